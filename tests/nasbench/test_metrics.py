@@ -1,0 +1,45 @@
+import pytest
+
+from nasbench.errors import UnknownDatasetError, UnknownMetricError
+from nasbench.metrics import DATASETS, METRICS, SPLITS, dataset_of, exists, meaning_of, metric_of
+
+
+def test_cifar10_validation_and_test_are_two_training_runs():
+    assert SPLITS["cifar10", "val"].trial == "cifar10-valid"
+    assert SPLITS["cifar10", "val"].evaluation_set == "x-valid"
+    assert SPLITS["cifar10", "test"].trial == "cifar10"
+    assert (SPLITS["cifar10", "val"].trained_on, SPLITS["cifar10", "test"].trained_on) == (25_000, 50_000)
+
+
+@pytest.mark.parametrize(("dataset", "images"), [("cifar100", 5_000), ("imagenet16-120", 3_000)])
+def test_the_others_halve_the_official_test_set(dataset, images):
+    val, test, union = (SPLITS[dataset, split] for split in ("val", "test", "valtest"))
+    assert (val.evaluation_set, test.evaluation_set, union.evaluation_set) == (
+        "x-valid",
+        "x-test",
+        "ori-test",
+    )
+    assert val.evaluated_on == test.evaluated_on == images == union.evaluated_on // 2
+
+
+def test_every_metric_has_a_meaning_wherever_it_exists():
+    for dataset in DATASETS:
+        for metric in METRICS.values():
+            if exists(dataset, metric):
+                assert f"[{metric.unit}]" in meaning_of(dataset, metric)
+    assert not exists("cifar10", METRICS["valtest_accuracy"])
+
+
+def test_unknown_names_are_errors_that_name_the_known_ones():
+    assert dataset_of("cifar10") is DATASETS["cifar10"]
+    assert metric_of("flops") is METRICS["flops"]
+    with pytest.raises(
+        UnknownDatasetError, match="'mnist'; the datasets are cifar10, cifar100, imagenet16-120"
+    ):
+        dataset_of("mnist")
+    with pytest.raises(UnknownDatasetError, match=r"ask for dataset 'cifar10'"):
+        dataset_of("cifar10-valid")
+    with pytest.raises(UnknownMetricError, match=r"'accuracy'; the metrics are .*val_accuracy"):
+        metric_of("accuracy")
+    with pytest.raises(UnknownMetricError, match="unknown metric \\[\\]"):
+        metric_of([])
