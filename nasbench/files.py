@@ -1,0 +1,29 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+
+@contextmanager
+def replacing(path):
+    """A temporary path beside `path`, put in its place when the block ends well and removed when it does not.
+
+    Another process, or a kill at any moment, sees the old file or the new one. The folder is made if need be.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(path.parent)) from None
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise

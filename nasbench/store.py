@@ -1,0 +1,144 @@
+"""The HDF5 file that holds a benchmark: schema, provenance, atomic writing, mapped reading."""
+
+import mmap
+import os
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from nasbench.errors import StoreError
+from nasbench.files import replacing
+
+FORMAT = "nasbench-store"
+SCHEMA = 1
+_REBUILD = "build it again: python -m nasbench build --force --out"
+
+
+def write(path, arrays, provenance):
+    """Write a store whole or not at all, and read it back before it takes its place.
+
+    `arrays`: {name: array}, by the names that `nasbench.answers.Answers` lists; `provenance`: {name: text}.
+    Arrays are contiguous and uncompressed, so that a reader can map them. The checksum covers all of it.
+    """
+    arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    attributes = {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        **provenance,
+    }
+    attributes["checksum"] = _checksum(arrays, attributes)
+    try:
+        with replacing(path) as temporary:
+            # v110: object headers carry checksums of their own. Arrays start at multiples of 64 bytes.
+            with h5py.File(
+                temporary, "x", libver="v110", alignment_threshold=512, alignment_interval=64
+            ) as file:
+                for name, array in arrays.items():
+                    file.create_dataset(name, data=array)
+                file.attrs.update(attributes)
+            Store(temporary).verify()
+    except StoreError:
+        raise
+    except (OSError, RuntimeError) as error:
+        raise StoreError(f"cannot write the store {path}: {_reason(error)}") from error
+
+
+class Store:
+    """An open store: read-only arrays by name, mapped from the file; nothing is read before it is asked for.
+
+    Raises StoreError where the file is missing, damaged, not a store, or of a newer schema.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        try:
+            self._file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise StoreError(self._why_it_does_not_open(error)) from None
+        with self._reading():
+            self.attributes = {name: _plain(value) for name, value in self._file.attrs.items()}
+        if self.attributes.get("format") != FORMAT or not isinstance(self.attributes.get("schema"), int):
+            raise StoreError(f"{path} is an HDF5 file, but not a store of this toolkit")
+        if self.attributes["schema"] > SCHEMA:
+            raise StoreError(
+                f"{path} has schema {self.attributes['schema']}, newer than the {SCHEMA} known here;"
+                " upgrade the toolkit: pip install --upgrade nas-toolkit"
+            )
+        with self._reading():
+            names = []
+            self._file.visititems(
+                lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None
+            )
+            self.names = frozenset(names)
+            # The file that h5py holds open, not the path: the path may have been replaced meanwhile.
+            self._map = mmap.mmap(self._file.id.get_vfd_handle(), 0, access=mmap.ACCESS_READ)
+
+    def __contains__(self, name):
+        return name in self.names
+
+    def __getitem__(self, name):
+        """The array of that name, mapped and read-only."""
+        with self._reading():
+            dataset = self._file[name]
+            offset = dataset.id.get_offset()
+            if offset is None:
+                raise StoreError(f"{self.path}: {name} is not stored contiguously; {_REBUILD} {self.path}")
+            return np.ndarray(dataset.shape, np.dtype(dataset.dtype.str), buffer=self._map, offset=offset)
+
+    def verify(self):
+        """Compare all data and provenance with the recorded checksum; StoreError where they differ."""
+        recorded = self.attributes.get("checksum")
+        found = _checksum({name: self[name] for name in self.names}, self.attributes)
+        if found != recorded:
+            raise StoreError(
+                f"{self.path} is damaged: its checksum is {found}, recorded is {recorded};"
+                f" {_REBUILD} {self.path}"
+            )
+
+    def _why_it_does_not_open(self, error):
+        path = self.path
+        if isinstance(error, FileNotFoundError):
+            return f"no store at {path}; build it: python -m nasbench build --out {path}"
+        if path.is_dir():
+            return f"{path} is a folder; a store is one HDF5 file"
+        if not os.access(path, os.R_OK):
+            return f"cannot read the store {path}: permission denied"
+        if not h5py.is_hdf5(path):
+            return f"{path} is not a store: it is not an HDF5 file"
+        return f"{path} is truncated or damaged ({_reason(error)}); {_REBUILD} {path}"
+
+    @contextmanager
+    def _reading(self):
+        try:
+            yield
+        except StoreError:
+            raise
+        except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
+            raise StoreError(f"{self.path} is damaged ({_reason(error)}); {_REBUILD} {self.path}") from error
+
+
+def _checksum(arrays, attributes):
+    """Of all data and provenance but the date, so that one source always gives one checksum."""
+    import hashlib  # here, as no lookup needs them
+    import json
+
+    attributes = {name: value for name, value in attributes.items() if name not in ("checksum", "created")}
+    digest = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8))
+    return digest.hexdigest()
+
+
+def _plain(value):
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _reason(error):
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number) if number else str(error).split("\n")[0]
