@@ -1,0 +1,21 @@
+"""Every error of this package: one base, and each is also the builtin that a caller would expect."""
+
+
+class BlackboxError(Exception):
+    """The base of all errors of `blackbox`."""
+
+
+class ConfigError(BlackboxError, ValueError):
+    """A setting outside its range, or settings that contradict each other."""
+
+
+class ObjectiveError(BlackboxError, ValueError):
+    """An objective that answered with something other than one number for each trial."""
+
+
+class RunFolderError(BlackboxError, OSError):
+    """A run's folder that cannot be made, read, or gone on with."""
+
+
+class MissingDependencyError(BlackboxError, ImportError):
+    """A package that this step needs is not installed."""

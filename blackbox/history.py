@@ -1,0 +1,99 @@
+"""What was asked and told: evaluations of T trials in lockstep, as arrays."""
+
+import numpy as np
+
+_FIRST_CAPACITY = 1024  # steps
+
+
+class History:
+    """Codes, scores (higher is better) and costs (seconds) of T trials, each a read-only array (T, n).
+
+    >>> history = History(trials=1)
+    >>> for code, score in [(7, 0.5), (3, 0.9), (5, 0.1)]:
+    ...     history.append([code], [score])
+    >>> history.incumbents().tolist(), history.best()
+    ([[7, 3, 3]], (0, 1))
+    """
+
+    def __init__(self, trials):
+        self.trials = trials
+        self._length = 0
+        self._codes = np.empty((_FIRST_CAPACITY, trials), dtype=np.intp)
+        self._scores = np.empty((_FIRST_CAPACITY, trials))
+        self._costs = np.empty((_FIRST_CAPACITY, trials))
+
+    def __len__(self):
+        """Evaluations of each trial."""
+        return self._length
+
+    @property
+    def codes(self):
+        return _read_only(self._codes[: self._length].T)
+
+    @property
+    def scores(self):
+        return _read_only(self._scores[: self._length].T)
+
+    @property
+    def costs(self):
+        return _read_only(self._costs[: self._length].T)
+
+    def last(self, n):
+        """The codes and the scores of the last n steps, each (n, T), oldest first."""
+        steps = slice(self._length - n, self._length)
+        return self._codes[steps], self._scores[steps]
+
+    def append(self, codes, scores, costs=0.0):
+        """Add one evaluation to each trial. An interrupt on the way leaves it out altogether."""
+        row = self._length
+        if row == len(self._codes):
+            self._codes, self._scores, self._costs = (
+                np.concatenate([array, np.empty_like(array)])
+                for array in (self._codes, self._scores, self._costs)
+            )
+        self._codes[row] = codes
+        self._scores[row] = scores
+        self._costs[row] = costs
+        self._length = row + 1
+
+    def extend(self, codes, scores, costs):
+        """Add n evaluations to each trial; arrays (T, n)."""
+        for row in zip(codes.T, scores.T, costs.T, strict=True):
+            self.append(*row)
+
+    def counted(self, budget=None):
+        """How many evaluations of each trial ended within a budget of seconds, int64 (T,); None: all."""
+        if budget is None:
+            return np.full(self.trials, self._length)
+        return (self.costs.cumsum(axis=1) <= budget).sum(axis=1)
+
+    def incumbent_steps(self, budget=None):
+        """The step of the best score so far, int64 (T, n); the earliest of equals.
+
+        With a budget, a trial's incumbent stays what it was when the budget ran out.
+        """
+        scores = self.scores
+        best = np.maximum.accumulate(scores, axis=1)
+        improved = np.ones(scores.shape, dtype=bool)
+        improved[:, 1:] = best[:, 1:] > best[:, :-1]
+        steps = np.maximum.accumulate(np.where(improved, np.arange(self._length), 0), axis=1)
+        if budget is None:
+            return steps
+        last = self.counted(budget)[:, None] - 1
+        return np.take_along_axis(steps, np.minimum(np.arange(self._length), last), axis=1)
+
+    def incumbents(self, budget=None):
+        """The code with the best score so far, (T, n)."""
+        return np.take_along_axis(self.codes, self.incumbent_steps(budget), axis=1)
+
+    def best(self, budget=None):
+        """The trial and the step of the best score of all; the earliest of equals, then the lowest trial."""
+        steps = self.incumbent_steps(budget)[:, -1]
+        scores = np.take_along_axis(self.scores, steps[:, None], axis=1)[:, 0]
+        trial = np.lexsort((np.arange(self.trials), steps, -scores))[0]
+        return int(trial), int(steps[trial])
+
+
+def _read_only(view):
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,70 @@
+"""Regularized (aging) evolution (`python -m blackbox.re`): Real et al. 2019, arXiv:1802.01548."""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from blackbox.config import option
+from blackbox.errors import ConfigError
+from blackbox.search import Search
+
+
+@dataclass(frozen=True)
+class EvolutionConfig:
+    """Defaults: NASLib paper, appendix A.1."""
+
+    population: int = option(100, "cells alive at once; the oldest dies")
+    sample: int = option(10, "cells in a tournament, drawn with replacement; the best is the parent")
+
+    def __post_init__(self):
+        if self.population < 1:
+            raise ConfigError(f"population is at least 1, got {self.population}")
+        if not 1 <= self.sample <= self.population:
+            raise ConfigError(f"sample is in [1, population={self.population}], got {self.sample}")
+
+
+class RegularizedEvolution(Search):
+    """Aging evolution: the child of a tournament's winner takes the place of the oldest cell.
+
+    >>> from blackbox.search import run
+    >>> from blackbox.space import NB201
+    >>> history = run(RegularizedEvolution(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=200)
+    >>> history.codes.shape
+    (2, 200)
+
+    Of equal scores, the first drawn wins. Since the oldest dies whatever it scores, the population is the
+    last evaluations of the history (Real et al. 2019, arXiv:1802.01548, algorithm 1).
+    """
+
+    name = "regularized evolution"
+
+    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+        super().__init__(space, trials, seed, history)
+        self.config = config or EvolutionConfig()
+        population, sample = self.config.population, self.config.sample
+        columns = np.arange(len(self.trials))
+        self._starts = columns * sample  # of the trials' tournaments, flat
+        self._founders = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
+        self._tournaments = self.draws(
+            1,
+            lambda rng, steps: rng.integers(population, size=(steps, sample)),
+            lambda ages: ages * len(columns) + columns[:, None],  # flat positions in a population (P, T)
+        )
+        self._edits = self.draws(2, lambda rng, steps: rng.integers(space.edits, size=steps))
+
+    def ask(self):
+        step = len(self.history)
+        if step < self.config.population:
+            return self._founders.at(step)
+        codes, scores = self.history.last(self.config.population)  # (P, T), oldest first
+        entrants = self._tournaments.at(step)  # (T, sample)
+        winners = scores.take(entrants).argmax(axis=1)
+        parents = codes.take(entrants.take(self._starts + winners))
+        return self.space.mutate(parents, self._edits.at(step))
+
+
+if __name__ == "__main__":
+    from blackbox.cli import main
+
+    sys.exit(main(RegularizedEvolution, EvolutionConfig))

@@ -1,0 +1,99 @@
+"""The ask/tell contract of every search, for T trials in lockstep, and the loop that drives it."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from blackbox.errors import ConfigError, ObjectiveError
+from blackbox.history import History
+
+_BLOCK = 128  # steps whose random numbers are drawn at once
+
+
+class Search(ABC):
+    """T independent trials of one algorithm. A subclass says in `ask` what to evaluate next.
+
+    A search is its settings, its seed and its history: one made anew with an earlier history goes on exactly
+    where that one stopped. Trial t draws from streams of its own, so it is the same in any company: `trials`
+    is how many (0 to T - 1), or which.
+    """
+
+    def __init__(self, space, trials=1, seed=0, history=None):
+        numbers = range(trials) if isinstance(trials, int) else tuple(trials)
+        if len(numbers) < 1:
+            raise ConfigError(f"trials is at least 1, got {trials}")
+        self.space = space
+        self.history = History(len(numbers)) if history is None else history
+        self.seed = seed
+        self.trials = numbers
+
+    @abstractmethod
+    def ask(self):
+        """The codes to evaluate next, one a trial: integers (T,). The same until `tell`."""
+
+    def tell(self, codes, scores, costs=0.0):
+        """Take the scores (T,) of codes (T,), higher is better, and what they cost in seconds."""
+        scores = np.asarray(scores, dtype=np.float64)
+        if scores.shape != (len(self.trials),):
+            raise ObjectiveError(
+                f"an objective gives one score a trial, shape ({len(self.trials)},), got {scores.shape}"
+            )
+        highest = scores.argmax()  # NaN counts as the highest
+        if scores[highest] != scores[highest]:
+            raise ObjectiveError(
+                f"the objective gave NaN for code {codes[highest]}; -inf is for a cell that cannot be scored"
+            )
+        self.history.append(codes, scores, costs)
+
+    def draws(self, purpose, draw, prepare=None):
+        """Random numbers by step, from a stream of their own for each trial; `purpose` numbers the stream.
+
+        `draw(generator, steps)` gives one trial's array (steps, ...); `prepare`, if given, changes that of
+        all trials, (steps, T, ...).
+        """
+        return Draws(self.seed, self.trials, purpose, draw, prepare)
+
+
+class Draws:
+    """What each trial draws at each step: a function of (seed, trial, purpose, step) alone."""
+
+    def __init__(self, seed, trials, purpose, draw, prepare=None):
+        seeds = [np.random.SeedSequence(seed, spawn_key=(trial, purpose)) for trial in trials]
+        self._generators = [np.random.default_rng(seed) for seed in seeds]
+        self._draw = draw
+        self._prepare = prepare
+        self._blocks = 0
+        self._rows = None
+
+    def at(self, step):
+        """The draws of all trials at a step, (T, ...). Steps never go back by more than a block."""
+        block, row = divmod(step, _BLOCK)
+        while self._blocks <= block:
+            drawn = [self._draw(generator, _BLOCK) for generator in self._generators]
+            rows = np.stack(drawn, axis=1)
+            self._rows = rows if self._prepare is None else self._prepare(rows)
+            self._blocks += 1
+        return self._rows[row]
+
+
+def run(search, objective, evals=None, *, cost=None, budget=None, after_step=None):
+    """Ask, evaluate and tell until each trial has `evals` evaluations, or has spent `budget` seconds.
+
+    `objective(codes)` gives scores and `cost(codes)` seconds, both (T,); `after_step()` is called after each
+    step. A search that has a history goes on from there. Returns the history.
+    """
+    if evals is None and budget is None:
+        raise ConfigError("a search ends by evals, by budget or by both; got neither")
+    if budget is not None and cost is None:
+        raise ConfigError("a budget in seconds needs a cost")
+    history = search.history
+    spent = history.costs.sum(axis=1)  # (T,)
+    while (evals is None or len(history) < evals) and (budget is None or (spent <= budget).any()):
+        codes = search.ask()
+        costs = 0.0 if cost is None else cost(codes)
+        search.tell(codes, objective(codes), costs)
+        if budget is not None:
+            spent = spent + costs
+        if after_step is not None:
+            after_step()
+    return history

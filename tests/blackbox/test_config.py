@@ -1,0 +1,24 @@
+import argparse
+from dataclasses import dataclass
+
+from blackbox.config import add_flags, given, option
+
+
+@dataclass(frozen=True)
+class Config:
+    size_limit: int = option(3, "how large")
+    rate: float | None = option(None, "how fast", type=float)
+    kind: str = option("a", "which", choices=("a", "b"))
+
+
+def test_flags_are_the_options_and_only_those_given_come_back():
+    parser = argparse.ArgumentParser()
+    add_flags(parser, Config)
+    assert given(parser.parse_args([]), Config) == {}
+    args = parser.parse_args(["--size-limit", "3", "--rate", "1e3", "--kind", "b"])
+    assert Config(**given(args, Config)) == Config(3, 1000.0, "b")
+    help_text = parser.format_help()
+    assert "how large (default: 3)" in help_text
+    assert "--rate RATE" in help_text
+    assert "--kind {a,b}" in help_text
+    assert "None" not in help_text

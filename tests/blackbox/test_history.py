@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from blackbox.history import History
+
+
+def filled(codes, scores, costs):
+    history = History(len(codes))
+    history.extend(np.array(codes), np.array(scores, dtype=float), np.array(costs, dtype=float))
+    return history
+
+
+def test_arrays_are_by_trial_and_cannot_be_written_to():
+    history = filled([[1, 2], [3, 4]], [[0.5, 0.1], [0.2, 0.3]], [[1, 1], [2, 2]])
+    assert len(history) == 2
+    assert history.codes.tolist() == [[1, 2], [3, 4]]
+    assert history.scores.tolist() == [[0.5, 0.1], [0.2, 0.3]]
+    assert history.costs.tolist() == [[1.0, 1.0], [2.0, 2.0]]
+    for array in (history.codes, history.scores, history.costs):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0, 0] = 9
+    codes, scores = history.last(1)
+    assert (codes.tolist(), scores.tolist()) == ([[2, 4]], [[0.1, 0.3]])
+
+
+def test_it_grows_beyond_its_first_capacity():
+    history = History(2)
+    for step in range(3000):
+        history.append([step, step + 1], [step, -step], 1.0)
+    assert history.codes[:, 2999].tolist() == [2999, 3000]
+    assert history.codes[0].tolist() == list(range(3000))
+    assert history.costs.sum() == 6000
+
+
+@given(
+    arrays(float, st.tuples(st.integers(1, 4), st.integers(1, 30)), elements=st.integers(-3, 3).map(float))
+)
+def test_incumbents_equal_a_plain_loop(scores):
+    codes = np.arange(scores.size).reshape(scores.shape)
+    history = filled(codes, scores, np.zeros(scores.shape))
+    for trial, row in enumerate(scores):
+        expected = [int(row[: n + 1].argmax()) for n in range(len(row))]
+        assert history.incumbent_steps()[trial].tolist() == expected
+        assert history.incumbents()[trial].tolist() == codes[trial, expected].tolist()
+    trial, step = history.best()
+    assert scores[trial, step] == scores.max()
+    assert step == min(int(row.argmax()) for row in scores if row.max() == scores.max())
+
+
+def test_a_budget_counts_what_ended_within_it():
+    history = filled([[1, 2, 3], [4, 5, 6]], [[1, 3, 9], [1, 2, 3]], [[10, 10, 10], [1, 1, 1]])
+    assert history.counted().tolist() == [3, 3]
+    assert history.counted(20).tolist() == [2, 3]
+    assert history.counted(19.9).tolist() == [1, 3]
+    assert history.counted(0.5).tolist() == [0, 0]
+    assert history.incumbents(20).tolist() == [[1, 2, 2], [4, 5, 6]]
+    assert history.incumbent_steps(19.9).tolist() == [[0, 0, 0], [0, 1, 2]]
+    assert history.best(20) == (0, 1)
+    assert history.best(19.9) == (1, 2)

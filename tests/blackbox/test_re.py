@@ -1,0 +1,99 @@
+import warnings
+from collections import deque
+
+import numpy as np
+import pytest
+from scipy.stats import chisquare
+
+from blackbox.errors import ConfigError
+from blackbox.objective import TableObjective
+from blackbox.re import EvolutionConfig, RegularizedEvolution
+from blackbox.rs import RandomSearch
+from blackbox.search import run
+from blackbox.space import NB201, CategoricalSpace
+from nasbench import Cell
+from tests.blackbox.contract import SearchContract, objective
+
+
+def oracle(config, trial, seed, evals):
+    """Algorithm 1 of arXiv:1802.01548 as it stands there, on a deque, from the same random streams."""
+    founders, tournaments, edits = (
+        np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(trial, purpose)))
+        for purpose in range(3)
+    )
+    founders = founders.integers(NB201.size, size=evals).tolist()
+    tournaments = tournaments.integers(config.population, size=(evals, config.sample)).tolist()
+    edits = edits.integers(24, size=evals).tolist()
+    population = deque()
+    trace = []
+    for step in range(evals):
+        if len(population) < config.population:
+            child = founders[step]
+        else:
+            sample = [population[age] for age in tournaments[step]]
+            parent, _ = max(sample, key=lambda cell: cell[1])
+            child = Cell(parent).neighbours()[edits[step]].code
+            population.popleft()
+        population.append((child, objective([child])[0]))
+        trace.append(child)
+    return trace
+
+
+class TestRegularizedEvolution(SearchContract):
+    def make(self, space=NB201, trials=1, seed=0, history=None, **config):
+        return RegularizedEvolution(space, EvolutionConfig(**config), trials, seed, history)
+
+    @pytest.mark.parametrize(("population", "sample"), [(100, 10), (10, 3), (1, 1), (7, 7), (250, 2)])
+    def test_equals_a_plain_evolution_on_a_deque(self, population, sample):
+        codes = self.trace(trials=3, seed=11, population=population, sample=sample).codes
+        for trial in range(3):
+            expected = oracle(EvolutionConfig(population, sample), trial, 11, self.evals)
+            assert codes[trial].tolist() == expected
+
+    def test_a_child_differs_from_its_parent_in_one_operation(self):
+        codes = self.trace(population=1, sample=1, evals=100).codes[0]
+        for parent, child in zip(codes, codes[1:], strict=False):
+            assert Cell(int(child)) in Cell(int(parent)).neighbours()
+
+    def test_every_edit_is_as_likely(self):
+        space = CategoricalSpace((5,) * 6)
+        codes = self.trace(space=space, trials=40, population=1, sample=1, evals=500).codes
+        edits = (space.neighbours[codes[:, :-1].ravel()] == codes[:, 1:].reshape(-1, 1)).argmax(axis=1)
+        assert chisquare(np.bincount(edits, minlength=24)).pvalue > 1e-3
+
+    @pytest.mark.parametrize(
+        ("config", "message"),
+        [
+            ({"sample": 101}, r"sample is in \[1, population=100\], got 101"),
+            ({"sample": 0}, "sample is in"),
+            ({"population": 0}, "population is at least 1, got 0"),
+        ],
+    )
+    def test_settings_outside_their_range_are_errors(self, config, message):
+        with pytest.raises(ConfigError, match=message):
+            EvolutionConfig(**config)
+
+    def test_defaults_are_those_of_the_paper(self):
+        assert EvolutionConfig() == EvolutionConfig(population=100, sample=10)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert RegularizedEvolution(NB201).config == EvolutionConfig()
+
+
+def test_the_trace_of_seed_0_stays_what_it_is():
+    """Pins the random streams: if this fails, the numbers in earlier papers can no longer be reproduced."""
+    history = run(RegularizedEvolution(NB201), objective, 200)
+    assert history.codes[0, [0, 1, 99, 100, 150, 199]].tolist() == [269, 8830, 9309, 4446, 3289, 12182]
+
+
+def test_evolution_beats_random_search_by_far(bench):
+    """200 trials of 500 evaluations: the gap is about thirty standard errors."""
+    table = TableObjective(bench, "cifar10", "val_accuracy")
+    regrets = {}
+    for algorithm in (RegularizedEvolution, RandomSearch):
+        history = run(algorithm(NB201, trials=200), table, 500)
+        regrets[algorithm] = table.scores.max() - table.scores[history.incumbents()[:, -1]]
+    evolution, random = regrets[RegularizedEvolution], regrets[RandomSearch]
+    assert evolution.mean() < 0.05
+    assert 0.2 < random.mean() < 0.4
+    assert (evolution <= random).mean() > 0.9
