@@ -3,7 +3,7 @@
 import mmap
 import os
 from contextlib import contextmanager
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
@@ -27,7 +27,7 @@ def write(path, arrays, provenance):
     attributes = {
         "format": FORMAT,
         "schema": SCHEMA,
-        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
         **provenance,
     }
     attributes["checksum"] = _checksum(arrays, attributes)

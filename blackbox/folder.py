@@ -1,0 +1,185 @@
+"""A run's folder: settings, a log with a row an evaluation, summary; a kill loses little of it."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from blackbox.errors import RunFolderError
+from blackbox.history import History
+from nasbench.files import replacing
+
+_HEADER = "evaluation,trial,index,score,cost\n"
+_CONFIG, _LOG, _SUMMARY = "config.json", "log.csv", "summary.json"
+
+
+class RunFolder:
+    """The folder of one run: `config.json`, `log.csv`, `summary.json`. Close it, or use it in a `with`.
+
+    The log has a row for each evaluation of each trial, in the order of evaluations: number, trial, official
+    index, score, simulated seconds. It is only appended to; a row that a kill cut short is dropped when the
+    run goes on. One process at a time may write.
+    """
+
+    def __init__(self, path, log, steps, end):
+        self.path = path
+        self._log = log
+        self._steps = steps  # in the log
+        self._end = end  # of the last whole step in the log, in bytes
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self._log.close()
+
+    @classmethod
+    def create(cls, path, config):
+        """A new folder with its settings; RunFolderError if it exists or cannot be made."""
+        path = Path(path)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError:
+            raise RunFolderError(
+                f"{path} exists; --out names a new folder, --resume goes on with an old one"
+            ) from None
+        except OSError as error:
+            raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
+        try:
+            log = _locked(path, "x+b")
+            _write(log, _HEADER.encode())
+            _write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
+        except OSError as error:
+            shutil.rmtree(path)
+            raise RunFolderError(f"cannot write to the new folder {path}: {error.strerror}") from None
+        return cls(path, log, 0, len(_HEADER))
+
+    @classmethod
+    def reopen(cls, path, trials, codes):
+        """The folder of an earlier run, and its history; `codes`: the code of each official index."""
+        path = Path(path)
+        try:
+            log = _locked(path, "r+b")
+        except RunFolderError:
+            raise
+        except FileNotFoundError:
+            raise RunFolderError(f"{path} is not the folder of a run: it has no {_LOG}") from None
+        except OSError as error:
+            raise RunFolderError(f"cannot go on with {path}: {error.strerror}") from None
+        try:
+            history, end = _parse(log.read(), path / _LOG, trials, codes)
+        except BaseException:
+            log.close()
+            raise
+        return cls(path, log, len(history), end), history
+
+    def append(self, history, index):
+        """Write what the log does not have yet; `index`: the official index of each code."""
+        if len(history) == self._steps:
+            return
+        steps = slice(self._steps, len(history))
+        columns = (
+            np.repeat(np.arange(self._steps + 1, len(history) + 1), history.trials),
+            np.tile(np.arange(history.trials), len(history) - self._steps),
+            index[history.codes[:, steps].T.ravel()],
+            history.scores[:, steps].T.ravel(),
+            history.costs[:, steps].T.ravel(),
+        )
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        data = "".join([f"{n},{t},{i},{s!r},{c!r}\n" for n, t, i, s, c in rows]).encode()
+        try:
+            self._log.seek(self._end)  # an interrupt or an error may have left a part behind
+            self._log.truncate()
+            _write(self._log, data)
+        except OSError as error:
+            raise RunFolderError(f"cannot write {self.path / _LOG}: {error.strerror}") from None
+        self._end += len(data)
+        self._steps = len(history)
+
+    def write_config(self, config):
+        """Write the settings, whole or not at all."""
+        self._replace(_CONFIG, config)
+
+    def write_summary(self, summary):
+        """Write the summary, whole or not at all."""
+        self._replace(_SUMMARY, summary)
+
+    def _replace(self, name, value):
+        try:
+            _write_json(self.path / name, value)
+        except OSError as error:
+            raise RunFolderError(f"cannot write {self.path / name}: {error.strerror}") from None
+
+
+def read_config(path):
+    """The settings of an earlier run."""
+    path = Path(path) / _CONFIG
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunFolderError(f"{path.parent} is not the folder of a run: it has no {_CONFIG}") from None
+    except OSError as error:
+        raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise RunFolderError(f"{path} is damaged: {error}") from None
+    if not isinstance(config, dict):
+        raise RunFolderError(f"{path} is damaged: it should hold an object")
+    return config
+
+
+def _parse(data, path, trials, codes):
+    """The history in a log, and where its last whole step ends."""
+    lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
+    if not lines or lines[0] != _HEADER.encode():
+        raise RunFolderError(f"{path} is damaged: its first line should be {_HEADER.strip()}")
+    steps = (len(lines) - 1) // trials
+    lines = lines[: 1 + steps * trials]
+    history = History(trials)
+    if steps:
+        try:
+            rows = np.loadtxt(io.BytesIO(b"".join(lines[1:])), delimiter=",", ndmin=2)
+            number, trial, index, scores, costs = rows.T.reshape(5, steps, trials)
+        except ValueError as error:
+            raise RunFolderError(f"{path} is damaged: {error}") from None
+        if (
+            (number != np.arange(1, steps + 1)[:, None]).any()
+            or (trial != np.arange(trials)).any()
+            or not np.isin(index, np.arange(len(codes))).all()
+            or np.isnan(scores + costs).any()
+        ):
+            raise RunFolderError(
+                f"{path} is damaged: its rows are not {steps} evaluations of {trials} trials"
+            )
+        history.extend(codes[index.astype(np.intp)].T, scores.T, costs.T)
+    return history, sum(map(len, lines))
+
+
+def _locked(path, mode):
+    """The log, open and locked against other processes until it is closed."""
+    log = open(path / _LOG, mode, buffering=0)  # noqa: SIM115
+    try:
+        import fcntl
+    except ImportError:  # a system without such locks
+        return log
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.close()
+        raise RunFolderError(f"another process is writing to {path}") from None
+    return log
+
+
+def _write(file, data):
+    data = memoryview(data)
+    while data:
+        data = data[file.write(data) :]
+
+
+def _write_json(path, value):
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,56 @@
+"""A picture of regret against evaluations, with its spread over trials."""
+
+from pathlib import Path
+
+import numpy as np
+
+from blackbox.errors import ConfigError, MissingDependencyError
+
+
+def check(path):
+    """Raise before a search what would fail after it: no matplotlib, an unknown ending, no such folder."""
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError:
+        raise MissingDependencyError("--plot needs matplotlib: pip install matplotlib") from None
+    endings = FigureCanvasBase.get_supported_filetypes()
+    ending = Path(path).suffix.lstrip(".").lower()
+    if ending not in endings:
+        raise ConfigError(
+            f"--plot cannot write {str(path)!r}; a picture ends in one of .{', .'.join(sorted(endings))}"
+        )
+    if not Path(path).absolute().parent.is_dir():
+        raise ConfigError(f"--plot cannot write {str(path)!r}: there is no folder {Path(path).parent}")
+
+
+def plot_regret(path, regret, title, unit):
+    """Draw `regret` (T, n) over evaluations, both logarithmic: median, quartiles, 5th to 95th percentile."""
+    from matplotlib.figure import Figure
+
+    evaluations = np.arange(1, regret.shape[1] + 1)
+    positive = regret[regret > 0]
+    least = positive.min() / 2 if positive.size else 1.0
+    shown = np.maximum(regret, least)
+    low, first, median, third, high = np.percentile(shown, (5, 25, 50, 75, 95), axis=0)
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    if len(regret) > 1:
+        axes.fill_between(
+            evaluations, low, high, step="post", alpha=0.15, linewidth=0, label="5th to 95th percentile"
+        )
+        axes.fill_between(evaluations, first, third, step="post", alpha=0.3, linewidth=0, label="quartiles")
+    label = f"median of {len(regret):,} trials" if len(regret) > 1 else "one trial"
+    axes.step(evaluations, median, where="post", label=label)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=least)
+    axes.set_xlim(1, max(2, len(evaluations)))
+    axes.set_xlabel("evaluations")
+    axes.set_ylabel(f"regret of the incumbent [{unit}] (bottom: 0)")
+    axes.set_title(title)
+    axes.grid(alpha=0.3, which="both", linewidth=0.5)
+    axes.legend()
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise ConfigError(f"--plot cannot write {str(path)!r}: {error.strerror}") from None

@@ -1,0 +1,109 @@
+"""What a search on a table found: best cell, regret over trials, as a dict and as text."""
+
+import numpy as np
+
+from blackbox.errors import ConfigError
+from nasbench.cell import Cell
+from nasbench.console import print_table
+from nasbench.metrics import METRICS
+
+_CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
+
+
+def regrets(history, objective, budget=None):
+    """The regret of each trial's incumbent after each evaluation, float64 (T, n), in the metric's unit.
+
+    The incumbent has the best score that the search saw; its regret is by the table's mean over seeds.
+    """
+    return objective.scores.max() - objective.scores[history.incumbents(budget)]
+
+
+def summarize(history, objective, benchmark, dataset, metric, budget=None):
+    """The findings of a search: a dict of plain values, for JSON and for `print_summary`."""
+    counted = history.counted(budget)
+    if counted.min() < 1:
+        trial = int(counted.argmin())
+        raise ConfigError(
+            f"a budget of {budget:g} s ends before the first evaluation of trial {trial},"
+            f" which takes {history.costs[trial, 0]:,.0f} s"
+        )
+    trial, step = history.best(budget)
+    cell = Cell(int(history.codes[trial, step]))
+    best = benchmark.best(dataset, metric)
+    spent = history.costs.cumsum(axis=1)
+    totals = np.take_along_axis(spent, counted[:, None] - 1, axis=1)[:, 0]
+    regret = regrets(history, objective, budget)
+    checkpoints = sorted({n for n in _CHECKPOINTS if n < len(history)} | {int(counted.max())})
+    return {
+        "evaluations": {"least": int(counted.min()), "most": int(counted.max())},
+        "simulated_seconds": {"mean": float(totals.mean()), "total": float(totals.sum())},
+        "best": {
+            "trial": trial,
+            "evaluation": step + 1,
+            "simulated_seconds": float(spent[trial, step]),
+            "score": float(history.scores[trial, step]),
+            "arch": str(cell),
+            "index": benchmark.index(cell),
+            "value": benchmark.query(cell, dataset, metric),
+            "rank": benchmark.rank(cell, dataset, metric),
+            "regret": benchmark.regret(cell, dataset, metric),
+            "entry": benchmark.entry(cell),
+        },
+        "optimum": {"arch": str(best.cell), "index": best.index, "value": best.value},
+        "trials_at_optimum": int((regret[:, -1] == 0).sum()),
+        "regret": [{"evaluations": n, **_over_trials(regret[:, n - 1])} for n in checkpoints],
+    }
+
+
+def _over_trials(values):
+    if len(values) == 1:
+        return {"mean": float(values[0]), "std": None, "median": None}
+    return {
+        "mean": float(values.mean()),
+        "std": float(values.std(ddof=1)),
+        "median": float(np.median(values)),
+    }
+
+
+def print_summary(summary):
+    """The findings as text."""
+    settings, best = summary["settings"], summary["best"]
+    dataset, metric, trials = settings["dataset"], settings["metric"], settings["trials"]
+    unit = METRICS[metric].unit
+    noise = "one recorded seed an evaluation" if settings["noise"] == "seed" else "mean over seeds"
+    evaluations = " to ".join(f"{n:,}" for n in sorted(set(summary["evaluations"].values())))
+    print(f"{summary['algorithm']} on {dataset} {metric} [{unit}], 200 epochs, {noise}")
+    each = "" if trials == 1 else f", in each of {trials:,} trials"
+    print(f"{evaluations} evaluations{each}; seed {settings['seed']}\n")
+
+    of = "" if trials == 1 else f" of trial {best['trial']}"
+    rows = [
+        ("best cell", best["arch"]),
+        ("index", best["index"]),
+        (metric, f"{best['value']:.4f} {unit}, rank {best['rank']:,}, regret {best['regret']:.4f}"),
+        ("found", f"at evaluation {best['evaluation']:,}{of}, {_time(best['simulated_seconds'])} simulated"),
+        ("whole search", f"{_time(summary['simulated_seconds']['mean'])} simulated training a trial"),
+    ]
+    if trials > 1:
+        rows.append(("at the optimum", f"{summary['trials_at_optimum']:,} of {trials:,} trials"))
+    for name, text in rows:
+        print(f"{name:<15} {text}")
+
+    print("\nWhat the table has for it (mean over seeds)")
+    metrics = {name: None for values in best["entry"].values() for name in values}
+    header = ("", *(f"{name} [{METRICS[name].unit}]" for name in metrics))
+    print_table(header, [(name, *map(values.get, metrics)) for name, values in best["entry"].items()])
+
+    over = "" if trials == 1 else f", mean and standard deviation over {trials:,} trials"
+    print(f"\nRegret of the incumbent [{unit}]{over}")
+    for row in summary["regret"]:
+        spread = "" if row["std"] is None else f" ± {row['std']:.4f}   median {row['median']:.4f}"
+        print(f"after {row['evaluations']:>6,} evaluations  {row['mean']:.4f}{spread}")
+    print(f"optimum: {summary['optimum']['value']:.4f}, index {summary['optimum']['index']}")
+
+
+def _time(seconds):
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:,.0f} seconds"
