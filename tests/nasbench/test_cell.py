@@ -114,6 +114,11 @@ def test_convolutions_are_counted_for_all_cells():
     assert list(zip(ones.tolist(), threes.tolist(), strict=True)) == counted
 
 
+def test_a_code_of_any_integer_type_is_a_plain_int():
+    assert type(Cell(np.uint16(7)).code) is int
+    assert Cell(np.int64(7)) == Cell(7)
+
+
 def test_whole_space_arrays_cannot_be_written_to():
     with pytest.raises(ValueError, match="read-only"):
         official_order()[0] = 1
@@ -122,7 +127,9 @@ def test_whole_space_arrays_cannot_be_written_to():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Cell(-1), r"code is in \[0, 15624\], got -1"),
+        (lambda: Cell(-1), r"code is an integer in \[0, 15624\], got -1"),
+        (lambda: Cell(1.0), "got 1.0"),
+        (lambda: Cell(True), "got True"),
         (lambda: Cell(CELLS), "got 15625"),
         (lambda: Cell.from_index(CELLS), r"official index is in \[0, 15624\], got 15625"),
         (lambda: Cell.from_index(-1), "got -1"),

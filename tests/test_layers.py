@@ -1,0 +1,71 @@
+"""Which package may import which, and what a lookup or a search never loads."""
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("nasbench", "blackbox", "data", "oneshot")
+MAY_IMPORT = {
+    "nasbench": set(),
+    "blackbox": {"nasbench"},
+    "data": set(),
+    "oneshot": {"data", "nasbench"},
+}
+HEAVY = {"torch", "torchvision", "pandas", "matplotlib", "networkx", "scipy", "sklearn", "tqdm"}
+
+
+def imports(path):
+    """The modules that a file imports, and whether each import stands at the top of the file."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            names = [node.module]
+        for name in names:
+            yield name.split(".")[0], node in tree.body
+
+
+def files():
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def test_there_are_files_to_look_at():
+    assert len(files()) > 20
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_go_one_way(path):
+    package = path.relative_to(ROOT).parts[0]
+    for module, _ in imports(path):
+        if module in PACKAGES and module != package:
+            assert module in MAY_IMPORT[package], f"{package} must not import {module}"
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_heavy_import_at_the_top_of_nasbench_and_blackbox(path):
+    if path.relative_to(ROOT).parts[0] in ("nasbench", "blackbox"):
+        assert not [module for module, at_top in imports(path) if at_top and module in HEAVY]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import nasbench, blackbox.re, blackbox.rs",
+        "from nasbench.__main__ import main; main(['query', '0'])",
+        "from blackbox import cli, re; cli.main(re.RegularizedEvolution, re.EvolutionConfig, [])",
+    ],
+)
+def test_a_lookup_and_a_search_load_nothing_heavy(code):
+    missing = {module for module in HEAVY - {"sklearn"} if importlib.util.find_spec(module) is None}
+    assert not missing, "without them this test would show nothing"
+    code = f"{code}\nimport sys; print('loaded', sorted(set(sys.modules) & {HEAVY!r}))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "loaded []"

@@ -1,0 +1,78 @@
+"""What the README shows is run."""
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+PROGRAMS = [text for language, text in BLOCKS if language == "python"]
+COMMANDS = [line for language, text in BLOCKS if language == "console" for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def folder(home, tmp_path_factory):
+    """Where the commands run, one after the other."""
+    return tmp_path_factory.mktemp("readme")
+
+
+def run(command, folder):
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_there_is_something_to_run():
+    assert len(PROGRAMS) == 2
+    assert len(COMMANDS) == 11
+    assert len(re.findall(r"^>>> ", README, re.MULTILINE)) > 10
+
+
+def test_the_python_prompts():
+    assert doctest.testfile(str(ROOT / "README.md"), module_relative=False).failed == 0
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("python -m")])
+def test_the_commands(folder, command):
+    """In the order of the README: a later one may go on with the run of an earlier one."""
+    result = run(command.replace("python", sys.executable, 1), folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) > 3
+
+
+@pytest.mark.parametrize("number", range(len(PROGRAMS)))
+def test_the_programs(folder, number):
+    (folder / f"program_{number}.py").write_text(PROGRAMS[number])
+    result = run(f"{sys.executable} program_{number}.py", folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "nor_conv_3x3" in result.stdout
+
+
+def test_the_ten_lines_of_a_search_give_a_whole_command(folder):
+    (folder / "climb.py").write_text(PROGRAMS[1])
+    assert run(f"{sys.executable} climb.py --evals 300 --trials 3 --out climbed", folder).returncode == 0
+    assert run(f"{sys.executable} climb.py --evals 100 --trials 3 --out part", folder).returncode == 0
+    result = run(f"{sys.executable} climb.py --resume part --evals 300", folder)
+    assert result.stdout.startswith("hill climbing on cifar10 val_accuracy")
+    for name in ("log.csv", "summary.json"):
+        assert (folder / "part" / name).read_bytes() == (folder / "climbed" / name).read_bytes()
+    result = run(f"{sys.executable} climb.py --evals 0", folder)
+    assert (result.returncode, result.stderr) == (2, "climb.py: error: evals is at least 1, got 0\n")
+
+
+def test_every_file_that_the_readme_names_is_there():
+    layout = next(
+        text for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S) if not language
+    )
+    for name in re.findall(r"\b(\w+\.py)\b", layout):
+        assert list(ROOT.glob(f"*/{name}")), name
+
+
+def test_the_continuous_integration_runs_the_command_of_the_readme():
+    assert COMMANDS[1].startswith("pip install '.[test]' && ")
+    assert 'eval "$command"' in (ROOT / ".ci" / "run").read_text()
