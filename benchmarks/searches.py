@@ -1,0 +1,59 @@
+"""The loop of a search, beside the same search as a plain Python loop (`python -m benchmarks.searches`)."""
+
+import random
+from collections import deque
+
+import numpy as np
+
+from benchmarks.timing import in_turn, print_conditions, print_times
+from blackbox.objective import TableObjective
+from blackbox.re import RegularizedEvolution
+from blackbox.rs import RandomSearch
+from blackbox.search import run
+from blackbox.space import NB201 as SPACE
+from nasbench import NB201
+
+RUNS = 7
+EVALS = 1000
+TRIALS = 500
+
+
+def plain_evolution(values, seed):
+    """Regularized evolution as one writes it with a deque; population 100, sample 10."""
+    rng = random.Random(seed)
+    population = deque()
+    best = 0.0
+    for _ in range(EVALS):
+        if len(population) < 100:
+            code = rng.randrange(SPACE.size)
+        else:
+            _, parent = max(population[rng.randrange(100)] for _ in range(10))
+            weight = 5 ** rng.randrange(6)
+            code = parent + ((parent // weight + rng.randrange(1, 5)) % 5 - parent // weight % 5) * weight
+            population.popleft()
+        score = values[code]
+        population.append((score, code))
+        best = max(best, score)
+    return best
+
+
+def main():
+    table = TableObjective(NB201(), "cifar10", "val_accuracy")
+    values = table.scores.tolist()
+
+    def search(algorithm, trials):
+        return run(algorithm(SPACE, trials=trials), table, EVALS, cost=table.cost)
+
+    print_conditions(RUNS, numpy=np.__version__)
+    for trials in (1, TRIALS):
+        print(f"{EVALS:,} evaluations, trials: {trials}")
+        tasks = {
+            "blackbox.re": lambda n=trials: search(RegularizedEvolution, n),
+            "blackbox.rs": lambda n=trials: search(RandomSearch, n),
+            "plain loop": lambda n=trials: [plain_evolution(values, seed) for seed in range(n)],
+        }
+        print_times(in_turn(tasks, RUNS), "ms", against="plain loop")
+
+
+if __name__ == "__main__":
+    main()
