@@ -1,11 +1,9 @@
 """The command of every search: flags, progress, the run's folder, the report."""
 
-import platform
 import sys
 import time
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +20,7 @@ from nasbench import NB201, __version__
 from nasbench.cell import official_index, official_order
 from nasbench.console import INTERRUPTED, Parser, call, print_json
 from nasbench.errors import NASBenchError
+from nasbench.files import utc_now
 from nasbench.metrics import METRICS
 
 _EVALS = 1000  # NASLib paper, appendix A.1
@@ -98,7 +97,6 @@ def _search(prog, search_class, config_class, args):
     if args.resume is None:
         config, settings = config_class(**given(args, config_class)), RunConfig(**given(args, RunConfig))
         bench = NB201(args.store)
-        record = _record(search_class, config, settings, args.store, bench)
     else:
         config, settings, bench, record = _resumed(search_class, config_class, args)
     noise = settings.noise == "seed"
@@ -106,7 +104,7 @@ def _search(prog, search_class, config_class, args):
     objective = TableObjective(bench, settings.dataset, settings.metric, noise=noise, **who)
     folder = history = None
     if args.out is not None:
-        folder = RunFolder.create(args.out, record)
+        folder = RunFolder.create(args.out, _record(search_class, config, settings, args.store, bench))
     elif args.resume is not None:
         folder, history = RunFolder.reopen(args.resume, settings.trials, official_order())
     with folder or nullcontext():
@@ -174,9 +172,9 @@ def _record(search_class, config, settings, store, bench):
         "versions": {
             "nas-toolkit": __version__,
             "numpy": np.__version__,
-            "python": platform.python_version(),
+            "python": sys.version.split()[0],
         },
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": utc_now(),
     }
 
 

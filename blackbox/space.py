@@ -35,11 +35,10 @@ class CategoricalSpace:
         weight = self.size
         for choices in self.choices:
             weight //= choices
-            digit = codes // weight % choices
-            for other in range(choices - 1):
-                value = other + (other >= digit)  # steps over the digit's own value
-                columns.append(codes + (value - digit) * weight)
-        return np.stack(columns, axis=1)
+            others = np.array([[v for v in range(choices) if v != digit] for digit in range(choices)])
+            steps = (others - np.arange(choices)[:, None]) * weight  # (choices, choices - 1)
+            columns.append(codes[:, None] + steps.astype(np.intp)[codes // weight % choices])
+        return np.concatenate(columns, axis=1)
 
     def mutate(self, codes, edits):
         """The neighbour number `edits` (T,) of each of `codes` (T,): one digit changed to another value."""

@@ -1,7 +1,7 @@
 """From a question to the numbers in a store, or to an error that says what the store has instead."""
 
 import operator
-from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,10 +9,25 @@ from nasbench.cell import Cell
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, metric_of
 
-Question = namedtuple(
-    "Question", "dataset metric protocol epoch seed"
-)  # epoch None: the last; seed None: mean
-Recorded = namedtuple("Recorded", "dataset protocol metric seeds epochs")
+
+class Question(NamedTuple):
+    """What is asked of every cell."""
+
+    dataset: str
+    metric: str
+    protocol: int  # epochs
+    epoch: int | None  # from 0; None: the last
+    seed: int | None  # None: the mean over the recorded seeds
+
+
+class Recorded(NamedTuple):
+    """What a store holds of one metric; what belongs to the network has no protocol, seeds or epochs."""
+
+    dataset: str
+    protocol: int | None
+    metric: str
+    seeds: tuple | None
+    epochs: range | None  # of one epoch where there is no curve
 
 
 class Answers:
@@ -56,11 +71,7 @@ class Answers:
         return tuple(seed for seed, value in zip(seeds, rows[code].tolist(), strict=True) if value == value)
 
     def recorded(self):
-        """What the store holds: a list of (dataset, protocol, metric, seeds, epochs).
-
-        Protocol, seeds and epochs are None for what belongs to the network; epochs is a range,
-        of one epoch where there is no curve.
-        """
+        """What the store holds, a list of Recorded."""
         found = []
         for dataset in DATASETS:
             for protocol in self._protocols(dataset):

@@ -1,6 +1,6 @@
 """NAS-Bench-201 as a table that answers: query, columns, curves, ranks."""
 
-from collections import namedtuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,14 @@ from nasbench.errors import InvalidArgumentError, NotRecordedError
 from nasbench.metrics import metric_of
 from nasbench.store import Store
 
-Ranked = namedtuple("Ranked", "rank cell index value")
+
+class Ranked(NamedTuple):
+    """A cell and its place among all cells."""
+
+    rank: int  # one more than the number of cells that are strictly better
+    cell: Cell
+    index: int
+    value: float
 
 
 class NB201:
@@ -173,7 +180,7 @@ class NB201:
         return pandas.DataFrame(table, index=pandas.RangeIndex(CELLS, name="index"))
 
     def recorded(self):
-        """What the store holds: a list of (dataset, protocol, metric, seeds, epochs)."""
+        """What the store holds, a list of (dataset, protocol, metric, seeds, epochs)."""
         return self._answers.recorded()
 
     def _code(self, cell):

@@ -27,7 +27,7 @@ _CHANNELS = (16, 32, 64)
 _CELLS_A_STAGE = 5
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One of the 15,625 cells, named by its code: the six operations as base-5 digits in arch string order.
 
@@ -43,8 +43,10 @@ class Cell:
     code: int
 
     def __post_init__(self):
-        if not 0 <= self.code < CELLS:
-            raise InvalidCellError(f"a cell's code is in [0, {CELLS - 1}], got {self.code}")
+        code = _integer(self.code)
+        if code is None or not 0 <= code < CELLS:
+            raise InvalidCellError(f"a cell's code is an integer in [0, {CELLS - 1}], got {self.code!r}")
+        object.__setattr__(self, "code", code)  # a plain int, whatever integer type came
 
     # Names that others give a cell
 
@@ -256,11 +258,8 @@ def _code_of_ops(ops):
 
 
 def _code_of_index(index):
-    try:
-        number = operator.index(index)
-    except TypeError:
-        number = None
-    if number is None or isinstance(index, (bool, np.bool_)):
+    number = _integer(index)
+    if number is None:
         raise InvalidCellError(
             "a cell is an official index, an arch string, six operations or a Cell;"
             f" got {index!r} ({type(index).__name__})"
@@ -268,6 +267,16 @@ def _code_of_index(index):
     if not 0 <= number < CELLS:
         raise InvalidCellError(f"an official index is in [0, {CELLS - 1}], got {number}")
     return int(official_order()[number])
+
+
+def _integer(number):
+    """A number of any integer type as an int; None for what is no integer, truth values included."""
+    if isinstance(number, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(number)
+    except TypeError:
+        return None
 
 
 # The whole space at once, in code order where not said otherwise

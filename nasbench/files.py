@@ -1,7 +1,8 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and their dates."""
 
 import errno
 import os
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -27,3 +28,8 @@ def replacing(path):
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def utc_now():
+    """Date and time in ISO 8601; `time` rather than `datetime`, as it costs a command nothing to load."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,12 +1,11 @@
 """One table of what every number means: data sets, splits, metrics, units, directions."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nasbench.errors import UnknownDatasetError, UnknownMetricError
 
 
-@dataclass(frozen=True)
-class Dataset:
+class Dataset(NamedTuple):
     """An image data set of the benchmark."""
 
     name: str
@@ -25,8 +24,7 @@ DATASETS = {
 }
 
 
-@dataclass(frozen=True)
-class Split:
+class Split(NamedTuple):
     """Images that a network is trained on or evaluated on, and the published names for them."""
 
     trial: str  # the training run in the published files
@@ -51,8 +49,7 @@ SPLITS = {
 }
 
 
-@dataclass(frozen=True)
-class Metric:
+class Metric(NamedTuple):
     """A quantity that a store may hold of each cell."""
 
     name: str

@@ -3,14 +3,13 @@
 import mmap
 import os
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from nasbench.errors import StoreError
-from nasbench.files import replacing
+from nasbench.files import replacing, utc_now
 
 FORMAT = "nasbench-store"
 SCHEMA = 1
@@ -27,7 +26,7 @@ def write(path, arrays, provenance):
     attributes = {
         "format": FORMAT,
         "schema": SCHEMA,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": utc_now(),
         **provenance,
     }
     attributes["checksum"] = _checksum(arrays, attributes)
