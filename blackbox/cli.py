@@ -1,15 +1,18 @@
 """The command of every search: flags, progress, the run's folder, the report."""
 
+import shlex
+import signal
 import sys
+import threading
 import time
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from blackbox import plot
-from blackbox.config import add_flags, given, option
+from blackbox.config import add_flags, given, option, whole
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder, read_config
 from blackbox.objective import TableObjective
@@ -21,9 +24,10 @@ from nasbench.cell import official_index, official_order
 from nasbench.console import INTERRUPTED, Parser, call, print_json
 from nasbench.errors import NASBenchError
 from nasbench.files import utc_now
-from nasbench.metrics import METRICS
+from nasbench.metrics import METRICS, dataset_of, metric_of
 
-_EVALS = 1000  # NASLib paper, appendix A.1
+_EVALS = 1000  # Ruchte et al. 2020, NASLib, appendix A.1
+_MOST_TRIALS = 1_000_000  # a slip of the keyboard should not fill the memory
 
 
 def seconds(text):
@@ -56,14 +60,16 @@ class RunConfig:
     def __post_init__(self):
         if self.evals is None and self.budget is None:
             object.__setattr__(self, "evals", _EVALS)
-        if self.evals is not None and self.evals < 1:
-            raise ConfigError(f"evals is at least 1, got {self.evals}")
+        if self.evals is not None:
+            whole("evals", self.evals, 1)
         if self.budget is not None and not 0 < self.budget < float("inf"):
             raise ConfigError(f"budget is a positive number of seconds, got {self.budget}")
-        if self.trials < 1:
-            raise ConfigError(f"trials is at least 1, got {self.trials}")
-        if self.seed < 0:
-            raise ConfigError(f"seed is at least 0, got {self.seed}")
+        whole("trials", self.trials, 1, _MOST_TRIALS)
+        whole("seed", self.seed, 0)
+        dataset_of(self.dataset)
+        metric_of(self.metric)
+        if self.noise not in ("mean", "seed"):
+            raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
 
 
 def main(search_class, config_class, argv=None):
@@ -74,7 +80,7 @@ def main(search_class, config_class, argv=None):
     """
     spec = sys.modules[search_class.__module__].__spec__
     parser = Parser(
-        prog=f"python -m {spec.name}" if spec else Path(sys.argv[0]).name,
+        prog=f"python -m {spec.name}" if spec else f"python {shlex.quote(sys.argv[0])}",
         description=f"{search_class.name.capitalize()} on the NAS-Bench-201 table.",
     )
     add_flags(parser.add_argument_group(search_class.name), config_class)
@@ -102,67 +108,66 @@ def _search(prog, search_class, config_class, args):
     noise = settings.noise == "seed"
     who = {"trials": range(settings.trials), "seed": settings.seed}
     objective = TableObjective(bench, settings.dataset, settings.metric, noise=noise, **who)
-    folder = history = None
-    if args.out is not None:
-        folder = RunFolder.create(args.out, _record(search_class, config, settings, args.store, bench))
-    elif args.resume is not None:
-        folder, history = RunFolder.reopen(args.resume, settings.trials, official_order())
-    with folder or nullcontext():
-        if args.resume is not None:
-            if not noise and (history.scores != objective.scores[history.codes]).any():
-                raise RunFolderError(f"{args.resume} is damaged: its scores are not those of the table")
+    if settings.budget is not None and settings.budget < objective.seconds.min():
+        cheapest = objective.seconds.min()
+        raise ConfigError(
+            f"a budget of {settings.budget:g} s ends before any evaluation can;"
+            f" raise --budget to {cheapest:,.0f} s, the cheapest cell, or more"
+        )
+    search = search_class(SPACE, config, **who)
+    folder = None
+    with ExitStack() as stack:
+        interrupt = stack.enter_context(_HeldInterrupt())
+        if args.out is not None:
+            record = _record(search.name, config, settings, args.store, bench)
+            folder = stack.enter_context(RunFolder.create(args.out, record))
+        elif args.resume is not None:
+            folder, history = RunFolder.reopen(args.resume, settings.trials, official_order())
+            stack.enter_context(folder)
+            _check_history(args.resume, history, search, objective)
             folder.write_config(record)
-        search = search_class(SPACE, config, history=history, **who)
-        history = search.history
-        objective.skip(len(history))
-        complete = _run(search, objective, settings, folder)
+            search = search_class(SPACE, config, history=history, **who)
+            objective.skip(len(history))
+        watch = stack.enter_context(_Watch(search, folder, settings.evals, interrupt))
+        limits = {"evals": settings.evals, "budget": settings.budget}
+        cost = objective.cost if objective.has_cost else None
+        run(search, objective, **limits, cost=cost, after_step=watch.look)
+        watch.save()
         summary = {
             "algorithm": search.name,
             "settings": asdict(config) | asdict(settings),
-            "complete": complete,
-            **summarize(history, objective, bench, settings.dataset, settings.metric, settings.budget),
+            "complete": not watch.stopped,
+            **summarize(search.history, objective, bench, settings.budget),
         }
         if folder is not None:
             folder.write_summary(summary)
+        _report(prog, args, summary, folder)
+        if args.plot is not None:
+            regret = regrets(search.history, objective, settings.budget)
+            title = f"{search.name} on {settings.dataset} {settings.metric}"
+            plot.plot_regret(args.plot, regret, title, METRICS[settings.metric].unit)
+            if not args.json:
+                print(f"picture in {args.plot}")
+    return INTERRUPTED if watch.stopped else 0
 
-    if args.plot is not None:
-        regret = regrets(history, objective, settings.budget)
-        title = f"{search.name} on {settings.dataset} {settings.metric}"
-        plot.plot_regret(args.plot, regret, title, METRICS[settings.metric].unit)
+
+def _report(prog, args, summary, folder):
     if args.json:
         print_json(summary)
     else:
         print_summary(summary)
-        kept = (
-            f"saved in {folder.path}" if folder else "not saved; --out FOLDER keeps settings, log and summary"
-        )
-        print(f"\n{kept}" + (f"; picture in {args.plot}" if args.plot else ""))
-    if not complete:
-        resume = f"; go on with: {prog} --resume {folder.path}" if folder else ""
-        print(f"interrupted after {len(history):,} evaluations a trial{resume}", file=sys.stderr)
-    return 0 if complete else INTERRUPTED
+        kept = "not saved; --out FOLDER keeps settings, log and summary"
+        print(f"\n{kept if folder is None else f'saved in {folder.path}'}")
+    if not summary["complete"]:
+        resume = "" if folder is None else f"; go on with: {prog} --resume {shlex.quote(str(folder.path))}"
+        print(f"interrupted after {summary['evaluations']['most']:,} evaluations{resume}", file=sys.stderr)
 
 
-def _run(search, objective, settings, folder):
-    """Search to the end, and say so; or until Ctrl-C, which is passed on only where nothing was found yet."""
-    watch = _Watch(search, folder, settings.evals)
-    limits = {"evals": settings.evals, "budget": settings.budget}
-    try:
-        run(search, objective, **limits, cost=objective.cost, after_step=watch.look)
-    except KeyboardInterrupt:
-        if not len(search.history):
-            raise
-        return False
-    finally:
-        watch.close()
-    return True
-
-
-def _record(search_class, config, settings, store, bench):
+def _record(algorithm, config, settings, store, bench):
     """What a run's config.json holds."""
     attributes = bench.store.attributes
     return {
-        "algorithm": search_class.name,
+        "algorithm": algorithm,
         "search": asdict(config),
         "run": asdict(settings),
         "table": {
@@ -187,6 +192,8 @@ def _resumed(search_class, config_class, args):
             raise ConfigError(f"{args.resume} is a run of {algorithm}, not of {search_class.name}")
         config, settings = config_class(**record["search"]), RunConfig(**record["run"])
         store, checksum = table["store"], table["checksum"]
+        if not isinstance(store, (str, type(None))):
+            raise TypeError(f"table.store is a path or null, got {store!r}")
     except (KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(f"{args.resume}/config.json is damaged or of another version: {error}") from None
     raised = {}
@@ -208,31 +215,72 @@ def _resumed(search_class, config_class, args):
     return config, settings, bench, {**record, "run": asdict(settings)}
 
 
-class _Watch:
-    """Looks in after each step: once a second it saves the log and moves the progress bar."""
+def _check_history(path, history, search, objective):
+    """Raise RunFolderError unless a log is of this search on this table."""
+    costs = objective.seconds[history.codes] if objective.has_cost else 0.0
+    if not objective.could_give(history.codes, history.scores).all() or (history.costs != costs).any():
+        raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
+    if len(history) and (history.codes[:, 0] != search.ask()).any():
+        raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")
 
-    def __init__(self, search, folder, evals):
+
+class _HeldInterrupt:
+    """Holds a first Ctrl-C back, so that what was found is saved and reported; a second ends all at once."""
+
+    def __init__(self):
+        self.came = False
+        self._before = None
+
+    def __enter__(self):
+        mine = threading.current_thread() is threading.main_thread()
+        if mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._before = signal.signal(signal.SIGINT, self._hold)
+        return self
+
+    def __exit__(self, *_):
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _hold(self, *_):
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = True
+
+
+class _Watch:
+    """Looks in after each step; once a second it saves the log and moves the progress bar."""
+
+    def __init__(self, search, folder, evals, interrupt):
+        self.stopped = False
         self._search = search
         self._folder = folder
         self._evals = evals
+        self._interrupt = interrupt
         self._bar = None
         self._next = time.monotonic() + 1.0
 
-    def look(self):
-        if time.monotonic() >= self._next:
-            self._save()
-            self._show()
-            self._next = time.monotonic() + 1.0
+    def __enter__(self):
+        return self
 
-    def close(self):
-        self._save()
+    def __exit__(self, *_):
         if self._bar is not None:
-            self._show()
             self._bar.close()
 
-    def _save(self):
+    def look(self):
+        """Whether to stop."""
+        if time.monotonic() >= self._next:
+            self.save()
+            self._show()
+            self._next = time.monotonic() + 1.0
+        self.stopped = self._interrupt.came
+        return self.stopped
+
+    def save(self):
+        """Bring the log and the bar up to date."""
         if self._folder is not None:
             self._folder.append(self._search.history, official_index())
+        if self._bar is not None:
+            self._show()
 
     def _show(self):
         if self._bar is None:

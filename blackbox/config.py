@@ -1,7 +1,10 @@
-"""Settings as frozen dataclasses, and their command line."""
+"""Settings as frozen dataclasses, their checks, and their command line."""
 
 import argparse
-from dataclasses import MISSING, field, fields
+import operator
+from dataclasses import field, fields
+
+from blackbox.errors import ConfigError
 
 
 def option(default, help, type=None, choices=None):
@@ -13,10 +16,22 @@ def option(default, help, type=None, choices=None):
     return field(default=default, metadata={"help": help, "type": type, "choices": choices})
 
 
+def whole(name, value, least, most=None):
+    """The value as an int; ConfigError unless it is a whole number of any integer type within the bounds."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or number < least or (most is not None and number > most):
+        bounds = f"of at least {least:,}" if most is None else f"in [{least:,}, {most:,}]"
+        raise ConfigError(f"{name} is a whole number {bounds}, got {value!r}")
+    return number
+
+
 def add_flags(parser, config_class):
     """Add a flag for each option; one that is not given is absent from the result."""
     for f in fields(config_class):
-        default = "" if f.default is None or f.default is MISSING else f" (default: {f.default})"
+        default = "" if f.default is None else f" (default: {f.default})"
         parser.add_argument(
             f"--{f.name.replace('_', '-')}",
             type=f.metadata["type"],

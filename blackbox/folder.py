@@ -50,13 +50,18 @@ class RunFolder:
             ) from None
         except OSError as error:
             raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
+        log = None
         try:
             log = _locked(path, "x+b")
             _write(log, _HEADER.encode())
             _write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
-        except OSError as error:
+        except BaseException as error:
+            if log is not None:
+                log.close()
             shutil.rmtree(path)
-            raise RunFolderError(f"cannot write to the new folder {path}: {error.strerror}") from None
+            if isinstance(error, OSError):
+                raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
+            raise
         return cls(path, log, 0, len(_HEADER))
 
     @classmethod
@@ -125,7 +130,7 @@ def read_config(path):
         raise RunFolderError(f"{path.parent} is not the folder of a run: it has no {_CONFIG}") from None
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunFolderError(f"{path} is damaged: {error}") from None
     if not isinstance(config, dict):
         raise RunFolderError(f"{path} is damaged: it should hold an object")
@@ -142,7 +147,7 @@ def _parse(data, path, trials, codes):
     history = History(trials)
     if steps:
         try:
-            rows = np.loadtxt(io.BytesIO(b"".join(lines[1:])), delimiter=",", ndmin=2)
+            rows = np.loadtxt(io.BytesIO(b"".join(lines[1:])), delimiter=",", comments=None, ndmin=2)
             number, trial, index, scores, costs = rows.T.reshape(5, steps, trials)
         except ValueError as error:
             raise RunFolderError(f"{path} is damaged: {error}") from None
@@ -182,4 +187,4 @@ def _write(file, data):
 
 def _write_json(path, value):
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-_FIRST_CAPACITY = 1024  # steps
+from blackbox.errors import ConfigError
+
+_FIRST_EVALUATIONS = 1 << 20  # of all trials together, for which there is room at first
 
 
 class History:
@@ -18,9 +20,10 @@ class History:
     def __init__(self, trials):
         self.trials = trials
         self._length = 0
-        self._codes = np.empty((_FIRST_CAPACITY, trials), dtype=np.intp)
-        self._scores = np.empty((_FIRST_CAPACITY, trials))
-        self._costs = np.empty((_FIRST_CAPACITY, trials))
+        shape = (min(1024, max(1, _FIRST_EVALUATIONS // trials)), trials)
+        self._codes = np.empty(shape, dtype=np.intp)
+        self._scores = np.empty(shape)
+        self._costs = np.empty(shape)
 
     def __len__(self):
         """Evaluations of each trial."""
@@ -70,7 +73,8 @@ class History:
     def incumbent_steps(self, budget=None):
         """The step of the best score so far, int64 (T, n); the earliest of equals.
 
-        With a budget, a trial's incumbent stays what it was when the budget ran out.
+        With a budget, a trial's incumbent stays what it was when the budget ran out; -1 where not even the
+        first evaluation ended within it.
         """
         scores = self.scores
         best = np.maximum.accumulate(scores, axis=1)
@@ -79,19 +83,24 @@ class History:
         steps = np.maximum.accumulate(np.where(improved, np.arange(self._length), 0), axis=1)
         if budget is None:
             return steps
-        last = self.counted(budget)[:, None] - 1
-        return np.take_along_axis(steps, np.minimum(np.arange(self._length), last), axis=1)
+        counted = self.counted(budget)[:, None]
+        last = np.minimum(np.arange(self._length), np.maximum(counted - 1, 0))
+        return np.where(counted, np.take_along_axis(steps, last, axis=1), -1)
 
     def incumbents(self, budget=None):
-        """The code with the best score so far, (T, n)."""
-        return np.take_along_axis(self.codes, self.incumbent_steps(budget), axis=1)
+        """The code with the best score so far, (T, n); -1 where a trial has none within the budget."""
+        steps = self.incumbent_steps(budget)
+        codes = np.take_along_axis(self.codes, np.maximum(steps, 0), axis=1)
+        return np.where(steps < 0, -1, codes)
 
     def best(self, budget=None):
         """The trial and the step of the best score of all; the earliest of equals, then the lowest trial."""
-        steps = self.incumbent_steps(budget)[:, -1]
-        scores = np.take_along_axis(self.scores, steps[:, None], axis=1)[:, 0]
-        trial = np.lexsort((np.arange(self.trials), steps, -scores))[0]
-        return int(trial), int(steps[trial])
+        trials = np.flatnonzero(self.counted(budget))
+        if not trials.size:
+            raise ConfigError("no trial has an evaluation, or none within the budget")
+        steps = self.incumbent_steps(budget)[trials, -1]
+        first = np.lexsort((trials, steps, -self.scores[trials, steps]))[0]
+        return int(trials[first]), int(steps[first])
 
 
 def _read_only(view):

@@ -1,5 +1,7 @@
 """A benchmark's metric as the objective of a search."""
 
+from functools import cached_property
+
 import numpy as np
 
 from blackbox.errors import ConfigError
@@ -23,6 +25,9 @@ class TableObjective:
 
     def __init__(self, benchmark, dataset, metric, *, noise=False, trials=(0,), seed=0):
         """`trials` and `seed`: those of the search that asks; only the noise depends on them."""
+        self.dataset = dataset
+        self.metric = metric
+        self._benchmark = benchmark
         sign = 1.0 if metric_of(metric).higher_is_better else -1.0
         self.scores = sign * benchmark.by_code(dataset, metric)  # (15625,), means over seeds
         unknown = np.count_nonzero(np.isnan(self.scores))
@@ -30,8 +35,6 @@ class TableObjective:
             raise ConfigError(
                 f"a search needs every cell; this store has no {dataset} {metric} for {unknown:,}"
             )
-        self._seconds = None
-        self._seconds_of = benchmark, dataset
         self._step = 0
         self._runs = None
         if noise:
@@ -49,17 +52,32 @@ class TableObjective:
         """The scores (T,) of codes (T,)."""
         if self._runs is None:
             return self.scores.take(codes)
-        run = (self._uniform.at(self._step) * self._counts.take(codes)).astype(np.intp)
+        draws = self._uniform.at(self._step)
+        if len(codes) != len(draws):
+            raise ConfigError(f"the noise is drawn for {len(draws)} trials, the codes are of {len(codes)}")
         self._step += 1
-        return self._runs[codes, run]
+        return self._runs[codes, (draws * self._counts.take(codes)).astype(np.intp)]
+
+    def could_give(self, codes, scores):
+        """Whether the table has these scores for these codes, element by element."""
+        if self._runs is None:
+            return scores == self.scores[codes]
+        return (scores[..., None] == self._runs[codes]).any(axis=-1)
 
     def skip(self, steps):
         """Leave out the draws of steps that an earlier run has made."""
         self._step += steps
 
+    @property
+    def has_cost(self):
+        """Whether the table knows what an evaluation costs."""
+        return any(r[:3] == (self.dataset, 200, "train_time") for r in self._benchmark.recorded())
+
+    @cached_property
+    def seconds(self):
+        """What an evaluation of each code costs, (15625,): seconds of training, by the table."""
+        return self._benchmark.by_code(self.dataset, "train_time")
+
     def cost(self, codes):
-        """Seconds of training (T,) that the table gives for codes (T,)."""
-        if self._seconds is None:
-            benchmark, dataset = self._seconds_of
-            self._seconds = benchmark.by_code(dataset, "train_time")
-        return self._seconds.take(codes)
+        """What evaluations of codes (T,) cost, seconds (T,)."""
+        return self.seconds.take(codes)

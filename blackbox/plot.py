@@ -1,26 +1,27 @@
 """A picture of regret against evaluations, with its spread over trials."""
 
-from pathlib import Path
+import os
 
 import numpy as np
 
 from blackbox.errors import ConfigError, MissingDependencyError
 
+ENDINGS = (".png", ".svg", ".pdf")
+
 
 def check(path):
-    """Raise before a search what would fail after it: no matplotlib, an unknown ending, no such folder."""
+    """Raise before a search what would fail after it."""
     try:
-        from matplotlib.backend_bases import FigureCanvasBase
+        import matplotlib  # noqa: F401
     except ImportError:
         raise MissingDependencyError("--plot needs matplotlib: pip install matplotlib") from None
-    endings = FigureCanvasBase.get_supported_filetypes()
-    ending = Path(path).suffix.lstrip(".").lower()
-    if ending not in endings:
-        raise ConfigError(
-            f"--plot cannot write {str(path)!r}; a picture ends in one of .{', .'.join(sorted(endings))}"
-        )
-    if not Path(path).absolute().parent.is_dir():
-        raise ConfigError(f"--plot cannot write {str(path)!r}: there is no folder {Path(path).parent}")
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.splitext(path)[1].lower() not in ENDINGS:
+        raise ConfigError(f"--plot cannot write {path!r}: a picture ends in {', '.join(ENDINGS)}")
+    if not os.path.isdir(folder):
+        raise ConfigError(f"--plot cannot write {path!r}: there is no folder {folder}")
+    if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
+        raise ConfigError(f"--plot cannot write {path!r}: it is a folder, or may not be written")
 
 
 def plot_regret(path, regret, title, unit):
@@ -28,6 +29,7 @@ def plot_regret(path, regret, title, unit):
     from matplotlib.figure import Figure
 
     evaluations = np.arange(1, regret.shape[1] + 1)
+    regret = regret[~np.isnan(regret).any(axis=1)]  # trials that found something
     positive = regret[regret > 0]
     least = positive.min() / 2 if positive.size else 1.0
     shown = np.maximum(regret, least)
@@ -53,4 +55,4 @@ def plot_regret(path, regret, title, unit):
     try:
         figure.savefig(path, dpi=150)
     except OSError as error:
-        raise ConfigError(f"--plot cannot write {str(path)!r}: {error.strerror}") from None
+        raise ConfigError(f"--plot cannot write {path!r}: {error.strerror}") from None

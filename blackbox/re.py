@@ -5,23 +5,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.config import option
-from blackbox.errors import ConfigError
+from blackbox.config import option, whole
 from blackbox.search import Search
 
 
 @dataclass(frozen=True)
 class EvolutionConfig:
-    """Defaults: NASLib paper, appendix A.1."""
+    """Defaults: Ruchte et al. 2020, NASLib, appendix A.1."""
 
     population: int = option(100, "cells alive at once; the oldest dies")
     sample: int = option(10, "cells in a tournament, drawn with replacement; the best is the parent")
 
     def __post_init__(self):
-        if self.population < 1:
-            raise ConfigError(f"population is at least 1, got {self.population}")
-        if not 1 <= self.sample <= self.population:
-            raise ConfigError(f"sample is in [1, population={self.population}], got {self.sample}")
+        whole("population", self.population, 1)
+        whole("sample, drawn from the population,", self.sample, 1, self.population)
 
 
 class RegularizedEvolution(Search):

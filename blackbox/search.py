@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
+from blackbox.config import whole
 from blackbox.errors import ConfigError, ObjectiveError
 from blackbox.history import History
 
@@ -19,13 +20,19 @@ class Search(ABC):
     """
 
     def __init__(self, space, trials=1, seed=0, history=None):
-        numbers = range(trials) if isinstance(trials, int) else tuple(trials)
-        if len(numbers) < 1:
-            raise ConfigError(f"trials is at least 1, got {trials}")
+        try:
+            numbers = [whole("a trial", trial, 0) for trial in trials]
+        except TypeError:  # not which, but how many
+            numbers = range(whole("trials", trials, 1))
+        if not numbers:
+            raise ConfigError("trials is at least 1, got none")
+        if history is not None and history.trials != len(numbers):
+            raise ConfigError(f"the history is of {history.trials} trials, the search of {len(numbers)}")
         self.space = space
         self.history = History(len(numbers)) if history is None else history
-        self.seed = seed
+        self.seed = whole("seed", seed, 0)
         self.trials = numbers
+        self._shape = (len(numbers),)
 
     @abstractmethod
     def ask(self):
@@ -33,15 +40,23 @@ class Search(ABC):
 
     def tell(self, codes, scores, costs=0.0):
         """Take the scores (T,) of codes (T,), higher is better, and what they cost in seconds."""
+        codes = np.asarray(codes)
         scores = np.asarray(scores, dtype=np.float64)
-        if scores.shape != (len(self.trials),):
+        if codes.shape != self._shape or codes.dtype.kind not in "iu":
             raise ObjectiveError(
-                f"an objective gives one score a trial, shape ({len(self.trials)},), got {scores.shape}"
+                f"codes are integers, one a trial {self._shape}; got {codes.dtype} {codes.shape}"
             )
-        highest = scores.argmax()  # NaN counts as the highest
-        if scores[highest] != scores[highest]:
+        if codes.item(codes.argmin()) < 0 or codes.item(codes.argmax()) >= self.space.size:
+            raise ObjectiveError(f"a code is in [0, {self.space.size - 1}], got {codes.tolist()}")
+        if scores.shape != codes.shape:
             raise ObjectiveError(
-                f"the objective gave NaN for code {codes[highest]}; -inf is for a cell that cannot be scored"
+                f"an objective gives one score a trial, shape {self._shape}, got {scores.shape}"
+            )
+        highest = scores.item(scores.argmax())  # NaN counts as the highest
+        if highest != highest:
+            code = codes[np.isnan(scores)][0]
+            raise ObjectiveError(
+                f"the objective gave NaN for code {code}; -inf is for a cell that cannot be scored"
             )
         self.history.append(codes, scores, costs)
 
@@ -55,19 +70,22 @@ class Search(ABC):
 
 
 class Draws:
-    """What each trial draws at each step: a function of (seed, trial, purpose, step) alone."""
+    """What each trial draws at each step: a function of (seed, trial, purpose, step) alone.
+
+    Made a block of steps at a time, so that going forward is fast; going back to an earlier block is not.
+    """
 
     def __init__(self, seed, trials, purpose, draw, prepare=None):
-        seeds = [np.random.SeedSequence(seed, spawn_key=(trial, purpose)) for trial in trials]
-        self._generators = [np.random.default_rng(seed) for seed in seeds]
+        self._seeds = [np.random.SeedSequence(seed, spawn_key=(trial, purpose)) for trial in trials]
         self._draw = draw
         self._prepare = prepare
-        self._blocks = 0
-        self._rows = None
+        self._restart()
 
     def at(self, step):
-        """The draws of all trials at a step, (T, ...). Steps never go back by more than a block."""
+        """The draws of all trials at a step, (T, ...)."""
         block, row = divmod(step, _BLOCK)
+        if block < self._blocks - 1:
+            self._restart()
         while self._blocks <= block:
             drawn = [self._draw(generator, _BLOCK) for generator in self._generators]
             rows = np.stack(drawn, axis=1)
@@ -75,15 +93,24 @@ class Draws:
             self._blocks += 1
         return self._rows[row]
 
+    def _restart(self):
+        self._generators = [np.random.default_rng(seed) for seed in self._seeds]
+        self._blocks = 0
+        self._rows = None
+
 
 def run(search, objective, evals=None, *, cost=None, budget=None, after_step=None):
     """Ask, evaluate and tell until each trial has `evals` evaluations, or has spent `budget` seconds.
 
-    `objective(codes)` gives scores and `cost(codes)` seconds, both (T,); `after_step()` is called after each
-    step. A search that has a history goes on from there. Returns the history.
+    `objective(codes)` gives scores and `cost(codes)` seconds, both (T,). `after_step()` is called after each
+    step; a true answer ends the run. A search that has a history goes on from there. Returns the history.
     """
     if evals is None and budget is None:
         raise ConfigError("a search ends by evals, by budget or by both; got neither")
+    if evals is not None:
+        whole("evals", evals, 1)
+    if budget is not None and not 0 < budget < float("inf"):
+        raise ConfigError(f"budget is a positive number of seconds, got {budget!r}")
     if budget is not None and cost is None:
         raise ConfigError("a budget in seconds needs a cost")
     history = search.history
@@ -94,6 +121,6 @@ def run(search, objective, evals=None, *, cost=None, budget=None, after_step=Non
         search.tell(codes, objective(codes), costs)
         if budget is not None:
             spent = spent + costs
-        if after_step is not None:
-            after_step()
+        if after_step is not None and after_step():
+            break
     return history

@@ -13,34 +13,38 @@ _CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
 def regrets(history, objective, budget=None):
     """The regret of each trial's incumbent after each evaluation, float64 (T, n), in the metric's unit.
 
-    The incumbent has the best score that the search saw; its regret is by the table's mean over seeds.
+    The incumbent has the best score that the search saw; its regret is by the table's mean over seeds. NaN
+    for a trial that ended no evaluation within the budget.
     """
-    return objective.scores.max() - objective.scores[history.incumbents(budget)]
+    incumbents = history.incumbents(budget)
+    return np.where(incumbents < 0, np.nan, objective.scores.max() - objective.scores[incumbents])
 
 
-def summarize(history, objective, benchmark, dataset, metric, budget=None):
+def summarize(history, objective, benchmark, budget=None):
     """The findings of a search: a dict of plain values, for JSON and for `print_summary`."""
+    dataset, metric = objective.dataset, objective.metric
     counted = history.counted(budget)
-    if counted.min() < 1:
-        trial = int(counted.argmin())
+    if not counted.any():
         raise ConfigError(
-            f"a budget of {budget:g} s ends before the first evaluation of trial {trial},"
-            f" which takes {history.costs[trial, 0]:,.0f} s"
+            f"a budget of {budget:g} s ends before the first evaluation of any trial; raise --budget to"
+            f" {history.costs[:, 0].min():,.0f} s or more"
         )
     trial, step = history.best(budget)
-    cell = Cell(int(history.codes[trial, step]))
+    cell = Cell(history.codes[trial, step])
     best = benchmark.best(dataset, metric)
+    timed = objective.has_cost
     spent = history.costs.cumsum(axis=1)
-    totals = np.take_along_axis(spent, counted[:, None] - 1, axis=1)[:, 0]
-    regret = regrets(history, objective, budget)
+    totals = spent[np.arange(len(counted)), counted - 1][counted > 0]
+    regret = regrets(history, objective, budget)[counted > 0]
     checkpoints = sorted({n for n in _CHECKPOINTS if n < len(history)} | {int(counted.max())})
     return {
         "evaluations": {"least": int(counted.min()), "most": int(counted.max())},
-        "simulated_seconds": {"mean": float(totals.mean()), "total": float(totals.sum())},
+        "trials_without_evaluation": int((counted == 0).sum()),
+        "simulated_seconds": {"mean": float(totals.mean()), "total": float(totals.sum())} if timed else None,
         "best": {
             "trial": trial,
             "evaluation": step + 1,
-            "simulated_seconds": float(spent[trial, step]),
+            "simulated_seconds": float(spent[trial, step]) if timed else None,
             "score": float(history.scores[trial, step]),
             "arch": str(cell),
             "index": benchmark.index(cell),
@@ -72,18 +76,26 @@ def print_summary(summary):
     unit = METRICS[metric].unit
     noise = "one recorded seed an evaluation" if settings["noise"] == "seed" else "mean over seeds"
     evaluations = " to ".join(f"{n:,}" for n in sorted(set(summary["evaluations"].values())))
-    print(f"{summary['algorithm']} on {dataset} {metric} [{unit}], 200 epochs, {noise}")
+    runs = "" if METRICS[metric].of_the_network else f", 200 epochs, {noise}"
+    print(f"{summary['algorithm']} on {dataset} {metric} [{unit}]{runs}")
     each = "" if trials == 1 else f", in each of {trials:,} trials"
     print(f"{evaluations} evaluations{each}; seed {settings['seed']}\n")
 
-    of = "" if trials == 1 else f" of trial {best['trial']}"
+    found = f"at evaluation {best['evaluation']:,}" + ("" if trials == 1 else f" of trial {best['trial']}")
     rows = [
         ("best cell", best["arch"]),
         ("index", best["index"]),
         (metric, f"{best['value']:.4f} {unit}, rank {best['rank']:,}, regret {best['regret']:.4f}"),
-        ("found", f"at evaluation {best['evaluation']:,}{of}, {_time(best['simulated_seconds'])} simulated"),
-        ("whole search", f"{_time(summary['simulated_seconds']['mean'])} simulated training a trial"),
     ]
+    if summary["simulated_seconds"] is None:
+        rows.append(("found", found))
+    else:
+        rows.append(("found", f"{found}, after {_time(best['simulated_seconds'])} of simulated training"))
+        rows.append(("whole search", f"{_time(summary['simulated_seconds']['mean'])} a trial"))
+    if summary["trials_without_evaluation"]:
+        rows.append(
+            ("without any", f"{summary['trials_without_evaluation']:,} trials: not even one evaluation")
+        )
     if trials > 1:
         rows.append(("at the optimum", f"{summary['trials_at_optimum']:,} of {trials:,} trials"))
     for name, text in rows:
@@ -94,7 +106,8 @@ def print_summary(summary):
     header = ("", *(f"{name} [{METRICS[name].unit}]" for name in metrics))
     print_table(header, [(name, *map(values.get, metrics)) for name, values in best["entry"].items()])
 
-    over = "" if trials == 1 else f", mean and standard deviation over {trials:,} trials"
+    found_any = trials - summary["trials_without_evaluation"]
+    over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
     print(f"\nRegret of the incumbent [{unit}]{over}")
     for row in summary["regret"]:
         spread = "" if row["std"] is None else f" ± {row['std']:.4f}   median {row['median']:.4f}"

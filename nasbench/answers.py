@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nasbench.cell import Cell
+from nasbench.cell import CELLS, Cell
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, metric_of
 
@@ -18,6 +18,26 @@ class Question(NamedTuple):
     protocol: int  # epochs
     epoch: int | None  # from 0; None: the last
     seed: int | None  # None: the mean over the recorded seeds
+
+    @classmethod
+    def of(cls, dataset, metric, protocol, epoch, seed):
+        """A question whose names are known and whose numbers are whole; whether it has an answer is open."""
+        dataset_of(dataset)
+        metric_of(metric)
+        epoch = None if epoch is None else _whole("an epoch", epoch)
+        seed = None if seed is None else _whole("a seed", seed)
+        return cls(dataset, metric, _whole("a protocol", protocol), epoch, seed)
+
+
+def _whole(name, number):
+    # 199.0 is 199: equal numbers are equal keys, and so must be equal questions
+    try:
+        whole = operator.index(number.item() if isinstance(number, np.generic) else number)
+    except TypeError:
+        whole = int(number) if isinstance(number, float) and number.is_integer() else None
+    if whole is None:
+        raise NotRecordedError(f"{name} is a whole number, got {number!r}")
+    return whole
 
 
 class Recorded(NamedTuple):
@@ -76,7 +96,7 @@ class Answers:
         for dataset in DATASETS:
             for protocol in self._protocols(dataset):
                 group = f"{dataset}/{protocol}"
-                seeds = tuple(self._store[f"{group}/seeds"].tolist())
+                seeds = tuple(self._seeds(dataset, protocol))
                 for metric in METRICS:
                     if f"{group}/final/{metric}" in self._store:
                         first = 0 if f"{group}/curve/{metric}" in self._store else protocol - 1
@@ -115,7 +135,7 @@ class Answers:
                 raise NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
             if f"{dataset}/{metric}" not in self._store:
                 raise NotRecordedError(f"{dataset} has no {metric} in this store; {self._has(dataset)}")
-            return self._store[f"{dataset}/{metric}"]
+            return self._store.take(f"{dataset}/{metric}", "f", CELLS)
         else:
             seeds, rows = self._finals(question)
             column = self._seed_column(question, seeds)
@@ -126,25 +146,19 @@ class Answers:
     def _is_final(self, question):
         """Whether it asks for the last epoch; an epoch that its protocol cannot have is an error."""
         dataset, metric, protocol, epoch, _ = question
-        dataset_of(dataset)
-        if metric_of(metric).of_the_network or epoch is None:
+        if METRICS[metric].of_the_network or epoch is None:
             return True
         self._check_protocol(dataset, protocol)
-        try:
-            known = 0 <= operator.index(epoch) < protocol
-        except TypeError:
-            known = False
-        if not known:
+        if not 0 <= epoch < protocol:
             raise NotRecordedError(
-                f"an epoch of the {protocol}-epoch protocol is in [0, {protocol - 1}], got {epoch!r}"
+                f"an epoch of the {protocol}-epoch protocol is in [0, {protocol - 1}], got {epoch}"
             )
         return epoch == protocol - 1
 
     def _finals(self, question):
         """The seeds, and the metric after the last epoch, float64 (15625, S)."""
         dataset, metric, protocol, _, _ = question
-        dataset_of(dataset)
-        if metric_of(metric).of_the_network:
+        if METRICS[metric].of_the_network:
             raise NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
         if not exists(dataset, METRICS[metric]):
             raise NotRecordedError(f"{dataset} has no {metric} in any store; {self._has(dataset)}")
@@ -154,7 +168,8 @@ class Answers:
             raise NotRecordedError(
                 f"{dataset} has no {metric} after {protocol} epochs in this store; {self._has(dataset)}"
             )
-        return self._store[f"{dataset}/{protocol}/seeds"].tolist(), self._store[name]
+        seeds = self._seeds(dataset, protocol)
+        return seeds, self._store.take(name, "f", CELLS, len(seeds))
 
     def _curves(self, question):
         """The metric's curves, (15625, S, epochs), and the column of the seed, None for the mean."""
@@ -166,7 +181,10 @@ class Answers:
             raise NotRecordedError(
                 f"{dataset} {metric} over {protocol} epochs is recorded only at the last, {protocol - 1}"
             )
-        return self._store[name], column
+        return self._store.take(name, "f", CELLS, len(seeds), protocol), column
+
+    def _seeds(self, dataset, protocol):
+        return self._store.take(f"{dataset}/{protocol}/seeds", "iu", None).tolist()
 
     def _seed_column(self, question, seeds):
         if question.seed is None:
@@ -174,14 +192,14 @@ class Answers:
         if question.seed not in seeds:
             raise NotRecordedError(
                 f"{question.dataset} after {question.protocol} epochs is not recorded with seed"
-                f" {question.seed!r}; the seeds are {', '.join(map(str, seeds))}"
+                f" {question.seed}; the seeds are {', '.join(map(str, seeds))}"
             )
         return seeds.index(question.seed)
 
     def _check_protocol(self, dataset, protocol):
         if protocol not in self._protocols(dataset):
             raise NotRecordedError(
-                f"{dataset} has no protocol of {protocol!r} epochs in this store; {self._has(dataset)}"
+                f"{dataset} has no protocol of {protocol} epochs in this store; {self._has(dataset)}"
             )
 
     def _protocols(self, dataset):
@@ -220,9 +238,11 @@ class _AtEpoch:
 
 def _mean_over_seeds(rows):
     """The mean of each row's recorded values, float64; summed in the order of seeds as the authors do."""
-    recorded = ~np.isnan(rows)
+    missing = np.isnan(rows)
     total = np.zeros(len(rows))
-    for column, present in zip(rows.T, recorded.T, strict=True):
-        total += np.where(present, column, 0.0)
-    counts = recorded.sum(axis=1)
-    return np.divide(total, counts, out=np.full(len(rows), np.nan), where=counts > 0)
+    counts = np.zeros(len(rows))
+    for values, absent in zip(np.where(missing, 0.0, rows).T, missing.T, strict=True):
+        total += values
+        counts += ~absent
+    counts[counts == 0] = np.nan
+    return total / counts

@@ -6,8 +6,8 @@ import numpy as np
 
 from nasbench.answers import Answers, Question
 from nasbench.build import default_store
-from nasbench.cell import CELLS, Cell, code_of
-from nasbench.errors import InvalidArgumentError, NotRecordedError
+from nasbench.cell import CELLS, Cell, code_of, integer
+from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
 from nasbench.metrics import metric_of
 from nasbench.store import Store
 
@@ -43,8 +43,12 @@ class NB201:
     def __init__(self, path=None):
         self.store = Store(default_store() if path is None else path)
         self._answers = Answers(self.store)
+        index = self.store.take("index", "u", CELLS)
+        if (np.bincount(index, minlength=CELLS) != 1).any():
+            raise StoreError(f"{self.store.path} is damaged: its index does not name every cell once")
+        self._official_index = index
         self._order = np.empty(CELLS, dtype=np.intp)  # official index -> code
-        self._order[self.store["index"]] = np.arange(CELLS)
+        self._order[index] = np.arange(CELLS)
         self._code_of_index = self._order.tolist()
         self._code_of_string = {}  # of the arch strings met so far
         self._readers = {}  # question -> what gives a float for a code
@@ -62,19 +66,18 @@ class NB201:
         try:
             reader = self._readers[dataset, metric, protocol, epoch, seed]
         except (KeyError, TypeError):
-            question = Question(dataset, metric, protocol, epoch, seed)
-            reader = self._answers.reader(question)
-            self._readers[question] = reader
+            question = Question.of(dataset, metric, protocol, epoch, seed)
+            reader = self._readers[question] = self._answers.reader(question)
         code = self._code(cell)
         value = reader[code]
         if value != value:
-            question = Question(dataset, metric, protocol, epoch, seed)
+            question = Question.of(dataset, metric, protocol, epoch, seed)
             raise NotRecordedError(self._answers.why_not(question, code))
         return value
 
     def curve(self, cell, dataset, metric, *, protocol=200, seed=None):
         """The values at all epochs, float64 (epochs,); NaN at an epoch that was not recorded."""
-        question = Question(dataset, metric, protocol, None, seed)
+        question = Question.of(dataset, metric, protocol, None, seed)
         code = self._code(cell)
         values = self._answers.curve(question, code)
         if np.isnan(values).all():
@@ -83,7 +86,7 @@ class NB201:
 
     def seeds(self, cell, dataset, metric="val_accuracy", *, protocol=200):
         """The seeds that the metric is recorded with, a tuple; a third of a cell's runs may be missing."""
-        return self._answers.seeds(Question(dataset, metric, protocol, None, None), self._code(cell))
+        return self._answers.seeds(Question.of(dataset, metric, protocol, None, None), self._code(cell))
 
     def cell(self, cell):
         """The Cell of any name for it."""
@@ -91,7 +94,7 @@ class NB201:
 
     def index(self, cell):
         """The official index of a cell."""
-        return int(self.store["index"][self._code(cell)])
+        return int(self._official_index[self._code(cell)])
 
     def latency(self, cell, dataset):
         """Seconds for a forward pass of 256 images."""
@@ -140,19 +143,25 @@ class NB201:
         options = {"protocol": protocol, "epoch": epoch, "seed": seed}
         if isinstance(metrics, str):
             return self.by_code(dataset, metrics, **options).take(self._order)
+        if not len(metrics):
+            raise InvalidArgumentError("columns are of one metric or more, got none")
         return np.stack([self.columns(dataset, metric, **options) for metric in metrics])
 
     def by_code(self, dataset, metric, *, protocol=200, epoch=None, seed=None):
         """All cells in the order of codes: read-only float64 (15625,), for searches, which know codes."""
-        return self._answers.column(Question(dataset, metric, protocol, epoch, seed))
+        return self._answers.column(Question.of(dataset, metric, protocol, epoch, seed))
 
     def top(self, n, dataset, metric, *, protocol=200, epoch=None, seed=None):
         """The n best cells, a list of (rank, cell, index, value); equal values in the order of indices."""
-        if n < 1:
-            raise InvalidArgumentError(f"n is at least 1, got {n}")
+        count = integer(n)
+        if count is None or count < 1:
+            raise InvalidArgumentError(f"n is a whole number of at least 1, got {n!r}")
         values = self.columns(dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
         losses = -values if metric_of(metric).higher_is_better else values
-        best = np.argsort(losses, kind="stable")[: min(n, np.count_nonzero(~np.isnan(losses)))]
+        known = np.count_nonzero(~np.isnan(losses))
+        if not known:
+            raise NotRecordedError(f"no cell has a value of {dataset} {metric} in this store")
+        best = np.argsort(losses, kind="stable")[: min(count, known)]
         ranks = np.searchsorted(losses[best], losses[best]) + 1
         return [
             Ranked(int(rank), Cell(self._code_of_index[index]), int(index), float(values[index]))
@@ -173,11 +182,15 @@ class NB201:
         table = {
             "arch": [str(Cell(code)) for code in self._code_of_index],
             "code": self._order,
-            "isomorphism_class": self.store["isomorphism_class"][self._order],
+            "isomorphism_class": self.isomorphism_classes().take(self._order),
         }
         for dataset, metric in self._answers.recorded_in(protocol):
             table[f"{dataset}/{metric}"] = self.columns(dataset, metric, protocol=protocol)
         return pandas.DataFrame(table, index=pandas.RangeIndex(CELLS, name="index"))
+
+    def isomorphism_classes(self):
+        """The isomorphism class of each cell in the order of codes, uint16 (15625,)."""
+        return self.store.take("isomorphism_class", "u", CELLS)
 
     def recorded(self):
         """What the store holds, a list of (dataset, protocol, metric, seeds, epochs)."""

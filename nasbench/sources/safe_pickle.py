@@ -10,14 +10,13 @@ def loads(data, name, allowed=frozenset()):
     """The object in the pickle `data`; `name` is the file's, for errors.
 
     `allowed`: {(module, global)} that the format needs. Raises UnsafePickleError with the name of any other
-    global that the pickle asks for, and SourceError where the pickle is damaged.
+    global that the pickle asks for, and SourceError where the pickle is damaged. No pickle can run code this
+    way; one made for it can still exhaust memory or the stack.
     """
     try:
         return _Unpickler(data, name, allowed).load()
     except UnsafePickleError:
         raise
-    except RecursionError:
-        raise SourceError(f"{name} is nested too deeply to be a published file") from None
     except Exception as error:  # a damaged pickle can raise nearly anything
         raise SourceError(f"{name} is truncated or damaged ({type(error).__name__}: {error})") from error
 

@@ -84,7 +84,27 @@ class SearchContract:
         search.tell(codes, [1, -np.inf])
         assert search.history.scores.tolist() == [[1.0], [-np.inf]]
 
-    def test_no_trials_are_an_error(self):
-        for trials in (0, []):
-            with pytest.raises(ConfigError, match="trials is at least 1"):
+    @pytest.mark.parametrize("codes", [[1], [1.0, 2.0], [[1], [2]], [1, -1], [1, 15625], [1, 2, 3]])
+    def test_codes_that_were_not_asked_for_are_errors(self, codes):
+        search = self.make(trials=2)
+        with pytest.raises(
+            ObjectiveError, match=r"codes are integers, one a trial|a code is in \[0, 15624\]"
+        ):
+            search.tell(codes, [1.0, 2.0])
+        assert len(search.history) == 0
+
+    def test_trials_and_seed_are_whole_numbers(self):
+        for trials in (0, -1, 1.5, "2", True, None):
+            with pytest.raises(ConfigError, match="a whole number of at least"):
                 self.make(trials=trials)
+        for trials in ([], ()):
+            with pytest.raises(ConfigError, match="trials is at least 1, got none"):
+                self.make(trials=trials)
+        for seed in (-1, None, 1.5):
+            with pytest.raises(ConfigError, match="seed is a whole number of at least 0"):
+                self.make(seed=seed)
+        assert len(self.make(trials=np.int64(3), seed=np.int64(1)).trials) == 3
+
+    def test_a_history_of_other_trials_is_an_error(self):
+        with pytest.raises(ConfigError, match="the history is of 2 trials, the search of 3"):
+            self.make(trials=3, history=History(2))

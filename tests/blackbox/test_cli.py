@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from blackbox import cli
+from blackbox import cli, plot
 from blackbox.cli import RunConfig, seconds
 from blackbox.errors import ConfigError
 from blackbox.re import EvolutionConfig, RegularizedEvolution
@@ -17,6 +17,7 @@ from blackbox.rs import RandomSearch, RandomSearchConfig
 from blackbox.search import run as run_search
 from blackbox.space import NB201
 from nasbench import build
+from tests import stores
 
 ALGORITHMS = {"re": (RegularizedEvolution, EvolutionConfig), "rs": (RandomSearch, RandomSearchConfig)}
 
@@ -120,6 +121,25 @@ def test_a_budget_counts_simulated_seconds(run, bench):
     assert both["evaluations"] == {"least": 20, "most": 20}
 
 
+def test_trials_that_end_no_evaluation_within_the_budget_are_counted(run, bench):
+    summary = json.loads(run("re", "--budget", "1500s", "--trials", 50, "--json")[1])
+    search = RegularizedEvolution(NB201, trials=50)
+    first = bench.by_code("cifar10", "train_time")[search.ask()]
+    without = int((first > 1500).sum())
+    assert 0 < without == summary["trials_without_evaluation"] < 50
+    assert summary["evaluations"]["least"] == 0
+    scores = bench.by_code("cifar10", "val_accuracy")
+    regret = (scores.max() - scores[search.ask()])[first <= 1500]
+    assert summary["regret"][0]["mean"] >= 0
+    if summary["evaluations"]["most"] == 1:
+        assert summary["regret"][0]["mean"] == pytest.approx(regret.mean())
+    out = run("re", "--budget", "1500s", "--trials", 50)[1]
+    assert f"{without} trials: not even one evaluation" in out
+    assert f"over {50 - without} trials" in out
+    code, _, err = run("re", "--budget", "600s")
+    assert (code, "before the first evaluation of any trial; raise --budget to 1,672 s" in err) == (2, True)
+
+
 def test_lower_is_better_where_it_is(run, bench):
     summary = json.loads(run("re", "--metric", "latency", "--json")[1])
     assert summary["best"]["value"] == bench.best("cifar10", "latency").value
@@ -133,6 +153,18 @@ def test_another_store(run, tmp_path):
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["table"]["store"] == str(tmp_path / "own.h5")
     assert run("rs", "--resume", tmp_path / "run")[0] == 0
+
+
+def test_a_table_without_times(run, tmp_path, bench):
+    arrays = {name: bench.store[name] for name in bench.store.names if not name.endswith("train_time")}
+    path = stores.write(tmp_path / "untimed.h5", arrays)
+    code, out, _ = run("re", "--evals", 200, "--store", path)
+    assert (code, "simulated" in out, "found           at evaluation" in out) == (0, False, True)
+    summary = json.loads(run("re", "--evals", 200, "--store", path, "--json")[1])
+    assert summary["simulated_seconds"] is None
+    assert summary["best"]["simulated_seconds"] is None
+    code, _, err = run("re", "--budget", "1d", "--store", path)
+    assert (code, "cifar10 has no train_time after 200 epochs" in err) == (2, True)
 
 
 def test_the_folder_of_a_run(run, tmp_path, bench):
@@ -230,6 +262,44 @@ def test_two_processes_do_not_share_a_folder(tmp_path):
     first.communicate()
 
 
+@pytest.mark.parametrize("delay", [0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6])
+def test_an_interrupt_at_any_moment_leaves_a_run_that_goes_on(many_trials, tmp_path, delay):
+    """Also while the log is written: half of the time of this run."""
+    path = tmp_path / "stopped"
+    process = start("rs", "--trials", 200, "--out", path)
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode in (0, 130, -signal.SIGINT)  # the last: before the interpreter was up
+    if not (path / "log.csv").exists():
+        return
+    if (path / "log.csv").stat().st_size > 100:
+        assert "best cell" in out
+        assert (path / "summary.json").exists()
+    process = start("rs", "--resume", path)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    assert files(path) == files(many_trials)
+
+
+@pytest.fixture(scope="module")
+def many_trials(home, tmp_path_factory):
+    path = tmp_path_factory.mktemp("many") / "whole"
+    process = start("rs", "--trials", 200, "--out", path)
+    _, err = process.communicate()
+    assert (process.returncode, err) == (0, "")
+    return path
+
+
+def test_a_second_interrupt_ends_at_once():
+    with cli._HeldInterrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupt.came
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_interrupt_before_anything_was_found(run, monkeypatch):
     def interrupted(*args, **options):
         raise KeyboardInterrupt
@@ -243,26 +313,27 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("--evals", 0), "evals is at least 1, got 0"),
+        (("--evals", 0), "evals is a whole number of at least 1, got 0"),
         (("--evals", "x"), "invalid int value: 'x'"),
-        (("--trials", 0), "trials is at least 1, got 0"),
-        (("--seed", -1), "seed is at least 0, got -1"),
+        (("--trials", 10**12), "trials is a whole number in [1, 1,000,000], got 1000000000000"),
+        (("--trials", 0), "trials is a whole number in [1, 1,000,000], got 0"),
+        (("--seed", -1), "seed is a whole number of at least 0, got -1"),
         (("--budget", "0"), "budget is a positive number of seconds, got 0.0"),
         (("--budget", "inf"), "budget is a positive number"),
         (("--budget", "soon"), "invalid seconds value: 'soon'"),
         (
             ("--budget", "10s"),
-            "a budget of 10 s ends before the first evaluation of trial 0, which takes 1,672 s",
+            "ends before any evaluation can; raise --budget to 542 s, the cheapest cell",
         ),
-        (("--population", 5), "sample is in [1, population=5], got 10"),
-        (("--sample", 101), "sample is in [1, population=100], got 101"),
+        (("--population", 5), "sample, drawn from the population, is a whole number in [1, 5], got 10"),
+        (("--sample", 101), "is a whole number in [1, 100], got 101"),
         (("--dataset", "mnist"), "unknown dataset 'mnist'"),
         (("--metric", "acc"), "unknown metric 'acc'"),
         (("--metric", "test_accuracy"), "no test_accuracy after 200 epochs"),
         (("--metric", "flops", "--noise", "seed"), "flops has no runs with seeds"),
         (("--noise", "loud"), "invalid choice: 'loud'"),
         (("--store", "/nowhere.h5"), "no store at /nowhere.h5"),
-        (("--plot", "x.xyz"), "a picture ends in one of"),
+        (("--plot", "x.xyz"), "a picture ends in .png, .svg, .pdf"),
         (("--plot", "/nowhere/x.png"), "there is no folder /nowhere"),
         (("--out", "/dev/null/a"), "cannot make the folder /dev/null/a: Not a directory"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run"),
@@ -315,7 +386,7 @@ def test_a_run_with_damaged_files_is_an_error(run, tmp_path):
     row = log.splitlines()[3].split(",")
     (path / "log.csv").write_text(log.replace(row[3], "99.5"))
     code, _, err = run("re", "--resume", path)
-    assert (code, "its scores are not those of the table" in err) == (2, True)
+    assert (code, "its scores or costs are not those of the table" in err) == (2, True)
     (path / "config.json").write_text('{"algorithm": "regularized evolution"}')
     code, _, err = run("re", "--resume", path)
     assert (code, "config.json is damaged or of another version: 'table'" in err) == (2, True)
@@ -326,20 +397,95 @@ def test_a_run_with_damaged_files_is_an_error(run, tmp_path):
     assert (code, "config.json is damaged or of another version" in err) == (2, True)
 
 
+def test_a_noisy_log_is_held_against_the_table(run, tmp_path):
+    path = tmp_path / "a"
+    run("rs", "--evals", 20, "--noise", "seed", "--out", path)
+    log, config = (path / "log.csv").read_text(), (path / "config.json").read_text()
+    _, _, _, score, cost = log.splitlines()[3].split(",")
+    for old, new in ((score, "99.5"), (cost, "1.0"), (cost, "-1"), (cost, "inf"), (score, score + "#")):
+        (path / "log.csv").write_text(log.replace(old, new))
+        code, _, err = run("rs", "--resume", path)
+        assert (code, "log.csv is damaged" in err or "are not those of the table" in err) == (2, True)
+    (path / "log.csv").write_text(log)
+    (path / "config.json").write_text(config.replace('"seed": 0', '"seed": 1'))
+    code, _, err = run("rs", "--resume", path)
+    assert (code, "its settings do not lead to the first cells in its log" in err) == (2, True)
+    (path / "config.json").write_text(config)
+    assert run("rs", "--resume", path)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [
+        ("run", "trials", 2.0),
+        ("run", "trials", True),
+        ("run", "seed", 1.5),
+        ("run", "evals", 20.5),
+        ("run", "dataset", []),
+        ("run", "metric", 5),
+        ("run", "noise", "loud"),
+        ("run", "budget", "long"),
+        ("search", "population", 12.5),
+        ("table", "store", 5),
+    ],
+)
+def test_settings_of_another_type_are_errors(run, tmp_path, group, name, value):
+    path = tmp_path / "a"
+    run("re", "--evals", 5, "--out", path)
+    config = json.loads((path / "config.json").read_text())
+    config[group][name] = value
+    (path / "config.json").write_text(json.dumps(config))
+    code, out, err = run("re", "--resume", path)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+
+
+def test_names_that_are_no_text_are_kept(run, tmp_path, bench):
+    store = tmp_path / os.fsdecode(b"\xff.h5")
+    store.write_bytes(bench.store.path.read_bytes())
+    assert run("re", "--evals", 5, "--store", store, "--out", tmp_path / "a")[0] == 0
+    assert run("re", "--resume", tmp_path / "a")[0] == 0
+
+
+def test_the_report_on_what_belongs_to_the_network(run):
+    assert run("re", "--metric", "params", "--evals", 20)[1].startswith(
+        "regularized evolution on cifar10 params [M]\n"
+    )
+
+
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 def test_a_picture(run, tmp_path, ending):
     path = tmp_path / f"regret.{ending}"
     code, out, _ = run("re", "--evals", 150, "--trials", 5, "--plot", path)
     assert code == 0
-    assert out.endswith(f"; picture in {path}\n")
+    assert out.endswith(f"\npicture in {path}\n")
     assert path.stat().st_size > 5000
     assert run("re", "--evals", 1, "--plot", path)[0] == 0
 
 
-def test_a_picture_that_cannot_be_written(run, tmp_path):
+def test_a_picture_that_cannot_be_written_is_an_error_before_the_search(
+    run, tmp_path, unprivileged, monkeypatch
+):
     (tmp_path / "regret.png").mkdir()
-    code, _, err = run("re", "--evals", 5, "--plot", tmp_path / "regret.png")
-    assert (code, "--plot cannot write" in err) == (2, True)
+    code, out, err = run("re", "--evals", 5, "--plot", tmp_path / "regret.png")
+    assert (code, out, "it is a folder, or may not be written" in err) == (2, "", True)
+    assert "there is no folder" in run("re", "--plot", "/" + "x" * 300 + "/a.png")[2]
+
+    def check(folder):
+        folder.chmod(0o500)
+        with pytest.raises(ConfigError, match="may not be written"):
+            plot.check(str(folder / "a.png"))
+
+    unprivileged(check)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert "pip install matplotlib" in run("re", "--plot", tmp_path / "a.png")[2]
+
+
+def test_a_picture_that_fails_costs_nothing_but_the_picture(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(plot, "check", lambda path: None)
+    code, out, err = run("re", "--evals", 5, "--plot", "/nowhere/a.png", "--out", tmp_path / "a")
+    assert (code, "best cell" in out) == (2, True)
+    assert "--plot cannot write '/nowhere/a.png': No such file or directory" in err
+    assert (tmp_path / "a" / "summary.json").exists()
 
 
 def test_durations():
@@ -359,8 +505,10 @@ def test_durations():
 def test_settings():
     assert RunConfig().evals == 1000
     assert RunConfig(budget=5.0).evals is None
-    with pytest.raises(ConfigError, match="evals is at least 1"):
+    with pytest.raises(ConfigError, match="evals is a whole number"):
         RunConfig(evals=0)
+    with pytest.raises(ConfigError, match="noise is mean or seed, got 'loud'"):
+        RunConfig(noise="loud")
 
 
 def test_a_progress_bar_after_a_second_on_a_terminal():

@@ -164,6 +164,23 @@ except RunFolderError as error:
     assert 5 < len(reopened(tmp_path / "a")) < 20
 
 
+@pytest.mark.parametrize(("config", "error"), [({"x": {1}}, TypeError), ({"x": "y" * 5000}, RunFolderError)])
+def test_a_new_folder_that_cannot_be_filled_is_removed(tmp_path, config, error):
+    code = f"""
+import resource
+from blackbox.errors import RunFolderError
+from blackbox.folder import RunFolder
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    RunFolder.create({str(tmp_path / "a")!r}, {config!r})
+except {error.__name__} as error:
+    print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout.strip(), result.stderr
+    assert os.listdir(tmp_path) == []
+
+
 def test_only_one_process_may_write(run):
     path, _ = run
     folder, _ = RunFolder.reopen(path, 2, official_order())
@@ -188,6 +205,9 @@ def test_what_is_no_run(tmp_path):
     with pytest.raises(RunFolderError, match="not the folder of a run"):
         read_config(tmp_path / "none")
     (tmp_path / "config.json").write_text("{")
+    with pytest.raises(RunFolderError, match="config.json is damaged"):
+        read_config(tmp_path)
+    (tmp_path / "config.json").write_text("[" * 100_000)
     with pytest.raises(RunFolderError, match="config.json is damaged"):
         read_config(tmp_path)
     (tmp_path / "config.json").write_text("[]")

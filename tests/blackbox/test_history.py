@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from blackbox.errors import ConfigError
 from blackbox.history import History
 
 
@@ -60,3 +61,19 @@ def test_a_budget_counts_what_ended_within_it():
     assert history.incumbent_steps(19.9).tolist() == [[0, 0, 0], [0, 1, 2]]
     assert history.best(20) == (0, 1)
     assert history.best(19.9) == (1, 2)
+
+
+def test_a_trial_without_an_evaluation_in_its_budget_has_no_incumbent():
+    history = filled([[1, 2], [3, 4]], [[1, 9], [2, 3]], [[10, 10], [1, 1]])
+    assert history.incumbent_steps(5).tolist() == [[-1, -1], [0, 1]]
+    assert history.incumbents(5).tolist() == [[-1, -1], [3, 4]]
+    assert history.best(5) == (1, 1)
+    for empty, budget in ((history, 0.5), (History(1), None), (History(1), 5)):
+        with pytest.raises(ConfigError, match="no trial has an evaluation, or none within the budget"):
+            empty.best(budget)
+
+
+def test_many_trials_take_no_more_room_at_first_than_they_need():
+    history = History(1_000_000)
+    history.append(np.zeros(1_000_000, dtype=int), np.zeros(1_000_000))
+    assert history.codes.shape == (1_000_000, 1)

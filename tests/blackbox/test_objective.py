@@ -48,6 +48,23 @@ def test_noise_is_by_seed_trial_and_step(bench):
     assert (scores(range(3), 1) != whole).any()
 
 
+def test_noise_is_for_the_trials_it_was_made_for(bench):
+    objective = TableObjective(bench, "cifar10", "val_accuracy", noise=True)
+    with pytest.raises(ConfigError, match="drawn for 1 trials, the codes are of 3"):
+        objective(np.array([1, 2, 3]))
+
+
+@pytest.mark.parametrize("noise", [False, True])
+def test_scores_that_the_table_could_give(bench, noise):
+    objective = TableObjective(bench, "cifar10", "val_accuracy", noise=noise)
+    codes = np.array([[CELL.code, 17, 9]])
+    runs = np.array([[bench.query(Cell(int(c)), "cifar10", "val_accuracy", seed=888) for c in codes[0]]])
+    means = objective.scores[codes]
+    assert objective.could_give(codes, runs).all() == noise
+    assert objective.could_give(codes, means).all() != noise
+    assert not objective.could_give(codes, means + 1e-9).any()
+
+
 def test_what_a_table_cannot_give_is_an_error(bench, tmp_path):
     with pytest.raises(UnknownMetricError):
         TableObjective(bench, "cifar10", "accuracy")

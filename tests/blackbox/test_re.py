@@ -64,9 +64,11 @@ class TestRegularizedEvolution(SearchContract):
     @pytest.mark.parametrize(
         ("config", "message"),
         [
-            ({"sample": 101}, r"sample is in \[1, population=100\], got 101"),
-            ({"sample": 0}, "sample is in"),
-            ({"population": 0}, "population is at least 1, got 0"),
+            ({"sample": 101}, r"sample, drawn from the population, is a whole number in \[1, 100\], got 101"),
+            ({"sample": 0}, r"\[1, 100\], got 0"),
+            ({"population": 0}, "population is a whole number of at least 1, got 0"),
+            ({"population": 12.5}, "population is a whole number of at least 1, got 12.5"),
+            ({"sample": True}, "got True"),
         ],
     )
     def test_settings_outside_their_range_are_errors(self, config, message):
@@ -81,7 +83,7 @@ class TestRegularizedEvolution(SearchContract):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    """Pins the random streams: if this fails, the numbers in earlier papers can no longer be reproduced."""
+    """Pins the random streams: if this fails, results made before can no longer be reproduced."""
     history = run(RegularizedEvolution(NB201), objective, 200)
     assert history.codes[0, [0, 1, 99, 100, 150, 199]].tolist() == [269, 8830, 9309, 4446, 3289, 12182]
 

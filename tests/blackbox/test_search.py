@@ -20,6 +20,13 @@ def test_draws_depend_on_seed_trial_purpose_and_step_alone():
     assert rows != [Draws(3, [0, 7], 2, draw).at(step).tolist() for step in range(300)]
 
 
+def test_draws_of_an_earlier_step_are_what_they_were():
+    draws = Draws(3, [0, 7], 1, lambda rng, steps: rng.integers(1000, size=steps))
+    rows = [draws.at(step).tolist() for step in range(400)]
+    for step in (399, 127, 128, 127, 0, 256, 255, 399):
+        assert draws.at(step).tolist() == rows[step]
+
+
 def test_draws_are_prepared_by_the_block():
     drawn = Draws(0, [0, 1], 0, lambda rng, steps: np.ones((steps, 2)), lambda rows: rows * [[1.0], [2.0]])
     assert drawn.at(200).tolist() == [[1.0, 1.0], [2.0, 2.0]]
@@ -55,8 +62,20 @@ def test_run_goes_on_with_a_budget():
 def test_run_without_an_end_is_an_error():
     with pytest.raises(ConfigError, match="by evals, by budget or by both"):
         run(RandomSearch(NB201), lambda codes: codes)
+    for evals in (0, -5, 2.5, "3"):
+        with pytest.raises(ConfigError, match="evals is a whole number of at least 1"):
+            run(RandomSearch(NB201), lambda codes: codes, evals)
+    for budget in (0, -1, float("nan"), float("inf")):
+        with pytest.raises(ConfigError, match="budget is a positive number of seconds"):
+            run(RandomSearch(NB201), lambda codes: codes, budget=budget, cost=lambda codes: 1.0)
     with pytest.raises(ConfigError, match="a budget in seconds needs a cost"):
         run(RandomSearch(NB201), lambda codes: codes, budget=10)
+
+
+def test_run_ends_when_told_to():
+    search = RandomSearch(NB201)
+    history = run(search, lambda codes: codes * 1.0, 100, after_step=lambda: len(search.history) == 7)
+    assert len(history) == 7
 
 
 def test_an_error_of_the_objective_leaves_the_history_whole():

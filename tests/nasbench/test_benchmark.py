@@ -10,6 +10,7 @@ from nasbench.errors import (
     InvalidArgumentError,
     InvalidCellError,
     NotRecordedError,
+    StoreError,
     UnknownDatasetError,
     UnknownMetricError,
 )
@@ -175,13 +176,13 @@ def test_a_table_survives_pickling(bench):
         (NotRecordedError, "no protocol of 12 epochs", (0, "cifar10", "val_accuracy"), {"protocol": 12}),
         (
             NotRecordedError,
-            "no protocol of '200' epochs",
+            "a protocol is a whole number, got '200'",
             (0, "cifar10", "val_accuracy"),
             {"protocol": "200"},
         ),
         (
             NotRecordedError,
-            "no protocol of '200' epochs",
+            "a protocol is a whole number, got '200'",
             (0, "cifar10", "val_accuracy"),
             {"protocol": "200", "epoch": 1},
         ),
@@ -193,7 +194,12 @@ def test_a_table_survives_pickling(bench):
         ),
         (NotRecordedError, r"in \[0, 199\], got 200", (0, "cifar10", "val_accuracy"), {"epoch": 200}),
         (NotRecordedError, r"in \[0, 199\], got -1", (0, "cifar10", "val_accuracy"), {"epoch": -1}),
-        (NotRecordedError, r"in \[0, 199\], got \[3\]", (0, "cifar10", "val_accuracy"), {"epoch": [3]}),
+        (
+            NotRecordedError,
+            r"an epoch is a whole number, got \[3\]",
+            (0, "cifar10", "val_accuracy"),
+            {"epoch": [3]},
+        ),
         (
             NotRecordedError,
             "seed 1; the seeds are 777, 888, 999",
@@ -210,6 +216,44 @@ def test_what_cannot_be_answered_is_an_error_that_helps(bench, error, message, q
             bench.query(*question, **options)
 
 
+def test_the_answer_does_not_depend_on_what_was_asked_before(home):
+    """Equal numbers are one question; what is no whole number is refused, also once its question is known."""
+    for known in (False, True):
+        bench = NB201()
+        if known:
+            bench.query(0, "cifar10", "val_accuracy")
+            bench.query(0, "cifar10", "val_accuracy", epoch=199, seed=777)
+        for whole in (199, 199.0, np.int64(199), np.float64(199), np.array(199)):
+            assert bench.query(0, "cifar10", "val_accuracy", epoch=whole) == 81.98266665690103
+        assert bench.query(0, "cifar10", "val_accuracy", seed=np.array(777)) == 82.09199998291015
+        assert bench.query(0, "cifar10", "val_accuracy", protocol=200.0) == 81.98266665690103
+        for options in ({"seed": [777]}, {"seed": np.array([777, 888])}, {"epoch": 1.5}, {"protocol": None}):
+            with pytest.raises(NotRecordedError, match="is a whole number, got"):
+                bench.query(0, "cifar10", "val_accuracy", **options)
+
+
+def test_a_store_with_other_arrays_than_it_should_have_is_an_error(bench, tmp_path):
+    good = {name: bench.store[name] for name in bench.store.names}
+    twice = good["index"].copy()
+    twice[0] = twice[1]
+    for number, (name, array, message) in enumerate(
+        [
+            ("index", twice, "its index does not name every cell once"),
+            ("index", good["index"][:10], r"index should not be uint16 \(10,\)"),
+            ("index", good["index"] * 1.0, "index should not be float64"),
+            ("cifar10/params", good["cifar10/params"][:10], "cifar10/params should not be"),
+            ("cifar10/200/seeds", np.array([777]), r"val_accuracy should not be float64 \(15625, 3\)"),
+        ]
+    ):
+        path = stores.write(tmp_path / f"{number}.h5", good | {name: array})
+        with pytest.raises(StoreError, match=message):
+            NB201(path).entry(0)
+    with pytest.raises(NotRecordedError, match="no cell has a value of cifar10 params"):
+        NB201(stores.write(tmp_path / "nan.h5", good | {"cifar10/params": np.full(CELLS, np.nan)})).best(
+            "cifar10", "params"
+        )
+
+
 def test_other_questions_without_an_answer(bench):
     with pytest.raises(NotRecordedError, match="only at the last, 199"):
         bench.curve(0, "cifar10", "val_accuracy")
@@ -217,8 +261,13 @@ def test_other_questions_without_an_answer(bench):
         bench.curve(0, "cifar10", "flops")
     with pytest.raises(NotRecordedError, match="flops belongs to the network"):
         bench.seeds(0, "cifar10", "flops")
-    with pytest.raises(InvalidArgumentError, match="n is at least 1, got 0"):
+    with pytest.raises(InvalidArgumentError, match="n is a whole number of at least 1, got 0"):
         bench.top(0, "cifar10", "val_accuracy")
+    for n in ("5", 2.5, True):
+        with pytest.raises(InvalidArgumentError, match="n is a whole number"):
+            bench.top(n, "cifar10", "val_accuracy")
+    with pytest.raises(InvalidArgumentError, match="one metric or more, got none"):
+        bench.columns("cifar10", [])
     for ask in (bench.frame, lambda protocol: bench.entry(0, protocol=protocol)):
         with pytest.raises(NotRecordedError, match="no protocol of 12 epochs"):
             ask(protocol=12)

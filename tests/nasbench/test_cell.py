@@ -1,5 +1,6 @@
 import hashlib
 import itertools
+import sys
 
 import networkx
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from nasbench import CELLS, OPERATIONS, Cell
 from nasbench.cell import all_digits, code_of, count_convolutions, isomorphism_classes, official_order
-from nasbench.errors import InvalidCellError
+from nasbench.errors import InvalidCellError, MissingDependencyError
 
 cells = st.integers(0, CELLS - 1).map(Cell)
 ARCH_0 = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
@@ -52,6 +53,12 @@ def test_graph_has_the_operations_on_its_edges(cell):
         cell.ops
     )
     assert sorted(graph.nodes) == [0, 1, 2, 3]
+
+
+def test_a_graph_without_networkx_is_an_error(monkeypatch):
+    monkeypatch.setitem(sys.modules, "networkx", None)
+    with pytest.raises(MissingDependencyError, match="pip install networkx"):
+        Cell(0).to_networkx()
 
 
 def test_how_many_cells_connect_input_and_output():
@@ -149,6 +156,12 @@ def test_whole_space_arrays_cannot_be_written_to():
         (lambda: Cell.of(["none"] * 5 + [3]), "unknown operation 3 at edge 2->3"),
         (lambda: Cell.from_naslib((0, 0, 0)), "six numbers"),
         (lambda: Cell.from_naslib((0, 0, 0, 0, 0, 5)), "six numbers"),
+        (lambda: Cell.from_naslib("abcdef"), "six numbers"),
+        (lambda: Cell.from_naslib([True] * 6), "six numbers"),
+        (lambda: Cell.from_naslib([1.0] * 6), "six numbers"),
+        (lambda: Cell.from_ops(5), "six operations, got 5"),
+        (lambda: Cell.from_matrix([[0], [1, 0]]), r"matrix is \(4, 4\)"),
+        (lambda: Cell.from_matrix(np.zeros((4, 4))), "of integers"),
         (lambda: Cell.from_matrix(np.zeros((3, 3), dtype=int)), r"matrix is \(4, 4\)"),
         (lambda: Cell.from_matrix(np.eye(4, dtype=int)), "zero on and above the diagonal"),
         (lambda: Cell.from_matrix(np.tril(np.full((4, 4), 7), -1)), r"numbers are in \[0, 4\]"),

@@ -18,6 +18,7 @@ def test_numbers_stand_to_the_right_and_text_to_the_left(capsys):
     ("error", "code", "line"),
     [
         (ValueError("three\tis wrong"), 2, "tool: error: three\tis wrong\n"),
+        (MemoryError("4 GiB"), 2, "tool: error: not enough memory (4 GiB)\n"),
         (KeyboardInterrupt(), 130, "tool: interrupted\n"),
     ],
 )

@@ -74,6 +74,17 @@ def test_query_narrowed(run):
     ]
 
 
+def test_query_of_a_store_with_gaps(run, curves):
+    lines = rows(run("query", 0, "--store", curves, "--epoch", 57)[1])[4:]
+    assert [line[:2] for line in lines] == [["cifar10", "val_accuracy"]]
+    lines = rows(run("query", 0, "--store", curves, "--metric", "val_accuracy")[1])[4:]
+    assert [line[:2] for line in lines] == [["cifar10", "val_accuracy"]]
+    lines = rows(run("query", 0, "--store", curves, "--protocol", 12, "--seed", 111)[1])[4:]
+    assert [line[:2] for line in lines] == [["cifar10", "val_loss"]]
+    code, _, err = run("query", 0, "--store", curves, "--dataset", "cifar100")
+    assert (code, "the store has nothing of cell 0" in err) == (2, True)
+
+
 def test_top(run, bench):
     code, out, _ = run("top", 3)
     assert code == 0
@@ -141,7 +152,10 @@ def test_build(run, tmp_path):
         (("query", 0, "--seed", "x"), "invalid int value: 'x'"),
         (("query", 0, "--store", "/nowhere/x.h5"), "no store at /nowhere/x.h5"),
         (("curve", 0), "only at the last, 199"),
-        (("top", 0), "n is at least 1"),
+        (("top", 0), "n is a whole number of at least 1, got 0"),
+        (("query", "-1"), "[0, 15624], got -1"),
+        (("query", "9" * 5000), "has the form"),
+        (("query", "1.0"), "has the form"),
         (("build", "/nowhere", "--out", "/nowhere.h5"), "/nowhere is not a folder"),
     ],
 )
@@ -178,6 +192,25 @@ def test_a_reader_that_has_seen_enough():
     result = subprocess.run(command, shell=True, capture_output=True, text=True)
     assert result.stdout.split()[:2] == ["rank", "index"]
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("arguments", [["-m", "nasbench", "top", "15625"], ["-m", "blackbox.rs", "--json"]])
+def test_a_full_output_is_an_error(arguments):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([sys.executable, *arguments], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 2
+    assert result.stderr.endswith("error: cannot write the output: No space left on device\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_closed_output_and_one_without_all_characters():
+    command = f"{sys.executable} -m nasbench query 0 >&-"
+    assert subprocess.run(command, shell=True, capture_output=True, text=True).stderr == ""
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-m", "blackbox.rs", "--trials", "2"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert " ? " in result.stdout
 
 
 def test_no_traceback_where_the_home_cannot_be_written():

@@ -19,12 +19,13 @@ ARRAYS = {
     "a/200/curve/x": np.linspace(0, 1, 6000, dtype=np.float32).reshape(300, 2, 10),
     "a/200/seeds": np.array([777, 888]),
 }
+PROVENANCE = {"source": "a test", "source_version": "1", "licence": "none"}
 
 
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "folder" / "made" / "small.h5"
-    store.write(path, ARRAYS, {"source": "a test", "licence": "none"})
+    store.write(path, ARRAYS, PROVENANCE)
     return path
 
 
@@ -51,9 +52,9 @@ def test_arrays_can_be_mapped_by_others(path):
 
 
 def test_the_checksum_is_of_the_content_not_of_the_date(path, tmp_path):
-    store.write(tmp_path / "again.h5", ARRAYS, {"source": "a test", "licence": "none"})
+    store.write(tmp_path / "again.h5", ARRAYS, PROVENANCE)
     other = dict(ARRAYS, index=ARRAYS["index"][::-1])
-    store.write(tmp_path / "other.h5", other, {"source": "a test", "licence": "none"})
+    store.write(tmp_path / "other.h5", other, PROVENANCE)
     first, again, other = (
         Store(p).attributes["checksum"] for p in (path, tmp_path / "again.h5", tmp_path / "other.h5")
     )
@@ -62,7 +63,7 @@ def test_the_checksum_is_of_the_content_not_of_the_date(path, tmp_path):
 
 def test_replacing_keeps_open_readers_on_the_old_file(path):
     old = Store(path)
-    store.write(path, dict(ARRAYS, index=ARRAYS["index"][::-1]), {})
+    store.write(path, dict(ARRAYS, index=ARRAYS["index"][::-1]), PROVENANCE)
     np.testing.assert_array_equal(old["index"], ARRAYS["index"])
     np.testing.assert_array_equal(Store(path)["index"], ARRAYS["index"][::-1])
 
@@ -75,7 +76,7 @@ def test_a_reader_never_mixes_two_files(path):
     def replace():
         while not stop.is_set():
             for arrays in versions:
-                store.write(path, arrays, {})
+                store.write(path, arrays, PROVENANCE)
 
     writer = threading.Thread(target=replace)
     writer.start()
@@ -91,25 +92,25 @@ def test_a_reader_never_mixes_two_files(path):
 def test_a_failed_write_leaves_the_old_file_and_no_other(path):
     before = path.read_bytes()
     with pytest.raises(TypeError):
-        store.write(path, {"index": np.array([object()])}, {})
+        store.write(path, {"index": np.array([object()])}, PROVENANCE)
     assert path.read_bytes() == before
     assert os.listdir(path.parent) == [path.name]
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(path):
     with pytest.raises(StoreError, match=r"cannot write the store .*below.h5: Not a directory"):
-        store.write(path / "below.h5", ARRAYS, {})
+        store.write(path / "below.h5", ARRAYS, PROVENANCE)
 
 
 def test_permissions_are_errors(unprivileged):
     def check(folder):
-        store.write(folder / "store.h5", ARRAYS, {})
+        store.write(folder / "store.h5", ARRAYS, PROVENANCE)
         (folder / "store.h5").chmod(0)
-        with pytest.raises(StoreError, match="permission denied"):
+        with pytest.raises(StoreError, match="cannot read the store .*Permission denied"):
             Store(folder / "store.h5")
         folder.chmod(0o500)
         with pytest.raises(StoreError, match="cannot write the store .*Permission denied"):
-            store.write(folder / "new.h5", ARRAYS, {})
+            store.write(folder / "new.h5", ARRAYS, PROVENANCE)
 
     unprivileged(check)
 
@@ -121,7 +122,7 @@ import resource, numpy as np
 from nasbench import errors, store
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 try:
-    store.write({str(path)!r}, {{"x": np.zeros(1_000_000)}}, {{}})
+    store.write({str(path)!r}, {{"x": np.zeros(1_000_000)}}, {PROVENANCE!r})
 except errors.StoreError as error:
     print(error)
 """
@@ -159,8 +160,50 @@ def test_an_hdf5_file_of_others_is_an_error(tmp_path):
 def test_a_newer_schema_is_an_error(path):
     with h5py.File(path, "r+") as file:
         file.attrs["schema"] = store.SCHEMA + 1
-    with pytest.raises(StoreError, match=r"has schema 2, newer than the 1 known here; upgrade"):
+    with pytest.raises(
+        StoreError, match=r"has schema 2, newer than the 1 known here; it needs a newer toolkit"
+    ):
         Store(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("schema", 0),
+        ("schema", "1"),
+        ("source", 1.5),
+        ("extra", np.arange(3)),
+        ("source", None),
+    ],
+)
+def test_provenance_that_was_not_written_here_is_an_error(path, name, value):
+    with h5py.File(path, "r+") as file:
+        del file.attrs["source" if value is None else "licence"]
+        if value is not None:
+            file.attrs[name] = value
+    with pytest.raises(StoreError, match="its provenance is not as written; build it again"):
+        Store(path)
+
+
+def test_an_array_is_taken_only_as_it_should_be(path):
+    opened = Store(path)
+    assert opened.take("index", "u", 300) is not None
+    assert opened.take("a/200/seeds", "iu", None).tolist() == [777, 888]
+    for kinds, shape in [("f", (300,)), ("u", (301,)), ("u", (300, 1)), ("u", ())]:
+        with pytest.raises(StoreError, match=r"index should not be uint16 \(300,\)"):
+            opened.take("index", kinds, *shape)
+
+
+def test_a_path_that_is_too_long_is_an_error():
+    with pytest.raises(StoreError, match="cannot read the store .*File name too long"):
+        Store("x" * 300)
+    with pytest.raises(StoreError, match="cannot write the store .*File name too long"):
+        store.write("x" * 300, ARRAYS, PROVENANCE)
+
+
+def test_advice_can_be_pasted_into_a_shell(tmp_path):
+    with pytest.raises(StoreError, match=r"--out '.*/a b.h5'$"):
+        Store(tmp_path / "a b.h5")
 
 
 def test_a_compressed_array_is_an_error(path):
