@@ -73,7 +73,12 @@ METRICS = {
         Metric("val_loss", "nats", False, "mean cross-entropy on the validation images", "val"),
         Metric("test_loss", "nats", False, "mean cross-entropy on the test images", "test"),
         Metric("valtest_loss", "nats", False, "mean cross-entropy on validation and test images", "valtest"),
-        Metric("train_time", "s", False, "training time of the validation run, from its start to this epoch"),
+        Metric(
+            "train_time",
+            "s",
+            False,
+            "training time of the validation run, from its start to this epoch; one synthetic value a cell",
+        ),
         Metric("latency", "s", False, "one forward pass of a batch of 256 images", of_the_network=True),
         Metric("params", "M", False, "trainable parameters, in millions", of_the_network=True),
         Metric("flops", "M", False, "multiply-adds for one image, in millions", of_the_network=True),

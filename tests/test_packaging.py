@@ -1,0 +1,47 @@
+"""What `pip install` installs."""
+
+import configparser
+import importlib.metadata
+import itertools
+from pathlib import Path
+
+import pytest
+
+import nasbench
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_installed_package_has_every_module():
+    try:
+        installed = importlib.metadata.files("nas-toolkit")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("the package is not installed here, only its source tree is")
+    installed = {str(path) for path in installed}
+    if any("__editable__" in path for path in installed):
+        pytest.skip("the package is installed as a link to its source tree")
+    wanted = {
+        str(path.relative_to(ROOT))
+        for package in ("nasbench", "blackbox")
+        for path in (ROOT / package).rglob("*.py")
+    }
+    assert len(wanted) > 20
+    assert wanted <= installed
+
+
+def test_every_dependency_is_what_the_readme_says():
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    extras = config["options.extras_require"].values()
+    lines = itertools.chain.from_iterable(
+        text.splitlines() for text in [config["options"]["install_requires"], *extras]
+    )
+    names = {line.split(">")[0].split("=")[0] for line in lines if line and not line.startswith("#")}
+    readme = (ROOT / "README.md").read_text().split("Dependencies:")[1]
+    assert names
+    assert not {name for name in names if name not in readme}
+
+
+def test_the_version_is_said_once():
+    assert "attr: nasbench.__version__" in (ROOT / "setup.cfg").read_text()
+    assert nasbench.__version__.count(".") == 2
