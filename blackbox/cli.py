@@ -1,9 +1,7 @@
 """The command of every search: flags, progress, the run's folder, the report."""
 
 import shlex
-import signal
 import sys
-import threading
 import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -21,7 +19,7 @@ from blackbox.space import NB201 as SPACE
 from blackbox.summary import print_summary, regrets, summarize
 from nasbench import NB201, __version__
 from nasbench.cell import official_index, official_order
-from nasbench.console import INTERRUPTED, Parser, call, print_json
+from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, print_json
 from nasbench.errors import NASBenchError
 from nasbench.files import utc_now
 from nasbench.metrics import METRICS, dataset_of, metric_of
@@ -117,7 +115,7 @@ def _search(prog, search_class, config_class, args):
     search = search_class(SPACE, config, **who)
     folder = None
     with ExitStack() as stack:
-        interrupt = stack.enter_context(_HeldInterrupt())
+        interrupt = stack.enter_context(HeldInterrupt())
         if args.out is not None:
             record = _record(search.name, config, settings, args.store, bench)
             folder = stack.enter_context(RunFolder.create(args.out, record))
@@ -222,29 +220,6 @@ def _check_history(path, history, search, objective):
         raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
     if len(history) and (history.codes[:, 0] != search.ask()).any():
         raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")
-
-
-class _HeldInterrupt:
-    """Holds a first Ctrl-C back, so that what was found is saved and reported; a second ends all at once."""
-
-    def __init__(self):
-        self.came = False
-        self._before = None
-
-    def __enter__(self):
-        mine = threading.current_thread() is threading.main_thread()
-        if mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._before = signal.signal(signal.SIGINT, self._hold)
-        return self
-
-    def __exit__(self, *_):
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _hold(self, *_):
-        if self.came:
-            raise KeyboardInterrupt
-        self.came = True
 
 
 class _Watch:

@@ -85,7 +85,7 @@ class NB201:
         return values
 
     def seeds(self, cell, dataset, metric="val_accuracy", *, protocol=200):
-        """The seeds that the metric is recorded with, a tuple; a third of a cell's runs may be missing."""
+        """The seeds that the metric is recorded with, a tuple; nearly half of the cells lack the third."""
         return self._answers.seeds(Question.of(dataset, metric, protocol, None, None), self._code(cell))
 
     def cell(self, cell):

@@ -3,7 +3,9 @@
 import argparse
 import io
 import os
+import signal
 import sys
+import threading
 
 INTERRUPTED = 130
 
@@ -32,8 +34,10 @@ def call(main, name, errors):
         _silence()
         return 1
     except OSError as error:
-        _silence()
-        message, code = f"error: cannot write the output: {error.strerror}", 2
+        if error.filename is None:
+            _silence()
+        what = error.filename or "cannot write the output"
+        message, code = f"error: {what}: {error.strerror or error}", 2
     except KeyboardInterrupt:
         message, code = "interrupted", INTERRUPTED
     print(f"{name}: {message}", file=sys.stderr)
@@ -43,6 +47,29 @@ def call(main, name, errors):
 def _silence():
     """Send what stdout still holds nowhere, so that the interpreter does not fail over it at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class HeldInterrupt:
+    """Holds a first Ctrl-C back, so that what was found is saved and reported; a second ends all at once."""
+
+    def __init__(self):
+        self.came = False
+        self._before = None
+
+    def __enter__(self):
+        mine = threading.current_thread() is threading.main_thread()
+        if mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._before = signal.signal(signal.SIGINT, self._hold)
+        return self
+
+    def __exit__(self, *_):
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _hold(self, *_):
+        if self.came:
+            raise KeyboardInterrupt
+        self.came = True
 
 
 def print_json(value):

@@ -291,15 +291,6 @@ def many_trials(home, tmp_path_factory):
     return path
 
 
-def test_a_second_interrupt_ends_at_once():
-    with cli._HeldInterrupt() as interrupt:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert interrupt.came
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-
-
 def test_interrupt_before_anything_was_found(run, monkeypatch):
     def interrupted(*args, **options):
         raise KeyboardInterrupt

@@ -1,6 +1,10 @@
+import os
+import signal
+import threading
+
 import pytest
 
-from nasbench.console import call, print_table
+from nasbench.console import HeldInterrupt, call, print_table
 
 
 def test_numbers_stand_to_the_right_and_text_to_the_left(capsys):
@@ -37,3 +41,29 @@ def test_an_error_of_another_kind_is_not_hidden():
 
     with pytest.raises(ZeroDivisionError):
         call(fail, "tool", ValueError)
+
+
+def test_a_second_interrupt_ends_at_once():
+    with HeldInterrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interrupt.came
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_an_interrupt_that_is_ignored_or_another_thread_stays_as_it_is():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with HeldInterrupt() as interrupt:
+        os.kill(os.getpid(), signal.SIGINT)
+    assert not interrupt.came
+    signal.signal(signal.SIGINT, before)
+    thread = threading.Thread(target=HeldInterrupt().__enter__)
+    thread.start()
+    thread.join()
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_error_of_a_file_names_the_file(capsys):
+    assert call(lambda: os.listdir("/nowhere/x"), "tool", ValueError) == 2
+    assert capsys.readouterr().err == "tool: error: /nowhere/x: No such file or directory\n"
