@@ -139,13 +139,13 @@ def _search(prog, search_class, config_class, args):
         }
         if folder is not None:
             folder.write_summary(summary)
-        _report(prog, args, summary, folder)
-        if args.plot is not None:
-            regret = regrets(search.history, objective, settings.budget)
-            title = f"{search.name} on {settings.dataset} {settings.metric}"
-            plot.plot_regret(args.plot, regret, title, METRICS[settings.metric].unit)
-            if not args.json:
-                print(f"picture in {args.plot}")
+        try:
+            if args.plot is not None:
+                regret = regrets(search.history, objective, settings.budget)
+                title = f"{search.name} on {settings.dataset} {settings.metric}"
+                plot.plot_regret(args.plot, regret, title, METRICS[settings.metric].unit)
+        finally:  # a picture that fails does not cost the report
+            _report(prog, args, summary, folder)
     return INTERRUPTED if watch.stopped else 0
 
 
@@ -156,6 +156,8 @@ def _report(prog, args, summary, folder):
         print_summary(summary)
         kept = "not saved; --out FOLDER keeps settings, log and summary"
         print(f"\n{kept if folder is None else f'saved in {folder.path}'}")
+        if args.plot is not None and Path(args.plot).exists():
+            print(f"picture in {args.plot}")
     if not summary["complete"]:
         resume = "" if folder is None else f"; go on with: {prog} --resume {shlex.quote(str(folder.path))}"
         print(f"interrupted after {summary['evaluations']['most']:,} evaluations{resume}", file=sys.stderr)

@@ -38,9 +38,18 @@ def plot_regret(path, regret, title, unit):
     axes = figure.subplots()
     if len(regret) > 1:
         axes.fill_between(
-            evaluations, low, high, step="post", alpha=0.15, linewidth=0, label="5th to 95th percentile"
+            evaluations,
+            low,
+            high,
+            step="post",
+            color="C0",
+            alpha=0.15,
+            linewidth=0,
+            label="5th to 95th percentile",
         )
-        axes.fill_between(evaluations, first, third, step="post", alpha=0.3, linewidth=0, label="quartiles")
+        axes.fill_between(
+            evaluations, first, third, step="post", color="C0", alpha=0.3, linewidth=0, label="quartiles"
+        )
     label = f"median of {len(regret):,} trials" if len(regret) > 1 else "one trial"
     axes.step(evaluations, median, where="post", label=label)
     axes.set_xscale("log")
