@@ -1,5 +1,6 @@
 """The command of every search: flags, progress, the run's folder, the report."""
 
+import math
 import shlex
 import sys
 import time
@@ -12,20 +13,21 @@ import numpy as np
 from blackbox import plot
 from blackbox.config import add_flags, given, option, whole
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
-from blackbox.folder import RunFolder, read_config
+from blackbox.folder import RunFolder
 from blackbox.objective import TableObjective
-from blackbox.search import run
+from blackbox.search import check_limits, is_finished, run
 from blackbox.space import NB201 as SPACE
 from blackbox.summary import print_summary, regrets, summarize
 from nasbench import NB201, __version__
 from nasbench.cell import official_index, official_order
-from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, print_json
-from nasbench.errors import NASBenchError
+from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
+from nasbench.errors import NASBenchError, StoreError
 from nasbench.files import utc_now
 from nasbench.metrics import METRICS, dataset_of, metric_of
 
 _EVALS = 1000  # Ruchte et al. 2020, NASLib, appendix A.1
-_MOST_TRIALS = 1_000_000  # a slip of the keyboard should not fill the memory
+_INTERVAL = 1.0  # seconds between looks at the log and the progress bar
+_MOST_TRIALS = 100_000  # these take about 5 GB
 
 
 def seconds(text):
@@ -58,10 +60,7 @@ class RunConfig:
     def __post_init__(self):
         if self.evals is None and self.budget is None:
             object.__setattr__(self, "evals", _EVALS)
-        if self.evals is not None:
-            whole("evals", self.evals, 1)
-        if self.budget is not None and not 0 < self.budget < float("inf"):
-            raise ConfigError(f"budget is a positive number of seconds, got {self.budget}")
+        check_limits(self.evals, self.budget)
         whole("trials", self.trials, 1, _MOST_TRIALS)
         whole("seed", self.seed, 0)
         dataset_of(self.dataset)
@@ -98,55 +97,63 @@ def main(search_class, config_class, argv=None):
 def _search(prog, search_class, config_class, args):
     if args.plot is not None:
         plot.check(args.plot)
-    if args.resume is None:
-        config, settings = config_class(**given(args, config_class)), RunConfig(**given(args, RunConfig))
-        bench = NB201(args.store)
-    else:
-        config, settings, bench, record = _resumed(search_class, config_class, args)
-    noise = settings.noise == "seed"
-    who = {"trials": range(settings.trials), "seed": settings.seed}
-    objective = TableObjective(bench, settings.dataset, settings.metric, noise=noise, **who)
-    if settings.budget is not None and settings.budget < objective.seconds.min():
-        cheapest = objective.seconds.min()
-        raise ConfigError(
-            f"a budget of {settings.budget:g} s ends before any evaluation can;"
-            f" raise --budget to {cheapest:,.0f} s, the cheapest cell, or more"
-        )
-    search = search_class(SPACE, config, **who)
-    folder = None
     with ExitStack() as stack:
         interrupt = stack.enter_context(HeldInterrupt())
+        if args.resume is None:
+            folder = None
+            config, settings = config_class(**given(args, config_class)), RunConfig(**given(args, RunConfig))
+            bench = NB201(args.store)
+        else:
+            folder = stack.enter_context(RunFolder.reopen(args.resume))
+            config, settings, bench = _resumed(folder, search_class, config_class, args)
+        objective, search = _begin(search_class, config, settings, bench)
         if args.out is not None:
             record = _record(search.name, config, settings, args.store, bench)
             folder = stack.enter_context(RunFolder.create(args.out, record))
-        elif args.resume is not None:
-            folder, history = RunFolder.reopen(args.resume, settings.trials, official_order())
-            stack.enter_context(folder)
-            _check_history(args.resume, history, search, objective)
-            folder.write_config(record)
-            search = search_class(SPACE, config, history=history, **who)
+        elif folder is not None:
+            history = folder.read_history(settings.trials, official_order())
+            _check_history(folder.path, history, search, objective, settings)
             objective.skip(len(history))
+            search = search_class(SPACE, config, search.trials, search.seed, history)
+        history = search.history
         watch = stack.enter_context(_Watch(search, folder, settings.evals, interrupt))
-        limits = {"evals": settings.evals, "budget": settings.budget}
         cost = objective.cost if objective.has_cost else None
-        run(search, objective, **limits, cost=cost, after_step=watch.look)
+        run(search, objective, settings.evals, cost=cost, budget=settings.budget, after_step=watch.look)
         watch.save()
         summary = {
             "algorithm": search.name,
             "settings": asdict(config) | asdict(settings),
-            "complete": not watch.stopped,
-            **summarize(search.history, objective, bench, settings.budget),
+            "complete": is_finished(history, settings.evals, settings.budget),
+            **summarize(history, objective, bench, settings.budget),
         }
         if folder is not None:
             folder.write_summary(summary)
-        try:
-            if args.plot is not None:
-                regret = regrets(search.history, objective, settings.budget)
-                title = f"{search.name} on {settings.dataset} {settings.metric}"
-                plot.plot_regret(args.plot, regret, title, METRICS[settings.metric].unit)
-        finally:  # a picture that fails does not cost the report
-            _report(prog, args, summary, folder)
-    return INTERRUPTED if watch.stopped else 0
+        _report(prog, args, summary, folder)
+        if args.plot is not None:
+            _plot(args.plot, history, objective, search.name, settings.budget)
+            if not args.json:
+                print(f"picture in {args.plot}")
+    return 0 if summary["complete"] else INTERRUPTED
+
+
+def _begin(search_class, config, settings, bench):
+    """The objective, and the search before its first evaluation."""
+    trials, seed, noise = range(settings.trials), settings.seed, settings.noise == "seed"
+    objective = TableObjective(
+        bench, settings.dataset, settings.metric, noise=noise, trials=trials, seed=seed
+    )
+    if settings.budget is not None and settings.budget < objective.seconds.min():
+        raise ConfigError(
+            f"a budget of {settings.budget:g} s ends before any evaluation can;"
+            f" the cheapest cell takes: --budget {math.ceil(objective.seconds.min())}s"
+        )
+    return objective, search_class(SPACE, config, trials, seed)
+
+
+def _plot(path, history, objective, name, budget):
+    regret = regrets(history, objective, budget)[:, : history.counted(budget).max()]
+    title = f"{name} on {objective.dataset} {objective.metric}"
+    plot.plot_regret(path, regret, title, METRICS[objective.metric].unit, budget)
 
 
 def _report(prog, args, summary, folder):
@@ -156,11 +163,10 @@ def _report(prog, args, summary, folder):
         print_summary(summary)
         kept = "not saved; --out FOLDER keeps settings, log and summary"
         print(f"\n{kept if folder is None else f'saved in {folder.path}'}")
-        if args.plot is not None and Path(args.plot).exists():
-            print(f"picture in {args.plot}")
     if not summary["complete"]:
         resume = "" if folder is None else f"; go on with: {prog} --resume {shlex.quote(str(folder.path))}"
-        print(f"interrupted after {summary['evaluations']['most']:,} evaluations{resume}", file=sys.stderr)
+        done = summary["evaluations"]["most"]
+        complain(f"interrupted after {done:,} evaluation{'' if done == 1 else 's'}{resume}")
 
 
 def _record(algorithm, config, settings, store, bench):
@@ -183,19 +189,19 @@ def _record(algorithm, config, settings, store, bench):
     }
 
 
-def _resumed(search_class, config_class, args):
-    """The settings of the run to go on with, checked against the flags, its table and its record."""
-    record = read_config(args.resume)
+def _resumed(folder, search_class, config_class, args):
+    """The settings and the table of a run to go on with, once they agree with the flags; then recorded."""
+    record = folder.read_config()
     try:
         algorithm, table = record["algorithm"], record["table"]
         if algorithm != search_class.name:
-            raise ConfigError(f"{args.resume} is a run of {algorithm}, not of {search_class.name}")
+            raise ConfigError(f"{folder.path} is a run of {algorithm}, not of {search_class.name}")
         config, settings = config_class(**record["search"]), RunConfig(**record["run"])
         store, checksum = table["store"], table["checksum"]
         if not isinstance(store, (str, type(None))):
             raise TypeError(f"table.store is a path or null, got {store!r}")
     except (KeyError, TypeError, AttributeError) as error:
-        raise RunFolderError(f"{args.resume}/config.json is damaged or of another version: {error}") from None
+        raise RunFolderError(f"{folder.path}/config.json is damaged or of another version: {error}") from None
     raised = {}
     for cls, recorded in ((config_class, asdict(config)), (RunConfig, asdict(settings))):
         for name, value in given(args, cls).items():
@@ -207,34 +213,43 @@ def _resumed(search_class, config_class, args):
                     f"--{name} {value} is not the run's, {before}; only --evals and --budget may be raised"
                 )
     settings = replace(settings, **raised)
-    bench = NB201(store if args.store is None else args.store)
+    if args.store is not None:
+        store = str(Path(args.store).absolute())
+    try:
+        bench = NB201(store)
+    except StoreError as error:
+        raise RunFolderError(
+            f"the table of {folder.path} cannot be opened; --store names it: {error}"
+        ) from None
     if bench.store.attributes["checksum"] != checksum:
         raise ConfigError(
-            f"{args.resume} was made on another table than {bench.store.path}; name it with --store"
+            f"{folder.path} was made on another table than {bench.store.path}; name it with --store"
         )
-    return config, settings, bench, {**record, "run": asdict(settings)}
+    folder.write_config({**record, "run": asdict(settings), "table": {**table, "store": store}})
+    return config, settings, bench
 
 
-def _check_history(path, history, search, objective):
+def _check_history(path, history, search, objective, settings):
     """Raise RunFolderError unless a log is of this search on this table."""
     costs = objective.seconds[history.codes] if objective.has_cost else 0.0
     if not objective.could_give(history.codes, history.scores).all() or (history.costs != costs).any():
         raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
     if len(history) and (history.codes[:, 0] != search.ask()).any():
         raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")
+    if settings.evals is not None and len(history) > settings.evals:
+        raise RunFolderError(f"{path} is damaged: its log has more evaluations than its settings allow")
 
 
 class _Watch:
-    """Looks in after each step; once a second it saves the log and moves the progress bar."""
+    """Looks in after each step; once in a while it saves the log and moves the progress bar."""
 
     def __init__(self, search, folder, evals, interrupt):
-        self.stopped = False
         self._search = search
         self._folder = folder
         self._evals = evals
         self._interrupt = interrupt
         self._bar = None
-        self._next = time.monotonic() + 1.0
+        self._next = time.monotonic() + _INTERVAL
 
     def __enter__(self):
         return self
@@ -248,9 +263,8 @@ class _Watch:
         if time.monotonic() >= self._next:
             self.save()
             self._show()
-            self._next = time.monotonic() + 1.0
-        self.stopped = self._interrupt.came
-        return self.stopped
+            self._next = time.monotonic() + _INTERVAL
+        return self._interrupt.came
 
     def save(self):
         """Bring the log and the bar up to date."""
@@ -263,5 +277,6 @@ class _Watch:
         if self._bar is None:
             from tqdm import tqdm
 
-            self._bar = tqdm(total=self._evals, desc=self._search.name, unit=" evaluations", disable=None)
+            hidden = None if sys.stderr else True  # None: hidden unless it is a terminal
+            self._bar = tqdm(total=self._evals, desc=self._search.name, unit=" evaluations", disable=hidden)
         self._bar.update(len(self._search.history) - self._bar.n)

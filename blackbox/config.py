@@ -1,10 +1,10 @@
 """Settings as frozen dataclasses, their checks, and their command line."""
 
 import argparse
-import operator
 from dataclasses import field, fields
 
 from blackbox.errors import ConfigError
+from nasbench.cell import integer
 
 
 def option(default, help, type=None, choices=None):
@@ -18,10 +18,7 @@ def option(default, help, type=None, choices=None):
 
 def whole(name, value, least, most=None):
     """The value as an int; ConfigError unless it is a whole number of any integer type within the bounds."""
-    try:
-        number = None if isinstance(value, bool) else operator.index(value)
-    except TypeError:
-        number = None
+    number = integer(value)
     if number is None or number < least or (most is not None and number > most):
         bounds = f"of at least {least:,}" if most is None else f"in [{least:,}, {most:,}]"
         raise ConfigError(f"{name} is a whole number {bounds}, got {value!r}")

@@ -1,5 +1,6 @@
 """A run's folder: settings, a log with a row an evaluation, summary; a kill loses little of it."""
 
+import errno
 import io
 import json
 import shutil
@@ -45,9 +46,10 @@ class RunFolder:
         try:
             path.mkdir(parents=True)
         except FileExistsError:
-            raise RunFolderError(
-                f"{path} exists; --out names a new folder, --resume goes on with an old one"
-            ) from None
+            advice = (
+                "--resume goes on with it" if (path / _CONFIG).exists() else "it is not the folder of a run"
+            )
+            raise RunFolderError(f"{path} exists; --out names a new folder; {advice}") from None
         except OSError as error:
             raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
         log = None
@@ -65,23 +67,40 @@ class RunFolder:
         return cls(path, log, 0, len(_HEADER))
 
     @classmethod
-    def reopen(cls, path, trials, codes):
-        """The folder of an earlier run, and its history; `codes`: the code of each official index."""
+    def reopen(cls, path):
+        """The folder of an earlier run, locked against other processes."""
         path = Path(path)
         try:
             log = _locked(path, "r+b")
         except RunFolderError:
             raise
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise RunFolderError(f"{path} is not the folder of a run: it has no {_LOG}") from None
         except OSError as error:
             raise RunFolderError(f"cannot go on with {path}: {error.strerror}") from None
+        return cls(path, log, 0, len(_HEADER))
+
+    def read_config(self):
+        """The settings that it was made with, a dict."""
+        path = self.path / _CONFIG
         try:
-            history, end = _parse(log.read(), path / _LOG, trials, codes)
-        except BaseException:
-            log.close()
-            raise
-        return cls(path, log, len(history), end), history
+            config = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunFolderError(f"{self.path} is not the folder of a run: it has no {_CONFIG}") from None
+        except OSError as error:
+            raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
+        except (ValueError, RecursionError) as error:
+            raise RunFolderError(f"{path} is damaged: {error}") from None
+        if not isinstance(config, dict):
+            raise RunFolderError(f"{path} is damaged: it should hold an object")
+        return config
+
+    def read_history(self, trials, codes):
+        """The history in the log, up to its last whole step; `codes`: the code of each official index."""
+        self._log.seek(0)
+        history, self._end = _parse(self._log.read(), self.path / _LOG, trials, codes)
+        self._steps = len(history)
+        return history
 
     def append(self, history, index):
         """Write what the log does not have yet; `index`: the official index of each code."""
@@ -119,22 +138,6 @@ class RunFolder:
             _write_json(self.path / name, value)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / name}: {error.strerror}") from None
-
-
-def read_config(path):
-    """The settings of an earlier run."""
-    path = Path(path) / _CONFIG
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise RunFolderError(f"{path.parent} is not the folder of a run: it has no {_CONFIG}") from None
-    except OSError as error:
-        raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
-        raise RunFolderError(f"{path} is damaged: {error}") from None
-    if not isinstance(config, dict):
-        raise RunFolderError(f"{path} is damaged: it should hold an object")
-    return config
 
 
 def _parse(data, path, trials, codes):
@@ -176,6 +179,10 @@ def _locked(path, mode):
     except BlockingIOError:
         log.close()
         raise RunFolderError(f"another process is writing to {path}") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
+            log.close()
+            raise
     return log
 
 

@@ -20,6 +20,7 @@ class History:
     def __init__(self, trials):
         self.trials = trials
         self._length = 0
+        self._best = None  # (steps seen, code, score) of the best so far; brought up to date when asked for
         shape = (min(1024, max(1, _FIRST_EVALUATIONS // trials)), trials)
         self._codes = np.empty(shape, dtype=np.intp)
         self._scores = np.empty(shape)
@@ -44,7 +45,7 @@ class History:
     def last(self, n):
         """The codes and the scores of the last n steps, each (n, T), oldest first."""
         steps = slice(self._length - n, self._length)
-        return self._codes[steps], self._scores[steps]
+        return _read_only(self._codes[steps]), _read_only(self._scores[steps])
 
     def append(self, codes, scores, costs=0.0):
         """Add one evaluation to each trial. An interrupt on the way leaves it out altogether."""
@@ -63,6 +64,24 @@ class History:
         """Add n evaluations to each trial; arrays (T, n)."""
         for row in zip(codes.T, scores.T, costs.T, strict=True):
             self.append(*row)
+
+    def spent(self):
+        """The seconds that each trial has spent, float64 (T,), added up in the order of evaluations."""
+        return self.costs.cumsum(axis=1)[:, -1] if self._length else np.zeros(self.trials)
+
+    def incumbent(self):
+        """The code with the best score so far, (T,); the earliest of equals. Looks at what is new only."""
+        if not self._length:
+            raise ConfigError("there is no evaluation yet")
+        seen, codes, scores = self._best or (0, np.zeros(self.trials, np.intp), np.full(self.trials, -np.inf))
+        first = self._scores[seen : self._length].argmax(axis=0) if seen < self._length else None
+        if first is not None:
+            rows, trials = seen + first, np.arange(self.trials)
+            better = (self._scores[rows, trials] > scores) | (seen == 0)
+            codes = np.where(better, self._codes[rows, trials], codes)
+            scores = np.where(better, self._scores[rows, trials], scores)
+            self._best = (self._length, codes, scores)
+        return codes.copy()
 
     def counted(self, budget=None):
         """How many evaluations of each trial ended within a budget of seconds, int64 (T,); None: all."""

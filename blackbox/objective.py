@@ -8,6 +8,7 @@ from blackbox.errors import ConfigError
 from blackbox.search import Draws
 from nasbench.metrics import metric_of
 
+PROTOCOL = 200  # epochs; what papers report
 _NOISE = 100  # the purpose of the stream; searches number theirs from 0
 
 
@@ -40,7 +41,7 @@ class TableObjective:
         if noise:
             if metric_of(metric).of_the_network:
                 raise ConfigError(f"{metric} has no runs with seeds to draw from; leave the noise out")
-            seeds = next(r.seeds for r in benchmark.recorded() if r[:3] == (dataset, 200, metric))
+            seeds = next(r.seeds for r in benchmark.recorded() if r[:3] == (dataset, PROTOCOL, metric))
             runs = np.stack([sign * benchmark.by_code(dataset, metric, seed=s) for s in seeds], axis=1)
             recorded = ~np.isnan(runs)
             first = np.argsort(~recorded, axis=1, kind="stable")  # the recorded runs, then the others
@@ -71,7 +72,7 @@ class TableObjective:
     @property
     def has_cost(self):
         """Whether the table knows what an evaluation costs."""
-        return any(r[:3] == (self.dataset, 200, "train_time") for r in self._benchmark.recorded())
+        return any(r[:3] == (self.dataset, PROTOCOL, "train_time") for r in self._benchmark.recorded())
 
     @cached_property
     def seconds(self):

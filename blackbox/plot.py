@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from blackbox.errors import ConfigError, MissingDependencyError
+from nasbench.files import replacing
 
 ENDINGS = (".png", ".svg", ".pdf")
 
@@ -24,7 +25,7 @@ def check(path):
         raise ConfigError(f"--plot cannot write {path!r}: it is a folder, or may not be written")
 
 
-def plot_regret(path, regret, title, unit):
+def plot_regret(path, regret, title, unit, budget=None):
     """Draw `regret` (T, n) over evaluations, both logarithmic: median, quartiles, 5th to 95th percentile."""
     from matplotlib.figure import Figure
 
@@ -56,12 +57,13 @@ def plot_regret(path, regret, title, unit):
     axes.set_yscale("log")
     axes.set_ylim(bottom=least)
     axes.set_xlim(1, max(2, len(evaluations)))
-    axes.set_xlabel("evaluations")
+    axes.set_xlabel("evaluations (flat once a trial has spent its budget)" if budget else "evaluations")
     axes.set_ylabel(f"regret of the incumbent [{unit}] (bottom: 0)")
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both", linewidth=0.5)
     axes.legend()
     try:
-        figure.savefig(path, dpi=150)
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format=os.path.splitext(path)[1][1:].lower(), dpi=150)
     except OSError as error:
         raise ConfigError(f"--plot cannot write {path!r}: {error.strerror}") from None

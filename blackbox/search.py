@@ -90,6 +90,7 @@ class Draws:
             drawn = [self._draw(generator, _BLOCK) for generator in self._generators]
             rows = np.stack(drawn, axis=1)
             self._rows = rows if self._prepare is None else self._prepare(rows)
+            self._rows.flags.writeable = False
             self._blocks += 1
         return self._rows[row]
 
@@ -105,22 +106,37 @@ def run(search, objective, evals=None, *, cost=None, budget=None, after_step=Non
     `objective(codes)` gives scores and `cost(codes)` seconds, both (T,). `after_step()` is called after each
     step; a true answer ends the run. A search that has a history goes on from there. Returns the history.
     """
+    check_limits(evals, budget)
+    if budget is not None and cost is None:
+        raise ConfigError("a budget in seconds needs a cost")
+    history = search.history
+    spent = history.spent()
+    while (evals is None or len(history) < evals) and (budget is None or (spent <= budget).any()):
+        codes = np.asarray(search.ask())
+        codes.flags.writeable = False  # an objective that works in place would change what was asked
+        costs = 0.0 if cost is None else cost(codes)
+        search.tell(codes, objective(codes), costs)
+        if budget is not None:
+            spent = spent + costs
+            if np.isnan(spent).any():
+                raise ObjectiveError(f"the cost gave NaN for one of the codes {codes.tolist()}")
+        if after_step is not None and after_step():
+            break
+    return history
+
+
+def check_limits(evals, budget):
+    """Raise ConfigError unless at least one is given and each given one is in its range."""
     if evals is None and budget is None:
         raise ConfigError("a search ends by evals, by budget or by both; got neither")
     if evals is not None:
         whole("evals", evals, 1)
     if budget is not None and not 0 < budget < float("inf"):
         raise ConfigError(f"budget is a positive number of seconds, got {budget!r}")
-    if budget is not None and cost is None:
-        raise ConfigError("a budget in seconds needs a cost")
-    history = search.history
-    spent = history.costs.sum(axis=1)  # (T,)
-    while (evals is None or len(history) < evals) and (budget is None or (spent <= budget).any()):
-        codes = search.ask()
-        costs = 0.0 if cost is None else cost(codes)
-        search.tell(codes, objective(codes), costs)
-        if budget is not None:
-            spent = spent + costs
-        if after_step is not None and after_step():
-            break
-    return history
+
+
+def is_finished(history, evals, budget):
+    """Whether a history has reached the limits of `run`."""
+    return (evals is not None and len(history) >= evals) or (
+        budget is not None and bool((history.spent() > budget).all())
+    )

@@ -1,8 +1,11 @@
 """What a search on a table found: best cell, regret over trials, as a dict and as text."""
 
+import math
+
 import numpy as np
 
 from blackbox.errors import ConfigError
+from blackbox.objective import PROTOCOL
 from nasbench.cell import Cell
 from nasbench.console import print_table
 from nasbench.metrics import METRICS
@@ -26,8 +29,8 @@ def summarize(history, objective, benchmark, budget=None):
     counted = history.counted(budget)
     if not counted.any():
         raise ConfigError(
-            f"a budget of {budget:g} s ends before the first evaluation of any trial; raise --budget to"
-            f" {history.costs[:, 0].min():,.0f} s or more"
+            f"a budget of {budget:g} s ends before the first evaluation of any trial;"
+            f" raise it: --budget {math.ceil(history.costs[:, 0].min())}s"
         )
     trial, step = history.best(budget)
     cell = Cell(history.codes[trial, step])
@@ -55,7 +58,14 @@ def summarize(history, objective, benchmark, budget=None):
         },
         "optimum": {"arch": str(best.cell), "index": best.index, "value": best.value},
         "trials_at_optimum": int((regret[:, -1] == 0).sum()),
-        "regret": [{"evaluations": n, **_over_trials(regret[:, n - 1])} for n in checkpoints],
+        "regret": [
+            {
+                "evaluations": n,
+                "trials_that_came_so_far": int((counted >= n).sum()),
+                **_over_trials(regret[:, n - 1]),
+            }
+            for n in checkpoints
+        ],
     }
 
 
@@ -76,7 +86,7 @@ def print_summary(summary):
     unit = METRICS[metric].unit
     noise = "one recorded seed an evaluation" if settings["noise"] == "seed" else "mean over seeds"
     evaluations = " to ".join(f"{n:,}" for n in sorted(set(summary["evaluations"].values())))
-    runs = "" if METRICS[metric].of_the_network else f", 200 epochs, {noise}"
+    runs = "" if METRICS[metric].of_the_network else f", {PROTOCOL} epochs, {noise}"
     print(f"{summary['algorithm']} on {dataset} {metric} [{unit}]{runs}")
     each = "" if trials == 1 else f", in each of {trials:,} trials"
     print(f"{evaluations} evaluations{each}; seed {settings['seed']}\n")
@@ -111,7 +121,9 @@ def print_summary(summary):
     print(f"\nRegret of the incumbent [{unit}]{over}")
     for row in summary["regret"]:
         spread = "" if row["std"] is None else f" ± {row['std']:.4f}   median {row['median']:.4f}"
-        print(f"after {row['evaluations']:>6,} evaluations  {row['mean']:.4f}{spread}")
+        came = row["trials_that_came_so_far"]
+        short = "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
+        print(f"after {row['evaluations']:>6,} evaluations  {row['mean']:.4f}{spread}{short}")
     print(f"optimum: {summary['optimum']['value']:.4f}, index {summary['optimum']['index']}")
 
 

@@ -147,7 +147,7 @@ def _curve(args):
     cell = _cell(bench, args.cell)
     values = bench.curve(cell, args.dataset, args.metric, protocol=args.protocol, seed=args.seed).tolist()
     if args.json:
-        asked = {name: getattr(args, name) for name in ("dataset", "metric", "protocol", "seed")}
+        asked = {name: vars(args)[name] for name in ("dataset", "metric", "protocol", "seed")}
         values = [value if value == value else None for value in values]  # JSON has no NaN
         print_json({**_names(cell, bench), **asked, "values": values})
     else:
@@ -173,7 +173,7 @@ def _top(args):
 def _info(args):
     bench = NB201(args.store)
     if args.verify:
-        bench.store.verify()
+        bench.verify()
     meanings = [
         (name, dataset if metric.split else "all", meaning_of(dataset, metric))
         for name, metric in METRICS.items()

@@ -1,6 +1,8 @@
 """From a question to the numbers in a store, or to an error that says what the store has instead."""
 
 import operator
+from contextlib import suppress
+from numbers import Number
 from typing import NamedTuple
 
 import numpy as np
@@ -30,14 +32,15 @@ class Question(NamedTuple):
 
 
 def _whole(name, number):
-    # 199.0 is 199: equal numbers are equal keys, and so must be equal questions
+    """The number as an int. 199.0 is 199: equal numbers are equal keys, and so must be equal questions."""
     try:
-        whole = operator.index(number.item() if isinstance(number, np.generic) else number)
+        return operator.index(number)
     except TypeError:
-        whole = int(number) if isinstance(number, float) and number.is_integer() else None
-    if whole is None:
-        raise NotRecordedError(f"{name} is a whole number, got {number!r}")
-    return whole
+        if isinstance(number, Number):
+            with suppress(TypeError, ValueError, OverflowError):
+                if int(number) == number:
+                    return int(number)
+        raise NotRecordedError(f"{name} is a whole number, got {number!r}") from None
 
 
 class Recorded(NamedTuple):
@@ -108,9 +111,14 @@ class Answers:
 
     def recorded_in(self, protocol):
         """The (data set, metric) pairs of a protocol, those that belong to the network included."""
+        protocol = _whole("a protocol", protocol)
         found = self.recorded()
-        if protocol not in [r.protocol for r in found if r.protocol is not None]:
-            self._check_protocol(next(iter(DATASETS)), protocol)
+        protocols = sorted({r.protocol for r in found} - {None})
+        if protocol not in protocols:
+            known = ", ".join(map(str, protocols)) or "none"
+            raise NotRecordedError(
+                f"no protocol of {protocol} epochs in this store; the protocols are {known}"
+            )
         return [(r.dataset, r.metric) for r in found if r.protocol in (None, protocol)]
 
     def why_not(self, question, code):
@@ -132,10 +140,10 @@ class Answers:
             rows = curves[:, :, epoch].astype(np.float64)
         elif METRICS[metric].of_the_network:
             if epoch is not None or seed is not None:
-                raise NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
+                raise _of_the_network(metric)
             if f"{dataset}/{metric}" not in self._store:
                 raise NotRecordedError(f"{dataset} has no {metric} in this store; {self._has(dataset)}")
-            return self._store.take(f"{dataset}/{metric}", "f", CELLS)
+            return self._store.take(f"{dataset}/{metric}", [np.float64], CELLS)
         else:
             seeds, rows = self._finals(question)
             column = self._seed_column(question, seeds)
@@ -159,7 +167,7 @@ class Answers:
         """The seeds, and the metric after the last epoch, float64 (15625, S)."""
         dataset, metric, protocol, _, _ = question
         if METRICS[metric].of_the_network:
-            raise NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
+            raise _of_the_network(metric)
         if not exists(dataset, METRICS[metric]):
             raise NotRecordedError(f"{dataset} has no {metric} in any store; {self._has(dataset)}")
         self._check_protocol(dataset, protocol)
@@ -169,7 +177,7 @@ class Answers:
                 f"{dataset} has no {metric} after {protocol} epochs in this store; {self._has(dataset)}"
             )
         seeds = self._seeds(dataset, protocol)
-        return seeds, self._store.take(name, "f", CELLS, len(seeds))
+        return seeds, self._store.take(name, [np.float64], CELLS, len(seeds))
 
     def _curves(self, question):
         """The metric's curves, (15625, S, epochs), and the column of the seed, None for the mean."""
@@ -181,10 +189,10 @@ class Answers:
             raise NotRecordedError(
                 f"{dataset} {metric} over {protocol} epochs is recorded only at the last, {protocol - 1}"
             )
-        return self._store.take(name, "f", CELLS, len(seeds), protocol), column
+        return self._store.take(name, [np.float32, np.float64], CELLS, len(seeds), protocol), column
 
     def _seeds(self, dataset, protocol):
-        return self._store.take(f"{dataset}/{protocol}/seeds", "iu", None).tolist()
+        return self._store.take(f"{dataset}/{protocol}/seeds", [np.int64], None).tolist()
 
     def _seed_column(self, question, seeds):
         if question.seed is None:
@@ -204,7 +212,9 @@ class Answers:
 
     def _protocols(self, dataset):
         parts = (name.split("/") for name in self._store.names)
-        return sorted({int(part[1]) for part in parts if part[0] == dataset and part[1].isdecimal()})
+        return sorted(
+            {int(part[1]) for part in parts if part[0] == dataset and len(part) > 2 and part[1].isdecimal()}
+        )
 
     def _has(self, dataset):
         """A clause that says what the store holds of a data set."""
@@ -234,6 +244,10 @@ class _AtEpoch:
             return self._curves.item(code, self._column, self._epoch)
         values = [value for value in self._curves[code, :, self._epoch].tolist() if value == value]
         return sum(values) / len(values) if values else float("nan")
+
+
+def _of_the_network(metric):
+    return NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
 
 
 def _mean_over_seeds(rows):

@@ -6,7 +6,7 @@ import numpy as np
 
 from nasbench.answers import Answers, Question
 from nasbench.build import default_store
-from nasbench.cell import CELLS, Cell, code_of, integer
+from nasbench.cell import CELLS, Cell, code_of, integer, official_index
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
 from nasbench.metrics import metric_of
 from nasbench.store import Store
@@ -43,7 +43,7 @@ class NB201:
     def __init__(self, path=None):
         self.store = Store(default_store() if path is None else path)
         self._answers = Answers(self.store)
-        index = self.store.take("index", "u", CELLS)
+        index = self.store.take("index", [np.uint16], CELLS)
         if (np.bincount(index, minlength=CELLS) != 1).any():
             raise StoreError(f"{self.store.path} is damaged: its index does not name every cell once")
         self._official_index = index
@@ -190,7 +190,13 @@ class NB201:
 
     def isomorphism_classes(self):
         """The isomorphism class of each cell in the order of codes, uint16 (15625,)."""
-        return self.store.take("isomorphism_class", "u", CELLS)
+        return self.store.take("isomorphism_class", [np.uint16], CELLS)
+
+    def verify(self):
+        """Compare the store with its checksum, and its index with the official one; else StoreError."""
+        self.store.verify()
+        if (self._official_index != official_index()).any():
+            raise StoreError(f"{self.store.path}: its index is not the official one")
 
     def recorded(self):
         """What the store holds, a list of (dataset, protocol, metric, seeds, epochs)."""
@@ -205,4 +211,7 @@ class NB201:
             if code is None:
                 code = self._code_of_string[cell] = code_of(cell)
             return code
+        number = integer(cell)
+        if number is not None and 0 <= number < CELLS:
+            return self._code_of_index[number]
         return code_of(cell)

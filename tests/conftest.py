@@ -19,13 +19,10 @@ settings.load_profile("project")
 def home(tmp_path_factory):
     """`$NASBENCH_HOME`, away from the user's own."""
     home = tmp_path_factory.mktemp("home")
-    before = os.environ.get("NASBENCH_HOME")
-    os.environ["NASBENCH_HOME"] = str(home)
-    yield home
-    if before is None:
-        del os.environ["NASBENCH_HOME"]
-    else:
-        os.environ["NASBENCH_HOME"] = before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NASBENCH_HOME", str(home))
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # processes that tests start use this tree
+        yield home
 
 
 @pytest.fixture(scope="session")

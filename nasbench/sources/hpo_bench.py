@@ -97,9 +97,8 @@ def _table(table, path, dataset):
         accuracy[code, :runs] = row["val_acc"]
         time[code, :runs] = row["train_time"]
         latency[code] = row["latency"][0]
-        params[code] = row["model_size"][
-            SEEDS.index(888)
-        ]  # where seeds differ (204 cells) 888 has the official one
+        # Where the runs differ (204 cells) the official value is that of seed 888.
+        params[code] = row["model_size"][SEEDS.index(888)]
     images = DATASETS[dataset]
     flops = count_flops(*count_convolutions(), images.classes, images.image_size) / 1e6  # not in the files
     return {

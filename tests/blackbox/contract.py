@@ -72,6 +72,18 @@ class SearchContract:
             np.testing.assert_array_equal(search.ask(), codes)
             search.tell(codes, objective(codes))
 
+    def test_an_objective_cannot_change_what_was_asked(self):
+        def in_place(codes):
+            codes //= 5
+            return codes.astype(float)
+
+        for history in (None, self.trace(trials=2, evals=150)):
+            search = self.make(trials=2, history=history)
+            before = len(search.history)
+            with pytest.raises(ValueError, match="read-only"):
+                run(search, in_place, before + 1)
+            assert len(search.history) == before
+
     def test_scores_are_one_number_a_trial(self):
         search = self.make(trials=2)
         codes = search.ask()

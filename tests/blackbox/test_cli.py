@@ -1,10 +1,11 @@
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import termios
-import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from blackbox import cli, plot
 from blackbox.cli import RunConfig, seconds
 from blackbox.errors import ConfigError
+from blackbox.folder import RunFolder
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch, RandomSearchConfig
 from blackbox.search import run as run_search
@@ -117,6 +119,13 @@ def test_a_budget_counts_simulated_seconds(run, bench):
     spent = seconds[run_search(search, column.take, 200).codes].cumsum(axis=1)
     counts = (spent <= 100_000).sum(axis=1)
     assert summary["evaluations"] == {"least": counts.min(), "most": counts.max()}
+    last = summary["regret"][-1]
+    assert last["evaluations"] == counts.max()
+    assert last["trials_that_came_so_far"] == (counts == counts.max()).sum() < 8
+    assert (
+        f"({last['trials_that_came_so_far']} trials came so far"
+        in run("re", "--budget", "100000s", "--trials", 8)[1]
+    )
     both = json.loads(run("re", "--budget", "100000s", "--evals", 20, "--json")[1])
     assert both["evaluations"] == {"least": 20, "most": 20}
 
@@ -137,7 +146,7 @@ def test_trials_that_end_no_evaluation_within_the_budget_are_counted(run, bench)
     assert f"{without} trials: not even one evaluation" in out
     assert f"over {50 - without} trials" in out
     code, _, err = run("re", "--budget", "600s")
-    assert (code, "before the first evaluation of any trial; raise --budget to 1,672 s" in err) == (2, True)
+    assert (code, "before the first evaluation of any trial; raise it: --budget 1672s" in err) == (2, True)
 
 
 def test_lower_is_better_where_it_is(run, bench):
@@ -152,6 +161,12 @@ def test_another_store(run, tmp_path):
     assert json.loads(out) == json.loads(run("rs", "--evals", 50, "--json")[1])
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert config["table"]["store"] == str(tmp_path / "own.h5")
+    assert run("rs", "--resume", tmp_path / "run")[0] == 0
+    (tmp_path / "own.h5").rename(tmp_path / "moved.h5")
+    code, _, err = run("rs", "--resume", tmp_path / "run")
+    assert (code, "cannot be opened; --store names it: no store at" in err) == (2, True)
+    for _ in range(2):  # the second time it is known
+        assert run("rs", "--resume", tmp_path / "run", "--store", tmp_path / "moved.h5")[0] == 0
     assert run("rs", "--resume", tmp_path / "run")[0] == 0
 
 
@@ -205,90 +220,68 @@ def test_a_budget_may_be_raised(run, tmp_path):
     assert files(tmp_path / "part") == files(tmp_path / "whole")
 
 
-def start(algorithm, *argv):
-    command = [sys.executable, "-m", f"blackbox.{algorithm}", *map(str, argv)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+STOPPED = """
+import os, signal, sys
+from blackbox import cli, folder
+from blackbox.rs import RandomSearch, RandomSearchConfig
+
+where, number, name, *argv = sys.argv[1:]
+write, asked = folder._write, RandomSearch.ask
+
+def stop():
+    os.kill(os.getpid(), getattr(signal, name))
+
+def ask(self):
+    if where == "ask" and len(self.history) == int(number):
+        stop()
+    return asked(self)
+
+def half(file, data):
+    if where == "write" and file.tell() > int(number):
+        write(file, data[: len(data) // 2])
+        stop()
+        data = data[len(data) // 2 :]
+    write(file, data)
+
+RandomSearch.ask, folder._write, cli._INTERVAL = ask, half, 0.0
+sys.exit(cli.main(RandomSearch, RandomSearchConfig, argv))
+"""
 
 
-def wait_for_rows(path):
-    """Wait until the run has saved some evaluations."""
-    deadline = time.monotonic() + 60
-    while not (path / "log.csv").exists() or (path / "log.csv").stat().st_size < 100:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-@pytest.fixture(scope="module")
-def long_run(home, tmp_path_factory):
-    """A run that takes seconds, undisturbed."""
-    path = tmp_path_factory.mktemp("long") / "whole"
-    process = start("rs", "--evals", 1_000_000, "--out", path)
-    _, err = process.communicate()
-    assert (process.returncode, err) == (0, "")
-    return path
-
-
-@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
-def test_a_run_that_was_stopped_goes_on_to_the_same_end(long_run, tmp_path, stop, code):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGKILL"])
+@pytest.mark.parametrize(
+    ("where", "number"), [("ask", 0), ("ask", 1), ("ask", 60), ("ask", 99), ("write", 40), ("write", 5000)]
+)
+def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, tmp_path, where, number, name):
+    """In the search, and half-way through a write to the log."""
+    options = ("--evals", "100", "--trials", "3", "--noise", "seed")
+    run("rs", *options, "--out", tmp_path / "whole")
     path = tmp_path / "stopped"
-    process = start("rs", "--evals", 1_000_000, "--out", path)
-    wait_for_rows(path)
-    process.send_signal(stop)
-    out, err = process.communicate()
-    assert process.returncode == code
-    if stop == signal.SIGINT:
-        assert err.startswith("interrupted after ")
-        assert err.endswith(f"; go on with: python -m blackbox.rs --resume {path}\n")
-        assert "best cell" in out
-        assert json.loads((path / "summary.json").read_text())["complete"] is False
-    else:
+    command = [sys.executable, "-c", STOPPED, where, str(number), name, *options, "--out", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if name == "SIGKILL":
+        assert result.returncode == -signal.SIGKILL
         assert not (path / "summary.json").exists()
-    process = start("rs", "--resume", path)
-    _, err = process.communicate()
-    assert (process.returncode, err) == (0, "")
-    assert files(path) == files(long_run)
+    elif (where, number) == ("ask", 99):  # the last step: nothing is left to do
+        assert (result.returncode, result.stderr) == (0, "")
+    else:
+        assert result.returncode == 130
+        assert result.stderr.startswith("interrupted after ")
+        assert result.stderr.endswith(f"; go on with: python -m blackbox.rs --resume {path}\n")
+        assert "best cell" in result.stdout
+        assert json.loads((path / "summary.json").read_text())["complete"] is False
+    code, _, err = run("rs", "--resume", path)
+    assert (code, err) == (0, "")
+    assert files(path) == files(tmp_path / "whole")
 
 
-def test_two_processes_do_not_share_a_folder(tmp_path):
-    first = start("rs", "--evals", 1_000_000, "--out", tmp_path / "a")
-    wait_for_rows(tmp_path / "a")
-    second = start("rs", "--resume", tmp_path / "a")
-    _, err = second.communicate()
-    assert (second.returncode, err) == (
-        2,
-        f"python -m blackbox.rs: error: another process is writing to {tmp_path / 'a'}\n",
-    )
-    first.kill()
-    first.communicate()
-
-
-@pytest.mark.parametrize("delay", [0.1, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6])
-def test_an_interrupt_at_any_moment_leaves_a_run_that_goes_on(many_trials, tmp_path, delay):
-    """Also while the log is written: half of the time of this run."""
-    path = tmp_path / "stopped"
-    process = start("rs", "--trials", 200, "--out", path)
-    time.sleep(delay)
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate()
-    assert process.returncode in (0, 130, -signal.SIGINT)  # the last: before the interpreter was up
-    if not (path / "log.csv").exists():
-        return
-    if (path / "log.csv").stat().st_size > 100:
-        assert "best cell" in out
-        assert (path / "summary.json").exists()
-    process = start("rs", "--resume", path)
-    _, err = process.communicate()
-    assert (process.returncode, err) == (0, "")
-    assert files(path) == files(many_trials)
-
-
-@pytest.fixture(scope="module")
-def many_trials(home, tmp_path_factory):
-    path = tmp_path_factory.mktemp("many") / "whole"
-    process = start("rs", "--trials", 200, "--out", path)
-    _, err = process.communicate()
-    assert (process.returncode, err) == (0, "")
-    return path
+def test_two_processes_do_not_share_a_folder(run, tmp_path):
+    run("rs", "--evals", 10, "--out", tmp_path / "a")
+    with RunFolder.reopen(tmp_path / "a"):
+        code, out, err = run("rs", "--resume", tmp_path / "a")
+    assert (code, out) == (2, "")
+    assert err.endswith(f"error: another process is writing to {tmp_path / 'a'}\n")
+    assert run("rs", "--resume", tmp_path / "a")[0] == 0
 
 
 def test_interrupt_before_anything_was_found(run, monkeypatch):
@@ -306,15 +299,15 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
     [
         (("--evals", 0), "evals is a whole number of at least 1, got 0"),
         (("--evals", "x"), "invalid int value: 'x'"),
-        (("--trials", 10**12), "trials is a whole number in [1, 1,000,000], got 1000000000000"),
-        (("--trials", 0), "trials is a whole number in [1, 1,000,000], got 0"),
+        (("--trials", 10**12), "trials is a whole number in [1, 100,000], got 1000000000000"),
+        (("--trials", 0), "trials is a whole number in [1, 100,000], got 0"),
         (("--seed", -1), "seed is a whole number of at least 0, got -1"),
         (("--budget", "0"), "budget is a positive number of seconds, got 0.0"),
         (("--budget", "inf"), "budget is a positive number"),
         (("--budget", "soon"), "invalid seconds value: 'soon'"),
         (
             ("--budget", "10s"),
-            "ends before any evaluation can; raise --budget to 542 s, the cheapest cell",
+            "a budget of 10 s ends before any evaluation can; the cheapest cell takes: --budget 543s",
         ),
         (("--population", 5), "sample, drawn from the population, is a whole number in [1, 5], got 10"),
         (("--sample", 101), "is a whole number in [1, 100], got 101"),
@@ -344,7 +337,7 @@ def test_errors_about_a_run_to_go_on_with(run, tmp_path):
     assert run("re", "--evals", 20, "--out", path)[0] == 0
     before = files(path)
     code, _, err = run("re", "--evals", 30, "--out", path)
-    assert (code, "exists; --out names a new folder, --resume goes on with an old one" in err) == (2, True)
+    assert (code, "exists; --out names a new folder; --resume goes on with it" in err) == (2, True)
     for argv, message in [
         (("--evals", 10), "--evals 10 is not the run's, 20; only --evals and --budget may be raised"),
         (("--seed", 1), "--seed 1 is not the run's, 0"),
@@ -378,6 +371,10 @@ def test_a_run_with_damaged_files_is_an_error(run, tmp_path):
     (path / "log.csv").write_text(log.replace(row[3], "99.5"))
     code, _, err = run("re", "--resume", path)
     assert (code, "its scores or costs are not those of the table" in err) == (2, True)
+    (path / "log.csv").write_text(log)
+    config = (path / "config.json").read_text()
+    (path / "config.json").write_text(config.replace('"evals": 20', '"evals": 5'))
+    assert "its log has more evaluations than its settings allow" in run("re", "--resume", path)[2]
     (path / "config.json").write_text('{"algorithm": "regularized evolution"}')
     code, _, err = run("re", "--resume", path)
     assert (code, "config.json is damaged or of another version: 'table'" in err) == (2, True)
@@ -471,11 +468,22 @@ def test_a_picture_that_cannot_be_written_is_an_error_before_the_search(
     assert "pip install matplotlib" in run("re", "--plot", tmp_path / "a.png")[2]
 
 
-def test_a_picture_that_fails_costs_nothing_but_the_picture(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(plot, "check", lambda path: None)
-    code, out, err = run("re", "--evals", 5, "--plot", "/nowhere/a.png", "--out", tmp_path / "a")
-    assert (code, "best cell" in out) == (2, True)
-    assert "--plot cannot write '/nowhere/a.png': No such file or directory" in err
+def test_a_picture_that_fails_costs_nothing_but_the_picture(tmp_path):
+    (tmp_path / "good.png").write_bytes(b"an earlier picture")
+    code = """
+import resource, sys
+from blackbox import cli, rs
+resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
+sys.exit(cli.main(rs.RandomSearch, rs.RandomSearchConfig, sys.argv[1:]))
+"""
+    argv = ["--evals", "50", "--plot", str(tmp_path / "good.png"), "--out", str(tmp_path / "a")]
+    result = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "best cell" in result.stdout
+    assert "picture in" not in result.stdout
+    assert "good.png': File too large" in result.stderr
+    assert (tmp_path / "good.png").read_bytes() == b"an earlier picture"
+    assert sorted(os.listdir(tmp_path)) == ["a", "good.png"]
     assert (tmp_path / "a" / "summary.json").exists()
 
 
@@ -502,23 +510,21 @@ def test_settings():
         RunConfig(noise="loud")
 
 
-def test_a_progress_bar_after_a_second_on_a_terminal():
+def test_a_progress_bar_on_a_terminal(tmp_path):
+    program = [sys.executable, "-c", STOPPED, "never", "0", "SIGINT", "--evals", "50"]
     main, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "blackbox.rs", "--evals", "700000"], stdout=subprocess.DEVNULL, stderr=terminal
-    )
+    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=terminal)
     os.close(terminal)
     shown = b""
-    while True:
-        try:
-            block = os.read(main, 4096)
-        except OSError:  # the terminal's other end is closed
-            break
-        if not block:
-            break
-        shown += block
+    with suppress(OSError):  # the terminal's other end is closed
+        while block := os.read(main, 4096):
+            shown += block
     os.close(main)
     assert process.wait() == 0
     assert b"random search: 100%" in shown
-    assert b"700000/700000" in shown
+    assert b"50/50" in shown
+    piped = subprocess.run(program, capture_output=True, text=True)
+    assert (piped.returncode, piped.stderr) == (0, "")
+    closed = subprocess.run(f"{shlex.join(program)} 2>&-", shell=True, stdout=subprocess.PIPE, text=True)
+    assert (closed.returncode, closed.stdout) == (0, piped.stdout)

@@ -1,3 +1,5 @@
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -7,7 +9,7 @@ import numpy as np
 import pytest
 
 from blackbox.errors import RunFolderError
-from blackbox.folder import RunFolder, read_config
+from blackbox.folder import RunFolder
 from blackbox.history import History
 from nasbench.cell import official_index, official_order
 
@@ -41,9 +43,13 @@ def run(tmp_path):
 
 
 def reopened(path, trials=2):
-    folder, history = RunFolder.reopen(path, trials, official_order())
-    folder.close()
-    return history
+    with RunFolder.reopen(path) as folder:
+        return folder.read_history(trials, official_order())
+
+
+def read_config(path):
+    with RunFolder.reopen(path) as folder:
+        return folder.read_config()
 
 
 def test_the_log_has_a_row_an_evaluation(run):
@@ -85,7 +91,8 @@ def test_a_log_cut_short_goes_on_from_its_last_whole_step(tmp_path, cut):
     log = tmp_path / "a" / "log.csv"
     size = log.stat().st_size
     os.truncate(log, max(len(HEADER), size - cut))
-    folder, history = RunFolder.reopen(tmp_path / "a", 2, official_order())
+    folder = RunFolder.reopen(tmp_path / "a")
+    history = folder.read_history(2, official_order())
     assert len(history) < 3
     steps = len(history)
     history.extend(whole.codes[:, steps:], whole.scores[:, steps:], whole.costs[:, steps:])
@@ -104,7 +111,7 @@ def test_an_empty_log_is_a_run_that_has_not_begun(tmp_path):
 
 def test_summary_and_settings_are_json(run):
     path, _ = run
-    folder, _ = RunFolder.reopen(path, 2, official_order())
+    folder = RunFolder.reopen(path)
     folder.write_summary({"best": "é"})
     folder.write_config({"seed": 4})
     folder.close()
@@ -116,7 +123,7 @@ def test_summary_and_settings_are_json(run):
 def test_a_folder_that_exists_is_not_touched(run):
     path, _ = run
     before = (path / "log.csv").read_bytes()
-    with pytest.raises(RunFolderError, match=r"a exists; .*, --resume goes on"):
+    with pytest.raises(RunFolderError, match=r"a exists; .*; --resume goes on with it"):
         RunFolder.create(path, {})
     assert (path / "log.csv").read_bytes() == before
 
@@ -131,13 +138,13 @@ def test_folders_that_cannot_be_made_or_written(tmp_path, unprivileged):
         (home / "a").chmod(0o500)
         with pytest.raises(RunFolderError, match="cannot write .*summary.json: Permission denied"):
             run.write_summary({})
+        (home / "a" / "config.json").chmod(0)
+        with pytest.raises(RunFolderError, match="cannot read .*config.json: Permission denied"):
+            run.read_config()
         run.close()
         (home / "a" / "log.csv").chmod(0o400)
         with pytest.raises(RunFolderError, match="cannot go on with .*: Permission denied"):
-            RunFolder.reopen(home / "a", 1, official_order())
-        (home / "a" / "config.json").chmod(0)
-        with pytest.raises(RunFolderError, match="cannot read .*config.json: Permission denied"):
-            read_config(home / "a")
+            RunFolder.reopen(home / "a")
         home.chmod(0o500)
         with pytest.raises(RunFolderError, match="cannot make the folder .*: Permission denied"):
             RunFolder.create(home / "b", {})
@@ -183,13 +190,12 @@ except {error.__name__} as error:
 
 def test_only_one_process_may_write(run):
     path, _ = run
-    folder, _ = RunFolder.reopen(path, 2, official_order())
+    folder = RunFolder.reopen(path)
     code = f"""
 from blackbox.errors import RunFolderError
 from blackbox.folder import RunFolder
-from nasbench.cell import official_order
 try:
-    RunFolder.reopen({str(path)!r}, 2, official_order())
+    RunFolder.reopen({str(path)!r})
 except RunFolderError as error:
     print(error)
 """
@@ -200,10 +206,13 @@ except RunFolderError as error:
 
 
 def test_what_is_no_run(tmp_path):
+    for path in (tmp_path, tmp_path / "none", tmp_path / "log.csv" / "below"):
+        with pytest.raises(RunFolderError, match="not the folder of a run: it has no log.csv"):
+            RunFolder.reopen(path)
+    assert not (tmp_path / "log.csv").exists()
+    (tmp_path / "log.csv").write_text(HEADER)
     with pytest.raises(RunFolderError, match="not the folder of a run: it has no config.json"):
         read_config(tmp_path)
-    with pytest.raises(RunFolderError, match="not the folder of a run"):
-        read_config(tmp_path / "none")
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(RunFolderError, match="config.json is damaged"):
         read_config(tmp_path)
@@ -213,9 +222,27 @@ def test_what_is_no_run(tmp_path):
     (tmp_path / "config.json").write_text("[]")
     with pytest.raises(RunFolderError, match="it should hold an object"):
         read_config(tmp_path)
-    with pytest.raises(RunFolderError, match="it has no log.csv"):
-        reopened(tmp_path)
-    assert not (tmp_path / "log.csv").exists()
+
+
+def test_a_folder_that_is_no_run_is_not_called_one(tmp_path):
+    with pytest.raises(
+        RunFolderError, match="exists; --out names a new folder; it is not the folder of a run"
+    ):
+        RunFolder.create(tmp_path, {})
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.ENOLCK, errno.EIO])
+def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch, number):
+    def refuse(*_):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    if number == errno.EIO:
+        with pytest.raises(RunFolderError, match="Input/output error"):
+            RunFolder.create(tmp_path / "a", {})
+    else:
+        RunFolder.create(tmp_path / "a", {}).close()
+        assert len(reopened(tmp_path / "a")) == 0
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ def test_arrays_are_by_trial_and_cannot_be_written_to():
         with pytest.raises(ValueError, match="read-only"):
             array[0, 0] = 9
     codes, scores = history.last(1)
+    assert not codes.flags.writeable
+    assert not scores.flags.writeable
     assert (codes.tolist(), scores.tolist()) == ([[2, 4]], [[0.1, 0.3]])
 
 
@@ -46,9 +48,29 @@ def test_incumbents_equal_a_plain_loop(scores):
         expected = [int(row[: n + 1].argmax()) for n in range(len(row))]
         assert history.incumbent_steps()[trial].tolist() == expected
         assert history.incumbents()[trial].tolist() == codes[trial, expected].tolist()
+        assert history.incumbent()[trial] == codes[trial, expected[-1]]
     trial, step = history.best()
     assert scores[trial, step] == scores.max()
     assert step == min(int(row.argmax()) for row in scores if row.max() == scores.max())
+
+
+@given(
+    arrays(
+        float, st.tuples(st.integers(1, 3), st.integers(1, 20)), elements=st.sampled_from([-np.inf, 0.0, 1.0])
+    )
+)
+def test_the_incumbent_is_kept_up_to_date(scores):
+    history = History(len(scores))
+    for step, row in enumerate(scores.T):
+        history.append(np.arange(len(scores)) * 100 + step, row)
+        if step % 3 != 1:
+            assert history.incumbent().tolist() == history.incumbents()[:, -1].tolist()
+
+
+def test_without_an_evaluation_there_is_no_incumbent():
+    with pytest.raises(ConfigError, match="there is no evaluation yet"):
+        History(1).incumbent()
+    assert History(2).spent().tolist() == [0, 0]
 
 
 def test_a_budget_counts_what_ended_within_it():

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from blackbox.errors import ConfigError, ObjectiveError
+from blackbox.objective import TableObjective
 from blackbox.rs import RandomSearch
-from blackbox.search import Draws, run
+from blackbox.search import Draws, is_finished, run
 from blackbox.space import NB201
 
 
@@ -57,6 +58,25 @@ def test_run_goes_on_with_a_budget():
     part = run(RandomSearch(NB201), lambda c: c * 1.0, 9, cost=lambda c: c % 7 + 1.0)
     again = run(RandomSearch(NB201, history=part), lambda c: c * 1.0, budget=100, cost=lambda c: c % 7 + 1.0)
     np.testing.assert_array_equal(again.codes, whole.codes)
+
+
+def test_going_on_spends_a_budget_to_the_last_bit(bench):
+    """Sums in another order differ in the last bit, which this budget lies on."""
+    table = TableObjective(bench, "cifar10", "val_accuracy")
+    budget = 42181.27561012906
+    whole = run(RandomSearch(NB201), table, budget=budget, cost=table.cost)
+    for stop in range(1, len(whole)):
+        begun = run(RandomSearch(NB201), table, stop, cost=table.cost)
+        again = run(RandomSearch(NB201, history=begun), table, budget=budget, cost=table.cost)
+        np.testing.assert_array_equal(again.codes, whole.codes)
+    assert is_finished(whole, None, budget)
+    assert not is_finished(whole, len(whole) + 1, budget * 2)
+    assert is_finished(whole, len(whole), None)
+
+
+def test_a_cost_that_is_no_number_is_an_error():
+    with pytest.raises(ObjectiveError, match="the cost gave NaN"):
+        run(RandomSearch(NB201), lambda c: c * 1.0, budget=5, cost=lambda c: np.array([np.nan]))
 
 
 def test_run_without_an_end_is_an_error():

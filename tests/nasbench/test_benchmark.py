@@ -1,5 +1,7 @@
 import csv
 import pickle
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -226,11 +228,17 @@ def test_the_answer_does_not_depend_on_what_was_asked_before(home):
         if known:
             bench.query(0, "cifar10", "val_accuracy")
             bench.query(0, "cifar10", "val_accuracy", epoch=199, seed=777)
-        for whole in (199, 199.0, np.int64(199), np.float64(199), np.array(199)):
+        for whole in (199, 199.0, np.int64(199), np.float64(199), np.array(199), Fraction(199), Decimal(199)):
             assert bench.query(0, "cifar10", "val_accuracy", epoch=whole) == 81.98266665690103
         assert bench.query(0, "cifar10", "val_accuracy", seed=np.array(777)) == 82.09199998291015
         assert bench.query(0, "cifar10", "val_accuracy", protocol=200.0) == 81.98266665690103
-        for options in ({"seed": [777]}, {"seed": np.array([777, 888])}, {"epoch": 1.5}, {"protocol": None}):
+        for options in (
+            {"seed": [777]},
+            {"seed": np.array([777, 888])},
+            {"epoch": 1.5},
+            {"epoch": float("nan")},
+            {"protocol": None},
+        ):
             with pytest.raises(NotRecordedError, match="is a whole number, got"):
                 bench.query(0, "cifar10", "val_accuracy", **options)
 
@@ -243,6 +251,8 @@ def test_a_store_with_other_arrays_than_it_should_have_is_an_error(bench, tmp_pa
         [
             ("index", twice, "its index does not name every cell once"),
             ("index", good["index"][:10], r"index should not be uint16 \(10,\)"),
+            ("cifar10/latency", good["cifar10/latency"].astype(">f8"), "latency should not be >f8"),
+            ("cifar10/flops", good["cifar10/flops"].astype(np.float32), "flops should not be float32"),
             ("index", good["index"] * 1.0, "index should not be float64"),
             ("cifar10/params", good["cifar10/params"][:10], "cifar10/params should not be"),
             ("cifar10/200/seeds", np.array([777]), r"val_accuracy should not be float64 \(15625, 3\)"),
@@ -251,6 +261,18 @@ def test_a_store_with_other_arrays_than_it_should_have_is_an_error(bench, tmp_pa
         path = stores.write(tmp_path / f"{number}.h5", good | {name: array})
         with pytest.raises(StoreError, match=message):
             NB201(path).entry(0)
+    shifted = NB201(stores.write(tmp_path / "shifted.h5", good | {"index": np.roll(good["index"], 1)}))
+    values = {shifted.query(kind(5), "cifar10", "val_accuracy") for kind in (int, np.int64, np.uint16)}
+    assert len(values) == 1
+    with pytest.raises(StoreError, match="its index is not the official one"):
+        shifted.verify()
+    odd = NB201(stores.write(tmp_path / "odd.h5", good | {"cifar100 ": np.zeros(3), "notes": np.zeros(3)}))
+    assert len(odd.recorded()) == 15
+    nan = good["cifar10/params"].copy()
+    nan[7] = np.nan
+    gap = NB201(stores.write(tmp_path / "gap.h5", good | {"cifar10/params": nan}))
+    with pytest.raises(NotRecordedError, match="has no params for cifar10 in this store"):
+        gap.query(Cell(7), "cifar10", "params")
     with pytest.raises(NotRecordedError, match="no cell has a value of cifar10 params"):
         NB201(stores.write(tmp_path / "nan.h5", good | {"cifar10/params": np.full(CELLS, np.nan)})).best(
             "cifar10", "params"

@@ -137,6 +137,20 @@ def test_a_home_without_permission_is_an_error(monkeypatch, unprivileged):
     unprivileged(check)
 
 
+def test_a_store_that_another_process_finished_first_is_no_error(monkeypatch, tmp_path):
+    monkeypatch.setenv("NASBENCH_HOME", str(tmp_path))
+    check = hpo_bench.check_release
+
+    def meanwhile(folder):
+        monkeypatch.setattr(hpo_bench, "check_release", check)
+        build.build(None, build.default_path())
+        check(folder)
+
+    monkeypatch.setattr(hpo_bench, "check_release", meanwhile)
+    assert NB201().query(11, "cifar10", "flops") == 113.95137
+    assert os.listdir(tmp_path) == ["nb201.h5"]
+
+
 def test_processes_that_build_the_default_store_at_once(tmp_path):
     environment = os.environ | {"NASBENCH_HOME": str(tmp_path)}
     code = "from nasbench import NB201; print(NB201().query(11, 'cifar10', 'flops'))"

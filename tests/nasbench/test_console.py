@@ -1,10 +1,11 @@
 import os
 import signal
+import sys
 import threading
 
 import pytest
 
-from nasbench.console import HeldInterrupt, call, print_table
+from nasbench.console import HeldInterrupt, call, complain, print_table
 
 
 def test_numbers_stand_to_the_right_and_text_to_the_left(capsys):
@@ -64,6 +65,30 @@ def test_an_interrupt_that_is_ignored_or_another_thread_stays_as_it_is():
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_an_error_of_a_file_names_the_file(capsys):
-    assert call(lambda: os.listdir("/nowhere/x"), "tool", ValueError) == 2
-    assert capsys.readouterr().err == "tool: error: /nowhere/x: No such file or directory\n"
+def test_what_was_printed_before_an_error_is_printed(capsys):
+    def report_then_fail():
+        print("found")
+        raise ValueError("no picture")
+
+    assert call(report_then_fail, "tool", ValueError) == 2
+    assert capsys.readouterr() == ("found\n", "tool: error: no picture\n")
+
+
+@pytest.mark.parametrize(
+    "error", [TimeoutError("worker 3"), ConnectionRefusedError(111, "refused"), BrokenPipeError()]
+)
+def test_an_error_of_the_system_that_is_not_of_the_output_passes(capsys, error):
+    def fail():
+        print("found")
+        raise error
+
+    with pytest.raises(type(error)):
+        call(fail, "tool", ValueError)
+    assert capsys.readouterr() == ("found\n", "")
+
+
+def test_without_a_standard_error(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stderr", None)
+    complain("lost")
+    assert call(lambda: print("found") or 0, "tool", ValueError) == 0
+    assert capsys.readouterr().out == "found\n"

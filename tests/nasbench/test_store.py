@@ -187,11 +187,32 @@ def test_provenance_that_was_not_written_here_is_an_error(path, name, value):
 
 def test_an_array_is_taken_only_as_it_should_be(path):
     opened = Store(path)
-    assert opened.take("index", "u", 300) is not None
-    assert opened.take("a/200/seeds", "iu", None).tolist() == [777, 888]
-    for kinds, shape in [("f", (300,)), ("u", (301,)), ("u", (300, 1)), ("u", ())]:
+    assert opened.take("index", [np.uint16], 300) is not None
+    assert opened.take("a/200/curve/x", [np.float32, np.float64], 300, 2, 10) is not None
+    assert opened.take("a/200/seeds", [np.int64], None).tolist() == [777, 888]
+    for dtype, shape in [(np.int64, (300,)), (np.uint16, (301,)), (np.uint16, (300, 1)), (np.uint16, ())]:
         with pytest.raises(StoreError, match=r"index should not be uint16 \(300,\)"):
-            opened.take("index", kinds, *shape)
+            opened.take("index", [dtype], *shape)
+    with pytest.raises(StoreError, match="it has no array a/200"):
+        opened["a/200"]
+
+
+def test_a_store_that_is_being_changed_is_an_error(path):
+    code = (
+        f"import h5py, sys; f = h5py.File({str(path)!r}, 'r+'); print('open', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "open\n"
+        with pytest.raises(StoreError, match="another program has .* open for writing"):
+            Store(path)
+    Store(path).verify()
+
+
+def test_a_store_can_be_opened_by_h5py_beside_it(path):
+    Store(path)
+    with h5py.File(path) as file:
+        np.testing.assert_array_equal(file["index"], Store(path)["index"])
 
 
 def test_a_path_that_is_too_long_is_an_error():
@@ -215,7 +236,7 @@ def test_a_compressed_array_is_an_error(path):
 
 
 def test_an_array_that_is_not_there_is_an_error(path):
-    with pytest.raises(StoreError, match="is damaged"):
+    with pytest.raises(StoreError, match="is damaged: it has no array b"):
         Store(path)["b"]
 
 
