@@ -1,7 +1,6 @@
 """The command of every search: flags, progress, the run's folder, the report."""
 
 import math
-import shlex
 import sys
 import time
 from contextlib import ExitStack
@@ -22,7 +21,7 @@ from nasbench import NB201, __version__
 from nasbench.cell import official_index, official_order
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
 from nasbench.errors import NASBenchError, StoreError
-from nasbench.files import utc_now
+from nasbench.files import quoted, utc_now
 from nasbench.metrics import METRICS, dataset_of, metric_of
 
 _EVALS = 1000  # Ruchte et al. 2020, NASLib, appendix A.1
@@ -77,7 +76,7 @@ def main(search_class, config_class, argv=None):
     """
     spec = sys.modules[search_class.__module__].__spec__
     parser = Parser(
-        prog=f"python -m {spec.name}" if spec else f"python {shlex.quote(sys.argv[0])}",
+        prog=f"python -m {spec.name}" if spec else f"python {quoted(sys.argv[0])}",
         description=f"{search_class.name.capitalize()} on the NAS-Bench-201 table.",
     )
     add_flags(parser.add_argument_group(search_class.name), config_class)
@@ -164,7 +163,7 @@ def _report(prog, args, summary, folder):
         kept = "not saved; --out FOLDER keeps settings, log and summary"
         print(f"\n{kept if folder is None else f'saved in {folder.path}'}")
     if not summary["complete"]:
-        resume = "" if folder is None else f"; go on with: {prog} --resume {shlex.quote(str(folder.path))}"
+        resume = "" if folder is None else f"; go on with: {prog} --resume {quoted(folder.path)}"
         done = summary["evaluations"]["most"]
         complain(f"interrupted after {done:,} evaluation{'' if done == 1 else 's'}{resume}")
 

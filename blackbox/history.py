@@ -43,9 +43,9 @@ class History:
         return _read_only(self._costs[: self._length].T)
 
     def last(self, n):
-        """The codes and the scores of the last n steps, each (n, T), oldest first."""
+        """The codes and the scores of the last n steps, each (n, T), oldest first; not to be written to."""
         steps = slice(self._length - n, self._length)
-        return _read_only(self._codes[steps]), _read_only(self._scores[steps])
+        return self._codes[steps], self._scores[steps]
 
     def append(self, codes, scores, costs=0.0):
         """Add one evaluation to each trial. An interrupt on the way leaves it out altogether."""

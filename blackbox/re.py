@@ -52,9 +52,10 @@ class RegularizedEvolution(Search):
 
     def ask(self):
         step = len(self.history)
-        if step < self.config.population:
+        population = self.config.population
+        if step < population:
             return self._founders.at(step)
-        codes, scores = self.history.last(self.config.population)  # (P, T), oldest first
+        codes, scores = self.history.last(population)  # (P, T), oldest first
         entrants = self._tournaments.at(step)  # (T, sample)
         winners = scores.take(entrants).argmax(axis=1)
         parents = codes.take(entrants.take(self._starts + winners))

@@ -14,6 +14,13 @@ _BLOCK = 128  # steps whose random numbers are drawn at once
 class Search(ABC):
     """T independent trials of one algorithm. A subclass says in `ask` what to evaluate next.
 
+    >>> from blackbox.space import NB201
+    >>> class Enumeration(Search):
+    ...     def ask(self):
+    ...         return np.full(len(self.trials), len(self.history))
+    >>> run(Enumeration(NB201), lambda codes: codes * 1.0, evals=3).codes.tolist()
+    [[0, 1, 2]]
+
     A search is its settings, its seed and its history: one made anew with an earlier history goes on exactly
     where that one stopped. Trial t draws from streams of its own, so it is the same in any company: `trials`
     is how many (0 to T - 1), or which.
@@ -83,21 +90,26 @@ class Draws:
 
     def at(self, step):
         """The draws of all trials at a step, (T, ...)."""
-        block, row = divmod(step, _BLOCK)
-        if block < self._blocks - 1:
+        row = step - self._start
+        if not 0 <= row < _BLOCK:
+            self._move_to(step)
+            row = step - self._start
+        return self._rows[row]
+
+    def _move_to(self, step):
+        if step < self._start:
             self._restart()
-        while self._blocks <= block:
+        while step >= self._start + _BLOCK:
             drawn = [self._draw(generator, _BLOCK) for generator in self._generators]
             rows = np.stack(drawn, axis=1)
             self._rows = rows if self._prepare is None else self._prepare(rows)
             self._rows.flags.writeable = False
-            self._blocks += 1
-        return self._rows[row]
+            self._start += _BLOCK
 
     def _restart(self):
         self._generators = [np.random.default_rng(seed) for seed in self._seeds]
-        self._blocks = 0
         self._rows = None
+        self._start = -_BLOCK  # of the block in `_rows`: before the first one
 
 
 def run(search, objective, evals=None, *, cost=None, budget=None, after_step=None):
@@ -113,9 +125,8 @@ def run(search, objective, evals=None, *, cost=None, budget=None, after_step=Non
     spent = history.spent()
     while (evals is None or len(history) < evals) and (budget is None or (spent <= budget).any()):
         codes = np.asarray(search.ask())
-        codes.flags.writeable = False  # an objective that works in place would change what was asked
         costs = 0.0 if cost is None else cost(codes)
-        search.tell(codes, objective(codes), costs)
+        search.tell(codes, objective(codes.copy()), costs)  # a copy, which the objective may change
         if budget is not None:
             spent = spent + costs
             if np.isnan(spent).any():

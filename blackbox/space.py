@@ -30,15 +30,18 @@ class CategoricalSpace:
     @cached_property
     def neighbours(self):
         """The codes that differ in one digit: intp (size, edits), by digit, then by its value."""
-        codes = np.arange(self.size)
-        columns = []
+        codes = np.arange(self.size).reshape(*self.choices, 1)
+        table = np.empty((*self.choices, self.edits), dtype=np.intp)
         weight = self.size
-        for choices in self.choices:
+        column = 0
+        for axis, choices in enumerate(self.choices):
             weight //= choices
-            others = np.array([[v for v in range(choices) if v != digit] for digit in range(choices)])
-            steps = (others - np.arange(choices)[:, None]) * weight  # (choices, choices - 1)
-            columns.append(codes[:, None] + steps.astype(np.intp)[codes // weight % choices])
-        return np.concatenate(columns, axis=1)
+            others = [[value for value in range(choices) if value != digit] for digit in range(choices)]
+            steps = (np.array(others, dtype=np.intp) - np.arange(choices)[:, None]) * weight
+            steps = steps.reshape([choices if d == axis else 1 for d in range(len(self.choices))] + [-1])
+            np.add(codes, steps, out=table[..., column : column + choices - 1])
+            column += choices - 1
+        return table.reshape(self.size, self.edits)
 
     def mutate(self, codes, edits):
         """The neighbour number `edits` (T,) of each of `codes` (T,): one digit changed to another value."""

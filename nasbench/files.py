@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and their dates."""
+"""Files that appear whole or not at all; their dates; their paths in advice."""
 
 import errno
 import os
@@ -33,3 +33,10 @@ def replacing(path):
 def utc_now():
     """Date and time in ISO 8601; `time` rather than `datetime`, as it costs a command nothing to load."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def quoted(path):
+    """A path as one can paste it into a shell."""
+    import shlex  # here, as mostly errors need it
+
+    return shlex.quote(str(path))

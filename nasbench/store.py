@@ -2,7 +2,6 @@
 
 import mmap
 import os
-import shlex
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import h5py
 import numpy as np
 
 from nasbench.errors import StoreError
-from nasbench.files import replacing, utc_now
+from nasbench.files import quoted, replacing, utc_now
 
 FORMAT = "nasbench-store"
 SCHEMA = 1
@@ -60,6 +59,7 @@ class Store:
 
     def __init__(self, path):
         self.path = Path(path)
+        self._arrays = {}  # those met so far
         try:
             self._file = h5py.File(self.path, "r")
         except OSError as error:
@@ -92,12 +92,15 @@ class Store:
         """The array of that name, mapped and read-only."""
         if name not in self.names:
             raise StoreError(f"{self.path} is damaged: it has no array {name}; {self._again}")
-        with self._reading():
-            dataset = self._file[name]
-            offset = dataset.id.get_offset()
-            if offset is None:
-                raise StoreError(f"{self.path}: {name} is not stored contiguously; {self._again}")
-            return np.ndarray(dataset.shape, np.dtype(dataset.dtype.str), buffer=self._map, offset=offset)
+        if name not in self._arrays:
+            with self._reading():
+                dataset = self._file[name]
+                offset = dataset.id.get_offset()
+                if offset is None:
+                    raise StoreError(f"{self.path}: {name} is not stored contiguously; {self._again}")
+                dtype = np.dtype(dataset.dtype.str)
+                self._arrays[name] = np.ndarray(dataset.shape, dtype, buffer=self._map, offset=offset)
+        return self._arrays[name]
 
     def take(self, name, dtypes, *shape):
         """The array of that name, once its dtype is one of `dtypes` and its shape fits (None: any length)."""
@@ -123,7 +126,7 @@ class Store:
     def _why_it_does_not_open(self, error):
         path = self.path
         if isinstance(error, FileNotFoundError):
-            return f"no store at {path}; build it: python -m nasbench build --out {shlex.quote(str(path))}"
+            return f"no store at {path}; build it: python -m nasbench build --out {quoted(path)}"
         if isinstance(error, BlockingIOError):
             return f"another program has {path} open for writing; it can be read once that is closed"
         if os.path.isdir(path):
@@ -136,7 +139,7 @@ class Store:
 
     @property
     def _again(self):
-        return f"build it again: python -m nasbench build --force --out {shlex.quote(str(self.path))}"
+        return f"build it again: python -m nasbench build --force --out {quoted(self.path)}"
 
     @contextmanager
     def _reading(self):

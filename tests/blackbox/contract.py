@@ -72,17 +72,14 @@ class SearchContract:
             np.testing.assert_array_equal(search.ask(), codes)
             search.tell(codes, objective(codes))
 
-    def test_an_objective_cannot_change_what_was_asked(self):
+    def test_an_objective_that_works_in_place_changes_nothing(self):
         def in_place(codes):
+            scores = objective(codes)
             codes //= 5
-            return codes.astype(float)
+            return scores
 
-        for history in (None, self.trace(trials=2, evals=150)):
-            search = self.make(trials=2, history=history)
-            before = len(search.history)
-            with pytest.raises(ValueError, match="read-only"):
-                run(search, in_place, before + 1)
-            assert len(search.history) == before
+        history = run(self.make(trials=2), in_place, self.evals)
+        np.testing.assert_array_equal(history.codes, self.trace(trials=2).codes)
 
     def test_scores_are_one_number_a_trial(self):
         search = self.make(trials=2)
