@@ -211,6 +211,8 @@ class NB201:
             if code is None:
                 code = self._code_of_string[cell] = code_of(cell)
             return code
+        if kind is Cell:
+            return cell.code
         number = integer(cell)
         if number is not None and 0 <= number < CELLS:
             return self._code_of_index[number]
