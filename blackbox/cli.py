@@ -104,7 +104,7 @@ def _search(prog, search_class, config_class, args):
             bench = NB201(args.store)
         else:
             folder = stack.enter_context(RunFolder.reopen(args.resume))
-            config, settings, bench = _resumed(folder, search_class, config_class, args)
+            config, settings, bench, record = _resumed(folder, search_class, config_class, args)
         objective, search = _begin(search_class, config, settings, bench)
         if args.out is not None:
             record = _record(search.name, config, settings, args.store, bench)
@@ -112,6 +112,7 @@ def _search(prog, search_class, config_class, args):
         elif folder is not None:
             history = folder.read_history(settings.trials, official_order())
             _check_history(folder.path, history, search, objective, settings)
+            folder.write_config(record)
             objective.skip(len(history))
             search = search_class(SPACE, config, search.trials, search.seed, history)
         history = search.history
@@ -189,7 +190,7 @@ def _record(algorithm, config, settings, store, bench):
 
 
 def _resumed(folder, search_class, config_class, args):
-    """The settings and the table of a run to go on with, once they agree with the flags; then recorded."""
+    """The settings, the table and the record of a run to go on with, once they agree with the flags."""
     record = folder.read_config()
     try:
         algorithm, table = record["algorithm"], record["table"]
@@ -224,8 +225,8 @@ def _resumed(folder, search_class, config_class, args):
         raise ConfigError(
             f"{folder.path} was made on another table than {bench.store.path}; name it with --store"
         )
-    folder.write_config({**record, "run": asdict(settings), "table": {**table, "store": store}})
-    return config, settings, bench
+    record |= {"run": asdict(settings), "table": {**table, "store": store}}
+    return config, settings, bench, record
 
 
 def _check_history(path, history, search, objective, settings):
