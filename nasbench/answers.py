@@ -82,6 +82,13 @@ class Answers:
             return memoryview(self.column(question))
         return _AtEpoch(*self._curves(question), question.epoch)
 
+    def value(self, question, code):
+        """One cell's answer after the last epoch, NaN for none; of a mean, only that cell's runs are read."""
+        if question in self._columns or question.seed is not None or METRICS[question.metric].of_the_network:
+            return self.column(question).item(code)
+        _, rows = self._finals(question)
+        return _mean(rows[code])
+
     def curve(self, question, code):
         """One cell's values at all epochs, float64 (epochs,); NaN at an epoch that was not recorded."""
         curves, column = self._curves(question)
@@ -242,12 +249,21 @@ class _AtEpoch:
     def __getitem__(self, code):
         if self._column is not None:
             return self._curves.item(code, self._column, self._epoch)
-        values = [value for value in self._curves[code, :, self._epoch].tolist() if value == value]
-        return sum(values) / len(values) if values else float("nan")
+        return _mean(self._curves[code, :, self._epoch])
 
 
 def _of_the_network(metric):
     return NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
+
+
+def _mean(values):
+    """The mean of the values that are recorded, a float; `_mean_over_seeds` for one cell."""
+    total, count = 0.0, 0
+    for value in values.tolist():
+        if value == value:
+            total += value  # not sum(), which from Python 3.12 on rounds otherwise
+            count += 1
+    return total / count if count else float("nan")
 
 
 def _mean_over_seeds(rows):

@@ -113,7 +113,7 @@ class NB201:
         code = self._code(cell)
         found = {}
         for dataset, metric in self._answers.recorded_in(protocol):
-            value = float(self.by_code(dataset, metric, protocol=protocol)[code])
+            value = self._answers.value(Question.of(dataset, metric, protocol, None, None), code)
             if value == value:
                 found.setdefault(dataset, {})[metric] = value
         return found

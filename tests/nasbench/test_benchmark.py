@@ -130,6 +130,17 @@ def test_entry_is_all_that_is_recorded(bench):
     assert entry["cifar10"]["val_accuracy"] == bench.query(6111, "cifar10", "val_accuracy")
 
 
+@pytest.mark.parametrize("seeds", [2, 3])
+def test_an_entry_is_the_same_before_and_after_whole_columns_were_asked_for(home, seeds):
+    fresh, asked = NB201(), NB201()
+    index = next(i for i in range(CELLS) if len(fresh.seeds(i, "cifar10")) == seeds)
+    for dataset, metrics in fresh.entry(index).items():
+        for metric, value in metrics.items():
+            assert type(value) is float
+            assert asked.columns(dataset, metric)[index] == value
+    assert asked.entry(index) == fresh.entry(index)
+
+
 def test_recorded_says_what_the_default_store_has(bench):
     recorded = bench.recorded()
     assert len(recorded) == 15
