@@ -39,9 +39,10 @@ def summarize(history, objective, benchmark, budget=None):
     spent = history.costs.cumsum(axis=1)
     totals = spent[np.arange(len(counted)), counted - 1][counted > 0]
     regret = regrets(history, objective, budget)[counted > 0]
-    checkpoints = sorted({n for n in _CHECKPOINTS if n < len(history)} | {int(counted.max())})
+    most = int(counted.max())
+    checkpoints = sorted({n for n in _CHECKPOINTS if n < most} | {most})
     return {
-        "evaluations": {"least": int(counted.min()), "most": int(counted.max())},
+        "evaluations": {"least": int(counted.min()), "most": most},
         "trials_without_evaluation": int((counted == 0).sum()),
         "simulated_seconds": {"mean": float(totals.mean()), "total": float(totals.sum())} if timed else None,
         "best": {

@@ -149,6 +149,18 @@ def test_trials_that_end_no_evaluation_within_the_budget_are_counted(run, bench)
     assert (code, "before the first evaluation of any trial; raise it: --budget 1672s" in err) == (2, True)
 
 
+def test_no_row_is_for_evaluations_that_no_trial_finished_in_its_budget(run, bench):
+    """The log goes one step beyond the budget; here that step would be the tenth or the eleventh."""
+    search = RegularizedEvolution(NB201)
+    column, seconds = bench.by_code("cifar10", "val_accuracy"), bench.by_code("cifar10", "train_time")
+    spent = seconds[run_search(search, column.take, 12).codes[0]].cumsum()
+    for finished in (9, 10, 11):
+        budget = repr(float(spent[finished - 1]))
+        summary = json.loads(run("re", "--budget", budget, "--json")[1])
+        assert summary["evaluations"]["most"] == finished
+        assert [row["evaluations"] for row in summary["regret"]] == sorted({min(10, finished), finished})
+
+
 def test_lower_is_better_where_it_is(run, bench):
     summary = json.loads(run("re", "--metric", "latency", "--json")[1])
     assert summary["best"]["value"] == bench.best("cifar10", "latency").value
