@@ -48,12 +48,12 @@ def build(source, out, force=False):
     out = Path(out)
     if os.path.lexists(out) and not force:
         raise StoreError(f"{out} exists; --force replaces it, --out names another file")
-    folder = hpo_bench.installed_folder() if source is None else Path(source)
-    if source is not None and not os.path.isdir(folder):
+    if source is None:
+        arrays, provenance = hpo_bench.read(hpo_bench.installed_folder(), released=True)
+    elif os.path.isdir(source):
+        arrays, provenance = hpo_bench.read(source)
+    else:
         wanted = ", ".join(name for name, _ in hpo_bench.FILES.values())
         raise SourceError(f"{source} is not a folder; a source is a folder with {wanted}")
-    if source is None:
-        hpo_bench.check_release(folder)
-    arrays, provenance = hpo_bench.read(folder)
     arrays |= {"index": official_index(), "isomorphism_class": isomorphism_classes()}
     store.write(out, arrays, {"space": "NAS-Bench-201", **provenance})

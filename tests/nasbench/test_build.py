@@ -139,14 +139,14 @@ def test_a_home_without_permission_is_an_error(monkeypatch, unprivileged):
 
 def test_a_store_that_another_process_finished_first_is_no_error(monkeypatch, tmp_path):
     monkeypatch.setenv("NASBENCH_HOME", str(tmp_path))
-    check = hpo_bench.check_release
+    read = hpo_bench.read
 
-    def meanwhile(folder):
-        monkeypatch.setattr(hpo_bench, "check_release", check)
+    def meanwhile(folder, released):
+        monkeypatch.setattr(hpo_bench, "read", read)
         build.build(None, build.default_path())
-        check(folder)
+        return read(folder, released)
 
-    monkeypatch.setattr(hpo_bench, "check_release", meanwhile)
+    monkeypatch.setattr(hpo_bench, "read", meanwhile)
     assert NB201().query(11, "cifar10", "flops") == 113.95137
     assert os.listdir(tmp_path) == ["nb201.h5"]
 
