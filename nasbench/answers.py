@@ -80,14 +80,13 @@ class Answers:
         """Something that gives a float for a code: a column where that is cheap, else a look at one cell."""
         if self._is_final(question):
             return memoryview(self.column(question))
-        return _AtEpoch(*self._curves(question), question.epoch)
+        return _ByCell(*self._runs(question))
 
     def value(self, question, code):
-        """One cell's answer after the last epoch, NaN for none; of a mean, only that cell's runs are read."""
-        if question in self._columns or question.seed is not None or METRICS[question.metric].of_the_network:
+        """The answer for one cell, NaN for none; only that cell is read unless the column is known."""
+        if question in self._columns or METRICS[question.metric].of_the_network:
             return self.column(question).item(code)
-        _, rows = self._finals(question)
-        return _mean(rows[code])
+        return _ByCell(*self._runs(question))[code]
 
     def curve(self, question, code):
         """One cell's values at all epochs, float64 (epochs,); NaN at an epoch that was not recorded."""
@@ -142,21 +141,25 @@ class Answers:
 
     def _column(self, question):
         dataset, metric, _, epoch, seed = question
-        if not self._is_final(question):
-            curves, column = self._curves(question)
-            rows = curves[:, :, epoch].astype(np.float64)
-        elif METRICS[metric].of_the_network:
+        if METRICS[metric].of_the_network:
             if epoch is not None or seed is not None:
                 raise _of_the_network(metric)
             if f"{dataset}/{metric}" not in self._store:
                 raise NotRecordedError(f"{dataset} has no {metric} in this store; {self._has(dataset)}")
             return self._store.take(f"{dataset}/{metric}", [np.float64], CELLS)
-        else:
-            seeds, rows = self._finals(question)
-            column = self._seed_column(question, seeds)
-        values = _mean_over_seeds(rows) if column is None else rows[:, column]
+        runs, column = self._runs(question)
+        runs = runs.astype(np.float64, copy=False)
+        values = _mean_over_seeds(runs) if column is None else runs[:, column]
         values.flags.writeable = False
         return values
+
+    def _runs(self, question):
+        """The metric at the epoch asked for, floats (15625, S), and the seed's column, None for the mean."""
+        if self._is_final(question):
+            seeds, runs = self._finals(question)
+            return runs, self._seed_column(question, seeds)
+        curves, column = self._curves(question)
+        return curves[:, :, question.epoch], column
 
     def _is_final(self, question):
         """Whether it asks for the last epoch; an epoch that its protocol cannot have is an error."""
@@ -236,20 +239,19 @@ class Answers:
         return f"recorded: {'; '.join(clauses) or 'nothing'}"
 
 
-class _AtEpoch:
-    """Reads one epoch of one cell's curves, without touching the other cells."""
+class _ByCell:
+    """One cell's run, or the mean of its runs, out of (15625, S), without touching the other cells."""
 
-    __slots__ = ("_column", "_curves", "_epoch")
+    __slots__ = ("_column", "_runs")
 
-    def __init__(self, curves, column, epoch):
-        self._curves = curves
+    def __init__(self, runs, column):
+        self._runs = runs
         self._column = column
-        self._epoch = epoch
 
     def __getitem__(self, code):
         if self._column is not None:
-            return self._curves.item(code, self._column, self._epoch)
-        return _mean(self._curves[code, :, self._epoch])
+            return self._runs.item(code, self._column)
+        return _mean(self._runs[code])
 
 
 def _of_the_network(metric):
