@@ -142,10 +142,10 @@ def _begin(search_class, config, settings, bench):
     objective = TableObjective(
         bench, settings.dataset, settings.metric, noise=noise, trials=trials, seed=seed
     )
-    if settings.budget is not None and settings.budget < objective.seconds.min():
+    if settings.budget is not None and settings.budget < (cheapest := objective.seconds.min()):
         raise ConfigError(
             f"a budget of {settings.budget:g} s ends before any evaluation can;"
-            f" the cheapest cell takes: --budget {math.ceil(objective.seconds.min())}s"
+            f" the cheapest cell takes: --budget {math.ceil(cheapest)}s"
         )
     return objective, search_class(SPACE, config, trials, seed)
 

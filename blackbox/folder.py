@@ -24,11 +24,11 @@ class RunFolder:
     run goes on. One process at a time may write.
     """
 
-    def __init__(self, path, log, steps, end):
+    def __init__(self, path, log):
         self.path = path
         self._log = log
-        self._steps = steps  # in the log
-        self._end = end  # of the last whole step in the log, in bytes
+        self._steps = 0  # in the log, as far as it has been read or written
+        self._end = len(_HEADER)  # of the last of them, in bytes
 
     def __enter__(self):
         return self
@@ -64,7 +64,7 @@ class RunFolder:
             if isinstance(error, OSError):
                 raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
             raise
-        return cls(path, log, 0, len(_HEADER))
+        return cls(path, log)
 
     @classmethod
     def reopen(cls, path):
@@ -78,7 +78,7 @@ class RunFolder:
             raise RunFolderError(f"{path} is not the folder of a run: it has no {_LOG}") from None
         except OSError as error:
             raise RunFolderError(f"cannot go on with {path}: {error.strerror}") from None
-        return cls(path, log, 0, len(_HEADER))
+        return cls(path, log)
 
     def read_config(self):
         """The settings that it was made with, a dict."""

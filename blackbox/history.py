@@ -73,14 +73,13 @@ class History:
         """The code with the best score so far, (T,); the earliest of equals. Looks at what is new only."""
         if not self._length:
             raise ConfigError("there is no evaluation yet")
-        seen, codes, scores = self._best or (0, np.zeros(self.trials, np.intp), np.full(self.trials, -np.inf))
-        first = self._scores[seen : self._length].argmax(axis=0) if seen < self._length else None
-        if first is not None:
-            rows, trials = seen + first, np.arange(self.trials)
-            better = (self._scores[rows, trials] > scores) | (seen == 0)
+        seen, codes, scores = self._best or (1, self._codes[0].copy(), self._scores[0].copy())
+        if seen < self._length:
+            rows, trials = seen + self._scores[seen : self._length].argmax(axis=0), np.arange(self.trials)
+            better = self._scores[rows, trials] > scores
             codes = np.where(better, self._codes[rows, trials], codes)
             scores = np.where(better, self._scores[rows, trials], scores)
-            self._best = (self._length, codes, scores)
+        self._best = (self._length, codes, scores)
         return codes.copy()
 
     def counted(self, budget=None):

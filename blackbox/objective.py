@@ -69,7 +69,7 @@ class TableObjective:
         """Leave out the draws of steps that an earlier run has made."""
         self._step += steps
 
-    @property
+    @cached_property
     def has_cost(self):
         """Whether the table knows what an evaluation costs."""
         return any(r[:3] == (self.dataset, PROTOCOL, "train_time") for r in self._benchmark.recorded())

@@ -34,25 +34,17 @@ def plot_regret(path, regret, title, unit, budget=None):
     positive = regret[regret > 0]
     least = positive.min() / 2 if positive.size else 1.0
     shown = np.maximum(regret, least)
-    low, first, median, third, high = np.percentile(shown, (5, 25, 50, 75, 95), axis=0)
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
+    label = "one trial"
     if len(regret) > 1:
-        axes.fill_between(
-            evaluations,
-            low,
-            high,
-            step="post",
-            color="C0",
-            alpha=0.15,
-            linewidth=0,
-            label="5th to 95th percentile",
-        )
-        axes.fill_between(
-            evaluations, first, third, step="post", color="C0", alpha=0.3, linewidth=0, label="quartiles"
-        )
-    label = f"median of {len(regret):,} trials" if len(regret) > 1 else "one trial"
-    axes.step(evaluations, median, where="post", label=label)
+        label = f"median of {len(regret):,} trials"
+        for low, high, alpha, name in ((5, 95, 0.15, "5th to 95th percentile"), (25, 75, 0.3, "quartiles")):
+            band = np.percentile(shown, (low, high), axis=0)
+            axes.fill_between(
+                evaluations, *band, step="post", color="C0", alpha=alpha, linewidth=0, label=name
+            )
+    axes.step(evaluations, np.median(shown, axis=0), where="post", label=label)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_ylim(bottom=least)

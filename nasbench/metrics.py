@@ -9,7 +9,6 @@ class Dataset(NamedTuple):
     """An image data set of the benchmark."""
 
     name: str
-    official_name: str  # in the published files
     classes: int
     image_size: int  # pixels a side
 
@@ -17,9 +16,9 @@ class Dataset(NamedTuple):
 DATASETS = {
     dataset.name: dataset
     for dataset in (
-        Dataset("cifar10", "cifar10", 10, 32),
-        Dataset("cifar100", "cifar100", 100, 32),
-        Dataset("imagenet16-120", "ImageNet16-120", 120, 16),
+        Dataset("cifar10", 10, 32),
+        Dataset("cifar100", 100, 32),
+        Dataset("imagenet16-120", 120, 16),
     )
 }
 
