@@ -1,9 +1,10 @@
 """Tabular neural architecture search benchmarks: what does this cell score?"""
 
-from nasbench.benchmark import NB201
+from nasbench.benchmark import NB201, SSS
 from nasbench.cell import CELLS, EDGES, OPERATIONS, Cell
 from nasbench.errors import NASBenchError
+from nasbench.size import SizeCell
 
 __version__ = "0.1.0"
 
-__all__ = ["CELLS", "EDGES", "NB201", "OPERATIONS", "Cell", "NASBenchError"]
+__all__ = ["CELLS", "EDGES", "NB201", "OPERATIONS", "SSS", "Cell", "NASBenchError", "SizeCell"]

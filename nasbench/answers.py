@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nasbench.cell import CELLS, Cell
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, metric_of
+
+_ALL_EPOCHS = ("curve", "per_epoch")  # the groups of a store that know a metric at every epoch
 
 
 class Question(NamedTuple):
@@ -58,19 +59,25 @@ class Answers:
 
     Names in the store, all of them arrays:
 
-        index, isomorphism_class                      uint16 (15625,)
-        <dataset>/params, flops, latency              float64 (15625,)
-        <dataset>/<protocol>/seeds                    int64 (S,)
-        <dataset>/<protocol>/final/<metric>           float64 (15625, S), after the last epoch; NaN where not
-        <dataset>/<protocol>/curve/<metric>           floats (15625, S, epochs); absent where there are none
+        index                                     uint16 (N,), the official index
+        isomorphism_class                         uint16 (N,), in the topology space
+        <dataset>/<params, flops, latency, ...>   float64 (N,), what belongs to the network
+        <dataset>/<protocol>/seeds                int64 (S,)
+        <dataset>/<protocol>/final/<metric>       float64 (N, S), after the last epoch; NaN where not recorded
+        <dataset>/<protocol>/curve/<metric>       float64 (N, S, epochs); absent where there are none
+        <dataset>/<protocol>/per_epoch/<metric>   float64 (N, S), times: the seconds of each epoch, where they
+                                                  are the same for all of them; else NaN
+
+    N is the number of cells. `space`: a `nasbench.spaces.Space`.
     """
 
-    def __init__(self, store):
+    def __init__(self, store, space):
         self._store = store
+        self._space = space
         self._columns = {}
 
     def column(self, question):
-        """The answer for all cells, read-only float64 (15625,); NaN where a cell has none."""
+        """The answer for all cells, read-only float64 (N,); NaN where a cell has none."""
         column = self._columns.get(question)
         if column is None:
             column = self._columns[question] = self._column(question)
@@ -90,9 +97,17 @@ class Answers:
 
     def curve(self, question, code):
         """One cell's values at all epochs, float64 (epochs,); NaN at an epoch that was not recorded."""
-        curves, column = self._curves(question)
-        rows = curves[code].astype(np.float64)
-        return _mean_over_seeds(rows.T) if column is None else rows[column]
+        seeds, _ = self._finals(question)
+        column = self._seed_column(question, seeds)
+        curves = self._curves(question, seeds)
+        if curves is not None:
+            rows = curves[code]
+        else:
+            seconds = self._per_epoch(question, seeds)[code]
+            rows = np.repeat(seconds[:, None], question.protocol, axis=1)
+            if METRICS[question.metric].accumulates:
+                rows = rows.cumsum(axis=1)
+        return _mean_over_seeds(rows.T) if column is None else np.array(rows[column])
 
     def seeds(self, question, code):
         """The seeds that the cell was recorded with, a tuple."""
@@ -108,7 +123,8 @@ class Answers:
                 seeds = tuple(self._seeds(dataset, protocol))
                 for metric in METRICS:
                     if f"{group}/final/{metric}" in self._store:
-                        first = 0 if f"{group}/curve/{metric}" in self._store else protocol - 1
+                        whole = any(f"{group}/{kind}/{metric}" in self._store for kind in _ALL_EPOCHS)
+                        first = 0 if whole else protocol - 1
                         found.append(Recorded(dataset, protocol, metric, seeds, range(first, protocol)))
             for metric in METRICS:
                 if f"{dataset}/{metric}" in self._store:
@@ -129,7 +145,7 @@ class Answers:
 
     def why_not(self, question, code):
         """A line that says why a question has no answer for one cell, and what is recorded for it."""
-        cell = Cell(code)
+        cell = self._space.cell(code)
         asked = f"cell {cell.index} {cell} has no {question.metric} for {question.dataset}"
         if METRICS[question.metric].of_the_network:
             return f"{asked} in this store"
@@ -146,20 +162,27 @@ class Answers:
                 raise _of_the_network(metric)
             if f"{dataset}/{metric}" not in self._store:
                 raise NotRecordedError(f"{dataset} has no {metric} in this store; {self._has(dataset)}")
-            return self._store.take(f"{dataset}/{metric}", [np.float64], CELLS)
+            return self._store.take(f"{dataset}/{metric}", [np.float64], self._space.cells)
         runs, column = self._runs(question)
-        runs = runs.astype(np.float64, copy=False)
         values = _mean_over_seeds(runs) if column is None else runs[:, column]
         values.flags.writeable = False
         return values
 
     def _runs(self, question):
-        """The metric at the epoch asked for, floats (15625, S), and the seed's column, None for the mean."""
-        if self._is_final(question):
-            seeds, runs = self._finals(question)
-            return runs, self._seed_column(question, seeds)
-        curves, column = self._curves(question)
-        return curves[:, :, question.epoch], column
+        """The metric at the epoch asked for, float64 (N, S), and the seed's column, None for the mean."""
+        is_final = self._is_final(question)
+        seeds, runs = self._finals(question)
+        column = self._seed_column(question, seeds)
+        if is_final:
+            return runs, column
+        curves = self._curves(question, seeds)
+        if curves is not None:
+            return curves[:, :, question.epoch], column
+        seconds = runs = self._per_epoch(question, seeds)
+        if METRICS[question.metric].accumulates:
+            for _ in range(question.epoch):  # not a product: added up as the published times are
+                runs = runs + seconds
+        return runs, column
 
     def _is_final(self, question):
         """Whether it asks for the last epoch; an epoch that its protocol cannot have is an error."""
@@ -174,7 +197,7 @@ class Answers:
         return epoch == protocol - 1
 
     def _finals(self, question):
-        """The seeds, and the metric after the last epoch, float64 (15625, S)."""
+        """The seeds, and the metric after the last epoch, float64 (N, S)."""
         dataset, metric, protocol, _, _ = question
         if METRICS[metric].of_the_network:
             raise _of_the_network(metric)
@@ -187,19 +210,24 @@ class Answers:
                 f"{dataset} has no {metric} after {protocol} epochs in this store; {self._has(dataset)}"
             )
         seeds = self._seeds(dataset, protocol)
-        return seeds, self._store.take(name, [np.float64], CELLS, len(seeds))
+        return seeds, self._store.take(name, [np.float64], self._space.cells, len(seeds))
 
-    def _curves(self, question):
-        """The metric's curves, (15625, S, epochs), and the column of the seed, None for the mean."""
+    def _curves(self, question, seeds):
+        """The metric's curves, float64 (N, S, epochs), or None."""
+        name = f"{question.dataset}/{question.protocol}/curve/{question.metric}"
+        if name not in self._store:
+            return None
+        return self._store.take(name, [np.float64], self._space.cells, len(seeds), question.protocol)
+
+    def _per_epoch(self, question, seeds):
+        """The seconds of each epoch, float64 (N, S); NotRecordedError without them."""
         dataset, metric, protocol, _, _ = question
-        seeds, _ = self._finals(question)
-        column = self._seed_column(question, seeds)
-        name = f"{dataset}/{protocol}/curve/{metric}"
+        name = f"{dataset}/{protocol}/per_epoch/{metric}"
         if name not in self._store:
             raise NotRecordedError(
                 f"{dataset} {metric} over {protocol} epochs is recorded only at the last, {protocol - 1}"
             )
-        return self._store.take(name, [np.float32, np.float64], CELLS, len(seeds), protocol), column
+        return self._store.take(name, [np.float64], self._space.cells, len(seeds))
 
     def _seeds(self, dataset, protocol):
         return self._store.take(f"{dataset}/{protocol}/seeds", [np.int64], None).tolist()
@@ -240,7 +268,7 @@ class Answers:
 
 
 class _ByCell:
-    """One cell's run, or the mean of its runs, out of (15625, S), without touching the other cells."""
+    """One cell's run, or the mean of its runs, out of (N, S), without touching the other cells."""
 
     __slots__ = ("_column", "_runs")
 

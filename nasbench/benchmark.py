@@ -1,14 +1,16 @@
-"""NAS-Bench-201 as a table that answers: query, columns, curves, ranks."""
+"""Published tables that answer: query, columns, curves, ranks, and the simulated clock."""
 
+from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
 
 from nasbench.answers import Answers, Question
-from nasbench.build import default_store
-from nasbench.cell import CELLS, Cell, code_of, integer, official_index
+from nasbench.cell import integer
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
+from nasbench.home import default_path, default_store
 from nasbench.metrics import metric_of
+from nasbench.spaces import SIZE, TOPOLOGY, space_named, space_of
 from nasbench.store import Store
 
 
@@ -16,81 +18,123 @@ class Ranked(NamedTuple):
     """A cell and its place among all cells."""
 
     rank: int  # one more than the number of cells that are strictly better
-    cell: Cell
+    cell: object
     index: int
     value: float
 
 
-class NB201:
-    """The NAS-Bench-201 table of a store: the default one, or the one at `path`.
+class Simulated(NamedTuple):
+    """What evaluating a cell gives and costs, by the published tables."""
 
-    A cell is named by its official index (any integer type), arch string, sequence of six operations or Cell.
-    Values are means over the recorded seeds, after the last epoch of the 200-epoch protocol, as papers print
-    them, unless `protocol`, `epoch` or `seed` say otherwise. Epochs count from 0, as in the published files.
+    accuracy: float  # percent
+    latency: float  # seconds for a batch of 256 images
+    cost: float  # seconds: training up to the epoch, and one pass over the validation images
+    metric: str  # which accuracy it is: valtest_accuracy where validation is not recorded at the epoch
 
-    >>> bench = NB201()
-    >>> bench.query(6111, "cifar10", "val_accuracy")
-    91.60666665039064
-    >>> bench.query(6111, "cifar10", "val_accuracy", seed=888)
-    91.71999999023437
-    >>> bench.best("cifar10", "val_accuracy").index, bench.rank(9930, "cifar10", "val_accuracy")
-    (6111, 2)
 
-    What is not recorded is a NotRecordedError that says what is, never another number. Meanings, units and
-    sources of the metrics: `nasbench.metrics`. Benchmark: Dong & Yang 2020, arXiv:2001.00326.
+class Benchmark(ABC):
+    """The table of a store. A cell is named by official index, string, operations or widths, or object.
+
+    Values are means over the recorded seeds, after the last epoch of the longest protocol, as papers print
+    them, unless `protocol` (its number of epochs), `epoch` or `seed` say otherwise. Epochs count from 0, as
+    in the published files. What is not recorded is a NotRecordedError that says what is, never another
+    number. Meanings, units and sources of the metrics: `nasbench.metrics`.
     """
 
+    space = None  # a nasbench.spaces.Space
+
     def __init__(self, path=None):
-        self.store = Store(default_store() if path is None else path)
-        self._answers = Answers(self.store)
-        index = self.store.take("index", [np.uint16], CELLS)
-        if (np.bincount(index, minlength=CELLS) != 1).any():
+        space = self.space
+        self.store = Store(self._default() if path is None else path)
+        if self.store.attributes["space"] != space.name:
+            other = space_named(self.store.attributes["space"])
+            with_ = f"; open it with nasbench.{_CLASSES[other.flag].__name__}" if other else ""
+            raise StoreError(
+                f"{self.store.path} holds the {self.store.attributes['space']}, not {space.name}{with_}"
+            )
+        self._cells = space.cells
+        self._cell_type = space.cell
+        self._answers = Answers(self.store, space)
+        index = self.store.take("index", [np.uint16], space.cells)
+        if (np.bincount(index, minlength=space.cells) != 1).any():
             raise StoreError(f"{self.store.path} is damaged: its index does not name every cell once")
         self._official_index = index
-        self._order = np.empty(CELLS, dtype=np.intp)  # official index -> code
-        self._order[index] = np.arange(CELLS)
+        self._order = np.empty(space.cells, dtype=np.intp)  # official index -> code
+        self._order[index] = np.arange(space.cells)
         self._code_of_index = self._order.tolist()
-        self._code_of_string = {}  # of the arch strings met so far
+        self._code_of_string = {}  # of the strings met so far
         self._readers = {}  # question -> what gives a float for a code
 
+    @abstractmethod
+    def _default(self):
+        """The path of the store to open when none is named."""
+
     def __repr__(self):
-        return f"NB201({str(self.store.path)!r})"
+        return f"{type(self).__name__}({str(self.store.path)!r})"
 
     def __reduce__(self):
-        return NB201, (str(self.store.path),)
+        return type(self), (str(self.store.path),)
 
     # One cell
 
-    def query(self, cell, dataset, metric, *, protocol=200, epoch=None, seed=None):
+    def query(self, cell, dataset, metric, *, protocol=None, epoch=None, seed=None):
         """The value of a metric, a float in the metric's unit."""
         try:
             reader = self._readers[dataset, metric, protocol, epoch, seed]
         except (KeyError, TypeError):
-            question = Question.of(dataset, metric, protocol, epoch, seed)
+            question = self._question(dataset, metric, protocol, epoch, seed)
             reader = self._readers[question] = self._answers.reader(question)
+            if protocol is None:
+                self._readers[question._replace(protocol=None)] = reader
         code = self._code(cell)
         value = reader[code]
         if value != value:
-            question = Question.of(dataset, metric, protocol, epoch, seed)
+            question = self._question(dataset, metric, protocol, epoch, seed)
             raise NotRecordedError(self._answers.why_not(question, code))
         return value
 
-    def curve(self, cell, dataset, metric, *, protocol=200, seed=None):
+    def curve(self, cell, dataset, metric, *, protocol=None, seed=None):
         """The values at all epochs, float64 (epochs,); NaN at an epoch that was not recorded."""
-        question = Question.of(dataset, metric, protocol, None, seed)
+        question = self._question(dataset, metric, protocol, None, seed)
         code = self._code(cell)
         values = self._answers.curve(question, code)
         if np.isnan(values).all():
             raise NotRecordedError(self._answers.why_not(question, code))
         return values
 
-    def seeds(self, cell, dataset, metric="val_accuracy", *, protocol=200):
-        """The seeds that the metric is recorded with, a tuple; nearly half of the cells lack the third."""
-        return self._answers.seeds(Question.of(dataset, metric, protocol, None, None), self._code(cell))
+    def seeds(self, cell, dataset, metric="val_accuracy", *, protocol=None):
+        """The seeds that the metric is recorded with, a tuple; they differ from cell to cell."""
+        return self._answers.seeds(self._question(dataset, metric, protocol, None, None), self._code(cell))
+
+    def simulate(self, cell, dataset, protocol=None, epoch=None, *, seed=None):
+        """What evaluating the cell gives and costs: (accuracy, latency, cost, metric), a `Simulated`.
+
+        The cost is that of training from the start to the epoch and of one pass over the validation images,
+        in seconds. `protocol` is by default the 12-epoch one, which the searches of the NATS-Bench paper
+        evaluate with; `epoch` is its last. Where validation is not recorded at the epoch, the accuracy is
+        that on validation and test images together, as the official API has it; `metric` says so.
+
+        Values are means over seeds where `seed` names none. Source: Dong et al. 2021, NATS-Bench,
+        arXiv:2009.00437, section 4.
+        """
+        protocol = self.space.signal_protocol if protocol is None else protocol
+        options = {"protocol": protocol, "epoch": epoch, "seed": seed}
+        metric = "val_accuracy"
+        try:
+            accuracy = self.query(cell, dataset, metric, **options)
+        except NotRecordedError as error:
+            metric = "valtest_accuracy"
+            try:
+                accuracy = self.query(cell, dataset, metric, **options)
+            except NotRecordedError:
+                raise error from None
+        cost = self.query(cell, dataset, "train_time", **options)
+        cost += self.query(cell, dataset, "val_time", **options)
+        return Simulated(accuracy, self.query(cell, dataset, "latency"), cost, metric)
 
     def cell(self, cell):
-        """The Cell of any name for it."""
-        return Cell(self._code(cell))
+        """The cell of any name for it, a Cell or a SizeCell."""
+        return self._cell_type(self._code(cell))
 
     def index(self, cell):
         """The official index of a cell."""
@@ -108,24 +152,24 @@ class NB201:
         """Multiply-adds for one image, in millions."""
         return self.query(cell, dataset, "flops")
 
-    def entry(self, cell, *, protocol=200):
+    def entry(self, cell, *, protocol=None):
         """All that is recorded after the last epoch: {data set: {metric: mean over seeds}}."""
         code = self._code(cell)
         found = {}
-        for dataset, metric in self._answers.recorded_in(protocol):
-            value = self._answers.value(Question.of(dataset, metric, protocol, None, None), code)
+        for dataset, metric in self._answers.recorded_in(self._protocol(protocol)):
+            value = self._answers.value(self._question(dataset, metric, protocol, None, None), code)
             if value == value:
                 found.setdefault(dataset, {})[metric] = value
         return found
 
-    def rank(self, cell, dataset, metric, *, protocol=200, epoch=None, seed=None):
+    def rank(self, cell, dataset, metric, *, protocol=None, epoch=None, seed=None):
         """One more than the number of cells that are strictly better."""
         value = self.query(cell, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
         column = self.by_code(dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
         better = column > value if metric_of(metric).higher_is_better else column < value
         return int(np.count_nonzero(better)) + 1
 
-    def regret(self, cell, dataset, metric, *, protocol=200, epoch=None, seed=None):
+    def regret(self, cell, dataset, metric, *, protocol=None, epoch=None, seed=None):
         """How far the cell is from the best one, in the metric's unit; 0 for the best."""
         value = self.query(cell, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
         column = self.by_code(dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
@@ -135,10 +179,10 @@ class NB201:
 
     # The whole space
 
-    def columns(self, dataset, metrics, *, protocol=200, epoch=None, seed=None):
-        """All cells in the order of official indices; NaN where a cell has no value.
+    def columns(self, dataset, metrics, *, protocol=None, epoch=None, seed=None):
+        """All N cells in the order of official indices; NaN where a cell has no value.
 
-        Float64 (15625,) for the name of one metric, (M, 15625) for a list of M.
+        Float64 (N,) for the name of one metric, (M, N) for a list of M.
         """
         options = {"protocol": protocol, "epoch": epoch, "seed": seed}
         if isinstance(metrics, str):
@@ -147,11 +191,11 @@ class NB201:
             raise InvalidArgumentError("columns are of one metric or more, got none")
         return np.stack([self.columns(dataset, metric, **options) for metric in metrics])
 
-    def by_code(self, dataset, metric, *, protocol=200, epoch=None, seed=None):
-        """All cells in the order of codes: read-only float64 (15625,), for searches, which know codes."""
-        return self._answers.column(Question.of(dataset, metric, protocol, epoch, seed))
+    def by_code(self, dataset, metric, *, protocol=None, epoch=None, seed=None):
+        """All cells in the order of codes: read-only float64 (N,), for searches, which know codes."""
+        return self._answers.column(self._question(dataset, metric, protocol, epoch, seed))
 
-    def top(self, n, dataset, metric, *, protocol=200, epoch=None, seed=None):
+    def top(self, n, dataset, metric, *, protocol=None, epoch=None, seed=None):
         """The n best cells, a list of (rank, cell, index, value); equal values in the order of indices."""
         count = integer(n)
         if count is None or count < 1:
@@ -164,56 +208,125 @@ class NB201:
         best = np.argsort(losses, kind="stable")[: min(count, known)]
         ranks = np.searchsorted(losses[best], losses[best]) + 1
         return [
-            Ranked(int(rank), Cell(self._code_of_index[index]), int(index), float(values[index]))
+            Ranked(int(rank), self._cell_type(self._code_of_index[index]), int(index), float(values[index]))
             for rank, index in zip(ranks, best, strict=True)
         ]
 
-    def best(self, dataset, metric, *, protocol=200, epoch=None, seed=None):
+    def best(self, dataset, metric, *, protocol=None, epoch=None, seed=None):
         """The best cell, (rank, cell, index, value)."""
         return self.top(1, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)[0]
 
-    def frame(self, *, protocol=200):
+    def frame(self, *, protocol=None):
         """A pandas DataFrame of the whole table, a row a cell by official index.
 
-        Columns: arch, code, isomorphism_class, then `<data set>/<metric>` for all that the protocol has.
+        Columns: arch, code, isomorphism_class (in the topology space), then `<data set>/<metric>` for all
+        that the protocol has; `<data set>/<protocol>/<metric>` where it is not the longest protocol.
         """
         import pandas
 
-        table = {
-            "arch": [str(Cell(code)) for code in self._code_of_index],
-            "code": self._order,
-            "isomorphism_class": self.isomorphism_classes().take(self._order),
-        }
-        for dataset, metric in self._answers.recorded_in(protocol):
-            table[f"{dataset}/{metric}"] = self.columns(dataset, metric, protocol=protocol)
-        return pandas.DataFrame(table, index=pandas.RangeIndex(CELLS, name="index"))
-
-    def isomorphism_classes(self):
-        """The isomorphism class of each cell in the order of codes, uint16 (15625,)."""
-        return self.store.take("isomorphism_class", [np.uint16], CELLS)
+        table = {"arch": [str(self._cell_type(code)) for code in self._code_of_index], "code": self._order}
+        if "isomorphism_class" in self.store:
+            table["isomorphism_class"] = self.store["isomorphism_class"].take(self._order)
+        epochs = self._protocol(protocol)
+        for dataset, metric in self._answers.recorded_in(epochs):
+            of_longest = epochs == self.space.full_protocol or metric_of(metric).of_the_network
+            name = f"{dataset}/{metric}" if of_longest else f"{dataset}/{epochs}/{metric}"
+            table[name] = self.columns(dataset, metric, protocol=protocol)
+        return pandas.DataFrame(table, index=pandas.RangeIndex(self._cells, name="index"))
 
     def verify(self):
         """Compare the store with its checksum, and its index with the official one; else StoreError."""
         self.store.verify()
-        if (self._official_index != official_index()).any():
+        if (self._official_index != self.space.official_index()).any():
             raise StoreError(f"{self.store.path}: its index is not the official one")
 
     def recorded(self):
         """What the store holds, a list of (dataset, protocol, metric, seeds, epochs)."""
         return self._answers.recorded()
 
+    def _protocol(self, protocol):
+        return self.space.full_protocol if protocol is None else protocol
+
+    def _question(self, dataset, metric, protocol, epoch, seed):
+        return Question.of(dataset, metric, self._protocol(protocol), epoch, seed)
+
     def _code(self, cell):
         kind = type(cell)
-        if kind is int and 0 <= cell < CELLS:
+        if kind is int and 0 <= cell < self._cells:
             return self._code_of_index[cell]
         if kind is str:
             code = self._code_of_string.get(cell)
             if code is None:
-                code = self._code_of_string[cell] = code_of(cell)
+                code = self._code_of_string[cell] = self.space.code_of(cell)
             return code
-        if kind is Cell:
+        if kind is self._cell_type:
             return cell.code
         number = integer(cell)
-        if number is not None and 0 <= number < CELLS:
+        if number is not None and 0 <= number < self._cells:
             return self._code_of_index[number]
-        return code_of(cell)
+        return self.space.code_of(cell)
+
+
+class NB201(Benchmark):
+    """The NAS-Bench-201 table, topology space of NATS-Bench: the default store, or the one at `path`.
+
+    A cell is named by its official index (any integer type), arch string, sequence of six operations or Cell.
+    Protocols are of 12 and 200 epochs. All else: `Benchmark`.
+
+    >>> bench = NB201()
+    >>> bench.query(6111, "cifar10", "val_accuracy")
+    91.60666665039064
+    >>> bench.query(6111, "cifar10", "val_accuracy", seed=888)
+    91.71999999023437
+    >>> bench.best("cifar10", "val_accuracy").index, bench.rank(9930, "cifar10", "val_accuracy")
+    (6111, 2)
+
+    Benchmark: Dong & Yang 2020, arXiv:2001.00326.
+    """
+
+    space = TOPOLOGY
+
+    def _default(self):
+        return default_store()
+
+    def isomorphism_classes(self):
+        """The isomorphism class of each cell in the order of codes, uint16 (15625,)."""
+        return self.store.take("isomorphism_class", [np.uint16], self._cells)
+
+
+class SSS(Benchmark):
+    """The size space of NATS-Bench: the store that was built in its default place, or the one at `path`.
+
+    A cell is named by its official index (any integer type), a string such as `8:8:8:16:32`, a sequence of
+    five widths or a SizeCell. Protocols are of 1, 12 and 90 epochs. All else: `Benchmark`. No package carries
+    this table: `python -m nasbench build` makes the store from the published files.
+
+    Benchmark: Dong et al. 2021, NATS-Bench, arXiv:2009.00437.
+    """
+
+    space = SIZE
+
+    def _default(self):
+        path = default_path(SIZE)
+        if not path.exists():
+            raise StoreError(
+                f"no store of the {SIZE.name} at {path}; it is made from the published files:"
+                " python -m nasbench build NATS-sss-v1_0-50262-simple"
+            )
+        return path
+
+
+_CLASSES = {benchmark.space.flag: benchmark for benchmark in (NB201, SSS)}
+
+
+def open_benchmark(path=None, space=None):
+    """The table of the store at `path`, of whichever space it is; None: the default store of `space`.
+
+    `space`: a flag, tss or sss; None: that of the store, or tss. StoreError where the store is of another.
+    """
+    if space is not None:
+        return _CLASSES[space_of(space).flag](path)
+    if path is None:
+        return NB201()
+    found = space_named(Store(path).attributes["space"])
+    return (NB201 if found is None else _CLASSES[found.flag])(path)

@@ -6,6 +6,8 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from nasbench.errors import NASBenchError, SourceError
+
 
 @contextmanager
 def replacing(path):
@@ -28,6 +30,17 @@ def replacing(path):
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+@contextmanager
+def reading(path):
+    """Turn what the system says against reading a source's file into a SourceError that names it."""
+    try:
+        yield
+    except NASBenchError:
+        raise
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
 
 
 def utc_now():

