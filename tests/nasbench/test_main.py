@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -7,7 +8,8 @@ import h5py
 import pytest
 
 from nasbench.__main__ import main
-from tests import stores
+from nasbench.spaces import SIZE, TOPOLOGY
+from tests import published, stores
 
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
 
@@ -133,6 +135,72 @@ def test_build(run, tmp_path):
     assert run("build", "--out", tmp_path / "new.h5", "--force")[0] == 0
 
 
+def test_a_build_says_what_was_read_missing_and_checked(run, tmp_path):
+    folder = tmp_path / "NATS-tss-v1_0-made-simple"
+    published.write_folder(folder, TOPOLOGY, (0, 11, 284))
+    code, out, err = run("build", folder, "--out", tmp_path / "new.h5", "--workers", 1)
+    assert (code, err) == (0, "")
+    assert "from      NATS-Bench (topology space) NATS-tss-v1_0-made-simple" in out
+    assert "read      3 of 15,625 cells\n" in out
+    assert "missing   15,622 cells, by index: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, ..." in out
+    assert "runs      cifar100, 200 epochs: 3 with seed 777, 3 with seed 888, 2 with seed 999" in out
+    assert (
+        "checked   indices and strings against the official order, in each file and in the meta file" in out
+    )
+    code, out, _ = run("query", 11, "--store", tmp_path / "new.h5", "--dataset", "cifar10", "--protocol", 12)
+    assert code == 0
+    assert any(row[:2] == ["cifar10", "test_accuracy_25k"] for row in rows(out))
+    code, _, err = run("query", 12, "--store", tmp_path / "new.h5", "--metric", "val_accuracy")
+    assert code == 2
+    assert "nothing is recorded for it" in err
+    shutil.rmtree(tmp_path)
+
+
+def test_a_table_of_ones_own(run, tmp_path):
+    (tmp_path / "own.csv").write_text("index,acc\n0,69.5\n11,71.25\n")
+    argv = ("build", tmp_path / "own.csv", "--out", tmp_path / "own.h5")
+    code, out, _ = run(*argv, "--map", "acc=cifar10:200:val_accuracy")
+    assert code == 0
+    assert "read      2 of 15,625 cells" in out
+    code, out, _ = run("top", 1, "--store", tmp_path / "own.h5", "--json")
+    assert json.loads(out)["cells"][0]["index"] == 11
+    code, _, err = run(*argv, "--force")
+    assert code == 2
+    assert "has no column of a metric; it has 'index', 'acc'" in err
+
+
+def test_differences_of_merged_sources_are_reported(run, tmp_path):
+    for name, value in (("a", 69.5), ("b", 70.0)):
+        (tmp_path / f"{name}.csv").write_text(f"index,cifar10:200:val_accuracy:777\n0,{value}\n")
+    sources = (tmp_path / "a.csv", tmp_path / "b.csv")
+    code, out, _ = run("build", *sources, "--out", tmp_path / "new.h5")
+    assert code == 0
+    assert "differs   cifar10/200/final/val_accuracy: 1 values, by up to 0.5 (cell 0)" in out
+    assert f"{sources[0]} wins over {sources[1]}" in out
+    code, out, _ = run("query", 0, "--store", tmp_path / "new.h5", "--json")
+    assert json.loads(out)["results"][0]["value"] == 69.5
+
+
+@pytest.fixture(scope="module")
+def sizes(tmp_path_factory):
+    arrays = stores.arrays_of_all_protocols(SIZE)
+    return stores.write(tmp_path_factory.mktemp("sizes") / "sizes.h5", arrays, space=SIZE.name)
+
+
+def test_the_size_space(run, sizes):
+    for cell in (11, "8:8:8:16:32"):
+        code, out, _ = run("query", cell, "--store", sizes, "--json")
+        answer = json.loads(out)
+        assert code == 0
+        assert (answer["arch"], answer["index"], answer["widths"]) == ("8:8:8:16:32", 11, [8, 8, 8, 16, 32])
+        assert answer["protocol"] == 90
+    code, out, _ = run("query", 11, "--store", sizes)
+    assert out.startswith("8:8:8:16:32\nindex 11\n")
+    code, out, _ = run("top", 3, "--store", sizes, "--space", "sss", "--protocol", 12)
+    assert (code, len(out.splitlines())) == (0, 4)
+    assert run("info", "--store", sizes, "--verify")[0] == 0
+
+
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
@@ -156,7 +224,13 @@ def test_build(run, tmp_path):
         (("query", "-1"), "[0, 15624], got -1"),
         (("query", "9" * 5000), "has the form"),
         (("query", "1.0"), "has the form"),
-        (("build", "/nowhere", "--out", "/nowhere.h5"), "/nowhere is not a folder"),
+        (("build", "/nowhere", "--out", "/nowhere.h5"), "cannot read /nowhere: No such file"),
+        (("build", "/nowhere", "--out", "/dev/null"), "/dev/null exists; --force replaces it"),
+        (("build", "--out", "/nowhere.h5", "--workers", 0), "workers is a whole number of at least 1, got 0"),
+        (("build", "--out", "/nowhere.h5", "--workers", "x"), "invalid int value: 'x'"),
+        (("build", "--kind", "x"), "invalid choice: 'x'"),
+        (("query", 0, "--space", "x"), "invalid choice: 'x'"),
+        (("query", 0, "--space", "sss"), "no store of the NATS-Bench size space at"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_2(run, argv, message):

@@ -71,9 +71,9 @@ def test_seeds_and_disagreements_are_as_many_as_known(tables):
 
 
 def test_provenance_knows_the_release(folder):
-    assert hpo_bench.read(folder)[1]["source_version"] == "0.2.0"
+    assert hpo_bench.HPOBench(folder).provenance["source_version"] == "0.2.0"
     change(folder, lambda table: table["000000"]["val_acc"].__setitem__(0, 12.5))
-    assert "unknown" in hpo_bench.read(folder)[1]["source_version"]
+    assert "unknown" in hpo_bench.HPOBench(folder).provenance["source_version"]
 
 
 def test_a_missing_package_is_an_error(monkeypatch):
@@ -85,20 +85,20 @@ def test_a_missing_package_is_an_error(monkeypatch):
 def test_a_missing_file_is_an_error(folder):
     (folder / "cifar100.pkl").unlink()
     with pytest.raises(SourceError, match=r"cannot read .*cifar100.pkl: No such file"):
-        hpo_bench.read(folder)
+        hpo_bench.HPOBench(folder)
 
 
 def test_a_file_too_large_is_refused_unread(folder):
     with open(folder / "cifar10.pkl", "r+b") as file:
         file.truncate(1 << 40)  # sparse
     with pytest.raises(SourceError, match="1,099,511,627,776 bytes, more than"):
-        hpo_bench.read(folder)
+        hpo_bench.HPOBench(folder)
 
 
 def test_a_global_is_refused(folder):
     (folder / "cifar10.pkl").write_bytes(pickle.dumps({"a": shutil.rmtree}))
     with pytest.raises(UnsafePickleError, match=r"cifar10.pkl asks for the global shutil.rmtree"):
-        hpo_bench.read(folder)
+        hpo_bench.HPOBench(folder)
 
 
 @pytest.mark.parametrize(
@@ -132,4 +132,4 @@ def test_a_global_is_refused(folder):
 def test_what_the_format_does_not_foresee_is_an_error(folder, edit, message):
     change(folder, edit)
     with pytest.raises(SourceError, match=message):
-        hpo_bench.read(folder)
+        hpo_bench.HPOBench(folder)

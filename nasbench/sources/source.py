@@ -1,0 +1,71 @@
+"""What every published source is to the builder: a layout, and rows of cells that are read in batches."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from nasbench.writer import Batch
+
+UNKNOWN_SEED = 0  # of values that are means over seeds, or of a run whose seed is not known
+
+
+class Source(ABC):
+    """A published file or folder that has been recognised and looked at, and is ready to be read.
+
+    `layout` is {name: shape of a cell's row} of all arrays that it fills; names as in
+    `nasbench.answers.Answers`. `read(task)` yields Batches; a cell that the source lacks is left out, or is
+    NaN. With `parallel`, tasks are read in processes of their own, to which the source is sent; else one
+    after the other, in order. Errors are SourceErrors that name the file.
+    """
+
+    kind = None  # as --kind has it
+    parallel = False
+
+    def __init__(self, path, space, layout, seeds, provenance):
+        """`seeds`: {(data set, protocol): seeds, as the rows have columns}; `provenance`: {name: text}."""
+        self.path = path
+        self.space = space
+        self.layout = layout
+        self.seeds = seeds
+        self.provenance = provenance
+        self.notes = []  # lines for the summary: what was checked, what was left out
+
+    @property
+    @abstractmethod
+    def tasks(self):
+        """What there is to read, a list; each is small, and can be sent to a process."""
+
+    @abstractmethod
+    def cells(self, task):
+        """How many cells a task is about, for the progress bar."""
+
+    @abstractmethod
+    def read(self, task):
+        """Yield the Batches of a task."""
+
+    def identity(self):
+        """What must be the same for an interrupted build to go on: plain values."""
+        return {"kind": self.kind, "source": self.provenance.get("source_version"), "path": str(self.path)}
+
+
+class Table(Source):
+    """A source that is small enough to be held in memory: all cells at once."""
+
+    def __init__(self, path, space, arrays, seeds, provenance):
+        """`arrays`: {name: float64 (N, ...)}."""
+        layout = {name: array.shape[1:] for name, array in arrays.items()}
+        super().__init__(path, space, layout, seeds, provenance)
+        self._arrays = arrays
+
+    @property
+    def tasks(self):
+        return [None]
+
+    def cells(self, task):
+        return self.space.cells
+
+    def identity(self):
+        return super().identity() | {"sha256": self.provenance.get("source_sha256")}
+
+    def read(self, task):
+        yield Batch(0, {name: np.asarray(array, np.float64) for name, array in self._arrays.items()})

