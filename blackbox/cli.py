@@ -13,16 +13,17 @@ from blackbox import plot
 from blackbox.config import add_flags, given, option, whole
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder
-from blackbox.objective import TableObjective
+from blackbox.objective import Signal, TableObjective
 from blackbox.search import check_limits, is_finished, run
-from blackbox.space import NB201 as SPACE
+from blackbox.space import space_of_table
 from blackbox.summary import print_summary, regrets, summarize
-from nasbench import NB201, __version__
-from nasbench.cell import official_index, official_order
+from nasbench import __version__
+from nasbench.benchmark import open_benchmark
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
 from nasbench.errors import NASBenchError, StoreError
 from nasbench.files import quoted, utc_now
 from nasbench.metrics import METRICS, dataset_of, metric_of
+from nasbench.spaces import SPACES, space_of
 
 _EVALS = 1000  # Ruchte et al. 2020, NASLib, appendix A.1
 _INTERVAL = 1.0  # seconds between looks at the log and the progress bar
@@ -44,14 +45,32 @@ class RunConfig:
         None, f"evaluations a trial (default: {_EVALS}, or what the budget allows)", type=int
     )
     budget: float | None = option(
-        None, "simulated training time that a trial may spend: 20000s, 90m, 12h, 2d", type=seconds
+        None,
+        "simulated time that a trial may spend on training and validation: 20000s, 90m, 12h, 2d",
+        type=seconds,
     )
     trials: int = option(1, "independent trials")
+    space: str | None = option(
+        None,
+        "; ".join(f"{flag}: {space.summary}" for flag, space in SPACES.items())
+        + f" (default: that of the store, or {next(iter(SPACES))})",
+        type=str,
+        choices=tuple(SPACES),
+    )
     dataset: str = option("cifar10", "cifar10, cifar100 or imagenet16-120")
-    metric: str = option("val_accuracy", "what to optimize, in its better direction")
+    metric: str = option(
+        "val_accuracy", "what is reported, after the longest protocol: value, rank and regret"
+    )
+    signal: str | None = option(
+        None,
+        "what the search sees and optimizes, in its better direction: a metric, after a protocol of so many"
+        " epochs, such as val_accuracy@12 (default: the metric after the longest protocol)",
+        type=str,
+        metavar="METRIC@EPOCHS",
+    )
     noise: str = option(
         "mean",
-        "an evaluation's score: the mean over seeds, or that of one recorded seed, drawn",
+        "an evaluation's signal: the mean over seeds, or that of one recorded seed, drawn",
         choices=("mean", "seed"),
     )
     seed: int = option(0, "of all that is drawn")
@@ -64,12 +83,16 @@ class RunConfig:
         whole("seed", self.seed, 0)
         dataset_of(self.dataset)
         metric_of(self.metric)
+        if self.space is not None:
+            space_of(self.space)
+        if self.signal is not None:
+            Signal.of(self.signal)
         if self.noise not in ("mean", "seed"):
             raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
 
 
 def main(search_class, config_class, argv=None):
-    """The command line of a search on the NAS-Bench-201 table; returns the exit code.
+    """The command line of a search on a published table; returns the exit code.
 
     `search_class(space, config, trials, seed, history)` is a `Search` with a `name`; `config_class` is a
     dataclass whose fields are `option`s.
@@ -77,7 +100,8 @@ def main(search_class, config_class, argv=None):
     spec = sys.modules[search_class.__module__].__spec__
     parser = Parser(
         prog=f"python -m {spec.name}" if spec else f"python {quoted(sys.argv[0])}",
-        description=f"{search_class.name.capitalize()} on the NAS-Bench-201 table.",
+        description=f"{search_class.name.capitalize()} on a published table:"
+        " NAS-Bench-201, or with --space sss the size space of NATS-Bench.",
     )
     add_flags(parser.add_argument_group(search_class.name), config_class)
     add_flags(parser.add_argument_group("run"), RunConfig)
@@ -101,22 +125,23 @@ def _search(prog, search_class, config_class, args):
         if args.resume is None:
             folder = None
             config, settings = config_class(**given(args, config_class)), RunConfig(**given(args, RunConfig))
-            bench = NB201(args.store)
+            bench = open_benchmark(args.store, settings.space)
         else:
             folder = stack.enter_context(RunFolder.reopen(args.resume))
             config, settings, bench, record = _resumed(folder, search_class, config_class, args)
         objective, search = _begin(search_class, config, settings, bench)
+        settings = replace(settings, space=bench.space.flag, signal=str(objective.signal))
         if args.out is not None:
             record = _record(search.name, config, settings, args.store, bench)
             folder = stack.enter_context(RunFolder.create(args.out, record))
         elif folder is not None:
-            history = folder.read_history(settings.trials, official_order())
+            history = folder.read_history(settings.trials, bench.space.official_order())
             _check_history(folder.path, history, search, objective, settings)
             folder.write_config(record)
             objective.skip(len(history))
-            search = search_class(SPACE, config, search.trials, search.seed, history)
+            search = search_class(search.space, config, search.trials, search.seed, history)
         history = search.history
-        watch = stack.enter_context(_Watch(search, folder, settings.evals, interrupt))
+        watch = stack.enter_context(_Watch(search, bench.space, folder, settings.evals, interrupt))
         cost = objective.cost if objective.has_cost else None
         run(search, objective, settings.evals, cost=cost, budget=settings.budget, after_step=watch.look)
         watch.save()
@@ -140,19 +165,26 @@ def _begin(search_class, config, settings, bench):
     """The objective, and the search before its first evaluation."""
     trials, seed, noise = range(settings.trials), settings.seed, settings.noise == "seed"
     objective = TableObjective(
-        bench, settings.dataset, settings.metric, noise=noise, trials=trials, seed=seed
+        bench,
+        settings.dataset,
+        settings.metric,
+        signal=settings.signal,
+        noise=noise,
+        trials=trials,
+        seed=seed,
     )
     if settings.budget is not None and settings.budget < (cheapest := objective.seconds.min()):
         raise ConfigError(
             f"a budget of {settings.budget:g} s ends before any evaluation can;"
             f" the cheapest cell takes: --budget {math.ceil(cheapest)}s"
         )
-    return objective, search_class(SPACE, config, trials, seed)
+    return objective, search_class(space_of_table(bench.space), config, trials, seed)
 
 
 def _plot(path, history, objective, name, budget):
-    regret = regrets(history, objective, budget)[:, : history.counted(budget).max()]
-    title = f"{name} on {objective.dataset} {objective.metric}"
+    regret = regrets(history.incumbents(budget), objective)[:, : history.counted(budget).max()]
+    sees = "" if objective.sees_the_metric else f", signal {objective.signal}"
+    title = f"{name} on {objective.dataset} {objective.metric}{sees}"
     plot.plot_regret(path, regret, title, METRICS[objective.metric].unit, budget)
 
 
@@ -197,14 +229,18 @@ def _resumed(folder, search_class, config_class, args):
         if algorithm != search_class.name:
             raise ConfigError(f"{folder.path} is a run of {algorithm}, not of {search_class.name}")
         config, settings = config_class(**record["search"]), RunConfig(**record["run"])
+        longest = space_of(settings.space).full_protocol
         store, checksum = table["store"], table["checksum"]
         if not isinstance(store, (str, type(None))):
             raise TypeError(f"table.store is a path or null, got {store!r}")
     except (KeyError, TypeError, AttributeError) as error:
         raise RunFolderError(f"{folder.path}/config.json is damaged or of another version: {error}") from None
+    asked = given(args, RunConfig)
+    if "signal" in asked:
+        asked["signal"] = str(Signal.of(asked["signal"], longest))
     raised = {}
-    for cls, recorded in ((config_class, asdict(config)), (RunConfig, asdict(settings))):
-        for name, value in given(args, cls).items():
+    for flags, recorded in ((given(args, config_class), asdict(config)), (asked, asdict(settings))):
+        for name, value in flags.items():
             before = recorded[name]
             if name in ("evals", "budget") and before is not None and value > before:
                 raised[name] = value
@@ -216,7 +252,7 @@ def _resumed(folder, search_class, config_class, args):
     if args.store is not None:
         store = str(Path(args.store).absolute())
     try:
-        bench = NB201(store)
+        bench = open_benchmark(store, settings.space)
     except StoreError as error:
         raise RunFolderError(
             f"the table of {folder.path} cannot be opened; --store names it: {error}"
@@ -243,8 +279,9 @@ def _check_history(path, history, search, objective, settings):
 class _Watch:
     """Looks in after each step; once in a while it saves the log and moves the progress bar."""
 
-    def __init__(self, search, folder, evals, interrupt):
+    def __init__(self, search, space, folder, evals, interrupt):
         self._search = search
+        self._space = space
         self._folder = folder
         self._evals = evals
         self._interrupt = interrupt
@@ -269,7 +306,7 @@ class _Watch:
     def save(self):
         """Bring the log and the bar up to date."""
         if self._folder is not None:
-            self._folder.append(self._search.history, official_index())
+            self._folder.append(self._search.history, self._space.official_index())
         if self._bar is not None:
             self._show()
 

@@ -7,13 +7,14 @@ from blackbox.errors import ConfigError
 from nasbench.cell import integer
 
 
-def option(default, help, type=None, choices=None):
+def option(default, help, type=None, choices=None, metavar=None):
     """A dataclass field that is also a flag: `--name`, with its help text.
 
-    `type`: what makes the value of a flag's text (default: the type of `default`); `choices`: those allowed.
+    `type`: what makes the value of a flag's text (default: the type of `default`); `choices`: those allowed;
+    `metavar`: the value's name in the help (default: the field's).
     """
-    type = type or default.__class__
-    return field(default=default, metadata={"help": help, "type": type, "choices": choices})
+    metadata = {"help": help, "type": type or default.__class__, "choices": choices, "metavar": metavar}
+    return field(default=default, metadata=metadata)
 
 
 def whole(name, value, least, most=None):
@@ -34,7 +35,7 @@ def add_flags(parser, config_class):
             type=f.metadata["type"],
             choices=f.metadata["choices"],
             default=argparse.SUPPRESS,
-            metavar=None if f.metadata["choices"] else f.name.upper(),
+            metavar=f.metadata["metavar"] or (None if f.metadata["choices"] else f.name.upper()),
             help=f.metadata["help"] + default,
         )
 

@@ -1,48 +1,82 @@
-"""A benchmark's metric as the objective of a search."""
+"""A benchmark's table as the objective of a search: what it sees, what counts, and what it costs."""
 
+from contextlib import suppress
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.search import Draws
+from nasbench.errors import NotRecordedError
 from nasbench.metrics import metric_of
 
-PROTOCOL = 200  # epochs; what papers report
 _NOISE = 100  # the purpose of the stream; searches number theirs from 0
 
 
+class Signal(NamedTuple):
+    """What a search sees of a cell: a metric after the last epoch of a protocol.
+
+    >>> Signal.of("val_accuracy@12")
+    Signal(metric='val_accuracy', protocol=12)
+    >>> str(Signal.of("val_accuracy", longest=200)), str(Signal.of("flops", longest=200))
+    ('val_accuracy@200', 'flops')
+    """
+
+    metric: str
+    protocol: int | None  # epochs; None: the longest, or none at all for what belongs to the network
+
+    @classmethod
+    def of(cls, text, longest=None):
+        """The signal of a text METRIC@EPOCHS, or METRIC, which is that after the `longest` protocol."""
+        metric, at, epochs = text.partition("@") if isinstance(text, str) else ("", "", "")
+        if not metric or (at and not (epochs.isdecimal() and len(epochs) < 10)):
+            raise ConfigError(
+                f"a signal is METRIC@EPOCHS, or METRIC after the longest protocol, got {text!r};"
+                " what would do: val_accuracy@12"
+            )
+        if not metric_of(metric).of_the_network:
+            return cls(metric, int(epochs) if at else longest)
+        if at:
+            raise ConfigError(f"{metric} belongs to the network: it has no epochs, got {text!r}")
+        return cls(metric, None)
+
+    def __str__(self):
+        return self.metric if self.protocol is None else f"{self.metric}@{self.protocol}"
+
+
 class TableObjective:
-    """A metric after the last of 200 epochs as scores of codes; negated where lower is better.
+    """A signal as scores of codes, negated where lower is better, and what each evaluation costs.
 
     The score is the mean over the recorded seeds; with `noise`, that of one recorded seed, drawn for each
-    evaluation: what a real search sees. `cost` is the simulated training time.
+    evaluation: what a real search sees. What counts in the end, `targets`, is the metric after the longest
+    protocol, the mean over seeds; it is also the signal where none is given.
 
     >>> from nasbench import NB201, Cell
     >>> objective = TableObjective(NB201(), "cifar10", "val_accuracy")
     >>> objective([Cell.from_index(6111).code]).tolist()
     [91.60666665039064]
+
+    Signal and clock: Dong et al. 2021, NATS-Bench, arXiv:2009.00437.
     """
 
-    def __init__(self, benchmark, dataset, metric, *, noise=False, trials=(0,), seed=0):
-        """`trials` and `seed`: those of the search that asks; only the noise depends on them."""
+    def __init__(self, benchmark, dataset, metric, *, signal=None, noise=False, trials=(0,), seed=0):
+        """`signal`: a text for `Signal.of`; `trials` and `seed`: those of the search, for the noise alone."""
+        longest = benchmark.space.full_protocol
+        metric_of(metric)
+        target = Signal.of(metric, longest)
         self.dataset = dataset
         self.metric = metric
+        self.signal = target if signal is None else Signal.of(signal, longest)
+        self.sees_the_metric = self.signal == target
         self._benchmark = benchmark
-        sign = 1.0 if metric_of(metric).higher_is_better else -1.0
-        self.scores = sign * benchmark.by_code(dataset, metric)  # (15625,), means over seeds
-        unknown = np.count_nonzero(np.isnan(self.scores))
-        if unknown:
-            raise ConfigError(
-                f"a search needs every cell; this store has no {dataset} {metric} for {unknown:,}"
-            )
+        self.targets = self._of_every_cell(target)  # (N,)
+        self.scores = self.targets if self.sees_the_metric else self._of_every_cell(self.signal)  # (N,)
         self._step = 0
         self._runs = None
         if noise:
-            if metric_of(metric).of_the_network:
-                raise ConfigError(f"{metric} has no runs with seeds to draw from; leave the noise out")
-            seeds = next(r.seeds for r in benchmark.recorded() if r[:3] == (dataset, PROTOCOL, metric))
-            runs = np.stack([sign * benchmark.by_code(dataset, metric, seed=s) for s in seeds], axis=1)
+            seeds = self._seeds()
+            runs = np.stack([self._column(self.signal, s) for s in seeds], axis=1)
             recorded = ~np.isnan(runs)
             first = np.argsort(~recorded, axis=1, kind="stable")  # the recorded runs, then the others
             self._runs = np.take_along_axis(runs, first, axis=1)
@@ -71,14 +105,50 @@ class TableObjective:
 
     @cached_property
     def has_cost(self):
-        """Whether the table knows what an evaluation costs."""
-        return any(r[:3] == (self.dataset, PROTOCOL, "train_time") for r in self._benchmark.recorded())
+        """Whether the table knows what an evaluation of any cell costs."""
+        try:
+            return self.seconds is not None
+        except (NotRecordedError, ConfigError):
+            return False
 
     @cached_property
     def seconds(self):
-        """What an evaluation of each code costs, (15625,): seconds of training, by the table."""
-        return self._benchmark.by_code(self.dataset, "train_time")
+        """What an evaluation of each code costs, seconds (N,), as `Benchmark.simulate` says.
+
+        Training up to the signal's last epoch, and one pass over the validation images where the table has
+        its time. What belongs to the network is seen after training for the longest protocol.
+        """
+        options = {"protocol": self.signal.protocol}
+        seconds = self._benchmark.by_code(self.dataset, "train_time", **options)
+        with suppress(NotRecordedError):
+            validation = self._benchmark.by_code(self.dataset, "val_time", **options)
+            if not np.isnan(validation).all():
+                seconds = seconds + validation
+        return self._complete(seconds, "time of an evaluation")
 
     def cost(self, codes):
         """What evaluations of codes (T,) cost, seconds (T,)."""
         return self.seconds.take(codes)
+
+    def _column(self, signal, seed=None):
+        """A signal as scores, (N,)."""
+        column = self._benchmark.by_code(self.dataset, signal.metric, protocol=signal.protocol, seed=seed)
+        return column if metric_of(signal.metric).higher_is_better else -column
+
+    def _of_every_cell(self, signal):
+        return self._complete(self._column(signal), signal)
+
+    def _complete(self, column, what):
+        unknown = np.count_nonzero(np.isnan(column))
+        if unknown:
+            raise ConfigError(
+                f"a search needs every cell; this store has no {self.dataset} {what} for {unknown:,}"
+            )
+        return column
+
+    def _seeds(self):
+        """The seeds that the signal is recorded with."""
+        metric, protocol = self.signal
+        if metric_of(metric).of_the_network:
+            raise ConfigError(f"{metric} has no runs with seeds to draw from; leave the noise out")
+        return next(r.seeds for r in self._benchmark.recorded() if r[:3] == (self.dataset, protocol, metric))

@@ -6,6 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from blackbox.errors import ConfigError
+from nasbench.spaces import SIZE, TOPOLOGY
 
 
 class CategoricalSpace:
@@ -49,3 +50,10 @@ class CategoricalSpace:
 
 
 NB201 = CategoricalSpace((5,) * 6)  # codes as in `nasbench.cell`
+SSS = CategoricalSpace((8,) * 5)  # codes as in `nasbench.size`
+_OF_TABLES = {TOPOLOGY.flag: NB201, SIZE.flag: SSS}
+
+
+def space_of_table(space):
+    """The categorical space whose codes are those of a `nasbench.spaces.Space`."""
+    return _OF_TABLES[space.flag]

@@ -1,26 +1,29 @@
 """What a search on a table found: best cell, regret over trials, as a dict and as text."""
 
 import math
+from contextlib import suppress
 
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.objective import PROTOCOL
-from nasbench.cell import Cell
+from blackbox.objective import Signal
 from nasbench.console import print_table
+from nasbench.errors import NotRecordedError
 from nasbench.metrics import METRICS
+from nasbench.spaces import TOPOLOGY, space_of
 
 _CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
+_REPORTED = ("val_accuracy", "test_accuracy")  # what papers report of the cells that searches end with
 
 
-def regrets(history, objective, budget=None):
-    """The regret of each trial's incumbent after each evaluation, float64 (T, n), in the metric's unit.
+def regrets(incumbents, objective):
+    """The regret of incumbents (T, n), float64 (T, n), in the metric's unit; NaN where there is none (-1).
 
-    The incumbent has the best score that the search saw; its regret is by the table's mean over seeds. NaN
-    for a trial that ended no evaluation within the budget.
+    An incumbent has the best score that the search saw; its regret is by the metric after the longest
+    protocol, the mean over seeds.
     """
-    incumbents = history.incumbents(budget)
-    return np.where(incumbents < 0, np.nan, objective.scores.max() - objective.scores[incumbents])
+    targets = objective.targets
+    return np.where(incumbents < 0, np.nan, targets.max() - targets[incumbents])
 
 
 def summarize(history, objective, benchmark, budget=None):
@@ -33,12 +36,13 @@ def summarize(history, objective, benchmark, budget=None):
             f" raise it: --budget {math.ceil(history.costs[:, 0].min())}s"
         )
     trial, step = history.best(budget)
-    cell = Cell(history.codes[trial, step])
+    cell = benchmark.space.cell(history.codes[trial, step])
     best = benchmark.best(dataset, metric)
     timed = objective.has_cost
     spent = history.costs.cumsum(axis=1)
     totals = spent[np.arange(len(counted)), counted - 1][counted > 0]
-    regret = regrets(history, objective, budget)[counted > 0]
+    incumbents = history.incumbents(budget)[counted > 0]
+    regret = regrets(incumbents, objective)
     most = int(counted.max())
     checkpoints = sorted({n for n in _CHECKPOINTS if n < most} | {most})
     return {
@@ -59,6 +63,7 @@ def summarize(history, objective, benchmark, budget=None):
         },
         "optimum": {"arch": str(best.cell), "index": best.index, "value": best.value},
         "trials_at_optimum": int((regret[:, -1] == 0).sum()),
+        "report": _report(incumbents[:, -1], benchmark, dataset),
         "regret": [
             {
                 "evaluations": n,
@@ -68,6 +73,20 @@ def summarize(history, objective, benchmark, budget=None):
             for n in checkpoints
         ],
     }
+
+
+def _report(codes, benchmark, dataset):
+    """What papers report of the cells that trials ended with: means over seeds after the longest protocol.
+
+    A metric that the store lacks for any of them is left out.
+    """
+    found = {}
+    for metric in _REPORTED:
+        with suppress(NotRecordedError):
+            values = benchmark.by_code(dataset, metric)[codes]
+            if not np.isnan(values).any():
+                found[metric] = _over_trials(values)
+    return found
 
 
 def _over_trials(values):
@@ -85,10 +104,15 @@ def print_summary(summary):
     settings, best = summary["settings"], summary["best"]
     dataset, metric, trials = settings["dataset"], settings["metric"], settings["trials"]
     unit = METRICS[metric].unit
-    noise = "one recorded seed an evaluation" if settings["noise"] == "seed" else "mean over seeds"
+    space, signal = space_of(settings["space"]), Signal.of(settings["signal"])
+    sees_the_metric = signal == Signal.of(metric, space.full_protocol)
     evaluations = " to ".join(f"{n:,}" for n in sorted(set(summary["evaluations"].values())))
-    runs = "" if METRICS[metric].of_the_network else f", {PROTOCOL} epochs, {noise}"
-    print(f"{summary['algorithm']} on {dataset} {metric} [{unit}]{runs}")
+    place = "" if space is TOPOLOGY else f" in the {space.name}"
+    epochs = "" if METRICS[metric].of_the_network else f", {space.full_protocol} epochs"
+    sees = "" if sees_the_metric else f"; signal {signal}"
+    noise = "one recorded seed an evaluation" if settings["noise"] == "seed" else "mean over seeds"
+    noise = "" if METRICS[signal.metric].of_the_network else f", {noise}"
+    print(f"{summary['algorithm']}{place} on {dataset} {metric} [{unit}]{epochs}{sees}{noise}")
     each = "" if trials == 1 else f", in each of {trials:,} trials"
     print(f"{evaluations} evaluations{each}; seed {settings['seed']}\n")
 
@@ -98,6 +122,10 @@ def print_summary(summary):
         ("index", best["index"]),
         (metric, f"{best['value']:.4f} {unit}, rank {best['rank']:,}, regret {best['regret']:.4f}"),
     ]
+    if not sees_the_metric:
+        seen = METRICS[signal.metric]
+        score = best["score"] if seen.higher_is_better else -best["score"]
+        rows.append(("signal", f"{signal} {score:.4f} {seen.unit}, as the search saw it"))
     if summary["simulated_seconds"] is None:
         rows.append(("found", found))
     else:
@@ -119,13 +147,21 @@ def print_summary(summary):
 
     found_any = trials - summary["trials_without_evaluation"]
     over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
+    if trials > 1 and summary["report"]:
+        print(f"\nIncumbents at the end, trained for {space.full_protocol} epochs{over}")
+        for name, row in summary["report"].items():
+            name = f"{name} [{METRICS[name].unit}]"
+            print(f"{name:<18} {row['mean']:.4f}{_spread(row)}")
     print(f"\nRegret of the incumbent [{unit}]{over}")
     for row in summary["regret"]:
-        spread = "" if row["std"] is None else f" ± {row['std']:.4f}   median {row['median']:.4f}"
         came = row["trials_that_came_so_far"]
         short = "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
-        print(f"after {row['evaluations']:>6,} evaluations  {row['mean']:.4f}{spread}{short}")
+        print(f"after {row['evaluations']:>6,} evaluations  {row['mean']:.4f}{_spread(row)}{short}")
     print(f"optimum: {summary['optimum']['value']:.4f}, index {summary['optimum']['index']}")
+
+
+def _spread(row):
+    return "" if row["std"] is None else f" ± {row['std']:.4f}   median {row['median']:.4f}"
 
 
 def _time(seconds):

@@ -18,7 +18,12 @@ from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch, RandomSearchConfig
 from blackbox.search import run as run_search
 from blackbox.space import NB201
-from nasbench import build
+from blackbox.space import SSS as SIZES
+from nasbench.benchmark import open_benchmark
+from nasbench.errors import InvalidArgumentError
+from nasbench.home import default_path
+from nasbench.metrics import METRICS
+from nasbench.spaces import SIZE
 from tests import stores
 
 ALGORITHMS = {"re": (RegularizedEvolution, EvolutionConfig), "rs": (RandomSearch, RandomSearchConfig)}
@@ -64,7 +69,9 @@ def test_the_report_of_many_trials(run):
     assert "random search on cifar100 val_accuracy [%], 200 epochs, one recorded seed an evaluation" in out
     assert "1,000 evaluations, in each of 20 trials; seed 4" in out
     assert "of 20 trials" in out
-    assert out.count(" ± ") == 3
+    report, regret = out.split("Incumbents at the end, trained for 200 epochs, ")[1].split("Regret of")
+    assert report.startswith("mean and standard deviation over 20 trials\nval_accuracy [%]   ")
+    assert (report.count(" ± "), regret.count(" ± ")) == (1, 3)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -168,7 +175,7 @@ def test_lower_is_better_where_it_is(run, bench):
 
 
 def test_another_store(run, tmp_path):
-    build.build(None, tmp_path / "own.h5")
+    (tmp_path / "own.h5").write_bytes(default_path().read_bytes())
     out = run("rs", "--evals", 50, "--store", tmp_path / "own.h5", "--out", tmp_path / "run", "--json")[1]
     assert json.loads(out) == json.loads(run("rs", "--evals", 50, "--json")[1])
     config = json.loads((tmp_path / "run" / "config.json").read_text())
@@ -192,6 +199,181 @@ def test_a_table_without_times(run, tmp_path, bench):
     assert summary["best"]["simulated_seconds"] is None
     code, _, err = run("re", "--budget", "1d", "--store", path)
     assert (code, "cifar10 has no train_time after 200 epochs" in err) == (2, True)
+
+
+@pytest.fixture(scope="module")
+def tables(topology, sizes):
+    """The tables with all protocols, by the flag of their space."""
+    return {"tss": open_benchmark(topology), "sss": open_benchmark(sizes)}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_search_in_the_size_space(run, tables, tmp_path, algorithm):
+    table = tables["sss"]
+    options = ("--evals", 150, "--trials", 3, "--store", table.store.path)
+    code, out, err = run(algorithm, *options, "--space", "sss", "--out", tmp_path / "a")
+    assert (code, err) == (0, "")
+    name = ALGORITHMS[algorithm][0].name
+    assert out.startswith(
+        f"{name} in the NATS-Bench size space on cifar10 val_accuracy [%], 90 epochs, mean over seeds\n"
+    )
+    text = run(algorithm, *options, "--json")[1]  # without --space: that of the store
+    summary = json.loads(text)
+    assert json.loads((tmp_path / "a" / "summary.json").read_text()) == summary
+    assert json.loads((tmp_path / "a" / "config.json").read_text())["run"]["space"] == "sss"
+    column = table.by_code("cifar10", "val_accuracy")
+    history = run_search(ALGORITHMS[algorithm][0](SIZES, trials=3), column.take, 150)
+    best, seconds = summary["best"], table.by_code("cifar10", "train_time", protocol=90)
+    seconds = seconds + table.by_code("cifar10", "val_time", protocol=90)
+    trial, step = best["trial"], best["evaluation"] - 1
+    cell = table.cell(best["index"])
+    assert (best["arch"], cell.code) == (str(cell), history.codes[trial, step])
+    assert best["value"] == best["score"] == column[history.codes].max()
+    assert best["rank"] == table.rank(cell, "cifar10", "val_accuracy")
+    assert best["entry"] == table.entry(cell)
+    assert best["simulated_seconds"] == pytest.approx(seconds[history.codes[trial, : step + 1]].sum())
+    assert summary["optimum"]["index"] == table.best("cifar10", "val_accuracy").index
+    index = np.loadtxt(tmp_path / "a" / "log.csv", delimiter=",", skiprows=1)[:, 2].reshape(150, 3)
+    np.testing.assert_array_equal(index.T, table.space.official_index()[history.codes])
+
+
+def test_the_default_store_of_the_size_space(run, sizes, tmp_path, monkeypatch):
+    monkeypatch.setenv("NASBENCH_HOME", str(tmp_path))
+    default_path(SIZE).write_bytes(sizes.read_bytes())
+    path = tmp_path / "a"
+    assert run("rs", "--space", "sss", "--evals", 20, "--out", path)[0] == 0
+    assert json.loads((path / "config.json").read_text())["table"]["store"] is None
+    code, out, err = run("rs", "--resume", path, "--evals", 30)
+    assert (code, err, "in the NATS-Bench size space" in out) == (0, "", True)
+    assert run("rs", "--resume", path, "--space", "sss")[0] == 0
+    code, _, err = run("rs", "--resume", path, "--space", "tss")
+    assert (code, "--space tss is not the run's, sss; only --evals and --budget" in err) == (2, True)
+
+
+def test_a_store_of_another_space_is_an_error(run, topology, sizes, tmp_path):
+    for space, store in (("tss", sizes), ("sss", topology)):
+        code, out, err = run("rs", "--space", space, "--store", store)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"{store} holds " in err
+    run("rs", "--evals", 5, "--store", sizes, "--out", tmp_path / "a")
+    code, _, err = run("rs", "--resume", tmp_path / "a", "--store", topology)
+    assert (code, "cannot be opened; --store names it: " in err) == (2, True)
+
+
+@pytest.mark.parametrize(("space", "signal"), [("tss", "val_accuracy@12"), ("sss", "val_loss@1")])
+def test_the_search_of_the_nats_bench_paper(run, tables, space, signal):
+    """Random search by its definition, one cell after the other, beside the command's report."""
+    table, budget = tables[space], 5000
+    options = ("--store", table.store.path, "--signal", signal, "--budget", f"{budget}s", "--seed", 3)
+    summary = json.loads(run("rs", *options, "--trials", 20, "--json")[1])
+    metric, protocol = signal.split("@")
+    sign = 1 if METRICS[metric].higher_is_better else -1
+    space = NB201 if space == "tss" else SIZES
+    codes = run_search(RandomSearch(space, trials=20, seed=3), lambda codes: codes, 1000).codes
+    found, counts, totals = [], [], []
+    for trial in range(20):
+        spent, best, incumbent = 0.0, -np.inf, None
+        for step, code in enumerate(codes[trial].tolist()):
+            cell = table.space.cell(code)
+            cost = table.simulate(cell, "cifar10", int(protocol)).cost
+            if spent + cost > budget:
+                break
+            spent += cost
+            score = sign * table.query(cell, "cifar10", metric, protocol=int(protocol))
+            if score > best:
+                best, incumbent, at = score, cell, step + 1
+        found.append((best, -at, -trial, incumbent))
+        counts.append(step)
+        totals.append(spent)
+    assert summary["evaluations"] == {"least": min(counts), "most": max(counts)}
+    assert summary["simulated_seconds"]["mean"] == pytest.approx(np.mean(totals))
+    for reported in ("val_accuracy", "test_accuracy"):
+        values = np.array([table.query(cell, "cifar10", reported) for *_, cell in found])
+        report = summary["report"][reported]
+        assert report["mean"] == pytest.approx(values.mean())
+        assert report["std"] == pytest.approx(values.std(ddof=1))
+        assert report["median"] == pytest.approx(np.median(values))
+    regret = [table.regret(cell, "cifar10", "val_accuracy") for *_, cell in found]
+    assert summary["optimum"]["value"] - np.mean(regret) == pytest.approx(
+        summary["report"]["val_accuracy"]["mean"]
+    )
+    best, at, trial, cell = max(found, key=lambda row: row[:3])
+    assert summary["best"]["score"] == best
+    assert (summary["best"]["trial"], summary["best"]["evaluation"]) == (-trial, -at)
+    assert summary["best"]["arch"] == str(cell)
+    assert summary["best"]["value"] == table.query(cell, "cifar10", "val_accuracy")
+    assert summary["best"]["regret"] == table.regret(cell, "cifar10", "val_accuracy")
+
+
+def test_the_report_of_a_search_with_a_signal(run, topology, tmp_path):
+    options = ("--store", topology, "--signal", "val_accuracy@12", "--budget", "2000s")
+    picture = tmp_path / "regret.png"
+    out = run("re", *options, "--noise", "seed", "--trials", 4, "--plot", picture)[1]
+    assert out.startswith(
+        "regularized evolution on cifar10 val_accuracy [%], 200 epochs; signal val_accuracy@12, one recorded"
+        " seed an evaluation\n"
+    )
+    assert picture.exists()
+    summary = json.loads(run("re", *options, "--noise", "seed", "--trials", 4, "--json")[1])
+    assert f"signal          val_accuracy@12 {summary['best']['score']:.4f} %, as the search saw it\n" in out
+    title = "Incumbents at the end, trained for 200 epochs, mean and standard deviation over 4 trials"
+    report = out.split(f"\n{title}\n")[1].split("\n\n")[0]
+    assert report.splitlines() == [
+        f"{name:<18} {row['mean']:.4f} ± {row['std']:.4f}   median {row['median']:.4f}"
+        for name, row in (
+            ("val_accuracy [%]", summary["report"]["val_accuracy"]),
+            ("test_accuracy [%]", summary["report"]["test_accuracy"]),
+        )
+    ]
+    out = run("re", *options)[1]
+    assert "200 epochs; signal val_accuracy@12, mean over seeds\n" in out
+    assert "Incumbents at the end" not in out  # of one trial: the best cell, whose values stand above
+    out = run("re", "--store", topology, "--evals", 20, "--signal", "latency")[1]
+    assert "200 epochs; signal latency\n" in out
+    out = run("re", "--store", topology, "--evals", 20, "--metric", "latency", "--signal", "val_loss@12")[1]
+    assert "on cifar10 latency [s]; signal val_loss@12, mean over seeds\n" in out
+    assert "signal          val_loss@12 0." in out  # a loss, not the negative of one
+
+
+@pytest.mark.parametrize("space", ["tss", "sss"])
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_run_with_signal_and_budget_goes_on_to_the_same_end(run, tables, tmp_path, algorithm, space):
+    options = ("--store", tables[space].store.path, "--signal", "val_accuracy@12", "--noise", "seed")
+    options += ("--trials", 3, "--seed", 2)
+    run(algorithm, *options, "--budget", "30000s", "--out", tmp_path / "whole")
+    run(algorithm, *options, "--budget", "9000s", "--out", tmp_path / "part")
+    log = tmp_path / "part" / "log.csv"
+    os.truncate(log, log.stat().st_size * 2 // 3)  # as a kill leaves it
+    code, out, err = run(algorithm, "--resume", tmp_path / "part", "--budget", "30000s", *options)
+    assert (code, err) == (0, "")
+    assert files(tmp_path / "part") == files(tmp_path / "whole")
+    assert run(algorithm, "--resume", tmp_path / "part")[:2] == (0, out)
+    settings = json.loads((tmp_path / "part" / "config.json").read_text())["run"]
+    assert (settings["space"], settings["signal"]) == (space, "val_accuracy@12")
+    code, _, err = run(algorithm, "--resume", tmp_path / "part", "--signal", "val_accuracy")
+    longest = tables[space].space.full_protocol
+    assert f"--signal val_accuracy@{longest} is not the run's, val_accuracy@12" in err
+
+
+def test_a_log_is_held_against_its_signal(run, topology, tmp_path):
+    path = tmp_path / "a"
+    run("rs", "--store", topology, "--evals", 20, "--signal", "val_accuracy@12", "--out", path)
+    config = (path / "config.json").read_text()
+    for other in ("val_accuracy@200", "test_accuracy@12"):
+        (path / "config.json").write_text(config.replace('"val_accuracy@12"', f'"{other}"'))
+        code, _, err = run("rs", "--resume", path)
+        assert (code, "its scores or costs are not those of the table" in err) == (2, True)
+    (path / "config.json").write_text(config)
+    for same in ("val_accuracy@12", "val_accuracy@012"):
+        assert run("rs", "--resume", path, "--signal", same)[0] == 0
+
+
+def test_the_metric_is_the_signal_where_none_is_given(run, topology):
+    options = ("--store", topology, "--evals", 50, "--trials", 2, "--json")
+    plain = json.loads(run("re", *options)[1])
+    assert plain["settings"]["signal"] == "val_accuracy@200"
+    for same in ("val_accuracy", "val_accuracy@200"):
+        assert json.loads(run("re", *options, "--signal", same)[1]) == plain
 
 
 def test_the_folder_of_a_run(run, tmp_path, bench):
@@ -327,6 +509,18 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
         (("--metric", "acc"), "unknown metric 'acc'"),
         (("--metric", "test_accuracy"), "no test_accuracy after 200 epochs"),
         (("--metric", "flops", "--noise", "seed"), "flops has no runs with seeds"),
+        (("--signal", "@12"), "a signal is METRIC@EPOCHS, or METRIC after the longest protocol, got '@12'"),
+        (("--signal", "val_accuracy@x"), "what would do: val_accuracy@12"),
+        (("--signal", "acc@12"), "unknown metric 'acc'; the metrics are train_accuracy, val_accuracy"),
+        (("--signal", "flops@12"), "flops belongs to the network: it has no epochs"),
+        (
+            ("--signal", "val_accuracy@12"),
+            "no protocol of 12 epochs in this store; recorded: after 200 epochs val_accuracy, train_time",
+        ),
+        (("--signal", "flops", "--noise", "seed"), "flops has no runs with seeds"),
+        (("--space", "nb201"), "invalid choice: 'nb201' (choose from"),
+        (("--space", "sss"), "no store of the NATS-Bench size space at "),
+        (("--space", "sss", "--store", "/nowhere.h5"), "no store at /nowhere.h5"),
         (("--noise", "loud"), "invalid choice: 'loud'"),
         (("--store", "/nowhere.h5"), "no store at /nowhere.h5"),
         (("--plot", "x.xyz"), "a picture ends in .png, .svg, .pdf"),
@@ -355,6 +549,9 @@ def test_errors_about_a_run_to_go_on_with(run, tmp_path):
         (("--seed", 1), "--seed 1 is not the run's, 0"),
         (("--population", 50), "--population 50 is not the run's, 100"),
         (("--budget", "5d"), "--budget 432000.0 is not the run's, None"),
+        (("--space", "sss"), "--space sss is not the run's, tss"),
+        (("--signal", "train_time"), "--signal train_time@200 is not the run's, val_accuracy@200"),
+        (("--signal", "acc"), "unknown metric 'acc'"),
     ]:
         code, _, err = run("re", "--resume", path, *argv)
         assert (code, err.count("\n")) == (2, 1)
@@ -425,6 +622,11 @@ def test_a_noisy_log_is_held_against_the_table(run, tmp_path):
         ("run", "metric", 5),
         ("run", "noise", "loud"),
         ("run", "budget", "long"),
+        ("run", "space", "nb201"),
+        ("run", "space", None),
+        ("run", "space", []),
+        ("run", "signal", 5),
+        ("run", "signal", "val_accuracy@"),
         ("search", "population", 12.5),
         ("table", "store", 5),
     ],
@@ -516,6 +718,10 @@ def test_durations():
 def test_settings():
     assert RunConfig().evals == 1000
     assert RunConfig(budget=5.0).evals is None
+    with pytest.raises(ConfigError, match="a signal is METRIC@EPOCHS"):
+        RunConfig(signal="@12")
+    with pytest.raises(InvalidArgumentError, match="unknown space 'nb201'; the spaces are tss, sss"):
+        RunConfig(space="nb201")
     with pytest.raises(ConfigError, match="evals is a whole number"):
         RunConfig(evals=0)
     with pytest.raises(ConfigError, match="noise is mean or seed, got 'loud'"):

@@ -9,6 +9,7 @@ class Config:
     size_limit: int = option(3, "how large")
     rate: float | None = option(None, "how fast", type=float)
     kind: str = option("a", "which", choices=("a", "b"))
+    place: str | None = option(None, "where", type=str, metavar="X@Y")
 
 
 def test_flags_are_the_options_and_only_those_given_come_back():
@@ -21,4 +22,5 @@ def test_flags_are_the_options_and_only_those_given_come_back():
     assert "how large (default: 3)" in help_text
     assert "--rate RATE" in help_text
     assert "--kind {a,b}" in help_text
+    assert "--place X@Y" in help_text
     assert "None" not in help_text

@@ -10,20 +10,20 @@ from blackbox.objective import TableObjective
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
 from blackbox.search import run
-from blackbox.space import NB201, CategoricalSpace
-from nasbench import Cell
+from blackbox.space import NB201, SSS
+from nasbench import Cell, SizeCell
 from tests.blackbox.contract import SearchContract, objective
 
 
-def oracle(config, trial, seed, evals):
+def oracle(cell, cells, edits, config, trial, seed, evals):
     """Algorithm 1 of arXiv:1802.01548 as it stands there, on a deque, from the same random streams."""
-    founders, tournaments, edits = (
+    founders, tournaments, numbers = (
         np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(trial, purpose)))
         for purpose in range(3)
     )
-    founders = founders.integers(NB201.size, size=evals).tolist()
+    founders = founders.integers(cells, size=evals).tolist()
     tournaments = tournaments.integers(config.population, size=(evals, config.sample)).tolist()
-    edits = edits.integers(24, size=evals).tolist()
+    numbers = numbers.integers(edits, size=evals).tolist()
     population = deque()
     trace = []
     for step in range(evals):
@@ -32,35 +32,47 @@ def oracle(config, trial, seed, evals):
         else:
             sample = [population[age] for age in tournaments[step]]
             parent, _ = max(sample, key=lambda cell: cell[1])
-            child = Cell(parent).neighbours()[edits[step]].code
+            child = cell(parent).neighbours()[numbers[step]].code
             population.popleft()
         population.append((child, objective([child])[0]))
         trace.append(child)
     return trace
 
 
-class TestRegularizedEvolution(SearchContract):
-    def make(self, space=NB201, trials=1, seed=0, history=None, **config):
-        return RegularizedEvolution(space, EvolutionConfig(**config), trials, seed, history)
+class EvolutionContract(SearchContract):
+    """What evolution must do in any space; a subclass has its `space`, and its `cell` for oracles."""
+
+    cell = Cell
+    edits = 24
+
+    def make(self, space=None, trials=1, seed=0, history=None, **config):
+        return RegularizedEvolution(space or self.space, EvolutionConfig(**config), trials, seed, history)
 
     @pytest.mark.parametrize(("population", "sample"), [(100, 10), (10, 3), (1, 1), (7, 7), (250, 2)])
     def test_equals_a_plain_evolution_on_a_deque(self, population, sample):
         codes = self.trace(trials=3, seed=11, population=population, sample=sample).codes
+        config = EvolutionConfig(population, sample)
         for trial in range(3):
-            expected = oracle(EvolutionConfig(population, sample), trial, 11, self.evals)
+            expected = oracle(self.cell, self.space.size, self.edits, config, trial, 11, self.evals)
             assert codes[trial].tolist() == expected
 
-    def test_a_child_differs_from_its_parent_in_one_operation(self):
+    def test_a_child_differs_from_its_parent_in_one_digit(self):
         codes = self.trace(population=1, sample=1, evals=100).codes[0]
         for parent, child in zip(codes, codes[1:], strict=False):
-            assert Cell(int(child)) in Cell(int(parent)).neighbours()
+            assert self.cell(int(child)) in self.cell(int(parent)).neighbours()
 
     def test_every_edit_is_as_likely(self):
-        space = CategoricalSpace((5,) * 6)
-        codes = self.trace(space=space, trials=40, population=1, sample=1, evals=500).codes
-        edits = (space.neighbours[codes[:, :-1].ravel()] == codes[:, 1:].reshape(-1, 1)).argmax(axis=1)
-        assert chisquare(np.bincount(edits, minlength=24)).pvalue > 1e-3
+        codes = self.trace(trials=40, population=1, sample=1, evals=500).codes
+        near = self.space.neighbours[codes[:, :-1].ravel()]
+        edits = (near == codes[:, 1:].reshape(-1, 1)).argmax(axis=1)
+        assert chisquare(np.bincount(edits, minlength=self.edits)).pvalue > 1e-3
 
+
+class TestRegularizedEvolutionInTheSizeSpace(EvolutionContract):
+    space, cell, edits = SSS, SizeCell, 35
+
+
+class TestRegularizedEvolution(EvolutionContract):
     @pytest.mark.parametrize(
         ("config", "message"),
         [

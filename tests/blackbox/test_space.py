@@ -4,9 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blackbox.errors import ConfigError
-from blackbox.space import NB201, CategoricalSpace
-from nasbench import CELLS, Cell
+from blackbox.space import NB201, SSS, CategoricalSpace, space_of_table
+from nasbench import CELLS, Cell, SizeCell
 from nasbench.cell import all_digits
+from nasbench.size import SIZES
+from nasbench.spaces import SIZE, TOPOLOGY
 
 
 @given(st.lists(st.integers(1, 5), min_size=1, max_size=4).filter(lambda choices: max(choices) > 1))
@@ -32,6 +34,20 @@ def test_codes_are_those_of_cells():
     np.testing.assert_array_equal(NB201.digits(np.arange(CELLS)), all_digits())
     for code in (0, 1, 7812, CELLS - 1):
         assert NB201.neighbours[code].tolist() == [cell.code for cell in Cell(code).neighbours()]
+
+
+def test_codes_are_those_of_sizes():
+    assert SSS.size == SIZES
+    assert SSS.edits == 35
+    for code in (0, 1, 7812, SIZES - 1):
+        assert tuple(SSS.digits(code)) == SizeCell(code).digits
+        assert SSS.neighbours[code].tolist() == [cell.code for cell in SizeCell(code).neighbours()]
+
+
+def test_the_space_of_a_table_has_its_cells():
+    for table, space in ((TOPOLOGY, NB201), (SIZE, SSS)):
+        assert space_of_table(table) is space
+        assert space.size == table.cells
 
 
 def test_mutate_takes_the_neighbour_of_that_number():
