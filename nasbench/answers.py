@@ -75,6 +75,13 @@ class Answers:
         self._store = store
         self._space = space
         self._columns = {}
+        parts = [name.split("/") for name in store.names]
+        self._protocols = {
+            dataset: sorted(
+                {int(part[1]) for part in parts if part[0] == dataset and part[1:2] and part[1].isdecimal()}
+            )
+            for dataset in DATASETS
+        }
 
     def column(self, question):
         """The answer for all cells, read-only float64 (N,); NaN where a cell has none."""
@@ -95,19 +102,15 @@ class Answers:
             return self.column(question).item(code)
         return _ByCell(*self._runs(question))[code]
 
-    def curve(self, question, code):
-        """One cell's values at all epochs, float64 (epochs,); NaN at an epoch that was not recorded."""
+    def curves(self, question):
+        """Something that gives a cell's values at all epochs, float64 (epochs,), for a code."""
         seeds, _ = self._finals(question)
         column = self._seed_column(question, seeds)
         curves = self._curves(question, seeds)
-        if curves is not None:
-            rows = curves[code]
-        else:
-            seconds = self._per_epoch(question, seeds)[code]
-            rows = np.repeat(seconds[:, None], question.protocol, axis=1)
-            if METRICS[question.metric].accumulates:
-                rows = rows.cumsum(axis=1)
-        return _mean_over_seeds(rows.T) if column is None else np.array(rows[column])
+        if curves is None:
+            seconds = self._per_epoch(question, seeds)
+            curves = _Repeated(seconds, question.protocol, METRICS[question.metric].accumulates)
+        return _CurveByCell(curves, column)
 
     def seeds(self, question, code):
         """The seeds that the cell was recorded with, a tuple."""
@@ -118,7 +121,7 @@ class Answers:
         """What the store holds, a list of Recorded."""
         found = []
         for dataset in DATASETS:
-            for protocol in self._protocols(dataset):
+            for protocol in self._protocols[dataset]:
                 group = f"{dataset}/{protocol}"
                 seeds = tuple(self._seeds(dataset, protocol))
                 for metric in METRICS:
@@ -243,16 +246,10 @@ class Answers:
         return seeds.index(question.seed)
 
     def _check_protocol(self, dataset, protocol):
-        if protocol not in self._protocols(dataset):
+        if protocol not in self._protocols[dataset]:
             raise NotRecordedError(
                 f"{dataset} has no protocol of {protocol} epochs in this store; {self._has(dataset)}"
             )
-
-    def _protocols(self, dataset):
-        parts = (name.split("/") for name in self._store.names)
-        return sorted(
-            {int(part[1]) for part in parts if part[0] == dataset and len(part) > 2 and part[1].isdecimal()}
-        )
 
     def _has(self, dataset):
         """A clause that says what the store holds of a data set."""
@@ -282,6 +279,44 @@ class _ByCell:
         return _mean(self._runs[code])
 
 
+class _CurveByCell:
+    """One cell's curve, or the mean of its curves, out of (N, S, epochs); NaN at what was not recorded."""
+
+    __slots__ = ("_column", "_curves")
+
+    def __init__(self, curves, column):
+        self._curves = curves
+        self._column = column
+
+    def __getitem__(self, code):
+        rows = self._curves[code]
+        if self._column is not None:
+            return np.array(rows[self._column])
+        recorded = [row for row in rows if row[-1] == row[-1]]
+        if recorded:  # mostly a run has all of its epochs, or none
+            total = recorded[0]
+            for row in recorded[1:]:
+                total = total + row
+            mean = total / len(recorded)
+            known = np.add.reduce(mean)
+            if known == known:
+                return mean
+        return _mean_over_seeds(rows.T)
+
+
+class _Repeated:
+    """Curves of what is the same at every epoch, or adds up to as many times as there were epochs."""
+
+    def __init__(self, values, epochs, accumulates):
+        self._values = values
+        self._epochs = epochs
+        self._accumulates = accumulates
+
+    def __getitem__(self, code):
+        rows = np.repeat(self._values[code][:, None], self._epochs, axis=1)
+        return rows.cumsum(axis=1) if self._accumulates else rows
+
+
 def _of_the_network(metric):
     return NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
 
@@ -298,11 +333,10 @@ def _mean(values):
 
 def _mean_over_seeds(rows):
     """The mean of each row's recorded values, float64; summed in the order of seeds as the authors do."""
-    missing = np.isnan(rows)
-    total = np.zeros(len(rows))
-    counts = np.zeros(len(rows))
-    for values, absent in zip(np.where(missing, 0.0, rows).T, missing.T, strict=True):
+    known = ~np.isnan(rows)
+    total, count = np.zeros(len(rows)), np.zeros(len(rows))
+    for values, recorded in zip(np.where(known, rows, 0.0).T, known.T, strict=True):
         total += values
-        counts += ~absent
-    counts[counts == 0] = np.nan
-    return total / counts
+        count += recorded
+    count[count == 0] = np.nan
+    return total / count

@@ -45,10 +45,12 @@ class Benchmark(ABC):
 
     def __init__(self, path=None):
         space = self.space
-        self.store = Store(self._default() if path is None else path)
+        """`path`: of a store, or an open Store; None: the default one."""
+        self.store = path if isinstance(path, Store) else Store(self._default() if path is None else path)
         if self.store.attributes["space"] != space.name:
             other = space_named(self.store.attributes["space"])
             with_ = f"; open it with nasbench.{_CLASSES[other.flag].__name__}" if other else ""
+            with_ += f", or --space {other.flag}" if other else ""
             raise StoreError(
                 f"{self.store.path} holds the {self.store.attributes['space']}, not {space.name}{with_}"
             )
@@ -64,6 +66,7 @@ class Benchmark(ABC):
         self._code_of_index = self._order.tolist()
         self._code_of_string = {}  # of the strings met so far
         self._readers = {}  # question -> what gives a float for a code
+        self._curves = {}  # question -> what gives a curve for a code
 
     @abstractmethod
     def _default(self):
@@ -95,10 +98,17 @@ class Benchmark(ABC):
 
     def curve(self, cell, dataset, metric, *, protocol=None, seed=None):
         """The values at all epochs, float64 (epochs,); NaN at an epoch that was not recorded."""
-        question = self._question(dataset, metric, protocol, None, seed)
+        try:
+            curves = self._curves[dataset, metric, protocol, seed]
+        except (KeyError, TypeError):
+            question = self._question(dataset, metric, protocol, None, seed)
+            curves = self._answers.curves(question)
+            protocol = None if protocol is None else question.protocol
+            self._curves[dataset, metric, protocol, question.seed] = curves
         code = self._code(cell)
-        values = self._answers.curve(question, code)
-        if np.isnan(values).all():
+        values = curves[code]
+        if values[-1] != values[-1] and np.isnan(values).all():
+            question = self._question(dataset, metric, protocol, None, seed)
             raise NotRecordedError(self._answers.why_not(question, code))
         return values
 
@@ -328,5 +338,6 @@ def open_benchmark(path=None, space=None):
         return _CLASSES[space_of(space).flag](path)
     if path is None:
         return NB201()
-    found = space_named(Store(path).attributes["space"])
-    return (NB201 if found is None else _CLASSES[found.flag])(path)
+    store = Store(path)
+    found = space_named(store.attributes["space"])
+    return (NB201 if found is None else _CLASSES[found.flag])(store)

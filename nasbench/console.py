@@ -10,8 +10,26 @@ from contextlib import redirect_stdout, suppress
 INTERRUPTED = 130
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Help as wide as the terminal; asked here, as argparse loads compression libraries to ask."""
+
+    def __init__(self, prog):
+        try:
+            width = os.get_terminal_size(sys.__stdout__.fileno()).columns
+        except (AttributeError, ValueError, OSError):
+            width = 0
+        super().__init__(prog, width=(int(os.environ.get("COLUMNS", "0") or 0) or width or 80) - 2)
+
+
+class ListFormatter(_Formatter, argparse.RawDescriptionHelpFormatter):
+    """Help that keeps the lines of its epilog."""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line on stderr and exit code 2."""
+
+    def __init__(self, **options):
+        super().__init__(formatter_class=_Formatter, **options)
 
     def error(self, message):
         self.exit(2, f"{self.prog}: error: {message} (--help says more)\n")

@@ -141,8 +141,13 @@ class Store:
             raise StoreError(f"{path} is damaged: its provenance is not as written; {self._again}")
         with self._reading():
             names = []
-            self._file.visititems(
-                lambda name, node: names.append(name) if isinstance(node, h5py.Dataset) else None
+            # By the low-level interface, which makes no object of each: a lookup should not wait for that.
+            h5py.h5o.visit(
+                self._file.id,
+                lambda name, info: (
+                    names.append(name.decode()) if info.type == h5py.h5o.TYPE_DATASET else None
+                ),
+                info=True,
             )
             self.names = frozenset(names)
             # The file that h5py holds open, not the path: the path may have been replaced meanwhile.

@@ -2,18 +2,24 @@
 
 import doctest
 import os
+import pickle
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from nasbench.spaces import SIZE, TOPOLOGY
+from tests import published, stores
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PROGRAMS = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [line for language, text in BLOCKS if language == "console" for line in text.splitlines()]
+ON_FILES = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +34,9 @@ def run(command, folder):
 
 
 def test_there_is_something_to_run():
-    assert len(PROGRAMS) == 2
+    assert len(PROGRAMS) == 3
     assert len(COMMANDS) == 11
+    assert len(ON_FILES) == 5
     assert len(re.findall(r"^>>> ", README, re.MULTILINE)) > 10
 
 
@@ -45,6 +52,31 @@ def test_the_commands(folder, command):
     assert len(result.stdout.splitlines()) > 3
 
 
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A folder with files under the names that the README has, of a few cells; and a store of all cells."""
+    folder = tmp_path_factory.mktemp("files")
+    published.write_folder(folder / "NATS-tss-v1_0-3ffb9-simple", TOPOLOGY, (0, 11))
+    published.write_folder(folder / "NATS-sss-v1_0-50262-simple", SIZE, (0, 11))
+    devices = {"nasbench201": {"cifar10": {"edgegpu_latency": [5.5] * TOPOLOGY.cells}}}
+    (folder / "HW-NAS-Bench-v1_0.pickle").write_bytes(pickle.dumps(devices))
+    (folder / "own.csv").write_text("id,acc\n0,69.5\n")
+    stores.write(folder / "full.h5", stores.arrays_of_all_protocols(TOPOLOGY))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("command", ON_FILES)
+def test_the_commands_on_files_that_one_has(files, command, monkeypatch):
+    monkeypatch.setenv("NASBENCH_HOME", str(files / "home"))
+    store = "" if "build" in command else f" --store {files / 'full.h5'}"
+    result = run(command.replace("python", sys.executable, 1) + store, files)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert ("checksum" if "build" in command else "test_accuracy [%]") in result.stdout
+    for made in [*files.glob("home/*"), *files.glob("*_devices.h5")]:
+        made.unlink()  # each has a gigabyte
+
+
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_the_programs(folder, number):
     (folder / f"program_{number}.py").write_text(PROGRAMS[number])
@@ -54,7 +86,7 @@ def test_the_programs(folder, number):
 
 
 def test_the_ten_lines_of_a_search_give_a_whole_command(folder):
-    (folder / "climb.py").write_text(PROGRAMS[1])
+    (folder / "climb.py").write_text(PROGRAMS[2])
     assert run(f"{sys.executable} climb.py --evals 300 --trials 3 --out climbed", folder).returncode == 0
     assert run(f"{sys.executable} climb.py --evals 100 --trials 3 --out part", folder).returncode == 0
     result = run(f"{sys.executable} climb.py --resume part --evals 300", folder)
