@@ -19,6 +19,7 @@ import numpy as np
 
 from nasbench import store
 from nasbench.cell import isomorphism_classes
+from nasbench.console import HeldInterrupt
 from nasbench.errors import InvalidArgumentError, SourceError, StoreError
 from nasbench.home import default_path
 from nasbench.metrics import DATASETS
@@ -216,15 +217,25 @@ def _provenance(source, sha256=None, extra=None):
 def _read_in_processes(source, tasks, writer, workers, bar):
     """Read tasks in worker processes, which write the rows themselves; the journal is kept here."""
     waiting = iter(tasks)
+    interrupt = HeldInterrupt(patient=True)  # a pool that is interrupted while it ends never does
     pool = ProcessPoolExecutor(
         max(1, min(workers, len(tasks))),
         mp_context=get_context("spawn"),
         initializer=_start_worker,
         initargs=(source, writer.places),
     )
+    with interrupt:
+        _run_pool(pool, waiting, 3 * workers, interrupt, writer, bar)
+    if interrupt.came:
+        raise KeyboardInterrupt
+
+
+def _run_pool(pool, waiting, ahead, interrupt, writer, bar):
+    """Have a pool read what is waiting, with so many tasks handed out ahead, until an interrupt comes."""
     try:
-        running = {pool.submit(_work, task) for task in islice(waiting, 3 * workers)}
-        while running:
+        with _blocked_interrupts():  # which the workers inherit, from their start
+            running = {pool.submit(_work, task) for task in islice(waiting, ahead)}
+        while running and not interrupt.came:
             finished, running = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 for cells, record in future.result():
@@ -242,13 +253,22 @@ def _read_in_processes(source, tasks, writer, workers, bar):
         pool.shutdown(cancel_futures=True)
 
 
+@contextmanager
+def _blocked_interrupts():
+    """Ctrl-C waits until the end of this; processes that are started in it are never interrupted."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 _source = _places = None  # of a worker process
 
 
 def _start_worker(source, places):
     global _source, _places
     _source, _places = source, places
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent sees to it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _limit_memory()
 

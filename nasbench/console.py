@@ -5,7 +5,7 @@ import io
 import os
 import signal
 import sys
-from contextlib import redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 
 INTERRUPTED = 130
 
@@ -56,8 +56,14 @@ def call(main, name, errors):
         with suppress(OSError):
             _print(text.getvalue())
         raise
+    with ignoring_interrupts():  # there is no more to stop
+        return _end(text.getvalue(), message, code, name)
+
+
+def _end(text, message, code, name):
+    """Print what a command printed, and its message; returns the exit code."""
     try:
-        _print(text.getvalue())
+        _print(text)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         code = code or 1
     except OSError as error:
@@ -89,11 +95,28 @@ def _print(text):
         raise
 
 
-class HeldInterrupt:
-    """Holds a first Ctrl-C back, so that what was found is saved and reported; a second ends all at once."""
+@contextmanager
+def ignoring_interrupts():
+    """Without Ctrl-C for a moment; only the main thread may."""
+    before = None
+    with suppress(ValueError):
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
 
-    def __init__(self):
+
+class HeldInterrupt:
+    """Holds a first Ctrl-C back, so that what was found is saved and reported; a second ends all at once.
+
+    `patient`: a second one is held back too, where an end in between would do harm.
+    """
+
+    def __init__(self, patient=False):
         self.came = False
+        self._patient = patient
         self._before = None
 
     def __enter__(self):
@@ -107,7 +130,7 @@ class HeldInterrupt:
             signal.signal(signal.SIGINT, self._before)
 
     def _hold(self, *_):
-        if self.came:
+        if self.came and not self._patient:
             raise KeyboardInterrupt
         self.came = True
 

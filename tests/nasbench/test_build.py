@@ -285,7 +285,9 @@ def test_an_interrupt_keeps_what_was_read(tmp_path):
     while not (journal.exists() and journal.stat().st_size > 2000) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate()
+    time.sleep(0.02)
+    process.send_signal(signal.SIGINT)  # once more, while it ends
+    _, stderr = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in stderr
     assert sorted(os.listdir(tmp_path)) == ["out.h5.part", "out.h5.part.journal"]
     stdout, _ = start_build(out, "resume").communicate()
