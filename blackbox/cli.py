@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from argparse import ArgumentTypeError
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,7 +21,7 @@ from blackbox.summary import print_summary, regrets, summarize
 from nasbench import __version__
 from nasbench.benchmark import open_benchmark
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
-from nasbench.errors import NASBenchError, StoreError
+from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError
 from nasbench.files import quoted, utc_now
 from nasbench.metrics import METRICS, dataset_of, metric_of
 from nasbench.spaces import SPACES, space_of
@@ -34,7 +35,10 @@ def seconds(text):
     """A duration such as 20000, 20000s, 90m, 12h or 2d, in seconds."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
-    return float(number) * unit
+    try:
+        return float(number) * unit
+    except ValueError:
+        raise ArgumentTypeError(f"a duration is such as 20000s, 90m, 12h or 2d, got {text!r}") from None
 
 
 @dataclass(frozen=True)
@@ -183,7 +187,7 @@ def _begin(search_class, config, settings, bench):
 
 def _plot(path, history, objective, name, budget):
     regret = regrets(history.incumbents(budget), objective)[:, : history.counted(budget).max()]
-    sees = "" if objective.sees_the_metric else f", signal {objective.signal}"
+    sees = "" if objective.sees_the_metric else f"\nsignal {objective.signal}"
     title = f"{name} on {objective.dataset} {objective.metric}{sees}"
     plot.plot_regret(path, regret, title, METRICS[objective.metric].unit, budget)
 
@@ -233,7 +237,7 @@ def _resumed(folder, search_class, config_class, args):
         store, checksum = table["store"], table["checksum"]
         if not isinstance(store, (str, type(None))):
             raise TypeError(f"table.store is a path or null, got {store!r}")
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, InvalidArgumentError) as error:
         raise RunFolderError(f"{folder.path}/config.json is damaged or of another version: {error}") from None
     asked = given(args, RunConfig)
     if "signal" in asked:

@@ -13,6 +13,7 @@ from nasbench.metrics import METRICS
 from nasbench.spaces import TOPOLOGY, space_of
 
 _CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
+_WIDTH = 14  # of a data set's column
 _REPORTED = ("val_accuracy", "test_accuracy")  # what papers report of the cells that searches end with
 
 
@@ -141,9 +142,13 @@ def print_summary(summary):
         print(f"{name:<15} {text}")
 
     print("\nWhat the table has for it (mean over seeds)")
-    metrics = {name: None for values in best["entry"].values() for name in values}
-    header = ("", *(f"{name} [{METRICS[name].unit}]" for name in metrics))
-    print_table(header, [(name, *map(values.get, metrics)) for name, values in best["entry"].items()])
+    known = [name for name in METRICS if any(name in values for values in best["entry"].values())]
+    columns = list(best["entry"].values())
+    rows = [
+        (f"{name} [{METRICS[name].unit}]", *(_shown(values.get(name)) for values in columns))
+        for name in known
+    ]
+    print_table(("", *(name.rjust(_WIDTH) for name in best["entry"])), rows)
 
     found_any = trials - summary["trials_without_evaluation"]
     over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
@@ -158,6 +163,10 @@ def print_summary(summary):
         short = "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
         print(f"after {row['evaluations']:>6,} evaluations  {row['mean']:.4f}{_spread(row)}{short}")
     print(f"optimum: {summary['optimum']['value']:.4f}, index {summary['optimum']['index']}")
+
+
+def _shown(value):
+    return ("-" if value is None else f"{value:.7g}").rjust(_WIDTH)
 
 
 def _spread(row):

@@ -272,6 +272,8 @@ def _build(args):
         print(f"runs      {dataset}, {protocol} epochs: {counts}")
     for line in summary.checked:
         print(f"checked   {line}")
+    for line in summary.notes:
+        print(f"note      {line}")
     for name, first, other, count, largest, index in summary.differences:
         print(f"differs   {name}: {count:,} values, by up to {largest:.6g} (cell {index})")
         print(f"          {first} wins over {other}")

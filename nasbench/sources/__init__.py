@@ -32,8 +32,6 @@ def open_source(path, kind=None, maps=(), space=None):
         kind = recognise(path)
     elif kind not in KINDS:
         raise SourceError(f"unknown kind of source {kind!r}; the kinds are {', '.join(KINDS)}")
-    if maps and kind != "table":
-        raise SourceError(f"--map is for tables; {path} is of the kind {kind}")
     if kind == "nats":
         from nasbench.sources.nats import NATSFolder
 
@@ -88,7 +86,7 @@ def recognise(path):
         return "table"
     if head.startswith(b"\x80"):
         return _kind_of_pickle(path, head)
-    if head and b"\0" not in head and b"," in head.split(b"\n")[0]:
+    if head and b"\0" not in head and any(mark in head.split(b"\n")[0] for mark in (b",", b";", b"\t")):
         return "table"
     raise SourceError(f"{path} is of no kind known here; {_kinds()}")
 

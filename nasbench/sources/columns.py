@@ -5,11 +5,15 @@ import hashlib
 import importlib.util
 import io
 from collections import Counter
+from itertools import islice
 
 from nasbench.errors import MissingDependencyError, SourceError
 from nasbench.files import reading
+from nasbench.spaces import SPACES
 
 _LARGEST = 512 << 20  # bytes
+_MOST_ROWS = max(space.cells for space in SPACES.values())
+_MARKS = ",;\t"  # between values
 _MOST = 20  # columns, in a line about them
 _LONGEST = 300  # characters of another error that are passed on
 
@@ -27,14 +31,18 @@ def read_columns(path):
         raise SourceError(f"{path} has several columns of one name: {listed(twice)}")
     if not rows:
         raise SourceError(f"{path} has no rows")
+    if len(rows) > _MOST_ROWS:
+        raise SourceError(f"{path} has more than {_MOST_ROWS:,} rows; a table has one for each cell")
     return dict(zip(header, zip(*rows, strict=True), strict=True)), hashlib.sha256(data).hexdigest()
 
 
 def _csv(data, path):
     """The header and the rows of a CSV file; not by pandas, which fills up a row that is too short."""
     try:
-        lines = io.StringIO(data.decode("utf-8-sig"), newline="")
-        header, *rows = [row for row in csv.reader(lines, strict=True, skipinitialspace=True) if row] or [[]]
+        text = data.decode("utf-8-sig")
+        mark = max(_MARKS, key=text.split("\n", 1)[0].count)
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True, skipinitialspace=True)
+        header, *rows = list(islice((row for row in lines if row), _MOST_ROWS + 2)) or [[]]
     except (csv.Error, UnicodeDecodeError) as error:
         raise SourceError(f"{path} is truncated, damaged or no CSV in UTF-8 ({error})") from None
     for number, row in enumerate(rows, 1):
@@ -49,19 +57,28 @@ def _parquet(data, path):
     import pandas
 
     try:
+        from pyarrow.parquet import ParquetFile
+
+        count = ParquetFile(io.BytesIO(data)).metadata.num_rows
+        if count > _MOST_ROWS:  # known before memory is taken for them
+            raise SourceError(f"{path} has {count:,} rows; a table has one for each cell")
         frame = pandas.read_parquet(io.BytesIO(data), engine="pyarrow")
         named = [name for name in frame.index.names if name is not None]
         frame = frame.reset_index(level=named) if named else frame
         values = frame.astype(object).where(frame.notna(), None).to_numpy()
+    except SourceError:
+        raise
     except Exception as error:  # a damaged file can raise nearly anything
         raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
     return [str(name) for name in frame.columns], values.tolist()
 
 
 def listed(columns):
+    """The names of columns, for a message."""
     names = [repr(column) for column in columns]
     return ", ".join(names[:_MOST]) + (", ..." if len(names) > _MOST else "")
 
 
 def said(error):
+    """What another error says, in one line."""
     return " ".join(str(error).split())[:_LONGEST]

@@ -79,7 +79,7 @@ class HPOBench(Table):
         }
         seeds = {(dataset, PROTOCOL): SEEDS for dataset in FILES}
         super().__init__(folder, TOPOLOGY, arrays, seeds, provenance)
-        self.notes.append(
+        self.checks.append(
             "all keys, lengths and ranges" + ("; the files against the release" if known else "")
         )
 

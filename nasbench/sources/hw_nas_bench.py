@@ -69,9 +69,11 @@ class HWNASBench(Table):
             "citation": "Li et al., HW-NAS-Bench, ICLR 2021, arXiv:2103.10584",
         }
         super().__init__(path, TOPOLOGY, arrays, {}, provenance)
-        self.notes.append(f"{TOPOLOGY.cells:,} positive numbers for each metric")
+        self.checks.append(f"{TOPOLOGY.cells:,} positive numbers for each metric")
         if ordered:
-            self.notes.append(f"the networks' arch strings against the official order ({', '.join(ordered)})")
+            self.checks.append(
+                f"the networks' arch strings against the official order ({', '.join(ordered)})"
+            )
         missing = [f"{dataset}/{name}" for dataset in DATASETS for name in _DEVICES]
         missing = [name for name in missing if name not in arrays]
         if missing:

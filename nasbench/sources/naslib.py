@@ -94,11 +94,11 @@ class NASLib(Source):
         }
         super().__init__(path, TOPOLOGY, layout, {(run.dataset, PROTOCOL): (SEED,)}, provenance)
         self._formulas = formulas()
-        self.notes += [
-            f"{path.name}: cells, types and lengths; no value that is NaN, infinite, negative or above 100 %",
-            f"{path.name}: parameters and multiply-adds against the formula of the network",
-            f"{path.name}: left out train_time, as it is not documented what it is the time of",
+        self.checks += [
+            "cells, types and lengths; no value that is NaN, infinite, negative or above 100 %",
+            "parameters and multiply-adds against the formula of the network",
         ]
+        self.notes.append("left out train_time, as it is not documented what it is the time of")
 
     @property
     def tasks(self):

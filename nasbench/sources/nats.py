@@ -128,15 +128,15 @@ class NATSFolder(Source):
         super().__init__(
             path, space, self._results.layout, self._results.seeds, _provenance(space, files.name)
         )
-        self.notes.append(
+        self.checks.append(
             "indices and strings against the official order, in each file"
             + (" and in the meta file" if has_meta else " (there is no meta file)")
         )
-        self.notes.append(
+        self.checks.append(
             "trials, seeds, lengths, names of sets; no value that is NaN, negative or above 100 %"
         )
         if space is TOPOLOGY:
-            self.notes.append("parameters and multiply-adds against the formula of the network")
+            self.checks.append("parameters and multiply-adds against the formula of the network")
 
     @property
     def tasks(self):
@@ -191,10 +191,10 @@ class CellStream(Source):
     def __init__(self, path, space, results, version, source=None):
         super().__init__(path, space, results.layout, results.seeds, _provenance(space, version, source))
         self._results = results
-        self.notes.append(
+        self.checks.append(
             "indices and strings against the official order, in each cell and in the list of cells"
         )
-        self.notes.append("trials, seeds, lengths; no value that is NaN, negative or above 100 %")
+        self.checks.append("trials, seeds, lengths; no value that is NaN, negative or above 100 %")
 
     @property
     def tasks(self):
@@ -256,7 +256,7 @@ class NATSFile(CellStream):
         space = _space_of_file(path)
         super().__init__(path, space, Results(space, PROTOCOLS[space.flag]), path.name)
         if expected:
-            self.notes.append("the file against the md5 in its name")
+            self.checks.append("the file against the md5 in its name")
 
     def read(self, task):
         with reading(self.path), open(self.path, "rb") as file:

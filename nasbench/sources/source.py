@@ -6,7 +6,7 @@ import numpy as np
 
 from nasbench.writer import Batch
 
-UNKNOWN_SEED = 0  # of values that are means over seeds, or of a run whose seed is not known
+UNKNOWN_SEED = -1  # of values that are means over seeds, or of a run whose seed is not known
 
 
 class Source(ABC):
@@ -28,7 +28,8 @@ class Source(ABC):
         self.layout = layout
         self.seeds = seeds
         self.provenance = provenance
-        self.notes = []  # lines for the summary: what was checked, what was left out
+        self.checks = []  # lines for the summary: what was compared or tested
+        self.notes = []  # what else one should know, such as what was left out
 
     @property
     @abstractmethod

@@ -1,6 +1,7 @@
 """Stores as sources: one that exists already, and several merged into one."""
 
 import os
+import re
 
 import numpy as np
 
@@ -10,7 +11,9 @@ from nasbench.spaces import space_named
 from nasbench.store import Store
 from nasbench.writer import Batch
 
+_SAME = 1e-9  # relative: sums of times, added up in another order, are still the same
 _BATCH = 64  # cells that are read and written together
+_FINAL = re.compile("/(?:final|curve|per_epoch)/")
 _PROVENANCE = ("source", "source_version", "source_sha256", "licence", "citation")
 
 
@@ -36,7 +39,7 @@ class Stored(Source):
         provenance = {name: store.attributes[name] for name in _PROVENANCE if name in store.attributes}
         super().__init__(path, space, layout, seeds, provenance)
         self._places = {name: store.place(name) for name in layout}
-        self.notes.append(f"{path} against its checksum")
+        self.checks.append("the store against its checksum")
 
     @property
     def tasks(self):
@@ -59,7 +62,11 @@ class Stored(Source):
 
 
 class Merged(Source):
-    """Several stores of one space as one: an earlier one wins, and where a later one differs is noted."""
+    """Several stores of one space as one: an earlier one wins, and where a later one differs is noted.
+
+    Which one wins is decided for each cell, seed and metric by the value after the last epoch; a curve or the
+    seconds of an epoch come from a store that has that value.
+    """
 
     kind = "merged"
 
@@ -79,7 +86,7 @@ class Merged(Source):
                     raise SourceError(f"{source.path}: {name} has rows of {shape}, others of {layout[name]}")
         super().__init__(path, space, layout, seeds, _joined(stored))
         self._stored = stored
-        self._differences = {}  # (name, place of the source) -> [how many, largest, a cell's index]
+        self._differences = {}  # (name, number of the winner, of the other) -> [how many, largest, an index]
 
     @property
     def tasks(self):
@@ -90,21 +97,24 @@ class Merged(Source):
 
     def read(self, task):
         count = self.cells(task)
-        rows = {}
-        for name, shape in self.layout.items():
-            merged = np.full((count, *shape), np.nan)
-            for number, source in enumerate(self._stored):
-                if name in source.layout:
-                    self._merge(merged, name, number, task, self._in_columns(name, source, task, count))
+        rows = {name: np.full((count, *shape), np.nan) for name, shape in self.layout.items()}
+        for name, merged in rows.items():
+            final = _FINAL.sub("/final/", name)
+            if final == name or final not in self.layout:
+                self._merge(merged, name, task)
+        for name, merged in rows.items():
+            final = _FINAL.sub("/final/", name)
+            if final != name and final in self.layout:
+                self._follow(merged, name, rows[final], final, task)
+        for name, merged in rows.items():
             self._check_unknown_seed(name, merged)
-            rows[name] = merged
         yield Batch(task, rows)
 
     def differences(self):
         """What sources disagree on: a list of (array, source that wins, other, how many, largest, index)."""
         return [
-            (name, str(self._stored[0].path), str(self._stored[number].path), *found)
-            for (name, number), found in sorted(self._differences.items())
+            (name, str(self._stored[winner].path), str(self._stored[number].path), *found)
+            for (name, winner, number), found in sorted(self._differences.items())
         ]
 
     def _in_columns(self, name, source, start, count):
@@ -117,6 +127,42 @@ class Merged(Source):
         wide = np.full((count, *self.layout[name]), np.nan)
         wide[:, columns] = rows
         return wide
+
+    def _merge(self, merged, name, start):
+        """Take of each source what no earlier one has, and note where they differ."""
+        owner = np.full(merged.shape, -1)  # number of the source that a value is from
+        for number, source in enumerate(self._stored):
+            if name not in source.layout:
+                continue
+            given = self._in_columns(name, source, start, len(merged))
+            known = ~np.isnan(given)
+            self._note(merged, given, number, name, start, owner, known & (owner >= 0) & (merged != given))
+            new = known & (owner < 0)
+            merged[new] = given[new]
+            owner[new] = number
+
+    def _follow(self, merged, name, last, final, start):
+        """Take what belongs to a final value, such as its curve, from the first source with that value."""
+        axes = tuple(range(2, merged.ndim))
+        for source in self._stored:
+            if name not in source.layout:
+                continue
+            given = self._in_columns(name, source, start, len(merged))
+            same = np.isnan(last)
+            if final in source.layout:
+                theirs = self._in_columns(final, source, start, len(merged))
+                same = np.isclose(theirs, last, rtol=_SAME, atol=0.0)
+            taken = same & np.isnan(merged).all(axis=axes) & ~np.isnan(given).all(axis=axes)
+            merged[taken] = given[taken]
+
+    def _note(self, merged, given, number, name, start, owner, differ):
+        for winner in np.unique(owner[differ]):
+            sizes = np.where(differ & (owner == winner), np.abs(merged - given), 0.0)
+            worst = np.unravel_index(sizes.argmax(), sizes.shape)
+            found = self._differences.setdefault((name, int(winner), number), [0, 0.0, None])
+            found[0] += int(np.count_nonzero(sizes))
+            if sizes[worst] > found[1]:
+                found[1:] = [float(sizes[worst]), int(self.space.official_index()[start + worst[0]])]
 
     def _check_unknown_seed(self, name, merged):
         """Refuse a value by seed beside one whose seed is unknown, which may be their mean."""
@@ -131,18 +177,6 @@ class Merged(Source):
                 " would be wrong; give the seed in --map, or leave the column out"
             )
 
-    def _merge(self, merged, name, number, start, rows):
-        known, given = ~np.isnan(merged), ~np.isnan(rows)
-        differ = known & given & (merged != rows)
-        if differ.any():
-            sizes = np.where(differ, np.abs(merged - rows), 0.0)
-            worst = np.unravel_index(sizes.argmax(), sizes.shape)
-            found = self._differences.setdefault((name, number), [0, 0.0, None])
-            found[0] += int(differ.sum())
-            if sizes[worst] > found[1]:
-                found[1:] = [float(sizes[worst]), int(self.space.official_index()[start + worst[0]])]
-        np.copyto(merged, rows, where=~known)
-
 
 def _group(name):
     """The (data set, protocol) whose seeds an array's columns are, None for what belongs to the network."""
@@ -153,7 +187,9 @@ def _group(name):
 def _joined(stored):
     joined = {}
     for name in _PROVENANCE:
-        texts = [source.provenance[name] for source in stored if source.provenance.get(name)]
-        if texts:
-            joined[name] = ("; " if name in ("licence", "citation") else " + ").join(dict.fromkeys(texts))
+        texts = [source.provenance.get(name, "") for source in stored]
+        if name in ("licence", "citation"):
+            joined[name] = "; ".join(dict.fromkeys(filter(None, texts)))
+        else:
+            joined[name] = " + ".join(texts)  # as many as sources, so that they can be told apart
     return joined

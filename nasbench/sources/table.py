@@ -12,14 +12,15 @@ from nasbench.errors import NASBenchError, SourceError
 from nasbench.metrics import DATASETS, Metric, dataset_of, exists, metric_of
 from nasbench.sources.columns import listed, read_columns, said
 from nasbench.sources.source import UNKNOWN_SEED, Table
-from nasbench.spaces import SIZE, TOPOLOGY, space_of
+from nasbench.spaces import SIZE, SPACES, TOPOLOGY, space_of
 
 NAMES = ("arch", "index", "code")  # of a cell: its string, its official index, its code
 _FORMS = (
     "a metric is dataset:protocol:metric, of one seed dataset:protocol:metric:seed, and if it belongs to the"
     f" network dataset:metric; {', '.join(NAMES)} name the cell"
 )
-_OWN_NAME = re.compile(f"(?:{'|'.join(map(re.escape, DATASETS))})[:/]")  # of a column that needs no map
+# Of a column that needs no map; what looks like one is held to its data set and metric too.
+_OWN_NAME = re.compile(rf"(?:{'|'.join(map(re.escape, DATASETS))})[:/]|[\w.-]+:\d+:\w+")
 
 
 class _Target(NamedTuple):
@@ -50,7 +51,7 @@ class UserTable(Table):
     says what columns of other names are: "acc=cifar10:200:val_accuracy", "id=index". Where a map names the
     cell, columns called `arch`, `index` or `code` do not. All other columns are left out.
 
-    Without a seed the values are those of seed 0: a mean, or a run whose seed is not known; a metric has one
+    Without a seed the values are those of seed -1: a mean, or a run whose seed is not known; a metric has one
     such column, or columns of seeds. An empty value or NaN is not recorded. Units are those of
     `nasbench.metrics`; rows count from 1, without the header.
 
@@ -86,8 +87,8 @@ class UserTable(Table):
         }
         super().__init__(path, space, arrays, seeds, provenance)
         self._maps = list(maps)
-        self.notes.append(f"{len(codes):,} cells, each once, by the columns {listed(naming)}")
-        self.notes.append("no value that is infinite, negative, or an accuracy above 100 %")
+        self.checks.append(f"{len(codes):,} cells, each once, by the columns {listed(naming)}")
+        self.checks.append("no value that is infinite, negative, or an accuracy above 100 %")
         longest = [
             column for column, text in metrics.items() if _of_the_longest(text) and targets[column].protocol
         ]
@@ -97,7 +98,9 @@ class UserTable(Table):
             )
         unknown = [column for column, target in targets.items() if target.protocol and target.seed is None]
         if unknown:
-            self.notes.append(f"seed 0 stands for means, or runs of unknown seeds: {listed(unknown)}")
+            self.notes.append(
+                f"seed {UNKNOWN_SEED} stands for means, or runs of unknown seeds: {listed(unknown)}"
+            )
         left_out = [column for column in columns if column not in naming and column not in targets]
         if left_out:
             self.notes.append(f"columns that were left out: {listed(left_out)}")
@@ -114,7 +117,7 @@ def _roles(columns, maps, path):
     mapped = {}
     for text in maps:
         column, is_map, role = text.rpartition("=")
-        if not is_map or not column:
+        if not is_map or not (column or "" in columns):
             raise SourceError(f"--map {text!r} should be column=what it is: {_FORMS}")
         if column not in columns:
             raise SourceError(f"{path} has no column {column!r}; it has {listed(columns)}")
@@ -161,9 +164,13 @@ def _target(text, space, where):
     if _of_the_longest(text):
         parts.insert(1, str(space.full_protocol))
     if len(parts) == 2 or parts[1] not in protocols:
+        other = next(
+            (s for s in SPACES.values() if len(parts) > 2 and parts[1] in map(str, s.protocols)), None
+        )
+        advice = f"write {dataset}:{space.full_protocol}:{metric.name}"
+        advice = advice if other is None else f"{parts[1]} is one of the other space: --space {other.flag}"
         raise SourceError(
-            f"{where}: {metric.name} is of a protocol, of {' or '.join(protocols)} epochs; write"
-            f" {dataset}:{space.full_protocol}:{metric.name}"
+            f"{where}: {metric.name} is of a protocol, of {' or '.join(protocols)} epochs; {advice}"
         )
     seed = parts[3] if len(parts) == 4 else None
     if seed is not None and not re.fullmatch(r"[0-9]{1,18}", seed):
@@ -247,6 +254,12 @@ def _values(column, metric, where):
                 f"{where}, row {row}: {metric.name} should be a number {limits}, or empty;"
                 f" got {reprlib.repr(column[row - 1])}"
             )
+    known = [number for number in values if not math.isnan(number)]
+    if metric.kind == "accuracy" and known and 0 < max(known) <= 1:
+        raise SourceError(
+            f"{where}: {metric.name} is in percent; these look like fractions, as none is above 1,"
+            f" such as {known[0]}"
+        )
     return np.array(values)
 
 

