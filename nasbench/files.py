@@ -9,6 +9,14 @@ from pathlib import Path
 from nasbench.errors import NASBenchError, SourceError
 
 
+def make_folder_of(path):
+    """Make the folder that a file is to be in, if need be."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(path.parent)) from None
+
+
 @contextmanager
 def replacing(path):
     """A temporary path beside `path`, put in its place when the block ends well and removed when it does not.
@@ -16,10 +24,7 @@ def replacing(path):
     Another process, or a kill at any moment, sees the old file or the new one. The folder is made if need be.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:
-        raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(path.parent)) from None
+    make_folder_of(path)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         yield temporary

@@ -10,9 +10,11 @@ from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 
 from nasbench.errors import StoreError
+from nasbench.files import make_folder_of
 from nasbench.store import allocate, digest, seal, write_at, writing
 
 
@@ -30,6 +32,25 @@ class Batch(NamedTuple):
 
 _RECORD = Struct("<III32s")  # of a batch: first code, cells, length of the checksums that follow, digest
 _READ = 4 << 20  # bytes read at once
+
+
+def locked(path, out):
+    """The file at a path, made if need be, open for this process alone; StoreError if another has it.
+
+    `out`: the store that it is for.
+    """
+    while True:
+        file = open(path, "a+b")  # noqa: SIM115 - returned
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                return file
+        except FileNotFoundError:  # another process has finished meanwhile, and removed it
+            pass
+        except BlockingIOError:
+            file.close()
+            raise StoreError(f"another process is building {out}") from None
+        file.close()
 
 
 class Places:
@@ -95,11 +116,8 @@ class Writer:
         self.places = None
         self._closing = ExitStack()
         with writing(self.out):
-            try:
-                self.out.parent.mkdir(parents=True, exist_ok=True)
-            except FileExistsError:
-                raise NotADirectoryError(20, "Not a directory", str(self.out.parent)) from None
-            self._lock()
+            make_folder_of(self.out)
+            self._journal = self._closing.enter_context(locked(self._journal_path, self.out))
             try:
                 self.resumed = resume and self._go_on()
                 if not self.resumed:
@@ -167,21 +185,6 @@ class Writer:
             with suppress(OSError):
                 path.unlink()
 
-    def _lock(self):
-        while True:
-            journal = open(self._journal_path, "a+b")  # noqa: SIM115 - closed by `close`
-            self._journal = self._closing.enter_context(journal)
-            try:
-                fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if os.path.samestat(os.fstat(self._journal.fileno()), os.stat(self._journal_path)):
-                    return
-            except FileNotFoundError:  # another process has finished meanwhile, and removed it
-                pass
-            except BlockingIOError:
-                self.close()
-                raise StoreError(f"another process is building {self.out}") from None
-            self.close()
-
     def _begin(self):
         self._journal.truncate(0)
         with suppress(FileNotFoundError):
@@ -209,7 +212,7 @@ class Writer:
             whole = zlib.crc32(header.encode()) == found["crc"] and set(places) == set(self._shapes)
         except (ValueError, KeyError, TypeError, AttributeError):
             return False
-        if not whole:
+        if not whole or not _opens(self.part):
             return False
         if header != self._header:
             raise StoreError(
@@ -288,6 +291,15 @@ class Writer:
             if zlib.crc32(data[(start - first) * size : (start - first + cells) * size]) != checksums[number]:
                 damaged.add(start)
         return data
+
+
+def _opens(path):
+    """Whether it is an HDF5 file that was closed properly; it is not after a kill at the very end."""
+    try:
+        with h5py.File(path, "r+"):
+            return True
+    except OSError:
+        return False
 
 
 def _gaps(done):

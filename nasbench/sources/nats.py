@@ -282,6 +282,8 @@ class _Unpacking:
                 raise SourceError(f"{self._path} is damaged ({error})") from None
             if data:
                 return data
+        if self._bz2.unused_data or self._file.read(1):
+            raise SourceError(f"{self._path} is damaged: there are bytes behind its end")
         return b""
 
 

@@ -53,6 +53,8 @@ def _seeds(path):
             try:
                 for name, runs in results.items():
                     for trial, seed in runs["all_results"]:
+                        if type(seed) is not int:
+                            raise ValueError(f"a seed is a whole number, got {seed!r}")
                         seeds.setdefault((name, trial), set()).add(seed)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise SourceError(

@@ -118,6 +118,8 @@ class _Template:
         vector = self._vector.copy()
         for order, places, entries in self._sources:
             # A view that begins a number at every byte.
-            numbers = np.ndarray((len(data) - 7,), f"{order}f8", data, strides=(1,))
-            vector[entries] = numbers[places]
+            numbers = np.ndarray((len(data) - 7,), f"{order}f8", data, strides=(1,))[places]
+            if np.isnan(numbers).any():  # in the vector, NaN is what is not recorded
+                return None
+            vector[entries] = numbers
         return vector

@@ -162,6 +162,31 @@ def test_a_disk_that_forgets_is_noticed_at_the_end(out):
     assert not out.exists()
 
 
+def test_a_kill_while_the_provenance_is_written_is_a_new_beginning(out, tmp_path):
+    code = f"""
+import os, pathlib, h5py
+from nasbench import writer
+from tests.nasbench import test_writer as t
+def seal(path, *_):
+    file = h5py.File(path, "r+", libver="v110")
+    file.attrs["format"] = "x"
+    os.kill(os.getpid(), 9)
+writer.seal = seal
+with t.begin(pathlib.Path({str(out)!r})) as made:
+    made.write(t.batch_of(0, t.CELLS))
+    made.finish(t.PROVENANCE)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == -9, result.stderr
+    assert not out.exists()
+    with begin(out, resume=True) as made:
+        if not made.done().all():
+            made.write(batch_of(0, CELLS))
+        made.finish(PROVENANCE)
+    Store(out).verify()
+    np.testing.assert_array_equal(Store(out)["a/y"], np.arange(CELLS))
+
+
 def test_one_process_at_a_time(out):
     with begin(out), pytest.raises(StoreError, match="another process is building .*store.h5"):
         begin(out, resume=True)

@@ -18,6 +18,7 @@ from nasbench.spaces import SIZE, TOPOLOGY
 from tests import published
 
 INDICES = (0, 11, 284, 300, 777, 888, 1999, 15_624)
+NAN, INFINITY = float("nan"), float("inf")
 STEMS = {"accuracy": "acc1es", "loss": "losses", "time": "times"}
 
 
@@ -132,6 +133,27 @@ def test_templates_and_unpickling_give_the_same(tmp_path):
         assert_rows_equal_file(source, found[int(TOPOLOGY.official_order()[index])], results)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda run: run["train_losses"].update({5: NAN}),
+        lambda run: run["eval_acc1es"].update({"x-test@199": NAN}),
+        lambda run: run.update(latency=[np.float64(NAN)]),
+        lambda run: run["eval_losses"].update({"ori-test@7": INFINITY}),
+    ],
+)
+def test_a_template_takes_no_nan_or_infinity_for_a_value_that_is_not_recorded(tmp_path, spoil):
+    published.write_folder(tmp_path, TOPOLOGY, range(400, 420))
+    source = open_source(tmp_path)
+    read(source)  # makes the templates
+    for index in (404, 411, 418):
+        published.write_cell(tmp_path, TOPOLOGY, index)
+        change(tmp_path, index, lambda results: spoil(run_of(results)))
+        with pytest.raises(SourceError, match=f"{index:06d}.pickle.pbz2"):
+            read(source)
+        published.write_cell(tmp_path, TOPOLOGY, index)
+
+
 def test_an_archive_is_read_as_its_folder(topology, tmp_path):
     folder, written = topology
     path = tmp_path / "some.tar"
@@ -198,9 +220,6 @@ def without_a_trial(results):
     del results["200"]["dataset_seed"]["cifar100"]
     for seed in (777, 888, 999):
         del results["200"]["all_results"]["cifar100", seed]
-
-
-NAN, INFINITY = float("nan"), float("inf")
 
 
 @pytest.mark.parametrize(
@@ -454,6 +473,13 @@ def test_a_single_file_with_a_cell_twice_is_refused(tmp_path):
     path.write_bytes(bz2.compress(data.replace(b"K\x01K\x07", b"K\x00K\x07")))
     with pytest.raises(SourceError, match="cell 0: is there twice"):
         read(open_source(path))
+
+
+def test_a_single_file_with_bytes_behind_its_end_is_refused(tmp_path):
+    path, _ = published.write_file(tmp_path, TOPOLOGY, (0,))
+    (tmp_path / "more.pickle.pbz2").write_bytes(path.read_bytes() + b"more")
+    with pytest.raises(SourceError, match="more.pickle.pbz2 is damaged: there are bytes behind its end"):
+        read(open_source(tmp_path / "more.pickle.pbz2"))
 
 
 def test_a_single_file_with_another_list_of_cells_is_refused(tmp_path):

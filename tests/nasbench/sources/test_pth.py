@@ -103,6 +103,10 @@ def test_weights_are_skipped(tmp_path):
         (lambda cells: cells[11].update(more={}), r"cell 11: has the protocols|cell 11: it is not as"),
         (lambda cells: cells.update({15_625: cells[0]}), "cell 15625: is no official index"),
         (lambda cells: cells.update({11: 5}), "cell 11"),
+        (
+            lambda cells: cells[0]["full"]["all_results"].update({("cifar100", "x"): {}}),
+            "cell 0: .*a seed is a whole number, got 'x'",
+        ),
     ],
 )
 def test_what_the_format_does_not_foresee_is_an_error(tmp_path, edit, message):

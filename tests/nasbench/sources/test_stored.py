@@ -6,6 +6,7 @@ import pytest
 from nasbench import CELLS, NB201, SSS, Cell, build
 from nasbench.errors import InvalidArgumentError, NotRecordedError, SourceError, StoreError
 from nasbench.sources import open_source
+from nasbench.sources.stored import Merged
 from nasbench.spaces import SIZE, TOPOLOGY
 from nasbench.store import Store
 from tests import published, stores
@@ -264,3 +265,20 @@ def test_a_store_that_is_cut_while_it_is_read_is_an_error(tmp_path):
         file.truncate(source._places[f"{GROUP}/final/val_accuracy"] + 100)
     with pytest.raises(StoreError, match=f"a.h5 is truncated within {GROUP}/final/val_accuracy"):
         list(source.read(0))
+
+
+def test_two_merges_of_one_store_at_once(tmp_path, monkeypatch):
+    (tmp_path / "own.csv").write_text("index,cifar10:200:test_accuracy\n0,69.5\n")
+    refused = []
+
+    def meanwhile(*arguments):
+        monkeypatch.setattr(build, "Merged", Merged)
+        with pytest.raises(StoreError, match="another process is building .*merged.h5"):
+            build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5", force=True)
+        refused.append(True)
+        return Merged(*arguments)
+
+    monkeypatch.setattr(build, "Merged", meanwhile)
+    build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5")
+    assert refused
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["merged.h5", "own.csv"]
