@@ -27,7 +27,7 @@ from nasbench.console import print_table
 from nasbench.spaces import TOPOLOGY
 from tests.published import meta_of, packed, write_cell
 
-RUNS = 5
+RUNS = 3
 CALLS = 1000
 BATCH = 25  # files a task
 THIRD_SEEDS = 8_169 / 15_625  # cells with a third run

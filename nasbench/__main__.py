@@ -253,7 +253,9 @@ def _build(args):
             progress=True,
         )
     except KeyboardInterrupt:
-        complain("what was read so far is kept beside the store; the same command with --resume goes on")
+        complain(
+            "what was read, if anything, is kept beside the store; the same command with --resume goes on"
+        )
         raise
     attributes = summary.attributes
     print(

@@ -169,8 +169,11 @@ class Answers:
         asked += "" if question.seed is None else f" with seed {question.seed}"
         seeds = self._seeds_at(question, code, of_curve)
         asked += " at any epoch" if of_curve and seeds != self.seeds(question, code) else ""
-        seeds = ", ".join(map(str, seeds))
-        return f"{asked}; " + (f"recorded with seeds {seeds}" if seeds else "nothing is recorded for it")
+        at_last = "" if seeds else "only at the last epoch, "
+        seeds = ", ".join(map(str, seeds or self.seeds(question, code)))
+        return f"{asked}; " + (
+            f"recorded {at_last}with seeds {seeds}" if seeds else "nothing is recorded for it"
+        )
 
     def _column(self, question):
         dataset, metric, _, epoch, seed = question

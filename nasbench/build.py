@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -85,6 +86,7 @@ def build(
     if out is not None:
         _check_free(Path(out), force)
     opened = _open_all(list(sources) or [None], kind, list(maps), space)
+    _check_apart(out, opened)
     if out is None:
         out = _default_out(opened, force)
     out = Path(out)
@@ -121,6 +123,16 @@ def _open_all(paths, kind, maps, space):
     if len(names) > 1:
         raise SourceError(f"sources are of one space, got {' and '.join(sorted(names))}")
     return opened
+
+
+def _check_apart(out, sources):
+    """Refuse to put a store in the place of the file that it is made of, unless that is a store too."""
+    if out is None or not os.path.exists(out):
+        return
+    for source in sources:
+        is_file = source.path is not None and os.path.exists(source.path) and not isinstance(source, Stored)
+        if is_file and os.path.samefile(out, source.path):
+            raise InvalidArgumentError(f"{out} is a source; --out names another file")
 
 
 def _kind(path, kind):
@@ -203,6 +215,9 @@ def _build_merged_alone(sources, out, workers, resume, progress):
         for source in stored:
             merged.checks += [f"{_name(source)}: {line}" for line in source.checks]
             merged.notes += [f"{_name(source)}: {line}" for line in source.notes]
+            lacking = int(np.count_nonzero(~_known(source.store, source)))
+            if lacking:
+                merged.notes.append(f"{_name(source)}: it lacks {lacking:,} of {source.space.cells:,} cells")
         summary = _build_one(merged, out, workers, False, progress)
     except (SourceError, MemoryError):
         _remove(made)  # it would fail in the same way again
@@ -218,7 +233,7 @@ def _name(source):
 
 def _remove(paths):
     for path in paths:
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 def _is_built_from(path, source):
@@ -243,18 +258,25 @@ def _build_one(source, out, workers, resume, progress, extra=None):
                 if source.parallel:
                     _read_in_processes(source, tasks, writer, workers, bar)
                 else:
-                    for task in tasks:
-                        for batch in source.read(task):
-                            if not done[batch.start : batch.start + batch.cells].all():
-                                writer.write(batch)
-                            bar.update(batch.cells)
+                    _read_here(source, tasks, writer, done, bar)
             except (SourceError, MemoryError):
                 writer.discard()  # it would fail in the same way again
                 raise
         sha256 = source.provenance.get("source_sha256")
         writer.finish(lambda digests: _provenance(source, sha256 or _combined(digests), extra))
-        resumed = int(done.sum())
+        left = sum(source.cells(task) for task in tasks)
+        resumed = (
+            sum(source.cells(task) for task in source.tasks) - left if source.parallel else int(done.sum())
+        )
     return _summary(source, out, resumed)
+
+
+def _read_here(source, tasks, writer, done, bar):
+    for task in tasks:
+        for batch in source.read(task):
+            if not done[batch.start : batch.start + batch.cells].all():
+                writer.write(batch)
+            bar.update(batch.cells)
 
 
 def _is_done(source, task, done):
@@ -286,7 +308,8 @@ def _provenance(source, sha256=None, extra=None):
     found = {"space": source.space.name, **source.provenance, **(extra or {})}
     if sha256:
         found["source_sha256"] = sha256
-    return found
+    # Names of files may hold bytes that are no text.
+    return {name: text.encode("utf-8", "backslashreplace").decode() for name, text in found.items()}
 
 
 # Processes
@@ -358,9 +381,7 @@ def _end_with_parent():
 
 def _limit_memory():
     """What a file asks for beyond reason is then an error of that file, and not the end of the machine."""
-    import resource
-
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError):  # a system without /proc, or a lower limit already
         with open("/proc/self/statm") as file:
             size = int(file.read().split()[0]) * resource.getpagesize()
         _, most = resource.getrlimit(resource.RLIMIT_AS)
@@ -397,20 +418,35 @@ def _bar(source, progress, done):
 def _summary(source, out, resumed):
     made = Store(out)
     space = source.space
-    known = np.zeros(space.cells, dtype=bool)
+    known = _known(made, source)
     runs = []
-    for name in made.names:
-        if name in source.layout and "/curve/" not in name:
-            known |= ~np.isnan(made[name].reshape(space.cells, -1)).all(axis=1)
     for dataset in DATASETS:
         for (name, protocol), seeds in sorted(source.seeds.items(), key=lambda item: item[0][1]):
             if name == dataset:
                 runs.append((dataset, protocol, _runs(made, dataset, protocol, seeds)))
     missing = np.sort(np.asarray(space.official_index())[~known])
     checked = [*source.checks, "the store, read back, against what was written"]
-    return Summary(
-        Path(out), made.attributes, space.cells, missing, runs, checked, list(source.notes), resumed=resumed
-    )
+    notes = [*source.notes, *_varying_times(made)]
+    return Summary(Path(out), made.attributes, space.cells, missing, runs, checked, notes, resumed=resumed)
+
+
+def _known(made, source):
+    """Which cells have any value in a store, bool (N,)."""
+    known = np.zeros(source.space.cells, dtype=bool)
+    for name in source.layout:
+        if "/curve/" not in name:
+            known |= ~np.isnan(made[name].reshape(len(known), -1)).all(axis=1)
+    return known
+
+
+def _varying_times(made):
+    """A line for each time that is recorded at the last epoch only, as epochs differ."""
+    for name in sorted(made.names):
+        final = name.replace("/per_epoch/", "/final/")
+        if final != name and final in made.names:
+            count = np.count_nonzero(np.isnan(made[name]) & ~np.isnan(made[final]))
+            if count:
+                yield f"{final}: of {count:,} runs only at the last epoch, as it differs between epochs"
 
 
 def _runs(made, dataset, protocol, seeds):

@@ -46,6 +46,8 @@ def reading(path):
         raise
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
+    except MemoryError:
+        raise SourceError(f"{path} needs more memory than there is: damaged, or made for it") from None
 
 
 def utc_now():

@@ -1,5 +1,6 @@
 """A store under construction: rows go straight to their places in its file; a journal says which."""
 
+import errno
 import fcntl
 import json
 import os
@@ -40,7 +41,7 @@ def locked(path, out):
     `out`: the store that it is for.
     """
     while True:
-        file = open(path, "a+b")  # noqa: SIM115 - returned
+        file = open(path, "a+b", buffering=0)  # noqa: SIM115 - returned
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
@@ -121,7 +122,7 @@ class Writer:
             try:
                 self.resumed = resume and self._go_on()
                 if not self.resumed:
-                    self._begin()
+                    self._begin_or_leave_nothing()
             except BaseException:
                 self.close()
                 raise
@@ -148,8 +149,7 @@ class Writer:
     def log(self, record):
         """Note that a batch has been written: what `Places.write` returned."""
         with writing(self.out):
-            self._journal.write(record)
-            self._journal.flush()
+            self._append(record)
         self._add(record)
 
     def write(self, batch):
@@ -185,6 +185,13 @@ class Writer:
             with suppress(OSError):
                 path.unlink()
 
+    def _begin_or_leave_nothing(self):
+        try:
+            self._begin()
+        except BaseException:
+            self.discard()
+            raise
+
     def _begin(self):
         self._journal.truncate(0)
         with suppress(FileNotFoundError):
@@ -196,9 +203,12 @@ class Writer:
                 os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
             for name, array in self._constants.items():
                 write_at(file.fileno(), np.ascontiguousarray(array).reshape(-1).view(np.uint8), places[name])
-        header = {"header": self._header, "places": places, "crc": zlib.crc32(self._header.encode())}
-        self._journal.write(json.dumps(header).encode() + b"\n")
-        self._journal.flush()
+        header = {"header": self._header, "places": places, "crc": _crc_of(self._header, places)}
+        self._append(json.dumps(header).encode() + b"\n")
+
+    def _append(self, data):
+        if self._journal.write(data) != len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _go_on(self):
         """Take up what another run left; False where there is nothing that can be used."""
@@ -209,7 +219,7 @@ class Writer:
         try:
             found = json.loads(line)
             header, places = found["header"], found["places"]
-            whole = zlib.crc32(header.encode()) == found["crc"] and set(places) == set(self._shapes)
+            whole = _crc_of(header, places) == found["crc"] and set(places) == set(self._shapes)
         except (ValueError, KeyError, TypeError, AttributeError):
             return False
         if not whole or not _opens(self.part):
@@ -291,6 +301,10 @@ class Writer:
             if zlib.crc32(data[(start - first) * size : (start - first + cells) * size]) != checksums[number]:
                 damaged.add(start)
         return data
+
+
+def _crc_of(header, places):
+    return zlib.crc32(json.dumps([header, places], sort_keys=True).encode())
 
 
 def _opens(path):

@@ -11,7 +11,7 @@ from nasbench.errors import MissingDependencyError, SourceError
 from nasbench.files import reading
 from nasbench.spaces import SPACES
 
-_LARGEST = 512 << 20  # bytes
+_LARGEST = 128 << 20  # bytes
 _MOST_ROWS = max(space.cells for space in SPACES.values())
 _MARKS = ",;\t"  # between values
 _MOST = 20  # columns, in a line about them

@@ -28,6 +28,7 @@ CITATIONS = {
 _CELL_FILE = re.compile(r"(\d{6})\.pickle\.pbz2")
 _SUFFIX = re.compile(r"-([0-9a-f]{5})\.pickle\.pbz2$")
 _BATCH = 25  # cells that are read and written together
+_LARGEST_FILE = 256 << 20  # bytes; also with weights it has less
 _LARGEST_RATIO = 16  # of unpacked to packed bytes; genuine files have 2 to 4
 _LARGEST_REST = 16 << 20  # bytes more than that: the meta file unpacks 39-fold, to 1.4 MB
 _WHAT_A_DAMAGED_FILE_RAISES = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
@@ -39,11 +40,13 @@ class _Folder:
     def __init__(self, path):
         self.path = Path(path)
         self.name = self.path.resolve().name
-        self.sizes = {}
+        self.sizes, self.stamps = {}, []  # stamps: what shows that a file has changed
         with reading(path), os.scandir(path) as entries:
             for entry in entries:
                 if _CELL_FILE.fullmatch(entry.name) or entry.name == META:
-                    self.sizes[entry.name] = entry.stat().st_size
+                    state = entry.stat()
+                    self.sizes[entry.name] = state.st_size
+                    self.stamps.append((entry.name, state.st_size, state.st_mtime_ns))
 
     def where(self, name):
         return str(self.path / name)
@@ -62,6 +65,8 @@ class _Tar:
         self.sizes = {}
         self._places = {}
         with reading(path):
+            state = os.stat(path)
+            self.stamps = [(self.path.name, state.st_size, state.st_mtime_ns)]
             try:
                 with tarfile.open(path, "r:") as archive:
                     for member in archive:
@@ -112,6 +117,9 @@ class NATSFolder(Source):
     def __init__(self, path):
         is_tar = not os.path.isdir(path)
         files = _Tar(path) if is_tar else _Folder(path)
+        for name, size in files.sizes.items():
+            if size > _LARGEST_FILE:
+                raise SourceError(f"{files.where(name)} has {size:,} bytes; a cell's file has less")
         indices = sorted(int(found[1]) for found in map(_CELL_FILE.fullmatch, files.sizes) if found)
         if not indices:
             raise SourceError(f"{path} has no file such as 000000.pickle.pbz2")
@@ -178,7 +186,7 @@ class NATSFolder(Source):
         yield Batch(start, found, digest.digest())
 
     def identity(self):
-        listing = hashlib.sha256(repr(sorted(self._files.sizes.items())).encode()).hexdigest()
+        listing = hashlib.sha256(repr(sorted(self._files.stamps)).encode()).hexdigest()
         return super().identity() | {"files": listing}
 
 
@@ -189,7 +197,10 @@ class CellStream(Source):
     """
 
     def __init__(self, path, space, results, version, source=None):
-        super().__init__(path, space, results.layout, results.seeds, _provenance(space, version, source))
+        with reading(path), open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        provenance = _provenance(space, version, source) | {"source_sha256": digest}
+        super().__init__(path, space, results.layout, results.seeds, provenance)
         self._results = results
         self.checks.append(
             "indices and strings against the official order, in each cell and in the list of cells"
@@ -204,7 +215,8 @@ class CellStream(Source):
         return self.space.cells
 
     def identity(self):
-        state = os.stat(self.path)
+        with reading(self.path):
+            state = os.stat(self.path)
         return super().identity() | {"size": state.st_size, "changed": state.st_mtime_ns}
 
     def read_stream(self, read, whole=True):
@@ -326,12 +338,13 @@ def _space_of_file(path):
     """The space of a single file, by its first cell."""
     with reading(path), open(path, "rb") as file:
         read = _Unpacking(file, path).read
-        for _, results in pickle_stream.items(read, str(path), safe_pickle.WEIGHTS, "arch2infos"):
-            for flag, protocols in PROTOCOLS.items():
-                if type(results) is dict and set(results) == set(protocols):
-                    return SPACES[flag]
-            raise SourceError(f"{path}: the protocols of its first cell are those of no space known here")
-    raise AssertionError("a stream of items ends with an item")
+        index, results = next(pickle_stream.items(read, str(path), safe_pickle.WEIGHTS, "arch2infos"))
+    if index is pickle_stream.END:
+        raise SourceError(f"{path} has no cell")
+    for flag, protocols in PROTOCOLS.items():
+        if type(results) is dict and set(results) == set(protocols):
+            return SPACES[flag]
+    raise SourceError(f"{path}: the protocols of its first cell are those of no space known here")
 
 
 def _reader(data):

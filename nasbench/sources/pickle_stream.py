@@ -9,7 +9,10 @@ from nasbench.sources.safe_pickle import STATEFUL, Skipped, found
 
 _CHUNK = 1 << 20  # bytes read at once
 _LARGEST_STRING = 64 << 20  # bytes of one string or bytes object
-_LARGEST_ITEM = 256 << 20  # bytes of the pickle that make up one item
+_LARGEST_ITEM = 256 << 20  # bytes of the pickle that make up one item, or all that is no item
+_MOST_OBJECTS = (
+    4_000_000  # containers, calls and references of one item; a byte makes two hundred of an empty set
+)
 _MOST_SHARED = 65_535  # different names that may be referred to from item to item
 # A pair of the dictionary is known to be complete once so many stand on the stack: until then, what looks
 # like the next key may be that of a dictionary of one item, which is filled without a mark.
@@ -23,11 +26,10 @@ END = object()  # the key of what comes last
 def load(read, name, allowed):
     """The whole object of a pickle; `read(n)` gives up to n bytes of it, `name` is the file's, for errors.
 
-    Memory stays in proportion to the bytes that have been read, whatever the pickle says.
+    Memory is bounded by the bytes and the objects that may be read, whatever the pickle says.
     """
     machine = _Machine(read, name, allowed, None, whole=True)
-    for _ in machine.run():
-        raise AssertionError("no item is taken out of a pickle that is loaded whole")
+    list(machine.run())  # which yields nothing
     return machine.result
 
 
@@ -101,6 +103,7 @@ class _Machine:
         count = 0  # of memo entries
         buffer, position, end = b"", 0, 0
         used = 0  # bytes before the buffer
+        objects = 0  # made for the item
         started = 0  # where the item began
         while True:
             if position + 16 > end:  # the longest fixed argument is shorter
@@ -111,9 +114,10 @@ class _Machine:
                 position, end = 0, len(buffer)
                 if position >= end:
                     raise SourceError(f"{self._name} is truncated: it ends within its pickle")
-                if taken is not None and used - started > _LARGEST_ITEM:
+                if used - started > _LARGEST_ITEM or objects > _MOST_OBJECTS:
                     raise SourceError(
-                        f"{self._name} is damaged: one item has more than {_LARGEST_ITEM:,} bytes"
+                        f"{self._name} is damaged, or made to take memory: one item has more than"
+                        f" {_LARGEST_ITEM:,} bytes or {_MOST_OBJECTS:,} objects"
                     )
             op = buffer[position]
             position += 1
@@ -123,6 +127,7 @@ class _Machine:
             elif op == 0x94:  # MEMOIZE
                 memo[count] = stack[-1]
                 count += 1
+                objects += 1
             elif op == 0x8C or op == 0x58 or op == 0x8D:  # SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
                 size, position = _size(buffer, position, {0x8C: 1, 0x58: 4, 0x8D: 8}[op])
                 if position + size > end:
@@ -151,6 +156,7 @@ class _Machine:
                     raise SourceError(f"{self._name} is damaged: it numbers an object {number:,}")
                 memo[number] = stack[-1]
                 count += 1
+                objects += 1
             elif op == 0x4D:  # BININT2
                 stack.append(unpack_from("<H", buffer, position)[0])
                 position += 2
@@ -163,7 +169,7 @@ class _Machine:
                     while len(stack) > mark + 1:
                         yield self._item(stack, mark)
                         memo = shared.retire(memo, recent)
-                        started = used + position
+                        started, objects = used + position, 0
                     if len(stack) > mark:
                         raise SourceError(f"{self._name} is damaged: a key without a value")
                 elif type(target) is dict:
@@ -179,22 +185,26 @@ class _Machine:
                 del stack[mark:]
             elif op == 0x7D:  # EMPTY_DICT
                 made = {}
+                objects += 1
                 if self._taking is not None and self.taken_from is None and self._begins(stack, marks):
                     self.taken_from = taken = made
                     level = len(marks)
                     memo = {}
-                    started = used + position
+                    started, objects = used + position, 0
                 stack.append(made)
             elif op == 0x85 or op == 0x86 or op == 0x87:  # TUPLE1, TUPLE2, TUPLE3
                 size = op - 0x84
                 made = tuple(stack[-size:])
+                objects += 1
                 del stack[-size:]
                 stack.append(made)
             elif op == 0x52 or op == 0x81:  # REDUCE, NEWOBJ
                 arguments = stack.pop()
+                objects += 1 + sum(len(value) // 16 for value in arguments if isinstance(value, (str, list)))
                 stack[-1] = stack[-1](*arguments)  # nothing but what is allowed can be called
             elif op == 0x5D:  # EMPTY_LIST
                 stack.append([])
+                objects += 1
             elif op == 0x61:  # APPEND
                 value = stack.pop()
                 _list(stack[-1]).append(value)
@@ -237,6 +247,7 @@ class _Machine:
                 stack.append(made)
             elif op == 0x8F:  # EMPTY_SET
                 stack.append(set())
+                objects += 1
             elif op == 0x90:  # ADDITEMS
                 mark = marks.pop()
                 stack[mark - 1].update(stack[mark:])
@@ -288,7 +299,7 @@ class _Machine:
             ):
                 yield self._item(stack, marks[-1])
                 memo = shared.retire(memo, recent)
-                started = used + position
+                started, objects = used + position, 0
 
     def _begins(self, stack, marks):
         """Whether a dictionary that is made now is the one whose items are wanted."""

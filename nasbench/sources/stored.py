@@ -23,7 +23,7 @@ class Stored(Source):
     kind = "store"
 
     def __init__(self, path):
-        self._store = store = Store(path)
+        self.store = store = Store(path)
         store.verify()
         space = space_named(store.attributes["space"])
         if space is None:
@@ -55,7 +55,7 @@ class Stored(Source):
         """Rows of an array, (count, ...): read, not mapped, so that memory does not grow with the store."""
         shape = (count, *self.layout[name])
         size = 8 * int(np.prod(self.layout[name], dtype=np.int64))
-        data = os.pread(self._store.descriptor, count * size, self._places[name] + start * size)
+        data = os.pread(self.store.descriptor, count * size, self._places[name] + start * size)
         if len(data) != count * size:
             raise StoreError(f"{self.path} is truncated within {name}")
         return np.frombuffer(data, np.float64).reshape(shape)

@@ -365,6 +365,67 @@ def test_a_pickle_that_asks_for_all_memory_is_an_error_of_its_file(tmp_path):
         build.build(folder, tmp_path / "out.h5", workers=1)
 
 
+@pytest.mark.parametrize("name", ["meta.pickle.pbz2", "000011.pickle.pbz2", "single.pickle.pbz2"])
+def test_a_pickle_of_nothing_but_objects_is_refused_before_it_takes_the_memory(tmp_path, name):
+    """A few bytes that unpack to millions of empty sets, of which each takes two hundred bytes."""
+    bomb = bz2.compress(b"\x80\x04(" + b"\x8f" * 12_000_000)
+    folder = tmp_path / "published"
+    published.write_folder(folder, TOPOLOGY, (5,))
+    (folder / name).write_bytes(bomb)
+    with pytest.raises(
+        SourceError, match=f"{name} is (damaged, or made to take memory|truncated or damaged .Mem)"
+    ):
+        build.build(folder if name[0] != "s" else folder / name, tmp_path / "out.h5", workers=1)
+
+
+def test_a_file_that_is_too_large_for_a_cell_is_refused_unread(tmp_path):
+    published.write_folder(tmp_path / "x", TOPOLOGY, (5,))
+    with open(tmp_path / "x" / "000011.pickle.pbz2", "wb") as file:
+        file.truncate(1 << 40)  # sparse
+    with pytest.raises(SourceError, match="000011.pickle.pbz2 has 1,099,511,627,776 bytes"):
+        build.build(tmp_path / "x", tmp_path / "out.h5")
+
+
+@pytest.mark.parametrize("archive", [False, True])
+def test_a_folder_or_archive_that_changed_is_not_gone_on_with(tmp_path, archive):
+    """Also where names and sizes are the same."""
+    folder = tmp_path / "x"
+    published.write_folder(folder, TOPOLOGY, (5,))
+    if archive:
+        published.write_tar(tmp_path / "x.tar", folder)
+    path = tmp_path / "x.tar" if archive else folder
+    before = build.open_source(path).identity()
+    assert build.open_source(path).identity() == before
+    os.utime(path if archive else folder / "000005.pickle.pbz2", ns=(1, 1))
+    assert build.open_source(path).identity() != before
+
+
+def test_times_that_differ_between_epochs_are_noted(tmp_path):
+    folder = tmp_path / "x"
+    folder.mkdir()
+    results = published.results_of(TOPOLOGY, 5)
+    times = results["200"]["all_results"]["cifar100", 777]["train_times"]
+    times[3] += 1.0
+    (folder / "000005.pickle.pbz2").write_bytes(published.packed(results))
+    summary = build.build(folder, tmp_path / "out.h5", workers=1)
+    assert summary.notes == [
+        "cifar100/200/final/train_time: of 1 runs only at the last epoch, as it differs between epochs"
+    ]
+    bench = NB201(tmp_path / "out.h5")
+    assert bench.query(5, "cifar100", "train_time", seed=777) == sum(times.values())
+    with pytest.raises(NotRecordedError, match="at epoch 57 with seed 777; recorded with seeds 888, 999"):
+        bench.query(5, "cifar100", "train_time", seed=777, epoch=57)
+    shutil.rmtree(tmp_path)
+
+
+def test_names_of_files_that_are_no_text(tmp_path):
+    folder = tmp_path / os.fsdecode(b"N\xe9")
+    published.write_folder(folder, TOPOLOGY, (5,))
+    summary = build.build(folder, tmp_path / "out.h5", workers=1)
+    assert summary.attributes["source_version"] == "N\\udce9"
+    shutil.rmtree(tmp_path)
+
+
 @pytest.mark.parametrize("workers", [0, -1, True, 1.5, "2"])
 def test_workers_are_a_positive_number(tmp_path, workers):
     with pytest.raises(InvalidArgumentError, match="workers is a whole number of at least 1"):

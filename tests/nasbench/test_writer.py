@@ -224,6 +224,7 @@ def test_a_full_disk_shows_at_the_beginning(out, monkeypatch):
         patch.setattr(writer.os, "posix_fallocate", full)
         with pytest.raises(StoreError, match="cannot write the store .*: No space left on device"):
             begin(out)
+    assert os.listdir(out.parent) == []
     with begin(out):
         pass
 

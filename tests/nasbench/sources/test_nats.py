@@ -128,7 +128,13 @@ def test_templates_and_unpickling_give_the_same(tmp_path):
     written = published.write_folder(tmp_path, TOPOLOGY, indices)
     source = open_source(tmp_path)
     found = read(source)
-    assert source._templates._by_length, "no template was made, so this would show nothing"
+    extract, unpickled = source._templates._extract, []
+    source._templates._extract = lambda results, index: unpickled.append(index) or extract(results, index)
+    again = read(source)
+    assert len(unpickled) < len(indices) / 2, "hardly a template was used, so this would show nothing"
+    for code, rows in found.items():
+        for name, row in rows.items():
+            np.testing.assert_array_equal(again[code][name], row)
     for index, results in written.items():
         assert_rows_equal_file(source, found[int(TOPOLOGY.official_order()[index])], results)
 
@@ -489,6 +495,9 @@ def test_a_single_file_with_another_list_of_cells_is_refused(tmp_path):
     path.write_bytes(published.packed(meta))
     with pytest.raises(SourceError, match="its list of cells is not the official one"):
         read(open_source(path))
+    path.write_bytes(published.packed(published.meta_of(TOPOLOGY, {})))
+    with pytest.raises(SourceError, match="some.pickle.pbz2 has no cell"):
+        open_source(path)
     path.write_bytes(published.packed({"meta_archs": []}))
     with pytest.raises(SourceError, match="has no dictionary 'arch2infos'"):
         open_source(path)

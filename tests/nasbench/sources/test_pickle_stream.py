@@ -181,3 +181,16 @@ def test_random_damage_never_raises_anything_else():
         for key in (None, "x"):
             with suppress(SourceError):
                 list(pickle_stream.items(reader(bytes(flipped)), "file", safe_pickle.NUMBERS, key))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"(" + b"\x8f" * 6_000_000,  # empty sets
+        b"N" + b"\x94" * 6_000_000,  # the same object numbered again and again
+        b"(" + b")\x85" * 6_000_000,  # tuples
+    ],
+)
+def test_what_is_made_to_take_memory_is_refused_early(data):
+    with pytest.raises(SourceError, match="made to take memory"):
+        pickle_stream.load(reader(b"\x80\x04" + data), "file", safe_pickle.NUMBERS)

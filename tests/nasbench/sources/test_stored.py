@@ -140,7 +140,7 @@ def test_an_interrupted_merge_uses_the_stores_that_are_finished(tmp_path, monkey
     first = tmp_path / "merged.h5.source1"
     made = first.stat().st_mtime_ns
     with monkeypatch.context() as patch:
-        patch.setattr(build.Path, "unlink", lambda path: None)
+        patch.setattr(build.Path, "unlink", lambda path, **_: None)
         build.build([None, tmp_path / "b.h5"], tmp_path / "merged.h5", resume=True)
     assert first.stat().st_mtime_ns == made
     assert NB201(tmp_path / "merged.h5").query(6111, "cifar10", "val_accuracy") == 91.60666665039064
@@ -282,3 +282,20 @@ def test_two_merges_of_one_store_at_once(tmp_path, monkeypatch):
     build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5")
     assert refused
     assert sorted(path.name for path in tmp_path.iterdir()) == ["merged.h5", "own.csv"]
+
+
+def test_a_merge_says_what_its_sources_lack(tmp_path):
+    (tmp_path / "own.csv").write_text("index,cifar10:200:test_accuracy\n0,69.5\n11,70\n")
+    summary = build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5")
+    assert "own.csv: it lacks 15,623 of 15,625 cells" in summary.notes
+    assert not len(summary.missing)
+
+
+def test_a_source_is_not_replaced_by_the_store_that_is_made_of_it(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("index,cifar10:200:test_accuracy\n0,69.5\n")
+    with pytest.raises(InvalidArgumentError, match="own.csv is a source; --out names another file"):
+        build.build(path, path, force=True)
+    build.build(path, tmp_path / "own.h5")
+    build.build(tmp_path / "own.h5", tmp_path / "own.h5", force=True)
+    assert NB201(tmp_path / "own.h5").query(0, "cifar10", "test_accuracy") == 69.5

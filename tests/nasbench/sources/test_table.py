@@ -440,7 +440,7 @@ def test_a_missing_file_a_folder_and_one_too_large_are_errors(tmp_path):
     path = write_csv(tmp_path, {"code": CODES, ACC: ACCURACY})
     with open(path, "r+b") as file:
         file.truncate(1 << 40)  # sparse
-    with pytest.raises(SourceError, match=r"1,099,511,627,776 bytes; a table can have 536,870,912"):
+    with pytest.raises(SourceError, match=r"1,099,511,627,776 bytes; a table can have 134,217,728"):
         UserTable(path)
 
 
