@@ -107,18 +107,16 @@ def _open_all(paths, kind, maps, space):
         raise InvalidArgumentError(
             f"--map is of one table, got {kinds.count('table')}; build each into a store, and merge these"
         )
-    others = [
-        source
-        for path, kind in zip(paths, kinds, strict=True)
-        for source in ([None] if kind == "table" else _open(path, kind))
-    ]
-    known = {source.space.flag for source in others if source is not None}
+    groups = [[] if kind == "table" else _open(path, kind) for path, kind in zip(paths, kinds, strict=True)]
+    known = {source.space.flag for group in groups for source in group}
     if space is not None and known - {space_of(space).flag}:
         raise InvalidArgumentError(f"--space {space} is not the sources', {' and '.join(sorted(known))}")
     if space is None and len(known) == 1:
         (space,) = known  # which tables have too
-    tables = iter([open_source(path, "table", maps, space) for path in _tables(paths, kinds)])
-    opened = [next(tables) if source is None else source for source in others]
+    for group, path, kind in zip(groups, paths, kinds, strict=True):
+        if kind == "table":
+            group.append(open_source(path, kind, maps, space))
+    opened = [source for group in groups for source in group]
     names = {source.space.name for source in opened}
     if len(names) > 1:
         raise SourceError(f"sources are of one space, got {' and '.join(sorted(names))}")
@@ -152,10 +150,6 @@ def _open(path, kind):
 
         return [open_source(file, kind) for file in naslib_files(path)]
     return [open_source(path, kind)]
-
-
-def _tables(paths, kinds):
-    return [path for path, kind in zip(paths, kinds, strict=True) if kind == "table"]
 
 
 def _default_out(opened, force):

@@ -24,12 +24,12 @@ def write(path, arrays, provenance):
     Arrays are contiguous and uncompressed, so that a reader can map them. The checksum covers all of it.
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    digests = {name: digest(array.dtype, array.shape, [_bytes_of(array)]) for name, array in arrays.items()}
+    digests = {name: digest(array.dtype, array.shape, [bytes_of(array)]) for name, array in arrays.items()}
     with writing(path), replacing(path) as temporary:
         places = allocate(temporary, {name: (array.dtype, array.shape) for name, array in arrays.items()})
         with open(temporary, "r+b", buffering=0) as file:
             for name, array in arrays.items():
-                write_at(file.fileno(), _bytes_of(array), places[name])
+                write_at(file.fileno(), bytes_of(array), places[name])
         seal(temporary, provenance, digests)
         Store(temporary).verify()
 
@@ -252,7 +252,8 @@ def _checksum(digests, attributes):
     return hashlib.sha256(json.dumps([attributes, digests], sort_keys=True).encode()).hexdigest()
 
 
-def _bytes_of(array):
+def bytes_of(array):
+    """The bytes of a contiguous array, uint8, without a copy."""
     return array.reshape(-1).view(np.uint8)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from nasbench.errors import StoreError
 from nasbench.files import make_folder_of
-from nasbench.store import allocate, digest, seal, write_at, writing
+from nasbench.store import allocate, bytes_of, digest, read_chunks, seal, write_at, writing
 
 
 class Batch(NamedTuple):
@@ -202,7 +202,7 @@ class Writer:
             if sys.platform != "darwin":  # a full disk shows now, not after hours
                 os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
             for name, array in self._constants.items():
-                write_at(file.fileno(), np.ascontiguousarray(array).reshape(-1).view(np.uint8), places[name])
+                write_at(file.fileno(), bytes_of(np.ascontiguousarray(array)), places[name])
         header = {"header": self._header, "places": places, "crc": _crc_of(self._header, places)}
         self._append(json.dumps(header).encode() + b"\n")
 
@@ -268,7 +268,7 @@ class Writer:
             def of(name):
                 dtype, shape = self._shapes[name]
                 if name not in numbers:
-                    return digest(dtype, shape, [np.ascontiguousarray(self._constants[name]).tobytes()])
+                    return digest(dtype, shape, [bytes_of(np.ascontiguousarray(self._constants[name]))])
                 size, place = self.places.sizes[numbers[name]], self.places.places[numbers[name]]
                 return digest(dtype, shape, self._checked(descriptor, numbers[name], size, place, damaged))
 
@@ -295,7 +295,7 @@ class Writer:
     def _group(self, descriptor, number, size, place, group, damaged):
         first = group[0]
         end = group[-1] + self._records[group[-1]][0]
-        data = memoryview(_read_at(descriptor, place + first * size, (end - first) * size))
+        data = memoryview(b"".join(read_chunks(descriptor, place + first * size, (end - first) * size)))
         for start in group:
             cells, _, checksums = self._records[start]
             if zlib.crc32(data[(start - first) * size : (start - first + cells) * size]) != checksums[number]:
@@ -331,14 +331,3 @@ def _whole_record(data, position):
     if len(record) < length or zlib.crc32(record[:-4]) != int.from_bytes(record[-4:], "little"):
         return None
     return length
-
-
-def _read_at(descriptor, place, size):
-    parts = []
-    while size:
-        part = os.pread(descriptor, size, place)
-        if not part:
-            raise OSError(f"the file ends at byte {place:,}, before its arrays do")
-        parts.append(part)
-        size, place = size - len(part), place + len(part)
-    return b"".join(parts)

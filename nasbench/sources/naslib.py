@@ -1,7 +1,6 @@
 """NASLib: the pickles nb201_..._full_training.pickle, each of one data set and one training run a cell."""
 
 import hashlib
-import os
 import reprlib
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from nasbench.files import reading
 from nasbench.metrics import METRIC_OF
 from nasbench.sources import NASLIB_FILES, pickle_stream, safe_pickle
 from nasbench.sources.formulas import TOLERANCE, formulas
-from nasbench.sources.source import Source
+from nasbench.sources.source import Source, stamp_of
 from nasbench.spaces import TOPOLOGY
 from nasbench.writer import Batch
 
@@ -100,17 +99,8 @@ class NASLib(Source):
         ]
         self.notes.append("left out train_time, as it is not documented what it is the time of")
 
-    @property
-    def tasks(self):
-        return [None]
-
-    def cells(self, task):
-        return self.space.cells
-
     def identity(self):
-        with reading(self.path):
-            state = os.stat(self.path)
-        return super().identity() | {"size": state.st_size, "changed": state.st_mtime_ns}
+        return super().identity() | stamp_of(self.path)
 
     def read(self, task):
         met = set()

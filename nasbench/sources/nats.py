@@ -14,7 +14,7 @@ from nasbench.errors import SourceError
 from nasbench.files import reading
 from nasbench.sources import pickle_stream, safe_pickle
 from nasbench.sources.results import PROTOCOLS, Results
-from nasbench.sources.source import Source
+from nasbench.sources.source import Source, stamp_of
 from nasbench.sources.template import Templates
 from nasbench.spaces import SIZE, SPACES, TOPOLOGY
 from nasbench.writer import Batch
@@ -207,17 +207,8 @@ class CellStream(Source):
         )
         self.checks.append("trials, seeds, lengths; no value that is NaN, negative or above 100 %")
 
-    @property
-    def tasks(self):
-        return [None]
-
-    def cells(self, task):
-        return self.space.cells
-
     def identity(self):
-        with reading(self.path):
-            state = os.stat(self.path)
-        return super().identity() | {"size": state.st_size, "changed": state.st_mtime_ns}
+        return super().identity() | stamp_of(self.path)
 
     def read_stream(self, read, whole=True):
         """Yield the Batches of a pickle whose bytes `read(n)` gives; `whole`: there is nothing behind it."""
@@ -328,10 +319,7 @@ def _space(files, indices):
     name = _file_of(indices[0])
     where = files.where(name)
     results = pickle_stream.load(_reader(_unpacked(files.read(name), where)), where, safe_pickle.WEIGHTS)
-    for flag, protocols in PROTOCOLS.items():
-        if type(results) is dict and set(results) == set(protocols):
-            return SPACES[flag], False
-    raise SourceError(f"{where}: its protocols are those of no space known here")
+    return _space_by_protocols(results, f"{where}: its protocols"), False
 
 
 def _space_of_file(path):
@@ -341,10 +329,14 @@ def _space_of_file(path):
         index, results = next(pickle_stream.items(read, str(path), safe_pickle.WEIGHTS, "arch2infos"))
     if index is pickle_stream.END:
         raise SourceError(f"{path} has no cell")
+    return _space_by_protocols(results, f"{path}: the protocols of its first cell")
+
+
+def _space_by_protocols(results, what):
     for flag, protocols in PROTOCOLS.items():
         if type(results) is dict and set(results) == set(protocols):
             return SPACES[flag]
-    raise SourceError(f"{path}: the protocols of its first cell are those of no space known here")
+    raise SourceError(f"{what} are those of no space known here")
 
 
 def _reader(data):

@@ -1,12 +1,21 @@
 """What every published source is to the builder: a layout, and rows of cells that are read in batches."""
 
+import os
 from abc import ABC, abstractmethod
 
 import numpy as np
 
+from nasbench.files import reading
 from nasbench.writer import Batch
 
 UNKNOWN_SEED = -1  # of values that are means over seeds, or of a run whose seed is not known
+
+
+def stamp_of(path):
+    """What shows that a file has changed, plain values by name."""
+    with reading(path):
+        state = os.stat(path)
+    return {"size": state.st_size, "changed": state.st_mtime_ns}
 
 
 class Source(ABC):
@@ -32,13 +41,13 @@ class Source(ABC):
         self.notes = []  # what else one should know, such as what was left out
 
     @property
-    @abstractmethod
     def tasks(self):
-        """What there is to read, a list; each is small, and can be sent to a process."""
+        """What there is to read, a list; each is small, and can be sent to a process. By default one: all."""
+        return [None]
 
-    @abstractmethod
     def cells(self, task):
-        """How many cells a task is about, for the progress bar."""
+        """How many cells a task is about, for the progress bar; by default all of the space."""
+        return self.space.cells
 
     @abstractmethod
     def read(self, task):
@@ -57,13 +66,6 @@ class Table(Source):
         layout = {name: array.shape[1:] for name, array in arrays.items()}
         super().__init__(path, space, layout, seeds, provenance)
         self._arrays = arrays
-
-    @property
-    def tasks(self):
-        return [None]
-
-    def cells(self, task):
-        return self.space.cells
 
     def identity(self):
         return super().identity() | {"sha256": self.provenance.get("source_sha256")}
