@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from blackbox import plot
-from blackbox.config import add_flags, given, option, whole
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder
 from blackbox.objective import Signal, TableObjective
@@ -20,6 +19,7 @@ from blackbox.space import space_of_table
 from blackbox.summary import print_summary, regrets, summarize
 from nasbench import __version__
 from nasbench.benchmark import open_benchmark
+from nasbench.config import add_flags, given, option, whole
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError
 from nasbench.files import quoted, utc_now

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.config import option, whole
 from blackbox.search import Search
+from nasbench.config import option, whole
 
 
 @dataclass(frozen=True)

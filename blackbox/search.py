@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from blackbox.config import whole
 from blackbox.errors import ConfigError, ObjectiveError
 from blackbox.history import History
+from nasbench.config import whole
 
 _BLOCK = 128  # steps whose random numbers are drawn at once
 

@@ -7,6 +7,7 @@ from blackbox.errors import ConfigError, ObjectiveError
 from blackbox.history import History
 from blackbox.search import run
 from blackbox.space import NB201, CategoricalSpace
+from nasbench.errors import InvalidArgumentError
 
 
 def objective(codes):
@@ -106,13 +107,13 @@ class SearchContract:
 
     def test_trials_and_seed_are_whole_numbers(self):
         for trials in (0, -1, 1.5, "2", True, None):
-            with pytest.raises(ConfigError, match="a whole number of at least"):
+            with pytest.raises(InvalidArgumentError, match="a whole number of at least"):
                 self.make(trials=trials)
         for trials in ([], ()):
             with pytest.raises(ConfigError, match="trials is at least 1, got none"):
                 self.make(trials=trials)
         for seed in (-1, None, 1.5):
-            with pytest.raises(ConfigError, match="seed is a whole number of at least 0"):
+            with pytest.raises(InvalidArgumentError, match="seed is a whole number of at least 0"):
                 self.make(seed=seed)
         assert len(self.make(trials=np.int64(3), seed=np.int64(1)).trials) == 3
 

@@ -723,7 +723,7 @@ def test_settings():
         RunConfig(signal="@12")
     with pytest.raises(InvalidArgumentError, match="unknown space 'nb201'; the spaces are tss, sss"):
         RunConfig(space="nb201")
-    with pytest.raises(ConfigError, match="evals is a whole number"):
+    with pytest.raises(InvalidArgumentError, match="evals is a whole number"):
         RunConfig(evals=0)
     with pytest.raises(ConfigError, match="noise is mean or seed, got 'loud'"):
         RunConfig(noise="loud")

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from blackbox.errors import ConfigError
 from blackbox.objective import TableObjective
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
@@ -84,7 +83,7 @@ class TestRegularizedEvolution(EvolutionContract):
         ],
     )
     def test_settings_outside_their_range_are_errors(self, config, message):
-        with pytest.raises(ConfigError, match=message):
+        with pytest.raises(ValueError, match=message):
             EvolutionConfig(**config)
 
     def test_defaults_are_those_of_the_paper(self):

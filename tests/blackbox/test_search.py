@@ -6,6 +6,7 @@ from blackbox.objective import TableObjective
 from blackbox.rs import RandomSearch
 from blackbox.search import Draws, is_finished, run
 from blackbox.space import NB201
+from nasbench.errors import InvalidArgumentError
 
 
 def test_draws_depend_on_seed_trial_purpose_and_step_alone():
@@ -83,7 +84,7 @@ def test_run_without_an_end_is_an_error():
     with pytest.raises(ConfigError, match="by evals, by budget or by both"):
         run(RandomSearch(NB201), lambda codes: codes)
     for evals in (0, -5, 2.5, "3"):
-        with pytest.raises(ConfigError, match="evals is a whole number of at least 1"):
+        with pytest.raises(InvalidArgumentError, match="evals is a whole number of at least 1"):
             run(RandomSearch(NB201), lambda codes: codes, evals)
     for budget in (0, -1, float("nan"), float("inf")):
         with pytest.raises(ConfigError, match="budget is a positive number of seconds"):

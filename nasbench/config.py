@@ -3,8 +3,8 @@
 import argparse
 from dataclasses import field, fields
 
-from blackbox.errors import ConfigError
 from nasbench.cell import integer
+from nasbench.errors import InvalidArgumentError
 
 
 def option(default, help, type=None, choices=None, metavar=None):
@@ -18,20 +18,25 @@ def option(default, help, type=None, choices=None, metavar=None):
 
 
 def whole(name, value, least, most=None):
-    """The value as an int; ConfigError unless it is a whole number of any integer type within the bounds."""
+    """The value as an int; InvalidArgumentError unless it is a whole number within the bounds,
+    of any integer type."""
     number = integer(value)
     if number is None or number < least or (most is not None and number > most):
         bounds = f"of at least {least:,}" if most is None else f"in [{least:,}, {most:,}]"
-        raise ConfigError(f"{name} is a whole number {bounds}, got {value!r}")
+        raise InvalidArgumentError(f"{name} is a whole number {bounds}, got {value!r}")
     return number
 
 
 def add_flags(parser, config_class):
-    """Add a flag for each option; one that is not given is absent from the result."""
+    """Add a flag for each option, without a value for a truth; one not given is absent from the result."""
     for f in fields(config_class):
+        flag = f"--{f.name.replace('_', '-')}"
+        if f.metadata["type"] is bool:
+            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=f.metadata["help"])
+            continue
         default = "" if f.default is None else f" (default: {f.default})"
         parser.add_argument(
-            f"--{f.name.replace('_', '-')}",
+            flag,
             type=f.metadata["type"],
             choices=f.metadata["choices"],
             default=argparse.SUPPRESS,

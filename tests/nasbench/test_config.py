@@ -1,7 +1,7 @@
 import argparse
 from dataclasses import dataclass
 
-from blackbox.config import add_flags, given, option
+from nasbench.config import add_flags, given, option
 
 
 @dataclass(frozen=True)
@@ -9,6 +9,7 @@ class Config:
     size_limit: int = option(3, "how large")
     rate: float | None = option(None, "how fast", type=float)
     kind: str = option("a", "which", choices=("a", "b"))
+    loud: bool = option(False, "whether to shout")
     place: str | None = option(None, "where", type=str, metavar="X@Y")
 
 
@@ -16,11 +17,12 @@ def test_flags_are_the_options_and_only_those_given_come_back():
     parser = argparse.ArgumentParser()
     add_flags(parser, Config)
     assert given(parser.parse_args([]), Config) == {}
-    args = parser.parse_args(["--size-limit", "3", "--rate", "1e3", "--kind", "b"])
-    assert Config(**given(args, Config)) == Config(3, 1000.0, "b")
+    args = parser.parse_args(["--size-limit", "3", "--rate", "1e3", "--kind", "b", "--loud"])
+    assert Config(**given(args, Config)) == Config(3, 1000.0, "b", True)
     help_text = parser.format_help()
     assert "how large (default: 3)" in help_text
     assert "--rate RATE" in help_text
     assert "--kind {a,b}" in help_text
     assert "--place X@Y" in help_text
+    assert "--loud " in help_text
     assert "None" not in help_text

@@ -1,0 +1,125 @@
+"""Random crop, mirror image, normalization and Cutout of whole batches, on the device they live on."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+
+from data.errors import InvalidArgumentError
+from data.statistics import Statistics
+
+_TOP, _LEFT, _MIRROR, _ROW, _COLUMN = range(5)  # the columns of draws
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Turns uint8 images (B, H, W, 3) into float32 (B, 3, H, W) in channels_last memory, normalized.
+
+    >>> import torch
+    >>> from data.statistics import PUBLISHED
+    >>> augment = Augment(PUBLISHED["cifar10"], pad=4, mirror=True, cutout=16)
+    >>> images = torch.zeros(2, 32, 32, 3, dtype=torch.uint8)
+    >>> augment(images, augment.draw(2, 32, 32, torch.Generator().manual_seed(0))).shape
+    torch.Size([2, 3, 32, 32])
+
+    What is random is drawn first, by `draw`, always on the CPU, so that it is the same whatever the device.
+    Crop: `pad` black pixels are added on each side, which normalization then makes -mean/std, and the image
+    is cut to its size at a uniform place. Mirror: then, with probability 1/2, left and right are exchanged.
+    Cutout: a square of `cutout` pixels, centred on a uniform pixel and clipped at the borders, is zero after
+    normalization (DeVries & Taylor 2017, arXiv:1708.04552; an odd `cutout` is taken one smaller). All are as
+    DARTS does them (Liu et al. 2019, arXiv:1806.09055).
+    """
+
+    statistics: Statistics  # in pixel values 0..255
+    pad: int = 0  # pixels on each side before the crop; 0: no crop
+    mirror: bool = False
+    cutout: int = 0  # the side of the hole, pixels; 0: none
+
+    def __post_init__(self):
+        object.__setattr__(self, "statistics", Statistics(*self.statistics).checked())
+        for name in ("pad", "cutout"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 0:
+                raise InvalidArgumentError(f"{name} is a whole number of pixels, 0 for none, got {value!r}")
+
+    @classmethod
+    def training(cls, images, cutout=0):
+        """What training on a `data.images.Images` uses: crop, Cutout, and mirror where it keeps the class.
+
+        The padding is an eighth of the height: 4 for CIFAR's 32 pixels and 2 for ImageNet16's 16, as is
+        published (Dong & Yang 2020, arXiv:2001.00326), and 1 for 8.
+        """
+        return cls(images.statistics, images.pixels.shape[1] // 8, images.mirrors, cutout)
+
+    @classmethod
+    def evaluation(cls, images):
+        """Normalization alone."""
+        return cls(images.statistics)
+
+    @property
+    def random(self):
+        """Whether anything is drawn."""
+        return bool(self.pad or self.mirror or self.cutout)
+
+    def draw(self, count, height, width, generator):
+        """What is random for `count` images: int64 (count, 5) on the CPU, from a CPU torch.Generator.
+
+        Columns: row and column of the crop's corner in the padded image, whether it is mirrored, row and
+        column of the hole's centre. All are drawn, whichever are used.
+        """
+        ends = (2 * self.pad + 1, 2 * self.pad + 1, 2, height, width)
+        return torch.stack([torch.randint(end, (count,), generator=generator) for end in ends], dim=1)
+
+    def __call__(self, images, draws=None):
+        """The augmented batch; `draws` (B, 5), on the images' device, may be None where nothing is random."""
+        if self.random:
+            if draws is None or draws.shape != (len(images), 5):
+                got = None if draws is None else tuple(draws.shape)
+                raise InvalidArgumentError(
+                    f"{len(images)} images need draws of shape ({len(images)}, 5), got {got}; use draw()"
+                )
+            images = self._moved(images, draws) if self.pad or self.mirror else images
+        batch = self._normalized(images)
+        if self.cutout:
+            batch.masked_fill_(self._holes(batch, draws)[..., None], 0)
+        return batch.permute(0, 3, 1, 2)  # in memory as it was: channels last
+
+    def _moved(self, images, draws):
+        """The images cropped and mirrored, by one gather of pixels."""
+        count, height, width, channels = images.shape
+        rows = torch.arange(height, device=images.device) + draws[:, _TOP, None]  # (B, H)
+        columns = torch.arange(width, device=images.device).expand(count, width)
+        if self.mirror:
+            columns = torch.where(draws[:, _MIRROR, None] == 1, width - 1 - columns, columns)
+        columns = columns + draws[:, _LEFT, None]  # (B, W)
+        padded = torch.nn.functional.pad(images, (0, 0, *(self.pad,) * 4))
+        height, width = padded.shape[1:3]
+        rows = rows + height * torch.arange(count, device=images.device)[:, None]  # all images, stacked
+        places = rows[:, :, None] * width + columns[:, None, :]  # (B, H, W)
+        return padded.view(-1, channels)[places]
+
+    def _normalized(self, images):
+        """The images as float32, (value - mean) / std."""
+        count, height, width, channels = images.shape
+        mean, std = _row(self.statistics, width, images.device)
+        batch = images.reshape(count * height, width * channels).to(torch.float32)
+        return batch.sub_(mean).div_(std).view(count, height, width, channels)
+
+    def _holes(self, batch, draws):
+        """Where the holes are, bool (B, H, W)."""
+        _, height, width, _ = batch.shape
+
+        def within(length, centres):
+            distance = torch.arange(length, device=batch.device) - centres[:, None]
+            return (-(self.cutout // 2) <= distance) & (distance < self.cutout // 2)
+
+        return within(height, draws[:, _ROW])[:, :, None] & within(width, draws[:, _COLUMN])[:, None, :]
+
+
+@lru_cache(maxsize=16)
+def _row(statistics, width, device):
+    """Mean and standard deviation of the values of a row of pixels, float32 (2, 3 * width).
+
+    A row, as an inner loop over three values is slow; kept, as each copy to a GPU would wait for its work.
+    """
+    return torch.tensor(statistics, dtype=torch.float32, device=device).repeat(1, width)

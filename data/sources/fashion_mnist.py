@@ -1,0 +1,99 @@
+"""Fashion-MNIST: its four idx files, packed by gzip or not."""
+
+import gzip
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from data.errors import DamagedFileError, DownloadError, MissingFileError
+from data.sources.source import NETWORK_ERRORS, Part, Source, accessing, needing
+
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
+_AXES = {"images": 3, "labels": 1}
+
+
+class FashionMNIST(Source):
+    """The reader of Fashion-MNIST (Xiao et al. 2017, arXiv:1708.07747); the grey value is in all channels.
+
+    The files are looked for in `folder`, in its `FashionMNIST/raw`, where torchvision puts them, then in
+    `elsewhere`. No digest is compared, as they are packed anew by who passes them on; the sizes that the idx
+    headers state, and gzip's checksum, are.
+    """
+
+    def __init__(self, folder, download=False, elsewhere=(DEBIAN,)):
+        self._folder = folder
+        self._download = download
+        self._places = (folder, folder / "FashionMNIST" / "raw", *elsewhere)
+
+    def read(self, train):
+        with accessing(self._folder):
+            part = "train" if train else "t10k"
+            paths = [self._find(f"{part}-{kind}-idx{axes}-ubyte") for kind, axes in _AXES.items()]
+            if None in paths:
+                self._fetch(part)
+                paths = [self._find(f"{part}-{kind}-idx{axes}-ubyte") for kind, axes in _AXES.items()]
+            images, labels = (read_idx(path, axes) for path, axes in zip(paths, _AXES.values(), strict=True))
+        if len(images) != len(labels):
+            raise DamagedFileError(
+                f"{paths[0]} holds {len(images):,} images, but {paths[1]} {len(labels):,} labels"
+            )
+        return Part(np.repeat(images[..., None], 3, axis=-1), labels.astype(np.int64), CLASSES)
+
+    def _find(self, name):
+        for place in self._places:
+            for path in (place / f"{name}.gz", place / name):
+                if path.exists():
+                    return path
+        return None
+
+    def _fetch(self, part):
+        """Download all files by torchvision, if asked to; MissingFileError if not."""
+        if not self._download:
+            raise MissingFileError(
+                f"{part}-images-idx3-ubyte.gz and {part}-labels-idx1-ubyte.gz are not both in any of "
+                f"{', '.join(map(str, self._places))}; put them there (from "
+                "https://github.com/zalandoresearch/fashion-mnist), install Debian's package "
+                "dataset-fashion-mnist, or --download"
+            )
+        with needing("torchvision"):
+            from torchvision import datasets
+        try:
+            datasets.FashionMNIST(self._folder, download=True)
+        except (*NETWORK_ERRORS, RuntimeError) as error:
+            reason = " ".join(str(error).split())  # torchvision's is of several lines
+            raise DownloadError(f"cannot download Fashion-MNIST: {reason}") from error
+
+
+def read_idx(path, axes):
+    """The bytes of an idx file, uint8 of `axes` axes; DamagedFileError if it does not hold what it says.
+
+    Format: two zero bytes, 8 for unsigned bytes, the number of axes, the length of each as a big-endian
+    32-bit number, then the values (http://yann.lecun.com/exdb/mnist/).
+    """
+    data = path.read_bytes()
+    if path.suffix == ".gz":
+        try:
+            data = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DamagedFileError(f"{path} is cut short or damaged: {error}") from error
+    start = 4 + 4 * axes
+    if len(data) < start or data[:4] != bytes((0, 0, 8, axes)):
+        raise DamagedFileError(f"{path} is no idx file of bytes with {axes} axes: it begins {data[:4].hex()}")
+    shape = np.frombuffer(data[4:start], ">u4").tolist()
+    values = np.frombuffer(data, np.uint8, offset=start)
+    if len(values) != np.prod(shape, dtype=object):
+        raise DamagedFileError(f"{path} says {shape} bytes, but {len(values):,} follow; it is cut or damaged")
+    return values.reshape(shape)

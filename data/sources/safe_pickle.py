@@ -1,0 +1,101 @@
+"""Pickled arrays read without running the pickle: stand-ins of our own for the few globals they need."""
+
+import io
+import pickle
+
+import numpy as np
+
+from data.errors import DamagedFileError, UnsafePickleError
+
+
+class _DType:
+    """What stands for numpy.dtype: a plain number's type and byte order."""
+
+    _CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"})
+
+    def __init__(self, code, align=False, copy=False):
+        if code not in self._CODES:
+            raise ValueError(f"the dtype {code!r} is not that of a plain number")
+        self._code = code
+        self._order = "="
+
+    def __setstate__(self, state):
+        if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "=", "|"):
+            raise ValueError(f"the state {state!r} is not that of a plain number's dtype")
+        self._order = state[1]
+
+    def read(self, data, shape, order):
+        """The array in `data`, which is bytes, or text where Python 2 wrote it."""
+        data = data.encode("latin-1") if isinstance(data, str) else data
+        return np.frombuffer(data, np.dtype(self._order + self._code)).reshape(shape, order=order)
+
+
+class _Array:
+    """What stands for numpy.ndarray: `value` is the array once its state has come."""
+
+    value = None
+
+    def __init__(self, *_):
+        pass
+
+    def __setstate__(self, state):
+        _, shape, dtype, fortran, data = state
+        self.value = dtype.read(data, shape, "F" if fortran else "C")
+
+
+def _from_buffer(data, dtype, shape, order):
+    """What stands for numpy's _frombuffer, by which protocol 5 writes arrays."""
+    array = _Array()
+    array.value = dtype.read(data, shape, order)
+    return array
+
+
+def _scalar(dtype, data):
+    """What stands for numpy's scalar: a plain Python number."""
+    return dtype.read(data, (), "C").item()
+
+
+def _encode(text, encoding):
+    """What stands for _codecs.encode, by which old protocols write bytes."""
+    if encoding != "latin1":
+        raise ValueError(f"bytes written as {encoding!r}")
+    return text.encode("latin-1")
+
+
+_ALLOWED = {("numpy", "ndarray"): _Array, ("numpy", "dtype"): _DType, ("_codecs", "encode"): _encode}
+for _core in ("numpy.core", "numpy._core"):  # its name before and since numpy 2
+    _ALLOWED[f"{_core}.multiarray", "_reconstruct"] = _Array
+    _ALLOWED[f"{_core}.multiarray", "scalar"] = _scalar
+    _ALLOWED[f"{_core}.numeric", "_frombuffer"] = _from_buffer
+
+
+def read(path):
+    """The dictionary pickled in a file, its arrays as numpy arrays that cannot be written to.
+
+    Raises UnsafePickleError with the name of any global that arrays do not need, and DamagedFileError where
+    the pickle is cut short or damaged, or holds no dictionary.
+    """
+    data = path.read_bytes()
+    try:
+        entry = _Unpickler(data, path).load()
+    except UnsafePickleError:
+        raise
+    except Exception as error:  # a damaged pickle can raise nearly anything
+        raise DamagedFileError(f"{path} is cut short or damaged ({type(error).__name__}: {error})") from error
+    if not isinstance(entry, dict):
+        raise DamagedFileError(f"{path} holds a {type(entry).__name__}, not the dictionary of a batch")
+    return {key: item.value if isinstance(item, _Array) else item for key, item in entry.items()}
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, data, path):
+        super().__init__(io.BytesIO(data), encoding="latin1")
+        self._path = path
+
+    def find_class(self, module, name):
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise UnsafePickleError(
+                f"{self._path} asks for the global {module}.{name}; refused, as it could run code"
+            ) from None

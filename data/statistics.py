@@ -1,0 +1,51 @@
+"""Mean and standard deviation of the channels of images: the published ones, and how to measure others."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from data.errors import InvalidArgumentError
+
+
+class Statistics(NamedTuple):
+    """Mean and standard deviation of red, green and blue, in pixel values 0..255."""
+
+    mean: tuple
+    std: tuple
+
+    def checked(self):
+        """The same as tuples of floats; InvalidArgumentError if pixels cannot be normalized by them."""
+        mean, std = (tuple(map(float, values)) for values in self)
+        within = all(0 <= value <= 255 for value in mean) and all(0 < value <= 255 for value in std)
+        if len(mean) != 3 or len(std) != 3 or not within:
+            raise InvalidArgumentError(
+                "statistics are three means in [0, 255] and three standard deviations in (0, 255], one a "
+                f"channel, got mean {mean} and std {std}"
+            )
+        return Statistics(mean, std)
+
+
+PUBLISHED = {
+    # as NAS-Bench-201 normalizes them (Dong & Yang 2020, arXiv:2001.00326)
+    "cifar10": Statistics((125.3, 123.0, 113.9), (63.0, 62.1, 66.7)),
+    "cifar100": Statistics((129.3, 124.1, 112.4), (68.2, 65.4, 70.4)),
+    "imagenet16-120": Statistics((122.68, 116.66, 104.01), (63.22, 61.26, 65.09)),
+    # of its 60,000 training images (Xiao et al. 2017, arXiv:1708.07747), 0.2860 and 0.3530 of 255
+    "fashion-mnist": Statistics((72.94,) * 3, (90.02,) * 3),
+}
+
+
+def measure(pixels):
+    """The statistics of images, uint8 (N, H, W, 3); exact, whatever their number.
+
+    A channel of one value has no deviation to divide by, and is given 1.
+    """
+    counts = np.zeros((3, 256), np.int64)
+    for start in range(0, len(pixels), 1024):  # no copy of them all
+        for channel in range(3):
+            counts[channel] += np.bincount(pixels[start : start + 1024, ..., channel].ravel(), minlength=256)
+    values = np.arange(256)
+    mean = counts @ values / counts.sum(axis=1)
+    variance = (counts * (values - mean[:, None]) ** 2).sum(axis=1) / counts.sum(axis=1)
+    std = np.sqrt(np.where(variance > 0, variance, 1))
+    return Statistics(tuple(mean.tolist()), tuple(std.tolist()))

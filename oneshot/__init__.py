@@ -1,0 +1,1 @@
+"""Supernets that search by gradient: a graph language for spaces, its compiler, DARTS, GDAS and more."""

@@ -1,0 +1,62 @@
+"""Expressions: what a graph computes, as kernels applied to further expressions, each kept once."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Input:
+    """A tensor that the plan is given."""
+
+    number: int
+
+    def __str__(self):
+        return "input"
+
+
+class Expr:
+    """A kernel applied to expressions. Two are the same object where kernel and arguments are equal."""
+
+    __slots__ = ("kernel", "args", "origins")
+
+    def __init__(self, kernel, args, origin):
+        self.kernel = kernel
+        self.args = args
+        self.origins = [origin] if origin else []  # where in the graph it is from, for messages
+
+    def __repr__(self):
+        return f"{self.kernel}({', '.join(str(arg.kernel) for arg in self.args)})"
+
+
+class Expressions:
+    """Makes expressions, and gives the one there is when asked for an equal one.
+
+    A kernel is hashable and equal to another where both do the same: modules with weights or a state by
+    identity.
+    """
+
+    def __init__(self):
+        self._made = {}
+
+    def make(self, kernel, args=(), origin=None):
+        args = tuple(args)
+        key = (kernel, *map(id, args))
+        expr = self._made.get(key)
+        if expr is None:
+            expr = self._made[key] = Expr(kernel, args, origin)
+        elif origin and origin not in expr.origins:
+            expr.origins.append(origin)
+        return expr
+
+
+def in_order(root):
+    """The expressions that `root` depends on and itself, arguments first."""
+    order, seen, waiting = [], set(), [(root, False)]
+    while waiting:
+        expr, ready = waiting.pop()
+        if ready:
+            order.append(expr)
+        elif id(expr) not in seen:
+            seen.add(id(expr))
+            waiting.append((expr, True))
+            waiting.extend((arg, False) for arg in reversed(expr.args))
+    return order

@@ -1,0 +1,68 @@
+"""Plans: a graph's expressions as steps in order, each tensor let go after its last use."""
+
+import torch
+
+from oneshot.compile.expr import Input, in_order
+from oneshot.compile.fuse import fuse
+from oneshot.errors import GraphError
+
+
+class Plan:
+    """The steps that compute a graph's output; call it with the graph's inputs and its mixed edges' weights.
+
+    `print(plan)` shows a line a step: the tensor that it makes, of which others, and where in the graph it is
+    from.
+    """
+
+    def __init__(self, lowering, root):
+        root = fuse(root, lowering)
+        order = [expr for expr in in_order(root) if not isinstance(expr.kernel, Input)]
+        self._inputs = len(lowering.inputs)
+        place = {id(expr): number for number, expr in enumerate(lowering.inputs)}
+        for expr in order:
+            place[id(expr)] = len(place)
+        self._places = len(place)
+        self._output = place[id(root)]
+        last = {}
+        for number, expr in enumerate(order):
+            for arg in expr.args:
+                last[place[id(arg)]] = number
+        let_go = [[] for _ in order]
+        for slot, number in last.items():
+            if slot != self._output:
+                let_go[number].append(slot)
+        self._steps = [
+            (expr.kernel, tuple(place[id(arg)] for arg in expr.args), place[id(expr)], tuple(let_go[number]))
+            for number, expr in enumerate(order)
+        ]
+        self._origins = ["; ".join(expr.origins) for expr in order]
+
+    def __len__(self):
+        return len(self._steps)
+
+    def __call__(self, *tensors):
+        """The output; tensors of images are taken with channels last, whatever their layout."""
+        values = [None] * self._places
+        for number, tensor in enumerate(tensors):
+            if tensor.dim() == 4:
+                tensor = tensor.contiguous(memory_format=torch.channels_last)
+            values[number] = tensor
+        done = 0
+        try:
+            for kernel, args, slot, let_go in self._steps:
+                values[slot] = kernel(*[values[arg] for arg in args])
+                for each in let_go:
+                    values[each] = None
+                done += 1
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            raise GraphError(f"{self._origins[done]}: {self._steps[done][0]}: {error}") from error
+        return values[self._output]
+
+    def __str__(self):
+        lines = []
+        for (kernel, args, slot, _), origin in zip(self._steps, self._origins, strict=True):
+            step = f"%{slot} = {kernel} of {', '.join(f'%{arg}' for arg in args)}"
+            lines.append(f"{step:<60} {origin}".rstrip())
+        return "\n".join([*lines, f"output %{self._output}"])

@@ -1,0 +1,123 @@
+"""What an edge of a graph holds: its operation and further data, its own or shared by all its copies."""
+
+from collections.abc import MutableMapping
+
+from oneshot.errors import GraphError
+from oneshot.ops import Identity
+
+
+class EdgeData(MutableMapping):
+    """The data of an edge: read as attributes, written with `set`.
+
+    >>> edge = EdgeData()
+    >>> edge.set("channels", 16)
+    >>> edge.set("alpha", [0.0, 0.0], shared=True)  # of every copy of this edge
+    >>> edge.channels, edge.has("alpha"), edge.op
+    (16, True, Identity())
+
+    An edge without an operation passes its tensor on.
+    """
+
+    __slots__ = ("_private", "_shared", "_final", "_deleted")
+
+    def __init__(self):
+        self.__setstate__(({}, {}, False, False))
+
+    # Reading
+
+    def __getattr__(self, key):
+        if not key.startswith("_"):
+            for store in (self._private, self._shared):
+                if key in store:
+                    return store[key]
+            if key == "op":
+                return Identity()
+        raise AttributeError(f"the edge has no {key!r}; it has {', '.join(self) or 'nothing'}")
+
+    def __getitem__(self, key):
+        return (self._private if key in self._private else self._shared)[key]
+
+    def __iter__(self):
+        yield from self._private
+        yield from (key for key in self._shared if key not in self._private)
+
+    def __len__(self):
+        return sum(1 for _ in self)
+
+    def has(self, key):
+        """Whether a value has been set."""
+        return key in self._private or key in self._shared
+
+    def __contains__(self, key):
+        return self.has(key)
+
+    def owner(self, key):
+        """A number that is the same for all edges that have this very value of `key` in common."""
+        return id(self._shared if key in self._shared and key not in self._private else self._private)
+
+    @property
+    def is_final(self):
+        return self._final
+
+    @property
+    def is_deleted(self):
+        return self._deleted
+
+    # Writing
+
+    def set(self, key, value, shared=False):
+        """Set a value: of this edge alone, or with `shared` of all copies of the edge."""
+        if (
+            not isinstance(key, str)
+            or not key.isidentifier()
+            or key.startswith("_")
+            or hasattr(type(self), key)
+        ):
+            raise GraphError(f"the name of an edge's value is an identifier that is not taken, got {key!r}")
+        store, other = (self._shared, self._private) if shared else (self._private, self._shared)
+        if key in other:
+            kinds = ("the edge's own", "shared") if shared else ("shared", "the edge's own")
+            raise GraphError(f"{key!r} is {kinds[0]} already and cannot be {kinds[1]} too; delete it first")
+        store[key] = value
+
+    def __setitem__(self, key, value):
+        self.set(key, value)
+
+    def __delitem__(self, key):
+        del (self._private if key in self._private else self._shared)[key]
+
+    def __setattr__(self, key, value):
+        raise GraphError(f"an edge's data are written by edge.set({key!r}, value, shared=...)")
+
+    def finalize(self):
+        """Keep the edge as it is: `update_edges` passes it by from now on."""
+        object.__setattr__(self, "_final", True)
+        return self
+
+    def delete(self):
+        """Take the edge out of its graph's meaning: nothing flows along it, nothing updates it."""
+        object.__setattr__(self, "_deleted", True)
+        return self
+
+    # Being copied: the copy's shared store is what deepcopy or pickle make of this one
+
+    def __reduce__(self):
+        return EdgeData, (), (self._private, self._shared, self._final, self._deleted)
+
+    def __setstate__(self, state):
+        for name, value in zip(self.__slots__, state, strict=True):
+            object.__setattr__(self, name, value)
+
+    @property
+    def shared_store(self):
+        """The dictionary that all copies of this edge have in common; graphs keep it when they are copied."""
+        return self._shared
+
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
+
+    def __repr__(self):
+        state = "".join(
+            f", {word}" for word, on in (("final", self._final), ("deleted", self._deleted)) if on
+        )
+        return f"EdgeData({self._private}, shared={self._shared}{state})"

@@ -1,0 +1,91 @@
+"""Mixed operations: an edge's candidates, weighted. What a method adds is where the weights come from."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from oneshot.errors import GraphError
+
+
+class Mixing(NamedTuple):
+    """How an edge, with all its copies, mixes its K candidates in one forward pass."""
+
+    weights: torch.Tensor | None  # (K,); None: the drawn candidate as it is
+    drawn: int | None  # the only candidate with a weight that is not zero, if it is known that there is one
+
+
+class Mixture(nn.Module, ABC):
+    """An edge's K candidates under weights that a subclass takes from the edge.
+
+    The graph asks for `weights(edge)` once a forward pass for all edges that have the value `key` in common,
+    and computes nothing of candidates that were not drawn. An edge whose data have a `choice`, a number in
+    [0, K), runs that candidate alone, as it is.
+    """
+
+    key = "alpha"  # the value of the edge that the weights are of
+    one_hot = False  # whether one weight is 1 and all others are 0
+
+    def __init__(self, primitives):
+        super().__init__()
+        primitives = list(primitives)
+        if not primitives:
+            raise GraphError("a mixed operation has at least one candidate, got none")
+        self.primitives = nn.ModuleList(primitives)
+
+    @abstractmethod
+    def weights(self, edge):
+        """The candidates' weights, shape (K,), differentiable in what the edge holds."""
+
+    def get_embedded_ops(self):
+        """The candidates, a list."""
+        return list(self.primitives)
+
+    def mix(self, x, mixing):
+        """The weighted sum of what the candidates make of x; those that were not drawn are not computed."""
+        if mixing.drawn is not None:
+            out = self.primitives[mixing.drawn](x)
+            return out if mixing.weights is None else out * mixing.weights[mixing.drawn]
+        out = [weight * op(x) for weight, op in zip(mixing.weights, self.primitives, strict=True)]
+        return sum(out[1:], out[0])
+
+    def forward(self, x):
+        raise GraphError(
+            "a mixed operation gets its weights from an edge: place it in a graph and parse() that"
+        )
+
+
+class MixedOp(Mixture):
+    """Candidates weighted by the softmax of the edge's `alpha` (DARTS, Liu et al. 2019, arXiv:1806.09055)."""
+
+    def weights(self, edge):
+        return torch.softmax(edge.alpha, dim=-1)
+
+
+def mixings(edges):
+    """{key: Mixing} of mixed edges, {key: (mixture, edge, where)}; one transfer from the device at most."""
+    weights, drawn = {}, {}
+    for key, (mixture, edge, where) in edges.items():
+        count = len(mixture.primitives)
+        if edge.has("choice"):
+            drawn[key] = _choice(edge.choice, count, where)
+            continue
+        if not edge.has(mixture.key):
+            raise GraphError(f"{where} has no {mixture.key!r}, which its {type(mixture).__name__} mixes by")
+        weights[key] = mixture.weights(edge)
+        if weights[key].shape != (count,):
+            raise GraphError(
+                f"{where} has {count} candidates, but weights of shape {tuple(weights[key].shape)}"
+            )
+    hard = [key for key in weights if edges[key][0].one_hot]
+    if hard:
+        tops = torch.stack([weights[key].detach().argmax() for key in hard]).tolist()
+        drawn |= zip(hard, tops, strict=True)
+    return {key: Mixing(weights.get(key), drawn.get(key)) for key in edges}
+
+
+def _choice(choice, count, where):
+    if isinstance(choice, bool) or not isinstance(choice, int) or not 0 <= choice < count:
+        raise GraphError(f"{where}: a choice is a number in [0, {count - 1}], got {choice!r}")
+    return choice

@@ -1,0 +1,230 @@
+"""What all methods share: the supernet, two optimizers, gradients of just what is updated, the end."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
+
+from nasbench.config import option, whole
+from oneshot.errors import ConfigError
+from oneshot.mixed import Mixture
+from oneshot.ops import Zero
+
+
+@dataclass(frozen=True)
+class SearchConfig:
+    """What a search by gradient is told; by Ruchte et al. 2020, NASLib, appendix A.1, unless said otherwise."""
+
+    epochs: int = option(50, "passes over the training half")
+    batch: int = option(64, "images a step, from each half")
+    learning_rate: float = option(0.025, "of the weights, at first")
+    learning_rate_min: float = option(0.001, "of the weights, at the end of its cosine")
+    momentum: float = option(0.9, "of the weights' SGD")
+    weight_decay: float = option(3e-4, "of the weights")
+    grad_clip: float = option(
+        5.0, "norm that gradients are clipped to (Liu et al. 2019, the method's own code)"
+    )
+    exclude_none: bool = option(False, "never choose `none` in the end, as DARTS does in its own space")
+
+    def __post_init__(self):
+        whole("epochs", self.epochs, 1)
+        whole("batch", self.batch, 2)
+        for name in ("learning_rate", "grad_clip"):
+            at_least(name, getattr(self, name), 0, excluded=True)
+        for name in ("learning_rate_min", "momentum", "weight_decay"):
+            at_least(name, getattr(self, name), 0)
+        if self.learning_rate_min > self.learning_rate:
+            raise ConfigError(
+                f"learning_rate falls from {self.learning_rate} to its minimum, got {self.learning_rate_min}"
+            )
+
+
+@dataclass(frozen=True)
+class AlphaConfig(SearchConfig):
+    """What a method with architecture parameters is told beside that."""
+
+    arch_learning_rate: float = option(3e-4, "of the alphas' Adam")
+    arch_weight_decay: float = option(1e-3, "of the alphas")
+
+    def __post_init__(self):
+        super().__post_init__()
+        at_least("arch_learning_rate", self.arch_learning_rate, 0, excluded=True)
+        at_least("arch_weight_decay", self.arch_weight_decay, 0)
+
+
+def at_least(name, value, least, excluded=False):
+    """ConfigError unless a number is finite and at least, or with `excluded` above, a bound."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
+        bad = True
+    else:
+        bad = excluded and value == least
+    if bad:
+        raise ConfigError(
+            f"{name} is a number {'above' if excluded else 'of at least'} {least}, got {value!r}"
+        )
+
+
+class Step(NamedTuple):
+    """What a step gave, before its updates."""
+
+    logits_train: torch.Tensor  # (N, classes)
+    logits_val: torch.Tensor | None  # (N, classes); None for a method that looks at no validation images
+    train_loss: torch.Tensor
+    val_loss: torch.Tensor | None
+
+
+class MetaOptimizer(ABC):
+    """A method that searches a space: `adapt_search_space`, then `step` after `step`, then the architecture.
+
+    A method says how an edge's candidates are mixed (`mixed`), which data it keeps on an edge (`add_alphas`),
+    and what a step does. Its graph is a clone: the space stays as it is.
+    """
+
+    name = None  # for people
+    config_class = SearchConfig
+
+    def __init__(self, config=None, amp=False):
+        """`amp`: bfloat16 autocast, weights and alphas staying float32."""
+        self.config = self.config_class() if config is None else config
+        self.amp = amp
+        self.loss = nn.CrossEntropyLoss()
+        self.architectural_weights = nn.ParameterList()
+        self.graph = self.scope = self.op_optimizer = self.arch_optimizer = self.schedule = None
+
+    # What a method fills in
+
+    @abstractmethod
+    def mixed(self, primitives):
+        """The Mixture of an edge's candidates."""
+
+    def add_alphas(self, edge):
+        """Set the data that an edge and its copies are mixed by, shared; called once for all copies."""
+        edge.set(
+            "alpha", nn.Parameter(1e-3 * torch.randn(len(edge.op))), shared=True
+        )  # the methods' own code
+
+    @abstractmethod
+    def step(self, data_train, data_val):
+        """Update all parameters by a batch (images, labels) of each half; returns a Step."""
+
+    def new_epoch(self, epoch):  # noqa: B027
+        """What changes with the epochs, which count from 0; called before each."""
+
+    def conclude(self, batches):  # noqa: B027
+        """What a method decides only at its end, by validation batches (images, labels)."""
+
+    def strengths(self, edge):
+        """How much the method would have each of an edge's K candidates, (K,); the strongest is chosen."""
+        return edge.alpha.detach()
+
+    # What methods share
+
+    def adapt_search_space(self, space, scope=None, device="cpu"):
+        """Make the supernet of a space; `scope`: what is searched, by default what the space says."""
+        graph = space.clone()
+        self.scope = scope or graph.OPTIMIZER_SCOPE
+        graph.update_edges(self.add_alphas, self.scope, private_edge_data=False)
+        graph.update_edges(
+            lambda edge: edge.set("op", self.mixed(edge.op)), self.scope, private_edge_data=True
+        )
+        self.graph = graph.parse().to(device).train()
+        self.architectural_weights = nn.ParameterList(graph.get_all_edge_data("alpha", self.scope))
+        config = self.config
+        self.op_optimizer = torch.optim.SGD(
+            graph.parameters(), config.learning_rate, config.momentum, weight_decay=config.weight_decay
+        )
+        if len(self.architectural_weights):
+            self.arch_optimizer = torch.optim.Adam(
+                self.architectural_weights.parameters(),
+                config.arch_learning_rate,
+                betas=(0.5, 0.999),  # Liu et al. 2019, section 3.1
+                weight_decay=config.arch_weight_decay,
+            )
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.op_optimizer, config.epochs, config.learning_rate_min
+        )
+
+    def logits(self, images):
+        """What the supernet says of images, (N, classes) in float32, or float64 if it is that."""
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.amp):
+            logits = self.graph(images)
+        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def update(self, optimizer, parameters, data, penalty=None):
+        """One step of an optimizer down the loss on data; returns (logits, loss), detached.
+
+        Gradients are computed for these parameters alone. `penalty`: a function that gives a further loss.
+        Weights that had no part in the loss stay as they are; alphas that had none have a gradient of 0, as
+        the plan leaves drawn zeros out.
+        """
+        images, labels = data
+        logits = self.logits(images)
+        loss = self.loss(logits, labels)
+        objective = loss if penalty is None else loss + penalty()
+        gradients = torch.autograd.grad(
+            objective, parameters, allow_unused=True, materialize_grads=optimizer is self.arch_optimizer
+        )
+        self.descend(optimizer, parameters, gradients)
+        return logits.detach(), loss.detach()
+
+    def descend(self, optimizer, parameters, gradients):
+        """One step of an optimizer by gradients, clipped; a parameter without one, None, stays as it is."""
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        clip_grad_norm_(parameters, self.config.grad_clip)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    @property
+    def weights(self):
+        """The supernet's weights, a list of parameters; the alphas are not among them."""
+        return list(self.graph.parameters())
+
+    @property
+    def alphas(self):
+        """The alphas, a list of parameters."""
+        return list(self.architectural_weights.parameters())
+
+    def choice(self, edge):
+        """The candidate that a mixed edge would become now, a number."""
+        strengths = self.strengths(edge).float().cpu()
+        if self.config.exclude_none:
+            allowed = [not isinstance(op, Zero) for op in edge.op.get_embedded_ops()]
+            strengths = strengths.masked_fill(~torch.tensor(allowed), -torch.inf)
+        return int(strengths.argmax())
+
+    def get_final_architecture(self):
+        """The space with one operation at each searched edge, parsed; weights are copies."""
+        graph = self.graph.clone().unparse()
+        graph.prepare_discretization()
+
+        def discretize(edge):
+            if isinstance(edge.op, Mixture):
+                edge.set("op", edge.op.get_embedded_ops()[self.choice(edge)])
+
+        graph.update_edges(discretize, self.scope, private_edge_data=True)
+        graph.prepare_evaluation()
+        return graph.parse()
+
+    def state_dict(self):
+        """All that a search needs to go on: weights, alphas, both optimizers, the schedule."""
+        return {
+            "weights": self.graph.state_dict(),
+            "alphas": [alpha.detach() for alpha in self.alphas],
+            "op_optimizer": self.op_optimizer.state_dict(),
+            "arch_optimizer": self.arch_optimizer and self.arch_optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+
+    def load_state_dict(self, state):
+        self.graph.load_state_dict(state["weights"])
+        with torch.no_grad():
+            for alpha, value in zip(self.alphas, state["alphas"], strict=True):
+                alpha.copy_(value)
+        self.op_optimizer.load_state_dict(state["op_optimizer"])
+        if self.arch_optimizer is not None:
+            self.arch_optimizer.load_state_dict(state["arch_optimizer"])
+        self.schedule.load_state_dict(state["schedule"])

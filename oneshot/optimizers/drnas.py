@@ -1,0 +1,67 @@
+"""DrNAS: candidates' weights drawn from a Dirichlet distribution (Chen et al. 2021, arXiv:2006.10355)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.distributions import Dirichlet, kl_divergence
+
+from nasbench.config import option
+from oneshot.mixed import Mixture
+from oneshot.optimizers.base import AlphaConfig, MetaOptimizer, Step, at_least
+
+
+@dataclass(frozen=True)
+class DrNASConfig(AlphaConfig):
+    """DrNAS (Chen et al. 2021, arXiv:2006.10355), as its authors' code searches NAS-Bench-201 in one stage.
+
+    Their best figures came from two stages with partial channels and pruned candidates, which are not here.
+    """
+
+    epochs: int = option(100, "passes over the training half")
+    arch_weight_decay: float = option(
+        0.0, "of the alphas; their code's other penalty: 1e-3 here, with a divergence weight of 0"
+    )
+    divergence: float = option(
+        1e-3, "weight of the divergence of the Dirichlet distributions from uniform ones"
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        at_least("divergence", self.divergence, 0)
+
+
+def concentration(alpha):
+    """The parameters of the Dirichlet distribution, elu(alpha) + 1, without its loss of digits near 0."""
+    return torch.where(alpha > 0, alpha + 1, alpha.clamp(max=0).exp())
+
+
+class DirichletMixedOp(Mixture):
+    """Candidates under weights drawn for each forward pass, with the gradient of the draw (section 3.1)."""
+
+    def weights(self, edge):
+        return Dirichlet(concentration(edge.alpha), validate_args=False).rsample()
+
+
+class DrNAS(MetaOptimizer):
+    """DARTS' two steps under drawn weights; the alphas also stay near those of the uniform distribution."""
+
+    name = "DrNAS"
+    config_class = DrNASConfig
+
+    def mixed(self, primitives):
+        return DirichletMixedOp(primitives)
+
+    def penalty(self):
+        """The weighted sum of the divergences of the alphas' distributions from uniform ones."""
+        total = 0.0
+        for alpha in self.alphas:
+            drawn_from = Dirichlet(concentration(alpha), validate_args=False)
+            uniform = Dirichlet(torch.ones_like(alpha), validate_args=False)
+            total = total + kl_divergence(drawn_from, uniform)
+        return self.config.divergence * total
+
+    def step(self, data_train, data_val):
+        penalty = self.penalty if self.config.divergence else None
+        logits_val, val_loss = self.update(self.arch_optimizer, self.alphas, data_val, penalty)
+        logits_train, train_loss = self.update(self.op_optimizer, self.weights, data_train)
+        return Step(logits_train, logits_val, train_loss, val_loss)

@@ -1,0 +1,166 @@
+"""What a search found: the cell's place in the benchmark, a summary, and the report for people."""
+
+import math
+from contextlib import suppress
+
+from nasbench.benchmark import NB201
+from nasbench.console import print_table
+from nasbench.errors import NotRecordedError
+from nasbench.metrics import METRICS
+
+_METRIC = "val_accuracy"
+_BENCHMARKS = (
+    "cifar10",
+    "cifar100",
+    "imagenet16-120",
+)  # the data sets that cells are scored on; others: the first
+_IDLE = (
+    "none",
+    "skip_connect",
+)  # operations without weights, which first-order methods are known to collapse to
+_WIDTH = 14  # of a data set's column
+
+
+class Scorer:
+    """What the benchmark says of cells; `store`: the path of its table, or None for the default one.
+
+    >>> Scorer("digits").row(6111)["rank"]
+    1
+    """
+
+    def __init__(self, dataset, store=None):
+        self.bench = NB201(store)
+        self.dataset = dataset if dataset in _BENCHMARKS else _BENCHMARKS[0]
+        self.optimum = None
+        with suppress(NotRecordedError):
+            self.optimum = self.bench.best(self.dataset, _METRIC)
+
+    @property
+    def table(self):
+        """What tells the table from others, a dict."""
+        attributes = self.bench.store.attributes
+        return {name: attributes[name] for name in ("source", "source_version", "checksum")}
+
+    def row(self, cell):
+        """A cell's columns of a log; None where the table has nothing for it."""
+        found = dict.fromkeys(("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret"))
+        with suppress(NotRecordedError):
+            found["benchmark_val_accuracy"] = self.bench.query(cell, self.dataset, _METRIC)
+            found["rank"] = self.bench.rank(cell, self.dataset, _METRIC)
+            found["regret"] = self.bench.regret(cell, self.dataset, _METRIC)
+        with suppress(NotRecordedError):
+            found["benchmark_test_accuracy"] = self.bench.query(cell, self.dataset, "test_accuracy")
+        return {"arch": str(self.bench.cell(cell)), "index": self.bench.index(cell), **found}
+
+    def summary(self, cell):
+        """All that the table has for a cell, a dict for JSON."""
+        optimum = self.optimum and {
+            "arch": str(self.optimum.cell),
+            "index": self.optimum.index,
+            "value": self.optimum.value,
+        }
+        return {
+            "dataset": self.dataset,
+            "metric": _METRIC,
+            **self.row(cell),
+            "optimum": optimum,
+            "entry": self.bench.entry(cell),
+        }
+
+
+def warning_of(cell):
+    """A line about a cell that mostly passes on or drops what comes, as searches collapse to; None for others.
+
+    The rule: at least half of the edges are skip_connect or none. (Zela et al. 2020, arXiv:1909.09656, show that
+    first-order DARTS ends so.)
+    """
+    idle = sum(op in _IDLE for op in cell.ops)
+    if 2 * idle < len(cell.ops):
+        return None
+    return (
+        f"{idle} of the cell's {len(cell.ops)} edges are skip_connect or none (at least half): the search may have"
+        " collapsed, as first-order DARTS is known to"
+    )
+
+
+def _known(measured):
+    return (
+        None if measured is None else {k: None if math.isnan(v) else v for k, v in measured._asdict().items()}
+    )
+
+
+def summarize(name, settings, config, training, cell, scorer, complete, mixed=None, alone=None):
+    """The findings of a search, a dict of plain values that depend on nothing but its settings.
+
+    `mixed`, `alone`: what the supernet made of the validation half with mixed weights, and along the cell's path
+    alone, each a Measured or None.
+    """
+    return {
+        "method": name,
+        "settings": settings,
+        "config": config,
+        "complete": complete,
+        "epochs": training.epoch,
+        "steps": training.epoch * training.steps_an_epoch + training.batch,
+        "supernet": {"mixed": _known(mixed), "path": _known(alone)},
+        "benchmark": scorer.summary(cell),
+        "warning": warning_of(cell),
+    }
+
+
+def print_summary(summary, images, seconds):
+    """The findings as text; `images`: numbers of each half; `seconds`: that the epochs took."""
+    settings, benchmark = summary["settings"], summary["benchmark"]
+    done, whole = summary["epochs"], summary["config"]["epochs"]
+    epochs = f"{whole:,} epochs" if done == whole else f"{done:,} of {whole:,} epochs"
+    print(
+        f"{summary['method']} on {settings['dataset']}, {settings['space']} with {settings['channels']} channels and"
+        f" {settings['cells']} cell{'s' * (settings['cells'] != 1)} a stage"
+    )
+    print(
+        f"{epochs}, {summary['steps']:,} steps, {images[0]:,} training and {images[1]:,} validation images;"
+        f" seed {settings['seed']}; {_time(seconds)}\n"
+    )
+    unit = METRICS[_METRIC].unit
+    rows = [("cell", benchmark["arch"]), ("index", benchmark["index"])]
+    for key, text in (("mixed", "supernet"), ("path", "its path alone")):
+        found = summary["supernet"][key]
+        if found is not None:
+            rows.append(
+                (text, f"{found['accuracy']:.2f} % of the validation images right, loss {found['loss']:.4f}")
+            )
+    value = benchmark["benchmark_val_accuracy"]
+    if value is not None:
+        rows.append(
+            (
+                "benchmark",
+                f"{benchmark['dataset']} {_METRIC} {value:.4f} {unit}, rank {benchmark['rank']:,}, regret"
+                f" {benchmark['regret']:.4f}",
+            )
+        )
+    if benchmark["optimum"] is not None:
+        rows.append(
+            ("optimum", f"{benchmark['optimum']['value']:.4f} {unit}, index {benchmark['optimum']['index']}")
+        )
+    for name, text in rows:
+        print(f"{name:<15} {text}")
+
+    print("\nWhat the benchmark has for the cell (mean over seeds)")
+    entry = benchmark["entry"]
+    known = [name for name in METRICS if any(name in values for values in entry.values())]
+    rows = [
+        (f"{name} [{METRICS[name].unit}]", *(_shown(values.get(name)) for values in entry.values()))
+        for name in known
+    ]
+    print_table(("", *(name.rjust(_WIDTH) for name in entry)), rows)
+
+
+def _shown(value):
+    return ("-" if value is None else f"{value:.7g}").rjust(_WIDTH)
+
+
+def _time(seconds):
+    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:,.1f} {unit}"
+    return f"{seconds:,.0f} seconds"

@@ -1,0 +1,256 @@
+"""A run's folder: settings, a log with a row an epoch, a checkpoint, a summary; a kill loses little of it."""
+
+import csv
+import errno
+import io
+import json
+import os
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+
+import torch
+
+from nasbench.files import replacing
+from oneshot.errors import RunFolderError
+
+COLUMNS = {  # of the log, in order, each with what its text stands for; the last two depend on the machine
+    "epoch": int,
+    "train_loss": float,
+    "train_accuracy": float,
+    "val_loss": float,
+    "val_accuracy": float,
+    "learning_rate": float,
+    "tau": float,
+    "arch": str,
+    "index": int,
+    "benchmark_val_accuracy": float,
+    "benchmark_test_accuracy": float,
+    "rank": int,
+    "regret": float,
+    "images_per_second": float,
+    "seconds": float,
+}
+_HEADER = ",".join(COLUMNS) + "\n"
+_CONFIG, _LOG, _CHECKPOINT, _SUMMARY = "config.json", "log.csv", "checkpoint.pt", "summary.json"
+
+
+class RunFolder:
+    """The folder of one run: `config.json`, `log.csv`, `checkpoint.pt`, `summary.json`. Use it in a `with`.
+
+    A row of the log is written before the checkpoint that counts it in; rows beyond the checkpoint are cut when the
+    run goes on. One process at a time may write.
+    """
+
+    def __init__(self, path, log):
+        self.path = path
+        self._log = log
+        self.position = len(_HEADER)  # where the next row goes, in bytes
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self._log.close()
+
+    @classmethod
+    def create(cls, path, config):
+        """A new folder with its settings; RunFolderError if it exists or cannot be made."""
+        path = Path(path)
+        check_new(path)
+        try:
+            path.mkdir(parents=True)
+        except OSError as error:
+            raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
+        log = None
+        try:
+            log = _locked(path, "x+b")
+            _write(log, _HEADER.encode())
+            _write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
+        except BaseException as error:
+            if log is not None:
+                log.close()
+            shutil.rmtree(path)
+            if isinstance(error, OSError) and not isinstance(error, RunFolderError):
+                raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
+            raise
+        return cls(path, log)
+
+    @classmethod
+    def reopen(cls, path):
+        """The folder of an earlier run, locked against other processes."""
+        path = Path(path)
+        try:
+            log = _locked(path, "r+b")
+        except RunFolderError:
+            raise
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunFolderError(f"{path} is not the folder of a run: it has no {_LOG}") from None
+        except OSError as error:
+            raise RunFolderError(f"cannot go on with {path}: {error.strerror}") from None
+        return cls(path, log)
+
+    def append(self, row):
+        """Write a row of the log, {column: value or None}, past the last one that counts."""
+        data = (",".join(map(_text, (row[name] for name in COLUMNS))) + "\n").encode()
+        try:
+            self._log.seek(self.position)  # an interrupt or an error may have left a part behind
+            self._log.truncate()
+            _write(self._log, data)
+            os.fsync(self._log.fileno())
+        except OSError as error:
+            raise RunFolderError(f"cannot write {self.path / _LOG}: {error.strerror}") from None
+        self.position += len(data)
+
+    def cut(self, position, rows):
+        """Go back to where the log ended when a checkpoint was made, with so many rows; None: to its beginning."""
+        position = len(_HEADER) if position is None else position
+        try:
+            self._log.seek(0)
+            data = self._log.read()[:position]
+            if not data.startswith(_HEADER.encode()) or len(data) < position or data.count(b"\n") != rows + 1:
+                raise RunFolderError(
+                    f"{self.path / _LOG} is damaged: it should have a header and {rows:,} rows in {position:,} bytes"
+                )
+            self._log.truncate(position)
+        except OSError as error:
+            if isinstance(error, RunFolderError):
+                raise
+            raise RunFolderError(f"cannot go on with {self.path / _LOG}: {error.strerror}") from None
+        self.position = position
+
+    def write_checkpoint(self, state):
+        """Write a checkpoint, whole or not at all."""
+        data = io.BytesIO()
+        torch.save(state, data)
+        self.replace(_CHECKPOINT, data.getbuffer())
+
+    def write_summary(self, summary):
+        """Write the summary, whole or not at all."""
+        self.replace(_SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
+
+    def replace(self, name, data):
+        """Write bytes to a file of the folder, whole or not at all."""
+        try:
+            with replacing(self.path / name) as temporary, open(temporary, "wb", buffering=0) as file:
+                _write(file, data)
+        except OSError as error:
+            raise RunFolderError(f"cannot write {self.path / name}: {error.strerror}") from None
+
+
+def check_new(path):
+    """RunFolderError if a run's folder cannot be new."""
+    path = Path(path)
+    if path.exists() or path.is_symlink():
+        advice = "--resume goes on with it" if (path / _CONFIG).exists() else "it is not the folder of a run"
+        raise RunFolderError(f"{path} exists; --out names a new folder; {advice}")
+
+
+def read_config(path):
+    """The settings that a run was begun with, a dict."""
+    path = Path(path)
+    try:
+        config = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunFolderError(f"{path} is not the folder of a run: it has no {_CONFIG}") from None
+    except OSError as error:
+        raise RunFolderError(f"cannot read {path / _CONFIG}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise RunFolderError(f"{path / _CONFIG} is damaged: {error}") from None
+    if not isinstance(config, dict):
+        raise RunFolderError(f"{path / _CONFIG} is damaged: it should hold an object")
+    return config
+
+
+def read_log(path):
+    """The rows of a run's log, a list of {column: value or None}; a row that a kill cut short is left out."""
+    path = Path(path) / _LOG
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows = csv.reader(text[: text.rfind("\n") + 1].splitlines())
+        if next(rows, None) != list(COLUMNS):
+            raise ValueError(f"its first line should be {_HEADER.strip()}")
+        return [
+            {
+                name: kind(value) if value else None
+                for (name, kind), value in zip(COLUMNS.items(), row, strict=True)
+            }
+            for row in rows
+        ]
+    except OSError as error:
+        raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
+    except (ValueError, csv.Error) as error:
+        raise RunFolderError(f"{path} is damaged: {error}") from None
+
+
+def read_checkpoint(path):
+    """The state in a run's checkpoint, a dict of tensors and plain values on the CPU; None if there is none.
+
+    RunFolderError for a file that is cut short, has a byte changed, or holds anything that could run code; nothing
+    of such a file is run.
+    """
+    path = Path(path) / _CHECKPOINT
+    try:
+        data = io.BytesIO(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
+    damaged = RunFolderError(f"{path} is damaged: it is cut short, or not as it was written")
+    try:
+        with zipfile.ZipFile(data) as archive:
+            sound = archive.testzip() is None  # torch does not look at the checksums
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, zipfile.zlib.error):
+        sound = False
+    if not sound:
+        raise damaged
+    try:
+        data.seek(0)
+        state = torch.load(data, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        raise RunFolderError(
+            f"{path} holds more than tensors and plain values, which could run code; it is refused"
+        ) from None
+    except Exception:  # torch raises nearly anything at archives of another kind
+        raise damaged from None
+    if not isinstance(state, dict):
+        raise damaged
+    return state
+
+
+def _text(value):
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def _locked(path, mode):
+    """The log, open and locked against other processes until it is closed."""
+    log = open(path / _LOG, mode, buffering=0)  # noqa: SIM115
+    try:
+        import fcntl
+    except ImportError:  # a system without such locks
+        return log
+    try:
+        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        log.close()
+        raise RunFolderError(f"another process is writing to {path}") from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
+            log.close()
+            raise
+    return log
+
+
+def _write(file, data):
+    data = memoryview(data)
+    while data:
+        data = data[file.write(data) :]
+
+
+def _write_json(path, value):
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,131 @@
+"""The command of all searches by gradient: python -m oneshot.search."""
+
+import sys
+from dataclasses import fields
+
+from data.errors import DataError
+from nasbench.config import add_flags, given
+from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
+from nasbench.errors import NASBenchError
+from nasbench.files import quoted
+from oneshot.errors import OneShotError, RunFolderError
+from oneshot.methods import METHODS, method_of
+from oneshot.report import print_summary
+from oneshot.run import read_config
+from oneshot.session import Reopened, Result, Session, reopen, resume, search
+from oneshot.settings import SMALLER, Places, SearchSettings
+
+__all__ = ["Reopened", "Result", "SearchSettings", "Places", "main", "reopen", "resume", "search"]
+
+_PROG = "python -m oneshot.search"
+
+
+def main(argv=None):
+    """The command line; returns the exit code."""
+    method = _method(argv)
+    parser = Parser(
+        prog=_PROG,
+        allow_abbrev=False,
+        description="Search a space of architectures by gradient with one supernet, and score what is found by the"
+        " published table. Without options: DARTS on scikit-learn's digits, which needs no download.",
+        epilog=f"The options of {method.name} are shown; --method NAME --help shows another's"
+        f" ({', '.join(METHODS)}). {' '.join(map(_smaller, SMALLER.items()))}",
+    )
+    add_flags(parser.add_argument_group("search"), SearchSettings)
+    add_flags(parser.add_argument_group(method.name), method.config_class)
+    add_flags(parser.add_argument_group("machine and data (may differ when a run goes on)"), Places)
+    files = parser.add_argument_group("files")
+    where = files.add_mutually_exclusive_group()
+    where.add_argument(
+        "--out", metavar="FOLDER", help="a new folder for settings, log, checkpoint, summary and pictures"
+    )
+    where.add_argument(
+        "--resume", metavar="FOLDER", help="go on with a run, to the end that it would have had"
+    )
+    files.add_argument(
+        "--tensorboard", action="store_true", help="write the log for TensorBoard too, in the folder"
+    )
+    files.add_argument("--json", action="store_true", help="print the summary as JSON")
+    args = parser.parse_args(argv)
+    return call(lambda: _search(args, method), _PROG, (OneShotError, NASBenchError, DataError))
+
+
+def _method(argv):
+    """The method whose options there are: the one that is named, else that of the run to go on with, else DARTS."""
+    parser = Parser(prog=_PROG, allow_abbrev=False, add_help=False)
+    parser.add_argument("--method", choices=tuple(METHODS))
+    parser.add_argument("--resume")
+    args, _ = parser.parse_known_args(argv)
+    if args.method is None and args.resume is not None:
+        try:
+            recorded = read_config(args.resume)["search"]["method"]
+        except (RunFolderError, LookupError, TypeError):  # said when the run is to go on
+            recorded = None
+        if isinstance(recorded, str) and recorded in METHODS:
+            return method_of(recorded)
+    return method_of(args.method or SearchSettings.method)
+
+
+def _smaller(item):
+    dataset, sizes = item
+    options = f"--channels {sizes.channels} --cells {sizes.cells}"
+    return f"With --dataset {dataset}, defaults are smaller: {options}, and no augmentation."
+
+
+def _search(args, method):
+    config, settings = given(args, method.config_class), given(args, SearchSettings)
+    places = given(args, Places)
+    if args.resume is None:
+        session = Session.begin(
+            SearchSettings(**settings),
+            method.config_class(**config),
+            args.out,
+            places=Places(**places),
+            tensorboard=args.tensorboard,
+        )
+    else:
+        if "dataset" in settings or "split_list" in settings:  # as they are recorded
+            named = SearchSettings(**settings)
+            settings |= {f.name: getattr(named, f.name) for f in fields(named) if f.name in settings}
+        session = Session.resume(
+            args.resume, places=places, settings=settings, config=config, tensorboard=args.tensorboard
+        )
+    with session:
+        with HeldInterrupt() as interrupt:
+            session.train(lambda: interrupt.came, progress=True)
+        try:
+            result = session.finish()
+        except KeyboardInterrupt:
+            complain(f"{_PROG}: {_interrupted(session)}")
+            return INTERRUPTED
+        _report(args, session, result)
+    return 0 if result.complete else INTERRUPTED
+
+
+def _report(args, session, result):
+    folder = session.folder
+    if args.json:
+        print_json(result.summary)
+    else:
+        print_summary(result.summary, result.images, result.seconds)
+        if folder is None:
+            print("\nnot saved; --out FOLDER keeps settings, log, checkpoint, summary and pictures")
+        else:
+            drawn = f", with {', '.join(result.pictures)}" if result.pictures else ""
+            print(f"\nsaved in {folder.path}{drawn}")
+    for line in (result.note, result.summary["warning"] and f"warning: {result.summary['warning']}"):
+        if line is not None:
+            complain(line)
+    if not result.complete:
+        complain(_interrupted(session))
+
+
+def _interrupted(session):
+    training, folder = session.training, session.folder
+    steps = f" and {training.batch:,} steps" if training.batch else ""
+    go_on = "; not saved" if folder is None else f"; go on with: {_PROG} --resume {quoted(folder.path)}"
+    return f"interrupted after {training.epoch:,} of {training.epochs:,} epochs{steps}{go_on}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

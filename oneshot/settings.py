@@ -1,0 +1,142 @@
+"""What every search by gradient is told beside its method's own settings, and its defaults by data set."""
+
+import os
+from dataclasses import dataclass, fields, replace
+from typing import NamedTuple
+
+import torch
+
+from data.images import FOLDER, NAMES
+from nasbench.config import option, whole
+from oneshot.errors import ConfigError, DeviceError
+from oneshot.methods import METHODS, method_of
+from oneshot.spaces.registry import SPACES, space_of
+
+
+class Sizes(NamedTuple):
+    """What a data set has by default."""
+
+    channels: int  # of the first stage
+    cells: int  # a stage
+    augment: bool  # whether training images are cropped and mirrored at random
+
+
+PUBLISHED = Sizes(channels=16, cells=5, augment=True)  # Dong & Yang 2020, arXiv:2001.00326, section 2.1
+SMALLER = {
+    # 8x8 pixels, of which a crop would lose a part of the figure: a search is a minute's work on a CPU
+    "digits": Sizes(channels=8, cells=1, augment=False),
+}
+
+
+def sizes_of(dataset):
+    """The Sizes of a data set: the published ones, unless the table above has others."""
+    return SMALLER.get(dataset, PUBLISHED)
+
+
+def _by_dataset(name):
+    others = ", ".join(f"{dataset}: {getattr(sizes, name)}" for dataset, sizes in SMALLER.items())
+    return f"(default: {getattr(PUBLISHED, name)}; {others})"
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """What a search is, whatever its method.
+
+    >>> SearchSettings().channels, SearchSettings(dataset="cifar10").channels
+    (8, 16)
+    """
+
+    space: str = option(
+        "nb201",
+        "; ".join(f"{name}: {space.summary}" for name, space in SPACES.items()),
+        choices=tuple(SPACES),
+    )
+    method: str = option("darts", "how it is searched", choices=tuple(METHODS))
+    dataset: str = option(
+        "digits",
+        f"{', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*",
+    )
+    channels: int | None = option(None, f"of the supernet's first stage {_by_dataset('channels')}", type=int)
+    cells: int | None = option(None, f"of each stage of the supernet {_by_dataset('cells')}", type=int)
+    seed: int = option(0, "of all that is drawn")
+    amp: bool = option(False, "compute in bfloat16 where that is safe; weights stay float32")
+    split_list: str | None = option(
+        None,
+        "the published halves of the test images of cifar100 or imagenet16-120, a file of AutoDL-Projects"
+        " (default: halves of our own)",
+        type=str,
+        metavar="FILE",
+    )
+
+    def __post_init__(self):
+        space_of(self.space)
+        method_of(self.method)
+        if not isinstance(self.dataset, str):
+            raise ConfigError(f"a data set is named by a string, got {self.dataset!r}")
+        if self.dataset.startswith(FOLDER) or os.sep in self.dataset:  # the same from another folder
+            path = os.path.abspath(os.path.expanduser(self.dataset.removeprefix(FOLDER)))
+            object.__setattr__(self, "dataset", FOLDER + path)
+        for name in ("channels", "cells"):
+            value = getattr(self, name)
+            value = getattr(sizes_of(self.dataset), name) if value is None else value
+            object.__setattr__(self, name, whole(name, value, 1))
+        whole("seed", self.seed, 0)
+        if not isinstance(self.amp, bool):
+            raise ConfigError(f"amp is true or false, got {self.amp!r}")
+        if self.split_list is not None:
+            object.__setattr__(self, "split_list", os.path.abspath(os.path.expanduser(self.split_list)))
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a search runs and finds its files: what may differ when a run goes on."""
+
+    device: str | None = option(
+        None, "cpu, cuda or cuda:N (default: cuda where there is one, else cpu)", type=str
+    )
+    folder: str | None = option(
+        None, "where the data sets' archives are (default: images in $NASBENCH_HOME)", type=str
+    )
+    download: bool = option(False, "fetch a data set that is not there, where that needs no login")
+    store: str | None = option(
+        None,
+        "a table that `python -m nasbench build` made, which scores what is found (default: NAS-Bench-201's)",
+        type=str,
+        metavar="FILE",
+    )
+
+    def __post_init__(self):
+        for name in ("folder", "store"):
+            if getattr(self, name) is not None:  # the same from another folder
+                object.__setattr__(self, name, os.path.abspath(os.path.expanduser(getattr(self, name))))
+
+    def updated(self, **given):
+        """These, with others where they are given."""
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def record(self):
+        """What a run remembers of them, a dict: not whether to download."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "download"}
+
+    def torch_device(self):
+        """The device, a torch.device; DeviceError if it is not there."""
+        return device_of(self.device)
+
+
+def device_of(name=None):
+    """The device of a name, or the default one; DeviceError says what there is."""
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name is None:
+        name = "cuda" if there else "cpu"
+    kind, _, number = str(name).partition(":")
+    if kind == "cpu" and not number:
+        return torch.device("cpu")
+    if kind != "cuda" or (":" in str(name) and not number.isdecimal()):
+        raise DeviceError(f"a device is cpu, cuda or cuda:N, got {name!r}")
+    if not there:
+        raise DeviceError(f"there is no CUDA device here for {name}; --device cpu would do")
+    if int(number or 0) >= there:
+        raise DeviceError(
+            f"there is no {name}; the CUDA devices here are cuda:0 to cuda:{there - 1}, and --device cpu would do"
+        )
+    return torch.device("cuda", int(number) if number else torch.cuda.current_device())
