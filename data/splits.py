@@ -62,7 +62,7 @@ def own_test_halves(name, seed=0):
     """Halves of the official test images of `cifar100` or `imagenet16-120`: for validation, for testing.
 
     NOT the published ones: NAS-Bench-201 publishes its two as lists without the seed that made them, and no
-    seed of the construction of its other halves gives them. These are `halves(10_000, seed)` and
+    seed below 20,000 of the construction of its other halves gives them. These are `halves(10_000, seed)` and
     `halves(6_000, seed)`; use `read_test_halves` where the lists are at hand.
     """
     return halves(_count_of_test(name), seed)
