@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from nasbench.cell import integer
 from oneshot.errors import GraphError
 
 
@@ -86,6 +87,7 @@ def mixings(edges):
 
 
 def _choice(choice, count, where):
-    if isinstance(choice, bool) or not isinstance(choice, int) or not 0 <= choice < count:
+    number = integer(choice)
+    if number is None or not 0 <= number < count:
         raise GraphError(f"{where}: a choice is a number in [0, {count - 1}], got {choice!r}")
-    return choice
+    return number

@@ -16,11 +16,12 @@ class Input:
 class Expr:
     """A kernel applied to expressions. Two are the same object where kernel and arguments are equal."""
 
-    __slots__ = ("kernel", "args", "origins")
+    __slots__ = ("kernel", "args", "number", "origins")
 
-    def __init__(self, kernel, args, origin):
+    def __init__(self, kernel, args, number, origin):
         self.kernel = kernel
         self.args = args
+        self.number = number  # greater than those of its arguments, and of all that was made before
         self.origins = [origin] if origin else []  # where in the graph it is from, for messages
 
     def __repr__(self):
@@ -42,21 +43,18 @@ class Expressions:
         key = (kernel, *map(id, args))
         expr = self._made.get(key)
         if expr is None:
-            expr = self._made[key] = Expr(kernel, args, origin)
+            expr = self._made[key] = Expr(kernel, args, len(self._made), origin)
         elif origin and origin not in expr.origins:
             expr.origins.append(origin)
         return expr
 
 
 def in_order(root):
-    """The expressions that `root` depends on and itself, arguments first."""
-    order, seen, waiting = [], set(), [(root, False)]
+    """The expressions that `root` depends on and itself, in the order in which they were made."""
+    found, waiting = {}, [root]
     while waiting:
-        expr, ready = waiting.pop()
-        if ready:
-            order.append(expr)
-        elif id(expr) not in seen:
-            seen.add(id(expr))
-            waiting.append((expr, True))
-            waiting.extend((arg, False) for arg in reversed(expr.args))
-    return order
+        expr = waiting.pop()
+        if expr.number not in found:
+            found[expr.number] = expr
+            waiting.extend(expr.args)
+    return [found[number] for number in sorted(found)]

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from typing import NamedTuple
 
-from oneshot.compile.expr import in_order
+from oneshot.compile.expr import Expressions, in_order
 from oneshot.compile.kernels import Conv, Get, Norm, Scale, Split, Sum
 
 
@@ -27,6 +27,7 @@ def fuse(root, lowering):
     for members in groups.values():
         for number, member in enumerate(members):
             place[id(member.norm)] = members, number
+    lowering.expressions = Expressions()  # so that all is made anew, in the order of before
     made = {}  # {id of an expression: what it has become}
     for expr in order:
         if id(expr) in place:
@@ -72,7 +73,7 @@ def _part(members, number, made, lowering):
         picks = tuple(-1 if member.pick is None else member.pick for member in members)
         scale = [make(Scale(picks, kernel.sizes), lowering.weights)]
     norm = make(kernel, conv, *scale)
-    conv.origins, norm.origins = origins, origins
+    conv.origins = norm.origins = origins
     return norm if len(members) == 1 else make(Get(number), make(Split(kernel.sizes), norm))
 
 
@@ -92,7 +93,6 @@ def _sum(expr, place, made, lowering):
 
 
 def _again(old, new):
-    """The new expression, from where the old one was."""
-    if new is not old:
-        new.origins = new.origins or old.origins
+    """The new expression, from where the old one was, too."""
+    new.origins = list(dict.fromkeys(new.origins + old.origins))
     return new

@@ -1,6 +1,6 @@
 """Kernels: what one step of a plan does to its tensors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
@@ -37,9 +37,18 @@ class AvgPool:
         return _keeps_size(self.kernel_size, self.stride, self.padding, (1, 1)) and not self.ceil_mode
 
     def __call__(self, x):
-        plain = self.keeps_zero and not self.count_include_pad and self.divisor_override is None
-        if plain and x.device.type == "cpu" and x.dtype in _ONEDNN and torch.backends.mkldnn.is_available():
+        if torch.compiler.is_compiling():
+            return self._plain(x)
+        if self._is_of_neighbours and x.dim() == 4 and x.device.type == "cpu" and x.dtype in _ONEDNN:
             return _MeanOfNeighbours.apply(x, self.kernel_size)
+        return self._plain(x)
+
+    @property
+    def _is_of_neighbours(self):
+        usual = self.divisor_override is None and not self.count_include_pad
+        return usual and self.keeps_zero and torch.backends.mkldnn.is_available()
+
+    def _plain(self, x):
         return F.avg_pool2d(
             x,
             self.kernel_size,
@@ -58,7 +67,7 @@ _ONEDNN = (torch.float32, torch.bfloat16)
 
 
 class _MeanOfNeighbours(torch.autograd.Function):
-    """An average pool that keeps the size, as a convolution of each channel, which is several times as fast."""
+    """An average pool that keeps the size, as a convolution of each channel: several times as fast."""
 
     @staticmethod
     def forward(ctx, x, kernel_size):
@@ -72,7 +81,8 @@ class _MeanOfNeighbours(torch.autograd.Function):
 
 def _sum_of_neighbours(x, kernel_size):
     ones = torch.ones(x.shape[1], 1, *kernel_size, dtype=x.dtype)
-    return F.conv2d(x, ones, padding=[size // 2 for size in kernel_size], groups=x.shape[1])
+    with torch.autocast("cpu", enabled=False):  # the dtype stays
+        return F.conv2d(x, ones, padding=[size // 2 for size in kernel_size], groups=x.shape[1])
 
 
 def _shares(x, kernel_size):
@@ -83,8 +93,9 @@ def _shares(x, kernel_size):
 def _shares_of(shape, dtype, kernel_size):
     """One over the number of neighbours that are in the image, of the shape of an image: (1, C, H, W)."""
     padding = [size // 2 for size in kernel_size]
-    count = F.avg_pool2d(torch.ones(1, *shape), kernel_size, 1, padding, divisor_override=1)
-    return count.reciprocal().to(dtype, memory_format=torch.channels_last)
+    with torch.inference_mode(False), torch.no_grad():  # it is kept for passes of any kind
+        count = F.avg_pool2d(torch.ones(1, *shape), kernel_size, 1, padding, divisor_override=1)
+        return count.reciprocal().to(dtype, memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
@@ -122,7 +133,7 @@ class Conv:
 
 @dataclass(frozen=True)
 class Norm:
-    """Batch normalization by the batch's own statistics, one or several side by side; tensors: x, maybe a scale."""
+    """Batch normalization by the batch's statistics, of one or several side by side; maybe with a scale."""
 
     modules: tuple
 
@@ -184,7 +195,8 @@ class Scale:
     sizes: tuple
 
     def __call__(self, weights):
-        return weights.index_select(0, _spread(self.picks, self.sizes, weights.shape[0], weights.device))
+        spread = _spread.__wrapped__ if torch.compiler.is_compiling() else _spread
+        return weights.index_select(0, spread(self.picks, self.sizes, weights.shape[0], weights.device))
 
     def __str__(self):
         return f"scale by weights {', '.join(map(str, self.picks))}"
@@ -192,7 +204,9 @@ class Scale:
 
 @lru_cache(maxsize=1024)
 def _spread(picks, sizes, count, device):
-    return (torch.tensor(picks) % count).repeat_interleave(torch.tensor(sizes)).to(device)
+    numbers = [pick % count for pick, size in zip(picks, sizes, strict=True) for _ in range(size)]
+    with torch.inference_mode(False):  # it is kept for passes of any kind
+        return torch.tensor(numbers, device=device)
 
 
 @dataclass(frozen=True)
@@ -230,7 +244,15 @@ class Sum:
     def __call__(self, *tensors):
         if len(tensors) == 2 and self.picks == (None, None):
             return tensors[0] + tensors[1]
+        shapes = {tensor.shape for tensor in tensors[: len(self.picks)]}
+        if torch.compiler.is_compiling() or len(shapes) > 1:
+            return self._plain(*tensors)
         return _Sum.apply(self.picks, *tensors)
+
+    def _plain(self, *tensors):
+        terms = zip(self.picks, tensors, strict=False)
+        terms = [x if pick is None else x * tensors[-1][pick].to(x.dtype) for pick, x in terms]
+        return sum(terms[1:], terms[0])
 
     def __str__(self):
         return "sum of " + " + ".join("x" if pick is None else f"w{pick} x" for pick in self.picks)
@@ -292,7 +314,7 @@ class _Sum(torch.autograd.Function):
 
 
 def _numbers(joined):
-    """The joined weights, if there are any, one by one: plain numbers where that costs nothing and loses nothing."""
+    """The joined weights, if there are any, one by one: plain numbers where that loses nothing."""
     if not joined:
         return None
     if joined[0].device.type == "cpu" and not torch.is_grad_enabled():
@@ -311,13 +333,13 @@ def _inner(a, b):
 
 @dataclass(frozen=True)
 class Combine:
-    """A node's own way to combine what arrives."""
+    """A node's own way to combine what arrives, in the usual layout, as it may view it."""
 
-    function: object
+    function: object = field(compare=False)
     number: int  # a function may have a state, so that no two calls are one
 
     def __call__(self, *tensors):
-        return self.function(list(tensors))
+        return self.function([tensor.contiguous() for tensor in tensors])
 
     def __str__(self):
         return f"combine by {getattr(self.function, '__name__', type(self.function).__name__)}"
@@ -327,11 +349,14 @@ class Combine:
 class Call:
     """A module as it is."""
 
-    module: nn.Module
+    module: nn.Module = field(compare=False)
     number: int  # a module may have a state, so that no two calls are one
 
     def __call__(self, *tensors):
-        if not type(self.module).__module__.startswith("torch.nn."):
+        parts = list(self.module.modules())
+        if any(getattr(part, "inplace", False) for part in parts):
+            tensors = [tensor.clone() for tensor in tensors]  # others may need what came
+        if not all(type(part).__module__.startswith(("torch.nn.", "oneshot.")) for part in parts):
             tensors = [tensor.contiguous() for tensor in tensors]  # it may view them
         return self.module(*tensors)
 

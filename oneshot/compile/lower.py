@@ -33,32 +33,32 @@ class Lowering:
     """The expressions of one graph in the making: its inputs, its weights, and where in it they come from."""
 
     def __init__(self):
-        self.inputs = []
-        self._expressions = Expressions()
+        self.inputs = 0  # so many tensors the plan will be given
+        self.expressions = Expressions()
         self._where = []
         self._mixings = {}  # {key of a mixed edge: (its Mixing, the number of its first weight or None)}
         self._first = {}  # {id of a Mixing: the number of its first weight}
-        self._weights = []  # the expressions of all Mixings' weights
+        self._weights = []  # the numbers of the inputs that are weights
         self._count = 0  # of the weights in them
         self._calls = 0
 
     def input(self):
         """The expression of a further tensor that the plan will be given."""
-        self.inputs.append(self.make(Input(len(self.inputs))))
-        return self.inputs[-1]
+        self.inputs += 1
+        return self.make(Input(self.inputs - 1))
 
     def mix(self, key, mixing):
         """Say how a mixed edge mixes; for each Mixing with weights they are a further input of the plan."""
         if mixing.weights is not None and id(mixing) not in self._first:
             self._first[id(mixing)] = self._count
-            self._weights.append(self.input())
+            self._weights.append(self.input().kernel.number)
             self._count += len(mixing.weights)
         self._mixings[key] = mixing, self._first.get(id(mixing))
 
     @property
     def weights(self):
         """The expression of all weights one after the other."""
-        return self.make(Join(), *self._weights)
+        return self.make(Join(), *(self.make(Input(number)) for number in self._weights))
 
     @contextmanager
     def at(self, where):
@@ -73,11 +73,11 @@ class Lowering:
         """The expression of a kernel; that of zeros, where it makes zeros of zeros."""
         if args and isinstance(args[0].kernel, Zeros) and getattr(kernel, "keeps_zero", False):
             return args[0]
-        return self._expressions.make(kernel, args, ", ".join(self._where))
+        return self.expressions.make(kernel, args, ", ".join(self._where))
 
     def module(self, module, *inputs):
         """The expression of any module; one with hooks is called, so that they run."""
-        if _has_hooks(module):
+        if has_hooks(module):
             return self.call(module, inputs)
         return lower(module, inputs, self)
 
@@ -86,12 +86,9 @@ class Lowering:
         return self.make(Call(module, self._calls), *inputs)
 
     def combine(self, function, arriving):
-        """What a node's own function, or module, makes of what arrives."""
-        arriving = [self._whole(each) for each in arriving]
-        if isinstance(function, nn.Module) and lower.dispatch(type(function)) is not lower.dispatch(object):
-            return self.module(function, *arriving)
+        """What a node's own function makes of the list of what arrives."""
         self._calls += 1
-        return self.make(Combine(function, self._calls), *arriving)
+        return self.make(Combine(function, self._calls), *self.whole(arriving))
 
     def mixture(self, mixture, key, x):
         """The weighted candidates of a mixed edge, a list of Terms."""
@@ -103,7 +100,10 @@ class Lowering:
         return terms
 
     def sum(self, arriving):
-        """The sum of expressions and lists of Terms; zeros vanish from it."""
+        """The sum of expressions and lists of Terms.
+
+        Zeros vanish from it, and with them what only they depend on: summands have one shape.
+        """
         terms = [term for each in arriving for term in (each if isinstance(each, list) else [Term(each)])]
         left = [term for term in terms if not isinstance(term.expr.kernel, Zeros)] or terms[:1]
         if len(left) == 1 and (left[0].pick is None or isinstance(left[0].expr.kernel, Zeros)):
@@ -115,22 +115,30 @@ class Lowering:
         weights = [] if all(pick is None for pick in picks) else [self.weights]
         return self.make(Sum(tuple(picks)), *terms, *weights)
 
-    def _whole(self, arriving):
-        return self.sum([arriving]) if isinstance(arriving, list) else arriving
+    def whole(self, arriving):
+        """The expressions of what arrives; lists of Terms are added up."""
+        return [self.sum([each]) if isinstance(each, list) else each for each in arriving]
 
 
-def _has_hooks(module):
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
+def has_hooks(module):
+    """Whether a module has hooks of forward or backward passes."""
+    return any(hooks_of(module))
+
+
+def hooks_of(module):
+    """The dictionaries of a module's hooks, which change in place."""
+    return (
+        module._forward_hooks,
+        module._forward_pre_hooks,
+        module._backward_hooks,
+        module._backward_pre_hooks,
     )
 
 
 def _overrides(module, kind):
     """Whether a subclass computes something else than the class that is known here."""
-    return type(module).forward is not kind.forward
+    names = ("forward", "_conv_forward")  # the latter is the part of a convolution that others override
+    return any(getattr(type(module), name, None) is not getattr(kind, name, None) for name in names)
 
 
 def _each_then_each(modules, x, lowering):
@@ -155,6 +163,8 @@ def _(module: nn.Identity, inputs, lowering):
 
 @lower.register
 def _(module: ops.Zero, inputs, lowering):
+    if _overrides(module, ops.Zero):
+        return lowering.call(module, inputs)
     (x,) = inputs
     if module.stride == 1 and isinstance(x.kernel, Zeros):
         return x
@@ -163,6 +173,8 @@ def _(module: ops.Zero, inputs, lowering):
 
 @lower.register
 def _(module: ops.ResNetBasicblock, inputs, lowering):
+    if _overrides(module, ops.ResNetBasicblock):
+        return lowering.call(module, inputs)
     (x,) = inputs
     inner = lowering.module(module.conv_b, lowering.module(module.conv_a, x))
     return lowering.sum([lowering.module(module.shortcut, x), inner])

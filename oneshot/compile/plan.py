@@ -16,12 +16,13 @@ class Plan:
 
     def __init__(self, lowering, root):
         root = fuse(root, lowering)
-        order = [expr for expr in in_order(root) if not isinstance(expr.kernel, Input)]
-        self._inputs = len(lowering.inputs)
-        place = {id(expr): number for number, expr in enumerate(lowering.inputs)}
-        for expr in order:
-            place[id(expr)] = len(place)
-        self._places = len(place)
+        order, place = [], {}
+        for expr in in_order(root):
+            if isinstance(expr.kernel, Input):
+                place[id(expr)] = expr.kernel.number
+            else:
+                place[id(expr)] = lowering.inputs + len(order)
+                order.append(expr)
         self._output = place[id(root)]
         last = {}
         for number, expr in enumerate(order):
@@ -35,6 +36,7 @@ class Plan:
             (expr.kernel, tuple(place[id(arg)] for arg in expr.args), place[id(expr)], tuple(let_go[number]))
             for number, expr in enumerate(order)
         ]
+        self._run = self._step_by_step
         self._origins = ["; ".join(expr.origins) for expr in order]
 
     def __len__(self):
@@ -42,22 +44,31 @@ class Plan:
 
     def __call__(self, *tensors):
         """The output; tensors of images are taken with channels last, whatever their layout."""
-        values = [None] * self._places
-        for number, tensor in enumerate(tensors):
-            if tensor.dim() == 4:
-                tensor = tensor.contiguous(memory_format=torch.channels_last)
-            values[number] = tensor
-        done = 0
+        tensors = [t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors]
+        return self._run(*tensors)
+
+    def compile(self, **options):
+        """Run all steps as one function of `torch.compile(**options)`, compiled for each shape of inputs."""
+        self._run = torch.compile(self._compute, fullgraph=True, dynamic=False, **options)
+
+    def _step_by_step(self, *tensors):
+        done = []
         try:
-            for kernel, args, slot, let_go in self._steps:
-                values[slot] = kernel(*[values[arg] for arg in args])
-                for each in let_go:
-                    values[each] = None
-                done += 1
-        except torch.OutOfMemoryError:
+            return self._compute(*tensors, done=done)
+        except (GraphError, torch.OutOfMemoryError):
             raise
-        except RuntimeError as error:
-            raise GraphError(f"{self._origins[done]}: {self._steps[done][0]}: {error}") from error
+        except (RuntimeError, ValueError) as error:
+            origin, step = self._origins[len(done)], self._steps[len(done)]
+            raise GraphError(f"{origin}: {step[0]}: {error}") from error
+
+    def _compute(self, *tensors, done=None):
+        values = [*tensors, *[None] * len(self._steps)]
+        for kernel, args, slot, let_go in self._steps:
+            values[slot] = kernel(*[values[arg] for arg in args])
+            for each in let_go:
+                values[each] = None
+            if done is not None:
+                done.append(slot)
         return values[self._output]
 
     def __str__(self):

@@ -18,10 +18,10 @@ class EdgeData(MutableMapping):
     An edge without an operation passes its tensor on.
     """
 
-    __slots__ = ("_private", "_shared", "_final", "_deleted")
+    __slots__ = ("_private", "_shared", "_final", "_deleted", "_parsed")
 
     def __init__(self):
-        self.__setstate__(({}, {}, False, False))
+        self.__setstate__(({}, {}, False, False, False))
 
     # Reading
 
@@ -78,12 +78,14 @@ class EdgeData(MutableMapping):
         if key in other:
             kinds = ("the edge's own", "shared") if shared else ("shared", "the edge's own")
             raise GraphError(f"{key!r} is {kinds[0]} already and cannot be {kinds[1]} too; delete it first")
+        self._defining(key == "op")
         store[key] = value
 
     def __setitem__(self, key, value):
         self.set(key, value)
 
     def __delitem__(self, key):
+        self._defining(key == "op")
         del (self._private if key in self._private else self._shared)[key]
 
     def __setattr__(self, key, value):
@@ -96,13 +98,22 @@ class EdgeData(MutableMapping):
 
     def delete(self):
         """Take the edge out of its graph's meaning: nothing flows along it, nothing updates it."""
+        self._defining()
         object.__setattr__(self, "_deleted", True)
         return self
+
+    def parse(self, parsed):
+        """What a graph tells its edges when it is parsed, or unparsed: an operation then is what it is."""
+        object.__setattr__(self, "_parsed", parsed)
+
+    def _defining(self, changes_meaning=True):
+        if changes_meaning and self._parsed:
+            raise GraphError("the edge's graph is parsed: call unparse() before its operation changes")
 
     # Being copied: the copy's shared store is what deepcopy or pickle make of this one
 
     def __reduce__(self):
-        return EdgeData, (), (self._private, self._shared, self._final, self._deleted)
+        return EdgeData, (), tuple(getattr(self, name) for name in self.__slots__)
 
     def __setstate__(self, state):
         for name, value in zip(self.__slots__, state, strict=True):

@@ -14,6 +14,7 @@ from oneshot.compile.lower import Lowering, lower
 from oneshot.compile.plan import Plan
 from oneshot.errors import GraphError
 from oneshot.graph.edge import EdgeData
+from oneshot.graph.structure import Structure
 from oneshot.mixed import Mixture, mixings
 
 _PLANS = 64  # kept a graph; methods that draw need one for each draw
@@ -84,8 +85,11 @@ class Graph(nn.Module):
         self.scope = scope
         self._parsed = False
         self._registered = []  # names of the submodules that parsing made
+        self._route = []  # (node, its sources and edges) in the order of computation, once parsed
         self._mixed = []  # the mixed edges of this graph and those in it, once parsed
         self._plans = OrderedDict()
+        self._structure = None  # that the plans are of
+        self._options = None  # of torch.compile; None: plans run as they are
 
     # Building
 
@@ -221,7 +225,8 @@ class Graph(nn.Module):
         for graph in list(self.graphs()):
             for name in graph._registered:
                 del graph._modules[name]
-            graph._registered, graph._mixed, graph._parsed = [], [], False
+            graph._registered, graph._route, graph._mixed = [], [], []
+            graph._mark(False)
             graph._plans.clear()
         return self
 
@@ -231,6 +236,11 @@ class Graph(nn.Module):
             raise GraphError(f"{self.name} is cyclic: {cycle} -> ...; a graph's edges close no cycle")
         if not self.nodes:
             raise GraphError(f"{self.name} has no nodes; add_nodes_from([1, 2]) adds some")
+        output = self._output_node()
+        if len(self.nodes) > 1 and not self.dag.in_degree(output):
+            raise GraphError(
+                f"node {output} of {self.name} has the highest number, so it is the output; no edge leads to it"
+            )
         if any(self in graph.graphs() for graph in self._inner()):
             raise GraphError(f"{self.name} is within itself; a graph's edges and nodes hold other graphs")
         for source, target, edge in self._live_edges():
@@ -263,8 +273,14 @@ class Graph(nn.Module):
         for node, data in self.nodes(data=True):
             if isinstance(data.get("comb_op"), nn.Module):
                 self._add(f"node_{node}", data["comb_op"])
+        self._route = [(node, self._arriving(node)) for node in self._needed() if self.dag.in_degree(node)]
         self._mixed = list(self._mixed_edges())
-        self._parsed = True
+        self._mark(True)
+
+    def _mark(self, parsed):
+        self._parsed = parsed
+        for *_, edge in self.edges(data=True):
+            edge.parse(parsed)
 
     def _add(self, name, module):
         if name in self._modules:
@@ -286,6 +302,15 @@ class Graph(nn.Module):
             plan, weights = self._planned(now.mixings)
             return plan(*inputs, *weights)
 
+    def compile(self, **options):
+        """Run plans through `torch.compile(**options)` from now on; worth its minutes for a long search.
+
+        Only plans in which no candidate is drawn: each draw would be compiled anew.
+        """
+        self._need_parsed("plans to compile")
+        self._options = options
+        self._plans.clear()
+
     def interpret(self, *inputs):
         """The output node's tensor, edge by edge: the meaning of the graph."""
         inputs = self._inputs(inputs)
@@ -300,11 +325,9 @@ class Graph(nn.Module):
 
     def _walk(self, inputs, mixings_of):
         values = dict(zip(self._input_nodes(), inputs, strict=True))
-        for node in self._needed():
-            if node in values:
-                continue
+        for node, edges in self._route:
             arriving = []
-            for source, edge in self._arriving(node):
+            for source, edge in edges:
                 x, op = values[source], edge.op
                 with _naming(self._where(source, node)):
                     arriving.append(op.mix(x, mixings_of[id(edge)]) if isinstance(op, Mixture) else op(x))
@@ -323,6 +346,9 @@ class Graph(nn.Module):
                     weights.append(mixing.weights)
             signature.append((number[id(mixing)], mixing.drawn, mixing.weights is None))
         signature = tuple(signature)
+        if self._structure is None or not self._structure.holds():  # a module was replaced, or has hooks now
+            self._structure = Structure(self)
+            self._plans.clear()
         plan = self._plans.get(signature)
         if plan is None:
             plan = self._plans[signature] = self._compile(mixings_of)
@@ -337,7 +363,10 @@ class Graph(nn.Module):
         inputs = [lowering.input() for _ in self._input_nodes()]
         for mixed in self._mixed:
             lowering.mix(id(mixed.edge), mixings_of[id(mixed.edge)])
-        return Plan(lowering, _lower_graph(self, inputs, lowering))
+        plan = Plan(lowering, _lower_graph(self, inputs, lowering))
+        if self._options is not None and all(mixing.drawn is None for mixing in mixings_of.values()):
+            plan.compile(**self._options)
+        return plan
 
     @contextmanager
     def _begin(self, interpreting):
@@ -360,8 +389,8 @@ class Graph(nn.Module):
             op, _, where = first.setdefault(key, (mixed.op, mixed.edge, mixed.where))
             if len(mixed.op.primitives) != len(op.primitives):
                 raise GraphError(
-                    f"{mixed.where} has {len(mixed.op.primitives)} candidates, but is mixed alike with {where},"
-                    f" which has {len(op.primitives)}"
+                    f"{mixed.where} has {len(mixed.op.primitives)} candidates, but is mixed alike with"
+                    f" {where}, which has {len(op.primitives)}"
                 )
         found = mixings(first)
         return {id(mixed.edge): found[key] for key, mixed in zip(keys, self._mixed, strict=True)}
@@ -489,7 +518,7 @@ class Graph(nn.Module):
         return self
 
     def __getstate__(self):
-        return self.__dict__ | {"_plans": OrderedDict()}
+        return self.__dict__ | {"_plans": OrderedDict(), "_structure": None}
 
     def extra_repr(self):
         state = "parsed" if self._parsed else "defined"
@@ -528,11 +557,9 @@ def _lower_nested(graph: Graph, inputs, lowering):
 
 def _lower_graph(graph, inputs, lowering):
     values = dict(zip(graph._input_nodes(), inputs, strict=True))
-    for node in graph._needed():
-        if node in values:
-            continue
+    for node, edges in graph._route:
         arriving = []
-        for source, edge in graph._arriving(node):
+        for source, edge in edges:
             with lowering.at(graph._where(source, node)):
                 if isinstance(edge.op, Mixture):
                     arriving.append(lowering.mixture(edge.op, id(edge), values[source]))
@@ -540,7 +567,9 @@ def _lower_graph(graph, inputs, lowering):
                     arriving.append(lowering.module(edge.op, values[source]))
         combination = graph._combination(node)
         with lowering.at(f"node {node} of {graph.name}"):
-            if combination is add_up:
+            if isinstance(combination, Graph):
+                values[node] = lowering.module(combination, *lowering.whole(arriving))
+            elif combination is add_up:
                 values[node] = lowering.sum(arriving)
             else:
                 values[node] = lowering.combine(combination, arriving)

@@ -1,0 +1,193 @@
+"""Random graphs, and the comparison of the compiled plan with its slow oracle, `interpret`."""
+
+import torch
+from hypothesis import strategies as st
+from torch import nn
+
+from oneshot import ops
+from oneshot.graph import Graph
+from oneshot.mixed import MixedOp
+from oneshot.optimizers.gdas import GumbelMixedOp
+from tests.oneshot.graph.examples import Outer
+
+CHANNELS = 3
+SIZE = 6
+BATCH = 3
+
+
+def candidates(zeros=True, statistics=True, stride=1):
+    """A strategy of operations that keep the channels: functions that make one."""
+    c = CHANNELS
+    norm = st.fixed_dictionaries(
+        {"affine": st.booleans(), "statistics": st.booleans() if statistics else st.just(False)}
+    )
+    kinds = [
+        st.tuples(st.sampled_from([1, 3]), norm).map(
+            lambda drawn: lambda: ops.ReLUConvBN(c, c, drawn[0], stride, **drawn[1])
+        ),
+        norm.map(lambda drawn: lambda: ops.AvgPool1x1(3, stride, c, c, **drawn)),
+        st.just(lambda: nn.MaxPool2d(3, stride, padding=1)),  # the compiler knows nothing of it
+        norm.map(
+            lambda drawn: lambda: nn.Sequential(ops.ReLUConvBN(c, c, 1, stride, **drawn), nn.Dropout(0.0))
+        ),
+    ]
+    if stride == 1:
+        kinds += [
+            st.just(ops.Identity),
+            st.just(lambda: nn.Dropout(0.0)),
+            st.just(lambda: ops.ResNetBasicblock(c, c, 1, affine=False, statistics=False)),
+            st.just(lambda: nn.Sequential(nn.Conv2d(c, c, 1, bias=False), ops.batch_norm(c, False, False))),
+            st.just(lambda: nn.Sequential(nn.Conv2d(c, c, 3, padding=1, groups=c, bias=False))),
+        ]
+    if zeros:
+        kinds.append(st.just(lambda: ops.Zero(stride)))
+    return st.one_of(kinds)
+
+
+def mix(draw, edge, operations):
+    """Set a mixed operation at an edge: by softmax, by a draw, or chosen."""
+    kind = draw(st.sampled_from([MixedOp, GumbelMixedOp]))
+    if not edge.has("alpha"):
+        edge.set("alpha", nn.Parameter(torch.randn(len(operations))), shared=True)
+        edge.set("tau", 2.0, shared=True)
+    if not edge.has("choice") and draw(st.integers(0, 4)) == 0:
+        edge.set("choice", draw(st.integers(0, len(operations) - 1)), shared=True)
+    edge.set("op", kind(operations))
+
+
+def connected(draw, name, most):
+    """A graph of 2 to so many nodes in which every node but the first has an edge from a lower one."""
+    graph = Graph(name)
+    count = draw(st.integers(2, most))
+    for target in range(2, count + 1):
+        sources = draw(st.sets(st.integers(1, target - 1), min_size=1))
+        graph.add_edges_from((source, target) for source in sorted(sources))
+    return graph
+
+
+def fill(draw, graph, made, depth, **kinds):
+    """Put operations at all edges: plain, shared with another edge, mixed, or a graph.
+
+    `made`: operations that may be shared; None if none may.
+    """
+    for _, _, edge in graph.edges(data=True):
+        what = draw(st.sampled_from(["plain", "plain", "mixed", "mixed", "shared", "graph", "nothing"]))
+        if what == "mixed":
+            makers = draw(st.lists(candidates(**kinds), min_size=1, max_size=4))
+            operations = [maker() for maker in makers]
+            if depth and draw(st.integers(0, 3)) == 0:
+                operations.append(inner(draw, made, depth - 1, **kinds))
+            mix(draw, edge, operations)
+        elif what == "graph" and depth:
+            place = draw(st.sampled_from([lambda graph: graph, nn.Sequential, Outer]))
+            edge.set("op", place(inner(draw, made, depth - 1, **kinds)))
+        elif what == "shared" and made:
+            edge.set("op", draw(st.sampled_from(made)))
+        elif what != "nothing":
+            edge.set("op", draw(candidates(**kinds))())
+            if made is not None:
+                made.append(edge.op)
+
+
+def inner(draw, made, depth, **kinds):
+    """A further graph, sometimes a chain of copies that share their alphas."""
+    graph = connected(draw, "inner", 3)
+    fill(draw, graph, made, depth, **kinds)
+    if draw(st.booleans()):
+        outer = Graph("copies")
+        outer.add_edge(1, 2, op=graph)
+        outer.add_edge(1, 3, op=graph.copy())
+        outer.add_edge(2, 3, op=graph.copy() if draw(st.booleans()) else ops.Identity())
+        return outer
+    return graph
+
+
+@st.composite
+def graphs(draw, most=6, depth=1, shared=True, **kinds):
+    """A parsed graph in float64; `shared`: some modules at several edges; `kinds`: of `candidates`."""
+    torch.manual_seed(draw(st.integers(0, 99)))
+    graph = connected(draw, "random", most)
+    fill(draw, graph, [] if shared else None, depth, **kinds)
+    if draw(st.integers(0, 3)) == 0:
+        node = max(graph.nodes)
+        sources = len(graph.dag.pred[node])
+        combination = Graph("combination")
+        for source in range(1, sources + 1):
+            combination.add_edge(source, sources + 1)
+        fill(draw, combination, None, 0, **kinds)
+        graph.nodes[node]["comb_op"] = combination
+    if draw(st.integers(0, 3)) == 0:
+        graph = reduced(draw, graph, **kinds)
+    return randomized(graph.parse().double())
+
+
+def reduced(draw, graph, **kinds):
+    """The graph, and beside it edges of stride 2 to a smaller image."""
+    outer = Graph("reduction")
+    outer.add_edge(1, 2, op=graph)
+    for source in (1, 2):
+        outer.add_edge(source, 3)
+        makers = draw(st.lists(candidates(stride=2, **kinds), min_size=1, max_size=3))
+        mix(draw, outer.edges[source, 3], [maker() for maker in makers])
+    return outer
+
+
+def randomized(graph):
+    """With scales and running variances that are no longer ones; shifts and running means stay zero.
+
+    These would make constant tensors of zeros, and normalizing a constant gives noise, whose sign a ReLU then
+    shows in the gradients.
+    """
+    with torch.no_grad():
+        for module in graph.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                if module.weight is not None:
+                    module.weight.uniform_(0.5, 2)
+                if module.running_mean is not None:
+                    module.running_var.uniform_(0.5, 2)
+    return graph
+
+
+def images(dtype=torch.float64, batch=BATCH, channels=CHANNELS, size=SIZE, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(batch, channels, size, size, generator=generator, dtype=torch.float64).to(dtype)
+
+
+def outcome(graph, run, x, seed=0):
+    """What a pass gives, {name: tensor}: the output, all gradients (zeros for None) and all buffers."""
+    torch.manual_seed(seed)  # what is drawn comes from the process's generator
+    x = x.clone().requires_grad_()
+    out = run(graph)(x)
+    probe = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    tensors = {"input": x} | dict(graph.named_parameters())
+    tensors |= {f"alpha {i}": alpha for i, alpha in enumerate(graph.get_all_edge_data("alpha"))}
+    gradients = torch.autograd.grad(
+        (out * probe.to(out.dtype)).sum(), list(tensors.values()), allow_unused=True, materialize_grads=True
+    )
+    found = {"output": out.detach()}
+    found |= {f"gradient of {name}": each for name, each in zip(tensors, gradients, strict=True)}
+    return found | {f"buffer {name}": each for name, each in graph.named_buffers()}
+
+
+def compiled(graph):
+    return graph
+
+
+def interpreted(graph):
+    return graph.interpret
+
+
+def assert_agrees(graph, x, seed=0, tolerance=1e-10, buffers=True):
+    """The plan gives what `interpret` does, each tensor up to the tolerance times its largest number."""
+    oracle = graph.clone()
+    expected = outcome(oracle, interpreted, x, seed)
+    found = outcome(graph, compiled, x, seed)
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        if name.startswith("buffer") and not buffers:
+            continue
+        assert found[name].dtype == tensor.dtype, name
+        assert found[name].shape == tensor.shape, name
+        scale = max(1.0, tensor.abs().max().item())
+        error = (found[name] - tensor).abs().max().item()
+        assert error <= tolerance * scale, f"{name} differs by {error:.2g} of {scale:.2g}:\n{graph.plan}"

@@ -1,0 +1,247 @@
+"""What plans look like: work that is shared, siblings that are one, and what is left as it is."""
+
+import pytest
+import torch
+from torch import nn
+
+from oneshot import ops
+from oneshot.graph import Graph
+from oneshot.mixed import MixedOp
+from oneshot.optimizers.gdas import GumbelMixedOp
+from oneshot.spaces.nb201 import NasBench201SearchSpace
+from tests.oneshot.compile.agreement import assert_agrees, images
+from tests.oneshot.graph.examples import chain
+
+
+def fan(*operations, **comb):
+    """An edge from node 1 for each operation, to a node that adds up."""
+    graph = Graph("fan")
+    last = len(operations) + 2
+    for number, op in enumerate(operations, 2):
+        graph.add_edge(1, number, op=op)
+        graph.add_edge(number, last)
+    return graph.parse().double()
+
+
+def block(kernel=3, c_out=3, stride=1, affine=False, statistics=False):
+    return ops.ReLUConvBN(3, c_out, kernel, stride, affine, statistics)
+
+
+def kinds(graph):
+    """The first word or two of each step."""
+    return [line.split(" = ")[1].split(" of ")[0] for line in str(graph.plan).splitlines()[:-1]]
+
+
+def count(graph, start):
+    return sum(kind.startswith(start) for kind in kinds(graph))
+
+
+def cell(kind=MixedOp):
+    """A mixed cell of NAS-Bench-201, alone."""
+    torch.manual_seed(0)
+    space = NasBench201SearchSpace(classes=3, channels=3, cells=1)
+    graph = space.edges[2, 3].op.clone()
+
+    def mix(edge):
+        edge.set("alpha", nn.Parameter(torch.randn(5)))
+        edge.set("tau", 1.0)
+        edge.set("op", kind(edge.op))
+
+    graph.update_edges(mix)
+    return graph.parse().double()
+
+
+def test_siblings_become_one_wide_convolution_and_one_normalization():
+    graph = fan(block(), block(), block())
+    assert "conv 3x3 3 -> 3 + 3 + 3 of" in str(graph.plan)
+    assert (count(graph, "relu"), count(graph, "conv"), count(graph, "batch norm")) == (1, 1, 1)
+    assert_agrees(graph, images())
+
+
+def test_siblings_may_have_different_widths():
+    graph = Graph()
+    graph.add_edge(1, 2, op=block(1, 4))
+    graph.add_edge(1, 3, op=block(1, 2))
+    graph.add_node(4, comb_op=lambda tensors: torch.cat(tensors, 1))
+    graph.add_edges_from([(2, 4), (3, 4)])
+    graph.parse().double()
+    assert "conv 1x1 3 -> 4 + 2" in str(graph.plan)
+    assert_agrees(graph, images())
+
+
+def with_eps(eps):
+    op = block()
+    op.bn.eps = eps
+    return op
+
+
+def grouped():
+    op = block()
+    op.conv = nn.Conv2d(3, 3, 3, padding=1, groups=3, bias=False)
+    return op
+
+
+def dilated():
+    op = block()
+    op.conv = nn.Conv2d(3, 3, 3, padding=2, dilation=2, bias=False)
+    return op
+
+
+def biased():
+    op = block()
+    op.conv = nn.Conv2d(3, 3, 3, padding=1)
+    return op
+
+
+def reflecting():
+    op = block()
+    op.conv = nn.Conv2d(3, 3, 3, padding=1, bias=False, padding_mode="reflect")
+    return op
+
+
+def same():
+    op = block()
+    op.conv = nn.Conv2d(3, 3, 3, padding="same", bias=False)
+    return op
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda: block(1),
+        lambda: block(affine=True),
+        lambda: block(statistics=True),
+        lambda: with_eps(1e-2),
+        grouped,
+        dilated,
+        biased,
+        reflecting,
+        same,
+        lambda: nn.Sequential(nn.ReLU(), nn.Conv2d(3, 3, 3, padding=1, bias=False)),
+        lambda: nn.Sequential(nn.Conv2d(3, 3, 3, padding=1, bias=False), ops.batch_norm(3, False, False)),
+    ],
+)
+def test_what_is_unlike_stays_apart(other):
+    torch.manual_seed(0)
+    graph = fan(block(), other())
+    assert "+ 3 of" not in str(graph.plan)
+    assert_agrees(graph, images())
+
+
+@pytest.mark.parametrize("make", [grouped, biased, reflecting, same, lambda: block(statistics=True)])
+def test_what_cannot_stand_side_by_side_stays_apart_from_its_like(make):
+    torch.manual_seed(0)
+    graph = fan(make(), make())
+    assert "+ 3 of" not in str(graph.plan)
+    assert_agrees(graph, images())
+
+
+def test_a_convolution_that_is_used_again_stays_as_it_is():
+    conv = nn.Conv2d(3, 3, 3, padding=1, bias=False)
+    norms = [ops.batch_norm(3, False, False) for _ in range(2)]
+    graph = fan(nn.Sequential(conv, norms[0]), nn.Sequential(conv, norms[1]), conv)
+    assert count(graph, "conv") == 1
+    assert count(graph, "batch norm") == 2
+    assert_agrees(graph, images())
+
+
+def test_one_operation_at_two_edges_is_computed_once():
+    op = block()
+    graph = fan(op, op, ops.AvgPool1x1(3), ops.AvgPool1x1(3))
+    assert count(graph, "conv") == count(graph, "average pool") == 1
+    assert_agrees(graph, images())
+
+
+def test_identities_vanish():
+    graph = chain(
+        ops.Identity(), nn.Sequential(nn.Identity(), ops.Identity()), chain(nn.Sequential())
+    ).parse()
+    assert len(graph.plan) == 0
+    assert str(graph.plan) == "output %0"
+
+
+def test_zeros_vanish_from_sums():
+    graph = fan(ops.Zero(), ops.Identity(), ops.Zero(stride=1))
+    assert len(graph.plan) == 0
+    assert_agrees(graph, images())
+    mixed = chain(MixedOp([ops.Zero(), ops.Identity(), ops.Zero()]))
+    mixed.edges[1, 2].set("alpha", nn.Parameter(torch.randn(3)))
+    mixed.parse().double()
+    assert "zeros" not in str(mixed.plan)
+    assert_agrees(mixed, images())
+
+
+def test_what_is_made_of_zeros_vanishes_too():
+    following = [block(), block(1), ops.AvgPool1x1(3), nn.ReLU(), block(affine=False), ops.Zero()]
+    graph = fan(ops.Identity(), chain(ops.Zero(), nn.Sequential(*following)))
+    assert len(graph.plan) == 0
+    assert_agrees(graph, images())
+
+
+def test_zeros_that_are_not_added_to_anything_stay_zeros():
+    for graph in (fan(ops.Zero(2), ops.Zero(2)), chain(ops.Zero()).parse().double()):
+        assert kinds(graph) == ["zeros"]
+        assert_agrees(graph, images())
+
+
+def test_zeros_with_a_shift_do_not_vanish():
+    op = block(affine=True)
+    nn.init.normal_(op.bn.bias)
+    graph = chain(ops.Zero(), op, nn.Conv2d(3, 3, 1)).parse().double()
+    assert kinds(graph) == ["zeros", "batch norm", "conv 1x1 3 -> 3"]
+    assert_agrees(graph, images())
+
+
+def test_the_weights_of_a_mixture_go_into_the_scale():
+    graph = chain(MixedOp([block(), block(), ops.Identity()]))
+    graph.edges[1, 2].set("alpha", nn.Parameter(torch.randn(3)))
+    graph.parse().double()
+    assert count(graph, "scale by weights 0, 1") == 1
+    assert "sum of x + x + w2 x of" in str(graph.plan)
+    assert_agrees(graph, images())
+
+
+def test_a_normalization_that_is_used_twice_keeps_its_weight_outside():
+    op = block()
+    graph = Graph()
+    for node in (2, 3):
+        graph.add_edge(1, node, op=MixedOp([op, ops.Identity()]))
+        graph.edges[1, node].set("alpha", nn.Parameter(torch.randn(2)))
+    graph.add_edge(2, 3, op=block())
+    graph.parse().double()
+    assert count(graph, "scale") == 0
+    assert_agrees(graph, images())
+
+
+def test_a_mixed_cell_of_nas_bench_201():
+    graph = cell()
+    # at nodes 1, 2 and 3: a ReLU, a pool, and a convolution of each size with all outgoing edges side by side
+    assert count(graph, "relu") == count(graph, "average pool") == 3
+    assert count(graph, "conv") == count(graph, "batch norm") == count(graph, "scale") == 6
+    for size in ("1x1", "3x3"):
+        for wide in ("3 + 3 + 3", "3 + 3", "3"):
+            assert f"conv {size} 3 -> {wide} of" in str(graph.plan)
+    assert count(graph, "sum") == 3
+    assert count(graph, "zeros") == count(graph, "call") == 0
+    assert len(graph.plan) == 3 + 3 + 3 * 6 + 3 + 1 + 4 + 10  # and: all weights, splits and their parts
+    assert_agrees(graph, images())
+
+
+def test_a_drawn_cell_has_only_what_was_drawn():
+    graph = cell(GumbelMixedOp)
+    for choice, steps in ((0, {"zeros"}), (1, {"sum"}), (4, {"average pool 3x3", "sum"})):
+        for edge in graph.all_edges():
+            edge.set("choice", choice)
+        assert {
+            kind.split(" of")[0] if kind.startswith("sum") else kind for kind in kinds(graph)
+        } <= steps | {"sum"}
+        assert count(graph, "all weights") == 0
+        assert_agrees(graph, images())
+
+
+def test_parameters_stay_where_they_are():
+    graph = cell()
+    before = {name: id(parameter) for name, parameter in graph.named_parameters()}
+    graph(images()).sum().backward()
+    assert {name: id(parameter) for name, parameter in graph.named_parameters()} == before
+    assert all(parameter.grad is not None for parameter in graph.parameters())

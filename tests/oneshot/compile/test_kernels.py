@@ -1,0 +1,159 @@
+"""Kernels that do not leave their work to one call of torch, against the same written out."""
+
+import pytest
+import torch
+from torch import nn
+from torch.autograd import gradcheck, gradgradcheck
+from torch.nn import functional as F  # noqa: N812
+
+from oneshot.compile.kernels import AvgPool, Conv, Norm, Split, Sum, Zeros
+
+PICKS = [
+    (None, None),
+    (None, None, None),
+    (0,),
+    (0, 1),
+    (1, None, 0),
+    (None, 0, None, 0),  # a weight used twice
+    (2, 2, None, None, 1),
+]
+
+
+def tensors(picks, dtype=torch.float64, shape=(2, 3, 4, 4)):
+    torch.manual_seed(0)
+    terms = [torch.randn(shape, dtype=dtype, requires_grad=True) for _ in picks]
+    weighted = any(pick is not None for pick in picks)
+    return [*terms, *([torch.randn(3, dtype=dtype, requires_grad=True)] if weighted else [])]
+
+
+def written_out(picks, tensors):
+    terms = tensors[: len(picks)]
+    return sum(x if pick is None else x * tensors[-1][pick] for pick, x in zip(picks, terms, strict=True))
+
+
+@pytest.mark.parametrize("picks", PICKS)
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_sums_and_their_gradients(picks, layout, dtype):
+    given = [
+        each.detach().contiguous(memory_format=layout).requires_grad_() if each.dim() == 4 else each
+        for each in tensors(picks, dtype)
+    ]
+    before = [each.detach().clone() for each in given]
+    found, expected = Sum(picks)(*given), written_out(picks, given)
+    tolerance = {"rtol": 0.05, "atol": 0.05} if dtype == torch.bfloat16 else {}
+    torch.testing.assert_close(found, expected, **tolerance)
+    gradients = [torch.autograd.grad(each.float().square().sum(), given) for each in (found, expected)]
+    for one, other in zip(*gradients, strict=True):
+        tolerance = {"rtol": 0.1, "atol": 1.0} if dtype == torch.bfloat16 else {}
+        torch.testing.assert_close(one, other, **tolerance)
+    for each, as_it_was in zip(given, before, strict=True):
+        assert torch.equal(each, as_it_was)  # nothing was added into what came
+
+
+@pytest.mark.parametrize("picks", PICKS)
+def test_gradients_of_sums_by_finite_differences(picks):
+    given = tensors(picks, shape=(1, 2, 2, 2))
+    assert gradcheck(Sum(picks), given)
+    assert gradgradcheck(Sum(picks), given)
+
+
+@pytest.mark.parametrize("picks", PICKS)
+def test_sums_compute_just_the_gradients_that_are_asked_for(picks):
+    given = tensors(picks)
+    for wanted in range(len(given)):
+        some = [each.detach().requires_grad_(number == wanted) for number, each in enumerate(given)]
+        (found,) = torch.autograd.grad(Sum(picks)(*some).square().sum(), some[wanted])
+        (expected,) = torch.autograd.grad(written_out(picks, some).square().sum(), some[wanted])
+        torch.testing.assert_close(found, expected)
+
+
+def test_sums_of_two_dimensions():
+    given = tensors((0, None, 1), shape=(5, 7))
+    torch.testing.assert_close(Sum((0, None, 1))(*given), written_out((0, None, 1), given))
+    assert gradcheck(Sum((0, None, 1)), given)
+
+
+def test_weighted_terms_that_are_smaller_than_the_others_broadcast():
+    for picks in ((0, 1), (None, 0), (0, None), (None, None, None)):
+        large, small = tensors((None,))[0], tensors((None,), shape=(2, 3, 1, 1))[0]
+        for given in ([large, small, large], [small, large, large]):
+            given = [*given[: len(picks)], *tensors(picks)[len(picks) :]]
+            found, expected = Sum(picks)(*given), written_out(picks, given)
+            torch.testing.assert_close(found, expected)
+            gradients = [torch.autograd.grad(each.square().sum(), given[:2]) for each in (found, expected)]
+            for one, other in zip(*gradients, strict=True):
+                torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("pool", [nn.AvgPool2d(3, 1, 1, count_include_pad=False), nn.AvgPool2d(3, 1, 1)])
+@pytest.mark.parametrize(
+    "options", [{}, {"kernel_size": (5, 3), "padding": (2, 1)}, {"kernel_size": (1, 3), "padding": (0, 1)}]
+)
+def test_average_pools_and_their_gradients(dtype, pool, options):
+    settings = {"kernel_size": (3, 3), "padding": (1, 1)} | options
+    kernel = AvgPool(
+        settings["kernel_size"], (1, 1), settings["padding"], False, pool.count_include_pad, None
+    )
+    oracle = nn.AvgPool2d(
+        settings["kernel_size"], 1, settings["padding"], count_include_pad=pool.count_include_pad
+    )
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 5, 6, dtype=dtype, requires_grad=True)
+    tolerance = {"rtol": 0.05, "atol": 0.02} if dtype == torch.bfloat16 else {}
+    found, expected = kernel(x), oracle(x)
+    torch.testing.assert_close(found, expected, **tolerance)
+    probe = torch.randn_like(expected)
+    gradients = [torch.autograd.grad(each, x, probe) for each in (found, expected)]
+    torch.testing.assert_close(*gradients, **tolerance)
+
+
+@pytest.mark.parametrize("first", [torch.inference_mode, torch.no_grad])
+def test_what_a_kernel_keeps_may_be_made_without_gradients_and_used_with(first):
+    size = {torch.inference_mode: 7, torch.no_grad: 9}[first]  # sizes that nothing else here has
+    x = torch.randn(1, 2, size, size, requires_grad=True)
+    kernel = AvgPool((3, 3), (1, 1), (1, 1), False, False, None)
+    with first():
+        kernel(x)
+    (gradient,) = torch.autograd.grad(kernel(x).square().sum(), x, create_graph=True)
+    gradient.sum().backward()
+    assert x.grad is not None
+
+
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("scaled", [True, False])
+def test_normalizations_side_by_side(affine, scaled):
+    torch.manual_seed(0)
+    modules = tuple(nn.BatchNorm2d(c, affine=affine, track_running_stats=False) for c in (2, 3))
+    for module in modules:
+        for parameter in module.parameters():
+            nn.init.normal_(parameter)
+    x = torch.randn(4, 5, 3, 3)
+    weights = torch.tensor([0.3, 0.3, 2.0, 2.0, 2.0])
+    expected = torch.cat([module(part) for module, part in zip(modules, x.split([2, 3], 1), strict=True)], 1)
+    kernel = Norm(modules)
+    found = kernel(x, weights) if scaled else kernel(x)
+    torch.testing.assert_close(found, expected * weights[:, None, None] if scaled else expected)
+
+
+def test_convolutions_side_by_side():
+    modules = tuple(nn.Conv2d(3, c, 3, 2, 1, bias=False) for c in (4, 1))
+    x = torch.randn(2, 3, 6, 6)
+    torch.testing.assert_close(Conv(modules)(x), torch.cat([module(x) for module in modules], 1))
+    biased = nn.Conv2d(3, 4, 1)
+    torch.testing.assert_close(Conv((biased,))(x), biased(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_parts_of_a_split(dtype):
+    x = torch.randn(2, 6, 4, 4).to(dtype).contiguous(memory_format=torch.channels_last)
+    parts = Split((2, 1, 3))(x)
+    assert torch.equal(torch.cat(parts, 1), x)
+    assert [part.shape[1] for part in parts] == [2, 1, 3]
+
+
+def test_zeros_have_no_numbers_but_nan():
+    x = torch.randn(2, 3, 5, 5)
+    for stride in (1, 2):
+        assert torch.equal(Zeros(stride)(x), torch.zeros_like(F.max_pool2d(x, 1, stride)))

@@ -1,0 +1,69 @@
+"""Small graphs and modules, and the comparison of forward with interpret on them."""
+
+import pytest
+import torch
+from torch import nn
+
+from oneshot.errors import GraphError
+from oneshot.graph import Graph
+
+X = torch.tensor([1.0, 2.0])
+IMAGES = torch.linspace(-1, 1, 2 * 4 * 6 * 6).view(2, 4, 6, 6)
+
+
+class Times(nn.Module):
+    """Multiplies by a learned number, and counts how often."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = nn.Parameter(torch.tensor(float(factor)))
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        return self.factor * x
+
+
+class Outer(nn.Module):
+    """A module that nothing but itself knows what it does with what it holds."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+def chain(*operations, name="chain"):
+    graph = Graph(name)
+    for node, op in enumerate(operations, 1):
+        graph.add_edge(node, node + 1, op=op)
+    return graph
+
+
+def triangle(first=None, second=None, short=None, name="triangle"):
+    """1 -> 2 -> 3 and 1 -> 3."""
+    graph = Graph(name)
+    graph.add_nodes_from([1, 2, 3])
+    graph.add_edges_densely()
+    for (source, target), op in {(1, 2): first, (2, 3): second, (1, 3): short}.items():
+        if op is not None:
+            graph.edges[source, target].set("op", op)
+    return graph
+
+
+def both(graph, *inputs):
+    """What the graph gives, after seeing that forward and interpret agree."""
+    state = torch.get_rng_state()
+    expected = graph.interpret(*inputs)
+    torch.set_rng_state(state)
+    torch.testing.assert_close(graph(*inputs), expected)
+    return expected
+
+
+def raises_in_both(graph, match, *inputs):
+    with pytest.raises(GraphError, match=match):
+        graph.interpret(*inputs)
+    with pytest.raises(GraphError, match=match):
+        graph(*inputs)
