@@ -12,6 +12,7 @@ from oneshot.mixed import Mixture
 class NasBench201SearchSpace(Graph):
     """A stem, three stages of cells with a residual block before the second and the third, and a classifier.
 
+    >>> from nasbench import OPERATIONS
     >>> space = NasBench201SearchSpace(channels=4, cells=1)
     >>> space.edges[2, 3].op.edges[1, 2].op[OPERATIONS.index("skip_connect")]
     Identity()
@@ -91,19 +92,40 @@ def network_of(cell, classes=10, channels=16, cells=5, affine=True, statistics=T
 
 @contextmanager
 def as_cell(graph, cell):
-    """Within the block, a supernet computes the path of a cell alone, with its shared weights."""
-    digits = dict(zip(EDGES, Cell.of(cell).digits, strict=True))
-    edges = [each for found in _cells(graph) for each in found.edges(data=True)]
-    before = [(edge, edge.choice) for *_, edge in edges if edge.has("choice")]
-    for source, target, edge in edges:
-        edge.set("choice", digits[source - 1, target - 1], shared=True)
+    """Within the block, a supernet computes the path of a cell alone, with its shared weights.
+
+    GraphError where an edge of its cells has no candidates, or lacks the cell's.
+    """
+    operations = dict(zip(EDGES, Cell.of(cell).ops, strict=True))
+    choices = [
+        (edge, _candidate(edge, operations[source - 1, target - 1], f"edge {source}-{target}"))
+        for found in _cells(graph)
+        for source, target, edge in found.edges(data=True)
+    ]
+    if not choices:
+        raise GraphError(f"{graph.name} has no cells of NAS-Bench-201")
+    before = [(edge, edge.choice, "choice" in edge.shared_store) for edge, _ in choices if edge.has("choice")]
+    for edge, *_ in before:
+        edge.pop("choice", None)
     try:
+        for edge, choice in choices:
+            edge.set("choice", choice, shared=True)
         yield graph
     finally:
-        for *_, edge in edges:
+        for edge, _ in choices:
             edge.pop("choice", None)
-        for edge, choice in before:
-            edge.set("choice", choice, shared=True)
+        for edge, choice, shared in before:
+            edge.set("choice", choice, shared)
+
+
+def _candidate(edge, operation, where):
+    """The number of an operation among a mixed edge's candidates."""
+    if not isinstance(edge.op, Mixture):
+        raise GraphError(f"{where} of a cell has no candidates under weights, but {_line(edge.op)}")
+    for number, op in enumerate(edge.op.primitives):
+        if _name(op) == operation:
+            return number
+    raise GraphError(f"{where} of a cell has no {operation} among its candidates")
 
 
 def cell_of(graph):
@@ -132,6 +154,16 @@ def _operation(edge, where):
     op = edge.op
     if isinstance(op, Mixture) and edge.has("choice"):
         op = op.primitives[edge.choice]
+    if isinstance(op, (Mixture, list)):
+        raise GraphError(f"{where} of a cell still has candidates; get_final_architecture() chooses")
+    name = "none" if edge.is_deleted else _name(op)
+    if name is None:
+        raise GraphError(f"{where} of a cell has {_line(op)}, which is no operation of NAS-Bench-201")
+    return name
+
+
+def _name(op):
+    """The benchmark's name of an operation; None for another."""
     match op:
         case ops.Zero():
             return "none"
@@ -141,6 +173,9 @@ def _operation(edge, where):
             return f"nor_conv_{conv.kernel_size[0]}x{conv.kernel_size[0]}"
         case ops.AvgPool1x1():
             return "avg_pool_3x3"
-        case Mixture() | list():
-            raise GraphError(f"{where} of a cell still has candidates; get_final_architecture() chooses")
-    raise GraphError(f"{where} of a cell has {op}, which is no operation of NAS-Bench-201")
+    return None
+
+
+def _line(op):
+    """An operation in one line."""
+    return " ".join(str(op).split())
