@@ -8,12 +8,13 @@ from nasbench.config import add_flags, given
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
 from nasbench.errors import NASBenchError
 from nasbench.files import quoted
-from oneshot.errors import OneShotError, RunFolderError
-from oneshot.methods import METHODS, method_of
-from oneshot.report import print_summary
-from oneshot.run import read_config
-from oneshot.session import Reopened, Result, Session, reopen, resume, search
-from oneshot.settings import SMALLER, Places, SearchSettings
+from oneshot.errors import ConfigError, OneShotError
+from oneshot.optimizers.registry import METHODS, method_of
+from oneshot.run.folder import read_config
+from oneshot.run.reopened import Reopened, reopen
+from oneshot.run.report import print_summary
+from oneshot.run.session import Result, Session, resume, search
+from oneshot.run.settings import SMALLER, Places, SearchSettings
 
 __all__ = ["Reopened", "Result", "SearchSettings", "Places", "main", "reopen", "resume", "search"]
 
@@ -26,8 +27,8 @@ def main(argv=None):
     parser = Parser(
         prog=_PROG,
         allow_abbrev=False,
-        description="Search a space of architectures by gradient with one supernet, and score what is found by the"
-        " published table. Without options: DARTS on scikit-learn's digits, which needs no download.",
+        description="Search a space of architectures by gradient with one supernet, and score what is found"
+        " by the published table. Without options: DARTS on scikit-learn's digits, which need no download.",
         epilog=f"The options of {method.name} are shown; --method NAME --help shows another's"
         f" ({', '.join(METHODS)}). {' '.join(map(_smaller, SMALLER.items()))}",
     )
@@ -51,19 +52,21 @@ def main(argv=None):
 
 
 def _method(argv):
-    """The method whose options there are: the one that is named, else that of the run to go on with, else DARTS."""
+    """The method whose options there are: the one named, else that of the run to go on with, else DARTS."""
     parser = Parser(prog=_PROG, allow_abbrev=False, add_help=False)
-    parser.add_argument("--method", choices=tuple(METHODS))
+    parser.add_argument("--method")
     parser.add_argument("--resume")
     args, _ = parser.parse_known_args(argv)
     if args.method is None and args.resume is not None:
         try:
             recorded = read_config(args.resume)["search"]["method"]
-        except (RunFolderError, LookupError, TypeError):  # said when the run is to go on
-            recorded = None
-        if isinstance(recorded, str) and recorded in METHODS:
             return method_of(recorded)
-    return method_of(args.method or SearchSettings.method)
+        except (OneShotError, LookupError, TypeError):  # said when the run is to go on
+            pass
+    try:
+        return method_of(args.method or SearchSettings.method)
+    except ConfigError as error:
+        return parser.error(error)
 
 
 def _smaller(item):
@@ -91,12 +94,12 @@ def _search(args, method):
             args.resume, places=places, settings=settings, config=config, tensorboard=args.tensorboard
         )
     with session:
-        with HeldInterrupt() as interrupt:
-            session.train(lambda: interrupt.came, progress=True)
         try:
-            result = session.finish()
-        except KeyboardInterrupt:
-            complain(f"{_PROG}: {_interrupted(session)}")
+            with HeldInterrupt() as interrupt:
+                session.train(lambda: interrupt.came, progress=True)
+            result = session.finish(conclude=not interrupt.came)
+        except KeyboardInterrupt:  # a second one, or one after the last epoch; what was saved is whole
+            complain(f"interrupted{_go_on(session)}")
             return INTERRUPTED
         _report(args, session, result)
     return 0 if result.complete else INTERRUPTED
@@ -117,14 +120,17 @@ def _report(args, session, result):
         if line is not None:
             complain(line)
     if not result.complete:
-        complain(_interrupted(session))
+        training = session.training
+        steps = f" and {training.batch:,} step{'s' * (training.batch != 1)}" if training.batch else ""
+        complain(
+            f"interrupted after {training.epoch:,} of {training.epochs:,} epochs{steps}{_go_on(session)}"
+        )
 
 
-def _interrupted(session):
-    training, folder = session.training, session.folder
-    steps = f" and {training.batch:,} steps" if training.batch else ""
-    go_on = "; not saved" if folder is None else f"; go on with: {_PROG} --resume {quoted(folder.path)}"
-    return f"interrupted after {training.epoch:,} of {training.epochs:,} epochs{steps}{go_on}"
+def _go_on(session):
+    if session.folder is None:
+        return "; not saved"
+    return f"; go on with: {_PROG} --resume {quoted(session.folder.path)}"
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def files():
 
 
 def test_there_are_files_to_look_at():
-    assert len(files()) > 20
+    assert len(files()) > 80
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -53,6 +53,24 @@ def test_imports_go_one_way(path):
 def test_no_heavy_import_at_the_top_of_nasbench_and_blackbox(path):
     if path.relative_to(ROOT).parts[0] in ("nasbench", "blackbox"):
         assert not [module for module, at_top in imports(path) if at_top and module in HEAVY]
+
+
+def test_only_batches_need_torch():
+    with_torch = {
+        path.name
+        for path in files()
+        if path.is_relative_to(ROOT / "data")
+        for module, _ in imports(path)
+        if module == "torch"
+    }
+    assert with_torch == {"augment.py", "loader.py"}
+
+
+def test_a_one_shot_search_loads_what_few_need_when_they_need_it():
+    lazy = {"pandas", "matplotlib", "scipy", "sklearn", "torchvision", "tensorboard"}
+    code = f"import oneshot.search, oneshot.score, sys; print('loaded', sorted(set(sys.modules) & {lazy!r}))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "loaded []"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PROGRAMS = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [line for language, text in BLOCKS if language == "console" for line in text.splitlines()]
 ON_FILES = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+ON_IMAGES = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +35,10 @@ def run(command, folder):
 
 
 def test_there_is_something_to_run():
-    assert len(PROGRAMS) == 3
-    assert len(COMMANDS) == 11
+    assert len(PROGRAMS) == 5
+    assert len(COMMANDS) == 14
     assert len(ON_FILES) == 5
+    assert len(ON_IMAGES) == 3
     assert len(re.findall(r"^>>> ", README, re.MULTILINE)) > 10
 
 
@@ -48,7 +50,8 @@ def test_the_python_prompts():
 def test_the_commands(folder, command):
     """In the order of the README: a later one may go on with the run of an earlier one."""
     result = run(command.replace("python", sys.executable, 1), folder)
-    assert (result.returncode, result.stderr) == (0, "")
+    assert result.returncode == 0
+    assert all(line.startswith("warning: ") for line in result.stderr.splitlines())  # of a cell that is found
     assert len(result.stdout.splitlines()) > 3
 
 
@@ -77,10 +80,18 @@ def test_the_commands_on_files_that_one_has(files, command, monkeypatch):
         made.unlink()  # each has a gigabyte
 
 
+@pytest.mark.parametrize("command", ON_IMAGES)
+def test_the_commands_on_images_that_one_has_say_what_is_not_there(folder, command):
+    result = run(command.replace("python", sys.executable, 1), folder)
+    assert (result.returncode, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
+    assert "cifar-10-python.tar.gz" in result.stderr or "runs/darts is not the folder of a run" in result.stderr
+
+
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))
 def test_the_programs(folder, number):
-    (folder / f"program_{number}.py").write_text(PROGRAMS[number])
-    result = run(f"{sys.executable} program_{number}.py", folder)
+    name = "fair.py" if "FairDARTS" in PROGRAMS[number] else f"program_{number}.py"
+    (folder / name).write_text(PROGRAMS[number])
+    result = run(f"{sys.executable} {name}", folder)
     assert (result.returncode, result.stderr) == (0, "")
     assert "nor_conv_3x3" in result.stdout
 
@@ -100,12 +111,20 @@ def test_the_ten_lines_of_a_search_give_a_whole_command(folder):
     )
 
 
+def test_the_few_lines_of_a_method_give_a_whole_command(folder):
+    (folder / "fair.py").write_text(next(program for program in PROGRAMS if "FairDARTS" in program))
+    options = "--channels 2 --epochs 1 --batch 256 --device cpu"
+    result = run(f"{sys.executable} -m oneshot.search --method fair:FairDARTS {options}", folder)
+    assert result.returncode == 0
+    assert result.stdout.startswith("FairDARTS")
+
+
 def test_every_file_that_the_readme_names_is_there():
     layout = next(
         text for language, text in re.findall(r"^```(\w*)\n(.*?)^```$", README, re.M | re.S) if not language
     )
     for name in re.findall(r"\b(\w+\.py)\b", layout):
-        assert list(ROOT.glob(f"*/{name}")), name
+        assert list(ROOT.glob(f"*/{name}")) or list(ROOT.glob(f"*/*/{name}")), name
 
 
 def test_the_continuous_integration_runs_the_command_of_the_readme():

@@ -239,7 +239,7 @@ class Graph(nn.Module):
         output = self._output_node()
         if len(self.nodes) > 1 and not self.dag.in_degree(output):
             raise GraphError(
-                f"node {output} of {self.name} has the highest number, so it is the output; no edge leads to it"
+                f"node {output} of {self.name} is the output, as the highest; no edge leads to it"
             )
         if any(self in graph.graphs() for graph in self._inner()):
             raise GraphError(f"{self.name} is within itself; a graph's edges and nodes hold other graphs")

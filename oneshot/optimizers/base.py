@@ -1,6 +1,7 @@
 """What all methods share: the supernet, two optimizers, gradients of just what is updated, the end."""
 
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from oneshot.ops import Zero
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """What a search by gradient is told; by Ruchte et al. 2020, NASLib, appendix A.1, unless said otherwise."""
+    """What a search by gradient is told; Ruchte et al. 2020, NASLib, appendix A.1, if no source is named."""
 
     epochs: int = option(50, "passes over the training half")
     batch: int = option(64, "images a step, from each half")
@@ -76,6 +77,20 @@ class Step(NamedTuple):
     val_loss: torch.Tensor | None
 
 
+@contextmanager
+def only(parameters, among):
+    """Within the block, just the former of these parameters need a gradient: nothing is kept for others."""
+    wanted = set(map(id, parameters))
+    still = [each for each in among if each.requires_grad and id(each) not in wanted]
+    for each in still:
+        each.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for each in still:
+            each.requires_grad_(True)
+
+
 class MetaOptimizer(ABC):
     """A method that searches a space: `adapt_search_space`, then `step` after `step`, then the architecture.
 
@@ -102,9 +117,8 @@ class MetaOptimizer(ABC):
 
     def add_alphas(self, edge):
         """Set the data that an edge and its copies are mixed by, shared; called once for all copies."""
-        edge.set(
-            "alpha", nn.Parameter(1e-3 * torch.randn(len(edge.op))), shared=True
-        )  # the methods' own code
+        alpha = 1e-3 * torch.randn(len(edge.op))  # the methods' own code
+        edge.set("alpha", nn.Parameter(alpha), shared=True)
 
     @abstractmethod
     def step(self, data_train, data_val):
@@ -147,11 +161,29 @@ class MetaOptimizer(ABC):
             self.op_optimizer, config.epochs, config.learning_rate_min
         )
 
+    def compile(self):
+        """Run the supernet through torch.compile from now on; on CUDA its kernels are launched as one graph.
+
+        ConfigError for a method that draws a candidate for each step, as each draw would be compiled.
+        """
+        if any(isinstance(edge.op, Mixture) and edge.op.one_hot for edge in self.graph.all_edges(self.scope)):
+            raise ConfigError(
+                f"{self.name} computes another path each step; there is nothing to compile once"
+            )
+        on_cuda = any(parameter.is_cuda for parameter in self.weights)
+        self.graph.compile(mode="reduce-overhead" if on_cuda else None)
+
     def logits(self, images):
         """What the supernet says of images, (N, classes) in float32, or float64 if it is that."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.amp):
             logits = self.graph(images)
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+    def two_updates(self, data_train, data_val, penalty=None):
+        """Alphas down the validation loss, then weights down the training loss; a Step."""
+        logits_val, val_loss = self.update(self.arch_optimizer, self.alphas, data_val, penalty)
+        logits_train, train_loss = self.update(self.op_optimizer, self.weights, data_train)
+        return Step(logits_train, logits_val, train_loss, val_loss)
 
     def update(self, optimizer, parameters, data, penalty=None):
         """One step of an optimizer down the loss on data; returns (logits, loss), detached.
@@ -160,15 +192,29 @@ class MetaOptimizer(ABC):
         Weights that had no part in the loss stay as they are; alphas that had none have a gradient of 0, as
         the plan leaves drawn zeros out.
         """
-        images, labels = data
-        logits = self.logits(images)
-        loss = self.loss(logits, labels)
-        objective = loss if penalty is None else loss + penalty()
-        gradients = torch.autograd.grad(
-            objective, parameters, allow_unused=True, materialize_grads=optimizer is self.arch_optimizer
+        logits, loss, gradients = self.gradients(
+            data, parameters, penalty, zeros=optimizer is self.arch_optimizer
         )
         self.descend(optimizer, parameters, gradients)
-        return logits.detach(), loss.detach()
+        return logits, loss
+
+    def gradients(self, data, parameters, penalty=None, zeros=False):
+        """(logits, loss, gradients of these parameters alone), detached; None for one that had no part.
+
+        `penalty`: a function that gives a further loss; `zeros`: gradients of 0 instead of None.
+        """
+        images, labels = data
+        with only(parameters, [*self.weights, *self.alphas]):
+            logits = self.logits(images)
+            loss = self.loss(logits, labels)
+            objective = loss if penalty is None else loss + penalty()
+            if objective.requires_grad:
+                gradients = torch.autograd.grad(
+                    objective, parameters, allow_unused=True, materialize_grads=zeros
+                )
+            else:  # none had a part: zeros were drawn on every way to the output
+                gradients = [torch.zeros_like(each) if zeros else None for each in parameters]
+        return logits.detach(), loss.detach(), gradients
 
     def descend(self, optimizer, parameters, gradients):
         """One step of an optimizer by gradients, clipped; a parameter without one, None, stays as it is."""

@@ -9,6 +9,8 @@ from oneshot.errors import ConfigError
 from oneshot.mixed import MixedOp
 from oneshot.optimizers.base import AlphaConfig, MetaOptimizer, Step
 
+_REACH = 0.01  # how far the finite differences go to either side, a norm (section 2.3, its footnote)
+
 
 @dataclass(frozen=True)
 class DARTSConfig(AlphaConfig):
@@ -36,38 +38,33 @@ class DARTS(MetaOptimizer):
         return MixedOp(primitives)
 
     def step(self, data_train, data_val):
-        if self.config.order == 2:
-            logits_val, val_loss = self._second_order(data_train, data_val)
-        else:
-            logits_val, val_loss = self.update(self.arch_optimizer, self.alphas, data_val)
+        if self.config.order == 1:
+            return self.two_updates(data_train, data_val)
+        logits_val, val_loss, gradients = self.second_order_gradients(data_train, data_val)
+        self.descend(self.arch_optimizer, self.alphas, gradients)
         logits_train, train_loss = self.update(self.op_optimizer, self.weights, data_train)
         return Step(logits_train, logits_val, train_loss, val_loss)
-
-    def _second_order(self, data_train, data_val):
-        """The alpha step by the validation loss after a step of the weights (section 2.3, equations 7, 8)."""
-        logits, loss, gradients = self.second_order_gradients(data_train, data_val)
-        self.descend(self.arch_optimizer, self.alphas, gradients)
-        return logits, loss
 
     def second_order_gradients(self, data_train, data_val):
         """(logits, loss, gradients) of the validation loss at w' = w - lr * (momentum * v + dL_train/dw).
 
-        Gradient: dL_val/dalpha at w', less lr times the product of d2L_train/dalpha dw and dL_val/dw', which
-        is taken by finite differences of the training loss at w ± R dL_val/dw', R = 0.01 / |dL_val/dw'|.
+        Section 2.3, equations 7 and 8. Gradient: dL_val/dalpha at w', less lr times the product of
+        d2L_train/dalpha dw and dL_val/dw', which is taken by finite differences of the training loss at
+        w ± R dL_val/dw', R = 0.01 / |dL_val/dw'|.
         """
         weights, alphas = self.weights, self.alphas
         rate = self.op_optimizer.param_groups[0]["lr"]
         before = [weight.detach().clone() for weight in weights]
         try:
             self._unrolled(data_train, weights, rate)
-            logits, loss, gradients = self._gradients(data_val, [*alphas, *weights])
+            logits, loss, gradients = self.gradients(data_val, [*alphas, *weights], zeros=True)
             of_alphas, of_weights = gradients[: len(alphas)], gradients[len(alphas) :]
             norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in of_weights]))
-            radius = 0.01 / norm.clamp_min(1e-12)  # a gradient of 0 moves nothing
+            radius = _REACH / norm.clamp_min(1e-12)  # a gradient of 0 moves nothing
             ends = []
             for sign in (1, -1):
                 _move(weights, before, of_weights, sign * radius)
-                ends.append(self._gradients(data_train, alphas)[2])
+                ends.append(self.gradients(data_train, alphas, zeros=True)[2])
         finally:
             _move(weights, before)
         products = [(plus - minus) / (2 * radius) for plus, minus in zip(*ends, strict=True)]
@@ -75,7 +72,7 @@ class DARTS(MetaOptimizer):
 
     def _unrolled(self, data_train, weights, rate):
         """Take the step of SGD that the weights would take, without its momentum being changed."""
-        gradients = self._gradients(data_train, weights)[2]
+        gradients = self.gradients(data_train, weights, zeros=True)[2]
         config = self.config
         with torch.no_grad():
             for weight, gradient in zip(weights, gradients, strict=True):
@@ -84,16 +81,6 @@ class DARTS(MetaOptimizer):
                 if velocity is not None:
                     step = step + config.momentum * velocity
                 weight.sub_(rate * step)
-
-    def _gradients(self, data, parameters):
-        images, labels = data
-        logits = self.logits(images)
-        loss = self.loss(logits, labels)
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-        gradients = [
-            torch.zeros_like(p) if g is None else g for p, g in zip(parameters, gradients, strict=True)
-        ]
-        return logits.detach(), loss.detach(), gradients
 
 
 @torch.no_grad()

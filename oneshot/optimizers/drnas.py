@@ -7,7 +7,7 @@ from torch.distributions import Dirichlet, kl_divergence
 
 from nasbench.config import option
 from oneshot.mixed import Mixture
-from oneshot.optimizers.base import AlphaConfig, MetaOptimizer, Step, at_least
+from oneshot.optimizers.base import AlphaConfig, MetaOptimizer, at_least
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class DrNASConfig(AlphaConfig):
 
 def concentration(alpha):
     """The parameters of the Dirichlet distribution, elu(alpha) + 1, without its loss of digits near 0."""
-    return torch.where(alpha > 0, alpha + 1, alpha.clamp(max=0).exp())
+    return torch.where(alpha > 0, alpha + 1, torch.where(alpha > 0, 0.0, alpha).exp())
 
 
 class DirichletMixedOp(Mixture):
@@ -62,6 +62,4 @@ class DrNAS(MetaOptimizer):
 
     def step(self, data_train, data_val):
         penalty = self.penalty if self.config.divergence else None
-        logits_val, val_loss = self.update(self.arch_optimizer, self.alphas, data_val, penalty)
-        logits_train, train_loss = self.update(self.op_optimizer, self.weights, data_train)
-        return Step(logits_train, logits_val, train_loss, val_loss)
+        return self.two_updates(data_train, data_val, penalty)

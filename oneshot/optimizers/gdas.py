@@ -7,7 +7,7 @@ import torch
 from nasbench.config import option
 from oneshot.errors import ConfigError
 from oneshot.mixed import Mixture
-from oneshot.optimizers.base import AlphaConfig, MetaOptimizer, Step, at_least
+from oneshot.optimizers.base import AlphaConfig, MetaOptimizer, at_least
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,11 @@ class GumbelMixedOp(Mixture):
 
 
 class GDAS(MetaOptimizer):
-    """DARTS' two steps, each along one drawn path, at a temperature that falls."""
+    """DARTS' two steps, each along one drawn path, at a temperature that falls.
+
+    Alphas learn by the drawn candidates alone. (The authors' code also adds the other candidates' weights,
+    which are 0, to the tensors, so that these get gradients as if their candidates gave ones.)
+    """
 
     name = "GDAS"
     config_class = GDASConfig
@@ -71,9 +75,7 @@ class GDAS(MetaOptimizer):
                 edge.set("tau", tau, shared=True)
 
     def step(self, data_train, data_val):
-        logits_val, val_loss = self.update(self.arch_optimizer, self.alphas, data_val)
-        logits_train, train_loss = self.update(self.op_optimizer, self.weights, data_train)
-        return Step(logits_train, logits_val, train_loss, val_loss)
+        return self.two_updates(data_train, data_val)
 
     def state_dict(self):
         return super().state_dict() | {"tau": self.graph.get_all_edge_data("tau", self.scope)[0]}

@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from nasbench.config import option, whole
 from oneshot.errors import ConfigError
+from oneshot.measure import evaluate
 from oneshot.mixed import Mixture
 from oneshot.ops import Zero
 from oneshot.optimizers.base import MetaOptimizer, SearchConfig, Step
-from oneshot.training import evaluate
 
 
 @dataclass(frozen=True)

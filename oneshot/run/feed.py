@@ -1,4 +1,4 @@
-"""What a search is fed: batches of the half that trains the weights, and of the one that trains the alphas."""
+"""What a search is fed: batches of the half that trains weights, and of the half that trains alphas."""
 
 import hashlib
 
@@ -9,7 +9,7 @@ from data.images import load
 from data.loader import Loader
 from data.splits import search_split
 from oneshot.errors import ConfigError
-from oneshot.settings import sizes_of
+from oneshot.run.settings import sizes_of
 
 _TRAIN, _VALID, _EVALUATION = range(3)  # streams of random numbers
 
@@ -21,8 +21,8 @@ class Feed:
     >>> len(feed.train_indices), len(feed.val_indices), feed.classes
     (721, 721, 10)
 
-    As in NAS-Bench-201's searches (Dong & Yang 2020, arXiv:2001.00326), both halves are augmented alike while a search
-    trains; what is evaluated is not.
+    As in NAS-Bench-201's searches (Dong & Yang 2020, arXiv:2001.00326), both halves are augmented alike while
+    a search trains; what is evaluated is not.
     """
 
     def __init__(self, dataset, seed=0, split_list=None, folder=None, download=False):
@@ -55,10 +55,6 @@ class Feed:
         return Batches(loader)
 
     def _loader(self, images, indices, batch, augment, device, stream):
-        if batch > len(indices):
-            raise ConfigError(
-                f"a batch of {batch} is more than a half of {images.name} has; --batch {len(indices)} is the most"
-            )
         # A last batch of one image has no statistics to normalize by.
         return Loader(
             images,

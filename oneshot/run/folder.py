@@ -39,8 +39,8 @@ _CONFIG, _LOG, _CHECKPOINT, _SUMMARY = "config.json", "log.csv", "checkpoint.pt"
 class RunFolder:
     """The folder of one run: `config.json`, `log.csv`, `checkpoint.pt`, `summary.json`. Use it in a `with`.
 
-    A row of the log is written before the checkpoint that counts it in; rows beyond the checkpoint are cut when the
-    run goes on. One process at a time may write.
+    A row of the log is written before the checkpoint that counts it in; rows beyond the checkpoint are cut
+    when the run goes on. One process at a time may write.
     """
 
     def __init__(self, path, log):
@@ -107,14 +107,14 @@ class RunFolder:
         self.position += len(data)
 
     def cut(self, position, rows):
-        """Go back to where the log ended when a checkpoint was made, with so many rows; None: to its beginning."""
+        """Go back to where the log ended at a checkpoint, with so many rows; None: to the start."""
         position = len(_HEADER) if position is None else position
         try:
             self._log.seek(0)
             data = self._log.read()[:position]
             if not data.startswith(_HEADER.encode()) or len(data) < position or data.count(b"\n") != rows + 1:
                 raise RunFolderError(
-                    f"{self.path / _LOG} is damaged: it should have a header and {rows:,} rows in {position:,} bytes"
+                    f"{self.path / _LOG} is damaged: it should have {rows:,} rows in {position:,} bytes"
                 )
             self._log.truncate(position)
         except OSError as error:
@@ -190,8 +190,8 @@ def read_log(path):
 def read_checkpoint(path):
     """The state in a run's checkpoint, a dict of tensors and plain values on the CPU; None if there is none.
 
-    RunFolderError for a file that is cut short, has a byte changed, or holds anything that could run code; nothing
-    of such a file is run.
+    RunFolderError for a file that is cut short, has a byte changed, or holds anything that could run code;
+    nothing of such a file is run.
     """
     path = Path(path) / _CHECKPOINT
     try:

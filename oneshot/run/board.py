@@ -14,7 +14,10 @@ def check():
 
 
 class Board:
-    """Writes the numbers of each row of a log to a folder that TensorBoard shows; what comes after `epoch` is new."""
+    """Writes the numbers of each row of a log to a folder that TensorBoard shows.
+
+    `epoch`: after which they begin; what an earlier process wrote beyond it is not shown.
+    """
 
     def __init__(self, path, epoch):
         check()

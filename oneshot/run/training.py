@@ -4,16 +4,9 @@ import time
 from typing import NamedTuple
 
 import torch
-from torch.nn.functional import cross_entropy
 
 from oneshot.errors import DivergedError
-
-
-class Measured(NamedTuple):
-    """What a supernet made of the images of an epoch so far, or of an evaluation; NaN of no images."""
-
-    loss: float
-    accuracy: float  # percent
+from oneshot.measure import Measured, sums
 
 
 class Epoch(NamedTuple):
@@ -32,31 +25,29 @@ class _Tally:
     """Sums over the steps of an epoch, kept on the device: nobody waits for it but who asks."""
 
     def __init__(self, device):
-        self.sums = torch.zeros(
-            4, dtype=torch.float64, device=device
-        )  # train, val: loss and correct, by image
+        # train, val: loss and correct, summed over images
+        self.sums = torch.zeros(4, dtype=torch.float64, device=device)
         self.counts = [0, 0]  # images: train, val
-        self._bad = torch.zeros(
-            (), dtype=torch.int64, device=device
-        )  # the first step with a loss that is no number
+        # the first step with a loss that is no number
+        self._bad = torch.zeros((), dtype=torch.int64, device=device)
         self._steps = 0
 
     def add(self, step, labels_train, labels_val):
         """Count a Step in."""
-        sums = _sums(step.logits_train, step.train_loss, labels_train)
+        found = sums(step.logits_train, step.train_loss, labels_train)
         if step.val_loss is not None:
-            sums += _sums(step.logits_val, step.val_loss, labels_val)
+            found += sums(step.logits_val, step.val_loss, labels_val)
             self.counts[1] += len(labels_val)
         self.counts[0] += len(labels_train)
-        self.sums[: len(sums)] += torch.stack(sums)
+        self.sums[: len(found)] += torch.stack(found)
         self._steps += 1
         finite = self.sums.isfinite().all()
         self._bad = torch.where((self._bad == 0) & ~finite, self._steps, self._bad)
 
     def read(self):
         """(train, val, number of the first step with a loss that is no number, or 0)."""
-        *sums, bad = torch.cat([self.sums, self._bad.double()[None]]).tolist()
-        halves = [_measured(*sums[k : k + 2], count) for k, count in zip((0, 2), self.counts, strict=True)]
+        *found, bad = torch.cat([self.sums, self._bad.double()[None]]).tolist()
+        halves = [Measured.of(*found[k : k + 2], count) for k, count in zip((0, 2), self.counts, strict=True)]
         return (*halves, int(bad))
 
     def state_dict(self):
@@ -68,20 +59,11 @@ class _Tally:
         self._steps = int(state["steps"])
 
 
-def _sums(logits, loss, labels):
-    """Loss and number of correct answers, summed over images, both scalars in float64 on the device."""
-    return [loss.double() * len(labels), (logits.argmax(dim=1) == labels).sum().double()]
-
-
-def _measured(loss, correct, count):
-    return Measured(loss / count, 100 * correct / count) if count else Measured(float("nan"), float("nan"))
-
-
 class Training:
     """A method's search: where it stands, and how it goes on.
 
-    `optimizer`: a MetaOptimizer with its supernet; `train`, `val`: Loaders; `edges`: {name: EdgeData} of what is
-    searched. An epoch is one pass over the training half; validation batches are taken along without end.
+    `optimizer`: a MetaOptimizer with its supernet; `train`, `val`: Loaders; `edges`: {name: EdgeData} of what
+    is searched. An epoch is one pass over the training half; validation batches are taken along without end.
     """
 
     def __init__(self, optimizer, train, val, edges):
@@ -98,7 +80,7 @@ class Training:
         self._strengths = [self._now()]
 
     def strengths(self):
-        """How much the method would have each candidate, before the search and after each epoch, (epochs + 1, E, K).
+        """How much the method would have each candidate, before and after each epoch, (epochs + 1, E, K).
 
         None for a method that learns no such thing.
         """
@@ -112,8 +94,9 @@ class Training:
     def run(self, stop, after_step, after_epoch):
         """Go on to the end, or until `stop()` is true after a step; whether the end was reached.
 
-        `after_step(training)` is called after each step, `after_epoch(Epoch)` after each epoch, when all is in place
-        to be saved. DivergedError when a loss or a weight is no number any more; what was last saved is sound.
+        `after_step(training)` is called after each step, `after_epoch(Epoch)` after each epoch, when all is
+        in place to be saved. DivergedError when a loss or a weight is no number any more; what was last saved
+        is sound.
         """
         val = self._val.forever(self.epoch * self.steps_an_epoch + self.batch)
         while self.epoch < self.epochs:
@@ -144,7 +127,7 @@ class Training:
         return True
 
     def so_far(self):
-        """What the epoch under way gave, (train, val), each a Measured; waits for the device, and checks the losses."""
+        """What the epoch under way gave so far, (train, val); DivergedError if a loss is no number."""
         train, val, bad = self._tally.read()
         if bad:
             raise DivergedError(
@@ -187,7 +170,7 @@ class Training:
     # To be saved, and to go on
 
     def state_dict(self):
-        """All that the search needs to go on exactly: weights, optimizers, random numbers, place in the data."""
+        """All that the search needs to go on exactly: weights, optimizers, random numbers, place in data."""
         cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
         return {
             "optimizer": self.optimizer.state_dict(),
@@ -217,14 +200,3 @@ class Training:
         torch.set_rng_state(state["rng"]["cpu"])
         if self.device.type == "cuda" and state["rng"]["cuda"] is not None:
             torch.cuda.set_rng_state(state["rng"]["cuda"], self.device)
-
-
-@torch.no_grad()
-def evaluate(optimizer, batches):
-    """What the supernet, as it is now, makes of batches: a Measured, over all images."""
-    sums, count = torch.zeros(2, dtype=torch.float64), 0
-    for images, labels in batches:
-        logits = optimizer.logits(images)
-        sums = sums.to(logits.device) + torch.stack(_sums(logits, cross_entropy(logits, labels), labels))
-        count += len(labels)
-    return _measured(*sums.tolist(), count)

@@ -9,7 +9,7 @@ import torch
 from data.images import FOLDER, NAMES
 from nasbench.config import option, whole
 from oneshot.errors import ConfigError, DeviceError
-from oneshot.methods import METHODS, method_of
+from oneshot.optimizers.registry import METHODS, method_of
 from oneshot.spaces.registry import SPACES, space_of
 
 
@@ -51,7 +51,9 @@ class SearchSettings:
         "; ".join(f"{name}: {space.summary}" for name, space in SPACES.items()),
         choices=tuple(SPACES),
     )
-    method: str = option("darts", "how it is searched", choices=tuple(METHODS))
+    method: str = option(
+        "darts", f"how it is searched: {', '.join(METHODS)}, or MODULE:CLASS of a method of your own"
+    )
     dataset: str = option(
         "digits",
         f"{', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*",
@@ -60,6 +62,9 @@ class SearchSettings:
     cells: int | None = option(None, f"of each stage of the supernet {_by_dataset('cells')}", type=int)
     seed: int = option(0, "of all that is drawn")
     amp: bool = option(False, "compute in bfloat16 where that is safe; weights stay float32")
+    compile: bool = option(
+        False, "run the supernet through torch.compile; worth its minutes for a long search"
+    )
     split_list: str | None = option(
         None,
         "the published halves of the test images of cifar100 or imagenet16-120, a file of AutoDL-Projects"
@@ -81,8 +86,9 @@ class SearchSettings:
             value = getattr(sizes_of(self.dataset), name) if value is None else value
             object.__setattr__(self, name, whole(name, value, 1))
         whole("seed", self.seed, 0)
-        if not isinstance(self.amp, bool):
-            raise ConfigError(f"amp is true or false, got {self.amp!r}")
+        for name in ("amp", "compile"):
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name} is true or false, got {getattr(self, name)!r}")
         if self.split_list is not None:
             object.__setattr__(self, "split_list", os.path.abspath(os.path.expanduser(self.split_list)))
 
@@ -137,6 +143,6 @@ def device_of(name=None):
         raise DeviceError(f"there is no CUDA device here for {name}; --device cpu would do")
     if int(number or 0) >= there:
         raise DeviceError(
-            f"there is no {name}; the CUDA devices here are cuda:0 to cuda:{there - 1}, and --device cpu would do"
+            f"there is no {name}; the CUDA devices here are cuda:0 to cuda:{there - 1}; --device cpu would do"
         )
     return torch.device("cuda", int(number) if number else torch.cuda.current_device())

@@ -69,18 +69,19 @@ class Scorer:
 
 
 def warning_of(cell):
-    """A line about a cell that mostly passes on or drops what comes, as searches collapse to; None for others.
+    """A line about a cell that mostly passes on or drops what comes, or learns nothing; None for others.
 
-    The rule: at least half of the edges are skip_connect or none. (Zela et al. 2020, arXiv:1909.09656, show that
-    first-order DARTS ends so.)
+    The rules: at least half of the edges are skip_connect or none, which first-order DARTS is known to end
+    with (Zela et al. 2020, arXiv:1909.09656); no edge is a convolution.
     """
     idle = sum(op in _IDLE for op in cell.ops)
-    if 2 * idle < len(cell.ops):
+    if 2 * idle >= len(cell.ops):
+        found = f"{idle} of the cell's {len(cell.ops)} edges are skip_connect or none (at least half)"
+    elif not any("conv" in op for op in cell.ops):
+        found = "none of the cell's edges is a convolution"
+    else:
         return None
-    return (
-        f"{idle} of the cell's {len(cell.ops)} edges are skip_connect or none (at least half): the search may have"
-        " collapsed, as first-order DARTS is known to"
-    )
+    return f"{found}: the search may have collapsed, as first-order DARTS is known to"
 
 
 def _known(measured):
@@ -92,8 +93,8 @@ def _known(measured):
 def summarize(name, settings, config, training, cell, scorer, complete, mixed=None, alone=None):
     """The findings of a search, a dict of plain values that depend on nothing but its settings.
 
-    `mixed`, `alone`: what the supernet made of the validation half with mixed weights, and along the cell's path
-    alone, each a Measured or None.
+    `mixed`, `alone`: what the supernet made of the validation half with mixed weights, and along the cell's
+    path alone, each a Measured or None.
     """
     return {
         "method": name,
@@ -114,8 +115,8 @@ def print_summary(summary, images, seconds):
     done, whole = summary["epochs"], summary["config"]["epochs"]
     epochs = f"{whole:,} epochs" if done == whole else f"{done:,} of {whole:,} epochs"
     print(
-        f"{summary['method']} on {settings['dataset']}, {settings['space']} with {settings['channels']} channels and"
-        f" {settings['cells']} cell{'s' * (settings['cells'] != 1)} a stage"
+        f"{summary['method']} on {settings['dataset']}, {settings['space']} with {settings['channels']}"
+        f" channels and {settings['cells']} cell{'s' * (settings['cells'] != 1)} a stage"
     )
     print(
         f"{epochs}, {summary['steps']:,} steps, {images[0]:,} training and {images[1]:,} validation images;"
@@ -163,4 +164,4 @@ def _time(seconds):
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:,.1f} {unit}"
-    return f"{seconds:,.0f} seconds"
+    return f"{seconds:,.0f} second{'' if round(seconds) == 1 else 's'}"

@@ -9,7 +9,7 @@ _INTERVAL = 1.0  # seconds between looks; each waits for the device once
 
 
 class Bar:
-    """Looks at a Training once a second: what the epoch gave so far, and whether its losses are numbers still."""
+    """Looks at a Training once a second: what its epoch gave so far, and whether that still is numbers."""
 
     def __init__(self, training, name, shown=True):
         hidden = None if shown and sys.stderr else True  # None: hidden unless it is a terminal

@@ -1,0 +1,82 @@
+"""What a run's config.json holds, and whether what is asked for, or found, later agrees with it."""
+
+import sys
+from dataclasses import asdict
+
+import numpy as np
+import torch
+
+from nasbench import __version__
+from nasbench.errors import NASBenchError, StoreError
+from nasbench.files import utc_now
+from oneshot.errors import ConfigError, OneShotError, RunFolderError
+from oneshot.optimizers.registry import method_of
+from oneshot.run.report import Scorer
+from oneshot.run.settings import Places, SearchSettings
+
+
+def record_of(settings, config, places, feed, scorer):
+    """What a run's config.json holds."""
+    return {
+        "search": asdict(settings),
+        "config": asdict(config),
+        "places": places.record(),
+        "data": feed.facts(),
+        "table": scorer.table,
+        "versions": {
+            "nas-toolkit": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": sys.version.split()[0],
+        },
+        "created": utc_now(),
+    }
+
+
+def settings_in(record, path):
+    """The settings, the method's and the places in a run's config.json."""
+    try:
+        settings = SearchSettings(**record["search"])
+        config = method_of(settings.method).config_class(**record["config"])
+        places = Places(**record["places"])
+        for part in ("data", "table"):
+            if not isinstance(record[part], dict):
+                raise TypeError(f"{part} is not an object")
+    except (KeyError, TypeError, ValueError, AttributeError, OneShotError, NASBenchError) as error:
+        raise RunFolderError(f"{path}/config.json is damaged or of another version: {error}") from None
+    return settings, config, places
+
+
+def agree(given, recorded):
+    """ConfigError unless each setting in a dict is that of another dict."""
+    for name, value in given.items():
+        if value != recorded[name]:
+            shown = "" if value is True else f" {value}"
+            raise ConfigError(
+                f"--{name.replace('_', '-')}{shown} is not the run's, {recorded[name]};"
+                " only --device, --folder, --download and --store may differ"
+            )
+
+
+def scorer_of(record, settings, places, path):
+    """The table that a run was begun with."""
+    try:
+        scorer = Scorer(settings.dataset, places.store)
+    except StoreError as error:
+        raise RunFolderError(f"the table of {path} cannot be opened; --store names it: {error}") from None
+    if scorer.table["checksum"] != record["table"].get("checksum"):
+        raise ConfigError(
+            f"{path} was begun with another table than {scorer.bench.store.path}; name it with --store"
+        )
+    return scorer
+
+
+def same_images(feed, record, settings, path):
+    """ConfigError unless the data set is what a run was begun with."""
+    for name, value in feed.facts().items():
+        before = record["data"].get(name)
+        if value != before:
+            differs = "other images or labels" if name == "sha256" else f"{name} {value}, not {before}"
+            raise ConfigError(
+                f"{settings.dataset} is not what {path} was begun with: {differs}; --folder names it"
+            )

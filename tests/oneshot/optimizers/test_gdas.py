@@ -1,0 +1,139 @@
+import numpy as np
+import pytest
+import torch
+from scipy.stats import chisquare
+from torch.nn.functional import cross_entropy
+
+from nasbench import Cell
+from nasbench.cell import EDGES
+from oneshot.errors import ConfigError
+from oneshot.optimizers.gdas import GDAS, GDASConfig, gumbel_one_hot
+from oneshot.spaces.nb201 import as_cell
+from tests.oneshot.optimizers.contract import STAGES, MethodContract, batches
+
+NODES = [(source + 1, target + 1) for source, target in EDGES]
+
+
+def draw(optimizer, seed):
+    """The cell that the next forward pass after a seed draws: the graph draws edge by edge, in its order."""
+    torch.manual_seed(seed)
+    digits = {}
+    for (source, target), alpha in zip(sorted(NODES), optimizer.alphas, strict=True):
+        digits[source, target] = int(gumbel_one_hot(alpha, optimizer.config.tau_max).argmax())
+    return Cell(int(np.ravel_multi_index([digits[nodes] for nodes in NODES], (5,) * 6)))
+
+
+class TestGDAS(MethodContract):
+    method = GDAS
+
+    @pytest.mark.parametrize("seed", range(6))
+    @pytest.mark.parametrize("way", ["forward", "interpret"])
+    def test_a_forward_pass_is_the_drawn_path(self, seed, way):
+        optimizer = self.make()
+        images = batches(1)[0][0]
+        cell = draw(optimizer, seed)
+        torch.manual_seed(seed)
+        drawn = getattr(optimizer.graph, way)(images)
+        with as_cell(optimizer.graph, cell):
+            path = getattr(optimizer.graph, way)(images)
+        if way == "interpret":
+            assert torch.equal(drawn, path)
+        else:  # the plan multiplies by weights of 1 elsewhere, and so rounds elsewhere
+            torch.testing.assert_close(drawn, path, rtol=1e-5, atol=1e-5)
+
+    def test_only_drawn_candidates_get_gradients(self):
+        optimizer = self.make()
+        images, labels = batches(1)[0]
+        seen = set()
+        for seed in range(6):
+            cell = draw(optimizer, seed)
+            torch.manual_seed(seed)
+            loss = cross_entropy(optimizer.graph(images), labels)
+            gradients = torch.autograd.grad(loss, optimizer.weights, allow_unused=True)
+            given = {
+                id(weight)
+                for weight, g in zip(optimizer.weights, gradients, strict=True)
+                if g is not None and g.any()
+            }
+            for stage in optimizer.graph.graphs():
+                if stage.scope not in STAGES:
+                    continue
+                for nodes, digit in zip(NODES, cell.digits, strict=True):
+                    for number, candidate in enumerate(stage.edges[nodes].op.primitives):
+                        has = any(id(weight) in given for weight in candidate.parameters())
+                        assert not has or number == digit
+                        seen.add((number == digit, has))
+        assert (True, True) in seen
+
+    def test_the_temperature_falls_linearly_between_its_ends(self):
+        optimizer = self.make(epochs=100, tau_max=10.0, tau_min=0.1)
+
+        def tau():
+            (tau,) = set(optimizer.graph.get_all_edge_data("tau", private_edge_data=True))
+            return tau
+
+        assert tau() == 10.0
+        found = []
+        for epoch in range(100):
+            optimizer.new_epoch(epoch)
+            found.append(tau())
+        assert found[0] == 10.0
+        assert found[-1] == pytest.approx(0.1)
+        np.testing.assert_allclose(np.diff(found), -0.1)
+        optimizer = self.make(epochs=1)
+        optimizer.new_epoch(0)
+        assert tau() == 10.0
+
+    def test_the_temperature_is_part_of_the_state(self):
+        optimizer, resumed = self.make(epochs=10), self.make(epochs=10)
+        optimizer.new_epoch(7)
+        resumed.load_state_dict(optimizer.state_dict())
+        (tau,) = set(resumed.graph.get_all_edge_data("tau"))
+        assert tau == pytest.approx(10 - 9.9 * 7 / 9)
+
+    def test_alphas_of_drawn_zeros_move_by_their_momentum(self):
+        """They have a gradient of 0, which is not none: Adam's averages and the decay go on."""
+        optimizer = self.make()
+        self.run(optimizer, 1)
+        with torch.no_grad():
+            for alpha in optimizer.alphas:
+                alpha[0] = 99.0  # `none`, always
+        before = [alpha.clone() for alpha in optimizer.alphas]
+        self.run(optimizer, 1, first=1)
+        for alpha, old in zip(optimizer.alphas, before, strict=True):
+            assert (alpha[1:] != old[1:]).all()
+
+
+@pytest.mark.parametrize("tau", [10.0, 1.0, 0.1])
+def test_draws_are_one_hot_and_follow_the_softmax(tau):
+    torch.manual_seed(4)
+    alpha = torch.tensor([0.5, -1.0, 2.0, 0.0, 1.0])
+    draws = torch.stack([gumbel_one_hot(alpha, tau) for _ in range(5000)])
+    assert set(draws.unique().tolist()) == {0.0, 1.0}
+    assert (draws.sum(dim=1) == 1).all()
+    expected = torch.softmax(alpha, 0).double()
+    assert chisquare(draws.sum(dim=0).double(), expected / expected.sum() * 5000).pvalue > 0.01
+
+
+@pytest.mark.parametrize("tau", [10.0, 1.0, 0.3])
+def test_the_gradient_is_that_of_the_soft_draw(tau):
+    alpha = torch.randn(5, dtype=torch.float64, requires_grad=True)
+    direction = torch.randn(5, dtype=torch.float64)
+    torch.manual_seed(1)
+    (found,) = torch.autograd.grad(gumbel_one_hot(alpha, tau) @ direction, alpha)
+    torch.manual_seed(1)
+    noise = -torch.empty_like(alpha).exponential_().log()
+    soft = torch.softmax((torch.log_softmax(alpha, 0) + noise) / tau, 0)
+    (expected,) = torch.autograd.grad(soft @ direction, alpha)
+    torch.testing.assert_close(found, expected)
+    assert found.abs().max() > 0
+
+
+def test_a_temperature_is_positive():
+    for tau in (0.0, -1.0):
+        with pytest.raises(ConfigError, match="tau must be positive"):
+            gumbel_one_hot(torch.zeros(3), tau)
+    with pytest.raises(ConfigError, match="tau_min is a number above 0"):
+        GDASConfig(tau_min=0)
+    with pytest.raises(ConfigError, match=r"tau_max is a number of at least 0\.5"):
+        GDASConfig(tau_min=0.5, tau_max=0.4)

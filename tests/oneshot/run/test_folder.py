@@ -1,0 +1,209 @@
+import io
+import json
+import os
+import resource
+
+import pytest
+import torch
+
+from oneshot.errors import RunFolderError
+from oneshot.run.folder import COLUMNS, RunFolder, check_new, read_checkpoint, read_config, read_log
+
+STATE = {"weights": torch.arange(1000.0), "log": 7, "cell": None, "plain": [1, 0.5, "x", (0.5, 0.999)]}
+
+
+def row(epoch, **values):
+    """A row of the log."""
+    return dict.fromkeys(COLUMNS) | {"epoch": epoch, "arch": "|none~0|", "seconds": 0.1} | values
+
+
+@pytest.fixture
+def folder(tmp_path):
+    with RunFolder.create(tmp_path / "runs" / "a", {"search": {}}) as folder:
+        yield folder
+
+
+def test_what_is_written_is_read(folder):
+    rows = [row(1, train_loss=1 / 3, index=6111), row(2, tau=0.1, regret=0.0)]
+    for each in rows:
+        folder.append(each)
+    folder.write_checkpoint(STATE)
+    folder.write_summary({"complete": True})
+    assert read_log(folder.path) == rows
+    assert read_config(folder.path) == {"search": {}}
+    found = read_checkpoint(folder.path)
+    assert torch.equal(found.pop("weights"), STATE["weights"])
+    assert found == {name: value for name, value in STATE.items() if name != "weights"}
+    assert json.loads((folder.path / "summary.json").read_text()) == {"complete": True}
+    assert sorted(path.name for path in folder.path.iterdir()) == [
+        "checkpoint.pt",
+        "config.json",
+        "log.csv",
+        "summary.json",
+    ]
+
+
+def test_the_columns_that_depend_on_the_machine_come_last(folder):
+    folder.append(row(1))
+    header, line = (folder.path / "log.csv").read_text().splitlines()
+    assert header.endswith(",regret,images_per_second,seconds")
+    assert line == "1,,,,,,,|none~0|,,,,,,,0.1"
+
+
+def test_rows_beyond_a_checkpoint_are_cut_and_a_part_of_a_row_is_no_row(tmp_path):
+    with RunFolder.create(tmp_path / "a", {}) as folder:
+        folder.append(row(1))
+        position = folder.position
+        folder.append(row(2))
+    with open(tmp_path / "a" / "log.csv", "ab") as file:
+        file.write(b"3,0.12")
+    assert read_log(tmp_path / "a") == [row(1), row(2)]
+    with RunFolder.reopen(tmp_path / "a") as folder:
+        folder.cut(position, 1)
+        assert read_log(folder.path) == [row(1)]
+        folder.append(row(2, seconds=0.2))
+        assert read_log(folder.path) == [row(1), row(2, seconds=0.2)]
+        folder.cut(None, 0)
+        assert read_log(folder.path) == []
+
+
+@pytest.mark.parametrize(("position", "rows"), [(10_000, 1), (170, 1), (30, 0)])
+def test_a_log_that_is_not_as_the_checkpoint_has_it_is_an_error(folder, position, rows):
+    folder.append(row(1))
+    with pytest.raises(RunFolderError, match=r"log.csv is damaged: it should have"):
+        folder.cut(position, rows)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a,b\n", ",".join(COLUMNS) + "\n1,2\n", ",".join(COLUMNS) + "\n" + "x," * 14 + "\n"]
+)
+def test_a_damaged_log_is_an_error(folder, text):
+    (folder.path / "log.csv").write_text(text)
+    with pytest.raises(RunFolderError, match=r"log.csv is damaged"):
+        read_log(folder.path)
+
+
+def test_a_checkpoint_that_is_cut_short_or_changed_is_an_error(folder):
+    path = folder.path / "checkpoint.pt"
+    assert read_checkpoint(folder.path) is None
+    folder.write_checkpoint(STATE)
+    data = path.read_bytes()
+    at = data.find(STATE["weights"].numpy().tobytes()[2000:2100])
+    flipped = (
+        data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+    )  # a bit of a weight, which torch would not notice
+    for damaged in (b"", data[:1000], data[:-1], b"no archive", flipped):
+        path.write_bytes(damaged)
+        with pytest.raises(RunFolderError, match=r"checkpoint.pt is damaged"):
+            read_checkpoint(folder.path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(folder, tmp_path):
+    class Code:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    for value in (Code(), torch.nn.Linear(2, 2)):
+        buffer = io.BytesIO()
+        torch.save({"weights": value}, buffer)
+        (folder.path / "checkpoint.pt").write_bytes(buffer.getvalue())
+        with pytest.raises(RunFolderError, match="could run code; it is refused") as caught:
+            read_checkpoint(folder.path)
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "ran").exists()
+    buffer = io.BytesIO()
+    torch.save([1], buffer)
+    (folder.path / "checkpoint.pt").write_bytes(buffer.getvalue())
+    with pytest.raises(RunFolderError, match="is damaged"):
+        read_checkpoint(folder.path)
+
+
+def test_a_full_disk_leaves_the_old_file_and_is_one_line(folder):
+    folder.write_checkpoint(STATE)
+    before = (folder.path / "checkpoint.pt").read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) // 2, limits[1]))
+    try:
+        with pytest.raises(RunFolderError, match=r"cannot write .*checkpoint.pt: File too large"):
+            folder.write_checkpoint(STATE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (folder.path / "checkpoint.pt").read_bytes() == before
+    assert not [path for path in folder.path.iterdir() if path.suffix == ".tmp"]
+
+
+def test_a_log_that_cannot_grow_is_an_error_and_goes_on_where_it_was(folder):
+    folder.append(row(1))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (folder.position + 5, limits[1]))
+    try:
+        with pytest.raises(RunFolderError, match=r"cannot write .*log.csv: File too large"):
+            folder.append(row(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    folder.append(row(2))
+    assert read_log(folder.path) == [row(1), row(2)]
+
+
+def test_a_folder_is_of_one_process(folder):
+    with pytest.raises(RunFolderError, match="another process is writing to"):
+        RunFolder.reopen(folder.path)
+
+
+def test_a_folder_is_new_or_of_a_run(folder, tmp_path):
+    with pytest.raises(RunFolderError, match="exists; --out names a new folder; --resume goes on with it"):
+        RunFolder.create(folder.path, {})
+    (tmp_path / "b").mkdir()
+    (tmp_path / "c").symlink_to("nowhere")
+    for name in ("b", "c"):
+        with pytest.raises(RunFolderError, match="exists; .*; it is not the folder of a run"):
+            check_new(tmp_path / name)
+    with pytest.raises(RunFolderError, match=r"is not the folder of a run: it has no log.csv"):
+        RunFolder.reopen(tmp_path / "b")
+    for path in (tmp_path / "b", tmp_path / "nowhere", folder.path / "log.csv"):
+        with pytest.raises(RunFolderError, match=r"is not the folder of a run: it has no config.json"):
+            read_config(path)
+    with pytest.raises(RunFolderError, match="cannot make the folder /dev/null/a: Not a directory"):
+        RunFolder.create("/dev/null/a", {})
+    with pytest.raises(RunFolderError, match="cannot read"):
+        read_log(tmp_path / "b")
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", "[" * 100_000])
+def test_a_damaged_config_is_an_error(folder, text):
+    (folder.path / "config.json").write_text(text)
+    with pytest.raises(RunFolderError, match=r"config.json is damaged"):
+        read_config(folder.path)
+
+
+def test_a_folder_whose_settings_cannot_be_written_is_removed(tmp_path):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+    try:
+        with pytest.raises(RunFolderError, match="cannot write to the folder .*: File too large"):
+            RunFolder.create(tmp_path / "a", {"x": "y" * 1000})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(TypeError):
+        RunFolder.create(tmp_path / "a", {"x": object()})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_may_not_be_read_or_written_is_an_error(unprivileged):
+    def check(folder):
+        with RunFolder.create(folder / "a", {}) as run:
+            run.write_checkpoint(STATE)
+        for name in ("config.json", "log.csv", "checkpoint.pt"):
+            (folder / "a" / name).chmod(0)
+        for read in (read_config, read_checkpoint, read_log):
+            with pytest.raises(RunFolderError, match="cannot read .*: Permission denied"):
+                read(folder / "a")
+        with pytest.raises(RunFolderError, match="cannot go on with .*: Permission denied"):
+            RunFolder.reopen(folder / "a")
+        folder.chmod(0o500)
+        with pytest.raises(RunFolderError, match="cannot make the folder .*: Permission denied"):
+            RunFolder.create(folder / "b", {})
+
+    unprivileged(check)
