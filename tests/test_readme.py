@@ -84,7 +84,9 @@ def test_the_commands_on_files_that_one_has(files, command, monkeypatch):
 def test_the_commands_on_images_that_one_has_say_what_is_not_there(folder, command):
     result = run(command.replace("python", sys.executable, 1), folder)
     assert (result.returncode, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
-    assert "cifar-10-python.tar.gz" in result.stderr or "runs/darts is not the folder of a run" in result.stderr
+    assert (
+        "cifar-10-python.tar.gz" in result.stderr or "runs/darts is not the folder of a run" in result.stderr
+    )
 
 
 @pytest.mark.parametrize("number", range(len(PROGRAMS)))

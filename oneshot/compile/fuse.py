@@ -4,7 +4,7 @@ from collections import defaultdict
 from typing import NamedTuple
 
 from oneshot.compile.expr import Expressions, in_order
-from oneshot.compile.kernels import Conv, Get, Norm, Scale, Split, Sum
+from oneshot.compile.kernels import Add, Conv, Get, Norm, Scale, Split, Sum
 
 
 class _Member(NamedTuple):
@@ -12,26 +12,31 @@ class _Member(NamedTuple):
 
     norm: object
     conv: object
-    pick: object  # number of its weight in the only sum that uses it; None: not weighted, or used otherwise
+    user: object  # the sum that alone uses the normalization, once; None: it is used otherwise
+    pick: object  # the number of its weight there, or None
+
+
+class _Place(NamedTuple):
+    """Where a member is: groups that are added up before they are split, and its number in each of them."""
+
+    groups: list
+    number: int
+    first: bool  # whether it is of the first group, which stands for all of them in a sum
 
 
 def fuse(root, lowering):
     """An expression that means the same in fewer, wider kernels."""
     order = in_order(root)
-    groups = defaultdict(list)
-    for member in _members(order):
-        modules = member.norm.kernel.modules
-        alike = (id(member.conv.args[0]), member.conv.kernel.shape, modules[0].eps, modules[0].affine)
-        groups[alike].append(member)
-    place = {}  # {id of a normalization: (its group, its number there)}
-    for members in groups.values():
-        for number, member in enumerate(members):
-            place[id(member.norm)] = members, number
+    place = {}  # {id of a normalization: _Place}
+    for groups in _stacks(_members(order)):
+        for group in groups:
+            for number, member in enumerate(group):
+                place[id(member.norm)] = _Place(groups, number, group is groups[0])
     lowering.expressions = Expressions()  # so that all is made anew, in the order of before
     made = {}  # {id of an expression: what it has become}
     for expr in order:
         if id(expr) in place:
-            made[id(expr)] = _part(*place[id(expr)], made, lowering)
+            made[id(expr)] = _part(place[id(expr)], made, lowering)
         elif isinstance(expr.kernel, Sum):
             made[id(expr)] = _sum(expr, place, made, lowering)
         else:
@@ -53,40 +58,66 @@ def _members(order):
         (module,) = conv.kernel.modules
         if module.bias is not None or module.groups != 1:
             continue
-        pick = None
-        if len(users[id(norm)]) == 1:
+        user = pick = None
+        if len(users[id(norm)]) == 1 and isinstance(users[id(norm)][0][0].kernel, Sum):
             ((user, number),) = users[id(norm)]
-            if isinstance(user.kernel, Sum):
-                pick = user.kernel.picks[number]
-        yield _Member(norm, conv, pick)
+            pick = user.kernel.picks[number]
+        yield _Member(norm, conv, user, pick)
 
 
-def _part(members, number, made, lowering):
-    """What a member has become: a part of its group's wide normalization."""
+def _stacks(members):
+    """Lists of groups: a group is done as one; several groups go, member by member, into the same sums."""
+    groups = defaultdict(list)
+    for member in members:
+        norm = member.norm.kernel.modules[0]
+        alike = (id(member.conv.args[0]), member.conv.kernel.shape, norm.eps, norm.affine)
+        groups[alike].append(member)
+    stacks = defaultdict(list)
+    for number, group in enumerate(groups.values()):
+        into = tuple(id(member.user) for member in group)
+        sizes = tuple(member.norm.kernel.modules[0].num_features for member in group)
+        alone = len(group) == 1 or any(member.user is None for member in group) or len(set(into)) < len(into)
+        stacks[number if alone else (into, sizes)].append(group)
+    return stacks.values()
+
+
+def _part(place, made, lowering):
+    """What a member has become: a part of its groups' sum."""
+    norms = [_wide(group, made, lowering) for group in place.groups]
+    if len(place.groups[0]) == 1:
+        return norms[0]
+    total = lowering.make(Add(), *norms) if len(norms) > 1 else norms[0]
+    sizes = tuple(member.norm.kernel.modules[0].num_features for member in place.groups[0])
+    return lowering.make(Get(place.number), lowering.make(Split(sizes), total))
+
+
+def _wide(group, made, lowering):
+    """The normalized convolutions of a group, their channels one after the other."""
     make = lowering.make
-    x = made[id(members[0].conv.args[0])]
-    origins = [origin for member in members for origin in member.norm.origins]
-    conv = make(Conv(tuple(member.conv.kernel.modules[0] for member in members)), x)
-    kernel = Norm(tuple(member.norm.kernel.modules[0] for member in members))
+    x = made[id(group[0].conv.args[0])]
+    origins = [origin for member in group for origin in member.norm.origins]
+    conv = make(Conv(tuple(member.conv.kernel.modules[0] for member in group)), x)
+    kernel = Norm(tuple(member.norm.kernel.modules[0] for member in group))
     scale = []
-    if any(member.pick is not None for member in members):
-        picks = tuple(-1 if member.pick is None else member.pick for member in members)
+    if any(member.pick is not None for member in group):
+        picks = tuple(-1 if member.pick is None else member.pick for member in group)
         scale = [make(Scale(picks, kernel.sizes), lowering.weights)]
     norm = make(kernel, conv, *scale)
     conv.origins = norm.origins = origins
-    return norm if len(members) == 1 else make(Get(number), make(Split(kernel.sizes), norm))
+    return norm
 
 
 def _sum(expr, place, made, lowering):
     """A sum whose weights went into its normalizations' scales."""
-    terms, picks = [], list(expr.kernel.picks)
-    for i in range(len(picks)):
-        term = expr.args[i]
-        if id(term) in place:
-            members, number = place[id(term)]
-            if members[number].pick is not None:
-                picks[i] = None
+    terms, picks = [], []
+    for pick, term in zip(expr.kernel.picks, expr.args, strict=False):
+        at = place.get(id(term))
+        if at is not None and not at.first:
+            continue  # it is in the first group's part
+        if at is not None and at.groups[0][at.number].pick is not None:
+            pick = None
         terms.append(made[id(term)])
+        picks.append(pick)
     if len(terms) == 1 and picks[0] is None:
         return terms[0]
     return _again(expr, lowering.total(terms, picks))

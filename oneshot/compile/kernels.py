@@ -80,9 +80,17 @@ class _MeanOfNeighbours(torch.autograd.Function):
 
 
 def _sum_of_neighbours(x, kernel_size):
-    ones = torch.ones(x.shape[1], 1, *kernel_size, dtype=x.dtype)
-    with torch.autocast("cpu", enabled=False):  # the dtype stays
-        return F.conv2d(x, ones, padding=[size // 2 for size in kernel_size], groups=x.shape[1])
+    ones, padding = _ones(x.shape[1], x.dtype, kernel_size), tuple(size // 2 for size in kernel_size)
+    if torch.is_autocast_enabled("cpu"):
+        with torch.autocast("cpu", enabled=False):  # the dtype stays
+            return F.conv2d(x, ones, padding=padding, groups=x.shape[1])
+    return F.conv2d(x, ones, padding=padding, groups=x.shape[1])
+
+
+@lru_cache(maxsize=64)
+def _ones(channels, dtype, kernel_size):
+    with torch.inference_mode(False):  # it is kept for passes of any kind
+        return torch.ones(channels, 1, *kernel_size, dtype=dtype)
 
 
 def _shares(x, kernel_size):
@@ -256,6 +264,19 @@ class Sum:
 
     def __str__(self):
         return "sum of " + " + ".join("x" if pick is None else f"w{pick} x" for pick in self.picks)
+
+
+@dataclass(frozen=True)
+class Add:
+    """The sum of tensors that nothing else uses, into the first of them."""
+
+    def __call__(self, first, *others):
+        for other in others:
+            first = first.add_(other)
+        return first
+
+    def __str__(self):
+        return "add"
 
 
 class _Sum(torch.autograd.Function):

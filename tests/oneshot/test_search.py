@@ -661,7 +661,10 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("--method", "magic"), "unknown method 'magic'; the methods are darts, gdas, drnas, rsws, and MODULE:CLASS"),
+        (
+            ("--method", "magic"),
+            "unknown method 'magic'; the methods are darts, gdas, drnas, rsws, and MODULE:CLASS",
+        ),
         (("--space", "x"), "invalid choice: 'x' (choose from"),
         (("--dataset", "mnist"), "data sets are cifar10, cifar100, imagenet16-120, fashion-mnist, digits"),
         (("--dataset", "folder:/nowhere"), "/nowhere has no folder 'train'"),

@@ -223,7 +223,8 @@ def test_a_mixed_cell_of_nas_bench_201():
             assert f"conv {size} 3 -> {wide} of" in str(graph.plan)
     assert count(graph, "sum") == 3
     assert count(graph, "zeros") == count(graph, "call") == 0
-    assert len(graph.plan) == 3 + 3 + 3 * 6 + 3 + 1 + 4 + 10  # and: all weights, splits and their parts
+    assert count(graph, "add") == count(graph, "split") == 2  # both sizes are added up before they are split
+    assert len(graph.plan) == 3 + 3 + 3 * 6 + 3 + 2 + 2 + 1 + 5  # and: all weights, and the parts
     assert_agrees(graph, images())
 
 
@@ -245,3 +246,31 @@ def test_parameters_stay_where_they_are():
     graph(images()).sum().backward()
     assert {name: id(parameter) for name, parameter in graph.named_parameters()} == before
     assert all(parameter.grad is not None for parameter in graph.parameters())
+
+
+def test_groups_into_different_sums_are_not_added_up():
+    """The 3×3 siblings go to nodes 2 and 3, the 1×1 siblings to nodes 2 and 4."""
+    graph = Graph("cell")
+    graph.add_nodes_from([1, 2, 3, 4])
+    graph.add_edge(1, 2, op=MixedOp([block(1), block(3)]))
+    graph.add_edge(1, 3, op=block(3))
+    graph.add_edge(1, 4, op=block(1))
+    graph.add_edges_from([(2, 3), (2, 4), (3, 4)])
+    graph.edges[1, 2].set("alpha", nn.Parameter(torch.randn(2)))
+    graph.parse().double()
+    assert count(graph, "add") == 0
+    assert count(graph, "split") == 2
+    assert_agrees(graph, images())
+
+
+def test_what_is_added_into_is_not_what_another_step_needs():
+    """Both groups go into the same sums, and their normalizations are used by nothing else."""
+    graph = Graph("cell")
+    graph.add_nodes_from([1, 2, 3])
+    for target in (2, 3):
+        graph.add_edge(1, target, op=MixedOp([block(1), block(3), block(5)]))
+        graph.edges[1, target].set("alpha", nn.Parameter(torch.randn(3)))
+    graph.add_edge(2, 3)
+    graph.parse().double()
+    assert count(graph, "add") == 1
+    assert_agrees(graph, images())
