@@ -1,4 +1,4 @@
-"""Commands as whole processes, beside a bare import of numpy and h5py (`python -m benchmarks.processes`)."""
+"""Commands as whole processes, beside a bare import of what they need (`python -m benchmarks.processes`)."""
 
 import argparse
 import os
@@ -59,9 +59,19 @@ def compare(commands, homes):
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.processes", description=__doc__)
     parser.add_argument("--store", help="a store with curves to ask instead of the default one")
-    store = parser.parse_args().store
+    parser.add_argument("--oneshot", action="store_true", help="only what an import of oneshot costs")
+    args = parser.parse_args()
+    store, oneshot = args.store, args.oneshot
     bare = {"import numpy, h5py": ["-c", "import numpy, h5py"]}
     print_conditions(RUNS, numpy=version("numpy"), h5py=version("h5py"))
+    if oneshot:
+        commands = {
+            "import torch": ["-c", "import torch"],
+            "import oneshot.search": ["-c", "import oneshot.search"],
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            compare(commands, dict.fromkeys(commands, folder))
+        return
     with tempfile.TemporaryDirectory() as folder:
         if store is not None:
             opened = f"from nasbench import NB201; bench = NB201({store!r})\n"

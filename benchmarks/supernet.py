@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from benchmarks.timing import print_conditions
+from benchmarks.timing import in_turn, print_conditions, print_times
 from nasbench.console import print_table
 
 RUNS = 5
@@ -206,6 +206,27 @@ def compare(method, device, runs, cases):
     print()
 
 
+def prepare(runs):
+    """Print what comes before the first step."""
+    from oneshot.optimizers.darts import DARTS
+    from oneshot.spaces.nb201 import NasBench201SearchSpace
+
+    optimizer = DARTS()
+    space = NasBench201SearchSpace()
+    optimizer.adapt_search_space(space)
+
+    def compile_again():
+        optimizer.graph.unparse().parse().plan  # noqa: B018 - it is made when it is asked for
+
+    tasks = {
+        "building the space": NasBench201SearchSpace,
+        "its supernet: mixed, parsed, with optimizers": lambda: DARTS().adapt_search_space(space),
+        "parsing and compiling alone": compile_again,
+    }
+    print("Before the first step")
+    print_times(in_turn(tasks, runs), "ms")
+
+
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.supernet", description=__doc__)
     parser.add_argument("--device", default="cpu")
@@ -216,6 +237,7 @@ def main():
         serve(*args.serve, args.device)
         return
     print_conditions(args.runs, torch=torch.__version__)
+    prepare(args.runs)
     for method, cases in CASES.items():
         compare(method, args.device, args.runs, cases)
 

@@ -1,6 +1,5 @@
 """A run's folder: settings, a log with a row an evaluation, summary; a kill loses little of it."""
 
-import errno
 import io
 import json
 import shutil
@@ -10,7 +9,7 @@ import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.history import History
-from nasbench.files import replacing
+from nasbench.files import open_locked, write_all, write_json
 
 _HEADER = "evaluation,trial,index,score,cost\n"
 _CONFIG, _LOG, _SUMMARY = "config.json", "log.csv", "summary.json"
@@ -54,9 +53,9 @@ class RunFolder:
             raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
         log = None
         try:
-            log = _locked(path, "x+b")
-            _write(log, _HEADER.encode())
-            _write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
+            log = open_locked(path / _LOG, "x+b")
+            write_all(log, _HEADER.encode())
+            write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
         except BaseException as error:
             if log is not None:
                 log.close()
@@ -71,9 +70,9 @@ class RunFolder:
         """The folder of an earlier run, locked against other processes."""
         path = Path(path)
         try:
-            log = _locked(path, "r+b")
-        except RunFolderError:
-            raise
+            log = open_locked(path / _LOG, "r+b")
+        except BlockingIOError:
+            raise RunFolderError(f"another process is writing to {path}") from None
         except (FileNotFoundError, NotADirectoryError):
             raise RunFolderError(f"{path} is not the folder of a run: it has no {_LOG}") from None
         except OSError as error:
@@ -119,7 +118,7 @@ class RunFolder:
         try:
             self._log.seek(self._end)  # an interrupt or an error may have left a part behind
             self._log.truncate()
-            _write(self._log, data)
+            write_all(self._log, data)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / _LOG}: {error.strerror}") from None
         self._end += len(data)
@@ -135,7 +134,7 @@ class RunFolder:
 
     def _replace(self, name, value):
         try:
-            _write_json(self.path / name, value)
+            write_json(self.path / name, value)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / name}: {error.strerror}") from None
 
@@ -165,33 +164,3 @@ def _parse(data, path, trials, codes):
             )
         history.extend(codes[index.astype(np.intp)].T, scores.T, costs.T)
     return history, sum(map(len, lines))
-
-
-def _locked(path, mode):
-    """The log, open and locked against other processes until it is closed."""
-    log = open(path / _LOG, mode, buffering=0)  # noqa: SIM115
-    try:
-        import fcntl
-    except ImportError:  # a system without such locks
-        return log
-    try:
-        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.close()
-        raise RunFolderError(f"another process is writing to {path}") from None
-    except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
-            log.close()
-            raise
-    return log
-
-
-def _write(file, data):
-    data = memoryview(data)
-    while data:
-        data = data[file.write(data) :]
-
-
-def _write_json(path, value):
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

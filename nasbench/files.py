@@ -50,6 +50,37 @@ def reading(path):
         raise SourceError(f"{path} needs more memory than there is: damaged, or made for it") from None
 
 
+def open_locked(path, mode):
+    """A file, unbuffered and locked until it is closed; BlockingIOError if another process has locked it."""
+    file = open(path, mode, buffering=0)  # noqa: SIM115 - returned
+    try:
+        import fcntl
+    except ImportError:  # a system without such locks
+        return file
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
+            file.close()
+            raise
+    return file
+
+
+def write_all(file, data):
+    """Write bytes to an unbuffered file, which may take them in parts."""
+    data = memoryview(data)
+    while data:
+        data = data[file.write(data) :]
+
+
+def write_json(path, value):
+    """Write a value as indented JSON, whole or not at all."""
+    import json  # here, as a lookup does not need it
+
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
 def utc_now():
     """Date and time in ISO 8601; `time` rather than `datetime`, as it costs a command nothing to load."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nasbench.cell import CELLS
 from nasbench.config import whole
 from nasbench.errors import NASBenchError, NotRecordedError
 from oneshot.errors import ConfigError, RunFolderError
@@ -77,8 +78,9 @@ def read_trials(folder, bench, dataset, cost):
     except OSError as error:
         raise RunFolderError(f"cannot read {folder}: {error.strerror}") from None
     except (LookupError, TypeError, ValueError, NASBenchError) as error:
+        said = f"it has no {error}" if isinstance(error, KeyError) else error
         raise RunFolderError(
-            f"{folder} is not the folder of a black-box search, or damaged: {error}"
+            f"{folder} is not the folder of a black-box search, or damaged: {said}"
         ) from None
     if of != dataset:
         raise ConfigError(f"{folder} searched {of}, the cell is to be compared on {dataset}")
@@ -127,6 +129,8 @@ def at_equal_cost(value, config, spent, bench, dataset, against):
         result["searches"] = [_compared(value, read_trials(against, bench, dataset, cost))]
     elif each is None:
         result["note"] = "the table has no training times, so there is nothing to compare with"
+    elif cost > CELLS * each:
+        result["note"] = "more evaluations than there are cells, so there is nothing to compare with"
     elif cost < each:
         result["note"] = "not even one evaluation, so there is nothing to compare with (--cost names another)"
     else:

@@ -27,8 +27,12 @@ def sums(logits, loss, labels):
 def evaluate(optimizer, batches):
     """What a MetaOptimizer's supernet, as it is now, makes of batches (images, labels): a Measured."""
     total, count = 0.0, 0
-    for images, labels in batches:
-        logits = optimizer.logits(images)
-        total = total + torch.stack(sums(logits, cross_entropy(logits, labels), labels))
-        count += len(labels)
+    optimizer.graph.eval()
+    try:
+        for images, labels in batches:
+            logits = optimizer.logits(images)
+            total = total + torch.stack(sums(logits, cross_entropy(logits, labels), labels))
+            count += len(labels)
+    finally:
+        optimizer.graph.train()
     return Measured.of(*(total.tolist() if count else (0.0, 0.0)), count)

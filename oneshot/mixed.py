@@ -1,6 +1,7 @@
 """Mixed operations: an edge's candidates, weighted. What a method adds is where the weights come from."""
 
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
@@ -62,6 +63,23 @@ class MixedOp(Mixture):
 
     def weights(self, edge):
         return torch.softmax(edge.alpha, dim=-1)
+
+
+@contextmanager
+def choosing(choices):
+    """Within the block, mixed edges and their copies run one candidate each; of (EdgeData, number) pairs."""
+    before = [(edge, edge.choice, "choice" in edge.shared_store) for edge, _ in choices if edge.has("choice")]
+    for edge, *_ in before:
+        edge.pop("choice", None)
+    try:
+        for edge, choice in choices:
+            edge.set("choice", choice, shared=True)
+        yield
+    finally:
+        for edge, _ in choices:
+            edge.pop("choice", None)
+        for edge, choice, shared in before:
+            edge.set("choice", choice, shared)
 
 
 def mixings(edges):

@@ -158,7 +158,7 @@ def score(path, config=None, *, device=None, store=None, folder=None, against=No
         run.optimizer, batches, drawn(config.cells, config.seed), bench, dataset, progress=progress
     )
     value = bench.query(found, dataset, _METRIC)
-    spent = sum(row["seconds"] for row in read_log(path))
+    spent = sum(row["seconds"] for row in read_log(path)) + run.concluding
     summary = {
         "run": str(path),
         "method": run.optimizer.name,

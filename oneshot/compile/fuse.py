@@ -66,7 +66,7 @@ def _members(order):
 
 
 def _stacks(members):
-    """Lists of groups: a group is done as one; several groups go, member by member, into the same sums."""
+    """Lists of groups of one input: a group is done as one, several go into the same sums."""
     groups = defaultdict(list)
     for member in members:
         norm = member.norm.kernel.modules[0]
@@ -77,7 +77,7 @@ def _stacks(members):
         into = tuple(id(member.user) for member in group)
         sizes = tuple(member.norm.kernel.modules[0].num_features for member in group)
         alone = len(group) == 1 or any(member.user is None for member in group) or len(set(into)) < len(into)
-        stacks[number if alone else (into, sizes)].append(group)
+        stacks[number if alone else (id(group[0].conv.args[0]), into, sizes)].append(group)
     return stacks.values()
 
 

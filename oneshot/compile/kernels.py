@@ -327,7 +327,7 @@ class _Sum(torch.autograd.Function):
             of_weights = None
             if products:
                 joined = saved[-1]
-                numbers = torch.tensor(list(products), device=joined.device)
+                numbers = _spread(tuple(products), (1,) * len(products), len(joined), joined.device)
                 values = torch.stack(list(products.values())).to(joined.dtype)
                 of_weights = torch.zeros_like(joined).index_put((numbers,), values)
             grads.append(of_weights)

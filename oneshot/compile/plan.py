@@ -1,10 +1,14 @@
 """Plans: a graph's expressions as steps in order, each tensor let go after its last use."""
 
+from types import FunctionType
+
 import torch
 
 from oneshot.compile.expr import Input, in_order
 from oneshot.compile.fuse import fuse
 from oneshot.errors import GraphError
+
+_SHAPES = 64  # of batches, times what needs gradients; compiled for each
 
 
 class Plan:
@@ -49,7 +53,16 @@ class Plan:
 
     def compile(self, **options):
         """Run all steps as one function of `torch.compile(**options)`, compiled for each shape of inputs."""
-        self._run = torch.compile(self._compute, fullgraph=True, dynamic=False, **options)
+        code = Plan._compute.__code__.replace(co_name="compute")  # its own: torch counts compilations by code
+        compute = FunctionType(code, Plan._compute.__globals__)
+        compute.__kwdefaults__ = Plan._compute.__kwdefaults__
+        compiled = torch.compile(compute, fullgraph=True, dynamic=False, **options)
+
+        def run(*tensors):
+            with torch._dynamo.config.patch(recompile_limit=_SHAPES):
+                return compiled(self, *tensors)
+
+        self._run = run
 
     def _step_by_step(self, *tensors):
         done = []

@@ -228,6 +228,7 @@ class Graph(nn.Module):
             graph._registered, graph._route, graph._mixed = [], [], []
             graph._mark(False)
             graph._plans.clear()
+            graph._options = None
         return self
 
     def _check(self):

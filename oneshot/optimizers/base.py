@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from nasbench.config import option, whole
-from oneshot.errors import ConfigError
-from oneshot.mixed import Mixture
+from oneshot.errors import ConfigError, GraphError
+from oneshot.mixed import Mixture, choosing
 from oneshot.ops import Zero
 
 
@@ -25,10 +25,8 @@ class SearchConfig:
     learning_rate_min: float = option(0.001, "of the weights, at the end of its cosine")
     momentum: float = option(0.9, "of the weights' SGD")
     weight_decay: float = option(3e-4, "of the weights")
-    grad_clip: float = option(
-        5.0, "norm that gradients are clipped to (Liu et al. 2019, the method's own code)"
-    )
-    exclude_none: bool = option(False, "never choose `none` in the end, as DARTS does in its own space")
+    grad_clip: float = option(5.0, "norm that gradients are clipped to, as in the code of Liu et al. 2019")
+    exclude_none: bool = option(False, "never choose `none` in the end, as is usual in the space of DARTS")
 
     def __post_init__(self):
         whole("epochs", self.epochs, 1)
@@ -37,9 +35,12 @@ class SearchConfig:
             at_least(name, getattr(self, name), 0, excluded=True)
         for name in ("learning_rate_min", "momentum", "weight_decay"):
             at_least(name, getattr(self, name), 0)
+        if self.momentum >= 1:
+            raise ConfigError(f"momentum is below 1, got {self.momentum}")
         if self.learning_rate_min > self.learning_rate:
             raise ConfigError(
-                f"learning_rate falls from {self.learning_rate} to its minimum, got {self.learning_rate_min}"
+                "the learning rate falls from learning_rate to learning_rate_min, got"
+                f" {self.learning_rate} and {self.learning_rate_min}"
             )
 
 
@@ -91,6 +92,16 @@ def only(parameters, among):
             each.requires_grad_(True)
 
 
+def _of_candidates(update_func):
+    """The same update, of edges that have a list of candidates; others in scope stay as they are."""
+
+    def update(edge):
+        if isinstance(edge.op, (list, tuple)):
+            update_func(edge)
+
+    return update
+
+
 class MetaOptimizer(ABC):
     """A method that searches a space: `adapt_search_space`, then `step` after `step`, then the architecture.
 
@@ -106,6 +117,7 @@ class MetaOptimizer(ABC):
         self.config = self.config_class() if config is None else config
         self.amp = amp
         self.loss = nn.CrossEntropyLoss()
+        self._captured = False  # whether passes replay kernels that were captured, into the same memory
         self.architectural_weights = nn.ParameterList()
         self.graph = self.scope = self.op_optimizer = self.arch_optimizer = self.schedule = None
 
@@ -125,7 +137,7 @@ class MetaOptimizer(ABC):
         """Update all parameters by a batch (images, labels) of each half; returns a Step."""
 
     def new_epoch(self, epoch):  # noqa: B027
-        """What changes with the epochs, which count from 0; called before each."""
+        """What changes with the epochs, counted from 0; called before each, and again where one goes on."""
 
     def conclude(self, batches):  # noqa: B027
         """What a method decides only at its end, by validation batches (images, labels)."""
@@ -140,10 +152,12 @@ class MetaOptimizer(ABC):
         """Make the supernet of a space; `scope`: what is searched, by default what the space says."""
         graph = space.clone()
         self.scope = scope or graph.OPTIMIZER_SCOPE
-        graph.update_edges(self.add_alphas, self.scope, private_edge_data=False)
-        graph.update_edges(
-            lambda edge: edge.set("op", self.mixed(edge.op)), self.scope, private_edge_data=True
-        )
+        if not any(isinstance(op, (list, tuple)) for op in graph.get_all_edge_data("op", self.scope, True)):
+            raise GraphError(
+                f"{graph.name} has no edge with a list of candidates in scope: nothing to search"
+            )
+        graph.update_edges(_of_candidates(self.add_alphas), self.scope, private_edge_data=False)
+        graph.update_edges(_of_candidates(lambda edge: edge.set("op", self.mixed(edge.op))), self.scope)
         self.graph = graph.parse().to(device).train()
         self.architectural_weights = nn.ParameterList(graph.get_all_edge_data("alpha", self.scope))
         config = self.config
@@ -164,19 +178,24 @@ class MetaOptimizer(ABC):
     def compile(self):
         """Run the supernet through torch.compile from now on; on CUDA its kernels are launched as one graph.
 
-        ConfigError for a method that draws a candidate for each step, as each draw would be compiled.
+        ConfigError for a method whose mixtures are `one_hot`, as each path drawn would be compiled.
         """
-        if any(isinstance(edge.op, Mixture) and edge.op.one_hot for edge in self.graph.all_edges(self.scope)):
-            raise ConfigError(
-                f"{self.name} computes another path each step; there is nothing to compile once"
-            )
-        on_cuda = any(parameter.is_cuda for parameter in self.weights)
-        self.graph.compile(mode="reduce-overhead" if on_cuda else None)
+        if self.draws:
+            raise ConfigError(f"{self.name} draws a path for each step: nothing to compile once")
+        self._captured = any(parameter.is_cuda for parameter in self.weights)
+        self.graph.compile(mode="reduce-overhead" if self._captured else None)
 
-    def logits(self, images):
-        """What the supernet says of images, (N, classes) in float32, or float64 if it is that."""
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.amp):
+    def logits(self, images, amp=None):
+        """What the supernet says of images, (N, classes) in float32, or float64 if it is that.
+
+        `amp`: whether in bfloat16; None: as the search was told.
+        """
+        if self._captured:
+            torch.compiler.cudagraph_mark_step_begin()  # what the last pass gave may be overwritten
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.amp if amp is None else amp):
             logits = self.graph(images)
+        if self._captured:
+            logits = logits.clone()
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def two_updates(self, data_train, data_val, penalty=None):
@@ -184,6 +203,13 @@ class MetaOptimizer(ABC):
         logits_val, val_loss = self.update(self.arch_optimizer, self.alphas, data_val, penalty)
         logits_train, train_loss = self.update(self.op_optimizer, self.weights, data_train)
         return Step(logits_train, logits_val, train_loss, val_loss)
+
+    @contextmanager
+    def as_chosen(self):
+        """Within the block the supernet computes the path of the architecture that it would become now."""
+        mixed = [edge for edge in self.graph.all_edges(self.scope) if isinstance(edge.op, Mixture)]
+        with choosing([(edge, self.choice(edge)) for edge in mixed]):
+            yield self.graph
 
     def update(self, optimizer, parameters, data, penalty=None):
         """One step of an optimizer down the loss on data; returns (logits, loss), detached.
@@ -198,14 +224,15 @@ class MetaOptimizer(ABC):
         self.descend(optimizer, parameters, gradients)
         return logits, loss
 
-    def gradients(self, data, parameters, penalty=None, zeros=False):
+    def gradients(self, data, parameters, penalty=None, zeros=False, amp=None):
         """(logits, loss, gradients of these parameters alone), detached; None for one that had no part.
 
-        `penalty`: a function that gives a further loss; `zeros`: gradients of 0 instead of None.
+        `penalty`: a function that gives a further loss; `zeros`: gradients of 0 instead of None; `amp`: as of
+        `logits`.
         """
         images, labels = data
         with only(parameters, [*self.weights, *self.alphas]):
-            logits = self.logits(images)
+            logits = self.logits(images, amp)
             loss = self.loss(logits, labels)
             objective = loss if penalty is None else loss + penalty()
             if objective.requires_grad:
@@ -214,6 +241,8 @@ class MetaOptimizer(ABC):
                 )
             else:  # none had a part: zeros were drawn on every way to the output
                 gradients = [torch.zeros_like(each) if zeros else None for each in parameters]
+            if self._captured:
+                gradients = [each if each is None else each.clone() for each in gradients]
         return logits.detach(), loss.detach(), gradients
 
     def descend(self, optimizer, parameters, gradients):
@@ -223,6 +252,11 @@ class MetaOptimizer(ABC):
         clip_grad_norm_(parameters, self.config.grad_clip)
         optimizer.step()
         optimizer.zero_grad()
+
+    @property
+    def draws(self):
+        """Whether a pass computes one path, drawn anew each time."""
+        return any(isinstance(e.op, Mixture) and e.op.one_hot for e in self.graph.all_edges(self.scope))
 
     @property
     def weights(self):

@@ -51,20 +51,21 @@ class DARTS(MetaOptimizer):
         Section 2.3, equations 7 and 8. Gradient: dL_val/dalpha at w', less lr times the product of
         d2L_train/dalpha dw and dL_val/dw', which is taken by finite differences of the training loss at
         w ± R dL_val/dw', R = 0.01 / |dL_val/dw'|.
+        Never in bfloat16, which would round such a difference away.
         """
         weights, alphas = self.weights, self.alphas
         rate = self.op_optimizer.param_groups[0]["lr"]
         before = [weight.detach().clone() for weight in weights]
         try:
             self._unrolled(data_train, weights, rate)
-            logits, loss, gradients = self.gradients(data_val, [*alphas, *weights], zeros=True)
+            logits, loss, gradients = self.gradients(data_val, [*alphas, *weights], zeros=True, amp=False)
             of_alphas, of_weights = gradients[: len(alphas)], gradients[len(alphas) :]
             norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in of_weights]))
             radius = _REACH / norm.clamp_min(1e-12)  # a gradient of 0 moves nothing
             ends = []
             for sign in (1, -1):
                 _move(weights, before, of_weights, sign * radius)
-                ends.append(self.gradients(data_train, alphas, zeros=True)[2])
+                ends.append(self.gradients(data_train, alphas, zeros=True, amp=False)[2])
         finally:
             _move(weights, before)
         products = [(plus - minus) / (2 * radius) for plus, minus in zip(*ends, strict=True)]
@@ -72,10 +73,12 @@ class DARTS(MetaOptimizer):
 
     def _unrolled(self, data_train, weights, rate):
         """Take the step of SGD that the weights would take, without its momentum being changed."""
-        gradients = self.gradients(data_train, weights, zeros=True)[2]
+        gradients = self.gradients(data_train, weights, amp=False)[2]
         config = self.config
         with torch.no_grad():
             for weight, gradient in zip(weights, gradients, strict=True):
+                if gradient is None:  # it had no part in the loss, and stays
+                    continue
                 step = gradient + config.weight_decay * weight
                 velocity = self.op_optimizer.state.get(weight, {}).get("momentum_buffer")
                 if velocity is not None:

@@ -18,11 +18,10 @@ class DrNASConfig(AlphaConfig):
     """
 
     epochs: int = option(100, "passes over the training half")
-    arch_weight_decay: float = option(
-        0.0, "of the alphas; their code's other penalty: 1e-3 here, with a divergence weight of 0"
-    )
     divergence: float = option(
-        1e-3, "weight of the divergence of the Dirichlet distributions from uniform ones"
+        0.0,
+        "weight of the divergence of the Dirichlet distributions from uniform ones, the paper's penalty; by"
+        " default it is the decay of the alphas, as in their code",
     )
 
     def __post_init__(self):
@@ -39,7 +38,10 @@ class DirichletMixedOp(Mixture):
     """Candidates under weights drawn for each forward pass, with the gradient of the draw (section 3.1)."""
 
     def weights(self, edge):
-        return Dirichlet(concentration(edge.alpha), validate_args=False).rsample()
+        shares = concentration(edge.alpha)
+        if not self.training:
+            return shares / shares.sum()  # the mean
+        return Dirichlet(shares, validate_args=False).rsample()
 
 
 class DrNAS(MetaOptimizer):

@@ -21,7 +21,9 @@ class GDASConfig(AlphaConfig):
     def __post_init__(self):
         super().__post_init__()
         at_least("tau_min", self.tau_min, 0, excluded=True)
-        at_least("tau_max", self.tau_max, self.tau_min)
+        at_least("tau_max", self.tau_max, 0, excluded=True)
+        if self.tau_max < self.tau_min:
+            raise ConfigError(f"tau falls from tau_max to tau_min, got {self.tau_max} and {self.tau_min}")
 
 
 def gumbel_one_hot(alpha, tau):

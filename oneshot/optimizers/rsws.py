@@ -9,7 +9,7 @@ from torch.nn.functional import one_hot
 from tqdm import tqdm
 
 from nasbench.config import option, whole
-from oneshot.errors import ConfigError
+from oneshot.errors import ConfigError, GraphError
 from oneshot.measure import evaluate
 from oneshot.mixed import Mixture
 from oneshot.ops import Zero
@@ -32,13 +32,13 @@ class RSWSConfig(SearchConfig):
 
 
 class PathMixedOp(Mixture):
-    """One candidate, the one that the edge's `choice` names."""
+    """One candidate, the one that the edge's `choice` names, as it is."""
 
     key = "choice"
     one_hot = True
 
     def weights(self, edge):
-        return one_hot(torch.tensor(edge.choice), len(self.primitives)).float()
+        raise GraphError("an edge of random paths has a choice, which needs no weights; choose a candidate")
 
 
 class RSWS(MetaOptimizer):

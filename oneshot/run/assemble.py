@@ -29,13 +29,14 @@ def training_of(settings, config, feed, device):
 
 
 def restore(training, state, path):
-    """Put a Training where a checkpoint was; returns where its log ended, and the cell if concluded."""
+    """Put a Training where a checkpoint was; (position in the log, cell if concluded, seconds that took)."""
     try:
         training.load_state_dict(state["training"])
         cell = state["cell"]
-        return int(state["log"]), None if cell is None else Cell.from_string(cell)
+        return int(state["log"]), None if cell is None else Cell.from_string(cell), float(state["concluding"])
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, NASBenchError) as error:
-        reason = (str(error).splitlines() or ["?"])[0]
+        said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+        reason = " ".join(line.strip() for line in said.splitlines()[:2])
         raise RunFolderError(
             f"{path}/checkpoint.pt is not of this run, or of another version: {reason}"
         ) from None
@@ -52,6 +53,8 @@ def feed_of(settings, config, places):
             f" {settings.dataset} are {width}x{height}"
         )
     for count in (len(feed.train_indices), len(feed.val_indices)):
+        if count < 2:
+            raise ConfigError(f"each half of {settings.dataset} needs two images or more, got {count}")
         if config.batch > count:
             raise ConfigError(
                 f"a batch of {config.batch} is more than a half of {settings.dataset} has;"

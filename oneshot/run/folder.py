@@ -1,7 +1,6 @@
 """A run's folder: settings, a log with a row an epoch, a checkpoint, a summary; a kill loses little of it."""
 
 import csv
-import errno
 import io
 import json
 import os
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from nasbench.files import replacing
+from nasbench.files import open_locked, replacing, write_all, write_json
 from oneshot.errors import RunFolderError
 
 COLUMNS = {  # of the log, in order, each with what its text stands for; the last two depend on the machine
@@ -68,14 +67,14 @@ class RunFolder:
             raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
         log = None
         try:
-            log = _locked(path, "x+b")
-            _write(log, _HEADER.encode())
-            _write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
+            log = open_locked(path / _LOG, "x+b")
+            write_all(log, _HEADER.encode())
+            write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
         except BaseException as error:
             if log is not None:
                 log.close()
             shutil.rmtree(path)
-            if isinstance(error, OSError) and not isinstance(error, RunFolderError):
+            if isinstance(error, OSError):
                 raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
             raise
         return cls(path, log)
@@ -85,9 +84,9 @@ class RunFolder:
         """The folder of an earlier run, locked against other processes."""
         path = Path(path)
         try:
-            log = _locked(path, "r+b")
-        except RunFolderError:
-            raise
+            log = open_locked(path / _LOG, "r+b")
+        except BlockingIOError:
+            raise RunFolderError(f"another process is writing to {path}") from None
         except (FileNotFoundError, NotADirectoryError):
             raise RunFolderError(f"{path} is not the folder of a run: it has no {_LOG}") from None
         except OSError as error:
@@ -100,7 +99,7 @@ class RunFolder:
         try:
             self._log.seek(self.position)  # an interrupt or an error may have left a part behind
             self._log.truncate()
-            _write(self._log, data)
+            write_all(self._log, data)
             os.fsync(self._log.fileno())
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / _LOG}: {error.strerror}") from None
@@ -137,7 +136,7 @@ class RunFolder:
         """Write bytes to a file of the folder, whole or not at all."""
         try:
             with replacing(self.path / name) as temporary, open(temporary, "wb", buffering=0) as file:
-                _write(file, data)
+                write_all(file, data)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / name}: {error.strerror}") from None
 
@@ -224,33 +223,3 @@ def read_checkpoint(path):
 
 def _text(value):
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
-
-
-def _locked(path, mode):
-    """The log, open and locked against other processes until it is closed."""
-    log = open(path / _LOG, mode, buffering=0)  # noqa: SIM115
-    try:
-        import fcntl
-    except ImportError:  # a system without such locks
-        return log
-    try:
-        fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.close()
-        raise RunFolderError(f"another process is writing to {path}") from None
-    except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
-            log.close()
-            raise
-    return log
-
-
-def _write(file, data):
-    data = memoryview(data)
-    while data:
-        data = data[file.write(data) :]
-
-
-def _write_json(path, value):
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

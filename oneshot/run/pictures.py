@@ -99,6 +99,7 @@ def draw_alphas(alphas, title):
 def draw_anytime(rows, found, dataset, optimum, title):
     """What the benchmark says of the cell that would have been chosen after each epoch, and of that found."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullLocator
 
     epochs = np.array([row["epoch"] for row in rows])
     value, regret = (
@@ -117,17 +118,18 @@ def draw_anytime(rows, found, dataset, optimum, title):
     upper.set_ylabel(f"{dataset} validation accuracy\nafter full training [%]")
     lower.step(epochs, regret, color="#D55E00", **options)
     lower.set_yscale("symlog", linthresh=0.1)
-    lower.set_ylim(bottom=0)
-    lower.set_ylabel("regret [%]")
+    ticks = [0, 0.1, 0.3, 1, 3, 10, 30, 100]
+    lower.set_yticks(ticks, list(map(str, ticks)))
+    lower.yaxis.set_minor_locator(NullLocator())
+    lower.set_ylim(0, 1.5 * max(np.nanmax(np.append(regret, found["regret"])), 0.1))
+    lower.set_ylabel("regret\n[percentage points]")
     lower.set_xlabel("epochs")
     lower.xaxis.get_major_locator().set_params(integer=True)
     end = {"marker": "*", "markersize": 13, "color": "black", "linestyle": "", "clip_on": False, "zorder": 4}
     upper.plot(epochs[-1], found["benchmark_val_accuracy"], label="cell found", **end)
     lower.plot(epochs[-1], found["regret"], **end)
-    upper.legend(fontsize=9)
-    lower.set_title(
-        f"found: rank {found['rank']:,}, regret {found['regret']:.2f} %", fontsize=10, loc="right"
-    )
+    figure.legend(fontsize=9, loc="outside lower center", ncols=3)
+    lower.set_title(f"found: rank {found['rank']:,}, regret {found['regret']:.2f}", fontsize=10, loc="right")
     for axes in (upper, lower):
         axes.grid(alpha=0.3, linewidth=0.5)
     upper.set_title(title, fontsize=11)
@@ -149,7 +151,7 @@ def draw_cell(cell, title):
             (begin, 0),
             (end, 0),
             connectionstyle=f"arc3,rad={bend}",
-            arrowstyle="-|>",
+            arrowstyle="-" if op == "none" else "-|>",
             mutation_scale=16,
             shrinkA=19,
             shrinkB=19,

@@ -43,7 +43,10 @@ def settings_in(record, path):
             if not isinstance(record[part], dict):
                 raise TypeError(f"{part} is not an object")
     except (KeyError, TypeError, ValueError, AttributeError, OneShotError, NASBenchError) as error:
-        raise RunFolderError(f"{path}/config.json is damaged or of another version: {error}") from None
+        said = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise RunFolderError(
+            f"{path}/config.json is not that of a one-shot search, damaged, or of another version: {said}"
+        ) from None
     return settings, config, places
 
 

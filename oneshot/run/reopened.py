@@ -14,14 +14,15 @@ class Reopened:
 
     `optimizer`, `settings`, `config`; `device`; `train_count`, `val_count`: images of each half; `scorer`:
     what the benchmark says of cells; `final_cell`: what the method concluded, or would choose now where the
-    run is not complete (`complete` says which).
+    run is not complete (`complete` says which); `concluding`: seconds that the conclusion took.
     """
 
-    def __init__(self, settings, config, feed, scorer, training, cell):
+    def __init__(self, settings, config, feed, scorer, training, cell, concluding):
         self.settings, self.config, self.scorer = settings, config, scorer
         self.optimizer, self.device = training.optimizer, training.device
         self.train_count, self.val_count = len(feed.train_indices), len(feed.val_indices)
         self.complete = cell is not None
+        self.concluding = concluding
         self.epoch = training.epoch
         self.final_cell = cell or space_of(settings.space).cell(self.optimizer.get_final_architecture())
         self._feed = feed
@@ -46,11 +47,11 @@ def reopen(path, device="cpu", store=None, folder=None):
     device = places.torch_device()
     state = read_checkpoint(path)
     if state is None:
-        raise RunFolderError(f"{path} has no checkpoint.pt: its first epoch has not ended")
+        raise RunFolderError(f"{path} has no checkpoint.pt, which each epoch of a search saves")
     scorer = scorer_of(record, settings, places, path)
     feed = feed_of(settings, config, places)
     same_images(feed, record, settings, path)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         training = training_of(settings, config, feed, device)
-        _, cell = restore(training, state, path)
-    return Reopened(settings, config, feed, scorer, training, cell)
+        _, cell, concluding = restore(training, state, path)
+    return Reopened(settings, config, feed, scorer, training, cell, concluding)

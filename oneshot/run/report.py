@@ -81,7 +81,7 @@ def warning_of(cell):
         found = "none of the cell's edges is a convolution"
     else:
         return None
-    return f"{found}: the search may have collapsed, as first-order DARTS is known to"
+    return f"{found}: the search may have collapsed, as gradient searches do, first-order DARTS above all"
 
 
 def _known(measured):
@@ -113,18 +113,18 @@ def print_summary(summary, images, seconds):
     """The findings as text; `images`: numbers of each half; `seconds`: that the epochs took."""
     settings, benchmark = summary["settings"], summary["benchmark"]
     done, whole = summary["epochs"], summary["config"]["epochs"]
-    epochs = f"{whole:,} epochs" if done == whole else f"{done:,} of {whole:,} epochs"
+    epochs = _counted(whole, "epoch") if done == whole else f"{done:,} of {_counted(whole, 'epoch')}"
     print(
-        f"{summary['method']} on {settings['dataset']}, {settings['space']} with {settings['channels']}"
-        f" channels and {settings['cells']} cell{'s' * (settings['cells'] != 1)} a stage"
+        f"{summary['method']} on {settings['dataset']}, {settings['space']} with"
+        f" {_counted(settings['channels'], 'channel')} and {_counted(settings['cells'], 'cell')} a stage"
     )
     print(
         f"{epochs}, {summary['steps']:,} steps, {images[0]:,} training and {images[1]:,} validation images;"
-        f" seed {settings['seed']}; {_time(seconds)}\n"
+        f" seed {settings['seed']}; {_time(seconds)} of search\n"
     )
     unit = METRICS[_METRIC].unit
     rows = [("cell", benchmark["arch"]), ("index", benchmark["index"])]
-    for key, text in (("mixed", "supernet"), ("path", "its path alone")):
+    for key, text in (("mixed", "supernet, mixed"), ("path", "the cell in it")):
         found = summary["supernet"][key]
         if found is not None:
             rows.append(
@@ -139,6 +139,8 @@ def print_summary(summary, images, seconds):
                 f" {benchmark['regret']:.4f}",
             )
         )
+        if settings["dataset"] != benchmark["dataset"]:
+            rows.append(("", f"(its network trained on {benchmark['dataset']}, another data set than this)"))
     if benchmark["optimum"] is not None:
         rows.append(
             ("optimum", f"{benchmark['optimum']['value']:.4f} {unit}, index {benchmark['optimum']['index']}")
@@ -156,11 +158,17 @@ def print_summary(summary, images, seconds):
     print_table(("", *(name.rjust(_WIDTH) for name in entry)), rows)
 
 
+def _counted(number, what):
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def _shown(value):
     return ("-" if value is None else f"{value:.7g}").rjust(_WIDTH)
 
 
 def _time(seconds):
+    if seconds < 10:
+        return f"{seconds:.2g} seconds"
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:,.1f} {unit}"

@@ -1,6 +1,7 @@
 """A search from its beginning, or from where a run stopped, to its end."""
 
 import io
+import time
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -83,6 +84,7 @@ class Session:
         self._space = space_of(settings.space)
         self._tensorboard = tensorboard
         self._cell = None  # once the method has concluded
+        self._concluding = 0.0  # seconds that took
         self._board = None
         self._closing = ExitStack()
 
@@ -178,13 +180,15 @@ class Session:
             if complete:
                 batches = self.feed.evaluation(self.config.batch, self.device)
                 if self._cell is None:
+                    begin = time.perf_counter()
                     self.optimizer.conclude(batches)
                     self._cell = self._chosen()
+                    self._concluding = time.perf_counter() - begin
                     self._save()
             cell = self._cell or self._chosen()
             mixed = alone = None
             if complete:
-                if self.optimizer.alphas:
+                if not self.optimizer.draws:  # else it is another path each time
                     mixed = evaluate(self.optimizer, batches)
                 with self._space.alone(self.optimizer.graph, cell):
                     alone = evaluate(self.optimizer, batches)
@@ -201,12 +205,13 @@ class Session:
             )
         drawn, note = self._write(summary, cell, complete)
         images = len(self.feed.train_indices), len(self.feed.val_indices)
-        seconds = sum(row["seconds"] for row in self.log) + training.seconds
+        seconds = sum(row["seconds"] for row in self.log) + training.seconds + self._concluding
         return Result(cell, summary, self.log, self.optimizer, images, seconds, drawn, note)
 
     def _chosen(self):
         """The cell that the method would choose now."""
-        return self._space.cell(self.optimizer.get_final_architecture())
+        with self.optimizer.as_chosen() as graph:
+            return self._space.cell(graph)
 
     def _after_epoch(self, epoch):
         val = epoch.val
@@ -235,7 +240,14 @@ class Session:
         if self.folder is not None:
             cell = self._cell and str(self._cell)
             training = self.training.state_dict()
-            self.folder.write_checkpoint({"training": training, "log": self.folder.position, "cell": cell})
+            self.folder.write_checkpoint(
+                {
+                    "training": training,
+                    "log": self.folder.position,
+                    "cell": cell,
+                    "concluding": self._concluding,
+                }
+            )
 
     def _load(self):
         folder = self.folder
@@ -248,7 +260,7 @@ class Session:
                 )
             folder.cut(None, 0)
             return
-        position, cell = restore(self.training, state, folder.path)
+        position, cell, self._concluding = restore(self.training, state, folder.path)
         folder.cut(position, self.training.epoch)
         self.log = read_log(folder.path)
         self._cell = cell

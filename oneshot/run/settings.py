@@ -85,10 +85,14 @@ class SearchSettings:
             value = getattr(self, name)
             value = getattr(sizes_of(self.dataset), name) if value is None else value
             object.__setattr__(self, name, whole(name, value, 1))
-        whole("seed", self.seed, 0)
+        whole("seed", self.seed, 0, 2**63 - 1)
         for name in ("amp", "compile"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} is true or false, got {getattr(self, name)!r}")
+        if self.split_list is not None and self.dataset not in ("cifar100", "imagenet16-120"):
+            raise ConfigError(
+                f"split_list names halves of cifar100's or imagenet16-120's test images, got {self.dataset}"
+            )
         if self.split_list is not None:
             object.__setattr__(self, "split_list", os.path.abspath(os.path.expanduser(self.split_list)))
 

@@ -6,7 +6,7 @@ from nasbench.cell import EDGES, Cell
 from oneshot import ops
 from oneshot.errors import ConfigError, GraphError
 from oneshot.graph.graph import Graph
-from oneshot.mixed import Mixture
+from oneshot.mixed import Mixture, choosing
 
 
 class NasBench201SearchSpace(Graph):
@@ -18,8 +18,8 @@ class NasBench201SearchSpace(Graph):
     Identity()
 
     Each edge of a cell has a list of the five operations, in the benchmark's order. Normalization has neither
-    a learned scale nor running statistics unless told, as the benchmark's authors search (Dong & Yang 2020,
-    arXiv:2001.00326, section 5; the sizes: section 2.1).
+    a learned scale nor running statistics unless told; so it is in the cells of the benchmark's authors (Dong
+    & Yang 2020, arXiv:2001.00326, section 5; sizes: section 2.1), whose other layers have both.
     """
 
     OPTIMIZER_SCOPE = ("stage_1", "stage_2", "stage_3")
@@ -84,7 +84,7 @@ def network_of(cell, classes=10, channels=16, cells=5, affine=True, statistics=T
     """
     digits = dict(zip(EDGES, Cell.of(cell).digits, strict=True))
     space = NasBench201SearchSpace(classes, channels, cells, affine, statistics)
-    for graph in _cells(space):
+    for graph in cells_in(space):
         for source, target, edge in graph.edges(data=True):
             edge.set("op", edge.op[digits[source - 1, target - 1]])
     return space.parse()
@@ -99,23 +99,13 @@ def as_cell(graph, cell):
     operations = dict(zip(EDGES, Cell.of(cell).ops, strict=True))
     choices = [
         (edge, _candidate(edge, operations[source - 1, target - 1], f"edge {source}-{target}"))
-        for found in _cells(graph)
+        for found in cells_in(graph)
         for source, target, edge in found.edges(data=True)
     ]
     if not choices:
         raise GraphError(f"{graph.name} has no cells of NAS-Bench-201")
-    before = [(edge, edge.choice, "choice" in edge.shared_store) for edge, _ in choices if edge.has("choice")]
-    for edge, *_ in before:
-        edge.pop("choice", None)
-    try:
-        for edge, choice in choices:
-            edge.set("choice", choice, shared=True)
+    with choosing(choices):
         yield graph
-    finally:
-        for edge, _ in choices:
-            edge.pop("choice", None)
-        for edge, choice, shared in before:
-            edge.set("choice", choice, shared)
 
 
 def _candidate(edge, operation, where):
@@ -130,7 +120,7 @@ def _candidate(edge, operation, where):
 
 def cell_of(graph):
     """The Cell of a graph with one operation, or a `choice`, at each edge of its cells; these must agree."""
-    found = {_cell(each) for each in _cells(graph)}
+    found = {_cell(each) for each in cells_in(graph)}
     if len(found) != 1:
         raise GraphError(
             f"{graph.name} has {'no cells of NAS-Bench-201' if not found else 'cells that differ'};"
@@ -139,7 +129,8 @@ def cell_of(graph):
     return found.pop()
 
 
-def _cells(graph):
+def cells_in(graph):
+    """The cells in a graph, a list of Graphs."""
     return [each for each in graph.graphs() if {(s - 1, t - 1) for s, t in each.edges} == set(EDGES)]
 
 

@@ -421,7 +421,7 @@ from blackbox import cli, folder
 from blackbox.rs import RandomSearch, RandomSearchConfig
 
 where, number, name, *argv = sys.argv[1:]
-write, asked = folder._write, RandomSearch.ask
+write, asked = folder.write_all, RandomSearch.ask
 
 def stop():
     os.kill(os.getpid(), getattr(signal, name))
@@ -438,7 +438,7 @@ def half(file, data):
         data = data[len(data) // 2 :]
     write(file, data)
 
-RandomSearch.ask, folder._write, cli._INTERVAL = ask, half, 0.0
+RandomSearch.ask, folder.write_all, cli._INTERVAL = ask, half, 0.0
 sys.exit(cli.main(RandomSearch, RandomSearchConfig, argv))
 """
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from nasbench.files import replacing
+from nasbench.files import open_locked, replacing, write_all, write_json
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -38,3 +38,21 @@ def test_a_block_that_wrote_nothing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         nothing()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_is_open_to_one_at_a_time(tmp_path):
+    path = tmp_path / "log"
+    with open_locked(path, "x+b") as file:
+        write_all(file, b"first")
+        with pytest.raises(BlockingIOError):
+            open_locked(path, "r+b")
+    with open_locked(path, "r+b") as file:
+        assert file.read() == b"first"
+
+
+def test_json_is_written_whole(tmp_path):
+    write_json(tmp_path / "value.json", {"a": [1, None]})
+    assert (tmp_path / "value.json").read_text() == '{\n  "a": [\n    1,\n    null\n  ]\n}\n'
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "value.json", object())
+    assert [path.name for path in tmp_path.iterdir()] == ["value.json"]

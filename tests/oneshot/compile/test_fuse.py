@@ -274,3 +274,16 @@ def test_what_is_added_into_is_not_what_another_step_needs():
     graph.parse().double()
     assert count(graph, "add") == 1
     assert_agrees(graph, images())
+
+
+def test_groups_of_different_inputs_are_not_added_up_before_the_later_input_is_there():
+    graph = Graph("cell")
+    graph.add_edge(1, 2, op=nn.MaxPool2d(3, 1, 1))
+    for target in (3, 4):
+        graph.add_edge(1, target, op=block(1))
+        graph.add_edge(2, target, op=block(1))
+    graph.add_edges_from([(3, 5), (4, 5)])
+    graph.parse().double()
+    assert count(graph, "add") == 0
+    assert count(graph, "split") == 2
+    assert_agrees(graph, images())

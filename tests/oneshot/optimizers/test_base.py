@@ -5,9 +5,13 @@ import pytest
 import torch
 
 from nasbench.config import option
-from oneshot.errors import ConfigError
+from oneshot import ops
+from oneshot.errors import ConfigError, GraphError
+from oneshot.graph import Graph
 from oneshot.mixed import MixedOp
 from oneshot.optimizers.base import AlphaConfig, MetaOptimizer, SearchConfig, Step, at_least
+from oneshot.optimizers.darts import DARTS
+from oneshot.optimizers.gdas import GDAS
 from tests.oneshot.optimizers.contract import MethodContract, batches, same, snapshot, tiny
 
 
@@ -85,7 +89,8 @@ def test_the_learning_rate_falls_along_a_cosine():
         ("learning_rate", math.inf, "learning_rate is a number above 0"),
         ("learning_rate", "0.1", "learning_rate is a number above 0, got '0.1'"),
         ("learning_rate_min", -1.0, r"learning_rate_min is a number of at least 0, got -1\.0"),
-        ("learning_rate_min", 1.0, r"learning_rate falls from 0\.025"),
+        ("learning_rate_min", 1.0, r"falls from learning_rate to learning_rate_min, got 0\.025 and 1\.0"),
+        ("momentum", 1.0, "momentum is below 1, got 1.0"),
         ("momentum", math.nan, "momentum is a number of at least 0, got nan"),
         ("weight_decay", True, "weight_decay is a number of at least 0, got True"),
         ("grad_clip", 0.0, r"grad_clip is a number above 0, got 0\.0"),
@@ -192,3 +197,27 @@ def test_logits_are_float32_or_float64():
     optimizer.graph.double()
     assert optimizer.logits(images.double()).dtype == torch.float64
     assert all(alpha.dtype == torch.float64 for alpha in optimizer.alphas)
+
+
+def test_only_lists_of_candidates_in_scope_are_searched():
+    """Layers in scope that have a length, as every nn.Sequential has, stay as they are."""
+    space = Graph("space", scope="all of it")
+    space.OPTIMIZER_SCOPE = "all of it"
+    space.add_edge(1, 2, op=ops.Stem(4))
+    space.add_edge(2, 3, op=[ops.Identity(), ops.Zero()])
+    space.add_edge(3, 4, op=torch.nn.Conv2d(4, 4, 1))
+    space.add_edge(4, 5, op=ops.Classifier(4, 3))
+    optimizer = DARTS()
+    optimizer.adapt_search_space(space)
+    assert [len(alpha) for alpha in optimizer.alphas] == [2]
+    assert isinstance(optimizer.graph.edges[1, 2].op, ops.Stem)
+    space.edges[2, 3].set("op", ops.Identity())
+    with pytest.raises(GraphError, match="has no edge with a list of candidates in scope"):
+        DARTS().adapt_search_space(space)
+
+
+def test_compiling_is_refused_where_paths_are_drawn():
+    optimizer = GDAS()
+    optimizer.adapt_search_space(tiny())
+    with pytest.raises(ConfigError, match="draws a path for each step"):
+        optimizer.compile()

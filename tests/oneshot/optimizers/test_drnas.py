@@ -27,10 +27,10 @@ class TestDrNAS(MethodContract):
     method = DrNAS
 
     def penalty(self, optimizer):
-        return 1e-3 * sum(divergence(elu(alpha) + 1) for alpha in optimizer.alphas)
+        return optimizer.config.divergence * sum(divergence(elu(alpha) + 1) for alpha in optimizer.alphas)
 
     def test_the_penalty_is_the_divergence_from_uniform_distributions(self):
-        optimizer = self.make()
+        optimizer = self.make(divergence=1e-3)
         assert optimizer.penalty() < 1e-6  # alphas begin near 0
         with torch.no_grad():
             for alpha in optimizer.alphas:
@@ -48,6 +48,18 @@ class TestDrNAS(MethodContract):
     def test_a_negative_weight_of_the_penalty_is_an_error(self):
         with pytest.raises(ConfigError, match="divergence is a number of at least 0, got -1"):
             DrNASConfig(divergence=-1)
+
+
+class TestDrNASWithDivergence(TestDrNAS):
+    options = {"divergence": 1e-3, "arch_weight_decay": 0.0}  # noqa: RUF012
+
+
+def test_evaluation_is_at_the_mean_of_the_distribution():
+    edge = EdgeData()
+    edge.set("alpha", torch.tensor([-1.0, 0.0, 2.0]))
+    mixture = DirichletMixedOp([torch.nn.Identity()] * 3).eval()
+    shares = elu(edge.alpha) + 1
+    torch.testing.assert_close(mixture.weights(edge), shares / shares.sum())
 
 
 def test_the_concentration_is_elu_plus_one():

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 
 from nasbench import Cell
 from nasbench.cell import OPERATIONS
-from oneshot.errors import ConfigError
+from oneshot.errors import ConfigError, GraphError
 from oneshot.graph.edge import EdgeData
 from oneshot.measure import evaluate
 from oneshot.ops import Identity, Zero
@@ -173,10 +173,9 @@ class TestRSWS(MethodContract):
                     RSWSConfig(**{name: value})
 
 
-def test_a_path_is_that_of_the_choice():
-    edge = EdgeData()
-    edge.set("choice", 1)
-    assert PathMixedOp([Zero(), Identity(), Identity()]).weights(edge).tolist() == [0.0, 1.0, 0.0]
+def test_a_path_without_a_choice_is_an_error():
+    with pytest.raises(GraphError, match="a choice, which needs no weights"):
+        PathMixedOp([Zero(), Identity()]).weights(EdgeData())
 
 
 def test_an_edge_whose_candidates_are_all_none_keeps_one():

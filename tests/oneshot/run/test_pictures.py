@@ -65,11 +65,12 @@ def test_other_spaces_have_other_numbers_of_edges_and_operations(edges):
 
 
 def test_anytime_shows_value_and_regret_and_gaps():
-    upper, lower = draw_anytime(rows([80.0, None, 91.6]), FOUND, "cifar10", 91.6, "title").axes
+    figure = draw_anytime(rows([80.0, None, 91.6]), FOUND, "cifar10", 91.6, "title")
+    upper, lower = figure.axes
     np.testing.assert_array_equal(upper.lines[0].get_ydata(), [80.0, np.nan, 91.6])
     np.testing.assert_allclose(lower.lines[0].get_ydata(), [11.6, np.nan, 0.0])
-    assert "91.60 %" in upper.get_legend().get_texts()[1].get_text()
-    assert lower.get_title(loc="right") == "found: rank 9, regret 1.60 %"
+    assert "91.60 %" in figure.legends[0].get_texts()[1].get_text()
+    assert lower.get_title(loc="right") == "found: rank 9, regret 1.60"
     assert (upper.lines[-1].get_ydata(), lower.lines[-1].get_ydata()) == (90.0, 1.6)
 
 
