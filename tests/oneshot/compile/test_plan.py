@@ -236,3 +236,25 @@ def test_two_threads_run_one_graph():
     with ThreadPoolExecutor(4) as pool:
         for out in pool.map(lambda _: graph(X), range(40)):
             assert round((out[0] / 2).item()) in (1, 2, 3)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's compiler
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_compiled_plans_agree_however_many_there_are():
+    """Without generating code, which would take minutes; torch gives up at eight versions of one function."""
+    for channels in range(1, 11):
+        graph = chain(MixedOp([ops.Identity(), ops.ReLUConvBN(channels, channels, 3, affine=False)]))
+        graph.edges[1, 2].set("alpha", nn.Parameter(torch.randn(2)))
+        graph.parse().double()
+        graph.compile(backend="eager")
+        both(graph, torch.randn(2, channels, 4, 4, dtype=torch.float64))
+        assert graph.unparse().parse().plan._run.__name__ == "_step_by_step"  # compiling ends with unparsing
+
+
+def test_drawn_plans_are_not_compiled():
+    graph = chain(GumbelMixedOp([Times(2), Times(3)]))
+    graph.edges[1, 2].set("alpha", torch.zeros(2))
+    graph.edges[1, 2].set("tau", 1.0)
+    graph.parse()
+    graph.compile(backend="nonsense")
+    graph(X)

@@ -1,3 +1,5 @@
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -360,3 +362,14 @@ def test_query_needs_a_cell_and_a_metric():
 def test_the_space_says_that_it_can_be_queried():
     assert NasBench201SearchSpace.QUERYABLE
     assert NasBench201SearchSpace.OPTIMIZER_SCOPE == ("stage_1", "stage_2", "stage_3")
+
+
+def test_any_path_of_a_supernet_is_what_it_is_edge_by_edge():
+    torch.manual_seed(0)
+    optimizer = DARTS()
+    optimizer.adapt_search_space(NasBench201SearchSpace(classes=3, channels=2, cells=1))
+    graph = optimizer.graph.double()
+    x = torch.randn(3, 3, 8, 8, dtype=torch.float64)
+    for code in random.Random(0).sample(range(CELLS), 150):
+        with as_cell(graph, Cell(code)):
+            torch.testing.assert_close(graph(x), graph.interpret(x), rtol=1e-10, atol=1e-10)
