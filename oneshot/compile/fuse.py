@@ -87,8 +87,7 @@ def _part(place, made, lowering):
     if len(place.groups[0]) == 1:
         return norms[0]
     total = lowering.make(Add(), *norms) if len(norms) > 1 else norms[0]
-    sizes = tuple(member.norm.kernel.modules[0].num_features for member in place.groups[0])
-    return lowering.make(Get(place.number), lowering.make(Split(sizes), total))
+    return lowering.make(Get(place.number), lowering.make(Split(norms[0].kernel.sizes), total))
 
 
 def _wide(group, made, lowering):

@@ -775,3 +775,18 @@ def test_progress_is_shown_on_a_terminal_only(run, monkeypatch, capsys):
 
 def test_the_columns_of_the_log_are_those_of_a_row(whole):
     assert (whole / "log.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+
+
+def test_a_list_of_halves_is_of_the_data_sets_that_have_them():
+    with pytest.raises(ConfigError, match="split_list names halves of cifar100's or .*, got digits"):
+        SearchSettings(split_list="list.txt")
+
+
+def test_a_half_of_one_image_is_too_small(run, tmp_path):
+    for part in ("train", "test"):
+        for name in ("a", "b"):
+            (tmp_path / part / name).mkdir(parents=True)
+            Image.new("RGB", (8, 8)).save(tmp_path / part / name / "0.png")
+    code, out, err = run("--dataset", f"folder:{tmp_path}", "--batch", "2", "--device", "cpu")
+    assert (code, out) == (2, "")
+    assert "needs two images or more, got 1" in err

@@ -781,3 +781,10 @@ def test_copies_with_candidates_of_another_number_say_so(count, data):
 def test_a_mixed_operation_inside_another_module_has_no_edge():
     graph = chain(nn.Sequential(MixedOp([ops.Identity()]))).parse()
     raises_in_both(graph, "weights from an edge", X)
+
+
+def test_an_output_that_no_edge_leads_to_is_an_error():
+    graph = Graph("backwards")
+    graph.add_edge(2, 1)
+    with pytest.raises(GraphError, match="node 2 of backwards is the output, as the highest; no edge leads"):
+        graph.parse()
