@@ -13,6 +13,10 @@ class ConfigError(OneShotError, ValueError):
     """A setting outside its range, or one that contradicts another."""
 
 
+class GenotypeError(OneShotError, ValueError):
+    """An architecture that is written wrongly, or that is of another space."""
+
+
 class RunFolderError(OneShotError, OSError):
     """A run's folder that cannot be made, read or trusted."""
 
@@ -25,5 +29,17 @@ class DeviceError(OneShotError, RuntimeError):
     """A device that is not there."""
 
 
+class ExportError(OneShotError, RuntimeError):
+    """A network that cannot be exported, or whose file computes something else."""
+
+
+class JobError(OneShotError, RuntimeError):
+    """A command that was run as a part of another, and failed."""
+
+
 class MissingDependencyError(OneShotError, ImportError):
     """A package that this step needs is not installed."""
+
+
+class GroupError(OneShotError, ConnectionError):
+    """One of several processes that train together has failed, or is lost."""

@@ -9,6 +9,7 @@ from torch import nn
 
 from nasbench.cell import integer
 from oneshot.errors import GraphError
+from oneshot.ops import Zero
 
 
 class Mixing(NamedTuple):
@@ -63,6 +64,13 @@ class MixedOp(Mixture):
 
     def weights(self, edge):
         return torch.softmax(edge.alpha, dim=-1)
+
+
+def something(candidates):
+    """Which of a Mixture's candidates are more than Zero, bool (K,); all of them where none is."""
+    ops = candidates.get_embedded_ops() if isinstance(candidates, Mixture) else candidates
+    found = torch.tensor([not isinstance(op, Zero) for op in ops])
+    return found if found.any() else ~found
 
 
 @contextmanager

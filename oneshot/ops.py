@@ -1,5 +1,6 @@
 """Candidate operations and the fixed parts of networks, as plain modules on tensors of shape (N, C, H, W)."""
 
+import torch
 from torch import nn
 
 from oneshot.errors import GraphError
@@ -104,3 +105,211 @@ class Classifier(nn.Sequential):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.linear = nn.Linear(channels, classes)
+
+
+class PooledLinear(nn.Sequential):
+    """The mean over the image, and a linear layer: logits (N, classes)."""
+
+    def __init__(self, channels, classes):
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.linear = nn.Linear(channels, classes)
+
+
+# Of the space of DARTS (Liu et al. 2019, arXiv:1806.09055, section 3.1.1)
+
+
+class FactorizedReduce(nn.Module):
+    """Half the height and the width: ReLU, two 1×1 convolutions on every other pixel, and normalization.
+
+    The second convolution begins one row and one column later; their channels are put together.
+    """
+
+    def __init__(self, c_in, c_out, affine=True, statistics=True):
+        super().__init__()
+        if c_out < 2:
+            raise GraphError(f"a factorized reduction has two output channels or more, got {c_out}")
+        self.relu = nn.ReLU()
+        self.even = nn.Conv2d(c_in, c_out // 2, 1, stride=2, bias=False)
+        self.odd = nn.Sequential(Shift(), nn.Conv2d(c_in, c_out - c_out // 2, 1, stride=2, bias=False))
+        self.concat = Concat()
+        self.bn = batch_norm(c_out, affine, statistics)
+
+    def forward(self, x):
+        x = self.relu(x)
+        return self.bn(self.concat([self.even(x), self.odd(x)]))
+
+
+class Shift(nn.Module):
+    """The image without its first row and column."""
+
+    def forward(self, x):
+        return x[..., 1:, 1:]
+
+
+class SepConv(nn.Sequential):
+    """A separable convolution after ReLU, twice: each channel alone, then 1×1, then normalization."""
+
+    def __init__(self, c_in, c_out, kernel_size, stride=1, affine=True, statistics=True):
+        norm = {"affine": affine, "statistics": statistics}
+        super().__init__(
+            DilConv(c_in, c_in, kernel_size, stride, dilation=1, **norm),
+            DilConv(c_in, c_out, kernel_size, 1, dilation=1, **norm),
+        )
+
+
+class DilConv(nn.Sequential):
+    """ReLU, a dilated convolution of each channel alone, a 1×1 convolution, normalization."""
+
+    def __init__(self, c_in, c_out, kernel_size, stride=1, dilation=2, affine=True, statistics=True):
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.depthwise = depthwise(c_in, kernel_size, stride, dilation)
+        self.pointwise = nn.Conv2d(c_in, c_out, 1, bias=False)
+        self.bn = batch_norm(c_out, affine, statistics)
+
+
+def depthwise(channels, kernel_size, stride=1, dilation=1):
+    """A convolution of each channel alone, without bias; the size stays at stride 1."""
+    if kernel_size % 2 == 0:
+        raise GraphError(f"a kernel has an odd size, got {kernel_size}")
+    padding = dilation * (kernel_size // 2)
+    return nn.Conv2d(channels, channels, kernel_size, stride, padding, dilation, groups=channels, bias=False)
+
+
+class MaxPool(nn.MaxPool2d):
+    """The greatest value in a window of 3×3."""
+
+    def __init__(self, stride=1):
+        super().__init__(3, stride, padding=1)
+
+
+class AvgPool(nn.AvgPool2d):
+    """The mean over a window of 3×3, borders left out."""
+
+    def __init__(self, stride=1):
+        super().__init__(3, stride, padding=1, count_include_pad=False)
+
+
+class Normalized(nn.Sequential):
+    """An operation without weights and a normalization, as supernets of DARTS have pools."""
+
+    def __init__(self, op, channels, affine=True, statistics=True):
+        super().__init__()
+        self.op = op
+        self.bn = batch_norm(channels, affine, statistics)
+
+
+class Concat(nn.Module):
+    """Tensors put together, channels one after the other; a node's `comb_op`."""
+
+    def forward(self, tensors):
+        return torch.cat(tuple(tensors), dim=1)
+
+
+class AuxiliaryHead(nn.Sequential):
+    """A second classifier amidst the network, for training alone; of images of 8×8 to logits (N, classes).
+
+    Liu et al. 2019, whose ImageNet networks also have it (there for 14×14).
+    """
+
+    def __init__(self, channels, classes):
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.pool = nn.AvgPool2d(5, stride=3, count_include_pad=False)
+        self.narrow = nn.Sequential(nn.Conv2d(channels, 128, 1, bias=False), nn.BatchNorm2d(128), nn.ReLU())
+        self.wide = nn.Sequential(nn.Conv2d(128, 768, 2, bias=False), nn.BatchNorm2d(768), nn.ReLU())
+        self.flatten = nn.Flatten()
+        self.linear = nn.Linear(768, classes)
+
+    def forward(self, x):
+        if not self.training:
+            return x.new_zeros(x.shape[0], self.linear.out_features)  # len() would fix it in an export
+        return super().forward(x)
+
+
+class WithAuxiliary(nn.Module):
+    """The output of a network with two classifiers, a `comb_op`: both logits in training, else one.
+
+    What arrives: auxiliary logits, logits. What comes: (logits, auxiliary logits), or logits.
+    """
+
+    def forward(self, logits):
+        auxiliary, logits = logits
+        return (logits, auxiliary) if self.training else logits
+
+
+class DropPath(nn.Module):
+    """In training, zeros for some images of the batch; what is kept is scaled up, so that the mean stays.
+
+    `rate`: the probability of zeros, which a trainer sets (Larsson et al. 2017, arXiv:1605.07648, as Liu et
+    al. 2019 use it). `part`: (k, n) where what comes are the images from the k-th on of a batch of n, for all
+    of which it is drawn; None: what comes is the batch.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.part = None
+        self._rate, self._drops = 0.0, False
+        self.register_buffer("_kept", torch.ones(()), persistent=False)  # a plan compiled reads it anew
+
+    @property
+    def rate(self):
+        return self._rate
+
+    @rate.setter
+    def rate(self, rate):
+        if not 0 <= rate < 1:
+            raise GraphError(f"a path is dropped at a rate of at least 0 and below 1, got {rate}")
+        self._rate, self._drops = rate, rate > 0
+        self._kept.fill_(1 - rate)
+
+    def forward(self, x):
+        if not self.training or not self._drops:
+            return x
+        first, count = (0, len(x)) if self.part is None else self.part
+        mask = torch.bernoulli(self._kept.expand(count, 1, 1, 1))[first : first + len(x)]
+        return x * (mask / self._kept).to(x.dtype)
+
+
+# Of the hierarchical space (Liu et al. 2018, arXiv:1711.00436, section 4.1)
+
+
+class ConvBNReLU(nn.Sequential):
+    """Convolution without bias, normalization, ReLU; of each channel alone, or of all."""
+
+    def __init__(self, c_in, c_out, kernel_size, alone=False, affine=True, statistics=True):
+        super().__init__()
+        if alone and c_in != c_out:
+            raise GraphError(
+                f"a convolution of each channel alone keeps their number, got {c_in} and {c_out}"
+            )
+        padding, groups = kernel_size // 2, c_in if alone else 1
+        self.conv = nn.Conv2d(c_in, c_out, kernel_size, padding=padding, groups=groups, bias=False)
+        self.bn = batch_norm(c_out, affine, statistics)
+        self.relu = nn.ReLU()
+
+
+class SepConvBNReLU(nn.Sequential):
+    """A separable 3×3 convolution: of each channel alone, then 1×1; normalization, ReLU."""
+
+    def __init__(self, c_in, c_out, stride=1, affine=True, statistics=True):
+        super().__init__()
+        self.depthwise = depthwise(c_in, 3, stride)
+        self.pointwise = nn.Conv2d(c_in, c_out, 1, bias=False)
+        self.bn = batch_norm(c_out, affine, statistics)
+        self.relu = nn.ReLU()
+
+
+class Concat1x1(nn.Module):
+    """`count` tensors put together, a 1×1 convolution to `c_out` channels, and normalization; a `comb_op`."""
+
+    def __init__(self, count, c_in, c_out, affine=True, statistics=True):
+        super().__init__()
+        self.concat = Concat()
+        self.conv = nn.Conv2d(count * c_in, c_out, 1, bias=False)
+        self.bn = batch_norm(c_out, affine, statistics)
+
+    def forward(self, tensors):
+        return self.bn(self.conv(self.concat(tensors)))

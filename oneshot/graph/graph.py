@@ -3,7 +3,6 @@
 from collections import OrderedDict
 from contextlib import contextmanager
 from contextvars import ContextVar
-from copy import deepcopy
 from typing import NamedTuple
 
 import networkx
@@ -13,9 +12,10 @@ from torch import nn
 from oneshot.compile.lower import Lowering, lower
 from oneshot.compile.plan import Plan
 from oneshot.errors import GraphError
+from oneshot.graph.copying import copied
 from oneshot.graph.edge import EdgeData
 from oneshot.graph.structure import Structure
-from oneshot.mixed import Mixture, mixings
+from oneshot.mixed import Mixture, mixings, something
 
 _PLANS = 64  # kept a graph; methods that draw need one for each draw
 
@@ -53,6 +53,12 @@ def add_up(tensors):
     return sum(tensors[1:], tensors[0])
 
 
+def by_alpha(edge):
+    """The greatest share that the softmax of an edge's `alpha` gives to a candidate other than Zero."""
+    shares = torch.softmax(edge.alpha.detach(), dim=-1)
+    return float(shares[something(edge.op)].max())
+
+
 class Graph(nn.Module):
     """A directed acyclic graph of tensors (nodes, numbered by integers) and operations (edges).
 
@@ -77,6 +83,7 @@ class Graph(nn.Module):
     """
 
     OPTIMIZER_SCOPE = "all"  # the scopes, of this graph and those in it, whose edges a method searches
+    CHOOSES_NONE = True  # whether Zero may be what an edge becomes
 
     def __init__(self, name="graph", scope=None):
         super().__init__()
@@ -138,11 +145,11 @@ class Graph(nn.Module):
     def copy(self):
         """A further instance: operations and data of its own, shared data in common, now and from now on."""
         stores = [data.shared_store for graph in self.graphs() for *_, data in graph.edges(data=True)]
-        return deepcopy(self, {id(store): store for store in stores})
+        return copied(self, self._all_modules(), {id(store): store for store in stores})
 
     def clone(self):
         """An independent graph, in which the same things are shared."""
-        return deepcopy(self)
+        return copied(self, self._all_modules(), {})
 
     # Changing
 
@@ -190,8 +197,21 @@ class Graph(nn.Module):
                 found.setdefault(id(edge) if private_edge_data else edge.owner(key), edge[key])
         return list(found.values())
 
-    def prepare_discretization(self):
-        """What a space does before each mixed edge becomes one operation, such as dropping weak edges."""
+    def weak_edges(self, strength):
+        """The edges that a space leaves out of an architecture, a list of EdgeData; here none.
+
+        `strength(edge)`: how much a method would have an edge, of those that it weighs.
+        """
+        return []
+
+    def prepare_discretization(self, strength=None):
+        """What a space does before each mixed edge becomes one operation: it drops the weak edges.
+
+        `strength`: as of `weak_edges`; by default the greatest share that the softmax of an edge's `alpha`
+        gives to a candidate other than Zero (Liu et al. 2019, arXiv:1806.09055, section 2.4).
+        """
+        for edge in self.weak_edges(by_alpha if strength is None else strength):
+            edge.delete()
 
     def prepare_evaluation(self):
         """What a space does to a discretized graph before it is trained, such as growing it."""
@@ -414,6 +434,21 @@ class Graph(nn.Module):
             yield from _graphs_in(edge.op)
         for _, data in self.nodes(data=True):
             yield from _graphs_in(data.get("comb_op"))
+
+    def _all_modules(self):
+        """This graph and all modules in it, those of candidates too, each once."""
+        found, waiting = {}, [self]
+        while waiting:
+            value = waiting.pop()
+            if isinstance(value, (list, tuple)):
+                waiting.extend(value)
+            elif isinstance(value, nn.Module) and id(value) not in found:
+                found[id(value)] = value
+                waiting.extend(value._modules.values())
+                if isinstance(value, Graph):
+                    waiting.extend(edge.op for *_, edge in value.edges(data=True) if edge.has("op"))
+                    waiting.extend(data.get("comb_op") for _, data in value.nodes(data=True))
+        return list(found.values())
 
     def _in_scope(self, scope):
         graphs = list(self.graphs())

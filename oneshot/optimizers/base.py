@@ -11,8 +11,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from nasbench.config import option, whole
 from oneshot.errors import ConfigError, GraphError
-from oneshot.mixed import Mixture, choosing
-from oneshot.ops import Zero
+from oneshot.mixed import Mixture, choosing, something
 
 
 @dataclass(frozen=True)
@@ -146,6 +145,10 @@ class MetaOptimizer(ABC):
         """How much the method would have each of an edge's K candidates, (K,); the strongest is chosen."""
         return edge.alpha.detach()
 
+    def shares(self, edge):
+        """The strengths of an edge's candidates as shares, (K,), which are compared between edges."""
+        return torch.softmax(self.strengths(edge), dim=-1)
+
     # What methods share
 
     def adapt_search_space(self, space, scope=None, device="cpu"):
@@ -207,9 +210,17 @@ class MetaOptimizer(ABC):
     @contextmanager
     def as_chosen(self):
         """Within the block the supernet computes the path of the architecture that it would become now."""
-        mixed = [edge for edge in self.graph.all_edges(self.scope) if isinstance(edge.op, Mixture)]
-        with choosing([(edge, self.choice(edge)) for edge in mixed]):
+        mixed = {}  # of the copies of an edge, one stands for all
+        for edge in self.graph.all_edges(self.scope):
+            if isinstance(edge.op, Mixture):
+                mixed.setdefault(edge.owner(edge.op.key), edge)
+        with choosing(list(zip(mixed.values(), self.choices(mixed.values()), strict=True))):
             yield self.graph
+
+    def choices(self, edges):
+        """The candidates that mixed edges would become now, a list of numbers; Zero for weak edges."""
+        weak = {edge.owner(edge.op.key) for edge in self.graph.weak_edges(self.edge_strength)}
+        return [self.choice(edge, edge.owner(edge.op.key) in weak) for edge in edges]
 
     def update(self, optimizer, parameters, data, penalty=None):
         """One step of an optimizer down the loss on data; returns (logits, loss), detached.
@@ -261,25 +272,35 @@ class MetaOptimizer(ABC):
     @property
     def weights(self):
         """The supernet's weights, a list of parameters; the alphas are not among them."""
-        return list(self.graph.parameters())
+        return [parameter for group in self.op_optimizer.param_groups for parameter in group["params"]]
 
     @property
     def alphas(self):
         """The alphas, a list of parameters."""
         return list(self.architectural_weights.parameters())
 
-    def choice(self, edge):
-        """The candidate that a mixed edge would become now, a number."""
-        strengths = self.strengths(edge).float().cpu()
-        if self.config.exclude_none:
-            allowed = [not isinstance(op, Zero) for op in edge.op.get_embedded_ops()]
-            strengths = strengths.masked_fill(~torch.tensor(allowed), -torch.inf)
+    @property
+    def chooses_none(self):
+        """Whether an edge may become Zero."""
+        return self.graph.CHOOSES_NONE and not self.config.exclude_none
+
+    def edge_strength(self, edge):
+        """How much the method would have a mixed edge: its greatest share of a candidate other than Zero."""
+        return float(self.shares(edge).float().cpu()[something(edge.op)].max())
+
+    def choice(self, edge, weak=False):
+        """The candidate that a mixed edge would become now, a number; Zero for a `weak` one that has it."""
+        strengths, other = self.strengths(edge).float().cpu(), something(edge.op)
+        if weak and not other.all():
+            return int(other.int().argmin())
+        if not self.chooses_none:
+            strengths = strengths.masked_fill(~other, -torch.inf)
         return int(strengths.argmax())
 
     def get_final_architecture(self):
         """The space with one operation at each searched edge, parsed; weights are copies."""
         graph = self.graph.clone().unparse()
-        graph.prepare_discretization()
+        graph.prepare_discretization(self.edge_strength)
 
         def discretize(edge):
             if isinstance(edge.op, Mixture):

@@ -53,6 +53,10 @@ class DrNAS(MetaOptimizer):
     def mixed(self, primitives):
         return DirichletMixedOp(primitives)
 
+    def shares(self, edge):
+        shares = concentration(edge.alpha.detach())
+        return shares / shares.sum()
+
     def penalty(self):
         """The weighted sum of the divergences of the alphas' distributions from uniform ones."""
         total = 0.0

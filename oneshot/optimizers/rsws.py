@@ -11,8 +11,7 @@ from tqdm import tqdm
 from nasbench.config import option, whole
 from oneshot.errors import ConfigError, GraphError
 from oneshot.measure import evaluate
-from oneshot.mixed import Mixture
-from oneshot.ops import Zero
+from oneshot.mixed import Mixture, something
 from oneshot.optimizers.base import MetaOptimizer, SearchConfig, Step
 
 
@@ -79,6 +78,9 @@ class RSWS(MetaOptimizer):
     def strengths(self, edge):
         return one_hot(torch.tensor(edge.best), len(edge.op.primitives))
 
+    def shares(self, edge):
+        return self.strengths(edge).float()
+
     def new_epoch(self, epoch):
         if epoch != self._epoch:  # else it is one that a resumed search had begun
             self._epoch, self._judged = epoch, 0
@@ -130,16 +132,30 @@ class RSWS(MetaOptimizer):
 
     def _drawn(self):
         """A path of all there are, a list."""
-        return [int(torch.randint(len(edge.op.primitives), ())) for edge in self._edges]
+        return self._path(self.graph.CHOOSES_NONE)
 
     def _eligible(self):
         """A path of those that the architecture may be, a list."""
+        return self._path(self.chooses_none)
+
+    def _path(self, none):
+        """A path, a list; the edges that the space leaves out are drawn too, and are Zero."""
+        numbers = {}  # of edges, at random; drawn where the space asks
+
+        def strength(edge):
+            owner = edge.owner("best")
+            if owner not in numbers:
+                numbers[owner] = float(torch.rand(()))
+            return numbers[owner]
+
+        weak = {edge.owner("best") for edge in self.graph.weak_edges(strength)}
         path = []
         for edge in self._edges:
-            ops = edge.op.get_embedded_ops()
-            allowed = [k for k, op in enumerate(ops) if not isinstance(op, Zero)]
-            if not self.config.exclude_none or not allowed:
-                allowed = list(range(len(ops)))
+            other = something(edge.op)
+            allowed = torch.ones_like(other) if none else other
+            if edge.owner("best") in weak and not other.all():
+                allowed = ~other
+            allowed = allowed.nonzero().flatten().tolist()
             path.append(allowed[int(torch.randint(len(allowed), ()))])
         return path
 

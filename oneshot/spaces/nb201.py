@@ -4,9 +4,10 @@ from contextlib import contextmanager
 
 from nasbench.cell import EDGES, Cell
 from oneshot import ops
-from oneshot.errors import ConfigError, GraphError
+from oneshot.errors import GraphError
 from oneshot.graph.graph import Graph
 from oneshot.mixed import Mixture, choosing
+from oneshot.spaces.sizes import checked
 
 
 class NasBench201SearchSpace(Graph):
@@ -28,9 +29,7 @@ class NasBench201SearchSpace(Graph):
     def __init__(self, classes=10, channels=16, cells=5, affine=False, statistics=False):
         """`channels`: of the first stage, doubled by each further one; `cells`: a stage."""
         super().__init__("NAS-Bench-201")
-        for name, value, least in (("classes", classes, 2), ("channels", channels, 1), ("cells", cells, 1)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name} is a whole number of at least {least}, got {value!r}")
+        checked(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1))
         norm = {"affine": affine, "statistics": statistics}
         cell = Graph("cell")
         cell.add_nodes_from([1, 2, 3, 4])  # the input, two in between, the output

@@ -1,0 +1,313 @@
+"""The space of DARTS: its supernet, the network of any genotype, and the genotype of what a search found."""
+
+from contextlib import contextmanager
+
+from oneshot import ops
+from oneshot.errors import ConfigError, GenotypeError, GraphError
+from oneshot.graph.graph import Graph
+from oneshot.mixed import Mixture, choosing
+from oneshot.spaces.genotype import Genotype
+from oneshot.spaces.sizes import checked
+
+_NODES = 4  # between a cell's inputs and its output
+_INPUTS = 2
+_KEPT = 2  # edges into a node, of those that a search weighs
+_STEM = 3  # times as many channels as a cell's node of the first stage
+NORMAL, REDUCTION = "normal", "reduction"
+
+
+class DARTSSearchSpace(Graph):
+    """A stem, cells of two kinds with two inputs each, and a classifier.
+
+    >>> space = DARTSSearchSpace(channels=4, cells=3)
+    >>> cell = space.nodes[4]["comb_op"]  # node 1: the image, 2 and 3: the stem, 4: the first cell
+    >>> len(cell.edges[1, 3].op), cell.scope
+    (8, 'normal')
+
+    At a third and at two thirds of the depth stand reduction cells, which halve height and width and double
+    the channels. In a cell, nodes 1 and 2 are the inputs, 3 to 6 in between, 7 the output, in which those are
+    concatenated; an edge between them has the eight operations. Of the edges into a node the two strongest
+    stay (`weak_edges`), and `none` is never chosen. `prepare_evaluation` makes the network that is trained
+    from scratch of it.
+
+    Liu et al. 2019, arXiv:1806.09055, sections 2.4 and 3.1. In the supernet, normalizations have neither a
+    learned scale nor running statistics unless told; the authors keep running statistics, which evaluation
+    at mixed weights does not need, and a learned scale in the stem and before the cells.
+    """
+
+    OPTIMIZER_SCOPE = (NORMAL, REDUCTION)
+    CHOOSES_NONE = False
+
+    def __init__(self, classes=10, channels=16, cells=8, affine=False, statistics=False):
+        """`channels`: of a node in the first stage; `cells`: in all, three at least."""
+        super().__init__("DARTS")
+        checked(classes=(classes, 2), channels=(channels, 1), cells=(cells, 3))
+        self._classes = classes
+        norm = {"affine": affine, "statistics": statistics}
+        templates = {kind: _cell(kind) for kind in (NORMAL, REDUCTION)}
+
+        def cell(kind, c):
+            made = templates[kind].copy().set_scope(kind)
+            for source, target, edge in made.edges(data=True):
+                if target <= _INPUTS + _NODES:
+                    stride = 2 if kind == REDUCTION and source <= _INPUTS else 1
+                    edge.set("op", _candidates(c, stride, **norm))
+            return made
+
+        _network(self, classes, channels, cells, cell, norm)
+
+    def weak_edges(self, strength):
+        """The edges beyond the two strongest into each node of the cells, a list of EdgeData."""
+        weak = []
+        for cell in cells_in(self):
+            for node in range(_INPUTS + 1, _INPUTS + _NODES + 1):
+                edges = [edge for _, edge in sorted(cell.dag.pred[node].items()) if not edge.is_deleted]
+                weak += sorted(edges, key=strength, reverse=True)[_KEPT:]
+        return weak
+
+    def prepare_evaluation(self, channels=36, cells=20, auxiliary=True):
+        """Become the network of the discretized cells that is trained from scratch; weights are new.
+
+        Section 3.2: 36 channels, 20 cells, a second classifier. Drop path has rate 0 until it is set.
+        """
+        genotype = genotype_of(self)
+        self.dag.clear()
+        _evaluation(self, genotype, self._classes, channels, cells, auxiliary)
+
+
+def _cell(kind):
+    """A cell without operations."""
+    cell = Graph(f"{kind} cell", scope=kind)
+    last = _INPUTS + _NODES
+    cell.add_nodes_from(range(1, last + 1))
+    for target in range(_INPUTS + 1, last + 1):
+        cell.add_edges_from((source, target) for source in range(1, target))
+    cell.add_edges_from((node, last + 1) for node in range(_INPUTS + 1, last + 1))
+    cell.nodes[last + 1]["comb_op"] = ops.Concat()
+    return cell
+
+
+def _candidates(c, stride, affine, statistics):
+    """The operations in the order of `genotype.OPERATIONS`."""
+    norm = {"affine": affine, "statistics": statistics}
+    return [
+        ops.Zero(stride),
+        ops.Normalized(ops.MaxPool(stride), c, **norm),
+        ops.Normalized(ops.AvgPool(stride), c, **norm),
+        ops.Identity() if stride == 1 else ops.FactorizedReduce(c, c, **norm),
+        ops.SepConv(c, c, 3, stride, **norm),
+        ops.SepConv(c, c, 5, stride, **norm),
+        ops.DilConv(c, c, 3, stride, **norm),
+        ops.DilConv(c, c, 5, stride, **norm),
+    ]
+
+
+def _network(graph, classes, channels, cells, cell, norm, auxiliary=False):
+    """Add stem, cells and classifier to a graph without nodes; `cell(kind, channels)` makes a cell.
+
+    Node 1 is the image, 2 the stem's output, 3 the same, as the first cell has it twice; a cell is the
+    `comb_op` of the node after, and what is done to its two inputs before stands at the edges to it.
+    """
+    last = cells + 3
+    if auxiliary and 2 * cells // 3 == cells - 1:
+        raise ConfigError(
+            f"an auxiliary head stands before the last cell, so cells are 4 or more, got {cells}"
+        )
+    graph.add_edge(1, 2, op=ops.Stem(_STEM * channels, **norm))
+    graph.add_edge(2, 3)
+    width = {2: _STEM * channels, 3: _STEM * channels}
+    reduced, c = False, channels
+    for number in range(cells):
+        node, kind = number + 4, REDUCTION if number in (cells // 3, 2 * cells // 3) else NORMAL
+        c *= 2 if kind == REDUCTION else 1
+        before, previous = node - 2, node - 1
+        halve = ops.FactorizedReduce if reduced else ops.ReLUConvBN
+        first = halve(width[before], c, **norm) if reduced else halve(width[before], c, 1, **norm)
+        graph.add_edge(before, node, op=first)
+        graph.add_edge(previous, node, op=ops.ReLUConvBN(width[previous], c, 1, **norm))
+        graph.nodes[node]["comb_op"] = made = cell(kind, c)
+        output = max(made.nodes)
+        width[node] = c * made.dag.in_degree(output)
+        reduced = kind == REDUCTION
+        if auxiliary and number == 2 * cells // 3:
+            graph.add_edge(node, last + 1, op=ops.AuxiliaryHead(width[node], classes))
+    graph.add_edge(last, last + 1, op=ops.PooledLinear(width[last], classes))
+    if auxiliary:
+        graph.nodes[last + 1]["comb_op"] = ops.WithAuxiliary()
+
+
+def network_of(genotype, classes=10, channels=36, cells=20, auxiliary=False):
+    """The network of a genotype, parsed, as it is trained from scratch (Liu et al. 2019, section 3.2).
+
+    >>> from oneshot.spaces.genotype import DARTS_V2
+    >>> sum(parameter.numel() for parameter in network_of(DARTS_V2).parameters())
+    3349342
+
+    With `auxiliary`, it gives (logits, auxiliary logits) in training; the images are 32×32 then.
+    """
+    if not isinstance(genotype, Genotype):
+        raise GenotypeError(f"a network of the space of DARTS is of a Genotype, got {genotype!r}")
+    checked(classes=(classes, 2), channels=(channels, 1), cells=(cells, 3))
+    graph = Graph("DARTS network")
+    _evaluation(graph, genotype, classes, channels, cells, auxiliary)
+    return graph.parse()
+
+
+def _evaluation(graph, genotype, classes, channels, cells, auxiliary):
+    chosen = {
+        NORMAL: (genotype.normal, genotype.normal_concat),
+        REDUCTION: (genotype.reduce, genotype.reduce_concat),
+    }
+
+    def cell(kind, c):
+        edges, concat = chosen[kind]
+        made = Graph(f"{kind} cell", scope=kind)
+        made.add_nodes_from(range(1, _INPUTS + 1))
+        for number, (name, source) in enumerate(edges):
+            stride = 2 if kind == REDUCTION and source < _INPUTS else 1
+            made.add_edge(source + 1, _INPUTS + 1 + number // _KEPT, op=_operation(name, c, stride))
+        output = max(made.nodes) + 1
+        made.add_edges_from((node + 1, output) for node in concat)
+        made.nodes[output]["comb_op"] = ops.Concat()
+        return made
+
+    norm = {"affine": True, "statistics": True}
+    _network(graph, classes, channels, cells, cell, norm, auxiliary)
+
+
+def _operation(name, c, stride):
+    """An operation as it is trained from scratch: pools are not normalized, drop path unless it is idle."""
+    if name == "none":
+        return ops.Zero(stride)
+    if name == "skip_connect" and stride == 1:
+        return ops.Identity()
+    made = {
+        "max_pool_3x3": lambda: ops.MaxPool(stride),
+        "avg_pool_3x3": lambda: ops.AvgPool(stride),
+        "skip_connect": lambda: ops.FactorizedReduce(c, c),
+        "sep_conv_3x3": lambda: ops.SepConv(c, c, 3, stride),
+        "sep_conv_5x5": lambda: ops.SepConv(c, c, 5, stride),
+        "dil_conv_3x3": lambda: ops.DilConv(c, c, 3, stride),
+        "dil_conv_5x5": lambda: ops.DilConv(c, c, 5, stride),
+    }[name]()
+    return ops.Sequential(made, ops.DropPath())
+
+
+# From a graph to its genotype, and back to a path
+
+
+def cells_in(graph):
+    """The cells in a graph, a list of Graphs."""
+    return [each for each in graph.graphs() if each.scope in (NORMAL, REDUCTION)]
+
+
+def genotype_of(graph):
+    """The Genotype of a graph whose cells have one operation, or a `choice`, at each edge; these must agree.
+
+    The edges into a node are in the order of their sources. Where there are more than two, those with `none`
+    do not count; GraphError unless two are left.
+    """
+    found = {NORMAL: set(), REDUCTION: set()}
+    for cell in cells_in(graph):
+        found[cell.scope].add(_read(cell))
+    for kind, cells in found.items():
+        if len(cells) != 1:
+            raise GraphError(
+                f"{graph.name} has {'no' if not cells else 'different'} {kind} cells; a genotype has one"
+            )
+    (normal, normal_concat), (reduce, reduce_concat) = (cells.pop() for cells in found.values())
+    return Genotype(normal, normal_concat, reduce, reduce_concat)
+
+
+def _read(cell):
+    """(edges, nodes of the concatenation) of a cell."""
+    output, edges = max(cell.nodes), []
+    for node in range(_INPUTS + 1, output):
+        arriving = []
+        for source, edge in sorted(cell.dag.pred[node].items()):
+            if not edge.is_deleted:
+                arriving.append((_chosen(edge, f"edge {source}-{node} of a {cell.name}"), source - 1))
+        if len(arriving) > _KEPT:
+            arriving = [(name, source) for name, source in arriving if name != "none"]
+        if len(arriving) != _KEPT:
+            raise GraphError(
+                f"node {node} of a {cell.name} has {len(arriving)} edges, not {_KEPT};"
+                " get_final_architecture() chooses"
+            )
+        edges += arriving
+    return tuple(edges), tuple(source - 1 for source in sorted(cell.dag.pred[output]))
+
+
+def _chosen(edge, where):
+    op = edge.op
+    if isinstance(op, Mixture) and edge.has("choice"):
+        op = op.primitives[edge.choice]
+    if isinstance(op, (Mixture, list)):
+        raise GraphError(f"{where} still has candidates; get_final_architecture() chooses")
+    name = _name(op)
+    if name is None:
+        raise GraphError(
+            f"{where} has {' '.join(str(op).split())}, which is no operation of the space of DARTS"
+        )
+    return name
+
+
+def _name(op):
+    """The name of an operation; None for another."""
+    match op:
+        case ops.Zero():
+            return "none"
+        case ops.Identity() | ops.FactorizedReduce():
+            return "skip_connect"
+        case ops.MaxPool() | ops.Normalized(op=ops.MaxPool()):
+            return "max_pool_3x3"
+        case ops.AvgPool() | ops.Normalized(op=ops.AvgPool()):
+            return "avg_pool_3x3"
+        case ops.SepConv():
+            return f"sep_conv_{_size(op[0].depthwise)}"
+        case ops.DilConv():
+            return f"dil_conv_{_size(op.depthwise)}"
+        case ops.Sequential() if len(op) == 2 and isinstance(op[1], ops.DropPath):
+            return _name(op[0])
+    return None
+
+
+def _size(conv):
+    return "x".join(map(str, conv.kernel_size))
+
+
+@contextmanager
+def as_genotype(graph, genotype):
+    """Within the block, a supernet computes the path of a genotype alone, with its shared weights.
+
+    All its nodes go into a cell's output, as the supernet has it. GraphError where an edge of its cells has
+    no candidates, or lacks the genotype's; GenotypeError for a genotype of more or fewer nodes.
+    """
+    choices = []
+    for cell in cells_in(graph):
+        edges = genotype.normal if cell.scope == NORMAL else genotype.reduce
+        wanted = {(source + 1, _INPUTS + 1 + k // _KEPT): name for k, (name, source) in enumerate(edges)}
+        output = max(cell.nodes)
+        if len(edges) != _KEPT * (output - _INPUTS - 1):
+            nodes = output - _INPUTS - 1
+            raise GenotypeError(
+                f"the {cell.name} of a supernet has {nodes} nodes, the genotype's {len(edges) // _KEPT}"
+            )
+        for source, target, edge in cell.edges(data=True):
+            if target < output:
+                name = wanted.get((source, target), "none")
+                choices.append((edge, _candidate(edge, name, f"edge {source}-{target} of a {cell.name}")))
+    if not choices:
+        raise GraphError(f"{graph.name} has no cells of the space of DARTS")
+    with choosing(choices):
+        yield graph
+
+
+def _candidate(edge, name, where):
+    """The number of an operation among a mixed edge's candidates."""
+    if not isinstance(edge.op, Mixture):
+        raise GraphError(f"{where} has no candidates under weights, but {' '.join(str(edge.op).split())}")
+    for number, op in enumerate(edge.op.primitives):
+        if _name(op) == name:
+            return number
+    raise GraphError(f"{where} has no {name} among its candidates")
