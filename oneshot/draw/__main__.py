@@ -1,0 +1,58 @@
+"""Draw the cells of an architecture: `python -m oneshot.draw DARTS_V2 --out cells.svg`."""
+
+import sys
+
+from nasbench.config import whole
+from nasbench.console import Parser, call
+from nasbench.errors import NASBenchError
+from oneshot.draw.render import DPI, LAYOUTS, checked_suffix, figure, save
+from oneshot.draw.source import diagrams_of
+from oneshot.errors import ConfigError, OneShotError
+from oneshot.spaces.registry import SPACES
+
+_PROG = "python -m oneshot.draw"
+
+
+def main(argv=None):
+    """The command line; returns the exit code."""
+    parser = Parser(prog=_PROG, description="Draw the cells of an architecture as a paper would print them.")
+    parser.add_argument(
+        "architecture",
+        metavar="ARCHITECTURE",
+        help="a genotype, a hierarchy, an arch string, a benchmark's index, JSON of those, a published name"
+        " such as DARTS_V2, or the folder of a finished run",
+    )
+    parser.add_argument("--out", metavar="FILE", required=True, help="the picture: .svg, .png or .pdf")
+    parser.add_argument("--cell", metavar="TITLE", help="draw only the diagram of this title (default: all)")
+    parser.add_argument("--title", help="over the whole picture (default: none)")
+    parser.add_argument(
+        "--layout",
+        choices=LAYOUTS,
+        default="auto",
+        help="dot: that of Graphviz; own: needs nothing; auto: dot where it is installed (default: auto)",
+    )
+    parser.add_argument(
+        "--dpi", type=int, default=DPI, metavar="N", help=f"of a .png, 20 to 1,200 (default: {DPI})"
+    )
+    parser.add_argument("--space", choices=sorted(SPACES), help="that the architecture is to be of")
+    args = parser.parse_args(argv)
+    return call(lambda: _draw(args), _PROG, (OneShotError, NASBenchError))
+
+
+def _draw(args):
+    checked_suffix(args.out)
+    dpi = whole("dpi", args.dpi, 20, 1_200)
+    diagrams = diagrams_of(args.architecture, args.space, args.cell)
+    drawn = figure(diagrams, args.title, args.layout)
+    try:
+        save(drawn, args.out, dpi)
+    except OSError as error:
+        raise ConfigError(f"cannot write {args.out}: {error.strerror}") from None
+    titles = ", ".join(diagram.title for diagram in diagrams)
+    width, height = drawn.get_size_inches()
+    print(f"{args.out}: {titles}; {width:.1f} x {height:.1f} inches")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

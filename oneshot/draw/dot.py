@@ -1,0 +1,129 @@
+"""The layout of Graphviz: its program `dot` run on a diagram's boxes."""
+
+import shutil
+import subprocess
+
+import numpy as np
+
+from oneshot.draw.placed import curve, settled, spread
+from oneshot.errors import GraphError, MissingDependencyError
+
+_INCH = 72.0  # points
+_SECONDS = 20.0
+_REACH = 16.0  # points, of what is horizontal where a long edge leaves or reaches a node
+_GRAPH = "rankdir=LR; nodesep=0.12; ranksep=0.24; splines=true; outputorder=edgesfirst;"
+
+
+def there_is_dot():
+    return shutil.which("dot") is not None
+
+
+def dot(sketch):
+    """A Sketch laid out, a Placed; names are nodes to `dot`, so they overlap nothing.
+
+    MissingDependencyError without the program, GraphError where it fails.
+    """
+    if not there_is_dot():
+        raise MissingDependencyError(
+            "the layout of dot needs Graphviz: apt install graphviz; or leave --layout dot out"
+        )
+    try:
+        done = subprocess.run(
+            ["dot", "-Tplain"],
+            input=_source(sketch),
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=True,
+        )
+        return _placed(sketch, done.stdout)
+    except subprocess.CalledProcessError as error:
+        said = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[0]
+    except subprocess.TimeoutExpired:
+        said = f"it took more than {_SECONDS:.0f} s"
+    except OSError as error:
+        said = error.strerror
+    except (ValueError, LookupError):
+        said = "it gave no layout"
+    raise GraphError(f"dot failed: {said}; --layout own goes without it")
+
+
+def _source(sketch):
+    """The graph in dot's language: n0, n1, ... are nodes, e0, e1, ... the names of edges."""
+    lines = [f'digraph {{ {_GRAPH} node [shape=box, fixedsize=true, label=""]; edge [arrowhead=none];']
+    boxes = [(f"n{n}", box) for n, box in enumerate(sketch.nodes)]
+    boxes += [(f"e{n}", box) for n, box in enumerate(sketch.names) if box is not None]
+    lines += [
+        f"{name} [width={box.width / _INCH:.4f}, height={box.height / _INCH:.4f}];" for name, box in boxes
+    ]
+    for n, (source, target) in enumerate(sketch.edges):
+        if sketch.names[n] is None:
+            lines.append(f"n{source} -> n{target};")
+        else:
+            lines.append(f"n{source} -> e{n}:w; e{n}:e -> n{target};")
+    return "\n".join([*lines, "}"])
+
+
+def _placed(sketch, plain):
+    """What `dot -Tplain` says, in points."""
+    centres, curves = {}, {}
+    for line in plain.splitlines():
+        kind, *words = line.split()
+        if kind == "node":
+            centres[words[0]] = _points(words[1:3])[0]
+        elif kind == "edge":
+            count = int(words[2])
+            curves.setdefault((words[0], words[1]), []).append(_points(words[3 : 3 + 2 * count]))
+    nodes = [centres[f"n{n}"] for n in range(len(sketch.nodes))]
+    names = [(np.nan, np.nan) if box is None else centres[f"e{n}"] for n, box in enumerate(sketch.names)]
+    ranks = sorted({round(x) for x, _ in centres.values()})
+    rank_of = {name: ranks.index(round(x)) for name, (x, _) in centres.items()}
+    ways = []  # of each edge its curves, one to its name and one from there, or one
+    for n, (source, target) in enumerate(sketch.edges):
+        stops = [f"n{source}", f"n{target}"]
+        if sketch.names[n] is not None:
+            stops.insert(1, f"e{n}")
+        pairs = zip(stops, stops[1:], strict=False)
+        ways.append([(curves[a, b].pop(0), rank_of[b] == rank_of[a] + 1) for a, b in pairs])
+    ends = _ends(sketch, nodes, ways)
+    paths = [_joined(way, *pair) for way, pair in zip(ways, ends, strict=True)]
+    return settled(sketch, nodes, names, paths)
+
+
+def _ends(sketch, nodes, ways):
+    """Where edges leave and reach their nodes, [source, target] each: side by side, in order of direction."""
+    ends = [[None, None] for _ in ways]
+    for side, step in ((0, 1), (1, -1)):
+        for node, (centre, box) in enumerate(zip(nodes, sketch.nodes, strict=True)):
+            here = []
+            for n, edge in enumerate(sketch.edges):
+                if edge[side] == node:
+                    x, y = ways[n][-side][0][-3 if side else 2] - centre  # further along the curve
+                    here.append((-y / max(abs(x), 1.0), n))
+            for (_, n), port in zip(sorted(here), spread(box.height, len(here)), strict=True):
+                ends[n][side] = centre + [step * box.width / 2, port]
+    return ends
+
+
+def _joined(way, begin, end):
+    """The path of an edge from its curves; those between neighbouring ranks become simple ones."""
+    path = [begin]
+    for number, (piece, short) in enumerate(way):
+        final = number == len(way) - 1
+        goal = end if final else piece[-1]
+        if number:
+            path += list(np.linspace(path[-1], piece[0], 4)[1:])  # across the name
+        if short:
+            path += curve(path[-1], goal)
+        else:
+            piece = piece.copy()
+            if number == 0:
+                piece[1] = begin + [_REACH, 0]
+            if final:
+                piece[-2] = end - [_REACH, 0]
+            path += [*piece[1:-1], goal]
+    return np.array(path)
+
+
+def _points(words):
+    return np.array(words, float).reshape(-1, 2) * _INCH
