@@ -24,6 +24,7 @@ from oneshot.errors import ConfigError, GraphError, MissingDependencyError, OneS
 from oneshot.measure import evaluate
 from oneshot.optimizers.base import at_least
 from oneshot.run.folder import read_log
+from oneshot.run.record import SEARCH
 from oneshot.run.settings import device_of
 from oneshot.search import reopen
 from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell
@@ -152,13 +153,18 @@ def score(path, config=None, *, device=None, store=None, folder=None, against=No
             f"{path} is not finished: {run.epoch:,} of {run.config.epochs:,} epochs;"
             f" go on with: python -m oneshot.search --resume {quoted(path)}"
         )
-    bench, dataset, found = run.scorer.bench, run.scorer.dataset, run.final_cell
+    if run.scorer is None:
+        raise ConfigError(
+            f"no benchmark has the architectures of {run.settings.space}; python -m oneshot.retrain"
+            f" {quoted(path)} trains the one that was found"
+        )
+    bench, dataset, found = run.scorer.bench, run.scorer.dataset, run.architecture
     batches = list(islice(run.val_loader(), -(-config.images // run.config.batch)))
     ranking = correlation(
         run.optimizer, batches, drawn(config.cells, config.seed), bench, dataset, progress=progress
     )
     value = bench.query(found, dataset, _METRIC)
-    spent = sum(row["seconds"] for row in read_log(path)) + run.concluding
+    spent = sum(row["seconds"] for row in read_log(path, SEARCH)) + run.concluding
     summary = {
         "run": str(path),
         "method": run.optimizer.name,

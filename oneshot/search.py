@@ -11,10 +11,11 @@ from nasbench.files import quoted
 from oneshot.errors import ConfigError, OneShotError
 from oneshot.optimizers.registry import METHODS, method_of
 from oneshot.run.folder import read_config
+from oneshot.run.record import SEARCH
 from oneshot.run.reopened import Reopened, reopen
 from oneshot.run.report import print_summary
 from oneshot.run.session import Result, Session, resume, search
-from oneshot.run.settings import SMALLER, Places, SearchSettings
+from oneshot.run.settings import SMALL, SMOKE, SMOKE_CONFIG, Places, SearchSettings, config_of
 
 __all__ = ["Reopened", "Result", "SearchSettings", "Places", "main", "reopen", "resume", "search"]
 
@@ -30,7 +31,7 @@ def main(argv=None):
         description="Search a space of architectures by gradient with one supernet, and score what is found"
         " by the published table. Without options: DARTS on scikit-learn's digits, which need no download.",
         epilog=f"The options of {method.name} are shown; --method NAME --help shows another's"
-        f" ({', '.join(METHODS)}). {' '.join(map(_smaller, SMALLER.items()))}",
+        f" ({', '.join(METHODS)}). On {' and '.join(SMALL)}, networks are smaller and images not augmented.",
     )
     add_flags(parser.add_argument_group("search"), SearchSettings)
     add_flags(parser.add_argument_group(method.name), method.config_class)
@@ -47,6 +48,12 @@ def main(argv=None):
         "--tensorboard", action="store_true", help="write the log for TensorBoard too, in the folder"
     )
     files.add_argument("--json", action="store_true", help="print the summary as JSON")
+    files.add_argument(
+        "--smoke",
+        action="store_true",
+        help="a trial of the whole way in seconds:"
+        f" {', '.join(f'{name} {value}' for name, value in (SMOKE | SMOKE_CONFIG).items())}",
+    )
     args = parser.parse_args(argv)
     return call(lambda: _search(args, method), _PROG, (OneShotError, NASBenchError, DataError))
 
@@ -59,7 +66,7 @@ def _method(argv):
     args, _ = parser.parse_known_args(argv)
     if args.method is None and args.resume is not None:
         try:
-            recorded = read_config(args.resume)["search"]["method"]
+            recorded = read_config(args.resume, SEARCH)["search"]["method"]
             return method_of(recorded)
         except (OneShotError, LookupError, TypeError):  # said when the run is to go on
             pass
@@ -69,19 +76,17 @@ def _method(argv):
         return parser.error(error)
 
 
-def _smaller(item):
-    dataset, sizes = item
-    options = f"--channels {sizes.channels} --cells {sizes.cells}"
-    return f"With --dataset {dataset}, defaults are smaller: {options}, and no augmentation."
-
-
 def _search(args, method):
     config, settings = given(args, method.config_class), given(args, SearchSettings)
     places = given(args, Places)
+    if args.smoke:
+        settings |= SMOKE
+        config |= SMOKE_CONFIG
     if args.resume is None:
+        settings = SearchSettings(**settings)
         session = Session.begin(
-            SearchSettings(**settings),
-            method.config_class(**config),
+            settings,
+            config_of(settings, **config),
             args.out,
             places=Places(**places),
             tensorboard=args.tensorboard,

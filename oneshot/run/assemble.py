@@ -4,8 +4,6 @@ from contextlib import contextmanager
 
 import torch
 
-from nasbench.cell import Cell
-from nasbench.errors import NASBenchError
 from oneshot.errors import ConfigError, RunFolderError
 from oneshot.optimizers.registry import method_of
 from oneshot.run.feed import Feed
@@ -28,13 +26,24 @@ def training_of(settings, config, feed, device):
     return Training(optimizer, train, val, space.edges(optimizer.graph))
 
 
-def restore(training, state, path):
-    """Put a Training where a checkpoint was; (position in the log, cell if concluded, seconds that took)."""
-    try:
+def restore(training, space, state, path):
+    """Put a Training of a Space where a checkpoint was.
+
+    Returns (position in the log, architecture if concluded, seconds that took).
+    """
+    with restoring(path):
         training.load_state_dict(state["training"])
-        cell = state["cell"]
-        return int(state["log"]), None if cell is None else Cell.from_string(cell), float(state["concluding"])
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError, NASBenchError) as error:
+        concluded = state["architecture"]
+        architecture = None if concluded is None else space.read(concluded)
+        return int(state["log"]), architecture, float(state["concluding"])
+
+
+@contextmanager
+def restoring(path):
+    """Turn what does not fit in a checkpoint into a RunFolderError that names it."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
         reason = " ".join(line.strip() for line in said.splitlines()[:2])
         raise RunFolderError(
@@ -45,13 +54,7 @@ def restore(training, state, path):
 def feed_of(settings, config, places):
     """The images of a search; ConfigError unless its network and its batches can take them."""
     feed = Feed(settings.dataset, settings.seed, settings.split_list, places.folder, places.download)
-    height, width = feed.size
-    least = 2 ** space_of(settings.space).halvings
-    if height % least or width % least:
-        raise ConfigError(
-            f"{settings.space} halves images, so their sides are to be multiples of {least}; those of"
-            f" {settings.dataset} are {width}x{height}"
-        )
+    check_sides(settings.space, settings.dataset, feed.size)
     for count in (len(feed.train_indices), len(feed.val_indices)):
         if count < 2:
             raise ConfigError(f"each half of {settings.dataset} needs two images or more, got {count}")
@@ -61,6 +64,17 @@ def feed_of(settings, config, places):
                 f" --batch {count} would do"
             )
     return feed
+
+
+def check_sides(space, dataset, size):
+    """ConfigError unless images of this height and width can be halved as often as a space's network does."""
+    height, width = size
+    least = 2 ** space_of(space).halvings
+    if height % least or width % least:
+        raise ConfigError(
+            f"{space} halves images, so their sides are to be multiples of {least}; those of {dataset} are"
+            f" {width}x{height}"
+        )
 
 
 @contextmanager

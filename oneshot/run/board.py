@@ -1,6 +1,6 @@
 """A run's log for TensorBoard."""
 
-from oneshot.errors import MissingDependencyError
+from oneshot.errors import ConfigError, MissingDependencyError
 
 _LEFT_OUT = ("epoch", "arch", "index", "seconds")
 
@@ -11,6 +11,14 @@ def check():
         import tensorboard  # noqa: F401
     except ImportError:
         raise MissingDependencyError("--tensorboard needs tensorboard: pip install tensorboard") from None
+
+
+def check_asked(tensorboard, out):
+    """Where a log for TensorBoard is asked for, ConfigError without a folder, and what `check` has to say."""
+    if tensorboard:
+        if out is None:
+            raise ConfigError("--tensorboard writes to the run's folder; --out names it")
+        check()
 
 
 class Board:

@@ -9,7 +9,7 @@ from data.images import load
 from data.loader import Loader
 from data.splits import search_split
 from oneshot.errors import ConfigError
-from oneshot.run.settings import sizes_of
+from oneshot.run.settings import augments
 
 _TRAIN, _VALID, _EVALUATION = range(3)  # streams of random numbers
 
@@ -28,17 +28,13 @@ class Feed:
     def __init__(self, dataset, seed=0, split_list=None, folder=None, download=False):
         train = load(dataset, folder, download=download)
         split = search_split(dataset, len(train), seed, split_list)
-        valid = load(dataset, folder, train=False, download=download) if split.from_test else train
-        if valid.classes != train.classes or valid.pixels.shape[1:] != train.pixels.shape[1:]:
-            raise ConfigError(
-                f"the test images of {dataset} are not of the training images' classes and size"
-            )
+        valid = load_test(train, folder, download) if split.from_test else train
         self.train_indices, self.val_indices = split.train, split.valid
         self.classes = len(train.classes)
         self.size = train.pixels.shape[1:3]  # height, width
         self._train, self._valid = train, valid
         self._seed = seed
-        self._random = sizes_of(dataset).augment
+        self._random = augments(dataset)
 
     def halves(self, batch, device):
         """The Loaders that a search steps through: training, validation."""
@@ -82,6 +78,14 @@ class Feed:
             "val_images": len(self.val_indices),
             "sha256": digest.hexdigest(),
         }
+
+
+def load_test(train, folder=None, download=False):
+    """The test images of the data set of training Images; ConfigError unless they are of the same kind."""
+    test = load(train.name, folder, train=False, download=download)
+    if test.classes != train.classes or test.pixels.shape[1:] != train.pixels.shape[1:]:
+        raise ConfigError(f"the test images of {train.name} are not of the training images' classes and size")
+    return test
 
 
 class Batches:

@@ -8,31 +8,25 @@ import pickle
 import shutil
 import zipfile
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
 from nasbench.files import open_locked, replacing, write_all, write_json
 from oneshot.errors import RunFolderError
 
-COLUMNS = {  # of the log, in order, each with what its text stands for; the last two depend on the machine
-    "epoch": int,
-    "train_loss": float,
-    "train_accuracy": float,
-    "val_loss": float,
-    "val_accuracy": float,
-    "learning_rate": float,
-    "tau": float,
-    "arch": str,
-    "index": int,
-    "benchmark_val_accuracy": float,
-    "benchmark_test_accuracy": float,
-    "rank": int,
-    "regret": float,
-    "images_per_second": float,
-    "seconds": float,
-}
-_HEADER = ",".join(COLUMNS) + "\n"
 _CONFIG, _LOG, _CHECKPOINT, _SUMMARY = "config.json", "log.csv", "checkpoint.pt", "summary.json"
+
+
+class Stage(NamedTuple):
+    """What kind of run a folder is of."""
+
+    name: str  # as config.json has it
+    columns: dict  # of the log, in order, each with what its text stands for
+
+    @property
+    def header(self):
+        return ",".join(self.columns) + "\n"
 
 
 class RunFolder:
@@ -42,10 +36,11 @@ class RunFolder:
     when the run goes on. One process at a time may write.
     """
 
-    def __init__(self, path, log):
+    def __init__(self, path, log, stage):
         self.path = path
         self._log = log
-        self.position = len(_HEADER)  # where the next row goes, in bytes
+        self._stage = stage
+        self.position = len(stage.header)  # where the next row goes, in bytes
 
     def __enter__(self):
         return self
@@ -57,8 +52,8 @@ class RunFolder:
         self._log.close()
 
     @classmethod
-    def create(cls, path, config):
-        """A new folder with its settings; RunFolderError if it exists or cannot be made."""
+    def create(cls, path, config, stage):
+        """A new folder of a Stage with its settings; RunFolderError if it exists or cannot be made."""
         path = Path(path)
         check_new(path)
         try:
@@ -68,8 +63,8 @@ class RunFolder:
         log = None
         try:
             log = open_locked(path / _LOG, "x+b")
-            write_all(log, _HEADER.encode())
-            write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
+            write_all(log, stage.header.encode())
+            write_json(path / _CONFIG, {"stage": stage.name} | config)  # last: with it, the folder is a run's
         except BaseException as error:
             if log is not None:
                 log.close()
@@ -77,11 +72,11 @@ class RunFolder:
             if isinstance(error, OSError):
                 raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
             raise
-        return cls(path, log)
+        return cls(path, log, stage)
 
     @classmethod
-    def reopen(cls, path):
-        """The folder of an earlier run, locked against other processes."""
+    def reopen(cls, path, stage):
+        """The folder of an earlier run of a Stage, locked against other processes."""
         path = Path(path)
         try:
             log = open_locked(path / _LOG, "r+b")
@@ -91,11 +86,16 @@ class RunFolder:
             raise RunFolderError(f"{path} is not the folder of a run: it has no {_LOG}") from None
         except OSError as error:
             raise RunFolderError(f"cannot go on with {path}: {error.strerror}") from None
-        return cls(path, log)
+        try:
+            read_config(path, stage)
+        except BaseException:
+            log.close()
+            raise
+        return cls(path, log, stage)
 
     def append(self, row):
         """Write a row of the log, {column: value or None}, past the last one that counts."""
-        data = (",".join(map(_text, (row[name] for name in COLUMNS))) + "\n").encode()
+        data = (",".join(map(_text, (row[name] for name in self._stage.columns))) + "\n").encode()
         try:
             self._log.seek(self.position)  # an interrupt or an error may have left a part behind
             self._log.truncate()
@@ -107,11 +107,12 @@ class RunFolder:
 
     def cut(self, position, rows):
         """Go back to where the log ended at a checkpoint, with so many rows; None: to the start."""
-        position = len(_HEADER) if position is None else position
+        header = self._stage.header.encode()
+        position = len(header) if position is None else position
         try:
             self._log.seek(0)
             data = self._log.read()[:position]
-            if not data.startswith(_HEADER.encode()) or len(data) < position or data.count(b"\n") != rows + 1:
+            if not data.startswith(header) or len(data) < position or data.count(b"\n") != rows + 1:
                 raise RunFolderError(
                     f"{self.path / _LOG} is damaged: it should have {rows:,} rows in {position:,} bytes"
                 )
@@ -149,8 +150,8 @@ def check_new(path):
         raise RunFolderError(f"{path} exists; --out names a new folder; {advice}")
 
 
-def read_config(path):
-    """The settings that a run was begun with, a dict."""
+def read_config(path, stage):
+    """The settings that a run of a Stage was begun with, a dict."""
     path = Path(path)
     try:
         config = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
@@ -162,21 +163,27 @@ def read_config(path):
         raise RunFolderError(f"{path / _CONFIG} is damaged: {error}") from None
     if not isinstance(config, dict):
         raise RunFolderError(f"{path / _CONFIG} is damaged: it should hold an object")
+    found = config.get("stage", stage.name)
+    if found != stage.name:
+        raise RunFolderError(f"{path} is the folder of a {found}, not of a {stage.name}")
     return config
 
 
-def read_log(path):
-    """The rows of a run's log, a list of {column: value or None}; a row that a kill cut short is left out."""
+def read_log(path, stage):
+    """The rows of the log of a run of a Stage, a list of {column: value or None}.
+
+    A row that a kill cut short is left out.
+    """
     path = Path(path) / _LOG
     try:
         text = path.read_text(encoding="utf-8")
         rows = csv.reader(text[: text.rfind("\n") + 1].splitlines())
-        if next(rows, None) != list(COLUMNS):
-            raise ValueError(f"its first line should be {_HEADER.strip()}")
+        if next(rows, None) != list(stage.columns):
+            raise ValueError(f"its first line should be {stage.header.strip()}")
         return [
             {
                 name: kind(value) if value else None
-                for (name, kind), value in zip(COLUMNS.items(), row, strict=True)
+                for (name, kind), value in zip(stage.columns.items(), row, strict=True)
             }
             for row in rows
         ]
@@ -187,14 +194,18 @@ def read_log(path):
 
 
 def read_checkpoint(path):
-    """The state in a run's checkpoint, a dict of tensors and plain values on the CPU; None if there is none.
+    """The state in a run's checkpoint, as `read_tensors` has it; None if there is none."""
+    return read_tensors(Path(path) / _CHECKPOINT)
+
+
+def read_tensors(path):
+    """What a file of tensors holds, a dict of them and plain values, on the CPU; None if it is not there.
 
     RunFolderError for a file that is cut short, has a byte changed, or holds anything that could run code;
     nothing of such a file is run.
     """
-    path = Path(path) / _CHECKPOINT
     try:
-        data = io.BytesIO(path.read_bytes())
+        data = io.BytesIO(Path(path).read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -222,4 +233,5 @@ def read_checkpoint(path):
 
 
 def _text(value):
-    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    text = "" if value is None else repr(value) if isinstance(value, float) else str(value)
+    return f'"{text}"' if "," in text else text

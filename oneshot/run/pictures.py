@@ -1,12 +1,11 @@
-"""Pictures of a search: alphas over time, the found cell's worth over time, and the cell as a graph."""
+"""Pictures of a search: alphas over time, what was found, and its worth over time."""
 
 import io
 from typing import NamedTuple
 
 import numpy as np
 
-from nasbench.cell import EDGES
-from oneshot.errors import MissingDependencyError
+from oneshot.draw import figure
 
 ALPHAS, ANYTIME, CELL = "alphas.png", "anytime.png", "cell.png"
 _PALETTE = {  # of the operations, told apart by colour-blind eyes too (Okabe & Ito 2008)
@@ -17,16 +16,6 @@ _PALETTE = {  # of the operations, told apart by colour-blind eyes too (Okabe & 
     "avg_pool_3x3": "#009E73",
 }
 _FURTHER = ("#CC79A7", "#56B4E9", "#F0E442", "#000000")  # of operations that are not named above
-_SPACING = 1.4  # of a cell's nodes, which stand in a row
-_BENDS = {(0, 2): -0.42, (1, 3): 0.42, (0, 3): -0.52}  # of arrows past a node; the others are straight
-
-
-def check():
-    """MissingDependencyError unless pictures can be drawn."""
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError:
-        raise MissingDependencyError("pictures need matplotlib: pip install matplotlib") from None
 
 
 class Alphas(NamedTuple):
@@ -34,25 +23,26 @@ class Alphas(NamedTuple):
 
     values: np.ndarray  # (epochs + 1, E, K): before the search and after each epoch
     edges: list  # names, E
-    operations: tuple  # names, K
+    operations: list  # names of each edge's candidates, E tuples of K at most
     chosen: list  # the candidate that is chosen at each edge, E numbers
 
 
-def draw_all(folder, title, cell, rows, found, dataset, optimum, alphas=None):
+def draw_all(folder, title, diagrams, rows, found, scorer=None, alphas=None):
     """Draw the pictures of a finished search into its RunFolder; returns their names.
 
-    `cell`: a nasbench Cell, and `found` what the benchmark says of it, as in the `rows` of the log;
-    `dataset`, `optimum`: of the benchmark, and its best value or None; `alphas`: an Alphas, or None for a
-    method that learns none.
+    `diagrams`: of the architecture; `found`: what the benchmark says of it, as in the `rows` of the log;
+    `scorer`: a Scorer, None for a space without a benchmark; `alphas`: an Alphas, or None for a method that
+    learns none.
     """
-    drawn = {CELL: draw_cell(cell, title)}
+    drawn = {CELL: figure(diagrams, title, layout="own")}
     if alphas is not None:
         drawn[ALPHAS] = draw_alphas(alphas, title)
     if found["benchmark_val_accuracy"] is not None:
-        drawn[ANYTIME] = draw_anytime(rows, found, dataset, optimum, title)
-    for name, figure in drawn.items():
+        optimum = scorer.optimum and scorer.optimum.value
+        drawn[ANYTIME] = draw_anytime(rows, found, scorer.dataset, optimum, title)
+    for name, picture in drawn.items():
         data = io.BytesIO()
-        figure.savefig(data, format="png", dpi=150)
+        picture.savefig(data, format="png", dpi=150)
         folder.replace(name, data.getbuffer())
     return tuple(sorted(drawn))
 
@@ -62,14 +52,15 @@ def draw_alphas(alphas, title):
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-    edges, operations = alphas.edges, alphas.operations
+    edges = alphas.edges
+    operations = list(dict.fromkeys(name for names in alphas.operations for name in names))
     values, colours = np.asarray(alphas.values), _colours(operations)
-    columns = min(3, len(edges))
+    columns = min(3 if len(edges) <= 9 else 7, len(edges))
     lines = -(-len(edges) // columns)
     figure = Figure(figsize=(3.2 * columns, 2.4 * lines + 0.8), layout="constrained")
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for number, (edge, axes) in enumerate(zip(edges, panels.flat, strict=False)):
-        for k, name in enumerate(operations):
+        for k, name in enumerate(alphas.operations[number]):
             bold = k == alphas.chosen[number]
             axes.plot(
                 values[:, number, k],
@@ -77,7 +68,7 @@ def draw_alphas(alphas, title):
                 linewidth=2.8 if bold else 1.2,
                 zorder=3 if bold else 2,
             )
-        axes.set_title(f"edge {edge}: {operations[alphas.chosen[number]]}", fontsize=10)
+        axes.set_title(f"{edge}: {alphas.operations[number][alphas.chosen[number]]}", fontsize=10)
         axes.grid(alpha=0.3, linewidth=0.5)
         axes.set_xlim(0, max(1, len(values) - 1))
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -91,7 +82,11 @@ def draw_alphas(alphas, title):
     figure.suptitle(title, fontsize=11)
     handles = [Line2D([], [], color=colours[name], linewidth=2.2, label=name) for name in operations]
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=len(operations), frameon=False, fontsize=9
+        handles=handles,
+        loc="outside lower center",
+        ncols=len(operations) if columns > 3 else min(len(operations), 5),
+        frameon=False,
+        fontsize=9,
     )
     return figure
 
@@ -133,53 +128,6 @@ def draw_anytime(rows, found, dataset, optimum, title):
     for axes in (upper, lower):
         axes.grid(alpha=0.3, linewidth=0.5)
     upper.set_title(title, fontsize=11)
-    return figure
-
-
-def draw_cell(cell, title):
-    """A cell as a graph from its input to its output; edges that are `none` are dotted."""
-    from matplotlib.figure import Figure
-    from matplotlib.patches import FancyArrowPatch
-
-    figure = Figure(figsize=(7.2, 3.5), layout="constrained")
-    axes = figure.subplots()
-    colours = _colours(cell.ops)
-    for (source, target), op in zip(EDGES, cell.ops, strict=True):
-        begin, end = _SPACING * source, _SPACING * target
-        bend = _BENDS.get((source, target), 0.0)
-        arrow = FancyArrowPatch(
-            (begin, 0),
-            (end, 0),
-            connectionstyle=f"arc3,rad={bend}",
-            arrowstyle="-" if op == "none" else "-|>",
-            mutation_scale=16,
-            shrinkA=19,
-            shrinkB=19,
-            color=colours[op],
-            linewidth=1.2 if op == "none" else 2.2,
-            linestyle=":" if op == "none" else "-",
-        )
-        axes.add_patch(arrow)
-        height = -bend / 2 * (end - begin) if bend else 0.1
-        axes.text(
-            (begin + end) / 2,
-            height,
-            op,
-            color=colours[op],
-            ha="center",
-            va="center" if bend else "bottom",
-            fontsize=9,
-            bbox={"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none"} if bend else None,
-        )
-    for node, name in enumerate(("in", "1", "2", "out")):
-        place = _SPACING * node, 0
-        axes.plot(*place, "o", markersize=30, color="#EEEEEE", markeredgecolor="#444444", zorder=4)
-        axes.text(*place, name, ha="center", va="center", fontsize=10, zorder=5)
-    axes.set_aspect("equal")
-    axes.set_xlim(-0.4, 3 * _SPACING + 0.4)
-    axes.set_ylim(-0.7, 1.25)
-    axes.set_axis_off()
-    axes.set_title(f"{title}: cell {cell.index}", fontsize=11)
     return figure
 
 

@@ -11,8 +11,31 @@ from nasbench.errors import NASBenchError, StoreError
 from nasbench.files import utc_now
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.optimizers.registry import method_of
+from oneshot.run.folder import Stage
 from oneshot.run.report import Scorer
 from oneshot.run.settings import Places, SearchSettings
+from oneshot.spaces.registry import space_of
+
+SEARCH = Stage(
+    "search",
+    {
+        "epoch": int,
+        "train_loss": float,
+        "train_accuracy": float,
+        "val_loss": float,
+        "val_accuracy": float,
+        "learning_rate": float,
+        "tau": float,
+        "arch": str,
+        "index": int,
+        "benchmark_val_accuracy": float,
+        "benchmark_test_accuracy": float,
+        "rank": int,
+        "regret": float,
+        "images_per_second": float,  # this and the next depend on the machine
+        "seconds": float,
+    },
+)
 
 
 def record_of(settings, config, places, feed, scorer):
@@ -22,14 +45,19 @@ def record_of(settings, config, places, feed, scorer):
         "config": asdict(config),
         "places": places.record(),
         "data": feed.facts(),
-        "table": scorer.table,
-        "versions": {
-            "nas-toolkit": __version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "python": sys.version.split()[0],
-        },
+        "table": scorer and scorer.table,
+        "versions": versions(),
         "created": utc_now(),
+    }
+
+
+def versions():
+    """Those of what numbers depend on, a dict."""
+    return {
+        "nas-toolkit": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": sys.version.split()[0],
     }
 
 
@@ -40,7 +68,8 @@ def settings_in(record, path):
         config = method_of(settings.method).config_class(**record["config"])
         places = Places(**record["places"])
         for part in ("data", "table"):
-            if not isinstance(record[part], dict):
+            unscored = part == "table" and not space_of(settings.space).in_benchmark
+            if not isinstance(record[part], dict) and not (unscored and record[part] is None):
                 raise TypeError(f"{part} is not an object")
     except (KeyError, TypeError, ValueError, AttributeError, OneShotError, NASBenchError) as error:
         said = f"it has no {error}" if isinstance(error, KeyError) else error
@@ -62,7 +91,9 @@ def agree(given, recorded):
 
 
 def scorer_of(record, settings, places, path):
-    """The table that a run was begun with."""
+    """What scores a run, by the table that it was begun with; None in a space without a benchmark."""
+    if record["table"] is None:
+        return None
     try:
         scorer = Scorer(settings.dataset, places.store)
     except StoreError as error:

@@ -5,7 +5,7 @@ import torch
 from oneshot.errors import RunFolderError
 from oneshot.run.assemble import feed_of, restore, training_of
 from oneshot.run.folder import read_checkpoint, read_config
-from oneshot.run.record import same_images, scorer_of, settings_in
+from oneshot.run.record import SEARCH, same_images, scorer_of, settings_in
 from oneshot.spaces.registry import space_of
 
 
@@ -13,18 +13,21 @@ class Reopened:
     """What a run has learned, from its folder: the method with its trained supernet, and validation batches.
 
     `optimizer`, `settings`, `config`; `device`; `train_count`, `val_count`: images of each half; `scorer`:
-    what the benchmark says of cells; `final_cell`: what the method concluded, or would choose now where the
-    run is not complete (`complete` says which); `concluding`: seconds that the conclusion took.
+    what the benchmark says of cells, None for another space; `architecture`: what the method concluded, or
+    would choose now where the run is not complete (`complete` says which); `concluding`: seconds that took.
     """
 
-    def __init__(self, settings, config, feed, scorer, training, cell, concluding):
+    def __init__(self, settings, config, feed, scorer, training, architecture, concluding):
         self.settings, self.config, self.scorer = settings, config, scorer
         self.optimizer, self.device = training.optimizer, training.device
         self.train_count, self.val_count = len(feed.train_indices), len(feed.val_indices)
-        self.complete = cell is not None
+        self.complete = architecture is not None
         self.concluding = concluding
         self.epoch = training.epoch
-        self.final_cell = cell or space_of(settings.space).cell(self.optimizer.get_final_architecture())
+        if architecture is None:
+            with self.optimizer.as_chosen() as graph:
+                architecture = space_of(settings.space).architecture(graph)
+        self.architecture = architecture
         self._feed = feed
 
     def val_loader(self, batch=None):
@@ -41,7 +44,7 @@ def reopen(path, device="cpu", store=None, folder=None):
     RunFolderError where there is no checkpoint, or it is damaged; ConfigError where data set or table are
     others now.
     """
-    record = read_config(path)
+    record = read_config(path, SEARCH)
     settings, config, recorded = settings_in(record, path)
     places = recorded.updated(device=device, store=store, folder=folder)
     device = places.torch_device()
@@ -53,5 +56,5 @@ def reopen(path, device="cpu", store=None, folder=None):
     same_images(feed, record, settings, path)
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         training = training_of(settings, config, feed, device)
-        _, cell, concluding = restore(training, state, path)
-    return Reopened(settings, config, feed, scorer, training, cell, concluding)
+        _, architecture, concluding = restore(training, space_of(settings.space), state, path)
+    return Reopened(settings, config, feed, scorer, training, architecture, concluding)

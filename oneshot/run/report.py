@@ -7,6 +7,7 @@ from nasbench.benchmark import NB201
 from nasbench.console import print_table
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import METRICS
+from oneshot.run.words import counted, duration
 
 _METRIC = "val_accuracy"
 _BENCHMARKS = (
@@ -68,17 +69,24 @@ class Scorer:
         }
 
 
-def warning_of(cell):
-    """A line about a cell that mostly passes on or drops what comes, or learns nothing; None for others.
+def unscored(architecture):
+    """The columns of a log of an architecture that no benchmark has."""
+    return dict.fromkeys(("index", "benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret")) | {
+        "arch": str(architecture)
+    }
 
-    The rules: at least half of the edges are skip_connect or none, which first-order DARTS is known to end
-    with (Zela et al. 2020, arXiv:1909.09656); no edge is a convolution.
+
+def warning_of(operations):
+    """A line about cells that mostly pass on or drop what comes, or learn nothing; None for others.
+
+    `operations`: those at their edges. The rules: at least half of them are skip_connect or none, which
+    first-order DARTS is known to end with (Zela et al. 2020, arXiv:1909.09656); none is a convolution.
     """
-    idle = sum(op in _IDLE for op in cell.ops)
-    if 2 * idle >= len(cell.ops):
-        found = f"{idle} of the cell's {len(cell.ops)} edges are skip_connect or none (at least half)"
-    elif not any("conv" in op for op in cell.ops):
-        found = "none of the cell's edges is a convolution"
+    idle = sum(op in _IDLE for op in operations)
+    if 2 * idle >= len(operations):
+        found = f"{idle} of the {len(operations)} edges found are skip_connect or none (at least half)"
+    elif not any("conv" in op for op in operations):
+        found = "none of the edges found is a convolution"
     else:
         return None
     return f"{found}: the search may have collapsed, as gradient searches do, first-order DARTS above all"
@@ -90,11 +98,14 @@ def _known(measured):
     )
 
 
-def summarize(name, settings, config, training, cell, scorer, complete, mixed=None, alone=None):
+def summarize(
+    name, settings, config, training, space, architecture, scorer, complete, mixed=None, alone=None
+):
     """The findings of a search, a dict of plain values that depend on nothing but its settings.
 
-    `mixed`, `alone`: what the supernet made of the validation half with mixed weights, and along the cell's
-    path alone, each a Measured or None.
+    `space`: of which the `architecture` is; `scorer`: None for one without a benchmark; `mixed`, `alone`:
+    what the supernet made of the validation half with mixed weights, and along the architecture's path alone,
+    each a Measured or None.
     """
     return {
         "method": name,
@@ -104,8 +115,9 @@ def summarize(name, settings, config, training, cell, scorer, complete, mixed=No
         "epochs": training.epoch,
         "steps": training.epoch * training.steps_an_epoch + training.batch,
         "supernet": {"mixed": _known(mixed), "path": _known(alone)},
-        "benchmark": scorer.summary(cell),
-        "warning": warning_of(cell),
+        "architecture": {"space": space.name, "text": str(architecture), **space.json(architecture)},
+        "benchmark": scorer and scorer.summary(architecture),
+        "warning": warning_of(space.operations(architecture)),
     }
 
 
@@ -113,23 +125,28 @@ def print_summary(summary, images, seconds):
     """The findings as text; `images`: numbers of each half; `seconds`: that the epochs took."""
     settings, benchmark = summary["settings"], summary["benchmark"]
     done, whole = summary["epochs"], summary["config"]["epochs"]
-    epochs = _counted(whole, "epoch") if done == whole else f"{done:,} of {_counted(whole, 'epoch')}"
+    epochs = counted(whole, "epoch") if done == whole else f"{done:,} of {counted(whole, 'epoch')}"
     print(
         f"{summary['method']} on {settings['dataset']}, {settings['space']} with"
-        f" {_counted(settings['channels'], 'channel')} and {_counted(settings['cells'], 'cell')} a stage"
+        f" {counted(settings['channels'], 'channel')} and {counted(settings['cells'], 'cell')}"
+        f"{'' if settings['space'] == 'darts' else ' a stage'}"
     )
     print(
         f"{epochs}, {summary['steps']:,} steps, {images[0]:,} training and {images[1]:,} validation images;"
-        f" seed {settings['seed']}; {_time(seconds)} of search\n"
+        f" seed {settings['seed']}; {duration(seconds)} of search\n"
     )
-    unit = METRICS[_METRIC].unit
-    rows = [("cell", benchmark["arch"]), ("index", benchmark["index"])]
-    for key, text in (("mixed", "supernet, mixed"), ("path", "the cell in it")):
+    rows = [("cell" if benchmark else "architecture", summary["architecture"]["text"])]
+    for key, text in (("mixed", "supernet, mixed"), ("path", "its path alone")):
         found = summary["supernet"][key]
         if found is not None:
             rows.append(
                 (text, f"{found['accuracy']:.2f} % of the validation images right, loss {found['loss']:.4f}")
             )
+    if benchmark is None:
+        _print_rows(rows)
+        return
+    unit = METRICS[_METRIC].unit
+    rows.insert(1, ("index", benchmark["index"]))
     value = benchmark["benchmark_val_accuracy"]
     if value is not None:
         rows.append(
@@ -145,8 +162,7 @@ def print_summary(summary, images, seconds):
         rows.append(
             ("optimum", f"{benchmark['optimum']['value']:.4f} {unit}, index {benchmark['optimum']['index']}")
         )
-    for name, text in rows:
-        print(f"{name:<15} {text}")
+    _print_rows(rows)
 
     print("\nWhat the benchmark has for the cell (mean over seeds)")
     entry = benchmark["entry"]
@@ -158,18 +174,10 @@ def print_summary(summary, images, seconds):
     print_table(("", *(name.rjust(_WIDTH) for name in entry)), rows)
 
 
-def _counted(number, what):
-    return f"{number:,} {what}{'s' * (number != 1)}"
+def _print_rows(rows):
+    for name, text in rows:
+        print(f"{name:<15} {text}")
 
 
 def _shown(value):
     return ("-" if value is None else f"{value:.7g}").rjust(_WIDTH)
-
-
-def _time(seconds):
-    if seconds < 10:
-        return f"{seconds:.2g} seconds"
-    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.1f} {unit}"
-    return f"{seconds:,.0f} second{'' if round(seconds) == 1 else 's'}"

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nasbench.cell import Cell
 from nasbench.files import quoted
+from oneshot.draw.render import check as check_pictures
 from oneshot.errors import ConfigError, DivergedError, MissingDependencyError, RunFolderError
 from oneshot.measure import evaluate
 from oneshot.optimizers.registry import method_of
@@ -18,9 +18,9 @@ from oneshot.run import board, pictures
 from oneshot.run.assemble import feed_of, memory_of, restore, training_of
 from oneshot.run.folder import RunFolder, check_new, read_checkpoint, read_config, read_log
 from oneshot.run.progress import Bar
-from oneshot.run.record import agree, record_of, same_images, scorer_of, settings_in
-from oneshot.run.report import Scorer, summarize
-from oneshot.run.settings import Places, SearchSettings
+from oneshot.run.record import SEARCH, agree, record_of, same_images, scorer_of, settings_in
+from oneshot.run.report import Scorer, summarize, unscored
+from oneshot.run.settings import Places, SearchSettings, config_of
 from oneshot.spaces.registry import space_of
 
 
@@ -28,7 +28,7 @@ from oneshot.spaces.registry import space_of
 class Result:
     """What a search found."""
 
-    cell: Cell  # chosen by the method; the present choice, where the search was stopped
+    architecture: object  # of the space; chosen by the method, or the present choice of one that was stopped
     summary: dict  # as in summary.json
     log: list  # a row an epoch, {column: value or None}
     optimizer: object  # the MetaOptimizer with its trained supernet
@@ -47,7 +47,7 @@ def search(settings=None, config=None, out=None, *, places=None, stop=None, tens
 
     >>> from oneshot.optimizers.darts import DARTSConfig
     >>> result = search(SearchSettings(channels=2), DARTSConfig(epochs=1, batch=256))
-    >>> result.complete, len(result.log), result.log[0]["arch"] == str(result.cell)
+    >>> result.complete, len(result.log), result.log[0]["arch"] == str(result.architecture)
     (True, 1, True)
 
     `settings`: SearchSettings; `config`: of the method; `out`: a new folder to save the run in; `places`:
@@ -83,7 +83,7 @@ class Session:
         self.log = []
         self._space = space_of(settings.space)
         self._tensorboard = tensorboard
-        self._cell = None  # once the method has concluded
+        self._architecture = None  # once the method has concluded
         self._concluding = 0.0  # seconds that took
         self._board = None
         self._closing = ExitStack()
@@ -94,33 +94,33 @@ class Session:
         settings = SearchSettings() if settings is None else settings
         places = Places() if places is None else places
         kind = method_of(settings.method).config_class
-        config = kind() if config is None else config
+        config = config_of(settings) if config is None else config
         if type(config) is not kind:
             raise ConfigError(
                 f"{settings.method} is configured by {kind.__name__}, got {type(config).__name__}"
             )
-        _check_board(tensorboard, out)
+        board.check_asked(tensorboard, out)
         device = places.torch_device()
         if out is not None:
             check_new(out)
-        scorer = Scorer(settings.dataset, places.store)
+        scorer = Scorer(settings.dataset, places.store) if space_of(settings.space).in_benchmark else None
         feed = feed_of(settings, config, places)
         folder = None
         if out is not None:
             places = replace(places, device=str(device))
-            folder = RunFolder.create(out, record_of(settings, config, places, feed, scorer))
+            folder = RunFolder.create(out, record_of(settings, config, places, feed, scorer), SEARCH)
         return cls(settings, config, places, feed, scorer, folder, tensorboard)
 
     @classmethod
     def resume(cls, path, *, places=None, settings=None, config=None, tensorboard=False):
         """A run to go on with; `places`: those that differ now; `settings`, `config`: what has to agree."""
-        folder = RunFolder.reopen(path)
+        folder = RunFolder.reopen(path, SEARCH)
         try:
-            record = read_config(path)
+            record = read_config(path, SEARCH)
             ours, method, recorded = settings_in(record, path)
             agree(settings or {}, asdict(ours))
             agree(config or {}, asdict(method))
-            _check_board(tensorboard, path)
+            board.check_asked(tensorboard, path)
             asked = recorded.updated(**(places or {}))
             asked.torch_device()
             scorer = scorer_of(record, ours, asked, path)
@@ -179,39 +179,40 @@ class Session:
             complete = conclude and training.epoch == training.epochs
             if complete:
                 batches = self.feed.evaluation(self.config.batch, self.device)
-                if self._cell is None:
+                if self._architecture is None:
                     begin = time.perf_counter()
                     self.optimizer.conclude(batches)
-                    self._cell = self._chosen()
+                    self._architecture = self._chosen()
                     self._concluding = time.perf_counter() - begin
                     self._save()
-            cell = self._cell or self._chosen()
+            found = self._architecture or self._chosen()
             mixed = alone = None
             if complete:
                 if not self.optimizer.draws:  # else it is another path each time
                     mixed = evaluate(self.optimizer, batches)
-                with self._space.alone(self.optimizer.graph, cell):
+                with self._space.alone(self.optimizer.graph, found):
                     alone = evaluate(self.optimizer, batches)
             summary = summarize(
                 self.optimizer.name,
                 asdict(self.settings),
                 asdict(self.config),
                 training,
-                cell,
+                self._space,
+                found,
                 self.scorer,
                 complete,
                 mixed,
                 alone,
             )
-        drawn, note = self._write(summary, cell, complete)
+        drawn, note = self._write(summary, found, complete)
         images = len(self.feed.train_indices), len(self.feed.val_indices)
         seconds = sum(row["seconds"] for row in self.log) + training.seconds + self._concluding
-        return Result(cell, summary, self.log, self.optimizer, images, seconds, drawn, note)
+        return Result(found, summary, self.log, self.optimizer, images, seconds, drawn, note)
 
     def _chosen(self):
-        """The cell that the method would choose now."""
+        """The architecture that the method would choose now."""
         with self.optimizer.as_chosen() as graph:
-            return self._space.cell(graph)
+            return self._space.architecture(graph)
 
     def _after_epoch(self, epoch):
         val = epoch.val
@@ -223,7 +224,7 @@ class Session:
             "val_accuracy": val and val.accuracy,
             "learning_rate": epoch.learning_rate,
             "tau": epoch.tau,
-            **self.scorer.row(self._chosen()),
+            **self._scored(self._chosen()),
             "images_per_second": epoch.images_per_second,
             "seconds": epoch.seconds,
         }
@@ -234,17 +235,21 @@ class Session:
         if self._board is not None:
             self._board.add(row)
 
+    def _scored(self, architecture):
+        """An architecture's columns of the log."""
+        return unscored(architecture) if self.scorer is None else self.scorer.row(architecture)
+
     # Saved, and loaded
 
     def _save(self):
         if self.folder is not None:
-            cell = self._cell and str(self._cell)
+            architecture = self._architecture and str(self._architecture)
             training = self.training.state_dict()
             self.folder.write_checkpoint(
                 {
                     "training": training,
                     "log": self.folder.position,
-                    "cell": cell,
+                    "architecture": architecture,
                     "concluding": self._concluding,
                 }
             )
@@ -253,42 +258,36 @@ class Session:
         folder = self.folder
         state = read_checkpoint(folder.path)
         if state is None:
-            rows = len(read_log(folder.path))
+            rows = len(read_log(folder.path, SEARCH))
             if rows > 1:  # one is written before the first checkpoint
                 raise RunFolderError(
                     f"{folder.path} has no checkpoint.pt, though its log has {rows:,} epochs"
                 )
             folder.cut(None, 0)
             return
-        position, cell, self._concluding = restore(self.training, state, folder.path)
+        position, found, self._concluding = restore(self.training, self._space, state, folder.path)
         folder.cut(position, self.training.epoch)
-        self.log = read_log(folder.path)
-        self._cell = cell
+        self.log = read_log(folder.path, SEARCH)
+        self._architecture = found
 
-    def _write(self, summary, cell, complete):
+    def _write(self, summary, found, complete):
         """Save what a search found; returns the names of the pictures, and why there are none."""
         if self.folder is None:
             return (), None
         alphas = self._alphas()
         if alphas is not None:
-            data = io.BytesIO()
-            np.savez(data, alphas=alphas.values, edges=alphas.edges, operations=alphas.operations)
+            data, most = io.BytesIO(), alphas.values.shape[2]
+            operations = [[*names, *[""] * (most - len(names))] for names in alphas.operations]
+            np.savez(data, alphas=alphas.values, edges=alphas.edges, operations=operations)
             self.folder.replace("alphas.npz", data.getbuffer())
         drawn, note = (), None
         if complete:
             title = f"{self.optimizer.name} on {Path(self.settings.dataset).name}, seed {self.settings.seed}"
-            optimum = self.scorer.optimum and self.scorer.optimum.value
             try:
-                pictures.check()
+                check_pictures()
+                diagrams = self._space.diagrams(found)
                 drawn = pictures.draw_all(
-                    self.folder,
-                    title,
-                    cell,
-                    self.log,
-                    self.scorer.row(cell),
-                    self.scorer.dataset,
-                    optimum,
-                    alphas,
+                    self.folder, title, diagrams, self.log, self._scored(found), self.scorer, alphas
                 )
             except MissingDependencyError as error:
                 note = f"no pictures: {error}"
@@ -300,8 +299,8 @@ class Session:
         values, edges = self.training.strengths(), self._space.edges(self.optimizer.graph)
         if values is None:
             return None
-        chosen = [self.optimizer.choice(edge) for edge in edges.values()]
-        return pictures.Alphas(values.numpy(), list(edges), self._space.operations, chosen)
+        chosen = self.optimizer.choices(edges.values())
+        return pictures.Alphas(values.numpy(), list(edges), list(map(self._space.candidates, edges)), chosen)
 
     def _kept(self):
         if self.folder is None:
@@ -312,10 +311,3 @@ class Session:
         epoch, batch = state["training"]["epoch"], state["training"]["batch"]
         where = f"epoch {epoch}" + (f" and {batch} steps" if batch else "")
         return f"{quoted(self.folder.path / 'checkpoint.pt')} is that of the last good moment, after {where}"
-
-
-def _check_board(tensorboard, out):
-    if tensorboard:
-        if out is None:
-            raise ConfigError("--tensorboard writes to the run's folder; --out names it")
-        board.check()

@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass, fields, replace
-from typing import NamedTuple
 
 import torch
 
@@ -12,30 +11,23 @@ from oneshot.errors import ConfigError, DeviceError
 from oneshot.optimizers.registry import METHODS, method_of
 from oneshot.spaces.registry import SPACES, space_of
 
-
-class Sizes(NamedTuple):
-    """What a data set has by default."""
-
-    channels: int  # of the first stage
-    cells: int  # a stage
-    augment: bool  # whether training images are cropped and mirrored at random
+SMALL = ("digits",)  # of 8×8 pixels, of which a crop would lose a part of the figure
 
 
-PUBLISHED = Sizes(channels=16, cells=5, augment=True)  # Dong & Yang 2020, arXiv:2001.00326, section 2.1
-SMALLER = {
-    # 8x8 pixels, of which a crop would lose a part of the figure: a search is a minute's work on a CPU
-    "digits": Sizes(channels=8, cells=1, augment=False),
-}
+def sizes_of(space, dataset):
+    """The Sizes of a space's supernet on a data set: the published ones, or smaller ones for small images."""
+    return space_of(space).smaller if dataset in SMALL else space_of(space).searched
 
 
-def sizes_of(dataset):
-    """The Sizes of a data set: the published ones, unless the table above has others."""
-    return SMALLER.get(dataset, PUBLISHED)
+def augments(dataset):
+    """Whether training images are cropped and mirrored at random."""
+    return dataset not in SMALL
 
 
-def _by_dataset(name):
-    others = ", ".join(f"{dataset}: {getattr(sizes, name)}" for dataset, sizes in SMALLER.items())
-    return f"(default: {getattr(PUBLISHED, name)}; {others})"
+def _by_space(name):
+    usual = ", ".join(f"{space}: {getattr(found.searched, name)}" for space, found in SPACES.items())
+    small = ", ".join(f"{getattr(found.smaller, name)}" for found in SPACES.values())
+    return f"(default: {usual}; on {' and '.join(SMALL)}: {small})"
 
 
 @dataclass(frozen=True)
@@ -58,8 +50,10 @@ class SearchSettings:
         "digits",
         f"{', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*",
     )
-    channels: int | None = option(None, f"of the supernet's first stage {_by_dataset('channels')}", type=int)
-    cells: int | None = option(None, f"of each stage of the supernet {_by_dataset('cells')}", type=int)
+    channels: int | None = option(None, f"of the supernet's first stage {_by_space('channels')}", type=int)
+    cells: int | None = option(
+        None, f"in the supernet; of each stage, in darts in all {_by_space('cells')}", type=int
+    )
     seed: int = option(0, "of all that is drawn")
     amp: bool = option(False, "compute in bfloat16 where that is safe; weights stay float32")
     compile: bool = option(
@@ -74,7 +68,7 @@ class SearchSettings:
     )
 
     def __post_init__(self):
-        space_of(self.space)
+        space_of(self.space)  # an error for one that is unknown, before its sizes are asked for
         method_of(self.method)
         if not isinstance(self.dataset, str):
             raise ConfigError(f"a data set is named by a string, got {self.dataset!r}")
@@ -83,8 +77,9 @@ class SearchSettings:
             object.__setattr__(self, "dataset", FOLDER + path)
         for name in ("channels", "cells"):
             value = getattr(self, name)
-            value = getattr(sizes_of(self.dataset), name) if value is None else value
-            object.__setattr__(self, name, whole(name, value, 1))
+            value = getattr(sizes_of(self.space, self.dataset), name) if value is None else value
+            least = getattr(space_of(self.space).least, name)
+            object.__setattr__(self, name, whole(name, value, least))
         whole("seed", self.seed, 0, 2**63 - 1)
         for name in ("amp", "compile"):
             if not isinstance(getattr(self, name), bool):
@@ -95,6 +90,16 @@ class SearchSettings:
             )
         if self.split_list is not None:
             object.__setattr__(self, "split_list", os.path.abspath(os.path.expanduser(self.split_list)))
+
+
+SMOKE = {"dataset": SMALL[0], "channels": 2}  # of a search that is a trial of the whole way
+SMOKE_CONFIG = {"epochs": 1, "batch": 240}  # three steps
+
+
+def config_of(settings, **given):
+    """The settings of a SearchSettings' method: those given, those of the space, and the method's own."""
+    space, kind = space_of(settings.space), method_of(settings.method).config_class
+    return kind(**(space.defaults | given))
 
 
 @dataclass(frozen=True)

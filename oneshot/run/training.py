@@ -4,6 +4,7 @@ import time
 from typing import NamedTuple
 
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from oneshot.errors import DivergedError
 from oneshot.measure import Measured, sums
@@ -82,14 +83,16 @@ class Training:
     def strengths(self):
         """How much the method would have each candidate, before and after each epoch, (epochs + 1, E, K).
 
-        None for a method that learns no such thing.
+        NaN beyond the candidates of an edge that has fewer than others; None for a method that learns no such
+        thing.
         """
         return torch.stack(self._strengths) if self.optimizer.alphas else None
 
     def _now(self):
         if not self.optimizer.alphas:
             return torch.empty(0)
-        return torch.stack([self.optimizer.strengths(edge).float().cpu() for edge in self._edges.values()])
+        rows = [self.optimizer.strengths(edge).float().cpu() for edge in self._edges.values()]
+        return pad_sequence(rows, batch_first=True, padding_value=torch.nan)
 
     def run(self, stop, after_step, after_epoch):
         """Go on to the end, or until `stop()` is true after a step; whether the end was reached.

@@ -18,6 +18,7 @@ from oneshot.measure import evaluate
 from oneshot.optimizers.darts import DARTS, DARTSConfig
 from oneshot.optimizers.rsws import RSWS
 from oneshot.run.folder import read_log
+from oneshot.run.record import SEARCH
 from oneshot.score import (
     Correlation,
     ScoreConfig,
@@ -180,7 +181,7 @@ def test_a_run_is_scored_and_the_score_saved(run, bench):
     kept = {path.name: path.read_bytes() for path in run.iterdir() if not path.name.startswith("score")}
     summary, ranking = score(run, ScoreConfig(cells=20, images=300, seed=4), device="cpu")
     found, result = summary["found"], reopen(run)
-    cell, data = result.final_cell, list(result.val_loader())[:2]  # 300 images are two batches of 256
+    cell, data = result.architecture, list(result.val_loader())[:2]  # 300 images are two batches of 256
     assert summary["ranking"]["images"] == sum(len(labels) for _, labels in data) == 512
     assert (found["arch"], found["index"]) == (str(cell), cell.index)
     assert found["benchmark_accuracy"] == bench.query(cell, "cifar10", "val_accuracy")
@@ -194,7 +195,7 @@ def test_a_run_is_scored_and_the_score_saved(run, bench):
     np.testing.assert_array_equal(ranking.supernet, expected.supernet)
     assert summary["ranking"]["kendall"] == expected.kendall._asdict()
     cost = summary["equal_cost"]
-    epochs = sum(row["seconds"] for row in read_log(run))
+    epochs = sum(row["seconds"] for row in read_log(run, SEARCH))
     assert cost["seconds"] == epochs + reopen(run).concluding > epochs
     assert cost["measured"]
     assert "not even one evaluation" in cost["note"]

@@ -7,19 +7,20 @@ import pytest
 import torch
 
 from oneshot.errors import RunFolderError
-from oneshot.run.folder import COLUMNS, RunFolder, check_new, read_checkpoint, read_config, read_log
+from oneshot.run.folder import RunFolder, Stage, check_new, read_checkpoint, read_config, read_log
+from oneshot.run.record import SEARCH
 
 STATE = {"weights": torch.arange(1000.0), "log": 7, "cell": None, "plain": [1, 0.5, "x", (0.5, 0.999)]}
 
 
 def row(epoch, **values):
     """A row of the log."""
-    return dict.fromkeys(COLUMNS) | {"epoch": epoch, "arch": "|none~0|", "seconds": 0.1} | values
+    return dict.fromkeys(SEARCH.columns) | {"epoch": epoch, "arch": "|none~0|", "seconds": 0.1} | values
 
 
 @pytest.fixture
 def folder(tmp_path):
-    with RunFolder.create(tmp_path / "runs" / "a", {"search": {}}) as folder:
+    with RunFolder.create(tmp_path / "runs" / "a", {"search": {}}, SEARCH) as folder:
         yield folder
 
 
@@ -29,8 +30,8 @@ def test_what_is_written_is_read(folder):
         folder.append(each)
     folder.write_checkpoint(STATE)
     folder.write_summary({"complete": True})
-    assert read_log(folder.path) == rows
-    assert read_config(folder.path) == {"search": {}}
+    assert read_log(folder.path, SEARCH) == rows
+    assert read_config(folder.path, SEARCH) == {"stage": "search", "search": {}}
     found = read_checkpoint(folder.path)
     assert torch.equal(found.pop("weights"), STATE["weights"])
     assert found == {name: value for name, value in STATE.items() if name != "weights"}
@@ -51,20 +52,20 @@ def test_the_columns_that_depend_on_the_machine_come_last(folder):
 
 
 def test_rows_beyond_a_checkpoint_are_cut_and_a_part_of_a_row_is_no_row(tmp_path):
-    with RunFolder.create(tmp_path / "a", {}) as folder:
+    with RunFolder.create(tmp_path / "a", {}, SEARCH) as folder:
         folder.append(row(1))
         position = folder.position
         folder.append(row(2))
     with open(tmp_path / "a" / "log.csv", "ab") as file:
         file.write(b"3,0.12")
-    assert read_log(tmp_path / "a") == [row(1), row(2)]
-    with RunFolder.reopen(tmp_path / "a") as folder:
+    assert read_log(tmp_path / "a", SEARCH) == [row(1), row(2)]
+    with RunFolder.reopen(tmp_path / "a", SEARCH) as folder:
         folder.cut(position, 1)
-        assert read_log(folder.path) == [row(1)]
+        assert read_log(folder.path, SEARCH) == [row(1)]
         folder.append(row(2, seconds=0.2))
-        assert read_log(folder.path) == [row(1), row(2, seconds=0.2)]
+        assert read_log(folder.path, SEARCH) == [row(1), row(2, seconds=0.2)]
         folder.cut(None, 0)
-        assert read_log(folder.path) == []
+        assert read_log(folder.path, SEARCH) == []
 
 
 @pytest.mark.parametrize(("position", "rows"), [(10_000, 1), (170, 1), (30, 0)])
@@ -75,12 +76,13 @@ def test_a_log_that_is_not_as_the_checkpoint_has_it_is_an_error(folder, position
 
 
 @pytest.mark.parametrize(
-    "text", ["", "a,b\n", ",".join(COLUMNS) + "\n1,2\n", ",".join(COLUMNS) + "\n" + "x," * 14 + "\n"]
+    "text",
+    ["", "a,b\n", ",".join(SEARCH.columns) + "\n1,2\n", ",".join(SEARCH.columns) + "\n" + "x," * 14 + "\n"],
 )
 def test_a_damaged_log_is_an_error(folder, text):
     (folder.path / "log.csv").write_text(text)
     with pytest.raises(RunFolderError, match=r"log.csv is damaged"):
-        read_log(folder.path)
+        read_log(folder.path, SEARCH)
 
 
 def test_a_checkpoint_that_is_cut_short_or_changed_is_an_error(folder):
@@ -143,38 +145,54 @@ def test_a_log_that_cannot_grow_is_an_error_and_goes_on_where_it_was(folder):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     folder.append(row(2))
-    assert read_log(folder.path) == [row(1), row(2)]
+    assert read_log(folder.path, SEARCH) == [row(1), row(2)]
 
 
 def test_a_folder_is_of_one_process(folder):
     with pytest.raises(RunFolderError, match="another process is writing to"):
-        RunFolder.reopen(folder.path)
+        RunFolder.reopen(folder.path, SEARCH)
 
 
 def test_a_folder_is_new_or_of_a_run(folder, tmp_path):
     with pytest.raises(RunFolderError, match="exists; --out names a new folder; --resume goes on with it"):
-        RunFolder.create(folder.path, {})
+        RunFolder.create(folder.path, {}, SEARCH)
     (tmp_path / "b").mkdir()
     (tmp_path / "c").symlink_to("nowhere")
     for name in ("b", "c"):
         with pytest.raises(RunFolderError, match="exists; .*; it is not the folder of a run"):
             check_new(tmp_path / name)
     with pytest.raises(RunFolderError, match=r"is not the folder of a run: it has no log.csv"):
-        RunFolder.reopen(tmp_path / "b")
+        RunFolder.reopen(tmp_path / "b", SEARCH)
     for path in (tmp_path / "b", tmp_path / "nowhere", folder.path / "log.csv"):
         with pytest.raises(RunFolderError, match=r"is not the folder of a run: it has no config.json"):
-            read_config(path)
+            read_config(path, SEARCH)
     with pytest.raises(RunFolderError, match="cannot make the folder /dev/null/a: Not a directory"):
-        RunFolder.create("/dev/null/a", {})
+        RunFolder.create("/dev/null/a", {}, SEARCH)
     with pytest.raises(RunFolderError, match="cannot read"):
-        read_log(tmp_path / "b")
+        read_log(tmp_path / "b", SEARCH)
+
+
+def test_a_folder_of_another_stage_is_an_error(tmp_path):
+    other = Stage("retraining", {"epoch": int})
+    with RunFolder.create(tmp_path / "a", {}, other) as folder:
+        folder.append({"epoch": 1, "seconds": 0.1})
+    assert (tmp_path / "a" / "log.csv").read_text() == "epoch\n1\n"
+    for what in (RunFolder.reopen, read_config):
+        with pytest.raises(RunFolderError, match=r"a is the folder of a retraining, not of a search$"):
+            what(tmp_path / "a", SEARCH)
+    with RunFolder.reopen(tmp_path / "a", other):  # the error left no lock
+        pass
+    with pytest.raises(
+        RunFolderError, match=r"log.csv is damaged: its first line should be epoch,train_loss"
+    ):
+        read_log(tmp_path / "a", SEARCH)
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{", "[" * 100_000])
 def test_a_damaged_config_is_an_error(folder, text):
     (folder.path / "config.json").write_text(text)
     with pytest.raises(RunFolderError, match=r"config.json is damaged"):
-        read_config(folder.path)
+        read_config(folder.path, SEARCH)
 
 
 def test_a_folder_whose_settings_cannot_be_written_is_removed(tmp_path):
@@ -182,28 +200,28 @@ def test_a_folder_whose_settings_cannot_be_written_is_removed(tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
     try:
         with pytest.raises(RunFolderError, match="cannot write to the folder .*: File too large"):
-            RunFolder.create(tmp_path / "a", {"x": "y" * 1000})
+            RunFolder.create(tmp_path / "a", {"x": "y" * 1000}, SEARCH)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(TypeError):
-        RunFolder.create(tmp_path / "a", {"x": object()})
+        RunFolder.create(tmp_path / "a", {"x": object()}, SEARCH)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_may_not_be_read_or_written_is_an_error(unprivileged):
     def check(folder):
-        with RunFolder.create(folder / "a", {}) as run:
+        with RunFolder.create(folder / "a", {}, SEARCH) as run:
             run.write_checkpoint(STATE)
         for name in ("config.json", "log.csv", "checkpoint.pt"):
             (folder / "a" / name).chmod(0)
-        for read in (read_config, read_checkpoint, read_log):
+        for read, args in ((read_config, [SEARCH]), (read_checkpoint, []), (read_log, [SEARCH])):
             with pytest.raises(RunFolderError, match="cannot read .*: Permission denied"):
-                read(folder / "a")
+                read(folder / "a", *args)
         with pytest.raises(RunFolderError, match="cannot go on with .*: Permission denied"):
-            RunFolder.reopen(folder / "a")
+            RunFolder.reopen(folder / "a", SEARCH)
         folder.chmod(0o500)
         with pytest.raises(RunFolderError, match="cannot make the folder .*: Permission denied"):
-            RunFolder.create(folder / "b", {})
+            RunFolder.create(folder / "b", {}, SEARCH)
 
     unprivileged(check)

@@ -1,13 +1,12 @@
-import sys
-
 import numpy as np
 import pytest
 
 from nasbench.cell import OPERATIONS, Cell
-from oneshot.errors import MissingDependencyError
-from oneshot.run import pictures
 from oneshot.run.folder import RunFolder
-from oneshot.run.pictures import Alphas, draw_all, draw_alphas, draw_anytime, draw_cell
+from oneshot.run.pictures import Alphas, draw_all, draw_alphas, draw_anytime
+from oneshot.run.record import SEARCH
+from oneshot.run.report import Scorer
+from oneshot.spaces.registry import space_of
 
 EDGES = ["0→1", "0→2", "1→2", "0→3", "1→3", "2→3"]
 
@@ -24,13 +23,17 @@ def rows(values):
 
 def alphas(edges=EDGES, operations=OPERATIONS):
     values = np.random.default_rng(0).normal(size=(11, len(edges), len(operations))).cumsum(axis=0)
-    return Alphas(values, edges, operations, values[-1].argmax(axis=1).tolist())
+    return Alphas(values, edges, [operations] * len(edges), values[-1].argmax(axis=1).tolist())
+
+
+def diagrams(index):
+    return space_of("nb201").diagrams(Cell.from_index(index))
 
 
 def test_all_pictures_of_a_search(tmp_path):
-    with RunFolder.create(tmp_path / "a", {}) as folder:
+    with RunFolder.create(tmp_path / "a", {}, SEARCH) as folder:
         names = draw_all(
-            folder, "DARTS", Cell.from_index(6111), rows([80.0, 91.6]), FOUND, "cifar10", 91.6, alphas()
+            folder, "DARTS", diagrams(6111), rows([80.0, 91.6]), FOUND, Scorer("cifar10"), alphas()
         )
         assert names == ("alphas.png", "anytime.png", "cell.png")
         for name in names:
@@ -38,8 +41,8 @@ def test_all_pictures_of_a_search(tmp_path):
 
 
 def test_what_there_is_nothing_for_is_not_drawn(tmp_path):
-    with RunFolder.create(tmp_path / "a", {}) as folder:
-        names = draw_all(folder, "RSWS", Cell.from_index(0), rows([None]), rows([None])[0], "cifar10", None)
+    with RunFolder.create(tmp_path / "a", {}, SEARCH) as folder:
+        names = draw_all(folder, "RSWS", diagrams(0), rows([None]), rows([None])[0])
         assert names == ("cell.png",)
 
 
@@ -48,7 +51,7 @@ def test_alphas_have_a_panel_an_edge_and_the_chosen_one_is_bold():
     panels = draw_alphas(given, "title").axes
     assert len(panels) == 6
     for number, axes in enumerate(panels):
-        assert axes.get_title() == f"edge {EDGES[number]}: {OPERATIONS[given.chosen[number]]}"
+        assert axes.get_title() == f"{EDGES[number]}: {OPERATIONS[given.chosen[number]]}"
         widths = [line.get_linewidth() for line in axes.lines]
         assert int(np.argmax(widths)) == given.chosen[number]
         for k, line in enumerate(axes.lines):
@@ -64,6 +67,15 @@ def test_other_spaces_have_other_numbers_of_edges_and_operations(edges):
     assert sum(bool(axes.lines) for axes in figure.axes) == edges
 
 
+def test_edges_may_have_different_candidates():
+    values = np.zeros((3, 2, 3))
+    values[:, 1, 2] = np.nan
+    given = Alphas(values, ["a", "b"], [("none", "conv_1x1", "sep_conv_3x3"), ("motif 0", "motif 1")], [1, 0])
+    figure = draw_alphas(given, "title")
+    assert [len(axes.lines) for axes in figure.axes if axes.lines] == [3, 2]
+    assert len(figure.legends[0].get_texts()) == 5
+
+
 def test_anytime_shows_value_and_regret_and_gaps():
     figure = draw_anytime(rows([80.0, None, 91.6]), FOUND, "cifar10", 91.6, "title")
     upper, lower = figure.axes
@@ -72,19 +84,3 @@ def test_anytime_shows_value_and_regret_and_gaps():
     assert "91.60 %" in figure.legends[0].get_texts()[1].get_text()
     assert lower.get_title(loc="right") == "found: rank 9, regret 1.60"
     assert (upper.lines[-1].get_ydata(), lower.lines[-1].get_ydata()) == (90.0, 1.6)
-
-
-def test_a_cell_has_its_six_operations():
-    cell = Cell.from_index(6111)
-    axes = draw_cell(cell, "title").axes[0]
-    texts = [text.get_text() for text in axes.texts]
-    assert sorted(texts) == sorted([*cell.ops, "in", "1", "2", "out"])
-    assert len(axes.patches) == 6
-    assert [patch.get_linestyle() for patch in draw_cell(Cell(0), "").axes[0].patches] == [":"] * 6
-
-
-def test_without_matplotlib_there_is_a_hint(monkeypatch):
-    pictures.check()
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(MissingDependencyError, match="pip install matplotlib"):
-        pictures.check()
