@@ -24,11 +24,23 @@ class Loader:
 
     `indices`: positions of the images that are used; None: all. `augment`: a `data.augment.Augment`.
     `shuffle`: a new order each epoch, else the order of `indices`. `drop_last`: leave out a last batch that
-    would be smaller. Raises InvalidArgumentError, and DeviceError for a device that is not there.
+    would be smaller. `part`: (k, n) for the k-th of n parts of each batch, the same images and draws as the
+    whole has there; parts are as equal as may be. Raises InvalidArgumentError, and DeviceError for a device
+    that is not there.
     """
 
     def __init__(
-        self, images, indices=None, *, batch, augment, device="cpu", seed=0, shuffle=True, drop_last=False
+        self,
+        images,
+        indices=None,
+        *,
+        batch,
+        augment,
+        device="cpu",
+        seed=0,
+        shuffle=True,
+        drop_last=False,
+        part=(0, 1),
     ):
         indices = np.arange(len(images)) if indices is None else _positions(indices, len(images))
         if not 1 <= batch <= len(indices):
@@ -37,6 +49,8 @@ class Loader:
             )
         if seed < 0:
             raise InvalidArgumentError(f"a seed is 0 or more, got {seed}")
+        if not 0 <= part[0] < part[1]:
+            raise InvalidArgumentError(f"a part is (k, n), the k-th of n from the 0th on, got {part}")
         self.device = _device(device)
         self.batch = batch
         self._pixels = torch.from_numpy(images.pixels[indices]).to(self.device)  # a copy of those used
@@ -44,6 +58,7 @@ class Loader:
         self._augment = augment
         self._seed = seed
         self._shuffle = shuffle
+        self._part = part
         self._batches = len(indices) // batch if drop_last else -(-len(indices) // batch)
 
     def __len__(self):
@@ -70,7 +85,9 @@ class Loader:
     def _epoch(self, number, start):
         order, draws = self._drawn(number)
         for first in range(start * self.batch, len(self) * self.batch, self.batch):
-            chosen = slice(first, first + self.batch)
+            count = min(self.batch, len(order) - first)
+            begin, end = part_of(count, *self._part)
+            chosen = slice(first + begin, first + end)
             places = order[chosen]
             images = self._pixels[places]
             yield self._augment(images, None if draws is None else draws[chosen]), self._labels[places]
@@ -90,6 +107,15 @@ class Loader:
         if self._augment.random:
             draws = self._augment.draw(number, height, width, generator).to(self.device)
         return order.to(self.device), draws
+
+
+def part_of(count, part, parts):
+    """Where the k-th of n parts of so many images begins and ends.
+
+    >>> [part_of(10, k, 3) for k in range(3)]
+    [(0, 3), (3, 6), (6, 10)]
+    """
+    return count * part // parts, count * (part + 1) // parts
 
 
 def _positions(indices, images):

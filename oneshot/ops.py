@@ -265,12 +265,17 @@ class DropPath(nn.Module):
         self._rate, self._drops = rate, rate > 0
         self._kept.fill_(1 - rate)
 
-    def forward(self, x):
+    def mask(self, x):
+        """What the images are multiplied by, (N, 1, 1, 1), drawn anew; None: they stay as they are."""
         if not self.training or not self._drops:
-            return x
+            return None
         first, count = (0, len(x)) if self.part is None else self.part
         mask = torch.bernoulli(self._kept.expand(count, 1, 1, 1))[first : first + len(x)]
-        return x * (mask / self._kept).to(x.dtype)
+        return (mask / self._kept).to(x.dtype)
+
+    def forward(self, x):
+        mask = self.mask(x)
+        return x if mask is None else x * mask
 
 
 # Of the hierarchical space (Liu et al. 2018, arXiv:1711.00436, section 4.1)

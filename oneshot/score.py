@@ -81,7 +81,7 @@ def correlation(optimizer, batches, cells, bench, dataset, metric=_METRIC, progr
     >>> from oneshot.optimizers.darts import DARTS
     >>> optimizer = DARTS()
     >>> optimizer.adapt_search_space(NasBench201SearchSpace(channels=2, cells=1))
-    >>> batches = [(torch.randn(8, 3, 8, 8), torch.arange(8))]
+    >>> batches = [(torch.randn(100, 3, 8, 8), torch.arange(100) % 10)]
     >>> ranking = correlation(optimizer, batches, drawn(10, seed=0), NB201(), "cifar10")
     >>> ranking.supernet.shape, -1 <= ranking.kendall.value <= 1
     ((10,), True)

@@ -20,6 +20,8 @@ BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PROGRAMS = [text for language, text in BLOCKS if language == "python"]
 COMMANDS = [line for language, text in BLOCKS if language == "console" for line in text.splitlines()]
 ON_FILES = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+EXPERIMENTS = re.findall(r"^\|[^|]*\| `(python -m [^`]*)` \|", README, re.MULTILINE)
+_SAID = r"(warning|note|search|short|final): "  # of a cell that is found, of sizes, of a stage of a pipeline
 ON_IMAGES = [line for language, text in BLOCKS if language == "bash" for line in text.splitlines()]
 
 
@@ -36,9 +38,10 @@ def run(command, folder):
 
 def test_there_is_something_to_run():
     assert len(PROGRAMS) == 5
-    assert len(COMMANDS) == 14
+    assert len(COMMANDS) == 19
     assert len(ON_FILES) == 5
     assert len(ON_IMAGES) == 3
+    assert len(EXPERIMENTS) == 12
     assert len(re.findall(r"^>>> ", README, re.MULTILINE)) > 10
 
 
@@ -51,8 +54,18 @@ def test_the_commands(folder, command):
     """In the order of the README: a later one may go on with the run of an earlier one."""
     result = run(command.replace("python", sys.executable, 1), folder)
     assert result.returncode == 0
-    assert all(line.startswith("warning: ") for line in result.stderr.splitlines())  # of a cell that is found
-    assert len(result.stdout.splitlines()) > 3
+    assert all(re.match(_SAID, line) for line in result.stderr.splitlines())
+    assert len(result.stdout.splitlines()) > (0 if "oneshot.draw" in command else 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", EXPERIMENTS)
+def test_the_experiments_of_the_paper(folder, command):
+    """In the order of the table: the last one draws what an earlier one found."""
+    smoke = " --smoke" if re.search(r"oneshot\.(search|retrain|pipeline)", command) else ""
+    result = run(command.replace("python", sys.executable, 1) + smoke, folder)
+    assert result.returncode == 0, result.stderr
+    assert all(re.match(_SAID, line) for line in result.stderr.splitlines())
 
 
 @pytest.fixture(scope="module")

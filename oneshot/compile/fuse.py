@@ -1,14 +1,18 @@
 """Siblings as one: convolutions of one input side by side, the mixing weight in the normalization's scale."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import NamedTuple
 
-from oneshot.compile.expr import Expressions, in_order
-from oneshot.compile.kernels import Add, Conv, Get, Norm, Scale, Split, Sum
+from oneshot.compile.convolutions import Conv
+from oneshot.compile.expr import in_order
+from oneshot.compile.kernels import Get, Split
+from oneshot.compile.norms import Norm, Scale
+from oneshot.compile.sums import Add, Sum
 
 
 class _Member(NamedTuple):
-    """A convolution followed by a normalization, of the batch's statistics, that alone uses it."""
+    """A convolution followed by a normalization that alone uses it."""
 
     norm: object
     conv: object
@@ -32,7 +36,7 @@ def fuse(root, lowering):
         for group in groups:
             for number, member in enumerate(group):
                 place[id(member.norm)] = _Place(groups, number, group is groups[0])
-    lowering.expressions = Expressions()  # so that all is made anew, in the order of before
+    lowering.anew()  # in the order of before
     made = {}  # {id of an expression: what it has become}
     for expr in order:
         if id(expr) in place:
@@ -40,7 +44,7 @@ def fuse(root, lowering):
         elif isinstance(expr.kernel, Sum):
             made[id(expr)] = _sum(expr, place, made, lowering)
         else:
-            made[id(expr)] = _again(expr, lowering.make(expr.kernel, *(made[id(arg)] for arg in expr.args)))
+            made[id(expr)] = lowering.again(expr, expr.kernel, [made[id(arg)] for arg in expr.args])
     return made[id(root)]
 
 
@@ -49,9 +53,11 @@ def _members(order):
     for expr in order:
         for number, arg in enumerate(expr.args):
             users[id(arg)].append((expr, number))
-    for norm in order:
-        if not isinstance(norm.kernel, Norm):
-            continue
+    norms = [expr for expr in order if isinstance(expr.kernel, Norm)]
+    uses = Counter(id(norm.kernel.modules[0]) for norm in norms if norm.kernel.number is not None)
+    for norm in norms:
+        if uses[id(norm.kernel.modules[0])] > 1:
+            continue  # its running statistics move with one use after the other
         conv = norm.args[0]
         if not isinstance(conv.kernel, Conv) or len(users[id(conv)]) != 1:
             continue
@@ -69,8 +75,7 @@ def _stacks(members):
     """Lists of groups of one input: a group is done as one, several go into the same sums."""
     groups = defaultdict(list)
     for member in members:
-        norm = member.norm.kernel.modules[0]
-        alike = (id(member.conv.args[0]), member.conv.kernel.shape, norm.eps, norm.affine)
+        alike = (id(member.conv.args[0]), member.conv.kernel.shape, member.norm.kernel.alike)
         groups[alike].append(member)
     stacks = defaultdict(list)
     for number, group in enumerate(groups.values()):
@@ -95,8 +100,9 @@ def _wide(group, made, lowering):
     make = lowering.make
     x = made[id(group[0].conv.args[0])]
     origins = [origin for member in group for origin in member.norm.origins]
-    conv = make(Conv(tuple(member.conv.kernel.modules[0] for member in group)), x)
-    kernel = Norm(tuple(member.norm.kernel.modules[0] for member in group))
+    modules = tuple(member.conv.kernel.modules[0] for member in group)
+    conv = make(replace(group[0].conv.kernel, modules=modules), x)
+    kernel = replace(group[0].norm.kernel, modules=tuple(m.norm.kernel.modules[0] for m in group))
     scale = []
     if any(member.pick is not None for member in group):
         picks = tuple(-1 if member.pick is None else member.pick for member in group)
@@ -119,10 +125,5 @@ def _sum(expr, place, made, lowering):
         picks.append(pick)
     if len(terms) == 1 and picks[0] is None:
         return terms[0]
-    return _again(expr, lowering.total(terms, picks))
-
-
-def _again(old, new):
-    """The new expression, from where the old one was, too."""
-    new.origins = list(dict.fromkeys(new.origins + old.origins))
-    return new
+    total = lowering.total(terms, picks)
+    return lowering.again(expr, total.kernel, total.args)

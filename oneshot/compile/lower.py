@@ -8,8 +8,12 @@ from torch import nn
 from torch.nn.modules.utils import _pair as pair
 
 from oneshot import ops
+from oneshot.compile.convolutions import Conv
 from oneshot.compile.expr import Expressions, Input
-from oneshot.compile.kernels import AvgPool, Call, Combine, Conv, Join, Norm, Relu, Sum, Zeros
+from oneshot.compile.kernels import Call, Combine, Concat, DropPath, Every, Relu, Zeros
+from oneshot.compile.norms import Join, Norm
+from oneshot.compile.pools import AvgPool, MaxPool
+from oneshot.compile.sums import Sum
 
 
 class Term(NamedTuple):
@@ -29,6 +33,12 @@ def lower(module, inputs, lowering):
     return lowering.call(module, inputs)
 
 
+@singledispatch
+def lower_combination(module, inputs, lowering):
+    """The expression of a module applied to a list of expressions, as a node's `comb_op` is."""
+    return lowering.opaque(module, inputs)
+
+
 class Lowering:
     """The expressions of one graph in the making: its inputs, its weights, and where in it they come from."""
 
@@ -41,6 +51,8 @@ class Lowering:
         self._weights = []  # the numbers of the inputs that are weights
         self._count = 0  # of the weights in them
         self._calls = 0
+        self._alike = {}  # {what modules do: the first that does it}
+        self._joined = None
 
     def input(self):
         """The expression of a further tensor that the plan will be given."""
@@ -58,7 +70,19 @@ class Lowering:
     @property
     def weights(self):
         """The expression of all weights one after the other."""
-        return self.make(Join(), *(self.make(Input(number)) for number in self._weights))
+        if self._joined is None:
+            self._joined = self.make(Join(), *(self.make(Input(number)) for number in self._weights))
+        return self._joined
+
+    def anew(self):
+        """From now on all expressions are made anew, after those that were made before."""
+        self.expressions, self._joined = Expressions(), None
+
+    def again(self, old, kernel, args):
+        """The expression of a kernel, from where an old one was."""
+        new = self.make(kernel, *args)
+        new.origins = list(dict.fromkeys(new.origins + old.origins))
+        return new
 
     @contextmanager
     def at(self, where):
@@ -82,13 +106,27 @@ class Lowering:
         return lower(module, inputs, self)
 
     def call(self, module, inputs):
-        self._calls += 1
-        return self.make(Call(module, self._calls), *inputs)
+        return self.make(Call(module, self.use()), *inputs)
 
     def combine(self, function, arriving):
         """What a node's own function makes of the list of what arrives."""
+        arriving = self.whole(arriving)
+        if isinstance(function, nn.Module) and not has_hooks(function):
+            return lower_combination(function, arriving, self)
+        return self.opaque(function, arriving)
+
+    def opaque(self, function, inputs):
+        """What any function makes of a list of expressions."""
+        return self.make(Combine(function, self.use()), *inputs)
+
+    def use(self):
+        """A number for something that has a state, so that no two uses of it are one."""
         self._calls += 1
-        return self.make(Combine(function, self._calls), *self.whole(arriving))
+        return self._calls
+
+    def alike(self, module, *key):
+        """The first module of such a key, which does what this one does."""
+        return self._alike.setdefault(key, module)
 
     def mixture(self, mixture, key, x):
         """The weighted candidates of a mixed edge, a list of Terms."""
@@ -184,7 +222,14 @@ def _(module: ops.ResNetBasicblock, inputs, lowering):
 def _(module: nn.ReLU, inputs, lowering):
     if _overrides(module, nn.ReLU):
         return lowering.call(module, inputs)
-    return lowering.make(Relu(), *inputs)  # never in place: others may need its input
+    return _relu(*inputs, lowering)
+
+
+def _relu(x, lowering):
+    """Never in place, as others may need its input; of a concatenation, that of its parts."""
+    if isinstance(x.kernel, Concat):
+        return lowering.make(x.kernel, *(_relu(part, lowering) for part in x.args))
+    return lowering.make(Relu(), x)
 
 
 @lower.register
@@ -203,14 +248,83 @@ def _(module: nn.AvgPool2d, inputs, lowering):
 
 
 @lower.register
+def _(module: nn.MaxPool2d, inputs, lowering):
+    if _overrides(module, nn.MaxPool2d) or module.return_indices:
+        return lowering.call(module, inputs)
+    sizes = (module.kernel_size, module.stride, module.padding, module.dilation)
+    return lowering.make(MaxPool(*map(pair, sizes), module.ceil_mode), *inputs)
+
+
+@lower.register
 def _(module: nn.Conv2d, inputs, lowering):
     if _overrides(module, nn.Conv2d) or module.padding_mode != "zeros" or isinstance(module.padding, str):
         return lowering.call(module, inputs)
-    return lowering.make(Conv((module,)), *inputs)
+    (x,) = inputs
+    stride, padding, dilation = module.stride, module.padding, module.dilation
+    if max(stride) > 1 and all(map(_leaves_out, module.kernel_size, stride, padding, dilation)):
+        x = _every(Every((0, 0), stride), x, lowering)
+        padding = tuple(p // s for p, s in zip(padding, stride, strict=True))
+        stride = dilation = (1, 1)
+    return lowering.make(Conv((module,), stride, padding, dilation), x)
+
+
+def _leaves_out(kernel_size, stride, padding, dilation):
+    """Whether a convolution looks at every `stride`th row (or column) only, from the first one on."""
+    return padding == 0 if kernel_size == 1 else stride == dilation and padding % stride == 0
+
+
+def _every(kernel, x, lowering):
+    if isinstance(x.kernel, Every):
+        return lowering.make(kernel.of(x.kernel), *x.args)
+    return lowering.make(kernel, x)
+
+
+@lower.register
+def _(module: ops.Shift, inputs, lowering):
+    if _overrides(module, ops.Shift):
+        return lowering.call(module, inputs)
+    return _every(Every((1, 1), (1, 1)), *inputs, lowering)
+
+
+@lower.register
+def _(module: ops.DropPath, inputs, lowering):
+    if _overrides(module, ops.DropPath):
+        return lowering.call(module, inputs)
+    return lowering.make(DropPath(module, lowering.use()), *inputs)
+
+
+@lower.register
+def _(module: ops.FactorizedReduce, inputs, lowering):
+    if _overrides(module, ops.FactorizedReduce):
+        return lowering.call(module, inputs)
+    x = lowering.module(module.relu, *inputs)
+    halves = [lowering.module(half, x) for half in (module.even, module.odd)]
+    return lowering.module(module.bn, lowering.combine(module.concat, halves))
 
 
 @lower.register
 def _(module: nn.BatchNorm2d, inputs, lowering):
-    if _overrides(module, nn.BatchNorm2d) or module.running_mean is not None:
+    if _overrides(module, nn.BatchNorm2d):
         return lowering.call(module, inputs)
-    return lowering.make(Norm((module,)), *inputs)
+    if module.running_mean is None:
+        if module.weight is None:
+            module = lowering.alike(module, Norm, module.num_features, module.eps)
+        return lowering.make(Norm((module,)), *inputs)
+    if not module.track_running_stats or module.num_batches_tracked is None:
+        return lowering.call(module, inputs)
+    return lowering.make(Norm((module,), lowering.use()), *inputs)
+
+
+@lower_combination.register
+def _(module: ops.Concat, inputs, lowering):
+    if _overrides(module, ops.Concat):
+        return lowering.opaque(module, inputs)
+    return lowering.make(Concat(), *inputs)
+
+
+@lower_combination.register
+def _(module: ops.Concat1x1, inputs, lowering):
+    if _overrides(module, ops.Concat1x1):
+        return lowering.opaque(module, inputs)
+    x = lowering.combine(module.concat, inputs)
+    return lowering.module(module.bn, lowering.module(module.conv, x))

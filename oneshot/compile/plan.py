@@ -6,6 +6,7 @@ import torch
 
 from oneshot.compile.expr import Input, in_order
 from oneshot.compile.fuse import fuse
+from oneshot.compile.reuse import kernels_in_place
 from oneshot.errors import GraphError
 
 _SHAPES = 64  # of batches, times what needs gradients; compiled for each
@@ -37,8 +38,8 @@ class Plan:
             if slot != self._output:
                 let_go[number].append(slot)
         self._steps = [
-            (expr.kernel, tuple(place[id(arg)] for arg in expr.args), place[id(expr)], tuple(let_go[number]))
-            for number, expr in enumerate(order)
+            (kernel, tuple(place[id(arg)] for arg in expr.args), place[id(expr)], tuple(let_go[number]))
+            for number, (expr, kernel) in enumerate(zip(order, kernels_in_place(order), strict=True))
         ]
         self._run = self._step_by_step
         self._origins = ["; ".join(expr.origins) for expr in order]

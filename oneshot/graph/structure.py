@@ -1,5 +1,7 @@
 """Whether a parsed graph is still made of what its plans were compiled from."""
 
+from itertools import chain
+
 from oneshot.compile.lower import has_hooks, hooks_of
 
 
@@ -8,7 +10,8 @@ class Structure:
 
     def __init__(self, graph):
         modules = list(graph.modules())
-        self._children = [(module._modules, list(module._modules.values())) for module in modules]
+        self._children = [module._modules for module in modules]
+        self._before = self._in_order()
         self._hooks = [hooks for module in modules for hooks in hooks_of(module)]
         self._hooked = _hooked(modules)
         self._modules = modules
@@ -18,10 +21,14 @@ class Structure:
     def holds(self):
         """Whether all is as it was. Called in each forward pass, so it looks at no more than it must."""
         return (
-            all(list(children.values()) == before for children, before in self._children)
+            self._in_order() == self._before
             and (_hooked(self._modules) if any(self._hooks) else set()) == self._hooked
             and [data.get("comb_op") for data in self._nodes] == self._combinations
         )
+
+    def _in_order(self):
+        """The children of all modules; one list, as there may be tens of thousands."""
+        return list(chain.from_iterable(map(dict.values, self._children)))
 
 
 def _hooked(modules):

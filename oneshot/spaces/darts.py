@@ -82,7 +82,9 @@ def _cell(kind):
     cell.add_nodes_from(range(1, last + 1))
     for target in range(_INPUTS + 1, last + 1):
         cell.add_edges_from((source, target) for source in range(1, target))
-    cell.add_edges_from((node, last + 1) for node in range(_INPUTS + 1, last + 1))
+    for node in range(_INPUTS + 1, last + 1):
+        cell.add_edge(node, last + 1)
+        cell.edges[node, last + 1].finalize()  # nothing to search
     cell.nodes[last + 1]["comb_op"] = ops.Concat()
     return cell
 

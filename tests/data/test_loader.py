@@ -186,3 +186,20 @@ def test_cuda_where_there_is_none_is_refused():
 def test_a_gpu_gives_the_same_batches():
     found = [(images.cpu(), labels.cpu()) for images, labels in loader(device="cuda").epoch(1)]
     equal(found, loader().epoch(1))
+
+
+def test_the_parts_of_a_batch_are_the_batch():
+    """Batches of 8, and a last one of 2, of which the first of three parts has none."""
+    whole = list(loader(seed=3).epoch(2, start=4))
+    parts = [list(loader(seed=3, part=(k, 3)).epoch(2, start=4)) for k in range(3)]
+    assert [[len(labels) for _, labels in batches] for batches in parts] == [[2, 2, 0], [3, 3, 1], [3, 3, 1]]
+    joined = [tuple(map(torch.cat, zip(*batches, strict=True))) for batches in zip(*parts, strict=True)]
+    equal(joined, whole)
+
+
+def test_a_part_that_there_is_not_is_an_error():
+    for part in ((2, 2), (-1, 2), (0, 0)):
+        with pytest.raises(
+            InvalidArgumentError, match=r"a part is \(k, n\), the k-th of n from the 0th on, got"
+        ):
+            loader(part=part)

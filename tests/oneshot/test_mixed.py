@@ -5,7 +5,7 @@ from torch import nn
 from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph.edge import EdgeData
-from oneshot.mixed import MixedOp, Mixing, Mixture, mixings
+from oneshot.mixed import MixedOp, Mixing, Mixture, choosing, mixings, something
 from oneshot.optimizers.gdas import GumbelMixedOp
 
 
@@ -146,3 +146,24 @@ def test_a_mixture_of_ones_own_says_what_its_weights_are_of():
     mixed = Fixed([Times(1), Times(3)])
     found = mixings({0: (mixed, edge_with(shares=torch.tensor([1.0, 1.0])), "")})
     torch.testing.assert_close(mixed.mix(X, found[0]), 2 * X)
+
+
+def test_something_is_all_candidates_but_zeros():
+    zero, other = ops.Zero(), ops.Identity()
+    for of in (list, MixedOp):
+        assert something(of([zero, other, ops.Zero(2), other])).tolist() == [False, True, False, True]
+        assert something(of([other, other])).tolist() == [True, True]
+        assert something(of([ops.Zero(), ops.Zero()])).tolist() == [True, True]  # then it is one of them
+    assert something([zero, other]).dtype == torch.bool
+
+
+def test_choices_are_of_all_copies_and_end_with_the_block():
+    edge = edge_with(alpha=torch.zeros(2))
+    edge.set("choice", 1, shared=True)
+    other = edge_with(choice=0)
+    with choosing([(edge, 0), (other, 1)]):
+        assert (edge.choice, other.choice) == (0, 1)
+        assert "choice" in other.shared_store
+    assert (edge.choice, other.choice) == (1, 0)
+    assert "choice" in edge.shared_store
+    assert "choice" not in other.shared_store

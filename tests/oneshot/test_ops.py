@@ -83,6 +83,13 @@ def test_normalization_has_the_parts_that_it_is_told_to_have(x, affine, statisti
         lambda **norm: ops.ResNetBasicblock(4, 8, 1, **norm),
         lambda **norm: ops.ResNetBasicblock(4, 8, 2, **norm),
         lambda **norm: ops.Classifier(4, 3, **norm),
+        lambda **norm: ops.FactorizedReduce(4, 6, **norm),
+        lambda **norm: ops.SepConv(4, 4, 3, **norm),
+        lambda **norm: ops.DilConv(4, 4, 3, **norm),
+        lambda **norm: ops.Normalized(ops.MaxPool(), 4, **norm),
+        lambda **norm: ops.ConvBNReLU(4, 4, 3, **norm),
+        lambda **norm: ops.SepConvBNReLU(4, 4, **norm),
+        lambda **norm: ops.Concat1x1(2, 4, 4, **norm),
     ],
 )
 def test_every_normalization_in_an_operation_is_as_told(make):
@@ -153,3 +160,197 @@ def test_classifier_normalizes_before_it_averages(x):
     expected = F.linear(normalized(x).relu().mean(dim=(2, 3)), op.linear.weight, op.linear.bias)
     torch.testing.assert_close(op(x), expected, rtol=1e-4, atol=1e-5)
     assert parameters(op) == 2 * 4 + 5 * 7
+
+
+# Of the space of DARTS
+
+
+def channelwise(x, conv, stride=1, dilation=1):
+    """Each channel alone."""
+    padding = dilation * (conv.kernel_size[0] // 2)
+    alone = [
+        F.conv2d(x[:, [c]], conv.weight[[c]], stride=stride, padding=padding, dilation=dilation)
+        for c in range(x.shape[1])
+    ]
+    return torch.cat(alone, dim=1)
+
+
+def test_pooled_linear_averages_and_classifies(x):
+    op = ops.PooledLinear(4, 7)
+    expected = F.linear(x.mean(dim=(2, 3)), op.linear.weight, op.linear.bias)
+    torch.testing.assert_close(op(x), expected)
+    assert parameters(op) == 5 * 7
+
+
+@pytest.mark.parametrize(("c_out", "even"), [(2, 1), (6, 3), (7, 3)])
+def test_factorized_reduction_looks_at_even_and_at_odd_pixels(c_out, even):
+    torch.manual_seed(0)
+    x = torch.randn(3, 4, 6, 8)
+    op = ops.FactorizedReduce(4, c_out)
+    first, second = (conv.weight for conv in op.modules() if isinstance(conv, nn.Conv2d))
+    assert (len(first), len(second)) == (even, c_out - even)
+    images = [x.relu()[:, :, ::2, ::2], x.relu()[:, :, 1::2, 1::2]]
+    both = [F.conv2d(image, weight) for image, weight in zip(images, (first, second), strict=True)]
+    torch.testing.assert_close(op(x), normalized(torch.cat(both, dim=1)), rtol=1e-4, atol=1e-5)
+    assert parameters(op) == 4 * c_out + 2 * c_out
+
+
+def test_a_factorized_reduction_has_two_channels_or_more():
+    with pytest.raises(GraphError, match="two output channels or more, got 1"):
+        ops.FactorizedReduce(4, 1)
+
+
+@pytest.mark.parametrize("kernel_size", [3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_dilated_convolution(x, kernel_size, stride):
+    op = ops.DilConv(4, 6, kernel_size, stride)
+    inner = channelwise(x.relu(), op.depthwise, stride, dilation=2)
+    expected = normalized(F.conv2d(inner, op.pointwise.weight))
+    torch.testing.assert_close(op(x), expected, rtol=1e-4, atol=1e-5)
+    assert op(x).shape[2:] == x[:, :, ::stride, ::stride].shape[2:]
+    assert parameters(op) == 4 * kernel_size**2 + 4 * 6 + 2 * 6
+
+
+@pytest.mark.parametrize("kernel_size", [3, 5])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_separable_convolution_is_twice(x, kernel_size, stride):
+    op = ops.SepConv(4, 6, kernel_size, stride)
+    inner = x
+    for half, step in zip(op, (stride, 1), strict=True):
+        inner = channelwise(inner.relu(), half.depthwise, step)
+        inner = normalized(F.conv2d(inner, half.pointwise.weight))
+    torch.testing.assert_close(op(x), inner, rtol=1e-4, atol=1e-5)
+    assert parameters(op) == 2 * 4 * kernel_size**2 + 4 * 4 + 2 * 4 + 4 * 6 + 2 * 6
+
+
+@pytest.mark.parametrize("kernel_size", [0, 2, 4])
+def test_a_kernel_of_each_channel_alone_has_an_odd_size(kernel_size):
+    for make in (ops.depthwise, lambda c, k: ops.SepConv(c, c, k), lambda c, k: ops.DilConv(c, c, k)):
+        with pytest.raises(GraphError, match=f"a kernel has an odd size, got {kernel_size}"):
+            make(4, kernel_size)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_pools_leave_borders_out(stride):
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 6, 6) - 5.0  # so that a border of zeros would be the greatest
+    greatest, mean = torch.empty_like(x), torch.empty_like(x)
+    for row in range(6):
+        for column in range(6):
+            window = x[:, :, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+            greatest[:, :, row, column] = window.amax(dim=(2, 3))
+            mean[:, :, row, column] = window.mean(dim=(2, 3))
+    torch.testing.assert_close(ops.MaxPool(stride)(x), greatest[:, :, ::stride, ::stride])
+    torch.testing.assert_close(ops.AvgPool(stride)(x), mean[:, :, ::stride, ::stride])
+    pooled = ops.Normalized(ops.AvgPool(stride), 3, affine=False, statistics=False)
+    torch.testing.assert_close(pooled(x), normalized(mean[:, :, ::stride, ::stride]), rtol=1e-4, atol=1e-5)
+
+
+def test_tensors_are_put_together(x):
+    assert torch.equal(ops.Concat()([x, 2 * x]), torch.cat([x, 2 * x], dim=1))
+    assert torch.equal(ops.Concat()((x,)), x)
+    assert torch.equal(ops.Shift()(x), x[:, :, 1:, 1:])
+
+
+def test_the_auxiliary_head_is_of_8_by_8():
+    torch.manual_seed(0)
+    op, x = ops.AuxiliaryHead(6, 5), torch.randn(4, 6, 8, 8)
+    inner = F.avg_pool2d(x.relu(), 5, stride=3)
+    assert inner.shape[2:] == (2, 2)
+    inner = normalized(F.conv2d(inner, op.narrow[0].weight)).relu()
+    inner = normalized(F.conv2d(inner, op.wide[0].weight)).relu()
+    expected = F.linear(inner.flatten(1), op.linear.weight, op.linear.bias)
+    torch.testing.assert_close(op(x), expected, rtol=1e-4, atol=1e-4)
+    assert parameters(op) == 6 * 128 + 2 * 128 + 128 * 768 * 4 + 2 * 768 + 769 * 5
+    op.eval()
+    for size in (8, 3):  # it is of no use then
+        assert torch.equal(op(torch.randn(4, 6, size, size)), torch.zeros(4, 5))
+
+
+def test_two_classifiers_have_both_logits_in_training_alone():
+    op, main, auxiliary = ops.WithAuxiliary(), torch.ones(2, 3), torch.zeros(2, 3)
+    assert op([auxiliary, main]) == (main, auxiliary)
+    assert op.eval()([auxiliary, main]) is main
+
+
+# Drop path
+
+
+def test_a_path_is_dropped_for_some_images_and_the_mean_stays():
+    torch.manual_seed(0)
+    op, x = ops.DropPath(), torch.ones(4000, 2, 1, 1)
+    assert (op.rate, op(x) is x) == (0, True)
+    op.rate = 0.3
+    out = op(x)
+    assert torch.equal(out[:, 0], out[:, 1])  # all of an image, or nothing
+    torch.testing.assert_close(out.unique(), torch.tensor([0.0, 1 / 0.7]))
+    assert (out == 0).float().mean() == pytest.approx(0.3, abs=0.03)
+    assert out.mean() == pytest.approx(1, abs=0.03)
+    assert op.eval()(x) is x
+    op.train().rate = 0.0
+    assert op(x) is x
+
+
+def test_dropped_paths_keep_the_type_and_are_no_part_of_the_state():
+    op = ops.DropPath()
+    op.rate = 0.5
+    for dtype in (torch.float64, torch.bfloat16):
+        assert op(torch.ones(4, 1, 1, 1, dtype=dtype)).dtype == dtype
+        assert set(op.double()(torch.ones(64, 1, 1, 1, dtype=dtype)).unique().tolist()) == {0.0, 2.0}
+    assert op.state_dict() == {}
+    x = torch.ones(64, 1, 1, 1, requires_grad=True)
+    op(x).sum().backward()
+    assert set(x.grad.unique().tolist()) == {0.0, 2.0}
+
+
+def test_a_part_of_the_batch_has_its_part_of_what_is_drawn():
+    op, x = ops.DropPath(), torch.ones(12, 1, 1, 1)
+    op.rate = 0.5
+    torch.manual_seed(3)
+    whole = op(x)
+    for first in (0, 4, 8):
+        op.part = first, 12
+        torch.manual_seed(3)
+        assert torch.equal(op(x[:4]), whole[first : first + 4])
+
+
+@pytest.mark.parametrize("rate", [1, 1.5, -0.1, float("nan")])
+def test_a_rate_of_dropped_paths_is_below_one(rate):
+    op = ops.DropPath()
+    with pytest.raises(
+        GraphError, match=f"a path is dropped at a rate of at least 0 and below 1, got {rate}"
+    ):
+        op.rate = rate
+    assert op.rate == 0
+
+
+# Of the hierarchical space
+
+
+@pytest.mark.parametrize(("kernel_size", "alone"), [(1, False), (3, False), (3, True)])
+def test_convolution_normalization_relu(x, kernel_size, alone):
+    op = ops.ConvBNReLU(4, 4, kernel_size, alone)
+    inner = channelwise(x, op.conv) if alone else F.conv2d(x, op.conv.weight, padding=kernel_size // 2)
+    torch.testing.assert_close(op(x), normalized(inner).relu(), rtol=1e-4, atol=1e-5)
+    assert parameters(op) == (4 if alone else 16) * kernel_size**2 + 8
+
+
+def test_a_convolution_of_each_channel_alone_keeps_their_number():
+    with pytest.raises(GraphError, match="each channel alone keeps their number, got 4 and 6"):
+        ops.ConvBNReLU(4, 6, 3, alone=True)
+    assert ops.ConvBNReLU(4, 6, 3).conv.out_channels == 6
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_separable_convolution_normalization_relu(x, stride):
+    op = ops.SepConvBNReLU(4, 6, stride)
+    inner = F.conv2d(channelwise(x, op.depthwise, stride), op.pointwise.weight)
+    torch.testing.assert_close(op(x), normalized(inner).relu(), rtol=1e-4, atol=1e-5)
+    assert parameters(op) == 4 * 9 + 4 * 6 + 12
+
+
+def test_concatenation_and_convolution(x):
+    op = ops.Concat1x1(3, 4, 5)
+    expected = normalized(F.conv2d(torch.cat([x, -x, 2 * x], dim=1), op.conv.weight))
+    torch.testing.assert_close(op([x, -x, 2 * x]), expected, rtol=1e-4, atol=1e-5)
+    assert parameters(op) == 12 * 5 + 10

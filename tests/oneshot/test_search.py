@@ -1,3 +1,4 @@
+import contextlib
 import io
 import json
 import os
@@ -11,18 +12,22 @@ import pytest
 import torch
 from PIL import Image
 
-from nasbench.cell import Cell
+from nasbench.cell import OPERATIONS, Cell
+from oneshot import score
 from oneshot import search as command
 from oneshot.errors import ConfigError, DeviceError, DivergedError, RunFolderError
 from oneshot.measure import evaluate
 from oneshot.optimizers.registry import METHODS, method_of
 from oneshot.run import pictures, progress
+from oneshot.run import settings as told
 from oneshot.run.feed import Feed
-from oneshot.run.folder import COLUMNS, RunFolder, read_checkpoint, read_config, read_log
+from oneshot.run.folder import RunFolder, read_checkpoint, read_config, read_log
+from oneshot.run.record import SEARCH
 from oneshot.run.report import Scorer, print_summary, warning_of
 from oneshot.run.session import Session
-from oneshot.run.settings import device_of, sizes_of
+from oneshot.run.settings import augments, device_of
 from oneshot.search import Places, SearchSettings, reopen, resume, search
+from oneshot.spaces.genotype import DARTS_V2, Genotype, Hierarchy
 from oneshot.spaces.registry import space_of
 from tests import stores
 
@@ -76,7 +81,7 @@ def no_pictures(monkeypatch):
 def same(one, other):
     """Whether two states are equal, bit for bit."""
     if isinstance(one, torch.Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
+        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.is_floating_point())
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
     if isinstance(one, (list, tuple)):
@@ -89,7 +94,7 @@ def assert_same_end(one, other):
     logs = [
         [
             {k: v for k, v in row.items() if k not in ("images_per_second", "seconds")}
-            for row in read_log(path)
+            for row in read_log(path, SEARCH)
         ]
         for path in (one, other)
     ]
@@ -129,7 +134,7 @@ def test_the_report_and_the_folder(whole, bench, capsys):
     assert summary["benchmark"]["regret"] == bench.regret(cell, "cifar10", "val_accuracy")
     assert summary["benchmark"]["entry"] == bench.entry(cell)
     assert summary["benchmark"]["optimum"]["index"] == 6111
-    rows = read_log(whole)
+    rows = read_log(whole, SEARCH)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[-1]["arch"] == str(cell)
     for row in rows:
@@ -140,7 +145,7 @@ def test_the_report_and_the_folder(whole, bench, capsys):
         assert row["images_per_second"] > 0
     assert rows[0]["learning_rate"] == 0.025
     assert rows[0]["train_loss"] > rows[-1]["train_loss"]
-    config = read_config(whole)
+    config = read_config(whole, SEARCH)
     assert config["search"] == summary["settings"]
     assert config["config"] == summary["config"]
     assert config["places"] == {"device": "cpu", "folder": None, "store": None}
@@ -153,8 +158,8 @@ def test_the_report_and_the_folder(whole, bench, capsys):
     }
     with np.load(whole / "alphas.npz") as found:
         assert found["alphas"].shape == (4, 6, 5)
-        assert list(found["operations"]) == list(space_of("nb201").operations)
-        best = [str(found["operations"][k]) for k in found["alphas"][-1].argmax(axis=1)]
+        assert found["operations"].tolist() == [list(OPERATIONS)] * 6
+        best = [OPERATIONS[k] for k in found["alphas"][-1].argmax(axis=1)]
     assert tuple(best) == cell.ops
     print_summary(summary, (721, 721), 1.0)
     out = capsys.readouterr().out
@@ -182,9 +187,9 @@ def test_what_the_supernet_is_worth_is_measured_on_all_validation_images(whole):
     batches = list(run.val_loader())
     assert (run.train_count, run.val_count, run.complete) == (721, 721, True)
     assert sum(len(labels) for _, labels in batches) == 720  # a last batch of one is left out
-    assert str(run.final_cell) == summary["benchmark"]["arch"]
+    assert str(run.architecture) == summary["benchmark"]["arch"]
     assert run.settings == SearchSettings(**TINY)
-    assert run.scorer.row(run.final_cell)["rank"] == summary["benchmark"]["rank"]
+    assert run.scorer.row(run.architecture)["rank"] == summary["benchmark"]["rank"]
     mixed = evaluate(run.optimizer, run.val_loader())
     assert mixed._asdict() == summary["supernet"]["mixed"]
     with torch.no_grad():
@@ -193,7 +198,7 @@ def test_what_the_supernet_is_worth_is_measured_on_all_validation_images(whole):
             for images, labels in batches
         )
         assert mixed.accuracy == pytest.approx(100 * right / 720)
-        with space_of("nb201").alone(run.optimizer.graph, run.final_cell):
+        with space_of("nb201").alone(run.optimizer.graph, run.architecture):
             right = sum(
                 int((run.optimizer.graph(images).argmax(1) == labels).sum()) for images, labels in batches
             )
@@ -216,7 +221,7 @@ def test_what_the_log_has_of_a_method(method):
     )  # of which each pass is another path
     assert result.summary["supernet"]["path"]["accuracy"] > 0
     if method != "rsws":
-        assert result.log[-1]["arch"] == str(result.cell)
+        assert result.log[-1]["arch"] == str(result.architecture)
 
 
 def test_a_step_sees_a_batch_of_each_half_and_an_epoch_the_whole_half(monkeypatch):
@@ -255,7 +260,7 @@ def test_the_defaults_of_data_sets():
     assert (SearchSettings().channels, SearchSettings().cells) == (8, 1)
     for name in ("cifar10", "cifar100", "imagenet16-120", "fashion-mnist", "folder:/x"):
         settings = SearchSettings(dataset=name)
-        assert (settings.channels, settings.cells, sizes_of(name).augment) == (16, 5, True)
+        assert (settings.channels, settings.cells, augments(name)) == (16, 5, True)
     assert SearchSettings(dataset="cifar10", channels=4).channels == 4
     train, _ = Feed("digits").halves(721, "cpu")
     first, second = (next(train.epoch(n))[0].sum(dim=(1, 2, 3)).sort().values for n in (0, 1))
@@ -292,24 +297,24 @@ def test_a_store_with_test_accuracies_and_one_without_validation(tmp_path):
     with pytest.raises(ConfigError, match=r"was begun with another table than .*a\.h5; name it with --store"):
         resume(path, store=tmp_path / "a.h5")
     assert resume(path, store=tmp_path / "c.h5").summary == result.summary
-    assert reopen(path, store=tmp_path / "c.h5").final_cell == result.cell
+    assert reopen(path, store=tmp_path / "c.h5").architecture == result.architecture
 
 
 def test_a_cell_that_mostly_passes_on_or_drops_is_warned_of(run, monkeypatch):
     convolutions = ("nor_conv_3x3",) * 3
-    assert warning_of(Cell.from_ops(convolutions + ("avg_pool_3x3", "none", "skip_connect"))) is None
-    assert "3 of the cell's 6 edges are skip_connect or none (at least half)" in warning_of(
-        Cell.from_ops(convolutions + ("none", "none", "skip_connect"))
+    assert warning_of((*convolutions, "avg_pool_3x3", "none", "skip_connect")) is None
+    assert "3 of the 6 edges found are skip_connect or none (at least half)" in warning_of(
+        (*convolutions, "none", "none", "skip_connect")
     )
-    without = Cell.from_ops(("avg_pool_3x3",) * 4 + ("skip_connect",) * 2)
-    assert warning_of(without).startswith("none of the cell's edges is a convolution: the search may have")
+    without = ("avg_pool_3x3",) * 4 + ("skip_connect",) * 2
+    assert warning_of(without).startswith("none of the edges found is a convolution: the search may have")
     kind = method_of("darts")
     monkeypatch.setattr(kind, "strengths", lambda self, edge: torch.eye(5)[1])
     code, out, err = run(*FLAGS, "--epochs", 1, "--json")
     summary = json.loads(out)
     assert summary["benchmark"]["index"] == 1835
     assert err == f"warning: {summary['warning']}\n"
-    assert "6 of the cell's 6 edges" in err
+    assert "6 of the 6 edges found" in err
 
 
 def test_a_tree_of_images(run, no_pictures, tmp_path):
@@ -324,7 +329,7 @@ def test_a_tree_of_images(run, no_pictures, tmp_path):
     data = ("--dataset", f"folder:{tmp_path}")
     path = tmp_path / "run"
     code, out, err = run(*flags, *data, "--out", path)
-    assert (code, read_config(path)["data"]["classes"]) == (0, 3)
+    assert (code, read_config(path, SEARCH)["data"]["classes"]) == (0, 3)
     assert run("--resume", path, *data)[0] == 0
     (tmp_path / "train" / "a" / "0.png").write_bytes((tmp_path / "train" / "a" / "1.png").read_bytes())
     code, _, err = run("--resume", path)
@@ -500,7 +505,7 @@ def test_an_interrupt_without_a_folder(run, monkeypatch):
 
 
 def test_two_processes_do_not_share_a_folder(run, whole):
-    with RunFolder.reopen(whole):
+    with RunFolder.reopen(whole, SEARCH):
         code, out, err = run("--resume", whole)
         assert reopen(whole).complete  # to look is allowed
     assert (code, out) == (2, "")
@@ -565,6 +570,7 @@ def test_a_damaged_run_is_an_error(run, no_pictures, copy):
         ("config", {"x": 1}),
         ("places", None),
         ("data", 5),
+        ("table", None),
     ]:
         config.write_text(json.dumps(record | {part: value}))
         assert other in error()
@@ -577,8 +583,10 @@ def test_a_damaged_run_is_an_error(run, no_pictures, copy):
         reopen(copy)
     state = read_checkpoint_bytes(good[checkpoint])
     for change in (
-        lambda s: s.pop("cell"),
-        lambda s: s.update(cell="|x|"),
+        lambda s: s.pop("architecture"),
+        lambda s: s.update(architecture="|x|"),
+        lambda s: s.update(architecture=str(DARTS_V2)),
+        lambda s: s.update(architecture=5),
         lambda s: s.update(training=[]),
         lambda s: s["training"].update(epoch=4),
         lambda s: s["training"].update(epoch=1),
@@ -633,7 +641,7 @@ def test_a_search_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_
         with pytest.raises(DivergedError, match=message):
             session.train()
         assert (path / "checkpoint.pt").read_bytes() == before
-    assert len(read_log(path)) == 1
+    assert len(read_log(path, SEARCH)) == 1
     assert resume(path).complete
 
 
@@ -774,7 +782,7 @@ def test_progress_is_shown_on_a_terminal_only(run, monkeypatch, capsys):
 
 
 def test_the_columns_of_the_log_are_those_of_a_row(whole):
-    assert (whole / "log.csv").read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert (whole / "log.csv").read_text().splitlines()[0] == ",".join(SEARCH.columns)
 
 
 def test_a_list_of_halves_is_of_the_data_sets_that_have_them():
@@ -790,3 +798,186 @@ def test_a_half_of_one_image_is_too_small(run, tmp_path):
     code, out, err = run("--dataset", f"folder:{tmp_path}", "--batch", "2", "--device", "cpu")
     assert (code, out) == (2, "")
     assert "needs two images or more, got 1" in err
+
+
+# Other spaces
+
+METHOD_IN = {"darts": "darts", "hierarchical": "gdas"}  # what is quick there
+TWO_STEPS = ("--channels", "2", "--seed", "3", "--batch", "360", "--epochs", "2", "--device", "cpu")
+
+
+def flags_in(space):
+    """Of a search of two steps an epoch."""
+    return ("--space", space, "--method", METHOD_IN[space], *TWO_STEPS)
+
+
+def settings_in(space, method=None):
+    return SearchSettings(space=space, method=method or METHOD_IN[space], **TINY)
+
+
+@pytest.fixture(scope="module", params=METHOD_IN)
+def elsewhere(request, tmp_path_factory):
+    """(a space, the folder of an undisturbed run of the command there, what it printed)."""
+    path = tmp_path_factory.mktemp("elsewhere") / request.param
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert command.main([*flags_in(request.param), "--out", str(path)]) == 0
+    return request.param, path, printed.getvalue()
+
+
+def test_the_report_and_the_folder_of_another_space(elsewhere):
+    name, path, printed = elsewhere
+    space = space_of(name)
+    summary = json.loads((path / "summary.json").read_text())
+    found = summary["architecture"]
+    architecture = space.read(found["text"])
+    assert found["space"] == name
+    assert isinstance(architecture, {"darts": Genotype, "hierarchical": Hierarchy}[name])
+    assert found == {
+        "space": name,
+        "text": str(architecture),
+        **json.loads(json.dumps(space.json(architecture))),
+    }
+    assert (summary["complete"], summary["benchmark"], summary["steps"]) == (True, None, 4)
+    assert summary["settings"]["cells"] == space.smaller.cells
+    assert summary["supernet"]["path"]["accuracy"] > 0
+    assert (summary["supernet"]["mixed"] is None) == (name == "hierarchical")  # GDAS draws
+    rows = read_log(path, SEARCH)
+    assert [row["epoch"] for row in rows] == [1, 2]
+    assert rows[-1]["arch"] == str(architecture)
+    for row in rows:
+        space.read(row["arch"])
+        for column in ("index", "benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret"):
+            assert row[column] is None
+    config = read_config(path, SEARCH)
+    assert config["table"] is None
+    assert (config["config"]["epochs"], config["config"]["batch"]) == (2, 360)  # given ones win
+    assert {file.name for file in path.iterdir()} == {
+        *("config.json", "log.csv", "checkpoint.pt", "summary.json"),
+        *("alphas.npz", "alphas.png", "cell.png"),
+    }
+    edges = {"darts": 28, "hierarchical": 46}[name]
+    with np.load(path / "alphas.npz") as arrays:
+        alphas, operations, names = arrays["alphas"], arrays["operations"], arrays["edges"]
+    assert alphas.shape == (3, *operations.shape)
+    assert operations.shape == (edges, {"darts": 8, "hierarchical": 7}[name])
+    for edge, row, values in zip(names.tolist(), operations.tolist(), alphas[-1], strict=True):
+        candidates = space.candidates(edge)
+        assert row == [*candidates, *[""] * (operations.shape[1] - len(candidates))]
+        assert np.isnan(values).tolist() == [not operation for operation in row]
+    cells = {"darts": "3 cells", "hierarchical": "1 cell a stage"}[name]
+    method = {"darts": "DARTS", "hierarchical": "GDAS"}[name]
+    assert printed.startswith(
+        f"{method} on digits, {name} with 2 channels and {cells}\n2 epochs, 4 steps, 721 "
+    )
+    assert f"\narchitecture    {architecture}\n" in printed
+    assert "index" not in printed
+    assert "benchmark" not in printed
+    assert printed.endswith(f"\nsaved in {path}, with alphas.png, cell.png\n")
+
+
+def test_a_run_of_another_space_is_reopened(elsewhere):
+    name, path, _ = elsewhere
+    summary = json.loads((path / "summary.json").read_text())
+    run = reopen(path)
+    assert (run.complete, run.scorer, str(run.architecture)) == (True, None, summary["architecture"]["text"])
+    with space_of(name).alone(run.optimizer.graph, run.architecture):
+        assert evaluate(run.optimizer, run.val_loader())._asdict() == summary["supernet"]["path"]
+
+
+@pytest.mark.parametrize("elsewhere", ["darts"], indirect=True)
+def test_a_run_of_another_space_cannot_be_scored(elsewhere, capsys):
+    name, path, _ = elsewhere
+    code = score.main([str(path), "--cells", "10"])
+    out, err = capsys.readouterr()
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"no benchmark has the architectures of {name}; python -m oneshot.retrain {path} trains the" in err
+    assert not (path / "score.json").exists()
+
+
+def test_a_search_of_another_space_goes_on_to_the_same_end(elsewhere, no_pictures, tmp_path):
+    name, whole, _ = elsewhere
+    path = tmp_path / "part"
+    config = config_of(METHOD_IN[name], epochs=2, batch=360)
+    stopped = search(settings_in(name), config, path, places=CPU, stop=after(3))
+    assert (stopped.complete, stopped.summary["steps"], len(stopped.log)) == (False, 3, 1)
+    assert stopped.summary["architecture"]["space"] == name
+    assert resume(path).complete
+    assert_same_end(path, whole)
+
+
+@pytest.mark.parametrize("elsewhere", ["darts"], indirect=True)
+def test_a_search_of_darts_that_is_stopped_goes_on_to_the_same_end(elsewhere, run, no_pictures, tmp_path):
+    name, whole, _ = elsewhere
+    cases = ("between:1:SIGKILL", "step:3:SIGINT")
+    args = [sys.executable, "-c", STOPPED, str(tmp_path), *flags_in(name)]
+    done = subprocess.run(args, input=" ".join(cases), capture_output=True, text=True, check=True)
+    codes = dict(line.split() for line in done.stdout.splitlines())
+    assert codes == dict(zip(cases, ("-9", "130"), strict=True))
+    for case in cases:
+        path = tmp_path / case.replace(":", "-")
+        assert run("--resume", path)[0] == 0
+        assert_same_end(path, whole)
+
+
+@pytest.mark.parametrize("elsewhere", ["darts"], indirect=True)
+def test_a_run_of_another_space_goes_on_in_it_alone(elsewhere, run, tmp_path):
+    name, path, _ = elsewhere
+    code, out, err = run("--resume", path, "--space", "nb201")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"--space nb201 is not the run's, {name}; only --device" in err
+    for file in ("config.json", "log.csv"):
+        (tmp_path / file).write_bytes((path / file).read_bytes())
+    state = read_checkpoint(path)
+    for found in ("|x|", str(Cell.from_index(0)), "Genotype()", 5):
+        torch.save(state | {"architecture": found}, tmp_path / "checkpoint.pt")
+        with pytest.raises(RunFolderError, match="checkpoint.pt is not of this run, or of another version"):
+            reopen(tmp_path)
+    torch.save(state | {"architecture": None}, tmp_path / "checkpoint.pt")
+    found = reopen(tmp_path)
+    assert not found.complete
+    assert str(found.architecture) == state["architecture"]  # what it would choose now
+
+
+def test_random_paths_of_another_space():
+    config = config_of("rsws", epochs=1, batch=360)
+    result = search(settings_in("darts", "rsws"), config, places=CPU)
+    assert result.complete
+    assert isinstance(result.architecture, Genotype)
+    assert "none" not in result.architecture.operations
+    assert result.log[0]["val_loss"] is None
+
+
+def test_the_defaults_of_spaces():
+    sizes = {
+        space: [(found.channels, found.cells) for found in (SearchSettings(space=space), big)]
+        for space in ("nb201", "darts", "hierarchical")
+        for big in [SearchSettings(space=space, dataset="cifar10")]
+    }
+    assert sizes == {
+        "nb201": [(8, 1), (16, 5)],
+        "darts": [(4, 3), (16, 8)],
+        "hierarchical": [(2, 1), (16, 1)],
+    }
+    assert SearchSettings(space="darts", cells=5).cells == 5
+    assert SearchSettings(space="darts", channels=3).channels == 3
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_hierarchical_space_is_searched_for_ten_epochs_of_ten_images(method):
+    kind = method_of(method).config_class
+    settings = SearchSettings(space="hierarchical", method=method)
+    assert told.config_of(settings) == kind(epochs=10, batch=10)
+    assert told.config_of(settings, epochs=3) == kind(epochs=3, batch=10)
+    assert told.config_of(settings, batch=64, epochs=kind().epochs) == kind(batch=64)
+    for space in ("nb201", "darts"):
+        assert told.config_of(SearchSettings(space=space, method=method)) == kind()
+    assert Session.begin(settings, places=CPU).config == kind(epochs=10, batch=10)
+
+
+@pytest.mark.parametrize(("space", "least"), [("nb201", 1), ("darts", 3), ("hierarchical", 1)])
+def test_too_few_cells_are_an_error_before_there_is_a_folder(run, tmp_path, space, least):
+    code, out, err = run("--space", space, "--cells", least - 1, "--out", tmp_path / "a")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"cells is a whole number of at least {least}, got {least - 1}" in err
+    assert not (tmp_path / "a").exists()

@@ -26,11 +26,19 @@ def candidates(zeros=True, statistics=True, stride=1):
             lambda drawn: lambda: ops.ReLUConvBN(c, c, drawn[0], stride, **drawn[1])
         ),
         norm.map(lambda drawn: lambda: ops.AvgPool1x1(3, stride, c, c, **drawn)),
-        st.just(lambda: nn.MaxPool2d(3, stride, padding=1)),  # the compiler knows nothing of it
+        st.just(lambda: nn.MaxPool2d(3, stride, padding=1)),
+        st.just(lambda: nn.LPPool2d(2, 1, stride)),  # the compiler knows nothing of it
+        st.tuples(st.sampled_from([3, 5]), st.sampled_from([1, 2]), norm).map(
+            lambda drawn: lambda: ops.DilConv(c, c, drawn[0], stride, drawn[1], **drawn[2])
+        ),
+        norm.map(lambda drawn: lambda: ops.SepConv(c, c, 3, stride, **drawn)),
+        norm.map(lambda drawn: lambda: ops.Normalized(ops.MaxPool(stride), c, **drawn)),
         norm.map(
             lambda drawn: lambda: nn.Sequential(ops.ReLUConvBN(c, c, 1, stride, **drawn), nn.Dropout(0.0))
         ),
     ]
+    if stride == 2:
+        kinds.append(norm.map(lambda drawn: lambda: ops.FactorizedReduce(c, c, **drawn)))
     if stride == 1:
         kinds += [
             st.just(ops.Identity),
@@ -116,9 +124,30 @@ def graphs(draw, most=6, depth=1, shared=True, **kinds):
             combination.add_edge(source, sources + 1)
         fill(draw, combination, None, 0, **kinds)
         graph.nodes[node]["comb_op"] = combination
+    elif draw(st.integers(0, 3)) == 0:
+        graph = concatenated(draw, graph, **kinds)
     if draw(st.integers(0, 3)) == 0:
         graph = reduced(draw, graph, **kinds)
     return randomized(graph.parse().double())
+
+
+def concatenated(draw, graph, **kinds):
+    """The graph, its image and what comes of both side by side, narrowed in one of two ways, and further."""
+    outer = Graph("concatenation")
+    outer.add_edge(1, 2, op=graph)
+    norm = {
+        "affine": draw(st.booleans()),
+        "statistics": kinds.get("statistics", True) and draw(st.booleans()),
+    }
+    outer.add_edges_from([(1, 3), (2, 3)])
+    outer.edges[1, 3].set("op", draw(candidates(**kinds))())
+    if draw(st.booleans()):
+        outer.nodes[3]["comb_op"] = ops.Concat1x1(2, CHANNELS, CHANNELS, **norm)
+    else:
+        outer.nodes[3]["comb_op"] = ops.Concat()
+        outer.add_edge(3, 4, op=ops.ReLUConvBN(2 * CHANNELS, CHANNELS, 1, **norm))
+        outer.add_edge(2, 4, op=nn.ReLU())
+    return outer
 
 
 def reduced(draw, graph, **kinds):

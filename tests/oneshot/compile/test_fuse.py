@@ -128,7 +128,7 @@ def test_what_is_unlike_stays_apart(other):
     assert_agrees(graph, images())
 
 
-@pytest.mark.parametrize("make", [grouped, biased, reflecting, same, lambda: block(statistics=True)])
+@pytest.mark.parametrize("make", [grouped, biased, reflecting, same])
 def test_what_cannot_stand_side_by_side_stays_apart_from_its_like(make):
     torch.manual_seed(0)
     graph = fan(make(), make())
@@ -136,12 +136,107 @@ def test_what_cannot_stand_side_by_side_stays_apart_from_its_like(make):
     assert_agrees(graph, images())
 
 
+def with_momentum(momentum):
+    op = block(statistics=True)
+    op.bn.momentum = momentum
+    return op
+
+
+@pytest.mark.parametrize("affine", [True, False])
+def test_siblings_with_running_statistics_become_one(affine):
+    torch.manual_seed(0)
+    graph = fan(*(block(affine=affine, statistics=True) for _ in range(3)))
+    assert "conv 3x3 3 -> 3 + 3 + 3 of" in str(graph.plan)
+    assert count(graph, "batch norm") == 1
+    for _ in range(2):
+        assert_agrees(graph, images())
+    assert all(module.num_batches_tracked == 2 for module in norms_in(graph))
+    assert_agrees(graph.eval(), images())
+
+
+def norms_in(graph):
+    return [module for module in graph.modules() if isinstance(module, nn.BatchNorm2d)]
+
+
+def test_running_statistics_that_move_unlike_stay_apart():
+    for one, other in ((0.1, 0.2), (0.1, None)):
+        graph = fan(with_momentum(one), with_momentum(other))
+        assert count(graph, "batch norm") == 2
+        for _ in range(3):
+            assert_agrees(graph, images())
+
+
+def test_running_statistics_that_average_all_batches():
+    graph = fan(with_momentum(None), with_momentum(None))
+    for _ in range(3):
+        assert_agrees(graph, images())
+    assert_agrees(graph.eval(), images())
+
+
+@pytest.mark.parametrize("weighted", [True, False])
+def test_one_of_several_siblings_may_be_evaluated_alone(weighted):
+    torch.manual_seed(0)
+    operations = [block(affine=True, statistics=True) for _ in range(3)]
+    if weighted:
+        graph = chain(MixedOp(operations))
+        graph.edges[1, 2].set("alpha", nn.Parameter(torch.randn(3)))
+        graph.parse().double()
+    else:
+        graph = fan(*operations)
+    assert_agrees(graph, images())
+    norms_in(graph)[1].eval()
+    assert_agrees(graph, images())
+
+
+def test_one_normalization_with_running_statistics_at_several_edges_moves_with_each():
+    torch.manual_seed(0)
+    norm = ops.batch_norm(3)
+    for convs in ([nn.Conv2d(3, 3, 1, bias=False)] * 2, [nn.Conv2d(3, 3, 1, bias=False) for _ in range(2)]):
+        graph = fan(*(nn.Sequential(conv, norm) for conv in convs))
+        assert count(graph, "batch norm") == 2
+        assert_agrees(graph, images())
+
+
+def test_normalizations_that_do_the_same_are_one():
+    def pooled(eps=1e-5):
+        return nn.Sequential(nn.MaxPool2d(3, 1, 1), nn.BatchNorm2d(3, eps, None, False, False))
+
+    graph = fan(pooled(), pooled(), pooled(1e-3))
+    assert (count(graph, "max pool"), count(graph, "batch norm")) == (1, 2)
+    assert_agrees(graph, images())
+
+
+def test_the_relu_of_a_concatenation_is_that_of_its_parts():
+    graph = Graph()
+    graph.add_edges_from([(1, 2), (1, 3), (2, 4), (3, 4), (4, 5)])
+    graph.edges[1, 2].set("op", ops.DilConv(3, 3, 3, affine=False, statistics=False))
+    graph.edges[4, 5].set("op", nn.Sequential(nn.ReLU(), nn.Conv2d(6, 3, 1)))
+    graph.nodes[4]["comb_op"] = ops.Concat()
+    graph.parse().double()
+    assert count(graph, "relu") == 2  # that of node 3 is node 1's, which the edge from it needs
+    assert count(graph, "concatenation") == 1
+    assert_agrees(graph, images())
+
+
+def test_half_of_the_pixels_are_taken_once():
+    torch.manual_seed(0)
+    graph = fan(
+        *(ops.DilConv(3, 3, k, 2, affine=False, statistics=False) for k in (3, 5, 5)),
+        ops.FactorizedReduce(3, 3, affine=False, statistics=False),
+    )
+    assert sorted(kind for kind in kinds(graph) if kind.startswith("every")) == [
+        "every 2, 2 from 0, 0",
+        "every 2, 2 from 1, 1",
+    ]
+    for size in (6, 4):
+        assert_agrees(graph, images(size=size))
+
+
 def test_a_convolution_that_is_used_again_stays_as_it_is():
     conv = nn.Conv2d(3, 3, 3, padding=1, bias=False)
     norms = [ops.batch_norm(3, False, False) for _ in range(2)]
     graph = fan(nn.Sequential(conv, norms[0]), nn.Sequential(conv, norms[1]), conv)
-    assert count(graph, "conv") == 1
-    assert count(graph, "batch norm") == 2
+    assert count(graph, "conv") == count(graph, "batch norm") == 1  # both normalizations do the same
     assert_agrees(graph, images())
 
 

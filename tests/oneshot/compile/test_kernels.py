@@ -1,12 +1,22 @@
 """Kernels that do not leave their work to one call of torch, against the same written out."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F  # noqa: N812
 
-from oneshot.compile.kernels import AvgPool, Conv, Norm, Split, Sum, Zeros
+from oneshot import ops
+from oneshot.compile.convolutions import Conv
+from oneshot.compile.folding import fold_of, folded_norm
+from oneshot.compile.kernels import Split, Zeros
+from oneshot.compile.norms import Norm
+from oneshot.compile.pools import AvgPool
+from oneshot.compile.sums import Sum
+from oneshot.graph import Graph
+from tests.oneshot.compile.agreement import assert_agrees, images
 
 PICKS = [
     (None, None),
@@ -140,9 +150,128 @@ def test_normalizations_side_by_side(affine, scaled):
 def test_convolutions_side_by_side():
     modules = tuple(nn.Conv2d(3, c, 3, 2, 1, bias=False) for c in (4, 1))
     x = torch.randn(2, 3, 6, 6)
-    torch.testing.assert_close(Conv(modules)(x), torch.cat([module(x) for module in modules], 1))
+    torch.testing.assert_close(Conv.of(*modules)(x), torch.cat([module(x) for module in modules], 1))
     biased = nn.Conv2d(3, 4, 1)
-    torch.testing.assert_close(Conv((biased,))(x), biased(x))
+    torch.testing.assert_close(Conv.of(biased)(x), biased(x))
+
+
+GEOMETRIES = [  # kernel, stride, padding, dilation
+    ((3, 3), 1, 1, 1),
+    ((5, 5), 1, 2, 1),
+    ((5, 5), 2, 2, 1),
+    ((7, 4), (1, 2), (3, 1), 1),
+    ((3, 3), 1, 2, 2),
+    ((5, 5), 1, 4, 2),
+    ((5, 5), 1, 2, 2),
+    ((3, 5), 1, (3, 6), 3),
+    ((3, 3), 2, 2, 2),
+    ((3, 3), 1, 5, 1),  # wider than the kernel
+    ((3, 5), 1, (1, 4), (1, 2)),
+]
+
+
+@pytest.mark.parametrize("size", [(12, 12), (7, 9)])
+@pytest.mark.parametrize(("kernel_size", "stride", "padding", "dilation"), GEOMETRIES)
+def test_gradients_of_convolutions_of_each_channel_alone(kernel_size, stride, padding, dilation, size):
+    torch.manual_seed(0)
+    module = nn.Conv2d(4, 4, kernel_size, stride, padding, dilation, groups=4, bias=False).double()
+    x = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
+    found, expected = Conv.of(module)(x), module(x)
+    torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
+    probe = torch.randn_like(expected)
+    for wanted in ([x], [module.weight], [x, module.weight]):
+        module.weight.requires_grad_(len(wanted) > 1 or wanted[0] is not x)
+        gradients = [torch.autograd.grad(each, wanted, probe) for each in (Conv.of(module)(x), module(x))]
+        torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(("kernel_size", "stride", "padding", "dilation"), GEOMETRIES[1:7:2])
+def test_gradients_of_their_gradients(kernel_size, stride, padding, dilation):
+    torch.manual_seed(0)
+    module = nn.Conv2d(2, 2, kernel_size, stride, padding, dilation, groups=2, bias=False).double()
+    x = torch.randn(1, 2, 6, 6, dtype=torch.float64, requires_grad=True)
+
+    def convolved(x, weight):
+        return torch.func.functional_call(Whole(module), {"module.weight": weight}, (x,))
+
+    assert gradgradcheck(convolved, (x, module.weight.detach().requires_grad_()))
+
+
+class Whole(nn.Module):
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return Conv.of(self.module)(x)
+
+
+@pytest.mark.parametrize("channels", [3, 36, 40])
+@pytest.mark.parametrize("learned", [(), ("weight",), ("weight", "bias")])
+def test_normalizations_of_folded_images(channels, learned):
+    torch.manual_seed(0)
+    x = (3 * torch.randn(2, channels, 4, 16, dtype=torch.float64) + 2).contiguous(
+        memory_format=torch.channels_last
+    )
+    given = {name: torch.randn(channels, dtype=torch.float64) for name in learned}
+    for tensor in (x, *given.values()):
+        tensor.requires_grad_()
+    weight, bias = given.get("weight"), given.get("bias")
+    running = [[torch.zeros(channels).double(), torch.ones(channels).double()] for _ in range(2)]
+    fold = 16 // math.gcd(channels, 16)
+    found = folded_norm(x, running[0], weight, bias, 0.1, 1e-5, fold)
+    expected = F.batch_norm(x, *running[1], weight, bias, True, 0.1, 1e-5)
+    probe = torch.randn_like(expected)
+    gradients = [torch.autograd.grad(each, [x, *given.values()], probe) for each in (found, expected)]
+    for one, other in ((found, expected), running, gradients):
+        torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-11)
+    (alone,) = torch.autograd.grad(folded_norm(x, None, weight, bias, 0.1, 1e-5, fold), x, probe)
+    torch.testing.assert_close(alone, gradients[1][0], rtol=1e-12, atol=1e-11)
+
+
+def test_gradients_of_gradients_of_folded_images():
+    torch.manual_seed(0)
+    x = torch.randn(2, 8, 2, 4, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(8, dtype=torch.float64, requires_grad=True)
+    layout = torch.channels_last
+
+    def normalized(x, weight):
+        return folded_norm(x.contiguous(memory_format=layout), None, weight, None, 0.1, 1e-5, 2)
+
+    assert gradcheck(normalized, (x, weight))
+    assert gradgradcheck(normalized, (x, weight))
+
+
+def test_images_are_folded_where_it_pays():
+    def of(*shape, dtype=torch.float32, layout=torch.channels_last):
+        return fold_of(torch.empty(shape, dtype=dtype).contiguous(memory_format=layout))
+
+    assert of(16, 36, 32, 32) == 4
+    assert of(16, 72, 32, 32) == 2
+    assert of(16, 48, 32, 32) == 1  # as it is
+    assert of(16, 36, 32, 30) == 1
+    assert of(1, 36, 8, 8) == 1  # too small
+    assert of(16, 36, 32, 32, dtype=torch.bfloat16) == 1
+    assert of(16, 36, 32, 32, layout=torch.contiguous_format) == 1
+    assert fold_of(torch.empty(1 << 10, 1 << 10)) == 1
+
+
+def test_a_folded_image_of_one_pixel_cannot_be_normalized():
+    with pytest.raises(ValueError, match="more than 1 value"):
+        folded_norm(torch.zeros(1, 3, 1, 1), None, None, None, 0.1, 1e-5, 1)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_networks_with_folded_images_agree(wide):
+    torch.manual_seed(0)
+    c = 36
+    made = [ops.ReLUConvBN(c, c, 1), ops.DilConv(c, c, 5)]
+    graph = Graph()
+    for node, op in enumerate([*made, ops.ReLUConvBN(c, c, 1)] if wide else made, 2):
+        graph.add_edge(1, node, op=op)
+        graph.add_edge(node, 9)
+    graph.parse().double()
+    assert_agrees(graph, images(batch=4, channels=c, size=32), tolerance=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -12,6 +12,13 @@ from oneshot.graph import Graph
 from oneshot.mixed import MixedOp
 from tests.oneshot.graph.examples import IMAGES, Outer, Times, X, both, chain, raises_in_both, triangle
 
+
+def frozen():
+    norm = nn.BatchNorm2d(4)
+    norm.track_running_stats = False
+    return norm
+
+
 STEPS = {  # of modules that are known
     "relu": (nn.ReLU(), ["relu"]),
     "pool": (nn.AvgPool2d(3, 1, 1), ["average pool 3x3"]),
@@ -20,16 +27,26 @@ STEPS = {  # of modules that are known
     "conv": (nn.Conv2d(4, 2, 3, 2, 1), ["conv 3x3 4 -> 2"]),
     "conv of groups": (nn.Conv2d(4, 8, (1, 3), groups=2, dilation=2), ["conv 1x3 4 -> 8"]),
     "norm": (nn.BatchNorm2d(4, track_running_stats=False), ["batch norm"]),
+    "norm with running statistics": (nn.BatchNorm2d(4), ["batch norm"]),
+    "max pool": (nn.MaxPool2d(3, 1, 1), ["max pool 3x3"]),
+    "max pool of ceilings": (nn.MaxPool2d((3, 2), 2, 1, ceil_mode=True), ["max pool 3x2"]),
+    "max pool of its own stride": (nn.MaxPool2d(2, dilation=2), ["max pool 2x2"]),
+    "conv of every other pixel": (nn.Conv2d(4, 2, 1, 2), ["every 2, 2 from 0, 0", "conv 1x1 4 -> 2"]),
+    "conv of every other row": (
+        nn.Conv2d(4, 2, 3, (2, 1), (2, 1), (2, 1)),
+        ["every 2, 1 from 0, 0", "conv 3x3 4 -> 2"],
+    ),
+    "shift": (ops.Shift(), ["every 1, 1 from 1, 1"]),
     "zeros": (ops.Zero(2), ["zeros"]),
     "sequence": (nn.Sequential(nn.ReLU(), nn.Sequential(nn.ReLU())), ["relu", "relu"]),
     "block": (ops.ReLUConvBN(4, 4, 1, statistics=False), ["relu", "conv 1x1 4 -> 4", "batch norm"]),
     "stem": (ops.Stem(2, 4, statistics=False), ["conv 3x3 4 -> 2", "batch norm"]),
 }
 CALLS = {  # of modules that are not, or not in this form
-    "norm with running statistics": nn.BatchNorm2d(4),
+    "norm that keeps its running statistics": frozen(),
     "conv that reflects": nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
     "conv of the same size": nn.Conv2d(4, 4, 3, padding="same"),
-    "another pool": nn.MaxPool2d(2),
+    "another pool": nn.LPPool2d(2, 2),
     "another activation": nn.LeakyReLU(),
     "dropout": nn.Dropout(0.0),
 }
@@ -92,6 +109,9 @@ def test_unknown_modules_are_called_once_for_each_use():
         lambda: nn.AvgPool2d,
         lambda: nn.Conv2d,
         lambda: nn.BatchNorm2d,
+        lambda: nn.MaxPool2d,
+        lambda: ops.FactorizedReduce,
+        lambda: ops.Shift,
         lambda: Graph,
     ],
 )
@@ -104,6 +124,8 @@ def test_a_subclass_that_computes_something_else_is_called(base):
         nn.AvgPool2d: (3, 1, 1),
         nn.Conv2d: (4, 4, 1),
         nn.BatchNorm2d: (4, 1e-5, 0.1, True, False),
+        nn.MaxPool2d: (3, 1, 1),
+        ops.FactorizedReduce: (4, 4),
     }
 
     class Other(base()):
@@ -254,6 +276,33 @@ def test_a_known_module_that_combines_gets_a_list():
     graph = triangle(Times(2))
     graph.nodes[3]["comb_op"] = Second()
     torch.testing.assert_close(both(graph.parse(), X), 2 * X)
+
+
+@pytest.mark.parametrize("make", [ops.Concat, lambda: ops.Concat1x1(2, 4, 4)])
+def test_modules_that_are_known_may_combine(make):
+    torch.manual_seed(0)
+
+    class Other(type(make())):
+        def forward(self, tensors):
+            return super().forward(tensors) + 1
+
+    def other():
+        combination = make()
+        combination.__class__ = Other
+        return combination
+
+    seen = []
+    for combination, expected in (
+        (make(), "concatenation"),
+        (other(), "combine by Other"),
+        (hooked(make(), seen), f"combine by {type(make()).__name__}"),
+    ):
+        graph = triangle(nn.ReLU())
+        graph.nodes[3]["comb_op"] = combination
+        graph.parse()
+        assert expected in steps(graph)
+        both(graph, IMAGES)
+    assert len(seen) == 2
 
 
 def test_any_callable_may_combine():

@@ -30,12 +30,12 @@ class Watch(nn.Module):
 
 
 def test_a_plan_shows_its_steps_and_where_they_are_from():
-    inner = triangle(nn.ReLU(), nn.MaxPool2d(3, 1, 1), nn.ReLU(), name="inner").set_scope("stage_1")
+    inner = triangle(nn.ReLU(), nn.LPPool2d(2, 3, 1), nn.ReLU(), name="inner").set_scope("stage_1")
     graph = chain(inner, name="outer").parse()
     assert str(graph.plan).splitlines() == [
         f"{'%1 = relu of %0':<60} edge 1-2 of outer, edge 1-2 of inner (stage_1);"
         " edge 1-2 of outer, edge 1-3 of inner (stage_1)",
-        f"{'%2 = call MaxPool2d of %1':<60} edge 1-2 of outer, edge 2-3 of inner (stage_1)",
+        f"{'%2 = call LPPool2d of %1':<60} edge 1-2 of outer, edge 2-3 of inner (stage_1)",
         f"{'%3 = sum of x + x of %1, %2':<60} edge 1-2 of outer, node 3 of inner",
         "output %3",
     ]

@@ -9,7 +9,7 @@ from torch import nn
 from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph import Graph
-from oneshot.graph.graph import add_up
+from oneshot.graph.graph import add_up, by_alpha
 from oneshot.mixed import MixedOp
 from oneshot.optimizers.gdas import GumbelMixedOp
 from tests.oneshot.graph.examples import IMAGES, Outer, Times, X, both, chain, raises_in_both, triangle
@@ -788,3 +788,63 @@ def test_an_output_that_no_edge_leads_to_is_an_error():
     graph.add_edge(2, 1)
     with pytest.raises(GraphError, match="node 2 of backwards is the output, as the highest; no edge leads"):
         graph.parse()
+
+
+# Before a graph is discretized
+
+
+class Narrow(Graph):
+    """Of the edges into a node only the strongest stays."""
+
+    def weak_edges(self, strength):
+        weak = []
+        for node in self.nodes:
+            arriving = [edge for _, edge in sorted(self.dag.pred[node].items()) if not edge.is_deleted]
+            weak += sorted(arriving, key=strength, reverse=True)[1:]
+        return weak
+
+
+def narrow(first, short):
+    """1 -> 2 -> 3 and 1 -> 3, of candidates with such alphas at the edges to 3."""
+    graph = Narrow()
+    graph.add_nodes_from([1, 2, 3])
+    graph.add_edges_densely()
+    for edge, alpha in (((2, 3), first), ((1, 3), short)):
+        graph.edges[edge].set("op", MixedOp([ops.Zero(), ops.Identity(), ops.Identity()]))
+        graph.edges[edge].set("alpha", torch.tensor(alpha), shared=True)
+    graph.edges[1, 2].set("alpha", torch.zeros(1), shared=True)
+    graph.edges[1, 2].set("op", MixedOp([ops.Identity()]))
+    return graph
+
+
+def test_a_graph_has_no_weak_edges_unless_its_space_says_so():
+    graph = triangle(Times(1), Times(2), Times(3))
+    assert graph.weak_edges(lambda edge: 1.0) == []
+    graph.prepare_discretization()
+    graph.prepare_evaluation()
+    assert len(graph.all_edges()) == 3
+    assert graph.CHOOSES_NONE
+
+
+def test_edges_are_as_strong_as_their_strongest_candidate_but_zero():
+    graph = narrow([9.0, 0.0, 1.0], [0.0, 0.0, 0.0])
+    shares = torch.softmax(torch.tensor([9.0, 0.0, 1.0]), 0)
+    assert by_alpha(graph.edges[2, 3]) == pytest.approx(shares[2].item())
+    assert by_alpha(graph.edges[1, 3]) == pytest.approx(1 / 3)
+    graph.edges[1, 3].set("op", MixedOp([ops.Zero()] * 3))  # none is more than Zero
+    assert by_alpha(graph.edges[1, 3]) == pytest.approx(1 / 3)
+    graph.edges[1, 3].set("op", [ops.Zero(), ops.Identity(), ops.Zero()])  # not mixed yet
+    assert by_alpha(graph.edges[1, 3]) == pytest.approx(1 / 3)
+
+
+def test_weak_edges_are_dropped_by_alpha_or_by_a_methods_strength():
+    graph = narrow([9.0, 0.0, 1.0], [0.0, 0.0, 0.0])
+    other = graph.clone()
+    graph.prepare_discretization()
+    assert [edge.is_deleted for *_, edge in sorted(graph.edges(data=True))] == [False, False, True]
+    other.prepare_discretization(lambda edge: float(edge.alpha.max()))
+    assert [edge.is_deleted for *_, edge in sorted(other.edges(data=True))] == [False, True, False]
+    for each in (graph, other):
+        both(each.parse(), IMAGES)
+        with pytest.raises(GraphError, match="call unparse"):
+            each.edges[1, 2].delete()

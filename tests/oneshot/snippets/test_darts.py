@@ -13,6 +13,9 @@ from torch.nn.utils import clip_grad_norm_
 from oneshot.mixed import MixedOp
 from oneshot.optimizers.base import MetaOptimizer
 from oneshot.optimizers.darts import DARTS, DARTSConfig
+from oneshot.spaces.darts import DARTSSearchSpace, as_genotype, cells_in, genotype_of
+from oneshot.spaces.genotype import OPERATIONS
+from oneshot.spaces.hierarchical import HierarchicalSearchSpace, hierarchy_of
 from oneshot.spaces.nb201 import cell_of
 from tests.oneshot.snippets.test_hierarchical import ALPHAS, hierarchical
 from tests.oneshot.snippets.test_nas_bench_201 import NasBench201SearchSpace
@@ -169,6 +172,53 @@ def test_snippets_6_and_7_search_and_give_an_architecture():
     assert sorted(of_edge.values()) == sorted(names[number] for number in best)
     order = [(1, 2), (1, 3), (2, 3), (1, 4), (2, 4), (3, 4)]
     assert cell_of(final).ops == tuple(of_edge[edge] for edge in order)
+
+
+def test_snippet_7_searches_the_space_of_darts_and_gives_an_architecture():
+    space = DARTSSearchSpace(channels=2, cells=3)
+    optimizer, (alphas, _) = searched(space, 8)
+    assert len(alphas) == 28
+    for before, alpha in zip(alphas, optimizer.architectural_weights, strict=True):
+        assert not torch.equal(before, alpha)
+    for none in (False, True):  # whether `none` is the strongest, which its argmax then chooses
+        torch.manual_seed(1)
+        with torch.no_grad():
+            for alpha in optimizer.architectural_weights:
+                alpha.normal_()
+                alpha[0] += 9.0 if none else -9.0
+        final = optimizer.get_final_architecture()
+        assert final.is_parsed
+        assert len(cells_in(final)) == 20
+        genotype = genotype_of(final)
+        assert (set(genotype.operations) == {"none"}) == none
+        assert final.eval()(batch(9, 8)[0]).shape == (4, 10)
+        cell = cells_in(optimizer.graph)[0]
+        for node in range(2, 6):
+            shares = {
+                source: torch.softmax(cell.edges[source + 1, node + 1].alpha, 0)[1:].max().item()
+                for source in range(node)
+            }
+            kept = sorted(sorted(shares, key=shares.get)[-2:])
+            edges = genotype.normal[2 * node - 4 : 2 * node - 2]
+            assert [source for _, source in edges] == kept
+            for op, source in edges:
+                assert op == OPERATIONS[int(cell.edges[source + 1, node + 1].alpha.argmax())]
+    with as_genotype(optimizer.graph, genotype) as graph:  # the search could go on
+        assert graph(batch(9, 8)[0]).shape == (4, 10)
+
+
+def test_snippet_7_searches_the_hierarchical_space_and_gives_an_architecture():
+    space = HierarchicalSearchSpace(channels=2, motifs=2, motif_nodes=3, cell_nodes=3)
+    optimizer, (alphas, _) = searched(space, 8)
+    assert len(alphas) == 2 * 3 + 3
+    first = optimizer.graph.edges[2, 3].op
+    with torch.no_grad():
+        for alpha in optimizer.architectural_weights:
+            alpha.normal_()
+    final = optimizer.get_final_architecture()
+    hierarchy = hierarchy_of(final)
+    assert hierarchy.cell == tuple(int(first.edges[e].alpha.argmax()) for e in ((1, 2), (1, 3), (2, 3)))
+    assert final.eval()(batch(9, 8)[0]).shape == (4, 10)
 
 
 @pytest.mark.slow

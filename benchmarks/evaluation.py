@@ -1,0 +1,78 @@
+"""One step of training DARTS' network, beside plain modules (`python -m benchmarks.evaluation`)."""
+
+import argparse
+
+import torch
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+from benchmarks.plain.darts import DropPath, PlainNetwork
+from benchmarks.rows import batch, compare, serve
+from benchmarks.timing import print_conditions
+from oneshot import ops
+from oneshot.spaces.darts import network_of
+from oneshot.spaces.genotype import DARTS_V2
+
+RUNS = 7
+BATCH = 16
+ROWS = ("plain modules", "plain, channels last", "oneshot")
+PARAMETERS = 3_349_342  # without the auxiliary head
+RATE = 0.2  # of drop path
+AUXILIARY = 0.4  # the weight of the second classifier's loss
+
+
+class Training:
+    """SGD on the network of DARTS_V2: 36 channels, 20 cells, a second classifier, drop path."""
+
+    def __init__(self, row, device):
+        torch.manual_seed(0)
+        if row == "oneshot":
+            network = network_of(DARTS_V2, auxiliary=True)
+        else:
+            network = PlainNetwork(DARTS_V2.normal, DARTS_V2.reduce)
+        if "channels last" in row:
+            network = network.to(memory_format=torch.channels_last)
+        for module in network.modules():
+            if isinstance(module, (DropPath, ops.DropPath)):
+                module.rate = RATE
+        self.network = network.to(device).train()
+        self.optimizer = torch.optim.SGD(network.parameters(), 0.025, 0.9, weight_decay=3e-4)
+
+    def step(self, images, labels):
+        self.optimizer.zero_grad()
+        logits, auxiliary = self.network(images)
+        loss = F.cross_entropy(logits, labels) + AUXILIARY * F.cross_entropy(auxiliary, labels)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimizer.step()
+
+
+def check():
+    """Both networks have as many parameters as is published for DARTS_V2 at these sizes."""
+    of_head = ("auxiliary", "edge_17_24")
+    for row in ("plain modules", "oneshot"):
+        named = Training(row, "cpu").network.named_parameters()
+        found = sum(parameter.numel() for name, parameter in named if not name.startswith(of_head))
+        if found != PARAMETERS:
+            raise SystemExit(f"{row}: {found:,} parameters, not {PARAMETERS:,}")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluation", description=__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--serve", choices=ROWS, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.serve:
+        training, data = Training(args.serve, args.device), batch(BATCH, args.device, 1)
+        serve(lambda: training.step(*data), args.device)
+        return
+    check()
+    print_conditions(args.runs, torch=torch.__version__)
+    own = ["-m", "benchmarks.evaluation", "--device", args.device, "--serve"]
+    title = f"DARTS_V2, one step of training, batch {BATCH}, {PARAMETERS:,} parameters"
+    compare(title, {row: [*own, row] for row in ROWS}, args.runs)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,145 @@
+"""Convolutions: one, or several side by side; of each channel alone with gradients by faster kernels."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from oneshot.compile.geometry import by, keeps_size
+
+_COLUMNS = 3  # of a kernel, up to which oneDNN has a fast gradient of the weights
+
+
+@dataclass(frozen=True)
+class Conv:
+    """One convolution, or several side by side on the same input: their channels one after the other.
+
+    Stride, padding and dilation may be others than the modules', where the input was thinned out before.
+    """
+
+    modules: tuple
+    stride: tuple
+    padding: tuple
+    dilation: tuple
+
+    @classmethod
+    def of(cls, *modules):
+        """Convolutions alike side by side, as they are."""
+        first = modules[0]
+        return cls(modules, first.stride, first.padding, first.dilation)
+
+    @property
+    def keeps_zero(self):
+        first = self.modules[0]
+        return (
+            len(self.modules) == 1
+            and first.bias is None
+            and first.in_channels == first.out_channels
+            and keeps_size(first.kernel_size, self.stride, self.padding, self.dilation)
+        )
+
+    @property
+    def shape(self):
+        """What convolutions have in common that can be done as one."""
+        first = self.modules[0]
+        return first.in_channels, first.kernel_size, self.stride, self.padding, self.dilation, first.groups
+
+    @property
+    def _has_slow_gradients(self):
+        """Whether it is one of each channel alone, but of those for which oneDNN is slow."""
+        first = self.modules[0]
+        alone = 1 < first.groups == first.in_channels == first.out_channels and first.bias is None
+        return alone and (first.kernel_size[1] > _COLUMNS or max(self.dilation) > 1)
+
+    def __call__(self, x):
+        first = self.modules[0]
+        weight = first.weight if len(self.modules) == 1 else torch.cat([m.weight for m in self.modules])
+        if self._has_slow_gradients and _is_for_onednn(x):
+            if torch.is_autocast_enabled("cpu"):
+                dtype = torch.get_autocast_dtype("cpu")
+                x, weight = x.to(dtype), weight.to(dtype)
+            return _Depthwise.apply(x, weight, self.stride, self.padding, self.dilation)
+        return F.conv2d(x, weight, first.bias, self.stride, self.padding, self.dilation, first.groups)
+
+    def __str__(self):
+        first = self.modules[0]
+        wide = " + ".join(str(module.out_channels) for module in self.modules)
+        return f"conv {by(first.kernel_size)} {first.in_channels} -> {wide}"
+
+
+def _is_for_onednn(x):
+    return (
+        x.dim() == 4
+        and x.device.type == "cpu"
+        and torch.backends.mkldnn.is_available()
+        and not torch.compiler.is_compiling()
+    )
+
+
+class _Depthwise(torch.autograd.Function):
+    """A convolution of each channel alone; its gradients several times as fast as torch's own on the CPU.
+
+    At stride 1 the input's is a convolution by the kernels turned around. The weights' is that of kernels of
+    few columns without dilation, on parts of the image.
+    """
+
+    @staticmethod
+    def forward(ctx, x, weight, stride, padding, dilation):
+        ctx.geometry, ctx.shape = (stride, padding, dilation), x.shape
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
+        return F.conv2d(x, weight, None, stride, padding, dilation, len(weight))
+
+    @staticmethod
+    def backward(ctx, grad):
+        x, weight = ctx.saved_tensors
+        of_input, of_weight, *_ = ctx.needs_input_grad
+        return (
+            _of_input(grad, weight, ctx.shape, *ctx.geometry) if of_input else None,
+            _of_weight(grad, x, weight.shape[2:], *ctx.geometry) if of_weight else None,
+            *[None] * 3,
+        )
+
+
+def _of_input(grad, weight, shape, stride, padding, dilation):
+    reach = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
+    if stride == (1, 1) and all(p <= r for p, r in zip(padding, reach, strict=True)):
+        around = [r - p for p, r in zip(padding, reach, strict=True)]
+        return F.conv2d(grad, weight.flip(2, 3), None, 1, around, dilation, len(weight))
+    x = grad.new_empty(shape).contiguous(memory_format=torch.channels_last)  # only its shape matters
+    return _gradient(grad, x, weight, stride, padding, dilation, (True, False, False))[0]
+
+
+def _of_weight(grad, x, size, stride, padding, dilation):
+    (by_rows, by_columns), one = dilation, (1, 1)
+    steps = by_rows == by_columns > 1 and all(n % by_rows == 0 for n in (*x.shape[2:], *padding))
+    if steps and stride == one and grad.shape == x.shape:
+        x, grad = _phases(x, by_rows), _phases(grad, by_rows)
+        padding, dilation = tuple(p // by_rows for p in padding), one
+    rows, columns = size
+    if dilation != one or columns <= _COLUMNS:
+        return _weight_gradient(grad, x, size, stride, padding, dilation)
+    parts = []
+    for first in range(0, columns, _COLUMNS):
+        some = min(_COLUMNS, columns - first)
+        left, wide = padding[1] - first, (grad.shape[3] - 1) * stride[1] + some
+        part = F.pad(x, (left, wide - left - x.shape[3]))  # a negative number cuts off
+        parts.append(_weight_gradient(grad, part, (rows, some), stride, (padding[0], 0), dilation))
+    return torch.cat(parts, dim=3)
+
+
+def _phases(x, step):
+    """Every so many rows and columns of an image as an image: (N * step * step, C, H / step, W / step)."""
+    n, c, h, w = x.shape
+    x = x.permute(0, 2, 3, 1).reshape(n, h // step, step, w // step, step, c)
+    return x.permute(0, 2, 4, 1, 3, 5).reshape(-1, h // step, w // step, c).permute(0, 3, 1, 2)
+
+
+def _weight_gradient(grad, x, size, stride, padding, dilation):
+    weight = x.new_empty(x.shape[1], 1, *size)  # only its shape matters
+    return _gradient(grad, x, weight, stride, padding, dilation, (False, True, False))[1]
+
+
+def _gradient(grad, x, weight, stride, padding, dilation, wanted):
+    return torch.ops.aten.convolution_backward(
+        grad, x, weight, None, stride, padding, dilation, False, (0, 0), len(weight), wanted
+    )

@@ -1,0 +1,99 @@
+"""Batch normalization of numbers of channels that do not fill a CPU's vectors, several pixels as one."""
+
+from math import gcd
+
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+_VECTOR = 16  # numbers of float32 in 512 bits
+_LEAST = 1 << 17  # numbers, from which on it pays
+
+
+def fold_of(x):
+    """How many pixels beside each other to take as one of so many times the channels; 1: none."""
+    usual = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and x.dim() == 4
+    if not usual or torch.compiler.is_compiling():
+        return 1
+    _, c, _, w = x.shape
+    fold = _VECTOR // gcd(c, _VECTOR) if x.numel() >= _LEAST else 1
+    return fold if w % fold == 0 and x.is_contiguous(memory_format=torch.channels_last) else 1
+
+
+def folded_norm(x, running, weight, bias, momentum, eps, fold):
+    """`F.batch_norm` in training; `running`: (mean, variance) to be moved, or None. Several times as fast."""
+    count = x.numel() // x.shape[1]
+    if count <= 1:
+        raise ValueError(f"expected more than 1 value per channel, got {tuple(x.shape)}")
+    out, mean, variance = _Folded.apply(x, weight, bias, eps, fold)
+    if running is not None:
+        with torch.no_grad():
+            running[0].lerp_(mean, momentum)
+            running[1].lerp_(variance * (count / (count - 1)), momentum)
+    return out
+
+
+class _Folded(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight, bias, eps, fold):
+        wide = _wide(x, fold)
+        means, variances = torch.batch_norm_update_stats(wide, None, None, 0.0)
+        variance, mean = torch.var_mean(means.view(fold, -1), 0, correction=0)
+        variance += variances.view(fold, -1).mean(0)
+        ctx.eps, ctx.fold = eps, fold
+        statistics = [_repeated(mean, fold), _repeated(variance, fold)]
+        ctx.save_for_backward(x, weight, bias, mean, variance, *statistics)
+        ctx.mark_non_differentiable(mean, variance)
+        learned = [each if each is None else _repeated(each, fold) for each in (weight, bias)]
+        out = torch.empty_like(x)  # not a view, so that it may be changed in place
+        nothing = [x.new_empty(0) for _ in range(2)]
+        torch.ops.aten.native_batch_norm.out(
+            wide, *learned, *statistics, False, 0.0, eps,
+            out=_wide(out, fold), save_mean=nothing[0], save_invstd=nothing[1],
+        )  # fmt: skip
+        return out, mean, variance
+
+    @staticmethod
+    def backward(ctx, grad, *_):
+        x, weight, bias, mean, variance, *statistics = ctx.saved_tensors
+        needed = ctx.needs_input_grad[:3]
+        if torch.is_grad_enabled():  # the gradient's own gradient is wanted
+            given = [each for each, one in zip((x, weight, bias), needed, strict=True) if one]
+            out = F.batch_norm(x, None, None, weight, bias, True, 0.0, ctx.eps)
+            found = iter(torch.autograd.grad(out, given, grad, create_graph=True))
+            return *(next(found) if one else None for one in needed), None, None
+        fold, count = ctx.fold, x.numel() // x.shape[1]
+        wide, grad = _wide(x, fold), _wide(grad.contiguous(memory_format=torch.channels_last), fold)
+        _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+            grad, wide, None, *statistics, None, None, False, ctx.eps, (False, True, True)
+        )
+        of_weight, of_bias = of_weight.view(fold, -1).sum(0), of_bias.view(fold, -1).sum(0)
+        of_input = None
+        if needed[0]:
+            scale = (variance + ctx.eps).rsqrt_()
+            slope = scale if weight is None else scale * weight
+            of_x = scale.mul_(of_weight).mul_(slope) if weight is not None else scale.square() * of_weight
+            of_x = of_x.div_(-count)
+            shift = torch.addcmul(slope * of_bias / count, of_x, mean).neg_()
+            slope, of_x, shift = (_repeated(each, fold)[:, None, None] for each in (slope, of_x, shift))
+            of_input = _narrow(torch.addcmul(shift, wide, of_x).addcmul_(grad, slope), fold)
+        return (
+            of_input,
+            *(of if one else None for of, one in zip((of_weight, of_bias), needed[1:], strict=True)),
+            None,
+            None,
+        )
+
+
+def _repeated(vector, fold):
+    return vector.expand(fold, -1).reshape(-1)
+
+
+def _wide(x, fold):
+    """A view: of W pixels, W / fold with fold times the channels."""
+    n, c, h, w = x.shape
+    return x.permute(0, 2, 3, 1).view(n, h, w // fold, fold * c).permute(0, 3, 1, 2)
+
+
+def _narrow(x, fold):
+    n, c, h, w = x.shape
+    return x.permute(0, 2, 3, 1).view(n, h, w * fold, c // fold).permute(0, 3, 1, 2)

@@ -1,0 +1,116 @@
+"""Sums of what arrives at a node, some of it under mixing weights."""
+
+from dataclasses import dataclass
+
+import torch
+
+from oneshot.compile.norms import spread
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum of terms, some weighted. Tensors: the terms and, if any is, the joined weights."""
+
+    picks: tuple  # for each term the number of its weight, or None
+
+    def __call__(self, *tensors):
+        if len(tensors) == 2 and self.picks == (None, None):
+            return tensors[0] + tensors[1]
+        shapes = {tensor.shape for tensor in tensors[: len(self.picks)]}
+        if torch.compiler.is_compiling() or len(shapes) > 1:
+            return self._plain(*tensors)
+        return _Sum.apply(self.picks, *tensors)
+
+    def _plain(self, *tensors):
+        terms = zip(self.picks, tensors, strict=False)
+        terms = [x if pick is None else x * tensors[-1][pick].to(x.dtype) for pick, x in terms]
+        return sum(terms[1:], terms[0])
+
+    def __str__(self):
+        return "sum of " + " + ".join("x" if pick is None else f"w{pick} x" for pick in self.picks)
+
+
+@dataclass(frozen=True)
+class Add:
+    """The sum of tensors that nothing else uses, into the first of them."""
+
+    def __call__(self, first, *others):
+        for other in others:
+            first = first.add_(other)
+        return first
+
+    def __str__(self):
+        return "add"
+
+
+class _Sum(torch.autograd.Function):
+    """The sum, into one tensor, and its gradients without a tensor of products for each term."""
+
+    @staticmethod
+    def forward(ctx, picks, *tensors):
+        ctx.picks = picks
+        ctx.save_for_backward(
+            *(None if pick is None else t for pick, t in zip(picks, tensors, strict=False)),
+            *tensors[len(picks) :],
+        )
+        weights = _numbers(tensors[len(picks) :])
+        order = sorted(range(len(picks)), key=lambda i: picks[i] is not None)  # those without a weight first
+        if len(order) > 1 and picks[order[1]] is None:
+            total = tensors[order[0]] + tensors[order[1]]
+            order = order[2:]
+        else:
+            pick = picks[order[0]]
+            total = tensors[order[0]].clone() if pick is None else tensors[order[0]] * weights[pick]
+            order = order[1:]
+        for i in order:
+            term, pick = tensors[i], picks[i]
+            if pick is None:
+                total.add_(term)
+            elif isinstance(weights[pick], float):
+                total.add_(term, alpha=weights[pick])
+            else:
+                total.addcmul_(term, weights[pick].to(term.dtype))
+        return total
+
+    @staticmethod
+    def backward(ctx, grad):
+        picks, saved = ctx.picks, ctx.saved_tensors
+        weights = _numbers(saved[len(picks) :])
+        grads, products = [None], {}
+        for i, pick in enumerate(picks):
+            wanted = ctx.needs_input_grad[i + 1]
+            if pick is None:
+                grads.append(grad if wanted else None)
+                continue
+            weight = weights[pick] if isinstance(weights[pick], float) else weights[pick].to(grad.dtype)
+            grads.append(grad * weight if wanted else None)
+            if ctx.needs_input_grad[-1]:
+                product = _inner(grad, saved[i])
+                products[pick] = products[pick] + product if pick in products else product
+        if weights is not None:
+            of_weights = None
+            if products:
+                joined = saved[-1]
+                numbers = spread(tuple(products), (1,) * len(products), len(joined), joined.device)
+                values = torch.stack(list(products.values())).to(joined.dtype)
+                of_weights = torch.zeros_like(joined).index_put((numbers,), values)
+            grads.append(of_weights)
+        return tuple(grads)
+
+
+def _numbers(joined):
+    """The joined weights, if there are any, one by one: plain numbers where that loses nothing."""
+    if not joined:
+        return None
+    if joined[0].device.type == "cpu" and not torch.is_grad_enabled():
+        return joined[0].tolist()
+    return joined[0].unbind()
+
+
+def _inner(a, b):
+    """The sum of the products of two tensors of one shape."""
+    if a.dtype == b.dtype and a.dtype in (torch.float32, torch.float64) and a.dim() == 4:
+        a, b = a.permute(0, 2, 3, 1), b.permute(0, 2, 3, 1)  # views, where channels are last
+        if a.is_contiguous() and b.is_contiguous():
+            return torch.dot(a.reshape(-1), b.reshape(-1))
+    return (a * b).sum(dtype=torch.promote_types(a.dtype, torch.float32))

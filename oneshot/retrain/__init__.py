@@ -1,0 +1,1 @@
+"""Training from scratch what a search found, and testing it: python -m oneshot.retrain."""

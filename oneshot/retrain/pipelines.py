@@ -1,0 +1,87 @@
+"""How the networks of each space are trained from scratch: as published, and on small images."""
+
+from typing import NamedTuple
+
+from oneshot.run.settings import SMALL, augments
+from oneshot.spaces.genotype import GDAS_V1
+from oneshot.spaces.registry import space_of
+
+
+class Pipeline(NamedTuple):
+    """What a network is trained by."""
+
+    split: str  # which images: "full" or "half"
+    epochs: int
+    batch: int
+    learning_rate: float  # at first
+    learning_rate_min: float  # at the end of its cosine, which falls epoch by epoch
+    momentum: float
+    nesterov: bool
+    weight_decay: float
+    grad_clip: float  # the norm that gradients are clipped to; 0: they are not
+    cutout: int  # the side of the hole in images of 32x32, pixels; 0: none
+    drop_path: float  # the rate of paths dropped that is risen to, linearly, epoch by epoch
+    auxiliary_weight: float  # of the second classifier's loss
+    augment: bool = True  # whether training images are cropped and mirrored at random
+
+
+# Liu et al. 2019, arXiv:1806.09055, appendix A.2, as Ruchte et al. 2020, NASLib, appendix A.1, ran it
+_DARTS = Pipeline(
+    split="full",
+    epochs=600,
+    batch=96,
+    learning_rate=0.025,
+    learning_rate_min=0.0,
+    momentum=0.9,
+    nesterov=False,
+    weight_decay=3e-4,
+    grad_clip=5.0,
+    cutout=16,
+    drop_path=0.2,
+    auxiliary_weight=0.4,
+)
+# NASLib, appendix A.1: batch, learning rates, Cutout and drop path; apart from those, as DARTS
+_HIERARCHICAL = _DARTS._replace(batch=32, learning_rate_min=0.001, auxiliary_weight=0.0)
+# Dong & Yang 2020, NAS-Bench-201, arXiv:2001.00326, section 2.2
+_NB201 = Pipeline(
+    split="half",  # of which the default table has the accuracies
+    epochs=200,
+    batch=256,
+    learning_rate=0.1,
+    learning_rate_min=0.0,
+    momentum=0.9,
+    nesterov=True,
+    weight_decay=5e-4,
+    grad_clip=0.0,
+    cutout=0,
+    drop_path=0.0,
+    auxiliary_weight=0.0,
+)
+PIPELINES = {"darts": _DARTS, "hierarchical": _HIERARCHICAL, "nb201": _NB201}
+PROTOCOLS = {"nb201": (200, 12)}  # epochs that the benchmark's networks were trained for, the default first
+# What is another number for small images, of which a hole would lose much: a minute's work on a CPU
+SMALLER = {"epochs": 10, "batch": 32, "cutout": 0}
+_BATCHES = {GDAS_V1: 72}  # NASLib, appendix A.1, as it needs more memory
+_CUTOUT_OF = 32  # pixels; images of another height have a hole in proportion
+
+
+def pipeline_of(space, dataset, architecture=None, protocol=None, height=_CUTOUT_OF):
+    """The Pipeline of a space, as it is on a data set of images of this height.
+
+    `architecture`: a value of the space; `protocol`: one of the space's PROTOCOLS.
+
+    >>> pipeline_of("darts", "cifar10").batch, pipeline_of("darts", "cifar10", GDAS_V1).batch
+    (96, 72)
+    """
+    pipeline = PIPELINES[space]
+    pipeline = pipeline._replace(
+        batch=_BATCHES.get(architecture, pipeline.batch), cutout=pipeline.cutout * height // _CUTOUT_OF
+    )
+    if dataset in SMALL:
+        pipeline = pipeline._replace(augment=augments(dataset), **SMALLER)
+    return pipeline if protocol is None else pipeline._replace(epochs=protocol)
+
+
+def sizes_of(space, dataset):
+    """The Sizes of a space's network on a data set: the published ones, or smaller ones for small images."""
+    return space_of(space).smaller if dataset in SMALL else space_of(space).trained
