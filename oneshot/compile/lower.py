@@ -13,6 +13,7 @@ from oneshot.compile.expr import Expressions, Input
 from oneshot.compile.kernels import Call, Combine, Concat, DropPath, Every, Relu, Zeros
 from oneshot.compile.norms import Join, Norm
 from oneshot.compile.pools import AvgPool, MaxPool
+from oneshot.compile.structure import Structure, has_hooks
 from oneshot.compile.sums import Sum
 
 
@@ -45,7 +46,8 @@ class Lowering:
     def __init__(self):
         self.inputs = 0  # so many tensors the plan will be given
         self.expressions = Expressions()
-        self._where = []
+        self._where = [""]  # where in the graph, of all that is under way; each with what it is in
+        self._structure = Structure()
         self._mixings = {}  # {key of a mixed edge: (its Mixing, the number of its first weight or None)}
         self._first = {}  # {id of a Mixing: the number of its first weight}
         self._weights = []  # the numbers of the inputs that are weights
@@ -87,7 +89,7 @@ class Lowering:
     @contextmanager
     def at(self, where):
         """What is made inside is from this place."""
-        self._where.append(where)
+        self._where.append(f"{self._where[-1]}, {where}" if self._where[-1] else where)
         try:
             yield
         finally:
@@ -97,13 +99,24 @@ class Lowering:
         """The expression of a kernel; that of zeros, where it makes zeros of zeros."""
         if args and isinstance(args[0].kernel, Zeros) and getattr(kernel, "keeps_zero", False):
             return args[0]
-        return self.expressions.make(kernel, args, ", ".join(self._where))
+        return self.expressions.make(kernel, args, self._where[-1])
 
     def module(self, module, *inputs):
         """The expression of any module; one with hooks is called, so that they run."""
+        self._structure.add(module)
         if has_hooks(module):
             return self.call(module, inputs)
         return lower(module, inputs, self)
+
+    def graph(self, graph):
+        """Take a graph's nodes for what expressions are made of."""
+        self._structure.add(graph)
+        self._structure.add_nodes(graph.nodes)
+
+    @property
+    def structure(self):
+        """What all expressions were made of, a Structure."""
+        return self._structure
 
     def call(self, module, inputs):
         return self.make(Call(module, self.use()), *inputs)
@@ -111,6 +124,8 @@ class Lowering:
     def combine(self, function, arriving):
         """What a node's own function makes of the list of what arrives."""
         arriving = self.whole(arriving)
+        if isinstance(function, nn.Module):
+            self._structure.add(function)
         if isinstance(function, nn.Module) and not has_hooks(function):
             return lower_combination(function, arriving, self)
         return self.opaque(function, arriving)
@@ -130,6 +145,8 @@ class Lowering:
 
     def mixture(self, mixture, key, x):
         """The weighted candidates of a mixed edge, a list of Terms."""
+        self._structure.add(mixture)
+        self._structure.add(mixture.primitives)
         mixing, first = self._mixings[key]
         terms = []
         for k, candidate in enumerate(mixture.primitives):
@@ -156,21 +173,6 @@ class Lowering:
     def whole(self, arriving):
         """The expressions of what arrives; lists of Terms are added up."""
         return [self.sum([each]) if isinstance(each, list) else each for each in arriving]
-
-
-def has_hooks(module):
-    """Whether a module has hooks of forward or backward passes."""
-    return any(hooks_of(module))
-
-
-def hooks_of(module):
-    """The dictionaries of a module's hooks, which change in place."""
-    return (
-        module._forward_hooks,
-        module._forward_pre_hooks,
-        module._backward_hooks,
-        module._backward_pre_hooks,
-    )
 
 
 def _overrides(module, kind):

@@ -20,6 +20,7 @@ class Plan:
     """
 
     def __init__(self, lowering, root):
+        self._structure = lowering.structure
         root = fuse(root, lowering)
         order, place = [], {}
         for expr in in_order(root):
@@ -46,6 +47,10 @@ class Plan:
 
     def __len__(self):
         return len(self._steps)
+
+    def holds(self):
+        """Whether the graph is still made of what the plan was made from."""
+        return self._structure.holds()
 
     def __call__(self, *tensors):
         """The output; tensors of images are taken with channels last, whatever their layout."""

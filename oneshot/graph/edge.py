@@ -19,6 +19,7 @@ class EdgeData(MutableMapping):
     """
 
     __slots__ = ("_private", "_shared", "_final", "_deleted", "_parsed")
+    _regrouped = 0  # grows whenever an edge gains or loses a value
 
     def __init__(self):
         self.__setstate__(({}, {}, False, False, False))
@@ -55,6 +56,11 @@ class EdgeData(MutableMapping):
         """A number that is the same for all edges that have this very value of `key` in common."""
         return id(self._shared if key in self._shared and key not in self._private else self._private)
 
+    @classmethod
+    def generation(cls):
+        """A number that is another once any edge has gained or lost a value: `owner` may be another then."""
+        return cls._regrouped
+
     @property
     def is_final(self):
         return self._final
@@ -79,6 +85,8 @@ class EdgeData(MutableMapping):
             kinds = ("the edge's own", "shared") if shared else ("shared", "the edge's own")
             raise GraphError(f"{key!r} is {kinds[0]} already and cannot be {kinds[1]} too; delete it first")
         self._defining(key == "op")
+        if key not in store:
+            EdgeData._regrouped += 1
         store[key] = value
 
     def __setitem__(self, key, value):
@@ -86,6 +94,7 @@ class EdgeData(MutableMapping):
 
     def __delitem__(self, key):
         self._defining(key == "op")
+        EdgeData._regrouped += 1
         del (self._private if key in self._private else self._shared)[key]
 
     def __setattr__(self, key, value):

@@ -14,7 +14,6 @@ from oneshot.compile.plan import Plan
 from oneshot.errors import GraphError
 from oneshot.graph.copying import copied
 from oneshot.graph.edge import EdgeData
-from oneshot.graph.structure import Structure
 from oneshot.mixed import Mixture, mixings, something
 
 _PLANS = 64  # kept a graph; methods that draw need one for each draw
@@ -36,6 +35,15 @@ class _Mixed(NamedTuple):
         """Equal for edges that mix alike."""
         edge, key = self.edge, "choice" if self.edge.has("choice") else self.op.key
         return type(self.op), edge.owner(key)
+
+
+class _Groups(NamedTuple):
+    """Which mixed edges of a graph mix alike."""
+
+    generation: int  # of edges' data, for which this is so
+    first: dict  # {key: (its first edge's Mixture, that edge, where it is)}
+    keys: list  # (id of the edge, key) of each mixed edge
+    shape: tuple  # the number of each mixed edge's group
 
 
 class _Pass(NamedTuple):
@@ -95,7 +103,7 @@ class Graph(nn.Module):
         self._route = []  # (node, its sources and edges) in the order of computation, once parsed
         self._mixed = []  # the mixed edges of this graph and those in it, once parsed
         self._plans = OrderedDict()
-        self._structure = None  # that the plans are of
+        self._groups = None  # of its mixed edges, as they last were
         self._options = None  # of torch.compile; None: plans run as they are
 
     # Building
@@ -248,7 +256,7 @@ class Graph(nn.Module):
             graph._registered, graph._route, graph._mixed = [], [], []
             graph._mark(False)
             graph._plans.clear()
-            graph._options = None
+            graph._groups = graph._options = None
         return self
 
     def _check(self):
@@ -358,20 +366,12 @@ class Graph(nn.Module):
 
     def _planned(self, mixings_of):
         """The plan for such mixings, and the tensors of weights that it takes."""
-        number, signature, weights = {}, [], []  # mixings that are the same object are one
-        for mixed in self._mixed:
-            mixing = mixings_of[id(mixed.edge)]
-            if id(mixing) not in number:
-                number[id(mixing)] = len(number)
-                if mixing.weights is not None:
-                    weights.append(mixing.weights)
-            signature.append((number[id(mixing)], mixing.drawn, mixing.weights is None))
-        signature = tuple(signature)
-        if self._structure is None or not self._structure.holds():  # a module was replaced, or has hooks now
-            self._structure = Structure(self)
-            self._plans.clear()
+        groups = self._grouped()
+        found = [mixings_of[id(edge)] for _, edge, _ in groups.first.values()]
+        weights = [mixing.weights for mixing in found if mixing.weights is not None]
+        signature = groups.shape, tuple((mixing.drawn, mixing.weights is None) for mixing in found)
         plan = self._plans.get(signature)
-        if plan is None:
+        if plan is None or not plan.holds():  # a module was replaced, or has hooks now
             plan = self._plans[signature] = self._compile(mixings_of)
             if len(self._plans) > _PLANS:
                 self._plans.popitem(last=False)
@@ -404,17 +404,26 @@ class Graph(nn.Module):
 
     def _mixings(self):
         """{id of the edge: Mixing} of all mixed edges."""
-        keys = [mixed.key for mixed in self._mixed]
-        first = {}
-        for key, mixed in zip(keys, self._mixed, strict=True):
-            op, _, where = first.setdefault(key, (mixed.op, mixed.edge, mixed.where))
-            if len(mixed.op.primitives) != len(op.primitives):
-                raise GraphError(
-                    f"{mixed.where} has {len(mixed.op.primitives)} candidates, but is mixed alike with"
-                    f" {where}, which has {len(op.primitives)}"
-                )
-        found = mixings(first)
-        return {id(mixed.edge): found[key] for key, mixed in zip(keys, self._mixed, strict=True)}
+        groups = self._grouped()
+        found = mixings(groups.first)
+        return {edge: found[key] for edge, key in groups.keys}
+
+    def _grouped(self):
+        if self._groups is None or self._groups.generation != EdgeData.generation():
+            first, keys = {}, []
+            for mixed in self._mixed:
+                key = mixed.key
+                keys.append((id(mixed.edge), key))
+                op, _, where = first.setdefault(key, (mixed.op, mixed.edge, mixed.where))
+                if len(mixed.op.primitives) != len(op.primitives):
+                    raise GraphError(
+                        f"{mixed.where} has {len(mixed.op.primitives)} candidates, but is mixed alike with"
+                        f" {where}, which has {len(op.primitives)}"
+                    )
+            number = {key: number for number, key in enumerate(first)}
+            shape = tuple(number[key] for _, key in keys)
+            self._groups = _Groups(EdgeData.generation(), first, keys, shape)
+        return self._groups
 
     # What the graph consists of
 
@@ -554,7 +563,7 @@ class Graph(nn.Module):
         return self
 
     def __getstate__(self):
-        return self.__dict__ | {"_plans": OrderedDict(), "_structure": None}
+        return self.__dict__ | {"_plans": OrderedDict(), "_groups": None}
 
     def extra_repr(self):
         state = "parsed" if self._parsed else "defined"
@@ -592,6 +601,7 @@ def _lower_nested(graph: Graph, inputs, lowering):
 
 
 def _lower_graph(graph, inputs, lowering):
+    lowering.graph(graph)
     values = dict(zip(graph._input_nodes(), inputs, strict=True))
     for node, edges in graph._route:
         arriving = []

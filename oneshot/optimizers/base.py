@@ -298,7 +298,10 @@ class MetaOptimizer(ABC):
         return int(strengths.argmax())
 
     def get_final_architecture(self):
-        """The space with one operation at each searched edge, parsed; weights are copies."""
+        """The space with one operation at each searched edge, parsed; weights are copies.
+
+        A space whose `prepare_evaluation` makes another network of it gives new weights.
+        """
         graph = self.graph.clone().unparse()
         graph.prepare_discretization(self.edge_strength)
 

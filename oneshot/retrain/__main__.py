@@ -1,7 +1,6 @@
 """The command that trains an architecture from scratch: python -m oneshot.retrain."""
 
 import os
-import sys
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from dataclasses import fields
 from io import StringIO
@@ -12,7 +11,7 @@ from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain,
 from nasbench.errors import NASBenchError
 from nasbench.files import quoted
 from oneshot.errors import OneShotError
-from oneshot.retrain.group import joined
+from oneshot.retrain.group import joined, leave
 from oneshot.retrain.report import print_summary
 from oneshot.retrain.session import Session
 from oneshot.retrain.settings import SMOKE, RetrainSettings
@@ -172,4 +171,4 @@ def _go_on(session):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -8,6 +8,7 @@ import torch
 
 from nasbench.files import quoted
 from oneshot.cost import cost_of
+from oneshot.draw.render import check as check_pictures
 from oneshot.errors import DivergedError, MissingDependencyError, RunFolderError
 from oneshot.retrain import pictures
 from oneshot.retrain.architecture import Architecture
@@ -21,7 +22,6 @@ from oneshot.retrain.settings import RetrainSettings
 from oneshot.run import board
 from oneshot.run.assemble import restoring
 from oneshot.run.folder import RunFolder, check_new, read_checkpoint, read_log
-from oneshot.draw.render import check as check_pictures
 from oneshot.run.progress import Bar
 from oneshot.run.settings import Places
 
