@@ -14,9 +14,10 @@ class Structure:
     def add(self, module):
         self._children.append(module._modules)
         self._before.extend(module._modules.values())
-        self._hooks.extend(hooks_of(module))
+        hooks = hooks_of(module)
+        self._hooks += hooks
         self._modules.append(module)
-        if has_hooks(module):
+        if any(hooks):
             self._hooked.add(id(module))
 
     def add_nodes(self, nodes):
