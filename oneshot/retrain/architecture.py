@@ -26,16 +26,16 @@ class Architecture(NamedTuple):
 
     @classmethod
     def of(cls, text, space=None):
-        """That of a text, or of the folder of a finished search; of a `space`, if that is named.
+        """That of a text, of a value, or of the folder of a finished search; of a `space`, if one is named.
 
         >>> Architecture.of("0").record["text"]
         '|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|'
         """
         if isinstance(text, Architecture):
-            text = str(text.value)
+            return text._of(space)
         if isinstance(text, os.PathLike) or (isinstance(text, str) and _names_folder(text)):
             return cls._found_by(Path(text), space)
-        return cls(*architecture_of(text, space))
+        return cls(*architecture_of(str(text), space))
 
     @classmethod
     def _found_by(cls, path, space):
@@ -71,7 +71,7 @@ class Architecture(NamedTuple):
 
 def _names_folder(text):
     """Whether a text is the path of a folder, and no architecture."""
-    return (Path(text) / "config.json").exists() or (os.sep in text and not set(text) & set("|({"))
+    return os.path.exists(os.path.join(text, "config.json")) or (os.sep in text and not set(text) & set("|({"))
 
 
 def _summary(path):

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from oneshot import ops
 from oneshot.errors import ConfigError, GenotypeError, GraphError
 from oneshot.graph.graph import Graph
-from oneshot.mixed import Mixture, choosing
+from oneshot.mixed import choosing
 from oneshot.spaces.genotype import Genotype
+from oneshot.spaces.reading import candidate, chosen, line
 from oneshot.spaces.sizes import checked
 
 _NODES = 4  # between a cell's inputs and its output
@@ -228,7 +229,7 @@ def _read(cell):
         arriving = []
         for source, edge in sorted(cell.dag.pred[node].items()):
             if not edge.is_deleted:
-                arriving.append((_chosen(edge, f"edge {source}-{node} of a {cell.name}"), source - 1))
+                arriving.append((_named(edge, f"edge {source}-{node} of a {cell.name}"), source - 1))
         if len(arriving) > _KEPT:
             arriving = [(name, source) for name, source in arriving if name != "none"]
         if len(arriving) != _KEPT:
@@ -240,17 +241,11 @@ def _read(cell):
     return tuple(edges), tuple(source - 1 for source in sorted(cell.dag.pred[output]))
 
 
-def _chosen(edge, where):
-    op = edge.op
-    if isinstance(op, Mixture) and edge.has("choice"):
-        op = op.primitives[edge.choice]
-    if isinstance(op, (Mixture, list)):
-        raise GraphError(f"{where} still has candidates; get_final_architecture() chooses")
+def _named(edge, where):
+    op = chosen(edge, where)
     name = _name(op)
     if name is None:
-        raise GraphError(
-            f"{where} has {' '.join(str(op).split())}, which is no operation of the space of DARTS"
-        )
+        raise GraphError(f"{where} has {line(op)}, which is no operation of the space of DARTS")
     return name
 
 
@@ -298,18 +293,10 @@ def as_genotype(graph, genotype):
         for source, target, edge in cell.edges(data=True):
             if target < output:
                 name = wanted.get((source, target), "none")
-                choices.append((edge, _candidate(edge, name, f"edge {source}-{target} of a {cell.name}")))
+                choices.append(
+                    (edge, candidate(edge, name, _name, f"edge {source}-{target} of a {cell.name}"))
+                )
     if not choices:
         raise GraphError(f"{graph.name} has no cells of the space of DARTS")
     with choosing(choices):
         yield graph
-
-
-def _candidate(edge, name, where):
-    """The number of an operation among a mixed edge's candidates."""
-    if not isinstance(edge.op, Mixture):
-        raise GraphError(f"{where} has no candidates under weights, but {' '.join(str(edge.op).split())}")
-    for number, op in enumerate(edge.op.primitives):
-        if _name(op) == name:
-            return number
-    raise GraphError(f"{where} has no {name} among its candidates")

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from oneshot import ops
 from oneshot.errors import GenotypeError, GraphError
 from oneshot.graph.graph import Graph
-from oneshot.mixed import Mixture, choosing
+from oneshot.mixed import choosing
 from oneshot.spaces.genotype import PRIMITIVES, Hierarchy, dense_edges
+from oneshot.spaces.reading import candidate, candidates, chosen, line
 from oneshot.spaces.sizes import checked
 
 _STAGES = ("stage_1", "stage_2", "stage_3")
@@ -195,9 +196,9 @@ def _read(cell):
     for source, target in dense_edges(len(cell.nodes)):
         edge = cell.edges[source + 1, target + 1]
         where = f"edge {source + 1}-{target + 1} of a cell"
-        motif = _chosen(edge, where)
+        motif = chosen(edge, where)
         if not isinstance(motif, Graph) or not motif.name.startswith("motif "):
-            raise GraphError(f"{where} has {_line(motif)}, which is no motif")
+            raise GraphError(f"{where} has {line(motif)}, which is no motif")
         number = int(motif.name.removeprefix("motif "))
         names = tuple(
             _named(motif.edges[s + 1, t + 1], f"edge {s + 1}-{t + 1} of {motif.name}")
@@ -207,20 +208,11 @@ def _read(cell):
     return tuple(number for number, _ in motifs), tuple(motifs)
 
 
-def _chosen(edge, where):
-    op = edge.op
-    if isinstance(op, Mixture) and edge.has("choice"):
-        op = op.primitives[edge.choice]
-    if isinstance(op, (Mixture, list)):
-        raise GraphError(f"{where} still has candidates; get_final_architecture() chooses")
-    return op
-
-
 def _named(edge, where):
-    op = _chosen(edge, where)
+    op = chosen(edge, where)
     name = "none" if edge.is_deleted else _name(op)
     if name is None:
-        raise GraphError(f"{where} has {_line(op)}, which is no primitive of the hierarchical space")
+        raise GraphError(f"{where} has {line(op)}, which is no primitive of the hierarchical space")
     return name
 
 
@@ -244,11 +236,6 @@ def _name(op):
     return None
 
 
-def _line(op):
-    """An operation in one line."""
-    return " ".join(str(op).split())
-
-
 @contextmanager
 def as_hierarchy(graph, hierarchy):
     """Within the block, a supernet computes the path of a hierarchy alone, with its shared weights.
@@ -261,7 +248,7 @@ def as_hierarchy(graph, hierarchy):
         _as_many("cell", cell, hierarchy.cell_nodes)
         for (source, target), number in zip(dense_edges(hierarchy.cell_nodes), hierarchy.cell, strict=True):
             edge, where = cell.edges[source + 1, target + 1], f"edge {source + 1}-{target + 1} of a cell"
-            motifs = _candidates(edge, where)
+            motifs = candidates(edge, where)
             if not all(isinstance(motif, Graph) for motif in motifs):
                 raise GraphError(f"{where} has candidates that are no motifs")
             if number >= len(motifs):
@@ -285,16 +272,7 @@ def _choices_in(motifs, hierarchy):
                 motif.edges[source + 1, target + 1],
                 f"edge {source + 1}-{target + 1} of {motif.name}",
             )
-            found = [k for k, op in enumerate(_candidates(edge, where)) if _name(op) == name]
-            if not found:
-                raise GraphError(f"{where} has no {name} among its candidates")
-            yield edge, found[0]
-
-
-def _candidates(edge, where):
-    if not isinstance(edge.op, Mixture):
-        raise GraphError(f"{where} has no candidates under weights, but {_line(edge.op)}")
-    return edge.op.get_embedded_ops()
+            yield edge, candidate(edge, name, _name, where)
 
 
 def _as_many(name, graph, nodes):

@@ -6,7 +6,8 @@ from nasbench.cell import EDGES, Cell
 from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph.graph import Graph
-from oneshot.mixed import Mixture, choosing
+from oneshot.mixed import choosing
+from oneshot.spaces.reading import candidate, chosen, line
 from oneshot.spaces.sizes import checked
 
 
@@ -97,7 +98,10 @@ def as_cell(graph, cell):
     """
     operations = dict(zip(EDGES, Cell.of(cell).ops, strict=True))
     choices = [
-        (edge, _candidate(edge, operations[source - 1, target - 1], f"edge {source}-{target}"))
+        (
+            edge,
+            candidate(edge, operations[source - 1, target - 1], _name, f"edge {source}-{target} of a cell"),
+        )
         for found in cells_in(graph)
         for source, target, edge in found.edges(data=True)
     ]
@@ -105,16 +109,6 @@ def as_cell(graph, cell):
         raise GraphError(f"{graph.name} has no cells of NAS-Bench-201")
     with choosing(choices):
         yield graph
-
-
-def _candidate(edge, operation, where):
-    """The number of an operation among a mixed edge's candidates."""
-    if not isinstance(edge.op, Mixture):
-        raise GraphError(f"{where} of a cell has no candidates under weights, but {_line(edge.op)}")
-    for number, op in enumerate(edge.op.primitives):
-        if _name(op) == operation:
-            return number
-    raise GraphError(f"{where} of a cell has no {operation} among its candidates")
 
 
 def cell_of(graph):
@@ -135,20 +129,16 @@ def cells_in(graph):
 
 def _cell(graph):
     return Cell.from_ops(
-        _operation(graph.edges[source + 1, target + 1], f"edge {source + 1}-{target + 1}")
+        _operation(graph.edges[source + 1, target + 1], f"edge {source + 1}-{target + 1} of a cell")
         for source, target in EDGES
     )
 
 
 def _operation(edge, where):
-    op = edge.op
-    if isinstance(op, Mixture) and edge.has("choice"):
-        op = op.primitives[edge.choice]
-    if isinstance(op, (Mixture, list)):
-        raise GraphError(f"{where} of a cell still has candidates; get_final_architecture() chooses")
+    op = chosen(edge, where)
     name = "none" if edge.is_deleted else _name(op)
     if name is None:
-        raise GraphError(f"{where} of a cell has {_line(op)}, which is no operation of NAS-Bench-201")
+        raise GraphError(f"{where} has {line(op)}, which is no operation of NAS-Bench-201")
     return name
 
 
@@ -164,8 +154,3 @@ def _name(op):
         case ops.AvgPool1x1():
             return "avg_pool_3x3"
     return None
-
-
-def _line(op):
-    """An operation in one line."""
-    return " ".join(str(op).split())
