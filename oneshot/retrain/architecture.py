@@ -71,7 +71,9 @@ class Architecture(NamedTuple):
 
 def _names_folder(text):
     """Whether a text is the path of a folder, and no architecture."""
-    return os.path.exists(os.path.join(text, "config.json")) or (os.sep in text and not set(text) & set("|({"))
+    return os.path.exists(os.path.join(text, "config.json")) or (
+        os.sep in text and not set(text) & set("|({")
+    )
 
 
 def _summary(path):

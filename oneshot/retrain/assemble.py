@@ -39,6 +39,8 @@ def new_job(architecture, settings, places, group):
     feed = _feed_of(settings.of_space(found.space), places)
     complete, notes = settings.completed(found.space, feed.size, found.value)
     _check(complete, feed, group)
+    with torch.random.fork_rng([]):
+        _network(found, complete, feed)  # an error, before there is a folder
     return Job(found, complete, places, feed, open_table(complete, places.store), tuple(notes))
 
 
@@ -69,13 +71,7 @@ def training_of(job, group, device):
     if device.type == "cuda":
         with torch.cuda.device(device):
             torch.cuda.manual_seed(settings.seed)
-    network = space_of(settings.space).network(
-        job.architecture.value,
-        feed.classes,
-        settings.channels,
-        settings.cells,
-        auxiliary=settings.auxiliary_weight > 0,
-    )
+    network = _network(job.architecture, settings, feed)
     network.to(device, memory_format=torch.channels_last)
     if group.size > 1 and not settings.local_bn:
         synchronize(network, group)
@@ -88,6 +84,17 @@ def training_of(job, group, device):
         feed.test(settings.batch, device, group.part),
     )
     return Training(network, settings, pipeline.nesterov, feed, loaders, group)
+
+
+def _network(architecture, settings, feed):
+    """The network of an Architecture, with new weights, as a parsed Graph."""
+    return space_of(settings.space).network(
+        architecture.value,
+        feed.classes,
+        settings.channels,
+        settings.cells,
+        auxiliary=settings.auxiliary_weight > 0,
+    )
 
 
 def _feed_of(settings, places):

@@ -16,6 +16,7 @@ SPLITS = {
     "half": "the half that a search trains weights on, tested on the half it validates on",
 }
 _SIDE = 32  # of the images that an auxiliary head is made for
+_CELLS = 4  # at least, of a network with one
 SMOKE = {"dataset": "digits", "epochs": 2, "batch": 128, "channels": 2}  # and cells as on the digits
 
 
@@ -164,6 +165,9 @@ class RetrainSettings:
         for name, what in (("drop_path", "paths to drop"), ("auxiliary_weight", "auxiliary head")):
             if getattr(self, name) and not getattr(PIPELINES[space], name):
                 raise ConfigError(f"the network of {space} has no {what}, got {name} {getattr(self, name)}")
+        for name, least in space_of(space).least._asdict().items():
+            if getattr(self, name) is not None:
+                whole(name, getattr(self, name), least)
         return replace(self, space=space, split=self.split or PIPELINES[space].split)
 
     def completed(self, space, size, architecture=None):
@@ -174,18 +178,28 @@ class RetrainSettings:
         """
         settings = self.of_space(space)
         pipeline = pipeline_of(space, settings.dataset, architecture, settings.protocol, size[0])
-        notes = []
-        if tuple(size) != (_SIDE, _SIDE) and pipeline.auxiliary_weight:
-            told = f"an auxiliary head is made for images of {_SIDE}x{_SIDE}, not {size[1]}x{size[0]}"
-            if settings.auxiliary_weight:
-                raise ConfigError(f"{told}; --auxiliary-weight 0 would do")
-            if settings.auxiliary_weight is None:
-                notes.append(f"{told}: there is none")
-            pipeline = pipeline._replace(auxiliary_weight=0.0)
         known = pipeline._asdict() | sizes_of(space, settings.dataset)._asdict()
+        notes = []
+        cells = known["cells"] if settings.cells is None else settings.cells
+        against = _against_auxiliary(size, cells) if pipeline.auxiliary_weight else None
+        if against is not None:
+            if settings.auxiliary_weight:
+                raise ConfigError(f"{against}; --auxiliary-weight 0 would do")
+            if settings.auxiliary_weight is None:
+                notes.append(f"{against}: there is none")
+            known["auxiliary_weight"] = 0.0
         left = [f.name for f in fields(settings) if f.name in known and getattr(settings, f.name) is None]
         settings = replace(settings, **{name: known[name] for name in left})
         if space in PROTOCOLS and settings.protocol is None:
             settings = replace(settings, protocol=PROTOCOLS[space][0])
         settings._check_rates()
         return settings, notes
+
+
+def _against_auxiliary(size, cells):
+    """Why a network cannot have an auxiliary head, a line; None if it can."""
+    if tuple(size) != (_SIDE, _SIDE):
+        return f"an auxiliary head is made for images of {_SIDE}x{_SIDE}, not {size[1]}x{size[0]}"
+    if cells < _CELLS:
+        return f"an auxiliary head stands before the last of {_CELLS} cells or more, not {cells}"
+    return None

@@ -6,7 +6,7 @@ from oneshot.errors import ConfigError
 from oneshot.retrain.pipelines import PIPELINES, pipeline_of
 from oneshot.retrain.settings import SMOKE, RetrainSettings
 from oneshot.spaces.genotype import DARTS_V2, GDAS_V1
-from oneshot.spaces.registry import SPACES
+from oneshot.spaces.registry import SPACES, space_of
 
 CIFAR = (32, 32)
 
@@ -115,6 +115,17 @@ def test_small_images():
         ConfigError, match=r"made for images of 32x32, not 16x16; --auxiliary-weight 0 would do"
     ):
         completed("darts", (16, 16), auxiliary_weight=0.4)
+
+
+def test_an_auxiliary_head_stands_before_the_last_cell():
+    settings, notes = completed("darts", cells=3)
+    assert settings.auxiliary_weight == 0.0
+    assert notes == ["an auxiliary head stands before the last of 4 cells or more, not 3: there is none"]
+    assert completed("darts", cells=4)[0].auxiliary_weight == 0.4
+    with pytest.raises(ConfigError, match="4 cells or more, not 3; --auxiliary-weight 0 would do"):
+        completed("darts", cells=3, auxiliary_weight=0.1)
+    with pytest.raises(ConfigError, match="cells are 4 or more, got 3"):
+        space_of("darts").network(DARTS_V2, cells=3, auxiliary=True)
 
 
 def test_a_trial_has_settings_that_there_are():

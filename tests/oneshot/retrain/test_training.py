@@ -114,7 +114,7 @@ def plain(done, job, epochs, clip, weight, nesterov, decay):
 )
 def test_it_does_what_papers_say(architecture, settings, clip, weight, nesterov):
     done, job = training(architecture, **settings)
-    stopped = iter([False] * (3 * done.steps_an_epoch - 1))
+    stopped = iter([False] * (3 * done.steps_an_epoch))
     expected, average, losses = plain(done, job, 3, clip, weight, nesterov, job.settings.ema)
     torch.manual_seed(77)
     epochs = []
@@ -127,7 +127,7 @@ def test_it_does_what_papers_say(architecture, settings, clip, weight, nesterov)
 
 
 def test_with_a_second_classifier(of_32_pixels):
-    sizes = {"dataset": "fashion-mnist", "batch": 10, "channels": 1, "cells": 3}
+    sizes = {"dataset": "fashion-mnist", "batch": 10, "channels": 2, "cells": 4}
     done, job = training("DARTS_V2", **sizes)
     assert job.settings.auxiliary_weight == 0.4
     images, labels = next(done._train.epoch(0))

@@ -1,0 +1,626 @@
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from oneshot.errors import DivergedError, RunFolderError
+from oneshot.optimizers.darts import DARTSConfig
+from oneshot.retrain import __main__ as command
+from oneshot.retrain import pictures
+from oneshot.retrain.record import RETRAINING
+from oneshot.retrain.session import Session, resume, retrain
+from oneshot.retrain.settings import RetrainSettings
+from oneshot.retrain.training import Training
+from oneshot.run import progress
+from oneshot.run.folder import RunFolder, read_checkpoint, read_config, read_log
+from oneshot.run.settings import Places
+from oneshot.search import SearchSettings, search
+
+CPU = Places(device="cpu")
+TINY = {"channels": 2, "seed": 3, "batch": 500, "epochs": 3}  # 3 steps an epoch in the space of DARTS
+SIZES = ("--channels", "2", "--seed", "3", "--batch", "500", "--epochs", "3")
+FLAGS = ("DARTS_V2", *SIZES, "--device", "cpu", "--ema", "0.5")
+
+
+def after(steps):
+    """A `stop` that says so after a number of steps."""
+    asked = iter([False] * steps)
+    return lambda: next(asked, True)
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs the command in this process: (exit code, stdout, stderr)."""
+
+    def run(*argv):
+        try:
+            code = command.main([str(arg) for arg in argv])
+        except SystemExit as end:
+            code = end.code
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of an undisturbed run of the command, by FLAGS, with its picture."""
+    path = tmp_path_factory.mktemp("runs") / "whole"
+    assert command.main([*FLAGS, "--out", str(path)]) == 0
+    return path
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    monkeypatch.setattr(pictures, "draw_into", lambda *args: pictures.CURVES)
+
+
+def same(one, other):
+    """Whether two states are equal, bit for bit."""
+    if isinstance(one, torch.Tensor):
+        return one.dtype == other.dtype and torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def assert_same_end(one, other):
+    """Two runs' folders hold the same, but for the time that things took."""
+    logs = [
+        [
+            {k: v for k, v in row.items() if k not in ("images_per_second", "seconds")}
+            for row in read_log(path, RETRAINING)
+        ]
+        for path in (one, other)
+    ]
+    assert logs[0] == logs[1]
+    states = [read_checkpoint(path) for path in (one, other)]
+    for state in states:
+        state.pop("log")  # bytes, which the time columns are part of
+        state["training"].pop("seconds")
+    assert same(*states)
+    for name in ("best.pt", "last.pt"):
+        assert same(*(torch.load(path / name, weights_only=True) for path in (one, other)))
+    names = [sorted(file.name for file in path.iterdir() if file.suffix != ".png") for path in (one, other)]
+    assert names[0] == names[1]
+    assert (one / "summary.json").read_bytes() == (other / "summary.json").read_bytes()
+
+
+# What a retraining gives
+
+
+@pytest.mark.parametrize("space", ["nb201", "darts"])
+def test_the_default_retraining_learns(run, space):
+    """All is the command's default but the number of epochs."""
+    code, out, err = run(
+        {"nb201": "6111", "darts": "DARTS_V2"}[space], "--epochs", 5, "--device", "cpu", "--json"
+    )
+    summary = json.loads(out)
+    assert (code, summary["settings"]["space"], summary["settings"]["dataset"]) == (0, space, "digits")
+    assert summary["result"]["top1"] > 80
+    assert ("note: an auxiliary head is made for images of 32x32, not 8x8" in err) == (space == "darts")
+
+
+def test_a_trial_of_the_whole_way(run, tmp_path):
+    code, out, err = run(
+        *("LIU2018", "--smoke", "--dataset", "cifar10", "--device", "cpu", "--ema", 0.9),
+        *("--out", tmp_path / "a", "--json"),
+    )
+    summary = json.loads(out)
+    assert (code, err, summary["complete"], summary["epochs"]) == (0, "", True, 2)
+    assert (summary["settings"]["dataset"], summary["settings"]["ema"]) == ("digits", 0.9)
+
+
+def test_the_report_and_the_folder(whole, run, no_pictures):
+    summary = json.loads((whole / "summary.json").read_text())
+    rows = read_log(whole, RETRAINING)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert (summary["complete"], summary["epochs"], summary["steps"]) == (True, 3, 9)
+    assert summary["images"] == {"train": 1442, "test": 355, "classes": 10}
+    assert summary["result"] == {
+        "loss": rows[-1]["test_loss"],
+        "top1": rows[-1]["top1"],
+        "top5": rows[-1]["top5"],
+    }
+    assert summary["ema"] == {"top1": rows[-1]["ema_top1"], "top5": rows[-1]["ema_top5"]}
+    assert summary["best"]["top1"] == max(row["top1"] for row in rows)
+    assert (summary["cost"]["params"], summary["benchmark"]) == (1118, None)
+    assert rows[0]["train_loss"] > rows[-1]["train_loss"]
+    config = read_config(whole, RETRAINING)
+    assert (config["stage"], config["settings"]) == ("retraining", summary["settings"])
+    assert config["architecture"] == summary["architecture"]
+    assert config["places"] == {"device": "cpu", "folder": None, "store": None}
+    assert config["processes"] == 1
+    assert set(config["versions"]) == {"nas-toolkit", "torch", "numpy", "python"}
+    assert {path.name for path in whole.iterdir()} == {
+        *("config.json", "log.csv", "checkpoint.pt", "summary.json", "best.pt", "last.pt", "curves.png")
+    }
+    code, out, _ = run("--resume", whole)
+    assert (code, out.splitlines()[-1]) == (0, f"saved in {whole}, with curves.png")
+    assert out.startswith("an architecture of darts on digits: 2 channels and 3 cells\n3 epochs, 9 steps, ")
+    code, out, _ = run("--resume", whole, "--json")
+    assert json.loads(out) == summary
+
+
+def test_without_out_nothing_is_saved_and_the_report_says_so(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run("6111", *SIZES, "--device", "cpu")
+    assert (code, list(tmp_path.iterdir())) == (0, [])
+    assert out.endswith("\nnot saved; --out FOLDER keeps settings, log, weights, summary and picture\n")
+
+
+def test_what_a_search_found_is_retrained(run, tmp_path):
+    config = DARTSConfig(epochs=1, batch=240)
+    found = search(SearchSettings(channels=2), config, tmp_path / "a", places=CPU).architecture
+    code, out, _ = run(tmp_path / "a", *SIZES, "--device", "cpu", "--json")
+    assert (code, json.loads(out)["architecture"]) == (0, {"space": "nb201", "text": str(found)})
+    code, _, err = run(tmp_path / "a", "--space", "darts")
+    assert (code, "of nb201, not of darts, which --space names" in err) == (2, True)
+
+
+def test_the_random_numbers_of_the_process_stay_as_they_were_and_do_not_matter():
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    first = retrain("DARTS_V2", RetrainSettings(**TINY), places=CPU)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(6)
+    second = retrain("DARTS_V2", RetrainSettings(**TINY), places=CPU)
+    assert first.summary == second.summary
+    assert same(first.network.state_dict(), second.network.state_dict())
+    assert not first.network.training
+
+
+@pytest.mark.slow
+def test_torch_compile(run):
+    """Drop path changes with each epoch, without another compilation."""
+    flags = ("DARTS_V2", *SIZES, "--epochs", 4, "--device", "cpu", "--json")
+    code, out, _ = run(*flags, "--compile")
+    summary, plain = json.loads(out), json.loads(run(*flags)[1])
+    assert (code, summary["settings"]["compile"]) == (0, True)
+    assert summary["result"]["top1"] == pytest.approx(plain["result"]["top1"], abs=15)
+
+
+def test_the_network_is_exported(run, tmp_path):
+    code, _, err = run("6111", *SIZES, "--device", "cpu", "--export", tmp_path / "a.pt2")
+    assert (code, (tmp_path / "a.pt2").exists()) == (0, True)
+    assert err.startswith(f"exported to {tmp_path / 'a.pt2'}, off by ")
+    code, _, err = run("6111", *SIZES, "--export", tmp_path / "a.txt")
+    assert (code, err.count("\n")) == (2, 1)
+
+
+# Stopped, and gone on with
+
+
+@pytest.mark.parametrize(("architecture", "split"), [("DARTS_V2", "full"), ("6111", "half")])
+def test_a_retraining_that_goes_on_ends_where_one_that_never_stopped_ends(
+    tmp_path, no_pictures, architecture, split
+):
+    """Stopped before the first step, within an epoch, at its end, and one step before the end of all."""
+    settings = RetrainSettings(**TINY | {"batch": 250 if split == "half" else 500}, split=split, ema=0.9)
+    undisturbed = retrain(architecture, settings, tmp_path / "whole", places=CPU)
+    path = tmp_path / "part"
+    stopped = retrain(architecture, settings, path, places=CPU, stop=after(0))
+    assert (stopped.complete, stopped.log, stopped.summary["steps"]) == (False, [], 0)
+    assert stopped.summary["result"] is None
+    for epochs, steps in ((0, 1), (0, 2), (1, 0), (2, 2)):
+        begin, end = stopped.summary["steps"], 3 * epochs + steps
+        stopped = resume(path, stop=after(end - begin))
+        assert (stopped.complete, stopped.summary["steps"]) == (False, end)
+        assert len(stopped.log) == epochs
+        assert not (path / "last.pt").exists()
+    result = resume(path)
+    assert result.summary == undisturbed.summary
+    assert_same_end(path, tmp_path / "whole")
+
+
+STOPPED = """
+import os, signal, sys
+from oneshot.retrain import __main__ as command, session, training
+from oneshot.run import folder as run
+
+def stop(name):
+    os.kill(os.getpid(), getattr(signal, name))
+
+def child(where, number, name, argv):
+    step, append, write = training.Training._step, run.RunFolder.append, run.write_all
+    draw, done, stopped = session.pictures.draw_into, [], []
+
+    def stepped(self, *data):
+        done.append(1)
+        if where == "step" and len(done) == number:
+            stop(name)
+        return step(self, *data)
+
+    def appended(self, row):
+        append(self, row)
+        if where == "between" and row["epoch"] == number:  # the log has a row more than the checkpoint
+            stop(name)
+
+    def half(file, data):
+        wanted = {"log": "log.csv", "checkpoint": ".checkpoint.pt.", "best": ".best.pt.", "last": ".last.pt."}
+        name_of = os.path.basename(str(file.name))
+        if name_of.startswith(wanted.get(where, "none")) and not stopped and len(done) >= number:
+            write(file, data[: len(data) // 2])
+            stopped.append(1)
+            stop(name)
+            data = data[len(data) // 2 :]
+        write(file, data)
+
+    def drawing(*args):
+        if where == "end":
+            stop(name)
+        return draw(*args)
+
+    training.Training._step, run.RunFolder.append, run.write_all = stepped, appended, half
+    session.pictures.draw_into = drawing
+    return command.main(argv)
+
+base, *flags = sys.argv[1:]
+with session.Session.begin("DARTS_V2"):  # what that loads, all have; each has its own process
+    pass
+for case in sys.stdin.read().split():
+    where, number, name = case.split(":")
+    path = os.path.join(base, case.replace(":", "-"))
+    pid = os.fork()
+    if pid == 0:
+        for fd, kind in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{path}.{kind}", os.O_WRONLY | os.O_CREAT), fd)
+        os._exit(child(where, int(number), name, [*flags, "--out", path]))
+    status = os.waitpid(pid, 0)[1]
+    print(case, os.waitstatus_to_exitcode(status), flush=True)
+"""
+KILLS = ("step:1", "step:5", "between:1", "between:2", "log:4", "checkpoint:4", "best:1", "last:9", "end:0")
+CASES = [f"{case}:SIGKILL" for case in KILLS]
+CASES += [f"{case}:SIGINT" for case in ("step:5", "step:6", "checkpoint:4", "end:0")]
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A folder with runs that a signal stopped, and the exit code of each."""
+    base = tmp_path_factory.mktemp("stopped")
+    args = [sys.executable, "-c", STOPPED, str(base), *FLAGS]
+    done = subprocess.run(args, input=" ".join(CASES), capture_output=True, text=True, check=True)
+    codes = dict(line.split() for line in done.stdout.splitlines())
+    return base, {case: int(code) for case, code in codes.items()}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_process_that_is_stopped_anywhere_goes_on_to_the_same_end(run, stopped, whole, no_pictures, case):
+    base, codes = stopped
+    path = base / case.replace(":", "-")
+    where, _, name = case.split(":")
+    err = path.with_name(path.name + ".err").read_text()
+    if name == "SIGKILL":
+        assert codes[case] == -signal.SIGKILL
+        assert not (path / "summary.json").exists()
+    else:
+        assert codes[case] == (0 if where == "end" else 130)
+        assert "Traceback" not in err
+        summary = json.loads((path / "summary.json").read_text())
+        assert summary["complete"] is (where == "end")
+        if where != "end":
+            assert err.splitlines()[-1].endswith(f"go on with: python -m oneshot.retrain --resume {path}")
+    code, _, err = run("--resume", path)
+    assert (code, "error" in err) == (0, False)
+    leftovers = [each for each in path.iterdir() if each.suffix == ".tmp"]
+    assert len(leftovers) == (where in ("checkpoint", "best", "last") and name == "SIGKILL")
+    for each in leftovers:  # a kill leaves its half, under another name
+        each.unlink()
+    assert_same_end(path, whole)
+
+
+def test_an_interrupt_says_where_the_training_is(stopped):
+    base, _ = stopped
+    for case, where in (
+        ("step-5", "interrupted after 1 of 3 epochs and 2 steps; go on with: "),
+        ("step-6", "interrupted after 2 of 3 epochs; go on with: "),
+    ):
+        assert where in (base / f"{case}-SIGINT.err").read_text().splitlines()[-1]
+
+
+def test_two_interrupts_end_at_once(run, monkeypatch, tmp_path):
+    step = Training._step
+
+    def interrupted(self, *data):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *data)
+
+    monkeypatch.setattr(Training, "_step", interrupted)
+    code, out, err = run(*FLAGS, "--out", tmp_path / "a")
+    assert (code, out) == (130, "")
+    assert err.endswith(f"interrupted; go on with: python -m oneshot.retrain --resume {tmp_path / 'a'}\n")
+    code, _, err = run(*FLAGS)
+    assert (code, err.splitlines()[-1]) == (130, "interrupted; not saved")
+
+
+def test_two_processes_do_not_share_a_folder(run, whole):
+    with RunFolder.reopen(whole, RETRAINING):
+        code, out, err = run("--resume", whole)
+    assert (code, out) == (2, "")
+    assert err.endswith(f"error: another process is writing to {whole}\n")
+
+
+def test_a_run_goes_on_with_its_own_settings_only(run, no_pictures, whole):
+    before = {path.name: path.read_bytes() for path in whole.iterdir()}
+    for argv, message in [
+        (
+            ("--epochs", 5),
+            "--epochs 5 is not the run's, 3; only --device, --folder, --download and --store may",
+        ),
+        (("--seed", 0), "--seed 0 is not the run's, 3"),
+        (("--dataset", "cifar10"), "--dataset cifar10 is not the run's, digits"),
+        (("--split", "half"), "--split half is not the run's, full"),
+        (("--ema", "0.9"), "--ema 0.9 is not the run's, 0.5"),
+        (("--amp",), "--amp is not the run's, False"),
+        (("DARTS_V1",), "the architecture is not the run's, Genotype("),
+        (("--space", "nb201"), "--space nb201 is not the run's, darts"),
+    ]:
+        code, out, err = run("--resume", whole, *argv)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert message in err
+    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
+    assert run("DARTS_V2", "--resume", whole, "--epochs", 3, "--seed", 3, "--space", "darts")[0] == 0
+
+
+def tree(path, classes, train=12, size=8):
+    """A tree of images of so many classes."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", train), ("test", 2)):
+        for name in classes:
+            (path / part / name).mkdir(parents=True, exist_ok=True)
+            for n in range(count):
+                pixels = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(path / part / name / f"{n}.png")
+    return f"folder:{path}"
+
+
+def test_a_tree_of_images_and_other_classes_in_it(run, no_pictures, tmp_path):
+    data = tree(tmp_path / "images", "abc")
+    flags = ("6111", "--channels", 2, "--cells", 1, "--epochs", 2, "--batch", 6, "--device", "cpu")
+    path = tmp_path / "run"
+    code, out, err = run(*flags, "--dataset", data, "--split", "full", "--out", path)
+    assert (code, err, "among the first five" in out) == (0, "", False)
+    assert run("--resume", path, "--dataset", data)[0] == 0
+    tree(tmp_path / "images", "abcd")
+    code, _, err = run("--resume", path)
+    assert (code, f"is not what {path} was begun with: classes 4, not 3" in err) == (2, True)
+    code, _, err = run(*flags, "--dataset", tree(tmp_path / "other", "ab", size=6))
+    assert (code, "their sides are to be multiples of 4" in err, "are 6x6" in err) == (2, True, True)
+    code, _, err = run(*flags[:-4], "--batch", 7, "--dataset", tree(tmp_path / "few", "ab", train=3))
+    assert (code, "a batch of 7 is more than the training images of folder:" in err) == (2, True)
+    assert "--batch 3 would do" in err
+    code, _, err = run(*flags, "--dataset", tree(tmp_path / "one", "ab", train=1), "--split", "half")
+    assert (code, "a network needs two training images or more, got 1" in err) == (2, True)
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    """A copy of the undisturbed run, to be damaged."""
+    shutil.copytree(whole, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def test_a_damaged_run_is_an_error(run, no_pictures, copy):
+    def error():
+        code, out, err = run("--resume", copy)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        return err
+
+    config, checkpoint, log = (copy / name for name in ("config.json", "checkpoint.pt", "log.csv"))
+    good = {path: path.read_bytes() for path in (config, checkpoint, log)}
+    other = "config.json is not that of a retraining, damaged, or of another version"
+    for text, said in (("{}", other), ("[]", "config.json is damaged"), ("x", "config.json is damaged")):
+        config.write_text(text)
+        assert said in error()
+    record = json.loads(good[config])
+    for part, value, said in [
+        ("settings", {"seed": -1}, other),
+        ("settings", {"x": 1}, other),
+        ("settings", record["settings"] | {"epochs": None}, "epochs not given"),
+        ("places", None, other),
+        ("data", 5, "data is 5"),
+        ("processes", "2", "processes is '2'"),
+        (
+            "architecture",
+            {"space": "darts", "text": "x"},
+            "config.json is damaged, or of another version: no",
+        ),
+        ("stage", "search", "copy is the folder of a search, not of a retraining"),
+    ]:
+        config.write_text(json.dumps(record | {part: value}))
+        assert said in error()
+    config.write_bytes(good[config])
+    checkpoint.write_bytes(good[checkpoint][:-100])
+    assert "checkpoint.pt is damaged" in error()
+    checkpoint.unlink()
+    assert "has no checkpoint.pt, though its log has 3 epochs" in error()
+    for change in (
+        lambda s: s.pop("log"),
+        lambda s: s.update(training=[]),
+        lambda s: s["training"].update(epoch=4),
+        lambda s: s["training"].update(epoch=1, batch=7),
+        lambda s: s["training"].update(best=3),
+        lambda s: s["training"].update(average=None),
+        lambda s: s["training"]["weights"].popitem(),
+        lambda s: s["training"]["optimizer"]["param_groups"].pop(),
+        lambda s: s["training"]["rng"].update(cpu=torch.zeros(3, dtype=torch.uint8)),
+    ):
+        changed = torch.load(io.BytesIO(good[checkpoint]), weights_only=True)
+        change(changed)
+        torch.save(changed, checkpoint)
+        assert "checkpoint.pt is not of this run, or of another version" in error()
+    checkpoint.write_bytes(good[checkpoint])
+    log.write_bytes(good[log][:-40])
+    assert "log.csv is damaged" in error()
+    log.write_bytes(good[log])
+    assert run("--resume", copy)[0] == 0
+
+
+# What goes wrong
+
+
+def test_a_training_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_path):
+    path = tmp_path / "a"
+    with Session.begin("6111", RetrainSettings(**TINY, split="full"), path, places=CPU) as session:
+        session.train(stop=after(3))
+        assert read_checkpoint(path)["training"]["epoch"] == 1
+        before = (path / "checkpoint.pt").read_bytes()
+        with torch.no_grad():
+            next(session.training.network.parameters()).fill_(float("nan"))
+        with pytest.raises(
+            DivergedError,
+            match=r"no number any more: epoch 2, by step \d of 3; .*a/checkpoint.pt is that of the last good"
+            r" moment, after epoch 1; a lower --learning-rate may do",
+        ):
+            session.train()
+        assert (path / "checkpoint.pt").read_bytes() == before
+    assert len(read_log(path, RETRAINING)) == 1
+    assert resume(path).complete
+
+
+def test_a_training_that_diverges_at_once(run, tmp_path):
+    flags = ("6111", *SIZES, "--learning-rate", "1e30", "--device", "cpu")
+    code, _, err = run(*flags)
+    assert (code, err.count("\n"), "nothing is saved without --out" in err) == (2, 1, True)
+    code, _, err = run(*flags, "--out", tmp_path / "a")
+    assert (code, err.count("\n"), "no epoch was finished" in err) == (2, 1, True)
+
+
+@pytest.mark.parametrize(
+    ("fits", "said"),
+    [
+        (70, "not enough memory (on cpu, for a batch of 500; --batch 62 fits)"),
+        (1, "not enough memory (on cpu, not even for 2 images; a smaller --channels, or --amp, may do)"),
+    ],
+)
+def test_memory_that_is_not_there(run, monkeypatch, fits, said):
+    gradients = Training._gradients
+
+    def full(self, images, *others):
+        if len(images) > fits:
+            raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+        return gradients(self, images, *others)
+
+    monkeypatch.setattr(Training, "_gradients", full)
+    code, _, err = run("6111", *SIZES, "--device", "cpu")
+    assert (code, err.count("\n")) == (2, 1)
+    assert said in err
+
+
+def test_an_error_of_another_kind_passes(monkeypatch):
+    def broken(self, *data):
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(Training, "_gradients", broken)
+    with pytest.raises(KeyError, match="a mistake"):
+        retrain("6111", RetrainSettings(**TINY), places=CPU)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ((), "an architecture is needed, or --resume FOLDER"),
+        (("magic",), "'magic' is no architecture"),
+        (("6111", "--space", "darts"), "the architecture is of the space nb201, not of darts"),
+        (("6111", "--dataset", "mnist"), "data sets are cifar10, cifar100"),
+        (("6111", "--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py"),
+        (("6111", "--device", "tpu"), "a device is cpu, cuda or cuda:N, got 'tpu'"),
+        (("6111", "--epochs", 0), "epochs is a whole number of at least 1, got 0"),
+        (("6111", "--batch", 722), "a batch of 722 is more than the training images of digits"),
+        (("DARTS_V2", "--protocol", 12), "the protocols of darts are none, got 12"),
+        (("DARTS_V2", "--auxiliary-weight", 0.4), "made for images of 32x32, not 8x8"),
+        (("DARTS_V2", "--cells", 2), "cells is a whole number of at least 3, got 2"),
+        (("6111", "--out", "/dev/null/a"), "cannot make the folder /dev/null/a: Not a directory"),
+        (("6111", "--out", "/"), "/ exists; --out names a new folder"),
+        (("--resume", "/nowhere"), "/nowhere is not the folder of a run: it has no log.csv"),
+        (("6111", "--out", "a", "--resume", "b"), "not allowed with argument"),
+        (("6111", "--tensorboard"), "--tensorboard writes to the run's folder; --out names it"),
+        (("6111", "--export", "x.txt"), "x.txt"),
+    ],
+)
+def test_an_error_is_one_line_and_exit_code_2(run, argv, message):
+    code, out, err = run(*argv)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_a_network_that_cannot_be_leaves_no_folder(run, tmp_path):
+    code, _, err = run("DARTS_V2", "--channels", 1, "--out", tmp_path / "a")
+    if code:
+        assert (code, err.count("\n"), (tmp_path / "a").exists()) == (2, 1, False)
+    code, _, _ = run("DARTS_V2", "--cells", 2, "--out", tmp_path / "b")
+    assert (code, (tmp_path / "b").exists()) == (2, False)
+
+
+def test_no_room_left(run, no_pictures, tmp_path):
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        code, _, err = run(*FLAGS, "--out", tmp_path / "a")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert code == 2
+    assert f"cannot write {tmp_path / 'a' / 'best.pt'}: File too large" in err
+    assert run("--resume", tmp_path / "a")[0] == 0
+
+
+def test_what_may_not_be_written_is_an_error(unprivileged):
+    def check(home):
+        settings = RetrainSettings(**TINY | {"epochs": 1})
+        with Session.begin("6111", settings, home / "a", places=CPU) as session:
+            (home / "a").chmod(0o500)
+            with pytest.raises(RunFolderError, match="cannot write .*best.pt: Permission denied"):
+                session.train()
+        home.chmod(0o500)
+        with pytest.raises(RunFolderError, match="cannot make the folder .*: Permission denied"):
+            Session.begin("6111", settings, home / "b", places=CPU)
+        home.chmod(0o700)
+        (home / "a").chmod(0o700)
+
+    unprivileged(check)
+
+
+def test_without_matplotlib_a_training_ends_well_and_says_why_there_is_no_picture(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    code, out, err = run("6111", *SIZES, "--device", "cpu", "--out", tmp_path / "a")
+    assert (code, "no pictures: pictures need matplotlib: pip install matplotlib\n" in err) == (0, True)
+    assert out.endswith(f"\nsaved in {tmp_path / 'a'}\n")
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_only(run, monkeypatch):
+    monkeypatch.setattr(progress, "_INTERVAL", 0.0)
+    assert "steps" not in run("6111", *SIZES, "--device", "cpu")[2]
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    assert run("6111", *SIZES, "--device", "cpu")[0] == 0
+    shown = terminal.getvalue()
+    assert "nb201: 100%" in shown
+    assert "epoch 1, train loss " in shown
+    assert "images/s" in shown
+
+
+def test_a_run_of_several_processes_that_depends_on_them(run, copy):
+    record = json.loads((copy / "config.json").read_text())
+    record["settings"]["local_bn"], record["processes"] = True, 2
+    (copy / "config.json").write_text(json.dumps(record))
+    code, _, err = run("--resume", copy)
+    assert (code, "begun with --local-bn by 2 processes, which it depends on; got 1" in err) == (2, True)

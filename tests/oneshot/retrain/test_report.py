@@ -1,0 +1,102 @@
+import pytest
+
+from oneshot.retrain.pictures import draw_curves
+from oneshot.retrain.report import print_summary
+
+SUMMARY = {
+    "architecture": {"space": "darts", "text": "Genotype(...)"},
+    "settings": {
+        "space": "darts",
+        "dataset": "cifar10",
+        "split": "full",
+        "channels": 36,
+        "cells": 20,
+        "epochs": 600,
+        "seed": 2,
+    },
+    "complete": True,
+    "epochs": 600,
+    "steps": 312600,
+    "images": {"train": 50000, "test": 10000, "classes": 10},
+    "cost": {"params": 3824852, "params_without_auxiliary": 3349342, "flops": 528000000},
+    "result": {"loss": 0.12345, "top1": 97.24, "top5": 99.9},
+    "ema": {"top1": 97.3, "top5": None},
+    "best": {"epoch": 588, "top1": 97.31},
+    "benchmark": None,
+}
+ENTRY = {
+    "dataset": "cifar10",
+    "metric": "val_accuracy",
+    "protocol": 200,
+    "mean": 91.5,
+    "least": 91.4,
+    "greatest": 91.6,
+    "seeds": 3,
+    "differs": [],
+}
+
+
+def printed(capsys, processes=1, **changes):
+    print_summary(SUMMARY | changes, 7200, processes)
+    return capsys.readouterr().out
+
+
+def test_the_report(capsys):
+    assert printed(capsys) == (
+        "an architecture of darts on cifar10: 36 channels and 20 cells\n"
+        "600 epochs, 312,600 steps, 50,000 training and 10,000 test images; seed 2; 2.0 hours\n"
+        "\n"
+        "architecture    Genotype(...)\n"
+        "parameters      3,349,342, and 475,510 of the auxiliary head\n"
+        "multiply-adds   528,000,000 for an image\n"
+        "test            97.24 % of the test images right (among the first five: 99.90 %), loss 0.1235\n"
+        "moving average  97.30 % of the test images right\n"
+        "best epoch      97.31 % after epoch 588; chosen by these images, it is not a number to publish\n"
+    )
+
+
+def test_the_report_of_a_part(capsys):
+    settings = SUMMARY["settings"] | {"space": "nb201", "split": "half", "cells": 1}
+    out = printed(capsys, 2, settings=settings, epochs=0, result=None, ema=None, best=None, benchmark=ENTRY)
+    assert "36 channels and 1 cell a stage\n" in out
+    assert "0 of 600 epochs, 312,600 steps, 50,000 training and 10,000 validation images" in out
+    assert "; 2.0 hours by 2 processes\n" in out
+    assert "right" not in out
+    assert out.endswith(
+        "benchmark       91.50 % val_accuracy on cifar10 after 200 epochs (mean of 3 seeds, 91.40 to 91.60)\n"
+    )
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_the_report_of_a_training_that_the_benchmark_has_otherwise(capsys, seeds):
+    out = printed(capsys, benchmark=ENTRY | {"seeds": seeds, "differs": ["epochs", "channels"]})
+    assert ("(1 seed)" in out) == (seeds == 1)
+    assert out.endswith("                (trained otherwise than this: epochs, channels)\n")
+
+
+def test_a_loss_that_is_infinite(capsys):
+    out = printed(capsys, result={"loss": None, "top1": 10.0, "top5": None})
+    assert "test            10.00 % of the test images right\n" in out
+
+
+def row(epoch, average=None):
+    return {
+        "epoch": epoch,
+        "train_loss": 2.0 / epoch,
+        "test_loss": 2.5 / epoch,
+        "train_accuracy": 50.0,
+        "top1": 40.0 + epoch,
+        "ema_top1": average,
+    }
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_curves(count):
+    figure = draw_curves([row(k + 1, 45.0) for k in range(count)], "title", "validation")
+    losses, accuracies = figure.axes
+    assert [line.get_label() for line in losses.lines] == ["training", "validation"]
+    assert [line.get_label() for line in accuracies.lines] == [
+        *("training", "validation", "validation, moving average")
+    ]
+    assert len(accuracies.lines[1].get_ydata()) == count
+    assert len(draw_curves([row(1)], "title").axes[1].lines) == 2
