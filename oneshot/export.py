@@ -62,7 +62,7 @@ def export(network, path, image=(3, 32, 32), tolerance=1e-3):
     kind = _FORMATS[path.suffix]
     images = torch.randn(_TRACED + _CHECKED, *image, generator=torch.Generator().manual_seed(0))
     traced, checked = images.split([_TRACED, _CHECKED])
-    copy = _Network(network.clone()).to("cpu", torch.float32).eval()
+    copy = _Network(network.clone()).to("cpu", torch.float32, memory_format=torch.contiguous_format).eval()
     with replacing(path) as temporary, torch.no_grad():
         expected = copy(checked)
         kind.write(_program(copy, traced), temporary)

@@ -14,8 +14,15 @@ _PALETTE = {  # of the operations, told apart by colour-blind eyes too (Okabe & 
     "nor_conv_1x1": "#E69F00",
     "nor_conv_3x3": "#D55E00",
     "avg_pool_3x3": "#009E73",
+    "max_pool_3x3": "#CC79A7",
+    "sep_conv_3x3": "#D55E00",
+    "sep_conv_5x5": "#E69F00",
+    "dil_conv_3x3": "#56B4E9",
+    "dil_conv_5x5": "#000000",
+    "depthwise_conv_3x3": "#56B4E9",
+    "conv_1x1": "#E69F00",
 }
-_FURTHER = ("#CC79A7", "#56B4E9", "#F0E442", "#000000")  # of operations that are not named above
+_FURTHER = ("#CC79A7", "#56B4E9", "#000000", "#D55E00", "#009E73", "#0072B2", "#E69F00", "#F0E442")
 
 
 class Alphas(NamedTuple):

@@ -19,17 +19,17 @@ def run(tmp_path_factory):
     return retrain("6111", settings, path, places=Places(device="cpu")), path
 
 
-def tested(network):
+def accuracy(network):
     return accuracy_of(network, Feed("digits", "half").test(200, "cpu").epoch(0), 10, Group())
 
 
-def test_the_weights_that_are_kept_are_those_that_were_tested(run):
+def test_the_weights_that_are_kept_are_those_that_were_accuracy(run):
     result, path = run
     last = result.log[-1]
     best = max(result.log, key=lambda row: row["top1"])
-    assert tested(load_network(path / "last.pt", 10)).top1 == last["top1"] == result.top1
-    assert tested(load_network(path / "last.pt", average=True)).top1 == last["ema_top1"]
-    assert tested(load_network(path / "best.pt")).top1 == best["top1"] == result.summary["best"]["top1"]
+    assert accuracy(load_network(path / "last.pt", 10)).top1 == last["top1"] == result.top1
+    assert accuracy(load_network(path / "last.pt", average=True)).top1 == last["ema_top1"]
+    assert accuracy(load_network(path / "best.pt")).top1 == best["top1"] == result.summary["best"]["top1"]
     assert not load_network(path / "best.pt").training
     state = torch.load(path / "best.pt", weights_only=True)
     assert (state["epoch"], state["classes"]) == (best["epoch"], 10)
