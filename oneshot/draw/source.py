@@ -10,7 +10,10 @@ from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.spaces.registry import architecture_of, space_of
 
 _SUMMARY, _CONFIG = "summary.json", "config.json"
-_COMMANDS = {"retraining": "oneshot.retrain", "pipeline": "oneshot.pipeline"}  # by the stage in config.json; others: oneshot.search
+_COMMANDS = {  # by the stage in config.json; others: oneshot.search
+    "retraining": "oneshot.retrain",
+    "pipeline": "oneshot.pipeline",
+}
 
 
 def diagrams_of(text, space=None, cell=None):

@@ -18,6 +18,11 @@ class Accuracy(NamedTuple):
     top5: float | None  # percent of those whose class is among the five likeliest; None for up to 5 classes
 
 
+def precise(logits):
+    """Logits in float32, or float64 if they are that."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
 @torch.no_grad()
 def accuracy_of(network, batches, classes, group=None, amp=False):
     """What a network of so many classes makes of batches (images, labels), an Accuracy.
@@ -35,7 +40,7 @@ def accuracy_of(network, batches, classes, group=None, amp=False):
         if len(labels):  # a last batch may have fewer images than there are processes
             with torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
                 logits = network(images)
-            logits = logits.float()
+            logits = precise(logits)
             right = logits.topk(min(_FEW, classes)).indices == labels[:, None]
             loss = cross_entropy(logits, labels, reduction="sum")
             found = [loss, right[:, 0].sum(), right.sum(), torch.full_like(loss, len(labels))]

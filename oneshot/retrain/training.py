@@ -13,7 +13,7 @@ from data.loader import part_of
 from oneshot import ops
 from oneshot.errors import DivergedError
 from oneshot.measure import Measured, sums
-from oneshot.retrain.accuracy import Accuracy, accuracy_of
+from oneshot.retrain.accuracy import Accuracy, accuracy_of, precise
 
 
 class Epoch(NamedTuple):
@@ -133,11 +133,11 @@ class Training:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self._settings.amp):
             output = self.network(images)
         logits, auxiliary = output if isinstance(output, tuple) else (output, None)
-        logits = logits.float()
+        logits = precise(logits)
         loss = cross_entropy(logits, labels)
         objective = loss
         if auxiliary is not None:
-            objective = loss + self._settings.auxiliary_weight * cross_entropy(auxiliary.float(), labels)
+            objective = loss + self._settings.auxiliary_weight * cross_entropy(precise(auxiliary), labels)
         (share * objective).backward()
         return loss.detach(), logits.detach()
 

@@ -175,7 +175,8 @@ def test_the_short_training_is_smaller_where_the_images_are_not():
     assert PipelineSettings(dataset="cifar10", smoke=True).short_options == ""
     settings = PipelineSettings(dataset="cifar10", short_options="--epochs 5")
     job = Pipeline("x", settings, "images", True).shorts()[3]
-    words = "x/search-3 --split half --seed 0 --dataset cifar10 --epochs 5 --out x/short-3 --folder images --download"
-    assert job.command == ("python", "-m", "oneshot.retrain", *words.split(), "--json")
+    words = "x/search-3 --split half --seed 0 --dataset cifar10 --epochs 5 --out x/short-3"
+    words += " --folder images --download --json"
+    assert job.command == ("python", "-m", "oneshot.retrain", *words.split())
     with pytest.raises(ConfigError, match="unknown space 'mars'"):
         PipelineSettings(space="mars")

@@ -17,8 +17,10 @@ from oneshot.retrain.record import RETRAINING
 from oneshot.run.folder import read_checkpoint, read_config, read_log
 
 TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
-# 1,442 images: batches of 361, and a last one of 359, of which the processes have unequal parts
+# 1,442 images: batches of 361, and a last one of 359, of which the processes have unequal parts. The learning
+# rate is one at which rounding, here of float32, has not yet grown.
 FLAGS = ("DARTS_V2", "--channels", "2", "--batch", "361", "--epochs", "3", "--device", "cpu", "--ema", "0.9")
+FLAGS = (*FLAGS, "--learning-rate", "0.001")
 LIMIT = 120  # seconds, on a busy machine
 
 
@@ -70,12 +72,12 @@ def test_two_processes_are_as_one(alone, both):
     rows = [read_log(each, RETRAINING) for each in (alone, path)]
     for one, two in zip(*rows, strict=True):
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-4)
-        assert two["test_loss"] == pytest.approx(one["test_loss"], rel=1e-3)
+        assert two["test_loss"] == pytest.approx(one["test_loss"], rel=1e-4)
         assert (two["learning_rate"], two["drop_path"]) == (one["learning_rate"], one["drop_path"])
         assert two["top1"] == pytest.approx(one["top1"], abs=0.6)  # 2 of 355 images
     states = [read_checkpoint(each)["training"] for each in (alone, path)]
     for name in ("weights", "average"):
-        torch.testing.assert_close(states[1][name], states[0][name], rtol=1e-2, atol=1e-3)
+        torch.testing.assert_close(states[1][name], states[0][name], rtol=1e-2, atol=1e-4)
     assert torch.equal(states[0]["rng"]["cpu"], states[1]["rng"]["cpu"])
     assert out.count("an architecture of darts on digits") == 1
     assert " by 2 processes\n" in out
@@ -88,7 +90,7 @@ CHECKS = """
 import torch
 from torch import nn
 from oneshot.errors import GroupError
-from oneshot.retrain.group import Group, joined
+from oneshot.retrain.group import Group, joined, leave
 from oneshot.retrain.norm import GroupBatchNorm2d
 
 with joined() as group:
@@ -138,8 +140,7 @@ with joined() as group:
     torch.testing.assert_close(norm.state_dict(), whole.state_dict())
 
     if group.rank == 1:
-        group.sum = None  # it ends without a word
-        raise SystemExit(0)
+        leave(0)  # without a word
     try:
         group.sum(torch.ones(1))
     except GroupError as error:
@@ -147,7 +148,47 @@ with joined() as group:
     else:
         raise AssertionError
 print("all is well")
+leave(0)
 """
+
+
+EXACT = """
+import sys
+import torch
+from oneshot.retrain.group import joined, leave
+from oneshot.retrain.session import RetrainSettings, Session
+from oneshot.run.settings import Places
+
+class Doubled:
+    def __init__(self, loader):
+        self.loader = loader
+    def epoch(self, *args):
+        return ((images.double(), labels) for images, labels in self.loader.epoch(*args))
+
+settings = RetrainSettings(channels=2, batch=131, epochs=3, ema=0.9, drop_path=0.5, grad_clip=1.0)
+with joined() as group, Session.begin("DARTS_V2", settings, places=Places(device="cpu")) as session:
+    training, epochs = session.training, []
+    training.network.double()
+    training.average.double()
+    training._train, training._test = Doubled(training._train), Doubled(training._test)
+    training.run(lambda: False, lambda training: None, epochs.append)
+    values = [value for epoch in epochs for value in (*epoch.train, *epoch.test, *epoch.average)]
+    if group.leads:
+        torch.save((values, *training.weights()), sys.argv[1])
+leave(0)
+"""
+
+
+def test_the_only_difference_is_rounding(tmp_path):
+    """In float64, over 33 steps of published size, with drop path and clipping."""
+    script = tmp_path / "exact.py"
+    script.write_text(EXACT)
+    subprocess.run([sys.executable, script, tmp_path / "1.pt"], check=True, timeout=LIMIT)
+    code, out, err = end(start(script, tmp_path / "2.pt"))
+    assert code == 0, err
+    one, two = (torch.load(tmp_path / f"{n}.pt", weights_only=True) for n in (1, 2))
+    assert two[0] == pytest.approx(one[0], rel=1e-9)
+    torch.testing.assert_close(two[1:], one[1:], rtol=1e-7, atol=1e-9)
 
 
 def test_sums_agreement_and_normalization(tmp_path):
@@ -156,11 +197,10 @@ def test_sums_agreement_and_normalization(tmp_path):
     assert "all is well" in out, err
 
 
-def test_the_run_of_two_goes_on_in_one_and_the_other_way_round(alone, both, tmp_path):
+def test_a_run_of_two_that_is_interrupted_goes_on_in_one(tmp_path):
     """An interrupt, which torchrun passes on, stops both after the same step; one process goes on."""
     path = tmp_path / "a"
-    long = [*FLAGS, "--epochs", "500"]
-    process = start("-m", "oneshot.retrain", *long, "--out", path)
+    process = start("-m", "oneshot.retrain", *FLAGS, "--epochs", "60", "--out", path)
     deadline = time.monotonic() + LIMIT
     while not (path / "checkpoint.pt").exists():
         assert process.poll() is None, process.communicate()
@@ -177,22 +217,27 @@ def test_the_run_of_two_goes_on_in_one_and_the_other_way_round(alone, both, tmp_
     state = read_checkpoint(path)["training"]
     assert len(read_log(path, RETRAINING)) == state["epoch"]
     assert state["batch"] == 0 or state["tally"][2] == 361 * state["batch"]  # the sums of both
+    assert command.main(["--resume", str(path)]) == 0
+    assert json.loads((path / "summary.json").read_text())["epochs"] == 60
 
 
-@pytest.mark.parametrize(
-    ("argv", "message"),
-    [
-        (("6111", "--dataset", "mnist"), "data sets are cifar10"),
+def _errors():
+    for argv, message in (
         (("6111", "--learning-rate", "1e30"), "the loss is no number any more: epoch 1, by step"),
-        (("6111", "--batch", "240", "--device", "cuda:0"), "cuda:0 is one device, and there are 2 processes"),
         (("6111", "--epochs", "0"), "epochs is a whole number of at least 1, got 0"),
+        (("6111", "--dataset", "mnist"), "data sets are cifar10"),
+        (("6111", "--device", "cuda:0"), "cuda:0 is one device, and there are 2 processes"),
         (("6111", "--compile"), "--compile cannot normalize by the whole batch of several processes"),
         (
             ("6111", "--batch", "359", "--local-bn"),
             "the last batch of an epoch has 3 images, which are too few",
         ),
-    ],
-)
+    ):
+        slow = () if "--learning-rate" in argv else (pytest.mark.slow,)
+        yield pytest.param(argv, message, marks=slow, id=argv[1])
+
+
+@pytest.mark.parametrize(("argv", "message"), list(_errors()))
 def test_an_error_is_said_once_and_ends_all(argv, message):
     code, out, err = end(start("-m", "oneshot.retrain", *argv))
     assert (code, out) == (1, "")
@@ -200,6 +245,7 @@ def test_an_error_is_said_once_and_ends_all(argv, message):
     assert message in said(err)[0]
 
 
+@pytest.mark.slow
 def test_statistics_of_each_process_alone(alone, tmp_path):
     path = tmp_path / "a"
     code, out, err = end(start("-m", "oneshot.retrain", *FLAGS, "--local-bn", "--out", path))
@@ -209,6 +255,7 @@ def test_statistics_of_each_process_alone(alone, tmp_path):
     assert rows[0][0]["train_loss"] == pytest.approx(rows[1][0]["train_loss"], rel=0.2)
 
 
+@pytest.mark.slow
 def test_a_process_that_is_lost_ends_the_other(tmp_path):
     """Killed as by a machine without memory: the other says so, or is stopped by torchrun."""
     path = tmp_path / "a"
@@ -267,9 +314,9 @@ def test_each_process_has_a_device_of_its_own(monkeypatch):
 
 def test_what_torch_says_of_a_lost_process_is_one_error():
     group = Group(0, 2)
-    with pytest.raises(GroupError, match="another of the 2 processes has ended; its own last line says why"):
-        with group.watching():
-            raise RuntimeError("[gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:1")
+    message = "another of the 2 processes has ended; its own last line says why"
+    with pytest.raises(GroupError, match=message), group.watching():
+        raise RuntimeError("[gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:1")
     with pytest.raises(RuntimeError, match="shapes"), group.watching():
         raise RuntimeError("shapes do not meet")
 
