@@ -69,10 +69,10 @@ class Conv:
 
 def _is_for_onednn(x):
     return (
-        x.dim() == 4
+        not torch.compiler.is_compiling()  # asked first: what follows is not to be traced
+        and x.dim() == 4
         and x.device.type == "cpu"
         and torch.backends.mkldnn.is_available()
-        and not torch.compiler.is_compiling()
     )
 
 

@@ -183,9 +183,13 @@ def test_the_random_numbers_of_the_process_stay_as_they_were_and_do_not_matter()
 
 @pytest.mark.slow
 def test_torch_compile(run):
-    """Drop path changes with each epoch, without another compilation."""
-    flags = ("DARTS_V2", *SIZES, "--epochs", 4, "--device", "cpu", "--json")
+    """Drop path changes with each epoch, but what is compiled for it is compiled once."""
+    from torch._dynamo.utils import counters
+
+    flags = ("DARTS_V2", *SIZES, "--epochs", 4, "--batch", 721, "--device", "cpu", "--json")
+    counters.clear()
     code, out, _ = run(*flags, "--compile")
+    assert counters["stats"]["unique_graphs"] == 3  # training without and with it, and evaluation
     summary, plain = json.loads(out), json.loads(run(*flags)[1])
     assert (code, summary["settings"]["compile"]) == (0, True)
     assert summary["result"]["top1"] == pytest.approx(plain["result"]["top1"], abs=15)
