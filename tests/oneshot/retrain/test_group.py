@@ -179,6 +179,7 @@ leave(0)
 """
 
 
+@pytest.mark.slow
 def test_the_only_difference_is_rounding(tmp_path):
     """In float64, over 33 steps of published size, with drop path and clipping."""
     script = tmp_path / "exact.py"
@@ -197,6 +198,7 @@ def test_sums_agreement_and_normalization(tmp_path):
     assert "all is well" in out, err
 
 
+@pytest.mark.slow
 def test_a_run_of_two_that_is_interrupted_goes_on_in_one(tmp_path):
     """An interrupt, which torchrun passes on, stops both after the same step; one process goes on."""
     path = tmp_path / "a"
