@@ -271,8 +271,7 @@ def child(where, number, name, argv):
     return command.main(argv)
 
 base, *flags = sys.argv[1:]
-with session.Session.begin("DARTS_V2"):  # what that loads, all have; each has its own process
-    pass
+session.Session.begin("DARTS_V2")  # what that loads, all have; threads of its own each process starts later
 for case in sys.stdin.read().split():
     where, number, name = case.split(":")
     path = os.path.join(base, case.replace(":", "-"))
@@ -581,16 +580,9 @@ def test_no_room_left(run, no_pictures, tmp_path):
 
 def test_what_may_not_be_written_is_an_error(unprivileged):
     def check(home):
-        settings = RetrainSettings(**TINY | {"epochs": 1})
-        with Session.begin("6111", settings, home / "a", places=CPU) as session:
-            (home / "a").chmod(0o500)
-            with pytest.raises(RunFolderError, match="cannot write .*best.pt: Permission denied"):
-                session.train()
         home.chmod(0o500)
         with pytest.raises(RunFolderError, match="cannot make the folder .*: Permission denied"):
-            Session.begin("6111", settings, home / "b", places=CPU)
-        home.chmod(0o700)
-        (home / "a").chmod(0o700)
+            Session.begin("6111", RetrainSettings(**TINY), home / "a", places=CPU)
 
     unprivileged(check)
 
