@@ -95,19 +95,15 @@ class RunConfig:
             raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
 
 
-def main(search_class, config_class, argv=None):
-    """The command line of a search on a published table; returns the exit code.
-
-    `search_class(space, config, trials, seed, history)` is a `Search` with a `name`; `config_class` is a
-    dataclass whose fields are `option`s.
-    """
+def main(search_class, argv=None):
+    """The command line of a `Search` on a published table; returns the exit code."""
     spec = sys.modules[search_class.__module__].__spec__
     parser = Parser(
         prog=f"python -m {spec.name}" if spec else f"python {quoted(sys.argv[0])}",
         description=f"{search_class.name.capitalize()} on a published table:"
         " NAS-Bench-201, or with --space sss the size space of NATS-Bench.",
     )
-    add_flags(parser.add_argument_group(search_class.name), config_class)
+    add_flags(parser.add_argument_group(search_class.name), search_class.config_class)
     add_flags(parser.add_argument_group("run"), RunConfig)
     files = parser.add_argument_group("files")
     files.add_argument("--store", metavar="FILE", help="a store that `python -m nasbench build` made")
@@ -118,28 +114,31 @@ def main(search_class, config_class, argv=None):
     files.add_argument("--json", action="store_true", help="print the summary as JSON")
     args = parser.parse_args(argv)
     errors = (BlackboxError, NASBenchError)
-    return call(lambda: _search(parser.prog, search_class, config_class, args), parser.prog, errors)
+    return call(lambda: _search(parser.prog, search_class, args), parser.prog, errors)
 
 
-def _search(prog, search_class, config_class, args):
+def _search(prog, search_class, args):
     if args.plot is not None:
         plot.check(args.plot)
     with ExitStack() as stack:
         interrupt = stack.enter_context(HeldInterrupt())
         if args.resume is None:
             folder = None
+            config_class = search_class.config_class
             config, settings = config_class(**given(args, config_class)), RunConfig(**given(args, RunConfig))
             bench = open_benchmark(args.store, settings.space)
         else:
             folder = stack.enter_context(RunFolder.reopen(args.resume))
-            config, settings, bench, record = _resumed(folder, search_class, config_class, args)
+            config, settings, bench, record = _resumed(folder, search_class, args)
         objective, search = _begin(search_class, config, settings, bench)
         settings = replace(settings, space=bench.space.flag, signal=str(objective.signal))
         if args.out is not None:
             record = _record(search.name, config, settings, args.store, bench)
-            folder = stack.enter_context(RunFolder.create(args.out, record))
+            folder = stack.enter_context(RunFolder.create(args.out, record, search.objectives))
         elif folder is not None:
-            history = folder.read_history(settings.trials, bench.space.official_order())
+            history = folder.read_history(
+                range(settings.trials), bench.space.official_order(), search.objectives
+            )
             _check_history(folder.path, history, search, objective, settings)
             folder.write_config(record)
             objective.skip(len(history))
@@ -225,8 +224,9 @@ def _record(algorithm, config, settings, store, bench):
     }
 
 
-def _resumed(folder, search_class, config_class, args):
+def _resumed(folder, search_class, args):
     """The settings, the table and the record of a run to go on with, once they agree with the flags."""
+    config_class = search_class.config_class
     record = folder.read_config()
     try:
         algorithm, table = record["algorithm"], record["table"]

@@ -9,6 +9,10 @@ class ConfigError(BlackboxError, ValueError):
     """A setting outside its range, or settings that contradict each other."""
 
 
+class UnknownAlgorithmError(BlackboxError, LookupError):
+    """The name of an algorithm that does not exist."""
+
+
 class ObjectiveError(BlackboxError, ValueError):
     """An objective that answered with something other than one number for each trial."""
 

@@ -11,7 +11,6 @@ from blackbox.errors import RunFolderError
 from blackbox.history import History
 from nasbench.files import open_locked, write_all, write_json
 
-_HEADER = "evaluation,trial,index,score,cost\n"
 _CONFIG, _LOG, _SUMMARY = "config.json", "log.csv", "summary.json"
 
 
@@ -19,15 +18,15 @@ class RunFolder:
     """The folder of one run: `config.json`, `log.csv`, `summary.json`. Close it, or use it in a `with`.
 
     The log has a row for each evaluation of each trial, in the order of evaluations: number, trial, official
-    index, score, simulated seconds. It is only appended to; a row that a kill cut short is dropped when the
-    run goes on. One process at a time may write.
+    index, score (one an objective), simulated seconds. It is only appended to; a row that a kill cut short is
+    dropped when the run goes on. One process at a time may write.
     """
 
-    def __init__(self, path, log):
+    def __init__(self, path, log, end=0):
         self.path = path
         self._log = log
         self._steps = 0  # in the log, as far as it has been read or written
-        self._end = len(_HEADER)  # of the last of them, in bytes
+        self._end = end  # of the last of them, in bytes
 
     def __enter__(self):
         return self
@@ -39,7 +38,7 @@ class RunFolder:
         self._log.close()
 
     @classmethod
-    def create(cls, path, config):
+    def create(cls, path, config, objectives=1):
         """A new folder with its settings; RunFolderError if it exists or cannot be made."""
         path = Path(path)
         try:
@@ -54,7 +53,8 @@ class RunFolder:
         log = None
         try:
             log = open_locked(path / _LOG, "x+b")
-            write_all(log, _HEADER.encode())
+            header = _header(objectives).encode()
+            write_all(log, header)
             write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
         except BaseException as error:
             if log is not None:
@@ -63,7 +63,7 @@ class RunFolder:
             if isinstance(error, OSError):
                 raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
             raise
-        return cls(path, log)
+        return cls(path, log, len(header))
 
     @classmethod
     def reopen(cls, path):
@@ -94,27 +94,38 @@ class RunFolder:
             raise RunFolderError(f"{path} is damaged: it should hold an object")
         return config
 
-    def read_history(self, trials, codes):
-        """The history in the log, up to its last whole step; `codes`: the code of each official index."""
+    def read_history(self, trials, codes, objectives=1):
+        """The history in the log, up to its last whole step.
+
+        `trials`: their numbers; `codes`: the code of each official index.
+        """
         self._log.seek(0)
-        history, self._end = _parse(self._log.read(), self.path / _LOG, trials, codes)
+        history, self._end = parse_log(self._log.read(), self.path / _LOG, trials, codes, objectives)
         self._steps = len(history)
         return history
 
-    def append(self, history, index):
-        """Write what the log does not have yet; `index`: the official index of each code."""
+    def append(self, history, index, trials=None):
+        """Write what the log does not have yet.
+
+        `index`: the official index of each code; `trials`: their numbers, by default from 0.
+        """
         if len(history) == self._steps:
             return
+        trials = np.arange(history.trials) if trials is None else np.array(trials)
         steps = slice(self._steps, len(history))
         columns = (
             np.repeat(np.arange(self._steps + 1, len(history) + 1), history.trials),
-            np.tile(np.arange(history.trials), len(history) - self._steps),
+            np.tile(trials, len(history) - self._steps),
             index[history.codes[:, steps].T.ravel()],
-            history.scores[:, steps].T.ravel(),
+            *history.scores[:, steps]
+            .swapaxes(0, 1)
+            .reshape(len(trials) * (len(history) - self._steps), -1)
+            .T,
             history.costs[:, steps].T.ravel(),
         )
         rows = zip(*(column.tolist() for column in columns), strict=True)
-        data = "".join([f"{n},{t},{i},{s!r},{c!r}\n" for n, t, i, s, c in rows]).encode()
+        row = ",".join(["%d,%d,%d", *["%r"] * (history.objectives + 1)]) + "\n"
+        data = "".join([row % values for values in rows]).encode()
         try:
             self._log.seek(self._end)  # an interrupt or an error may have left a part behind
             self._log.truncate()
@@ -139,28 +150,35 @@ class RunFolder:
             raise RunFolderError(f"cannot write {self.path / name}: {error.strerror}") from None
 
 
-def _parse(data, path, trials, codes):
-    """The history in a log, and where its last whole step ends."""
+def parse_log(data, path, trials, codes, objectives=1):
+    """The history in a log (the bytes of the file at `path`), and where its last whole step ends."""
+    header = _header(objectives)
     lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
-    if not lines or lines[0] != _HEADER.encode():
-        raise RunFolderError(f"{path} is damaged: its first line should be {_HEADER.strip()}")
-    steps = (len(lines) - 1) // trials
-    lines = lines[: 1 + steps * trials]
-    history = History(trials)
+    if not lines or lines[0] != header.encode():
+        raise RunFolderError(f"{path} is damaged: its first line should be {header.strip()}")
+    steps = (len(lines) - 1) // len(trials)
+    lines = lines[: 1 + steps * len(trials)]
+    history = History(len(trials), objectives)
     if steps:
         try:
             rows = np.loadtxt(io.BytesIO(b"".join(lines[1:])), delimiter=",", comments=None, ndmin=2)
-            number, trial, index, scores, costs = rows.T.reshape(5, steps, trials)
+            number, trial, index, *scores, costs = rows.T.reshape(4 + objectives, steps, len(trials))
         except ValueError as error:
             raise RunFolderError(f"{path} is damaged: {error}") from None
         if (
             (number != np.arange(1, steps + 1)[:, None]).any()
-            or (trial != np.arange(trials)).any()
+            or (trial != np.array(trials)).any()
             or not np.isin(index, np.arange(len(codes))).all()
-            or np.isnan(scores + costs).any()
+            or np.isnan(np.sum(scores, axis=0) + costs).any()
         ):
             raise RunFolderError(
-                f"{path} is damaged: its rows are not {steps} evaluations of {trials} trials"
+                f"{path} is damaged: its rows are not {steps} evaluations of {len(trials)} trials"
             )
-        history.extend(codes[index.astype(np.intp)].T, scores.T, costs.T)
+        scores = scores[0] if objectives == 1 else np.stack(scores, axis=-1)
+        history.extend(codes[index.astype(np.intp)].T, scores.swapaxes(0, 1), costs.T)
     return history, sum(map(len, lines))
+
+
+def _header(objectives):
+    scores = ["score", *(f"score{n}" for n in range(2, objectives + 1))]
+    return ",".join(["evaluation", "trial", "index", *scores, "cost"]) + "\n"

@@ -10,6 +10,8 @@ _FIRST_EVALUATIONS = 1 << 20  # of all trials together, for which there is room 
 class History:
     """Codes, scores (higher is better) and costs (seconds) of T trials, each a read-only array (T, n).
 
+    With several objectives M, scores are (T, n, M), and there is no incumbent.
+
     >>> history = History(trials=1)
     >>> for code, score in [(7, 0.5), (3, 0.9), (5, 0.1)]:
     ...     history.append([code], [score])
@@ -17,13 +19,14 @@ class History:
     ([[7, 3, 3]], (0, 1))
     """
 
-    def __init__(self, trials):
+    def __init__(self, trials, objectives=1):
         self.trials = trials
+        self.objectives = objectives
         self._length = 0
         self._best = None  # (steps seen, code, score) of the best so far; brought up to date when asked for
         shape = (min(1024, max(1, _FIRST_EVALUATIONS // trials)), trials)
         self._codes = np.empty(shape, dtype=np.intp)
-        self._scores = np.empty(shape)
+        self._scores = np.empty(shape if objectives == 1 else (*shape, objectives))
         self._costs = np.empty(shape)
 
     def __len__(self):
@@ -36,14 +39,14 @@ class History:
 
     @property
     def scores(self):
-        return _read_only(self._scores[: self._length].T)
+        return _read_only(self._scores[: self._length].swapaxes(0, 1))
 
     @property
     def costs(self):
         return _read_only(self._costs[: self._length].T)
 
     def last(self, n):
-        """The codes and the scores of the last n steps, each (n, T), oldest first; not to be written to."""
+        """The codes and the scores of the last n steps, (n, T), oldest first; not to be written to."""
         steps = slice(self._length - n, self._length)
         return self._codes[steps], self._scores[steps]
 
@@ -61,8 +64,8 @@ class History:
         self._length = row + 1
 
     def extend(self, codes, scores, costs):
-        """Add n evaluations to each trial; arrays (T, n)."""
-        for row in zip(codes.T, scores.T, costs.T, strict=True):
+        """Add n evaluations to each trial; arrays (T, n), with several objectives scores (T, n, M)."""
+        for row in zip(codes.T, scores.swapaxes(0, 1), costs.T, strict=True):
             self.append(*row)
 
     def spent(self):
@@ -71,6 +74,7 @@ class History:
 
     def incumbent(self):
         """The code with the best score so far, (T,); the earliest of equals. Looks at what is new only."""
+        self._check_one_objective()
         if not self._length:
             raise ConfigError("there is no evaluation yet")
         seen, codes, scores = self._best or (1, self._codes[0].copy(), self._scores[0].copy())
@@ -94,6 +98,7 @@ class History:
         With a budget, a trial's incumbent stays what it was when the budget ran out; -1 where not even the
         first evaluation ended within it.
         """
+        self._check_one_objective()
         scores = self.scores
         best = np.maximum.accumulate(scores, axis=1)
         improved = np.ones(scores.shape, dtype=bool)
@@ -119,6 +124,10 @@ class History:
         steps = self.incumbent_steps(budget)[trials, -1]
         first = np.lexsort((trials, steps, -self.scores[trials, steps]))[0]
         return int(trials[first]), int(steps[first])
+
+    def _check_one_objective(self):
+        if self.objectives != 1:
+            raise ConfigError(f"with {self.objectives} objectives there is no incumbent, but a Pareto front")
 
 
 def _read_only(view):

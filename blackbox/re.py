@@ -35,10 +35,10 @@ class RegularizedEvolution(Search):
     """
 
     name = "regularized evolution"
+    config_class = EvolutionConfig
 
     def __init__(self, space, config=None, trials=1, seed=0, history=None):
-        super().__init__(space, trials, seed, history)
-        self.config = config or EvolutionConfig()
+        super().__init__(space, config, trials, seed, history)
         population, sample = self.config.population, self.config.sample
         columns = np.arange(len(self.trials))
         self._starts = columns * sample  # of the trials' tournaments, flat
@@ -50,10 +50,10 @@ class RegularizedEvolution(Search):
         )
         self._edits = self.draws(2, lambda rng, steps: rng.integers(space.edits, size=steps))
 
-    def ask(self):
-        step = len(self.history)
+    def ask(self, pending=0):
+        step = len(self.history) + pending
         population = self.config.population
-        if step < population:
+        if len(self.history) < population:
             return self._founders.at(step)
         codes, scores = self.history.last(population)  # (P, T), oldest first
         entrants = self._tournaments.at(step)  # (T, sample)
@@ -65,4 +65,4 @@ class RegularizedEvolution(Search):
 if __name__ == "__main__":
     from blackbox.cli import main
 
-    sys.exit(main(RegularizedEvolution, EvolutionConfig))
+    sys.exit(main(RegularizedEvolution))

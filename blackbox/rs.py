@@ -1,14 +1,8 @@
 """Random search: every evaluation a cell drawn uniformly, with replacement (`python -m blackbox.rs`)."""
 
 import sys
-from dataclasses import dataclass
 
 from blackbox.search import Search
-
-
-@dataclass(frozen=True)
-class RandomSearchConfig:
-    """Random search has nothing to set."""
 
 
 class RandomSearch(Search):
@@ -24,15 +18,14 @@ class RandomSearch(Search):
     name = "random search"
 
     def __init__(self, space, config=None, trials=1, seed=0, history=None):
-        super().__init__(space, trials, seed, history)
-        self.config = config or RandomSearchConfig()
+        super().__init__(space, config, trials, seed, history)
         self._cells = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
 
-    def ask(self):
-        return self._cells.at(len(self.history))
+    def ask(self, pending=0):
+        return self._cells.at(len(self.history) + pending)
 
 
 if __name__ == "__main__":
     from blackbox.cli import main
 
-    sys.exit(main(RandomSearch, RandomSearchConfig))
+    sys.exit(main(RandomSearch))

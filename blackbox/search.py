@@ -1,6 +1,7 @@
 """The ask/tell contract of every search, for T trials in lockstep, and the loop that drives it."""
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -8,7 +9,13 @@ from blackbox.errors import ConfigError, ObjectiveError
 from blackbox.history import History
 from nasbench.config import whole
 
+FAILED = -np.inf  # the score of an evaluation that failed
 _BLOCK = 128  # steps whose random numbers are drawn at once
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """The settings of an algorithm that has none."""
 
 
 class Search(ABC):
@@ -16,8 +23,8 @@ class Search(ABC):
 
     >>> from blackbox.space import NB201
     >>> class Enumeration(Search):
-    ...     def ask(self):
-    ...         return np.full(len(self.trials), len(self.history))
+    ...     def ask(self, pending=0):
+    ...         return np.full(len(self.trials), len(self.history) + pending)
     >>> run(Enumeration(NB201), lambda codes: codes * 1.0, evals=3).codes.tolist()
     [[0, 1, 2]]
 
@@ -26,27 +33,46 @@ class Search(ABC):
     is how many (0 to T - 1), or which.
     """
 
-    def __init__(self, space, trials=1, seed=0, history=None):
+    name = None  # the algorithm's, as reports print it
+    config_class = NoSettings  # a frozen dataclass of `nasbench.config.option`s
+    objectives = 1  # scores of an evaluation
+
+    def __init__(self, space, config=None, trials=1, seed=0, history=None):
         try:
             numbers = [whole("a trial", trial, 0) for trial in trials]
         except TypeError:  # not which, but how many
             numbers = range(whole("trials", trials, 1))
         if not numbers:
             raise ConfigError("trials is at least 1, got none")
-        if history is not None and history.trials != len(numbers):
+        if history is None:
+            history = History(len(numbers), self.objectives)
+        if history.trials != len(numbers):
             raise ConfigError(f"the history is of {history.trials} trials, the search of {len(numbers)}")
+        if history.objectives != self.objectives:
+            raise ConfigError(
+                f"the history is of {history.objectives} objectives, the search of {self.objectives}"
+            )
         self.space = space
-        self.history = History(len(numbers)) if history is None else history
+        self.config = self.config_class() if config is None else config
+        self.history = history
         self.seed = whole("seed", seed, 0)
         self.trials = numbers
         self._shape = (len(numbers),)
+        self.score_shape = self._shape if self.objectives == 1 else (len(numbers), self.objectives)
 
     @abstractmethod
-    def ask(self):
-        """The codes to evaluate next, one a trial: integers (T,). The same until `tell`."""
+    def ask(self, pending=0):
+        """The codes to evaluate next, one a trial: integers (T,). The same until `tell`.
+
+        `pending`: evaluations of each trial that were asked for and are not told yet, where several workers
+        evaluate one trial. What is random is drawn for step `len(self.history) + pending`.
+        """
 
     def tell(self, codes, scores, costs=0.0):
-        """Take the scores (T,) of codes (T,), higher is better, and what they cost in seconds."""
+        """Take the scores of codes (T,), higher is better, and what they cost in seconds.
+
+        Scores (T,), or (T, objectives) where there are several; -inf for a cell that could not be evaluated.
+        """
         codes = np.asarray(codes)
         scores = np.asarray(scores, dtype=np.float64)
         if codes.shape != self._shape or codes.dtype.kind not in "iu":
@@ -55,13 +81,14 @@ class Search(ABC):
             )
         if codes.item(codes.argmin()) < 0 or codes.item(codes.argmax()) >= self.space.size:
             raise ObjectiveError(f"a code is in [0, {self.space.size - 1}], got {codes.tolist()}")
-        if scores.shape != codes.shape:
+        if scores.shape != self.score_shape:
+            number = "one score" if self.objectives == 1 else f"{self.objectives} scores"
             raise ObjectiveError(
-                f"an objective gives one score a trial, shape {self._shape}, got {scores.shape}"
+                f"an objective gives {number} a trial, shape {self.score_shape}, got {scores.shape}"
             )
         highest = scores.item(scores.argmax())  # NaN counts as the highest
         if highest != highest:
-            code = codes[np.isnan(scores)][0]
+            code = codes[np.isnan(scores).nonzero()[0][0]]
             raise ObjectiveError(
                 f"the objective gave NaN for code {code}; -inf is for a cell that cannot be scored"
             )
@@ -112,11 +139,16 @@ class Draws:
         self._start = -_BLOCK  # of the block in `_rows`: before the first one
 
 
-def run(search, objective, evals=None, *, cost=None, budget=None, after_step=None):
+def run(search, objective, evals=None, *, cost=None, budget=None, after_step=None, on_failure=None):
     """Ask, evaluate and tell until each trial has `evals` evaluations, or has spent `budget` seconds.
 
     `objective(codes)` gives scores and `cost(codes)` seconds, both (T,). `after_step()` is called after each
     step; a true answer ends the run. A search that has a history goes on from there. Returns the history.
+
+    An objective that raises, or gives NaN, ends the run with that error; the history keeps what came before.
+    With `on_failure(trial, code, error)` the run goes on instead: the evaluation is called failed, its score
+    is -inf, and `on_failure` is told of it (`error` is an ObjectiveError for NaN). Where several trials are
+    evaluated at once and one raises, each is evaluated again by itself.
     """
     check_limits(evals, budget)
     if budget is not None and cost is None:
@@ -126,7 +158,11 @@ def run(search, objective, evals=None, *, cost=None, budget=None, after_step=Non
     while (evals is None or len(history) < evals) and (budget is None or (spent <= budget).any()):
         codes = np.asarray(search.ask())
         costs = 0.0 if cost is None else cost(codes)
-        search.tell(codes, objective(codes.copy()), costs)  # a copy, which the objective may change
+        if on_failure is None:
+            scores = objective(codes.copy())  # a copy, which the objective may change
+        else:
+            scores = _scores_or_failures(search, objective, codes, on_failure)
+        search.tell(codes, scores, costs)
         if budget is not None:
             spent = spent + costs
             if np.isnan(spent).any():
@@ -134,6 +170,30 @@ def run(search, objective, evals=None, *, cost=None, budget=None, after_step=Non
         if after_step is not None and after_step():
             break
     return history
+
+
+def _scores_or_failures(search, objective, codes, on_failure):
+    """What `objective` gives for codes, -inf where it raises or gives NaN."""
+    try:
+        scores = np.array(objective(codes.copy()), dtype=np.float64)
+    except Exception as error:
+        if len(codes) == 1:
+            on_failure(search.trials[0], int(codes[0]), error)
+            return np.full(search.score_shape, FAILED)
+        parts = []
+        for row, trial in enumerate(search.trials):
+            try:
+                parts.append(np.array(objective(codes[row : row + 1].copy()), dtype=np.float64)[0])
+            except Exception as of_one:
+                on_failure(trial, int(codes[row]), of_one)
+                parts.append(np.full(search.score_shape[1:], FAILED))
+        scores = np.stack(parts)
+    if scores.shape == search.score_shape:  # else `tell` says what is wrong
+        unknown = np.isnan(scores).reshape(len(codes), -1).any(axis=1)
+        for row in np.flatnonzero(unknown):
+            on_failure(search.trials[row], int(codes[row]), ObjectiveError("the objective gave NaN"))
+        scores[unknown] = FAILED
+    return scores
 
 
 def check_limits(evals, budget):

@@ -78,7 +78,7 @@ def test_a_one_shot_search_loads_what_few_need_when_they_need_it():
     [
         "import nasbench, blackbox.re, blackbox.rs",
         "from nasbench.__main__ import main; main(['query', '0'])",
-        "from blackbox import cli, re; cli.main(re.RegularizedEvolution, re.EvolutionConfig, [])",
+        "from blackbox import cli, re; cli.main(re.RegularizedEvolution, [])",
     ],
 )
 def test_a_lookup_and_a_search_load_nothing_heavy(code):

@@ -15,8 +15,8 @@ from blackbox import cli, plot
 from blackbox.cli import RunConfig, seconds
 from blackbox.errors import ConfigError
 from blackbox.folder import RunFolder
-from blackbox.re import EvolutionConfig, RegularizedEvolution
-from blackbox.rs import RandomSearch, RandomSearchConfig
+from blackbox.re import RegularizedEvolution
+from blackbox.rs import RandomSearch
 from blackbox.search import run as run_search
 from blackbox.space import NB201
 from blackbox.space import SSS as SIZES
@@ -27,7 +27,7 @@ from nasbench.metrics import METRICS
 from nasbench.spaces import SIZE
 from tests import stores
 
-ALGORITHMS = {"re": (RegularizedEvolution, EvolutionConfig), "rs": (RandomSearch, RandomSearchConfig)}
+ALGORITHMS = {"re": RegularizedEvolution, "rs": RandomSearch}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def run(capsys):
 
     def run(algorithm, *argv):
         try:
-            code = cli.main(*ALGORITHMS[algorithm], [str(arg) for arg in argv])
+            code = cli.main(ALGORITHMS[algorithm], [str(arg) for arg in argv])
         except SystemExit as end:
             code = end.code
         out, err = capsys.readouterr()
@@ -80,7 +80,7 @@ def test_the_summary_agrees_with_the_search_and_the_table(run, bench, algorithm)
     code, out, _ = run(algorithm, "--evals", 250, "--trials", 6, "--seed", 2, "--json")
     summary = json.loads(out)
     column = bench.by_code("cifar10", "val_accuracy")
-    history = run_search(ALGORITHMS[algorithm][0](NB201, trials=6, seed=2), column.take, 250)
+    history = run_search(ALGORITHMS[algorithm](NB201, trials=6, seed=2), column.take, 250)
     best, seconds = summary["best"], bench.by_code("cifar10", "train_time")
     assert code == 0
     assert summary["complete"] is True
@@ -214,7 +214,7 @@ def test_a_search_in_the_size_space(run, tables, tmp_path, algorithm):
     options = ("--evals", 150, "--trials", 3, "--store", table.store.path)
     code, out, err = run(algorithm, *options, "--space", "sss", "--out", tmp_path / "a")
     assert (code, err) == (0, "")
-    name = ALGORITHMS[algorithm][0].name
+    name = ALGORITHMS[algorithm].name
     assert out.startswith(
         f"{name} in the NATS-Bench size space on cifar10 val_accuracy [%], 90 epochs, mean over seeds\n"
     )
@@ -223,7 +223,7 @@ def test_a_search_in_the_size_space(run, tables, tmp_path, algorithm):
     assert json.loads((tmp_path / "a" / "summary.json").read_text()) == summary
     assert json.loads((tmp_path / "a" / "config.json").read_text())["run"]["space"] == "sss"
     column = table.by_code("cifar10", "val_accuracy")
-    history = run_search(ALGORITHMS[algorithm][0](SIZES, trials=3), column.take, 150)
+    history = run_search(ALGORITHMS[algorithm](SIZES, trials=3), column.take, 150)
     best, seconds = summary["best"], table.by_code("cifar10", "train_time", protocol=90)
     seconds = seconds + table.by_code("cifar10", "val_time", protocol=90)
     trial, step = best["trial"], best["evaluation"] - 1
@@ -418,7 +418,7 @@ def test_a_budget_may_be_raised(run, tmp_path):
 STOPPED = """
 import os, signal, sys
 from blackbox import cli, folder
-from blackbox.rs import RandomSearch, RandomSearchConfig
+from blackbox.rs import RandomSearch
 
 where, number, name, *argv = sys.argv[1:]
 write, asked = folder.write_all, RandomSearch.ask
@@ -439,7 +439,7 @@ def half(file, data):
     write(file, data)
 
 RandomSearch.ask, folder.write_all, cli._INTERVAL = ask, half, 0.0
-sys.exit(cli.main(RandomSearch, RandomSearchConfig, argv))
+sys.exit(cli.main(RandomSearch, argv))
 """
 
 
@@ -689,7 +689,7 @@ def test_a_picture_that_fails_costs_nothing_but_the_picture(tmp_path):
 import resource, sys
 from blackbox import cli, rs
 resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))
-sys.exit(cli.main(rs.RandomSearch, rs.RandomSearchConfig, sys.argv[1:]))
+sys.exit(cli.main(rs.RandomSearch, sys.argv[1:]))
 """
     argv = ["--evals", "50", "--plot", str(tmp_path / "good.png"), "--out", str(tmp_path / "a")]
     result = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)

@@ -44,7 +44,7 @@ def run(tmp_path):
 
 def reopened(path, trials=2):
     with RunFolder.reopen(path) as folder:
-        return folder.read_history(trials, official_order())
+        return folder.read_history(range(trials), official_order())
 
 
 def read_config(path):
@@ -92,7 +92,7 @@ def test_a_log_cut_short_goes_on_from_its_last_whole_step(tmp_path, cut):
     size = log.stat().st_size
     os.truncate(log, max(len(HEADER), size - cut))
     folder = RunFolder.reopen(tmp_path / "a")
-    history = folder.read_history(2, official_order())
+    history = folder.read_history(range(2), official_order())
     assert len(history) < 3
     steps = len(history)
     history.extend(whole.codes[:, steps:], whole.scores[:, steps:], whole.costs[:, steps:])

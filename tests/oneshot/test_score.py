@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from blackbox import cli
-from blackbox.re import EvolutionConfig, RegularizedEvolution
-from blackbox.rs import RandomSearch, RandomSearchConfig
+from blackbox.re import RegularizedEvolution
+from blackbox.rs import RandomSearch
 from nasbench import CELLS, NB201, Cell
 from oneshot import equal_cost as module
 from oneshot.equal_cost import Trials, evaluation_seconds, read_trials
@@ -55,7 +55,7 @@ def rival(tmp_path_factory, home):
     """The folder of a random search of 20 trials within a budget."""
     path = tmp_path_factory.mktemp("runs") / "rs"
     argv = ["--budget", f"{COST}s", "--trials", "20", "--seed", "3", "--out", str(path)]
-    assert cli.main(RandomSearch, RandomSearchConfig, argv) == 0
+    assert cli.main(RandomSearch, argv) == 0
     return path
 
 
@@ -258,15 +258,15 @@ def test_searches_are_run_for_the_cost(run, bench, command):
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "config", "options"),
+    ("algorithm", "options"),
     [
-        (RandomSearch, RandomSearchConfig, []),
-        (RegularizedEvolution, EvolutionConfig, ["--population", "10", "--sample", "3"]),
+        (RandomSearch, []),
+        (RegularizedEvolution, ["--population", "10", "--sample", "3"]),
     ],
 )
-def test_trials_are_read_as_their_search_reports_them(tmp_path, bench, capsys, algorithm, config, options):
+def test_trials_are_read_as_their_search_reports_them(tmp_path, bench, capsys, algorithm, options):
     argv = ["--budget", f"{COST}s", "--trials", "20", "--out", str(tmp_path / "run"), "--json", *options]
-    assert cli.main(algorithm, config, argv) == 0
+    assert cli.main(algorithm, argv) == 0
     summary = json.loads(capsys.readouterr().out)
     trials = read_trials(tmp_path / "run", bench, "cifar10", COST)
     assert (trials.algorithm, trials.signal) == (algorithm.name, "val_accuracy@200")

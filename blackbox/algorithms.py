@@ -1,0 +1,33 @@
+"""The algorithms by name: each is the module `blackbox.NAME`, the command `python -m blackbox.NAME`."""
+
+import importlib
+
+from blackbox.errors import UnknownAlgorithmError
+from blackbox.search import Search
+
+ALGORITHMS = {
+    "rs": "RandomSearch",
+    "re": "RegularizedEvolution",
+}
+
+
+def algorithm(name):
+    """The class of that name, or of a name `module:Class` of one's own; UnknownAlgorithmError lists them.
+
+    >>> algorithm("re").name
+    'regularized evolution'
+    """
+    module, colon, wanted = name.partition(":") if isinstance(name, str) else ("", "", "")
+    if not colon:
+        if module not in ALGORITHMS:
+            raise UnknownAlgorithmError(
+                f"unknown algorithm {name!r}; the algorithms are {', '.join(ALGORITHMS)}, or module:Class"
+            )
+        module, wanted = f"blackbox.{name}", ALGORITHMS[name]
+    try:
+        found = vars(importlib.import_module(module)).get(wanted)
+    except ImportError as error:
+        raise UnknownAlgorithmError(f"algorithm {name!r} cannot be imported: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, Search)):
+        raise UnknownAlgorithmError(f"algorithm {name!r}: {module} has no search {wanted}")
+    return found
