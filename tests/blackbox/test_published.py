@@ -70,8 +70,9 @@ def test_the_setting_of_the_paper_runs_where_its_protocol_is_recorded(topology):
     found = {name: in_the_papers_setting(bench, name, "cifar10", 20_000, 100) for name in NATS_BENCH}
     for summary in found.values():
         assert set(summary["report"]) == {"val_accuracy", "test_accuracy"}
-        assert summary["simulated_seconds"]["mean"] <= 20_000
-    assert found["re"]["report"]["val_accuracy"]["mean"] > found["rs"]["report"]["val_accuracy"]["mean"] + 0.1
+        assert 15_000 < summary["simulated_seconds"]["mean"] <= 20_000
+        best_tenth = np.percentile(bench.by_code("cifar10", "val_accuracy"), 90)
+        assert summary["report"]["val_accuracy"]["mean"] > best_tenth
 
 
 @pytest.mark.parametrize(
