@@ -3,9 +3,8 @@
 import math
 import sys
 import time
-from argparse import ArgumentTypeError
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,85 +13,20 @@ from blackbox import plot
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder
 from blackbox.objective import Signal, TableObjective
-from blackbox.search import check_limits, is_finished, run
+from blackbox.search import is_finished, run
+from blackbox.settings import RunConfig
 from blackbox.space import space_of_table
 from blackbox.summary import print_summary, regrets, summarize
 from nasbench import __version__
 from nasbench.benchmark import open_benchmark
-from nasbench.config import add_flags, given, option, whole
+from nasbench.config import add_flags, given
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError
 from nasbench.files import quoted, utc_now
-from nasbench.metrics import METRICS, dataset_of, metric_of
-from nasbench.spaces import SPACES, space_of
+from nasbench.metrics import METRICS
+from nasbench.spaces import space_of
 
-_EVALS = 1000  # Ruchte et al. 2020, NASLib, appendix A.1
 _INTERVAL = 1.0  # seconds between looks at the log and the progress bar
-_MOST_TRIALS = 100_000  # these take about 5 GB
-
-
-def seconds(text):
-    """A duration such as 20000, 20000s, 90m, 12h or 2d, in seconds."""
-    units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
-    try:
-        return float(number) * unit
-    except ValueError:
-        raise ArgumentTypeError(f"a duration is such as 20000s, 90m, 12h or 2d, got {text!r}") from None
-
-
-@dataclass(frozen=True)
-class RunConfig:
-    """What every search is told beside its own settings."""
-
-    evals: int | None = option(
-        None, f"evaluations a trial (default: {_EVALS}, or what the budget allows)", type=int
-    )
-    budget: float | None = option(
-        None,
-        "simulated time that a trial may spend on training and validation: 20000s, 90m, 12h, 2d",
-        type=seconds,
-    )
-    trials: int = option(1, "independent trials")
-    space: str | None = option(
-        None,
-        "; ".join(f"{flag}: {space.summary}" for flag, space in SPACES.items())
-        + f" (default: that of the store, or {next(iter(SPACES))})",
-        type=str,
-        choices=tuple(SPACES),
-    )
-    dataset: str = option("cifar10", "cifar10, cifar100 or imagenet16-120")
-    metric: str = option(
-        "val_accuracy", "what is reported, after the longest protocol: value, rank and regret"
-    )
-    signal: str | None = option(
-        None,
-        "what the search sees and optimizes, in its better direction: a metric, after a protocol of so many"
-        " epochs, such as val_accuracy@12 (default: the metric after the longest protocol)",
-        type=str,
-        metavar="METRIC@EPOCHS",
-    )
-    noise: str = option(
-        "mean",
-        "an evaluation's signal: the mean over seeds, or that of one recorded seed, drawn",
-        choices=("mean", "seed"),
-    )
-    seed: int = option(0, "of all that is drawn")
-
-    def __post_init__(self):
-        if self.evals is None and self.budget is None:
-            object.__setattr__(self, "evals", _EVALS)
-        check_limits(self.evals, self.budget)
-        whole("trials", self.trials, 1, _MOST_TRIALS)
-        whole("seed", self.seed, 0)
-        dataset_of(self.dataset)
-        metric_of(self.metric)
-        if self.space is not None:
-            space_of(self.space)
-        if self.signal is not None:
-            Signal.of(self.signal)
-        if self.noise not in ("mean", "seed"):
-            raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
 
 
 def main(search_class, argv=None):

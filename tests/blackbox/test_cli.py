@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from blackbox import cli, plot
-from blackbox.cli import RunConfig, seconds
 from blackbox.errors import ConfigError
 from blackbox.folder import RunFolder
 from blackbox.re import RegularizedEvolution
 from blackbox.rs import RandomSearch
 from blackbox.search import run as run_search
+from blackbox.settings import RunConfig, seconds
 from blackbox.space import NB201
 from blackbox.space import SSS as SIZES
 from nasbench.benchmark import open_benchmark
