@@ -3,16 +3,22 @@
 import importlib
 
 from blackbox.errors import UnknownAlgorithmError
+from blackbox.fidelity import MultiFidelitySearch
 from blackbox.search import Search
 
 ALGORITHMS = {
     "rs": "RandomSearch",
     "re": "RegularizedEvolution",
+    "sh": "SuccessiveHalving",
+    "hyperband": "Hyperband",
+    "asha": "ASHA",
 }
 
 
 def algorithm(name):
     """The class of that name, or of a name `module:Class` of one's own; UnknownAlgorithmError lists them.
+
+    A `Search`, or a `MultiFidelitySearch`.
 
     >>> algorithm("re").name
     'regularized evolution'
@@ -28,6 +34,6 @@ def algorithm(name):
         found = vars(importlib.import_module(module)).get(wanted)
     except ImportError as error:
         raise UnknownAlgorithmError(f"algorithm {name!r} cannot be imported: {error}") from None
-    if not (isinstance(found, type) and issubclass(found, Search)):
+    if not (isinstance(found, type) and issubclass(found, (Search, MultiFidelitySearch))):
         raise UnknownAlgorithmError(f"algorithm {name!r}: {module} has no search {wanted}")
     return found

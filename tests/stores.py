@@ -78,6 +78,36 @@ def arrays_of_all_protocols(space):
     return arrays
 
 
+def arrays_with_rising_curves(bench):
+    """Arrays of a store of CIFAR-10 with learning curves of two seeds that end in the genuine values.
+
+    Cells differ in how fast they rise, and epochs scatter, the less the later: low fidelities say something
+    of the final value, but not all. Training and validation take as long in each epoch, as in the genuine
+    table; `bench`: the default one.
+    """
+    rng = np.random.default_rng(0)
+    final = bench.store["cifar10/200/final/val_accuracy"][:, :2]
+    seconds = bench.store["cifar10/200/final/train_time"][:, :2] / 200
+    part = np.arange(1, 201) / 200
+    speed = rng.uniform(0.19, 0.21, (CELLS, 1, 1))  # small is fast
+    curve = 10 + (final[:, :, None] - 10) * part**speed
+    curve += rng.normal(0, 1, curve.shape) * (1 - part) ** 2
+    arrays = {
+        "index": official_index(),
+        "isomorphism_class": isomorphism_classes(),
+        "cifar10/200/seeds": SEEDS[:2],
+        "cifar10/200/final/val_accuracy": curve[:, :, -1],
+        "cifar10/200/curve/val_accuracy": curve,
+    }
+    train = np.zeros_like(seconds)
+    for _ in range(200):
+        train += seconds
+    for metric, last, epoch in (("train_time", train, seconds), ("val_time", seconds / 4, seconds / 4)):
+        arrays[f"cifar10/200/final/{metric}"] = last
+        arrays[f"cifar10/200/per_epoch/{metric}"] = epoch
+    return arrays
+
+
 def write(path, arrays, **provenance):
     """Write a store as the builders do; of the topology space, unless `space` is the name of another."""
     described = {"space": TOPOLOGY.name, "source": "a test", "source_version": "1"}

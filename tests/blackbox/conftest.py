@@ -1,4 +1,4 @@
-"""Stores with all protocols, one of each space, written once for the whole run."""
+"""Stores with all protocols, one of each space, and one with curves, written once for the whole run."""
 
 import pytest
 
@@ -19,3 +19,11 @@ def sizes(tmp_path_factory):
     """The path of a store of the size space with 1, 12 and 90 epochs."""
     arrays = stores.arrays_of_all_protocols(SIZE)
     return stores.write(tmp_path_factory.mktemp("sizes") / "sss.h5", arrays, space=SIZE.name)
+
+
+@pytest.fixture(scope="session")
+def curves(bench, tmp_path_factory):
+    """The path of a store of NAS-Bench-201 with learning curves of CIFAR-10."""
+    return stores.write(
+        tmp_path_factory.mktemp("curves") / "curves.h5", stores.arrays_with_rising_curves(bench)
+    )

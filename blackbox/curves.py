@@ -1,0 +1,212 @@
+"""A benchmark's learning curves as the objective of a multi-fidelity search: scores and seconds by epochs."""
+
+from contextlib import suppress
+
+import numpy as np
+
+from blackbox.errors import ConfigError
+from blackbox.objective import Signal
+from nasbench.errors import NotRecordedError
+from nasbench.metrics import metric_of
+
+_NOISE = 100  # the purpose of the stream, as in `blackbox.objective`
+
+
+class Curves:
+    """A signal after so many epochs of training as scores of codes, and the seconds that jobs take.
+
+    Fidelities are the epochs of the signal's learning curve. Where the store has none, they are its protocols
+    of different lengths; these are trainings of their own, and none goes on from another. A score is the mean
+    over the recorded seeds; with `noise`, that of one of them, drawn for each cell, all along its curve.
+    Seconds are those of training and of one pass over the validation images at the end of a job where the
+    table has its time, means over seeds. What counts in the end, `targets` (N,), is the metric after the
+    longest protocol.
+
+    `fidelities`: the longest training in epochs, or the rungs, as a search takes them.
+    """
+
+    def __init__(
+        self,
+        benchmark,
+        dataset,
+        metric,
+        *,
+        signal=None,
+        fidelities=None,
+        from_scratch=False,
+        noise=False,
+        seed=0,
+    ):
+        """`signal`: a text for `Signal.of`; `fidelities`: the rungs in epochs; `from_scratch`: no job goes on
+        from an earlier one; `seed`: that of the search, for the noise alone."""
+        longest = benchmark.space.full_protocol
+        target = Signal.of(metric, longest)
+        self.dataset = dataset
+        self.metric = metric
+        self.signal = target if signal is None else Signal.of(signal, longest)
+        self.sees_the_metric = self.signal == target
+        self._benchmark = benchmark
+        self._recorded = [r for r in benchmark.recorded() if r.dataset == dataset]
+        self._protocols, self.has_curve = self._find(asked=fidelities is not None)
+        self.from_scratch = from_scratch or not self.has_curve
+        if fidelities is not None:
+            self.fidelities = fidelities
+        elif self.has_curve:
+            self.fidelities = self.signal.protocol
+        else:
+            self.fidelities = self._protocols
+        self._noise = noise
+        self._seed = seed
+        self._scores = {}  # of the mean over seeds, by epochs
+        self._runs = {}  # with noise, by epochs: (N, S), the recorded ones first, and their number (N,)
+        self._seconds = {}  # by (epochs done, epochs)
+        column = benchmark.by_code(dataset, metric, protocol=target.protocol)
+        self.targets = self._complete(column if metric_of(metric).higher_is_better else -column, str(target))
+
+    def scores(self, trial, rungs):
+        """The scores of all codes in a trial by epochs, {epochs: memoryview (N,)}."""
+        if not self._noise:
+            return {epochs: self._mean(epochs) for epochs in rungs}
+        stream = np.random.SeedSequence(self._seed, spawn_key=(trial, _NOISE))
+        uniform = np.random.default_rng(stream).random(len(self.targets))
+        found = {}
+        for epochs in rungs:
+            runs, counts = self._of_seeds(epochs)
+            drawn = (uniform * counts).astype(np.intp)
+            found[epochs] = memoryview(runs[np.arange(len(runs)), drawn])
+        return found
+
+    def seconds(self, done, epochs):
+        """What a job takes for each code, seconds, memoryview (N,)."""
+        done = 0 if self.from_scratch else done
+        found = self._seconds.get((done, epochs))
+        if found is None:
+            seconds = self._training(epochs)
+            if done:
+                seconds = seconds - self._training(done)
+            with suppress(NotRecordedError):
+                validation = self._column("val_time", epochs)
+                if not np.isnan(validation).all():
+                    seconds = seconds + validation
+            seconds = self._complete(seconds, f"time of training up to {epochs} epochs")
+            if seconds.min() <= 0:
+                raise ConfigError(
+                    f"a job takes some time; by this store, training from {done} to {epochs} epochs takes"
+                    f" {seconds.min():g} s for a cell"
+                )
+            found = self._seconds[done, epochs] = memoryview(seconds)
+        return found
+
+    def could_give(self, rows):
+        """Whether the table has the scores of rows of dtype `blackbox.jobs.JOB`, element by element."""
+        known = np.zeros(len(rows), dtype=bool)
+        for epochs in np.unique(rows["epochs"]).tolist():
+            here = rows["epochs"] == epochs
+            codes, scores = rows["code"][here], rows["score"][here]
+            if self._noise:
+                runs, _ = self._of_seeds(epochs)
+                known[here] = (scores[:, None] == runs[codes]).any(axis=1)
+            else:
+                known[here] = scores == np.asarray(self._mean(epochs))[codes]
+        return known
+
+    def _find(self, asked):
+        """The protocols that the signal is recorded after, and whether it has a learning curve.
+
+        One protocol alone is an error, unless fidelities were `asked` for.
+        """
+        metric, protocol = self.signal
+        if metric_of(metric).of_the_network:
+            raise ConfigError(
+                f"{metric} belongs to the network, after any number of epochs; a multi-fidelity search needs"
+                " a metric of training, such as val_accuracy"
+            )
+        found = {r.protocol: len(r.epochs) > 1 for r in self._recorded if r.metric == metric}
+        if found.get(protocol):
+            return (protocol,), True
+        protocols = tuple(sorted(epochs for epochs in found if epochs <= protocol))
+        if len(protocols) < (1 if asked else 2):
+            raise ConfigError(
+                "a multi-fidelity search needs a learning curve, or protocols of different lengths; this"
+                f" store has {self.dataset} {metric} {_after(protocols)}, and {self._curves()}; what would"
+                " do: --store FILE, which python -m nasbench build FOLDER --out FILE makes of the published files"
+            )
+        return protocols, False
+
+    def _curves(self):
+        curves = [
+            f"{r.metric}@{r.protocol}"
+            for r in self._recorded
+            if r.protocol and len(r.epochs) > 1 and not r.metric.endswith("_time")
+        ]
+        return f"curves of {', '.join(curves)} (--signal takes them)" if curves else "no curves"
+
+    def _mean(self, epochs):
+        found = self._scores.get(epochs)
+        if found is None:
+            found = self._scores[epochs] = memoryview(self._signal_at(epochs))
+        return found
+
+    def _of_seeds(self, epochs):
+        if epochs not in self._runs:
+            self._mean(epochs)  # which says what is wrong
+            metric = self.signal.metric
+            protocol = self.signal.protocol if self.has_curve else epochs
+            seeds = next(r.seeds for r in self._recorded if r[1:3] == (protocol, metric))
+            runs = np.stack([self._signed(epochs, seed) for seed in seeds], axis=1)
+            recorded = ~np.isnan(runs)
+            first = np.argsort(~recorded, axis=1, kind="stable")  # the recorded runs, then the others
+            self._runs[epochs] = np.take_along_axis(runs, first, axis=1), recorded.sum(axis=1)
+        return self._runs[epochs]
+
+    def _signal_at(self, epochs):
+        """The signal as scores after so many epochs, (N,); an error lists the fidelities that there are."""
+        try:
+            return self._complete(self._signed(epochs), f"{self.signal.metric} after {epochs} epochs")
+        except (NotRecordedError, ConfigError) as error:
+            known = self._protocols
+            if self.has_curve:
+                known = [
+                    e + 1 for e in range(self.signal.protocol) if not np.isnan(self._signed(e + 1)).any()
+                ]
+            raise ConfigError(
+                f"a fidelity is a number of epochs after which every cell is recorded: {_listed(known)} for"
+                f" {self.dataset} {self.signal}; got {epochs} ({error})"
+            ) from None
+
+    def _signed(self, epochs, seed=None):
+        column = self._column(self.signal.metric, epochs, seed)
+        return column if metric_of(self.signal.metric).higher_is_better else -column
+
+    def _training(self, epochs):
+        return self._column("train_time", epochs)
+
+    def _column(self, metric, epochs, seed=None):
+        if self.has_curve:
+            options = {"protocol": self.signal.protocol, "epoch": epochs - 1}
+        else:
+            options = {"protocol": epochs}
+        return self._benchmark.by_code(self.dataset, metric, seed=seed, **options)
+
+    def _complete(self, column, what):
+        unknown = np.count_nonzero(np.isnan(column))
+        if unknown:
+            raise ConfigError(
+                f"a search needs every cell; this store has no {self.dataset} {what} for {unknown:,}"
+            )
+        return column
+
+
+def _after(protocols):
+    return f"after {protocols[0]} epochs alone" if protocols else "after no protocol"
+
+
+def _listed(numbers):
+    """Numbers in ascending order as text, runs of them shortened: `1 to 3, 7`."""
+    runs = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in runs) or "none"
