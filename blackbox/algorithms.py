@@ -12,6 +12,7 @@ ALGORITHMS = {
     "sh": "SuccessiveHalving",
     "hyperband": "Hyperband",
     "asha": "ASHA",
+    "bohb": "BOHB",
 }
 
 

@@ -31,24 +31,31 @@ _INTERVAL = 1.0  # seconds between looks at the log and the progress bar
 
 def main(search_class, argv=None):
     """The command line of a `Search` on a published table; returns the exit code."""
+    parser = parser_of(search_class, RunConfig, "regret against evaluations")
+    args = parser.parse_args(argv)
+    errors = (BlackboxError, NASBenchError)
+    return call(lambda: _search(parser.prog, search_class, args), parser.prog, errors)
+
+
+def parser_of(search_class, settings_class, picture):
+    """The parser of a search's command: its own settings, those of `settings_class`, and its files."""
     spec = sys.modules[search_class.__module__].__spec__
     parser = Parser(
         prog=f"python -m {spec.name}" if spec else f"python {quoted(sys.argv[0])}",
-        description=f"{search_class.name.capitalize()} on a published table:"
+        description=f"{search_class.name[0].upper()}{search_class.name[1:]} on a published table:"
         " NAS-Bench-201, or with --space sss the size space of NATS-Bench.",
     )
     add_flags(parser.add_argument_group(search_class.name), search_class.config_class)
-    add_flags(parser.add_argument_group("run"), RunConfig)
+    add_flags(parser.add_argument_group("run"), settings_class)
     files = parser.add_argument_group("files")
     files.add_argument("--store", metavar="FILE", help="a store that `python -m nasbench build` made")
     where = files.add_mutually_exclusive_group()
     where.add_argument("--out", metavar="FOLDER", help="a new folder for settings, log and summary")
-    where.add_argument("--resume", metavar="FOLDER", help="go on with a run; may raise --evals or --budget")
-    files.add_argument("--plot", metavar="FILE", help="draw regret against evaluations (.png, .svg, .pdf)")
+    limits = " or ".join(f"--{name}" for name in settings_class.limits)
+    where.add_argument("--resume", metavar="FOLDER", help=f"go on with a run; may raise {limits}")
+    files.add_argument("--plot", metavar="FILE", help=f"draw {picture} (.png, .svg, .pdf)")
     files.add_argument("--json", action="store_true", help="print the summary as JSON")
-    args = parser.parse_args(argv)
-    errors = (BlackboxError, NASBenchError)
-    return call(lambda: _search(parser.prog, search_class, args), parser.prog, errors)
+    return parser
 
 
 def _search(prog, search_class, args):
@@ -63,11 +70,11 @@ def _search(prog, search_class, args):
             bench = open_benchmark(args.store, settings.space)
         else:
             folder = stack.enter_context(RunFolder.reopen(args.resume))
-            config, settings, bench, record = _resumed(folder, search_class, args)
+            config, settings, bench, record = resumed(folder, search_class, RunConfig, args)
         objective, search = _begin(search_class, config, settings, bench)
         settings = replace(settings, space=bench.space.flag, signal=str(objective.signal))
         if args.out is not None:
-            record = _record(search.name, config, settings, args.store, bench)
+            record = record_of(search.name, config, settings, args.store, bench)
             folder = stack.enter_context(RunFolder.create(args.out, record, search.objectives))
         elif folder is not None:
             history = folder.read_history(
@@ -138,7 +145,7 @@ def _report(prog, args, summary, folder):
         complain(f"interrupted after {done:,} evaluation{'' if done == 1 else 's'}{resume}")
 
 
-def _record(algorithm, config, settings, store, bench):
+def record_of(algorithm, config, settings, store, bench):
     """What a run's config.json holds."""
     attributes = bench.store.attributes
     return {
@@ -158,7 +165,7 @@ def _record(algorithm, config, settings, store, bench):
     }
 
 
-def _resumed(folder, search_class, args):
+def resumed(folder, search_class, settings_class, args):
     """The settings, the table and the record of a run to go on with, once they agree with the flags."""
     config_class = search_class.config_class
     record = folder.read_config()
@@ -166,26 +173,26 @@ def _resumed(folder, search_class, args):
         algorithm, table = record["algorithm"], record["table"]
         if algorithm != search_class.name:
             raise ConfigError(f"{folder.path} is a run of {algorithm}, not of {search_class.name}")
-        config, settings = config_class(**record["search"]), RunConfig(**record["run"])
+        config, settings = config_class(**record["search"]), settings_class(**record["run"])
         longest = space_of(settings.space).full_protocol
         store, checksum = table["store"], table["checksum"]
         if not isinstance(store, (str, type(None))):
             raise TypeError(f"table.store is a path or null, got {store!r}")
     except (KeyError, TypeError, AttributeError, InvalidArgumentError) as error:
         raise RunFolderError(f"{folder.path}/config.json is damaged or of another version: {error}") from None
-    asked = given(args, RunConfig)
+    asked = given(args, settings_class)
     if "signal" in asked:
         asked["signal"] = str(Signal.of(asked["signal"], longest))
     raised = {}
     for flags, recorded in ((given(args, config_class), asdict(config)), (asked, asdict(settings))):
         for name, value in flags.items():
             before = recorded[name]
-            if name in ("evals", "budget") and before is not None and value > before:
+            if name in settings_class.limits and before is not None and value > before:
                 raised[name] = value
             elif value != before:
-                raise ConfigError(
-                    f"--{name} {value} is not the run's, {before}; only --evals and --budget may be raised"
-                )
+                limits = " and ".join(f"--{name}" for name in settings_class.limits)
+                flag = name.replace("_", "-")
+                raise ConfigError(f"--{flag} {value} is not the run's, {before}; only {limits} may be raised")
     settings = replace(settings, **raised)
     if args.store is not None:
         store = str(Path(args.store).absolute())

@@ -129,7 +129,7 @@ class Curves:
             raise ConfigError(
                 "a multi-fidelity search needs a learning curve, or protocols of different lengths; this"
                 f" store has {self.dataset} {metric} {_after(protocols)}, and {self._curves()}; what would"
-                " do: --store FILE, which python -m nasbench build FOLDER --out FILE makes of the published files"
+                " do: --store FILE, made of the published files by python -m nasbench build FOLDER --out FILE"
             )
         return protocols, False
 

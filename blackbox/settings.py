@@ -26,7 +26,7 @@ def seconds(text):
 
 @dataclass(frozen=True)
 class TableConfig:
-    """The table's part of a search, and its trials."""
+    """The table's part of a search, and its trials; a subclass has limits, too."""
 
     trials: int = option(1, "independent trials")
     space: str | None = option(
@@ -70,6 +70,8 @@ class TableConfig:
 @dataclass(frozen=True)
 class RunConfig(TableConfig):
     """What a search that evaluates cells whole is told beside its own settings."""
+
+    limits = ("evals", "budget")  # what a run that goes on may raise
 
     evals: int | None = option(
         None, f"evaluations a trial (default: {_EVALS}, or what the budget allows)", type=int

@@ -23,6 +23,8 @@ def epochs_list(text):
 class SimulationConfig(TableConfig):
     """What a multi-fidelity search on a table is told beside its own settings."""
 
+    limits = ("jobs", "budget")  # what a run that goes on may raise
+
     jobs: int | None = option(
         None, f"jobs that end in a trial (default: {_JOBS}, or what the budget allows)", type=int
     )

@@ -1,0 +1,165 @@
+"""BOHB, Hyperband with a model (`python -m blackbox.bohb`): Falkner et al. 2018, arXiv:1807.01774."""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from blackbox.errors import ConfigError
+from blackbox.fidelity import RungsConfig
+from blackbox.hyperband import bracket
+from blackbox.sh import Bracket, BracketSearch
+from nasbench.config import option, whole
+
+_PROPOSALS = 1  # the purpose of the stream
+_LEAST_BANDWIDTH = 1e-3  # as in the authors' program
+
+
+@dataclass(frozen=True)
+class BOHBConfig(RungsConfig):
+    """Defaults: those of the paper and of its authors' program."""
+
+    random: float = option(1 / 3, "share of new cells that are drawn uniformly")
+    best: float = option(0.15, "share of a rung's cells that count as good")
+    samples: int = option(64, "cells that are drawn from the model of the good ones; the best is taken")
+    widening: float = option(3.0, "factor of the model's bandwidth when cells are drawn from it")
+    min_points: int | None = option(
+        None, "cells of a model, at least (default: variables of the space + 1)", type=int
+    )
+
+    def __post_init__(self):
+        super().__post_init__()
+        whole("samples", self.samples, 1)
+        if self.min_points is not None:
+            whole("min_points", self.min_points, 1)
+        for name, share in (("random", self.random), ("best", self.best)):
+            if not 0 <= share <= 1:
+                raise ConfigError(f"{name} is a share in [0, 1], got {share!r}")
+        if not 1 <= self.widening < np.inf:
+            raise ConfigError(f"widening is a factor of at least 1, got {self.widening!r}")
+
+
+class KernelDensity:
+    """The density of points with categorical variables, with one bandwidth a variable.
+
+    A product of Aitchison-Aitken kernels: a value is kept with the probability 1 - bandwidth, and is any of
+    the others with the same probability each (Aitchison & Aitken 1976, doi:10.1093/biomet/63.3.413, as in
+    statsmodels, which the authors use: its estimator loads pandas, and fits in milliseconds what is a product
+    of two matrices). `digits`: the points, integers (n, D); `choices`: how many values, (D,).
+    """
+
+    def __init__(self, digits, choices):
+        self._digits = digits
+        self._choices = choices
+        self.bandwidths = _bandwidths(digits, choices)
+        others = np.maximum(choices - 1, 1)
+        # A kernel is exp(sum of these over the equal digits), but for a factor that all points share.
+        gains = np.log((1 - self.bandwidths) * others / self.bandwidths)
+        self._offsets = np.cumsum(choices) - choices  # of the variables' values in a one-hot code
+        weights = np.zeros((len(digits), choices.sum()))
+        np.put_along_axis(weights, digits + self._offsets, gains[None, :], axis=1)
+        self._weights = weights.T
+        self._log_factor = np.log(self.bandwidths / others).sum() - np.log(len(digits))
+
+    def log_density(self, digits):
+        """Logarithms of the density at points (m, D), float64 (m,)."""
+        one_hot = np.zeros((len(digits), len(self._weights)))
+        np.put_along_axis(one_hot, digits + self._offsets, 1.0, axis=1)
+        return np.log(np.exp(one_hot @ self._weights).sum(axis=1)) + self._log_factor
+
+    def sample(self, generator, count, widening=1.0):
+        """Points drawn from the density with wider kernels, integers (count, D)."""
+        bandwidths = np.minimum(self.bandwidths * widening, 1 - 1 / self._choices)
+        points = self._digits[generator.integers(len(self._digits), size=count)]
+        changed, by = generator.random((2, *points.shape))
+        by = 1 + (by * (self._choices - 1)).astype(np.intp)
+        return np.where(changed < bandwidths, (points + by) % self._choices, points)
+
+
+def _bandwidths(digits, choices):
+    """One bandwidth a variable, (D,): the spread of its values, times n^(-1 / (4 + D)).
+
+    The spread is the chance that two of the points differ. The authors' program has the normal reference
+    rule, 1.06 times the standard deviation of the values' numbers; those of categories mean nothing.
+    """
+    points, variables = digits.shape
+    shares = (digits[:, :, None] == np.arange(choices.max())).mean(axis=0)
+    spread = 1 - (shares**2).sum(axis=1)
+    return np.maximum(spread * points ** (-1 / (4 + variables)), _LEAST_BANDWIDTH)
+
+
+class BOHB(BracketSearch):
+    """Hyperband whose new cells mostly come from a model of which cells are good.
+
+    >>> from blackbox.space import NB201
+    >>> search = BOHB(NB201, 9)
+    >>> for _ in range(200):
+    ...     job = search.ask()
+    ...     search.tell(job, score=-abs(job.code - 9000))
+    >>> bool(abs(search.ask().code - 9000) < 5000)
+    True
+
+    The model is of the highest rung with enough cells: one density of its best cells, another of the others.
+    Of the cells drawn from the first, the one with the largest ratio of the two is trained next.
+    """
+
+    name = "BOHB"
+    config_class = BOHBConfig
+
+    def __init__(self, space, fidelities, config=None, trial=0, seed=0):
+        super().__init__(space, fidelities, config, trial, seed)
+        self._generator = self.generator(_PROPOSALS)
+        self._seen = {epochs: ([], []) for epochs in self.rungs}  # codes and scores
+        self._choices = np.array(space.choices)
+        self._least = self.config.min_points or len(space.choices) + 1
+        self._model = None
+        self._modelled = None  # the rung and the number of its cells that the model is of
+
+    def _bracket(self, number):
+        cells, rungs = bracket(number, self.rungs, self.config.eta)
+        return Bracket(cells, rungs, self.config.eta, self._propose)
+
+    def _told(self, job, score):
+        codes, scores = self._seen[job.epochs]
+        codes.append(job.code)
+        scores.append(score)
+        super()._told(job, score)
+
+    def _propose(self):
+        """The code of a new cell; None when there are none (algorithm 2)."""
+        uniformly = self._generator.random() < self.config.random
+        model = None if uniformly else self._newest_model()
+        if model is None:
+            return self.draw()
+        good, others = model
+        points = good.sample(self._generator, self.config.samples, self.config.widening)
+        ratios = good.log_density(points) - others.log_density(points)
+        codes = np.ravel_multi_index(points.T, self.space.choices)
+        for code in codes[np.argsort(-ratios, kind="stable")].tolist():
+            if self.take(code):
+                return code
+        return self.draw()
+
+    def _newest_model(self):
+        """The densities of good and other cells of the highest rung that has enough; None: no rung has."""
+        for epochs in reversed(self.rungs):
+            codes, scores = self._seen[epochs]
+            if len(codes) >= self._least + 2:
+                if self._modelled != (epochs, len(codes)):
+                    best_first = np.array(codes)[np.argsort(-np.array(scores), kind="stable")]
+                    digits = self.space.digits(best_first)
+                    good = max(self._least, int(self.config.best * len(codes)))
+                    others = max(self._least, len(codes) - good)
+                    self._model = (
+                        KernelDensity(digits[:good], self._choices),
+                        KernelDensity(digits[-others:], self._choices),
+                    )
+                    self._modelled = epochs, len(codes)
+                return self._model
+        return None
+
+
+if __name__ == "__main__":
+    from blackbox.jobs_cli import main
+
+    sys.exit(main(BOHB))
