@@ -18,8 +18,8 @@ class RunFolder:
     """The folder of one run: `config.json`, `log.csv`, `summary.json`. Close it, or use it in a `with`.
 
     The log has a row for each evaluation of each trial, in the order of evaluations: number, trial, official
-    index, score (one an objective), simulated seconds. It is only appended to; a row that a kill cut short is
-    dropped when the run goes on. One process at a time may write.
+    index, score (one an objective), simulated seconds; or the rows of jobs (`blackbox.jobs`). It is only
+    appended to; a row that a kill cut short is dropped when the run goes on. One process at a time may write.
     """
 
     def __init__(self, path, log, end=0):
@@ -38,8 +38,11 @@ class RunFolder:
         self._log.close()
 
     @classmethod
-    def create(cls, path, config, objectives=1):
-        """A new folder with its settings; RunFolderError if it exists or cannot be made."""
+    def create(cls, path, config, objectives=1, header=None):
+        """A new folder with its settings; RunFolderError if it exists or cannot be made.
+
+        `header`: the first line of a log that is not of evaluations.
+        """
         path = Path(path)
         try:
             path.mkdir(parents=True)
@@ -53,7 +56,7 @@ class RunFolder:
         log = None
         try:
             log = open_locked(path / _LOG, "x+b")
-            header = _header(objectives).encode()
+            header = (header or _header(objectives)).encode()
             write_all(log, header)
             write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
         except BaseException as error:
@@ -125,15 +128,26 @@ class RunFolder:
         )
         rows = zip(*(column.tolist() for column in columns), strict=True)
         row = ",".join(["%d,%d,%d", *["%r"] * (history.objectives + 1)]) + "\n"
-        data = "".join([row % values for values in rows]).encode()
+        self.append_rows("".join([row % values for values in rows]).encode())
+        self._steps = len(history)
+
+    def read_log(self):
+        """The bytes of a log of jobs; what is appended follows them."""
+        self._log.seek(0)
+        data = self._log.read()
+        self._end = len(data)
+        return data
+
+    def append_rows(self, data, after=None):
+        """Write whole rows, bytes, at the end of the log, or after so many of its bytes."""
+        end = self._end if after is None else after
         try:
-            self._log.seek(self._end)  # an interrupt or an error may have left a part behind
+            self._log.seek(end)  # an interrupt or an error may have left a part behind
             self._log.truncate()
             write_all(self._log, data)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / _LOG}: {error.strerror}") from None
-        self._end += len(data)
-        self._steps = len(history)
+        self._end = end + len(data)
 
     def write_config(self, config):
         """Write the settings, whole or not at all."""

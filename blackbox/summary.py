@@ -37,7 +37,6 @@ def summarize(history, objective, benchmark, budget=None):
             f" raise it: --budget {math.ceil(history.costs[:, 0].min())}s"
         )
     trial, step = history.best(budget)
-    cell = benchmark.space.cell(history.codes[trial, step])
     best = benchmark.best(dataset, metric)
     timed = objective.has_cost
     spent = history.costs.cumsum(axis=1)
@@ -55,28 +54,36 @@ def summarize(history, objective, benchmark, budget=None):
             "evaluation": step + 1,
             "simulated_seconds": float(spent[trial, step]) if timed else None,
             "score": float(history.scores[trial, step]),
-            "arch": str(cell),
-            "index": benchmark.index(cell),
-            "value": benchmark.query(cell, dataset, metric),
-            "rank": benchmark.rank(cell, dataset, metric),
-            "regret": benchmark.regret(cell, dataset, metric),
-            "entry": benchmark.entry(cell),
+            **described(history.codes[trial, step], benchmark, dataset, metric),
         },
         "optimum": {"arch": str(best.cell), "index": best.index, "value": best.value},
         "trials_at_optimum": int((regret[:, -1] == 0).sum()),
-        "report": _report(incumbents[:, -1], benchmark, dataset),
+        "report": final_values(incumbents[:, -1], benchmark, dataset),
         "regret": [
             {
                 "evaluations": n,
                 "trials_that_came_so_far": int((counted >= n).sum()),
-                **_over_trials(regret[:, n - 1]),
+                **over_trials(regret[:, n - 1]),
             }
             for n in checkpoints
         ],
     }
 
 
-def _report(codes, benchmark, dataset):
+def described(code, benchmark, dataset, metric):
+    """What the table says of a cell: a dict of plain values."""
+    cell = benchmark.space.cell(code)
+    return {
+        "arch": str(cell),
+        "index": benchmark.index(cell),
+        "value": benchmark.query(cell, dataset, metric),
+        "rank": benchmark.rank(cell, dataset, metric),
+        "regret": benchmark.regret(cell, dataset, metric),
+        "entry": benchmark.entry(cell),
+    }
+
+
+def final_values(codes, benchmark, dataset):
     """What papers report of the cells that trials ended with: means over seeds after the longest protocol.
 
     A metric that the store lacks for any of them is left out.
@@ -86,11 +93,12 @@ def _report(codes, benchmark, dataset):
         with suppress(NotRecordedError):
             values = benchmark.by_code(dataset, metric)[codes]
             if not np.isnan(values).any():
-                found[metric] = _over_trials(values)
+                found[metric] = over_trials(values)
     return found
 
 
-def _over_trials(values):
+def over_trials(values):
+    """Mean, standard deviation (n - 1) and median, a dict; of one value, the mean alone."""
     if len(values) == 1:
         return {"mean": float(values[0]), "std": None, "median": None}
     return {
@@ -130,8 +138,8 @@ def print_summary(summary):
     if summary["simulated_seconds"] is None:
         rows.append(("found", found))
     else:
-        rows.append(("found", f"{found}, after {_time(best['simulated_seconds'])} of simulated training"))
-        rows.append(("whole search", f"{_time(summary['simulated_seconds']['mean'])} a trial"))
+        rows.append(("found", f"{found}, after {duration(best['simulated_seconds'])} of simulated training"))
+        rows.append(("whole search", f"{duration(summary['simulated_seconds']['mean'])} a trial"))
     if summary["trials_without_evaluation"]:
         rows.append(
             ("without any", f"{summary['trials_without_evaluation']:,} trials: not even one evaluation")
@@ -141,39 +149,50 @@ def print_summary(summary):
     for name, text in rows:
         print(f"{name:<15} {text}")
 
-    print("\nWhat the table has for it (mean over seeds)")
-    known = [name for name in METRICS if any(name in values for values in best["entry"].values())]
-    columns = list(best["entry"].values())
-    rows = [
-        (f"{name} [{METRICS[name].unit}]", *(_shown(values.get(name)) for values in columns))
-        for name in known
-    ]
-    print_table(("", *(name.rjust(_WIDTH) for name in best["entry"])), rows)
-
+    print_entry(best["entry"])
     found_any = trials - summary["trials_without_evaluation"]
     over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
-    if trials > 1 and summary["report"]:
-        print(f"\nIncumbents at the end, trained for {space.full_protocol} epochs{over}")
-        for name, row in summary["report"].items():
-            name = f"{name} [{METRICS[name].unit}]"
-            print(f"{name:<18} {row['mean']:.4f}{_spread(row)}")
+    if trials > 1:
+        print_final_values(summary["report"], space, over)
     print(f"\nRegret of the incumbent [{unit}]{over}")
     for row in summary["regret"]:
         came = row["trials_that_came_so_far"]
         short = "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
-        print(f"after {row['evaluations']:>6,} evaluations  {row['mean']:.4f}{_spread(row)}{short}")
+        print(f"after {row['evaluations']:>6,} evaluations  {row['mean']:.4f}{spread_of(row)}{short}")
     print(f"optimum: {summary['optimum']['value']:.4f}, index {summary['optimum']['index']}")
+
+
+def print_entry(entry):
+    """What a table has for a cell, as text."""
+    print("\nWhat the table has for it (mean over seeds)")
+    known = [name for name in METRICS if any(name in values for values in entry.values())]
+    rows = [
+        (f"{name} [{METRICS[name].unit}]", *(_shown(values.get(name)) for values in entry.values()))
+        for name in known
+    ]
+    print_table(("", *(name.rjust(_WIDTH) for name in entry)), rows)
+
+
+def print_final_values(report, space, over):
+    """What papers report of the cells that trials ended with, as text; `over`: over which trials."""
+    if report:
+        print(f"\nIncumbents at the end, trained for {space.full_protocol} epochs{over}")
+    for name, row in report.items():
+        name = f"{name} [{METRICS[name].unit}]"
+        print(f"{name:<18} {row['mean']:.4f}{spread_of(row)}")
 
 
 def _shown(value):
     return ("-" if value is None else f"{value:.7g}").rjust(_WIDTH)
 
 
-def _spread(row):
+def spread_of(row):
+    """The spread in a row of `over_trials`, as text to follow its mean."""
     return "" if row["std"] is None else f" ± {row['std']:.4f}   median {row['median']:.4f}"
 
 
-def _time(seconds):
+def duration(seconds):
+    """Seconds as text, in the largest unit that there are two of."""
     for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
         if seconds >= 2 * size:
             return f"{seconds / size:,.1f} {unit}"
