@@ -1,4 +1,4 @@
-"""A picture of regret against evaluations, with its spread over trials."""
+"""A picture of regret against evaluations or simulated time, with its spread over trials."""
 
 import os
 
@@ -25,11 +25,14 @@ def check(path):
         raise ConfigError(f"--plot cannot write {path!r}: it is a folder, or may not be written")
 
 
-def plot_regret(path, regret, title, unit, budget=None):
-    """Draw `regret` (T, n) over evaluations, both logarithmic: median, quartiles, 5th to 95th percentile."""
+def plot_regret(path, regret, title, unit, budget=None, hours=None):
+    """Draw `regret` (T, n) over evaluations, both logarithmic: median, quartiles, 5th to 95th percentile.
+
+    `hours`: the simulated time of each column (n,), over which it is drawn instead.
+    """
     from matplotlib.figure import Figure
 
-    evaluations = np.arange(1, regret.shape[1] + 1)
+    across = np.arange(1, regret.shape[1] + 1) if hours is None else hours
     regret = regret[~np.isnan(regret).any(axis=1)]  # trials that found something
     positive = regret[regret > 0]
     least = positive.min() / 2 if positive.size else 1.0
@@ -41,15 +44,17 @@ def plot_regret(path, regret, title, unit, budget=None):
         label = f"median of {len(regret):,} trials"
         for low, high, alpha, name in ((5, 95, 0.15, "5th to 95th percentile"), (25, 75, 0.3, "quartiles")):
             band = np.percentile(shown, (low, high), axis=0)
-            axes.fill_between(
-                evaluations, *band, step="post", color="C0", alpha=alpha, linewidth=0, label=name
-            )
-    axes.step(evaluations, np.median(shown, axis=0), where="post", label=label)
+            axes.fill_between(across, *band, step="post", color="C0", alpha=alpha, linewidth=0, label=name)
+    axes.step(across, np.median(shown, axis=0), where="post", label=label)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_ylim(bottom=least)
-    axes.set_xlim(1, max(2, len(evaluations)))
-    axes.set_xlabel("evaluations (flat once a trial has spent its budget)" if budget else "evaluations")
+    if hours is None:
+        axes.set_xlim(1, max(2, len(across)))
+        axes.set_xlabel("evaluations (flat once a trial has spent its budget)" if budget else "evaluations")
+    else:
+        axes.set_xlim(across[0], across[-1])
+        axes.set_xlabel("simulated hours")
     axes.set_ylabel(f"regret of the incumbent [{unit}] (bottom: 0)")
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both", linewidth=0.5)

@@ -1,0 +1,156 @@
+"""What multi-fidelity searches on a table found, regret over simulated time: as a dict and as text."""
+
+import math
+
+import numpy as np
+
+from blackbox.errors import ConfigError
+from blackbox.objective import Signal
+from blackbox.summary import (
+    described,
+    duration,
+    final_values,
+    over_trials,
+    print_entry,
+    print_final_values,
+    spread_of,
+)
+from nasbench.metrics import METRICS
+from nasbench.spaces import TOPOLOGY, space_of
+
+_CHECKPOINTS = (1 / 64, 1 / 16, 1 / 4, 1)  # of the simulated time
+
+
+def regret_at(history, trials, times, targets):
+    """The regret of the incumbents of some trials at times (n,) in seconds, float64 (T, n); NaN before any.
+
+    `targets` (N,): what counts of each code, higher is better.
+    """
+    regret = np.full((len(trials), len(times)), np.nan)
+    for row, trial in zip(regret, trials, strict=True):
+        _, seconds, codes = history.anytime(trial)
+        change = np.searchsorted(seconds, times, side="right") - 1
+        row[change >= 0] = targets.max() - targets[codes[change[change >= 0]]]
+    return regret
+
+
+def summarize_jobs(history, curves, benchmark, rungs, workers, budget=None):
+    """The findings of a search: a dict of plain values, for JSON and for `print_jobs_summary`."""
+    dataset, metric = curves.dataset, curves.metric
+    found = [trial for trial in history.trials if len(history.anytime(trial)[0])]
+    if not found:
+        raise ConfigError(_without(curves, rungs, budget))
+    trial, row = _best(history, found)
+    optimum = benchmark.best(dataset, metric)
+    ended = [history.of(trial) for trial in history.trials]
+    lasts = np.array([rows["end"].max() for rows in ended if len(rows)])
+    busy = [(rows["end"] - rows["start"]).sum() / rows["end"].max() for rows in ended if len(rows)]
+    codes = np.array([history.anytime(trial)[2][-1] for trial in found])
+    times = np.array(_CHECKPOINTS) * (lasts.max() if budget is None else budget)
+    regret = regret_at(history, found, times, curves.targets)
+    counts = [len(rows) for rows in ended]
+    return {
+        "rungs": [
+            {"epochs": epochs, "jobs": float((history.epochs == epochs).sum() / len(ended))}
+            for epochs in rungs
+        ],
+        "jobs": {"least": min(counts), "most": max(counts)},
+        "trials_without_incumbent": len(ended) - len(found),
+        "simulated_seconds": {"mean": float(lasts.mean()), "most": float(lasts.max())},
+        "workers_busy": float(np.mean(busy) / workers),
+        "best": {
+            "trial": trial,
+            "job": int(row["job"]),
+            "epochs": int(row["epochs"]),
+            "simulated_seconds": float(row["end"]),
+            "score": float(row["score"]),
+            **described(row["code"], benchmark, dataset, metric),
+        },
+        "optimum": {"arch": str(optimum.cell), "index": optimum.index, "value": optimum.value},
+        "trials_at_optimum": int((curves.targets[codes] == curves.targets.max()).sum()),
+        "report": final_values(codes, benchmark, dataset),
+        "regret": [
+            {
+                "simulated_seconds": float(time),
+                "trials_with_incumbent": int((~np.isnan(values)).sum()),
+                **over_trials(values[~np.isnan(values)]),
+            }
+            for time, values in zip(times, regret.T, strict=True)
+            if not np.isnan(values).all()
+        ],
+    }
+
+
+def _best(history, trials):
+    """The trial and the row of the best incumbent at the end: most epochs, then score, then earliest."""
+    ends = []
+    for trial in trials:
+        done, _, _ = history.anytime(trial)
+        rows = history.of(trial)
+        good = rows[rows["score"] > -np.inf]
+        best = good[np.lexsort((good["end"], -good["score"], -good["epochs"]))[0]]
+        ends.append(((-best["epochs"], -best["score"], best["end"], trial), best))
+    key, best = min(ends, key=lambda entry: entry[0])
+    return key[-1], best
+
+
+def _without(curves, rungs, budget):
+    if budget is None:
+        return "all jobs of all trials failed: there is no incumbent"
+    least = math.ceil(min(np.asarray(curves.seconds(0, epochs)).max() for epochs in rungs))
+    return f"a budget of {budget:g} s ends before the first job of any trial; raise it: --budget {least}s"
+
+
+def print_jobs_summary(summary):
+    """The findings as text."""
+    settings, best = summary["settings"], summary["best"]
+    dataset, metric, trials = settings["dataset"], settings["metric"], settings["trials"]
+    unit = METRICS[metric].unit
+    space, signal = space_of(settings["space"]), Signal.of(settings["signal"])
+    sees_the_metric = signal == Signal.of(metric, space.full_protocol)
+    place = "" if space is TOPOLOGY else f" in the {space.name}"
+    epochs = "" if METRICS[metric].of_the_network else f", {space.full_protocol} epochs"
+    sees = "" if sees_the_metric else f"; signal {signal}"
+    noise = "one recorded seed a cell" if settings["noise"] == "seed" else "mean over seeds"
+    print(f"{summary['algorithm']}{place} on {dataset} {metric} [{unit}]{epochs}{sees}, {noise}")
+    each = "" if trials == 1 else f", in each of {trials:,} trials"
+    jobs = " to ".join(f"{n:,}" for n in sorted(set(summary["jobs"].values())))
+    workers = settings["workers"]
+    on = f"{workers} worker{'' if workers == 1 else 's'}"
+    print(f"{jobs} jobs on {on}{each}; seed {settings['seed']}\n")
+
+    of = "" if trials == 1 else f" of trial {best['trial']}"
+    score = best["score"] if METRICS[signal.metric].higher_is_better else -best["score"]
+    rows = [
+        ("best cell", best["arch"]),
+        ("index", best["index"]),
+        (metric, f"{best['value']:.4f} {unit}, rank {best['rank']:,}, regret {best['regret']:.4f}"),
+        (
+            "as it was seen",
+            f"{signal.metric} {score:.4f} {METRICS[signal.metric].unit} after {best['epochs']} epochs",
+        ),
+        ("found", f"by job {best['job']:,}{of}, after {duration(best['simulated_seconds'])}"),
+        ("whole search", f"{duration(summary['simulated_seconds']['mean'])} a trial"),
+        ("workers busy", f"{100 * summary['workers_busy']:.1f} % of that time"),
+    ]
+    if summary["trials_without_incumbent"]:
+        rows.append(("without any", f"{summary['trials_without_incumbent']:,} trials: not even one job"))
+    if trials > 1:
+        rows.append(("at the optimum", f"{summary['trials_at_optimum']:,} of {trials:,} trials"))
+    for name, text in rows:
+        print(f"{name:<15} {text}")
+    print("\nJobs of each rung" + ("" if trials == 1 else ", mean over trials"))
+    for row in summary["rungs"]:
+        print(f"up to {row['epochs']:>3} epochs  {row['jobs']:>9,.6g}")
+
+    print_entry(best["entry"])
+    found_any = trials - summary["trials_without_incumbent"]
+    over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
+    if trials > 1:
+        print_final_values(summary["report"], space, over)
+    print(f"\nRegret of the incumbent [{unit}]{over}")
+    for row in summary["regret"]:
+        came = row["trials_with_incumbent"]
+        short = "" if came == trials else f"   ({came:,} trials had one)"
+        print(f"after {duration(row['simulated_seconds']):>12}  {row['mean']:.4f}{spread_of(row)}{short}")
+    print(f"optimum: {summary['optimum']['value']:.4f}, index {summary['optimum']['index']}")
