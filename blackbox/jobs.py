@@ -119,9 +119,10 @@ def incumbent_steps(rows):
     """
     epochs, scores = rows["epochs"], rows["score"]
     order = np.lexsort((scores, epochs))
-    another = (np.diff(epochs[order], prepend=0) != 0) | (np.diff(scores[order], prepend=np.nan) != 0)
+    better = np.ones(len(rows), dtype=np.int64)  # than the one before it in that order, not as good
+    better[1:] = (np.diff(epochs[order]) != 0) | (scores[order][1:] != scores[order][:-1])
     rank = np.empty(len(rows), dtype=np.int64)
-    rank[order] = np.cumsum(another)
+    rank[order] = better.cumsum()
     rank[scores == FAILED] = 0
     best = np.maximum.accumulate(rank)
     improved = np.diff(best, prepend=0) > 0

@@ -145,11 +145,12 @@ class _Log:
                 f"{self._folder.path} is damaged: its log is not what its settings lead to on this table"
             )
         self._met += both
-        self._new.append(log_rows(rows, self._index))
+        if len(rows):
+            self._new.append(log_rows(rows, self._index))
 
     def write(self):
         """Bring the file up to date; an earlier log stays as it is until all of its rows were met."""
-        if self._met < len(self._earlier):
+        if self._met < len(self._earlier) or not self._new:
             return
         data = b"".join(self._new)
         if self._is_open:

@@ -1,5 +1,6 @@
 """Workers on a simulated clock: a multi-fidelity search on a benchmark's learning curves."""
 
+from argparse import ArgumentTypeError
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -16,7 +17,10 @@ _JOBS = 1000  # about as many as other searches have evaluations by default
 
 def epochs_list(text):
     """Numbers of epochs between commas, a tuple."""
-    return tuple(int(epochs) for epochs in text.split(","))
+    try:
+        return tuple(int(epochs) for epochs in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"fidelities are numbers of epochs, such as 12,200; got {text!r}") from None
 
 
 @dataclass(frozen=True)
