@@ -1,0 +1,1 @@
+"""Other tools that search our spaces, and our searches on their objectives."""

@@ -1,0 +1,28 @@
+"""ConfigSpace (Lindauer et al. 2019, arXiv:1908.06756): our spaces as its tools take them."""
+
+from blackbox.errors import MissingDependencyError
+
+
+def configuration_space(variables, seed=None):
+    """The variables as a ConfigurationSpace, of as many categorical hyperparameters.
+
+    A Configuration is a mapping {name: value}: `variables.code` and a NamedTable take it as it is.
+
+    >>> from blackbox.bridges.variables import Variables
+    >>> from nasbench.spaces import SIZE
+    >>> variables = Variables.of(SIZE)
+    >>> configuration = configuration_space(variables, seed=0).sample_configuration()
+    >>> variables.values_of(variables.code(configuration)) == dict(configuration)
+    True
+    """
+    try:
+        import ConfigSpace
+    except ImportError:
+        raise MissingDependencyError(
+            "the bridge to ConfigSpace needs it: pip install 'nas-toolkit[bridges]'"
+        ) from None
+    space = ConfigSpace.ConfigurationSpace(seed=seed)
+    space.add(
+        [ConfigSpace.CategoricalHyperparameter(name, values) for name, values in variables.values.items()]
+    )
+    return space

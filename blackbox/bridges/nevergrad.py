@@ -1,0 +1,29 @@
+"""Nevergrad (Rapin & Teytaud 2018): its optimizers on our spaces.
+
+Its functions are of {name: value} and are minimized: that is `NamedTable.loss`, and for our searches
+`blackbox.bridges.variables.as_objective(function, variables, minimize=True)`.
+"""
+
+from blackbox.errors import MissingDependencyError
+
+
+def parametrization(variables):
+    """The variables as a Dict of Choices; its `value` is {name: value}.
+
+    >>> import nevergrad
+    >>> from blackbox.bridges.table import NamedTable
+    >>> from nasbench import NB201
+    >>> table = NamedTable(NB201(), "cifar10", "val_accuracy")
+    >>> space = parametrization(table.variables)
+    >>> space.random_state.seed(0)
+    >>> optimizer = nevergrad.optimizers.registry["DiscreteOnePlusOne"](space, budget=50)
+    >>> table.value(optimizer.minimize(table.loss).value) > 85
+    True
+    """
+    try:
+        import nevergrad
+    except ImportError:
+        raise MissingDependencyError(
+            "the bridge to Nevergrad needs it: pip install 'nas-toolkit[bridges]'"
+        ) from None
+    return nevergrad.p.Dict(**{name: nevergrad.p.Choice(values) for name, values in variables.values.items()})
