@@ -43,9 +43,9 @@ class KernelDensity:
     """The density of points with categorical variables, with one bandwidth a variable.
 
     A product of Aitchison-Aitken kernels: a value is kept with the probability 1 - bandwidth, and is any of
-    the others with the same probability each (Aitchison & Aitken 1976, doi:10.1093/biomet/63.3.413, as in
-    statsmodels, which the authors use: its estimator loads pandas, and fits in milliseconds what is a product
-    of two matrices). `digits`: the points, integers (n, D); `choices`: how many values, (D,).
+    the others with the same probability each (Aitchison & Aitken 1976, doi:10.1093/biomet/63.3.413). The
+    authors take it from statsmodels; here it is a product of two matrices, which needs no other package.
+    `digits`: the points, integers (n, D); `choices`: how many values each variable has, (D,).
     """
 
     def __init__(self, digits, choices):

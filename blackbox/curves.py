@@ -97,19 +97,6 @@ class Curves:
             found = self._seconds[done, epochs] = memoryview(seconds)
         return found
 
-    def could_give(self, rows):
-        """Whether the table has the scores of rows of dtype `blackbox.jobs.JOB`, element by element."""
-        known = np.zeros(len(rows), dtype=bool)
-        for epochs in np.unique(rows["epochs"]).tolist():
-            here = rows["epochs"] == epochs
-            codes, scores = rows["code"][here], rows["score"][here]
-            if self._noise:
-                runs, _ = self._of_seeds(epochs)
-                known[here] = (scores[:, None] == runs[codes]).any(axis=1)
-            else:
-                known[here] = scores == np.asarray(self._mean(epochs))[codes]
-        return known
-
     def _find(self, asked):
         """The protocols that the signal is recorded after, and whether it has a learning curve.
 

@@ -37,7 +37,7 @@ class Hyperband(BracketSearch):
     The paper suggests 3 or 4 as eta.
     """
 
-    name = "hyperband"
+    name = "Hyperband"
 
     def _bracket(self, number):
         cells, rungs = bracket(number, self.rungs, self.config.eta)

@@ -50,16 +50,6 @@ class JobHistory:
             for trial, ends in zip(self.trials, zip([0, *ends], ends, strict=False), strict=True)
         }
 
-    @classmethod
-    def join(cls, histories):
-        """One history of all the trials of several."""
-        histories = list(histories)
-        rows = [history.rows for history in histories]
-        return cls(
-            [trial for history in histories for trial in history.trials],
-            np.concatenate(rows) if rows else [],
-        )
-
     def __len__(self):
         """Jobs of all trials."""
         return len(self.rows)

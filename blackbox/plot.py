@@ -53,7 +53,7 @@ def plot_regret(path, regret, title, unit, budget=None, hours=None):
         axes.set_xlim(1, max(2, len(across)))
         axes.set_xlabel("evaluations (flat once a trial has spent its budget)" if budget else "evaluations")
     else:
-        axes.set_xlim(across[0], across[-1])
+        axes.set_xlim(across[0], max(across[-1], 1.01 * across[0]))
         axes.set_xlabel("simulated hours")
     axes.set_ylabel(f"regret of the incumbent [{unit}] (bottom: 0)")
     axes.set_title(title)

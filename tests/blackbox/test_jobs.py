@@ -68,10 +68,6 @@ def test_trials_are_kept_apart():
     for trial in (0, 1, 2):
         np.testing.assert_array_equal(history.of(trial), rows[rows["trial"] == trial])
     assert len(history.of(7)) == 0
-    joined = JobHistory.join(JobHistory([trial], history.of(trial)) for trial in (2, 0, 1, 7))
-    assert joined.trials == history.trials
-    np.testing.assert_array_equal(joined.rows, history.rows)
-    assert len(JobHistory.join([])) == 0
 
 
 def test_fields_are_attributes_and_read_only():

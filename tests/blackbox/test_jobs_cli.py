@@ -11,7 +11,9 @@ import pytest
 
 from blackbox import jobs_cli
 from blackbox.algorithms import algorithm
-from blackbox.jobs import parse_jobs
+from blackbox.errors import ConfigError
+from blackbox.jobs import JobHistory, parse_jobs
+from blackbox.jobs_summary import summarize_jobs
 from blackbox.simulator import SimulationConfig, simulate
 from nasbench import NB201
 from tests import stores
@@ -76,6 +78,7 @@ def test_the_report_of_many_trials(run, curves, tmp_path):
     assert out.count(" ± ") == 5
     assert out.endswith(f"picture in {tmp_path / 'a.png'}\n")
     assert (tmp_path / "a.png").stat().st_size > 5000
+    assert run("asha", "--store", curves, "--jobs", 1, "--plot", tmp_path / "a.png")[0] == 0
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -241,6 +244,13 @@ def test_a_budget_that_ends_before_the_first_job_is_an_error(run, curves):
     assert (code, "a budget of 12 s ends before the first job of any trial; raise it" in err) == (2, True)
     raised = err.split("--budget ")[1].strip()
     assert run("asha", "--store", curves, "--budget", raised, "--seed", 1)[0] == 0
+
+
+def test_a_search_whose_jobs_all_failed_has_no_findings(table):
+    curves = SimulationConfig().curves(table)
+    failed = JobHistory([0], [(0, 0, 5, 2, -np.inf, 0.0, 1.0, 0)])
+    with pytest.raises(ConfigError, match="all jobs of all trials failed: there is no incumbent"):
+        summarize_jobs(failed, curves, table, (2, 200), workers=1)
 
 
 def test_one_rung_is_random_search_on_the_default_store(run):
