@@ -1,0 +1,1 @@
+"""Runs as one page for the browser: `python -m blackbox.report`."""

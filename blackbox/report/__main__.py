@@ -1,0 +1,126 @@
+"""Runs as one HTML file that needs nothing else: `python -m blackbox.report runs/* --out report.html`."""
+
+import sys
+from pathlib import Path
+
+from blackbox.errors import BlackboxError, ConfigError, RunFolderError
+from blackbox.report.gather import gather
+from blackbox.report.page import GENERATOR, page
+from blackbox.runs import read_run
+from nasbench.benchmark import open_benchmark
+from nasbench.console import Parser, call, complain
+from nasbench.errors import NASBenchError, StoreError
+from nasbench.files import replacing
+
+_PROG = "python -m blackbox.report"
+_HEAD = 2000  # bytes of a file, in which a report says that it is one
+
+
+def main(argv=None):
+    """The command; returns the exit code."""
+    parser = Parser(
+        prog=_PROG,
+        description="Runs of searches as one HTML page: regret, final table, cells, accuracy against cost. It"
+        " needs no network. Runs of one table, data set and metric are compared, others stand apart.",
+    )
+    parser.add_argument(
+        "runs", metavar="FOLDER", nargs="+", help="a run's folder, or a folder of such folders"
+    )
+    parser.add_argument("--out", metavar="FILE", required=True, help="the page, .html")
+    parser.add_argument("--store", metavar="FILE", help="the table, where it is not where the runs had it")
+    parser.add_argument("--title", help="the page's heading (default: the data sets)")
+    parser.add_argument("--force", action="store_true", help="overwrite a file that is no report")
+    args = parser.parse_args(argv)
+    return call(lambda: _report(args), _PROG, (BlackboxError, NASBenchError))
+
+
+def _report(args):
+    out = Path(args.out)
+    check(out, args.force)
+    groups, tables = {}, _Tables(args.store)
+    for folder in expanded(args.runs):
+        try:
+            run = read_run(folder)
+            bench = tables.of(run)
+        except RunFolderError as error:
+            complain(f"note: skipped {folder}: {error}")
+            continue
+        key = (run.record["table"]["checksum"], run.settings.dataset, run.settings.metric)
+        groups.setdefault(key, ([], bench))[0].append(run)
+    if not groups:
+        raise ConfigError(
+            "none of the folders is that of a run; python -m blackbox.re --out FOLDER makes one"
+        )
+    text = page(gather(list(groups.values())), args.title).encode("utf-8", "replace")
+    write(out, text)
+    runs = sum(len(runs) for runs, _ in groups.values())
+    print(f"{runs} run{'' if runs == 1 else 's'} in {out} ({len(text) / 1e6:.1f} MB)")
+    return 0
+
+
+class _Tables:
+    """The tables that runs were made on, each opened once."""
+
+    def __init__(self, store):
+        self._store = store
+        self._opened = {}
+
+    def of(self, run):
+        """The table of a run: that of `--store`, or where the run had it; RunFolderError where neither is."""
+        table = run.record["table"]
+        tried = {}
+        for path in dict.fromkeys((table["store"] if self._store is None else self._store, table["store"])):
+            try:
+                bench = self._open(path, run.space.flag)
+            except StoreError as error:
+                tried[path] = str(error)
+                continue
+            if bench.store.attributes["checksum"] == table["checksum"]:
+                return bench
+            tried[path] = f"{bench.store.path} is another table than that of the run"
+        raise RunFolderError(f"--store names the table of a run; {'; '.join(tried.values())}")
+
+    def _open(self, path, space):
+        if (path, space) not in self._opened:
+            self._opened[path, space] = open_benchmark(path, space)
+        return self._opened[path, space]
+
+
+def expanded(folders):
+    """The folders of runs among those given: itself, or those in a folder that is not a run's; each once."""
+    found = {}
+    for folder in map(Path, folders):
+        inside = []
+        if not (folder / "config.json").exists() and folder.is_dir():
+            inside = sorted(path.parent for path in folder.glob("*/config.json"))
+        for path in inside or [folder]:
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def check(out, force=False):
+    """Raise ConfigError before the work for a file that cannot be written, or is none of ours."""
+    if out.is_dir():
+        raise ConfigError(f"--out names a file, got the folder {str(out)!r}")
+    if force or not out.exists():
+        return
+    try:
+        with open(out, "rb") as file:
+            ours = GENERATOR.encode() in file.read(_HEAD)
+    except OSError as error:
+        raise ConfigError(f"--out cannot write {str(out)!r}: {error.strerror}") from None
+    if not ours:
+        raise ConfigError(f"{str(out)!r} exists and is not a report; --force overwrites it")
+
+
+def write(out, text):
+    """Write a file of bytes, whole or not at all; ConfigError where that cannot be."""
+    try:
+        with replacing(out) as temporary:
+            temporary.write_bytes(text)
+    except OSError as error:
+        raise ConfigError(f"--out cannot write {str(out)!r}: {error.strerror}") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

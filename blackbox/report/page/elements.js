@@ -1,0 +1,39 @@
+// Elements of the page. Text is only ever added as text, so nothing in a run's name can become markup.
+
+function add(element, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+function html(name, attributes = {}, ...children) {
+  return add(document.createElement(name), attributes, children);
+}
+
+function svg(name, attributes = {}, ...children) {
+  return add(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
+}
+
+// One of several options, as a row of radio buttons. `options`: pairs of value and text.
+let choices = 0;
+function choice(title, options, chosen, onchange) {
+  const name = `choice-${choices++}`;
+  const buttons = options.map(([value, text]) =>
+    html("label", {},
+      html("input", { type: "radio", name, value, checked: value === chosen, onchange: () => onchange(value) }),
+      html("span", {}, text)));
+  return html("fieldset", { class: "choice" }, html("legend", {}, title), html("div", {}, ...buttons));
+}
+
+// The value of a colour that the style sheet names; it differs between light, dark and print.
+function colour(name) {
+  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+}
+
+function swatch(series) {
+  return html("span", { class: "swatch", style: `background:${SERIES[series].colour}`, "aria-hidden": "true" });
+}

@@ -1,0 +1,58 @@
+// Numbers: how they come packed, and how they are written.
+
+const MISSING = 65535;
+
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+// Whole numbers of 16 bits, the low byte first.
+function wholes(text) {
+  const bytes = bytesOf(text);
+  return Uint16Array.from({ length: bytes.length / 2 }, (_, n) => bytes[2 * n] + 256 * bytes[2 * n + 1]);
+}
+
+// Whole numbers of any size, seven bits a byte, the low ones first; the eighth bit says that more follow.
+function counts(text) {
+  const found = [];
+  let value = 0, scale = 1;
+  for (const byte of bytesOf(text)) {
+    value += (byte & 127) * scale;
+    scale *= 128;
+    if (byte < 128) {
+      found.push(value);
+      value = 0;
+      scale = 1;
+    }
+  }
+  return Uint32Array.from(found);
+}
+
+// Decimal numbers: `low` and steps of the last decimal above it; NaN where there is none.
+function decimals(column) {
+  const unit = 10 ** column.decimals;
+  return Float64Array.from(wholes(column.steps), (step) =>
+    step === MISSING ? NaN : (column.low + step) / unit);
+}
+
+function fixed(value, digits) {
+  return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+// About four significant digits, without an exponent.
+function short(value) {
+  if (value === 0) return "0";
+  const digits = Math.max(0, 3 - Math.floor(Math.log10(Math.abs(value))));
+  return value.toLocaleString("en", { maximumFractionDigits: Math.min(digits, 12) });
+}
+
+function plural(count, one, many = `${one}s`) {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+}
+
+const DURATIONS = [[86400, "days", 2], [3600, "hours", 2], [60, "minutes", 2], [1, "seconds", 0]];
+
+// The unit in which a time of so many seconds reads well: its seconds and its name.
+function durationUnit(seconds) {
+  return DURATIONS.find(([size, , least]) => seconds >= least * size);
+}
