@@ -9,6 +9,10 @@ from blackbox.search import Search
 ALGORITHMS = {
     "rs": "RandomSearch",
     "re": "RegularizedEvolution",
+    "ls": "LocalSearch",
+    "bananas": "Bananas",
+    "gp": "GaussianProcessSearch",
+    "tpe": "TPE",
     "sh": "SuccessiveHalving",
     "hyperband": "Hyperband",
     "asha": "ASHA",
