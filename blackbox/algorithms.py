@@ -10,6 +10,7 @@ ALGORITHMS = {
     "rs": "RandomSearch",
     "re": "RegularizedEvolution",
     "ls": "LocalSearch",
+    "reinforce": "REINFORCE",
     "bananas": "Bananas",
     "gp": "GaussianProcessSearch",
     "tpe": "TPE",
