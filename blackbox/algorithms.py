@@ -11,6 +11,7 @@ ALGORITHMS = {
     "re": "RegularizedEvolution",
     "ls": "LocalSearch",
     "reinforce": "REINFORCE",
+    "nsga2": "NSGA2",
     "bananas": "Bananas",
     "gp": "GaussianProcessSearch",
     "tpe": "TPE",

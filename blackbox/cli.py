@@ -3,18 +3,22 @@
 import math
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from blackbox import plot
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder
-from blackbox.objective import Signal, TableObjective
+from blackbox.front_summary import print_fronts, summarize_fronts
+from blackbox.objective import Signal
+from blackbox.pareto import nondominated
 from blackbox.search import is_finished, run
-from blackbox.settings import RunConfig
+from blackbox.settings import OF_OBJECTIVES
 from blackbox.space import space_of_table
 from blackbox.summary import print_summary, regrets, summarize
 from nasbench import __version__
@@ -29,9 +33,21 @@ from nasbench.spaces import space_of
 _INTERVAL = 1.0  # seconds between looks at the log and the progress bar
 
 
+class _Findings(NamedTuple):
+    """How a search of so many objectives says what it found."""
+
+    picture: str
+    summarize: Callable  # (history, objective, bench, budget) -> dict
+    print: Callable  # (summary)
+    plot: Callable  # (path, summary, history, objective)
+
+
 def main(search_class, argv=None):
     """The command line of a `Search` on a published table; returns the exit code."""
-    parser = parser_of(search_class, RunConfig, "regret against evaluations")
+    objectives = search_class.objectives
+    if objectives not in OF_OBJECTIVES:
+        raise ConfigError(f"a command is of searches with one or two objectives, got {objectives}")
+    parser = parser_of(search_class, OF_OBJECTIVES[objectives], _FINDINGS[objectives].picture)
     args = parser.parse_args(argv)
     errors = (BlackboxError, NASBenchError)
     return call(lambda: _search(parser.prog, search_class, args), parser.prog, errors)
@@ -59,18 +75,19 @@ def parser_of(search_class, settings_class, picture):
 
 
 def _search(prog, search_class, args):
+    settings_class, findings = OF_OBJECTIVES[search_class.objectives], _FINDINGS[search_class.objectives]
     if args.plot is not None:
         plot.check(args.plot)
     with ExitStack() as stack:
         interrupt = stack.enter_context(HeldInterrupt())
         if args.resume is None:
             folder = None
-            config_class = search_class.config_class
-            config, settings = config_class(**given(args, config_class)), RunConfig(**given(args, RunConfig))
+            config = search_class.config_class(**given(args, search_class.config_class))
+            settings = settings_class(**given(args, settings_class))
             bench = open_benchmark(args.store, settings.space)
         else:
             folder = stack.enter_context(RunFolder.reopen(args.resume))
-            config, settings, bench, record = resumed(folder, search_class, RunConfig, args)
+            config, settings, bench, record = resumed(folder, search_class, settings_class, args)
         objective, search = _begin(search_class, config, settings, bench)
         settings = replace(settings, space=bench.space.flag, signal=str(objective.signal))
         if args.out is not None:
@@ -93,13 +110,13 @@ def _search(prog, search_class, args):
             "algorithm": search.name,
             "settings": asdict(config) | asdict(settings),
             "complete": is_finished(history, settings.evals, settings.budget),
-            **summarize(history, objective, bench, settings.budget),
+            **findings.summarize(history, objective, bench, settings.budget),
         }
         if folder is not None:
             folder.write_summary(summary)
-        _report(prog, args, summary, folder)
+        _report(prog, args, summary, folder, findings.print)
         if args.plot is not None:
-            _plot(args.plot, history, objective, search.name, settings.budget)
+            findings.plot(args.plot, summary, history, objective)
             if not args.json:
                 print(f"picture in {args.plot}")
     return 0 if summary["complete"] else INTERRUPTED
@@ -107,32 +124,45 @@ def _search(prog, search_class, args):
 
 def _begin(search_class, config, settings, bench):
     """The objective, and the search before its first evaluation."""
-    trials, seed, noise = range(settings.trials), settings.seed, settings.noise == "seed"
-    objective = TableObjective(
-        bench,
-        settings.dataset,
-        settings.metric,
-        signal=settings.signal,
-        noise=noise,
-        trials=trials,
-        seed=seed,
-    )
+    objective = settings.objective(bench)
     if settings.budget is not None and settings.budget < (cheapest := objective.seconds.min()):
         raise ConfigError(
             f"a budget of {settings.budget:g} s ends before any evaluation can;"
             f" the cheapest cell takes: --budget {math.ceil(cheapest)}s"
         )
-    return objective, search_class(space_of_table(bench.space), config, trials, seed)
+    return objective, search_class(space_of_table(bench.space), config, settings.trials, settings.seed)
 
 
-def _plot(path, history, objective, name, budget):
+def _plot_regret(path, summary, history, objective):
+    budget = summary["settings"]["budget"]
     regret = regrets(history.incumbents(budget), objective)[:, : history.counted(budget).max()]
-    sees = "" if objective.sees_the_metric else f"\nsignal {objective.signal}"
-    title = f"{name} on {objective.dataset} {objective.metric}{sees}"
+    title = f"{summary['algorithm']} on {objective.dataset} {objective.metric}{_sees(objective)}"
     plot.plot_regret(path, regret, title, METRICS[objective.metric].unit, budget)
 
 
-def _report(prog, args, summary, folder):
+def _plot_fronts(path, summary, history, objective):
+    metrics, front, trials = objective.metrics, summary["front"], summary["settings"]["trials"]
+    signs = [1 if METRICS[metric].higher_is_better else -1 for metric in metrics]
+    values = objective.targets * signs
+    true = values[nondominated(objective.targets)]
+    found = np.array([[cell[metric] for metric in metrics] for cell in front["cells"]])
+    one = "" if trials == 1 else f", trial {front['trial']} of {trials:,}"
+    title = f"{summary['algorithm']} on {objective.dataset}{one}{_sees(objective)}"
+    labels = [f"{metric} [{METRICS[metric].unit}]" for metric in metrics]
+    plot.plot_fronts(path, values, true, found, title, labels)
+
+
+def _sees(objective):
+    return "" if objective.sees_the_metric else f"\nsignal {objective.signal}"
+
+
+_FINDINGS = {
+    1: _Findings("regret against evaluations", summarize, print_summary, _plot_regret),
+    2: _Findings("the front that was found, among all cells", summarize_fronts, print_fronts, _plot_fronts),
+}
+
+
+def _report(prog, args, summary, folder, print_summary):
     if args.json:
         print_json(summary)
     else:

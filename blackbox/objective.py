@@ -152,3 +152,43 @@ class TableObjective:
         if metric_of(metric).of_the_network:
             raise ConfigError(f"{metric} has no runs with seeds to draw from; leave the noise out")
         return next(r.seeds for r in self._benchmark.recorded() if r[:3] == (self.dataset, protocol, metric))
+
+
+class PairObjective:
+    """Two TableObjectives of one data set as one, whose scores of codes (T,) are (T, 2).
+
+    The first may be noisy; the clock is its, too. The second is of the means over seeds.
+
+    >>> from nasbench import NB201
+    >>> bench = NB201()
+    >>> accuracy, params = (TableObjective(bench, "cifar10", m) for m in ("val_accuracy", "params"))
+    >>> PairObjective(accuracy, params)([0]).tolist()
+    [[9.712000000508626, -0.073306]]
+    """
+
+    def __init__(self, first, second):
+        self.dataset = first.dataset
+        self.metrics = first.metric, second.metric
+        self.signal = first.signal
+        self.sees_the_metric = first.sees_the_metric
+        self.targets = np.stack([first.targets, second.targets], axis=-1)  # (N, 2)
+        self.scores = np.stack([first.scores, second.scores], axis=-1)  # (N, 2)
+        self.has_cost = first.has_cost
+        self.cost = first.cost
+        self.skip = first.skip
+        self._first = first
+        self._second = second
+
+    def __call__(self, codes):
+        """The scores (T, 2) of codes (T,)."""
+        return np.stack([self._first(codes), self._second(codes)], axis=-1)
+
+    def could_give(self, codes, scores):
+        """Whether the table has these scores (..., 2) for these codes (...)."""
+        of_first = self._first.could_give(codes, scores[..., 0])
+        return of_first & self._second.could_give(codes, scores[..., 1])
+
+    @property
+    def seconds(self):
+        """What an evaluation of each code costs, seconds (N,)."""
+        return self._first.seconds

@@ -1,4 +1,4 @@
-"""A picture of regret against evaluations or simulated time, with its spread over trials."""
+"""Pictures: regret with its spread over trials, and Pareto fronts among all cells."""
 
 import os
 
@@ -59,6 +59,39 @@ def plot_regret(path, regret, title, unit, budget=None, hours=None):
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both", linewidth=0.5)
     axes.legend()
+    _save(figure, path)
+
+
+def plot_fronts(path, cells, true, found, title, labels):
+    """Draw all cells in the plane of two metrics, the true front, and the front that was found.
+
+    Arrays (n, 2) of values: the first metric is drawn upwards, the second across; `labels`: of both.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(
+        *cells.T[::-1], s=2, color="0.8", linewidth=0, rasterized=True, label=f"{len(cells):,} cells"
+    )
+    for points, look, name in (
+        (true, {"color": "C1", "marker": "o", "fillstyle": "none", "linestyle": "-"}, "true front"),
+        (found, {"color": "C0", "marker": "x", "linestyle": ""}, "found"),
+    ):
+        points = points[points[:, 1].argsort(kind="stable")]
+        axes.plot(*points.T[::-1], markersize=5, linewidth=1, label=f"{name}, {len(points):,} cells", **look)
+    on_fronts = np.concatenate([true, found])[:, 0]  # the range that is shown: far below it lie many cells
+    margin = 0.1 * np.ptp(on_fronts) or 1.0
+    axes.set_ylim(on_fronts.min() - margin, on_fronts.max() + margin)
+    axes.set_ylabel(labels[0])
+    axes.set_xlabel(labels[1])
+    axes.set_title(title)
+    axes.grid(alpha=0.3, linewidth=0.5)
+    axes.legend()
+    _save(figure, path)
+
+
+def _save(figure, path):
     try:
         with replacing(path) as temporary:
             figure.savefig(temporary, format=os.path.splitext(path)[1][1:].lower(), dpi=150)

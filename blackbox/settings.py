@@ -4,7 +4,7 @@ from argparse import ArgumentTypeError
 from dataclasses import dataclass
 
 from blackbox.errors import ConfigError
-from blackbox.objective import Signal
+from blackbox.objective import PairObjective, Signal, TableObjective
 from blackbox.search import check_limits
 from nasbench.config import option, whole
 from nasbench.metrics import dataset_of, metric_of
@@ -87,3 +87,34 @@ class RunConfig(TableConfig):
             object.__setattr__(self, "evals", _EVALS)
         check_limits(self.evals, self.budget)
         super().__post_init__()
+
+    def objective(self, bench):
+        """What the search maximizes, by the table of a Benchmark."""
+        return TableObjective(
+            bench,
+            self.dataset,
+            self.metric,
+            signal=self.signal,
+            noise=self.noise == "seed",
+            trials=range(self.trials),
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True)
+class PairConfig(RunConfig):
+    """What a search with two objectives is told; signal and noise are those of the metric."""
+
+    against: str = option("params", "the other objective, such as params, flops or latency")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if metric_of(self.against).name == self.metric:
+            raise ConfigError(f"against is another metric than {self.metric}, such as params")
+
+    def objective(self, bench):
+        """What the search maximizes, a pair, by the table of a Benchmark."""
+        return PairObjective(super().objective(bench), TableObjective(bench, self.dataset, self.against))
+
+
+OF_OBJECTIVES = {1: RunConfig, 2: PairConfig}  # by how many objectives a search has

@@ -30,25 +30,15 @@ def regrets(incumbents, objective):
 def summarize(history, objective, benchmark, budget=None):
     """The findings of a search: a dict of plain values, for JSON and for `print_summary`."""
     dataset, metric = objective.dataset, objective.metric
-    counted = history.counted(budget)
-    if not counted.any():
-        raise ConfigError(
-            f"a budget of {budget:g} s ends before the first evaluation of any trial;"
-            f" raise it: --budget {math.ceil(history.costs[:, 0].min())}s"
-        )
+    counted = counted_in(history, budget)
     trial, step = history.best(budget)
     best = benchmark.best(dataset, metric)
     timed = objective.has_cost
     spent = history.costs.cumsum(axis=1)
-    totals = spent[np.arange(len(counted)), counted - 1][counted > 0]
     incumbents = history.incumbents(budget)[counted > 0]
     regret = regrets(incumbents, objective)
-    most = int(counted.max())
-    checkpoints = sorted({n for n in _CHECKPOINTS if n < most} | {most})
     return {
-        "evaluations": {"least": int(counted.min()), "most": most},
-        "trials_without_evaluation": int((counted == 0).sum()),
-        "simulated_seconds": {"mean": float(totals.mean()), "total": float(totals.sum())} if timed else None,
+        **extent(history, objective, counted),
         "best": {
             "trial": trial,
             "evaluation": step + 1,
@@ -65,9 +55,37 @@ def summarize(history, objective, benchmark, budget=None):
                 "trials_that_came_so_far": int((counted >= n).sum()),
                 **over_trials(regret[:, n - 1]),
             }
-            for n in checkpoints
+            for n in checkpoints(counted)
         ],
     }
+
+
+def counted_in(history, budget):
+    """How many evaluations of each trial ended within a budget, (T,); ConfigError where none did."""
+    counted = history.counted(budget)
+    if not counted.any():
+        raise ConfigError(
+            f"a budget of {budget:g} s ends before the first evaluation of any trial;"
+            f" raise it: --budget {math.ceil(history.costs[:, 0].min())}s"
+        )
+    return counted
+
+
+def extent(history, objective, counted):
+    """How much was searched, a dict of plain values; `counted`: of each trial's evaluations, (T,)."""
+    spent = history.costs.cumsum(axis=1)[np.arange(len(counted)), counted - 1][counted > 0]
+    seconds = {"mean": float(spent.mean()), "total": float(spent.sum())}
+    return {
+        "evaluations": {"least": int(counted.min()), "most": int(counted.max())},
+        "trials_without_evaluation": int((counted == 0).sum()),
+        "simulated_seconds": seconds if objective.has_cost else None,
+    }
+
+
+def checkpoints(counted):
+    """The numbers of evaluations that a summary looks at: powers of ten, and the most of any trial."""
+    most = int(counted.max())
+    return sorted({n for n in _CHECKPOINTS if n < most} | {most})
 
 
 def described(code, benchmark, dataset, metric):
@@ -108,23 +126,32 @@ def over_trials(values):
     }
 
 
-def print_summary(summary):
-    """The findings as text."""
-    settings, best = summary["settings"], summary["best"]
-    dataset, metric, trials = settings["dataset"], settings["metric"], settings["trials"]
-    unit = METRICS[metric].unit
+def print_heading(summary, *others):
+    """What was searched for and how, as text; `others`: metrics that count beside the first."""
+    settings = summary["settings"]
+    metric, trials = settings["metric"], settings["trials"]
     space, signal = space_of(settings["space"]), Signal.of(settings["signal"])
-    sees_the_metric = signal == Signal.of(metric, space.full_protocol)
+    against = "".join(f" against {other} [{METRICS[other].unit}]" for other in others)
     evaluations = " to ".join(f"{n:,}" for n in sorted(set(summary["evaluations"].values())))
     place = "" if space is TOPOLOGY else f" in the {space.name}"
     epochs = "" if METRICS[metric].of_the_network else f", {space.full_protocol} epochs"
-    sees = "" if sees_the_metric else f"; signal {signal}"
+    sees = "" if signal == Signal.of(metric, space.full_protocol) else f"; signal {signal}"
     noise = "one recorded seed an evaluation" if settings["noise"] == "seed" else "mean over seeds"
     noise = "" if METRICS[signal.metric].of_the_network else f", {noise}"
-    print(f"{summary['algorithm']}{place} on {dataset} {metric} [{unit}]{epochs}{sees}{noise}")
+    what = f"{settings['dataset']} {metric} [{METRICS[metric].unit}]{against}"
+    print(f"{summary['algorithm']}{place} on {what}{epochs}{sees}{noise}")
     each = "" if trials == 1 else f", in each of {trials:,} trials"
     print(f"{evaluations} evaluations{each}; seed {settings['seed']}\n")
 
+
+def print_summary(summary):
+    """The findings as text."""
+    settings, best = summary["settings"], summary["best"]
+    metric, trials = settings["metric"], settings["trials"]
+    unit = METRICS[metric].unit
+    space, signal = space_of(settings["space"]), Signal.of(settings["signal"])
+    sees_the_metric = signal == Signal.of(metric, space.full_protocol)
+    print_heading(summary)
     found = f"at evaluation {best['evaluation']:,}" + ("" if trials == 1 else f" of trial {best['trial']}")
     rows = [
         ("best cell", best["arch"]),

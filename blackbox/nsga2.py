@@ -1,0 +1,109 @@
+"""NSGA-II, evolution of a Pareto front (`python -m blackbox.nsga2`): Deb et al. 2002."""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from blackbox.errors import ConfigError
+from blackbox.pareto import crowding, fronts
+from blackbox.search import Search
+from nasbench.config import option, whole
+
+
+@dataclass(frozen=True)
+class NSGA2Config:
+    """Defaults: Deb et al. 2002, doi:10.1109/4235.996017, section IV."""
+
+    population: int = option(100, "cells that survive a generation, and children in one")
+    crossover: float = option(0.9, "probability that a child has two parents")
+    mutation: float | None = option(
+        None, "probability that a digit changes to another value (default: one over the digits)", type=float
+    )
+
+    def __post_init__(self):
+        whole("population", self.population, 2)
+        for name, chance in (("crossover", self.crossover), ("mutation", self.mutation)):
+            if chance is not None and not 0 <= chance <= 1:
+                raise ConfigError(f"{name} is a probability in [0, 1], got {chance!r}")
+
+
+class NSGA2(Search):
+    """NSGA-II: of parents and children, the cells on the best fronts survive, the least crowded ones first.
+
+    >>> from blackbox.search import run
+    >>> from blackbox.space import NB201
+    >>> def objective(codes):
+    ...     return np.stack([codes, -codes % 99], axis=-1)
+    >>> history = run(NSGA2(NB201, trials=2), objective, evals=200)
+    >>> history.scores.shape
+    (2, 200, 2)
+
+    Parents are winners of binary tournaments: the better front, then the larger crowding distance. A child
+    has each digit of either parent with the same probability (uniform crossover), then digits mutate. The
+    first generation is drawn uniformly (Deb et al. 2002, doi:10.1109/4235.996017; its crossover and mutation
+    of real numbers have no meaning for digits).
+    """
+
+    name = "NSGA-II"
+    config_class = NSGA2Config
+    objectives = 2
+
+    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+        super().__init__(space, config, trials, seed, history)
+        population, count, digits = self.config.population, len(self.trials), len(space.choices)
+        self._choices = np.array(space.choices)
+        self._mutation = 1 / digits if self.config.mutation is None else self.config.mutation
+        self._founders = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
+        self._tournaments = self.draws(1, lambda rng, steps: rng.integers(population, size=(steps, 2, 2)))
+        self._chances = self.draws(2, lambda rng, steps: rng.random((steps, 1 + 3 * digits)))
+        self._seen = 0  # steps of the history that the generation below follows from
+        self._codes = np.empty((count, 0), dtype=np.intp)  # of the survivors, (T, population)
+        self._scores = np.empty((count, 0, 2))
+        self._standing = None  # their places by front and crowding, equal for equals; lower is better
+
+    def ask(self, pending=0):
+        step = len(self.history) + pending
+        if len(self.history) < self.config.population:
+            return self._founders.at(step)
+        self._look_at_history()
+        return self._child(*self._parents(self._tournaments.at(step)), self._chances.at(step))
+
+    def _look_at_history(self):
+        """Let each generation that was told since compete with its parents."""
+        population = self.config.population
+        while len(self.history) - self._seen >= population:
+            children = slice(self._seen, self._seen + population)
+            codes = np.concatenate([self._codes, self.history.codes[:, children]], axis=1)
+            scores = np.concatenate([self._scores, self.history.scores[:, children]], axis=1)
+            number = fronts(scores)
+            distance = crowding(scores, number)
+            best = np.lexsort((-distance, number), axis=-1)[:, :population]
+            self._codes = np.take_along_axis(codes, best, axis=1)
+            self._scores = np.take_along_axis(scores, best[..., None], axis=1)
+            number, distance = (np.take_along_axis(key, best, axis=1) for key in (number, distance))
+            worse = (number[:, 1:] != number[:, :-1]) | (distance[:, 1:] != distance[:, :-1])
+            self._standing = np.pad(worse, ((0, 0), (1, 0))).cumsum(axis=1)
+            self._seen += population
+
+    def _parents(self, entrants):
+        """The winners of two tournaments a trial, digits (T, D) each; entrants (T, 2, 2)."""
+        rows = np.arange(len(entrants))[:, None]
+        first, second = entrants[..., 0], entrants[..., 1]
+        winners = np.where(self._standing[rows, second] < self._standing[rows, first], second, first)
+        return self.space.digits(self._codes[rows, winners].T)
+
+    def _child(self, first, second, chances):
+        """The codes (T,) of children of parents (T, D); chances in [0, 1), (T, 1 + 3 D)."""
+        crossed, *each = np.split(chances, 1 + np.arange(3) * len(self._choices), axis=1)
+        take, mutate, value = each
+        digits = np.where((crossed < self.config.crossover) & (take < 0.5), second, first)
+        other = 1 + (value * (self._choices - 1)).astype(np.intp)  # values further on, of those there are
+        digits = np.where(mutate < self._mutation, digits + other, digits) % self._choices
+        return np.ravel_multi_index(tuple(digits.T), self.space.choices)
+
+
+if __name__ == "__main__":
+    from blackbox.cli import main
+
+    sys.exit(main(NSGA2))
