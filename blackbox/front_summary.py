@@ -91,9 +91,10 @@ def _findings(codes, scores, counted, objective, true, whole):
         )
     place = np.full(len(objective.targets), -1)
     place[true] = np.arange(len(true))
-    trial, step = np.nonzero(masks & (place[codes] >= 0))
+    trial, step = np.nonzero(masks)
+    found = place[codes[trial, step]]
     met = np.zeros((len(codes), len(true)), dtype=bool)
-    met[trial, place[codes[trial, step]]] = True
+    met[trial[found >= 0], found[found >= 0]] = True
     return {"hypervolume": rows, "of_the_true_front": over_trials(met.sum(axis=1)[counted > 0])}
 
 

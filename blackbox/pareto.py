@@ -1,5 +1,7 @@
 """Pareto fronts of two objectives: which points are on it, which front each is on, the area they dominate."""
 
+import math
+
 import numpy as np
 
 from blackbox.errors import ConfigError
@@ -41,7 +43,7 @@ def fronts(scores):
     """
     scores = _pairs(scores)
     shape = scores.shape[:-1]
-    order, ranked = _from_the_best(scores.reshape(-1, *scores.shape[-2:]))
+    order, ranked = _from_the_best(scores.reshape(math.prod(shape[:-1]), shape[-1], 2))
     equal = _equals_the_one_before(ranked)
     rows, n = equal.shape
     highest = np.full((n, rows), -np.inf)  # second objective on each front so far; it falls with the front
