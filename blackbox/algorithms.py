@@ -31,11 +31,11 @@ def algorithm(name):
     'regularized evolution'
     """
     module, colon, wanted = name.partition(":") if isinstance(name, str) else ("", "", "")
+    if not (all(map(str.isidentifier, module.split("."))) if colon else module in ALGORITHMS):
+        raise UnknownAlgorithmError(
+            f"unknown algorithm {name!r}; the algorithms are {', '.join(ALGORITHMS)}, or module:Class"
+        )
     if not colon:
-        if module not in ALGORITHMS:
-            raise UnknownAlgorithmError(
-                f"unknown algorithm {name!r}; the algorithms are {', '.join(ALGORITHMS)}, or module:Class"
-            )
         module, wanted = f"blackbox.{name}", ALGORITHMS[name]
     try:
         found = vars(importlib.import_module(module)).get(wanted)

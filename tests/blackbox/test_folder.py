@@ -273,3 +273,78 @@ def test_a_log_that_is_not_text_is_an_error(tmp_path):
     (tmp_path / "log.csv").write_bytes(HEADER.encode() + b"\xff\xfe\x00,,,,\n")
     with pytest.raises(RunFolderError, match="log.csv is damaged"):
         reopened(tmp_path, 1)
+
+
+# Several objectives, and some trials of a run
+
+
+def history_of_pairs(steps):
+    rng = np.random.default_rng(0)
+    history = History(2, objectives=2)
+    shape = (2, steps)
+    history.extend(rng.integers(15625, size=shape), rng.random((*shape, 2)) / 3, rng.random(shape) * 1e4)
+    return history
+
+
+def test_a_log_of_two_objectives_has_a_column_for_each(tmp_path):
+    history = history_of_pairs(4)
+    with RunFolder.create(tmp_path / "a", {}, objectives=2) as folder:
+        folder.append(history, official_index())
+    lines = (tmp_path / "a" / "log.csv").read_text().splitlines()
+    assert lines[0] == "evaluation,trial,index,score,score2,cost"
+    number, trial, index, first, second, cost = lines[4].split(",")  # step 2, trial 1
+    assert (number, trial, int(index)) == ("2", "1", official_index()[history.codes[1, 1]])
+    assert [float(first), float(second)] == history.scores[1, 1].tolist()
+    assert float(cost) == history.costs[1, 1]
+    with RunFolder.reopen(tmp_path / "a") as folder:
+        again = folder.read_history(range(2), official_order(), objectives=2)
+        np.testing.assert_array_equal(again.codes, history.codes)
+        np.testing.assert_array_equal(again.scores, history.scores)
+        np.testing.assert_array_equal(again.costs, history.costs)
+        with pytest.raises(
+            RunFolderError, match="its first line should be evaluation,trial,index,score,cost"
+        ):
+            folder.read_history(range(2), official_order())
+
+
+def test_a_log_of_two_objectives_goes_on_after_a_cut(tmp_path):
+    whole = history_of_pairs(8)
+    with RunFolder.create(tmp_path / "whole", {}, objectives=2) as folder:
+        folder.append(whole, official_index())
+    expected = (tmp_path / "whole" / "log.csv").read_bytes()
+    RunFolder.create(tmp_path / "a", {}, objectives=2).close()
+    log = tmp_path / "a" / "log.csv"
+    for size in range(len(expected) // 2, len(expected), 17):
+        log.write_bytes(expected[:size])
+        with RunFolder.reopen(tmp_path / "a") as folder:
+            history = folder.read_history(range(2), official_order(), objectives=2)
+            done = len(history)
+            np.testing.assert_array_equal(history.scores, whole.scores[:, :done])
+            history.extend(whole.codes[:, done:], whole.scores[:, done:], whole.costs[:, done:])
+            folder.append(history, official_index())
+        assert log.read_bytes() == expected
+
+
+@pytest.mark.parametrize("row", ["1,0,5,0.5,nan,1", "1,0,5,nan,0.5,1", "1,0,5,0.5,x,1", "1,0,5,0.5,1"])
+def test_a_damaged_log_of_two_objectives_is_an_error(tmp_path, row):
+    path = tmp_path / "a"
+    RunFolder.create(path, {}, objectives=2).close()
+    with open(path / "log.csv", "a") as file:
+        file.write(row + "\n")
+    with RunFolder.reopen(path) as folder, pytest.raises(RunFolderError, match="log.csv is damaged"):
+        folder.read_history([0], official_order(), objectives=2)
+
+
+def test_trials_have_the_numbers_that_they_have_in_the_run(tmp_path):
+    part, whole = extended(2, 5)
+    with RunFolder.create(tmp_path / "a", {}) as folder:
+        folder.append(part, official_index(), trials=[7, 3])
+        folder.append(whole, official_index(), trials=[7, 3])
+    rows = [line.split(",")[:2] for line in (tmp_path / "a" / "log.csv").read_text().splitlines()[1:]]
+    assert rows == [[str(n), t] for n in range(1, 6) for t in ("7", "3")]
+    with RunFolder.reopen(tmp_path / "a") as folder:
+        again = folder.read_history([7, 3], official_order())
+        np.testing.assert_array_equal(again.codes, whole.codes)
+        for trials in ([3, 7], range(2), [7]):
+            with pytest.raises(RunFolderError, match="its rows are not"):
+                folder.read_history(trials, official_order())

@@ -97,3 +97,45 @@ def test_many_trials_take_no_more_room_at_first_than_they_need():
     history = History(1_000_000)
     history.append(np.zeros(1_000_000, dtype=int), np.zeros(1_000_000))
     assert history.codes.shape == (1_000_000, 1)
+
+
+# Several objectives
+
+
+def pairs(steps, trials=2):
+    rng = np.random.default_rng(0)
+    shape = (trials, steps)
+    return rng.integers(15625, size=shape), rng.random((*shape, 2)), rng.random(shape)
+
+
+def test_scores_of_several_objectives_are_by_trial_step_and_objective():
+    codes, scores, costs = pairs(3)
+    history = History(2, objectives=2)
+    history.extend(codes[:, :2], scores[:, :2], costs[:, :2])
+    history.append(codes[:, 2], scores[:, 2], costs[:, 2])
+    assert (len(history), history.objectives, history.scores.shape) == (3, 2, (2, 3, 2))
+    np.testing.assert_array_equal(history.codes, codes)
+    np.testing.assert_array_equal(history.scores, scores)
+    np.testing.assert_array_equal(history.costs, costs)
+    with pytest.raises(ValueError, match="read-only"):
+        history.scores[0, 0, 0] = 1
+    last_codes, last_scores = history.last(2)
+    np.testing.assert_array_equal(last_codes, codes[:, 1:].T)
+    np.testing.assert_array_equal(last_scores, scores[:, 1:].swapaxes(0, 1))
+    assert history.counted(costs[0, 0]).tolist()[0] == 1
+    np.testing.assert_allclose(history.spent(), costs.sum(axis=1))
+
+
+def test_a_history_of_several_objectives_grows_too():
+    codes, scores, costs = pairs(3000)
+    history = History(2, objectives=2)
+    history.extend(codes, scores, costs)
+    np.testing.assert_array_equal(history.scores, scores)
+
+
+def test_with_several_objectives_there_is_no_incumbent():
+    history = History(2, objectives=3)
+    history.append([1, 2], np.zeros((2, 3)))
+    for ask in (history.incumbent, history.incumbents, history.incumbent_steps, history.best):
+        with pytest.raises(ConfigError, match="with 3 objectives there is no incumbent, but a Pareto front"):
+            ask()
