@@ -84,18 +84,7 @@ class RunFolder:
 
     def read_config(self):
         """The settings that it was made with, a dict."""
-        path = self.path / _CONFIG
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunFolderError(f"{self.path} is not the folder of a run: it has no {_CONFIG}") from None
-        except OSError as error:
-            raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
-        except (ValueError, RecursionError) as error:
-            raise RunFolderError(f"{path} is damaged: {error}") from None
-        if not isinstance(config, dict):
-            raise RunFolderError(f"{path} is damaged: it should hold an object")
-        return config
+        return read_config(self.path)
 
     def read_history(self, trials, codes, objectives=1):
         """The history in the log, up to its last whole step.
@@ -162,6 +151,22 @@ class RunFolder:
             write_json(self.path / name, value)
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / name}: {error.strerror}") from None
+
+
+def read_config(path):
+    """What the `config.json` in the folder of a run holds, a dict; RunFolderError where there is none."""
+    config = Path(path) / _CONFIG
+    try:
+        record = json.loads(config.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunFolderError(f"{path} is not the folder of a run: it has no {_CONFIG}") from None
+    except OSError as error:
+        raise RunFolderError(f"cannot read {config}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise RunFolderError(f"{config} is damaged: {error}") from None
+    if not isinstance(record, dict):
+        raise RunFolderError(f"{config} is damaged: it should hold an object")
+    return record
 
 
 def parse_log(data, path, trials, codes, objectives=1):
