@@ -47,6 +47,7 @@ class LocalSearch(Search):
         self._starts = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
         self._places = self.draws(1, lambda rng, steps: rng.random(steps))
         self._rows = np.arange(count)
+        self._pools = self._rows * space.edits  # where each trial's pool begins
         self._seen = 0  # steps of the history that the state below follows from
         self._when = np.zeros(count * space.size, dtype=np.int32)  # each cell's last step, from 1; 0: none
         self._climbed = np.zeros(count * space.size, dtype=bool)  # cells that were the centre
@@ -66,7 +67,7 @@ class LocalSearch(Search):
 
     def _drawn(self, step):
         """The place of each trial's next cell in the pools."""
-        return self._rows * self.space.edits + (self._places.at(step) * self._left).astype(np.intp)
+        return self._pools + (self._places.at(step) * self._left).astype(np.intp)
 
     def _look_at_history(self):
         """Bring the state up to date with the steps that were told since."""
@@ -79,7 +80,7 @@ class LocalSearch(Search):
         asked = self._pool.take(places) == codes
         self._seen += 1
         self._when[self._cells(self._rows, codes)] = self._seen
-        last = self._rows * self.space.edits + self._left - 1
+        last = self._pools + self._left - 1
         if not asked.all():  # several workers, or a history of another origin
             asked = self._find(codes, places, last)
             scores = np.where(asked, scores, FAILED)
@@ -88,7 +89,7 @@ class LocalSearch(Search):
         np.copyto(self._best_score, scores, where=better)
         self._pool[places] = self._pool.take(last)
         self._left -= asked
-        rows = np.flatnonzero(self._is_over(self._rows))
+        rows = np.flatnonzero(self._is_over(slice(None)))
         while rows.size:
             up = self._best_score.take(rows) > self._centre_score.take(rows)
             up &= ~self._climbed.take(self._cells(rows, self._best.take(rows)))
@@ -107,14 +108,14 @@ class LocalSearch(Search):
         pools = self._pool.reshape(-1, self.space.edits)
         found = (pools == codes[:, None]) & (np.arange(self.space.edits) < self._left[:, None])
         asked = found.any(axis=1)
-        places[:] = np.where(asked, self._rows * self.space.edits + found.argmax(axis=1), last)
+        places[:] = np.where(asked, self._pools + found.argmax(axis=1), last)
         return asked
 
     def _is_over(self, rows):
         """Whether trials have seen enough of their centre's neighbours."""
-        over = self._left.take(rows) == 0
+        over = self._left[rows] == 0
         if self.config.first:
-            over |= self._best_score.take(rows) > self._centre_score.take(rows)
+            over |= self._best_score[rows] > self._centre_score[rows]
         return over
 
     def _move(self, rows):
