@@ -88,7 +88,7 @@ def _search(prog, search_class, args):
         else:
             folder = stack.enter_context(RunFolder.reopen(args.resume))
             config, settings, bench, record = resumed(folder, search_class, settings_class, args)
-        objective, search = _begin(search_class, config, settings, bench)
+        objective, search = begin(search_class, config, settings, bench)
         settings = replace(settings, space=bench.space.flag, signal=str(objective.signal))
         if args.out is not None:
             record = record_of(search.name, config, settings, args.store, bench)
@@ -97,7 +97,7 @@ def _search(prog, search_class, args):
             history = folder.read_history(
                 range(settings.trials), bench.space.official_order(), search.objectives
             )
-            _check_history(folder.path, history, search, objective, settings)
+            check_history(folder.path, history, search, objective, settings)
             folder.write_config(record)
             objective.skip(len(history))
             search = search_class(search.space, config, search.trials, search.seed, history)
@@ -106,12 +106,7 @@ def _search(prog, search_class, args):
         cost = objective.cost if objective.has_cost else None
         run(search, objective, settings.evals, cost=cost, budget=settings.budget, after_step=watch.look)
         watch.save()
-        summary = {
-            "algorithm": search.name,
-            "settings": asdict(config) | asdict(settings),
-            "complete": is_finished(history, settings.evals, settings.budget),
-            **findings.summarize(history, objective, bench, settings.budget),
-        }
+        summary = summary_of(search_class, config, settings, history, objective, bench)
         if folder is not None:
             folder.write_summary(summary)
         _report(prog, args, summary, folder, findings.print)
@@ -122,7 +117,18 @@ def _search(prog, search_class, args):
     return 0 if summary["complete"] else INTERRUPTED
 
 
-def _begin(search_class, config, settings, bench):
+def summary_of(search_class, config, settings, history, objective, bench):
+    """What a run's summary.json holds."""
+    found = _FINDINGS[search_class.objectives].summarize(history, objective, bench, settings.budget)
+    return {
+        "algorithm": search_class.name,
+        "settings": asdict(config) | asdict(settings),
+        "complete": is_finished(history, settings.evals, settings.budget),
+        **found,
+    }
+
+
+def begin(search_class, config, settings, bench):
     """The objective, and the search before its first evaluation."""
     objective = settings.objective(bench)
     if settings.budget is not None and settings.budget < (cheapest := objective.seconds.min()):
@@ -240,8 +246,8 @@ def resumed(folder, search_class, settings_class, args):
     return config, settings, bench, record
 
 
-def _check_history(path, history, search, objective, settings):
-    """Raise RunFolderError unless a log is of this search on this table."""
+def check_history(path, history, search, objective, settings):
+    """Raise RunFolderError unless the log at `path` is of this search, that has no history, on this table."""
     costs = objective.seconds[history.codes] if objective.has_cost else 0.0
     if not objective.could_give(history.codes, history.scores).all() or (history.costs != costs).any():
         raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")

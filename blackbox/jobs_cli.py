@@ -54,8 +54,7 @@ def _search(prog, search_class, args):
         def search_of(trial):
             return search_class(space_of_table(bench.space), curves.fidelities, config, trial, settings.seed)
 
-        rungs = search_of(0).rungs
-        _check(curves, rungs, settings.budget)
+        check_curves(curves, search_of(0).rungs, settings.budget)
         if args.out is not None:
             record = record_of(search_class.name, config, settings, args.store, bench)
             folder = stack.enter_context(RunFolder.create(args.out, record, header=HEADER))
@@ -68,12 +67,8 @@ def _search(prog, search_class, args):
                 break
         watch.save()
         history = JobHistory(range(len(watch.ended)), np.concatenate(watch.ended))
-        summary = {
-            "algorithm": search_class.name,
-            "settings": asdict(config) | asdict(settings),
-            "complete": len(history.trials) == settings.trials and not watch.stopped,
-            **summarize_jobs(history, curves, bench, rungs, settings.workers, settings.budget),
-        }
+        complete = len(history.trials) == settings.trials and not watch.stopped
+        summary = summary_of_jobs(search_class, config, settings, history, curves, bench, complete)
         if folder is not None:
             folder.write_summary(summary)
         _report(prog, args, summary, folder)
@@ -84,7 +79,18 @@ def _search(prog, search_class, args):
     return 0 if summary["complete"] else INTERRUPTED
 
 
-def _check(curves, rungs, budget):
+def summary_of_jobs(search_class, config, settings, history, curves, bench, complete):
+    """What a run's summary.json holds."""
+    rungs = search_class(space_of_table(bench.space), curves.fidelities, config).rungs
+    return {
+        "algorithm": search_class.name,
+        "settings": asdict(config) | asdict(settings),
+        "complete": complete,
+        **summarize_jobs(history, curves, bench, rungs, settings.workers, settings.budget),
+    }
+
+
+def check_curves(curves, rungs, budget):
     """Raise before a search what the table lacks for it."""
     curves.scores(0, rungs)
     for done, epochs in zip((0, *rungs), rungs, strict=False):

@@ -10,19 +10,19 @@ from nasbench.files import replacing
 ENDINGS = (".png", ".svg", ".pdf")
 
 
-def check(path):
-    """Raise before a search what would fail after it."""
+def check(path, flag="--plot"):
+    """Raise before a search what would fail after it; `flag`: what the picture was asked for by."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
-        raise MissingDependencyError("--plot needs matplotlib: pip install matplotlib") from None
+        raise MissingDependencyError(f"{flag} needs matplotlib: pip install matplotlib") from None
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.splitext(path)[1].lower() not in ENDINGS:
-        raise ConfigError(f"--plot cannot write {path!r}: a picture ends in {', '.join(ENDINGS)}")
+        raise ConfigError(f"{flag} cannot write {path!r}: a picture ends in {', '.join(ENDINGS)}")
     if not os.path.isdir(folder):
-        raise ConfigError(f"--plot cannot write {path!r}: there is no folder {folder}")
+        raise ConfigError(f"{flag} cannot write {path!r}: there is no folder {folder}")
     if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        raise ConfigError(f"--plot cannot write {path!r}: it is a folder, or may not be written")
+        raise ConfigError(f"{flag} cannot write {path!r}: it is a folder, or may not be written")
 
 
 def plot_regret(path, regret, title, unit, budget=None, hours=None):
@@ -59,7 +59,7 @@ def plot_regret(path, regret, title, unit, budget=None, hours=None):
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both", linewidth=0.5)
     axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
 def plot_fronts(path, cells, true, found, title, labels):
@@ -88,12 +88,13 @@ def plot_fronts(path, cells, true, found, title, labels):
     axes.set_title(title)
     axes.grid(alpha=0.3, linewidth=0.5)
     axes.legend()
-    _save(figure, path)
+    save(figure, path)
 
 
-def _save(figure, path):
+def save(figure, path, flag="--plot"):
+    """Write a matplotlib Figure, whole or not at all."""
     try:
         with replacing(path) as temporary:
             figure.savefig(temporary, format=os.path.splitext(path)[1][1:].lower(), dpi=150)
     except OSError as error:
-        raise ConfigError(f"--plot cannot write {path!r}: {error.strerror}") from None
+        raise ConfigError(f"{flag} cannot write {path!r}: {error.strerror}") from None

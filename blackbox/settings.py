@@ -88,15 +88,15 @@ class RunConfig(TableConfig):
         check_limits(self.evals, self.budget)
         super().__post_init__()
 
-    def objective(self, bench):
-        """What the search maximizes, by the table of a Benchmark."""
+    def objective(self, bench, trials=None):
+        """What the search maximizes, by the table of a Benchmark; `trials`: their numbers, if not all."""
         return TableObjective(
             bench,
             self.dataset,
             self.metric,
             signal=self.signal,
             noise=self.noise == "seed",
-            trials=range(self.trials),
+            trials=range(self.trials) if trials is None else trials,
             seed=self.seed,
         )
 
@@ -112,9 +112,10 @@ class PairConfig(RunConfig):
         if metric_of(self.against).name == self.metric:
             raise ConfigError(f"against is another metric than {self.metric}, such as params")
 
-    def objective(self, bench):
+    def objective(self, bench, trials=None):
         """What the search maximizes, a pair, by the table of a Benchmark."""
-        return PairObjective(super().objective(bench), TableObjective(bench, self.dataset, self.against))
+        against = TableObjective(bench, self.dataset, self.against)
+        return PairObjective(super().objective(bench, trials), against)
 
 
 OF_OBJECTIVES = {1: RunConfig, 2: PairConfig}  # by how many objectives a search has

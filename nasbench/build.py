@@ -4,16 +4,14 @@ import hashlib
 import json
 import os
 import resource
-import signal
 import sys
-import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +23,7 @@ from nasbench.errors import InvalidArgumentError, SourceError, StoreError
 from nasbench.files import make_folder_of
 from nasbench.home import default_path
 from nasbench.metrics import DATASETS
+from nasbench.processes import blocked_interrupts, end_with_parent
 from nasbench.sources import open_source, recognise
 from nasbench.sources.source import Source
 from nasbench.sources.stored import Merged, Stored
@@ -328,7 +327,7 @@ def _read_in_processes(source, tasks, writer, workers, bar):
 def _run_pool(pool, waiting, ahead, interrupt, writer, bar):
     """Have a pool read what is waiting, with so many tasks handed out ahead, until an interrupt comes."""
     try:
-        with _blocked_interrupts():  # which the workers inherit, from their start
+        with blocked_interrupts():  # which the workers inherit, from their start
             running = {pool.submit(_work, task) for task in islice(waiting, ahead)}
         while running and not interrupt.came:
             finished, running = wait(running, return_when=FIRST_COMPLETED)
@@ -348,29 +347,14 @@ def _run_pool(pool, waiting, ahead, interrupt, writer, bar):
         pool.shutdown(cancel_futures=True)
 
 
-@contextmanager
-def _blocked_interrupts():
-    """Ctrl-C waits until the end of this; processes that are started in it are never interrupted."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 _source = _places = None  # of a worker process
 
 
 def _start_worker(source, places):
     global _source, _places
     _source, _places = source, places
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     _limit_memory()
-
-
-def _end_with_parent():
-    connection.wait([parent_process().sentinel])
-    os._exit(1)
 
 
 def _limit_memory():

@@ -1,0 +1,27 @@
+"""What work in several processes shares: no interrupts in them, and an end with the one that started them."""
+
+import os
+import signal
+import threading
+from contextlib import contextmanager
+from multiprocessing import connection, parent_process
+
+
+@contextmanager
+def blocked_interrupts():
+    """Ctrl-C waits until the end of this; processes that are started in it are never interrupted."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_with_parent():
+    """In a process that another one started: end when that one does."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent():
+    connection.wait([parent_process().sentinel])
+    os._exit(1)
