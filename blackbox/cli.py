@@ -183,10 +183,13 @@ def _report(prog, args, summary, folder, print_summary):
 
 def record_of(algorithm, config, settings, store, bench):
     """What a run's config.json holds."""
+    return {"algorithm": algorithm, "search": asdict(config), **conditions_of(settings, store, bench)}
+
+
+def conditions_of(settings, store, bench):
+    """The part of a config.json that does not depend on the algorithm."""
     attributes = bench.store.attributes
     return {
-        "algorithm": algorithm,
-        "search": asdict(config),
         "run": asdict(settings),
         "table": {
             "store": store and str(Path(store).absolute()),

@@ -56,7 +56,7 @@ class RunFolder:
         log = None
         try:
             log = open_locked(path / _LOG, "x+b")
-            header = (header or _header(objectives)).encode()
+            header = (header or header_of(objectives)).encode()
             write_all(log, header)
             write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
         except BaseException as error:
@@ -81,6 +81,22 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"cannot go on with {path}: {error.strerror}") from None
         return cls(path, log)
+
+    @classmethod
+    def log_alone(cls, path, header):
+        """A folder that has nothing but a log, new or of an earlier run: of some trials of a larger one."""
+        path = Path(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            log = open_locked(path / _LOG, "a+b")
+        except BlockingIOError:
+            raise RunFolderError(f"another process is writing to {path}") from None
+        except OSError as error:
+            raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
+        folder = cls(path, log)
+        if len(folder.read_log()) < len(header):
+            folder.append_rows(header.encode(), after=0)
+        return folder
 
     def read_config(self):
         """The settings that it was made with, a dict."""
@@ -171,7 +187,7 @@ def read_config(path):
 
 def parse_log(data, path, trials, codes, objectives=1):
     """The history in a log (the bytes of the file at `path`), and where its last whole step ends."""
-    header = _header(objectives)
+    header = header_of(objectives)
     lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
     if not lines or lines[0] != header.encode():
         raise RunFolderError(f"{path} is damaged: its first line should be {header.strip()}")
@@ -198,6 +214,7 @@ def parse_log(data, path, trials, codes, objectives=1):
     return history, sum(map(len, lines))
 
 
-def _header(objectives):
+def header_of(objectives):
+    """The first line of a log of evaluations."""
     scores = ["score", *(f"score{n}" for n in range(2, objectives + 1))]
     return ",".join(["evaluation", "trial", "index", *scores, "cost"]) + "\n"

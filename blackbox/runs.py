@@ -64,8 +64,11 @@ class Run:
     @cached_property
     def label(self):
         """Its algorithm, and the settings that differ from the defaults."""
-        own = differing(class_of(self.algorithm), self.record["search"])
-        return ", ".join([self.algorithm, *(f"{name} {value}" for name, value in own.items())])
+        search, name = self.record["search"], name_of(self.algorithm)
+        if name is not None:
+            defaults = asdict(algorithm(name).config_class())
+            search = {of: v for of, v in search.items() if of not in defaults or v != defaults[of]}
+        return ", ".join([self.algorithm, *(f"{of} {value}" for of, value in search.items())])
 
     @cached_property
     def codes(self):
@@ -185,19 +188,10 @@ def open_table(run, store=None):
     return bench
 
 
-def class_of(name):
-    """The class of the algorithm that reports call so; None for one of the user's own."""
+def name_of(algorithm_name):
+    """The short name of the algorithm that reports call so; None for one of the user's own."""
     for short in ALGORITHMS:
         with suppress(UnknownAlgorithmError):
-            found = algorithm(short)
-            if found.name == name:
-                return found
+            if algorithm(short).name == algorithm_name:
+                return short
     return None
-
-
-def differing(search_class, search):
-    """The settings of a search, a dict, that differ from its defaults; all where the class is not known."""
-    if search_class is None:
-        return dict(search)
-    defaults = asdict(search_class.config_class())
-    return {name: value for name, value in search.items() if name not in defaults or value != defaults[name]}

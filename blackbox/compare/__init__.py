@@ -1,0 +1,1 @@
+"""Several algorithms on one table: many trials of each, and the statistics (`python -m blackbox.compare`)."""

@@ -1,0 +1,181 @@
+"""What a comparison found: of each algorithm, of each pair, of all; a dict of plain values."""
+
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from blackbox.compare.study import Trials
+from blackbox.errors import ConfigError
+from blackbox.statistics import (
+    LEVEL,
+    alike,
+    average_ranks,
+    compare_pair,
+    critical_difference,
+    friedman,
+    holm,
+    mean_interval,
+    median_interval,
+    median_time,
+    share_interval,
+)
+from blackbox.summary import final_values, over_trials
+from nasbench.metrics import METRICS
+
+THRESHOLDS = (1.0, 0.5, 0.1)  # regrets in percentage points, the way to which is reported
+_EVALUATIONS, _SECONDS, _CODES = 0, 1, 2  # of what `Trials.changes` has
+
+
+class Entry(NamedTuple):
+    """One of the algorithms that are compared."""
+
+    label: str
+    algorithm: str  # its name in reports
+    settings: dict  # its own
+    seed: int
+    by_jobs: bool  # a multi-fidelity search
+    trials: Trials
+    folder: str | None = None  # of its run
+
+
+def regrets_at_end(entry, targets):
+    """The regret of the incumbent that each trial ended with, (T,); NaN where there is none."""
+    ends = [codes[-1] if len(codes) else -1 for _, _, codes in entry.trials.changes]
+    return np.where(np.array(ends) < 0, np.nan, targets.max() - targets[ends])
+
+
+def times_to(entry, targets, regret, axis):
+    """When each trial's incumbent first had at most this regret, (T,); infinite where it never had.
+
+    Evaluations or simulated seconds, by the axis 0 or 1.
+    """
+    times = []
+    for changes in entry.trials.changes:
+        good = targets.max() - targets[changes[_CODES]] <= regret
+        times.append(changes[axis][good.argmax()] if good.any() else np.inf)
+    return np.array(times, dtype=np.float64)
+
+
+def regret_curve(entry, targets, axis, x):
+    """The regret of the trials' incumbents at points x (n,) of an axis, float64 (T, n).
+
+    `x` begins where all trials that are looked at have an incumbent; those that never have one are left out.
+    """
+    rows = []
+    for changes in entry.trials.changes:
+        if len(changes[_CODES]):
+            last = np.searchsorted(changes[axis], x, side="right") - 1
+            rows.append(targets.max() - targets[changes[_CODES][last]])
+    return np.array(rows)
+
+
+def findings(entries, objective, bench, settings):
+    """The findings on Entries of the same trials; `objective`: the TableObjective, `settings`: the RunConfig.
+
+    What makes no sense of one trial, or of one algorithm, is None.
+    """
+    targets, best = objective.targets, bench.best(objective.dataset, objective.metric)
+    ends = np.array([regrets_at_end(entry, targets) for entry in entries])  # (A, T)
+    for entry, of in zip(entries, ends, strict=True):
+        if np.isnan(of).all():
+            raise ConfigError(
+                f"a budget of {settings.budget:g} s ends before the first evaluation of any trial of"
+                f" {entry.label}; raise it with --budget"
+            )
+    # For tests and ranks, a trial without an incumbent has the worst there is.
+    ends_or_worst = np.where(np.isnan(ends), targets.max() - targets.min(), ends)
+    several = len(entries) > 1 and ends.shape[1] > 1
+    return {
+        "algorithms": [
+            _of_algorithm(entry, of, objective, bench, settings)
+            for entry, of in zip(entries, ends, strict=True)
+        ],
+        "optimum": {"arch": str(best.cell), "index": best.index, "value": best.value},
+        "pairs": _pairs(entries, ends_or_worst) if several else None,
+        "ranks": _ranks(entries, ends_or_worst) if several else None,
+    }
+
+
+def _of_algorithm(entry, ends, objective, bench, settings):
+    targets, trials = objective.targets, entry.trials
+    found = ends[~np.isnan(ends)]
+    codes = np.array([codes[-1] for _, _, codes in trials.changes if len(codes)])
+    at_optimum = int((found == 0).sum())
+    timed = entry.by_jobs or objective.has_cost
+    interval = None if len(ends) == 1 else _bounds(share_interval(at_optimum, len(ends)))
+    return {
+        "label": entry.label,
+        "algorithm": entry.algorithm,
+        "settings": entry.settings,
+        "seed": entry.seed,
+        "folder": entry.folder,
+        "evaluations": None if entry.by_jobs else float(trials.evaluations.mean()),
+        "jobs": float(trials.evaluations.mean()) if entry.by_jobs else None,
+        "simulated_seconds": float(trials.seconds.mean()) if timed else None,
+        "trials_without_evaluation": len(ends) - len(found),
+        "regret": over_trials(found)
+        | {
+            "mean_interval": _bounds(mean_interval(found)) if len(found) > 1 else None,
+            "median_interval": _bounds(median_interval(found)) if len(found) > 1 else None,
+        },
+        "at_optimum": {"trials": at_optimum, "share": at_optimum / len(ends), "interval": interval},
+        "reached": _reached(entry, targets, settings) if METRICS[objective.metric].unit == "%" else None,
+        "report": final_values(codes, bench, objective.dataset),
+    }
+
+
+def _reached(entry, targets, settings):
+    """The way to each threshold, by evaluations and, with a budget, by simulated time."""
+    return [
+        {
+            "regret": threshold,
+            "evaluations": None if entry.by_jobs else _way(entry, targets, threshold, _EVALUATIONS),
+            "seconds": None if settings.budget is None else _way(entry, targets, threshold, _SECONDS),
+        }
+        for threshold in THRESHOLDS
+    ]
+
+
+def _way(entry, targets, threshold, axis):
+    """The median over all trials and its interval, None beyond the end of trials; the share that came."""
+    times = times_to(entry, targets, threshold, axis)
+    interval = median_interval(times) if len(times) > 1 else None
+    median = median_time(times)
+    return {
+        "median": None if np.isinf(median) else median,
+        "interval": _bounds(interval),
+        "share": float(np.isfinite(times).mean()),
+    }
+
+
+def _bounds(interval):
+    """An interval as a list; None for a bound that is not known."""
+    if interval is None:
+        return None
+    return [float(bound) if np.isfinite(bound) else None for bound in interval]
+
+
+def _pairs(entries, ends):
+    pairs = [
+        (entries[a].label, entries[b].label, compare_pair(ends[a], ends[b]))
+        for a, b in combinations(range(len(entries)), 2)
+    ]
+    adjusted = holm([pair.p for _, _, pair in pairs]).tolist()
+    return [
+        {"first": first, "second": second, **pair._asdict(), "p_holm": p}
+        for (first, second, pair), p in zip(pairs, adjusted, strict=True)
+    ]
+
+
+def _ranks(entries, ends):
+    ranks = average_ranks(ends)
+    difference = critical_difference(*ends.shape)
+    statistic, p = friedman(ends) if len(ends) > 2 else (None, None)
+    return {
+        "average": {entry.label: float(rank) for entry, rank in zip(entries, ranks, strict=True)},
+        "friedman": None if p is None else {"statistic": statistic, "p": p},
+        "confidence": LEVEL,
+        "critical_difference": difference,
+        "alike": [[entries[n].label for n in group] for group in alike(ranks, difference)],
+    }

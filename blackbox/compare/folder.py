@@ -1,0 +1,103 @@
+"""The folder of a comparison: a run's folder for each algorithm, and comparison.json with what was found."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from blackbox.compare.study import PARTS
+from blackbox.errors import ConfigError, RunFolderError
+from blackbox.settings import RunConfig
+from nasbench.files import open_locked, write_json
+
+_FILE, _LOCK = "comparison.json", ".lock"
+
+
+class ComparisonFolder:
+    """A new folder, or that of an earlier comparison to go on with. Close it, or use it in a `with`.
+
+    `comparison.json` holds what is compared, and in the end `findings`. One process at a time may have it.
+    """
+
+    def __init__(self, path, record):
+        """`record`: what is compared, a dict; ConfigError where the folder is of another comparison."""
+        self.path = Path(path)
+        self._lock = None
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            before = sorted(entry.name for entry in self.path.iterdir() if entry.name != _LOCK)
+            if before and _FILE not in before:
+                raise RunFolderError(
+                    f"{path} exists, and is not the folder of a comparison; --out names a new one"
+                )
+            self._lock = open_locked(self.path / _LOCK, "ab")
+            if before:
+                found = read_record(path)
+                _compare(path, found, record)
+                record = record | {"created": found["created"], "table": found["table"] | record["table"]}
+            else:
+                write_json(self.path / _FILE, record)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, BlockingIOError):
+                raise RunFolderError(f"another process is writing to {path}") from None
+            if isinstance(error, RunFolderError) or not isinstance(error, OSError):
+                raise
+            raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
+        self.record = record
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        if self._lock is not None:
+            self._lock.close()
+
+    def finish(self, findings):
+        """Add the findings, whole or not at all."""
+        with suppress(OSError):  # there is none, or not all of it is ours
+            (self.path / PARTS).rmdir()
+        try:
+            write_json(self.path / _FILE, self.record | {"findings": findings})
+        except OSError as error:
+            raise RunFolderError(f"cannot write {self.path / _FILE}: {error.strerror}") from None
+
+
+def read_record(path):
+    """What a comparison.json holds; RunFolderError where there is none, or a damaged one."""
+    path = Path(path)
+    try:
+        record = json.loads((path / _FILE).read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise ValueError("it should hold an object")
+        settings, table = RunConfig(**record["run"]), record["table"]
+        texts = [record["created"], table["checksum"], *record["algorithms"]]
+        if not all(isinstance(text, str) for text in texts) or settings.space is None:
+            raise ValueError("something in it is missing")
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunFolderError(f"{path} is not the folder of a comparison: it has no {_FILE}") from None
+    except OSError as error:
+        raise RunFolderError(f"cannot read {path / _FILE}: {error.strerror}") from None
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise RunFolderError(f"{path / _FILE} is damaged or of another version: {error}") from None
+    return record
+
+
+def _compare(path, found, record):
+    """Raise ConfigError unless a comparison that was found is the one that is to be made."""
+    before, wanted = (
+        {"algorithms": of["algorithms"], **of["run"], "checksum of the table": of["table"]["checksum"]}
+        for of in (found, json.loads(json.dumps(record)))
+    )
+    for name, value in wanted.items():
+        if before[name] != value:
+            raise ConfigError(
+                f"{path} is another comparison: its {name} is {_text(before[name])}, not {_text(value)};"
+                " --out names a new folder"
+            )
+
+
+def _text(value):
+    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)
