@@ -1,4 +1,4 @@
-"""The loop of a search, beside the same search as a plain Python loop (`python -m benchmarks.searches`)."""
+"""The loops of searches, beside one as a plain Python loop (`python -m benchmarks.searches`)."""
 
 import random
 from collections import deque
@@ -6,8 +6,10 @@ from collections import deque
 import numpy as np
 
 from benchmarks.timing import in_turn, print_conditions, print_times
+from blackbox.ls import LocalSearch
 from blackbox.objective import TableObjective
 from blackbox.re import RegularizedEvolution
+from blackbox.reinforce import REINFORCE
 from blackbox.rs import RandomSearch
 from blackbox.search import run
 from blackbox.space import NB201 as SPACE
@@ -50,6 +52,8 @@ def main():
         tasks = {
             "blackbox.re": lambda n=trials: search(RegularizedEvolution, n),
             "blackbox.rs": lambda n=trials: search(RandomSearch, n),
+            "blackbox.ls": lambda n=trials: search(LocalSearch, n),
+            "blackbox.reinforce": lambda n=trials: search(REINFORCE, n),
             "plain loop": lambda n=trials: [plain_evolution(values, seed) for seed in range(n)],
         }
         print_times(in_turn(tasks, RUNS), "ms", against="plain loop")
