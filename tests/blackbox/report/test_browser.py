@@ -1,0 +1,196 @@
+"""The page in a browser, from disk: drawn, filtered, sorted, on a phone, in the dark, without a script."""
+
+import re
+import shutil
+
+import pytest
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DESKTOP, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 740}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium is installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, report):
+    """Opens the report, a page that must ask for nothing else and have said nothing when the test ends."""
+    contexts, asked, said = [], [], []
+
+    def visit(path=report, **options):
+        context = browser.new_context(**({"viewport": DESKTOP} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(path.as_uri())
+        assert asked == [path.as_uri()]
+        return page
+
+    yield visit
+    assert said == []
+    assert len(asked) == 1
+    for context in contexts:
+        context.close()
+
+
+def column(page, number):
+    rows = page.locator("#c0-table tbody tr")
+    return [rows.nth(n).locator("th, td").nth(number).inner_text() for n in range(rows.count())]
+
+
+def test_every_part_is_drawn(visit):
+    page = visit()
+    assert page.title() == "Architecture search on cifar10, cifar100"
+    for number in (0, 1):
+        part = page.locator(f"#c{number}")
+        assert part.locator("[data-part=curves] path.line").count() == (2, 1)[number]
+        assert part.locator("[data-part=spread] .median").count() == (2, 1)[number]
+        assert part.locator("[data-part=cells] svg.cell").count() >= 3
+        assert part.locator("[data-part=cloud] .front circle").count() > 5
+        assert part.locator("table.sortable tbody tr").count() == (2, 1)[number]
+    painted = page.locator("#c0 canvas").evaluate(
+        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
+        ".data.filter((value, n) => n % 4 == 3 && value).length"
+    )
+    assert painted > 1000
+
+
+def test_a_filter_takes_a_search_out_of_every_part(visit):
+    page = visit()
+    first = page.locator("#c0")
+    dots, found = first.locator(".row circle").count(), first.locator(".cells .by").all_inner_texts()
+    assert any("random search" in text for text in found)
+    page.get_by_label(re.compile("^random search")).first.uncheck()
+    assert first.locator("path.line").count() == 1
+    assert 0 < first.locator(".row circle").count() < dots
+    found = first.locator(".cells .by").all_inner_texts()
+    assert found
+    assert not any("random search" in text for text in found)
+    assert first.locator("table.sortable tbody tr:visible").count() == 1
+    assert first.locator(".seen li").count() == 1
+    page.get_by_label(re.compile("^random search")).first.check()
+    assert first.locator("path.line").count() == 2
+
+
+def test_a_filter_takes_a_data_set_away(visit):
+    page = visit()
+    page.get_by_role("checkbox", name="cifar100 val_accuracy").uncheck()
+    assert not page.locator("#c1").is_visible()
+    assert page.locator("#c0").is_visible()
+    page.get_by_role("checkbox", name="cifar100 val_accuracy").check()
+    assert page.locator("#c1 path.line").count() == 1
+
+
+def test_a_header_sorts(visit):
+    page = visit()
+    names = column(page, 0)
+    header = page.locator("#c0-table thead th").filter(has_text="regret [%]")
+    number = page.locator("#c0-table thead th").all_inner_texts().index(header.inner_text())
+    header.get_by_role("button").click()
+    ascending = [float(text.split(" ")[0]) for text in column(page, number)]
+    assert header.get_attribute("aria-sort") == "ascending"
+    assert ascending == sorted(ascending)
+    header.get_by_role("button").press("Enter")
+    assert header.get_attribute("aria-sort") == "descending"
+    assert [float(text.split(" ")[0]) for text in column(page, number)] == ascending[::-1]
+    page.locator("#c0-table thead th").first.get_by_role("button").click()
+    assert column(page, 0) == sorted(names)
+    assert header.get_attribute("aria-sort") is None
+
+
+def test_the_controls_draw_anew(visit):
+    page = visit()
+    curves, cloud = page.locator("#c0 [data-part=curves]"), page.locator("#c0 [data-part=cloud]")
+    median = curves.locator("path.line").first.get_attribute("d")
+    curves.get_by_label("mean", exact=True).check()
+    assert curves.locator("path.line").first.get_attribute("d") != median
+    assert "standard deviation" in curves.inner_text()
+    curves.get_by_label("simulated time").check()
+    assert re.search(r"simulated time \[(hours|days)\]", curves.inner_text())
+    front = cloud.locator(".front path").get_attribute("d")
+    cloud.get_by_label("flops").check()
+    assert cloud.locator(".front path").get_attribute("d") != front
+    cloud.get_by_label("all trials").check()
+    assert cloud.locator(".end").count() > 2
+    cells = page.locator("#c0 [data-part=cells]")
+    cells.get_by_label("best", exact=True).check()
+    ranks = [
+        int(card.locator("dd").nth(1).inner_text().replace(",", "")) for card in cells.locator("figure").all()
+    ]
+    assert len(ranks) > 2
+    assert ranks == sorted(ranks)
+
+
+def test_the_pointer_and_the_keys_read_the_curves(visit):
+    page = visit()
+    curves = page.locator("#c0 [data-part=curves]")
+    slider = curves.get_by_role("slider")
+    assert "after 150 evaluations" in curves.locator(".reading").inner_text()
+    slider.press("Home")
+    assert curves.locator(".reading").inner_text().endswith("after 1 evaluation")
+    slider.press("ArrowRight")
+    assert slider.get_attribute("aria-valuenow") == "2"
+    box = slider.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 100)
+    now = int(slider.get_attribute("aria-valuenow"))
+    assert 3 < now < 100
+    assert f"after {now} evaluations" in slider.get_attribute("aria-valuetext")
+
+
+def test_the_pointer_and_the_keys_choose_cells(visit):
+    page = visit()
+    cloud = page.locator("#c0 [data-part=cloud]")
+    assert cloud.locator(".detail dd").first.inner_text() == "6111"
+    picture = cloud.locator("svg[tabindex]")
+    picture.focus()
+    picture.press("ArrowLeft")
+    before = cloud.locator(".detail dd").first.inner_text()
+    assert before != "6111"
+    cloud.scroll_into_view_if_needed()
+    circle = cloud.locator(".front circle").first.bounding_box()
+    page.mouse.click(circle["x"] + circle["width"] / 2, circle["y"] + circle["height"] / 2)
+    assert cloud.locator(".detail dd").first.inner_text() not in ("6111", before)
+    assert cloud.locator(".detail code").inner_text().startswith("|")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_needs_no_scrolling_to_the_side(visit, scheme):
+    page = visit(viewport=PHONE, color_scheme=scheme, has_touch=True, is_mobile=True, device_scale_factor=2)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    circle = page.locator("#c0 .front circle").first
+    circle.scroll_into_view_if_needed()
+    box = circle.bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    assert page.locator("#c0 .detail dd").first.inner_text() != "6111"
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    assert dark == (scheme == "dark")
+
+
+def test_the_page_follows_a_change_of_colours_and_of_width(visit):
+    page = visit()
+    ring = "getComputedStyle(document.querySelector('#c0 .ring')).stroke"
+    light = page.evaluate(ring)
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(ring) != light
+    wide = page.locator("#c0 canvas").bounding_box()["width"]
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.wait_for_function(f"document.querySelector('#c0 canvas').clientWidth < {wide - 200}")
+    page.emulate_media(media="print")
+    assert not page.locator("#filters").is_visible()
+
+
+def test_without_a_script_the_results_are_there(visit):
+    page = visit(java_script_enabled=False)
+    assert "drawn by JavaScript" in page.locator("noscript").inner_text()
+    assert page.locator("#c0-table tbody tr").count() == 2
+    assert not page.locator("#c0-curves").is_visible()

