@@ -144,9 +144,8 @@ def _check_runs(chosen, settings, bench):
 
 def _names_a_folder(text):
     """Whether an argument is a folder's path; where an algorithm has the same name, that is meant."""
-    if text.partition(":")[0] in ALGORITHMS:
-        return False
-    return os.sep in text or Path(text).is_dir()
+    name = text.partition(":")[0]
+    return name not in ALGORITHMS and (os.sep in name or Path(text).is_dir())
 
 
 def _run(path):

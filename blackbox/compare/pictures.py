@@ -7,6 +7,7 @@ from blackbox.plot import save
 from blackbox.statistics import LEVEL, mean_interval
 
 _POINTS = 150
+_LONGEST = 48  # characters of a label
 _LINES = ("-", "--", ":", "-.")  # of the first ten algorithms, the next ten, ...
 
 
@@ -29,7 +30,12 @@ def plot_regret(path, entries, targets, title, unit, evals, budget, flag="--plot
         mean = regret.mean(axis=0)
         colour = f"C{n % 10}"
         axes.step(
-            x / scale, mean, where="post", color=colour, linestyle=_LINES[n // 10 % 4], label=entry.label
+            x / scale,
+            mean,
+            where="post",
+            color=colour,
+            linestyle=_LINES[n // 10 % 4],
+            label=_shown(entry.label),
         )
         positive = mean[mean > 0]
         if len(regret) > 1:
@@ -42,9 +48,11 @@ def plot_regret(path, entries, targets, title, unit, evals, budget, flag="--plot
     axes.set_ylim(bottom=least / 1.5 if np.isfinite(least) else 0.1)
     axes.set_xlabel("evaluations" if budget is None else "simulated hours")
     trials = len(entries[0].trials.changes)
-    band = f": mean of {trials:,} trials, {100 * LEVEL:g} % band" if trials > 1 else ", one trial"
+    what = (
+        f"mean regret of {trials:,} trials, {100 * LEVEL:g} % band" if trials > 1 else "regret of one trial"
+    )
     axes.set_ylabel(f"regret of the incumbent [{unit}]")
-    axes.set_title(f"{title}\n{_capital(f'regret{band}')}", fontsize=10)
+    axes.set_title(f"{title}\n{what}", fontsize=10)
     axes.grid(alpha=0.3, which="both", linewidth=0.5)
     axes.legend(fontsize=8)
     save(figure, path, flag)
@@ -63,7 +71,9 @@ def plot_ranks(path, ranks, title, flag="--plot-ranks"):
     left = -(-count // 2)  # names on the left side, the best ones
     top = 0.5 + 0.28 * len(groups)  # depth of the first name
     depth = top + 0.5 * left
-    figure = Figure(figsize=(6.8, 1.3 + 0.42 * depth), layout="constrained")
+    names = [_shown(label) for label in labels]
+    width = 4.5 + 0.08 * (max(map(len, names[:left])) + max(map(len, names[left:])))
+    figure = Figure(figsize=(width, 1.3 + 0.42 * depth), layout="constrained")
     axes = figure.subplots()
     axes.set_xlim(0.6, max(count, 1 + ranks["critical_difference"]) + 0.4)
     axes.set_ylim(depth + 0.2, -1.5)
@@ -73,20 +83,13 @@ def plot_ranks(path, ranks, title, flag="--plot-ranks"):
     for rank in range(1, count + 1):
         axes.plot([rank, rank], [-0.12, 0], **line)
         axes.text(rank, -0.2, str(rank), ha="center", va="bottom", fontsize=9)
-    for n, (label, place) in enumerate(zip(labels, places, strict=True)):
+    for n, (name, place) in enumerate(zip(names, places, strict=True)):
         is_left = n < left
         y = top + 0.5 * (n if is_left else count - 1 - n)
         edge = 0.9 if is_left else count + 0.1
         axes.plot([place, place, edge], [0, y, y], **line)
-        text = f"{label}  {place:.2f}" if is_left else f"{place:.2f}  {label}"
-        axes.text(
-            edge,
-            y,
-            f"{text} " if is_left else f" {text}",
-            fontsize=9,
-            va="center",
-            ha="right" if is_left else "left",
-        )
+        text = f"{name}  {place:.2f} " if is_left else f" {place:.2f}  {name}"
+        axes.text(edge, y, text, fontsize=9, va="center", ha="right" if is_left else "left")
     for n, group in enumerate(groups):
         ends = [ranks["average"][group[0]], ranks["average"][group[-1]]]
         y = 0.28 * (n + 1)
@@ -100,5 +103,9 @@ def plot_ranks(path, ranks, title, flag="--plot-ranks"):
     save(figure, path, flag)
 
 
-def _capital(text):
-    return text[0].upper() + text[1:]
+def _shown(label):
+    """A label as matplotlib takes it: not too long, and no formula."""
+    if len(label) > _LONGEST:
+        label = f"{label[: _LONGEST // 2 - 1]}…{label[-_LONGEST // 2 :]}"
+    label = label.replace("$", r"\$")
+    return f" {label}" if label.startswith("_") else label  # which a legend would leave out

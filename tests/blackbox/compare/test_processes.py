@@ -1,0 +1,283 @@
+"""Comparisons that are stopped, killed, or run out of room: what is left of them, and where they end."""
+
+import json
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import termios
+import time
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from blackbox.compare.pool import carry_out
+from blackbox.compare.spec import Spec
+from blackbox.compare.study import Part, Study, Trials
+from blackbox.compare.work import Watch, Worker
+from blackbox.errors import RunFolderError
+from blackbox.history import History
+from blackbox.settings import RunConfig
+from tests.blackbox.compare.test_main import files
+
+ODD = "tests.blackbox.compare.searches:Odd"
+COMMAND = [sys.executable, "-m", "blackbox.compare"]
+
+
+class StopAfter(Watch):
+    """Stops a task after so many looks at it, at each of which it is saved."""
+
+    def __init__(self, looks):
+        super().__init__([0.0], [0], 0)
+        self._left = looks
+
+    @property
+    def stopped(self):
+        return self._left <= 0
+
+    def is_time(self):
+        self._left -= 1
+        return True
+
+
+def study_of(texts, folder, **settings):
+    settings = RunConfig(**{"space": "tss", "signal": "val_accuracy@200"} | settings)
+    return Study(tuple(map(Spec.of, texts)), settings, None, folder, "now")
+
+
+# Parts
+
+
+@pytest.mark.parametrize("trials", [1, 15, 16, 17, 100, 499, 800, 801, 5000, 20_000, 100_000])
+def test_parts_are_all_trials_once(trials):
+    parts = study_of(["re", "rs"], None, trials=trials).parts
+    for number in range(2):
+        own = [part for part in parts if part.number == number]
+        assert [trial for part in own for trial in part.trials] == list(range(trials))
+        assert len(own) <= 400
+        assert len(own) >= min(trials, 9)
+
+
+def test_folders_of_labels_that_are_alike(tmp_path):
+    study = study_of(["re:sample=3", f"{ODD}:flag=a/b", f"{ODD}:flag=a_b", f"{ODD}:flag=../a"], tmp_path)
+    names = [study.run_folder(number).name for number in range(4)]
+    odd = "tests.blackbox.compare.searches_Odd_flag="
+    assert names == ["re_sample=3", f"{odd}a_b", f"{odd}a_b_2", f"{odd}.._a"]
+    assert all(study.run_folder(number).parent == tmp_path for number in range(4))
+
+
+def test_what_is_kept_of_trials():
+    history = History(2)
+    history.extend(
+        np.array([[5, 6, 7], [5, 6, 6]]),
+        np.array([[1.0, 3.0, 2.0], [4.0, 3.0, 5.0]]),
+        np.array([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]),
+    )
+    kept = Trials.of(history, 3.5)
+    assert (kept.evaluations.tolist(), kept.seconds.tolist()) == ([3, 1], [3.0, 2.0])
+    assert [[column.tolist() for column in of] for of in kept.changes] == [
+        [[1, 2], [1.0, 2.0], [5, 6]],
+        [[1], [2.0], [5]],
+    ]
+    joined = Trials.joined([kept, Trials.of(history)])
+    assert joined.evaluations.tolist() == [3, 1, 3, 3]
+    assert len(joined.changes) == 4
+    assert Trials.of(History(1), 1.0).seconds.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("text", ["re:population=10,sample=3", "ls", "bananas"])
+@pytest.mark.parametrize("looks", [0, 1, 25])
+def test_a_part_goes_on_from_its_log(home, tmp_path, text, looks):
+    settings = {"trials": 20, "evals": 40, "noise": "seed"}
+    whole, stopped = (study_of([text], tmp_path / name, **settings) for name in ("whole", "stopped"))
+    part = Part(0, 4, 6)
+    assert Worker(whole).part(part, Watch([0.0], [0], 0)) == (40, None)
+    assert Worker(stopped).part(part, StopAfter(looks)) is None
+    log = stopped.part_folder(part) / "log.csv"
+    assert len(log.read_bytes().splitlines()) == 1 + 2 * max(1, looks)
+    with open(log, "ab") as file:
+        file.write(b"99,5,12")  # a row that was cut short
+    shares = [0.0]
+    assert Worker(stopped).part(part, Watch(shares, [0], 0)) == (40, None)
+    assert shares == [1.0]
+    assert log.read_bytes() == (whole.part_folder(part) / "log.csv").read_bytes()
+
+
+@pytest.mark.parametrize("looks", [0, 1, 60, 150])
+def test_a_part_of_a_simulation_goes_on_from_its_log(curves, tmp_path, looks):
+    settings = {"trials": 20, "budget": 8000.0}
+    whole, stopped = (
+        Study(
+            (Spec.of("asha"),),
+            RunConfig(space="tss", signal="val_accuracy@200", **settings),
+            str(curves),
+            tmp_path / name,
+            "now",
+        )
+        for name in ("whole", "stopped")
+    )
+    part = Part(0, 4, 7)
+    steps, _ = Worker(whole).part(part, Watch([0.0], [0], 0))
+    assert steps > 200
+    assert Worker(stopped).part(part, StopAfter(looks)) is None
+    assert Worker(stopped).part(part, Watch([0.0], [0], 0)) == (steps, None)
+    log = stopped.part_folder(part) / "log.csv"
+    assert log.read_bytes() == (whole.part_folder(part) / "log.csv").read_bytes()
+    # Once more, when it was ended: the last trial is simulated again.
+    assert Worker(stopped).part(part, Watch([0.0], [0], 0)) == (steps, None)
+    assert log.read_bytes() == (whole.part_folder(part) / "log.csv").read_bytes()
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join([lines[0], *lines[:0:-1]]))
+    with pytest.raises(RunFolderError, match="is damaged"):
+        Worker(stopped).part(part, Watch([0.0], [0], 0))
+
+
+def test_a_damaged_log_of_a_part_is_an_error(home, tmp_path):
+    study = study_of(["rs"], tmp_path, trials=4, evals=10)
+    Worker(study).part(Part(0, 0, 1), Watch([0.0], [0], 0))
+    log = study.part_folder(Part(0, 0, 1)) / "log.csv"
+    log.write_text(re.sub(r"(?m)^1,0,\d+,", "1,0,7,", log.read_text()))
+    with pytest.raises(RunFolderError, match="is damaged: its scores or costs are not those of the table"):
+        Worker(study).part(Part(0, 0, 1), Watch([0.0], [0], 0))
+
+
+def test_a_run_that_was_half_joined_is_joined_anew(home, tmp_path):
+    undisturbed, killed = (
+        study_of(["rs"], tmp_path / name, trials=4, budget=20_000.0) for name in ("undisturbed", "killed")
+    )
+    undisturbed.folder.mkdir()
+    carry_out(undisturbed, 2)
+    worker = Worker(killed)
+    for part in killed.parts[:3]:
+        worker.part(part, Watch([0.0], [0], 0))
+    half = killed.parts_folder(0) / "whole"
+    half.mkdir(parents=True)
+    (half / "config.json").write_text("{}")
+    carry_out(killed, 1)
+    assert files(killed.folder / "rs") == files(undisturbed.folder / "rs")
+
+
+# The command
+
+
+def test_what_a_search_raises_passes(home):
+    with pytest.raises(ArithmeticError, match="it was to fail"):
+        carry_out(study_of([f"{ODD}:fail=3"], None, trials=2, evals=5), 2)
+
+
+def start(*argv, **options):
+    return subprocess.Popen(
+        [*COMMAND, *map(str, argv)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def until(condition):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.02)
+
+
+def finish(*argv):
+    """The command to its end: (exit code, stdout, stderr)."""
+    with start(*argv) as process:
+        out, err = process.communicate()
+    return process.returncode, out, err
+
+
+SLOW = ["rs", f"{ODD}:wait=0.02", "--trials", 2, "--evals", 90, "--workers", 2]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(home, tmp_path_factory):
+    path = tmp_path_factory.mktemp("undisturbed") / "out"
+    code, out, _ = finish(*SLOW, "--out", path)
+    assert code == 0
+    return path, out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+def test_it_goes_on_to_the_same_end(undisturbed, tmp_path, number):
+    path = tmp_path / "out"
+    process = start(*SLOW, "--out", path)
+    logs = path / ".parts"
+    until(lambda: any(log.stat().st_size > 1000 for log in logs.glob("tests*/*/log.csv")))
+    process.send_signal(number)
+    out, err = process.communicate(timeout=30)
+    if number == signal.SIGINT:
+        assert process.returncode == 130
+        assert out == ""
+        assert err == f"interrupted; go on with: python -m blackbox.compare --resume {path}\n"
+    else:
+        assert process.returncode == -signal.SIGKILL
+        time.sleep(0.5)  # its processes end, too
+    assert "findings" not in json.loads((path / "comparison.json").read_text())
+    code, out, err = finish("--resume", path)
+    assert (code, err) == (0, "")
+    assert files(path) == files(undisturbed[0])
+    assert out.replace(str(path), "") == undisturbed[1].replace(str(undisturbed[0]), "")
+
+
+@pytest.mark.slow
+def test_without_a_folder_an_interrupt_leaves_nothing(home):
+    process = start(f"{ODD}:wait=0.05")
+    time.sleep(1.5)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert (process.returncode, out) == (130, "")
+    assert err == "interrupted; --out FOLDER would have kept what was done\n"
+
+
+def test_a_process_that_is_killed(tmp_path, compare):
+    flag, path = tmp_path / "flag", tmp_path / "out"
+    flag.write_text("")
+    argv = ["rs", f"{ODD}:fail=5,flag={flag}", "--trials", 4, "--evals", 10, "--out", path]
+    code, out, err = compare(*argv)
+    assert (code, out) == (2, "")
+    assert err == (
+        "python -m blackbox.compare: error: a process ended before its time: there was too little memory,"
+        " or it was killed; fewer --workers need less. The same command goes on.\n"
+    )
+    flag.unlink()
+    assert compare(*argv)[0] == 0
+    assert compare(*argv[:-2], "--out", tmp_path / "other")[0] == 0
+    assert files(path) == files(tmp_path / "other")
+
+
+@pytest.mark.slow
+def test_a_full_disk(home, tmp_path):
+    """Files may have only so many bytes: less than the log of a part, or only less than that of a run."""
+    path = tmp_path / "out"
+    argv = ["rs", "--trials", "4", "--evals", "300", "--out", path]
+
+    def limit(size):
+        return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    for size, name in ((10_000, r"\.parts/rs/\d/log\.csv"), (30_000, r"\.parts/rs/whole/log\.csv")):
+        process = start(*argv, preexec_fn=limit(size))
+        out, err = process.communicate(timeout=60)
+        assert (process.returncode, out) == (2, "")
+        said = re.fullmatch(r"python -m blackbox.compare: error: cannot write (.*): File too large\n", err)
+        assert re.search(name, said[1]), said[1]
+    assert finish(*argv)[0] == 0
+    assert finish(*argv[:-1], tmp_path / "other")[0] == 0
+    assert files(path) == files(tmp_path / "other")
+
+
+def test_a_terminal_sees_how_far_it_is(home):
+    main, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    program = [*COMMAND, f"{ODD}:wait=0.005", "--trials", "2", "--evals", "100"]
+    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=terminal)
+    os.close(terminal)
+    shown = b""
+    with suppress(OSError):  # the terminal's other end is closed
+        while block := os.read(main, 4096):
+            shown += block
+    os.close(main)
+    assert process.wait() == 0
+    assert b"comparison: 100%" in shown
+    assert b"2/2" in shown

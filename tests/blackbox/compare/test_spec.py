@@ -1,0 +1,111 @@
+"""Algorithms with settings as text, there and back."""
+
+import re
+
+import pytest
+
+from blackbox import cli, jobs_cli
+from blackbox.asha import ASHA
+from blackbox.compare.spec import Spec, label_of
+from blackbox.errors import UnknownAlgorithmError
+from blackbox.re import EvolutionConfig, RegularizedEvolution
+from blackbox.runs import read_run
+from blackbox.settings import RunConfig
+from blackbox.simulator import SimulationConfig
+from tests.blackbox.compare.searches import Odd
+
+ODD = "tests.blackbox.compare.searches:Odd"
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("re", "re"),
+        ("re:", "re"),
+        ("re:population=100,sample=10", "re"),
+        ("re:sample=3,population=10", "re:population=10,sample=3"),
+        ("rs", "rs"),
+        ("ls:first", "ls:first"),
+        ("ls:first=true", "ls:first"),
+        ("ls:first=false", "ls"),
+        ("reinforce:learning_rate=0.5", "reinforce:learning_rate=0.5"),
+        ("bohb:min_points=9", "bohb:min_points=9"),
+        ("asha:workers=4,fidelities=12,200,eta=4", "asha:eta=4,workers=4,fidelities=12,200"),
+        ("asha:from_scratch", "asha:from_scratch"),
+        (ODD, ODD),
+        (f"{ODD}:wait=0.5", f"{ODD}:wait=0.5"),
+        (f"{ODD}:flag=a:b=c,fail=3", f"{ODD}:fail=3,flag=a:b=c"),
+    ],
+)
+def test_a_text_and_its_shortest_form(text, label):
+    spec = Spec.of(text)
+    assert spec.label == label
+    again = Spec.of(label)
+    assert again.config == spec.config
+    assert again.label == label
+
+
+def test_what_a_spec_is():
+    spec = Spec.of("re:population=20,sample=3")
+    assert (spec.name, spec.config, spec.by_jobs) == ("re", EvolutionConfig(20, 3), False)
+    assert spec.search_class is RegularizedEvolution
+    assert Spec.of(f"{ODD}:wait=0.5").search_class is Odd
+    common = RunConfig(trials=7, budget=9.0, noise="seed", seed=3)
+    assert spec.settings(common) == common
+    jobs = Spec.of("asha:eta=2,workers=4,fidelities=12,200")
+    assert jobs.by_jobs
+    assert jobs.settings(common) == SimulationConfig(
+        trials=7, budget=9.0, noise="seed", seed=3, workers=4, fidelities=(12, 200)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("foo", "unknown algorithm 'foo'; the algorithms are rs, re, ls"),
+        ("foo:population=3", "unknown algorithm 'foo'; the algorithms are rs, re, ls"),
+        ("", "unknown algorithm ''"),
+        ("no_such_module:Search", "algorithm 'no_such_module:Search' cannot be imported"),
+        ("tests.blackbox.compare.searches:None", "searches has no search None"),
+        ("re:pop=3", "re has no setting 'pop'; its settings are: population, sample"),
+        ("re:3", "re has no setting '3'"),
+        ("re:,", "re has no setting ''"),
+        ("rs:x=1", "rs has no setting 'x'; its settings are: none"),
+        ("re:population", "population needs a value, population=..., in re:population"),
+        ("re:population=3,population=4", "has population twice"),
+        ("re:population=x", "population of re is a whole number, got 'x'"),
+        ("re:population=3,4", "population of re is a whole number, got '3,4'"),
+        ("re:population=0", "re:population=0: population is a whole number of at least 1, got 0"),
+        ("re:population=5", r"re:population=5: sample, .* in [1, 5], got 10"),
+        ("reinforce:decay=high", "decay of reinforce is a number, got 'high'"),
+        ("ls:first=maybe", "first of ls is true or false, got 'maybe'"),
+        ("asha:fidelities=a", "fidelities of asha: fidelities are numbers of epochs, such as 12,200"),
+        ("asha:workers=0", "asha:workers=0: workers is a whole number of at least 1, got 0"),
+        ("asha:trials=3", "asha has no setting 'trials'; its settings are: workers, fidelities"),
+    ],
+)
+def test_what_is_wrong_with_a_text_is_said(text, message):
+    pattern = re.escape(message).replace(r"\.\*", ".*")
+    with pytest.raises((ValueError, UnknownAlgorithmError), match=pattern):
+        Spec.of(text)
+
+
+@pytest.mark.parametrize("limits", [{"evals": 5}, {"evals": 5, "budget": 9.0}, {}])
+def test_multi_fidelity_searches_are_compared_by_budget_alone(limits):
+    with pytest.raises(ValueError, match="compare it by --budget alone, without --evals"):
+        Spec.of("asha").settings(RunConfig(**limits))
+
+
+def test_the_labels_of_runs_are_those_of_their_specs(home, curves, tmp_path):
+    for name, command, search, options in (
+        ("re", cli, RegularizedEvolution, ["--evals", 5, "--population", 30]),
+        ("odd", cli, Odd, ["--evals", 5]),
+        ("asha", jobs_cli, ASHA, ["--jobs", 5, "--workers", 2, "--fidelities", "1,200", "--store", curves]),
+    ):
+        assert command.main(search, [*map(str, options), "--out", str(tmp_path / name)]) == 0
+    assert label_of(read_run(tmp_path / "re")) == "re:population=30"
+    assert label_of(read_run(tmp_path / "asha")) == "asha:workers=2,fidelities=1,200"
+    assert label_of(read_run(tmp_path / "odd")) == "odd search, wait 0.0, fail -1, flag "
+    config = tmp_path / "re" / "config.json"
+    config.write_text(config.read_text().replace('"population"', '"people"'))  # of another version
+    assert label_of(read_run(tmp_path / "re")) == "regularized evolution, people 30"
