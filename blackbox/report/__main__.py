@@ -1,15 +1,16 @@
 """Runs as one HTML file that needs nothing else: `python -m blackbox.report runs/* --out report.html`."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+from blackbox.compare.folder import read_record
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.report.gather import gather
 from blackbox.report.page import GENERATOR, page
-from blackbox.runs import read_run
-from nasbench.benchmark import open_benchmark
+from blackbox.runs import open_table, read_run
 from nasbench.console import Parser, call, complain
-from nasbench.errors import NASBenchError, StoreError
+from nasbench.errors import NASBenchError
 from nasbench.files import replacing
 
 _PROG = "python -m blackbox.report"
@@ -37,11 +38,11 @@ def main(argv=None):
 def _report(args):
     out = Path(args.out)
     check(out, args.force)
-    groups, tables = {}, _Tables(args.store)
+    groups = {}
     for folder in expanded(args.runs):
         try:
             run = read_run(folder)
-            bench = tables.of(run)
+            bench = table_of(run, args.store)
         except RunFolderError as error:
             complain(f"note: skipped {folder}: {error}")
             continue
@@ -58,32 +59,15 @@ def _report(args):
     return 0
 
 
-class _Tables:
-    """The tables that runs were made on, each opened once."""
-
-    def __init__(self, store):
-        self._store = store
-        self._opened = {}
-
-    def of(self, run):
-        """The table of a run: that of `--store`, or where the run had it; RunFolderError where neither is."""
-        table = run.record["table"]
-        tried = {}
-        for path in dict.fromkeys((table["store"] if self._store is None else self._store, table["store"])):
-            try:
-                bench = self._open(path, run.space.flag)
-            except StoreError as error:
-                tried[path] = str(error)
-                continue
-            if bench.store.attributes["checksum"] == table["checksum"]:
-                return bench
-            tried[path] = f"{bench.store.path} is another table than that of the run"
-        raise RunFolderError(f"--store names the table of a run; {'; '.join(tried.values())}")
-
-    def _open(self, path, space):
-        if (path, space) not in self._opened:
-            self._opened[path, space] = open_benchmark(path, space)
-        return self._opened[path, space]
+def table_of(run, store):
+    """The table of a run: that of `--store`, if it is, or where the run had it; RunFolderError if neither."""
+    try:
+        return open_table(run, store)
+    except RunFolderError:
+        if store is not None:
+            with suppress(RunFolderError):
+                return open_table(run)
+        raise
 
 
 def expanded(folders):
@@ -92,10 +76,18 @@ def expanded(folders):
     for folder in map(Path, folders):
         inside = []
         if not (folder / "config.json").exists() and folder.is_dir():
-            inside = sorted(path.parent for path in folder.glob("*/config.json"))
+            inside = sorted((path.parent for path in folder.glob("*/config.json")), key=_order_in(folder))
         for path in inside or [folder]:
             found.setdefault(path.resolve(), path)
     return list(found.values())
+
+
+def _order_in(folder):
+    """The key that sorts the runs in a folder: by name, in a comparison's as it lists them."""
+    names = []
+    with suppress(RunFolderError, LookupError, TypeError):
+        names = [entry["folder"] for entry in read_record(folder)["findings"]["algorithms"]]
+    return lambda path: (names.index(path.name) if path.name in names else len(names), path.name)
 
 
 def check(out, force=False):

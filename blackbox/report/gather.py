@@ -4,23 +4,18 @@ from contextlib import suppress
 
 import numpy as np
 
+from blackbox.compare.findings import THRESHOLDS, Entry, regrets_at_end, times_to
+from blackbox.compare.study import Trials
 from blackbox.objective import TableObjective
 from blackbox.report import pack
-from blackbox.report.progress import (
-    EVALUATIONS,
-    SECONDS,
-    compares_by,
-    curve,
-    deviation,
-    reached,
-    short,
-    totals,
-)
-from blackbox.summary import duration
+from blackbox.report.fronts import Fronts, front, in_order
+from blackbox.report.progress import EVALUATIONS, SECONDS, axes_of, curve, short
+from blackbox.simulator import SimulationConfig
+from blackbox.statistics import median_time
+from blackbox.summary import duration, over_trials
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import METRICS, meaning_of
 
-THRESHOLDS = (1.0, 0.5, 0.1)  # regrets that the table says the way to, in the metric's unit
 _COSTS = ("params", "flops", "latency")
 _ACCURACIES = ("val_accuracy", "test_accuracy")
 _COUNTED = {"evals": "evaluations", "jobs": "jobs"}  # by a setting's name
@@ -81,11 +76,18 @@ def comparison(runs, series, bench):
     settings = runs[0].settings
     dataset, metric = settings.dataset, METRICS[settings.metric]
     targets = TableObjective(bench, dataset, metric.name).targets
-    columns = _columns(bench, dataset, metric.name)
-    shown = [_run(run, number, targets, columns) for run, number in zip(runs, series, strict=True)]
+    against = [run.settings.against for run in runs if run.objectives > 1]
+    costs = [name for name in dict.fromkeys((*against, *_COSTS)) if name != metric.name]
+    columns = _columns(bench, dataset, (metric.name, *_ACCURACIES, *costs))
+    costs = [name for name in costs if name in columns]
+    reported = [name for name in columns if name not in costs]
+    shown = [
+        {"series": number, "settings": _settings(run)}
+        | (_pair(run, bench, columns) if run.objectives > 1 else _single(run, targets, columns, reported))
+        for run, number in zip(runs, series, strict=True)
+    ]
     best = bench.best(dataset, metric.name)
-    ends = {code for run in shown for code in run["final"]["codes"]}
-    costs = [name for name in _COSTS if name in columns and name != metric.name]
+    found = {code for run in shown for code in run["found"]}
     return {
         "space": bench.space.flag,
         "dataset": dataset,
@@ -94,16 +96,21 @@ def comparison(runs, series, bench):
         "higher": metric.higher_is_better,
         "facts": _facts(runs, bench, meaning_of(dataset, metric)),
         "optimum": {"code": best.cell.code, "index": best.index, "value": best.value},
-        "axis": "evaluations" if all(EVALUATIONS in compares_by(run) for run in runs) else "seconds",
+        "axis": "seconds" if any(_by_jobs(run) for run in runs) else "evaluations",
+        "thresholds": list(THRESHOLDS) if metric.unit == "%" else [],
         "runs": shown,
-        "cells": {int(code): _cell(code, bench, targets, columns) for code in sorted(ends)},
+        "cells": {int(code): _cell(code, bench, targets, columns) for code in sorted(found)},
         "index": pack.wholes(bench.space.official_index()),
         "columns": {
             name: {"unit": METRICS[name].unit, **pack.decimals(column)} for name, column in columns.items()
         },
         "costs": costs,
-        "fronts": {name: front(columns[name], targets) for name in costs},
+        "fronts": {name: front(targets, name, columns[name]) for name in costs},
     }
+
+
+def _by_jobs(run):
+    return isinstance(run.settings, SimulationConfig)
 
 
 def _facts(runs, bench, meaning):
@@ -150,94 +157,108 @@ def _limits(settings):
             )
 
 
-def _columns(bench, dataset, metric):
+def _columns(bench, dataset, names):
     """What the table has of every cell, {metric: float64 (N,)}: what is reported, accuracies, costs."""
     found = {}
-    for name in (metric, *_ACCURACIES, *_COSTS):
+    for name in names:
         with suppress(NotRecordedError):
             found[name] = bench.by_code(dataset, name)
     return {name: column for name, column in found.items() if not np.isnan(column).all()}
 
 
-def _run(run, series, targets, columns):
-    ends = [steps[2][-1] if len(steps[2]) else -1 for steps in run.anytime()]
-    codes = np.array([code for code in ends if code >= 0], dtype=np.intp)
-    regret = targets.max() - targets[codes]
-    typical = _typical(ends, regret)
+def _single(run, targets, columns, reported):
+    """What the page shows of a run with one objective: its trials have incumbents.
+
+    `reported`: names of the columns that the final table has.
+    """
+    settings = run.settings
+    trials = Trials.of(run.history, settings.budget)
+    entry = Entry(run.label, run.algorithm, run.record["search"], settings.seed, _by_jobs(run), trials)
+    ends = [int(codes[-1]) if len(codes) else None for _, _, codes in trials.changes]
+    found = [code for code in ends if code is not None]
+    regret = regrets_at_end(entry, targets)
+    known = regret[~np.isnan(regret)]
+    middle = np.median(known) if len(known) else 0.0
+    typical = int(np.nan_to_num(np.abs(regret - middle), nan=np.inf).argmin())
     return {
-        "series": series,
-        "settings": _settings(run),
-        "curves": {"evaluations": curve(run, targets, EVALUATIONS), "seconds": curve(run, targets, SECONDS)},
-        "final": {"codes": codes.tolist(), "regret": short(regret), **_quartiles(regret)},
-        "summary": summary(run, codes, targets, columns),
-        "visits": pack.counts(np.bincount(np.concatenate(run.codes), minlength=len(targets))),
-        "trial": {
-            "number": int(run.trials[typical]),
-            "codes": pack.counts(run.codes[typical]),
-            "end": int(ends[typical]) if ends[typical] >= 0 else None,
+        "curves": {
+            name: curve(entry, targets, axis, settings.budget)
+            for name, axis in (("evaluations", EVALUATIONS), ("seconds", SECONDS))
         },
+        "found": found,
+        "final": {"regret": short(known), **_quartiles(known)} if found else None,
+        "summary": summary(entry, targets, {name: columns[name] for name in reported}),
+        **_evaluated(run, len(targets), typical),
+        "end": ends[typical],
     }
 
 
-def _typical(ends, regret):
-    """The row of the trial whose regret at the end is next to the median; the first of equals."""
-    rows = [row for row, code in enumerate(ends) if code >= 0]
-    return rows[np.abs(regret - np.median(regret)).argmin()] if rows else 0
+def _pair(run, bench, columns):
+    """What the page shows of a run with two objectives: its trials have fronts."""
+    fronts = Fronts(run, bench)
+    typical, against = fronts.typical, run.settings.against
+    return {
+        "curves": {"evaluations": None, "seconds": None},
+        "found": np.concatenate(fronts.codes).tolist(),
+        "final": None,
+        "fronts": {against: in_order(fronts.codes[typical], columns[against])},
+        "summary": {
+            "against": against,
+            "trials": len(run.trials),
+            "evaluations": float(np.mean([len(codes) for codes in run.codes])),
+            **fronts.summary(),
+        },
+        **_evaluated(run, bench.space.cells, typical),
+        "end": None,
+    }
+
+
+def _evaluated(run, cells, typical):
+    """Which cells a run evaluated: how often each, and one trial's, in order."""
+    return {
+        "visits": pack.counts(np.bincount(np.concatenate(run.codes), minlength=cells)),
+        "trial": {"number": run.trials[typical], "codes": pack.counts(run.codes[typical])},
+    }
 
 
 def _quartiles(values):
-    if not len(values):
-        return {"quarter": None, "median": None, "threeQuarters": None}
     quarter, median, three_quarters = short(np.percentile(values, (25, 50, 75)))
     return {"quarter": quarter, "median": median, "threeQuarters": three_quarters}
 
 
-def summary(run, codes, targets, columns):
-    """What the table says of a run: plain numbers over its trials, None where there is none.
+def summary(entry, targets, columns):
+    """What the final table says of an Entry: plain numbers over its trials, None where there is none.
 
-    `codes`: the incumbents at the end, of the trials that have one.
+    `columns`: what it reports of the cells that trials ended with, {metric: float64 (N,)}.
     """
-    regret = targets.max() - targets[codes]
-    evaluations, seconds = totals(run)
+    trials = entry.trials
+    regret = regrets_at_end(entry, targets)
+    known = regret[~np.isnan(regret)]
+    codes = np.array([codes[-1] for _, _, codes in trials.changes if len(codes)], dtype=np.intp)
+    values = {
+        name: over_trials(column[codes])
+        for name, column in columns.items()
+        if len(codes) and not np.isnan(column[codes]).any()
+    }
     return {
-        "trials": len(run.trials),
-        "without": len(run.trials) - len(codes),
-        "evaluations": float(evaluations.mean()),
-        "seconds": float(seconds.mean()) if SECONDS in compares_by(run) else None,
-        "regret": _over_trials(regret),
-        "optimum": float((regret == 0).mean()) if len(codes) else None,
-        "values": {
-            name: _over_trials(column[codes])
-            for name, column in columns.items()
-            if name not in _COSTS and not np.isnan(column[codes]).any()
-        },
+        "trials": len(regret),
+        "evaluations": float(trials.evaluations.mean()),
+        "seconds": float(trials.seconds.mean()) if SECONDS in axes_of(entry) else None,
+        "regret": over_trials(known) if len(known) else None,
+        "optimum": float((known == 0).sum() / len(regret)),
+        "values": values,
         "reached": {
-            name: [_reached(run, targets, threshold, axis) for threshold in THRESHOLDS]
-            for axis, name in ((EVALUATIONS, "evaluations"), (SECONDS, "seconds"))
-            if axis in compares_by(run)
+            name: [_reached(times_to(entry, targets, threshold, axis)) for threshold in THRESHOLDS]
+            for name, axis in (("evaluations", EVALUATIONS), ("seconds", SECONDS))
+            if axis in axes_of(entry)
         },
     }
 
 
-def _reached(run, targets, threshold, axis):
-    """The median over all trials of when the regret was reached, None if fewer than half came to it."""
-    found = reached(run, targets, threshold, axis)
-    with np.errstate(invalid="ignore"):  # between two infinities
-        median = np.median(found)
-    return {
-        "median": float(median) if np.isfinite(median) else None,
-        "share": float(np.isfinite(found).mean()),
-    }
-
-
-def _over_trials(values):
-    if not len(values):
-        return None
-    return {
-        "mean": float(values.mean()),
-        "std": float(deviation(values)) if len(values) > 1 else None,
-        "median": float(np.median(values)),
-    }
+def _reached(times):
+    """The median of when trials reached a regret, None if it is not known; the share that did."""
+    median = median_time(times)
+    return {"median": None if np.isinf(median) else median, "share": float(np.isfinite(times).mean())}
 
 
 def _cell(code, bench, targets, columns):
@@ -254,15 +275,3 @@ def _cell(code, bench, targets, columns):
         "rank": int((targets > targets[code]).sum()) + 1,
         "values": values,
     }
-
-
-def front(cost, score):
-    """The codes of the Pareto front, cheapest first: none costs as little and scores higher. NaN is left out.
-
-    `cost` (N,): lower is better; `score` (N,): higher is better.
-    """
-    order = np.lexsort((-score, cost))
-    order = order[~np.isnan(cost[order]) & ~np.isnan(score[order])]
-    best = np.maximum.accumulate(score[order])
-    better = np.concatenate([[True], best[1:] > best[:-1]])[: len(order)]
-    return order[better].tolist()

@@ -7,11 +7,9 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
-from blackbox.report.gather import THRESHOLDS
-from blackbox.summary import duration
+from blackbox.report import tables
 from nasbench import __version__
 from nasbench.files import utc_now
-from nasbench.metrics import METRICS
 
 GENERATOR = '<meta name="generator" content="nas-toolkit report">'  # a file with it may be overwritten
 _SCRIPTS = (
@@ -25,7 +23,8 @@ _SCRIPTS = (
     "page.js",
 )
 _PARTS = (  # of a comparison: name, heading, and whether it is there without a script
-    ("table", "Final results", True),
+    ("results", "Final results", True),
+    ("fronts", "Pareto fronts that were found", True),
     ("curves", "Regret over the search", False),
     ("spread", "How trials ended", False),
     ("cells", "Cells that were found", False),
@@ -33,7 +32,7 @@ _PARTS = (  # of a comparison: name, heading, and whether it is there without a 
 )
 _ONLY_DRAWN = ' class="only-drawn"'
 _LONG = ' class="long"'
-_UNKNOWN = '<td data-value="">–</td>'
+_TABLES = {"results": tables.results, "fronts": tables.fronts}
 
 
 def page(data, title=None):
@@ -100,7 +99,18 @@ def _head(data):
 
 
 def _parts(comparison):
-    return [part for part in _PARTS if part[0] != "cloud" or comparison["costs"]]
+    """The parts that a comparison has: (name, heading, whether it is there without a script)."""
+    runs = comparison["runs"]
+    incumbents = any("regret" in run["summary"] for run in runs)
+    has = {
+        "results": incumbents,
+        "fronts": any("worth" in run["summary"] for run in runs),
+        "curves": incumbents,
+        "spread": incumbents,
+        "cells": True,
+        "cloud": bool(comparison["costs"]),
+    }
+    return [part for part in _PARTS if has[part[0]]]
 
 
 def _section(number, comparison, series):
@@ -115,116 +125,16 @@ def _section(number, comparison, series):
 <p class="lead">The best of all cells has {optimum["value"]:.4f} {escape(comparison["unit"])} (index
 {optimum["index"]}); regret is how far a search's incumbent is from it.</p>
 <dl class="facts">{facts}</dl>
-{_runs(comparison, series)}
+<details><summary>Settings of every run</summary>
+{tables.settings(comparison, series)}
+</details>
 {parts}
 </section>"""
 
 
 def _part(number, comparison, series, part, heading, always):
-    inside = _results(comparison, series) if part == "table" else f'<div data-part="{part}"></div>'
+    inside = _TABLES[part](comparison, series) if part in _TABLES else f'<div data-part="{part}"></div>'
     return f"""<section id="c{number}-{part}"{"" if always else _ONLY_DRAWN}>
 <h3>{heading}</h3>
 {inside}
 </section>"""
-
-
-def _runs(comparison, series):
-    """The settings of every run, as a table that unfolds."""
-    names = list(comparison["runs"][0]["settings"])
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("search", *names))
-    rows = "\n".join(
-        f'<tr data-series="{run["series"]}"><th scope="row">{_label(series, run)}</th>'
-        + "".join(f"<td>{escape(run['settings'][name])}</td>" for name in names)
-        + "</tr>"
-        for run in comparison["runs"]
-    )
-    return f"""<details><summary>Settings of every run</summary>
-<div class="wide" tabindex="0" role="region" aria-label="Settings of every run"><table class="text">
-<thead><tr>{head}</tr></thead>
-<tbody>
-{rows}
-</tbody></table></div></details>"""
-
-
-def _label(series, run):
-    label = series[run["series"]]
-    mark = f'<span class="swatch" style="background:{label["colour"]}" aria-hidden="true"></span>'
-    broken = "" if run["settings"]["complete"] == "yes" else " <small>(not complete)</small>"
-    return f"{mark}{escape(label['label'])}{broken}"
-
-
-def _results(comparison, series):
-    """The final table: a row a run, sortable once the script runs."""
-    unit, axis = comparison["unit"], comparison["axis"]
-    metrics = list(dict.fromkeys(name for run in comparison["runs"] for name in run["summary"]["values"]))
-    timed = any(run["summary"]["seconds"] is not None for run in comparison["runs"])
-    counted = "evaluations" if axis == "evaluations" else "time"
-    heads = [
-        "search",
-        "trials",
-        "evaluations" if axis == "evaluations" else "evaluations or jobs",
-        *(["simulated time"] if timed else []),
-        *(f"{name} [{METRICS[name].unit}]" for name in metrics),
-        f"regret [{unit}]",
-        "median regret",
-        "trials at the optimum",
-        *(f"{counted} to {threshold:g} {unit}" for threshold in THRESHOLDS),
-    ]
-    rows = [run["summary"] for run in comparison["runs"]]
-    best = min((row["regret"]["mean"] for row in rows if row["regret"]), default=None)
-    body = "\n".join(
-        f'<tr data-series="{run["series"]}"><th scope="row">{_label(series, run)}</th>'
-        + _cells(run["summary"], metrics, axis, timed, best)
-        + "</tr>"
-        for run in comparison["runs"]
-    )
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
-    return f"""<div class="wide" tabindex="0" role="region" aria-label="Final results">
-<table class="sortable">
-<thead><tr>{head}</tr></thead>
-<tbody>
-{body}
-</tbody></table></div>
-<p class="note">Mean ± standard deviation over the trials, of the incumbents that they ended with, by the
-table's means over seeds. The way to a regret is the median over all trials, – where fewer than half came so
-far; in brackets the share that did, if not all.</p>"""
-
-
-def _cells(row, metrics, axis, timed, best):
-    cells = [
-        _number(row["trials"], f"{row['trials']:,}"),
-        _number(row["evaluations"], f"{row['evaluations']:,.0f}"),
-    ]
-    if timed:
-        cells.append(
-            _UNKNOWN if row["seconds"] is None else _number(row["seconds"], duration(row["seconds"]))
-        )
-    for name in metrics:
-        cells.append(_spread(row["values"].get(name), 2))
-    cells.append(_spread(row["regret"], 4, best))
-    if row["regret"] is None:
-        cells += [_UNKNOWN] * 2
-    else:
-        cells.append(_number(row["regret"]["median"], f"{row['regret']['median']:.4f}"))
-        cells.append(_number(row["optimum"], f"{100 * row['optimum']:.1f} %"))
-    for reached in row["reached"].get(axis, [{"median": None, "share": 0.0}] * len(THRESHOLDS)):
-        share = "" if reached["share"] == 1 else f" <small>({100 * reached['share']:.3g} %)</small>"
-        if reached["median"] is None:
-            cells.append(f'<td data-value="">–{share}</td>')
-        else:
-            text = f"{reached['median']:,.0f}" if axis == "evaluations" else duration(reached["median"])
-            cells.append(_number(reached["median"], text + share))
-    return "".join(cells)
-
-
-def _number(value, text, kind=""):
-    return f'<td data-value="{value!r}"{kind}>{text}</td>'
-
-
-def _spread(row, digits, best=None):
-    if row is None:
-        return _UNKNOWN
-    spread = "" if row["std"] is None else f" ± {row['std']:.{digits}f}"
-    return _number(
-        row["mean"], f"{row['mean']:.{digits}f}{spread}", ' class="best"' if row["mean"] == best else ""
-    )

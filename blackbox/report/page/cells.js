@@ -121,7 +121,7 @@ class Cells {
   draw() {
     const found = new Map();
     for (const run of visible(this.comparison.runs))
-      for (const code of run.final.codes) {
+      for (const code of run.found) {
         const cell = found.get(code) ?? { code, times: 0, runs: new Map() };
         cell.times += 1;
         cell.runs.set(run.series, (cell.runs.get(run.series) ?? 0) + 1);
@@ -130,22 +130,20 @@ class Cells {
     const rank = ({ code }) => this.comparison.cells[code].rank;
     const cells = [...found.values()].sort(this.order === "best"
       ? (a, b) => rank(a) - rank(b) : (a, b) => b.times - a.times || rank(a) - rank(b));
-    const trials = cells.reduce((sum, cell) => sum + cell.times, 0);
-    this.note.textContent =
-      `${plural(trials, "trial")} ended with ${plural(cells.length, "different cell")}` +
+    this.note.textContent = `${plural(cells.length, "cell")} that trials ended with` +
       (cells.length > this.most ? `; here are ${this.most}.` : ".");
     this.list.replaceChildren(...cells.slice(0, this.most).map((cell) => html("li", {}, this.card(cell))));
     this.more.hidden = cells.length <= this.most;
     this.more.textContent = `Show ${Math.min(24, cells.length - this.most)} more`;
   }
 
-  card({ code, times, runs }) {
+  card({ code, runs }) {
     const { space, cells } = this.comparison;
-    const by = [...runs].map(([series, count]) => html("span", { class: "by" }, swatch(series),
-      `${SERIES[series].label} ${count.toLocaleString("en")}×`));
+    const by = [...runs].map(([series, count]) => html("div", { class: "by" }, swatch(series),
+      SERIES[series].label, html("b", {}, `${count.toLocaleString("en")}×`)));
     return html("figure", {}, diagram(space, code), html("figcaption", {},
       html("div", { class: "found" }, ...by),
-      facts(cells[code], times)));
+      facts(cells[code])));
   }
 }
 

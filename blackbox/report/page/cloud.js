@@ -77,12 +77,12 @@ class Cloud {
 
   explained(runs) {
     const parts = ["Grey: all cells of the table; line: its Pareto front"];
-    const trials = runs.map((run) => `${SERIES[run.series].label} ${run.trial.number}`).join(", ");
+    const trials = runs.map((run) => `${SERIES[run.series].label}: ${run.trial.number}`).join("; ");
     if (this.options.searched === "trial" && runs.length)
-      parts.push(`in colour: what one trial evaluated, the one whose end is the median (trial of ${trials}), and with a white edge its best cell`);
+      parts.push(`in colour: what one trial evaluated, whose end is next to the median, and with a white edge its incumbent (number of the trial: ${trials})`);
     if (this.options.searched === "all" && runs.length)
       parts.push("in colour: what all trials evaluated, the stronger the more often (faint: as often as by chance), and with a white edge the cells that they ended with, by how many did");
-    if (runs.some((run) => run.fronts)) parts.push("lines in colour: fronts that the searches found");
+    if (runs.some((run) => run.fronts?.[this.options.cost])) parts.push("lines in colour: the fronts that such a trial found");
     return [`${parts.join("; ")}. Point at a cell, or tap it.`];
   }
 
@@ -140,12 +140,12 @@ class Cloud {
       if (found) this.box.root.append(this.front(found, "found-front", fill));
       const ends = new Map();
       if (this.options.searched === "all")
-        for (const code of run.final.codes) ends.set(code, (ends.get(code) ?? 0) + 1);
-      else if (this.options.searched === "trial" && run.trial.end !== null) ends.set(run.trial.end, run.final.codes.length);
+        for (const code of run.final ? run.found : []) ends.set(code, (ends.get(code) ?? 0) + 1);
+      else if (this.options.searched === "trial" && run.end !== null) ends.set(run.end, run.found.length);
       for (const [code, count] of ends) {
         if (!this.inside(code)) continue;
         const [cx, cy] = this.at(code);
-        marks.push([4 + 5 * Math.sqrt(count / run.final.codes.length), { class: "end", cx, cy, fill }]);
+        marks.push([4 + 5 * Math.sqrt(count / run.found.length), { class: "end", cx, cy, fill }]);
       }
     }
     if (this.options.searched === "trial") marks.forEach((mark, n) => (mark[0] -= 2 * n)); // none hides another
@@ -157,7 +157,7 @@ class Cloud {
   stopsOf(runs) {
     const cost = this.columns[this.options.cost].values;
     const codes = new Set(this.comparison.fronts[this.options.cost]);
-    for (const run of runs) run.final.codes.forEach((code) => codes.add(code));
+    for (const run of runs) (run.fronts?.[this.options.cost] ?? run.found).forEach((code) => codes.add(code));
     return [...codes].filter((code) => this.inside(code)).sort((a, b) => cost[a] - cost[b] || a - b);
   }
 
@@ -193,9 +193,9 @@ class Cloud {
         [name, Number.isNaN(values[code]) ? "not recorded" : `${fixed(values[code], Math.max(digits, 0))} ${unit}`])];
     const seen = visible(this.comparison.runs).map((run) => {
       run.seen ??= { trial: counts(run.trial.codes), all: counts(run.visits) };
-      const ended = run.final.codes.filter((end) => end === code).length;
+      const ended = run.found.filter((end) => end === code).length;
       return html("li", {}, swatch(run.series), `${SERIES[run.series].label}: evaluated ${run.seen.all[code].toLocaleString("en")}×` +
-        (ended ? `, the end of ${plural(ended, "trial")}` : ""));
+        (ended ? `, ${run.final ? "the end" : "on the front"} of ${plural(ended, "trial")}` : ""));
     });
     this.detail.replaceChildren(diagram(space, code),
       html("div", {}, html("code", {}, nameOf(space, code)),

@@ -2,7 +2,7 @@
 
 const LINES = {
   median: { text: "median", low: "quarter", high: "threeQuarters", band: "band: quartiles over trials" },
-  mean: { text: "mean", low: null, high: null, band: "band: ± standard deviation over trials" },
+  mean: { text: "mean", low: "low", high: "high", band: "band: 95 % interval of the mean" },
 };
 
 class Curves {
@@ -34,7 +34,7 @@ class Curves {
 
   draw() {
     const { axis, line, x: xKind, y: yKind } = this.options;
-    const shown = visible(this.comparison.runs);
+    const shown = visible(this.comparison.runs).filter((run) => run.final);
     const runs = shown.filter((run) => run.curves[axis]);
     this.place.replaceChildren();
     const left = shown.filter((run) => !run.curves[axis]).map((run) => SERIES[run.series].label);
@@ -53,7 +53,8 @@ class Curves {
     const first = Math.min(...runs.map((run) => run.curves[axis].x[0]));
     const [size, name] = axis === "seconds" ? durationUnit(last) : [1, "evaluations"];
     this.unit = [size, name];
-    const bands = runs.map((run) => this.band(run.curves[axis]));
+    const bands = runs.map(({ curves: { [axis]: curve } }) =>
+      ({ line: curve[line], low: curve[LINES[line].low], high: curve[LINES[line].high] }));
     const values = bands.flatMap((band) => [...band.line, ...band.low, ...band.high]);
     const most = Math.max(...values) || 1;
     const floor = Math.max(Math.min(...values.filter((value) => value > 0), most / 2), most / 1e4);
@@ -95,16 +96,6 @@ class Curves {
     }, []);
     this.place.append(box.root);
     this.read(this.cursor ?? this.grid.length - 1);
-  }
-
-  band(curve) {
-    if (this.options.line === "median")
-      return { line: curve.median, low: curve.quarter, high: curve.threeQuarters };
-    return {
-      line: curve.mean,
-      low: curve.mean.map((value, n) => Math.max(0, value - curve.std[n])),
-      high: curve.mean.map((value, n) => value + curve.std[n]),
-    };
   }
 
   point(event) {

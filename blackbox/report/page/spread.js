@@ -20,7 +20,7 @@ class Spread {
   }
 
   draw() {
-    const runs = visible(this.comparison.runs).filter((run) => run.final.regret.length);
+    const runs = visible(this.comparison.runs).filter((run) => run.final);
     this.place.replaceChildren();
     const dots = this.options.form === "dots";
     this.note.textContent = !runs.length ? "No run is chosen." : dots

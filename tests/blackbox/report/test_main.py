@@ -90,9 +90,9 @@ def test_a_table_that_is_elsewhere(command, runs, topology, tmp_path):
     out = tmp_path / "report.html"
     err = refused(command, tmp_path / "run", "--out", out)
     assert "gone.h5" in err
-    assert "--store names the table of a run" in err
+    assert "cannot be opened; --store names it" in err
     err = refused(command, tmp_path / "run", "--out", out, "--store", topology)
-    assert f"{topology} is another table than that of the run" in err
+    assert f"was made on another table than {topology}" in err
     code, _, err = command(tmp_path / "run", "--out", out, "--store", NB201().store.path)
     assert (code, err) == (0, "")
 

@@ -1,0 +1,156 @@
+"""The page's tables as HTML, which can be read, and printed, without a script."""
+
+from collections.abc import Callable
+from html import escape
+from typing import NamedTuple
+
+from blackbox.summary import duration
+from nasbench.metrics import METRICS
+
+
+class Column(NamedTuple):
+    """A column of a table of runs: its head, and what it has of a run."""
+
+    head: str
+    cell: Callable  # of a run's data -> a value to sort by, None for what is not known, and its HTML
+    least_is_best: bool = False  # the least value is printed bold
+
+
+def results(comparison, series):
+    """The final table: a row for each run whose trials have incumbents."""
+    runs = [run for run in comparison["runs"] if "regret" in run["summary"]]
+    unit, axis = comparison["unit"], comparison["axis"]
+    evaluations = axis == "evaluations"
+    metrics = list(dict.fromkeys(name for run in runs for name in run["summary"]["values"]))
+    timed = any(run["summary"]["seconds"] is not None for run in runs)
+    columns = [
+        Column("trials", _of("trials", "{:,}")),
+        Column("evaluations" if evaluations else "evaluations or jobs", _of("evaluations", "{:,.0f}")),
+        *([Column("simulated time", lambda run: _time(run["summary"]["seconds"]))] if timed else []),
+        *(_value(name) for name in metrics),
+        Column(f"regret [{unit}]", lambda run: _spread(run["summary"]["regret"], 4), least_is_best=True),
+        Column("median regret", lambda run: _median(run["summary"]["regret"])),
+        Column("trials at optimum", lambda run: _share(run["summary"]["optimum"])),
+        *(_way(n, threshold, unit, axis) for n, threshold in enumerate(comparison["thresholds"])),
+    ]
+    way = (
+        " The way to a regret is the median over all trials, – where it is not known, as too few came so far;"
+        " in brackets the share that did, if not all."
+    )
+    return f"""{_table("Final results", columns, runs, series)}
+<p class="note">Mean ± standard deviation over the trials, of the incumbents that they ended with, by the
+table's means over seeds.{way if comparison["thresholds"] else ""}</p>"""
+
+
+def fronts(comparison, series):
+    """The table of the runs with two objectives, whose trials have Pareto fronts."""
+    runs = [run for run in comparison["runs"] if "worth" in run["summary"]]
+    columns = [
+        Column("against", lambda run: (run["summary"]["against"], escape(run["summary"]["against"]))),
+        Column("trials", _of("trials", "{:,}")),
+        Column("evaluations", _of("evaluations", "{:,.0f}")),
+        Column("hypervolume [% of the true front's]", lambda run: _spread(run["summary"]["worth"], 2)),
+        Column("cells on its front", lambda run: _spread(run["summary"]["cells"], 1)),
+        Column("of them on the true front", lambda run: _spread(run["summary"]["met"], 1)),
+        Column("cells on the true front", _of("true", "{:,}")),
+    ]
+    return f"""{_table("Pareto fronts that were found", columns, runs, series)}
+<p class="note">Mean ± standard deviation over the trials. A trial's front is that of the scores which it saw;
+what it is worth is by the table's means over seeds, as far as the worst of the table in each metric.</p>"""
+
+
+def settings(comparison, series):
+    """What the folder of every run says of it."""
+    names = list(comparison["runs"][0]["settings"])
+    columns = [
+        Column(name, lambda run, name=name: (run["settings"][name], escape(run["settings"][name])))
+        for name in names
+    ]
+    return _table("Settings of every run", columns, comparison["runs"], series, kind="text")
+
+
+def _table(title, columns, runs, series, kind="sortable"):
+    rows = []
+    cells = [[column.cell(run) for column in columns] for run in runs]
+    best = [
+        min((of[n][0] for of in cells if of[n][0] is not None), default=None)
+        if column.least_is_best
+        else None
+        for n, column in enumerate(columns)
+    ]
+    for run, of in zip(runs, cells, strict=True):
+        row = "".join(
+            _cell(*cell, bold=b is not None and cell[0] == b) for cell, b in zip(of, best, strict=True)
+        )
+        rows.append(f'<tr data-series="{run["series"]}"><th scope="row">{_label(series, run)}</th>{row}</tr>')
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("search", *(c.head for c in columns)))
+    body = "\n".join(rows)
+    return f"""<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">
+<table class="{kind}">
+<thead><tr>{head}</tr></thead>
+<tbody>
+{body}
+</tbody></table></div>"""
+
+
+def _cell(value, text, bold):
+    sorts_by = "" if value is None else escape(str(value))
+    kind = ' class="best"' if bold else ""
+    return f'<td data-value="{sorts_by}"{kind}>{text}</td>'
+
+
+def _label(series, run):
+    label = series[run["series"]]
+    mark = f'<span class="swatch" style="background:{label["colour"]}" aria-hidden="true"></span>'
+    broken = "" if run["settings"]["complete"] == "yes" else " <small>(not complete)</small>"
+    return f"{mark}{escape(label['label'])}{broken}"
+
+
+def _of(name, form):
+    """What reads a number of a run's summary."""
+    return lambda run: (run["summary"][name], form.format(run["summary"][name]))
+
+
+def _value(metric):
+    unit = METRICS[metric].unit
+    digits = 2 if unit == "%" else 4
+    return Column(f"{metric} [{unit}]", lambda run: _spread(run["summary"]["values"].get(metric), digits))
+
+
+def _way(number, threshold, unit, axis):
+    """The column of the way to a regret."""
+
+    def cell(run):
+        reached = run["summary"]["reached"].get(axis)
+        if reached is None:
+            return None, "–"
+        median, share = reached[number]["median"], reached[number]["share"]
+        came = "" if share == 1 else f" <small>({100 * share:.3g} %)</small>"
+        if median is None:
+            return None, f"–{came}"
+        return median, f"{f'{median:,.0f}' if axis == 'evaluations' else duration(median)}{came}"
+
+    return Column(f"{'evaluations' if axis == 'evaluations' else 'time'} to {threshold:g} {unit}", cell)
+
+
+def _time(seconds):
+    return (None, "–") if seconds is None else (seconds, duration(seconds))
+
+
+def _share(share):
+    return share, f"{100 * share:.1f} %"
+
+
+def _spread(row, digits):
+    """Mean ± standard deviation of what `over_trials` gives; None: nothing is known."""
+    if row is None:
+        return None, "–"
+    spread = "" if row["std"] is None else f" ± {row['std']:.{digits}f}"
+    return row["mean"], f"{row['mean']:.{digits}f}{spread}"
+
+
+def _median(row):
+    if row is None:
+        return None, "–"
+    median = row["mean"] if row["median"] is None else row["median"]  # of one trial
+    return median, f"{median:.4f}"
