@@ -1,5 +1,6 @@
 """What the page shows: runs that compare side by side, and the table around them, as plain values."""
 
+from collections import Counter
 from contextlib import suppress
 
 import numpy as np
@@ -58,17 +59,19 @@ def _names(groups):
         name = f"{settings.dataset} {settings.metric}"
         in_space = f"{name}, {bench.space.name}"
         said.append((name, in_space, f"{in_space} ({attributes['source']}, {attributes['checksum'][:8]})"))
-    every = [name for names in said for name in set(names)]
-    return [next((name for name in names if every.count(name) == 1), names[-1]) for names in said]
+    return _told_apart(said)
 
 
 def _labels(runs):
     """The label of each run; with its folder where two have the same."""
-    labels = [run.label for run in runs]
-    return [
-        f"{label} ({run.path.name})" if labels.count(label) > 1 else label
-        for label, run in zip(labels, runs, strict=True)
-    ]
+    said = [(run.label, f"{run.label} ({run.path.name})", f"{run.label} ({run.path})") for run in runs]
+    return _told_apart(said)
+
+
+def _told_apart(said):
+    """The first of each one's names that no other has, too; else the last."""
+    every = Counter(name for names in said for name in set(names))
+    return [next((name for name in names if every[name] == 1), names[-1]) for names in said]
 
 
 def comparison(runs, series, bench):
@@ -120,7 +123,7 @@ def _facts(runs, bench, meaning):
     every = {name: "; ".join(dict.fromkeys(settings[name] for settings in said)) for name in said[0]}
     return [
         ["table", f"{bench.space.name}, {attributes['source']} {attributes['source_version']}"],
-        ["checksum of the table", attributes["checksum"][:16]],
+        ["checksum of the table", attributes["checksum"][:12]],
         ["metric", f"{runs[0].settings.metric}: {meaning}"],
         *(
             [name, every[name]]

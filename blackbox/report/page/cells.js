@@ -130,7 +130,8 @@ class Cells {
     const rank = ({ code }) => this.comparison.cells[code].rank;
     const cells = [...found.values()].sort(this.order === "best"
       ? (a, b) => rank(a) - rank(b) : (a, b) => b.times - a.times || rank(a) - rank(b));
-    this.note.textContent = `${plural(cells.length, "cell")} that trials ended with` +
+    const fronts = visible(this.comparison.runs).some((run) => run.fronts) ? ", or had on their fronts" : "";
+    this.note.textContent = `${plural(cells.length, "cell")} that trials ended with${fronts}` +
       (cells.length > this.most ? `; here are ${this.most}.` : ".");
     this.list.replaceChildren(...cells.slice(0, this.most).map((cell) => html("li", {}, this.card(cell))));
     this.more.hidden = cells.length <= this.most;

@@ -46,7 +46,7 @@ class Curves {
     ].filter(Boolean).join("; ") + ".";
     if (!runs.length) {
       this.legend.replaceChildren();
-      this.reading.textContent = "No curve is chosen.";
+      this.reading.textContent = "There is no curve to show.";
       return;
     }
     const last = Math.max(...runs.map((run) => run.curves[axis].x.at(-1)));

@@ -23,7 +23,7 @@ class Spread {
     const runs = visible(this.comparison.runs).filter((run) => run.final);
     this.place.replaceChildren();
     const dots = this.options.form === "dots";
-    this.note.textContent = !runs.length ? "No run is chosen." : dots
+    this.note.textContent = !runs.length ? "There is no run to show." : dots
       ? "A dot is a value of the regret, as large as the share of trials that ended there; bar: quartiles; mark: median."
       : "How many of the trials ended with this regret or less.";
     if (!runs.length) return;

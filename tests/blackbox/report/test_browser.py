@@ -5,6 +5,12 @@ import shutil
 
 import pytest
 
+from blackbox import cli, jobs_cli
+from blackbox.asha import ASHA
+from blackbox.nsga2 import NSGA2
+from blackbox.report.__main__ import main
+from blackbox.rs import RandomSearch
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DESKTOP, PHONE = {"width": 1200, "height": 900}, {"width": 360, "height": 740}
 
@@ -63,6 +69,31 @@ def test_every_part_is_drawn(visit):
         ".data.filter((value, n) => n % 4 == 3 && value).length"
     )
     assert painted > 1000
+
+
+def test_every_kind_of_run_is_drawn(visit, sizes, curves, tmp_path):
+    runs = [tmp_path / name for name in ("pair", "sizes", "jobs", "whole")]
+    few, timed = (
+        ["--trials", "3", "--evals", "40"],
+        ["--store", str(curves), "--trials", "3", "--budget", "2h"],
+    )
+    assert cli.main(NSGA2, ["--population", "10", *few, "--out", str(runs[0])]) == 0
+    assert cli.main(RandomSearch, ["--store", str(sizes), *few, "--out", str(runs[1])]) == 0
+    assert jobs_cli.main(ASHA, [*timed, "--out", str(runs[2])]) == 0
+    assert cli.main(RandomSearch, [*timed, "--out", str(runs[3])]) == 0
+    assert main([*map(str, runs), "--out", str(tmp_path / "report.html")]) == 0
+    page = visit(tmp_path / "report.html")
+    pair, of_sizes, compared = (page.locator(f"#c{number}") for number in range(3))
+    assert pair.locator(".found-front circle").count() > 1
+    assert pair.locator("#c0-fronts tbody tr").count() == 1
+    assert (pair.locator("#c0-results").count(), pair.locator("#c0-curves").count()) == (0, 0)
+    assert of_sizes.locator(".cells figure").first.locator("rect.width").count() == 5
+    assert re.fullmatch(r"(\d+:){4}\d+", of_sizes.locator(".detail code").inner_text())
+    assert compared.locator("[data-part=curves] path.line").count() == 2
+    compared.get_by_label("evaluations", exact=True).check()
+    assert compared.locator("[data-part=curves] path.line").count() == 1
+    assert "so only simulated time compares" in compared.locator("[data-part=curves] .note").inner_text()
+    assert compared.locator("#c2-cloud").count() == 0
 
 
 def test_a_filter_takes_a_search_out_of_every_part(visit):

