@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import termios
+import threading
 import time
 from contextlib import suppress
 
@@ -199,7 +200,26 @@ def undisturbed(home, tmp_path_factory):
     return path, out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.slow)])
+def test_an_interrupt(compare, tmp_path):
+    path = tmp_path / "out"
+    argv = [f"{ODD}:wait=0.05", "--trials", 1, "--evals", 200, "--out", path]
+
+    def interrupt():
+        until(lambda: list(path.glob(".parts/*/0/log.csv")))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    code, out, err = compare(*argv)
+    thread.join()
+    assert (code, out) == (130, "")
+    assert err == f"interrupted; go on with: python -m blackbox.compare --resume {path}\n"
+    [log] = path.glob(".parts/*/0/log.csv")
+    assert 1 < len(log.read_text().splitlines()) < 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_it_goes_on_to_the_same_end(undisturbed, tmp_path, number):
     path = tmp_path / "out"
     process = start(*SLOW, "--out", path)
