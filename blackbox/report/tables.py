@@ -130,7 +130,7 @@ def _way(number, threshold, unit, axis):
             return None, f"–{came}"
         return median, f"{f'{median:,.0f}' if axis == 'evaluations' else duration(median)}{came}"
 
-    return Column(f"{'evaluations' if axis == 'evaluations' else 'time'} to {threshold:g} {unit}", cell)
+    return Column(f"{'evaluations' if axis == 'evaluations' else 'time'} to {threshold:g}\u00a0{unit}", cell)
 
 
 def _time(seconds):

@@ -145,12 +145,13 @@ class Cloud {
       for (const [code, count] of ends) {
         if (!this.inside(code)) continue;
         const [cx, cy] = this.at(code);
-        marks.push([4 + 5 * Math.sqrt(count / run.found.length), { class: "end", cx, cy, fill }]);
+        const over = marks.filter(([, attributes]) => attributes.cx === cx && attributes.cy === cy).length;
+        const radius = this.options.searched === "all" ? 4 + 5 * Math.sqrt(count / run.found.length) : 9 - 2.2 * over;
+        marks.push([radius, { class: "end", cx, cy, fill }]); // in one trial, none hides another
       }
     }
-    if (this.options.searched === "trial") marks.forEach((mark, n) => (mark[0] -= 2 * n)); // none hides another
     marks.sort((a, b) => b[0] - a[0]);
-    for (const [r, attributes] of marks) this.box.root.append(svg("circle", { r: Math.max(r, 3), ...attributes }));
+    for (const [r, attributes] of marks) this.box.root.append(svg("circle", { r: Math.max(r, 2), ...attributes }));
   }
 
   // The cells that the arrow keys stop at, from cheap to costly.

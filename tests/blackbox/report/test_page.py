@@ -103,7 +103,7 @@ def test_the_final_table_is_there_without_a_script(data):
     table = re.search(r'<table class="sortable">(.*?)</table>', page(data), re.DOTALL)[1]
     heads = Reader(table).texts["th"]
     assert heads[:3] == ["search", "trials", "evaluations"]
-    ways = ["evaluations to 1 %", "evaluations to 0.5 %", "evaluations to 0.1 %"]
+    ways = [f"evaluations to {threshold}\u00a0%" for threshold in ("1", "0.5", "0.1")]
     assert [head for head in heads if " to " in head] == ways
     for run in data["comparisons"][0]["runs"]:
         regret = run["summary"]["regret"]
