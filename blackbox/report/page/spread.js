@@ -11,12 +11,13 @@ class Spread {
       this.draw();
     };
     this.place = html("div", { class: "picture" });
+    this.legend = html("ul", { class: "legend" });
     this.note = html("p", { class: "note" });
     place.append(
       html("div", { class: "controls" },
         choice("as", [["dots", "dots"], ["share", "share of trials"]], "dots", change("form")),
         choice("regret", [["log", "log"], ["linear", "linear"]], "log", change("x"))),
-      this.place, this.note);
+      this.place, this.legend, this.note);
   }
 
   draw() {
@@ -26,6 +27,8 @@ class Spread {
     this.note.textContent = !runs.length ? "There is no run to show." : dots
       ? "A dot is a value of the regret, as large as the share of trials that ended there; bar: quartiles; mark: median."
       : "How many of the trials ended with this regret or less.";
+    this.legend.replaceChildren(...(dots ? [] : runs).map((run) =>
+      html("li", {}, swatch(run.series), SERIES[run.series].label)));
     if (!runs.length) return;
     const values = runs.flatMap((run) => run.final.regret);
     const positive = values.filter((value) => value > 0);

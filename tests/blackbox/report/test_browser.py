@@ -148,6 +148,9 @@ def test_the_controls_draw_anew(visit):
     assert "95 % interval of the mean" in curves.inner_text()
     curves.get_by_label("simulated time").check()
     assert re.search(r"simulated time \[(hours|days)\]", curves.inner_text())
+    spread = page.locator("#c0 [data-part=spread]")
+    spread.get_by_label("share of trials").check()
+    assert spread.locator("path.line").count() == spread.locator(".legend li").count() == 2
     front = cloud.locator(".front path").get_attribute("d")
     cloud.get_by_label("flops").check()
     assert cloud.locator(".front path").get_attribute("d") != front
