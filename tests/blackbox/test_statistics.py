@@ -132,8 +132,10 @@ def test_a_pair_by_hand(seed):
     rng = np.random.default_rng(seed)
     first, second = rng.normal(size=(2, 11)), None
     first, second = first[0], first[1] + 0.5
-    if seed % 2:  # with zeros; ties would need another null distribution
+    if seed % 2:  # zeros
         second[:3] = first[:3]
+    if seed > 2:  # ties
+        first, second = np.round(first), np.round(second)
     pair = compare_pair(first, second)
     difference = second - first
     assert pair.p == pytest.approx(signed_rank_by_hand(difference))
@@ -152,13 +154,28 @@ def test_many_pairs_with_ties_are_as_scipy_says():
     rng = np.random.default_rng(2)
     first, second = rng.integers(0, 6, size=(2, 300)) * 0.5
     pair = compare_pair(first, second)
-    assert pair.p == stats.wilcoxon(first, second, zero_method="wilcox").pvalue
+    assert pair.p == pytest.approx(stats.wilcoxon(first, second, zero_method="wilcox").pvalue)
     u = stats.mannwhitneyu(second, first).statistic  # of pairs with second > first
     assert pair.a12 == pytest.approx(u / 300**2)
     turned = compare_pair(second, first)
     assert (turned.better, turned.worse, turned.p) == (pair.worse, pair.better, pytest.approx(pair.p))
     assert turned.rank_biserial == pytest.approx(-pair.rank_biserial)
     assert turned.a12 == pytest.approx(1 - pair.a12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 20, 50, 100])
+def test_without_ties_the_exact_p_is_scipys(n):
+    difference = np.random.default_rng(n).normal(0.2, size=n)
+    expected = stats.wilcoxon(difference, method="exact").pvalue
+    assert compare_pair(np.zeros(n), difference).p == pytest.approx(expected)
+
+
+def test_the_exact_p_and_the_approximate_one_agree_where_they_meet():
+    rng = np.random.default_rng(0)
+    for shift in (0.0, 0.1, 0.2):
+        difference = rng.integers(-5, 6, size=110) / 5 + shift
+        exact = compare_pair(np.zeros(100), difference[:100]).p
+        assert exact == pytest.approx(stats.wilcoxon(difference[:100]).pvalue, rel=0.15)
 
 
 def test_the_worked_example_of_the_signed_rank_test():
