@@ -55,7 +55,7 @@ class Conv:
         first = self.modules[0]
         weight = first.weight if len(self.modules) == 1 else torch.cat([m.weight for m in self.modules])
         if self._has_slow_gradients and _is_for_onednn(x):
-            if torch.is_autocast_enabled("cpu"):
+            if torch.is_autocast_enabled("cpu") and x.dtype != torch.float64:  # which autocast leaves alone
                 dtype = torch.get_autocast_dtype("cpu")
                 x, weight = x.to(dtype), weight.to(dtype)
             return _Depthwise.apply(x, weight, self.stride, self.padding, self.dilation)
@@ -104,7 +104,8 @@ def _of_input(grad, weight, shape, stride, padding, dilation):
     reach = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
     if stride == (1, 1) and all(p <= r for p, r in zip(padding, reach, strict=True)):
         around = [r - p for p, r in zip(padding, reach, strict=True)]
-        return F.conv2d(grad, weight.flip(2, 3), None, 1, around, dilation, len(weight))
+        with torch.autocast("cpu", enabled=False):  # the dtype stays, as that of every gradient
+            return F.conv2d(grad, weight.flip(2, 3), None, 1, around, dilation, len(weight))
     x = grad.new_empty(shape).contiguous(memory_format=torch.channels_last)  # only its shape matters
     return _gradient(grad, x, weight, stride, padding, dilation, (True, False, False))[0]
 

@@ -26,9 +26,9 @@ def folded_norm(x, running, weight, bias, momentum, eps, fold):
         raise ValueError(f"expected more than 1 value per channel, got {tuple(x.shape)}")
     out, mean, variance = _Folded.apply(x, weight, bias, eps, fold)
     if running is not None:
-        with torch.no_grad():
-            running[0].lerp_(mean, momentum)
-            running[1].lerp_(variance * (count / (count - 1)), momentum)
+        with torch.no_grad():  # `data`: unnoticed, as by F.batch_norm, for whose gradients they may be kept
+            running[0].data.lerp_(mean, momentum)
+            running[1].data.lerp_(variance * (count / (count - 1)), momentum)
     return out
 
 
@@ -85,7 +85,7 @@ class _Folded(torch.autograd.Function):
 
 
 def _repeated(vector, fold):
-    return vector.expand(fold, -1).reshape(-1)
+    return vector.repeat(fold)
 
 
 def _wide(x, fold):

@@ -28,15 +28,23 @@ class Norm:
     def alike(self):
         """What normalizations have in common that can stand side by side."""
         first = self.modules[0]
-        return first.eps, first.affine, first.momentum, first.running_mean is None
+        missing = first.weight is None, first.bias is None, first.running_mean is None
+        return first.eps, first.momentum, missing
 
     def __call__(self, x, scale=None):
+        if x.dim() != 4:
+            raise ValueError(f"expected 4D input (got {x.dim()}D input)")  # as the modules say it
         shift, first = None, self.modules[0]
         if first.running_mean is not None and not self._are_alike:
             return self._apart(x, scale)
+        if scale is not None:
+            scale = scale.to(self._dtype(x))
+        if first.bias is not None:
+            shift = _joined([module.bias for module in self.modules])
+            shift = shift if scale is None else scale * shift
         if first.weight is not None:
-            weight, shift = (_joined([getattr(m, name) for m in self.modules]) for name in ("weight", "bias"))
-            scale, shift = (weight, shift) if scale is None else (scale * weight, scale * shift)
+            weight = _joined([module.weight for module in self.modules])
+            scale = weight if scale is None else scale * weight
         if first.running_mean is None:
             return _in_training(x, None, scale, shift, 0.0, first.eps)
         means, variances = ([getattr(m, f"running_{name}") for m in self.modules] for name in ("mean", "var"))
@@ -48,7 +56,8 @@ class Norm:
         out = _in_training(x, (mean, variance), scale, shift, first.momentum, first.eps)
         if len(self.modules) > 1:
             for buffers, joined in ((means, mean), (variances, variance)):
-                torch._foreach_copy_(buffers, joined.split(self.sizes))
+                unnoticed = [buffer.data for buffer in buffers]  # a pass before may need them for gradients
+                torch._foreach_copy_(unnoticed, joined.split(self.sizes))
         return out
 
     @property
@@ -60,7 +69,13 @@ class Norm:
     def _apart(self, x, scale):
         parts = zip(self.modules, x.split(self.sizes, dim=1), strict=True)
         out = torch.cat([module(part) for module, part in parts], dim=1)
-        return out if scale is None else out * scale[:, None, None]
+        return out if scale is None else out * scale[:, None, None].to(out.dtype)
+
+    def _dtype(self, x):
+        """That of the modules' own numbers, or such as they would have for images like x."""
+        first = self.modules[0]
+        own = first.running_mean if first.weight is None else first.weight
+        return torch.promote_types(x.dtype, torch.float32) if own is None else own.dtype
 
     def __str__(self):
         return "batch norm"

@@ -16,8 +16,8 @@ class Sum:
     def __call__(self, *tensors):
         if len(tensors) == 2 and self.picks == (None, None):
             return tensors[0] + tensors[1]
-        shapes = {tensor.shape for tensor in tensors[: len(self.picks)]}
-        if torch.compiler.is_compiling() or len(shapes) > 1:
+        kinds = {(tensor.shape, tensor.dtype) for tensor in tensors[: len(self.picks)]}
+        if torch.compiler.is_compiling() or len(kinds) > 1:
             return self._plain(*tensors)
         return _Sum.apply(self.picks, *tensors)
 
@@ -36,7 +36,7 @@ class Add:
 
     def __call__(self, first, *others):
         for other in others:
-            first = first.add_(other)
+            first = first.add_(other) if first.shape == other.shape else first + other
         return first
 
     def __str__(self):

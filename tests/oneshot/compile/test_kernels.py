@@ -78,6 +78,13 @@ def test_sums_compute_just_the_gradients_that_are_asked_for(picks):
         torch.testing.assert_close(found, expected)
 
 
+def test_sums_of_several_precisions():
+    x = torch.randn(2, 3, 4, 4, requires_grad=True)
+    for picks in ((None, None, None), (None, 0, 1)):
+        terms = [x.bfloat16(), x.bfloat16(), x, *([torch.randn(2)] if 0 in picks else [])]
+        torch.testing.assert_close(Sum(picks)(*terms), written_out(picks, terms))
+
+
 def test_sums_of_two_dimensions():
     given = tensors((0, None, 1), shape=(5, 7))
     torch.testing.assert_close(Sum((0, None, 1))(*given), written_out((0, None, 1), given))
@@ -147,6 +154,35 @@ def test_normalizations_side_by_side(affine, scaled):
     torch.testing.assert_close(found, expected * weights[:, None, None] if scaled else expected)
 
 
+@pytest.mark.parametrize("statistics", [True, False])
+@pytest.mark.parametrize("count", [1, 2])
+def test_normalizations_with_a_scale_but_no_shift(count, statistics):
+    torch.manual_seed(0)
+    modules = [nn.BatchNorm2d(3, track_running_stats=statistics) for _ in range(count)]
+    for module in modules:
+        module.bias = None
+        nn.init.normal_(module.weight)
+    x, weights = torch.randn(4, 3 * count, 3, 3), torch.randn(3 * count)
+    expected = torch.cat([module(part) for module, part in zip(modules, x.split(3, 1), strict=True)], 1)
+    torch.testing.assert_close(Norm(tuple(modules))(x), expected)
+    torch.testing.assert_close(Norm(tuple(modules))(x, weights), expected * weights[:, None, None])
+
+
+@pytest.mark.parametrize("options", [{}, {"affine": False}, {"affine": False, "track_running_stats": False}])
+@pytest.mark.parametrize("alpha", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("alike", [True, False])
+def test_mixing_weights_may_have_another_precision(options, alpha, dtype, alike):
+    torch.manual_seed(0)
+    modules = [nn.BatchNorm2d(3, dtype=dtype, **options) for _ in range(2)]
+    if not alike:
+        modules[0].eval()
+    x, weights = torch.randn(4, 6, 3, 3).to(dtype), torch.tensor([2.0] * 3 + [0.25] * 3)
+    expected = torch.cat([module(part) for module, part in zip(modules, x.split(3, 1), strict=True)], 1)
+    found = Norm(tuple(modules))(x, weights.to(alpha))
+    torch.testing.assert_close(found, expected * weights[:, None, None].to(dtype))
+
+
 def test_convolutions_side_by_side():
     modules = tuple(nn.Conv2d(3, c, 3, 2, 1, bias=False) for c in (4, 1))
     x = torch.randn(2, 3, 6, 6)
@@ -185,6 +221,19 @@ def test_gradients_of_convolutions_of_each_channel_alone(kernel_size, stride, pa
         torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
 
 
+def test_gradients_of_convolutions_of_each_channel_alone_keep_their_precision_under_autocast():
+    torch.manual_seed(0)
+    module = nn.Conv2d(4, 4, 5, padding=2, groups=4, bias=False)
+    x, probe = torch.randn(2, 4, 8, 8, requires_grad=True), torch.randn(2, 4, 8, 8)
+    found, expected = Conv.of(module)(x), module(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        gradients = [torch.autograd.grad(out, [x, module.weight], probe) for out in (found, expected)]
+    torch.testing.assert_close(*gradients)
+    module, x = module.double(), x.detach().double()
+    with torch.autocast("cpu", torch.bfloat16):  # which leaves double precision alone
+        torch.testing.assert_close(Conv.of(module)(x), module(x))
+
+
 @pytest.mark.parametrize(("kernel_size", "stride", "padding", "dilation"), GEOMETRIES[1:7:2])
 def test_gradients_of_their_gradients(kernel_size, stride, padding, dilation):
     torch.manual_seed(0)
@@ -206,7 +255,7 @@ class Whole(nn.Module):
         return Conv.of(self.module)(x)
 
 
-@pytest.mark.parametrize("channels", [3, 36, 40])
+@pytest.mark.parametrize("channels", [1, 3, 36, 40])
 @pytest.mark.parametrize("learned", [(), ("weight",), ("weight", "bias")])
 def test_normalizations_of_folded_images(channels, learned):
     torch.manual_seed(0)
@@ -254,6 +303,15 @@ def test_images_are_folded_where_it_pays():
     assert of(16, 36, 32, 32, dtype=torch.bfloat16) == 1
     assert of(16, 36, 32, 32, layout=torch.contiguous_format) == 1
     assert fold_of(torch.empty(1 << 10, 1 << 10)) == 1
+
+
+def test_statistics_of_folded_images_move_though_an_earlier_pass_may_need_them():
+    norm = nn.BatchNorm2d(3, dtype=torch.float64)
+    x = torch.randn(2, 3, 4, 16, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
+    running = [norm.running_mean, norm.running_var]
+    out = norm(x) + folded_norm(x, running, norm.weight, norm.bias, 0.1, 1e-5, 16)
+    out.sum().backward()  # as when a small batch came first
+    assert norm.weight.grad is not None
 
 
 def test_a_folded_image_of_one_pixel_cannot_be_normalized():
