@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from oneshot.compile.convolutions import Conv
 from oneshot.compile.expr import in_order
-from oneshot.compile.kernels import Get, Split
+from oneshot.compile.kernels import Call, Get, Split
 from oneshot.compile.norms import Norm, Scale
 from oneshot.compile.sums import Add, Sum
 
@@ -55,6 +55,8 @@ def _members(order):
             users[id(arg)].append((expr, number))
     norms = [expr for expr in order if isinstance(expr.kernel, Norm)]
     uses = Counter(id(norm.kernel.modules[0]) for norm in norms if norm.kernel.number is not None)
+    called = [expr.kernel.module for expr in order if isinstance(expr.kernel, Call)]
+    uses.update(id(part) for module in called for part in module.modules())
     for norm in norms:
         if uses[id(norm.kernel.modules[0])] > 1:
             continue  # its running statistics move with one use after the other

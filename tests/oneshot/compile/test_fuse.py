@@ -9,8 +9,8 @@ from oneshot.graph import Graph
 from oneshot.mixed import MixedOp
 from oneshot.optimizers.gdas import GumbelMixedOp
 from oneshot.spaces.nb201 import NasBench201SearchSpace
-from tests.oneshot.compile.agreement import assert_agrees, images
-from tests.oneshot.graph.examples import chain
+from tests.oneshot.compile.agreement import SIZE, assert_agrees, images
+from tests.oneshot.graph.examples import Outer, chain
 
 
 def fan(*operations, **comb):
@@ -195,6 +195,45 @@ def test_one_normalization_with_running_statistics_at_several_edges_moves_with_e
         graph = fan(*(nn.Sequential(conv, norm) for conv in convs))
         assert count(graph, "batch norm") == 2
         assert_agrees(graph, images())
+
+
+def test_one_normalization_also_inside_a_module_that_is_called_moves_in_the_order_of_the_nodes():
+    torch.manual_seed(0)
+    norm, conv = ops.batch_norm(3), nn.Conv2d(3, 3, 1, bias=False)
+    called = Outer(nn.Sequential(nn.ReLU(), norm))
+    graph = fan(
+        nn.Sequential(conv, ops.batch_norm(3)), called, nn.Sequential(nn.Conv2d(3, 3, 1, bias=False), norm)
+    )
+    assert_agrees(graph, images())
+
+
+def test_groups_of_small_and_large_images_are_added_up():
+    torch.manual_seed(0)
+    graph = Graph()
+    for target in (2, 3):
+        sizes = ((SIZE, 0), (3, 1))  # the former makes one pixel
+        convs = [nn.Conv2d(3, 3, size, padding=padding, bias=False) for size, padding in sizes]
+        op = MixedOp([nn.Sequential(conv, ops.batch_norm(3, statistics=False)) for conv in convs])
+        graph.add_edge(1, target, op=op, alpha=nn.Parameter(torch.randn(2)))
+        graph.add_edge(target, 4)
+    graph.nodes[4]["comb_op"] = lambda tensors: tensors[0] * tensors[1]
+    assert_agrees(graph.parse().double(), images())
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_path_with_a_sibling_may_come_between_another_and_its_gradients(first):
+    torch.manual_seed(0)
+    graph = Graph()
+    for target in (2, 3):
+        graph.add_edge(1, target, op=MixedOp([ops.Identity(), block(statistics=True)]), choice=1)
+        graph.add_edge(target, 4)
+    graph.parse().double()
+    outputs = []
+    for choice in (first, 1 - first):
+        graph.edges[1, 3].set("choice", choice)
+        outputs.append(graph(images()))
+    sum(outputs).square().sum().backward()
+    assert norms_in(graph)[0].num_batches_tracked == 2
 
 
 def test_normalizations_that_do_the_same_are_one():
