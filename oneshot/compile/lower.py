@@ -178,7 +178,9 @@ class Lowering:
 def _overrides(module, kind):
     """Whether a subclass computes something else than the class that is known here."""
     names = ("forward", "_conv_forward")  # the latter is the part of a convolution that others override
-    return any(getattr(type(module), name, None) is not getattr(kind, name, None) for name in names)
+    return "forward" in vars(module) or any(
+        getattr(type(module), name, None) is not getattr(kind, name, None) for name in names
+    )
 
 
 def _each_then_each(modules, x, lowering):
@@ -309,7 +311,7 @@ def _(module: nn.BatchNorm2d, inputs, lowering):
     if _overrides(module, nn.BatchNorm2d):
         return lowering.call(module, inputs)
     if module.running_mean is None:
-        if module.weight is None:
+        if module.weight is None and module.bias is None:
             module = lowering.alike(module, Norm, module.num_features, module.eps)
         return lowering.make(Norm((module,)), *inputs)
     if not module.track_running_stats or module.num_batches_tracked is None:

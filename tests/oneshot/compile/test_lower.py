@@ -1,5 +1,7 @@
 """What each kind of module means to the compiler, and that it leaves alone what it does not know."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,7 @@ from oneshot import ops
 from oneshot.compile.lower import lower
 from oneshot.graph import Graph
 from oneshot.mixed import MixedOp
+from tests.oneshot.compile.agreement import assert_agrees
 from tests.oneshot.graph.examples import IMAGES, Outer, Times, X, both, chain, raises_in_both, triangle
 
 
@@ -225,6 +228,67 @@ def test_a_module_replaced_inside_an_operation_is_used():
     graph.edges[1, 2].op.linear = nn.Linear(4, 5)  # as for another data set
     assert graph.interpret(IMAGES).shape == (2, 5)
     assert graph(IMAGES).shape == (2, 5)
+
+
+def convolved(**settings):
+    return nn.Sequential(nn.Conv2d(4, 4, 3, **settings), nn.BatchNorm2d(4))
+
+
+def normalized(**settings):
+    return nn.Sequential(nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4, **settings))
+
+
+def learned(*shape):
+    return nn.Parameter(torch.linspace(-1, 1, math.prod(shape), dtype=torch.float64).view(shape))
+
+
+CHANGES = [  # of a part of what is made: its number, attributes
+    (lambda: convolved(padding=2, bias=False), 0, {"padding": (1, 1)}),
+    (lambda: convolved(padding=2, bias=False), 0, {"dilation": (2, 2)}),
+    (lambda: convolved(bias=False), 0, {"stride": (2, 2)}),
+    (lambda: convolved(bias=False), 0, {"weight": learned(4, 4, 3, 3)}),
+    (lambda: convolved(bias=False)[:1], 0, {"bias": learned(4)}),
+    (lambda: convolved(bias=False), 0, {"bias": learned(4)}),
+    (lambda: convolved(), 0, {"bias": None}),
+    (lambda: normalized(), 1, {"eps": 0.1}),
+    (lambda: normalized(affine=False, track_running_stats=False)[1:], 0, {"eps": 0.1}),
+    (lambda: normalized(), 1, {"momentum": 0.5}),
+    (lambda: normalized(), 1, {"momentum": None}),
+    (lambda: normalized(), 1, {"track_running_stats": False}),
+    (lambda: normalized(), 1, {"track_running_stats": False, "running_mean": None, "running_var": None}),
+    (lambda: normalized(), 1, {"bias": None}),
+    (lambda: normalized(), 1, {"weight": None, "bias": None}),
+    (lambda: nn.Sequential(nn.AvgPool2d(3, 1, 1)), 0, {"count_include_pad": False}),
+    (lambda: nn.Sequential(nn.MaxPool2d(3, 1, 1)), 0, {"kernel_size": 5, "padding": 2}),
+    (lambda: nn.Sequential(ops.Zero()), 0, {"stride": 2}),
+]
+
+
+@pytest.mark.parametrize(("make", "part", "attributes"), CHANGES)
+def test_a_module_that_was_changed_after_the_first_pass_is_as_it_is_now(make, part, attributes):
+    torch.manual_seed(0)
+    graph = triangle(make(), ops.Identity(), make())
+    graph.nodes[3]["comb_op"] = lambda tensors: torch.cat([tensor.flatten() for tensor in tensors])
+    graph.parse().double()
+    x = IMAGES.double().square()
+    assert_agrees(graph, x)
+    for name, value in attributes.items():
+        setattr(graph.edges[1, 2].op[part], name, value)
+    for training in (True, False):
+        assert_agrees(graph.train(training), x)
+
+
+def test_a_forward_of_a_modules_own_is_called():
+    conv = nn.Conv2d(4, 4, 1)
+    conv.forward = lambda x: 3 * x
+    both(chain(conv).parse(), IMAGES)
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 4), (4, 4)])
+def test_what_is_no_batch_of_images_is_not_normalized(shape):
+    raises_in_both(
+        chain(nn.BatchNorm2d(4)).parse(), "edge 1-2 of chain.*expected 4D input", torch.randn(shape)
+    )
 
 
 class Squared(nn.Module):
