@@ -11,6 +11,7 @@ from torch import nn
 
 from oneshot.compile.lower import Lowering, lower
 from oneshot.compile.plan import Plan
+from oneshot.compile.structure import has_hooks
 from oneshot.errors import GraphError
 from oneshot.graph.copying import copied
 from oneshot.graph.edge import EdgeData
@@ -600,6 +601,11 @@ def _lower_nested(graph: Graph, inputs, lowering):
     return _lower_graph(graph, graph._inputs(inputs), lowering)
 
 
+def _is_plain(graph):
+    """Whether a graph computes what its nodes and edges say, with nobody looking on."""
+    return type(graph).forward is Graph.forward and not has_hooks(graph)
+
+
 def _lower_graph(graph, inputs, lowering):
     lowering.graph(graph)
     values = dict(zip(graph._input_nodes(), inputs, strict=True))
@@ -613,7 +619,7 @@ def _lower_graph(graph, inputs, lowering):
                     arriving.append(lowering.module(edge.op, values[source]))
         combination = graph._combination(node)
         with lowering.at(f"node {node} of {graph.name}"):
-            if isinstance(combination, Graph):
+            if isinstance(combination, Graph) and _is_plain(combination):
                 values[node] = lowering.module(combination, *lowering.whole(arriving))
             elif combination is add_up:
                 values[node] = lowering.sum(arriving)

@@ -198,6 +198,22 @@ def test_a_subclass_that_computes_something_else_is_not_taken_for_its_base():
     torch.testing.assert_close(both(chain(inner).parse(), X), 10 * X)
 
 
+def test_a_subclass_or_one_with_hooks_that_combines_gets_a_list():
+    class Second(Graph):
+        def forward(self, tensors):
+            return tensors[1]
+
+    seen = []
+    combinations = [Second(), Graph()]
+    combinations[1].register_forward_pre_hook(lambda module, args: seen.append(len(args[0])))
+    for combination in combinations:
+        combination.add_edges_from([(1, 3), (2, 3)])
+        graph = triangle(Times(2))
+        graph.nodes[3]["comb_op"] = combination
+        both(graph.parse(), X)
+    assert seen == [2, 2]
+
+
 def test_hooks_of_a_nested_graph_fire():
     inner = chain(Times(2), name="inner")
     graph = chain(inner).parse()
