@@ -195,6 +195,13 @@ def conditions_of(settings, store, bench):
             "store": store and str(Path(store).absolute()),
             **{name: attributes[name] for name in ("source", "source_version", "checksum")},
         },
+        **present(),
+    }
+
+
+def present():
+    """The part of a config.json that says when it was made, and by what."""
+    return {
         "versions": {
             "nas-toolkit": __version__,
             "numpy": np.__version__,
@@ -222,16 +229,8 @@ def resumed(folder, search_class, settings_class, args):
     asked = given(args, settings_class)
     if "signal" in asked:
         asked["signal"] = str(Signal.of(asked["signal"], longest))
-    raised = {}
-    for flags, recorded in ((given(args, config_class), asdict(config)), (asked, asdict(settings))):
-        for name, value in flags.items():
-            before = recorded[name]
-            if name in settings_class.limits and before is not None and value > before:
-                raised[name] = value
-            elif value != before:
-                limits = " and ".join(f"--{name}" for name in settings_class.limits)
-                flag = name.replace("_", "-")
-                raise ConfigError(f"--{flag} {value} is not the run's, {before}; only {limits} may be raised")
+    asked |= given(args, config_class)
+    raised = agreed(asked, asdict(config) | asdict(settings), settings_class.limits)
     settings = replace(settings, **raised)
     if args.store is not None:
         store = str(Path(args.store).absolute())
@@ -247,6 +246,22 @@ def resumed(folder, search_class, settings_class, args):
         )
     record |= {"run": asdict(settings), "table": {**table, "store": store}}
     return config, settings, bench, record
+
+
+def agreed(asked, recorded, limits):
+    """The limits that are raised by what is asked for now, {name: value}.
+
+    ConfigError where anything else is not as recorded.
+    """
+    raised = {}
+    for name, value in asked.items():
+        before = recorded[name]
+        if name in limits and before is not None and value > before:
+            raised[name] = value
+        elif value != before:
+            flag, allowed = name.replace("_", "-"), " and ".join(f"--{limit}" for limit in limits)
+            raise ConfigError(f"--{flag} {value} is not the run's, {before}; only {allowed} may be raised")
+    return raised
 
 
 def check_history(path, history, search, objective, settings):
