@@ -1,6 +1,6 @@
 """ConfigSpace (Lindauer et al. 2019, arXiv:1908.06756): our spaces as its tools take them."""
 
-from blackbox.errors import MissingDependencyError
+from blackbox.dependencies import required
 
 
 def configuration_space(variables, seed=None):
@@ -15,12 +15,8 @@ def configuration_space(variables, seed=None):
     >>> variables.values_of(variables.code(configuration)) == dict(configuration)
     True
     """
-    try:
+    with required("ConfigSpace", "the bridge to ConfigSpace", "bridges"):
         import ConfigSpace
-    except ImportError:
-        raise MissingDependencyError(
-            "the bridge to ConfigSpace needs it: pip install 'nas-toolkit[bridges]'"
-        ) from None
     space = ConfigSpace.ConfigurationSpace(seed=seed)
     space.add(
         [ConfigSpace.CategoricalHyperparameter(name, values) for name, values in variables.values.items()]

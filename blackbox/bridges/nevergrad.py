@@ -4,7 +4,7 @@ Its functions are of {name: value} and are minimized: that is `NamedTable.loss`,
 `blackbox.bridges.variables.as_objective(function, variables, minimize=True)`.
 """
 
-from blackbox.errors import MissingDependencyError
+from blackbox.dependencies import required
 
 
 def parametrization(variables):
@@ -20,10 +20,6 @@ def parametrization(variables):
     >>> table.value(optimizer.minimize(table.loss).value) > 85
     True
     """
-    try:
+    with required("nevergrad", "the bridge to Nevergrad", "bridges"):
         import nevergrad
-    except ImportError:
-        raise MissingDependencyError(
-            "the bridge to Nevergrad needs it: pip install 'nas-toolkit[bridges]'"
-        ) from None
     return nevergrad.p.Dict(**{name: nevergrad.p.Choice(values) for name, values in variables.values.items()})

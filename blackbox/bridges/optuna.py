@@ -1,7 +1,8 @@
 """Optuna (Akiba et al. 2019, arXiv:1907.10902): its studies on our tables, our searches on its objectives."""
 
 from blackbox.bridges.variables import as_objective
-from blackbox.errors import ConfigError, MissingDependencyError
+from blackbox.dependencies import required
+from blackbox.errors import ConfigError
 
 DIRECTIONS = ("maximize", "minimize")
 
@@ -78,10 +79,6 @@ def objective_of(function, variables, direction="maximize", catch=()):
 
 
 def _optuna():
-    try:
+    with required("optuna", "the bridge to Optuna", "bridges"):
         import optuna
-    except ImportError:
-        raise MissingDependencyError(
-            "the bridge to Optuna needs it: pip install 'nas-toolkit[bridges]'"
-        ) from None
     return optuna

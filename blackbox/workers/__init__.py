@@ -1,0 +1,1 @@
+"""Searches whose cells are evaluated by many workers: processes of this machine, or of many."""
