@@ -1,0 +1,89 @@
+"""BANANAS, an ensemble on paths (`python -m blackbox.bananas`): White et al. 2019, arXiv:1910.11858."""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from blackbox.model_based import ModelBasedConfig, ModelBasedSearch
+from blackbox.predictors.encodings import encoding_of
+from blackbox.predictors.ensemble import ExtraTrees
+from nasbench.config import option, whole
+
+
+@dataclass(frozen=True)
+class BananasConfig(ModelBasedConfig):
+    """Defaults: those of the paper, section 5, where nothing else is said."""
+
+    batch: int = option(10, "cells chosen by one ensemble, before it is fitted anew")
+    parents: int = option(10, "best cells whose neighbours are the candidates")
+    trees: int = option(20, "members of the ensemble")  # measured; the paper has 5 networks
+
+    def __post_init__(self):
+        super().__post_init__()
+        whole("batch", self.batch, 1)
+        whole("parents", self.parents, 1)
+        whole("trees", self.trees, 2)
+
+
+class Bananas(ModelBasedSearch):
+    """Bayesian optimization with an ensemble on the path encoding, and independent Thompson sampling.
+
+    >>> from blackbox.search import run
+    >>> from blackbox.space import NB201
+    >>> history = run(Bananas(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=30)
+    >>> history.codes.shape
+    (2, 30)
+
+    Each candidate's score is drawn from the normal distribution that the ensemble believes in; the highest
+    are evaluated as a batch. Unlike the paper's, the members are extremely randomized trees on ranks, not
+    networks with a loss that weighs good cells (a fit takes milliseconds, not seconds), and the candidates
+    are all neighbours of the best cells, not 100 of them. Spaces without paths have the one-hot encoding.
+    """
+
+    name = "BANANAS"
+    config_class = BananasConfig
+
+    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+        super().__init__(space, config, trials, seed, history)
+        self._ensemble(seed=0)  # whatever is not installed is missed before the first evaluation
+        self._rankings = [(None, None)] * len(self.trials)  # when it was fitted, the candidates best first
+
+    def propose(self, row, step):
+        fit = self.last_fit(step, self.config.batch)
+        if self._rankings[row][0] != fit:
+            self._rankings[row] = fit, self._ranking(row, fit)
+        return self._rankings[row][1]
+
+    def _ranking(self, row, fit):
+        """Candidates by one independent Thompson sample each (section 4), best first."""
+        codes, scores = self.evaluations(row, fit)
+        if not len(codes):
+            return []
+        candidates = self._candidates(codes, scores, self.history.codes[row, :fit])
+        if not len(candidates):
+            return []
+        generator = self.generator(row, fit)
+        ensemble = self._ensemble(int(generator.integers(2**32)))
+        mean, std = ensemble.fit(codes, scores).predict(candidates)
+        return candidates[np.argsort(-generator.normal(mean, std), kind="stable")].tolist()
+
+    def _candidates(self, codes, scores, evaluated):
+        """What differs in one digit from the best cells, ascending; from more until a batch is full."""
+        best_first = codes[np.argsort(-scores, kind="stable")]
+        found = np.empty(0, dtype=np.intp)
+        for start in range(0, len(best_first), self.config.parents):
+            near = self.space.neighbours[best_first[start : start + self.config.parents]]
+            found = np.union1d(found, np.setdiff1d(near, evaluated))
+            if len(found) >= self.config.batch:
+                break
+        return found
+
+    def _ensemble(self, seed):
+        return ExtraTrees(self.space, encoding_of(self.space), seed, self.config.trees)
+
+
+if __name__ == "__main__":
+    from blackbox.cli import main
+
+    sys.exit(main(Bananas))

@@ -1,0 +1,74 @@
+"""Points of a space as features: float32 (n, F) of zeros and ones."""
+
+from functools import cache
+
+import numpy as np
+
+from blackbox.errors import ConfigError
+from blackbox.space import NB201
+from nasbench.cell import EDGES, OPERATIONS
+
+_NONE = OPERATIONS.index("none")
+
+
+def one_hot(space, codes):
+    """A feature for each value of each variable; of a cell, the adjacency encoding.
+
+    >>> from blackbox.space import CategoricalSpace
+    >>> one_hot(CategoricalSpace((2, 3)), [5]).tolist()
+    [[0.0, 1.0, 0.0, 0.0, 1.0]]
+
+    Half the squared distance of two points is the Hamming distance of their digits.
+    """
+    digits = space.digits(codes)
+    columns = [digits[:, [axis]] == np.arange(choices) for axis, choices in enumerate(space.choices)]
+    return np.concatenate(columns, axis=1).astype(np.float32)
+
+
+def paths(space, codes):
+    """A feature for each sequence of operations on a way from input to output of a NAS-Bench-201 cell.
+
+    The path encoding of White et al. 2019 (arXiv:1910.11858, section 3), without sequences that have `none`,
+    as nothing passes: 4 of one operation, 16 of two, on two ways, 64 of three. ConfigError in other spaces.
+    """
+    if space is not NB201:
+        raise ConfigError("paths are those of cells of NAS-Bench-201; other spaces have the encoding one_hot")
+    return _path_table()[codes]
+
+
+def encoding_of(space):
+    """The function that encodes points of a space: paths where it has them, else one-hot."""
+    return paths if space is NB201 else one_hot
+
+
+@cache
+def _path_table():
+    """The path encoding of all cells, float32 (15625, 84), in the order of codes; by length of the path."""
+    operations = len(OPERATIONS) - 1
+    digits = NB201.digits(np.arange(NB201.size))
+    digits = np.where(digits > _NONE, digits - 1, digits)  # numbers of the operations other than none
+    none = NB201.digits(np.arange(NB201.size)) == _NONE
+    longest = max(map(len, _ways()))
+    starts = np.cumsum([0, *(operations**length for length in range(1, longest + 1))])
+    table = np.zeros((NB201.size, starts[-1]), dtype=np.float32)
+    for way in _ways():
+        column = starts[len(way) - 1] + np.ravel_multi_index(
+            np.where(none[:, way], 0, digits[:, way]).T, (operations,) * len(way)
+        )
+        open_ = np.flatnonzero(~none[:, way].any(axis=1))
+        table[open_, column[open_]] = 1
+    table.flags.writeable = False
+    return table
+
+
+def _ways(node=0):
+    """The ways from a node to the output, each a list of edge numbers."""
+    output = max(target for _, target in EDGES)
+    if node == output:
+        return [[]]
+    return [
+        [number, *rest]
+        for number, (source, target) in enumerate(EDGES)
+        if source == node
+        for rest in _ways(target)
+    ]

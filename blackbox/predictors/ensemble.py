@@ -1,0 +1,37 @@
+"""An ensemble of randomized trees as a predictor: the spread of its members is the standard deviation."""
+
+import numpy as np
+
+from blackbox.dependencies import required
+from blackbox.predictors.base import LearnedPredictor
+from blackbox.predictors.encodings import one_hot
+from nasbench.config import whole
+
+_SHARE = (
+    0.5  # of the features that a split chooses from; with all of them trees of one-hot codes agree too much
+)
+
+
+class ExtraTrees(LearnedPredictor):
+    """Extremely randomized trees (Geurts et al. 2006, doi:10.1007/s10994-006-6226-1), by scikit-learn.
+
+    >>> from blackbox.space import NB201
+    >>> mean, std = ExtraTrees(NB201).fit([0, 5, 15000, 15600], [1.0, 2.0, 8.0, 9.0]).predict([3, 15603])
+    >>> bool(mean[0] < mean[1]), std.shape
+    (True, (2,))
+    """
+
+    def __init__(self, space, encode=one_hot, seed=0, trees=20):
+        super().__init__(space, encode, seed)
+        with required("scikit-learn", "a predictor that learns", "search"):
+            from sklearn.ensemble import ExtraTreesRegressor
+        self._forest = ExtraTreesRegressor(
+            whole("trees", trees, 2), max_features=_SHARE, random_state=seed, n_jobs=1
+        )
+
+    def _learn(self, features, targets):
+        self._forest.fit(features, targets)
+
+    def _recall(self, features):
+        members = np.stack([tree.predict(features, check_input=False) for tree in self._forest.estimators_])
+        return members.mean(axis=0), members.std(axis=0, ddof=1)

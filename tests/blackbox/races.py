@@ -1,0 +1,22 @@
+"""What searches find on the default table, beside each other."""
+
+import numpy as np
+
+from blackbox.algorithms import algorithm
+from blackbox.objective import TableObjective
+from blackbox.search import run
+from blackbox.space import NB201
+from blackbox.summary import regrets
+
+
+def regrets_of(name, bench, trials, evals):
+    """The regret after so many evaluations of each trial, (T,), in points of validation accuracy."""
+    table = TableObjective(bench, "cifar10", "val_accuracy")
+    history = run(algorithm(name)(NB201, trials=trials), table, evals)
+    return regrets(history.incumbents()[:, -1:], table)[:, 0]
+
+
+def standard_errors_ahead(found, others):
+    """By how many standard errors of the difference of means regrets are below others."""
+    error = np.sqrt(found.var(ddof=1) / len(found) + others.var(ddof=1) / len(others))
+    return (others.mean() - found.mean()) / error

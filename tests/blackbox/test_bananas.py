@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from blackbox.bananas import Bananas, BananasConfig
+from blackbox.search import run
+from blackbox.space import NB201, SSS, CategoricalSpace
+from tests.blackbox.contract import objective
+from tests.blackbox.model_contract import ModelBasedContract
+from tests.blackbox.races import regrets_of, standard_errors_ahead
+
+
+class TestBananas(ModelBasedContract):
+    algorithm = Bananas
+    settings = {"initial": 8, "batch": 6, "trees": 5}
+
+    def test_a_batch_is_of_neighbours_of_the_best_cells(self):
+        codes = self.trace().codes[0]
+        for start in range(8, 38, 6):
+            seen = codes[:start]
+            best = seen[np.argsort(-objective(seen), kind="stable")[:10]]
+            assert np.isin(codes[start : start + 6], NB201.neighbours[best]).all()
+
+    def test_when_all_near_the_best_is_evaluated_it_looks_further(self):
+        space = CategoricalSpace((3, 3, 3))
+        config = BananasConfig(initial=5, batch=2, parents=1, trees=2)
+        codes = run(Bananas(space, config, trials=5), objective, 27).codes
+        assert all(set(row) == set(range(27)) for row in codes)
+
+
+class TestBananasInTheSizeSpace(ModelBasedContract):
+    space = SSS
+    algorithm = Bananas
+    settings = TestBananas.settings
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"initial": 0}, "initial is a whole number of at least 1, got 0"),
+        ({"batch": 0}, "batch is a whole number of at least 1, got 0"),
+        ({"parents": 1.5}, "parents is a whole number of at least 1, got 1.5"),
+        ({"trees": 1}, "trees is a whole number of at least 2, got 1"),
+    ],
+)
+def test_settings_outside_their_range_are_errors(config, message):
+    with pytest.raises(ValueError, match=message):
+        BananasConfig(**config)
+
+
+def test_it_beats_random_search(bench):
+    """20 trials of 100 evaluations."""
+    found, others = regrets_of("bananas", bench, 20, 100), regrets_of("rs", bench, 20, 100)
+    assert standard_errors_ahead(found, others) > 4
+
+
+@pytest.mark.slow
+def test_it_beats_random_search_by_far(bench):
+    """200 trials of 100 evaluations: 40 were about nine standard errors ahead, so 200 are about twenty."""
+    found, others = regrets_of("bananas", bench, 200, 100), regrets_of("rs", bench, 200, 100)
+    assert standard_errors_ahead(found, others) > 12

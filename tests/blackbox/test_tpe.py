@@ -1,0 +1,46 @@
+import optuna
+import pytest
+
+from blackbox.search import run
+from blackbox.space import NB201
+from blackbox.tpe import TPE, TPEConfig
+from tests.blackbox.contract import objective
+from tests.blackbox.model_contract import ModelBasedContract
+from tests.blackbox.races import regrets_of, standard_errors_ahead
+
+
+class TestTPE(ModelBasedContract):
+    algorithm = TPE
+    settings = {"initial": 8}
+
+
+def test_it_says_nothing_on_stderr_and_leaves_optunas_logging_as_it_was(capfd):
+    before = optuna.logging.get_verbosity()
+    run(TPE(NB201, TPEConfig(initial=3)), objective, 5)
+    assert capfd.readouterr().err == ""
+    assert optuna.logging.get_verbosity() == before
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"initial": 0}, "initial is a whole number of at least 1, got 0"),
+        ({"candidates": 0}, "candidates is a whole number of at least 1, got 0"),
+    ],
+)
+def test_settings_outside_their_range_are_errors(config, message):
+    with pytest.raises(ValueError, match=message):
+        TPEConfig(**config)
+
+
+def test_it_beats_random_search(bench):
+    """10 trials of 50 evaluations."""
+    found, others = regrets_of("tpe", bench, 10, 50), regrets_of("rs", bench, 10, 50)
+    assert standard_errors_ahead(found, others) > 2
+
+
+@pytest.mark.slow
+def test_it_beats_random_search_by_far(bench):
+    """200 trials of 50 evaluations: 40 were six standard errors ahead, so 200 are about fifteen."""
+    found, others = regrets_of("tpe", bench, 200, 50), regrets_of("rs", bench, 200, 50)
+    assert standard_errors_ahead(found, others) > 9
