@@ -5,6 +5,7 @@ again what a lost worker had; Ray would be a daemon of its own in a wheel of 70 
 """
 
 import logging
+import os
 import queue
 import signal
 import time
@@ -19,7 +20,6 @@ from blackbox.search import FAILED
 from blackbox.workers.evaluation import Outcome, evaluate, load
 
 _CONNECTING = 10.0  # seconds that a scheduler may take to answer
-_RESTARTING = 30.0  # seconds that a worker may take to come back
 _FRESH = 0.5  # seconds for which the number of workers is taken as it was
 _LOCAL = {
     "distributed.worker.daemon": False,  # an objective may have processes of its own
@@ -142,16 +142,21 @@ class Pool:
         return None
 
     def _give_up(self, number, address):
+        """Have no one evaluate it any more: its worker, which cannot be stopped in it, is started anew."""
         future = self._futures[number]
         self._forget(number)
         with _reaching():
             future.cancel(force=True)
-            try:
-                self._client.restart_workers([address], timeout=_RESTARTING, raise_for_error=False)
-            except ValueError:
+            while any(future.key in keys for keys in self._client.processing().values()):
+                time.sleep(0.005)  # else the scheduler may hear of the worker first, and have it made again
+            if address in self._client.nthreads() and not self._client.run(
+                kill_worker, workers=[address], nanny=True, on_error="ignore"
+            ):
                 raise WorkersError(
                     f"the worker {address} has no nanny that could stop it, which a timeout needs"
-                ) from None
+                )
+            while address in self._client.nthreads():
+                time.sleep(0.005)  # else it may be given the next evaluation
         self._size = (0, float("-inf"))
 
     def _forget(self, number):
@@ -174,6 +179,11 @@ def at_worker(objective, number, topic, *arguments):
     return evaluate(objective, str(worker.name), *arguments)
 
 
+def kill_worker(dask_worker):
+    """End the process of a nanny's worker; the nanny begins another."""
+    os.kill(dask_worker.pid, signal.SIGKILL)
+
+
 @contextmanager
 def local(workers):
     """The client of so many workers on this machine: processes of one thread, started anew when lost."""
@@ -185,7 +195,7 @@ def local(workers):
                 threads_per_worker=1,
                 processes=True,
                 memory_limit=None,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port: several runs at once
                 local_directory=scratch,
                 silence_logs=logging.CRITICAL,
             )
@@ -239,10 +249,7 @@ def _quiet():
 
 def _upload(client, path):
     try:
-        with _reaching():
-            client.upload_file(path)
-    except WorkersError:
-        raise
+        client.upload_file(str(path))
     except Exception as error:  # of the file, or of what is in it, at whichever worker
         raise ConfigError(f"cannot give {path} to the workers: {type(error).__name__}: {error}") from None
 
@@ -250,11 +257,11 @@ def _upload(client, path):
 @contextmanager
 def _reaching():
     """Turn what the client says where the scheduler is lost into a WorkersError."""
-    from distributed.comm.core import CommClosedError
-
     try:
         yield
-    except (CommClosedError, TimeoutError) as error:
+    except WorkersError:
+        raise
+    except OSError as error:
         raise WorkersError(f"the scheduler does not answer: {error}") from None
 
 
