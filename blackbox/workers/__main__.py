@@ -164,18 +164,19 @@ def _tasks(search_class, config, settings, record=None):
 def _resumed(folder, search_class, args):
     """The settings of a run to go on with, once they agree with the flags."""
     record = folder.read_config()
+    damaged = f"{folder.path}/config.json is damaged or of another version"
     try:
-        name, table = record["algorithm"], record["table"]
-        if table is not None:
-            raise ConfigError(
-                f"{folder.path} is a run on a table; the algorithm's own command goes on with it"
-            )
-        if name != search_class.name:
-            raise ConfigError(f"{folder.path} is a run of {name}, not of {search_class.name}")
-        config = search_class.config_class(**record["search"])
-        settings = WorkersConfig(**record["run"])
-    except (KeyError, TypeError, AttributeError, InvalidArgumentError) as error:
-        raise RunFolderError(f"{folder.path}/config.json is damaged or of another version: {error}") from None
+        name, table, own, run = (record[part] for part in ("algorithm", "table", "search", "run"))
+    except KeyError as error:
+        raise RunFolderError(f"{damaged}: it has no {error}") from None
+    if table is not None:
+        raise ConfigError(f"{folder.path} is a run on a table; the algorithm's own command goes on with it")
+    if name != search_class.name:
+        raise ConfigError(f"{folder.path} is a run of {name}, not of {search_class.name}")
+    try:
+        config, settings = search_class.config_class(**own), WorkersConfig(**run)
+    except (TypeError, ConfigError, InvalidArgumentError) as error:
+        raise RunFolderError(f"{damaged}: {error}") from None
     asked = given(args, search_class.config_class) | given(args, WorkersConfig)
     raised = agreed(asked, asdict(config) | asdict(settings), settings.limits)
     return config, replace(settings, **raised)

@@ -209,6 +209,7 @@ def test_workers_of_a_scheduler_come_and_go(cluster, tmp_path):
     assert logging.getLogger("distributed.client").level == levels
 
 
+@pytest.mark.slow
 def test_a_worker_without_a_nanny_cannot_be_stopped(cluster):
     cluster.scale(1)
     with remote(cluster.scheduler_address) as client:
