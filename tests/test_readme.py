@@ -55,7 +55,9 @@ def test_the_commands(folder, command):
     result = run(command.replace("python", sys.executable, 1), folder)
     assert result.returncode == 0
     assert all(re.match(_SAID, line) for line in result.stderr.splitlines())
-    assert len(result.stdout.splitlines()) > (0 if re.search(r"oneshot\.draw|blackbox\.report", command) else 3)
+    assert len(result.stdout.splitlines()) > (
+        0 if re.search(r"oneshot\.draw|blackbox\.report", command) else 3
+    )
 
 
 @pytest.mark.slow
