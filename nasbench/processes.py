@@ -1,4 +1,4 @@
-"""What work in several processes shares: no interrupts in them, and an end with the one that started them."""
+"""What work in several processes shares: their environment, no interrupts, an end with their parent."""
 
 import os
 import signal
@@ -15,6 +15,19 @@ def blocked_interrupts():
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def environment(**values):
+    """Environment variables that processes started in this inherit; at its end all are as they were before."""
+    before = dict(os.environ)
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def end_with_parent():

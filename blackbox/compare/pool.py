@@ -1,6 +1,5 @@
 """The processes of a comparison: tasks handed out, what came of them, progress, and an orderly end."""
 
-import os
 import sys
 from collections import deque
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -12,7 +11,7 @@ from blackbox.compare.study import Part, Trials, Whole
 from blackbox.compare.work import Watch, Worker
 from blackbox.errors import WorkersError
 from nasbench.console import HeldInterrupt
-from nasbench.processes import blocked_interrupts, end_with_parent
+from nasbench.processes import blocked_interrupts, end_with_parent, environment
 
 _INTERVAL = 0.2  # seconds between looks at the progress
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -81,7 +80,7 @@ class _Pool:
 
     def _submit(self, task):
         place = self._places[task[:2]] if isinstance(task, Part) else None
-        with blocked_interrupts(), _environment(_ONE_THREAD):  # which a process that starts now inherits
+        with blocked_interrupts(), environment(**_ONE_THREAD):  # which a process that starts now inherits
             return self._executor.submit(_work, task, place)
 
     def _take(self, task, result):
@@ -122,20 +121,6 @@ class _Pool:
                 bar.update(int(done) - bar.n)
 
             yield show
-
-
-@contextmanager
-def _environment(values):
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 _worker = _shares = _stop = None  # of a process of the pool

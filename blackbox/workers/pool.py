@@ -18,6 +18,7 @@ from blackbox.dependencies import required
 from blackbox.errors import ConfigError, WorkersError
 from blackbox.search import FAILED
 from blackbox.workers.evaluation import Outcome, evaluate, load
+from nasbench.processes import environment
 
 _CONNECTING = 10.0  # seconds that a scheduler may take to answer
 _FRESH = 0.5  # seconds for which the number of workers is taken as it was
@@ -188,7 +189,12 @@ def kill_worker(dask_worker):
 def local(workers):
     """The client of so many workers on this machine: processes of one thread, started anew when lost."""
     distributed, dask = _dask()
-    with TemporaryDirectory(prefix="workers-") as scratch, dask.config.set(_LOCAL), _quiet():
+    with (
+        TemporaryDirectory(prefix="workers-") as scratch,
+        environment(),  # Dask limits the threads of its workers by variables that it sets here, and leaves
+        dask.config.set(_LOCAL),
+        _quiet(),
+    ):
         with _blocked_interrupts():
             cluster = distributed.LocalCluster(
                 n_workers=workers,

@@ -103,6 +103,14 @@ def test_two_evaluations_are_at_two_workers_of_one_thread(workers):
     assert pool.next(60)[1].score == int(os.environ.get("OMP_NUM_THREADS", "1"))
 
 
+def test_workers_leave_no_trace_in_the_environment(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    before = dict(os.environ)
+    with local(1) as client:
+        assert client.run(os.getenv, "OMP_NUM_THREADS") == dict.fromkeys(client.nthreads(), "1")
+    assert dict(os.environ) == before
+
+
 def test_an_objective_may_start_processes(workers):
     pool = Pool(workers, "at_workers:child")
     pool.submit(0, "")
