@@ -19,7 +19,7 @@ def blocked_interrupts():
 
 @contextmanager
 def environment(**values):
-    """Environment variables that processes started in this inherit; at its end all are as they were before."""
+    """Variables that processes which are started in this inherit; at its end all are as before."""
     before = dict(os.environ)
     os.environ.update(values)
     try:

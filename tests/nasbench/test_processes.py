@@ -27,9 +27,13 @@ def test_what_others_set_in_it_is_undone_too_whatever_is_raised(monkeypatch):
     monkeypatch.setenv("ONE", "old")
     monkeypatch.setenv("TWO", "old")
     before = dict(os.environ)
-    with pytest.raises(KeyError), environment():
+
+    def change():
         os.environ["ONE"] = "changed"
         os.environ["THREE"] = "3"
         del os.environ["TWO"]
         raise KeyError
+
+    with pytest.raises(KeyError), environment():
+        change()
     assert dict(os.environ) == before
