@@ -16,6 +16,7 @@ LEVEL = 0.95  # of intervals; tests are at 1 - LEVEL
 _RESAMPLES = 2000
 _BLOCK = 1 << 21  # draws that are made at once
 _EXACT = 100  # differences up to which the signed-rank test is exact
+_EQUAL = 1e-9  # shares that differ by less are the same but for rounding
 
 
 # Intervals
@@ -82,18 +83,39 @@ def share_interval(count, trials, level=LEVEL):
     return low, high
 
 
-def median_time(times):
-    """The median of times (T,) of which some are infinite: not reached before the trial ended.
+def median_time(times, ends):
+    """The median of times (T,), some of them infinite: not reached before that trial ended, `ends` (T,).
 
-    Right-censored: all that is known of these is that they are later than the end. The median needs no more
-    where more than half of all came before; else it is infinite.
+    Of a trial that ended early it is unknown when it would have come, so it counts for as long as it was
+    seen: the product-limit estimate of Kaplan & Meier 1958, doi:10.1080/01621459.1958.10501452. Between two
+    times where just half is left; infinite where more than half is left in the end. Where no trial ended
+    before the others came it is the plain median.
 
-    >>> median_time([3, 5, 9, np.inf]), median_time([3, 5, np.inf, np.inf])
+    >>> median_time([3, 5, 9, np.inf], [10, 10, 10, 10]), median_time([3, 5, np.inf, np.inf], [10] * 4)
     (7.0, inf)
+    >>> median_time([np.inf, 5, 9, 12], [2, 20, 20, 20])
+    9.0
     """
-    times = np.sort(np.asarray(times, dtype=np.float64))
-    middle = times[(len(times) - 1) // 2], times[len(times) // 2]
-    return float("inf") if np.isinf(middle[1]) else float(sum(middle) / 2)
+    times, ends = np.asarray(times, dtype=np.float64), np.asarray(ends, dtype=np.float64)
+    came = np.isfinite(times)
+    steps, count = np.unique(times[came], return_counts=True)
+    seen = np.sort(np.where(came, times, ends))
+    left = np.cumprod(1 - count / (len(seen) - np.searchsorted(seen, steps)))
+    half, less = steps[left < 0.5 + _EQUAL], steps[left < 0.5 - _EQUAL]
+    return float((half[0] + less[0]) / 2) if less.size else float("inf")
+
+
+def time_interval(times, ends, level=LEVEL):
+    """The interval (low, high) of the median of times (T,) as `median_time` has them; None as there.
+
+    It holds whatever made a trial end early: one that did came at its end at the earliest, or never.
+
+    >>> [float(bound) for bound in time_interval([np.inf, 1, 2, 3, 4, np.inf], [0.5, 9, 9, 9, 9, 9])]
+    [0.5, inf]
+    """
+    times, ends = np.asarray(times, dtype=np.float64), np.asarray(ends, dtype=np.float64)
+    earliest = median_interval(np.where(np.isinf(times), ends, times), level)
+    return None if earliest is None else (earliest[0], median_interval(times, level)[1])
 
 
 # Pairs

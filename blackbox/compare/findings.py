@@ -19,6 +19,7 @@ from blackbox.statistics import (
     median_interval,
     median_time,
     share_interval,
+    time_interval,
 )
 from blackbox.summary import final_values, over_trials
 from nasbench.metrics import METRICS
@@ -130,18 +131,21 @@ def _reached(entry, targets, settings):
     return [
         {
             "regret": threshold,
-            "evaluations": None if entry.by_jobs else _way(entry, targets, threshold, _EVALUATIONS),
-            "seconds": None if settings.budget is None else _way(entry, targets, threshold, _SECONDS),
+            "evaluations": None if entry.by_jobs else way_to(entry, targets, threshold, _EVALUATIONS),
+            "seconds": None if settings.budget is None else way_to(entry, targets, threshold, _SECONDS),
         }
         for threshold in THRESHOLDS
     ]
 
 
-def _way(entry, targets, threshold, axis):
-    """The median over all trials and its interval, None beyond the end of trials; the share that came."""
-    times = times_to(entry, targets, threshold, axis)
-    interval = median_interval(times) if len(times) > 1 else None
-    median = median_time(times)
+def way_to(entry, targets, regret, axis):
+    """When trials had at most this regret, by the axis 0 or 1: median, its interval, the share that came.
+
+    Plain values for JSON: None for what lies beyond the end of trials.
+    """
+    times, ends = times_to(entry, targets, regret, axis), entry.trials.ends(axis)
+    interval = time_interval(times, ends) if len(times) > 1 else None
+    median = median_time(times, ends)
     return {
         "median": None if np.isinf(median) else median,
         "interval": _bounds(interval),

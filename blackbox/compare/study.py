@@ -79,11 +79,12 @@ class Whole(NamedTuple):
 
 
 class Trials(NamedTuple):
-    """What is kept of trials: when their incumbents changed, and what they took within the budget."""
+    """What is kept of trials: when their incumbents changed, what they took, and how far they are known."""
 
     changes: list  # (evaluations or jobs, seconds, codes) of each, as `Run.anytime` has it
     evaluations: np.ndarray  # or jobs, (T,)
     seconds: np.ndarray  # simulated, (T,)
+    until: np.ndarray  # seconds up to which their incumbents are known: the budget, or what they took, (T,)
 
     @classmethod
     def of(cls, history, budget=None):
@@ -92,16 +93,23 @@ class Trials(NamedTuple):
             rows = [history.of(trial) for trial in history.trials]
             ends = [of["end"].max() if len(of) else 0.0 for of in rows]
             changes = [history.anytime(trial) for trial in history.trials]
-            return cls(changes, np.array([len(of) for of in rows]), np.array(ends, dtype=np.float64))
+            ends = np.array(ends, dtype=np.float64)
+            until = ends if budget is None else np.full(len(rows), budget)
+            return cls(changes, np.array([len(of) for of in rows]), ends, until)
         counted = history.counted(budget)
-        spent = np.pad(history.costs.cumsum(axis=1), ((0, 0), (1, 0)))
-        return cls(changes_of(history, budget), counted, spent[np.arange(history.trials), counted])
+        spent = np.pad(history.costs.cumsum(axis=1), ((0, 0), (1, 0)))[np.arange(history.trials), counted]
+        until = spent if budget is None else np.where(counted < len(history), budget, spent)
+        return cls(changes_of(history, budget), counted, spent, until)
 
     @classmethod
     def joined(cls, parts):
         """Those of several parts, in their order."""
-        changes, evaluations, seconds = zip(*parts, strict=True)
-        return cls(list(chain.from_iterable(changes)), np.concatenate(evaluations), np.concatenate(seconds))
+        changes, *columns = zip(*parts, strict=True)
+        return cls(list(chain.from_iterable(changes)), *map(np.concatenate, columns))
+
+    def ends(self, axis):
+        """How far each trial is known, (T,): in evaluations or simulated seconds, by the axis 0 or 1."""
+        return (self.evaluations, self.until)[axis]
 
 
 def _file_name(label):

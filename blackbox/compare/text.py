@@ -19,7 +19,7 @@ def print_findings(found):
     print(f"optimum: {found['optimum']['value']:.4f}, index {found['optimum']['index']}")
     _print_values(algorithms, settings)
     for axis, until in (("evaluations", "Evaluations"), ("seconds", "Simulated time")):
-        _print_reached(algorithms, axis, until, settings["trials"])
+        _print_reached(algorithms, axis, until, settings)
     if algorithms[0]["reached"] is None:
         print(f"\nThe way to a regret is left out: that of {settings['metric']} is not in percentage points.")
     if found["pairs"] is not None:
@@ -105,8 +105,9 @@ def _mean(value):
     return f"{value['mean']:.2f}" + ("" if value["std"] is None else f" ± {value['std']:.2f}")
 
 
-def _print_reached(algorithms, axis, until, trials):
+def _print_reached(algorithms, axis, until, settings):
     """The way to each threshold."""
+    trials = settings["trials"]
     algorithms = [row for row in algorithms if row["reached"] and row["reached"][0][axis]]
     if not algorithms:
         return
@@ -118,6 +119,10 @@ def _print_reached(algorithms, axis, until, trials):
         cells = [_way(way[axis], axis, trials) for way in row["reached"]]
         rows.append([row["label"], *cells])
     _print_columns(["", *titles], rows)
+    if axis == "evaluations" and settings["budget"] is not None and trials > 1:
+        print(
+            "Trials end after different numbers of evaluations: the median is by Kaplan and Meier's estimate"
+        )
 
 
 def _way(way, axis, trials):
@@ -156,7 +161,7 @@ def _print_ranks(ranks):
     level = 1 - ranks["confidence"]
     print(f"critical difference (Nemenyi, {level:.2g}): {ranks['critical_difference']:.3f}")
     for group in ranks["alike"]:
-        print(f"not told apart by it: {', '.join(group)}")
+        print(f"not told apart by it: {'; '.join(group)}")
 
 
 def _between(interval):

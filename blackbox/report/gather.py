@@ -5,14 +5,13 @@ from contextlib import suppress
 
 import numpy as np
 
-from blackbox.compare.findings import THRESHOLDS, Entry, regrets_at_end, times_to
+from blackbox.compare.findings import THRESHOLDS, Entry, regrets_at_end, way_to
 from blackbox.compare.study import Trials
 from blackbox.objective import TableObjective
 from blackbox.report import pack
 from blackbox.report.fronts import Fronts, front, in_order
 from blackbox.report.progress import EVALUATIONS, SECONDS, axes_of, curve, short
 from blackbox.simulator import SimulationConfig
-from blackbox.statistics import median_time
 from blackbox.summary import duration, over_trials
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import METRICS, meaning_of
@@ -251,17 +250,11 @@ def summary(entry, targets, columns):
         "optimum": float((known == 0).sum() / len(regret)),
         "values": values,
         "reached": {
-            name: [_reached(times_to(entry, targets, threshold, axis)) for threshold in THRESHOLDS]
+            name: [way_to(entry, targets, threshold, axis) for threshold in THRESHOLDS]
             for name, axis in (("evaluations", EVALUATIONS), ("seconds", SECONDS))
             if axis in axes_of(entry)
         },
     }
-
-
-def _reached(times):
-    """The median of when trials reached a regret, None if it is not known; the share that did."""
-    median = median_time(times)
-    return {"median": None if np.isinf(median) else median, "share": float(np.isfinite(times).mean())}
 
 
 def _cell(code, bench, targets, columns):

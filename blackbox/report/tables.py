@@ -34,8 +34,8 @@ def results(comparison, series):
         *(_way(n, threshold, unit, axis) for n, threshold in enumerate(comparison["thresholds"])),
     ]
     way = (
-        " The way to a regret is the median over all trials, – where it is not known, as too few came so far;"
-        " in brackets the share that did, if not all."
+        " The way to a regret is the median over all trials, by Kaplan and Meier's estimate where some ended"
+        " early; – where it is not known, as too few came so far; in brackets the share that did, if not all."
     )
     return f"""{_table("Final results", columns, runs, series)}
 <p class="note">Mean ± standard deviation over the trials, of the incumbents that they ended with, by the

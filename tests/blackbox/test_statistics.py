@@ -18,6 +18,7 @@ from blackbox.statistics import (
     median_interval,
     median_time,
     share_interval,
+    time_interval,
 )
 
 
@@ -107,14 +108,61 @@ def test_the_interval_of_a_share_is_that_of_scipy():
 
 
 def test_the_median_of_times_counts_what_was_not_reached_as_late():
-    assert median_time([1]) == 1
-    assert median_time([4, 1]) == 2.5
-    assert median_time([1, np.inf, 3]) == 3
-    assert median_time([1, np.inf]) == np.inf  # half came: the median lies beyond what was seen
-    assert median_time([np.inf] * 3) == np.inf
+    assert median_time([1], [9]) == 1
+    assert median_time([4, 1], [9, 9]) == 2.5
+    assert median_time([1, np.inf, 3], [9, 9, 9]) == 3
+    assert median_time([2, 2, 2, np.inf], [2, 2, 2, 9]) == 2
+    assert median_time([1, np.inf], [9, 9]) == np.inf  # half came: the median lies beyond what was seen
+    assert median_time([np.inf] * 3, [9] * 3) == np.inf
     # Whatever the censored times are in truth, the median is the same.
     truth = np.random.default_rng(0).exponential(size=99)
-    assert median_time(np.where(truth > 1.0, np.inf, truth)) == np.median(truth)
+    assert median_time(np.where(truth > 1.0, np.inf, truth), np.ones(99)) == np.median(truth)
+    for size in range(1, 40):
+        times = truth[:size].round(1)
+        assert median_time(times, times) == pytest.approx(np.median(times))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_median_of_times_of_trials_that_ended_early_is_kaplan_and_meiers(seed):
+    rng = np.random.default_rng(seed)
+    truth, ends = rng.integers(1, 30, size=61), rng.integers(1, 50, size=61)  # with ties of both kinds
+    times = np.where(truth > ends, np.inf, truth)
+    theirs = stats.ecdf(stats.CensoredData(uncensored=truth[truth <= ends], right=ends[truth > ends])).sf
+    crosses = theirs.probabilities <= 0.5
+    expected = theirs.quantiles[crosses.argmax()] if crosses.any() else np.inf
+    assert median_time(times, ends) == expected
+    low, high = time_interval(times, ends)
+    assert low <= expected <= high
+
+
+def test_the_median_of_times_by_hand():
+    """4 of 5 left after 1; one ends at 2; of 3 left one comes at 3, of 2 one at 4."""
+    times, ends = np.array([1, np.inf, 3, 4, np.inf]), np.array([9, 2, 9, 9, 9])
+    assert median_time(times, ends) == 4  # left: 0.8, 0.8 * 2/3, 0.8 * 2/3 / 2
+    assert median_time([np.inf, 1, 3, 5], [0.5, 9, 9, 9]) == 3
+    assert median_time([np.inf, 1, 3], [0.5, 9, 9]) == 2  # half is left from 1 to 3
+
+
+def test_trials_that_end_early_do_not_make_the_median_late():
+    rng = np.random.default_rng(5)
+    truth, ends = rng.exponential(10, size=4000), rng.exponential(12, size=4000)
+    times = np.where(truth > ends, np.inf, truth)
+    assert median_time(times, ends) == pytest.approx(10 * np.log(2), rel=0.06)
+    assert np.median(times) > 11  # what counting them as never would say
+
+
+def test_the_interval_of_a_median_of_times_holds_whatever_ended_trials():
+    """Here those end early that would have come late, which no estimate can know."""
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(200):
+        truth = rng.exponential(10, size=30)
+        ends = np.where(truth > 12, rng.uniform(0, 3, size=30), 99)
+        low, high = time_interval(np.where(truth > ends, np.inf, truth), ends)
+        held += low <= 10 * np.log(2) <= high
+    assert held >= 190
+    assert time_interval([1, 2, np.inf], [9, 9, 9]) is None
+    same = np.append(np.arange(1.0, 9), [np.inf, np.inf])
+    assert time_interval(same, np.full(10, 20.0)) == (2, np.inf)
 
 
 @pytest.mark.parametrize("values", [[], [1.0], 1.0])

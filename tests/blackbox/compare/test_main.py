@@ -181,6 +181,7 @@ def test_with_a_budget_time_is_reported_too(compare, bench):
     assert "\n16.7 hours of simulated time in each of 17 trials; seed 0\n" in out
     assert "Simulated time until the regret was at most" in out
     assert "Evaluations until the regret was at most" in out
+    assert "\nTrials end after different numbers of evaluations: the median is by Kaplan and Meier's" in out
 
 
 def test_a_trial_without_any_evaluation_counts_as_the_worst(compare, bench):

@@ -83,8 +83,10 @@ def test_what_is_kept_of_trials():
         [[1, 2], [1.0, 2.0], [5, 6]],
         [[1], [2.0], [5]],
     ]
+    assert kept.until.tolist() == [3.0, 3.5]  # what stopped the second was the budget
     joined = Trials.joined([kept, Trials.of(history)])
-    assert joined.evaluations.tolist() == [3, 1, 3, 3]
+    assert joined.ends(0).tolist() == [3, 1, 3, 3]
+    assert joined.ends(1).tolist() == [3.0, 3.5, 3.0, 6.0]
     assert len(joined.changes) == 4
     assert Trials.of(History(1), 1.0).seconds.tolist() == [0.0]
 
