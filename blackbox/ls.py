@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.search import FAILED, Search
+from blackbox.search import FAILED, Outstanding, Search
 from nasbench.config import option
 
 
@@ -35,7 +35,8 @@ class LocalSearch(Search):
     A cell that was evaluated before costs nothing: its score is known. Where no neighbour is better, the
     paper's algorithm ends; here it begins anew from a random cell that was not evaluated yet, for as long as
     there are evaluations left, and so it does where it comes upon a cell that it went on from before. Once
-    the whole space was evaluated, it begins anew from any cell.
+    the whole space was evaluated, it begins anew from any cell. Workers for which no neighbour is left, until
+    the others are done, evaluate random cells.
     """
 
     name = "local search"
@@ -56,14 +57,27 @@ class LocalSearch(Search):
         self._best_score = np.empty(count)
         self._pool = np.empty(count * space.edits, dtype=np.intp)  # its neighbours to evaluate, (T, edits)
         self._left = np.empty(count, dtype=np.intp)  # how many they are
+        self._outstanding = Outstanding(self.history)
         self._begin(self._rows, 0)
 
     def ask(self, pending=0):
+        return self._outstanding.answer(pending, self._next)
+
+    def _next(self, step, out):
         self._look_at_history()
-        step = len(self.history) + pending
-        codes = self._pool.take(self._drawn(step))
-        # More workers than cells in the pool: theirs are random.
-        return np.where(self._left > pending, codes, self._starts.at(step)) if pending else codes
+        if not out:
+            return self._pool.take(self._drawn(step))
+        return np.array([self._next_beside(row, step, [codes[row] for codes in out]) for row in self._rows])
+
+    def _next_beside(self, row, step, out):
+        """The next cell of one trial while others are out: one of the pool, else a random one."""
+        begin = self._pools[row]
+        free = np.setdiff1d(self._pool[begin : begin + self._left[row]], out)
+        if free.size:
+            return free[int(self._places.at(step)[row] * free.size)]
+        start = self._starts.at(step)[row]
+        known = start in out or self._when[self._cells(row, start)]
+        return self._another(row, step, out) if known else start
 
     def _drawn(self, step):
         """The place of each trial's next cell in the pools."""
@@ -141,13 +155,18 @@ class LocalSearch(Search):
         """Make a new random cell the only one in the pool, to be evaluated at a step."""
         starts = self._starts.at(step).take(rows)
         for n in np.flatnonzero(self._when.take(self._cells(rows, starts))):
-            row = rows[n]
-            new = np.flatnonzero(self._when.reshape(-1, self.space.size)[row] == 0)
-            if new.size:  # the draw of a place is free: in a pool of one there is only one
-                starts[n] = new[int(self._places.at(step)[row] * new.size)]
+            starts[n] = self._another(rows[n], step)
         self._centre_score[rows] = self._best_score[rows] = FAILED
         self._pool[rows * self.space.edits] = starts
         self._left[rows] = 1
+
+    def _another(self, row, step, out=()):
+        """A random cell in place of a trial's start at a step: neither evaluated nor out, if there is one."""
+        new = self._when.reshape(-1, self.space.size)[row] == 0
+        new[list(out)] = False
+        new = np.flatnonzero(new)
+        # The draw of a place is free: it is of no pool, or of one with one cell.
+        return new[int(self._places.at(step)[row] * new.size)] if new.size else self._starts.at(step)[row]
 
 
 if __name__ == "__main__":

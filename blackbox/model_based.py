@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.search import FAILED, Search
+from blackbox.search import FAILED, Outstanding, Search
 from nasbench.config import option, whole
 
 _NEW, _PROPOSALS = 0, 1  # purposes of the streams
@@ -36,8 +36,7 @@ class ModelBasedSearch(Search):
         super().__init__(space, config, trials, seed, history)
         self._evaluated = [set() for _ in self.trials]
         self._seen = 0  # steps of the history that are in `_evaluated`
-        self._out = []  # codes (T,) that were asked for and are not told yet, oldest first
-        self._asked = None  # (length of the history, pending) at the last `ask`
+        self._outstanding = Outstanding(self.history)
 
     @abstractmethod
     def propose(self, row, step):
@@ -47,21 +46,7 @@ class ModelBasedSearch(Search):
         """
 
     def ask(self, pending=0):
-        length = len(self.history)
-        if self._asked != (length, pending):
-            self._look()
-            self._out = self._out[len(self._out) - pending :] if pending else []
-            codes = [self._next(row, length + pending) for row in range(len(self.trials))]
-            self._out.append(np.array(codes))
-            self._asked = length, pending
-        return self._out[-1].copy()
-
-    def tell(self, codes, scores, costs=0.0):
-        super().tell(codes, scores, costs)
-        for position, out in enumerate(self._out):
-            if np.array_equal(out, codes):
-                del self._out[position]
-                break
+        return self._outstanding.answer(pending, self._next)
 
     def generator(self, row, step, purpose=_PROPOSALS):
         """The random generator of a trial for what is drawn at a step."""
@@ -83,18 +68,24 @@ class ModelBasedSearch(Search):
         initial = self.config.initial
         return min(initial + (step - initial) // every * every, len(self.history))
 
-    def _look(self):
-        """Bring the set of evaluated codes up to date."""
-        codes = self.history.codes
-        for row, evaluated in enumerate(self._evaluated):
-            evaluated.update(codes[row, self._seen :].tolist())
-        self._seen = len(self.history)
+    def _next(self, step, out):
+        self._look_at_history()
+        rows = range(len(self.trials))
+        return np.array([self._next_of(row, step, {int(codes[row]) for codes in out}) for row in rows])
 
-    def _next(self, row, step):
-        taken = self._evaluated[row].union(int(out[row]) for out in self._out)
+    def _next_of(self, row, step, out):
+        """The next code of the trial in a row of the history, while others are out."""
+        taken = self._evaluated[row] | out
         if len(self.history) >= self.config.initial and len(taken) < self.space.size:
             for code in self.propose(row, step):
                 if code not in taken:
                     return int(code)
         new = np.setdiff1d(np.arange(self.space.size), list(taken))
         return int(self.generator(row, step, _NEW).choice(new if len(new) else self.space.size))
+
+    def _look_at_history(self):
+        """Bring the set of evaluated codes up to date."""
+        codes = self.history.codes
+        for row, evaluated in enumerate(self._evaluated):
+            evaluated.update(codes[row, self._seen :].tolist())
+        self._seen = len(self.history)

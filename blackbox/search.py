@@ -65,7 +65,8 @@ class Search(ABC):
         """The codes to evaluate next, one a trial: integers (T,). The same until `tell`.
 
         `pending`: evaluations of each trial that were asked for and are not told yet, where several workers
-        evaluate one trial. What is random is drawn for step `len(self.history) + pending`.
+        evaluate one trial. What is random is drawn for step `len(self.history) + pending`; a search that must
+        know which ones are out has an `Outstanding`.
         """
 
     def tell(self, codes, scores, costs=0.0):
@@ -87,10 +88,11 @@ class Search(ABC):
                 f"an objective gives {number} a trial, shape {self.score_shape}, got {scores.shape}"
             )
         highest = scores.item(scores.argmax())  # NaN counts as the highest
-        if highest != highest:
-            code = codes[np.isnan(scores).nonzero()[0][0]]
+        if not highest < np.inf:
+            row = _no_numbers(scores).argmax()
             raise ObjectiveError(
-                f"the objective gave NaN for code {code}; -inf is for a cell that cannot be scored"
+                f"the objective gave {_name(scores[row])} for code {codes[row]};"
+                " -inf is for a cell that cannot be scored"
             )
         self.history.append(codes, scores, costs)
 
@@ -139,16 +141,53 @@ class Draws:
         self._start = -_BLOCK  # of the block in `_rows`: before the first one
 
 
+class Outstanding:
+    """What a search was asked for and is not told yet, where several workers evaluate one trial.
+
+    Of codes that were asked for in vain, as they were never told, the oldest are forgotten first.
+    """
+
+    def __init__(self, history):
+        self._history = history
+        self._seen = 0  # steps of the history
+        self._codes = []  # what is out: codes (T,), oldest first
+        self._answers = {}  # what was answered since the last step was told, by how many were out
+
+    def answer(self, pending, give):
+        """What `ask(pending)` says: `give(step, out)`, the same until `tell`; codes (T,).
+
+        `out`: the last `pending` codes (T,) that were asked for and are not told yet, as far as known.
+        """
+        length = len(self._history)
+        if self._seen != length:
+            if pending:
+                self._remove(self._history.last(length - self._seen)[0])
+            self._answers = {}
+            self._seen = length
+        if pending not in self._answers:
+            out = self._codes[max(len(self._codes) - pending, 0) :]
+            self._answers[pending] = give(length + pending, out)
+            self._codes = [*out, self._answers[pending]]
+        return self._answers[pending].copy()
+
+    def _remove(self, told):
+        for codes in told:
+            for position, out in enumerate(self._codes):
+                if np.array_equal(out, codes):
+                    del self._codes[position]
+                    break
+
+
 def run(search, objective, evals=None, *, cost=None, budget=None, after_step=None, on_failure=None):
     """Ask, evaluate and tell until each trial has `evals` evaluations, or has spent `budget` seconds.
 
     `objective(codes)` gives scores and `cost(codes)` seconds, both (T,). `after_step()` is called after each
     step; a true answer ends the run. A search that has a history goes on from there. Returns the history.
 
-    An objective that raises, or gives NaN, ends the run with that error; the history keeps what came before.
-    With `on_failure(trial, code, error)` the run goes on instead: the evaluation is called failed, its score
-    is -inf, and `on_failure` is told of it (`error` is an ObjectiveError for NaN). Where several trials are
-    evaluated at once and one raises, each is evaluated again by itself.
+    An objective that raises, or gives NaN or inf, ends the run with that error; the history keeps what came
+    before. With `on_failure(trial, code, error)` the run goes on instead: the evaluation is called failed,
+    its score is -inf, and `on_failure` is told of it (`error` is an ObjectiveError for NaN and inf). Where
+    several trials are evaluated at once and one raises, each is evaluated again by itself.
     """
     check_limits(evals, budget)
     if budget is not None and cost is None:
@@ -173,7 +212,7 @@ def run(search, objective, evals=None, *, cost=None, budget=None, after_step=Non
 
 
 def _scores_or_failures(search, objective, codes, on_failure):
-    """What `objective` gives for codes, -inf where it raises or gives NaN."""
+    """What `objective` gives for codes, -inf where it raises or gives NaN or inf."""
     try:
         scores = np.array(objective(codes.copy()), dtype=np.float64)
     except Exception as error:
@@ -189,11 +228,21 @@ def _scores_or_failures(search, objective, codes, on_failure):
                 parts.append(np.full(search.score_shape[1:], FAILED))
         scores = np.stack(parts)
     if scores.shape == search.score_shape:  # else `tell` says what is wrong
-        unknown = np.isnan(scores).reshape(len(codes), -1).any(axis=1)
+        unknown = _no_numbers(scores)
         for row in np.flatnonzero(unknown):
-            on_failure(search.trials[row], int(codes[row]), ObjectiveError("the objective gave NaN"))
+            error = ObjectiveError(f"the objective gave {_name(scores[row])}")
+            on_failure(search.trials[row], int(codes[row]), error)
         scores[unknown] = FAILED
     return scores
+
+
+def _no_numbers(scores):
+    """Which of scores (T,) or (T, objectives) are NaN or inf, or have one that is: bool (T,)."""
+    return ~(scores < np.inf).reshape(len(scores), -1).all(axis=1)
+
+
+def _name(score):
+    return "NaN" if np.isnan(score).any() else "inf"
 
 
 def check_limits(evals, budget):

@@ -98,7 +98,8 @@ class SearchContract:
                 assert codes.min() >= 0
                 assert codes.max() < self.space.size
             np.testing.assert_array_equal(out[0], first)
-            np.testing.assert_array_equal(search.ask(), first)
+            for pending in (2, 0, 3, 1):
+                np.testing.assert_array_equal(search.ask(pending), out[pending])
             for codes in out[::-1]:
                 search.tell(codes, self.objective(codes))
         told = search.history.codes.reshape(2, -1, 4)
@@ -147,9 +148,10 @@ class SearchContract:
         for wrong in (1.0, scores[:1], scores[..., None], scores[None]):
             with pytest.raises(ObjectiveError, match=re.escape(f"a trial, shape {scores.shape}, got ")):
                 search.tell(codes, wrong)
-        scores[1] = np.nan
-        with pytest.raises(ObjectiveError, match=f"gave NaN for code {codes[1]}"):
-            search.tell(codes, scores)
+        for given, name in ((np.nan, "NaN"), (np.inf, "inf")):
+            scores[1] = given
+            with pytest.raises(ObjectiveError, match=f"gave {name} for code {codes[1]}"):
+                search.tell(codes, scores)
         assert len(search.history) == 0
         scores[1] = FAILED
         search.tell(codes, scores)

@@ -129,22 +129,39 @@ def test_it_goes_on_from_the_history_of_another_search():
         assert not set(row) & set(others)
 
 
-def test_what_several_workers_tell_is_found_in_the_pool():
-    """Asked in one order, told in the other: the same neighbours are evaluated, each once."""
-    search = LocalSearch(NB201)
-    start = search.ask()
-    search.tell(start, objective(start))
-    told = set()
-    while len(told) < 24:
-        asked = [search.ask(pending) for pending in range(3)]
-        for codes in dict.fromkeys(int(codes[0]) for codes in asked[::-1]):
-            if codes in NB201.neighbours[start[0]] and codes not in told:
-                told.add(codes)
-                search.tell(np.array([codes]), objective([codes]))
-    assert told == set(NB201.neighbours[start[0]].tolist())
-    best = max(told, key=lambda code: objective([code])[0])
-    if objective([best])[0] > objective(start)[0]:
-        assert search.ask()[0] in NB201.neighbours[best]
+def in_any_order(search, score, workers, evals):
+    """What a search of one trial asks of workers that are done in a random order, codes (evals,)."""
+    rng = np.random.default_rng(0)
+    out, asked = [], []
+    while len(asked) < evals:
+        while len(out) < workers:
+            out.append(search.ask(len(out)))
+            asked.append(out[-1].item())
+        codes = out.pop(rng.integers(workers))
+        search.tell(codes, score(codes))
+    return asked
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_several_workers_climb_as_one_does(first):
+    """Three evaluations are always out when a cell is asked for. Each climb takes some 80 evaluations."""
+    wanted = NB201.digits([9000])
+
+    def equal_digits(codes):
+        return (NB201.digits(codes) == wanted).sum(axis=1) * 1.0
+
+    for seed in range(5):
+        search = LocalSearch(NB201, LocalSearchConfig(first), seed=seed)
+        codes = in_any_order(search, equal_digits, 4, 250)
+        assert 9000 in codes
+        assert len(set(codes)) == len(codes)
+
+
+def test_several_workers_evaluate_no_cell_twice_until_all_were():
+    for workers in (2, 5, 40):
+        codes = in_any_order(LocalSearch(CategoricalSpace((3, 5))), objective, workers, 60)
+        assert set(codes[:15]) == set(range(15))
+        assert set(codes[15:]) <= set(range(15))
 
 
 def test_settings_of_another_type_are_errors():

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from blackbox.errors import ConfigError, ObjectiveError
+from blackbox.history import History
 from blackbox.nsga2 import NSGA2
 from blackbox.objective import TableObjective
 from blackbox.rs import RandomSearch
-from blackbox.search import FAILED, Draws, is_finished, run
+from blackbox.search import FAILED, Draws, Outstanding, is_finished, run
 from blackbox.space import NB201
 from nasbench.errors import InvalidArgumentError
 
@@ -112,6 +113,58 @@ def test_an_error_of_the_objective_leaves_the_history_whole():
     assert len(search.history) == 3
 
 
+# Several workers
+
+
+def outstanding(asked, told):
+    """What is out after codes of one trial were asked for, and some told."""
+    history = History(1)
+    out = Outstanding(history)
+    for pending, code in enumerate(asked):
+        out.answer(pending, lambda step, out, code=code: np.array([code]))
+    for code in told:
+        history.append([code], [0.0])
+    return out
+
+
+def now_out(outstanding, pending):
+    """The codes that `outstanding` takes to be out while so many are."""
+    found = []
+
+    def give(step, out):
+        found.extend(codes.item() for codes in out)
+        return np.array([step])
+
+    outstanding.answer(pending, give)
+    return found
+
+
+def test_what_is_told_is_out_no_more():
+    assert now_out(outstanding([5, 6, 7, 8], told=[]), 4) == [5, 6, 7, 8]
+    assert now_out(outstanding([5, 6, 7, 8], told=[6, 8]), 2) == [5, 7]
+    assert now_out(outstanding([5, 6, 5, 8], told=[5]), 3) == [6, 5, 8]  # one of two equal ones
+    assert now_out(outstanding([5, 6, 7], told=[9, 5]), 2) == [6, 7]  # 9 was never asked for
+
+
+def test_what_is_lost_is_forgotten_oldest_first_and_what_is_unknown_does_no_harm():
+    assert now_out(outstanding([5, 6, 7, 8], told=[6]), 2) == [7, 8]
+    assert now_out(outstanding([5, 6, 7, 8], told=[6]), 0) == []
+    assert now_out(outstanding([5, 6], told=[]), 5) == [5, 6]
+    assert now_out(outstanding([], told=[1, 2, 3]), 2) == []
+
+
+def test_an_answer_stays_until_the_next_is_told():
+    history = History(2)
+    out = Outstanding(history)
+    answers = [out.answer(pending, lambda step, out: np.array([step, 9])) for pending in range(3)]
+    for pending in (1, 0, 2):
+        again = out.answer(pending, lambda step, out: np.array([77, 77]))
+        np.testing.assert_array_equal(again, answers[pending])
+        again[:] = 55  # the caller's own
+    history.append(answers[1], [0.0, 0.0])
+    assert out.answer(2, lambda step, out: np.array([step, len(out)])).tolist() == [3, 2]
+
+
 # Evaluations that fail
 
 
@@ -160,11 +213,12 @@ def test_an_objective_that_raises_for_a_trial_alone_is_not_asked_twice():
     np.testing.assert_array_equal([code for _, code, _ in failures], history.codes[0])
 
 
-def test_nan_fails_too():
+@pytest.mark.parametrize(("given", "name"), [(np.nan, "NaN"), (np.inf, "inf")])
+def test_what_is_no_number_fails_too(given, name):
     failures = Failures()
     history = run(
         RandomSearch(NB201, trials=3),
-        lambda codes: np.where(codes % 2, codes, np.nan),
+        lambda codes: np.where(codes % 2, codes, given),
         20,
         on_failure=failures,
     )
@@ -174,7 +228,7 @@ def test_nan_fails_too():
     for trial, code, error in failures:
         assert code in history.codes[trial]
         assert isinstance(error, ObjectiveError)
-        assert str(error) == "the objective gave NaN"
+        assert str(error) == f"the objective gave {name}"
 
 
 def test_nan_after_an_error_of_another_trial_fails_too():
