@@ -46,6 +46,11 @@ def regrets_at_end(entry, targets):
     return np.where(np.array(ends) < 0, np.nan, targets.max() - targets[ends])
 
 
+def worst_for_none(regret, targets):
+    """Regrets for tests and ranks, where a trial without an incumbent (NaN) has the worst there is."""
+    return np.where(np.isnan(regret), targets.max() - targets.min(), regret)
+
+
 def times_to(entry, targets, regret, axis):
     """When each trial's incumbent first had at most this regret, (T,); infinite where it never had.
 
@@ -84,8 +89,7 @@ def findings(entries, objective, bench, settings):
                 f"a budget of {settings.budget:g} s ends before the first evaluation of any trial of"
                 f" {entry.label}; raise it with --budget"
             )
-    # For tests and ranks, a trial without an incumbent has the worst there is.
-    ends_or_worst = np.where(np.isnan(ends), targets.max() - targets.min(), ends)
+    ends_or_worst = worst_for_none(ends, targets)
     several = len(entries) > 1 and ends.shape[1] > 1
     return {
         "algorithms": [
@@ -160,15 +164,21 @@ def _bounds(interval):
     return [float(bound) if np.isfinite(bound) else None for bound in interval]
 
 
+def tested(ends, pairs):
+    """What the tests say of pairs (first, second), a dict of plain values each.
+
+    `ends`: the regrets (T,) at the end of each algorithm's trials, by its place in the pairs.
+    """
+    found = [compare_pair(ends[first], ends[second]) for first, second in pairs]
+    adjusted = holm([pair.p for pair in found]).tolist()
+    return [pair._asdict() | {"p_holm": p} for pair, p in zip(found, adjusted, strict=True)]
+
+
 def _pairs(entries, ends):
-    pairs = [
-        (entries[a].label, entries[b].label, compare_pair(ends[a], ends[b]))
-        for a, b in combinations(range(len(entries)), 2)
-    ]
-    adjusted = holm([pair.p for _, _, pair in pairs]).tolist()
+    pairs = list(combinations(range(len(entries)), 2))
     return [
-        {"first": first, "second": second, **pair._asdict(), "p_holm": p}
-        for (first, second, pair), p in zip(pairs, adjusted, strict=True)
+        {"first": entries[first].label, "second": entries[second].label, **found}
+        for (first, second), found in zip(pairs, tested(ends, pairs), strict=True)
     ]
 
 

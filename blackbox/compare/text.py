@@ -141,7 +141,7 @@ def _print_pairs(pairs):
             f"{pair['better']:,}",
             f"{pair['worse']:,}",
             f"{pair['equal']:,}",
-            _p(pair["p_holm"]),
+            p_shown(pair["p_holm"]),
             f"{pair['rank_biserial']:+.2f}",
             f"{pair['a12']:.2f}",
         ]
@@ -157,7 +157,7 @@ def _print_ranks(ranks):
     _print_columns(["", "rank"], rows)
     if ranks["friedman"] is not None:
         friedman = ranks["friedman"]
-        print(f"Friedman test: chi-squared {friedman['statistic']:.1f}, p {_p(friedman['p'])}")
+        print(f"Friedman test: chi-squared {friedman['statistic']:.1f}, p {p_shown(friedman['p'])}")
     level = 1 - ranks["confidence"]
     print(f"critical difference (Nemenyi, {level:.2g}): {ranks['critical_difference']:.3f}")
     for group in ranks["alike"]:
@@ -175,7 +175,8 @@ def _share(share):
     return f"{100 * share:.3g} %"
 
 
-def _p(p):
+def p_shown(p):
+    """A p-value as text."""
     return "< 1e-300" if p < 1e-300 else f"{p:.2g}"
 
 

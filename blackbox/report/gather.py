@@ -10,6 +10,7 @@ from blackbox.compare.study import Trials
 from blackbox.objective import TableObjective
 from blackbox.report import pack
 from blackbox.report.fronts import Fronts, front, in_order
+from blackbox.report.pairs import pairs
 from blackbox.report.progress import EVALUATIONS, SECONDS, axes_of, curve, short
 from blackbox.simulator import SimulationConfig
 from blackbox.summary import duration, over_trials
@@ -83,10 +84,11 @@ def comparison(runs, series, bench):
     columns = _columns(bench, dataset, (metric.name, *_ACCURACIES, *costs))
     costs = [name for name in costs if name in columns]
     reported = [name for name in columns if name not in costs]
+    entries = [_entry(run) for run in runs]
     shown = [
         {"series": number, "settings": _settings(run)}
-        | (_pair(run, bench, columns) if run.objectives > 1 else _single(run, targets, columns, reported))
-        for run, number in zip(runs, series, strict=True)
+        | (_single(run, entry, targets, columns, reported) if entry else _pair(run, bench, columns))
+        for run, entry, number in zip(runs, entries, series, strict=True)
     ]
     best = bench.best(dataset, metric.name)
     found = {code for run in shown for code in run["found"]}
@@ -101,6 +103,7 @@ def comparison(runs, series, bench):
         "axis": "seconds" if any(_by_jobs(run) for run in runs) else "evaluations",
         "thresholds": list(THRESHOLDS) if metric.unit == "%" else [],
         "runs": shown,
+        "pairs": pairs(runs, entries, targets),
         "cells": {int(code): _cell(code, bench, targets, columns) for code in sorted(found)},
         "index": pack.wholes(bench.space.official_index()),
         "columns": {
@@ -168,14 +171,20 @@ def _columns(bench, dataset, names):
     return {name: column for name, column in found.items() if not np.isnan(column).all()}
 
 
-def _single(run, targets, columns, reported):
+def _entry(run):
+    """The Entry of a run; None with two objectives, where there is no incumbent."""
+    if run.objectives > 1:
+        return None
+    trials = Trials.of(run.history, run.settings.budget)
+    return Entry(run.label, run.algorithm, run.record["search"], run.settings.seed, _by_jobs(run), trials)
+
+
+def _single(run, entry, targets, columns, reported):
     """What the page shows of a run with one objective: its trials have incumbents.
 
-    `reported`: names of the columns that the final table has.
+    `entry`: its Entry; `reported`: names of the columns that the final table has.
     """
-    settings = run.settings
-    trials = Trials.of(run.history, settings.budget)
-    entry = Entry(run.label, run.algorithm, run.record["search"], settings.seed, _by_jobs(run), trials)
+    settings, trials = run.settings, entry.trials
     ends = [int(codes[-1]) if len(codes) else None for _, _, codes in trials.changes]
     found = [code for code in ends if code is not None]
     regret = regrets_at_end(entry, targets)

@@ -24,6 +24,7 @@ _SCRIPTS = (
 )
 _PARTS = (  # of a comparison: name, heading, and whether it is there without a script
     ("results", "Final results", True),
+    ("pairs", "Differences between searches", True),
     ("fronts", "Pareto fronts that were found", True),
     ("curves", "Regret over the search", False),
     ("spread", "How trials ended", False),
@@ -32,7 +33,7 @@ _PARTS = (  # of a comparison: name, heading, and whether it is there without a 
 )
 _ONLY_DRAWN = ' class="only-drawn"'
 _LONG = ' class="long"'
-_TABLES = {"results": tables.results, "fronts": tables.fronts}
+_TABLES = {"results": tables.results, "pairs": tables.pairs, "fronts": tables.fronts}
 
 
 def page(data, title=None):
@@ -104,6 +105,7 @@ def _parts(comparison):
     incumbents = any("regret" in run["summary"] for run in runs)
     has = {
         "results": incumbents,
+        "pairs": bool(comparison["pairs"]["tested"]),
         "fronts": any("worth" in run["summary"] for run in runs),
         "curves": incumbents,
         "spread": incumbents,

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from html import escape
 from typing import NamedTuple
 
+from blackbox.compare.text import p_shown
+from blackbox.statistics import LEVEL
 from blackbox.summary import duration
 from nasbench.metrics import METRICS
 
@@ -35,11 +37,37 @@ def results(comparison, series):
     ]
     way = (
         " The way to a regret is the median over all trials, by Kaplan and Meier's estimate where some ended"
-        " early; – where it is not known, as too few came so far; in brackets the share that did, if not all."
+        " early, – where it is not known, as too few came so far; in brackets the share that did, if not all."
     )
-    return f"""{_table("Final results", columns, runs, series)}
+    return f"""{_table("Final results", columns, _of_each(runs, series))}
 <p class="note">Mean ± standard deviation over the trials, of the incumbents that they ended with, by the
 table's means over seeds.{way if comparison["thresholds"] else ""}</p>"""
+
+
+def pairs(comparison, series):
+    """A row for each pair of runs that a comparison would take, with what the tests say."""
+    runs, found = comparison["runs"], comparison["pairs"]
+    tests = found["tested"]
+    columns = [
+        Column("p", lambda pair: (pair["p_holm"], escape(p_shown(pair["p_holm"])))),
+        Column("better–worse–equal", _tally),
+        Column("rank-biserial", _effect("rank_biserial")),
+        Column("A12", _effect("a12")),
+    ]
+    many = "the one pair" if len(tests) == 1 else f"all {len(tests)} pairs"
+    by_number = "" if found["same_seed"] else " Of different seeds, trials are paired by their number alone."
+    left = ", ".join(series[runs[place]["series"]]["label"] for place in found["left"])
+    if left:
+        left = (
+            f" Not tested: {escape(left)}; not complete, of one trial, without an incumbent, ended by jobs,"
+            " or with no other of the same trials, limits, signal and noise."
+        )
+    rows = [_of_pair(pair, runs, series) for pair in tests]
+    return f"""{_table("Differences between searches", columns, rows, "sortable pairs", "pair")}
+<p class="note">By the regrets that the same trials ended with: Wilcoxon signed-rank test, p after Holm's
+correction for {many}; told apart at p ≤ {1 - LEVEL:.2g}. In how many trials the first was better, worse,
+and as good. Rank-biserial correlation: 1 where it was better in every trial that tells. A12: how probably
+a trial of it is better than any of the other.{by_number}{left}</p>"""
 
 
 def fronts(comparison, series):
@@ -54,7 +82,7 @@ def fronts(comparison, series):
         Column("of them on the true front", lambda run: _spread(run["summary"]["met"], 1)),
         Column("cells on the true front", _of("true", "{:,}")),
     ]
-    return f"""{_table("Pareto fronts that were found", columns, runs, series)}
+    return f"""{_table("Pareto fronts that were found", columns, _of_each(runs, series))}
 <p class="note">Mean ± standard deviation over the trials. A trial's front is that of the scores which it saw;
 what it is worth is by the table's means over seeds, as far as the worst of the table in each metric.</p>"""
 
@@ -66,31 +94,52 @@ def settings(comparison, series):
         Column(name, lambda run, name=name: (run["settings"][name], escape(run["settings"][name])))
         for name in names
     ]
-    return _table("Settings of every run", columns, comparison["runs"], series, kind="text")
+    return _table("Settings of every run", columns, _of_each(comparison["runs"], series), kind="text")
 
 
-def _table(title, columns, runs, series, kind="sortable"):
-    rows = []
-    cells = [[column.cell(run) for column in columns] for run in runs]
+def _table(title, columns, rows, kind="sortable", first="search"):
+    """`rows`: of each its name as HTML, the series that are to be shown for it, and what columns read.
+
+    `first`: the head of the column of names.
+    """
+    cells = [[column.cell(of) for column in columns] for _, _, of in rows]
     best = [
         min((of[n][0] for of in cells if of[n][0] is not None), default=None)
         if column.least_is_best
         else None
         for n, column in enumerate(columns)
     ]
-    for run, of in zip(runs, cells, strict=True):
+    lines = []
+    for (name, shown, _), of in zip(rows, cells, strict=True):
         row = "".join(
             _cell(*cell, bold=b is not None and cell[0] == b) for cell, b in zip(of, best, strict=True)
         )
-        rows.append(f'<tr data-series="{run["series"]}"><th scope="row">{_label(series, run)}</th>{row}</tr>')
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in ("search", *(c.head for c in columns)))
-    body = "\n".join(rows)
+        lines.append(f'<tr data-series="{" ".join(map(str, shown))}"><th scope="row">{name}</th>{row}</tr>')
+    heads = (first, *(column.head for column in columns))
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    body = "\n".join(lines)
     return f"""<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">
 <table class="{kind}">
 <thead><tr>{head}</tr></thead>
 <tbody>
 {body}
 </tbody></table></div>"""
+
+
+def _of_each(runs, series):
+    """A row a run."""
+    return [(_label(series, run), (run["series"],), run) for run in runs]
+
+
+def _of_pair(pair, runs, series):
+    """The row of a pair."""
+    first, second = (runs[place] for place in pair["runs"])
+    told, kind = ("better than", "ahead") if pair["p_holm"] <= 1 - LEVEL else ("not told apart from", "level")
+    name = (
+        f'<b class="{kind}">{_label(series, first)}</b> <small>{told}</small>'
+        f" <span>{_label(series, second)}</span>"
+    )
+    return name, (first["series"], second["series"]), pair
 
 
 def _cell(value, text, bold):
@@ -111,6 +160,15 @@ def _of(name, form):
     return lambda run: (run["summary"][name], form.format(run["summary"][name]))
 
 
+def _effect(name):
+    """What reads how large the difference of a pair is."""
+    return lambda pair: (pair[name], f"{pair[name]:.2f}")
+
+
+def _tally(pair):
+    return pair["better"], f"{pair['better']:,}–{pair['worse']:,}–{pair['equal']:,}"
+
+
 def _value(metric):
     unit = METRICS[metric].unit
     digits = 2 if unit == "%" else 4
@@ -128,7 +186,7 @@ def _way(number, threshold, unit, axis):
         came = "" if share == 1 else f" <small>({100 * share:.3g} %)</small>"
         if median is None:
             return None, f"–{came}"
-        return median, f"{f'{median:,.0f}' if axis == 'evaluations' else duration(median)}{came}"
+        return median, f"{f'{median:,.6g}' if axis == 'evaluations' else duration(median)}{came}"
 
     return Column(f"{'evaluations' if axis == 'evaluations' else 'time'} to {threshold:g}\u00a0{unit}", cell)
 

@@ -14,7 +14,8 @@ function draw() {
 }
 
 function filterRows() {
-  for (const row of document.querySelectorAll("tr[data-series]")) row.hidden = hidden.has(Number(row.dataset.series));
+  for (const row of document.querySelectorAll("tr[data-series]"))
+    row.hidden = row.dataset.series.split(" ").some((series) => hidden.has(Number(series)));
 }
 
 function checks(title, items, onchange) {

@@ -63,7 +63,8 @@ def test_every_part_is_drawn(visit):
         assert part.locator("[data-part=spread] .median").count() == (2, 1)[number]
         assert part.locator("[data-part=cells] svg.cell").count() >= 3
         assert part.locator("[data-part=cloud] .front circle").count() > 5
-        assert part.locator("table.sortable tbody tr").count() == (2, 1)[number]
+        assert part.locator(f"#c{number}-results tbody tr").count() == (2, 1)[number]
+        assert part.locator("table.pairs tbody tr").count() == (1, 0)[number]
     painted = page.locator("#c0 canvas").evaluate(
         "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height)"
         ".data.filter((value, n) => n % 4 == 3 && value).length"
@@ -107,10 +108,12 @@ def test_a_filter_takes_a_search_out_of_every_part(visit):
     found = first.locator(".cells .by").all_inner_texts()
     assert found
     assert not any("random search" in text for text in found)
-    assert first.locator("table.sortable tbody tr:visible").count() == 1
+    assert first.locator("#c0-results tbody tr:visible").count() == 1
+    assert not first.locator("table.pairs tbody tr").is_visible()
     assert first.locator(".seen li").count() == 1
     page.get_by_label(re.compile("^random search")).first.check()
     assert first.locator("path.line").count() == 2
+    assert first.locator("table.pairs tbody tr").is_visible()
 
 
 def test_a_filter_takes_a_data_set_away(visit):
@@ -200,6 +203,11 @@ def test_the_pointer_and_the_keys_choose_cells(visit):
 def test_a_phone_needs_no_scrolling_to_the_side(visit, scheme):
     page = visit(viewport=PHONE, color_scheme=scheme, has_touch=True, is_mobile=True, device_scale_factor=2)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    for part in ("results", "pairs"):
+        names = page.locator(f"#c0-{part} tbody th").first.bounding_box()
+        assert names["width"] < 0.4 * PHONE["width"]
+        p = page.locator(f"#c0-{part} tbody td").first.bounding_box()
+        assert p["x"] + p["width"] < PHONE["width"]
     circle = page.locator("#c0 .front circle").first
     circle.scroll_into_view_if_needed()
     box = circle.bounding_box()
@@ -207,6 +215,15 @@ def test_a_phone_needs_no_scrolling_to_the_side(visit, scheme):
     assert page.locator("#c0 .detail dd").first.inner_text() != "6111"
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
     assert dark == (scheme == "dark")
+
+
+def test_long_names_do_not_widen_a_phones_page(visit, runs, tmp_path):
+    folders = [shutil.copytree(runs / "rs", tmp_path / f"{n}{'_a_long_name' * 6}" / "rs") for n in range(2)]
+    assert main([*map(str, folders), "--out", str(tmp_path / "report.html")]) == 0
+    page = visit(tmp_path / "report.html", viewport=PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    for names in page.locator("#c0-results tbody th, #c0-pairs tbody th").all():
+        assert names.bounding_box()["width"] < 0.4 * PHONE["width"]
 
 
 def test_the_page_follows_a_change_of_colours_and_of_width(visit):

@@ -10,6 +10,7 @@ import pytest
 
 from blackbox import cli, jobs_cli
 from blackbox.asha import ASHA
+from blackbox.compare.__main__ import main as compare
 from blackbox.compare.findings import THRESHOLDS
 from blackbox.nsga2 import NSGA2
 from blackbox.report.fronts import front
@@ -182,6 +183,52 @@ def test_a_front_of_few():
     assert front(scores, "params", params) == [1, 0]
     assert front(scores, "test_accuracy", params) == [3]
     assert front(np.array([1.0]), "params", np.array([nan])) == []
+
+
+def test_pairs_are_those_of_a_comparison(data, runs, capsys):
+    assert compare([str(runs / "re"), str(runs / "rs"), "--json"]) == 0
+    (theirs,) = json.loads(capsys.readouterr().out)["pairs"]
+    first, second = data["comparisons"][0]["pairs"], data["comparisons"][1]["pairs"]
+    (ours,) = first["tested"]
+    assert (first["left"], first["same_seed"]) == ([], True)
+    assert second == {"tested": [], "same_seed": True, "left": [0]}
+    assert ours["rank_biserial"] == abs(theirs["rank_biserial"]) > 0
+    assert (ours["p"], ours["p_holm"], ours["equal"]) == (theirs["p"], theirs["p_holm"], theirs["equal"])
+    turned = theirs["rank_biserial"] < 0
+    assert ours["runs"] == ([1, 0] if turned else [0, 1])
+    assert (ours["better"], ours["worse"]) == (
+        (theirs["worse"], theirs["better"]) if turned else (theirs["better"], theirs["worse"])
+    )
+    assert ours["a12"] == (1 - theirs["a12"] if turned else theirs["a12"])
+
+
+def test_pairs_are_of_runs_that_a_comparison_would_take(runs, bench, tmp_path):
+    for name, change in (
+        ("budget", {"budget": 9e9}),
+        ("noise", {"noise": "seed"}),
+        ("twin", {}),
+        ("poor", {"budget": 1.0}),
+        ("short", {"evals": 200}),
+        ("seed", {"seed": 1}),
+    ):
+        folder = shutil.copytree(runs / "rs", tmp_path / name)
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | {"run": config["run"] | change}))
+    names = ["budget", "noise", "twin", "poor", "short", "seed"]
+    chosen = [read_run(path) for path in (runs / "re", *(tmp_path / name for name in names))]
+    (comparison,) = gather([(chosen, bench)])["comparisons"]
+    pairs = comparison["pairs"]
+    assert [sorted(pair["runs"]) for pair in pairs["tested"]] == [[0, 3], [0, 6], [3, 6]]
+    assert pairs["left"] == [1, 2, 4, 5]
+    same = pairs["tested"][2]
+    assert (same["equal"], same["p_holm"], same["rank_biserial"], same["a12"]) == (6, 1.0, 0.0, 0.5)
+    assert [pair["p_holm"] for pair in pairs["tested"][:2]] == pytest.approx(
+        [min(1.0, 3 * pair["p"]) for pair in pairs["tested"][:2]]
+    )
+    text = page(gather([(chosen, bench)]))
+    assert "Of different seeds, trials are paired by their number alone." in text
+    assert "not told apart from" in text
+    assert "Not tested: random search (budget), random search (noise), random search (poor), " in text
 
 
 def test_series_and_names(data):

@@ -112,6 +112,21 @@ def test_the_final_table_is_there_without_a_script(data):
         assert f"{100 * run['summary']['optimum']:.1f} %" in table
 
 
+def test_pairs_are_there_without_a_script(data):
+    told = copy.deepcopy(data)
+    first, second = (told["series"][n]["label"] for n in (0, 1))
+    pair = {"runs": [1, 0], "better": 1200, "worse": 30, "equal": 4, "p": 1e-310, "p_holm": 1e-310}
+    told["comparisons"][0]["pairs"]["tested"] = [pair | {"rank_biserial": 0.954, "a12": 0.87}]
+    table = re.search(r'<table class="sortable pairs">(.*?)</table>', page(told), re.DOTALL)[1]
+    reader = Reader(table)
+    assert reader.texts["td"] == ["< 1e-300", "1,200–30–4", "0.95", "0.87"]
+    assert (reader.texts["b"], reader.texts["small"]) == ([second], ["better than"])
+    assert f'</span>{first}</span></th><td data-value="1e-310">' in table
+    assert '<tr data-series="1 0">' in table
+    assert "for the one pair; told apart at p ≤ 0.05" in page(told)
+    assert page(told).count('class="sortable pairs"') == 1  # the other comparison has one run
+
+
 def test_a_run_without_any_incumbent_has_dashes(data):
     empty = copy.deepcopy(data)
     summary = empty["comparisons"][0]["runs"][0]["summary"]
