@@ -18,7 +18,10 @@ ZERO_COST = ("params", "flops")
 
 
 class Correlation(NamedTuple):
-    """Rank correlations of a predictor's means with the table, one a trial, float64 (T,)."""
+    """Rank correlations of a predictor's means with the table, one a trial, float64 (T,).
+
+    0 where it says the same of all cells, or the table does: then there is no ranking.
+    """
 
     predictor: str
     cells: int  # that it was fitted to
@@ -62,6 +65,7 @@ def _measured(name, size, predictors, objective):
     for predictor, codes in predictors:
         mean, _ = predictor.predict(codes)
         truth = objective.targets[codes]
-        kendall.append(kendalltau(mean, truth).statistic)
-        spearman.append(spearmanr(mean, truth).statistic)
+        ranked = np.ptp(mean) > 0 and np.ptp(truth) > 0
+        kendall.append(kendalltau(mean, truth).statistic if ranked else 0.0)
+        spearman.append(spearmanr(mean, truth).statistic if ranked else 0.0)
     return Correlation(name, size, np.array(kendall), np.array(spearman))
