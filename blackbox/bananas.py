@@ -47,23 +47,19 @@ class Bananas(ModelBasedSearch):
     def __init__(self, space, config=None, trials=1, seed=0, history=None):
         super().__init__(space, config, trials, seed, history)
         self._ensemble(seed=0)  # whatever is not installed is missed before the first evaluation
-        self._rankings = [(None, None)] * len(self.trials)  # when it was fitted, the candidates best first
 
     def propose(self, row, step):
-        fit = self.last_fit(step, self.config.batch)
-        if self._rankings[row][0] != fit:
-            self._rankings[row] = fit, self._ranking(row, fit)
-        return self._rankings[row][1]
+        return self.fitted(row, step, self.config.batch, self._ranking)
 
-    def _ranking(self, row, fit):
+    def _ranking(self, row, steps):
         """Candidates by one independent Thompson sample each (section 4), best first."""
-        codes, scores = self.evaluations(row, fit)
+        codes, scores = self.evaluations(row, steps)
         if not len(codes):
             return []
-        candidates = self._candidates(codes, scores, self.history.codes[row, :fit])
+        candidates = self._candidates(codes, scores, self.history.codes[row, :steps])
         if not len(candidates):
             return []
-        generator = self.generator(row, fit)
+        generator = self.generator(row, steps)
         ensemble = self._ensemble(int(generator.integers(2**32)))
         mean, std = ensemble.fit(codes, scores).predict(candidates)
         return candidates[np.argsort(-generator.normal(mean, std), kind="stable")].tolist()

@@ -35,9 +35,10 @@ class GaussianProcessSearch(ModelBasedSearch):
     >>> history.codes.shape
     (2, 30)
 
-    The kernel is on one-hot codes, so that cells are near which differ in few operations; scores are normal
-    scores of their ranks. All evaluations are in the process at every step; its kernel is fitted anew after
-    some (Jones, Schonlau & Welch 1998, doi:10.1023/A:1008306431147).
+    The kernel is on one-hot codes, so that cells are near which differ in few operations. All evaluations are
+    in the process at every step; its kernel is fitted anew after some. Unlike in the paper (Jones, Schonlau &
+    Welch 1998, doi:10.1023/A:1008306431147), scores are normal scores of their ranks, there is noise, which
+    the improvement counts as a part of what is not known, and only some cells are candidates.
     """
 
     name = "Gaussian process"
@@ -46,10 +47,9 @@ class GaussianProcessSearch(ModelBasedSearch):
     def __init__(self, space, config=None, trials=1, seed=0, history=None):
         super().__init__(space, config, trials, seed, history)
         GaussianProcess(space)  # whatever is not installed is missed before the first evaluation
-        self._kernels = [(None, None)] * len(self.trials)  # when it was fitted, and the kernel
 
     def propose(self, row, step):
-        kernel = self._kernel(row, self.last_fit(step, self.config.refit))
+        kernel = self.fitted(row, step, self.config.refit, self._kernel)
         if kernel is None:
             return []
         codes, scores = self.evaluations(row)
@@ -60,13 +60,10 @@ class GaussianProcessSearch(ModelBasedSearch):
         improvement = expected_improvement(*process.predict(candidates), process.best)
         return candidates[np.argsort(-improvement, kind="stable")].tolist()
 
-    def _kernel(self, row, fit):
-        """The kernel that the evaluations before a step make most likely; None if all of them failed."""
-        if self._kernels[row][0] != fit:
-            codes, scores = self.evaluations(row, fit)
-            kernel = GaussianProcess(self.space).fit(codes, scores).kernel if len(codes) else None
-            self._kernels[row] = fit, kernel
-        return self._kernels[row][1]
+    def _kernel(self, row, steps):
+        """The kernel that the first evaluations of a trial make most likely; None if all of them failed."""
+        codes, scores = self.evaluations(row, steps)
+        return GaussianProcess(self.space).fit(codes, scores).kernel if len(codes) else None
 
     def _candidates(self, row, step, codes, scores):
         """What differs in one digit from the best cells, and drawn ones; not evaluated yet, ascending."""

@@ -36,6 +36,7 @@ class ModelBasedSearch(Search):
         super().__init__(space, config, trials, seed, history)
         self._evaluated = [set() for _ in self.trials]
         self._seen = 0  # steps of the history that are in `_evaluated`
+        self._fitted = [(None, None)] * len(self.trials)  # the steps that it was fitted to, and the fit
         self._outstanding = Outstanding(self.history)
 
     @abstractmethod
@@ -60,13 +61,17 @@ class ModelBasedSearch(Search):
         succeeded = scores > FAILED
         return codes[succeeded], scores[succeeded]
 
-    def last_fit(self, step, every):
-        """At which step the model for a step is fitted: the first after the initial ones, or `every` later.
+    def fitted(self, row, step, every, fit):
+        """What `fit(row, steps)` makes of a trial's first so many steps: anew every so many, then kept.
 
-        Not after the history's end, which it is where evaluations are pending.
+        The first time after the initial steps, and never after the history's end, which is where evaluations
+        are pending.
         """
         initial = self.config.initial
-        return min(initial + (step - initial) // every * every, len(self.history))
+        steps = min(initial + (step - initial) // every * every, len(self.history))
+        if self._fitted[row][0] != steps:
+            self._fitted[row] = steps, fit(row, steps)
+        return self._fitted[row][1]
 
     def _next(self, step, out):
         self._look_at_history()

@@ -1,7 +1,11 @@
 """What every search with a model must do beside what all searches must."""
 
-import numpy as np
+import sys
 
+import numpy as np
+import pytest
+
+from blackbox.errors import MissingDependencyError
 from blackbox.history import History
 from blackbox.search import FAILED, run
 from blackbox.space import CategoricalSpace
@@ -11,9 +15,13 @@ TINY = CategoricalSpace((2, 1, 3))
 
 
 class ModelBasedContract(SearchContract):
-    """A subclass gives `algorithm`, its search class, and `settings` with small intervals between fits."""
+    """A subclass gives `algorithm`, its search class, and `settings` with small intervals between fits.
+
+    Also `needed`, a module that is not in the base installation.
+    """
 
     algorithm = None
+    needed = None
     settings = {}
     evals = 40
     stops = (0, 1, 7, 8, 9, 12, 13, 14, 20, 27, 39, 40)
@@ -70,6 +78,11 @@ class ModelBasedContract(SearchContract):
             asked.append(new)
         for codes in np.transpose(asked):
             assert len(set(codes)) == len(asked)
+
+    def test_what_is_not_installed_is_missed_before_the_first_evaluation(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, self.needed, None)
+        with pytest.raises(MissingDependencyError, match=r"pip install .*'nas-toolkit\[search\]'"):
+            self.make()
 
     def test_it_finds_what_it_is_asked_for(self):
         """The number of equal digits, whose mean over the space is a fifth of the digits."""

@@ -11,6 +11,7 @@ from tests.blackbox.races import regrets_of, standard_errors_ahead
 
 class TestBananas(ModelBasedContract):
     algorithm = Bananas
+    needed = "sklearn.ensemble"
     settings = {"initial": 8, "batch": 6, "trees": 5}
 
     def test_a_batch_is_of_neighbours_of_the_best_cells(self):
@@ -30,6 +31,7 @@ class TestBananas(ModelBasedContract):
 class TestBananasInTheSizeSpace(ModelBasedContract):
     space = SSS
     algorithm = Bananas
+    needed = "sklearn.ensemble"
     settings = TestBananas.settings
 
 

@@ -10,6 +10,7 @@ from tests.blackbox.races import regrets_of, standard_errors_ahead
 
 class TestGaussianProcessSearch(ModelBasedContract):
     algorithm = GaussianProcessSearch
+    needed = "sklearn.gaussian_process"
     settings = {"initial": 8, "refit": 6, "candidates": 50}
     stops = (0, 7, 8, 9, 13, 14, 15, 40)
 
@@ -17,6 +18,7 @@ class TestGaussianProcessSearch(ModelBasedContract):
 class TestGaussianProcessSearchInTheSizeSpace(ModelBasedContract):
     space = SSS
     algorithm = GaussianProcessSearch
+    needed = "sklearn.gaussian_process"
     settings = TestGaussianProcessSearch.settings
     stops = (8, 14)
 

@@ -11,6 +11,7 @@ from tests.blackbox.races import regrets_of, standard_errors_ahead
 
 class TestTPE(ModelBasedContract):
     algorithm = TPE
+    needed = "optuna.distributions"
     settings = {"initial": 8}
 
 
