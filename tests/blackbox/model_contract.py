@@ -23,8 +23,8 @@ class ModelBasedContract(SearchContract):
     algorithm = None
     needed = None
     settings = {}
-    evals = 40
-    stops = (0, 1, 7, 8, 9, 12, 13, 14, 20, 27, 39, 40)
+    evals = 30
+    stops = (0, 1, 7, 8, 9, 13, 14, 15, 20, 29, 30)
 
     def make(self, space=None, trials=1, seed=0, history=None):
         config = self.algorithm.config_class(**self.settings)
@@ -60,8 +60,8 @@ class ModelBasedContract(SearchContract):
         history = History(1)
         for code in range(20):
             history.append([code], [FAILED])
-        run(self.make(history=history), lambda codes: -abs(codes - 9000.0), 90)
-        found, drawn = history.scores[0, 60:].mean(), -abs(np.arange(self.space.size) - 9000.0).mean()
+        run(self.make(history=history), lambda codes: -abs(codes - 9000.0), 70)
+        found, drawn = history.scores[0, 50:].mean(), -abs(np.arange(self.space.size) - 9000.0).mean()
         assert found > drawn
 
     def test_what_is_out_at_workers_is_not_asked_for_again(self):
@@ -69,7 +69,7 @@ class ModelBasedContract(SearchContract):
         search = self.make(trials=2)
         out = [search.ask(pending) for pending in range(4)]
         asked = list(out)
-        for _ in range(30):
+        for _ in range(20):
             done = out.pop()
             search.tell(done, objective(done))
             new = search.ask(len(out))

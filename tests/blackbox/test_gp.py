@@ -11,8 +11,8 @@ from tests.blackbox.races import regrets_of, standard_errors_ahead
 class TestGaussianProcessSearch(ModelBasedContract):
     algorithm = GaussianProcessSearch
     needed = "sklearn.gaussian_process"
-    settings = {"initial": 8, "refit": 6, "candidates": 50}
-    stops = (0, 7, 8, 9, 13, 14, 15, 40)
+    settings = {"initial": 8, "refit": 6, "parents": 3, "candidates": 30}
+    stops = (7, 8, 9, 13, 14, 30)
 
 
 class TestGaussianProcessSearchInTheSizeSpace(ModelBasedContract):
@@ -20,6 +20,7 @@ class TestGaussianProcessSearchInTheSizeSpace(ModelBasedContract):
     algorithm = GaussianProcessSearch
     needed = "sklearn.gaussian_process"
     settings = TestGaussianProcessSearch.settings
+    evals = 20
     stops = (8, 14)
 
 
