@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 
 from blackbox.algorithms import ALGORITHMS
 from blackbox.cli import begin
@@ -145,7 +144,7 @@ def _check_runs(chosen, settings, bench):
 def _names_a_folder(text):
     """Whether an argument is a folder's path; where an algorithm has the same name, that is meant."""
     name = text.partition(":")[0]
-    return name not in ALGORITHMS and (os.sep in name or Path(text).is_dir())
+    return name not in ALGORITHMS and (os.sep in name or os.path.isdir(text))
 
 
 def _run(path):

@@ -26,9 +26,7 @@ class ComparisonFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             before = sorted(entry.name for entry in self.path.iterdir() if entry.name != _LOCK)
             if before and _FILE not in before:
-                raise RunFolderError(
-                    f"{path} exists, and is not the folder of a comparison; --out names a new one"
-                )
+                raise FileExistsError
             self._lock = open_locked(self.path / _LOCK, "ab")
             if before:
                 found = read_record(path)
@@ -40,6 +38,10 @@ class ComparisonFolder:
             self.close()
             if isinstance(error, BlockingIOError):
                 raise RunFolderError(f"another process is writing to {path}") from None
+            if isinstance(error, FileExistsError):
+                raise RunFolderError(
+                    f"{path} exists, and is not the folder of a comparison; --out names a new one"
+                ) from None
             if isinstance(error, RunFolderError) or not isinstance(error, OSError):
                 raise
             raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None

@@ -1,5 +1,6 @@
 """Runs as one HTML file that needs nothing else: `python -m blackbox.report runs/* --out report.html`."""
 
+import os
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -75,11 +76,19 @@ def expanded(folders):
     found = {}
     for folder in map(Path, folders):
         inside = []
-        if not (folder / "config.json").exists() and folder.is_dir():
-            inside = sorted((path.parent for path in folder.glob("*/config.json")), key=_order_in(folder))
+        if not os.path.exists(folder / "config.json") and os.path.isdir(folder):
+            with suppress(OSError):  # one that cannot be listed is named as it is
+                inside = sorted(filter(_may_be_a_run, folder.iterdir()), key=_order_in(folder))
         for path in inside or [folder]:
-            found.setdefault(path.resolve(), path)
+            found.setdefault(os.path.realpath(path), path)
     return list(found.values())
+
+
+def _may_be_a_run(folder):
+    """Whether a folder is a run's, or one that nobody may look into: which is not passed over unnamed."""
+    return os.path.exists(folder / "config.json") or (
+        os.path.isdir(folder) and not os.access(folder, os.X_OK)
+    )
 
 
 def _order_in(folder):
@@ -92,9 +101,11 @@ def _order_in(folder):
 
 def check(out, force=False):
     """Raise ConfigError before the work for a file that cannot be written, or is none of ours."""
-    if out.is_dir():
+    if os.path.isdir(out):
         raise ConfigError(f"--out names a file, got the folder {str(out)!r}")
-    if force or not out.exists():
+    if os.path.exists(out) and not os.path.isfile(out):
+        raise ConfigError(f"--out names a file, got the device or pipe {str(out)!r}")
+    if force or not os.path.exists(out):
         return
     try:
         with open(out, "rb") as file:

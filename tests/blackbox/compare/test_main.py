@@ -438,6 +438,8 @@ def test_runs_that_cannot_be_compared(made, compare, topology, curves, tmp_path)
     [
         ([], "name the algorithms to compare, such as: python -m blackbox.compare re rs --trials 500"),
         (["foo"], "unknown algorithm 'foo'; the algorithms are rs, re, ls"),
+        (["a" * 300], "unknown algorithm 'aaa"),
+        (["a" * 300 + "/b"], "/b/config.json: File name too long"),
         (["re:pop=3"], "re has no setting 'pop'"),
         (["re", "rs", "re:population=100"], "re is named twice; with other settings it would be another"),
         (["nsga2", "re"], "nsga2 has 2 objectives, and so no incumbent to compare"),
@@ -496,7 +498,9 @@ def test_a_folder_of_another_comparison(made, compare, tmp_path):
     code, _, err = compare("rs", "--out", tmp_path)
     assert code == 2
     assert f"{tmp_path} exists, and is not the folder of a comparison; --out names a new one" in err
-    assert compare("rs", "--evals", 5, "--out", tmp_path / "mine")[0] == 2
+    code, _, err = compare("rs", "--evals", 5, "--out", tmp_path / "mine")
+    assert code == 2
+    assert f"{tmp_path / 'mine'} exists, and is not the folder of a comparison" in err
 
 
 def test_a_folder_of_another_table(made, compare, topology):

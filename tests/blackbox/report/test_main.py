@@ -9,7 +9,7 @@ import pytest
 from blackbox import cli
 from blackbox.compare.__main__ import main as compare
 from blackbox.re import RegularizedEvolution
-from blackbox.report.__main__ import main
+from blackbox.report.__main__ import check, expanded, main, write
 from nasbench import NB201
 from tests.blackbox.report.test_pack import read_counts
 
@@ -72,12 +72,13 @@ def test_what_is_no_run_is_skipped_and_named(command, runs, tmp_path):
     (tmp_path / "damaged" / "log.csv").write_text("evaluation,trial\n1,2\n")
     shutil.copytree(runs / "rs", tmp_path / "half")
     (tmp_path / "half" / "config.json").unlink()
-    broken = ["empty", "file", "damaged", "half", "absent"]
+    (tmp_path / "loop").symlink_to("loop")
+    broken = ["empty", "file", "damaged", "half", "absent", "loop", "long" * 100]
     out = tmp_path / "report.html"
     code, _, err = command(*(tmp_path / name for name in broken), runs / "re", "--out", out)
     assert code == 0
     lines = err.splitlines()
-    assert len(lines) == 5
+    assert len(lines) == 7
     for name, line in zip(broken, lines, strict=True):
         assert line.startswith(f"note: skipped {tmp_path / name}: ")
     assert len(data_of(out)["comparisons"][0]["runs"]) == 1
@@ -127,10 +128,29 @@ def test_what_cannot_be_written(command, runs, tmp_path, unprivileged):
     err = refused(command, runs / "rs", "--out", tmp_path / "file" / "report.html")
     assert "--out cannot write" in err
     assert err.endswith("Not a directory\n")
+    os.mkfifo(tmp_path / "pipe")
+    for more in ([], ["--force"]):
+        err = refused(command, runs / "rs", "--out", tmp_path / "pipe", *more)
+        assert "--out names a file, got the device or pipe" in err
+    assert "File name too long" in refused(command, runs / "rs", "--out", tmp_path / ("a" * 300 + ".html"))
 
 
-def test_without_the_right_to_write(runs, unprivileged):
-    from blackbox.report.__main__ import check, write
+def test_folders_without_the_right_to_read(unprivileged):
+    def names(folder):
+        for name in ("a", "b", "c"):
+            (folder / "runs" / name).mkdir(parents=True)
+        (folder / "runs" / "a" / "config.json").write_text("")
+        (folder / "runs" / "b").chmod(0)
+        assert expanded([folder / "runs"]) == [folder / "runs" / "a", folder / "runs" / "b"]
+        (folder / "runs").chmod(0)
+        assert expanded([folder / "runs"]) == [folder / "runs"]
+        (folder / "runs").chmod(0o700)
+        (folder / "runs" / "b").chmod(0o700)
+
+    unprivileged(names)
+
+
+def test_without_the_right_to_write(unprivileged):
 
     def refuses(folder):
         folder.chmod(0o500)
