@@ -1,5 +1,7 @@
 """The command in this process."""
 
+import sys
+
 import pytest
 
 from blackbox.compare.__main__ import main
@@ -19,3 +21,9 @@ def compare(capsys):
         return code, out, err
 
     return compare
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """Folders have no pictures, as where matplotlib is not installed: for tests that do not look at them."""
+    monkeypatch.setitem(sys.modules, "matplotlib", None)

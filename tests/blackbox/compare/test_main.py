@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import statistics
-import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -227,7 +226,7 @@ def test_searches_of_ones_own(compare):
 # What is kept
 
 
-def test_all_is_the_same_whatever_the_number_of_processes(made, tmp_path):
+def test_all_is_the_same_whatever_the_number_of_processes(made, tmp_path, plain):
     assert main([*SPECS, *COMMON, "--out", str(tmp_path / "one"), "--workers", "1"]) == 0
     assert files(tmp_path / "one") == files(made)
     assert {".lock", "comparison.json", "regret.png", "ranks.png"} < {p.name for p in made.iterdir()}
@@ -246,7 +245,7 @@ def test_a_run_is_that_of_the_searchs_own_command(made, tmp_path, text):
 
 
 @pytest.mark.parametrize("limits", [["--budget", "50000s"], ["--budget", "90000s", "--evals", "50"]])
-def test_within_a_budget_too(compare, tmp_path, limits):
+def test_within_a_budget_too(compare, tmp_path, limits, plain):
     """Where parts of the trials end after different numbers of steps."""
     options = ["--trials", 40, *limits, "--dataset", "cifar100"]
     assert compare("rs", "ls", *options, "--out", tmp_path / "all")[0] == 0
@@ -255,11 +254,11 @@ def test_within_a_budget_too(compare, tmp_path, limits):
         assert files(tmp_path / name) == files(tmp_path / "all" / name)
 
 
-def test_multi_fidelity_searches_too(compare, tmp_path, curves):
+def test_multi_fidelity_searches_too(compare, plain, tmp_path, curves):
     options = ["--trials", 20, "--budget", "20000s", "--store", curves, "--noise", "seed"]
     texts = ["re", "asha:workers=3,fidelities=10,50,200", "sh:eta=4"]
-    code, out, err = compare(*texts, *options, "--out", tmp_path / "all")
-    assert (code, err) == (0, "")
+    code, out, _ = compare(*texts, *options, "--out", tmp_path / "all")
+    assert code == 0
     reached, times = out.split("Evaluations until")[1].split("Simulated time until")
     assert "asha" not in reached
     assert "asha" in times
@@ -286,12 +285,12 @@ def test_pictures_are_drawn(made, compare, tmp_path):
         assert data.startswith(b"\x89PNG")
         assert len(data) > 10_000
     pictures = "--plot", tmp_path / "a.svg", "--plot-ranks", tmp_path / "b.svg"
-    code, out, _ = compare("rs", "re", "--evals", 30, "--trials", 6, *pictures)
+    code, out, _ = compare(made / "rs", made / "ls", *pictures)
     assert code == 0
     assert out.endswith(f"pictures in {tmp_path}/a.svg, {tmp_path}/b.svg\n")
     assert "<svg" in (tmp_path / "a.svg").read_text()
     assert "<svg" in (tmp_path / "b.svg").read_text()
-    code, _, err = compare("rs", "--evals", 30, "--plot-ranks", tmp_path / "c.pdf")
+    code, _, err = compare(made / "rs", "--plot-ranks", tmp_path / "c.pdf")
     assert code == 0
     assert err == "note: no picture of ranks, which need two algorithms and two trials or more\n"
     assert not (tmp_path / "c.pdf").exists()
@@ -321,8 +320,7 @@ def test_labels_that_matplotlib_would_not_take(made, compare, tmp_path):
     assert '<g id="legend_1">' in (tmp_path / "a.svg").read_text()
 
 
-def test_without_matplotlib_a_folder_has_no_pictures(compare, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
+def test_without_matplotlib_a_folder_has_no_pictures(compare, plain, tmp_path):
     code, out, err = compare("rs", "--evals", 5, "--trials", 3, "--out", tmp_path / "out")
     assert code == 0
     assert (
@@ -350,7 +348,7 @@ def test_folders_of_runs_are_compared(made, compare, found):
     assert "re:population=20,sample=5 / ls" in compare(runs[0], runs[2])[1]
 
 
-def test_runs_and_algorithms_together_in_the_order_given(made, compare, found, tmp_path):
+def test_runs_and_algorithms_together_in_the_order_given(made, compare, found, tmp_path, plain):
     arguments = [made / "ls", SPECS[0], made / "rs"]
     code, out, _ = compare(*arguments, "--out", tmp_path / "out", "--json")
     read = json.loads(out)
@@ -470,7 +468,7 @@ def test_errors_are_one_line_before_the_work(compare, tmp_path, monkeypatch, arg
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_budget_that_no_trial_of_an_algorithm_can_use(compare, tmp_path):
+def test_a_budget_that_no_trial_of_an_algorithm_can_use(compare, tmp_path, plain):
     argv = ["rs", "--budget", "600s", "--trials", 2]
     message = "a budget of 600 s ends before the first evaluation of any trial"
     for more in ([], ["--out", tmp_path / "out"]):
@@ -509,7 +507,7 @@ def test_a_folder_of_another_table(made, compare, topology):
     assert "is another comparison: its checksum of the table is" in err
 
 
-def test_a_run_in_the_folder_that_is_another(made, compare, tmp_path):
+def test_a_run_in_the_folder_that_is_another(made, compare, tmp_path, plain):
     path = shutil.copytree(made, tmp_path / "out")
     shutil.rmtree(path / "rs")
     shutil.copytree(path / "ls", path / "rs")
@@ -529,7 +527,7 @@ def test_a_damaged_record(compare, tmp_path, text):
     assert f"{tmp_path / 'comparison.json'} is damaged or of another version" in err
 
 
-def test_two_processes_do_not_share_a_folder(made, compare):
+def test_two_processes_do_not_share_a_folder(made, compare, plain):
     record = json.loads((made / "comparison.json").read_text())
     with ComparisonFolder(made, record):
         code, _, err = compare("--resume", made)
@@ -560,7 +558,7 @@ def test_without_the_right_to_write(made, unprivileged):
     unprivileged(refuses)
 
 
-def test_the_table_of_a_store_is_remembered(compare, curves, tmp_path):
+def test_the_table_of_a_store_is_remembered(compare, curves, tmp_path, plain):
     link = tmp_path / "table.h5"
     shutil.copy(curves, link)
     options = ["--evals", 5, "--trials", 3]

@@ -253,7 +253,7 @@ def test_without_a_folder_an_interrupt_leaves_nothing(home):
     assert err == "interrupted; --out FOLDER would have kept what was done\n"
 
 
-def test_a_process_that_is_killed(tmp_path, compare):
+def test_a_process_that_is_killed(tmp_path, compare, plain):
     flag, path = tmp_path / "flag", tmp_path / "out"
     flag.write_text("")
     argv = ["rs", f"{ODD}:fail=5,flag={flag}", "--trials", 4, "--evals", 10, "--out", path]
@@ -292,7 +292,7 @@ def test_a_full_disk(home, tmp_path):
 def test_a_terminal_sees_how_far_it_is(home):
     main, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
-    program = [*COMMAND, f"{ODD}:wait=0.005", "--trials", "2", "--evals", "100"]
+    program = [*COMMAND, f"{ODD}:wait=0.005", "--trials", "2", "--evals", "40"]
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=terminal)
     os.close(terminal)
     shown = b""

@@ -32,7 +32,7 @@ def visit(browser, report):
     contexts, asked, said = [], [], []
 
     def visit(path=report, **options):
-        context = browser.new_context(**({"viewport": DESKTOP} | options))
+        context = browser.new_context(**({"viewport": DESKTOP, "reduced_motion": "reduce"} | options))
         contexts.append(context)
         page = context.new_page()
         page.on("request", lambda request: asked.append(request.url))
