@@ -152,6 +152,7 @@ def _read_record(path, record):
         for what, value, types in (
             ("algorithm", name, str),
             ("search", record["search"], dict),
+            ("versions", record.get("versions", {}), dict),
             ("table.store", table["store"], (str, type(None))),
             ("table.checksum", table["checksum"], str),
         ):

@@ -25,8 +25,9 @@ _EQUAL = 1e-9  # shares that differ by less are the same but for rounding
 def mean_interval(values, level=LEVEL, seed=0):
     """The interval (low, high) of the mean over the first axis, by a percentile bootstrap of 2,000 samples.
 
-    `values` (T, ...): finite. The samples follow from the seed and T alone. Efron & Tibshirani 1993,
-    An Introduction to the Bootstrap, section 13.3.
+    `values` (T, ...): finite. The samples follow from the seed and T alone. Of few trials it is too narrow:
+    at 0.95 it held the mean of normal values in 84 % of experiments of 5 trials, in 89 % of 10, in 93 % of
+    20. Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 13.3.
 
     >>> low, high = mean_interval(np.arange(100.0))
     >>> bool(40 < low < 49.5 < high < 59)
@@ -89,7 +90,8 @@ def median_time(times, ends):
     Of a trial that ended early it is unknown when it would have come, so it counts for as long as it was
     seen: the product-limit estimate of Kaplan & Meier 1958, doi:10.1080/01621459.1958.10501452. Between two
     times where just half is left; infinite where more than half is left in the end. Where no trial ended
-    before the others came it is the plain median.
+    before the others came it is the plain median. It supposes that when a trial ended says nothing of when
+    it would have come; `time_interval` does not.
 
     >>> median_time([3, 5, 9, np.inf], [10, 10, 10, 10]), median_time([3, 5, np.inf, np.inf], [10] * 4)
     (7.0, inf)
