@@ -68,7 +68,8 @@ class Run:
         if name is not None:
             defaults = asdict(algorithm(name).config_class())
             search = {of: v for of, v in search.items() if of not in defaults or v != defaults[of]}
-        return ", ".join([self.algorithm, *(f"{of} {value}" for of, value in search.items())])
+        said = (of if value is True else f"{of} {value}" for of, value in search.items())
+        return ", ".join([self.algorithm, *said])
 
     @cached_property
     def codes(self):

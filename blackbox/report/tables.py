@@ -9,6 +9,8 @@ from blackbox.statistics import LEVEL
 from blackbox.summary import duration
 from nasbench.metrics import METRICS
 
+_MANY = 15  # pairs, of six searches: more are folded up
+
 
 class Column(NamedTuple):
     """A column of a table of runs: its head, and what it has of a run."""
@@ -54,7 +56,8 @@ def pairs(comparison, series):
         Column("rank-biserial", _effect("rank_biserial")),
         Column("A12", _effect("a12")),
     ]
-    many = "the one pair" if len(tests) == 1 else f"all {len(tests)} pairs"
+    many = "the one pair" if len(tests) == 1 else f"all {len(tests):,} pairs"
+    told = sum(pair["p_holm"] <= 1 - LEVEL for pair in tests)
     by_number = "" if found["same_seed"] else " Of different seeds, trials are paired by their number alone."
     left = ", ".join(series[runs[place]["series"]]["label"] for place in found["left"])
     if left:
@@ -63,7 +66,12 @@ def pairs(comparison, series):
             " or with no other of the same trials, limits, signal and noise."
         )
     rows = [_of_pair(pair, runs, series) for pair in tests]
-    return f"""{_table("Differences between searches", columns, rows, "sortable pairs", "pair")}
+    table = _table("Differences between searches", columns, rows, "sortable pairs", "pair")
+    if len(tests) > _MANY:
+        table = (
+            f"<details><summary>{told:,} of {len(tests):,} pairs are told apart</summary>{table}</details>"
+        )
+    return f"""{table}
 <p class="note">By the regrets that the same trials ended with: Wilcoxon signed-rank test, p after Holm's
 correction for {many}; told apart at p ≤ {1 - LEVEL:.2g}. In how many trials the first was better, worse,
 and as good. Rank-biserial correlation: 1 where it was better in every trial that tells. A12: how probably

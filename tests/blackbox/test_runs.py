@@ -111,7 +111,7 @@ def test_a_run_within_a_budget(made):
 
 
 def test_labels_have_what_differs_from_the_defaults(made):
-    assert read_run(made / "ls").label == "local search, first True"
+    assert read_run(made / "ls").label == "local search, first"
     assert read_run(made / "own").label == "my own, population 100, sample 10"  # their defaults: unknown
 
 

@@ -125,6 +125,20 @@ def test_pairs_are_there_without_a_script(data):
     assert '<tr data-series="1 0">' in table
     assert "for the one pair; told apart at p ≤ 0.05" in page(told)
     assert page(told).count('class="sortable pairs"') == 1  # the other comparison has one run
+    assert page(told).count("<details>") == 2  # of settings
+
+
+def test_many_pairs_are_folded_up(data):
+    told = copy.deepcopy(data)
+    pair = {"runs": [0, 1], "better": 6, "worse": 0, "equal": 0, "rank_biserial": 1.0, "a12": 1.0, "p": 0.03}
+    tested = told["comparisons"][0]["pairs"]["tested"]
+    tested[:] = [pair | {"p_holm": p} for p in (*[0.05] * 3, *[0.051] * 13)]
+    inside = re.search(
+        r"<summary>3 of 16 pairs are told apart</summary>(.*?)</details>", page(told), re.DOTALL
+    )
+    assert inside[1].count("better than") == 3
+    assert inside[1].count("not told apart from") == 13
+    assert Reader(page(told)).open == []
 
 
 def test_a_run_without_any_incumbent_has_dashes(data):
