@@ -3,6 +3,7 @@
 import numpy as np
 
 from blackbox.errors import ConfigError
+from nasbench.config import whole
 
 _FIRST_EVALUATIONS = 1 << 20  # of all trials together, for which there is room at first
 
@@ -20,8 +21,8 @@ class History:
     """
 
     def __init__(self, trials, objectives=1):
-        self.trials = trials
-        self.objectives = objectives
+        self.trials = whole("trials", trials, 1)
+        self.objectives = whole("objectives", objectives, 1)
         self._length = 0
         self._best = None  # (steps seen, code, score) of the best so far; brought up to date when asked for
         shape = (min(1024, max(1, _FIRST_EVALUATIONS // trials)), trials)

@@ -104,6 +104,8 @@ def hypervolume(scores, reference):
     reference = np.asarray(reference, dtype=np.float64)
     if reference.shape != (2,):
         raise ConfigError(f"a reference point has two objectives, got an array {reference.shape}")
+    if not np.isfinite(reference).all():
+        raise ConfigError(f"a reference point is of two finite numbers, got {reference.tolist()}")
     _, ranked = _from_the_best(np.maximum(_pairs(scores) - reference, 0))
     height = np.maximum.accumulate(ranked[..., 1], axis=-1)
     width = ranked[..., 0].copy()

@@ -52,8 +52,11 @@ class Search(ABC):
             raise ConfigError(
                 f"the history is of {history.objectives} objectives, the search of {self.objectives}"
             )
+        config = self.config_class() if config is None else config
+        if not isinstance(config, self.config_class):
+            raise ConfigError(f"config is of {self.config_class.__name__}, or None; got {config!r}")
         self.space = space
-        self.config = self.config_class() if config is None else config
+        self.config = config
         self.history = history
         self.seed = whole("seed", seed, 0)
         self.trials = numbers

@@ -180,6 +180,13 @@ class SearchContract:
                 self.make(seed=seed)
         assert len(self.make(trials=np.int64(3), seed=np.int64(1)).trials) == 3
 
+    def test_settings_are_the_algorithms_own(self):
+        algorithm = type(self.make())
+        for config in (5, {}, object()):
+            with pytest.raises(ConfigError, match="config is of .*, or None; got"):
+                algorithm(self.space, config)
+        assert algorithm(self.space).config == algorithm.config_class()
+
     def test_a_history_of_other_trials_is_an_error(self):
         with pytest.raises(ConfigError, match="the history is of 2 trials, the search of 3"):
             self.make(trials=3, history=History(2, self.objectives))

@@ -6,6 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from blackbox.errors import ConfigError
 from blackbox.history import History
+from nasbench.errors import InvalidArgumentError
 
 
 def filled(codes, scores, costs):
@@ -139,3 +140,11 @@ def test_with_several_objectives_there_is_no_incumbent():
     for ask in (history.incumbent, history.incumbents, history.incumbent_steps, history.best):
         with pytest.raises(ConfigError, match="with 3 objectives there is no incumbent, but a Pareto front"):
             ask()
+
+
+def test_trials_and_objectives_are_whole_numbers():
+    for trials in (0, -1, 1.5, None):
+        with pytest.raises(InvalidArgumentError, match="trials is a whole number of at least 1"):
+            History(trials)
+    with pytest.raises(InvalidArgumentError, match="objectives is a whole number of at least 1, got 0"):
+        History(1, 0)

@@ -143,3 +143,6 @@ def test_points_of_another_shape_and_unknown_numbers_are_errors():
     for reference in (0.0, [0, 0, 0], [[0, 0]]):
         with pytest.raises(ConfigError, match=r"a reference point has two objectives, got an array \("):
             hypervolume([[1.0, 2.0]], reference)
+    for reference in ([np.nan, 0], [0, -np.inf]):
+        with pytest.raises(ConfigError, match=r"a reference point is of two finite numbers, got \["):
+            hypervolume([[1.0, 2.0]], reference)
