@@ -15,6 +15,12 @@ settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes():
+    """Several processes of tests (`pytest -n 2`) have a core each."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory):
     """`$NASBENCH_HOME`, away from the user's own."""
