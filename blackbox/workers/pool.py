@@ -171,12 +171,17 @@ def load_only(objective):
 
 
 def at_worker(objective, number, topic, *arguments):
-    """An evaluation at a worker; with a topic, its beginning is said there: (number, (address, name))."""
+    """An evaluation at a worker; with a topic, its beginning is said there: (number, (address, name)).
+
+    The scheduler has heard of it before the objective is called, which may let no other thread run.
+    """
     from distributed import get_worker
+    from distributed.utils import sync
 
     worker = get_worker()
     if topic is not None:
-        worker.log_event(topic, (number, (worker.address, str(worker.name))))
+        begins = number, (worker.address, str(worker.name))
+        sync(worker.loop, worker.scheduler.log_event, topic=topic, msg=begins)
     return evaluate(objective, str(worker.name), *arguments)
 
 

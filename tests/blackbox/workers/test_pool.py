@@ -40,6 +40,11 @@ def sleep(seconds):
     time.sleep(float(seconds))
     return os.getpid()
 
+def sleep_or_hold(seconds):
+    if seconds == "for ever":
+        sum(range(10**12))  # no other thread of its process runs meanwhile
+    return sleep(seconds)
+
 def slow_once(path):
     if not os.path.exists(path):
         open(path, "w").write(str(os.getpid()))
@@ -149,8 +154,10 @@ def test_an_evaluation_whose_worker_is_killed_is_made_again(workers, tmp_path):
 
 
 def test_an_evaluation_that_takes_too_long_fails_and_frees_its_worker(workers):
-    pool = Pool(workers, "at_workers:sleep", timeout=0.5)
-    pool.submit(0, "60")
+    objective = "at_workers:sleep_or_hold"
+    workers.run(pools.load_only, objective)  # an import would let other threads run
+    pool = Pool(workers, objective, timeout=0.5)
+    pool.submit(0, "for ever")
     pool.submit(1, "0")
     assert pool.next(60)[0] == 1
     _, outcome = pool.next(60)
