@@ -302,9 +302,11 @@ def test_many_algorithms_all_at_the_optimum_are_drawn(compare, tmp_path):
     """No regret is above 0, there are more than ten colours, and all are alike."""
     specs = [f"re:population={n},sample=1" for n in range(1, 13)]
     options = ["--evals", 5, "--trials", 4, "--metric", "params", "--signal", "val_accuracy"]
-    code, out, err = compare(*specs, *options, "--out", tmp_path / "out")
+    pictures = [tmp_path / "regret.svg", tmp_path / "ranks.svg"]
+    code, out, err = compare(*specs, *options, "--plot", pictures[0], "--plot-ranks", pictures[1])
     assert (code, err) == (0, "")
     assert "not told apart by it: " in out
+    assert all(picture.stat().st_size > 10_000 for picture in pictures)
 
 
 def test_labels_that_matplotlib_would_not_take(made, compare, tmp_path):
@@ -560,7 +562,7 @@ def test_without_the_right_to_write(made, unprivileged):
 
 def test_the_table_of_a_store_is_remembered(compare, curves, tmp_path, plain):
     link = tmp_path / "table.h5"
-    shutil.copy(curves, link)
+    link.hardlink_to(curves)
     options = ["--evals", 5, "--trials", 3]
     assert compare("rs", *options, "--store", link, "--out", tmp_path / "out")[0] == 0
     assert compare("--resume", tmp_path / "out")[0] == 0
