@@ -204,7 +204,8 @@ def parse_log(data, path, trials, codes, objectives=1):
             (number != np.arange(1, steps + 1)[:, None]).any()
             or (trial != np.array(trials)).any()
             or not np.isin(index, np.arange(len(codes))).all()
-            or np.isnan(np.sum(scores, axis=0) + costs).any()
+            or not (np.max(scores, axis=0) < np.inf).all()  # nor NaN; -inf: a failed evaluation
+            or not np.isfinite(costs).all()
         ):
             raise RunFolderError(
                 f"{path} is damaged: its rows are not {steps} evaluations of {len(trials)} trials"

@@ -13,10 +13,12 @@ class Bracket:
     """Successive halving of a number of cells: at each rung, the best 1 / eta go on to the next.
 
     `draw()`: the code of a new cell, or None when there are none left; `rungs`: epochs, ascending. A cell
-    that failed counts as the worst and is not promoted; of equal scores, the cell drawn first is.
+    that failed counts as the worst and is not promoted, and where fewer are left than a rung is for, all are;
+    of equal scores, the cell drawn first is.
     """
 
     def __init__(self, cells, rungs, eta, draw):
+        self._cells = cells  # of the rung, had none failed
         self._left = cells  # of the rung, that are to be handed out
         self._rungs = rungs
         self._eta = eta
@@ -53,8 +55,10 @@ class Bracket:
     def _end_of_rung(self):
         if self._left or self._out:
             return
-        promoted = len(self._results) // self._eta
-        best = [code for loss, _, code in sorted(self._results)[:promoted] if loss != -FAILED]
+        if not self._rung:
+            self._cells = len(self._results)  # that were drawn
+        self._cells //= self._eta
+        best = [code for loss, _, code in sorted(self._results)[: self._cells] if loss != -FAILED]
         self._results = []
         self._rung += 1
         if best and self._rung < len(self._rungs):

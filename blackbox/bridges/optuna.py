@@ -61,12 +61,12 @@ def objective_of(function, variables, direction="maximize", catch=()):
 
     It is called with FixedTrials; the names and choices that it suggests are those of `variables`. A trial
     that is pruned (TrialPruned), gives None or NaN, or raises one of the exceptions `catch`, as of
-    `Study.optimize`, is a failed evaluation; others pass: see `on_failure` of `blackbox.search.run`.
+    `Study.optimize` (a class, or several), is a failed evaluation; others pass: see `on_failure` of `blackbox.search.run`.
     """
     optuna = _optuna()
     if direction not in DIRECTIONS:
         raise ConfigError(f"direction is {' or '.join(DIRECTIONS)}, got {direction!r}")
-    failures = (optuna.TrialPruned, *catch)
+    failures = (optuna.TrialPruned, *((catch,) if isinstance(catch, type) else catch))
 
     def value(values):
         try:

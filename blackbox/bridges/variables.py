@@ -26,14 +26,19 @@ class Variables:
     def __init__(self, values):
         """`values`: {name: its values, at least one}."""
         self.values = {name: tuple(allowed) for name, allowed in values.items()}
-        self.space = CategoricalSpace(map(len, self.values.values()))
-        self._numbers = {
-            name: {value: number for number, value in enumerate(allowed)}
-            for name, allowed in self.values.items()
-        }
-        for name, numbers in self._numbers.items():
-            if len(numbers) < len(self.values[name]):
-                raise ConfigError(f"the values of a variable differ; got {name}: {self.values[name]}")
+        self.space = CategoricalSpace(tuple(map(len, self.values.values())))
+        self._numbers = {}
+        for name, allowed in self.values.items():
+            try:
+                numbers = {value: number for number, value in enumerate(allowed)}
+            except TypeError:
+                raise ConfigError(
+                    f"the values of a variable can be looked up, as a tuple can and a list cannot; got {name}:"
+                    f" {allowed}"
+                ) from None
+            if len(numbers) < len(allowed):
+                raise ConfigError(f"the values of a variable differ; got {name}: {allowed}")
+            self._numbers[name] = numbers
 
     @classmethod
     def of(cls, space):

@@ -259,6 +259,8 @@ def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch, numb
         (HEADER + "1,0,1.5,0.5,1\n", "its rows are not"),
         (HEADER + "1,0,5,nan,1\n", "its rows are not"),
         (HEADER + "1,0,5,0.5,nan\n", "its rows are not"),
+        (HEADER + "1,0,5,0.5,inf\n", "its rows are not"),
+        (HEADER + "1,0,5,inf,1\n", "its rows are not"),
         (HEADER + "1,0,5,0.5,1\n1,0,5,0.5,1\n", "its rows are not 2 evaluations"),
         (HEADER + "1,0,5,0.5,1\n\n", "is damaged"),
     ],
