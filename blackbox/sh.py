@@ -132,8 +132,10 @@ class SuccessiveHalving(BracketSearch):
     >>> epochs
     [1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 9]
 
-    Rung k has floor(cells / eta^k) cells, and costs about the same as any other. When the last one is done,
-    the next bracket begins, with new cells.
+    Rung k has floor(cells / eta^k) cells, and costs about the same as any other: the inner loop of Hyperband
+    (Li et al. 2018, algorithm 1). Jamieson & Talwalkar have eta = 2, and give every rung an equal part of a
+    total budget until one cell is left. With fewer `cells` than the default, a bracket ends below the last
+    rung. When it has ended, the next one begins, with new cells.
     """
 
     name = "successive halving"

@@ -23,6 +23,13 @@ def epochs_list(text):
         raise ArgumentTypeError(f"fidelities are numbers of epochs, such as 12,200; got {text!r}") from None
 
 
+def checked_fidelities(fidelities):
+    """Numbers of epochs, at least one, a tuple; ConfigError or InvalidArgumentError for what is not."""
+    if isinstance(fidelities, str) or not len(fidelities):
+        raise ConfigError(f"fidelities are numbers of epochs, got {fidelities!r}")
+    return tuple(whole("a fidelity", epochs, 1) for epochs in fidelities)
+
+
 @dataclass(frozen=True)
 class SimulationConfig(TableConfig):
     """What a multi-fidelity search on a table is told beside its own settings."""
@@ -55,10 +62,7 @@ class SimulationConfig(TableConfig):
         check_limits(None if self.jobs is None else whole("jobs", self.jobs, 1), self.budget)
         whole("workers", self.workers, 1)
         if self.fidelities is not None:
-            if isinstance(self.fidelities, str) or not len(self.fidelities):
-                raise ConfigError(f"fidelities are numbers of epochs, got {self.fidelities!r}")
-            fidelities = tuple(whole("a fidelity", epochs, 1) for epochs in self.fidelities)
-            object.__setattr__(self, "fidelities", fidelities)
+            object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))
         super().__post_init__()
 
     def curves(self, bench):

@@ -60,8 +60,8 @@ def objective_of(function, variables, direction="maximize", catch=()):
     """An objective of our searches, from codes (T,) to scores (T,), by one of Optuna's, trial -> float.
 
     It is called with FixedTrials; the names and choices that it suggests are those of `variables`. A trial
-    that is pruned (TrialPruned), gives None or NaN, or raises one of the exceptions `catch`, as of
-    `Study.optimize` (a class, or several), is a failed evaluation; others pass: see `on_failure` of `blackbox.search.run`.
+    that is pruned (TrialPruned), gives None or NaN, or raises an exception of `catch`, a class or several as
+    in `Study.optimize`, is a failed evaluation; others pass: see `on_failure` of `blackbox.search.run`.
     """
     optuna = _optuna()
     if direction not in DIRECTIONS:

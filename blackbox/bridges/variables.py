@@ -33,8 +33,8 @@ class Variables:
                 numbers = {value: number for number, value in enumerate(allowed)}
             except TypeError:
                 raise ConfigError(
-                    f"the values of a variable can be looked up, as a tuple can and a list cannot; got {name}:"
-                    f" {allowed}"
+                    "the values of a variable can be looked up, as a tuple can and a list cannot;"
+                    f" got {name}: {allowed}"
                 ) from None
             if len(numbers) < len(allowed):
                 raise ConfigError(f"the values of a variable differ; got {name}: {allowed}")

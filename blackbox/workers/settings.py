@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from blackbox.errors import ConfigError
 from blackbox.settings import seconds
-from blackbox.simulator import epochs_list
+from blackbox.simulator import checked_fidelities, epochs_list
 from blackbox.workers.evaluation import parts
 from nasbench.config import option, whole
 from nasbench.spaces import SPACES, space_of
@@ -49,8 +49,7 @@ class WorkersConfig:
         whole("seed", self.seed, 0)
         space_of(self.space)
         if self.fidelities is not None:
-            fidelities = tuple(whole("a fidelity", epochs, 1) for epochs in self.fidelities)
-            object.__setattr__(self, "fidelities", fidelities)
+            object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))
 
 
 @dataclass(frozen=True)

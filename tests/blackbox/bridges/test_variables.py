@@ -56,6 +56,10 @@ def test_what_does_not_fit_is_an_error_that_names_it():
             LAYERS.values_of(code)
     with pytest.raises(ConfigError, match="the values of a variable differ; got width"):
         Variables({"width": (8, 16, 8)})
+    with pytest.raises(ConfigError, match=r"as a tuple can and a list cannot; got kernel: \(\[3, 3\],\)"):
+        Variables({"kernel": [[3, 3]], "width": (8, 16)})
+    with pytest.raises(ConfigError, match=r"and two points; got \(0,\)"):
+        Variables({"width": ()})
 
 
 def test_our_searches_on_a_function_of_values():

@@ -300,5 +300,7 @@ def test_settings_outside_their_range_are_errors():
         WorkersConfig("a:b", space="darts")
     assert Places().workers >= 1
     assert Places(scheduler="tls://[::1]:8786").workers is None
+    with pytest.raises(ConfigError, match=r"fidelities are numbers of epochs, got \(\)"):
+        WorkersConfig("a:b", fidelities=())
     assert WorkersConfig("a:b", fidelities=[1, 3]) == WorkersConfig("a:b", fidelities=(1, 3))
     assert algorithm("re").objectives == 1
