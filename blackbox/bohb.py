@@ -101,7 +101,8 @@ class BOHB(BracketSearch):
 
     The model is of the highest rung with enough cells: one density of its best cells, another of the others.
     Of the cells drawn from the first, the one with the largest ratio of the two is trained next, among those
-    that were not yet; were all, one is drawn uniformly. The paper may train a cell again; its bandwidths differ, too.
+    that were not yet; were all, one is drawn uniformly. The paper may train a cell again; its bandwidths are
+    by another rule, too.
     """
 
     name = "BOHB"
