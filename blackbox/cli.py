@@ -109,7 +109,8 @@ def _search(prog, search_class, args):
         summary = summary_of(search_class, config, settings, history, objective, bench)
         if folder is not None:
             folder.write_summary(summary)
-        _report(prog, args, summary, folder, findings.print)
+        done = summary["evaluations"]["most"]
+        report(prog, args, summary, folder, findings.print, f"{done:,} evaluation{'' if done == 1 else 's'}")
         if args.plot is not None:
             findings.plot(args.plot, summary, history, objective)
             if not args.json:
@@ -168,7 +169,8 @@ _FINDINGS = {
 }
 
 
-def _report(prog, args, summary, folder, print_summary):
+def report(prog, args, summary, folder, print_summary, done):
+    """Print what a run found, and where it is; `done`: how much an interrupted one has, such as `5 jobs`."""
     if args.json:
         print_json(summary)
     else:
@@ -177,8 +179,7 @@ def _report(prog, args, summary, folder, print_summary):
         print(f"\n{kept if folder is None else f'saved in {folder.path}'}")
     if not summary["complete"]:
         resume = "" if folder is None else f"; go on with: {prog} --resume {quoted(folder.path)}"
-        done = summary["evaluations"]["most"]
-        complain(f"interrupted after {done:,} evaluation{'' if done == 1 else 's'}{resume}")
+        complain(f"interrupted after {done}{resume}")
 
 
 def record_of(algorithm, config, settings, store, bench):

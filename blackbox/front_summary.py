@@ -5,7 +5,7 @@ import numpy as np
 from blackbox.pareto import hypervolume, nondominated
 from blackbox.rs import RandomSearch
 from blackbox.space import space_of_table
-from blackbox.summary import checkpoints, counted_in, duration, extent, over_trials, print_heading
+from blackbox.summary import checkpoints, counted_in, counts_of, duration, extent, over_trials, print_heading
 from nasbench.console import print_table
 from nasbench.metrics import METRICS
 
@@ -123,7 +123,7 @@ def print_fronts(summary):
     metric, against, trials = settings["metric"], settings["against"], settings["trials"]
     units = [METRICS[name].unit for name in (metric, against)]
     cells = summary["true_front"]["cells"]
-    print_heading(summary, against)
+    print_heading(summary, f"{counts_of(summary['evaluations'])} evaluations", others=(against,))
 
     of = found["of_the_true_front"]["mean"], random["of_the_true_front"]["mean"]
     reference = ", ".join(

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 import numpy as np
 
 from blackbox import plot
-from blackbox.cli import parser_of, record_of, resumed
+from blackbox.cli import parser_of, record_of, report, resumed
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder
 from blackbox.jobs import HEADER, JOB, JobHistory, log_rows, parse_jobs
@@ -18,9 +18,8 @@ from blackbox.simulator import SimulationConfig, simulate_trial
 from blackbox.space import space_of_table
 from nasbench.benchmark import open_benchmark
 from nasbench.config import given
-from nasbench.console import INTERRUPTED, HeldInterrupt, call, complain, print_json
+from nasbench.console import INTERRUPTED, HeldInterrupt, call
 from nasbench.errors import NASBenchError
-from nasbench.files import quoted
 from nasbench.metrics import METRICS
 
 _INTERVAL = 1.0  # seconds between looks at the log and the progress bar
@@ -71,7 +70,8 @@ def _search(prog, search_class, args):
         summary = summary_of_jobs(search_class, config, settings, history, curves, bench, complete)
         if folder is not None:
             folder.write_summary(summary)
-        _report(prog, args, summary, folder)
+        done = summary["jobs"]["most"]
+        report(prog, args, summary, folder, print_jobs_summary, f"{done:,} job{'' if done == 1 else 's'}")
         if args.plot is not None:
             _plot(args.plot, history, curves, search_class.name, settings)
             if not args.json:
@@ -102,18 +102,6 @@ def check_curves(curves, rungs, budget):
             f"a budget of {budget:g} s ends before any job can; the cheapest takes:"
             f" --budget {math.ceil(cheapest)}s"
         )
-
-
-def _report(prog, args, summary, folder):
-    if args.json:
-        print_json(summary)
-    else:
-        print_jobs_summary(summary)
-        kept = "not saved; --out FOLDER keeps settings, log and summary"
-        print(f"\n{kept if folder is None else f'saved in {folder.path}'}")
-    if not summary["complete"]:
-        resume = "" if folder is None else f"; go on with: {prog} --resume {quoted(folder.path)}"
-        complain(f"interrupted after {summary['jobs']['most']:,} jobs{resume}")
 
 
 def _plot(path, history, curves, name, settings):

@@ -7,16 +7,18 @@ import numpy as np
 from blackbox.errors import ConfigError
 from blackbox.objective import Signal
 from blackbox.summary import (
+    counts_of,
     described,
     duration,
     final_values,
     over_trials,
     print_entry,
     print_final_values,
+    print_heading,
     spread_of,
 )
 from nasbench.metrics import METRICS
-from nasbench.spaces import TOPOLOGY, space_of
+from nasbench.spaces import space_of
 
 _CHECKPOINTS = (1 / 64, 1 / 16, 1 / 4, 1)  # of the simulated time
 
@@ -104,21 +106,11 @@ def _without(curves, rungs, budget):
 def print_jobs_summary(summary):
     """The findings as text."""
     settings, best = summary["settings"], summary["best"]
-    dataset, metric, trials = settings["dataset"], settings["metric"], settings["trials"]
+    metric, trials, workers = settings["metric"], settings["trials"], settings["workers"]
     unit = METRICS[metric].unit
     space, signal = space_of(settings["space"]), Signal.of(settings["signal"])
-    sees_the_metric = signal == Signal.of(metric, space.full_protocol)
-    place = "" if space is TOPOLOGY else f" in the {space.name}"
-    epochs = "" if METRICS[metric].of_the_network else f", {space.full_protocol} epochs"
-    sees = "" if sees_the_metric else f"; signal {signal}"
-    noise = "one recorded seed a cell" if settings["noise"] == "seed" else "mean over seeds"
-    print(f"{summary['algorithm']}{place} on {dataset} {metric} [{unit}]{epochs}{sees}, {noise}")
-    each = "" if trials == 1 else f", in each of {trials:,} trials"
-    jobs = " to ".join(f"{n:,}" for n in sorted(set(summary["jobs"].values())))
-    workers = settings["workers"]
     on = f"{workers} worker{'' if workers == 1 else 's'}"
-    print(f"{jobs} jobs on {on}{each}; seed {settings['seed']}\n")
-
+    print_heading(summary, f"{counts_of(summary['jobs'])} jobs on {on}", of="a cell")
     of = "" if trials == 1 else f" of trial {best['trial']}"
     score = best["score"] if METRICS[signal.metric].higher_is_better else -best["score"]
     rows = [

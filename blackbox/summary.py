@@ -126,22 +126,30 @@ def over_trials(values):
     }
 
 
-def print_heading(summary, *others):
-    """What was searched for and how, as text; `others`: metrics that count beside the first."""
+def counts_of(counts):
+    """Numbers of a least and a most, {name: number}, as text: `5`, or `5 to 1,000`."""
+    return " to ".join(f"{n:,}" for n in sorted(set(counts.values())))
+
+
+def print_heading(summary, done, of="an evaluation", others=()):
+    """What was searched for and how, as text.
+
+    `done`: how much, such as `5 evaluations`; `of`: what a recorded seed is drawn for; `others`: metrics that
+    count beside the first.
+    """
     settings = summary["settings"]
     metric, trials = settings["metric"], settings["trials"]
     space, signal = space_of(settings["space"]), Signal.of(settings["signal"])
     against = "".join(f" against {other} [{METRICS[other].unit}]" for other in others)
-    evaluations = " to ".join(f"{n:,}" for n in sorted(set(summary["evaluations"].values())))
     place = "" if space is TOPOLOGY else f" in the {space.name}"
     epochs = "" if METRICS[metric].of_the_network else f", {space.full_protocol} epochs"
     sees = "" if signal == Signal.of(metric, space.full_protocol) else f"; signal {signal}"
-    noise = "one recorded seed an evaluation" if settings["noise"] == "seed" else "mean over seeds"
+    noise = f"one recorded seed {of}" if settings["noise"] == "seed" else "mean over seeds"
     noise = "" if METRICS[signal.metric].of_the_network else f", {noise}"
     what = f"{settings['dataset']} {metric} [{METRICS[metric].unit}]{against}"
     print(f"{summary['algorithm']}{place} on {what}{epochs}{sees}{noise}")
     each = "" if trials == 1 else f", in each of {trials:,} trials"
-    print(f"{evaluations} evaluations{each}; seed {settings['seed']}\n")
+    print(f"{done}{each}; seed {settings['seed']}\n")
 
 
 def print_summary(summary):
@@ -151,7 +159,7 @@ def print_summary(summary):
     unit = METRICS[metric].unit
     space, signal = space_of(settings["space"]), Signal.of(settings["signal"])
     sees_the_metric = signal == Signal.of(metric, space.full_protocol)
-    print_heading(summary)
+    print_heading(summary, f"{counts_of(summary['evaluations'])} evaluations")
     found = f"at evaluation {best['evaluation']:,}" + ("" if trials == 1 else f" of trial {best['trial']}")
     rows = [
         ("best cell", best["arch"]),
