@@ -101,8 +101,9 @@ class MultiFidelitySearch(ABC):
     def tell(self, job, score):
         """Take the score of a job that was asked for: higher is better, -inf where it failed."""
         score = float(score)
-        if score != score:
-            raise ObjectiveError(f"the objective gave NaN for {job}; -inf is for a job that failed")
+        if not score < np.inf:
+            name = "NaN" if np.isnan(score) else "inf"
+            raise ObjectiveError(f"the objective gave {name} for {job}; -inf is for a job that failed")
         self._take_back(job)
         self._told(job, score)
 

@@ -149,8 +149,9 @@ class MultiFidelityContract:
         job = search.ask()
         with pytest.raises(ObjectiveError, match="a job that is told or lost was asked for and is out; got"):
             search.tell(job._replace(code=job.code + 1), 1.0)
-        with pytest.raises(ObjectiveError, match="-inf is for a job that failed"):
-            search.tell(job, float("nan"))
+        for score, name in ((float("nan"), "NaN"), (float("inf"), "inf")):
+            with pytest.raises(ObjectiveError, match=f"gave {name} for .*-inf is for a job that failed"):
+                search.tell(job, score)
         search.tell(job, np.float32(1))
         for again in (lambda: search.tell(job, 1.0), lambda: search.lose(job)):
             with pytest.raises(ObjectiveError, match="a job that is told or lost was asked for and is out"):

@@ -268,10 +268,20 @@ def start_build(out, *arguments):
 def test_kills_at_random_moments_and_then_resuming_give_the_store_of_an_undisturbed_build(tmp_path):
     build.build(made.MadeSource(), tmp_path / "undisturbed.h5")
     out = tmp_path / "disturbed.h5"
+    journal = tmp_path / "disturbed.h5.part.journal"
     rng = random.Random(0)
-    for _ in range(6):
+    for _ in range(3):
         process = start_build(out, "resume")
-        time.sleep(rng.uniform(0.1, 1.5))
+        time.sleep(rng.uniform(0.05, 0.7))  # mostly before it has read anything
+        process.kill()
+        process.communicate()
+        before = journal.stat().st_size if journal.exists() else 0
+        process = start_build(out, "resume")
+        deadline = time.monotonic() + 60
+        while not (journal.exists() and journal.stat().st_size > before + 650):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0.0, 0.3))
         process.kill()
         process.communicate()
         assert not out.exists()
