@@ -9,7 +9,7 @@ from multiprocessing import connection, parent_process
 
 @contextmanager
 def blocked_interrupts():
-    """Ctrl-C waits until the end of this; processes that are started in it are never interrupted."""
+    """Ctrl-C waits until the end of this; processes and threads that start in it are never interrupted."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

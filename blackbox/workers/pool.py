@@ -18,7 +18,7 @@ from blackbox.dependencies import required
 from blackbox.errors import ConfigError, WorkersError
 from blackbox.search import FAILED
 from blackbox.workers.evaluation import Outcome, evaluate, load
-from nasbench.processes import environment
+from nasbench.processes import blocked_interrupts, environment
 
 _CONNECTING = 10.0  # seconds that a scheduler may take to answer
 _FRESH = 0.5  # seconds for which the number of workers is taken as it was
@@ -200,7 +200,8 @@ def local(workers):
         dask.config.set(_LOCAL),
         _quiet(),
     ):
-        with _blocked_interrupts():
+        resource_tracker.ensure_running()  # when it begins later, it unblocks what is blocked
+        with blocked_interrupts():  # in threads that begin here, too
             cluster = distributed.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -230,17 +231,6 @@ def remote(address, uploads=()):
             for path in uploads:
                 _upload(client, path)
             yield client
-
-
-@contextmanager
-def _blocked_interrupts():
-    """Threads that begin here, and the processes that they begin, are never told of Ctrl-C."""
-    resource_tracker.ensure_running()  # when it begins later, it unblocks what is blocked
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

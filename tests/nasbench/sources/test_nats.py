@@ -331,7 +331,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(topology, tmp_path):
     path = tmp_path / "000284.pickle.pbz2"
     data = (folder / path.name).read_bytes()
     rng = random.Random(0)
-    for end in [0, 1, len(data) - 1, *(rng.randrange(len(data)) for _ in range(200))]:
+    for end in [0, 1, len(data) - 1, *(rng.randrange(len(data)) for _ in range(50))]:
         path.write_bytes(data[:end])
         with pytest.raises(SourceError, match=r"000284.pickle.pbz2 is (truncated|damaged)"):
             read(open_source(tmp_path, kind="nats"))
@@ -343,7 +343,7 @@ def test_a_flipped_bit_is_refused_or_changes_no_number(topology, tmp_path):
     data = (folder / path.name).read_bytes()
     rng = random.Random(1)
     harmless = 0
-    for place in [0, 3, len(data) - 1, *(rng.randrange(len(data)) for _ in range(200))]:
+    for place in [0, 3, len(data) - 1, *(rng.randrange(len(data)) for _ in range(50))]:
         flipped = bytearray(data)
         flipped[place] ^= 1 << rng.randrange(8)
         path.write_bytes(flipped)
@@ -353,7 +353,7 @@ def test_a_flipped_bit_is_refused_or_changes_no_number(topology, tmp_path):
             assert_rows_equal_file(source, *found.values(), written[284])
         else:
             assert "000284.pickle.pbz2" in refusal
-    assert harmless < 10
+    assert harmless < 4
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip"])
@@ -368,7 +368,7 @@ def test_a_damaged_archive_is_refused_or_lacks_cells(tmp_path, damage):
     path = tmp_path / "damaged.tar"
     rng = random.Random(2)
     refused = 0
-    for _ in range(200):
+    for _ in range(50):
         place = rng.randrange(archive_end)
         flipped = bytearray(data)
         flipped[place] ^= 1 << rng.randrange(8)
@@ -382,7 +382,7 @@ def test_a_damaged_archive_is_refused_or_lacks_cells(tmp_path, damage):
             code = int(TOPOLOGY.official_order()[index])
             if code in found:
                 assert_rows_equal_file(source, found[code], results)
-    assert refused > 150
+    assert refused > 37
 
 
 def test_an_archive_with_a_file_twice_is_refused(topology, tmp_path):
@@ -444,7 +444,7 @@ def test_a_damaged_single_file_is_refused_even_without_the_md5(tmp_path, damage)
     data = path.read_bytes()
     path = tmp_path / "renamed.pickle.pbz2"
     rng = random.Random(3)
-    for _ in range(200):
+    for _ in range(50):
         place = rng.randrange(len(data))
         flipped = bytearray(data)
         flipped[place] ^= 1 << rng.randrange(8)
