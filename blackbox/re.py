@@ -40,13 +40,13 @@ class RegularizedEvolution(Search):
     def __init__(self, space, config=None, trials=1, seed=0, history=None):
         super().__init__(space, config, trials, seed, history)
         population, sample = self.config.population, self.config.sample
-        columns = np.arange(len(self.trials))
-        self._starts = columns * sample  # of the trials' tournaments, flat
+        self._columns = np.arange(len(self.trials))
+        self._starts = self._columns * sample  # of the trials' tournaments, flat
         self._founders = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
         self._tournaments = self.draws(
             1,
             lambda rng, steps: rng.integers(population, size=(steps, sample)),
-            lambda ages: ages * len(columns) + columns[:, None],  # flat positions in a population (P, T)
+            self._flat,
         )
         self._edits = self.draws(2, lambda rng, steps: rng.integers(space.edits, size=steps))
 
@@ -60,6 +60,12 @@ class RegularizedEvolution(Search):
         winners = scores.take(entrants).argmax(axis=1)
         parents = codes.take(entrants.take(self._starts + winners))
         return self.space.mutate(parents, self._edits.at(step))
+
+    def _flat(self, ages):
+        """The places of ages (steps, T, sample) in the populations of all trials (P, T), flat."""
+        ages *= len(self.trials)
+        ages += self._columns[:, None]
+        return ages
 
 
 if __name__ == "__main__":

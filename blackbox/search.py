@@ -10,7 +10,7 @@ from blackbox.history import History
 from nasbench.config import whole
 
 FAILED = -np.inf  # the score of an evaluation that failed
-_BLOCK = 128  # steps whose random numbers are drawn at once
+_BLOCK = 256  # steps whose random numbers are drawn at once
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class Search(ABC):
     def draws(self, purpose, draw, prepare=None):
         """Random numbers by step, from a stream of their own for each trial; `purpose` numbers the stream.
 
-        `draw(generator, steps)` gives one trial's array (steps, ...); `prepare`, if given, changes that of
-        all trials, (steps, T, ...).
+        `draw(generator, steps)` gives one trial's array (steps, ...); `prepare`, if given, gives what is made
+        of that of all trials, (steps, T, ...), whose memory it may use.
         """
         return Draws(self.seed, self.trials, purpose, draw, prepare)
 
