@@ -906,6 +906,7 @@ def test_a_search_of_another_space_goes_on_to_the_same_end(elsewhere, no_picture
     assert_same_end(path, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("elsewhere", ["darts"], indirect=True)
 def test_a_search_of_darts_that_is_stopped_goes_on_to_the_same_end(elsewhere, run, no_pictures, tmp_path):
     name, whole, _ = elsewhere

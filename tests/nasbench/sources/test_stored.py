@@ -175,6 +175,7 @@ def test_a_curve_ends_in_the_value_that_wins(tmp_path):
     np.testing.assert_array_equal(store[curve][known], other[curve][known])
 
 
+@pytest.mark.slow
 def test_times_of_a_merge_are_those_of_one_source(tmp_path):
     (tmp_path / "a.csv").write_text("index,cifar10:200:train_time:777\n0,10.0\n")
     published.write_folder(tmp_path / "x", TOPOLOGY, (0,))
