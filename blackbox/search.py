@@ -62,6 +62,7 @@ class Search(ABC):
         self.trials = numbers
         self._shape = (len(numbers),)
         self.score_shape = self._shape if self.objectives == 1 else (len(numbers), self.objectives)
+        self._outstanding = None  # an `Outstanding`, of a search that must know what is out
 
     @abstractmethod
     def ask(self, pending=0):
@@ -98,6 +99,14 @@ class Search(ABC):
                 " -inf is for a cell that cannot be scored"
             )
         self.history.append(codes, scores, costs)
+
+    def expect(self, codes):
+        """Take codes (T,) to be out: an earlier run of the search asked for them, and was not told.
+
+        What is drawn for a step is the same; a search that has an `Outstanding` does not ask for them again.
+        """
+        if self._outstanding is not None:
+            self._outstanding.expect(codes)
 
     def draws(self, purpose, draw, prepare=None):
         """Random numbers by step, from a stream of their own for each trial; `purpose` numbers the stream.
@@ -172,6 +181,11 @@ class Outstanding:
             self._answers[pending] = give(length + pending, out)
             self._codes = [*out, self._answers[pending]]
         return self._answers[pending].copy()
+
+    def expect(self, codes):
+        """Take codes (T,) to be out besides, before the first answer."""
+        self._codes.append(codes)
+        self._seen = len(self._history)
 
     def _remove(self, told):
         for codes in told:

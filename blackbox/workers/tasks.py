@@ -128,6 +128,7 @@ class Cells(Tasks):
                 told[code] -= 1
             else:
                 unfinished.append(Task(number, code))
+                self.search.expect(np.array([code]))
         if told.total():
             raise MismatchError("its log has cells that were not asked for")
         self._asked = len(asked)

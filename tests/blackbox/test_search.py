@@ -153,6 +153,13 @@ def test_what_is_lost_is_forgotten_oldest_first_and_what_is_unknown_does_no_harm
     assert now_out(outstanding([], told=[1, 2, 3]), 2) == []
 
 
+def test_what_an_earlier_run_asked_for_is_out():
+    out = outstanding([], told=[1, 2, 3])
+    for code in (2, 9):
+        out.expect(np.array([code]))
+    assert now_out(out, 2) == [2, 9]
+
+
 def test_an_answer_stays_until_the_next_is_told():
     history = History(2)
     out = Outstanding(history)

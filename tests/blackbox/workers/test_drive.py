@@ -61,12 +61,13 @@ class Shuffled:
 
 
 EVOLUTION = EvolutionConfig(population=10, sample=3)
-SEARCHES = ["re", "rs", "sh", "hyperband", "asha", "bohb"]
+OF_CELLS = ["re", "rs", "ls"]
+SEARCHES = [*OF_CELLS, "sh", "hyperband", "asha", "bohb"]
 
 
 def tasks_of(name, record=None):
     search_class = algorithm(name)
-    if name in ("re", "rs"):
+    if name in OF_CELLS:
         history = None if record is None else record.history()
         config = EVOLUTION if name == "re" else None
         return Cells(search_class(NB201, config, seed=3, history=history))
@@ -74,7 +75,7 @@ def tasks_of(name, record=None):
 
 
 def create(path, name):
-    return Record.create(path, {}, TOPOLOGY, of_jobs=name not in ("re", "rs"))
+    return Record.create(path, {}, TOPOLOGY, of_jobs=name not in OF_CELLS)
 
 
 @contextmanager
@@ -93,13 +94,13 @@ def asked(path):
 
 
 def told_cells(path, name):
-    if name in ("re", "rs"):
+    if name in OF_CELLS:
         return sorted(row[2] for row in log(path))
     return sorted((row[0], row[2]) for row in log(path))
 
 
 def asked_cells(path, name):
-    return sorted(row[1] if name in ("re", "rs") else (row[0], row[1]) for row in asked(path))
+    return sorted(row[1] if name in OF_CELLS else (row[0], row[1]) for row in asked(path))
 
 
 def test_one_worker_is_the_loop_of_every_search():
@@ -122,7 +123,7 @@ def test_every_task_is_evaluated_once_and_told(tmp_path, name):
     assert not pool.out
     assert told_cells(tmp_path / "run", name) == asked_cells(tmp_path / "run", name)
     best = tasks.best()
-    if name in ("re", "rs"):
+    if name in OF_CELLS:
         assert best.score == max(score_of(*arguments) for arguments in pool.calls)
     else:
         assert best.score == max(score_of(*arguments) for arguments in pool.calls if arguments[1] == 9)
@@ -161,6 +162,7 @@ def test_a_killed_run_goes_on_and_nothing_is_lost_or_made_twice(tmp_path, name, 
     assert len(log(path)) == 70
     assert len(second.calls) == 70 - kill_at
     assert told_cells(path, name) == asked_cells(path, name)
+    assert name != "ls" or len(set(told_cells(path, name))) == 70  # it knows what is out, so no cell is twice
     assert len(asked(path)) == 70
 
 
