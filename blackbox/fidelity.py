@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from blackbox.errors import ConfigError, ObjectiveError
+from blackbox.search import no_score
 from nasbench.config import option, whole
 
 _NEW_CELLS = 0  # the purpose of the stream; subclasses number theirs from 1
@@ -102,8 +103,9 @@ class MultiFidelitySearch(ABC):
         """Take the score of a job that was asked for: higher is better, -inf where it failed."""
         score = float(score)
         if not score < np.inf:
-            name = "NaN" if np.isnan(score) else "inf"
-            raise ObjectiveError(f"the objective gave {name} for {job}; -inf is for a job that failed")
+            raise ObjectiveError(
+                f"the objective gave {no_score(score)} for {job}; -inf is for a job that failed"
+            )
         self._take_back(job)
         self._told(job, score)
 

@@ -44,9 +44,7 @@ class RegularizedEvolution(Search):
         self._starts = self._columns * sample  # of the trials' tournaments, flat
         self._founders = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
         self._tournaments = self.draws(
-            1,
-            lambda rng, steps: rng.integers(population, size=(steps, sample)),
-            self._flat,
+            1, lambda rng, steps: rng.integers(population, size=(steps, sample)), self._flat
         )
         self._edits = self.draws(2, lambda rng, steps: rng.integers(space.edits, size=steps))
 

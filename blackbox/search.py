@@ -95,7 +95,7 @@ class Search(ABC):
         if not highest < np.inf:
             row = _no_numbers(scores).argmax()
             raise ObjectiveError(
-                f"the objective gave {_name(scores[row])} for code {codes[row]};"
+                f"the objective gave {no_score(scores[row])} for code {codes[row]};"
                 " -inf is for a cell that cannot be scored"
             )
         self.history.append(codes, scores, costs)
@@ -161,7 +161,7 @@ class Outstanding:
 
     def __init__(self, history):
         self._history = history
-        self._seen = 0  # steps of the history
+        self._seen = len(history)  # steps
         self._codes = []  # what is out: codes (T,), oldest first
         self._answers = {}  # what was answered since the last step was told, by how many were out
 
@@ -183,9 +183,8 @@ class Outstanding:
         return self._answers[pending].copy()
 
     def expect(self, codes):
-        """Take codes (T,) to be out besides, before the first answer."""
+        """Take codes (T,) to be out besides."""
         self._codes.append(codes)
-        self._seen = len(self._history)
 
     def _remove(self, told):
         for codes in told:
@@ -247,7 +246,7 @@ def _scores_or_failures(search, objective, codes, on_failure):
     if scores.shape == search.score_shape:  # else `tell` says what is wrong
         unknown = _no_numbers(scores)
         for row in np.flatnonzero(unknown):
-            error = ObjectiveError(f"the objective gave {_name(scores[row])}")
+            error = ObjectiveError(f"the objective gave {no_score(scores[row])}")
             on_failure(search.trials[row], int(codes[row]), error)
         scores[unknown] = FAILED
     return scores
@@ -258,7 +257,8 @@ def _no_numbers(scores):
     return ~(scores < np.inf).reshape(len(scores), -1).all(axis=1)
 
 
-def _name(score):
+def no_score(score):
+    """What a score, or several, that is no number below inf is called in errors."""
     return "NaN" if np.isnan(score).any() else "inf"
 
 

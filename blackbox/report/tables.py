@@ -57,7 +57,7 @@ def pairs(comparison, series):
         Column("A12", _effect("a12")),
     ]
     many = "the one pair" if len(tests) == 1 else f"all {len(tests):,} pairs"
-    told = sum(pair["p_holm"] <= 1 - LEVEL for pair in tests)
+    told = sum(map(_told_apart, tests))
     by_number = "" if found["same_seed"] else " Of different seeds, trials are paired by their number alone."
     left = ", ".join(series[runs[place]["series"]]["label"] for place in found["left"])
     if left:
@@ -142,12 +142,16 @@ def _of_each(runs, series):
 def _of_pair(pair, runs, series):
     """The row of a pair."""
     first, second = (runs[place] for place in pair["runs"])
-    told, kind = ("better than", "ahead") if pair["p_holm"] <= 1 - LEVEL else ("not told apart from", "level")
+    told, kind = ("better than", "ahead") if _told_apart(pair) else ("not told apart from", "level")
     name = (
         f'<b class="{kind}">{_label(series, first)}</b> <small>{told}</small>'
         f" <span>{_label(series, second)}</span>"
     )
     return name, (first["series"], second["series"]), pair
+
+
+def _told_apart(pair):
+    return pair["p_holm"] <= 1 - LEVEL
 
 
 def _cell(value, text, bold):

@@ -154,7 +154,10 @@ def test_what_is_lost_is_forgotten_oldest_first_and_what_is_unknown_does_no_harm
 
 
 def test_what_an_earlier_run_asked_for_is_out():
-    out = outstanding([], told=[1, 2, 3])
+    history = History(1)
+    for code in (1, 2, 3):
+        history.append([code], [0.0])
+    out = Outstanding(history)
     for code in (2, 9):
         out.expect(np.array([code]))
     assert now_out(out, 2) == [2, 9]
