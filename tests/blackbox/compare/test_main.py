@@ -254,11 +254,11 @@ def test_within_a_budget_too(compare, tmp_path, limits, plain):
         assert files(tmp_path / name) == files(tmp_path / "all" / name)
 
 
-def test_multi_fidelity_searches_too(compare, plain, tmp_path, curves):
+def test_multi_fidelity_searches_too(compare, tmp_path, curves):
     options = ["--trials", 20, "--budget", "20000s", "--store", curves, "--noise", "seed"]
     texts = ["re", "asha:workers=3,fidelities=10,50,200", "sh:eta=4"]
-    code, out, _ = compare(*texts, *options, "--out", tmp_path / "all")
-    assert code == 0
+    code, out, err = compare(*texts, *options, "--out", tmp_path / "all")
+    assert (code, err) == (0, "")
     reached, times = out.split("Evaluations until")[1].split("Simulated time until")
     assert "asha" not in reached
     assert "asha" in times

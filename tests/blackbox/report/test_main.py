@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sys
 
 import pytest
 
@@ -52,13 +51,11 @@ def test_runs_or_a_folder_of_them(command, runs, tmp_path):
     assert sorted(len(comparison["runs"]) for comparison in data["comparisons"]) == [1, 2]
 
 
-def test_the_folder_of_a_comparison_in_its_order(command, monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)  # for a folder without pictures, which take time
+def test_the_folder_of_a_comparison_in_its_order(command, tmp_path):
     options = ["--evals", "30", "--trials", "3", "--workers", "1", "--out", str(tmp_path / "compared")]
     assert compare(["rs", "re:population=20", "ls", *options]) == 0
     code, _, err = command(tmp_path / "compared", "--out", tmp_path / "report.html")
-    assert code == 0
-    assert "skipped" not in err
+    assert (code, err) == (0, "")
     labels = [series["label"] for series in data_of(tmp_path / "report.html")["series"]]
     assert labels == ["random search", "regularized evolution, population 20", "local search"]
 
