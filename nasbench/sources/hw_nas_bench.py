@@ -10,7 +10,7 @@ import numpy as np
 
 from nasbench.errors import SourceError
 from nasbench.files import reading
-from nasbench.metrics import DATASETS, METRICS, SPLITS
+from nasbench.metrics import DATASETS, HW_NAS_BENCH, METRICS, NOT_COMPILED, SPLITS
 from nasbench.sources import pickle_stream, safe_pickle
 from nasbench.sources.source import Table
 from nasbench.spaces import TOPOLOGY
@@ -18,8 +18,8 @@ from nasbench.spaces import TOPOLOGY
 _SPACE = "nasbench201"  # the file has another space too, which is left out
 _CONFIG = "config"  # networks as their constructor has them: no metric
 _DATASETS = {SPLITS[name, "test"].trial: name for name in DATASETS}
-_OF_ANY_TABLE = ("latency", "params", "flops")  # what belongs to the network, but is of no device
-_DEVICES = [name for name, metric in METRICS.items() if metric.of_the_network and name not in _OF_ANY_TABLE]
+_DEVICES = [name for name, metric in METRICS.items() if metric.source == HW_NAS_BENCH]
+_MAY_NOT_COMPILE = "edgetpu_latency"  # for 4,699 cells, the same on all three data sets
 _LARGEST = 512 << 20  # bytes; thirty lists of 15,625 numbers, and the networks, are far less
 _NUMBERS = {float, int}
 
@@ -31,7 +31,8 @@ _ALLOWED = safe_pickle.NUMBERS | safe_pickle.ARRAYS
 class HWNASBench(Table):
     """`{"nasbench201": {data set: {metric: values in official order, "config": [...]}}, ...}`.
 
-    A metric that the file lacks is left out; all others have a positive number for each cell.
+    A metric that the file lacks is left out; all others have a positive number for each cell, or -1 for a
+    network that did not compile for the Edge TPU, which is then not recorded.
     """
 
     kind = "hw-nas-bench"
@@ -92,8 +93,11 @@ def _columns(table, dataset, where):
         if type(values) is not list or len(values) != TOPOLOGY.cells:
             found = f"{len(values):,}" if type(values) is list else reprlib.repr(values)
             raise SourceError(f"{where}: {name} should have {TOPOLOGY.cells:,} values, got {found}")
+        missing = {NOT_COMPILED} if name == _MAY_NOT_COMPILE else ()
         wrong = [
-            i for i, value in enumerate(values) if type(value) not in _NUMBERS or not 0 < value < math.inf
+            i
+            for i, value in enumerate(values)
+            if type(value) not in _NUMBERS or not (0 < value < math.inf or value in missing)
         ]
         if wrong:
             raise SourceError(
@@ -102,6 +106,7 @@ def _columns(table, dataset, where):
             )
         columns[f"{dataset}/{name}"] = column = np.empty(TOPOLOGY.cells)
         column[TOPOLOGY.official_order()] = values
+        column[column == NOT_COMPILED] = np.nan
     return columns
 
 

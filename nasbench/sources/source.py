@@ -2,13 +2,15 @@
 
 import os
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from nasbench.files import reading
 from nasbench.writer import Batch
 
-UNKNOWN_SEED = -1  # of values that are means over seeds, or of a run whose seed is not known
+Group = tuple[str, int]  # a data set and a protocol, whose arrays have a column per seed
+Seeds = Mapping[Group, tuple[int, ...]]
 
 
 def stamp_of(path):
@@ -16,6 +18,9 @@ def stamp_of(path):
     with reading(path):
         state = os.stat(path)
     return {"size": state.st_size, "changed": state.st_mtime_ns}
+
+
+PROVENANCE = ("source", "source_version", "source_sha256", "licence", "citation")
 
 
 class Source(ABC):
@@ -37,6 +42,7 @@ class Source(ABC):
         self.layout = layout
         self.seeds = seeds
         self.provenance = provenance
+        self.origins = {provenance["source"]: set(layout)}  # {source: the arrays that it fills}
         self.checks = []  # lines for the summary: what was compared or tested
         self.notes = []  # what else one should know, such as what was left out
 
@@ -65,10 +71,56 @@ class Table(Source):
         """`arrays`: {name: float64 (N, ...)}."""
         layout = {name: array.shape[1:] for name, array in arrays.items()}
         super().__init__(path, space, layout, seeds, provenance)
-        self._arrays = arrays
+        self.arrays = arrays
 
     def identity(self):
         return super().identity() | {"sha256": self.provenance.get("source_sha256")}
 
     def read(self, task):
-        yield Batch(0, {name: np.asarray(array, np.float64) for name, array in self._arrays.items()})
+        yield Batch(0, {name: np.asarray(array, np.float64) for name, array in self.arrays.items()})
+
+
+def group_of(name: str) -> Group | None:
+    """Return the group whose seeds an array's columns are, None for what belongs to the network."""
+    parts = name.split("/")
+    return (parts[0], int(parts[1])) if len(parts) == 4 else None
+
+
+def in_columns(rows: np.ndarray, name: str, seeds: Seeds, joined: Seeds) -> np.ndarray:
+    """Return the rows (n, S, ...) of an array of a source, with a column for each of the joined seeds."""
+    group = group_of(name)
+    if group is None or seeds[group] == joined[group]:
+        return rows
+    wide = np.full((len(rows), len(joined[group]), *rows.shape[2:]), np.nan)
+    wide[:, [joined[group].index(seed) for seed in seeds[group]]] = rows
+    return wide
+
+
+def join_seeds(sources: Iterable[Source]) -> dict[Group, tuple[int, ...]]:
+    """Return the seeds of all sources by group, ascending."""
+    joined: dict[Group, set[int]] = {}
+    for source in sources:
+        for group, seeds in source.seeds.items():
+            joined.setdefault(group, set()).update(seeds)
+    return {group: tuple(sorted(seeds)) for group, seeds in joined.items()}
+
+
+def join_origins(sources: Iterable[Source]) -> dict[str, set[str]]:
+    """Return which arrays come from which source, for all sources together."""
+    joined: dict[str, set[str]] = {}
+    for source in sources:
+        for origin, arrays in source.origins.items():
+            joined.setdefault(origin, set()).update(arrays)
+    return joined
+
+
+def join_provenance(sources: Sequence[Source]) -> dict[str, str]:
+    """Return the provenance of several sources as one: joined, licences and citations each once."""
+    joined = {}
+    for name in PROVENANCE:
+        texts = [source.provenance.get(name, "") for source in sources]
+        if name in ("licence", "citation"):
+            joined[name] = "; ".join(dict.fromkeys(filter(None, texts)))
+        else:
+            joined[name] = " + ".join(texts)  # one for each source, so that they can be told apart
+    return joined

@@ -6,7 +6,16 @@ import re
 import numpy as np
 
 from nasbench.errors import SourceError, StoreError
-from nasbench.sources.source import UNKNOWN_SEED, Source
+from nasbench.metrics import UNKNOWN_SEED
+from nasbench.sources.source import (
+    PROVENANCE,
+    Source,
+    group_of,
+    in_columns,
+    join_origins,
+    join_provenance,
+    join_seeds,
+)
 from nasbench.spaces import space_named
 from nasbench.store import Store
 from nasbench.writer import Batch
@@ -14,7 +23,6 @@ from nasbench.writer import Batch
 _SAME = 1e-9  # relative: sums of times, added up in another order, are still the same
 _BATCH = 64  # cells that are read and written together
 _FINAL = re.compile("/(?:final|curve|per_epoch)/")
-_PROVENANCE = ("source", "source_version", "source_sha256", "licence", "citation")
 
 
 class Stored(Source):
@@ -36,8 +44,9 @@ class Stored(Source):
                 seeds[dataset, int(protocol)] = tuple(store[name].tolist())
             elif dtype == np.float64 and shape[:1] == (space.cells,):
                 layout[name] = shape[1:]
-        provenance = {name: store.attributes[name] for name in _PROVENANCE if name in store.attributes}
+        provenance = {name: store.attributes[name] for name in PROVENANCE if name in store.attributes}
         super().__init__(path, space, layout, seeds, provenance)
+        self.origins = store.origins()
         self._places = {name: store.place(name) for name in layout}
         self.checks.append("the store against its checksum")
 
@@ -73,19 +82,20 @@ class Merged(Source):
     def __init__(self, path, stored):
         """`stored`: Stored sources, the one that wins first."""
         space = stored[0].space
-        seeds = {}
-        for source in stored:
-            for key, values in source.seeds.items():
-                seeds[key] = tuple(sorted({*seeds.get(key, ()), *values}))
+        seeds = join_seeds(stored)
         layout = {}
         for source in stored:
             for name, shape in source.layout.items():
-                group = _group(name)
+                group = group_of(name)
                 shape = shape if group is None else (len(seeds[group]), *shape[1:])
                 if layout.setdefault(name, shape) != shape:
                     raise SourceError(f"{source.path}: {name} has rows of {shape}, others of {layout[name]}")
-        super().__init__(path, space, layout, seeds, _joined(stored))
+        super().__init__(path, space, layout, seeds, join_provenance(stored))
+        self.origins = join_origins(stored)
         self._stored = stored
+        self._left_out: dict[
+            tuple[str, int, bool], int
+        ] = {}  # (name, number of the source, is a mean): cells
         self._differences = {}  # (name, number of the winner, of the other) -> [how many, largest, an index]
 
     @property
@@ -106,8 +116,6 @@ class Merged(Source):
             final = _FINAL.sub("/final/", name)
             if final != name and final in self.layout:
                 self._follow(merged, name, rows[final], final, task)
-        for name, merged in rows.items():
-            self._check_unknown_seed(name, merged)
         yield Batch(task, rows)
 
     def differences(self):
@@ -117,16 +125,17 @@ class Merged(Source):
             for (name, winner, number), found in sorted(self._differences.items())
         ]
 
+    def left_out(self) -> list[str]:
+        """Return a line for each array of which values were left out because an earlier source has others."""
+        forms = ("runs where an earlier source has their mean", "means where an earlier source has runs")
+        return [
+            f"{name}: {self._stored[number].path} has {forms[is_mean]}: left out for {count:,} cells"
+            for (name, number, is_mean), count in sorted(self._left_out.items())
+        ]
+
     def _in_columns(self, name, source, start, count):
         """A source's rows, with a column for each seed of all sources."""
-        rows = source.rows(name, start, count)
-        group = _group(name)
-        if group is None or source.seeds[group] == self.seeds[group]:
-            return rows
-        columns = [self.seeds[group].index(seed) for seed in source.seeds[group]]
-        wide = np.full((count, *self.layout[name]), np.nan)
-        wide[:, columns] = rows
-        return wide
+        return in_columns(source.rows(name, start, count), name, source.seeds, self.seeds)
 
     def _merge(self, merged, name, start):
         """Take of each source what no earlier one has, and note where they differ."""
@@ -135,6 +144,7 @@ class Merged(Source):
             if name not in source.layout:
                 continue
             given = self._in_columns(name, source, start, len(merged))
+            given = self._without_other_form(merged, given, number, name)
             known = ~np.isnan(given)
             self._note(merged, given, number, name, start, owner, known & (owner >= 0) & (merged != given))
             new = known & (owner < 0)
@@ -164,32 +174,27 @@ class Merged(Source):
             if sizes[worst] > found[1]:
                 found[1:] = [float(sizes[worst]), int(self.space.official_index()[start + worst[0]])]
 
-    def _check_unknown_seed(self, name, merged):
-        """Refuse a value by seed beside one whose seed is unknown, which may be their mean."""
-        seeds = self.seeds.get(_group(name), ())
+    def _without_other_form(
+        self, merged: np.ndarray, given: np.ndarray, number: int, name: str
+    ) -> np.ndarray:
+        """Return given rows without means of cells that are merged by seed, and the reverse.
+
+        The mean over seeds of both would be wrong.
+        """
+        seeds = self.seeds.get(group_of(name), ())
         if UNKNOWN_SEED not in seeds:
-            return
-        known = ~np.isnan(merged).reshape(len(merged), len(seeds), -1).all(axis=2)
-        if (known[:, seeds.index(UNKNOWN_SEED)] & (known.sum(axis=1) > 1)).any():
-            files = ", ".join(str(source.path) for source in self._stored if name in source.layout)
-            raise SourceError(
-                f"{name} is given by seed and without one, which may be a mean ({files}): the mean over seeds"
-                " would be wrong; give the seed in --map, or leave the column out"
-            )
+            return given
+        given = given.copy()
+        is_mean = np.array(seeds) == UNKNOWN_SEED
+        for columns in (is_mean, ~is_mean):
+            clash = _any_known(merged[:, ~columns]) & _any_known(given[:, columns])
+            if clash.any():
+                given[np.ix_(clash, columns)] = np.nan
+                key = (name, number, columns is is_mean)
+                self._left_out[key] = self._left_out.get(key, 0) + int(clash.sum())
+        return given
 
 
-def _group(name):
-    """The (data set, protocol) whose seeds an array's columns are, None for what belongs to the network."""
-    parts = name.split("/")
-    return (parts[0], int(parts[1])) if len(parts) == 4 else None
-
-
-def _joined(stored):
-    joined = {}
-    for name in _PROVENANCE:
-        texts = [source.provenance.get(name, "") for source in stored]
-        if name in ("licence", "citation"):
-            joined[name] = "; ".join(dict.fromkeys(filter(None, texts)))
-        else:
-            joined[name] = " + ".join(texts)  # as many as sources, so that they can be told apart
-    return joined
+def _any_known(rows: np.ndarray) -> np.ndarray:
+    """Return which rows have a value, bool (n,)."""
+    return (~np.isnan(rows)).reshape(len(rows), -1).any(axis=1)

