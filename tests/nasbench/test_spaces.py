@@ -126,7 +126,8 @@ def test_simulated_evaluations_are_those_of_the_table(paths, arrays, flag):
     assert bench.simulate(11, "cifar100") == bench.simulate(11, "cifar100", 12)
 
 
-def test_what_cannot_be_simulated_is_an_error(bench):
+def test_what_cannot_be_simulated_is_an_error(runs_alone):
+    bench = runs_alone
     with pytest.raises(NotRecordedError, match="cifar10 has no protocol of 12 epochs in this store"):
         bench.simulate(0, "cifar10")
     with pytest.raises(NotRecordedError, match="cifar10 has no val_time after 200 epochs in this store"):

@@ -35,7 +35,8 @@ def change(folder, edit):
 
 
 @pytest.mark.parametrize("dataset", hpo_bench.FILES)
-def test_every_row_equals_the_source(bench, tables, dataset):
+def test_every_row_equals_the_source(runs_alone, tables, dataset):
+    bench = runs_alone
     accuracy = bench.store[f"{dataset}/200/final/val_accuracy"]
     time = bench.store[f"{dataset}/200/final/train_time"]
     latency = bench.columns(dataset, "latency")

@@ -5,13 +5,14 @@ import pytest
 
 from nasbench import CELLS, NB201, SSS, Cell, build
 from nasbench.errors import InvalidArgumentError, NotRecordedError, SourceError, StoreError
-from nasbench.sources import open_source
+from nasbench.sources import hpo_bench, open_source
 from nasbench.sources.stored import Merged
 from nasbench.spaces import SIZE, TOPOLOGY
 from nasbench.store import Store
 from tests import published, stores
 
 GROUP = "cifar10/200"
+RUNS = hpo_bench.installed_folder()  # validation accuracies per seed
 
 
 def table_of(seeds, metrics, seed):
@@ -82,7 +83,7 @@ def test_a_merge_of_three_builds_what_is_no_store_first(tmp_path):
     table = tmp_path / "flops.csv"
     table.write_text("index,cifar10:12:test_accuracy:111\n0,69.5\n11,70.25\n")
     stores.write(tmp_path / "b.h5", table_of((777,), ("test_accuracy",), 1))
-    summary = build.build([None, table, tmp_path / "b.h5"], tmp_path / "merged.h5", workers=1)
+    summary = build.build([RUNS, table, tmp_path / "b.h5"], tmp_path / "merged.h5", workers=1)
     bench = NB201(tmp_path / "merged.h5")
     assert bench.query(11, "cifar10", "test_accuracy", protocol=12) == 70.25
     assert bench.query(6111, "cifar10", "val_accuracy") == 91.60666665039064
@@ -91,15 +92,47 @@ def test_a_merge_of_three_builds_what_is_no_store_first(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.h5", "flops.csv", "merged.h5"]
 
 
-def test_means_beside_runs_are_refused(tmp_path):
+def test_of_means_and_runs_the_earlier_source_has_its_way(tmp_path):
     """Their mean would count the runs twice."""
-    table = tmp_path / "means.csv"
-    table.write_text("index,cifar10:200:val_accuracy\n0,69.5\n")
-    with pytest.raises(SourceError, match="val_accuracy is given by seed and without one.*means.csv"):
-        build.build([None, table], tmp_path / "merged.h5")
-    table.write_text("index,cifar10:200:test_accuracy\n0,69.5\n")
-    build.build([None, table], tmp_path / "merged.h5")
-    assert NB201(tmp_path / "merged.h5").query(0, "cifar10", "test_accuracy") == 69.5
+    means = tmp_path / "means.csv"
+    means.write_text("index,cifar10:200:val_accuracy,cifar10:200:test_accuracy\n0,69.5,70.5\n11,68.5,\n")
+    name = f"{GROUP}/final/val_accuracy"
+    summary = build.build([RUNS, means], tmp_path / "runs.h5")
+    bench = NB201(tmp_path / "runs.h5")
+    assert bench.query(0, "cifar10", "val_accuracy") == pytest.approx(81.98266665690103)
+    assert bench.query(0, "cifar10", "test_accuracy") == 70.5
+    assert bench.seeds(0, "cifar10", "test_accuracy") == (-1,)
+    line = f"{name}: {means} has means where an earlier source has runs: left out for 2 cells"
+    assert line in summary.notes
+    summary = build.build([means, RUNS], tmp_path / "means.h5")
+    bench = NB201(tmp_path / "means.h5")
+    assert [bench.query(index, "cifar10", "val_accuracy") for index in (0, 11)] == [69.5, 68.5]
+    assert bench.seeds(0, "cifar10") == (-1,)
+    assert bench.seeds(1, "cifar10") == (777, 888, 999)
+    line = f"{name}: {RUNS} has runs where an earlier source has their mean: left out for 2 cells"
+    assert line in summary.notes
+    assert summary.differences == []
+
+
+def test_a_merge_with_the_default_table_keeps_all_that_it_has(tmp_path, bench):
+    """Published runs, and what they lack from the default table: no mean is counted with its runs."""
+    arrays = table_of((777, 888), ("val_accuracy", "test_accuracy"), 0)
+    arrays[f"{GROUP}/final/test_accuracy"][7] = np.nan
+    stores.write(tmp_path / "runs.h5", arrays)
+    build.build([tmp_path / "runs.h5", bench.store.path], tmp_path / "merged.h5")
+    merged = NB201(tmp_path / "merged.h5")
+    test = arrays[f"{GROUP}/final/test_accuracy"]
+    assert merged.query(Cell(0), "cifar10", "test_accuracy") == test[0].mean()
+    assert merged.query(Cell(7), "cifar10", "test_accuracy") == bench.query(
+        Cell(7), "cifar10", "test_accuracy"
+    )
+    assert {r[:3] for r in bench.recorded()} == {r[:3] for r in merged.recorded()}
+    np.testing.assert_array_equal(
+        merged.by_code("cifar10", "pixel3_latency"), bench.by_code("cifar10", "pixel3_latency")
+    )
+    origins = merged.store.origins()
+    assert origins["a test"] == {f"{GROUP}/final/val_accuracy", f"{GROUP}/final/test_accuracy"}
+    assert origins["v-tao/nats-bench-landscape"] >= {f"{GROUP}/final/test_accuracy"}
 
 
 def test_sources_of_two_spaces_are_refused(tmp_path):
@@ -136,12 +169,12 @@ def test_an_interrupted_merge_uses_the_stores_that_are_finished(tmp_path, monkey
     with monkeypatch.context() as patch:
         patch.setattr(build, "Merged", stop)
         with pytest.raises(KeyboardInterrupt):
-            build.build([None, tmp_path / "b.h5"], tmp_path / "merged.h5")
+            build.build([RUNS, tmp_path / "b.h5"], tmp_path / "merged.h5")
     first = tmp_path / "merged.h5.source1"
     made = first.stat().st_mtime_ns
     with monkeypatch.context() as patch:
         patch.setattr(build.Path, "unlink", lambda path, **_: None)
-        build.build([None, tmp_path / "b.h5"], tmp_path / "merged.h5", resume=True)
+        build.build([RUNS, tmp_path / "b.h5"], tmp_path / "merged.h5", resume=True)
     assert first.stat().st_mtime_ns == made
     assert NB201(tmp_path / "merged.h5").query(6111, "cifar10", "val_accuracy") == 91.60666665039064
 
@@ -207,7 +240,7 @@ def test_differences_name_the_source_that_won(tmp_path):
 def test_maps_and_the_space_are_of_the_table_among_several(tmp_path):
     (tmp_path / "own.csv").write_text("id,acc\n0,69.5\n")
     maps = ["id=index", "acc=cifar10:200:test_accuracy"]
-    build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5", maps=maps)
+    build.build([RUNS, tmp_path / "own.csv"], tmp_path / "merged.h5", maps=maps)
     bench = NB201(tmp_path / "merged.h5")
     assert bench.query(0, "cifar10", "test_accuracy") == 69.5
     assert bench.query(6111, "cifar10", "val_accuracy") == 91.60666665039064
@@ -216,28 +249,31 @@ def test_maps_and_the_space_are_of_the_table_among_several(tmp_path):
     build.build([tmp_path / "sizes.h5", tmp_path / "size.csv"], tmp_path / "both.h5")
     assert SSS(tmp_path / "both.h5").query("8:8:8:16:32", "cifar10", "test_accuracy") == 69.5
     for sources, options, message in (
-        ([None], {"maps": maps}, "--map is of one table, got 0"),
+        ([RUNS], {"maps": maps}, "--map is of one table, got 0"),
         ([tmp_path / "own.csv"] * 2, {"maps": maps}, "--map is of one table, got 2"),
-        ([tmp_path / "own.csv", None], {"kind": "table"}, "--kind is of one source"),
+        ([tmp_path / "own.csv", RUNS], {"kind": "table"}, "--kind is of one source"),
         ([], {"kind": "table"}, "--kind is of a source that is named"),
-        ([None], {"space": "sss"}, "--space sss is not the sources', tss"),
+        ([RUNS], {"space": "sss"}, "--space sss is not the sources', tss"),
     ):
         with pytest.raises(InvalidArgumentError, match=message):
             build.build(sources, tmp_path / "x.h5", **options)
 
 
 def test_a_failed_merge_leaves_nothing(tmp_path):
-    (tmp_path / "means.csv").write_text("index,cifar10:200:val_accuracy\n0,69.5\n")
-    with pytest.raises(SourceError, match="by seed and without one"):
-        build.build([None, tmp_path / "means.csv"], tmp_path / "merged.h5")
-    assert [path.name for path in tmp_path.iterdir()] == ["means.csv"]
+    curve = table_of((777,), ("val_accuracy",), 0)
+    for number, epochs in enumerate((10, 20)):
+        name = f"{GROUP}/curve/val_accuracy"
+        stores.write(tmp_path / f"c{number}.h5", curve | {name: np.zeros((CELLS, 1, epochs))})
+    with pytest.raises(SourceError, match="has rows of"):
+        build.build([RUNS, tmp_path / "c0.h5", tmp_path / "c1.h5"], tmp_path / "merged.h5")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["c0.h5", "c1.h5"]
 
 
 def test_seeds_may_be_any_number(tmp_path):
     (tmp_path / "own.csv").write_text(
         "index,cifar10:200:test_accuracy:0,cifar10:200:test_accuracy:1\n5,50,60\n"
     )
-    build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5")
+    build.build([RUNS, tmp_path / "own.csv"], tmp_path / "merged.h5")
     bench = NB201(tmp_path / "merged.h5")
     assert bench.query(5, "cifar10", "test_accuracy") == 55.0
     assert bench.query(5, "cifar10", "test_accuracy", seed=0) == 50.0
@@ -253,9 +289,9 @@ def test_a_resumed_merge_reads_again_what_has_changed(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(build, "Merged", stop)
         with pytest.raises(KeyboardInterrupt):
-            build.build([None, table], tmp_path / "merged.h5")
+            build.build([RUNS, table], tmp_path / "merged.h5")
     table.write_text("index,cifar10:200:test_accuracy\n0,70.5\n")
-    build.build([None, table], tmp_path / "merged.h5", resume=True)
+    build.build([RUNS, table], tmp_path / "merged.h5", resume=True)
     assert NB201(tmp_path / "merged.h5").query(0, "cifar10", "test_accuracy") == 70.5
 
 
@@ -275,19 +311,19 @@ def test_two_merges_of_one_store_at_once(tmp_path, monkeypatch):
     def meanwhile(*arguments):
         monkeypatch.setattr(build, "Merged", Merged)
         with pytest.raises(StoreError, match="another process is building .*merged.h5"):
-            build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5", force=True)
+            build.build([RUNS, tmp_path / "own.csv"], tmp_path / "merged.h5", force=True)
         refused.append(True)
         return Merged(*arguments)
 
     monkeypatch.setattr(build, "Merged", meanwhile)
-    build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5")
+    build.build([RUNS, tmp_path / "own.csv"], tmp_path / "merged.h5")
     assert refused
     assert sorted(path.name for path in tmp_path.iterdir()) == ["merged.h5", "own.csv"]
 
 
 def test_a_merge_says_what_its_sources_lack(tmp_path):
     (tmp_path / "own.csv").write_text("index,cifar10:200:test_accuracy\n0,69.5\n11,70\n")
-    summary = build.build([None, tmp_path / "own.csv"], tmp_path / "merged.h5")
+    summary = build.build([RUNS, tmp_path / "own.csv"], tmp_path / "merged.h5")
     assert "own.csv: it lacks 15,623 of 15,625 cells" in summary.notes
     assert not len(summary.missing)
 
