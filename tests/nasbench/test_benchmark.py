@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 from nasbench import CELLS, NB201, Cell
@@ -43,10 +44,12 @@ def test_any_name_of_a_cell_gives_the_same_answer(bench):
     cell = Cell.from_index(6111)
     expected = bench.query(6111, "cifar10", "val_accuracy")
     assert type(expected) is float
-    for name in (cell, str(cell), cell.ops, list(cell.ops), np.int64(6111), np.uint16(6111), np.array(6111)):
+    sequences = (cell.ops, list(cell.ops), np.array(cell.ops), pandas.Series(cell.ops))
+    for name in (cell, str(cell), *sequences, np.int64(6111), np.uint16(6111), np.array(6111)):
         assert bench.query(name, "cifar10", "val_accuracy") == expected
         assert bench.cell(name) == cell
         assert bench.index(name) == 6111
+        assert bench.rank(name, "cifar10", "val_accuracy") == 1
 
 
 def test_default_is_200_epochs_last_epoch_mean_over_seeds(bench):
