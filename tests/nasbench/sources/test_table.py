@@ -308,56 +308,56 @@ ARCHS = [str(Cell(code)) for code in (3, 7)]
         ({"cell": [3, 7], ACC: [1, 2]}, "has no column that names the cell; it has 'cell', 'cifar10:200:val"),
         ({"code": [3, 7], "acc": [1, 2]}, "has no column of a metric; it has 'code', 'acc'. Map some"),
         ({"code": [], ACC: []}, "has no rows"),
-        ({"code": [3, 3], ACC: [1, 2]}, r"row 2: cell \|none~0\|.* is there twice, first in row 1"),
+        ({"code": [3, 3], ACC: [1, 2]}, r"line 3: cell \|none~0\|.* is there twice, first in line 2"),
         (
             {"code": [3, "x"], ACC: [1, 2]},
-            r"column 'code', row 2: code is a whole number in \[0, 15624\], got 'x'",
+            r"column 'code', line 3: code is a whole number in \[0, 15624\], got 'x'",
         ),
-        ({"code": [3, None], ACC: [1, 2]}, r"row 2: code is a whole number in \[0, 15624\], got ''"),
-        ({"code": [3, 7.5], ACC: [1, 2]}, "row 2: code is a whole number"),
-        ({"code": [3, -1], ACC: [1, 2]}, "row 2: code is a whole number"),
-        ({"code": [3, "inf"], ACC: [1, 2]}, "row 2: code is a whole number"),
-        ({"code": [3, 10**400], ACC: [1, 2]}, "row 2: code is a whole number"),
-        ({"index": [3, CELLS], ACC: [1, 2]}, r"row 2: index is a whole number in \[0, 15624\], got '15625'"),
-        ({"arch": [ARCHS[0], "|none~0|"], ACC: [1, 2]}, "column 'arch', row 2: an arch string has the form"),
-        ({"arch": [ARCHS[0], None], ACC: [1, 2]}, "row 2: an arch string has the form .*, got ''"),
-        ({"arch": [ARCHS[0], "x" * 1000], ACC: [1, 2]}, "row 2: an arch string has the form"),
+        ({"code": [3, None], ACC: [1, 2]}, r"line 3: code is a whole number in \[0, 15624\], got ''"),
+        ({"code": [3, 7.5], ACC: [1, 2]}, "line 3: code is a whole number"),
+        ({"code": [3, -1], ACC: [1, 2]}, "line 3: code is a whole number"),
+        ({"code": [3, "inf"], ACC: [1, 2]}, "line 3: code is a whole number"),
+        ({"code": [3, 10**400], ACC: [1, 2]}, "line 3: code is a whole number"),
+        ({"index": [3, CELLS], ACC: [1, 2]}, r"line 3: index is a whole number in \[0, 15624\], got '15625'"),
+        ({"arch": [ARCHS[0], "|none~0|"], ACC: [1, 2]}, "column 'arch', line 3: an arch string has the form"),
+        ({"arch": [ARCHS[0], None], ACC: [1, 2]}, "line 3: an arch string has the form .*, got ''"),
+        ({"arch": [ARCHS[0], "x" * 1000], ACC: [1, 2]}, "line 3: an arch string has the form"),
         (
             {"arch": ARCHS, "index": [Cell(3).index, 5], ACC: [1, 2]},
-            "row 2: the columns 'arch', 'index' name different cells; with --map arch=arch one of them",
+            "line 3: the columns 'arch', 'index' name different cells; try --map arch=arch to use one",
         ),
         (
             {"code": [3, 7], ACC: [1, "high"]},
-            r"val_accuracy', row 2: val_accuracy should be a number in \[0, 100\]",
+            r"val_accuracy', line 3: val_accuracy should be a number in \[0, 100\]",
         ),
         (
             {"code": [3, 7], ACC: [1, "1_0"]},
-            "row 2: val_accuracy should be .*, in percent, or empty; got '1_0'",
+            "line 3: val_accuracy should be .*, in percent, or empty; got '1_0'",
         ),
         (
             {"code": [3, 7], ACC: [1, "1,5"]},
-            "row 2: val_accuracy should be .*, in percent, or empty; got '1,5'",
+            "line 3: val_accuracy should be .*, in percent, or empty; got '1,5'",
         ),
         (
             {"code": [3, 7], ACC: [100.5, 1]},
-            "row 1: val_accuracy should be .*, in percent, or empty; got '100.5'",
+            "line 2: val_accuracy should be .*, in percent, or empty; got '100.5'",
         ),
         (
             {"code": [3, 7], ACC: [-0.5, 1]},
-            "row 1: val_accuracy should be .*, in percent, or empty; got '-0.5'",
+            "line 2: val_accuracy should be .*, in percent, or empty; got '-0.5'",
         ),
-        ({"code": [3, 7], ACC: ["inf", 1]}, "row 1: val_accuracy should be .*; got 'inf'"),
+        ({"code": [3, 7], ACC: ["inf", 1]}, "line 2: val_accuracy should be .*; got 'inf'"),
         (
             {"code": [3, 7], "cifar10:200:val_loss": [1, -1]},
-            "row 2: val_loss should be a number of at least 0, and",
+            "line 3: val_loss should be a number of at least 0, and",
         ),
         (
             {"code": [3, 7], "cifar10:200:train_time": [1, -1]},
-            "row 2: train_time should be a number of at least 0",
+            "line 3: train_time should be a number of at least 0",
         ),
         (
             {"code": [3, 7], "cifar10:latency": [1, "1e999"]},
-            "row 2: latency should be .* finite, or empty; got '1e9",
+            "line 3: latency should be .* finite, or empty; got '1e9",
         ),
         (
             {"code": [3, 7], "cifar10:200:accuracy": [1, 2]},
@@ -389,15 +389,18 @@ def test_what_a_table_cannot_have_is_an_error(tmp_path, columns, message):
     [
         (b"", "has no rows"),
         (b"\n\n", "has no rows"),
-        (b"code,acc\n1\n", "row 1 has 1 values; there are 2 columns"),
-        (b"code,acc\n1,2\n\n3,4,5\n", "row 2 has 3 values; there are 2 columns"),
+        (b"code,acc\n1\n", "line 2 has 1 values; there are 2 columns"),
+        (b"code,acc\n1,2\n\n3,4,5\n", "line 4 has 3 values; there are 2 columns"),
         (b"code,acc,acc\n1,2,3\n", "has several columns of one name: 'acc'"),
-        (b'code,acc\n1,"2', "is truncated, damaged or no CSV in UTF-8"),
-        (b'code,acc\n1,"2"3\n', "is truncated, damaged or no CSV in UTF-8"),
-        (b"code,acc\n1,\xff\n", "is truncated, damaged or no CSV in UTF-8"),
-        (b"code,acc\n1," + b"1" * 200_000, "is truncated, damaged or no CSV in UTF-8"),
+        (b'code,acc\n1,"2', "is truncated, damaged or no CSV, at line "),
+        (b'code,acc\n1,"2"3\n', "is truncated, damaged or no CSV, at line "),
+        (
+            b"code,acc\n1,\xff\n",
+            "must be Parquet, or text in UTF-8, .* byte order mark; line 2 is not: invalid start",
+        ),
+        (b"code,acc\n1," + b"1" * 200_000, "is truncated, damaged or no CSV, at line "),
         (b"code,acc\n1,2\x003\n", r"val_accuracy should be a number .*got '2\\x003'"),
-        (b"c" * 600_000 + b",acc\n1,2\n", "is truncated, damaged or no CSV in UTF-8"),
+        (b"c" * 600_000 + b",acc\n1,2\n", "is truncated, damaged or no CSV, at line "),
         (
             ",".join(f"c{n}" for n in range(100)).encode() + b"\n" + b"," * 99,
             "has no column 'acc'; .* 'c19', ...",
@@ -517,7 +520,9 @@ def test_an_index_without_a_name_is_mapped(tmp_path):
 def test_fractions_are_not_taken_for_percent(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("index,cifar10:200:val_accuracy\n0,0.915\n1,0.63\n")
-    with pytest.raises(SourceError, match="is in percent; these look like fractions, as none is above 1"):
+    with pytest.raises(
+        SourceError, match="must be in percent, but no value is above 1, such as 0.915; try --scale 100"
+    ):
         open_source(path)
     path.write_text("index,cifar10:200:val_accuracy\n0,0.915\n1,63\n")
     open_source(path)
