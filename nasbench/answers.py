@@ -146,16 +146,22 @@ class Answers:
                     found.append(Recorded(dataset, None, metric, None, None))
         return found
 
-    def recorded_in(self, protocol):
-        """The (data set, metric) pairs of a protocol, those that belong to the network included."""
-        protocol = _whole("a protocol", protocol)
+    def recorded_in(self, protocol=None):
+        """Return the (data set, metric) pairs of a protocol, those that belong to the network included.
+
+        None stands for the longest protocol, which the store may lack; a number that it lacks is an error.
+        """
         found = self.recorded()
-        protocols = sorted({r.protocol for r in found} - {None})
-        if protocol not in protocols:
-            known = ", ".join(map(str, protocols)) or "none"
-            raise NotRecordedError(
-                f"no protocol of {protocol} epochs in this store; the protocols are {known}"
-            )
+        if protocol is None:
+            protocol = self._space.full_protocol
+        else:
+            protocol = _whole("a protocol", protocol)
+            protocols = sorted({r.protocol for r in found} - {None})
+            if protocol not in protocols:
+                known = ", ".join(map(str, protocols)) or "none"
+                raise NotRecordedError(
+                    f"no protocol of {protocol} epochs in this store; the protocols are {known}"
+                )
         return [(r.dataset, r.metric) for r in found if r.protocol in (None, protocol)]
 
     def why_not(self, question, code, of_curve=False):

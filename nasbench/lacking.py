@@ -1,0 +1,93 @@
+"""Which data of a store another one lacks, so that a build without --out loses none."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.errors import StoreError
+from nasbench.files import quoted
+from nasbench.metrics import DATASETS
+from nasbench.sources.source import UNKNOWN_SEED, Source
+from nasbench.store import Store
+
+_SOME = 4  # metrics that the error names
+
+# (array, seed or None) -> the cells whose value is known, bool (N,), or one bool for all of them.
+Known = Callable[[str, int | None], NDArray[np.bool_] | bool]
+
+
+def check_kept(old: Store, known: Known, sources: Sequence[Source], force: str) -> None:
+    """Raise StoreError if a store of the sources lacks data of `old`; `force`: the flags that replace it."""
+    lost = _lost(old, known)
+    if lost:
+        some = [f"{metric} ({cells:,} cells)" for metric, cells in lost.items()][:_SOME]
+        more = f" and {len(lost) - _SOME} more" if len(lost) > _SOME else ""
+        others = [str(source.path) for source in sources if str(source.path) != str(old.path)]
+        # Earlier sources win; a new source does, unless the old store was merged already and still lost data.
+        paths = [*others, old.path] if len(others) == len(sources) else [old.path, *others]
+        raise StoreError(
+            f"{old.path} has data that the new store lacks: {', '.join(some)}{more};"
+            f" try --out FILE, {force} to replace it,"
+            f" or python -m nasbench build {' '.join(map(quoted, paths))} to keep all"
+        )
+
+
+def known_in_sources(sources: Sequence[Source]) -> Known:
+    """Return what the layouts of sources foresee, before any is read: all cells of an array or none."""
+
+    def known(name: str, seed: int | None) -> bool:
+        return any(
+            name in source.layout and (seed in (None, UNKNOWN_SEED) or seed in source.seeds[_group(name)])
+            for source in sources
+        )
+
+    return known
+
+
+def known_in_store(store: Store) -> Known:
+    """Return what a store holds; of curves, whether there are any."""
+
+    def known(name: str, seed: int | None) -> NDArray[np.bool_] | bool:
+        if name not in store or "/curve/" in name:
+            return name in store
+        cells = ~np.isnan(store[name])
+        if seed is None:
+            return cells
+        if seed == UNKNOWN_SEED:  # a mean, which runs by seed have too
+            return cells.any(axis=1)
+        seeds = _seeds(store, name)
+        return cells[:, seeds.index(seed)] if seed in seeds else False
+
+    return known
+
+
+def _lost(old: Store, known: Known) -> dict[str, int]:
+    """Return {metric, named as in a table: number of cells that lack a value} for all that `old` has more."""
+    lost = {}
+    for name in sorted(old.names):
+        if name.split("/")[0] not in DATASETS or name.endswith("/seeds"):
+            continue
+        dataset, *middle, metric = name.split("/")
+        seeds = _seeds(old, name) if middle else [None]
+        cells = np.zeros(len(old[name]), dtype=bool)
+        for column, seed in enumerate(seeds):
+            kept = known(name, seed)
+            if not np.all(kept):
+                values = old[name] if seed is None else old[name][:, column]
+                cells |= ~np.isnan(values if values.ndim == 1 else values[:, -1]) & ~np.asarray(kept)
+        if cells.any():
+            label = ":".join([dataset, *middle[:1], metric])
+            lost[label if "final" in middle or not middle else f"{label} by epoch"] = int(cells.sum())
+    return lost
+
+
+def _group(name: str) -> tuple[str, int]:
+    """Return the (data set, protocol) of an array with seeds."""
+    dataset, protocol, *_ = name.split("/")
+    return dataset, int(protocol)
+
+
+def _seeds(store: Store, name: str) -> list[int]:
+    """Return the seeds of an array's columns."""
+    return store["{}/{}/seeds".format(*_group(name))].tolist()
