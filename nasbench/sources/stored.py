@@ -4,6 +4,7 @@ import os
 import re
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.errors import SourceError, StoreError
 from nasbench.sources.source import UNKNOWN_SEED, Source
@@ -12,6 +13,7 @@ from nasbench.store import Store
 from nasbench.writer import Batch
 
 _SAME = 1e-9  # relative: sums of times, added up in another order, are still the same
+_SAME_MEAN = 1e-6  # relative: published means have up to nine digits
 _BATCH = 64  # cells that are read and written together
 _FINAL = re.compile("/(?:final|curve|per_epoch)/")
 _PROVENANCE = ("source", "source_version", "source_sha256", "licence", "citation")
@@ -106,6 +108,9 @@ class Merged(Source):
             final = _FINAL.sub("/final/", name)
             if final != name and final in self.layout:
                 self._follow(merged, name, rows[final], final, task)
+        for name in rows:
+            if "/final/" in name:
+                self._leave_out_means(name, rows)
         for name, merged in rows.items():
             self._check_unknown_seed(name, merged)
         yield Batch(task, rows)
@@ -164,8 +169,28 @@ class Merged(Source):
             if sizes[worst] > found[1]:
                 found[1:] = [float(sizes[worst]), int(self.space.official_index()[start + worst[0]])]
 
+    def _leave_out_means(self, name: str, rows: dict[str, NDArray[np.float64]]) -> None:
+        """Remove values without a seed that equal the mean of the cell's runs by seed."""
+        seeds = self.seeds[_group(name)]
+        if UNKNOWN_SEED not in seeds:
+            return
+        column = seeds.index(UNKNOWN_SEED)
+        runs = np.delete(rows[name], column, axis=1)
+        known = ~np.isnan(runs)
+        mean = np.where(known, runs, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+        same = known.any(axis=1) & np.isclose(rows[name][:, column], mean, rtol=_SAME_MEAN, atol=0.0)
+        if not same.any():
+            return
+        for kind in ("final", "curve", "per_epoch"):
+            of_kind = rows.get(name.replace("/final/", f"/{kind}/"))
+            if of_kind is not None:
+                of_kind[same, column] = np.nan
+        note = f"{name}: means that equal the mean of the runs by seed were left out"
+        if note not in self.notes:
+            self.notes.append(note)
+
     def _check_unknown_seed(self, name, merged):
-        """Refuse a value by seed beside one whose seed is unknown, which may be their mean."""
+        """Raise SourceError if a cell has runs by seed and a value without a seed, which may be a mean."""
         seeds = self.seeds.get(_group(name), ())
         if UNKNOWN_SEED not in seeds:
             return

@@ -102,6 +102,24 @@ def test_means_beside_runs_are_refused(tmp_path):
     assert NB201(tmp_path / "merged.h5").query(0, "cifar10", "test_accuracy") == 69.5
 
 
+@pytest.mark.parametrize("runs_first", [True, False])
+def test_means_that_equal_the_mean_of_the_runs_are_left_out(tmp_path, bench, runs_first):
+    table, merged = tmp_path / "means.csv", tmp_path / "merged.h5"
+    means = {index: bench.query(index, "cifar10", "val_accuracy") for index in (0, 11, 6111)}
+    rows = [f"{index},{mean:.8f}\n" for index, mean in means.items()]
+    table.write_text("".join(["index,cifar10:200:val_accuracy\n", *rows]))
+    summary = build.build([None, table] if runs_first else [table, None], merged)
+    assert f"{GROUP}/final/val_accuracy: means that equal the mean of the runs by seed were left out" in (
+        summary.notes
+    )
+    for index, mean in means.items():
+        assert NB201(merged).query(index, "cifar10", "val_accuracy") == mean
+        assert NB201(merged).seeds(index, "cifar10") == bench.seeds(index, "cifar10")
+    table.write_text("".join(["index,cifar10:200:val_accuracy\n", *rows[:2], f"6111,{mean + 0.01}\n"]))
+    with pytest.raises(SourceError, match="val_accuracy is given by seed and without one"):
+        build.build([None, table], merged, force=True)
+
+
 def test_sources_of_two_spaces_are_refused(tmp_path):
     stores.write(tmp_path / "a.h5", table_of((777,), ("val_accuracy",), 0))
     stores.write(tmp_path / "b.h5", {"index": SIZE.official_index()}, space=SIZE.name)
