@@ -26,6 +26,7 @@ from nasbench.lacking import check_kept, known_in_sources, known_in_store
 from nasbench.metrics import DATASETS
 from nasbench.processes import blocked_interrupts, end_with_parent
 from nasbench.sources import open_source, recognise, unnested
+from nasbench.sources.columns import listed
 from nasbench.sources.source import Source
 from nasbench.sources.stored import Merged, Stored
 from nasbench.spaces import TOPOLOGY, space_of
@@ -227,6 +228,10 @@ def _build_merged_alone(sources, out, workers, resume, progress, check):
         _remove(made)  # it would fail in the same way again
         raise
     summary.differences = merged.differences()
+    if merged.left_out():
+        summary.notes.append(
+            f"means that equal the mean of the runs were left out: {listed(merged.left_out())}"
+        )
     _remove(made)
     return summary
 

@@ -13,7 +13,7 @@ from nasbench.store import Store
 
 _SOME = 4  # metrics that the error names
 
-# (array, seed or None) -> the cells whose value is known, bool (N,), or one bool for all of them.
+# (array, seed or None) -> the cells whose value is known, bool (N,), or one bool for all cells.
 Known = Callable[[str, int | None], NDArray[np.bool_] | bool]
 
 
@@ -34,13 +34,14 @@ def check_kept(old: Store, known: Known, sources: Sequence[Source], force: str) 
 
 
 def known_in_sources(sources: Sequence[Source]) -> Known:
-    """Return what the layouts of sources foresee, before any is read: all cells of an array or none."""
+    """Return which cells sources may have, before they are read."""
 
-    def known(name: str, seed: int | None) -> bool:
-        return any(
-            name in source.layout and (seed in (None, UNKNOWN_SEED) or seed in source.seeds[_group(name)])
-            for source in sources
-        )
+    def known(name: str, seed: int | None) -> NDArray[np.bool_] | bool:
+        cells = False
+        for source in sources:
+            if name in source.layout and (seed in (None, UNKNOWN_SEED) or seed in source.seeds[_group(name)]):
+                cells = cells | source.foreseen(name)
+        return cells
 
     return known
 

@@ -88,6 +88,7 @@ class Merged(Source):
                     raise SourceError(f"{source.path}: {name} has rows of {shape}, others of {layout[name]}")
         super().__init__(path, space, layout, seeds, _joined(stored))
         self._stored = stored
+        self._left_out = set()  # arrays
         self._differences = {}  # (name, number of the winner, of the other) -> [how many, largest, an index]
 
     @property
@@ -121,6 +122,10 @@ class Merged(Source):
             (name, str(self._stored[winner].path), str(self._stored[number].path), *found)
             for (name, winner, number), found in sorted(self._differences.items())
         ]
+
+    def left_out(self) -> list[str]:
+        """Return the arrays of which means that equal the mean of the runs were left out."""
+        return sorted(self._left_out)
 
     def _in_columns(self, name, source, start, count):
         """A source's rows, with a column for each seed of all sources."""
@@ -179,15 +184,12 @@ class Merged(Source):
         known = ~np.isnan(runs)
         mean = np.where(known, runs, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
         same = known.any(axis=1) & np.isclose(rows[name][:, column], mean, rtol=_SAME_MEAN, atol=0.0)
-        if not same.any():
-            return
+        if same.any():
+            self._left_out.add(name)
         for kind in ("final", "curve", "per_epoch"):
             of_kind = rows.get(name.replace("/final/", f"/{kind}/"))
             if of_kind is not None:
                 of_kind[same, column] = np.nan
-        note = f"{name}: means that equal the mean of the runs by seed were left out"
-        if note not in self.notes:
-            self.notes.append(note)
 
     def _check_unknown_seed(self, name, merged):
         """Raise SourceError if a cell has runs by seed and a value without a seed, which may be a mean."""

@@ -125,11 +125,12 @@ def test_the_default_store_is_not_replaced_by_one_that_lacks_some_of_its_data(de
     assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
     with pytest.raises(
         StoreError,
-        match=r"lacks: cifar10:200:train_time \(15,624 cells\), .* and 11 more; try --out FILE, --res",
+        match=r"lacks: cifar10:200:train_time \(15,624 cells\), .* and 11 more; try --out FILE, --force to",
     ):
         build.build(tmp_path / "NATS", workers=1)
+    assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
     assert default.read_bytes() == before
-    build.build(tmp_path / "NATS", workers=1, resume=True, force=True)
+    build.build(tmp_path / "NATS", workers=1, force=True)
     assert NB201().store.attributes["source_version"] == "NATS"
     with pytest.raises(StoreError, match=r"lacks: cifar10:12:.* to keep all"):
         build.build()
@@ -157,9 +158,16 @@ def test_curves_and_other_runs_are_data_that_can_be_lost(default, tmp_path):
     arrays["cifar10/200/final/val_accuracy"] = arrays["cifar10/200/final/val_accuracy"].copy()
     arrays["cifar10/200/final/val_accuracy"][:7, 1] = np.nan
     stores.write(tmp_path / "c.h5", arrays)
-    with pytest.raises(StoreError, match=r"lacks: cifar10:200:val_accuracy \(6 cells\); try"):
+    with pytest.raises(
+        StoreError, match=r"lacks: cifar10:200:val_accuracy \(6 cells\); try .*, --resume --force"
+    ):
         build.build(tmp_path / "c.h5")
-    build.build([tmp_path / "b.h5", tmp_path / "c.h5", default])
+    checksum = Store(tmp_path / "c.h5").attributes["checksum"]
+    build.build(
+        tmp_path / "c.h5", resume=True, force=True
+    )  # known only once it was read, and then not read again
+    assert Store(default).attributes["checksum"] == checksum
+    assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
     shutil.rmtree(tmp_path)
 
 
