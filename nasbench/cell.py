@@ -233,9 +233,8 @@ def code_of(cell):
         return cell.code
     if isinstance(cell, str):
         return _code_of_string(cell)
-    if integer(cell) is None and (ops := members(cell)) is not None:
-        return _code_of_ops(ops)
-    return _code_of_index(cell)
+    ops = cell if isinstance(cell, (tuple, list)) else members(cell)
+    return _code_of_index(cell) if ops is None else _code_of_ops(ops)
 
 
 def _code_of_string(arch):

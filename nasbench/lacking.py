@@ -24,7 +24,7 @@ def check_kept(old: Store, known: Known, sources: Sequence[Source], force: str) 
         some = [f"{metric} ({cells:,} cells)" for metric, cells in lost.items()][:_SOME]
         more = f" and {len(lost) - _SOME} more" if len(lost) > _SOME else ""
         others = [str(source.path) for source in sources if str(source.path) != str(old.path)]
-        # Earlier sources win; a new source does, unless the old store was merged already and still lost data.
+        # Earlier sources take precedence; if a merge with the old store lost data, it must come first.
         paths = [*others, old.path] if len(others) == len(sources) else [old.path, *others]
         raise StoreError(
             f"{old.path} has data that the new store lacks: {', '.join(some)}{more};"

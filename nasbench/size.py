@@ -95,9 +95,8 @@ def size_code_of(cell):
         return cell.code
     if isinstance(cell, str):
         return _code_of_string(cell)
-    if integer(cell) is None and (widths := members(cell)) is not None:
-        return _code_of_widths(widths)
-    return _code_of_index(cell)
+    widths = cell if isinstance(cell, (tuple, list)) else members(cell)
+    return _code_of_index(cell) if widths is None else _code_of_widths(widths)
 
 
 def _code_of_string(arch):
@@ -113,7 +112,7 @@ def _code_of_string(arch):
 
 
 def _code_of_widths(widths):
-    found = [integer(width) for width in members(widths) or ()]
+    found = list(map(integer, members(widths) or ()))
     if len(found) != LAYERS or not all(width in _NUMBER for width in found):
         raise InvalidCellError(
             f"a size has five widths of {WIDTHS[0]} to {WIDTHS[-1]} in steps of 8, got {reprlib.repr(widths)}"
