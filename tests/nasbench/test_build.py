@@ -130,9 +130,11 @@ def test_the_default_store_is_not_replaced_by_one_that_lacks_some_of_its_data(de
         build.build(tmp_path / "NATS", workers=1)
     assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
     assert default.read_bytes() == before
-    build.build(tmp_path / "NATS", workers=1, force=True)
-    assert NB201().store.attributes["source_version"] == "NATS"
-    with pytest.raises(StoreError, match=r"lacks: cifar10:12:.* to keep all"):
+    arrays = {name: stores.arrays_with_curves()[name] for name in ("index", "isomorphism_class")}
+    arrays |= {f"cifar10/200/{kind}/train_time": np.ones((CELLS, 1)) for kind in ("final", "per_epoch")}
+    arrays["cifar10/200/seeds"] = np.array([777])
+    build.build(stores.write(tmp_path / "times.h5", arrays), force=True)
+    with pytest.raises(StoreError, match="lacks: cifar10:200:train_time by epoch .* to keep all"):
         build.build()
     keep_all = f"lacks: .*train_time by epoch .* nasbench build {default} {table} to keep all"
     with pytest.raises(StoreError, match=keep_all):  # its times are others, so that the seconds of epochs go
