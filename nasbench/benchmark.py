@@ -165,10 +165,14 @@ class Benchmark(ABC):
         return self.query(cell, dataset, "flops")
 
     def entry(self, cell, *, protocol=None):
-        """All that is recorded after the last epoch: {data set: {metric: mean over seeds}}."""
+        """Return all that is recorded after the last epoch: {data set: {metric: mean over seeds}}.
+
+        In a store without the longest protocol, this is what belongs to the network, unless `protocol` names
+        another one; NotRecordedError if the store lacks that.
+        """
         code = self._code(cell)
         found = {}
-        for dataset, metric in self._answers.recorded_in(self._protocol(protocol)):
+        for dataset, metric in self._answers.recorded_in(protocol):
             value = self._answers.value(self._question(dataset, metric, protocol, None, None), code)
             if value == value:
                 found.setdefault(dataset, {})[metric] = value
@@ -229,10 +233,12 @@ class Benchmark(ABC):
         return self.top(1, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)[0]
 
     def frame(self, *, protocol=None):
-        """A pandas DataFrame of the whole table, a row a cell by official index.
+        """Return the whole table as a pandas DataFrame, with a row for each cell by official index.
 
         Columns: arch, code, isomorphism_class (in the topology space), then `<data set>/<metric>` for all
-        that the protocol has; `<data set>/<protocol>/<metric>` where it is not the longest protocol.
+        that the protocol has; `<data set>/<protocol>/<metric>` if it is not the longest protocol. In a store
+        without the longest protocol, these are the metrics of the network, unless `protocol` names another
+        one; NotRecordedError if the store lacks that.
         """
         import pandas
 
@@ -240,7 +246,7 @@ class Benchmark(ABC):
         if "isomorphism_class" in self.store:
             table["isomorphism_class"] = self.store["isomorphism_class"].take(self._order)
         epochs = self._protocol(protocol)
-        for dataset, metric in self._answers.recorded_in(epochs):
+        for dataset, metric in self._answers.recorded_in(protocol):
             of_longest = epochs == self.space.full_protocol or metric_of(metric).of_the_network
             name = f"{dataset}/{metric}" if of_longest else f"{dataset}/{epochs}/{metric}"
             table[name] = self.columns(dataset, metric, protocol=protocol)

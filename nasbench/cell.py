@@ -1,6 +1,8 @@
 """A cell of NAS-Bench-201: six operations, and every name the field has for it."""
 
 import operator
+import reprlib
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 
@@ -52,7 +54,10 @@ class Cell:
 
     @classmethod
     def of(cls, cell):
-        """The cell that an official index, an arch string, six operations or a Cell names."""
+        """Return the cell named by an official index, an arch string, six operations or a Cell.
+
+        The operations may be in a tuple, list, NumPy array or pandas Series.
+        """
         return cell if type(cell) is cls else cls(code_of(cell))
 
     @classmethod
@@ -73,10 +78,10 @@ class Cell:
     @classmethod
     def from_naslib(cls, numbers):
         """The cell of NASLib's tuple of six operation numbers, in NASLib's order of both."""
-        numbers = tuple(numbers)
-        if len(numbers) != len(EDGES) or not all(integer(n) in range(len(OPERATIONS)) for n in numbers):
-            raise InvalidCellError(f"NASLib's tuple is six numbers in [0, 4], got {numbers}")
-        edge_of = dict(zip(_NASLIB_EDGES, numbers, strict=True))
+        found = [integer(number) for number in members(numbers) or ()]
+        if len(found) != len(EDGES) or not all(number in range(len(OPERATIONS)) for number in found):
+            raise InvalidCellError(f"NASLib's tuple is six numbers in [0, 4], got {reprlib.repr(numbers)}")
+        edge_of = dict(zip(_NASLIB_EDGES, found, strict=True))
         return cls.from_ops(OPERATIONS[_NASLIB_OPERATIONS[edge_of[edge]]] for edge in range(len(EDGES)))
 
     @classmethod
@@ -219,7 +224,7 @@ def count_flops(ones, threes, classes, image_size):
 
 
 def code_of(cell):
-    """The code of what names a cell: an official index, an arch string, six operations or a Cell.
+    """Return the code of a cell named by an official index, an arch string, six operations or a Cell.
 
     >>> code_of(6111) == code_of(Cell.from_index(6111)) == code_of(Cell.from_index(6111).ops)
     True
@@ -228,9 +233,8 @@ def code_of(cell):
         return cell.code
     if isinstance(cell, str):
         return _code_of_string(cell)
-    if isinstance(cell, (tuple, list)):
-        return _code_of_ops(cell)
-    return _code_of_index(cell)
+    ops = cell if isinstance(cell, (tuple, list)) else members(cell)
+    return _code_of_index(cell) if ops is None else _code_of_ops(ops)
 
 
 def _code_of_string(arch):
@@ -246,9 +250,9 @@ def _code_of_ops(ops):
     try:
         ops = tuple(ops)
     except TypeError:
-        raise InvalidCellError(f"a cell has six operations, got {ops!r}") from None
+        raise InvalidCellError(f"a cell has six operations, got {reprlib.repr(ops)}") from None
     if len(ops) != len(EDGES):
-        raise InvalidCellError(f"a cell has six operations, got {len(ops)}: {ops}")
+        raise InvalidCellError(f"a cell has six operations, got {len(ops)}: {reprlib.repr(ops)}")
     code = 0
     for op, (source, target) in zip(ops, EDGES, strict=True):
         if not isinstance(op, str) or op not in _NUMBER:
@@ -265,7 +269,7 @@ def _code_of_index(index):
     if number is None:
         raise InvalidCellError(
             "a cell is an official index, an arch string, six operations or a Cell;"
-            f" got {index!r} ({type(index).__name__})"
+            f" got {reprlib.repr(index)} ({type(index).__name__})"
         )
     if not 0 <= number < CELLS:
         raise InvalidCellError(f"an official index is in [0, {CELLS - 1}], got {number}")
@@ -278,6 +282,16 @@ def integer(number):
         return None
     try:
         return operator.index(number)
+    except TypeError:
+        return None
+
+
+def members(values: object) -> tuple[object, ...] | None:
+    """Return the members of a tuple, list, NumPy array, pandas Series or tensor; None for anything else."""
+    if isinstance(values, (str, bytes, Mapping, Set)):
+        return None
+    try:
+        return tuple(values)
     except TypeError:
         return None
 

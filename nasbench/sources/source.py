@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.files import reading
 from nasbench.writer import Batch
@@ -55,6 +56,10 @@ class Source(ABC):
         """How many cells a task is about, for the progress bar; by default all of the space."""
         return self.space.cells
 
+    def foreseen(self, name: str) -> NDArray[np.bool_]:
+        """Return which cells may have values of an array, bool (N,), before any is read; by default all."""
+        return np.ones(self.space.cells, dtype=bool)
+
     @abstractmethod
     def read(self, task):
         """Yield the Batches of a task."""
@@ -75,6 +80,9 @@ class Table(Source):
 
     def identity(self):
         return super().identity() | {"sha256": self.provenance.get("source_sha256")}
+
+    def foreseen(self, name: str) -> NDArray[np.bool_]:
+        return ~np.isnan(self.arrays[name].reshape(self.space.cells, -1)).all(axis=1)
 
     def read(self, task):
         yield Batch(0, {name: np.asarray(array, np.float64) for name, array in self.arrays.items()})

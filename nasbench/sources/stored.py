@@ -7,6 +7,7 @@ import numpy as np
 
 from nasbench.errors import SourceError, StoreError
 from nasbench.metrics import UNKNOWN_SEED
+from nasbench.sources.columns import shorten
 from nasbench.sources.source import (
     PROVENANCE,
     Source,
@@ -94,8 +95,8 @@ class Merged(Source):
         self.origins = join_origins(stored)
         self._stored = stored
         self._left_out: dict[
-            tuple[str, int, bool], int
-        ] = {}  # (name, number of the source, is a mean): cells
+            tuple[int, bool, str], int
+        ] = {}  # (number of the source, is a mean, name): cells
         self._differences = {}  # (name, number of the winner, of the other) -> [how many, largest, an index]
 
     @property
@@ -126,12 +127,13 @@ class Merged(Source):
         ]
 
     def left_out(self) -> list[str]:
-        """Return a line for each array of which values were left out because an earlier source has others."""
+        """Return lines about values that were left out because an earlier source has the other form."""
         forms = ("runs where an earlier source has their mean", "means where an earlier source has runs")
-        return [
-            f"{name}: {self._stored[number].path} has {forms[is_mean]}: left out for {count:,} cells"
-            for (name, number, is_mean), count in sorted(self._left_out.items())
-        ]
+        lines: dict[str, list[str]] = {}
+        for (number, is_mean, name), cells in sorted(self._left_out.items()):
+            line = f"{self._stored[number].path}: left out {forms[is_mean]}"
+            lines.setdefault(line, []).append(f"{name} ({cells:,} cells)")
+        return [f"{line}: {shorten(arrays)}" for line, arrays in lines.items()]
 
     def _in_columns(self, name, source, start, count):
         """A source's rows, with a column for each seed of all sources."""
@@ -190,7 +192,7 @@ class Merged(Source):
             clash = _any_known(merged[:, ~columns]) & _any_known(given[:, columns])
             if clash.any():
                 given[np.ix_(clash, columns)] = np.nan
-                key = (name, number, columns is is_mean)
+                key = (number, columns is is_mean, name)
                 self._left_out[key] = self._left_out.get(key, 0) + int(clash.sum())
         return given
 

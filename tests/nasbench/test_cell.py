@@ -4,6 +4,7 @@ import sys
 
 import networkx
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,6 +133,22 @@ def test_whole_space_arrays_cannot_be_written_to():
 
 
 @pytest.mark.parametrize(
+    "sequence",
+    [
+        np.array,
+        lambda ops: np.array(ops, dtype=object),
+        lambda ops: pandas.Series(ops, index=range(6, 12)),
+        lambda ops: pandas.Series(ops, dtype="category"),
+        iter,
+    ],
+)
+def test_operations_may_be_in_any_sequence(sequence):
+    cell = Cell.from_index(6111)
+    assert Cell.of(sequence(cell.ops)) == Cell.from_ops(sequence(cell.ops)) == cell
+    assert Cell.from_naslib(sequence(cell.naslib)) == cell
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: Cell(-1), r"code is an integer in \[0, 15624\], got -1"),
@@ -145,6 +162,12 @@ def test_whole_space_arrays_cannot_be_written_to():
         (lambda: Cell.of(np.True_), "bool"),
         (lambda: Cell.of(None), "got None"),
         (lambda: Cell.of(b"x"), "bytes"),
+        (lambda: Cell.of({0: "none"}), r"\(dict\)"),
+        (lambda: Cell.of({"none"}), r"\(set\)"),
+        (lambda: Cell.of(np.array(1.5)), r"\(ndarray\)"),
+        (lambda: Cell.of(np.arange(CELLS)), "six operations, got 15625: .{,150}$"),
+        (lambda: Cell.of(np.array([["none"] * 6] * 6)), "unknown operation array"),
+        (lambda: Cell.from_naslib(5), "six numbers in .* got 5"),
         (lambda: Cell.from_string(3), "an arch string is a string, got int"),
         (lambda: Cell.of(""), r"has the form \|a~0\|"),
         (lambda: Cell.of(ARCH_0[:-1]), "has the form"),

@@ -188,6 +188,95 @@ def test_a_table_of_ones_own(run, tmp_path):
     assert "has no column of a metric; it has 'index', 'acc'" in err
 
 
+def build_table(run, folder, text, *options):
+    """The store of a table, built by the command."""
+    (folder / "own.csv").write_text(text)
+    assert run("build", folder / "own.csv", "--out", folder / "own.h5", "--force", *options)[0] == 0
+    return folder / "own.h5"
+
+
+def test_a_store_without_accuracies(run, tmp_path):
+    store = build_table(run, tmp_path, "index,cifar10:params,cifar100:edgegpu_latency\n0,0.5,3\n11,0.25,4\n")
+    code, out, _ = run("query", 0, "--store", store)
+    assert code == 0
+    assert out.splitlines()[4:] == [
+        "cifar10   params             0.5  M        2",
+        "cifar100  edgegpu_latency      3  ms       1",
+    ]
+    answer = json.loads(run("query", 0, "--store", store, "--dataset", "cifar100", "--json")[1])
+    assert [row["value"] for row in answer["results"]] == [3.0]
+    assert len(rows(run("query", 0, "--store", store, "--metric", "params")[1])) == 5
+    assert run("top", 1, "--metric", "params", "--store", store)[0] == 0
+    assert ["cifar10", "-", "-", "-", "table", "params"] in rows(run("info", "--store", store)[1])
+    for argv, message in (
+        (
+            ("top", 1),
+            "cifar10 has no protocol of 200 epochs in this store; recorded: without a protocol params",
+        ),
+        (
+            ("curve", 0),
+            "cifar10 has no protocol of 200 epochs in this store; recorded: without a protocol params",
+        ),
+        (("curve", 0, "--metric", "params"), "params belongs to the network: it has no epoch and no seed"),
+        (("query", 0, "--protocol", 200), "no protocol of 200 epochs in this store; the protocols are none"),
+        (("query", 0, "--seed", 777), "the store has nothing of cell 0 after 200 epochs"),
+        (("query", 0, "--dataset", "imagenet16-120"), "the store has nothing of cell 0 after 200 epochs"),
+        (
+            ("query", 0, "--metric", "val_accuracy"),
+            "has no protocol of 200 epochs in this store; recorded: with",
+        ),
+    ):
+        code, out, err = run(*argv, "--store", store)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert message in err
+
+
+def test_a_store_of_a_shorter_protocol(run, tmp_path):
+    text = "index,cifar10:12:val_accuracy,cifar10:12:test_loss,cifar10:params\n0,50,1.5,0.25\n"
+    store = build_table(run, tmp_path, text)
+    code, out, _ = run("query", 0, "--store", store)
+    assert code == 0
+    assert out.splitlines()[4:] == [
+        "cifar10  params   0.25  M        1",
+        "",
+        "recorded with --protocol 12: val_accuracy, test_loss",
+    ]
+    assert "recorded with" not in run("query", 0, "--store", store, "--json")[1]
+    code, out, _ = run("query", 0, "--store", store, "--protocol", 12)
+    assert len(out.splitlines()) == 4 + 3
+    assert "recorded with" not in out
+    store = build_table(run, tmp_path, "index,cifar10:12:val_accuracy\n0,50\n")
+    code, out, err = run("query", 0, "--store", store)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "nothing of cell 0 after 200 epochs; recorded with --protocol 12: val_accuracy" in err
+
+
+def test_accuracies_that_are_fractions(run, tmp_path):
+    store = build_table(run, tmp_path, "index,cifar10:200:val_accuracy\n0,0.695\n", "--scale", 100)
+    assert json.loads(run("query", 0, "--store", store, "--json")[1])["results"][0]["value"] == 69.5
+    for options, message in (
+        ((), "try --scale 100 if they are fractions"),
+        (("--scale", 0), "--scale must be a positive finite number, got 0.0"),
+        (("--scale", "nan"), "--scale must be a positive finite number, got nan"),
+        (("--scale", "x"), "argument --scale: invalid float value: 'x'"),
+        (
+            ("--scale", 1000),
+            "line 2: val_accuracy should be a number in [0, 100] when multiplied by --scale 1000",
+        ),
+    ):
+        code, out, err = run("build", tmp_path / "own.csv", "--out", tmp_path / "new.h5", *options)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert message in err
+
+
+def test_a_build_into_the_default_store_says_what_would_be_lost(run, bench, tmp_path):
+    (tmp_path / "own.csv").write_text("index,cifar10:200:val_accuracy\n0,69.5\n")
+    code, out, err = run("build", tmp_path / "own.csv")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"{bench.store.path} has data that the new store lacks: cifar10:" in err
+    assert f"python -m nasbench build {tmp_path / 'own.csv'} {bench.store.path} to keep all" in err
+
+
 def test_differences_of_merged_sources_are_reported(run, tmp_path):
     for name, value in (("a", 69.5), ("b", 70.0)):
         (tmp_path / f"{name}.csv").write_text(f"index,cifar10:200:val_accuracy:777\n0,{value}\n")

@@ -2,6 +2,7 @@ import itertools
 import pickle
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,14 @@ def test_neighbours_differ_in_one_width(cell):
 
 
 @pytest.mark.parametrize(
+    "sequence", [np.array, np.uint8, pandas.Series, iter, lambda w: list(map(np.int64, w))]
+)
+def test_widths_may_be_in_any_sequence(sequence):
+    widths = (8, 8, 8, 16, 32)
+    assert SizeCell.of(sequence(widths)) == SizeCell.from_widths(sequence(widths)) == SizeCell(11)
+
+
+@pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: SizeCell(SIZES), r"in \[0, 32767\], got 32768"),
@@ -55,6 +64,9 @@ def test_neighbours_differ_in_one_width(cell):
         (lambda: SizeCell.from_widths((8, 8, 8, 8)), r"got \(8, 8, 8, 8\)"),
         (lambda: SizeCell.from_widths((8, 8, 8, 8, 72)), "got"),
         (lambda: SizeCell.from_widths((8, 8, 8, 8, "8")), "got"),
+        (lambda: SizeCell.from_widths(8), "got 8"),
+        (lambda: SizeCell.of(np.full(5, 8.0)), "five widths of 8 to 64"),
+        (lambda: SizeCell.of(np.arange(SIZES)), "five widths of 8 to 64 in steps of 8, got .{,150}$"),
         (lambda: SizeCell.of(None), "got None"),
     ],
 )

