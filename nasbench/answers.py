@@ -147,12 +147,15 @@ class Answers:
         return found
 
     def recorded_in(self, protocol):
-        """The (data set, metric) pairs of a protocol, those that belong to the network included."""
+        """The (data set, metric) pairs of a protocol, those that belong to the network included.
+
+        NotRecordedError if the store has other protocols only.
+        """
         protocol = _whole("a protocol", protocol)
         found = self.recorded()
         protocols = sorted({r.protocol for r in found} - {None})
-        if protocol not in protocols:
-            known = ", ".join(map(str, protocols)) or "none"
+        if protocols and protocol not in protocols:
+            known = ", ".join(map(str, protocols))
             raise NotRecordedError(
                 f"no protocol of {protocol} epochs in this store; the protocols are {known}"
             )

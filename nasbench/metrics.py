@@ -171,10 +171,19 @@ def exists(dataset, metric):
     return metric.split is None or (dataset, metric.split) in SPLITS
 
 
+def is_of_hardware(name):
+    """Return whether a metric is a device's, such as its latency or energy, which short tables leave out."""
+    return METRICS[name].of_the_network and name not in ("latency", "params", "flops")
+
+
 def _look_up(name, kind, table, error):
     try:
         return table[name]
     except (KeyError, TypeError):
-        hint = _KNOWN_AS.get(name, "") if isinstance(name, str) else ""
-        hint = f" ({hint})" if hint else ""
-        raise error(f"unknown {kind} {name!r}{hint}; the {kind}s are {', '.join(table)}") from None
+        from difflib import get_close_matches  # imported here because only errors need it
+
+        text = name if isinstance(name, str) else ""
+        hint = f" ({_KNOWN_AS[text]})" if text in _KNOWN_AS else ""
+        close = [] if hint else get_close_matches(text, table)
+        close = f"; try {' or '.join(close)}" if close else ""
+        raise error(f"unknown {kind} {name!r}{hint}; the {kind}s are {', '.join(table)}{close}") from None
