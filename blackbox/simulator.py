@@ -76,6 +76,7 @@ class SimulationConfig(TableConfig):
             from_scratch=self.from_scratch,
             noise=self.noise == "seed",
             seed=self.seed,
+            where=self.where(),
         )
 
 

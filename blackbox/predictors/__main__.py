@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from blackbox.errors import BlackboxError, ConfigError
 from blackbox.objective import TableObjective
-from blackbox.predictors.comparison import compare
+from blackbox.predictors.comparison import ZERO_COST, compare
 from blackbox.space import space_of_table
 from nasbench.benchmark import open_benchmark
 from nasbench.config import add_flags, given, option, whole
@@ -22,7 +22,11 @@ class ComparisonConfig:
     tested: int = option(1000, "other cells that they rank")
     trials: int = option(10, "draws of cells, over which mean and standard deviation are taken")
     dataset: str = option("cifar10", "cifar10, cifar100 or imagenet16-120")
-    metric: str = option("val_accuracy", "what they predict, after the longest protocol")
+    metric: str = option(
+        "val_accuracy",
+        "metric to predict, optionally after a shorter protocol, such as val_accuracy@12",
+        metavar="METRIC@EPOCHS",
+    )
     space: str | None = option(
         None, "the table's space (default: that of the store, or tss)", type=str, choices=tuple(SPACES)
     )
@@ -79,12 +83,15 @@ def _main(args):
     if args.json:
         print_json(rows)
         return 0
-    print(f"Rank correlation with {config.dataset} {config.metric} over {config.tested:,} cells not seen,")
+    print(f"Rank correlation with {config.dataset} {objective.metric} over {config.tested:,} cells not seen,")
     print(f"mean and standard deviation over {config.trials:,} trials; seed {config.seed}\n")
     table = [
         (row["predictor"], row["cells"], _shown(row, "kendall"), _shown(row, "spearman")) for row in rows
     ]
     print_table(("predictor", "cells seen", "Kendall's tau", "Spearman's rho"), table)
+    missing = [metric for metric in ZERO_COST if metric not in {row["predictor"] for row in rows}]
+    if missing:
+        print(f"\nnot recorded for every cell, and left out: {', '.join(missing)}")
     return 0
 
 
