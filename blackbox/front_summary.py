@@ -177,6 +177,9 @@ def print_fronts(summary, all=False):
 
     front = summary["front"]
     best = "" if trials == 1 else f" of trial {front['trial']}, the one with the largest hypervolume"
+    if not front["cells"]:
+        print("\nFront: none, because no feasible cell was evaluated")
+        return
     print(f"\nFront{best}: {len(front['cells']):,} cells (*: on the true front)")
     print_table(
         ("", f"{metric} [{units[0]}]", f"{against} [{units[1]}]", "index", "evaluation", "cell"),
@@ -185,12 +188,10 @@ def print_fronts(summary, all=False):
             for c in front["cells"]
         ],
     )
-    if front["cells"]:
-        best = front["cells"][0]
-        print(f"\nOf this front, the cell with the best {metric}: index {best['index']}")
-        print_entry(best["entry"], all)
+    print(f"\nOf this front, the cell with the best {metric}: index {front['cells'][0]['index']}")
+    print_entry(front["cells"][0]["entry"], all)
     found_any = trials - summary["trials_without_evaluation"]
-    over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
+    over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
     print(f"\nHypervolume, percent of the true front's{over}")
     for row, other in zip(found["hypervolume"], random["hypervolume"], strict=True):
         came = row["trials_that_came_so_far"]

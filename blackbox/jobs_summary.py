@@ -137,7 +137,7 @@ def print_jobs_summary(summary, all=False):
     if best is not None:
         print_entry(best["entry"], all)
     found_any = trials - summary["trials_without_incumbent"]
-    over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
+    over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
     if trials > 1:
         print_final_values(summary["report"], settings, over)
     print(f"\nRegret of the incumbent [{target.unit}]{over}")

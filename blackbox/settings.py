@@ -48,8 +48,8 @@ class TableConfig:
     )
     signal: str | None = option(
         None,
-        "what the search sees and optimizes, in its better direction: a metric, after a protocol of so many"
-        " epochs, such as val_accuracy@12 (default: the metric after the longest protocol)",
+        "metric to optimize, maximized or minimized as appropriate, optionally after a shorter protocol, such"
+        " as val_accuracy@12 (default: --metric)",
         type=str,
         metavar="METRIC@EPOCHS",
     )
@@ -78,21 +78,22 @@ class TableConfig:
         longest = None if self.space is None else space_of(self.space).full_protocol
         for name, value in short_names(vars(self), longest).items():
             object.__setattr__(self, name, value)
-        self.where()
+        where_of(self)
         if self.signal is not None:
             Signal.of(self.signal)
         if self.noise not in ("mean", "seed"):
             raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
-
-    def where(self):
-        """Return the limits as `Benchmark.feasible` takes them."""
-        return joined(read_limits(AT_MOST, self.at_most), read_limits(AT_LEAST, self.at_least))
 
     def on(self, bench):
         """Return the settings with the space and the signal that a search on this Benchmark has."""
         space = bench.space
         signal = Signal.of(self.metric if self.signal is None else self.signal, space.full_protocol)
         return replace(self, space=space.flag, signal=str(signal))
+
+
+def where_of(settings):
+    """Return limits, the `at_most` and `at_least` of settings, as `Benchmark.feasible` takes them."""
+    return joined(read_limits(AT_MOST, settings.at_most), read_limits(AT_LEAST, settings.at_least))
 
 
 def shown(value):
@@ -135,7 +136,7 @@ class RunConfig(TableConfig):
 
     def objective(self, bench, trials=None):
         """What the search maximizes, by the table of a Benchmark; `trials`: their numbers, if not all."""
-        return self._first(bench, trials, self.where())
+        return self._first(bench, trials, where_of(self))
 
     def _first(self, bench, trials, where):
         return TableObjective(
@@ -168,7 +169,7 @@ class PairConfig(RunConfig):
 
     def objective(self, bench, trials=None):
         """What the search maximizes, a pair, by the table of a Benchmark."""
-        where = self.where()
+        where = where_of(self)
         if np.isnan(column_of(bench, self.dataset, self.against)).any():
             where = {self.against: (None, None)} | where  # it must be recorded
         against = TableObjective(bench, self.dataset, self.against, where=where)

@@ -249,7 +249,7 @@ def print_summary(summary, all=False):
         print_entry(best["entry"], all)
     found_any = trials - summary["trials_without_evaluation"]
     found_any -= summary.get("feasible", {"trials_without": 0})["trials_without"]
-    over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
+    over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
     if trials > 1:
         print_final_values(summary["report"], settings, over)
     print(f"\nRegret of the incumbent [{target.unit}]{over}")

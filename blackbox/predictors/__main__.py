@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from blackbox.errors import BlackboxError, ConfigError
 from blackbox.objective import TableObjective
 from blackbox.predictors.comparison import ZERO_COST, compare
+from blackbox.settings import where_of
 from blackbox.space import space_of_table
 from nasbench.benchmark import open_benchmark
 from nasbench.config import add_flags, given, option, whole
@@ -31,6 +32,17 @@ class ComparisonConfig:
         None, "the table's space (default: that of the store, or tss)", type=str, choices=tuple(SPACES)
     )
     seed: int = option(0, "of all that is drawn")
+    at_most: tuple = option(
+        (),
+        "upper limit on a metric, in its unit, such as params=0.5; cells above it or without a value are left"
+        " out; repeat for several metrics",
+        type=str,
+        metavar="METRIC=VALUE",
+        repeat=True,
+    )
+    at_least: tuple = option(
+        (), "lower limit on a metric, as for --at-most", type=str, metavar="METRIC=VALUE", repeat=True
+    )
 
     def __post_init__(self):
         if not self.sizes or min(self.sizes) < 2:
@@ -38,6 +50,7 @@ class ComparisonConfig:
         whole("tested", self.tested, 2)
         whole("trials", self.trials, 1)
         whole("seed", self.seed, 0)
+        where_of(self)
 
     @property
     def sizes(self):
@@ -64,12 +77,14 @@ def _main(args):
     config = ComparisonConfig(**given(args, ComparisonConfig))
     bench = open_benchmark(args.store, config.space)
     space = space_of_table(bench.space)
-    if config.sizes[-1] + config.tested > space.size:
+    objective = TableObjective(bench, config.dataset, config.metric, where=where_of(config))
+    cells = int(objective.feasible.sum())
+    if config.sizes[-1] + config.tested > cells:
+        which = "cells" if cells == space.size else "feasible cells"
         raise ConfigError(
-            f"the space has {space.size:,} cells;"
+            f"the space has {cells:,} {which};"
             f" got {config.sizes[-1]:,} to fit to and {config.tested:,} to rank"
         )
-    objective = TableObjective(bench, config.dataset, config.metric)
     found = compare(bench, objective, space, config.sizes, config.trials, config.tested, config.seed)
     rows = [
         {

@@ -12,6 +12,7 @@ from blackbox.report import pack
 from blackbox.report.fronts import Fronts, front, in_order
 from blackbox.report.pairs import pairs
 from blackbox.report.progress import EVALUATIONS, SECONDS, axes_of, curve, short
+from blackbox.settings import where_of
 from blackbox.simulator import SimulationConfig
 from blackbox.summary import duration, feasibility, feasible_text, optimum_of, over_trials
 from nasbench.constraints import column_of, described, named
@@ -57,7 +58,7 @@ def _names(groups):
     said = []
     for runs, bench in groups:
         settings, attributes = runs[0].settings, bench.store.attributes
-        limits = [described(name, limits) for name, limits in settings.where().items()]
+        limits = [described(name, limits) for name, limits in where_of(settings).items()]
         name = ", ".join([f"{settings.dataset} {settings.metric}", *limits])
         in_space = f"{name}, {bench.space.name}"
         said.append((name, in_space, f"{in_space} ({attributes['source']}, {attributes['checksum'][:8]})"))
@@ -80,7 +81,7 @@ def comparison(runs, series, bench):
     """Runs on one table, data set and metric; `series`: the number of each one's label."""
     settings = runs[0].settings
     dataset, longest = settings.dataset, bench.space.full_protocol
-    objective = TableObjective(bench, dataset, settings.metric, where=settings.where())
+    objective = TableObjective(bench, dataset, settings.metric, where=where_of(settings))
     targets, target = objective.targets, objective.target
     against = [run.settings.against for run in runs if run.objectives > 1]
     costs = [name for name in dict.fromkeys((*against, *_COSTS)) if name != objective.metric]
