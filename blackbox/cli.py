@@ -3,11 +3,11 @@
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from blackbox.settings import OF_OBJECTIVES, short_names, shown
 from blackbox.space import space_of_table
 from blackbox.summary import print_summary, regrets, summarize
 from nasbench import __version__
-from nasbench.benchmark import open_benchmark
+from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.config import add_flags, given
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError
@@ -140,7 +140,7 @@ def begin(search_class, config, settings, bench):
     return objective, search_class(space_of_table(bench.space), config, settings.trials, settings.seed)
 
 
-def has_picture(summary):
+def has_picture(summary: Mapping[str, Any]) -> bool:
     """Return whether a run found a feasible cell, whose regret can be drawn; if not, say so on stderr."""
     found = summary.get("best", summary.get("front")) is not None
     if not found:
@@ -208,7 +208,7 @@ def conditions_of(settings, store, bench):
     }
 
 
-def identity(bench):
+def identity(bench: Benchmark) -> dict[str, str]:
     """Return what tells a table apart in a config.json."""
     return {name: bench.store.attributes[name] for name in ("source", "source_version", "checksum")}
 

@@ -5,6 +5,7 @@ from contextlib import suppress
 import numpy as np
 
 from blackbox.errors import ConfigError
+from blackbox.jobs import JobHistory
 from blackbox.objective import Signal, completed, feasible_cells, recorded_runs, targets_of
 from blackbox.search import FAILED
 from nasbench.constraints import named
@@ -81,7 +82,7 @@ class Curves:
             found[epochs] = memoryview(runs[np.arange(len(runs)), drawn])
         return found
 
-    def agrees(self, history):
+    def agrees(self, history: JobHistory) -> bool:
         """Return whether the jobs of a JobHistory have the scores and times of this table."""
         for trial in history.trials:
             rows = history.of(trial)

@@ -1,8 +1,12 @@
 """What searches with two objectives on a table found, their Pareto fronts: as a dict and as text."""
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
-from blackbox.objective import Signal
+import numpy as np
+from numpy.typing import NDArray
+
+from blackbox.objective import PairObjective, Signal
 from blackbox.pareto import hypervolume, nondominated
 from blackbox.rs import RandomSearch
 from blackbox.space import space_of_table
@@ -40,12 +44,14 @@ def volumes(codes, masks, objective):
     return hypervolume(points, worst_of(objective))
 
 
-def worst_of(objective):
+def worst_of(objective: PairObjective) -> NDArray[np.float64]:
     """Return the worst score of the feasible cells in each of two objectives, float64 (2,)."""
     return objective.targets[objective.feasible].min(axis=0)
 
 
-def shares(codes, masks, objective):
+def shares(
+    codes: NDArray[np.intp], masks: NDArray[np.bool_], objective: PairObjective
+) -> NDArray[np.float64]:
     """The hypervolume of fronts as shares of the true front's, float64 (T,); arguments as for `volumes`.
 
     A true front of one cell dominates no area: then the share is 1 for fronts with a cell, else 0.
@@ -200,7 +206,7 @@ def print_fronts(summary, all=False):
         print(f"after {row['evaluations']:>6,} evaluations  {shares}{short}")
 
 
-def _cells(summary):
+def _cells(summary: Mapping[str, Any]) -> str:
     return "the feasible cells" if "feasible" in summary else "the table"
 
 

@@ -1,14 +1,19 @@
 """A benchmark's table as the objective of a search: what it sees, what counts, and what it costs."""
 
+from __future__ import annotations
+
 from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
+from blackbox.history import History
 from blackbox.search import FAILED, Draws
-from nasbench.constraints import named, split_metric
+from nasbench.benchmark import Benchmark
+from nasbench.constraints import Where, named, split_metric
 from nasbench.errors import InvalidArgumentError, NotRecordedError
 from nasbench.metrics import METRICS, metric_of
 
@@ -40,25 +45,29 @@ class Signal(NamedTuple):
         return self.metric if self.protocol is None else f"{self.metric}@{self.protocol}"
 
     @property
-    def unit(self):
+    def unit(self) -> str:
         return metric_of(self.metric).unit
 
     @property
-    def higher_is_better(self):
+    def higher_is_better(self) -> bool:
         return metric_of(self.metric).higher_is_better
 
     @property
-    def of_the_network(self):
+    def of_the_network(self) -> bool:
         return metric_of(self.metric).of_the_network
 
 
-def scores_of(benchmark, dataset, signal, seed=None):
+def scores_of(
+    benchmark: Benchmark, dataset: str, signal: Signal, seed: int | None = None
+) -> NDArray[np.float64]:
     """Return a signal of all cells as scores, higher is better, float64 (N,); NaN where not recorded."""
     column = benchmark.by_code(dataset, signal.metric, protocol=signal.protocol, seed=seed)
     return column if signal.higher_is_better else -column
 
 
-def targets_of(benchmark, dataset, target, feasible):
+def targets_of(
+    benchmark: Benchmark, dataset: str, target: Signal, feasible: NDArray[np.bool_]
+) -> NDArray[np.float64]:
     """Return what counts of each cell as scores, float64 (N,), -inf outside `feasible`, bool (N,).
 
     NotRecordedError, which names what the table has, or ConfigError if it lacks a feasible cell.
@@ -77,7 +86,9 @@ def targets_of(benchmark, dataset, target, feasible):
     return completed(scores, feasible, f"{dataset} {target}", _leave_out(target))
 
 
-def completed(scores, feasible, what, hint=""):
+def completed(
+    scores: NDArray[np.float64], feasible: NDArray[np.bool_], what: str, hint: str = ""
+) -> NDArray[np.float64]:
     """Return scores (N,) with -inf outside `feasible`, bool (N,); ConfigError if a feasible cell has NaN."""
     unknown = np.count_nonzero(np.isnan(scores) & feasible)
     if unknown:
@@ -85,17 +96,17 @@ def completed(scores, feasible, what, hint=""):
     return scores if feasible.all() else np.where(feasible, scores, FAILED)
 
 
-def _leave_out(signal):
+def _leave_out(signal: Signal) -> str:
     return f"; try --at-least {signal}=0, which leaves them out"
 
 
-def feasible_cells(benchmark, dataset, where):
+def feasible_cells(benchmark: Benchmark, dataset: str, where: Where | None) -> NDArray[np.bool_]:
     """Return the cells that satisfy `where`, limits as for `Benchmark.feasible` or None: bool (N,)."""
     return benchmark.feasible(dataset, where) if where else np.ones(benchmark.space.cells, dtype=bool)
 
 
-def recorded_runs(benchmark, dataset, signal, protocol):
-    """Return the seeds that a signal is recorded with after a protocol, a tuple.
+def recorded_runs(benchmark: Benchmark, dataset: str, signal: Signal, protocol: int | None) -> list[int]:
+    """Return the seeds that a signal is recorded with after a protocol.
 
     ConfigError if there are none to draw from: the signal belongs to the network, or only its mean over seeds
     is recorded.
@@ -213,7 +224,7 @@ class TableObjective:
         """What evaluations of codes (T,) cost, seconds (T,)."""
         return self.seconds.take(codes)
 
-    def _scores(self):
+    def _scores(self) -> NDArray[np.float64]:
         scores = scores_of(self._benchmark, self.dataset, self.signal)
         return completed(scores, self.feasible, f"{self.dataset} {self.signal}", _leave_out(self.signal))
 
@@ -262,7 +273,7 @@ class PairObjective:
         return self._first.seconds
 
 
-def agrees(objective, history):
+def agrees(objective: TableObjective | PairObjective, history: History) -> bool:
     """Return whether a History has the scores and costs that an objective on a table gives."""
     costs = objective.seconds[history.codes] if objective.has_cost else 0.0
     return bool(objective.could_give(history.codes, history.scores).all() and (history.costs == costs).all())

@@ -17,7 +17,7 @@ from blackbox.objective import agrees
 from blackbox.search import FAILED, is_finished
 from blackbox.settings import PairConfig, RunConfig, TableConfig
 from blackbox.simulator import SimulationConfig
-from nasbench.benchmark import open_benchmark
+from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError
 from nasbench.spaces import Space, space_of
 
@@ -194,7 +194,7 @@ def open_table(run, store=None):
     return bench
 
 
-def gives(bench, run):
+def gives(bench: Benchmark, run: Run) -> bool:
     """Return whether a Run could have been made on a table: the table is its own, or gives the same log."""
     if bench.store.attributes["checksum"] == run.record["table"]["checksum"]:
         return True

@@ -1,15 +1,28 @@
 """What every search on a table is told beside its own settings, and the flags for it."""
 
 from argparse import ArgumentTypeError
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.objective import PairObjective, Signal, TableObjective
 from blackbox.search import check_limits
+from nasbench.benchmark import Benchmark
 from nasbench.config import option, whole
-from nasbench.constraints import AT_LEAST, AT_MOST, as_texts, column_of, joined, named, read_limits
+from nasbench.constraints import (
+    AT_LEAST,
+    AT_MOST,
+    Limits,
+    Where,
+    as_texts,
+    column_of,
+    joined,
+    named,
+    read_limits,
+)
 from nasbench.metrics import dataset_of
 from nasbench.spaces import SPACES, space_of
 
@@ -84,24 +97,24 @@ class TableConfig:
         if self.noise not in ("mean", "seed"):
             raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
 
-    def on(self, bench):
+    def on(self, bench: Benchmark) -> Self:
         """Return the settings with the space and the signal that a search on this Benchmark has."""
         space = bench.space
         signal = Signal.of(self.metric if self.signal is None else self.signal, space.full_protocol)
         return replace(self, space=space.flag, signal=str(signal))
 
 
-def where_of(settings):
+def where_of(settings: TableConfig) -> dict[str, Limits]:
     """Return limits, the `at_most` and `at_least` of settings, as `Benchmark.feasible` takes them."""
     return joined(read_limits(AT_MOST, settings.at_most), read_limits(AT_LEAST, settings.at_least))
 
 
-def shown(value):
+def shown(value: object) -> str:
     """Return the value of a setting as text; a tuple as its items."""
     return (",".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
 
 
-def short_names(values, longest=None):
+def short_names(values: Mapping[str, Any], longest: int | None = None) -> dict[str, str | tuple[str, ...]]:
     """Return what names metrics among the values of settings, {name: value}, in its shortest form.
 
     That is without the epochs of the `longest` protocol, and limits in the order of metrics.
@@ -138,7 +151,7 @@ class RunConfig(TableConfig):
         """What the search maximizes, by the table of a Benchmark; `trials`: their numbers, if not all."""
         return self._first(bench, trials, where_of(self))
 
-    def _first(self, bench, trials, where):
+    def _first(self, bench: Benchmark, trials: Sequence[int] | None, where: Where) -> TableObjective:
         return TableObjective(
             bench,
             self.dataset,

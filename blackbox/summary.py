@@ -1,17 +1,28 @@
 """What a search on a table found: best cell, regret over trials, as a dict and as text."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
-from blackbox.objective import Signal
+from blackbox.objective import PairObjective, Signal, TableObjective
+from nasbench.benchmark import Benchmark
 from nasbench.console import print_hidden, print_table
 from nasbench.constraints import described as limits_shown
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import METRICS, is_of_hardware
 from nasbench.spaces import TOPOLOGY, space_of
+
+if TYPE_CHECKING:
+    from blackbox.curves import Curves
+
+    Objective = TableObjective | PairObjective | Curves
 
 _CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
 _WIDTH = 14  # of a data set's column
@@ -63,12 +74,12 @@ def summarize(history, objective, benchmark, budget=None):
     }
 
 
-def feasibility(objective, without):
-    """Return which cells are feasible, a dict of plain values with one item; empty if all cells are.
+def feasibility(objective: Objective, without: int) -> dict[str, dict[str, Any]]:
+    """Return which cells are feasible, a dict of plain values with one item; empty without limits.
 
     `without`: how many trials evaluated cells, but none of the feasible ones.
     """
-    if not objective.where or objective.feasible.all():
+    if not objective.where:
         return {}
     return {
         "feasible": {
@@ -80,12 +91,12 @@ def feasibility(objective, without):
     }
 
 
-def with_incumbent(objective, found):
-    """Return how many trials have an incumbent, a dict with one item; empty if all cells are feasible."""
-    return {} if objective.feasible.all() else {"trials_with_incumbent": int(found.sum())}
+def with_incumbent(objective: Objective, found: NDArray[np.bool_]) -> dict[str, int]:
+    """Return how many trials have an incumbent, a dict with one item; empty without limits."""
+    return {"trials_with_incumbent": int(found.sum())} if objective.where else {}
 
 
-def optimum_of(benchmark, objective):
+def optimum_of(benchmark: Benchmark, objective: Objective) -> dict[str, Any]:
     """Return the best feasible cell by the metric, a dict of plain values."""
     target = objective.target
     options = {"protocol": target.protocol, "where": objective.where}
@@ -136,7 +147,7 @@ def described(code, benchmark, objective):
     }
 
 
-def entry_of(cell, benchmark, target):
+def entry_of(cell: object, benchmark: Benchmark, target: Signal) -> dict[str, dict[str, float]]:
     """Return all that the table has for a cell: after the metric's protocol, or the longest recorded one."""
     protocols = {recorded.protocol for recorded in benchmark.recorded()} - {None}
     return benchmark.entry(cell, protocol=target.protocol or max(protocols, default=None))
@@ -193,14 +204,14 @@ def print_heading(summary, done, of="an evaluation", others=()):
     print(f"{done}{each}; seed {settings['seed']}\n")
 
 
-def signals_of(settings):
+def signals_of(settings: Mapping[str, Any]) -> tuple[Signal, Signal]:
     """Return what counts and what the search saw, two Signals, by the settings of a run, a dict."""
     longest = space_of(settings["space"]).full_protocol
     return Signal.of(settings["metric"], longest), Signal.of(settings["signal"], longest)
 
 
-def feasible_rows(summary):
-    """Return what a summary says of feasible cells, pairs of a name and a text; none if all cells are."""
+def feasible_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a summary says of feasible cells, pairs of a name and a text; none without limits."""
     if "feasible" not in summary:
         return []
     rows, without = [("feasible", feasible_text(summary["feasible"]))], summary["feasible"]["trials_without"]
@@ -211,7 +222,7 @@ def feasible_rows(summary):
     return rows
 
 
-def feasible_text(feasible):
+def feasible_text(feasible: Mapping[str, Any]) -> str:
     """Return the item of `feasibility` as text."""
     return f"{feasible['cells']:,} of {feasible['of']:,} cells: {', '.join(feasible['limits'])}"
 
@@ -262,7 +273,7 @@ def print_summary(summary, all=False):
     print(f"optimum: {summary['optimum']['value']:.4f}, index {summary['optimum']['index']}")
 
 
-def best_rows(best, settings):
+def best_rows(best: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Return the first rows on the best cell, pairs of a name and a text; `best`: None if there is none."""
     if best is None:
         return [("best cell", "none: no feasible cell was evaluated")]
@@ -294,7 +305,7 @@ def print_final_values(report, settings, over):
         print(f"{name:<18} {mean_of(row)}")
 
 
-def epochs_of(settings):
+def epochs_of(settings: Mapping[str, Any]) -> int:
     """Return the epochs after which a run reports its cells: the metric's, or the longest protocol's."""
     return signals_of(settings)[0].protocol or space_of(settings["space"]).full_protocol
 
@@ -303,7 +314,7 @@ def _shown(value):
     return ("-" if value is None else f"{value:.7g}").rjust(_WIDTH)
 
 
-def mean_of(row):
+def mean_of(row: Mapping[str, float | None]) -> str:
     """The mean and the spread in a row of `over_trials`, as text."""
     mean = "-" if row["mean"] is None else f"{row['mean']:.4f}"
     return mean if row["std"] is None else f"{mean} ± {row['std']:.4f}   median {row['median']:.4f}"

@@ -4,10 +4,11 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.answers import Answers, Question
 from nasbench.cell import integer
-from nasbench.constraints import check_any, checked, column_of, satisfied
+from nasbench.constraints import Where, check_any, checked, column_of, satisfied
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
 from nasbench.home import default_path, default_store
 from nasbench.metrics import metric_of
@@ -206,7 +207,7 @@ class Benchmark(ABC):
         """All cells in the order of codes: read-only float64 (N,), for searches, which know codes."""
         return self._answers.column(self._question(dataset, metric, protocol, epoch, seed))
 
-    def feasible(self, dataset, where):
+    def feasible(self, dataset: str, where: Where) -> NDArray[np.bool_]:
         """Return which cells satisfy limits on metrics of a data set, bool (N,) in the order of codes.
 
         `where`: {METRIC or METRIC@EPOCHS: (lowest, highest)}, both inclusive, None for no limit. A cell whose
@@ -276,7 +277,15 @@ class Benchmark(ABC):
         """What the store holds, a list of (dataset, protocol, metric, seeds, epochs)."""
         return self._answers.recorded()
 
-    def _feasible_column(self, dataset, metric, protocol, epoch, seed, where):
+    def _feasible_column(
+        self,
+        dataset: str,
+        metric: str,
+        protocol: int | None,
+        epoch: int | None,
+        seed: int | None,
+        where: Where | None,
+    ) -> NDArray[np.float64]:
         """Return `by_code` with NaN for the cells that are not feasible."""
         column = self.by_code(dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
         return np.where(self.feasible(dataset, where), column, np.nan) if where else column

@@ -171,7 +171,7 @@ def exists(dataset, metric):
     return metric.split is None or (dataset, metric.split) in SPLITS
 
 
-def is_of_hardware(name):
+def is_of_hardware(name: str) -> bool:
     """Return whether a metric is a device's, such as its latency or energy, which short tables leave out."""
     return METRICS[name].of_the_network and name not in ("latency", "params", "flops")
 

@@ -24,6 +24,8 @@ def print_findings(found):
     if algorithms[0]["reached"] is None:
         print(f"\nThe way to a regret is left out: that of {settings['metric']} is not in percentage points.")
     if found["pairs"] is not None:
+        if found.get("feasible", {"trials_without": 0})["trials_without"]:
+            print("\nIn tests and ranks, a trial without a feasible cell has the regret of the worst one.")
         _print_pairs(found["pairs"])
         _print_ranks(found["ranks"])
     else:
@@ -101,7 +103,7 @@ def _print_values(algorithms, settings):
     _print_columns(["", *(f"{name} [{METRICS[name].unit}]" for name in metrics)], rows)
 
 
-def _number(value):
+def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
