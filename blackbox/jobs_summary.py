@@ -20,6 +20,7 @@ from blackbox.summary import (
     print_final_values,
     print_heading,
     signals_of,
+    without_feasible,
 )
 
 _CHECKPOINTS = (1 / 64, 1 / 16, 1 / 4, 1)  # of the simulated time
@@ -121,8 +122,7 @@ def print_jobs_summary(summary, all=False):
         ("whole search", f"{duration(summary['simulated_seconds']['mean'])} a trial"),
         ("workers busy", f"{100 * summary['workers_busy']:.1f} % of that time"),
     ]
-    without = summary["trials_without_incumbent"]
-    without -= summary.get("feasible", {"trials_without": 0})["trials_without"]
+    without = summary["trials_without_incumbent"] - without_feasible(summary)
     if without:
         rows.append(("without any", f"{without:,} trials: not even one job"))
     rows += feasible_rows(summary)

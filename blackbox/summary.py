@@ -214,12 +214,17 @@ def feasible_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Return what a summary says of feasible cells, pairs of a name and a text; none without limits."""
     if "feasible" not in summary:
         return []
-    rows, without = [("feasible", feasible_text(summary["feasible"]))], summary["feasible"]["trials_without"]
+    rows, without = [("feasible", feasible_text(summary["feasible"]))], without_feasible(summary)
     if without:
         rows.append(
             ("none feasible", f"{without:,} trial{'' if without == 1 else 's'}: no feasible cell seen")
         )
     return rows
+
+
+def without_feasible(summary: Mapping[str, Any]) -> int:
+    """Return how many trials evaluated cells, but none of the feasible ones."""
+    return summary["feasible"]["trials_without"] if "feasible" in summary else 0
 
 
 def feasible_text(feasible: Mapping[str, Any]) -> str:
@@ -259,7 +264,7 @@ def print_summary(summary, all=False):
     if best is not None:
         print_entry(best["entry"], all)
     found_any = trials - summary["trials_without_evaluation"]
-    found_any -= summary.get("feasible", {"trials_without": 0})["trials_without"]
+    found_any -= without_feasible(summary)
     over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
     if trials > 1:
         print_final_values(summary["report"], settings, over)

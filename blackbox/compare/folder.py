@@ -95,10 +95,10 @@ def read_record(path):
 def _compare(path, found, record, bench):
     """Raise ConfigError unless a comparison that was found is the one that is to be made."""
     checksum = found["table"]["checksum"]
-    if bench is not None and all(
-        gives(bench, read_run(config.parent)) for config in path.glob("*/config.json")
-    ):
-        checksum = record["table"]["checksum"]
+    if checksum != record["table"]["checksum"] and bench is not None:
+        runs = (read_run(config.parent) for config in path.glob("*/config.json"))
+        if all(gives(bench, run) for run in runs):
+            checksum = record["table"]["checksum"]
     before, wanted = (
         {
             "algorithms": " ".join(of["algorithms"]) or "none",

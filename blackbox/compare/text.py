@@ -1,7 +1,7 @@
 """The findings of a comparison as text."""
 
 from blackbox.statistics import LEVEL
-from blackbox.summary import duration, epochs_of, feasible_text, signals_of
+from blackbox.summary import duration, epochs_of, feasible_text, signals_of, without_feasible
 from nasbench.console import print_table
 from nasbench.metrics import METRICS
 from nasbench.spaces import TOPOLOGY, space_of
@@ -24,8 +24,10 @@ def print_findings(found):
     if algorithms[0]["reached"] is None:
         print(f"\nThe way to a regret is left out: that of {settings['metric']} is not in percentage points.")
     if found["pairs"] is not None:
-        if found.get("feasible", {"trials_without": 0})["trials_without"]:
-            print("\nIn tests and ranks, a trial without a feasible cell has the regret of the worst one.")
+        if without_feasible(found):
+            print(
+                "\nIn tests and ranks, trials without a feasible cell have the worst regret of any feasible cell."
+            )
         _print_pairs(found["pairs"])
         _print_ranks(found["ranks"])
     else:

@@ -9,12 +9,19 @@ import pytest
 from blackbox import cli, jobs_cli
 from blackbox.algorithms import algorithm
 from blackbox.compare.__main__ import main as compare
+from blackbox.compare.simulations import Simulations
+from blackbox.compare.spec import Spec
+from blackbox.compare.study import Part
+from blackbox.compare.work import Watch
 from blackbox.curves import Curves
+from blackbox.errors import RunFolderError
 from blackbox.fidelity import MultiFidelitySearch
+from blackbox.folder import RunFolder
 from blackbox.objective import TableObjective
 from blackbox.predictors.__main__ import main as predictors
 from blackbox.report.__main__ import main as report
 from blackbox.runs import read_run
+from blackbox.settings import RunConfig
 from nasbench import NB201
 from tests import stores
 from tests.blackbox.report.test_main import data_of
@@ -339,3 +346,22 @@ def test_a_comparison_of_an_earlier_release_goes_on_on_a_table_with_the_same_sco
     assert (code, found, err) == (0, out, "")
     assert run("compare", path / "rs", path / "sh_fidelities=200", "--store", richer)[0] == 0
     assert json.loads((path / "comparison.json").read_text())["table"]["store"] == str(richer)
+
+
+def test_the_finished_trials_of_a_part_are_held_against_the_table(bench, tmp_path):
+    spec, settings = Spec.of("sh:fidelities=200"), RunConfig(budget=86_400.0, trials=2)
+    part, watch = Part(0, 0, 2), Watch([0.0], [0], 0)
+
+    def evaluate():
+        trials = Simulations(spec, spec.settings(settings), bench)
+        with RunFolder.log_alone(tmp_path / "part", trials.header) as log:
+            return trials.evaluate(part, log, watch)
+
+    rows = evaluate().rows
+    np.testing.assert_array_equal(evaluate().rows, rows)
+    log = tmp_path / "part" / "log.csv"
+    text = log.read_text()
+    for name in ("score", "end"):
+        log.write_text(text.replace(repr(float(rows[name][0])), "1e6", 1))
+        with pytest.raises(RunFolderError, match="its scores or times are not those of the table"):
+            evaluate()
