@@ -25,9 +25,7 @@ def print_findings(found):
         print(f"\nThe way to a regret is left out: that of {settings['metric']} is not in percentage points.")
     if found["pairs"] is not None:
         if without_feasible(found):
-            print(
-                "\nIn tests and ranks, trials without a feasible cell have the worst regret of any feasible cell."
-            )
+            print("\nIn tests and ranks, trials without a feasible cell have the worst feasible regret.")
         _print_pairs(found["pairs"])
         _print_ranks(found["ranks"])
     else:

@@ -183,7 +183,7 @@ def test_comparisons_and_reports_of_limited_searches(released, capsys, tmp_path)
     out = capsys.readouterr().out
     assert "feasible: 308 of 15,625 cells: params <= 3 M" in out
     assert "without any" in out
-    assert "trials without a feasible cell have the worst regret" in out
+    assert "trials without a feasible cell have the worst feasible regret." in out
     record = json.loads((tmp_path / "compared" / "comparison.json").read_text())
     assert record["run"]["at_most"] == ["params=3"]
     assert record["findings"]["feasible"]["cells"] == 308
