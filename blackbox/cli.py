@@ -3,11 +3,11 @@
 import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,19 +15,18 @@ from blackbox import plot
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder
 from blackbox.front_summary import print_fronts, summarize_fronts
-from blackbox.objective import Signal
+from blackbox.objective import Signal, agrees
 from blackbox.pareto import nondominated
 from blackbox.search import is_finished, run
-from blackbox.settings import OF_OBJECTIVES
+from blackbox.settings import OF_OBJECTIVES, short_names, shown
 from blackbox.space import space_of_table
 from blackbox.summary import print_summary, regrets, summarize
 from nasbench import __version__
-from nasbench.benchmark import open_benchmark
+from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.config import add_flags, given
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError
 from nasbench.files import quoted, utc_now
-from nasbench.metrics import METRICS
 from nasbench.spaces import space_of
 
 _INTERVAL = 1.0  # seconds between looks at the log and the progress bar
@@ -38,7 +37,7 @@ class _Findings(NamedTuple):
 
     picture: str
     summarize: Callable  # (history, objective, bench, budget) -> dict
-    print: Callable  # (summary)
+    print: Callable  # (summary, all)
     plot: Callable  # (path, summary, history, objective)
 
 
@@ -71,6 +70,7 @@ def parser_of(search_class, settings_class, picture):
     where.add_argument("--resume", metavar="FOLDER", help=f"go on with a run; may raise {limits}")
     files.add_argument("--plot", metavar="FILE", help=f"draw {picture} (.png, .svg, .pdf)")
     files.add_argument("--json", action="store_true", help="print the summary as JSON")
+    files.add_argument("--all", action="store_true", help="print the hardware metrics of the best cell, too")
     return parser
 
 
@@ -85,11 +85,11 @@ def _search(prog, search_class, args):
             config = search_class.config_class(**given(args, search_class.config_class))
             settings = settings_class(**given(args, settings_class))
             bench = open_benchmark(args.store, settings.space)
+            settings = settings.on(bench)
         else:
             folder = stack.enter_context(RunFolder.reopen(args.resume))
             config, settings, bench, record = resumed(folder, search_class, settings_class, args)
         objective, search = begin(search_class, config, settings, bench)
-        settings = replace(settings, space=bench.space.flag, signal=str(objective.signal))
         if args.out is not None:
             record = record_of(search.name, config, settings, args.store, bench)
             folder = stack.enter_context(RunFolder.create(args.out, record, search.objectives))
@@ -111,7 +111,7 @@ def _search(prog, search_class, args):
             folder.write_summary(summary)
         done = summary["evaluations"]["most"]
         report(prog, args, summary, folder, findings.print, f"{done:,} evaluation{'' if done == 1 else 's'}")
-        if args.plot is not None:
+        if args.plot is not None and has_picture(summary):
             findings.plot(args.plot, summary, history, objective)
             if not args.json:
                 print(f"picture in {args.plot}")
@@ -140,22 +140,31 @@ def begin(search_class, config, settings, bench):
     return objective, search_class(space_of_table(bench.space), config, settings.trials, settings.seed)
 
 
+def has_picture(summary: Mapping[str, Any]) -> bool:
+    """Return whether a run found a feasible cell, whose regret can be drawn; if not, say so on stderr."""
+    found = summary.get("best", summary.get("front")) is not None
+    if not found:
+        complain("note: no picture, because no feasible cell was evaluated")
+    return found
+
+
 def _plot_regret(path, summary, history, objective):
     budget = summary["settings"]["budget"]
     regret = regrets(history.incumbents(budget), objective)[:, : history.counted(budget).max()]
     title = f"{summary['algorithm']} on {objective.dataset} {objective.metric}{_sees(objective)}"
-    plot.plot_regret(path, regret, title, METRICS[objective.metric].unit, budget)
+    plot.plot_regret(path, regret, title, objective.target.unit, budget)
 
 
 def _plot_fronts(path, summary, history, objective):
     metrics, front, trials = objective.metrics, summary["front"], summary["settings"]["trials"]
-    signs = [1 if METRICS[metric].higher_is_better else -1 for metric in metrics]
-    values = objective.targets * signs
-    true = values[nondominated(objective.targets)]
-    found = np.array([[cell[metric] for metric in metrics] for cell in front["cells"]])
+    signs = [1 if Signal.of(metric).higher_is_better else -1 for metric in metrics]
+    targets = objective.targets[objective.feasible]
+    values = targets * signs
+    true = values[nondominated(targets)]
+    found = np.array([[cell[metric] for metric in metrics] for cell in front["cells"]]).reshape(-1, 2)
     one = "" if trials == 1 else f", trial {front['trial']} of {trials:,}"
     title = f"{summary['algorithm']} on {objective.dataset}{one}{_sees(objective)}"
-    labels = [f"{metric} [{METRICS[metric].unit}]" for metric in metrics]
+    labels = [f"{metric} [{Signal.of(metric).unit}]" for metric in metrics]
     plot.plot_fronts(path, values, true, found, title, labels)
 
 
@@ -174,7 +183,7 @@ def report(prog, args, summary, folder, print_summary, done):
     if args.json:
         print_json(summary)
     else:
-        print_summary(summary)
+        print_summary(summary, args.all)
         kept = "not saved; --out FOLDER keeps settings, log and summary"
         print(f"\n{kept if folder is None else f'saved in {folder.path}'}")
     if not summary["complete"]:
@@ -189,15 +198,19 @@ def record_of(algorithm, config, settings, store, bench):
 
 def conditions_of(settings, store, bench):
     """The part of a config.json that does not depend on the algorithm."""
-    attributes = bench.store.attributes
     return {
         "run": asdict(settings),
         "table": {
             "store": store and str(Path(store).absolute()),
-            **{name: attributes[name] for name in ("source", "source_version", "checksum")},
+            **identity(bench),
         },
         **present(),
     }
+
+
+def identity(bench: Benchmark) -> dict[str, str]:
+    """Return what tells a table apart in a config.json."""
+    return {name: bench.store.attributes[name] for name in ("source", "source_version", "checksum")}
 
 
 def present():
@@ -230,7 +243,7 @@ def resumed(folder, search_class, settings_class, args):
     asked = given(args, settings_class)
     if "signal" in asked:
         asked["signal"] = str(Signal.of(asked["signal"], longest))
-    asked |= given(args, config_class)
+    asked |= short_names(asked, longest) | given(args, config_class)
     raised = agreed(asked, asdict(config) | asdict(settings), settings_class.limits)
     settings = replace(settings, **raised)
     if args.store is not None:
@@ -242,10 +255,13 @@ def resumed(folder, search_class, settings_class, args):
             f"the table of {folder.path} cannot be opened; --store names it: {error}"
         ) from None
     if bench.store.attributes["checksum"] != checksum:
-        raise ConfigError(
-            f"{folder.path} was made on another table than {bench.store.path}; name it with --store"
-        )
-    record |= {"run": asdict(settings), "table": {**table, "store": store}}
+        from blackbox.runs import gives, read_run  # imported here because few runs change their table
+
+        if not gives(bench, read_run(folder.path, empty=True)):
+            raise ConfigError(
+                f"{folder.path} was made on another table than {bench.store.path}; name it with --store"
+            )
+    record |= {"run": asdict(settings), "table": {**table, "store": store, **identity(bench)}}
     return config, settings, bench, record
 
 
@@ -261,14 +277,15 @@ def agreed(asked, recorded, limits):
             raised[name] = value
         elif value != before:
             flag, allowed = name.replace("_", "-"), " and ".join(f"--{limit}" for limit in limits)
-            raise ConfigError(f"--{flag} {value} is not the run's, {before}; only {allowed} may be raised")
+            raise ConfigError(
+                f"--{flag} {shown(value)} is not the run's, {shown(before)}; only {allowed} may be raised"
+            )
     return raised
 
 
 def check_history(path, history, search, objective, settings):
     """Raise RunFolderError unless the log at `path` is of this search, that has no history, on this table."""
-    costs = objective.seconds[history.codes] if objective.has_cost else 0.0
-    if not objective.could_give(history.codes, history.scores).all() or (history.costs != costs).any():
+    if not agrees(objective, history):
         raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
     if len(history) and (history.codes[:, 0] != search.ask()).any():
         raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")

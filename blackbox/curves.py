@@ -5,9 +5,11 @@ from contextlib import suppress
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.objective import Signal
+from blackbox.jobs import JobHistory
+from blackbox.objective import Signal, completed, feasible_cells, recorded_runs, targets_of
+from blackbox.search import FAILED
+from nasbench.constraints import named
 from nasbench.errors import NotRecordedError
-from nasbench.metrics import metric_of
 
 _NOISE = 100  # the purpose of the stream, as in `blackbox.objective`
 
@@ -19,8 +21,9 @@ class Curves:
     of different lengths; these are trainings of their own, and none goes on from another. A score is the mean
     over the recorded seeds; with `noise`, that of one of them, drawn for each cell, all along its curve.
     Seconds are those of training and of one pass over the validation images at the end of a job where the
-    table has its time, means over seeds. What counts in the end, `targets` (N,), is the metric after the
-    longest protocol.
+    table has its time, means over seeds. What counts in the end, `targets` (N,), is the metric, the mean
+    over seeds. Cells that do not satisfy `where` are not feasible: scores and targets are -inf for them, and
+    their jobs take their usual time.
 
     `fidelities`: the longest training in epochs, or the rungs, as a search takes them.
     """
@@ -36,15 +39,19 @@ class Curves:
         from_scratch=False,
         noise=False,
         seed=0,
+        where=None,
     ):
-        """`signal`: a text for `Signal.of`; `fidelities`: the rungs in epochs; `from_scratch`: no job goes on
-        from an earlier one; `seed`: that of the search, for the noise alone."""
+        """`metric`, `signal`: texts for `Signal.of`; `fidelities`: the rungs in epochs; `from_scratch`: no
+        job goes on from an earlier one; `seed`: that of the search, for the noise alone; `where`: limits as
+        for `Benchmark.feasible`."""
         longest = benchmark.space.full_protocol
-        target = Signal.of(metric, longest)
+        self.target = Signal.of(metric, longest)
         self.dataset = dataset
-        self.metric = metric
-        self.signal = target if signal is None else Signal.of(signal, longest)
-        self.sees_the_metric = self.signal == target
+        self.metric = named(metric, longest)
+        self.signal = self.target if signal is None else Signal.of(signal, longest)
+        self.sees_the_metric = self.signal == self.target
+        self.where = where
+        self.feasible = feasible_cells(benchmark, dataset, where)  # (N,)
         self._benchmark = benchmark
         self._recorded = [r for r in benchmark.recorded() if r.dataset == dataset]
         self._protocols, self.has_curve = self._find(asked=fidelities is not None)
@@ -60,8 +67,7 @@ class Curves:
         self._scores = {}  # of the mean over seeds, by epochs
         self._runs = {}  # with noise, by epochs: (N, S), the recorded ones first, and their number (N,)
         self._seconds = {}  # by (epochs done, epochs)
-        column = benchmark.by_code(dataset, metric, protocol=target.protocol)
-        self.targets = self._complete(column if metric_of(metric).higher_is_better else -column, str(target))
+        self.targets = targets_of(benchmark, dataset, self.target, self.feasible)  # (N,)
 
     def scores(self, trial, rungs):
         """The scores of all codes in a trial by epochs, {epochs: memoryview (N,)}."""
@@ -76,6 +82,20 @@ class Curves:
             found[epochs] = memoryview(runs[np.arange(len(runs)), drawn])
         return found
 
+    def agrees(self, history: JobHistory) -> bool:
+        """Return whether the jobs of a JobHistory have the scores and times of this table."""
+        for trial in history.trials:
+            rows = history.of(trial)
+            scores = self.scores(trial, np.unique(rows["epochs"]).tolist())
+            done = {}  # epochs that each cell has been trained for
+            for row in rows[np.argsort(rows["job"])].tolist():
+                _, _, code, epochs, score, start, end, _ = row
+                takes = self.seconds(done.get(code, 0), epochs)[code]
+                if score != scores[epochs][code] or end != start + takes:
+                    return False
+                done[code] = epochs
+        return True
+
     def seconds(self, done, epochs):
         """What a job takes for each code, seconds, memoryview (N,)."""
         done = 0 if self.from_scratch else done
@@ -88,7 +108,12 @@ class Curves:
                 validation = self._column("val_time", epochs)
                 if not np.isnan(validation).all():
                     seconds = seconds + validation
-            seconds = self._complete(seconds, f"time of training up to {epochs} epochs")
+            unknown = np.count_nonzero(np.isnan(seconds))
+            if unknown:
+                raise ConfigError(
+                    f"a search needs every cell; this store has no {self.dataset} time of training up to"
+                    f" {epochs} epochs for {unknown:,}"
+                )
             if seconds.min() <= 0:
                 raise ConfigError(
                     f"a job takes some time; by this store, training from {done} to {epochs} epochs takes"
@@ -103,7 +128,7 @@ class Curves:
         One protocol alone is an error, unless fidelities were `asked` for.
         """
         metric, protocol = self.signal
-        if metric_of(metric).of_the_network:
+        if self.signal.of_the_network:
             raise ConfigError(
                 f"{metric} belongs to the network, after any number of epochs; a multi-fidelity search needs"
                 " a metric of training, such as val_accuracy"
@@ -137,10 +162,10 @@ class Curves:
     def _of_seeds(self, epochs):
         if epochs not in self._runs:
             self._mean(epochs)  # which says what is wrong
-            metric = self.signal.metric
             protocol = self.signal.protocol if self.has_curve else epochs
-            seeds = next(r.seeds for r in self._recorded if r[1:3] == (protocol, metric))
+            seeds = recorded_runs(self._benchmark, self.dataset, self.signal, protocol)
             runs = np.stack([self._signed(epochs, seed) for seed in seeds], axis=1)
+            runs[~self.feasible] = FAILED
             recorded = ~np.isnan(runs)
             first = np.argsort(~recorded, axis=1, kind="stable")  # the recorded runs, then the others
             self._runs[epochs] = np.take_along_axis(runs, first, axis=1), recorded.sum(axis=1)
@@ -149,12 +174,15 @@ class Curves:
     def _signal_at(self, epochs):
         """The signal as scores after so many epochs, (N,); an error lists the fidelities that there are."""
         try:
-            return self._complete(self._signed(epochs), f"{self.signal.metric} after {epochs} epochs")
+            what = f"{self.dataset} {self.signal.metric} after {epochs} epochs"
+            return completed(self._signed(epochs), self.feasible, what)
         except (NotRecordedError, ConfigError) as error:
             known = self._protocols
             if self.has_curve:
                 known = [
-                    e + 1 for e in range(self.signal.protocol) if not np.isnan(self._signed(e + 1)).any()
+                    e + 1
+                    for e in range(self.signal.protocol)
+                    if not np.isnan(self._signed(e + 1)[self.feasible]).any()
                 ]
             raise ConfigError(
                 f"a fidelity is a number of epochs after which every cell is recorded: {_listed(known)} for"
@@ -163,7 +191,7 @@ class Curves:
 
     def _signed(self, epochs, seed=None):
         column = self._column(self.signal.metric, epochs, seed)
-        return column if metric_of(self.signal.metric).higher_is_better else -column
+        return column if self.signal.higher_is_better else -column
 
     def _training(self, epochs):
         return self._column("train_time", epochs)
@@ -174,14 +202,6 @@ class Curves:
         else:
             options = {"protocol": epochs}
         return self._benchmark.by_code(self.dataset, metric, seed=seed, **options)
-
-    def _complete(self, column, what):
-        unknown = np.count_nonzero(np.isnan(column))
-        if unknown:
-            raise ConfigError(
-                f"a search needs every cell; this store has no {self.dataset} {what} for {unknown:,}"
-            )
-        return column
 
 
 def _after(protocols):

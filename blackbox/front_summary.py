@@ -1,13 +1,29 @@
 """What searches with two objectives on a table found, their Pareto fronts: as a dict and as text."""
 
-import numpy as np
+from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from blackbox.objective import PairObjective, Signal
 from blackbox.pareto import hypervolume, nondominated
 from blackbox.rs import RandomSearch
 from blackbox.space import space_of_table
-from blackbox.summary import checkpoints, counted_in, counts_of, duration, extent, over_trials, print_heading
+from blackbox.summary import (
+    checkpoints,
+    counted_in,
+    counts_of,
+    duration,
+    entry_of,
+    extent,
+    feasibility,
+    feasible_rows,
+    over_trials,
+    print_entry,
+    print_heading,
+)
 from nasbench.console import print_table
-from nasbench.metrics import METRICS
 
 
 def front_masks(scores, counted):
@@ -22,10 +38,27 @@ def front_masks(scores, counted):
 def volumes(codes, masks, objective):
     """The hypervolume of what fronts are worth, float64 (T,): cells of codes (T, n) with a true mask (T, n).
 
-    By the metrics after the longest protocol, means over seeds, as far as the worst of the table in each.
+    By the metrics, means over seeds, as far as the worst of the feasible cells in each.
     """
     points = np.where(masks[..., None], objective.targets[codes], -np.inf)
-    return hypervolume(points, objective.targets.min(axis=0))
+    return hypervolume(points, worst_of(objective))
+
+
+def worst_of(objective: PairObjective) -> NDArray[np.float64]:
+    """Return the worst score of the feasible cells in each of two objectives, float64 (2,)."""
+    return objective.targets[objective.feasible].min(axis=0)
+
+
+def shares(
+    codes: NDArray[np.intp], masks: NDArray[np.bool_], objective: PairObjective
+) -> NDArray[np.float64]:
+    """The hypervolume of fronts as shares of the true front's, float64 (T,); arguments as for `volumes`.
+
+    A true front of one cell dominates no area: then the share is 1 for fronts with a cell, else 0.
+    """
+    true = np.flatnonzero(nondominated(objective.targets))[None]
+    whole = volumes(true, np.ones(true.shape, dtype=bool), objective)
+    return volumes(codes, masks, objective) / whole if whole > 0 else masks.any(axis=1).astype(np.float64)
 
 
 def summarize_fronts(history, objective, benchmark, budget=None):
@@ -46,17 +79,18 @@ def summarize_fronts(history, objective, benchmark, budget=None):
     _, firsts = np.unique(history.codes[trial, steps], return_index=True)
     worth = objective.targets[history.codes[trial, steps[firsts]]]
     steps = steps[firsts][np.lexsort((worth[:, 1], worth[:, 0]))[::-1]]
-    worst = objective.targets.min(axis=0)
+    worst = worst_of(objective)
     return {
         **extent(history, objective, counted),
+        **feasibility(objective, int(((counted > 0) & ~masks.any(axis=1)).sum())),
         "reference": {name: _value(name, score) for name, score in zip(metrics, worst, strict=True)},
         "true_front": {
             "cells": len(true),
             "indices": benchmark.space.official_index()[true].tolist(),
             "hypervolume": whole,
         },
-        "found": _findings(history.codes, history.scores, counted, objective, true, whole),
-        "random_search": _findings(random, objective.scores[random], counted, objective, true, whole),
+        "found": _findings(history.codes, history.scores, counted, objective, true),
+        "random_search": _findings(random, objective.scores[random], counted, objective, true),
         "front": {
             "trial": trial,
             "hypervolume": float(final[trial]),
@@ -75,18 +109,19 @@ def _random_codes(space, trials, evals):
     return np.stack([search.ask(step) for step in range(evals)], axis=1)
 
 
-def _findings(codes, scores, counted, objective, true, whole):
+def _findings(codes, scores, counted, objective, true):
     """Hypervolumes after some evaluations, and how much of the true front was found."""
     rows = []
     for n in checkpoints(counted):
         masks = front_masks(scores[:, :n], counted)
         volume = volumes(codes[:, :n], masks, objective)[counted > 0]
+        share = shares(codes[:, :n], masks, objective)[counted > 0]
         rows.append(
             {
                 "evaluations": n,
                 "trials_that_came_so_far": int((counted >= n).sum()),
                 **over_trials(volume),
-                "share": over_trials(volume / whole),
+                "share": over_trials(share),
             }
         )
     place = np.full(len(objective.targets), -1)
@@ -100,7 +135,7 @@ def _findings(codes, scores, counted, objective, true, whole):
 
 def _value(metric, score):
     """A metric's value, of a score, which is higher where it is better."""
-    return float(score if METRICS[metric].higher_is_better else -score)
+    return float(score if Signal.of(metric).higher_is_better else -score)
 
 
 def _cell(code, step, scores, objective, benchmark):
@@ -114,14 +149,15 @@ def _cell(code, step, scores, objective, benchmark):
             metric: _value(metric, score)
             for metric, score in zip(objective.metrics, objective.targets[code], strict=True)
         },
+        "entry": entry_of(cell, benchmark, objective.target),
     }
 
 
-def print_fronts(summary):
-    """The findings as text."""
+def print_fronts(summary, all=False):
+    """The findings as text; `all`: with every metric that the table has for the best cell."""
     settings, found, random = summary["settings"], summary["found"], summary["random_search"]
     metric, against, trials = settings["metric"], settings["against"], settings["trials"]
-    units = [METRICS[name].unit for name in (metric, against)]
+    units = [Signal.of(name).unit for name in (metric, against)]
     cells = summary["true_front"]["cells"]
     print_heading(summary, f"{counts_of(summary['evaluations'])} evaluations", others=(against,))
 
@@ -132,7 +168,7 @@ def print_fronts(summary):
     )
     rows = [
         ("true front", f"{cells:,} cells, hypervolume {summary['true_front']['hypervolume']:.7g}"),
-        ("reference", f"{reference}: the worst of the table in each"),
+        ("reference", f"{reference}: the worst of {_cells(summary)} in each"),
         ("found of it", f"{of[0]:.4g} cells{_a_trial(trials)} (random search: {of[1]:.4g})"),
     ]
     if summary["simulated_seconds"] is not None:
@@ -141,11 +177,15 @@ def print_fronts(summary):
         rows.append(
             ("without any", f"{summary['trials_without_evaluation']:,} trials: not even one evaluation")
         )
+    rows += feasible_rows(summary)
     for name, text in rows:
         print(f"{name:<15} {text}")
 
     front = summary["front"]
     best = "" if trials == 1 else f" of trial {front['trial']}, the one with the largest hypervolume"
+    if not front["cells"]:
+        print("\nFront: none, because no feasible cell was evaluated")
+        return
     print(f"\nFront{best}: {len(front['cells']):,} cells (*: on the true front)")
     print_table(
         ("", f"{metric} [{units[0]}]", f"{against} [{units[1]}]", "index", "evaluation", "cell"),
@@ -154,14 +194,20 @@ def print_fronts(summary):
             for c in front["cells"]
         ],
     )
+    print(f"\nOf this front, the cell with the best {metric}: index {front['cells'][0]['index']}")
+    print_entry(front["cells"][0]["entry"], all)
     found_any = trials - summary["trials_without_evaluation"]
-    over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
+    over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
     print(f"\nHypervolume, percent of the true front's{over}")
     for row, other in zip(found["hypervolume"], random["hypervolume"], strict=True):
         came = row["trials_that_came_so_far"]
         short = "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
         shares = f"{_percent(row['share'])}   random search {_percent(other['share'])}"
         print(f"after {row['evaluations']:>6,} evaluations  {shares}{short}")
+
+
+def _cells(summary: Mapping[str, Any]) -> str:
+    return "the feasible cells" if "feasible" in summary else "the table"
 
 
 def _a_trial(trials):

@@ -4,12 +4,12 @@ import math
 import sys
 import time
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import numpy as np
 
 from blackbox import plot
-from blackbox.cli import parser_of, record_of, report, resumed
+from blackbox.cli import has_picture, parser_of, record_of, report, resumed
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder
 from blackbox.jobs import HEADER, JOB, JobHistory, log_rows, parse_jobs
@@ -20,7 +20,6 @@ from nasbench.benchmark import open_benchmark
 from nasbench.config import given
 from nasbench.console import INTERRUPTED, HeldInterrupt, call
 from nasbench.errors import NASBenchError
-from nasbench.metrics import METRICS
 
 _INTERVAL = 1.0  # seconds between looks at the log and the progress bar
 _POINTS = 400  # of time, in a picture
@@ -44,11 +43,11 @@ def _search(prog, search_class, args):
             config = search_class.config_class(**given(args, search_class.config_class))
             settings = SimulationConfig(**given(args, SimulationConfig))
             bench = open_benchmark(args.store, settings.space)
+            settings = settings.on(bench)
         else:
             folder = stack.enter_context(RunFolder.reopen(args.resume))
             config, settings, bench, record = resumed(folder, search_class, SimulationConfig, args)
         curves = settings.curves(bench)
-        settings = replace(settings, space=bench.space.flag, signal=str(curves.signal))
 
         def search_of(trial):
             return search_class(space_of_table(bench.space), curves.fidelities, config, trial, settings.seed)
@@ -72,7 +71,7 @@ def _search(prog, search_class, args):
             folder.write_summary(summary)
         done = summary["jobs"]["most"]
         report(prog, args, summary, folder, print_jobs_summary, f"{done:,} job{'' if done == 1 else 's'}")
-        if args.plot is not None:
+        if args.plot is not None and has_picture(summary):
             _plot(args.plot, history, curves, search_class.name, settings)
             if not args.json:
                 print(f"picture in {args.plot}")
@@ -113,7 +112,7 @@ def _plot(path, history, curves, name, settings):
     sees = "" if curves.sees_the_metric else f"\nsignal {curves.signal}"
     workers = f"{settings.workers} worker{'' if settings.workers == 1 else 's'}"
     title = f"{name} on {curves.dataset} {curves.metric}, {workers}{sees}"
-    plot.plot_regret(path, regret, title, METRICS[curves.metric].unit, hours=times / 3600)
+    plot.plot_regret(path, regret, title, curves.target.unit, hours=times / 3600)
 
 
 class _Log:

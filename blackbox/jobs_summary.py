@@ -5,20 +5,23 @@ import math
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.objective import Signal
 from blackbox.summary import (
+    best_rows,
     counts_of,
     described,
     duration,
+    feasibility,
+    feasible_rows,
     final_values,
+    mean_of,
+    optimum_of,
     over_trials,
     print_entry,
     print_final_values,
     print_heading,
-    spread_of,
+    signals_of,
+    without_feasible,
 )
-from nasbench.metrics import METRICS
-from nasbench.spaces import space_of
 
 _CHECKPOINTS = (1 / 64, 1 / 16, 1 / 4, 1)  # of the simulated time
 
@@ -38,16 +41,14 @@ def regret_at(history, trials, times, targets):
 
 def summarize_jobs(history, curves, benchmark, rungs, workers, budget=None):
     """The findings of a search: a dict of plain values, for JSON and for `print_jobs_summary`."""
-    dataset, metric = curves.dataset, curves.metric
     found = [trial for trial in history.trials if len(history.anytime(trial)[0])]
-    if not found:
-        raise ConfigError(_without(curves, rungs, budget))
-    trial, row = _best(history, found)
-    optimum = benchmark.best(dataset, metric)
     ended = [history.of(trial) for trial in history.trials]
+    infeasible = len(history) and not curves.feasible[history.code].any()
+    if not found and not infeasible:
+        raise ConfigError(_without(curves, rungs, budget))
     lasts = np.array([rows["end"].max() for rows in ended if len(rows)])
     busy = [(rows["end"] - rows["start"]).sum() / rows["end"].max() for rows in ended if len(rows)]
-    codes = np.array([history.anytime(trial)[2][-1] for trial in found])
+    codes = np.array([history.anytime(trial)[2][-1] for trial in found], dtype=np.intp)
     times = np.array(_CHECKPOINTS) * (lasts.max() if budget is None else budget)
     regret = regret_at(history, found, times, curves.targets)
     counts = [len(rows) for rows in ended]
@@ -60,17 +61,11 @@ def summarize_jobs(history, curves, benchmark, rungs, workers, budget=None):
         "trials_without_incumbent": len(ended) - len(found),
         "simulated_seconds": {"mean": float(lasts.mean()), "most": float(lasts.max())},
         "workers_busy": float(np.mean(busy) / workers),
-        "best": {
-            "trial": trial,
-            "job": int(row["job"]),
-            "epochs": int(row["epochs"]),
-            "simulated_seconds": float(row["end"]),
-            "score": float(row["score"]),
-            **described(row["code"], benchmark, dataset, metric),
-        },
-        "optimum": {"arch": str(optimum.cell), "index": optimum.index, "value": optimum.value},
+        **feasibility(curves, sum(map(bool, map(len, ended))) - len(found)),
+        "best": _best(history, found, curves, benchmark) if found else None,
+        "optimum": optimum_of(benchmark, curves),
         "trials_at_optimum": int((curves.targets[codes] == curves.targets.max()).sum()),
-        "report": final_values(codes, benchmark, dataset),
+        "report": final_values(codes, benchmark, curves),
         "regret": [
             {
                 "simulated_seconds": float(time),
@@ -83,17 +78,23 @@ def summarize_jobs(history, curves, benchmark, rungs, workers, budget=None):
     }
 
 
-def _best(history, trials):
-    """The trial and the row of the best incumbent at the end: most epochs, then score, then earliest."""
+def _best(history, trials, curves, benchmark):
+    """The best incumbent at the end, a dict of plain values: most epochs, then score, then earliest."""
     ends = []
     for trial in trials:
-        done, _, _ = history.anytime(trial)
         rows = history.of(trial)
         good = rows[rows["score"] > -np.inf]
         best = good[np.lexsort((good["end"], -good["score"], -good["epochs"]))[0]]
         ends.append(((-best["epochs"], -best["score"], best["end"], trial), best))
-    key, best = min(ends, key=lambda entry: entry[0])
-    return key[-1], best
+    (*_, trial), row = min(ends, key=lambda entry: entry[0])
+    return {
+        "trial": trial,
+        "job": int(row["job"]),
+        "epochs": int(row["epochs"]),
+        "simulated_seconds": float(row["end"]),
+        "score": float(row["score"]),
+        **described(row["code"], benchmark, curves),
+    }
 
 
 def _without(curves, rungs, budget):
@@ -103,30 +104,28 @@ def _without(curves, rungs, budget):
     return f"a budget of {budget:g} s ends before the first job of any trial; raise it: --budget {least}s"
 
 
-def print_jobs_summary(summary):
-    """The findings as text."""
+def print_jobs_summary(summary, all=False):
+    """The findings as text; `all`: with every metric that the table has for the best cell."""
     settings, best = summary["settings"], summary["best"]
-    metric, trials, workers = settings["metric"], settings["trials"], settings["workers"]
-    unit = METRICS[metric].unit
-    space, signal = space_of(settings["space"]), Signal.of(settings["signal"])
+    trials, workers = settings["trials"], settings["workers"]
+    target, signal = signals_of(settings)
     on = f"{workers} worker{'' if workers == 1 else 's'}"
     print_heading(summary, f"{counts_of(summary['jobs'])} jobs on {on}", of="a cell")
-    of = "" if trials == 1 else f" of trial {best['trial']}"
-    score = best["score"] if METRICS[signal.metric].higher_is_better else -best["score"]
-    rows = [
-        ("best cell", best["arch"]),
-        ("index", best["index"]),
-        (metric, f"{best['value']:.4f} {unit}, rank {best['rank']:,}, regret {best['regret']:.4f}"),
-        (
-            "as it was seen",
-            f"{signal.metric} {score:.4f} {METRICS[signal.metric].unit} after {best['epochs']} epochs",
-        ),
-        ("found", f"by job {best['job']:,}{of}, after {duration(best['simulated_seconds'])}"),
+    rows = best_rows(best, settings)
+    if best is not None:
+        of = "" if trials == 1 else f" of trial {best['trial']}"
+        score = best["score"] if signal.higher_is_better else -best["score"]
+        seen = f"{signal.metric} {score:.4f} {signal.unit} after {best['epochs']} epochs"
+        found = f"by job {best['job']:,}{of}, after {duration(best['simulated_seconds'])}"
+        rows += [("as it was seen", seen), ("found", found)]
+    rows += [
         ("whole search", f"{duration(summary['simulated_seconds']['mean'])} a trial"),
         ("workers busy", f"{100 * summary['workers_busy']:.1f} % of that time"),
     ]
-    if summary["trials_without_incumbent"]:
-        rows.append(("without any", f"{summary['trials_without_incumbent']:,} trials: not even one job"))
+    without = summary["trials_without_incumbent"] - without_feasible(summary)
+    if without:
+        rows.append(("without any", f"{without:,} trials: not even one job"))
+    rows += feasible_rows(summary)
     if trials > 1:
         rows.append(("at the optimum", f"{summary['trials_at_optimum']:,} of {trials:,} trials"))
     for name, text in rows:
@@ -135,14 +134,15 @@ def print_jobs_summary(summary):
     for row in summary["rungs"]:
         print(f"up to {row['epochs']:>3} epochs  {row['jobs']:>9,.6g}")
 
-    print_entry(best["entry"])
+    if best is not None:
+        print_entry(best["entry"], all)
     found_any = trials - summary["trials_without_incumbent"]
-    over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
+    over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
     if trials > 1:
-        print_final_values(summary["report"], space, over)
-    print(f"\nRegret of the incumbent [{unit}]{over}")
+        print_final_values(summary["report"], settings, over)
+    print(f"\nRegret of the incumbent [{target.unit}]{over}")
     for row in summary["regret"]:
         came = row["trials_with_incumbent"]
         short = "" if came == trials else f"   ({came:,} trials had one)"
-        print(f"after {duration(row['simulated_seconds']):>12}  {row['mean']:.4f}{spread_of(row)}{short}")
+        print(f"after {duration(row['simulated_seconds']):>12}  {mean_of(row)}{short}")
     print(f"optimum: {summary['optimum']['value']:.4f}, index {summary['optimum']['index']}")

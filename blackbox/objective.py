@@ -1,15 +1,21 @@
 """A benchmark's table as the objective of a search: what it sees, what counts, and what it costs."""
 
+from __future__ import annotations
+
 from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
-from blackbox.search import Draws
-from nasbench.errors import NotRecordedError
-from nasbench.metrics import metric_of
+from blackbox.history import History
+from blackbox.search import FAILED, Draws
+from nasbench.benchmark import Benchmark
+from nasbench.constraints import Where, named, split_metric
+from nasbench.errors import InvalidArgumentError, NotRecordedError
+from nasbench.metrics import METRICS, UNKNOWN_SEED, metric_of
 
 _NOISE = 100  # the purpose of the stream; searches number theirs from 0
 
@@ -29,28 +35,103 @@ class Signal(NamedTuple):
     @classmethod
     def of(cls, text, longest=None):
         """The signal of a text METRIC@EPOCHS, or METRIC, which is that after the `longest` protocol."""
-        metric, at, epochs = text.partition("@") if isinstance(text, str) else ("", "", "")
-        if not metric or (at and not (epochs.isdecimal() and len(epochs) < 10)):
-            raise ConfigError(
-                f"a signal is METRIC@EPOCHS, or METRIC after the longest protocol, got {text!r};"
-                " what would do: val_accuracy@12"
-            )
-        if not metric_of(metric).of_the_network:
-            return cls(metric, int(epochs) if at else longest)
-        if at:
-            raise ConfigError(f"{metric} belongs to the network: it has no epochs, got {text!r}")
-        return cls(metric, None)
+        try:
+            metric, epochs = split_metric(text)
+        except InvalidArgumentError as error:
+            raise ConfigError(str(error)) from None
+        return cls(metric, longest if epochs is None and not metric_of(metric).of_the_network else epochs)
 
     def __str__(self):
         return self.metric if self.protocol is None else f"{self.metric}@{self.protocol}"
+
+    @property
+    def unit(self) -> str:
+        return metric_of(self.metric).unit
+
+    @property
+    def higher_is_better(self) -> bool:
+        return metric_of(self.metric).higher_is_better
+
+    @property
+    def of_the_network(self) -> bool:
+        return metric_of(self.metric).of_the_network
+
+
+def scores_of(
+    benchmark: Benchmark, dataset: str, signal: Signal, seed: int | None = None
+) -> NDArray[np.float64]:
+    """Return a signal of all cells as scores, higher is better, float64 (N,); NaN where not recorded."""
+    column = benchmark.by_code(dataset, signal.metric, protocol=signal.protocol, seed=seed)
+    return column if signal.higher_is_better else -column
+
+
+def targets_of(
+    benchmark: Benchmark, dataset: str, target: Signal, feasible: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Return what counts of each cell as scores, float64 (N,), -inf outside `feasible`, bool (N,).
+
+    NotRecordedError, which names what the table has, or ConfigError if it lacks a feasible cell.
+    """
+    try:
+        scores = scores_of(benchmark, dataset, target)
+    except NotRecordedError as error:
+        recorded = [r for r in benchmark.recorded() if r.dataset == dataset]
+        same = [r for r in recorded if r.metric == target.metric]
+        known = same or [r for r in recorded if METRICS[r.metric].kind == "accuracy"] or recorded
+        if not known:
+            others = dict.fromkeys(r.dataset for r in benchmark.recorded())
+            raise NotRecordedError(f"{error}; try --dataset {' or '.join(others)}") from None
+        names = " or ".join(dict.fromkeys(str(Signal(r.metric, r.protocol)) for r in known))
+        raise NotRecordedError(f"{error}; try --metric {names}") from None
+    return completed(scores, feasible, f"{dataset} {target}", _leave_out(target))
+
+
+def completed(
+    scores: NDArray[np.float64], feasible: NDArray[np.bool_], what: str, hint: str = ""
+) -> NDArray[np.float64]:
+    """Return scores (N,) with -inf outside `feasible`, bool (N,); ConfigError if a feasible cell has NaN."""
+    unknown = np.count_nonzero(np.isnan(scores) & feasible)
+    if unknown:
+        raise ConfigError(f"a search needs every cell; this store has no {what} for {unknown:,}{hint}")
+    return scores if feasible.all() else np.where(feasible, scores, FAILED)
+
+
+def _leave_out(signal: Signal) -> str:
+    return f"; try --at-least {signal}=0, which leaves them out"
+
+
+def feasible_cells(benchmark: Benchmark, dataset: str, where: Where | None) -> NDArray[np.bool_]:
+    """Return the cells that satisfy `where`, limits as for `Benchmark.feasible` or None: bool (N,)."""
+    return benchmark.feasible(dataset, where) if where else np.ones(benchmark.space.cells, dtype=bool)
+
+
+def recorded_runs(
+    benchmark: Benchmark, dataset: str, signal: Signal, protocol: int | None
+) -> tuple[int, ...]:
+    """Return the seeds that a signal is recorded with after a protocol.
+
+    ConfigError if there are none to draw from: the signal belongs to the network, or only its mean over seeds
+    is recorded.
+    """
+    metric = signal.metric
+    if signal.of_the_network:
+        raise ConfigError(f"{metric} has no runs with seeds to draw from; leave the noise out")
+    seeds = next(r.seeds for r in benchmark.recorded() if r[:3] == (dataset, protocol, metric))
+    if seeds == (UNKNOWN_SEED,):
+        raise ConfigError(
+            f"noise seed needs values per seed; the table has only the mean over seeds of {dataset}"
+            f" {metric}@{protocol}; try --noise mean"
+        )
+    return seeds
 
 
 class TableObjective:
     """A signal as scores of codes, negated where lower is better, and what each evaluation costs.
 
     The score is the mean over the recorded seeds; with `noise`, that of one recorded seed, drawn for each
-    evaluation: what a real search sees. What counts in the end, `targets`, is the metric after the longest
-    protocol, the mean over seeds; it is also the signal where none is given.
+    evaluation: what a real search sees. What counts in the end, `targets`, is the metric, the mean over
+    seeds; it is also the signal where none is given. Cells that do not satisfy `where` are not feasible: both
+    are -inf for them, and evaluating them takes its usual time.
 
     >>> from nasbench import NB201, Cell
     >>> objective = TableObjective(NB201(), "cifar10", "val_accuracy")
@@ -60,26 +141,31 @@ class TableObjective:
     Signal and clock: Dong et al. 2021, NATS-Bench, arXiv:2009.00437.
     """
 
-    def __init__(self, benchmark, dataset, metric, *, signal=None, noise=False, trials=(0,), seed=0):
-        """`signal`: a text for `Signal.of`; `trials` and `seed`: those of the search, for the noise alone."""
+    def __init__(
+        self, benchmark, dataset, metric, *, signal=None, noise=False, trials=(0,), seed=0, where=None
+    ):
+        """`metric`, `signal`: texts for `Signal.of`; `trials` and `seed`: those of the search, for the noise
+        alone; `where`: limits as for `Benchmark.feasible`."""
         longest = benchmark.space.full_protocol
-        metric_of(metric)
-        target = Signal.of(metric, longest)
+        self.target = Signal.of(metric, longest)
         self.dataset = dataset
-        self.metric = metric
-        self.signal = target if signal is None else Signal.of(signal, longest)
-        self.sees_the_metric = self.signal == target
+        self.metric = named(metric, longest)
+        self.signal = self.target if signal is None else Signal.of(signal, longest)
+        self.sees_the_metric = self.signal == self.target
+        self.where = where
+        self.feasible = feasible_cells(benchmark, dataset, where)  # (N,)
         self._benchmark = benchmark
-        self.targets = self._of_every_cell(target)  # (N,)
-        self.scores = self.targets if self.sees_the_metric else self._of_every_cell(self.signal)  # (N,)
+        self.targets = targets_of(benchmark, dataset, self.target, self.feasible)  # (N,)
+        self.scores = self.targets if self.sees_the_metric else self._scores()  # (N,)
         self._step = 0
         self._runs = None
         if noise:
-            seeds = self._seeds()
-            runs = np.stack([self._column(self.signal, s) for s in seeds], axis=1)
+            seeds = recorded_runs(benchmark, dataset, self.signal, self.signal.protocol)
+            runs = np.stack([scores_of(benchmark, dataset, self.signal, s) for s in seeds], axis=1)
             recorded = ~np.isnan(runs)
             first = np.argsort(~recorded, axis=1, kind="stable")  # the recorded runs, then the others
             self._runs = np.take_along_axis(runs, first, axis=1)
+            self._runs[~self.feasible] = FAILED
             self._counts = recorded.sum(axis=1)
             self._uniform = Draws(seed, trials, _NOISE, lambda rng, steps: rng.random(steps))
 
@@ -124,40 +210,28 @@ class TableObjective:
             validation = self._benchmark.by_code(self.dataset, "val_time", **options)
             if not np.isnan(validation).all():
                 seconds = seconds + validation
-        return self._complete(seconds, "time of an evaluation")
+        unknown = np.count_nonzero(np.isnan(seconds))
+        if unknown:
+            raise ConfigError(
+                f"a clock needs every cell; this store has no {self.dataset} time of an evaluation"
+                f" for {unknown:,}"
+            )
+        return seconds
 
     def cost(self, codes):
         """What evaluations of codes (T,) cost, seconds (T,)."""
         return self.seconds.take(codes)
 
-    def _column(self, signal, seed=None):
-        """A signal as scores, (N,)."""
-        column = self._benchmark.by_code(self.dataset, signal.metric, protocol=signal.protocol, seed=seed)
-        return column if metric_of(signal.metric).higher_is_better else -column
-
-    def _of_every_cell(self, signal):
-        return self._complete(self._column(signal), signal)
-
-    def _complete(self, column, what):
-        unknown = np.count_nonzero(np.isnan(column))
-        if unknown:
-            raise ConfigError(
-                f"a search needs every cell; this store has no {self.dataset} {what} for {unknown:,}"
-            )
-        return column
-
-    def _seeds(self):
-        """The seeds that the signal is recorded with."""
-        metric, protocol = self.signal
-        if metric_of(metric).of_the_network:
-            raise ConfigError(f"{metric} has no runs with seeds to draw from; leave the noise out")
-        return next(r.seeds for r in self._benchmark.recorded() if r[:3] == (self.dataset, protocol, metric))
+    def _scores(self) -> NDArray[np.float64]:
+        scores = scores_of(self._benchmark, self.dataset, self.signal)
+        return completed(scores, self.feasible, f"{self.dataset} {self.signal}", _leave_out(self.signal))
 
 
 class PairObjective:
     """Two TableObjectives of one data set as one, whose scores of codes (T,) are (T, 2).
 
-    The first may be noisy; the clock is its, too. The second is of the means over seeds.
+    The first may be noisy; the clock is its, too. The second is of the means over seeds. Both have the same
+    feasible cells.
 
     >>> from nasbench import NB201
     >>> bench = NB201()
@@ -168,7 +242,10 @@ class PairObjective:
 
     def __init__(self, first, second):
         self.dataset = first.dataset
+        self.target = first.target
         self.metrics = first.metric, second.metric
+        self.where = first.where
+        self.feasible = first.feasible
         self.signal = first.signal
         self.sees_the_metric = first.sees_the_metric
         self.targets = np.stack([first.targets, second.targets], axis=-1)  # (N, 2)
@@ -192,3 +269,9 @@ class PairObjective:
     def seconds(self):
         """What an evaluation of each code costs, seconds (N,)."""
         return self._first.seconds
+
+
+def agrees(objective: TableObjective | PairObjective, history: History) -> bool:
+    """Return whether a History has the scores and costs that an objective on a table gives."""
+    costs = objective.seconds[history.codes] if objective.has_cost else 0.0
+    return bool(objective.could_give(history.codes, history.scores).all() and (history.costs == costs).all())

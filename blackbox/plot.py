@@ -28,12 +28,15 @@ def check(path, flag="--plot"):
 def plot_regret(path, regret, title, unit, budget=None, hours=None):
     """Draw `regret` (T, n) over evaluations, both logarithmic: median, quartiles, 5th to 95th percentile.
 
-    `hours`: the simulated time of each column (n,), over which it is drawn instead.
+    `hours`: the simulated time of each column (n,), over which it is drawn instead. Trials without an
+    incumbent at the end, NaN, are left out; the picture begins where all others have one.
     """
     from matplotlib.figure import Figure
 
     across = np.arange(1, regret.shape[1] + 1) if hours is None else hours
-    regret = regret[~np.isnan(regret).any(axis=1)]  # trials that found something
+    regret = regret[~np.isnan(regret[:, -1])]
+    known = ~np.isnan(regret).any(axis=0)
+    across, regret = across[known], regret[:, known]
     positive = regret[regret > 0]
     least = positive.min() / 2 if positive.size else 1.0
     shown = np.maximum(regret, least)
@@ -50,7 +53,7 @@ def plot_regret(path, regret, title, unit, budget=None, hours=None):
     axes.set_yscale("log")
     axes.set_ylim(bottom=least)
     if hours is None:
-        axes.set_xlim(1, max(2, len(across)))
+        axes.set_xlim(1, max(2, across[-1]))
         axes.set_xlabel("evaluations (flat once a trial has spent its budget)" if budget else "evaluations")
     else:
         axes.set_xlim(across[0], max(across[-1], 1.01 * across[0]))

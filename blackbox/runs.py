@@ -13,15 +13,17 @@ from blackbox.errors import ConfigError, RunFolderError, UnknownAlgorithmError
 from blackbox.folder import parse_log, read_config
 from blackbox.history import History
 from blackbox.jobs import JobHistory, parse_jobs
+from blackbox.objective import agrees
 from blackbox.search import FAILED, is_finished
 from blackbox.settings import PairConfig, RunConfig, TableConfig
 from blackbox.simulator import SimulationConfig
-from nasbench.benchmark import open_benchmark
-from nasbench.errors import InvalidArgumentError, StoreError
+from nasbench.benchmark import Benchmark, open_benchmark
+from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError
 from nasbench.spaces import Space, space_of
 
 _LOG, _SUMMARY = "log.csv", "summary.json"
 _KINDS = (RunConfig, PairConfig, SimulationConfig)  # each with settings of its own, which tell them apart
+_ADDED = {"at_most", "at_least"}  # settings that runs of earlier releases lack
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,11 @@ def changes_of(history, budget=None):
     ]
 
 
-def read_run(path):
+def read_run(path, empty=False):
     """The Run in a folder; RunFolderError names the folder and what is wrong with it.
 
-    Nothing is locked or changed: of a run that is being written, what it has so far.
+    Nothing is locked or changed: of a run that is being written, what it has so far. `empty`: read one whose
+    log has no whole step yet, too.
     """
     path = Path(path)
     record = read_config(path)
@@ -129,7 +132,7 @@ def read_run(path):
         objectives = 2 if isinstance(settings, PairConfig) else 1
         history, _ = parse_log(data, path / _LOG, trials, codes, objectives)
         complete = is_finished(history, settings.evals, settings.budget)
-    if not len(history):
+    if not len(history) and not empty:
         raise RunFolderError(f"{path} has no whole step of its trials yet: its log is empty")
     return Run(path, name, record, settings, space, history, complete)
 
@@ -145,7 +148,7 @@ def _read_record(path, record):
     try:
         if table is None:
             raise RunFolderError(f"{path} is a run of the objective {run['objective']}, not of a table")
-        kind = next((kind for kind in _KINDS if {f.name for f in fields(kind)} == set(run)), None)
+        kind = next((kind for kind in _KINDS if {f.name for f in fields(kind)} == _ADDED | set(run)), None)
         if kind is None:
             raise TypeError(f"its settings are {', '.join(map(str, run))}")
         settings = kind(**run)
@@ -176,18 +179,31 @@ def _says_complete(path, settings):
 def open_table(run, store=None):
     """The Benchmark that a run was made on, in the file `store` or where the run had it.
 
-    RunFolderError where it cannot be opened, or is another one.
+    A table with other contents will do if it has the scores and costs in the run's log. RunFolderError where
+    it cannot be opened, or is another one.
     """
     table = run.record["table"]
     try:
         bench = open_benchmark(table["store"] if store is None else store, run.space.flag)
     except StoreError as error:
         raise RunFolderError(f"the table of {run.path} cannot be opened; --store names it: {error}") from None
-    if bench.store.attributes["checksum"] != table["checksum"]:
+    if not gives(bench, run):
         raise RunFolderError(
             f"{run.path} was made on another table than {bench.store.path}; name it with --store"
         )
     return bench
+
+
+def gives(bench: Benchmark, run: Run) -> bool:
+    """Return whether a Run could have been made on a table: the table is its own, or gives the same log."""
+    if bench.store.attributes["checksum"] == run.record["table"]["checksum"]:
+        return True
+    try:
+        if isinstance(run.settings, SimulationConfig):
+            return run.settings.curves(bench).agrees(run.history)
+        return agrees(run.settings.objective(bench), run.history)
+    except (NASBenchError, ConfigError):  # the table lacks something that the run needs
+        return False
 
 
 def name_of(algorithm_name):

@@ -1,13 +1,29 @@
 """What every search on a table is told beside its own settings, and the flags for it."""
 
 from argparse import ArgumentTypeError
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.objective import PairObjective, Signal, TableObjective
 from blackbox.search import check_limits
+from nasbench.benchmark import Benchmark
 from nasbench.config import option, whole
-from nasbench.metrics import dataset_of, metric_of
+from nasbench.constraints import (
+    AT_LEAST,
+    AT_MOST,
+    Limits,
+    Where,
+    as_texts,
+    column_of,
+    joined,
+    named,
+    read_limits,
+)
+from nasbench.metrics import dataset_of
 from nasbench.spaces import SPACES, space_of
 
 _EVALS = 1000  # Ruchte et al. 2020, NASLib, appendix A.1
@@ -38,12 +54,15 @@ class TableConfig:
     )
     dataset: str = option("cifar10", "cifar10, cifar100 or imagenet16-120")
     metric: str = option(
-        "val_accuracy", "what is reported, after the longest protocol: value, rank and regret"
+        "val_accuracy",
+        "metric to report: value, rank and regret; optionally after a shorter protocol, such as"
+        " val_accuracy@12",
+        metavar="METRIC@EPOCHS",
     )
     signal: str | None = option(
         None,
-        "what the search sees and optimizes, in its better direction: a metric, after a protocol of so many"
-        " epochs, such as val_accuracy@12 (default: the metric after the longest protocol)",
+        "metric to optimize, maximized or minimized as appropriate, optionally after a shorter protocol, such"
+        " as val_accuracy@12 (default: --metric)",
         type=str,
         metavar="METRIC@EPOCHS",
     )
@@ -53,18 +72,58 @@ class TableConfig:
         choices=("mean", "seed"),
     )
     seed: int = option(0, "of all that is drawn")
+    at_most: tuple = option(
+        (),
+        "upper limit on a metric, in its unit, such as raspi4_latency=10; cells above it or without a value"
+        " have the score -inf, and evaluating them takes its usual time; repeat for several metrics",
+        type=str,
+        metavar="METRIC=VALUE",
+        repeat=True,
+    )
+    at_least: tuple = option(
+        (), "lower limit on a metric, as for --at-most", type=str, metavar="METRIC=VALUE", repeat=True
+    )
 
     def __post_init__(self):
         whole("trials", self.trials, 1, _MOST_TRIALS)
         whole("seed", self.seed, 0)
         dataset_of(self.dataset)
-        metric_of(self.metric)
-        if self.space is not None:
-            space_of(self.space)
+        longest = None if self.space is None else space_of(self.space).full_protocol
+        for name, value in short_names(vars(self), longest).items():
+            object.__setattr__(self, name, value)
+        where_of(self)
         if self.signal is not None:
             Signal.of(self.signal)
         if self.noise not in ("mean", "seed"):
             raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
+
+    def on(self, bench: Benchmark) -> Self:
+        """Return the settings with the space and the signal that a search on this Benchmark has."""
+        space = bench.space
+        signal = Signal.of(self.metric if self.signal is None else self.signal, space.full_protocol)
+        return replace(self, space=space.flag, signal=str(signal))
+
+
+def where_of(settings: TableConfig) -> dict[str, Limits]:
+    """Return limits, the `at_most` and `at_least` of settings, as `Benchmark.feasible` takes them."""
+    return joined(read_limits(AT_MOST, settings.at_most), read_limits(AT_LEAST, settings.at_least))
+
+
+def shown(value: object) -> str:
+    """Return the value of a setting as text; a tuple as its items."""
+    return (",".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
+
+
+def short_names(values: Mapping[str, Any], longest: int | None = None) -> dict[str, str | tuple[str, ...]]:
+    """Return what names metrics among the values of settings, {name: value}, in its shortest form.
+
+    That is without the epochs of the `longest` protocol, and limits in the order of metrics.
+    """
+    found = {name: named(values[name], longest) for name in ("metric", "against") if name in values}
+    for name, flag in (("at_most", AT_MOST), ("at_least", AT_LEAST)):
+        if name in values:
+            found[name] = as_texts(read_limits(flag, values[name], longest))
+    return found
 
 
 @dataclass(frozen=True)
@@ -90,6 +149,9 @@ class RunConfig(TableConfig):
 
     def objective(self, bench, trials=None):
         """What the search maximizes, by the table of a Benchmark; `trials`: their numbers, if not all."""
+        return self._first(bench, trials, where_of(self))
+
+    def _first(self, bench: Benchmark, trials: Sequence[int] | None, where: Where) -> TableObjective:
         return TableObjective(
             bench,
             self.dataset,
@@ -98,6 +160,7 @@ class RunConfig(TableConfig):
             noise=self.noise == "seed",
             trials=range(self.trials) if trials is None else trials,
             seed=self.seed,
+            where=where,
         )
 
 
@@ -105,17 +168,25 @@ class RunConfig(TableConfig):
 class PairConfig(RunConfig):
     """What a search with two objectives is told; signal and noise are those of the metric."""
 
-    against: str = option("params", "the other objective, such as params, flops or latency")
+    against: str = option(
+        "params",
+        "the other objective, such as params, flops, latency or pixel3_latency; cells without a value have"
+        " the score -inf",
+        metavar="METRIC@EPOCHS",
+    )
 
     def __post_init__(self):
         super().__post_init__()
-        if metric_of(self.against).name == self.metric:
+        if self.against == self.metric:
             raise ConfigError(f"against is another metric than {self.metric}, such as params")
 
     def objective(self, bench, trials=None):
         """What the search maximizes, a pair, by the table of a Benchmark."""
-        against = TableObjective(bench, self.dataset, self.against)
-        return PairObjective(super().objective(bench, trials), against)
+        where = where_of(self)
+        if np.isnan(column_of(bench, self.dataset, self.against)).any():
+            where = {self.against: (None, None)} | where  # it must be recorded
+        against = TableObjective(bench, self.dataset, self.against, where=where)
+        return PairObjective(self._first(bench, trials, where), against)
 
 
 OF_OBJECTIVES = {1: RunConfig, 2: PairConfig}  # by how many objectives a search has

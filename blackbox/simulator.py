@@ -8,7 +8,7 @@ from blackbox.curves import Curves
 from blackbox.errors import ConfigError
 from blackbox.jobs import JobHistory
 from blackbox.search import check_limits
-from blackbox.settings import TableConfig, seconds
+from blackbox.settings import TableConfig, seconds, where_of
 from blackbox.space import space_of_table
 from nasbench.config import option, whole
 
@@ -76,6 +76,7 @@ class SimulationConfig(TableConfig):
             from_scratch=self.from_scratch,
             noise=self.noise == "seed",
             seed=self.seed,
+            where=where_of(self),
         )
 
 

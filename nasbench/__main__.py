@@ -5,7 +5,8 @@ import sys
 from nasbench.answers import list_seeds
 from nasbench.benchmark import open_benchmark
 from nasbench.cell import Cell
-from nasbench.console import ListFormatter, Parser, call, complain, print_json, print_table
+from nasbench.console import ListFormatter, Parser, call, complain, print_hidden, print_json, print_table
+from nasbench.constraints import AT_LEAST, AT_MOST, joined, read_limits
 from nasbench.errors import InvalidCellError, NASBenchError, NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
 from nasbench.spaces import SPACES
@@ -32,6 +33,7 @@ def _add_query(parser):
     _add_cell(parser)
     parser.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)} (default: all)")
     parser.add_argument("--metric", metavar="NAME", help="a metric that `info` lists (default: all recorded)")
+    parser.add_argument("--all", action="store_true", help="print the metrics of hardware devices, too")
     _add_question(parser)
 
 
@@ -44,6 +46,14 @@ def _add_curve(parser):
 def _add_top(parser):
     parser.add_argument("n", metavar="N", nargs="?", type=int, default=10, help="how many (default: 10)")
     _add_dataset_and_metric(parser)
+    for flag, what in ((AT_MOST, "upper"), (AT_LEAST, "lower")):
+        parser.add_argument(
+            flag,
+            metavar="METRIC=VALUE",
+            action="append",
+            default=[],
+            help=f"{what} limit on a metric, in its unit, such as raspi4_latency=10; repeat it for others",
+        )
     _add_question(parser)
 
 
@@ -164,7 +174,9 @@ def _query(args):
         print_json({**_names(cell, bench), **options, "results": results})
     else:
         _print_names(cell, bench)
-        print_table(header, rows)
+        hidden = set() if args.all or args.metric else {row[1] for row in rows if METRICS[row[1]].hardware}
+        print_table(header, [row for row in rows if row[1] not in hidden])
+        print_hidden(hidden)
         if others:
             print(f"\n{others}")
     return 0
@@ -223,11 +235,15 @@ def _curve(args):
 def _top(args):
     bench = open_benchmark(args.store, args.space)
     options = {"protocol": _protocol(args, bench), "epoch": args.epoch, "seed": args.seed}
-    found = bench.top(args.n, args.dataset, args.metric, **options)
+    longest = bench.space.full_protocol
+    limits = (read_limits(AT_MOST, args.at_most, longest), read_limits(AT_LEAST, args.at_least, longest))
+    where = joined(*limits)
+    found = bench.top(args.n, args.dataset, args.metric, **options, where=where)
     rows = [(entry.rank, entry.index, entry.value, str(entry.cell)) for entry in found]
     if args.json:
         cells = [dict(zip(("rank", "index", "value", "arch"), row, strict=True)) for row in rows]
-        print_json({"dataset": args.dataset, "metric": args.metric, **options, "cells": cells})
+        given = {"at_most": limits[0], "at_least": limits[1]} if where else {}
+        print_json({"dataset": args.dataset, "metric": args.metric, **options, **given, "cells": cells})
     else:
         unit = METRICS[args.metric].unit
         print_table(("rank", "index", f"{args.dataset} {args.metric} [{unit}]", "cell"), rows)

@@ -170,10 +170,8 @@ class Answers:
                     yield dataset, None, metric
 
     def _seeds_of(self, dataset: str, protocol: int, metric: str) -> tuple[int, ...]:
-        """Return the seeds of a metric; a group that has means too may not have all of its seeds."""
+        """Return the seeds that a metric has a value with for any cell."""
         seeds = self._seeds(dataset, protocol)
-        if UNKNOWN_SEED not in seeds:
-            return tuple(seeds)
         known = ~np.isnan(self._store[_final_array(dataset, protocol, metric)]).all(axis=0)
         return tuple(seed for seed, recorded in zip(seeds, known, strict=True) if recorded)
 

@@ -4,9 +4,11 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.answers import Answers, Question
 from nasbench.cell import integer
+from nasbench.constraints import Where, check_any, checked, column_of, satisfied
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
 from nasbench.home import default_path, open_default
 from nasbench.metrics import metric_of
@@ -178,17 +180,17 @@ class Benchmark(ABC):
                 found.setdefault(dataset, {})[metric] = value
         return found
 
-    def rank(self, cell, dataset, metric, *, protocol=None, epoch=None, seed=None):
-        """One more than the number of cells that are strictly better."""
+    def rank(self, cell, dataset, metric, *, protocol=None, epoch=None, seed=None, where=None):
+        """One more than the number of cells, of the feasible ones if there are limits, that are better."""
         value = self.query(cell, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
-        column = self.by_code(dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
+        column = self._feasible_column(dataset, metric, protocol, epoch, seed, where)
         better = column > value if metric_of(metric).higher_is_better else column < value
         return int(np.count_nonzero(better)) + 1
 
-    def regret(self, cell, dataset, metric, *, protocol=None, epoch=None, seed=None):
-        """How far the cell is from the best one, in the metric's unit; 0 for the best."""
+    def regret(self, cell, dataset, metric, *, protocol=None, epoch=None, seed=None, where=None):
+        """How far the cell is from the best one, or the best feasible one, in the metric's unit."""
         value = self.query(cell, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
-        column = self.by_code(dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
+        column = self._feasible_column(dataset, metric, protocol, epoch, seed, where)
         if metric_of(metric).higher_is_better:
             return float(np.nanmax(column)) - value
         return value - float(np.nanmin(column))
@@ -211,16 +213,37 @@ class Benchmark(ABC):
         """All cells in the order of codes: read-only float64 (N,), for searches, which know codes."""
         return self._answers.column(self._question(dataset, metric, protocol, epoch, seed))
 
-    def top(self, n, dataset, metric, *, protocol=None, epoch=None, seed=None):
-        """The n best cells, a list of (rank, cell, index, value); equal values in the order of indices."""
+    def feasible(self, dataset: str, where: Where) -> NDArray[np.bool_]:
+        """Return which cells satisfy limits on metrics of a data set, bool (N,) in the order of codes.
+
+        `where`: {METRIC or METRIC@EPOCHS: (lowest, highest)}, both inclusive, None for no limit. A cell whose
+        value is not recorded is not feasible. InvalidArgumentError if no cell is, or limits are malformed.
+
+        >>> bench = NB201()
+        >>> int(bench.feasible("cifar10", {"params": (None, 0.5), "flops": (20, 50)}).sum())
+        4042
+        """
+        where = checked(where, self.space.full_protocol)
+        feasible = np.ones(self._cells, dtype=bool)
+        for name, limits in where.items():
+            feasible &= satisfied(column_of(self, dataset, name), limits)
+        check_any(self, dataset, where, feasible)
+        return feasible
+
+    def top(self, n, dataset, metric, *, protocol=None, epoch=None, seed=None, where=None):
+        """The n best cells, a list of (rank, cell, index, value); equal values in the order of indices.
+
+        `where`: limits as for `feasible`; ranks are then among the feasible cells.
+        """
         count = integer(n)
         if count is None or count < 1:
             raise InvalidArgumentError(f"n is a whole number of at least 1, got {n!r}")
-        values = self.columns(dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
+        values = self._feasible_column(dataset, metric, protocol, epoch, seed, where).take(self._order)
         losses = -values if metric_of(metric).higher_is_better else values
         known = np.count_nonzero(~np.isnan(losses))
         if not known:
-            raise NotRecordedError(f"no cell has a value of {dataset} {metric} in this store")
+            which = "feasible cell" if where else "cell"
+            raise NotRecordedError(f"no {which} has a value of {dataset} {metric} in this store")
         best = np.argsort(losses, kind="stable")[: min(count, known)]
         ranks = np.searchsorted(losses[best], losses[best]) + 1
         return [
@@ -228,9 +251,9 @@ class Benchmark(ABC):
             for rank, index in zip(ranks, best, strict=True)
         ]
 
-    def best(self, dataset, metric, *, protocol=None, epoch=None, seed=None):
-        """The best cell, (rank, cell, index, value)."""
-        return self.top(1, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)[0]
+    def best(self, dataset, metric, *, protocol=None, epoch=None, seed=None, where=None):
+        """The best cell, or the best feasible one, (rank, cell, index, value); arguments as for `top`."""
+        return self.top(1, dataset, metric, protocol=protocol, epoch=epoch, seed=seed, where=where)[0]
 
     def frame(self, *, protocol=None):
         """Return the whole table as a pandas DataFrame, with a row for each cell by official index.
@@ -261,6 +284,19 @@ class Benchmark(ABC):
     def recorded(self):
         """What the store holds, a list of (dataset, protocol, metric, seeds, epochs)."""
         return self._answers.recorded()
+
+    def _feasible_column(
+        self,
+        dataset: str,
+        metric: str,
+        protocol: int | None,
+        epoch: int | None,
+        seed: int | None,
+        where: Where | None,
+    ) -> NDArray[np.float64]:
+        """Return `by_code` with NaN for the cells that are not feasible."""
+        column = self.by_code(dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
+        return np.where(self.feasible(dataset, where), column, np.nan) if where else column
 
     def _protocol(self, protocol):
         return self.space.full_protocol if protocol is None else protocol

@@ -7,13 +7,20 @@ from nasbench.cell import integer
 from nasbench.errors import InvalidArgumentError
 
 
-def option(default, help, type=None, choices=None, metavar=None):
+def option(default, help, type=None, choices=None, metavar=None, repeat=False):
     """A dataclass field that is also a flag: `--name`, with its help text.
 
     `type`: what makes the value of a flag's text (default: the type of `default`); `choices`: those allowed;
-    `metavar`: the value's name in the help (default: the field's).
+    `metavar`: the value's name in the help (default: the field's); `repeat`: the flag can be given several
+    times, and the value is a list.
     """
-    metadata = {"help": help, "type": type or default.__class__, "choices": choices, "metavar": metavar}
+    metadata = {
+        "help": help,
+        "type": type or default.__class__,
+        "choices": choices,
+        "metavar": metavar,
+        "action": "append" if repeat else "store",
+    }
     return field(default=default, metadata=metadata)
 
 
@@ -34,9 +41,10 @@ def add_flags(parser, config_class):
         if f.metadata["type"] is bool:
             parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=f.metadata["help"])
             continue
-        default = "" if f.default is None else f" (default: {f.default})"
+        default = "" if f.default in (None, ()) else f" (default: {f.default})"
         parser.add_argument(
             flag,
+            action=f.metadata["action"],
             type=f.metadata["type"],
             choices=f.metadata["choices"],
             default=argparse.SUPPRESS,

@@ -173,6 +173,8 @@ METRICS = {
     )
 }
 
+_NOT_HARDWARE = [name for name, metric in METRICS.items() if not metric.hardware]
+_KNOWN_METRICS = f"{', '.join(_NOT_HARDWARE)}, and {len(METRICS) - len(_NOT_HARDWARE)} of hardware"
 METRIC_OF = {(metric.split, metric.kind): metric.name for metric in METRICS.values() if metric.split}
 
 # Names from other tools that are met often, and what they are here.
@@ -193,12 +195,12 @@ _KNOWN_AS = {
 
 def dataset_of(name):
     """The Dataset of that name; UnknownDatasetError names those there are."""
-    return _look_up(name, "dataset", DATASETS, UnknownDatasetError)
+    return _look_up(name, "dataset", DATASETS, UnknownDatasetError, ", ".join(DATASETS))
 
 
 def metric_of(name):
     """The Metric of that name; UnknownMetricError names those there are."""
-    return _look_up(name, "metric", METRICS, UnknownMetricError)
+    return _look_up(name, "metric", METRICS, UnknownMetricError, _KNOWN_METRICS)
 
 
 def meaning_of(dataset, metric):
@@ -217,10 +219,14 @@ def exists(dataset, metric):
     return metric.split is None or (dataset, metric.split) in SPLITS
 
 
-def _look_up(name, kind, table, error):
+def _look_up(name, kind, table, error, known):
     try:
         return table[name]
     except (KeyError, TypeError):
-        hint = _KNOWN_AS.get(name, "") if isinstance(name, str) else ""
-        hint = f" ({hint})" if hint else ""
-        raise error(f"unknown {kind} {name!r}{hint}; the {kind}s are {', '.join(table)}") from None
+        from difflib import get_close_matches  # imported here because only errors need it
+
+        text = name if isinstance(name, str) else ""
+        hint = f" ({_KNOWN_AS[text]})" if text in _KNOWN_AS else ""
+        close = [] if hint else get_close_matches(text, table)
+        close = f"; try {' or '.join(close)}" if close else ""
+        raise error(f"unknown {kind} {name!r}{hint}; the {kind}s are {known}{close}") from None

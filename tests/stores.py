@@ -113,3 +113,35 @@ def write(path, arrays, **provenance):
     described = {"space": TOPOLOGY.name, "source": "a test", "source_version": "1"}
     store.write(path, arrays, described | provenance)
     return path
+
+
+def arrays_as_released():
+    """Arrays of a store like the default one: runs with seeds, means of seed -1, and metrics of devices.
+
+    After 200 epochs, validation accuracy and training time have seeds 777, 888 and 999, the others the mean
+    alone; after 12 epochs all are means. CIFAR-10 has four device metrics, of which edgetpu_latency lacks
+    4,699 cells, the other data sets only pixel3_latency.
+    """
+    rng = np.random.default_rng(0)
+    arrays = {"index": official_index(), "isomorphism_class": isomorphism_classes()}
+    for dataset in DATASETS:
+        quality, seconds = rng.uniform(40, 60, (CELLS, 1)), rng.uniform(3, 12, (CELLS, 1))
+        for metric in ("params", "flops", "latency", "pixel3_latency"):
+            arrays[f"{dataset}/{metric}"] = rng.uniform(1, 100, CELLS)
+        for protocol, seeds in ((12, (-1,)), (200, (-1, *SEEDS))):
+            arrays[f"{dataset}/{protocol}/seeds"] = np.array(seeds)
+            means = np.full((CELLS, len(seeds)), np.nan)
+            means[:, 0] = 0
+            runs = means if len(seeds) == 1 else np.where(np.isnan(means), 0, np.nan)
+            spread = 8 / protocol**0.5
+            for metric, kind, values in (
+                ("val_accuracy", runs, quality + rng.normal(0, spread, means.shape)),
+                ("test_accuracy", means, quality + rng.normal(1, spread, means.shape)),
+                ("train_time", runs, seconds * protocol),
+                ("val_time", means, seconds / 3),
+            ):
+                arrays[f"{dataset}/{protocol}/final/{metric}"] = values + kind
+    for metric in ("raspi4_latency", "eyeriss_energy", "edgetpu_latency"):
+        arrays[f"cifar10/{metric}"] = rng.uniform(1, 100, CELLS)
+    arrays["cifar10/edgetpu_latency"][rng.permutation(CELLS)[:4699]] = np.nan
+    return arrays

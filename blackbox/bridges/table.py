@@ -2,7 +2,6 @@
 
 from blackbox.bridges.variables import Variables
 from blackbox.objective import TableObjective
-from nasbench.metrics import metric_of
 
 
 class NamedTable:
@@ -14,14 +13,15 @@ class NamedTable:
     >>> values["0->1"], table.value(values), table.higher_is_better, table.cell(values).index
     ('nor_conv_3x3', 91.60666665039064, True, 6111)
 
-    `signal`: what a search sees instead, as of a `TableObjective`, such as val_accuracy@12.
+    `signal`: what a search sees instead, as of a `TableObjective`, such as val_accuracy@12. `where`: limits
+    as for `Benchmark.feasible`; the value of a cell outside them is infinitely bad, -inf or inf.
     """
 
-    def __init__(self, benchmark, dataset, metric, *, signal=None):
-        self._objective = TableObjective(benchmark, dataset, metric, signal=signal)
+    def __init__(self, benchmark, dataset, metric, *, signal=None, where=None):
+        self._objective = TableObjective(benchmark, dataset, metric, signal=signal, where=where)
         self._cell = benchmark.space.cell
         self.variables = Variables.of(benchmark.space)
-        self.higher_is_better = metric_of(self._objective.signal.metric).higher_is_better
+        self.higher_is_better = self._objective.signal.higher_is_better
 
     def value(self, values):
         """The metric, in its own unit."""

@@ -24,7 +24,6 @@ from nasbench.config import add_flags, given, option, whole
 from nasbench.console import INTERRUPTED, Parser, call, complain, print_json
 from nasbench.errors import NASBenchError
 from nasbench.files import quoted
-from nasbench.metrics import METRICS
 
 _PROG = "python -m blackbox.compare"
 _REGRET, _RANKS = "regret.png", "ranks.png"  # in the folder of a comparison
@@ -84,7 +83,7 @@ def _command(args):
         folder, out = None, args.resume if args.out is None else args.out
         if out is not None:
             record = {"algorithms": chosen.texts, **conditions_of(settings, store, bench)}
-            folder = stack.enter_context(ComparisonFolder(out, record))
+            folder = stack.enter_context(ComparisonFolder(out, record, bench))
             study = replace(study, folder=folder.path, created=folder.record["created"])
         found = carry_out(study, workers) if study.specs else []
         if found is None:
@@ -154,8 +153,7 @@ def _draw(args, folder, entries, objective, shown):
     for path, flag in regret:
         if path is not None:
             limits = settings["evals"], settings["budget"]
-            unit = METRICS[objective.metric].unit
-            plot_regret(path, entries, objective.targets, title, unit, *limits, flag)
+            plot_regret(path, entries, objective.targets, title, objective.target.unit, *limits, flag)
             drawn.append(path)
     for path, flag in ranks:
         if path is not None and shown["ranks"] is not None:

@@ -11,8 +11,8 @@ from blackbox.compare.study import Trials
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.jobs_cli import check_curves
 from blackbox.objective import Signal
-from blackbox.runs import Run, read_run
-from blackbox.settings import RunConfig, TableConfig
+from blackbox.runs import Run, gives, read_run
+from blackbox.settings import RunConfig, TableConfig, short_names, shown
 from blackbox.simulator import SimulationConfig
 from blackbox.space import space_of_table
 from nasbench.spaces import space_of
@@ -88,19 +88,22 @@ def agreed(settings, flags, of, free=()):
 
     `free`: the names of flags that may differ.
     """
+    longest = space_of(settings.space).full_protocol
+    flags = flags | short_names(flags, longest)
     if "signal" in flags:
-        flags = flags | {"signal": str(Signal.of(flags["signal"], space_of(settings.space).full_protocol))}
+        flags["signal"] = str(Signal.of(flags["signal"], longest))
     for name, value in flags.items():
         before = vars(settings)[name]
         if value != before and name not in free:
-            raise ConfigError(f"--{name} {value} is not that of {of}, {before}")
+            flag = name.replace("_", "-")
+            raise ConfigError(f"--{flag} {shown(value)} is not that of {of}, {shown(before)}")
     return replace(settings, **flags)
 
 
 def begun(chosen, settings, bench):
     """The settings with the table's space and signal, and the objective, once all algorithms could begin."""
+    settings = settings.on(bench)
     objective = replace(settings, trials=1).objective(bench)
-    settings = replace(settings, space=bench.space.flag, signal=str(objective.signal))
     for spec in chosen.specs:
         own = replace(spec.settings(settings), trials=1)
         if spec.by_jobs:
@@ -128,12 +131,13 @@ def _check_runs(chosen, settings, bench):
     wanted = {name: vars(settings).get(name) for name in _SHARED}
     for run in chosen.runs:
         of = "the algorithms" if run is chosen.runs[0] else chosen.runs[0].path
-        if run.record["table"]["checksum"] != bench.store.attributes["checksum"]:
+        if not gives(bench, run):
             raise ConfigError(f"{run.path} cannot be compared with {of}: it is of another table")
         for name, value in shared_by(run).items():
             if value != wanted[name]:
                 raise ConfigError(
-                    f"{run.path} cannot be compared with {of}: its {name} is {value}, not {wanted[name]}"
+                    f"{run.path} cannot be compared with {of}: its {name} is {shown(value)}, not"
+                    f" {shown(wanted[name])}"
                 )
         if isinstance(run.settings, SimulationConfig) and settings.budget is None:
             raise ConfigError(

@@ -7,6 +7,7 @@ import numpy as np
 
 from blackbox.compare.study import Trials
 from blackbox.errors import ConfigError
+from blackbox.search import FAILED
 from blackbox.statistics import (
     LEVEL,
     alike,
@@ -21,8 +22,7 @@ from blackbox.statistics import (
     share_interval,
     time_interval,
 )
-from blackbox.summary import final_values, over_trials
-from nasbench.metrics import METRICS
+from blackbox.summary import feasibility, final_values, optimum_of, over_trials
 
 THRESHOLDS = (1.0, 0.5, 0.1)  # regrets in percentage points, the way to which is reported
 _EVALUATIONS, _SECONDS, _CODES = 0, 1, 2  # of what `Trials.changes` has
@@ -47,8 +47,8 @@ def regrets_at_end(entry, targets):
 
 
 def worst_for_none(regret, targets):
-    """Regrets for tests and ranks, where a trial without an incumbent (NaN) has the worst there is."""
-    return np.where(np.isnan(regret), targets.max() - targets.min(), regret)
+    """Regrets for tests and ranks: a trial without an incumbent (NaN) has the worst of a feasible cell."""
+    return np.where(np.isnan(regret), targets.max() - targets[targets > FAILED].min(), regret)
 
 
 def times_to(entry, targets, regret, axis):
@@ -81,10 +81,10 @@ def findings(entries, objective, bench, settings):
 
     What makes no sense of one trial, or of one algorithm, is None.
     """
-    targets, best = objective.targets, bench.best(objective.dataset, objective.metric)
+    targets = objective.targets
     ends = np.array([regrets_at_end(entry, targets) for entry in entries])  # (A, T)
-    for entry, of in zip(entries, ends, strict=True):
-        if np.isnan(of).all():
+    for entry in entries:
+        if not entry.trials.evaluations.any():
             raise ConfigError(
                 f"a budget of {settings.budget:g} s ends before the first evaluation of any trial of"
                 f" {entry.label}; raise it with --budget"
@@ -96,7 +96,8 @@ def findings(entries, objective, bench, settings):
             _of_algorithm(entry, of, objective, bench, settings)
             for entry, of in zip(entries, ends, strict=True)
         ],
-        "optimum": {"arch": str(best.cell), "index": best.index, "value": best.value},
+        **feasibility(objective, int(np.isnan(ends).sum())),
+        "optimum": optimum_of(bench, objective),
         "pairs": _pairs(entries, ends_or_worst) if several else None,
         "ranks": _ranks(entries, ends_or_worst) if several else None,
     }
@@ -105,7 +106,7 @@ def findings(entries, objective, bench, settings):
 def _of_algorithm(entry, ends, objective, bench, settings):
     targets, trials = objective.targets, entry.trials
     found = ends[~np.isnan(ends)]
-    codes = np.array([codes[-1] for _, _, codes in trials.changes if len(codes)])
+    codes = np.array([codes[-1] for _, _, codes in trials.changes if len(codes)], dtype=np.intp)
     at_optimum = int((found == 0).sum())
     timed = entry.by_jobs or objective.has_cost
     interval = None if len(ends) == 1 else _bounds(share_interval(at_optimum, len(ends)))
@@ -125,8 +126,8 @@ def _of_algorithm(entry, ends, objective, bench, settings):
             "median_interval": _bounds(median_interval(found)) if len(found) > 1 else None,
         },
         "at_optimum": {"trials": at_optimum, "share": at_optimum / len(ends), "interval": interval},
-        "reached": _reached(entry, targets, settings) if METRICS[objective.metric].unit == "%" else None,
-        "report": final_values(codes, bench, objective.dataset),
+        "reached": _reached(entry, targets, settings) if objective.target.unit == "%" else None,
+        "report": final_values(codes, bench, objective),
     }
 
 

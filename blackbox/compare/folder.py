@@ -2,11 +2,13 @@
 
 import json
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from blackbox.compare.study import PARTS
 from blackbox.errors import ConfigError, RunFolderError
-from blackbox.settings import RunConfig
+from blackbox.runs import gives, read_run
+from blackbox.settings import RunConfig, shown
 from nasbench.files import open_locked, write_json
 
 _FILE, _LOCK = "comparison.json", ".lock"
@@ -18,8 +20,11 @@ class ComparisonFolder:
     `comparison.json` holds what is compared, and in the end `findings`. One process at a time may have it.
     """
 
-    def __init__(self, path, record):
-        """`record`: what is compared, a dict; ConfigError where the folder is of another comparison."""
+    def __init__(self, path, record, bench=None):
+        """`record`: what is compared, a dict; ConfigError where the folder is of another comparison.
+
+        `bench`: the Benchmark; it may be another one than before if it gives all runs in the folder.
+        """
         self.path = Path(path)
         self._lock = None
         try:
@@ -30,7 +35,7 @@ class ComparisonFolder:
             self._lock = open_locked(self.path / _LOCK, "ab")
             if before:
                 found = read_record(path)
-                _compare(path, found, record)
+                _compare(self.path, found, record, bench)
                 record = record | {"created": found["created"], "table": found["table"] | record["table"]}
             else:
                 write_json(self.path / _FILE, record)
@@ -87,19 +92,24 @@ def read_record(path):
     return record
 
 
-def _compare(path, found, record):
+def _compare(path, found, record, bench):
     """Raise ConfigError unless a comparison that was found is the one that is to be made."""
+    checksum = found["table"]["checksum"]
+    if checksum != record["table"]["checksum"] and bench is not None:
+        runs = (read_run(config.parent) for config in path.glob("*/config.json"))
+        if all(gives(bench, run) for run in runs):
+            checksum = record["table"]["checksum"]
     before, wanted = (
-        {"algorithms": of["algorithms"], **of["run"], "checksum of the table": of["table"]["checksum"]}
-        for of in (found, json.loads(json.dumps(record)))
+        {
+            "algorithms": " ".join(of["algorithms"]) or "none",
+            **asdict(RunConfig(**of["run"])),
+            "checksum of the table": of_table,
+        }
+        for of, of_table in ((found, checksum), (record, record["table"]["checksum"]))
     )
     for name, value in wanted.items():
         if before[name] != value:
             raise ConfigError(
-                f"{path} is another comparison: its {name} is {_text(before[name])}, not {_text(value)};"
+                f"{path} is another comparison: its {name} is {shown(before[name])}, not {shown(value)};"
                 " --out names a new folder"
             )
-
-
-def _text(value):
-    return " ".join(map(str, value)) or "none" if isinstance(value, list) else str(value)

@@ -23,7 +23,11 @@ def plot_regret(path, entries, targets, title, unit, evals, budget, flag="--plot
     axis, last, scale = (0, evals, 1) if budget is None else (1, budget, 3600)
     least = np.inf
     for n, entry in enumerate(entries):
-        first = max(changes[axis][0] for changes in entry.trials.changes if len(changes[axis]))
+        firsts = [changes[axis][0] for changes in entry.trials.changes if len(changes[axis])]
+        if not firsts:  # no trial has an incumbent
+            axes.plot([], [], color=f"C{n % 10}", linestyle=_LINES[n // 10 % 4], label=_shown(entry.label))
+            continue
+        first = max(firsts)
         x = np.geomspace(first, max(last, first), _POINTS)
         x = np.unique(np.rint(x)) if budget is None else x
         regret = regret_curve(entry, targets, axis, x)

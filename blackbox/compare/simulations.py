@@ -8,6 +8,8 @@ from blackbox.jobs_cli import summary_of_jobs
 from blackbox.simulator import simulate_trial
 from blackbox.space import space_of_table
 
+_NO_JOBS = np.empty(0, dtype=JOB)
+
 
 class Simulations:
     """The trials of a Spec on the learning curves of a Benchmark; `settings`: a SimulationConfig."""
@@ -68,6 +70,8 @@ class Simulations:
         last = int(history.trial.max()) if len(history) else part.first  # it may not have ended
         ended = [history.of(trial) for trial in range(part.first, last)]
         index = self._bench.space.official_index()
+        if not self._curves.agrees(JobHistory(range(part.first, last), np.concatenate([*ended, _NO_JOBS]))):
+            raise RunFolderError(f"{log.path} is damaged: its scores or times are not those of the table")
         kept = b"".join([HEADER.encode(), *(log_rows(rows, index) for rows in ended)])
         if not data.startswith(kept):
             raise RunFolderError(f"{log.path} is damaged: its rows are not in the order of trials")

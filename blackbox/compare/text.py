@@ -1,8 +1,7 @@
 """The findings of a comparison as text."""
 
-from blackbox.objective import Signal
 from blackbox.statistics import LEVEL
-from blackbox.summary import duration
+from blackbox.summary import duration, epochs_of, feasible_text, signals_of, without_feasible
 from nasbench.console import print_table
 from nasbench.metrics import METRICS
 from nasbench.spaces import TOPOLOGY, space_of
@@ -13,8 +12,10 @@ _PERCENT = f"{100 * LEVEL:g} %"
 def print_findings(found):
     """Print what `findings` gives, and `settings` beside it: of the RunConfig that is common to all."""
     algorithms, settings = found["algorithms"], found["settings"]
-    unit = METRICS[settings["metric"]].unit
+    unit = signals_of(settings)[0].unit
     _print_heading(algorithms, settings)
+    if "feasible" in found:
+        print(f"feasible: {feasible_text(found['feasible'])}\n")
     _print_ends(algorithms, settings["trials"], unit)
     print(f"optimum: {found['optimum']['value']:.4f}, index {found['optimum']['index']}")
     _print_values(algorithms, settings)
@@ -23,6 +24,8 @@ def print_findings(found):
     if algorithms[0]["reached"] is None:
         print(f"\nThe way to a regret is left out: that of {settings['metric']} is not in percentage points.")
     if found["pairs"] is not None:
+        if without_feasible(found):
+            print("\nIn tests and ranks, trials without a feasible cell have the worst feasible regret.")
         _print_pairs(found["pairs"])
         _print_ranks(found["ranks"])
     else:
@@ -31,16 +34,15 @@ def print_findings(found):
 
 
 def _print_heading(algorithms, settings):
-    metric, trials = settings["metric"], settings["trials"]
-    space, signal = space_of(settings["space"]), Signal.of(settings["signal"])
+    trials, space = settings["trials"], space_of(settings["space"])
+    target, signal = signals_of(settings)
     place = "" if space is TOPOLOGY else f" in the {space.name}"
-    network = METRICS[metric].of_the_network
-    epochs = "" if network else f", {space.full_protocol} epochs"
-    sees = "" if signal == Signal.of(metric, space.full_protocol) else f"; signal {signal}"
-    noise = "" if METRICS[signal.metric].of_the_network else ", mean over seeds"
+    epochs = "" if target.of_the_network else f", {target.protocol} epochs"
+    sees = "" if signal == target else f"; signal {signal}"
+    noise = "" if signal.of_the_network else ", mean over seeds"
     noise = ", one recorded seed an evaluation" if settings["noise"] == "seed" else noise
     count = f"{len(algorithms)} algorithm{'' if len(algorithms) == 1 else 's'}"
-    what = f"{settings['dataset']} {metric} [{METRICS[metric].unit}]"
+    what = f"{settings['dataset']} {target.metric} [{target.unit}]"
     print(f"{count}{place} on {what}{epochs}{sees}{noise}")
     limits = []
     if settings["evals"] is not None:
@@ -63,12 +65,12 @@ def _print_ends(algorithms, trials, unit):
     rows = []
     for row in algorithms:
         regret, optimum = row["regret"], row["at_optimum"]
-        cells = [row["label"], f"{regret['mean']:.4f}"]
+        cells = [row["label"], _number(regret["mean"])]
         if several:
             std = "" if regret["std"] is None else f"± {regret['std']:.4f}"
             median = regret["mean"] if regret["median"] is None else regret["median"]
             between = _between(regret["mean_interval"]), _between(regret["median_interval"])
-            cells += [std, between[0], f"{median:.4f}", between[1], _share(optimum["share"])]
+            cells += [std, between[0], _number(median), between[1], _share(optimum["share"])]
         rows.append(cells)
     if not several:
         header = header[:2]
@@ -91,7 +93,7 @@ def _print_values(algorithms, settings):
     metrics = list(dict.fromkeys(name for row in algorithms for name in row["report"]))
     if not metrics:
         return
-    epochs = space_of(settings["space"]).full_protocol
+    epochs = epochs_of(settings)
     over = ", mean and standard deviation over the trials" if settings["trials"] > 1 else ""
     print(f"\nIncumbents at the end, trained for {epochs} epochs{over}")
     rows = []
@@ -99,6 +101,10 @@ def _print_values(algorithms, settings):
         values = [row["report"].get(name) for name in metrics]
         rows.append([row["label"], *("-" if v is None else _mean(v) for v in values)])
     _print_columns(["", *(f"{name} [{METRICS[name].unit}]" for name in metrics)], rows)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _mean(value):

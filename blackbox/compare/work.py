@@ -11,7 +11,7 @@ from blackbox.compare.simulations import Simulations
 from blackbox.compare.study import Trials
 from blackbox.errors import RunFolderError
 from blackbox.folder import RunFolder
-from blackbox.runs import read_run
+from blackbox.runs import gives, read_run
 from nasbench.benchmark import open_benchmark
 
 _INTERVAL = 1.0  # seconds between looks at a log
@@ -111,8 +111,9 @@ class Worker:
     def _made(self, out, number):
         """The history of a run in its place, once it is the one that belongs there."""
         found, record = read_run(out), json.loads(json.dumps(self._record(number)))
-        same = all(found.record[name] == record[name] for name in ("algorithm", "search", "run"))
-        same = same and found.record["table"]["checksum"] == record["table"]["checksum"]
+        same = all(found.record[name] == record[name] for name in ("algorithm", "search"))
+        same = same and found.settings == self._study.specs[number].settings(self._study.settings)
+        same = same and gives(self._bench, found)
         if not (same and found.complete):
             raise RunFolderError(f"{out} is not the run of this comparison, or not complete: move it away")
         return found.history

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from blackbox.errors import BlackboxError, ConfigError
 from blackbox.objective import TableObjective
-from blackbox.predictors.comparison import compare
+from blackbox.predictors.comparison import ZERO_COST, compare
+from blackbox.settings import where_of
 from blackbox.space import space_of_table
 from nasbench.benchmark import open_benchmark
 from nasbench.config import add_flags, given, option, whole
@@ -22,11 +23,26 @@ class ComparisonConfig:
     tested: int = option(1000, "other cells that they rank")
     trials: int = option(10, "draws of cells, over which mean and standard deviation are taken")
     dataset: str = option("cifar10", "cifar10, cifar100 or imagenet16-120")
-    metric: str = option("val_accuracy", "what they predict, after the longest protocol")
+    metric: str = option(
+        "val_accuracy",
+        "metric to predict, optionally after a shorter protocol, such as val_accuracy@12",
+        metavar="METRIC@EPOCHS",
+    )
     space: str | None = option(
         None, "the table's space (default: that of the store, or tss)", type=str, choices=tuple(SPACES)
     )
     seed: int = option(0, "of all that is drawn")
+    at_most: tuple = option(
+        (),
+        "upper limit on a metric, in its unit, such as params=0.5; cells above it or without a value are left"
+        " out; repeat for several metrics",
+        type=str,
+        metavar="METRIC=VALUE",
+        repeat=True,
+    )
+    at_least: tuple = option(
+        (), "lower limit on a metric, as for --at-most", type=str, metavar="METRIC=VALUE", repeat=True
+    )
 
     def __post_init__(self):
         if not self.sizes or min(self.sizes) < 2:
@@ -34,6 +50,7 @@ class ComparisonConfig:
         whole("tested", self.tested, 2)
         whole("trials", self.trials, 1)
         whole("seed", self.seed, 0)
+        where_of(self)
 
     @property
     def sizes(self):
@@ -60,12 +77,14 @@ def _main(args):
     config = ComparisonConfig(**given(args, ComparisonConfig))
     bench = open_benchmark(args.store, config.space)
     space = space_of_table(bench.space)
-    if config.sizes[-1] + config.tested > space.size:
+    objective = TableObjective(bench, config.dataset, config.metric, where=where_of(config))
+    cells = int(objective.feasible.sum())
+    if config.sizes[-1] + config.tested > cells:
+        which = "cells" if cells == space.size else "feasible cells"
         raise ConfigError(
-            f"the space has {space.size:,} cells;"
+            f"the space has {cells:,} {which};"
             f" got {config.sizes[-1]:,} to fit to and {config.tested:,} to rank"
         )
-    objective = TableObjective(bench, config.dataset, config.metric)
     found = compare(bench, objective, space, config.sizes, config.trials, config.tested, config.seed)
     rows = [
         {
@@ -79,12 +98,15 @@ def _main(args):
     if args.json:
         print_json(rows)
         return 0
-    print(f"Rank correlation with {config.dataset} {config.metric} over {config.tested:,} cells not seen,")
+    print(f"Rank correlation with {config.dataset} {objective.metric} over {config.tested:,} cells not seen,")
     print(f"mean and standard deviation over {config.trials:,} trials; seed {config.seed}\n")
     table = [
         (row["predictor"], row["cells"], _shown(row, "kendall"), _shown(row, "spearman")) for row in rows
     ]
     print_table(("predictor", "cells seen", "Kendall's tau", "Spearman's rho"), table)
+    missing = [metric for metric in ZERO_COST if metric not in {row["predictor"] for row in rows}]
+    if missing:
+        print(f"\nnot recorded for every cell, and left out: {', '.join(missing)}")
     return 0
 
 

@@ -8,6 +8,7 @@ from blackbox.predictors.encodings import encoding_of, one_hot
 from blackbox.predictors.ensemble import ExtraTrees
 from blackbox.predictors.gaussian_process import GaussianProcess
 from blackbox.predictors.zero_cost import ZeroCost
+from nasbench.errors import NotRecordedError
 
 LEARNED = {
     "extra trees, paths": lambda space, seed: ExtraTrees(space, encoding_of(space), seed),
@@ -32,14 +33,19 @@ class Correlation(NamedTuple):
 def compare(benchmark, objective, space, sizes, trials=10, tested=1000, seed=0):
     """The Correlation of each predictor for each number of training cells, a list.
 
-    In each trial the training cells are drawn uniformly, fewer ones are the first of more, and all
-    predictors are asked about the same `tested` other cells. What belongs to the network needs no training:
-    it is there once, for 0 cells (White et al. 2021, arXiv:2104.01177).
+    In each trial the training cells are drawn uniformly from the feasible ones, fewer ones are the first of
+    more, and all predictors are asked about the same `tested` other cells. What belongs to the network needs
+    no training: it is there once, for 0 cells (White et al. 2021, arXiv:2104.01177), if the table has it for
+    every cell.
     """
-    draws = [_draw(space, max(sizes), tested, seed, trial) for trial in range(trials)]
+    feasible = np.flatnonzero(objective.feasible)
+    draws = [_draw(feasible, max(sizes), tested, seed, trial) for trial in range(trials)]
     found = []
     for metric in ZERO_COST:
-        predictor = ZeroCost(benchmark, objective.dataset, metric)
+        try:
+            predictor = ZeroCost(benchmark, objective.dataset, metric)
+        except NotRecordedError:
+            continue
         found.append(_measured(metric, 0, [(predictor, test) for _, test in draws], objective))
     for name, make in LEARNED.items():
         for size in sizes:
@@ -51,10 +57,10 @@ def compare(benchmark, objective, space, sizes, trials=10, tested=1000, seed=0):
     return found
 
 
-def _draw(space, training, tested, seed, trial):
-    """Codes to train with, (training,), and others to ask about, (tested,)."""
+def _draw(feasible, training, tested, seed, trial):
+    """Feasible codes to train with, (training,), and others to ask about, (tested,)."""
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(trial,)))
-    codes = generator.permutation(space.size)
+    codes = generator.permutation(feasible)
     return codes[:training], codes[training : training + tested]
 
 

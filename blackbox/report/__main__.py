@@ -47,7 +47,9 @@ def _report(args):
         except RunFolderError as error:
             complain(f"note: skipped {folder}: {error}")
             continue
-        key = (run.record["table"]["checksum"], run.settings.dataset, run.settings.metric)
+        settings = run.settings
+        limits = settings.at_most, settings.at_least
+        key = (bench.store.attributes["checksum"], settings.dataset, settings.metric, *limits)
         groups.setdefault(key, ([], bench))[0].append(run)
     if not groups:
         raise ConfigError(

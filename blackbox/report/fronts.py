@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from blackbox.front_summary import front_masks, volumes
+from blackbox.front_summary import front_masks, shares
+from blackbox.objective import Signal
 from blackbox.pareto import nondominated
 from blackbox.summary import over_trials
-from nasbench.metrics import METRICS
 
 
 def front(targets, against, column):
@@ -13,7 +13,7 @@ def front(targets, against, column):
 
     `targets` (N,): higher is better; `column` (N,): the metric `against`, NaN where it is not known.
     """
-    other = column if METRICS[against].higher_is_better else -column
+    other = column if Signal.of(against).higher_is_better else -column
     scores = np.stack([targets, np.where(np.isnan(other), -np.inf, other)], axis=-1)
     return in_order(np.flatnonzero(nondominated(scores)), column)
 
@@ -35,10 +35,7 @@ class Fronts:
         masks = front_masks(history.scores, history.counted(run.settings.budget))
         self.codes = [np.unique(codes[mask]) for codes, mask in zip(history.codes, masks, strict=True)]
         self.true = np.flatnonzero(nondominated(objective.targets))
-        everything = np.ones((1, len(self.true)), dtype=bool)
-        self.worth = volumes(history.codes, masks, objective) / volumes(
-            self.true[None], everything, objective
-        )
+        self.worth = shares(history.codes, masks, objective)
 
     @property
     def typical(self):

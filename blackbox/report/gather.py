@@ -7,15 +7,17 @@ import numpy as np
 
 from blackbox.compare.findings import THRESHOLDS, Entry, regrets_at_end, way_to
 from blackbox.compare.study import Trials
-from blackbox.objective import TableObjective
+from blackbox.objective import Signal, TableObjective
 from blackbox.report import pack
 from blackbox.report.fronts import Fronts, front, in_order
 from blackbox.report.pairs import pairs
 from blackbox.report.progress import EVALUATIONS, SECONDS, axes_of, curve, short
+from blackbox.settings import where_of
 from blackbox.simulator import SimulationConfig
-from blackbox.summary import duration, over_trials
+from blackbox.summary import duration, feasibility, feasible_text, optimum_of, over_trials
+from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
-from nasbench.metrics import METRICS, meaning_of
+from nasbench.metrics import meaning_of, metric_of
 
 _COSTS = ("params", "flops", "latency")
 _ACCURACIES = ("val_accuracy", "test_accuracy")
@@ -56,7 +58,8 @@ def _names(groups):
     said = []
     for runs, bench in groups:
         settings, attributes = runs[0].settings, bench.store.attributes
-        name = f"{settings.dataset} {settings.metric}"
+        limits = [described(name, limits) for name, limits in where_of(settings).items()]
+        name = ", ".join([f"{settings.dataset} {settings.metric}", *limits])
         in_space = f"{name}, {bench.space.name}"
         said.append((name, in_space, f"{in_space} ({attributes['source']}, {attributes['checksum'][:8]})"))
     return _told_apart(said)
@@ -77,11 +80,13 @@ def _told_apart(said):
 def comparison(runs, series, bench):
     """Runs on one table, data set and metric; `series`: the number of each one's label."""
     settings = runs[0].settings
-    dataset, metric = settings.dataset, METRICS[settings.metric]
-    targets = TableObjective(bench, dataset, metric.name).targets
+    dataset, longest = settings.dataset, bench.space.full_protocol
+    objective = TableObjective(bench, dataset, settings.metric, where=where_of(settings))
+    targets, target = objective.targets, objective.target
     against = [run.settings.against for run in runs if run.objectives > 1]
-    costs = [name for name in dict.fromkeys((*against, *_COSTS)) if name != metric.name]
-    columns = _columns(bench, dataset, (metric.name, *_ACCURACIES, *costs))
+    costs = [name for name in dict.fromkeys((*against, *_COSTS)) if name != objective.metric]
+    accuracies = (named(f"{name}@{target.protocol or longest}", longest) for name in _ACCURACIES)
+    columns = _columns(bench, dataset, (objective.metric, *accuracies, *costs))
     costs = [name for name in costs if name in columns]
     reported = [name for name in columns if name not in costs]
     entries = [_entry(run) for run in runs]
@@ -90,24 +95,25 @@ def comparison(runs, series, bench):
         | (_single(run, entry, targets, columns, reported) if entry else _pair(run, bench, columns))
         for run, entry, number in zip(runs, entries, series, strict=True)
     ]
-    best = bench.best(dataset, metric.name)
+    best = optimum_of(bench, objective)
     found = {code for run in shown for code in run["found"]}
     return {
         "space": bench.space.flag,
         "dataset": dataset,
-        "metric": metric.name,
-        "unit": metric.unit,
-        "higher": metric.higher_is_better,
-        "facts": _facts(runs, bench, meaning_of(dataset, metric)),
-        "optimum": {"code": best.cell.code, "index": best.index, "value": best.value},
+        "metric": objective.metric,
+        "unit": target.unit,
+        "higher": target.higher_is_better,
+        "facts": _facts(runs, bench, objective),
+        "restricted": bool(feasibility(objective, 0)),
+        "optimum": {"code": bench.cell(best["index"]).code, "index": best["index"], "value": best["value"]},
         "axis": "seconds" if any(_by_jobs(run) for run in runs) else "evaluations",
-        "thresholds": list(THRESHOLDS) if metric.unit == "%" else [],
+        "thresholds": list(THRESHOLDS) if target.unit == "%" else [],
         "runs": shown,
         "pairs": pairs(runs, entries, targets),
         "cells": {int(code): _cell(code, bench, targets, columns) for code in sorted(found)},
         "index": pack.wholes(bench.space.official_index()),
         "columns": {
-            name: {"unit": METRICS[name].unit, **pack.decimals(column)} for name, column in columns.items()
+            name: {"unit": Signal.of(name).unit, **pack.decimals(column)} for name, column in columns.items()
         },
         "costs": costs,
         "fronts": {name: front(targets, name, columns[name]) for name in costs},
@@ -118,7 +124,7 @@ def _by_jobs(run):
     return isinstance(run.settings, SimulationConfig)
 
 
-def _facts(runs, bench, meaning):
+def _facts(runs, bench, objective):
     """What was run, pairs of a name and a text; where runs differ, all that there is, in their order."""
     attributes = bench.store.attributes
     said = [_settings(run) for run in runs]
@@ -126,7 +132,11 @@ def _facts(runs, bench, meaning):
     return [
         ["table", f"{bench.space.name}, {attributes['source']} {attributes['source_version']}"],
         ["checksum of the table", attributes["checksum"][:12]],
-        ["metric", f"{runs[0].settings.metric}: {meaning}"],
+        [
+            "metric",
+            f"{objective.metric}: {meaning_of(objective.dataset, metric_of(objective.target.metric))}",
+        ],
+        *(["feasible", feasible_text(of)] for of in feasibility(objective, 0).values()),
         *(
             [name, every[name]]
             for name in ("signal", "a trial ends after", "trials", "seed", "versions", "made")
@@ -167,7 +177,7 @@ def _columns(bench, dataset, names):
     found = {}
     for name in names:
         with suppress(NotRecordedError):
-            found[name] = bench.by_code(dataset, name)
+            found[name] = column_of(bench, dataset, name)
     return {name: column for name, column in found.items() if not np.isnan(column).all()}
 
 
@@ -271,7 +281,7 @@ def _cell(code, bench, targets, columns):
     values = []
     for name, column in columns.items():
         if not np.isnan(column[code]):
-            unit = METRICS[name].unit
+            unit = Signal.of(name).unit
             values.append(
                 [name, f"{column[code]:.2f} {unit}" if unit == "%" else f"{column[code]:.4g} {unit}"]
             )

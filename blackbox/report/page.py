@@ -121,10 +121,11 @@ def _section(number, comparison, series):
         for name, text in comparison["facts"]
     )
     optimum = comparison["optimum"]
+    which = "the feasible" if comparison["restricted"] else "all"
     parts = "\n".join(_part(number, comparison, series, *part) for part in _parts(comparison))
     return f"""<section class="comparison" id="c{number}" aria-labelledby="c{number}-name">
 <h2 id="c{number}-name">{escape(comparison["name"])}</h2>
-<p class="lead">The best of all cells has {optimum["value"]:.4f} {escape(comparison["unit"])} (index
+<p class="lead">The best of {which} cells has {optimum["value"]:.4f} {escape(comparison["unit"])} (index
 {optimum["index"]}); regret is how far a search's incumbent is from it.</p>
 <dl class="facts">{facts}</dl>
 <details><summary>Settings of every run</summary>

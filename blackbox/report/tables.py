@@ -5,9 +5,9 @@ from html import escape
 from typing import NamedTuple
 
 from blackbox.compare.text import p_shown
+from blackbox.objective import Signal
 from blackbox.statistics import LEVEL
 from blackbox.summary import duration
-from nasbench.metrics import METRICS
 
 _MANY = 15  # pairs, of six searches: more are folded up
 
@@ -92,7 +92,8 @@ def fronts(comparison, series):
     ]
     return f"""{_table("Pareto fronts that were found", columns, _of_each(runs, series))}
 <p class="note">Mean ± standard deviation over the trials. A trial's front is that of the scores which it saw;
-what it is worth is by the table's means over seeds, as far as the worst of the table in each metric.</p>"""
+what it is worth is by the table's means over seeds, as far as the worst of the feasible cells in each
+metric.</p>"""
 
 
 def settings(comparison, series):
@@ -182,7 +183,7 @@ def _tally(pair):
 
 
 def _value(metric):
-    unit = METRICS[metric].unit
+    unit = Signal.of(metric).unit
     digits = 2 if unit == "%" else 4
     return Column(f"{metric} [{unit}]", lambda run: _spread(run["summary"]["values"].get(metric), digits))
 

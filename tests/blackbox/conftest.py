@@ -15,6 +15,12 @@ def topology(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def released(tmp_path_factory):
+    """The path of a store of NAS-Bench-201 with means, runs with seeds, and metrics of devices."""
+    return stores.write(tmp_path_factory.mktemp("released") / "released.h5", stores.arrays_as_released())
+
+
+@pytest.fixture(scope="session")
 def sizes(tmp_path_factory):
     """The path of a store of the size space with 1, 12 and 90 epochs."""
     arrays = stores.arrays_of_all_protocols(SIZE)

@@ -274,7 +274,7 @@ def test_errors_about_a_run_to_go_on_with(run, curves, tmp_path):
     for argv, message in [
         (("--jobs", 10), "--jobs 10 is not the run's, 40; only --jobs and --budget may be raised"),
         (("--workers", 2), "--workers 2 is not the run's, 1"),
-        (("--fidelities", "1,200"), "--fidelities (1, 200) is not the run's, None"),
+        (("--fidelities", "1,200"), "--fidelities 1,200 is not the run's, None"),
         (("--min-epochs", 4), "--min-epochs 4 is not the run's, 1"),
         (("--from-scratch",), "--from-scratch True is not the run's, False"),
     ]:

@@ -34,7 +34,9 @@ def test_a_signal_is_a_metric_after_a_protocol():
     + ["val_accuracy@ 12", "val_accuracy@x", "val_accuracy@" + "9" * 5000, 12, None, ["val_accuracy"]],
 )
 def test_a_text_that_is_no_signal_is_an_error(text):
-    with pytest.raises(ConfigError, match=r"a signal is METRIC@EPOCHS, .*; what would do: val_accuracy@12"):
+    with pytest.raises(
+        ConfigError, match=r"a metric must be METRIC or METRIC@EPOCHS, .*; try val_accuracy@12"
+    ):
         Signal.of(text)
 
 
@@ -218,8 +220,8 @@ def test_a_signal_that_the_table_has_not_is_an_error_that_says_what_it_has(bench
         TableObjective(tables[SSS], "cifar10", "val_accuracy", signal="val_accuracy@0")
     with pytest.raises(NotRecordedError, match="no train_loss after 12 epochs"):
         TableObjective(tables[SSS], "cifar10", "val_accuracy", signal="train_loss@12")
-    with pytest.raises(UnknownMetricError, match="unknown metric 'val_accuracy@12'"):
-        TableObjective(tables[SSS], "cifar10", "val_accuracy@12")
+    with pytest.raises(ConfigError, match="a metric must be METRIC or METRIC@EPOCHS, got 'val_accuracy@'"):
+        TableObjective(tables[SSS], "cifar10", "val_accuracy@")
     with pytest.raises(ConfigError, match="latency has no runs with seeds to draw from; leave the noise out"):
         TableObjective(tables[SSS], "cifar10", "val_accuracy", signal="latency", noise=True)
 
@@ -228,6 +230,8 @@ def test_a_signal_with_gaps_is_an_error(tmp_path):
     arrays = stores.arrays_of_all_protocols(TOPOLOGY)
     arrays["cifar10/12/final/val_accuracy"][[3, 5]] = np.nan
     table = NB201(stores.write(tmp_path / "gaps.h5", arrays))
-    with pytest.raises(ConfigError, match="no cifar10 val_accuracy@12 for 2$"):
+    with pytest.raises(
+        ConfigError, match="no cifar10 val_accuracy@12 for 2; try --at-least val_accuracy@12=0, which"
+    ):
         TableObjective(table, "cifar10", "val_accuracy", signal="val_accuracy@12")
     TableObjective(table, "cifar10", "val_accuracy")

@@ -117,8 +117,8 @@ def test_the_default_store_is_not_replaced_by_one_that_lacks_some_of_its_data(de
     table = table_of_all_cells(tmp_path / "some.csv", bench, left_out)
     before = NB201().store.path.read_bytes()
     lacking = (
-        f"{default} has data that the new store lacks: cifar10:params (15,625 cells),"
-        f" cifar100:200:train_time (15,625 cells); try --out FILE, --force to replace it,"
+        f"{default} has data that the new store lacks: cifar100:200:train_time (15,625 cells),"
+        f" cifar10:params (15,625 cells); try --out FILE, --force to replace it,"
         f" or python -m nasbench build {table} {default} to keep all"
     )
     with pytest.raises(StoreError, match=f"^{re.escape(lacking)}$"):
@@ -126,7 +126,7 @@ def test_the_default_store_is_not_replaced_by_one_that_lacks_some_of_its_data(de
     assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
     with pytest.raises(
         StoreError,
-        match=r"lacks: cifar10:200:train_accuracy \(15,624 cells\), .* and 89 more; try --out FILE, --force to",
+        match=r"lacks: cifar10:200:train_accuracy \(15,624 cells\), .* and 89 more; try --out FILE, --force",
     ):
         build.build(tmp_path / "NATS", workers=1)
     assert sorted(path.name for path in default.parent.iterdir()) == [default.name]

@@ -11,6 +11,7 @@ class Config:
     kind: str = option("a", "which", choices=("a", "b"))
     loud: bool = option(False, "whether to shout")
     place: str | None = option(None, "where", type=str, metavar="X@Y")
+    names: tuple = option((), "which ones", type=str, metavar="NAME", repeat=True)
 
 
 def test_flags_are_the_options_and_only_those_given_come_back():
@@ -25,4 +26,13 @@ def test_flags_are_the_options_and_only_those_given_come_back():
     assert "--kind {a,b}" in help_text
     assert "--place X@Y" in help_text
     assert "--loud " in help_text
+    assert "--names NAME " in help_text
     assert "None" not in help_text
+    assert "()" not in help_text
+
+
+def test_a_flag_that_repeats_gives_a_list():
+    parser = argparse.ArgumentParser()
+    add_flags(parser, Config)
+    for _ in range(2):  # the second time, nothing is left of the first
+        assert given(parser.parse_args(["--names", "a", "--names", "b"]), Config) == {"names": ["a", "b"]}

@@ -7,6 +7,7 @@ import sys
 import h5py
 import pytest
 
+from nasbench import NB201
 from nasbench.__main__ import main
 from nasbench.spaces import SIZE, TOPOLOGY
 from tests import published, stores
@@ -98,6 +99,59 @@ def test_top(run, bench):
     ]
     cells = json.loads(run("top", 2, "--dataset", "cifar100", "--metric", "train_time", "--json")[1])["cells"]
     assert [cell["index"] for cell in cells] == [e.index for e in bench.top(2, "cifar100", "train_time")]
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    return stores.write(tmp_path_factory.mktemp("released") / "released.h5", stores.arrays_as_released())
+
+
+def test_top_with_limits(run, released):
+    table = NB201(released)
+    options = ("--store", released, "--at-most", "raspi4_latency=10", "--at-most", "params=20")
+    options += ("--at-least", "val_accuracy@12=40")
+    where = {"raspi4_latency": (None, 10), "params": (None, 20), "val_accuracy@12": (40, None)}
+    expected = table.top(3, "cifar10", "val_accuracy", where=where)
+    assert [row[:2] for row in rows(run("top", 3, *options)[1])[1:]] == [
+        [str(entry.rank), str(entry.index)] for entry in expected
+    ]
+    answer = json.loads(run("top", 3, *options, "--json")[1])
+    assert [cell["index"] for cell in answer["cells"]] == [entry.index for entry in expected]
+    assert answer["at_most"] == {"raspi4_latency": 10, "params": 20}
+    assert answer["at_least"] == {"val_accuracy@12": 40}
+    assert "at_most" not in json.loads(run("top", 3, "--json")[1])
+    for argv, message in (
+        (("--at-most", "raspi4_latency<10"), "try --at-most raspi4_latency=10"),
+        (("--at-most", "raspi_latency=10"), "; try raspi4_latency"),
+        (("--at-most", "params=1", "--at-least", "params=2"), "--at-least params=2 cannot be above"),
+        (("--at-most", "params=0.5"), "no cell satisfies params <= 0.5 M (0 cells; recorded 1.0"),
+    ):
+        code, out, err = run("top", "--store", released, *argv)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert message in err
+
+
+def test_query_leaves_out_hardware_metrics(run, released):
+    code, out, _ = run("query", 3, "--store", released)
+    assert (code, out.splitlines()[-1]) == (0, "3 hardware metrics not shown; --all shows them")
+    assert "pixel3_latency" not in out
+    assert "latency" in out
+    everything = run("query", 3, "--store", released, "--all")[1]
+    assert "not shown" not in everything
+    assert len(rows(everything)) == len(rows(out)) - 1 + 3 + 2  # pixel3_latency on three data sets
+    assert "pixel3_latency" in run("query", 3, "--store", released, "--metric", "pixel3_latency")[1]
+    metrics = [
+        row["metric"] for row in json.loads(run("query", 3, "--store", released, "--json")[1])["results"]
+    ]
+    assert metrics.count("pixel3_latency") == 3
+
+
+def test_query_of_a_store_without_protocols(run, tmp_path):
+    arrays = stores.arrays_as_released()
+    names = ("index", "isomorphism_class", "cifar10/params")
+    path = stores.write(tmp_path / "params.h5", {name: arrays[name] for name in names})
+    code, out, _ = run("query", 3, "--store", path)
+    assert (code, rows(out)[-1][:2]) == (0, ["cifar10", "params"])
 
 
 def test_curve(run, curves):

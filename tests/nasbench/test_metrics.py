@@ -41,5 +41,14 @@ def test_unknown_names_are_errors_that_name_the_known_ones():
         dataset_of("cifar10-valid")
     with pytest.raises(UnknownMetricError, match=r"'accuracy'; the metrics are .*val_accuracy"):
         metric_of("accuracy")
+    for name in ("pixel_latency", "pixel3_latncy"):
+        with pytest.raises(UnknownMetricError, match=f"unknown metric {name!r}; .*; try pixel3_latency"):
+            metric_of(name)
+    with pytest.raises(
+        UnknownDatasetError, match="'cifar1000'; the datasets are .*; try cifar100 or cifar10"
+    ):
+        dataset_of("cifar1000")
+    with pytest.raises(UnknownMetricError, match=r"'xyz'; the metrics are [\w, ]*$"):
+        metric_of("xyz")
     with pytest.raises(UnknownMetricError, match="unknown metric \\[\\]"):
         metric_of([])
