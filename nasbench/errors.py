@@ -1,4 +1,4 @@
-"""Every error of this package, each also the builtin that a caller would expect; text of files in messages."""
+"""Every error of this package, each also the builtin that a caller would expect; how they quote files."""
 
 import reprlib
 
@@ -58,8 +58,9 @@ def shown(value):
 
 
 def said(error):
-    """Return the message of another package's error: one line of at most 300 characters."""
-    return _cut(printable(" ".join(str(error).split())), _LONGEST_SAID)
+    """Return what an error, or a text, of a file says: one line of at most 300 characters."""
+    text = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+    return _cut(printable(" ".join(text.split())), _LONGEST_SAID)
 
 
 def printable(text):

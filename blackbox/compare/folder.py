@@ -7,6 +7,7 @@ from pathlib import Path
 from blackbox.compare.study import PARTS
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.settings import RunConfig
+from nasbench.errors import said
 from nasbench.files import open_locked, write_json
 
 _FILE, _LOCK = "comparison.json", ".lock"
@@ -83,7 +84,7 @@ def read_record(path):
     except OSError as error:
         raise RunFolderError(f"cannot read {path / _FILE}: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise RunFolderError(f"{path / _FILE} is damaged or of another version: {error}") from None
+        raise RunFolderError(f"{path / _FILE} is damaged or of another version: {said(error)}") from None
     return record
 
 

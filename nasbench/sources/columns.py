@@ -7,7 +7,7 @@ import io
 from collections import Counter
 from itertools import islice
 
-from nasbench.errors import MissingDependencyError, SourceError
+from nasbench.errors import MissingDependencyError, SourceError, said, shown
 from nasbench.files import reading
 from nasbench.spaces import SPACES
 
@@ -15,7 +15,6 @@ _LARGEST = 128 << 20  # bytes
 _MOST_ROWS = max(space.cells for space in SPACES.values())
 _MARKS = ",;\t"  # between values
 _MOST = 20  # columns, in a line about them
-_LONGEST = 300  # characters of another error that are passed on
 
 
 def read_columns(path):
@@ -44,7 +43,7 @@ def _csv(data, path):
         lines = csv.reader(io.StringIO(text, newline=""), delimiter=mark, strict=True, skipinitialspace=True)
         header, *rows = list(islice((row for row in lines if row), _MOST_ROWS + 2)) or [[]]
     except (csv.Error, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} is truncated, damaged or no CSV in UTF-8 ({error})") from None
+        raise SourceError(f"{path} is truncated, damaged or no CSV in UTF-8 ({said(error)})") from None
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
             raise SourceError(f"{path}, row {number} has {len(row)} values; there are {len(header)} columns")
@@ -75,10 +74,5 @@ def _parquet(data, path):
 
 def listed(columns):
     """The names of columns, for a message."""
-    names = [repr(column) for column in columns]
+    names = [shown(column) for column in columns]
     return ", ".join(names[:_MOST]) + (", ..." if len(names) > _MOST else "")
-
-
-def said(error):
-    """What another error says, in one line."""
-    return " ".join(str(error).split())[:_LONGEST]

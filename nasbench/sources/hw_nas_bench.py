@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasbench.errors import SourceError
+from nasbench.errors import SourceError, shown
 from nasbench.files import reading
 from nasbench.metrics import DATASETS, METRICS, SPLITS
 from nasbench.sources import pickle_stream, safe_pickle
@@ -49,12 +49,12 @@ class HWNASBench(Table):
             tables = pickle_stream.load(file.read, str(path), _ALLOWED)
         tables = tables.get(_SPACE) if type(tables) is dict else None
         if type(tables) is not dict or not tables:
-            raise SourceError(f"{path} has no tables of {_SPACE!r}, got {reprlib.repr(tables)}")
+            raise SourceError(f"{path} has no tables of {_SPACE!r}, got {shown(tables)}")
         arrays, ordered = {}, []
         for name, table in tables.items():
             if name not in _DATASETS or type(table) is not dict:
                 raise SourceError(
-                    f"{path}: {reprlib.repr(name)} should be the table of one of {', '.join(_DATASETS)}"
+                    f"{path}: {shown(name)} should be the table of one of {', '.join(_DATASETS)}"
                 )
             arrays |= _columns(table, _DATASETS[name], f"{path}, {name}")
             if _is_in_order(table.get(_CONFIG), f"{path}, {name}"):
@@ -117,7 +117,7 @@ def _is_in_order(networks, where):
     for index, code in enumerate(TOPOLOGY.official_order().tolist()):
         if archs[index] != str(TOPOLOGY.cell(code)):
             raise SourceError(
-                f"{where}: network {index} should be {TOPOLOGY.cell(code)}, got {reprlib.repr(archs[index])};"
+                f"{where}: network {index} should be {TOPOLOGY.cell(code)}, got {shown(archs[index])};"
                 " the order is not the official one"
             )
     return True

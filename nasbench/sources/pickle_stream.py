@@ -11,13 +11,13 @@ _LARGEST_STRING = 64 << 20  # bytes of one string or bytes object
 _LARGEST_ITEM = 256 << 20  # bytes of the pickle that make up one item, or all that is no item
 _MOST_MADE = 512 << 20  # bytes of the objects of the items that are held, estimated from above
 _DEEPEST = 1000  # marks; picklers nest no deeper
-_MOST_NUMBERS = 1 << 28  # objects of a pickle that are numbered; the single file of NATS-Bench has 170 million
+_MOST_NUMBERS = 1 << 28  # objects of a pickle that are numbered; NATS-Bench's single file has 170 million
 _MOST_SHARED = 65_535  # different names that may be referred to from item to item
 _LONGEST_SHARED = 256  # characters of such a name
 # Estimated bytes of CPython's objects, each with the numbers in it; strings and calls are counted apart.
 _NUMBER, _LIST, _TUPLE, _DICT, _SET, _CALL = 44, 64, 56, 232, 216, 256
 _IN_LIST, _IN_TUPLE, _PAIR, _IN_SET, _MEMO = 56, 44, 184, 112, 96
-_STRING = 56
+_STRING, _LOOK = 56, 8
 # A pair of the dictionary is known to be complete once so many stand on the stack: until then, what looks
 # like the next key may be that of a dictionary of one item, which is filled without a mark.
 _DELAY = 4
@@ -206,7 +206,7 @@ class _Machine:
                 value = tuple(stack[-size:])
                 made += _TUPLE + _IN_TUPLE * size
                 if tuple in map(type, value):
-                    made += _nesting(value)
+                    made = self._with_nesting(value, made)
                 del stack[-size:]
                 stack.append(value)
             elif op == 0x52 or op == 0x81:  # REDUCE, NEWOBJ
@@ -261,7 +261,7 @@ class _Machine:
                 value = tuple(stack[mark:])
                 made += _TUPLE + _IN_TUPLE * len(value)
                 if tuple in map(type, value):
-                    made += _nesting(value)
+                    made = self._with_nesting(value, made)
                 del stack[mark:]
                 stack.append(value)
             elif op == 0x8F:  # EMPTY_SET
@@ -307,6 +307,8 @@ class _Machine:
                 del stack[marks.pop() :]
             elif op == 0x2E:  # STOP
                 (self.result,) = stack
+                if made > _MOST_MADE:
+                    raise self._too_much()
                 if self._whole and (position < end or self._read(1)):
                     raise SourceError(f"{self._name} is damaged: there are bytes behind its pickle")
                 return
@@ -338,10 +340,23 @@ class _Machine:
         check_keys((key,))
         return key, value
 
+    def _with_nesting(self, value, made):
+        """What is made with the cost of looking into the tuples in a tuple; SourceError for tuples in those.
+
+        A tuple hashes all that is in it, so nested ones could take the stack, or time without end.
+        """
+        inner = [part for part in value if type(part) is tuple]
+        made += _LOOK * sum(map(len, inner))
+        if made > _MOST_MADE:
+            raise self._too_much()
+        if any(tuple in map(type, part) for part in inner):
+            raise SourceError(f"{self._name} is damaged: it has tuples within tuples within tuples")
+        return made
+
     def _too_much(self):
         return SourceError(
-            f"{self._name} is damaged, or made to take memory: one item has more than {_LARGEST_ITEM:,} bytes,"
-            f" or makes objects of more than {_MOST_MADE:,} bytes"
+            f"{self._name} is damaged, or made to take memory: an item has more than {_LARGEST_ITEM:,} bytes,"
+            f" or objects of more than {_MOST_MADE:,} bytes"
         )
 
     def _more_or_all(self, buffer, position):
@@ -404,17 +419,6 @@ class _Shared:
 
 def _size(buffer, position, width):
     return int.from_bytes(buffer[position : position + width], "little"), position + width
-
-
-def _nesting(value):
-    """The estimated cost of looking into the tuples in a tuple; ValueError for tuples in those.
-
-    Tuples hash their items, so deep ones would take the stack or, with items that are the same, for ever.
-    """
-    inner = [part for part in value if type(part) is tuple]
-    if any(tuple in map(type, part) for part in inner):
-        raise ValueError("tuples within tuples within tuples")
-    return sum(map(len, inner)) * 8
 
 
 def _cost(arguments):

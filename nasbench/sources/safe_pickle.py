@@ -136,7 +136,9 @@ def loads(data, name, allowed=None):
     except UnsafePickleError:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise SourceError(f"{name} is truncated or damaged ({type(error).__name__}: {said(error)})") from error
+        raise SourceError(
+            f"{name} is truncated or damaged ({type(error).__name__}: {said(error)})"
+        ) from error
 
 
 def found(module, name, file, allowed):
@@ -158,7 +160,7 @@ def check_keys(keys):
         if longest <= _LONGEST_KEY:
             return sum(map(len, keys))
     elif types == {int}:
-        if -_LARGEST_KEY < min(keys) and max(keys) < _LARGEST_KEY:
+        if max(map(abs, keys)) < _LARGEST_KEY:
             return 0
     elif all(map(_is_quick, keys)):
         return sum(len(key) for key in keys if type(key) in (str, bytes))
