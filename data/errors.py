@@ -48,5 +48,5 @@ def said(text):
 
     The twin of the function in `nasbench.errors`, which this package does not import.
     """
-    text = " ".join(str(text).split())[:_LONGEST_SAID]
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    text = " ".join(str(text).split())
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)[:_LONGEST_SAID]

@@ -76,8 +76,8 @@ for _core in ("numpy.core", "numpy._core"):  # its name before and since numpy 2
 def read(path):
     """Return the dictionary pickled in a file, its arrays as numpy arrays that cannot be written to.
 
-    The file's digest must be known: no pickle can run code this way, but one made for it can exhaust memory or
-    crash the interpreter.
+    The file's digest must be known: no pickle can run code this way, but one made for it can exhaust memory
+    or crash the interpreter.
 
     Raises UnsafePickleError with the name of any global that arrays do not need, and DamagedFileError where
     the pickle is cut short or damaged, or holds no dictionary.

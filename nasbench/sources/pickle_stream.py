@@ -3,7 +3,7 @@
 from array import array
 from struct import unpack_from
 
-from nasbench.errors import SourceError, shown
+from nasbench.errors import SourceError, said, shown
 from nasbench.sources.safe_pickle import SHARED, STATEFUL, Skipped, check_keys, found
 
 _CHUNK = 1 << 18  # bytes read at once; what they make is counted when the next ones are read
@@ -82,7 +82,7 @@ class _Machine:
             ) from None
         except Exception as error:  # a damaged pickle can raise nearly anything
             raise SourceError(
-                f"{self._name} is truncated or damaged ({type(error).__name__}: {shown(str(error))})"
+                f"{self._name} is truncated or damaged ({type(error).__name__}: {said(error)})"
             ) from error
 
     def _more(self, buffer, position, wanted):

@@ -83,7 +83,9 @@ class Array:
     def __setstate__(self, state):
         _, shape, dtype, _, data = state
         values = np.frombuffer(data, np.dtype(dtype.order + dtype.code))
-        if shape != values.shape or len(values) > _MOST_NUMBERS:
+        if len(values) > _MOST_NUMBERS:
+            raise ValueError(f"an array can have {_MOST_NUMBERS:,} numbers, got {len(values):,}")
+        if shape != values.shape:
             raise ValueError(f"an array of shape {shown(shape)} where one of {values.shape} is expected")
         self._values = values
 
@@ -164,7 +166,7 @@ def check_keys(keys):
             return 0
     elif all(map(_is_quick, keys)):
         return sum(len(key) for key in keys if type(key) in (str, bytes))
-    raise ValueError(f"a key that is no plain, short value, one of {shown(keys)}")
+    raise ValueError(f"a key must be a short plain value, got one of {shown(keys)}")
 
 
 def _is_quick(key, within=False):
