@@ -8,7 +8,7 @@ import pickle
 
 import numpy as np
 
-from nasbench.errors import SourceError, UnsafePickleError, printable, said, shown
+from nasbench.errors import SourceError, UnsafePickleError, said, shown
 
 _LARGEST_KEY = 1 << 31  # numbers below it do not share their hashes
 _LONGEST_KEY = 1 << 17  # characters or bytes of a key
@@ -147,7 +147,7 @@ def found(module, name, file, allowed):
     """Return what stands for a global; UnsafePickleError if the format does not need it."""
     if type(module) is str and type(name) is str and (module, name) in allowed:
         return allowed[module, name]
-    wanted = printable(f"{module}.{name}") if type(module) is str and type(name) is str else shown(name)
+    wanted = said(f"{module}.{name}") if type(module) is str and type(name) is str else shown(name)
     raise UnsafePickleError(f"{file} asks for the global {wanted[:100]}; refused, as it could run code")
 
 
@@ -157,10 +157,10 @@ def check_keys(keys):
     Returns their estimated cost, in bytes.
     """
     types = set(map(type, keys))
-    if types <= {str}:
-        longest = max(map(len, keys), default=0)
-        if longest <= _LONGEST_KEY:
-            return sum(map(len, keys))
+    if types == {str}:
+        length = sum(map(len, keys))
+        if length <= _LONGEST_KEY or max(map(len, keys)) <= _LONGEST_KEY:
+            return length
     elif types == {int}:
         if max(map(abs, keys)) < _LARGEST_KEY:
             return 0

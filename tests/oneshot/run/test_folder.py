@@ -127,7 +127,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(folder, tmp_path):
 
 
 def edited(state, edit=lambda data: data, **options):
-    """An archive as torch writes it, its data.pkl changed by `edit`, written anew with `options` of zipfile."""
+    """An archive of torch with its data.pkl changed by `edit`; `options` are those of zipfile."""
     original, changed = io.BytesIO(), io.BytesIO()
     torch.save(state, original)
     with zipfile.ZipFile(original) as source, zipfile.ZipFile(changed, "w", **options) as target:
@@ -167,7 +167,7 @@ ATTACKS = {
     ),
     "a tensor that repeats a number": lambda: edited(
         {"a": torch.zeros(1)},
-        lambda data: data.replace(b"K\0K\x01\x85q\x07K\x01\x85", b"K\0J" + HUGE + b"\x85q\x07K\0\x85"),
+        lambda data: data.replace(b"K\0K\x01\x85q\x08K\x01\x85", b"K\0J" + HUGE + b"\x85q\x08K\0\x85"),
     ),
     **{
         name: lambda data=data: edited(STATE, lambda _: b"\x80\x02" + data + b".")
