@@ -49,15 +49,21 @@ def _encode(text, encoding):
 
 def _dictionary(pairs=()):
     """What stands for OrderedDict, as dictionaries keep their order."""
-    pairs = [(key, value) for key, value in pairs]
-    check_keys([key for key, _ in pairs])
+    check_keys([key for key, _ in _listed(pairs)])
     return dict(pairs)
 
 
 def _set(items=()):
     """What stands for set."""
-    check_keys(items)
+    check_keys(_listed(items))
     return set(items)
+
+
+def _listed(values):
+    """Values that a container is made of, once they are a list, as picklers have it, or left out."""
+    if type(values) is not list and values != ():
+        raise ValueError(f"a container must be made of a list, got {shown(values)}")
+    return values
 
 
 class Skipped:

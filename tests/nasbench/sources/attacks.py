@@ -59,6 +59,8 @@ DAMAGED = {
     "a long key": b"}" + _TEXT + b"Ns",
     "a long item": b"\x8f(" + _TEXT + b"\x90",
     "an array of many numbers": _ARRAY + b")R(K\x01J\0\0\x80\0\x85" + _TYPE + b"\x89" + _BYTES + b"tb",
+    "a set of a set": b"c__builtin__\nset\n\x8f\x85R",
+    "a dictionary of a dictionary": b"ccollections\nOrderedDict\n}\x85R",
     "nested lists": b"](" * 2000,
 }
 
