@@ -18,14 +18,14 @@ from blackbox.front_summary import print_fronts, summarize_fronts
 from blackbox.objective import Signal, agrees
 from blackbox.pareto import nondominated
 from blackbox.search import is_finished, run
-from blackbox.settings import OF_OBJECTIVES, short_names, shown
+from blackbox.settings import OF_OBJECTIVES, setting_text, short_names
 from blackbox.space import space_of_table
 from blackbox.summary import print_summary, regrets, summarize
 from nasbench import __version__
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.config import add_flags, given
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
-from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError
+from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
 from nasbench.files import quoted, utc_now
 from nasbench.spaces import space_of
 
@@ -232,14 +232,16 @@ def resumed(folder, search_class, settings_class, args):
     try:
         algorithm, table = record["algorithm"], record["table"]
         if algorithm != search_class.name:
-            raise ConfigError(f"{folder.path} is a run of {algorithm}, not of {search_class.name}")
+            raise ConfigError(f"{folder.path} is a run of {said(algorithm)}, not of {search_class.name}")
         config, settings = config_class(**record["search"]), settings_class(**record["run"])
         longest = space_of(settings.space).full_protocol
         store, checksum = table["store"], table["checksum"]
         if not isinstance(store, (str, type(None))):
             raise TypeError(f"table.store is a path or null, got {store!r}")
     except (KeyError, TypeError, AttributeError, InvalidArgumentError) as error:
-        raise RunFolderError(f"{folder.path}/config.json is damaged or of another version: {error}") from None
+        raise RunFolderError(
+            f"{folder.path}/config.json is damaged or of another version: {said(error)}"
+        ) from None
     asked = given(args, settings_class)
     if "signal" in asked:
         asked["signal"] = str(Signal.of(asked["signal"], longest))
@@ -252,7 +254,7 @@ def resumed(folder, search_class, settings_class, args):
         bench = open_benchmark(store, settings.space)
     except StoreError as error:
         raise RunFolderError(
-            f"the table of {folder.path} cannot be opened; --store names it: {error}"
+            f"the table of {folder.path} cannot be opened; --store names it: {said(error)}"
         ) from None
     if bench.store.attributes["checksum"] != checksum:
         from blackbox.runs import gives, read_run  # imported here because few runs change their table
@@ -278,7 +280,8 @@ def agreed(asked, recorded, limits):
         elif value != before:
             flag, allowed = name.replace("_", "-"), " and ".join(f"--{limit}" for limit in limits)
             raise ConfigError(
-                f"--{flag} {shown(value)} is not the run's, {shown(before)}; only {allowed} may be raised"
+                f"--{flag} {setting_text(value)} is not the run's, {setting_text(before)};"
+                f" only {allowed} may be raised"
             )
     return raised
 

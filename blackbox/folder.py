@@ -9,6 +9,7 @@ import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.history import History
+from nasbench.errors import said
 from nasbench.files import open_locked, write_all, write_json
 
 _CONFIG, _LOG, _SUMMARY = "config.json", "log.csv", "summary.json"
@@ -179,7 +180,7 @@ def read_config(path):
     except OSError as error:
         raise RunFolderError(f"cannot read {config}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise RunFolderError(f"{config} is damaged: {error}") from None
+        raise RunFolderError(f"{config} is damaged: {said(error)}") from None
     if not isinstance(record, dict):
         raise RunFolderError(f"{config} is damaged: it should hold an object")
     return record
@@ -199,7 +200,7 @@ def parse_log(data, path, trials, codes, objectives=1):
             rows = np.loadtxt(io.BytesIO(b"".join(lines[1:])), delimiter=",", comments=None, ndmin=2)
             number, trial, index, *scores, costs = rows.T.reshape(4 + objectives, steps, len(trials))
         except ValueError as error:
-            raise RunFolderError(f"{path} is damaged: {error}") from None
+            raise RunFolderError(f"{path} is damaged: {said(error)}") from None
         if (
             (number != np.arange(1, steps + 1)[:, None]).any()
             or (trial != np.array(trials)).any()

@@ -6,6 +6,7 @@ import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.search import FAILED
+from nasbench.errors import said
 
 HEADER = "job,trial,index,epoch,score,start,end,worker\n"  # of a log; `epoch` is how many of training
 JOB = np.dtype(
@@ -142,7 +143,7 @@ def parse_jobs(data, path, trials, codes):
         table = np.loadtxt(io.BytesIO(lines), delimiter=",", comments=None, ndmin=2)
         job, trial, index, epochs, score, start, end, worker = table.T
     except ValueError as error:
-        raise RunFolderError(f"{path} is damaged: {error}") from None
+        raise RunFolderError(f"{path} is damaged: {said(error)}") from None
     whole = np.stack([job, trial, index, epochs, worker])
     if (
         (whole != np.floor(whole)).any()

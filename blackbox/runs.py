@@ -18,7 +18,7 @@ from blackbox.search import FAILED, is_finished
 from blackbox.settings import PairConfig, RunConfig, TableConfig
 from blackbox.simulator import SimulationConfig
 from nasbench.benchmark import Benchmark, open_benchmark
-from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError
+from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
 from nasbench.spaces import Space, space_of
 
 _LOG, _SUMMARY = "log.csv", "summary.json"
@@ -147,7 +147,7 @@ def _read_record(path, record):
     name, run, table = record["algorithm"], record["run"], record["table"]
     try:
         if table is None:
-            raise RunFolderError(f"{path} is a run of the objective {run['objective']}, not of a table")
+            raise RunFolderError(f"{path} is a run of the objective {said(run['objective'])}, not of a table")
         kind = next((kind for kind in _KINDS if {f.name for f in fields(kind)} == _ADDED | set(run)), None)
         if kind is None:
             raise TypeError(f"its settings are {', '.join(map(str, run))}")
@@ -163,7 +163,7 @@ def _read_record(path, record):
             if not isinstance(value, types):
                 raise TypeError(f"{what} is {value!r}")
     except (LookupError, TypeError, AttributeError, InvalidArgumentError, ConfigError) as error:
-        raise RunFolderError(f"{path}/config.json is damaged or of another version: {error}") from None
+        raise RunFolderError(f"{path}/config.json is damaged or of another version: {said(error)}") from None
     return name, settings, space
 
 
@@ -186,7 +186,9 @@ def open_table(run, store=None):
     try:
         bench = open_benchmark(table["store"] if store is None else store, run.space.flag)
     except StoreError as error:
-        raise RunFolderError(f"the table of {run.path} cannot be opened; --store names it: {error}") from None
+        raise RunFolderError(
+            f"the table of {run.path} cannot be opened; --store names it: {said(error)}"
+        ) from None
     if not gives(bench, run):
         raise RunFolderError(
             f"{run.path} was made on another table than {bench.store.path}; name it with --store"

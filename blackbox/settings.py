@@ -109,7 +109,7 @@ def where_of(settings: TableConfig) -> dict[str, Limits]:
     return joined(read_limits(AT_MOST, settings.at_most), read_limits(AT_LEAST, settings.at_least))
 
 
-def shown(value: object) -> str:
+def setting_text(value: object) -> str:
     """Return the value of a setting as text; a tuple as its items."""
     return (",".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
 

@@ -1,4 +1,6 @@
-"""Every error of this package: one base, and each is also the builtin that a caller would expect."""
+"""Every error of this package, each also the builtin that a caller would expect; how they quote files."""
+
+_LONGEST_SAID = 300  # characters
 
 
 class DataError(Exception):
@@ -39,3 +41,12 @@ class MissingDependencyError(DataError, ImportError):
 
 class DeviceError(DataError, RuntimeError):
     """A device that this machine does not have."""
+
+
+def said(text):
+    """Return a text of a file, or what an error says of it: one line of at most 300 printable characters.
+
+    The twin of the function in `nasbench.errors`, which this package does not import.
+    """
+    text = " ".join(str(text).split())
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)[:_LONGEST_SAID]

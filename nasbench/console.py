@@ -7,6 +7,8 @@ import signal
 import sys
 from contextlib import contextmanager, redirect_stdout, suppress
 
+from nasbench.errors import printable
+
 INTERRUPTED = 130
 
 
@@ -32,7 +34,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=_Formatter, **options)
 
     def error(self, message):
-        self.exit(2, f"{self.prog}: error: {message} (--help says more)\n")
+        self.exit(2, printable(f"{self.prog}: error: {message} (--help says more)") + "\n")
 
 
 def call(main, name, errors):
@@ -74,10 +76,10 @@ def _end(text, message, code, name):
 
 
 def complain(line):
-    """Print a line on stderr, if there is one that takes it."""
+    """Print a line on stderr, its control characters escaped, if there is one that takes it."""
     if sys.stderr is not None:
         with suppress(OSError):
-            print(line, file=sys.stderr, flush=True)
+            print(printable(line), file=sys.stderr, flush=True)
 
 
 def _print(text):

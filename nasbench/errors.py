@@ -1,4 +1,6 @@
-"""Every error of this package: one base, and each is also the builtin that a caller would expect."""
+"""Every error of this package, each also the builtin that a caller would expect; how they quote files."""
+
+import reprlib
 
 
 class NASBenchError(Exception):
@@ -39,3 +41,34 @@ class UnsafePickleError(SourceError):
 
 class MissingDependencyError(NASBenchError, ImportError):
     """A package that this step needs is not installed."""
+
+
+_LONGEST_SHOWN = 100  # characters
+_LONGEST_SAID = 300
+
+_short = reprlib.Repr()
+_short.maxlevel = 3
+_short.maxstring = _LONGEST_SHOWN
+
+
+def shown(value):
+    """Return the repr of a value that a file holds for a message: one line of at most 100 characters."""
+    value = value[:_LONGEST_SHOWN] if type(value) in (bytes, bytearray) else value
+    return _cut(printable(_short.repr(value)), _LONGEST_SHOWN)
+
+
+def said(error):
+    """Return what an error, or a text, of a file says: one line of at most 300 characters."""
+    text = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+    return _cut(printable(" ".join(text.split())), _LONGEST_SAID)
+
+
+def printable(text):
+    """Return a text with its control characters escaped, so that it is one line and no terminal obeys it."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
+
+
+def _cut(text, longest):
+    return text if len(text) <= longest else text[: longest - 3] + "..."

@@ -14,7 +14,7 @@ import numpy as np
 
 from nasbench.cell import CELLS
 from nasbench.config import whole
-from nasbench.errors import NASBenchError, NotRecordedError
+from nasbench.errors import NASBenchError, NotRecordedError, said
 from oneshot.errors import ConfigError, RunFolderError
 
 _METRIC = "val_accuracy"
@@ -78,12 +78,11 @@ def read_trials(folder, bench, dataset, cost):
     except OSError as error:
         raise RunFolderError(f"cannot read {folder}: {error.strerror}") from None
     except (LookupError, TypeError, ValueError, NASBenchError) as error:
-        said = f"it has no {error}" if isinstance(error, KeyError) else error
         raise RunFolderError(
-            f"{folder} is not the folder of a black-box search, or damaged: {said}"
+            f"{folder} is not the folder of a black-box search, or damaged: {said(error)}"
         ) from None
     if of != dataset:
-        raise ConfigError(f"{folder} searched {of}, the cell is to be compared on {dataset}")
+        raise ConfigError(f"{folder} searched {said(of)}, the cell is to be compared on {dataset}")
     if checksum != bench.store.attributes["checksum"]:
         raise ConfigError(f"{folder} was made on another table than {bench.store.path}")
     if not costs.all():

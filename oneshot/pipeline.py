@@ -11,7 +11,7 @@ from data.errors import DataError
 from data.images import FOLDER, NAMES
 from nasbench.config import add_flags, given, option, whole
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json, print_table
-from nasbench.errors import NASBenchError
+from nasbench.errors import NASBenchError, said
 from nasbench.files import quoted, utc_now
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.jobs import Job, run
@@ -331,7 +331,7 @@ def _recorded(path):
         return PipelineSettings(**record["pipeline"])
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise RunFolderError(
-            f"{path}/config.json is not that of a pipeline, damaged, or of another version: {error}"
+            f"{path}/config.json is not that of a pipeline, damaged, or of another version: {said(error)}"
         ) from None
 
 

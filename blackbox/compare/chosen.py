@@ -12,7 +12,7 @@ from blackbox.errors import ConfigError, RunFolderError
 from blackbox.jobs_cli import check_curves
 from blackbox.objective import Signal
 from blackbox.runs import Run, gives, read_run
-from blackbox.settings import RunConfig, TableConfig, short_names, shown
+from blackbox.settings import RunConfig, TableConfig, setting_text, short_names
 from blackbox.simulator import SimulationConfig
 from blackbox.space import space_of_table
 from nasbench.spaces import space_of
@@ -96,7 +96,7 @@ def agreed(settings, flags, of, free=()):
         before = vars(settings)[name]
         if value != before and name not in free:
             flag = name.replace("_", "-")
-            raise ConfigError(f"--{flag} {shown(value)} is not that of {of}, {shown(before)}")
+            raise ConfigError(f"--{flag} {setting_text(value)} is not that of {of}, {setting_text(before)}")
     return replace(settings, **flags)
 
 
@@ -136,8 +136,8 @@ def _check_runs(chosen, settings, bench):
         for name, value in shared_by(run).items():
             if value != wanted[name]:
                 raise ConfigError(
-                    f"{run.path} cannot be compared with {of}: its {name} is {shown(value)}, not"
-                    f" {shown(wanted[name])}"
+                    f"{run.path} cannot be compared with {of}: its {name} is {setting_text(value)}, not"
+                    f" {setting_text(wanted[name])}"
                 )
         if isinstance(run.settings, SimulationConfig) and settings.budget is None:
             raise ConfigError(

@@ -8,7 +8,8 @@ from pathlib import Path
 from blackbox.compare.study import PARTS
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.runs import gives, read_run
-from blackbox.settings import RunConfig, shown
+from blackbox.settings import RunConfig, setting_text
+from nasbench.errors import said
 from nasbench.files import open_locked, write_json
 
 _FILE, _LOCK = "comparison.json", ".lock"
@@ -88,7 +89,7 @@ def read_record(path):
     except OSError as error:
         raise RunFolderError(f"cannot read {path / _FILE}: {error.strerror}") from None
     except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise RunFolderError(f"{path / _FILE} is damaged or of another version: {error}") from None
+        raise RunFolderError(f"{path / _FILE} is damaged or of another version: {said(error)}") from None
     return record
 
 
@@ -110,6 +111,6 @@ def _compare(path, found, record, bench):
     for name, value in wanted.items():
         if before[name] != value:
             raise ConfigError(
-                f"{path} is another comparison: its {name} is {shown(before[name])}, not {shown(value)};"
-                " --out names a new folder"
+                f"{path} is another comparison: its {name} is {setting_text(before[name])}, not"
+                f" {setting_text(value)}; --out names a new folder"
             )

@@ -18,7 +18,7 @@ from blackbox.workers.tasks import Cells, Jobs
 from blackbox.workers.watch import Watch
 from nasbench.config import add_flags, given
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json, print_table
-from nasbench.errors import InvalidArgumentError, NASBenchError
+from nasbench.errors import InvalidArgumentError, NASBenchError, said
 from nasbench.files import quoted
 from nasbench.spaces import space_of
 
@@ -168,15 +168,15 @@ def _resumed(folder, search_class, args):
     try:
         name, table, own, run = (record[part] for part in ("algorithm", "table", "search", "run"))
     except KeyError as error:
-        raise RunFolderError(f"{damaged}: it has no {error}") from None
+        raise RunFolderError(f"{damaged}: {said(error)}") from None
     if table is not None:
         raise ConfigError(f"{folder.path} is a run on a table; the algorithm's own command goes on with it")
     if name != search_class.name:
-        raise ConfigError(f"{folder.path} is a run of {name}, not of {search_class.name}")
+        raise ConfigError(f"{folder.path} is a run of {said(name)}, not of {search_class.name}")
     try:
         config, settings = search_class.config_class(**own), WorkersConfig(**run)
     except (TypeError, ConfigError, InvalidArgumentError) as error:
-        raise RunFolderError(f"{damaged}: {error}") from None
+        raise RunFolderError(f"{damaged}: {said(error)}") from None
     asked = given(args, search_class.config_class) | given(args, WorkersConfig)
     raised = agreed(asked, asdict(config) | asdict(settings), settings.limits)
     return config, replace(settings, **raised)

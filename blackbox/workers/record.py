@@ -10,6 +10,7 @@ from blackbox.errors import RunFolderError
 from blackbox.folder import RunFolder
 from blackbox.jobs import HEADER, JOB, log_rows, parse_jobs
 from blackbox.workers.tasks import Asked, Cells, Jobs, MismatchError
+from nasbench.errors import said
 from nasbench.files import write_all
 
 _ASKED, _FAILURES = "asked.csv", "failures.csv"
@@ -77,7 +78,7 @@ class Record:
         try:
             return tasks.resume(self._read_asked())
         except MismatchError as error:
-            raise RunFolderError(f"{self.folder.path} is damaged: {error}") from None
+            raise RunFolderError(f"{self.folder.path} is damaged: {said(error)}") from None
 
     def _read_asked(self):
         path = self.folder.path / _ASKED

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from data.errors import DamagedFileError, DownloadError, MissingFileError
+from data.errors import DamagedFileError, DownloadError, MissingFileError, said
 from data.sources.source import NETWORK_ERRORS, Part, Source, accessing, needing
 
 CLASSES = (
@@ -23,6 +23,7 @@ CLASSES = (
 )
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
 _AXES = {"images": 3, "labels": 1}
+_LARGEST = 64 << 20  # bytes of an unpacked file; 60,000 images have 47 million
 
 
 class FashionMNIST(Source):
@@ -73,8 +74,7 @@ class FashionMNIST(Source):
         try:
             datasets.FashionMNIST(self._folder, download=True)
         except (*NETWORK_ERRORS, RuntimeError) as error:
-            reason = " ".join(str(error).split())  # torchvision's is of several lines
-            raise DownloadError(f"cannot download Fashion-MNIST: {reason}") from error
+            raise DownloadError(f"cannot download Fashion-MNIST: {said(error)}") from error
 
 
 def read_idx(path, axes):
@@ -83,12 +83,15 @@ def read_idx(path, axes):
     Format: two zero bytes, 8 for unsigned bytes, the number of axes, the length of each as a big-endian
     32-bit number, then the values (http://yann.lecun.com/exdb/mnist/).
     """
-    data = path.read_bytes()
-    if path.suffix == ".gz":
+    with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
         try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DamagedFileError(f"{path} is cut short or damaged: {error}") from error
+            data = file.read(_LARGEST + 1)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DamagedFileError(f"{path} is cut short or damaged: {said(error)}") from error
+    if len(data) > _LARGEST:
+        raise DamagedFileError(
+            f"{path} holds more than the {_LARGEST:,} bytes that a file of images can have"
+        )
     start = 4 + 4 * axes
     if len(data) < start or data[:4] != bytes((0, 0, 8, axes)):
         raise DamagedFileError(f"{path} is no idx file of bytes with {axes} axes: it begins {data[:4].hex()}")

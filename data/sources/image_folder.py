@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from data.errors import DamagedFileError, MissingFileError
+from data.errors import DamagedFileError, MissingFileError, said
 from data.sources.source import Part, Source, accessing, needing
 
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})  # of 8 bits
@@ -132,4 +132,6 @@ def _opened(path, use):
     except (DamagedFileError, PermissionError):
         raise
     except Exception as error:  # PIL raises nearly anything at damaged images
-        raise DamagedFileError(f"{path} is no image that can be read ({error}); mend or remove it") from error
+        raise DamagedFileError(
+            f"{path} is no image that can be read ({said(error)}); mend or remove it"
+        ) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data.errors import DamagedFileError, DownloadError, MissingFileError
+from data.errors import DamagedFileError, DownloadError, MissingFileError, said
 from data.sources import safe_pickle
 from data.sources.source import Part, Source, accessing
 
@@ -91,14 +91,14 @@ class ImageNet16(Source):
                 f"{path} is damaged: its md5 is {found} where {md5} is published (it is of "
                 f"{path.stat().st_size:,} bytes); unpack {_WHERE} again"
             )
-        entry = safe_pickle.read(path)
+        entry = safe_pickle.read(path)  # known byte by byte
         try:
             data, labels = np.asarray(entry["data"]), np.asarray(entry["labels"], np.int64)
             if data.dtype != np.uint8 or data.shape != (len(labels), 3 * _SIDE * _SIDE):
                 raise ValueError(f"data are {data.dtype} {data.shape} for {len(labels)} labels")
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DamagedFileError(
-                f"{path} is no batch of {_SIDE}x{_SIDE} images ({type(error).__name__}: {error})"
+                f"{path} is no batch of {_SIDE}x{_SIDE} images ({type(error).__name__}: {said(error)})"
             ) from error
         chosen = np.flatnonzero((labels >= 1) & (labels <= CLASSES))
         pixels = data[chosen].reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)

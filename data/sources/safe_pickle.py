@@ -1,11 +1,15 @@
-"""Pickled arrays read without running the pickle: stand-ins of our own for the few globals they need."""
+"""Pickled arrays read without running the pickle: our own stand-ins for the few globals they need.
+
+The twin of `nasbench.sources.safe_pickle`, which this package does not import.
+"""
 
 import io
 import pickle
+import reprlib
 
 import numpy as np
 
-from data.errors import DamagedFileError, UnsafePickleError
+from data.errors import DamagedFileError, UnsafePickleError, said
 
 
 class _DType:
@@ -14,14 +18,14 @@ class _DType:
     _CODES = frozenset({"b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"})
 
     def __init__(self, code, align=False, copy=False):
-        if code not in self._CODES:
-            raise ValueError(f"the dtype {code!r} is not that of a plain number")
+        if type(code) is not str or code not in self._CODES:
+            raise ValueError(f"the dtype {reprlib.repr(code)} is not that of a plain number")
         self._code = code
         self._order = "="
 
     def __setstate__(self, state):
         if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "=", "|"):
-            raise ValueError(f"the state {state!r} is not that of a plain number's dtype")
+            raise ValueError(f"the state {reprlib.repr(state)} is not that of a plain number's dtype")
         self._order = state[1]
 
     def read(self, data, shape, order):
@@ -58,7 +62,7 @@ def _scalar(dtype, data):
 def _encode(text, encoding):
     """What stands for _codecs.encode, by which old protocols write bytes."""
     if encoding != "latin1":
-        raise ValueError(f"bytes written as {encoding!r}")
+        raise ValueError(f"bytes written as {reprlib.repr(encoding)}")
     return text.encode("latin-1")
 
 
@@ -70,7 +74,10 @@ for _core in ("numpy.core", "numpy._core"):  # its name before and since numpy 2
 
 
 def read(path):
-    """The dictionary pickled in a file, its arrays as numpy arrays that cannot be written to.
+    """Return the dictionary pickled in a file, its arrays as numpy arrays that cannot be written to.
+
+    The file's digest must be known: no pickle can run code this way, but one made for it can exhaust memory
+    or crash the interpreter.
 
     Raises UnsafePickleError with the name of any global that arrays do not need, and DamagedFileError where
     the pickle is cut short or damaged, or holds no dictionary.
@@ -81,7 +88,9 @@ def read(path):
     except UnsafePickleError:
         raise
     except Exception as error:  # a damaged pickle can raise nearly anything
-        raise DamagedFileError(f"{path} is cut short or damaged ({type(error).__name__}: {error})") from error
+        raise DamagedFileError(
+            f"{path} is cut short or damaged ({type(error).__name__}: {said(error)})"
+        ) from error
     if not isinstance(entry, dict):
         raise DamagedFileError(f"{path} holds a {type(entry).__name__}, not the dictionary of a batch")
     return {key: item.value if isinstance(item, _Array) else item for key, item in entry.items()}
@@ -93,9 +102,8 @@ class _Unpickler(pickle.Unpickler):
         self._path = path
 
     def find_class(self, module, name):
-        try:
+        if type(module) is str and type(name) is str and (module, name) in _ALLOWED:
             return _ALLOWED[module, name]
-        except KeyError:
-            raise UnsafePickleError(
-                f"{self._path} asks for the global {module}.{name}; refused, as it could run code"
-            ) from None
+        raise UnsafePickleError(
+            f"{self._path} asks for the global {said(f'{module}.{name}')}; refused, as it could run code"
+        )

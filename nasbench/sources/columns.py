@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from nasbench.errors import MissingDependencyError, SourceError
+from nasbench.errors import MissingDependencyError, SourceError, said, shown
 from nasbench.files import reading
 from nasbench.spaces import SPACES
 
@@ -20,7 +20,6 @@ _LARGEST = 128 << 20  # bytes, packed or unpacked
 _MOST_ROWS = max(space.cells for space in SPACES.values())
 _MARKS = ",;\t"  # between values
 _MOST = 20  # columns, in a line about them
-_LONGEST = 300  # characters of another error that are passed on
 _HEAD = 1 << 16  # bytes in which a table's header is looked for
 _PARQUET, _GZIP, _XZ = b"PAR1", b"\x1f\x8b", b"\xfd7zXZ\0"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -173,7 +172,7 @@ def _parquet(data: bytes, path: Path) -> tuple[list[str], list, list[str]]:
 
 def listed(columns):
     """The names of columns, for a message."""
-    names = [repr(column) for column in columns]
+    names = [shown(column) for column in columns]
     return ", ".join(names[:_MOST]) + (", ..." if len(names) > _MOST else "")
 
 
@@ -181,8 +180,3 @@ def shorten(items: Sequence[str], most: int = 4) -> str:
     """Return the first items as a list, and how many more there are."""
     more = f" and {len(items) - most} more" if len(items) > most else ""
     return ", ".join(items[:most]) + more
-
-
-def said(error):
-    """What another error says, in one line."""
-    return " ".join(str(error).split())[:_LONGEST]

@@ -4,13 +4,12 @@ import hashlib
 import importlib.util
 import io
 import math
-import reprlib
 from pathlib import Path
 
 import numpy as np
 
 from nasbench.cell import CELLS
-from nasbench.errors import MissingDependencyError, SourceError
+from nasbench.errors import MissingDependencyError, SourceError, shown
 from nasbench.sources import pickle_stream, safe_pickle
 from nasbench.sources.formulas import formulas
 from nasbench.sources.source import Table
@@ -130,30 +129,26 @@ def _table(table, path, dataset):
 def _checked(key, row, path):
     """The code of a key and the number of its runs, once the row is what it should be."""
     if not isinstance(key, str) or len(key) != 6 or not set(key) <= set("01234"):
-        raise SourceError(f"{path}: a key is six digits 0 to 4, got {reprlib.repr(key)}")
+        raise SourceError(f"{path}: a key is six digits 0 to 4, got {shown(key)}")
     if (
         not isinstance(row, dict)
         or set(row) != _KEYS
         or not all(isinstance(values, list) for values in row.values())
     ):
         raise SourceError(
-            f"{path}: cell {key} should have the lists {', '.join(sorted(_KEYS))}, got {reprlib.repr(row)}"
+            f"{path}: cell {key} should have the lists {', '.join(sorted(_KEYS))}, got {shown(row)}"
         )
     runs = len(row["val_acc"])
     if runs not in (2, 3) or any(len(values) != runs for values in row.values()):
-        raise SourceError(
-            f"{path}: cell {key} should have two or three values of each, got {reprlib.repr(row)}"
-        )
+        raise SourceError(f"{path}: cell {key} should have two or three values of each, got {shown(row)}")
     values = [value for values in row.values() for value in values]
     if (
         not all(isinstance(value, float) and 0 <= value < math.inf for value in values)
         or max(row["val_acc"]) > 100
     ):
-        raise SourceError(
-            f"{path}: cell {key} has a value that is no accuracy, time or size: {reprlib.repr(row)}"
-        )
+        raise SourceError(f"{path}: cell {key} has a value that is no accuracy, time or size: {shown(row)}")
     if len(set(row["latency"])) > 1 or len(set(row["train_time"])) > 1:
         raise SourceError(
-            f"{path}: cell {key} should have one latency and one time for all seeds, got {reprlib.repr(row)}"
+            f"{path}: cell {key} should have one latency and one time for all seeds, got {shown(row)}"
         )
     return int(key, 5), runs

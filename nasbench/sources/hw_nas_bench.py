@@ -3,12 +3,11 @@
 import hashlib
 import math
 import os
-import reprlib
 from pathlib import Path
 
 import numpy as np
 
-from nasbench.errors import SourceError
+from nasbench.errors import SourceError, shown
 from nasbench.files import reading
 from nasbench.metrics import DATASETS, HW_NAS_BENCH, METRICS, NOT_COMPILED, SPLITS
 from nasbench.sources import pickle_stream, safe_pickle
@@ -50,12 +49,12 @@ class HWNASBench(Table):
             tables = pickle_stream.load(file.read, str(path), _ALLOWED)
         tables = tables.get(_SPACE) if type(tables) is dict else None
         if type(tables) is not dict or not tables:
-            raise SourceError(f"{path} has no tables of {_SPACE!r}, got {reprlib.repr(tables)}")
+            raise SourceError(f"{path} has no tables of {_SPACE!r}, got {shown(tables)}")
         arrays, ordered = {}, []
         for name, table in tables.items():
             if name not in _DATASETS or type(table) is not dict:
                 raise SourceError(
-                    f"{path}: {reprlib.repr(name)} should be the table of one of {', '.join(_DATASETS)}"
+                    f"{path}: {shown(name)} should be the table of one of {', '.join(_DATASETS)}"
                 )
             arrays |= _columns(table, _DATASETS[name], f"{path}, {name}")
             if _is_in_order(table.get(_CONFIG), f"{path}, {name}"):
@@ -88,10 +87,10 @@ def _columns(table, dataset, where):
         if name == _CONFIG:
             continue
         if name not in _DEVICES:
-            raise SourceError(f"{where}: unknown metric {reprlib.repr(name)}; they are {', '.join(_DEVICES)}")
+            raise SourceError(f"{where}: unknown metric {shown(name)}; they are {', '.join(_DEVICES)}")
         values = values.numbers if type(values) is safe_pickle.Array else values
         if type(values) is not list or len(values) != TOPOLOGY.cells:
-            found = f"{len(values):,}" if type(values) is list else reprlib.repr(values)
+            found = f"{len(values):,}" if type(values) is list else shown(values)
             raise SourceError(f"{where}: {name} should have {TOPOLOGY.cells:,} values, got {found}")
         missing = {NOT_COMPILED} if name == _MAY_NOT_COMPILE else ()
         wrong = [
@@ -102,7 +101,7 @@ def _columns(table, dataset, where):
         if wrong:
             raise SourceError(
                 f"{where}: {name} of index {wrong[0]} should be a positive number,"
-                f" got {reprlib.repr(values[wrong[0]])}"
+                f" got {shown(values[wrong[0]])}"
             )
         columns[f"{dataset}/{name}"] = column = np.empty(TOPOLOGY.cells)
         column[TOPOLOGY.official_order()] = values
@@ -122,7 +121,7 @@ def _is_in_order(networks, where):
     for index, code in enumerate(TOPOLOGY.official_order().tolist()):
         if archs[index] != str(TOPOLOGY.cell(code)):
             raise SourceError(
-                f"{where}: network {index} should be {TOPOLOGY.cell(code)}, got {reprlib.repr(archs[index])};"
+                f"{where}: network {index} should be {TOPOLOGY.cell(code)}, got {shown(archs[index])};"
                 " the order is not the official one"
             )
     return True

@@ -1,14 +1,13 @@
 """NASLib: the pickles nb201_..._full_training.pickle, each of one data set and one training run a cell."""
 
 import hashlib
-import reprlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from nasbench.cell import Cell
-from nasbench.errors import InvalidCellError, SourceError
+from nasbench.errors import InvalidCellError, SourceError, shown
 from nasbench.files import reading
 from nasbench.metrics import METRIC_OF
 from nasbench.sources import NASLIB_FILES, pickle_stream, safe_pickle
@@ -121,13 +120,13 @@ class NASLib(Source):
         except InvalidCellError:
             form = "|a~0|+|b~0|c~1|+|d~0|e~1|f~2|"
             raise SourceError(
-                f"{self.path}: a key should be a cell's arch string {form}, got {reprlib.repr(arch)}"
+                f"{self.path}: a key should be a cell's arch string {form}, got {shown(arch)}"
             ) from None
 
     def _rows(self, value, code, where):
         """A cell's rows of the store, {name: float64 (1, ...)}, once all is what it should be."""
         if type(value) is not dict or list(value) != [self._key]:
-            raise SourceError(f"{where} should have {self._key!r} and no more, got {reprlib.repr(value)}")
+            raise SourceError(f"{where} should have {self._key!r} and no more, got {shown(value)}")
         run, group = value[self._key], f"{self._run.dataset}/{PROTOCOL}"
         rows = {}
         for kind, stem in _STEMS.items():
@@ -166,21 +165,21 @@ def _key_of(path):
     keys = list(value) if type(value) is dict else []
     if len(keys) != 1 or keys[0] not in RUNS:
         raise SourceError(
-            f"{path}: its cells should have one of the keys {', '.join(RUNS)}, got {reprlib.repr(value)}"
+            f"{path}: its cells should have one of the keys {', '.join(RUNS)}, got {shown(value)}"
         )
     return keys[0]
 
 
 def _entry(table, name, where):
     if type(table) is not dict or name not in table:
-        raise SourceError(f"{where} has no {name}, got {reprlib.repr(table)}")
+        raise SourceError(f"{where} has no {name}, got {shown(table)}")
     return table[name]
 
 
 def _numbers(values, length, high, where):
     """A list as float64 (length,), once its numbers are in [0, high]."""
     if type(values) is not list or len(values) != length or not set(map(type, values)) <= _NUMBERS:
-        found = f"{len(values)}: {reprlib.repr(values)}" if type(values) is list else reprlib.repr(values)
+        found = f"{len(values)}: {shown(values)}" if type(values) is list else shown(values)
         raise SourceError(f"{where} should be numbers, as many as {length}, got {found}")
     numbers = np.array(values, dtype=np.float64)
     wrong = ~((numbers >= 0) & (numbers <= high))

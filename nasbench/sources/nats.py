@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.errors import SourceError
+from nasbench.errors import SourceError, said, shown
 from nasbench.files import reading
 from nasbench.sources import pickle_stream, safe_pickle
 from nasbench.sources.results import PROTOCOLS, Results
@@ -74,7 +74,7 @@ class _Tar:
                         self._add(member)
                     end = archive.offset
             except (tarfile.TarError, ValueError, EOFError) as error:
-                raise SourceError(f"{path} is truncated or damaged ({error})") from None
+                raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
             with open(path, "rb") as file:
                 file.seek(end)
                 if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -179,7 +179,7 @@ class NATSFolder(Source):
             except SourceError:
                 raise
             except _WHAT_A_DAMAGED_FILE_RAISES as error:
-                raise SourceError(f"{where}: {_said(error)}") from None
+                raise SourceError(f"{where}: {said(error)}") from None
             codes.append(code)
             names.append(where)
         found = self._results.rows(vectors, np.array(codes), names)
@@ -224,15 +224,15 @@ class CellStream(Source):
             if index is pickle_stream.END:
                 self._check_list(results)
                 continue
-            where = f"{self.path}, cell {index!r}"
+            where = f"{self.path}, cell {shown(index)}"
             if type(index) is not int or not 0 <= index < self.space.cells or index in met:
-                again = "is there twice" if index in met else "is no official index"
+                again = "is there twice" if type(index) is int and index in met else "is no official index"
                 raise SourceError(f"{where}: {again}")
             met.add(index)
             try:
                 vector = self._results.vector(results, index)
             except _WHAT_A_DAMAGED_FILE_RAISES as error:
-                raise SourceError(f"{where}: {_said(error)}") from None
+                raise SourceError(f"{where}: {said(error)}") from None
             code = int(self.space.official_order()[index])
             yield Batch(code, self._results.rows([vector], np.array([code]), [where]))
         if self._results.curves_left_out:
@@ -273,22 +273,29 @@ class NATSFile(CellStream):
 
 
 class _Unpacking:
-    """Reads a bz2 stream piece by piece."""
+    """A bz2 stream read piece by piece; SourceError once it unpacks to more than such a file can have."""
 
     def __init__(self, file, path):
         self._file = file
         self._path = path
         self._bz2 = bz2.BZ2Decompressor()
+        self._left = _LARGEST_REST  # bytes that it may still unpack to
 
     def read(self, size):
         while not self._bz2.eof:
             packed = self._file.read(1 << 18) if self._bz2.needs_input else b""
+            self._left += _LARGEST_RATIO * len(packed)
             if self._bz2.needs_input and not packed:
                 raise SourceError(f"{self._path} is truncated: it ends within its bz2 stream")
             try:
                 data = self._bz2.decompress(packed, size)
             except OSError as error:
                 raise SourceError(f"{self._path} is damaged ({error})") from None
+            self._left -= len(data)
+            if self._left < 0:
+                raise SourceError(
+                    f"{self._path} unpacks to more than {_LARGEST_RATIO} times its size: refused"
+                )
             if data:
                 return data
         if self._bz2.unused_data or self._file.read(1):
@@ -364,7 +371,3 @@ def _provenance(space, version, source=None):
         "licence": "MIT",
         "citation": CITATIONS[space.flag],
     }
-
-
-def _said(error):
-    return f"it has no {error}" if isinstance(error, KeyError) else str(error)

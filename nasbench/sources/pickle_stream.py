@@ -1,19 +1,23 @@
 """A pickle read as a stream, item by item of one large dictionary, in bounded memory."""
 
-import reprlib
 from array import array
 from struct import unpack_from
 
-from nasbench.errors import SourceError
-from nasbench.sources.safe_pickle import STATEFUL, Skipped, found
+from nasbench.errors import SourceError, said, shown
+from nasbench.sources.safe_pickle import SHARED, STATEFUL, Skipped, check_keys, found
 
-_CHUNK = 1 << 20  # bytes read at once
+_CHUNK = 1 << 18  # bytes read at once; what they make is counted when the next ones are read
 _LARGEST_STRING = 64 << 20  # bytes of one string or bytes object
 _LARGEST_ITEM = 256 << 20  # bytes of the pickle that make up one item, or all that is no item
-_MOST_OBJECTS = (
-    4_000_000  # containers, calls and references of one item; a byte makes two hundred of an empty set
-)
+_MOST_MADE = 512 << 20  # bytes of the objects of the items that are held, estimated from above
+_DEEPEST = 1000  # marks; picklers nest no deeper
+_MOST_NUMBERS = 1 << 28  # objects of a pickle that are numbered; NATS-Bench's single file has 170 million
 _MOST_SHARED = 65_535  # different names that may be referred to from item to item
+_LONGEST_SHARED = 256  # characters of such a name
+# Estimated bytes of CPython's objects, each with the numbers in it; strings and calls are counted apart.
+_NUMBER, _LIST, _TUPLE, _DICT, _SET, _CALL = 44, 64, 56, 232, 216, 256
+_IN_LIST, _IN_TUPLE, _PAIR, _IN_SET, _MEMO = 56, 44, 184, 112, 96
+_STRING, _LOOK = 56, 8
 # A pair of the dictionary is known to be complete once so many stand on the stack: until then, what looks
 # like the next key may be that of a dictionary of one item, which is filled without a mark.
 _DELAY = 4
@@ -23,12 +27,13 @@ _HELD = 2 * _DELAY  # items whose objects can be referred to
 END = object()  # the key of what comes last
 
 
-def load(read, name, allowed):
-    """The whole object of a pickle; `read(n)` gives up to n bytes of it, `name` is the file's, for errors.
+def load(read, name, allowed, persistent=Skipped):
+    """Return the object of a pickle; `read(n)` gives up to n bytes of it, `name` is the file's, for errors.
 
-    Memory is bounded by the bytes and the objects that may be read, whatever the pickle says.
+    `persistent(id)` gives the object that is stored outside the pickle under a persistent id. Memory and
+    time are bounded, whatever the pickle says: every operation is charged for the objects that it makes.
     """
-    machine = _Machine(read, name, allowed, None, whole=True)
+    machine = _Machine(read, name, allowed, None, True, persistent)
     list(machine.run())  # which yields nothing
     return machine.result
 
@@ -40,7 +45,7 @@ def items(read, name, allowed, key=None, whole=True):
     without those items. With `whole`, nothing may stand behind the pickle. SourceError where the pickle is
     damaged, UnsafePickleError for a global that is not in `allowed` (see `safe_pickle.loads`).
     """
-    machine = _Machine(read, name, allowed, (key,), whole)
+    machine = _Machine(read, name, allowed, (key,), whole, Skipped)
     yield from machine.run()
     if machine.taken_from is None or (key is None and machine.result is not machine.taken_from):
         what = "dictionary" if key is None else f"dictionary {key!r}"
@@ -55,12 +60,13 @@ class _Machine:
     can still be referred to, as pickles share them among items; other objects cannot.
     """
 
-    def __init__(self, read, name, allowed, taking, whole):
+    def __init__(self, read, name, allowed, taking, whole, persistent):
         self._read = read
         self._name = name
         self._allowed = allowed
         self._taking = taking  # (key,) of the dictionary whose items are yielded; None: no items
         self._whole = whole
+        self._persistent = persistent
         self.taken_from = None
         self.result = None
 
@@ -76,7 +82,7 @@ class _Machine:
             ) from None
         except Exception as error:  # a damaged pickle can raise nearly anything
             raise SourceError(
-                f"{self._name} is truncated or damaged ({type(error).__name__}: {reprlib.repr(str(error))})"
+                f"{self._name} is truncated or damaged ({type(error).__name__}: {said(error)})"
             ) from error
 
     def _more(self, buffer, position, wanted):
@@ -96,14 +102,13 @@ class _Machine:
     def _run(self):
         stack, marks = [], []
         memo = outside = {}  # by number: what is being read, what is outside of items
-        recent = []  # the memos of the last items
         shared = _Shared()  # of earlier items
         taken = None  # the dictionary whose items are yielded
         level = 0  # of marks, at which its items stand
         count = 0  # of memo entries
         buffer, position, end = b"", 0, 0
         used = 0  # bytes before the buffer
-        objects = 0  # made for the item
+        made = 0  # estimated bytes of the objects that are held
         started = 0  # where the item began
         while True:
             if position + 16 > end:  # the longest fixed argument is shorter
@@ -114,11 +119,8 @@ class _Machine:
                 position, end = 0, len(buffer)
                 if position >= end:
                     raise SourceError(f"{self._name} is truncated: it ends within its pickle")
-                if used - started > _LARGEST_ITEM or objects > _MOST_OBJECTS:
-                    raise SourceError(
-                        f"{self._name} is damaged, or made to take memory: one item has more than"
-                        f" {_LARGEST_ITEM:,} bytes or {_MOST_OBJECTS:,} objects"
-                    )
+                if used - started > _LARGEST_ITEM or made + _NUMBER * len(stack) > _MOST_MADE:
+                    raise self._too_much()
             op = buffer[position]
             position += 1
             if op == 0x47:  # BINFLOAT
@@ -127,7 +129,7 @@ class _Machine:
             elif op == 0x94:  # MEMOIZE
                 memo[count] = stack[-1]
                 count += 1
-                objects += 1
+                made += _MEMO
             elif op == 0x8C or op == 0x58 or op == 0x8D:  # SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
                 size, position = _size(buffer, position, {0x8C: 1, 0x58: 4, 0x8D: 8}[op])
                 if position + size > end:
@@ -136,80 +138,93 @@ class _Machine:
                     position, end = 0, len(buffer)
                 stack.append(str(buffer[position : position + size], "utf-8", "surrogatepass"))
                 position += size
+                made += _STRING + 4 * size  # where a character takes four bytes, all do
             elif op == 0x4B:  # BININT1
                 stack.append(buffer[position])
                 position += 1
             elif op == 0x68 or op == 0x6A:  # BINGET, LONG_BINGET
                 number, position = _size(buffer, position, 1 if op == 0x68 else 4)
-                for known in (memo, outside, *reversed(recent), shared):
-                    if number in known:
-                        stack.append(known[number])
-                        break
-                else:
+                known = memo if number in memo else outside if number in outside else shared.memo(number)
+                if known is None:
                     raise SourceError(
                         f"{self._name} refers back to an object that is no longer held: damaged, or its cells"
                         " share more than names"
                     )
+                stack.append(known[number])
             elif op == 0x71 or op == 0x72:  # BINPUT, LONG_BINPUT
                 number, position = _size(buffer, position, 1 if op == 0x71 else 4)
-                if number > used + position:
+                if number > count + 1:  # Python 2 counts from one
                     raise SourceError(f"{self._name} is damaged: it numbers an object {number:,}")
                 memo[number] = stack[-1]
                 count += 1
-                objects += 1
+                made += _MEMO
             elif op == 0x4D:  # BININT2
                 stack.append(unpack_from("<H", buffer, position)[0])
                 position += 2
             elif op == 0x28:  # MARK
                 marks.append(len(stack))
+                if len(marks) > _DEEPEST:
+                    raise SourceError(f"{self._name} is damaged: it nests more than {_DEEPEST:,} objects")
             elif op == 0x75 or op == 0x73:  # SETITEMS, SETITEM
                 mark = marks.pop() if op == 0x75 else len(stack) - 2
                 target = stack[mark - 1]
                 if target is taken and taken is not None:
+                    if len(stack) - mark > 2 * _DELAY:
+                        raise SourceError(f"{self._name} is damaged: items that are not in their place")
                     while len(stack) > mark + 1:
                         yield self._item(stack, mark)
-                        memo = shared.retire(memo, recent)
-                        started, objects = used + position, 0
+                        memo, made = shared.retire(memo, made)
+                        started = used + position
                     if len(stack) > mark:
                         raise SourceError(f"{self._name} is damaged: a key without a value")
                 elif type(target) is dict:
-                    if (len(stack) - mark) % 2:
+                    keys, values = stack[mark::2], stack[mark + 1 :: 2]
+                    if len(keys) != len(values):
                         raise SourceError(f"{self._name} is damaged: a key without a value")
-                    pairs = iter(stack[mark:])
-                    for key in pairs:
-                        if key in target:
-                            raise SourceError(f"{self._name} has the key {reprlib.repr(key)} twice")
-                        target[key] = next(pairs)
+                    made += _PAIR * len(keys) + check_keys(keys)
+                    if made > _MOST_MADE:
+                        raise self._too_much()
+                    expected = len(target) + len(keys)
+                    target.update(zip(keys, values, strict=True))
+                    if len(target) < expected:
+                        raise SourceError(f"{self._name} has a key twice, one of {shown(keys)}")
                 elif not isinstance(target, Skipped):
                     raise SourceError(f"{self._name} is damaged: items for what is no dictionary")
                 del stack[mark:]
             elif op == 0x7D:  # EMPTY_DICT
-                made = {}
-                objects += 1
+                value = {}
+                made += _DICT
                 if self._taking is not None and self.taken_from is None and self._begins(stack, marks):
-                    self.taken_from = taken = made
+                    self.taken_from = taken = value
                     level = len(marks)
                     memo = {}
-                    started, objects = used + position, 0
-                stack.append(made)
+                    shared.outside = made
+                    started = used + position
+                stack.append(value)
             elif op == 0x85 or op == 0x86 or op == 0x87:  # TUPLE1, TUPLE2, TUPLE3
                 size = op - 0x84
-                made = tuple(stack[-size:])
-                objects += 1
+                value = tuple(stack[-size:])
+                made += _TUPLE + _IN_TUPLE * size
+                if tuple in map(type, value):
+                    made = self._with_nesting(value, made)
                 del stack[-size:]
-                stack.append(made)
+                stack.append(value)
             elif op == 0x52 or op == 0x81:  # REDUCE, NEWOBJ
                 arguments = stack.pop()
-                objects += 1 + sum(len(value) // 16 for value in arguments if isinstance(value, (str, list)))
+                made += _CALL + _cost(arguments)
+                if made > _MOST_MADE:
+                    raise self._too_much()
                 stack[-1] = stack[-1](*arguments)  # nothing but what is allowed can be called
             elif op == 0x5D:  # EMPTY_LIST
                 stack.append([])
-                objects += 1
+                made += _LIST
             elif op == 0x61:  # APPEND
                 value = stack.pop()
                 _list(stack[-1]).append(value)
+                made += _IN_LIST
             elif op == 0x65:  # APPENDS
                 mark = marks.pop()
+                made += _IN_LIST * (len(stack) - mark)
                 _list(stack[mark - 1]).extend(stack[mark:])
                 del stack[mark:]
             elif op == 0x4E:  # NONE
@@ -238,19 +253,27 @@ class _Machine:
                 data = buffer[position : position + size]
                 stack.append(data.decode("latin-1") if op in (0x55, 0x54) else data)
                 position += size
+                made += _STRING + size
             elif op == 0x29:  # EMPTY_TUPLE
                 stack.append(())
             elif op == 0x74:  # TUPLE
                 mark = marks.pop()
-                made = tuple(stack[mark:])
+                value = tuple(stack[mark:])
+                made += _TUPLE + _IN_TUPLE * len(value)
+                if tuple in map(type, value):
+                    made = self._with_nesting(value, made)
                 del stack[mark:]
-                stack.append(made)
+                stack.append(value)
             elif op == 0x8F:  # EMPTY_SET
                 stack.append(set())
-                objects += 1
+                made += _SET
             elif op == 0x90:  # ADDITEMS
                 mark = marks.pop()
-                stack[mark - 1].update(stack[mark:])
+                values = stack[mark:]
+                made += _IN_SET * len(values) + check_keys(values)
+                if made > _MOST_MADE:
+                    raise self._too_much()
+                stack[mark - 1].update(values)
                 del stack[mark:]
             elif op == 0x93:  # STACK_GLOBAL
                 name = stack.pop()
@@ -272,7 +295,8 @@ class _Machine:
                 elif not (type(stack[-1]) is dict and type(state) is dict):  # an OrderedDict's attributes
                     raise SourceError(f"{self._name} is damaged: a state for what has none")
             elif op == 0x51:  # BINPERSID: where weights are
-                stack[-1] = Skipped()
+                stack[-1] = self._persistent(stack[-1])
+                made += _CALL
             elif op == 0x80:  # PROTO
                 position += 1
             elif op == 0x95:  # FRAME
@@ -283,6 +307,8 @@ class _Machine:
                 del stack[marks.pop() :]
             elif op == 0x2E:  # STOP
                 (self.result,) = stack
+                if made > _MOST_MADE:
+                    raise self._too_much()
                 if self._whole and (position < end or self._read(1)):
                     raise SourceError(f"{self._name} is damaged: there are bytes behind its pickle")
                 return
@@ -298,8 +324,8 @@ class _Machine:
                 and stack[marks[-1] - 1] is taken
             ):
                 yield self._item(stack, marks[-1])
-                memo = shared.retire(memo, recent)
-                started, objects = used + position, 0
+                memo, made = shared.retire(memo, made)
+                started = used + position
 
     def _begins(self, stack, marks):
         """Whether a dictionary that is made now is the one whose items are wanted."""
@@ -311,34 +337,71 @@ class _Machine:
     def _item(self, stack, mark):
         key, value = stack[mark : mark + 2]
         del stack[mark : mark + 2]
+        check_keys((key,))
         return key, value
+
+    def _with_nesting(self, value, made):
+        """What is made with the cost of looking into the tuples in a tuple; SourceError for tuples in those.
+
+        A tuple hashes all that is in it, so nested ones could take the stack, or time without end.
+        """
+        inner = [part for part in value if type(part) is tuple]
+        made += _LOOK * sum(map(len, inner))
+        if made > _MOST_MADE:
+            raise self._too_much()
+        if any(tuple in map(type, part) for part in inner):
+            raise SourceError(f"{self._name} is damaged: it has tuples within tuples within tuples")
+        return made
+
+    def _too_much(self):
+        return SourceError(
+            f"{self._name} is damaged, or made to take memory: an item has more than {_LARGEST_ITEM:,} bytes,"
+            f" or objects of more than {_MOST_MADE:,} bytes"
+        )
 
     def _more_or_all(self, buffer, position):
         return buffer[position:] + self._read(_CHUNK)
 
 
 class _Shared:
-    """Names, globals and dtypes of earlier items by number: two bytes a number, however often one recurs."""
+    """Objects of earlier items by number.
+
+    Those of the last items are all held; of older ones names, globals and dtypes: two bytes a number, however
+    often one recurs.
+    """
 
     def __init__(self):
+        self.outside = 0  # estimated bytes of what is outside of items
+        self._recent = []  # (memo, estimated bytes) of the last items
         self._places = array("H")  # number -> place in _values; 0: none
         self._values = [None]
         self._place_of = {}
 
-    def __contains__(self, number):
-        return number < len(self._places) and self._places[number] > 0
+    def memo(self, number):
+        """The memo that has an object of that number; None if it is no longer held."""
+        for memo, _ in reversed(self._recent):
+            if number in memo:
+                return memo
+        return self if number < len(self._places) and self._places[number] > 0 else None
 
     def __getitem__(self, number):
         return self._values[self._places[number]]
 
-    def retire(self, memo, recent):
-        """Add an item's memo to the recent ones, and keep of the oldest what items share; a new memo."""
-        recent.append(memo)
-        if len(recent) > _HELD:
-            for number, value in recent.pop(0).items():
-                if type(value) is str or isinstance(value, STATEFUL) or callable(value):
+    def retire(self, memo, made):
+        """Hold an item's memo, and of the oldest one what items share.
+
+        `made`: the estimated bytes of all that is held; returns a new memo, and what is held now.
+        """
+        made -= self.outside + sum(size for _, size in self._recent)
+        self._recent.append((memo, made))
+        if len(self._recent) > _HELD:
+            for number, value in self._recent.pop(0)[0].items():
+                if type(value) is str:
+                    if len(value) <= _LONGEST_SHARED:
+                        self._keep(number, value)
+                elif isinstance(value, SHARED) or callable(value):
                     self._keep(number, value)
-        return {}
+        return {}, self.outside + sum(size for _, size in self._recent)
 
     def _keep(self, number, value):
         place = self._place_of.get(value)
@@ -348,12 +411,27 @@ class _Shared:
             place = self._place_of[value] = len(self._values)
             self._values.append(value)
         if number >= len(self._places):
+            if number >= _MOST_NUMBERS:
+                return
             self._places.extend([0] * (number + 1 - len(self._places)))
         self._places[number] = place
 
 
 def _size(buffer, position, width):
     return int.from_bytes(buffer[position : position + width], "little"), position + width
+
+
+def _cost(arguments):
+    """The estimated bytes of what a call makes of its arguments."""
+    if type(arguments) is not tuple:
+        raise TypeError("the arguments of a call are no tuple")
+    cost = 0
+    for value in arguments:
+        if type(value) is list:
+            cost += _PAIR * len(value)
+        elif type(value) is str or type(value) is bytes:
+            cost += len(value)
+    return cost
 
 
 def _list(value):

@@ -5,7 +5,7 @@ import pickletools
 import zipfile
 from contextlib import contextmanager
 
-from nasbench.errors import SourceError
+from nasbench.errors import SourceError, said, shown
 from nasbench.files import reading
 from nasbench.sources import pickle_stream, safe_pickle
 from nasbench.sources.nats import CellStream
@@ -52,13 +52,14 @@ def _seeds(path):
                 break
             try:
                 for name, runs in results.items():
-                    for trial, seed in runs["all_results"]:
+                    for trial, seed in runs["all_results"].keys():  # noqa: SIM118 - no other type has them
                         if type(seed) is not int:
-                            raise ValueError(f"a seed is a whole number, got {seed!r}")
+                            raise ValueError(f"a seed is a whole number, got {shown(seed)}")
                         seeds.setdefault((name, trial), set()).add(seed)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise SourceError(
-                    f"{path}, cell {index!r}: it is not as the format has it ({error!r})"
+                    f"{path}, cell {shown(index)}: it is not as the format has it"
+                    f" ({type(error).__name__}: {said(error)})"
                 ) from None
     return seeds
 
@@ -73,10 +74,14 @@ def _pickle_of(path):
                     names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
                     if len(names) != 1:
                         raise SourceError(f"{path} is no file of torch's: it has no data.pkl")
+                    if archive.getinfo(names[0]).compress_type != zipfile.ZIP_STORED:
+                        raise SourceError(f"{path}: {names[0]} is compressed, which torch never does")
                     with archive.open(names[0]) as member:
                         yield member.read
-            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-                raise SourceError(f"{path} is truncated or damaged ({error})") from None
+            except SourceError:
+                raise
+            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+                raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
             return
         file.seek(0)
         head = file.read(_HEAD)
@@ -90,6 +95,6 @@ def _behind_pickles(head, count, path):
     for _ in range(count):
         try:
             position += max(place for _, _, place in pickletools.genops(head[position:])) + 1
-        except (ValueError, IndexError) as error:
-            raise SourceError(f"{path} is truncated or damaged ({error})") from None
+        except (ValueError, IndexError, OverflowError) as error:
+            raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
     return position

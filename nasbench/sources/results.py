@@ -1,14 +1,14 @@
 """A cell's results as the authors pickle them: which numbers they give, and whether these can be right."""
 
-import reprlib
 from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from nasbench.errors import SourceError
+from nasbench.errors import SourceError, shown
 from nasbench.metrics import METRIC_OF, METRICS, SPLITS
 from nasbench.sources.formulas import TOLERANCE, formulas
+from nasbench.sources.safe_pickle import check_keys
 from nasbench.spaces import SIZE, TOPOLOGY
 
 _TRIALS = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
@@ -154,9 +154,9 @@ class Results:
         ValueError says what is not as the format has it. Numbers are only selected, as `template` requires.
         """
         if type(results) is not dict:
-            raise ValueError(f"should be a dictionary of protocols, got {reprlib.repr(results)}")
+            raise ValueError(f"should be a dictionary of protocols, got {shown(results)}")
         if not set(results) <= set(self.protocols) or (self._strict and len(results) < len(self.protocols)):
-            raise ValueError(f"has the protocols {list(results)}; expected {list(self.protocols)}")
+            raise ValueError(f"has the protocols {shown(list(results))}; expected {list(self.protocols)}")
         vector = np.full(self.width, np.nan)
         for key, runs in results.items():
             self._check_cell(key, runs, index)
@@ -174,28 +174,32 @@ class Results:
 
     def _check_cell(self, key, runs, index):
         if type(runs) is not dict:
-            raise ValueError(f"protocol {key} should be a dictionary, got {reprlib.repr(runs)}")
+            raise ValueError(f"protocol {key} should be a dictionary, got {shown(runs)}")
         cell = self.space.cell(int(self.space.official_order()[index]))
         found, arch = runs.get("arch_index"), runs.get("arch_str")
         if found != index:
-            raise ValueError(f"protocol {key} is of index {found}, expected {index}")
+            raise ValueError(f"protocol {key} is of index {shown(found)}, expected {index}")
         if arch != str(cell):
-            raise ValueError(f"protocol {key} is of {arch!r}, but index {index} is {cell}")
+            raise ValueError(f"protocol {key} is of {shown(arch)}, but index {index} is {cell}")
         seeds = {}
-        for trial, seed in runs["all_results"]:
+        for trial, seed in runs["all_results"].keys():  # noqa: SIM118 - AttributeError for no dictionary
             seeds.setdefault(trial, set()).add(seed)
-        listed = {trial: set(listed) for trial, listed in runs["dataset_seed"].items()}
+        for found in runs["dataset_seed"].values():
+            check_keys(found)
+        listed = {trial: set(found) for trial, found in runs["dataset_seed"].items()}
         if listed != seeds:
-            raise ValueError(f"protocol {key} lists the seeds {listed}, but has runs of {seeds}")
+            raise ValueError(
+                f"protocol {key} lists the seeds {shown(listed)}, but has runs of {shown(seeds)}"
+            )
         if self._strict and len(seeds) < len(_TRIALS):
             raise ValueError(f"protocol {key} has no run of {sorted(set(_TRIALS) - set(seeds))}")
 
     def _check_run(self, where, key, trial, seed, run):
         if type(run) is not dict:
-            raise ValueError(f"{where}: a run should be a dictionary, got {reprlib.repr(run)}")
+            raise ValueError(f"{where}: a run should be a dictionary, got {shown(run)}")
         named = (run["name"], int(run["seed"]), run["epochs"])
         if named != (trial, seed, self.protocols[key].epochs):
-            raise ValueError(f"{where}: the run says that it is {named}")
+            raise ValueError(f"{where}: the run says that it is {shown(named)}")
 
     def _fill(self, vector, fields, column, run, where):
         evaluated = dict.fromkeys(_STEMS, 0)
@@ -210,7 +214,7 @@ class Results:
             if table is None and not self._strict:
                 continue
             if type(table) is not dict:
-                raise ValueError(f"{where}: {name} should be a dictionary, got {reprlib.repr(table)}")
+                raise ValueError(f"{where}: {name} should be a dictionary, got {shown(table)}")
             if of_training and len(table) != field.length:
                 raise ValueError(f"{where}: {name} has {len(table)} epochs, expected {field.length}")
             keys = _keys(None if of_training else field.source, field.epochs - field.length, field.epochs)
@@ -230,12 +234,10 @@ class Results:
             if not value and not self._strict:
                 return np.nan
             if type(value) is not list or len(value) != 1:
-                raise ValueError(
-                    f"{where}: latency should be one number in a list, got {reprlib.repr(value)}"
-                )
+                raise ValueError(f"{where}: latency should be one number in a list, got {shown(value)}")
             (value,) = value
         if type(value) not in _NUMBERS or value != value:
-            raise ValueError(f"{where}: {name} should be a number, got {reprlib.repr(value)}")
+            raise ValueError(f"{where}: {name} should be a number, got {shown(value)}")
         return value
 
     def _numbers(self, values, what):
@@ -247,7 +249,7 @@ class Results:
             raise ValueError(f"{what} lacks {lacking} of {len(values)} epochs")
         if not set(map(type, values)) <= _NUMBERS | {type(None)}:
             value = next(value for value in values if type(value) not in _NUMBERS)
-            raise ValueError(f"{what} should be numbers, got {reprlib.repr(value)}")
+            raise ValueError(f"{what} should be numbers, got {shown(value)}")
         numbers = np.array(values, dtype=np.float64)
         if np.count_nonzero(np.isnan(numbers)) != lacking:
             raise ValueError(f"{what} has a value that is NaN")

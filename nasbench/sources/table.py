@@ -2,16 +2,22 @@
 
 import math
 import re
-import reprlib
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from nasbench.cell import EDGES, Cell
-from nasbench.errors import InvalidArgumentError, InvalidCellError, NASBenchError, SourceError
+from nasbench.errors import (
+    InvalidArgumentError,
+    InvalidCellError,
+    NASBenchError,
+    SourceError,
+    said,
+    shown,
+)
 from nasbench.metrics import DATASETS, UNKNOWN_SEED, Metric, dataset_of, exists, metric_of
-from nasbench.sources.columns import Columns, listed, read_columns, said
+from nasbench.sources.columns import Columns, listed, read_columns
 from nasbench.sources.source import Table
 from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space, space_of
 
@@ -258,16 +264,14 @@ def _code(value: object, name: str, space: Space) -> int:
     if name in ("index", "code"):
         number = _number(value)
         if number is None or not number.is_integer() or not 0 <= number < space.cells:
-            raise InvalidCellError(
-                f"{name} is a whole number in [0, {space.cells - 1}], got {reprlib.repr(value)}"
-            )
+            raise InvalidCellError(f"{name} is a whole number in [0, {space.cells - 1}], got {shown(value)}")
         return int(number) if name == "code" else int(space.official_order()[int(number)])
     if space is not TOPOLOGY:
         raise InvalidCellError(f"{name} names cells of {TOPOLOGY.name}, not of the {space.name}")
     pattern, expected = _PATTERNS[name]
     match = pattern.fullmatch(str(value).strip())
     if match is None:
-        raise InvalidCellError(f"{name} must be {expected}; got {reprlib.repr(value)}")
+        raise InvalidCellError(f"{name} must be {expected}; got {shown(value)}")
     return Cell.from_naslib(map(int, match.groups())).code if name == "naslib" else int(match[1], 5)
 
 
@@ -284,8 +288,7 @@ def _values(table, column, metric, scale, where):
         scaled = math.inf if number is None else number * factor
         if not (0 <= scaled <= high or math.isnan(scaled)):
             raise SourceError(
-                f"{where}, {place}: {metric.name} should be a number {limits}, or empty;"
-                f" got {reprlib.repr(value)}"
+                f"{where}, {place}: {metric.name} should be a number {limits}, or empty; got {shown(value)}"
             )
         values.append(scaled)
     known = [number for number in values if not math.isnan(number)]

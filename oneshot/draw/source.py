@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from nasbench.errors import NASBenchError
+from nasbench.errors import NASBenchError, said
 from nasbench.files import quoted
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.spaces.registry import architecture_of, space_of
@@ -62,7 +62,7 @@ def _recorded(folder):
     try:
         architecture_of(text, space)
     except (OneShotError, NASBenchError) as error:
-        raise RunFolderError(f"{path} is damaged, or of another version: {error}") from None
+        raise RunFolderError(f"{path} is damaged, or of another version: {said(error)}") from None
     return text
 
 
@@ -82,4 +82,4 @@ def _read(path):
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise RunFolderError(f"{path} is damaged: {error}") from None
+        raise RunFolderError(f"{path} is damaged: {said(error)}") from None

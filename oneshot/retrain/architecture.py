@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from nasbench.errors import NASBenchError
+from nasbench.errors import NASBenchError, said
 from nasbench.files import quoted
 from oneshot.errors import GenotypeError, OneShotError, RunFolderError
 from oneshot.run.folder import read_config
@@ -50,7 +50,9 @@ class Architecture(NamedTuple):
             found = summary["architecture"]
             return cls.recorded(found, path / "summary.json")._of(space)
         except (KeyError, TypeError) as error:
-            raise RunFolderError(f"{path}/summary.json is damaged, or of another version: {error}") from None
+            raise RunFolderError(
+                f"{path}/summary.json is damaged, or of another version: {said(error)}"
+            ) from None
 
     @classmethod
     def recorded(cls, record, path):
@@ -58,9 +60,8 @@ class Architecture(NamedTuple):
         try:
             return cls(*architecture_of(record["text"], record["space"]))
         except (LookupError, TypeError, OneShotError, NASBenchError) as error:
-            said = f"it has no {error}" if isinstance(error, LookupError) else error
             raise RunFolderError(
-                f"{path} is damaged, or of another version: no architecture: {said}"
+                f"{path} is damaged, or of another version: no architecture: {said(error)}"
             ) from None
 
     def _of(self, space):
@@ -86,7 +87,7 @@ def _summary(path):
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise RunFolderError(f"{path} is damaged: {error}") from None
+        raise RunFolderError(f"{path} is damaged: {said(error)}") from None
     if not isinstance(summary, dict):
         raise RunFolderError(f"{path} is damaged: it should hold an object")
     return summary

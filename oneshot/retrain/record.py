@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from nasbench.errors import NASBenchError
+from nasbench.errors import NASBenchError, said
 from nasbench.files import utc_now
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.retrain.architecture import Architecture
@@ -62,9 +62,8 @@ def recorded(record, path):
                 raise TypeError(f"{name} is {record[name]!r}")
         architecture = record["architecture"]
     except (KeyError, TypeError, ValueError, AttributeError, OneShotError, NASBenchError) as error:
-        said = f"it has no {error}" if isinstance(error, KeyError) else error
         raise RunFolderError(
-            f"{path}/config.json is not that of a retraining, damaged, or of another version: {said}"
+            f"{path}/config.json is not that of a retraining, damaged, or of another version: {said(error)}"
         ) from None
     return Architecture.recorded(architecture, Path(path) / "config.json"), settings, places
 
@@ -118,8 +117,5 @@ def load_network(path, classes=None, average=False):
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, OneShotError):
             raise
-        said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        raise RunFolderError(
-            f"{path} is damaged, or of another version: {' '.join(said.split())[:200]}"
-        ) from None
+        raise RunFolderError(f"{path} is damaged, or of another version: {said(error)}") from None
     return network.eval()

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import torch
 
+from nasbench.errors import said
 from oneshot.errors import ConfigError, RunFolderError
 from oneshot.optimizers.registry import method_of
 from oneshot.run.feed import Feed
@@ -44,10 +45,8 @@ def restoring(path):
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        said = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-        reason = " ".join(line.strip() for line in said.splitlines()[:2])
         raise RunFolderError(
-            f"{path}/checkpoint.pt is not of this run, or of another version: {reason}"
+            f"{path}/checkpoint.pt is not of this run, or of another version: {said(error)}"
         ) from None
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from nasbench import __version__
-from nasbench.errors import NASBenchError, StoreError
+from nasbench.errors import NASBenchError, StoreError, said
 from nasbench.files import utc_now
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.optimizers.registry import method_of
@@ -72,9 +72,9 @@ def settings_in(record, path):
             if not isinstance(record[part], dict) and not (unscored and record[part] is None):
                 raise TypeError(f"{part} is not an object")
     except (KeyError, TypeError, ValueError, AttributeError, OneShotError, NASBenchError) as error:
-        said = f"it has no {error}" if isinstance(error, KeyError) else error
         raise RunFolderError(
-            f"{path}/config.json is not that of a one-shot search, damaged, or of another version: {said}"
+            f"{path}/config.json is not that of a one-shot search, damaged, or of another version:"
+            f" {said(error)}"
         ) from None
     return settings, config, places
 
@@ -97,7 +97,9 @@ def scorer_of(record, settings, places, path):
     try:
         scorer = Scorer(settings.dataset, places.store)
     except StoreError as error:
-        raise RunFolderError(f"the table of {path} cannot be opened; --store names it: {error}") from None
+        raise RunFolderError(
+            f"the table of {path} cannot be opened; --store names it: {said(error)}"
+        ) from None
     if scorer.table["checksum"] != record["table"].get("checksum"):
         raise ConfigError(
             f"{path} was begun with another table than {scorer.bench.store.path}; name it with --store"

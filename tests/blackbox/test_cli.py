@@ -586,7 +586,7 @@ def test_a_run_with_damaged_files_is_an_error(run, tmp_path):
     assert "its log has more evaluations than its settings allow" in run("re", "--resume", path)[2]
     (path / "config.json").write_text('{"algorithm": "regularized evolution"}')
     code, _, err = run("re", "--resume", path)
-    assert (code, "config.json is damaged or of another version: 'table'" in err) == (2, True)
+    assert (code, "config.json is damaged or of another version: it has no 'table'" in err) == (2, True)
     (path / "config.json").write_text(
         '{"algorithm": "regularized evolution", "table": {}, "search": {}, "run": {"x": 1}}'
     )

@@ -228,7 +228,7 @@ HEADER = "evaluation,trial,index,score,cost\n"
         (config_with("run.space", None), "config.json is damaged or of another version: unknown space None"),
         (config_with("run.signal", "best"), "config.json is damaged or of another version"),
         (config_with("versions", 3), "config.json is damaged or of another version: versions is 3"),
-        (config_with("table", {}), "config.json is damaged or of another version: 'store'"),
+        (config_with("table", {}), "config.json is damaged or of another version: it has no 'store'"),
         (config_with("table.store", 3), "another version: table.store is 3"),
         (config_with("algorithm", None), "another version: algorithm is None"),
         (config_with("search", []), r"another version: search is \[\]"),

@@ -13,3 +13,8 @@ def test_an_error_is_ours_a_builtin_and_prints_its_message(error):
     assert [base for base in error.__mro__ if base.__module__ == "builtins"][0] is not Exception
     assert error.__doc__
     assert str(error("what came, what would do")) == "what came, what would do"
+
+
+def test_text_of_a_file_is_one_short_printable_line():
+    assert errors.said(ValueError("a\nb\x1b[1m é")) == r"a b\x1b[1m é"
+    assert len(errors.said("\x1b" * 1000)) == 300

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from nasbench.console import HeldInterrupt, call, complain, print_table
+from nasbench.console import HeldInterrupt, Parser, call, complain, print_table
 
 
 def test_numbers_stand_to_the_right_and_text_to_the_left(capsys):
@@ -92,3 +92,18 @@ def test_without_a_standard_error(monkeypatch, capsys):
     complain("lost")
     assert call(lambda: print("found") or 0, "tool", ValueError) == 0
     assert capsys.readouterr().out == "found\n"
+
+
+def test_control_characters_of_a_message_do_not_reach_the_terminal(capsys):
+    def fail():
+        raise ValueError("a\nb\x1b[31mc\x07\u202ed é")
+
+    call(fail, "tool", ValueError)
+    complain("note:\r\x9bx")
+    with pytest.raises(SystemExit):
+        Parser(prog="tool").parse_args(["--x\n\x1b[1m"])
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == r"tool: error: a\nb\x1b[31mc\x07\u202ed é"
+    assert lines[1] == r"note:\r\x9bx"
+    assert lines[2].startswith(r"tool: error: unrecognized arguments: --x\n\x1b[1m")
+    assert len(lines) == 3

@@ -94,3 +94,22 @@ def test_any_cut_is_noticed(tmp_path):
 def test_what_is_no_dictionary_is_an_error(tmp_path):
     with pytest.raises(DamagedFileError, match="holds a list, not the dictionary of a batch"):
         read(tmp_path, pickle.dumps([1]))
+
+
+def test_text_of_a_pickle_is_short_and_printable_in_messages(tmp_path):
+    for data in (
+        b"cos\x1b[31m\nsys\rtem\n.",
+        b"c" + b"x" * 5000 + b"\nb\n.",
+        b"cnumpy\ndtype\n(V\x1b[1m" + b"x" * 5000 + b"\ntR.",
+        b"cnumpy\ndtype\n(Vu1\ntR(" + b"(I1\n" * 3000 + b"t" * 3000 + b"tb.",
+    ):
+        with pytest.raises(DamagedFileError) as caught:
+            read(tmp_path, data)
+        message = str(caught.value).removeprefix(str(tmp_path))
+        assert message.isprintable()
+        assert len(message) < 450
+
+
+def test_a_code_of_a_type_that_is_no_text_is_refused_unhashed(tmp_path):
+    with pytest.raises(DamagedFileError, match="is not that of a plain number"):
+        read(tmp_path, b"cnumpy\ndtype\n)" + b"\x85" * 200_000 + b"\x85R.")

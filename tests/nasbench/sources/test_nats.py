@@ -16,6 +16,7 @@ from nasbench.metrics import METRICS, SPLITS
 from nasbench.sources import open_source
 from nasbench.spaces import SIZE, TOPOLOGY
 from tests import published
+from tests.nasbench.sources import attacks
 
 INDICES = (0, 11, 284, 300, 777, 888, 1999, 15_624)
 NAN, INFINITY = float("nan"), float("inf")
@@ -324,6 +325,55 @@ def test_a_bomb_is_refused_before_memory_is_taken(tmp_path):
     (tmp_path / "meta.pickle.pbz2").write_bytes(bz2.compress(bytes(100_000_000)))
     with pytest.raises(SourceError, match=r"meta.pickle.pbz2 unpacks to more than"):
         open_source(tmp_path)
+
+
+@pytest.mark.parametrize("name", attacks.DAMAGED)
+def test_a_cell_made_to_take_the_stack_or_time_is_refused(tmp_path, name):
+    published.write_folder(tmp_path, TOPOLOGY, (0, 11))
+    (tmp_path / "000011.pickle.pbz2").write_bytes(bz2.compress(attacks.damaged(name)(-1)))
+    with pytest.raises(SourceError, match=r"000011.pickle.pbz2 (is|asks for)"):
+        read(open_source(tmp_path))
+
+
+def test_a_cell_that_makes_much_of_little_is_refused(tmp_path):
+    published.write_folder(tmp_path, TOPOLOGY, (0, 11))
+    (tmp_path / "000011.pickle.pbz2").write_bytes(
+        bz2.compress(attacks.endless("bytes of a text, thrown away")(3 << 20))
+    )
+    with pytest.raises(SourceError, match=r"000011.pickle.pbz2 is damaged, or made to take memory"):
+        read(open_source(tmp_path))
+
+
+def test_a_single_file_that_is_a_bomb_is_refused(tmp_path):
+    path = tmp_path / "cells.pickle.pbz2"
+    path.write_bytes(bz2.compress((b"B\0\0\x10\0" + bytes(1 << 20) + b"0") * 40))
+    with pytest.raises(SourceError, match="cells.pickle.pbz2 unpacks to more than 16 times its size"):
+        open_source(path)
+
+
+def test_seeds_that_are_no_plain_values_are_an_error(tmp_path):
+    published.write_folder(tmp_path, TOPOLOGY, (0, 11))
+    change(tmp_path, 11, lambda results: results["200"]["dataset_seed"].update(cifar100=[((1,),)]))
+    with pytest.raises(SourceError, match="a key must be a short plain value"):
+        read(open_source(tmp_path))
+
+
+def test_text_of_a_file_is_short_and_printable_in_messages(tmp_path):
+    text = "\x1b[31m\n" * 1000
+    for edit in (
+        lambda results: results["200"].update(arch_str=text),
+        lambda results: results["200"].update(arch_index=text),
+        lambda results: run_of(results).update(name=text),
+        lambda results: run_of(results).update(params=text),
+        lambda results: results.update({text: {}}),
+        lambda results: results["200"]["all_results"].update({(text, 777): {}}),
+    ):
+        published.write_folder(tmp_path, TOPOLOGY, (0, 11))
+        change(tmp_path, 11, edit)
+        with pytest.raises(SourceError, match="000011.pickle.pbz2") as caught:
+            read(open_source(tmp_path))
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 700
 
 
 def test_a_truncated_file_is_refused_wherever_it_ends(topology, tmp_path):

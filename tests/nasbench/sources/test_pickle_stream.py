@@ -1,6 +1,8 @@
 import io
 import pickle
 import random
+import subprocess
+import sys
 import tracemalloc
 from collections import OrderedDict
 from contextlib import suppress
@@ -10,6 +12,7 @@ import pytest
 
 from nasbench.errors import SourceError, UnsafePickleError
 from nasbench.sources import pickle_stream, safe_pickle
+from tests.nasbench.sources import attacks
 
 VALUES = [
     {
@@ -123,7 +126,7 @@ def test_memory_does_not_grow_with_the_number_of_items(monkeypatch):
         (b"\x80\x04}K\x01s.", "items for what is no dictionary"),
         (b"\x80\x04}(K\x01u.", "a key without a value"),
         (b"\x80\x04](K\x01K\x02u.", "items for what is no dictionary"),
-        (b"\x80\x04}(K\x01K\x02K\x01K\x03u.", "has the key 1 twice"),
+        (b"\x80\x04}(K\x01K\x02K\x01K\x03u.", r"has a key twice, one of \[1, 1\]"),
         (b"\x80\x04}K\x01a.", "values appen.*is no list"),
         (b"\x80\x04K\x01}b.", "a state for what has none"),
         (b"\x80\x04h\x05.", "refers back to an object that is no longer held"),
@@ -194,3 +197,118 @@ def test_random_damage_never_raises_anything_else():
 def test_what_is_made_to_take_memory_is_refused_early(data):
     with pytest.raises(SourceError, match="made to take memory"):
         pickle_stream.load(reader(b"\x80\x04" + data), "file", safe_pickle.NUMBERS)
+
+
+ALLOWED = safe_pickle.WEIGHTS | safe_pickle.ARRAYS
+
+
+@pytest.mark.parametrize("name", attacks.ENDLESS)
+def test_a_pickle_without_end_is_refused_within_its_memory(monkeypatch, name):
+    """The estimates of what operations make are not below what they take."""
+    monkeypatch.setattr(pickle_stream, "_MOST_MADE", 4 << 20)
+    monkeypatch.setattr(pickle_stream, "_CHUNK", 1 << 13)
+    read = attacks.endless(name)
+    tracemalloc.start()
+    try:
+        with pytest.raises(
+            SourceError, match=r"file is damaged, or made to take memory|nests more than 1,000"
+        ):
+            pickle_stream.load(read, "file", ALLOWED)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 12 << 20
+
+
+@pytest.mark.parametrize("name", attacks.DAMAGED)
+def test_what_would_take_the_stack_or_time_is_refused(name):
+    for read in (pickle_stream.load, lambda *args: list(pickle_stream.items(*args))):
+        with pytest.raises(
+            SourceError, match=r"file is (truncated or )?damaged|asks for the global"
+        ) as caught:
+            read(attacks.damaged(name), "file", ALLOWED)
+        assert len(str(caught.value)) < 300
+        assert str(caught.value).isprintable()
+
+
+def test_the_address_space_of_an_attack_is_bounded():
+    code = """
+import resource
+from nasbench.errors import SourceError
+from nasbench.sources import pickle_stream, safe_pickle
+from tests.nasbench.sources import attacks
+resource.setrlimit(resource.RLIMIT_AS, (3 << 29, 3 << 29))
+for name in ("bytes of a text", "sets of a list", "dictionaries of a list", "references", "weights"):
+    try:
+        pickle_stream.load(attacks.endless(name), "file", safe_pickle.WEIGHTS)
+    except SourceError as error:
+        print(error)
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.count("file is damaged, or made to take memory: an item has more") == 5
+
+
+def test_items_without_end_are_read_within_the_memory_of_the_last_ones():
+    """Neither long names nor numbers of items that are long past are held."""
+
+    def items():
+        yield b"\x80\x04}("
+        for number in range(3000):
+            yield b"M" + number.to_bytes(2, "little") + b"X\0\0\x01\0" + b"%08d" % number * 8192 + b"\x94"
+        yield b"u."
+
+    parts = items()
+    tracemalloc.start()
+    try:
+        found = list(map(len, pickle_stream.items(lambda _: next(parts, b""), "file", {})))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(found) == 3001
+    assert peak < 10 << 20
+
+
+def test_items_of_a_dictionary_in_another_place_are_refused():
+    data = b"\x80\x04}q\0(" + b"h\0(" + b"".join(b"K%cN" % n for n in range(20)) + b"u."
+    with pytest.raises(SourceError, match="items that are not in their place"):
+        list(pickle_stream.items(reader(data), "file", {}))
+
+
+def test_what_is_stored_outside_is_asked_for_by_its_id():
+    found = pickle_stream.load(reader(b"\x80\x02X\x01\0\0\0aQ."), "file", {}, lambda key: key * 2)
+    assert found == "aa"
+
+
+def test_text_of_a_pickle_is_short_and_printable_in_messages():
+    for data in (
+        b"cos\x1b[31m\nsys\rtem\n.",
+        b"X\x07\0\0\0os\n\x1b[1mX\x01\0\0\0x\x93.",
+        b"c" + b"x" * 140 + b"\n" + b"y" * 140 + b"\n.",
+        b"}(X\x01\0\0\0\x1bNX\x01\0\0\0\x1bNu.",
+    ):
+        with pytest.raises(SourceError) as caught:
+            pickle_stream.load(reader(b"\x80\x04" + data), "file", {})
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 250
+
+
+def test_random_operations_never_raise_anything_else():
+    rng = random.Random(1)
+    pieces = [bytes([op]) for op in range(256)] + [
+        b"K\x01",
+        b"\x8c\x01a",
+        b"h\0",
+        b"h\x01",
+        b"q\0",
+        b"]",
+        b"}",
+        b"(",
+        b"\x85",
+    ]
+    pieces += [b"c%s\n%s\n" % (module.encode(), name.encode()) for module, name in ALLOWED]
+    for _ in range(3000):
+        data = b"\x80\x04" + b"".join(rng.choices(pieces, k=rng.randrange(1, 30))) + b"."
+        with suppress(SourceError):
+            pickle_stream.load(reader(data), "file", ALLOWED)
+        with suppress(SourceError):
+            list(pickle_stream.items(reader(data), "file", ALLOWED))

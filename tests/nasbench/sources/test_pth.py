@@ -5,6 +5,7 @@ import random
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import pytest
 
@@ -12,6 +13,7 @@ from nasbench.errors import SourceError, UnsafePickleError
 from nasbench.sources import open_source
 from nasbench.spaces import TOPOLOGY
 from tests import published
+from tests.nasbench.sources import attacks
 from tests.nasbench.sources.test_nats import assert_rows_equal_file, read
 
 torch = pytest.importorskip("torch")
@@ -149,12 +151,33 @@ def test_other_files_are_errors(tmp_path):
     path.write_bytes(pickle.dumps({}))
     with pytest.raises(SourceError, match="is truncated or damaged|has no dictionary"):
         open_source(path, kind="nas-bench-201")
-    import zipfile
-
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("x.txt", "x")
     with pytest.raises(SourceError, match="is no file of torch's: it has no data.pkl"):
         open_source(path)
+
+
+def test_a_compressed_archive_is_refused_unread(tmp_path):
+    path = tmp_path / "some.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", bytes(100_000_000))
+    with pytest.raises(
+        SourceError, match=r"some.pth: archive/data.pkl is compressed, which torch never does"
+    ):
+        open_source(path)
+
+
+@pytest.mark.parametrize("name", [*attacks.ENDLESS, *attacks.DAMAGED])
+def test_what_is_made_to_take_memory_or_time_is_refused(tmp_path, name):
+    data = attacks.DAMAGED.get(name) or b"".join(attacks.ENDLESS[name])
+    path = tmp_path / "some.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("archive/data.pkl", b"\x80\x02" + data + b".")
+    with pytest.raises(SourceError, match=r"some.pth"):
+        open_source(path)
+    path.write_bytes(b"\x80\x02" + data + b".")
+    with pytest.raises(SourceError, match=r"some.pth"):
+        open_source(path, kind="nas-bench-201")
 
 
 def test_torch_is_not_loaded(tmp_path):

@@ -51,3 +51,34 @@ def test_only_the_allowed_globals_are_read():
 def test_damage_is_an_error_with_the_name_of_the_file(data):
     with pytest.raises(SourceError, match="table.pkl is truncated or damaged"):
         safe_pickle.loads(data, "table.pkl")
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [((),)],
+        [tuple(range(9))],
+        [1 << 31],
+        [-(1 << 31), 0],
+        ["x" * 200_000],
+        [b"x" * 200_000, 1],
+        [("a", 1 << 31)],
+        [[]],
+    ],
+)
+def test_keys_that_could_take_long_to_hash_are_refused(keys):
+    with pytest.raises(ValueError, match="a key must be a short plain value, got one of"):
+        safe_pickle.check_keys(keys)
+
+
+def test_keys_that_files_have_are_plain():
+    for keys in ([], ["a", "b"], [1, -2], [("cifar10", 777)], ["a", 1, None, True, 1.5, b"x"]):
+        assert safe_pickle.check_keys(keys) < 10
+
+
+def test_text_of_a_pickle_is_short_and_printable_in_messages():
+    for data in (b"cos\x1b[31m\nsys\rtem\n.", b"c" + b"x" * 5000 + b"\nb\n."):
+        with pytest.raises(UnsafePickleError, match="asks for the global") as caught:
+            safe_pickle.loads(data, "file")
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 200

@@ -81,7 +81,7 @@ def test_what_is_no_search(tmp_path):
         ("{", "summary.json is damaged: "),
         ("[" * 100_000, "summary.json is damaged: "),
         ("[]", "summary.json is damaged: it should hold an object"),
-        ('{"complete": true}', "summary.json is damaged, or of another version: 'architecture'"),
+        ('{"complete": true}', "summary.json is damaged, or of another version: it has no 'architecture'"),
         ('{"complete": true, "architecture": 3}', "no architecture: "),
         (json.dumps(found("nb201", "magic")), "no architecture: 'magic' is no architecture"),
         ('{"complete": true, "architecture": {"space": "nb201"}}', "no architecture: it has no 'text'"),
