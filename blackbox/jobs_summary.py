@@ -12,13 +12,13 @@ from blackbox.summary import (
     duration,
     final_values,
     over_trials,
-    print_entry,
     print_final_values,
     print_heading,
     spread_of,
 )
 from nasbench.metrics import METRICS
 from nasbench.spaces import space_of
+from nasbench.text import print_entry
 
 _CHECKPOINTS = (1 / 64, 1 / 16, 1 / 4, 1)  # of the simulated time
 
@@ -135,7 +135,7 @@ def print_jobs_summary(summary):
     for row in summary["rungs"]:
         print(f"up to {row['epochs']:>3} epochs  {row['jobs']:>9,.6g}")
 
-    print_entry(best["entry"])
+    print_entry(best["entry"], best["index"], space)
     found_any = trials - summary["trials_without_incumbent"]
     over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
     if trials > 1:

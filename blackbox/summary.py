@@ -7,13 +7,12 @@ import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.objective import Signal
-from nasbench.console import print_table
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import METRICS
 from nasbench.spaces import TOPOLOGY, space_of
+from nasbench.text import print_entry
 
 _CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
-_WIDTH = 14  # of a data set's column
 _REPORTED = ("val_accuracy", "test_accuracy")  # what papers report of the cells that searches end with
 
 
@@ -184,7 +183,7 @@ def print_summary(summary):
     for name, text in rows:
         print(f"{name:<15} {text}")
 
-    print_entry(best["entry"])
+    print_entry(best["entry"], best["index"], space)
     found_any = trials - summary["trials_without_evaluation"]
     over = "" if trials == 1 else f", mean and standard deviation over {found_any:,} trials"
     if trials > 1:
@@ -197,17 +196,6 @@ def print_summary(summary):
     print(f"optimum: {summary['optimum']['value']:.4f}, index {summary['optimum']['index']}")
 
 
-def print_entry(entry):
-    """What a table has for a cell, as text."""
-    print("\nWhat the table has for it (mean over seeds)")
-    known = [name for name in METRICS if any(name in values for values in entry.values())]
-    rows = [
-        (f"{name} [{METRICS[name].unit}]", *(_shown(values.get(name)) for values in entry.values()))
-        for name in known
-    ]
-    print_table(("", *(name.rjust(_WIDTH) for name in entry)), rows)
-
-
 def print_final_values(report, space, over):
     """What papers report of the cells that trials ended with, as text; `over`: over which trials."""
     if report:
@@ -215,10 +203,6 @@ def print_final_values(report, space, over):
     for name, row in report.items():
         name = f"{name} [{METRICS[name].unit}]"
         print(f"{name:<18} {row['mean']:.4f}{spread_of(row)}")
-
-
-def _shown(value):
-    return ("-" if value is None else f"{value:.7g}").rjust(_WIDTH)
 
 
 def spread_of(row):

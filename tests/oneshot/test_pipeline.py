@@ -145,7 +145,7 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     assert not out.exists()
     assert "is the folder of a search, not of a pipeline" in error("--resume", whole / "search-0")
     assert "is not the folder of a run" in error("--resume", tmp_path)
-    told = "--searches is not the pipeline's, 2; only --devices, --folder and --download may differ"
+    told = "--searches is not the pipeline's, 2; only --devices, --folder, --download and --store may differ"
     assert told in error("--resume", whole, "--searches", 3)
     copy = tmp_path / "copy"
     copy.mkdir()

@@ -313,7 +313,7 @@ def test_a_table_without_times_has_no_costs(tmp_path, bench):
     short = NB201(stores.write(tmp_path / "store.h5", stores.arrays_with_curves()))
     assert evaluation_seconds(short, "cifar10") is None
     found = module.at_equal_cost(50.0, ScoreConfig(cost=1e9), 1.0, short, "cifar10", None)
-    assert found["note"].startswith("the table has no training times")
+    assert found["note"].startswith("the table lacks training times")
     whole = NB201(stores.write(tmp_path / "whole.h5", stores.arrays_of_all_protocols(short.space)))
     train, val = (np.nanmean(whole.by_code("cifar10", f"{split}_time")) for split in ("train", "val"))
     assert evaluation_seconds(whole, "cifar10") == pytest.approx(train + val)
