@@ -1,8 +1,11 @@
 """Stores that tests write for themselves."""
 
+import csv
+
 import numpy as np
 
 from nasbench import CELLS, store
+from nasbench.build import build
 from nasbench.cell import isomorphism_classes, official_index
 from nasbench.metrics import DATASETS
 from nasbench.spaces import SIZE, TOPOLOGY
@@ -112,4 +115,17 @@ def write(path, arrays, **provenance):
     """Write a store as the builders do; of the topology space, unless `space` is the name of another."""
     described = {"space": TOPOLOGY.name, "source": "a test", "source_version": "1"}
     store.write(path, arrays, described | provenance)
+    return path
+
+
+def from_csv(path, columns, count=CELLS, **options):
+    """Build a store, as users do, from a CSV of random values for the first `count` cells; returns its path.
+
+    `columns`: such as cifar10:200:val_accuracy; `options`: of `nasbench.build.build`.
+    """
+    table = path.with_suffix(".csv")
+    with table.open("w", newline="") as file:
+        rows = np.random.default_rng(0).uniform(50, 90, (count, len(columns))).tolist()
+        csv.writer(file).writerows([["index", *columns], *([n, *row] for n, row in enumerate(rows))])
+    build([table], path, workers=1, **options)
     return path

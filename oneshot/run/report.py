@@ -168,7 +168,7 @@ def print_summary(summary, images, seconds):
 
 
 def _scores(benchmark, dataset):
-    """Yield lines on the table's scores of the cell that a search on a data set found, and on missing ones."""
+    """Yield lines on the table's scores of the cell found on a data set, and on those missing."""
     lacking = []
     for metric, rank, regret in ((_METRIC, "rank", "regret"), (_TEST, "test_rank", None)):
         value = benchmark[f"benchmark_{metric}"]
