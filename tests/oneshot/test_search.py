@@ -398,7 +398,7 @@ def test_a_run_does_not_go_on_with_other_scores_than_its_log_has(run, bench, lac
     (row,) = read_log(path, SEARCH)
     store = stores.from_csv(tmp_path / "a.h5", ["cifar10:200:val_accuracy"])
     value = NB201(store).query(row["index"], "cifar10", "val_accuracy")
-    for other, found in ((store, value), (lacking["params"], None)):
+    for other, found in ((store, value), (lacking["params"], "missing")):
         code, out, err = run("--resume", path, "--store", other)
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert (
