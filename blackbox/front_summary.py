@@ -20,10 +20,10 @@ from blackbox.summary import (
     feasibility,
     feasible_rows,
     over_trials,
-    print_entry,
     print_heading,
 )
 from nasbench.console import print_table
+from nasbench.text import print_entry
 
 
 def front_masks(scores, counted):
@@ -195,7 +195,7 @@ def print_fronts(summary, all=False):
         ],
     )
     print(f"\nOf this front, the cell with the best {metric}: index {front['cells'][0]['index']}")
-    print_entry(front["cells"][0]["entry"], all)
+    print_entry(front["cells"][0]["entry"], all=all)
     found_any = trials - summary["trials_without_evaluation"]
     over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
     print(f"\nHypervolume, percent of the true front's{over}")

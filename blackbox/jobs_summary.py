@@ -16,12 +16,12 @@ from blackbox.summary import (
     mean_of,
     optimum_of,
     over_trials,
-    print_entry,
     print_final_values,
     print_heading,
     signals_of,
     without_feasible,
 )
+from nasbench.text import print_entry
 
 _CHECKPOINTS = (1 / 64, 1 / 16, 1 / 4, 1)  # of the simulated time
 
@@ -135,7 +135,7 @@ def print_jobs_summary(summary, all=False):
         print(f"up to {row['epochs']:>3} epochs  {row['jobs']:>9,.6g}")
 
     if best is not None:
-        print_entry(best["entry"], all)
+        print_entry(best["entry"], all=all)
     found_any = trials - summary["trials_without_incumbent"]
     over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
     if trials > 1:

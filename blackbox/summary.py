@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from blackbox.errors import ConfigError
 from blackbox.objective import PairObjective, Signal, TableObjective
 from nasbench.benchmark import Benchmark
-from nasbench.console import print_hidden, print_table
 from nasbench.constraints import described as limits_shown
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import METRICS
 from nasbench.spaces import TOPOLOGY, space_of
+from nasbench.text import print_entry
 
 if TYPE_CHECKING:
     from blackbox.curves import Curves
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     Objective = TableObjective | PairObjective | Curves
 
 _CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
-_WIDTH = 14  # of a data set's column
 _REPORTED = ("val_accuracy", "test_accuracy")  # what papers report of the cells that searches end with
 
 
@@ -262,7 +261,7 @@ def print_summary(summary, all=False):
         print(f"{name:<15} {text}")
 
     if best is not None:
-        print_entry(best["entry"], all)
+        print_entry(best["entry"], all=all)
     found_any = trials - summary["trials_without_evaluation"]
     found_any -= without_feasible(summary)
     over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
@@ -287,20 +286,6 @@ def best_rows(best: Mapping[str, Any] | None, settings: Mapping[str, Any]) -> li
     return [("best cell", best["arch"]), ("index", best["index"]), (settings["metric"], value)]
 
 
-def print_entry(entry, all=False):
-    """What a table has for a cell, as text; without metrics of hardware, unless `all`."""
-    print("\nWhat the table has for it (mean over seeds)")
-    known = [name for name in METRICS if any(name in values for values in entry.values())]
-    hidden = set() if all else set(filter(known))
-    rows = [
-        (f"{name} [{METRICS[name].unit}]", *(_shown(values.get(name)) for values in entry.values()))
-        for name in known
-        if name not in hidden
-    ]
-    print_table(("", *(name.rjust(_WIDTH) for name in entry)), rows)
-    print_hidden(hidden)
-
-
 def print_final_values(report, settings, over):
     """What papers report of the cells that trials ended with, as text; `over`: over which trials."""
     if report:
@@ -313,10 +298,6 @@ def print_final_values(report, settings, over):
 def epochs_of(settings: Mapping[str, Any]) -> int:
     """Return the epochs after which a run reports its cells: the metric's, or the longest protocol's."""
     return signals_of(settings)[0].protocol or space_of(settings["space"]).full_protocol
-
-
-def _shown(value):
-    return ("-" if value is None else f"{value:.7g}").rjust(_WIDTH)
 
 
 def mean_of(row: Mapping[str, float | None]) -> str:

@@ -5,12 +5,13 @@ import sys
 from nasbench.answers import list_seeds
 from nasbench.benchmark import open_benchmark
 from nasbench.cell import Cell
-from nasbench.console import ListFormatter, Parser, call, complain, print_hidden, print_json, print_table
+from nasbench.console import ListFormatter, Parser, call, complain, print_json, print_table
 from nasbench.constraints import AT_LEAST, AT_MOST, joined, read_limits
 from nasbench.errors import InvalidCellError, NASBenchError, NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
 from nasbench.spaces import SPACES
 from nasbench.store import ORIGINS
+from nasbench.text import print_hidden
 
 _SOME = 10  # missing cells that a build names
 

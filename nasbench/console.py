@@ -157,11 +157,5 @@ def print_table(header, rows):
         print("  ".join(padded).rstrip())
 
 
-def print_hidden(names: set[str]) -> None:
-    """Print how many hardware metrics, a set of names, a table leaves out, if any."""
-    if names:
-        print(f"{len(names)} hardware metric{'s' if len(names) > 1 else ''} not shown; --all shows them")
-
-
 def _text(value):
     return f"{value:.7g}" if isinstance(value, float) else str(value)

@@ -34,7 +34,10 @@ class Trials(NamedTuple):
 
 
 def evaluation_seconds(bench, dataset):
-    """The mean over cells of an evaluation's cost in simulated seconds; None if that is not recorded."""
+    """Return the mean over cells of an evaluation's cost in simulated seconds.
+
+    None if it is not recorded for every cell.
+    """
     try:
         seconds = bench.by_code(dataset, "train_time")
     except NotRecordedError:
@@ -43,7 +46,7 @@ def evaluation_seconds(bench, dataset):
         validation = bench.by_code(dataset, "val_time")
         if not np.isnan(validation).all():
             seconds = seconds + validation
-    return float(np.nanmean(seconds))
+    return None if np.isnan(seconds).any() else float(seconds.mean())
 
 
 def search_blackbox(name, cost, bench, dataset, trials, seed, folder):
@@ -58,7 +61,11 @@ def search_blackbox(name, cost, bench, dataset, trials, seed, folder):
 
 
 def read_trials(folder, bench, dataset, cost):
-    """The Trials in the folder of a black-box search, up to a cost in simulated seconds."""
+    """Return the Trials in the folder of a black-box search, up to a cost in simulated seconds.
+
+    If it searched another table than `bench`, ConfigError unless this one has the same scores; that can be
+    told if the search saw the metric itself.
+    """
     folder = Path(folder)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
@@ -71,6 +78,9 @@ def read_trials(folder, bench, dataset, cost):
         rows = np.array(rows[1:], dtype=np.float64).reshape(-1, 5)
         steps = len(rows) // trials
         index, scores, costs = rows[: steps * trials, 2:].reshape(steps, trials, 3).transpose(2, 1, 0)
+        if not ((index >= 0) & (index < CELLS)).all():
+            raise ValueError("log.csv has an index that no cell has")
+        index = index.astype(np.intp)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RunFolderError(
             f"{folder} is not the folder of a black-box search: it has no {Path(error.filename).name}"
@@ -83,16 +93,19 @@ def read_trials(folder, bench, dataset, cost):
         ) from None
     if of != dataset:
         raise ConfigError(f"{folder} searched {said(of)}, the cell is to be compared on {dataset}")
-    if checksum != bench.store.attributes["checksum"]:
+    column = bench.columns(dataset, _METRIC)
+    if checksum != bench.store.attributes["checksum"] and not (
+        (signal, run.get("noise")) == (f"{_METRIC}@{bench.space.full_protocol}", "mean")
+        and np.array_equal(column[index], scores)
+    ):
         raise ConfigError(f"{folder} was made on another table than {bench.store.path}")
     if not costs.all():
         raise ConfigError(f"{folder} has no costs: its table has no training times")
     counts = (costs.cumsum(axis=1) <= cost).sum(axis=1)
     values = np.full(trials, np.nan)
-    column = bench.columns(dataset, _METRIC)
     for trial in np.flatnonzero(counts):
         best = scores[trial, : counts[trial]].argmax()
-        values[trial] = column[int(index[trial, best])]
+        values[trial] = column[index[trial, best]]
     return Trials(algorithm, signal, values, counts)
 
 
@@ -127,7 +140,9 @@ def at_equal_cost(value, config, spent, bench, dataset, against):
     if against is not None:
         result["searches"] = [_compared(value, read_trials(against, bench, dataset, cost))]
     elif each is None:
-        result["note"] = "the table has no training times, so there is nothing to compare with"
+        result["note"] = "the table lacks training times, so there is nothing to compare with"
+    elif np.isnan(bench.by_code(dataset, _METRIC)).any():
+        result["note"] = f"the table lacks {_METRIC} of some cells, so there is nothing to compare with"
     elif cost > CELLS * each:
         result["note"] = "more evaluations than there are cells, so there is nothing to compare with"
     elif cost < each:

@@ -19,7 +19,8 @@ from oneshot.optimizers.registry import METHODS, method_of
 from oneshot.retrain.record import RETRAINING
 from oneshot.run.folder import RunFolder, Stage, check_new, read_config, read_log
 from oneshot.run.record import SEARCH, versions
-from oneshot.run.settings import device_of
+from oneshot.run.settings import Places, device_of
+from oneshot.run.table import open_nb201
 from oneshot.run.words import counted, duration
 from oneshot.spaces.registry import SPACES, space_of
 
@@ -86,9 +87,10 @@ _OURS = ("--space", "--method", "--dataset", "--seed", "--out", "--resume", "--d
 class Pipeline:
     """The jobs of a pipeline and their folders: SEARCHES, then short trainings, then the final one."""
 
-    def __init__(self, path, settings, folder=None, download=None):
+    def __init__(self, path, settings, folder=None, download=None, store=None):
         self.path, self.settings = Path(path), settings
-        self._images = [*(["--folder", folder] if folder else []), *(["--download"] if download else [])]
+        self._places = [*(["--folder", folder] if folder else []), *(["--download"] if download else [])]
+        self._places += ["--store", store] if store else []
 
     def searches(self):
         """The searches, a list of Jobs."""
@@ -133,7 +135,7 @@ class Pipeline:
             ]
             words += ["--smoke"] if self.settings.smoke else []
         log = self.path / "output" / f"{name}.json"
-        return Job(name, module, (*words, *self._images, "--json"), log)
+        return Job(name, module, (*words, *self._places, "--json"), log)
 
     def summary_of(self, name):
         """What a job that is done found, a dict; None of one that is not."""
@@ -262,6 +264,12 @@ def main(argv=None):
         action="store_true",
         help="fetch a data set that is not there, where that needs no login",
     )
+    machine.add_argument(
+        "--store",
+        metavar="FILE",
+        help="a table that `python -m nasbench build` made; it scores the cells that are found (default:"
+        " NAS-Bench-201's)",
+    )
     files = parser.add_argument_group("files")
     where = files.add_mutually_exclusive_group(required=True)
     where.add_argument("--out", metavar="FOLDER", help="a new folder for all runs and the report")
@@ -274,25 +282,29 @@ def main(argv=None):
 def _pipeline(args):
     devices = _devices(args.devices)
     asked = given(args, PipelineSettings)
+    store = Places(store=args.store).store  # the same from another folder
     if args.resume is None:
         settings = PipelineSettings(**asked | ({"dataset": "digits"} if asked.get("smoke") else {}))
         check_new(args.out)
+        if space_of(settings.space).in_benchmark:
+            open_nb201(store)  # an error, before there is a folder
         path = Path(args.out)
-        record = {"pipeline": asdict(settings), "versions": versions(), "created": utc_now()}
+        record = {"pipeline": asdict(settings), "store": store, "versions": versions(), "created": utc_now()}
         folder = RunFolder.create(path, record, PIPELINE)
     else:
         path = Path(args.resume)
         folder = RunFolder.reopen(path, PIPELINE)
     with folder:
         if args.resume is not None:
-            settings = _recorded(path)
+            settings, recorded_store = _recorded(path)
+            store = store or recorded_store
             for name, value in asked.items():
                 if value != getattr(settings, name):
                     raise ConfigError(
                         f"--{name.replace('_', '-')} is not the pipeline's, {getattr(settings, name)!r};"
-                        " only --devices, --folder and --download may differ"
+                        " only --devices, --folder, --download and --store may differ"
                     )
-        pipeline = Pipeline(path, settings, args.folder, args.download)
+        pipeline = Pipeline(path, settings, args.folder, args.download, store)
         go_on = f"go on with: {_PROG} --resume {quoted(path)}"
         with HeldInterrupt(patient=True) as interrupt:
             try:
@@ -322,13 +334,13 @@ def _devices(text):
 
 
 def _recorded(path):
-    """The settings in a pipeline's config.json."""
+    """Return the settings in a pipeline's config.json, and the path of its store or None."""
     record = read_config(path, PIPELINE)
     try:
         names = {f.name for f in fields(PipelineSettings)}
         if set(record["pipeline"]) != names:
             raise TypeError(f"it has not just {', '.join(sorted(names))}")
-        return PipelineSettings(**record["pipeline"])
+        return PipelineSettings(**record["pipeline"]), Places(store=record.get("store")).store
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise RunFolderError(
             f"{path}/config.json is not that of a pipeline, damaged, or of another version: {said(error)}"

@@ -17,7 +17,7 @@ from data.errors import DataError
 from nasbench.cell import CELLS, Cell
 from nasbench.config import add_flags, given, option, whole
 from nasbench.console import Parser, call, complain, print_json, print_table
-from nasbench.errors import NASBenchError
+from nasbench.errors import NASBenchError, NotRecordedError
 from nasbench.files import quoted, replacing
 from oneshot.equal_cost import at_equal_cost
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError, OneShotError, RunFolderError
@@ -30,7 +30,7 @@ from oneshot.search import reopen
 from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell
 
 _PROG = "python -m oneshot.score"
-_METRIC = "val_accuracy"
+_METRIC, _TEST = "val_accuracy", "test_accuracy"
 _LEAST = 10  # cells; intervals of fewer are as wide as there is room
 _JSON, _PICTURE = "score.json", "score.png"
 
@@ -159,12 +159,14 @@ def score(path, config=None, *, device=None, store=None, folder=None, against=No
             f" {quoted(path)} trains the one that was found"
         )
     bench, dataset, found = run.scorer.bench, run.scorer.dataset, run.architecture
-    batches = list(islice(run.val_loader(), -(-config.images // run.config.batch)))
-    ranking = correlation(
-        run.optimizer, batches, drawn(config.cells, config.seed), bench, dataset, progress=progress
-    )
-    value = bench.query(found, dataset, _METRIC)
+    cells = drawn(config.cells, config.seed)
+    _check_recorded(bench, dataset, [found, *cells])
+    scores = run.scorer.summary(found)
+    value = scores["benchmark_val_accuracy"]
     spent = sum(row["seconds"] for row in read_log(path, SEARCH)) + run.concluding
+    equal_cost = at_equal_cost(value, config, spent, bench, dataset, against)  # before long work: it may fail
+    batches = list(islice(run.val_loader(), -(-config.images // run.config.batch)))
+    ranking = correlation(run.optimizer, batches, cells, bench, dataset, progress=progress)
     summary = {
         "run": str(path),
         "method": run.optimizer.name,
@@ -176,20 +178,49 @@ def score(path, config=None, *, device=None, store=None, folder=None, against=No
             "images": sum(len(labels) for _, labels in batches),
             "kendall": ranking.kendall._asdict(),
             "spearman": ranking.spearman._asdict(),
+            "test": _test_ranking(ranking.supernet, bench, dataset, cells),
         },
         "found": {
             "arch": str(found),
             "index": found.index,
             "supernet_accuracy": path_accuracy(run.optimizer, batches, found),
             "benchmark_accuracy": value,
-            "rank": bench.rank(found, dataset, _METRIC),
-            "regret": bench.regret(found, dataset, _METRIC),
+            "rank": scores["rank"],
+            "regret": scores["regret"],
             "share_of_cells_below": float((bench.by_code(dataset, _METRIC) < value).mean()),
+            "test_accuracy": scores["benchmark_test_accuracy"],
+            "test_rank": scores["test_rank"],
         },
-        "equal_cost": at_equal_cost(value, config, spent, bench, dataset, against),
+        "equal_cost": equal_cost,
     }
-    summary["picture"] = _save(Path(path), summary, ranking, drawn(config.cells, config.seed))
+    summary["picture"] = _save(Path(path), summary, ranking, cells)
     return summary, ranking
+
+
+def _check_recorded(bench, dataset, cells):
+    """Raise ConfigError unless the table has the accuracies of these cells."""
+    table = bench.store.path
+    try:
+        column = bench.by_code(dataset, _METRIC)
+    except NotRecordedError as error:
+        raise ConfigError(f"{table} cannot score a search: {error}; try another --store") from None
+    unknown = np.isnan(column[[cell.code for cell in cells]]).sum()
+    if unknown:
+        known = np.count_nonzero(~np.isnan(column))
+        raise ConfigError(
+            f"{table} cannot score a search: it has no {dataset} {_METRIC} for {unknown:,} of the"
+            f" {len(cells):,} cells needed, only for {known:,} of all {CELLS:,}; try another --store"
+        )
+
+
+def _test_ranking(supernet, bench, dataset, cells):
+    """Return the rank correlations with the test accuracies of cells, a dict; None if one is not recorded."""
+    with suppress(NotRecordedError):
+        column = bench.by_code(dataset, _TEST)[[cell.code for cell in cells]]
+        if not np.isnan(column).any():
+            kendall, spearman = rank_correlations(supernet, column)
+            return {"kendall": kendall._asdict(), "spearman": spearman._asdict()}
+    return None
 
 
 def _save(path, summary, ranking, cells):
@@ -256,14 +287,10 @@ def print_summary(summary):
         f"How the supernet ranks cells: {ranking['cells']:,} drawn with seed {summary['settings']['seed']},"
         f" {ranking['images']:,} validation images"
     )
-    for name, key in (("Kendall tau-b", "kendall"), ("Spearman rho", "spearman")):
-        value, low, high = ranking[key].values()
-        text = (
-            "-  all accuracies are the same"
-            if value is None
-            else f"{value:.3f}  95 % interval {low:.3f} to {high:.3f}"
-        )
-        print(f"{name:<15} {text}")
+    _print_correlations(ranking)
+    if ranking["test"] is not None:
+        print(f"by {benchmark['dataset']} {_TEST} [%], {benchmark['epochs']} epochs")
+        _print_correlations(ranking["test"])
     print("\nWhat it found")
     rows = [
         ("cell", found["arch"]),
@@ -275,9 +302,22 @@ def print_summary(summary):
             f" better than {100 * found['share_of_cells_below']:.1f} % of the {CELLS:,} cells",
         ),
     ]
+    if found["test_accuracy"] is not None:
+        rows.append(("", f"{_TEST} {found['test_accuracy']:.4f} %, rank {found['test_rank']:,}"))
     for name, text in rows:
         print(f"{name:<15} {text}")
     _print_cost(summary["equal_cost"])
+
+
+def _print_correlations(ranking):
+    for name, key in (("Kendall tau-b", "kendall"), ("Spearman rho", "spearman")):
+        value, low, high = ranking[key].values()
+        text = (
+            "-  all accuracies are the same"
+            if value is None
+            else f"{value:.3f}  95 % interval {low:.3f} to {high:.3f}"
+        )
+        print(f"{name:<15} {text}")
 
 
 def _print_cost(cost):

@@ -7,7 +7,7 @@ import torch
 
 from oneshot.errors import ConfigError
 from oneshot.retrain.architecture import Architecture
-from oneshot.retrain.benchmark import open_table
+from oneshot.retrain.benchmark import lacking, open_table
 from oneshot.retrain.feed import Feed
 from oneshot.retrain.norm import synchronize
 from oneshot.retrain.pipelines import pipeline_of
@@ -36,12 +36,14 @@ def new_job(architecture, settings, places, group):
     """The Job of an architecture, of any kind that `Architecture.of` takes."""
     group.device(places.device)  # an error, if it is not there
     found = Architecture.of(architecture, settings.space)
-    feed = _feed_of(settings.of_space(found.space), places)
+    of_space = settings.of_space(found.space)
+    table = open_table(of_space, places.store)
+    feed = _feed_of(of_space, places)
     complete, notes = settings.completed(found.space, feed.size, found.value)
     _check(complete, feed, group)
     with torch.random.fork_rng([]):
         _network(found, complete, feed)  # an error, before there is a folder
-    return Job(found, complete, places, feed, open_table(complete, places.store), tuple(notes))
+    return _compared(Job(found, complete, places, feed, table, tuple(notes)))
 
 
 def job_of(path, architecture, settings, places, group):
@@ -58,10 +60,17 @@ def job_of(path, architecture, settings, places, group):
         )
     asked = recorded_places.updated(**places)
     group.device(asked.device)
+    table = open_table(recorded_settings, asked.store, path)
     feed = _feed_of(recorded_settings, asked)
     same_images(feed, record, recorded_settings, path)
     _check(recorded_settings, feed, group)
-    return Job(found, recorded_settings, asked, feed, open_table(recorded_settings, asked.store))
+    return _compared(Job(found, recorded_settings, asked, feed, table))
+
+
+def _compared(job):
+    """Return a Job with a note on what its table lacks, if anything."""
+    note = job.table and lacking(job.table, job)
+    return job._replace(notes=(*job.notes, note)) if note else job
 
 
 def training_of(job, group, device):

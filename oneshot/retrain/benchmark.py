@@ -4,9 +4,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import NamedTuple
 
-from nasbench.benchmark import NB201
 from nasbench.errors import NotRecordedError
+from nasbench.sources.source import UNKNOWN_SEED
 from oneshot.retrain.pipelines import PIPELINES, sizes_of
+from oneshot.run.table import open_nb201
 from oneshot.spaces.registry import space_of
 
 # {(data set, split): metric}: what a retraining of that split is tested on, by nasbench.metrics.SPLITS
@@ -29,14 +30,26 @@ class Entry(NamedTuple):
     mean: float  # over the seeds
     least: float
     greatest: float
-    seeds: int  # how many
+    seeds: int | None  # how many; None: the table has a mean alone
     differs: list  # settings that are not those of the table's trainings
 
 
-def open_table(settings, store=None):
-    """The table that has the like of a retraining, an NB201; None where none has."""
+def open_table(settings, store=None, run=None):
+    """Return the NB201 to compare a retraining with, None if no table has the like; see `open_nb201`."""
     comparable = (settings.dataset, settings.split) in _METRICS
-    return NB201(store) if space_of(settings.space).in_benchmark and comparable else None
+    return open_nb201(store, run) if space_of(settings.space).in_benchmark and comparable else None
+
+
+def lacking(table, job):
+    """Return a line on what a table lacks to compare a Job with, None if it lacks nothing."""
+    if entry_of(table, job) is not None:
+        return None
+    settings = job.settings
+    metric = _METRICS[settings.dataset, settings.split]
+    return (
+        f"{table.store.path} has no {metric} of this cell on {settings.dataset} after {settings.protocol}"
+        " epochs, so the report compares with nothing"
+    )
 
 
 def entry_of(table, job):
@@ -45,13 +58,12 @@ def entry_of(table, job):
     metric = _METRICS[settings.dataset, settings.split]
     of = (cell, settings.dataset, metric)
     with suppress(NotRecordedError):
-        values = [
-            table.query(*of, protocol=settings.protocol, seed=seed)
-            for seed in table.seeds(*of, protocol=settings.protocol)
-        ]
+        seeds = table.seeds(*of, protocol=settings.protocol)
+        values = [table.query(*of, protocol=settings.protocol, seed=seed) for seed in seeds]
         mean = table.query(*of, protocol=settings.protocol)
         where = (settings.dataset, metric, settings.protocol)
-        return Entry(*where, mean, min(values), max(values), len(values), _differences(settings))
+        count = None if UNKNOWN_SEED in seeds else len(seeds)
+        return Entry(*where, mean, min(values), max(values), count, _differences(settings))
     return None
 
 

@@ -89,8 +89,8 @@ def _of_benchmark(entry):
     if entry is None:
         return []
     seeds = f"mean of {entry['seeds']} seeds, {entry['least']:.2f} to {entry['greatest']:.2f}"
-    if entry["seeds"] == 1:
-        seeds = "1 seed"
+    if entry["seeds"] in (None, 1):
+        seeds = "1 seed" if entry["seeds"] else "recorded as a mean"
     rows = [
         (
             "benchmark",

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 
 from nasbench import __version__
-from nasbench.errors import NASBenchError, StoreError, said
+from nasbench.errors import NASBenchError, said
 from nasbench.files import utc_now
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.optimizers.registry import method_of
-from oneshot.run.folder import Stage
+from oneshot.run.folder import Stage, read_log
 from oneshot.run.report import Scorer
 from oneshot.run.settings import Places, SearchSettings
 from oneshot.spaces.registry import space_of
@@ -91,19 +91,26 @@ def agree(given, recorded):
 
 
 def scorer_of(record, settings, places, path):
-    """What scores a run, by the table that it was begun with; None in a space without a benchmark."""
+    """Return the Scorer of a run; None in a space without a benchmark.
+
+    The table may be another than the run began with, if it has every value that the log has of the cells.
+    ConfigError if it does not.
+    """
     if record["table"] is None:
         return None
-    try:
-        scorer = Scorer(settings.dataset, places.store)
-    except StoreError as error:
-        raise RunFolderError(
-            f"the table of {path} cannot be opened; --store names it: {said(error)}"
-        ) from None
-    if scorer.table["checksum"] != record["table"].get("checksum"):
-        raise ConfigError(
-            f"{path} was begun with another table than {scorer.bench.store.path}; name it with --store"
-        )
+    scorer = Scorer(settings.dataset, places.store, path)
+    before, now = record["table"].get("checksum"), scorer.table["checksum"]
+    for row in read_log(path, SEARCH) if now != before else ():
+        other = scorer.row(row["arch"])
+        for name in ("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret"):
+            if row[name] not in (None, other[name]):
+                first = record["places"]["store"] or "the default table"
+                found = "missing" if other[name] is None else other[name]
+                raise ConfigError(
+                    f"{path} was scored by {first} (checksum {str(before)[:8]}), but"
+                    f" {scorer.bench.store.path} (checksum {now[:8]}) has other values: {name} of cell"
+                    f" {row['index']} is {found}, not {row[name]}; try the first one as --store"
+                )
     return scorer
 
 

@@ -3,13 +3,14 @@
 import math
 from contextlib import suppress
 
-from nasbench.benchmark import NB201
-from nasbench.console import print_table
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import METRICS
+from nasbench.spaces import TOPOLOGY
+from nasbench.text import print_entry
+from oneshot.run.table import open_nb201
 from oneshot.run.words import counted, duration
 
-_METRIC = "val_accuracy"
+_METRIC, _TEST = "val_accuracy", "test_accuracy"
 _BENCHMARKS = (
     "cifar10",
     "cifar100",
@@ -19,7 +20,6 @@ _IDLE = (
     "none",
     "skip_connect",
 )  # operations without weights, which first-order methods are known to collapse to
-_WIDTH = 14  # of a data set's column
 
 
 class Scorer:
@@ -29,8 +29,9 @@ class Scorer:
     1
     """
 
-    def __init__(self, dataset, store=None):
-        self.bench = NB201(store)
+    def __init__(self, dataset, store=None, run=None):
+        """`run`: the folder of the run that is scored again, for the errors of `open_nb201`."""
+        self.bench = open_nb201(store, run)
         self.dataset = dataset if dataset in _BENCHMARKS else _BENCHMARKS[0]
         self.optimum = None
         with suppress(NotRecordedError):
@@ -43,30 +44,40 @@ class Scorer:
         return {name: attributes[name] for name in ("source", "source_version", "checksum")}
 
     def row(self, cell):
-        """A cell's columns of a log; None where the table has nothing for it."""
-        found = dict.fromkeys(("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret"))
-        with suppress(NotRecordedError):
-            found["benchmark_val_accuracy"] = self.bench.query(cell, self.dataset, _METRIC)
-            found["rank"] = self.bench.rank(cell, self.dataset, _METRIC)
-            found["regret"] = self.bench.regret(cell, self.dataset, _METRIC)
-        with suppress(NotRecordedError):
-            found["benchmark_test_accuracy"] = self.bench.query(cell, self.dataset, "test_accuracy")
-        return {"arch": str(self.bench.cell(cell)), "index": self.bench.index(cell), **found}
+        """Return a cell's columns of a log; None for those that the table does not record."""
+        return {
+            "arch": str(self.bench.cell(cell)),
+            "index": self.bench.index(cell),
+            "benchmark_val_accuracy": self._recorded(self.bench.query, cell, _METRIC),
+            "benchmark_test_accuracy": self._recorded(self.bench.query, cell, _TEST),
+            "rank": self._recorded(self.bench.rank, cell, _METRIC),
+            "regret": self._recorded(self.bench.regret, cell, _METRIC),
+        }
 
     def summary(self, cell):
-        """All that the table has for a cell, a dict for JSON."""
+        """Return everything that the table records for a cell, a dict for JSON."""
         optimum = self.optimum and {
             "arch": str(self.optimum.cell),
             "index": self.optimum.index,
             "value": self.optimum.value,
         }
+        entry = {}
+        with suppress(NotRecordedError):  # a table without the longest protocol
+            entry = self.bench.entry(cell)
         return {
             "dataset": self.dataset,
             "metric": _METRIC,
             **self.row(cell),
+            "test_rank": self._recorded(self.bench.rank, cell, _TEST),
             "optimum": optimum,
-            "entry": self.bench.entry(cell),
+            "entry": entry,
         }
+
+    def _recorded(self, ask, cell, metric):
+        """Return what a method of the table answers for a cell, None if the table does not record it."""
+        with suppress(NotRecordedError):
+            return ask(cell, self.dataset, metric)
+        return None
 
 
 def unscored(architecture):
@@ -145,39 +156,34 @@ def print_summary(summary, images, seconds):
     if benchmark is None:
         _print_rows(rows)
         return
-    unit = METRICS[_METRIC].unit
     rows.insert(1, ("index", benchmark["index"]))
-    value = benchmark["benchmark_val_accuracy"]
-    if value is not None:
-        rows.append(
-            (
-                "benchmark",
-                f"{benchmark['dataset']} {_METRIC} {value:.4f} {unit}, rank {benchmark['rank']:,}, regret"
-                f" {benchmark['regret']:.4f}",
-            )
-        )
-        if settings["dataset"] != benchmark["dataset"]:
-            rows.append(("", f"(its network trained on {benchmark['dataset']}, another data set than this)"))
-    if benchmark["optimum"] is not None:
-        rows.append(
-            ("optimum", f"{benchmark['optimum']['value']:.4f} {unit}, index {benchmark['optimum']['index']}")
-        )
-    _print_rows(rows)
-
-    print("\nWhat the benchmark has for the cell (mean over seeds)")
-    entry = benchmark["entry"]
-    known = [name for name in METRICS if any(name in values for values in entry.values())]
-    rows = [
-        (f"{name} [{METRICS[name].unit}]", *(_shown(values.get(name)) for values in entry.values()))
-        for name in known
+    rows += [
+        ("" if k else "benchmark", line) for k, line in enumerate(_scores(benchmark, settings["dataset"]))
     ]
-    print_table(("", *(name.rjust(_WIDTH) for name in entry)), rows)
+    if benchmark["optimum"] is not None:
+        value, index = benchmark["optimum"]["value"], benchmark["optimum"]["index"]
+        rows.append(("optimum", f"{value:.4f} {METRICS[_METRIC].unit}, index {index}"))
+    _print_rows(rows)
+    print_entry(benchmark["entry"], how=f"python -m nasbench query {benchmark['index']} --all")
+
+
+def _scores(benchmark, dataset):
+    """Yield lines on the table's scores of the cell found on a data set, and on those missing."""
+    lacking = []
+    for metric, rank, regret in ((_METRIC, "rank", "regret"), (_TEST, "test_rank", None)):
+        value = benchmark[f"benchmark_{metric}"]
+        if value is None:
+            lacking.append(metric)
+            continue
+        line = f"{benchmark['dataset']} {metric} {value:.4f} {METRICS[metric].unit}, rank {benchmark[rank]:,}"
+        yield line + (f", regret {benchmark[regret]:.4f}" if regret else "")
+    if len(lacking) < 2 and dataset != benchmark["dataset"]:
+        yield f"(its network trained on {benchmark['dataset']}, another data set than this)"
+    if lacking:
+        names = f"{benchmark['dataset']} {' or '.join(lacking)}"
+        yield f"the table has no {names} for this cell after {TOPOLOGY.full_protocol} epochs"
 
 
 def _print_rows(rows):
     for name, text in rows:
         print(f"{name:<15} {text}")
-
-
-def _shown(value):
-    return ("-" if value is None else f"{value:.7g}").rjust(_WIDTH)

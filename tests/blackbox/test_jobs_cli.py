@@ -60,7 +60,7 @@ def test_the_report_of_one_trial(run, curves):
     ):
         assert line in out
     assert "up to 200 epochs" in out
-    assert "What the table has for it (mean over seeds)" in out
+    assert "Recorded for this cell (mean over seeds)" in out
     assert out.endswith("not saved; --out FOLDER keeps settings, log and summary\n")
 
 

@@ -12,6 +12,7 @@ from oneshot import pipeline
 from oneshot.errors import ConfigError
 from oneshot.pipeline import PIPELINE, Pipeline, PipelineSettings, main
 from oneshot.run.folder import read_log
+from tests import stores
 
 TINY = ("--space", "nb201", "--searches", "2", "--smoke")
 JOBS = ["search-0", "search-1", "short-0", "short-1", "final"]
@@ -104,6 +105,25 @@ def test_what_is_missing_is_done_again_alike(run, whole, tmp_path):
     assert findings(copy) == findings(whole)
 
 
+def test_a_table_that_lacks_accuracies_and_has_moved(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store, path = stores.from_csv(tmp_path / "a.h5", ["cifar10:params"]), tmp_path / "run"
+    one = ("--space", "nb201", "--searches", 1, "--smoke")
+    code, out, _ = run(*one, "--devices", "cpu", "--store", "a.h5", "--out", path, "--json")
+    assert code == 0
+    (found,) = json.loads(out)["searches"]
+    assert found["benchmark"]["benchmark_val_accuracy"] is None
+    config = json.loads((path / "search-0" / "config.json").read_text())
+    assert config["places"]["store"] == str(store)
+    (path / "search-0" / "summary.json").unlink()
+    moved = store.rename(tmp_path / "b.h5")
+    code, _, err = run("--resume", path, "--devices", "cpu")
+    assert code == 2
+    assert f"the table of {path}/search-0 cannot be opened; --store names it: no store at {store}" in err
+    code, again, _ = run("--resume", path, "--devices", "cpu", "--store", moved, "--json")
+    assert (code, json.loads(again)) == (0, json.loads(out))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_one_that_is_stopped_goes_on_to_the_same_end(run, whole, tmp_path, number):
@@ -141,17 +161,23 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     assert "--out=x is not for final-options" in error("--final-options=--out=x", "--out", out)
     assert "short-options cannot be read: No closing quotation" in error("--short-options='", "--out", out)
     assert "a device is cpu, cuda or cuda:N, got 'tpu'" in error("--devices", "tpu", "--out", out)
+    size = stores.from_csv(tmp_path / "size.h5", ["cifar10:90:val_accuracy"], 32, space="sss")
+    space = ("--space", "nb201", "--out", out)
+    assert "--store must be a table of NAS-Bench-201" in error(*space, "--store", size)
+    assert "no store at /nowhere.h5" in error(*space, "--store", "/nowhere.h5")
     assert f"{whole} exists; --out names a new folder; --resume goes on with it" in error("--out", whole)
     assert not out.exists()
     assert "is the folder of a search, not of a pipeline" in error("--resume", whole / "search-0")
     assert "is not the folder of a run" in error("--resume", tmp_path)
-    told = "--searches is not the pipeline's, 2; only --devices, --folder and --download may differ"
+    told = "--searches is not the pipeline's, 2; only --devices, --folder, --download and --store may differ"
     assert told in error("--resume", whole, "--searches", 3)
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("log.csv", "config.json"):
         shutil.copy(whole / name, copy)
-    for value in ({}, {"pipeline": 5}, {"pipeline": {"space": "nb201"}}):
+    settings = json.loads((whole / "config.json").read_text())["pipeline"]
+    of_no_store = {"pipeline": settings, "store": 5}
+    for value in ({}, {"pipeline": 5}, {"pipeline": {"space": "nb201"}}, of_no_store):
         (copy / "config.json").write_text(json.dumps({"stage": "pipeline"} | value))
         assert "is not that of a pipeline, damaged, or of another version" in error("--resume", copy)
 
@@ -174,9 +200,9 @@ def test_the_short_training_is_smaller_where_the_images_are_not():
         assert PipelineSettings(space=space).short_options == ""
     assert PipelineSettings(dataset="cifar10", smoke=True).short_options == ""
     settings = PipelineSettings(dataset="cifar10", short_options="--epochs 5")
-    job = Pipeline("x", settings, "images", True).shorts()[3]
+    job = Pipeline("x", settings, "images", True, "a.h5").shorts()[3]
     words = "x/search-3 --split half --seed 0 --dataset cifar10 --epochs 5 --out x/short-3"
-    words += " --folder images --download --json"
+    words += " --folder images --download --store a.h5 --json"
     assert job.command == ("python", "-m", "oneshot.retrain", *words.split())
     with pytest.raises(ConfigError, match="unknown space 'mars'"):
         PipelineSettings(space="mars")

@@ -25,6 +25,7 @@ from oneshot.score import (
     correlation,
     drawn,
     main,
+    print_summary,
     rank_correlations,
     score,
 )
@@ -34,12 +35,12 @@ from tests import stores
 from tests.oneshot.optimizers.contract import batches, other
 
 COST = 30_000.0  # about 16 evaluations
-CPU = Places(device="cpu")
 
 
-def searched(out, stop=None):
+def searched(out, stop=None, store=None):
     config = DARTSConfig(epochs=2, batch=256)
-    return search(SearchSettings(channels=2), config, out, places=CPU, stop=stop)
+    places = Places(device="cpu", store=store)
+    return search(SearchSettings(channels=2), config, out, places=places, stop=stop)
 
 
 @pytest.fixture(scope="module")
@@ -239,6 +240,82 @@ def test_without_matplotlib_there_is_no_picture(run, command, monkeypatch):
     assert json.loads((run / "score.json").read_text())["picture"] is None
 
 
+# Tables that have more, or less
+
+
+def test_rank_correlations_with_test_accuracies_if_the_table_has_them(tmp_path, command, capsys):
+    columns = ["cifar10:200:val_accuracy", "cifar10:200:test_accuracy"]
+    table = NB201(stores.from_csv(tmp_path / "a.h5", columns))
+    searched(tmp_path / "run", store=table.store.path)
+    code, out, err = command(tmp_path / "run", "--cells", 12, "--json")
+    assert (code, err) == (0, "")
+    summary = json.loads(out)
+    points = json.loads((tmp_path / "run" / "score.json").read_text())["points"]
+    test = np.array([table.query(cell, "cifar10", "test_accuracy") for cell in points["index"]])
+    kendall, spearman = rank_correlations(np.array(points["supernet_accuracy"]), test)
+    assert summary["ranking"]["test"] == {"kendall": kendall._asdict(), "spearman": spearman._asdict()}
+    found = summary["found"]
+    assert found["test_accuracy"] == table.query(found["index"], "cifar10", "test_accuracy")
+    assert found["test_rank"] == table.rank(found["index"], "cifar10", "test_accuracy")
+    print_summary(summary)
+    out = capsys.readouterr().out
+    assert out.count("Kendall tau-b   ") == 2
+    assert "\nby cifar10 test_accuracy [%], 200 epochs\nKendall tau-b   " in out
+    assert (
+        f"\n                test_accuracy {found['test_accuracy']:.4f} %, rank {found['test_rank']:,}\n"
+        in out
+    )
+
+
+def test_test_accuracies_of_some_cells_give_no_correlation(tmp_path, run, bench):
+    arrays = {"index": bench.store["index"], "isomorphism_class": bench.store["isomorphism_class"]}
+    for name in ("seeds", "final/val_accuracy"):
+        arrays[f"cifar10/200/{name}"] = bench.store[f"cifar10/200/{name}"]
+    test = arrays["cifar10/200/final/val_accuracy"].copy()
+    test[drawn(20, 0)[3].code] = np.nan
+    some = stores.write(tmp_path / "some.h5", arrays | {"cifar10/200/final/test_accuracy": test})
+    summary, _ = score(run, ScoreConfig(cells=20), device="cpu", store=some)
+    assert summary["ranking"]["test"] is None
+    assert summary["found"]["test_accuracy"] == summary["found"]["benchmark_accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "count", "message"),
+    [
+        (
+            "cifar10:params",
+            CELLS,
+            "no protocol of 200 epochs in this store; recorded: without a protocol params",
+        ),
+        ("cifar10:12:val_accuracy", CELLS, "recorded: after 12 epochs val_accuracy; try another --store"),
+        ("cifar100:200:val_accuracy", CELLS, "recorded: nothing; try another --store"),
+        (
+            "cifar10:200:val_accuracy",
+            3,
+            "no cifar10 val_accuracy for 11 of the 11 cells needed, only for 3 of all 15,625",
+        ),
+    ],
+)
+def test_a_table_without_the_accuracies_is_refused_before_cells_are_ranked(
+    tmp_path, command, monkeypatch, columns, count, message
+):
+    store = stores.from_csv(tmp_path / "a.h5", [columns], count)
+    searched(tmp_path / "run", store=store)
+    monkeypatch.delattr("oneshot.score.correlation")
+    err = fails(command(tmp_path / "run", "--cells", 10))
+    assert f"{store} cannot score a search: " in err
+    assert message in err
+
+
+def test_a_table_of_other_scores_or_another_space_is_refused(tmp_path, run, command):
+    other = stores.from_csv(tmp_path / "a.h5", ["cifar10:200:val_accuracy"])
+    err = fails(command(run, "--cells", 10, "--store", other))
+    assert f"{run} was scored by the default table (checksum " in err
+    assert f"but {other} (checksum " in err
+    size = stores.from_csv(tmp_path / "size.h5", ["cifar10:90:val_accuracy"], 32, space="sss")
+    assert "--store must be a table of NAS-Bench-201" in fails(command(run, "--store", size))
+
+
 # Black-box search at equal cost
 
 
@@ -313,10 +390,35 @@ def test_a_table_without_times_has_no_costs(tmp_path, bench):
     short = NB201(stores.write(tmp_path / "store.h5", stores.arrays_with_curves()))
     assert evaluation_seconds(short, "cifar10") is None
     found = module.at_equal_cost(50.0, ScoreConfig(cost=1e9), 1.0, short, "cifar10", None)
-    assert found["note"].startswith("the table has no training times")
+    assert found["note"].startswith("the table lacks training times")
     whole = NB201(stores.write(tmp_path / "whole.h5", stores.arrays_of_all_protocols(short.space)))
     train, val = (np.nanmean(whole.by_code("cifar10", f"{split}_time")) for split in ("train", "val"))
     assert evaluation_seconds(whole, "cifar10") == pytest.approx(train + val)
+
+
+def test_a_table_that_lacks_values_of_some_cells_has_nothing_to_compare_with(tmp_path, bench):
+    arrays = stores.arrays_of_all_protocols(bench.space)
+    for metric, lacks in (("val_accuracy", "val_accuracy of some cells"), ("train_time", "training times")):
+        name = f"cifar10/200/final/{metric}"
+        some = arrays | {name: np.where(np.arange(CELLS)[:, None] == 5, np.nan, arrays[name])}
+        table = NB201(stores.write(tmp_path / f"{metric}.h5", some))
+        found = module.at_equal_cost(50.0, ScoreConfig(cost=COST), 1.0, table, "cifar10", None)
+        assert found["note"] == f"the table lacks {lacks}, so there is nothing to compare with"
+        assert found["searches"] == []
+
+
+def test_a_search_of_another_table_is_read_if_its_scores_are_those_of_this_one(tmp_path, rival, bench):
+    names = [name for name in bench.store.names if "imagenet" not in name]
+    other = NB201(stores.write(tmp_path / "a.h5", {name: bench.store[name] for name in names}))
+    mine, theirs = (read_trials(rival, table, "cifar10", COST) for table in (bench, other))
+    np.testing.assert_array_equal(mine.values, theirs.values)
+    config = json.loads((rival / "config.json").read_text())
+    (tmp_path / "log.csv").write_bytes((rival / "log.csv").read_bytes())
+    for name, value in (("noise", "seed"), ("signal", "val_accuracy@12")):  # what it saw cannot be compared
+        changed = config | {"run": config["run"] | {name: value}}
+        (tmp_path / "config.json").write_text(json.dumps(changed))
+        with pytest.raises(ConfigError, match="was made on another table than"):
+            read_trials(tmp_path, other, "cifar10", COST)
 
 
 # Errors
@@ -353,10 +455,11 @@ def test_a_run_that_is_not_finished(tmp_path, command):
     assert not (tmp_path / "run" / "score.json").exists()
 
 
-def test_other_folders(tmp_path, run, rival, command):
+def test_other_folders(tmp_path, run, rival, command, monkeypatch):
     assert "is not the folder of a run" in fails(command(tmp_path / "none"))
     assert "is not the folder of a run" in fails(command(tmp_path))
     assert str(rival) in fails(command(rival))
+    monkeypatch.delattr("oneshot.score.correlation")  # an error before cells are ranked
     for path in (tmp_path, run, tmp_path / "none"):
         err = fails(command(run, "--cells", 10, "--against", path))
         assert "is not the folder of a black-box search" in err
@@ -368,7 +471,10 @@ def test_searches_of_other_tables_and_damaged_ones(tmp_path, run, rival, bench):
     whole = NB201(stores.write(tmp_path / "whole.h5", stores.arrays_of_all_protocols(bench.space)))
     with pytest.raises(ConfigError, match="was made on another table than"):
         read_trials(rival, whole, "cifar10", COST)
-    for name, text in (("log.csv", "a,b\n1,2\n"), ("config.json", "[]"), ("config.json", "{")):
+    header, first, *_ = (rival / "log.csv").read_text().splitlines(keepends=True)
+    nowhere = header + "".join(first.replace(first.split(",")[2], "15625", 1) for _ in range(20))
+    logs = [("log.csv", text) for text in ("a,b\n1,2\n", nowhere)]
+    for name, text in (*logs, ("config.json", "[]"), ("config.json", "{")):
         folder = tmp_path / "damaged"
         folder.mkdir(exist_ok=True)
         for each in ("log.csv", "config.json"):

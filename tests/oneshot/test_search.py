@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from nasbench.cell import OPERATIONS, Cell
+from nasbench import NB201
+from nasbench.cell import CELLS, OPERATIONS, Cell
 from oneshot import score
 from oneshot import search as command
 from oneshot.errors import ConfigError, DeviceError, DivergedError, RunFolderError
@@ -294,10 +295,127 @@ def test_a_store_with_test_accuracies_and_one_without_validation(tmp_path):
     (tmp_path / "b.h5").rename(tmp_path / "c.h5")
     with pytest.raises(RunFolderError, match="cannot be opened; --store names it"):
         resume(path)
-    with pytest.raises(ConfigError, match=r"was begun with another table than .*a\.h5; name it with --store"):
-        resume(path, store=tmp_path / "a.h5")
     assert resume(path, store=tmp_path / "c.h5").summary == result.summary
     assert reopen(path, store=tmp_path / "c.h5").architecture == result.architecture
+
+
+LACKING = {  # the columns of tables without a score of the cell found
+    "params": ("cifar10:params",),
+    "short": ("cifar10:12:val_accuracy",),
+    "few": ("cifar10:200:val_accuracy",),
+    "other": ("cifar100:200:val_accuracy",),
+}
+
+
+@pytest.fixture(scope="module")
+def lacking(tmp_path_factory):
+    """Tables that lack something, {name: path}; `few` has three cells."""
+    folder = tmp_path_factory.mktemp("tables")
+    return {
+        name: stores.from_csv(folder / f"{name}.h5", columns, 3 if name == "few" else CELLS)
+        for name, columns in LACKING.items()
+    }
+
+
+@pytest.mark.parametrize("name", LACKING)
+def test_a_search_ends_well_whatever_its_table_lacks(run, lacking, tmp_path, name):
+    path = tmp_path / "run"
+    code, out, _ = run(*FLAGS, "--epochs", 2, "--store", lacking[name], "--out", path)
+    assert code == 0
+    said = "the table has no cifar10 val_accuracy or test_accuracy for this cell after 200 epochs"
+    assert out.count(said) == out.count("the table has no") == 1
+    assert ("optimum " in out) == (name == "few")
+    summary = json.loads((path / "summary.json").read_text())["benchmark"]
+    for column in ("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "test_rank", "regret"):
+        assert summary[column] is None
+        assert all(row.get(column) is None for row in read_log(path, SEARCH))
+    assert Cell.from_index(summary["index"]) == Cell.of(summary["arch"])
+    assert not (path / "anytime.png").exists()
+    code, again, _ = run("--resume", path)
+    assert (code, said in again) == (0, True)
+    code, out, _ = run("--resume", path, "--json", "--store", lacking["params"])  # any table will do
+    assert (code, json.loads(out)["benchmark"]["index"]) == (0, summary["index"])
+
+
+def test_a_table_of_another_space_is_refused_before_the_search(run, tmp_path):
+    store = stores.from_csv(tmp_path / "size.h5", ["cifar10:90:val_accuracy"], 32, space="sss")
+    code, out, err = run(*FLAGS, "--store", store, "--out", tmp_path / "run")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--store must be a table of NAS-Bench-201" in err
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_report_has_test_accuracies_if_the_table_has_them(run, tmp_path):
+    columns = ["cifar10:200:val_accuracy", "cifar10:200:test_accuracy", "cifar10:raspi4_latency"]
+    table = NB201(stores.from_csv(tmp_path / "a.h5", columns))
+    code, out, _ = run(*FLAGS, "--epochs", 1, "--store", table.store.path, "--out", tmp_path / "run")
+    assert code == 0
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())["benchmark"]
+    cell = summary["index"]
+    (row,) = read_log(tmp_path / "run", SEARCH)
+    value, test = (table.query(cell, "cifar10", metric) for metric in ("val_accuracy", "test_accuracy"))
+    assert summary["benchmark_test_accuracy"] == row["benchmark_test_accuracy"] == test
+    assert summary["test_rank"] == table.rank(cell, "cifar10", "test_accuracy")
+    assert (
+        f"benchmark       cifar10 val_accuracy {value:.4f} %, rank {summary['rank']:,}, regret"
+        f" {summary['regret']:.4f}\n"
+        f"                cifar10 test_accuracy {test:.4f} %, rank {summary['test_rank']:,}\n"
+        "                (its network trained on cifar10, another data set than this)\n"
+    ) in out
+    assert "the table has no" not in out
+    assert summary["entry"]["cifar10"]["raspi4_latency"] == table.query(cell, "cifar10", "raspi4_latency")
+    assert "raspi4_latency" not in out
+    assert f"\nhardware metrics: python -m nasbench query {cell} --all\n" in out
+
+
+def begun(path, store):
+    """A search that stopped within its second epoch, so that its log has a row."""
+    config = config_of("darts", epochs=2)
+    places = replace(CPU, store=store)
+    assert not search(SearchSettings(**TINY), config, path, places=places, stop=after(4)).complete
+    return path
+
+
+def test_a_run_goes_on_with_any_table_that_has_the_scores_of_its_log(bench, tmp_path, no_pictures):
+    path = begun(tmp_path / "run", bench.store.path)
+    (first,) = read_log(path, SEARCH)
+    arrays = {"index": bench.store["index"], "isomorphism_class": bench.store["isomorphism_class"]}
+    for name in ("seeds", "final/val_accuracy"):
+        arrays[f"cifar10/200/{name}"] = bench.store[f"cifar10/200/{name}"]
+    arrays["cifar10/200/final/test_accuracy"] = arrays["cifar10/200/final/val_accuracy"] + 1
+    other = stores.write(tmp_path / "other.h5", arrays)  # the same but for its checksum and what is new in it
+    result = resume(path, store=other)
+    assert result.complete
+    one, two = read_log(path, SEARCH)
+    assert one == first
+    assert two["benchmark_test_accuracy"] == NB201(other).query(two["index"], "cifar10", "test_accuracy")
+    assert reopen(path, store=other).scorer.bench.store.path == other
+
+
+def test_a_run_does_not_go_on_with_other_scores_than_its_log_has(run, bench, lacking, tmp_path, no_pictures):
+    path = begun(tmp_path / "run", bench.store.path)
+    log = (path / "log.csv").read_bytes()
+    (row,) = read_log(path, SEARCH)
+    store = stores.from_csv(tmp_path / "a.h5", ["cifar10:200:val_accuracy"])
+    value = NB201(store).query(row["index"], "cifar10", "val_accuracy")
+    for other, found in ((store, value), (lacking["params"], "missing")):
+        code, out, err = run("--resume", path, "--store", other)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert (
+            f"{path} was scored by {bench.store.path} (checksum {bench.store.attributes['checksum'][:8]})"
+            in err
+        )
+        assert f"but {other} (checksum " in err
+        then = row["benchmark_val_accuracy"]
+        assert f"benchmark_val_accuracy of cell {row['index']} is {found}, not {then}" in err
+    assert (path / "log.csv").read_bytes() == log
+    config = json.loads((path / "config.json").read_text())
+    config["places"]["store"] = None
+    (path / "config.json").write_text(json.dumps(config))
+    assert "was scored by the default table (" in run("--resume", path, "--store", store)[2]
+    config["table"]["checksum"] = "0" * 64  # of an earlier release
+    (path / "config.json").write_text(json.dumps(config))
+    assert run("--resume", path)[0] == 0
 
 
 def test_a_cell_that_mostly_passes_on_or_drops_is_warned_of(run, monkeypatch):

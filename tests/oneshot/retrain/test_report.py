@@ -67,10 +67,11 @@ def test_the_report_of_a_part(capsys):
     )
 
 
-@pytest.mark.parametrize("seeds", [1, 2])
+@pytest.mark.parametrize("seeds", [None, 1, 2])
 def test_the_report_of_a_training_that_the_benchmark_has_otherwise(capsys, seeds):
     out = printed(capsys, benchmark=ENTRY | {"seeds": seeds, "differs": ["epochs", "channels"]})
     assert ("(1 seed)" in out) == (seeds == 1)
+    assert ("(recorded as a mean)" in out) == (seeds is None)
     assert out.endswith("                (trained otherwise than this: epochs, channels)\n")
 
 
