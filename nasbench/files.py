@@ -1,16 +1,22 @@
-"""Files that appear whole or not at all; their dates; their paths in advice."""
+"""Files that appear whole or not at all; locks; dates; paths in advice."""
 
 import errno
 import os
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from nasbench.errors import NASBenchError, SourceError
 
+#: What locking fails with on file systems without locks, such as NFS.
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EIO}
+_warned = False  # that a file could not be locked
+
 
 def make_folder_of(path):
-    """Make the folder that a file is to be in, if need be."""
+    """Create the folder of a file, with its parents, unless it exists."""
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -19,12 +25,12 @@ def make_folder_of(path):
 
 @contextmanager
 def replacing(path):
-    """A temporary path beside `path`, put in its place when the block ends well and removed when it does not.
+    """Yield a temporary path beside `path`, moved into place when the block succeeds and removed when it fails.
 
-    Another process, or a kill at any moment, sees the old file or the new one. The folder is made if need be.
+    Another process, or a kill at any moment, sees the old file or the new one. The folder must exist: a run
+    whose folder was removed must not create it again.
     """
     path = Path(path)
-    make_folder_of(path)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         yield temporary
@@ -50,20 +56,52 @@ def reading(path):
         raise SourceError(f"{path} needs more memory than there is: damaged, or made for it") from None
 
 
-def open_locked(path, mode):
-    """A file, unbuffered and locked until it is closed; BlockingIOError if another process has locked it."""
-    file = open(path, mode, buffering=0)  # noqa: SIM115 - returned
+def lock(file: IO[bytes]) -> None:
+    """Lock an open file until it is closed; BlockingIOError if another process has locked it.
+
+    On a file system without locks the file stays unlocked, which is reported on stderr the first time: two
+    writers could collide.
+    """
     try:
         import fcntl
     except ImportError:  # a system without such locks
-        return file
+        return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
-            file.close()
+        if error.errno not in NO_LOCKS:
             raise
+        _warn_once(f"{file.name} cannot be locked ({error.strerror})")
+
+
+def _warn_once(reason: str) -> None:
+    global _warned
+    from multiprocessing import parent_process  # imported here because it is rarely needed
+
+    from nasbench.console import complain
+
+    if not _warned and parent_process() is None:  # a process of a pool leaves it to the command
+        complain(f"warning: {reason}; no other process may write to the same place")
+    _warned = True
+
+
+def open_locked(path, mode):
+    """Open a file, unbuffered and locked until it is closed; BlockingIOError if another process has locked it."""
+    file = open(path, mode, buffering=0)  # noqa: SIM115 - returned
+    try:
+        lock(file)
+    except BaseException:
+        file.close()
+        raise
     return file
+
+
+def leads_to(path: str | Path, file: IO[bytes]) -> bool:
+    """Return whether a path still leads to an open file, which may have been removed or replaced."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def write_all(file, data):
@@ -74,7 +112,7 @@ def write_all(file, data):
 
 
 def write_json(path, value):
-    """Write a value as indented JSON, whole or not at all."""
+    """Write a value as indented JSON, whole or not at all, to a folder that exists."""
     import json  # here, as a lookup does not need it
 
     with replacing(path) as temporary:

@@ -295,8 +295,15 @@ def _pipeline(args):
         pipeline = Pipeline(path, settings, args.folder, args.download)
         go_on = f"go on with: {_PROG} --resume {quoted(path)}"
         with HeldInterrupt(patient=True) as interrupt:
+
+            def stop() -> bool:
+                folder.check_in_place()
+                return interrupt.came
+
             try:
-                complete = run_pipeline(pipeline, folder, devices, lambda: interrupt.came)
+                complete = run_pipeline(pipeline, folder, devices, stop)
+            except RunFolderError:
+                raise
             except OneShotError as error:
                 raise type(error)(f"{error}; {go_on}") from None
         if not complete:

@@ -7,7 +7,7 @@ from pathlib import Path
 from blackbox.compare.study import PARTS
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.settings import RunConfig
-from nasbench.files import open_locked, write_json
+from nasbench.files import leads_to, open_locked, write_json
 
 _FILE, _LOCK = "comparison.json", ".lock"
 
@@ -61,6 +61,8 @@ class ComparisonFolder:
         """Add the findings, whole or not at all."""
         with suppress(OSError):  # there is none, or not all of it is ours
             (self.path / PARTS).rmdir()
+        if not leads_to(self.path / _LOCK, self._lock):
+            raise RunFolderError(f"{self.path} was removed or replaced during the comparison")
         try:
             write_json(self.path / _FILE, self.record | {"findings": findings})
         except OSError as error:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from nasbench.files import open_locked, replacing, write_all, write_json
+from nasbench.files import leads_to, open_locked, replacing, write_all, write_json
 from oneshot.errors import RunFolderError
 
 _CONFIG, _LOG, _CHECKPOINT, _SUMMARY = "config.json", "log.csv", "checkpoint.pt", "summary.json"
@@ -68,7 +68,7 @@ class RunFolder:
         except BaseException as error:
             if log is not None:
                 log.close()
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
             if isinstance(error, OSError):
                 raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
             raise
@@ -96,6 +96,7 @@ class RunFolder:
     def append(self, row):
         """Write a row of the log, {column: value or None}, past the last one that counts."""
         data = (",".join(map(_text, (row[name] for name in self._stage.columns))) + "\n").encode()
+        self.check_in_place()
         try:
             self._log.seek(self.position)  # an interrupt or an error may have left a part behind
             self._log.truncate()
@@ -133,8 +134,14 @@ class RunFolder:
         """Write the summary, whole or not at all."""
         self.replace(_SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
 
+    def check_in_place(self) -> None:
+        """Raise RunFolderError if the folder was removed: what is written to its log would be lost silently."""
+        if not leads_to(self.path / _LOG, self._log):
+            raise RunFolderError(f"{self.path} or its {_LOG} was removed or replaced during the run")
+
     def replace(self, name, data):
         """Write bytes to a file of the folder, whole or not at all."""
+        self.check_in_place()
         try:
             with replacing(self.path / name) as temporary, open(temporary, "wb", buffering=0) as file:
                 write_all(file, data)
