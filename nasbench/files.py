@@ -25,7 +25,7 @@ def make_folder_of(path):
 
 @contextmanager
 def replacing(path):
-    """Yield a temporary path beside `path`, moved into place when the block succeeds and removed when it fails.
+    """Yield a temporary path beside `path`; move it into place if the block succeeds, else remove it.
 
     Another process, or a kill at any moment, sees the old file or the new one. The folder must exist: a run
     whose folder was removed must not create it again.
@@ -86,7 +86,7 @@ def _warn_once(reason: str) -> None:
 
 
 def open_locked(path, mode):
-    """Open a file, unbuffered and locked until it is closed; BlockingIOError if another process has locked it."""
+    """Open a file, unbuffered and locked until it is closed; BlockingIOError if another has locked it."""
     file = open(path, mode, buffering=0)  # noqa: SIM115 - returned
     try:
         lock(file)

@@ -248,7 +248,7 @@ class Store:
 
 
 def _open(path: Path) -> h5py.File:
-    """Open an HDF5 file to read; without a lock, which a store can do without, if the file system has none."""
+    """Open an HDF5 file to read, without a lock if the file system has none: a store is never changed."""
     try:
         return h5py.File(path, "r")
     except OSError as error:

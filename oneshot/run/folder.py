@@ -135,7 +135,7 @@ class RunFolder:
         self.replace(_SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
 
     def check_in_place(self) -> None:
-        """Raise RunFolderError if the folder was removed: what is written to its log would be lost silently."""
+        """Raise RunFolderError if the folder was removed: rows of its log would be lost silently."""
         if not leads_to(self.path / _LOG, self._log):
             raise RunFolderError(f"{self.path} or its {_LOG} was removed or replaced during the run")
 
