@@ -1,7 +1,6 @@
 """A run's folder: settings, a log with a row an evaluation, summary; a kill loses little of it."""
 
 import io
-import json
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.history import History
-from nasbench.files import leads_to, open_locked, write_all, write_json
+from nasbench.files import leads_to, open_locked, read_json, write_all, write_json
 
 _CONFIG, _LOG, _SUMMARY = "config.json", "log.csv", "summary.json"
 
@@ -186,12 +185,12 @@ def read_config(path):
     """What the `config.json` in the folder of a run holds, a dict; RunFolderError where there is none."""
     config = Path(path) / _CONFIG
     try:
-        record = json.loads(config.read_text(encoding="utf-8"))
+        record = read_json(config)
     except (FileNotFoundError, NotADirectoryError):
         raise RunFolderError(f"{path} is not the folder of a run: it has no {_CONFIG}") from None
     except OSError as error:
         raise RunFolderError(f"cannot read {config}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunFolderError(f"{config} is damaged: {error}") from None
     if not isinstance(record, dict):
         raise RunFolderError(f"{config} is damaged: it should hold an object")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from blackbox.errors import ConfigError
 from blackbox.objective import PairObjective, Signal, TableObjective
 from blackbox.search import check_limits
-from nasbench.config import option, whole
+from nasbench.config import SEEDS, option, whole
 from nasbench.metrics import dataset_of, metric_of
 from nasbench.spaces import SPACES, space_of
 
@@ -56,7 +56,7 @@ class TableConfig:
 
     def __post_init__(self):
         whole("trials", self.trials, 1, _MOST_TRIALS)
-        whole("seed", self.seed, 0)
+        whole("seed", self.seed, 0, SEEDS)
         dataset_of(self.dataset)
         metric_of(self.metric)
         if self.space is not None:

@@ -5,12 +5,13 @@ import os
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from nasbench.errors import NASBenchError, SourceError
 
 #: What locking fails with on file systems without locks, such as NFS.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EIO}
+_DEEPEST = 20  # levels of what a run writes as JSON, and some to spare
 _warned = False  # that a file could not be locked
 
 
@@ -102,6 +103,28 @@ def leads_to(path: str | Path, file: IO[bytes]) -> bool:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except (FileNotFoundError, NotADirectoryError):
         return False
+
+
+def read_json(path: str | Path) -> Any:
+    """Return what a JSON file holds; ValueError if it is damaged, OSError if it cannot be read."""
+    import json  # imported here because lookups do not need it
+
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    _check_plain(value, _DEEPEST)
+    return value
+
+
+def _check_plain(value: Any, depth: int) -> None:
+    if isinstance(value, int) and value.bit_length() > 63:
+        raise ValueError("it has an integer of more than 63 bits")
+    if isinstance(value, (dict, list)):
+        if not depth:
+            raise ValueError("it is nested too deeply")
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_plain(each, depth - 1)
 
 
 def write_all(file, data):

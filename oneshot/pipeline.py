@@ -9,7 +9,7 @@ from pathlib import Path
 
 from data.errors import DataError
 from data.images import FOLDER, NAMES
-from nasbench.config import add_flags, given, option, whole
+from nasbench.config import SEEDS, add_flags, given, option, whole
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json, print_table
 from nasbench.errors import NASBenchError
 from nasbench.files import quoted, utc_now
@@ -24,6 +24,7 @@ from oneshot.run.words import counted, duration
 from oneshot.spaces.registry import SPACES, space_of
 
 _PROG = "python -m oneshot.pipeline"
+_MOST_SEARCHES = 1_000
 PIPELINE = Stage("pipeline", {"job": str, "architecture": str, "accuracy": float, "seconds": float})
 _SHORT = {  # what a search's architecture is compared by: its space's supernet's size, trained a while
     "nb201": "--protocol 12",  # the benchmark's own low fidelity, at full size
@@ -65,8 +66,8 @@ class PipelineSettings:
     def __post_init__(self):
         space_of(self.space)
         method_of(self.method)
-        whole("searches", self.searches, 1)
-        whole("seed", self.seed, 0, 2**63 - 1 - self.searches)
+        whole("searches", self.searches, 1, _MOST_SEARCHES)
+        whole("seed", self.seed, 0, SEEDS - self.searches)
         if self.short_options is None:
             usual = "" if self.smoke or self.dataset == "digits" else _SHORT[self.space]
             object.__setattr__(self, "short_options", usual)

@@ -7,7 +7,7 @@ from pathlib import Path
 from blackbox.compare.study import PARTS
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.settings import RunConfig
-from nasbench.files import leads_to, open_locked, write_json
+from nasbench.files import leads_to, open_locked, read_json, write_json
 
 _FILE, _LOCK = "comparison.json", ".lock"
 
@@ -73,7 +73,7 @@ def read_record(path):
     """What a comparison.json holds; RunFolderError where there is none, or a damaged one."""
     path = Path(path)
     try:
-        record = json.loads((path / _FILE).read_text(encoding="utf-8"))
+        record = read_json(path / _FILE)
         if not isinstance(record, dict):
             raise ValueError("it should hold an object")
         settings, table = RunConfig(**record["run"]), record["table"]
@@ -84,7 +84,7 @@ def read_record(path):
         raise RunFolderError(f"{path} is not the folder of a comparison: it has no {_FILE}") from None
     except OSError as error:
         raise RunFolderError(f"cannot read {path / _FILE}: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise RunFolderError(f"{path / _FILE} is damaged or of another version: {error}") from None
     return record
 

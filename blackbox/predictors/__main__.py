@@ -8,7 +8,7 @@ from blackbox.objective import TableObjective
 from blackbox.predictors.comparison import compare
 from blackbox.space import space_of_table
 from nasbench.benchmark import open_benchmark
-from nasbench.config import add_flags, given, option, whole
+from nasbench.config import SEEDS, add_flags, given, option, whole
 from nasbench.console import Parser, call, print_json, print_table
 from nasbench.errors import NASBenchError
 from nasbench.spaces import SPACES
@@ -33,7 +33,7 @@ class ComparisonConfig:
             raise ConfigError(f"cells are numbers of at least 2 between commas, got {self.cells!r}")
         whole("tested", self.tested, 2)
         whole("trials", self.trials, 1)
-        whole("seed", self.seed, 0)
+        whole("seed", self.seed, 0, SEEDS)
 
     @property
     def sizes(self):

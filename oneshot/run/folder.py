@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import torch
 
-from nasbench.files import leads_to, open_locked, replacing, write_all, write_json
+from nasbench.files import leads_to, open_locked, read_json, replacing, write_all, write_json
 from oneshot.errors import RunFolderError
 
 _CONFIG, _LOG, _CHECKPOINT, _SUMMARY = "config.json", "log.csv", "checkpoint.pt", "summary.json"
@@ -161,12 +161,12 @@ def read_config(path, stage):
     """The settings that a run of a Stage was begun with, a dict."""
     path = Path(path)
     try:
-        config = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
+        config = read_json(path / _CONFIG)
     except (FileNotFoundError, NotADirectoryError):
         raise RunFolderError(f"{path} is not the folder of a run: it has no {_CONFIG}") from None
     except OSError as error:
         raise RunFolderError(f"cannot read {path / _CONFIG}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunFolderError(f"{path / _CONFIG} is damaged: {error}") from None
     if not isinstance(config, dict):
         raise RunFolderError(f"{path / _CONFIG} is damaged: it should hold an object")

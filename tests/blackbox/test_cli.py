@@ -499,7 +499,7 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
         (("--evals", "x"), "invalid int value: 'x'"),
         (("--trials", 10**12), "trials is a whole number in [1, 100,000], got 1000000000000"),
         (("--trials", 0), "trials is a whole number in [1, 100,000], got 0"),
-        (("--seed", -1), "seed is a whole number of at least 0, got -1"),
+        (("--seed", -1), "seed is a whole number in [0, 9,223,372,036,854,775,807], got -1"),
         (("--budget", "0"), "budget is a positive number of seconds, got 0.0"),
         (("--budget", "inf"), "budget is a positive number"),
         (("--budget", "soon"), "a duration is such as 20000s, 90m, 12h or 2d, got 'soon'"),
