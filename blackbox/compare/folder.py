@@ -77,8 +77,10 @@ def read_record(path):
         if not isinstance(record, dict):
             raise ValueError("it should hold an object")
         settings, table = RunConfig(**record["run"]), record["table"]
-        texts = [record["created"], table["checksum"], *record["algorithms"]]
-        if not all(isinstance(text, str) for text in texts) or settings.space is None:
+        algorithms, store = record["algorithms"], table["store"]
+        texts = [record["created"], table["checksum"], *algorithms, "" if store is None else store]
+        known = bool(algorithms) and isinstance(algorithms, list) and settings.space is not None
+        if not known or not all(isinstance(text, str) for text in texts):
             raise ValueError("something in it is missing")
     except (FileNotFoundError, NotADirectoryError):
         raise RunFolderError(f"{path} is not the folder of a comparison: it has no {_FILE}") from None
@@ -96,9 +98,9 @@ def _compare(path, found, record):
         for of in (found, json.loads(json.dumps(record)))
     )
     for name, value in wanted.items():
-        if before[name] != value:
+        if before.get(name) != value:
             raise ConfigError(
-                f"{path} is another comparison: its {name} is {_text(before[name])}, not {_text(value)};"
+                f"{path} is another comparison: its {name} is {_text(before.get(name))}, not {_text(value)};"
                 " --out names a new folder"
             )
 
