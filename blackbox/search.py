@@ -276,10 +276,10 @@ def check_limits(evals, budget):
 def check_seconds(name: str, value: object) -> None:
     """Raise ConfigError unless a value is a positive number of seconds, at most `MOST_SECONDS`."""
     seconds = finite(value)
-    if seconds is None or not 0 < seconds <= MOST_SECONDS:
-        raise ConfigError(
-            f"{name} is a positive number of seconds, at most {MOST_SECONDS:.0e}, got {shortened(value)}"
-        )
+    if seconds is None or seconds <= 0:
+        raise ConfigError(f"{name} is a positive number of seconds, got {shortened(value)}")
+    if seconds > MOST_SECONDS:
+        raise ConfigError(f"{name} must be at most {MOST_SECONDS:,.0f} seconds, got {shortened(value)}")
 
 
 def is_finished(history, evals, budget):

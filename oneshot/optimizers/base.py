@@ -13,6 +13,8 @@ from nasbench.config import finite, option, shortened, whole
 from oneshot.errors import ConfigError, GraphError
 from oneshot.mixed import Mixture, choosing, something
 
+_LARGEST = 1e30  # that float32 has room to compute with
+
 
 @dataclass(frozen=True)
 class SearchConfig:
@@ -63,6 +65,8 @@ def at_least(name, value, least, excluded=False):
         raise ConfigError(
             f"{name} is a number {'above' if excluded else 'of at least'} {least}, got {shortened(value)}"
         )
+    if number > _LARGEST:
+        raise ConfigError(f"{name} must be at most {_LARGEST:.0e}, got {shortened(value)}")
 
 
 class Step(NamedTuple):

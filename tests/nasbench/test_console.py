@@ -3,6 +3,7 @@ import signal
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 from nasbench.console import HeldInterrupt, call, complain, print_table
@@ -24,6 +25,11 @@ def test_numbers_stand_to_the_right_and_text_to_the_left(capsys):
     [
         (ValueError("three\tis wrong"), 2, "tool: error: three\tis wrong\n"),
         (MemoryError("4 GiB"), 2, "tool: error: not enough memory (4 GiB)\n"),
+        (
+            RuntimeError("DefaultCPUAllocator:\n x"),
+            2,
+            "tool: error: not enough memory (DefaultCPUAllocator: x)\n",
+        ),
         (KeyboardInterrupt(), 130, "tool: interrupted\n"),
     ],
 )
@@ -92,3 +98,22 @@ def test_without_a_standard_error(monkeypatch, capsys):
     complain("lost")
     assert call(lambda: print("found") or 0, "tool", ValueError) == 0
     assert capsys.readouterr().out == "found\n"
+
+
+def test_libraries_without_memory_are_one_line(capsys):
+    import torch
+
+    for allocate in (
+        lambda: np.empty((2**62, 4)),
+        lambda: np.empty(2**60),
+        lambda: np.zeros(10).repeat(2**57),
+        lambda: torch.empty(2**60),
+        lambda: torch.empty(2**62, 2**62),
+        lambda: torch.empty(2**50),
+    ):
+        assert call(allocate, "tool", LookupError) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("tool: error: not enough memory (")
+        assert err.count("\n") == 1
+    with pytest.raises(RuntimeError):
+        call(lambda: torch.zeros(2) @ torch.zeros(3), "tool", LookupError)

@@ -8,7 +8,16 @@ import sys
 import pytest
 
 from nasbench import files
-from nasbench.files import NO_LOCKS, leads_to, make_folder_of, open_locked, replacing, write_all, write_json
+from nasbench.files import (
+    NO_LOCKS,
+    leads_to,
+    make_folder_of,
+    open_locked,
+    read_json,
+    replacing,
+    write_all,
+    write_json,
+)
 
 
 def test_the_file_appears_when_the_block_ends(tmp_path):
@@ -139,3 +148,28 @@ def test_json_is_written_whole(tmp_path):
     with pytest.raises(TypeError):
         write_json(tmp_path / "value.json", object())
     assert [path.name for path in tmp_path.iterdir()] == ["value.json"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Expecting value"),
+        ('{"a": 1' + "0" * 400 + "}", "an integer of more than 63 bits"),
+        ('{"a": 1' + "0" * 5000 + "}", "4300"),
+        ("[" * 100_000 + "]" * 100_000, "it is nested too deeply"),
+        ("[" * 30 + "]" * 30, "it is nested too deeply"),
+        ("\xff", "codec can't decode"),
+    ],
+)
+def test_json_that_no_run_writes_is_damaged(tmp_path, text, message):
+    (tmp_path / "a.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=message):
+        read_json(tmp_path / "a.json")
+
+
+def test_json_is_read(tmp_path):
+    value = {"a": [1, -(2**63) + 1, 1e308, None, True, {"b": "c"}]}
+    write_json(tmp_path / "a.json", value)
+    assert read_json(tmp_path / "a.json") == value
+    with pytest.raises(FileNotFoundError):
+        read_json(tmp_path / "b.json")

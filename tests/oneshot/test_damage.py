@@ -15,9 +15,8 @@ from oneshot.errors import OneShotError
 from oneshot.pipeline import PIPELINE, Pipeline, PipelineSettings
 from oneshot.retrain.__main__ import main as retrain
 from oneshot.retrain.architecture import Architecture
-from oneshot.retrain.record import RETRAINING, recorded
-from oneshot.run.folder import RunFolder, read_config
-from oneshot.run.record import SEARCH, settings_in
+from oneshot.retrain.session import Session as Retraining
+from oneshot.run.folder import RunFolder
 from oneshot.run.session import Session
 from tests.damage import failures
 
@@ -42,23 +41,24 @@ def copied(runs, tmp_path):
     return shutil.copytree(runs, tmp_path / "pipeline")
 
 
-def test_a_search_is_read_or_refused(copied):
-    path = copied / "search-0"
-    assert failures(path / "config.json", lambda: settings_in(read_config(path, SEARCH), path), ERRORS) == []
-
-
 def test_a_search_is_resumed_or_refused(copied):
     path = copied / "search-0"
-    assert failures(path / "config.json", lambda: Session.resume(path).folder.close(), ERRORS) == []
+
+    def resume():
+        with Session.resume(path):
+            pass
+
+    assert failures(path / "config.json", resume, ERRORS) == []
 
 
-def test_a_retraining_is_read_or_refused(copied):
+def test_a_retraining_is_resumed_or_refused(copied):
     path = copied / "final"
 
-    def read():
-        recorded(read_config(path, RETRAINING), path)
+    def resume():
+        with Retraining.resume(path):
+            pass
 
-    assert failures(path / "config.json", read, ERRORS) == []
+    assert failures(path / "config.json", resume, ERRORS) == []
 
 
 def test_a_pipeline_is_read_or_refused(copied):
