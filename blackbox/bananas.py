@@ -8,7 +8,7 @@ import numpy as np
 from blackbox.model_based import ModelBasedConfig, ModelBasedSearch
 from blackbox.predictors.encodings import encoding_of
 from blackbox.predictors.ensemble import ExtraTrees
-from nasbench.config import option, whole
+from nasbench.config import MANY, option, whole
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class BananasConfig(ModelBasedConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        whole("batch", self.batch, 1)
-        whole("parents", self.parents, 1)
-        whole("trees", self.trees, 2)
+        whole("batch", self.batch, 1, MANY)
+        whole("parents", self.parents, 1, MANY)
+        whole("trees", self.trees, 2, MANY)
 
 
 class Bananas(ModelBasedSearch):

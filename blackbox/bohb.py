@@ -9,7 +9,7 @@ from blackbox.errors import ConfigError
 from blackbox.fidelity import RungsConfig
 from blackbox.hyperband import bracket
 from blackbox.sh import Bracket, BracketSearch
-from nasbench.config import option, whole
+from nasbench.config import MANY, option, whole
 
 _PROPOSALS = 1  # the purpose of the stream
 _LEAST_BANDWIDTH = 1e-3  # as in the authors' program
@@ -29,7 +29,7 @@ class BOHBConfig(RungsConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        whole("samples", self.samples, 1)
+        whole("samples", self.samples, 1, MANY)
         if self.min_points is not None:
             whole("min_points", self.min_points, 1)
         for name, share in (("random", self.random), ("best", self.best)):

@@ -8,7 +8,7 @@ import numpy as np
 
 from blackbox.errors import ConfigError, ObjectiveError
 from blackbox.search import no_score
-from nasbench.config import option, whole
+from nasbench.config import SEEDS, option, whole
 
 _NEW_CELLS = 0  # the purpose of the stream; subclasses number theirs from 1
 _BLOCK = 128  # cells that are drawn at once
@@ -66,7 +66,7 @@ class MultiFidelitySearch(ABC):
         self.space = space
         self.config = self.config_class() if config is None else config
         self.trial = whole("a trial", trial, 0)
-        self.seed = whole("seed", seed, 0)
+        self.seed = whole("seed", seed, 0, SEEDS)
         self.rungs = rungs(fidelities, self.config.eta, self.config.min_epochs)
         self._out = {}  # the jobs at workers, by number
         self._lost = []

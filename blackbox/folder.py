@@ -1,7 +1,6 @@
 """A run's folder: settings, a log with a row an evaluation, summary; a kill loses little of it."""
 
 import io
-import json
 import shutil
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 from blackbox.errors import RunFolderError
 from blackbox.history import History
 from nasbench.errors import said
-from nasbench.files import open_locked, write_all, write_json
+from nasbench.files import leads_to, open_locked, read_json, write_all, write_json
 
 _CONFIG, _LOG, _SUMMARY = "config.json", "log.csv", "summary.json"
 
@@ -39,14 +38,14 @@ class RunFolder:
         self._log.close()
 
     @classmethod
-    def create(cls, path, config, objectives=1, header=None):
+    def create(cls, path, config, objectives=1, header=None, parents=True):
         """A new folder with its settings; RunFolderError if it exists or cannot be made.
 
-        `header`: the first line of a log that is not of evaluations.
+        `header`: the first line of a log that is not of evaluations; `parents`: whether to create these, too.
         """
         path = Path(path)
         try:
-            path.mkdir(parents=True)
+            path.mkdir(parents=parents)
         except FileExistsError:
             advice = (
                 "--resume goes on with it" if (path / _CONFIG).exists() else "it is not the folder of a run"
@@ -63,7 +62,7 @@ class RunFolder:
         except BaseException as error:
             if log is not None:
                 log.close()
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
             if isinstance(error, OSError):
                 raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
             raise
@@ -84,11 +83,17 @@ class RunFolder:
         return cls(path, log)
 
     @classmethod
-    def log_alone(cls, path, header):
-        """A folder that has nothing but a log, new or of an earlier run: of some trials of a larger one."""
+    def log_alone(cls, path, header, root):
+        """A folder that has nothing but a log, new or of an earlier run: of some trials of a larger one.
+
+        `root`: the folder of the larger one, above it, which must exist.
+        """
         path = Path(path)
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            folder = Path(root)
+            for name in path.relative_to(root).parts:
+                folder /= name
+                folder.mkdir(exist_ok=True)
             log = open_locked(path / _LOG, "a+b")
         except BlockingIOError:
             raise RunFolderError(f"another process is writing to {path}") from None
@@ -147,6 +152,7 @@ class RunFolder:
     def append_rows(self, data, after=None):
         """Write whole rows, bytes, at the end of the log, or after so many of its bytes."""
         end = self._end if after is None else after
+        self.check_in_place()
         try:
             self._log.seek(end)  # an interrupt or an error may have left a part behind
             self._log.truncate()
@@ -154,6 +160,11 @@ class RunFolder:
         except OSError as error:
             raise RunFolderError(f"cannot write {self.path / _LOG}: {error.strerror}") from None
         self._end = end + len(data)
+
+    def check_in_place(self) -> None:
+        """Raise RunFolderError if the folder was removed: rows of its log would be lost silently."""
+        if not leads_to(self.path / _LOG, self._log):
+            raise RunFolderError(f"{self.path} or its {_LOG} was removed or replaced during the run")
 
     def write_config(self, config):
         """Write the settings, whole or not at all."""
@@ -164,6 +175,7 @@ class RunFolder:
         self._replace(_SUMMARY, summary)
 
     def _replace(self, name, value):
+        self.check_in_place()
         try:
             write_json(self.path / name, value)
         except OSError as error:
@@ -174,12 +186,12 @@ def read_config(path):
     """What the `config.json` in the folder of a run holds, a dict; RunFolderError where there is none."""
     config = Path(path) / _CONFIG
     try:
-        record = json.loads(config.read_text(encoding="utf-8"))
+        record = read_json(config)
     except (FileNotFoundError, NotADirectoryError):
         raise RunFolderError(f"{path} is not the folder of a run: it has no {_CONFIG}") from None
     except OSError as error:
         raise RunFolderError(f"cannot read {config}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunFolderError(f"{config} is damaged: {said(error)}") from None
     if not isinstance(record, dict):
         raise RunFolderError(f"{config} is damaged: it should hold an object")

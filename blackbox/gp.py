@@ -7,7 +7,7 @@ import numpy as np
 
 from blackbox.model_based import ModelBasedConfig, ModelBasedSearch
 from blackbox.predictors.gaussian_process import GaussianProcess
-from nasbench.config import option, whole
+from nasbench.config import MANY, option, whole
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class GaussianProcessConfig(ModelBasedConfig):
     def __post_init__(self):
         super().__post_init__()
         whole("refit", self.refit, 1)
-        whole("parents", self.parents, 1)
-        whole("candidates", self.candidates, 0)
+        whole("parents", self.parents, 1, MANY)
+        whole("candidates", self.candidates, 0, MANY)
 
 
 class GaussianProcessSearch(ModelBasedSearch):

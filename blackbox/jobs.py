@@ -148,6 +148,7 @@ def parse_jobs(data, path, trials, codes):
     if (
         (whole != np.floor(whole)).any()
         or whole.min() < 0
+        or whole.max() >= 2**53
         or epochs.min() < 1
         or not np.isin(trial, np.array(trials)).all()
         or index.max() >= len(codes)

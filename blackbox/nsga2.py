@@ -8,7 +8,7 @@ import numpy as np
 from blackbox.errors import ConfigError
 from blackbox.pareto import crowding, fronts
 from blackbox.search import Search
-from nasbench.config import option, whole
+from nasbench.config import MANY, option, whole
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class NSGA2Config:
     )
 
     def __post_init__(self):
-        whole("population", self.population, 2)
+        whole("population", self.population, 2, MANY)
         for name, chance in (("crossover", self.crossover), ("mutation", self.mutation)):
             if chance is not None and not 0 <= chance <= 1:
                 raise ConfigError(f"{name} is a probability in [0, 1], got {chance!r}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox.search import Search
-from nasbench.config import option, whole
+from nasbench.config import MANY, option, whole
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class EvolutionConfig:
     sample: int = option(10, "cells in a tournament, drawn with replacement; the best is the parent")
 
     def __post_init__(self):
-        whole("population", self.population, 1)
+        whole("population", self.population, 1, MANY)
         whole("sample, drawn from the population,", self.sample, 1, self.population)
 
 

@@ -10,6 +10,7 @@ from blackbox.search import FAILED, Search
 from nasbench.config import option
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # of Adam: Kingma & Ba 2015, arXiv:1412.6980, section 2
+_FASTEST = 1e6  # steps so long that every logit but one is lost, yet none overflows
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class ReinforceConfig:
     def __post_init__(self):
         if not 0 < self.learning_rate < np.inf:
             raise ConfigError(f"learning_rate is a positive number, got {self.learning_rate!r}")
+        if self.learning_rate > _FASTEST:
+            raise ConfigError(f"learning_rate must be at most {_FASTEST:,.0f}, got {self.learning_rate!r}")
         if not 0 <= self.decay < 1:
             raise ConfigError(f"decay is a number in [0, 1), got {self.decay!r}")
 

@@ -1,6 +1,5 @@
 """Finished and unfinished runs of searches, read from their folders without a lock."""
 
-import json
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
@@ -19,6 +18,7 @@ from blackbox.settings import PairConfig, RunConfig, TableConfig
 from blackbox.simulator import SimulationConfig
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
+from nasbench.files import read_json
 from nasbench.spaces import Space, space_of
 
 _LOG, _SUMMARY = "log.csv", "summary.json"
@@ -169,8 +169,8 @@ def _read_record(path, record):
 
 def _says_complete(path, settings):
     """Whether a summary says that a run came to the limits in its settings."""
-    with suppress(OSError, ValueError, RecursionError, LookupError, TypeError):
-        summary = json.loads((path / _SUMMARY).read_text(encoding="utf-8"))
+    with suppress(OSError, ValueError, LookupError, TypeError, AttributeError):
+        summary = read_json(path / _SUMMARY)
         limits = {name: vars(settings)[name] for name in settings.limits}
         return summary["complete"] is True and limits.items() <= summary["settings"].items()
     return False

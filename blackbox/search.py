@@ -7,8 +7,10 @@ import numpy as np
 
 from blackbox.errors import ConfigError, ObjectiveError
 from blackbox.history import History
-from nasbench.config import whole
+from nasbench.config import SEEDS, finite, whole
+from nasbench.errors import shown
 
+MOST_SECONDS = 1e9  # 30 years; the system cannot wait for ten times as long
 FAILED = -np.inf  # the score of an evaluation that failed
 _BLOCK = 256  # steps whose random numbers are drawn at once
 
@@ -58,7 +60,7 @@ class Search(ABC):
         self.space = space
         self.config = config
         self.history = history
-        self.seed = whole("seed", seed, 0)
+        self.seed = whole("seed", seed, 0, SEEDS)
         self.trials = numbers
         self._shape = (len(numbers),)
         self.score_shape = self._shape if self.objectives == 1 else (len(numbers), self.objectives)
@@ -268,8 +270,17 @@ def check_limits(evals, budget):
         raise ConfigError("a search ends by evals, by budget or by both; got neither")
     if evals is not None:
         whole("evals", evals, 1)
-    if budget is not None and not 0 < budget < float("inf"):
-        raise ConfigError(f"budget is a positive number of seconds, got {budget!r}")
+    if budget is not None:
+        check_seconds("budget", budget)
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Raise ConfigError unless a value is a positive number of seconds, at most `MOST_SECONDS`."""
+    seconds = finite(value)
+    if seconds is None or seconds <= 0:
+        raise ConfigError(f"{name} is a positive number of seconds, got {shown(value)}")
+    if seconds > MOST_SECONDS:
+        raise ConfigError(f"{name} must be at most {MOST_SECONDS:,.0f} seconds, got {shown(value)}")
 
 
 def is_finished(history, evals, budget):

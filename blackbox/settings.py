@@ -11,7 +11,7 @@ from blackbox.errors import ConfigError
 from blackbox.objective import PairObjective, Signal, TableObjective
 from blackbox.search import check_limits
 from nasbench.benchmark import Benchmark
-from nasbench.config import option, whole
+from nasbench.config import SEEDS, option, whole
 from nasbench.constraints import (
     AT_LEAST,
     AT_MOST,
@@ -86,7 +86,7 @@ class TableConfig:
 
     def __post_init__(self):
         whole("trials", self.trials, 1, _MOST_TRIALS)
-        whole("seed", self.seed, 0)
+        whole("seed", self.seed, 0, SEEDS)
         dataset_of(self.dataset)
         longest = None if self.space is None else space_of(self.space).full_protocol
         for name, value in short_names(vars(self), longest).items():

@@ -10,7 +10,7 @@ from blackbox.jobs import JobHistory
 from blackbox.search import check_limits
 from blackbox.settings import TableConfig, seconds, where_of
 from blackbox.space import space_of_table
-from nasbench.config import option, whole
+from nasbench.config import MANY, option, whole
 
 _JOBS = 1000  # about as many as other searches have evaluations by default
 
@@ -60,7 +60,7 @@ class SimulationConfig(TableConfig):
         if self.jobs is None and self.budget is None:
             object.__setattr__(self, "jobs", _JOBS)
         check_limits(None if self.jobs is None else whole("jobs", self.jobs, 1), self.budget)
-        whole("workers", self.workers, 1)
+        whole("workers", self.workers, 1, MANY)
         if self.fidelities is not None:
             object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))
         super().__post_init__()

@@ -8,7 +8,7 @@ import numpy as np
 
 from blackbox.dependencies import required
 from blackbox.model_based import ModelBasedConfig, ModelBasedSearch
-from nasbench.config import option, whole
+from nasbench.config import MANY, option, whole
 
 _TRIES = 10  # draws for a cell that is not evaluated yet; beyond these one is drawn uniformly
 
@@ -22,7 +22,7 @@ class TPEConfig(ModelBasedConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        whole("candidates", self.candidates, 1)
+        whole("candidates", self.candidates, 1, MANY)
 
 
 class TPE(ModelBasedSearch):

@@ -18,6 +18,7 @@ import numpy as np
 
 from nasbench import store
 from nasbench.cell import isomorphism_classes
+from nasbench.config import whole
 from nasbench.console import HeldInterrupt
 from nasbench.errors import InvalidArgumentError, MissingDependencyError, SourceError, StoreError
 from nasbench.files import make_folder_of
@@ -79,9 +80,7 @@ def build(
     at `out` as it was.
     """
     start = time.monotonic()
-    workers = os.cpu_count() if workers is None else workers
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise InvalidArgumentError(f"workers is a whole number of at least 1, got {workers!r}")
+    workers = os.cpu_count() if workers is None else whole("workers", workers, 1)
     if isinstance(sources, (str, os.PathLike, Source)):
         sources = [sources]
     if out is not None:

@@ -1,10 +1,15 @@
 """Settings as frozen dataclasses, their checks, and their command line."""
 
 import argparse
+import numbers
 from dataclasses import field, fields
 
 from nasbench.cell import integer
-from nasbench.errors import InvalidArgumentError
+from nasbench.errors import InvalidArgumentError, shown
+
+LARGEST = 10_000_000  # of how many there may be; more would only take memory and time without end
+MANY = 100_000  # of how many there may be at once, each in memory
+SEEDS = 2**63 - 1
 
 
 def option(default, help, type=None, choices=None, metavar=None, repeat=False):
@@ -25,13 +30,28 @@ def option(default, help, type=None, choices=None, metavar=None, repeat=False):
 
 
 def whole(name, value, least, most=None):
-    """The value as an int; InvalidArgumentError unless it is a whole number within the bounds,
-    of any integer type."""
+    """Return the value as an int; InvalidArgumentError unless it is an integer within the bounds.
+
+    `most`: None for `LARGEST`.
+    """
     number = integer(value)
+    if most is None and number is not None and number > LARGEST:
+        most = LARGEST
     if number is None or number < least or (most is not None and number > most):
         bounds = f"of at least {least:,}" if most is None else f"in [{least:,}, {most:,}]"
-        raise InvalidArgumentError(f"{name} is a whole number {bounds}, got {value!r}")
+        raise InvalidArgumentError(f"{name} is a whole number {bounds}, got {shown(value)}")
     return number
+
+
+def finite(value: object) -> float | None:
+    """Return a number of any real type as a float; None if it is infinite, NaN or no number."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an int of more than 308 digits
+        return None
+    return number if abs(number) < float("inf") else None
 
 
 def add_flags(parser, config_class):

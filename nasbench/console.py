@@ -10,6 +10,18 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from nasbench.errors import printable
 
 INTERRUPTED = 130
+_LONGEST = 200  # characters of what a library says
+_NO_MEMORY = {  # what torch and NumPy say where they raise no MemoryError
+    RuntimeError: (
+        "out of memory",
+        "can't allocate memory",
+        "DefaultCPUAllocator",
+        "not enough memory",
+        "Storage size calculation overflowed",
+        "integer multiplication overflow",
+    ),
+    ValueError: ("array is too big", "Maximum allowed dimension exceeded"),
+}
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -40,7 +52,7 @@ class Parser(argparse.ArgumentParser):
 def call(main, name, errors):
     """Run a command's `main()`, print what it printed, and return its exit code.
 
-    `errors`, MemoryError and Ctrl-C become one line on stderr; so does output that cannot be written. Any
+    `errors`, too little memory, Ctrl-C and output that cannot be written become one line on stderr. Any
     other exception is not for the user to mend, and passes.
     """
     text = io.StringIO()
@@ -50,16 +62,22 @@ def call(main, name, errors):
             code = main()
     except errors as error:
         message, code = f"error: {error}", 2
-    except MemoryError as error:
-        message, code = f"error: not enough memory ({error})", 2
     except KeyboardInterrupt:
         message, code = "interrupted", INTERRUPTED
-    except BaseException:
-        with suppress(OSError):
-            _print(text.getvalue())
-        raise
+    except BaseException as error:
+        if not is_out_of_memory(error):
+            with suppress(OSError):
+                _print(text.getvalue())
+            raise
+        message, code = f"error: not enough memory ({' '.join(str(error).split())[:_LONGEST]})", 2
     with ignoring_interrupts():  # there is no more to stop
         return _end(text.getvalue(), message, code, name)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that an array or a tensor does not fit in memory."""
+    texts = [text for kind, said in _NO_MEMORY.items() if isinstance(error, kind) for text in said]
+    return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
 
 
 def _end(text, message, code, name):

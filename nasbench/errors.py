@@ -51,10 +51,14 @@ _short.maxlevel = 3
 _short.maxstring = _LONGEST_SHOWN
 
 
-def shown(value):
-    """Return the repr of a value that a file holds for a message: one line of at most 100 characters."""
+def shown(value: object) -> str:
+    """Return the repr of a value from a user or a file for a message: one line of at most 100 characters."""
     value = value[:_LONGEST_SHOWN] if type(value) in (bytes, bytearray) else value
-    return _cut(printable(_short.repr(value)), _LONGEST_SHOWN)
+    try:
+        text = _short.repr(value)
+    except ValueError:  # an integer of more than 4,300 digits
+        text = "a value that is too long to show"
+    return _cut(printable(text), _LONGEST_SHOWN)
 
 
 def said(error):

@@ -1,16 +1,23 @@
-"""Files that appear whole or not at all; their dates; their paths in advice."""
+"""Files that appear whole or not at all; locks; dates; paths in advice."""
 
 import errno
 import os
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
 from nasbench.errors import NASBenchError, SourceError
 
+#: What locking fails with on file systems without locks, such as NFS.
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EIO}
+_DEEPEST = 20  # levels of what a run writes as JSON, and some to spare
+_warned = False  # that a file could not be locked
+
 
 def make_folder_of(path):
-    """Make the folder that a file is to be in, if need be."""
+    """Create the folder of a file, with its parents, unless it exists."""
+    path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
@@ -19,12 +26,12 @@ def make_folder_of(path):
 
 @contextmanager
 def replacing(path):
-    """A temporary path beside `path`, put in its place when the block ends well and removed when it does not.
+    """Yield a temporary path beside `path`; move it into place if the block succeeds, else remove it.
 
-    Another process, or a kill at any moment, sees the old file or the new one. The folder is made if need be.
+    Another process, or a kill at any moment, sees the old file or the new one. The folder must exist: a run
+    whose folder was removed must not create it again.
     """
     path = Path(path)
-    make_folder_of(path)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         yield temporary
@@ -50,20 +57,74 @@ def reading(path):
         raise SourceError(f"{path} needs more memory than there is: damaged, or made for it") from None
 
 
-def open_locked(path, mode):
-    """A file, unbuffered and locked until it is closed; BlockingIOError if another process has locked it."""
-    file = open(path, mode, buffering=0)  # noqa: SIM115 - returned
+def lock(file: IO[bytes]) -> None:
+    """Lock an open file until it is closed; BlockingIOError if another process has locked it.
+
+    On a file system without locks the file stays unlocked, which is reported on stderr the first time: two
+    writers could collide.
+    """
     try:
         import fcntl
     except ImportError:  # a system without such locks
-        return file
+        return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno not in (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP):  # a file system without locks
-            file.close()
+        if error.errno not in NO_LOCKS:
             raise
+        _warn_once(f"{file.name} cannot be locked ({error.strerror})")
+
+
+def _warn_once(reason: str) -> None:
+    global _warned
+    from multiprocessing import parent_process  # imported here because it is rarely needed
+
+    from nasbench.console import complain
+
+    if not _warned and parent_process() is None:  # a process of a pool leaves it to the command
+        complain(f"warning: {reason}; no other process may write to the same place")
+    _warned = True
+
+
+def open_locked(path, mode):
+    """Open a file, unbuffered and locked until it is closed; BlockingIOError if another has locked it."""
+    file = open(path, mode, buffering=0)  # noqa: SIM115 - returned
+    try:
+        lock(file)
+    except BaseException:
+        file.close()
+        raise
     return file
+
+
+def leads_to(path: str | Path, file: IO[bytes]) -> bool:
+    """Return whether a path still leads to an open file, which may have been removed or replaced."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def read_json(path: str | Path) -> Any:
+    """Return what a JSON file holds; ValueError if it is damaged, OSError if it cannot be read."""
+    import json  # imported here because lookups do not need it
+
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    _check_plain(value, _DEEPEST)
+    return value
+
+
+def _check_plain(value: Any, depth: int) -> None:
+    if isinstance(value, int) and value.bit_length() > 63:
+        raise ValueError("it has an integer of more than 63 bits")
+    if isinstance(value, (dict, list)):
+        if not depth:
+            raise ValueError("it is nested too deeply")
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_plain(each, depth - 1)
 
 
 def write_all(file, data):
@@ -74,7 +135,7 @@ def write_all(file, data):
 
 
 def write_json(path, value):
-    """Write a value as indented JSON, whole or not at all."""
+    """Write a value as indented JSON, whole or not at all, to a folder that exists."""
     import json  # here, as a lookup does not need it
 
     with replacing(path) as temporary:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from nasbench.errors import StoreError
-from nasbench.files import quoted, replacing, utc_now
+from nasbench.files import NO_LOCKS, make_folder_of, quoted, replacing, utc_now
 
 FORMAT = "nasbench-store"
 SCHEMA = 2
@@ -26,6 +26,8 @@ def write(path, arrays, provenance):
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     digests = {name: digest(array.dtype, array.shape, [bytes_of(array)]) for name, array in arrays.items()}
+    with writing(path):
+        make_folder_of(path)
     with writing(path), replacing(path) as temporary:
         places = allocate(temporary, {name: (array.dtype, array.shape) for name, array in arrays.items()})
         with open(temporary, "r+b", buffering=0) as file:
@@ -52,7 +54,9 @@ def allocate(path, layout):
     Returns {name: byte in the file at which the array begins}.
     """
     # v110: object headers carry checksums of their own. Arrays start at multiples of 64 bytes.
-    with h5py.File(path, "x", libver="v110", alignment_threshold=512, alignment_interval=64) as file:
+    # No lock here or in `seal`, which NFS may lack: no other process knows a store under construction.
+    options = {"libver": "v110", "alignment_threshold": 512, "alignment_interval": 64, "locking": False}
+    with h5py.File(path, "x", **options) as file:
         creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         creation.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
         creation.set_fill_time(h5py.h5d.FILL_TIME_NEVER)
@@ -81,7 +85,7 @@ def seal(path, provenance, digests):
     """Add provenance, date and checksum to a file whose arrays are in place; {name: digest of the array}."""
     attributes = {"format": FORMAT, "schema": SCHEMA, "created": utc_now(), **provenance}
     attributes["checksum"] = _checksum(digests, attributes)
-    with h5py.File(path, "r+", libver="v110") as file:
+    with h5py.File(path, "r+", libver="v110", locking=False) as file:
         file.attrs.update(attributes)
 
 
@@ -130,7 +134,7 @@ class Store:
         self.path = Path(path)
         self._arrays = {}  # those met so far
         try:
-            self._file = h5py.File(self.path, "r")
+            self._file = _open(self.path)
         except OSError as error:
             raise StoreError(self._why_it_does_not_open(error)) from None
         with self._reading():
@@ -262,6 +266,16 @@ class Store:
             raise
         except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeError) as error:
             raise StoreError(f"{self.path} is damaged ({_reason(error)}); {self._again}") from error
+
+
+def _open(path: Path) -> h5py.File:
+    """Open an HDF5 file to read, without a lock if the file system has none: a store is never changed."""
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        return h5py.File(path, "r", locking=False)
 
 
 def _checksum(digests, attributes):

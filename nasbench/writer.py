@@ -1,7 +1,6 @@
 """A store under construction: rows go straight to their places in its file; a journal says which."""
 
 import errno
-import fcntl
 import json
 import os
 import sys
@@ -15,7 +14,7 @@ import h5py
 import numpy as np
 
 from nasbench.errors import StoreError
-from nasbench.files import make_folder_of
+from nasbench.files import leads_to, lock, make_folder_of
 from nasbench.store import Store, allocate, bytes_of, digest, read_chunks, seal, write_at, writing
 
 
@@ -43,15 +42,13 @@ def locked(path, out):
     while True:
         file = open(path, "a+b", buffering=0)  # noqa: SIM115 - returned
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
-                return file
-        except FileNotFoundError:  # another process has finished meanwhile, and removed it
-            pass
+            lock(file)
         except BlockingIOError:
             file.close()
             raise StoreError(f"another process is building {out}") from None
-        file.close()
+        if leads_to(path, file):
+            return file
+        file.close()  # another process has finished meanwhile, and removed it
 
 
 class Places:
@@ -313,7 +310,7 @@ def _crc_of(header, places):
 def _opens(path):
     """Whether it is an HDF5 file that was closed properly; it is not after a kill at the very end."""
     try:
-        with h5py.File(path, "r+"):
+        with h5py.File(path, "r+", locking=False):
             return True
     except OSError:
         return False

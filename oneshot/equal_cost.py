@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ import numpy as np
 from nasbench.cell import CELLS
 from nasbench.config import whole
 from nasbench.errors import NASBenchError, NotRecordedError, said
+from nasbench.files import read_json
 from oneshot.errors import ConfigError, RunFolderError
 
 _METRIC = "val_accuracy"
@@ -68,7 +68,7 @@ def read_trials(folder, bench, dataset, cost):
     """
     folder = Path(folder)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
         algorithm, run, checksum = config["algorithm"], config["run"], config["table"]["checksum"]
         of, trials, signal = run["dataset"], whole("trials", run["trials"], 1), run["signal"]
         text = (folder / "log.csv").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from nasbench.files import replacing
+from nasbench.files import make_folder_of, replacing
 from oneshot.errors import ConfigError, ExportError, GraphError, MissingDependencyError
 
 _TRACED, _CHECKED = 2, 3  # images in the batch that is traced, and in the one that a file is checked with
@@ -63,6 +63,7 @@ def export(network, path, image=(3, 32, 32), tolerance=1e-3):
     images = torch.randn(_TRACED + _CHECKED, *image, generator=torch.Generator().manual_seed(0))
     traced, checked = images.split([_TRACED, _CHECKED])
     copy = _Network(network.clone()).to("cpu", torch.float32, memory_format=torch.contiguous_format).eval()
+    make_folder_of(path)
     with replacing(path) as temporary, torch.no_grad():
         expected = copy(checked)
         kind.write(_program(copy, traced), temporary)

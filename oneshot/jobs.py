@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from oneshot.errors import JobError
+from oneshot.errors import JobError, RunFolderError
 
 _LOOK = 0.05  # seconds between looks at the processes
 _DIES_WITH_PARENT = 1  # of Linux's prctl
@@ -60,8 +60,9 @@ def run(jobs, devices, stop=None, done=None):
                     elif not interrupted:
                         raise JobError(_failed(job, process.returncode, alone))
                 time.sleep(_LOOK)
-        except BaseException:
-            _signal(running, signal.SIGINT)
+        except BaseException as error:
+            # With a folder that was removed there is nothing to save, and a job must not create it again.
+            _signal(running, signal.SIGKILL if isinstance(error, RunFolderError) else signal.SIGINT)
             for process in running:
                 process.wait()
             raise
@@ -71,7 +72,7 @@ def run(jobs, devices, stop=None, done=None):
 def _started(job, device, alone, files):
     """A process, in a group of its own: an interrupt from the terminal reaches it through this one alone."""
     try:
-        job.log.parent.mkdir(parents=True, exist_ok=True)
+        job.log.parent.mkdir(exist_ok=True)
         out = files.enter_context(job.log.open("wb"))
         err = None if alone else files.enter_context(_err(job).open("wb"))
     except OSError as error:
@@ -101,7 +102,9 @@ def _signal(processes, number):
 def _failed(job, code, alone):
     said = "; see above"
     if not alone:
-        lines = _err(job).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        lines = []
+        with suppress(OSError):  # its folder may have been removed
+            lines = _err(job).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         said = f": {lines[-1]}" if lines else ""
     how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
     return f"{job.name} {how}{said}"

@@ -1,6 +1,5 @@
 """Several searches, the best of them by a short training, that one trained from scratch, in one command."""
 
-import json
 import shlex
 import sys
 from contextlib import suppress
@@ -9,10 +8,10 @@ from pathlib import Path
 
 from data.errors import DataError
 from data.images import FOLDER, NAMES
-from nasbench.config import add_flags, given, option, whole
+from nasbench.config import SEEDS, add_flags, given, option, whole
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json, print_table
-from nasbench.errors import NASBenchError, said
-from nasbench.files import quoted, utc_now
+from nasbench.errors import NASBenchError, said, shown
+from nasbench.files import quoted, read_json, utc_now
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.jobs import Job, run
 from oneshot.optimizers.registry import METHODS, method_of
@@ -25,6 +24,7 @@ from oneshot.run.words import counted, duration
 from oneshot.spaces.registry import SPACES, space_of
 
 _PROG = "python -m oneshot.pipeline"
+_MOST_SEARCHES = 1_000
 PIPELINE = Stage("pipeline", {"job": str, "architecture": str, "accuracy": float, "seconds": float})
 _SHORT = {  # what a search's architecture is compared by: its space's supernet's size, trained a while
     "nb201": "--protocol 12",  # the benchmark's own low fidelity, at full size
@@ -66,12 +66,18 @@ class PipelineSettings:
     def __post_init__(self):
         space_of(self.space)
         method_of(self.method)
-        whole("searches", self.searches, 1)
-        whole("seed", self.seed, 0, 2**63 - 1 - self.searches)
+        whole("searches", self.searches, 1, _MOST_SEARCHES)
+        whole("seed", self.seed, 0, SEEDS - self.searches)
+        if not isinstance(self.dataset, str):
+            raise ConfigError(f"dataset must be a string, got {shown(self.dataset)}")
+        if not isinstance(self.smoke, bool):
+            raise ConfigError(f"smoke must be true or false, got {shown(self.smoke)}")
         if self.short_options is None:
             usual = "" if self.smoke or self.dataset == "digits" else _SHORT[self.space]
             object.__setattr__(self, "short_options", usual)
         for name in ("search_options", "short_options", "final_options"):
+            if not isinstance(getattr(self, name), str):
+                raise ConfigError(f"{name} must be a string, got {shown(getattr(self, name))}")
             try:
                 words = shlex.split(getattr(self, name))
             except ValueError as error:
@@ -138,10 +144,10 @@ class Pipeline:
         return Job(name, module, (*words, *self._places, "--json"), log)
 
     def summary_of(self, name):
-        """What a job that is done found, a dict; None of one that is not."""
+        """Return what a job that is done found, a dict; None if it is not, or its file is damaged."""
         with suppress(OSError, ValueError):
-            summary = json.loads((self.path / name / "summary.json").read_text(encoding="utf-8"))
-            if summary["complete"]:
+            summary = read_json(self.path / name / "summary.json")
+            if _is_finished(summary):
                 return summary
         return None
 
@@ -149,6 +155,28 @@ class Pipeline:
         """The number of the search whose architecture was right most often after its short training."""
         found = [self.summary_of(f"short-{k}")["result"]["top1"] for k in range(self.settings.searches)]
         return max(range(len(found)), key=lambda k: (found[k] is not None, found[k] or 0.0, -k))
+
+
+def _is_finished(summary: object) -> bool:
+    """Return whether a summary.json has all that a pipeline reads of a finished search or training."""
+    match summary:
+        case {
+            "complete": True,
+            "architecture": {"text": str()},
+            "supernet": {"path": {"accuracy": int() | float()}},
+            "benchmark": None | {"index": int()},
+        }:
+            return True
+        case {
+            "complete": True,
+            "architecture": {"text": str()},
+            "result": {"top1": int() | float()},
+            "epochs": int(),
+            "images": {"train": int(), "test": int()},
+            "cost": {"params_without_auxiliary": int()},
+        }:
+            return True
+    return False
 
 
 def run_pipeline(pipeline, folder, devices, stop):
@@ -159,7 +187,10 @@ def run_pipeline(pipeline, folder, devices, stop):
     folder.cut(None, 0)
 
     def write(job):
-        folder.append(row_of(job.name, pipeline.summary_of(job.name), pipeline.path / job.name))
+        summary = pipeline.summary_of(job.name)
+        if summary is None:
+            raise RunFolderError(f"{pipeline.path / job.name} has no summary.json of a finished run")
+        folder.append(row_of(job.name, summary, pipeline.path / job.name))
 
     for jobs in (pipeline.searches, pipeline.shorts, lambda: [pipeline.final(pipeline.best())]):
         left = []
@@ -307,8 +338,15 @@ def _pipeline(args):
         pipeline = Pipeline(path, settings, args.folder, args.download, store)
         go_on = f"go on with: {_PROG} --resume {quoted(path)}"
         with HeldInterrupt(patient=True) as interrupt:
+
+            def stop() -> bool:
+                folder.check_in_place()
+                return interrupt.came
+
             try:
-                complete = run_pipeline(pipeline, folder, devices, lambda: interrupt.came)
+                complete = run_pipeline(pipeline, folder, devices, stop)
+            except RunFolderError:
+                raise
             except OneShotError as error:
                 raise type(error)(f"{error}; {go_on}") from None
         if not complete:

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from data.errors import DataError
 from nasbench.cell import CELLS, Cell
-from nasbench.config import add_flags, given, option, whole
+from nasbench.config import SEEDS, add_flags, given, option, whole
 from nasbench.console import Parser, call, complain, print_json, print_table
 from nasbench.errors import NASBenchError, NotRecordedError
 from nasbench.files import quoted, replacing
@@ -50,7 +50,7 @@ class ScoreConfig:
     def __post_init__(self):
         whole("cells", self.cells, _LEAST, CELLS)
         whole("images", self.images, 2)
-        whole("seed", self.seed, 0)
+        whole("seed", self.seed, 0, SEEDS)
         whole("trials", self.trials, 1)
         if self.cost is not None:
             at_least("cost", self.cost, 0, excluded=True)

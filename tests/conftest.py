@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import traceback
 from pathlib import Path
@@ -71,5 +73,27 @@ def unprivileged():
         finally:
             folder.chmod(0o700)
             shutil.rmtree(folder)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def without_locks(tmp_path_factory):
+    """Runs `python -m ...` where every `flock`, also that of the HDF5 library, fails with an errno."""
+    compiler = shutil.which("gcc")
+    if compiler is None or not sys.platform.startswith("linux"):
+        pytest.skip("needs gcc on Linux, to compile a flock that fails")
+    folder = tmp_path_factory.mktemp("flock")
+    (folder / "flock.c").write_text(
+        "#include <errno.h>\n#include <stdlib.h>\n"
+        'int flock(int file, int how) { errno = atoi(getenv("FLOCK_ERRNO")); return -1; }\n'
+    )
+    library = folder / "flock.so"
+    subprocess.run([compiler, "-shared", "-fPIC", "-o", library, folder / "flock.c"], check=True)
+
+    def run(number, *arguments):
+        environment = os.environ | {"LD_PRELOAD": str(library), "FLOCK_ERRNO": str(number)}
+        command = [sys.executable, "-m", *map(str, arguments)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
     return run

@@ -1,6 +1,5 @@
 """The folder of a comparison: a run's folder for each algorithm, and comparison.json with what was found."""
 
-import json
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -10,7 +9,7 @@ from blackbox.errors import ConfigError, RunFolderError
 from blackbox.runs import gives, read_run
 from blackbox.settings import RunConfig, setting_text
 from nasbench.errors import said
-from nasbench.files import open_locked, write_json
+from nasbench.files import leads_to, open_locked, read_json, write_json
 
 _FILE, _LOCK = "comparison.json", ".lock"
 
@@ -67,6 +66,8 @@ class ComparisonFolder:
         """Add the findings, whole or not at all."""
         with suppress(OSError):  # there is none, or not all of it is ours
             (self.path / PARTS).rmdir()
+        if not leads_to(self.path / _LOCK, self._lock):
+            raise RunFolderError(f"{self.path} was removed or replaced during the comparison")
         try:
             write_json(self.path / _FILE, self.record | {"findings": findings})
         except OSError as error:
@@ -77,18 +78,20 @@ def read_record(path):
     """What a comparison.json holds; RunFolderError where there is none, or a damaged one."""
     path = Path(path)
     try:
-        record = json.loads((path / _FILE).read_text(encoding="utf-8"))
+        record = read_json(path / _FILE)
         if not isinstance(record, dict):
             raise ValueError("it should hold an object")
         settings, table = RunConfig(**record["run"]), record["table"]
-        texts = [record["created"], table["checksum"], *record["algorithms"]]
-        if not all(isinstance(text, str) for text in texts) or settings.space is None:
+        algorithms, store = record["algorithms"], table["store"]
+        texts = [record["created"], table["checksum"], *algorithms, "" if store is None else store]
+        known = bool(algorithms) and isinstance(algorithms, list) and settings.space is not None
+        if not known or not all(isinstance(text, str) for text in texts):
             raise ValueError("something in it is missing")
     except (FileNotFoundError, NotADirectoryError):
         raise RunFolderError(f"{path} is not the folder of a comparison: it has no {_FILE}") from None
     except OSError as error:
         raise RunFolderError(f"cannot read {path / _FILE}: {error.strerror}") from None
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise RunFolderError(f"{path / _FILE} is damaged or of another version: {said(error)}") from None
     return record
 
@@ -109,8 +112,8 @@ def _compare(path, found, record, bench):
         for of, of_table in ((found, checksum), (record, record["table"]["checksum"]))
     )
     for name, value in wanted.items():
-        if before[name] != value:
+        if before.get(name) != value:
             raise ConfigError(
-                f"{path} is another comparison: its {name} is {setting_text(before[name])}, not"
+                f"{path} is another comparison: its {name} is {setting_text(before.get(name))}, not"
                 f" {setting_text(value)}; --out names a new folder"
             )

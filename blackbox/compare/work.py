@@ -57,7 +57,7 @@ class Worker:
         if study.folder is None:
             history = trials.evaluate(part, None, watch)
         else:
-            with RunFolder.log_alone(study.part_folder(part), trials.header) as log:
+            with RunFolder.log_alone(study.part_folder(part), trials.header, study.folder) as log:
                 history = trials.evaluate(part, log, watch)
         if history is None:
             return None
@@ -101,7 +101,8 @@ class Worker:
         if new.exists():  # an earlier process was killed on the way
             shutil.rmtree(new)
         parts = [part for part in study.parts if part.number == number]
-        with RunFolder.create(new, self._record(number), header=trials.header) as folder:
+        record = self._record(number)
+        with RunFolder.create(new, record, header=trials.header, parents=False) as folder:
             logs = [study.part_folder(part) / "log.csv" for part in parts]
             history = trials.join(folder, logs, parts)
             folder.write_summary(trials.summary(history))

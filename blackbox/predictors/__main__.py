@@ -9,7 +9,7 @@ from blackbox.predictors.comparison import ZERO_COST, compare
 from blackbox.settings import where_of
 from blackbox.space import space_of_table
 from nasbench.benchmark import open_benchmark
-from nasbench.config import add_flags, given, option, whole
+from nasbench.config import SEEDS, add_flags, given, option, whole
 from nasbench.console import Parser, call, print_json, print_table
 from nasbench.errors import NASBenchError
 from nasbench.spaces import SPACES
@@ -49,7 +49,7 @@ class ComparisonConfig:
             raise ConfigError(f"cells are numbers of at least 2 between commas, got {self.cells!r}")
         whole("tested", self.tested, 2)
         whole("trials", self.trials, 1)
-        whole("seed", self.seed, 0)
+        whole("seed", self.seed, 0, SEEDS)
         where_of(self)
 
     @property

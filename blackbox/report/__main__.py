@@ -12,7 +12,7 @@ from blackbox.report.page import GENERATOR, page
 from blackbox.runs import open_table, read_run
 from nasbench.console import Parser, call, complain
 from nasbench.errors import NASBenchError
-from nasbench.files import replacing
+from nasbench.files import make_folder_of, replacing
 
 _PROG = "python -m blackbox.report"
 _HEAD = 2000  # bytes of a file, in which a report says that it is one
@@ -121,6 +121,7 @@ def check(out, force=False):
 def write(out, text):
     """Write a file of bytes, whole or not at all; ConfigError where that cannot be."""
     try:
+        make_folder_of(out)
         with replacing(out) as temporary:
             temporary.write_bytes(text)
     except OSError as error:

@@ -143,6 +143,7 @@ class Record:
             raise RunFolderError(f"cannot write {path}: {error.strerror}") from None
 
     def _append(self, name, file, data):
+        self.folder.check_in_place()
         try:
             write_all(file, data)
         except OSError as error:

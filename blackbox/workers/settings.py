@@ -5,13 +5,15 @@ import re
 from dataclasses import dataclass
 
 from blackbox.errors import ConfigError
+from blackbox.search import check_seconds
 from blackbox.settings import seconds
 from blackbox.simulator import checked_fidelities, epochs_list
 from blackbox.workers.evaluation import parts
-from nasbench.config import option, whole
+from nasbench.config import SEEDS, option, whole
 from nasbench.spaces import SPACES, space_of
 
 _PATIENCE = 600.0
+_MOST_LOCAL = 1_000  # workers of this machine, each a process
 _ADDRESS = r"((tcp|tls|ws|wss)://)?[^\s/]+:\d+"
 
 
@@ -46,7 +48,7 @@ class WorkersConfig:
             raise ConfigError("an objective is needed: --objective MODULE:FUNCTION")
         parts(self.objective)
         whole("evals", self.evals, 1)
-        whole("seed", self.seed, 0)
+        whole("seed", self.seed, 0, SEEDS)
         space_of(self.space)
         if self.fidelities is not None:
             object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))
@@ -73,13 +75,13 @@ class Places:
         if self.workers is None and self.scheduler is None:
             object.__setattr__(self, "workers", _cores())
         if self.workers is not None:
-            whole("workers", self.workers, 1)
+            whole("workers", self.workers, 1, _MOST_LOCAL if self.scheduler is None else None)
         if self.scheduler is not None and not re.fullmatch(_ADDRESS, self.scheduler):
             raise ConfigError(f"a scheduler's address is such as tcp://host:8786, got {self.scheduler!r}")
         for name in ("timeout", "patience"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise ConfigError(f"{name} is a positive number of seconds, got {value!r}")
+            if value is not None:
+                check_seconds(name, value)
 
 
 def _cores():

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from nasbench.files import replacing
+from nasbench.files import make_folder_of, replacing
 from oneshot.draw.dot import dot, there_is_dot
 from oneshot.draw.layout import own
 from oneshot.draw.pack import packed
@@ -133,6 +133,7 @@ def save(drawn, path, dpi=DPI):
             f"a .png has less than {_PIXELS:,} pixels a side, got {width:.1f} x {height:.1f} inches at {dpi}"
             " dpi; take a lower dpi, or .svg"
         )
+    make_folder_of(path)
     with replacing(path) as temporary, rc_context(_SETTINGS):
         drawn.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=undated[suffix])
 

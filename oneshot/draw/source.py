@@ -1,11 +1,10 @@
 """What is to be drawn: an architecture as text, or that of a finished run."""
 
-import json
 import os
 from pathlib import Path
 
 from nasbench.errors import NASBenchError, said
-from nasbench.files import quoted
+from nasbench.files import quoted, read_json
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.spaces.registry import architecture_of, space_of
 
@@ -76,10 +75,10 @@ def _stage(folder):
 def _read(path):
     """What a file of JSON holds; None if there is none."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunFolderError(f"{path} is damaged: {said(error)}") from None

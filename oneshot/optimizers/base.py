@@ -9,9 +9,12 @@ import torch
 from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
-from nasbench.config import option, whole
+from nasbench.config import finite, option, whole
+from nasbench.errors import shown
 from oneshot.errors import ConfigError, GraphError
 from oneshot.mixed import Mixture, choosing, something
+
+_LARGEST = 1e30  # that float32 has room to compute with
 
 
 @dataclass(frozen=True)
@@ -58,14 +61,13 @@ class AlphaConfig(SearchConfig):
 
 def at_least(name, value, least, excluded=False):
     """ConfigError unless a number is finite and at least, or with `excluded` above, a bound."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < float("inf"):
-        bad = True
-    else:
-        bad = excluded and value == least
-    if bad:
+    number = finite(value)
+    if number is None or number < least or (excluded and number == least):
         raise ConfigError(
-            f"{name} is a number {'above' if excluded else 'of at least'} {least}, got {value!r}"
+            f"{name} is a number {'above' if excluded else 'of at least'} {least}, got {shown(value)}"
         )
+    if number > _LARGEST:
+        raise ConfigError(f"{name} must be at most {_LARGEST:.0e}, got {shown(value)}")
 
 
 class Step(NamedTuple):

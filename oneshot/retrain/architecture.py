@@ -1,12 +1,11 @@
 """Which architecture is retrained: one that is named, or what a search found."""
 
-import json
 import os
 from pathlib import Path
 from typing import NamedTuple
 
 from nasbench.errors import NASBenchError, said
-from nasbench.files import quoted
+from nasbench.files import quoted, read_json
 from oneshot.errors import GenotypeError, OneShotError, RunFolderError
 from oneshot.run.folder import read_config
 from oneshot.run.record import SEARCH
@@ -81,12 +80,12 @@ def _summary(path):
     """What summary.json of a run holds, a dict; None if there is none."""
     path = path / "summary.json"
     try:
-        summary = json.loads(path.read_text(encoding="utf-8"))
+        summary = read_json(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunFolderError(f"{path} is damaged: {said(error)}") from None
     if not isinstance(summary, dict):
         raise RunFolderError(f"{path} is damaged: it should hold an object")

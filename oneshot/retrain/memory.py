@@ -2,16 +2,7 @@
 
 import torch
 
-from oneshot.errors import GraphError
-
-_SAID = ("can't allocate memory", "DefaultCPUAllocator", "not enough memory")  # by torch, of the CPU's
-
-
-def is_out_of_memory(error):
-    """Whether an error is that of a device without memory left."""
-    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, (RuntimeError, GraphError)) and any(text in str(error) for text in _SAID)
+from oneshot.run.memory import is_out_of_memory
 
 
 def largest_batch(step, batch):

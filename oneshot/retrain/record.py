@@ -33,6 +33,7 @@ RETRAINING = Stage(
         "seconds": float,
     },
 )
+_OPTIONAL = ("split_list", "protocol", "ema")  # settings that a run may lack
 BEST, LAST = "best.pt", "last.pt"
 
 
@@ -53,7 +54,7 @@ def recorded(record, path):
     """The Architecture, the settings and the places in a run's config.json."""
     try:
         settings = RetrainSettings(**record["settings"])
-        left = [name for name in ("space", "split", "epochs", "cells") if getattr(settings, name) is None]
+        left = [name for name, value in asdict(settings).items() if value is None and name not in _OPTIONAL]
         if left:
             raise TypeError(f"{', '.join(left)} not given")
         places = Places(**record["places"])

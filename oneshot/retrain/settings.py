@@ -4,12 +4,13 @@ import os
 from dataclasses import dataclass, fields, replace
 
 from data.images import FOLDER, NAMES
-from nasbench.config import option, whole
+from nasbench.config import SEEDS, option, whole
 from oneshot.errors import ConfigError
 from oneshot.optimizers.base import at_least
 from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, pipeline_of, sizes_of
 from oneshot.run.settings import SMALL
 from oneshot.spaces.registry import SPACES, space_of
+from oneshot.spaces.sizes import MOST
 
 SPLITS = {
     "full": "all training images, tested on the test images",
@@ -134,8 +135,8 @@ class RetrainSettings:
             object.__setattr__(self, "split_list", os.path.abspath(os.path.expanduser(self.split_list)))
         for name, least in (("epochs", 1), ("batch", 2), ("cutout", 0), ("channels", 1), ("cells", 1)):
             if getattr(self, name) is not None:
-                whole(name, getattr(self, name), least)
-        whole("seed", self.seed, 0, 2**63 - 1)
+                whole(name, getattr(self, name), least, MOST._asdict().get(name))
+        whole("seed", self.seed, 0, SEEDS)
         for name in ("learning_rate", "learning_rate_min", "weight_decay", "grad_clip", "auxiliary_weight"):
             if getattr(self, name) is not None:
                 at_least(name, getattr(self, name), 0, excluded=name == "learning_rate")
@@ -167,7 +168,7 @@ class RetrainSettings:
                 raise ConfigError(f"the network of {space} has no {what}, got {name} {getattr(self, name)}")
         for name, least in space_of(space).least._asdict().items():
             if getattr(self, name) is not None:
-                whole(name, getattr(self, name), least)
+                whole(name, getattr(self, name), least, getattr(MOST, name))
         return replace(self, space=space, split=self.split or PIPELINES[space].split)
 
     def completed(self, space, size, architecture=None):

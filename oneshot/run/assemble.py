@@ -8,6 +8,7 @@ from nasbench.errors import said
 from oneshot.errors import ConfigError, RunFolderError
 from oneshot.optimizers.registry import method_of
 from oneshot.run.feed import Feed
+from oneshot.run.memory import is_out_of_memory
 from oneshot.run.training import Training
 from oneshot.spaces.registry import space_of
 
@@ -81,7 +82,7 @@ def memory_of(device):
     """Turn a device without room left into a MemoryError that says what would do."""
     try:
         yield
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+    except Exception as error:
+        if is_out_of_memory(error):
             raise MemoryError(f"on {device}; a smaller --batch or --channels, or --amp, may do") from None
         raise

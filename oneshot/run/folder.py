@@ -14,7 +14,7 @@ from typing import NamedTuple
 import torch
 
 from nasbench.errors import UnsafePickleError, said
-from nasbench.files import open_locked, replacing, write_all, write_json
+from nasbench.files import leads_to, open_locked, read_json, replacing, write_all, write_json
 from nasbench.sources import pickle_stream
 from nasbench.sources.safe_pickle import NUMBERS, Skipped
 from oneshot.errors import RunFolderError
@@ -72,7 +72,7 @@ class RunFolder:
         except BaseException as error:
             if log is not None:
                 log.close()
-            shutil.rmtree(path)
+            shutil.rmtree(path, ignore_errors=True)
             if isinstance(error, OSError):
                 raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
             raise
@@ -100,6 +100,7 @@ class RunFolder:
     def append(self, row):
         """Write a row of the log, {column: value or None}, past the last one that counts."""
         data = (",".join(map(_text, (row[name] for name in self._stage.columns))) + "\n").encode()
+        self.check_in_place()
         try:
             self._log.seek(self.position)  # an interrupt or an error may have left a part behind
             self._log.truncate()
@@ -137,8 +138,14 @@ class RunFolder:
         """Write the summary, whole or not at all."""
         self.replace(_SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
 
+    def check_in_place(self) -> None:
+        """Raise RunFolderError if the folder was removed: rows of its log would be lost silently."""
+        if not leads_to(self.path / _LOG, self._log):
+            raise RunFolderError(f"{self.path} or its {_LOG} was removed or replaced during the run")
+
     def replace(self, name, data):
         """Write bytes to a file of the folder, whole or not at all."""
+        self.check_in_place()
         try:
             with replacing(self.path / name) as temporary, open(temporary, "wb", buffering=0) as file:
                 write_all(file, data)
@@ -158,12 +165,12 @@ def read_config(path, stage):
     """The settings that a run of a Stage was begun with, a dict."""
     path = Path(path)
     try:
-        config = json.loads((path / _CONFIG).read_text(encoding="utf-8"))
+        config = read_json(path / _CONFIG)
     except (FileNotFoundError, NotADirectoryError):
         raise RunFolderError(f"{path} is not the folder of a run: it has no {_CONFIG}") from None
     except OSError as error:
         raise RunFolderError(f"cannot read {path / _CONFIG}: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise RunFolderError(f"{path / _CONFIG} is damaged: {said(error)}") from None
     if not isinstance(config, dict):
         raise RunFolderError(f"{path / _CONFIG} is damaged: it should hold an object")

@@ -6,10 +6,11 @@ from dataclasses import dataclass, fields, replace
 import torch
 
 from data.images import FOLDER, NAMES
-from nasbench.config import option, whole
+from nasbench.config import SEEDS, option, whole
 from oneshot.errors import ConfigError, DeviceError
 from oneshot.optimizers.registry import METHODS, method_of
 from oneshot.spaces.registry import SPACES, space_of
+from oneshot.spaces.sizes import MOST
 
 SMALL = ("digits",)  # of 8×8 pixels, of which a crop would lose a part of the figure
 
@@ -79,8 +80,8 @@ class SearchSettings:
             value = getattr(self, name)
             value = getattr(sizes_of(self.space, self.dataset), name) if value is None else value
             least = getattr(space_of(self.space).least, name)
-            object.__setattr__(self, name, whole(name, value, least))
-        whole("seed", self.seed, 0, 2**63 - 1)
+            object.__setattr__(self, name, whole(name, value, least, getattr(MOST, name)))
+        whole("seed", self.seed, 0, SEEDS)
         for name in ("amp", "compile"):
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} is true or false, got {getattr(self, name)!r}")

@@ -12,6 +12,9 @@ class Sizes(NamedTuple):
     cells: int  # as the space counts them
 
 
+MOST = Sizes(channels=65_536, cells=1_000)  # beyond all published ones; more take memory and time without end
+
+
 def checked(**bounds):
     """ConfigError unless each is a whole number of at least its bound; `name=(value, least)`."""
     for name, (value, least) in bounds.items():

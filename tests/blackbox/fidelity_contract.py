@@ -169,5 +169,5 @@ class MultiFidelityContract:
             self.make(min_epochs=28)
         with pytest.raises(InvalidArgumentError, match="a trial is a whole number of at least 0"):
             self.make(trial=-1)
-        with pytest.raises(InvalidArgumentError, match="seed is a whole number of at least 0"):
+        with pytest.raises(InvalidArgumentError, match="seed is a whole number in"):
             self.make(seed=1.5)

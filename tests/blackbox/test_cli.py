@@ -1,10 +1,13 @@
+import errno
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import termios
+import time
 from argparse import ArgumentTypeError
 from contextlib import suppress
 
@@ -496,7 +499,10 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
         (("--evals", "x"), "invalid int value: 'x'"),
         (("--trials", 10**12), "trials is a whole number in [1, 100,000], got 1000000000000"),
         (("--trials", 0), "trials is a whole number in [1, 100,000], got 0"),
-        (("--seed", -1), "seed is a whole number of at least 0, got -1"),
+        (("--seed", -1), "seed is a whole number in [0, 9,223,372,036,854,775,807], got -1"),
+        (("--evals", 10**400), "evals is a whole number in [1, 10,000,000], got 1000"),
+        (("--budget", "1e308"), "budget must be at most 1,000,000,000 seconds, got 1e+308"),
+        (("--budget", "1e999"), "budget is a positive number of seconds, got inf"),
         (("--budget", "0"), "budget is a positive number of seconds, got 0.0"),
         (("--budget", "inf"), "budget is a positive number"),
         (("--budget", "soon"), "a duration is such as 20000s, 90m, 12h or 2d, got 'soon'"),
@@ -746,3 +752,31 @@ def test_a_progress_bar_on_a_terminal(tmp_path):
     assert (piped.returncode, piped.stderr) == (0, "")
     closed = subprocess.run(f"{shlex.join(program)} 2>&-", shell=True, stdout=subprocess.PIPE, text=True)
     assert (closed.returncode, closed.stdout) == (0, piped.stdout)
+
+
+@pytest.mark.parametrize("command", ["re", "nsga2", "asha --fidelities 200"])
+def test_a_run_whose_folder_is_removed_ends_with_an_error(tmp_path, command):
+    out = tmp_path / "runs" / "a"
+    arguments = [*f"blackbox.{command} --trials 5000 --budget 100000000s --out".split(), str(out)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while not (out / "config.json").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    shutil.rmtree(out.parent)
+    said, err = process.communicate(timeout=60)
+    assert (process.returncode, said) == (2, "")
+    assert err.endswith(f"error: {out} or its log.csv was removed or replaced during the run\n")
+    assert err.count("\n") == 1
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EIO])
+def test_a_run_goes_on_where_files_cannot_be_locked(tmp_path, bench, without_locks, number):
+    for where in (("--out", "--evals", "20"), ("--resume", "--evals", "30")):
+        done = without_locks(number, "blackbox.re", *where[1:], where[0], tmp_path / "a")
+        assert done.returncode == 0, done.stderr
+        reason = f"{tmp_path}/a/log.csv cannot be locked ({os.strerror(number)})"
+        assert done.stderr == f"warning: {reason}; no other process may write to the same place\n"
+    assert len((tmp_path / "a" / "log.csv").read_text().splitlines()) == 31

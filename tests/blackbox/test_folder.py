@@ -2,6 +2,7 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -237,12 +238,54 @@ def test_a_file_system_without_locks_is_used_without(tmp_path, monkeypatch, numb
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    if number == errno.EIO:
-        with pytest.raises(RunFolderError, match="Input/output error"):
-            RunFolder.create(tmp_path / "a", {})
-    else:
-        RunFolder.create(tmp_path / "a", {}).close()
-        assert len(reopened(tmp_path / "a")) == 0
+    RunFolder.create(tmp_path / "a", {}).close()
+    assert len(reopened(tmp_path / "a")) == 0
+
+
+def remove(path):
+    shutil.rmtree(path)
+
+
+def replace(path):
+    shutil.rmtree(path)
+    RunFolder.create(path, {"of": "another run"}).close()
+
+
+def remove_log(path):
+    (path / "log.csv").unlink()
+
+
+@pytest.mark.parametrize("damage", [remove, replace, remove_log])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda folder: folder.append(history_of(4), official_index()),
+        lambda folder: folder.append_rows(b"1,0,5,0.5,1\n"),
+        lambda folder: folder.write_config({}),
+        lambda folder: folder.write_summary({}),
+    ],
+    ids=["append", "rows", "config", "summary"],
+)
+def test_a_folder_that_is_removed_during_the_run_is_an_error(run, damage, write):
+    path, _ = run
+    with RunFolder.reopen(path) as folder:
+        folder.read_history(range(2), official_order())
+        damage(path)
+        before = {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()}
+        with pytest.raises(RunFolderError, match="or its log.csv was removed or replaced during the run"):
+            write(folder)
+    assert path.exists() == (damage is not remove)
+    assert {file: file.read_bytes() for file in path.parent.rglob("*") if file.is_file()} == before
+
+
+def test_a_log_of_some_trials_creates_no_folder_above_its_own(tmp_path):
+    path = tmp_path / "all" / ".parts" / "re" / "0"
+    with pytest.raises(RunFolderError, match="cannot write to the folder .*: No such file or directory"):
+        RunFolder.log_alone(path, HEADER, tmp_path / "all")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "all").mkdir()
+    RunFolder.log_alone(path, HEADER, tmp_path / "all").close()
+    assert (path / "log.csv").read_text() == HEADER
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, curves, tmp
             "ends before any job can; the cheapest takes: --budget 543s",
         ),
         (("--jobs", 0), "jobs is a whole number of at least 1, got 0"),
-        (("--workers", 0), "workers is a whole number of at least 1, got 0"),
+        (("--workers", 0), "workers is a whole number in [1, 100,000], got 0"),
         (("--eta", 1), "eta is a whole number of at least 2, got 1"),
         (("--plot", "x.xyz"), "a picture ends in .png, .svg, .pdf"),
         (("--dataset", "mnist"), "unknown dataset 'mnist'"),

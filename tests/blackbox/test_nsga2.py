@@ -115,8 +115,8 @@ class TestNSGA2(NSGA2Contract):
     @pytest.mark.parametrize(
         ("config", "message"),
         [
-            ({"population": 1}, "population is a whole number of at least 2, got 1"),
-            ({"population": 5.5}, "population is a whole number of at least 2, got 5.5"),
+            ({"population": 1}, r"population is a whole number in \[2, 100,000\], got 1"),
+            ({"population": 5.5}, r"population is a whole number in \[2, 100,000\], got 5.5"),
             ({"crossover": 1.1}, r"crossover is a probability in \[0, 1\], got 1.1"),
             ({"mutation": -0.1}, r"mutation is a probability in \[0, 1\], got -0.1"),
             ({"mutation": float("nan")}, r"mutation is a probability in \[0, 1\], got nan"),

@@ -87,6 +87,7 @@ class TestReinforce(ReinforceContract):
         ("config", "message"),
         [
             ({"learning_rate": 0.0}, "learning_rate is a positive number, got 0.0"),
+            ({"learning_rate": 1e308}, r"learning_rate must be at most 1,000,000, got 1e\+308"),
             ({"learning_rate": float("inf")}, "learning_rate is a positive number, got inf"),
             ({"learning_rate": float("nan")}, "learning_rate is a positive number, got nan"),
             ({"decay": 1.0}, r"decay is a number in \[0, 1\), got 1.0"),

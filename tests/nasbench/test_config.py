@@ -1,7 +1,11 @@
 import argparse
 from dataclasses import dataclass
 
-from nasbench.config import add_flags, given, option
+import numpy as np
+import pytest
+
+from nasbench.config import LARGEST, add_flags, finite, given, option, whole
+from nasbench.errors import InvalidArgumentError
 
 
 @dataclass(frozen=True)
@@ -36,3 +40,33 @@ def test_a_flag_that_repeats_gives_a_list():
     add_flags(parser, Config)
     for _ in range(2):  # the second time, nothing is left of the first
         assert given(parser.parse_args(["--names", "a", "--names", "b"]), Config) == {"names": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "bounds", "message"),
+    [
+        (0, (1,), "n is a whole number of at least 1, got 0"),
+        (LARGEST + 1, (1,), "n is a whole number in [1, 10,000,000], got 10000001"),
+        (10**400, (1,), f"n is a whole number in [1, 10,000,000], got 1{'0' * 17}...{'0' * 19}"),
+        (8, (0, 7), "n is a whole number in [0, 7], got 8"),
+        (True, (0,), "n is a whole number of at least 0, got True"),
+        ("x" * 1000, (0,), f"n is a whole number of at least 0, got '{'x' * 47}...{'x' * 48}'"),
+    ],
+)
+def test_numbers_out_of_bounds_are_one_short_line(value, bounds, message):
+    with pytest.raises(InvalidArgumentError) as caught:
+        whole("n", value, *bounds)
+    assert str(caught.value) == message
+
+
+def test_numbers_of_any_type():
+    assert whole("n", np.uint8(7), 0) == 7
+    assert [finite(value) for value in (1, 0.5, np.float32(0.25))] == [1.0, 0.5, 0.25]
+    assert {finite(value) for value in (True, None, "1", 10**400, float("inf"), float("nan"), [])} == {None}
+    with pytest.raises(InvalidArgumentError, match="got a value that is too long to show"):
+        whole("n", 10**5000, 0)  # more digits than Python makes a text of
+    deep = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(InvalidArgumentError, match=r"got \[\[\[\[...\]\]\]\]"):
+        whole("n", deep, 0)

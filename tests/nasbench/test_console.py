@@ -3,6 +3,7 @@ import signal
 import sys
 import threading
 
+import numpy as np
 import pytest
 
 from nasbench.console import HeldInterrupt, Parser, call, complain, print_table
@@ -24,6 +25,11 @@ def test_numbers_stand_to_the_right_and_text_to_the_left(capsys):
     [
         (ValueError("three\tis wrong"), 2, "tool: error: three\tis wrong\n"),
         (MemoryError("4 GiB"), 2, "tool: error: not enough memory (4 GiB)\n"),
+        (
+            RuntimeError("DefaultCPUAllocator:\n x"),
+            2,
+            "tool: error: not enough memory (DefaultCPUAllocator: x)\n",
+        ),
         (KeyboardInterrupt(), 130, "tool: interrupted\n"),
     ],
 )
@@ -107,3 +113,22 @@ def test_control_characters_of_a_message_do_not_reach_the_terminal(capsys):
     assert lines[1] == r"note:\r\x9bx"
     assert lines[2].startswith(r"tool: error: unrecognized arguments: --x\n\x1b[1m")
     assert len(lines) == 3
+
+
+def test_libraries_without_memory_are_one_line(capsys):
+    import torch
+
+    for allocate in (
+        lambda: np.empty((2**62, 4)),
+        lambda: np.empty(2**60),
+        lambda: np.zeros(10).repeat(2**57),
+        lambda: torch.empty(2**60),
+        lambda: torch.empty(2**62, 2**62),
+        lambda: torch.empty(2**50),
+    ):
+        assert call(allocate, "tool", LookupError) == 2
+        err = capsys.readouterr().err
+        assert err.startswith("tool: error: not enough memory (")
+        assert err.count("\n") == 1
+    with pytest.raises(RuntimeError):
+        call(lambda: torch.zeros(2) @ torch.zeros(3), "tool", LookupError)

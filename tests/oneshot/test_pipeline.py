@@ -156,7 +156,7 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     assert "one of the arguments --out --resume is required" in error()
     assert "argument --space: invalid choice: 'mars'" in error("--space", "mars", "--out", out)
     assert "unknown method 'magic'" in error("--method", "magic", "--out", out)
-    assert "searches is a whole number of at least 1, got 0" in error("--searches", 0, "--out", out)
+    assert "searches is a whole number in [1, 1,000], got 0" in error("--searches", 0, "--out", out)
     assert "--seed is not for search-options" in error("--search-options=--seed 3", "--out", out)
     assert "--out=x is not for final-options" in error("--final-options=--out=x", "--out", out)
     assert "short-options cannot be read: No closing quotation" in error("--short-options='", "--out", out)

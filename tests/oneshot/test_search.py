@@ -805,7 +805,7 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
         (("--device", "cuda:x"), "a device is cpu, cuda or cuda:N, got 'cuda:x'"),
         (("--epochs", 0), "epochs is a whole number of at least 1, got 0"),
         (("--seed", -1), "seed is a whole number in [0, 9,223,372,036,854,775,807], got -1"),
-        (("--channels", 0), "channels is a whole number of at least 1, got 0"),
+        (("--channels", 0), "channels is a whole number in [1, 65,536], got 0"),
         (("--batch", 722), "a batch of 722 is more than a half of digits has; --batch 721 would do"),
         (("--tau-max", 5), "unrecognized arguments: --tau-max 5"),
         (("--method", "gdas", "--tau-min", 0), "tau_min is a number above 0"),
@@ -1098,5 +1098,5 @@ def test_the_hierarchical_space_is_searched_for_ten_epochs_of_ten_images(method)
 def test_too_few_cells_are_an_error_before_there_is_a_folder(run, tmp_path, space, least):
     code, out, err = run("--space", space, "--cells", least - 1, "--out", tmp_path / "a")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert f"cells is a whole number of at least {least}, got {least - 1}" in err
+    assert f"cells is a whole number in [{least}, 1,000], got {least - 1}" in err
     assert not (tmp_path / "a").exists()

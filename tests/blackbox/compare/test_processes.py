@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
+from blackbox.compare.folder import ComparisonFolder
 from blackbox.compare.pool import carry_out
 from blackbox.compare.spec import Spec
 from blackbox.compare.study import Part, Study, Trials
@@ -303,3 +305,47 @@ def test_a_terminal_sees_how_far_it_is(home):
     assert process.wait() == 0
     assert b"comparison: 100%" in shown
     assert b"2/2" in shown
+
+
+@pytest.mark.parametrize("text", ["re", "rs"])
+def test_a_part_does_not_create_a_removed_folder_again(tmp_path, text):
+    study = study_of([text], tmp_path / "a", trials=20, evals=5)
+    with pytest.raises(RunFolderError, match="cannot write to the folder .*: No such file or directory"):
+        Worker(study).part(study.parts[0], StopAfter(100))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_findings_of_a_removed_folder_are_an_error(tmp_path):
+    with ComparisonFolder(tmp_path / "a", {"algorithms": ["re"]}) as folder:
+        shutil.rmtree(tmp_path / "a")
+        with pytest.raises(RunFolderError, match="a was removed or replaced during the comparison"):
+            folder.finish({})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_comparison_whose_folder_is_removed_ends_with_an_error(tmp_path):
+    out = tmp_path / "a"
+    command = [
+        *COMMAND,
+        "re",
+        "rs",
+        "--trials",
+        "5000",
+        "--evals",
+        "1000",
+        "--workers",
+        "2",
+        "--out",
+        str(out),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not list(out.glob(".parts/*/*/log.csv")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    out.rename(tmp_path / "b")  # at once, as no process writes in between
+    shutil.rmtree(tmp_path / "b", ignore_errors=True)
+    said, err = process.communicate(timeout=60)
+    assert (process.returncode, said) == (2, "")
+    assert err.count("\n") == 1
+    assert "error: " in err
+    assert not out.exists()

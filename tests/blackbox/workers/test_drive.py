@@ -1,6 +1,7 @@
 """The loop, its tasks and its record, on evaluations that end in an order that a generator decides."""
 
 import csv
+import shutil
 from contextlib import contextmanager
 
 import numpy as np
@@ -365,3 +366,13 @@ def test_a_full_disk_is_an_error(tmp_path):
         record._asked = full
         with pytest.raises(RunFolderError, match="cannot write .*asked.csv: No space left on device"):
             record.asked(tasks_of("rs").ask(0), 0)
+
+
+def test_a_folder_that_is_removed_during_the_run_is_an_error(tmp_path):
+    with create(tmp_path / "run", "rs") as record:
+        shutil.rmtree(tmp_path / "run")
+        task = tasks_of("rs").ask(0)
+        for write in (lambda: record.asked(task, 0), lambda: record.failed(task, Outcome(None, 0.0, "one"))):
+            with pytest.raises(RunFolderError, match="was removed or replaced during the run|No such file"):
+                write()
+    assert list(tmp_path.iterdir()) == []

@@ -222,7 +222,7 @@ OBJECTIVE = ("--objective", "mine:convolutions")
         (("re",), "an objective is needed: --objective MODULE:FUNCTION"),
         (("re", "--objective", "mine"), "an objective is named module:function, got 'mine'"),
         (("re", *OBJECTIVE, "--evals", "0"), "evals is a whole number of at least 1, got 0"),
-        (("re", *OBJECTIVE, "--workers", "0"), "workers is a whole number of at least 1, got 0"),
+        (("re", *OBJECTIVE, "--workers", "0"), "workers is a whole number in [1, 1,000], got 0"),
         (("re", *OBJECTIVE, "--timeout", "0s"), "timeout is a positive number of seconds, got 0.0"),
         (
             ("re", *OBJECTIVE, "--scheduler", "host"),

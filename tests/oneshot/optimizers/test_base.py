@@ -86,6 +86,8 @@ def test_the_learning_rate_falls_along_a_cosine():
         ("epochs", 0, "epochs is a whole number of at least 1"),
         ("batch", 1, "batch is a whole number of at least 2"),
         ("learning_rate", 0, "learning_rate is a number above 0, got 0"),
+        ("learning_rate", 10**400, "learning_rate is a number above 0, got 1000"),
+        ("learning_rate", 1e308, r"learning_rate must be at most 1e\+30, got 1e\+308"),
         ("learning_rate", math.inf, "learning_rate is a number above 0"),
         ("learning_rate", "0.1", "learning_rate is a number above 0, got '0.1'"),
         ("learning_rate_min", -1.0, r"learning_rate_min is a number of at least 0, got -1\.0"),

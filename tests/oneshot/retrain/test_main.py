@@ -544,7 +544,7 @@ def test_an_error_of_another_kind_passes(monkeypatch):
         (("6111", "--batch", 722), "a batch of 722 is more than the training images of digits"),
         (("DARTS_V2", "--protocol", 12), "the protocols of darts are none, got 12"),
         (("DARTS_V2", "--auxiliary-weight", 0.4), "made for images of 32x32, not 8x8"),
-        (("DARTS_V2", "--cells", 2), "cells is a whole number of at least 3, got 2"),
+        (("DARTS_V2", "--cells", 2), "cells is a whole number in [3, 1,000], got 2"),
         (("6111", "--out", "/dev/null/a"), "cannot make the folder /dev/null/a: Not a directory"),
         (("6111", "--out", "/"), "/ exists; --out names a new folder"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run: it has no log.csv"),

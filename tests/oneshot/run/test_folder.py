@@ -3,6 +3,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import tracemalloc
 import zipfile
 from contextlib import suppress
@@ -328,6 +329,27 @@ def test_a_folder_whose_settings_cannot_be_written_is_removed(tmp_path):
     with pytest.raises(TypeError):
         RunFolder.create(tmp_path / "a", {"x": object()}, SEARCH)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["folder", "log.csv"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda folder: folder.append(row(1)),
+        lambda folder: folder.write_checkpoint(STATE),
+        lambda folder: folder.write_summary({}),
+    ],
+    ids=["append", "checkpoint", "summary"],
+)
+def test_a_folder_that_is_removed_during_the_run_is_an_error(folder, name, write):
+    if name == "folder":
+        shutil.rmtree(folder.path)
+    else:
+        (folder.path / name).unlink()
+    before = sorted(folder.path.parent.rglob("*"))
+    with pytest.raises(RunFolderError, match="or its log.csv was removed or replaced during the run"):
+        write(folder)
+    assert sorted(folder.path.parent.rglob("*")) == before
 
 
 def test_what_may_not_be_read_or_written_is_an_error(unprivileged):

@@ -1,0 +1,67 @@
+"""Values put in the place of every value of a JSON file, as damage or another version would have them."""
+
+import copy
+import json
+from pathlib import Path
+
+NESTED = "nested"  # lists within lists, deeper than a parser goes
+MISSING = "missing"
+VALUES = {
+    "null": None,
+    "huge": 10**400,
+    "negative": -1,
+    "text": "x",
+    "list": [],
+    "object": {},
+    "true": True,
+    "large": 1e308,
+    "nan": float("nan"),
+    NESTED: NESTED,
+    MISSING: MISSING,
+}
+
+
+def places(value, path=()):
+    """Yield the keys that lead to each value within a value of JSON; of lists, to the first item."""
+    if path:
+        yield path
+    keys = value if isinstance(value, dict) else range(min(1, len(value))) if isinstance(value, list) else ()
+    for key in keys:
+        yield from places(value[key], (*path, key))
+
+
+def damaged(value):
+    """Yield (what was done, text of a JSON file) for each place in a value of JSON and each of VALUES."""
+    for path in places(value):
+        for name, other in VALUES.items():
+            changed = copy.deepcopy(value)
+            *above, last = path
+            inner = changed
+            for key in above:
+                inner = inner[key]
+            if other == MISSING:
+                del inner[last]
+            else:
+                inner[last] = other
+            text = json.dumps(changed)
+            if other == NESTED:
+                text = text.replace(f'"{NESTED}"', "[" * 100_000 + "]" * 100_000)
+            yield f"{'.'.join(map(str, path))}: {name}", text
+
+
+def failures(path: Path, read, errors):
+    """Return what `read()` raises besides `errors` at each damage to a JSON file, a list of lines."""
+    before = path.read_text()
+    found = []
+    try:
+        for what, text in damaged(json.loads(before)):
+            path.write_text(text)
+            try:
+                read()
+            except errors:
+                pass
+            except Exception as error:
+                found.append(f"{what}: {type(error).__name__}: {error}"[:300])
+    finally:
+        path.write_text(before)
+    return found
