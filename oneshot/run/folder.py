@@ -187,13 +187,17 @@ def read_log(path, stage):
         rows = csv.reader(text[: text.rfind("\n") + 1].splitlines())
         if next(rows, None) != list(stage.columns):
             raise ValueError(f"its first line should be {stage.header.strip()}")
-        return [
+        found = [
             {
                 name: kind(value) if value else None
                 for (name, kind), value in zip(stage.columns.items(), row, strict=True)
             }
             for row in rows
         ]
+        names = list(stage.columns)
+        if any(row[names[0]] is None or row[names[-1]] is None for row in found):
+            raise ValueError(f"a row has no {names[0]} or no {names[-1]}")
+        return found
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, csv.Error) as error:
