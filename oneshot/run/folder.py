@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from nasbench.files import leads_to, open_locked, read_json, replacing, write_all, write_json
-from oneshot.errors import RunFolderError
+from oneshot.errors import FolderRemovedError, RunFolderError
 
 _CONFIG, _LOG, _CHECKPOINT, _SUMMARY = "config.json", "log.csv", "checkpoint.pt", "summary.json"
 
@@ -135,9 +135,9 @@ class RunFolder:
         self.replace(_SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
 
     def check_in_place(self) -> None:
-        """Raise RunFolderError if the folder was removed: rows of its log would be lost silently."""
+        """Raise FolderRemovedError if the folder was removed: rows of its log would be lost silently."""
         if not leads_to(self.path / _LOG, self._log):
-            raise RunFolderError(f"{self.path} or its {_LOG} was removed or replaced during the run")
+            raise FolderRemovedError(f"{self.path} or its {_LOG} was removed or replaced during the run")
 
     def replace(self, name, data):
         """Write bytes to a file of the folder, whole or not at all."""
