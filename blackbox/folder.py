@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import RunFolderError
 from blackbox.history import History
@@ -209,7 +210,7 @@ def parse_log(data, path, trials, codes, objectives=1):
     history = History(len(trials), objectives)
     if steps:
         try:
-            rows = np.loadtxt(io.BytesIO(b"".join(lines[1:])), delimiter=",", comments=None, ndmin=2)
+            rows = read_rows(b"".join(lines[1:]))
             number, trial, index, *scores, costs = rows.T.reshape(4 + objectives, steps, len(trials))
         except ValueError as error:
             raise RunFolderError(f"{path} is damaged: {said(error)}") from None
@@ -226,6 +227,13 @@ def parse_log(data, path, trials, codes, objectives=1):
         scores = scores[0] if objectives == 1 else np.stack(scores, axis=-1)
         history.extend(codes[index.astype(np.intp)].T, scores.swapaxes(0, 1), costs.T)
     return history, sum(map(len, lines))
+
+
+def read_rows(data: bytes) -> NDArray[np.float64]:
+    """Return the numbers in lines of a log, shape (lines, columns); ValueError if there are none."""
+    if not data.strip():
+        raise ValueError("its rows are empty")
+    return np.loadtxt(io.BytesIO(data), delimiter=",", comments=None, ndmin=2)
 
 
 def header_of(objectives):

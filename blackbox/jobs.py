@@ -1,10 +1,9 @@
 """What multi-fidelity searches did: the jobs of their trials as an array, and as rows of a log."""
 
-import io
-
 import numpy as np
 
 from blackbox.errors import RunFolderError
+from blackbox.folder import read_rows
 from blackbox.search import FAILED
 from nasbench.errors import said
 
@@ -140,7 +139,7 @@ def parse_jobs(data, path, trials, codes):
     if not lines:
         return JobHistory(trials, [])
     try:
-        table = np.loadtxt(io.BytesIO(lines), delimiter=",", comments=None, ndmin=2)
+        table = read_rows(lines)
         job, trial, index, epochs, score, start, end, worker = table.T
     except ValueError as error:
         raise RunFolderError(f"{path} is damaged: {said(error)}") from None

@@ -21,6 +21,10 @@ class RunFolderError(OneShotError, OSError):
     """A run's folder that cannot be made, read or trusted."""
 
 
+class FolderRemovedError(RunFolderError):
+    """A run's folder that was removed, or put in another's place, during the run."""
+
+
 class DivergedError(OneShotError, ArithmeticError):
     """A loss that is no number any more."""
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from oneshot.errors import JobError, RunFolderError
+from oneshot.errors import FolderRemovedError, JobError
 
 _LOOK = 0.05  # seconds between looks at the processes
 _DIES_WITH_PARENT = 1  # of Linux's prctl
@@ -61,8 +61,8 @@ def run(jobs, devices, stop=None, done=None):
                         raise JobError(_failed(job, process.returncode, alone))
                 time.sleep(_LOOK)
         except BaseException as error:
-            # With a folder that was removed there is nothing to save, and a job must not create it again.
-            _signal(running, signal.SIGKILL if isinstance(error, RunFolderError) else signal.SIGINT)
+            # In a folder that was removed there is nothing to save, and a job must not create it again.
+            _signal(running, signal.SIGKILL if isinstance(error, FolderRemovedError) else signal.SIGINT)
             for process in running:
                 process.wait()
             raise

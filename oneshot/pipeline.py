@@ -12,7 +12,7 @@ from nasbench.config import SEEDS, add_flags, given, option, whole
 from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json, print_table
 from nasbench.errors import NASBenchError, said, shown
 from nasbench.files import quoted, read_json, utc_now
-from oneshot.errors import ConfigError, OneShotError, RunFolderError
+from oneshot.errors import ConfigError, FolderRemovedError, OneShotError, RunFolderError
 from oneshot.jobs import Job, run
 from oneshot.optimizers.registry import METHODS, method_of
 from oneshot.retrain.record import RETRAINING
@@ -345,7 +345,7 @@ def _pipeline(args):
 
             try:
                 complete = run_pipeline(pipeline, folder, devices, stop)
-            except RunFolderError:
+            except FolderRemovedError:
                 raise
             except OneShotError as error:
                 raise type(error)(f"{error}; {go_on}") from None

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import NamedTuple
 
 from nasbench.errors import NotRecordedError
-from nasbench.sources.source import UNKNOWN_SEED
+from nasbench.metrics import UNKNOWN_SEED
 from oneshot.retrain.pipelines import PIPELINES, sizes_of
 from oneshot.run.table import open_nb201
 from oneshot.spaces.registry import space_of

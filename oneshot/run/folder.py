@@ -17,7 +17,7 @@ from nasbench.errors import UnsafePickleError, said
 from nasbench.files import leads_to, open_locked, read_json, replacing, write_all, write_json
 from nasbench.sources import pickle_stream
 from nasbench.sources.safe_pickle import NUMBERS, Skipped
-from oneshot.errors import RunFolderError
+from oneshot.errors import FolderRemovedError, RunFolderError
 
 _CONFIG, _LOG, _CHECKPOINT, _SUMMARY = "config.json", "log.csv", "checkpoint.pt", "summary.json"
 
@@ -139,9 +139,9 @@ class RunFolder:
         self.replace(_SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
 
     def check_in_place(self) -> None:
-        """Raise RunFolderError if the folder was removed: rows of its log would be lost silently."""
+        """Raise FolderRemovedError if the folder was removed: rows of its log would be lost silently."""
         if not leads_to(self.path / _LOG, self._log):
-            raise RunFolderError(f"{self.path} or its {_LOG} was removed or replaced during the run")
+            raise FolderRemovedError(f"{self.path} or its {_LOG} was removed or replaced during the run")
 
     def replace(self, name, data):
         """Write bytes to a file of the folder, whole or not at all."""
@@ -191,13 +191,17 @@ def read_log(path, stage):
         rows = csv.reader(text[: text.rfind("\n") + 1].splitlines())
         if next(rows, None) != list(stage.columns):
             raise ValueError(f"its first line should be {stage.header.strip()}")
-        return [
+        found = [
             {
                 name: kind(value) if value else None
                 for (name, kind), value in zip(stage.columns.items(), row, strict=True)
             }
             for row in rows
         ]
+        names = list(stage.columns)
+        if any(row[names[0]] is None or row[names[-1]] is None for row in found):
+            raise ValueError(f"a row has no {names[0]} or no {names[-1]}")
+        return found
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, csv.Error) as error:

@@ -293,6 +293,7 @@ def test_a_log_of_some_trials_creates_no_folder_above_its_own(tmp_path):
     [
         ("", "its first line should be"),
         ("a,b\n", "its first line should be"),
+        (HEADER + "\n\n", "its rows are empty"),
         (HEADER + "1,0,5,0.5\n", "cannot reshape array"),
         (HEADER + "1,0,5,x,1\n", "is damaged: could not convert"),
         (HEADER + "2,0,5,0.5,1\n", "its rows are not"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oneshot import jobs
-from oneshot.errors import JobError
+from oneshot.errors import FolderRemovedError, JobError
 from oneshot.jobs import Job
 
 WORKER = """
@@ -133,3 +133,22 @@ def _alive(pid):
             return file.read().rsplit(")", 1)[1].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+def test_jobs_whose_folder_was_removed_save_nothing(folder):
+    def stop():
+        if (folder / "a.started").exists():
+            raise FolderRemovedError("it was removed")
+        return False
+
+    begin = time.time()
+    with pytest.raises(FolderRemovedError, match="it was removed"):
+        jobs.run([job("a", "--seconds", 60)], ["cpu"], stop)
+    assert time.time() < begin + 30
+    assert not (folder / "a").exists()
+
+
+def test_a_log_creates_no_folder_above_its_own(folder):
+    with pytest.raises(JobError, match="cannot write gone/output/a.json: No such file or directory"):
+        jobs.run([Job("a", "worker", ("a",), Path("gone", "output", "a.json"))], ["cpu"])
+    assert not (folder / "gone").exists()

@@ -206,3 +206,20 @@ def test_the_short_training_is_smaller_where_the_images_are_not():
     assert job.command == ("python", "-m", "oneshot.retrain", *words.split())
     with pytest.raises(ConfigError, match="unknown space 'mars'"):
         PipelineSettings(space="mars")
+
+
+def test_one_whose_folder_is_removed_ends_with_an_error_and_creates_nothing(tmp_path):
+    path = tmp_path / "run"
+    command = [sys.executable, "-m", "oneshot.pipeline", *TINY, "--devices", "cpu", "--out", str(path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (path / "output" / "search-0.json").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    shutil.rmtree(path)  # while the first search starts, which is to create its folder
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    assert err.splitlines()[-1].endswith(
+        f"error: {path} or its log.csv was removed or replaced during the run"
+    )
+    assert "Traceback" not in err
+    assert not path.exists()

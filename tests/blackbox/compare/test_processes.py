@@ -47,6 +47,9 @@ class StopAfter(Watch):
 
 
 def study_of(texts, folder, **settings):
+    """A Study, whose folder exists as that of a comparison."""
+    if folder is not None:
+        folder.mkdir(exist_ok=True)
     settings = RunConfig(**{"space": "tss", "signal": "val_accuracy@200"} | settings)
     return Study(tuple(map(Spec.of, texts)), settings, None, folder, "now")
 
@@ -114,6 +117,8 @@ def test_a_part_goes_on_from_its_log(home, tmp_path, text, looks):
 @pytest.mark.parametrize("looks", [0, 1, 60, 150])
 def test_a_part_of_a_simulation_goes_on_from_its_log(curves, tmp_path, looks):
     settings = {"trials": 20, "budget": 8000.0}
+    for name in ("whole", "stopped"):
+        (tmp_path / name).mkdir()
     whole, stopped = (
         Study(
             (Spec.of("asha"),),
@@ -153,7 +158,6 @@ def test_a_run_that_was_half_joined_is_joined_anew(home, tmp_path):
     undisturbed, killed = (
         study_of(["rs"], tmp_path / name, trials=4, budget=20_000.0) for name in ("undisturbed", "killed")
     )
-    undisturbed.folder.mkdir()
     carry_out(undisturbed, 2)
     worker = Worker(killed)
     for part in killed.parts[:3]:
@@ -310,6 +314,7 @@ def test_a_terminal_sees_how_far_it_is(home):
 @pytest.mark.parametrize("text", ["re", "rs"])
 def test_a_part_does_not_create_a_removed_folder_again(tmp_path, text):
     study = study_of([text], tmp_path / "a", trials=20, evals=5)
+    study.folder.rmdir()
     with pytest.raises(RunFolderError, match="cannot write to the folder .*: No such file or directory"):
         Worker(study).part(study.parts[0], StopAfter(100))
     assert list(tmp_path.iterdir()) == []

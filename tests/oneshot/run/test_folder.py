@@ -83,7 +83,13 @@ def test_a_log_that_is_not_as_the_checkpoint_has_it_is_an_error(folder, position
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a,b\n", ",".join(SEARCH.columns) + "\n1,2\n", ",".join(SEARCH.columns) + "\n" + "x," * 14 + "\n"],
+    [
+        "",
+        "a,b\n",
+        SEARCH.header + "1,2\n",
+        SEARCH.header + "x," * 14 + "\n",
+        SEARCH.header + "1" + "," * 14 + "\n",
+    ],
 )
 def test_a_damaged_log_is_an_error(folder, text):
     (folder.path / "log.csv").write_text(text)
