@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from nasbench.errors import StoreError
-from nasbench.files import NO_LOCKS, make_folder_of, quoted, replacing, utc_now
+from nasbench.files import make_folder_of, quoted, replacing, utc_now
 
 FORMAT = "nasbench-store"
 SCHEMA = 2
@@ -272,9 +272,9 @@ def _open(path: Path) -> h5py.File:
     """Open an HDF5 file to read, without a lock if the file system has none: a store is never changed."""
     try:
         return h5py.File(path, "r")
-    except OSError as error:
-        if error.errno not in NO_LOCKS:
-            raise
+    except BlockingIOError:  # another program writes to it
+        raise
+    except OSError:  # no locks, or this process has it open without one; whatever else it is comes again
         return h5py.File(path, "r", locking=False)
 
 

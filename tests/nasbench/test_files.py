@@ -140,6 +140,9 @@ def test_a_store_is_built_and_read_on_a_file_system_without_locks(tmp_path, with
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     done = without_locks(number, "nasbench", "info", "--verify", "--store", out)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    twice = f"from nasbench import NB201; first = NB201({str(out)!r}); second = NB201({str(out)!r})"
+    done = without_locks(number, "timeit", "-n1", "-r1", twice)  # in one process, both open
+    assert done.returncode == 0, done.stderr
 
 
 def test_json_is_written_whole(tmp_path):
