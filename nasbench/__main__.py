@@ -175,9 +175,9 @@ def _query(args):
         print_json({**_names(cell, bench), **options, "results": results})
     else:
         _print_names(cell, bench)
-        hidden = set() if args.all or args.metric else {row[1] for row in rows if METRICS[row[1]].hardware}
-        print_table(header, [row for row in rows if row[1] not in hidden])
-        print_hidden(hidden)
+        shown = [row for row in rows if args.all or args.metric or not METRICS[row[1]].hardware] or rows
+        print_table(header, shown)
+        print_hidden({row[1] for row in rows} - {row[1] for row in shown})
         if others:
             print(f"\n{others}")
     return 0

@@ -89,8 +89,9 @@ def arrays_with_rising_curves(bench):
     table; `bench`: the default one.
     """
     rng = np.random.default_rng(0)
-    final = bench.store["cifar10/200/final/val_accuracy"][:, :2]
-    seconds = bench.store["cifar10/200/final/train_time"][:, :2] / 200
+    columns = np.isin(bench.store["cifar10/200/seeds"], SEEDS[:2])
+    final = bench.store["cifar10/200/final/val_accuracy"][:, columns]
+    seconds = bench.store["cifar10/200/final/train_time"][:, columns] / 200
     part = np.arange(1, 201) / 200
     speed = rng.uniform(0.19, 0.21, (CELLS, 1, 1))  # small is fast
     curve = 10 + (final[:, :, None] - 10) * part**speed

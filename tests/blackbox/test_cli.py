@@ -53,6 +53,11 @@ def files(path):
     return {name: (path / name).read_bytes() for name in ("log.csv", "summary.json")}
 
 
+def seconds_of(bench):
+    """What an evaluation of each cell on CIFAR-10 takes: training, and one pass over validation."""
+    return bench.by_code("cifar10", "train_time") + bench.by_code("cifar10", "val_time")
+
+
 def test_the_report_of_one_trial(run, bench):
     code, out, err = run("re", "--evals", 1000)
     assert (code, err) == (0, "")
@@ -61,7 +66,9 @@ def test_the_report_of_one_trial(run, bench):
     assert lines[1] == "1,000 evaluations; seed 0"
     assert lines[3].split() == ["best", "cell", str(bench.best("cifar10", "val_accuracy").cell)]
     assert "91.6067 %, rank 1, regret 0.0000" in out
-    assert "val_accuracy [%]        91.60667        72.74667        45.55556" in out
+    assert "val_accuracy [%]             91.60667        72.74667        45.55556" in out
+    assert "test_accuracy [%]            94.37333           73.22        46.71111" in out
+    assert "33 hardware metrics not shown; --all shows them" in out
     assert "after     10 evaluations" in out
     assert "after  1,000 evaluations  0.0000" in out
     assert "\x1b" not in out
@@ -75,7 +82,8 @@ def test_the_report_of_many_trials(run):
     assert "of 20 trials" in out
     report, regret = out.split("Incumbents at the end, trained for 200 epochs, ")[1].split("Regret of")
     assert report.startswith("mean and standard deviation over 20 trials\nval_accuracy [%]   ")
-    assert (report.count(" ± "), regret.count(" ± ")) == (1, 3)
+    assert "\ntest_accuracy [%]  " in report
+    assert (report.count(" ± "), regret.count(" ± ")) == (2, 3)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -84,7 +92,7 @@ def test_the_summary_agrees_with_the_search_and_the_table(run, bench, algorithm)
     summary = json.loads(out)
     column = bench.by_code("cifar10", "val_accuracy")
     history = run_search(ALGORITHMS[algorithm](NB201, trials=6, seed=2), column.take, 250)
-    best, seconds = summary["best"], bench.by_code("cifar10", "train_time")
+    best, seconds = summary["best"], seconds_of(bench)
     assert code == 0
     assert summary["complete"] is True
     trial, step = best["trial"], best["evaluation"] - 1
@@ -126,7 +134,7 @@ def test_a_budget_counts_simulated_seconds(run, bench):
     assert summary["settings"]["evals"] is None
     assert summary["simulated_seconds"]["mean"] <= 100_000
     search = RegularizedEvolution(NB201, trials=8)
-    column, seconds = bench.by_code("cifar10", "val_accuracy"), bench.by_code("cifar10", "train_time")
+    column, seconds = bench.by_code("cifar10", "val_accuracy"), seconds_of(bench)
     spent = seconds[run_search(search, column.take, 200).codes].cumsum(axis=1)
     counts = (spent <= 100_000).sum(axis=1)
     assert summary["evaluations"] == {"least": counts.min(), "most": counts.max()}
@@ -144,7 +152,7 @@ def test_a_budget_counts_simulated_seconds(run, bench):
 def test_trials_that_end_no_evaluation_within_the_budget_are_counted(run, bench):
     summary = json.loads(run("re", "--budget", "1500s", "--trials", 50, "--json")[1])
     search = RegularizedEvolution(NB201, trials=50)
-    first = bench.by_code("cifar10", "train_time")[search.ask()]
+    first = seconds_of(bench)[search.ask()]
     without = int((first > 1500).sum())
     assert 0 < without == summary["trials_without_evaluation"] < 50
     assert summary["evaluations"]["least"] == 0
@@ -157,13 +165,13 @@ def test_trials_that_end_no_evaluation_within_the_budget_are_counted(run, bench)
     assert f"{without} trials: not even one evaluation" in out
     assert f"over {50 - without} trials" in out
     code, _, err = run("re", "--budget", "600s")
-    assert (code, "before the first evaluation of any trial; raise it: --budget 1672s" in err) == (2, True)
+    assert (code, "before the first evaluation of any trial; raise it: --budget 1675s" in err) == (2, True)
 
 
 def test_no_row_is_for_evaluations_that_no_trial_finished_in_its_budget(run, bench):
     """The log goes one step beyond the budget; here that step would be the tenth or the eleventh."""
     search = RegularizedEvolution(NB201)
-    column, seconds = bench.by_code("cifar10", "val_accuracy"), bench.by_code("cifar10", "train_time")
+    column, seconds = bench.by_code("cifar10", "val_accuracy"), seconds_of(bench)
     spent = seconds[run_search(search, column.take, 12).codes[0]].cumsum()
     for finished in (9, 10, 11):
         budget = repr(float(spent[finished - 1]))
@@ -508,21 +516,21 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
         (("--budget", "soon"), "a duration is such as 20000s, 90m, 12h or 2d, got 'soon'"),
         (
             ("--budget", "10s"),
-            "a budget of 10 s ends before any evaluation can; the cheapest cell takes: --budget 543s",
+            "a budget of 10 s ends before any evaluation can; the cheapest cell takes: --budget 544s",
         ),
         (("--population", 5), "sample, drawn from the population, is a whole number in [1, 5], got 10"),
         (("--sample", 101), "is a whole number in [1, 100], got 101"),
         (("--dataset", "mnist"), "unknown dataset 'mnist'"),
         (("--metric", "acc"), "unknown metric 'acc'"),
-        (("--metric", "test_accuracy"), "no test_accuracy after 200 epochs"),
+        (("--metric", "test_loss"), "no test_loss after 200 epochs"),
         (("--metric", "flops", "--noise", "seed"), "flops has no runs with seeds"),
         (("--signal", "@12"), "a metric must be METRIC or METRIC@EPOCHS, got '@12'"),
         (("--signal", "val_accuracy@x"), "try val_accuracy@12"),
         (("--signal", "acc@12"), "unknown metric 'acc'; the metrics are train_accuracy, val_accuracy"),
         (("--signal", "flops@12"), "flops belongs to the network: it has no epochs"),
         (
-            ("--signal", "val_accuracy@12"),
-            "no protocol of 12 epochs in this store; recorded: after 200 epochs val_accuracy, train_time",
+            ("--signal", "val_accuracy@90"),
+            "no protocol of 90 epochs in this store; recorded: after 12 epochs val_accuracy, test_accuracy",
         ),
         (("--signal", "flops", "--noise", "seed"), "flops has no runs with seeds"),
         (("--space", "nb201"), "invalid choice: 'nb201' (choose from"),

@@ -210,14 +210,14 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, curves, tmp
     ("argv", "message"),
     [
         (
-            (),
+            ("--signal", "val_loss"),
             "no curves; what would do: --store FILE, made of the published files by python -m nasbench build",
         ),
-        (("--fidelities", "12,200"), "recorded: 200 for cifar10 val_accuracy@200; got 12"),
+        (("--fidelities", "50,200"), "recorded: 12, 200 for cifar10 val_accuracy@200; got 50"),
         (("--fidelities", "12,x"), "argument --fidelities: fidelities are numbers of epochs, such as 12,200"),
         (
             ("--fidelities", "200", "--budget", "100s"),
-            "ends before any job can; the cheapest takes: --budget 543s",
+            "ends before any job can; the cheapest takes: --budget 544s",
         ),
         (("--jobs", 0), "jobs is a whole number of at least 1, got 0"),
         (("--workers", 0), "workers is a whole number in [1, 100,000], got 0"),
@@ -256,6 +256,13 @@ def test_a_search_whose_jobs_all_failed_has_no_findings(table):
 def test_one_rung_is_random_search_on_the_default_store(run):
     code, out, _ = run("asha", "--fidelities", "200", "--workers", 8, "--budget", "1d")
     assert (code, "jobs on 8 workers" in out, "workers busy" in out) == (0, True, True)
+
+
+@pytest.mark.parametrize("name", ["sh", "hyperband", "asha", "bohb"])
+def test_the_protocols_of_the_default_store_are_fidelities(run, name):
+    code, out, _ = run(name, "--jobs", 60, "--workers", 4)
+    assert code == 0
+    assert [line.split()[2] for line in out.splitlines() if line.startswith("up to")] == ["12", "200"]
 
 
 def test_protocols_as_fidelities(run, topology):

@@ -54,7 +54,8 @@ def test_scores_are_the_means_of_the_table(bench):
     codes = np.array([CELL.code, 17, 15624])
     expected = [bench.query(Cell(int(code)), "cifar100", "val_accuracy") for code in codes]
     assert objective(codes).tolist() == expected
-    assert objective.cost(codes)[0] == bench.query(0, "cifar100", "train_time")
+    seconds = bench.query(0, "cifar100", "train_time") + bench.query(0, "cifar100", "val_time")
+    assert objective.cost(codes)[0] == seconds
 
 
 def test_scores_are_negated_where_lower_is_better(bench):
@@ -106,8 +107,12 @@ def test_scores_that_the_table_could_give(bench, noise):
 def test_what_a_table_cannot_give_is_an_error(bench, tmp_path):
     with pytest.raises(UnknownMetricError):
         TableObjective(bench, "cifar10", "accuracy")
-    with pytest.raises(NotRecordedError, match="no test_accuracy"):
-        TableObjective(bench, "cifar10", "test_accuracy")
+    with pytest.raises(NotRecordedError, match="no test_loss"):
+        TableObjective(bench, "cifar10", "test_loss")
+    with pytest.raises(
+        ConfigError, match="only the mean over seeds of cifar10 test_accuracy@200; try --noise"
+    ):
+        TableObjective(bench, "cifar10", "test_accuracy", noise=True)
     with pytest.raises(ConfigError, match="params has no runs with seeds"):
         TableObjective(bench, "cifar10", "params", noise=True)
     gaps = NB201(stores.write(tmp_path / "gaps.h5", stores.arrays_with_curves()))
@@ -213,9 +218,9 @@ def test_the_clock_of_a_table_that_lacks_times(tmp_path):
             found.cost(np.array([0]))
 
 
-def test_a_signal_that_the_table_has_not_is_an_error_that_says_what_it_has(bench, tables):
+def test_a_signal_that_the_table_has_not_is_an_error_that_says_what_it_has(runs_alone, tables):
     with pytest.raises(NotRecordedError, match="no protocol of 12 epochs .* after 200 epochs val_accuracy"):
-        TableObjective(bench, "cifar10", "val_accuracy", signal="val_accuracy@12")
+        TableObjective(runs_alone, "cifar10", "val_accuracy", signal="val_accuracy@12")
     with pytest.raises(NotRecordedError, match="no protocol of 0 epochs"):
         TableObjective(tables[SSS], "cifar10", "val_accuracy", signal="val_accuracy@0")
     with pytest.raises(NotRecordedError, match="no train_loss after 12 epochs"):

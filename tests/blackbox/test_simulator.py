@@ -273,12 +273,12 @@ def test_protocols_are_fidelities_where_there_is_no_curve(protocols):
         ]
 
 
-def test_what_a_store_lacks_is_an_error_that_says_what_it_has(bench, table, protocols):
+def test_what_a_store_lacks_is_an_error_that_says_what_it_has(runs_alone, table, protocols):
     alone = (
         "this store has cifar10 val_accuracy after 200 epochs alone, and no curves; what would do: --store"
     )
     with pytest.raises(ConfigError, match=alone):
-        Curves(bench, "cifar10", "val_accuracy")
+        Curves(runs_alone, "cifar10", "val_accuracy")
     with pytest.raises(ConfigError, match=r"1 to 200 for cifar10 val_accuracy@200; got 300"):
         Curves(table, "cifar10", "val_accuracy").scores(0, (300,))
     with pytest.raises(ConfigError, match=r"recorded: 12, 200 for cifar10 val_accuracy@200; got 50"):
@@ -287,7 +287,7 @@ def test_what_a_store_lacks_is_an_error_that_says_what_it_has(bench, table, prot
         Curves(table, "cifar10", "val_accuracy", signal="val_accuracy@12")
     with pytest.raises(ConfigError, match="flops belongs to the network"):
         Curves(protocols, "cifar10", "val_accuracy", signal="flops")
-    assert Curves(bench, "cifar10", "val_accuracy", fidelities=(200,)).fidelities == (200,)
+    assert Curves(runs_alone, "cifar10", "val_accuracy", fidelities=(200,)).fidelities == (200,)
 
 
 def test_every_cell_has_a_value_and_a_time(curves, table, tmp_path):

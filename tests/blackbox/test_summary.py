@@ -71,15 +71,15 @@ def test_one_trial_has_no_spread(table, objective):
         assert (row["std"], row["median"]) == (None, None)
 
 
-def test_what_the_store_lacks_for_an_incumbent_is_not_reported(bench, tmp_path):
+def test_what_the_store_lacks_for_an_incumbent_is_not_reported(runs_alone, tmp_path):
     arrays = stores.arrays_of_all_protocols(TOPOLOGY)
     arrays["cifar10/200/final/test_accuracy"][7] = np.nan
     table = NB201(stores.write(tmp_path / "gap.h5", arrays))
     objective = TableObjective(table, "cifar10", "val_accuracy")
     assert list(summarize(searched(objective, [[7], [8]]), objective, table)["report"]) == ["val_accuracy"]
     assert len(summarize(searched(objective, [[6], [8]]), objective, table)["report"]) == 2
-    objective = TableObjective(bench, "cifar10", "latency")
-    assert list(summarize(searched(objective, [[7]]), objective, bench)["report"]) == ["val_accuracy"]
+    objective = TableObjective(runs_alone, "cifar10", "latency")
+    assert list(summarize(searched(objective, [[7]]), objective, runs_alone)["report"]) == ["val_accuracy"]
 
 
 def test_a_budget_that_no_trial_can_use_is_an_error(table, objective):

@@ -208,7 +208,7 @@ def test_the_reports_have_validation_and_test_accuracy_of_all_data_sets(run, rel
     for name in ("rs", "nsga2"):
         code, out, _ = run(name, "--store", released, "--evals", 40)
         assert code == 0
-        entry = out.split("What the table has for it")[1].splitlines()
+        entry = out.split("Recorded for this cell")[1].splitlines()
         assert entry[1].split() == ["cifar10", "cifar100", "imagenet16-120"]
         for line, metric in zip(entry[2:4], ("val_accuracy", "test_accuracy"), strict=True):
             assert line.startswith(f"{metric} [%]")
@@ -354,7 +354,7 @@ def test_the_finished_trials_of_a_part_are_held_against_the_table(bench, tmp_pat
 
     def evaluate():
         trials = Simulations(spec, spec.settings(settings), bench)
-        with RunFolder.log_alone(tmp_path / "part", trials.header) as log:
+        with RunFolder.log_alone(tmp_path / "part", trials.header, tmp_path) as log:
             return trials.evaluate(part, log, watch)
 
     rows = evaluate().rows

@@ -456,7 +456,9 @@ def test_a_pickle_that_asks_for_all_memory_is_an_error_of_its_file(tmp_path):
     folder = tmp_path / "published"
     published.write_folder(folder, TOPOLOGY, (5,))
     (folder / "000011.pickle.pbz2").write_bytes(bz2.compress(b"\x80\x04}r\xff\xff\xff\x7f."))
-    with pytest.raises(SourceError, match=r"000011.pickle.pbz2 is truncated or damaged \(MemoryError"):
+    with pytest.raises(
+        SourceError, match="000011.pickle.pbz2 is damaged: it numbers an object 2,147,483,647"
+    ):
         build.build(folder, tmp_path / "out.h5", workers=1)
 
 

@@ -48,7 +48,12 @@ def test_query_prints_names_and_all_values(run):
     assert "NASLib (2, 2, 0, 2, 2, 3)" in lines[1]
     assert lines[3].split() == ["dataset", "metric", "value", "unit", "rank"]
     assert ["cifar10", "val_accuracy", "91.60667", "%", "1"] in rows(out)
-    assert len(lines) == 4 + 81
+    assert len(lines) == 4 + 28 + 1
+    assert lines[-1] == "33 hardware metrics not shown; --all shows them"
+    assert ["cifar10", "pixel3_latency", "23.5848", "ms", "15045"] not in rows(out)
+    everything = rows(run("query", 6111, "--all")[1])
+    assert len(everything) == 4 + 81
+    assert ["cifar10", "pixel3_latency", "23.5848", "ms", "15045"] in everything
     assert "\x1b" not in out
 
 
@@ -70,7 +75,7 @@ def test_query_as_json(run, bench, cell):
 
 def test_query_narrowed(run):
     assert len(rows(run("query", 0, "--metric", "val_accuracy")[1])) == 4 + 3
-    assert len(rows(run("query", 0, "--dataset", "cifar100")[1])) == 4 + 18
+    assert len(rows(run("query", 0, "--dataset", "cifar100", "--all")[1])) == 4 + 18
     assert [row[1] for row in rows(run("query", 0, "--dataset", "cifar100", "--seed", 777)[1])[4:]] == [
         "val_accuracy",
         "valtest_accuracy",
@@ -252,8 +257,10 @@ def build_table(run, folder, text, *options):
 def test_a_store_without_accuracies(run, tmp_path):
     store = build_table(run, tmp_path, "index,cifar10:params,cifar100:edgegpu_latency\n0,0.5,3\n11,0.25,4\n")
     code, out, _ = run("query", 0, "--store", store)
-    assert code == 0
-    assert out.splitlines()[4:] == [
+    assert (code, out.splitlines()[-1]) == (0, "1 hardware metric not shown; --all shows them")
+    out = run("query", 0, "--store", store, "--dataset", "cifar100")[1]  # there is nothing else
+    assert out.splitlines()[4:] == ["cifar100  edgegpu_latency      3  ms       1"]
+    assert run("query", 0, "--store", store, "--all")[1].splitlines()[4:] == [
         "cifar10   params             0.5  M        2",
         "cifar100  edgegpu_latency      3  ms       1",
     ]

@@ -458,7 +458,10 @@ def test_runs_that_cannot_be_compared(made, compare, topology, curves, tmp_path)
         (["re", "--plot", "a.txt"], "--plot cannot write 'a.txt': a picture ends in"),
         (["re", "--plot-ranks", "no/a.png"], "--plot-ranks cannot write 'no/a.png': there is no folder"),
         (["--resume", "nowhere"], "nowhere is not the folder of a comparison: it has no comparison.json"),
-        (["asha", "--budget", "9000s"], "a multi-fidelity search needs a learning curve"),
+        (
+            ["asha", "--budget", "9000s", "--signal", "val_loss"],
+            "a multi-fidelity search needs a learning curve",
+        ),
     ],
 )
 def test_errors_are_one_line_before_the_work(compare, tmp_path, monkeypatch, argv, message):

