@@ -6,6 +6,7 @@ from pathlib import Path
 
 NESTED = "nested"  # lists within lists, deeper than a parser goes
 MISSING = "missing"
+_LONGEST = 10  # dictionaries of more numbers are tables, such as what a store has for a cell
 VALUES = {
     "null": None,
     "huge": 10**400,
@@ -22,11 +23,12 @@ VALUES = {
 
 
 def places(value, path=()):
-    """Yield the keys that lead to each value within a value of JSON; of lists, to the first item."""
+    """Yield the keys that lead to each value within a value of JSON; of lists and tables, to the first one."""
     if path:
         yield path
-    keys = value if isinstance(value, dict) else range(min(1, len(value))) if isinstance(value, list) else ()
-    for key in keys:
+    keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    is_table = len(keys) > _LONGEST and all(isinstance(value[key], float) for key in keys)
+    for key in keys[: 1 if is_table or isinstance(value, list) else None]:
         yield from places(value[key], (*path, key))
 
 

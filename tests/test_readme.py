@@ -49,7 +49,14 @@ def test_the_python_prompts():
     assert doctest.testfile(str(ROOT / "README.md"), module_relative=False).failed == 0
 
 
-@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("python -m")])
+def parameters(commands, slow):
+    """Commands as parameters, of which those with a text in them are slow."""
+    return [pytest.param(c, marks=pytest.mark.slow) if slow in c else c for c in commands]
+
+
+@pytest.mark.parametrize(
+    "command", parameters([c for c in COMMANDS if c.startswith("python -m")], "oneshot.pipeline")
+)
 def test_the_commands(folder, command):
     """In the order of the README: a later one may go on with the run of an earlier one."""
     result = run(command.replace("python", sys.executable, 1), folder)
@@ -84,7 +91,7 @@ def files(tmp_path_factory):
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("command", ON_FILES)
+@pytest.mark.parametrize("command", parameters(ON_FILES, "NATS-tss-v1_0-3ffb9-simple default"))
 def test_the_commands_on_files_that_one_has(files, command, monkeypatch):
     monkeypatch.setenv("NASBENCH_HOME", str(files / "home"))
     store = "" if "build" in command else f" --store {files / 'full.h5'}"

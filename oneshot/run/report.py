@@ -61,16 +61,13 @@ class Scorer:
             "index": self.optimum.index,
             "value": self.optimum.value,
         }
-        entry = {}
-        with suppress(NotRecordedError):  # a table without the longest protocol
-            entry = self.bench.entry(cell)
         return {
             "dataset": self.dataset,
             "metric": _METRIC,
             **self.row(cell),
             "test_rank": self._recorded(self.bench.rank, cell, _TEST),
             "optimum": optimum,
-            "entry": entry,
+            "entry": self.bench.entry(cell),
         }
 
     def _recorded(self, ask, cell, metric):

@@ -100,6 +100,7 @@ def table_of_all_cells(path, bench, left_out=()):
     return path
 
 
+@pytest.mark.slow
 def test_the_default_store_is_replaced_by_one_that_has_all_of_its_data(default, bench, tmp_path):
     table = table_of_all_cells(tmp_path / "all.csv", bench)
     for _ in range(2):  # where no default store is yet, where there is one

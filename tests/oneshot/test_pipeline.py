@@ -105,6 +105,7 @@ def test_what_is_missing_is_done_again_alike(run, whole, tmp_path):
     assert findings(copy) == findings(whole)
 
 
+@pytest.mark.slow
 def test_a_table_that_lacks_accuracies_and_has_moved(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store, path = stores.from_csv(tmp_path / "a.h5", ["cifar10:params"]), tmp_path / "run"

@@ -934,7 +934,7 @@ def settings_in(space, method=None):
     return SearchSettings(space=space, method=method or METHOD_IN[space], **TINY)
 
 
-@pytest.fixture(scope="module", params=METHOD_IN)
+@pytest.fixture(scope="module", params=["darts", pytest.param("hierarchical", marks=pytest.mark.slow)])
 def elsewhere(request, tmp_path_factory):
     """(a space, the folder of an undisturbed run of the command there, what it printed)."""
     path = tmp_path_factory.mktemp("elsewhere") / request.param
