@@ -1,16 +1,21 @@
 """A run's folder: settings, a log with a row an evaluation, summary; a kill loses little of it."""
 
+from __future__ import annotations
+
 import io
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blackbox.errors import RunFolderError
 from blackbox.history import History
 from nasbench.errors import said
 from nasbench.files import leads_to, open_locked, read_json, write_all, write_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _CONFIG, _LOG, _SUMMARY = "config.json", "log.csv", "summary.json"
 

@@ -1,10 +1,11 @@
 """What searches with two objectives on a table found, their Pareto fronts: as a dict and as text."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blackbox.objective import PairObjective, Signal
 from blackbox.pareto import hypervolume, nondominated
@@ -24,6 +25,9 @@ from blackbox.summary import (
 )
 from nasbench.console import print_table
 from nasbench.text import print_entry
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 def front_masks(scores, counted):

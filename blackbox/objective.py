@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
 from blackbox.history import History
@@ -16,6 +15,9 @@ from nasbench.benchmark import Benchmark
 from nasbench.constraints import Where, named, split_metric
 from nasbench.errors import InvalidArgumentError, NotRecordedError
 from nasbench.metrics import METRICS, UNKNOWN_SEED, metric_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _NOISE = 100  # the purpose of the stream; searches number theirs from 0
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
 from blackbox.objective import PairObjective, Signal, TableObjective
@@ -20,6 +19,8 @@ from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.text import print_entry
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from blackbox.curves import Curves
 
     Objective = TableObjective | PairObjective | Curves
@@ -148,8 +149,8 @@ def described(code, benchmark, objective):
 
 def entry_of(cell: object, benchmark: Benchmark, target: Signal) -> dict[str, dict[str, float]]:
     """Return all that the table has for a cell: after the metric's protocol, or the longest recorded one."""
-    protocols = {recorded.protocol for recorded in benchmark.recorded()} - {None}
-    return benchmark.entry(cell, protocol=target.protocol or max(protocols, default=None))
+    protocol = target.protocol or max(benchmark.protocols(), default=None)
+    return benchmark.entry(cell, protocol=protocol)
 
 
 def final_values(codes, benchmark, objective):

@@ -7,7 +7,6 @@ from nasbench.answers import list_seeds
 from nasbench.benchmark import open_benchmark
 from nasbench.cell import Cell
 from nasbench.console import ListFormatter, Parser, call, complain, print_json, print_table
-from nasbench.constraints import AT_LEAST, AT_MOST, joined, read_limits
 from nasbench.errors import InvalidCellError, NASBenchError, NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
 from nasbench.spaces import SPACES
@@ -48,6 +47,8 @@ def _add_curve(parser):
 def _add_top(parser):
     parser.add_argument("n", metavar="N", nargs="?", type=int, default=10, help="how many (default: 10)")
     _add_dataset_and_metric(parser)
+    from nasbench.constraints import AT_LEAST, AT_MOST  # imported here because no other command needs it
+
     for flag, what in ((AT_MOST, "upper"), (AT_LEAST, "lower")):
         parser.add_argument(
             flag,
@@ -159,7 +160,10 @@ def _query(args):
     options = {"protocol": _protocol(args, bench), "epoch": args.epoch, "seed": args.seed}
     rows = []
     unanswered = None  # the first reason; of interest only where nothing is answered
-    for dataset, metric in _asked(bench, cell, args):
+    asked = _asked(bench, cell, args)
+    everything = args.all or args.metric or args.json
+    shown = [(name, metric) for name, metric in asked if everything or not METRICS[metric].hardware] or asked
+    for dataset, metric in shown:
         try:
             value = bench.query(cell, dataset, metric, **options)
         except NotRecordedError as error:
@@ -177,9 +181,8 @@ def _query(args):
         print_json({**_names(cell, bench), **options, "results": results})
     else:
         _print_names(cell, bench)
-        shown = [row for row in rows if args.all or args.metric or not METRICS[row[1]].hardware] or rows
-        print_table(header, shown)
-        print_hidden({row[1] for row in rows} - {row[1] for row in shown})
+        print_table(header, rows)
+        print_hidden({metric for _, metric in asked} - {metric for _, metric in shown})
         if others:
             print(f"\n{others}")
     return 0
@@ -187,12 +190,13 @@ def _query(args):
 
 def _other_protocols(bench, args):
     """Return a line about the protocols of a store that lacks the longest one, None if it is not needed."""
+    protocols = bench.protocols(args.dataset)
+    if args.protocol is not None or not protocols or bench.space.full_protocol in protocols:
+        return None
     metrics = {}
     for found in bench.recorded():
         if found.protocol is not None and args.dataset in (None, found.dataset):
             metrics.setdefault(found.protocol, {})[found.metric] = None
-    if args.protocol is not None or not metrics or bench.space.full_protocol in metrics:
-        return None
     return "recorded with " + "; ".join(
         f"--protocol {protocol}: {', '.join(names)}" for protocol, names in sorted(metrics.items())
     )
@@ -238,6 +242,8 @@ def _curve(args):
 def _top(args):
     bench = open_benchmark(args.store, args.space)
     options = {"protocol": _protocol(args, bench), "epoch": args.epoch, "seed": args.seed}
+    from nasbench.constraints import AT_LEAST, AT_MOST, joined, read_limits
+
     longest = bench.space.full_protocol
     limits = (read_limits(AT_MOST, args.at_most, longest), read_limits(AT_LEAST, args.at_least, longest))
     where = joined(*limits)

@@ -144,6 +144,11 @@ class Answers:
             seeds, known = self._seeds(question.dataset, question.protocol), ~np.isnan(runs[code])
         return tuple(seed for seed, recorded in zip(seeds, known, strict=True) if recorded)
 
+    def protocols(self, dataset: str | None = None) -> list[int]:
+        """Return the protocols of a data set, or of all, ascending."""
+        datasets = self._protocols if dataset is None else [dataset]
+        return sorted({epochs for name in datasets for epochs in self._protocols[name]})
+
     def recorded(self):
         """What the store holds, a list of Recorded."""
         found = []
@@ -185,7 +190,7 @@ class Answers:
             protocol = self._space.full_protocol
         else:
             protocol = _whole("a protocol", protocol)
-            protocols = sorted({epochs for _, epochs, _ in found} - {None})
+            protocols = self.protocols()
             if protocol not in protocols:
                 known = ", ".join(map(str, protocols)) or "none"
                 raise NotRecordedError(
@@ -385,12 +390,16 @@ def _mean(values):
     return total / count if count else float("nan")
 
 
-def _mean_over_seeds(rows):
-    """The mean of each row's recorded values, float64; summed in the order of seeds as the authors do."""
-    known = ~np.isnan(rows)
+def _mean_over_seeds(rows: np.ndarray) -> np.ndarray:
+    """Return the mean of each row's recorded values, float64; summed in the order of seeds, as published."""
     total, count = np.zeros(len(rows)), np.zeros(len(rows))
-    for values, recorded in zip(np.where(known, rows, 0.0).T, known.T, strict=True):
-        total += values
-        count += recorded
+    for values in rows.T:
+        known = values == values
+        if known.all():
+            total += values
+            count += 1
+        elif known.any():
+            total += np.where(known, values, 0.0)
+            count += known
     count[count == 0] = np.nan
     return total / count

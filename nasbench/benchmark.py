@@ -1,19 +1,24 @@
 """Published tables that answer: query, columns, curves, ranks, and the simulated clock."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nasbench.answers import Answers, Question
 from nasbench.cell import integer
-from nasbench.constraints import Where, check_any, checked, column_of, satisfied
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
 from nasbench.home import default_path, open_default
 from nasbench.metrics import metric_of
 from nasbench.spaces import SIZE, TOPOLOGY, space_named, space_of
 from nasbench.store import Store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from nasbench.constraints import Where
 
 
 class Ranked(NamedTuple):
@@ -223,6 +228,8 @@ class Benchmark(ABC):
         >>> int(bench.feasible("cifar10", {"params": (None, 0.5), "flops": (20, 50)}).sum())
         4042
         """
+        from nasbench.constraints import check_any, checked, column_of, satisfied  # most lookups need none
+
         where = checked(where, self.space.full_protocol)
         feasible = np.ones(self._cells, dtype=bool)
         for name, limits in where.items():
@@ -280,6 +287,10 @@ class Benchmark(ABC):
         self.store.verify()
         if (self._official_index != self.space.official_index()).any():
             raise StoreError(f"{self.store.path}: its index is not the official one")
+
+    def protocols(self, dataset: str | None = None) -> list[int]:
+        """Return the protocols that the store has for a data set, or for any, in epochs, ascending."""
+        return self._answers.protocols(dataset)
 
     def recorded(self):
         """What the store holds, a list of (dataset, protocol, metric, seeds, epochs)."""

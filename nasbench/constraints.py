@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nasbench.errors import InvalidArgumentError
 from nasbench.metrics import METRICS, metric_of
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from nasbench.benchmark import Benchmark
 
 Limits = tuple[float | None, float | None]  # lowest and highest value, inclusive; None: open

@@ -23,7 +23,7 @@ VALUES = {
 
 
 def places(value, path=()):
-    """Yield the keys that lead to each value within a value of JSON; of lists and tables, to the first one."""
+    """Yield the keys that lead to each value within a value of JSON; of lists and tables, the first."""
     if path:
         yield path
     keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
