@@ -652,10 +652,20 @@ TEXT = f"code,{ACC}\n3,91.5\n7,9.15\n"
         b"#" * 100_000 + b"\n" + TEXT.encode(),
         f"#,code,{ACC}\n0,3,91.5\n1,7,9.15\n".encode(),
     ],
-    ids=(
-        "gzip, gzip in two parts, xz, gzip of utf-16, utf-16, utf-16-le, utf-16-be, utf-8-sig, comment, comments,"
-        " long comment, column #"
-    ).split(", "),
+    ids=[
+        "gzip",
+        "gzip in two parts",
+        "xz",
+        "gzip of utf-16",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-8-sig",
+        "comment",
+        "comments",
+        "long comment",
+        "column #",
+    ],
 )
 def test_packings_encodings_and_comments_are_recognised_by_their_content(tmp_path, data):
     path = tmp_path / "table.of.some.name"
