@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from nasbench.errors import UnknownDatasetError, UnknownMetricError
+from nasbench.errors import UnknownDatasetError, UnknownMetricError, shown
 
 
 class Dataset(NamedTuple):
@@ -228,5 +228,5 @@ def _look_up(name, kind, table, error, known):
         text = name if isinstance(name, str) else ""
         hint = f" ({_KNOWN_AS[text]})" if text in _KNOWN_AS else ""
         close = [] if hint else get_close_matches(text, table)
-        close = f"; try {' or '.join(close)}" if close else ""
-        raise error(f"unknown {kind} {name!r}{hint}; the {kind}s are {known}{close}") from None
+        advice = f"try {' or '.join(close)}" if close else f"the {kind}s are {known}"
+        raise error(f"unknown {kind} {shown(name)}{hint}; {advice}") from None

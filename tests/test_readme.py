@@ -49,14 +49,18 @@ def test_the_python_prompts():
     assert doctest.testfile(str(ROOT / "README.md"), module_relative=False).failed == 0
 
 
-def parameters(commands, slow):
-    """Commands as parameters, of which those with a text in them are slow."""
-    return [pytest.param(c, marks=pytest.mark.slow) if slow in c else c for c in commands]
+SLOW = ("oneshot.pipeline", "runs/digits", "3ffb9-simple default", "with_devices.h5")
 
 
-@pytest.mark.parametrize(
-    "command", parameters([c for c in COMMANDS if c.startswith("python -m")], "oneshot.pipeline")
-)
+def parameters(commands):
+    """Commands as parameters, of which some are slow."""
+    return [
+        pytest.param(line, marks=pytest.mark.slow) if any(text in line for text in SLOW) else line
+        for line in commands
+    ]
+
+
+@pytest.mark.parametrize("command", parameters([c for c in COMMANDS if c.startswith("python -m")]))
 def test_the_commands(folder, command):
     """In the order of the README: a later one may go on with the run of an earlier one."""
     result = run(command.replace("python", sys.executable, 1), folder)
@@ -91,7 +95,7 @@ def files(tmp_path_factory):
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("command", parameters(ON_FILES, "NATS-tss-v1_0-3ffb9-simple default"))
+@pytest.mark.parametrize("command", parameters(ON_FILES))
 def test_the_commands_on_files_that_one_has(files, command, monkeypatch):
     monkeypatch.setenv("NASBENCH_HOME", str(files / "home"))
     store = "" if "build" in command else f" --store {files / 'full.h5'}"

@@ -62,7 +62,9 @@ def test_a_run_is_read_or_refused(copied, name):
     assert failures(copied / name / "summary.json", lambda: read_run(copied / name), ERRORS) == []
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize(
+    "name", ["re", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nsga2", "sh"))]
+)
 def test_a_run_is_resumed_or_refused(copied, name, capsys):
     main, path = command_of(name), copied / name
     log = (path / "log.csv").read_bytes()

@@ -112,6 +112,7 @@ def test_the_default_store_is_replaced_by_one_that_has_all_of_its_data(default, 
     assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
 
 
+@pytest.mark.slow
 def test_the_default_store_is_not_replaced_by_one_that_lacks_some_of_its_data(default, bench, tmp_path):
     published.write_folder(tmp_path / "NATS", TOPOLOGY, (0,))
     left_out = ["cifar10:params", *(f"cifar100:200:train_time:{seed}" for seed in (777, 888, 999))]

@@ -73,7 +73,7 @@ def test_texts_that_are_no_limits(text, message):
 
 
 def test_a_limit_on_an_unknown_metric_suggests_known_ones():
-    with pytest.raises(UnknownMetricError, match="unknown metric 'raspi_latency'; .*; try raspi4_latency or"):
+    with pytest.raises(UnknownMetricError, match="unknown metric 'raspi_latency'; try raspi4_latency or"):
         read_limits(AT_MOST, ["raspi_latency=10"])
 
 

@@ -39,14 +39,12 @@ def test_unknown_names_are_errors_that_name_the_known_ones():
         dataset_of("mnist")
     with pytest.raises(UnknownDatasetError, match=r"ask for dataset 'cifar10'"):
         dataset_of("cifar10-valid")
-    with pytest.raises(UnknownMetricError, match=r"'accuracy'; the metrics are .*val_accuracy"):
+    with pytest.raises(UnknownMetricError, match="'accuracy'; try val_accuracy or test_accuracy"):
         metric_of("accuracy")
     for name in ("pixel_latency", "pixel3_latncy"):
-        with pytest.raises(UnknownMetricError, match=f"unknown metric {name!r}; .*; try pixel3_latency"):
+        with pytest.raises(UnknownMetricError, match=f"unknown metric {name!r}; try pixel3_latency"):
             metric_of(name)
-    with pytest.raises(
-        UnknownDatasetError, match="'cifar1000'; the datasets are .*; try cifar100 or cifar10"
-    ):
+    with pytest.raises(UnknownDatasetError, match="'cifar1000'; try cifar100 or cifar10"):
         dataset_of("cifar1000")
     with pytest.raises(UnknownMetricError, match=r"'xyz'; the metrics are [\w, ]*$"):
         metric_of("xyz")

@@ -41,6 +41,7 @@ def copied(runs, tmp_path):
     return shutil.copytree(runs, tmp_path / "pipeline")
 
 
+@pytest.mark.slow
 def test_a_search_is_resumed_or_refused(copied):
     path = copied / "search-0"
 
@@ -51,6 +52,7 @@ def test_a_search_is_resumed_or_refused(copied):
     assert failures(path / "config.json", resume, ERRORS) == []
 
 
+@pytest.mark.slow
 def test_a_retraining_is_resumed_or_refused(copied):
     path = copied / "final"
 

@@ -133,6 +133,7 @@ torch.save(logits.detach(), "logits.pt")
     torch.testing.assert_close(torch.load(tmp_path / "logits.pt"), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_network_of_the_space_of_darts_without_its_auxiliary_head(tmp_path):
     torch.manual_seed(0)
     network = space_of("darts").network(DARTS_V2, channels=2, cells=4, auxiliary=True)

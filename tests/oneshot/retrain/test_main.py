@@ -298,6 +298,7 @@ def stopped(tmp_path_factory):
     return base, {case: int(code) for case, code in codes.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_a_process_that_is_stopped_anywhere_goes_on_to_the_same_end(run, stopped, whole, no_pictures, case):
     base, codes = stopped
