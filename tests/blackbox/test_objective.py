@@ -41,9 +41,7 @@ def test_a_text_that_is_no_signal_is_an_error(text):
 
 
 def test_signals_of_unknown_metrics_and_of_the_network_after_epochs_are_errors():
-    with pytest.raises(
-        UnknownMetricError, match="unknown metric 'accuracy'; the metrics are .* val_accuracy"
-    ):
+    with pytest.raises(UnknownMetricError, match="unknown metric 'accuracy'; try val_accuracy"):
         Signal.of("accuracy@12")
     with pytest.raises(ConfigError, match="flops belongs to the network: it has no epochs, got 'flops@12'"):
         Signal.of("flops@12")
