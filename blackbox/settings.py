@@ -26,6 +26,8 @@ from nasbench.constraints import (
 from nasbench.metrics import dataset_of
 from nasbench.spaces import SPACES, space_of
 
+LOWER_LIMIT = "lower limit on a metric, as for --at-most"  # help text
+
 _EVALS = 1000  # Ruchte et al. 2020, NASLib, appendix A.1
 _MOST_TRIALS = 100_000  # these take about 5 GB
 
@@ -38,6 +40,11 @@ def seconds(text):
         return float(number) * unit
     except ValueError:
         raise ArgumentTypeError(f"a duration is such as 20000s, 90m, 12h or 2d, got {text!r}") from None
+
+
+def limit(text: str) -> Any:
+    """Return an option for limits METRIC=VALUE, a tuple of them, with its help text."""
+    return option((), text, type=str, metavar="METRIC=VALUE", repeat=True)
 
 
 @dataclass(frozen=True)
@@ -72,17 +79,11 @@ class TableConfig:
         choices=("mean", "seed"),
     )
     seed: int = option(0, "of all that is drawn")
-    at_most: tuple = option(
-        (),
+    at_most: tuple = limit(
         "upper limit on a metric, in its unit, such as raspi4_latency=10; cells above it or without a value"
-        " have the score -inf, and evaluating them takes its usual time; repeat for several metrics",
-        type=str,
-        metavar="METRIC=VALUE",
-        repeat=True,
+        " have the score -inf, and evaluating them takes its usual time; repeat for several metrics"
     )
-    at_least: tuple = option(
-        (), "lower limit on a metric, as for --at-most", type=str, metavar="METRIC=VALUE", repeat=True
-    )
+    at_least: tuple = limit(LOWER_LIMIT)
 
     def __post_init__(self):
         whole("trials", self.trials, 1, _MOST_TRIALS)

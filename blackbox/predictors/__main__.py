@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from blackbox.errors import BlackboxError, ConfigError
 from blackbox.objective import TableObjective
 from blackbox.predictors.comparison import ZERO_COST, compare
-from blackbox.settings import where_of
+from blackbox.settings import LOWER_LIMIT, limit, where_of
 from blackbox.space import space_of_table
 from nasbench.benchmark import open_benchmark
 from nasbench.config import SEEDS, add_flags, given, option, whole
@@ -32,17 +32,11 @@ class ComparisonConfig:
         None, "the table's space (default: that of the store, or tss)", type=str, choices=tuple(SPACES)
     )
     seed: int = option(0, "of all that is drawn")
-    at_most: tuple = option(
-        (),
+    at_most: tuple = limit(
         "upper limit on a metric, in its unit, such as params=0.5; cells above it or without a value are left"
-        " out; repeat for several metrics",
-        type=str,
-        metavar="METRIC=VALUE",
-        repeat=True,
+        " out; repeat for several metrics"
     )
-    at_least: tuple = option(
-        (), "lower limit on a metric, as for --at-most", type=str, metavar="METRIC=VALUE", repeat=True
-    )
+    at_least: tuple = limit(LOWER_LIMIT)
 
     def __post_init__(self):
         if not self.sizes or min(self.sizes) < 2:

@@ -42,22 +42,12 @@ def copied(runs, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_search_is_resumed_or_refused(copied):
-    path = copied / "search-0"
+@pytest.mark.parametrize(("name", "session"), [("search-0", Session), ("final", Retraining)])
+def test_a_run_is_resumed_or_refused(copied, name, session):
+    path = copied / name
 
     def resume():
-        with Session.resume(path):
-            pass
-
-    assert failures(path / "config.json", resume, ERRORS) == []
-
-
-@pytest.mark.slow
-def test_a_retraining_is_resumed_or_refused(copied):
-    path = copied / "final"
-
-    def resume():
-        with Retraining.resume(path):
+        with session.resume(path):
             pass
 
     assert failures(path / "config.json", resume, ERRORS) == []
