@@ -12,19 +12,19 @@ MANY = 100_000  # of how many there may be at once, each in memory
 SEEDS = 2**63 - 1
 
 
-def option(default, help, type=None, choices=None, metavar=None, repeat=False):
+def option(default, help, type=None, choices=None, metavar=None, repeat=False, negatable=False):
     """A dataclass field that is also a flag: `--name`, with its help text.
 
     `type`: what makes the value of a flag's text (default: the type of `default`); `choices`: those allowed;
     `metavar`: the value's name in the help (default: the field's); `repeat`: the flag can be given several
-    times, and the value is a list.
+    times, and the value is a list; `negatable`: a truth also has the flag `--no-name`.
     """
     metadata = {
         "help": help,
         "type": type or default.__class__,
         "choices": choices,
         "metavar": metavar,
-        "action": "append" if repeat else "store",
+        "action": argparse.BooleanOptionalAction if negatable else "append" if repeat else "store",
     }
     return field(default=default, metadata=metadata)
 
@@ -58,10 +58,13 @@ def add_flags(parser, config_class):
     """Add a flag for each option, without a value for a truth; one not given is absent from the result."""
     for f in fields(config_class):
         flag = f"--{f.name.replace('_', '-')}"
-        if f.metadata["type"] is bool:
-            parser.add_argument(flag, action="store_true", default=argparse.SUPPRESS, help=f.metadata["help"])
-            continue
         default = "" if f.default in (None, ()) else f" (default: {f.default})"
+        if f.metadata["type"] is bool:
+            negatable = f.metadata["action"] is argparse.BooleanOptionalAction
+            action, default = (f.metadata["action"], default) if negatable else ("store_true", "")
+            text = f.metadata["help"] + default
+            parser.add_argument(flag, action=action, default=argparse.SUPPRESS, help=text)
+            continue
         parser.add_argument(
             flag,
             action=f.metadata["action"],

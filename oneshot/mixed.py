@@ -17,6 +17,9 @@ class Mixing(NamedTuple):
 
     weights: torch.Tensor | None  # (K,); None: the drawn candidate as it is
     drawn: int | None  # the only candidate with a weight that is not zero, if it is known that there is one
+    others: torch.Tensor | None = (
+        None  # the sum of the other weights, a scalar 0, if it is added to the output
+    )
 
 
 class Mixture(nn.Module, ABC):
@@ -29,6 +32,7 @@ class Mixture(nn.Module, ABC):
 
     key = "alpha"  # the value of the edge that the weights are of
     one_hot = False  # whether one weight is 1 and all others are 0
+    adds_others = False  # whether the weights that are 0 are added to the output, for their gradients
 
     def __init__(self, primitives):
         super().__init__()
@@ -49,7 +53,9 @@ class Mixture(nn.Module, ABC):
         """The weighted sum of what the candidates make of x; those that were not drawn are not computed."""
         if mixing.drawn is not None:
             out = self.primitives[mixing.drawn](x)
-            return out if mixing.weights is None else out * mixing.weights[mixing.drawn]
+            if mixing.weights is not None:
+                out = out * mixing.weights[mixing.drawn]
+            return out if mixing.others is None else out + mixing.others
         out = [weight * op(x) for weight, op in zip(mixing.weights, self.primitives, strict=True)]
         return sum(out[1:], out[0])
 
@@ -109,7 +115,12 @@ def mixings(edges):
     if hard:
         tops = torch.stack([weights[key].detach().argmax() for key in hard]).tolist()
         drawn |= zip(hard, tops, strict=True)
-    return {key: Mixing(weights.get(key), drawn.get(key)) for key in edges}
+    others = {
+        key: weights[key].sum() - weights[key][drawn[key]]
+        for key in hard
+        if edges[key][0].adds_others and weights[key].requires_grad
+    }
+    return {key: Mixing(weights.get(key), drawn.get(key), others.get(key)) for key in edges}
 
 
 def _choice(choice, count, where):

@@ -5,10 +5,11 @@ from dataclasses import fields
 
 from data.errors import DataError
 from nasbench.config import add_flags, given
-from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
+from nasbench.console import INTERRUPTED, HeldInterrupt, ListFormatter, Parser, call, complain, print_json
 from nasbench.errors import NASBenchError
 from nasbench.files import quoted
 from oneshot.errors import ConfigError, OneShotError
+from oneshot.optimizers.recipes import contradictions, recipe_table
 from oneshot.optimizers.registry import METHODS, method_of
 from oneshot.run.folder import read_config
 from oneshot.run.record import SEARCH
@@ -31,8 +32,10 @@ def main(argv=None):
         description="Search a space of architectures by gradient with one supernet, and score what is found"
         " by the published table. Without options: DARTS on scikit-learn's digits, which need no download.",
         epilog=f"The options of {method.name} are shown; --method NAME --help shows another's"
-        f" ({', '.join(METHODS)}). On {' and '.join(SMALL)}, networks are smaller and images not augmented.",
+        f" ({', '.join(METHODS)}).\nOn {' and '.join(SMALL)}, networks are smaller and images not"
+        f" augmented.\n\n{recipe_table()}",
     )
+    parser.formatter_class = ListFormatter
     add_flags(parser.add_argument_group("search"), SearchSettings)
     add_flags(parser.add_argument_group(method.name), method.config_class)
     add_flags(parser.add_argument_group("machine and data (may differ when a run goes on)"), Places)
@@ -84,9 +87,12 @@ def _search(args, method):
         config |= SMOKE_CONFIG
     if args.resume is None:
         settings = SearchSettings(**settings)
+        config = config_of(settings, **config)
+        for line in contradictions(settings.recipe, config):
+            complain(f"note: {line}")
         session = Session.begin(
             settings,
-            config_of(settings, **config),
+            config,
             args.out,
             places=Places(**places),
             tensorboard=args.tensorboard,

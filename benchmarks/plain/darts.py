@@ -112,7 +112,8 @@ class PlainSupernet(nn.Module):
     def __init__(self, tau=None, c=16, layers=8, classes=10):
         super().__init__()
         self.tau = tau
-        self.stem = nn.Sequential(nn.Conv2d(3, 3 * c, 3, padding=1, bias=False), norm(3 * c, False))
+        stem_norm = nn.BatchNorm2d(3 * c, track_running_stats=False)
+        self.stem = nn.Sequential(nn.Conv2d(3, 3 * c, 3, padding=1, bias=False), stem_norm)
         before, was_reduced, cells = (3 * c, 3 * c), False, []
         for layer in range(layers):
             reduces = layer in (layers // 3, 2 * layers // 3)

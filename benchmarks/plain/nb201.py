@@ -7,11 +7,11 @@ from torch.nn import functional as F  # noqa: N812
 from benchmarks.plain.mixing import Nothing, mixed, mixing
 
 
-def conv(c_in, c_out, kernel, stride=1):
+def conv(c_in, c_out, kernel, stride=1, affine=False):
     return nn.Sequential(
         nn.ReLU(),
         nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(c_out, affine=False, track_running_stats=False),
+        nn.BatchNorm2d(c_out, affine=affine, track_running_stats=False),
     )
 
 
@@ -45,7 +45,7 @@ class PlainCell(nn.Module):
 class PlainBlock(nn.Module):
     def __init__(self, c):
         super().__init__()
-        self.a, self.b = conv(c, 2 * c, 3, 2), conv(2 * c, 2 * c, 3)
+        self.a, self.b = conv(c, 2 * c, 3, 2, affine=True), conv(2 * c, 2 * c, 3, affine=True)
         self.down = nn.Sequential(nn.AvgPool2d(2, 2), nn.Conv2d(c, 2 * c, 1, bias=False))
 
     def forward(self, x):
@@ -58,7 +58,7 @@ class PlainSupernet(nn.Module):
         self.tau = tau
         self.stem = nn.Sequential(
             nn.Conv2d(3, channels[0], 3, padding=1, bias=False),
-            nn.BatchNorm2d(channels[0], affine=False, track_running_stats=False),
+            nn.BatchNorm2d(channels[0], track_running_stats=False),
         )
         layers = []
         for c in channels:
@@ -66,7 +66,7 @@ class PlainSupernet(nn.Module):
                 layers.append(PlainBlock(c // 2))
             layers += [PlainCell(c) for _ in range(cells)]
         self.layers = nn.ModuleList(layers)
-        self.last = nn.BatchNorm2d(channels[-1], affine=False, track_running_stats=False)
+        self.last = nn.BatchNorm2d(channels[-1], track_running_stats=False)
         self.classifier = nn.Linear(channels[-1], 10)
         self.alphas = nn.ParameterList([1e-3 * torch.randn(6, 5)])
 

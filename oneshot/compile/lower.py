@@ -14,7 +14,7 @@ from oneshot.compile.kernels import Call, Combine, Concat, DropPath, Every, Relu
 from oneshot.compile.norms import Join, Norm
 from oneshot.compile.pools import AvgPool, MaxPool
 from oneshot.compile.structure import Structure, has_hooks
-from oneshot.compile.sums import Sum
+from oneshot.compile.sums import Shift, Sum, Total
 
 
 class Term(NamedTuple):
@@ -22,6 +22,8 @@ class Term(NamedTuple):
 
     expr: object
     pick: object = None
+    drawn: bool = False  # whether that weight is 1
+    scalar: bool = False  # whether it is a scalar 0 that is there for its gradient
 
 
 @singledispatch
@@ -50,6 +52,7 @@ class Lowering:
         self._structure = Structure()
         self._mixings = {}  # {key of a mixed edge: (its Mixing, the number of its first weight or None)}
         self._first = {}  # {id of a Mixing: the number of its first weight}
+        self._others = {}  # {id of a Mixing: the expression of the sum of its other weights}
         self._weights = []  # the numbers of the inputs that are weights
         self._count = 0  # of the weights in them
         self._calls = 0
@@ -62,11 +65,13 @@ class Lowering:
         return self.make(Input(self.inputs - 1))
 
     def mix(self, key, mixing):
-        """Say how a mixed edge mixes; for each Mixing with weights they are a further input of the plan."""
+        """Say how a mixed edge mixes; weights, and the sum of the others, are further inputs of the plan."""
         if mixing.weights is not None and id(mixing) not in self._first:
             self._first[id(mixing)] = self._count
             self._weights.append(self.input().kernel.number)
             self._count += len(mixing.weights)
+            if mixing.others is not None:
+                self._others[id(mixing)] = self.input()
         self._mixings[key] = mixing, self._first.get(id(mixing))
 
     @property
@@ -97,8 +102,13 @@ class Lowering:
 
     def make(self, kernel, *args):
         """The expression of a kernel; that of zeros, where it makes zeros of zeros."""
-        if args and isinstance(args[0].kernel, Zeros) and getattr(kernel, "keeps_zero", False):
-            return args[0]
+        if args and getattr(kernel, "keeps_zero", False):
+            if isinstance(args[0].kernel, Zeros):
+                return args[0]
+            if _zeros(args[0]) is not None and isinstance(kernel, Relu):
+                return _zeros(args[0])  # at 0 it has no gradient
+            if _zeros(args[0]) is not None and getattr(kernel, "keeps_sum", False):
+                return args[0]
         return self.expressions.make(kernel, args, self._where[-1])
 
     def module(self, module, *inputs):
@@ -151,19 +161,44 @@ class Lowering:
         terms = []
         for k, candidate in enumerate(mixture.primitives):
             if mixing.drawn in (None, k):
-                terms.append(Term(self.module(candidate, x), None if first is None else first + k))
+                pick = None if first is None else first + k
+                terms.append(Term(self.module(candidate, x), pick, mixing.drawn == k))
+        if mixing.others is not None:
+            terms.append(Term(self._others[id(mixing)], scalar=True))
         return terms
 
     def sum(self, arriving):
         """The sum of expressions and lists of Terms.
 
-        Zeros vanish from it, and with them what only they depend on: summands have one shape.
+        Zeros vanish from it, and with them what only they depend on: summands have one shape. Scalars that
+        are added to them stay, for their gradients.
         """
-        terms = [term for each in arriving for term in (each if isinstance(each, list) else [Term(each)])]
-        left = [term for term in terms if not isinstance(term.expr.kernel, Zeros)] or terms[:1]
-        if len(left) == 1 and (left[0].pick is None or isinstance(left[0].expr.kernel, Zeros)):
-            return left[0].expr
-        return self.total([term.expr for term in left], [term.pick for term in left])
+        given = [term for each in arriving for term in (each if isinstance(each, list) else [Term(each)])]
+        terms = [term for term in given if not term.scalar]
+        scalars = [term.expr for term in given if term.scalar]
+        left, zeros = [], None
+        for term in terms:
+            found = _zeros(term.expr) if term.pick is None or term.drawn else None
+            if isinstance(term.expr.kernel, Zeros):
+                found = term.expr
+            if found is None:
+                left.append(term)
+                continue
+            scalars += term.expr.args[1:]
+            zeros = found if zeros is None else zeros
+        if not left:
+            total = zeros
+        elif len(left) == 1 and left[0].pick is None:
+            total = left[0].expr
+        else:
+            total = self.total([term.expr for term in left], [term.pick for term in left])
+        return self.shifted(total, scalars)
+
+    def shifted(self, x, scalars):
+        """The expression of x plus scalars that are 0."""
+        if not scalars:
+            return x
+        return self.make(Shift(), x, self.make(Total(), *scalars) if len(scalars) > 1 else scalars[0])
 
     def total(self, terms, picks):
         """The expression of a sum of terms under the weights of these numbers, or None."""
@@ -173,6 +208,13 @@ class Lowering:
     def whole(self, arriving):
         """The expressions of what arrives; lists of Terms are added up."""
         return [self.sum([each]) if isinstance(each, list) else each for each in arriving]
+
+
+def _zeros(expr):
+    """The zeros that an expression is, maybe plus scalars; None if it is something else."""
+    if isinstance(expr.kernel, Shift):
+        expr = expr.args[0]
+    return expr if isinstance(expr.kernel, Zeros) else None
 
 
 def _overrides(module, kind):
@@ -208,6 +250,7 @@ def _(module: ops.Zero, inputs, lowering):
     if _overrides(module, ops.Zero):
         return lowering.call(module, inputs)
     (x,) = inputs
+    x = _zeros(x) or x  # nothing comes back through zeros
     if module.stride == 1 and isinstance(x.kernel, Zeros):
         return x
     return lowering.make(Zeros(module.stride), x)

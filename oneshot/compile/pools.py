@@ -23,6 +23,8 @@ class MaxPool:
     def keeps_zero(self):
         return keeps_size(self.kernel_size, self.stride, self.padding, self.dilation) and not self.ceil_mode
 
+    keeps_sum = True  # of the gradient: each window's goes to one pixel
+
     def __call__(self, x):
         return F.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
@@ -53,9 +55,13 @@ class AvgPool:
         return self._plain(x)
 
     @property
+    def keeps_sum(self):
+        """Whether the gradient's sum over an image stays: each window's is shared out among its pixels."""
+        return self.divisor_override is None and not self.count_include_pad
+
+    @property
     def _is_of_neighbours(self):
-        usual = self.divisor_override is None and not self.count_include_pad
-        return usual and self.keeps_zero and torch.backends.mkldnn.is_available()
+        return self.keeps_sum and self.keeps_zero and torch.backends.mkldnn.is_available()
 
     def _plain(self, x):
         return F.avg_pool2d(

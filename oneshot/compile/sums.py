@@ -43,6 +43,39 @@ class Add:
         return "add"
 
 
+@dataclass(frozen=True)
+class Total:
+    """The sum of scalars."""
+
+    def __call__(self, *scalars: torch.Tensor) -> torch.Tensor:
+        return torch.stack(scalars).sum()
+
+    def __str__(self) -> str:
+        return "sum of scalars"
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A tensor plus a scalar that is 0: the tensor itself, whose gradient reaches the scalar too."""
+
+    def __call__(self, x: torch.Tensor, scalar: torch.Tensor) -> torch.Tensor:
+        return _Shift.apply(x, scalar)
+
+    def __str__(self) -> str:
+        return "plus a scalar 0"
+
+
+class _Shift(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, scalar):
+        ctx.dtype = scalar.dtype
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx, grad):
+        return grad, grad.sum(dtype=ctx.dtype) if ctx.needs_input_grad[1] else None
+
+
 class _Sum(torch.autograd.Function):
     """The sum, into one tensor, and its gradients without a tensor of products for each term."""
 

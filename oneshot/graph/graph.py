@@ -369,8 +369,8 @@ class Graph(nn.Module):
         """The plan for such mixings, and the tensors of weights that it takes."""
         groups = self._grouped()
         found = [mixings_of[id(edge)] for _, edge, _ in groups.first.values()]
-        weights = [mixing.weights for mixing in found if mixing.weights is not None]
-        signature = groups.shape, tuple((mixing.drawn, mixing.weights is None) for mixing in found)
+        weights = [each for mixing in found for each in (mixing.weights, mixing.others) if each is not None]
+        signature = groups.shape, tuple((m.drawn, m.weights is None, m.others is None) for m in found)
         plan = self._plans.get(signature)
         if plan is None or not plan.holds():  # a module was replaced, or has hooks now
             plan = self._plans[signature] = self._compile(mixings_of)

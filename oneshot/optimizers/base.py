@@ -26,6 +26,7 @@ class SearchConfig:
     learning_rate: float = option(0.025, "of the weights, at first")
     learning_rate_min: float = option(0.001, "of the weights, at the end of its cosine")
     momentum: float = option(0.9, "of the weights' SGD")
+    nesterov: bool = option(False, "use Nesterov momentum", negatable=True)
     weight_decay: float = option(3e-4, "of the weights")
     grad_clip: float = option(5.0, "norm that gradients are clipped to, as in the code of Liu et al. 2019")
     exclude_none: bool = option(False, "never choose `none` in the end, as is usual in the space of DARTS")
@@ -39,6 +40,9 @@ class SearchConfig:
             at_least(name, getattr(self, name), 0)
         if self.momentum >= 1:
             raise ConfigError(f"momentum is below 1, got {self.momentum}")
+        truth("nesterov", self.nesterov)
+        if self.nesterov and self.momentum == 0:
+            raise ConfigError("nesterov needs a momentum > 0, got 0")
         if self.learning_rate_min > self.learning_rate:
             raise ConfigError(
                 "the learning rate falls from learning_rate to learning_rate_min, got"
@@ -52,9 +56,21 @@ class AlphaConfig(SearchConfig):
 
     arch_learning_rate: float = option(3e-4, "of the alphas' Adam")
     arch_weight_decay: float = option(1e-3, "of the alphas")
+    first: str = option(
+        "alphas", "parameters that each step updates first; the others follow", choices=("alphas", "weights")
+    )
+    clip_alphas: bool = option(
+        True,
+        "clip the gradients of the alphas to --grad-clip too, as in snippet 7 of the NASLib paper; Liu et al."
+        " and AutoDL-Projects clip those of the weights alone",
+        negatable=True,
+    )
 
     def __post_init__(self):
         super().__post_init__()
+        if self.first not in ("alphas", "weights"):
+            raise ConfigError(f"first must be alphas or weights, got {shown(self.first)}")
+        truth("clip_alphas", self.clip_alphas)
         at_least("arch_learning_rate", self.arch_learning_rate, 0, excluded=True)
         at_least("arch_weight_decay", self.arch_weight_decay, 0)
 
@@ -68,6 +84,12 @@ def at_least(name, value, least, excluded=False):
         )
     if number > _LARGEST:
         raise ConfigError(f"{name} must be at most {_LARGEST:.0e}, got {shown(value)}")
+
+
+def truth(name: str, value: object) -> None:
+    """Raise a ConfigError unless a value is True or False."""
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be true or false, got {shown(value)}")
 
 
 class Step(NamedTuple):
@@ -167,7 +189,11 @@ class MetaOptimizer(ABC):
         self.architectural_weights = nn.ParameterList(graph.get_all_edge_data("alpha", self.scope))
         config = self.config
         self.op_optimizer = torch.optim.SGD(
-            graph.parameters(), config.learning_rate, config.momentum, weight_decay=config.weight_decay
+            graph.parameters(),
+            config.learning_rate,
+            config.momentum,
+            weight_decay=config.weight_decay,
+            nesterov=config.nesterov,
         )
         if len(self.architectural_weights):
             self.arch_optimizer = torch.optim.Adam(
@@ -204,9 +230,18 @@ class MetaOptimizer(ABC):
         return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
     def two_updates(self, data_train, data_val, penalty=None):
-        """Alphas down the validation loss, then weights down the training loss; a Step."""
-        logits_val, val_loss = self.update(self.arch_optimizer, self.alphas, data_val, penalty)
-        logits_train, train_loss = self.update(self.op_optimizer, self.weights, data_train)
+        """Update alphas on the validation loss and weights on the training loss, in the config's order."""
+
+        def alphas():
+            return self.update(self.arch_optimizer, self.alphas, data_val, penalty)
+
+        def weights():
+            return self.update(self.op_optimizer, self.weights, data_train)
+
+        if self.config.first == "alphas":
+            (logits_val, val_loss), (logits_train, train_loss) = alphas(), weights()
+        else:
+            (logits_train, train_loss), (logits_val, val_loss) = weights(), alphas()
         return Step(logits_train, logits_val, train_loss, val_loss)
 
     @contextmanager
@@ -225,23 +260,21 @@ class MetaOptimizer(ABC):
         return [self.choice(edge, edge.owner(edge.op.key) in weak) for edge in edges]
 
     def update(self, optimizer, parameters, data, penalty=None):
-        """One step of an optimizer down the loss on data; returns (logits, loss), detached.
+        """Take one step of an optimizer down the loss on data; return (logits, loss), detached.
 
-        Gradients are computed for these parameters alone. `penalty`: a function that gives a further loss.
-        Weights that had no part in the loss stay as they are; alphas that had none have a gradient of 0, as
-        the plan leaves drawn zeros out.
+        `penalty`: a function that gives a further loss.
         """
-        logits, loss, gradients = self.gradients(
-            data, parameters, penalty, zeros=optimizer is self.arch_optimizer
-        )
+        logits, loss, gradients = self.gradients(data, parameters, penalty)
         self.descend(optimizer, parameters, gradients)
         return logits, loss
 
-    def gradients(self, data, parameters, penalty=None, zeros=False, amp=None):
-        """(logits, loss, gradients of these parameters alone), detached; None for one that had no part.
+    def gradients(self, data, parameters, penalty=None, amp=None):
+        """Return (logits, loss, gradients of these parameters alone), detached.
 
-        `penalty`: a function that gives a further loss; `zeros`: gradients of 0 instead of None; `amp`: as of
-        `logits`.
+        A parameter without a part in the loss has a gradient of 0, as when the methods' code was run
+        (`zero_grad` of PyTorch before 2.0 sets zeros): momentum and weight decay still move it.
+
+        `penalty`: a function that gives a further loss; `amp`: as in `logits`.
         """
         images, labels = data
         with only(parameters, [*self.weights, *self.alphas]):
@@ -250,19 +283,20 @@ class MetaOptimizer(ABC):
             objective = loss if penalty is None else loss + penalty()
             if objective.requires_grad:
                 gradients = torch.autograd.grad(
-                    objective, parameters, allow_unused=True, materialize_grads=zeros
+                    objective, parameters, allow_unused=True, materialize_grads=True
                 )
-            else:  # none had a part: zeros were drawn on every way to the output
-                gradients = [torch.zeros_like(each) if zeros else None for each in parameters]
+            else:  # `none` was sampled on every way to the output
+                gradients = [torch.zeros_like(each) for each in parameters]
             if self._captured:
-                gradients = [each if each is None else each.clone() for each in gradients]
+                gradients = [each.clone() for each in gradients]
         return logits.detach(), loss.detach(), gradients
 
     def descend(self, optimizer, parameters, gradients):
-        """One step of an optimizer by gradients, clipped; a parameter without one, None, stays as it is."""
+        """Take one step of an optimizer by gradients, clipped as the config says."""
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
-        clip_grad_norm_(parameters, self.config.grad_clip)
+        if optimizer is self.op_optimizer or self.config.clip_alphas:
+            clip_grad_norm_(parameters, self.config.grad_clip)
         optimizer.step()
         optimizer.zero_grad()
 

@@ -58,14 +58,14 @@ class DARTS(MetaOptimizer):
         before = [weight.detach().clone() for weight in weights]
         try:
             self._unrolled(data_train, weights, rate)
-            logits, loss, gradients = self.gradients(data_val, [*alphas, *weights], zeros=True, amp=False)
+            logits, loss, gradients = self.gradients(data_val, [*alphas, *weights], amp=False)
             of_alphas, of_weights = gradients[: len(alphas)], gradients[len(alphas) :]
             norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in of_weights]))
             radius = _REACH / norm.clamp_min(1e-12)  # a gradient of 0 moves nothing
             ends = []
             for sign in (1, -1):
                 _move(weights, before, of_weights, sign * radius)
-                ends.append(self.gradients(data_train, alphas, zeros=True, amp=False)[2])
+                ends.append(self.gradients(data_train, alphas, amp=False)[2])
         finally:
             _move(weights, before)
         products = [(plus - minus) / (2 * radius) for plus, minus in zip(*ends, strict=True)]
@@ -77,8 +77,6 @@ class DARTS(MetaOptimizer):
         config = self.config
         with torch.no_grad():
             for weight, gradient in zip(weights, gradients, strict=True):
-                if gradient is None:  # it had no part in the loss, and stays
-                    continue
                 step = gradient + config.weight_decay * weight
                 velocity = self.op_optimizer.state.get(weight, {}).get("momentum_buffer")
                 if velocity is not None:

@@ -5,25 +5,10 @@ from dataclasses import dataclass
 import torch
 
 from nasbench.config import option
+from nasbench.errors import shown
 from oneshot.errors import ConfigError
 from oneshot.mixed import Mixture
 from oneshot.optimizers.base import AlphaConfig, MetaOptimizer, at_least
-
-
-@dataclass(frozen=True)
-class GDASConfig(AlphaConfig):
-    """GDAS (Dong & Yang 2019, arXiv:1910.04465), as the NASLib paper ran it (appendix A.1)."""
-
-    epochs: int = option(250, "passes over the training half")
-    tau_max: float = option(10.0, "temperature of the softmax in the first epoch")
-    tau_min: float = option(0.1, "in the last one; linear in between")
-
-    def __post_init__(self):
-        super().__post_init__()
-        at_least("tau_min", self.tau_min, 0, excluded=True)
-        at_least("tau_max", self.tau_max, 0, excluded=True)
-        if self.tau_max < self.tau_min:
-            raise ConfigError(f"tau falls from tau_max to tau_min, got {self.tau_max} and {self.tau_min}")
 
 
 def gumbel_one_hot(alpha, tau):
@@ -41,7 +26,7 @@ def gumbel_one_hot(alpha, tau):
 
 
 class GumbelMixedOp(Mixture):
-    """One candidate, drawn for each forward pass; of the others nothing is computed."""
+    """The estimator `sampled`: h_k o_k(x) of the candidate k that is sampled for each forward pass."""
 
     one_hot = True
 
@@ -49,18 +34,70 @@ class GumbelMixedOp(Mixture):
         return gumbel_one_hot(edge.alpha, edge.tau)
 
 
-class GDAS(MetaOptimizer):
-    """DARTS' two steps, each along one drawn path, at a temperature that falls.
+class AuthorsMixedOp(GumbelMixedOp):
+    """The estimator `authors`: h_k o_k(x) plus the other weights h_j, which are 0 but have gradients."""
 
-    Alphas learn by the drawn candidates alone. (The authors' code also adds the other candidates' weights,
-    which are 0, to the tensors, so that these get gradients as if their candidates gave ones.)
+    adds_others = True
+
+
+class FullMixedOp(GumbelMixedOp):
+    """The estimator `full`: the sum of all h_j o_j(x), so each weight's gradient is that of its candidate."""
+
+    one_hot = False
+
+
+ESTIMATORS: dict[str, type[GumbelMixedOp]] = {
+    "authors": AuthorsMixedOp,
+    "sampled": GumbelMixedOp,
+    "full": FullMixedOp,
+}
+
+
+@dataclass(frozen=True)
+class GDASConfig(AlphaConfig):
+    """GDAS (Dong & Yang 2019, arXiv:1910.04465), as the NASLib paper ran it (appendix A.1)."""
+
+    epochs: int = option(250, "passes over the training half")
+    estimator: str = option(
+        "authors",
+        "gradient of the alphas. authors: the sampled candidate's output times its weight, plus the other"
+        " weights (value 0), as in NASLib and in AutoDL-Projects on NAS-Bench-201; sampled: the sampled"
+        " candidate alone, as in AutoDL-Projects on the DARTS space; full: all candidates are computed, and"
+        " each weight gets its own gradient",
+        choices=tuple(ESTIMATORS),
+    )
+    tau_max: float = option(10.0, "temperature of the softmax in the first epoch")
+    tau_min: float = option(0.1, "in the last one; linear in between")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.estimator not in ESTIMATORS:
+            raise ConfigError(
+                f"estimator must be one of {', '.join(ESTIMATORS)}, got {shown(self.estimator)}"
+            )
+        at_least("tau_min", self.tau_min, 0, excluded=True)
+        at_least("tau_max", self.tau_max, 0, excluded=True)
+        if self.tau_max < self.tau_min:
+            raise ConfigError(f"tau falls from tau_max to tau_min, got {self.tau_max} and {self.tau_min}")
+
+
+class GDAS(MetaOptimizer):
+    """DARTS' two steps, each along one sampled path, at a temperature that falls.
+
+    Weights h are one-hot, with the gradient of the soft sample. `estimator` says which of them the output
+    depends on, and so what the alphas learn from:
+
+    - `authors`: y = h_k o_k(x) + sum of h_j over j != k. The zeros are added for every element of y, so a
+      candidate that was not sampled gets a gradient as if its output were all ones.
+    - `sampled`: y = h_k o_k(x). Only the sampled candidate's weight has a gradient of its own.
+    - `full`: y = sum of h_j o_j(x). Every candidate is computed, at about the cost of DARTS.
     """
 
     name = "GDAS"
     config_class = GDASConfig
 
     def mixed(self, primitives):
-        return GumbelMixedOp(primitives)
+        return ESTIMATORS[self.config.estimator](primitives)
 
     def add_alphas(self, edge):
         super().add_alphas(edge)

@@ -1,7 +1,8 @@
 """What a run's config.json holds, and whether what is asked for, or found, later agrees with it."""
 
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from oneshot.run.report import Scorer
 from oneshot.run.settings import Places, SearchSettings
 from oneshot.spaces.registry import space_of
 
+_Kind = TypeVar("_Kind")
 SEARCH = Stage(
     "search",
     {
@@ -64,8 +66,8 @@ def versions():
 def settings_in(record, path):
     """The settings, the method's and the places in a run's config.json."""
     try:
-        settings = SearchSettings(**record["search"])
-        config = method_of(settings.method).config_class(**record["config"])
+        settings = _recorded(SearchSettings, record["search"])
+        config = _recorded(method_of(settings.method).config_class, record["config"])
         places = Places(**record["places"])
         for part in ("data", "table"):
             unscored = part == "table" and not space_of(settings.space).in_benchmark
@@ -77,6 +79,14 @@ def settings_in(record, path):
             f" {said(error)}"
         ) from None
     return settings, config, places
+
+
+def _recorded(kind: type[_Kind], record: dict[str, object]) -> _Kind:
+    """Return recorded settings; TypeError if one is missing, since its default is not what the run had."""
+    missing = {f.name for f in fields(kind)} - set(record)
+    if missing:
+        raise TypeError(f"it has no {', '.join(sorted(missing))}")
+    return kind(**record)
 
 
 def agree(given, recorded):

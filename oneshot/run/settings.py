@@ -8,6 +8,7 @@ import torch
 from data.images import FOLDER, NAMES
 from nasbench.config import SEEDS, option, whole
 from oneshot.errors import ConfigError, DeviceError
+from oneshot.optimizers.recipes import RECIPES, check_recipe, recipe_settings
 from oneshot.optimizers.registry import METHODS, method_of
 from oneshot.spaces.registry import SPACES, space_of
 from oneshot.spaces.sizes import MOST
@@ -47,6 +48,12 @@ class SearchSettings:
     method: str = option(
         "darts", f"how it is searched: {', '.join(METHODS)}, or MODULE:CLASS of a method of your own"
     )
+    recipe: str = option(
+        "naslib",
+        "settings of the weights' and the alphas' optimizers, as published: see below; an option that is given"
+        " wins over the recipe",
+        choices=tuple(RECIPES),
+    )
     dataset: str = option(
         "digits",
         f"{', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*",
@@ -71,6 +78,7 @@ class SearchSettings:
     def __post_init__(self):
         space_of(self.space)  # an error for one that is unknown, before its sizes are asked for
         method_of(self.method)
+        check_recipe(self.recipe)
         if not isinstance(self.dataset, str):
             raise ConfigError(f"a data set is named by a string, got {self.dataset!r}")
         if self.dataset.startswith(FOLDER) or os.sep in self.dataset:  # the same from another folder
@@ -98,9 +106,10 @@ SMOKE_CONFIG = {"epochs": 1, "batch": 240}  # three steps
 
 
 def config_of(settings, **given):
-    """The settings of a SearchSettings' method: those given, those of the space, and the method's own."""
+    """Return the config of a SearchSettings' method: given settings win over the recipe's and the space's."""
     space, kind = space_of(settings.space), method_of(settings.method).config_class
-    return kind(**(space.defaults | given))
+    recipe = recipe_settings(settings.recipe, kind, given.get("order", 1))
+    return kind(**(space.defaults | recipe | given))
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def _network(graph, classes, channels, cells, cell, norm, auxiliary=False):
         raise ConfigError(
             f"an auxiliary head stands before the last cell, so cells are 4 or more, got {cells}"
         )
-    graph.add_edge(1, 2, op=ops.Stem(_STEM * channels, **norm))
+    graph.add_edge(1, 2, op=ops.Stem(_STEM * channels, **(norm | {"affine": True})))
     graph.add_edge(2, 3)
     width = {2: _STEM * channels, 3: _STEM * channels}
     reduced, c = False, channels

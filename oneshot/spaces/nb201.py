@@ -19,19 +19,20 @@ class NasBench201SearchSpace(Graph):
     >>> space.edges[2, 3].op.edges[1, 2].op[OPERATIONS.index("skip_connect")]
     Identity()
 
-    Each edge of a cell has a list of the five operations, in the benchmark's order. Normalization has neither
-    a learned scale nor running statistics unless told; so it is in the cells of the benchmark's authors (Dong
-    & Yang 2020, arXiv:2001.00326, section 5; sizes: section 2.1), whose other layers have both.
+    Each edge of a cell has a list of the five operations, in the benchmark's order. As in the code of the
+    benchmark's authors (Dong & Yang 2020, arXiv:2001.00326, section 5; sizes: section 2.1), the cells'
+    normalization has no learned scale and shift unless `affine`, and the other layers' normalization always
+    has. The authors' other layers also keep running statistics, which here only `statistics` adds.
     """
 
     OPTIMIZER_SCOPE = ("stage_1", "stage_2", "stage_3")
     QUERYABLE = True
 
     def __init__(self, classes=10, channels=16, cells=5, affine=False, statistics=False):
-        """`channels`: of the first stage, doubled by each further one; `cells`: a stage."""
+        """`channels`: of the first stage, doubled by each further one; `cells`: per stage."""
         super().__init__("NAS-Bench-201")
         checked(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1))
-        norm = {"affine": affine, "statistics": statistics}
+        norm = {"affine": True, "statistics": statistics}
         cell = Graph("cell")
         cell.add_nodes_from([1, 2, 3, 4])  # the input, two in between, the output
         cell.add_edges_densely()
@@ -48,7 +49,9 @@ class NasBench201SearchSpace(Graph):
 
         for stage, scope in enumerate(self.OPTIMIZER_SCOPE):
             c = channels * 2**stage
-            self.update_edges(lambda edge, c=c: edge.set("op", _candidates(c, **norm)), scope)
+            self.update_edges(
+                lambda edge, c=c: edge.set("op", _candidates(c, affine=affine, statistics=statistics)), scope
+            )
 
     def query(self, metric="val_accuracy", dataset="cifar10", path=None, **options):
         """What the benchmark has for this graph's cell; `path`: of a store, else the default one.

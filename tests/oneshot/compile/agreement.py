@@ -7,7 +7,7 @@ from torch import nn
 from oneshot import ops
 from oneshot.graph import Graph
 from oneshot.mixed import MixedOp
-from oneshot.optimizers.gdas import GumbelMixedOp
+from oneshot.optimizers.gdas import ESTIMATORS
 from tests.oneshot.graph.examples import Outer
 
 CHANNELS = 3
@@ -54,7 +54,7 @@ def candidates(zeros=True, statistics=True, stride=1):
 
 def mix(draw, edge, operations):
     """Set a mixed operation at an edge: by softmax, by a draw, or chosen."""
-    kind = draw(st.sampled_from([MixedOp, GumbelMixedOp]))
+    kind = draw(st.sampled_from([MixedOp, *ESTIMATORS.values()]))
     if not edge.has("alpha"):
         edge.set("alpha", nn.Parameter(torch.randn(len(operations))), shared=True)
         edge.set("tau", 2.0, shared=True)

@@ -9,7 +9,7 @@ from oneshot import ops
 from oneshot.graph import Graph
 from oneshot.mixed import MixedOp
 from oneshot.optimizers.darts import DARTS
-from oneshot.optimizers.gdas import GDAS
+from oneshot.optimizers.gdas import ESTIMATORS, GDAS, GDASConfig
 from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell
 from tests.oneshot.compile.agreement import assert_agrees, compiled, graphs, images, interpreted, outcome
 
@@ -82,6 +82,18 @@ def nb201(method, **norm):
     for alpha in optimizer.alphas:
         alpha.data.normal_()
     return graph
+
+
+@pytest.mark.parametrize("zeros", [0.0, 3.0])
+@pytest.mark.parametrize("norm", [{}, {"affine": True, "statistics": True}])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_every_estimator(estimator, norm, zeros):
+    """`zeros` is added to the alphas of `none`: most samples then have nodes that only zeros reach."""
+    graph = nb201(lambda: GDAS(GDASConfig(estimator=estimator, tau_max=2.0)), **norm)
+    for alpha in graph.get_all_edge_data("alpha"):
+        alpha.data[0] += zeros
+    for seed in range(8):
+        assert_agrees(graph, images(size=8), seed, buffers=False)
 
 
 NORMS = [{}, {"affine": True}, {"affine": True, "statistics": True}]

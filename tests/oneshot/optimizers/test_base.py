@@ -9,7 +9,7 @@ from oneshot import ops
 from oneshot.errors import ConfigError, GraphError
 from oneshot.graph import Graph
 from oneshot.mixed import MixedOp
-from oneshot.optimizers.base import AlphaConfig, MetaOptimizer, SearchConfig, Step, at_least
+from oneshot.optimizers.base import AlphaConfig, MetaOptimizer, SearchConfig, at_least
 from oneshot.optimizers.darts import DARTS
 from oneshot.optimizers.gdas import GDAS
 from tests.oneshot.optimizers.contract import MethodContract, batches, same, snapshot, tiny
@@ -32,9 +32,7 @@ class Least(MetaOptimizer):
         return MixedOp(primitives)
 
     def step(self, data_train, data_val):
-        logits_val, val_loss = self.update(self.arch_optimizer, self.alphas, data_val)
-        logits_train, train_loss = self.update(self.op_optimizer, self.weights, data_train)
-        return Step(logits_train, logits_val, train_loss, val_loss)
+        return self.two_updates(data_train, data_val)
 
 
 class TestLeast(MethodContract):
@@ -96,6 +94,9 @@ def test_the_learning_rate_falls_along_a_cosine():
         ("momentum", math.nan, "momentum is a number of at least 0, got nan"),
         ("weight_decay", True, "weight_decay is a number of at least 0, got True"),
         ("grad_clip", 0.0, r"grad_clip is a number above 0, got 0\.0"),
+        ("nesterov", 1, "nesterov must be true or false, got 1"),
+        ("first", "alpha", "first must be alphas or weights, got 'alpha'"),
+        ("clip_alphas", None, "clip_alphas must be true or false, got None"),
         ("arch_learning_rate", 0.0, "arch_learning_rate is a number above 0"),
         ("arch_weight_decay", -0.5, r"arch_weight_decay is a number of at least 0, got -0\.5"),
     ],
@@ -104,6 +105,12 @@ def test_settings_out_of_range(field, value, message):
     with pytest.raises(ValueError, match=message):
         AlphaConfig(**{field: value})
     assert isinstance(AlphaConfig(), SearchConfig)
+
+
+def test_nesterov_needs_momentum():
+    with pytest.raises(ConfigError, match="nesterov needs a momentum > 0, got 0"):
+        SearchConfig(nesterov=True, momentum=0)
+    assert made(nesterov=True).op_optimizer.defaults["nesterov"] is True
 
 
 def test_at_least():
@@ -146,12 +153,27 @@ def test_gradients_of_what_has_no_part_in_the_loss():
     for edge in optimizer.graph.all_edges(optimizer.scope):
         edge.set("choice", 0, shared=True)  # `none`
     data = batches(1)[0]
-    assert set(optimizer.gradients(data, optimizer.alphas)[2]) == {None}
-    zeros = optimizer.gradients(data, optimizer.alphas, zeros=True)[2]
+    zeros = optimizer.gradients(data, optimizer.alphas)[2]
     assert all(torch.equal(each, torch.zeros(5)) for each in zeros)
-    alone = optimizer.gradients(data, optimizer.weights)[2]
-    assert any(each is None for each in alone)
-    assert any(each is not None for each in alone)
+    of_weights = optimizer.gradients(data, optimizer.weights)[2]
+    assert {bool(each.any()) for each in of_weights} == {False, True}
+
+
+def test_a_weight_without_a_part_in_the_loss_moves_by_momentum_and_decay():
+    optimizer = made(nesterov=True)
+    optimizer.step(*batches(2))
+    for edge in optimizer.graph.all_edges(optimizer.scope):
+        edge.set("choice", 0, shared=True)  # `none`
+    edge = optimizer.graph.all_edges(optimizer.scope)[0]
+    weight = next(edge.op.primitives[3].parameters())
+    before, velocity = (
+        weight.detach().clone(),
+        optimizer.op_optimizer.state[weight]["momentum_buffer"].clone(),
+    )
+    optimizer.update(optimizer.op_optimizer, optimizer.weights, batches(1)[0])
+    decay = 3e-4 * before
+    expected = before - 0.025 * (decay + 0.9 * (0.9 * velocity + decay))
+    torch.testing.assert_close(weight, expected, rtol=1e-6, atol=1e-8)
 
 
 def test_a_penalty_adds_to_what_is_gone_down():
@@ -178,15 +200,15 @@ def test_gradients_are_clipped():
     assert norm == pytest.approx(0.01, rel=1e-3)
 
 
-def test_a_parameter_without_gradient_stays():
-    optimizer = made()
-    self_weights = optimizer.weights
-    before = snapshot(optimizer)
-    gradients = [torch.ones_like(self_weights[0])] + [None] * (len(self_weights) - 1)
-    optimizer.descend(optimizer.op_optimizer, self_weights, gradients)
-    after = snapshot(optimizer)
-    assert not torch.equal(after[0], before[0])
-    assert same(after[1:], before[1:])
+def test_gradients_of_alphas_are_clipped_unless_told():
+    for clip in (True, False):
+        optimizer = made(grad_clip=0.01, clip_alphas=clip)
+        optimizer.arch_optimizer = torch.optim.SGD(optimizer.alphas, lr=1.0)
+        before = snapshot(optimizer)
+        optimizer.descend(optimizer.arch_optimizer, optimizer.alphas, [torch.ones(5) for _ in range(6)])
+        moved = [new - old for new, old in zip(snapshot(optimizer), before, strict=True)]
+        norm = torch.linalg.vector_norm(torch.cat([each.flatten() for each in moved]))
+        assert norm == pytest.approx(0.01 if clip else 30**0.5, rel=1e-3)
 
 
 def test_logits_are_float32_or_float64():

@@ -7,9 +7,10 @@ from torch.nn.functional import cross_entropy
 from nasbench import Cell
 from nasbench.cell import EDGES
 from oneshot.errors import ConfigError
-from oneshot.optimizers.gdas import GDAS, GDASConfig, gumbel_one_hot
-from oneshot.spaces.nb201 import as_cell
-from tests.oneshot.optimizers.contract import STAGES, MethodContract, batches
+from oneshot.optimizers.gdas import ESTIMATORS, GDAS, GDASConfig, gumbel_one_hot
+from oneshot.mixed import Mixture
+from oneshot.spaces.nb201 import as_cell, cells_in
+from tests.oneshot.optimizers.contract import STAGES, MethodContract, batches, tiny
 
 NODES = [(source + 1, target + 1) for source, target in EDGES]
 
@@ -102,6 +103,115 @@ class TestGDAS(MethodContract):
         self.run(optimizer, 1, first=1)
         for alpha, old in zip(optimizer.alphas, before, strict=True):
             assert (alpha[1:] != old[1:]).all()
+
+
+class TestSampled(MethodContract):
+    method = GDAS
+    options = {"estimator": "sampled"}  # noqa: RUF012
+
+
+class TestFull(MethodContract):
+    method = GDAS
+    options = {"estimator": "full"}  # noqa: RUF012
+
+
+# The estimators, in plain loops: y of an edge from its weights h, the number k that is 1, and its candidates
+
+PLAIN = {
+    "authors": lambda h, k, ops, x: h[k] * ops[k](x) + sum(h[j] for j in range(len(h)) if j != k),
+    "sampled": lambda h, k, ops, x: h[k] * ops[k](x),
+    "full": lambda h, k, ops, x: sum(h[j] * ops[j](x) for j in range(len(h))),
+}
+
+
+def plain_logits(graph, images, estimator, weights):
+    """The supernet's logits; `weights`: {(source, target): h} of the edges of its cells."""
+    x, layers = images, [edge.op for _, _, edge in sorted(graph.edges(data=True), key=lambda each: each[0])]
+    cells = cells_in(graph)
+    for layer in layers:
+        if layer not in cells:
+            x = layer(x)
+            continue
+        nodes = {1: x}
+        for target in (2, 3, 4):
+            nodes[target] = sum(
+                PLAIN[estimator](h, int(h.argmax()), layer.edges[source, target].op.primitives, nodes[source])
+                for source in range(1, target)
+                for h in [weights[source, target]]
+            )
+        x = nodes[4]
+    return x
+
+
+@pytest.mark.parametrize("zeros", [0.0, 2.0])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_gradients_are_those_of_the_plain_estimator(estimator, zeros):
+    """With the same noise, in float64; `zeros` is added to the alphas of `none`."""
+    torch.manual_seed(0)
+    optimizer = GDAS(GDASConfig(estimator=estimator, tau_max=1.5))
+    optimizer.adapt_search_space(tiny())
+    graph = optimizer.graph.double()
+    for alpha in optimizer.alphas:
+        alpha.data.normal_()
+        alpha.data[0] += zeros
+    images, labels = batches(1, dtype=torch.float64)[0]
+    for seed in range(6):
+        torch.manual_seed(seed)
+        _, loss, found = optimizer.gradients((images, labels), [*optimizer.alphas, *optimizer.weights])
+        torch.manual_seed(seed)
+        weights = {}
+        for nodes, alpha in zip(sorted(NODES), optimizer.alphas, strict=True):
+            noise = -torch.empty_like(alpha).exponential_().log()
+            soft = torch.softmax((torch.log_softmax(alpha, 0) + noise) / 1.5, 0)
+            weights[nodes] = torch.eye(5, dtype=torch.float64)[soft.argmax()] - soft.detach() + soft
+        expected = cross_entropy(plain_logits(graph, images, estimator, weights), labels)
+        torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=1e-12)
+        plain = torch.autograd.grad(
+            expected, [*optimizer.alphas, *optimizer.weights], allow_unused=True, materialize_grads=True
+        )
+        for one, other in zip(found, plain, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-11)
+    assert any(alpha.any() for alpha in found[:6])
+
+
+def test_estimators_differ_in_the_gradients_of_the_alphas_alone():
+    data = batches(1, dtype=torch.float64)[0]
+    found = {}
+    for estimator in ESTIMATORS:
+        optimizer = GDAS(GDASConfig(estimator=estimator))
+        torch.manual_seed(0)
+        optimizer.adapt_search_space(tiny())
+        optimizer.graph.double()
+        torch.manual_seed(3)
+        logits, _, of_alphas = optimizer.gradients(data, optimizer.alphas)
+        torch.manual_seed(3)
+        _, _, of_weights = optimizer.gradients(data, optimizer.weights)
+        found[estimator] = logits, of_weights, torch.cat(of_alphas)
+    logits, of_weights, of_alphas = found["authors"]
+    for estimator in ("sampled", "full"):
+        torch.testing.assert_close(found[estimator][0], logits, rtol=1e-12, atol=1e-12)
+        for one, other in zip(found[estimator][1], of_weights, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-12)
+        assert torch.cosine_similarity(found[estimator][2], of_alphas, dim=0) < 0.99
+
+
+def test_only_the_full_estimator_computes_what_was_not_sampled():
+    for estimator in ESTIMATORS:
+        optimizer = GDAS(GDASConfig(estimator=estimator))
+        optimizer.adapt_search_space(tiny())
+        assert optimizer.draws == (estimator != "full")
+        called = []
+        for edge in optimizer.graph.all_edges(optimizer.scope):
+            if isinstance(edge.op, Mixture):
+                edge.op.primitives[3].register_forward_hook(lambda *_: called.append(1))
+        optimizer.logits(batches(1)[0][0])
+        assert (len(called) == 18) == (estimator == "full")
+
+
+def test_unknown_estimators():
+    for estimator in ("author", "", None, 3):
+        with pytest.raises(ConfigError, match=f"estimator must be one of authors, .*, got {estimator!r}"):
+            GDASConfig(estimator=estimator)
 
 
 @pytest.mark.parametrize("tau", [10.0, 1.0, 0.1])

@@ -13,7 +13,7 @@ from oneshot.errors import ConfigError, GraphError
 from oneshot.mixed import MixedOp
 from oneshot.optimizers.darts import DARTS
 from oneshot.optimizers.gdas import GDAS
-from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell, cell_of, network_of
+from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell, cell_of, cells_in, network_of
 from tests.oneshot.graph.examples import chain
 
 ARCH = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|"
@@ -77,16 +77,21 @@ def test_copies_of_a_cell_share_six_alphas():
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("statistics", [True, False])
 def test_every_normalization_is_as_told(affine, statistics):
+    """Those outside of the cells always have a learned scale, as in the code of the benchmark's authors."""
     graph = supernet(affine=affine, statistics=statistics)
     norms = [module for module in graph.modules() if isinstance(module, nn.BatchNorm2d)]
+    inside = {id(module) for cell in cells_in(graph) for module in cell.modules()}
     assert len(norms) == 1 + 2 * 2 + 3 * 6 * 2 + 1
-    assert {norm.affine for norm in norms} == {affine}
+    assert {norm.affine for norm in norms if id(norm) in inside} == {affine}
+    assert {norm.affine for norm in norms if id(norm) not in inside} == {True}
     assert {norm.track_running_stats for norm in norms} == {statistics}
 
 
-def test_the_supernet_has_no_scales_and_no_running_statistics_by_default():
-    norms = [module for module in supernet().modules() if isinstance(module, nn.BatchNorm2d)]
-    assert not any(norm.affine or norm.track_running_stats for norm in norms)
+def test_the_supernet_has_no_scales_in_cells_and_no_running_statistics_by_default():
+    graph = supernet()
+    norms = [module for module in graph.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert sum(norm.affine for norm in norms) == 1 + 2 * 2 + 1
+    assert not any(norm.track_running_stats for norm in norms)
 
 
 @pytest.mark.parametrize("size", [8, 12, 32])
