@@ -473,6 +473,7 @@ DARTS_V2 = Genotype.from_text(
         reduce_concat=range(2, 6))
     """
 )
+DARTS = DARTS_V2  # as in the authors' code
 # Dong & Yang 2019, arXiv:1910.04465; in their code, AutoDL-Projects, as GDAS_V1
 GDAS_V1 = Genotype.from_text(
     """
@@ -569,6 +570,7 @@ LIU2018 = Hierarchy(
 PUBLISHED = {
     "DARTS_V1": DARTS_V1,
     "DARTS_V2": DARTS_V2,
+    "DARTS": DARTS,
     "GDAS_V1": GDAS_V1,
     "PC_DARTS_CIFAR": PC_DARTS_CIFAR,
     "PC_DARTS_IMAGE": PC_DARTS_IMAGE,
@@ -576,3 +578,17 @@ PUBLISHED = {
     "DRNAS_CIFAR10": DRNAS_CIFAR10,
     "LIU2018": LIU2018,
 }
+
+
+def published_names() -> str:
+    """Return the names in PUBLISHED for a message, each other name of an architecture behind its first one.
+
+    >>> published_names()
+    'DARTS_V1, DARTS_V2 (or DARTS), GDAS_V1, PC_DARTS_CIFAR, PC_DARTS_IMAGE, PDARTS, DRNAS_CIFAR10, LIU2018'
+    """
+    names: dict[Genotype | Hierarchy, list[str]] = {}
+    for name, architecture in PUBLISHED.items():
+        names.setdefault(architecture, []).append(name)
+    return ", ".join(
+        first + "".join(f" (or {alias})" for alias in others) for first, *others in names.values()
+    )

@@ -9,7 +9,7 @@ from nasbench.errors import NASBenchError, shown
 from oneshot.errors import ConfigError, GenotypeError
 from oneshot.spaces import genotype
 from oneshot.spaces.diagram import Diagram
-from oneshot.spaces.genotype import PUBLISHED, Genotype, Hierarchy, dense_edges
+from oneshot.spaces.genotype import PUBLISHED, Genotype, Hierarchy, dense_edges, published_names
 from oneshot.spaces.sizes import Sizes
 
 
@@ -341,7 +341,7 @@ def _any(text):
         return _of_json(text)
     raise GenotypeError(
         f"{shown(text)} is no architecture: a Genotype(...) or its dictionary, a Hierarchy(...), an arch"
-        f" string or index of NAS-Bench-201, their JSON, or one of {', '.join(PUBLISHED)}"
+        f" string or index of NAS-Bench-201, their JSON, or one of {published_names()}"
     )
 
 

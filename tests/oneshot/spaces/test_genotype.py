@@ -23,6 +23,7 @@ from oneshot.spaces.genotype import (
     Genotype,
     Hierarchy,
     dense_edges,
+    published_names,
 )
 
 # As users paste them from the code of Liu et al. 2019 (cnn/genotypes.py, and what its searches print)
@@ -522,6 +523,14 @@ def test_a_dictionary_without_a_reduction_cell_is_an_error():
 def test_names_of_operations_are_those_of_the_space_alone_in_a_genotype():
     with pytest.raises(GenotypeError, match="unknown operation 'dua_sepc_3x3'"):
         Genotype(**PARTS | {"normal": [("dua_sepc_3x3", 0), *NORMAL[1:]]})
+
+
+def test_published_names_are_listed_once_for_each_architecture():
+    assert PUBLISHED["DARTS"] is DARTS_V2
+    names = published_names()
+    assert "DARTS_V1, DARTS_V2 (or DARTS), GDAS_V1" in names
+    assert len(names.split(", ")) == len(set(PUBLISHED.values())) == len(PUBLISHED) - 1
+    assert set(re.findall(r"\w+", names)) - {"or"} == set(PUBLISHED)
 
 
 # Values
