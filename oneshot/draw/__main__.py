@@ -19,8 +19,9 @@ def main(argv=None):
     parser.add_argument(
         "architecture",
         metavar="ARCHITECTURE",
-        help="a genotype, a hierarchy, an arch string, a benchmark's index, JSON of those, a published name"
-        " such as DARTS_V2, or the folder of a finished run",
+        help="a genotype as Liu et al. 2019, pt.darts or AutoDL-Projects print it, a hierarchy, an arch"
+        " string, a benchmark's index, JSON of these, a published name such as DARTS_V2, or the folder of a"
+        " finished run",
     )
     parser.add_argument("--out", metavar="FILE", required=True, help="the picture: .svg, .png or .pdf")
     parser.add_argument("--cell", metavar="TITLE", help="draw only the diagram of this title (default: all)")

@@ -47,8 +47,9 @@ def _parse(argv):
     parser.add_argument(
         "architecture",
         nargs="?",
-        help="a Genotype(...), a Hierarchy(...), an arch string or index of NAS-Bench-201, their JSON, a"
-        " published name such as DARTS_V2, or the folder of a finished search",
+        help="a genotype as Liu et al. 2019, pt.darts or AutoDL-Projects print it, a Hierarchy(...), an arch"
+        " string or index of NAS-Bench-201, JSON of these, a published name such as DARTS_V2, or the folder"
+        " of a finished search",
     )
     add_flags(parser.add_argument_group("training"), RetrainSettings)
     add_flags(parser.add_argument_group("machine and data (may differ when a run goes on)"), Places)

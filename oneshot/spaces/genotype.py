@@ -6,6 +6,8 @@ import warnings
 from dataclasses import dataclass, field
 
 from nasbench.cell import integer
+from nasbench.config import finite
+from nasbench.errors import shown
 from oneshot.errors import GenotypeError
 from oneshot.spaces.diagram import Diagram
 
@@ -28,6 +30,23 @@ PRIMITIVES = (  # of an edge in a motif (Liu et al. 2018, arXiv:1711.00436, sect
     "depthwise_conv_3x3",
     "conv_1x1",
 )
+# Names in the space of DARTS in AutoDL-Projects. Its DualSepConv is ReLU, depthwise convolution, pointwise
+# convolution and batch norm, all twice, like SepConv of Liu et al.; its SepConv has these once, and with its
+# dilation of 2 it is their DilConv. Strides and paddings are the same.
+_RENAMED = {
+    "dua_sepc_3x3": "sep_conv_3x3",
+    "dua_sepc_5x5": "sep_conv_5x5",
+    "dil_sepc_3x3": "dil_conv_3x3",
+    "dil_sepc_5x5": "dil_conv_5x5",
+}
+_NOTATIONS = {  # by (whether edges are nested by node, length of an edge)
+    (False, 2): "pairs in one list (Liu et al. 2019)",
+    (True, 2): "pairs nested by node (pt.darts, AutoDL-Projects)",
+    (False, 3): "triples in one list",
+    (True, 3): "triples nested by node (AutoDL-Projects)",
+}
+_CONNECTIONS = ("connectN", "connects")  # further fields in AutoDL-Projects, None in the space of DARTS
+_EDGE = ("operation", "source", "weight")
 _LONGEST = 20_000  # characters of a text; the longest published ones have some 700
 _SEVERAL = 2  # edges into a node of a DARTS cell, and inputs of the cell
 
@@ -66,8 +85,15 @@ class Genotype:
 
     @classmethod
     def from_text(cls, text):
-        """From what `str` gives, and from the authors' literals, with `range(2, 6)` and such."""
-        return _built(cls, _arguments(text, cls))
+        """Read a `Genotype(...)`, or a dictionary of its fields, as Liu et al. and other tools print them.
+
+        >>> cell = "[[('skip_connect', 0), ('none', 1)]]"  # of one node, as pt.darts prints it
+        >>> Genotype.from_text(f"Genotype({cell}, range(2, 3), {cell}, range(2, 3))").normal
+        (('skip_connect', 0), ('none', 1))
+
+        The notations are those of `from_json`. Nothing in the text is run.
+        """
+        return _genotype(_arguments(text, cls, _CONNECTIONS))
 
     def to_json(self):
         """A dict of lists."""
@@ -75,7 +101,14 @@ class Genotype:
 
     @classmethod
     def from_json(cls, value):
-        return _built(cls, value)
+        """Read a dict of the fields, in any of four notations, the same for both cells.
+
+        Edges are (operation, source) or (operation, source, weight), in one list or nested by node. A weight
+        must be a finite number; it is dropped. Operations can have AutoDL-Projects' names, such as
+        `dua_sepc_3x3`, and its fields `connectN` and `connects` can be None. GenotypeError names the notation
+        that the value was read in, or those that it mixes.
+        """
+        return _genotype(value)
 
     @property
     def operations(self):
@@ -127,7 +160,7 @@ class Hierarchy:
             number = integer(motif)
             if number is None or not 0 <= number < len(motifs):
                 where, most = f"cell, edge {source}-{target}", len(motifs) - 1
-                raise GenotypeError(f"{where}: a motif is a number in [0, {most}], got {_shown(motif)}")
+                raise GenotypeError(f"{where}: a motif is a number in [0, {most}], got {shown(motif)}")
             numbers.append(number)
         object.__setattr__(self, "motifs", motifs)
         object.__setattr__(self, "cell", tuple(numbers))
@@ -140,7 +173,7 @@ class Hierarchy:
     @classmethod
     def from_text(cls, text):
         """From what `str` gives."""
-        return _built(cls, _arguments(text, cls))
+        return cls(**_complete(_arguments(text, cls), cls))
 
     def to_json(self):
         """A dict of lists."""
@@ -148,7 +181,7 @@ class Hierarchy:
 
     @classmethod
     def from_json(cls, value):
-        return _built(cls, value)
+        return cls(**_complete(value, cls))
 
     @property
     def operations(self):
@@ -176,13 +209,13 @@ def dense_edges(nodes):
 
 def _listed(where, value):
     if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, range)):
-        raise GenotypeError(f"{where} is a list, got {_shown(value)}")
+        raise GenotypeError(f"{where} is a list, got {shown(value)}")
     return list(value)
 
 
 def _known(op, operations, where):
     if op not in operations:
-        raise GenotypeError(f"{where}: unknown operation {_shown(op)}; there are {', '.join(operations)}")
+        raise GenotypeError(f"{where}: unknown operation {shown(op)}; there are {', '.join(operations)}")
     return op
 
 
@@ -192,18 +225,26 @@ def _edges(name, edges):
         raise GenotypeError(f"{name} has two edges a node, got {len(edges)} edges")
     found = []
     for number, edge in enumerate(edges):
-        node, which = _SEVERAL + number // _SEVERAL, 1 + number % _SEVERAL
-        where = f"{name}, node {node}, edge {which}"
-        if not isinstance(edge, (list, tuple)) or len(edge) != 2:
-            raise GenotypeError(f"{where}: an edge is (operation, source), got {_shown(edge)}")
-        op, source = edge[0], integer(edge[1])
+        where, node = _place(name, number), _SEVERAL + number // _SEVERAL
+        op, given = _edge(where, edge, 2)
+        source = integer(given)
         _known(op, OPERATIONS, where)
         if source is None or not 0 <= source < node:
-            raise GenotypeError(f"{where}: a source is a node in [0, {node - 1}], got {_shown(edge[1])}")
-        if which == _SEVERAL and found[-1][1] == source:
-            raise GenotypeError(f"{where}: both edges of the node come from node {source}")
+            raise GenotypeError(f"{where}: a source is a node in [0, {node - 1}], got {shown(given)}")
+        if number % _SEVERAL and found[-1][1] == source:
+            raise GenotypeError(f"{where}: both edges of the node come from node {source}, but must differ")
         found.append((op, source))
     return tuple(found)
+
+
+def _place(name: str, number: int) -> str:
+    return f"{name}, node {_SEVERAL + number // _SEVERAL}, edge {1 + number % _SEVERAL}"
+
+
+def _edge(where: str, edge: object, length: int) -> list | tuple:
+    if not isinstance(edge, (list, tuple)) or len(edge) != length:
+        raise GenotypeError(f"{where}: an edge is ({', '.join(_EDGE[:length])}), got {shown(edge)}")
+    return edge
 
 
 def _nodes(name, nodes, between):
@@ -215,7 +256,7 @@ def _nodes(name, nodes, between):
         or any(n is None or not least <= n <= most for n in numbers)
         or len(set(numbers)) < len(nodes)
     ):
-        raise GenotypeError(f"{name} has different nodes in [{least}, {most}], got {_shown(nodes)}")
+        raise GenotypeError(f"{name} has different nodes in [{least}, {most}], got {shown(nodes)}")
     return tuple(numbers)
 
 
@@ -228,56 +269,153 @@ def _node_count(name, edges):
     return nodes
 
 
+# Notations of genotypes
+
+
+def _genotype(fields: object) -> Genotype:
+    """Build a Genotype from its fields in any notation."""
+    if isinstance(fields, dict):
+        for name in _CONNECTIONS:
+            if fields.get(name) is not None:
+                raise GenotypeError(
+                    f"{name} must be None or left out, got {shown(fields[name])}; a genotype with {name} is"
+                    " not of the space of DARTS"
+                )
+        fields = {name: value for name, value in fields.items() if name not in _CONNECTIONS}
+    fields = _complete(fields, Genotype)
+    cells = {name: _listed(name, fields[name]) for name in ("normal", "reduce")}
+    nested, length = _notation(cells)
+    try:
+        return Genotype(**fields | {name: _pairs(name, cells[name], nested, length) for name in cells})
+    except GenotypeError as error:
+        raise GenotypeError(f"read as {_NOTATIONS[nested, length]}: {error}") from None
+
+
+def _notation(cells: dict[str, list]) -> tuple[bool, int]:
+    """Return whether edges are nested by node, and the length of an edge; a mixture is a GenotypeError."""
+    first: dict[tuple[bool, int], str] = {}  # places of the first edges in each notation
+    for name, cell in cells.items():
+        for number, element in enumerate(cell):
+            nested = _is_node(element)
+            for edge in element if nested else [element]:
+                if isinstance(edge, (list, tuple)) and len(edge) in (2, 3):
+                    first.setdefault((nested, len(edge)), f"{name}[{number}]")
+    if len(first) > 1:
+        mixed = ", ".join(f"{place} has {_NOTATIONS[notation]}" for notation, place in first.items())
+        remedy = " or all like ".join(first.values())
+        raise GenotypeError(f"a genotype cannot mix notations: {mixed}; write all edges like {remedy}")
+    return next(iter(first), (False, 2))
+
+
+def _is_node(element: object) -> bool:
+    """Return whether an element of a cell is a node's list of edges; an edge begins with a string instead."""
+    return (
+        isinstance(element, (list, tuple))
+        and any(isinstance(edge, (list, tuple)) for edge in element)
+        and not isinstance(element[0], str)
+    )
+
+
+def _pairs(name: str, cell: list, nested: bool, length: int) -> list[tuple[object, object]]:
+    """Return a cell's edges in one list, without weights, their operations with the names in OPERATIONS."""
+    if nested:
+        for node, edges in enumerate(cell, _SEVERAL):
+            if not isinstance(edges, (list, tuple)) or len(edges) != _SEVERAL:
+                raise GenotypeError(
+                    f"{name}, node {node}: a node has a list of two edges, got {shown(edges)}"
+                )
+        cell = [edge for edges in cell for edge in edges]
+    pairs = []
+    for number, edge in enumerate(cell):
+        where = _place(name, number)
+        op, source, *weight = _edge(where, edge, length)
+        if weight and finite(*weight) is None:
+            raise GenotypeError(f"{where}: a weight must be a finite number, got {shown(*weight)}")
+        pairs.append((_RENAMED.get(op, op) if isinstance(op, str) else op, source))
+    return pairs
+
+
 # Text and JSON
 
 
-def _arguments(text, cls):
-    """The arguments in the text of a call of a class, a dict; nothing of it is run."""
+def _arguments(text: object, cls: type, optional: tuple[str, ...] = ()) -> dict[object, object]:
+    """Return the fields in the text of a call of a class, or of a Genotype's dictionary, as a dict.
+
+    Nothing of the text is run.
+    """
     name = cls.__name__
     if not isinstance(text, str):
-        raise GenotypeError(f"a {name} is read from a text, got {_shown(text)}")
+        raise GenotypeError(f"a {name} is read from a text, got {shown(text)}")
     try:
         if len(text) > _LONGEST:
             raise ValueError(f"it has {len(text):,} characters")
         with warnings.catch_warnings(action="ignore"):  # of escapes that mean nothing
-            call = ast.parse(text.strip(), mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.func.id != name:
-            raise ValueError(f"it is no {name}(...)")
-        names = list(_fields(cls))
-        given = names[: len(call.args)] + [keyword.arg for keyword in call.keywords]
-        if len(call.args) > len(names) or None in given or len(set(given)) < len(given):
-            raise ValueError("its arguments are not the usual ones, each once")
-        values = call.args + [keyword.value for keyword in call.keywords]
+            body = ast.parse(text.strip(), mode="eval").body
+        names = [*_fields(cls), *optional]
+        match body:
+            case ast.Call(func=ast.Name(id=called), args=args, keywords=keywords) if called == name:
+                given = names[: len(args)] + [keyword.arg for keyword in keywords]
+                values = args + [keyword.value for keyword in keywords]
+            case ast.Dict(keys=keys, values=values) if cls is Genotype:
+                given = [key.value if isinstance(key, ast.Constant) else None for key in keys]
+            case _:
+                raise ValueError(f"it is no {name}(...)")
+        if len(given) < len(values) or None in given or len(set(given)) < len(given):
+            raise ValueError("each field must be given once, by position or name")
         return dict(zip(given, map(_value, values), strict=True))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         said = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deeply"
-        raise GenotypeError(f"cannot read the text of a {name}: {said}; got {_shown(text)}") from None
+        raise GenotypeError(f"cannot read the text of a {name}: {said}; got {shown(text)}") from None
 
 
-def _value(node):
+def _value(node: ast.expr) -> object:
+    if (number := _number(node)) is not None:
+        return number
     match node:
         case ast.Call(func=ast.Name(id="range"), args=args, keywords=[]) if 1 <= len(args) <= 2:
             bounds = [_value(arg) for arg in args]
             if not all(isinstance(bound, int) and 0 <= bound <= 100 for bound in bounds):
-                raise ValueError(f"a range has small whole numbers, got {_shown(bounds)}")
+                raise ValueError(f"a range has small whole numbers, got {shown(bounds)}")
             return list(range(*bounds))
         case ast.List(elts=elements) | ast.Tuple(elts=elements):
             return [_value(element) for element in elements]
-        case ast.Constant(value=str() as name):
-            return name
+        case ast.Constant(value=str() | None as value):
+            return value
+        case ast.Name(id="null"):  # None in JSON
+            return None
+    raise ValueError(
+        f"it can have lists, strings, None and numbers, integers up to {_LONGEST:,}; got"
+        f" {shown(ast.unparse(node))}"
+    )
+
+
+def _number(node: ast.expr) -> float | None:
+    """Return the number that a node writes, None if it writes none."""
+    match node:
         case ast.Constant(value=int() as number) if number <= _LONGEST:
             return number
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() as number)) if number <= _LONGEST:
+        case ast.Constant(value=float() as number):
+            return number
+        case ast.Name(id="nan" | "inf" as name):  # weights of a search that diverged
+            return float(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand) if (number := _number(operand)) is not None:
             return -number
-    raise ValueError(f"it is of lists, names and small whole numbers, got {_shown(ast.unparse(node))}")
+        case ast.Call(  # as NumPy 2 prints its scalars
+            func=ast.Attribute(value=ast.Name(id="np"), attr="float16" | "float32" | "float64"),
+            args=[argument],
+            keywords=[],
+        ):
+            return _number(argument)
+    return None
 
 
-def _built(cls, arguments):
+def _complete(fields: object, cls: type) -> dict[str, object]:
+    """Return the fields of a class as they are; GenotypeError unless there are all and no others."""
     names = set(_fields(cls))
-    if not isinstance(arguments, dict) or set(arguments) != names:
-        got = ", ".join(map(_shown, arguments)) if isinstance(arguments, dict) else _shown(arguments)
+    if not isinstance(fields, dict) or set(fields) != names:
+        got = ", ".join(map(shown, fields)) if isinstance(fields, dict) else shown(fields)
         raise GenotypeError(f"a {cls.__name__} has {', '.join(sorted(names))}; got {got or 'nothing'}")
-    return cls(**arguments)
+    return fields
 
 
 def _fields(cls):
@@ -289,11 +427,6 @@ def _plain(genotype):
         name: [list(each) if isinstance(each, tuple) else each for each in vars(genotype)[name]]
         for name in _fields(Genotype)
     }
-
-
-def _shown(value):
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 # Pictures
@@ -340,6 +473,7 @@ DARTS_V2 = Genotype.from_text(
         reduce_concat=range(2, 6))
     """
 )
+DARTS = DARTS_V2  # as in the authors' code
 # Dong & Yang 2019, arXiv:1910.04465; in their code, AutoDL-Projects, as GDAS_V1
 GDAS_V1 = Genotype.from_text(
     """
@@ -436,6 +570,7 @@ LIU2018 = Hierarchy(
 PUBLISHED = {
     "DARTS_V1": DARTS_V1,
     "DARTS_V2": DARTS_V2,
+    "DARTS": DARTS,
     "GDAS_V1": GDAS_V1,
     "PC_DARTS_CIFAR": PC_DARTS_CIFAR,
     "PC_DARTS_IMAGE": PC_DARTS_IMAGE,
@@ -443,3 +578,17 @@ PUBLISHED = {
     "DRNAS_CIFAR10": DRNAS_CIFAR10,
     "LIU2018": LIU2018,
 }
+
+
+def published_names() -> str:
+    """Return the names in PUBLISHED for a message, each other name of an architecture behind its first one.
+
+    >>> published_names()
+    'DARTS_V1, DARTS_V2 (or DARTS), GDAS_V1, PC_DARTS_CIFAR, PC_DARTS_IMAGE, PDARTS, DRNAS_CIFAR10, LIU2018'
+    """
+    names: dict[Genotype | Hierarchy, list[str]] = {}
+    for name, architecture in PUBLISHED.items():
+        names.setdefault(architecture, []).append(name)
+    return ", ".join(
+        first + "".join(f" (or {alias})" for alias in others) for first, *others in names.values()
+    )

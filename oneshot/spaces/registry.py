@@ -5,11 +5,11 @@ import re
 from abc import ABC, abstractmethod
 
 from nasbench.cell import EDGES, OPERATIONS, Cell
-from nasbench.errors import NASBenchError
+from nasbench.errors import NASBenchError, shown
 from oneshot.errors import ConfigError, GenotypeError
 from oneshot.spaces import genotype
 from oneshot.spaces.diagram import Diagram
-from oneshot.spaces.genotype import PUBLISHED, Genotype, Hierarchy, dense_edges
+from oneshot.spaces.genotype import PUBLISHED, Genotype, Hierarchy, dense_edges, published_names
 from oneshot.spaces.sizes import Sizes
 
 
@@ -212,7 +212,8 @@ class DARTS(Space):
         return network_of(architecture, classes, channels, cells, auxiliary)
 
     def claims(self, text):
-        return text.strip().startswith("Genotype")
+        # Genotype(...) or a dictionary; a dictionary with "space" is the JSON of `to_json`
+        return bool(re.match(r"""(?s)\s*(Genotype|\{\s*['"](normal|reduce)(?!.*"space"))""", text))
 
     def read(self, text):
         return Genotype.from_text(text)
@@ -317,8 +318,9 @@ def architecture_of(text, space=None):
     >>> name, architecture.normal[0]
     ('darts', ('sep_conv_3x3', 0))
 
-    `text`: what an architecture's `str` gives, a JSON text of `Space.to_json`, the index of a cell, or a
-    published name. GenotypeError says what is wrong with it, or that it is not of the `space` that is named.
+    `text`: what an architecture's `str` gives, a genotype in any notation that `Genotype.from_text` reads, a
+    JSON text of `Space.to_json`, the index of a cell, or a published name. GenotypeError says what is wrong
+    with it, or that it is not of the `space` that is named.
     """
     name, architecture = _any(text)
     if space is not None and name != space_of(space).name:
@@ -332,21 +334,20 @@ def _any(text):
     if text.strip() in PUBLISHED:
         found = PUBLISHED[text.strip()]
         return next(name for name, space in SPACES.items() if isinstance(found, space.kind)), found
-    if text.strip().startswith("{"):
-        return _of_json(text)
     for name, space in SPACES.items():
         if space.claims(text):
             return name, space.read(text)
-    shown = text if len(text) <= 60 else text[:57] + "..."
+    if text.strip().startswith("{"):
+        return _of_json(text)
     raise GenotypeError(
-        f"{shown!r} is no architecture: a Genotype(...), a Hierarchy(...), an arch string or index of"
-        f" NAS-Bench-201, their JSON, or one of {', '.join(PUBLISHED)}"
+        f"{shown(text)} is no architecture: a Genotype(...) or its dictionary, a Hierarchy(...), an arch"
+        f" string or index of NAS-Bench-201, their JSON, or one of {published_names()}"
     )
 
 
 def _of_json(text):
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_each_once)
     except (ValueError, RecursionError) as error:
         raise GenotypeError(f"cannot read the JSON of an architecture: {error}") from None
     name = value.pop("space", None)
@@ -355,6 +356,14 @@ def _of_json(text):
             f"the JSON of an architecture has a space, one of {', '.join(SPACES)}; got {name!r}"
         )
     return name, SPACES[name].from_json(value)
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the object of a JSON text; ValueError if it has a key twice, of which json takes the last."""
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError(f"an object has a key twice: {shown([key for key, _ in pairs])}")
+    return value
 
 
 def _sizes(usual, channels, cells):

@@ -1,8 +1,11 @@
 import json
+import math
+import re
 import subprocess
 import sys
 import warnings
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +15,7 @@ from oneshot.spaces import genotype
 from oneshot.spaces.genotype import (
     DARTS_V1,
     DARTS_V2,
+    GDAS_V1,
     LIU2018,
     OPERATIONS,
     PRIMITIVES,
@@ -19,6 +23,7 @@ from oneshot.spaces.genotype import (
     Genotype,
     Hierarchy,
     dense_edges,
+    published_names,
 )
 
 # As users paste them from the code of Liu et al. 2019 (cnn/genotypes.py, and what its searches print)
@@ -146,24 +151,54 @@ def test_what_is_published_is_one_line_that_is_read_again(name):
         (V2[:-1], "was never closed"),
         (V2[:-2], "was never closed|does not match"),
         ("Genotype(\0)", "null bytes"),
-        ("Genotype(*[1])", r"lists, names and small whole numbers, got '\*\[1\]'"),
-        ("Genotype(**{})", "its arguments are not the usual ones, each once"),
-        ("Genotype([], [], [], [], [])", "its arguments are not the usual ones, each once"),
-        ("Genotype(normal=[], normal=[])", "its arguments are not the usual ones, each once"),
-        (f"{V2[:-1]}, normal={NORMAL})", "its arguments are not the usual ones, each once"),
-        (f"Genotype({NORMAL}, normal={NORMAL})", "its arguments are not the usual ones, each once"),
-        ("Genotype(normal=__import__('os').system('true'))", "lists, names and small whole numbers, got "),
-        ("Genotype(normal=[__import__('os')])", r"small whole numbers, got \"__import__\('os'\)\""),
-        ("Genotype(normal=open)", "lists, names and small whole numbers, got 'open'"),
-        ("Genotype(normal=lambda: 1)", "lists, names and small whole numbers, got 'lambda: 1'"),
-        ("Genotype(normal=[1 + 1])", "lists, names and small whole numbers"),
-        ("Genotype(normal=[x for x in (1,)])", "lists, names and small whole numbers"),
-        ("Genotype(normal={[1]: 2})", "lists, names and small whole numbers"),
-        ("Genotype(normal={[]})", "lists, names and small whole numbers"),
-        ("Genotype(normal=f'{print()}')", "lists, names and small whole numbers"),
-        ("Genotype(normal=[('none', 0.0)])", "lists, names and small whole numbers, got '0.0'"),
-        ("Genotype(normal=[('none', 123456)])", "lists, names and small whole numbers, got '123456'"),
-        ("Genotype(normal=[('none', -123456)])", "lists, names and small whole numbers, got '-123456'"),
+        ("Genotype(*[1])", r"it can have lists, .*; got '\*\[1\]'"),
+        ("Genotype(**{})", "each field must be given once, by position or name"),
+        ("Genotype([], [], [], [], None, None, [])", "each field must be given once, by position or name"),
+        ("Genotype(normal=[], normal=[])", "each field must be given once, by position or name"),
+        (f"{V2[:-1]}, normal={NORMAL})", "each field must be given once, by position or name"),
+        (f"Genotype({NORMAL}, normal={NORMAL})", "each field must be given once, by position or name"),
+        ("Genotype(normal=__import__('os').system('true'))", "it can have lists, .*; got "),
+        ("Genotype(normal=[__import__('os')])", r"it can have lists, .*; got \"__import__\('os'\)\""),
+        ("Genotype(normal=open)", "it can have lists, .*; got 'open'"),
+        ("Genotype(normal=lambda: 1)", "it can have lists, .*; got 'lambda: 1'"),
+        (
+            "Genotype(normal=[1 + 1])",
+            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+        ),
+        (
+            "Genotype(normal=[x for x in (1,)])",
+            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+        ),
+        (
+            "Genotype(normal={[1]: 2})",
+            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+        ),
+        (
+            "Genotype(normal={[]})",
+            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+        ),
+        (
+            "Genotype(normal=f'{print()}')",
+            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+        ),
+        ("Genotype(normal=[('none', 0j)])", "it can have lists, .*; got '0j'"),
+        ("Genotype(normal=[('none', NaN)])", "it can have lists, .*; got 'NaN'"),
+        ("Genotype(normal=[('none', np.float32('0'))])", r"got \"np\.float32\('0'\)\""),
+        ("Genotype(normal=[('none', np.load(0))])", r"it can have lists, .*; got 'np\.load\(0\)'"),
+        ("Genotype(normal=[('none', os.float32(0))])", r"it can have lists, .*; got 'os\.float32\(0\)'"),
+        (
+            "Genotype(normal=[('none', np.float32(0, 1))])",
+            r"it can have lists, .*; got 'np\.float32\(0, 1\)'",
+        ),
+        ("Genotype(normal={'a': 1})", r"it can have lists, .*; got \"\{'a': 1\}\""),
+        ("{'normal': [], **{}}", "each field must be given once, by position or name"),
+        ("{'normal': [], 'reduce': [], 'normal': []}", "each field must be given once, by position or name"),
+        ("{f'normal': []}", "each field must be given once, by position or name"),
+        ("{'normal': [x]}", "it can have lists, .*; got 'x'"),
+        ("{'normal'}", "it is no Genotype"),
+        ("{'normal': " + "[" * 9000 + "]" * 9000 + "}", "cannot read the text of a Genotype: "),
+        ("Genotype(normal=[('none', 123456)])", "it can have lists, .*; got '123456'"),
+        ("Genotype(normal=[('none', -123456)])", "it can have lists, .*; got '-123456'"),
         (f"Genotype(normal=[('none', 0x{'f' * 9000})])", "cannot read the text of a Genotype"),
         (f"Genotype(normal=[('none', {'9' * 9000})])", "cannot read the text of a Genotype"),
         ("Genotype(normal=range(101))", "a range has small whole numbers, got .101."),
@@ -171,7 +206,10 @@ def test_what_is_published_is_one_line_that_is_read_again(name):
         ("Genotype(normal=range([1]))", "a range has small whole numbers"),
         ("Genotype(normal=range(1, 2, 3))", r"got 'range\(1, 2, 3\)'"),
         ("Genotype(normal=range())", r"got 'range\(\)'"),
-        ("Genotype(normal=range(1, stop=2))", "lists, names and small whole numbers"),
+        (
+            "Genotype(normal=range(1, stop=2))",
+            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+        ),
         (f"Genotype({'[' * 150}{']' * 150})", "a Genotype has normal, .*; got 'normal'"),
         (f"Genotype({'[' * 9000}{']' * 9000})", "cannot read the text of a Genotype: "),
         (f"Genotype({'(' * 9000}", "cannot read the text of a Genotype: "),
@@ -218,6 +256,283 @@ def test_an_error_of_architectures_is_a_value_error():
     assert issubclass(GenotypeError, ValueError)
 
 
+# Notations of other tools
+
+# The cells of Dong & Yang 2019, arXiv:1910.04465, as AutoDL-Projects writes them
+LITERAL = """
+Genotype(
+    normal=[(('skip_connect', 0), ('skip_connect', 1)), (('skip_connect', 0), ('sep_conv_5x5', 2)),
+            (('sep_conv_3x3', 3), ('skip_connect', 0)),  # step 3
+            (('sep_conv_5x5', 4), ('sep_conv_3x3', 3))],
+    normal_concat=[2, 3, 4, 5],
+    reduce=[(('sep_conv_5x5', 0), ('sep_conv_3x3', 1)), (('sep_conv_5x5', 2), ('sep_conv_5x5', 1)),
+            (('dil_conv_5x5', 2), ('sep_conv_3x3', 1)), (('sep_conv_5x5', 0), ('sep_conv_5x5', 1))],
+    reduce_concat=[2, 3, 4, 5],
+    connectN=None, connects=None,
+)
+"""
+# What its searches print with NumPy 1, and with NumPy 2
+SEARCHED = (
+    "{'normal': [(('dua_sepc_3x3', 1, 0.13147543), ('skip_connect', 0, 0.1259)),"
+    " (('dil_sepc_5x5', 2, 0.12713), ('dua_sepc_5x5', 0, 1.2e-05))], 'normal_concat': [2, 3],"
+    " 'reduce': [(('max_pool_3x3', 0, 0.14), ('avg_pool_3x3', 1, 0.13)),"
+    " (('dil_sepc_3x3', 1, 0.15), ('max_pool_3x3', 2, 0.125))], 'reduce_concat': [2, 3]}"
+)
+SEARCHED_NUMPY_2 = re.sub(r"(\d\.\d+(e-05)?)", r"np.float32(\1)", SEARCHED)
+FOUND = Genotype(
+    [("sep_conv_3x3", 1), ("skip_connect", 0), ("dil_conv_5x5", 2), ("sep_conv_5x5", 0)],
+    [2, 3],
+    [("max_pool_3x3", 0), ("avg_pool_3x3", 1), ("dil_conv_3x3", 1), ("max_pool_3x3", 2)],
+    [2, 3],
+)
+PAIRS = r"pairs in one list \(Liu et al\. 2019\)"
+NESTED_PAIRS = r"pairs nested by node \(pt\.darts, AutoDL-Projects\)"
+TRIPLES = "triples in one list"
+NESTED_TRIPLES = r"triples nested by node \(AutoDL-Projects\)"
+AUTODL = {"sep_conv": "dua_sepc", "dil_conv": "dil_sepc"}  # names of operations
+
+
+def nested(edges):
+    return [list(edges[start : start + 2]) for start in range(0, len(edges), 2)]
+
+
+def weighted(edges, weight=0.5):
+    return [(*edge, weight) for edge in edges]
+
+
+def call(parts):
+    return f"Genotype({', '.join(f'{name}={value!r}' for name, value in parts.items())})"
+
+
+@st.composite
+def notations(draw):
+    """A strategy of functions that make of a Genotype its fields in a notation, the same for both cells."""
+    by_node, renamed, connections = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
+    weights = draw(st.none() | st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+
+    def name(op):
+        kind, size = op[:8], op[8:]
+        return AUTODL.get(kind, kind) + size if renamed else op
+
+    def cell(edges):
+        edges = [(name(op), source) for op, source in edges]
+        if weights is not None:
+            edges = [(*edge, weights[k % len(weights)]) for k, edge in enumerate(edges)]
+        return nested(edges) if by_node else edges
+
+    def fields(found):
+        parts = vars(found) | {"normal": cell(found.normal), "reduce": cell(found.reduce)}
+        return parts | ({"connectN": None, "connects": None} if connections else {})
+
+    return fields
+
+
+@settings(deadline=None)
+@given(genotypes(), notations())
+def test_a_genotype_is_the_same_in_any_notation(found, fields):
+    parts = fields(found)
+    assert Genotype.from_text(call(parts)) == found
+    assert Genotype.from_text(repr(parts)) == found
+    assert Genotype.from_json(parts) == found
+    assert Genotype.from_json(json.loads(json.dumps(parts))) == found
+    assert Genotype.from_text(json.dumps(parts)) == found
+    assert str(Genotype.from_text(call(parts))) == str(found)
+
+
+@given(genotypes())
+def test_no_cell_can_be_read_in_two_notations(found):
+    with pytest.raises(GenotypeError, match="two edges a node|unknown operation"):
+        Genotype(nested(found.normal), found.normal_concat, nested(found.reduce), found.reduce_concat)
+
+
+def test_literals_of_other_tools_are_read():
+    assert Genotype.from_text(LITERAL) == GDAS_V1
+    pt_darts = PARTS | {name: nested(PARTS[name]) for name in ("normal", "reduce")}
+    assert Genotype.from_text(call(pt_darts).replace("[2, 3, 4, 5]", "range(2, 6)")) == DARTS_V2
+    assert "np.float32(1.2e-05)" in SEARCHED_NUMPY_2
+    for text in (SEARCHED, SEARCHED_NUMPY_2, f"\n {SEARCHED}\n", SEARCHED.replace("0.14", "-3")):
+        assert Genotype.from_text(text) == FOUND
+    assert Genotype.from_text(LITERAL.replace("connects=None,", "")) == GDAS_V1
+    positional = f"Genotype({nested(NORMAL)}, range(2, 6), {nested(REDUCE)}, range(2, 6), None, None)"
+    assert Genotype.from_text(positional) == DARTS_V2
+
+
+def test_weights_of_numpy_are_read():
+    edges = [tuple((op, source, np.float32(0.25)) for op, source in node) for node in nested(NORMAL)]
+    assert Genotype.from_json(PARTS | {"normal": edges, "reduce": edges}).normal == DARTS_V2.normal
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"normal": nested(NORMAL)}, rf"normal\[0\] has {NESTED_PAIRS}, reduce\[0\] has {PAIRS}"),
+        ({"reduce": nested(REDUCE)}, rf"normal\[0\] has {PAIRS}, reduce\[0\] has {NESTED_PAIRS}"),
+        ({"reduce": weighted(REDUCE)}, rf"normal\[0\] has {PAIRS}, reduce\[0\] has {TRIPLES}"),
+        (
+            {"normal": [("none", 0, 0.5), *NORMAL[1:]]},
+            rf"normal\[0\] has {TRIPLES}, normal\[1\] has {PAIRS}; write all edges like normal\[0\] or all"
+            r" like normal\[1\]",
+        ),
+        (
+            {"reduce": [*REDUCE[:6], REDUCE[6:]]},
+            rf"normal\[0\] has {PAIRS}, reduce\[6\] has {NESTED_PAIRS}; write",
+        ),
+        (
+            {"normal": nested(NORMAL), "reduce": nested(weighted(REDUCE))},
+            rf"normal\[0\] has {NESTED_PAIRS}, reduce\[0\] has {NESTED_TRIPLES}; write",
+        ),
+        (
+            {"normal": [weighted(NORMAL[:2]), *weighted(NORMAL[2:])], "reduce": nested(REDUCE)},
+            rf"{NESTED_TRIPLES}, normal\[1\] has {TRIPLES}, reduce\[0\] has {NESTED_PAIRS}; write all edges"
+            r" like normal\[0\] or all like normal\[1\] or all like reduce\[0\]",
+        ),
+    ],
+)
+def test_notations_are_not_mixed(change, said):
+    for make in (Genotype.from_json, lambda parts: Genotype.from_text(call(parts))):
+        with pytest.raises(GenotypeError, match=f"a genotype cannot mix notations: .*{said}") as caught:
+            make(PARTS | change)
+        assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("cell", "notation", "said"),
+    [
+        ([], PAIRS, "normal has two edges a node, got 0 edges"),
+        ([("none", 2), *NORMAL[1:]], PAIRS, r"normal, node 2, edge 1: a source is a node in \[0, 1\], got 2"),
+        ([("none",), *NORMAL[1:]], PAIRS, r"normal, node 2, edge 1: an edge is \(operation, source\), got"),
+        (weighted(NORMAL)[1:], TRIPLES, "normal has two edges a node, got 7 edges"),
+        (
+            [("none",), *weighted(NORMAL[1:])],
+            TRIPLES,
+            r"normal, node 2, edge 1: an edge is \(operation, source, weight\), got .'none'",
+        ),
+        (nested(NORMAL)[1:], NESTED_PAIRS, r"normal_concat has different nodes in \[2, 4\]"),
+        (
+            [*nested(NORMAL[:2]), NORMAL[2:5], NORMAL[5:6], *nested(NORMAL[6:])],
+            NESTED_PAIRS,
+            "normal, node 3: a node has a list of two edges, got .*'sep_conv_3x3', 1",
+        ),
+        ([*nested(NORMAL[:6]), NORMAL[6:7]], NESTED_PAIRS, "normal, node 5: a node has a list of two edges"),
+        (
+            [[], *nested(NORMAL[2:])],
+            NESTED_PAIRS,
+            r"normal, node 2: a node has a list of two edges, got \[\]",
+        ),
+        (["none", *nested(NORMAL[2:])], NESTED_PAIRS, "normal, node 2: a node has a list .*, got 'none'"),
+        (
+            [[NORMAL[0], 5], *nested(NORMAL[2:])],
+            NESTED_PAIRS,
+            r"normal, node 2, edge 2: an edge is \(operation, source\), got 5",
+        ),
+        (
+            [[("sep_conv_7x7", 0), NORMAL[1]], *nested(NORMAL[2:])],
+            NESTED_PAIRS,
+            "normal, node 2, edge 1: unknown operation 'sep_conv_7x7'; there are none, ",
+        ),
+        (
+            [[NORMAL[0], NORMAL[0]], *nested(NORMAL[2:])],
+            NESTED_PAIRS,
+            "normal, node 2, edge 2: both edges of the node come from node 0",
+        ),
+        (
+            nested([("none", 0, "0.5"), *weighted(NORMAL[1:])]),
+            NESTED_TRIPLES,
+            "normal, node 2, edge 1: a weight must be a finite number, got '0.5'",
+        ),
+        (
+            nested(weighted(NORMAL, None)),
+            NESTED_TRIPLES,
+            "normal, .*: a weight must be a finite number, got None",
+        ),
+        (
+            nested(weighted(NORMAL, True)),
+            NESTED_TRIPLES,
+            "normal, .*: a weight must be a finite number, got True",
+        ),
+        (
+            nested(weighted(NORMAL, math.nan)),
+            NESTED_TRIPLES,
+            "normal, .*: a weight must be a finite number, got nan",
+        ),
+        (
+            nested(weighted(NORMAL, -math.inf)),
+            NESTED_TRIPLES,
+            "normal, .*: a weight must be a finite number, got -inf",
+        ),
+        (weighted(NORMAL, [1]), TRIPLES, r"normal, node 2, edge 1: a weight must be .*, got \[1\]"),
+    ],
+)
+def test_errors_name_the_notation(cell, notation, said):
+    reduce = {PAIRS: REDUCE, NESTED_PAIRS: nested(REDUCE), TRIPLES: weighted(REDUCE)}
+    parts = PARTS | {"normal": cell, "reduce": reduce.get(notation, nested(weighted(REDUCE)))}
+    if not cell:
+        parts["reduce"] = []
+    for make in (Genotype.from_json, lambda parts: Genotype.from_text(call(parts))):
+        with pytest.raises(GenotypeError, match=f"read as {notation}: {said}") as caught:
+            make(parts)
+        assert "\n" not in str(caught.value)
+        assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    ("weight", "shown"),
+    [
+        ("nan", "nan"),
+        ("-inf", "-inf"),
+        ("1e999", "inf"),
+        (f"{'9' * 4000}.0", "inf"),
+        ("np.float32(nan)", "nan"),
+        ("np.float64(-inf)", "-inf"),
+        ("True", "True"),
+        ("[0.5]", r"\[0\.5\]"),
+    ],
+)
+def test_weights_in_a_text_are_finite(weight, shown):
+    with pytest.raises(GenotypeError, match=rf"edge 1: a weight must be a finite number, got {shown}$"):
+        Genotype.from_text(SEARCHED.replace("0.13147543", weight))
+
+
+def test_sources_and_nodes_are_integers_in_any_notation():
+    with pytest.raises(
+        GenotypeError, match=rf"read as {NESTED_TRIPLES}: normal, .*: a source is .* got 1\.0"
+    ):
+        Genotype.from_text(SEARCHED.replace("'dua_sepc_3x3', 1", "'dua_sepc_3x3', 1.0"))
+    with pytest.raises(GenotypeError, match=rf"read as {NESTED_TRIPLES}: normal_concat has different nodes"):
+        Genotype.from_text(SEARCHED.replace("'normal_concat': [2, 3]", "'normal_concat': [2, nan]"))
+
+
+@pytest.mark.parametrize("name", ["connectN", "connects"])
+@pytest.mark.parametrize("value", [2, 0, [], "None"])
+def test_connections_are_not_of_the_space(name, value):
+    said = f"{name} must be None or left out, got {re.escape(repr(value))}; .* not of the space of DARTS"
+    with pytest.raises(GenotypeError, match=said):
+        Genotype.from_json(PARTS | {name: value})
+    with pytest.raises(GenotypeError, match=said):
+        Genotype.from_text(LITERAL.replace(f"{name}=None", f"{name}={value!r}"))
+    with pytest.raises(TypeError, match=name):
+        Genotype(**PARTS, **{name: None})
+
+
+def test_a_dictionary_without_a_reduction_cell_is_an_error():
+    """The search of AutoDL-Projects whose reduction cells are fixed prints one."""
+    with pytest.raises(GenotypeError, match="a Genotype has .*; got 'normal', 'normal_concat'$"):
+        Genotype.from_text(SEARCHED[: SEARCHED.index(", 'reduce'")] + "}")
+
+
+def test_names_of_operations_are_those_of_the_space_alone_in_a_genotype():
+    with pytest.raises(GenotypeError, match="unknown operation 'dua_sepc_3x3'"):
+        Genotype(**PARTS | {"normal": [("dua_sepc_3x3", 0), *NORMAL[1:]]})
+
+
+def test_published_names_are_listed_once_for_each_architecture():
+    assert PUBLISHED["DARTS"] is DARTS_V2
+    names = published_names()
+    assert "DARTS_V1, DARTS_V2 (or DARTS), GDAS_V1" in names
+    assert len(names.split(", ")) == len(set(PUBLISHED.values())) == len(PUBLISHED) - 1
+    assert set(re.findall(r"\w+", names)) - {"or"} == set(PUBLISHED)
+
+
 # Values
 
 
@@ -259,7 +574,6 @@ def test_an_error_of_architectures_is_a_value_error():
             r"normal, node 2, edge 1: an edge is \(operation, source\), got",
         ),
         ({"normal": ["no", *NORMAL[1:]]}, "normal, node 2, edge 1: an edge is .operation, source., got 'no'"),
-        ({"normal": [("none", 0, 0.5), *NORMAL[1:]]}, "normal, node 2, edge 1: an edge is"),
         ({"normal_concat": []}, r"normal_concat has different nodes in \[2, 5\], got \[\]"),
         ({"normal_concat": [1, 2]}, r"normal_concat has different nodes in \[2, 5\], got \[1, 2\]"),
         ({"reduce_concat": [5, 6]}, r"reduce_concat has different nodes in \[2, 5\], got \[5, 6\]"),
