@@ -12,6 +12,7 @@ from benchmarks.timing import in_turn, print_conditions, print_times
 RUNS = 5
 TAU = 10.0
 ROWS = ("plain modules", "plain, channels last", "oneshot", "oneshot, bf16")
+ESTIMATORS = {"oneshot, sampled": "sampled", "oneshot, full": "full"}  # further rows of GDAS; plain: sampled
 
 
 CASES = {  # of a space: its supernet in plain modules, and the batch that it is searched with
@@ -19,7 +20,7 @@ CASES = {  # of a space: its supernet in plain modules, and the batch that it is
     "darts": (darts.PlainSupernet, 64),
     "hierarchical": (hierarchical.PlainSupernet, 10),
 }
-METHODS = ("darts", "gdas")
+METHODS = {"darts": ROWS, "gdas": (*ROWS, *ESTIMATORS)}
 
 
 def new_space(name):
@@ -29,11 +30,12 @@ def new_space(name):
     return space.build(10, space.searched.channels, space.searched.cells)
 
 
-def new_method(name, **options):
-    from oneshot.optimizers.darts import DARTS
-    from oneshot.optimizers.gdas import GDAS
+def new_method(name, row="oneshot"):
+    from oneshot.optimizers.registry import method_of
 
-    return {"darts": DARTS, "gdas": GDAS}[name](**options)
+    method = method_of(name)
+    settings = {"estimator": ESTIMATORS[row]} if row in ESTIMATORS else {}
+    return method(method.config_class(**settings), amp="bf16" in row)
 
 
 def search(space, method, row, device):
@@ -44,7 +46,7 @@ def search(space, method, row, device):
         if "channels last" in row:
             network = network.to(memory_format=torch.channels_last)
         return PlainSearch(network, device)
-    optimizer = new_method(method, amp="bf16" in row)
+    optimizer = new_method(method, row)
     optimizer.adapt_search_space(new_space(space), device=device)
     return optimizer
 
@@ -71,7 +73,9 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.supernet", description=__doc__)
     parser.add_argument("--space", choices=CASES, default="nb201")
     parser.add_argument("--method", choices=METHODS, help="only steps of this one")
-    parser.add_argument("--row", action="append", choices=ROWS, help="only this one; may be given again")
+    parser.add_argument(
+        "--row", action="append", choices=METHODS["gdas"], help="only this one; may be given again"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
@@ -87,7 +91,8 @@ def main():
         prepare(args.space, args.runs)
     own = ["-m", "benchmarks.supernet", "--serve", "--space", args.space, "--device", args.device]
     for method in METHODS if args.method is None else [args.method]:
-        commands = {row: [*own, "--method", method, "--row", row] for row in args.row or ROWS}
+        rows = [row for row in METHODS[method] if args.row is None or row in args.row]
+        commands = {row: [*own, "--method", method, "--row", row] for row in rows}
         compare(f"{args.space}, {method}, one step: alphas and weights, batch {size}", commands, args.runs)
 
 

@@ -31,7 +31,8 @@ class Mixture(nn.Module, ABC):
     """
 
     key = "alpha"  # the value of the edge that the weights are of
-    one_hot = False  # whether one weight is 1 and all others are 0
+    samples = False  # whether the weights of each pass are another sample, one of them 1 and all others 0
+    one_hot = False  # whether the candidate whose weight is 1 is the only one to be computed
     adds_others = False  # whether the weights that are 0 are added to the output, for their gradients
 
     def __init__(self, primitives):

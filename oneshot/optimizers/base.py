@@ -211,7 +211,7 @@ class MetaOptimizer(ABC):
 
         ConfigError for a method whose mixtures are `one_hot`, as each path drawn would be compiled.
         """
-        if self.draws:
+        if any(mixture.one_hot for mixture in self._mixtures()):
             raise ConfigError(f"{self.name} draws a path for each step: nothing to compile once")
         self._captured = any(parameter.is_cuda for parameter in self.weights)
         self.graph.compile(mode="reduce-overhead" if self._captured else None)
@@ -302,8 +302,11 @@ class MetaOptimizer(ABC):
 
     @property
     def draws(self):
-        """Whether a pass computes one path, drawn anew each time."""
-        return any(isinstance(e.op, Mixture) and e.op.one_hot for e in self.graph.all_edges(self.scope))
+        """Whether each pass gives the output of another path, sampled."""
+        return any(mixture.samples for mixture in self._mixtures())
+
+    def _mixtures(self):
+        return [edge.op for edge in self.graph.all_edges(self.scope) if isinstance(edge.op, Mixture)]
 
     @property
     def weights(self):

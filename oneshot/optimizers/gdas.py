@@ -28,7 +28,7 @@ def gumbel_one_hot(alpha, tau):
 class GumbelMixedOp(Mixture):
     """The estimator `sampled`: h_k o_k(x) of the candidate k that is sampled for each forward pass."""
 
-    one_hot = True
+    samples = one_hot = True
 
     def weights(self, edge):
         return gumbel_one_hot(edge.alpha, edge.tau)

@@ -34,7 +34,7 @@ class PathMixedOp(Mixture):
     """One candidate, the one that the edge's `choice` names, as it is."""
 
     key = "choice"
-    one_hot = True
+    samples = one_hot = True
 
     def weights(self, edge):
         raise GraphError("an edge of random paths has a choice, which needs no weights; choose a candidate")

@@ -93,9 +93,10 @@ def agree(given, recorded):
     """ConfigError unless each setting in a dict is that of another dict."""
     for name, value in given.items():
         if value != recorded[name]:
-            shown = "" if value is True else f" {value}"
+            flag = ("no-" if value is False else "") + name.replace("_", "-")
+            shown = "" if isinstance(value, bool) else f" {value}"
             raise ConfigError(
-                f"--{name.replace('_', '-')}{shown} is not the run's, {recorded[name]};"
+                f"--{flag}{shown} is not the run's, {recorded[name]};"
                 " only --device, --folder, --download and --store may differ"
             )
 

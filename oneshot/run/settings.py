@@ -50,8 +50,8 @@ class SearchSettings:
     )
     recipe: str = option(
         "naslib",
-        "settings of the weights' and the alphas' optimizers, as published: see below; an option that is given"
-        " wins over the recipe",
+        "published settings of the optimizers of weights and alphas, listed below; a given option wins"
+        " over the recipe",
         choices=tuple(RECIPES),
     )
     dataset: str = option(

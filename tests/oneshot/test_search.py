@@ -18,6 +18,7 @@ from oneshot import score
 from oneshot import search as command
 from oneshot.errors import ConfigError, DeviceError, DivergedError, RunFolderError
 from oneshot.measure import evaluate
+from oneshot.optimizers.recipes import recipe_table
 from oneshot.optimizers.registry import METHODS, method_of
 from oneshot.run import pictures, progress
 from oneshot.run import settings as told
@@ -656,8 +657,34 @@ def test_a_run_goes_on_with_its_own_settings_only(run, no_pictures, whole):
 def test_the_options_of_a_run_to_go_on_with_are_its_methods(run, no_pictures, tmp_path):
     search(SearchSettings(method="gdas", **TINY), config_of("gdas", epochs=1), tmp_path / "a", places=CPU)
     assert run("--resume", tmp_path / "a", "--tau-max", 10)[0] == 0
-    code, _, err = run("--resume", tmp_path / "a", "--tau-max", 9)
-    assert (code, "--tau-max 9.0 is not the run's, 10.0" in err) == (2, True)
+    for argv, message in [
+        (("--tau-max", 9), "--tau-max 9.0 is not the run's, 10.0"),
+        (("--estimator", "sampled"), "--estimator sampled is not the run's, authors"),
+        (("--recipe", "nas-bench-201"), "--recipe nas-bench-201 is not the run's, naslib"),
+        (("--no-clip-alphas",), "--no-clip-alphas is not the run's, True"),
+        (("--nesterov",), "--nesterov is not the run's, False"),
+    ]:
+        code, _, err = run("--resume", tmp_path / "a", *argv)
+        assert (code, message in err) == (2, True)
+    assert run("--resume", tmp_path / "a", "--estimator", "authors", "--recipe", "naslib")[0] == 0
+
+
+def test_a_recipe_and_an_option_that_contradicts_it(run, tmp_path, no_pictures):
+    argv = ("--method", "gdas", "--smoke", "--recipe", "nas-bench-201")
+    code, _, err = run(*argv, "--no-nesterov", "--out", tmp_path / "a")
+    assert code == 0
+    assert "note: nesterov is False as given; the recipe nas-bench-201 has True" in err
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    assert config["search"]["recipe"] == "nas-bench-201"
+    assert (config["config"]["nesterov"], config["config"]["first"]) == (False, "weights")
+    assert "note: " not in run(*argv)[2]
+
+
+def test_the_help_has_the_recipes_and_their_sources(run):
+    code, out, _ = run("--method", "gdas", "--help")
+    assert code == 0
+    assert recipe_table() in out
+    assert "--clip-alphas, --no-clip-alphas" in out
 
 
 @pytest.fixture
@@ -687,6 +714,8 @@ def test_a_damaged_run_is_an_error(run, no_pictures, copy):
         ("search", {"seed": -1}),
         ("config", {"order": 7}),
         ("config", {"x": 1}),
+        ("search", {key: value for key, value in record["search"].items() if key != "recipe"}),
+        ("config", {key: value for key, value in record["config"].items() if key != "first"}),
         ("places", None),
         ("data", 5),
         ("table", None),
@@ -799,6 +828,9 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
             "unknown method 'magic'; the methods are darts, gdas, drnas, rsws, and MODULE:CLASS",
         ),
         (("--space", "x"), "invalid choice: 'x' (choose from"),
+        (("--recipe", "x"), "invalid choice: 'x' (choose from"),
+        (("--method", "gdas", "--estimator", "author"), "invalid choice: 'author' (choose from"),
+        (("--nesterov", "--momentum", 0), "nesterov needs a momentum > 0, got 0"),
         (("--dataset", "mnist"), "data sets are cifar10, cifar100, imagenet16-120, fashion-mnist, digits"),
         (("--dataset", "folder:/nowhere"), "/nowhere has no folder 'train'"),
         (("--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py/data_batch_1"),
@@ -841,6 +873,7 @@ def test_settings_outside_their_range_are_errors(tmp_path):
     for settings, message in [
         ({"method": "magic"}, "unknown method 'magic'; the methods are darts, gdas, drnas, rsws"),
         ({"space": "x"}, "unknown space 'x'; the spaces are nb201"),
+        ({"recipe": "x"}, "unknown recipe 'x'; the recipes are naslib, nas-bench-201"),
         ({"amp": 1}, "amp is true or false, got 1"),
         ({"dataset": 3}, "a data set is named by a string, got 3"),
     ]:
