@@ -173,7 +173,7 @@ class Graph(nn.Module):
             edge
             for graph in self._in_scope(scope)
             for *_, edge in graph.edges(data=True)
-            if not edge.is_final and not edge.is_deleted
+            if edge.is_changeable
         ]
         if not private_edge_data:
             edges = {id(edge.shared_store): edge for edge in reversed(edges)}.values()
@@ -185,13 +185,15 @@ class Graph(nn.Module):
         """Call `update_func(node, in_edges, out_edges)` for each node of the graphs in scope, nested too.
 
         `node`: (its number, its dictionary); `in_edges` and `out_edges`: lists of (the other node's number,
-        edge data), without deleted edges. As "keep the two strongest incoming edges" needs it.
+        edge data), without edges that are final or deleted.
         """
         self._defining("update_nodes")
-        for graph in list(self._in_scope(scope)):
+        for graph in self._in_scope(scope):
             for node in sorted(graph.nodes):
-                in_edges = graph._arriving(node)
-                out_edges = [(target, edge) for source, target, edge in graph._live_edges() if source == node]
+                in_edges, out_edges = (
+                    [(other, edge) for other, edge in sorted(edges.items()) if edge.is_changeable]
+                    for edges in (graph.dag.pred[node], graph.dag.succ[node])
+                )
                 update_func((node, graph.nodes[node]), in_edges, out_edges)
 
     def all_edges(self, scope="all"):
