@@ -6,6 +6,12 @@ from oneshot.errors import GraphError
 from oneshot.ops import Identity
 
 
+class _Shared(dict):
+    """The values that all copies of an edge have in common, and whether these edges are deleted."""
+
+    deleted = False
+
+
 class EdgeData(MutableMapping):
     """The data of an edge: read as attributes, written with `set`.
 
@@ -18,11 +24,11 @@ class EdgeData(MutableMapping):
     An edge without an operation passes its tensor on.
     """
 
-    __slots__ = ("_private", "_shared", "_final", "_deleted", "_parsed")
+    __slots__ = ("_private", "_shared", "_final", "_parsed")
     _regrouped = 0  # grows whenever an edge gains or loses a value
 
     def __init__(self):
-        self.__setstate__(({}, {}, False, False, False))
+        self.__setstate__(({}, _Shared(), False, False))
 
     # Reading
 
@@ -67,7 +73,7 @@ class EdgeData(MutableMapping):
 
     @property
     def is_deleted(self):
-        return self._deleted
+        return self._shared.deleted
 
     @property
     def is_changeable(self) -> bool:
@@ -119,9 +125,12 @@ class EdgeData(MutableMapping):
         return self
 
     def delete(self):
-        """Take the edge out of its graph's meaning: nothing flows along it, nothing updates it."""
+        """Take the edge and all its copies out of their graphs: nothing flows along them or updates them.
+
+        A copy in a graph that is parsed still runs until that graph is unparsed and parsed again.
+        """
         self._defining()
-        object.__setattr__(self, "_deleted", True)
+        self._shared.deleted = True
         return self
 
     def parse(self, parsed):
@@ -159,7 +168,6 @@ class EdgeData(MutableMapping):
     __hash__ = object.__hash__
 
     def __repr__(self):
-        state = "".join(
-            f", {word}" for word, on in (("final", self._final), ("deleted", self._deleted)) if on
-        )
+        states = (("final", self.is_final), ("deleted", self.is_deleted))
+        state = "".join(f", {word}" for word, on in states if on)
         return f"EdgeData({self._private}, shared={self._shared}{state})"

@@ -152,7 +152,10 @@ class Graph(nn.Module):
         return self
 
     def copy(self):
-        """A further instance: operations and data of its own, shared data in common, now and from now on."""
+        """A further instance: operations and data of its own, shared data in common, now and from now on.
+
+        Deletion of edges is shared, finality is not.
+        """
         stores = [data.shared_store for graph in self.graphs() for *_, data in graph.edges(data=True)]
         return copied(self, self._all_modules(), {id(store): store for store in stores})
 
@@ -181,14 +184,20 @@ class Graph(nn.Module):
         for edge in edges:
             update_func(edge)
 
-    def update_nodes(self, update_func, scope="all"):
+    def update_nodes(self, update_func, scope="all", single_instances=True):
         """Call `update_func(node, in_edges, out_edges)` for each node of the graphs in scope, nested too.
 
         `node`: (its number, its dictionary); `in_edges` and `out_edges`: lists of (the other node's number,
         edge data), without edges that are final or deleted.
+
+        With `single_instances` just once for all copies of a graph, as it should be when shared data change
+        or edges are deleted; without, for each copy, as it should be when nodes or operations change.
         """
         self._defining("update_nodes")
+        graphs = {}
         for graph in self._in_scope(scope):
+            graphs.setdefault(graph._sharing() if single_instances else id(graph), graph)
+        for graph in graphs.values():
             for node in sorted(graph.nodes):
                 in_edges, out_edges = (
                     [(other, edge) for other, edge in sorted(edges.items()) if edge.is_changeable]
@@ -475,6 +484,11 @@ class Graph(nn.Module):
                 f" there are: {', '.join(known) or 'none'}"
             )
         return [graph for graph in graphs if graph.scope in wanted]
+
+    def _sharing(self):
+        """What is equal for graphs that are copies of one another: where their edges' shared data are."""
+        stores = frozenset((*nodes, id(edge.shared_store)) for *nodes, edge in self.edges(data=True))
+        return stores or id(self)
 
     def _live_edges(self):
         for source, target, edge in sorted(self.edges(data=True), key=lambda each: each[:2]):

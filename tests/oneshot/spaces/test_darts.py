@@ -346,7 +346,7 @@ def test_weak_edges_are_those_that_are_left(optimizer):
     graph = optimizer.graph.clone().unparse()
     randomize(SimpleNamespace(alphas=graph.get_all_edge_data("alpha")), 1)
     weak = graph.weak_edges(by_alpha)
-    assert len(weak) == 3 * 6
+    assert len(weak) == 2 * 6  # of one cell of each kind
     cell = cells_in(graph)[0]
     strengths = {source: by_alpha(cell.edges[source, 6]) for source in range(1, 6)}
     first, second, third, *_ = sorted(strengths, key=strengths.get, reverse=True)
@@ -358,6 +358,29 @@ def test_weak_edges_are_those_that_are_left(optimizer):
     graph.prepare_discretization()
     assert all(edge.is_deleted for edge in weak)
     assert graph.weak_edges(by_alpha) == []
+
+
+def keep_two(node, in_edges, out_edges):
+    """Delete all but the two strongest of the edges into a node, in the words of NASLib."""
+    for _, data in sorted(in_edges, key=lambda each: max(each[1].alpha[1:]), reverse=True)[2:]:
+        data.delete()
+
+
+@pytest.mark.parametrize("options", [{}, {"single_instances": True}, {"single_instances": False}])
+def test_an_update_of_nodes_keeps_two_edges_in_every_copy_of_a_cell(options):
+    optimizer = searched(cells=8)
+    randomize(optimizer, 1)
+    graph = optimizer.graph.clone().unparse()
+    graph.update_nodes(keep_two, scope=graph.OPTIMIZER_SCOPE, **options)
+    expected = optimizer.graph.clone().unparse()
+    expected.prepare_discretization(lambda edge: float(edge.alpha.detach()[1:].max()))
+    for cell, other in zip(cells_in(graph), cells_in(expected), strict=True):
+        left = {edge for edge in cell.edges if not cell.edges[edge].is_deleted}
+        assert left == {edge for edge in other.edges if not other.edges[edge].is_deleted}
+        assert [sum(target == node for _, target in left) for node in range(3, 8)] == [2, 2, 2, 2, 4]
+    assert not any(
+        edge.is_deleted for cell in cells_in(optimizer.graph) for *_, edge in cell.edges(data=True)
+    )
 
 
 # The network that is trained from scratch
