@@ -32,8 +32,8 @@ class DARTSSearchSpace(Graph):
     from scratch of it.
 
     Liu et al. 2019, arXiv:1806.09055, sections 2.4 and 3.1. In the supernet, normalizations have neither a
-    learned scale nor running statistics unless told; the authors keep running statistics, which evaluation
-    at mixed weights does not need, and a learned scale in the stem and before the cells.
+    learned scale nor running statistics unless told. In the authors' code all keep running statistics, which
+    evaluation at mixed weights does not need, and the stem's has a learned scale.
     """
 
     OPTIMIZER_SCOPE = (NORMAL, REDUCTION)
