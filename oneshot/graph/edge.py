@@ -6,6 +6,12 @@ from oneshot.errors import GraphError
 from oneshot.ops import Identity
 
 
+class _Shared(dict):
+    """The values that all copies of an edge have in common, and whether these edges are deleted."""
+
+    deleted = False
+
+
 class EdgeData(MutableMapping):
     """The data of an edge: read as attributes, written with `set`.
 
@@ -18,11 +24,11 @@ class EdgeData(MutableMapping):
     An edge without an operation passes its tensor on.
     """
 
-    __slots__ = ("_private", "_shared", "_final", "_deleted", "_parsed")
+    __slots__ = ("_private", "_shared", "_final", "_parsed")
     _regrouped = 0  # grows whenever an edge gains or loses a value
 
     def __init__(self):
-        self.__setstate__(({}, {}, False, False, False))
+        self.__setstate__(({}, _Shared(), False, False))
 
     # Reading
 
@@ -67,12 +73,21 @@ class EdgeData(MutableMapping):
 
     @property
     def is_deleted(self):
-        return self._deleted
+        return self._shared.deleted
+
+    @property
+    def is_changeable(self) -> bool:
+        """Whether a graph's update functions get the edge: it is neither final nor deleted."""
+        return not self._final and not self.is_deleted
 
     # Writing
 
     def set(self, key, value, shared=False):
-        """Set a value: of this edge alone, or with `shared` of all copies of the edge."""
+        """Set a value: of this edge alone, or with `shared` of all copies of the edge.
+
+        Raises GraphError if the edge is final, if the key is taken, or if it is the operation of an edge in a
+        parsed graph.
+        """
         if (
             not isinstance(key, str)
             or not key.isidentifier()
@@ -84,7 +99,7 @@ class EdgeData(MutableMapping):
         if key in other:
             kinds = ("the edge's own", "shared") if shared else ("shared", "the edge's own")
             raise GraphError(f"{key!r} is {kinds[0]} already and cannot be {kinds[1]} too; delete it first")
-        self._defining(key == "op")
+        self._changing(key)
         if key not in store:
             EdgeData._regrouped += 1
         store[key] = value
@@ -93,7 +108,7 @@ class EdgeData(MutableMapping):
         self.set(key, value)
 
     def __delitem__(self, key):
-        self._defining(key == "op")
+        self._changing(key)
         EdgeData._regrouped += 1
         del (self._private if key in self._private else self._shared)[key]
 
@@ -101,22 +116,38 @@ class EdgeData(MutableMapping):
         raise GraphError(f"an edge's data are written by edge.set({key!r}, value, shared=...)")
 
     def finalize(self):
-        """Keep the edge as it is: `update_edges` passes it by from now on."""
+        """Keep the edge as it is: `update_edges` and `update_nodes` pass it by, and `set` is an error.
+
+        In a parsed graph, whose operations cannot be set in any case, values that a method keeps on an edge
+        (a choice, a temperature) can still change.
+        """
         object.__setattr__(self, "_final", True)
         return self
 
     def delete(self):
-        """Take the edge out of its graph's meaning: nothing flows along it, nothing updates it."""
+        """Take the edge and all its copies out of their graphs: nothing flows along them or updates them.
+
+        A copy in a graph that is parsed still runs until that graph is unparsed and parsed again.
+        """
         self._defining()
-        object.__setattr__(self, "_deleted", True)
+        self._shared.deleted = True
         return self
 
     def parse(self, parsed):
         """What a graph tells its edges when it is parsed, or unparsed: an operation then is what it is."""
         object.__setattr__(self, "_parsed", parsed)
 
-    def _defining(self, changes_meaning=True):
-        if changes_meaning and self._parsed:
+    def _changing(self, key: str) -> None:
+        """Raise GraphError if a value cannot be set or deleted now."""
+        if key == "op":
+            self._defining()
+        if self._final and not self._parsed:
+            raise GraphError(
+                f"the edge is final, so {key!r} cannot change; call finalize() after the last change"
+            )
+
+    def _defining(self) -> None:
+        if self._parsed:
             raise GraphError("the edge's graph is parsed: call unparse() before its operation changes")
 
     # Being copied: the copy's shared store is what deepcopy or pickle make of this one
@@ -137,7 +168,6 @@ class EdgeData(MutableMapping):
     __hash__ = object.__hash__
 
     def __repr__(self):
-        state = "".join(
-            f", {word}" for word, on in (("final", self._final), ("deleted", self._deleted)) if on
-        )
+        states = (("final", self.is_final), ("deleted", self.is_deleted))
+        state = "".join(f", {word}" for word, on in states if on)
         return f"EdgeData({self._private}, shared={self._shared}{state})"

@@ -152,7 +152,10 @@ class Graph(nn.Module):
         return self
 
     def copy(self):
-        """A further instance: operations and data of its own, shared data in common, now and from now on."""
+        """A further instance: operations and data of its own, shared data in common, now and from now on.
+
+        Deletion of edges is shared, finality is not.
+        """
         stores = [data.shared_store for graph in self.graphs() for *_, data in graph.edges(data=True)]
         return copied(self, self._all_modules(), {id(store): store for store in stores})
 
@@ -173,7 +176,7 @@ class Graph(nn.Module):
             edge
             for graph in self._in_scope(scope)
             for *_, edge in graph.edges(data=True)
-            if not edge.is_final and not edge.is_deleted
+            if edge.is_changeable
         ]
         if not private_edge_data:
             edges = {id(edge.shared_store): edge for edge in reversed(edges)}.values()
@@ -181,17 +184,25 @@ class Graph(nn.Module):
         for edge in edges:
             update_func(edge)
 
-    def update_nodes(self, update_func, scope="all"):
+    def update_nodes(self, update_func, scope="all", single_instances=True):
         """Call `update_func(node, in_edges, out_edges)` for each node of the graphs in scope, nested too.
 
         `node`: (its number, its dictionary); `in_edges` and `out_edges`: lists of (the other node's number,
-        edge data), without deleted edges. As "keep the two strongest incoming edges" needs it.
+        edge data), without edges that are final or deleted.
+
+        With `single_instances` just once for all copies of a graph, as it should be when shared data change
+        or edges are deleted; without, for each copy, as it should be when nodes or operations change.
         """
         self._defining("update_nodes")
-        for graph in list(self._in_scope(scope)):
+        graphs = {}
+        for graph in self._in_scope(scope):
+            graphs.setdefault(graph._sharing() if single_instances else id(graph), graph)
+        for graph in graphs.values():
             for node in sorted(graph.nodes):
-                in_edges = graph._arriving(node)
-                out_edges = [(target, edge) for source, target, edge in graph._live_edges() if source == node]
+                in_edges, out_edges = (
+                    [(other, edge) for other, edge in sorted(edges.items()) if edge.is_changeable]
+                    for edges in (graph.dag.pred[node], graph.dag.succ[node])
+                )
                 update_func((node, graph.nodes[node]), in_edges, out_edges)
 
     def all_edges(self, scope="all"):
@@ -473,6 +484,11 @@ class Graph(nn.Module):
                 f" there are: {', '.join(known) or 'none'}"
             )
         return [graph for graph in graphs if graph.scope in wanted]
+
+    def _sharing(self):
+        """What is equal for graphs that are copies of one another: where their edges' shared data are."""
+        stores = frozenset((*nodes, id(edge.shared_store)) for *nodes, edge in self.edges(data=True))
+        return stores or id(self)
 
     def _live_edges(self):
         for source, target, edge in sorted(self.edges(data=True), key=lambda each: each[:2]):

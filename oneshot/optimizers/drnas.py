@@ -45,17 +45,17 @@ class DirichletMixedOp(Mixture):
 
 
 class DrNAS(MetaOptimizer):
-    """DARTS' two steps under drawn weights; the alphas also stay near those of the uniform distribution."""
+    """DARTS' two steps under drawn weights; the alphas also stay near those of the uniform distribution.
+
+    Edges are compared by the softmax of their alphas, as in the authors' code, not by the means of their
+    distributions. (There, the candidates in the space of DARTS lack `none`.)
+    """
 
     name = "DrNAS"
     config_class = DrNASConfig
 
     def mixed(self, primitives):
         return DirichletMixedOp(primitives)
-
-    def shares(self, edge):
-        shares = concentration(edge.alpha.detach())
-        return shares / shares.sum()
 
     def penalty(self):
         """The weighted sum of the divergences of the alphas' distributions from uniform ones."""

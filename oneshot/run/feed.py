@@ -37,11 +37,16 @@ class Feed:
         self._random = augments(dataset)
 
     def halves(self, batch, device):
-        """The Loaders that a search steps through: training, validation."""
+        """The Loaders that a search steps through: training, validation.
+
+        Validation batches all have `batch` images: a short last one is skipped. (The code of Liu et al. 2019
+        takes the first batch of a new order at each step, which is a full one too.) An epoch of training can
+        end with a short batch, unless that has one image.
+        """
         augment = Augment.training(self._train) if self._random else Augment.evaluation(self._train)
         return (
             self._loader(self._train, self.train_indices, batch, augment, device, _TRAIN),
-            self._loader(self._valid, self.val_indices, batch, augment, device, _VALID),
+            self._loader(self._valid, self.val_indices, batch, augment, device, _VALID, drop_last=True),
         )
 
     def evaluation(self, batch, device):
@@ -50,7 +55,7 @@ class Feed:
         loader = self._loader(self._valid, self.val_indices, batch, augment, device, _EVALUATION)
         return Batches(loader)
 
-    def _loader(self, images, indices, batch, augment, device, stream):
+    def _loader(self, images, indices, batch, augment, device, stream, drop_last=False):
         # A last batch of one image has no statistics to normalize by.
         return Loader(
             images,
@@ -59,7 +64,7 @@ class Feed:
             augment=augment,
             device=device,
             seed=3 * self._seed + stream,
-            drop_last=len(indices) % batch == 1,
+            drop_last=drop_last or len(indices) % batch == 1,
         )
 
     def facts(self):

@@ -32,8 +32,8 @@ class DARTSSearchSpace(Graph):
     from scratch of it.
 
     Liu et al. 2019, arXiv:1806.09055, sections 2.4 and 3.1. In the supernet, normalizations have neither a
-    learned scale nor running statistics unless told; the authors keep running statistics, which evaluation
-    at mixed weights does not need, and a learned scale in the stem and before the cells.
+    learned scale nor running statistics unless told. In the authors' code all keep running statistics, which
+    evaluation at mixed weights does not need, and the stem's has a learned scale.
     """
 
     OPTIMIZER_SCOPE = (NORMAL, REDUCTION)
@@ -58,9 +58,14 @@ class DARTSSearchSpace(Graph):
         _network(self, classes, channels, cells, cell, norm)
 
     def weak_edges(self, strength):
-        """The edges beyond the two strongest into each node of the cells, a list of EdgeData."""
-        weak = []
+        """The edges beyond the two strongest into each node of a cell of each kind, a list of EdgeData.
+
+        Other cells of the kind are its copies, with which its edges share alphas and deletion.
+        """
+        weak, first = [], {}
         for cell in cells_in(self):
+            first.setdefault(cell.scope, cell)
+        for cell in first.values():
             for node in range(_INPUTS + 1, _INPUTS + _NODES + 1):
                 edges = [edge for _, edge in sorted(cell.dag.pred[node].items()) if not edge.is_deleted]
                 weak += sorted(edges, key=strength, reverse=True)[_KEPT:]

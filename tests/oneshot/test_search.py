@@ -240,6 +240,48 @@ def test_a_step_sees_a_batch_of_each_half_and_an_epoch_the_whole_half(monkeypatc
     assert not set(feed.train_indices) & set(feed.val_indices)
 
 
+def test_a_step_never_sees_a_short_validation_batch(monkeypatch):
+    seen = []
+    kind = method_of("darts")
+    step = kind.step
+    monkeypatch.setattr(kind, "step", lambda self, a, b: seen.append((a, b)) or step(self, a, b))
+    result = search(SearchSettings(**TINY), config_of("darts", batch=300, epochs=3), places=CPU)
+    assert [len(labels) for (_, labels), _ in seen] == [300, 300, 121] * 3
+    assert [len(labels) for _, (_, labels) in seen] == [300] * 9
+    feed = Feed("digits", seed=3)
+    val = feed.halves(300, "cpu")[1]
+    expected = [batch for epoch in range(5) for batch in val.epoch(epoch)][:9]  # two in each pass
+    assert same([list(val) for _, val in seen], [list(batch) for batch in expected])
+    assert sum(len(labels) for _, labels in feed.evaluation(300, "cpu")) == 721
+    assert result.summary["steps"] == 9
+
+
+def test_a_search_without_short_validation_batches_stops_and_goes_on_to_the_same_end(no_pictures, tmp_path):
+    settings, config = SearchSettings(**TINY), config_of("darts", batch=300)
+    for steps, name in ((None, "whole"), (4, "part")):
+        search(settings, config, tmp_path / name, places=CPU, stop=steps and after(steps))
+    assert resume(tmp_path / "part").complete
+    assert_same_end(tmp_path / "part", tmp_path / "whole")
+
+
+@pytest.mark.parametrize(("batch", "steps", "resumes"), [(300, 4, False), (300, 9, True), (240, 4, True)])
+def test_a_run_begun_with_short_validation_batches(no_pictures, tmp_path, batch, steps, resumes):
+    """Such a checkpoint lacks the word on short batches; 240 leave one image, which was never used."""
+    path = tmp_path / "run"
+    search(SearchSettings(**TINY), config_of("darts", batch=batch), path, places=CPU, stop=after(steps))
+    state = read_checkpoint(path)
+    assert state.pop("short_val_batches") is False
+    torch.save(state, path / "checkpoint.pt")
+    assert reopen(path).epoch == steps // 3  # which needs none
+    if resumes:
+        assert resume(path).complete
+    else:
+        with pytest.raises(
+            RunFolderError, match="cannot be continued exactly: .* batch of 121 images, which is"
+        ):
+            resume(path)
+
+
 def test_the_random_numbers_of_the_process_stay_as_they_were_and_do_not_matter():
     torch.manual_seed(5)
     before = torch.get_rng_state()

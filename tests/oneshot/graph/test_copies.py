@@ -92,14 +92,86 @@ def test_a_copy_has_operations_names_and_data_of_its_own():
     assert other.edges[1, 2].width is not one.edges[1, 2].width
     assert other.edges[1, 2].op[1].conv.weight is not one.edges[1, 2].op[1].conv.weight
     torch.testing.assert_close(other.edges[1, 2].op[1].conv.weight, one.edges[1, 2].op[1].conv.weight)
-    other.edges[1, 2].delete()
     other.edges[1, 3].finalize()
     other.set_scope("other")
     other.add_edge(3, 4)
-    assert not one.edges[1, 2].is_deleted
     assert not one.edges[1, 3].is_final
     assert one.scope is None
     assert 4 not in one.nodes
+
+
+def test_an_edge_is_deleted_in_all_copies_of_its_graph():
+    one = cell()
+    other, third = one.copy(), one.copy()
+    clone = one.clone()
+    other.edges[1, 2].delete()
+    for graph in (one, other, third, one.copy(), third.copy().copy()):
+        assert [graph.edges[edge].is_deleted for edge in ((1, 2), (1, 3), (2, 3))] == [True, False, False]
+        assert len(graph.all_edges()) == 2
+    assert not clone.edges[1, 2].is_deleted
+    clone.edges[1, 3].delete()
+    assert not one.edges[1, 3].is_deleted
+
+
+def test_what_is_made_of_a_graph_after_a_deletion_keeps_it(independent):
+    first = cell()
+    graph = Graph("both")
+    graph.add_edge(1, 2, op=first)
+    graph.add_edge(2, 3, op=nn.Sequential(first.copy()))
+    first.edges[1, 2].delete()
+    one, other = cells(independent(graph))
+    assert one.edges[1, 2].is_deleted
+    assert other.edges[1, 2].is_deleted
+    other.edges[1, 3].delete()  # which the two still have in common, but not with the first graph
+    assert one.edges[1, 3].is_deleted
+    assert not first.edges[1, 3].is_deleted
+
+
+def test_a_parsed_copy_runs_a_deleted_edge_until_it_is_parsed_again():
+    one = Graph()
+    one.add_edge(1, 2)
+    one.add_edge(1, 3)
+    one.add_edge(2, 3)
+    other = one.copy().parse()
+    one.edges[1, 3].delete()
+    torch.testing.assert_close(other(X), 2 * X)
+    torch.testing.assert_close(other.interpret(X), 2 * X)
+    other.unparse().parse()
+    torch.testing.assert_close(other(X), X)
+    torch.testing.assert_close(other.interpret(X), X)
+
+
+def test_nodes_are_updated_once_for_all_copies_of_a_graph():
+    graph = supernet().unparse()
+    first, second = cells(graph)
+
+    def updated(**options):
+        seen = []
+        graph.update_nodes(lambda node, in_edges, out_edges: seen.append(node), **options)
+        return [data for _, data in seen]
+
+    def nodes(*graphs):
+        return [each.nodes[node] for each in graphs for node in (1, 2, 3)]
+
+    assert list(map(id, updated())) == list(map(id, nodes(graph, first)))
+    assert list(map(id, updated(single_instances=True))) == list(map(id, nodes(graph, first)))
+    assert list(map(id, updated(single_instances=False))) == list(map(id, nodes(graph, first, second)))
+    first.set_scope("first")
+    second.set_scope("second")
+    assert list(map(id, updated(scope="second"))) == list(map(id, nodes(second)))
+    assert list(map(id, updated(scope=["second", "first"]))) == list(map(id, nodes(first)))
+    second.add_edge(3, 4)  # it is no copy any more
+    assert len(updated()) == 3 + 3 + 4
+
+
+def test_graphs_without_edges_are_no_copies_of_one_another():
+    graph = Graph()
+    graph.add_edge(1, 2, op=[Graph("one"), Graph("other")])
+    for inner in graph.edges[1, 2].op:
+        inner.add_node(7)
+    seen = []
+    graph.update_nodes(lambda node, in_edges, out_edges: seen.append(node[0]))
+    assert seen == [1, 2, 7, 7]
 
 
 def test_a_copy_shares_what_graphs_inside_it_share():

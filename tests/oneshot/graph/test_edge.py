@@ -124,6 +124,34 @@ def test_final_and_deleted_are_states_of_an_edge_not_values():
     assert dict(edge) == {}
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda edge: edge.set("channels", 8),
+        lambda edge: edge.set("width", 8),
+        lambda edge: edge.set("op", ops.Zero()),
+        lambda edge: edge.set("alpha", 2, shared=True),
+        lambda edge: edge.update(channels=8),
+        lambda edge: edge.__setitem__("channels", 8),
+        lambda edge: edge.__delitem__("channels"),
+        lambda edge: edge.pop("alpha"),
+        lambda edge: edge.clear(),
+    ],
+)
+def test_a_final_edge_is_not_changed(change):
+    edge = edge_with({"channels": 16}, {"alpha": 1}).finalize()
+    with pytest.raises(GraphError, match=r"the edge is final, so '\w+' cannot change"):
+        change(edge)
+    assert dict(edge) == {"channels": 16, "alpha": 1}
+    assert edge.pop("tau", None) is None  # which changes nothing
+
+
+def test_an_edge_can_be_changed_unless_it_is_final_or_deleted():
+    assert EdgeData().is_changeable
+    assert not EdgeData().finalize().is_changeable
+    assert not EdgeData().delete().is_changeable
+
+
 def test_edges_are_equal_by_identity():
     one, other = EdgeData(), EdgeData()
     assert one != other
@@ -154,8 +182,13 @@ def test_deepcopy_and_pickle_keep_values_and_states():
             assert other.alpha is not edge.alpha
             assert other.channels is not edge.channels
             assert (other.is_final, other.is_deleted) == (edge.is_final, edge.is_deleted)
-            other.set("beta", 2, shared=True)
-            assert not edge.has("beta")
+
+
+def test_deepcopy_and_pickle_share_nothing_with_the_first():
+    edge = edge_with(shared={"alpha": [1]})
+    for other in copies(edge):
+        other.set("beta", 2, shared=True)
+        assert not edge.has("beta")
 
 
 def test_deepcopy_and_pickle_of_two_edges_keep_what_they_share():

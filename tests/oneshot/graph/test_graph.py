@@ -10,7 +10,7 @@ from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph import Graph
 from oneshot.graph.graph import add_up, by_alpha
-from oneshot.mixed import MixedOp
+from oneshot.mixed import MixedOp, choosing
 from oneshot.optimizers.gdas import GumbelMixedOp
 from tests.oneshot.graph.examples import IMAGES, Outer, Times, X, both, chain, raises_in_both, triangle
 
@@ -436,6 +436,27 @@ def test_final_edges_are_not_updated_but_run():
     torch.testing.assert_close(both(graph.parse(), X), (2 * 5 + 5) * X)
 
 
+def test_final_edges_that_are_mixed_run_move_and_are_chosen():
+    graph = narrow([9.0, 0.0, 1.0], [0.0, 0.0, 0.0])
+    for *_, edge in graph.edges(data=True):
+        edge.set("width", torch.ones(2))
+        edge.finalize()
+    before = both(graph.parse(), IMAGES)
+    assert graph.double().edges[2, 3].width.dtype == torch.float64
+    torch.testing.assert_close(both(graph, IMAGES.double()), before.double())
+    edge = graph.edges[1, 3]
+    with choosing([(edge, 0)]):
+        assert edge.choice == 0
+        assert not torch.allclose(both(graph, IMAGES.double()), before.double())
+    assert not edge.has("choice")
+    edge.set("tau", 0.5, shared=True)  # as methods do at each epoch
+    assert edge.tau == 0.5
+    with pytest.raises(GraphError, match="is parsed"):
+        edge.set("op", ops.Zero())
+    with pytest.raises(GraphError, match="is final"):
+        graph.unparse().edges[1, 3].set("op", ops.Zero())
+
+
 def test_deleted_edges_are_neither_updated_nor_run():
     graph = triangle(Times(2), None, Times(100))
     graph.edges[1, 3].set("alpha", 1)
@@ -470,6 +491,18 @@ def test_update_nodes_gives_each_node_with_its_edges():
     assert out_edges == []
     assert seen[1][1] == []
     assert seen[1][2] == [(2, graph.edges[1, 2]), (3, graph.edges[1, 3])]
+
+
+def test_update_nodes_passes_final_edges_by():
+    graph = triangle(Times(2), Times(3))
+    graph.edges[1, 3].finalize()
+    seen = {}
+    graph.update_nodes(lambda node, in_edges, out_edges: seen.update({node[0]: (in_edges, out_edges)}))
+    assert seen == {
+        1: ([], [(2, graph.edges[1, 2])]),
+        2: ([(1, graph.edges[1, 2])], [(3, graph.edges[2, 3])]),
+        3: ([(2, graph.edges[2, 3])], []),
+    }
 
 
 def test_update_nodes_keeps_the_two_strongest_edges_of_nested_graphs():

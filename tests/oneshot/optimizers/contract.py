@@ -351,6 +351,19 @@ class MethodContract:
             assert str(left) == str(right)  # copies are alike
         assert graph(batches(1)[0][0]).shape == (8, CLASSES)
 
+    def test_a_search_goes_on_with_final_edges(self):
+        optimizer = self.make()
+        for edge in optimizer.graph.all_edges(optimizer.scope):
+            edge.finalize()
+        before = snapshot(optimizer)
+        self.run(optimizer, 4)
+        assert not same(snapshot(optimizer), before)
+        with optimizer.as_chosen() as graph:
+            chosen = cell_of(graph)
+        optimizer.load_state_dict(optimizer.state_dict())
+        with optimizer.as_chosen() as graph:
+            assert cell_of(graph) == chosen
+
     def test_an_optimizer_may_be_used_again(self):
         optimizer = self.make(seed=1)
         self.run(optimizer, 2)

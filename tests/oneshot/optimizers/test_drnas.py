@@ -7,7 +7,8 @@ from torch.nn.functional import elu
 from oneshot.errors import ConfigError
 from oneshot.graph.edge import EdgeData
 from oneshot.optimizers.drnas import DirichletMixedOp, DrNAS, DrNASConfig, concentration
-from tests.oneshot.optimizers.contract import MethodContract
+from oneshot.spaces.darts import DARTSSearchSpace, cells_in, genotype_of
+from tests.oneshot.optimizers.contract import CLASSES, MethodContract
 
 
 def divergence(beta):
@@ -48,6 +49,26 @@ class TestDrNAS(MethodContract):
     def test_a_negative_weight_of_the_penalty_is_an_error(self):
         with pytest.raises(ConfigError, match="divergence is a number of at least 0, got -1"):
             DrNASConfig(divergence=-1)
+
+    def test_edges_are_compared_by_the_softmax_of_their_alphas(self):
+        optimizer = self.make(space=DARTSSearchSpace(CLASSES, channels=1, cells=3))
+        high, even = [0.0, 4.0] + [0.0] * 6, [-2.0, 0.5] + [-2.0] * 6
+        cell = cells_in(optimizer.graph)[0]  # normal
+        with torch.no_grad():
+            for source, alpha in ((1, even), (2, high), (3, high)):  # of node 4
+                cell.edges[source, 4].alpha.copy_(torch.tensor(alpha))
+
+        def top(alpha, weight):
+            weights = weight(torch.tensor(alpha))
+            return float(weights.max() / weights.sum())
+
+        assert top(high, torch.exp) > top(even, torch.exp)
+        assert top(high, concentration) < top(even, concentration)  # by their means it is the other way
+        for source, alpha in ((1, even), (2, high)):
+            strength = optimizer.edge_strength(cell.edges[source, 4])
+            assert strength == pytest.approx(top(alpha, torch.exp))
+        with optimizer.as_chosen() as graph:
+            assert [source for _, source in genotype_of(graph).normal[2:4]] == [1, 2]
 
 
 class TestDrNASWithDivergence(TestDrNAS):
