@@ -251,7 +251,6 @@ class Session:
                     "log": self.folder.position,
                     "architecture": architecture,
                     "concluding": self._concluding,
-                    "short_val_batches": False,  # earlier versions also used a short last one
                 }
             )
 
@@ -267,21 +266,9 @@ class Session:
             folder.cut(None, 0)
             return
         position, found, self._concluding = restore(self.training, self._space, state, folder.path)
-        if state.get("short_val_batches", True):
-            self._check_val_batches()
         folder.cut(position, self.training.epoch)
         self.log = read_log(folder.path, SEARCH)
         self._architecture = found
-
-    def _check_val_batches(self) -> None:
-        """Raise RunFolderError if epochs are left in which the version that began would use a short batch."""
-        short = len(self.feed.val_indices) % self.config.batch
-        if short > 1 and self.training.epoch < self.training.epochs:
-            raise RunFolderError(
-                f"{self.folder.path} cannot be continued exactly: the version that began it also used a"
-                f" validation batch of {short} images, which is skipped now; start the search again with"
-                " another --out"
-            )
 
     def _write(self, summary, found, complete):
         """Save what a search found; returns the names of the pictures, and why there are none."""

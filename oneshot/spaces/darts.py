@@ -31,9 +31,9 @@ class DARTSSearchSpace(Graph):
     stay (`weak_edges`), and `none` is never chosen. `prepare_evaluation` makes the network that is trained
     from scratch of it.
 
-    Liu et al. 2019, arXiv:1806.09055, sections 2.4 and 3.1. In the supernet, normalizations have neither a
-    learned scale nor running statistics unless told. In the authors' code all keep running statistics, which
-    evaluation at mixed weights does not need, and the stem's has a learned scale.
+    Liu et al. 2019, arXiv:1806.09055, sections 2.4 and 3.1. In the supernet, as in the authors' code, only
+    the stem's normalization has a learned scale and shift, unless `affine`. In their code all normalizations
+    keep running statistics, which evaluation at mixed weights does not need; here only with `statistics`.
     """
 
     OPTIMIZER_SCOPE = (NORMAL, REDUCTION)

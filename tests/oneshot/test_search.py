@@ -264,24 +264,6 @@ def test_a_search_without_short_validation_batches_stops_and_goes_on_to_the_same
     assert_same_end(tmp_path / "part", tmp_path / "whole")
 
 
-@pytest.mark.parametrize(("batch", "steps", "resumes"), [(300, 4, False), (300, 9, True), (240, 4, True)])
-def test_a_run_begun_with_short_validation_batches(no_pictures, tmp_path, batch, steps, resumes):
-    """Such a checkpoint lacks the word on short batches; 240 leave one image, which was never used."""
-    path = tmp_path / "run"
-    search(SearchSettings(**TINY), config_of("darts", batch=batch), path, places=CPU, stop=after(steps))
-    state = read_checkpoint(path)
-    assert state.pop("short_val_batches") is False
-    torch.save(state, path / "checkpoint.pt")
-    assert reopen(path).epoch == steps // 3  # which needs none
-    if resumes:
-        assert resume(path).complete
-    else:
-        with pytest.raises(
-            RunFolderError, match="cannot be continued exactly: .* batch of 121 images, which is"
-        ):
-            resume(path)
-
-
 def test_the_random_numbers_of_the_process_stay_as_they_were_and_do_not_matter():
     torch.manual_seed(5)
     before = torch.get_rng_state()
