@@ -19,17 +19,19 @@ _LARGEST = 1e30  # that float32 has room to compute with
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """What a search by gradient is told; Ruchte et al. 2020, NASLib, appendix A.1, if no source is named."""
+    """Settings of a search by gradient, by default as in NASLib (Ruchte et al. 2020), appendix A.1."""
 
     epochs: int = option(50, "passes over the training half")
-    batch: int = option(64, "images a step, from each half")
-    learning_rate: float = option(0.025, "of the weights, at first")
-    learning_rate_min: float = option(0.001, "of the weights, at the end of its cosine")
-    momentum: float = option(0.9, "of the weights' SGD")
+    batch: int = option(64, "images per step from each half")
+    learning_rate: float = option(0.025, "initial learning rate of the weights")
+    learning_rate_min: float = option(0.001, "final learning rate of the weights, after the cosine")
+    momentum: float = option(0.9, "momentum of the weights' SGD")
     nesterov: bool = option(False, "use Nesterov momentum", negatable=True)
-    weight_decay: float = option(3e-4, "of the weights")
-    grad_clip: float = option(5.0, "norm that gradients are clipped to, as in the code of Liu et al. 2019")
-    exclude_none: bool = option(False, "never choose `none` in the end, as is usual in the space of DARTS")
+    weight_decay: float = option(3e-4, "weight decay of the weights")
+    grad_clip: float = option(
+        5.0, "norm to which the weights' gradients are clipped; 5 in the code of Liu et al. 2019"
+    )
+    exclude_none: bool = option(False, "never select `none`, as is usual in the DARTS space")
 
     def __post_init__(self):
         whole("epochs", self.epochs, 1)
@@ -52,10 +54,10 @@ class SearchConfig:
 
 @dataclass(frozen=True)
 class AlphaConfig(SearchConfig):
-    """What a method with architecture parameters is told beside that."""
+    """Settings of a method with architecture parameters."""
 
-    arch_learning_rate: float = option(3e-4, "of the alphas' Adam")
-    arch_weight_decay: float = option(1e-3, "of the alphas")
+    arch_learning_rate: float = option(3e-4, "learning rate of the alphas' Adam")
+    arch_weight_decay: float = option(1e-3, "weight decay of the alphas")
     first: str = option(
         "alphas", "parameters that each step updates first; the others follow", choices=("alphas", "weights")
     )

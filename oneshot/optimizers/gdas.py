@@ -67,7 +67,7 @@ class GDASConfig(AlphaConfig):
         choices=tuple(ESTIMATORS),
     )
     tau_max: float = option(10.0, "temperature of the softmax in the first epoch")
-    tau_min: float = option(0.1, "in the last one; linear in between")
+    tau_min: float = option(0.1, "temperature in the last epoch; linear in between")
 
     def __post_init__(self):
         super().__post_init__()
