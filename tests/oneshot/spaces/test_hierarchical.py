@@ -241,6 +241,56 @@ def test_parameters_of_the_published_network():
     assert count(network_of(LIU2018)) == parameters_of(LIU2018, 10, 64, 2)
 
 
+def parameters_as_concatenated(hierarchy, merged):
+    """Of a network at its usual sizes whose nodes concatenate.
+
+    `merged`: a 1×1 convolution after each concatenation; else one after each motif.
+    """
+
+    def conv(k, c):
+        return k * c + 2 * c
+
+    def primitive(name, k, c):
+        """(channels, parameters) of an operation on k channels."""
+        match name:
+            case "sep_conv_3x3":
+                return c, 9 * k + conv(k, c)
+            case "conv_1x1":
+                return c, conv(k, c)
+            case "depthwise_conv_3x3":
+                return k, 9 * k + 2 * k
+        return k, 0
+
+    def motif(number, k, c):
+        k, total = dense(hierarchy.motif_nodes, hierarchy.motifs[number], k, c, primitive)
+        return (k, total) if merged else (c, total + conv(k, c))
+
+    def dense(nodes, edges, k, c, apply):
+        edges = dict(zip(dense_edges(nodes), edges, strict=True))
+        widths, total = [k], 0
+        for target in range(1, nodes):
+            arriving = [apply(edges[source, target], widths[source], c) for source in range(target)]
+            width = sum(k for k, _ in arriving)
+            total += sum(count for _, count in arriving)
+            if merged and target > 1:
+                width, total = c, total + conv(width, c)
+            widths.append(width)
+        return widths[-1], total
+
+    total, k = 27 * 64 + 2 * 64, 64
+    for c, then in ((64, 64), (64, 128), (128, 128), (128, 256), (256, 256), (256, 256)):
+        k, count = dense(hierarchy.cell_nodes, hierarchy.cell, k, c, motif)
+        total += count + 9 * k + conv(k, then)
+        k = then
+    return total + k * 10 + 10
+
+
+def test_concatenation_at_each_node_gives_the_published_number_of_parameters():
+    assert parameters_as_concatenated(LIU2018, merged=False) == 15_727_306
+    assert parameters_as_concatenated(LIU2018, merged=True) == 15_706_186
+    assert count(network_of(LIU2018)) == 10_693_962  # as the docstring says
+
+
 def as_read(hierarchy):
     """As `hierarchy_of` gives it: motifs that the cell has not have no operations, or are not there."""
     count = max(hierarchy.cell) + 1
