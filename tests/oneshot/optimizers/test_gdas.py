@@ -105,11 +105,13 @@ class TestGDAS(MethodContract):
             assert (alpha[1:] != old[1:]).all()
 
 
+@pytest.mark.slow
 class TestSampled(MethodContract):
     method = GDAS
     options = {"estimator": "sampled"}  # noqa: RUF012
 
 
+@pytest.mark.slow
 class TestFull(MethodContract):
     method = GDAS
     options = {"estimator": "full"}  # noqa: RUF012
