@@ -25,6 +25,12 @@ class Term(NamedTuple):
     drawn: bool = False  # whether that weight is 1
     scalar: bool = False  # whether it is a scalar 0 that is there for its gradient
 
+    @property
+    def vanishes(self):
+        """Whether it is zeros, maybe plus scalars that count by themselves, as its weight is 1."""
+        whole = self.pick is None or self.drawn
+        return isinstance(self.expr.kernel, Zeros) or (whole and _zeros(self.expr) is not None)
+
 
 @singledispatch
 def lower(module, inputs, lowering):
@@ -174,18 +180,14 @@ class Lowering:
         are added to them stay, for their gradients.
         """
         given = [term for each in arriving for term in (each if isinstance(each, list) else [Term(each)])]
-        terms = [term for term in given if not term.scalar]
         scalars = [term.expr for term in given if term.scalar]
         left, zeros = [], None
-        for term in terms:
-            found = _zeros(term.expr) if term.pick is None or term.drawn else None
-            if isinstance(term.expr.kernel, Zeros):
-                found = term.expr
-            if found is None:
+        for term in given:
+            if term.vanishes:
+                zeros = zeros or _zeros(term.expr)
+                scalars += term.expr.args[1:]  # what was added to the zeros
+            elif not term.scalar:
                 left.append(term)
-                continue
-            scalars += term.expr.args[1:]
-            zeros = found if zeros is None else zeros
         if not left:
             total = zeros
         elif len(left) == 1 and left[0].pick is None:
