@@ -1,6 +1,7 @@
 """One search step of a space's supernet, beside plain modules (`python -m benchmarks.supernet`)."""
 
 import argparse
+from itertools import count
 
 import torch
 
@@ -84,7 +85,13 @@ def main():
     if args.serve:
         optimizer = search(args.space, args.method, *args.row, args.device)
         data = batch(size, args.device, 1), batch(size, args.device, 2)
-        serve(lambda: optimizer.step(*data), args.device)
+        numbers = count()
+
+        def step():
+            torch.manual_seed(next(numbers))  # GDAS samples the same paths in all rows of ours
+            optimizer.step(*data)
+
+        serve(step, args.device)
         return
     print_conditions(args.runs, torch=torch.__version__)
     if args.row is None:
