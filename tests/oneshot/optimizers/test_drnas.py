@@ -71,6 +71,7 @@ class TestDrNAS(MethodContract):
             assert [source for _, source in genotype_of(graph).normal[2:4]] == [1, 2]
 
 
+@pytest.mark.slow
 class TestDrNASWithDivergence(TestDrNAS):
     options = {"divergence": 1e-3, "arch_weight_decay": 0.0}  # noqa: RUF012
 

@@ -128,6 +128,7 @@ def test_none_may_be_the_strongest_and_is_chosen_where_the_space_has_it(make, sp
         assert "none" not in check_chosen(excluding, space).operations
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_same_seed_same_trajectory_and_a_state_goes_on_bit_for_bit(make, space, method):
     first, second = make(method, seed=3), make(method, seed=3)
