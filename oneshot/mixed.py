@@ -17,9 +17,7 @@ class Mixing(NamedTuple):
 
     weights: torch.Tensor | None  # (K,); None: the drawn candidate as it is
     drawn: int | None  # the only candidate with a weight that is not zero, if it is known that there is one
-    others: torch.Tensor | None = (
-        None  # the sum of the other weights, a scalar 0, if it is added to the output
-    )
+    others: torch.Tensor | None = None  # the sum of the other weights, a scalar 0, if the output has it
 
 
 class Mixture(nn.Module, ABC):

@@ -486,7 +486,7 @@ class Graph(nn.Module):
         return [graph for graph in graphs if graph.scope in wanted]
 
     def _sharing(self):
-        """What is equal for graphs that are copies of one another: where their edges' shared data are."""
+        """Return a key that copies of a graph have in common: the identities of their edges' shared data."""
         stores = frozenset((*nodes, id(edge.shared_store)) for *nodes, edge in self.edges(data=True))
         return stores or id(self)
 

@@ -64,7 +64,7 @@ class AlphaConfig(SearchConfig):
     clip_alphas: bool = option(
         True,
         "clip the gradients of the alphas to --grad-clip too, as in snippet 7 of the NASLib paper; Liu et al."
-        " and AutoDL-Projects clip those of the weights alone",
+        " and AutoDL-Projects clip only the weights' gradients",
         negatable=True,
     )
 

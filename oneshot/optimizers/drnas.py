@@ -45,7 +45,7 @@ class DirichletMixedOp(Mixture):
 
 
 class DrNAS(MetaOptimizer):
-    """DARTS' two steps under drawn weights; the alphas also stay near those of the uniform distribution.
+    """DARTS' two steps with sampled weights; a penalty can keep the distributions near uniform ones.
 
     Edges are compared by the softmax of their alphas, as in the authors' code, not by the means of their
     distributions. (There, the candidates in the space of DARTS lack `none`.)

@@ -41,7 +41,7 @@ class AuthorsMixedOp(GumbelMixedOp):
 
 
 class FullMixedOp(GumbelMixedOp):
-    """The estimator `full`: the sum of all h_j o_j(x), so each weight's gradient is that of its candidate."""
+    """The estimator `full`: the sum of all h_j o_j(x), so every candidate contributes to the gradient."""
 
     one_hot = False
 
@@ -89,7 +89,7 @@ class GDAS(MetaOptimizer):
 
     - `authors`: y = h_k o_k(x) + sum of h_j over j != k. The zeros are added for every element of y, so a
       candidate that was not sampled gets a gradient as if its output were all ones.
-    - `sampled`: y = h_k o_k(x). Only the sampled candidate's weight has a gradient of its own.
+    - `sampled`: y = h_k o_k(x). Only the weight of the sampled candidate has a gradient.
     - `full`: y = sum of h_j o_j(x). Every candidate is computed, at about the cost of DARTS.
     """
 

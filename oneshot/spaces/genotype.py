@@ -91,7 +91,7 @@ class Genotype:
         >>> Genotype.from_text(f"Genotype({cell}, range(2, 3), {cell}, range(2, 3))").normal
         (('skip_connect', 0), ('none', 1))
 
-        The notations are those of `from_json`. Nothing in the text is run.
+        Takes the same notations as `from_json`. Nothing in the text is executed.
         """
         return _genotype(_arguments(text, cls, _CONNECTIONS))
 
