@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks.timing import in_turn, print_conditions, print_times
 from nasbench import NB201
 from nasbench.cell import official_order
-from nasbench.console import print_table
+from nasbench.runs.command import print_table
 from nasbench.spaces import TOPOLOGY
 from tests.published import meta_of, packed, write_cell
 

@@ -11,7 +11,7 @@ from importlib.metadata import version
 
 from benchmarks.timing import print_conditions
 from nasbench import CELLS
-from nasbench.console import print_table
+from nasbench.runs.command import print_table
 
 RUNS = 21
 CURVES = 1000

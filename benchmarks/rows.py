@@ -9,7 +9,7 @@ import time
 
 import torch
 
-from nasbench.console import print_table
+from nasbench.runs.command import print_table
 
 WARM = 2  # steps that are not counted
 

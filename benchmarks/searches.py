@@ -7,12 +7,12 @@ import numpy as np
 
 from benchmarks.timing import in_turn, print_conditions, print_times
 from blackbox.ls import LocalSearch
-from blackbox.objective import TableObjective
 from blackbox.re import RegularizedEvolution
 from blackbox.reinforce import REINFORCE
 from blackbox.rs import RandomSearch
-from blackbox.search import run
-from blackbox.space import NB201 as SPACE
+from blackbox.search.base import run
+from blackbox.search.space import NB201 as SPACE
+from blackbox.table.objective import TableObjective
 from nasbench import NB201
 
 RUNS = 7

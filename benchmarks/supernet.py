@@ -32,7 +32,7 @@ def new_space(name):
 
 
 def new_method(name, row="oneshot"):
-    from oneshot.optimizers.registry import method_of
+    from oneshot.methods.registry import method_of
 
     method = method_of(name)
     settings = {"estimator": ESTIMATORS[row]} if row in ESTIMATORS else {}

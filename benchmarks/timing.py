@@ -5,7 +5,7 @@ import platform
 import statistics
 import time
 
-from nasbench.console import print_table
+from nasbench.runs.command import print_table
 
 
 def in_turn(tasks, runs):

@@ -3,8 +3,8 @@
 import importlib
 
 from blackbox.errors import UnknownAlgorithmError
-from blackbox.fidelity import MultiFidelitySearch
-from blackbox.search import Search
+from blackbox.search.base import Search
+from blackbox.search.fidelity import MultiFidelitySearch
 
 ALGORITHMS = {
     "rs": "RandomSearch",

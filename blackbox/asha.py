@@ -4,8 +4,8 @@ import sys
 from bisect import insort
 from heapq import heappop, heappush
 
-from blackbox.fidelity import MultiFidelitySearch
-from blackbox.search import FAILED
+from blackbox.search.base import FAILED
+from blackbox.search.fidelity import MultiFidelitySearch
 
 
 class _Rung:
@@ -32,7 +32,7 @@ class _Rung:
 class ASHA(MultiFidelitySearch):
     """ASHA: a worker that is free promotes a cell where one is among the best 1 / eta of its rung so far.
 
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> search = ASHA(NB201, 9)
     >>> epochs = []
     >>> for _ in range(13):

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.model_based import ModelBasedConfig, ModelBasedSearch
 from blackbox.predictors.encodings import encoding_of
 from blackbox.predictors.ensemble import ExtraTrees
-from nasbench.config import MANY, option, whole
+from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
+from nasbench.runs.settings import MANY, option, whole
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Bananas(ModelBasedSearch):
     """Bayesian optimization with an ensemble on the path encoding, and independent Thompson sampling.
 
     >>> from blackbox.search import run
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> history = run(Bananas(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=30)
     >>> history.codes.shape
     (2, 30)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.fidelity import RungsConfig
 from blackbox.hyperband import bracket
+from blackbox.search.fidelity import RungsConfig
 from blackbox.sh import Bracket, BracketSearch
-from nasbench.config import MANY, option, whole
+from nasbench.runs.settings import MANY, option, whole
 
 _PROPOSALS = 1  # the purpose of the stream
 _LEAST_BANDWIDTH = 1e-3  # as in the authors' program
@@ -91,7 +91,7 @@ def _bandwidths(digits, choices):
 class BOHB(BracketSearch):
     """Hyperband whose new cells mostly come from a model of which cells are good.
 
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> search = BOHB(NB201, 9)
     >>> for _ in range(200):
     ...     job = search.ask()

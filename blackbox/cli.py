@@ -11,22 +11,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from blackbox import plot
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder
-from blackbox.front_summary import print_fronts, summarize_fronts
-from blackbox.objective import Signal, agrees
-from blackbox.pareto import nondominated
-from blackbox.search import is_finished, run
-from blackbox.settings import OF_OBJECTIVES, setting_text, short_names
-from blackbox.space import space_of_table
-from blackbox.summary import print_summary, regrets, summarize
+from blackbox.kinds.evaluations import print_summary, regrets, summarize
+from blackbox.kinds.fronts import print_fronts, summarize_fronts
+from blackbox.results import plots as plot
+from blackbox.search.base import is_finished, run
+from blackbox.search.pareto import nondominated
+from blackbox.search.space import space_of_table
+from blackbox.table.objective import Signal, agrees
+from blackbox.table.settings import OF_OBJECTIVES, setting_text, short_names
 from nasbench import __version__
 from nasbench.benchmark import Benchmark, open_benchmark
-from nasbench.config import add_flags, given
-from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
-from nasbench.files import quoted, utc_now
+from nasbench.runs.command import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
+from nasbench.runs.files import quoted, utc_now
+from nasbench.runs.settings import add_flags, given
 from nasbench.spaces import space_of
 
 _INTERVAL = 1.0  # seconds between looks at the log and the progress bar
@@ -257,7 +257,7 @@ def resumed(folder, search_class, settings_class, args):
             f"the table of {folder.path} cannot be opened; --store names it: {said(error)}"
         ) from None
     if bench.store.attributes["checksum"] != checksum:
-        from blackbox.runs import gives, read_run  # imported here because few runs change their table
+        from blackbox.kinds.reader import gives, read_run  # imported here because few runs change their table
 
         if not gives(bench, read_run(folder.path, empty=True)):
             raise ConfigError(

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blackbox.errors import RunFolderError
-from blackbox.history import History
+from blackbox.search.history import History
 from nasbench.errors import said
-from nasbench.files import leads_to, open_locked, read_json, write_all, write_json
+from nasbench.runs.files import leads_to, open_locked, read_json, write_all, write_json
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,8 +24,9 @@ class RunFolder:
     """The folder of one run: `config.json`, `log.csv`, `summary.json`. Close it, or use it in a `with`.
 
     The log has a row for each evaluation of each trial, in the order of evaluations: number, trial, official
-    index, score (one an objective), simulated seconds; or the rows of jobs (`blackbox.jobs`). It is only
-    appended to; a row that a kill cut short is dropped when the run goes on. One process at a time may write.
+    index, score (one an objective), simulated seconds; or the rows of jobs (`blackbox.search.jobs`). It is
+    only appended to; a row that a kill cut short is dropped when the run goes on. One process at a time may
+    write.
     """
 
     def __init__(self, path, log, end=0):

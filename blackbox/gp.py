@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.model_based import ModelBasedConfig, ModelBasedSearch
 from blackbox.predictors.gaussian_process import GaussianProcess
-from nasbench.config import MANY, option, whole
+from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
+from nasbench.runs.settings import MANY, option, whole
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class GaussianProcessSearch(ModelBasedSearch):
     """The next cell is the candidate with the highest expected improvement under a Gaussian process.
 
     >>> from blackbox.search import run
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> history = run(GaussianProcessSearch(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=30)
     >>> history.codes.shape
     (2, 30)

@@ -23,7 +23,7 @@ def bracket(number, rungs, eta):
 class Hyperband(BracketSearch):
     """Hyperband: brackets of successive halving from many cells for few epochs to few cells for many.
 
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> search = Hyperband(NB201, 9)
     >>> epochs = []
     >>> for _ in range(22):

@@ -8,18 +8,18 @@ from dataclasses import asdict
 
 import numpy as np
 
-from blackbox import plot
 from blackbox.cli import has_picture, parser_of, record_of, report, resumed
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder
-from blackbox.jobs import HEADER, JOB, JobHistory, log_rows, parse_jobs
-from blackbox.jobs_summary import print_jobs_summary, regret_at, summarize_jobs
-from blackbox.simulator import SimulationConfig, simulate_trial
-from blackbox.space import space_of_table
+from blackbox.kinds.jobs import print_jobs_summary, regret_at, summarize_jobs
+from blackbox.results import plots as plot
+from blackbox.search.jobs import HEADER, JOB, JobHistory, log_rows, parse_jobs
+from blackbox.search.space import space_of_table
+from blackbox.table.simulator import SimulationConfig, simulate_trial
 from nasbench.benchmark import open_benchmark
-from nasbench.config import given
-from nasbench.console import INTERRUPTED, HeldInterrupt, call
 from nasbench.errors import NASBenchError
+from nasbench.runs.command import INTERRUPTED, HeldInterrupt, call
+from nasbench.runs.settings import given
 
 _INTERVAL = 1.0  # seconds between looks at the log and the progress bar
 _POINTS = 400  # of time, in a picture

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.search import FAILED, Outstanding, Search
-from nasbench.config import option
+from blackbox.search.base import FAILED, Outstanding, Search
+from nasbench.runs.settings import option
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class LocalSearch(Search):
     """Local search: all neighbours of a cell are evaluated, in a random order; the best one is next.
 
     >>> from blackbox.search import run
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> history = run(LocalSearch(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=200)
     >>> history.codes.shape
     (2, 200)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.pareto import crowding, fronts
-from blackbox.search import Search
-from nasbench.config import MANY, option, whole
+from blackbox.search.base import Search
+from blackbox.search.pareto import crowding, fronts
+from nasbench.runs.settings import MANY, option, whole
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class NSGA2(Search):
     """NSGA-II: of parents and children, the cells on the best fronts survive, the least crowded ones first.
 
     >>> from blackbox.search import run
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> def objective(codes):
     ...     return np.stack([codes, -codes % 99], axis=-1)
     >>> history = run(NSGA2(NB201, trials=2), objective, evals=200)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.search import Search
-from nasbench.config import MANY, option, whole
+from blackbox.search.base import Search
+from nasbench.runs.settings import MANY, option, whole
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class RegularizedEvolution(Search):
     """Aging evolution: the child of a tournament's winner takes the place of the oldest cell.
 
     >>> from blackbox.search import run
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> history = run(RegularizedEvolution(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=200)
     >>> history.codes.shape
     (2, 200)

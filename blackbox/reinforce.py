@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.search import FAILED, Search
-from nasbench.config import option
+from blackbox.search.base import FAILED, Search
+from nasbench.runs.settings import option
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # of Adam: Kingma & Ba 2015, arXiv:1412.6980, section 2
 _FASTEST = 1e6  # steps so long that every logit but one is lost, yet none overflows
@@ -37,7 +37,7 @@ class REINFORCE(Search):
     """A policy draws cells; what scored better than the earlier ones becomes more likely.
 
     >>> from blackbox.search import run
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> history = run(REINFORCE(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=200)
     >>> history.codes.shape
     (2, 200)

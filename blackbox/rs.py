@@ -2,14 +2,14 @@
 
 import sys
 
-from blackbox.search import Search
+from blackbox.search.base import Search
 
 
 class RandomSearch(Search):
     """Random search.
 
     >>> from blackbox.search import run
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> history = run(RandomSearch(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=100)
     >>> history.codes.shape
     (2, 100)

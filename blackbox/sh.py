@@ -4,9 +4,9 @@ import sys
 from abc import abstractmethod
 from dataclasses import dataclass
 
-from blackbox.fidelity import MultiFidelitySearch, RungsConfig
-from blackbox.search import FAILED
-from nasbench.config import option, whole
+from blackbox.search.base import FAILED
+from blackbox.search.fidelity import MultiFidelitySearch, RungsConfig
+from nasbench.runs.settings import option, whole
 
 
 class Bracket:
@@ -122,7 +122,7 @@ class HalvingConfig(RungsConfig):
 class SuccessiveHalving(BracketSearch):
     """Successive halving: many cells for a few epochs, the best of them for more, again and again.
 
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> search = SuccessiveHalving(NB201, 9)
     >>> epochs = []
     >>> for _ in range(13):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from blackbox.dependencies import required
-from blackbox.model_based import ModelBasedConfig, ModelBasedSearch
-from nasbench.config import MANY, option, whole
+from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
+from nasbench.runs.settings import MANY, option, whole
 
 _TRIES = 10  # draws for a cell that is not evaluated yet; beyond these one is drawn uniformly
 
@@ -29,7 +29,7 @@ class TPE(ModelBasedSearch):
     """The next cell is one that the density of good cells favours most over that of the others.
 
     >>> from blackbox.search import run
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> history = run(TPE(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=30)
     >>> history.codes.shape
     (2, 30)

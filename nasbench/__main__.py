@@ -6,9 +6,9 @@ import sys
 from nasbench.answers import list_seeds
 from nasbench.benchmark import open_benchmark
 from nasbench.cell import Cell
-from nasbench.console import ListFormatter, Parser, call, complain, print_json, print_table
 from nasbench.errors import InvalidCellError, NASBenchError, NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
+from nasbench.runs.command import ListFormatter, Parser, call, complain, print_json, print_table
 from nasbench.spaces import SPACES
 from nasbench.store import ORIGINS
 from nasbench.text import print_hidden
@@ -66,7 +66,7 @@ def _add_info(parser):
 
 
 def _add_build(parser):
-    from nasbench.sources import KINDS  # here, as no lookup needs it
+    from nasbench.build.sources.registry import KINDS  # here, as no lookup needs it
 
     parser.add_argument(
         "sources",

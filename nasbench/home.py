@@ -45,7 +45,7 @@ def open_default() -> Store:
         except OlderSchemaError as error:
             if not _is_outdated(error.attributes):
                 raise
-    from nasbench.build import build_default
+    from nasbench.build.builder import build_default
 
     try:
         build_default(path)

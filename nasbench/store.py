@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from nasbench.errors import StoreError
-from nasbench.files import make_folder_of, quoted, replacing, utc_now
+from nasbench.runs.files import make_folder_of, quoted, replacing, utc_now
 
 FORMAT = "nasbench-store"
 SCHEMA = 2

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
-from nasbench.console import print_table
 from nasbench.metrics import METRICS
+from nasbench.runs.command import print_table
 
 _WIDTH = 14  # of a data set's column
 

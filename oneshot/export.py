@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from nasbench.files import make_folder_of, replacing
+from nasbench.runs.files import make_folder_of, replacing
 from oneshot.errors import ConfigError, ExportError, GraphError, MissingDependencyError
 
 _TRACED, _CHECKED = 2, 3  # images in the batch that is traced, and in the one that a file is checked with

@@ -13,7 +13,7 @@ from hypothesis import settings
 
 from nasbench import NB201
 from nasbench.build import build
-from nasbench.sources import hpo_bench
+from nasbench.build.sources import hpo_bench
 
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")

@@ -7,10 +7,10 @@ import time
 
 import numpy as np
 
+from nasbench.build.sources.source import Source
+from nasbench.build.writer import Batch
 from nasbench.errors import SourceError
-from nasbench.sources.source import Source
 from nasbench.spaces import TOPOLOGY
-from nasbench.writer import Batch
 
 LAYOUT = {
     "cifar10/params": (),

@@ -1,7 +1,7 @@
 """A benchmark's table as other tools ask it: by the values of variables, in the metric's own unit."""
 
 from blackbox.bridges.variables import Variables
-from blackbox.objective import TableObjective
+from blackbox.table.objective import TableObjective
 
 
 class NamedTable:

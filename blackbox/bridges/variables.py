@@ -3,8 +3,8 @@
 import numpy as np
 
 from blackbox.errors import ConfigError, ObjectiveError, UnknownValueError
-from blackbox.search import FAILED
-from blackbox.space import CategoricalSpace
+from blackbox.search.base import FAILED
+from blackbox.search.space import CategoricalSpace
 from nasbench.cell import EDGES, OPERATIONS, integer
 from nasbench.size import LAYERS, WIDTHS
 from nasbench.spaces import SIZE, TOPOLOGY

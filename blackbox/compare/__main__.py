@@ -6,24 +6,24 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from blackbox import plot
 from blackbox.algorithms import ALGORITHMS
 from blackbox.cli import conditions_of
 from blackbox.compare.chosen import Chosen, agreed, begun
-from blackbox.compare.findings import findings
 from blackbox.compare.folder import ComparisonFolder, read_record
 from blackbox.compare.pictures import plot_ranks, plot_regret
 from blackbox.compare.pool import carry_out
 from blackbox.compare.study import Study
 from blackbox.compare.text import print_findings
 from blackbox.errors import BlackboxError, ConfigError, MissingDependencyError
-from blackbox.runs import open_table
-from blackbox.settings import RunConfig
+from blackbox.kinds.reader import open_table
+from blackbox.results import plots as plot
+from blackbox.results.comparison import findings
+from blackbox.table.settings import RunConfig
 from nasbench.benchmark import open_benchmark
-from nasbench.config import add_flags, given, option, whole
-from nasbench.console import INTERRUPTED, Parser, call, complain, print_json
 from nasbench.errors import NASBenchError
-from nasbench.files import quoted
+from nasbench.runs.command import INTERRUPTED, Parser, call, complain, print_json
+from nasbench.runs.files import quoted
+from nasbench.runs.settings import add_flags, given, option, whole
 
 _PROG = "python -m blackbox.compare"
 _REGRET, _RANKS = "regret.png", "ranks.png"  # in the folder of a comparison

@@ -5,16 +5,16 @@ from dataclasses import asdict, dataclass, fields, replace
 
 from blackbox.algorithms import ALGORITHMS
 from blackbox.cli import begin
-from blackbox.compare.findings import Entry
 from blackbox.compare.spec import Spec, label_of
 from blackbox.compare.study import Trials
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.jobs_cli import check_curves
-from blackbox.objective import Signal
-from blackbox.runs import Run, gives, read_run
-from blackbox.settings import RunConfig, TableConfig, setting_text, short_names
-from blackbox.simulator import SimulationConfig
-from blackbox.space import space_of_table
+from blackbox.kinds.reader import Run, gives, read_run
+from blackbox.results.comparison import Entry
+from blackbox.search.space import space_of_table
+from blackbox.table.objective import Signal
+from blackbox.table.settings import RunConfig, TableConfig, setting_text, short_names
+from blackbox.table.simulator import SimulationConfig
 from nasbench.spaces import space_of
 
 _SHARED = (*(f.name for f in fields(TableConfig) if f.name != "seed"), "evals", "jobs", "budget")

@@ -7,9 +7,9 @@ import numpy as np
 
 from blackbox.cli import check_history, summary_of
 from blackbox.folder import header_of, parse_log
-from blackbox.history import History
-from blackbox.search import run
-from blackbox.space import space_of_table
+from blackbox.search.base import run
+from blackbox.search.history import History
+from blackbox.search.space import space_of_table
 
 _STEPS = 100  # whose rows are written at once
 

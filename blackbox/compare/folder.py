@@ -6,10 +6,10 @@ from pathlib import Path
 
 from blackbox.compare.study import PARTS
 from blackbox.errors import ConfigError, RunFolderError
-from blackbox.runs import gives, read_run
-from blackbox.settings import RunConfig, setting_text
+from blackbox.kinds.reader import gives, read_run
+from blackbox.table.settings import RunConfig, setting_text
 from nasbench.errors import said
-from nasbench.files import leads_to, open_locked, read_json, write_json
+from nasbench.runs.files import leads_to, open_locked, read_json, write_json
 
 _FILE, _LOCK = "comparison.json", ".lock"
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from blackbox.compare.findings import regret_curve
-from blackbox.plot import save
-from blackbox.statistics import LEVEL, mean_interval
+from blackbox.results.comparison import regret_curve
+from blackbox.results.plots import save
+from blackbox.results.statistics import LEVEL, mean_interval
 
 _POINTS = 150
 _LONGEST = 48  # characters of a label

@@ -10,8 +10,8 @@ from multiprocessing import get_context
 from blackbox.compare.study import Part, Trials, Whole
 from blackbox.compare.work import Watch, Worker
 from blackbox.errors import WorkersError
-from nasbench.console import HeldInterrupt
-from nasbench.processes import blocked_interrupts, end_with_parent, environment
+from nasbench.runs.command import HeldInterrupt
+from nasbench.runs.processes import blocked_interrupts, end_with_parent, environment
 
 _INTERVAL = 0.2  # seconds between looks at the progress
 _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}

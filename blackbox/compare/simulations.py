@@ -3,10 +3,10 @@
 import numpy as np
 
 from blackbox.errors import RunFolderError
-from blackbox.jobs import HEADER, JOB, JobHistory, log_rows, parse_jobs
 from blackbox.jobs_cli import summary_of_jobs
-from blackbox.simulator import simulate_trial
-from blackbox.space import space_of_table
+from blackbox.search.jobs import HEADER, JOB, JobHistory, log_rows, parse_jobs
+from blackbox.search.space import space_of_table
+from blackbox.table.simulator import simulate_trial
 
 _NO_JOBS = np.empty(0, dtype=JOB)
 

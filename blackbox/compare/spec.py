@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass, field, fields
 
 from blackbox.algorithms import ALGORITHMS, algorithm
 from blackbox.errors import ConfigError
-from blackbox.fidelity import MultiFidelitySearch
-from blackbox.runs import name_of
-from blackbox.settings import RunConfig, TableConfig
-from blackbox.simulator import SimulationConfig
+from blackbox.kinds.reader import name_of
+from blackbox.search.fidelity import MultiFidelitySearch
+from blackbox.table.settings import RunConfig, TableConfig
+from blackbox.table.simulator import SimulationConfig
 from nasbench.errors import InvalidArgumentError
 
 _COMMON = {f.name for f in fields(TableConfig)} | set(SimulationConfig.limits)

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from blackbox.compare.spec import Spec
-from blackbox.jobs import JobHistory
-from blackbox.runs import changes_of
-from blackbox.settings import RunConfig
+from blackbox.kinds.reader import changes_of
+from blackbox.search.jobs import JobHistory
+from blackbox.table.settings import RunConfig
 
 _TRIALS = 50  # of a part: more at once are no faster
 _LEAST_PARTS = 16  # of an algorithm, if it has as many trials: so many processes have work

@@ -1,9 +1,9 @@
 """The findings of a comparison as text."""
 
-from blackbox.statistics import LEVEL
-from blackbox.summary import duration, epochs_of, feasible_text, signals_of, without_feasible
-from nasbench.console import print_table
+from blackbox.kinds.evaluations import duration, epochs_of, feasible_text, signals_of, without_feasible
+from blackbox.results.statistics import LEVEL
 from nasbench.metrics import METRICS
+from nasbench.runs.command import print_table
 from nasbench.spaces import TOPOLOGY, space_of
 
 _PERCENT = f"{100 * LEVEL:g} %"

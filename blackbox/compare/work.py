@@ -11,7 +11,7 @@ from blackbox.compare.simulations import Simulations
 from blackbox.compare.study import Trials
 from blackbox.errors import RunFolderError
 from blackbox.folder import RunFolder
-from blackbox.runs import gives, read_run
+from blackbox.kinds.reader import gives, read_run
 from nasbench.benchmark import open_benchmark
 
 _INTERVAL = 1.0  # seconds between looks at a log

@@ -4,14 +4,14 @@ import sys
 from dataclasses import dataclass
 
 from blackbox.errors import BlackboxError, ConfigError
-from blackbox.objective import TableObjective
 from blackbox.predictors.comparison import ZERO_COST, compare
-from blackbox.settings import LOWER_LIMIT, limit, where_of
-from blackbox.space import space_of_table
+from blackbox.search.space import space_of_table
+from blackbox.table.objective import TableObjective
+from blackbox.table.settings import LOWER_LIMIT, limit, where_of
 from nasbench.benchmark import open_benchmark
-from nasbench.config import SEEDS, add_flags, given, option, whole
-from nasbench.console import Parser, call, print_json, print_table
 from nasbench.errors import NASBenchError
+from nasbench.runs.command import Parser, call, print_json, print_table
+from nasbench.runs.settings import SEEDS, add_flags, given, option, whole
 from nasbench.spaces import SPACES
 
 

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.space import NB201
+from blackbox.search.space import NB201
 from nasbench.cell import EDGES, OPERATIONS
 
 _NONE = OPERATIONS.index("none")
@@ -14,7 +14,7 @@ _NONE = OPERATIONS.index("none")
 def one_hot(space, codes):
     """A feature for each value of each variable; of a cell, the adjacency encoding.
 
-    >>> from blackbox.space import CategoricalSpace
+    >>> from blackbox.search.space import CategoricalSpace
     >>> one_hot(CategoricalSpace((2, 3)), [5]).tolist()
     [[0.0, 1.0, 0.0, 0.0, 1.0]]
 

@@ -5,7 +5,7 @@ import numpy as np
 from blackbox.dependencies import required
 from blackbox.predictors.base import LearnedPredictor
 from blackbox.predictors.encodings import one_hot
-from nasbench.config import whole
+from nasbench.runs.settings import whole
 
 _SHARE = (
     0.5  # of the features that a split chooses from; with all of them trees of one-hot codes agree too much
@@ -15,7 +15,7 @@ _SHARE = (
 class ExtraTrees(LearnedPredictor):
     """Extremely randomized trees (Geurts et al. 2006, doi:10.1007/s10994-006-6226-1), by scikit-learn.
 
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> mean, std = ExtraTrees(NB201).fit([0, 5, 15000, 15600], [1.0, 2.0, 8.0, 9.0]).predict([3, 15603])
     >>> bool(mean[0] < mean[1]), std.shape
     (True, (2,))

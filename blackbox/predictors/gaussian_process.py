@@ -10,7 +10,7 @@ from blackbox.predictors.encodings import one_hot
 class GaussianProcess(LearnedPredictor):
     """A Gaussian process with a squared exponential kernel and noise, by scikit-learn.
 
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> mean, std = GaussianProcess(NB201).fit([0, 5, 15000, 15600], [1.0, 2.0, 8.0, 9.0]).predict([3, 15603])
     >>> bool(mean[0] < mean[1]), std.shape
     (True, (2,))

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from blackbox.compare.folder import read_record
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
+from blackbox.kinds.reader import open_table, read_run
 from blackbox.report.gather import gather
 from blackbox.report.page import GENERATOR, page
-from blackbox.runs import open_table, read_run
-from nasbench.console import Parser, call, complain
 from nasbench.errors import NASBenchError
-from nasbench.files import make_folder_of, replacing
+from nasbench.runs.command import Parser, call, complain
+from nasbench.runs.files import make_folder_of, replacing
 
 _PROG = "python -m blackbox.report"
 _HEAD = 2000  # bytes of a file, in which a report says that it is one

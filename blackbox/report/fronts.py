@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from blackbox.front_summary import front_masks, shares
-from blackbox.objective import Signal
-from blackbox.pareto import nondominated
-from blackbox.summary import over_trials
+from blackbox.kinds.evaluations import over_trials
+from blackbox.kinds.fronts import front_masks, shares
+from blackbox.search.pareto import nondominated
+from blackbox.table.objective import Signal
 
 
 def front(targets, against, column):
@@ -26,8 +26,8 @@ def in_order(codes, column):
 class Fronts:
     """The fronts of a run's trials, by the scores that they saw, and what they are worth by the table.
 
-    `run`: of `blackbox.runs`, with two objectives. `codes`: of each trial's front, a list of arrays without
-    repetitions; `worth`: the hypervolume as a share of the true front's, (T,).
+    `run`: of `blackbox.kinds.reader`, with two objectives. `codes`: of each trial's front, a list of arrays
+    without repetitions; `worth`: the hypervolume as a share of the true front's, (T,).
     """
 
     def __init__(self, run, bench):

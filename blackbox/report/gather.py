@@ -5,16 +5,16 @@ from contextlib import suppress
 
 import numpy as np
 
-from blackbox.compare.findings import THRESHOLDS, Entry, regrets_at_end, way_to
 from blackbox.compare.study import Trials
-from blackbox.objective import Signal, TableObjective
+from blackbox.kinds.evaluations import duration, feasibility, feasible_text, optimum_of, over_trials
 from blackbox.report import pack
 from blackbox.report.fronts import Fronts, front, in_order
 from blackbox.report.pairs import pairs
 from blackbox.report.progress import EVALUATIONS, SECONDS, axes_of, curve, short
-from blackbox.settings import where_of
-from blackbox.simulator import SimulationConfig
-from blackbox.summary import duration, feasibility, feasible_text, optimum_of, over_trials
+from blackbox.results.comparison import THRESHOLDS, Entry, regrets_at_end, way_to
+from blackbox.table.objective import Signal, TableObjective
+from blackbox.table.settings import where_of
+from blackbox.table.simulator import SimulationConfig
 from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import meaning_of, metric_of

@@ -9,7 +9,7 @@ from string import Template
 
 from blackbox.report import tables
 from nasbench import __version__
-from nasbench.files import utc_now
+from nasbench.runs.files import utc_now
 
 GENERATOR = '<meta name="generator" content="nas-toolkit report">'  # a file with it may be overwritten
 _SCRIPTS = (

@@ -5,13 +5,13 @@ from itertools import combinations
 import numpy as np
 
 from blackbox.compare.chosen import shared_by
-from blackbox.compare.findings import regrets_at_end, tested, worst_for_none
+from blackbox.results.comparison import regrets_at_end, tested, worst_for_none
 
 
 def pairs(runs, entries, targets):
     """What the tests say of each pair of runs that a comparison would take: a dict of plain values.
 
-    `entries`: of `blackbox.compare.findings`, one a run, None for those with two objectives; `targets` (N,).
+    `entries`: of `blackbox.results.comparison`, one a run, None for two objectives; `targets` (N,).
     "tested": of each pair {"runs": their places, ...}, the first of which is the better one, if any is;
     "same_seed": whether all have one; "left": the places of the other runs: not complete, of one trial,
     without an incumbent, that end by jobs, or with no other of the same trials, limits, signal and noise.

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from blackbox.compare.findings import regret_curve
-from blackbox.statistics import mean_interval
+from blackbox.results.comparison import regret_curve
+from blackbox.results.statistics import mean_interval
 
 EVALUATIONS, SECONDS = 0, 1  # the axes, as `Run.anytime` orders them
 _POINTS = 120  # of a curve, evenly apart on a logarithmic axis; and as many on a linear one
 
 
 def axes_of(entry):
-    """What the trials of an Entry of `blackbox.compare.findings` can be compared against: a tuple of axes.
+    """What the trials of an Entry of `blackbox.results.comparison` can be compared against: a tuple of axes.
 
     Jobs are not evaluations: they train for different numbers of epochs. A table may have no times.
     """

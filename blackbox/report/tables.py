@@ -5,9 +5,9 @@ from html import escape
 from typing import NamedTuple
 
 from blackbox.compare.text import p_shown
-from blackbox.objective import Signal
-from blackbox.statistics import LEVEL
-from blackbox.summary import duration
+from blackbox.kinds.evaluations import duration
+from blackbox.results.statistics import LEVEL
+from blackbox.table.objective import Signal
 
 _MANY = 15  # pairs, of six searches: more are folded up
 

@@ -7,19 +7,19 @@ from dataclasses import asdict, replace
 from blackbox.algorithms import ALGORITHMS, algorithm
 from blackbox.cli import agreed, present
 from blackbox.errors import BlackboxError, ConfigError, ObjectiveError, RunFolderError, WorkersError
-from blackbox.fidelity import MultiFidelitySearch
 from blackbox.folder import RunFolder
-from blackbox.space import space_of_table
+from blackbox.search.fidelity import MultiFidelitySearch
+from blackbox.search.space import space_of_table
 from blackbox.workers.drive import drive
 from blackbox.workers.pool import Pool, local, remote
 from blackbox.workers.record import Record
 from blackbox.workers.settings import Places, WorkersConfig
 from blackbox.workers.tasks import Cells, Jobs
 from blackbox.workers.watch import Watch
-from nasbench.config import add_flags, given
-from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json, print_table
 from nasbench.errors import InvalidArgumentError, NASBenchError, said
-from nasbench.files import quoted
+from nasbench.runs.command import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json, print_table
+from nasbench.runs.files import quoted
+from nasbench.runs.settings import add_flags, given
 from nasbench.spaces import space_of
 
 _PROG = "python -m blackbox.workers"

@@ -16,9 +16,9 @@ from tempfile import TemporaryDirectory
 
 from blackbox.dependencies import required
 from blackbox.errors import ConfigError, WorkersError
-from blackbox.search import FAILED
+from blackbox.search.base import FAILED
 from blackbox.workers.evaluation import Outcome, evaluate, load
-from nasbench.processes import blocked_interrupts, environment
+from nasbench.runs.processes import blocked_interrupts, environment
 
 _CONNECTING = 10.0  # seconds that a scheduler may take to answer
 _FRESH = 0.5  # seconds for which the number of workers is taken as it was

@@ -8,10 +8,10 @@ import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.folder import RunFolder
-from blackbox.jobs import HEADER, JOB, log_rows, parse_jobs
+from blackbox.search.jobs import HEADER, JOB, log_rows, parse_jobs
 from blackbox.workers.tasks import Asked, Cells, Jobs, MismatchError
 from nasbench.errors import said
-from nasbench.files import write_all
+from nasbench.runs.files import write_all
 
 _ASKED, _FAILURES = "asked.csv", "failures.csv"
 _ASKED_HEADER = b"evaluation,index,told\n"

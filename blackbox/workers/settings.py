@@ -5,11 +5,11 @@ import re
 from dataclasses import dataclass
 
 from blackbox.errors import ConfigError
-from blackbox.search import check_seconds
-from blackbox.settings import seconds
-from blackbox.simulator import checked_fidelities, epochs_list
+from blackbox.search.base import check_seconds
+from blackbox.table.settings import seconds
+from blackbox.table.simulator import checked_fidelities, epochs_list
 from blackbox.workers.evaluation import parts
-from nasbench.config import SEEDS, option, whole
+from nasbench.runs.settings import SEEDS, option, whole
 from nasbench.spaces import SPACES, space_of
 
 _PATIENCE = 600.0

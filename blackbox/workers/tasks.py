@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from blackbox.jobs import JOB, incumbent_steps
-from blackbox.search import FAILED
+from blackbox.search.base import FAILED
+from blackbox.search.jobs import JOB, incumbent_steps
 
 
 class Task(NamedTuple):
@@ -85,7 +85,7 @@ class Cells(Tasks):
     """Those of a `Search`: cells to evaluate.
 
     >>> from blackbox.rs import RandomSearch
-    >>> from blackbox.space import NB201
+    >>> from blackbox.search.space import NB201
     >>> tasks = Cells(RandomSearch(NB201))
     >>> [tasks.ask(out).number for out in range(3)], len(tasks)
     ([0, 1, 2], 0)

@@ -2,7 +2,7 @@
 
 import sys
 
-from nasbench.console import complain
+from nasbench.runs.command import complain
 
 
 class Watch:

@@ -1,6 +1,6 @@
 """Pickled arrays read without running the pickle: our own stand-ins for the few globals they need.
 
-The twin of `nasbench.sources.safe_pickle`, which this package does not import.
+The twin of `nasbench.build.sources.safe_pickle`, which this package does not import.
 """
 
 import io

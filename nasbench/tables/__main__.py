@@ -11,10 +11,10 @@ import h5py
 import numpy as np
 
 from nasbench.cell import CELLS, Cell
-from nasbench.console import Parser, call
 from nasbench.errors import NASBenchError, SourceError
-from nasbench.files import replacing
 from nasbench.metrics import HELP, HW_NAS_BENCH, METRICS, dataset_of, exists, metric_of
+from nasbench.runs.command import Parser, call
+from nasbench.runs.files import replacing
 from nasbench.tables import FIGURES
 
 # The repositories that columns come from, by the first pattern that matches; README.md has the details.

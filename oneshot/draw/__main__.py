@@ -2,9 +2,9 @@
 
 import sys
 
-from nasbench.config import whole
-from nasbench.console import Parser, call
 from nasbench.errors import NASBenchError
+from nasbench.runs.command import Parser, call
+from nasbench.runs.settings import whole
 from oneshot.draw.render import DPI, LAYOUTS, checked_suffix, figure, save
 from oneshot.draw.source import diagrams_of
 from oneshot.errors import ConfigError, OneShotError

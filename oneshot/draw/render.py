@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from nasbench.files import make_folder_of, replacing
+from nasbench.runs.files import make_folder_of, replacing
 from oneshot.draw.dot import dot, there_is_dot
 from oneshot.draw.layout import own
 from oneshot.draw.pack import packed

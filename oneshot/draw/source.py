@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from nasbench.errors import NASBenchError, said
-from nasbench.files import quoted, read_json
+from nasbench.runs.files import quoted, read_json
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.spaces.registry import architecture_of, space_of
 

@@ -6,16 +6,16 @@ from dataclasses import fields
 from io import StringIO
 
 from data.errors import DataError
-from nasbench.config import add_flags, given
-from nasbench.console import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
 from nasbench.errors import NASBenchError
-from nasbench.files import quoted
+from nasbench.runs.command import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
+from nasbench.runs.files import quoted
+from nasbench.runs.settings import add_flags, given
 from oneshot.errors import OneShotError
-from oneshot.retrain.group import joined, leave
 from oneshot.retrain.report import print_summary
 from oneshot.retrain.session import Session
 from oneshot.retrain.settings import SMOKE, RetrainSettings
-from oneshot.run.settings import SMALL, Places
+from oneshot.search.settings import SMALL, Places
+from oneshot.training.distributed import joined, leave
 
 _PROG = "python -m oneshot.retrain"
 _ERRORS = (OneShotError, NASBenchError, DataError)

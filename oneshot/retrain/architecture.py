@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from nasbench.errors import NASBenchError, said
-from nasbench.files import quoted, read_json
+from nasbench.runs.files import quoted, read_json
 from oneshot.errors import GenotypeError, OneShotError, RunFolderError
-from oneshot.run.folder import read_config
-from oneshot.run.record import SEARCH
+from oneshot.search.record import SEARCH
 from oneshot.spaces.registry import architecture_of
+from oneshot.training.folder import read_config
 
 
 class Architecture(NamedTuple):

@@ -9,16 +9,16 @@ from oneshot.errors import ConfigError
 from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.benchmark import lacking, open_table
 from oneshot.retrain.feed import Feed
-from oneshot.retrain.norm import synchronize
 from oneshot.retrain.pipelines import pipeline_of
-from oneshot.retrain.record import RETRAINING, recorded
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.retrain.training import Training
-from oneshot.run.assemble import check_sides
-from oneshot.run.folder import read_config
-from oneshot.run.record import agree, same_images
-from oneshot.run.settings import Places
+from oneshot.retrain.task import Training
+from oneshot.retrain.weights import RETRAINING, recorded
+from oneshot.search.assemble import check_sides
+from oneshot.search.record import agree, same_images
+from oneshot.search.settings import Places
 from oneshot.spaces.registry import space_of
+from oneshot.training.folder import read_config
+from oneshot.training.sync_norm import synchronize
 
 
 class Job(NamedTuple):

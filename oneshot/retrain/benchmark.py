@@ -7,7 +7,7 @@ from typing import NamedTuple
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import UNKNOWN_SEED
 from oneshot.retrain.pipelines import PIPELINES, sizes_of
-from oneshot.run.table import open_nb201
+from oneshot.search.table import open_nb201
 from oneshot.spaces.registry import space_of
 
 # {(data set, split): metric}: what a retraining of that split is tested on, by nasbench.metrics.SPLITS

@@ -8,7 +8,7 @@ from data.augment import Augment
 from data.images import load
 from data.loader import Loader
 from data.splits import search_split
-from oneshot.run.feed import load_test
+from oneshot.training.images import load_test
 
 
 class Feed:

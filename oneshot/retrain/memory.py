@@ -2,7 +2,7 @@
 
 import torch
 
-from oneshot.run.memory import is_out_of_memory
+from oneshot.training.memory import is_out_of_memory
 
 
 def largest_batch(step, batch):

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from oneshot.retrain.session import retrain
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.run.settings import Places
+from oneshot.search.settings import Places
 
 
 def _quick():

@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict
 
-from oneshot.run.words import counted, duration
+from oneshot.training.words import counted, duration
 
 
 def summarize(job, training, cost, last, entry):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from nasbench.files import quoted
+from nasbench.runs.files import quoted
 from oneshot.cost import cost_of
 from oneshot.draw.render import check as check_pictures
 from oneshot.errors import DivergedError, MissingDependencyError, RunFolderError
@@ -14,16 +14,16 @@ from oneshot.retrain import pictures
 from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.assemble import job_of, new_job, training_of
 from oneshot.retrain.benchmark import entry_of
-from oneshot.retrain.group import Group
 from oneshot.retrain.memory import is_out_of_memory, largest_batch
-from oneshot.retrain.record import BEST, LAST, RETRAINING, kept, record_of
 from oneshot.retrain.report import summarize
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.run import board
-from oneshot.run.assemble import restoring
-from oneshot.run.folder import RunFolder, check_new, read_checkpoint, read_log
-from oneshot.run.progress import Bar
-from oneshot.run.settings import Places
+from oneshot.retrain.weights import BEST, LAST, RETRAINING, kept, record_of
+from oneshot.search.assemble import restoring
+from oneshot.search.settings import Places
+from oneshot.training import tensorboard as board
+from oneshot.training.distributed import Group
+from oneshot.training.folder import RunFolder, check_new, read_checkpoint, read_log
+from oneshot.training.progress import Bar
 
 
 @dataclass(frozen=True)

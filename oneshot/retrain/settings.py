@@ -4,11 +4,11 @@ import os
 from dataclasses import dataclass, fields, replace
 
 from data.images import FOLDER, NAMES
-from nasbench.config import SEEDS, option, whole
+from nasbench.runs.settings import SEEDS, option, whole
 from oneshot.errors import ConfigError
-from oneshot.optimizers.base import at_least
+from oneshot.methods.base import at_least
 from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, pipeline_of, sizes_of
-from oneshot.run.settings import SMALL
+from oneshot.search.settings import SMALL
 from oneshot.spaces.registry import SPACES, space_of
 from oneshot.spaces.sizes import MOST
 

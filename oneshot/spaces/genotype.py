@@ -6,8 +6,8 @@ import warnings
 from dataclasses import dataclass, field
 
 from nasbench.cell import integer
-from nasbench.config import finite
 from nasbench.errors import shown
+from nasbench.runs.settings import finite
 from oneshot.errors import GenotypeError
 from oneshot.spaces.diagram import Diagram
 

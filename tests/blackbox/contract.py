@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from blackbox.errors import ConfigError, ObjectiveError
-from blackbox.history import History
-from blackbox.search import FAILED, run
-from blackbox.space import NB201, CategoricalSpace
+from blackbox.search.base import FAILED, run
+from blackbox.search.history import History
+from blackbox.search.space import NB201, CategoricalSpace
 from nasbench.errors import InvalidArgumentError
 
 

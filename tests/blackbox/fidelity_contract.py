@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from blackbox.errors import ConfigError, ObjectiveError
-from blackbox.search import FAILED
-from blackbox.space import NB201, CategoricalSpace
+from blackbox.search.base import FAILED
+from blackbox.search.space import NB201, CategoricalSpace
 from nasbench.errors import InvalidArgumentError
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from blackbox.errors import MissingDependencyError
-from blackbox.history import History
-from blackbox.search import FAILED, run
-from blackbox.space import CategoricalSpace
+from blackbox.search.base import FAILED, run
+from blackbox.search.history import History
+from blackbox.search.space import CategoricalSpace
 from tests.blackbox.contract import SearchContract, objective
 
 TINY = CategoricalSpace((2, 1, 3))

@@ -3,10 +3,10 @@
 import numpy as np
 
 from blackbox.algorithms import algorithm
-from blackbox.objective import TableObjective
-from blackbox.search import run
-from blackbox.space import NB201
-from blackbox.summary import regrets
+from blackbox.kinds.evaluations import regrets
+from blackbox.search.base import run
+from blackbox.search.space import NB201
+from blackbox.table.objective import TableObjective
 
 
 def regrets_of(name, bench, trials, evals):

@@ -8,14 +8,14 @@ import pytest
 
 from blackbox.algorithms import ALGORITHMS, algorithm
 from blackbox.errors import UnknownAlgorithmError
-from blackbox.fidelity import MultiFidelitySearch
 from blackbox.re import RegularizedEvolution
-from blackbox.search import Search
+from blackbox.search.base import Search
+from blackbox.search.fidelity import MultiFidelitySearch
 
 OWN = """
-from blackbox.fidelity import MultiFidelitySearch
+from blackbox.search.fidelity import MultiFidelitySearch
 from blackbox.rs import RandomSearch
-from blackbox.search import Search
+from blackbox.search.base import Search
 
 class Mine(RandomSearch):
     name = "mine"

@@ -1,8 +1,8 @@
 import pytest
 
 from blackbox.asha import ASHA
-from blackbox.search import FAILED
-from blackbox.space import NB201
+from blackbox.search.base import FAILED
+from blackbox.search.space import NB201
 from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive, score, some_fail
 
 

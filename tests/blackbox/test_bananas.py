@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from blackbox.bananas import Bananas, BananasConfig
-from blackbox.search import run
-from blackbox.space import NB201, SSS, CategoricalSpace
+from blackbox.search.base import run
+from blackbox.search.space import NB201, SSS, CategoricalSpace
 from tests.blackbox.contract import objective
 from tests.blackbox.model_contract import ModelBasedContract
 from tests.blackbox.races import regrets_of, standard_errors_ahead

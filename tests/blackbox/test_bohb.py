@@ -7,7 +7,7 @@ from scipy.stats import chisquare
 
 from blackbox.bohb import BOHB, BOHBConfig, KernelDensity
 from blackbox.hyperband import Hyperband
-from blackbox.space import NB201, CategoricalSpace
+from blackbox.search.space import NB201, CategoricalSpace
 from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive, score
 
 CHOICES = np.array([2, 3, 4])

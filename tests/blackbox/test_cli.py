@@ -14,15 +14,16 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from blackbox import cli, plot
+from blackbox import cli
 from blackbox.errors import ConfigError
 from blackbox.folder import RunFolder
 from blackbox.re import RegularizedEvolution
+from blackbox.results import plots as plot
 from blackbox.rs import RandomSearch
-from blackbox.search import run as run_search
-from blackbox.settings import RunConfig, seconds
-from blackbox.space import NB201
-from blackbox.space import SSS as SIZES
+from blackbox.search.base import run as run_search
+from blackbox.search.space import NB201
+from blackbox.search.space import SSS as SIZES
+from blackbox.table.settings import RunConfig, seconds
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import InvalidArgumentError
 from nasbench.home import default_path

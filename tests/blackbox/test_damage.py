@@ -11,13 +11,13 @@ from blackbox.compare import __main__ as compare_command
 from blackbox.compare.folder import ComparisonFolder, read_record
 from blackbox.errors import BlackboxError, RunFolderError
 from blackbox.folder import RunFolder
+from blackbox.kinds.reader import read_run
 from blackbox.report.__main__ import expanded, main, table_of
 from blackbox.report.gather import gather
-from blackbox.runs import read_run
 from blackbox.workers.__main__ import _resumed, _tasks
 from blackbox.workers.record import Record
-from nasbench.console import INTERRUPTED
 from nasbench.errors import NASBenchError
+from nasbench.runs.command import INTERRUPTED
 from nasbench.spaces import space_of
 from tests.damage import failures
 

@@ -11,7 +11,7 @@ import pytest
 
 from blackbox.errors import RunFolderError
 from blackbox.folder import RunFolder
-from blackbox.history import History
+from blackbox.search.history import History
 from nasbench.cell import official_index, official_order
 
 HEADER = "evaluation,trial,index,score,cost\n"

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 
 from blackbox.gp import GaussianProcessConfig, GaussianProcessSearch, expected_improvement
-from blackbox.space import SSS
+from blackbox.search.space import SSS
 from tests.blackbox.model_contract import ModelBasedContract
 from tests.blackbox.races import regrets_of, standard_errors_ahead
 

@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from blackbox.hyperband import Hyperband, bracket
-from blackbox.space import NB201
+from blackbox.search.space import NB201
 from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive
 
 # Li et al. 2018, arXiv:1603.06560, algorithm 1 with R = 81 and eta = 3: {epochs: cells} of s = 4, ..., 0

@@ -12,9 +12,9 @@ import pytest
 from blackbox import jobs_cli
 from blackbox.algorithms import algorithm
 from blackbox.errors import ConfigError
-from blackbox.jobs import JobHistory, parse_jobs
-from blackbox.jobs_summary import summarize_jobs
-from blackbox.simulator import SimulationConfig, simulate
+from blackbox.kinds.jobs import summarize_jobs
+from blackbox.search.jobs import JobHistory, parse_jobs
+from blackbox.table.simulator import SimulationConfig, simulate
 from nasbench import NB201
 from tests import stores
 

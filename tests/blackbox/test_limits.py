@@ -10,13 +10,13 @@ from blackbox.algorithms import ALGORITHMS, algorithm
 from blackbox.bridges.table import NamedTable
 from blackbox.compare.__main__ import main as compare
 from blackbox.errors import ConfigError
-from blackbox.fidelity import MultiFidelitySearch
-from blackbox.jobs import JobHistory
-from blackbox.objective import TableObjective
-from blackbox.pareto import nondominated
+from blackbox.kinds.reader import read_run
 from blackbox.report.__main__ import main as report
-from blackbox.runs import read_run
-from blackbox.settings import PairConfig, RunConfig
+from blackbox.search.fidelity import MultiFidelitySearch
+from blackbox.search.jobs import JobHistory
+from blackbox.search.pareto import nondominated
+from blackbox.table.objective import TableObjective
+from blackbox.table.settings import PairConfig, RunConfig
 from nasbench import NB201
 from nasbench.errors import InvalidArgumentError, UnknownMetricError
 from tests.blackbox.report.test_main import data_of

@@ -3,12 +3,12 @@ import pytest
 from scipy.stats import chisquare
 
 from blackbox.errors import ConfigError
-from blackbox.history import History
 from blackbox.ls import LocalSearch, LocalSearchConfig
-from blackbox.objective import TableObjective
 from blackbox.rs import RandomSearch
-from blackbox.search import run
-from blackbox.space import NB201, SSS, CategoricalSpace
+from blackbox.search.base import run
+from blackbox.search.history import History
+from blackbox.search.space import NB201, SSS, CategoricalSpace
+from blackbox.table.objective import TableObjective
 from tests.blackbox.contract import SearchContract, objective
 
 

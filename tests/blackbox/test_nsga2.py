@@ -6,17 +6,17 @@ from scipy.stats import chisquare
 
 from blackbox import cli
 from blackbox.errors import ConfigError
-from blackbox.front_summary import front_masks, summarize_fronts, volumes
-from blackbox.history import History
+from blackbox.kinds.fronts import front_masks, summarize_fronts, volumes
 from blackbox.nsga2 import NSGA2, NSGA2Config
-from blackbox.objective import PairObjective, TableObjective
-from blackbox.pareto import hypervolume, nondominated
 from blackbox.rs import RandomSearch
-from blackbox.search import run
-from blackbox.settings import PairConfig
-from blackbox.space import NB201, SSS
+from blackbox.search.base import run
+from blackbox.search.history import History
+from blackbox.search.pareto import hypervolume, nondominated
+from blackbox.search.space import NB201, SSS
+from blackbox.table.objective import PairObjective, TableObjective
+from blackbox.table.settings import PairConfig
 from tests.blackbox.contract import SearchContract, two_objectives
-from tests.blackbox.test_pareto import crowding_of, layers
+from tests.blackbox.search.test_pareto import crowding_of, layers
 
 
 class RandomPairs(RandomSearch):

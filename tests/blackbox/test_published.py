@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from blackbox.algorithms import algorithm
-from blackbox.objective import TableObjective
+from blackbox.kinds.evaluations import regrets, summarize
 from blackbox.re import EvolutionConfig
-from blackbox.search import run
-from blackbox.space import NB201 as SPACE
-from blackbox.summary import regrets, summarize
+from blackbox.search.base import run
+from blackbox.search.space import NB201 as SPACE
+from blackbox.table.objective import TableObjective
 from nasbench import NB201
 
 EXPECTED = Path(__file__).parents[1] / "expected"

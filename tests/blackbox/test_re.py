@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from scipy.stats import chisquare
 
-from blackbox.objective import TableObjective
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
-from blackbox.search import run
-from blackbox.space import NB201, SSS
+from blackbox.search.base import run
+from blackbox.search.space import NB201, SSS
+from blackbox.table.objective import TableObjective
 from nasbench import Cell, SizeCell
 from tests.blackbox.contract import SearchContract, objective
 

@@ -4,12 +4,12 @@ import torch
 from scipy.stats import chisquare
 
 from blackbox.errors import ConfigError
-from blackbox.history import History
-from blackbox.objective import TableObjective
 from blackbox.reinforce import REINFORCE, ReinforceConfig, adam, gradient, softmax
 from blackbox.rs import RandomSearch
-from blackbox.search import FAILED, run
-from blackbox.space import NB201, SSS, CategoricalSpace
+from blackbox.search.base import FAILED, run
+from blackbox.search.history import History
+from blackbox.search.space import NB201, SSS, CategoricalSpace
+from blackbox.table.objective import TableObjective
 from tests.blackbox.contract import SearchContract, objective
 
 

@@ -2,7 +2,7 @@ import numpy as np
 from scipy.stats import chisquare
 
 from blackbox.rs import RandomSearch
-from blackbox.space import SSS, CategoricalSpace
+from blackbox.search.space import SSS, CategoricalSpace
 from tests.blackbox.contract import SearchContract
 
 

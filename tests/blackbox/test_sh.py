@@ -1,9 +1,9 @@
 import pytest
 
-from blackbox.fidelity import Job
-from blackbox.search import FAILED
+from blackbox.search.base import FAILED
+from blackbox.search.fidelity import Job
+from blackbox.search.space import NB201
 from blackbox.sh import Bracket, HalvingConfig, SuccessiveHalving
-from blackbox.space import NB201
 from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive, score
 
 

@@ -13,15 +13,15 @@ from blackbox.compare.simulations import Simulations
 from blackbox.compare.spec import Spec
 from blackbox.compare.study import Part
 from blackbox.compare.work import Watch
-from blackbox.curves import Curves
 from blackbox.errors import RunFolderError
-from blackbox.fidelity import MultiFidelitySearch
 from blackbox.folder import RunFolder
-from blackbox.objective import TableObjective
+from blackbox.kinds.reader import read_run
 from blackbox.predictors.__main__ import main as predictors
 from blackbox.report.__main__ import main as report
-from blackbox.runs import read_run
-from blackbox.settings import RunConfig
+from blackbox.search.fidelity import MultiFidelitySearch
+from blackbox.table.curves import Curves
+from blackbox.table.objective import TableObjective
+from blackbox.table.settings import RunConfig
 from nasbench import NB201
 from tests import stores
 from tests.blackbox.report.test_main import data_of

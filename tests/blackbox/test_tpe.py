@@ -1,8 +1,8 @@
 import optuna
 import pytest
 
-from blackbox.search import run
-from blackbox.space import NB201
+from blackbox.search.base import run
+from blackbox.search.space import NB201
 from blackbox.tpe import TPE, TPEConfig
 from tests.blackbox.contract import objective
 from tests.blackbox.model_contract import ModelBasedContract

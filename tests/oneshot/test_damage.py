@@ -8,16 +8,17 @@ from blackbox import cli
 from blackbox.re import RegularizedEvolution
 from data.errors import DataError
 from nasbench.errors import NASBenchError
-from oneshot import pipeline, search
 from oneshot.draw.source import diagrams_of
-from oneshot.equal_cost import read_trials
 from oneshot.errors import OneShotError
-from oneshot.pipeline import PIPELINE, Pipeline, PipelineSettings
+from oneshot.pipeline import __main__ as pipeline
+from oneshot.pipeline.__main__ import PIPELINE, Pipeline, PipelineSettings
 from oneshot.retrain.__main__ import main as retrain
 from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.session import Session as Retraining
-from oneshot.run.folder import RunFolder
-from oneshot.run.session import Session
+from oneshot.score.equal_cost import read_trials
+from oneshot.search import __main__ as search
+from oneshot.search.session import Session
+from oneshot.training.folder import RunFolder
 from tests.damage import failures
 
 ERRORS = (OneShotError, NASBenchError, DataError)

@@ -5,8 +5,8 @@ from torch import nn
 from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph.edge import EdgeData
+from oneshot.methods.gdas import GumbelMixedOp
 from oneshot.mixed import MixedOp, Mixing, Mixture, choosing, mixings, something
-from oneshot.optimizers.gdas import GumbelMixedOp
 
 
 class Times(nn.Module):

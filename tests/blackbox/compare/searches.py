@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blackbox.rs import RandomSearch
-from nasbench.config import option
+from nasbench.runs.settings import option
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from blackbox import cli, jobs_cli
 from blackbox.algorithms import algorithm
 from blackbox.compare.__main__ import main
 from blackbox.compare.folder import ComparisonFolder
-from blackbox.fidelity import MultiFidelitySearch
+from blackbox.search.fidelity import MultiFidelitySearch
 from nasbench import NB201
 from nasbench.benchmark import open_benchmark
 

@@ -22,8 +22,8 @@ from blackbox.compare.spec import Spec
 from blackbox.compare.study import Part, Study, Trials
 from blackbox.compare.work import Watch, Worker
 from blackbox.errors import RunFolderError
-from blackbox.history import History
-from blackbox.settings import RunConfig
+from blackbox.search.history import History
+from blackbox.table.settings import RunConfig
 from tests.blackbox.compare.test_main import files
 
 ODD = "tests.blackbox.compare.searches:Odd"

@@ -8,10 +8,10 @@ from blackbox import cli, jobs_cli
 from blackbox.asha import ASHA
 from blackbox.compare.spec import Spec, label_of
 from blackbox.errors import UnknownAlgorithmError
+from blackbox.kinds.reader import read_run
 from blackbox.re import EvolutionConfig, RegularizedEvolution
-from blackbox.runs import read_run
-from blackbox.settings import RunConfig
-from blackbox.simulator import SimulationConfig
+from blackbox.table.settings import RunConfig
+from blackbox.table.simulator import SimulationConfig
 from tests.blackbox.compare.searches import Odd
 
 ODD = "tests.blackbox.compare.searches:Odd"

@@ -6,7 +6,7 @@ from scipy.special import ndtri
 from scipy.stats import kendalltau
 
 from blackbox.errors import PredictorError
-from blackbox.space import NB201, SSS
+from blackbox.search.space import NB201, SSS
 from nasbench import CELLS
 
 

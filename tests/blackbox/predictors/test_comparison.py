@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from blackbox.objective import TableObjective
 from blackbox.predictors import comparison
 from blackbox.predictors.base import Predictor
 from blackbox.predictors.comparison import LEARNED, ZERO_COST, compare
-from blackbox.space import NB201
+from blackbox.search.space import NB201
+from blackbox.table.objective import TableObjective
 
 
 class Recorder(Predictor):

@@ -3,7 +3,7 @@ import pytest
 
 from blackbox.errors import ConfigError
 from blackbox.predictors.encodings import encoding_of, one_hot, paths
-from blackbox.space import NB201, SSS
+from blackbox.search.space import NB201, SSS
 from nasbench import CELLS, Cell
 from nasbench.cell import EDGES
 

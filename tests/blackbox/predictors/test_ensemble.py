@@ -3,7 +3,7 @@ import pytest
 
 from blackbox.predictors.encodings import encoding_of, one_hot, paths
 from blackbox.predictors.ensemble import ExtraTrees
-from blackbox.space import NB201
+from blackbox.search.space import NB201
 from nasbench.errors import InvalidArgumentError
 from tests.blackbox.predictors.contract import LearnedContract
 

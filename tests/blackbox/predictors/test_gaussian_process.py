@@ -2,7 +2,7 @@ import numpy as np
 
 from blackbox.predictors.base import normal_scores
 from blackbox.predictors.gaussian_process import GaussianProcess
-from blackbox.space import NB201
+from blackbox.search.space import NB201
 from tests.blackbox.predictors.contract import LearnedContract
 
 

@@ -11,13 +11,13 @@ import pytest
 from blackbox import cli, jobs_cli
 from blackbox.asha import ASHA
 from blackbox.compare.__main__ import main as compare
-from blackbox.compare.findings import THRESHOLDS
+from blackbox.kinds.reader import read_run
 from blackbox.nsga2 import NSGA2
 from blackbox.report.fronts import front
 from blackbox.report.gather import gather
 from blackbox.report.page import page
+from blackbox.results.comparison import THRESHOLDS
 from blackbox.rs import RandomSearch
-from blackbox.runs import read_run
 from nasbench import NB201, Cell
 from nasbench.tables import SOURCE, VERSION
 from tests.blackbox.report.test_pack import read_counts, read_decimals, read_wholes

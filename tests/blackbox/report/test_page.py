@@ -9,9 +9,9 @@ from html.parser import HTMLParser
 
 import pytest
 
+from blackbox.kinds.reader import read_run
 from blackbox.report.gather import gather
 from blackbox.report.page import GENERATOR, page
-from blackbox.runs import read_run
 
 EVIL = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>\"'&amp;"
 

@@ -12,8 +12,8 @@ from blackbox.errors import ObjectiveError, RunFolderError, WorkersError
 from blackbox.folder import RunFolder
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
-from blackbox.search import FAILED, run
-from blackbox.space import NB201, CategoricalSpace
+from blackbox.search.base import FAILED, run
+from blackbox.search.space import NB201, CategoricalSpace
 from blackbox.workers.drive import drive
 from blackbox.workers.evaluation import Outcome
 from blackbox.workers.record import Record

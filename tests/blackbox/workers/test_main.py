@@ -11,7 +11,7 @@ import pytest
 
 from blackbox.algorithms import algorithm
 from blackbox.errors import ConfigError
-from blackbox.runs import read_run
+from blackbox.kinds.reader import read_run
 from blackbox.workers import pool as pools
 from blackbox.workers.__main__ import main
 from blackbox.workers.settings import Places, WorkersConfig

@@ -6,8 +6,8 @@ from torch import nn
 
 from oneshot import ops
 from oneshot.graph import Graph
+from oneshot.methods.gdas import ESTIMATORS
 from oneshot.mixed import MixedOp
-from oneshot.optimizers.gdas import ESTIMATORS
 from tests.oneshot.graph.examples import Outer
 
 CHANNELS = 3

@@ -7,9 +7,9 @@ from torch import nn
 
 from oneshot import ops
 from oneshot.graph import Graph
+from oneshot.methods.darts import DARTS
+from oneshot.methods.gdas import ESTIMATORS, GDAS, GDASConfig
 from oneshot.mixed import MixedOp
-from oneshot.optimizers.darts import DARTS
-from oneshot.optimizers.gdas import ESTIMATORS, GDAS, GDASConfig
 from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell
 from tests.oneshot.compile.agreement import assert_agrees, compiled, graphs, images, interpreted, outcome
 

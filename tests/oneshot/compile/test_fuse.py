@@ -6,8 +6,8 @@ from torch import nn
 
 from oneshot import ops
 from oneshot.graph import Graph
+from oneshot.methods.gdas import GumbelMixedOp
 from oneshot.mixed import MixedOp
-from oneshot.optimizers.gdas import GumbelMixedOp
 from oneshot.spaces.nb201 import NasBench201SearchSpace
 from tests.oneshot.compile.agreement import SIZE, assert_agrees, images
 from tests.oneshot.graph.examples import Outer, chain

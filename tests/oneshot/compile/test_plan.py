@@ -10,8 +10,8 @@ from torch import nn
 from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph import Graph
+from oneshot.methods.gdas import GumbelMixedOp
 from oneshot.mixed import MixedOp
-from oneshot.optimizers.gdas import GumbelMixedOp
 from tests.oneshot.graph.examples import IMAGES, Times, X, both, chain, raises_in_both, triangle
 
 

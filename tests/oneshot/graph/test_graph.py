@@ -10,8 +10,8 @@ from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph import Graph
 from oneshot.graph.graph import add_up, by_alpha
+from oneshot.methods.gdas import GumbelMixedOp
 from oneshot.mixed import MixedOp, choosing
-from oneshot.optimizers.gdas import GumbelMixedOp
 from tests.oneshot.graph.examples import IMAGES, Outer, Times, X, both, chain, raises_in_both, triangle
 
 # Building

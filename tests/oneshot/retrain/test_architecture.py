@@ -6,9 +6,9 @@ import pytest
 from nasbench.cell import Cell
 from oneshot.errors import GenotypeError, RunFolderError
 from oneshot.retrain.architecture import Architecture
-from oneshot.run.folder import RunFolder, Stage
-from oneshot.run.record import SEARCH
+from oneshot.search.record import SEARCH
 from oneshot.spaces.genotype import DARTS_V2, LIU2018
+from oneshot.training.folder import RunFolder, Stage
 
 CELL = Cell.from_index(6111)
 

@@ -9,7 +9,7 @@ from oneshot.retrain.assemble import Job
 from oneshot.retrain.benchmark import entry_of, lacking, open_table
 from oneshot.retrain.session import Session, resume, retrain
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.run.settings import Places
+from oneshot.search.settings import Places
 from tests import stores
 
 CELL = Architecture.of("6111")

@@ -7,7 +7,7 @@ from data.splits import search_split
 from data.statistics import PUBLISHED
 from oneshot.errors import ConfigError
 from oneshot.retrain.feed import Feed
-from oneshot.run import feed as search_feed
+from oneshot.training import images as search_feed
 from tests.data import archives
 
 DIGITS = load("digits")

@@ -12,17 +12,17 @@ import torch
 from PIL import Image
 
 from oneshot.errors import DivergedError, RunFolderError
-from oneshot.optimizers.darts import DARTSConfig
+from oneshot.methods.darts import DARTSConfig
 from oneshot.retrain import __main__ as command
 from oneshot.retrain import pictures
-from oneshot.retrain.record import RETRAINING
 from oneshot.retrain.session import Session, resume, retrain
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.retrain.training import Training
-from oneshot.run import progress
-from oneshot.run.folder import RunFolder, read_checkpoint, read_config, read_log
-from oneshot.run.settings import Places
+from oneshot.retrain.task import Training
+from oneshot.retrain.weights import RETRAINING
 from oneshot.search import SearchSettings, search
+from oneshot.search.settings import Places
+from oneshot.training import progress
+from oneshot.training.folder import RunFolder, read_checkpoint, read_config, read_log
 
 CPU = Places(device="cpu")
 TINY = {"channels": 2, "seed": 3, "batch": 500, "epochs": 3}  # 3 steps an epoch in the space of DARTS
@@ -230,8 +230,8 @@ def test_a_retraining_that_goes_on_ends_where_one_that_never_stopped_ends(
 
 STOPPED = """
 import os, signal, sys
-from oneshot.retrain import __main__ as command, session, training
-from oneshot.run import folder as run
+from oneshot.retrain import __main__ as command, session, task as training
+from oneshot.training import folder as run
 
 def stop(name):
     os.kill(os.getpid(), getattr(signal, name))

@@ -10,9 +10,9 @@ import torch
 from torch.nn import Parameter
 from torch.nn.utils import clip_grad_norm_
 
+from oneshot.methods.base import MetaOptimizer
+from oneshot.methods.darts import DARTS, DARTSConfig
 from oneshot.mixed import MixedOp
-from oneshot.optimizers.base import MetaOptimizer
-from oneshot.optimizers.darts import DARTS, DARTSConfig
 from oneshot.spaces.darts import DARTSSearchSpace, as_genotype, cells_in, genotype_of
 from oneshot.spaces.genotype import OPERATIONS
 from oneshot.spaces.hierarchical import HierarchicalSearchSpace, hierarchy_of

@@ -14,7 +14,7 @@ import torch
 from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph import Graph
-from oneshot.optimizers.gdas import GDAS
+from oneshot.methods.gdas import GDAS
 
 
 def _set_motifs(current_edge_data, motifs, c):

@@ -13,9 +13,9 @@ from nasbench import Cell
 from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph import Graph
+from oneshot.methods.darts import DARTS
+from oneshot.methods.gdas import GDAS
 from oneshot.ops import ResNetBasicblock
-from oneshot.optimizers.darts import DARTS
-from oneshot.optimizers.gdas import GDAS
 from oneshot.spaces.nb201 import NasBench201SearchSpace as OwnSearchSpace
 from oneshot.spaces.nb201 import cell_of
 

@@ -10,10 +10,10 @@ from torch import nn
 from oneshot import ops
 from oneshot.errors import ConfigError, GenotypeError, GraphError
 from oneshot.graph.graph import Graph, by_alpha
+from oneshot.methods.darts import DARTS
+from oneshot.methods.drnas import DrNAS
+from oneshot.methods.gdas import GDAS
 from oneshot.mixed import MixedOp
-from oneshot.optimizers.darts import DARTS
-from oneshot.optimizers.drnas import DrNAS
-from oneshot.optimizers.gdas import GDAS
 from oneshot.spaces.darts import (
     NORMAL,
     REDUCTION,

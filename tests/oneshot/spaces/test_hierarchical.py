@@ -7,9 +7,9 @@ from torch import nn
 from oneshot import ops
 from oneshot.errors import ConfigError, GenotypeError, GraphError
 from oneshot.graph.graph import Graph
+from oneshot.methods.darts import DARTS
+from oneshot.methods.gdas import GDAS
 from oneshot.mixed import MixedOp
-from oneshot.optimizers.darts import DARTS
-from oneshot.optimizers.gdas import GDAS
 from oneshot.spaces import nb201
 from oneshot.spaces.genotype import DARTS_V2, LIU2018, PRIMITIVES, Hierarchy, dense_edges
 from oneshot.spaces.hierarchical import (

@@ -10,9 +10,9 @@ from nasbench.cell import EDGES, all_digits
 from nasbench.errors import InvalidCellError, UnknownMetricError
 from oneshot import ops
 from oneshot.errors import ConfigError, GraphError
+from oneshot.methods.darts import DARTS
+from oneshot.methods.gdas import GDAS
 from oneshot.mixed import MixedOp
-from oneshot.optimizers.darts import DARTS
-from oneshot.optimizers.gdas import GDAS
 from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell, cell_of, cells_in, network_of
 from tests.oneshot.graph.examples import chain
 

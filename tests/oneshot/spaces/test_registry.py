@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from nasbench.cell import CELLS, EDGES, OPERATIONS, Cell
 from oneshot.errors import ConfigError, GenotypeError
 from oneshot.graph.graph import Graph
-from oneshot.optimizers.gdas import GDAS
+from oneshot.methods.gdas import GDAS
 from oneshot.spaces import genotype
 from oneshot.spaces.diagram import Diagram
 from oneshot.spaces.genotype import DARTS_V2, LIU2018, PRIMITIVES, PUBLISHED, Genotype, Hierarchy

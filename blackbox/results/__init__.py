@@ -1,0 +1,1 @@
+"""What searches found: regret, fronts, statistics, plots."""

@@ -1,0 +1,1 @@
+"""What a search sees of a published table."""

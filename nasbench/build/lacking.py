@@ -1,0 +1,88 @@
+"""Which data of a store another one lacks, so that a build without --out loses none."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.build.sources.columns import shorten
+from nasbench.build.sources.source import Source, group_of
+from nasbench.errors import StoreError
+from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED
+from nasbench.runs.files import quoted
+from nasbench.store import Store
+
+# (array, seed or None) -> the cells whose value is known, bool (N,), or one bool for all cells.
+Known = Callable[[str, int | None], NDArray[np.bool_] | bool]
+
+
+def check_kept(old: Store, known: Known, sources: Sequence[Source], force: str) -> None:
+    """Raise StoreError if a store of the sources lacks data of `old`; `force`: the flags that replace it."""
+    lost = _lost(old, known)
+    if lost:
+        lacks = shorten([f"{metric} ({cells:,} cells)" for metric, cells in lost.items()])
+        others = [str(source.path) for source in sources if str(source.path) != str(old.path)]
+        # Earlier sources take precedence; if a merge with the old store lost data, it must come first.
+        paths = [*others, old.path] if len(others) == len(sources) else [old.path, *others]
+        raise StoreError(
+            f"{old.path} has data that the new store lacks: {lacks};"
+            f" try --out FILE, {force} to replace it,"
+            f" or python -m nasbench build {' '.join(map(quoted, paths))} to keep all"
+        )
+
+
+def known_in_sources(sources: Sequence[Source]) -> Known:
+    """Return which cells sources may have, before they are read."""
+
+    def known(name: str, seed: int | None) -> NDArray[np.bool_] | bool:
+        cells = False
+        for source in sources:
+            if name in source.layout and (
+                seed in (None, UNKNOWN_SEED) or seed in source.seeds[group_of(name)]
+            ):
+                cells = cells | source.foreseen(name)
+        return cells
+
+    return known
+
+
+def known_in_store(store: Store) -> Known:
+    """Return what a store holds; of curves, whether there are any."""
+
+    def known(name: str, seed: int | None) -> NDArray[np.bool_] | bool:
+        if name not in store or "/curve/" in name:
+            return name in store
+        cells = ~np.isnan(store[name])
+        if seed is None:
+            return cells
+        if seed == UNKNOWN_SEED:  # a mean, which runs by seed have too
+            return cells.any(axis=1)
+        seeds = _seeds(store, name)
+        return cells[:, seeds.index(seed)] if seed in seeds else False
+
+    return known
+
+
+def _lost(old: Store, known: Known) -> dict[str, int]:
+    """Return {metric, named as in a table: number of cells that lack a value} for all that `old` has more."""
+    lost = {}
+    order = {metric: number for number, metric in enumerate(METRICS)}
+    names = [name for name in old.names if name.split("/")[0] in DATASETS and name.split("/")[-1] in order]
+    for name in sorted(names, key=lambda name: (order[name.split("/")[-1]], name)):
+        dataset, *middle, metric = name.split("/")
+        seeds = _seeds(old, name) if middle else [None]
+        cells = np.zeros(len(old[name]), dtype=bool)
+        for column, seed in enumerate(seeds):
+            kept = known(name, seed)
+            if not np.all(kept):
+                values = old[name] if seed is None else old[name][:, column]
+                cells |= ~np.isnan(values if values.ndim == 1 else values[:, -1]) & ~np.asarray(kept)
+        if cells.any():
+            label = ":".join([dataset, *middle[:1], metric])
+            lost[label if "final" in middle or not middle else f"{label} by epoch"] = int(cells.sum())
+    return lost
+
+
+def _seeds(store: Store, name: str) -> list[int]:
+    """Return the seeds of an array's columns."""
+    return store["{}/{}/seeds".format(*group_of(name))].tolist()

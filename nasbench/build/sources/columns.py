@@ -1,0 +1,182 @@
+"""A table's file, CSV or Parquet, as columns of values as they come."""
+
+import csv
+import hashlib
+import importlib.util
+import io
+import re
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from nasbench.errors import MissingDependencyError, SourceError, said, shown
+from nasbench.runs.files import reading
+from nasbench.spaces import SPACES
+
+_LARGEST = 128 << 20  # bytes, packed or unpacked
+_MOST_ROWS = max(space.cells for space in SPACES.values())
+_MARKS = ",;\t"  # between values
+_MOST = 20  # columns, in a line about them
+_HEAD = 1 << 16  # bytes in which a table's header is looked for
+_PARQUET, _GZIP, _XZ = b"PAR1", b"\x1f\x8b", b"\xfd7zXZ\0"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_COMMENT = re.compile(r"\s*#(?![,;\t])")  # a header may begin with a column that is called #
+
+
+class Columns(NamedTuple):
+    """The columns of a table's file."""
+
+    values: dict[str, tuple]  # by name, as they come
+    places: list[str]  # of the rows, for errors: "line 2" of a CSV file, "row 1" of a Parquet file
+    sha256: str  # of the file
+
+
+def read_columns(path: Path) -> Columns:
+    """Read a CSV or Parquet file, plain or packed by gzip or xz.
+
+    SourceError if it is truncated, damaged, larger than a table can be, or has no rows.
+    """
+    with reading(path), open(path, "rb") as file:
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise SourceError(f"{path} has {size:,} bytes; a table can have {_LARGEST:,}")
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        data = _unpacked(file, _LARGEST + 1, path)
+        if len(data) > _LARGEST:
+            raise SourceError(
+                f"{path} unpacks to more than {_LARGEST:,} bytes, which is all a table can have"
+            )
+        header, rows, places = (_parquet if data.startswith(_PARQUET) else _csv)(data, path)
+    twice = [name for name, times in Counter(header).items() if name and times > 1]
+    if twice:
+        raise SourceError(f"{path} has several columns of one name: {listed(twice)}")
+    if not rows:
+        raise SourceError(f"{path} has no rows")
+    if len(rows) > _MOST_ROWS:
+        raise SourceError(f"{path} has more than {_MOST_ROWS:,} rows; a table has one for each cell")
+    return Columns(dict(zip(header, zip(*rows, strict=True), strict=True)), places, sha256)
+
+
+def is_table(path: Path) -> bool:
+    """Return whether a file is a table by its first bytes, unpacked: Parquet, or text with a CSV header."""
+    with reading(path), open(path, "rb") as file:
+        head = _unpacked(file, _HEAD, path)
+    if head.startswith(_PARQUET):
+        return True
+    if not head.startswith(_UTF16) and b"\0" in head[:2]:  # UTF-16 without the mark; reading it says so
+        head = head.replace(b"\0", b"")
+    text = head.decode("utf-16" if head.startswith(_UTF16) else "utf-8-sig", "replace")
+    comments, lines = _header_first(text)
+    header = next(lines, "")
+    return "\0" not in header and (bool(comments and not header) or any(mark in header for mark in _MARKS))
+
+
+def _unpacked(file: BinaryIO, most: int, path: Path) -> bytes:
+    """Return up to `most` bytes of a file, unpacked if it begins as a gzip or xz file."""
+    file.seek(0)
+    head = file.read(len(_XZ))
+    file.seek(0)
+    if head.startswith(_GZIP):
+        import gzip
+
+        opened = gzip.open(file)  # noqa: SIM115 - the caller closes `file`
+        errors = gzip.BadGzipFile, zlib.error
+    elif head == _XZ:
+        import lzma
+
+        opened = lzma.open(file)  # noqa: SIM115 - the caller closes `file`
+        errors = (lzma.LZMAError,)
+    else:
+        return file.read(most)
+    try:
+        return opened.read(most)
+    except (EOFError, *errors) as error:
+        raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
+
+
+def _header_first(text: str) -> tuple[int, Iterator[str]]:
+    """Return how many lines stand before a CSV header, comments or empty, and the lines from it on."""
+    lines = io.StringIO(text, newline="")
+    before = 0
+    for line in lines:
+        if line.strip() and not _COMMENT.match(line):
+            return before, chain([line], lines)
+        before += 1
+    return before, lines
+
+
+def _csv(data: bytes, path: Path) -> tuple[list[str], list, list[str]]:
+    """Return header, rows and the rows' places; not by pandas, which fills up a row that is too short."""
+    encoding = "utf-16" if data.startswith(_UTF16) else "utf-8-sig"
+    try:
+        before, lines = _header_first(data.decode(encoding))
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].decode(encoding).count("\n") + 1
+        raise _not_text(path, f"line {line} is not: {error.reason}") from None
+    first = next(lines, "")
+    if "\0" in first:
+        raise _not_text(path, "its header has bytes that are 0")
+    mark = max(_MARKS, key=first.count)
+    reader = csv.reader(chain([first], lines), delimiter=mark, strict=True, skipinitialspace=True)
+    rows, places, line = [], [], before + 1
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+                places.append(f"line {line}")
+            if len(rows) > _MOST_ROWS + 1:
+                break
+            line = before + reader.line_num + 1
+    except csv.Error as error:
+        raise SourceError(f"{path} is truncated, damaged or no CSV, at line {line} ({error})") from None
+    header, *rows = rows or [[]]
+    places = places[1:]
+    for row, place in zip(rows, places, strict=True):
+        if len(row) != len(header):
+            raise SourceError(f"{path}, {place} has {len(row)} values; there are {len(header)} columns")
+    return [name.strip() for name in header], rows, places
+
+
+def _not_text(path: Path, reason: str) -> SourceError:
+    return SourceError(
+        f"{path} must be Parquet, or text in UTF-8, or in UTF-16 with a byte order mark; {reason}"
+    )
+
+
+def _parquet(data: bytes, path: Path) -> tuple[list[str], list, list[str]]:
+    """Return header, rows and the rows' places."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise MissingDependencyError(f"{path} is a Parquet file, which needs pyarrow: pip install pyarrow")
+    import pandas
+
+    try:
+        from pyarrow.parquet import ParquetFile
+
+        count = ParquetFile(io.BytesIO(data)).metadata.num_rows
+        if count > _MOST_ROWS:  # known before memory is taken for them
+            raise SourceError(f"{path} has {count:,} rows; a table has one for each cell")
+        frame = pandas.read_parquet(io.BytesIO(data), engine="pyarrow")
+        named = [name for name in frame.index.names if name is not None]
+        frame = frame.reset_index(level=named) if named else frame
+        values = frame.astype(object).where(frame.notna(), None).to_numpy()
+    except SourceError:
+        raise
+    except Exception as error:  # a damaged file can raise nearly anything
+        raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
+    places = [f"row {row}" for row in range(1, len(values) + 1)]
+    return [str(name) for name in frame.columns], values.tolist(), places
+
+
+def listed(columns):
+    """The names of columns, for a message."""
+    names = [shown(column) for column in columns]
+    return ", ".join(names[:_MOST]) + (", ..." if len(names) > _MOST else "")
+
+
+def shorten(items: Sequence[str], most: int = 4) -> str:
+    """Return the first items as a list, and how many more there are."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(items[:most]) + more

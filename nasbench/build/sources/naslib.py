@@ -1,0 +1,190 @@
+"""NASLib: the pickles nb201_..._full_training.pickle, each of one data set and one training run a cell."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nasbench.build.sources import pickle_stream, safe_pickle
+from nasbench.build.sources.formulas import TOLERANCE, formulas
+from nasbench.build.sources.source import Source, stamp_of
+from nasbench.build.writer import Batch
+from nasbench.cell import Cell
+from nasbench.errors import InvalidCellError, SourceError, shown
+from nasbench.metrics import METRIC_OF
+from nasbench.runs.files import reading
+from nasbench.spaces import TOPOLOGY
+
+FILES = tuple(f"nb201_{name}_full_training.pickle" for name in ("cifar10", "cifar100", "ImageNet16"))
+PROTOCOL = 200  # epochs
+SEED = 888  # of the one run that the files have
+_STEMS = {"accuracy": "acc1es", "loss": "losses"}  # of names in the file
+_NETWORK = ("params", "flops", "latency")
+_NUMBERS = {float, int}
+_LARGEST = np.finfo(np.float64).max
+
+
+class Run(NamedTuple):
+    """What the files have of a data set's training run."""
+
+    dataset: str
+    every: str  # the split that was evaluated after each epoch
+    last: tuple  # the splits whose one value, after the last epoch, stands behind those
+
+
+# {key in the file: Run}. The files call all evaluations `eval`; this is which images they are of. After each
+# epoch, only validation and test together were evaluated on CIFAR-100 and ImageNet16-120.
+RUNS = {
+    "cifar10-valid": Run("cifar10", "val", ("test_25k",)),
+    "cifar100": Run("cifar100", "valtest", ("val", "test")),
+    "ImageNet16-120": Run("imagenet16-120", "valtest", ("val", "test")),
+}
+
+
+def naslib_files(path):
+    """The NASLib files of a folder, or the one file that `path` is; SourceError for two of one data set."""
+    path = Path(path)
+    with reading(path):
+        if not path.is_dir():
+            return [path]
+        files = [path / name for name in FILES if (path / name).exists()]
+    if not files:
+        raise SourceError(f"{path} has none of {', '.join(FILES)}")
+    known = {}
+    for file in files:
+        first = known.setdefault(RUNS[_key_of(file)].dataset, file)
+        if first is not file:
+            raise SourceError(f"{first} and {file} are of the same data set; take one of them away")
+    return files
+
+
+class NASLib(Source):
+    """One file, `{arch string: {"cifar10-valid": {"train_losses": [...], ..., "cost_info": {...}}}}`.
+
+    Which data set it is of is seen from that key. It is read as a stream, cell by cell, in memory that does
+    not depend on how many there are; cells that it lacks are left out.
+    """
+
+    kind = "naslib"
+
+    def __init__(self, path):
+        files = naslib_files(path)
+        if len(files) > 1:
+            raise SourceError(f"{path} has {len(files)} files of NASLib, which are read one by one")
+        (path,) = files
+        self._key = _key_of(path)
+        self._run = run = RUNS[self._key]
+        with reading(path), open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        layout = {f"{run.dataset}/{name}": () for name in _NETWORK}
+        group = f"{run.dataset}/{PROTOCOL}"
+        for kind in _STEMS:
+            for split in ("train", run.every, *run.last):
+                layout[f"{group}/final/{METRIC_OF[split, kind]}"] = (1,)
+            for split in ("train", run.every):
+                layout[f"{group}/curve/{METRIC_OF[split, kind]}"] = (1, PROTOCOL)
+        provenance = {
+            "source": "NASLib",
+            "source_version": path.name,
+            "source_sha256": digest,
+            "licence": "Apache-2.0 (NASLib); MIT (NAS-Bench-201)",
+            "citation": "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326",
+        }
+        super().__init__(path, TOPOLOGY, layout, {(run.dataset, PROTOCOL): (SEED,)}, provenance)
+        self._formulas = formulas()
+        self.checks += [
+            "cells, types and lengths; no value that is NaN, infinite, negative or above 100 %",
+            "parameters and multiply-adds against the formula of the network",
+        ]
+        self.notes.append("left out train_time, as it is not documented what it is the time of")
+
+    def identity(self):
+        return super().identity() | stamp_of(self.path)
+
+    def read(self, task):
+        met = set()
+        with reading(self.path), open(self.path, "rb") as file:
+            for arch, value in pickle_stream.items(file.read, str(self.path), safe_pickle.NUMBERS):
+                if arch is pickle_stream.END:
+                    continue
+                code = self._code(arch)
+                where = f"{self.path}, {arch}"
+                if code in met:
+                    raise SourceError(f"{where} is there twice")
+                met.add(code)
+                yield Batch(code, self._rows(value, code, where))
+
+    def _code(self, arch):
+        try:
+            return Cell.from_string(arch).code
+        except InvalidCellError:
+            form = "|a~0|+|b~0|c~1|+|d~0|e~1|f~2|"
+            raise SourceError(
+                f"{self.path}: a key should be a cell's arch string {form}, got {shown(arch)}"
+            ) from None
+
+    def _rows(self, value, code, where):
+        """A cell's rows of the store, {name: float64 (1, ...)}, once all is what it should be."""
+        if type(value) is not dict or list(value) != [self._key]:
+            raise SourceError(f"{where} should have {self._key!r} and no more, got {shown(value)}")
+        run, group = value[self._key], f"{self._run.dataset}/{PROTOCOL}"
+        rows = {}
+        for kind, stem in _STEMS.items():
+            high = 100.0 if kind == "accuracy" else _LARGEST
+            for part, every, last in (("train", "train", ()), ("eval", self._run.every, self._run.last)):
+                name = f"{part}_{stem}"
+                values = _numbers(_entry(run, name, where), PROTOCOL + len(last), high, f"{where}: {name}")
+                curve = values[:PROTOCOL].reshape(1, 1, PROTOCOL)
+                rows[f"{group}/curve/{METRIC_OF[every, kind]}"] = curve
+                rows[f"{group}/final/{METRIC_OF[every, kind]}"] = curve[:, :, -1]
+                for split, number in zip(last, values[PROTOCOL:], strict=True):
+                    rows[f"{group}/final/{METRIC_OF[split, kind]}"] = number.reshape(1, 1)
+        cost = _entry(run, "cost_info", where)
+        for name in _NETWORK:
+            number = _entry(cost, name, f"{where}: cost_info")
+            if number is None and name == "latency":  # not measured
+                number = np.nan
+            else:
+                (number,) = _numbers([number], 1, _LARGEST, f"{where}: {name}")
+            self._check_formula(name, number, code, where)
+            rows[f"{self._run.dataset}/{name}"] = np.array([number])
+        return rows
+
+    def _check_formula(self, name, number, code, where):
+        expected = self._formulas.get((self._run.dataset, name))
+        if expected is not None and abs(number - expected[code]) > TOLERANCE:
+            raise SourceError(
+                f"{where}: {name} is {number} million; a network of this cell has {expected[code]}"
+            )
+
+
+def _key_of(path):
+    """The key of a file's data set, as its first cell has it."""
+    with reading(path), open(path, "rb") as file:
+        _, value = next(pickle_stream.items(file.read, str(path), safe_pickle.NUMBERS))
+    keys = list(value) if type(value) is dict else []
+    if len(keys) != 1 or keys[0] not in RUNS:
+        raise SourceError(
+            f"{path}: its cells should have one of the keys {', '.join(RUNS)}, got {shown(value)}"
+        )
+    return keys[0]
+
+
+def _entry(table, name, where):
+    if type(table) is not dict or name not in table:
+        raise SourceError(f"{where} has no {name}, got {shown(table)}")
+    return table[name]
+
+
+def _numbers(values, length, high, where):
+    """A list as float64 (length,), once its numbers are in [0, high]."""
+    if type(values) is not list or len(values) != length or not set(map(type, values)) <= _NUMBERS:
+        found = f"{len(values)}: {shown(values)}" if type(values) is list else shown(values)
+        raise SourceError(f"{where} should be numbers, as many as {length}, got {found}")
+    numbers = np.array(values, dtype=np.float64)
+    wrong = ~((numbers >= 0) & (numbers <= high))
+    if wrong.any():
+        limits = "at least 0, and finite" if high == _LARGEST else f"in [0, {high:g}]"
+        raise SourceError(f"{where} should be {limits}, got {numbers[wrong][0]}")
+    return numbers

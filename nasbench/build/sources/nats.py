@@ -1,0 +1,373 @@
+"""NATS-Bench: the folder of one file a cell, its tar archive, and the single file of all cells."""
+
+import bz2
+import hashlib
+import io
+import os
+import re
+import tarfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nasbench.build.sources import pickle_stream, safe_pickle
+from nasbench.build.sources.results import PROTOCOLS, Results
+from nasbench.build.sources.source import Source, stamp_of
+from nasbench.build.sources.template import Templates
+from nasbench.build.writer import Batch
+from nasbench.errors import SourceError, said, shown
+from nasbench.runs.files import reading
+from nasbench.spaces import SIZE, SPACES, TOPOLOGY
+
+META = "meta.pickle.pbz2"
+CITATIONS = {
+    TOPOLOGY.flag: "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326;"
+    " Dong et al., NATS-Bench, TPAMI 2021, arXiv:2009.00437",
+    SIZE.flag: "Dong et al., NATS-Bench, TPAMI 2021, arXiv:2009.00437",
+}
+_CELL_FILE = re.compile(r"(\d{6})\.pickle\.pbz2")
+_SUFFIX = re.compile(r"-([0-9a-f]{5})\.pickle\.pbz2$")
+_BATCH = 25  # cells that are read and written together
+_LARGEST_FILE = 256 << 20  # bytes; also with weights it has less
+_LARGEST_RATIO = 16  # of unpacked to packed bytes; genuine files have 2 to 4
+_LARGEST_REST = 16 << 20  # bytes more than that: the meta file unpacks 39-fold, to 1.4 MB
+_WHAT_A_DAMAGED_FILE_RAISES = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
+
+
+class _Folder:
+    """The files of a folder."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.name = self.path.resolve().name
+        self.sizes, self.stamps = {}, []  # stamps: what shows that a file has changed
+        with reading(path), os.scandir(path) as entries:
+            for entry in entries:
+                if _CELL_FILE.fullmatch(entry.name) or entry.name == META:
+                    state = entry.stat()
+                    self.sizes[entry.name] = state.st_size
+                    self.stamps.append((entry.name, state.st_size, state.st_mtime_ns))
+
+    def where(self, name):
+        return str(self.path / name)
+
+    def read(self, name):
+        with reading(self.where(name)):
+            return (self.path / name).read_bytes()
+
+
+class _Tar:
+    """The files of a folder in an uncompressed tar archive, read at their places."""
+
+    def __init__(self, path):
+        self.path = Path(path)
+        self.name = None
+        self.sizes = {}
+        self._places = {}
+        with reading(path):
+            state = os.stat(path)
+            self.stamps = [(self.path.name, state.st_size, state.st_mtime_ns)]
+            try:
+                with tarfile.open(path, "r:") as archive:
+                    for member in archive:
+                        self._add(member)
+                    end = archive.offset
+            except (tarfile.TarError, ValueError, EOFError) as error:
+                raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
+            with open(path, "rb") as file:
+                file.seek(end)
+                if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                    raise SourceError(
+                        f"{path} is truncated or damaged: no end of the archive at byte {end:,}"
+                    )
+        self.name = self.name or self.path.stem
+
+    def _add(self, member):
+        folder, _, name = member.name.rpartition("/")
+        if not member.isfile() or not (_CELL_FILE.fullmatch(name) or name == META):
+            return
+        if name in self.sizes:
+            raise SourceError(f"{self.path} has {name} twice")
+        self.name = folder.rpartition("/")[2] or self.name
+        self.sizes[name] = member.size
+        self._places[name] = member.offset_data
+
+    def where(self, name):
+        return f"{self.path}: {name}"
+
+    def read(self, name):
+        size, place = self.sizes[name], self._places[name]
+        with reading(self.path), open(self.path, "rb") as file:
+            file.seek(place)
+            data = file.read(size)
+        if len(data) != size:
+            raise SourceError(f"{self.path} is truncated within {name}")
+        return data
+
+
+class NATSFolder(Source):
+    """One file a cell, `000000.pickle.pbz2` and so on, in a folder or its tar archive.
+
+    Files of the `full` release have networks' weights too; nothing is built of them.
+    """
+
+    kind = "nats"
+    parallel = True
+
+    def __init__(self, path):
+        is_tar = not os.path.isdir(path)
+        files = _Tar(path) if is_tar else _Folder(path)
+        for name, size in files.sizes.items():
+            if size > _LARGEST_FILE:
+                raise SourceError(f"{files.where(name)} has {size:,} bytes; a cell's file has less")
+        indices = sorted(int(found[1]) for found in map(_CELL_FILE.fullmatch, files.sizes) if found)
+        if not indices:
+            raise SourceError(f"{path} has no file such as 000000.pickle.pbz2")
+        space, has_meta = _space(files, indices)
+        if indices[-1] >= space.cells:
+            raise SourceError(
+                f"{files.where(_file_of(indices[-1]))}: indices of the {space.name} end at {space.cells - 1}"
+            )
+        self._files = files
+        self._results = Results(space, PROTOCOLS[space.flag])
+        self._templates = Templates(self._results.vector, safe_pickle.WEIGHTS, len(PROTOCOLS[space.flag]))
+        codes = space.official_order()[indices]
+        self._index_of = dict(zip(codes.tolist(), indices, strict=True))
+        super().__init__(
+            path, space, self._results.layout, self._results.seeds, _provenance(space, files.name)
+        )
+        self.checks.append(
+            "indices and strings against the official order, in each file"
+            + (" and in the meta file" if has_meta else " (there is no meta file)")
+        )
+        self.checks.append(
+            "trials, seeds, lengths, names of sets; no value that is NaN, negative or above 100 %"
+        )
+        if space is TOPOLOGY:
+            self.checks.append("parameters and multiply-adds against the formula of the network")
+
+    @property
+    def tasks(self):
+        starts = np.unique(np.array(list(self._index_of)) // _BATCH * _BATCH)
+        return [(int(start), min(_BATCH, self.space.cells - int(start))) for start in starts]
+
+    def cells(self, task):
+        start, count = task
+        return sum(code in self._index_of for code in range(start, start + count))
+
+    def foreseen(self, name: str) -> NDArray[np.bool_]:
+        cells = np.zeros(self.space.cells, dtype=bool)
+        cells[list(self._index_of)] = True
+        return cells
+
+    def read(self, task):
+        start, count = task
+        vectors, codes, names = [], [], []
+        digest = hashlib.sha256()
+        for code in range(start, start + count):
+            index = self._index_of.get(code)
+            if index is None:
+                continue
+            name = _file_of(index)
+            data = self._files.read(name)
+            digest.update(data)
+            where = self._files.where(name)
+            arch = str(self.space.cell(code))
+            try:
+                vectors.append(self._templates.vector(_unpacked(data, where), index, arch, where))
+            except SourceError:
+                raise
+            except _WHAT_A_DAMAGED_FILE_RAISES as error:
+                raise SourceError(f"{where}: {said(error)}") from None
+            codes.append(code)
+            names.append(where)
+        found = self._results.rows(vectors, np.array(codes), names)
+        if len(codes) < count:
+            places = np.array(codes) - start
+            rows = {name: np.full((count, *part.shape[1:]), np.nan) for name, part in found.items()}
+            for name, part in found.items():
+                rows[name][places] = part
+            found = rows
+        yield Batch(start, found, digest.digest())
+
+    def identity(self):
+        listing = hashlib.sha256(repr(sorted(self._files.stamps)).encode()).hexdigest()
+        return super().identity() | {"files": listing}
+
+
+class CellStream(Source):
+    """All cells in one pickle, `{"arch2infos": {index: results}, "meta_archs": [strings], ...}`: a base.
+
+    It is read as a stream, in the order of its cells, in memory that does not depend on how many there are.
+    """
+
+    def __init__(self, path, space, results, version, source=None):
+        with reading(path), open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        provenance = _provenance(space, version, source) | {"source_sha256": digest}
+        super().__init__(path, space, results.layout, results.seeds, provenance)
+        self._results = results
+        self.checks.append(
+            "indices and strings against the official order, in each cell and in the list of cells"
+        )
+        self.checks.append("trials, seeds, lengths; no value that is NaN, negative or above 100 %")
+
+    def identity(self):
+        return super().identity() | stamp_of(self.path)
+
+    def read_stream(self, read, whole=True):
+        """Yield the Batches of a pickle whose bytes `read(n)` gives; `whole`: there is nothing behind it."""
+        met = set()
+        allowed = safe_pickle.WEIGHTS
+        for index, results in pickle_stream.items(read, str(self.path), allowed, "arch2infos", whole):
+            if index is pickle_stream.END:
+                self._check_list(results)
+                continue
+            where = f"{self.path}, cell {shown(index)}"
+            if type(index) is not int or not 0 <= index < self.space.cells or index in met:
+                again = "is there twice" if type(index) is int and index in met else "is no official index"
+                raise SourceError(f"{where}: {again}")
+            met.add(index)
+            try:
+                vector = self._results.vector(results, index)
+            except _WHAT_A_DAMAGED_FILE_RAISES as error:
+                raise SourceError(f"{where}: {said(error)}") from None
+            code = int(self.space.official_order()[index])
+            yield Batch(code, self._results.rows([vector], np.array([code]), [where]))
+        if self._results.curves_left_out:
+            self.notes.append(
+                f"left out {self._results.curves_left_out:,} values of sets"
+                " at epochs at which the benchmark has none"
+            )
+
+    def _check_list(self, rest):
+        archs = rest.get("meta_archs") if type(rest) is dict else None
+        if archs != _official_strings(self.space):
+            raise SourceError(f"{self.path}: its list of cells is not the official one")
+
+
+class NATSFile(CellStream):
+    """The single file `NATS-tss-v1_0-3ffb9.pickle.pbz2`: as a whole, 28 GB of Python objects."""
+
+    kind = "nats-file"
+
+    def __init__(self, path):
+        path = Path(path)
+        expected = _SUFFIX.search(path.name)
+        if expected:
+            with reading(path), open(path, "rb") as file:
+                found = hashlib.file_digest(file, "md5").hexdigest()[-5:]
+            if found != expected[1]:
+                raise SourceError(
+                    f"{path} is truncated or damaged: its md5 ends in {found}, its name says {expected[1]}"
+                )
+        space = _space_of_file(path)
+        super().__init__(path, space, Results(space, PROTOCOLS[space.flag]), path.name)
+        if expected:
+            self.checks.append("the file against the md5 in its name")
+
+    def read(self, task):
+        with reading(self.path), open(self.path, "rb") as file:
+            yield from self.read_stream(_Unpacking(file, self.path).read)
+
+
+class _Unpacking:
+    """A bz2 stream read piece by piece; SourceError once it unpacks to more than such a file can have."""
+
+    def __init__(self, file, path):
+        self._file = file
+        self._path = path
+        self._bz2 = bz2.BZ2Decompressor()
+        self._left = _LARGEST_REST  # bytes that it may still unpack to
+
+    def read(self, size):
+        while not self._bz2.eof:
+            packed = self._file.read(1 << 18) if self._bz2.needs_input else b""
+            self._left += _LARGEST_RATIO * len(packed)
+            if self._bz2.needs_input and not packed:
+                raise SourceError(f"{self._path} is truncated: it ends within its bz2 stream")
+            try:
+                data = self._bz2.decompress(packed, size)
+            except OSError as error:
+                raise SourceError(f"{self._path} is damaged ({error})") from None
+            self._left -= len(data)
+            if self._left < 0:
+                raise SourceError(
+                    f"{self._path} unpacks to more than {_LARGEST_RATIO} times its size: refused"
+                )
+            if data:
+                return data
+        if self._bz2.unused_data or self._file.read(1):
+            raise SourceError(f"{self._path} is damaged: there are bytes behind its end")
+        return b""
+
+
+def _unpacked(packed, where):
+    """The bytes of a bz2 file; SourceError, before memory is taken, for more than such a file can have."""
+    limit = _LARGEST_RATIO * len(packed) + _LARGEST_REST
+    unpacking = bz2.BZ2Decompressor()
+    try:
+        data = unpacking.decompress(packed, limit)
+    except (OSError, ValueError, EOFError) as error:
+        raise SourceError(f"{where} is damaged ({error})") from None
+    if not unpacking.eof:
+        what = "is truncated" if unpacking.needs_input else f"unpacks to more than {limit:,} bytes: refused"
+        raise SourceError(f"{where} {what}")
+    if unpacking.unused_data:
+        raise SourceError(f"{where} is damaged: there are bytes behind its end")
+    return data
+
+
+def _space(files, indices):
+    """The space of a folder's files, and whether its meta file says so; the meta file is checked."""
+    if META in files.sizes:
+        where = files.where(META)
+        meta = pickle_stream.load(_reader(_unpacked(files.read(META), where)), where, safe_pickle.NUMBERS)
+        archs = meta.get("meta_archs") if type(meta) is dict else None
+        for space in SPACES.values():
+            if archs == _official_strings(space):
+                return space, True
+        raise SourceError(f"{where}: its list of cells is that of no space known here")
+    name = _file_of(indices[0])
+    where = files.where(name)
+    results = pickle_stream.load(_reader(_unpacked(files.read(name), where)), where, safe_pickle.WEIGHTS)
+    return _space_by_protocols(results, f"{where}: its protocols"), False
+
+
+def _space_of_file(path):
+    """The space of a single file, by its first cell."""
+    with reading(path), open(path, "rb") as file:
+        read = _Unpacking(file, path).read
+        index, results = next(pickle_stream.items(read, str(path), safe_pickle.WEIGHTS, "arch2infos"))
+    if index is pickle_stream.END:
+        raise SourceError(f"{path} has no cell")
+    return _space_by_protocols(results, f"{path}: the protocols of its first cell")
+
+
+def _space_by_protocols(results, what):
+    for flag, protocols in PROTOCOLS.items():
+        if type(results) is dict and set(results) == set(protocols):
+            return SPACES[flag]
+    raise SourceError(f"{what} are those of no space known here")
+
+
+def _reader(data):
+    return io.BytesIO(data).read
+
+
+def _official_strings(space):
+    return [str(space.cell(code)) for code in space.official_order().tolist()]
+
+
+def _file_of(index):
+    return f"{index:06d}.pickle.pbz2"
+
+
+def _provenance(space, version, source=None):
+    return {
+        "source": source or f"NATS-Bench ({'topology' if space is TOPOLOGY else 'size'} space)",
+        "source_version": version,
+        "licence": "MIT",
+        "citation": CITATIONS[space.flag],
+    }

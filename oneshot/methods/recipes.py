@@ -1,0 +1,90 @@
+"""Recipes: the settings behind published results, as far as they differ from each other."""
+
+from dataclasses import dataclass, fields
+
+from oneshot.errors import ConfigError
+from oneshot.methods.base import SearchConfig
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Published settings: {setting: (value, source)}; sources are places in `origin`."""
+
+    origin: str
+    settings: dict[str, tuple[object, str]]
+
+
+_CONFIGS, _SCRIPTS = "configs/nas-benchmark/algos/*.config", "exps/NAS-Bench-201-algos/*.py"
+RECIPES = {
+    "naslib": Recipe(
+        "the NASLib paper (Ruchte et al. 2020)",
+        {
+            "weight_decay": (3e-4, "appendix A.1"),
+            "nesterov": (False, "appendix A.1"),
+            "first": ("alphas", "snippet 7"),
+            "clip_alphas": (True, "snippet 7"),
+        },
+    ),
+    "nas-bench-201": Recipe(
+        "the code behind NAS-Bench-201's table (Dong & Yang 2020, arXiv:2001.00326), AutoDL-Projects",
+        {
+            "weight_decay": (5e-4, _CONFIGS),
+            "nesterov": (True, _CONFIGS),
+            "first": ("weights", _SCRIPTS),
+            "clip_alphas": (False, _SCRIPTS),
+        },
+    ),
+}
+
+
+def recipe_settings(name: str, config_class: type[SearchConfig], order: int = 1) -> dict[str, object]:
+    """Return the settings that a recipe gives to a method.
+
+    >>> from oneshot.methods.gdas import GDASConfig
+    >>> recipe_settings("nas-bench-201", GDASConfig)
+    {'weight_decay': 0.0005, 'nesterov': True, 'first': 'weights', 'clip_alphas': False}
+
+    Parameters
+    ----------
+    name
+        A key of `RECIPES`.
+    config_class
+        The method's settings; a setting that it lacks is left out.
+    order
+        Of DARTS. With 2, alphas are first in both recipes (AutoDL-Projects, DARTS-V2.py).
+
+    Raises
+    ------
+    ConfigError
+        If there is no recipe of that name.
+    """
+    check_recipe(name)
+    known = {field.name for field in fields(config_class)}
+    if order == 2:
+        known.discard("first")
+    return {key: value for key, (value, _) in RECIPES[name].settings.items() if key in known}
+
+
+def check_recipe(name: object) -> None:
+    """Raise a ConfigError unless there is a recipe of that name."""
+    if not isinstance(name, str) or name not in RECIPES:
+        raise ConfigError(f"unknown recipe {name!r}; the recipes are {', '.join(RECIPES)}")
+
+
+def contradictions(name: str, config: SearchConfig) -> list[str]:
+    """Return a line for each setting of a config that is not the recipe's; the search uses the config's."""
+    expected = recipe_settings(name, type(config), getattr(config, "order", 1))
+    return [
+        f"{key} is {getattr(config, key)} as given; the recipe {name} has {value}"
+        for key, value in expected.items()
+        if getattr(config, key) != value
+    ]
+
+
+def recipe_table() -> str:
+    """Return the settings of the recipes and their sources as lines of text."""
+    lines = ["recipes, as far as they differ:"]
+    for name, recipe in RECIPES.items():
+        lines.append(f"  {name}: {recipe.origin}")
+        lines += [f"    {key:<14}{value!s:<10}{source}" for key, (value, source) in recipe.settings.items()]
+    return "\n".join(lines)

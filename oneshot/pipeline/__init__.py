@@ -1,0 +1,1 @@
+"""Search, score and retraining, one after another."""

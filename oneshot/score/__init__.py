@@ -1,0 +1,1 @@
+"""Rank correlation of a supernet with the benchmark."""

@@ -1,0 +1,321 @@
+import numpy as np
+import pytest
+
+from blackbox.algorithms import algorithm
+from blackbox.asha import ASHA
+from blackbox.errors import ConfigError
+from blackbox.kinds.jobs import regret_at
+from blackbox.rs import RandomSearch
+from blackbox.search.base import run
+from blackbox.search.jobs import JobHistory
+from blackbox.search.space import NB201 as SPACE
+from blackbox.sh import SuccessiveHalving
+from blackbox.table.curves import Curves
+from blackbox.table.objective import TableObjective
+from blackbox.table.simulator import SimulationConfig, simulate, simulate_trial
+from nasbench import NB201
+from nasbench.errors import InvalidArgumentError, NotRecordedError
+from tests import stores
+
+ALGORITHMS = ("sh", "hyperband", "asha", "bohb")
+
+
+@pytest.fixture(scope="module")
+def table(curves):
+    return NB201(curves)
+
+
+@pytest.fixture(scope="module")
+def protocols(topology):
+    return NB201(topology)
+
+
+def plain_simulation(search, bench, workers, jobs, budget, value, seconds):
+    """Workers on a clock as one writes them first: a list of what runs, looked through for what ends next."""
+    running, rows = {}, []
+    now = 0.0
+    while True:
+        for worker in range(workers):
+            if worker not in running:
+                job = search.ask()
+                if job is None:
+                    break
+                running[worker] = job, now, now + seconds(job)
+        if not running:
+            return rows
+        now = min(end for _, _, end in running.values())
+        if now > budget:
+            return rows
+        ending = sorted((job.number, worker) for worker, (job, _, end) in running.items() if end == now)
+        for _, worker in ending:
+            job, start, end = running.pop(worker)
+            score = value(job)
+            search.tell(job, score)
+            rows.append((job.number, search.trial, job.code, job.epochs, score, start, end, worker))
+            if len(rows) == jobs:
+                return rows
+
+
+@pytest.mark.parametrize("workers", [1, 4, 13])
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("from_scratch", [False, True])
+def test_equals_a_plain_simulation(table, name, workers, from_scratch):
+    def at(code, metric, epochs):
+        return table.query(table.space.cell(code), "cifar10", metric, epoch=epochs - 1)
+
+    def seconds(job):
+        total = at(job.code, "train_time", job.epochs)
+        if job.done and not from_scratch:
+            total -= at(job.code, "train_time", job.done)
+        return total + at(job.code, "val_time", job.epochs)
+
+    def value(job):
+        return at(job.code, "val_accuracy", job.epochs)
+
+    settings = SimulationConfig(budget=8000.0, workers=workers, from_scratch=from_scratch, seed=3)
+    found = simulate(algorithm(name), None, settings, table, trials=[5])
+    search = algorithm(name)(SPACE, 200, None, 5, 3)
+    expected = plain_simulation(search, table, workers, float("inf"), 8000.0, value, seconds)
+    assert len(expected) > 50
+    np.testing.assert_array_equal(found.rows, JobHistory([5], expected).rows)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_clock_of_the_workers(table, name):
+    settings = SimulationConfig(jobs=300, workers=4)
+    history = simulate(algorithm(name), None, settings, table)
+    assert len(history) == 300
+    assert (np.diff(history.end) >= 0).all()
+    for worker in range(4):
+        mine = np.sort(history.rows[history.worker == worker], order="start")
+        assert (mine["start"][1:] >= mine["end"][:-1]).all(), "one job at a time"
+    busy = (history.end - history.start).sum()
+    last = history.end.max()
+    if name == "asha":  # nobody waits: what a worker begins next, it begins at once
+        for worker in range(4):
+            mine = np.sort(history.rows[history.worker == worker], order="start")
+            np.testing.assert_array_equal(mine["start"][1:], mine["end"][:-1])
+    assert 0.9 * 4 * last < busy <= 4 * last
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_one_worker_spends_the_sum_of_its_jobs(table, name):
+    history = simulate(algorithm(name), None, SimulationConfig(jobs=100), table)
+    np.testing.assert_array_equal(history.start[1:], history.end[:-1])
+    np.testing.assert_array_equal(history.job, np.arange(100))
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_limit_cuts_a_longer_run_off(table, name):
+    long = simulate(algorithm(name), None, SimulationConfig(jobs=300, workers=4, trials=2), table)
+    short = simulate(algorithm(name), None, SimulationConfig(jobs=120, workers=4, trials=2), table)
+    budget = float(long.of(1)["end"][80])
+    spent = simulate(algorithm(name), None, SimulationConfig(budget=budget, workers=4, trials=2), table)
+    for trial in (0, 1):
+        np.testing.assert_array_equal(short.of(trial), long.of(trial)[:120])
+        np.testing.assert_array_equal(spent.of(trial), long.of(trial)[: len(spent.of(trial))])
+        assert (spent.of(trial)["end"] <= budget).all()
+        assert long.of(trial)["end"][len(spent.of(trial))] > budget
+    assert len(spent.of(1)) == 81
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_trial_is_the_same_in_any_company(table, name):
+    settings = SimulationConfig(jobs=60, trials=3, seed=2, noise="seed")
+    together = simulate(algorithm(name), None, settings, table)
+    for trial in range(3):
+        alone = simulate(algorithm(name), None, settings, table, trials=[trial])
+        np.testing.assert_array_equal(alone.rows, together.of(trial))
+    assert (together.of(0)["code"] != together.of(1)["code"]).any()
+
+
+def test_all_that_end_at_a_moment_are_told_before_anybody_asks():
+    """Four jobs of equal length on three workers: the fourth is asked for when three results are known."""
+
+    class Even:
+        def scores(self, trial, rungs):
+            return {epochs: memoryview(np.arange(SPACE.size, dtype=float)) for epochs in rungs}
+
+        def seconds(self, done, epochs):
+            return memoryview(np.ones(SPACE.size))
+
+    rows = simulate_trial(ASHA(SPACE, 3), Even(), workers=3, jobs=6)
+    assert [row[0] for row in rows] == [0, 1, 2, 3, 4, 5]
+    assert [row[7] for row in rows] == [0, 1, 2, 0, 1, 2]
+    assert rows[3][3] == 3
+    assert rows[3][2] == max(row[2] for row in rows[:3])
+    looks = []
+    simulate_trial(
+        ASHA(SPACE, 3), Even(), 3, 100, look=lambda rows: looks.append(len(rows)) or len(looks) == 2
+    )
+    assert looks == [3, 6]
+
+
+def test_a_search_of_a_small_space_ends_before_its_limits(table):
+    search = SuccessiveHalving(SPACE, (100, 200))
+    for code in range(SPACE.size - 10):
+        search.take(code)
+    rows = simulate_trial(search, Curves(table, "cifar10", "val_accuracy"), 4, jobs=1000)
+    assert sorted(row[2] for row in rows if row[3] == 100) == list(range(SPACE.size - 10, SPACE.size))
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_it_beats_random_search_in_the_same_simulated_time(table, name):
+    """200 trials of 20,000 seconds on one worker: the gap is about twelve standard errors."""
+    budget = 20_000.0
+    objective = TableObjective(table, "cifar10", "val_accuracy")
+    random = run(RandomSearch(SPACE, trials=200), objective, cost=objective.cost, budget=budget)
+    random = objective.targets.max() - objective.targets[random.incumbents(budget)[:, -1]]
+    history = simulate(algorithm(name), None, SimulationConfig(budget=budget, trials=200), table)
+    regret = regret_at(history, range(200), np.array([budget]), objective.targets)[:, 0]
+    error = np.hypot(random.std(), regret.std()) / 200**0.5
+    assert random.mean() - regret.mean() > 0.4
+    assert random.mean() - regret.mean() > 8 * error
+
+
+def test_regret_at_times(table):
+    history = simulate(ASHA, None, SimulationConfig(jobs=50, trials=2), table)
+    targets = table.by_code("cifar10", "val_accuracy")
+    times = np.array([0.0, 100.0, 300.0, 1e9])
+    regret = regret_at(history, [1, 0], times, targets)
+    assert np.isnan(regret[:, 0]).all()
+    for row, trial in zip(regret, (1, 0), strict=True):
+        _, seconds, codes = history.anytime(trial)
+        for time, value in zip(times[1:], row[1:], strict=True):
+            best = [code for when, code in zip(seconds, codes, strict=True) if when <= time]
+            assert value == targets.max() - targets[best[-1]] if best else np.isnan(value)
+
+
+def test_settings():
+    assert SimulationConfig().jobs == 1000
+    assert SimulationConfig(budget=5.0).jobs is None
+    assert SimulationConfig(fidelities=[12, 200]).fidelities == (12, 200)
+    for config, message in (
+        ({"jobs": 0}, "jobs is a whole number of at least 1, got 0"),
+        ({"workers": 0}, r"workers is a whole number in \[1, 100,000\], got 0"),
+        ({"budget": -1.0}, "budget is a positive number of seconds"),
+        ({"fidelities": ()}, "fidelities are numbers of epochs"),
+        ({"fidelities": "12"}, "fidelities are numbers of epochs, got '12'"),
+        ({"fidelities": (1.5,)}, "a fidelity is a whole number"),
+        ({"trials": 0}, "trials is a whole number"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            SimulationConfig(**config)
+
+
+# Curves
+
+
+def test_curves_are_those_of_the_table(table):
+    curves = Curves(table, "cifar10", "val_accuracy")
+    assert (curves.fidelities, curves.has_curve, curves.sees_the_metric) == (200, True, True)
+    scores = curves.scores(0, (2, 67, 200))
+    for code in (0, 77, 15624):
+        cell = table.space.cell(code)
+        curve = table.curve(cell, "cifar10", "val_accuracy")
+        assert [scores[epochs][code] for epochs in (2, 67, 200)] == [curve[1], curve[66], curve[199]]
+        train, val = (table.curve(cell, "cifar10", metric) for metric in ("train_time", "val_time"))
+        assert curves.seconds(0, 67)[code] == train[66] + val[66]
+        assert curves.seconds(22, 67)[code] == train[66] - train[21] + val[66]
+    np.testing.assert_array_equal(curves.targets, table.by_code("cifar10", "val_accuracy"))
+    scratch = Curves(table, "cifar10", "val_accuracy", from_scratch=True)
+    assert scratch.seconds(22, 67) == scratch.seconds(0, 67) == curves.seconds(0, 67)
+
+
+def test_a_metric_that_is_better_lower(table):
+    curves = Curves(table, "cifar10", "train_time")
+    np.testing.assert_array_equal(curves.scores(0, (7,))[7], -table.by_code("cifar10", "train_time", epoch=6))
+    np.testing.assert_array_equal(curves.targets, -table.by_code("cifar10", "train_time"))
+
+
+def test_with_noise_a_cell_has_one_seed_along_its_curve(table):
+    curves = Curves(table, "cifar10", "val_accuracy", noise=True, seed=4)
+    rungs = (2, 22, 200)
+    drawn = []
+    for trial in range(3):
+        scores = curves.scores(trial, rungs)
+        seeds = np.zeros(SPACE.size, dtype=int)
+        for seed in (777, 888):
+            same = [
+                np.asarray(scores[e]) == table.by_code("cifar10", "val_accuracy", epoch=e - 1, seed=seed)
+                for e in rungs
+            ]
+            seeds[np.all(same[:2], axis=0)] = seed
+            assert (same[0] == same[1]).mean() > 0.999
+        assert (seeds > 0).all()
+        assert 0.45 < (seeds == 777).mean() < 0.55
+        drawn.append(seeds)
+    assert 0.4 < (drawn[0] == drawn[1]).mean() < 0.6
+
+
+def test_protocols_are_fidelities_where_there_is_no_curve(protocols):
+    curves = Curves(protocols, "cifar100", "val_accuracy")
+    assert (curves.fidelities, curves.has_curve) == ((12, 200), False)
+    scores = curves.scores(0, (12, 200))
+    for epochs in (12, 200):
+        options = {"protocol": epochs}
+        np.testing.assert_array_equal(
+            scores[epochs], protocols.by_code("cifar100", "val_accuracy", **options)
+        )
+        seconds = [protocols.by_code("cifar100", name, **options) for name in ("train_time", "val_time")]
+        np.testing.assert_array_equal(curves.seconds(0, epochs), sum(seconds))
+    assert curves.seconds(12, 200) == curves.seconds(0, 200)  # another training, not the same one further on
+    history = simulate(ASHA, None, SimulationConfig(jobs=200, dataset="cifar100"), protocols)
+    assert set(history.epochs.tolist()) == {12, 200}
+    noisy = simulate(ASHA, None, SimulationConfig(jobs=200, dataset="cifar100", noise="seed"), protocols)
+    seen = zip(noisy.code.tolist(), noisy.epochs.tolist(), noisy.score.tolist(), strict=True)
+    for code, epochs, score in list(seen)[:50]:
+        cell = protocols.space.cell(code)
+        seeds = protocols.seeds(cell, "cifar100", protocol=epochs)
+        options = {"protocol": epochs}
+        assert score in [
+            protocols.query(cell, "cifar100", "val_accuracy", seed=seed, **options) for seed in seeds
+        ]
+
+
+def test_what_a_store_lacks_is_an_error_that_says_what_it_has(runs_alone, table, protocols):
+    alone = (
+        "this store has cifar10 val_accuracy after 200 epochs alone, and no curves; what would do: --store"
+    )
+    with pytest.raises(ConfigError, match=alone):
+        Curves(runs_alone, "cifar10", "val_accuracy")
+    with pytest.raises(ConfigError, match=r"1 to 200 for cifar10 val_accuracy@200; got 300"):
+        Curves(table, "cifar10", "val_accuracy").scores(0, (300,))
+    with pytest.raises(ConfigError, match=r"recorded: 12, 200 for cifar10 val_accuracy@200; got 50"):
+        Curves(protocols, "cifar10", "val_accuracy").scores(0, (50,))
+    with pytest.raises(ConfigError, match="val_accuracy after no protocol, and curves of val_accuracy@200"):
+        Curves(table, "cifar10", "val_accuracy", signal="val_accuracy@12")
+    with pytest.raises(ConfigError, match="flops belongs to the network"):
+        Curves(protocols, "cifar10", "val_accuracy", signal="flops")
+    assert Curves(runs_alone, "cifar10", "val_accuracy", fidelities=(200,)).fidelities == (200,)
+
+
+def test_every_cell_has_a_value_and_a_time(curves, table, tmp_path):
+    arrays = {name: np.array(table.store[name]) for name in table.store.names}
+    curve = arrays["cifar10/200/curve/val_accuracy"]
+    curve[7, :, 3:100] = np.nan
+    path = stores.write(tmp_path / "a.h5", arrays)
+    with pytest.raises(
+        ConfigError, match=r"1 to 3, 101 to 200 for cifar10 val_accuracy@200; got 67 .*for 1\)"
+    ):
+        Curves(NB201(path), "cifar10", "val_accuracy").scores(0, (67,))
+    arrays["cifar10/200/per_epoch/train_time"][5] = 0.0
+    arrays["cifar10/200/per_epoch/val_time"][:] = np.nan
+    path = stores.write(tmp_path / "b.h5", arrays)
+    with pytest.raises(ConfigError, match="training from 0 to 7 epochs takes 0 s for a cell"):
+        Curves(NB201(path), "cifar10", "val_accuracy").seconds(0, 7)
+    arrays["cifar10/200/per_epoch/train_time"][5] = np.nan
+    path = stores.write(tmp_path / "c.h5", arrays)
+    with pytest.raises(ConfigError, match="no cifar10 time of training up to 7 epochs for 1"):
+        Curves(NB201(path), "cifar10", "val_accuracy").seconds(0, 7)
+    del arrays["cifar10/200/per_epoch/train_time"]
+    path = stores.write(tmp_path / "d.h5", arrays)
+    with pytest.raises(NotRecordedError, match="train_time over 200 epochs is recorded only at the last"):
+        Curves(NB201(path), "cifar10", "val_accuracy").seconds(0, 7)
+
+
+def test_names_are_known(table):
+    with pytest.raises(LookupError, match="unknown metric 'acc'"):
+        Curves(table, "cifar10", "acc")
+    with pytest.raises(InvalidArgumentError, match="the longest fidelity is a whole number"):
+        ASHA(SPACE, 0)

@@ -1,0 +1,389 @@
+"""What every method must do; each method's test class inherits it and says how it is made."""
+
+import io
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
+
+from nasbench.cell import OPERATIONS
+from oneshot import ops
+from oneshot.errors import GraphError
+from oneshot.graph.graph import Graph
+from oneshot.methods.recipes import RECIPES, recipe_settings
+from oneshot.mixed import Mixture
+from oneshot.spaces.nb201 import NasBench201SearchSpace, cell_of
+
+CLASSES = 4
+STAGES = NasBench201SearchSpace.OPTIMIZER_SCOPE
+
+
+def tiny():
+    """The space of NAS-Bench-201 at the least sizes that still have copies of a cell."""
+    return NasBench201SearchSpace(classes=CLASSES, channels=2, cells=1)
+
+
+def other():
+    """A space of other shapes and numbers of candidates: a cell in two copies, and one by itself."""
+
+    def candidates(*kernels):
+        return [ops.Zero(), ops.Identity()] + [ops.ReLUConvBN(3, 3, kernel) for kernel in kernels]
+
+    cell = Graph("cell")
+    cell.add_nodes_from([1, 2, 3])
+    cell.add_edges_densely()
+    other = Graph("other cell", scope="other")
+    other.add_edge(1, 2)
+    space = Graph("space")
+    layers = [ops.Stem(3), cell.copy().set_scope("twice"), cell.copy().set_scope("twice"), other]
+    for node, layer in enumerate([*layers, ops.Classifier(3, CLASSES)], 1):
+        space.add_edge(node, node + 1, op=layer)
+    space.update_edges(lambda edge: edge.set("op", candidates(1, 3)), "twice")
+    space.update_edges(lambda edge: edge.set("op", candidates(3)), "other")
+    space.OPTIMIZER_SCOPE = ("twice", "other")
+    return space
+
+
+def batches(count, seed=0, size=8, dtype=torch.float32):
+    """Batches of images whose class is a pattern under noise: (images, labels)."""
+    generator = torch.Generator().manual_seed(seed)
+    patterns = torch.randn(CLASSES, 3, 8, 8, generator=torch.Generator().manual_seed(77), dtype=dtype)
+    found = []
+    for _ in range(count):
+        labels = torch.randint(CLASSES, (size,), generator=generator)
+        noise = torch.randn(size, 3, 8, 8, generator=generator, dtype=dtype)
+        found.append((patterns[labels] + 0.5 * noise, labels))
+    return found
+
+
+def snapshot(optimizer):
+    """Weights and alphas, copied."""
+    return [parameter.detach().clone() for parameter in [*optimizer.weights, *optimizer.alphas]]
+
+
+def same(left, right):
+    """Whether lists of tensors are equal, bit for bit."""
+    return len(left) == len(right) and all(torch.equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+def through_a_file(state):
+    """What is read back of a state, by the loader that takes tensors and plain values alone."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def structure(graph):
+    """All that the edges of a graph hold, by place: keys, types, candidates."""
+    found = []
+    for each in graph.graphs():
+        for source, target, edge in each.edges(data=True):
+            ops_ = edge.op if isinstance(edge.op, list) else [edge.op]
+            found.append((each.name, source, target, sorted(edge), [type(op).__name__ for op in ops_]))
+    return found
+
+
+class MethodContract:
+    """A subclass gives `method`, the MetaOptimizer, and `options` of its settings."""
+
+    method = None
+    options = {}  # noqa: RUF012
+    has_alphas = True
+    looks_at_validation = True
+
+    def make(self, seed=0, space=None, scope=None, amp=False, **options):
+        torch.manual_seed(seed)
+        config = self.method.config_class(**self.options | options)
+        optimizer = self.method(config, amp=amp)
+        optimizer.adapt_search_space(tiny() if space is None else space, scope)
+        return optimizer
+
+    def run(self, optimizer, steps, seed=1, first=0, an_epoch=3):
+        """Steps on batches that depend on their number alone; an epoch has three."""
+        train, val = batches(first + steps, seed), batches(first + steps, seed + 1)
+        results = []
+        for number in range(first, first + steps):
+            if number % an_epoch == 0:
+                optimizer.new_epoch(number // an_epoch)
+            results.append(optimizer.step(train[number], val[number]))
+        return results
+
+    def penalty(self, optimizer):
+        """What the method adds to the loss that alphas go down, by the letter of its paper."""
+        return 0.0
+
+    def reference_step(self, optimizer, train, val):
+        """The step of the method, by the meaning of its graph and plain backward passes."""
+        turns = [(optimizer.op_optimizer, optimizer.weights, train)]
+        if self.has_alphas:
+            first = optimizer.config.first == "alphas"
+            turns.insert(0 if first else 1, (optimizer.arch_optimizer, optimizer.alphas, val))
+        for updated, parameters, (images, labels) in turns:
+            for parameter in [*optimizer.weights, *optimizer.alphas]:
+                parameter.grad = torch.zeros_like(parameter)  # as zero_grad() of PyTorch before 2.0 sets it
+            loss = cross_entropy(optimizer.graph.interpret(images), labels)
+            if updated is optimizer.arch_optimizer:
+                loss = loss + self.penalty(optimizer)
+            loss.backward()
+            if updated is optimizer.op_optimizer or optimizer.config.clip_alphas:
+                clip_grad_norm_(parameters, optimizer.config.grad_clip)
+            updated.step()
+        return optimizer
+
+    # Trajectories
+
+    def test_same_seed_same_trajectory(self):
+        first, second = self.make(seed=3), self.make(seed=3)
+        for optimizer in (first, second):
+            torch.manual_seed(8)
+            self.run(optimizer, 5)
+        assert same(snapshot(first), snapshot(second))
+        assert cell_of(first.get_final_architecture()) == cell_of(second.get_final_architecture())
+
+    def test_another_seed_another_trajectory(self):
+        first, second = self.make(seed=3), self.make(seed=4)
+        for optimizer in (first, second):
+            self.run(optimizer, 2)
+        assert not same(snapshot(first), snapshot(second))
+
+    @pytest.mark.parametrize("steps", [1, 4])
+    def test_a_state_goes_on_bit_for_bit(self, steps):
+        whole = self.make(seed=1)
+        self.run(whole, steps)
+        state = through_a_file(whole.state_dict() | {"rng": torch.get_rng_state()})
+        self.run(whole, 4, first=steps)
+        resumed = self.make(seed=2)
+        resumed.load_state_dict(state)
+        torch.set_rng_state(state["rng"])
+        self.run(resumed, 4, first=steps)
+        assert same(snapshot(resumed), snapshot(whole))
+        assert resumed.get_final_architecture().edges[2, 3].op is not whole.graph.edges[2, 3].op
+        assert cell_of(resumed.get_final_architecture()) == cell_of(whole.get_final_architecture())
+        left, right = resumed.state_dict(), whole.state_dict()
+        assert str(through_a_file(left)) == str(through_a_file(right))
+
+    def test_a_state_from_the_middle_of_an_epoch_may_begin_it_again(self):
+        whole = self.make(seed=1)
+        self.run(whole, 4)
+        state = through_a_file(whole.state_dict() | {"rng": torch.get_rng_state()})
+        self.run(whole, 2, first=4)
+        resumed = self.make(seed=2)
+        resumed.load_state_dict(state)
+        resumed.new_epoch(1)  # once more, as its temperature may depend on it
+        torch.set_rng_state(state["rng"])
+        self.run(resumed, 2, first=4)
+        assert same(snapshot(resumed), snapshot(whole))
+        assert cell_of(resumed.get_final_architecture()) == cell_of(whole.get_final_architecture())
+
+    # What is changed
+
+    def test_the_space_stays_as_it_is(self):
+        space = tiny()
+        before = structure(space)
+        weights = [op.conv.weight.clone() for op in space.edges[2, 3].op.edges[1, 2].op[2:4]]
+        optimizer = self.make(space=space)
+        self.run(optimizer, 3)
+        optimizer.conclude(batches(2))
+        optimizer.get_final_architecture()
+        assert structure(space) == before
+        assert not space.is_parsed
+        assert same([op.conv.weight for op in space.edges[2, 3].op.edges[1, 2].op[2:4]], weights)
+
+    def test_weights_and_alphas_are_disjoint(self):
+        optimizer = self.make()
+        weights, alphas = optimizer.weights, optimizer.alphas
+        assert len({id(p) for p in [*weights, *alphas]}) == len(weights) + len(alphas)
+        assert len(alphas) == (6 if self.has_alphas else 0)  # one for all copies of an edge
+        assert all(alpha.shape == (len(OPERATIONS),) for alpha in alphas)
+        assert (optimizer.arch_optimizer is not None) == self.has_alphas
+
+    def test_a_step_changes_what_it_should_and_nothing_else(self):
+        optimizer = self.make()
+        before, held = snapshot(optimizer), structure(optimizer.graph)
+        (train, val) = batches(2)
+        copies = [tensor.clone() for tensor in (*train, *val)]
+        optimizer.new_epoch(0)
+        step = optimizer.step(train, val)
+        assert not same(snapshot(optimizer), before)
+        count = len(optimizer.weights)
+        for alpha, old in zip(optimizer.alphas, before[count:], strict=True):
+            assert (alpha != old).any()
+        assert same([*train, *val], copies)
+        assert structure(optimizer.graph) == held
+        assert all(p.grad is None for p in [*optimizer.weights, *optimizer.alphas])
+        assert optimizer.graph.training
+        assert optimizer.graph.is_parsed
+        for tensor in step:
+            assert tensor is None or not tensor.requires_grad
+
+    def test_a_step_gives_what_it_saw_before_its_updates(self):
+        optimizer = self.make()
+        train, val = batches(2)
+        optimizer.new_epoch(0)
+        step = optimizer.step(train, val)
+        assert step.logits_train.shape == (8, CLASSES)
+        torch.testing.assert_close(step.train_loss, cross_entropy(step.logits_train, train[1]))
+        if self.looks_at_validation:
+            torch.testing.assert_close(step.val_loss, cross_entropy(step.logits_val, val[1]))
+        else:
+            assert (step.logits_val, step.val_loss) == (None, None)
+
+    @pytest.mark.parametrize("recipe", RECIPES)
+    @pytest.mark.parametrize("clip", [5.0, 0.01])
+    def test_two_steps_equal_plain_backward_passes(self, recipe, clip):
+        settings = recipe_settings(recipe, self.method.config_class)
+        found = {}
+        for way in ("method", "reference"):
+            optimizer = self.make(grad_clip=clip, **settings)
+            optimizer.graph.double()
+            torch.manual_seed(5)
+            optimizer.new_epoch(0)
+            for train, val in zip(*[iter(batches(4, dtype=torch.float64))] * 2, strict=True):
+                step = optimizer.step if way == "method" else self.reference_stepper(optimizer)
+                step(train, val)
+            found[way] = snapshot(optimizer)
+        assert all(tensor.dtype == torch.float64 for tensor in found["method"])
+        for left, right in zip(found["method"], found["reference"], strict=True):
+            torch.testing.assert_close(left, right, rtol=1e-9, atol=1e-12)
+
+    def reference_stepper(self, optimizer):
+        return lambda train, val: self.reference_step(optimizer, train, val)
+
+    # What comes of it
+
+    def test_the_architecture_is_discrete_and_in_the_benchmark(self, bench):
+        optimizer = self.make()
+        for steps in (0, 3):  # it has one from the beginning
+            self.run(optimizer, steps)
+            graph = optimizer.get_final_architecture()
+            assert graph.is_parsed
+            assert not any(isinstance(edge.op, (Mixture, list)) for edge in graph.all_edges())
+            cell = cell_of(graph)
+            assert graph.query() == bench.query(cell, "cifar10", "val_accuracy")
+            assert graph.query(dataset="cifar100") == bench.query(cell, "cifar100", "val_accuracy")
+            assert graph(batches(1)[0][0]).shape == (8, CLASSES)
+
+    def test_the_architecture_is_a_copy(self):
+        optimizer = self.make()
+        self.run(optimizer, 2)
+        before, held = snapshot(optimizer), structure(optimizer.graph)
+        graph = optimizer.get_final_architecture()
+        with torch.no_grad():
+            for parameter in graph.parameters():
+                parameter.zero_()
+        assert same(snapshot(optimizer), before)
+        assert structure(optimizer.graph) == held
+        self.run(optimizer, 1, first=2)  # goes on
+
+    def test_the_architecture_has_the_weights_of_the_supernet(self):
+        optimizer = self.make()
+        self.run(optimizer, 2)
+        graph = optimizer.get_final_architecture()
+        old = {
+            name: value for name, value in optimizer.graph.state_dict().items() if "primitives" not in name
+        }
+        for name, value in old.items():
+            assert torch.equal(graph.state_dict()[name], value)
+
+    def test_conclude_keeps_the_weights(self):
+        optimizer = self.make()
+        self.run(optimizer, 2)
+        before = snapshot(optimizer)
+        optimizer.conclude(batches(3))
+        assert same(snapshot(optimizer), before)
+        cell_of(optimizer.get_final_architecture())
+
+    def test_none_is_excluded(self):
+        for seed in range(4):
+            optimizer = self.make(seed=seed, exclude_none=True)
+            with torch.no_grad():
+                for alpha in optimizer.alphas:
+                    alpha[OPERATIONS.index("none")] = 9.0
+            for steps in (0, 1):
+                self.run(optimizer, steps)
+                assert "none" not in cell_of(optimizer.get_final_architecture()).ops
+            optimizer.conclude(batches(1))
+            assert "none" not in cell_of(optimizer.get_final_architecture()).ops
+
+    # Options
+
+    def test_amp_runs_and_weights_stay_float32(self):
+        optimizer = self.make(amp=True)
+        for step in self.run(optimizer, 3):
+            for tensor in step:
+                assert tensor is None or (tensor.dtype == torch.float32 and tensor.isfinite().all())
+        assert all(p.dtype == torch.float32 and p.isfinite().all() for p in snapshot(optimizer))
+
+    def test_a_scope_is_searched_alone(self):
+        space = tiny()
+        space.update_edges(lambda edge: edge.set("op", edge.op[3]), STAGES[1:])
+        optimizer = self.make(space=space, scope=STAGES[0])
+        assert optimizer.scope == STAGES[0]
+        self.run(optimizer, 2)
+        mixed = [isinstance(edge.op, Mixture) for edge in optimizer.graph.all_edges(STAGES)]
+        assert sum(mixed) == 6
+        graph = optimizer.get_final_architecture()
+        fixed = graph.all_edges(STAGES[1:])
+        assert len(fixed) == 12
+        assert all(isinstance(edge.op, ops.ReLUConvBN) for edge in fixed)
+
+    def test_what_is_out_of_scope_must_be_chosen(self):
+        with pytest.raises(GraphError, match="has a list of 5 candidates"):
+            self.make(scope=STAGES[0])
+        with pytest.raises(GraphError, match="'stage_9'"):
+            self.make(scope="stage_9")
+
+    def test_another_space(self):
+        space = other()
+        optimizer = self.make(space=space)
+        sizes = [len(alpha) for alpha in optimizer.alphas]
+        assert sizes == ([4, 4, 4, 3] if self.has_alphas else [])
+        self.run(optimizer, 4)
+        optimizer.conclude(batches(2))
+        graph = optimizer.get_final_architecture()
+        assert not any(isinstance(edge.op, (Mixture, list)) for edge in graph.all_edges())
+        first, second = (graph.edges[node, node + 1].op for node in (2, 3))
+        for source, target in first.edges:
+            left, right = first.edges[source, target].op, second.edges[source, target].op
+            assert str(left) == str(right)  # copies are alike
+        assert graph(batches(1)[0][0]).shape == (8, CLASSES)
+
+    def test_a_search_goes_on_with_final_edges(self):
+        optimizer = self.make()
+        for edge in optimizer.graph.all_edges(optimizer.scope):
+            edge.finalize()
+        before = snapshot(optimizer)
+        self.run(optimizer, 4)
+        assert not same(snapshot(optimizer), before)
+        with optimizer.as_chosen() as graph:
+            chosen = cell_of(graph)
+        optimizer.load_state_dict(optimizer.state_dict())
+        with optimizer.as_chosen() as graph:
+            assert cell_of(graph) == chosen
+
+    def test_an_optimizer_may_be_used_again(self):
+        optimizer = self.make(seed=1)
+        self.run(optimizer, 2)
+        torch.manual_seed(1)
+        optimizer.adapt_search_space(tiny())
+        fresh = self.make(seed=1)
+        assert same(snapshot(optimizer), snapshot(fresh))
+        for each in (optimizer, fresh):
+            torch.manual_seed(2)
+            self.run(each, 2)
+        assert same(snapshot(optimizer), snapshot(fresh))
+
+    def test_the_loss_falls_where_there_is_something_to_learn(self):
+        space = NasBench201SearchSpace(classes=CLASSES, channels=4, cells=1)
+        optimizer = self.make(space=space, learning_rate=0.05, epochs=20)
+        losses = [step.train_loss.item() for step in self.run(optimizer, 60)]
+        assert sum(losses[-20:]) < 0.9 * sum(losses[:20])
+
+    def test_settings_out_of_range_are_errors(self):
+        with pytest.raises(ValueError, match="epochs is a whole number of at least 1"):
+            replace(self.method.config_class(), epochs=0)
+        with pytest.raises(ValueError, match="learning_rate is a number above 0"):
+            replace(self.method.config_class(), learning_rate=0.0)

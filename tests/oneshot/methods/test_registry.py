@@ -1,0 +1,30 @@
+"""Methods by their names."""
+
+import pytest
+
+from oneshot.errors import ConfigError
+from oneshot.methods.base import MetaOptimizer
+from oneshot.methods.registry import METHODS, method_of
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_each_name_is_a_method(name):
+    assert issubclass(method_of(name), MetaOptimizer)
+    assert method_of(METHODS[name]) is method_of(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("magic", "unknown method 'magic'; the methods are darts, gdas"),
+        (3, "unknown method 3"),
+        ("no_such_module:X", "cannot load the method 'no_such_module:X': No module named"),
+        ("oneshot.methods.darts:Nothing", "has no attribute 'Nothing'"),
+        (":X", "cannot load the method ':X'"),
+        ("oneshot.methods.darts:DARTSConfig", "is no subclass of oneshot.methods.base.MetaOptimizer"),
+        ("math:pi", "is no subclass"),
+    ],
+)
+def test_what_is_no_method(name, message):
+    with pytest.raises(ConfigError, match=message):
+        method_of(name)
