@@ -16,7 +16,7 @@ from blackbox.folder import RunFolder
 from blackbox.kinds.evaluations import print_summary, regrets, summarize
 from blackbox.kinds.fronts import print_fronts, summarize_fronts
 from blackbox.results import plots as plot
-from blackbox.search.base import is_finished, run
+from blackbox.search.loop import is_finished, run
 from blackbox.search.pareto import nondominated
 from blackbox.search.space import space_of_table
 from blackbox.table.objective import Signal, agrees

@@ -5,8 +5,8 @@ from contextlib import suppress
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import FAILED
 from blackbox.search.jobs import JobHistory
+from blackbox.search.scores import FAILED
 from blackbox.table.objective import Signal, completed, feasible_cells, recorded_runs, targets_of
 from nasbench.constraints import named
 from nasbench.errors import NotRecordedError

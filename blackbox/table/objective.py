@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import FAILED, Draws
+from blackbox.search.draws import Draws
 from blackbox.search.history import History
+from blackbox.search.scores import FAILED
 from nasbench.benchmark import Benchmark
 from nasbench.constraints import Where, named, split_metric
 from nasbench.errors import InvalidArgumentError, NotRecordedError

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import check_limits
+from blackbox.search.loop import check_limits
 from blackbox.table.objective import PairObjective, Signal, TableObjective
 from nasbench.benchmark import Benchmark
 from nasbench.constraints import (

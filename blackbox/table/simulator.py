@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import check_limits
 from blackbox.search.jobs import JobHistory
+from blackbox.search.loop import check_limits
 from blackbox.search.space import space_of_table
 from blackbox.table.curves import Curves
 from blackbox.table.settings import TableConfig, seconds, where_of

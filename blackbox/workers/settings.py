@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import check_seconds
+from blackbox.search.loop import check_seconds
 from blackbox.table.settings import seconds
 from blackbox.table.simulator import checked_fidelities, epochs_list
 from blackbox.workers.evaluation import parts

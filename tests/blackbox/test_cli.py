@@ -20,7 +20,7 @@ from blackbox.folder import RunFolder
 from blackbox.re import RegularizedEvolution
 from blackbox.results import plots as plot
 from blackbox.rs import RandomSearch
-from blackbox.search.base import run as run_search
+from blackbox.search.loop import run as run_search
 from blackbox.search.space import NB201
 from blackbox.search.space import SSS as SIZES
 from blackbox.table.settings import RunConfig, seconds

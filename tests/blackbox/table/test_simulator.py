@@ -6,8 +6,8 @@ from blackbox.asha import ASHA
 from blackbox.errors import ConfigError
 from blackbox.kinds.jobs import regret_at
 from blackbox.rs import RandomSearch
-from blackbox.search.base import run
 from blackbox.search.jobs import JobHistory
+from blackbox.search.loop import run
 from blackbox.search.space import NB201 as SPACE
 from blackbox.sh import SuccessiveHalving
 from blackbox.table.curves import Curves
