@@ -15,8 +15,7 @@ from blackbox.search.jobs import JobHistory, parse_jobs
 from blackbox.search.loop import is_finished
 from blackbox.search.scores import FAILED
 from blackbox.table.objective import agrees
-from blackbox.table.settings import PairConfig, RunConfig, TableConfig
-from blackbox.table.simulator import SimulationConfig
+from blackbox.table.settings import PairConfig, RunConfig, SimulationConfig, TableConfig
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
 from nasbench.runs.files import read_json

@@ -14,7 +14,8 @@ from blackbox.algorithms import algorithm
 from blackbox.errors import ConfigError
 from blackbox.kinds.jobs import summarize_jobs
 from blackbox.search.jobs import JobHistory, parse_jobs
-from blackbox.table.simulator import SimulationConfig, simulate
+from blackbox.table.settings import SimulationConfig
+from blackbox.table.simulator import simulate
 from nasbench import NB201
 from tests import stores
 

@@ -21,8 +21,8 @@ from blackbox.search.loop import run
 from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201
 from blackbox.table.objective import TableObjective
-from blackbox.table.settings import PairConfig, RunConfig
-from blackbox.table.simulator import SimulationConfig, simulate
+from blackbox.table.settings import PairConfig, RunConfig, SimulationConfig
+from blackbox.table.simulator import simulate
 from nasbench.benchmark import open_benchmark
 
 BUDGET = 50_000.0
