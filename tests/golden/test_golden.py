@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from blackbox.runs import read_run
+from blackbox.kinds.reader import read_run
 from nasbench import Cell
-from oneshot.retrain.record import load_network
+from oneshot.retrain.weights import load_network
 
 HERE = Path(__file__).parent
 RUNS = HERE / "runs"
