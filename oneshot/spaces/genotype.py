@@ -5,8 +5,8 @@ import math
 import warnings
 from dataclasses import dataclass, field
 
-from nasbench.cell import integer
 from nasbench.errors import shown
+from nasbench.runs.checks import integer
 from nasbench.runs.settings import finite
 from oneshot.errors import GenotypeError
 from oneshot.spaces.diagram import Diagram
