@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from blackbox.predictors.encodings import encoding_of, one_hot, paths
+from blackbox.predictors.encodings import default_encoding, one_hot, paths
 from blackbox.predictors.ensemble import ExtraTrees
 from blackbox.search.space import NB201
 from nasbench.errors import InvalidArgumentError
@@ -10,7 +10,7 @@ from tests.blackbox.predictors.contract import LearnedContract
 
 class TestExtraTreesOnPaths(LearnedContract):
     def make(self, space=NB201, **options):
-        return ExtraTrees(space, encoding_of(space), **options)
+        return ExtraTrees(space, default_encoding(space), **options)
 
     def test_mean_and_deviation_are_those_of_the_members(self):
         predictor = self.make(trees=3).fit(np.arange(0, 3000, 100), np.arange(30) % 7 * 1.0)
