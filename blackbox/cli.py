@@ -231,17 +231,18 @@ def resumed(folder, search_class, settings_class, args):
     record = folder.read_config()
     try:
         algorithm, table = record["algorithm"], record["table"]
-        if algorithm != search_class.name:
-            raise ConfigError(f"{folder.path} is a run of {said(algorithm)}, not of {search_class.name}")
+    except KeyError as error:
+        raise _damaged(folder, error) from None
+    if algorithm != search_class.name:
+        raise ConfigError(f"{folder.path} is a run of {said(algorithm)}, not of {search_class.name}")
+    try:
         config, settings = config_class(**record["search"]), settings_class(**record["run"])
         longest = space_of(settings.space).full_protocol
         store, checksum = table["store"], table["checksum"]
         if not isinstance(store, (str, type(None))):
             raise TypeError(f"table.store is a path or null, got {store!r}")
     except (KeyError, TypeError, AttributeError, InvalidArgumentError) as error:
-        raise RunFolderError(
-            f"{folder.path}/config.json is damaged or of another version: {said(error)}"
-        ) from None
+        raise _damaged(folder, error) from None
     asked = given(args, settings_class)
     if "signal" in asked:
         asked["signal"] = str(Signal.of(asked["signal"], longest))
@@ -265,6 +266,10 @@ def resumed(folder, search_class, settings_class, args):
             )
     record |= {"run": asdict(settings), "table": {**table, "store": store, **identity(bench)}}
     return config, settings, bench, record
+
+
+def _damaged(folder, error):
+    return RunFolderError(f"{folder.path}/config.json is damaged or of another version: {said(error)}")
 
 
 def agreed(asked, recorded, limits):

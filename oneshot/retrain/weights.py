@@ -116,7 +116,7 @@ def load_network(path, classes=None, average=False):
         )
         network.load_state_dict(state["average" if average else "weights"])
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        if isinstance(error, OneShotError):
+        if isinstance(error, (OneShotError, NASBenchError)):
             raise
         raise RunFolderError(f"{path} is damaged, or of another version: {said(error)}") from None
     return network.eval()

@@ -1,17 +1,17 @@
 """An architecture that is given as a value, as a text, or as the folder of a finished run."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from nasbench.errors import NASBenchError, said
-from nasbench.runs.files import quoted, read_json
+from nasbench.runs.files import quoted
+from nasbench.runs.folder import SUMMARY, read_object
 from oneshot.errors import ConfigError, GenotypeError, OneShotError, RunFolderError
 from oneshot.spaces.base import Diagram
 from oneshot.spaces.registry import SpaceName, architecture_of, space_of
 
-_CONFIG, _SUMMARY = "config.json", "summary.json"
+_CONFIG = "config.json"
 _SEARCH = "search"  # the stage of folders that name none
 _COMMANDS = {
     "retraining": "oneshot.retrain",
@@ -82,9 +82,9 @@ class Architecture(NamedTuple):
         """Return the architecture of the finished run in a folder."""
         if not path.is_dir():
             raise RunFolderError(f"there is no folder {path}")
-        config, summary = _read(path / _CONFIG), _read(path / _SUMMARY)
+        config, summary = read_object(path / _CONFIG), read_object(path / SUMMARY)
         if config is None and (stage is not None or summary is None):
-            missing = _SUMMARY if stage is None else _CONFIG
+            missing = SUMMARY if stage is None else _CONFIG
             raise RunFolderError(f"{path} is not the folder of a run: it has no {missing}")
         actual = (config or {}).get("stage", _SEARCH)
         if stage not in (None, actual):
@@ -96,10 +96,10 @@ class Architecture(NamedTuple):
                     f"{path} is not finished; go on with: python -m {command} --resume {quoted(path)}"
                 )
             case {"architecture": record}:
-                return cls.from_record(record, path / _SUMMARY)
+                return cls.from_record(record, path / SUMMARY)
             case {"benchmark": {"arch": arch}}:
-                return cls.from_record({"space": "nb201", "text": arch}, path / _SUMMARY)
-        raise RunFolderError(f"{path / _SUMMARY} is damaged, or of another version: it has no 'architecture'")
+                return cls.from_record({"space": "nb201", "text": arch}, path / SUMMARY)
+        raise RunFolderError(f"{path / SUMMARY} is damaged, or of another version: it has no 'architecture'")
 
     @property
     def record(self) -> dict[str, str]:
@@ -118,21 +118,6 @@ class Architecture(NamedTuple):
 
 def _names_folder(text: str) -> bool:
     """Return whether a text is the path of a folder, and no architecture."""
-    return any(os.path.exists(os.path.join(text, name)) for name in (_CONFIG, _SUMMARY)) or (
+    return any(os.path.exists(os.path.join(text, name)) for name in (_CONFIG, SUMMARY)) or (
         os.sep in text and not set(text) & set("|({")
     )
-
-
-def _read(path: Path) -> Mapping[str, Any] | None:  # Any: a file can hold anything
-    """Return the object in a JSON file; None if there is no file, RunFolderError if it is damaged."""
-    try:
-        value = read_json(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
-    except ValueError as error:
-        raise RunFolderError(f"{path} is damaged: {said(error)}") from None
-    if not isinstance(value, dict):
-        raise RunFolderError(f"{path} is damaged: it should hold an object")
-    return value

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from nasbench.cell import integer
 from nasbench.errors import shown
+from nasbench.runs.checks import integer
 from oneshot.errors import GenotypeError
 from oneshot.spaces.base import Diagram
 from oneshot.spaces.notation import (

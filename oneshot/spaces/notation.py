@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from nasbench.errors import shown
-from nasbench.runs.settings import finite
+from nasbench.runs.checks import finite
 from oneshot.errors import GenotypeError
 
 EDGES_PER_NODE = 2  # of a DARTS cell, which has as many inputs
