@@ -4,36 +4,11 @@ import pytest
 from blackbox.errors import ConfigError, ObjectiveError
 from blackbox.nsga2 import NSGA2
 from blackbox.rs import RandomSearch
-from blackbox.search.base import FAILED, Draws, Outstanding, is_finished, run
-from blackbox.search.history import History
+from blackbox.search.loop import is_finished, run
+from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201
 from blackbox.table.objective import TableObjective
 from nasbench.errors import InvalidArgumentError
-
-
-def test_draws_depend_on_seed_trial_purpose_and_step_alone():
-    def draw(rng, steps):
-        return rng.integers(1000, size=steps)
-
-    both = Draws(3, [0, 7], 1, draw)
-    one = Draws(3, [7], 1, draw)
-    rows = [both.at(step).tolist() for step in range(300)]
-    assert [row[1] for row in rows] == [one.at(step)[0] for step in range(300)]
-    assert Draws(3, [7], 1, draw).at(299)[0] == rows[299][1]
-    assert rows != [Draws(4, [0, 7], 1, draw).at(step).tolist() for step in range(300)]
-    assert rows != [Draws(3, [0, 7], 2, draw).at(step).tolist() for step in range(300)]
-
-
-def test_draws_of_an_earlier_step_are_what_they_were():
-    draws = Draws(3, [0, 7], 1, lambda rng, steps: rng.integers(1000, size=steps))
-    rows = [draws.at(step).tolist() for step in range(400)]
-    for step in (399, 127, 128, 127, 0, 256, 255, 399):
-        assert draws.at(step).tolist() == rows[step]
-
-
-def test_draws_are_prepared_by_the_block():
-    drawn = Draws(0, [0, 1], 0, lambda rng, steps: np.ones((steps, 2)), lambda rows: rows * [[1.0], [2.0]])
-    assert drawn.at(200).tolist() == [[1.0, 1.0], [2.0, 2.0]]
 
 
 def test_run_ends_by_evals():
@@ -111,68 +86,6 @@ def test_an_error_of_the_objective_leaves_the_history_whole():
     with pytest.raises(ObjectiveError, match="gave NaN"):
         run(search, fails, 10)
     assert len(search.history) == 3
-
-
-# Several workers
-
-
-def outstanding(asked, told):
-    """What is out after codes of one trial were asked for, and some told."""
-    history = History(1)
-    out = Outstanding(history)
-    for pending, code in enumerate(asked):
-        out.answer(pending, lambda step, out, code=code: np.array([code]))
-    for code in told:
-        history.append([code], [0.0])
-    return out
-
-
-def now_out(outstanding, pending):
-    """The codes that `outstanding` takes to be out while so many are."""
-    found = []
-
-    def give(step, out):
-        found.extend(codes.item() for codes in out)
-        return np.array([step])
-
-    outstanding.answer(pending, give)
-    return found
-
-
-def test_what_is_told_is_out_no_more():
-    assert now_out(outstanding([5, 6, 7, 8], told=[]), 4) == [5, 6, 7, 8]
-    assert now_out(outstanding([5, 6, 7, 8], told=[6, 8]), 2) == [5, 7]
-    assert now_out(outstanding([5, 6, 5, 8], told=[5]), 3) == [6, 5, 8]  # one of two equal ones
-    assert now_out(outstanding([5, 6, 7], told=[9, 5]), 2) == [6, 7]  # 9 was never asked for
-
-
-def test_what_is_lost_is_forgotten_oldest_first_and_what_is_unknown_does_no_harm():
-    assert now_out(outstanding([5, 6, 7, 8], told=[6]), 2) == [7, 8]
-    assert now_out(outstanding([5, 6, 7, 8], told=[6]), 0) == []
-    assert now_out(outstanding([5, 6], told=[]), 5) == [5, 6]
-    assert now_out(outstanding([], told=[1, 2, 3]), 2) == []
-
-
-def test_what_an_earlier_run_asked_for_is_out():
-    history = History(1)
-    for code in (1, 2, 3):
-        history.append([code], [0.0])
-    out = Outstanding(history)
-    for code in (2, 9):
-        out.expect(np.array([code]))
-    assert now_out(out, 2) == [2, 9]
-
-
-def test_an_answer_stays_until_the_next_is_told():
-    history = History(2)
-    out = Outstanding(history)
-    answers = [out.answer(pending, lambda step, out: np.array([step, 9])) for pending in range(3)]
-    for pending in (1, 0, 2):
-        again = out.answer(pending, lambda step, out: np.array([77, 77]))
-        np.testing.assert_array_equal(again, answers[pending])
-        again[:] = 55  # the caller's own
-    history.append(answers[1], [0.0, 0.0])
-    assert out.answer(2, lambda step, out: np.array([step, len(out)])).tolist() == [3, 2]
 
 
 # Evaluations that fail
