@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nasbench.answers import Answers, Question
-from nasbench.cell import integer
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
 from nasbench.home import default_path
 from nasbench.metrics import metric_of
+from nasbench.runs.checks import integer
 from nasbench.spaces import SIZE, TOPOLOGY, space_named, space_of
 from nasbench.store import Attributes, OlderSchemaError, Store
 from nasbench.tables import SOURCE, VERSION

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from blackbox.dependencies import required
 from blackbox.errors import ConfigError, WorkersError
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 from blackbox.workers.evaluation import Outcome, evaluate, load
 from nasbench.runs.processes import blocked_interrupts, environment
 

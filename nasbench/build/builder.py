@@ -16,7 +16,7 @@ from nasbench.build.sources.source import Source, StrPath
 from nasbench.build.sources.stored import Stored
 from nasbench.errors import InvalidArgumentError, MissingDependencyError, SourceError, StoreError
 from nasbench.home import default_path
-from nasbench.runs.settings import whole
+from nasbench.runs.checks import whole
 from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.store import Store
 

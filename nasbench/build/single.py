@@ -22,7 +22,7 @@ from nasbench.build.writer import ArrayOffsets, Writer
 from nasbench.cell import isomorphism_classes
 from nasbench.errors import SourceError, StoreError
 from nasbench.metrics import DATASETS
-from nasbench.runs.command import HeldInterrupt
+from nasbench.runs.interrupts import HeldInterrupt
 from nasbench.runs.processes import blocked_interrupts, end_with_parent
 from nasbench.spaces import TOPOLOGY
 from nasbench.store import ORIGINS, Attributes, Store
