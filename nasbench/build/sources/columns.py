@@ -12,8 +12,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from nasbench.build.sources.source import reading
 from nasbench.errors import MissingDependencyError, SourceError, said, shown
-from nasbench.runs.files import reading
 from nasbench.spaces import SPACES
 
 if TYPE_CHECKING:

@@ -17,10 +17,10 @@ from nasbench.build.sources.source import (
     join_origins,
     join_provenance,
     join_seeds,
+    reading,
 )
 from nasbench.errors import SourceError
 from nasbench.metrics import HELP, HW_NAS_BENCH, NOT_COMPILED, UNKNOWN_SEED
-from nasbench.runs.files import reading
 from nasbench.spaces import TOPOLOGY
 from nasbench.tables import FIGURES, SHA256, SOURCE, VERSION
 

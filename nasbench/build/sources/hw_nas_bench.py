@@ -9,10 +9,9 @@ import numpy as np
 
 from nasbench.arrays import Values
 from nasbench.build.sources import pickle_stream, safe_pickle
-from nasbench.build.sources.source import StrPath, Table
+from nasbench.build.sources.source import StrPath, Table, reading
 from nasbench.errors import SourceError, shown
 from nasbench.metrics import DATASETS, HW_NAS_BENCH, METRICS, NOT_COMPILED, SPLITS
-from nasbench.runs.files import reading
 from nasbench.spaces import TOPOLOGY
 
 _SPACE = "nasbench201"  # the file has another space too, which is left out

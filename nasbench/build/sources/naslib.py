@@ -10,12 +10,11 @@ import numpy as np
 from nasbench.arrays import Values
 from nasbench.build.sources import pickle_stream, safe_pickle
 from nasbench.build.sources.formulas import TOLERANCE, formulas
-from nasbench.build.sources.source import Source, StrPath, read_stamp
+from nasbench.build.sources.source import Source, StrPath, read_stamp, reading
 from nasbench.build.writer import Batch
 from nasbench.cell import Cell
 from nasbench.errors import InvalidCellError, SourceError, shown
 from nasbench.metrics import METRIC_OF
-from nasbench.runs.files import reading
 from nasbench.spaces import TOPOLOGY
 
 FILES = tuple(f"nb201_{name}_full_training.pickle" for name in ("cifar10", "cifar100", "ImageNet16"))

@@ -17,11 +17,10 @@ from nasbench.build.sources import pickle_stream, safe_pickle
 from nasbench.build.sources.pickle_stream import Read
 from nasbench.build.sources.results import PROTOCOLS, Results
 from nasbench.build.sources.safe_pickle import Allowed
-from nasbench.build.sources.source import Source, StrPath, read_stamp
+from nasbench.build.sources.source import Source, StrPath, read_stamp, reading
 from nasbench.build.sources.template import Templates
 from nasbench.build.writer import Batch
 from nasbench.errors import SourceError, said, shown
-from nasbench.runs.files import reading
 from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space
 
 META = "meta.pickle.pbz2"

@@ -10,10 +10,9 @@ from nasbench.build.sources import pickle_stream, safe_pickle
 from nasbench.build.sources.nats import CellStream
 from nasbench.build.sources.pickle_stream import Read
 from nasbench.build.sources.results import TOPOLOGY_PROTOCOLS, Results
-from nasbench.build.sources.source import StrPath
+from nasbench.build.sources.source import StrPath, reading
 from nasbench.build.writer import Batch
 from nasbench.errors import SourceError, said, shown
-from nasbench.runs.files import reading
 from nasbench.spaces import TOPOLOGY
 
 _KEYS = {"less": "12", "full": "200"}  # names of the protocols here -> in NATS-Bench

@@ -10,11 +10,10 @@ from nasbench.build.sources.default import DefaultTable
 from nasbench.build.sources.hw_nas_bench import HWNASBench
 from nasbench.build.sources.nats import NATSFile, NATSFolder
 from nasbench.build.sources.pth import NASBench201File
-from nasbench.build.sources.source import Source, StrPath
+from nasbench.build.sources.source import Source, StrPath, reading
 from nasbench.build.sources.stored import Stored
 from nasbench.build.sources.table import UserTable
 from nasbench.errors import SourceError
-from nasbench.runs.files import reading
 
 KINDS = {
     "nats": "NATS-Bench: a folder of files 000000.pickle.pbz2, or its .tar",

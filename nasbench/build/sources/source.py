@@ -3,6 +3,7 @@
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,12 +11,25 @@ import numpy as np
 
 from nasbench.arrays import Mask, Values
 from nasbench.build.writer import Batch, Layout
-from nasbench.runs.files import reading
+from nasbench.errors import NASBenchError, SourceError
 from nasbench.spaces import Space
 
-StrPath = str | os.PathLike[str]
+StrPath = str | Path
 Group = tuple[str, int]  # a data set and a protocol, whose arrays have a column per seed
 Seeds = Mapping[Group, tuple[int, ...]]
+
+
+@contextmanager
+def reading(path: StrPath) -> Iterator[None]:
+    """Turn an error of the system in reading a source's file into a SourceError that names it."""
+    try:
+        yield
+    except NASBenchError:
+        raise
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
+    except MemoryError:
+        raise SourceError(f"{path} needs more memory than there is: damaged, or made for it") from None
 
 
 def read_stamp(path: StrPath) -> dict[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from nasbench.arrays import Values
-from nasbench.build.sources.source import PROVENANCE, Group, Source
+from nasbench.build.sources.source import PROVENANCE, Group, Source, StrPath
 from nasbench.build.writer import Batch
 from nasbench.errors import SourceError, StoreError
 from nasbench.spaces import space_named
@@ -20,7 +20,7 @@ class Stored(Source):
 
     kind = "store"
 
-    def __init__(self, path: str | os.PathLike[str], original: Source | None = None) -> None:
+    def __init__(self, path: StrPath, original: Source | None = None) -> None:
         """`original`: the source that the store was built from, which messages name instead of it."""
         self.store = store = Store(path)
         store.verify()
