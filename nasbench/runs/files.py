@@ -145,7 +145,7 @@ def utc_now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def quoted(path: str | Path) -> str:
+def quoted(path: object) -> str:
     """Return a path as one can paste it into a shell."""
     import shlex  # imported here because mostly errors need it
 

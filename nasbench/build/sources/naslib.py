@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -117,7 +117,7 @@ class NASLib(Source):
                 met.add(code)
                 yield Batch(code, self._rows(value, code, where))
 
-    def _parse_code(self, arch: object) -> int:
+    def _parse_code(self, arch: Any) -> int:  # a key of any type
         try:
             return Cell.from_string(arch).code
         except InvalidCellError:
