@@ -7,7 +7,7 @@ from nasbench.answers import list_seeds
 from nasbench.benchmark import open_benchmark
 from nasbench.cell import Cell
 from nasbench.errors import InvalidCellError, NASBenchError, NotRecordedError
-from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
+from nasbench.metrics import DATASETS, METRICS, exists, get_dataset, get_metric, meaning_of
 from nasbench.runs.command import ListFormatter, Parser, call, complain, print_json, print_table
 from nasbench.spaces import SPACES
 from nasbench.store import ORIGINS
@@ -209,10 +209,10 @@ def _protocol(args, bench):
 def _asked(bench, cell, args):
     """The (data set, metric) pairs that a query may be about; what is not named is all that there is."""
     if args.dataset is not None:
-        dataset_of(args.dataset)
+        get_dataset(args.dataset)
     datasets = DATASETS if args.dataset is None else [args.dataset]
     if args.metric is not None:
-        metric = metric_of(args.metric)
+        metric = get_metric(args.metric)
         return [(name, args.metric) for name in datasets if args.dataset is not None or exists(name, metric)]
     entry = bench.entry(cell, protocol=args.protocol)
     a_run = args.epoch is not None or args.seed is not None

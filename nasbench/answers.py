@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from nasbench.errors import NotRecordedError
-from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, dataset_of, exists, metric_of
+from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, exists, get_dataset, get_metric
 
 _ALL_EPOCHS = ("curve", "per_epoch")  # the groups of a store that know a metric at every epoch
 
@@ -26,8 +26,8 @@ class Question(NamedTuple):
     @classmethod
     def of(cls, dataset, metric, protocol, epoch, seed):
         """A question whose names are known and whose numbers are whole; whether it has an answer is open."""
-        dataset_of(dataset)
-        metric_of(metric)
+        get_dataset(dataset)
+        get_metric(metric)
         epoch = None if epoch is None else _whole("an epoch", epoch)
         seed = None if seed is None else _whole("a seed", seed)
         return cls(dataset, metric, _whole("a protocol", protocol), epoch, seed)

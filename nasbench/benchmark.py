@@ -11,7 +11,7 @@ import numpy as np
 from nasbench.answers import Answers, Question
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
 from nasbench.home import default_path
-from nasbench.metrics import metric_of
+from nasbench.metrics import get_metric
 from nasbench.runs.checks import integer
 from nasbench.spaces import SIZE, TOPOLOGY, space_named, space_of
 from nasbench.store import Attributes, OlderSchemaError, Store
@@ -194,14 +194,14 @@ class Benchmark(ABC):
         """One more than the number of cells, of the feasible ones if there are limits, that are better."""
         value = self.query(cell, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
         column = self._feasible_column(dataset, metric, protocol, epoch, seed, where)
-        better = column > value if metric_of(metric).higher_is_better else column < value
+        better = column > value if get_metric(metric).higher_is_better else column < value
         return int(np.count_nonzero(better)) + 1
 
     def regret(self, cell, dataset, metric, *, protocol=None, epoch=None, seed=None, where=None):
         """How far the cell is from the best one, or the best feasible one, in the metric's unit."""
         value = self.query(cell, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
         column = self._feasible_column(dataset, metric, protocol, epoch, seed, where)
-        if metric_of(metric).higher_is_better:
+        if get_metric(metric).higher_is_better:
             return float(np.nanmax(column)) - value
         return value - float(np.nanmin(column))
 
@@ -251,7 +251,7 @@ class Benchmark(ABC):
         if count is None or count < 1:
             raise InvalidArgumentError(f"n is a whole number of at least 1, got {n!r}")
         values = self._feasible_column(dataset, metric, protocol, epoch, seed, where).take(self._order)
-        losses = -values if metric_of(metric).higher_is_better else values
+        losses = -values if get_metric(metric).higher_is_better else values
         known = np.count_nonzero(~np.isnan(losses))
         if not known:
             which = "feasible cell" if where else "cell"
@@ -282,7 +282,7 @@ class Benchmark(ABC):
             table["isomorphism_class"] = self.store["isomorphism_class"].take(self._order)
         epochs = self._protocol(protocol)
         for dataset, metric in self._answers.recorded_in(protocol):
-            of_longest = epochs == self.space.full_protocol or metric_of(metric).of_the_network
+            of_longest = epochs == self.space.full_protocol or get_metric(metric).of_the_network
             name = f"{dataset}/{metric}" if of_longest else f"{dataset}/{epochs}/{metric}"
             table[name] = self.columns(dataset, metric, protocol=protocol)
         return pandas.DataFrame(table, index=pandas.RangeIndex(self._cells, name="index"))

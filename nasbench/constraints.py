@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nasbench.errors import InvalidArgumentError
-from nasbench.metrics import METRICS, metric_of
+from nasbench.metrics import METRICS, get_metric
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,7 +34,7 @@ def split_metric(text: object) -> tuple[str, int | None]:
         raise InvalidArgumentError(
             f"a metric must be METRIC or METRIC@EPOCHS, got {text!r}; try val_accuracy@12"
         )
-    if metric_of(metric).of_the_network and at:
+    if get_metric(metric).of_the_network and at:
         raise InvalidArgumentError(f"{metric} belongs to the network: it has no epochs, got {text!r}")
     return metric, int(epochs) if at else None
 

@@ -25,7 +25,7 @@ from nasbench.constraints import (
     named,
     read_limits,
 )
-from nasbench.metrics import dataset_of
+from nasbench.metrics import get_dataset
 from nasbench.runs.settings import MANY, SEEDS, option, whole
 from nasbench.spaces import SPACES, space_of
 
@@ -134,7 +134,7 @@ class TableConfig:
     def __post_init__(self) -> None:
         whole("trials", self.trials, 1, _MOST_TRIALS)
         whole("seed", self.seed, 0, SEEDS)
-        dataset_of(self.dataset)
+        get_dataset(self.dataset)
         longest = None if self.space is None else space_of(self.space).full_protocol
         for name, value in short_names(vars(self), longest).items():
             object.__setattr__(self, name, value)

