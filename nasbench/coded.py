@@ -56,10 +56,10 @@ class CodedCell(ABC):
     @classmethod
     def parse_code(cls, cell: CellLike) -> int:
         """Return the code of a cell; names as for `parse`."""
-        if isinstance(cell, cls):
-            return cell.code
         if isinstance(cell, str):
             return cls._parse_string(cell)
+        if isinstance(cell, cls):
+            return cell.code
         choices = cell if isinstance(cell, tuple | list) else members(cell)
         return cls._parse_index(cell) if choices is None else cls._parse_choices(choices)
 
