@@ -658,12 +658,12 @@ class Benchmark(ABC, Generic[C]):
     def _code(self, cell: CellLike) -> int:
         if type(cell) is int and 0 <= cell < self._cells:
             return self._code_of_index[cell]
-        if isinstance(cell, str):
+        if type(cell) is str:
             code = self._code_of_string.get(cell)
             if code is None:
                 code = self._code_of_string[cell] = self.space.code_of(cell)
             return code
-        if isinstance(cell, self._cell_type):
+        if type(cell) is self._cell_type:
             return cell.code
         number = integer(cell)
         if number is not None and 0 <= number < self._cells:

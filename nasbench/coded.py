@@ -58,9 +58,11 @@ class CodedCell(ABC):
         """Return the code of a cell; names as for `parse`."""
         if isinstance(cell, str):
             return cls._parse_string(cell)
+        if isinstance(cell, (tuple, list)):
+            return cls._parse_choices(cell)
         if isinstance(cell, cls):
             return cell.code
-        choices = cell if isinstance(cell, tuple | list) else members(cell)
+        choices = members(cell)
         return cls._parse_index(cell) if choices is None else cls._parse_choices(choices)
 
     @property
@@ -114,7 +116,7 @@ CellLike = CodedCell | SupportsIndex | str | Iterable[str] | Iterable[SupportsIn
 
 def members(values: object) -> tuple[object, ...] | None:
     """Return the members of a tuple, list, NumPy array, pandas Series or tensor; None for anything else."""
-    if isinstance(values, str | bytes | Mapping | Set):
+    if isinstance(values, (str, bytes, Mapping, Set)):
         return None
     try:
         return tuple(values)  # type: ignore[arg-type]  # an object of any type may be iterable

@@ -21,6 +21,7 @@ class Space(NamedTuple):
     flag: str  # on the command line
     cells: int
     cell: type[CodedCell]
+    code_of: Callable[[CellLike], int]  # from any name of a cell to its code
     official_order: Callable[[], Numbering]  # the code of each official index, (N,)
     official_index: Callable[[], Numbering]  # the official index of each code, (N,)
     protocols: tuple[int, ...]  # epochs of the published training runs
@@ -28,16 +29,13 @@ class Space(NamedTuple):
     signal_protocol: int  # its validation guides the searches of the NATS-Bench paper
     summary: str
 
-    def code_of(self, cell: CellLike) -> int:
-        """Return the code of a cell of any name."""
-        return self.cell.parse_code(cell)
-
 
 TOPOLOGY = Space(
     "NAS-Bench-201",
     "tss",
     CELLS,
     Cell,
+    Cell.parse_code,
     official_order,
     official_index,
     protocols=(12, 200),
@@ -50,6 +48,7 @@ SIZE = Space(
     "sss",
     SIZES,
     SizeCell,
+    SizeCell.parse_code,
     size_order,
     size_order,
     protocols=(1, 12, 90),
