@@ -355,7 +355,7 @@ def test_a_search_ends_well_whatever_its_table_lacks(run, lacking, tmp_path, nam
     for column in ("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "test_rank", "regret"):
         assert summary[column] is None
         assert all(row.get(column) is None for row in read_log(path, SEARCH))
-    assert Cell.from_index(summary["index"]) == Cell.of(summary["arch"])
+    assert Cell.from_index(summary["index"]) == Cell.parse(summary["arch"])
     assert not (path / "anytime.png").exists()
     code, again, _ = run("--resume", path)
     assert (code, said in again) == (0, True)
