@@ -11,8 +11,9 @@ import pytest
 
 from blackbox.errors import ConfigError, MissingDependencyError, WorkersError
 from blackbox.search.scores import FAILED
-from blackbox.workers import pool as pools
-from blackbox.workers.pool import Pool, local, remote
+from blackbox.workers import cluster as clusters
+from blackbox.workers.cluster import local, remote
+from blackbox.workers.evaluation import check_objective, evaluation_pool
 
 MODULE = """
 import os
@@ -85,25 +86,25 @@ def outcomes(pool, count, wait=60):
 
 
 def test_outcomes_come_under_their_numbers(workers):
-    pool = Pool(workers, "at_workers:length")
-    pool.check(60)
+    pool = evaluation_pool(workers, "at_workers:length")
+    pool.check(60, check_objective, "at_workers:length")
     assert pool.size() == 2
     for number in range(6):
         pool.submit(number, "x" * number)
     found = outcomes(pool, 6)
     assert {number: outcome.score for number, outcome in found.items()} == {n: n for n in range(6)}
     assert {outcome.worker for outcome in found.values()} <= {"0", "1"}
-    assert Pool(workers, "at_workers:length", most=1).size() == 1
+    assert evaluation_pool(workers, "at_workers:length", most=1).size() == 1
 
 
 def test_two_evaluations_are_at_two_workers_of_one_thread(workers):
-    pool = Pool(workers, "at_workers:sleep")
+    pool = evaluation_pool(workers, "at_workers:sleep")
     for number in range(2):
         pool.submit(number, "0.3")
     pids = {outcome.score for outcome in outcomes(pool, 2).values()}
     assert len(pids) == 2
     assert os.getpid() not in pids
-    pool = Pool(workers, "at_workers:threads")
+    pool = evaluation_pool(workers, "at_workers:threads")
     pool.submit(0, "")
     assert pool.next(60)[1].score == int(os.environ.get("OMP_NUM_THREADS", "1"))
 
@@ -117,13 +118,13 @@ def test_workers_leave_no_trace_in_the_environment(monkeypatch):
 
 
 def test_an_objective_may_start_processes(workers):
-    pool = Pool(workers, "at_workers:child")
+    pool = evaluation_pool(workers, "at_workers:child")
     pool.submit(0, "")
     assert pool.next(60)[1][:1] == (0.0,)
 
 
 def test_what_an_objective_raises_is_an_outcome(workers):
-    pool = Pool(workers, "at_workers:fails")
+    pool = evaluation_pool(workers, "at_workers:fails")
     pool.submit(0, "")
     _, outcome = pool.next(60)
     assert (outcome.score, outcome.error) == (FAILED, "ValueError: no")
@@ -140,11 +141,11 @@ def test_what_an_objective_raises_is_an_outcome(workers):
 )
 def test_a_worker_says_what_is_no_objective(workers, objective, message):
     with pytest.raises(ConfigError, match=message):
-        Pool(workers, objective).check(60)
+        evaluation_pool(workers, objective).check(60, check_objective, objective)
 
 
 def test_an_evaluation_whose_worker_is_killed_is_made_again(workers, tmp_path):
-    pool = Pool(workers, "at_workers:slow_once")
+    pool = evaluation_pool(workers, "at_workers:slow_once")
     path = tmp_path / "pid"
     pool.submit(0, str(path))
     until(lambda: path.exists() and path.read_text())
@@ -155,8 +156,8 @@ def test_an_evaluation_whose_worker_is_killed_is_made_again(workers, tmp_path):
 
 def test_an_evaluation_that_takes_too_long_fails_and_frees_its_worker(workers):
     objective = "at_workers:sleep_or_hold"
-    workers.run(pools.load_only, objective)  # an import would let other threads run
-    pool = Pool(workers, objective, timeout=0.5)
+    workers.run(check_objective, objective)  # an import would let other threads run
+    pool = evaluation_pool(workers, objective, timeout=0.5)
     pool.submit(0, "for ever")
     pool.submit(1, "0")
     assert pool.next(60)[0] == 1
@@ -172,11 +173,11 @@ def test_an_evaluation_that_takes_too_long_fails_and_frees_its_worker(workers):
 
 @pytest.mark.slow
 def test_an_evaluation_that_always_loses_its_worker_fails(workers):
-    pool = Pool(workers, "at_workers:dies")
+    pool = evaluation_pool(workers, "at_workers:dies")
     pool.submit(0, "")
     _, outcome = pool.next(60)
     assert (outcome.score, outcome.error) == (FAILED, "KilledWorker: its worker was lost each time")
-    pool = Pool(workers, "at_workers:length")
+    pool = evaluation_pool(workers, "at_workers:length")
     pool.submit(0, "abc")
     assert pool.next(60)[1].score == 3
 
@@ -200,18 +201,20 @@ def test_workers_of_a_scheduler_come_and_go(cluster, tmp_path):
     (tmp_path / "broken_objective.py").write_text("1 / 0\n")
     levels = logging.getLogger("distributed.client").level
     with remote(cluster.scheduler_address) as client:
-        pool = Pool(client, "uploaded_objective:length")
+        pool = evaluation_pool(client, "uploaded_objective:length")
         assert pool.size() == 0
         with pytest.raises(WorkersError, match="there is no worker, for 0.2 s"):
-            pool.check(0.2)
-        pool.check(60, look=lambda: True)
+            pool.check(0.2, check_objective, "uploaded_objective:length")
+        pool.check(60, check_objective, "uploaded_objective:length", stop=lambda: True)
         cluster.scale(1)
         client.wait_for_workers(1)
         with pytest.raises(ConfigError, match="No module named 'uploaded_objective'"):
-            Pool(client, "uploaded_objective:length").check(60)
+            evaluation_pool(client, "uploaded_objective:length").check(
+                60, check_objective, "uploaded_objective:length"
+            )
     with remote(cluster.scheduler_address, [tmp_path / "uploaded_objective.py"]) as client:
-        pool = Pool(client, "uploaded_objective:length")
-        pool.check(60)
+        pool = evaluation_pool(client, "uploaded_objective:length")
+        pool.check(60, check_objective, "uploaded_objective:length")
         assert pool.size() == 1
         pool.submit(0, "abcd")
         assert pool.next(60)[1].score == 4
@@ -229,19 +232,20 @@ def test_a_worker_without_a_nanny_cannot_be_stopped(cluster):
     cluster.scale(1)
     with remote(cluster.scheduler_address) as client:
         client.wait_for_workers(1)
-        pool = Pool(client, "time:sleep", timeout=0.2)
-        pool._client.submit(pools.at_worker, "time:sleep", 0, pool._run, 1.0, key="direct")
+        pool = evaluation_pool(client, "time:sleep", timeout=0.2)
+        place = pool._run, 0, "direct", True
+        pool._client.submit(clusters.at_worker, pool._function, place, 1.0, key="direct")
         pool.submit(1, 1.0)
         with pytest.raises(WorkersError, match="has no nanny that could stop it, which a timeout needs"):
             pool.next(60)
 
 
 def test_a_scheduler_that_is_lost_is_an_error(cluster, monkeypatch):
-    monkeypatch.setattr(pools, "_CONNECTING", 1.0)
+    monkeypatch.setattr(clusters, "_CONNECTING", 1.0)
     cluster.scale(1)
     with remote(cluster.scheduler_address) as client:
         client.wait_for_workers(1)
-        pool = Pool(client, "time:sleep")
+        pool = evaluation_pool(client, "time:sleep")
         pool.submit(0, 2.0)
         cluster.close()
         with pytest.raises(WorkersError, match="the scheduler (is lost|does not answer)"):
@@ -252,7 +256,7 @@ def test_a_scheduler_that_is_lost_is_an_error(cluster, monkeypatch):
 
 
 def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch):
-    monkeypatch.setattr(pools, "_CONNECTING", 0.3)
+    monkeypatch.setattr(clusters, "_CONNECTING", 0.3)
     with (
         pytest.raises(WorkersError, match="no scheduler answers at tcp://127.0.0.1:9: Timed out"),
         remote("tcp://127.0.0.1:9"),
