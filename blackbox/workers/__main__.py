@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from blackbox.algorithms import ALGORITHMS, algorithm
 from blackbox.errors import BlackboxError, ConfigError, ObjectiveError, RunFolderError, WorkersError
@@ -184,13 +184,15 @@ class WorkersCommand(Command["_Activity"]):
                 unfinished = record.restore(tasks)
                 folder.write_record(folder.record | {"run": experiment.settings.to_json()})
             client = stack.enter_context(
-                local(place.workers) if place.scheduler is None else remote(place.scheduler, args.upload)
+                local(cast("int", place.workers))  # None only with a scheduler
+                if place.scheduler is None
+                else remote(place.scheduler, args.upload)
             )
-            settings = experiment.settings
-            pool = evaluation_pool(client, settings.objective, place.workers, place.timeout)
-            pool.check(place.patience, check_objective, settings.objective)
+            objective = str(experiment.settings.objective)  # never None
+            pool = evaluation_pool(client, objective, place.workers, place.timeout)
+            pool.check(place.patience, check_objective, objective)
             if args.out is not None:
-                space = space_of(settings.space)
+                space = space_of(experiment.settings.space)
                 record = stack.enter_context(
                     Record.create(args.out, experiment.to_json(), space, experiment.by_jobs)
                 )

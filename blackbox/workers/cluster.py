@@ -35,6 +35,7 @@ Client = Any
 DaskFuture = Any
 DaskWorker = Any
 
+_PACKAGES = ("blackbox", "nasbench")
 _CONNECTING = 10.0  # seconds that a scheduler may take to answer
 _FRESH = 0.5  # seconds for which the number of workers is taken as it was
 _STOPPING = 60.0  # seconds that tasks may take to stop
@@ -143,8 +144,8 @@ class DaskPool(Generic[R]):
             while not (future.done() or stop()):
                 waiting.check(self.size() > 0, noted=False)
                 time.sleep(_LOOK)
-            if future.done():
-                future.result()
+            if future.done() and (error := future.exception()) is not None:
+                raise _explained(error)
 
     def size(self) -> int:
         size, when = self._size
@@ -212,7 +213,7 @@ class DaskPool(Generic[R]):
         if future.status == "error":
             from distributed import KilledWorker
 
-            error = future.exception()
+            error = _explained(future.exception())
             is_lost = isinstance(error, KilledWorker)
             return self._on_failure(
                 Failure(error, "its worker was lost each time" if is_lost else str(error))
@@ -247,6 +248,14 @@ class DaskPool(Generic[R]):
     def _forget(self, number: int) -> None:
         del self._futures[number]
         self._deadlines.pop(number, None)
+
+
+def _explained(error: Exception) -> Exception:
+    """Return the error of a task; a WorkersError if this package is missing where the task should run."""
+    lacks_module = isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] in _PACKAGES
+    if lacks_module or (isinstance(error, RuntimeError) and "deserialization" in str(error)):
+        return WorkersError("the scheduler or a worker cannot import nas-toolkit: install it there, too")
+    return error
 
 
 def _received(number: int, news: float | Sequence[str]) -> _Event:
@@ -293,8 +302,8 @@ class _DaskTask:
 
 def at_worker(function: TaskFunction[..., R], place: tuple[str, int, str, bool], /, *arguments: object) -> R:
     """Run a task at a worker; `place`: topic, number, key, and whether to say that it begins."""
-    *where, begins = place
-    task = _DaskTask(*where)
+    topic, number, key, begins = place
+    task = _DaskTask(topic, number, key)
     if begins:
         task.begin()
     return function(task, *arguments)

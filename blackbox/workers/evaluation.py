@@ -68,7 +68,7 @@ def load(name: str) -> Objective:
     """
     module, attribute = split_name(name)
     try:
-        function = vars(importlib.import_module(module)).get(attribute)
+        function: Objective | None = vars(importlib.import_module(module)).get(attribute)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the objective {name} cannot be imported: {error}; workers look where this command is run,"

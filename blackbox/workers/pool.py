@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import current_process, get_context
-from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast
 
 from blackbox.errors import WorkersError
 from nasbench.runs.command import complain
@@ -119,10 +119,10 @@ class ProcessPool(Generic[R]):
     def submit(self, number: int, /, *arguments: object) -> None:
         with blocked_interrupts(), environment(**_ONE_THREAD):  # which a process that starts now inherits
             try:
-                future = self._executor.submit(_run, number, *arguments)
+                future = self._executor.submit(_run, number, *arguments)  # calls the function: gives an R
             except BrokenProcessPool:
                 raise _lost() from None
-        self._numbers[future] = number
+        self._numbers[cast("Future[R]", future)] = number
 
     def next(self, seconds: float) -> tuple[int, R] | None:
         finished, _ = wait(self._numbers, seconds, FIRST_COMPLETED)

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
 
@@ -253,6 +254,30 @@ def test_a_scheduler_that_is_lost_is_an_error(cluster, monkeypatch):
         pool._size = 0, float("-inf")
         with pytest.raises(WorkersError, match="the scheduler does not answer"):
             pool.size()
+
+
+def test_a_scheduler_without_the_package_is_an_error(tmp_path):
+    (tmp_path / "blackbox.py").touch()  # hides the package
+    file = tmp_path / "scheduler.json"
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+    scheduler = subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", *options],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(file.exists)
+        with remote(str(file)) as client:
+            pool = evaluation_pool(client, "operator:neg")
+            message = "the scheduler or a worker cannot import nas-toolkit: install it there, too"
+            with pytest.raises(WorkersError, match=message):
+                pool.check(60, check_objective, "operator:neg")
+            pool.submit(0, 1)
+            assert pool.next(60)[1].error == f"WorkersError: {message}"
+    finally:
+        scheduler.kill()
+        scheduler.wait()
 
 
 def test_a_scheduler_that_does_not_answer_is_an_error(monkeypatch):
