@@ -1,7 +1,7 @@
 import pytest
 
-from blackbox.dependencies import required
-from blackbox.errors import MissingDependencyError
+from nasbench.errors import MissingDependencyError
+from nasbench.runs.dependencies import required
 
 
 def test_a_missing_package_is_an_error_that_says_how_to_get_it():
