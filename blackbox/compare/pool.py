@@ -312,13 +312,13 @@ class Worker:
 
     def _made(self, out: Path, number: int) -> History | JobHistory:
         """Return the history of a run in its place; RunFolderError if another run is there."""
-        found, record = read_run(out), json.loads(json.dumps(self._record(number)))
-        same = all(found.record[name] == record[name] for name in ("algorithm", "search"))
-        same = same and found.settings == self._study.specs[number].settings(self._study.settings)
-        same = same and gives(self._bench, found)
-        if not (same and found.complete):
+        run, record = read_run(out), json.loads(json.dumps(self._record(number)))
+        same = all(run.record[name] == record[name] for name in ("algorithm", "search"))
+        same = same and run.settings == self._study.specs[number].settings(self._study.settings)
+        same = same and gives(self._bench, run)
+        if not (same and run.complete):
             raise RunFolderError(f"{out} is not the run of this comparison, or not complete: move it away")
-        return found.history
+        return run.history
 
 
 def _await_unlocked(log: Path, watch: Watch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from blackbox.algorithms import ALGORITHMS, algorithm
@@ -17,7 +17,7 @@ from blackbox.workers.evaluation import check_objective, evaluation_pool
 from blackbox.workers.record import Record, run_kind
 from blackbox.workers.settings import PoolConfig, WorkersConfig
 from blackbox.workers.tasks import Cells, Jobs
-from nasbench.errors import InvalidArgumentError, NASBenchError, said
+from nasbench.errors import NASBenchError, said
 from nasbench.runs.command import (
     Command,
     Outcome,
@@ -31,7 +31,6 @@ from nasbench.runs.command import (
 from nasbench.runs.folder import RunFolder
 from nasbench.runs.progress import Progress
 from nasbench.runs.record import present
-from nasbench.runs.settings import Settings, add_flags, given
 from nasbench.runs.text import format_table
 from nasbench.spaces import space_of
 
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from blackbox.workers.cluster import DaskPool
     from blackbox.workers.evaluation import Outcome as Evaluated
     from blackbox.workers.tasks import Task, Tasks
+    from nasbench.runs.settings import Settings
 
 _PROG = "python -m blackbox.workers"
 SearchClass = type[Any]  # a Search or a MultiFidelitySearch
@@ -80,7 +80,7 @@ def _parser(argv: Sequence[str], search_class: SearchClass | None) -> Parser:
         help=f"{', '.join(ALGORITHMS)}, or module:Class; comes first, and with --help says what it takes",
     )
     if search_class is not None:
-        add_flags(parser.add_argument_group(search_class.name), search_class.config_class)
+        search_class.config_class.add_flags(parser.add_argument_group(search_class.name))
     WorkersConfig.add_flags(parser.add_argument_group("run"))
     workers = parser.add_argument_group("workers (may differ when a run is resumed)")
     PoolConfig.add_flags(workers)
@@ -109,7 +109,7 @@ class _Experiment:
     """A search and its settings."""
 
     search_class: SearchClass
-    config: Any  # of the search's config_class
+    config: Settings
     settings: WorkersConfig
 
     @property
@@ -140,7 +140,7 @@ class _Experiment:
         """Return what config.json holds."""
         return {
             "algorithm": self.search_class.name,
-            "search": asdict(self.config),
+            "search": self.config.to_json(),
             "run": self.settings.to_json(),
             "table": None,
             **present(),
@@ -171,8 +171,7 @@ class WorkersCommand(Command["_Activity"]):
         with ExitStack() as stack:
             record, unfinished = None, []
             if args.resume is None:
-                config_class = self._search_class.config_class
-                config = config_class(**given(args, config_class))
+                config = self._search_class.config_class.from_flags(args)
                 experiment = _Experiment(self._search_class, config, WorkersConfig.from_flags(args))
                 tasks = experiment.tasks()
             else:
@@ -211,11 +210,11 @@ def resumed(folder: RunFolder, search_class: SearchClass, args: argparse.Namespa
     if name != search_class.name:
         raise ConfigError(f"{folder.path} is a run of {said(name)}, not of {search_class.name}")
     try:
-        config = search_class.config_class(**own)
+        config = search_class.config_class.from_json(own, "search")
         settings = WorkersConfig.from_json(run, "run")
-    except (TypeError, InvalidArgumentError) as error:
+    except ConfigError as error:
         raise RunFolderError(f"{damaged}: {said(error)}") from None
-    config = Settings.resumed(config, given(args, search_class.config_class), WorkersConfig)
+    config = config.resumed(search_class.config_class.given(args), WorkersConfig)
     return _Experiment(search_class, config, settings.resumed(WorkersConfig.given(args)))
 
 
@@ -280,19 +279,19 @@ class _Activity:
 
     def _summary(self) -> dict[str, Any]:
         experiment, best = self.experiment, self.tasks.best()
-        found = None
+        incumbent = None
         if best is not None:
             cell = space_of(experiment.settings.space).cell(best.code)
-            found = {"arch": str(cell), "index": cell.index, **best._asdict()}
-            del found["code"]
+            incumbent = {"arch": str(cell), "index": cell.index, **best._asdict()}
+            del incumbent["code"]
         return {
             "algorithm": experiment.search_class.name,
-            "settings": asdict(experiment.config) | experiment.settings.to_json(),
+            "settings": experiment.config.to_json() | experiment.settings.to_json(),
             "complete": self.complete,
             "evaluations": len(self.tasks),
             "failures": self.tasks.failures,
             "seconds": self.tasks.seconds,
-            "best": found,
+            "best": incumbent,
         }
 
     def _text(self) -> str:
