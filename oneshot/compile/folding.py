@@ -1,16 +1,18 @@
 """Batch normalization of numbers of channels that do not fill a CPU's vectors, several pixels as one."""
 
 from math import gcd
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 _VECTOR = 16  # numbers of float32 in 512 bits
 _LEAST = 1 << 17  # numbers, from which on it pays
 
 
-def fold_of(x):
-    """How many pixels beside each other to take as one of so many times the channels; 1: none."""
+def fold_for(x: Tensor) -> int:
+    """Return how many neighbouring pixels to take as one with so many times the channels; 1: none."""
     usual = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and x.dim() == 4
     if not usual or torch.compiler.is_compiling():
         return 1
@@ -19,11 +21,20 @@ def fold_of(x):
     return fold if w % fold == 0 and x.is_contiguous(memory_format=torch.channels_last) else 1
 
 
-def folded_norm(x, running, weight, bias, momentum, eps, fold):
-    """`F.batch_norm` in training; `running`: (mean, variance) to be moved, or None. Several times as fast."""
+def folded_norm(
+    x: Tensor,
+    running: tuple[Tensor, Tensor] | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    momentum: float,
+    eps: float,
+    fold: int,
+) -> Tensor:
+    """Return `F.batch_norm` in training, several times as fast; `running` mean and variance are moved."""
     count = x.numel() // x.shape[1]
     if count <= 1:
         raise ValueError(f"expected more than 1 value per channel, got {tuple(x.shape)}")
+    out: Tensor
     out, mean, variance = _Folded.apply(x, weight, bias, eps, fold)
     if running is not None:
         with torch.no_grad():  # `data`: unnoticed, as by F.batch_norm, for whose gradients they may be kept
@@ -34,7 +45,14 @@ def folded_norm(x, running, weight, bias, momentum, eps, fold):
 
 class _Folded(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, weight, bias, eps, fold):
+    def forward(
+        ctx: Any,  # torch gives it whatever is set
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        eps: float,
+        fold: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         wide = _wide(x, fold)
         means, variances = torch.batch_norm_update_stats(wide, None, None, 0.0)
         variance, mean = torch.var_mean(means.view(fold, -1), 0, correction=0)
@@ -53,7 +71,7 @@ class _Folded(torch.autograd.Function):
         return out, mean, variance
 
     @staticmethod
-    def backward(ctx, grad, *_):
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, mean, variance, *statistics = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():  # the gradient's own gradient is wanted
@@ -84,16 +102,17 @@ class _Folded(torch.autograd.Function):
         )
 
 
-def _repeated(vector, fold):
+def _repeated(vector: Tensor, fold: int) -> Tensor:
     return vector.repeat(fold)
 
 
-def _wide(x, fold):
-    """A view: of W pixels, W / fold with fold times the channels."""
+def _wide(x: Tensor, fold: int) -> Tensor:
+    """Return a view: of W pixels, W / fold with fold times the channels."""
     n, c, h, w = x.shape
     return x.permute(0, 2, 3, 1).view(n, h, w // fold, fold * c).permute(0, 3, 1, 2)
 
 
-def _narrow(x, fold):
+def _narrow(x: Tensor, fold: int) -> Tensor:
+    """Return what `_wide` was given."""
     n, c, h, w = x.shape
     return x.permute(0, 2, 3, 1).view(n, h, w * fold, c // fold).permute(0, 3, 1, 2)
