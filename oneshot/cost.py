@@ -50,8 +50,8 @@ def cost_of(network: Graph, image: tuple[int, int, int] = (3, 32, 32)) -> Cost:
     sizes = {parameter: parameter.numel() for parameter in network.parameters()}
     heads = [module for module in network.modules() if isinstance(module, ops.AuxiliaryHead)]
     auxiliary = {parameter for head in heads for parameter in head.parameters()}
-    params, of_heads = sum(sizes.values()), sum(sizes[parameter] for parameter in auxiliary)
-    return Cost(params, params - of_heads, _multiply_adds(network, image))
+    params, for_training = sum(sizes.values()), sum(sizes[parameter] for parameter in auxiliary)
+    return Cost(params, params - for_training, _multiply_adds(network, image))
 
 
 def _multiply_adds(network: Graph, image: tuple[int, int, int]) -> int:

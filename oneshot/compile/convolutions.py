@@ -85,10 +85,10 @@ class _Depthwise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        of_input, of_weight, *_ = ctx.needs_input_grad
+        input_needed, weight_needed, *_ = ctx.needs_input_grad
         return (
-            _input_gradient(grad, weight, ctx.shape, ctx.geometry) if of_input else None,
-            _weight_gradient(grad, x, weight.shape[2:], ctx.geometry) if of_weight else None,
+            _input_gradient(grad, weight, ctx.shape, ctx.geometry) if input_needed else None,
+            _weight_gradient(grad, x, weight.shape[2:], ctx.geometry) if weight_needed else None,
             *[None] * 3,
         )
 

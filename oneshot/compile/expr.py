@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeGuard, TypeVar
 
 
 class Kernel:
@@ -12,7 +12,11 @@ class Kernel:
     identity.
     """
 
+    text: ClassVar[str]  # the kernel in a printed plan
     __call__: Callable[..., Any]  # each kind takes and returns its own number of tensors
+
+    def __str__(self) -> str:
+        return self.text
 
     @property
     def keeps_zero(self) -> bool:
@@ -30,9 +34,6 @@ class Input:
     """A tensor that the plan is given."""
 
     number: int
-
-    def __str__(self) -> str:
-        return "input"
 
 
 K = TypeVar("K", bound=Kernel | Input, covariant=True)
@@ -83,10 +84,10 @@ class Expressions:
 
 def in_order(root: AnyExpr) -> list[AnyExpr]:
     """Return `root` and the expressions that it depends on, in the order in which they were made."""
-    found, waiting = {}, [root]
+    by_number, waiting = {}, [root]
     while waiting:
         expr = waiting.pop()
-        if expr.number not in found:
-            found[expr.number] = expr
+        if expr.number not in by_number:
+            by_number[expr.number] = expr
             waiting.extend(expr.args)
-    return [found[number] for number in sorted(found)]
+    return [by_number[number] for number in sorted(by_number)]

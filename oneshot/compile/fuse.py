@@ -23,7 +23,7 @@ class _Member(NamedTuple):
 
 
 Group: TypeAlias = Sequence[_Member]  # of one input, done as one
-Made: TypeAlias = dict[int, AnyExpr]  # {id of an expression: what it has become}
+Fused: TypeAlias = dict[int, AnyExpr]  # {id of an expression: what it has become}
 
 
 class _Place(NamedTuple):
@@ -43,15 +43,15 @@ def fuse(root: AnyExpr, lowering: Lowering) -> AnyExpr:
             for number, member in enumerate(group):
                 place[id(member.norm)] = _Place(groups, number, group is groups[0])
     lowering.restart()  # in the order of before
-    made: Made = {}
+    fused: Fused = {}
     for expr in order:
         if id(expr) in place:
-            made[id(expr)] = _part(place[id(expr)], made, lowering)
+            fused[id(expr)] = _part(place[id(expr)], fused, lowering)
         elif is_by(expr, Sum):
-            made[id(expr)] = _sum(expr, place, made, lowering)
+            fused[id(expr)] = _sum(expr, place, fused, lowering)
         else:
-            made[id(expr)] = lowering.remake(expr, expr.kernel, [made[id(arg)] for arg in expr.args])
-    return made[id(root)]
+            fused[id(expr)] = lowering.remake(expr, expr.kernel, [fused[id(arg)] for arg in expr.args])
+    return fused[id(root)]
 
 
 def _members(order: Sequence[AnyExpr]) -> Iterator[_Member]:
@@ -95,9 +95,9 @@ def _stacks(members: Iterable[_Member]) -> Iterable[Sequence[Group]]:
     return stacks.values()
 
 
-def _part(place: _Place, made: Made, lowering: Lowering) -> AnyExpr:
+def _part(place: _Place, fused: Fused, lowering: Lowering) -> AnyExpr:
     """Return what a member has become: a part of its groups' sum."""
-    norms = [_wide(group, made, lowering) for group in place.groups]
+    norms = [_wide(group, fused, lowering) for group in place.groups]
     if len(place.groups[0]) == 1:
         return norms[0]
     total = lowering.make(Add(), *norms) if len(norms) > 1 else norms[0]
@@ -105,10 +105,10 @@ def _part(place: _Place, made: Made, lowering: Lowering) -> AnyExpr:
     return lowering.make(Get(place.number), lowering.make(Split(sizes), total))
 
 
-def _wide(group: Group, made: Made, lowering: Lowering) -> AnyExpr:
+def _wide(group: Group, fused: Fused, lowering: Lowering) -> AnyExpr:
     """Return the normalized convolutions of a group, their channels one after the other."""
     make = lowering.make
-    x = made[id(group[0].conv.args[0])]
+    x = fused[id(group[0].conv.args[0])]
     origins = [origin for member in group for origin in member.norm.origins]
     modules = tuple(member.conv.kernel.modules[0] for member in group)
     conv = make(replace(group[0].conv.kernel, modules=modules), x)
@@ -122,7 +122,7 @@ def _wide(group: Group, made: Made, lowering: Lowering) -> AnyExpr:
     return norm
 
 
-def _sum(expr: Expr[Sum], place: Mapping[int, _Place], made: Made, lowering: Lowering) -> AnyExpr:
+def _sum(expr: Expr[Sum], place: Mapping[int, _Place], fused: Fused, lowering: Lowering) -> AnyExpr:
     """Return a sum whose weights went into its normalizations' scales."""
     terms, picks = [], []
     for pick, term in zip(expr.kernel.picks, expr.args, strict=False):
@@ -131,7 +131,7 @@ def _sum(expr: Expr[Sum], place: Mapping[int, _Place], made: Made, lowering: Low
             continue  # it is in the first group's part
         if at is not None and at.groups[0][at.number].pick is not None:
             pick = None
-        terms.append(made[id(term)])
+        terms.append(fused[id(term)])
         picks.append(pick)
     if len(terms) == 1 and picks[0] is None:
         return terms[0]

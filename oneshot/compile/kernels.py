@@ -15,20 +15,19 @@ from oneshot.compile.expr import Kernel
 class Relu(Kernel):
     """max(x, 0)."""
 
+    text = "relu"
     in_place: bool = False
     keeps_zero = True
 
     def __call__(self, x: Tensor) -> Tensor:
         return torch.relu_(x) if self.in_place else torch.relu(x)
 
-    def __str__(self) -> str:
-        return "relu"
-
 
 @dataclass(frozen=True)
 class DropPath(Kernel):
     """In training, some images of zeros, and the others scaled up."""
 
+    text = "drop path"
     module: ops.DropPath = field(compare=False)
     number: int  # each draws anew, so that no two are one
     in_place: bool = False
@@ -39,19 +38,15 @@ class DropPath(Kernel):
             return x
         return x.mul_(mask) if self.in_place else x * mask
 
-    def __str__(self) -> str:
-        return "drop path"
-
 
 @dataclass(frozen=True)
 class Concat(Kernel):
     """Channels of several tensors one after the other."""
 
+    text = "concatenation"
+
     def __call__(self, *tensors: Tensor) -> Tensor:
         return torch.cat(tensors, dim=1)
-
-    def __str__(self) -> str:
-        return "concatenation"
 
 
 @dataclass(frozen=True)
@@ -107,13 +102,11 @@ class Get(Kernel):
 class Zeros(Kernel):
     """Zeros of the tensor's size, of every so many rows and columns."""
 
+    text = "zeros"
     stride: int
 
     def __call__(self, x: Tensor) -> Tensor:
         return x[..., :: self.stride, :: self.stride] * 0.0
-
-    def __str__(self) -> str:
-        return "zeros"
 
 
 @dataclass(frozen=True)

@@ -92,29 +92,18 @@ def _relu(x: AnyExpr, lowering: Lowering) -> AnyExpr:
 
 @rule(nn.AvgPool2d)
 def lower_avg_pool2d(module: nn.AvgPool2d, inputs: Inputs, lowering: Lowering) -> AnyExpr:
-    kernel = AvgPool(
-        pair(module.kernel_size),
-        pair(module.stride),
-        pair(module.padding),
-        module.ceil_mode,
-        module.count_include_pad,
-        module.divisor_override,
-    )
-    return lowering.make(kernel, *inputs)
+    size, stride, padding = map(pair, (module.kernel_size, module.stride, module.padding))
+    rest = module.ceil_mode, module.count_include_pad, module.divisor_override
+    return lowering.make(AvgPool(size, stride, padding, *rest), *inputs)
 
 
 @rule(nn.MaxPool2d)
 def lower_max_pool2d(module: nn.MaxPool2d, inputs: Inputs, lowering: Lowering) -> AnyExpr:
     if module.return_indices:
         return lowering.call(module, inputs)
-    kernel = MaxPool(
-        pair(module.kernel_size),
-        pair(module.stride),
-        pair(module.padding),
-        pair(module.dilation),
-        module.ceil_mode,
-    )
-    return lowering.make(kernel, *inputs)
+    size, stride = pair(module.kernel_size), pair(module.stride)
+    padding, dilation = pair(module.padding), pair(module.dilation)
+    return lowering.make(MaxPool(size, stride, padding, dilation, module.ceil_mode), *inputs)
 
 
 @rule(nn.Conv2d)

@@ -8,13 +8,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from oneshot.compile.expr import Kernel
-from oneshot.compile.folding import fold_for, folded_norm
+from oneshot.compile.folding import folded_norm
 
 
 @dataclass(frozen=True)
 class Norm(Kernel):
     """Batch normalization, of one or several side by side; maybe with a further scale."""
 
+    text = "batch norm"
     modules: tuple[nn.BatchNorm2d, ...]
     number: int | None = None  # of a use, where running statistics move with it, so that no two are one
 
@@ -48,7 +49,7 @@ class Norm(Kernel):
             weight = _joined([module.weight for module in self.modules])
             scale = weight if scale is None else scale * weight
         if first.running_mean is None:
-            return _in_training(x, None, scale, shift, 0.0, first.eps)
+            return folded_norm(x, None, scale, shift, 0.0, first.eps)
         means, variances = ([getattr(m, f"running_{name}") for m in self.modules] for name in ("mean", "var"))
         mean, variance = _joined(means), _joined(variances)
         if not first.training:
@@ -57,7 +58,7 @@ class Norm(Kernel):
             if module.num_batches_tracked is not None:
                 module.num_batches_tracked.add_(1)
         momentum = first.momentum or 0.0  # None, the mean over all batches, is done apart
-        out = _in_training(x, (mean, variance), scale, shift, momentum, first.eps)
+        out = folded_norm(x, (mean, variance), scale, shift, momentum, first.eps)
         if len(self.modules) > 1:
             for buffers, joined in ((means, mean), (variances, variance)):
                 unnoticed = [buffer.data for buffer in buffers]  # a pass before may need them for gradients
@@ -81,24 +82,6 @@ class Norm(Kernel):
         own = first.running_mean if first.weight is None else first.weight
         return torch.promote_types(x.dtype, torch.float32) if own is None else own.dtype
 
-    def __str__(self) -> str:
-        return "batch norm"
-
-
-def _in_training(
-    x: Tensor,
-    running: tuple[Tensor, Tensor] | None,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    momentum: float,
-    eps: float,
-) -> Tensor:
-    fold = fold_for(x)
-    if fold > 1:
-        return folded_norm(x, running, weight, bias, momentum, eps, fold)
-    mean, variance = running or (None, None)
-    return F.batch_norm(x, mean, variance, weight, bias, True, momentum, eps)
-
 
 def _joined(tensors: list[Tensor]) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
@@ -108,11 +91,10 @@ def _joined(tensors: list[Tensor]) -> Tensor:
 class Join(Kernel):
     """The weights of all mixed edges one after the other, and a last one that is 1."""
 
+    text = "all weights"
+
     def __call__(self, *weights: Tensor) -> Tensor:
         return torch.cat([*weights, weights[0].new_ones(1)])
-
-    def __str__(self) -> str:
-        return "all weights"
 
 
 @dataclass(frozen=True)

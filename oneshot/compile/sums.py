@@ -39,36 +39,33 @@ class Sum(Kernel):
 class Add(Kernel):
     """The sum of tensors that nothing else uses, into the first of them."""
 
+    text = "add"
+
     def __call__(self, first: Tensor, *others: Tensor) -> Tensor:
         for other in others:
             first = first.add_(other) if first.shape == other.shape else first + other
         return first
-
-    def __str__(self) -> str:
-        return "add"
 
 
 @dataclass(frozen=True)
 class Total(Kernel):
     """The sum of scalars."""
 
+    text = "sum of scalars"
+
     def __call__(self, *scalars: Tensor) -> Tensor:
         return torch.stack(scalars).sum()
-
-    def __str__(self) -> str:
-        return "sum of scalars"
 
 
 @dataclass(frozen=True)
 class Shift(Kernel):
     """A tensor plus a scalar that is 0: the tensor itself, whose gradient reaches the scalar too."""
 
+    text = "plus a scalar 0"
+
     def __call__(self, x: Tensor, scalar: Tensor) -> Tensor:
         shifted: Tensor = _Shift.apply(x, scalar)
         return shifted
-
-    def __str__(self) -> str:
-        return "plus a scalar 0"
 
 
 class _Shift(torch.autograd.Function):
@@ -129,13 +126,13 @@ class _Sum(torch.autograd.Function):
                 product = _inner(grad, saved[i])
                 products[pick] = products[pick] + product if pick in products else product
         if weights:
-            of_weights = None
+            weights_grad = None
             if products:
                 joined = saved[-1]
                 numbers = spread(tuple(products), (1,) * len(products), len(joined), joined.device)
                 values = torch.stack(list(products.values())).to(joined.dtype)
-                of_weights = torch.zeros_like(joined).index_put((numbers,), values)
-            grads.append(of_weights)
+                weights_grad = torch.zeros_like(joined).index_put((numbers,), values)
+            grads.append(weights_grad)
         return tuple(grads)
 
 
