@@ -12,7 +12,7 @@ from torch.nn.utils import clip_grad_norm_
 from nasbench.errors import shown
 from nasbench.runs.settings import finite, option, whole
 from oneshot.errors import ConfigError, GraphError
-from oneshot.mixed import Mixture, choosing, something
+from oneshot.mixed import Mixture, choosing, nonzero_mask
 
 _LARGEST = 1e30  # that float32 has room to compute with
 
@@ -326,11 +326,11 @@ class MetaOptimizer(ABC):
 
     def edge_strength(self, edge):
         """How much the method would have a mixed edge: its greatest share of a candidate other than Zero."""
-        return float(self.shares(edge).float().cpu()[something(edge.op)].max())
+        return float(self.shares(edge).float().cpu()[nonzero_mask(edge.op)].max())
 
     def choice(self, edge, weak=False):
         """The candidate that a mixed edge would become now, a number; Zero for a `weak` one that has it."""
-        strengths, other = self.strengths(edge).float().cpu(), something(edge.op)
+        strengths, other = self.strengths(edge).float().cpu(), nonzero_mask(edge.op)
         if weak and not other.all():
             return int(other.int().argmin())
         if not self.chooses_none:

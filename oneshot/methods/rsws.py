@@ -11,7 +11,7 @@ from tqdm import tqdm
 from nasbench.runs.settings import option, whole
 from oneshot.errors import ConfigError, GraphError
 from oneshot.methods.base import MetaOptimizer, SearchConfig, Step
-from oneshot.mixed import Mixture, something
+from oneshot.mixed import Mixture, nonzero_mask
 from oneshot.training.metrics import evaluate
 
 
@@ -151,7 +151,7 @@ class RSWS(MetaOptimizer):
         weak = {edge.owner("best") for edge in self.graph.weak_edges(strength)}
         path = []
         for edge in self._edges:
-            other = something(edge.op)
+            other = nonzero_mask(edge.op)
             allowed = torch.ones_like(other) if none else other
             if edge.owner("best") in weak and not other.all():
                 allowed = ~other
