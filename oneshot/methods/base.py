@@ -227,8 +227,8 @@ class MetaOptimizer(ABC):
     def distribute(self, group):
         """Search together with the processes of a group, each of which has a part of every batch.
 
-        Gradients are averaged over the whole batch, and normalizations see all of it. Call this before
-        `compile` and the first step.
+        Gradients are those of the whole batch, and normalizations see all of it. Call this before `compile`
+        and the first step.
         """
         self.group = group
         synchronize(self.graph, group)
@@ -301,7 +301,7 @@ class MetaOptimizer(ABC):
         with only(parameters, [*self.weights, *self.alphas]):
             logits = self.logits(images, amp)
             loss = self.loss(logits, labels)
-            objective = loss if penalty is None else loss + penalty()
+            objective = self.group.weighted(loss if penalty is None else loss + penalty(), len(labels))
             if objective.requires_grad:
                 gradients = torch.autograd.grad(
                     objective, parameters, allow_unused=True, materialize_grads=True
@@ -310,7 +310,7 @@ class MetaOptimizer(ABC):
                 gradients = [torch.zeros_like(each) for each in parameters]
             if self._captured:
                 gradients = [each.clone() for each in gradients]
-        return logits.detach(), loss.detach(), self.group.averages(gradients, len(labels))
+        return logits.detach(), loss.detach(), self.group.sums(gradients)
 
     def descend(self, optimizer, parameters, gradients):
         """Take one step of an optimizer by gradients, clipped as the config says."""

@@ -70,14 +70,17 @@ class ProcessGroup:
         if self.size > 1:
             _in_one_message(tensors, self.sum)
 
-    def averages(self, tensors: Sequence[Tensor], weight: int) -> list[Tensor]:
-        """Return the average of each of several tensors over the processes; `weight`: of this process's."""
-        if self.size == 1 or not tensors:
+    def sums(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the sum of each of several tensors over the processes."""
+        if self.size == 1:
             return list(tensors)
-        total = tensors[0].new_tensor(weight)
-        sums = [tensor * weight for tensor in tensors]
-        self.sum_all([*sums, total])
-        return [each / total for each in sums]
+        copies = [tensor.contiguous().clone() for tensor in tensors]
+        self.sum_all(copies)
+        return copies
+
+    def weighted(self, loss: Tensor, count: int) -> Tensor:
+        """Return the part that a process's mean loss over `count` images has in the mean over all images."""
+        return loss if self.size == 1 else loss * (count / self.sum(loss.new_tensor(float(count))))
 
     def gather(self, tensor: Tensor) -> Tensor:
         """Return the processes' tensors of equal shape, stacked: (size, ...)."""

@@ -16,39 +16,12 @@ from oneshot.retrain.weights import RETRAINING
 from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.folder import read_config, read_log
+from tests.oneshot.training.processes import LIMIT, end, said, start
 
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
 # 1,442 images: batches of 361, and a last one of 359, of which the processes have unequal parts. The learning
 # rate is one at which rounding, here of float32, has not yet grown.
 FLAGS = ("DARTS_V2", "--channels", "2", "--batch", "361", "--epochs", "3", "--device", "cpu", "--ema", "0.9")
 FLAGS = (*FLAGS, "--learning-rate", "0.001")
-LIMIT = 120  # seconds, on a busy machine
-
-
-def start(*argv, **env):
-    return subprocess.Popen(
-        [*TORCHRUN, *map(str, argv)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def end(process):
-    """(exit code, stdout, stderr) of processes that end in time."""
-    try:
-        out, err = process.communicate(timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        out, err = process.communicate()
-        pytest.fail(f"the processes hang: {err}")
-    return process.returncode, out, err
-
-
-def said(err):
-    """What the command itself says on stderr, lines."""
-    return [line for line in err.splitlines() if line.startswith(("python -m oneshot.retrain", "inter"))]
 
 
 @pytest.fixture(scope="module")
