@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 from nasbench.faces import lazy
 
 if TYPE_CHECKING:
-    from oneshot.retrain.architecture import Architecture as Architecture
     from oneshot.retrain.report import RetrainResult as RetrainResult
     from oneshot.retrain.session import resume as resume
     from oneshot.retrain.session import retrain as retrain
     from oneshot.retrain.settings import RetrainSettings as RetrainSettings
     from oneshot.retrain.weights import load_network as load_network
+    from oneshot.spaces.architectures import Architecture as Architecture
     from oneshot.training.environment import Environment as Environment
 
 _MODULES = {
-    "Architecture": "oneshot.retrain.architecture",
+    "Architecture": "oneshot.spaces.architectures",
     "Environment": "oneshot.training.environment",
     "RetrainResult": "oneshot.retrain.report",
     "RetrainSettings": "oneshot.retrain.settings",

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from nasbench import NB201
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import UNKNOWN_SEED
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.pipelines import PIPELINES, default_sizes
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.search.table import open_nb201
+from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 
 # {(data set, split): metric}: what a retraining of that split is tested on, by nasbench.metrics.SPLITS

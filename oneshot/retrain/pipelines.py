@@ -2,9 +2,9 @@
 
 from typing import NamedTuple
 
-from oneshot.spaces.genotype import GDAS_V1
+from oneshot.spaces.base import Sizes
+from oneshot.spaces.published import GDAS_V1
 from oneshot.spaces.registry import space_of
-from oneshot.spaces.sizes import Sizes
 from oneshot.training.images import SMALL, augments
 
 

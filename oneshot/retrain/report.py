@@ -6,9 +6,9 @@ from typing import Any
 
 from oneshot.cost import Cost
 from oneshot.graph.graph import Graph
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.benchmark import Entry
 from oneshot.retrain.settings import RetrainSettings
+from oneshot.spaces.architectures import Architecture
 from oneshot.training.session import TrainingResult
 from oneshot.training.words import counted, duration
 

@@ -20,13 +20,13 @@ from oneshot.cost import cost_of
 from oneshot.errors import ConfigError
 from oneshot.graph.graph import Graph
 from oneshot.retrain import pictures
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.benchmark import find_entry, lacking, open_table
 from oneshot.retrain.pipelines import get_pipeline
 from oneshot.retrain.report import RetrainResult
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.retrain.weights import BEST, LAST, RETRAINING, NetworkFile, parse_record
 from oneshot.search.record import check_agreement, versions
+from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 from oneshot.training.checkpoints import encode_tensors
 from oneshot.training.distributed import ProcessGroup
@@ -64,9 +64,9 @@ class RetrainJob:
     def create(
         cls, architecture: object, settings: RetrainSettings, environment: Environment, group: ProcessGroup
     ) -> Self:
-        """Return the job of an architecture, of any kind that `Architecture.of` takes."""
+        """Return the job of an architecture, of any kind that `Architecture.parse` takes."""
         group.device(environment.device)  # an error, if it is not there
-        found = Architecture.of(architecture, settings.space)
+        found = Architecture.parse(architecture, settings.space)
         partial = settings.of_space(found.space)
         table = open_table(partial, environment.store)
         images = _load_images(partial, environment)
@@ -93,7 +93,7 @@ class RetrainJob:
         `environment`: what differs now; `settings`, `architecture`: what has to agree with the run's.
         """
         found, recorded, before = parse_record(record, path)
-        if architecture is not None and Architecture.of(architecture).record != found.record:
+        if architecture is not None and Architecture.parse(architecture).record != found.record:
             raise ConfigError(f"the architecture is not the run's, {found.record['text']}")
         check_agreement(settings or {}, asdict(recorded))
         if recorded.local_bn and record["processes"] != group.size:

@@ -10,8 +10,8 @@ from torch import Tensor
 from nasbench.errors import NASBenchError, said
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.graph.graph import Graph
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.settings import RetrainSettings
+from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 from oneshot.training.checkpoints import read_tensors
 from oneshot.training.environment import Environment
@@ -56,7 +56,7 @@ def parse_record(
         raise RunFolderError(
             f"{path}/config.json is not that of a retraining, damaged, or of another version: {said(error)}"
         ) from None
-    return Architecture.recorded(architecture, Path(path) / "config.json"), settings, environment
+    return Architecture.from_record(architecture, Path(path) / "config.json"), settings, environment
 
 
 class NetworkFile(TypedDict):
@@ -98,7 +98,7 @@ def load_network(path: str | Path, classes: int | None = None, average: bool = F
     try:
         if classes is not None and state["classes"] != classes:
             raise ConfigError(f"{path} is of a network for {state['classes']} classes, not {classes}")
-        architecture = Architecture.recorded(state["architecture"], path)
+        architecture = Architecture.from_record(state["architecture"], path)
         if average and state["average"] is None:
             raise ConfigError(f"{path} has no moving average of weights; --ema keeps one")
         network = space_of(architecture.space).network(
@@ -110,7 +110,7 @@ def load_network(path: str | Path, classes: int | None = None, average: bool = F
         )
         network.load_state_dict(state["average" if average else "weights"])
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        if isinstance(error, OneShotError):
+        if isinstance(error, (OneShotError, NASBenchError)):
             raise
         raise RunFolderError(f"{path} is damaged, or of another version: {said(error)}") from None
     return network.eval()

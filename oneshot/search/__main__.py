@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import fields
 
+from nasbench.errors import NASBenchError
 from nasbench.runs.command import ListFormatter, Parser
 from nasbench.runs.settings import add_flags, given
 from oneshot.errors import ConfigError, OneShotError
@@ -57,7 +58,7 @@ class SearchCommand(TrainingCommand[SearchResult]):
         if args.method is None and args.resume is not None:
             try:
                 return method_of(read_config(args.resume, SEARCH)["search"]["method"])
-            except (OneShotError, LookupError, TypeError):  # said when the run is to go on
+            except (NASBenchError, OneShotError, LookupError, TypeError):  # said when the run is to go on
                 pass
         try:
             return method_of(args.method or SearchSettings.method)

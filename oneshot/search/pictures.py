@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from oneshot.draw import figure
 from oneshot.draw.render import check
 from oneshot.search.scorer import Scorer
-from oneshot.spaces.diagram import Diagram
+from oneshot.spaces.base import Diagram
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -263,7 +263,7 @@ class SearchTask:
             with advising(self.memory_advice()):
                 if not self.optimizer.draws:  # else it is another path each time
                     mixed = evaluate(self.optimizer, self.evaluation())
-                with self.space.alone(self.optimizer.graph, found):
+                with self.space.fixed_path(self.optimizer.graph, found):
                     path = evaluate(self.optimizer, self.evaluation())
         return SearchResult(
             settings=self.job.settings,

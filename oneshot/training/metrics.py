@@ -1,16 +1,13 @@
 """How right a network is on images: loss and accuracy, and their sums over an epoch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from oneshot.training.distributed import ProcessGroup
-
-if TYPE_CHECKING:
-    from oneshot.methods.base import MetaOptimizer
 
 _FEW = 5  # classes, among which the five likeliest are all
 
@@ -103,8 +100,23 @@ def precise(logits: Tensor) -> Tensor:
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
+class Supernet(Protocol):
+    """A search method with its supernet, as far as it is evaluated."""
+
+    @property
+    def graph(self) -> nn.Module:
+        """The supernet."""
+
+    @property
+    def group(self) -> ProcessGroup:
+        """The processes that search together."""
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the supernet's answers to images."""
+
+
 @torch.no_grad()
-def evaluate(optimizer: "MetaOptimizer", batches: Iterable[tuple[Tensor, Tensor]]) -> Measured:
+def evaluate(optimizer: Supernet, batches: Iterable[tuple[Tensor, Tensor]]) -> Measured:
     """Measure a search method's supernet, as it is now, on batches (images, labels).
 
     Several processes measure it on all their batches together.

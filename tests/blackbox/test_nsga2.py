@@ -9,8 +9,8 @@ from blackbox.errors import ConfigError
 from blackbox.kinds.fronts import front_masks, summarize_fronts, volumes
 from blackbox.nsga2 import NSGA2, NSGA2Config
 from blackbox.rs import RandomSearch
-from blackbox.search.base import run
 from blackbox.search.history import History
+from blackbox.search.loop import run
 from blackbox.search.pareto import hypervolume, nondominated
 from blackbox.search.space import NB201, SSS
 from blackbox.table.objective import PairObjective, TableObjective

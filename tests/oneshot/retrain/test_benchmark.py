@@ -4,14 +4,14 @@ from nasbench import CELLS, NB201
 from nasbench.errors import NotRecordedError
 from oneshot.errors import ConfigError, RunFolderError
 from oneshot.retrain import task
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.benchmark import find_entry, lacking, open_table
 from oneshot.retrain.session import resume, resume_retraining, retrain
 from oneshot.retrain.settings import RetrainSettings
+from oneshot.spaces.architectures import Architecture
 from oneshot.training.environment import Environment
 from tests import stores
 
-CELL = Architecture.of("6111")
+CELL = Architecture.parse("6111")
 
 
 def complete(**settings):

@@ -4,11 +4,11 @@ import pytest
 from torch import nn
 
 from oneshot.cost import Cost
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.benchmark import Entry
 from oneshot.retrain.pictures import draw_curves
 from oneshot.retrain.report import RetrainResult, format_result
 from oneshot.retrain.settings import RetrainSettings
+from oneshot.spaces.architectures import Architecture
 
 SETTINGS = RetrainSettings(
     space="darts", dataset="cifar10", split="full", channels=36, cells=20, epochs=600, seed=2

@@ -8,9 +8,9 @@ from data.images import Images
 from data.statistics import PUBLISHED
 from oneshot import ops
 from oneshot.errors import DivergedError
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.retrain.task import RetrainJob
+from oneshot.spaces.architectures import Architecture
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment
 from oneshot.training.trainer import Trainer
@@ -184,7 +184,7 @@ def test_the_best_epoch_is_the_first_of_the_best():
     epochs = run(done)
     tops = [epoch.result.test.top1 for epoch in epochs]
     assert done.task.best == (1 + tops.index(max(tops)), max(tops))
-    assert Architecture.of("6111").space == "nb201"
+    assert Architecture.parse("6111").space == "nb201"
 
 
 def test_the_network_and_its_order_of_images_are_of_the_seed():
