@@ -8,6 +8,7 @@ from typing import Any
 
 from nasbench.answers import Recorded, list_seeds
 from nasbench.benchmark import NB201, Benchmark, open_benchmark
+from nasbench.cell import Cell
 from nasbench.coded import CodedCell
 from nasbench.constraints import AT_LEAST, AT_MOST, joined, read_limits
 from nasbench.errors import InvalidCellError, NotRecordedError
@@ -289,7 +290,8 @@ def _names(cell: CodedCell, bench: Benchmark) -> dict[str, Any]:
     names = {"arch": str(cell), "index": bench.index(cell), "code": cell.code}
     if isinstance(cell, SizeCell):
         return names | {"widths": list(cell.widths)}
-    names["naslib"] = list(cell.naslib)
+    if isinstance(cell, Cell):
+        names["naslib"] = list(cell.naslib)
     if isinstance(bench, NB201):
         classes = bench.isomorphism_classes()
         number = int(classes[cell.code])
