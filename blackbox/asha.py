@@ -70,6 +70,6 @@ class ASHA(MultiFidelitySearch):
 
 
 if __name__ == "__main__":
-    from blackbox.jobs_cli import main
+    from blackbox.cli import main
 
     sys.exit(main(ASHA))

@@ -45,6 +45,6 @@ class Hyperband(BracketSearch):
 
 
 if __name__ == "__main__":
-    from blackbox.jobs_cli import main
+    from blackbox.cli import main
 
     sys.exit(main(Hyperband))

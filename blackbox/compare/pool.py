@@ -7,9 +7,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import get_context
 
-from blackbox.compare.study import Part, Trials, Whole
+from blackbox.compare.study import Part, Whole
 from blackbox.compare.work import Watch, Worker
 from blackbox.errors import WorkersError
+from blackbox.results.anytime import Trajectories
 from nasbench.runs.command import HeldInterrupt
 from nasbench.runs.processes import blocked_interrupts, end_with_parent, environment
 
@@ -18,7 +19,7 @@ _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
 
 
 def carry_out(study, processes):
-    """The Trials of each algorithm of a Study, a list; None where Ctrl-C came first.
+    """The Trajectories of each algorithm of a Study, a list; None where Ctrl-C came first.
 
     They are the same whatever the number of processes. What is saved is saved in any event, and gone on with.
     WorkersError where a process ended before its time.
@@ -96,13 +97,12 @@ class _Pool:
         if len(done) < len(parts):
             return []
         if self._study.folder is None:
-            self._found[task.number] = Trials.joined([done[part.first][2] for part in parts])
+            self._found[task.number] = Trajectories.joined([done[part.first][2] for part in parts])
             return []
         # In the log of a run, trials that have spent their budget go on for as long as the slowest does.
         steps = max(steps for _, steps, _ in done.values())
-        short = (
-            [] if self._study.specs[task.number].by_jobs else [t for t, n, _ in done.values() if n < steps]
-        )
+        in_lockstep = self._study.specs[task.number].kind.in_lockstep
+        short = [t for t, n, _ in done.values() if n < steps] if in_lockstep else []
         for part in short:
             del done[part.first]
         return [part._replace(steps=steps) for part in short] or [Whole(task.number)]

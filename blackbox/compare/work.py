@@ -3,12 +3,10 @@
 import json
 import shutil
 import time
+from contextlib import ExitStack
 from functools import cache, cached_property
 
 from blackbox.cli import record_of
-from blackbox.compare.evaluations import Evaluations
-from blackbox.compare.simulations import Simulations
-from blackbox.compare.study import Trials
 from blackbox.errors import RunFolderError
 from blackbox.folder import RunFolder
 from blackbox.kinds.reader import gives, read_run
@@ -46,26 +44,37 @@ class Worker:
 
     def __init__(self, study):
         self._study = study
-        self._trials_of = cache(self._make)
+        self._experiment = cache(self._make)
 
     def part(self, part, watch):
-        """Do a Part: (evaluations of each trial, Trials); Trials only where nothing is saved.
+        """Do a Part: (evaluations of each trial, Trajectories); Trajectories only if nothing is saved.
 
-        None where it was stopped.
+        None if it was stopped.
         """
-        study, trials = self._study, self._trials_of(part.number)
-        if study.folder is None:
-            history = trials.evaluate(part, None, watch)
-        else:
-            with RunFolder.log_alone(study.part_folder(part), trials.header, study.folder) as log:
-                history = trials.evaluate(part, log, watch)
-        if history is None:
-            return None
+        study, experiment = self._study, self._experiment(part.number)
+        driver = experiment.kind.driver(experiment, part.trials, part.steps)
+
+        def stop():
+            if watch.is_time():
+                driver.save()
+                watch.tell(driver.share)
+            return watch.stopped
+
+        with ExitStack() as stack:
+            if study.folder is not None:
+                path, header = study.part_folder(part), driver.log.header
+                driver.resume(stack.enter_context(RunFolder.log_alone(path, header, study.folder)))
+            if not driver.advance(stop):
+                driver.save()
+                return None
+            driver.save()
         watch.tell(1.0)
-        return len(history), Trials.of(history, study.settings.budget) if study.folder is None else None
+        history = driver.history
+        kept = None if study.folder is not None else self._trajectories(part.number, history)
+        return len(history), kept
 
     def whole(self, number):
-        """The Trials of an algorithm, whose run is made of its parts, or made already."""
+        """The Trajectories of an algorithm, whose run is made of its parts, or made already."""
         study = self._study
         out, parts_folder = study.run_folder(number), study.parts_folder(number)
         try:
@@ -76,36 +85,36 @@ class Worker:
             raise
         except OSError as error:
             raise RunFolderError(f"cannot write {out}: {error.strerror}") from None
-        return Trials.of(history, study.settings.budget)
+        return self._trajectories(number, history)
 
     @cached_property
     def _bench(self):
         return open_benchmark(self._study.store, self._study.settings.space)
 
     def _make(self, number):
-        spec = self._study.specs[number]
-        kind = Simulations if spec.by_jobs else Evaluations
-        return kind(spec, spec.settings(self._study.settings), self._bench)
+        return self._study.specs[number].experiment(self._study.settings, self._bench)
+
+    def _trajectories(self, number, history):
+        return self._experiment(number).kind.trajectories(history, self._study.settings.budget)
 
     def _record(self, number):
         """What the run's config.json is to hold."""
-        study, spec = self._study, self._study.specs[number]
-        settings = spec.settings(study.settings)
-        record = record_of(spec.search_class.name, spec.config, settings, study.store, self._bench)
-        return record | {"created": study.created}
+        return record_of(self._experiment(number), self._study.store) | {"created": self._study.created}
 
     def _join(self, out, number):
-        """The history of a run, made of its parts and put in its place when it is whole."""
-        study, trials = self._study, self._trials_of(number)
-        new = study.parts_folder(number) / "whole"
+        """The history of a run, made of its parts and moved into place when it is complete."""
+        study, experiment = self._study, self._experiment(number)
+        kind, new = experiment.kind, study.parts_folder(number) / "whole"
         if new.exists():  # an earlier process was killed on the way
             shutil.rmtree(new)
         parts = [part for part in study.parts if part.number == number]
-        record = self._record(number)
-        with RunFolder.create(new, record, header=trials.header, parents=False) as folder:
+        log = kind.log(experiment.settings, self._bench.space)
+        with RunFolder.create(new, self._record(number), log.header, parents=False) as folder:
             logs = [study.part_folder(part) / "log.csv" for part in parts]
-            history = trials.join(folder, logs, parts)
-            folder.write_summary(trials.summary(history))
+            for rows in log.join(logs, [len(part.trials) for part in parts]):
+                folder.append_rows(rows)
+            history = log.decode(folder.read_log(), new / "log.csv")
+            folder.write_summary(kind.result(experiment, history, complete=True).to_json())
         new.rename(out)
         return history
 
@@ -113,7 +122,7 @@ class Worker:
         """The history of a run in its place, once it is the one that belongs there."""
         found, record = read_run(out), json.loads(json.dumps(self._record(number)))
         same = all(found.record[name] == record[name] for name in ("algorithm", "search"))
-        same = same and found.settings == self._study.specs[number].settings(self._study.settings)
+        same = same and found.settings == self._experiment(number).settings
         same = same and gives(self._bench, found)
         if not (same and found.complete):
             raise RunFolderError(f"{out} is not the run of this comparison, or not complete: move it away")

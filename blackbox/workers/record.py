@@ -8,7 +8,8 @@ import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.folder import RunFolder
-from blackbox.search.jobs import HEADER, JOB, log_rows, parse_jobs
+from blackbox.kinds.logs import EvaluationLog, JobLog
+from blackbox.search.jobs import JOB
 from blackbox.workers.tasks import Asked, Cells, Jobs, MismatchError
 from nasbench.errors import said
 from nasbench.runs.files import write_all
@@ -30,11 +31,13 @@ class Record:
         self._space = space
         self._index = space.official_index()
         self._asked = asked
+        self._saved = 0  # steps of a lockstep search
 
     @classmethod
     def create(cls, path, config, space, of_jobs):
         """A new folder; `of_jobs`: whether its log is of a multi-fidelity search."""
-        folder = RunFolder.create(path, config, header=HEADER if of_jobs else None)
+        log = JobLog(space, [0]) if of_jobs else EvaluationLog(space, [0])
+        folder = RunFolder.create(path, config, log.header)
         return cls._open(folder, space, _ASKED_HEADER)
 
     @classmethod
@@ -63,14 +66,17 @@ class Record:
 
     def history(self):
         """What the log has of a lockstep search, a History."""
-        return self.folder.read_history([0], self._space.official_order())
+        data, log = self.folder.read_log(), EvaluationLog(self._space, [0])
+        history = log.decode(data, f"{self.folder.path}/log.csv")
+        self.folder.append_rows(b"", after=log.whole(data))
+        self._saved = len(history)
+        return history
 
     def rows(self):
         """What the log has of a multi-fidelity search, of dtype JOB."""
-        data = self.folder.read_log()
-        whole = data[: data.rfind(b"\n") + 1]
-        history = parse_jobs(whole, f"{self.folder.path}/log.csv", [0], self._space.official_order())
-        self.folder.append_rows(b"", after=len(whole))
+        data, log = self.folder.read_log(), JobLog(self._space, [0])
+        history = log.decode(data, f"{self.folder.path}/log.csv")
+        self.folder.append_rows(b"", after=log.whole(data))
         return history.rows
 
     def resume(self, tasks):
@@ -112,10 +118,12 @@ class Record:
         """Write what the log does not have yet of Tasks."""
         match tasks:
             case Cells():
-                self.folder.append(tasks.search.history, self._index)
+                history = tasks.search.history
+                self.folder.append_rows(EvaluationLog(self._space, [0]).encode(history, self._saved))
+                self._saved = len(history)
             case Jobs():
                 rows = np.array(tasks.rows[-1:], dtype=JOB)
-                self.folder.append_rows(log_rows(rows, self._index))
+                self.folder.append_rows(JobLog(self._space, [0]).encode(rows))
 
     def failed(self, task, outcome):
         """Write why an evaluation failed."""
