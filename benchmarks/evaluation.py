@@ -10,8 +10,8 @@ from benchmarks.plain.darts import DropPath, PlainNetwork
 from benchmarks.rows import batch, compare, serve
 from benchmarks.timing import print_conditions
 from oneshot import ops
-from oneshot.spaces.darts import network_of
-from oneshot.spaces.genotype import DARTS_V2
+from oneshot.spaces.darts import build_network
+from oneshot.spaces.published import DARTS_V2
 
 RUNS = 7
 BATCH = 16
@@ -27,7 +27,7 @@ class Training:
     def __init__(self, row, device):
         torch.manual_seed(0)
         if row == "oneshot":
-            network = network_of(DARTS_V2, auxiliary=True)
+            network = build_network(DARTS_V2, auxiliary=True)
         else:
             network = PlainNetwork(DARTS_V2.normal, DARTS_V2.reduce)
         if "channels last" in row:

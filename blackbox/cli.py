@@ -16,8 +16,8 @@ from blackbox.folder import RunFolder
 from blackbox.kinds.base import Experiment
 from blackbox.kinds.registry import kind_of
 from blackbox.results import plots
-from blackbox.table.objective import Signal
 from blackbox.table.settings import setting_text, short_names
+from blackbox.table.signal import Signal
 from nasbench import __version__
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
@@ -125,10 +125,13 @@ class _Command:
         record, config_class = folder.read_config(), self._search_class.config_class
         try:
             algorithm, table = record["algorithm"], record["table"]
-            if algorithm != self._search_class.name:
-                raise ConfigError(
-                    f"{folder.path} is a run of {said(algorithm)}, not of {self._search_class.name}"
-                )
+        except KeyError as error:
+            raise _damaged(folder, error) from None
+        if algorithm != self._search_class.name:
+            raise ConfigError(
+                f"{folder.path} is a run of {said(algorithm)}, not of {self._search_class.name}"
+            )
+        try:
             if record.get("kind", kind.name) != kind.name:
                 raise TypeError(f"its kind is not {kind.name}")
             config, settings = config_class(**record["search"]), kind.settings_class(**record["run"])
@@ -137,12 +140,10 @@ class _Command:
             if not isinstance(store, (str, type(None))):
                 raise TypeError(f"table.store is a path or null, got {store!r}")
         except (KeyError, TypeError, AttributeError, InvalidArgumentError) as error:
-            raise RunFolderError(
-                f"{folder.path}/config.json is damaged or of another version: {said(error)}"
-            ) from None
+            raise _damaged(folder, error) from None
         asked = given(args, kind.settings_class)
         if "signal" in asked:
-            asked["signal"] = str(Signal.of(asked["signal"], longest))
+            asked["signal"] = str(Signal.parse(asked["signal"], longest))
         asked |= short_names(asked, longest) | given(args, config_class)
         raised = agreed(asked, asdict(config) | asdict(settings), settings.limits)
         settings = replace(settings, **raised)
@@ -220,6 +221,10 @@ def _open_table(path: Path, store: str | None, settings: TableConfig, checksum: 
                 f"{path} was made on another table than {bench.store.path}; name it with --store"
             )
     return bench
+
+
+def _damaged(folder: RunFolder, error: Exception) -> RunFolderError:
+    return RunFolderError(f"{folder.path}/config.json is damaged or of another version: {said(error)}")
 
 
 def agreed(asked: Mapping[str, Any], recorded: Mapping[str, Any], limits: Collection[str]) -> dict[str, Any]:

@@ -1,12 +1,12 @@
 """Every error of this package: one base, and each is also the builtin that a caller would expect."""
 
+from nasbench.errors import ConfigError as ConfigError
+from nasbench.errors import MissingDependencyError as MissingDependencyError
+from nasbench.errors import RunFolderError as RunFolderError
+
 
 class BlackboxError(Exception):
     """The base of all errors of `blackbox`."""
-
-
-class ConfigError(BlackboxError, ValueError):
-    """A setting outside its range, or settings that contradict each other."""
 
 
 class UnknownAlgorithmError(BlackboxError, LookupError):
@@ -23,14 +23,6 @@ class ObjectiveError(BlackboxError, ValueError):
 
 class WorkersError(BlackboxError, ConnectionError):
     """Workers, or the scheduler that knows them, that cannot be reached."""
-
-
-class RunFolderError(BlackboxError, OSError):
-    """A run's folder that cannot be made, read, or gone on with."""
-
-
-class MissingDependencyError(BlackboxError, ImportError):
-    """A package that this step needs is not installed."""
 
 
 class PredictorError(BlackboxError, ValueError):

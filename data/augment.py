@@ -1,4 +1,4 @@
-"""Random crop, mirror image, normalization and Cutout of whole batches, on the device they live on."""
+"""Random crop, flip, normalization and Cutout of whole batches, on the device they live on."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,6 +6,7 @@ from functools import lru_cache
 import torch
 
 from data.errors import InvalidArgumentError
+from data.images import Images
 from data.statistics import Statistics
 
 _TOP, _LEFT, _MIRROR, _ROW, _COLUMN = range(5)  # the columns of draws
@@ -13,29 +14,40 @@ _TOP, _LEFT, _MIRROR, _ROW, _COLUMN = range(5)  # the columns of draws
 
 @dataclass(frozen=True)
 class Augment:
-    """Turns uint8 images (B, H, W, 3) into float32 (B, 3, H, W) in channels_last memory, normalized.
+    """Normalization and augmentation: uint8 (B, H, W, 3) to float32 (B, 3, H, W) in channels_last memory.
 
     >>> import torch
-    >>> from data.statistics import PUBLISHED
+    >>> from data import PUBLISHED
     >>> augment = Augment(PUBLISHED["cifar10"], pad=4, mirror=True, cutout=16)
     >>> images = torch.zeros(2, 32, 32, 3, dtype=torch.uint8)
     >>> augment(images, augment.draw(2, 32, 32, torch.Generator().manual_seed(0))).shape
     torch.Size([2, 3, 32, 32])
 
-    What is random is drawn first, by `draw`, always on the CPU, so that it is the same whatever the device.
-    Crop: `pad` black pixels are added on each side, which normalization then makes -mean/std, and the image
-    is cut to its size at a uniform place. Mirror: then, with probability 1/2, left and right are exchanged.
-    Cutout: a square of `cutout` pixels, centred on a uniform pixel and clipped at the borders, is zero after
-    normalization (DeVries & Taylor 2017, arXiv:1708.04552; an odd `cutout` is taken one smaller). All are as
-    DARTS does them (Liu et al. 2019, arXiv:1806.09055).
+    Random numbers are sampled first, by `draw`, on the CPU, so they are the same on any device. Then, as in
+    DARTS (Liu et al. 2019, arXiv:1806.09055):
+
+    - Crop: `pad` black pixels are added on each side, and the image is cut to its size at a uniform place.
+      Normalization turns the black pixels into -mean/std.
+    - Flip: with probability 1/2, left and right are exchanged.
+    - Cutout: a square of `cutout` pixels, centred on a uniform pixel and clipped at the borders, is zero
+      after normalization (DeVries & Taylor 2017, arXiv:1708.04552). An odd `cutout` acts as `cutout - 1`.
+
+    Raises
+    ------
+    InvalidArgumentError
+        If a length is negative or no integer, or the statistics cannot normalize pixels.
     """
 
-    statistics: Statistics  # in pixel values 0..255
-    pad: int = 0  # pixels on each side before the crop; 0: no crop
+    #: Mean and standard deviation of the channels, in pixel values 0..255.
+    statistics: Statistics
+    #: Pixels on each side before the crop; 0: no crop.
+    pad: int = 0
+    #: Whether half of the images are flipped.
     mirror: bool = False
-    cutout: int = 0  # the side of the hole, pixels; 0: none
+    #: The side of the hole in pixels; 0: none.
+    cutout: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         object.__setattr__(self, "statistics", Statistics(*self.statistics).checked())
         for name in ("pad", "cutout"):
             value = getattr(self, name)
@@ -43,49 +55,57 @@ class Augment:
                 raise InvalidArgumentError(f"{name} is a whole number of pixels, 0 for none, got {value!r}")
 
     @classmethod
-    def training(cls, images, cutout=0):
-        """What training on a `data.images.Images` uses: crop, Cutout, and mirror where it keeps the class.
+    def training(cls, images: Images, cutout: int = 0) -> "Augment":
+        """Return the augmentation for training: crop, Cutout, and flips if they keep the class.
 
-        The padding is an eighth of the height: 4 for CIFAR's 32 pixels and 2 for ImageNet16's 16, as is
+        The padding is an eighth of the height: 4 for CIFAR's 32 pixels and 2 for ImageNet16's 16, as
         published (Dong & Yang 2020, arXiv:2001.00326), and 1 for 8.
         """
         return cls(images.statistics, images.pixels.shape[1] // 8, images.mirrors, cutout)
 
     @classmethod
-    def evaluation(cls, images):
-        """Normalization alone."""
+    def evaluation(cls, images: Images) -> "Augment":
+        """Return normalization alone."""
         return cls(images.statistics)
 
     @property
-    def random(self):
-        """Whether anything is drawn."""
+    def random(self) -> bool:
+        """Whether it samples anything."""
         return bool(self.pad or self.mirror or self.cutout)
 
-    def draw(self, count, height, width, generator):
-        """What is random for `count` images: int64 (count, 5) on the CPU, from a CPU torch.Generator.
+    def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> torch.Tensor:
+        """Return random numbers for `count` images, int64 (count, 5), from a generator on the CPU.
 
-        Columns: row and column of the crop's corner in the padded image, whether it is mirrored, row and
-        column of the hole's centre. All are drawn, whichever are used.
+        Columns: row and column of the crop's corner in the padded image, whether it is flipped, row and
+        column of the hole's centre. All are sampled, whether or not they are used.
         """
         ends = (2 * self.pad + 1, 2 * self.pad + 1, 2, height, width)
         return torch.stack([torch.randint(end, (count,), generator=generator) for end in ends], dim=1)
 
-    def __call__(self, images, draws=None):
-        """The augmented batch; `draws` (B, 5), on the images' device, may be None where nothing is random."""
-        if self.random:
-            if draws is None or draws.shape != (len(images), 5):
-                got = None if draws is None else tuple(draws.shape)
-                raise InvalidArgumentError(
-                    f"{len(images)} images need draws of shape ({len(images)}, 5), got {got}; use draw()"
-                )
-            images = self._moved(images, draws) if self.pad or self.mirror else images
-        batch = self._normalized(images)
+    def __call__(self, images: torch.Tensor, draws: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the augmented batch, float32 (B, 3, H, W).
+
+        Parameters
+        ----------
+        images
+            uint8 ``(B, H, W, 3)``.
+        draws
+            What `draw` gave for them, int64 ``(B, 5)``, on the images' device; None if nothing is random.
+        """
+        if not self.random:
+            return self._normalized(images).permute(0, 3, 1, 2)
+        if draws is None or draws.shape != (len(images), 5):
+            got = None if draws is None else tuple(draws.shape)
+            raise InvalidArgumentError(
+                f"{len(images)} images need draws of shape ({len(images)}, 5), got {got}; use draw()"
+            )
+        batch = self._normalized(self._moved(images, draws) if self.pad or self.mirror else images)
         if self.cutout:
             batch.masked_fill_(self._holes(batch, draws)[..., None], 0)
         return batch.permute(0, 3, 1, 2)  # in memory as it was: channels last
 
-    def _moved(self, images, draws):
-        """The images cropped and mirrored, by one gather of pixels."""
+    def _moved(self, images: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+        """Return the images cropped and flipped, by one gather of pixels."""
         count, height, width, channels = images.shape
         rows = torch.arange(height, device=images.device) + draws[:, _TOP, None]  # (B, H)
         columns = torch.arange(width, device=images.device).expand(count, width)
@@ -95,21 +115,20 @@ class Augment:
         padded = torch.nn.functional.pad(images, (0, 0, *(self.pad,) * 4))
         height, width = padded.shape[1:3]
         rows = rows + height * torch.arange(count, device=images.device)[:, None]  # all images, stacked
-        places = rows[:, :, None] * width + columns[:, None, :]  # (B, H, W)
-        return padded.view(-1, channels)[places]
+        return padded.view(-1, channels)[rows[:, :, None] * width + columns[:, None, :]]  # (B, H, W, 3)
 
-    def _normalized(self, images):
-        """The images as float32, (value - mean) / std."""
+    def _normalized(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the images as float32, (value - mean) / std."""
         count, height, width, channels = images.shape
         mean, std = _row(self.statistics, width, images.device)
         batch = images.reshape(count * height, width * channels).to(torch.float32)
         return batch.sub_(mean).div_(std).view(count, height, width, channels)
 
-    def _holes(self, batch, draws):
-        """Where the holes are, bool (B, H, W)."""
+    def _holes(self, batch: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+        """Return a mask of the holes, bool (B, H, W)."""
         _, height, width, _ = batch.shape
 
-        def within(length, centres):
+        def within(length: int, centres: torch.Tensor) -> torch.Tensor:
             distance = torch.arange(length, device=batch.device) - centres[:, None]
             return (-(self.cutout // 2) <= distance) & (distance < self.cutout // 2)
 
@@ -117,9 +136,10 @@ class Augment:
 
 
 @lru_cache(maxsize=16)
-def _row(statistics, width, device):
-    """Mean and standard deviation of the values of a row of pixels, float32 (2, 3 * width).
+def _row(statistics: Statistics, width: int, device: torch.device) -> torch.Tensor:
+    """Return mean and standard deviation of the values of a row of pixels, float32 (2, 3 * width).
 
-    A row, as an inner loop over three values is slow; kept, as each copy to a GPU would wait for its work.
+    A whole row, because an inner loop over three values is slow; cached, because each copy to a GPU would
+    wait for its work.
     """
     return torch.tensor(statistics, dtype=torch.float32, device=device).repeat(1, width)

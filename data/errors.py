@@ -43,7 +43,7 @@ class DeviceError(DataError, RuntimeError):
     """A device that this machine does not have."""
 
 
-def said(text):
+def said(text: object) -> str:
     """Return a text of a file, or what an error says of it: one line of at most 300 printable characters.
 
     The twin of the function in `nasbench.errors`, which this package does not import.

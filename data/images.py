@@ -2,19 +2,25 @@
 
 import os
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 
+from data.arrays import Labels, Pixels
 from data.errors import InvalidArgumentError, UnknownDataSetError
 from data.sources.cifar import Cifar
 from data.sources.digits import Digits
 from data.sources.fashion_mnist import FashionMNIST
 from data.sources.image_folder import ImageFolder
 from data.sources.imagenet16 import ImageNet16
+from data.sources.source import Source
 from data.statistics import PUBLISHED, Statistics, measure
 
-NAMES = ("cifar10", "cifar100", "imagenet16-120", "fashion-mnist", "digits")
+#: The data sets that have names.
+DataSet = Literal["cifar10", "cifar100", "imagenet16-120", "fashion-mnist", "digits"]
+NAMES: tuple[DataSet, ...] = get_args(DataSet)
 FOLDER = "folder:"
 
 
@@ -28,17 +34,26 @@ class Images:
     >>> digits.pixels.shape, digits.pixels.dtype.name, digits.labels[:3].tolist()
     ((1442, 8, 8, 3), 'uint8', [0, 1, 2])
 
-    Raises InvalidArgumentError where the arrays do not belong together.
+    Raises
+    ------
+    InvalidArgumentError
+        If the arrays do not belong together.
     """
 
+    #: The name of the data set, or the path of a tree of images.
     name: str
-    pixels: np.ndarray  # uint8 (N, H, W, 3)
-    labels: np.ndarray  # int64 (N,), positions in `classes`
-    classes: tuple  # names
-    statistics: Statistics  # mean and deviation of the channels, in pixel values 0..255
-    mirrors: bool = True  # whether the mirror image of a picture is of the same class
+    #: The images, uint8 ``(N, H, W, 3)``.
+    pixels: Pixels
+    #: The positions of their classes in `classes`, int64 ``(N,)``.
+    labels: Labels
+    #: The names of the classes.
+    classes: tuple[str, ...]
+    #: Mean and standard deviation of the channels, in pixel values 0..255.
+    statistics: Statistics
+    #: Whether a flipped image still belongs to its class.
+    mirrors: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         pixels, labels = self.pixels, self.labels
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3 or not pixels.size:
             raise InvalidArgumentError(
@@ -55,16 +70,16 @@ class Images:
             )
         object.__setattr__(self, "statistics", Statistics(*self.statistics).checked())
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.labels)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         _, height, width, _ = self.pixels.shape
         return f"Images({self.name!r}, {len(self)} of {width}x{height} pixels, {len(self.classes)} classes)"
 
 
-def default_folder():
-    """Where data sets are unless a folder is named: in `$NASBENCH_HOME`, else in the user's cache."""
+def default_folder() -> Path:
+    """Return the folder of data sets, unless one is named: in `$NASBENCH_HOME`, else in the user's cache."""
     chosen = os.environ.get("NASBENCH_HOME")
     if chosen:
         return Path(chosen).expanduser() / "images"
@@ -73,15 +88,42 @@ def default_folder():
     return user_cache_path("nas-toolkit") / "images"
 
 
-def load(name, folder=None, *, train=True, download=False, statistics=None):
-    """The training images of a data set, or, with `train=False`, its test images; an `Images`.
+def load(
+    name: DataSet | str,
+    folder: str | PathLike[str] | None = None,
+    *,
+    train: bool = True,
+    download: bool = False,
+    statistics: Statistics | DataSet | str | None = None,
+) -> Images:
+    """Return the training or the test images of a data set.
 
-    `name`: one of NAMES, or, for a tree of images, `folder:PATH` or a path with a slash. `folder`: where the
-    files of a named data set are; None: the default folder. `download`: fetch what is missing, where that can
-    be had without logging in. `statistics`: a `Statistics`, or the name of a data set for its published ones;
-    None: the data set's own, which are measured on the training images where none are published. (For the
-    test images of a tree this reads its training images too, unless the statistics of those are given.)
-    Raises UnknownDataSetError, and errors that name the file which is missing, damaged or unreadable.
+    >>> load("digits", train=False)
+    Images('digits', 355 of 8x8 pixels, 10 classes)
+
+    Parameters
+    ----------
+    name
+        One of `NAMES`, or, for a tree of images, `folder:PATH` or a path with a slash.
+    folder
+        Where the files of a named data set are; None: the default folder.
+    train
+        Whether to return the training images, else the test images.
+    download
+        Fetch missing files, if that needs no login.
+    statistics
+        A `Statistics`, or the name of a data set for its published ones. None: the data set's own, which are
+        measured on the training images if none are published; for the test images of a tree this reads its
+        training images too.
+
+    Raises
+    ------
+    UnknownDataSetError
+        If there is no such data set, or no published statistics of that name.
+    MissingFileError, DamagedFileError, UnreadableFileError, DownloadError
+        With the name of the file that is missing, damaged or unreadable.
+    MissingDependencyError
+        If the package that reads the data set is not installed.
     """
     source = _source(name, default_folder() if folder is None else Path(folder).expanduser(), download)
     if isinstance(statistics, str):
@@ -98,7 +140,7 @@ def load(name, folder=None, *, train=True, download=False, statistics=None):
     return Images(name, part.pixels, part.labels, part.classes, statistics, source.mirrors)
 
 
-def _source(name, folder, download):
+def _source(name: str, folder: Path, download: bool) -> Source:
     if (name.startswith(FOLDER) and name != FOLDER) or os.sep in name:
         return ImageFolder(Path(name.removeprefix(FOLDER)).expanduser())
     if name == "cifar10":

@@ -4,17 +4,20 @@ from typing import NamedTuple
 
 import numpy as np
 
+from data.arrays import Pixels
 from data.errors import InvalidArgumentError
 
 
 class Statistics(NamedTuple):
     """Mean and standard deviation of red, green and blue, in pixel values 0..255."""
 
-    mean: tuple
-    std: tuple
+    #: Three means.
+    mean: tuple[float, ...]
+    #: Three standard deviations.
+    std: tuple[float, ...]
 
-    def checked(self):
-        """The same as tuples of floats; InvalidArgumentError if pixels cannot be normalized by them."""
+    def checked(self) -> "Statistics":
+        """Return the same as tuples of floats; InvalidArgumentError if they cannot normalize pixels."""
         mean, std = (tuple(map(float, values)) for values in self)
         within = all(0 <= value <= 255 for value in mean) and all(0 < value <= 255 for value in std)
         if len(mean) != 3 or len(std) != 3 or not within:
@@ -26,19 +29,19 @@ class Statistics(NamedTuple):
 
 
 PUBLISHED = {
-    # as NAS-Bench-201 normalizes them (Dong & Yang 2020, arXiv:2001.00326)
+    # NAS-Bench-201 (Dong & Yang 2020, arXiv:2001.00326)
     "cifar10": Statistics((125.3, 123.0, 113.9), (63.0, 62.1, 66.7)),
     "cifar100": Statistics((129.3, 124.1, 112.4), (68.2, 65.4, 70.4)),
     "imagenet16-120": Statistics((122.68, 116.66, 104.01), (63.22, 61.26, 65.09)),
-    # of its 60,000 training images (Xiao et al. 2017, arXiv:1708.07747), 0.2860 and 0.3530 of 255
+    # its 60,000 training images (Xiao et al. 2017, arXiv:1708.07747): 0.2860 and 0.3530 of 255
     "fashion-mnist": Statistics((72.94,) * 3, (90.02,) * 3),
 }
 
 
-def measure(pixels):
-    """The statistics of images, uint8 (N, H, W, 3); exact, whatever their number.
+def measure(pixels: Pixels) -> Statistics:
+    """Return the exact statistics of images, uint8 (N, H, W, 3).
 
-    A channel of one value has no deviation to divide by, and is given 1.
+    A channel of one value has no deviation to divide by; its standard deviation is 1 here.
     """
     counts = np.zeros((3, 256), np.int64)
     for start in range(0, len(pixels), 1024):  # no copy of them all

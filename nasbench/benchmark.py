@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from nasbench.answers import Answers, Question
-from nasbench.cell import integer
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
 from nasbench.home import default_path, open_default
 from nasbench.metrics import metric_of
+from nasbench.runs.checks import integer
 from nasbench.spaces import SIZE, TOPOLOGY, space_named, space_of
 from nasbench.store import Store
 

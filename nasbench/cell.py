@@ -1,6 +1,5 @@
 """A cell of NAS-Bench-201: six operations, and every name the field has for it."""
 
-import operator
 import reprlib
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from functools import cache
 import numpy as np
 
 from nasbench.errors import InvalidCellError, MissingDependencyError
+from nasbench.runs.checks import integer
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # (source, target), in the order of the arch string
@@ -274,16 +274,6 @@ def _code_of_index(index):
     if not 0 <= number < CELLS:
         raise InvalidCellError(f"an official index is in [0, {CELLS - 1}], got {number}")
     return int(official_order()[number])
-
-
-def integer(number):
-    """A number of any integer type as an int; None for what is no integer, truth values included."""
-    if isinstance(number, (bool, np.bool_)):
-        return None
-    try:
-        return operator.index(number)
-    except TypeError:
-        return None
 
 
 def members(values: object) -> tuple[object, ...] | None:

@@ -6,8 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from nasbench.cell import integer, members
+from nasbench.cell import members
 from nasbench.errors import InvalidCellError
+from nasbench.runs.checks import integer
 
 WIDTHS = tuple(range(8, 65, 8))  # channels: 8, 16, ..., 64
 LAYERS = 5

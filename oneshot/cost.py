@@ -19,8 +19,8 @@ class Cost(NamedTuple):
 def cost_of(network, image=(3, 32, 32)):
     """The Cost of a parsed graph for an image of shape (C, H, W).
 
-    >>> from oneshot.spaces.nb201 import network_of
-    >>> cost_of(network_of(6111))
+    >>> from oneshot.spaces.nb201 import build_network
+    >>> cost_of(build_network(6111))
     Cost(params=1073466, params_without_auxiliary=1073466, flops=153272970)
 
     A copy runs: the graph keeps its mode, its buffers and its gradients, and no random number is drawn.

@@ -1,5 +1,10 @@
 """Every error of this package: one base, and each is also the builtin that a caller would expect."""
 
+from nasbench.errors import ConfigError as ConfigError
+from nasbench.errors import FolderRemovedError as FolderRemovedError
+from nasbench.errors import MissingDependencyError as MissingDependencyError
+from nasbench.errors import RunFolderError as RunFolderError
+
 
 class OneShotError(Exception):
     """The base of all errors of `oneshot`."""
@@ -9,20 +14,8 @@ class GraphError(OneShotError, ValueError):
     """A graph that means nothing, or that is asked for what its state does not allow."""
 
 
-class ConfigError(OneShotError, ValueError):
-    """A setting outside its range, or one that contradicts another."""
-
-
 class GenotypeError(OneShotError, ValueError):
     """An architecture that is written wrongly, or that is of another space."""
-
-
-class RunFolderError(OneShotError, OSError):
-    """A run's folder that cannot be made, read or trusted."""
-
-
-class FolderRemovedError(RunFolderError):
-    """A run's folder that was removed, or put in another's place, during the run."""
 
 
 class DivergedError(OneShotError, ArithmeticError):
@@ -39,10 +32,6 @@ class ExportError(OneShotError, RuntimeError):
 
 class JobError(OneShotError, RuntimeError):
     """A command that was run as a part of another, and failed."""
-
-
-class MissingDependencyError(OneShotError, ImportError):
-    """A package that this step needs is not installed."""
 
 
 class GroupError(OneShotError, ConnectionError):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from nasbench.cell import integer
+from nasbench.runs.checks import integer
 from oneshot.errors import GraphError
 from oneshot.ops import Zero
 

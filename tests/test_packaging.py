@@ -26,7 +26,7 @@ def test_the_installed_package_has_every_module():
         for path in (ROOT / package).rglob("*.py")
     }
     wanted |= {str(path.relative_to(ROOT)) for path in (ROOT / "blackbox" / "report" / "page").iterdir()}
-    wanted |= {"nasbench/tables/nb201.h5", "nasbench/tables/README.md"}
+    wanted |= {"nasbench/tables/nb201.h5", "nasbench/tables/README.md", "data/py.typed"}
     assert len(wanted) > 80
     assert wanted <= installed
 

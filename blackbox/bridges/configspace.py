@@ -1,6 +1,6 @@
 """ConfigSpace (Lindauer et al. 2019, arXiv:1908.06756): our spaces as its tools take them."""
 
-from blackbox.dependencies import required
+from nasbench.runs.dependencies import required
 
 
 def configuration_space(variables, seed=None):

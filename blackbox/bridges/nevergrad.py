@@ -4,7 +4,7 @@ Its functions are of {name: value} and are minimized: that is `NamedTable.loss`,
 `blackbox.bridges.variables.as_objective(function, variables, minimize=True)`.
 """
 
-from blackbox.dependencies import required
+from nasbench.runs.dependencies import required
 
 
 def parametrization(variables):

@@ -1,8 +1,8 @@
 """Optuna (Akiba et al. 2019, arXiv:1907.10902): its studies on our tables, our searches on its objectives."""
 
 from blackbox.bridges.variables import as_objective
-from blackbox.dependencies import required
 from blackbox.errors import ConfigError
+from nasbench.runs.dependencies import required
 
 DIRECTIONS = ("maximize", "minimize")
 

@@ -3,9 +3,10 @@
 import numpy as np
 
 from blackbox.errors import ConfigError, ObjectiveError, UnknownValueError
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 from blackbox.search.space import CategoricalSpace
-from nasbench.cell import EDGES, OPERATIONS, integer
+from nasbench.cell import EDGES, OPERATIONS
+from nasbench.runs.checks import integer
 from nasbench.size import LAYERS, WIDTHS
 from nasbench.spaces import SIZE, TOPOLOGY
 

@@ -11,8 +11,8 @@ from blackbox.compare.spec import Spec, label_of
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.kinds.reader import Run, gives, read_run
 from blackbox.results.comparison import Entry, shared_settings
-from blackbox.table.objective import Signal
 from blackbox.table.settings import RunConfig, setting_text, short_names
+from blackbox.table.signal import Signal
 from nasbench.spaces import space_of
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def agreed(
     longest = space_of(settings.space).full_protocol
     flags = {**asked, **short_names(asked, longest)}
     if "signal" in flags:
-        flags["signal"] = str(Signal.of(flags["signal"], longest))
+        flags["signal"] = str(Signal.parse(flags["signal"], longest))
     for name, value in flags.items():
         before = vars(settings)[name]
         if value != before and name not in free:

@@ -15,8 +15,9 @@ from blackbox.results.plots import fronts_figure, signal_line
 from blackbox.results.regret import Spread, entry_of, feasible_cells
 from blackbox.results.text import Rows, entry_lines, heading, mean_text, over_text, printed, rows_text
 from blackbox.rs import RandomSearch
-from blackbox.table.objective import PairObjective, Signal
+from blackbox.table.objective import PairObjective
 from blackbox.table.settings import PairConfig
+from blackbox.table.signal import Signal
 from nasbench.runs.command import print_table
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class FrontResult(LockstepResult[PairConfig]):
         """What the text says of the whole search."""
         ours, random = (mean_text(each.of_the_true_front, ".4g") for each in (self.found, self.random_search))
         reference = ", ".join(
-            f"{name} {value:.7g} {Signal.of(name).unit}" for name, value in self.reference.items()
+            f"{name} {value:.7g} {Signal.parse(name).unit}" for name, value in self.reference.items()
         )
         cells = "the table" if self.feasible is None else "the feasible cells"
         each = "" if self.settings.trials == 1 else " a trial"
@@ -138,7 +139,7 @@ class FrontResult(LockstepResult[PairConfig]):
         """The cells of the front."""
         metrics, front = (self.settings.metric, self.settings.against), self.front
         which = f" of trial {front.trial}, the one with the largest hypervolume"
-        header = [f"{name} [{Signal.of(name).unit}]" for name in metrics]
+        header = [f"{name} [{Signal.parse(name).unit}]" for name in metrics]
         rows = [
             (
                 "*" if cell.on_true_front else "",
@@ -210,13 +211,13 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
     ) -> Figure:
         objective, front, trials = experiment.problem, result.front, result.settings.trials
         metrics = objective.metrics
-        signs = [1 if Signal.of(metric).higher_is_better else -1 for metric in metrics]
+        signs = [1 if Signal.parse(metric).higher_is_better else -1 for metric in metrics]
         cells = objective.targets[objective.feasible] * signs
         true = objective.targets[true_front(objective)] * signs
         found = np.array([[cell.values[name] for name in metrics] for cell in front.cells]).reshape(-1, 2)
         one = "" if trials == 1 else f", trial {front.trial} of {trials:,}"
         title = f"{result.algorithm} on {objective.dataset}{one}{signal_line(objective)}"
-        labels = [f"{metric} [{Signal.of(metric).unit}]" for metric in metrics]
+        labels = [f"{metric} [{Signal.parse(metric).unit}]" for metric in metrics]
         return fronts_figure(cells, true, found, title, labels)
 
     def compared(self, name: str, common: RunConfig, own: Mapping[str, Any]) -> PairConfig:
@@ -281,7 +282,7 @@ def _front_cell(
 def _values(objective: PairObjective, scores: Scores) -> dict[str, float]:
     """Return the metrics' values, {metric: value}, of their scores (2,), which are higher if better."""
     return {
-        metric: float(score if Signal.of(metric).higher_is_better else -score)
+        metric: float(score if Signal.parse(metric).higher_is_better else -score)
         for metric, score in zip(objective.metrics, scores, strict=True)
     }
 

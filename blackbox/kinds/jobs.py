@@ -45,8 +45,7 @@ from blackbox.results.text import (
 from blackbox.search.fidelity import MultiFidelitySearch
 from blackbox.search.jobs import JobHistory
 from blackbox.table.curves import Curves
-from blackbox.table.settings import TableConfig
-from blackbox.table.simulator import SimulationConfig
+from blackbox.table.settings import SimulationConfig, TableConfig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,8 +15,9 @@ from blackbox.results.anytime import Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
 from blackbox.results.regret import Counts, Feasible
 from blackbox.results.text import Rows, counts_text, duration, feasible_rows
-from blackbox.search.base import Search, is_finished, run
+from blackbox.search.base import Search
 from blackbox.search.history import History
+from blackbox.search.loop import is_finished, run
 from blackbox.table.objective import PairObjective, TableObjective, agrees
 from blackbox.table.settings import RunConfig
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from blackbox.kinds.logs import JobLog
     from blackbox.search.fidelity import MultiFidelitySearch
     from blackbox.table.curves import Curves
-    from blackbox.table.simulator import SimulationConfig
+    from blackbox.table.settings import SimulationConfig
 
 _END = JOB.names.index("end")
 _NO_JOBS = np.empty(0, dtype=JOB)

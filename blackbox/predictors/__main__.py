@@ -7,7 +7,7 @@ from blackbox.errors import BlackboxError, ConfigError
 from blackbox.predictors.comparison import ZERO_COST, compare
 from blackbox.search.space import space_of_table
 from blackbox.table.objective import TableObjective
-from blackbox.table.settings import LOWER_LIMIT, limit, where_of
+from blackbox.table.settings import LOWER_LIMIT, limit_option, where_of
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError
 from nasbench.runs.command import Parser, call, print_json, print_table
@@ -32,11 +32,11 @@ class ComparisonConfig:
         None, "the table's space (default: that of the store, or tss)", type=str, choices=tuple(SPACES)
     )
     seed: int = option(0, "of all that is drawn")
-    at_most: tuple = limit(
+    at_most: tuple = limit_option(
         "upper limit on a metric, in its unit, such as params=0.5; cells above it or without a value are left"
         " out; repeat for several metrics"
     )
-    at_least: tuple = limit(LOWER_LIMIT)
+    at_least: tuple = limit_option(LOWER_LIMIT)
 
     def __post_init__(self):
         if not self.sizes or min(self.sizes) < 2:
@@ -44,7 +44,7 @@ class ComparisonConfig:
         whole("tested", self.tested, 2)
         whole("trials", self.trials, 1)
         whole("seed", self.seed, 0, SEEDS)
-        where_of(self)
+        where_of(self.at_most, self.at_least)
 
     @property
     def sizes(self):
@@ -71,7 +71,9 @@ def _main(args):
     config = ComparisonConfig(**given(args, ComparisonConfig))
     bench = open_benchmark(args.store, config.space)
     space = space_of_table(bench.space)
-    objective = TableObjective(bench, config.dataset, config.metric, where=where_of(config))
+    objective = TableObjective(
+        bench, config.dataset, config.metric, where=where_of(config.at_most, config.at_least)
+    )
     cells = int(objective.feasible.sum())
     if config.sizes[-1] + config.tested > cells:
         which = "cells" if cells == space.size else "feasible cells"

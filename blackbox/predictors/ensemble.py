@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from blackbox.dependencies import required
 from blackbox.predictors.base import LearnedPredictor
 from blackbox.predictors.encodings import one_hot
-from nasbench.runs.settings import whole
+from nasbench.runs.checks import whole
+from nasbench.runs.dependencies import required
 
 _SHARE = (
     0.5  # of the features that a split chooses from; with all of them trees of one-hot codes agree too much

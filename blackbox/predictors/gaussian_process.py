@@ -2,9 +2,9 @@
 
 import warnings
 
-from blackbox.dependencies import required
 from blackbox.predictors.base import LearnedPredictor
 from blackbox.predictors.encodings import one_hot
+from nasbench.runs.dependencies import required
 
 
 class GaussianProcess(LearnedPredictor):

@@ -15,8 +15,8 @@ from blackbox.report.runs import front_run, incumbent_run, settings_of
 from blackbox.results.comparison import THRESHOLDS, shared_settings, tested, worst_for_none
 from blackbox.results.fronts import front_against
 from blackbox.results.regret import feasible_cells, optimum_of
-from blackbox.table.objective import Signal, TableObjective
-from blackbox.table.settings import where_of
+from blackbox.table.objective import TableObjective
+from blackbox.table.signal import Signal
 from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import meaning_of, metric_of
@@ -67,7 +67,7 @@ def _names(groups: Sequence[Group]) -> list[str]:
     texts = []
     for runs, bench in groups:
         settings, attributes = runs[0].settings, bench.store.attributes
-        limits = [described(name, limits) for name, limits in where_of(settings).items()]
+        limits = [described(name, limits) for name, limits in settings.where.items()]
         name = ", ".join([f"{settings.dataset} {settings.metric}", *limits])
         in_space = f"{name}, {bench.space.name}"
         texts.append((name, in_space, f"{in_space} ({attributes['source']}, {attributes['checksum'][:8]})"))
@@ -91,7 +91,7 @@ def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Be
     """Return runs on one table, data set and metric; `series`: the place of each one's label."""
     settings = runs[0].settings
     dataset, longest = settings.dataset, bench.space.full_protocol
-    objective = TableObjective(bench, dataset, settings.metric, where=where_of(settings))
+    objective = TableObjective(bench, dataset, settings.metric, where=settings.where)
     targets, target = objective.targets, objective.target
     against = [run.settings.against for run in runs if run.objectives > 1]
     costs = [cost for cost in dict.fromkeys((*against, *_COSTS)) if cost != objective.metric]
@@ -126,7 +126,7 @@ def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Be
         cells={int(code): _cell(code, bench, targets, columns) for code in sorted(found)},
         index=pack.wholes(bench.space.official_index()),
         columns={
-            metric: {"unit": Signal.of(metric).unit, **pack.decimals(column)}
+            metric: {"unit": Signal.parse(metric).unit, **pack.decimals(column)}
             for metric, column in columns.items()
         },
         costs=costs,
@@ -166,7 +166,7 @@ def _cell(code: int, bench: Benchmark, targets: Scores, columns: Columns) -> Cel
     values = []
     for name, column in columns.items():
         if not np.isnan(column[code]):
-            unit = Signal.of(name).unit
+            unit = Signal.parse(name).unit
             values.append((name, f"{column[code]:.2f} %" if unit == "%" else f"{column[code]:.4g} {unit}"))
     return CellFacts(
         int(bench.space.official_index()[code]), int((targets > targets[code]).sum()) + 1, values

@@ -10,7 +10,7 @@ from blackbox.compare.text import p_text
 from blackbox.report.data import FrontSummary, IncumbentSummary
 from blackbox.results.statistics import LEVEL
 from blackbox.results.text import duration
-from blackbox.table.objective import Signal
+from blackbox.table.signal import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -214,7 +214,7 @@ def _tally(pair: ShownPair) -> Cell:
 
 def _value(metric: str) -> Column[IncumbentSummary]:
     """Return the column of a metric of the incumbents."""
-    unit = Signal.of(metric).unit
+    unit = Signal.parse(metric).unit
     digits = 2 if unit == "%" else 4
     return Column(f"{metric} [{unit}]", lambda run: _spread(run.values.get(metric), digits))
 

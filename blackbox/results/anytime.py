@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -27,7 +27,7 @@ from blackbox.results.statistics import (
     share_interval,
     time_interval,
 )
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 from blackbox.table.settings import TableConfig
 
 if TYPE_CHECKING:

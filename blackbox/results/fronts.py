@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blackbox.search.pareto import hypervolume, nondominated
-from blackbox.table.objective import Signal
+from blackbox.table.signal import Signal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +36,7 @@ def front_against(targets: Scores, against: str, column: NDArray[np.float64]) ->
 
     `targets` (N,): higher is better; `column` (N,): the metric `against`, NaN if it is not known.
     """
-    other = column if Signal.of(against).higher_is_better else -column
+    other = column if Signal.parse(against).higher_is_better else -column
     scores = np.stack([targets, np.where(np.isnan(other), -np.inf, other)], axis=-1)
     return in_order(np.flatnonzero(nondominated(scores)), column)
 

@@ -14,7 +14,8 @@ from nasbench.errors import NotRecordedError
 
 if TYPE_CHECKING:
     from blackbox.table.curves import Curves
-    from blackbox.table.objective import PairObjective, Signal, TableObjective
+    from blackbox.table.objective import PairObjective, TableObjective
+    from blackbox.table.signal import Signal
     from nasbench.arrays import Codes, Scores
     from nasbench.benchmark import Benchmark
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
-from blackbox.table.objective import Signal
+from blackbox.table.signal import Signal
 from nasbench.metrics import METRICS
 from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.text import print_entry
@@ -32,8 +32,8 @@ def counts_text(counts: Counts) -> str:
 def signals_of(settings: TableConfig) -> tuple[Signal, Signal]:
     """Return the metric and the signal that a search optimizes."""
     longest = space_of(settings.space).full_protocol
-    metric = Signal.of(settings.metric, longest)
-    return metric, metric if settings.signal is None else Signal.of(settings.signal, longest)
+    metric = Signal.parse(settings.metric, longest)
+    return metric, metric if settings.signal is None else Signal.parse(settings.signal, longest)
 
 
 def subject(settings: TableConfig, per: str = "an evaluation", others: Iterable[str] = ()) -> str:
@@ -43,7 +43,7 @@ def subject(settings: TableConfig, per: str = "an evaluation", others: Iterable[
     """
     space = space_of(settings.space)
     target, signal = signals_of(settings)
-    against = "".join(f" against {other} [{Signal.of(other).unit}]" for other in others)
+    against = "".join(f" against {other} [{Signal.parse(other).unit}]" for other in others)
     place = "" if space is TOPOLOGY else f" in the {space.name}"
     epochs = "" if target.of_the_network else f", {target.protocol} epochs"
     sees = "" if signal == target else f"; signal {signal}"

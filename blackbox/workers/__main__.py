@@ -33,7 +33,7 @@ def main(argv=None):
     if argv and not argv[0].startswith("-"):
         try:
             search_class = algorithm(argv[0])
-        except BlackboxError as error:
+        except (BlackboxError, NASBenchError) as error:
             complain(f"{_PROG}: error: {error}")
             return 2
     parser = _parser(argv, search_class)

@@ -8,7 +8,7 @@ from contextlib import redirect_stdout
 from typing import NamedTuple
 
 from blackbox.errors import ConfigError, ObjectiveError
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 
 
 class Outcome(NamedTuple):

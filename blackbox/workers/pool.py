@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from tempfile import TemporaryDirectory
 
-from blackbox.dependencies import required
 from blackbox.errors import ConfigError, WorkersError
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 from blackbox.workers.evaluation import Outcome, evaluate, load
+from nasbench.runs.dependencies import required
 from nasbench.runs.processes import blocked_interrupts, environment
 
 _CONNECTING = 10.0  # seconds that a scheduler may take to answer

@@ -5,9 +5,8 @@ import re
 from dataclasses import dataclass
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import check_seconds
-from blackbox.table.settings import seconds
-from blackbox.table.simulator import checked_fidelities, epochs_list
+from blackbox.search.loop import check_seconds
+from blackbox.table.settings import checked_fidelities, parse_epochs, parse_seconds
 from blackbox.workers.evaluation import parts
 from nasbench.runs.settings import SEEDS, option, whole
 from nasbench.spaces import SPACES, space_of
@@ -38,7 +37,7 @@ class WorkersConfig:
     fidelities: tuple | None = option(
         None,
         "of a multi-fidelity search: the longest training in epochs, or the rungs, such as 1,3,9",
-        type=epochs_list,
+        type=parse_epochs,
         metavar="EPOCHS,EPOCHS",
     )
     seed: int = option(0, "of all that the search draws")
@@ -67,9 +66,11 @@ class Places:
         None, "of Dask, whose workers evaluate: tcp://host:8786 (default: this machine)", type=str
     )
     timeout: float | None = option(
-        None, "after which an evaluation has failed: 90m, 2h (default: none)", type=seconds
+        None, "after which an evaluation has failed: 90m, 2h (default: none)", type=parse_seconds
     )
-    patience: float = option(_PATIENCE, "seconds to wait while there are no workers at all", type=seconds)
+    patience: float = option(
+        _PATIENCE, "seconds to wait while there are no workers at all", type=parse_seconds
+    )
 
     def __post_init__(self):
         if self.workers is None and self.scheduler is None:

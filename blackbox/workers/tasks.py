@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from blackbox.search.base import FAILED
 from blackbox.search.jobs import JOB, incumbent_steps
+from blackbox.search.scores import FAILED
 
 
 class Task(NamedTuple):

@@ -1,5 +1,8 @@
 """CIFAR-10 and CIFAR-100: the official Python archives, as torchvision reads them."""
 
+from pathlib import Path
+from typing import Any, Literal
+
 import numpy as np
 
 from data.errors import DamagedFileError, DownloadError, MissingFileError
@@ -15,41 +18,44 @@ class Cifar(Source):
     `download` it is fetched first if need be. torchvision compares the md5 of each file.
     """
 
-    def __init__(self, torchvision_name, folder, download=False):
+    def __init__(
+        self, torchvision_name: Literal["CIFAR10", "CIFAR100"], folder: Path, download: bool = False
+    ) -> None:
         with needing("torchvision"):
             from torchvision import datasets
-        self._reader = {"CIFAR10": datasets.CIFAR10, "CIFAR100": datasets.CIFAR100}[torchvision_name]
+        # Any: torchvision publishes no types
+        self._reader: Any = {"CIFAR10": datasets.CIFAR10, "CIFAR100": datasets.CIFAR100}[torchvision_name]
         self._bytes = _ARCHIVE_BYTES[torchvision_name]
         self._folder = folder
         self._download = download
 
-    def read(self, train):
+    def read(self, train: bool) -> Part:
         with accessing(self._folder):
             try:
                 read = self._attempt(train, self._download)
             except RuntimeError:  # torchvision's word for a file that is missing or not the published one
-                if not self._whole_archive():
-                    self._complain()
+                if not self._has_archive():
+                    self._check_files()
                     raise
                 read = self._attempt(train, True)  # which unpacks it, and fetches nothing
         return Part(read.data, np.array(read.targets, np.int64), tuple(read.classes))
 
-    def _attempt(self, train, download):
+    def _attempt(self, train: bool, download: bool) -> Any:  # a data set of torchvision, without types
         try:
             return self._reader(self._folder, train=train, download=download)
         except NETWORK_ERRORS as error:
             raise DownloadError(f"cannot download {self._reader.url} ({error}); {self._advice()}") from error
 
-    def _whole_archive(self):
-        """Whether the archive is there; DamagedFileError if it is not the published one."""
+    def _has_archive(self) -> bool:
+        """Return whether the archive is there; DamagedFileError if it is not the published one."""
         archive = self._folder / self._reader.filename
         if not archive.exists():
             return False
         self._check(archive, self._reader.tgz_md5, f", and the published one is of {self._bytes:,} bytes")
         return True
 
-    def _complain(self):
-        """MissingFileError or DamagedFileError at the first file that is not as published."""
+    def _check_files(self) -> None:
+        """Raise MissingFileError or DamagedFileError at the first file that is not as published."""
         files = self._folder / self._reader.base_folder
         meta = (self._reader.meta["filename"], self._reader.meta["md5"])
         for name, md5 in [*self._reader.train_list, *self._reader.test_list, meta]:
@@ -58,17 +64,17 @@ class Cifar(Source):
                 raise MissingFileError(f"{path} (md5 {md5}) is missing; {self._advice()}")
             self._check(path, md5)
 
-    def _check(self, path, md5, more=""):
+    def _check(self, path: Path, md5: str, more: str = "") -> None:
         from torchvision.datasets.utils import calculate_md5
 
-        found = calculate_md5(path)
-        if found != md5:
+        actual = calculate_md5(path)
+        if actual != md5:
             raise DamagedFileError(
-                f"{path} is damaged: its md5 is {found} where {md5} is published (it is of "
+                f"{path} is damaged: its md5 is {actual} where {md5} is published (it is of "
                 f"{path.stat().st_size:,} bytes{more}); remove it, then {self._advice()}"
             )
 
-    def _advice(self):
+    def _advice(self) -> str:
         return (
             f"put {self._reader.filename} ({self._bytes:,} bytes, md5 {self._reader.tgz_md5}) from "
             f"{self._reader.url} into {self._folder}, or --download"

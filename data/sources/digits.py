@@ -21,7 +21,7 @@ class Digits(Source):
 
     mirrors = False
 
-    def read(self, train):
+    def read(self, train: bool) -> Part:
         with needing("scikit-learn"):
             from sklearn.datasets import load_digits
         digits = load_digits()

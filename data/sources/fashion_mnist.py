@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from data.errors import DamagedFileError, DownloadError, MissingFileError, said
 from data.sources.source import NETWORK_ERRORS, Part, Source, accessing, needing
@@ -34,18 +35,18 @@ class FashionMNIST(Source):
     headers state, and gzip's checksum, are.
     """
 
-    def __init__(self, folder, download=False, elsewhere=(DEBIAN,)):
+    def __init__(self, folder: Path, download: bool = False, elsewhere: tuple[Path, ...] = (DEBIAN,)) -> None:
         self._folder = folder
         self._download = download
-        self._places = (folder, folder / "FashionMNIST" / "raw", *elsewhere)
+        self._folders = (folder, folder / "FashionMNIST" / "raw", *elsewhere)
 
-    def read(self, train):
+    def read(self, train: bool) -> Part:
         with accessing(self._folder):
             part = "train" if train else "t10k"
-            paths = [self._find(f"{part}-{kind}-idx{axes}-ubyte") for kind, axes in _AXES.items()]
-            if None in paths:
+            paths = self._find(part)
+            if len(paths) < len(_AXES):
                 self._fetch(part)
-                paths = [self._find(f"{part}-{kind}-idx{axes}-ubyte") for kind, axes in _AXES.items()]
+                paths = self._find(part)
             images, labels = (read_idx(path, axes) for path, axes in zip(paths, _AXES.values(), strict=True))
         if len(images) != len(labels):
             raise DamagedFileError(
@@ -53,19 +54,21 @@ class FashionMNIST(Source):
             )
         return Part(np.repeat(images[..., None], 3, axis=-1), labels.astype(np.int64), CLASSES)
 
-    def _find(self, name):
-        for place in self._places:
-            for path in (place / f"{name}.gz", place / name):
-                if path.exists():
-                    return path
-        return None
+    def _find(self, part: str) -> list[Path]:
+        """Return the files of images and of labels of a part, as far as they exist."""
+        paths = []
+        for kind, axes in _AXES.items():
+            name = f"{part}-{kind}-idx{axes}-ubyte"
+            files = (folder / file for folder in self._folders for file in (f"{name}.gz", name))
+            paths += [path for path in files if path.exists()][:1]
+        return paths
 
-    def _fetch(self, part):
-        """Download all files by torchvision, if asked to; MissingFileError if not."""
+    def _fetch(self, part: str) -> None:
+        """Download all files by torchvision, if allowed; MissingFileError if not."""
         if not self._download:
             raise MissingFileError(
                 f"{part}-images-idx3-ubyte.gz and {part}-labels-idx1-ubyte.gz are not both in any of "
-                f"{', '.join(map(str, self._places))}; put them there (from "
+                f"{', '.join(map(str, self._folders))}; put them there (from "
                 "https://github.com/zalandoresearch/fashion-mnist), install Debian's package "
                 "dataset-fashion-mnist, or --download"
             )
@@ -77,8 +80,8 @@ class FashionMNIST(Source):
             raise DownloadError(f"cannot download Fashion-MNIST: {said(error)}") from error
 
 
-def read_idx(path, axes):
-    """The bytes of an idx file, uint8 of `axes` axes; DamagedFileError if it does not hold what it says.
+def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
+    """Return the values of an idx file, uint8 with `axes` axes; DamagedFileError if it is not as it says.
 
     Format: two zero bytes, 8 for unsigned bytes, the number of axes, the length of each as a big-endian
     32-bit number, then the values (http://yann.lecun.com/exdb/mnist/).

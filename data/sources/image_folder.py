@@ -1,12 +1,22 @@
 """A tree of image files, one folder a class: `train/<class>/*` and `test/<class>/*`."""
 
 import os
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from data.arrays import Pixels
 from data.errors import DamagedFileError, MissingFileError, said
 from data.sources.source import Part, Source, accessing, needing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+T = TypeVar("T")
 
 _MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})  # of 8 bits
 
@@ -19,35 +29,36 @@ class ImageFolder(Source):
     passed over.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self, train):
+    def read(self, train: bool) -> Part:
         with needing("pillow"):
-            from PIL import Image  # noqa: F401, asked for before the files are looked at
+            import PIL.Image  # noqa: F401, before the files are looked at
         with accessing(self._folder):
             classes = self._classes("train")
             if not train:
-                self._same_classes(classes)
+                self._check_same_classes(classes)
             part = self._folder / ("train" if train else "test")
-            paths, labels = [], []
+            paths: list[Path] = []
+            labels: list[int] = []
             for label, name in enumerate(classes):
-                found = _visible(part / name)
-                if not found:
+                files = _visible(part / name)
+                if not files:
                     raise MissingFileError(f"{part / name} holds no images; put some there, or remove it")
-                paths += found
-                labels += [label] * len(found)
+                paths += files
+                labels += [label] * len(files)
             return Part(_decode(paths), np.array(labels, np.int64), classes)
 
-    def _classes(self, part):
-        """The sorted names of the classes of a part."""
+    def _classes(self, part: str) -> tuple[str, ...]:
+        """Return the sorted names of the classes of a part."""
         folder = self._folder / part
         if not folder.is_dir():
-            there = (
+            state = (
                 f"it holds {_some(_visible(self._folder))}" if self._folder.is_dir() else "it is not there"
             )
             raise MissingFileError(
-                f"{self._folder} has no folder {part!r} ({there}); a tree of images is train/<class>/* and "
+                f"{self._folder} has no folder {part!r} ({state}); a tree of images is train/<class>/* and "
                 "test/<class>/*"
             )
         classes = tuple(path.name for path in _visible(folder) if path.is_dir())
@@ -58,7 +69,7 @@ class ImageFolder(Source):
             )
         return classes
 
-    def _same_classes(self, classes):
+    def _check_same_classes(self, classes: tuple[str, ...]) -> None:
         test = self._classes("test")
         if test != classes:
             raise DamagedFileError(
@@ -67,29 +78,29 @@ class ImageFolder(Source):
             )
 
 
-def _visible(folder):
-    """What a folder holds, sorted by name."""
+def _visible(folder: Path) -> list[Path]:
+    """Return the entries of a folder, sorted by name."""
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def _some(paths):
-    """A few names, for a message."""
+def _some(paths: Sequence[Path]) -> str:
+    """Return a few names, for a message."""
     names = ", ".join(path.name for path in paths[:3]) or "nothing"
     return names + ", ..." if len(paths) > 3 else names
 
 
-def _decode(paths):
-    """The images in files, uint8 (N, H, W, 3), read by a thread a core: PIL decodes without the GIL."""
+def _decode(paths: Sequence[Path]) -> Pixels:
+    """Return the images in files, read by one thread per core: PIL decodes without the GIL."""
     from tqdm import tqdm
 
     width, height = _size(paths[0])
     pixels = np.empty((len(paths), height, width, 3), np.uint8)
 
-    def one(position):
+    def decode(position: int) -> None:
         pixels[position] = _image(paths[position], (width, height), paths[0])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        work = pool.map(one, range(len(paths)))
+        work = pool.map(decode, range(len(paths)))
         try:
             for _ in tqdm(work, "images", len(paths), unit=" images", disable=None, leave=False):
                 pass
@@ -99,15 +110,15 @@ def _decode(paths):
     return pixels
 
 
-def _size(path):
-    """Width and height of the image in a file."""
+def _size(path: Path) -> tuple[int, int]:
+    """Return width and height of the image in a file."""
     return _opened(path, lambda image: image.size)
 
 
-def _image(path, size, first):
-    """The image in a file, uint8 (H, W, 3); `first` is the file whose size it is to have."""
+def _image(path: Path, size: tuple[int, int], first: Path) -> NDArray[np.uint8]:
+    """Return the image in a file, uint8 (H, W, 3); it must have the `size` of the `first` file."""
 
-    def convert(image):
+    def convert(image: "Image") -> NDArray[np.uint8]:
         if image.size != size:
             raise DamagedFileError(
                 f"{path} is of {image.size[0]}x{image.size[1]} pixels, but {first} of {size[0]}x{size[1]}; "
@@ -122,12 +133,12 @@ def _image(path, size, first):
     return _opened(path, convert)
 
 
-def _opened(path, use):
-    """What `use` makes of the image in a file; DamagedFileError with its name if PIL cannot read it."""
-    from PIL import Image
+def _opened(path: Path, use: "Callable[[Image], T]") -> T:
+    """Return `use(image)` of the image in a file; DamagedFileError with its name if PIL cannot read it."""
+    import PIL.Image
 
     try:
-        with Image.open(path) as image:
+        with PIL.Image.open(path) as image:
             return use(image)
     except (DamagedFileError, PermissionError):
         raise

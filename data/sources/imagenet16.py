@@ -2,9 +2,11 @@
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from data.arrays import Labels, Pixels
 from data.errors import DamagedFileError, DownloadError, MissingFileError, said
 from data.sources import safe_pickle
 from data.sources.source import Part, Source, accessing
@@ -20,9 +22,13 @@ _WHERE = (
 class Release:
     """The files of a release with their md5, and how many images of the first 120 classes are in them."""
 
-    train: tuple  # of (name, md5), in order
-    test: tuple
+    #: (name, md5) of each file of training images, in order.
+    train: tuple[tuple[str, str], ...]
+    #: The same of the test images.
+    test: tuple[tuple[str, str], ...]
+    #: The number of training images.
     train_images: int
+    #: The number of test images.
     test_images: int
 
 
@@ -54,12 +60,12 @@ class ImageNet16(Source):
     their numbers there.
     """
 
-    def __init__(self, folder, download=False, release=PUBLISHED):
+    def __init__(self, folder: Path, download: bool = False, release: Release = PUBLISHED) -> None:
         self._folder = folder
         self._download = download
         self._release = release
 
-    def read(self, train):
+    def read(self, train: bool) -> Part:
         files = self._release.train if train else self._release.test
         expected = self._release.train_images if train else self._release.test_images
         with accessing(self._folder):
@@ -72,7 +78,7 @@ class ImageNet16(Source):
             )
         return Part(pixels, labels, tuple(str(number) for number in range(1, CLASSES + 1)))
 
-    def _find(self, name, md5):
+    def _find(self, name: str, md5: str) -> Path:
         for folder in (self._folder, self._folder / "ImageNet16"):
             if (folder / name).exists():
                 return folder / name
@@ -82,13 +88,13 @@ class ImageNet16(Source):
         raise MissingFileError(f"{missing}; unpack {_WHERE} there")
 
     @staticmethod
-    def _batch(path, md5):
-        """Pixels, uint8 (n, 16, 16, 3), and labels, int64 (n,), of the first 120 classes in a file."""
+    def _batch(path: Path, md5: str) -> tuple[Pixels, Labels]:
+        """Return the images, of 16×16 pixels, and the labels of the first 120 classes in a file."""
         with open(path, "rb") as file:
-            found = hashlib.file_digest(file, "md5").hexdigest()
-        if found != md5:
+            actual = hashlib.file_digest(file, "md5").hexdigest()
+        if actual != md5:
             raise DamagedFileError(
-                f"{path} is damaged: its md5 is {found} where {md5} is published (it is of "
+                f"{path} is damaged: its md5 is {actual} where {md5} is published (it is of "
                 f"{path.stat().st_size:,} bytes); unpack {_WHERE} again"
             )
         entry = safe_pickle.read(path)  # known byte by byte

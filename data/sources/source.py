@@ -1,12 +1,13 @@
 """What every reader of a published format gives, and the words in which they say what is missing."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from pathlib import Path
+from typing import ClassVar, NamedTuple
 from urllib.error import URLError
 
-import numpy as np
-
+from data.arrays import Labels, Pixels
 from data.errors import MissingDependencyError, UnreadableFileError
 
 NETWORK_ERRORS = (URLError, ConnectionError, TimeoutError)
@@ -15,26 +16,27 @@ NETWORK_ERRORS = (URLError, ConnectionError, TimeoutError)
 class Part(NamedTuple):
     """The training or the test images of a data set, in the order of its files."""
 
-    pixels: np.ndarray  # uint8 (N, H, W, 3)
-    labels: np.ndarray  # int64 (N,)
-    classes: tuple  # names; a label is a position in it
+    #: The images, uint8 ``(N, H, W, 3)``.
+    pixels: Pixels
+    #: The positions of their classes in `classes`, int64 ``(N,)``.
+    labels: Labels
+    #: The names of the classes.
+    classes: tuple[str, ...]
 
 
 class Source(ABC):
-    """The reader of one data set; `read` gives the training or the test images.
+    """The reader of one data set."""
 
-    `mirrors`: whether the mirror image of a picture is a picture of the same class.
-    """
-
-    mirrors = True
+    #: Whether a flipped image still belongs to its class.
+    mirrors: ClassVar[bool] = True
 
     @abstractmethod
-    def read(self, train):
-        """The training images if `train`, else the test images; a `Part`."""
+    def read(self, train: bool) -> Part:
+        """Return the training images if `train`, else the test images."""
 
 
 @contextmanager
-def accessing(path):
+def accessing(path: Path) -> Iterator[None]:
     """Turn what the system says against reading or writing in `path` into an UnreadableFileError."""
     try:
         yield
@@ -47,7 +49,7 @@ def accessing(path):
 
 
 @contextmanager
-def needing(package):
+def needing(package: str) -> Iterator[None]:
     """Turn the absence of a package into a MissingDependencyError that says how to install it."""
     try:
         yield

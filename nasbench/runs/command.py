@@ -1,17 +1,27 @@
-"""What every command shares: errors in one line, exit codes, tables for people and JSON for programs."""
+"""Every command: flags, one run or one answer, output once at the end, errors in one line, exit codes."""
+
+from __future__ import annotations
 
 import argparse
 import io
 import os
-import signal
 import sys
-from contextlib import contextmanager, redirect_stdout, suppress
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, redirect_stdout, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 from nasbench.errors import printable
+from nasbench.runs.files import quoted, to_json
+from nasbench.runs.interrupts import HeldInterrupt as HeldInterrupt
+from nasbench.runs.interrupts import ignoring_interrupts
+from nasbench.runs.text import format_table
 
 INTERRUPTED = 130
-_LONGEST = 200  # characters of what a library says
-_NO_MEMORY = {  # what torch and NumPy say where they raise no MemoryError
+_LONGEST = 200  # characters of a library's message
+_NO_MEMORY = {  # messages of torch and NumPy that raise no MemoryError
     RuntimeError: (
         "out of memory",
         "can't allocate memory",
@@ -22,16 +32,19 @@ _NO_MEMORY = {  # what torch and NumPy say where they raise no MemoryError
     ),
     ValueError: ("array is too big", "Maximum allowed dimension exceeded"),
 }
+Errors = type[Exception] | tuple[type[Exception], ...]
+
+
+# Flags
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Help as wide as the terminal; asked here, as argparse loads compression libraries to ask."""
+    """Help as wide as the terminal; asked here because argparse loads compression libraries to ask."""
 
-    def __init__(self, prog):
-        try:
-            width = os.get_terminal_size(sys.__stdout__.fileno()).columns
-        except (AttributeError, ValueError, OSError):
-            width = 0
+    def __init__(self, prog: str) -> None:
+        width = 0
+        with suppress(AttributeError, ValueError, OSError):
+            width = os.get_terminal_size(sys.__stdout__.fileno()).columns  # type: ignore[union-attr]  # suppressed
         super().__init__(prog, width=(int(os.environ.get("COLUMNS", "0") or 0) or width or 80) - 2)
 
 
@@ -42,24 +55,184 @@ class ListFormatter(_Formatter, argparse.RawDescriptionHelpFormatter):
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line on stderr and exit code 2."""
 
-    def __init__(self, **options):
-        super().__init__(formatter_class=_Formatter, **options)
+    def __init__(self, **options: Any) -> None:  # those of argparse.ArgumentParser
+        super().__init__(**{"formatter_class": _Formatter} | options)
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, printable(f"{self.prog}: error: {message} (--help says more)") + "\n")
 
 
-def call(main, name, errors):
-    """Run a command's `main()`, print what it printed, and return its exit code.
+def add_folder_flags(
+    parser: argparse._ActionsContainer,
+    out: str,
+    resume: str = "folder of a run to resume",
+    *,
+    required: bool = False,
+) -> None:
+    """Add `--out`, `--resume` and `--json`, the flags of a command that makes a run.
+
+    `out`, `resume`: their help; `required`: whether one of them must be given.
+    """
+    where = parser.add_mutually_exclusive_group(required=required)
+    where.add_argument("--out", metavar="FOLDER", help=out)
+    where.add_argument("--resume", metavar="FOLDER", help=resume)
+    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+class Subcommand(NamedTuple):
+    """One of several commands that a program has, with its own flags."""
+
+    add_flags: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], str]  # what it prints
+    short: str  # in the list of commands
+    description: str
+
+
+# A run
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run gave when it ended or was interrupted."""
+
+    #: whether the run came to its end
+    complete: bool
+    #: the summary for people; empty if an interrupted run has none
+    text: str = ""
+    #: the same as plain values, for --json
+    summary: object = None
+    #: how much an interrupted run has done, such as `5 evaluations`
+    done: str = ""
+    #: pictures that were drawn in its folder
+    pictures: Sequence[str] = ()
+    #: lines for stderr
+    notes: Sequence[str] = ()
+
+
+class Activity(Protocol):
+    """A run that a command has begun or resumed; all is saved and closed at the end of its `with`."""
+
+    @property
+    def path(self) -> Path | None:
+        """The run's folder; None if it is not saved."""
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Work until all is done or `stop()` is true; then save what was reached."""
+
+    def finish(self, interrupted: bool) -> Outcome:
+        """Evaluate, save the summary, and return it."""
+
+
+A = TypeVar("A", bound=Activity)
+
+
+class Command(ABC, Generic[A]):
+    """A command that makes one run, which can be interrupted and resumed; `main` carries it out."""
+
+    #: the command as one types it, such as `python -m blackbox.re`
+    prog: str
+    #: exceptions that are errors of the user or of the machine: one line, exit code 2
+    errors: Errors
+    #: what `--out` keeps, as in `settings, log and summary`
+    keeps: str
+    #: what an interrupted run that is not saved says
+    unsaved: str = "; not saved"
+    #: whether a second Ctrl-C is deferred, too
+    patient: bool = False
+
+    @abstractmethod
+    def parser(self, argv: Sequence[str]) -> argparse.ArgumentParser:
+        """Build the parser of all flags, with `out`, `resume` and `json`."""
+
+    @abstractmethod
+    def open(self, args: argparse.Namespace) -> AbstractContextManager[A]:
+        """Begin a run, or resume one, in a `with`."""
+
+    def afterwards(self, args: argparse.Namespace, activity: A, outcome: Outcome) -> str:
+        """Do what flags ask for once the run is reported, such as a picture; return what to say of it."""
+        return ""
+
+
+def main(command: Command[A], argv: Sequence[str] | None = None) -> int:
+    """Carry out a command that makes a run; return its exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    args = command.parser(argv).parse_args(argv)
+    return guarded(lambda output: carry_out(command, args, output), command.prog, command.errors)
+
+
+def carry_out(command: Command[A], args: argparse.Namespace, output: list[str]) -> int:
+    """Make a command's run, append its report to `output`, and return the exit code."""
+    with command.open(args) as activity:
+        path = activity.path
+        advice = command.unsaved if path is None else f"; {resume_text(command.prog, path)}"
+        try:
+            with HeldInterrupt(command.patient) as interrupt:
+                activity.run(lambda: interrupt.came)
+            outcome = activity.finish(interrupt.came)
+        except KeyboardInterrupt:  # a second one, or one after the run; what was saved is complete
+            complain(f"interrupted{advice}")
+            return INTERRUPTED
+        if args.json and outcome.summary is not None:
+            output.append(to_json(outcome.summary) + "\n")
+        elif outcome.text:
+            output.append(f"{outcome.text}\n\n{_saved_text(command, path, outcome)}\n")
+        for note in outcome.notes:
+            complain(note)
+        if not outcome.complete:
+            done = f" after {outcome.done}" if outcome.done else ""
+            complain(f"interrupted{done}{advice}")
+        more = command.afterwards(args, activity, outcome)
+        if more and not args.json:
+            output.append(more + "\n")
+    return 0 if outcome.complete else INTERRUPTED
+
+
+def _saved_text(command: Command[A], path: Path | None, outcome: Outcome) -> str:
+    if path is None:
+        return f"not saved; --out FOLDER keeps {command.keeps}"
+    pictures = f", with {', '.join(outcome.pictures)}" if outcome.pictures else ""
+    return f"saved in {path}{pictures}"
+
+
+def resume_text(prog: str, path: str | Path) -> str:
+    """Return how to resume the run in a folder, for the end of a message."""
+    return f"go on with: {prog} --resume {quoted(path)}"
+
+
+# Output and errors
+
+
+def call(main: Callable[[], str | int], name: str, errors: Errors) -> int:
+    """Run a command's `main()`, print the text that it returns, and return the exit code.
+
+    Instead of a text it can print and return the exit code; then all is printed at its end.
+    """
+
+    def collect(output: list[str]) -> int:
+        printed = io.StringIO()
+        try:
+            with redirect_stdout(printed):
+                found = main()
+        finally:
+            output.append(printed.getvalue())
+        if not isinstance(found, str):
+            return found
+        output.append(found + "\n")
+        return 0
+
+    return guarded(collect, name, errors)
+
+
+def guarded(main: Callable[[list[str]], int], name: str, errors: Errors) -> int:
+    """Run `main(output)`, print the texts that it appended to `output`, and return the exit code.
 
     `errors`, too little memory, Ctrl-C and output that cannot be written become one line on stderr. Any
-    other exception is not for the user to mend, and passes.
+    other exception is not for the user to fix, and passes.
     """
-    text = io.StringIO()
+    output: list[str] = []
     message = None
     try:
-        with redirect_stdout(text):
-            code = main()
+        code = main(output)
     except errors as error:
         message, code = f"error: {error}", 2
     except KeyboardInterrupt:
@@ -67,11 +240,11 @@ def call(main, name, errors):
     except BaseException as error:
         if not is_out_of_memory(error):
             with suppress(OSError):
-                _print(text.getvalue())
+                _print("".join(output))
             raise
         message, code = f"error: not enough memory ({' '.join(str(error).split())[:_LONGEST]})", 2
-    with ignoring_interrupts():  # there is no more to stop
-        return _end(text.getvalue(), message, code, name)
+    with ignoring_interrupts():  # there is nothing left to stop
+        return _end("".join(output), message, code, name)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -80,8 +253,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
 
 
-def _end(text, message, code, name):
-    """Print what a command printed, and its message; returns the exit code."""
+def _end(text: str, message: str | None, code: int, name: str) -> int:
+    """Print the output of a command and its message; return the exit code."""
     try:
         _print(text)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
@@ -93,14 +266,14 @@ def _end(text, message, code, name):
     return code
 
 
-def complain(line):
+def complain(line: str) -> None:
     """Print a line on stderr, its control characters escaped, if there is one that takes it."""
     if sys.stderr is not None:
         with suppress(OSError):
             print(printable(line), file=sys.stderr, flush=True)
 
 
-def _print(text):
+def _print(text: str) -> None:
     if sys.stdout is None or not text:
         return
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -115,65 +288,12 @@ def _print(text):
         raise
 
 
-@contextmanager
-def ignoring_interrupts():
-    """Without Ctrl-C for a moment; only the main thread may."""
-    before = None
-    with suppress(ValueError):
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+# Until no caller prints
 
 
-class HeldInterrupt:
-    """Holds a first Ctrl-C back, so that what was found is saved and reported; a second ends all at once.
-
-    `patient`: a second one is held back too, where an end in between would do harm.
-    """
-
-    def __init__(self, patient=False):
-        self.came = False
-        self._patient = patient
-        self._before = None
-
-    def __enter__(self):
-        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            with suppress(ValueError):  # only the main thread may
-                self._before = signal.signal(signal.SIGINT, self._hold)
-        return self
-
-    def __exit__(self, *_):
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _hold(self, *_):
-        if self.came and not self._patient:
-            raise KeyboardInterrupt
-        self.came = True
+def print_json(value: object) -> None:
+    print(to_json(value))
 
 
-def print_json(value):
-    import json
-
-    print(json.dumps(value, indent=2))
-
-
-def print_table(header, rows):
-    """Columns as wide as their widest entry: text to the left, numbers to the right."""
-    cells = [[_text(value) for value in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    numeric = [all(isinstance(value, (int, float)) for value in column) for column in zip(*rows, strict=True)]
-    numeric = numeric or [False] * len(header)
-    for line in [header, *cells]:
-        padded = (
-            text.rjust(width) if right else text.ljust(width)
-            for text, width, right in zip(line, widths, numeric, strict=True)
-        )
-        print("  ".join(padded).rstrip())
-
-
-def _text(value):
-    return f"{value:.7g}" if isinstance(value, float) else str(value)
+def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    print(format_table(header, rows))

@@ -1,13 +1,20 @@
-"""Files that appear whole or not at all; locks; dates; paths in advice."""
+"""Files that are replaced atomically; locks; dates; paths in advice."""
+
+from __future__ import annotations
 
 import errno
 import os
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from nasbench.errors import NASBenchError, SourceError
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 #: What locking fails with on file systems without locks, such as NFS.
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EIO}
@@ -15,7 +22,7 @@ _DEEPEST = 20  # levels of what a run writes as JSON, and some to spare
 _warned = False  # that a file could not be locked
 
 
-def make_folder_of(path):
+def make_folder_of(path: str | Path) -> None:
     """Create the folder of a file, with its parents, unless it exists."""
     path = Path(path)
     try:
@@ -25,7 +32,7 @@ def make_folder_of(path):
 
 
 @contextmanager
-def replacing(path):
+def replacing(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; move it into place if the block succeeds, else remove it.
 
     Another process, or a kill at any moment, sees the old file or the new one. The folder must exist: a run
@@ -45,8 +52,8 @@ def replacing(path):
 
 
 @contextmanager
-def reading(path):
-    """Turn what the system says against reading a source's file into a SourceError that names it."""
+def reading(path: str | Path) -> Iterator[None]:
+    """Turn an error of the system in reading a source's file into a SourceError that names it."""
     try:
         yield
     except NASBenchError:
@@ -57,7 +64,7 @@ def reading(path):
         raise SourceError(f"{path} needs more memory than there is: damaged, or made for it") from None
 
 
-def lock(file: IO[bytes]) -> None:
+def lock(file: IO[bytes] | FileIO) -> None:
     """Lock an open file until it is closed; BlockingIOError if another process has locked it.
 
     On a file system without locks the file stays unlocked, which is reported on stderr the first time: two
@@ -86,7 +93,7 @@ def _warn_once(reason: str) -> None:
     _warned = True
 
 
-def open_locked(path, mode):
+def open_locked(path: str | Path, mode: Literal["x+b", "r+b", "a+b", "ab"]) -> FileIO:
     """Open a file, unbuffered and locked until it is closed; BlockingIOError if another has locked it."""
     file = open(path, mode, buffering=0)  # noqa: SIM115 - returned
     try:
@@ -97,7 +104,7 @@ def open_locked(path, mode):
     return file
 
 
-def leads_to(path: str | Path, file: IO[bytes]) -> bool:
+def leads_to(path: str | Path, file: IO[bytes] | FileIO) -> bool:
     """Return whether a path still leads to an open file, which may have been removed or replaced."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
@@ -127,28 +134,34 @@ def _check_plain(value: Any, depth: int) -> None:
             _check_plain(each, depth - 1)
 
 
-def write_all(file, data):
+def write_all(file: FileIO, data: Buffer) -> None:
     """Write bytes to an unbuffered file, which may take them in parts."""
-    data = memoryview(data)
-    while data:
-        data = data[file.write(data) :]
+    left = memoryview(data)
+    while left:
+        left = left[file.write(left) :]
 
 
-def write_json(path, value):
-    """Write a value as indented JSON, whole or not at all, to a folder that exists."""
-    import json  # here, as a lookup does not need it
-
+def write_json(path: str | Path, value: object) -> None:
+    """Write a value as indented JSON, atomically, to a folder that exists."""
+    text = to_json(value)
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+        temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def utc_now():
-    """Date and time in ISO 8601; `time` rather than `datetime`, as it costs a command nothing to load."""
+def to_json(value: object) -> str:
+    """Return a value as indented JSON."""
+    import json  # imported here because lookups do not need it
+
+    return json.dumps(value, indent=2)
+
+
+def utc_now() -> str:
+    """Return date and time in ISO 8601, by `time` because `datetime` takes time to load."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def quoted(path):
-    """A path as one can paste it into a shell."""
-    import shlex  # here, as mostly errors need it
+def quoted(path: str | Path) -> str:
+    """Return a path as one can paste it into a shell."""
+    import shlex  # imported here because mostly errors need it
 
     return shlex.quote(str(path))

@@ -1,15 +1,24 @@
-"""What work in several processes shares: their environment, no interrupts, an end with their parent."""
+"""Work in several processes: their number, their environment, no interrupts, an end with their parent."""
 
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import connection, parent_process
 
 
+def cores() -> int:
+    """Return how many processors this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # a system that does not say
+        return os.cpu_count() or 1
+
+
 @contextmanager
-def blocked_interrupts():
-    """Ctrl-C waits until the end of this; processes and threads that start in it are never interrupted."""
+def blocked_interrupts() -> Iterator[None]:
+    """Delay Ctrl-C until the end of the block; processes and threads started in it are never interrupted."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -18,8 +27,8 @@ def blocked_interrupts():
 
 
 @contextmanager
-def environment(**values):
-    """Variables that processes which are started in this inherit; at its end all are as before."""
+def environment(**values: str) -> Iterator[None]:
+    """Set variables that processes started in the block inherit; at its end all are as before."""
     before = dict(os.environ)
     os.environ.update(values)
     try:
@@ -30,11 +39,13 @@ def environment(**values):
         os.environ.update(before)
 
 
-def end_with_parent():
-    """In a process that another one started: end when that one does."""
+def end_with_parent() -> None:
+    """End this process, which another one started, when that one ends."""
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 
-def _wait_for_parent():
-    connection.wait([parent_process().sentinel])
-    os._exit(1)
+def _wait_for_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)

@@ -6,8 +6,8 @@ from nasbench.errors import NASBenchError
 from nasbench.runs.command import Parser, call
 from nasbench.runs.settings import whole
 from oneshot.draw.render import DPI, LAYOUTS, checked_suffix, figure, save
-from oneshot.draw.source import diagrams_of
 from oneshot.errors import ConfigError, OneShotError
+from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import SPACES
 
 _PROG = "python -m oneshot.draw"
@@ -43,7 +43,7 @@ def main(argv=None):
 def _draw(args):
     checked_suffix(args.out)
     dpi = whole("dpi", args.dpi, 20, 1_200)
-    diagrams = diagrams_of(args.architecture, args.space, args.cell)
+    diagrams = Architecture.parse(args.architecture, args.space, stage=None).diagrams(args.cell)
     drawn = figure(diagrams, args.title, args.layout)
     try:
         save(drawn, args.out, dpi)

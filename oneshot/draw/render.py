@@ -10,7 +10,7 @@ from oneshot.draw.layout import own
 from oneshot.draw.pack import packed
 from oneshot.draw.placed import PORTS, Box, Placed, Sketch
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError
-from oneshot.spaces.diagram import Diagram
+from oneshot.spaces.base import Diagram
 
 LAYOUTS = ("auto", "dot", "own")
 SUFFIXES = (".svg", ".png", ".pdf")
@@ -62,7 +62,7 @@ class _Panel(NamedTuple):
 def figure(diagrams, title=None, layout="auto"):
     """A matplotlib Figure with a panel a diagram, at the size that it is to be printed at.
 
-    >>> from oneshot.spaces.diagram import Diagram
+    >>> from oneshot.spaces.base import Diagram
     >>> nodes = ((0, "in", "input"), (1, "out", "output"))
     >>> drawn = figure([Diagram("cell", nodes, ((0, 1, "skip_connect"),))], layout="own")
     >>> [text.get_text() for text in drawn.axes[0].texts]

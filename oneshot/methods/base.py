@@ -26,7 +26,7 @@ class SearchConfig:
     learning_rate: float = option(0.025, "initial learning rate of the weights")
     learning_rate_min: float = option(0.001, "final learning rate of the weights, after the cosine")
     momentum: float = option(0.9, "momentum of the weights' SGD")
-    nesterov: bool = option(False, "use Nesterov momentum", negatable=True)
+    nesterov: bool = option(False, "use Nesterov momentum")
     weight_decay: float = option(3e-4, "weight decay of the weights")
     grad_clip: float = option(
         5.0, "norm to which the weights' gradients are clipped; 5 in the code of Liu et al. 2019"
@@ -65,7 +65,6 @@ class AlphaConfig(SearchConfig):
         True,
         "clip the gradients of the alphas to --grad-clip too, as in snippet 7 of the NASLib paper; Liu et al."
         " and AutoDL-Projects clip only the weights' gradients",
-        negatable=True,
     )
 
     def __post_init__(self):

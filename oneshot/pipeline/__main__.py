@@ -347,7 +347,7 @@ def _pipeline(args):
                 complete = run_pipeline(pipeline, folder, devices, stop)
             except FolderRemovedError:
                 raise
-            except OneShotError as error:
+            except (OneShotError, NASBenchError) as error:
                 raise type(error)(f"{error}; {go_on}") from None
         if not complete:
             complain(f"interrupted; {go_on}")

@@ -6,7 +6,6 @@ from typing import NamedTuple
 import torch
 
 from oneshot.errors import ConfigError
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.benchmark import lacking, open_table
 from oneshot.retrain.feed import Feed
 from oneshot.retrain.pipelines import pipeline_of
@@ -16,6 +15,7 @@ from oneshot.retrain.weights import RETRAINING, recorded
 from oneshot.search.assemble import check_sides
 from oneshot.search.record import agree, same_images
 from oneshot.search.settings import Places
+from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 from oneshot.training.folder import read_config
 from oneshot.training.sync_norm import synchronize
@@ -33,9 +33,9 @@ class Job(NamedTuple):
 
 
 def new_job(architecture, settings, places, group):
-    """The Job of an architecture, of any kind that `Architecture.of` takes."""
+    """The Job of an architecture, of any kind that `Architecture.parse` takes."""
     group.device(places.device)  # an error, if it is not there
-    found = Architecture.of(architecture, settings.space)
+    found = Architecture.parse(architecture, settings.space)
     of_space = settings.of_space(found.space)
     table = open_table(of_space, places.store)
     feed = _feed_of(of_space, places)
@@ -50,7 +50,7 @@ def job_of(path, architecture, settings, places, group):
     """The Job of the run in a folder, if these are its: an architecture or None, dicts of settings."""
     record = read_config(path, RETRAINING)
     found, recorded_settings, recorded_places = recorded(record, path)
-    if architecture is not None and Architecture.of(architecture).record != found.record:
+    if architecture is not None and Architecture.parse(architecture).record != found.record:
         raise ConfigError(f"the architecture is not the run's, {found.record['text']}")
     agree(settings, asdict(recorded_settings))
     if recorded_settings.local_bn and record["processes"] != group.size:

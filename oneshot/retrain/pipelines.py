@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from oneshot.search.settings import SMALL, augments
-from oneshot.spaces.genotype import GDAS_V1
+from oneshot.spaces.published import GDAS_V1
 from oneshot.spaces.registry import space_of
 
 

@@ -11,7 +11,6 @@ from oneshot.cost import cost_of
 from oneshot.draw.render import check as check_pictures
 from oneshot.errors import DivergedError, MissingDependencyError, RunFolderError
 from oneshot.retrain import pictures
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.assemble import job_of, new_job, training_of
 from oneshot.retrain.benchmark import entry_of
 from oneshot.retrain.memory import is_out_of_memory, largest_batch
@@ -20,6 +19,7 @@ from oneshot.retrain.settings import RetrainSettings
 from oneshot.retrain.weights import BEST, LAST, RETRAINING, kept, record_of
 from oneshot.search.assemble import restoring
 from oneshot.search.settings import Places
+from oneshot.spaces.architectures import Architecture
 from oneshot.training import tensorboard as board
 from oneshot.training.distributed import Group
 from oneshot.training.folder import RunFolder, check_new, read_checkpoint, read_log

@@ -9,8 +9,8 @@ from oneshot.errors import ConfigError
 from oneshot.methods.base import at_least
 from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, pipeline_of, sizes_of
 from oneshot.search.settings import SMALL
+from oneshot.spaces.base import MAXIMUM
 from oneshot.spaces.registry import SPACES, space_of
-from oneshot.spaces.sizes import MOST
 
 SPLITS = {
     "full": "all training images, tested on the test images",
@@ -135,7 +135,7 @@ class RetrainSettings:
             object.__setattr__(self, "split_list", os.path.abspath(os.path.expanduser(self.split_list)))
         for name, least in (("epochs", 1), ("batch", 2), ("cutout", 0), ("channels", 1), ("cells", 1)):
             if getattr(self, name) is not None:
-                whole(name, getattr(self, name), least, MOST._asdict().get(name))
+                whole(name, getattr(self, name), least, MAXIMUM._asdict().get(name))
         whole("seed", self.seed, 0, SEEDS)
         for name in ("learning_rate", "learning_rate_min", "weight_decay", "grad_clip", "auxiliary_weight"):
             if getattr(self, name) is not None:
@@ -166,9 +166,9 @@ class RetrainSettings:
         for name, what in (("drop_path", "paths to drop"), ("auxiliary_weight", "auxiliary head")):
             if getattr(self, name) and not getattr(PIPELINES[space], name):
                 raise ConfigError(f"the network of {space} has no {what}, got {name} {getattr(self, name)}")
-        for name, least in space_of(space).least._asdict().items():
+        for name, least in space_of(space).minimum._asdict().items():
             if getattr(self, name) is not None:
-                whole(name, getattr(self, name), least, getattr(MOST, name))
+                whole(name, getattr(self, name), least, getattr(MAXIMUM, name))
         return replace(self, space=space, split=self.split or PIPELINES[space].split)
 
     def completed(self, space, size, architecture=None):

@@ -9,10 +9,10 @@ import torch
 from nasbench.errors import NASBenchError, said
 from nasbench.runs.files import utc_now
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.search.record import versions
 from oneshot.search.settings import Places
+from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 from oneshot.training.folder import Stage, read_tensors
 
@@ -66,7 +66,7 @@ def recorded(record, path):
         raise RunFolderError(
             f"{path}/config.json is not that of a retraining, damaged, or of another version: {said(error)}"
         ) from None
-    return Architecture.recorded(architecture, Path(path) / "config.json"), settings, places
+    return Architecture.from_record(architecture, Path(path) / "config.json"), settings, places
 
 
 def kept(job, training, top1):
@@ -104,7 +104,7 @@ def load_network(path, classes=None, average=False):
     try:
         if classes is not None and state["classes"] != classes:
             raise ConfigError(f"{path} is of a network for {state['classes']} classes, not {classes}")
-        architecture = Architecture.recorded(state["architecture"], path)
+        architecture = Architecture.from_record(state["architecture"], path)
         if average and state["average"] is None:
             raise ConfigError(f"{path} has no moving average of weights; --ema keeps one")
         network = space_of(architecture.space).network(
@@ -116,7 +116,7 @@ def load_network(path, classes=None, average=False):
         )
         network.load_state_dict(state["average" if average else "weights"])
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        if isinstance(error, OneShotError):
+        if isinstance(error, (OneShotError, NASBenchError)):
             raise
         raise RunFolderError(f"{path} is damaged, or of another version: {said(error)}") from None
     return network.eval()

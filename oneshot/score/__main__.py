@@ -25,7 +25,7 @@ from oneshot.score.equal_cost import at_equal_cost
 from oneshot.search import reopen
 from oneshot.search.record import SEARCH
 from oneshot.search.settings import device_of
-from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell
+from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
 from oneshot.training.folder import read_log
 from oneshot.training.metrics import evaluate
 
@@ -105,7 +105,7 @@ def correlation(optimizer, batches, cells, bench, dataset, metric=_METRIC, progr
 
 def path_accuracy(optimizer, batches, cell):
     """The accuracy in percent of a supernet along the path of a cell."""
-    with as_cell(optimizer.graph, cell):
+    with fixed_path(optimizer.graph, cell):
         return evaluate(optimizer, batches).accuracy
 
 

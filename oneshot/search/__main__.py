@@ -79,7 +79,7 @@ def _method(argv):
         try:
             recorded = read_config(args.resume, SEARCH)["search"]["method"]
             return method_of(recorded)
-        except (OneShotError, LookupError, TypeError):  # said when the run is to go on
+        except (NASBenchError, OneShotError, LookupError, TypeError):  # said when the run is to go on
             pass
     try:
         return method_of(args.method or SearchSettings.method)

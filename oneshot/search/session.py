@@ -191,7 +191,7 @@ class Session:
             if complete:
                 if not self.optimizer.draws:  # else it is another path each time
                     mixed = evaluate(self.optimizer, batches)
-                with self._space.alone(self.optimizer.graph, found):
+                with self._space.fixed_path(self.optimizer.graph, found):
                     alone = evaluate(self.optimizer, batches)
             summary = summarize(
                 self.optimizer.name,

@@ -10,8 +10,8 @@ from nasbench.runs.settings import SEEDS, option, whole
 from oneshot.errors import ConfigError, DeviceError
 from oneshot.methods.recipes import RECIPES, check_recipe, recipe_settings
 from oneshot.methods.registry import METHODS, method_of
+from oneshot.spaces.base import MAXIMUM
 from oneshot.spaces.registry import SPACES, space_of
-from oneshot.spaces.sizes import MOST
 
 SMALL = ("digits",)  # of 8×8 pixels, of which a crop would lose a part of the figure
 
@@ -87,8 +87,8 @@ class SearchSettings:
         for name in ("channels", "cells"):
             value = getattr(self, name)
             value = getattr(sizes_of(self.space, self.dataset), name) if value is None else value
-            least = getattr(space_of(self.space).least, name)
-            object.__setattr__(self, name, whole(name, value, least, getattr(MOST, name)))
+            least = getattr(space_of(self.space).minimum, name)
+            object.__setattr__(self, name, whole(name, value, least, getattr(MAXIMUM, name)))
         whole("seed", self.seed, 0, SEEDS)
         for name in ("amp", "compile"):
             if not isinstance(getattr(self, name), bool):

@@ -1,14 +1,18 @@
 """The hierarchical space: its supernet, the network of any hierarchy, and the way back to the hierarchy."""
 
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+
+from torch import nn
 
 from oneshot import ops
 from oneshot.errors import GenotypeError, GraphError
+from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph
 from oneshot.mixed import choosing
+from oneshot.spaces.base import check_minimum
+from oneshot.spaces.edges import candidate_number, candidates, one_line, selected
 from oneshot.spaces.genotype import PRIMITIVES, Hierarchy, dense_edges
-from oneshot.spaces.reading import candidate, candidates, chosen, line
-from oneshot.spaces.sizes import checked
 
 _STAGES = ("stage_1", "stage_2", "stage_3")
 
@@ -22,78 +26,98 @@ class HierarchicalSearchSpace(Graph):
     >>> len(cell.edges), len(cell.edges[1, 2].op), motif.name, len(motif.edges), len(motif.edges[1, 2].op)
     (10, 6, 'motif 0', 6, 7)
 
-    Each edge of the cell, a level-3 motif of 5 nodes, has the 6 level-2 motifs of 4 nodes as candidates, each
-    edge of a motif the level-1 primitives. A motif is the same wherever it stands: its instances have weights
-    of their own and alphas in common; so have the three instances of the cell.
+    Each edge of the cell, a level-3 motif of 5 nodes, has the 6 level-2 motifs of 4 nodes as candidates; each
+    edge of a motif has the level-1 primitives. A motif is the same at every edge: its instances have their
+    own weights and share their alphas, and so do the three instances of the cell.
 
-    Liu et al. 2018, arXiv:1711.00436, sections 2 and 4.1, with alphas as NASLib searches it (Ruchte et al.
-    2020): nodes add up what arrives, the output of a motif concatenates it before a 1×1 convolution, where
-    the former concatenate at each node. NASLib's appendix prints motifs of 5 nodes and cells of 6, which
-    `motif_nodes` and `cell_nodes` give; Liu et al. and NASLib's code have 4 and 5.
+    Alphas, and nodes that add up, are as in NASLib (Ruchte et al. 2020); only the output of a motif
+    concatenates, before a 1×1 convolution. Liu et al. concatenate at each node. NASLib's appendix prints
+    motifs of 5 nodes and cells of 6, which `motif_nodes` and `cell_nodes` can set; Liu et al. and NASLib's
+    code have 4 and 5.
+
+    Parameters
+    ----------
+    classes
+        Classes of images, at least 2.
+    channels
+        Channels of the first stage; each further one has twice as many.
+    cells
+        Cells per stage.
+    motifs
+        The number of level-2 motifs.
+    motif_nodes, cell_nodes
+        Nodes of a motif and of a cell, at least 2.
+    affine
+        Whether normalization has a learned scale and shift.
+    statistics
+        Whether normalization keeps running statistics.
+
+    References
+    ----------
+    Liu et al. 2018, arXiv:1711.00436, sections 2 and 4.1.
     """
 
     OPTIMIZER_SCOPE = _STAGES
 
     def __init__(
         self,
-        classes=10,
-        channels=16,
-        cells=1,
-        motifs=6,
-        motif_nodes=4,
-        cell_nodes=5,
-        affine=False,
-        statistics=False,
-    ):
-        """`channels`: of the first stage, doubled by each further one; `cells`: a stage."""
+        classes: int = 10,
+        channels: int = 16,
+        cells: int = 1,
+        motifs: int = 6,
+        motif_nodes: int = 4,
+        cell_nodes: int = 5,
+        affine: bool = False,
+        statistics: bool = False,
+    ) -> None:
         super().__init__("hierarchical")
-        checked(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1), motifs=(motifs, 1))
-        checked(motif_nodes=(motif_nodes, 2), cell_nodes=(cell_nodes, 2))
+        check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1), motifs=(motifs, 1))
+        check_minimum(motif_nodes=(motif_nodes, 2), cell_nodes=(cell_nodes, 2))
         self._classes = classes
         norm = {"affine": affine, "statistics": statistics}
         templates = [_dense(f"motif {number}", motif_nodes) for number in range(motifs)]
-        cell = _dense("cell", cell_nodes)
+        template = _dense("cell", cell_nodes)
 
-        def instance(stage, c):
-            made = cell.copy()
-            for *_, edge in made.edges(data=True):
+        def build_cell(stage: str, c: int) -> Graph:
+            cell = template.copy()
+            for *_, edge in cell.edges(data=True):
                 edge.set("op", [motif.copy() for motif in templates])
-            for graph in made.graphs():
-                if graph is not made:
+            for graph in cell.graphs():
+                if graph is not cell:
                     for *_, edge in graph.edges(data=True):
                         edge.set("op", [_primitive(name, c, **norm) for name in PRIMITIVES])
                     _combine(graph, c, norm)
-            return made.set_scope(stage)
+            return cell.set_scope(stage)
 
-        _network(self, classes, channels, cells, instance, norm)
+        _add_network(self, classes, channels, cells, build_cell, norm)
 
-    def prepare_evaluation(self, channels=64, cells=2):
-        """Become the network of the discretized motifs that is trained from scratch; weights are new.
+    def prepare_evaluation(self, channels: int = 64, cells: int = 2) -> None:
+        """Become the network of the discretized motifs that is trained from scratch, with new weights.
 
-        Liu et al. 2018, section 4.1: 64 channels, two cells a stage. Drop path has rate 0 until it is set.
+        Liu et al. 2018, section 4.1: 64 channels, two cells per stage. Drop path has rate 0 until it is set.
         """
-        hierarchy = hierarchy_of(self)
+        hierarchy = read_hierarchy(self)
         self.dag.clear()
-        _evaluation(self, hierarchy, self._classes, channels, cells)
+        _add_evaluation_network(self, hierarchy, self._classes, channels, cells)
 
 
-def _dense(name, nodes):
+def _dense(name: str, nodes: int) -> Graph:
     graph = Graph(name)
     graph.add_nodes_from(range(1, nodes + 1))
     graph.add_edges_densely()
     return graph
 
 
-def _combine(motif, c, norm):
-    """Let the output of a motif concatenate what arrives."""
+def _combine(motif: Graph, c: int, norm: dict[str, bool]) -> None:
+    """Let the output of a motif concatenate its inputs."""
     output = max(motif.nodes)
     motif.nodes[output]["comb_op"] = ops.Concat1x1(motif.dag.in_degree(output), c, c, **norm)
 
 
-def _primitive(name, c, affine=True, statistics=True):
-    """A level-1 primitive of `genotype.PRIMITIVES`."""
+def _primitive(name: str, c: int, affine: bool = True, statistics: bool = True) -> nn.Module:
+    """Return a level-1 primitive of `genotype.PRIMITIVES`."""
     norm = {"affine": affine, "statistics": statistics}
-    return {
+    primitives: dict[str, Callable[[], nn.Module]] = {
         "none": lambda: ops.Zero(),
         "skip_connect": lambda: ops.Identity(),
         "max_pool_3x3": lambda: ops.MaxPool(),
@@ -101,16 +125,24 @@ def _primitive(name, c, affine=True, statistics=True):
         "sep_conv_3x3": lambda: ops.SepConvBNReLU(c, c, **norm),
         "depthwise_conv_3x3": lambda: ops.ConvBNReLU(c, c, 3, alone=True, **norm),
         "conv_1x1": lambda: ops.ConvBNReLU(c, c, 1, **norm),
-    }[name]()
+    }
+    return primitives[name]()
 
 
-def _network(graph, classes, channels, cells, cell, norm):
-    """Add stem, cells and classifier to a graph without nodes; `cell(stage, channels)` makes a cell.
+def _add_network(
+    graph: Graph,
+    classes: int,
+    channels: int,
+    cells: int,
+    build_cell: Callable[[str, int], Graph],
+    norm: dict[str, bool],
+) -> None:
+    """Add stem, cells and classifier to a graph without nodes; `build_cell(stage, channels)` returns a cell.
 
-    Between any two cells stands a separable convolution, which to a new stage has stride 2 and twice the
-    channels; the last one is followed by another (Liu et al. 2018, section 4.1).
+    Between any two cells is a separable convolution; before a new stage it has stride 2 and twice the
+    channels. The last cell is followed by another one (Liu et al. 2018, section 4.1).
     """
-    layers = [ops.Stem(channels, **norm)]
+    layers: list[nn.Module] = [ops.Stem(channels, **norm)]
     for number, stage in enumerate(_STAGES):
         c = channels * 2**number
         for place in range(cells):
@@ -118,112 +150,131 @@ def _network(graph, classes, channels, cells, cell, norm):
                 layers.append(ops.SepConvBNReLU(c, c, **norm))
             elif number:
                 layers.append(ops.SepConvBNReLU(c // 2, c, stride=2, **norm))
-            layers.append(cell(stage, c))
+            layers.append(build_cell(stage, c))
     layers += [ops.SepConvBNReLU(c, c, **norm), ops.PooledLinear(c, classes)]
     for node, layer in enumerate(layers, 1):
         graph.add_edge(node, node + 1, op=layer)
 
 
-def network_of(hierarchy, classes=10, channels=64, cells=2):
-    """The network of a Hierarchy, parsed, as it is trained from scratch (Liu et al. 2018, section 4.1).
+def build_network(hierarchy: Hierarchy, classes: int = 10, channels: int = 64, cells: int = 2) -> Graph:
+    """Return the network of a Hierarchy that is trained from scratch, parsed.
 
-    >>> from oneshot.spaces.genotype import LIU2018
-    >>> hierarchy_of(network_of(LIU2018, channels=4)).cell == LIU2018.cell
+    >>> from oneshot.spaces.published import LIU2018
+    >>> read_hierarchy(build_network(LIU2018, channels=4)).cell == LIU2018.cell
     True
 
     LIU2018 has 10.69 M parameters here; its authors report 15.7 M. Two readings of their merge, depthwise
     concatenation, give that with all else as it is here: concatenation alone at every node of motifs and
     cells, with a 1×1 convolution to the cell's channels after each motif (15.73 M), and a 1×1 convolution
     after each concatenation (15.71 M). The first is nearer to their text, in which a 1×1 convolution follows
-    each motif. Here nodes add up, and just a motif's output concatenates, as in NASLib.
+    each motif. Here nodes add up, and only a motif's output concatenates, as in NASLib.
+
+    Parameters
+    ----------
+    hierarchy
+        The motifs and the cell.
+    classes, channels, cells
+        As in `HierarchicalSearchSpace`.
+
+    Raises
+    ------
+    GenotypeError
+        If `hierarchy` is no Hierarchy.
+    ConfigError
+        If a size is too small.
+
+    References
+    ----------
+    Liu et al. 2018, arXiv:1711.00436, section 4.1.
     """
     if not isinstance(hierarchy, Hierarchy):
         raise GenotypeError(f"a network of the hierarchical space is of a Hierarchy, got {hierarchy!r}")
-    checked(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1))
+    check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1))
     graph = Graph("hierarchical network")
-    _evaluation(graph, hierarchy, classes, channels, cells)
+    _add_evaluation_network(graph, hierarchy, classes, channels, cells)
     return graph.parse()
 
 
-def _evaluation(graph, hierarchy, classes, channels, cells):
+def _add_evaluation_network(
+    graph: Graph, hierarchy: Hierarchy, classes: int, channels: int, cells: int
+) -> None:
     norm = {"affine": True, "statistics": True}
 
-    def motif(number, c):
-        made = Graph(f"motif {number}")
+    def build_motif(number: int, c: int) -> Graph:
+        motif = Graph(f"motif {number}")
         edges = zip(dense_edges(hierarchy.motif_nodes), hierarchy.motifs[number], strict=True)
         for (source, target), name in edges:
             op = _primitive(name, c, **norm)
             idle = isinstance(op, (ops.Zero, ops.Identity))
-            made.add_edge(source + 1, target + 1, op=op if idle else ops.Sequential(op, ops.DropPath()))
-        _combine(made, c, norm)
-        return made
+            motif.add_edge(source + 1, target + 1, op=op if idle else ops.Sequential(op, ops.DropPath()))
+        _combine(motif, c, norm)
+        return motif
 
-    def cell(stage, c):
-        made = Graph("cell")
+    def build_cell(stage: str, c: int) -> Graph:
+        cell = Graph("cell")
         for (source, target), number in zip(dense_edges(hierarchy.cell_nodes), hierarchy.cell, strict=True):
-            made.add_edge(source + 1, target + 1, op=motif(number, c))
-        return made.set_scope(stage)
+            cell.add_edge(source + 1, target + 1, op=build_motif(number, c))
+        return cell.set_scope(stage)
 
-    _network(graph, classes, channels, cells, cell, norm)
+    _add_network(graph, classes, channels, cells, build_cell, norm)
 
 
 # From a graph to its hierarchy, and back to a path
 
 
-def cells_in(graph):
-    """The cells in a graph, a list of Graphs."""
+def cells_in(graph: Graph) -> list[Graph]:
+    """Return the cells in a graph."""
     return [each for each in graph.graphs() if each.name == "cell" and each.scope in _STAGES]
 
 
-def hierarchy_of(graph):
-    """The Hierarchy of a graph with one operation, or a `choice`, at each edge; its cells must agree.
+def read_hierarchy(graph: Graph) -> Hierarchy:
+    """Return the Hierarchy of a graph with one operation, or a `choice`, at each edge; its cells must agree.
 
-    A motif that no cell has any more, as another was chosen everywhere, has `none` at all its edges.
+    A motif that no cell has any more, because another was selected everywhere, has `none` at all its edges.
     """
-    found = {_read(cell) for cell in cells_in(graph)}
-    if len({numbers for numbers, _ in found}) != 1:
+    cells = {_read(cell) for cell in cells_in(graph)}
+    if len({tuple(number for number, _ in cell) for cell in cells}) != 1:
         raise GraphError(
-            f"{graph.name} has {'no' if not found else 'different'} cells of motifs; a hierarchy has one cell"
+            f"{graph.name} has {'no' if not cells else 'different'} cells of motifs; a hierarchy has one cell"
         )
-    motifs = {}
-    for _, read in found:
-        for number, names in read:
+    motifs: dict[int, tuple[str, ...]] = {}
+    for cell in cells:
+        for number, names in cell:
             if motifs.setdefault(number, names) != names:
                 raise GraphError(f"{graph.name} has different instances of motif {number}")
-    count = max(motifs) + 1
     none = ("none",) * len(next(iter(motifs.values())))
-    (numbers,) = {numbers for numbers, _ in found}
-    return Hierarchy(tuple(motifs.get(number, none) for number in range(count)), numbers)
+    numbers = tuple(number for number, _ in cells.pop())
+    return Hierarchy(tuple(motifs.get(number, none) for number in range(max(motifs) + 1)), numbers)
 
 
-def _read(cell):
-    """(the numbers of the motifs at a cell's edges, of each edge (number, names of its operations))."""
+def _read(cell: Graph) -> tuple[tuple[int, tuple[str, ...]], ...]:
+    """Return the motif at each edge of a cell: its number, and the names of its operations."""
     motifs = []
     for source, target in dense_edges(len(cell.nodes)):
         edge = cell.edges[source + 1, target + 1]
         where = f"edge {source + 1}-{target + 1} of a cell"
-        motif = chosen(edge, where)
+        motif = selected(edge, where)
         if not isinstance(motif, Graph) or not motif.name.startswith("motif "):
-            raise GraphError(f"{where} has {line(motif)}, which is no motif")
+            raise GraphError(f"{where} has {one_line(motif)}, which is no motif")
         number = int(motif.name.removeprefix("motif "))
         names = tuple(
             _named(motif.edges[s + 1, t + 1], f"edge {s + 1}-{t + 1} of {motif.name}")
             for s, t in dense_edges(len(motif.nodes))
         )
         motifs.append((number, names))
-    return tuple(number for number, _ in motifs), tuple(motifs)
+    return tuple(motifs)
 
 
-def _named(edge, where):
-    op = chosen(edge, where)
+def _named(edge: EdgeData, where: str) -> str:
+    op = selected(edge, where)
     name = "none" if edge.is_deleted else _name(op)
     if name is None:
-        raise GraphError(f"{where} has {line(op)}, which is no primitive of the hierarchical space")
+        raise GraphError(f"{where} has {one_line(op)}, which is no primitive of the hierarchical space")
     return name
 
 
-def _name(op):
-    """The name of a primitive; None for another operation."""
+def _name(op: nn.Module) -> str | None:
+    """Return the name of a primitive; None for another operation."""
     match op:
         case ops.Zero():
             return "none"
@@ -236,26 +287,28 @@ def _name(op):
         case ops.SepConvBNReLU():
             return "sep_conv_3x3"
         case ops.ConvBNReLU(conv=conv):
-            return {(3, 3): "depthwise_conv_3x3", (1, 1): "conv_1x1"}.get(conv.kernel_size)
+            sizes: dict[tuple[int, ...], str] = {(3, 3): "depthwise_conv_3x3", (1, 1): "conv_1x1"}
+            return sizes.get(conv.kernel_size)
         case ops.Sequential() if len(op) == 2 and isinstance(op[1], ops.DropPath):
             return _name(op[0])
     return None
 
 
 @contextmanager
-def as_hierarchy(graph, hierarchy):
-    """Within the block, a supernet computes the path of a hierarchy alone, with its shared weights.
+def fixed_path(graph: Graph, hierarchy: Hierarchy) -> Iterator[Graph]:
+    """Let a supernet compute only the path of a hierarchy, with its shared weights, within the block.
 
-    GraphError where an edge has no candidates, or lacks the hierarchy's; GenotypeError for another number of
-    motifs or nodes than the supernet's.
+    GraphError if an edge has no candidates, or lacks the hierarchy's; GenotypeError if the number of motifs
+    or nodes differs from the supernet's.
     """
-    choices = []
+    choices: list[tuple[EdgeData, int]] = []
     for cell in cells_in(graph):
-        _as_many("cell", cell, hierarchy.cell_nodes)
+        _check_nodes("cell", cell, hierarchy.cell_nodes)
         for (source, target), number in zip(dense_edges(hierarchy.cell_nodes), hierarchy.cell, strict=True):
             edge, where = cell.edges[source + 1, target + 1], f"edge {source + 1}-{target + 1} of a cell"
-            motifs = candidates(edge, where)
-            if not all(isinstance(motif, Graph) for motif in motifs):
+            modules = candidates(edge, where)
+            motifs = [op for op in modules if isinstance(op, Graph)]
+            if len(motifs) < len(modules):
                 raise GraphError(f"{where} has candidates that are no motifs")
             if number >= len(motifs):
                 raise GenotypeError(
@@ -269,18 +322,16 @@ def as_hierarchy(graph, hierarchy):
         yield graph
 
 
-def _choices_in(motifs, hierarchy):
-    """The choices of the edges of motifs; all of them, as instances have them in common."""
+def _choices_in(motifs: Iterable[Graph], hierarchy: Hierarchy) -> Iterator[tuple[EdgeData, int]]:
+    """Yield the choices of the edges of all motifs, because instances share them."""
     for motif, names in zip(motifs, hierarchy.motifs, strict=False):
-        _as_many(motif.name, motif, hierarchy.motif_nodes)
+        _check_nodes(motif.name, motif, hierarchy.motif_nodes)
         for (source, target), name in zip(dense_edges(hierarchy.motif_nodes), names, strict=True):
-            edge, where = (
-                motif.edges[source + 1, target + 1],
-                f"edge {source + 1}-{target + 1} of {motif.name}",
-            )
-            yield edge, candidate(edge, name, _name, where)
+            edge = motif.edges[source + 1, target + 1]
+            where = f"edge {source + 1}-{target + 1} of {motif.name}"
+            yield edge, candidate_number(edge, name, _name, where)
 
 
-def _as_many(name, graph, nodes):
+def _check_nodes(name: str, graph: Graph, nodes: int) -> None:
     if len(graph.nodes) != nodes:
         raise GenotypeError(f"{name} has {len(graph.nodes)} nodes in the supernet, {nodes} in the hierarchy")

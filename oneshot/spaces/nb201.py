@@ -1,14 +1,20 @@
 """The space of NAS-Bench-201: its supernet, the network of any cell, and the way back to the benchmark."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from torch import nn
 
 from nasbench.cell import EDGES, Cell
 from oneshot import ops
 from oneshot.errors import GraphError
+from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph
 from oneshot.mixed import choosing
-from oneshot.spaces.reading import candidate, chosen, line
-from oneshot.spaces.sizes import checked
+from oneshot.spaces.base import check_minimum
+from oneshot.spaces.edges import candidate_number, one_line, selected
 
 
 class NasBench201SearchSpace(Graph):
@@ -20,24 +26,47 @@ class NasBench201SearchSpace(Graph):
     Identity()
 
     Each edge of a cell has a list of the five operations, in the benchmark's order. As in the code of the
-    benchmark's authors (Dong & Yang 2020, arXiv:2001.00326, section 5; sizes: section 2.1), the cells'
-    normalization has no learned scale and shift unless `affine`, and the other layers' normalization always
-    has. The authors' other layers also keep running statistics, which here only `statistics` adds.
+    benchmark's authors, the cells' normalization has no learned scale and shift by default, and the other
+    layers' normalization always has. The authors' other layers also keep running statistics, which here only
+    `statistics` adds.
+
+    Parameters
+    ----------
+    classes
+        Classes of images, at least 2.
+    channels
+        Channels of the first stage; each further one has twice as many.
+    cells
+        Cells per stage.
+    affine
+        Whether the cells' normalization has a learned scale and shift.
+    statistics
+        Whether normalization keeps running statistics.
+
+    References
+    ----------
+    Dong & Yang 2020, arXiv:2001.00326, section 5; sizes: section 2.1.
     """
 
     OPTIMIZER_SCOPE = ("stage_1", "stage_2", "stage_3")
     QUERYABLE = True
 
-    def __init__(self, classes=10, channels=16, cells=5, affine=False, statistics=False):
-        """`channels`: of the first stage, doubled by each further one; `cells`: per stage."""
+    def __init__(
+        self,
+        classes: int = 10,
+        channels: int = 16,
+        cells: int = 5,
+        affine: bool = False,
+        statistics: bool = False,
+    ) -> None:
         super().__init__("NAS-Bench-201")
-        checked(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1))
+        check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1))
         norm = {"affine": True, "statistics": statistics}
         cell = Graph("cell")
         cell.add_nodes_from([1, 2, 3, 4])  # the input, two in between, the output
         cell.add_edges_densely()
 
-        layers = [ops.Stem(channels, **norm)]
+        layers: list[nn.Module] = [ops.Stem(channels, **norm)]
         for stage, scope in enumerate(self.OPTIMIZER_SCOPE):
             c = channels * 2**stage
             if stage:
@@ -48,23 +77,35 @@ class NasBench201SearchSpace(Graph):
             self.add_edge(node, node + 1, op=layer)
 
         for stage, scope in enumerate(self.OPTIMIZER_SCOPE):
-            c = channels * 2**stage
-            self.update_edges(
-                lambda edge, c=c: edge.set("op", _candidates(c, affine=affine, statistics=statistics)), scope
-            )
+            candidates = partial(_candidates, channels * 2**stage, affine, statistics)
+            self.update_edges(lambda edge, candidates=candidates: edge.set("op", candidates()), scope)
 
-    def query(self, metric="val_accuracy", dataset="cifar10", path=None, **options):
-        """What the benchmark has for this graph's cell; `path`: of a store, else the default one.
+    def query(
+        self, metric: str = "val_accuracy", dataset: str = "cifar10", path: str | None = None, **options: Any
+    ) -> float:
+        """Return a value of the benchmark for this graph's cell.
 
-        `options` are those of `nasbench.NB201.query`. The graph has one operation at each edge.
+        Parameters
+        ----------
+        metric, dataset
+            As in `nasbench.NB201.query`.
+        path
+            The path of a store; None: the default one.
+        **options
+            Any of the other arguments of `nasbench.NB201.query`.
+
+        Raises
+        ------
+        GraphError
+            If an edge has several operations, or cells differ.
         """
         from nasbench import NB201
 
-        return NB201(path).query(cell_of(self), dataset, metric, **options)
+        return NB201(path).query(read_cell(self), dataset, metric, **options)
 
 
-def _candidates(c, affine, statistics):
-    """The operations in the order of `nasbench.cell.OPERATIONS`."""
+def _candidates(c: int, affine: bool, statistics: bool) -> list[nn.Module]:
+    """Return the operations in the order of `nasbench.cell.OPERATIONS`."""
     norm = {"affine": affine, "statistics": statistics}
     return [
         ops.Zero(),
@@ -75,15 +116,30 @@ def _candidates(c, affine, statistics):
     ]
 
 
-def network_of(cell, classes=10, channels=16, cells=5, affine=True, statistics=True):
-    """The benchmark's network of a cell, parsed: at its sizes, with exactly the benchmark's parameters.
+def build_network(
+    cell: int | str | Sequence[str] | Cell,
+    classes: int = 10,
+    channels: int = 16,
+    cells: int = 5,
+    affine: bool = True,
+    statistics: bool = True,
+) -> Graph:
+    """Return the benchmark's network of a cell, parsed, with exactly the benchmark's parameters.
 
-    >>> network = network_of(6111)
+    >>> network = build_network(6111)
     >>> sum(parameter.numel() for parameter in network.parameters()), Cell.from_index(6111).params(classes=10)
     (1073466, 1073466)
 
-    `cell`: an official index, an arch string, six operations or a Cell. Source: Dong & Yang 2020, section
-    2.1.
+    Parameters
+    ----------
+    cell
+        An official index, an arch string, six operations or a Cell.
+    classes, channels, cells, affine, statistics
+        As in `NasBench201SearchSpace`.
+
+    References
+    ----------
+    Dong & Yang 2020, arXiv:2001.00326, section 2.1.
     """
     digits = dict(zip(EDGES, Cell.of(cell).digits, strict=True))
     space = NasBench201SearchSpace(classes, channels, cells, affine, statistics)
@@ -94,19 +150,16 @@ def network_of(cell, classes=10, channels=16, cells=5, affine=True, statistics=T
 
 
 @contextmanager
-def as_cell(graph, cell):
-    """Within the block, a supernet computes the path of a cell alone, with its shared weights.
+def fixed_path(graph: Graph, cell: int | str | Sequence[str] | Cell) -> Iterator[Graph]:
+    """Let a supernet compute only the path of a cell, with its shared weights, within the block.
 
-    GraphError where an edge of its cells has no candidates, or lacks the cell's.
+    GraphError if an edge of its cells has no candidates, or lacks the cell's.
     """
     operations = dict(zip(EDGES, Cell.of(cell).ops, strict=True))
     choices = [
-        (
-            edge,
-            candidate(edge, operations[source - 1, target - 1], _name, f"edge {source}-{target} of a cell"),
-        )
-        for found in cells_in(graph)
-        for source, target, edge in found.edges(data=True)
+        (edge, candidate_number(edge, operations[source - 1, target - 1], _name, _where(source, target)))
+        for each in cells_in(graph)
+        for source, target, edge in each.edges(data=True)
     ]
     if not choices:
         raise GraphError(f"{graph.name} has no cells of NAS-Bench-201")
@@ -114,39 +167,41 @@ def as_cell(graph, cell):
         yield graph
 
 
-def cell_of(graph):
-    """The Cell of a graph with one operation, or a `choice`, at each edge of its cells; these must agree."""
-    found = {_cell(each) for each in cells_in(graph)}
-    if len(found) != 1:
+def read_cell(graph: Graph) -> Cell:
+    """Return the Cell of a graph with one operation, or a `choice`, at each edge; its cells must agree."""
+    cells = {_cell(each) for each in cells_in(graph)}
+    if len(cells) != 1:
         raise GraphError(
-            f"{graph.name} has {'no cells of NAS-Bench-201' if not found else 'cells that differ'};"
+            f"{graph.name} has {'no cells of NAS-Bench-201' if not cells else 'cells that differ'};"
             " a benchmark entry is of one cell"
         )
-    return found.pop()
+    return cells.pop()
 
 
-def cells_in(graph):
-    """The cells in a graph, a list of Graphs."""
+def cells_in(graph: Graph) -> list[Graph]:
+    """Return the cells in a graph."""
     return [each for each in graph.graphs() if {(s - 1, t - 1) for s, t in each.edges} == set(EDGES)]
 
 
-def _cell(graph):
-    return Cell.from_ops(
-        _operation(graph.edges[source + 1, target + 1], f"edge {source + 1}-{target + 1} of a cell")
-        for source, target in EDGES
-    )
+def _cell(graph: Graph) -> Cell:
+    nodes = [(source + 1, target + 1) for source, target in EDGES]
+    return Cell.from_ops(_operation(graph.edges[edge], _where(*edge)) for edge in nodes)
 
 
-def _operation(edge, where):
-    op = chosen(edge, where)
+def _where(source: int, target: int) -> str:
+    return f"edge {source}-{target} of a cell"
+
+
+def _operation(edge: EdgeData, where: str) -> str:
+    op = selected(edge, where)
     name = "none" if edge.is_deleted else _name(op)
     if name is None:
-        raise GraphError(f"{where} has {line(op)}, which is no operation of NAS-Bench-201")
+        raise GraphError(f"{where} has {one_line(op)}, which is no operation of NAS-Bench-201")
     return name
 
 
-def _name(op):
-    """The benchmark's name of an operation; None for another."""
+def _name(op: nn.Module) -> str | None:
+    """Return the benchmark's name of an operation; None for another."""
     match op:
         case ops.Zero():
             return "none"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from blackbox.errors import ConfigError, ObjectiveError
-from blackbox.search.base import FAILED, run
 from blackbox.search.history import History
+from blackbox.search.loop import run
+from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201, CategoricalSpace
 from nasbench.errors import InvalidArgumentError
 

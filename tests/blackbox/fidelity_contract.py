@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from blackbox.errors import ConfigError, ObjectiveError
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201, CategoricalSpace
 from nasbench.errors import InvalidArgumentError
 

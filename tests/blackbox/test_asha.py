@@ -1,7 +1,7 @@
 import pytest
 
 from blackbox.asha import ASHA
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201
 from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive, score, some_fail
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from blackbox.bananas import Bananas, BananasConfig
-from blackbox.search.base import run
+from blackbox.search.loop import run
 from blackbox.search.space import NB201, SSS, CategoricalSpace
 from tests.blackbox.contract import objective
 from tests.blackbox.model_contract import ModelBasedContract

@@ -2,7 +2,7 @@ from collections import Counter
 
 import pytest
 
-from blackbox.hyperband import Hyperband, bracket
+from blackbox.hyperband import Hyperband
 from blackbox.search.space import NB201
 from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive
 
@@ -30,22 +30,6 @@ class TestHyperband(MultiFidelityContract):
                 assert found[number, epochs] == cells
         if workers == 1:
             assert {number for number, _ in found} == set(range(15))
-
-
-@pytest.mark.parametrize(("longest", "eta"), [(81, 3), (27, 3), (16, 4), (1024, 2)])
-def test_cells_are_those_of_the_formula(longest, eta):
-    """n = ceil((s_max + 1) / (s + 1) * eta^s), in fractions."""
-    from fractions import Fraction
-    from math import ceil
-
-    rungs = Hyperband(NB201, longest, Hyperband.config_class(eta=eta)).rungs
-    s_max = len(rungs) - 1
-    for number in range(2 * s_max + 2):
-        s = s_max - number % (s_max + 1)
-        assert bracket(number, rungs, eta) == (
-            ceil(Fraction(s_max + 1, s + 1) * eta**s),
-            rungs[s_max - s :],
-        )
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():

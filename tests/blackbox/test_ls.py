@@ -5,8 +5,8 @@ from scipy.stats import chisquare
 from blackbox.errors import ConfigError
 from blackbox.ls import LocalSearch, LocalSearchConfig
 from blackbox.rs import RandomSearch
-from blackbox.search.base import run
 from blackbox.search.history import History
+from blackbox.search.loop import run
 from blackbox.search.space import NB201, SSS, CategoricalSpace
 from blackbox.table.objective import TableObjective
 from tests.blackbox.contract import SearchContract, objective

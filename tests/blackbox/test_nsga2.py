@@ -12,8 +12,8 @@ from blackbox.kinds.fronts import FRONTS
 from blackbox.nsga2 import NSGA2, NSGA2Config
 from blackbox.results.fronts import front_masks, volumes
 from blackbox.rs import RandomSearch
-from blackbox.search.base import run
 from blackbox.search.history import History
+from blackbox.search.loop import run
 from blackbox.search.pareto import hypervolume, nondominated
 from blackbox.search.space import NB201, SSS
 from blackbox.table.objective import PairObjective, TableObjective

@@ -7,7 +7,7 @@ from scipy.stats import chisquare
 
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
-from blackbox.search.base import run
+from blackbox.search.loop import run
 from blackbox.search.space import NB201, SSS
 from blackbox.table.objective import TableObjective
 from nasbench import Cell, SizeCell

@@ -6,8 +6,9 @@ from scipy.stats import chisquare
 from blackbox.errors import ConfigError
 from blackbox.reinforce import REINFORCE, ReinforceConfig, adam, gradient, softmax
 from blackbox.rs import RandomSearch
-from blackbox.search.base import FAILED, run
 from blackbox.search.history import History
+from blackbox.search.loop import run
+from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201, SSS, CategoricalSpace
 from blackbox.table.objective import TableObjective
 from tests.blackbox.contract import SearchContract, objective

@@ -1,9 +1,8 @@
 import pytest
 
-from blackbox.search.base import FAILED
 from blackbox.search.fidelity import Job
 from blackbox.search.space import NB201
-from blackbox.sh import Bracket, HalvingConfig, SuccessiveHalving
+from blackbox.sh import HalvingConfig, SuccessiveHalving
 from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive, score
 
 
@@ -52,17 +51,6 @@ class TestSuccessiveHalving(MultiFidelityContract):
             search.tell(job, score(job))
         assert search.ask()[2:] == (3, 1, 0)
         assert search.ask()[2:] == (1, 0, 1)
-
-
-def test_where_most_cells_fail_the_others_go_on_to_the_last_rung():
-    """A rung has as many cells as it would, had none failed, as long as there are some."""
-    bracket = Bracket(27, (1, 3, 9, 27), 3, iter(range(27)).__next__)
-    trained = []
-    while not bracket.is_over:
-        code, epochs, _ = bracket.next()
-        trained.append((code, epochs))
-        bracket.tell(code, float(code) if code in (5, 9) else FAILED)
-    assert trained[27:] == [(9, 3), (5, 3), (9, 9), (5, 9), (9, 27)]
 
 
 @pytest.mark.parametrize("cells", [2, 4.5])

@@ -1,7 +1,7 @@
 import optuna
 import pytest
 
-from blackbox.search.base import run
+from blackbox.search.loop import run
 from blackbox.search.space import NB201
 from blackbox.tpe import TPE, TPEConfig
 from tests.blackbox.contract import objective

@@ -7,8 +7,8 @@ from nasbench import Cell
 from oneshot import ops
 from oneshot.cost import Cost, cost_of
 from oneshot.errors import GraphError
-from oneshot.spaces.genotype import DARTS_V2, LIU2018
-from oneshot.spaces.nb201 import network_of
+from oneshot.spaces.nb201 import build_network
+from oneshot.spaces.published import DARTS_V2, LIU2018
 from oneshot.spaces.registry import space_of
 from tests.oneshot.graph.examples import chain
 
@@ -18,14 +18,14 @@ POOLS = "|avg_pool_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_co
 @pytest.mark.parametrize("cell", [0, 6111, 15624, POOLS])
 @pytest.mark.parametrize(("classes", "size"), [(10, 32), (100, 32), (120, 16)])
 def test_networks_of_the_benchmark_cost_what_its_formulas_say(cell, classes, size):
-    cost = cost_of(network_of(cell, classes), (3, size, size))
+    cost = cost_of(build_network(cell, classes), (3, size, size))
     params = Cell.of(cell).params(classes)
     assert cost == Cost(params, params, Cell.of(cell).flops(classes, size))
 
 
 def test_what_weights_of_zero_follow_counts():
     cell = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
-    assert cost_of(network_of(cell)).flops == Cell.of(cell).flops()
+    assert cost_of(build_network(cell)).flops == Cell.of(cell).flops()
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_an_auxiliary_head_is_for_training_alone():
 
 def test_the_network_stays_as_it_is():
     torch.manual_seed(0)
-    network = network_of(6111, channels=2, cells=1)
+    network = build_network(6111, channels=2, cells=1)
     network(torch.randn(2, 3, 8, 8)).sum().backward()
     network.edges[2, 3].op.eval()
     modes = [module.training for module in network.modules()]
@@ -78,7 +78,9 @@ def test_the_network_stays_as_it_is():
 
 
 def test_double_precision_costs_the_same():
-    assert cost_of(network_of(0, channels=2, cells=1).double()) == cost_of(network_of(0, channels=2, cells=1))
+    assert cost_of(build_network(0, channels=2, cells=1).double()) == cost_of(
+        build_network(0, channels=2, cells=1)
+    )
 
 
 def test_a_graph_that_is_being_defined_has_no_cost_yet():

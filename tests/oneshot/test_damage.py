@@ -8,16 +8,15 @@ from blackbox import cli
 from blackbox.re import RegularizedEvolution
 from data.errors import DataError
 from nasbench.errors import NASBenchError
-from oneshot.draw.source import diagrams_of
 from oneshot.errors import OneShotError
 from oneshot.pipeline import __main__ as pipeline
 from oneshot.pipeline.__main__ import PIPELINE, Pipeline, PipelineSettings
 from oneshot.retrain.__main__ import main as retrain
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.session import Session as Retraining
 from oneshot.score.equal_cost import read_trials
 from oneshot.search import __main__ as search
 from oneshot.search.session import Session
+from oneshot.spaces.architectures import Architecture
 from oneshot.training.folder import RunFolder
 from tests.damage import failures
 
@@ -75,8 +74,8 @@ def test_what_a_search_found_is_read_or_refused(copied):
     path = copied / "search-0"
 
     def read():
-        Architecture.of(path)
-        diagrams_of(str(path))
+        Architecture.parse(path)
+        Architecture.parse(str(path), stage=None).diagrams()
 
     for name in ("summary.json", "config.json"):
         assert failures(path / name, read, ERRORS) == []

@@ -12,8 +12,9 @@ from torch import nn
 from oneshot.errors import ConfigError, ExportError, MissingDependencyError
 from oneshot.export import check, export
 from oneshot.ops import AuxiliaryHead
-from oneshot.spaces.genotype import DARTS_V2, PRIMITIVES, Hierarchy
-from oneshot.spaces.nb201 import network_of
+from oneshot.spaces.genotype import PRIMITIVES, Hierarchy
+from oneshot.spaces.nb201 import build_network
+from oneshot.spaces.published import DARTS_V2
 from oneshot.spaces.registry import space_of
 from tests.oneshot.graph.examples import chain
 
@@ -39,7 +40,7 @@ def after_batches(network, size):
 def trained():
     """A small network of the benchmark."""
     torch.manual_seed(0)
-    return after_batches(network_of(6111, channels=2, cells=1), 16)
+    return after_batches(build_network(6111, channels=2, cells=1), 16)
 
 
 def assert_alike(path, network, count, size):

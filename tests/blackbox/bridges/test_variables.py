@@ -7,7 +7,8 @@ from blackbox.bridges.table import NamedTable
 from blackbox.bridges.variables import Variables, as_objective
 from blackbox.errors import ConfigError, ObjectiveError, UnknownValueError
 from blackbox.re import RegularizedEvolution
-from blackbox.search.base import FAILED, run
+from blackbox.search.loop import run
+from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201, SSS
 from nasbench import Cell, SizeCell
 from nasbench.benchmark import open_benchmark

@@ -12,8 +12,7 @@ from blackbox.kinds.evaluations import EVALUATIONS
 from blackbox.kinds.jobs import JOBS
 from blackbox.kinds.reader import read_run
 from blackbox.re import EvolutionConfig, RegularizedEvolution
-from blackbox.table.settings import RunConfig
-from blackbox.table.simulator import SimulationConfig
+from blackbox.table.settings import RunConfig, SimulationConfig
 from tests.blackbox.compare.searches import Odd
 
 ODD = "tests.blackbox.compare.searches:Odd"

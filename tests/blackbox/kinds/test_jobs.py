@@ -16,7 +16,8 @@ from blackbox.kinds.base import Experiment
 from blackbox.kinds.jobs import JOBS
 from blackbox.kinds.logs import JobLog
 from blackbox.search.jobs import JobHistory
-from blackbox.table.simulator import SimulationConfig, simulate
+from blackbox.table.settings import SimulationConfig
+from blackbox.table.simulator import simulate
 from nasbench import NB201
 from tests import stores
 
@@ -157,7 +158,7 @@ import os, signal, sys
 from blackbox import asha, cli, folder
 
 where, number, name, *argv = sys.argv[1:]
-write, told = folder.write_all, asha.ASHA._told
+write, told = folder.write_all, asha.ASHA.observe
 
 def stop():
     os.kill(os.getpid(), getattr(signal, name))
@@ -174,7 +175,7 @@ def half(file, data):
         data = data[len(data) // 2 :]
     write(file, data)
 
-asha.ASHA._told, folder.write_all, cli._INTERVAL = tell, half, 0.0
+asha.ASHA.observe, folder.write_all, cli._INTERVAL = tell, half, 0.0
 sys.exit(cli.main(asha.ASHA, argv))
 """
 

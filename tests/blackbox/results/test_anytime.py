@@ -3,8 +3,8 @@
 import numpy as np
 
 from blackbox.results.anytime import Trajectories, changes_of
-from blackbox.search.base import FAILED
 from blackbox.search.history import History
+from blackbox.search.scores import FAILED
 
 
 def assert_same_changes(changes, expected):

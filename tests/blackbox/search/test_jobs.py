@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from blackbox.search.base import FAILED
 from blackbox.search.jobs import JOB, JobHistory, incumbent_steps
+from blackbox.search.scores import FAILED
 
 
 def made(jobs, seed=0, trials=(0,), workers=1):

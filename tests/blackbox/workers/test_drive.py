@@ -12,7 +12,8 @@ from blackbox.errors import ObjectiveError, RunFolderError, WorkersError
 from blackbox.folder import RunFolder
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
-from blackbox.search.base import FAILED, run
+from blackbox.search.loop import run
+from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201, CategoricalSpace
 from blackbox.workers.drive import drive
 from blackbox.workers.evaluation import Outcome

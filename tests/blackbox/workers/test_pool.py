@@ -10,7 +10,7 @@ import distributed
 import pytest
 
 from blackbox.errors import ConfigError, MissingDependencyError, WorkersError
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 from blackbox.workers import pool as pools
 from blackbox.workers.pool import Pool, local, remote
 

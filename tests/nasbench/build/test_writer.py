@@ -166,7 +166,7 @@ def test_a_kill_while_the_provenance_is_written_is_a_new_beginning(out, tmp_path
     code = f"""
 import os, pathlib, h5py
 from nasbench.build import writer
-from tests.nasbench import test_writer as t
+from tests.nasbench.build import test_writer as t
 def seal(path, *_):
     file = h5py.File(path, "r+", libver="v110")
     file.attrs["format"] = "x"
@@ -232,7 +232,7 @@ def test_a_full_disk_shows_at_the_beginning(out, monkeypatch):
 def test_a_file_that_cannot_grow_is_an_error(out):
     code = f"""
 import resource
-from tests.nasbench import test_writer as t
+from tests.nasbench.build import test_writer as t
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
     t.begin({str(out)!r})

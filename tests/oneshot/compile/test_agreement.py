@@ -10,7 +10,7 @@ from oneshot.graph import Graph
 from oneshot.methods.darts import DARTS
 from oneshot.methods.gdas import ESTIMATORS, GDAS, GDASConfig
 from oneshot.mixed import MixedOp
-from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell
+from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
 from tests.oneshot.compile.agreement import assert_agrees, compiled, graphs, images, interpreted, outcome
 
 PHASES = (Phase.generate, Phase.shrink)  # to explain a failure, too, takes minutes
@@ -114,7 +114,7 @@ def test_supernets_of_nas_bench_201(method, norm, training):
 @pytest.mark.parametrize("cell", [0, 1462, 1835, 6111])
 def test_one_path_of_nas_bench_201(method, cell):
     graph = nb201(method)
-    with as_cell(graph, cell):
+    with fixed_path(graph, cell):
         assert_agrees(graph, images(size=8))
 
 

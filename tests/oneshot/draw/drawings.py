@@ -7,8 +7,9 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from nasbench.cell import CELLS, Cell
-from oneshot.spaces.diagram import Diagram
-from oneshot.spaces.genotype import OPERATIONS, PRIMITIVES, PUBLISHED, Genotype, Hierarchy
+from oneshot.spaces.base import Diagram
+from oneshot.spaces.genotype import OPERATIONS, PRIMITIVES, Genotype, Hierarchy
+from oneshot.spaces.published import PUBLISHED
 from oneshot.spaces.registry import space_of
 
 ENDS = ((0, "in", "input"), (1, "out", "output"))

@@ -8,8 +8,9 @@ from PIL import Image
 
 from oneshot.draw.render import check, checked_suffix, colour_of, figure, save
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError
-from oneshot.spaces.diagram import Diagram
-from oneshot.spaces.genotype import LIU2018, OPERATIONS, PRIMITIVES, PUBLISHED
+from oneshot.spaces.base import Diagram
+from oneshot.spaces.genotype import OPERATIONS, PRIMITIVES
+from oneshot.spaces.published import LIU2018, PUBLISHED
 from tests.oneshot.draw.drawings import ENDS, PARALLEL, Seen, drawn_at_random, published
 
 ONE = Diagram("one", ENDS, ((0, 1, "sep_conv_3x3"),))

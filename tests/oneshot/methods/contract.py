@@ -14,7 +14,7 @@ from oneshot.errors import GraphError
 from oneshot.graph.graph import Graph
 from oneshot.methods.recipes import RECIPES, recipe_settings
 from oneshot.mixed import Mixture
-from oneshot.spaces.nb201 import NasBench201SearchSpace, cell_of
+from oneshot.spaces.nb201 import NasBench201SearchSpace, read_cell
 
 CLASSES = 4
 STAGES = NasBench201SearchSpace.OPTIMIZER_SCOPE
@@ -141,7 +141,7 @@ class MethodContract:
             torch.manual_seed(8)
             self.run(optimizer, 5)
         assert same(snapshot(first), snapshot(second))
-        assert cell_of(first.get_final_architecture()) == cell_of(second.get_final_architecture())
+        assert read_cell(first.get_final_architecture()) == read_cell(second.get_final_architecture())
 
     def test_another_seed_another_trajectory(self):
         first, second = self.make(seed=3), self.make(seed=4)
@@ -161,7 +161,7 @@ class MethodContract:
         self.run(resumed, 4, first=steps)
         assert same(snapshot(resumed), snapshot(whole))
         assert resumed.get_final_architecture().edges[2, 3].op is not whole.graph.edges[2, 3].op
-        assert cell_of(resumed.get_final_architecture()) == cell_of(whole.get_final_architecture())
+        assert read_cell(resumed.get_final_architecture()) == read_cell(whole.get_final_architecture())
         left, right = resumed.state_dict(), whole.state_dict()
         assert str(through_a_file(left)) == str(through_a_file(right))
 
@@ -176,7 +176,7 @@ class MethodContract:
         torch.set_rng_state(state["rng"])
         self.run(resumed, 2, first=4)
         assert same(snapshot(resumed), snapshot(whole))
-        assert cell_of(resumed.get_final_architecture()) == cell_of(whole.get_final_architecture())
+        assert read_cell(resumed.get_final_architecture()) == read_cell(whole.get_final_architecture())
 
     # What is changed
 
@@ -261,7 +261,7 @@ class MethodContract:
             graph = optimizer.get_final_architecture()
             assert graph.is_parsed
             assert not any(isinstance(edge.op, (Mixture, list)) for edge in graph.all_edges())
-            cell = cell_of(graph)
+            cell = read_cell(graph)
             assert graph.query() == bench.query(cell, "cifar10", "val_accuracy")
             assert graph.query(dataset="cifar100") == bench.query(cell, "cifar100", "val_accuracy")
             assert graph(batches(1)[0][0]).shape == (8, CLASSES)
@@ -294,7 +294,7 @@ class MethodContract:
         before = snapshot(optimizer)
         optimizer.conclude(batches(3))
         assert same(snapshot(optimizer), before)
-        cell_of(optimizer.get_final_architecture())
+        read_cell(optimizer.get_final_architecture())
 
     def test_none_is_excluded(self):
         for seed in range(4):
@@ -304,9 +304,9 @@ class MethodContract:
                     alpha[OPERATIONS.index("none")] = 9.0
             for steps in (0, 1):
                 self.run(optimizer, steps)
-                assert "none" not in cell_of(optimizer.get_final_architecture()).ops
+                assert "none" not in read_cell(optimizer.get_final_architecture()).ops
             optimizer.conclude(batches(1))
-            assert "none" not in cell_of(optimizer.get_final_architecture()).ops
+            assert "none" not in read_cell(optimizer.get_final_architecture()).ops
 
     # Options
 
@@ -359,10 +359,10 @@ class MethodContract:
         self.run(optimizer, 4)
         assert not same(snapshot(optimizer), before)
         with optimizer.as_chosen() as graph:
-            chosen = cell_of(graph)
+            chosen = read_cell(graph)
         optimizer.load_state_dict(optimizer.state_dict())
         with optimizer.as_chosen() as graph:
-            assert cell_of(graph) == chosen
+            assert read_cell(graph) == chosen
 
     def test_an_optimizer_may_be_used_again(self):
         optimizer = self.make(seed=1)

@@ -7,7 +7,7 @@ from torch.nn.functional import elu
 from oneshot.errors import ConfigError
 from oneshot.graph.edge import EdgeData
 from oneshot.methods.drnas import DirichletMixedOp, DrNAS, DrNASConfig, concentration
-from oneshot.spaces.darts import DARTSSearchSpace, cells_in, genotype_of
+from oneshot.spaces.darts import DARTSSearchSpace, cells_in, read_genotype
 from tests.oneshot.methods.contract import CLASSES, MethodContract
 
 
@@ -68,7 +68,7 @@ class TestDrNAS(MethodContract):
             strength = optimizer.edge_strength(cell.edges[source, 4])
             assert strength == pytest.approx(top(alpha, torch.exp))
         with optimizer.as_chosen() as graph:
-            assert [source for _, source in genotype_of(graph).normal[2:4]] == [1, 2]
+            assert [source for _, source in read_genotype(graph).normal[2:4]] == [1, 2]
 
 
 @pytest.mark.slow

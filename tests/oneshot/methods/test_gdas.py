@@ -9,7 +9,7 @@ from nasbench.cell import EDGES
 from oneshot.errors import ConfigError
 from oneshot.methods.gdas import ESTIMATORS, GDAS, GDASConfig, gumbel_one_hot
 from oneshot.mixed import Mixture
-from oneshot.spaces.nb201 import as_cell, cells_in
+from oneshot.spaces.nb201 import cells_in, fixed_path
 from tests.oneshot.methods.contract import STAGES, MethodContract, batches, tiny
 
 NODES = [(source + 1, target + 1) for source, target in EDGES]
@@ -35,7 +35,7 @@ class TestGDAS(MethodContract):
         cell = draw(optimizer, seed)
         torch.manual_seed(seed)
         drawn = getattr(optimizer.graph, way)(images)
-        with as_cell(optimizer.graph, cell):
+        with fixed_path(optimizer.graph, cell):
             path = getattr(optimizer.graph, way)(images)
         if way == "interpret":
             assert torch.equal(drawn, path)

@@ -11,7 +11,7 @@ from oneshot.errors import ConfigError, GraphError
 from oneshot.graph.edge import EdgeData
 from oneshot.methods.rsws import RSWS, PathMixedOp, RSWSConfig
 from oneshot.ops import Identity, Zero
-from oneshot.spaces.nb201 import as_cell, cell_of
+from oneshot.spaces.nb201 import fixed_path, read_cell
 from oneshot.training.metrics import evaluate
 from tests.oneshot.methods.contract import (
     STAGES,
@@ -31,7 +31,7 @@ class Spying(RSWS):
     trains = True
 
     def update(self, *args):
-        self.trained.append(cell_of(self.graph))
+        self.trained.append(read_cell(self.graph))
         return super().update(*args) if self.trains else (None, None)
 
 
@@ -91,7 +91,7 @@ class TestRSWS(MethodContract):
         optimizer = self.make(batches=2)
         val = batches(3)
         for epoch in range(4):
-            champion = cell_of(optimizer.graph)
+            champion = read_cell(optimizer.graph)
             optimizer.new_epoch(epoch)
             champion_path, challenger_path = optimizer.state_dict()["rivals"]
             challenger = self.cell(challenger_path)
@@ -101,11 +101,11 @@ class TestRSWS(MethodContract):
                 optimizer.step(val[0], data)
                 if number < 2:  # by the first two batches, at the weights of the time
                     for cell in right:
-                        with as_cell(optimizer.graph, cell):
+                        with fixed_path(optimizer.graph, cell):
                             right[cell] += evaluate(optimizer, [data]).accuracy
                 expected = challenger if right[challenger] > right[champion] else champion
-                assert cell_of(optimizer.get_final_architecture()) == expected
-                assert cell_of(optimizer.graph) == expected
+                assert read_cell(optimizer.get_final_architecture()) == expected
+                assert read_cell(optimizer.graph) == expected
 
     def test_an_epoch_that_has_begun_does_not_begin_again(self):
         optimizer = self.make()
@@ -149,9 +149,9 @@ class TestRSWS(MethodContract):
         optimizer.conclude(val)
         torch.manual_seed(6)
         assert optimizer.state_dict()["best"] == optimizer.state_dict()["rivals"][0]
-        best = cell_of(optimizer.get_final_architecture())
+        best = read_cell(optimizer.get_final_architecture())
         optimizer.conclude(val[:1])  # the same draws; the further batches had decided nothing
-        assert cell_of(optimizer.get_final_architecture()) == best
+        assert read_cell(optimizer.get_final_architecture()) == best
 
     def test_a_concluded_search_is_saved_and_reopened(self):
         optimizer = self.make()
@@ -159,7 +159,7 @@ class TestRSWS(MethodContract):
         optimizer.conclude(batches(3))
         resumed = self.make(seed=5)
         resumed.load_state_dict(optimizer.state_dict())
-        assert cell_of(resumed.get_final_architecture()) == cell_of(optimizer.get_final_architecture())
+        assert read_cell(resumed.get_final_architecture()) == read_cell(optimizer.get_final_architecture())
         assert structure(resumed.graph) == structure(optimizer.graph)
 
     def test_without_validation_batches_there_is_no_end(self):
@@ -191,4 +191,4 @@ def test_an_edge_whose_candidates_are_all_none_keeps_one():
     optimizer.adapt_search_space(space)
     step = optimizer.step(*batches(2))
     torch.testing.assert_close(step.train_loss, cross_entropy(step.logits_train, batches(2)[0][1]))
-    assert cell_of(optimizer.get_final_architecture()).ops[0] == "none"
+    assert read_cell(optimizer.get_final_architecture()).ops[0] == "none"

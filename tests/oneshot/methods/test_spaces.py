@@ -75,7 +75,7 @@ def check_chosen(optimizer, space):
     with optimizer.as_chosen() as graph:
         expected = graph.eval()(batches(1)[0][0])
         graph.train()
-    with space_of(space).alone(optimizer.graph, found) as graph:
+    with space_of(space).fixed_path(optimizer.graph, found) as graph:
         torch.testing.assert_close(graph.eval()(batches(1)[0][0]), expected)
         graph.train()
     return found

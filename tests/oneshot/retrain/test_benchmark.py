@@ -4,15 +4,15 @@ from nasbench import CELLS, NB201
 from nasbench.errors import NotRecordedError
 from oneshot.errors import ConfigError, RunFolderError
 from oneshot.retrain import assemble, session
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.assemble import Job
 from oneshot.retrain.benchmark import entry_of, lacking, open_table
 from oneshot.retrain.session import Session, resume, retrain
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.search.settings import Places
+from oneshot.spaces.architectures import Architecture
 from tests import stores
 
-CELL = Architecture.of("6111")
+CELL = Architecture.parse("6111")
 
 
 def job(table=None, **settings):

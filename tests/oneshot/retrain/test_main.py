@@ -166,7 +166,7 @@ def test_what_a_search_found_is_retrained(run, tmp_path):
     code, out, _ = run(tmp_path / "a", *SIZES, "--device", "cpu", "--json")
     assert (code, json.loads(out)["architecture"]) == (0, {"space": "nb201", "text": str(found)})
     code, _, err = run(tmp_path / "a", "--space", "darts")
-    assert (code, "of nb201, not of darts, which --space names" in err) == (2, True)
+    assert (code, "of the space nb201, not of darts" in err) == (2, True)
 
 
 def test_the_random_numbers_of_the_process_stay_as_they_were_and_do_not_matter():

@@ -5,7 +5,7 @@ import pytest
 from oneshot.errors import ConfigError
 from oneshot.retrain.pipelines import PIPELINES, pipeline_of
 from oneshot.retrain.settings import SMOKE, RetrainSettings
-from oneshot.spaces.genotype import DARTS_V2, GDAS_V1
+from oneshot.spaces.published import DARTS_V2, GDAS_V1
 from oneshot.spaces.registry import SPACES, space_of
 
 CIFAR = (32, 32)

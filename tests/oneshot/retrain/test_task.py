@@ -9,10 +9,10 @@ from data.statistics import PUBLISHED
 from oneshot import ops
 from oneshot.errors import DivergedError
 from oneshot.retrain import feed
-from oneshot.retrain.architecture import Architecture
 from oneshot.retrain.assemble import new_job, training_of
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.search.settings import Places
+from oneshot.spaces.architectures import Architecture
 from oneshot.training.distributed import Group
 from tests.data import archives
 
@@ -187,7 +187,7 @@ def test_the_best_epoch_is_the_first_of_the_best():
     epochs = run(done)
     tops = [epoch.test.top1 for epoch in epochs]
     assert done.best == (1 + tops.index(max(tops)), max(tops))
-    assert Architecture.of("6111").space == "nb201"
+    assert Architecture.parse("6111").space == "nb201"
 
 
 def test_the_network_and_its_order_of_images_are_of_the_seed():

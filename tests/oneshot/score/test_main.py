@@ -28,7 +28,7 @@ from oneshot.score.__main__ import (
 from oneshot.score.equal_cost import Trials, evaluation_seconds, read_trials
 from oneshot.search import Places, SearchSettings, reopen, search
 from oneshot.search.record import SEARCH
-from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell
+from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
 from oneshot.training.folder import read_log
 from oneshot.training.metrics import evaluate
 from tests import stores
@@ -151,7 +151,7 @@ def test_a_supernet_is_asked_along_each_path(bench, method):
     held = [dict(edge) for edge in optimizer.graph.all_edges()]
     ranking = correlation(optimizer, data, cells, bench, "cifar100")
     for number, cell in enumerate(cells):
-        with as_cell(optimizer.graph, cell):
+        with fixed_path(optimizer.graph, cell):
             right = sum(int((optimizer.graph(x).argmax(1) == y).sum()) for x, y in data)
         assert ranking.supernet[number] == pytest.approx(100 * right / 16)
         assert ranking.benchmark[number] == bench.query(cell, "cifar100", "val_accuracy")
@@ -190,7 +190,7 @@ def test_a_run_is_scored_and_the_score_saved(run, bench):
     assert found["regret"] == bench.regret(cell, "cifar10", "val_accuracy")
     column = bench.columns("cifar10", "val_accuracy")
     assert found["share_of_cells_below"] == np.mean(column < found["benchmark_accuracy"])
-    with as_cell(result.optimizer.graph, cell):
+    with fixed_path(result.optimizer.graph, cell):
         assert found["supernet_accuracy"] == evaluate(result.optimizer, data).accuracy
     expected = correlation(result.optimizer, data, drawn(20, 4), bench, "cifar10")
     np.testing.assert_array_equal(ranking.supernet, expected.supernet)

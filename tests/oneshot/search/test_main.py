@@ -25,7 +25,8 @@ from oneshot.search.record import SEARCH
 from oneshot.search.report import Scorer, print_summary, warning_of
 from oneshot.search.session import Session
 from oneshot.search.settings import augments, device_of
-from oneshot.spaces.genotype import DARTS_V2, Genotype, Hierarchy
+from oneshot.spaces.genotype import Genotype, Hierarchy
+from oneshot.spaces.published import DARTS_V2
 from oneshot.spaces.registry import space_of
 from oneshot.training import progress
 from oneshot.training.folder import RunFolder, read_checkpoint, read_config, read_log
@@ -200,7 +201,7 @@ def test_what_the_supernet_is_worth_is_measured_on_all_validation_images(whole):
             for images, labels in batches
         )
         assert mixed.accuracy == pytest.approx(100 * right / 720)
-        with space_of("nb201").alone(run.optimizer.graph, run.architecture):
+        with space_of("nb201").fixed_path(run.optimizer.graph, run.architecture):
             right = sum(
                 int((run.optimizer.graph(images).argmax(1) == labels).sum()) for images, labels in batches
             )
@@ -1058,7 +1059,7 @@ def test_a_run_of_another_space_is_reopened(elsewhere):
     summary = json.loads((path / "summary.json").read_text())
     run = reopen(path)
     assert (run.complete, run.scorer, str(run.architecture)) == (True, None, summary["architecture"]["text"])
-    with space_of(name).alone(run.optimizer.graph, run.architecture):
+    with space_of(name).fixed_path(run.optimizer.graph, run.architecture):
         assert evaluate(run.optimizer, run.val_loader())._asdict() == summary["supernet"]["path"]
 
 

@@ -13,10 +13,10 @@ from torch.nn.utils import clip_grad_norm_
 from oneshot.methods.base import MetaOptimizer
 from oneshot.methods.darts import DARTS, DARTSConfig
 from oneshot.mixed import MixedOp
-from oneshot.spaces.darts import DARTSSearchSpace, as_genotype, cells_in, genotype_of
+from oneshot.spaces.darts import DARTSSearchSpace, cells_in, fixed_path, read_genotype
 from oneshot.spaces.genotype import OPERATIONS
-from oneshot.spaces.hierarchical import HierarchicalSearchSpace, hierarchy_of
-from oneshot.spaces.nb201 import cell_of
+from oneshot.spaces.hierarchical import HierarchicalSearchSpace, read_hierarchy
+from oneshot.spaces.nb201 import read_cell
 from tests.oneshot.snippets.test_hierarchical import ALPHAS, hierarchical
 from tests.oneshot.snippets.test_nas_bench_201 import NasBench201SearchSpace
 
@@ -171,7 +171,7 @@ def test_snippets_6_and_7_search_and_give_an_architecture():
     of_edge = {edge: names[int(cell.edges[edge].alpha.argmax())] for edge in cell.edges}
     assert sorted(of_edge.values()) == sorted(names[number] for number in best)
     order = [(1, 2), (1, 3), (2, 3), (1, 4), (2, 4), (3, 4)]
-    assert cell_of(final).ops == tuple(of_edge[edge] for edge in order)
+    assert read_cell(final).ops == tuple(of_edge[edge] for edge in order)
 
 
 def test_snippet_7_searches_the_space_of_darts_and_gives_an_architecture():
@@ -189,7 +189,7 @@ def test_snippet_7_searches_the_space_of_darts_and_gives_an_architecture():
         final = optimizer.get_final_architecture()
         assert final.is_parsed
         assert len(cells_in(final)) == 20
-        genotype = genotype_of(final)
+        genotype = read_genotype(final)
         assert (set(genotype.operations) == {"none"}) == none
         assert final.eval()(batch(9, 8)[0]).shape == (4, 10)
         cell = cells_in(optimizer.graph)[0]
@@ -203,7 +203,7 @@ def test_snippet_7_searches_the_space_of_darts_and_gives_an_architecture():
             assert [source for _, source in edges] == kept
             for op, source in edges:
                 assert op == OPERATIONS[int(cell.edges[source + 1, node + 1].alpha.argmax())]
-    with as_genotype(optimizer.graph, genotype) as graph:  # the search could go on
+    with fixed_path(optimizer.graph, genotype) as graph:  # the search could go on
         assert graph(batch(9, 8)[0]).shape == (4, 10)
 
 
@@ -216,7 +216,7 @@ def test_snippet_7_searches_the_hierarchical_space_and_gives_an_architecture():
         for alpha in optimizer.architectural_weights:
             alpha.normal_()
     final = optimizer.get_final_architecture()
-    hierarchy = hierarchy_of(final)
+    hierarchy = read_hierarchy(final)
     assert hierarchy.cell == tuple(int(first.edges[e].alpha.argmax()) for e in ((1, 2), (1, 3), (2, 3)))
     assert final.eval()(batch(9, 8)[0]).shape == (4, 10)
 

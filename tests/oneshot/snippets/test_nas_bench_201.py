@@ -17,7 +17,7 @@ from oneshot.methods.darts import DARTS
 from oneshot.methods.gdas import GDAS
 from oneshot.ops import ResNetBasicblock
 from oneshot.spaces.nb201 import NasBench201SearchSpace as OwnSearchSpace
-from oneshot.spaces.nb201 import cell_of
+from oneshot.spaces.nb201 import read_cell
 
 # fmt: off
 
@@ -147,4 +147,4 @@ def test_the_methods_here_search_it(space, method):
     torch.testing.assert_close(optimizer.graph(images()), expected, rtol=1e-2, atol=1e-2)
     final = optimizer.get_final_architecture()
     assert final(images()).shape == (2, 10)
-    assert cell_of(final) == cell_of(final.clone().unparse())
+    assert read_cell(final) == read_cell(final.clone().unparse())

@@ -11,17 +11,18 @@ from oneshot.methods.darts import DARTS
 from oneshot.methods.gdas import GDAS
 from oneshot.mixed import MixedOp
 from oneshot.spaces import nb201
-from oneshot.spaces.genotype import DARTS_V2, LIU2018, PRIMITIVES, Hierarchy, dense_edges
+from oneshot.spaces.genotype import PRIMITIVES, Hierarchy, dense_edges
 from oneshot.spaces.hierarchical import (
     HierarchicalSearchSpace,
-    as_hierarchy,
+    build_network,
     cells_in,
-    hierarchy_of,
-    network_of,
+    fixed_path,
+    read_hierarchy,
 )
+from oneshot.spaces.published import DARTS_V2, LIU2018
 from tests.oneshot.compile.agreement import assert_agrees
 from tests.oneshot.graph.examples import chain
-from tests.oneshot.spaces.test_genotype import hierarchies
+from tests.oneshot.spaces.written import hierarchies
 
 LEAST = {"classes": 3, "channels": 2, "motifs": 2, "motif_nodes": 3, "cell_nodes": 3}
 STAGES = ("stage_1", "stage_2", "stage_3")
@@ -181,7 +182,7 @@ def test_sizes_are_whole_numbers(option, least):
             HierarchicalSearchSpace(**LEAST | {option: value})
         if option in ("classes", "channels", "cells"):
             with pytest.raises(ConfigError, match=f"{option} is a whole number of at least {least}, got "):
-                network_of(SMALL, **{option: value})
+                build_network(SMALL, **{option: value})
 
 
 @pytest.mark.parametrize("size", [8, 12, 32])
@@ -238,7 +239,7 @@ def parameters_of(hierarchy, classes, channels, cells):
 
 
 def test_parameters_of_the_published_network():
-    assert count(network_of(LIU2018)) == parameters_of(LIU2018, 10, 64, 2)
+    assert count(build_network(LIU2018)) == parameters_of(LIU2018, 10, 64, 2)
 
 
 def parameters_as_concatenated(hierarchy, merged):
@@ -288,11 +289,11 @@ def parameters_as_concatenated(hierarchy, merged):
 def test_concatenation_at_each_node_gives_the_published_number_of_parameters():
     assert parameters_as_concatenated(LIU2018, merged=False) == 15_727_306
     assert parameters_as_concatenated(LIU2018, merged=True) == 15_706_186
-    assert count(network_of(LIU2018)) == 10_693_962  # as the docstring says
+    assert count(build_network(LIU2018)) == 10_693_962  # as the docstring says
 
 
 def as_read(hierarchy):
-    """As `hierarchy_of` gives it: motifs that the cell has not have no operations, or are not there."""
+    """As `read_hierarchy` gives it: motifs that the cell has not have no operations, or are not there."""
     count = max(hierarchy.cell) + 1
     return Hierarchy(
         [
@@ -307,9 +308,9 @@ def as_read(hierarchy):
 @given(hierarchies(), st.integers(1, 2))
 def test_any_hierarchy_has_a_network(hierarchy, cells):
     torch.manual_seed(0)
-    network = network_of(hierarchy, 3, 1, cells).double().eval()
+    network = build_network(hierarchy, 3, 1, cells).double().eval()
     assert count(network) == parameters_of(hierarchy, 3, 1, cells)
-    assert hierarchy_of(network) == as_read(hierarchy)
+    assert read_hierarchy(network) == as_read(hierarchy)
     x = images()
     assert network(x).shape == (2, 3)
     torch.testing.assert_close(network(x), network.interpret(x), rtol=1e-9, atol=1e-9)
@@ -317,11 +318,11 @@ def test_any_hierarchy_has_a_network(hierarchy, cells):
 
 def test_a_network_is_what_it_is_edge_by_edge():
     torch.manual_seed(0)
-    assert_agrees(network_of(SMALL, 3, 2, 1).double(), images(batch=3), tolerance=1e-9)
+    assert_agrees(build_network(SMALL, 3, 2, 1).double(), images(batch=3), tolerance=1e-9)
 
 
 def test_a_network_has_scales_statistics_and_paths_to_drop():
-    network = network_of(SMALL, 3, 2, 2)
+    network = build_network(SMALL, 3, 2, 2)
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     assert all(norm.affine and norm.track_running_stats for norm in norms)
     for graph in network.graphs():
@@ -342,7 +343,7 @@ def test_a_network_has_scales_statistics_and_paths_to_drop():
 @pytest.mark.parametrize("hierarchy", [DARTS_V2, "LIU2018", None])
 def test_a_network_is_of_a_hierarchy(hierarchy):
     with pytest.raises(GenotypeError, match="a network of the hierarchical space is of a Hierarchy, got "):
-        network_of(hierarchy)
+        build_network(hierarchy)
 
 
 def test_the_final_architecture_is_the_network_of_the_chosen_hierarchy(optimizer):
@@ -351,10 +352,10 @@ def test_the_final_architecture_is_the_network_of_the_chosen_hierarchy(optimizer
         for alpha in optimizer.alphas:
             alpha.normal_()
     with optimizer.as_chosen() as graph:
-        chosen = hierarchy_of(graph)
+        chosen = read_hierarchy(graph)
     final = optimizer.get_final_architecture()
     assert final.is_parsed
-    assert hierarchy_of(final) == chosen
+    assert read_hierarchy(final) == chosen
     assert len(cells_in(final)) == 6
     assert count(final) == parameters_of(chosen, 3, 64, 2)
 
@@ -373,7 +374,7 @@ def test_the_chosen_hierarchy_has_the_greatest_alphas(optimizer):
             for motif in outer[0].op.primitives
         ]
         with optimizer.as_chosen() as graph:
-            assert hierarchy_of(graph) == as_read(Hierarchy(motifs, cell))
+            assert read_hierarchy(graph) == as_read(Hierarchy(motifs, cell))
 
 
 def test_prepare_evaluation_has_sizes():
@@ -386,7 +387,7 @@ def test_prepare_evaluation_has_sizes():
             edge.set("op", edge.op[1])
     space.prepare_evaluation(channels=3, cells=1)
     found = Hierarchy([["none"] * 3, ["conv_1x1"] * 3], [1, 1, 1])
-    assert hierarchy_of(space) == found
+    assert read_hierarchy(space) == found
     assert count(space.parse()) == parameters_of(found, 3, 3, 1)
 
 
@@ -395,59 +396,59 @@ def test_prepare_evaluation_has_sizes():
 
 def test_candidates_that_are_left_make_no_hierarchy(optimizer):
     with pytest.raises(GraphError, match="edge 1-2 of a cell still has candidates; get_final_arch"):
-        hierarchy_of(HierarchicalSearchSpace(**LEAST))
+        read_hierarchy(HierarchicalSearchSpace(**LEAST))
     with pytest.raises(GraphError, match="edge 1-2 of a cell still has candidates; get_final_arch"):
-        hierarchy_of(optimizer.graph)
+        read_hierarchy(optimizer.graph)
     space = HierarchicalSearchSpace(**LEAST)
     for cell in cells_in(space):
         for *_, edge in cell.edges(data=True):
             edge.set("op", edge.op[0])
     with pytest.raises(GraphError, match="edge 1-2 of motif 0 still has candidates; get_final_arch"):
-        hierarchy_of(space)
+        read_hierarchy(space)
 
 
 def test_cells_and_instances_agree():
-    network = network_of(SMALL, 3, 1, 1).unparse()
+    network = build_network(SMALL, 3, 1, 1).unparse()
     second = cells_in(network)[1]
     second.edges[1, 2].op.edges[1, 2].set("op", ops.Identity())
     with pytest.raises(GraphError, match="hierarchical network has different instances of motif 1"):
-        hierarchy_of(network)
+        read_hierarchy(network)
     for cell in cells_in(network):  # alike, but within each there are two instances that are not
         cell.edges[1, 2].op.edges[1, 2].set("op", ops.Identity())
     with pytest.raises(GraphError, match="hierarchical network has different instances of motif 1"):
-        hierarchy_of(network)
+        read_hierarchy(network)
     second.edges[1, 2].set("op", second.edges[1, 3].op)
     with pytest.raises(GraphError, match="has different cells of motifs; a hierarchy has one cell"):
-        hierarchy_of(network)
+        read_hierarchy(network)
 
 
 def test_a_graph_without_cells_has_no_hierarchy():
     with pytest.raises(GraphError, match="chain has no cells of motifs; a hierarchy has one cell"):
-        hierarchy_of(chain(ops.Zero()))
+        read_hierarchy(chain(ops.Zero()))
     with (
         pytest.raises(GraphError, match="chain has no cells of motifs"),
-        as_hierarchy(chain(ops.Zero()), SMALL),
+        fixed_path(chain(ops.Zero()), SMALL),
     ):
         pass
 
 
 def test_other_operations_make_no_hierarchy():
-    network = network_of(SMALL, 3, 1, 1).unparse()
+    network = build_network(SMALL, 3, 1, 1).unparse()
     motif = cells_in(network)[0].edges[1, 2].op
     for op in (nn.ReLU(), ops.ConvBNReLU(1, 1, 5), ops.Sequential(ops.MaxPool())):
         motif.edges[1, 3].set("op", op)
         with pytest.raises(GraphError, match="edge 1-3 of motif 1 has .*, which is no primitive of the hier"):
-            hierarchy_of(network)
+            read_hierarchy(network)
     cells_in(network)[0].edges[1, 2].set("op", nn.ReLU())
     with pytest.raises(GraphError, match=r"edge 1-2 of a cell has ReLU\(\), which is no motif"):
-        hierarchy_of(network)
+        read_hierarchy(network)
 
 
 def test_a_deleted_edge_is_none():
-    network = network_of(SMALL, 3, 1, 1).unparse()
+    network = build_network(SMALL, 3, 1, 1).unparse()
     for cell in cells_in(network):
         cell.edges[1, 3].op.edges[1, 2].delete()
-    assert hierarchy_of(network).motifs[0] == ("none", "none", "conv_1x1")
+    assert read_hierarchy(network).motifs[0] == ("none", "none", "conv_1x1")
 
 
 # One path of a supernet
@@ -503,36 +504,36 @@ ALIKE = st.builds(
 
 @FAST
 @given(ALIKE)
-def test_as_hierarchy_runs_the_path_of_the_hierarchy(optimizer, hierarchy):
+def test_fixed_path_runs_the_path_of_the_hierarchy(optimizer, hierarchy):
     graph, x = optimizer.graph, images()
-    with as_hierarchy(graph, hierarchy) as same:
+    with fixed_path(graph, hierarchy) as same:
         assert same is graph
-        assert hierarchy_of(graph) == as_read(hierarchy)
+        assert read_hierarchy(graph) == as_read(hierarchy)
         expected = by_hand(graph, hierarchy, x)
         for found in (graph(x), graph.interpret(x)):
             torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
     assert graph.get_all_edge_data("choice") == []
 
 
-def test_as_hierarchy_restores_what_was(optimizer):
+def test_fixed_path_restores_what_was(optimizer):
     graph, x = optimizer.graph, images()
     before = graph(x)
     other = Hierarchy(SMALL.motifs[::-1], [0, 0, 1])
-    with as_hierarchy(graph, SMALL):
-        with as_hierarchy(graph, other):
-            assert hierarchy_of(graph) == other
-        assert hierarchy_of(graph) == SMALL
-    with pytest.raises(LookupError), as_hierarchy(graph, SMALL):
+    with fixed_path(graph, SMALL):
+        with fixed_path(graph, other):
+            assert read_hierarchy(graph) == other
+        assert read_hierarchy(graph) == SMALL
+    with pytest.raises(LookupError), fixed_path(graph, SMALL):
         raise LookupError
     assert graph.get_all_edge_data("choice") == []
     torch.testing.assert_close(graph(x), before)
 
 
-def test_as_hierarchy_needs_the_candidates(optimizer):
-    for graph in (network_of(SMALL, 3, 1, 1), HierarchicalSearchSpace(**LEAST)):
+def test_fixed_path_needs_the_candidates(optimizer):
+    for graph in (build_network(SMALL, 3, 1, 1), HierarchicalSearchSpace(**LEAST)):
         with (
             pytest.raises(GraphError, match="edge 1-2 of a cell has no candidates under weights, but"),
-            as_hierarchy(graph, SMALL),
+            fixed_path(graph, SMALL),
         ):
             pass
     space = HierarchicalSearchSpace(**LEAST)
@@ -544,7 +545,7 @@ def test_as_hierarchy_needs_the_candidates(optimizer):
             edge.set("op", MixedOp(edge.op))
     with (
         pytest.raises(GraphError, match="edge 1-2 of motif 0 has no sep_conv_3x3 among its candidates"),
-        as_hierarchy(space.parse(), SMALL),
+        fixed_path(space.parse(), SMALL),
     ):
         pass
     assert space.get_all_edge_data("choice") == []
@@ -556,7 +557,7 @@ def test_a_hierarchy_of_other_sizes_is_an_error(optimizer):
         (Hierarchy([["none"]], [0] * 3), "motif 0 has 3 nodes in the supernet, 2 in the hierarchy"),
         (Hierarchy([["none"] * 3] * 3, [0, 2, 0]), "the supernet has 2 motifs, the hierarchy has motif 2"),
     ]:
-        with pytest.raises(GenotypeError, match=message), as_hierarchy(optimizer.graph, hierarchy):
+        with pytest.raises(GenotypeError, match=message), fixed_path(optimizer.graph, hierarchy):
             pass
     assert optimizer.graph.get_all_edge_data("choice") == []
     torch.manual_seed(0)
@@ -564,6 +565,6 @@ def test_a_hierarchy_of_other_sizes_is_an_error(optimizer):
     other.adapt_search_space(nb201.NasBench201SearchSpace(channels=1, cells=1))
     with (
         pytest.raises(GraphError, match="edge 1-2 of a cell has candidates that are no motifs"),
-        as_hierarchy(other.graph, Hierarchy([["none"]], [0] * 6)),
+        fixed_path(other.graph, Hierarchy([["none"]], [0] * 6)),
     ):
         pass

@@ -13,7 +13,7 @@ from oneshot.errors import ConfigError, GraphError
 from oneshot.methods.darts import DARTS
 from oneshot.methods.gdas import GDAS
 from oneshot.mixed import MixedOp
-from oneshot.spaces.nb201 import NasBench201SearchSpace, as_cell, cell_of, cells_in, network_of
+from oneshot.spaces.nb201 import NasBench201SearchSpace, build_network, cells_in, fixed_path, read_cell
 from tests.oneshot.graph.examples import chain
 
 ARCH = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|"
@@ -108,7 +108,7 @@ def test_sizes_are_whole_numbers(option, value):
 
 def test_a_network_of_one_class_has_nothing_to_tell():
     with pytest.raises(ConfigError, match="classes is a whole number of at least 2, got 1"):
-        network_of(0, classes=1)
+        build_network(0, classes=1)
 
 
 # Parameters: of real networks, and from their parts of all 15,625
@@ -152,7 +152,7 @@ def test_parameters_of_a_network_are_those_of_its_parts(parts):
     for edge in range(6):
         for op in range(5):
             cell = one_op(edge, op)
-            assert count(network_of(cell)) == around + table[edge, op] == cell.params(classes=10)
+            assert count(build_network(cell)) == around + table[edge, op] == cell.params(classes=10)
 
 
 def test_parameters_of_random_cells_and_of_the_known_ones(bench):
@@ -160,7 +160,7 @@ def test_parameters_of_random_cells_and_of_the_known_ones(bench):
     for index in [*random, 6111, 1462, 1835, 1651]:
         cell = Cell.from_index(index)
         assert (
-            count(network_of(cell))
+            count(build_network(cell))
             == cell.params(classes=10)
             == round(bench.query(cell, "cifar10", "params") * 1e6)
         )
@@ -168,12 +168,12 @@ def test_parameters_of_random_cells_and_of_the_known_ones(bench):
 
 @pytest.mark.parametrize(("index", "millions"), [(6111, 1.073466), (1462, 1.531546), (1651, 0.073306)])
 def test_parameters_that_were_published(index, millions):
-    assert count(network_of(index)) == round(millions * 1e6)
+    assert count(build_network(index)) == round(millions * 1e6)
 
 
 @pytest.mark.parametrize(("dataset", "classes"), [("cifar100", 100), ("imagenet16-120", 120)])
 def test_parameters_with_more_classes(bench, dataset, classes):
-    network = network_of(6111, classes=classes)
+    network = build_network(6111, classes=classes)
     assert (
         count(network)
         == Cell.from_index(6111).params(classes)
@@ -182,7 +182,7 @@ def test_parameters_with_more_classes(bench, dataset, classes):
 
 
 def test_every_normalization_of_a_network_has_a_scale_and_statistics():
-    norms = [module for module in network_of(1462).modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in build_network(1462).modules() if isinstance(module, nn.BatchNorm2d)]
     assert len(norms) == 1 + 15 * 6 + 2 * 2 + 1
     assert all(norm.affine and norm.track_running_stats for norm in norms)
 
@@ -194,8 +194,8 @@ def test_every_normalization_of_a_network_has_a_scale_and_statistics():
     "name", [6111, ARCH, Cell.from_string(ARCH).ops, list(Cell.from_string(ARCH).ops), Cell(7)]
 )
 def test_a_network_may_be_named_in_any_way(name):
-    network = network_of(name, classes=3, channels=2, cells=1)
-    assert cell_of(network) == Cell.of(name)
+    network = build_network(name, classes=3, channels=2, cells=1)
+    assert read_cell(network) == Cell.of(name)
     assert network.is_parsed
     assert network(images()).shape == (2, 3)
 
@@ -203,21 +203,21 @@ def test_a_network_may_be_named_in_any_way(name):
 @pytest.mark.parametrize("name", ["|none~0|", 15_625, -1, ["none"] * 5, 1.5])
 def test_names_of_no_cell(name):
     with pytest.raises(InvalidCellError):
-        network_of(name)
-    with pytest.raises(InvalidCellError), as_cell(supernet(), name):
+        build_network(name)
+    with pytest.raises(InvalidCellError), fixed_path(supernet(), name):
         pass
 
 
 def test_the_cell_of_a_network_is_its_cell():
     for code in range(0, CELLS, 397):
-        assert cell_of(network_of(Cell(code), channels=1, cells=1)) == Cell(code)
-    assert cell_of(network_of(ARCH, channels=1, cells=2).unparse()) == Cell.from_string(ARCH)
+        assert read_cell(build_network(Cell(code), channels=1, cells=1)) == Cell(code)
+    assert read_cell(build_network(ARCH, channels=1, cells=2).unparse()) == Cell.from_string(ARCH)
 
 
 def test_a_network_agrees_with_what_it_means():
     torch.manual_seed(0)
     for code in range(5, CELLS, 1111):
-        network = network_of(Cell(code), classes=3, channels=2, cells=1)
+        network = build_network(Cell(code), classes=3, channels=2, cells=1)
         for training in (True, False):
             network.train(training)
             torch.testing.assert_close(network(images()), network.interpret(images()), rtol=1e-3, atol=1e-3)
@@ -226,55 +226,55 @@ def test_a_network_agrees_with_what_it_means():
 def test_cells_with_candidates_left_have_no_cell():
     space = NasBench201SearchSpace(channels=1, cells=1)
     with pytest.raises(GraphError, match="edge 1-2 of a cell still has candidates"):
-        cell_of(space)
+        read_cell(space)
     with pytest.raises(GraphError, match="edge 1-2 of a cell still has candidates"):
-        cell_of(supernet())
+        read_cell(supernet())
 
 
 def test_cells_that_differ_are_no_cell():
-    network = network_of(ARCH, channels=1, cells=1).unparse()
+    network = build_network(ARCH, channels=1, cells=1).unparse()
     network.edges[2, 3].op.edges[1, 2].set("op", ops.Zero())
     with pytest.raises(GraphError, match="has cells that differ"):
-        cell_of(network)
+        read_cell(network)
 
 
 def test_a_graph_without_cells_has_no_cell():
     with pytest.raises(GraphError, match="chain has no cells of NAS-Bench-201"):
-        cell_of(chain(ops.Zero()))
+        read_cell(chain(ops.Zero()))
     with (
         pytest.raises(GraphError, match="chain has no cells of NAS-Bench-201"),
-        as_cell(chain(ops.Zero()), 0),
+        fixed_path(chain(ops.Zero()), 0),
     ):
         pass
 
 
 @pytest.mark.parametrize("op", [nn.ReLU(), ops.ReLUConvBN(1, 1, 5)])
 def test_another_operation_is_none_of_the_benchmark(op):
-    network = network_of(ARCH, channels=1, cells=1).unparse()
+    network = build_network(ARCH, channels=1, cells=1).unparse()
     network.edges[2, 3].op.edges[1, 3].set("op", op)
     with pytest.raises(GraphError, match="edge 1-3 of a cell has .*no operation of NAS-Bench-201"):
-        cell_of(network)
+        read_cell(network)
 
 
 def test_a_deleted_edge_is_none():
-    network = network_of(ARCH, channels=1, cells=1).unparse()
+    network = build_network(ARCH, channels=1, cells=1).unparse()
     for node in (2, 4, 6):
         network.edges[node, node + 1].op.edges[3, 4].delete()
-    assert cell_of(network).ops == (*Cell.from_string(ARCH).ops[:5], "none")
+    assert read_cell(network).ops == (*Cell.from_string(ARCH).ops[:5], "none")
 
 
 # One path of a supernet
 
 
 @pytest.mark.parametrize("method", [DARTS, GDAS])
-def test_as_cell_runs_the_path_of_the_cell(method):
+def test_fixed_path_runs_the_path_of_the_cell(method):
     graph = supernet(method)
     for index in (6111, 1835, 4):
-        with as_cell(graph, index) as same:
+        with fixed_path(graph, index) as same:
             assert same is graph
-            assert cell_of(graph) == Cell.from_index(index)
+            assert read_cell(graph) == Cell.from_index(index)
             found = graph(images())
-        network = network_of(index, 3, 2, 1, affine=False, statistics=False)
+        network = build_network(index, 3, 2, 1, affine=False, statistics=False)
         names = dict(zip(EDGES, Cell.from_index(index).digits, strict=True))
         state = graph.state_dict()
         for name in network.state_dict():
@@ -288,52 +288,52 @@ def test_as_cell_runs_the_path_of_the_cell(method):
         torch.testing.assert_close(found, network(images()), rtol=1e-4, atol=1e-4)
 
 
-def test_as_cell_restores_what_was():
+def test_fixed_path_restores_what_was():
     graph = supernet()
     before = graph(images())
-    with as_cell(graph, 6111):
-        with as_cell(graph, ARCH):
-            assert cell_of(graph) == Cell.from_string(ARCH)
-        assert cell_of(graph) == Cell.from_index(6111)
+    with fixed_path(graph, 6111):
+        with fixed_path(graph, ARCH):
+            assert read_cell(graph) == Cell.from_string(ARCH)
+        assert read_cell(graph) == Cell.from_index(6111)
         assert not torch.allclose(graph(images()), before)
     assert graph.get_all_edge_data("choice") == []
     torch.testing.assert_close(graph(images()), before)
-    with pytest.raises(LookupError), as_cell(graph, 6111):
+    with pytest.raises(LookupError), fixed_path(graph, 6111):
         raise LookupError
     assert graph.get_all_edge_data("choice") == []
 
 
-def test_as_cell_restores_choices_that_are_the_edges_own():
+def test_fixed_path_restores_choices_that_are_the_edges_own():
     graph = supernet()
     first = graph.edges[2, 3].op.edges[1, 2]
     first.set("choice", 3)
-    with as_cell(graph, 1835):
-        assert cell_of(graph) == Cell.from_index(1835)
+    with fixed_path(graph, 1835):
+        assert read_cell(graph) == Cell.from_index(1835)
     assert graph.get_all_edge_data("choice", private_edge_data=True) == [3]
     assert "choice" not in first.shared_store
 
 
-def test_as_cell_finds_candidates_in_any_order():
+def test_fixed_path_finds_candidates_in_any_order():
     space = NasBench201SearchSpace(channels=2, cells=1)
     space.update_edges(lambda edge: edge.set("op", MixedOp(edge.op[::-1])), space.OPTIMIZER_SCOPE)
-    with as_cell(space.parse(), ARCH):
-        assert cell_of(space) == Cell.from_string(ARCH)
+    with fixed_path(space.parse(), ARCH):
+        assert read_cell(space) == Cell.from_string(ARCH)
 
 
-def test_as_cell_needs_the_candidates():
-    network = network_of(6111, channels=1, cells=1)
+def test_fixed_path_needs_the_candidates():
+    network = build_network(6111, channels=1, cells=1)
     with (
         pytest.raises(GraphError, match="edge 1-2 of a cell has no candidates under weights"),
-        as_cell(network, 0),
+        fixed_path(network, 0),
     ):
         pass
     space = NasBench201SearchSpace(channels=1, cells=1)
-    with pytest.raises(GraphError, match="no candidates under weights"), as_cell(space, 0):
+    with pytest.raises(GraphError, match="no candidates under weights"), fixed_path(space, 0):
         pass
     space.update_edges(lambda edge: edge.set("op", MixedOp(edge.op[:3])), space.OPTIMIZER_SCOPE)
     with (
         pytest.raises(GraphError, match="edge 1-2 of a cell has no nor_conv_3x3"),
-        as_cell(space.parse(), ARCH),
+        fixed_path(space.parse(), ARCH),
     ):
         pass
     assert space.get_all_edge_data("choice") == []
@@ -343,17 +343,17 @@ def test_as_cell_needs_the_candidates():
 
 
 def test_query_is_the_benchmarks_entry(bench):
-    network = network_of(6111, channels=1, cells=1)
+    network = build_network(6111, channels=1, cells=1)
     assert network.query() == bench.query(6111, "cifar10", "val_accuracy")
     assert network.query("flops", "cifar100") == bench.query(6111, "cifar100", "flops")
     assert network.query(seed=777) == bench.query(6111, "cifar10", "val_accuracy", seed=777)
     graph = supernet()
-    with as_cell(graph, ARCH):
+    with fixed_path(graph, ARCH):
         assert graph.query() == bench.query(ARCH, "cifar10", "val_accuracy")
 
 
 def test_query_of_another_store(bench):
-    network = network_of(6111, channels=1, cells=1)
+    network = build_network(6111, channels=1, cells=1)
     assert network.query(path=bench.store.path) == network.query()
 
 
@@ -361,7 +361,7 @@ def test_query_needs_a_cell_and_a_metric():
     with pytest.raises(GraphError, match="still has candidates"):
         supernet().query()
     with pytest.raises(UnknownMetricError):
-        network_of(6111, channels=1, cells=1).query("beauty")
+        build_network(6111, channels=1, cells=1).query("beauty")
 
 
 def test_the_space_says_that_it_can_be_queried():
@@ -376,5 +376,5 @@ def test_any_path_of_a_supernet_is_what_it_is_edge_by_edge():
     graph = optimizer.graph.double()
     x = torch.randn(3, 3, 8, 8, dtype=torch.float64)
     for code in random.Random(0).sample(range(CELLS), 150):
-        with as_cell(graph, Cell(code)):
+        with fixed_path(graph, Cell(code)):
             torch.testing.assert_close(graph(x), graph.interpret(x), rtol=1e-10, atol=1e-10)

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from oneshot.spaces.nb201 import network_of
+from oneshot.spaces.nb201 import build_network
 from oneshot.training.accuracy import accuracy_of
 from oneshot.training.distributed import Group
 
@@ -10,7 +10,7 @@ from oneshot.training.distributed import Group
 @pytest.mark.parametrize("classes", [5, 6])
 def test_loss_and_accuracies_over_batches_of_several_sizes(classes):
     torch.manual_seed(0)
-    network = network_of(6111, classes, channels=2, cells=1)
+    network = build_network(6111, classes, channels=2, cells=1)
     images, labels = torch.randn(30, 3, 8, 8), torch.randint(0, classes, (30,))
     batches = list(zip(images.split([13, 13, 4, 0]), labels.split([13, 13, 4, 0]), strict=True))
     found = accuracy_of(network, batches, classes, Group())

@@ -5,7 +5,7 @@ from torch import nn
 from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph.graph import Graph
-from oneshot.spaces.nb201 import network_of
+from oneshot.spaces.nb201 import build_network
 from oneshot.training.distributed import Group
 from oneshot.training.sync_norm import GroupBatchNorm2d, synchronize
 
@@ -57,7 +57,7 @@ def test_bfloat16_in_and_out():
 
 def test_a_network_stays_what_it_is():
     torch.manual_seed(0)
-    network = network_of(6111, channels=4, cells=1)
+    network = build_network(6111, channels=4, cells=1)
     images = torch.randn(4, 3, 8, 8)
     expected, names = network.clone().train()(images), list(network.state_dict())
     network(images)  # a plan is made

@@ -5,7 +5,8 @@ import pytest
 
 from nasbench import CELLS, NB201, SSS, Cell
 from nasbench.build import builder as build
-from nasbench.build.sources.registry import hpo_bench, open_source
+from nasbench.build.sources import hpo_bench
+from nasbench.build.sources.registry import open_source
 from nasbench.build.sources.stored import Merged
 from nasbench.errors import InvalidArgumentError, NotRecordedError, SourceError, StoreError
 from nasbench.spaces import SIZE, TOPOLOGY

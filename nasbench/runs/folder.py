@@ -1,0 +1,220 @@
+"""The folder of a run: its record, its log, its summary; a kill loses little of it."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from nasbench.errors import RunFolderError, said
+from nasbench.runs.files import read_json, replacing, to_json, write_all, write_json
+from nasbench.runs.log import AppendLog, described
+
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True)
+class RunKind:
+    """What the folders of one kind of run have in common."""
+
+    #: first line of the log; empty if the log is only a lock
+    header: bytes = b""
+    #: name in the record, which tells kinds apart; None for kinds that record none
+    stage: str | None = None
+    #: what the folder is of, for messages
+    noun: str = "run"
+    #: file of the record
+    config: str = "config.json"
+    #: file of the log, which also locks the folder
+    log: str = "log.csv"
+    #: whether rows are on the disk once they are appended
+    sync: bool = False
+
+
+class RunFolder:
+    """The folder of a run, locked against other processes; close it, or use it in a `with`.
+
+    >>> import tempfile
+    >>> kind = RunKind(b"step,score\\n")
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     path = Path(parent, "run")
+    ...     with RunFolder.create(path, kind, {"seed": 3}) as folder:
+    ...         folder.log.append(b"1,0.5\\n")
+    ...     with RunFolder.resume(path, kind) as folder:
+    ...         folder.record, folder.log.read()
+    ({'seed': 3}, b'step,score\\n1,0.5\\n')
+
+    `record`: what config.json holds; `log`: the AppendLog. A folder that is removed during the run is an
+    error at the next write, and not created again.
+    """
+
+    def __init__(self, path: Path, kind: RunKind, record: dict[str, Any], log: AppendLog) -> None:
+        self.path = path
+        self.record = record
+        self.log = log
+        self._kind = kind
+        self._logs = ExitStack()
+        self._logs.enter_context(log)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all logs, which unlocks the folder."""
+        self._logs.close()
+
+    @classmethod
+    def create(cls, path: str | Path, kind: RunKind, record: dict[str, Any], *, parents: bool = True) -> Self:
+        """Create the folder of a new run; RunFolderError if it exists or cannot be written.
+
+        `parents`: whether to create the folders above it, too.
+        """
+        path = Path(path)
+        try:
+            path.mkdir(parents=parents)
+        except FileExistsError:
+            raise _exists(path, kind) from None
+        except OSError as error:
+            raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
+        try:
+            return cls._begin(path, kind, record)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+
+    @classmethod
+    def create_or_resume(cls, path: str | Path, kind: RunKind, record: dict[str, Any]) -> Self:
+        """Create the folder of a new run, or open that of an earlier one, which keeps its record.
+
+        An empty folder counts as new. RunFolderError if it is anything else.
+        """
+        path = Path(path)
+        with described(path, kind.noun, f"cannot write to the folder {path}"):
+            path.mkdir(parents=True, exist_ok=True)
+            names = {entry.name for entry in path.iterdir()} - {kind.log}
+        if names and kind.config not in names:
+            raise RunFolderError(
+                f"{path} exists, and is not the folder of a {kind.noun}; --out names a new one"
+            )
+        log = AppendLog.create_or_resume(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
+        try:
+            if (path / kind.config).exists():  # perhaps since it was locked
+                return cls(path, kind, read_record(path, kind), log)
+            folder = cls(path, kind, _staged(kind, record), log)
+            folder.write_record(folder.record)
+            return folder
+        except BaseException:
+            log.close()
+            raise
+
+    @classmethod
+    def _begin(cls, path: Path, kind: RunKind, record: dict[str, Any]) -> Self:
+        record = _staged(kind, record)
+        with described(path, kind.noun, f"cannot write to the folder {path}"):
+            log = AppendLog.create(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
+            try:
+                write_json(path / kind.config, record)  # last: with it, the folder is a run's
+            except BaseException:
+                log.close()
+                raise
+        return cls(path, kind, record, log)
+
+    @classmethod
+    def resume(cls, path: str | Path, kind: RunKind) -> Self:
+        """Open the folder of an earlier run; RunFolderError if it is none or another process has it."""
+        path = Path(path)
+        log = AppendLog.resume(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
+        try:
+            return cls(path, kind, read_record(path, kind), log)
+        except BaseException:
+            log.close()
+            raise
+
+    def open_log(self, name: str, header: bytes) -> AppendLog:
+        """Return a further log of the folder, new or an earlier one, which closes with the folder."""
+        self.log.check_in_place()
+        kind = self._kind
+        log = AppendLog.create_or_resume(self.path / name, header, noun=kind.noun, sync=kind.sync)
+        return self._logs.enter_context(log)
+
+    def write_record(self, record: dict[str, Any]) -> None:
+        """Replace the record."""
+        self.write_json(self._kind.config, record)
+        self.record = record
+
+    def write_summary(self, summary: object) -> None:
+        """Write the summary, the last file of a run."""
+        self.write_json(SUMMARY, summary)
+
+    def write_json(self, name: str, value: object) -> None:
+        """Write a value to a file of the folder as JSON, atomically."""
+        self.write_bytes(name, (to_json(value) + "\n").encode())
+
+    def write_bytes(self, name: str, data: bytes | memoryview) -> None:
+        """Write bytes to a file of the folder, atomically."""
+        self.log.check_in_place()
+        path = self.path / name
+        with (
+            described(self.path, self._kind.noun, f"cannot write {path}"),
+            replacing(path) as temporary,
+            open(temporary, "wb", buffering=0) as file,
+        ):
+            write_all(file, data)
+
+    def read_json(self, name: str) -> dict[str, Any] | None:
+        """Return the object in a file of the folder; None if there is no such file."""
+        return read_object(self.path / name)
+
+
+def _staged(kind: RunKind, record: dict[str, Any]) -> dict[str, Any]:
+    return record if kind.stage is None else {"stage": kind.stage} | record
+
+
+def _exists(path: Path, kind: RunKind) -> RunFolderError:
+    is_run = (path / kind.config).exists()
+    advice = "--resume goes on with it" if is_run else f"it is not the folder of a {kind.noun}"
+    return RunFolderError(f"{path} exists; --out names a new folder; {advice}")
+
+
+def check_new(path: str | Path, kind: RunKind) -> None:
+    """Raise a RunFolderError if a new run cannot have this folder."""
+    path = Path(path)
+    if path.exists() or path.is_symlink():
+        raise _exists(path, kind)
+
+
+def read_record(path: str | Path, kind: RunKind) -> dict[str, Any]:
+    """Return the record in the folder of a run; RunFolderError if there is none or it is of another kind."""
+    path = Path(path)
+    record = read_object(path / kind.config)
+    if record is None:
+        raise RunFolderError(f"{path} is not the folder of a {kind.noun}: it has no {kind.config}")
+    stage = kind.stage if kind.stage is None else record.get("stage", kind.stage)
+    if stage != kind.stage:
+        raise RunFolderError(f"{path} is the folder of a {said(stage)}, not of a {kind.stage}")
+    return record
+
+
+def read_summary(path: str | Path) -> dict[str, Any] | None:
+    """Return the summary in the folder of a run; None if it has none yet, RunFolderError if it is damaged."""
+    return read_object(Path(path) / SUMMARY)
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """Return the object in a JSON file; None if there is no file, RunFolderError if it is damaged."""
+    try:
+        value = read_json(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
+    except ValueError as error:
+        raise RunFolderError(f"{path} is damaged: {said(error)}") from None
+    if not isinstance(value, dict):
+        raise RunFolderError(f"{path} is damaged: it should hold an object")
+    return value

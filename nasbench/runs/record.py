@@ -1,0 +1,35 @@
+"""What a run records of its origin: versions, date, the table."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from nasbench import __version__
+from nasbench.runs.files import utc_now
+
+if TYPE_CHECKING:
+    from nasbench.benchmark import Benchmark
+
+
+def versions(*others: ModuleType) -> dict[str, str]:
+    """Return the versions that numbers depend on; `others`: further modules, such as torch."""
+    return {
+        "nas-toolkit": __version__,
+        **{module.__name__: module.__version__ for module in others},
+        "numpy": np.__version__,
+        "python": sys.version.split()[0],
+    }
+
+
+def present(*others: ModuleType) -> dict[str, dict[str, str] | str]:
+    """Return the part of a record that says when a run began, and with which versions."""
+    return {"versions": versions(*others), "created": utc_now()}
+
+
+def identity(bench: Benchmark) -> dict[str, str]:
+    """Return the part of a record that identifies a table."""
+    return {name: bench.store.attributes[name] for name in ("source", "source_version", "checksum")}

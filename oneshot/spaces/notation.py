@@ -1,0 +1,213 @@
+"""Reading architectures: calls and dictionaries in text, notations of genotypes; no text is executed."""
+
+import ast
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from nasbench.errors import shown
+from nasbench.runs.checks import finite
+from oneshot.errors import GenotypeError
+
+EDGES_PER_NODE = 2  # of a DARTS cell, which has as many inputs
+# Names in the space of DARTS in AutoDL-Projects. Its DualSepConv is ReLU, depthwise convolution, pointwise
+# convolution and batch norm, all twice, like SepConv of Liu et al.; its SepConv has these once, and with its
+# dilation of 2 it is their DilConv. Strides and paddings are the same.
+_RENAMED = {
+    "dua_sepc_3x3": "sep_conv_3x3",
+    "dua_sepc_5x5": "sep_conv_5x5",
+    "dil_sepc_3x3": "dil_conv_3x3",
+    "dil_sepc_5x5": "dil_conv_5x5",
+}
+CONNECTIONS = ("connectN", "connects")  # further fields in AutoDL-Projects, None in the space of DARTS
+_EDGE = ("operation", "source", "weight")
+_LONGEST = 20_000  # characters of a text; the longest published ones have some 700
+
+
+# Text
+
+
+def read_call(
+    text: object, name: str, names: Sequence[str], *, or_dictionary: bool = False
+) -> dict[object, object]:
+    """Return the fields in the text of a call `name(...)`; with `or_dictionary`, also of a dictionary.
+
+    `names`: the fields in the order of positional arguments. GenotypeError if the text is anything else.
+    """
+    if not isinstance(text, str):
+        raise GenotypeError(f"a {name} is read from a text, got {shown(text)}")
+    try:
+        if len(text) > _LONGEST:
+            raise ValueError(f"it has {len(text):,} characters")
+        with warnings.catch_warnings(action="ignore"):  # of escapes that mean nothing
+            body = ast.parse(text.strip(), mode="eval").body
+        given: list[object]
+        match body:
+            case ast.Call(func=ast.Name(id=called), args=args, keywords=keywords) if called == name:
+                given = [*names[: len(args)], *(keyword.arg for keyword in keywords)]
+                values = args + [keyword.value for keyword in keywords]
+            case ast.Dict(keys=keys, values=values) if or_dictionary:
+                given = [key.value if isinstance(key, ast.Constant) else None for key in keys]
+            case _:
+                raise ValueError(f"it is no {name}(...)")
+        if len(given) < len(values) or None in given or len(set(given)) < len(given):
+            raise ValueError("each field must be given once, by position or name")
+        return dict(zip(given, map(_value, values), strict=True))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        reason = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deeply"
+        raise GenotypeError(f"cannot read the text of a {name}: {reason}; got {shown(text)}") from None
+
+
+def _value(node: ast.expr) -> object:
+    """Return the value that a node writes: a list, a string, None or a number."""
+    if (number := _number(node)) is not None:
+        return number
+    match node:
+        case ast.Call(func=ast.Name(id="range"), args=args, keywords=[]) if 1 <= len(args) <= 2:
+            bounds = [_value(arg) for arg in args]
+            whole = [bound for bound in bounds if isinstance(bound, int) and 0 <= bound <= 100]
+            if len(whole) < len(bounds):
+                raise ValueError(f"a range has small whole numbers, got {shown(bounds)}")
+            return list(range(*whole))
+        case ast.List(elts=elements) | ast.Tuple(elts=elements):
+            return [_value(element) for element in elements]
+        case ast.Constant(value=str() | None as value):
+            return value
+        case ast.Name(id="null"):  # None in JSON
+            return None
+    raise ValueError(
+        f"it can have lists, strings, None and numbers, integers up to {_LONGEST:,}; got"
+        f" {shown(ast.unparse(node))}"
+    )
+
+
+def _number(node: ast.expr) -> float | None:
+    """Return the number that a node writes, None if it writes none."""
+    match node:
+        case ast.Constant(value=int() as integer) if integer <= _LONGEST:
+            return integer
+        case ast.Constant(value=float() as number):
+            return number
+        case ast.Name(id="nan" | "inf" as name):  # weights of a search that diverged
+            return float(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand) if (number := _number(operand)) is not None:
+            return -number
+        case ast.Call(  # as NumPy 2 prints its scalars
+            func=ast.Attribute(value=ast.Name(id="np"), attr="float16" | "float32" | "float64"),
+            args=[argument],
+            keywords=[],
+        ):
+            return _number(argument)
+    return None
+
+
+# Fields
+
+
+def complete_fields(fields: object, name: str, names: Sequence[str]) -> dict[str, object]:
+    """Return the fields of a `name` unchanged; GenotypeError unless they are exactly `names`."""
+    if not isinstance(fields, dict) or set(fields) != set(names):
+        got = ", ".join(map(shown, fields)) if isinstance(fields, dict) else shown(fields)
+        raise GenotypeError(f"a {name} has {', '.join(sorted(names))}; got {got or 'nothing'}")
+    return fields
+
+
+def as_list(where: str, value: object) -> list[object]:
+    """Return a list, tuple or range as a list; GenotypeError for anything else."""
+    if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, range)):
+        raise GenotypeError(f"{where} is a list, got {shown(value)}")
+    return list(value)
+
+
+def edge_name(cell: str, number: int) -> str:
+    """Return how messages name an edge of a cell, by its number in the list of all edges."""
+    return f"{cell}, node {EDGES_PER_NODE + number // EDGES_PER_NODE}, edge {1 + number % EDGES_PER_NODE}"
+
+
+def checked_edge(where: str, edge: object, length: int) -> Sequence[object]:
+    """Return an edge; GenotypeError unless it is a list or tuple of this length."""
+    if not isinstance(edge, (list, tuple)) or len(edge) != length:
+        raise GenotypeError(f"{where}: an edge is ({', '.join(_EDGE[:length])}), got {shown(edge)}")
+    return edge
+
+
+# Notations of genotypes
+
+
+def without_connections(fields: object) -> object:
+    """Return a genotype's fields without AutoDL-Projects' `connectN` and `connects`, which must be None."""
+    if not isinstance(fields, dict):
+        return fields
+    for name in CONNECTIONS:
+        if fields.get(name) is not None:
+            raise GenotypeError(
+                f"{name} must be None or left out, got {shown(fields[name])}; a genotype with {name} is"
+                " not of the space of DARTS"
+            )
+    return {name: value for name, value in fields.items() if name not in CONNECTIONS}
+
+
+class Notation(NamedTuple):
+    """How the edges of a genotype are written."""
+
+    nested: bool  # whether each node has a list of its edges, else all edges are in one list
+    length: int  # of an edge: 2, or 3 with its weight
+
+    def __str__(self) -> str:
+        return _NOTATIONS[self]
+
+    @classmethod
+    def detect(cls, cells: Mapping[str, list[object]]) -> "Notation":
+        """Return the notation of cells; a mixture is a GenotypeError."""
+        first: dict[Notation, str] = {}  # places of the first edges in each notation
+        for name, cell in cells.items():
+            for number, element in enumerate(cell):
+                edges = _edges_of_node(element)
+                for edge in [element] if edges is None else edges:
+                    if isinstance(edge, (list, tuple)) and len(edge) in (2, 3):
+                        first.setdefault(cls(edges is not None, len(edge)), f"{name}[{number}]")
+        if len(first) > 1:
+            mixed = ", ".join(f"{place} has {notation}" for notation, place in first.items())
+            remedy = " or all like ".join(first.values())
+            raise GenotypeError(f"a genotype cannot mix notations: {mixed}; write all edges like {remedy}")
+        return next(iter(first), cls(nested=False, length=2))
+
+    def read(self, name: str, cell: list[object]) -> list[tuple[object, object]]:
+        """Return a cell's edges as (operation, source) in one list, operations named as by Liu et al."""
+        pairs: list[tuple[object, object]] = []
+        for number, edge in enumerate(_flat(name, cell) if self.nested else cell):
+            where = edge_name(name, number)
+            op, source, *weight = checked_edge(where, edge, self.length)
+            if weight and finite(*weight) is None:
+                raise GenotypeError(f"{where}: a weight must be a finite number, got {shown(*weight)}")
+            pairs.append((_RENAMED.get(op, op) if isinstance(op, str) else op, source))
+        return pairs
+
+
+_NOTATIONS = {
+    Notation(nested=False, length=2): "pairs in one list (Liu et al. 2019)",
+    Notation(nested=True, length=2): "pairs nested by node (pt.darts, AutoDL-Projects)",
+    Notation(nested=False, length=3): "triples in one list",
+    Notation(nested=True, length=3): "triples nested by node (AutoDL-Projects)",
+}
+
+
+def _edges_of_node(element: object) -> Sequence[object] | None:
+    """Return an element of a cell if it is a node's list of edges; None for an edge (string first)."""
+    if (
+        isinstance(element, (list, tuple))
+        and any(isinstance(edge, (list, tuple)) for edge in element)
+        and not isinstance(element[0], str)
+    ):
+        return element
+    return None
+
+
+def _flat(name: str, cell: list[object]) -> list[object]:
+    """Return the edges of a cell whose nodes each have a list of two."""
+    flat: list[object] = []
+    for node, edges in enumerate(cell, EDGES_PER_NODE):
+        if not isinstance(edges, (list, tuple)) or len(edges) != EDGES_PER_NODE:
+            raise GenotypeError(f"{name}, node {node}: a node has a list of two edges, got {shown(edges)}")
+        flat += edges
+    return flat

@@ -1,0 +1,146 @@
+"""Published architectures by their names."""
+
+from oneshot.spaces.genotype import Genotype, Hierarchy
+
+# Liu et al. 2019, arXiv:1806.09055: first order, second order; in their code, cnn/genotypes.py
+DARTS_V1 = Genotype.from_text(
+    """
+    Genotype(
+        normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 0), ('sep_conv_3x3', 1),
+                ('skip_connect', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 2)],
+        normal_concat=range(2, 6),
+        reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 0),
+                ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('avg_pool_3x3', 0)],
+        reduce_concat=range(2, 6))
+    """
+)
+DARTS_V2 = Genotype.from_text(
+    """
+    Genotype(
+        normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1),
+                ('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)],
+        normal_concat=range(2, 6),
+        reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1),
+                ('max_pool_3x3', 0), ('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)],
+        reduce_concat=range(2, 6))
+    """
+)
+DARTS = DARTS_V2  # as in the authors' code
+# Dong & Yang 2019, arXiv:1910.04465; in their code, AutoDL-Projects, as GDAS_V1
+GDAS_V1 = Genotype.from_text(
+    """
+    Genotype(
+        normal=[('skip_connect', 0), ('skip_connect', 1), ('skip_connect', 0), ('sep_conv_5x5', 2),
+                ('sep_conv_3x3', 3), ('skip_connect', 0), ('sep_conv_5x5', 4), ('sep_conv_3x3', 3)],
+        normal_concat=range(2, 6),
+        reduce=[('sep_conv_5x5', 0), ('sep_conv_3x3', 1), ('sep_conv_5x5', 2), ('sep_conv_5x5', 1),
+                ('dil_conv_5x5', 2), ('sep_conv_3x3', 1), ('sep_conv_5x5', 0), ('sep_conv_5x5', 1)],
+        reduce_concat=range(2, 6))
+    """
+)
+# Xu et al. 2020, arXiv:1907.05737, on CIFAR-10 and on ImageNet; in their code as PC_DARTS_cifar, _image
+PC_DARTS_CIFAR = Genotype.from_text(
+    """
+    Genotype(
+        normal=[('sep_conv_3x3', 1), ('skip_connect', 0), ('sep_conv_3x3', 0), ('dil_conv_3x3', 1),
+                ('sep_conv_5x5', 0), ('sep_conv_3x3', 1), ('avg_pool_3x3', 0), ('dil_conv_3x3', 1)],
+        normal_concat=range(2, 6),
+        reduce=[('sep_conv_5x5', 1), ('max_pool_3x3', 0), ('sep_conv_5x5', 1), ('sep_conv_5x5', 2),
+                ('sep_conv_3x3', 0), ('sep_conv_3x3', 3), ('sep_conv_3x3', 1), ('sep_conv_3x3', 2)],
+        reduce_concat=range(2, 6))
+    """
+)
+PC_DARTS_IMAGE = Genotype.from_text(
+    """
+    Genotype(
+        normal=[('skip_connect', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 0), ('skip_connect', 1),
+                ('sep_conv_3x3', 1), ('sep_conv_3x3', 3), ('sep_conv_3x3', 1), ('dil_conv_5x5', 4)],
+        normal_concat=range(2, 6),
+        reduce=[('sep_conv_3x3', 0), ('skip_connect', 1), ('dil_conv_5x5', 2), ('max_pool_3x3', 1),
+                ('sep_conv_3x3', 2), ('sep_conv_3x3', 1), ('sep_conv_5x5', 0), ('sep_conv_3x3', 3)],
+        reduce_concat=range(2, 6))
+    """
+)
+# Chen et al. 2019, arXiv:1904.12760; in their code as PDARTS
+PDARTS = Genotype.from_text(
+    """
+    Genotype(
+        normal=[('skip_connect', 0), ('dil_conv_3x3', 1), ('skip_connect', 0), ('sep_conv_3x3', 1),
+                ('sep_conv_3x3', 1), ('sep_conv_3x3', 3), ('sep_conv_3x3', 0), ('dil_conv_5x5', 4)],
+        normal_concat=range(2, 6),
+        reduce=[('avg_pool_3x3', 0), ('sep_conv_5x5', 1), ('sep_conv_3x3', 0), ('dil_conv_5x5', 2),
+                ('max_pool_3x3', 0), ('dil_conv_3x3', 1), ('dil_conv_3x3', 1), ('dil_conv_5x5', 3)],
+        reduce_concat=range(2, 6))
+    """
+)
+# Chen et al. 2021, arXiv:2006.10355; in their code as DrNAS_cifar10
+DRNAS_CIFAR10 = Genotype.from_text(
+    """
+    Genotype(
+        normal=[('sep_conv_3x3', 0), ('sep_conv_5x5', 1), ('sep_conv_3x3', 1), ('sep_conv_3x3', 2),
+                ('skip_connect', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 2), ('dil_conv_5x5', 3)],
+        normal_concat=range(2, 6),
+        reduce=[('max_pool_3x3', 0), ('sep_conv_5x5', 1), ('dil_conv_5x5', 2), ('sep_conv_5x5', 1),
+                ('sep_conv_5x5', 1), ('dil_conv_5x5', 3), ('skip_connect', 4), ('sep_conv_5x5', 1)],
+        reduce_concat=range(2, 6))
+    """
+)
+# Liu et al. 2018, arXiv:1711.00436, the picture in its appendix as NASLib reads it: what has no label there
+# is taken for an identity. Motifs are numbered from 0, in the paper from 1.
+LIU2018 = Hierarchy(
+    motifs=(
+        ("max_pool_3x3", "conv_1x1", "depthwise_conv_3x3", "sep_conv_3x3", "conv_1x1", "max_pool_3x3"),
+        (
+            "max_pool_3x3",
+            "depthwise_conv_3x3",
+            "depthwise_conv_3x3",
+            "conv_1x1",
+            "sep_conv_3x3",
+            "sep_conv_3x3",
+        ),
+        (
+            "sep_conv_3x3",
+            "depthwise_conv_3x3",
+            "sep_conv_3x3",
+            "sep_conv_3x3",
+            "skip_connect",
+            "avg_pool_3x3",
+        ),
+        ("avg_pool_3x3", "sep_conv_3x3", "sep_conv_3x3", "skip_connect", "max_pool_3x3", "avg_pool_3x3"),
+        ("skip_connect", "sep_conv_3x3", "skip_connect", "sep_conv_3x3", "skip_connect", "sep_conv_3x3"),
+        (
+            "depthwise_conv_3x3",
+            "max_pool_3x3",
+            "max_pool_3x3",
+            "sep_conv_3x3",
+            "skip_connect",
+            "avg_pool_3x3",
+        ),
+    ),
+    cell=(4, 2, 2, 2, 0, 2, 3, 4, 4, 4),
+)
+PUBLISHED: dict[str, Genotype | Hierarchy] = {
+    "DARTS_V1": DARTS_V1,
+    "DARTS_V2": DARTS_V2,
+    "DARTS": DARTS,
+    "GDAS_V1": GDAS_V1,
+    "PC_DARTS_CIFAR": PC_DARTS_CIFAR,
+    "PC_DARTS_IMAGE": PC_DARTS_IMAGE,
+    "PDARTS": PDARTS,
+    "DRNAS_CIFAR10": DRNAS_CIFAR10,
+    "LIU2018": LIU2018,
+}
+
+
+def published_names() -> str:
+    """Return the names in PUBLISHED for a message, each other name of an architecture behind its first one.
+
+    >>> published_names()
+    'DARTS_V1, DARTS_V2 (or DARTS), GDAS_V1, PC_DARTS_CIFAR, PC_DARTS_IMAGE, PDARTS, DRNAS_CIFAR10, LIU2018'
+    """
+    names: dict[Genotype | Hierarchy, list[str]] = {}
+    for name, architecture in PUBLISHED.items():
+        names.setdefault(architecture, []).append(name)
+    return ", ".join(
+        first + "".join(f" (or {alias})" for alias in others) for first, *others in names.values()
+    )

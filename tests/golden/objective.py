@@ -1,0 +1,6 @@
+"""The objective of the golden run of workers."""
+
+
+def convolutions(cell: str) -> int:
+    """Return how many of a cell's edges are convolutions."""
+    return cell.count("conv")
