@@ -71,11 +71,14 @@ class SearchLog(ABC, Generic[H]):
 class EvaluationLog(SearchLog[History]):
     """A row per evaluation: number, trial, official index, a score per objective, seconds."""
 
+    header = b"evaluation,trial,index,score,cost\n"
+
     def __init__(self, space: Space, trials: Sequence[int], objectives: int = 1) -> None:
         super().__init__(space, trials)
         self._objectives = objectives
-        scores = ["score", *(f"score{n}" for n in range(2, objectives + 1))]
-        self.header = (",".join(["evaluation", "trial", "index", *scores, "cost"]) + "\n").encode()
+        if objectives > 1:
+            scores = ["score", *(f"score{n}" for n in range(2, objectives + 1))]
+            self.header = self.header.replace(b"score", ",".join(scores).encode())
 
     def encode(self, history: History, start: int = 0) -> bytes:
         """Return the rows of the steps from `start` on.
