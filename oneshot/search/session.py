@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from nasbench.runs.files import quoted
+from nasbench.runs.progress import tracked
 from oneshot.draw.render import check as check_pictures
 from oneshot.errors import ConfigError, DivergedError, MissingDependencyError, RunFolderError
 from oneshot.methods.registry import method_of
@@ -21,7 +22,6 @@ from oneshot.search.settings import Places, SearchSettings, config_of
 from oneshot.spaces.registry import space_of
 from oneshot.training import tensorboard as board
 from oneshot.training.folder import RunFolder, check_new, read_checkpoint, read_config, read_log
-from oneshot.training.metrics import evaluate
 from oneshot.training.progress import Bar
 
 
@@ -182,7 +182,7 @@ class Session:
                 batches = self.feed.evaluation(self.config.batch, self.device)
                 if self._architecture is None:
                     begin = time.perf_counter()
-                    self.optimizer.conclude(batches)
+                    self.optimizer.conclude(batches, self._progress)
                     self._architecture = self._chosen()
                     self._concluding = time.perf_counter() - begin
                     self._save()
@@ -190,9 +190,9 @@ class Session:
             mixed = alone = None
             if complete:
                 if not self.optimizer.draws:  # else it is another path each time
-                    mixed = evaluate(self.optimizer, batches)
+                    mixed = self.optimizer.evaluate(batches)
                 with self._space.fixed_path(self.optimizer.graph, found):
-                    alone = evaluate(self.optimizer, batches)
+                    alone = self.optimizer.evaluate(batches)
             summary = summarize(
                 self.optimizer.name,
                 asdict(self.settings),
@@ -209,6 +209,9 @@ class Session:
         images = len(self.feed.train_indices), len(self.feed.val_indices)
         seconds = sum(row["seconds"] for row in self.log) + training.seconds + self._concluding
         return Result(found, summary, self.log, self.optimizer, images, seconds, drawn, note)
+
+    def _progress(self, items, unit):
+        return tracked(items, self.optimizer.name, unit, len(items))
 
     def _chosen(self):
         """The architecture that the method would choose now."""

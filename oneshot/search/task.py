@@ -7,7 +7,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from oneshot.errors import DivergedError
-from oneshot.training.metrics import Measured, sums
+from oneshot.measured import Measured, sums
 
 
 class Epoch(NamedTuple):
@@ -48,7 +48,9 @@ class _Tally:
     def read(self):
         """(train, val, number of the first step with a loss that is no number, or 0)."""
         *found, bad = torch.cat([self.sums, self._bad.double()[None]]).tolist()
-        halves = [Measured.of(*found[k : k + 2], count) for k, count in zip((0, 2), self.counts, strict=True)]
+        halves = [
+            Measured.from_sums(*found[k : k + 2], count) for k, count in zip((0, 2), self.counts, strict=True)
+        ]
         return (*halves, int(bad))
 
     def state_dict(self):
@@ -91,7 +93,7 @@ class Training:
     def _now(self):
         if not self.optimizer.alphas:
             return torch.empty(0)
-        rows = [self.optimizer.strengths(edge).float().cpu() for edge in self._edges.values()]
+        rows = [self.optimizer.scores(edge).float().cpu() for edge in self._edges.values()]
         return pad_sequence(rows, batch_first=True, padding_value=torch.nan)
 
     def run(self, stop, after_step, after_epoch):

@@ -31,7 +31,6 @@ from oneshot.spaces.registry import space_of
 from oneshot.training import progress
 from oneshot.training.folder import RunFolder, read_checkpoint, read_config, read_log
 from oneshot.training.images import Feed
-from oneshot.training.metrics import evaluate
 from tests import stores
 
 TINY = {"channels": 2, "seed": 3}
@@ -193,7 +192,7 @@ def test_what_the_supernet_is_worth_is_measured_on_all_validation_images(whole):
     assert str(run.architecture) == summary["benchmark"]["arch"]
     assert run.settings == SearchSettings(**TINY)
     assert run.scorer.row(run.architecture)["rank"] == summary["benchmark"]["rank"]
-    mixed = evaluate(run.optimizer, run.val_loader())
+    mixed = run.optimizer.evaluate(run.val_loader())
     assert mixed._asdict() == summary["supernet"]["mixed"]
     with torch.no_grad():
         right = sum(
@@ -1060,7 +1059,7 @@ def test_a_run_of_another_space_is_reopened(elsewhere):
     run = reopen(path)
     assert (run.complete, run.scorer, str(run.architecture)) == (True, None, summary["architecture"]["text"])
     with space_of(name).fixed_path(run.optimizer.graph, run.architecture):
-        assert evaluate(run.optimizer, run.val_loader())._asdict() == summary["supernet"]["path"]
+        assert run.optimizer.evaluate(run.val_loader())._asdict() == summary["supernet"]["path"]
 
 
 @pytest.mark.parametrize("elsewhere", ["darts"], indirect=True)
