@@ -10,7 +10,7 @@ from blackbox.ls import LocalSearch
 from blackbox.re import RegularizedEvolution
 from blackbox.reinforce import REINFORCE
 from blackbox.rs import RandomSearch
-from blackbox.search.base import run
+from blackbox.search.loop import run
 from blackbox.search.space import NB201 as SPACE
 from blackbox.table.objective import TableObjective
 from nasbench import NB201

@@ -16,7 +16,8 @@ import numpy as np
 from benchmarks.timing import in_turn, print_conditions, print_times
 from blackbox.algorithms import algorithm
 from blackbox.search.space import NB201 as SPACE
-from blackbox.table.simulator import SimulationConfig, simulate_trial
+from blackbox.table.settings import SimulationConfig
+from blackbox.table.simulator import simulate_trial
 from nasbench import NB201
 from tests import stores
 

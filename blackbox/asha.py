@@ -2,34 +2,37 @@
 
 import sys
 from bisect import insort
+from collections.abc import Sequence
 from heapq import heappop, heappush
 
-from blackbox.search.base import FAILED
-from blackbox.search.fidelity import MultiFidelitySearch
+from blackbox.search.fidelity import Job, MultiFidelitySearch, RungsConfig
+from blackbox.search.scores import FAILED
+from blackbox.search.space import SearchSpace
 
 
 class _Rung:
-    """What was told of the cells of a rung."""
+    """The scores of the cells of a rung."""
 
-    def __init__(self):
-        self._ranked = []  # (-score, arrival), the best first
-        self._promotable = []  # a heap of (-score, arrival, code): neither promoted nor failed
+    def __init__(self) -> None:
+        self._ranked: list[tuple[float, int]] = []  # (-score, arrival), the best first
+        # a heap of (-score, arrival, code): neither promoted nor failed
+        self._promotable: list[tuple[float, int, int]] = []
 
-    def add(self, code, score):
+    def add(self, code: int, score: float) -> None:
         entry = -score, len(self._ranked)
         insort(self._ranked, entry)
         if score != FAILED:
             heappush(self._promotable, (*entry, code))
 
-    def promote(self, eta):
-        """The code of the best cell that was not promoted, if it is among the best 1 / eta; else None."""
+    def promote(self, eta: int) -> int | None:
+        """Return the code of the best cell not promoted yet, if it is among the best 1 / eta; else None."""
         best = len(self._ranked) // eta
         if best and self._promotable and self._promotable[0][:2] <= self._ranked[best - 1]:
             return heappop(self._promotable)[2]
         return None
 
 
-class ASHA(MultiFidelitySearch):
+class ASHA(MultiFidelitySearch[RungsConfig]):
     """ASHA: a worker that is free promotes a cell where one is among the best 1 / eta of its rung so far.
 
     >>> from blackbox.search.space import NB201
@@ -49,7 +52,14 @@ class ASHA(MultiFidelitySearch):
 
     name = "asynchronous successive halving"
 
-    def __init__(self, space, fidelities, config=None, trial=0, seed=0):
+    def __init__(
+        self,
+        space: SearchSpace,
+        fidelities: int | Sequence[int],
+        config: RungsConfig | None = None,
+        trial: int = 0,
+        seed: int = 0,
+    ) -> None:
         super().__init__(space, fidelities, config, trial, seed)
         self._results = {epochs: _Rung() for epochs in self.rungs}
         # (cells of this rung, go on to this many epochs, having been trained for), from the top
@@ -57,15 +67,15 @@ class ASHA(MultiFidelitySearch):
             (self._results[low], high, low) for low, high in zip(self.rungs, self.rungs[1:], strict=False)
         ][::-1]
 
-    def _next(self):
+    def next_job(self, number: int) -> Job | None:
         for rung, epochs, done in self._promotions:
             code = rung.promote(self.config.eta)
             if code is not None:
-                return code, epochs, done, 0
+                return Job(number, code, epochs, done, bracket=0)
         code = self.draw()
-        return None if code is None else (code, self.rungs[0], 0, 0)
+        return None if code is None else Job(number, code, self.rungs[0], done=0, bracket=0)
 
-    def _told(self, job, score):
+    def observe(self, job: Job, score: float) -> None:
         self._results[job.epochs].add(job.code, score)
 
 

@@ -1,32 +1,34 @@
 """BANANAS, an ensemble on paths (`python -m blackbox.bananas`): White et al. 2019, arXiv:1910.11858."""
 
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.predictors.encodings import encoding_of
+from blackbox.predictors.encodings import default_encoding
 from blackbox.predictors.ensemble import ExtraTrees
+from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
-from nasbench.runs.settings import MANY, option, whole
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Codes, Scores
+from nasbench.runs.checks import MANY
+from nasbench.runs.settings import option
 
 
 @dataclass(frozen=True)
 class BananasConfig(ModelBasedConfig):
     """Defaults: those of the paper, section 5, where nothing else is said."""
 
-    batch: int = option(10, "cells chosen by one ensemble, before it is fitted anew")
-    parents: int = option(10, "best cells whose neighbours are the candidates")
-    trees: int = option(20, "members of the ensemble")  # measured; the paper has 5 networks
-
-    def __post_init__(self):
-        super().__post_init__()
-        whole("batch", self.batch, 1, MANY)
-        whole("parents", self.parents, 1, MANY)
-        whole("trees", self.trees, 2, MANY)
+    batch: int = option(
+        10, "cells chosen by one ensemble, before the next is fitted", at_least=1, at_most=MANY
+    )
+    parents: int = option(10, "best cells whose neighbours are the candidates", at_least=1, at_most=MANY)
+    # measured; the paper has 5 networks
+    trees: int = option(20, "members of the ensemble", at_least=2, at_most=MANY)
 
 
-class Bananas(ModelBasedSearch):
+class Bananas(ModelBasedSearch[BananasConfig, list[int]]):
     """Bayesian optimization with an ensemble on the path encoding, and independent Thompson sampling.
 
     >>> from blackbox.search import run
@@ -44,15 +46,22 @@ class Bananas(ModelBasedSearch):
     name = "BANANAS"
     config_class = BananasConfig
 
-    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: BananasConfig | None = None,
+        trials: int | Sequence[int] = 1,
+        seed: int = 0,
+        history: History | None = None,
+    ) -> None:
         super().__init__(space, config, trials, seed, history)
-        self._ensemble(seed=0)  # whatever is not installed is missed before the first evaluation
+        self._ensemble(seed=0)  # raises before the first evaluation if a package is not installed
 
-    def propose(self, row, step):
+    def propose(self, row: int, step: int) -> Iterable[int]:
         return self.fitted(row, step, self.config.batch, self._ranking)
 
-    def _ranking(self, row, steps):
-        """Candidates by one independent Thompson sample each (section 4), best first."""
+    def _ranking(self, row: int, steps: int) -> list[int]:
+        """Return candidates by one independent Thompson sample each (section 4), best first."""
         codes, scores = self.evaluations(row, steps)
         if not len(codes):
             return []
@@ -62,21 +71,22 @@ class Bananas(ModelBasedSearch):
         generator = self.generator(row, steps)
         ensemble = self._ensemble(int(generator.integers(2**32)))
         mean, std = ensemble.fit(codes, scores).predict(candidates)
-        return candidates[np.argsort(-generator.normal(mean, std), kind="stable")].tolist()
+        ranking: list[int] = candidates[np.argsort(-generator.normal(mean, std), kind="stable")].tolist()
+        return ranking
 
-    def _candidates(self, codes, scores, evaluated):
-        """What differs in one digit from the best cells, ascending; from more until a batch is full."""
+    def _candidates(self, codes: Codes, scores: Scores, evaluated: Codes) -> Codes:
+        """Return new neighbours of the best cells, ascending; of further cells until a batch is full."""
         best_first = codes[np.argsort(-scores, kind="stable")]
-        found = np.empty(0, dtype=np.intp)
+        candidates = np.empty(0, dtype=np.intp)
         for start in range(0, len(best_first), self.config.parents):
             near = self.space.neighbours[best_first[start : start + self.config.parents]]
-            found = np.union1d(found, np.setdiff1d(near, evaluated))
-            if len(found) >= self.config.batch:
+            candidates = np.union1d(candidates, np.setdiff1d(near, evaluated))
+            if len(candidates) >= self.config.batch:
                 break
-        return found
+        return candidates
 
-    def _ensemble(self, seed):
-        return ExtraTrees(self.space, encoding_of(self.space), seed, self.config.trees)
+    def _ensemble(self, seed: int) -> ExtraTrees:
+        return ExtraTrees(self.space, default_encoding(self.space), seed, self.config.trees)
 
 
 if __name__ == "__main__":

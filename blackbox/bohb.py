@@ -1,15 +1,19 @@
 """BOHB, Hyperband with a model (`python -m blackbox.bohb`): Falkner et al. 2018, arXiv:1807.01774."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
-from blackbox.hyperband import bracket
-from blackbox.search.fidelity import RungsConfig
-from blackbox.sh import Bracket, BracketSearch
-from nasbench.runs.settings import MANY, option, whole
+from blackbox.search.brackets import Bracket, BracketSearch, hyperband_bracket
+from blackbox.search.fidelity import Job, RungsConfig
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Digits
+from nasbench.runs.checks import MANY
+from nasbench.runs.settings import option
 
 _PROPOSALS = 1  # the purpose of the stream
 _LEAST_BANDWIDTH = 1e-3  # as in the authors' program
@@ -21,17 +25,16 @@ class BOHBConfig(RungsConfig):
 
     random: float = option(1 / 3, "share of new cells that are drawn uniformly")
     best: float = option(0.15, "share of a rung's cells that count as good")
-    samples: int = option(64, "cells that are drawn from the model of the good ones; the best is taken")
+    samples: int = option(
+        64, "cells drawn from the model of the good ones; the best is taken", at_least=1, at_most=MANY
+    )
     widening: float = option(3.0, "factor of the model's bandwidth when cells are drawn from it")
     min_points: int | None = option(
-        None, "cells of a model, at least (default: variables of the space + 1)", type=int
+        None, "cells of a model, at least (default: variables of the space + 1)", type=int, at_least=1
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
-        whole("samples", self.samples, 1, MANY)
-        if self.min_points is not None:
-            whole("min_points", self.min_points, 1)
         for name, share in (("random", self.random), ("best", self.best)):
             if not 0 <= share <= 1:
                 raise ConfigError(f"{name} is a share in [0, 1], got {share!r}")
@@ -40,7 +43,7 @@ class BOHBConfig(RungsConfig):
 
 
 class KernelDensity:
-    """The density of points with categorical variables, with one bandwidth a variable.
+    """The density of points with categorical variables, with one bandwidth per variable.
 
     A product of Aitchison-Aitken kernels: a value is kept with the probability 1 - bandwidth, and is any of
     the others with the same probability each (Aitchison & Aitken 1976, doi:10.1093/biomet/63.3.413). The
@@ -48,7 +51,7 @@ class KernelDensity:
     `digits`: the points, integers (n, D); `choices`: how many values each variable has, (D,).
     """
 
-    def __init__(self, digits, choices):
+    def __init__(self, digits: Digits, choices: NDArray[np.intp]) -> None:
         self._digits = digits
         self._choices = choices
         self.bandwidths = _bandwidths(digits, choices)
@@ -61,14 +64,15 @@ class KernelDensity:
         self._weights = weights.T
         self._log_factor = np.log(self.bandwidths / others).sum() - np.log(len(digits))
 
-    def log_density(self, digits):
-        """Logarithms of the density at points (m, D), float64 (m,)."""
+    def log_density(self, digits: Digits) -> NDArray[np.float64]:
+        """Return the logarithms of the density at points (m, D), (m,)."""
         one_hot = np.zeros((len(digits), len(self._weights)))
         np.put_along_axis(one_hot, digits + self._offsets, 1.0, axis=1)
-        return np.log(np.exp(one_hot @ self._weights).sum(axis=1)) + self._log_factor
+        densities = np.exp(one_hot @ self._weights).sum(axis=1)
+        return np.asarray(np.log(densities) + self._log_factor)
 
-    def sample(self, generator, count, widening=1.0):
-        """Points drawn from the density with wider kernels, integers (count, D)."""
+    def sample(self, generator: np.random.Generator, count: int, widening: float = 1.0) -> Digits:
+        """Return points drawn from the density with wider kernels, integers (count, D)."""
         bandwidths = np.minimum(self.bandwidths * widening, 1 - 1 / self._choices)
         points = self._digits[generator.integers(len(self._digits), size=count)]
         changed, by = generator.random((2, *points.shape))
@@ -76,8 +80,8 @@ class KernelDensity:
         return np.where(changed < bandwidths, (points + by) % self._choices, points)
 
 
-def _bandwidths(digits, choices):
-    """One bandwidth a variable, (D,): the spread of its values, times n^(-1 / (4 + D)).
+def _bandwidths(digits: Digits, choices: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return one bandwidth per variable, (D,): the spread of its values, times n^(-1 / (4 + D)).
 
     The spread is the chance that two of the points differ. The authors' program has the normal reference
     rule, 1.06 times the standard deviation of the values' numbers; those of categories mean nothing.
@@ -85,10 +89,10 @@ def _bandwidths(digits, choices):
     points, variables = digits.shape
     shares = (digits[:, :, None] == np.arange(choices.max())).mean(axis=0)
     spread = 1 - (shares**2).sum(axis=1)
-    return np.maximum(spread * points ** (-1 / (4 + variables)), _LEAST_BANDWIDTH)
+    return np.asarray(np.maximum(spread * points ** (-1 / (4 + variables)), _LEAST_BANDWIDTH))
 
 
-class BOHB(BracketSearch):
+class BOHB(BracketSearch[BOHBConfig]):
     """Hyperband whose new cells mostly come from a model of which cells are good.
 
     >>> from blackbox.search.space import NB201
@@ -108,27 +112,35 @@ class BOHB(BracketSearch):
     name = "BOHB"
     config_class = BOHBConfig
 
-    def __init__(self, space, fidelities, config=None, trial=0, seed=0):
+    def __init__(
+        self,
+        space: SearchSpace,
+        fidelities: int | Sequence[int],
+        config: BOHBConfig | None = None,
+        trial: int = 0,
+        seed: int = 0,
+    ) -> None:
         super().__init__(space, fidelities, config, trial, seed)
         self._generator = self.generator(_PROPOSALS)
-        self._seen = {epochs: ([], []) for epochs in self.rungs}  # codes and scores
+        # codes and scores by epochs
+        self._seen: dict[int, tuple[list[int], list[float]]] = {epochs: ([], []) for epochs in self.rungs}
         self._choices = np.array(space.choices)
         self._least = self.config.min_points or len(space.choices) + 1
-        self._model = None
-        self._modelled = None  # the rung and the number of its cells that the model is of
+        self._model: tuple[KernelDensity, KernelDensity] | None = None  # of good cells, and of the others
+        self._modelled: tuple[int, int] | None = None  # epochs of the model's rung, and its number of cells
 
-    def _bracket(self, number):
-        cells, rungs = bracket(number, self.rungs, self.config.eta)
+    def new_bracket(self, number: int) -> Bracket:
+        cells, rungs = hyperband_bracket(number, self.rungs, self.config.eta)
         return Bracket(cells, rungs, self.config.eta, self._propose)
 
-    def _told(self, job, score):
+    def observe(self, job: Job, score: float) -> None:
         codes, scores = self._seen[job.epochs]
         codes.append(job.code)
         scores.append(score)
-        super()._told(job, score)
+        super().observe(job, score)
 
-    def _propose(self):
-        """The code of a new cell; None when there are none (algorithm 2)."""
+    def _propose(self) -> int | None:
+        """Return the code of a new cell; None if there is none left (algorithm 2)."""
         uniformly = self._generator.random() < self.config.random
         model = None if uniformly else self._newest_model()
         if model is None:
@@ -136,14 +148,15 @@ class BOHB(BracketSearch):
         good, others = model
         points = good.sample(self._generator, self.config.samples, self.config.widening)
         ratios = good.log_density(points) - others.log_density(points)
-        codes = np.ravel_multi_index(points.T, self.space.choices)
-        for code in codes[np.argsort(-ratios, kind="stable")].tolist():
+        codes = np.ravel_multi_index(tuple(points.T), self.space.choices)
+        best_first: list[int] = codes[np.argsort(-ratios, kind="stable")].tolist()
+        for code in best_first:
             if self.take(code):
                 return code
         return self.draw()
 
-    def _newest_model(self):
-        """The densities of good and other cells of the highest rung that has enough; None: no rung has."""
+    def _newest_model(self) -> tuple[KernelDensity, KernelDensity] | None:
+        """Return the densities of good and other cells of the highest rung with enough; None: no rung has."""
         for epochs in reversed(self.rungs):
             codes, scores = self._seen[epochs]
             if len(codes) >= self._least + 2:

@@ -16,11 +16,12 @@ from blackbox.folder import RunFolder
 from blackbox.kinds.evaluations import print_summary, regrets, summarize
 from blackbox.kinds.fronts import print_fronts, summarize_fronts
 from blackbox.results import plots as plot
-from blackbox.search.base import is_finished, run
+from blackbox.search.loop import is_finished, run
 from blackbox.search.pareto import nondominated
 from blackbox.search.space import space_of_table
-from blackbox.table.objective import Signal, agrees
+from blackbox.table.objective import agrees
 from blackbox.table.settings import OF_OBJECTIVES, setting_text, short_names
+from blackbox.table.signal import Signal
 from nasbench import __version__
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
@@ -157,14 +158,14 @@ def _plot_regret(path, summary, history, objective):
 
 def _plot_fronts(path, summary, history, objective):
     metrics, front, trials = objective.metrics, summary["front"], summary["settings"]["trials"]
-    signs = [1 if Signal.of(metric).higher_is_better else -1 for metric in metrics]
+    signs = [1 if Signal.parse(metric).higher_is_better else -1 for metric in metrics]
     targets = objective.targets[objective.feasible]
     values = targets * signs
     true = values[nondominated(targets)]
     found = np.array([[cell[metric] for metric in metrics] for cell in front["cells"]]).reshape(-1, 2)
     one = "" if trials == 1 else f", trial {front['trial']} of {trials:,}"
     title = f"{summary['algorithm']} on {objective.dataset}{one}{_sees(objective)}"
-    labels = [f"{metric} [{Signal.of(metric).unit}]" for metric in metrics]
+    labels = [f"{metric} [{Signal.parse(metric).unit}]" for metric in metrics]
     plot.plot_fronts(path, values, true, found, title, labels)
 
 
@@ -245,7 +246,7 @@ def resumed(folder, search_class, settings_class, args):
         raise _damaged(folder, error) from None
     asked = given(args, settings_class)
     if "signal" in asked:
-        asked["signal"] = str(Signal.of(asked["signal"], longest))
+        asked["signal"] = str(Signal.parse(asked["signal"], longest))
     asked |= short_names(asked, longest) | given(args, config_class)
     raised = agreed(asked, asdict(config) | asdict(settings), settings_class.limits)
     settings = replace(settings, **raised)

@@ -1,32 +1,37 @@
 """Bayesian optimization with a Gaussian process (`python -m blackbox.gp`): Jones et al. 1998."""
 
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.predictors.gaussian_process import GaussianProcess
+from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
-from nasbench.runs.settings import MANY, option, whole
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Codes, Scores
+from nasbench.runs.checks import MANY
+from nasbench.runs.settings import option
 
 
 @dataclass(frozen=True)
 class GaussianProcessConfig(ModelBasedConfig):
     """Defaults: measured on NAS-Bench-201."""
 
-    initial: int = option(20, "cells drawn uniformly before there is a model")
-    refit: int = option(10, "evaluations between fits of the kernel's length, amplitude and noise")
-    parents: int = option(10, "best cells whose neighbours are candidates")
-    candidates: int = option(300, "further candidates, drawn uniformly at each step")
-
-    def __post_init__(self):
-        super().__post_init__()
-        whole("refit", self.refit, 1)
-        whole("parents", self.parents, 1, MANY)
-        whole("candidates", self.candidates, 0, MANY)
+    initial: int = option(20, "cells drawn uniformly before there is a model", at_least=1)
+    refit: int = option(
+        10, "evaluations between fits of the kernel's length, amplitude and noise", at_least=1
+    )
+    parents: int = option(10, "best cells whose neighbours are candidates", at_least=1, at_most=MANY)
+    candidates: int = option(
+        300, "further candidates, drawn uniformly at each step", at_least=0, at_most=MANY
+    )
 
 
-class GaussianProcessSearch(ModelBasedSearch):
+class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
     """The next cell is the candidate with the highest expected improvement under a Gaussian process.
 
     >>> from blackbox.search import run
@@ -44,11 +49,18 @@ class GaussianProcessSearch(ModelBasedSearch):
     name = "Gaussian process"
     config_class = GaussianProcessConfig
 
-    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: GaussianProcessConfig | None = None,
+        trials: int | Sequence[int] = 1,
+        seed: int = 0,
+        history: History | None = None,
+    ) -> None:
         super().__init__(space, config, trials, seed, history)
-        GaussianProcess(space)  # whatever is not installed is missed before the first evaluation
+        GaussianProcess(space)  # raises before the first evaluation if a package is not installed
 
-    def propose(self, row, step):
+    def propose(self, row: int, step: int) -> Iterable[int]:
         kernel = self.fitted(row, step, self.config.refit, self._kernel)
         if kernel is None:
             return []
@@ -58,26 +70,30 @@ class GaussianProcessSearch(ModelBasedSearch):
             return []
         process = GaussianProcess(self.space, kernel=kernel).fit(codes, scores)
         improvement = expected_improvement(*process.predict(candidates), process.best)
-        return candidates[np.argsort(-improvement, kind="stable")].tolist()
+        proposals: list[int] = candidates[np.argsort(-improvement, kind="stable")].tolist()
+        return proposals
 
-    def _kernel(self, row, steps):
-        """The kernel that the first evaluations of a trial make most likely; None if all of them failed."""
+    def _kernel(self, row: int, steps: int) -> Any:  # scikit-learn has no types
+        """Return the most likely kernel given the first evaluations of a trial; None if all failed."""
         codes, scores = self.evaluations(row, steps)
         return GaussianProcess(self.space).fit(codes, scores).kernel if len(codes) else None
 
-    def _candidates(self, row, step, codes, scores):
-        """What differs in one digit from the best cells, and drawn ones; not evaluated yet, ascending."""
+    def _candidates(self, row: int, step: int, codes: Codes, scores: Scores) -> Codes:
+        """Return neighbours of the best cells, and drawn cells; not evaluated yet, ascending."""
         best = codes[np.argsort(-scores, kind="stable")[: self.config.parents]]
         drawn = self.generator(row, step).integers(self.space.size, size=self.config.candidates)
         return np.setdiff1d(np.append(self.space.neighbours[best], drawn), self.history.codes[row])
 
 
-def expected_improvement(mean, std, best):
-    """By how much a normally distributed score exceeds `best` on average, counting what does not as 0."""
+def expected_improvement(
+    mean: NDArray[np.float64], std: NDArray[np.float64], best: float
+) -> NDArray[np.float64]:
+    """Return the mean by which normally distributed scores exceed `best`, counting those below as 0."""
     from scipy.special import ndtr
 
     z = (mean - best) / std
-    return std * (z * ndtr(z) + np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
+    improvement: NDArray[np.float64] = std * (z * ndtr(z) + np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
+    return improvement
 
 
 if __name__ == "__main__":

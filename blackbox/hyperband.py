@@ -2,25 +2,11 @@
 
 import sys
 
-from blackbox.sh import Bracket, BracketSearch
+from blackbox.search.brackets import Bracket, BracketSearch, hyperband_bracket
+from blackbox.search.fidelity import RungsConfig
 
 
-def bracket(number, rungs, eta):
-    """Cells and rungs of the bracket of that number in a run of Hyperband: (n, epochs), in their order.
-
-    >>> [bracket(number, (1, 3, 9, 27, 81), eta=3)[0] for number in range(5)]
-    [81, 34, 15, 8, 5]
-
-    The first one, s = s_max, starts the most cells at the lowest rung, the last one, s = 0, trains a few for
-    the whole time; then they begin anew. n = ceil((s_max + 1) / (s + 1) * eta^s), as algorithm 1 has it.
-    """
-    skipped = number % len(rungs)
-    rungs_left = len(rungs) - skipped  # s + 1
-    cells = -(-len(rungs) * eta ** (rungs_left - 1) // rungs_left)
-    return cells, rungs[skipped:]
-
-
-class Hyperband(BracketSearch):
+class Hyperband(BracketSearch[RungsConfig]):
     """Hyperband: brackets of successive halving from many cells for few epochs to few cells for many.
 
     >>> from blackbox.search.space import NB201
@@ -39,8 +25,8 @@ class Hyperband(BracketSearch):
 
     name = "Hyperband"
 
-    def _bracket(self, number):
-        cells, rungs = bracket(number, self.rungs, self.config.eta)
+    def new_bracket(self, number: int) -> Bracket:
+        cells, rungs = hyperband_bracket(number, self.rungs, self.config.eta)
         return Bracket(cells, rungs, self.config.eta, self.draw)
 
 

@@ -15,7 +15,8 @@ from blackbox.kinds.jobs import print_jobs_summary, regret_at, summarize_jobs
 from blackbox.results import plots as plot
 from blackbox.search.jobs import HEADER, JOB, JobHistory, log_rows, parse_jobs
 from blackbox.search.space import space_of_table
-from blackbox.table.simulator import SimulationConfig, simulate_trial
+from blackbox.table.settings import SimulationConfig
+from blackbox.table.simulator import simulate_trial
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError
 from nasbench.runs.command import INTERRUPTED, HeldInterrupt, call

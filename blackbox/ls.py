@@ -1,29 +1,36 @@
 """Local search with restarts (`python -m blackbox.ls`): White et al. 2020, arXiv:2005.02960."""
 
 import sys
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import FAILED, Outstanding, Search
-from nasbench.runs.settings import option
+from blackbox.search.base import Search
+from blackbox.search.history import History
+from blackbox.search.pending import PendingEvaluations
+from blackbox.search.scores import FAILED
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Codes, Mask, Scores
+from nasbench.runs.settings import Settings, option
 
 
 @dataclass(frozen=True)
-class LocalSearchConfig:
+class LocalSearchConfig(Settings):
     """White et al. 2020, arXiv:2005.02960: algorithm 1, or its variant that goes up at once."""
 
     first: bool = option(
         False, "move as soon as a neighbour is better, not only after all of them were evaluated"
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.first, bool):
             raise ConfigError(f"first is true or false, got {self.first!r}")
 
 
-class LocalSearch(Search):
+class LocalSearch(Search[LocalSearchConfig]):
     """Local search: all neighbours of a cell are evaluated, in a random order; the best one is next.
 
     >>> from blackbox.search import run
@@ -42,7 +49,14 @@ class LocalSearch(Search):
     name = "local search"
     config_class = LocalSearchConfig
 
-    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: LocalSearchConfig | None = None,
+        trials: int | Sequence[int] = 1,
+        seed: int = 0,
+        history: History | None = None,
+    ) -> None:
         super().__init__(space, config, trials, seed, history)
         count = len(self.trials)
         self._starts = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
@@ -57,40 +71,46 @@ class LocalSearch(Search):
         self._best_score = np.empty(count)
         self._pool = np.empty(count * space.edits, dtype=np.intp)  # its neighbours to evaluate, (T, edits)
         self._left = np.empty(count, dtype=np.intp)  # how many they are
-        self._outstanding = Outstanding(self.history)
+        self._pending = PendingEvaluations(self.history)
         self._begin(self._rows, 0)
 
-    def ask(self, pending=0):
-        return self._outstanding.answer(pending, self._next)
+    def ask(self, pending: int = 0) -> Codes:
+        return self._pending.answer(pending, self._next)
 
-    def _next(self, step, out):
-        self._look_at_history()
-        if not out:
-            return self._pool.take(self._drawn(step))
-        return np.array([self._next_beside(row, step, [codes[row] for codes in out]) for row in self._rows])
+    def expect(self, codes: Codes) -> None:
+        self._pending.expect(codes)
 
-    def _next_beside(self, row, step, out):
-        """The next cell of one trial while others are out: one of the pool, else a random one."""
+    def _next(self, step: int, pending: Sequence[Codes]) -> Codes:
+        self._read_history()
+        if not pending:
+            return self._pool.take(self._next_places(step))
+        return np.array(
+            [self._next_of(row, step, [int(codes[row]) for codes in pending]) for row in self._rows.tolist()]
+        )
+
+    def _next_of(self, row: int, step: int, pending: Collection[int]) -> int:
+        """Return the next cell of one trial while others are pending: one of the pool, else a random one."""
         begin = self._pools[row]
-        free = np.setdiff1d(self._pool[begin : begin + self._left[row]], out)
+        free = np.setdiff1d(self._pool[begin : begin + self._left[row]], list(pending))
         if free.size:
-            return free[int(self._places.at(step)[row] * free.size)]
-        start = self._starts.at(step)[row]
-        known = start in out or self._when[self._cells(row, start)]
-        return self._another(row, step, out) if known else start
+            return int(free[int(self._places.at(step)[row] * free.size)])
+        start = int(self._starts.at(step)[row])
+        known = start in pending or self._when[row * self.space.size + start]
+        return self._another(row, step, pending) if known else start
 
-    def _drawn(self, step):
-        """The place of each trial's next cell in the pools."""
+    def _next_places(self, step: int) -> NDArray[np.intp]:
+        """Return the place of each trial's next cell in the pools, (T,)."""
         return self._pools + (self._places.at(step) * self._left).astype(np.intp)
 
-    def _look_at_history(self):
-        """Bring the state up to date with the steps that were told since."""
+    def _read_history(self) -> None:
+        """Bring the state up to date with the steps that were told since the last call."""
         while self._seen < len(self.history):
             codes, scores = self.history.last(len(self.history) - self._seen)
             self._take(codes[0], scores[0])
 
-    def _take(self, codes, scores):
-        places = self._drawn(self._seen)
+    def _take(self, codes: Codes, scores: Scores) -> None:
+        """Update the state with the scores (T,) of codes (T,)."""
+        places = self._next_places(self._seen)
         asked = self._pool.take(places) == codes
         self._seen += 1
         self._when[self._cells(self._rows, codes)] = self._seen
@@ -113,26 +133,26 @@ class LocalSearch(Search):
             self._move(rows)
             rows = rows[self._is_over(rows)]
 
-    def _cells(self, rows, codes):
-        """The place of cells of trials in the arrays that have one for each."""
+    def _cells(self, rows: NDArray[np.intp], codes: Codes) -> NDArray[np.intp]:
+        """Return the places of cells of trials in the arrays that have one for each."""
         return rows * self.space.size + codes
 
-    def _find(self, codes, places, last):
-        """Whether codes are in the pools, after setting `places` to where; to `last` for one that is not."""
+    def _find(self, codes: Codes, places: NDArray[np.intp], last: NDArray[np.intp]) -> Mask:
+        """Return whether codes are in the pools; set `places` to where, to `last` for one that is not."""
         pools = self._pool.reshape(-1, self.space.edits)
-        found = (pools == codes[:, None]) & (np.arange(self.space.edits) < self._left[:, None])
-        asked = found.any(axis=1)
-        places[:] = np.where(asked, self._pools + found.argmax(axis=1), last)
+        same = (pools == codes[:, None]) & (np.arange(self.space.edits) < self._left[:, None])
+        asked: Mask = same.any(axis=1)
+        places[:] = np.where(asked, self._pools + same.argmax(axis=1), last)
         return asked
 
-    def _is_over(self, rows):
-        """Whether trials have seen enough of their centre's neighbours."""
-        over = self._left[rows] == 0
+    def _is_over(self, rows: slice | NDArray[np.intp]) -> Mask:
+        """Return whether trials have seen enough of their centre's neighbours."""
+        over: Mask = self._left[rows] == 0
         if self.config.first:
             over |= self._best_score[rows] > self._centre_score[rows]
         return over
 
-    def _move(self, rows):
+    def _move(self, rows: NDArray[np.intp]) -> None:
         """Make the best neighbour the centre; its neighbours that were not evaluated are the pool."""
         edits, space = self.space.edits, self.space
         self._centre_score[rows] = self._best_score.take(rows)
@@ -151,22 +171,24 @@ class LocalSearch(Search):
         self._best[rows] = near.take(best)
         self._best_score[rows] = known.take(best)
 
-    def _begin(self, rows, step):
+    def _begin(self, rows: NDArray[np.intp], step: int) -> None:
         """Make a new random cell the only one in the pool, to be evaluated at a step."""
         starts = self._starts.at(step).take(rows)
         for n in np.flatnonzero(self._when.take(self._cells(rows, starts))):
-            starts[n] = self._another(rows[n], step)
+            starts[n] = self._another(int(rows[n]), step)
         self._centre_score[rows] = self._best_score[rows] = FAILED
         self._pool[rows * self.space.edits] = starts
         self._left[rows] = 1
 
-    def _another(self, row, step, out=()):
-        """A random cell in place of a trial's start at a step: neither evaluated nor out, if there is one."""
-        new = self._when.reshape(-1, self.space.size)[row] == 0
-        new[list(out)] = False
-        new = np.flatnonzero(new)
-        # The draw of a place is free: it is of no pool, or of one with one cell.
-        return new[int(self._places.at(step)[row] * new.size)] if new.size else self._starts.at(step)[row]
+    def _another(self, row: int, step: int, pending: Collection[int] = ()) -> int:
+        """Return a random cell instead of a trial's start at a step, if possible a new one."""
+        is_new = self._when.reshape(-1, self.space.size)[row] == 0
+        is_new[list(pending)] = False
+        new = np.flatnonzero(is_new)
+        # The draw of a place is free: no pool needs it, or one with one cell.
+        if new.size:
+            return int(new[int(self._places.at(step)[row] * new.size)])
+        return int(self._starts.at(step)[row])
 
 
 if __name__ == "__main__":

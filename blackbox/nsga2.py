@@ -1,34 +1,42 @@
 """NSGA-II, evolution of a Pareto front (`python -m blackbox.nsga2`): Deb et al. 2002."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
 from blackbox.search.base import Search
+from blackbox.search.history import History
 from blackbox.search.pareto import crowding, fronts
-from nasbench.runs.settings import MANY, option, whole
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Codes, Digits, Scores
+from nasbench.runs.checks import MANY
+from nasbench.runs.settings import Settings, option
 
 
 @dataclass(frozen=True)
-class NSGA2Config:
+class NSGA2Config(Settings):
     """Defaults: Deb et al. 2002, doi:10.1109/4235.996017, section IV."""
 
-    population: int = option(100, "cells that survive a generation, and children in one")
+    population: int = option(
+        100, "cells that survive a generation, and children in one", at_least=2, at_most=MANY
+    )
     crossover: float = option(0.9, "probability that a child has two parents")
     mutation: float | None = option(
         None, "probability that a digit changes to another value (default: one over the digits)", type=float
     )
 
-    def __post_init__(self):
-        whole("population", self.population, 2, MANY)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         for name, chance in (("crossover", self.crossover), ("mutation", self.mutation)):
             if chance is not None and not 0 <= chance <= 1:
                 raise ConfigError(f"{name} is a probability in [0, 1], got {chance!r}")
 
 
-class NSGA2(Search):
+class NSGA2(Search[NSGA2Config]):
     """NSGA-II: of parents and children, the cells on the best fronts survive, the least crowded ones first.
 
     >>> from blackbox.search import run
@@ -49,7 +57,14 @@ class NSGA2(Search):
     config_class = NSGA2Config
     objectives = 2
 
-    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: NSGA2Config | None = None,
+        trials: int | Sequence[int] = 1,
+        seed: int = 0,
+        history: History | None = None,
+    ) -> None:
         super().__init__(space, config, trials, seed, history)
         population, count, digits = self.config.population, len(self.trials), len(space.choices)
         self._choices = np.array(space.choices)
@@ -58,19 +73,21 @@ class NSGA2(Search):
         self._tournaments = self.draws(1, lambda rng, steps: rng.integers(population, size=(steps, 2, 2)))
         self._chances = self.draws(2, lambda rng, steps: rng.random((steps, 1 + 3 * digits)))
         self._seen = 0  # steps of the history that the generation below follows from
-        self._codes = np.empty((count, 0), dtype=np.intp)  # of the survivors, (T, population)
-        self._scores = np.empty((count, 0, 2))
-        self._standing = None  # their places by front and crowding, equal for equals; lower is better
+        self._codes: Codes = np.empty((count, 0), dtype=np.intp)  # of the survivors, (T, population)
+        self._scores: Scores = np.empty((count, 0, 2))
+        # their places by front and crowding, equal for equals; lower is better
+        self._standing: NDArray[np.intp] = np.empty((count, 0), dtype=np.intp)
 
-    def ask(self, pending=0):
+    def ask(self, pending: int = 0) -> Codes:
         step = len(self.history) + pending
         if len(self.history) < self.config.population:
             return self._founders.at(step)
-        self._look_at_history()
-        return self._child(*self._parents(self._tournaments.at(step)), self._chances.at(step))
+        self._read_history()
+        first, second = self._parents(self._tournaments.at(step))
+        return self._child(first, second, self._chances.at(step))
 
-    def _look_at_history(self):
-        """Let each generation that was told since compete with its parents."""
+    def _read_history(self) -> None:
+        """Let each generation that was told since the last call compete with its parents."""
         population = self.config.population
         while len(self.history) - self._seen >= population:
             children = slice(self._seen, self._seen + population)
@@ -81,26 +98,27 @@ class NSGA2(Search):
             best = np.lexsort((-distance, number), axis=-1)[:, :population]
             self._codes = np.take_along_axis(codes, best, axis=1)
             self._scores = np.take_along_axis(scores, best[..., None], axis=1)
-            number, distance = (np.take_along_axis(key, best, axis=1) for key in (number, distance))
+            number = np.take_along_axis(number, best, axis=1)
+            distance = np.take_along_axis(distance, best, axis=1)
             worse = (number[:, 1:] != number[:, :-1]) | (distance[:, 1:] != distance[:, :-1])
             self._standing = np.pad(worse, ((0, 0), (1, 0))).cumsum(axis=1)
             self._seen += population
 
-    def _parents(self, entrants):
-        """The winners of two tournaments a trial, digits (T, D) each; entrants (T, 2, 2)."""
+    def _parents(self, entrants: NDArray[np.intp]) -> Digits:
+        """Return the winners of two tournaments per trial, digits (2, T, D); entrants (T, 2, 2)."""
         rows = np.arange(len(entrants))[:, None]
         first, second = entrants[..., 0], entrants[..., 1]
         winners = np.where(self._standing[rows, second] < self._standing[rows, first], second, first)
         return self.space.digits(self._codes[rows, winners].T)
 
-    def _child(self, first, second, chances):
-        """The codes (T,) of children of parents (T, D); chances in [0, 1), (T, 1 + 3 D)."""
+    def _child(self, first: Digits, second: Digits, chances: NDArray[np.float64]) -> Codes:
+        """Return the codes (T,) of children of parents (T, D); chances in [0, 1), (T, 1 + 3 D)."""
         crossed, *each = np.split(chances, 1 + np.arange(3) * len(self._choices), axis=1)
         take, mutate, value = each
         digits = np.where((crossed < self.config.crossover) & (take < 0.5), second, first)
         other = 1 + (value * (self._choices - 1)).astype(np.intp)  # values further on, of those there are
         digits = np.where(mutate < self._mutation, digits + other, digits) % self._choices
-        return np.ravel_multi_index(tuple(digits.T), self.space.choices)
+        return np.asarray(np.ravel_multi_index(tuple(digits.T), self.space.choices))
 
 
 if __name__ == "__main__":

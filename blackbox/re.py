@@ -1,27 +1,33 @@
 """Regularized (aging) evolution (`python -m blackbox.re`): Real et al. 2019, arXiv:1802.01548."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.search.base import Search
-from nasbench.runs.settings import MANY, option, whole
+from blackbox.search.history import History
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Codes
+from nasbench.runs.checks import MANY, whole
+from nasbench.runs.settings import Settings, option
 
 
 @dataclass(frozen=True)
-class EvolutionConfig:
+class EvolutionConfig(Settings):
     """Defaults: Ruchte et al. 2020, NASLib, appendix A.1."""
 
-    population: int = option(100, "cells alive at once; the oldest dies")
+    population: int = option(100, "cells alive at once; the oldest dies", at_least=1, at_most=MANY)
     sample: int = option(10, "cells in a tournament, drawn with replacement; the best is the parent")
 
-    def __post_init__(self):
-        whole("population", self.population, 1, MANY)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         whole("sample, drawn from the population,", self.sample, 1, self.population)
 
 
-class RegularizedEvolution(Search):
+class RegularizedEvolution(Search[EvolutionConfig]):
     """Aging evolution: the child of a tournament's winner takes the place of the oldest cell.
 
     >>> from blackbox.search import run
@@ -37,7 +43,14 @@ class RegularizedEvolution(Search):
     name = "regularized evolution"
     config_class = EvolutionConfig
 
-    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: EvolutionConfig | None = None,
+        trials: int | Sequence[int] = 1,
+        seed: int = 0,
+        history: History | None = None,
+    ) -> None:
         super().__init__(space, config, trials, seed, history)
         population, sample = self.config.population, self.config.sample
         self._columns = np.arange(len(self.trials))
@@ -48,7 +61,7 @@ class RegularizedEvolution(Search):
         )
         self._edits = self.draws(2, lambda rng, steps: rng.integers(space.edits, size=steps))
 
-    def ask(self, pending=0):
+    def ask(self, pending: int = 0) -> Codes:
         step = len(self.history) + pending
         population = self.config.population
         if len(self.history) < population:
@@ -59,8 +72,8 @@ class RegularizedEvolution(Search):
         parents = codes.take(entrants.take(self._starts + winners))
         return self.space.mutate(parents, self._edits.at(step))
 
-    def _flat(self, ages):
-        """The places of ages (steps, T, sample) in the populations of all trials (P, T), flat."""
+    def _flat(self, ages: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the places of ages (steps, T, sample) in the populations of all trials (P, T), flat."""
         ages *= len(self.trials)
         ages += self._columns[:, None]
         return ages

@@ -1,20 +1,26 @@
 """REINFORCE on a softmax for each digit of a cell (`python -m blackbox.reinforce`): Williams 1992."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import FAILED, Search
-from nasbench.runs.settings import option
+from blackbox.search.base import Search
+from blackbox.search.history import History
+from blackbox.search.scores import FAILED
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Codes, Digits, Mask, Scores
+from nasbench.runs.settings import Settings, option
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # of Adam: Kingma & Ba 2015, arXiv:1412.6980, section 2
 _FASTEST = 1e6  # steps so long that every logit but one is lost, yet none overflows
 
 
 @dataclass(frozen=True)
-class ReinforceConfig:
+class ReinforceConfig(Settings):
     """Defaults: the authors' programs of NAS-Bench-101 and of NATS-Bench; of their rates the better one."""
 
     # Regret on CIFAR-10 after 1,000 evaluations, mean of 1,000 trials: 0.035 (standard error 0.003) with 0.1
@@ -24,7 +30,7 @@ class ReinforceConfig:
     learning_rate: float = option(0.1, "of Adam, which turns the gradient into a step of the logits")
     decay: float = option(0.9, "of the baseline, a moving average of the scores")
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not 0 < self.learning_rate < np.inf:
             raise ConfigError(f"learning_rate is a positive number, got {self.learning_rate!r}")
         if self.learning_rate > _FASTEST:
@@ -33,7 +39,7 @@ class ReinforceConfig:
             raise ConfigError(f"decay is a number in [0, 1), got {self.decay!r}")
 
 
-class REINFORCE(Search):
+class REINFORCE(Search[ReinforceConfig]):
     """A policy draws cells; what scored better than the earlier ones becomes more likely.
 
     >>> from blackbox.search import run
@@ -53,7 +59,14 @@ class REINFORCE(Search):
     name = "REINFORCE"
     config_class = ReinforceConfig
 
-    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: ReinforceConfig | None = None,
+        trials: int | Sequence[int] = 1,
+        seed: int = 0,
+        history: History | None = None,
+    ) -> None:
         super().__init__(space, config, trials, seed, history)
         digits, count = len(space.choices), len(self.trials)
         self._uniform = self.draws(
@@ -66,15 +79,15 @@ class REINFORCE(Search):
         self._baseline = self._worst = np.full(count, np.nan)
         self._seen = 0  # steps of the history that the state above follows from
 
-    def ask(self, pending=0):
-        self._look_at_history()
+    def ask(self, pending: int = 0) -> Codes:
+        self._read_history()
         limits = softmax(self._logits).cumsum(axis=1)
         digits = (limits <= self._uniform.at(len(self.history) + pending)[:, None]).sum(axis=1)
         most = np.array(self.space.choices)[:, None] - 1  # where rounding ends below a draw
-        return np.ravel_multi_index(tuple(np.minimum(digits, most)), self.space.choices)
+        return np.asarray(np.ravel_multi_index(tuple(np.minimum(digits, most)), self.space.choices))
 
-    def _look_at_history(self):
-        """Bring the policy up to date with the steps that were told since."""
+    def _read_history(self) -> None:
+        """Bring the policy up to date with the steps that were told since the last call."""
         while self._seen < len(self.history):
             codes, scores = self.history.last(len(self.history) - self._seen)
             self._seen += 1
@@ -82,39 +95,44 @@ class REINFORCE(Search):
             slope = gradient(softmax(self._logits), self.space.digits(codes[0]).T, advantage)
             self._logits -= self.config.learning_rate * adam(slope, self._mean, self._square, self._seen)
 
-    def _advantage(self, scores):
-        """How much better scores (T,) are than the baseline, which they then become a part of."""
+    def _advantage(self, scores: Scores) -> NDArray[np.float64]:
+        """Return how much better scores (T,) are than the baseline, and update the baseline with them."""
         scores = np.where(scores == FAILED, self._worst, scores)
         self._worst = np.fmin(self._worst, scores)
         before = np.where(np.isnan(self._baseline), scores, self._baseline)
         after = self.config.decay * before + (1 - self.config.decay) * scores
         self._baseline = np.where(np.isnan(scores), self._baseline, after)
-        return np.nan_to_num(scores - before)
+        return np.asarray(np.nan_to_num(scores - before))
 
 
-def softmax(logits):
-    """Probabilities (D, K, T) over the second axis."""
+def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return probabilities (D, K, T) over the second axis."""
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+    probabilities: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
+    return probabilities
 
 
-def gradient(probabilities, digits, advantage):
-    """That of -advantage * log p(digits) by the logits, (D, K, T).
+def gradient(
+    probabilities: NDArray[np.float64], digits: Digits, advantage: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the gradient of -advantage * log p(digits) by the logits, (D, K, T).
 
-    Of softmaxes (D, K, T); the digits that were drawn, (D, T); advantages (T,).
+    `probabilities`: softmaxes (D, K, T); `digits`: those that were drawn, (D, T); `advantage`: (T,).
     """
-    drawn = np.arange(probabilities.shape[1])[:, None] == digits[:, None]
+    drawn: Mask = np.arange(probabilities.shape[1])[:, None] == digits[:, None]
     return (probabilities - drawn) * advantage
 
 
-def adam(gradient, mean, square, step):
-    """The step, from 1, down a gradient, at a learning rate of 1; `mean` and `square` are brought up to date.
+def adam(
+    gradient: NDArray[np.float64], mean: NDArray[np.float64], square: NDArray[np.float64], step: int
+) -> NDArray[np.float64]:
+    """Return step number `step`, from 1, down a gradient at a learning rate of 1; update `mean` and `square`.
 
     Kingma & Ba 2015, arXiv:1412.6980, algorithm 1.
     """
     mean += (1 - _BETA1) * (gradient - mean)
     square += (1 - _BETA2) * (gradient**2 - square)
-    return mean / (1 - _BETA1**step) / (np.sqrt(square / (1 - _BETA2**step)) + _EPSILON)
+    return np.asarray(mean / (1 - _BETA1**step) / (np.sqrt(square / (1 - _BETA2**step)) + _EPSILON))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,15 @@
 """Random search: every evaluation a cell drawn uniformly, with replacement (`python -m blackbox.rs`)."""
 
 import sys
+from collections.abc import Sequence
 
-from blackbox.search.base import Search
+from blackbox.search.base import NoSettings, Search
+from blackbox.search.history import History
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Codes
 
 
-class RandomSearch(Search):
+class RandomSearch(Search[NoSettings]):
     """Random search.
 
     >>> from blackbox.search import run
@@ -17,11 +21,18 @@ class RandomSearch(Search):
 
     name = "random search"
 
-    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: NoSettings | None = None,
+        trials: int | Sequence[int] = 1,
+        seed: int = 0,
+        history: History | None = None,
+    ) -> None:
         super().__init__(space, config, trials, seed, history)
         self._cells = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
 
-    def ask(self, pending=0):
+    def ask(self, pending: int = 0) -> Codes:
         return self._cells.at(len(self.history) + pending)
 
 

@@ -2,13 +2,23 @@
 
 import sys
 import warnings
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blackbox.dependencies import required
+from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
-from nasbench.runs.settings import MANY, option, whole
+from blackbox.search.space import SearchSpace
+from nasbench.runs.checks import MANY
+from nasbench.runs.dependencies import required
+from nasbench.runs.settings import option
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import TPESampler
 
 _TRIES = 10  # draws for a cell that is not evaluated yet; beyond these one is drawn uniformly
 
@@ -17,15 +27,16 @@ _TRIES = 10  # draws for a cell that is not evaluated yet; beyond these one is d
 class TPEConfig(ModelBasedConfig):
     """Defaults: Optuna's, but for `initial`, which is measured: with 10 it ends at twice the regret."""
 
-    initial: int = option(20, "cells drawn uniformly before there is a model")
-    candidates: int = option(24, "draws from the density of good cells; the one with the best ratio is taken")
+    initial: int = option(20, "cells drawn uniformly before there is a model", at_least=1)
+    candidates: int = option(
+        24,
+        "draws from the density of good cells; the one with the best ratio is taken",
+        at_least=1,
+        at_most=MANY,
+    )
 
-    def __post_init__(self):
-        super().__post_init__()
-        whole("candidates", self.candidates, 1, MANY)
 
-
-class TPE(ModelBasedSearch):
+class TPE(ModelBasedSearch[TPEConfig, None]):
     """The next cell is one that the density of good cells favours most over that of the others.
 
     >>> from blackbox.search import run
@@ -42,33 +53,40 @@ class TPE(ModelBasedSearch):
     name = "TPE"
     config_class = TPEConfig
 
-    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: TPEConfig | None = None,
+        trials: int | Sequence[int] = 1,
+        seed: int = 0,
+        history: History | None = None,
+    ) -> None:
         super().__init__(space, config, trials, seed, history)
         with required("optuna", "TPE", "search"):
             from optuna.distributions import CategoricalDistribution
-        self._distributions = {
+        self._distributions: dict[str, BaseDistribution] = {
             str(axis): CategoricalDistribution(range(choices))
             for axis, choices in enumerate(space.choices)
             if choices > 1
         }
-        self._studies = [None] * len(self.trials)  # a study, and the steps of the history that it has
+        self._studies: dict[int, tuple[Study, int]] = {}  # by row: a study, and the steps that it has
 
-    def propose(self, row, step):
+    def propose(self, row: int, step: int) -> Iterable[int]:
         from optuna.trial import TrialState
 
         study = self._study(row)
         study.sampler = self._sampler(self.generator(row, step))
         for _ in range(_TRIES):
             trial = study.ask(self._distributions)
-            study.tell(trial, state=TrialState.FAIL)  # what is evaluated comes back with the history
+            study.tell(trial, state=TrialState.FAIL)  # evaluations are added from the history
             digits = [trial.params.get(str(axis), 0) for axis in range(len(self.space.choices))]
             yield int(np.ravel_multi_index(digits, self.space.choices))
 
-    def _study(self, row):
-        """The study of a trial, brought up to date."""
+    def _study(self, row: int) -> "Study":
+        """Bring the study of a trial up to date and return it."""
         from optuna.trial import create_trial
 
-        study, known = self._studies[row] or (_new_study(), 0)
+        study, known = self._studies.get(row) or (_new_study(), 0)
         codes, scores = self.history.codes[row, known:], self.history.scores[row, known:]
         for digits, score in zip(self.space.digits(codes).tolist(), scores.tolist(), strict=True):
             values = {name: digits[int(name)] for name in self._distributions}
@@ -76,7 +94,7 @@ class TPE(ModelBasedSearch):
         self._studies[row] = study, len(self.history)
         return study
 
-    def _sampler(self, generator):
+    def _sampler(self, generator: np.random.Generator) -> "TPESampler":
         from optuna.exceptions import ExperimentalWarning
         from optuna.samplers import TPESampler
 
@@ -91,8 +109,8 @@ class TPE(ModelBasedSearch):
             )
 
 
-def _new_study():
-    """A study in memory, made without Optuna's line about it on stderr."""
+def _new_study() -> "Study":
+    """Create a study in memory, without Optuna's line about it on stderr."""
     import optuna
 
     before = optuna.logging.get_verbosity()

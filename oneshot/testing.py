@@ -36,11 +36,10 @@ from nasbench import NB201
 from nasbench.cell import OPERATIONS
 from oneshot import ops
 from oneshot.errors import GraphError
-from oneshot.graph.graph import Graph
+from oneshot.graph.graph import Graph, Scope
 from oneshot.methods.base import MetaOptimizer, Step
 from oneshot.methods.recipes import RECIPES, recipe_settings
 from oneshot.methods.registry import METHODS, method_of
-from oneshot.methods.supernet import Scope
 from oneshot.mixed import Mixture
 from oneshot.spaces.nb201 import NasBench201SearchSpace, read_cell
 
@@ -140,7 +139,7 @@ class MethodContract:
         self,
         seed: int = 0,
         space: Graph | None = None,
-        scope: Scope | None = None,
+        scope: Scope = None,
         amp: bool = False,
         **options: Any,  # of its settings
     ) -> Method:
@@ -182,7 +181,7 @@ class MethodContract:
             loss = cross_entropy(optimizer.graph.interpret(images), labels)
             if updated is optimizer.arch_optimizer:
                 loss = loss + self.penalty(optimizer)
-            loss.backward()
+            torch.autograd.backward(loss)
             if updated is optimizer.op_optimizer or optimizer.config.clip_alphas:
                 clip_grad_norm_(parameters, optimizer.config.grad_clip)
             updated.step()

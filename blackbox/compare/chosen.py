@@ -12,9 +12,8 @@ from blackbox.jobs_cli import check_curves
 from blackbox.kinds.reader import Run, gives, read_run
 from blackbox.results.comparison import Entry
 from blackbox.search.space import space_of_table
-from blackbox.table.objective import Signal
-from blackbox.table.settings import RunConfig, TableConfig, setting_text, short_names
-from blackbox.table.simulator import SimulationConfig
+from blackbox.table.settings import RunConfig, SimulationConfig, TableConfig, setting_text, short_names
+from blackbox.table.signal import Signal
 from nasbench.spaces import space_of
 
 _SHARED = (*(f.name for f in fields(TableConfig) if f.name != "seed"), "evals", "jobs", "budget")
@@ -91,7 +90,7 @@ def agreed(settings, flags, of, free=()):
     longest = space_of(settings.space).full_protocol
     flags = flags | short_names(flags, longest)
     if "signal" in flags:
-        flags["signal"] = str(Signal.of(flags["signal"], longest))
+        flags["signal"] = str(Signal.parse(flags["signal"], longest))
     for name, value in flags.items():
         before = vars(settings)[name]
         if value != before and name not in free:

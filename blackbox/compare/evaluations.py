@@ -7,8 +7,8 @@ import numpy as np
 
 from blackbox.cli import check_history, summary_of
 from blackbox.folder import header_of, parse_log
-from blackbox.search.base import run
 from blackbox.search.history import History
+from blackbox.search.loop import run
 from blackbox.search.space import space_of_table
 
 _STEPS = 100  # whose rows are written at once

@@ -7,8 +7,7 @@ from blackbox.algorithms import ALGORITHMS, algorithm
 from blackbox.errors import ConfigError
 from blackbox.kinds.reader import name_of
 from blackbox.search.fidelity import MultiFidelitySearch
-from blackbox.table.settings import RunConfig, TableConfig
-from blackbox.table.simulator import SimulationConfig
+from blackbox.table.settings import RunConfig, SimulationConfig, TableConfig
 from nasbench.errors import InvalidArgumentError
 
 _COMMON = {f.name for f in fields(TableConfig)} | set(SimulationConfig.limits)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.table.objective import PairObjective, Signal, TableObjective
+from blackbox.table.objective import PairObjective, TableObjective
+from blackbox.table.signal import Signal
 from nasbench.benchmark import Benchmark
 from nasbench.constraints import described as limits_shown
 from nasbench.errors import NotRecordedError
@@ -192,7 +193,7 @@ def print_heading(summary, done, of="an evaluation", others=()):
     settings = summary["settings"]
     trials, space = settings["trials"], space_of(settings["space"])
     target, signal = signals_of(settings)
-    against = "".join(f" against {other} [{Signal.of(other).unit}]" for other in others)
+    against = "".join(f" against {other} [{Signal.parse(other).unit}]" for other in others)
     place = "" if space is TOPOLOGY else f" in the {space.name}"
     epochs = "" if target.of_the_network else f", {target.protocol} epochs"
     sees = "" if signal == target else f"; signal {signal}"
@@ -207,7 +208,7 @@ def print_heading(summary, done, of="an evaluation", others=()):
 def signals_of(settings: Mapping[str, Any]) -> tuple[Signal, Signal]:
     """Return what counts and what the search saw, two Signals, by the settings of a run, a dict."""
     longest = space_of(settings["space"]).full_protocol
-    return Signal.of(settings["metric"], longest), Signal.of(settings["signal"], longest)
+    return Signal.parse(settings["metric"], longest), Signal.parse(settings["signal"], longest)
 
 
 def feasible_rows(summary: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -22,7 +22,8 @@ from blackbox.kinds.evaluations import (
 from blackbox.rs import RandomSearch
 from blackbox.search.pareto import hypervolume, nondominated
 from blackbox.search.space import space_of_table
-from blackbox.table.objective import PairObjective, Signal
+from blackbox.table.objective import PairObjective
+from blackbox.table.signal import Signal
 from nasbench.runs.command import print_table
 from nasbench.text import print_entry
 
@@ -139,7 +140,7 @@ def _findings(codes, scores, counted, objective, true):
 
 def _value(metric, score):
     """A metric's value, of a score, which is higher where it is better."""
-    return float(score if Signal.of(metric).higher_is_better else -score)
+    return float(score if Signal.parse(metric).higher_is_better else -score)
 
 
 def _cell(code, step, scores, objective, benchmark):
@@ -161,7 +162,7 @@ def print_fronts(summary, all=False):
     """The findings as text; `all`: with every metric that the table has for the best cell."""
     settings, found, random = summary["settings"], summary["found"], summary["random_search"]
     metric, against, trials = settings["metric"], settings["against"], settings["trials"]
-    units = [Signal.of(name).unit for name in (metric, against)]
+    units = [Signal.parse(name).unit for name in (metric, against)]
     cells = summary["true_front"]["cells"]
     print_heading(summary, f"{counts_of(summary['evaluations'])} evaluations", others=(against,))
 

@@ -10,12 +10,12 @@ import numpy as np
 from blackbox.algorithms import ALGORITHMS, algorithm
 from blackbox.errors import ConfigError, RunFolderError, UnknownAlgorithmError
 from blackbox.folder import parse_log, read_config
-from blackbox.search.base import FAILED, is_finished
 from blackbox.search.history import History
 from blackbox.search.jobs import JobHistory, parse_jobs
+from blackbox.search.loop import is_finished
+from blackbox.search.scores import FAILED
 from blackbox.table.objective import agrees
-from blackbox.table.settings import PairConfig, RunConfig, TableConfig
-from blackbox.table.simulator import SimulationConfig
+from blackbox.table.settings import PairConfig, RunConfig, SimulationConfig, TableConfig
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
 from nasbench.runs.files import read_json

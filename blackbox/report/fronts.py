@@ -5,7 +5,7 @@ import numpy as np
 from blackbox.kinds.evaluations import over_trials
 from blackbox.kinds.fronts import front_masks, shares
 from blackbox.search.pareto import nondominated
-from blackbox.table.objective import Signal
+from blackbox.table.signal import Signal
 
 
 def front(targets, against, column):
@@ -13,7 +13,7 @@ def front(targets, against, column):
 
     `targets` (N,): higher is better; `column` (N,): the metric `against`, NaN where it is not known.
     """
-    other = column if Signal.of(against).higher_is_better else -column
+    other = column if Signal.parse(against).higher_is_better else -column
     scores = np.stack([targets, np.where(np.isnan(other), -np.inf, other)], axis=-1)
     return in_order(np.flatnonzero(nondominated(scores)), column)
 

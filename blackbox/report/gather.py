@@ -12,12 +12,12 @@ from blackbox.report.fronts import Fronts, front, in_order
 from blackbox.report.pairs import pairs
 from blackbox.report.progress import EVALUATIONS, SECONDS, axes_of, curve, short
 from blackbox.results.comparison import THRESHOLDS, Entry, regrets_at_end, way_to
-from blackbox.table.objective import Signal, TableObjective
-from blackbox.table.settings import where_of
-from blackbox.table.simulator import SimulationConfig
+from blackbox.table.objective import TableObjective
+from blackbox.table.settings import SimulationConfig
+from blackbox.table.signal import Signal
 from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
-from nasbench.metrics import meaning_of, metric_of
+from nasbench.metrics import get_metric, meaning_of
 
 _COSTS = ("params", "flops", "latency")
 _ACCURACIES = ("val_accuracy", "test_accuracy")
@@ -58,7 +58,7 @@ def _names(groups):
     said = []
     for runs, bench in groups:
         settings, attributes = runs[0].settings, bench.store.attributes
-        limits = [described(name, limits) for name, limits in where_of(settings).items()]
+        limits = [described(name, limits) for name, limits in settings.where.items()]
         name = ", ".join([f"{settings.dataset} {settings.metric}", *limits])
         in_space = f"{name}, {bench.space.name}"
         said.append((name, in_space, f"{in_space} ({attributes['source']}, {attributes['checksum'][:8]})"))
@@ -81,7 +81,7 @@ def comparison(runs, series, bench):
     """Runs on one table, data set and metric; `series`: the number of each one's label."""
     settings = runs[0].settings
     dataset, longest = settings.dataset, bench.space.full_protocol
-    objective = TableObjective(bench, dataset, settings.metric, where=where_of(settings))
+    objective = TableObjective(bench, dataset, settings.metric, where=settings.where)
     targets, target = objective.targets, objective.target
     against = [run.settings.against for run in runs if run.objectives > 1]
     costs = [name for name in dict.fromkeys((*against, *_COSTS)) if name != objective.metric]
@@ -113,7 +113,8 @@ def comparison(runs, series, bench):
         "cells": {int(code): _cell(code, bench, targets, columns) for code in sorted(found)},
         "index": pack.wholes(bench.space.official_index()),
         "columns": {
-            name: {"unit": Signal.of(name).unit, **pack.decimals(column)} for name, column in columns.items()
+            name: {"unit": Signal.parse(name).unit, **pack.decimals(column)}
+            for name, column in columns.items()
         },
         "costs": costs,
         "fronts": {name: front(targets, name, columns[name]) for name in costs},
@@ -134,7 +135,7 @@ def _facts(runs, bench, objective):
         ["checksum of the table", attributes["checksum"][:12]],
         [
             "metric",
-            f"{objective.metric}: {meaning_of(objective.dataset, metric_of(objective.target.metric))}",
+            f"{objective.metric}: {meaning_of(objective.dataset, get_metric(objective.target.metric))}",
         ],
         *(["feasible", feasible_text(of)] for of in feasibility(objective, 0).values()),
         *(
@@ -281,7 +282,7 @@ def _cell(code, bench, targets, columns):
     values = []
     for name, column in columns.items():
         if not np.isnan(column[code]):
-            unit = Signal.of(name).unit
+            unit = Signal.parse(name).unit
             values.append(
                 [name, f"{column[code]:.2f} {unit}" if unit == "%" else f"{column[code]:.4g} {unit}"]
             )

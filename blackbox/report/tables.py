@@ -7,7 +7,7 @@ from typing import NamedTuple
 from blackbox.compare.text import p_shown
 from blackbox.kinds.evaluations import duration
 from blackbox.results.statistics import LEVEL
-from blackbox.table.objective import Signal
+from blackbox.table.signal import Signal
 
 _MANY = 15  # pairs, of six searches: more are folded up
 
@@ -183,7 +183,7 @@ def _tally(pair):
 
 
 def _value(metric):
-    unit = Signal.of(metric).unit
+    unit = Signal.parse(metric).unit
     digits = 2 if unit == "%" else 4
     return Column(f"{metric} [{unit}]", lambda run: _spread(run["summary"]["values"].get(metric), digits))
 

@@ -22,7 +22,7 @@ from blackbox.results.statistics import (
     share_interval,
     time_interval,
 )
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 
 THRESHOLDS = (1.0, 0.5, 0.1)  # regrets in percentage points, the way to which is reported
 _EVALUATIONS, _SECONDS, _CODES = 0, 1, 2  # of what `Trials.changes` has

@@ -1,5 +1,7 @@
 """Ask-and-tell searches: their base, their state and the loop that runs them."""
 
-from blackbox.search.base import FAILED, Search, run
+from blackbox.search.base import Search
+from blackbox.search.loop import run
+from blackbox.search.scores import FAILED
 
 __all__ = ["FAILED", "Search", "run"]

@@ -1,28 +1,37 @@
-"""The ask/tell contract of every search, for T trials in lockstep, and the loop that drives it."""
+"""The ask-and-tell contract of every search that evaluates cells, for T trials in lockstep."""
+
+from __future__ import annotations  # numpy.random is loaded when it is used
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from blackbox.errors import ConfigError, ObjectiveError
+from blackbox.search.draws import Draws
 from blackbox.search.history import History
-from nasbench.errors import shown
-from nasbench.runs.settings import SEEDS, finite, whole
-
-MOST_SECONDS = 9.2e9  # 290 years, the longest that a thread can wait
-FAILED = -np.inf  # the score of an evaluation that failed
-_BLOCK = 256  # steps whose random numbers are drawn at once
+from blackbox.search.scores import invalid_score_name, invalid_scores
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Codes, Scalar
+from nasbench.runs.checks import SEEDS, whole
+from nasbench.runs.settings import Settings
 
 
 @dataclass(frozen=True)
-class NoSettings:
+class NoSettings(Settings):
     """The settings of an algorithm that has none."""
 
 
-class Search(ABC):
-    """T independent trials of one algorithm. A subclass says in `ask` what to evaluate next.
+C = TypeVar("C", bound=Settings)
 
+
+class Search(ABC, Generic[C]):
+    """T independent trials of one algorithm; a subclass implements `ask`.
+
+    >>> from blackbox.search import run
     >>> from blackbox.search.space import NB201
     >>> class Enumeration(Search):
     ...     def ask(self, pending=0):
@@ -30,20 +39,44 @@ class Search(ABC):
     >>> run(Enumeration(NB201), lambda codes: codes * 1.0, evals=3).codes.tolist()
     [[0, 1, 2]]
 
-    A search is its settings, its seed and its history: one made anew with an earlier history goes on exactly
-    where that one stopped. Trial t draws from streams of its own, so it is the same in any company: `trials`
-    is how many (0 to T - 1), or which.
+    A search is determined by its settings, seed and history: recreated with an earlier history, it continues
+    exactly where that run stopped. Each trial has its own random streams and does not depend on the others.
+
+    Parameters
+    ----------
+    space
+        The search space.
+    config
+        Settings, of the class `config_class`; None for the defaults.
+    trials
+        How many trials (their numbers are 0 to T - 1), or their numbers.
+    seed
+        Random seed.
+    history
+        Evaluations to continue from.
+
+    Raises
+    ------
+    ConfigError
+        If there is no trial, or if config or history belongs to another search.
+    InvalidArgumentError
+        If trials or seed is outside its range.
     """
 
-    name = None  # the algorithm's, as reports print it
-    config_class = NoSettings  # a frozen dataclass of `nasbench.runs.settings.option`s
-    objectives = 1  # scores of an evaluation
+    name: ClassVar[str]  #: the algorithm's name in reports
+    #: a frozen dataclass of options, see `nasbench.runs.settings.Settings`
+    config_class: ClassVar[type[C]] = NoSettings  # type: ignore[assignment]  # C if a subclass sets none
+    objectives: ClassVar[int] = 1  #: scores per evaluation
 
-    def __init__(self, space, config=None, trials=1, seed=0, history=None):
-        try:
-            numbers = [whole("a trial", trial, 0) for trial in trials]
-        except TypeError:  # not which, but how many
-            numbers = range(whole("trials", trials, 1))
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: C | None = None,
+        trials: int | Sequence[int] = 1,
+        seed: int = 0,
+        history: History | None = None,
+    ) -> None:
+        numbers = _numbers(trials)
         if not numbers:
             raise ConfigError("trials is at least 1, got none")
         if history is None:
@@ -63,22 +96,44 @@ class Search(ABC):
         self.seed = whole("seed", seed, 0, SEEDS)
         self.trials = numbers
         self._shape = (len(numbers),)
-        self.score_shape = self._shape if self.objectives == 1 else (len(numbers), self.objectives)
-        self._outstanding = None  # an `Outstanding`, of a search that must know what is out
+        self.score_shape: tuple[int, ...] = self._shape
+        if self.objectives > 1:
+            self.score_shape = (len(numbers), self.objectives)
 
     @abstractmethod
-    def ask(self, pending=0):
-        """The codes to evaluate next, one a trial: integers (T,). The same until `tell`.
+    def ask(self, pending: int = 0) -> Codes:
+        """Return the codes to evaluate next, one per trial; the same until `tell`.
 
-        `pending`: evaluations of each trial that were asked for and are not told yet, where several workers
-        evaluate one trial. What is random is drawn for step `len(self.history) + pending`; a search that must
-        know which ones are out has an `Outstanding`.
+        Parameters
+        ----------
+        pending
+            Evaluations of each trial that were asked for and are not told yet, if several workers evaluate
+            one trial. Random numbers are drawn for step ``len(self.history) + pending``. A search that must
+            know the pending codes has a `blackbox.search.pending.PendingEvaluations`.
+
+        Returns
+        -------
+        Codes
+            Integers, shape ``(T,)``.
         """
 
-    def tell(self, codes, scores, costs=0.0):
-        """Take the scores of codes (T,), higher is better, and what they cost in seconds.
+    def tell(self, codes: ArrayLike, scores: ArrayLike, costs: ArrayLike = 0.0) -> None:
+        """Add the scores of codes to the history.
 
-        Scores (T,), or (T, objectives) where there are several; -inf for a cell that could not be evaluated.
+        Parameters
+        ----------
+        codes
+            Integers, shape ``(T,)``.
+        scores
+            Higher is better, -inf for a cell that could not be evaluated; shape ``(T,)``, with several
+            objectives ``(T, objectives)``.
+        costs
+            Seconds that the evaluations took, shape ``(T,)``.
+
+        Raises
+        ------
+        ObjectiveError
+            If a shape is different, a code is not in the space, or a score is NaN or inf.
         """
         codes = np.asarray(codes)
         scores = np.asarray(scores, dtype=np.float64)
@@ -95,196 +150,48 @@ class Search(ABC):
             )
         highest = scores.item(scores.argmax())  # NaN counts as the highest
         if not highest < np.inf:
-            row = _no_numbers(scores).argmax()
+            row = invalid_scores(scores).argmax()
             raise ObjectiveError(
-                f"the objective gave {no_score(scores[row])} for code {codes[row]};"
+                f"the objective gave {invalid_score_name(scores[row])} for code {codes[row]};"
                 " -inf is for a cell that cannot be scored"
             )
         self.history.append(codes, scores, costs)
 
-    def expect(self, codes):
-        """Take codes (T,) to be out: an earlier run of the search asked for them, and was not told.
+    def expect(self, codes: Codes) -> None:  # noqa: B027  # most searches ignore these
+        """Add pending codes (T,): an earlier run of the search asked for them and was not told.
 
-        What is drawn for a step is the same; a search that has an `Outstanding` does not ask for them again.
+        The random numbers of a step stay the same; a search that has a
+        `blackbox.search.pending.PendingEvaluations` does not ask for these codes again.
         """
-        if self._outstanding is not None:
-            self._outstanding.expect(codes)
 
-    def draws(self, purpose, draw, prepare=None):
-        """Random numbers by step, from a stream of their own for each trial; `purpose` numbers the stream.
+    def draws(
+        self,
+        purpose: int,
+        draw: Callable[[np.random.Generator, int], NDArray[Scalar]],
+        prepare: Callable[[NDArray[Scalar]], NDArray[Scalar]] | None = None,
+    ) -> Draws[Scalar]:
+        """Return random numbers by step, from a separate stream for each trial.
 
-        `draw(generator, steps)` gives one trial's array (steps, ...); `prepare`, if given, gives what is made
-        of that of all trials, (steps, T, ...), whose memory it may use.
+        Parameters
+        ----------
+        purpose
+            Number of the stream, from 0.
+        draw
+            ``draw(generator, steps)`` returns the random numbers of one trial, shape ``(steps, ...)``.
+        prepare
+            Turns the random numbers of all trials, shape ``(steps, T, ...)``, into those that
+            ``draws.at(step)`` returns; it may change them in place.
+
+        Returns
+        -------
+        Draws
+            ``draws.at(step)`` are the random numbers of all trials at a step, shape ``(T, ...)``.
         """
         return Draws(self.seed, self.trials, purpose, draw, prepare)
 
 
-class Draws:
-    """What each trial draws at each step: a function of (seed, trial, purpose, step) alone.
-
-    Made a block of steps at a time, so that going forward is fast; going back to an earlier block is not.
-    """
-
-    def __init__(self, seed, trials, purpose, draw, prepare=None):
-        self._seeds = [np.random.SeedSequence(seed, spawn_key=(trial, purpose)) for trial in trials]
-        self._draw = draw
-        self._prepare = prepare
-        self._restart()
-
-    def at(self, step):
-        """The draws of all trials at a step, (T, ...)."""
-        row = step - self._start
-        if not 0 <= row < _BLOCK:
-            self._move_to(step)
-            row = step - self._start
-        return self._rows[row]
-
-    def _move_to(self, step):
-        if step < self._start:
-            self._restart()
-        while step >= self._start + _BLOCK:
-            drawn = [self._draw(generator, _BLOCK) for generator in self._generators]
-            rows = np.stack(drawn, axis=1)
-            self._rows = rows if self._prepare is None else self._prepare(rows)
-            self._rows.flags.writeable = False
-            self._start += _BLOCK
-
-    def _restart(self):
-        self._generators = [np.random.default_rng(seed) for seed in self._seeds]
-        self._rows = None
-        self._start = -_BLOCK  # of the block in `_rows`: before the first one
-
-
-class Outstanding:
-    """What a search was asked for and is not told yet, where several workers evaluate one trial.
-
-    Of codes that were asked for in vain, as they were never told, the oldest are forgotten first.
-    """
-
-    def __init__(self, history):
-        self._history = history
-        self._seen = len(history)  # steps
-        self._codes = []  # what is out: codes (T,), oldest first
-        self._answers = {}  # what was answered since the last step was told, by how many were out
-
-    def answer(self, pending, give):
-        """What `ask(pending)` says: `give(step, out)`, the same until `tell`; codes (T,).
-
-        `out`: the last `pending` codes (T,) that were asked for and are not told yet, as far as known.
-        """
-        length = len(self._history)
-        if self._seen != length:
-            if pending:
-                self._remove(self._history.last(length - self._seen)[0])
-            self._answers = {}
-            self._seen = length
-        if pending not in self._answers:
-            out = self._codes[max(len(self._codes) - pending, 0) :]
-            self._answers[pending] = give(length + pending, out)
-            self._codes = [*out, self._answers[pending]]
-        return self._answers[pending].copy()
-
-    def expect(self, codes):
-        """Take codes (T,) to be out besides."""
-        self._codes.append(codes)
-
-    def _remove(self, told):
-        for codes in told:
-            for position, out in enumerate(self._codes):
-                if np.array_equal(out, codes):
-                    del self._codes[position]
-                    break
-
-
-def run(search, objective, evals=None, *, cost=None, budget=None, after_step=None, on_failure=None):
-    """Ask, evaluate and tell until each trial has `evals` evaluations, or has spent `budget` seconds.
-
-    `objective(codes)` gives scores and `cost(codes)` seconds, both (T,). `after_step()` is called after each
-    step; a true answer ends the run. A search that has a history goes on from there. Returns the history.
-
-    An objective that raises, or gives NaN or inf, ends the run with that error; the history keeps what came
-    before. With `on_failure(trial, code, error)` the run goes on instead: the evaluation is called failed,
-    its score is -inf, and `on_failure` is told of it (`error` is an ObjectiveError for NaN and inf). Where
-    several trials are evaluated at once and one raises, each is evaluated again by itself.
-    """
-    check_limits(evals, budget)
-    if budget is not None and cost is None:
-        raise ConfigError("a budget in seconds needs a cost")
-    history = search.history
-    spent = history.spent()
-    while (evals is None or len(history) < evals) and (budget is None or (spent <= budget).any()):
-        codes = np.asarray(search.ask())
-        costs = 0.0 if cost is None else cost(codes)
-        if on_failure is None:
-            scores = objective(codes.copy())  # a copy, which the objective may change
-        else:
-            scores = _scores_or_failures(search, objective, codes, on_failure)
-        search.tell(codes, scores, costs)
-        if budget is not None:
-            spent = spent + costs
-            if np.isnan(spent).any():
-                raise ObjectiveError(f"the cost gave NaN for one of the codes {codes.tolist()}")
-        if after_step is not None and after_step():
-            break
-    return history
-
-
-def _scores_or_failures(search, objective, codes, on_failure):
-    """What `objective` gives for codes, -inf where it raises or gives NaN or inf."""
-    try:
-        scores = np.array(objective(codes.copy()), dtype=np.float64)
-    except Exception as error:
-        if len(codes) == 1:
-            on_failure(search.trials[0], int(codes[0]), error)
-            return np.full(search.score_shape, FAILED)
-        parts = []
-        for row, trial in enumerate(search.trials):
-            try:
-                parts.append(np.array(objective(codes[row : row + 1].copy()), dtype=np.float64)[0])
-            except Exception as of_one:
-                on_failure(trial, int(codes[row]), of_one)
-                parts.append(np.full(search.score_shape[1:], FAILED))
-        scores = np.stack(parts)
-    if scores.shape == search.score_shape:  # else `tell` says what is wrong
-        unknown = _no_numbers(scores)
-        for row in np.flatnonzero(unknown):
-            error = ObjectiveError(f"the objective gave {no_score(scores[row])}")
-            on_failure(search.trials[row], int(codes[row]), error)
-        scores[unknown] = FAILED
-    return scores
-
-
-def _no_numbers(scores):
-    """Which of scores (T,) or (T, objectives) are NaN or inf, or have one that is: bool (T,)."""
-    return ~(scores < np.inf).reshape(len(scores), -1).all(axis=1)
-
-
-def no_score(score):
-    """What a score, or several, that is no number below inf is called in errors."""
-    return "NaN" if np.isnan(score).any() else "inf"
-
-
-def check_limits(evals, budget):
-    """Raise ConfigError unless at least one is given and each given one is in its range."""
-    if evals is None and budget is None:
-        raise ConfigError("a search ends by evals, by budget or by both; got neither")
-    if evals is not None:
-        whole("evals", evals, 1)
-    if budget is not None:
-        check_seconds("budget", budget)
-
-
-def check_seconds(name: str, value: object) -> None:
-    """Raise ConfigError unless a value is a positive number of seconds, at most `MOST_SECONDS`."""
-    seconds = finite(value)
-    if seconds is None or seconds <= 0:
-        raise ConfigError(f"{name} is a positive number of seconds, got {shown(value)}")
-    if seconds > MOST_SECONDS:
-        raise ConfigError(f"{name} must be at most {MOST_SECONDS:,.0f} seconds, got {shown(value)}")
-
-
-def is_finished(history, evals, budget):
-    """Whether a history has reached the limits of `run`."""
-    return (evals is not None and len(history) >= evals) or (
-        budget is not None and bool((history.spent() > budget).all())
-    )
+def _numbers(trials: int | Sequence[int]) -> Sequence[int]:
+    """Return the numbers of trials."""
+    if isinstance(trials, Iterable):  # an array is no Sequence
+        return [whole("a trial", trial, 0) for trial in trials]
+    return range(whole("trials", trials, 1))

@@ -1,25 +1,34 @@
-"""What multi-fidelity searches did: the jobs of their trials as an array, and as rows of a log."""
+"""The jobs of multi-fidelity searches that ended, as rows and as an array."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, get_type_hints
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import RunFolderError
 from blackbox.folder import read_rows
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
+from nasbench.arrays import Codes, Seconds
 from nasbench.errors import said
 
+
+class JobRow(NamedTuple):
+    """A job that ended on a worker."""
+
+    job: int  #: its number, in the order of asking
+    trial: int
+    code: int
+    epochs: int  #: that the cell had been trained for at its end
+    score: float  #: higher is better; -inf: it failed
+    start: float  #: seconds from the start of the trial
+    end: float
+    worker: int  #: from 0
+
+
 HEADER = "job,trial,index,epoch,score,start,end,worker\n"  # of a log; `epoch` is how many of training
-JOB = np.dtype(
-    [
-        ("job", np.int64),  # its number, in the order of asking
-        ("trial", np.int64),
-        ("code", np.int64),
-        ("epochs", np.int64),  # that the cell had been trained for at its end
-        ("score", np.float64),  # higher is better; -inf: it failed
-        ("start", np.float64),  # seconds from the start of the trial
-        ("end", np.float64),
-        ("worker", np.int64),  # from 0
-    ]
-)
+JOB = np.dtype([(name, np.dtype(kind)) for name, kind in get_type_hints(JobRow).items()])
+JobRows = NDArray[np.void]  # (n,), of dtype JOB
 
 
 class JobHistory:
@@ -32,66 +41,51 @@ class JobHistory:
     >>> [changes.tolist() for changes in history.anytime(0)]
     [[1], [5.0], [7]]
 
-    `trials`: their numbers, a list; `rows`: read-only (n,) of dtype JOB, whose fields are attributes too.
+    The fields of `JobRow` are attributes, read-only arrays (n,); `rows` are all of them, of dtype `JOB`.
+
+    Parameters
+    ----------
+    trials
+        The numbers of the trials.
+    rows
+        The fields of `JobRow` for each job, or an array of dtype `JOB`; those of a trial in their order.
     """
 
-    def __init__(self, trials, rows):
-        """`rows`: tuples, or an array of dtype JOB; those of a trial in their order."""
+    def __init__(
+        self,
+        trials: Iterable[int],
+        rows: Sequence[tuple[int, int, int, int, float, float, float, int]] | JobRows,
+    ) -> None:
         self.trials = list(trials)
         place = {trial: n for n, trial in enumerate(self.trials)}
-        rows = np.array(rows, dtype=JOB)
-        places = np.array([place[trial] for trial in rows["trial"].tolist()], dtype=np.intp)
-        rows = rows[np.argsort(places, kind="stable")]
-        rows.flags.writeable = False
-        self.rows = rows
+        jobs: JobRows = np.array(rows, dtype=JOB)
+        places = np.array([place[trial] for trial in jobs["trial"].tolist()], dtype=np.intp)
+        self.rows = jobs[np.argsort(places, kind="stable")]
+        self.rows.flags.writeable = False
+        self.job = self.rows["job"]
+        self.trial = self.rows["trial"]
+        self.code = self.rows["code"]
+        self.epochs = self.rows["epochs"]
+        self.score = self.rows["score"]
+        self.start = self.rows["start"]
+        self.end = self.rows["end"]
+        self.worker = self.rows["worker"]
         ends = np.bincount(places, minlength=len(self.trials)).cumsum().tolist()
         self._slices = {
-            trial: slice(*ends)
-            for trial, ends in zip(self.trials, zip([0, *ends], ends, strict=False), strict=True)
+            trial: slice(*limits)
+            for trial, limits in zip(self.trials, zip([0, *ends], ends, strict=False), strict=True)
         }
 
-    def __len__(self):
-        """Jobs of all trials."""
+    def __len__(self) -> int:
+        """Return the number of jobs of all trials."""
         return len(self.rows)
 
-    @property
-    def job(self):
-        return self.rows["job"]
-
-    @property
-    def trial(self):
-        return self.rows["trial"]
-
-    @property
-    def code(self):
-        return self.rows["code"]
-
-    @property
-    def epochs(self):
-        return self.rows["epochs"]
-
-    @property
-    def score(self):
-        return self.rows["score"]
-
-    @property
-    def start(self):
-        return self.rows["start"]
-
-    @property
-    def end(self):
-        return self.rows["end"]
-
-    @property
-    def worker(self):
-        return self.rows["worker"]
-
-    def of(self, trial):
-        """The rows of a trial, in the order of their ends."""
+    def of(self, trial: int) -> JobRows:
+        """Return the rows of a trial, in the order of their ends."""
         return self.rows[self._slices[trial]]
 
-    def anytime(self, trial):
-        """When the incumbent of a trial changed: (jobs done, seconds, its code), arrays (changes,).
+    def anytime(self, trial: int) -> tuple[Codes, Seconds, Codes]:
+        """Return when the incumbent of a trial changed: (jobs done, seconds, its code), arrays (changes,).
 
         The incumbent is the cell with the best score among those trained for the most epochs so far.
         """
@@ -102,16 +96,16 @@ class JobHistory:
         return changed + 1, rows["end"][changed], codes[changed]
 
 
-def incumbent_steps(rows):
-    """The row of the incumbent after each of a trial's rows, int64 (n,); -1: all jobs so far failed.
+def incumbent_steps(rows: JobRows) -> Codes:
+    """Return the row of the incumbent after each of a trial's rows, integers (n,); -1: all so far failed.
 
-    The best score at the most epochs so far; the earliest of equals.
+    The incumbent has the best score at the most epochs so far; of equals, it is the earliest.
     """
     epochs, scores = rows["epochs"], rows["score"]
     order = np.lexsort((scores, epochs))
-    better = np.ones(len(rows), dtype=np.int64)  # than the one before it in that order, not as good
+    better = np.ones(len(rows), dtype=np.intp)  # than the one before it in that order, not equal to it
     better[1:] = (np.diff(epochs[order]) != 0) | (scores[order][1:] != scores[order][:-1])
-    rank = np.empty(len(rows), dtype=np.int64)
+    rank = np.empty(len(rows), dtype=np.intp)
     rank[order] = better.cumsum()
     rank[scores == FAILED] = 0
     best = np.maximum.accumulate(rank)
@@ -119,19 +113,19 @@ def incumbent_steps(rows):
     return np.maximum.accumulate(np.where(improved, np.arange(len(rows)), -1))
 
 
-def log_rows(rows, index):
-    """The lines of a log for rows of dtype JOB, bytes; `index`: the official index of each code."""
-    fields = [rows[name] for name in JOB.names]
-    fields[JOB.names.index("code")] = index[rows["code"]]
+def log_rows(rows: JobRows, index: Codes) -> bytes:
+    """Return the lines of a log for rows of dtype JOB; `index`: the official index of each code."""
+    fields = [rows[name] for name in JobRow._fields]
+    fields[JobRow._fields.index("code")] = index[rows["code"]]
     lines = zip(*(field.tolist() for field in fields), strict=True)
     row = "%d,%d,%d,%d,%r,%r,%r,%d\n"
     return "".join([row % line for line in lines]).encode()
 
 
-def parse_jobs(data, path, trials, codes):
-    """The history in a log (the bytes of the file at `path`) up to its last whole line.
+def parse_jobs(data: bytes, path: str, trials: Sequence[int], codes: Codes) -> JobHistory:
+    """Return the history in a log (the bytes of the file at `path`) up to its last complete line.
 
-    `trials`: their numbers; `codes`: the code of each official index. RunFolderError where it is damaged.
+    `trials`: their numbers; `codes`: the code of each official index. RunFolderError if it is damaged.
     """
     header, _, lines = data[: data.rfind(b"\n") + 1].partition(b"\n")
     if header + b"\n" != HEADER.encode():
@@ -156,7 +150,7 @@ def parse_jobs(data, path, trials, codes):
     ):
         raise RunFolderError(f"{path} is damaged: its rows are not jobs of {len(trials)} trials")
     rows = np.empty(len(table), dtype=JOB)
-    for name, column in zip(JOB.names, table.T, strict=True):
+    for name, column in zip(JobRow._fields, table.T, strict=True):
         rows[name] = column
     rows["code"] = codes[rows["code"]]
     return JobHistory(trials, rows)

@@ -1,86 +1,106 @@
 """Searches that propose cells by a model of those evaluated so far: what they have in common."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from blackbox.search.base import FAILED, Outstanding, Search
-from nasbench.runs.settings import option, whole
+from blackbox.search.base import Search
+from blackbox.search.history import History
+from blackbox.search.pending import PendingEvaluations
+from blackbox.search.scores import FAILED
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Codes, Scores
+from nasbench.runs.settings import Settings, option
 
 _NEW, _PROPOSALS = 0, 1  # purposes of the streams
 
 
 @dataclass(frozen=True)
-class ModelBasedConfig:
+class ModelBasedConfig(Settings):
     """The settings of every search with a model."""
 
-    initial: int = option(10, "cells drawn uniformly before there is a model")
-
-    def __post_init__(self):
-        whole("initial", self.initial, 1)
+    initial: int = option(10, "cells drawn uniformly before there is a model", at_least=1)
 
 
-class ModelBasedSearch(Search):
-    """The first cells are drawn; then it is the best of a model's proposals that is not evaluated yet.
+M = TypeVar("M", bound=ModelBasedConfig)  # settings
+F = TypeVar("F")  # what a fit returns
 
-    A subclass proposes cells of one trial at one step, as a function of its history. Where there is no
-    proposal left, a cell is drawn from those not evaluated, and when there are none of these, from all. A
-    model that is not fitted anew at every step is fitted at fixed ones, to the history up to there: so a
-    search that goes on from a history has the same models.
+
+class ModelBasedSearch(Search[M], Generic[M, F]):
+    """A search whose first cells are drawn; each later one is the best new proposal of a model.
+
+    A subclass implements `propose`: cells of one trial at one step, as a function of its history. If no
+    proposal is left, a cell is drawn from those not evaluated, and if there is none, from all. A model that
+    is not fitted at every step is fitted at fixed ones, to the history up to there (see `fitted`), so a
+    search that continues from a history has the same models.
     """
 
-    config_class = ModelBasedConfig
+    config_class: ClassVar[type[M]] = ModelBasedConfig  # type: ignore[assignment]  # M if a subclass sets none
 
-    def __init__(self, space, config=None, trials=1, seed=0, history=None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        config: M | None = None,
+        trials: int | Sequence[int] = 1,
+        seed: int = 0,
+        history: History | None = None,
+    ) -> None:
         super().__init__(space, config, trials, seed, history)
-        self._evaluated = [set() for _ in self.trials]
+        self._evaluated: list[set[int]] = [set() for _ in self.trials]
         self._seen = 0  # steps of the history that are in `_evaluated`
-        self._fitted = [(None, None)] * len(self.trials)  # the steps that it was fitted to, and the fit
-        self._outstanding = Outstanding(self.history)
+        self._fitted: dict[int, tuple[int, F]] = {}  # by row: the steps that it was fitted to, and the fit
+        self._pending = PendingEvaluations(self.history)
 
     @abstractmethod
-    def propose(self, row, step):
-        """The codes proposed to the trial in a row of the history for a step, best first; any iterable.
+    def propose(self, row: int, step: int) -> Iterable[int]:
+        """Return the codes proposed to the trial in a row of the history for a step, best first.
 
-        It ends where there is nothing more to propose, at once where the model knows too little.
+        It ends if there is nothing more to propose, at once if the model knows too little.
         """
 
-    def ask(self, pending=0):
-        return self._outstanding.answer(pending, self._next)
+    def ask(self, pending: int = 0) -> Codes:
+        return self._pending.answer(pending, self._next)
 
-    def generator(self, row, step, purpose=_PROPOSALS):
-        """The random generator of a trial for what is drawn at a step."""
+    def expect(self, codes: Codes) -> None:
+        self._pending.expect(codes)
+
+    def generator(self, row: int, step: int, purpose: int = _PROPOSALS) -> np.random.Generator:
+        """Return the random generator of a trial for what is drawn at a step."""
         return np.random.default_rng(
             np.random.SeedSequence(self.seed, spawn_key=(self.trials[row], purpose, step))
         )
 
-    def evaluations(self, row, steps=None):
-        """Codes and scores of a trial's evaluations that did not fail, of the first so many steps or all."""
+    def evaluations(self, row: int, steps: int | None = None) -> tuple[Codes, Scores]:
+        """Return codes and scores of a trial's evaluations that did not fail, of the first `steps` or all."""
         codes, scores = self.history.codes[row, :steps], self.history.scores[row, :steps]
         succeeded = scores > FAILED
         return codes[succeeded], scores[succeeded]
 
-    def fitted(self, row, step, every, fit):
-        """What `fit(row, steps)` makes of a trial's first so many steps: anew every so many, then kept.
+    def fitted(self, row: int, step: int, every: int, fit: Callable[[int, int], F]) -> F:
+        """Return what `fit(row, steps)` makes of a trial's first steps; it is called once `every` steps.
 
-        The first time after the initial steps, and never after the history's end, which is where evaluations
-        are pending.
+        The first fit is to the initial steps. None is beyond the history's end, which lies before `step` if
+        evaluations are pending.
         """
         initial = self.config.initial
         steps = min(initial + (step - initial) // every * every, len(self.history))
-        if self._fitted[row][0] != steps:
+        if row not in self._fitted or self._fitted[row][0] != steps:
             self._fitted[row] = steps, fit(row, steps)
         return self._fitted[row][1]
 
-    def _next(self, step, out):
-        self._look_at_history()
+    def _next(self, step: int, pending: Sequence[Codes]) -> Codes:
+        self._read_history()
         rows = range(len(self.trials))
-        return np.array([self._next_of(row, step, {int(codes[row]) for codes in out}) for row in rows])
+        return np.array([self._next_of(row, step, {int(codes[row]) for codes in pending}) for row in rows])
 
-    def _next_of(self, row, step, out):
-        """The next code of the trial in a row of the history, while others are out."""
-        taken = self._evaluated[row] | out
+    def _next_of(self, row: int, step: int, pending: set[int]) -> int:
+        """Return the next code of the trial in a row of the history."""
+        taken = self._evaluated[row] | pending
         if len(self.history) >= self.config.initial and len(taken) < self.space.size:
             for code in self.propose(row, step):
                 if code not in taken:
@@ -88,8 +108,8 @@ class ModelBasedSearch(Search):
         new = np.setdiff1d(np.arange(self.space.size), list(taken))
         return int(self.generator(row, step, _NEW).choice(new if len(new) else self.space.size))
 
-    def _look_at_history(self):
-        """Bring the set of evaluated codes up to date."""
+    def _read_history(self) -> None:
+        """Bring the sets of evaluated codes up to date."""
         codes = self.history.codes
         for row, evaluated in enumerate(self._evaluated):
             evaluated.update(codes[row, self._seen :].tolist())

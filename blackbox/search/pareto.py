@@ -3,21 +3,34 @@
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from blackbox.errors import ConfigError
+from nasbench.arrays import Mask, Scores
 
 
-def nondominated(scores):
-    """Whether no other point is as good in both objectives and better in one: bool (..., n).
+def nondominated(scores: ArrayLike) -> Mask:
+    """Return whether no other point is as good in both objectives and better in one.
 
-    Scores (..., n, 2), higher is better; equal points are on the front together. A point with -inf, such as
-    a failed evaluation, is never on it.
+    Parameters
+    ----------
+    scores
+        Points, shape ``(..., n, 2)``, higher is better. A point with -inf, such as a failed evaluation, is
+        never on the front.
+
+    Returns
+    -------
+    Mask
+        Shape ``(..., n)``; equal points are on the front together.
+
+    Examples
+    --------
 
     >>> nondominated([[3, 1], [2, 2], [2, 1], [1, 3]]).tolist()
     [True, True, False, True]
     """
-    scores = _pairs(scores)
-    order, ranked = _from_the_best(scores)
+    points = _pairs(scores)
+    order, ranked = _from_the_best(points)
     # A point is dominated if one before it has as much of the second objective; equal points lie together.
     second = ranked[..., 1]
     reached = np.full(second.shape, -np.inf)
@@ -30,20 +43,33 @@ def nondominated(scores):
     return mask
 
 
-def fronts(scores):
-    """The number of the front that each point is on, from 0: intp (..., n); scores as for `nondominated`.
+def fronts(scores: ArrayLike) -> NDArray[np.intp]:
+    """Return the number of the front that each point is on.
 
-    The first front is that of the points which none dominates, the next one that of the points which then
-    none of the others dominates, and so on, as in the fast non-dominated sorting of Deb et al. 2002
+    The first front consists of the points that none dominates, the next one of the points that none dominates
+    once the first front is removed, and so on, as in the fast non-dominated sorting of Deb et al. 2002
     (doi:10.1109/4235.996017, section III.A). With two objectives a sweep from the best of the first one finds
     them (Jensen 2003, doi:10.1109/TEVC.2003.817234); it takes one step of arrays for each of the n points.
+
+    Parameters
+    ----------
+    scores
+        Points, shape ``(..., n, 2)``, as for `nondominated`.
+
+    Returns
+    -------
+    NDArray[np.intp]
+        From 0, shape ``(..., n)``.
+
+    Examples
+    --------
 
     >>> fronts([[3, 1], [2, 2], [2, 1], [1, 1]]).tolist()
     [0, 0, 1, 2]
     """
-    scores = _pairs(scores)
-    shape = scores.shape[:-1]
-    order, ranked = _from_the_best(scores.reshape(math.prod(shape[:-1]), shape[-1], 2))
+    points = _pairs(scores)
+    shape = points.shape[:-1]
+    order, ranked = _from_the_best(points.reshape(math.prod(shape[:-1]), shape[-1], 2))
     equal = _equals_the_one_before(ranked)
     rows, n = equal.shape
     highest = np.full((n, rows), -np.inf)  # second objective on each front so far; it falls with the front
@@ -57,21 +83,33 @@ def fronts(scores):
         numbers[place] = number
         highest[number, columns] = second
         used = max(used, int(number.max(initial=-1)) + 1)
-    found = np.empty_like(order)
-    np.put_along_axis(found, order, numbers.T, axis=-1)
-    return found.reshape(shape)
+    unsorted = np.empty_like(order)
+    np.put_along_axis(unsorted, order, numbers.T, axis=-1)
+    return unsorted.reshape(shape)
 
 
-def crowding(scores, numbers):
-    """How far apart the neighbours of each point on its front are: float64 (..., n), inf at its two ends.
+def crowding(scores: ArrayLike, numbers: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return how far apart the neighbours of each point on its front are, the crowding distance.
 
-    `numbers`: what `fronts` gives. The sum over both objectives of the difference between the neighbours,
-    as a share of the front's extent (Deb et al. 2002, doi:10.1109/4235.996017, section III.B). Along a front
-    of two objectives one rises as the other falls, so both give the same neighbours.
+    It is the sum over both objectives of the difference between the neighbours, as a share of the front's
+    extent (Deb et al. 2002, doi:10.1109/4235.996017, section III.B). Along a front of two objectives one
+    rises as the other falls, so both give the same neighbours.
+
+    Parameters
+    ----------
+    scores
+        Points, shape ``(..., n, 2)``, as for `nondominated`.
+    numbers
+        Their fronts, shape ``(..., n)``, from `fronts`.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Shape ``(..., n)``; inf at the two ends of a front.
     """
-    scores = _pairs(scores)
-    order = np.lexsort((-scores[..., 1], -scores[..., 0], numbers), axis=-1)
-    ranked = np.take_along_axis(scores, order[..., None], axis=-2)
+    points = _pairs(scores)
+    order = np.lexsort((-points[..., 1], -points[..., 0], numbers), axis=-1)
+    ranked = np.take_along_axis(points, order[..., None], axis=-2)
     number = np.take_along_axis(numbers, order, axis=-1)
     n = number.shape[-1]
     starts = np.ones(number.shape, dtype=bool)
@@ -87,16 +125,38 @@ def crowding(scores, numbers):
         share = np.where(extent > 0, gap, 0) / np.where(extent > 0, extent, 1)
     share[~np.isfinite(share)] = 0
     distance = np.where(starts | ends, np.inf, share.sum(axis=-1))
-    found = np.empty_like(distance)
-    np.put_along_axis(found, order, distance, axis=-1)
-    return found
+    unsorted = np.empty_like(distance)
+    np.put_along_axis(unsorted, order, distance, axis=-1)
+    return unsorted
 
 
-def hypervolume(scores, reference):
-    """The area that points dominate, as far as a reference point (2,): float64 (...).
+def hypervolume(scores: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
+    """Return the area that points dominate, down to a reference point.
 
-    Scores (..., n, 2), higher is better; a point that is not better than the reference in both objectives
-    adds nothing (Zitzler & Thiele 1999, doi:10.1109/4235.797969).
+    Parameters
+    ----------
+    scores
+        Points, shape ``(..., n, 2)``, as for `nondominated`. A point that is not better than the reference in
+        both objectives adds nothing.
+    reference
+        Two finite numbers.
+
+    Returns
+    -------
+    NDArray[np.float64]
+        Shape ``(...)``.
+
+    Raises
+    ------
+    ConfigError
+        If the reference is anything else, if points have not two objectives, or if one has NaN.
+
+    References
+    ----------
+    Zitzler & Thiele 1999, doi:10.1109/4235.797969.
+
+    Examples
+    --------
 
     >>> float(hypervolume([[3, 1], [1, 2]], reference=[0, 0]))
     4.0
@@ -110,11 +170,12 @@ def hypervolume(scores, reference):
     height = np.maximum.accumulate(ranked[..., 1], axis=-1)
     width = ranked[..., 0].copy()
     width[..., :-1] -= ranked[..., 1:, 0]
-    return (width * height).sum(axis=-1)
+    area: NDArray[np.float64] = (width * height).sum(axis=-1)
+    return area
 
 
-def _pairs(scores):
-    scores = np.asarray(scores, dtype=np.float64)
+def _pairs(points: ArrayLike) -> Scores:
+    scores = np.asarray(points, dtype=np.float64)
     if scores.ndim < 2 or scores.shape[-1] != 2:
         raise ConfigError(f"points have two objectives, an array (..., n, 2); got {scores.shape}")
     if np.isnan(scores).any():
@@ -122,17 +183,17 @@ def _pairs(scores):
     return scores
 
 
-def _from_the_best(scores):
-    """The order of points by the first objective, then the second, best first; and the points in it."""
+def _from_the_best(scores: Scores) -> tuple[NDArray[np.intp], Scores]:
+    """Return the order of points by the first, then the second objective, best first; and points in it."""
     order = np.lexsort((-scores[..., 1], -scores[..., 0]), axis=-1)
     return order, np.take_along_axis(scores, order[..., None], axis=-2)
 
 
-def _equals_the_one_before(ranked):
+def _equals_the_one_before(ranked: Scores) -> Mask:
     equal = np.zeros(ranked.shape[:-1], dtype=bool)
     equal[..., 1:] = (ranked[..., 1:, :] == ranked[..., :-1, :]).all(axis=-1)
     return equal
 
 
-def _at(ranked, places):
+def _at(ranked: Scores, places: NDArray[np.intp]) -> Scores:
     return np.take_along_axis(ranked, places[..., None], axis=-2)

@@ -1,36 +1,80 @@
 """Categorical search spaces, on whole arrays of codes."""
 
 import math
+from collections.abc import Iterable
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from blackbox.errors import ConfigError
-from nasbench.spaces import SIZE, TOPOLOGY
+from nasbench.arrays import Codes, Digits
+from nasbench.spaces import SIZE, TOPOLOGY, Space
+
+
+class SearchSpace(Protocol):
+    """What searches need of a space: points are codes from 0 to ``size - 1``.
+
+    Random search needs `size` alone; evolution and local search also need neighbours, and models digits.
+    """
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+
+    @property
+    def choices(self) -> tuple[int, ...]:
+        """How many values each variable has, (D,)."""
+
+    @property
+    def edits(self) -> int:
+        """Number of neighbours of a point."""
+
+    @property
+    def neighbours(self) -> Codes:
+        """The neighbours of each point, (size, edits)."""
+
+    def digits(self, codes: ArrayLike, /) -> Digits:
+        """Return the values of the variables of codes (...), integers (..., D)."""
+
+    def mutate(self, codes: Codes, edits: Codes, /) -> Codes:
+        """Return the neighbour number `edits` (T,) of each of `codes` (T,)."""
 
 
 class CategoricalSpace:
-    """D variables with `choices[d]` values each; a point is its code, the mixed-radix number of its digits.
+    """D variables with ``choices[d]`` values each; a point's code is the mixed-radix number of its digits.
 
     >>> space = CategoricalSpace((2, 3))
     >>> space.size, space.digits([5]).tolist(), space.neighbours[0].tolist()
     (6, [[1, 2]], [3, 1, 2])
+
+    Parameters
+    ----------
+    choices
+        How many values each variable has.
+
+    Raises
+    ------
+    ConfigError
+        If a variable has no value, or the space fewer than two points.
     """
 
-    def __init__(self, choices):
+    def __init__(self, choices: Iterable[int]) -> None:
         self.choices = tuple(choices)
         self.size = math.prod(self.choices)
         if min(self.choices, default=0) < 1 or self.size < 2:
             raise ConfigError(f"a space has variables with one choice or more, and two points; got {choices}")
         self.edits = sum(self.choices) - len(self.choices)  # neighbours of a point
 
-    def digits(self, codes):
-        """The digits of codes (...), int64 (..., D); the first is the most significant."""
-        return np.stack(np.unravel_index(codes, self.choices), axis=-1)
+    def digits(self, codes: ArrayLike) -> Digits:
+        """Return the digits of codes (...), integers (..., D); the first is the most significant."""
+        # numpy's stubs take fewer kinds of codes than numpy
+        return np.stack(np.unravel_index(np.asarray(codes), self.choices), axis=-1)
 
     @cached_property
-    def neighbours(self):
-        """The codes that differ in one digit: intp (size, edits), by digit, then by its value."""
+    def neighbours(self) -> Codes:
+        """The codes that differ in one digit, (size, edits), by digit, then by its value."""
         codes = np.arange(self.size).reshape(*self.choices, 1)
         table = np.empty((*self.choices, self.edits), dtype=np.intp)
         weight = self.size
@@ -44,16 +88,17 @@ class CategoricalSpace:
             column += choices - 1
         return table.reshape(self.size, self.edits)
 
-    def mutate(self, codes, edits):
-        """The neighbour number `edits` (T,) of each of `codes` (T,): one digit changed to another value."""
+    def mutate(self, codes: Codes, edits: Codes) -> Codes:
+        """Return the neighbour number `edits` (T,) of each of `codes` (T,): one digit changed."""
         return self.neighbours.take(codes * self.edits + edits)
 
 
-NB201 = CategoricalSpace((5,) * 6)  # codes as in `nasbench.cell`
-SSS = CategoricalSpace((8,) * 5)  # codes as in `nasbench.size`
-_OF_TABLES = {TOPOLOGY.flag: NB201, SIZE.flag: SSS}
+NB201_SPACE = CategoricalSpace((5,) * 6)  # codes as in `nasbench.cell`
+SSS_SPACE = CategoricalSpace((8,) * 5)  # codes as in `nasbench.size`
+_OF_TABLES = {TOPOLOGY.flag: NB201_SPACE, SIZE.flag: SSS_SPACE}
+NB201, SSS = NB201_SPACE, SSS_SPACE  # as in earlier versions
 
 
-def space_of_table(space):
-    """The categorical space whose codes are those of a `nasbench.spaces.Space`."""
+def space_of_table(space: Space) -> CategoricalSpace:
+    """Return the categorical space whose codes are those of a `nasbench.spaces.Space`."""
     return _OF_TABLES[space.flag]

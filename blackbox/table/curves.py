@@ -1,143 +1,149 @@
 """A benchmark's learning curves as the objective of a multi-fidelity search: scores and seconds by epochs."""
 
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import FAILED
-from blackbox.search.jobs import JobHistory
-from blackbox.table.objective import Signal, completed, feasible_cells, recorded_runs, targets_of
-from nasbench.constraints import named
+from blackbox.search.jobs import JobHistory, JobRow
+from blackbox.table.base import NOISE, SignalTable
+from nasbench.answers import Recorded
+from nasbench.arrays import Scores, Seconds
+from nasbench.benchmark import Benchmark
+from nasbench.constraints import Where
 from nasbench.errors import NotRecordedError
 
-_NOISE = 100  # the purpose of the stream, as in `blackbox.table.objective`
 
-
-class Curves:
+class Curves(SignalTable):
     """A signal after so many epochs of training as scores of codes, and the seconds that jobs take.
 
-    Fidelities are the epochs of the signal's learning curve. Where the store has none, they are its protocols
-    of different lengths; these are trainings of their own, and none goes on from another. A score is the mean
-    over the recorded seeds; with `noise`, that of one of them, drawn for each cell, all along its curve.
-    Seconds are those of training and of one pass over the validation images at the end of a job where the
-    table has its time, means over seeds. What counts in the end, `targets` (N,), is the metric, the mean
-    over seeds. Cells that do not satisfy `where` are not feasible: scores and targets are -inf for them, and
-    their jobs take their usual time.
+    Fidelities are the epochs of the signal's learning curve. If the store has none, they are its protocols of
+    different lengths; these are separate training runs, so none continues another. A score is the mean over
+    the recorded seeds. Seconds are those of training and of one pass over the validation images at the end of
+    a job if the table has its time, means over seeds. What counts in the end, `targets` (N,), is the metric,
+    the mean over seeds. Scores and targets are -inf for cells that are not feasible, whose jobs take their
+    usual time.
 
-    `fidelities`: the longest training in epochs, or the rungs, as a search takes them.
+    Parameters
+    ----------
+    benchmark
+        The table.
+    dataset
+        Such as ``"cifar10"``.
+    metric
+        What counts: METRIC, or METRIC@EPOCHS after a shorter protocol.
+    signal
+        What the search sees, of the same form; None for the metric.
+    fidelities
+        The longest training in epochs, or the rungs; None for the whole curve, or the protocols.
+    from_scratch
+        Whether a promoted cell is trained from the start, not from where it stopped.
+    noise
+        Whether a cell has the curve of one recorded seed, drawn at random, instead of the mean over seeds.
+    seed
+        The search's seed, for the noise.
+    where
+        Limits as for ``Benchmark.feasible``.
+
+    Raises
+    ------
+    ConfigError
+        If the store has neither curve nor protocols of the signal, or a feasible cell has no value.
+    NotRecordedError
+        If the table has no such metric; the error names those that it has.
     """
 
     def __init__(
         self,
-        benchmark,
-        dataset,
-        metric,
+        benchmark: Benchmark,
+        dataset: str,
+        metric: str,
         *,
-        signal=None,
-        fidelities=None,
-        from_scratch=False,
-        noise=False,
-        seed=0,
-        where=None,
-    ):
-        """`metric`, `signal`: texts for `Signal.of`; `fidelities`: the rungs in epochs; `from_scratch`: no
-        job goes on from an earlier one; `seed`: that of the search, for the noise alone; `where`: limits as
-        for `Benchmark.feasible`."""
-        longest = benchmark.space.full_protocol
-        self.target = Signal.of(metric, longest)
-        self.dataset = dataset
-        self.metric = named(metric, longest)
-        self.signal = self.target if signal is None else Signal.of(signal, longest)
-        self.sees_the_metric = self.signal == self.target
-        self.where = where
-        self.feasible = feasible_cells(benchmark, dataset, where)  # (N,)
-        self._benchmark = benchmark
+        signal: str | None = None,
+        fidelities: int | Sequence[int] | None = None,
+        from_scratch: bool = False,
+        noise: bool = False,
+        seed: int = 0,
+        where: Where | None = None,
+    ) -> None:
+        super().__init__(benchmark, dataset, metric, signal, where)
         self._recorded = [r for r in benchmark.recorded() if r.dataset == dataset]
-        self._protocols, self.has_curve = self._find(asked=fidelities is not None)
+        self._protocols, self.has_curve = self._find_fidelities(given=fidelities is not None)
         self.from_scratch = from_scratch or not self.has_curve
         if fidelities is not None:
             self.fidelities = fidelities
-        elif self.has_curve:
-            self.fidelities = self.signal.protocol
-        else:
-            self.fidelities = self._protocols
+        else:  # the longest protocol of a curve
+            self.fidelities = self._protocols[0] if self.has_curve else self._protocols
         self._noise = noise
         self._seed = seed
-        self._scores = {}  # of the mean over seeds, by epochs
-        self._runs = {}  # with noise, by epochs: (N, S), the recorded ones first, and their number (N,)
-        self._seconds = {}  # by (epochs done, epochs)
-        self.targets = targets_of(benchmark, dataset, self.target, self.feasible)  # (N,)
+        self._means: dict[int, Sequence[float]] = {}  # by epochs
+        self._noisy: dict[int, tuple[Scores, NDArray[np.intp]]] = {}  # runs by seed, by epochs
+        self._seconds: dict[tuple[int, int], Sequence[float]] = {}  # by (epochs done, epochs)
+        self.targets = self._target_scores()
 
-    def scores(self, trial, rungs):
-        """The scores of all codes in a trial by epochs, {epochs: memoryview (N,)}."""
+    def scores(self, trial: int, rungs: Sequence[int]) -> dict[int, Sequence[float]]:
+        """Return the scores of all codes in a trial by epochs, {epochs: (N,)}, as memoryviews."""
         if not self._noise:
             return {epochs: self._mean(epochs) for epochs in rungs}
-        stream = np.random.SeedSequence(self._seed, spawn_key=(trial, _NOISE))
+        stream = np.random.SeedSequence(self._seed, spawn_key=(trial, NOISE))
         uniform = np.random.default_rng(stream).random(len(self.targets))
-        found = {}
+        scores: dict[int, Sequence[float]] = {}
         for epochs in rungs:
-            runs, counts = self._of_seeds(epochs)
-            drawn = (uniform * counts).astype(np.intp)
-            found[epochs] = memoryview(runs[np.arange(len(runs)), drawn])
-        return found
+            runs, counts = self._by_seed(epochs)
+            seeds = (uniform * counts).astype(np.intp)
+            scores[epochs] = runs[np.arange(len(runs)), seeds].data
+        return scores
 
     def agrees(self, history: JobHistory) -> bool:
         """Return whether the jobs of a JobHistory have the scores and times of this table."""
         for trial in history.trials:
             rows = history.of(trial)
             scores = self.scores(trial, np.unique(rows["epochs"]).tolist())
-            done = {}  # epochs that each cell has been trained for
-            for row in rows[np.argsort(rows["job"])].tolist():
-                _, _, code, epochs, score, start, end, _ = row
-                takes = self.seconds(done.get(code, 0), epochs)[code]
-                if score != scores[epochs][code] or end != start + takes:
+            done: dict[int, int] = {}  # epochs that each cell has been trained for
+            for row in map(JobRow._make, rows[np.argsort(rows["job"])].tolist()):
+                takes = self.seconds(done.get(row.code, 0), row.epochs)[row.code]
+                if row.score != scores[row.epochs][row.code] or row.end != row.start + takes:
                     return False
-                done[code] = epochs
+                done[row.code] = row.epochs
         return True
 
-    def seconds(self, done, epochs):
-        """What a job takes for each code, seconds, memoryview (N,)."""
+    def seconds(self, done: int, epochs: int) -> Sequence[float]:
+        """Return what a job takes for each code, seconds (N,), as a memoryview."""
         done = 0 if self.from_scratch else done
-        found = self._seconds.get((done, epochs))
-        if found is None:
-            seconds = self._training(epochs)
-            if done:
-                seconds = seconds - self._training(done)
-            with suppress(NotRecordedError):
-                validation = self._column("val_time", epochs)
-                if not np.isnan(validation).all():
-                    seconds = seconds + validation
-            unknown = np.count_nonzero(np.isnan(seconds))
-            if unknown:
-                raise ConfigError(
-                    f"a search needs every cell; this store has no {self.dataset} time of training up to"
-                    f" {epochs} epochs for {unknown:,}"
-                )
-            if seconds.min() <= 0:
-                raise ConfigError(
-                    f"a job takes some time; by this store, training from {done} to {epochs} epochs takes"
-                    f" {seconds.min():g} s for a cell"
-                )
-            found = self._seconds[done, epochs] = memoryview(seconds)
-        return found
+        if (done, epochs) not in self._seconds:
+            self._seconds[done, epochs] = self._job_seconds(done, epochs).data
+        return self._seconds[done, epochs]
 
-    def _find(self, asked):
-        """The protocols that the signal is recorded after, and whether it has a learning curve.
+    def _job_seconds(self, done: int, epochs: int) -> Seconds:
+        seconds = self._column("train_time", *self._at(epochs))
+        if done:
+            seconds = seconds - self._column("train_time", *self._at(done))
+        seconds = self._with_validation(seconds, *self._at(epochs))
+        self._require(~np.isnan(seconds), f"time of training up to {epochs} epochs")
+        if seconds.min() <= 0:
+            raise ConfigError(
+                f"a job takes some time; by this store, training from {done} to {epochs} epochs takes"
+                f" {seconds.min():g} s for a cell"
+            )
+        return seconds
 
-        One protocol alone is an error, unless fidelities were `asked` for.
+    def _find_fidelities(self, given: bool) -> tuple[tuple[int, ...], bool]:
+        """Return the protocols that the signal is recorded after, and whether it has a learning curve.
+
+        ConfigError if there is one protocol only, unless fidelities are `given`.
         """
         metric, protocol = self.signal
-        if self.signal.of_the_network:
+        if protocol is None:
             raise ConfigError(
                 f"{metric} belongs to the network, after any number of epochs; a multi-fidelity search needs"
                 " a metric of training, such as val_accuracy"
             )
-        found = {r.protocol: len(r.epochs) > 1 for r in self._recorded if r.metric == metric}
-        if found.get(protocol):
+        has_curve = {r.protocol: _has_curve(r) for r in self._recorded if r.metric == metric}
+        if has_curve.get(protocol):
             return (protocol,), True
-        protocols = tuple(sorted(epochs for epochs in found if epochs <= protocol))
-        if len(protocols) < (1 if asked else 2):
+        protocols = tuple(sorted(epochs for epochs in has_curve if epochs <= protocol))
+        if len(protocols) < (1 if given else 2):
             raise ConfigError(
                 "a multi-fidelity search needs a learning curve, or protocols of different lengths; this"
                 f" store has {self.dataset} {metric} {_after(protocols)}, and {self._curves()}; what would"
@@ -145,72 +151,59 @@ class Curves:
             )
         return protocols, False
 
-    def _curves(self):
+    def _curves(self) -> str:
         curves = [
             f"{r.metric}@{r.protocol}"
             for r in self._recorded
-            if r.protocol and len(r.epochs) > 1 and not r.metric.endswith("_time")
+            if r.protocol and _has_curve(r) and not r.metric.endswith("_time")
         ]
         return f"curves of {', '.join(curves)} (--signal takes them)" if curves else "no curves"
 
-    def _mean(self, epochs):
-        found = self._scores.get(epochs)
-        if found is None:
-            found = self._scores[epochs] = memoryview(self._signal_at(epochs))
-        return found
+    def _mean(self, epochs: int) -> Sequence[float]:
+        if epochs not in self._means:
+            self._means[epochs] = self._signal_at(epochs).data
+        return self._means[epochs]
 
-    def _of_seeds(self, epochs):
-        if epochs not in self._runs:
-            self._mean(epochs)  # which says what is wrong
-            protocol = self.signal.protocol if self.has_curve else epochs
-            seeds = recorded_runs(self._benchmark, self.dataset, self.signal, protocol)
-            runs = np.stack([self._signed(epochs, seed) for seed in seeds], axis=1)
-            runs[~self.feasible] = FAILED
-            recorded = ~np.isnan(runs)
-            first = np.argsort(~recorded, axis=1, kind="stable")  # the recorded runs, then the others
-            self._runs[epochs] = np.take_along_axis(runs, first, axis=1), recorded.sum(axis=1)
-        return self._runs[epochs]
+    def _by_seed(self, epochs: int) -> tuple[Scores, NDArray[np.intp]]:
+        if epochs not in self._noisy:
+            self._mean(epochs)  # raises if there is none
+            self._noisy[epochs] = self._runs(*self._at(epochs))
+        return self._noisy[epochs]
 
-    def _signal_at(self, epochs):
-        """The signal as scores after so many epochs, (N,); an error lists the fidelities that there are."""
+    def _signal_at(self, epochs: int) -> Scores:
+        """Return the signal as scores after so many epochs, (N,); an error lists the fidelities."""
         try:
-            what = f"{self.dataset} {self.signal.metric} after {epochs} epochs"
-            return completed(self._signed(epochs), self.feasible, what)
+            scores = self._signed(self.signal, *self._at(epochs))
+            return self._complete(scores, f"{self.signal.metric} after {epochs} epochs")
         except (NotRecordedError, ConfigError) as error:
-            known = self._protocols
+            known: Iterable[int] = self._protocols
             if self.has_curve:
-                known = [
-                    e + 1
-                    for e in range(self.signal.protocol)
-                    if not np.isnan(self._signed(e + 1)[self.feasible]).any()
-                ]
+                known = filter(self._is_fidelity, range(1, self._protocols[0] + 1))
             raise ConfigError(
                 f"a fidelity is a number of epochs after which every cell is recorded: {_listed(known)} for"
                 f" {self.dataset} {self.signal}; got {epochs} ({error})"
             ) from None
 
-    def _signed(self, epochs, seed=None):
-        column = self._column(self.signal.metric, epochs, seed)
-        return column if self.signal.higher_is_better else -column
+    def _is_fidelity(self, epochs: int) -> bool:
+        """Return whether all feasible cells have the signal after so many epochs."""
+        return not np.isnan(self._signed(self.signal, *self._at(epochs))[self.feasible]).any()
 
-    def _training(self, epochs):
-        return self._column("train_time", epochs)
-
-    def _column(self, metric, epochs, seed=None):
-        if self.has_curve:
-            options = {"protocol": self.signal.protocol, "epoch": epochs - 1}
-        else:
-            options = {"protocol": epochs}
-        return self._benchmark.by_code(self.dataset, metric, seed=seed, **options)
+    def _at(self, epochs: int) -> tuple[int, int | None]:
+        """Return the protocol and the epoch of a column after so many epochs."""
+        return (self._protocols[0], epochs - 1) if self.has_curve else (epochs, None)
 
 
-def _after(protocols):
+def _has_curve(recorded: Recorded) -> bool:
+    return recorded.epochs is not None and len(recorded.epochs) > 1
+
+
+def _after(protocols: Sequence[int]) -> str:
     return f"after {protocols[0]} epochs alone" if protocols else "after no protocol"
 
 
-def _listed(numbers):
-    """Numbers in ascending order as text, runs of them shortened: `1 to 3, 7`."""
-    runs = []
+def _listed(numbers: Iterable[int]) -> str:
+    """Return numbers in ascending order as text, runs of them shortened: `1 to 3, 7`."""
+    runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][1] + 1:
             runs[-1][1] = number

@@ -1,248 +1,161 @@
 """A benchmark's table as the objective of a search: what it sees, what counts, and what it costs."""
 
-from __future__ import annotations
-
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import FAILED, Draws
+from blackbox.search.draws import Draws
 from blackbox.search.history import History
+from blackbox.table.base import NOISE, SignalTable
+from nasbench.arrays import Codes, CodesLike, Mask, Scores, Seconds
 from nasbench.benchmark import Benchmark
-from nasbench.constraints import Where, named, split_metric
-from nasbench.errors import InvalidArgumentError, NotRecordedError
-from nasbench.metrics import METRICS, UNKNOWN_SEED, metric_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_NOISE = 100  # the purpose of the stream; searches number theirs from 0
+from nasbench.constraints import Where
+from nasbench.errors import NotRecordedError
 
 
-class Signal(NamedTuple):
-    """What a search sees of a cell: a metric after the last epoch of a protocol.
-
-    >>> Signal.of("val_accuracy@12")
-    Signal(metric='val_accuracy', protocol=12)
-    >>> str(Signal.of("val_accuracy", longest=200)), str(Signal.of("flops", longest=200))
-    ('val_accuracy@200', 'flops')
-    """
-
-    metric: str
-    protocol: int | None  # epochs; None: the longest, or none at all for what belongs to the network
-
-    @classmethod
-    def of(cls, text, longest=None):
-        """The signal of a text METRIC@EPOCHS, or METRIC, which is that after the `longest` protocol."""
-        try:
-            metric, epochs = split_metric(text)
-        except InvalidArgumentError as error:
-            raise ConfigError(str(error)) from None
-        return cls(metric, longest if epochs is None and not metric_of(metric).of_the_network else epochs)
-
-    def __str__(self):
-        return self.metric if self.protocol is None else f"{self.metric}@{self.protocol}"
-
-    @property
-    def unit(self) -> str:
-        return metric_of(self.metric).unit
-
-    @property
-    def higher_is_better(self) -> bool:
-        return metric_of(self.metric).higher_is_better
-
-    @property
-    def of_the_network(self) -> bool:
-        return metric_of(self.metric).of_the_network
-
-
-def scores_of(
-    benchmark: Benchmark, dataset: str, signal: Signal, seed: int | None = None
-) -> NDArray[np.float64]:
-    """Return a signal of all cells as scores, higher is better, float64 (N,); NaN where not recorded."""
-    column = benchmark.by_code(dataset, signal.metric, protocol=signal.protocol, seed=seed)
-    return column if signal.higher_is_better else -column
-
-
-def targets_of(
-    benchmark: Benchmark, dataset: str, target: Signal, feasible: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Return what counts of each cell as scores, float64 (N,), -inf outside `feasible`, bool (N,).
-
-    NotRecordedError, which names what the table has, or ConfigError if it lacks a feasible cell.
-    """
-    try:
-        scores = scores_of(benchmark, dataset, target)
-    except NotRecordedError as error:
-        recorded = [r for r in benchmark.recorded() if r.dataset == dataset]
-        same = [r for r in recorded if r.metric == target.metric]
-        known = same or [r for r in recorded if METRICS[r.metric].kind == "accuracy"] or recorded
-        if not known:
-            others = dict.fromkeys(r.dataset for r in benchmark.recorded())
-            raise NotRecordedError(f"{error}; try --dataset {' or '.join(others)}") from None
-        names = " or ".join(dict.fromkeys(str(Signal(r.metric, r.protocol)) for r in known))
-        raise NotRecordedError(f"{error}; try --metric {names}") from None
-    return completed(scores, feasible, f"{dataset} {target}", _leave_out(target))
-
-
-def completed(
-    scores: NDArray[np.float64], feasible: NDArray[np.bool_], what: str, hint: str = ""
-) -> NDArray[np.float64]:
-    """Return scores (N,) with -inf outside `feasible`, bool (N,); ConfigError if a feasible cell has NaN."""
-    unknown = np.count_nonzero(np.isnan(scores) & feasible)
-    if unknown:
-        raise ConfigError(f"a search needs every cell; this store has no {what} for {unknown:,}{hint}")
-    return scores if feasible.all() else np.where(feasible, scores, FAILED)
-
-
-def _leave_out(signal: Signal) -> str:
-    return f"; try --at-least {signal}=0, which leaves them out"
-
-
-def feasible_cells(benchmark: Benchmark, dataset: str, where: Where | None) -> NDArray[np.bool_]:
-    """Return the cells that satisfy `where`, limits as for `Benchmark.feasible` or None: bool (N,)."""
-    return benchmark.feasible(dataset, where) if where else np.ones(benchmark.space.cells, dtype=bool)
-
-
-def recorded_runs(
-    benchmark: Benchmark, dataset: str, signal: Signal, protocol: int | None
-) -> tuple[int, ...]:
-    """Return the seeds that a signal is recorded with after a protocol.
-
-    ConfigError if there are none to draw from: the signal belongs to the network, or only its mean over seeds
-    is recorded.
-    """
-    metric = signal.metric
-    if signal.of_the_network:
-        raise ConfigError(f"{metric} has no runs with seeds to draw from; leave the noise out")
-    seeds = next(r.seeds for r in benchmark.recorded() if r[:3] == (dataset, protocol, metric))
-    if seeds == (UNKNOWN_SEED,):
-        raise ConfigError(
-            f"noise seed needs values per seed; the table has only the mean over seeds of {dataset}"
-            f" {metric}@{protocol}; try --noise mean"
-        )
-    return seeds
-
-
-class TableObjective:
-    """A signal as scores of codes, negated where lower is better, and what each evaluation costs.
-
-    The score is the mean over the recorded seeds; with `noise`, that of one recorded seed, drawn for each
-    evaluation: what a real search sees. What counts in the end, `targets`, is the metric, the mean over
-    seeds; it is also the signal where none is given. Cells that do not satisfy `where` are not feasible: both
-    are -inf for them, and evaluating them takes its usual time.
+class TableObjective(SignalTable):
+    """A signal as scores of codes, negated if lower is better, and what each evaluation costs.
 
     >>> from nasbench import NB201, Cell
     >>> objective = TableObjective(NB201(), "cifar10", "val_accuracy")
     >>> objective([Cell.from_index(6111).code]).tolist()
     [91.60666665039064]
 
-    Signal and clock: Dong et al. 2021, NATS-Bench, arXiv:2009.00437.
+    What counts in the end, `targets` (N,), is the metric, the mean over seeds; `scores` (N,) are those of the
+    signal. Both are -inf for cells that are not feasible, whose evaluation takes its usual time. Signal and
+    clock: Dong et al. 2021, NATS-Bench, arXiv:2009.00437.
+
+    Parameters
+    ----------
+    benchmark
+        The table.
+    dataset
+        Such as ``"cifar10"``.
+    metric
+        What counts: METRIC, or METRIC@EPOCHS after a shorter protocol.
+    signal
+        What the search sees, of the same form; None for the metric.
+    noise
+        Whether an evaluation gives one recorded seed, drawn at random, instead of the mean over seeds.
+    trials
+        The numbers of the search's trials, for the noise.
+    seed
+        The search's seed, for the noise.
+    where
+        Limits as for ``Benchmark.feasible``.
+
+    Raises
+    ------
+    ConfigError
+        If metric or signal has another form, a feasible cell has no value, or no seeds can be drawn.
+    NotRecordedError
+        If the table has no such metric; the error names those that it has.
     """
 
     def __init__(
-        self, benchmark, dataset, metric, *, signal=None, noise=False, trials=(0,), seed=0, where=None
-    ):
-        """`metric`, `signal`: texts for `Signal.of`; `trials` and `seed`: those of the search, for the noise
-        alone; `where`: limits as for `Benchmark.feasible`."""
-        longest = benchmark.space.full_protocol
-        self.target = Signal.of(metric, longest)
-        self.dataset = dataset
-        self.metric = named(metric, longest)
-        self.signal = self.target if signal is None else Signal.of(signal, longest)
-        self.sees_the_metric = self.signal == self.target
-        self.where = where
-        self.feasible = feasible_cells(benchmark, dataset, where)  # (N,)
-        self._benchmark = benchmark
-        self.targets = targets_of(benchmark, dataset, self.target, self.feasible)  # (N,)
-        self.scores = self.targets if self.sees_the_metric else self._scores()  # (N,)
-        self._step = 0
-        self._runs = None
-        if noise:
-            seeds = recorded_runs(benchmark, dataset, self.signal, self.signal.protocol)
-            runs = np.stack([scores_of(benchmark, dataset, self.signal, s) for s in seeds], axis=1)
-            recorded = ~np.isnan(runs)
-            first = np.argsort(~recorded, axis=1, kind="stable")  # the recorded runs, then the others
-            self._runs = np.take_along_axis(runs, first, axis=1)
-            self._runs[~self.feasible] = FAILED
-            self._counts = recorded.sum(axis=1)
-            self._uniform = Draws(seed, trials, _NOISE, lambda rng, steps: rng.random(steps))
+        self,
+        benchmark: Benchmark,
+        dataset: str,
+        metric: str,
+        *,
+        signal: str | None = None,
+        noise: bool = False,
+        trials: Sequence[int] = (0,),
+        seed: int = 0,
+        where: Where | None = None,
+    ) -> None:
+        super().__init__(benchmark, dataset, metric, signal, where)
+        self.targets = self._target_scores()
+        self.scores = self.targets if self.sees_the_metric else self._scores(self.signal)
+        self._noise = _Noise(*self._runs(self.signal.protocol), trials, seed) if noise else None
 
-    def __call__(self, codes):
-        """The scores (T,) of codes (T,)."""
-        if self._runs is None:
-            return self.scores.take(codes)
-        draws = self._uniform.at(self._step)
-        if len(codes) != len(draws):
-            raise ConfigError(f"the noise is drawn for {len(draws)} trials, the codes are of {len(codes)}")
-        self._step += 1
-        return self._runs[codes, (draws * self._counts.take(codes)).astype(np.intp)]
+    def __call__(self, codes: CodesLike) -> Scores:
+        """Return the scores (T,) of codes (T,); with noise, of the next step."""
+        if self._noise is not None:
+            return self._noise(np.asarray(codes))
+        return self.scores.take(codes)
 
-    def could_give(self, codes, scores):
-        """Whether the table has these scores for these codes, element by element."""
-        if self._runs is None:
-            return scores == self.scores[codes]
-        return (scores[..., None] == self._runs[codes]).any(axis=-1)
+    def could_give(self, codes: Codes, scores: Scores) -> Mask:
+        """Return whether the table has these scores for these codes, element by element."""
+        if self._noise is not None:
+            return self._noise.could_give(codes, scores)
+        return np.asarray(scores == self.scores[codes])
 
-    def skip(self, steps):
-        """Leave out the draws of steps that an earlier run has made."""
-        self._step += steps
+    def skip(self, steps: int) -> None:
+        """Leave out the random numbers of steps that an earlier run has made."""
+        if self._noise is not None:
+            self._noise.step += steps
 
     @cached_property
-    def has_cost(self):
-        """Whether the table knows what an evaluation of any cell costs."""
+    def has_cost(self) -> bool:
+        """Whether the table has the time of an evaluation of every cell."""
         try:
             return self.seconds is not None
         except (NotRecordedError, ConfigError):
             return False
 
     @cached_property
-    def seconds(self):
-        """What an evaluation of each code costs, seconds (N,), as `Benchmark.simulate` says.
+    def seconds(self) -> Seconds:
+        """What an evaluation of each code takes, (N,), as `Benchmark.simulate` has it.
 
-        Training up to the signal's last epoch, and one pass over the validation images where the table has
-        its time. What belongs to the network is seen after training for the longest protocol.
+        Training up to the signal's last epoch, and one pass over the validation images if the table has its
+        time. A metric of the network is seen after training for the longest protocol.
         """
-        options = {"protocol": self.signal.protocol}
-        seconds = self._benchmark.by_code(self.dataset, "train_time", **options)
-        with suppress(NotRecordedError):
-            validation = self._benchmark.by_code(self.dataset, "val_time", **options)
-            if not np.isnan(validation).all():
-                seconds = seconds + validation
-        unknown = np.count_nonzero(np.isnan(seconds))
-        if unknown:
-            raise ConfigError(
-                f"a clock needs every cell; this store has no {self.dataset} time of an evaluation"
-                f" for {unknown:,}"
-            )
+        protocol = self.signal.protocol
+        seconds = self._with_validation(self._column("train_time", protocol), protocol)
+        self._require(~np.isnan(seconds), "time of an evaluation", user="a clock")
         return seconds
 
-    def cost(self, codes):
-        """What evaluations of codes (T,) cost, seconds (T,)."""
+    def cost(self, codes: CodesLike) -> Seconds:
+        """Return what evaluations of codes (T,) take, seconds (T,)."""
         return self.seconds.take(codes)
 
-    def _scores(self) -> NDArray[np.float64]:
-        scores = scores_of(self._benchmark, self.dataset, self.signal)
-        return completed(scores, self.feasible, f"{self.dataset} {self.signal}", _leave_out(self.signal))
+
+class _Noise:
+    """One recorded seed for each evaluation, drawn at random; called once per step."""
+
+    def __init__(self, runs: Scores, counts: NDArray[np.intp], trials: Sequence[int], seed: int) -> None:
+        self.step = 0
+        self._runs = runs  # (N, S), the recorded ones first
+        self._counts = counts  # of recorded ones, (N,)
+        self._uniform = Draws(seed, trials, NOISE, lambda rng, steps: rng.random(steps))
+
+    def __call__(self, codes: Codes) -> Scores:
+        """Return the scores (T,) of codes (T,)."""
+        draws = self._uniform.at(self.step)
+        if len(codes) != len(draws):
+            raise ConfigError(f"the noise is drawn for {len(draws)} trials, the codes are of {len(codes)}")
+        self.step += 1
+        return self._runs[codes, (draws * self._counts.take(codes)).astype(np.intp)]
+
+    def could_give(self, codes: Codes, scores: Scores) -> Mask:
+        """Return whether a seed of the codes has these scores, element by element."""
+        return np.asarray((scores[..., None] == self._runs[codes]).any(axis=-1))
 
 
 class PairObjective:
     """Two TableObjectives of one data set as one, whose scores of codes (T,) are (T, 2).
-
-    The first may be noisy; the clock is its, too. The second is of the means over seeds. Both have the same
-    feasible cells.
 
     >>> from nasbench import NB201
     >>> bench = NB201()
     >>> accuracy, params = (TableObjective(bench, "cifar10", m) for m in ("val_accuracy", "params"))
     >>> PairObjective(accuracy, params)([0]).tolist()
     [[9.712000000508626, -0.073306]]
+
+    `targets` and `scores` are (N, 2).
+
+    Parameters
+    ----------
+    first
+        May be noisy; its costs are those of the pair.
+    second
+        Of the means over seeds, with the same feasible cells.
     """
 
-    def __init__(self, first, second):
+    def __init__(self, first: TableObjective, second: TableObjective) -> None:
         self.dataset = first.dataset
         self.target = first.target
         self.metrics = first.metric, second.metric
@@ -258,18 +171,17 @@ class PairObjective:
         self._first = first
         self._second = second
 
-    def __call__(self, codes):
-        """The scores (T, 2) of codes (T,)."""
+    def __call__(self, codes: CodesLike) -> Scores:
+        """Return the scores (T, 2) of codes (T,)."""
         return np.stack([self._first(codes), self._second(codes)], axis=-1)
 
-    def could_give(self, codes, scores):
-        """Whether the table has these scores (..., 2) for these codes (...)."""
-        of_first = self._first.could_give(codes, scores[..., 0])
-        return of_first & self._second.could_give(codes, scores[..., 1])
+    def could_give(self, codes: Codes, scores: Scores) -> Mask:
+        """Return whether the table has these scores (..., 2) for these codes (...)."""
+        return self._first.could_give(codes, scores[..., 0]) & self._second.could_give(codes, scores[..., 1])
 
     @property
-    def seconds(self):
-        """What an evaluation of each code costs, seconds (N,)."""
+    def seconds(self) -> Seconds:
+        """What an evaluation of each code takes, (N,)."""
         return self._first.seconds
 
 

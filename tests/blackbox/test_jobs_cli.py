@@ -14,7 +14,8 @@ from blackbox.algorithms import algorithm
 from blackbox.errors import ConfigError
 from blackbox.kinds.jobs import summarize_jobs
 from blackbox.search.jobs import JobHistory, parse_jobs
-from blackbox.table.simulator import SimulationConfig, simulate
+from blackbox.table.settings import SimulationConfig
+from blackbox.table.simulator import simulate
 from nasbench import NB201
 from tests import stores
 
@@ -155,7 +156,7 @@ import os, signal, sys
 from blackbox import asha, folder, jobs_cli
 
 where, number, name, *argv = sys.argv[1:]
-write, told = folder.write_all, asha.ASHA._told
+write, told = folder.write_all, asha.ASHA.observe
 
 def stop():
     os.kill(os.getpid(), getattr(signal, name))
@@ -172,7 +173,7 @@ def half(file, data):
         data = data[len(data) // 2 :]
     write(file, data)
 
-asha.ASHA._told, folder.write_all, jobs_cli._INTERVAL = tell, half, 0.0
+asha.ASHA.observe, folder.write_all, jobs_cli._INTERVAL = tell, half, 0.0
 sys.exit(jobs_cli.main(asha.ASHA, argv))
 """
 

@@ -11,7 +11,7 @@ import pytest
 from blackbox.algorithms import algorithm
 from blackbox.kinds.evaluations import regrets, summarize
 from blackbox.re import EvolutionConfig
-from blackbox.search.base import run
+from blackbox.search.loop import run
 from blackbox.search.space import NB201 as SPACE
 from blackbox.table.objective import TableObjective
 from nasbench import NB201

@@ -1,10 +1,10 @@
 import pytest
 
-from blackbox.search.base import FAILED
 from blackbox.search.fidelity import Job
 from blackbox.search.space import NB201
-from blackbox.sh import Bracket, HalvingConfig, SuccessiveHalving
-from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive, score
+from blackbox.sh import HalvingConfig, SuccessiveHalving
+from blackbox.testing import MultiFidelityContract
+from blackbox.testing.fidelity import drive, jobs_of, score
 
 
 def halving(cells, rungs, eta, objective):
@@ -31,18 +31,18 @@ class TestSuccessiveHalving(MultiFidelityContract):
             new = [source.draw() for _ in range(cells or eta ** (len(search.rungs) - 1))]
             order = {code: place for place, code in enumerate(new)}
             expected += halving(new, search.rungs, eta, lambda job, o=order: (score(job), -o[job.code]))
-        found = [(job.code, job.epochs) for job in asked(drive(search, self.jobs, workers=1))]
+        found = [(job.code, job.epochs) for job in jobs_of(drive(search, self.jobs, workers=1))]
         assert found == expected[: self.jobs]
 
     def test_a_rung_ends_before_the_next_one_begins(self):
         told = set()
         events = drive(self.make(fidelities=9), 60, workers=4)
-        for kind, job, *_ in events:
-            if kind == "tell" and (job.bracket, job.epochs) == (0, 1):
+        for job, value in events:
+            if value is not None and (job.bracket, job.epochs) == (0, 1):
                 told.add(job.code)
-            if kind == "ask" and job.bracket == 0 and job.epochs > 1:
+            if value is None and job.bracket == 0 and job.epochs > 1:
                 assert len(told) == 9
-        assert (0, 9) in {(job.bracket, job.epochs) for job in asked(events)}
+        assert (0, 9) in {(job.bracket, job.epochs) for job in jobs_of(events)}
 
     def test_a_worker_that_would_wait_begins_the_next_bracket(self):
         search = self.make(fidelities=3)
@@ -54,17 +54,6 @@ class TestSuccessiveHalving(MultiFidelityContract):
         assert search.ask()[2:] == (1, 0, 1)
 
 
-def test_where_most_cells_fail_the_others_go_on_to_the_last_rung():
-    """A rung has as many cells as it would, had none failed, as long as there are some."""
-    bracket = Bracket(27, (1, 3, 9, 27), 3, iter(range(27)).__next__)
-    trained = []
-    while not bracket.is_over:
-        code, epochs, _ = bracket.next()
-        trained.append((code, epochs))
-        bracket.tell(code, float(code) if code in (5, 9) else FAILED)
-    assert trained[27:] == [(9, 3), (5, 3), (9, 9), (5, 9), (9, 27)]
-
-
 @pytest.mark.parametrize("cells", [2, 4.5])
 def test_cells_are_a_whole_number_of_which_some_are_promoted(cells):
     with pytest.raises(ValueError, match=f"cells is a whole number of at least 3, got {cells}"):
@@ -72,7 +61,7 @@ def test_cells_are_a_whole_number_of_which_some_are_promoted(cells):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = asked(drive(SuccessiveHalving(NB201, 27), 100, workers=1))
+    jobs = jobs_of(drive(SuccessiveHalving(NB201, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 26, 27, 36, 39, 40, 99)] == [
         (269, 1),
         (7643, 1),

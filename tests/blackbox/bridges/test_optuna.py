@@ -10,10 +10,11 @@ from blackbox.bridges.variables import Variables
 from blackbox.errors import ConfigError, MissingDependencyError
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
-from blackbox.search.base import FAILED, run
+from blackbox.search.loop import run
+from blackbox.search.scores import FAILED
 from nasbench.spaces import TOPOLOGY
 
-EDGES = Variables.of(TOPOLOGY)
+EDGES = Variables.from_space(TOPOLOGY)
 SMALL = Variables({"block": ("conv", "pool"), "width": (16, 32, 64)})
 
 

@@ -7,7 +7,8 @@ from blackbox.bridges.table import NamedTable
 from blackbox.bridges.variables import Variables, as_objective
 from blackbox.errors import ConfigError, ObjectiveError, UnknownValueError
 from blackbox.re import RegularizedEvolution
-from blackbox.search.base import FAILED, run
+from blackbox.search.loop import run
+from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201, SSS
 from nasbench import Cell, SizeCell
 from nasbench.benchmark import open_benchmark
@@ -15,7 +16,7 @@ from nasbench.cell import CELLS
 from nasbench.size import SIZES
 from nasbench.spaces import SIZE, TOPOLOGY
 
-EDGES, LAYERS = Variables.of(TOPOLOGY), Variables.of(SIZE)
+EDGES, LAYERS = Variables.from_space(TOPOLOGY), Variables.from_space(SIZE)
 
 
 @given(st.integers(0, CELLS - 1))

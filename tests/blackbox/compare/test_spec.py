@@ -10,8 +10,7 @@ from blackbox.compare.spec import Spec, label_of
 from blackbox.errors import UnknownAlgorithmError
 from blackbox.kinds.reader import read_run
 from blackbox.re import EvolutionConfig, RegularizedEvolution
-from blackbox.table.settings import RunConfig
-from blackbox.table.simulator import SimulationConfig
+from blackbox.table.settings import RunConfig, SimulationConfig
 from tests.blackbox.compare.searches import Odd
 
 ODD = "tests.blackbox.compare.searches:Odd"

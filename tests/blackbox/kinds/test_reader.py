@@ -15,12 +15,14 @@ from blackbox.ls import LocalSearch
 from blackbox.nsga2 import NSGA2
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
-from blackbox.search.base import FAILED, Search, run
+from blackbox.search.base import Search
 from blackbox.search.history import History
+from blackbox.search.loop import run
+from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201
 from blackbox.table.objective import TableObjective
-from blackbox.table.settings import PairConfig, RunConfig
-from blackbox.table.simulator import SimulationConfig, simulate
+from blackbox.table.settings import PairConfig, RunConfig, SimulationConfig
+from blackbox.table.simulator import simulate
 from nasbench.benchmark import open_benchmark
 
 BUDGET = 50_000.0

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from blackbox.errors import RunFolderError
-from blackbox.search.base import FAILED
 from blackbox.search.jobs import HEADER, JOB, JobHistory, incumbent_steps, log_rows, parse_jobs
+from blackbox.search.scores import FAILED
 from nasbench.spaces import TOPOLOGY
 
 INDEX, CODES = TOPOLOGY.official_index(), TOPOLOGY.official_order()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from blackbox.errors import ConfigError, ObjectiveError
-from blackbox.search.base import FAILED
+from blackbox.search.scores import FAILED
 from blackbox.workers.evaluation import checked, evaluate, load
 
 MODULE = """

@@ -572,7 +572,7 @@ def genuine(tmp_path_factory):
 
 
 def golden():
-    with open(Path(__file__).parents[1] / "expected" / "golden_files.csv") as file:
+    with open(Path(__file__).parents[2] / "expected" / "golden_files.csv") as file:
         return list(csv.DictReader(file))
 
 

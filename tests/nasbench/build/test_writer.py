@@ -140,7 +140,7 @@ def test_rows_that_are_not_as_written_are_read_again(out):
     with begin(out) as made:
         for start in range(0, CELLS, 100):
             made.write(batch_of(start, 100))
-        place = made.places.places[made.places.names.index("a/10/curve/x")]
+        place = made.offsets.offsets[made.offsets.names.index("a/10/curve/x")]
     with open(out.with_name("store.h5.part"), "r+b") as part:
         part.seek(place + 8 * 30 * 555)
         part.write(b"\xff")
@@ -155,7 +155,7 @@ def test_a_disk_that_forgets_is_noticed_at_the_end(out):
     with begin(out) as made:
         made.write(batch_of(0, CELLS))
         with open(made.part, "r+b") as part:
-            part.seek(made.places.places[0] + 8)
+            part.seek(made.offsets.offsets[0] + 8)
             part.write(b"\xff")
         with pytest.raises(StoreError, match="does not hold what was written to it, at 1 places"):
             made.finish(PROVENANCE)
@@ -166,7 +166,7 @@ def test_a_kill_while_the_provenance_is_written_is_a_new_beginning(out, tmp_path
     code = f"""
 import os, pathlib, h5py
 from nasbench.build import writer
-from tests.nasbench import test_writer as t
+from tests.nasbench.build import test_writer as t
 def seal(path, *_):
     file = h5py.File(path, "r+", libver="v110")
     file.attrs["format"] = "x"
@@ -232,7 +232,7 @@ def test_a_full_disk_shows_at_the_beginning(out, monkeypatch):
 def test_a_file_that_cannot_grow_is_an_error(out):
     code = f"""
 import resource
-from tests.nasbench import test_writer as t
+from tests.nasbench.build import test_writer as t
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
     t.begin({str(out)!r})

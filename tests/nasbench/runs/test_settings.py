@@ -1,11 +1,12 @@
 import argparse
+import json
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from nasbench.errors import InvalidArgumentError
-from nasbench.runs.settings import LARGEST, add_flags, finite, given, option, whole
+from nasbench.errors import ConfigError, InvalidArgumentError
+from nasbench.runs.settings import Settings, add_flags, given, option
 
 
 @dataclass(frozen=True)
@@ -42,31 +43,156 @@ def test_a_flag_that_repeats_gives_a_list():
         assert given(parser.parse_args(["--names", "a", "--names", "b"]), Config) == {"names": ["a", "b"]}
 
 
+@dataclass(frozen=True)
+class Search(Settings):
+    sample: int = option(10, "cells per tournament", at_least=1, at_most=100)
+    seed: int = option(0, "random seed", at_least=0, at_most=2**63 - 1)
+    rate: float = option(0.5, "learning rate", above=0, below=1)
+    kind: str = option("a", "which", choices=("a", "b", "c"))
+    loud: bool = option(False, "whether to shout")
+    place: str = option("here", "where")
+    names: tuple[str, ...] = option((), "which ones", type=str, repeat=True)
+    free: int = option(3, "without bounds")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.free > self.sample:
+            raise ConfigError(f"free must be at most sample, got {self.free}")
+
+
+@dataclass(frozen=True)
+class Run(Settings):
+    evals: int | None = option(None, "evaluations", type=int, at_least=1, on_resume="raise")
+    budget: float | None = option(None, "seconds", type=float, above=0, on_resume="raise")
+
+
+@dataclass(frozen=True)
+class Machine(Settings):
+    device: str | None = option(None, "where it runs", type=str, on_resume="free")
+    download: bool = option(False, "fetch what is missing", on_resume="free")
+
+
 @pytest.mark.parametrize(
-    ("value", "bounds", "message"),
+    ("values", "message"),
     [
-        (0, (1,), "n is a whole number of at least 1, got 0"),
-        (LARGEST + 1, (1,), "n is a whole number in [1, 10,000,000], got 10000001"),
-        (10**400, (1,), f"n is a whole number in [1, 10,000,000], got 1{'0' * 17}...{'0' * 19}"),
-        (8, (0, 7), "n is a whole number in [0, 7], got 8"),
-        (True, (0,), "n is a whole number of at least 0, got True"),
-        ("x" * 1000, (0,), f"n is a whole number of at least 0, got '{'x' * 47}...{'x' * 48}'"),
+        ({"sample": 0}, "sample is a whole number in [1, 100], got 0"),
+        ({"sample": 1.5}, "sample is a whole number in [1, 100], got 1.5"),
+        ({"rate": 0}, "rate is a number above 0, got 0"),
+        ({"rate": 1.0}, "rate is below 1, got 1.0"),
+        ({"rate": None}, "rate is a number above 0, got None"),
+        ({"kind": "d"}, "kind must be a, b or c, got 'd'"),
+        ({"kind": []}, "kind must be a, b or c, got []"),
+        ({"loud": 1}, "loud must be true or false, got 1"),
+        ({"place": 5}, "place must be a string, got 5"),
+        ({"free": 11}, "free must be at most sample, got 11"),
     ],
 )
-def test_numbers_out_of_bounds_are_one_short_line(value, bounds, message):
-    with pytest.raises(InvalidArgumentError) as caught:
-        whole("n", value, *bounds)
+def test_a_value_that_is_not_allowed_is_an_error(values, message):
+    with pytest.raises(ConfigError) as caught:
+        Search(**values)
     assert str(caught.value) == message
+    assert isinstance(caught.value, InvalidArgumentError)
 
 
-def test_numbers_of_any_type():
-    assert whole("n", np.uint8(7), 0) == 7
-    assert [finite(value) for value in (1, 0.5, np.float32(0.25))] == [1.0, 0.5, 0.25]
-    assert {finite(value) for value in (True, None, "1", 10**400, float("inf"), float("nan"), [])} == {None}
-    with pytest.raises(InvalidArgumentError, match="got a value that is too long to show"):
-        whole("n", 10**5000, 0)  # more digits than Python makes a text of
-    deep = []
-    for _ in range(100_000):
-        deep = [deep]
-    with pytest.raises(InvalidArgumentError, match=r"got \[\[\[\[...\]\]\]\]"):
-        whole("n", deep, 0)
+def test_values_become_plain_ones_and_none_is_allowed_where_it_is_the_default():
+    settings = Search(sample=np.int64(7), rate=np.float32(0.25))
+    assert (type(settings.sample), settings.sample) == (int, 7)
+    assert (type(settings.rate), settings.rate) == (float, 0.25)
+    assert Run() == Run(None, None)
+    assert type(Run(budget=5).budget) is int  # as it was given
+
+
+def test_settings_come_from_flags():
+    parser = argparse.ArgumentParser()
+    Search.add_flags(parser)
+    assert Search.from_flags(parser.parse_args([])) == Search()
+    args = parser.parse_args(["--sample", "20", "--loud", "--names", "x"])
+    assert Search.given(args) == {"sample": 20, "loud": True, "names": ["x"]}
+    assert Search.from_flags(parser.parse_args(["--no-loud"])).loud is False
+
+
+def test_help_says_type_range_and_default():
+    parser = argparse.ArgumentParser()
+    Search.add_flags(parser)
+    lines = " ".join(parser.format_help().split())
+    assert "--sample N cells per tournament (1 to 100; default: 10)" in lines
+    assert "--seed N random seed (at least 0; default: 0)" in lines
+    assert "--rate RATE learning rate (above 0, below 1; default: 0.5)" in lines
+    assert "--loud, --no-loud whether to shout (default: False)" in lines
+    assert "--kind {a,b,c} which (default: a)" in lines
+    assert "--free N without bounds (default: 3)" in lines
+
+
+def test_settings_are_read_from_the_json_that_they_are_written_to():
+    settings = Search(sample=20, names=("a", "b"))
+    record = json.loads(json.dumps(settings.to_json()))
+    assert Search.from_json(record, "search") == settings
+    del record["loud"]
+    assert Search.from_json(record, "search") == settings
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ([], "search is []"),
+        ({"sample": 5, "x\n": 1}, r"search has an unknown option 'x\\n'"),
+        ({"sample": 0}, "sample is a whole number in [1, 100], got 0"),
+        ({"sample": "5"}, "sample is a whole number in [1, 100], got '5'"),
+        ({"free": "5"}, "'>' not supported between instances of 'str' and 'int'"),
+    ],
+)
+def test_a_damaged_record_is_an_error(record, message):
+    with pytest.raises(ConfigError) as caught:
+        Search.from_json(record, "search")
+    assert str(caught.value) == message.replace("\\\\", "\\")
+
+
+def test_a_record_that_must_be_complete_names_what_is_missing():
+    with pytest.raises(ConfigError, match="^run has no budget, evals$"):
+        Run.from_json({}, "run", complete=True)
+    assert Run.from_json({"evals": 1, "budget": None}, "run", complete=True) == Run(1)
+
+
+def test_a_resumed_run_may_raise_some_options_and_change_others():
+    assert Run(10).resumed({"evals": 20}) == Run(20)
+    assert Run(10).resumed({}) == Run(10).resumed({"evals": 10}) == Run(10)
+    assert Machine("cpu", True).resumed({"device": "cuda", "download": False}) == Machine("cuda")
+
+
+@pytest.mark.parametrize(
+    ("settings", "given", "others", "message"),
+    [
+        (
+            Run(20),
+            {"evals": 10},
+            (),
+            "--evals 10 is not the run's, 20; only --evals and --budget may be raised",
+        ),
+        (Run(20), {"budget": 5.0}, (), "--budget 5.0 is not the run's, None; only --evals and --budget may"),
+        (
+            Search(),
+            {"sample": 5},
+            (Run,),
+            "--sample 5 is not the run's, 10; only --evals and --budget may be",
+        ),
+        (
+            Search(),
+            {"loud": True},
+            (Machine,),
+            "--loud is not the run's, False; only --device and --download",
+        ),
+        (Search(loud=True), {"loud": False}, (), "--no-loud is not the run's, True"),
+        (Search(), {"names": ("a", "b")}, (), "--names a,b is not the run's, none"),
+        (
+            Search(),
+            {"free": 1},
+            (Run, Machine),
+            "--free 1 is not the run's, 3; only --evals and --budget may be raised, only --device and"
+            " --download may differ",
+        ),
+    ],
+)
+def test_a_resumed_run_keeps_its_other_options(settings, given, others, message):
+    with pytest.raises(ConfigError) as caught:
+        settings.resumed(given, *others)
+    assert str(caught.value).startswith(message)

@@ -19,7 +19,7 @@ from oneshot.score import equal_cost as module
 from oneshot.score.__main__ import main
 from oneshot.score.equal_cost import SearchComparison, Trials, evaluation_seconds, read_trials
 from oneshot.score.result import format_result
-from oneshot.search import Places, SearchSettings, reopen, search
+from oneshot.search import Environment, SearchSettings, reopen, search
 from oneshot.search.record import SEARCH
 from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
 from oneshot.testing import batches, other
@@ -31,8 +31,8 @@ COST = 30_000.0  # about 16 evaluations
 
 def searched(out, stop=None, store=None):
     config = DARTSConfig(epochs=2, batch=256)
-    places = Places(device="cpu", store=store)
-    return search(SearchSettings(channels=2), config, out, places=places, stop=stop)
+    environment = Environment(device="cpu", store=store)
+    return search(SearchSettings(channels=2), config, out, environment=environment, stop=stop)
 
 
 @pytest.fixture(scope="module")

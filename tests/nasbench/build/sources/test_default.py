@@ -18,7 +18,7 @@ from nasbench.store import SCHEMA, Store
 from nasbench.tables.__main__ import main
 from tests import stores
 
-EXPECTED = Path(__file__).parents[2] / "expected" / "golden_files.csv"
+EXPECTED = Path(__file__).parents[3] / "expected" / "golden_files.csv"
 SAMPLES = os.environ.get("NASBENCH_SAMPLES", "/nowhere")
 
 

@@ -14,7 +14,8 @@ import pytest
 
 from nasbench import CELLS, Cell
 from nasbench.build import build
-from nasbench.build.sources.registry import columns, open_source
+from nasbench.build.sources import columns
+from nasbench.build.sources.registry import open_source
 from nasbench.build.sources.table import UserTable
 from nasbench.errors import InvalidArgumentError, MissingDependencyError, NASBenchError, SourceError
 from nasbench.metrics import METRICS
