@@ -6,28 +6,26 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.predictors.encodings import encoding_of
+from blackbox.predictors.encodings import default_encoding
 from blackbox.predictors.ensemble import ExtraTrees
 from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
 from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Scores
-from nasbench.runs.settings import MANY, option, whole
+from nasbench.runs.checks import MANY
+from nasbench.runs.settings import option
 
 
 @dataclass(frozen=True)
 class BananasConfig(ModelBasedConfig):
     """Defaults: those of the paper, section 5, where nothing else is said."""
 
-    batch: int = option(10, "cells chosen by one ensemble, before it is fitted anew")
-    parents: int = option(10, "best cells whose neighbours are the candidates")
-    trees: int = option(20, "members of the ensemble")  # measured; the paper has 5 networks
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("batch", self.batch, 1, MANY)
-        whole("parents", self.parents, 1, MANY)
-        whole("trees", self.trees, 2, MANY)
+    batch: int = option(
+        10, "cells chosen by one ensemble, before the next is fitted", at_least=1, at_most=MANY
+    )
+    parents: int = option(10, "best cells whose neighbours are the candidates", at_least=1, at_most=MANY)
+    # measured; the paper has 5 networks
+    trees: int = option(20, "members of the ensemble", at_least=2, at_most=MANY)
 
 
 class Bananas(ModelBasedSearch[BananasConfig, list[int]]):
@@ -88,7 +86,7 @@ class Bananas(ModelBasedSearch[BananasConfig, list[int]]):
         return candidates
 
     def _ensemble(self, seed: int) -> ExtraTrees:
-        return ExtraTrees(self.space, encoding_of(self.space), seed, self.config.trees)
+        return ExtraTrees(self.space, default_encoding(self.space), seed, self.config.trees)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,8 @@ from blackbox.search.brackets import Bracket, BracketSearch, hyperband_bracket
 from blackbox.search.fidelity import Job, RungsConfig
 from blackbox.search.space import SearchSpace
 from nasbench.arrays import Digits
-from nasbench.runs.settings import MANY, option, whole
+from nasbench.runs.checks import MANY
+from nasbench.runs.settings import option
 
 _PROPOSALS = 1  # the purpose of the stream
 _LEAST_BANDWIDTH = 1e-3  # as in the authors' program
@@ -24,17 +25,16 @@ class BOHBConfig(RungsConfig):
 
     random: float = option(1 / 3, "share of new cells that are drawn uniformly")
     best: float = option(0.15, "share of a rung's cells that count as good")
-    samples: int = option(64, "cells that are drawn from the model of the good ones; the best is taken")
+    samples: int = option(
+        64, "cells drawn from the model of the good ones; the best is taken", at_least=1, at_most=MANY
+    )
     widening: float = option(3.0, "factor of the model's bandwidth when cells are drawn from it")
     min_points: int | None = option(
-        None, "cells of a model, at least (default: variables of the space + 1)", type=int
+        None, "cells of a model, at least (default: variables of the space + 1)", type=int, at_least=1
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole("samples", self.samples, 1, MANY)
-        if self.min_points is not None:
-            whole("min_points", self.min_points, 1)
         for name, share in (("random", self.random), ("best", self.best)):
             if not 0 <= share <= 1:
                 raise ConfigError(f"{name} is a share in [0, 1], got {share!r}")

@@ -13,23 +13,22 @@ from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
 from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Scores
-from nasbench.runs.settings import MANY, option, whole
+from nasbench.runs.checks import MANY
+from nasbench.runs.settings import option
 
 
 @dataclass(frozen=True)
 class GaussianProcessConfig(ModelBasedConfig):
     """Defaults: measured on NAS-Bench-201."""
 
-    initial: int = option(20, "cells drawn uniformly before there is a model")
-    refit: int = option(10, "evaluations between fits of the kernel's length, amplitude and noise")
-    parents: int = option(10, "best cells whose neighbours are candidates")
-    candidates: int = option(300, "further candidates, drawn uniformly at each step")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("refit", self.refit, 1)
-        whole("parents", self.parents, 1, MANY)
-        whole("candidates", self.candidates, 0, MANY)
+    initial: int = option(20, "cells drawn uniformly before there is a model", at_least=1)
+    refit: int = option(
+        10, "evaluations between fits of the kernel's length, amplitude and noise", at_least=1
+    )
+    parents: int = option(10, "best cells whose neighbours are candidates", at_least=1, at_most=MANY)
+    candidates: int = option(
+        300, "further candidates, drawn uniformly at each step", at_least=0, at_most=MANY
+    )
 
 
 class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):

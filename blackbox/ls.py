@@ -14,11 +14,11 @@ from blackbox.search.pending import PendingEvaluations
 from blackbox.search.scores import FAILED
 from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Mask, Scores
-from nasbench.runs.settings import option
+from nasbench.runs.settings import Settings, option
 
 
 @dataclass(frozen=True)
-class LocalSearchConfig:
+class LocalSearchConfig(Settings):
     """White et al. 2020, arXiv:2005.02960: algorithm 1, or its variant that goes up at once."""
 
     first: bool = option(

@@ -13,21 +13,24 @@ from blackbox.search.history import History
 from blackbox.search.pareto import crowding, fronts
 from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Digits, Scores
-from nasbench.runs.settings import MANY, option, whole
+from nasbench.runs.checks import MANY
+from nasbench.runs.settings import Settings, option
 
 
 @dataclass(frozen=True)
-class NSGA2Config:
+class NSGA2Config(Settings):
     """Defaults: Deb et al. 2002, doi:10.1109/4235.996017, section IV."""
 
-    population: int = option(100, "cells that survive a generation, and children in one")
+    population: int = option(
+        100, "cells that survive a generation, and children in one", at_least=2, at_most=MANY
+    )
     crossover: float = option(0.9, "probability that a child has two parents")
     mutation: float | None = option(
         None, "probability that a digit changes to another value (default: one over the digits)", type=float
     )
 
     def __post_init__(self) -> None:
-        whole("population", self.population, 2, MANY)
+        super().__post_init__()
         for name, chance in (("crossover", self.crossover), ("mutation", self.mutation)):
             if chance is not None and not 0 <= chance <= 1:
                 raise ConfigError(f"{name} is a probability in [0, 1], got {chance!r}")

@@ -11,18 +11,19 @@ from blackbox.search.base import Search
 from blackbox.search.history import History
 from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes
-from nasbench.runs.settings import MANY, option, whole
+from nasbench.runs.checks import MANY, whole
+from nasbench.runs.settings import Settings, option
 
 
 @dataclass(frozen=True)
-class EvolutionConfig:
+class EvolutionConfig(Settings):
     """Defaults: Ruchte et al. 2020, NASLib, appendix A.1."""
 
-    population: int = option(100, "cells alive at once; the oldest dies")
+    population: int = option(100, "cells alive at once; the oldest dies", at_least=1, at_most=MANY)
     sample: int = option(10, "cells in a tournament, drawn with replacement; the best is the parent")
 
     def __post_init__(self) -> None:
-        whole("population", self.population, 1, MANY)
+        super().__post_init__()
         whole("sample, drawn from the population,", self.sample, 1, self.population)
 
 

@@ -13,14 +13,14 @@ from blackbox.search.history import History
 from blackbox.search.scores import FAILED
 from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Digits, Mask, Scores
-from nasbench.runs.settings import option
+from nasbench.runs.settings import Settings, option
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-8  # of Adam: Kingma & Ba 2015, arXiv:1412.6980, section 2
 _FASTEST = 1e6  # steps so long that every logit but one is lost, yet none overflows
 
 
 @dataclass(frozen=True)
-class ReinforceConfig:
+class ReinforceConfig(Settings):
     """Defaults: the authors' programs of NAS-Bench-101 and of NATS-Bench; of their rates the better one."""
 
     # Regret on CIFAR-10 after 1,000 evaluations, mean of 1,000 trials: 0.035 (standard error 0.003) with 0.1

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from blackbox.search.brackets import Bracket, BracketSearch
 from blackbox.search.fidelity import RungsConfig
-from nasbench.runs.settings import option, whole
+from nasbench.runs.checks import whole
+from nasbench.runs.settings import option
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blackbox.dependencies import required
 from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
 from blackbox.search.space import SearchSpace
-from nasbench.runs.settings import MANY, option, whole
+from nasbench.runs.checks import MANY
+from nasbench.runs.dependencies import required
+from nasbench.runs.settings import option
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -26,12 +27,13 @@ _TRIES = 10  # draws for a cell that is not evaluated yet; beyond these one is d
 class TPEConfig(ModelBasedConfig):
     """Defaults: Optuna's, but for `initial`, which is measured: with 10 it ends at twice the regret."""
 
-    initial: int = option(20, "cells drawn uniformly before there is a model")
-    candidates: int = option(24, "draws from the density of good cells; the one with the best ratio is taken")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("candidates", self.candidates, 1, MANY)
+    initial: int = option(20, "cells drawn uniformly before there is a model", at_least=1)
+    candidates: int = option(
+        24,
+        "draws from the density of good cells; the one with the best ratio is taken",
+        at_least=1,
+        at_most=MANY,
+    )
 
 
 class TPE(ModelBasedSearch[TPEConfig, None]):

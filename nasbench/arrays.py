@@ -15,4 +15,5 @@ Digits = NDArray[np.intp]  # values of the variables of points, (..., D)
 Scores = NDArray[np.float64]  # higher is better; -inf: failed
 Seconds = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Features = NDArray[np.float32]  # encoded points, (n, F)
 Scalar = TypeVar("Scalar", bound=np.generic)  # elements of an array of any type

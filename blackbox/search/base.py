@@ -1,5 +1,7 @@
 """The ask-and-tell contract of every search that evaluates cells, for T trials in lockstep."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,15 +16,16 @@ from blackbox.search.history import History
 from blackbox.search.scores import invalid_score_name, invalid_scores
 from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Scalar
-from nasbench.runs.settings import SEEDS, whole
+from nasbench.runs.checks import SEEDS, whole
+from nasbench.runs.settings import Settings
 
 
 @dataclass(frozen=True)
-class NoSettings:
+class NoSettings(Settings):
     """The settings of an algorithm that has none."""
 
 
-C = TypeVar("C")
+C = TypeVar("C", bound=Settings)
 
 
 class Search(ABC, Generic[C]):
@@ -61,7 +64,7 @@ class Search(ABC, Generic[C]):
     """
 
     name: ClassVar[str]  #: the algorithm's name in reports
-    #: a frozen dataclass of `nasbench.runs.settings.option`s
+    #: a frozen dataclass of options, see `nasbench.runs.settings.Settings`
     config_class: ClassVar[type[C]] = NoSettings  # type: ignore[assignment]  # C if a subclass sets none
     objectives: ClassVar[int] = 1  #: scores per evaluation
 

@@ -1,5 +1,7 @@
 """The ask-and-tell contract of multi-fidelity searches: jobs that train a cell for a number of epochs."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +12,8 @@ import numpy as np
 from blackbox.errors import ConfigError, ObjectiveError
 from blackbox.search.scores import invalid_score_name
 from blackbox.search.space import SearchSpace
-from nasbench.runs.settings import SEEDS, option, whole
+from nasbench.runs.checks import SEEDS, whole
+from nasbench.runs.settings import Settings, option
 
 _NEW_CELLS = 0  # the purpose of the stream; subclasses number theirs from 1
 _BLOCK = 128  # cells that are drawn at once
@@ -27,15 +30,13 @@ class Job(NamedTuple):
 
 
 @dataclass(frozen=True)
-class RungsConfig:
+class RungsConfig(Settings):
     """How the fidelities of a search follow from the longest one."""
 
-    eta: int = option(3, "of this many cells one is promoted, and trained for as many times the epochs")
-    min_epochs: int = option(1, "the least epochs of a rung")
-
-    def __post_init__(self) -> None:
-        whole("eta", self.eta, 2)
-        whole("min_epochs", self.min_epochs, 1)
+    eta: int = option(
+        3, "reduction factor: 1 in eta cells is promoted and trained for eta times as many epochs", at_least=2
+    )
+    min_epochs: int = option(1, "epochs of the lowest rung, at least", at_least=1)
 
 
 R = TypeVar("R", bound=RungsConfig)

@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from blackbox.errors import ConfigError
 from nasbench.arrays import Codes, Scalar, Scores, Seconds
-from nasbench.runs.settings import whole
+from nasbench.runs.checks import whole
 
 _FIRST_EVALUATIONS = 1 << 20  # of all trials together, for which there is room at first
 

@@ -12,7 +12,7 @@ from blackbox.search.history import History
 from blackbox.search.scores import FAILED, invalid_score_name, invalid_scores
 from nasbench.arrays import Codes, Scores, Seconds
 from nasbench.errors import shown
-from nasbench.runs.settings import finite, whole
+from nasbench.runs.checks import finite, whole
 
 MOST_SECONDS = 9.2e9  # 290 years, the longest that a thread can wait
 

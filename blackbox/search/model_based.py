@@ -1,5 +1,7 @@
 """Searches that propose cells by a model of those evaluated so far: what they have in common."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,19 +15,16 @@ from blackbox.search.pending import PendingEvaluations
 from blackbox.search.scores import FAILED
 from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Scores
-from nasbench.runs.settings import option, whole
+from nasbench.runs.settings import Settings, option
 
 _NEW, _PROPOSALS = 0, 1  # purposes of the streams
 
 
 @dataclass(frozen=True)
-class ModelBasedConfig:
+class ModelBasedConfig(Settings):
     """The settings of every search with a model."""
 
-    initial: int = option(10, "cells drawn uniformly before there is a model")
-
-    def __post_init__(self) -> None:
-        whole("initial", self.initial, 1)
+    initial: int = option(10, "cells drawn uniformly before there is a model", at_least=1)
 
 
 M = TypeVar("M", bound=ModelBasedConfig)  # settings

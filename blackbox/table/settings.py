@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.search.loop import check_limits
+from blackbox.search.loop import check_seconds
 from blackbox.table.curves import Curves
 from blackbox.table.objective import PairObjective, TableObjective
 from blackbox.table.signal import Signal
@@ -26,7 +26,8 @@ from nasbench.constraints import (
     read_limits,
 )
 from nasbench.metrics import get_dataset
-from nasbench.runs.settings import MANY, SEEDS, option, whole
+from nasbench.runs.checks import MANY, SEEDS, whole
+from nasbench.runs.settings import Settings, option
 from nasbench.spaces import SPACES, space_of
 
 LOWER_LIMIT = "lower limit on a metric, as for --at-most"  # help text
@@ -67,6 +68,11 @@ def limit_option(text: str) -> tuple[str, ...]:
     return limits
 
 
+def _check_budget(budget: float | None) -> None:
+    if budget is not None:
+        check_seconds("budget", budget)
+
+
 def where_of(at_most: Sequence[str], at_least: Sequence[str]) -> dict[str, Limits]:
     """Return limits METRIC=VALUE as `Benchmark.feasible` takes them."""
     return joined(read_limits(AT_MOST, at_most), read_limits(AT_LEAST, at_least))
@@ -92,12 +98,12 @@ def short_names(values: Mapping[str, Any], longest: int | None = None) -> dict[s
 
 
 @dataclass(frozen=True)
-class TableConfig:
+class TableConfig(Settings):
     """The table and the trials of a search; a subclass has limits, too."""
 
     limits: ClassVar[tuple[str, ...]]  # what may be raised on resume
 
-    trials: int = option(1, "independent trials")
+    trials: int = option(1, "independent trials", at_least=1, at_most=_MOST_TRIALS)
     space: str | None = option(
         None,
         "; ".join(f"{flag}: {space.summary}" for flag, space in SPACES.items())
@@ -124,7 +130,7 @@ class TableConfig:
         "an evaluation's signal: the mean over seeds, or that of one recorded seed, drawn",
         choices=("mean", "seed"),
     )
-    seed: int = option(0, "of all that is drawn")
+    seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
     at_most: tuple[str, ...] = limit_option(
         "upper limit on a metric, in its unit, such as raspi4_latency=10; cells above it or without a value"
         " have the score -inf, and evaluating them takes its usual time; repeat for several metrics"
@@ -132,8 +138,6 @@ class TableConfig:
     at_least: tuple[str, ...] = limit_option(LOWER_LIMIT)
 
     def __post_init__(self) -> None:
-        whole("trials", self.trials, 1, _MOST_TRIALS)
-        whole("seed", self.seed, 0, SEEDS)
         get_dataset(self.dataset)
         longest = None if self.space is None else space_of(self.space).full_protocol
         for name, value in short_names(vars(self), longest).items():
@@ -143,6 +147,7 @@ class TableConfig:
             Signal.parse(self.signal)
         if self.noise not in ("mean", "seed"):
             raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
+        super().__post_init__()
 
     @property
     def where(self) -> dict[str, Limits]:
@@ -163,18 +168,23 @@ class EvaluationsConfig(TableConfig, ABC):
     limits = ("evals", "budget")
 
     evals: int | None = option(
-        None, f"evaluations a trial (default: {_EVALS}, or what the budget allows)", type=int
+        None,
+        f"evaluations per trial (default: {_EVALS}, or what the budget allows)",
+        type=int,
+        at_least=1,
+        on_resume="raise",
     )
     budget: float | None = option(
         None,
         "simulated time that a trial may spend on training and validation: 20000s, 90m, 12h, 2d",
         type=parse_seconds,
+        on_resume="raise",
     )
 
     def __post_init__(self) -> None:
         if self.evals is None and self.budget is None:
             object.__setattr__(self, "evals", _EVALS)
-        check_limits(self.evals, self.budget)
+        _check_budget(self.budget)
         super().__post_init__()
 
     @abstractmethod
@@ -241,14 +251,24 @@ class SimulationConfig(TableConfig):
     limits = ("jobs", "budget")
 
     jobs: int | None = option(
-        None, f"jobs that end in a trial (default: {_JOBS}, or what the budget allows)", type=int
+        None,
+        f"jobs that end in a trial (default: {_JOBS}, or what the budget allows)",
+        type=int,
+        at_least=1,
+        on_resume="raise",
     )
     budget: float | None = option(
         None,
         "simulated time that a trial takes: 20000s, 90m, 12h, 2d; a job that would end later does not count",
         type=parse_seconds,
+        on_resume="raise",
     )
-    workers: int = option(1, "that train at the same time; one is the clock of searches without fidelities")
+    workers: int = option(
+        1,
+        "simulated workers; with 1, the clock is that of the single-fidelity searches",
+        at_least=1,
+        at_most=MANY,
+    )
     fidelities: tuple[int, ...] | None = option(
         None,
         "the rungs in epochs, such as 12,200 (default: down from the whole learning curve by factors of eta;"
@@ -263,8 +283,7 @@ class SimulationConfig(TableConfig):
     def __post_init__(self) -> None:
         if self.jobs is None and self.budget is None:
             object.__setattr__(self, "jobs", _JOBS)
-        check_limits(None if self.jobs is None else whole("jobs", self.jobs, 1), self.budget)
-        whole("workers", self.workers, 1, MANY)
+        _check_budget(self.budget)
         if self.fidelities is not None:
             object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))
         super().__post_init__()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 from nasbench.errors import printable
 from nasbench.runs.files import quoted, to_json
@@ -77,6 +77,15 @@ def add_folder_flags(
     where.add_argument("--out", metavar="FOLDER", help=out)
     where.add_argument("--resume", metavar="FOLDER", help=resume)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
+
+
+class Subcommand(NamedTuple):
+    """One of several commands that a program has, with its own flags."""
+
+    add_flags: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], str]  # what it prints
+    short: str  # in the list of commands
+    description: str
 
 
 # A run

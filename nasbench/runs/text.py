@@ -42,6 +42,11 @@ def format_rows(rows: Iterable[tuple[str, object]]) -> str:
     return "\n".join(f"{label:<{_LABEL}} {text}" for label, text in rows)
 
 
+def join_blocks(*blocks: str) -> str:
+    """Return texts with an empty line between them; empty ones are left out."""
+    return "\n\n".join(filter(None, blocks))
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun.
 

@@ -44,16 +44,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return call(lambda: _build(args.csv, Path(args.out)), parser.prog, NASBenchError)
 
 
-def _build(paths: Sequence[str], out: Path) -> int:
+def _build(paths: Sequence[str], out: Path) -> str:
     columns = {name: values for path in paths for name, values in _columns(path)}
     with replacing(out) as temporary, h5py.File(temporary, "x", libver="v110") as file:
         for name, values in sorted(columns.items()):
             options = {"compression": "gzip", "compression_opts": 9, "shuffle": _is_smaller_shuffled(values)}
             dataset = file.create_dataset(name, data=values, chunks=values.shape, **options)
             dataset.attrs["source"] = _source(name)
-    print(f"{out}: {len(columns)} columns, {out.stat().st_size:,} bytes")
-    print(f"sha256 {hashlib.sha256(out.read_bytes()).hexdigest()}")
-    return 0
+    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    return f"{out}: {len(columns)} columns, {out.stat().st_size:,} bytes\nsha256 {digest}"
 
 
 def _columns(path: str) -> Iterator[tuple[str, np.ndarray]]:

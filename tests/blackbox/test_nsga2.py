@@ -15,7 +15,8 @@ from blackbox.search.pareto import hypervolume, nondominated
 from blackbox.search.space import NB201, SSS
 from blackbox.table.objective import PairObjective, TableObjective
 from blackbox.table.settings import PairConfig
-from tests.blackbox.contract import SearchContract, two_objectives
+from blackbox.testing import SearchContract
+from blackbox.testing.searches import two_objectives
 from tests.blackbox.search.test_pareto import crowding_of, layers
 
 
@@ -76,11 +77,7 @@ def winner(a, b):
 
 
 class NSGA2Contract(SearchContract):
-    objectives = 2
-    objective = staticmethod(two_objectives)
-
-    def make(self, space=None, trials=1, seed=0, history=None, **config):
-        return NSGA2(space or self.space, NSGA2Config(**config), trials, seed, history)
+    search_class = NSGA2
 
     @pytest.mark.parametrize(
         "config", [{}, {"population": 7, "crossover": 0.5}, {"population": 30, "mutation": 0.4}]

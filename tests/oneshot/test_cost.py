@@ -84,5 +84,5 @@ def test_double_precision_costs_the_same():
 
 
 def test_a_graph_that_is_being_defined_has_no_cost_yet():
-    with pytest.raises(GraphError, match="parameters and buffers once it is parsed"):
+    with pytest.raises(GraphError, match="is not parsed: call parse"):
         cost_of(chain(ops.Stem(4)))

@@ -1,6 +1,6 @@
 import pytest
 
-from nasbench.runs.text import counted, duration, format_rows, format_table
+from nasbench.runs.text import counted, duration, format_rows, format_table, join_blocks
 
 
 def test_numbers_stand_to_the_right_and_text_to_the_left():
@@ -36,3 +36,7 @@ def test_durations_are_in_the_largest_unit_of_which_there_are_two(seconds, text)
 
 def test_numbers_of_things():
     assert [counted(number, "epoch") for number in (0, 1, 2000)] == ["0 epochs", "1 epoch", "2,000 epochs"]
+
+
+def test_blocks_have_an_empty_line_between_them():
+    assert join_blocks("a\nb", "", "c") == "a\nb\n\nc"

@@ -1,3 +1,0 @@
-"""Packages that only some steps need."""
-
-from nasbench.runs.dependencies import required as required

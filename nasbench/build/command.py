@@ -1,0 +1,119 @@
+"""The command that builds a store from published sources: `python -m nasbench build`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from nasbench.lookup import add_space_flag
+from nasbench.runs.command import ListFormatter, Subcommand, complain
+
+if TYPE_CHECKING:
+    from nasbench.build.single import Summary
+
+_SHOWN = 10  # missing cells that are listed
+
+
+def _add_flags(parser: argparse.ArgumentParser) -> None:
+    from nasbench.build.sources.registry import KINDS  # imported here because no lookup needs it
+
+    parser.add_argument(
+        "sources",
+        nargs="*",
+        metavar="SOURCE",
+        help="files or folders, or `default` for the default table, which is built without any; earlier ones"
+        " take precedence",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="store to write (default: the default one, in $NASBENCH_HOME, unless that would lose data)",
+    )
+    parser.add_argument("--force", action="store_true", help="replace a store that exists")
+    parser.add_argument("--resume", action="store_true", help="resume a build that was interrupted")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that read, at least 1 (default: one per processor)",
+    )
+    parser.add_argument(
+        "--kind",
+        metavar="KIND",
+        choices=KINDS,
+        help="format of SOURCE, if it cannot be recognised from its content",
+    )
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="COLUMN=...",
+        help="meaning of a table column: DATASET:PROTOCOL:METRIC[:SEED]; DATASET:METRIC for metrics of the"
+        " network; arch, index, code, naslib (NASLib's tuple) or ops (a key such as 421211) for the cell."
+        " Repeat for each column",
+    )
+    parser.add_argument(
+        "--scale",
+        type=float,
+        metavar="FACTOR",
+        help="multiply all accuracies of a table, such as 100 for fractions (default: they are percentages)",
+    )
+    add_space_flag(parser)
+    parser.formatter_class = ListFormatter
+    parser.epilog = "kinds of sources:\n" + "\n".join(f"  {kind:<14}{text}" for kind, text in KINDS.items())
+
+
+def _build(args: argparse.Namespace) -> str:
+    from nasbench.build import build  # imported here because no lookup needs it
+
+    try:
+        summary = build(
+            [None if name == "default" and not os.path.exists(name) else name for name in args.sources],
+            args.out,
+            kind=args.kind,
+            workers=args.workers,
+            resume=args.resume,
+            force=args.force,
+            maps=args.map,
+            scale=args.scale,
+            space=args.space,
+            progress=True,
+        )
+    except KeyboardInterrupt:
+        complain(
+            "what was read, if anything, is kept beside the store; the same command with --resume goes on"
+        )
+        raise
+    return "\n".join(f"{label:<10}{text}" for label, text in _rows(summary))
+
+
+def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
+    """Yield what a build made, each row a label and a text."""
+    size, seconds = summary.path.stat().st_size / 1e6, summary.seconds
+    yield "built", f"{summary.path} ({size:,.1f} MB) in {seconds:,.1f} s"
+    yield "from", f"{summary.attributes['source']} {summary.attributes['source_version']}"
+    read, missing = summary.cells - len(summary.missing), len(summary.missing)
+    before = f", {summary.resumed:,} of them by the interrupted build" if summary.resumed else ""
+    yield "read", f"{read:,} of {summary.cells:,} cells{before}"
+    if missing:
+        some = ", ".join(map(str, summary.missing[:_SHOWN]))
+        yield "missing", f"{missing:,} cells, by index: {some}{', ...' if missing > _SHOWN else ''}"
+    for dataset, protocol, seeds in summary.runs:
+        counts = ", ".join(f"{count:,} with seed {seed}" for seed, count in seeds.items())
+        yield "runs", f"{dataset}, {protocol} epochs: {counts}"
+    yield from (("checked", line) for line in summary.checked)
+    yield from (("note", line) for line in summary.notes)
+    for name, first, other, count, largest, index in summary.differences:
+        yield "differs", f"{name}: {count:,} values, by up to {largest:.6g} (cell {index})"
+        yield "", f"{first} wins over {other}"
+    yield "checksum", str(summary.attributes["checksum"])
+
+
+BUILD = Subcommand(
+    _add_flags,
+    _build,
+    "build a store from published sources",
+    "Build a store from published sources; it is moved into place atomically.",
+)
