@@ -9,16 +9,18 @@ import random
 import subprocess
 import tempfile
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.timing import in_turn, print_conditions, print_times
-from blackbox.algorithms import algorithm
+from blackbox.asha import ASHA
+from blackbox.bohb import BOHB
+from blackbox.hyperband import Hyperband
 from blackbox.search.fidelity import MultiFidelitySearch
 from blackbox.search.space import NB201 as SPACE
+from blackbox.sh import SuccessiveHalving
 from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate_trial
 from nasbench import NB201
@@ -106,11 +108,13 @@ def main() -> None:
         def simulated(search_class: type[MultiFidelitySearch[Any]]) -> object:
             return simulate_trial(search_class(SPACE, 200), curves, WORKERS, JOBS)
 
-        names = ("sh", "hyperband", "asha", "bohb")
         tasks: dict[str, Callable[[], object]] = {
-            f"blackbox.{name}": partial(simulated, algorithm(name)) for name in names
+            "blackbox.sh": lambda: simulated(SuccessiveHalving),
+            "blackbox.hyperband": lambda: simulated(Hyperband),
+            "blackbox.asha": lambda: simulated(ASHA),
+            "blackbox.bohb": lambda: simulated(BOHB),
+            "plain loop": lambda: plain_simulation(bench, 0),
         }
-        tasks["plain loop"] = lambda: plain_simulation(bench, 0)
         print_conditions(RUNS, numpy=np.__version__)
         print(f"{JOBS:,} jobs on {WORKERS} simulated workers; the columns of the table are loaded")
         seconds = in_turn(tasks, RUNS)
