@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 
 from nasbench.errors import shown
-from nasbench.runs.settings import finite, option, whole
+from nasbench.runs.settings import Settings, finite, option, whole
 from oneshot.errors import ConfigError, GraphError
 from oneshot.mixed import Mixture, choosing, something
 from oneshot.training.distributed import ProcessGroup
@@ -20,7 +20,7 @@ _LARGEST = 1e30  # that float32 has room to compute with
 
 
 @dataclass(frozen=True)
-class SearchConfig:
+class SearchConfig(Settings):
     """Settings of a search by gradient, by default as in NASLib (Ruchte et al. 2020), appendix A.1."""
 
     epochs: int = option(50, "passes over the training half")
@@ -36,6 +36,7 @@ class SearchConfig:
     exclude_none: bool = option(False, "never select `none`, as is usual in the DARTS space")
 
     def __post_init__(self):
+        super().__post_init__()
         whole("epochs", self.epochs, 1)
         whole("batch", self.batch, 2)
         for name in ("learning_rate", "grad_clip"):

@@ -118,7 +118,7 @@ class RSWS(MetaOptimizer):
 
     def _ranked(self, paths, batches, progress=None):
         """Paths, a list, the best on batches first."""
-        shown = paths if progress is None else progress(paths, " paths")
+        shown = paths if progress is None else progress(paths, "paths")
         found = {path: self._evaluated(path, batches) for path in shown}
         return sorted(paths, key=lambda path: (-found[path].accuracy, found[path].loss))
 

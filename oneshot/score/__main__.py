@@ -18,15 +18,15 @@ from nasbench.cell import CELLS, Cell
 from nasbench.errors import NASBenchError, NotRecordedError
 from nasbench.runs.command import Parser, call, complain, print_json, print_table
 from nasbench.runs.files import quoted, replacing
+from nasbench.runs.log import read_log
 from nasbench.runs.settings import SEEDS, add_flags, given, option, whole
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError, OneShotError, RunFolderError
 from oneshot.methods.base import at_least
 from oneshot.score.equal_cost import at_equal_cost
 from oneshot.search import reopen
-from oneshot.search.record import SEARCH
+from oneshot.search.record import SEARCH_LOG
 from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
 from oneshot.training.environment import get_device
-from oneshot.training.folder import read_log
 from oneshot.training.metrics import evaluate
 
 _PROG = "python -m oneshot.score"
@@ -163,7 +163,7 @@ def score(path, config=None, *, device=None, store=None, folder=None, against=No
     _check_recorded(bench, dataset, [found, *cells])
     scores = run.scorer.scores(found)
     value = scores.benchmark_val_accuracy
-    spent = sum(row["seconds"] for row in read_log(path, SEARCH)) + run.concluding
+    spent = sum(row["seconds"] for row in read_log(path, SEARCH_LOG)) + run.concluding
     equal_cost = at_equal_cost(value, config, spent, bench, dataset, against)  # before long work: it may fail
     batches = list(islice(run.val_loader(), -(-config.images // run.config.batch)))
     ranking = correlation(run.optimizer, batches, cells, bench, dataset, progress=progress)
