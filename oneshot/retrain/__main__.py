@@ -1,17 +1,17 @@
 """The command that trains an architecture from scratch: python -m oneshot.retrain."""
 
 import argparse
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 
 from nasbench.runs.command import Parser
-from nasbench.runs.settings import add_flags, given
 from oneshot.retrain.report import RetrainResult, format_result
-from oneshot.retrain.session import RetrainSession, begin_retraining, resume_retraining
+from oneshot.retrain.session import begin_retraining, resume_retraining
 from oneshot.retrain.settings import SMOKE, RetrainSettings
-from oneshot.training.command import TrainingCommand
-from oneshot.training.distributed import ProcessGroup, leave
+from oneshot.training.command import TrainingActivity, TrainingCommand
+from oneshot.training.command import main as run
+from oneshot.training.distributed import leave
 from oneshot.training.environment import Environment
 from oneshot.training.images import SMALL
 
@@ -20,10 +20,10 @@ class RetrainCommand(TrainingCommand[RetrainResult]):
     """Trains an architecture, tests it, and exports its network."""
 
     prog = "python -m oneshot.retrain"
-    kept = "settings, log, weights, summary and picture"
+    keeps = "settings, log, weights, summary and picture"
 
-    def parse(self, argv: Sequence[str] | None) -> argparse.Namespace:
-        """Return the arguments."""
+    def parser(self, argv: Sequence[str]) -> Parser:
+        """Build the parser of all flags."""
         parser = Parser(
             prog=self.prog,
             allow_abbrev=False,
@@ -39,62 +39,62 @@ class RetrainCommand(TrainingCommand[RetrainResult]):
             " arch string or index of NAS-Bench-201, JSON of these, a published name such as DARTS_V2, or the"
             " folder of a finished search",
         )
-        add_flags(parser.add_argument_group("training"), RetrainSettings)
-        self.add_environment(parser)
-        self.add_files(parser, SMOKE).add_argument(
+        RetrainSettings.add_flags(parser.add_argument_group("training"))
+        self.add_run_flags(parser, SMOKE).add_argument(
             "--export", metavar="FILE", help="write the trained network: .pt2 of torch.export, or .onnx"
         )
-        args = parser.parse_args(argv)
+        return parser
+
+    def check(self, parser: Parser, args: argparse.Namespace) -> None:
+        """Exit unless there is something to train."""
         if args.architecture is None and args.resume is None:
             parser.error("an architecture is needed, or --resume FOLDER")
-        return args
 
-    def open(self, args: argparse.Namespace) -> AbstractContextManager[RetrainSession]:
+    @contextmanager
+    def open(self, args: argparse.Namespace) -> Iterator[TrainingActivity[RetrainResult]]:
         """Begin or resume a retraining."""
         if args.export is not None:
             from oneshot.export import check
 
             check(args.export)
-        settings, environment = given(args, RetrainSettings), given(args, Environment)
+        settings, environment = RetrainSettings.given(args), Environment.given(args)
         if args.smoke:
             settings |= SMOKE
         named = RetrainSettings(**settings)
         if args.resume is None:
-            return begin_retraining(
+            opened = begin_retraining(
                 args.architecture,
                 named,
                 args.out,
                 environment=Environment(**environment),
                 tensorboard=args.tensorboard,
             )
-        return resume_retraining(
-            args.resume,
-            environment=environment,
-            settings={f.name: getattr(named, f.name) for f in fields(named) if f.name in settings},
-            architecture=args.architecture,
-            tensorboard=args.tensorboard,
-        )
+        else:
+            opened = resume_retraining(
+                args.resume,
+                environment=environment,
+                settings={f.name: getattr(named, f.name) for f in fields(named) if f.name in settings},
+                architecture=args.architecture,
+                tensorboard=args.tensorboard,
+            )
+        with opened as session:
+            yield TrainingActivity(session, format_result, lambda result: _remark(args, result))
 
-    def format(self, result: RetrainResult, group: ProcessGroup) -> str:
-        """Return a result as text for people."""
-        return format_result(result, group.size)
 
-    def remarks(
-        self, args: argparse.Namespace, session: RetrainSession, result: RetrainResult
-    ) -> Iterable[str]:
-        """Export the network, and say so; yield why there is no picture."""
-        if args.export is not None and result.complete:
-            from oneshot.export import export
+def _remark(args: argparse.Namespace, result: RetrainResult) -> Iterable[str]:
+    """Export the network, and say so; yield why there is no picture."""
+    if args.export is not None and result.complete:
+        from oneshot.export import export
 
-            exported = export(result.network, args.export, (3, *session.job.images.size))
-            yield f"exported to {exported.path}, off by {exported.difference:.3g} at most in a logit"
-        if result.note is not None:
-            yield result.note
+        exported = export(result.network, args.export, (3, *result.size))
+        yield f"exported to {exported.path}, off by {exported.difference:.3g} at most in a logit"
+    if result.note is not None:
+        yield result.note
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    return RetrainCommand().run(argv)
+    return run(RetrainCommand(), argv)
 
 
 if __name__ == "__main__":

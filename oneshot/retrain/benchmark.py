@@ -1,7 +1,6 @@
 """NAS-Bench-201's entry for a network that is retrained."""
 
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,5 +76,5 @@ def _differences(settings: RetrainSettings) -> list[str]:
         PIPELINES[settings.space]._asdict() | default_sizes(settings.space, settings.dataset)._asdict()
     )
     published["epochs"], published["split"] = settings.protocol, settings.split
-    ours = asdict(settings)
+    ours = settings.to_json()
     return [name for name, value in published.items() if name in ours and ours[name] != value]

@@ -1,16 +1,16 @@
 """The result of a retraining, and its report for people."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from nasbench.runs.text import counted, duration, format_rows, join_blocks
 from oneshot.cost import Cost
 from oneshot.graph.graph import Graph
 from oneshot.retrain.benchmark import Entry
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.spaces.architectures import Architecture
 from oneshot.training.session import TrainingResult
-from oneshot.training.words import counted, duration
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +25,8 @@ class RetrainResult(TrainingResult):
     cost: Cost
     #: Numbers of training images and of images that are tested.
     images: tuple[int, int]
+    #: Height and width of the images.
+    size: tuple[int, int]
     #: Number of classes.
     classes: int
     #: The epoch with the best top-1 accuracy, and that accuracy; None before there is one.
@@ -42,7 +44,7 @@ class RetrainResult(TrainingResult):
         train, test = self.images
         return {
             "architecture": self.architecture.record,
-            "settings": asdict(self.settings),
+            "settings": self.settings.to_json(),
             "complete": self.complete,
             "epochs": self.epochs,
             "steps": self.steps,
@@ -100,10 +102,8 @@ def format_result(result: RetrainResult, processes: int = 1) -> str:
         f"{epochs}, {result.steps:,} steps, {train:,} training and {test:,} {tested} images;"
         f" seed {settings.seed}; {duration(result.seconds)}"
         f"{f' by {processes} processes' if processes > 1 else ''}",
-        "",
-        *(f"{name:<15} {text}" for name, text in rows),
     ]
-    return "\n".join(lines)
+    return join_blocks("\n".join(lines), format_rows(rows))
 
 
 def _format_accuracy(tested: str, top1: float, top5: float | None, loss: float | None = None) -> str:

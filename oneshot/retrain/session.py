@@ -108,7 +108,10 @@ def begin_retraining(
     chosen = RetrainSettings() if settings is None else settings
     where = Environment() if environment is None else environment
     return RetrainSession.begin(
-        lambda group: RetrainJob.create(architecture, chosen, where, group), out, tensorboard=tensorboard
+        lambda group: RetrainJob.create(architecture, chosen, where, group),
+        RETRAINING,
+        out,
+        tensorboard=tensorboard,
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from data.loader import part_of
 from nasbench import NB201
-from nasbench.runs.files import utc_now
+from nasbench.runs.record import present
 from oneshot import ops
 from oneshot.cost import cost_of
 from oneshot.errors import ConfigError
@@ -24,8 +24,7 @@ from oneshot.retrain.benchmark import find_entry, lacking, open_table
 from oneshot.retrain.pipelines import get_pipeline
 from oneshot.retrain.report import RetrainResult
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.retrain.weights import BEST, LAST, RETRAINING, NetworkFile, parse_record
-from oneshot.search.record import check_agreement, versions
+from oneshot.retrain.weights import BEST, LAST, RETRAINING_LOG, NetworkFile, parse_record
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 from oneshot.training.checkpoints import encode_tensors
@@ -53,7 +52,7 @@ class RetrainJob:
     table: NB201 | None  # which has the like
     notes: tuple[str, ...] = ()  # lines about what is not as it would be by default
 
-    kind = RETRAINING
+    log = RETRAINING_LOG
 
     @property
     def seed(self) -> int:
@@ -95,7 +94,7 @@ class RetrainJob:
         found, recorded, before = parse_record(record, path)
         if architecture is not None and Architecture.parse(architecture).record != found.record:
             raise ConfigError(f"the architecture is not the run's, {found.record['text']}")
-        check_agreement(settings or {}, asdict(recorded))
+        recorded.resumed(settings or {}, Environment)
         if recorded.local_bn and record["processes"] != group.size:
             raise ConfigError(
                 f"{path} was begun with --local-bn by {record['processes']} processes, which it depends on;"
@@ -113,12 +112,11 @@ class RetrainJob:
         """Return what config.json holds."""
         return {
             "architecture": self.architecture.record,
-            "settings": asdict(self.settings),
+            "settings": self.settings.to_json(),
             "places": environment.record(),
             "data": self.images.facts(),
             "processes": group.size,
-            "versions": versions(),
-            "created": utc_now(),
+            **present(torch),
         }
 
     def network(self) -> Graph:
@@ -331,6 +329,7 @@ class RetrainTask:
             network=self.network.eval(),
             cost=self.cost,
             images=(self.job.images.train_count, self.job.images.held_out_count),
+            size=self.job.images.size,
             classes=self.job.images.classes,
             best=self.best if self.best[0] else None,
             benchmark=table and find_entry(table, self.job.architecture, self.job.settings),

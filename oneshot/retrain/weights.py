@@ -1,13 +1,14 @@
 """The files of a retraining: its record in config.json, and the weights that are kept."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypedDict
 
 from torch import Tensor
 
 from nasbench.errors import NASBenchError, said
+from nasbench.runs.folder import RunKind
+from nasbench.runs.log import Columns
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.graph.graph import Graph
 from oneshot.retrain.settings import RetrainSettings
@@ -15,10 +16,8 @@ from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 from oneshot.training.checkpoints import read_tensors
 from oneshot.training.environment import Environment
-from oneshot.training.folder import Stage
 
-RETRAINING = Stage(
-    "retraining",
+RETRAINING_LOG = Columns(
     {
         "epoch": int,
         "train_loss": float,  # of the main classifier alone, as the next
@@ -32,8 +31,9 @@ RETRAINING = Stage(
         "drop_path": float,
         "images_per_second": float,  # this and the next depend on the machine
         "seconds": float,
-    },
+    }
 )
+RETRAINING = RunKind(RETRAINING_LOG.header, stage="retraining", sync=True)
 _OPTIONAL = ("split_list", "protocol", "ema")  # settings that a run may lack
 BEST, LAST = "best.pt", "last.pt"
 
@@ -43,11 +43,11 @@ def parse_record(
 ) -> tuple[Architecture, RetrainSettings, Environment]:
     """Return the architecture, the settings and the environment in a run's config.json."""
     try:
-        settings = RetrainSettings(**record["settings"])
-        left = [name for name, value in asdict(settings).items() if value is None and name not in _OPTIONAL]
+        settings = RetrainSettings.from_json(record["settings"], "settings")
+        left = [name for name, value in settings.to_json().items() if value is None and name not in _OPTIONAL]
         if left:
             raise TypeError(f"{', '.join(left)} not given")
-        environment = Environment(**record["places"])
+        environment = Environment.from_json(record["places"], "places")
         for name, kind in (("data", dict), ("processes", int)):
             if not isinstance(record[name], kind):
                 raise TypeError(f"{name} is {record[name]!r}")

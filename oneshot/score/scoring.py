@@ -13,6 +13,7 @@ from nasbench.benchmark import Benchmark
 from nasbench.cell import CELLS, Cell
 from nasbench.errors import NotRecordedError
 from nasbench.runs.files import quoted, replacing, to_json
+from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, RunFolderError
 from oneshot.score.equal_cost import at_equal_cost
 from oneshot.score.ranking import (
@@ -27,9 +28,8 @@ from oneshot.score.ranking import (
 from oneshot.score.result import FoundCell, ScoreResult, draw
 from oneshot.score.settings import ScoreConfig
 from oneshot.search import reopen
-from oneshot.search.record import SEARCH
+from oneshot.search.record import SEARCH_LOG
 from oneshot.training.environment import get_device
-from oneshot.training.folder import read_log
 
 SCORE, PICTURE = "score.json", "score.png"
 
@@ -87,7 +87,7 @@ def score(
     column = _recorded(bench, dataset, [cell, *cells])
     scores = run.scorer.scores(cell)
     value = bench.query(cell, dataset, METRIC)
-    spent = sum(row["seconds"] for row in read_log(path, SEARCH)) + run.concluding
+    spent = sum(row["seconds"] for row in read_log(path, SEARCH_LOG)) + run.concluding
     equal_cost = at_equal_cost(value, config, spent, bench, dataset, against)  # before long work: it may fail
     batches = list(islice(run.val_loader(), -(-config.images // run.config.batch)))
     ranking = correlation(run.optimizer, batches, cells, bench, dataset, progress=progress)

@@ -1,16 +1,12 @@
 """The record of a search in config.json, and whether later settings and scores agree with it."""
 
-import sys
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-import torch
-
-from nasbench import __version__
 from nasbench.errors import NASBenchError, said
+from nasbench.runs.folder import RunKind
+from nasbench.runs.log import Columns, read_log
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.methods.base import SearchConfig
 from oneshot.methods.registry import method_of
@@ -18,11 +14,8 @@ from oneshot.search.scorer import Scorer
 from oneshot.search.settings import SearchSettings
 from oneshot.spaces.registry import space_of
 from oneshot.training.environment import Environment
-from oneshot.training.folder import Stage, read_log
 
-_Kind = TypeVar("_Kind")
-SEARCH = Stage(
-    "search",
+SEARCH_LOG = Columns(
     {
         "epoch": int,
         "train_loss": float,
@@ -39,18 +32,9 @@ SEARCH = Stage(
         "regret": float,
         "images_per_second": float,  # this and the next depend on the machine
         "seconds": float,
-    },
-)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that numbers depend on."""
-    return {
-        "nas-toolkit": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": sys.version.split()[0],
     }
+)
+SEARCH = RunKind(SEARCH_LOG.header, stage="search", sync=True)
 
 
 def parse_record(
@@ -58,9 +42,10 @@ def parse_record(
 ) -> tuple[SearchSettings, SearchConfig, Environment]:
     """Return the settings, the method's and the environment in a run's config.json."""
     try:
-        settings = _recorded(SearchSettings, record["search"])
-        config = _recorded(method_of(settings.method).config_class, record["config"])
-        environment = Environment(**record["places"])
+        settings = SearchSettings.from_json(record["search"], "search", complete=True)
+        kind = method_of(settings.method).config_class
+        config = kind.from_json(record["config"], "config", complete=True)
+        environment = Environment.from_json(record["places"], "places")
         for part in ("data", "table"):
             unscored = part == "table" and not space_of(settings.space).in_benchmark
             if not isinstance(record[part], dict) and not (unscored and record[part] is None):
@@ -71,26 +56,6 @@ def parse_record(
             f" {said(error)}"
         ) from None
     return settings, config, environment
-
-
-def _recorded(kind: type[_Kind], record: dict[str, object]) -> _Kind:
-    """Return recorded settings; TypeError if one is missing, since its default is not what the run had."""
-    missing = {f.name for f in fields(kind)} - set(record)
-    if missing:
-        raise TypeError(f"it has no {', '.join(sorted(missing))}")
-    return kind(**record)
-
-
-def check_agreement(given: Mapping[str, object], recorded: Mapping[str, object]) -> None:
-    """Raise a ConfigError unless each given setting is the recorded one."""
-    for name, value in given.items():
-        if value != recorded[name]:
-            flag = ("no-" if value is False else "") + name.replace("_", "-")
-            shown = "" if isinstance(value, bool) else f" {value}"
-            raise ConfigError(
-                f"--{flag}{shown} is not the run's, {recorded[name]};"
-                " only --device, --folder, --download and --store may differ"
-            )
 
 
 def load_scorer(
@@ -105,7 +70,7 @@ def load_scorer(
         return None
     scorer = Scorer(settings.dataset, environment.store, path)
     before, now = record["table"].get("checksum"), scorer.table["checksum"]
-    for row in read_log(path, SEARCH) if now != before else ():
+    for row in read_log(path, SEARCH_LOG) if now != before else ():
         other = scorer.row(row["arch"])
         for name in ("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret"):
             if row[name] not in (None, other[name]):

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from nasbench.runs.folder import read_record
 from oneshot.errors import RunFolderError
 from oneshot.methods.base import MetaOptimizer, SearchConfig
 from oneshot.search.record import SEARCH
@@ -11,7 +12,6 @@ from oneshot.search.settings import SearchSettings
 from oneshot.search.task import SearchJob, SearchTask
 from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.distributed import ProcessGroup
-from oneshot.training.folder import read_config
 from oneshot.training.images import Batches
 from oneshot.training.session import own_random_numbers, restore
 from oneshot.training.trainer import Trainer
@@ -71,7 +71,7 @@ def reopen(
     ConfigError
         If the images, or the table's scores, are others now.
     """
-    record, group = read_config(path, SEARCH), ProcessGroup()
+    record, group = read_record(path, SEARCH), ProcessGroup()
     state = read_checkpoint(path)
     if state is None:
         raise RunFolderError(f"{path} has no checkpoint.pt, which each epoch of a search saves")

@@ -2,21 +2,19 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import redirect_stdout
-from dataclasses import asdict, dataclass
-from io import StringIO
+from dataclasses import dataclass
 from typing import Any
 
 from nasbench.metrics import METRICS
+from nasbench.runs.text import counted, duration, format_rows, join_blocks
 from nasbench.spaces import TOPOLOGY
-from nasbench.text import print_entry
+from nasbench.text import format_entry
 from oneshot.methods.base import MetaOptimizer, SearchConfig
 from oneshot.search.scorer import METRIC, TEST_METRIC, Scores
 from oneshot.search.settings import SearchSettings
 from oneshot.spaces.registry import space_of
 from oneshot.training.metrics import Measured
 from oneshot.training.session import TrainingResult
-from oneshot.training.words import counted, duration
 
 # operations without weights, which first-order methods are known to collapse to
 _IDLE = ("none", "skip_connect")
@@ -50,8 +48,8 @@ class SearchResult(TrainingResult):
         space = space_of(self.settings.space)
         return {
             "method": self.optimizer.name,
-            "settings": asdict(self.settings),
-            "config": asdict(self.config),
+            "settings": self.settings.to_json(),
+            "config": self.config.to_json(),
             "complete": self.complete,
             "epochs": self.epochs,
             "steps": self.steps,
@@ -101,7 +99,6 @@ def format_result(result: SearchResult, processes: int = 1) -> str:
         f"{epochs}, {result.steps:,} steps, {train:,} training and {val:,} validation images;"
         f" seed {settings.seed}; {duration(result.seconds)} of search"
         f"{f' by {processes} processes' if processes > 1 else ''}",
-        "",
     ]
     rows = [("cell" if benchmark else "architecture", str(result.architecture))]
     if benchmark:
@@ -116,17 +113,10 @@ def format_result(result: SearchResult, processes: int = 1) -> str:
         if benchmark.optimum is not None:
             value, index = benchmark.optimum.value, benchmark.optimum.index
             rows.append(("optimum", f"{value:.4f} {METRICS[METRIC].unit}, index {index}"))
-    lines += [f"{name:<15} {text}" for name, text in rows]
+    entry = ""
     if benchmark:
-        lines.append(_format_entry(benchmark))
-    return "\n".join(lines)
-
-
-def _format_entry(scores: Scores) -> str:
-    text = StringIO()
-    with redirect_stdout(text):
-        print_entry(scores.entry, how=f"python -m nasbench query {scores.index} --all")
-    return text.getvalue().rstrip("\n")
+        entry = format_entry(benchmark.entry, how=f"python -m nasbench query {benchmark.index} --all")
+    return join_blocks("\n".join(lines), format_rows(rows), entry)
 
 
 def _format_scores(scores: Scores, dataset: str) -> Iterator[str]:

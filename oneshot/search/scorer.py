@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nasbench.errors import NotRecordedError
+from nasbench.runs.record import identity
 from oneshot.search.table import open_nb201
 
 METRIC, TEST_METRIC = "val_accuracy", "test_accuracy"
@@ -61,10 +62,9 @@ class Scorer:
             self.optimum = Optimum(str(best.cell), best.index, best.value)
 
     @property
-    def table(self) -> dict[str, Any]:  # attributes of the store
+    def table(self) -> dict[str, str]:
         """The record of the table, which tells it from others."""
-        attributes = self.bench.store.attributes
-        return {name: attributes[name] for name in ("source", "source_version", "checksum")}
+        return identity(self.bench)
 
     def row(self, cell: object) -> dict[str, Any]:  # as a Row
         """Return a cell's columns of a log; None for those that the table does not record."""

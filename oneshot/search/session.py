@@ -106,7 +106,7 @@ def begin_search(
     chosen = SearchSettings() if settings is None else settings
     where = Environment() if environment is None else environment
     return SearchSession.begin(
-        lambda group: SearchJob.create(chosen, config, where, group), out, tensorboard=tensorboard
+        lambda group: SearchJob.create(chosen, config, where, group), SEARCH, out, tensorboard=tensorboard
     )
 
 

@@ -1,11 +1,12 @@
-"""What every search by gradient is told beside its method's own settings, and its defaults by data set."""
+"""The settings of every search by gradient, and their defaults by data set."""
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from data.images import FOLDER, NAMES
-from nasbench.runs.settings import SEEDS, option, whole
+from nasbench.runs.checks import whole
+from nasbench.runs.settings import SEEDS, Settings, option
 from oneshot.errors import ConfigError
 from oneshot.methods.base import SearchConfig
 from oneshot.methods.recipes import RECIPES, check_recipe, recipe_settings
@@ -26,45 +27,56 @@ def _by_space(name: str) -> str:
     return f"(default: {usual}; on {' and '.join(SMALL)}: {small})"
 
 
+def _sized(name: str, help: str) -> int:
+    """Return an option whose default is the size of the space's supernet."""
+    return cast(int, option(None, f"{help} {_by_space(name)}", type=int))  # __post_init__ replaces None
+
+
 @dataclass(frozen=True)
-class SearchSettings:
+class SearchSettings(Settings):
     """What a search is, whatever its method.
 
     >>> SearchSettings().channels, SearchSettings(dataset="cifar10").channels
     (8, 16)
     """
 
+    #: Space that is searched.
     space: str = option(
         "nb201",
         "; ".join(f"{name}: {space.summary}" for name, space in SPACES.items()),
         choices=tuple(SPACES),
     )
-    method: str = option(
-        "darts", f"how it is searched: {', '.join(METHODS)}, or MODULE:CLASS of a method of your own"
-    )
+    #: Method that searches it.
+    method: str = option("darts", f"method: {', '.join(METHODS)}, or MODULE:CLASS of a custom one")
+    #: Published settings of the optimizers.
     recipe: str = option(
         "naslib",
         "published settings of the optimizers of weights and alphas, listed below; a given option wins"
         " over the recipe",
         choices=tuple(RECIPES),
     )
+    #: Data set.
     dataset: str = option(
         "digits",
         f"{', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*",
     )
-    channels: int | None = option(None, f"of the supernet's first stage {_by_space('channels')}", type=int)
-    cells: int | None = option(
-        None, f"in the supernet; of each stage, in darts in all {_by_space('cells')}", type=int
-    )
-    seed: int = option(0, "of all that is drawn")
+    #: Channels of the first stage.
+    channels: int = _sized("channels", "channels of the supernet's first stage")
+    #: Cells of the supernet, as the space counts them.
+    cells: int = _sized("cells", "cells of each stage, in darts of the whole supernet")
+    #: Random seed.
+    seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
+    #: Whether to compute in bfloat16.
     amp: bool = option(False, "compute in bfloat16 where that is safe; weights stay float32")
+    #: Whether to use torch.compile.
     compile: bool = option(
         False, "run the supernet through torch.compile; worth its minutes for a long search"
     )
+    #: File with the published halves of test images.
     split_list: str | None = option(
         None,
-        "the published halves of the test images of cifar100 or imagenet16-120, a file of AutoDL-Projects"
-        " (default: halves of our own)",
+        "published halves of the test images of cifar100 or imagenet16-120, a file of AutoDL-Projects"
+        " (default: our own halves)",
         type=str,
         metavar="FILE",
     )
@@ -73,16 +85,13 @@ class SearchSettings:
         space_of(self.space)  # an error for one that is unknown, before its sizes are asked for
         method_of(self.method)
         check_recipe(self.recipe)
+        super().__post_init__()
         object.__setattr__(self, "dataset", absolute_dataset(self.dataset))
         for name in ("channels", "cells"):
             value = getattr(self, name)
             value = getattr(default_sizes(self.space, self.dataset), name) if value is None else value
             least = getattr(space_of(self.space).minimum, name)
             object.__setattr__(self, name, whole(name, value, least, getattr(MAXIMUM, name)))
-        whole("seed", self.seed, 0, SEEDS)
-        for name in ("amp", "compile"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} is true or false, got {getattr(self, name)!r}")
         if self.split_list is not None and self.dataset not in ("cifar100", "imagenet16-120"):
             raise ConfigError(
                 f"split_list names halves of cifar100's or imagenet16-120's test images, got {self.dataset}"

@@ -2,24 +2,24 @@
 
 import io
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from nasbench.runs.files import utc_now
+from nasbench.runs.progress import tracked
+from nasbench.runs.record import present
 from oneshot.errors import ConfigError
 from oneshot.methods.base import MetaOptimizer, SearchConfig
 from oneshot.methods.recipes import contradictions
 from oneshot.methods.registry import method_of
 from oneshot.search import pictures
-from oneshot.search.record import SEARCH, check_agreement, load_scorer, parse_record, versions
+from oneshot.search.record import SEARCH_LOG, load_scorer, parse_record
 from oneshot.search.report import SearchResult
 from oneshot.search.scorer import Scorer, unscored
 from oneshot.search.settings import SearchSettings, build_config
@@ -29,13 +29,13 @@ from oneshot.training.environment import Environment
 from oneshot.training.images import Batches, SearchImages
 from oneshot.training.memory import advising
 from oneshot.training.metrics import Outcome
-from oneshot.training.progress import counting
 from oneshot.training.session import Files, Row
 from oneshot.training.trainer import Epoch, Trainer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_T = TypeVar("_T")
 _Half = tuple[Tensor, Tensor]  # images (N, 3, H, W), labels (N,)
 _Batch = tuple[_Half, _Half]  # of training and of validation images
 
@@ -51,7 +51,7 @@ class SearchJob:
     scorer: Scorer | None  # None in a space without a benchmark
     notes: tuple[str, ...] = ()  # lines about what is not as it would be by default
 
-    kind = SEARCH
+    log = SEARCH_LOG
 
     @property
     def seed(self) -> int:
@@ -96,8 +96,8 @@ class SearchJob:
         `environment`: what differs now; `settings`, `config`: what has to agree with the run's.
         """
         recorded, recorded_config, before = parse_record(record, path)
-        check_agreement(settings or {}, asdict(recorded))
-        check_agreement(config or {}, asdict(recorded_config))
+        recorded.resumed(settings or {}, Environment)
+        recorded_config.resumed(config or {}, Environment)
         now = before.updated(**environment)
         group.device(now.device)
         scorer = load_scorer(record, recorded, now, path)
@@ -108,13 +108,12 @@ class SearchJob:
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
         """Return what config.json holds."""
         return {
-            "search": asdict(self.settings),
-            "config": asdict(self.config),
+            "search": self.settings.to_json(),
+            "config": self.config.to_json(),
             "places": environment.record(),
             "data": self.images.facts(),
             "table": self.scorer and self.scorer.table,
-            "versions": versions(),
-            "created": utc_now(),
+            **present(torch),
         }
 
     def build(self, device: torch.device, group: ProcessGroup) -> "SearchTask":
@@ -234,9 +233,13 @@ class SearchTask:
         """Let the method make its final choice, unless it has."""
         if self.is_concluded:
             return False
+
+        def shown(items: Sequence[_T], unit: str) -> Iterable[_T]:
+            return tracked(items, self.name, unit, len(items), shown=progress)
+
         with advising(self.memory_advice()):
             begin = time.perf_counter()
-            self.optimizer.conclude(self.evaluation(), partial(counting, name=self.name, shown=progress))
+            self.optimizer.conclude(self.evaluation(), shown)
             self._architecture = self.chosen()
             self.concluding = time.perf_counter() - begin
         return True

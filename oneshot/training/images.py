@@ -31,10 +31,8 @@ def augments(dataset: str) -> bool:
     return dataset not in SMALL
 
 
-def absolute_dataset(name: object) -> str:
-    """Return the name of a data set, with an absolute path; ConfigError unless it is a string."""
-    if not isinstance(name, str):
-        raise ConfigError(f"a data set is named by a string, got {name!r}")
+def absolute_dataset(name: str) -> str:
+    """Return the name of a data set, with an absolute path if it is a tree of images."""
     if name.startswith(FOLDER) or os.sep in name:
         return FOLDER + os.path.abspath(os.path.expanduser(name.removeprefix(FOLDER)))
     return name

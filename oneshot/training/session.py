@@ -1,6 +1,8 @@
 """A training from its beginning, or from where a run stopped, to its end: in memory or in a run's folder."""
 
 import io
+import math
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -11,20 +13,22 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 import torch
 
 from nasbench.runs.files import quoted
+from nasbench.runs.folder import RunFolder, RunKind, check_new, read_record
+from nasbench.runs.log import Columns, Row, read_log
+from nasbench.runs.progress import Progress
 from oneshot.errors import DivergedError, MissingDependencyError, RunFolderError
 from oneshot.training.checkpoints import CHECKPOINT, encode_tensors, read_checkpoint, restoring
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment
-from oneshot.training.folder import RunFolder, Stage, check_new, read_config, read_log
 from oneshot.training.memory import is_out_of_memory
-from oneshot.training.progress import Bar
+from oneshot.training.metrics import Measured
 from oneshot.training.tensorboard import TensorBoardWriter, check_requested
 from oneshot.training.trainer import Epoch, Stepping, Trainer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Row = dict[str, Any]  # of a log; the columns of its Stage say of which types the values are
+_INTERVAL = 1.0  # seconds between looks at a training; each waits for the device once
 Files = Mapping[str, bytes | memoryview]  # the contents of files of a run's folder, by their names
 
 
@@ -98,8 +102,8 @@ class TrainingJob(Protocol[_Task_co]):
     """What is to be trained, on which images; checked, before a folder or a network exists."""
 
     @property
-    def kind(self) -> Stage:
-        """The kind of its folder."""
+    def log(self) -> Columns:
+        """The columns of its log."""
 
     @property
     def seed(self) -> int:
@@ -165,6 +169,7 @@ class TrainingSession(Generic[_Task, _R]):
     def begin(
         cls,
         prepare: Callable[[ProcessGroup], TrainingJob[_Task]],
+        kind: RunKind,
         out: str | Path | None = None,
         *,
         tensorboard: bool = False,
@@ -176,7 +181,7 @@ class TrainingSession(Generic[_Task, _R]):
         def prepared() -> TrainingJob[_Task]:
             check_requested(tensorboard, path)
             if path is not None and group.is_main:
-                check_new(path)
+                check_new(path, kind)
             return prepare(group)
 
         def created() -> RunFolder | None:
@@ -185,7 +190,7 @@ class TrainingSession(Generic[_Task, _R]):
             device = group.device(job.environment.device)
             name = str(device) if group.size == 1 else device.type
             record = job.record(replace(job.environment, device=name), group)
-            return RunFolder.create(path, record, job.kind)
+            return RunFolder.create(path, kind, record)
 
         job = group.main_process_first(prepared)
         folder = group.run_on_all(created)
@@ -198,18 +203,18 @@ class TrainingSession(Generic[_Task, _R]):
         cls,
         read: Callable[[dict[str, Any], ProcessGroup], TrainingJob[_Task]],
         path: str | Path,
-        kind: Stage,
+        kind: RunKind,
         *,
         tensorboard: bool = False,
     ) -> Iterator[Self]:
         """Open the run in a folder, whose job `read` returns from its config.json."""
         group = ProcessGroup.present()
         path = Path(path)
-        folder = group.run_on_all(lambda: RunFolder.reopen(path, kind) if group.is_main else None)
+        folder = group.run_on_all(lambda: RunFolder.resume(path, kind) if group.is_main else None)
 
         def recorded() -> TrainingJob[_Task]:
             check_requested(tensorboard, path)
-            return read(read_config(path, kind), group)
+            return read(read_record(path, kind), group)
 
         with folder or nullcontext():
             job = group.main_process_first(recorded)
@@ -257,9 +262,21 @@ class TrainingSession(Generic[_Task, _R]):
 
     def _train(self, stop: Callable[[], bool], progress: bool) -> None:
         shown = progress and self.task.group.is_main
-        with Bar(self.trainer, self.task.name, self.task.images_per_step, shown) as bar:
-            done = self.trainer.run(stop, bar.look, self._after_epoch)
-            bar.finish()
+        watch = _Watch(self.trainer)
+        total = self.task.epochs * len(self.task)
+        with Progress(
+            self.task.name,
+            "steps",
+            total,
+            done=self.trainer.steps,
+            shown=shown,
+            on_tick=[watch.look],
+            interval=_INTERVAL,
+        ) as progress:
+            done = self.trainer.run(
+                stop, lambda: progress.update(self.trainer.steps, watch.text), self._after_epoch
+            )
+            progress.finish(self.trainer.steps)
         if not done:
             self.trainer.check()
             self._save()
@@ -294,7 +311,7 @@ class TrainingSession(Generic[_Task, _R]):
         row = self.task.row(epoch)
         self.log.append(row)
         if self._folder is not None:
-            self._folder.append(row)
+            self._folder.log.append(self.job.log.encode([row]))
             self._write(self.task.epoch_files(row))
         self._save()
         if self._writer is not None:
@@ -305,14 +322,14 @@ class TrainingSession(Generic[_Task, _R]):
     def _write(self, files: Files) -> None:
         for name, data in files.items():
             if self._folder is not None:
-                self._folder.replace(name, data)
+                self._folder.write_bytes(name, data)
 
     def _save(self) -> None:
         if self.path is None:
             return
         training = self.trainer.state_dict()
         if self._folder is not None:
-            state = {"training": training, "log": self._folder.position} | self.task.conclusion()
+            state = {"training": training, "log": self._folder.log.offset} | self.task.conclusion()
             self._write({CHECKPOINT: encode_tensors(state)})
 
     def _load(self) -> None:
@@ -322,15 +339,15 @@ class TrainingSession(Generic[_Task, _R]):
         state = read_checkpoint(path)
         if state is None:
             if folder is not None:
-                rows = len(read_log(path, self.job.kind))
+                rows = len(read_log(path, self.job.log))
                 if rows > 1:  # one is written before the first checkpoint
                     raise RunFolderError(f"{path} has no {CHECKPOINT}, though its log has {rows:,} epochs")
-                folder.cut(None, 0)
+                folder.log.truncate(None)
             return
         position = restore(self.trainer, self.task, state, path)
         if folder is not None:
-            folder.cut(position, self.trainer.epoch)
-        self.log = read_log(path, self.job.kind)[: self.trainer.epoch]
+            folder.log.truncate(position, self.trainer.epoch)
+        self.log = read_log(path, self.job.log)[: self.trainer.epoch]
 
     def _kept(self) -> str:
         """Return what is left of a training that diverged."""
@@ -342,6 +359,31 @@ class TrainingSession(Generic[_Task, _R]):
         epoch, batch = state["training"]["epoch"], state["training"]["batch"]
         where = f"epoch {epoch}" + (f" and {batch} steps" if batch else "")
         return f"{quoted(self.path / CHECKPOINT)} is that of the last good moment, after {where}"
+
+
+class _Watch:
+    """Looks at a Trainer once a second: the measurements of its epoch so far, and whether they are finite."""
+
+    def __init__(self, trainer: Trainer[Any]) -> None:
+        self._trainer = trainer
+        self._measured: list[Measured] = []
+        self._steps, self._time = trainer.steps, time.monotonic()
+
+    def look(self) -> None:
+        self._measured = self._trainer.look()
+
+    def text(self) -> str:
+        """Return the measurements, and the speed since the last text."""
+        images = (self._trainer.steps - self._steps) * self._trainer.task.images_per_step
+        now = time.monotonic()
+        rate = images / max(now - self._time, 1e-9)
+        self._steps, self._time = self._trainer.steps, now
+        parts = [
+            f"{name} loss {measured.loss:.3f} accuracy {measured.accuracy:.1f} %"
+            for name, measured in zip(("train", "val"), self._measured, strict=False)
+            if not math.isnan(measured.loss)  # of images
+        ]
+        return ", ".join([f"epoch {self._trainer.epoch + 1}", *parts, f"{rate:,.0f} images/s"])
 
 
 def _encode(figure: "Figure") -> memoryview:

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from oneshot.errors import ConfigError, MissingDependencyError
+from nasbench.runs.dependencies import required
+from oneshot.errors import ConfigError
 
 _LEFT_OUT = ("epoch", "arch", "index", "seconds")
 
@@ -17,10 +18,8 @@ def check_requested(tensorboard: bool, out: str | Path | None) -> None:
 
 
 def _check_installed() -> None:
-    try:
+    with required("tensorboard", "--tensorboard", "tensorboard"):
         import tensorboard  # noqa: F401
-    except ImportError:
-        raise MissingDependencyError("--tensorboard needs tensorboard: pip install tensorboard") from None
 
 
 class TensorBoardWriter:

@@ -12,6 +12,8 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
+from nasbench.runs.folder import RunFolder, read_record
+from nasbench.runs.log import read_log
 from oneshot.errors import DivergedError, RunFolderError
 from oneshot.methods.darts import DARTSConfig
 from oneshot.retrain import __main__ as command
@@ -19,12 +21,11 @@ from oneshot.retrain import pictures
 from oneshot.retrain.session import begin_retraining, resume, retrain
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.retrain.task import RetrainTask
-from oneshot.retrain.weights import RETRAINING
+from oneshot.retrain.weights import RETRAINING, RETRAINING_LOG
 from oneshot.search import SearchSettings, search
-from oneshot.training import progress
+from oneshot.training import session as training
 from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.environment import Environment
-from oneshot.training.folder import RunFolder, read_config, read_log
 
 CPU = Environment(device="cpu")
 TINY = {"channels": 2, "seed": 3, "batch": 500, "epochs": 3}  # 3 steps an epoch in the space of DARTS
@@ -82,7 +83,7 @@ def assert_same_end(one, other):
     logs = [
         [
             {k: v for k, v in row.items() if k not in ("images_per_second", "seconds")}
-            for row in read_log(path, RETRAINING)
+            for row in read_log(path, RETRAINING_LOG)
         ]
         for path in (one, other)
     ]
@@ -126,7 +127,7 @@ def test_a_trial_of_the_whole_way(run, tmp_path):
 
 def test_the_report_and_the_folder(whole, run, no_pictures):
     summary = json.loads((whole / "summary.json").read_text())
-    rows = read_log(whole, RETRAINING)
+    rows = read_log(whole, RETRAINING_LOG)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert (summary["complete"], summary["epochs"], summary["steps"]) == (True, 3, 9)
     assert summary["images"] == {"train": 1442, "test": 355, "classes": 10}
@@ -139,7 +140,7 @@ def test_the_report_and_the_folder(whole, run, no_pictures):
     assert summary["best"]["top1"] == max(row["top1"] for row in rows)
     assert (summary["cost"]["params"], summary["benchmark"]) == (1118, None)
     assert rows[0]["train_loss"] > rows[-1]["train_loss"]
-    config = read_config(whole, RETRAINING)
+    config = read_record(whole, RETRAINING)
     assert (config["stage"], config["settings"]) == ("retraining", summary["settings"])
     assert config["architecture"] == summary["architecture"]
     assert config["places"] == {"device": "cpu", "folder": None, "store": None}
@@ -235,13 +236,13 @@ import os, signal, sys
 from oneshot.retrain import RetrainSettings, Environment
 from oneshot.retrain import __main__ as command, pictures, task as training
 from oneshot.training.distributed import ProcessGroup
-from oneshot.training import folder as run
+from nasbench.runs import folder, log
 
 def stop(name):
     os.kill(os.getpid(), getattr(signal, name))
 
 def child(where, number, name, argv):
-    step, append, write = training.RetrainTask.step, run.RunFolder.append, run.write_all
+    step, append, write = training.RetrainTask.step, log.AppendLog.append, log.write_all
     draw, done, stopped = pictures.draw_all, [], []
 
     def stepped(self, *data):
@@ -250,10 +251,10 @@ def child(where, number, name, argv):
             stop(name)
         return step(self, *data)
 
-    def appended(self, row):
-        append(self, row)
-        if where == "between" and row["epoch"] == number:  # the log has a row more than the checkpoint
-            stop(name)
+    def appended(self, data):
+        append(self, data)
+        if where == "between" and data.startswith(b"%d," % number):
+            stop(name)  # the log has a row more than the checkpoint
 
     def half(file, data):
         wanted = {"log": "log.csv", "checkpoint": ".checkpoint.pt.", "best": ".best.pt.", "last": ".last.pt."}
@@ -270,7 +271,8 @@ def child(where, number, name, argv):
             stop(name)
         return draw(*args)
 
-    training.RetrainTask.step, run.RunFolder.append, run.write_all = stepped, appended, half
+    training.RetrainTask.step, log.AppendLog.append = stepped, appended
+    log.write_all = folder.write_all = half
     pictures.draw_all = drawing
     return command.main(argv)
 
@@ -355,7 +357,7 @@ def test_two_interrupts_end_at_once(run, monkeypatch, tmp_path):
 
 
 def test_two_processes_do_not_share_a_folder(run, whole):
-    with RunFolder.reopen(whole, RETRAINING):
+    with RunFolder.resume(whole, RETRAINING):
         code, out, err = run("--resume", whole)
     assert (code, out) == (2, "")
     assert err.endswith(f"error: another process is writing to {whole}\n")
@@ -495,7 +497,7 @@ def test_a_training_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tm
         ):
             session.train()
         assert (path / "checkpoint.pt").read_bytes() == before
-    assert len(read_log(path, RETRAINING)) == 1
+    assert len(read_log(path, RETRAINING_LOG)) == 1
     assert resume(path).complete
 
 
@@ -606,7 +608,7 @@ class Terminal(io.StringIO):
 
 
 def test_progress_is_shown_on_a_terminal_only(run, monkeypatch):
-    monkeypatch.setattr(progress, "_INTERVAL", 0.0)
+    monkeypatch.setattr(training, "_INTERVAL", 0.0)
     assert "steps" not in run("6111", *SIZES, "--device", "cpu")[2]
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -25,6 +25,7 @@ RESULT = RetrainResult(
     network=nn.Identity(),
     cost=Cost(params=3824852, params_without_auxiliary=3349342, flops=528000000),
     images=(50000, 10000),
+    size=(32, 32),
     classes=10,
     best=(588, 97.31),
     benchmark=None,

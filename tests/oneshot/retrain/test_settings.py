@@ -136,8 +136,8 @@ def test_a_trial_has_settings_that_there_are():
     ("settings", "message"),
     [
         ({"space": "x"}, "unknown space 'x'"),
-        ({"dataset": 3}, "a data set is named by a string, got 3"),
-        ({"split": "third"}, "a split is full or half, got 'third'"),
+        ({"dataset": 3}, "dataset must be a string, got 3"),
+        ({"split": "third"}, "split must be full or half, got 'third'"),
         ({"split_list": "x"}, r"split_list names halves of cifar100's or .* --split half, got cifar10$"),
         (
             {"dataset": "cifar100", "split": "full", "split_list": "x"},
@@ -156,7 +156,7 @@ def test_a_trial_has_settings_that_there_are():
         ({"ema": 1.0}, "ema is below 1, got 1.0"),
         ({"ema": -0.1}, "ema is a number of at least 0"),
         ({"learning_rate": 0.1, "learning_rate_min": 0.2}, "falls from learning_rate to learning_rate_min"),
-        ({"amp": 1}, "amp is true or false, got 1"),
+        ({"amp": 1}, "amp must be true or false, got 1"),
     ],
 )
 def test_settings_outside_their_range_are_errors(settings, message):

@@ -11,6 +11,7 @@ from blackbox import cli
 from blackbox.re import RegularizedEvolution
 from blackbox.rs import RandomSearch
 from nasbench import CELLS, NB201, Cell
+from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError, RunFolderError
 from oneshot.methods.darts import DARTS, DARTSConfig
 from oneshot.methods.rsws import RSWS
@@ -20,10 +21,9 @@ from oneshot.score.__main__ import main
 from oneshot.score.equal_cost import SearchComparison, Trials, evaluation_seconds, read_trials
 from oneshot.score.result import format_result
 from oneshot.search import Environment, SearchSettings, reopen, search
-from oneshot.search.record import SEARCH
+from oneshot.search.record import SEARCH_LOG
 from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
 from oneshot.testing import batches, other
-from oneshot.training.folder import read_log
 from tests import stores
 
 COST = 30_000.0  # about 16 evaluations
@@ -189,7 +189,7 @@ def test_a_run_is_scored_and_the_score_saved(run, bench):
     np.testing.assert_array_equal(ranking.supernet, expected.supernet)
     assert summary["ranking"]["kendall"] == expected.kendall._asdict()
     cost = summary["equal_cost"]
-    epochs = sum(row["seconds"] for row in read_log(run, SEARCH))
+    epochs = sum(row["seconds"] for row in read_log(run, SEARCH_LOG))
     assert cost["seconds"] == epochs + reopen(run).concluding > epochs
     assert cost["measured"]
     assert "not even one evaluation" in cost["note"]

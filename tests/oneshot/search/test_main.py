@@ -14,6 +14,8 @@ from PIL import Image
 
 from nasbench import NB201
 from nasbench.cell import CELLS, OPERATIONS, Cell
+from nasbench.runs.folder import RunFolder, read_record
+from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, DeviceError, DivergedError, RunFolderError
 from oneshot.methods.recipes import recipe_table
 from oneshot.methods.registry import METHODS, method_of
@@ -21,17 +23,16 @@ from oneshot.score import __main__ as score
 from oneshot.search import Environment, SearchSettings, pictures, reopen, resume, search
 from oneshot.search import __main__ as command
 from oneshot.search import settings as told
-from oneshot.search.record import SEARCH
+from oneshot.search.record import SEARCH, SEARCH_LOG
 from oneshot.search.report import collapse_warning, format_result
 from oneshot.search.scorer import Scorer
 from oneshot.search.session import begin_search
 from oneshot.spaces.genotype import Genotype, Hierarchy
 from oneshot.spaces.published import DARTS_V2
 from oneshot.spaces.registry import space_of
-from oneshot.training import progress
+from oneshot.training import session as training
 from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.environment import get_device
-from oneshot.training.folder import RunFolder, read_config, read_log
 from oneshot.training.images import SearchImages, augments
 from tests import stores
 
@@ -98,7 +99,7 @@ def assert_same_end(one, other):
     logs = [
         [
             {k: v for k, v in row.items() if k not in ("images_per_second", "seconds")}
-            for row in read_log(path, SEARCH)
+            for row in read_log(path, SEARCH_LOG)
         ]
         for path in (one, other)
     ]
@@ -138,7 +139,7 @@ def test_the_report_and_the_folder(whole, bench, capsys):
     assert summary["benchmark"]["regret"] == bench.regret(cell, "cifar10", "val_accuracy")
     assert summary["benchmark"]["entry"] == bench.entry(cell)
     assert summary["benchmark"]["optimum"]["index"] == 6111
-    rows = read_log(whole, SEARCH)
+    rows = read_log(whole, SEARCH_LOG)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[-1]["arch"] == str(cell)
     for row in rows:
@@ -149,7 +150,7 @@ def test_the_report_and_the_folder(whole, bench, capsys):
         assert row["images_per_second"] > 0
     assert rows[0]["learning_rate"] == 0.025
     assert rows[0]["train_loss"] > rows[-1]["train_loss"]
-    config = read_config(whole, SEARCH)
+    config = read_record(whole, SEARCH)
     assert config["search"] == summary["settings"]
     assert config["config"] == summary["config"]
     assert config["places"] == {"device": "cpu", "folder": None, "store": None}
@@ -355,7 +356,7 @@ def test_a_search_ends_well_whatever_its_table_lacks(run, lacking, tmp_path, nam
     summary = json.loads((path / "summary.json").read_text())["benchmark"]
     for column in ("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "test_rank", "regret"):
         assert summary[column] is None
-        assert all(row.get(column) is None for row in read_log(path, SEARCH))
+        assert all(row.get(column) is None for row in read_log(path, SEARCH_LOG))
     assert Cell.from_index(summary["index"]) == Cell.parse(summary["arch"])
     assert not (path / "anytime.png").exists()
     code, again, _ = run("--resume", path)
@@ -379,7 +380,7 @@ def test_the_report_has_test_accuracies_if_the_table_has_them(run, tmp_path):
     assert code == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())["benchmark"]
     cell = summary["index"]
-    (row,) = read_log(tmp_path / "run", SEARCH)
+    (row,) = read_log(tmp_path / "run", SEARCH_LOG)
     value, test = (table.query(cell, "cifar10", metric) for metric in ("val_accuracy", "test_accuracy"))
     assert summary["benchmark_test_accuracy"] == row["benchmark_test_accuracy"] == test
     assert summary["test_rank"] == table.rank(cell, "cifar10", "test_accuracy")
@@ -406,7 +407,7 @@ def begun(path, store):
 def test_a_run_goes_on_with_any_table_that_has_the_scores_of_its_log(runs_alone, tmp_path, no_pictures):
     bench = runs_alone
     path = begun(tmp_path / "run", bench.store.path)
-    (first,) = read_log(path, SEARCH)
+    (first,) = read_log(path, SEARCH_LOG)
     arrays = {"index": bench.store["index"], "isomorphism_class": bench.store["isomorphism_class"]}
     for name in ("seeds", "final/val_accuracy"):
         arrays[f"cifar10/200/{name}"] = bench.store[f"cifar10/200/{name}"]
@@ -414,7 +415,7 @@ def test_a_run_goes_on_with_any_table_that_has_the_scores_of_its_log(runs_alone,
     other = stores.write(tmp_path / "other.h5", arrays)  # the same but for its checksum and what is new in it
     result = resume(path, store=other)
     assert result.complete
-    one, two = read_log(path, SEARCH)
+    one, two = read_log(path, SEARCH_LOG)
     assert one == first
     assert two["benchmark_test_accuracy"] == NB201(other).query(two["index"], "cifar10", "test_accuracy")
     assert reopen(path, store=other).scorer.bench.store.path == other
@@ -423,7 +424,7 @@ def test_a_run_goes_on_with_any_table_that_has_the_scores_of_its_log(runs_alone,
 def test_a_run_does_not_go_on_with_other_scores_than_its_log_has(run, bench, lacking, tmp_path, no_pictures):
     path = begun(tmp_path / "run", bench.store.path)
     log = (path / "log.csv").read_bytes()
-    (row,) = read_log(path, SEARCH)
+    (row,) = read_log(path, SEARCH_LOG)
     store = stores.from_csv(tmp_path / "a.h5", ["cifar10:200:val_accuracy"])
     value = NB201(store).query(row["index"], "cifar10", "val_accuracy")
     for other, found in ((store, value), (lacking["params"], "missing")):
@@ -477,7 +478,7 @@ def test_a_tree_of_images(run, no_pictures, tmp_path):
     data = ("--dataset", f"folder:{tmp_path}")
     path = tmp_path / "run"
     code, out, err = run(*flags, *data, "--out", path)
-    assert (code, read_config(path, SEARCH)["data"]["classes"]) == (0, 3)
+    assert (code, read_record(path, SEARCH)["data"]["classes"]) == (0, 3)
     assert run("--resume", path, *data)[0] == 0
     (tmp_path / "train" / "a" / "0.png").write_bytes((tmp_path / "train" / "a" / "1.png").read_bytes())
     code, _, err = run("--resume", path)
@@ -535,14 +536,14 @@ import os, signal, sys
 from nasbench.runs import files
 from oneshot.search import __main__ as search
 from oneshot.search import pictures, session
-from oneshot.training import folder as run
+from nasbench.runs import folder, log
 from oneshot.methods import darts
 
 def stop(name):
     os.kill(os.getpid(), getattr(signal, name))
 
 def child(where, number, name, argv):
-    step, append, write = darts.DARTS.step, run.RunFolder.append, run.write_all
+    step, append, write = darts.DARTS.step, log.AppendLog.append, log.write_all
     draw, done, stopped = pictures.draw_all, [], []
 
     def stepped(self, *data):
@@ -551,10 +552,10 @@ def child(where, number, name, argv):
             stop(name)
         return step(self, *data)
 
-    def appended(self, row):
-        append(self, row)
-        if where == "between" and row["epoch"] == number:  # the log has a row more than the checkpoint
-            stop(name)
+    def appended(self, data):
+        append(self, data)
+        if where == "between" and data.startswith(b"%d," % number):
+            stop(name)  # the log has a row more than the checkpoint
 
     def half(file, data):
         wanted = {"log": "log.csv", "checkpoint": ".checkpoint.pt."}.get(where, "none")
@@ -571,7 +572,7 @@ def child(where, number, name, argv):
             stop(name)
         return draw(*args)
 
-    darts.DARTS.step, run.RunFolder.append, run.write_all = stepped, appended, half
+    darts.DARTS.step, log.AppendLog.append, log.write_all, folder.write_all = stepped, appended, half, half
     pictures.draw_all = drawing
     return search.main(argv)
 
@@ -654,7 +655,7 @@ def test_an_interrupt_without_a_folder(run, monkeypatch):
 
 
 def test_two_processes_do_not_share_a_folder(run, whole):
-    with RunFolder.reopen(whole, SEARCH):
+    with RunFolder.resume(whole, SEARCH):
         code, out, err = run("--resume", whole)
         assert reopen(whole).complete  # to look is allowed
     assert (code, out) == (2, "")
@@ -820,7 +821,7 @@ def test_a_search_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_
         with pytest.raises(DivergedError, match=message):
             session.train()
         assert (path / "checkpoint.pt").read_bytes() == before
-    assert len(read_log(path, SEARCH)) == 1
+    assert len(read_log(path, SEARCH_LOG)) == 1
     assert resume(path).complete
 
 
@@ -833,7 +834,7 @@ def test_a_search_that_diverges_at_once(run, tmp_path):
 
 
 def test_a_loss_that_is_no_number_is_seen_within_an_epoch(monkeypatch):
-    monkeypatch.setattr(progress, "_INTERVAL", 0.0)
+    monkeypatch.setattr(training, "_INTERVAL", 0.0)
     with begin_search(SearchSettings(**TINY), config_of("darts", batch=60), environment=CPU) as session:
         session.task.optimizer.op_optimizer.param_groups[0]["lr"] = 1e30
         with pytest.raises(DivergedError, match="epoch 1, step . of 12; nothing is saved"):
@@ -905,8 +906,8 @@ def test_settings_outside_their_range_are_errors(tmp_path):
         ({"method": "magic"}, "unknown method 'magic'; the methods are darts, gdas, drnas, rsws"),
         ({"space": "x"}, "unknown space 'x'; the spaces are nb201"),
         ({"recipe": "x"}, "unknown recipe 'x'; the recipes are naslib, nas-bench-201"),
-        ({"amp": 1}, "amp is true or false, got 1"),
-        ({"dataset": 3}, "a data set is named by a string, got 3"),
+        ({"amp": 1}, "amp must be true or false, got 1"),
+        ({"dataset": 3}, "dataset must be a string, got 3"),
     ]:
         with pytest.raises(ConfigError, match=message):
             SearchSettings(**settings)
@@ -949,7 +950,7 @@ class Terminal(io.StringIO):
 
 
 def test_progress_is_shown_on_a_terminal_only(run, monkeypatch, capsys):
-    monkeypatch.setattr(progress, "_INTERVAL", 0.0)
+    monkeypatch.setattr(training, "_INTERVAL", 0.0)
     assert "steps" not in run(*FLAGS, "--epochs", 1)[2]
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -965,7 +966,9 @@ def test_progress_is_shown_on_a_terminal_only(run, monkeypatch, capsys):
 
 
 def test_the_columns_of_the_log_are_those_of_a_row(whole):
-    assert (whole / "log.csv").read_text().splitlines()[0] == ",".join(SEARCH.columns)
+    header = (whole / "log.csv").read_text().splitlines()[0]
+    assert header == ",".join(SEARCH_LOG.types)
+    assert header.endswith(",regret,images_per_second,seconds")  # those that depend on the machine come last
 
 
 def test_a_list_of_halves_is_of_the_data_sets_that_have_them():
@@ -1025,14 +1028,14 @@ def test_the_report_and_the_folder_of_another_space(elsewhere):
     assert summary["settings"]["cells"] == space.smaller.cells
     assert summary["supernet"]["path"]["accuracy"] > 0
     assert (summary["supernet"]["mixed"] is None) == (name == "hierarchical")  # GDAS draws
-    rows = read_log(path, SEARCH)
+    rows = read_log(path, SEARCH_LOG)
     assert [row["epoch"] for row in rows] == [1, 2]
     assert rows[-1]["arch"] == str(architecture)
     for row in rows:
         space.read(row["arch"])
         for column in ("index", "benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret"):
             assert row[column] is None
-    config = read_config(path, SEARCH)
+    config = read_record(path, SEARCH)
     assert config["table"] is None
     assert (config["config"]["epochs"], config["config"]["batch"]) == (2, 360)  # given ones win
     assert {file.name for file in path.iterdir()} == {

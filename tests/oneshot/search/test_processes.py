@@ -4,15 +4,16 @@ import json
 
 import pytest
 
+from nasbench.runs.folder import read_record
+from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError
 from oneshot.methods.darts import DARTSConfig
 from oneshot.search import SearchSettings
 from oneshot.search import __main__ as command
-from oneshot.search.record import SEARCH
+from oneshot.search.record import SEARCH, SEARCH_LOG
 from oneshot.search.task import SearchJob
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment
-from oneshot.training.folder import read_config, read_log
 from tests.oneshot.training.processes import end, said, start
 
 # 721 images in each half: batches of 241, of which the processes have unequal parts, and a last one of 239.
@@ -100,14 +101,14 @@ def test_the_command_prints_once_and_writes_the_folder_of_one_process(tmp_path):
     assert command.main([*flags, "--out", str(alone)]) == 0
     code, out, err = end(start("-m", "oneshot.search", *flags, "--out", both))
     assert code == 0, err
-    for one, two in zip(read_log(alone, SEARCH), read_log(both, SEARCH), strict=True):
+    for one, two in zip(read_log(alone, SEARCH_LOG), read_log(both, SEARCH_LOG), strict=True):
         for name in ("train_loss", "val_loss"):
             assert two[name] == pytest.approx(one[name], rel=1e-4)
         assert two["tau"] == one["tau"]
     assert out.count("GDAS on digits, nb201 with 2 channels and 1 cell a stage\n") == 1
     assert " of search by 2 processes\n" in out
     assert {each.name for each in both.iterdir()} == {each.name for each in alone.iterdir()}
-    assert read_config(both, SEARCH)["places"]["device"] == "cpu"
+    assert read_record(both, SEARCH)["places"]["device"] == "cpu"
     assert json.loads((both / "summary.json").read_text())["complete"]
     assert command.main(["--resume", str(both), "--json"]) == 0  # by one process
 

@@ -8,10 +8,10 @@ from contextlib import suppress
 import pytest
 import torch
 
+from nasbench.runs.folder import RunFolder
 from oneshot.errors import RunFolderError
 from oneshot.search.record import SEARCH
 from oneshot.training.checkpoints import CHECKPOINT, encode_tensors, read_checkpoint
-from oneshot.training.folder import RunFolder
 from tests.nasbench.build.sources import attacks
 
 STATE = {"weights": torch.arange(1000.0), "log": 7, "cell": None, "plain": [1, 0.5, "x", (0.5, 0.999)]}
@@ -19,14 +19,14 @@ STATE = {"weights": torch.arange(1000.0), "log": 7, "cell": None, "plain": [1, 0
 
 @pytest.fixture
 def folder(tmp_path):
-    with RunFolder.create(tmp_path / "runs" / "a", {"search": {}}, SEARCH) as folder:
+    with RunFolder.create(tmp_path / "runs" / "a", SEARCH, {"search": {}}) as folder:
         yield folder
 
 
 def test_a_checkpoint_that_is_cut_short_or_changed_is_an_error(folder):
     path = folder.path / "checkpoint.pt"
     assert read_checkpoint(folder.path) is None
-    folder.replace(CHECKPOINT, encode_tensors(STATE))
+    folder.write_bytes(CHECKPOINT, encode_tensors(STATE))
     data = path.read_bytes()
     at = data.find(STATE["weights"].numpy().tobytes()[2000:2100])
     flipped = (
@@ -77,7 +77,7 @@ def test_tensors_of_every_type_and_shape_are_read(folder):
     shared = torch.arange(20.0)
     state |= {"a": shared[3:9], "b": shared.view(4, 5).t(), "none": torch.empty(0), "one": torch.tensor(1.5)}
     state |= {"parameter": torch.nn.Parameter(torch.ones(2))}
-    folder.replace(CHECKPOINT, encode_tensors(state))
+    folder.write_bytes(CHECKPOINT, encode_tensors(state))
     found = read_checkpoint(folder.path)
     assert found.keys() == state.keys()
     assert all(torch.equal(found[name], state[name]) for name in state)
@@ -139,7 +139,7 @@ def test_a_checkpoint_made_to_take_memory_is_refused_in_one_line(folder, capfd, 
 
 
 def test_a_damaged_checkpoint_never_raises_anything_else(folder):
-    folder.replace(CHECKPOINT, encode_tensors(STATE))
+    folder.write_bytes(CHECKPOINT, encode_tensors(STATE))
     data = (folder.path / "checkpoint.pt").read_bytes()
     rng = random.Random(0)
     for _ in range(300):
@@ -160,3 +160,13 @@ def test_a_damaged_checkpoint_never_raises_anything_else(folder):
         (folder.path / "checkpoint.pt").write_bytes(edited(STATE, spoil))
         with suppress(RunFolderError):
             read_checkpoint(folder.path)
+
+
+def test_a_checkpoint_that_may_not_be_read_is_an_error(unprivileged):
+    def check(home):
+        (home / "checkpoint.pt").write_bytes(encode_tensors(STATE))
+        (home / "checkpoint.pt").chmod(0)
+        with pytest.raises(RunFolderError, match="cannot read .*checkpoint.pt: Permission denied"):
+            read_checkpoint(home)
+
+    unprivileged(check)

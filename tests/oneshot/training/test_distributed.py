@@ -10,12 +10,13 @@ import time
 import pytest
 import torch
 
+from nasbench.runs.folder import read_record
+from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, DeviceError, GroupError
 from oneshot.retrain import __main__ as command
-from oneshot.retrain.weights import RETRAINING
+from oneshot.retrain.weights import RETRAINING, RETRAINING_LOG
 from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.distributed import ProcessGroup
-from oneshot.training.folder import read_config, read_log
 from tests.oneshot.training.processes import LIMIT, end, said, start
 
 # 1,442 images: batches of 361, and a last one of 359, of which the processes have unequal parts. The learning
@@ -43,7 +44,7 @@ def both(tmp_path_factory):
 
 def test_two_processes_are_as_one(alone, both):
     path, out = both
-    rows = [read_log(each, RETRAINING) for each in (alone, path)]
+    rows = [read_log(each, RETRAINING_LOG) for each in (alone, path)]
     for one, two in zip(*rows, strict=True):
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-4)
         assert two["test_loss"] == pytest.approx(one["test_loss"], rel=1e-4)
@@ -56,13 +57,15 @@ def test_two_processes_are_as_one(alone, both):
     assert out.count("an architecture of darts on digits") == 1
     assert " by 2 processes\n" in out
     assert {each.name for each in path.iterdir()} == {each.name for each in alone.iterdir()}
-    assert read_config(path, RETRAINING)["processes"] == 2
-    assert read_config(path, RETRAINING)["places"]["device"] == "cpu"
+    assert read_record(path, RETRAINING)["processes"] == 2
+    assert read_record(path, RETRAINING)["places"]["device"] == "cpu"
 
 
 CHECKS = """
 import torch
 from torch import nn
+from nasbench.runs.folder import read_record
+from nasbench.runs.log import read_log
 from oneshot.errors import GroupError
 from oneshot.training.distributed import ProcessGroup, joined, leave
 from oneshot.training.sync_norm import GroupBatchNorm2d
@@ -196,7 +199,7 @@ def test_a_run_of_two_that_is_interrupted_goes_on_in_one(tmp_path):
     assert out.count("an architecture of") == 1
     assert json.loads((path / "summary.json").read_text())["complete"] is False
     state = read_checkpoint(path)["training"]
-    assert len(read_log(path, RETRAINING)) == state["epoch"]
+    assert len(read_log(path, RETRAINING_LOG)) == state["epoch"]
     assert state["batch"] == 0 or state["tally"][2] == 361 * state["batch"]  # the sums of both
     assert command.main(["--resume", str(path)]) == 0
     assert json.loads((path / "summary.json").read_text())["epochs"] == 60
@@ -231,7 +234,7 @@ def test_statistics_of_each_process_alone(alone, tmp_path):
     path = tmp_path / "a"
     code, out, err = end(start("-m", "oneshot.retrain", *FLAGS, "--local-bn", "--out", path))
     assert code == 0, err
-    rows = [read_log(each, RETRAINING) for each in (alone, path)]
+    rows = [read_log(each, RETRAINING_LOG) for each in (alone, path)]
     assert rows[0][0]["train_loss"] != pytest.approx(rows[1][0]["train_loss"], rel=1e-5)
     assert rows[0][0]["train_loss"] == pytest.approx(rows[1][0]["train_loss"], rel=0.2)
 
