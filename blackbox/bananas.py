@@ -18,7 +18,7 @@ from nasbench.runs.settings import option
 
 @dataclass(frozen=True)
 class BananasConfig(ModelBasedConfig):
-    """Defaults: those of the paper, section 5, where nothing else is said."""
+    """Defaults: those of the paper, section 5, unless a comment says otherwise."""
 
     batch: int = option(
         10, "cells chosen by one ensemble, before the next is fitted", at_least=1, at_most=MANY
@@ -37,10 +37,10 @@ class Bananas(ModelBasedSearch[BananasConfig, list[int]]):
     >>> history.codes.shape
     (2, 30)
 
-    Each candidate's score is drawn from the normal distribution that the ensemble believes in; the highest
-    are evaluated as a batch. Unlike the paper's, the members are extremely randomized trees on ranks, not
-    networks with a loss that weighs good cells (a fit takes milliseconds, not seconds), and the candidates
-    are all neighbours of the best cells, not 100 of them. Spaces without paths have the one-hot encoding.
+    Each candidate's score is drawn from the normal distribution that the ensemble predicts; the highest are
+    evaluated as a batch. Unlike in the paper, the members are extremely randomized trees on ranks, not
+    networks with a loss that weights good cells (a fit takes milliseconds, not seconds), and the candidates
+    are all neighbours of the best cells, not 100 of them. Spaces without paths use the one-hot encoding.
     """
 
     name = "BANANAS"

@@ -1,4 +1,4 @@
-"""Random search: every evaluation a cell drawn uniformly, with replacement (`python -m blackbox.rs`)."""
+"""Random search: cells drawn uniformly, with replacement (`python -m blackbox.rs`)."""
 
 import sys
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from nasbench.arrays import Codes
 
 
 class RandomSearch(Search[NoSettings]):
-    """Random search.
+    """Random search: each evaluation is of a cell drawn uniformly, with replacement.
 
     >>> from blackbox.search import run
     >>> from blackbox.search.space import NB201
