@@ -87,3 +87,9 @@ def test_a_lookup_and_a_search_load_nothing_heavy(code):
     code = f"{code}\nimport sys; print('loaded', sorted(set(sys.modules) & {HEAVY!r}))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "loaded []"
+
+
+def test_settings_of_runs_load_no_table():
+    code = "import nasbench.runs.settings, sys; print('loaded', sorted(set(sys.modules) & {'h5py', 'numpy'}))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "loaded []"

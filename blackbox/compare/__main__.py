@@ -1,6 +1,5 @@
 """Algorithms side by side on one table: `python -m blackbox.compare re rs ls --trials 500 --out FOLDER`."""
 
-import os
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from blackbox.kinds.reader import open_table
 from blackbox.results import plots as plot
 from blackbox.results.comparison import findings
 from blackbox.table.settings import RunConfig
+from blackbox.workers.settings import SCHEDULER_HELP, checked_scheduler
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError
 from nasbench.runs.command import INTERRUPTED, Parser, call, complain, print_json
@@ -61,7 +61,13 @@ def main(argv=None):
         " was begun in it, that goes on",
     )
     where.add_argument("--resume", metavar="FOLDER", help="go on with a comparison; it knows all settings")
-    files.add_argument("--workers", metavar="N", type=int, help="processes (default: one a core)")
+    files.add_argument(
+        "--workers",
+        metavar="N",
+        type=int,
+        help="processes (default: one per core; with --scheduler, all workers)",
+    )
+    files.add_argument("--scheduler", metavar="ADDRESS|FILE", help=SCHEDULER_HELP)
     files.add_argument("--plot", metavar="FILE", help="draw regret with confidence bands (.png, .svg, .pdf)")
     files.add_argument("--plot-ranks", metavar="FILE", help="draw average ranks and the critical difference")
     files.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -70,7 +76,8 @@ def main(argv=None):
 
 
 def _command(args):
-    workers = _cores() if args.workers is None else whole("workers", args.workers, 1)
+    workers = None if args.workers is None else whole("workers", args.workers, 1)
+    scheduler = None if args.scheduler is None else checked_scheduler(args.scheduler)
     for path, flag in ((args.plot, "--plot"), (args.plot_ranks, "--plot-ranks")):
         if path is not None:
             plot.check(path, flag)
@@ -85,7 +92,7 @@ def _command(args):
             record = {"algorithms": chosen.texts, **conditions_of(settings, store, bench)}
             folder = stack.enter_context(ComparisonFolder(out, record, bench))
             study = replace(study, folder=folder.path, created=folder.record["created"])
-        found = carry_out(study, workers) if study.specs else []
+        found = carry_out(study, workers, scheduler) if study.specs else []
         if found is None:
             again = "--out FOLDER would have kept what was done"
             if folder is not None:
@@ -127,13 +134,6 @@ def _asked(args):
     settings = agreed(RunConfig(**record["run"]), flags, args.resume)
     store = record["table"]["store"] if args.store is None else args.store
     return Chosen.of(record["algorithms"]), settings, store
-
-
-def _cores():
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # a system that does not say
-        return os.cpu_count() or 1
 
 
 def _draw(args, folder, entries, objective, shown):

@@ -17,7 +17,7 @@ from blackbox.table.settings import SimulationConfig
 from blackbox.table.signal import Signal
 from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
-from nasbench.metrics import meaning_of, metric_of
+from nasbench.metrics import get_metric, meaning_of
 
 _COSTS = ("params", "flops", "latency")
 _ACCURACIES = ("val_accuracy", "test_accuracy")
@@ -135,7 +135,7 @@ def _facts(runs, bench, objective):
         ["checksum of the table", attributes["checksum"][:12]],
         [
             "metric",
-            f"{objective.metric}: {meaning_of(objective.dataset, metric_of(objective.target.metric))}",
+            f"{objective.metric}: {meaning_of(objective.dataset, get_metric(objective.target.metric))}",
         ],
         *(["feasible", feasible_text(of)] for of in feasibility(objective, 0).values()),
         *(

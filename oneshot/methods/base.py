@@ -12,7 +12,9 @@ from torch.nn.utils import clip_grad_norm_
 from nasbench.errors import shown
 from nasbench.runs.settings import finite, option, whole
 from oneshot.errors import ConfigError, GraphError
-from oneshot.mixed import Mixture, choosing, something
+from oneshot.mixed import Mixture, choosing, nonzero_mask
+from oneshot.training.distributed import ProcessGroup
+from oneshot.training.sync_norm import synchronize
 
 _LARGEST = 1e30  # that float32 has room to compute with
 
@@ -141,6 +143,7 @@ class MetaOptimizer(ABC):
         self.config = self.config_class() if config is None else config
         self.amp = amp
         self.loss = nn.CrossEntropyLoss()
+        self.group = ProcessGroup()  # that searches together, and whose batches are one
         self._captured = False  # whether passes replay kernels that were captured, into the same memory
         self.architectural_weights = nn.ParameterList()
         self.graph = self.scope = self.op_optimizer = self.arch_optimizer = self.schedule = None
@@ -163,8 +166,11 @@ class MetaOptimizer(ABC):
     def new_epoch(self, epoch):  # noqa: B027
         """What changes with the epochs, counted from 0; called before each, and again where one goes on."""
 
-    def conclude(self, batches):  # noqa: B027
-        """What a method decides only at its end, by validation batches (images, labels)."""
+    def conclude(self, batches, progress=None):  # noqa: B027
+        """What a method decides only at its end, by validation batches (images, labels).
+
+        `progress(items, unit)`: gives the items of a list, and shows how many of them are done.
+        """
 
     def strengths(self, edge):
         """How much the method would have each of an edge's K candidates, (K,); the strongest is chosen."""
@@ -216,6 +222,16 @@ class MetaOptimizer(ABC):
             raise ConfigError(f"{self.name} draws a path for each step: nothing to compile once")
         self._captured = any(parameter.is_cuda for parameter in self.weights)
         self.graph.compile(mode="reduce-overhead" if self._captured else None)
+
+    def distribute(self, group):
+        """Search together with the processes of a group, each of which has a part of every batch.
+
+        Gradients are those of the whole batch, and normalizations see all of it. Call this before `compile`
+        and the first step.
+        """
+        self.group = group
+        synchronize(self.graph, group)
+        group.broadcast([*self.graph.parameters(), *self.graph.buffers(), *self.alphas])
 
     def logits(self, images, amp=None):
         """What the supernet says of images, (N, classes) in float32, or float64 if it is that.
@@ -272,6 +288,9 @@ class MetaOptimizer(ABC):
     def gradients(self, data, parameters, penalty=None, amp=None):
         """Return (logits, loss, gradients of these parameters alone), detached.
 
+        Of several processes that search together, each has its own logits and loss, and all have the
+        gradients of the whole batch.
+
         A parameter without a part in the loss has a gradient of 0, as when the methods' code was run
         (`zero_grad` of PyTorch before 2.0 sets zeros): momentum and weight decay still move it.
 
@@ -281,7 +300,7 @@ class MetaOptimizer(ABC):
         with only(parameters, [*self.weights, *self.alphas]):
             logits = self.logits(images, amp)
             loss = self.loss(logits, labels)
-            objective = loss if penalty is None else loss + penalty()
+            objective = self.group.weighted(loss if penalty is None else loss + penalty(), len(labels))
             if objective.requires_grad:
                 gradients = torch.autograd.grad(
                     objective, parameters, allow_unused=True, materialize_grads=True
@@ -290,7 +309,7 @@ class MetaOptimizer(ABC):
                 gradients = [torch.zeros_like(each) for each in parameters]
             if self._captured:
                 gradients = [each.clone() for each in gradients]
-        return logits.detach(), loss.detach(), gradients
+        return logits.detach(), loss.detach(), self.group.sums(gradients)
 
     def descend(self, optimizer, parameters, gradients):
         """Take one step of an optimizer by gradients, clipped as the config says."""
@@ -326,11 +345,11 @@ class MetaOptimizer(ABC):
 
     def edge_strength(self, edge):
         """How much the method would have a mixed edge: its greatest share of a candidate other than Zero."""
-        return float(self.shares(edge).float().cpu()[something(edge.op)].max())
+        return float(self.shares(edge).float().cpu()[nonzero_mask(edge.op)].max())
 
     def choice(self, edge, weak=False):
         """The candidate that a mixed edge would become now, a number; Zero for a `weak` one that has it."""
-        strengths, other = self.strengths(edge).float().cpu(), something(edge.op)
+        strengths, other = self.strengths(edge).float().cpu(), nonzero_mask(edge.op)
         if weak and not other.all():
             return int(other.int().argmin())
         if not self.chooses_none:

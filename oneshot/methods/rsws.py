@@ -1,17 +1,15 @@
 """Random search with weight sharing: random paths train one supernet, which then judges many more of them."""
 
-import sys
 from dataclasses import dataclass
 from itertools import islice
 
 import torch
 from torch.nn.functional import one_hot
-from tqdm import tqdm
 
 from nasbench.runs.settings import option, whole
 from oneshot.errors import ConfigError, GraphError
 from oneshot.methods.base import MetaOptimizer, SearchConfig, Step
-from oneshot.mixed import Mixture, something
+from oneshot.mixed import Mixture, nonzero_mask
 from oneshot.training.metrics import evaluate
 
 
@@ -96,11 +94,12 @@ class RSWS(MetaOptimizer):
 
     def _judge(self, data):
         self._judged += 1
+        (count,) = self.group.sum_integers([len(data[1])])
         for number, path in enumerate(self._rivals):
-            self._scores[number] += len(data[1]) * self._evaluated(path, [data]).accuracy
+            self._scores[number] += count * self._evaluated(path, [data]).accuracy
         self._set("best", self._rivals[self._scores.index(max(self._scores))])
 
-    def conclude(self, batches):
+    def conclude(self, batches, progress=None):
         """Compare random paths by accuracy: all on the first few batches, and the best of them on all.
 
         `batches` can be gone through again and again, as a list. As in the authors' code, but that all paths
@@ -111,19 +110,16 @@ class RSWS(MetaOptimizer):
         if not first:
             raise ConfigError("paths are compared on one validation batch or more, got none")
         paths = list(dict.fromkeys(tuple(self._eligible()) for _ in range(self.config.paths)))
-        finalists = self._ranked(paths, first)[: self.config.finalists]
-        best = self._ranked(finalists, batches)[0]
+        finalists = self._ranked(paths, first, progress)[: self.config.finalists]
+        best = self._ranked(finalists, batches, progress)[0]
         self._rivals, self._scores = [list(best)], [0.0]
         self._set("best", best)
         self._set("choice", best)
 
-    def _ranked(self, paths, batches):
+    def _ranked(self, paths, batches, progress=None):
         """Paths, a list, the best on batches first."""
-        hidden = None if sys.stderr else True  # None: hidden unless it is a terminal
-        found = {
-            path: self._evaluated(path, batches)
-            for path in tqdm(paths, desc=self.name, unit=" paths", disable=hidden)
-        }
+        shown = paths if progress is None else progress(paths, " paths")
+        found = {path: self._evaluated(path, batches) for path in shown}
         return sorted(paths, key=lambda path: (-found[path].accuracy, found[path].loss))
 
     def _evaluated(self, path, batches):
@@ -151,7 +147,7 @@ class RSWS(MetaOptimizer):
         weak = {edge.owner("best") for edge in self.graph.weak_edges(strength)}
         path = []
         for edge in self._edges:
-            other = something(edge.op)
+            other = nonzero_mask(edge.op)
             allowed = torch.ones_like(other) if none else other
             if edge.owner("best") in weak and not other.all():
                 allowed = ~other

@@ -17,9 +17,9 @@ from oneshot.methods.registry import METHODS, method_of
 from oneshot.pipeline.jobs import Job, run
 from oneshot.retrain.weights import RETRAINING
 from oneshot.search.record import SEARCH, versions
-from oneshot.search.settings import Places, device_of
 from oneshot.search.table import open_nb201
 from oneshot.spaces.registry import SPACES, space_of
+from oneshot.training.environment import Environment, get_device
 from oneshot.training.folder import RunFolder, Stage, check_new, read_config, read_log
 from oneshot.training.words import counted, duration
 
@@ -313,7 +313,7 @@ def main(argv=None):
 def _pipeline(args):
     devices = _devices(args.devices)
     asked = given(args, PipelineSettings)
-    store = Places(store=args.store).store  # the same from another folder
+    store = Environment(store=args.store).store  # the same from another folder
     if args.resume is None:
         settings = PipelineSettings(**asked | ({"dataset": "digits"} if asked.get("smoke") else {}))
         check_new(args.out)
@@ -364,7 +364,7 @@ def _pipeline(args):
 
 def _devices(text):
     if text is not None:
-        return [str(device_of(name.strip())) for name in text.split(",")]
+        return [str(get_device(name.strip())) for name in text.split(",")]
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -378,7 +378,7 @@ def _recorded(path):
         names = {f.name for f in fields(PipelineSettings)}
         if set(record["pipeline"]) != names:
             raise TypeError(f"it has not just {', '.join(sorted(names))}")
-        return PipelineSettings(**record["pipeline"]), Places(store=record.get("store")).store
+        return PipelineSettings(**record["pipeline"]), Environment(store=record.get("store")).store
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise RunFolderError(
             f"{path}/config.json is not that of a pipeline, damaged, or of another version: {said(error)}"

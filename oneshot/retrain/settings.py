@@ -1,16 +1,18 @@
-"""What a retraining is told, and what its pipeline says where it is told nothing."""
+"""The settings of a retraining, and their defaults in its pipeline."""
 
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 from data.images import FOLDER, NAMES
 from nasbench.runs.settings import SEEDS, option, whole
 from oneshot.errors import ConfigError
 from oneshot.methods.base import at_least
-from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, pipeline_of, sizes_of
-from oneshot.search.settings import SMALL
+from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, default_sizes, get_pipeline
 from oneshot.spaces.base import MAXIMUM
 from oneshot.spaces.registry import SPACES, space_of
+from oneshot.training.images import SMALL, absolute_dataset
 
 SPLITS = {
     "full": "all training images, tested on the test images",
@@ -21,31 +23,31 @@ _CELLS = 4  # at least, of a network with one
 SMOKE = {"dataset": "digits", "epochs": 2, "batch": 128, "channels": 2}  # and cells as on the digits
 
 
-def _by_space(name):
-    """The default of an option, for the help."""
+def _by_space(name: str) -> str:
+    """Return the default of an option, for the help."""
     usual = {space: getattr(pipeline, name) for space, pipeline in PIPELINES.items()}
     small = {space: SMALLER.get(name, value) for space, value in usual.items()}
     return _defaults(usual, small)
 
 
-def _sizes_by_space(name):
+def _sizes_by_space(name: str) -> str:
     usual = {space: getattr(found.trained, name) for space, found in SPACES.items()}
     return _defaults(usual, {space: getattr(found.smaller, name) for space, found in SPACES.items()})
 
 
-def _defaults(usual, small):
+def _defaults(usual: Mapping[str, object], small: Mapping[str, object]) -> str:
     on_small = f"; on {' and '.join(SMALL)}: {_named(small)}" if small != usual else ""
     return f"(default: {_named(usual)}{on_small})"
 
 
-def _named(values):
+def _named(values: Mapping[str, object]) -> str:
     if len(set(values.values())) == 1:
         return str(next(iter(values.values())))
     return ", ".join(f"{space} {value}" for space, value in values.items())
 
 
-def _piped(name, help, type):
-    """An option whose default is the pipeline's."""
+def _piped(name: str, help: str, type: Callable[[str], object]) -> Any:  # a field
+    """Return an option whose default is the pipeline's."""
     return option(None, f"{help} {_by_space(name)}", type=type)
 
 
@@ -116,14 +118,10 @@ class RetrainSettings:
         False, "of several processes, each normalizes by its own part of the batch, not by all of it"
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.space is not None:
             space_of(self.space)
-        if not isinstance(self.dataset, str):
-            raise ConfigError(f"a data set is named by a string, got {self.dataset!r}")
-        if self.dataset.startswith(FOLDER) or os.sep in self.dataset:  # the same from another folder
-            path = os.path.abspath(os.path.expanduser(self.dataset.removeprefix(FOLDER)))
-            object.__setattr__(self, "dataset", FOLDER + path)
+        object.__setattr__(self, "dataset", absolute_dataset(self.dataset))
         if self.split not in (None, *SPLITS):
             raise ConfigError(f"a split is {' or '.join(SPLITS)}, got {self.split!r}")
         if self.split_list is not None:
@@ -151,15 +149,15 @@ class RetrainSettings:
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name} is true or false, got {getattr(self, name)!r}")
 
-    def _check_rates(self):
+    def _check_rates(self) -> None:
         if self.learning_rate_min > self.learning_rate:
             raise ConfigError(
                 "the learning rate falls from learning_rate to learning_rate_min, got"
                 f" {self.learning_rate} and {self.learning_rate_min}"
             )
 
-    def of_space(self, space):
-        """These for an architecture of a space, with the split and the protocol that it has by default."""
+    def of_space(self, space: str) -> Self:
+        """Return the settings for an architecture of a space, with its default split."""
         if self.protocol is not None and self.protocol not in PROTOCOLS.get(space, ()):
             known = " or ".join(map(str, PROTOCOLS.get(space, ()))) or "none"
             raise ConfigError(f"the protocols of {space} are {known}, got {self.protocol}")
@@ -171,15 +169,17 @@ class RetrainSettings:
                 whole(name, getattr(self, name), least, getattr(MAXIMUM, name))
         return replace(self, space=space, split=self.split or PIPELINES[space].split)
 
-    def completed(self, space, size, architecture=None):
-        """(these with all that is None as the pipeline has it, what that is not, a list of lines).
+    def completed(
+        self, space: str, size: tuple[int, int], architecture: object = None
+    ) -> tuple[Self, list[str]]:
+        """Return settings in which the pipeline's replace None, and lines on what of it cannot be had.
 
-        `size`: height and width of the images; `architecture`: a value of the space. ConfigError where what
-        is asked for is not to be had.
+        `size`: height and width of the images; `architecture`: a value of the space. ConfigError if a setting
+        cannot be had.
         """
         settings = self.of_space(space)
-        pipeline = pipeline_of(space, settings.dataset, architecture, settings.protocol, size[0])
-        known = pipeline._asdict() | sizes_of(space, settings.dataset)._asdict()
+        pipeline = get_pipeline(space, settings.dataset, architecture, settings.protocol, size[0])
+        known = pipeline._asdict() | default_sizes(space, settings.dataset)._asdict()
         notes = []
         cells = known["cells"] if settings.cells is None else settings.cells
         against = _against_auxiliary(size, cells) if pipeline.auxiliary_weight else None
@@ -197,8 +197,8 @@ class RetrainSettings:
         return settings, notes
 
 
-def _against_auxiliary(size, cells):
-    """Why a network cannot have an auxiliary head, a line; None if it can."""
+def _against_auxiliary(size: tuple[int, int], cells: int) -> str | None:
+    """Return why a network cannot have an auxiliary head; None if it can."""
     if tuple(size) != (_SIDE, _SIDE):
         return f"an auxiliary head is made for images of {_SIDE}x{_SIDE}, not {size[1]}x{size[0]}"
     if cells < _CELLS:

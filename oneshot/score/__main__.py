@@ -24,8 +24,8 @@ from oneshot.methods.base import at_least
 from oneshot.score.equal_cost import at_equal_cost
 from oneshot.search import reopen
 from oneshot.search.record import SEARCH
-from oneshot.search.settings import device_of
 from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
+from oneshot.training.environment import get_device
 from oneshot.training.folder import read_log
 from oneshot.training.metrics import evaluate
 
@@ -147,7 +147,7 @@ def score(path, config=None, *, device=None, store=None, folder=None, against=No
     `against`: the folder of a black-box search to compare with, instead of searches that are run for it.
     """
     config = ScoreConfig() if config is None else config
-    run = reopen(path, device=str(device_of(device)), store=store, folder=folder)
+    run = reopen(path, device=str(get_device(device)), store=store, folder=folder)
     if not run.complete:
         raise RunFolderError(
             f"{path} is not finished: {run.epoch:,} of {run.config.epochs:,} epochs;"
@@ -161,8 +161,8 @@ def score(path, config=None, *, device=None, store=None, folder=None, against=No
     bench, dataset, found = run.scorer.bench, run.scorer.dataset, run.architecture
     cells = drawn(config.cells, config.seed)
     _check_recorded(bench, dataset, [found, *cells])
-    scores = run.scorer.summary(found)
-    value = scores["benchmark_val_accuracy"]
+    scores = run.scorer.scores(found)
+    value = scores.benchmark_val_accuracy
     spent = sum(row["seconds"] for row in read_log(path, SEARCH)) + run.concluding
     equal_cost = at_equal_cost(value, config, spent, bench, dataset, against)  # before long work: it may fail
     batches = list(islice(run.val_loader(), -(-config.images // run.config.batch)))
@@ -185,11 +185,11 @@ def score(path, config=None, *, device=None, store=None, folder=None, against=No
             "index": found.index,
             "supernet_accuracy": path_accuracy(run.optimizer, batches, found),
             "benchmark_accuracy": value,
-            "rank": scores["rank"],
-            "regret": scores["regret"],
+            "rank": scores.rank,
+            "regret": scores.regret,
             "share_of_cells_below": float((bench.by_code(dataset, _METRIC) < value).mean()),
-            "test_accuracy": scores["benchmark_test_accuracy"],
-            "test_rank": scores["test_rank"],
+            "test_accuracy": scores.benchmark_test_accuracy,
+            "test_rank": scores.test_rank,
         },
         "equal_cost": equal_cost,
     }

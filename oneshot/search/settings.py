@@ -1,32 +1,26 @@
 """What every search by gradient is told beside its method's own settings, and its defaults by data set."""
 
 import os
-from dataclasses import dataclass, fields, replace
-
-import torch
+from dataclasses import dataclass
+from typing import Any
 
 from data.images import FOLDER, NAMES
 from nasbench.runs.settings import SEEDS, option, whole
-from oneshot.errors import ConfigError, DeviceError
+from oneshot.errors import ConfigError
+from oneshot.methods.base import SearchConfig
 from oneshot.methods.recipes import RECIPES, check_recipe, recipe_settings
 from oneshot.methods.registry import METHODS, method_of
-from oneshot.spaces.base import MAXIMUM
+from oneshot.spaces.base import MAXIMUM, Sizes
 from oneshot.spaces.registry import SPACES, space_of
+from oneshot.training.images import SMALL, absolute_dataset
 
-SMALL = ("digits",)  # of 8×8 pixels, of which a crop would lose a part of the figure
 
-
-def sizes_of(space, dataset):
-    """The Sizes of a space's supernet on a data set: the published ones, or smaller ones for small images."""
+def default_sizes(space: str, dataset: str) -> Sizes:
+    """Return the published sizes of a space's supernet, or smaller ones for a data set of small images."""
     return space_of(space).smaller if dataset in SMALL else space_of(space).searched
 
 
-def augments(dataset):
-    """Whether training images are cropped and mirrored at random."""
-    return dataset not in SMALL
-
-
-def _by_space(name):
+def _by_space(name: str) -> str:
     usual = ", ".join(f"{space}: {getattr(found.searched, name)}" for space, found in SPACES.items())
     small = ", ".join(f"{getattr(found.smaller, name)}" for found in SPACES.values())
     return f"(default: {usual}; on {' and '.join(SMALL)}: {small})"
@@ -75,18 +69,14 @@ class SearchSettings:
         metavar="FILE",
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         space_of(self.space)  # an error for one that is unknown, before its sizes are asked for
         method_of(self.method)
         check_recipe(self.recipe)
-        if not isinstance(self.dataset, str):
-            raise ConfigError(f"a data set is named by a string, got {self.dataset!r}")
-        if self.dataset.startswith(FOLDER) or os.sep in self.dataset:  # the same from another folder
-            path = os.path.abspath(os.path.expanduser(self.dataset.removeprefix(FOLDER)))
-            object.__setattr__(self, "dataset", FOLDER + path)
+        object.__setattr__(self, "dataset", absolute_dataset(self.dataset))
         for name in ("channels", "cells"):
             value = getattr(self, name)
-            value = getattr(sizes_of(self.space, self.dataset), name) if value is None else value
+            value = getattr(default_sizes(self.space, self.dataset), name) if value is None else value
             least = getattr(space_of(self.space).minimum, name)
             object.__setattr__(self, name, whole(name, value, least, getattr(MAXIMUM, name)))
         whole("seed", self.seed, 0, SEEDS)
@@ -105,63 +95,8 @@ SMOKE = {"dataset": SMALL[0], "channels": 2}  # of a search that is a trial of t
 SMOKE_CONFIG = {"epochs": 1, "batch": 240}  # three steps
 
 
-def config_of(settings, **given):
-    """Return the config of a SearchSettings' method: given settings win over the recipe's and the space's."""
+def build_config(settings: SearchSettings, **given: Any) -> SearchConfig:  # values of its fields
+    """Return the config of the settings' method: given values win over the recipe's and the space's."""
     space, kind = space_of(settings.space), method_of(settings.method).config_class
     recipe = recipe_settings(settings.recipe, kind, given.get("order", 1))
     return kind(**(space.defaults | recipe | given))
-
-
-@dataclass(frozen=True)
-class Places:
-    """Where a search runs and finds its files: what may differ when a run goes on."""
-
-    device: str | None = option(
-        None, "cpu, cuda or cuda:N (default: cuda where there is one, else cpu)", type=str
-    )
-    folder: str | None = option(
-        None, "where the data sets' archives are (default: images in $NASBENCH_HOME)", type=str
-    )
-    download: bool = option(False, "fetch a data set that is not there, where that needs no login")
-    store: str | None = option(
-        None,
-        "a table that `python -m nasbench build` made, which scores what is found (default: NAS-Bench-201's)",
-        type=str,
-        metavar="FILE",
-    )
-
-    def __post_init__(self):
-        for name in ("folder", "store"):
-            if getattr(self, name) is not None:  # the same from another folder
-                object.__setattr__(self, name, os.path.abspath(os.path.expanduser(getattr(self, name))))
-
-    def updated(self, **given):
-        """These, with others where they are given."""
-        return replace(self, **{name: value for name, value in given.items() if value is not None})
-
-    def record(self):
-        """What a run remembers of them, a dict: not whether to download."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name != "download"}
-
-    def torch_device(self):
-        """The device, a torch.device; DeviceError if it is not there."""
-        return device_of(self.device)
-
-
-def device_of(name=None):
-    """The device of a name, or the default one; DeviceError says what there is."""
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name is None:
-        name = "cuda" if there else "cpu"
-    kind, _, number = str(name).partition(":")
-    if kind == "cpu" and not number:
-        return torch.device("cpu")
-    if kind != "cuda" or (":" in str(name) and not number.isdecimal()):
-        raise DeviceError(f"a device is cpu, cuda or cuda:N, got {name!r}")
-    if not there:
-        raise DeviceError(f"there is no CUDA device here for {name}; --device cpu would do")
-    if int(number or 0) >= there:
-        raise DeviceError(
-            f"there is no {name}; the CUDA devices here are cuda:0 to cuda:{there - 1}; --device cpu would do"
-        )
-    return torch.device("cuda", int(number) if number else torch.cuda.current_device())

@@ -141,7 +141,7 @@ def build_network(
     ----------
     Dong & Yang 2020, arXiv:2001.00326, section 2.1.
     """
-    digits = dict(zip(EDGES, Cell.of(cell).digits, strict=True))
+    digits = dict(zip(EDGES, Cell.parse(cell).digits, strict=True))
     space = NasBench201SearchSpace(classes, channels, cells, affine, statistics)
     for graph in cells_in(space):
         for source, target, edge in graph.edges(data=True):
@@ -155,7 +155,7 @@ def fixed_path(graph: Graph, cell: int | str | Sequence[str] | Cell) -> Iterator
 
     GraphError if an edge of its cells has no candidates, or lacks the cell's.
     """
-    operations = dict(zip(EDGES, Cell.of(cell).ops, strict=True))
+    operations = dict(zip(EDGES, Cell.parse(cell).ops, strict=True))
     choices = [
         (edge, candidate_number(edge, operations[source - 1, target - 1], _name, _where(source, target)))
         for each in cells_in(graph)

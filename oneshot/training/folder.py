@@ -1,25 +1,17 @@
 """A run's folder: settings, a log with a row an epoch, a checkpoint, a summary; a kill loses little of it."""
 
 import csv
-import io
 import json
-import math
 import os
 import shutil
-import warnings
-import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-import torch
-
-from nasbench.build.sources import pickle_stream
-from nasbench.build.sources.safe_pickle import NUMBERS, Skipped
-from nasbench.errors import UnsafePickleError, said
+from nasbench.errors import said
 from nasbench.runs.files import leads_to, open_locked, read_json, replacing, write_all, write_json
 from oneshot.errors import FolderRemovedError, RunFolderError
 
-_CONFIG, _LOG, _CHECKPOINT, _SUMMARY = "config.json", "log.csv", "checkpoint.pt", "summary.json"
+_CONFIG, _LOG, _SUMMARY = "config.json", "log.csv", "summary.json"
 
 
 class Stage(NamedTuple):
@@ -128,12 +120,6 @@ class RunFolder:
             raise RunFolderError(f"cannot go on with {self.path / _LOG}: {error.strerror}") from None
         self.position = position
 
-    def write_checkpoint(self, state):
-        """Write a checkpoint, whole or not at all."""
-        data = io.BytesIO()
-        torch.save(state, data)
-        self.replace(_CHECKPOINT, data.getbuffer())
-
     def write_summary(self, summary):
         """Write the summary, whole or not at all."""
         self.replace(_SUMMARY, (json.dumps(summary, indent=2) + "\n").encode())
@@ -206,105 +192,6 @@ def read_log(path, stage):
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, csv.Error) as error:
         raise RunFolderError(f"{path} is damaged: {said(error)}") from None
-
-
-def read_checkpoint(path):
-    """The state in a run's checkpoint, as `read_tensors` has it; None if there is none."""
-    return read_tensors(Path(path) / _CHECKPOINT)
-
-
-def read_tensors(path):
-    """What a file of tensors holds, a dict of them and plain values, on the CPU; None if it is not there.
-
-    RunFolderError for a file that is cut short, has a byte changed, or holds anything that could run code or
-    take more memory than the file; torch reads it once that is known.
-    """
-    try:
-        data = io.BytesIO(Path(path).read_bytes())
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
-    damaged = RunFolderError(f"{path} is damaged: it is cut short, or not as it was written")
-    try:
-        with zipfile.ZipFile(data) as archive:
-            _check(archive, len(data.getbuffer()))
-        data.seek(0)
-        with warnings.catch_warnings(action="ignore"):
-            state = torch.load(data, map_location="cpu", weights_only=True)
-    except UnsafePickleError:
-        raise RunFolderError(
-            f"{path} holds more than tensors and plain values, which could run code; it is refused"
-        ) from None
-    except Exception:  # zipfile and torch raise nearly anything at damaged archives
-        raise damaged from None
-    if not isinstance(state, dict):
-        raise damaged
-    return state
-
-
-class _Storage(NamedTuple):
-    """What stands for the numbers of tensors."""
-
-    count: int
-
-
-# {(module, name): bytes of a number} of storages
-_STORAGES = {
-    ("torch", f"{name}Storage"): torch.empty(0, dtype=dtype).element_size()
-    for name, dtype in {
-        "Double": torch.float64,
-        "Float": torch.float32,
-        "Half": torch.float16,
-        "BFloat16": torch.bfloat16,
-        "Long": torch.int64,
-        "Int": torch.int32,
-        "Short": torch.int16,
-        "Char": torch.int8,
-        "Byte": torch.uint8,
-        "Bool": torch.bool,
-    }.items()
-}
-
-
-def _check(archive, size):
-    """Raise an error for an archive, of a file of `size` bytes, that torch must not read.
-
-    torch only stores: a member that is compressed, or larger than the file, is there to fill the memory.
-    """
-    members = {member.filename: member for member in archive.infolist()}
-    stored = sum(member.file_size for member in archive.infolist())
-    if stored > size or len(members) < len(archive.infolist()):
-        raise ValueError("members that share bytes or names")
-    if any(member.compress_type != zipfile.ZIP_STORED for member in members.values()):
-        raise ValueError("a member that is compressed")
-    if archive.testzip() is not None:  # torch does not look at the checksums
-        raise ValueError("a member that is damaged")
-    (name,) = [name for name in members if name.endswith("/data.pkl")]
-
-    def storage(key):
-        kind, itemsize, number, _, count = key
-        member = members[f"{name.removesuffix('.pkl')}/{number}"]
-        if kind != "storage" or member.file_size != count * itemsize:
-            raise ValueError("a storage of another length")
-        return _Storage(count)
-
-    globals_ = {
-        ("collections", "OrderedDict"): NUMBERS["collections", "OrderedDict"],
-        ("torch._utils", "_rebuild_tensor_v2"): _tensor,
-        ("torch._utils", "_rebuild_parameter"): lambda *_: Skipped(),
-    }
-    with archive.open(name) as file:
-        pickle_stream.load(file.read, name, globals_ | _STORAGES, storage)
-
-
-def _tensor(storage, offset, shape, strides, *_):
-    """What stands for a tensor; ValueError for one that its storage does not hold."""
-    count = math.prod(shape)
-    last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
-    if min((offset, *shape, *strides)) < 0 or count > storage.count or (count and last >= storage.count):
-        raise ValueError("a tensor that its storage does not hold")
-    return Skipped()
 
 
 def _text(value):

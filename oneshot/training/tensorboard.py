@@ -1,43 +1,47 @@
 """A run's log for TensorBoard."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from oneshot.errors import ConfigError, MissingDependencyError
 
 _LEFT_OUT = ("epoch", "arch", "index", "seconds")
 
 
-def check():
-    """MissingDependencyError unless TensorBoard's files can be written."""
+def check_requested(tensorboard: bool, out: str | Path | None) -> None:
+    """Raise an error if a log for TensorBoard is requested without a folder, or cannot be written."""
+    if tensorboard:
+        if out is None:
+            raise ConfigError("--tensorboard writes to the run's folder; --out names it")
+        _check_installed()
+
+
+def _check_installed() -> None:
     try:
         import tensorboard  # noqa: F401
     except ImportError:
         raise MissingDependencyError("--tensorboard needs tensorboard: pip install tensorboard") from None
 
 
-def check_asked(tensorboard, out):
-    """Where a log for TensorBoard is asked for, ConfigError without a folder, and what `check` has to say."""
-    if tensorboard:
-        if out is None:
-            raise ConfigError("--tensorboard writes to the run's folder; --out names it")
-        check()
-
-
-class Board:
+class TensorBoardWriter:
     """Writes the numbers of each row of a log to a folder that TensorBoard shows.
 
     `epoch`: after which they begin; what an earlier process wrote beyond it is not shown.
     """
 
-    def __init__(self, path, epoch):
-        check()
+    def __init__(self, path: str | Path, epoch: int) -> None:
+        _check_installed()
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(path), purge_step=epoch + 1)
 
-    def add(self, row):
+    def add(self, row: Mapping[str, int | float | str | None]) -> None:
+        """Write a row of the log."""
         for name, value in row.items():
             if name not in _LEFT_OUT and value is not None:
                 self._writer.add_scalar(name, value, row["epoch"])
         self._writer.flush()
 
-    def close(self):
+    def close(self) -> None:
+        """Close the files."""
         self._writer.close()

@@ -9,10 +9,10 @@ import pytest
 from blackbox import cli, jobs_cli
 from blackbox.algorithms import algorithm
 from blackbox.compare.__main__ import main as compare
+from blackbox.compare.pool import Watch
 from blackbox.compare.simulations import Simulations
 from blackbox.compare.spec import Spec
 from blackbox.compare.study import Part
-from blackbox.compare.work import Watch
 from blackbox.errors import RunFolderError
 from blackbox.folder import RunFolder
 from blackbox.kinds.reader import read_run
@@ -24,6 +24,7 @@ from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench import NB201
 from tests import stores
+from tests.blackbox.compare.tasks import Alone
 from tests.blackbox.report.test_main import data_of
 
 CELL = ("index", "isomorphism_class")
@@ -350,7 +351,7 @@ def test_a_comparison_of_an_earlier_release_goes_on_on_a_table_with_the_same_sco
 
 def test_the_finished_trials_of_a_part_are_held_against_the_table(bench, tmp_path):
     spec, settings = Spec.of("sh:fidelities=200"), RunConfig(budget=86_400.0, trials=2)
-    part, watch = Part(0, 0, 2), Watch([0.0], [0], 0)
+    part, watch = Part(0, 0, 2), Watch(Alone())
 
     def evaluate():
         trials = Simulations(spec, spec.settings(settings), bench)

@@ -12,10 +12,10 @@ from oneshot.errors import OneShotError
 from oneshot.pipeline import __main__ as pipeline
 from oneshot.pipeline.__main__ import PIPELINE, Pipeline, PipelineSettings
 from oneshot.retrain.__main__ import main as retrain
-from oneshot.retrain.session import Session as Retraining
+from oneshot.retrain.session import resume_retraining
 from oneshot.score.equal_cost import read_trials
 from oneshot.search import __main__ as search
-from oneshot.search.session import Session
+from oneshot.search.session import resume_search
 from oneshot.spaces.architectures import Architecture
 from oneshot.training.folder import RunFolder
 from tests.damage import failures
@@ -42,12 +42,12 @@ def copied(runs, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "session"), [("search-0", Session), ("final", Retraining)])
+@pytest.mark.parametrize(("name", "session"), [("search-0", resume_search), ("final", resume_retraining)])
 def test_a_run_is_resumed_or_refused(copied, name, session):
     path = copied / name
 
     def resume():
-        with session.resume(path):
+        with session(path):
             pass
 
     assert failures(path / "config.json", resume, ERRORS) == []

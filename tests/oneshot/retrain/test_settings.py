@@ -3,7 +3,7 @@ from dataclasses import fields
 import pytest
 
 from oneshot.errors import ConfigError
-from oneshot.retrain.pipelines import PIPELINES, pipeline_of
+from oneshot.retrain.pipelines import PIPELINES, get_pipeline
 from oneshot.retrain.settings import SMOKE, RetrainSettings
 from oneshot.spaces.published import DARTS_V2, GDAS_V1
 from oneshot.spaces.registry import SPACES, space_of
@@ -82,7 +82,7 @@ def test_the_published_pipelines(space, published):
     assert {name: getattr(settings, name) for name in published} == published
     assert (settings.space, notes) == (space, [])
     assert PIPELINES[space].nesterov == (space == "nb201")
-    assert pipeline_of(space, "cifar10").augment
+    assert get_pipeline(space, "cifar10").augment
     assert settings.completed(space, CIFAR) == (settings, [])
 
 
@@ -108,7 +108,7 @@ def test_small_images():
     settings, notes = completed("darts", (8, 8), dataset="digits")
     assert (settings.epochs, settings.cutout, settings.auxiliary_weight, settings.cells) == (10, 0, 0.0, 3)
     assert notes == ["an auxiliary head is made for images of 32x32, not 8x8: there is none"]
-    assert not pipeline_of("darts", "digits").augment
+    assert not get_pipeline("darts", "digits").augment
     settings, notes = completed("darts", (16, 16), dataset="imagenet16-120", auxiliary_weight=0.0)
     assert (settings.cutout, notes) == (8, [])  # in proportion
     with pytest.raises(

@@ -26,7 +26,7 @@ from oneshot.score.__main__ import (
     score,
 )
 from oneshot.score.equal_cost import Trials, evaluation_seconds, read_trials
-from oneshot.search import Places, SearchSettings, reopen, search
+from oneshot.search import Environment, SearchSettings, reopen, search
 from oneshot.search.record import SEARCH
 from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
 from oneshot.training.folder import read_log
@@ -39,8 +39,8 @@ COST = 30_000.0  # about 16 evaluations
 
 def searched(out, stop=None, store=None):
     config = DARTSConfig(epochs=2, batch=256)
-    places = Places(device="cpu", store=store)
-    return search(SearchSettings(channels=2), config, out, places=places, stop=stop)
+    places = Environment(device="cpu", store=store)
+    return search(SearchSettings(channels=2), config, out, environment=places, stop=stop)
 
 
 @pytest.fixture(scope="module")

@@ -195,7 +195,7 @@ def test_every_normalization_of_a_network_has_a_scale_and_statistics():
 )
 def test_a_network_may_be_named_in_any_way(name):
     network = build_network(name, classes=3, channels=2, cells=1)
-    assert read_cell(network) == Cell.of(name)
+    assert read_cell(network) == Cell.parse(name)
     assert network.is_parsed
     assert network(images()).shape == (2, 3)
 
