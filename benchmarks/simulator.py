@@ -15,7 +15,7 @@ import numpy as np
 
 from benchmarks.timing import in_turn, print_conditions, print_times
 from blackbox.algorithms import algorithm
-from blackbox.search.space import NB201 as SPACE
+from blackbox.search.space import NB201_SPACE
 from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate_trial
 from nasbench import NB201
@@ -39,7 +39,7 @@ class PlainHalving:
 
     def begin(self):
         self.rung = 0
-        self.todo = [self.random.randrange(SPACE.size) for _ in range(ETA ** (len(RUNGS) - 1))]
+        self.todo = [self.random.randrange(NB201_SPACE.size) for _ in range(ETA ** (len(RUNGS) - 1))]
         self.cells = len(self.todo)
         self.results = []
 
@@ -97,7 +97,7 @@ def main():
         curves = SimulationConfig().curves(bench)
 
         def simulated(search_class):
-            return simulate_trial(search_class(SPACE, 200), curves, WORKERS, JOBS)
+            return simulate_trial(search_class(NB201_SPACE, 200), curves, WORKERS, JOBS)
 
         names = ("sh", "hyperband", "asha", "bohb")
         tasks = {f"blackbox.{name}": partial(simulated, algorithm(name)) for name in names}

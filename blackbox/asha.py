@@ -35,8 +35,8 @@ class _Rung:
 class ASHA(MultiFidelitySearch[RungsConfig]):
     """ASHA: a free worker promotes a cell if one is among the best 1 / eta of its rung so far.
 
-    >>> from blackbox.search.space import NB201
-    >>> search = ASHA(NB201, 9)
+    >>> from blackbox import NB201_SPACE
+    >>> search = ASHA(NB201_SPACE, 9)
     >>> epochs = []
     >>> for _ in range(13):
     ...     job = search.ask()

@@ -31,9 +31,9 @@ class BananasConfig(ModelBasedConfig):
 class Bananas(ModelBasedSearch[BananasConfig, list[int]]):
     """Bayesian optimization with an ensemble on the path encoding, and independent Thompson sampling.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(Bananas(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=30)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = Bananas(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=30)
     >>> history.codes.shape
     (2, 30)
 

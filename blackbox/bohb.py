@@ -95,8 +95,8 @@ def _bandwidths(digits: Digits, choices: NDArray[np.intp]) -> NDArray[np.float64
 class BOHB(BracketSearch[BOHBConfig]):
     """Hyperband whose new cells mostly come from a model of which cells are good.
 
-    >>> from blackbox.search.space import NB201
-    >>> search = BOHB(NB201, 9)
+    >>> from blackbox import NB201_SPACE
+    >>> search = BOHB(NB201_SPACE, 9)
     >>> for _ in range(200):
     ...     job = search.ask()
     ...     search.tell(job, score=-abs(job.code - 9000))

@@ -34,9 +34,9 @@ class GaussianProcessConfig(ModelBasedConfig):
 class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
     """Evaluate the candidate with the highest expected improvement under a Gaussian process.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(GaussianProcessSearch(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=30)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = GaussianProcessSearch(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=30)
     >>> history.codes.shape
     (2, 30)
 

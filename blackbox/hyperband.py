@@ -9,8 +9,8 @@ from blackbox.search.fidelity import RungsConfig
 class Hyperband(BracketSearch[RungsConfig]):
     """Hyperband: brackets of successive halving from many cells for few epochs to few cells for many.
 
-    >>> from blackbox.search.space import NB201
-    >>> search = Hyperband(NB201, 9)
+    >>> from blackbox import NB201_SPACE
+    >>> search = Hyperband(NB201_SPACE, 9)
     >>> epochs = []
     >>> for _ in range(22):
     ...     job = search.ask()

@@ -33,9 +33,9 @@ class LocalSearchConfig(Settings):
 class LocalSearch(Search[LocalSearchConfig]):
     """Local search: evaluate all neighbours of a cell in a random order, then move to the best one.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(LocalSearch(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=200)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = LocalSearch(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=200)
     >>> history.codes.shape
     (2, 200)
 

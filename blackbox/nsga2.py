@@ -39,11 +39,11 @@ class NSGA2Config(Settings):
 class NSGA2(Search[NSGA2Config]):
     """NSGA-II: of parents and children, cells on the best fronts survive, the least crowded ones first.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
+    >>> from blackbox import NB201_SPACE, run
     >>> def objective(codes):
     ...     return np.stack([codes, -codes % 99], axis=-1)
-    >>> history = run(NSGA2(NB201, trials=2), objective, evals=200)
+    >>> search = NSGA2(NB201_SPACE, trials=2)
+    >>> history = run(search, objective, evals=200)
     >>> history.scores.shape
     (2, 200, 2)
 

@@ -32,9 +32,9 @@ class EvolutionConfig(Settings):
 class RegularizedEvolution(Search[EvolutionConfig]):
     """Aging evolution: a child of a tournament's winner replaces the oldest cell.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(RegularizedEvolution(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=200)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = RegularizedEvolution(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=200)
     >>> history.codes.shape
     (2, 200)
 

@@ -41,9 +41,9 @@ class ReinforceConfig(Settings):
 class REINFORCE(Search[ReinforceConfig]):
     """A policy draws cells; cells that score better than the earlier ones become more likely.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(REINFORCE(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=200)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = REINFORCE(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=200)
     >>> history.codes.shape
     (2, 200)
 

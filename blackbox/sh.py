@@ -26,8 +26,8 @@ class HalvingConfig(RungsConfig):
 class SuccessiveHalving(BracketSearch[HalvingConfig]):
     """Successive halving: train many cells for a few epochs, the best of them for more, and so on.
 
-    >>> from blackbox.search.space import NB201
-    >>> search = SuccessiveHalving(NB201, 9)
+    >>> from blackbox import NB201_SPACE
+    >>> search = SuccessiveHalving(NB201_SPACE, 9)
     >>> epochs = []
     >>> for _ in range(13):
     ...     job = search.ask()

@@ -39,9 +39,9 @@ class TPEConfig(ModelBasedConfig):
 class TPE(ModelBasedSearch[TPEConfig, None]):
     """Evaluate the cell with the highest ratio of two densities: of good cells and of the others.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(TPE(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=30)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = TPE(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=30)
     >>> history.codes.shape
     (2, 30)
 

@@ -46,8 +46,8 @@ class MultiFidelitySearch(ABC, Generic[R]):
     """One trial of an algorithm that decides which cell to train for how many epochs.
 
     >>> from blackbox.asha import ASHA
-    >>> from blackbox.search.space import NB201
-    >>> search = ASHA(NB201, 9, seed=1)
+    >>> from blackbox import NB201_SPACE
+    >>> search = ASHA(NB201_SPACE, 9, seed=1)
     >>> search.rungs
     (1, 3, 9)
     >>> jobs = [search.ask() for _ in range(3)]  # three workers train these
