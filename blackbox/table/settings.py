@@ -127,7 +127,7 @@ class TableConfig(Settings):
     )
     noise: str = option(
         "mean",
-        "an evaluation's signal: the mean over seeds, or that of one recorded seed, drawn",
+        "value returned by an evaluation: the mean over seeds, or one recorded seed chosen at random",
         choices=("mean", "seed"),
     )
     seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
@@ -220,7 +220,7 @@ class PairConfig(EvaluationsConfig):
 
     against: str = option(
         "params",
-        "the other objective, such as params, flops, latency or pixel3_latency; cells without a value have"
+        "other objective, such as params, flops, latency or pixel3_latency; cells without a value have"
         " the score -inf",
         metavar="METRIC@EPOCHS",
     )
@@ -271,14 +271,12 @@ class SimulationConfig(TableConfig):
     )
     fidelities: tuple[int, ...] | None = option(
         None,
-        "the rungs in epochs, such as 12,200 (default: down from the whole learning curve by factors of eta;"
-        " without a curve, the protocols that the store has)",
+        "rungs in epochs, such as 12,200 (default: down from the complete learning curve by factors of eta;"
+        " without a curve, the protocols in the store)",
         type=parse_epochs,
         metavar="EPOCHS,EPOCHS",
     )
-    from_scratch: bool = option(
-        False, "a promoted cell is trained from the start, not on from where it stopped"
-    )
+    from_scratch: bool = option(False, "train a promoted cell from the start, not from where it stopped")
 
     def __post_init__(self) -> None:
         if self.jobs is None and self.budget is None:
