@@ -14,7 +14,7 @@ from blackbox.kinds.evaluations import EVALUATIONS
 from blackbox.re import EvolutionConfig
 from blackbox.results.regret import regrets
 from blackbox.search.loop import run
-from blackbox.search.space import NB201 as SPACE
+from blackbox.search.space import NB201_SPACE as SPACE
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench import NB201
