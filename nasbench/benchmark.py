@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NamedTuple, overload
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NamedTuple, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -27,12 +27,13 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from nasbench.arrays import Mask, Numbering, Values
-    from nasbench.coded import CellLike, CodedCell
+    from nasbench.coded import AnyCell, CodedCell
     from nasbench.constraints import Where
     from nasbench.metrics import DatasetName, MetricName
 
     Dataset = DatasetName | str  # a name that only the program knows is checked when it runs
     Metric = MetricName | str
+    Limits = Where | None
     C = TypeVar("C", bound=CodedCell, default=CodedCell, covariant=True)
 else:
     from typing import TypeVar
@@ -68,6 +69,17 @@ class Simulated(NamedTuple):
     metric: str
 
 
+class Run(TypedDict, total=False):
+    """Keywords that select the training run and the epoch of values, as for `Benchmark.query`."""
+
+    #: epochs of the training protocol; None for the longest one
+    protocol: int | None
+    #: epoch, counted from 0; None for the last one
+    epoch: int | None
+    #: recorded seed; None for the mean over all recorded seeds
+    seed: int | None
+
+
 class Benchmark(ABC, Generic[C]):
     """The table of a store. A cell is named by official index, string, operations or widths, or object.
 
@@ -76,15 +88,8 @@ class Benchmark(ABC, Generic[C]):
     in the published files. A value that is not recorded is a NotRecordedError that lists the recorded ones,
     never another number. Meanings, units and sources of the metrics: `nasbench.metrics`.
 
-    Parameters
-    ----------
-    path
-        File of a store, or an open Store; by default the default store of the space.
-
-    Raises
-    ------
-    StoreError
-        If the file is missing, damaged, or of another space.
+    `path` is the file of a store, or an open Store; by default the default store of the space. StoreError if
+    it is missing, damaged, or of another space.
     """
 
     space: ClassVar[Space]
@@ -129,7 +134,7 @@ class Benchmark(ABC, Generic[C]):
 
     def query(
         self,
-        cell: CellLike,
+        cell: AnyCell,
         dataset: Dataset,
         metric: Metric,
         *,
@@ -180,7 +185,7 @@ class Benchmark(ABC, Generic[C]):
 
     def curve(
         self,
-        cell: CellLike,
+        cell: AnyCell,
         dataset: Dataset,
         metric: Metric,
         *,
@@ -220,7 +225,7 @@ class Benchmark(ABC, Generic[C]):
 
     def seeds(
         self,
-        cell: CellLike,
+        cell: AnyCell,
         dataset: Dataset,
         metric: Metric = "val_accuracy",
         *,
@@ -243,11 +248,11 @@ class Benchmark(ABC, Generic[C]):
         NotRecordedError
             If the store has no such metric; others as for `query`.
         """
-        return self._answers.seeds(self._question(dataset, metric, protocol, None, None), self._code(cell))
+        return self._answers.seeds(self._question(dataset, metric, protocol), self._code(cell))
 
     def simulate(
         self,
-        cell: CellLike,
+        cell: AnyCell,
         dataset: Dataset,
         protocol: int | None = None,
         epoch: int | None = None,
@@ -301,27 +306,27 @@ class Benchmark(ABC, Generic[C]):
         cost = recorded("train_time") + recorded("val_time")
         return Simulated(accuracy, self.query(cell, dataset, "latency"), cost, metric)
 
-    def cell(self, cell: CellLike) -> C:
+    def cell(self, cell: AnyCell) -> C:
         """Return the cell of any name for it, a Cell or a SizeCell."""
         return self._cell_type(self._code(cell))
 
-    def index(self, cell: CellLike) -> int:
+    def index(self, cell: AnyCell) -> int:
         """Return the official index of a cell."""
         return int(self._official_index[self._code(cell)])
 
-    def latency(self, cell: CellLike, dataset: Dataset) -> float:
+    def latency(self, cell: AnyCell, dataset: Dataset) -> float:
         """Return the seconds of a forward pass of 256 images."""
         return self.query(cell, dataset, "latency")
 
-    def params(self, cell: CellLike, dataset: Dataset) -> float:
+    def params(self, cell: AnyCell, dataset: Dataset) -> float:
         """Return the trainable parameters of the data set's network, in millions."""
         return self.query(cell, dataset, "params")
 
-    def flops(self, cell: CellLike, dataset: Dataset) -> float:
+    def flops(self, cell: AnyCell, dataset: Dataset) -> float:
         """Return the multiply-adds for one image, in millions."""
         return self.query(cell, dataset, "flops")
 
-    def entry(self, cell: CellLike, *, protocol: int | None = None) -> dict[str, dict[str, float]]:
+    def entry(self, cell: AnyCell, *, protocol: int | None = None) -> dict[str, dict[str, float]]:
         """Return all values of a cell after the last epoch.
 
         Parameters
@@ -345,30 +350,24 @@ class Benchmark(ABC, Generic[C]):
         code = self._code(cell)
         entry: dict[str, dict[str, float]] = {}
         for dataset, metric in self._answers.recorded_in(protocol):
-            value = self._answers.value(self._question(dataset, metric, protocol, None, None), code)
+            value = self._answers.value(self._question(dataset, metric, protocol), code)
             if value == value:
                 entry.setdefault(dataset, {})[metric] = value
         return entry
 
     def rank(
-        self,
-        cell: CellLike,
-        dataset: Dataset,
-        metric: Metric,
-        *,
-        protocol: int | None = None,
-        epoch: int | None = None,
-        seed: int | None = None,
-        where: Where | None = None,
+        self, cell: AnyCell, dataset: Dataset, metric: Metric, *, where: Limits = None, **run: Unpack[Run]
     ) -> int:
         """Return the place of a cell among all cells.
 
         Parameters
         ----------
-        cell, dataset, metric, protocol, epoch, seed
+        cell, dataset, metric
             As for `query`.
         where
             Limits on metrics, as for `feasible`: the place among the feasible cells.
+        **run
+            `protocol`, `epoch` and `seed`, as for `query`.
 
         Returns
         -------
@@ -380,27 +379,19 @@ class Benchmark(ABC, Generic[C]):
         NotRecordedError, InvalidArgumentError
             As for `query` and `feasible`.
         """
-        value = self.query(cell, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
-        column = self._feasible_column(dataset, metric, protocol, epoch, seed, where)
+        value = self.query(cell, dataset, metric, **run)
+        column = self._feasible_column(dataset, metric, where, run)
         better = column > value if get_metric(metric).higher_is_better else column < value
         return int(np.count_nonzero(better)) + 1
 
     def regret(
-        self,
-        cell: CellLike,
-        dataset: Dataset,
-        metric: Metric,
-        *,
-        protocol: int | None = None,
-        epoch: int | None = None,
-        seed: int | None = None,
-        where: Where | None = None,
+        self, cell: AnyCell, dataset: Dataset, metric: Metric, *, where: Limits = None, **run: Unpack[Run]
     ) -> float:
         """Return the difference between a cell and the best one, or the best feasible one.
 
         Parameters
         ----------
-        cell, dataset, metric, protocol, epoch, seed, where
+        cell, dataset, metric, where, **run
             As for `rank`.
 
         Returns
@@ -411,31 +402,23 @@ class Benchmark(ABC, Generic[C]):
         Raises
         ------
         NotRecordedError, InvalidArgumentError
-            As for `query` and `feasible`.
+            As for `rank`.
         """
-        value = self.query(cell, dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
-        column = self._feasible_column(dataset, metric, protocol, epoch, seed, where)
+        value = self.query(cell, dataset, metric, **run)
+        column = self._feasible_column(dataset, metric, where, run)
         if get_metric(metric).higher_is_better:
             return float(np.nanmax(column)) - value
         return value - float(np.nanmin(column))
 
     # The whole space
 
-    def columns(
-        self,
-        dataset: Dataset,
-        metrics: Metric | Sequence[Metric],
-        *,
-        protocol: int | None = None,
-        epoch: int | None = None,
-        seed: int | None = None,
-    ) -> Values:
+    def columns(self, dataset: Dataset, metrics: Metric | Sequence[Metric], **run: Unpack[Run]) -> Values:
         """Return the values of all N cells in the order of official indices.
 
         Parameters
         ----------
-        dataset, protocol, epoch, seed
-            As for `query`.
+        dataset, **run
+            As for `by_code`.
         metrics
             Name of a metric, or several.
 
@@ -449,32 +432,23 @@ class Benchmark(ABC, Generic[C]):
         InvalidArgumentError
             If there is no metric.
         NotRecordedError
-            If the store has no such values; others as for `query`.
+            As for `by_code`.
         """
         if isinstance(metrics, str):
-            column = self.by_code(dataset, metrics, protocol=protocol, epoch=epoch, seed=seed)
-            return column.take(self._order)
+            return self.by_code(dataset, metrics, **run).take(self._order)
         if not len(metrics):
             raise InvalidArgumentError("columns are of one metric or more, got none")
-        return np.stack(
-            [self.columns(dataset, metric, protocol=protocol, epoch=epoch, seed=seed) for metric in metrics]
-        )
+        return np.stack([self.columns(dataset, metric, **run) for metric in metrics])
 
-    def by_code(
-        self,
-        dataset: Dataset,
-        metric: Metric,
-        *,
-        protocol: int | None = None,
-        epoch: int | None = None,
-        seed: int | None = None,
-    ) -> Values:
+    def by_code(self, dataset: Dataset, metric: Metric, **run: Unpack[Run]) -> Values:
         """Return the values of all N cells in the order of codes, which searches use.
 
         Parameters
         ----------
-        dataset, metric, protocol, epoch, seed
+        dataset, metric
             As for `query`.
+        **run
+            `protocol`, `epoch` and `seed`, as for `query`.
 
         Returns
         -------
@@ -486,7 +460,7 @@ class Benchmark(ABC, Generic[C]):
         NotRecordedError
             If the store has no such values; others as for `query`.
         """
-        return self._answers.column(self._question(dataset, metric, protocol, epoch, seed))
+        return self._answers.column(self._question(dataset, metric, **run))
 
     def feasible(self, dataset: Dataset, where: Where) -> Mask:
         """Return which of the N cells satisfy limits on metrics of a data set.
@@ -523,15 +497,7 @@ class Benchmark(ABC, Generic[C]):
         return feasible
 
     def top(
-        self,
-        n: int,
-        dataset: Dataset,
-        metric: Metric,
-        *,
-        protocol: int | None = None,
-        epoch: int | None = None,
-        seed: int | None = None,
-        where: Where | None = None,
+        self, n: int, dataset: Dataset, metric: Metric, *, where: Limits = None, **run: Unpack[Run]
     ) -> list[Ranked[C]]:
         """Return the n best cells; equal values in the order of indices.
 
@@ -539,10 +505,8 @@ class Benchmark(ABC, Generic[C]):
         ----------
         n
             Number of cells, at least 1.
-        dataset, metric, protocol, epoch, seed
-            As for `query`.
-        where
-            Limits on metrics, as for `feasible`: ranks are then among the feasible cells.
+        dataset, metric, where, **run
+            As for `rank`; with limits, ranks are among the feasible cells.
 
         Returns
         -------
@@ -559,7 +523,7 @@ class Benchmark(ABC, Generic[C]):
         count = integer(n)
         if count is None or count < 1:
             raise InvalidArgumentError(f"n is a whole number of at least 1, got {n!r}")
-        values = self._feasible_column(dataset, metric, protocol, epoch, seed, where).take(self._order)
+        values = self._feasible_column(dataset, metric, where, run).take(self._order)
         losses = -values if get_metric(metric).higher_is_better else values
         known = int(np.count_nonzero(~np.isnan(losses)))
         if not known:
@@ -573,17 +537,10 @@ class Benchmark(ABC, Generic[C]):
         ]
 
     def best(
-        self,
-        dataset: Dataset,
-        metric: Metric,
-        *,
-        protocol: int | None = None,
-        epoch: int | None = None,
-        seed: int | None = None,
-        where: Where | None = None,
+        self, dataset: Dataset, metric: Metric, *, where: Limits = None, **run: Unpack[Run]
     ) -> Ranked[C]:
         """Return the best cell, or the best feasible one; parameters and errors as for `top`."""
-        return self.top(1, dataset, metric, protocol=protocol, epoch=epoch, seed=seed, where=where)[0]
+        return self.top(1, dataset, metric, where=where, **run)[0]
 
     def frame(self, *, protocol: int | None = None) -> pandas.DataFrame:
         """Return the whole table as a data frame, with a row for each cell by official index.
@@ -613,7 +570,7 @@ class Benchmark(ABC, Generic[C]):
         }
         if "isomorphism_class" in self.store:
             table["isomorphism_class"] = self.store["isomorphism_class"].take(self._order)
-        epochs = self._protocol(protocol)
+        epochs = self.space.full_protocol if protocol is None else protocol
         for dataset, metric in self._answers.recorded_in(protocol):
             is_default = epochs == self.space.full_protocol or get_metric(metric).of_the_network
             name = f"{dataset}/{metric}" if is_default else f"{dataset}/{epochs}/{metric}"
@@ -634,28 +591,18 @@ class Benchmark(ABC, Generic[C]):
         """Return what the store holds: (dataset, protocol, metric, seeds, epochs) of each metric."""
         return self._answers.recorded()
 
-    def _feasible_column(
-        self,
-        dataset: str,
-        metric: str,
-        protocol: int | None,
-        epoch: int | None,
-        seed: int | None,
-        where: Where | None,
-    ) -> Values:
+    def _feasible_column(self, dataset: str, metric: str, where: Limits, run: Run) -> Values:
         """Return `by_code` with NaN for the cells that are not feasible."""
-        column = self.by_code(dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
+        column = self.by_code(dataset, metric, **run)
         return np.where(self.feasible(dataset, where), column, np.nan) if where else column
 
-    def _protocol(self, protocol: int | None) -> int:
-        return self.space.full_protocol if protocol is None else protocol
-
     def _question(
-        self, dataset: str, metric: str, protocol: int | None, epoch: int | None, seed: int | None
+        self, dataset: str, metric: str, protocol: object = None, epoch: object = None, seed: object = None
     ) -> Question:
-        return Question.parse(dataset, metric, self._protocol(protocol), epoch, seed)
+        longest = self.space.full_protocol
+        return Question.parse(dataset, metric, longest if protocol is None else protocol, epoch, seed)
 
-    def _code(self, cell: CellLike) -> int:
+    def _code(self, cell: AnyCell) -> int:
         if type(cell) is int and 0 <= cell < self._cells:
             return self._code_of_index[cell]
         if type(cell) is str:
@@ -717,16 +664,6 @@ class SSS(Benchmark[SizeCell]):
     A cell is named by its official index (any integer type), a string such as `8:8:8:16:32`, a sequence of
     five widths or a SizeCell. Protocols are of 1, 12 and 90 epochs. For all else see `Benchmark`. No package
     has this table: `python -m nasbench build` builds the store from the published files.
-
-    Parameters
-    ----------
-    path
-        File of a store, or an open Store; by default the one in its default place.
-
-    Raises
-    ------
-    StoreError
-        If the file is missing, damaged, or of another space.
 
     References
     ----------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Self, SupportsIndex, TypeVar
+from typing import TYPE_CHECKING, Self, SupportsIndex, TypeVar
 
 import numpy as np
 
@@ -37,7 +37,13 @@ _CHANNELS = (16, 32, 64)
 _CELLS_PER_STAGE = 5
 
 
-class Cell(CodedCell):
+class Cell(
+    CodedCell,
+    digits=len(EDGES),
+    choices=len(OPERATIONS),
+    noun="cell",
+    names="an official index, an arch string, six operations or a Cell",
+):
     """One of the 15,625 cells, named by its code: the six operations as base-5 digits in arch string order.
 
     >>> cell = Cell.from_index(6111)
@@ -62,11 +68,6 @@ class Cell(CodedCell):
     """
 
     __slots__ = ()
-    _CELLS: ClassVar[int] = CELLS
-    _BASE: ClassVar[int] = len(OPERATIONS)
-    _WEIGHTS: ClassVar[tuple[int, ...]] = tuple(len(OPERATIONS) ** k for k in reversed(range(len(EDGES))))
-    _NOUN: ClassVar[str] = "cell"
-    _NAMES: ClassVar[str] = "an official index, an arch string, six operations or a Cell"
 
     # Names that others give a cell
 

@@ -24,8 +24,14 @@ class CodedCell(ABC):
     _CELLS: ClassVar[int]  # of the space
     _BASE: ClassVar[int]  # choices for each digit
     _WEIGHTS: ClassVar[tuple[int, ...]]  # of each digit in the code
-    _NOUN: ClassVar[str]  # a cell in error messages
-    _NAMES: ClassVar[str]  # all forms of its names, in error messages
+    _NOUN: ClassVar[str]
+    _NAMES: ClassVar[str]
+
+    def __init_subclass__(cls, *, digits: int, choices: int, noun: str, names: str) -> None:
+        """Define the cells of a space; `noun`, `names`: a cell and all forms of its names, for errors."""
+        cls._CELLS, cls._BASE = choices**digits, choices
+        cls._WEIGHTS = tuple(choices**k for k in reversed(range(digits)))
+        cls._NOUN, cls._NAMES = noun, names
 
     def __post_init__(self) -> None:
         code = integer(self.code)
@@ -36,7 +42,7 @@ class CodedCell(ABC):
         object.__setattr__(self, "code", code)  # a plain int, whatever integer type was given
 
     @classmethod
-    def parse(cls, cell: CellLike) -> Self:
+    def parse(cls, cell: AnyCell) -> Self:
         """Return the cell of any name for it: official index, string, sequence of choices, or cell.
 
         The choices may be in a tuple, list, NumPy array or pandas Series. InvalidCellError names the forms.
@@ -54,7 +60,7 @@ class CodedCell(ABC):
         return cls(cls._parse_index(index))
 
     @classmethod
-    def parse_code(cls, cell: CellLike) -> int:
+    def parse_code(cls, cell: AnyCell) -> int:
         """Return the code of a cell; names as for `parse`."""
         if isinstance(cell, str):
             return cls._parse_string(cell)
@@ -111,7 +117,7 @@ class CodedCell(ABC):
         """Return the code of each official index, (N,)."""
 
 
-CellLike = CodedCell | SupportsIndex | str | Iterable[str] | Iterable[SupportsIndex]
+AnyCell = CodedCell | SupportsIndex | str | Iterable[str] | Iterable[SupportsIndex]
 
 
 def members(values: object) -> tuple[object, ...] | None:

@@ -175,17 +175,17 @@ def _network_metric(
 
 def _hw_nas_bench_metrics() -> Iterator[Metric]:
     """Yield HW-NAS-Bench's measurements and estimates (section 3), each on all three data sets."""
-    devices = {
-        "edgegpu": "an NVIDIA Jetson TX2",
-        "raspi4": "a Raspberry Pi 4",
-        "edgetpu": "a Coral Edge TPU",
-        "pixel3": "a Pixel 3 phone",
-        "eyeriss": "the Eyeriss accelerator",
-        "fpga": "an FPGA, a Xilinx ZC706",
+    devices = {  # with or without energy
+        "edgegpu": ("an NVIDIA Jetson TX2", True),
+        "raspi4": ("a Raspberry Pi 4", False),
+        "edgetpu": ("a Coral Edge TPU", False),
+        "pixel3": ("a Pixel 3 phone", False),
+        "eyeriss": ("the Eyeriss accelerator", True),
+        "fpga": ("an FPGA, a Xilinx ZC706", True),
     }
-    for device, hardware in devices.items():
+    for device, (hardware, has_energy) in devices.items():
         yield _network_metric(f"{device}_latency", "ms", f"one image on {hardware}", HW_NAS_BENCH)
-        if device in ("edgegpu", "eyeriss", "fpga"):
+        if has_energy:
             meaning = f"energy of one image on {hardware}"
             yield _network_metric(f"{device}_energy", "mJ", meaning, HW_NAS_BENCH)
         if device == "eyeriss":

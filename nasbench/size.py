@@ -5,7 +5,7 @@ from __future__ import annotations
 import reprlib
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, ClassVar, Self, SupportsIndex
+from typing import TYPE_CHECKING, Self, SupportsIndex
 
 import numpy as np
 
@@ -23,7 +23,13 @@ SIZES = len(WIDTHS) ** LAYERS  # 32,768
 _NUMBER = {width: number for number, width in enumerate(WIDTHS)}
 
 
-class SizeCell(CodedCell):
+class SizeCell(
+    CodedCell,
+    digits=LAYERS,
+    choices=len(WIDTHS),
+    noun="size",
+    names="an official index, a string, five widths or a SizeCell",
+):
     """One of the 32,768 networks of the size space, named by its code: the five widths as base-8 digits.
 
     The official index is the code: the published order is the order of the widths.
@@ -35,12 +41,7 @@ class SizeCell(CodedCell):
     Parameters
     ----------
     code
-        Code of the cell, 0..32767; any integer type.
-
-    Raises
-    ------
-    InvalidCellError
-        If ``code`` is not the code of a cell.
+        Code of the cell, 0..32767; any integer type. InvalidCellError for any other value.
 
     References
     ----------
@@ -48,11 +49,6 @@ class SizeCell(CodedCell):
     """
 
     __slots__ = ()
-    _CELLS: ClassVar[int] = SIZES
-    _BASE: ClassVar[int] = len(WIDTHS)
-    _WEIGHTS: ClassVar[tuple[int, ...]] = tuple(len(WIDTHS) ** k for k in reversed(range(LAYERS)))
-    _NOUN: ClassVar[str] = "size"
-    _NAMES: ClassVar[str] = "an official index, a string, five widths or a SizeCell"
 
     @classmethod
     def from_widths(cls, widths: Iterable[SupportsIndex]) -> Self:

@@ -11,7 +11,7 @@ from nasbench.size import SIZES, SizeCell, size_order
 
 if TYPE_CHECKING:
     from nasbench.arrays import Numbering
-    from nasbench.coded import CellLike, CodedCell
+    from nasbench.coded import AnyCell, CodedCell
 
 
 class Space(NamedTuple):
@@ -21,7 +21,7 @@ class Space(NamedTuple):
     flag: str  # on the command line
     cells: int
     cell: type[CodedCell]
-    code_of: Callable[[CellLike], int]  # from any name of a cell to its code
+    code_of: Callable[[AnyCell], int]  # from any name of a cell to its code
     official_order: Callable[[], Numbering]  # the code of each official index, (N,)
     official_index: Callable[[], Numbering]  # the official index of each code, (N,)
     protocols: tuple[int, ...]  # epochs of the published training runs

@@ -7,18 +7,17 @@ import pickle
 import shutil
 import time
 from collections import deque
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache, cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blackbox.cli import record_of
-from blackbox.compare.evaluations import Evaluations
-from blackbox.compare.simulations import Simulations
-from blackbox.compare.study import Part, Study, Trials, Whole
+from blackbox.compare.study import Part, Study, Whole
 from blackbox.errors import ConfigError, RunFolderError, WorkersError
 from blackbox.folder import RunFolder
 from blackbox.kinds.reader import gives, read_run
+from blackbox.results.anytime import Trajectories
 from blackbox.workers.pool import Patience, ProcessPool
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.runs.command import HeldInterrupt
@@ -31,8 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from blackbox.search.history import History
-    from blackbox.search.jobs import JobHistory
+    from blackbox.kinds.base import Experiment
     from blackbox.workers.pool import TaskContext, TaskPool
 
 _INTERVAL = 0.2  # seconds between looks at the progress
@@ -44,15 +42,15 @@ class PartResult(NamedTuple):
     """The result of a Part that came to its end."""
 
     steps: int  # evaluations of each trial
-    trials: Trials | None  # None if they are saved
+    trajectories: Trajectories | None  # None if the trials are saved
 
 
 Task = Part | Whole
-Result = PartResult | Trials | None  # of a Part, of a Whole; None if it was stopped
+Result = PartResult | Trajectories | None  # of a Part, of a Whole; None if it was stopped
 
 
-def carry_out(study: Study, workers: int | None, scheduler: str | None = None) -> list[Trials] | None:
-    """Return the Trials of each algorithm of a Study; None if Ctrl-C came first.
+def carry_out(study: Study, workers: int | None, scheduler: str | None = None) -> list[Trajectories] | None:
+    """Return the Trajectories of each algorithm of a Study; None if Ctrl-C came first.
 
     They do not depend on the workers: so many processes of this machine (None: one per core), or those of a
     Dask scheduler at an address (None: all of them). What is saved is saved in any event, and resumed.
@@ -99,10 +97,10 @@ class _Comparison:
         self._ended = [False] * len(self._parts)
         #: of each algorithm: its parts and their results, by first trial
         self._results: list[dict[int, tuple[Part, PartResult]]] = [{} for _ in study.specs]
-        self._trials: dict[int, Trials] = {}  # of each algorithm that is done
+        self._trajectories: dict[int, Trajectories] = {}  # of each algorithm that is done
 
-    def run(self, interrupt: HeldInterrupt) -> list[Trials] | None:
-        """Return the Trials of each algorithm; None if it is interrupted."""
+    def run(self, interrupt: HeldInterrupt) -> list[Trajectories] | None:
+        """Return the Trajectories of each algorithm; None if it is interrupted."""
         waiting = deque(self._first_tasks())
         running: dict[int, Task] = {}
         patience = Patience()
@@ -122,7 +120,7 @@ class _Comparison:
                 patience.check(workers > 0)
                 progress.update(self._done())
             progress.finish(self._done())
-        return None if interrupt.came else [self._trials[number] for number in range(len(self._study.specs))]
+        return None if interrupt.came else [self._trajectories[n] for n in range(len(self._study.specs))]
 
     def _first_tasks(self) -> Iterator[Task]:
         """Yield parts of the algorithms that have no run yet; other runs are read."""
@@ -146,8 +144,8 @@ class _Comparison:
 
     def _take(self, task: Task, result: Result) -> list[Task]:
         """Take the result of a task; return the tasks that follow from it."""
-        if isinstance(result, Trials):
-            self._trials[task.number] = result
+        if isinstance(result, Trajectories):
+            self._trajectories[task.number] = result
             return []
         if result is None or isinstance(task, Whole):  # it was stopped, such as by the end of its worker
             return [task]
@@ -158,12 +156,13 @@ class _Comparison:
         if len(results) < len(parts):
             return []
         if self._study.folder is None:
-            self._trials[task.number] = Trials.joined([results[part.first][1].trials for part in parts])
+            found = [results[part.first][1].trajectories for part in parts]
+            self._trajectories[task.number] = Trajectories.joined(list(filter(None, found)))
             return []
         # In the log of a run, trials that have spent their budget go on for as long as the slowest does.
         steps = max(result.steps for _, result in results.values())
-        by_jobs = self._study.specs[task.number].by_jobs
-        short = [] if by_jobs else [part for part, result in results.values() if result.steps < steps]
+        in_lockstep = self._study.specs[task.number].kind.in_lockstep
+        short = [part for part, result in results.values() if in_lockstep and result.steps < steps]
         for part in short:
             del results[part.first]
         return [part._replace(steps=steps) for part in short] or [Whole(task.number)]
@@ -229,7 +228,7 @@ class Worker:
 
     def __init__(self, study: Study) -> None:
         self._study = study
-        self._trials_of = cache(self._make)
+        self._experiment = cache(self._make)
 
     def check(self, origin: Origin) -> None:
         """Raise a ConfigError unless this process computes and saves what the command would."""
@@ -251,22 +250,32 @@ class Worker:
 
     def part(self, part: Part, watch: Watch) -> PartResult | None:
         """Do a Part, and save its trials if the Study has a folder; None if it was stopped."""
-        study, trials = self._study, self._trials_of(part.number)
-        if study.folder is None:
-            history = trials.evaluate(part, None, watch)
-        else:
-            path = study.part_folder(part)
-            _await_unlocked(path / "log.csv", watch)
-            with RunFolder.log_alone(path, trials.header, study.folder) as log:
-                history = trials.evaluate(part, log, watch)
-        if history is None:
+        study, experiment = self._study, self._experiment(part.number)
+        driver = experiment.kind.driver(experiment, part.trials, part.steps)
+
+        def stop() -> bool:
+            if watch.is_time():
+                driver.save()
+                watch.tell(driver.share)
+            return watch.stopped
+
+        with ExitStack() as stack:
+            if study.folder is not None:
+                path = study.part_folder(part)
+                _await_unlocked(path / "log.csv", watch)
+                driver.resume(stack.enter_context(RunFolder.log_alone(path, driver.log.header, study.folder)))
+            complete = driver.advance(stop)
+            driver.save()
+        if not complete:
             return None
         watch.tell(1.0)
-        kept = Trials.of(history, study.settings.budget) if study.folder is None else None
-        return PartResult(len(history), kept)
+        saved = study.folder is not None
+        return PartResult(
+            len(driver.history), None if saved else self._trajectories(part.number, driver.history)
+        )
 
-    def whole(self, number: int) -> Trials:
-        """Return the Trials of an algorithm, whose run is made of its parts, or made already."""
+    def whole(self, number: int) -> Trajectories:
+        """Return the Trajectories of an algorithm, whose run is made of its parts, or made already."""
         study = self._study
         out, parts_folder = study.run_folder(number), study.parts_folder(number)
         try:
@@ -277,44 +286,44 @@ class Worker:
             raise
         except OSError as error:
             raise RunFolderError(f"cannot write {out}: {error.strerror}") from None
-        return Trials.of(history, study.settings.budget)
+        return self._trajectories(number, history)
 
     @cached_property
     def _bench(self) -> Benchmark:
         return open_benchmark(self._study.store, self._study.settings.space)
 
-    def _make(self, number: int) -> Evaluations | Simulations:
-        spec = self._study.specs[number]
-        kind = Simulations if spec.by_jobs else Evaluations
-        return kind(spec, spec.settings(self._study.settings), self._bench)
+    def _make(self, number: int) -> Experiment[Any, Any]:
+        return self._study.specs[number].experiment(self._study.settings, self._bench)
+
+    def _trajectories(self, number: int, history: Any) -> Trajectories:  # of the kind
+        return self._experiment(number).kind.trajectories(history, self._study.settings.budget)
 
     def _record(self, number: int) -> dict[str, Any]:
         """Return what the run's config.json must hold."""
-        study, spec = self._study, self._study.specs[number]
-        settings = spec.settings(study.settings)
-        record = record_of(spec.search_class.name, spec.config, settings, study.store, self._bench)
-        return record | {"created": study.created}
+        return record_of(self._experiment(number), self._study.store) | {"created": self._study.created}
 
-    def _join(self, out: Path, number: int) -> History | JobHistory:
+    def _join(self, out: Path, number: int) -> Any:  # a history of the kind
         """Return the history of a run, made of its parts and moved into place when it is complete."""
-        study, trials = self._study, self._trials_of(number)
-        new = study.parts_folder(number) / "whole"
+        study, experiment = self._study, self._experiment(number)
+        kind, new = experiment.kind, study.parts_folder(number) / "whole"
         if new.exists():  # an earlier process was killed on the way
             shutil.rmtree(new)
         parts = [part for part in study.parts if part.number == number]
-        record = self._record(number)
-        with RunFolder.create(new, record, header=trials.header, parents=False) as folder:
+        log = kind.log(experiment.settings, self._bench.space)
+        with RunFolder.create(new, self._record(number), log.header, parents=False) as folder:
             logs = [study.part_folder(part) / "log.csv" for part in parts]
-            history = trials.join(folder, logs, parts)
-            folder.write_summary(trials.summary(history))
+            for rows in log.join(logs, [len(part.trials) for part in parts]):
+                folder.append_rows(rows)
+            history = log.decode(folder.read_log(), new / "log.csv")
+            folder.write_summary(kind.result(experiment, history, complete=True).to_json())
         new.rename(out)
         return history
 
-    def _made(self, out: Path, number: int) -> History | JobHistory:
+    def _made(self, out: Path, number: int) -> Any:  # a history of the kind
         """Return the history of a run in its place; RunFolderError if another run is there."""
         run, record = read_run(out), json.loads(json.dumps(self._record(number)))
         same = all(run.record[name] == record[name] for name in ("algorithm", "search"))
-        same = same and run.settings == self._study.specs[number].settings(self._study.settings)
+        same = same and run.settings == self._experiment(number).settings
         same = same and gives(self._bench, run)
         if not (same and run.complete):
             raise RunFolderError(f"{out} is not the run of this comparison, or not complete: move it away")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from blackbox.errors import RunFolderError
-from blackbox.folder import header_of, parse_log
-from blackbox.search.jobs import HEADER, JOB, log_rows, parse_jobs
+from blackbox.kinds.logs import EvaluationLog, JobLog
+from blackbox.search.jobs import JOB
 from blackbox.workers.tasks import Cells, Jobs, MismatchError, SubmittedTask
 from nasbench.errors import said
 from nasbench.runs.folder import RunFolder, RunKind
-from nasbench.runs.log import Columns, encode_numbers, first_line_text
+from nasbench.runs.log import Columns, first_line_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ _FAILURES = Columns(
 
 def run_kind(by_jobs: bool) -> RunKind:
     """Return the kind of folder; `by_jobs`: whether its log is of a multi-fidelity search."""
-    return RunKind((HEADER if by_jobs else header_of(1)).encode())
+    return RunKind(JobLog.header if by_jobs else EvaluationLog.header)
 
 
 class Record:
@@ -57,6 +57,7 @@ class Record:
     def __init__(self, folder: RunFolder, space: Space) -> None:
         self.folder = folder
         self._space = space
+        self._evaluations, self._jobs = EvaluationLog(space, [0]), JobLog(space, [0])
         self._index: Codes = space.official_index()
         self._asked = folder.open_log(_ASKED, _TASKS.header)
         self._failures: AppendLog | None = None  # opened for the first failure
@@ -92,15 +93,13 @@ class Record:
 
     def history(self) -> History:
         """Return what the log has of a search without fidelities."""
-        log, order = self.folder.log, self._space.official_order()
-        history, _ = parse_log(log.read(), log.path, [0], order)
+        history = self._evaluations.decode(self.folder.log.read(), self.folder.log.path)
         self._saved = len(history)
         return history
 
     def rows(self) -> JobRows:
         """Return what the log has of a multi-fidelity search, of dtype JOB."""
-        log, order = self.folder.log, self._space.official_order()
-        return parse_jobs(log.read(), str(log.path), [0], order).rows
+        return self._jobs.decode(self.folder.log.read(), self.folder.log.path).rows
 
     def restore(self, tasks: Tasks) -> list[Task]:
         """Bring Tasks to where the earlier run left them; return those that were out."""
@@ -138,19 +137,11 @@ class Record:
         match tasks:
             case Cells():
                 history = tasks.search.history
-                new = slice(self._saved, len(history))
-                columns = (
-                    np.arange(new.start + 1, new.stop + 1),
-                    np.zeros(new.stop - new.start, dtype=np.intp),  # the trial
-                    self._index[history.codes[0, new]],
-                    history.scores[0, new],
-                    history.costs[0, new],
-                )
-                self.folder.log.append(encode_numbers("%d,%d,%d,%r,%r\n", columns))
-                self._saved = new.stop
+                self.folder.log.append(self._evaluations.encode(history, self._saved))
+                self._saved = len(history)
             case Jobs():
                 rows = np.array(tasks.rows[-1:], dtype=JOB)
-                self.folder.log.append(log_rows(rows, self._index))
+                self.folder.log.append(self._jobs.encode(rows))
 
     def write_failure(self, task: Task, outcome: Outcome) -> None:
         """Write why an evaluation failed."""

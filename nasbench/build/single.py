@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
@@ -92,7 +92,9 @@ def build_one(
     `extra`: attributes for its provenance; `check`: called with the store before it is moved into place.
     """
     constants = constant_arrays(source)
-    with Writer(out, source.space.cells, source.layout, constants, source.identity(), resume) as writer:
+    with closing(
+        Writer(out, source.space.cells, source.layout, constants, source.identity(), resume)
+    ) as writer:
         done = writer.done()
         # A source that is read in order is read to its end: it can have notes on what it has read.
         tasks = [task for task in source.tasks if not source.parallel or not _is_done(task, done)]

@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 from io import FileIO
 from pathlib import Path
 from struct import Struct
-from typing import NamedTuple, Self
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -159,12 +159,6 @@ class Writer:
                 self._closing.close()
                 raise
         self._closing.callback(self.offsets.close)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Leave the construction as it is; it can be resumed."""

@@ -6,9 +6,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from data.images import FOLDER, NAMES
+from nasbench.runs.checks import bounded
 from nasbench.runs.settings import SEEDS, option, whole
 from oneshot.errors import ConfigError
-from oneshot.methods.base import at_least
 from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, default_sizes, get_pipeline
 from oneshot.spaces.base import MAXIMUM
 from oneshot.spaces.registry import SPACES, space_of
@@ -137,10 +137,10 @@ class RetrainSettings:
         whole("seed", self.seed, 0, SEEDS)
         for name in ("learning_rate", "learning_rate_min", "weight_decay", "grad_clip", "auxiliary_weight"):
             if getattr(self, name) is not None:
-                at_least(name, getattr(self, name), 0, excluded=name == "learning_rate")
+                bounded(name, getattr(self, name), **{"above" if name == "learning_rate" else "at_least": 0})
         for name in ("momentum", "drop_path", "ema"):
             if getattr(self, name) is not None:
-                at_least(name, getattr(self, name), 0)
+                bounded(name, getattr(self, name), at_least=0)
                 if getattr(self, name) >= 1:
                     raise ConfigError(f"{name} is below 1, got {getattr(self, name)}")
         if None not in (self.learning_rate, self.learning_rate_min):

@@ -28,7 +28,7 @@ from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment
 from oneshot.training.images import Batches, SearchImages
 from oneshot.training.memory import advising
-from oneshot.training.metrics import Outcome, evaluate
+from oneshot.training.metrics import Outcome
 from oneshot.training.progress import counting
 from oneshot.training.session import Files, Row
 from oneshot.training.trainer import Epoch, Trainer
@@ -262,9 +262,9 @@ class SearchTask:
         if self.is_concluded:
             with advising(self.memory_advice()):
                 if not self.optimizer.draws:  # else it is another path each time
-                    mixed = evaluate(self.optimizer, self.evaluation())
+                    mixed = self.optimizer.evaluate(self.evaluation())
                 with self.space.fixed_path(self.optimizer.graph, found):
-                    path = evaluate(self.optimizer, self.evaluation())
+                    path = self.optimizer.evaluate(self.evaluation())
         return SearchResult(
             settings=self.job.settings,
             config=self.job.config,
@@ -314,7 +314,7 @@ class SearchTask:
     def _scores_now(self) -> Tensor:
         if not self.optimizer.alphas:
             return torch.empty(0)
-        rows = [self.optimizer.strengths(edge).float().cpu() for edge in self._edges.values()]
+        rows = [self.optimizer.scores(edge).float().cpu() for edge in self._edges.values()]
         return pad_sequence(rows, batch_first=True, padding_value=torch.nan)
 
     def _alphas(self) -> pictures.Alphas | None:

@@ -49,7 +49,7 @@ class Bar:
 
 def counting(items: Sequence[_T], unit: str, name: str, shown: bool = True) -> Iterable[_T]:
     """Return the items of a list, with a bar of how many of them are done."""
-    return tqdm(items, desc=name, unit=unit, disable=_hidden(shown))
+    return tqdm(items, desc=name, unit=f" {unit}", disable=_hidden(shown))
 
 
 def _hidden(shown: bool) -> bool | None:

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from blackbox import cli, jobs_cli
+from blackbox import cli
 from blackbox.algorithms import algorithm
 from blackbox.compare import __main__ as compare_command
 from blackbox.compare.folder import ComparisonFolder, read_record
@@ -42,8 +42,7 @@ def runs(bench, tmp_path_factory):
 
 def command_of(name):
     search_class = algorithm(name)
-    main = jobs_cli.main if name == "sh" else cli.main
-    return lambda argv: main(search_class, argv)
+    return lambda argv: cli.main(search_class, argv)
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ Memo = dict[int, Any]  # objects by number
 _CHUNK = 1 << 18  # bytes read at once; their objects are counted when the next ones are read
 _LARGEST_STRING = 64 << 20  # bytes of one string or bytes object
 _LARGEST_ITEM = 256 << 20  # bytes of the pickle that make up one item, or all that is no item
-_MOST_MADE = 512 << 20  # bytes of the objects of the items that are held, estimated from above
+_MOST_HELD = 512 << 20  # bytes of the objects of the items that are held, estimated from above
 _DEEPEST = 1000  # marks; picklers nest no deeper
 _MOST_NUMBERS = 1 << 28  # objects of a pickle that are numbered; NATS-Bench's single file has 170 million
 _MOST_SHARED = 65_535  # different names that may be referred to from item to item
@@ -134,7 +134,7 @@ class _Machine:
         count = 0  # of memo entries
         buffer, position, end = b"", 0, 0
         used = 0  # bytes before the buffer
-        made = 0  # estimated bytes of the objects that are held
+        held = 0  # estimated bytes of the objects that are held
         started = 0  # where the item began
         while True:
             if position + 16 > end:  # the longest fixed argument is shorter
@@ -145,7 +145,7 @@ class _Machine:
                 position, end = 0, len(buffer)
                 if position >= end:
                     raise SourceError(f"{self._name} is truncated: it ends within its pickle")
-                if used - started > _LARGEST_ITEM or made + _NUMBER * len(stack) > _MOST_MADE:
+                if used - started > _LARGEST_ITEM or held + _NUMBER * len(stack) > _MOST_HELD:
                     raise self._too_much()
             op = buffer[position]
             position += 1
@@ -155,7 +155,7 @@ class _Machine:
             elif op == 0x94:  # MEMOIZE
                 memo[count] = stack[-1]
                 count += 1
-                made += _MEMO
+                held += _MEMO
             elif op == 0x8C or op == 0x58 or op == 0x8D:  # SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
                 size, position = _size(buffer, position, {0x8C: 1, 0x58: 4, 0x8D: 8}[op])
                 if position + size > end:
@@ -164,7 +164,7 @@ class _Machine:
                     position, end = 0, len(buffer)
                 stack.append(str(buffer[position : position + size], "utf-8", "surrogatepass"))
                 position += size
-                made += _STRING + 4 * size  # where a character takes four bytes, all do
+                held += _STRING + 4 * size  # where a character takes four bytes, all do
             elif op == 0x4B:  # BININT1
                 stack.append(buffer[position])
                 position += 1
@@ -183,7 +183,7 @@ class _Machine:
                     raise SourceError(f"{self._name} is damaged: it numbers an object {number:,}")
                 memo[number] = stack[-1]
                 count += 1
-                made += _MEMO
+                held += _MEMO
             elif op == 0x4D:  # BININT2
                 stack.append(unpack_from("<H", buffer, position)[0])
                 position += 2
@@ -199,7 +199,7 @@ class _Machine:
                         raise SourceError(f"{self._name} is damaged: items that are not in their place")
                     while len(stack) > mark + 1:
                         yield self._item(stack, mark)
-                        memo, made = shared.retire(memo, made)
+                        memo, held = shared.retire(memo, held)
                         started = used + position
                     if len(stack) > mark:
                         raise SourceError(f"{self._name} is damaged: a key without a value")
@@ -207,8 +207,8 @@ class _Machine:
                     keys, values = stack[mark::2], stack[mark + 1 :: 2]
                     if len(keys) != len(values):
                         raise SourceError(f"{self._name} is damaged: a key without a value")
-                    made += _PAIR * len(keys) + check_keys(keys)
-                    if made > _MOST_MADE:
+                    held += _PAIR * len(keys) + check_keys(keys)
+                    if held > _MOST_HELD:
                         raise self._too_much()
                     expected = len(target) + len(keys)
                     target.update(zip(keys, values, strict=True))
@@ -219,38 +219,38 @@ class _Machine:
                 del stack[mark:]
             elif op == 0x7D:  # EMPTY_DICT
                 value: Any = {}  # of any type from here on
-                made += _DICT
+                held += _DICT
                 if self._taking and self.taken_from is None and self._begins(*self._taking, stack, marks):
                     self.taken_from = taken = value
                     level = len(marks)
                     memo = {}
-                    shared.outside = made
+                    shared.outside = held
                     started = used + position
                 stack.append(value)
             elif op == 0x85 or op == 0x86 or op == 0x87:  # TUPLE1, TUPLE2, TUPLE3
                 size = op - 0x84
                 value = tuple(stack[-size:])
-                made += _TUPLE + _IN_TUPLE * size
+                held += _TUPLE + _IN_TUPLE * size
                 if tuple in map(type, value):
-                    made = self._with_nesting(value, made)
+                    held = self._with_nesting(value, held)
                 del stack[-size:]
                 stack.append(value)
             elif op == 0x52 or op == 0x81:  # REDUCE, NEWOBJ
                 arguments = stack.pop()
-                made += _CALL + _cost(arguments)
-                if made > _MOST_MADE:
+                held += _CALL + _cost(arguments)
+                if held > _MOST_HELD:
                     raise self._too_much()
                 stack[-1] = stack[-1](*arguments)  # nothing but what is allowed can be called
             elif op == 0x5D:  # EMPTY_LIST
                 stack.append([])
-                made += _LIST
+                held += _LIST
             elif op == 0x61:  # APPEND
                 value = stack.pop()
                 _list(stack[-1]).append(value)
-                made += _IN_LIST
+                held += _IN_LIST
             elif op == 0x65:  # APPENDS
                 mark = marks.pop()
-                made += _IN_LIST * (len(stack) - mark)
+                held += _IN_LIST * (len(stack) - mark)
                 _list(stack[mark - 1]).extend(stack[mark:])
                 del stack[mark:]
             elif op == 0x4E:  # NONE
@@ -279,25 +279,25 @@ class _Machine:
                 data = buffer[position : position + size]
                 stack.append(data.decode("latin-1") if op in (0x55, 0x54) else data)
                 position += size
-                made += _STRING + size
+                held += _STRING + size
             elif op == 0x29:  # EMPTY_TUPLE
                 stack.append(())
             elif op == 0x74:  # TUPLE
                 mark = marks.pop()
                 value = tuple(stack[mark:])
-                made += _TUPLE + _IN_TUPLE * len(value)
+                held += _TUPLE + _IN_TUPLE * len(value)
                 if tuple in map(type, value):
-                    made = self._with_nesting(value, made)
+                    held = self._with_nesting(value, held)
                 del stack[mark:]
                 stack.append(value)
             elif op == 0x8F:  # EMPTY_SET
                 stack.append(set())
-                made += _SET
+                held += _SET
             elif op == 0x90:  # ADDITEMS
                 mark = marks.pop()
                 values = stack[mark:]
-                made += _IN_SET * len(values) + check_keys(values)
-                if made > _MOST_MADE:
+                held += _IN_SET * len(values) + check_keys(values)
+                if held > _MOST_HELD:
                     raise self._too_much()
                 stack[mark - 1].update(values)
                 del stack[mark:]
@@ -322,7 +322,7 @@ class _Machine:
                     raise SourceError(f"{self._name} is damaged: a state for what has none")
             elif op == 0x51:  # BINPERSID: where weights are
                 stack[-1] = self._persistent(stack[-1])
-                made += _CALL
+                held += _CALL
             elif op == 0x80:  # PROTO
                 position += 1
             elif op == 0x95:  # FRAME
@@ -333,7 +333,7 @@ class _Machine:
                 del stack[marks.pop() :]
             elif op == 0x2E:  # STOP
                 (self.result,) = stack
-                if made > _MOST_MADE:
+                if held > _MOST_HELD:
                     raise self._too_much()
                 if self._whole and (position < end or self._read(1)):
                     raise SourceError(f"{self._name} is damaged: there are bytes behind its pickle")
@@ -350,7 +350,7 @@ class _Machine:
                 and stack[marks[-1] - 1] is taken
             ):
                 yield self._item(stack, marks[-1])
-                memo, made = shared.retire(memo, made)
+                memo, held = shared.retire(memo, held)
                 started = used + position
 
     def _begins(self, key: str | None, stack: list[Any], marks: list[int]) -> bool:
@@ -365,23 +365,23 @@ class _Machine:
         check_keys((key,))
         return key, value
 
-    def _with_nesting(self, value: tuple[Any, ...], made: int) -> int:
-        """Return `made` with the cost of looking into the tuples in a tuple; SourceError for tuples in those.
+    def _with_nesting(self, value: tuple[Any, ...], held: int) -> int:
+        """Return `held` with the cost of looking into the tuples in a tuple; SourceError for tuples in those.
 
         A tuple hashes all of its parts, so nested ones could take the stack, or time without end.
         """
         inner = [part for part in value if type(part) is tuple]
-        made += _LOOK * sum(map(len, inner))
-        if made > _MOST_MADE:
+        held += _LOOK * sum(map(len, inner))
+        if held > _MOST_HELD:
             raise self._too_much()
         if any(tuple in map(type, part) for part in inner):
             raise SourceError(f"{self._name} is damaged: it has tuples within tuples within tuples")
-        return made
+        return held
 
     def _too_much(self) -> SourceError:
         return SourceError(
             f"{self._name} is damaged, or made to take memory: an item has more than {_LARGEST_ITEM:,} bytes,"
-            f" or objects of more than {_MOST_MADE:,} bytes"
+            f" or objects of more than {_MOST_HELD:,} bytes"
         )
 
     def _more_or_all(self, buffer: bytes, position: int) -> bytes:
@@ -412,13 +412,13 @@ class _Shared:
     def __getitem__(self, number: int) -> Any:
         return self._values[self._places[number]]
 
-    def retire(self, memo: Memo, made: int) -> tuple[Memo, int]:
+    def retire(self, memo: Memo, held: int) -> tuple[Memo, int]:
         """Hold an item's memo, and of the oldest one what items share; return a new memo.
 
-        `made`: the estimated bytes of all that is held; its new value is returned, too.
+        `held`: the estimated bytes of all that is held; its new value is returned, too.
         """
-        made -= self.outside + sum(size for _, size in self._recent)
-        self._recent.append((memo, made))
+        held -= self.outside + sum(size for _, size in self._recent)
+        self._recent.append((memo, held))
         if len(self._recent) > _HELD:
             for number, value in self._recent.pop(0)[0].items():
                 if type(value) is str:

@@ -13,15 +13,13 @@ import threading
 import time
 from contextlib import suppress
 
-import numpy as np
 import pytest
 
 from blackbox.compare.folder import ComparisonFolder
 from blackbox.compare.pool import Watch, Worker, carry_out
 from blackbox.compare.spec import Spec
-from blackbox.compare.study import Part, Study, Trials
+from blackbox.compare.study import Part, Study
 from blackbox.errors import RunFolderError
-from blackbox.search.history import History
 from blackbox.table.settings import RunConfig
 from tests.blackbox.compare.tasks import Alone
 from tests.blackbox.compare.test_main import files
@@ -73,27 +71,6 @@ def test_folders_of_labels_that_are_alike(tmp_path):
     odd = "tests.blackbox.compare.searches_Odd_flag="
     assert names == ["re_sample=3", f"{odd}a_b", f"{odd}a_b_2", f"{odd}.._a"]
     assert all(study.run_folder(number).parent == tmp_path for number in range(4))
-
-
-def test_what_is_kept_of_trials():
-    history = History(2)
-    history.extend(
-        np.array([[5, 6, 7], [5, 6, 6]]),
-        np.array([[1.0, 3.0, 2.0], [4.0, 3.0, 5.0]]),
-        np.array([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]),
-    )
-    kept = Trials.of(history, 3.5)
-    assert (kept.evaluations.tolist(), kept.seconds.tolist()) == ([3, 1], [3.0, 2.0])
-    assert [[column.tolist() for column in of] for of in kept.changes] == [
-        [[1, 2], [1.0, 2.0], [5, 6]],
-        [[1], [2.0], [5]],
-    ]
-    assert kept.until.tolist() == [3.0, 3.5]  # what stopped the second was the budget
-    joined = Trials.joined([kept, Trials.of(history)])
-    assert joined.ends(0).tolist() == [3, 1, 3, 3]
-    assert joined.ends(1).tolist() == [3.0, 3.5, 3.0, 6.0]
-    assert len(joined.changes) == 4
-    assert Trials.of(History(1), 1.0).seconds.tolist() == [0.0]
 
 
 @pytest.mark.parametrize("text", ["re:population=10,sample=3", "ls", "bananas"])

@@ -3,6 +3,7 @@ import os
 import random
 import subprocess
 import sys
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ PROVENANCE = {"space": "a test's", "source": "a test", "source_version": "1"}
 
 
 def begin(out, identity="one", resume=False):
-    return Writer(out, CELLS, LAYOUT, CONSTANTS, identity, resume)
+    return closing(Writer(out, CELLS, LAYOUT, CONSTANTS, identity, resume))
 
 
 def batch_of(start, count):
