@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, counted_in, extent_of
+from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, OPTIONAL, Result
 from blackbox.results.plots import regret_figure, signal_line
 from blackbox.results.regret import (
@@ -22,18 +23,18 @@ from blackbox.results.regret import (
 )
 from blackbox.results.text import (
     best_rows,
-    duration,
     entry_lines,
     final_text,
     heading,
     optimum_text,
     over_text,
-    rows_text,
     signals_of,
     spread_text,
 )
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
+from nasbench.runs.folder import RunKind
+from nasbench.runs.text import duration, format_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +96,7 @@ class EvaluationResult(LockstepResult[RunConfig]):
         settings, trials = self.settings, self.settings.trials
         found = trials - self.extent.trials_without_evaluation
         over = over_text(trials, found - (self.feasible.trials_without if self.feasible else 0))
-        lines = [heading(self.algorithm, settings, self.evaluations), *rows_text(self._rows())]
+        lines = [heading(self.algorithm, settings, self.evaluations), format_rows(self._rows())]
         if self.best is not None:
             lines += entry_lines(self.best.cell.entry, all=all)
         lines += final_text(self.report, settings, over)
@@ -126,6 +127,7 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
 
     name = "evaluations"
     settings_class = RunConfig
+    folders = RunKind(evaluations_header(1))
     picture = "regret against evaluations"
 
     def problem(

@@ -29,16 +29,13 @@ from blackbox.results.regret import (
 from blackbox.results.text import (
     Rows,
     best_rows,
-    counted,
     counts_text,
-    duration,
     entry_lines,
     feasible_rows,
     final_text,
     heading,
     optimum_text,
     over_text,
-    rows_text,
     signals_of,
     spread_text,
 )
@@ -46,6 +43,8 @@ from blackbox.search.fidelity import MultiFidelitySearch
 from blackbox.search.jobs import JobHistory
 from blackbox.table.curves import Curves
 from blackbox.table.settings import SimulationConfig, TableConfig
+from nasbench.runs.folder import RunKind
+from nasbench.runs.text import counted, duration, format_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,7 +137,7 @@ class JobResult(SearchResult[SimulationConfig]):
         settings, trials = self.settings, self.settings.trials
         over = over_text(trials, trials - self.trials_without_incumbent)
         done = f"{counts_text(self.jobs)} jobs on {counted(settings.workers, 'worker')}"
-        lines = [heading(self.algorithm, settings, done, per="a cell"), *rows_text(self._rows())]
+        lines = [heading(self.algorithm, settings, done, per="a cell"), format_rows(self._rows())]
         lines.append("\nJobs of each rung" + ("" if trials == 1 else ", mean over trials"))
         lines += [rung.text() for rung in self.rungs]
         if self.best is not None:
@@ -176,6 +175,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
 
     name = "jobs"
     settings_class = SimulationConfig
+    folders = RunKind(JobLog.header)
     picture = "regret against simulated time"
     counts = "jobs"
     in_lockstep = False
@@ -194,7 +194,9 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     ) -> Curves:
         return settings.curves(bench)
 
-    def log(self, settings: SimulationConfig, space: Space, trials: Sequence[int] | None = None) -> JobLog:
+    def log_format(
+        self, settings: SimulationConfig, space: Space, trials: Sequence[int] | None = None
+    ) -> JobLog:
         return JobLog(space, range(settings.trials) if trials is None else trials)
 
     def driver(
@@ -209,7 +211,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
             lambda trial: _search(experiment, trial),
             curves,
             settings,
-            self.log(settings, experiment.bench.space, trials),
+            self.log_format(settings, experiment.bench.space, trials),
             is_part=trials is not None,
         )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
 from itertools import chain, islice, repeat
@@ -13,14 +12,16 @@ import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.search.history import History
-from blackbox.search.jobs import JOB, JobHistory
+from blackbox.search.jobs import JOB, JobHistory, JobRow
 from nasbench.errors import said
+from nasbench.runs.log import decode_numbers, encode_numbers, first_line_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from blackbox.search.jobs import JobRows
     from nasbench.arrays import Codes
     from nasbench.spaces import Space
 
@@ -56,14 +57,13 @@ class SearchLog(ABC, Generic[H]):
     def _lines(self, data: bytes, path: str | Path) -> bytes:
         """Return the whole steps or jobs in a log without its header, which must be there."""
         if not data.startswith(self.header):
-            text = self.header.decode().strip()
-            raise RunFolderError(f"{path} is damaged: its first line should be {text}")
+            raise RunFolderError(f"{path} is damaged: {first_line_text(self.header)}")
         return data[len(self.header) : self.whole(data)]
 
     def _table(self, lines: bytes, path: str | Path) -> NDArray[np.float64]:
         """Return the numbers in lines of a log, (lines, columns)."""
         try:
-            return read_rows(lines)
+            return decode_numbers(lines)
         except ValueError as error:
             raise RunFolderError(f"{path} is damaged: {said(error)}") from None
 
@@ -71,14 +71,10 @@ class SearchLog(ABC, Generic[H]):
 class EvaluationLog(SearchLog[History]):
     """A row per evaluation: number, trial, official index, a score per objective, seconds."""
 
-    header = b"evaluation,trial,index,score,cost\n"
-
     def __init__(self, space: Space, trials: Sequence[int], objectives: int = 1) -> None:
         super().__init__(space, trials)
         self._objectives = objectives
-        if objectives > 1:
-            scores = ["score", *(f"score{n}" for n in range(2, objectives + 1))]
-            self.header = self.header.replace(b"score", ",".join(scores).encode())
+        self.header = evaluations_header(objectives)
 
     def encode(self, history: History, start: int = 0) -> bytes:
         """Return the rows of the steps from `start` on.
@@ -158,12 +154,11 @@ class JobLog(SearchLog[JobHistory]):
 
     header = b"job,trial,index,epoch,score,start,end,worker\n"
 
-    def encode(self, rows: NDArray[np.void]) -> bytes:
+    def encode(self, rows: JobRows) -> bytes:
         """Return the rows of jobs, an array of dtype JOB."""
-        fields = [rows[name] for name in JOB.names]
-        fields[JOB.names.index("code")] = self._space.official_index()[rows["code"]]
-        row = "%d,%d,%d,%d,%r,%r,%r,%d\n"
-        return "".join([row % line for line in zip(*map(np.ndarray.tolist, fields), strict=True)]).encode()
+        columns = {name: rows[name] for name in JobRow._fields}
+        columns["code"] = self._space.official_index()[rows["code"]]
+        return encode_numbers("%d,%d,%d,%d,%r,%r,%r,%d\n", list(columns.values()))
 
     def whole(self, data: bytes) -> int:
         return data.rfind(b"\n") + 1
@@ -173,7 +168,7 @@ class JobLog(SearchLog[JobHistory]):
         if not lines:
             return JobHistory(self.trials, [])
         table = self._table(lines, path)
-        if table.shape[1] != len(JOB.names):
+        if table.shape[1] != len(JobRow._fields):
             raise RunFolderError(f"{path} is damaged: its rows have {table.shape[1]} columns")
         job, trial, index, epochs, score, start, end, worker = table.T
         whole = np.stack([job, trial, index, epochs, worker])
@@ -189,7 +184,7 @@ class JobLog(SearchLog[JobHistory]):
         ):
             raise RunFolderError(f"{path} is damaged: its rows are not jobs of {len(self.trials)} trials")
         rows = np.empty(len(table), dtype=JOB)
-        for name, column in zip(JOB.names, table.T, strict=True):
+        for name, column in zip(JobRow._fields, table.T, strict=True):
             rows[name] = column
         rows["code"] = order[rows["code"]]
         return JobHistory(self.trials, rows)
@@ -199,11 +194,10 @@ class JobLog(SearchLog[JobHistory]):
             yield path.read_bytes()[len(self.header) :]
 
 
-def read_rows(data: bytes) -> NDArray[np.float64]:
-    """Return the numbers in lines of a log, (lines, columns); ValueError if there are none."""
-    if not data.strip():
-        raise ValueError("its rows are empty")
-    return np.loadtxt(io.BytesIO(data), delimiter=",", comments=None, ndmin=2)
+def evaluations_header(objectives: int) -> bytes:
+    """Return the first line of a log of evaluations."""
+    scores = ["score", *(f"score{n}" for n in range(2, objectives + 1))]
+    return (",".join(["evaluation", "trial", "index", *scores, "cost"]) + "\n").encode()
 
 
 def _one_of_those_alike(codes: Codes, values: NDArray[np.float64]) -> NDArray[np.intp]:

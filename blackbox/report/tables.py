@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from blackbox.compare.text import p_text
 from blackbox.report.data import FrontSummary, IncumbentSummary
 from blackbox.results.statistics import LEVEL
-from blackbox.results.text import duration
 from blackbox.table.signal import Signal
+from nasbench.runs.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -78,11 +78,6 @@ def where_of(at_most: Sequence[str], at_least: Sequence[str]) -> dict[str, Limit
     return joined(read_limits(AT_MOST, at_most), read_limits(AT_LEAST, at_least))
 
 
-def setting_text(value: object) -> str:
-    """Return the value of a setting as text; a tuple as its items."""
-    return (",".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
-
-
 def short_names(values: Mapping[str, Any], longest: int | None = None) -> dict[str, str | tuple[str, ...]]:
     """Return the settings that name metrics, of {name: value}, in their shortest form.
 

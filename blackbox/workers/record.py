@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from blackbox.errors import RunFolderError
-from blackbox.kinds.logs import EvaluationLog, JobLog
+from blackbox.kinds.logs import EvaluationLog, JobLog, evaluations_header
 from blackbox.search.jobs import JOB
 from blackbox.workers.tasks import Cells, Jobs, MismatchError, SubmittedTask
 from nasbench.errors import said
@@ -43,7 +43,7 @@ _FAILURES = Columns(
 
 def run_kind(by_jobs: bool) -> RunKind:
     """Return the kind of folder; `by_jobs`: whether its log is of a multi-fidelity search."""
-    return RunKind(JobLog.header if by_jobs else EvaluationLog.header)
+    return RunKind(JobLog.header if by_jobs else evaluations_header(1))
 
 
 class Record:

@@ -94,13 +94,17 @@ class RunFolder:
         An empty folder counts as new. RunFolderError if it is anything else.
         """
         path = Path(path)
+        other = RunFolderError(
+            f"{path} exists, and is not the folder of a {kind.noun}; --out names a new one"
+        )
         with described(path, kind.noun, f"cannot write to the folder {path}"):
-            path.mkdir(parents=True, exist_ok=True)
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except FileExistsError:  # it is a file
+                raise RunFolderError(other) from None
             names = {entry.name for entry in path.iterdir()} - {kind.log}
         if names and kind.config not in names:
-            raise RunFolderError(
-                f"{path} exists, and is not the folder of a {kind.noun}; --out names a new one"
-            )
+            raise RunFolderError(other)
         log = AppendLog.create_or_resume(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
         try:
             if (path / kind.config).exists():  # perhaps since it was locked

@@ -16,7 +16,7 @@ import pytest
 
 from blackbox import cli
 from blackbox.errors import ConfigError
-from blackbox.folder import RunFolder
+from blackbox.kinds.evaluations import EVALUATIONS
 from blackbox.re import RegularizedEvolution
 from blackbox.results import plots as plot
 from blackbox.rs import RandomSearch
@@ -27,6 +27,7 @@ from nasbench.benchmark import open_benchmark
 from nasbench.errors import InvalidArgumentError
 from nasbench.home import default_path
 from nasbench.metrics import METRICS
+from nasbench.runs.folder import RunFolder
 from nasbench.spaces import SIZE
 from tests import stores
 
@@ -428,11 +429,13 @@ def test_a_budget_may_be_raised(run, tmp_path):
 
 STOPPED = """
 import os, signal, sys
-from blackbox import cli, folder
+from functools import partial
+from blackbox import cli
 from blackbox.rs import RandomSearch
+from nasbench.runs import log
 
 where, number, name, *argv = sys.argv[1:]
-write, asked = folder.write_all, RandomSearch.ask
+write, asked = log.write_all, RandomSearch.ask
 
 def stop():
     os.kill(os.getpid(), getattr(signal, name))
@@ -449,7 +452,7 @@ def half(file, data):
         data = data[len(data) // 2 :]
     write(file, data)
 
-RandomSearch.ask, folder.write_all, cli._INTERVAL = ask, half, 0.0
+RandomSearch.ask, log.write_all, cli.Progress = ask, half, partial(cli.Progress, interval=0.0)
 sys.exit(cli.main(RandomSearch, argv))
 """
 
@@ -483,7 +486,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, tmp_path, w
 
 def test_two_processes_do_not_share_a_folder(run, tmp_path):
     run("rs", "--evals", 10, "--out", tmp_path / "a")
-    with RunFolder.reopen(tmp_path / "a"):
+    with RunFolder.resume(tmp_path / "a", EVALUATIONS.folders):
         code, out, err = run("rs", "--resume", tmp_path / "a")
     assert (code, out) == (2, "")
     assert err.endswith(f"error: another process is writing to {tmp_path / 'a'}\n")
