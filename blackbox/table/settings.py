@@ -233,12 +233,6 @@ class PairConfig(EvaluationsConfig):
         return PairObjective(self._first(bench, trials, where), against)
 
 
-OF_OBJECTIVES: dict[int, type[RunConfig] | type[PairConfig]] = {
-    1: RunConfig,
-    2: PairConfig,
-}  # by their number
-
-
 @dataclass(frozen=True)
 class SimulationConfig(TableConfig):
     """The settings of a multi-fidelity search."""

@@ -21,8 +21,7 @@ from blackbox.re import RegularizedEvolution
 from blackbox.results import plots as plot
 from blackbox.rs import RandomSearch
 from blackbox.search.loop import run as run_search
-from blackbox.search.space import NB201_SPACE
-from blackbox.search.space import SSS as SIZES
+from blackbox.search.space import NB201_SPACE, SSS_SPACE
 from blackbox.table.settings import RunConfig, parse_seconds
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import InvalidArgumentError
@@ -236,7 +235,7 @@ def test_a_search_in_the_size_space(run, tables, tmp_path, algorithm):
     assert json.loads((tmp_path / "a" / "summary.json").read_text()) == summary
     assert json.loads((tmp_path / "a" / "config.json").read_text())["run"]["space"] == "sss"
     column = table.by_code("cifar10", "val_accuracy")
-    history = run_search(ALGORITHMS[algorithm](SIZES, trials=3), column.take, 150)
+    history = run_search(ALGORITHMS[algorithm](SSS_SPACE, trials=3), column.take, 150)
     best, seconds = summary["best"], table.by_code("cifar10", "train_time", protocol=90)
     seconds = seconds + table.by_code("cifar10", "val_time", protocol=90)
     trial, step = best["trial"], best["evaluation"] - 1
@@ -282,7 +281,7 @@ def test_the_search_of_the_nats_bench_paper(run, tables, space, signal):
     summary = json.loads(run("rs", *options, "--trials", 20, "--json")[1])
     metric, protocol = signal.split("@")
     sign = 1 if METRICS[metric].higher_is_better else -1
-    space = NB201_SPACE if space == "tss" else SIZES
+    space = NB201_SPACE if space == "tss" else SSS_SPACE
     codes = run_search(RandomSearch(space, trials=20, seed=3), lambda codes: codes, 1000).codes
     found, counts, totals = [], [], []
     for trial in range(20):
