@@ -1,7 +1,9 @@
-"""The loops of searches, beside one as a plain Python loop (`python -m benchmarks.searches`)."""
+"""The loops of searches, compared with a plain Python loop (`python -m benchmarks.searches`)."""
 
 import random
 from collections import deque
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from blackbox.ls import LocalSearch
 from blackbox.re import RegularizedEvolution
 from blackbox.reinforce import REINFORCE
 from blackbox.rs import RandomSearch
+from blackbox.search.base import Search
 from blackbox.search.loop import run
 from blackbox.search.space import NB201 as SPACE
 from blackbox.table.objective import TableObjective
@@ -20,10 +23,10 @@ EVALS = 1000
 TRIALS = 500
 
 
-def plain_evolution(values, seed):
-    """Regularized evolution as one writes it with a deque; population 100, sample 10."""
+def plain_evolution(values: Sequence[float], seed: int) -> float:
+    """Return the best score of regularized evolution written with a deque; population 100, sample 10."""
     rng = random.Random(seed)
-    population = deque()
+    population: deque[tuple[float, int]] = deque()
     best = 0.0
     for _ in range(EVALS):
         if len(population) < 100:
@@ -39,11 +42,11 @@ def plain_evolution(values, seed):
     return best
 
 
-def main():
+def main() -> None:
     table = TableObjective(NB201(), "cifar10", "val_accuracy")
     values = table.scores.tolist()
 
-    def search(algorithm, trials):
+    def search(algorithm: type[Search[Any]], trials: int) -> object:  # with its own settings
         return run(algorithm(SPACE, trials=trials), table, EVALS, cost=table.cost)
 
     print_conditions(RUNS, numpy=np.__version__)

@@ -80,6 +80,6 @@ class ASHA(MultiFidelitySearch[RungsConfig]):
 
 
 if __name__ == "__main__":
-    from blackbox.jobs_cli import main
+    from blackbox.cli import main
 
     sys.exit(main(ASHA))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blackbox.predictors.encodings import encoding_of
+from blackbox.predictors.encodings import default_encoding
 from blackbox.predictors.ensemble import ExtraTrees
 from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
@@ -86,7 +86,7 @@ class Bananas(ModelBasedSearch[BananasConfig, list[int]]):
         return candidates
 
     def _ensemble(self, seed: int) -> ExtraTrees:
-        return ExtraTrees(self.space, encoding_of(self.space), seed, self.config.trees)
+        return ExtraTrees(self.space, default_encoding(self.space), seed, self.config.trees)
 
 
 if __name__ == "__main__":

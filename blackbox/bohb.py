@@ -175,6 +175,6 @@ class BOHB(BracketSearch[BOHBConfig]):
 
 
 if __name__ == "__main__":
-    from blackbox.jobs_cli import main
+    from blackbox.cli import main
 
     sys.exit(main(BOHB))

@@ -1,60 +1,60 @@
-"""The command of every search: flags, progress, the run's folder, the report."""
+"""The command of every search on a table: flags, progress, the run's folder, the report."""
 
-import math
+from __future__ import annotations
+
 import sys
 import time
-from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.folder import RunFolder
-from blackbox.kinds.evaluations import print_summary, regrets, summarize
-from blackbox.kinds.fronts import print_fronts, summarize_fronts
-from blackbox.results import plots as plot
-from blackbox.search.loop import is_finished, run
-from blackbox.search.pareto import nondominated
-from blackbox.search.space import space_of_table
-from blackbox.table.objective import agrees
-from blackbox.table.settings import OF_OBJECTIVES, setting_text, short_names
+from blackbox.kinds.base import Experiment
+from blackbox.kinds.registry import kind_of
+from blackbox.results import plots
+from blackbox.table.settings import setting_text, short_names
 from blackbox.table.signal import Signal
 from nasbench import __version__
-from nasbench.benchmark import Benchmark, open_benchmark
+from nasbench.benchmark import open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
 from nasbench.runs.command import INTERRUPTED, HeldInterrupt, Parser, call, complain, print_json
 from nasbench.runs.files import quoted, utc_now
 from nasbench.runs.settings import add_flags, given
 from nasbench.spaces import space_of
 
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Collection, Mapping, Sequence
+
+    from matplotlib.figure import Figure
+    from tqdm import tqdm
+
+    from blackbox.kinds.base import Driver
+    from blackbox.kinds.registry import Kind
+    from blackbox.results.base import SearchResult
+    from blackbox.table.settings import TableConfig
+    from nasbench.benchmark import Benchmark
+
 _INTERVAL = 1.0  # seconds between looks at the log and the progress bar
 
 
-class _Findings(NamedTuple):
-    """How a search of so many objectives says what it found."""
+def main(search_class: Any, argv: Sequence[str] | None = None) -> int:
+    """Run the command line of a search on a published table; return the exit code.
 
-    picture: str
-    summarize: Callable  # (history, objective, bench, budget) -> dict
-    print: Callable  # (summary, all)
-    plot: Callable  # (path, summary, history, objective)
-
-
-def main(search_class, argv=None):
-    """The command line of a `Search` on a published table; returns the exit code."""
-    objectives = search_class.objectives
-    if objectives not in OF_OBJECTIVES:
-        raise ConfigError(f"a command is of searches with one or two objectives, got {objectives}")
-    parser = parser_of(search_class, OF_OBJECTIVES[objectives], _FINDINGS[objectives].picture)
+    `search_class`: a `Search` with one or two objectives, or a `MultiFidelitySearch`.
+    """
+    parser = _parser(search_class, kind_of(search_class))
     args = parser.parse_args(argv)
     errors = (BlackboxError, NASBenchError)
-    return call(lambda: _search(parser.prog, search_class, args), parser.prog, errors)
+    return call(lambda: _Command(parser.prog, search_class, args).run(), parser.prog, errors)
 
 
-def parser_of(search_class, settings_class, picture):
-    """The parser of a search's command: its own settings, those of `settings_class`, and its files."""
+def _parser(search_class: Any, kind: Kind) -> Parser:
+    """Return the parser of a search's command: its own settings, those of its kind, and its files."""
     spec = sys.modules[search_class.__module__].__spec__
     parser = Parser(
         prog=f"python -m {spec.name}" if spec else f"python {quoted(sys.argv[0])}",
@@ -62,149 +62,134 @@ def parser_of(search_class, settings_class, picture):
         " NAS-Bench-201, or with --space sss the size space of NATS-Bench.",
     )
     add_flags(parser.add_argument_group(search_class.name), search_class.config_class)
-    add_flags(parser.add_argument_group("run"), settings_class)
+    add_flags(parser.add_argument_group("run"), kind.settings_class)
     files = parser.add_argument_group("files")
     files.add_argument("--store", metavar="FILE", help="a store that `python -m nasbench build` made")
     where = files.add_mutually_exclusive_group()
     where.add_argument("--out", metavar="FOLDER", help="a new folder for settings, log and summary")
-    limits = " or ".join(f"--{name}" for name in settings_class.limits)
+    limits = " or ".join(f"--{name}" for name in kind.settings_class.limits)
     where.add_argument("--resume", metavar="FOLDER", help=f"go on with a run; may raise {limits}")
-    files.add_argument("--plot", metavar="FILE", help=f"draw {picture} (.png, .svg, .pdf)")
+    files.add_argument("--plot", metavar="FILE", help=f"draw {kind.picture} (.png, .svg, .pdf)")
     files.add_argument("--json", action="store_true", help="print the summary as JSON")
     files.add_argument("--all", action="store_true", help="print the hardware metrics of the best cell, too")
     return parser
 
 
-def _search(prog, search_class, args):
-    settings_class, findings = OF_OBJECTIVES[search_class.objectives], _FINDINGS[search_class.objectives]
-    if args.plot is not None:
-        plot.check(args.plot)
-    with ExitStack() as stack:
-        interrupt = stack.enter_context(HeldInterrupt())
-        if args.resume is None:
-            folder = None
-            config = search_class.config_class(**given(args, search_class.config_class))
-            settings = settings_class(**given(args, settings_class))
-            bench = open_benchmark(args.store, settings.space)
-            settings = settings.on(bench)
-        else:
-            folder = stack.enter_context(RunFolder.reopen(args.resume))
-            config, settings, bench, record = resumed(folder, search_class, settings_class, args)
-        objective, search = begin(search_class, config, settings, bench)
-        if args.out is not None:
-            record = record_of(search.name, config, settings, args.store, bench)
-            folder = stack.enter_context(RunFolder.create(args.out, record, search.objectives))
-        elif folder is not None:
-            history = folder.read_history(
-                range(settings.trials), bench.space.official_order(), search.objectives
+class _Command:
+    """One call of a search's command: a new run or an earlier one, saved in a folder or not."""
+
+    def __init__(self, prog: str, search_class: Any, args: argparse.Namespace) -> None:
+        self._prog = prog
+        self._search_class = search_class
+        self._kind = kind_of(search_class)
+        self._args = args
+
+    def run(self) -> int:
+        """Run the search to its limits or to Ctrl-C, report it, and return the exit code."""
+        args, kind = self._args, self._kind
+        if args.plot is not None:
+            plots.check(args.plot)
+        with ExitStack() as stack:
+            interrupt = stack.enter_context(HeldInterrupt())
+            folder = None if args.resume is None else stack.enter_context(RunFolder.reopen(args.resume))
+            experiment, record = self._begin() if folder is None else self._resume(folder)
+            driver = kind.driver(experiment)
+            if args.out is not None:
+                record = record_of(experiment, args.store)
+                folder = stack.enter_context(RunFolder.create(args.out, record, driver.log.header))
+            if folder is not None:
+                driver.resume(folder)
+            watch = stack.enter_context(_Watch(driver, self._search_class.name, folder, record, interrupt))
+            watch.save()
+            complete = driver.advance(watch.look)
+            watch.save()
+            result = kind.result(experiment, driver.history, complete)
+            if folder is not None:
+                folder.write_summary(result.to_json())
+            self._report(result, folder)
+            if args.plot is not None:
+                self._plot(kind.figure(experiment, result, driver.history))
+        return 0 if complete else INTERRUPTED
+
+    def _begin(self) -> tuple[Experiment[Any, Any], None]:
+        """Return a new experiment, by the flags."""
+        args, kind = self._args, self._kind
+        config = self._search_class.config_class(**given(args, self._search_class.config_class))
+        settings = kind.settings_class(**given(args, kind.settings_class))
+        bench = open_benchmark(args.store, settings.space)
+        return Experiment(kind, self._search_class, config, settings.on(bench), bench), None
+
+    def _resume(self, folder: RunFolder) -> tuple[Experiment[Any, Any], dict[str, Any]]:
+        """Return the experiment of an earlier run and its record, once they agree with the flags."""
+        args, kind = self._args, self._kind
+        record, config_class = folder.read_config(), self._search_class.config_class
+        try:
+            algorithm, table = record["algorithm"], record["table"]
+        except KeyError as error:
+            raise _damaged(folder, error) from None
+        if algorithm != self._search_class.name:
+            raise ConfigError(
+                f"{folder.path} is a run of {said(algorithm)}, not of {self._search_class.name}"
             )
-            check_history(folder.path, history, search, objective, settings)
-            folder.write_config(record)
-            objective.skip(len(history))
-            search = search_class(search.space, config, search.trials, search.seed, history)
-        history = search.history
-        watch = stack.enter_context(_Watch(search, bench.space, folder, settings.evals, interrupt))
-        cost = objective.cost if objective.has_cost else None
-        run(search, objective, settings.evals, cost=cost, budget=settings.budget, after_step=watch.look)
-        watch.save()
-        summary = summary_of(search_class, config, settings, history, objective, bench)
-        if folder is not None:
-            folder.write_summary(summary)
-        done = summary["evaluations"]["most"]
-        report(prog, args, summary, folder, findings.print, f"{done:,} evaluation{'' if done == 1 else 's'}")
-        if args.plot is not None and has_picture(summary):
-            findings.plot(args.plot, summary, history, objective)
-            if not args.json:
-                print(f"picture in {args.plot}")
-    return 0 if summary["complete"] else INTERRUPTED
+        try:
+            if record.get("kind", kind.name) != kind.name:
+                raise TypeError(f"its kind is not {kind.name}")
+            config, settings = config_class(**record["search"]), kind.settings_class(**record["run"])
+            longest = space_of(settings.space).full_protocol
+            store, checksum = table["store"], table["checksum"]
+            if not isinstance(store, (str, type(None))):
+                raise TypeError(f"table.store is a path or null, got {store!r}")
+        except (KeyError, TypeError, AttributeError, InvalidArgumentError) as error:
+            raise _damaged(folder, error) from None
+        asked = given(args, kind.settings_class)
+        if "signal" in asked:
+            asked["signal"] = str(Signal.parse(asked["signal"], longest))
+        asked |= short_names(asked, longest) | given(args, config_class)
+        raised = agreed(asked, asdict(config) | asdict(settings), settings.limits)
+        settings = replace(settings, **raised)
+        if args.store is not None:
+            store = str(Path(args.store).absolute())
+        bench = _open_table(folder.path, store, settings, checksum)
+        record |= {"run": asdict(settings), "table": {**table, "store": store, **identity(bench)}}
+        return Experiment(kind, self._search_class, config, settings, bench), record
+
+    def _report(self, result: SearchResult[Any], folder: RunFolder | None) -> None:
+        """Print what a run found, and where it is."""
+        if self._args.json:
+            print_json(result.to_json())
+        else:
+            kept = "not saved; --out FOLDER keeps settings, log and summary"
+            print(result.text(all=self._args.all))
+            print(f"\n{kept if folder is None else f'saved in {folder.path}'}")
+        if not result.complete:
+            resume = "" if folder is None else f"; go on with: {self._prog} --resume {quoted(folder.path)}"
+            complain(f"interrupted after {result.done}{resume}")
+
+    def _plot(self, figure: Figure | None) -> None:
+        """Write the picture, if there is one."""
+        if figure is None:
+            complain("note: no picture, because no feasible cell was evaluated")
+            return
+        plots.save(figure, self._args.plot)
+        if not self._args.json:
+            print(f"picture in {self._args.plot}")
 
 
-def summary_of(search_class, config, settings, history, objective, bench):
-    """What a run's summary.json holds."""
-    found = _FINDINGS[search_class.objectives].summarize(history, objective, bench, settings.budget)
+def record_of(experiment: Experiment[Any, Any], store: str | None) -> dict[str, Any]:
+    """Return what a run's config.json holds."""
     return {
-        "algorithm": search_class.name,
-        "settings": asdict(config) | asdict(settings),
-        "complete": is_finished(history, settings.evals, settings.budget),
-        **found,
+        "algorithm": experiment.search_class.name,
+        "kind": experiment.kind.name,
+        "search": asdict(experiment.config),
+        **conditions_of(experiment.settings, store, experiment.bench),
     }
 
 
-def begin(search_class, config, settings, bench):
-    """The objective, and the search before its first evaluation."""
-    objective = settings.objective(bench)
-    if settings.budget is not None and settings.budget < (cheapest := objective.seconds.min()):
-        raise ConfigError(
-            f"a budget of {settings.budget:g} s ends before any evaluation can;"
-            f" the cheapest cell takes: --budget {math.ceil(cheapest)}s"
-        )
-    return objective, search_class(space_of_table(bench.space), config, settings.trials, settings.seed)
-
-
-def has_picture(summary: Mapping[str, Any]) -> bool:
-    """Return whether a run found a feasible cell, whose regret can be drawn; if not, say so on stderr."""
-    found = summary.get("best", summary.get("front")) is not None
-    if not found:
-        complain("note: no picture, because no feasible cell was evaluated")
-    return found
-
-
-def _plot_regret(path, summary, history, objective):
-    budget = summary["settings"]["budget"]
-    regret = regrets(history.incumbents(budget), objective)[:, : history.counted(budget).max()]
-    title = f"{summary['algorithm']} on {objective.dataset} {objective.metric}{_sees(objective)}"
-    plot.plot_regret(path, regret, title, objective.target.unit, budget)
-
-
-def _plot_fronts(path, summary, history, objective):
-    metrics, front, trials = objective.metrics, summary["front"], summary["settings"]["trials"]
-    signs = [1 if Signal.parse(metric).higher_is_better else -1 for metric in metrics]
-    targets = objective.targets[objective.feasible]
-    values = targets * signs
-    true = values[nondominated(targets)]
-    found = np.array([[cell[metric] for metric in metrics] for cell in front["cells"]]).reshape(-1, 2)
-    one = "" if trials == 1 else f", trial {front['trial']} of {trials:,}"
-    title = f"{summary['algorithm']} on {objective.dataset}{one}{_sees(objective)}"
-    labels = [f"{metric} [{Signal.parse(metric).unit}]" for metric in metrics]
-    plot.plot_fronts(path, values, true, found, title, labels)
-
-
-def _sees(objective):
-    return "" if objective.sees_the_metric else f"\nsignal {objective.signal}"
-
-
-_FINDINGS = {
-    1: _Findings("regret against evaluations", summarize, print_summary, _plot_regret),
-    2: _Findings("the front that was found, among all cells", summarize_fronts, print_fronts, _plot_fronts),
-}
-
-
-def report(prog, args, summary, folder, print_summary, done):
-    """Print what a run found, and where it is; `done`: how much an interrupted one has, such as `5 jobs`."""
-    if args.json:
-        print_json(summary)
-    else:
-        print_summary(summary, args.all)
-        kept = "not saved; --out FOLDER keeps settings, log and summary"
-        print(f"\n{kept if folder is None else f'saved in {folder.path}'}")
-    if not summary["complete"]:
-        resume = "" if folder is None else f"; go on with: {prog} --resume {quoted(folder.path)}"
-        complain(f"interrupted after {done}{resume}")
-
-
-def record_of(algorithm, config, settings, store, bench):
-    """What a run's config.json holds."""
-    return {"algorithm": algorithm, "search": asdict(config), **conditions_of(settings, store, bench)}
-
-
-def conditions_of(settings, store, bench):
-    """The part of a config.json that does not depend on the algorithm."""
+def conditions_of(settings: TableConfig, store: str | None, bench: Benchmark) -> dict[str, Any]:
+    """Return the part of a config.json that does not depend on the algorithm."""
     return {
         "run": asdict(settings),
-        "table": {
-            "store": store and str(Path(store).absolute()),
-            **identity(bench),
-        },
+        "table": {"store": store and str(Path(store).absolute()), **identity(bench)},
         **present(),
     }
 
@@ -214,69 +199,38 @@ def identity(bench: Benchmark) -> dict[str, str]:
     return {name: bench.store.attributes[name] for name in ("source", "source_version", "checksum")}
 
 
-def present():
-    """The part of a config.json that says when it was made, and by what."""
-    return {
-        "versions": {
-            "nas-toolkit": __version__,
-            "numpy": np.__version__,
-            "python": sys.version.split()[0],
-        },
-        "created": utc_now(),
-    }
+def present() -> dict[str, Any]:
+    """Return the part of a config.json that says when it was made, and by what."""
+    versions = {"nas-toolkit": __version__, "numpy": np.__version__, "python": sys.version.split()[0]}
+    return {"versions": versions, "created": utc_now()}
 
 
-def resumed(folder, search_class, settings_class, args):
-    """The settings, the table and the record of a run to go on with, once they agree with the flags."""
-    config_class = search_class.config_class
-    record = folder.read_config()
-    try:
-        algorithm, table = record["algorithm"], record["table"]
-    except KeyError as error:
-        raise _damaged(folder, error) from None
-    if algorithm != search_class.name:
-        raise ConfigError(f"{folder.path} is a run of {said(algorithm)}, not of {search_class.name}")
-    try:
-        config, settings = config_class(**record["search"]), settings_class(**record["run"])
-        longest = space_of(settings.space).full_protocol
-        store, checksum = table["store"], table["checksum"]
-        if not isinstance(store, (str, type(None))):
-            raise TypeError(f"table.store is a path or null, got {store!r}")
-    except (KeyError, TypeError, AttributeError, InvalidArgumentError) as error:
-        raise _damaged(folder, error) from None
-    asked = given(args, settings_class)
-    if "signal" in asked:
-        asked["signal"] = str(Signal.parse(asked["signal"], longest))
-    asked |= short_names(asked, longest) | given(args, config_class)
-    raised = agreed(asked, asdict(config) | asdict(settings), settings_class.limits)
-    settings = replace(settings, **raised)
-    if args.store is not None:
-        store = str(Path(args.store).absolute())
+def _open_table(path: Path, store: str | None, settings: TableConfig, checksum: str) -> Benchmark:
+    """Return the table to go on with: that of the run at `path`, or one that gives the same log."""
     try:
         bench = open_benchmark(store, settings.space)
     except StoreError as error:
         raise RunFolderError(
-            f"the table of {folder.path} cannot be opened; --store names it: {said(error)}"
+            f"the table of {path} cannot be opened; --store names it: {said(error)}"
         ) from None
     if bench.store.attributes["checksum"] != checksum:
         from blackbox.kinds.reader import gives, read_run  # imported here because few runs change their table
 
-        if not gives(bench, read_run(folder.path, empty=True)):
+        if not gives(bench, read_run(path, empty=True)):
             raise ConfigError(
-                f"{folder.path} was made on another table than {bench.store.path}; name it with --store"
+                f"{path} was made on another table than {bench.store.path}; name it with --store"
             )
-    record |= {"run": asdict(settings), "table": {**table, "store": store, **identity(bench)}}
-    return config, settings, bench, record
+    return bench
 
 
-def _damaged(folder, error):
+def _damaged(folder: RunFolder, error: Exception) -> RunFolderError:
     return RunFolderError(f"{folder.path}/config.json is damaged or of another version: {said(error)}")
 
 
-def agreed(asked, recorded, limits):
-    """The limits that are raised by what is asked for now, {name: value}.
+def agreed(asked: Mapping[str, Any], recorded: Mapping[str, Any], limits: Collection[str]) -> dict[str, Any]:
+    """Return the limits that are raised by what is asked for now, {name: value}.
 
-    ConfigError where anything else is not as recorded.
+    ConfigError if anything else is not as recorded.
     """
     raised = {}
     for name, value in asked.items():
@@ -292,54 +246,56 @@ def agreed(asked, recorded, limits):
     return raised
 
 
-def check_history(path, history, search, objective, settings):
-    """Raise RunFolderError unless the log at `path` is of this search, that has no history, on this table."""
-    if not agrees(objective, history):
-        raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
-    if len(history) and (history.codes[:, 0] != search.ask()).any():
-        raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")
-    if settings.evals is not None and len(history) > settings.evals:
-        raise RunFolderError(f"{path} is damaged: its log has more evaluations than its settings allow")
-
-
 class _Watch:
-    """Looks in after each step; once in a while it saves the log and moves the progress bar."""
+    """Once in a while, saves the log and moves the progress bar; called after each step."""
 
-    def __init__(self, search, space, folder, evals, interrupt):
-        self._search = search
-        self._space = space
+    def __init__(
+        self,
+        driver: Driver[Any],
+        name: str,
+        folder: RunFolder | None,
+        record: dict[str, Any] | None,
+        interrupt: HeldInterrupt,
+    ) -> None:
+        """`record`: to be written to a folder once its log is verified; None if it is there."""
+        self._driver = driver
+        self._name = name
         self._folder = folder
-        self._evals = evals
+        self._record = record
         self._interrupt = interrupt
-        self._bar = None
+        self._bar: tqdm[Any] | None = None
         self._next = time.monotonic() + _INTERVAL
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
 
-    def look(self):
-        """Whether to stop."""
+    def look(self) -> bool:
+        """Return whether to stop."""
         if time.monotonic() >= self._next:
             self.save()
             self._show()
             self._next = time.monotonic() + _INTERVAL
         return self._interrupt.came
 
-    def save(self):
-        """Bring the log and the bar up to date."""
-        if self._folder is not None:
-            self._folder.append(self._search.history, self._space.official_index())
+    def save(self) -> None:
+        """Bring the folder and the bar up to date."""
+        if self._folder is not None and self._driver.verify():
+            if self._record is not None:
+                self._folder.write_config(self._record)
+                self._record = None
+            self._driver.save()
         if self._bar is not None:
             self._show()
 
-    def _show(self):
+    def _show(self) -> None:
         if self._bar is None:
             from tqdm import tqdm
 
             hidden = None if sys.stderr else True  # None: hidden unless it is a terminal
-            self._bar = tqdm(total=self._evals, desc=self._search.name, unit=" evaluations", disable=hidden)
-        self._bar.update(len(self._search.history) - self._bar.n)
+            total, unit = self._driver.total, self._driver.unit
+            self._bar = tqdm(total=total, desc=self._name, unit=unit, disable=hidden)
+        self._bar.update(round(self._driver.done, 2) - self._bar.n)

@@ -1,21 +1,14 @@
-"""A run's folder: settings, a log with a row an evaluation, summary; a kill loses little of it."""
+"""A run's folder: settings, log, summary; a kill loses little of it."""
 
 from __future__ import annotations
 
-import io
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import numpy as np
+from typing import IO, Any, Self
 
 from blackbox.errors import RunFolderError
-from blackbox.search.history import History
 from nasbench.errors import said
 from nasbench.runs.files import leads_to, open_locked, read_json, write_all, write_json
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 _CONFIG, _LOG, _SUMMARY = "config.json", "log.csv", "summary.json"
 
@@ -23,32 +16,29 @@ _CONFIG, _LOG, _SUMMARY = "config.json", "log.csv", "summary.json"
 class RunFolder:
     """The folder of one run: `config.json`, `log.csv`, `summary.json`. Close it, or use it in a `with`.
 
-    The log has a row for each evaluation of each trial, in the order of evaluations: number, trial, official
-    index, score (one an objective), simulated seconds; or the rows of jobs (`blackbox.search.jobs`). It is
-    only appended to; a row that a kill cut short is dropped when the run goes on. One process at a time may
-    write.
+    The log has rows as `blackbox.kinds.logs` has them. It is only appended to; a row that a kill cut short is
+    dropped when the run is resumed. One process at a time may write.
     """
 
-    def __init__(self, path, log, end=0):
+    def __init__(self, path: Path, log: IO[bytes], end: int = 0) -> None:
         self.path = path
         self._log = log
-        self._steps = 0  # in the log, as far as it has been read or written
-        self._end = end  # of the last of them, in bytes
+        self._end = end  # of the rows, in bytes
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         self._log.close()
 
     @classmethod
-    def create(cls, path, config, objectives=1, header=None, parents=True):
-        """A new folder with its settings; RunFolderError if it exists or cannot be made.
+    def create(cls, path: str | Path, config: Any, header: bytes, parents: bool = True) -> Self:
+        """Create a folder with its settings; RunFolderError if it exists or cannot be made.
 
-        `header`: the first line of a log that is not of evaluations; `parents`: whether to create these, too.
+        `header`: the first line of the log; `parents`: whether to create these, too.
         """
         path = Path(path)
         try:
@@ -63,7 +53,6 @@ class RunFolder:
         log = None
         try:
             log = open_locked(path / _LOG, "x+b")
-            header = (header or header_of(objectives)).encode()
             write_all(log, header)
             write_json(path / _CONFIG, config)  # last: with it, the folder is a run's
         except BaseException as error:
@@ -76,7 +65,7 @@ class RunFolder:
         return cls(path, log, len(header))
 
     @classmethod
-    def reopen(cls, path):
+    def reopen(cls, path: str | Path) -> Self:
         """The folder of an earlier run, locked against other processes."""
         path = Path(path)
         try:
@@ -90,7 +79,7 @@ class RunFolder:
         return cls(path, log)
 
     @classmethod
-    def log_alone(cls, path, header, root):
+    def log_alone(cls, path: str | Path, header: bytes, root: str | Path) -> Self:
         """A folder that has nothing but a log, new or of an earlier run: of some trials of a larger one.
 
         `root`: the folder of the larger one, above it, which must exist.
@@ -108,55 +97,21 @@ class RunFolder:
             raise RunFolderError(f"cannot write to the folder {path}: {error.strerror}") from None
         folder = cls(path, log)
         if len(folder.read_log()) < len(header):
-            folder.append_rows(header.encode(), after=0)
+            folder.append_rows(header, after=0)
         return folder
 
-    def read_config(self):
+    def read_config(self) -> dict[str, Any]:
         """The settings that it was made with, a dict."""
         return read_config(self.path)
 
-    def read_history(self, trials, codes, objectives=1):
-        """The history in the log, up to its last whole step.
-
-        `trials`: their numbers; `codes`: the code of each official index.
-        """
-        self._log.seek(0)
-        history, self._end = parse_log(self._log.read(), self.path / _LOG, trials, codes, objectives)
-        self._steps = len(history)
-        return history
-
-    def append(self, history, index, trials=None):
-        """Write what the log does not have yet.
-
-        `index`: the official index of each code; `trials`: their numbers, by default from 0.
-        """
-        if len(history) == self._steps:
-            return
-        trials = np.arange(history.trials) if trials is None else np.array(trials)
-        steps = slice(self._steps, len(history))
-        columns = (
-            np.repeat(np.arange(self._steps + 1, len(history) + 1), history.trials),
-            np.tile(trials, len(history) - self._steps),
-            index[history.codes[:, steps].T.ravel()],
-            *history.scores[:, steps]
-            .swapaxes(0, 1)
-            .reshape(len(trials) * (len(history) - self._steps), -1)
-            .T,
-            history.costs[:, steps].T.ravel(),
-        )
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        row = ",".join(["%d,%d,%d", *["%r"] * (history.objectives + 1)]) + "\n"
-        self.append_rows("".join([row % values for values in rows]).encode())
-        self._steps = len(history)
-
-    def read_log(self):
-        """The bytes of a log of jobs; what is appended follows them."""
+    def read_log(self) -> bytes:
+        """Return the bytes of the log; what is appended follows them."""
         self._log.seek(0)
         data = self._log.read()
         self._end = len(data)
         return data
 
-    def append_rows(self, data, after=None):
+    def append_rows(self, data: bytes, after: int | None = None) -> None:
         """Write whole rows, bytes, at the end of the log, or after so many of its bytes."""
         end = self._end if after is None else after
         self.check_in_place()
@@ -173,15 +128,15 @@ class RunFolder:
         if not leads_to(self.path / _LOG, self._log):
             raise RunFolderError(f"{self.path} or its {_LOG} was removed or replaced during the run")
 
-    def write_config(self, config):
+    def write_config(self, config: Any) -> None:
         """Write the settings, whole or not at all."""
         self._replace(_CONFIG, config)
 
-    def write_summary(self, summary):
+    def write_summary(self, summary: Any) -> None:
         """Write the summary, whole or not at all."""
         self._replace(_SUMMARY, summary)
 
-    def _replace(self, name, value):
+    def _replace(self, name: str, value: Any) -> None:
         self.check_in_place()
         try:
             write_json(self.path / name, value)
@@ -189,7 +144,7 @@ class RunFolder:
             raise RunFolderError(f"cannot write {self.path / name}: {error.strerror}") from None
 
 
-def read_config(path):
+def read_config(path: str | Path) -> dict[str, Any]:
     """What the `config.json` in the folder of a run holds, a dict; RunFolderError where there is none."""
     config = Path(path) / _CONFIG
     try:
@@ -203,46 +158,3 @@ def read_config(path):
     if not isinstance(record, dict):
         raise RunFolderError(f"{config} is damaged: it should hold an object")
     return record
-
-
-def parse_log(data, path, trials, codes, objectives=1):
-    """The history in a log (the bytes of the file at `path`), and where its last whole step ends."""
-    header = header_of(objectives)
-    lines = data[: data.rfind(b"\n") + 1].splitlines(keepends=True)
-    if not lines or lines[0] != header.encode():
-        raise RunFolderError(f"{path} is damaged: its first line should be {header.strip()}")
-    steps = (len(lines) - 1) // len(trials)
-    lines = lines[: 1 + steps * len(trials)]
-    history = History(len(trials), objectives)
-    if steps:
-        try:
-            rows = read_rows(b"".join(lines[1:]))
-            number, trial, index, *scores, costs = rows.T.reshape(4 + objectives, steps, len(trials))
-        except ValueError as error:
-            raise RunFolderError(f"{path} is damaged: {said(error)}") from None
-        if (
-            (number != np.arange(1, steps + 1)[:, None]).any()
-            or (trial != np.array(trials)).any()
-            or not np.isin(index, np.arange(len(codes))).all()
-            or not (np.max(scores, axis=0) < np.inf).all()  # nor NaN; -inf: a failed evaluation
-            or not np.isfinite(costs).all()
-        ):
-            raise RunFolderError(
-                f"{path} is damaged: its rows are not {steps} evaluations of {len(trials)} trials"
-            )
-        scores = scores[0] if objectives == 1 else np.stack(scores, axis=-1)
-        history.extend(codes[index.astype(np.intp)].T, scores.swapaxes(0, 1), costs.T)
-    return history, sum(map(len, lines))
-
-
-def read_rows(data: bytes) -> NDArray[np.float64]:
-    """Return the numbers in lines of a log, shape (lines, columns); ValueError if there are none."""
-    if not data.strip():
-        raise ValueError("its rows are empty")
-    return np.loadtxt(io.BytesIO(data), delimiter=",", comments=None, ndmin=2)
-
-
-def header_of(objectives):
-    """The first line of a log of evaluations."""
-    scores = ["score", *(f"score{n}" for n in range(2, objectives + 1))]
-    return ",".join(["evaluation", "trial", "index", *scores, "cost"]) + "\n"

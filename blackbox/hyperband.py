@@ -31,6 +31,6 @@ class Hyperband(BracketSearch[RungsConfig]):
 
 
 if __name__ == "__main__":
-    from blackbox.jobs_cli import main
+    from blackbox.cli import main
 
     sys.exit(main(Hyperband))

@@ -52,6 +52,6 @@ class SuccessiveHalving(BracketSearch[HalvingConfig]):
 
 
 if __name__ == "__main__":
-    from blackbox.jobs_cli import main
+    from blackbox.cli import main
 
     sys.exit(main(SuccessiveHalving))

@@ -1,29 +1,38 @@
 """Algorithms side by side on one table: `python -m blackbox.compare re rs ls --trials 500 --out FOLDER`."""
 
-import os
+from __future__ import annotations
+
 import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blackbox.algorithms import ALGORITHMS
 from blackbox.cli import conditions_of
 from blackbox.compare.chosen import Chosen, agreed, begun
 from blackbox.compare.folder import ComparisonFolder, read_record
-from blackbox.compare.pictures import plot_ranks, plot_regret
 from blackbox.compare.pool import carry_out
 from blackbox.compare.study import Study
-from blackbox.compare.text import print_findings
+from blackbox.compare.text import format_comparison
 from blackbox.errors import BlackboxError, ConfigError, MissingDependencyError
 from blackbox.kinds.reader import open_table
-from blackbox.results import plots as plot
-from blackbox.results.comparison import findings
+from blackbox.results import plots
+from blackbox.results.comparison import compare
 from blackbox.table.settings import RunConfig
+from blackbox.workers.settings import SCHEDULER_HELP, checked_scheduler
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError
 from nasbench.runs.command import INTERRUPTED, Parser, call, complain, print_json
 from nasbench.runs.files import quoted
 from nasbench.runs.settings import add_flags, given, option, whole
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from blackbox.results.comparison import ComparisonResult, Entry
+    from blackbox.table.objective import TableObjective
 
 _PROG = "python -m blackbox.compare"
 _REGRET, _RANKS = "regret.png", "ranks.png"  # in the folder of a comparison
@@ -36,8 +45,8 @@ class ComparisonConfig(RunConfig):
     trials: int = option(100, "independent trials of each algorithm")
 
 
-def main(argv=None):
-    """The command; returns the exit code."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code."""
     parser = Parser(
         prog=_PROG,
         description="Searches on one table, many trials of each: regret with confidence intervals, how long"
@@ -61,7 +70,13 @@ def main(argv=None):
         " was begun in it, that goes on",
     )
     where.add_argument("--resume", metavar="FOLDER", help="go on with a comparison; it knows all settings")
-    files.add_argument("--workers", metavar="N", type=int, help="processes (default: one a core)")
+    files.add_argument(
+        "--workers",
+        metavar="N",
+        type=int,
+        help="processes (default: one per core; with --scheduler, all workers)",
+    )
+    files.add_argument("--scheduler", metavar="ADDRESS|FILE", help=SCHEDULER_HELP)
     files.add_argument("--plot", metavar="FILE", help="draw regret with confidence bands (.png, .svg, .pdf)")
     files.add_argument("--plot-ranks", metavar="FILE", help="draw average ranks and the critical difference")
     files.add_argument("--json", action="store_true", help="print the findings as JSON")
@@ -69,11 +84,12 @@ def main(argv=None):
     return call(lambda: _command(args), _PROG, (BlackboxError, NASBenchError))
 
 
-def _command(args):
-    workers = _cores() if args.workers is None else whole("workers", args.workers, 1)
+def _command(args: argparse.Namespace) -> int:
+    workers = None if args.workers is None else whole("workers", args.workers, 1)
+    scheduler = None if args.scheduler is None else checked_scheduler(args.scheduler)
     for path, flag in ((args.plot, "--plot"), (args.plot_ranks, "--plot-ranks")):
         if path is not None:
-            plot.check(path, flag)
+            plots.check(path, flag)
     chosen, settings, store = _asked(args)
     runs = chosen.runs
     bench = open_table(runs[0], store) if runs else open_benchmark(store, settings.space)
@@ -85,7 +101,7 @@ def _command(args):
             record = {"algorithms": chosen.texts, **conditions_of(settings, store, bench)}
             folder = stack.enter_context(ComparisonFolder(out, record, bench))
             study = replace(study, folder=folder.path, created=folder.record["created"])
-        found = carry_out(study, workers) if study.specs else []
+        found = carry_out(study, workers, scheduler) if study.specs else []
         if found is None:
             again = "--out FOLDER would have kept what was done"
             if folder is not None:
@@ -93,22 +109,21 @@ def _command(args):
             complain(f"interrupted; {again}")
             return INTERRUPTED
         entries = list(chosen.entries(study, found))
-        common = {name: value for name, value in asdict(settings).items() if name != "seed"}
-        shown = {"settings": common, **findings(entries, objective, bench, settings)}
+        result = compare(entries, objective, bench, settings)
         if folder is not None:
-            folder.finish(shown)
+            folder.finish(result.to_json())
         if args.json:
-            print_json(shown)
+            print_json(result.to_json())
         else:
-            print_findings(shown)
+            print(format_comparison(result))
             kept = "not saved; --out FOLDER keeps all trials" if folder is None else f"saved in {folder.path}"
             print(f"\n{kept}")
-        _draw(args, folder, entries, objective, shown)
+        _draw(args, folder, entries, objective, result)
     return 0
 
 
-def _asked(args):
-    """What is to be compared, the settings, and the store's path: from flags, or a folder to go on with."""
+def _asked(args: argparse.Namespace) -> tuple[Chosen, RunConfig, str | None]:
+    """Return what to compare, the settings, and the store's path: from flags, or from a folder to resume."""
     flags = given(args, ComparisonConfig)
     if args.resume is None:
         if not args.algorithms:
@@ -129,38 +144,37 @@ def _asked(args):
     return Chosen.of(record["algorithms"]), settings, store
 
 
-def _cores():
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # a system that does not say
-        return os.cpu_count() or 1
-
-
-def _draw(args, folder, entries, objective, shown):
-    """Draw what was asked for, and where there is a folder, what belongs into it."""
-    settings = shown["settings"]
+def _draw(
+    args: argparse.Namespace,
+    folder: ComparisonFolder | None,
+    entries: Sequence[Entry],
+    objective: TableObjective,
+    result: ComparisonResult,
+) -> None:
+    """Draw what was asked for, and if there is a folder, what belongs into it."""
+    settings = result.settings
     regret, ranks = [(args.plot, "--plot")], [(args.plot_ranks, "--plot-ranks")]
     if folder is not None:
         try:
-            plot.check(str(folder.path / _REGRET), "a picture in --out")
+            plots.check(str(folder.path / _REGRET), "a picture in --out")
             regret.append((str(folder.path / _REGRET), "--out"))
             ranks.append((str(folder.path / _RANKS), "--out"))
         except MissingDependencyError as error:
             complain(f"note: the folder has no pictures: {error}")
     title = f"{objective.dataset} {objective.metric}"
     title += "" if objective.sees_the_metric else f", signal {objective.signal}"
-    drawn = []
+    unit, drawn = objective.target.unit, []
     for path, flag in regret:
         if path is not None:
-            limits = settings["evals"], settings["budget"]
-            plot_regret(path, entries, objective.targets, title, objective.target.unit, *limits, flag)
+            limits = settings.evals, settings.budget
+            plots.save(plots.comparison_figure(entries, objective.targets, title, unit, *limits), path, flag)
             drawn.append(path)
     for path, flag in ranks:
-        if path is not None and shown["ranks"] is not None:
-            of = f"{title}: average ranks over {settings['trials']:,} trials"
-            plot_ranks(path, shown["ranks"], of, flag)
+        if path is not None and result.ranks is not None:
+            over = f"{title}: average ranks over {settings.trials:,} trials"
+            plots.save(plots.ranks_figure(result.ranks, over), path, flag)
             drawn.append(path)
-    if args.plot_ranks is not None and shown["ranks"] is None:
+    if args.plot_ranks is not None and result.ranks is None:
         complain("note: no picture of ranks, which need two algorithms and two trials or more")
     if drawn and not args.json:
         print(f"picture{'' if len(drawn) == 1 else 's'} in {', '.join(drawn)}")

@@ -1,34 +1,39 @@
 """What a command line asks to compare: algorithms and earlier runs, and whether they can be."""
 
+from __future__ import annotations
+
 import os
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
 
 from blackbox.algorithms import ALGORITHMS
-from blackbox.cli import begin
 from blackbox.compare.spec import Spec, label_of
-from blackbox.compare.study import Trials
 from blackbox.errors import ConfigError, RunFolderError
-from blackbox.jobs_cli import check_curves
 from blackbox.kinds.reader import Run, gives, read_run
-from blackbox.results.comparison import Entry
-from blackbox.search.space import space_of_table
-from blackbox.table.settings import RunConfig, SimulationConfig, TableConfig, setting_text, short_names
+from blackbox.results.comparison import Entry, shared_settings
+from blackbox.table.settings import RunConfig, setting_text, short_names
 from blackbox.table.signal import Signal
 from nasbench.spaces import space_of
 
-_SHARED = (*(f.name for f in fields(TableConfig) if f.name != "seed"), "evals", "jobs", "budget")
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from blackbox.compare.study import Study
+    from blackbox.results.anytime import Trajectories
+    from blackbox.table.objective import TableObjective
+    from nasbench.benchmark import Benchmark
 
 
 @dataclass(frozen=True)
 class Chosen:
     """Specs of algorithms and Runs from folders, in the order of the command line."""
 
-    items: tuple
+    items: tuple[Spec | Run, ...]
 
     @classmethod
-    def of(cls, texts):
-        """Those that arguments name; ConfigError where one is named twice, or cannot be compared."""
-        items = []
+    def of(cls, texts: Sequence[str]) -> Self:
+        """Return those that arguments name; ConfigError if one is named twice, or cannot be compared."""
+        items: list[Spec | Run] = []
         for text in texts:
             item = _run(text) if _names_a_folder(text) else Spec.of(text)
             if _same(item) in map(_same, items):
@@ -37,120 +42,109 @@ class Chosen:
         return cls(tuple(items))
 
     @property
-    def specs(self):
+    def specs(self) -> tuple[Spec, ...]:
+        """The algorithms."""
         return tuple(item for item in self.items if isinstance(item, Spec))
 
     @property
-    def runs(self):
+    def runs(self) -> tuple[Run, ...]:
+        """The runs from folders."""
         return tuple(item for item in self.items if isinstance(item, Run))
 
     @property
-    def texts(self):
+    def texts(self) -> list[str]:
         """Arguments that name the same again, from anywhere."""
         return list(map(_same, self.items))
 
-    def settings(self, flags):
-        """The RunConfig of flags, a dict, and if there are runs, of the first of them."""
+    def settings(self, flags: Mapping[str, Any]) -> RunConfig:
+        """Return the settings of flags, and if there are runs, of the first of them."""
         if not self.runs:
             return RunConfig(**flags)
         first = self.runs[0]
-        shared = shared_by(first)
+        shared = shared_settings(first.settings)
         if shared.pop("jobs") is not None:
             raise ConfigError(
                 f"{first.path} is of a multi-fidelity search that ends by jobs; these are compared by"
                 " --budget alone"
             )
         settings = RunConfig(**shared, seed=first.settings.seed)
-        return agreed(settings, {"seed": settings.seed} | flags, first.path, free=("seed",))
+        return agreed(settings, {"seed": settings.seed, **flags}, str(first.path), free=("seed",))
 
-    def entries(self, study, found):
-        """Entries of all; `found`: the Trials of the specs, in their order."""
+    def entries(self, study: Study, found: Iterable[Trajectories]) -> Iterator[Entry]:
+        """Yield the entries of all; `found`: what the trials of the specs did, in their order."""
         labels = [label_of(item) if isinstance(item, Run) else item.label for item in self.items]
-        found, numbers = iter(found), iter(range(len(study.specs)))
+        done = iter(zip(range(len(study.specs)), found, strict=True))
         for item, label in zip(self.items, labels, strict=True):
             if isinstance(item, Spec):
-                own, seed, by_jobs = asdict(item.config) | item.simulation, study.settings.seed, item.by_jobs
-                number = next(numbers)
-                where = None if study.folder is None else study.run_folder(number).name
-                yield Entry(label, item.search_class.name, own, seed, by_jobs, next(found), where)
+                number, trials = next(done)
+                own, name = asdict(item.config) | item.own, item.search_class.name
+                folder = None if study.folder is None else study.run_folder(number).name
+                yield Entry(label, name, own, study.settings.seed, item.kind.counts, trials, folder)
             else:
-                if labels.count(label) > 1:
-                    label = f"{label} ({item.path})"
-                by_jobs = isinstance(item.settings, SimulationConfig)
-                trials = Trials.of(item.history, item.settings.budget)
-                own, seed = item.record["search"], item.settings.seed
-                yield Entry(label, item.algorithm, own, seed, by_jobs, trials, str(item.path))
+                yield item.entry(f"{label} ({item.path})" if labels.count(label) > 1 else label)
 
 
-def agreed(settings, flags, of, free=()):
-    """Settings with flags, once they say the same; ConfigError names `of`, which has these settings.
+def agreed(
+    settings: RunConfig, asked: Mapping[str, Any], owner: str, free: Collection[str] = ()
+) -> RunConfig:
+    """Return settings with flags, once they say the same; ConfigError names the owner of the settings.
 
     `free`: the names of flags that may differ.
     """
     longest = space_of(settings.space).full_protocol
-    flags = flags | short_names(flags, longest)
+    flags = {**asked, **short_names(asked, longest)}
     if "signal" in flags:
         flags["signal"] = str(Signal.parse(flags["signal"], longest))
     for name, value in flags.items():
         before = vars(settings)[name]
         if value != before and name not in free:
             flag = name.replace("_", "-")
-            raise ConfigError(f"--{flag} {setting_text(value)} is not that of {of}, {setting_text(before)}")
+            raise ConfigError(
+                f"--{flag} {setting_text(value)} is not that of {owner}, {setting_text(before)}"
+            )
     return replace(settings, **flags)
 
 
-def begun(chosen, settings, bench):
-    """The settings with the table's space and signal, and the objective, once all algorithms could begin."""
+def begun(chosen: Chosen, settings: RunConfig, bench: Benchmark) -> tuple[RunConfig, TableObjective]:
+    """Return the settings with the table's space and signal, and the objective.
+
+    All algorithms could begin, and all runs can be compared with them: else a ConfigError.
+    """
     settings = settings.on(bench)
     objective = replace(settings, trials=1).objective(bench)
     for spec in chosen.specs:
-        own = replace(spec.settings(settings), trials=1)
-        if spec.by_jobs:
-            curves, space = own.curves(bench), space_of_table(bench.space)
-            search = spec.search_class(space, curves.fidelities, spec.config, 0, own.seed)
-            check_curves(curves, search.rungs, own.budget)
-        elif spec.search_class.objectives != 1:
-            raise ConfigError(
-                f"{spec.label} has {spec.search_class.objectives} objectives, and so no incumbent to compare"
-            )
-        else:
-            begin(spec.search_class, spec.config, own, bench)
+        experiment = spec.experiment(replace(settings, trials=1), bench)
+        experiment.kind.driver(experiment)
     _check_runs(chosen, settings, bench)
     return settings, objective
 
 
-def shared_by(run):
-    """What runs must have in common to be compared, a dict."""
-    own = vars(run.settings)
-    return {name: own.get(name) for name in _SHARED}
-
-
-def _check_runs(chosen, settings, bench):
+def _check_runs(chosen: Chosen, settings: RunConfig, bench: Benchmark) -> None:
     """Raise ConfigError unless all runs are of this table and of these settings."""
-    wanted = {name: vars(settings).get(name) for name in _SHARED}
+    wanted = shared_settings(settings)
     for run in chosen.runs:
-        of = "the algorithms" if run is chosen.runs[0] else chosen.runs[0].path
+        others = "the algorithms" if run is chosen.runs[0] else chosen.runs[0].path
         if not gives(bench, run):
-            raise ConfigError(f"{run.path} cannot be compared with {of}: it is of another table")
-        for name, value in shared_by(run).items():
+            raise ConfigError(f"{run.path} cannot be compared with {others}: it is of another table")
+        for name, value in shared_settings(run.settings).items():
             if value != wanted[name]:
                 raise ConfigError(
-                    f"{run.path} cannot be compared with {of}: its {name} is {setting_text(value)}, not"
+                    f"{run.path} cannot be compared with {others}: its {name} is {setting_text(value)}, not"
                     f" {setting_text(wanted[name])}"
                 )
-        if isinstance(run.settings, SimulationConfig) and settings.budget is None:
+        if run.kind.by_time_only and settings.budget is None:
             raise ConfigError(
                 f"{run.path} is of a multi-fidelity search; these are compared by --budget alone"
             )
 
 
-def _names_a_folder(text):
-    """Whether an argument is a folder's path; where an algorithm has the same name, that is meant."""
+def _names_a_folder(text: str) -> bool:
+    """Return whether an argument is a folder's path; where an algorithm has the same name, that is meant."""
     name = text.partition(":")[0]
     return name not in ALGORITHMS and (os.sep in name or os.path.isdir(text))
 
 
-def _run(path):
+def _run(path: str) -> Run:
     run = read_run(path)
     if run.objectives > 1:
         raise RunFolderError(f"{path} has two objectives, and so no incumbent to compare")
@@ -159,6 +153,6 @@ def _run(path):
     return run
 
 
-def _same(item):
-    """A text that two items have in common if they are the same."""
+def _same(item: Spec | Run) -> str:
+    """Return a text that two items have in common if they are the same."""
     return item.label if isinstance(item, Spec) else str(item.path.resolve())

@@ -1,138 +1,344 @@
-"""The processes of a comparison: tasks handed out, what came of them, progress, and an orderly end."""
+"""The work of a comparison: parts of runs are handed to a pool, and runs are made of their parts."""
 
-import sys
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import time
 from collections import deque
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from multiprocessing import get_context
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cache, cached_property, lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from blackbox.compare.study import Part, Trials, Whole
-from blackbox.compare.work import Watch, Worker
-from blackbox.errors import WorkersError
+from blackbox.cli import record_of
+from blackbox.compare.study import Part, Study, Whole
+from blackbox.errors import ConfigError, RunFolderError, WorkersError
+from blackbox.folder import RunFolder
+from blackbox.kinds.reader import gives, read_run
+from blackbox.results.anytime import Trajectories
+from blackbox.workers.pool import Patience, ProcessPool
+from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.runs.command import HeldInterrupt
-from nasbench.runs.processes import blocked_interrupts, end_with_parent, environment
+from nasbench.runs.files import open_locked
+from nasbench.runs.processes import cores
+from nasbench.runs.progress import Progress
+from nasbench.runs.record import versions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from blackbox.kinds.base import Experiment
+    from blackbox.workers.pool import TaskContext, TaskPool
 
 _INTERVAL = 0.2  # seconds between looks at the progress
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+_SAVING = 1.0  # seconds between looks at a log
+_UNLOCKING = 20.0  # seconds that a worker which is being closed may hold the log of a part
 
 
-def carry_out(study, processes):
-    """The Trials of each algorithm of a Study, a list; None where Ctrl-C came first.
+class PartResult(NamedTuple):
+    """The result of a Part that came to its end."""
 
-    They are the same whatever the number of processes. What is saved is saved in any event, and gone on with.
-    WorkersError where a process ended before its time.
+    steps: int  # evaluations of each trial
+    trajectories: Trajectories | None  # None if the trials are saved
+
+
+Task = Part | Whole
+Result = PartResult | Trajectories | None  # of a Part, of a Whole; None if it was stopped
+
+
+def carry_out(study: Study, workers: int | None, scheduler: str | None = None) -> list[Trajectories] | None:
+    """Return the Trajectories of each algorithm of a Study; None if Ctrl-C came first.
+
+    They do not depend on the workers: so many processes of this machine (None: one per core), or those of a
+    Dask scheduler at an address (None: all of them). What is saved is saved in any event, and resumed.
+    WorkersError if a process ended before its time, or if the scheduler or all workers are lost.
     """
-    return _Pool(study, processes).run()
+    # Patient, because a pool that is interrupted while it ends never does.
+    with HeldInterrupt(patient=True) as interrupt:
+        try:
+            with _pool(study, workers, scheduler) as pool:
+                return _Comparison(study, pool).run(interrupt)
+        except WorkersError as error:
+            resume = " The same command goes on." if study.folder else ""
+            raise WorkersError(f"{error}.{resume}") from None
 
 
-class _Pool:
-    def __init__(self, study, processes):
-        self._study = study
-        self._places = {part[:2]: place for place, part in enumerate(study.parts)}
-        self._done = [{} for _ in study.specs]  # what came of each algorithm's parts, by their first trial
-        self._found = [None] * len(study.specs)
-        context = get_context("spawn")
-        self._shares = context.RawArray("d", len(study.parts))
-        self._stop = context.RawArray("b", 1)
-        self._processes = max(1, min(processes, len(study.parts)))
-        self._executor = ProcessPoolExecutor(
-            self._processes,
-            mp_context=context,
-            initializer=_start,
-            initargs=(study, self._shares, self._stop),
+@contextmanager
+def _pool(study: Study, workers: int | None, scheduler: str | None) -> Iterator[TaskPool[Result]]:
+    if scheduler is None:
+        function, tasks = (
+            partial(carry_out_task, pickle.dumps(study), None),
+            len(study.parts) + len(study.specs),
         )
+        with ProcessPool(function, min(workers or cores(), len(study.parts)), tasks) as processes:
+            yield processes
+        return
+    from blackbox.workers.cluster import DaskPool, remote  # imported here because it is rarely needed
 
-    def run(self):
+    bench = open_benchmark(study.store, study.settings.space)
+    origin = Origin(versions(), bench.store.attributes["checksum"])
+    study = study if study.folder is None else replace(study, folder=study.folder.absolute())
+    function = partial(carry_out_task, pickle.dumps(study), origin)
+    with remote(scheduler) as client, DaskPool(client, function, most=workers) as pool:
+        yield pool
+
+
+class _Comparison:
+    """Hands out the tasks of a Study, and takes their results."""
+
+    def __init__(self, study: Study, pool: TaskPool[Result]) -> None:
+        self._study = study
+        self._pool = pool
+        self._parts = study.parts
+        self._places = {part[:2]: place for place, part in enumerate(self._parts)}
+        self._ended = [False] * len(self._parts)
+        #: of each algorithm: its parts and their results, by first trial
+        self._results: list[dict[int, tuple[Part, PartResult]]] = [{} for _ in study.specs]
+        self._trajectories: dict[int, Trajectories] = {}  # of each algorithm that is done
+
+    def run(self, interrupt: HeldInterrupt) -> list[Trajectories] | None:
+        """Return the Trajectories of each algorithm; None if it is interrupted."""
         waiting = deque(self._first_tasks())
-        running = {}
-        # Patient, as a pool that is interrupted while it ends never does.
-        with HeldInterrupt(patient=True) as interrupt, self._bar() as show:
-            try:
-                while (waiting or running) and not interrupt.came:
-                    while waiting and len(running) < 2 * self._processes:
-                        task = waiting.popleft()
-                        running[self._submit(task)] = task
-                    finished, _ = wait(running, _INTERVAL, FIRST_COMPLETED)
-                    for future in finished:
-                        waiting.extendleft(self._take(running.pop(future), future.result()))
-                    show()
-            except BrokenProcessPool:
-                again = " The same command goes on." if self._study.folder else ""
-                raise WorkersError(
-                    "a process ended before its time: there was too little memory, or it was killed;"
-                    f" fewer --workers need less.{again}"
-                ) from None
-            finally:
-                self._stop[0] = 1
-                self._executor.shutdown(cancel_futures=True)
-        return None if interrupt.came else self._found
+        running: dict[int, Task] = {}
+        patience = Patience()
+        total = self._study.settings.trials * len(self._study.specs)
+        with Progress("comparison", "trials", total, interval=_INTERVAL) as progress:
+            while (waiting or running) and not interrupt.came:
+                workers = self._pool.size()
+                while waiting and len(running) < 2 * workers:
+                    task = waiting.popleft()
+                    number = self._number(task)
+                    running[number] = task
+                    self._pool.submit(number, task)
+                ended = self._pool.next(_INTERVAL)
+                if ended is not None:
+                    number, result = ended
+                    waiting.extendleft(self._take(running.pop(number), result))
+                patience.check(workers > 0)
+                progress.update(self._done())
+            progress.finish(self._done())
+        return None if interrupt.came else [self._trajectories[n] for n in range(len(self._study.specs))]
 
-    def _first_tasks(self):
-        """Parts of the algorithms that have no run yet; others are read."""
+    def _first_tasks(self) -> Iterator[Task]:
+        """Yield parts of the algorithms that have no run yet; other runs are read."""
         study = self._study
         made = [study.folder is not None and study.run_folder(n).exists() for n in range(len(study.specs))]
-        for place, part in enumerate(study.parts):
-            if made[part.number]:
-                self._shares[place] = 1.0
-        yield from (part for part in study.parts if not made[part.number])
+        self._ended = [made[part.number] for part in self._parts]
+        yield from (part for part in self._parts if not made[part.number])
         yield from (Whole(number) for number in range(len(made)) if made[number])
 
-    def _submit(self, task):
-        place = self._places[task[:2]] if isinstance(task, Part) else None
-        with blocked_interrupts(), environment(**_ONE_THREAD):  # which a process that starts now inherits
-            return self._executor.submit(_work, task, place)
-
-    def _take(self, task, result):
-        """Take what came of a task; the tasks that follow from it."""
+    def _number(self, task: Task) -> int:
         if isinstance(task, Whole):
-            self._found[task.number] = result
+            return len(self._parts) + task.number
+        return self._places[task[:2]]
+
+    def _done(self) -> int:
+        """Return how many trials are done."""
+        done = 0.0
+        for place, (part, ended) in enumerate(zip(self._parts, self._ended, strict=True)):
+            done += len(part.trials) * (1.0 if ended else min(self._pool.share(place), 1.0))
+        return int(done)
+
+    def _take(self, task: Task, result: Result) -> list[Task]:
+        """Take the result of a task; return the tasks that follow from it."""
+        if isinstance(result, Trajectories):
+            self._trajectories[task.number] = result
             return []
-        if result is None:  # it was stopped
-            return []
-        done = self._done[task.number]
-        done[task.first] = (task, *result)
-        parts = [part for part in self._study.parts if part.number == task.number]
-        if len(done) < len(parts):
+        if result is None or isinstance(task, Whole):  # it was stopped, such as by the end of its worker
+            return [task]
+        self._ended[self._number(task)] = True
+        results = self._results[task.number]
+        results[task.first] = task, result
+        parts = [part for part in self._parts if part.number == task.number]
+        if len(results) < len(parts):
             return []
         if self._study.folder is None:
-            self._found[task.number] = Trials.joined([done[part.first][2] for part in parts])
+            found = [results[part.first][1].trajectories for part in parts]
+            self._trajectories[task.number] = Trajectories.joined(list(filter(None, found)))
             return []
         # In the log of a run, trials that have spent their budget go on for as long as the slowest does.
-        steps = max(steps for _, steps, _ in done.values())
-        short = (
-            [] if self._study.specs[task.number].by_jobs else [t for t, n, _ in done.values() if n < steps]
-        )
+        steps = max(result.steps for _, result in results.values())
+        in_lockstep = self._study.specs[task.number].kind.in_lockstep
+        short = [part for part, result in results.values() if in_lockstep and result.steps < steps]
         for part in short:
-            del done[part.first]
+            del results[part.first]
         return [part._replace(steps=steps) for part in short] or [Whole(task.number)]
 
-    @contextmanager
-    def _bar(self):
-        """A function that moves the progress bar, on stderr if that is a terminal."""
-        from tqdm import tqdm
 
-        hidden = None if sys.stderr else True  # None: hidden unless it is a terminal
-        sizes = [len(part.trials) for part in self._study.parts]
-        with tqdm(total=sum(sizes), desc="comparison", unit=" trials", disable=hidden) as bar:
-
-            def show():
-                done = sum(size * min(share, 1.0) for size, share in zip(sizes, self._shares, strict=True))
-                bar.update(int(done) - bar.n)
-
-            yield show
+# In a process of the pool
 
 
-_worker = _shares = _stop = None  # of a process of the pool
+class Origin(NamedTuple):
+    """What a worker on another machine must have in common with the command."""
+
+    versions: Mapping[str, str]
+    checksum: str  # of the table
 
 
-def _start(study, shares, stop):
-    global _worker, _shares, _stop
-    _worker, _shares, _stop = Worker(study), shares, stop
-    end_with_parent()
+def carry_out_task(study: bytes, origin: Origin | None, context: TaskContext, task: Task) -> Result:
+    """Do a task of a pickled Study; `origin`: what is to be checked, None on the same machine."""
+    worker = _worker(study, None if origin is None else pickle.dumps(origin))
+    return worker.whole(task.number) if isinstance(task, Whole) else worker.part(task, Watch(context))
 
 
-def _work(task, place):
-    if isinstance(task, Whole):
-        return _worker.whole(task.number)
-    return _worker.part(task, Watch(_shares, _stop, place))
+@lru_cache(maxsize=1)
+def _worker(study: bytes, origin: bytes | None) -> Worker:
+    """Return the Worker of a study, which opens its table once."""
+    try:
+        worker = Worker(pickle.loads(study))
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"a worker cannot import an algorithm: {error}; workers look where they were started, and on"
+            " PYTHONPATH"
+        ) from None
+    if origin is not None:
+        worker.check(pickle.loads(origin))
+    return worker
+
+
+class Watch:
+    """What a task says while it goes on, and when it must stop."""
+
+    def __init__(self, context: TaskContext) -> None:
+        self._context = context
+        self._next = time.monotonic() + _SAVING
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the task must end now."""
+        return self._context.stopped
+
+    def tell(self, share: float) -> None:
+        """Report how much is done."""
+        self._context.report(share)
+
+    def is_time(self) -> bool:
+        """Return whether it is time to save and to report."""
+        if time.monotonic() < self._next:
+            return False
+        self._next = time.monotonic() + _SAVING
+        return True
+
+
+class Worker:
+    """Does the tasks of a Study."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._experiment = cache(self._make)
+
+    def check(self, origin: Origin) -> None:
+        """Raise a ConfigError unless this process computes and saves what the command would."""
+        own = versions()
+        for name in ("nas-toolkit", "numpy"):
+            if own[name] != origin.versions[name]:
+                raise ConfigError(
+                    f"a worker has {name} {own[name]}, this command {origin.versions[name]}: install the same"
+                )
+        if self._bench.store.attributes["checksum"] != origin.checksum:
+            raise ConfigError(
+                f"a worker has another table in {self._bench.store.path}: copy this command's there"
+            )
+        folder = self._study.folder
+        if folder is not None and not folder.is_dir():
+            raise ConfigError(
+                f"a worker does not see {folder}; --out must name a folder that all workers share"
+            )
+
+    def part(self, part: Part, watch: Watch) -> PartResult | None:
+        """Do a Part, and save its trials if the Study has a folder; None if it was stopped."""
+        study, experiment = self._study, self._experiment(part.number)
+        driver = experiment.kind.driver(experiment, part.trials, part.steps)
+
+        def stop() -> bool:
+            if watch.is_time():
+                driver.save()
+                watch.tell(driver.share)
+            return watch.stopped
+
+        with ExitStack() as stack:
+            if study.folder is not None:
+                path = study.part_folder(part)
+                _await_unlocked(path / "log.csv", watch)
+                driver.resume(stack.enter_context(RunFolder.log_alone(path, driver.log.header, study.folder)))
+            complete = driver.advance(stop)
+            driver.save()
+        if not complete:
+            return None
+        watch.tell(1.0)
+        saved = study.folder is not None
+        return PartResult(
+            len(driver.history), None if saved else self._trajectories(part.number, driver.history)
+        )
+
+    def whole(self, number: int) -> Trajectories:
+        """Return the Trajectories of an algorithm, whose run is made of its parts, or made already."""
+        study = self._study
+        out, parts_folder = study.run_folder(number), study.parts_folder(number)
+        try:
+            history = self._made(out, number) if out.exists() else self._join(out, number)
+            if parts_folder.exists():
+                shutil.rmtree(parts_folder)
+        except RunFolderError:
+            raise
+        except OSError as error:
+            raise RunFolderError(f"cannot write {out}: {error.strerror}") from None
+        return self._trajectories(number, history)
+
+    @cached_property
+    def _bench(self) -> Benchmark:
+        return open_benchmark(self._study.store, self._study.settings.space)
+
+    def _make(self, number: int) -> Experiment[Any, Any]:
+        return self._study.specs[number].experiment(self._study.settings, self._bench)
+
+    def _trajectories(self, number: int, history: Any) -> Trajectories:  # of the kind
+        return self._experiment(number).kind.trajectories(history, self._study.settings.budget)
+
+    def _record(self, number: int) -> dict[str, Any]:
+        """Return what the run's config.json must hold."""
+        return record_of(self._experiment(number), self._study.store) | {"created": self._study.created}
+
+    def _join(self, out: Path, number: int) -> Any:  # a history of the kind
+        """Return the history of a run, made of its parts and moved into place when it is complete."""
+        study, experiment = self._study, self._experiment(number)
+        kind, new = experiment.kind, study.parts_folder(number) / "whole"
+        if new.exists():  # an earlier process was killed on the way
+            shutil.rmtree(new)
+        parts = [part for part in study.parts if part.number == number]
+        log = kind.log(experiment.settings, self._bench.space)
+        with RunFolder.create(new, self._record(number), log.header, parents=False) as folder:
+            logs = [study.part_folder(part) / "log.csv" for part in parts]
+            for rows in log.join(logs, [len(part.trials) for part in parts]):
+                folder.append_rows(rows)
+            history = log.decode(folder.read_log(), new / "log.csv")
+            folder.write_summary(kind.result(experiment, history, complete=True).to_json())
+        new.rename(out)
+        return history
+
+    def _made(self, out: Path, number: int) -> Any:  # a history of the kind
+        """Return the history of a run in its place; RunFolderError if another run is there."""
+        run, record = read_run(out), json.loads(json.dumps(self._record(number)))
+        same = all(run.record[name] == record[name] for name in ("algorithm", "search"))
+        same = same and run.settings == self._experiment(number).settings
+        same = same and gives(self._bench, run)
+        if not (same and run.complete):
+            raise RunFolderError(f"{out} is not the run of this comparison, or not complete: move it away")
+        return run.history
+
+
+def _await_unlocked(log: Path, watch: Watch) -> None:
+    """Wait while a worker that had the part before, and is being closed, still has its log."""
+    end = time.monotonic() + _UNLOCKING
+    while log.exists() and time.monotonic() < end and not watch.stopped:
+        try:
+            open_locked(log, "r+b").close()
+        except BlockingIOError:
+            time.sleep(_INTERVAL)
+        except OSError:
+            return  # opening it says why
+        else:
+            return

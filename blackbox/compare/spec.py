@@ -1,16 +1,26 @@
 """Algorithms with their settings as text: `re`, `re:population=10,sample=3`, `module:Class:rate=2`."""
 
+from __future__ import annotations
+
 from argparse import ArgumentTypeError
 from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self
 
 from blackbox.algorithms import ALGORITHMS, algorithm
 from blackbox.errors import ConfigError
+from blackbox.kinds.base import Experiment
 from blackbox.kinds.reader import name_of
-from blackbox.search.fidelity import MultiFidelitySearch
-from blackbox.table.settings import RunConfig, SimulationConfig, TableConfig
+from blackbox.kinds.registry import kind_of
 from nasbench.errors import InvalidArgumentError
 
-_COMMON = {f.name for f in fields(TableConfig)} | set(SimulationConfig.limits)
+if TYPE_CHECKING:
+    from dataclasses import Field
+
+    from blackbox.kinds.reader import Run
+    from blackbox.kinds.registry import Kind
+    from blackbox.table.settings import RunConfig, TableConfig
+    from nasbench.benchmark import Benchmark
+
 _TRUTHS = {"true": True, "false": False}
 _RULES = {int: "a whole number", float: "a number"}
 
@@ -24,16 +34,19 @@ class Spec:
     ('re:sample=3', EvolutionConfig(population=100, sample=3))
     """
 
-    name: str  # as `blackbox.algorithms` has it
-    config: object  # of the search's config_class
-    simulation: dict = field(default_factory=dict)  # of a multi-fidelity search: workers, fidelities, ...
+    #: As `blackbox.algorithms` has it.
+    name: str
+    #: Of the search's `config_class`.
+    config: Any
+    #: The settings of its kind that are its own, such as the workers of a multi-fidelity search.
+    own: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, text):
-        """The Spec of a text; ConfigError or UnknownAlgorithmError say what is wrong with it.
+    def of(cls, text: str) -> Self:
+        """Return the Spec of a text; ConfigError or UnknownAlgorithmError say what is wrong with it.
 
-        After the name, settings between commas: those of the algorithm, and if it is a multi-fidelity one
-        those of its simulation that are not common to all. A truth may be named alone; a piece without a name
+        After the name, settings between commas: those of the algorithm, and those of its kind that are not
+        common to all algorithms. A truth may be named alone; a piece without a name
         goes on with the value before it, as in `asha:fidelities=12,200`.
         """
         name, _, settings = text.partition(":")
@@ -62,52 +75,53 @@ class Spec:
         try:
             config = search_class.config_class(**{of: v for of, v in values.items() if of in own})
             spec = cls(name, config, {of: v for of, v in values.items() if of not in own})
-            if spec.by_jobs:
-                SimulationConfig(**spec.simulation)
+            if spec.own:
+                spec.kind.settings_class(**spec.own)
         except (ConfigError, InvalidArgumentError) as error:
             raise ConfigError(f"{text}: {error}") from None
         return spec
 
     @property
-    def search_class(self):
+    def search_class(self) -> Any:
+        """The search, a class."""
         return algorithm(self.name)
 
     @property
-    def by_jobs(self):
-        """Whether it is a multi-fidelity search."""
-        return issubclass(self.search_class, MultiFidelitySearch)
+    def kind(self) -> Kind:
+        """The kind of the search."""
+        return kind_of(self.search_class)
 
     @property
-    def label(self):
+    def label(self) -> str:
         """The shortest text that gives it: its name and what differs from the defaults."""
-        defaults = asdict(self.search_class.config_class()) | asdict(SimulationConfig())
-        settings = asdict(self.config) | self.simulation
-        shown = [_shown(of, value) for of, value in settings.items() if value != defaults[of]]
+        defaults = asdict(self.search_class.config_class()) | _own_defaults(self.kind)
+        settings = asdict(self.config) | self.own
+        shown = [_shown(key, value) for key, value in settings.items() if value != defaults[key]]
         return ":".join([self.name, *([",".join(shown)] if shown else [])])
 
-    def settings(self, common):
-        """What its trials are told, by a RunConfig that is common to all: it, or a SimulationConfig."""
-        if not self.by_jobs:
-            return RunConfig(**asdict(common))
-        if common.evals is not None or common.budget is None:
-            raise ConfigError(
-                f"{self.name} trains cells for few epochs and for many, so that its evaluations cannot be"
-                " counted like others: compare it by --budget alone, without --evals"
-            )
-        table = {f.name: vars(common)[f.name] for f in fields(TableConfig)}
-        return SimulationConfig(budget=common.budget, **table, **self.simulation)
+    def settings(self, common: RunConfig) -> TableConfig:
+        """Return the settings of its trials, by those that are common to all algorithms."""
+        return self.kind.compared(self.name, common, self.own)
+
+    def experiment(self, common: RunConfig, bench: Benchmark) -> Experiment[Any, Any]:
+        """Return its search on a table."""
+        return Experiment(self.kind, self.search_class, self.config, self.settings(common), bench)
 
 
-def _options(search_class):
-    """The settings that a text may give, by name."""
-    options = {f.name: f for f in fields(search_class.config_class)}
-    if issubclass(search_class, MultiFidelitySearch):
-        options = {f.name: f for f in fields(SimulationConfig) if f.name not in _COMMON} | options
-    return options
+def _own_defaults(kind: Kind) -> dict[str, Any]:
+    """Return the defaults of the settings that algorithms of a kind choose for themselves."""
+    return {f.name: f.default for f in fields(kind.settings_class) if f.name in kind.own_settings}
 
 
-def _value(option, text, name):
-    """The value of a setting from its text."""
+def _options(search_class: Any) -> dict[str, Field[Any]]:
+    """Return the settings that a text may give, by name."""
+    kind = kind_of(search_class)
+    own = {f.name: f for f in fields(kind.settings_class) if f.name in kind.own_settings}
+    return own | {f.name: f for f in fields(search_class.config_class)}
+
+
+def _value(option: Field[Any], text: str, name: str) -> Any:
+    """Return the value of a setting from its text."""
     kind, choices = option.metadata["type"], option.metadata["choices"]
     allowed = choices or (_TRUTHS if kind is bool else None)
     rule = " or ".join(map(str, allowed)) if allowed else _RULES.get(kind, "of another kind")
@@ -122,11 +136,11 @@ def _value(option, text, name):
     return value
 
 
-def _shown(name, value):
+def _shown(name: str, value: object) -> str:
     return name if value is True else f"{name}={_text(value)}"
 
 
-def _text(value):
+def _text(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, (tuple, list)):
@@ -134,16 +148,13 @@ def _text(value):
     return str(value)
 
 
-def label_of(run):
-    """The label of a Run from a folder: as of a Spec, where its algorithm is a registered one."""
+def label_of(run: Run) -> str:
+    """Return the label of a Run from a folder: as of a Spec, if its algorithm is a registered one."""
     name = name_of(run.algorithm)
     if name is None:
         return run.label
-    config_class = algorithm(name).config_class
-    simulation = {}
-    if isinstance(run.settings, SimulationConfig):
-        simulation = {of: v for of, v in asdict(run.settings).items() if of not in _COMMON}
+    own = {key: value for key, value in asdict(run.settings).items() if key in run.kind.own_settings}
     try:
-        return Spec(name, config_class(**run.record["search"]), simulation).label
+        return Spec(name, algorithm(name).config_class(**run.record["search"]), own).label
     except (TypeError, ConfigError, InvalidArgumentError):  # of another version
         return run.label

@@ -1,194 +1,217 @@
 """The findings of a comparison as text."""
 
-from blackbox.kinds.evaluations import duration, epochs_of, feasible_text, signals_of, without_feasible
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from blackbox.results.anytime import Axis
 from blackbox.results.statistics import LEVEL
+from blackbox.results.text import (
+    counted,
+    duration,
+    final_epochs,
+    mean_text,
+    optimum_text,
+    printed,
+    signals_of,
+    subject,
+)
 from nasbench.metrics import METRICS
 from nasbench.runs.command import print_table
-from nasbench.spaces import TOPOLOGY, space_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from blackbox.results.comparison import ComparisonResult, Interval, PairResult, Ranks, Way
+    from blackbox.results.regret import Spread
+
+    Columns = dict[str, list[str]]  # the cells of a table by the title of their column
 
 _PERCENT = f"{100 * LEVEL:g} %"
+_UNTIL = {Axis.EVALUATIONS: "Evaluations", Axis.SECONDS: "Simulated time"}
 
 
-def print_findings(found):
-    """Print what `findings` gives, and `settings` beside it: of the RunConfig that is common to all."""
-    algorithms, settings = found["algorithms"], found["settings"]
-    unit = signals_of(settings)[0].unit
-    _print_heading(algorithms, settings)
-    if "feasible" in found:
-        print(f"feasible: {feasible_text(found['feasible'])}\n")
-    _print_ends(algorithms, settings["trials"], unit)
-    print(f"optimum: {found['optimum']['value']:.4f}, index {found['optimum']['index']}")
-    _print_values(algorithms, settings)
-    for axis, until in (("evaluations", "Evaluations"), ("seconds", "Simulated time")):
-        _print_reached(algorithms, axis, until, settings)
-    if algorithms[0]["reached"] is None:
-        print(f"\nThe way to a regret is left out: that of {settings['metric']} is not in percentage points.")
-    if found["pairs"] is not None:
-        if without_feasible(found):
-            print("\nIn tests and ranks, trials without a feasible cell have the worst feasible regret.")
-        _print_pairs(found["pairs"])
-        _print_ranks(found["ranks"])
+def format_comparison(result: ComparisonResult) -> str:
+    """Return the findings of a comparison as text."""
+    lines = _heading(result)
+    if result.feasible is not None:
+        lines.append(f"feasible: {result.feasible.text()}\n")
+    lines += [*_ends(result), optimum_text(result.optimum), *_values(result)]
+    for axis in Axis:
+        lines += _reached(result, axis)
+    if result.algorithms[0].reached is None:
+        metric = result.settings.metric
+        lines.append(f"\nThe way to a regret is left out: that of {metric} is not in percentage points.")
+    if result.pairs is not None and result.ranks is not None:
+        if result.feasible is not None and result.feasible.trials_without:
+            lines.append(
+                "\nIn tests and ranks, trials without a feasible cell have the worst feasible regret."
+            )
+        lines += [*_pairs(result.pairs), *_ranks(result.ranks)]
     else:
-        what = "two algorithms" if len(algorithms) < 2 else "two trials of each algorithm"
-        print(f"\nTests and ranks are left out: they need {what} or more.")
+        needed = "two algorithms" if len(result.algorithms) < 2 else "two trials of each algorithm"
+        lines.append(f"\nTests and ranks are left out: they need {needed} or more.")
+    return "\n".join(lines)
 
 
-def _print_heading(algorithms, settings):
-    trials, space = settings["trials"], space_of(settings["space"])
-    target, signal = signals_of(settings)
-    place = "" if space is TOPOLOGY else f" in the {space.name}"
-    epochs = "" if target.of_the_network else f", {target.protocol} epochs"
-    sees = "" if signal == target else f"; signal {signal}"
-    noise = "" if signal.of_the_network else ", mean over seeds"
-    noise = ", one recorded seed an evaluation" if settings["noise"] == "seed" else noise
-    count = f"{len(algorithms)} algorithm{'' if len(algorithms) == 1 else 's'}"
-    what = f"{settings['dataset']} {target.metric} [{target.unit}]"
-    print(f"{count}{place} on {what}{epochs}{sees}{noise}")
+def _heading(result: ComparisonResult) -> list[str]:
+    """Return what was compared, on what, and how long."""
+    settings, algorithms = result.settings, result.algorithms
     limits = []
-    if settings["evals"] is not None:
-        limits.append(f"{settings['evals']:,} evaluations")
-    if settings["budget"] is not None:
-        limits.append(f"{duration(settings['budget'])} of simulated time")
-    seeds = sorted({row["seed"] for row in algorithms})
-    each = f"in each of {trials:,} trials" if trials > 1 else "in one trial"
-    print(f"{' or '.join(limits)} {each}; seed {', '.join(map(str, seeds))}")
+    if settings.evals is not None:
+        limits.append(f"{settings.evals:,} evaluations")
+    if settings.budget is not None:
+        limits.append(f"{duration(settings.budget)} of simulated time")
+    seeds = sorted({row.seed for row in algorithms})
+    each = f"in each of {settings.trials:,} trials" if settings.trials > 1 else "in one trial"
+    lines = [
+        f"{counted(len(algorithms), 'algorithm')}{subject(settings)}",
+        f"{' or '.join(limits)} {each}; seed {', '.join(map(str, seeds))}",
+    ]
     if len(seeds) > 1:
-        print("note: of different seeds, trials are paired by their number alone")
-    print()
+        lines.append("note: of different seeds, trials are paired by their number alone")
+    return [*lines, ""]
 
 
-def _print_ends(algorithms, trials, unit):
-    """Regret at the end, and what it took."""
-    several = trials > 1
-    print(f"Regret of the incumbents at the end [{unit}]")
-    header = ["", "mean", "± std", f"{_PERCENT} of mean", "median", f"{_PERCENT} of median", "at the optimum"]
-    rows = []
-    for row in algorithms:
-        regret, optimum = row["regret"], row["at_optimum"]
-        cells = [row["label"], _number(regret["mean"])]
-        if several:
-            std = "" if regret["std"] is None else f"± {regret['std']:.4f}"
-            median = regret["mean"] if regret["median"] is None else regret["median"]
-            between = _between(regret["mean_interval"]), _between(regret["median_interval"])
-            cells += [std, between[0], _number(median), between[1], _share(optimum["share"])]
-        rows.append(cells)
-    if not several:
-        header = header[:2]
-    columns = (
-        ("simulated_seconds", "time a trial", lambda value: duration(value)),
-        ("evaluations", "evaluations", lambda value: f"{value:,.6g}"),
-        ("jobs", "jobs", lambda value: f"{value:,.6g}"),
-        ("trials_without_evaluation", "without any", lambda value: f"{value:,} trials"),
-    )
-    for name, title, text in columns:
-        if any(row[name] for row in algorithms):
-            header.append(title)
-            for cells, row in zip(rows, algorithms, strict=True):
-                cells.append("-" if row[name] is None else text(row[name]))
-    _print_columns(header, rows)
+def _ends(result: ComparisonResult) -> list[str]:
+    """Return the regret at the end, and what it took."""
+    rows = result.algorithms
+    columns = {"": [row.label for row in rows], "mean": [_mean(row.regret.spread) for row in rows]}
+    if result.settings.trials > 1:
+        columns |= {
+            "± std": [
+                "" if row.regret.spread.std is None else f"± {row.regret.spread.std:.4f}" for row in rows
+            ],
+            f"{_PERCENT} of mean": [_between(row.regret.mean_interval) for row in rows],
+            "median": [_median(row.regret.spread) for row in rows],
+            f"{_PERCENT} of median": [_between(row.regret.median_interval) for row in rows],
+            "at the optimum": [_share(row.at_optimum.share) for row in rows],
+        }
+    columns |= {
+        **_column("time a trial", [row.simulated_seconds for row in rows], duration),
+        **_column("evaluations", [row.evaluations for row in rows], lambda value: f"{value:,.6g}"),
+        **_column("jobs", [row.jobs for row in rows], lambda value: f"{value:,.6g}"),
+        **_column("without any", [row.trials_without_evaluation for row in rows], lambda n: f"{n:,} trials"),
+    }
+    unit = signals_of(result.settings)[0].unit
+    return [f"Regret of the incumbents at the end [{unit}]", _table(columns)]
 
 
-def _print_values(algorithms, settings):
-    """What papers report of the incumbents at the end."""
-    metrics = list(dict.fromkeys(name for row in algorithms for name in row["report"]))
+def _column(title: str, values: Sequence[float | None], text: Callable[[float], str]) -> Columns:
+    """Return a column of values as texts, `-` for None; none if all are None or 0."""
+    return {title: ["-" if value is None else text(value) for value in values]} if any(values) else {}
+
+
+def _values(result: ComparisonResult) -> list[str]:
+    """Return what papers report of the incumbents at the end."""
+    rows = result.algorithms
+    metrics = dict.fromkeys(name for row in rows for name in row.report)
     if not metrics:
-        return
-    epochs = epochs_of(settings)
-    over = ", mean and standard deviation over the trials" if settings["trials"] > 1 else ""
-    print(f"\nIncumbents at the end, trained for {epochs} epochs{over}")
-    rows = []
-    for row in algorithms:
-        values = [row["report"].get(name) for name in metrics]
-        rows.append([row["label"], *("-" if v is None else _mean(v) for v in values)])
-    _print_columns(["", *(f"{name} [{METRICS[name].unit}]" for name in metrics)], rows)
+        return []
+    columns = {"": [row.label for row in rows]}
+    for name in metrics:
+        found = [row.report.get(name) for row in rows]
+        columns[f"{name} [{METRICS[name].unit}]"] = ["-" if v is None else _value(v) for v in found]
+    over = ", mean and standard deviation over the trials" if result.settings.trials > 1 else ""
+    epochs = final_epochs(result.settings)
+    return [f"\nIncumbents at the end, trained for {epochs} epochs{over}", _table(columns)]
 
 
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _mean(value):
-    return f"{value['mean']:.2f}" + ("" if value["std"] is None else f" ± {value['std']:.2f}")
-
-
-def _print_reached(algorithms, axis, until, settings):
-    """The way to each threshold."""
-    trials = settings["trials"]
-    algorithms = [row for row in algorithms if row["reached"] and row["reached"][0][axis]]
-    if not algorithms:
-        return
-    of = f": median of {trials:,} trials (share of trials that came there)" if trials > 1 else ""
-    print(f"\n{until} until the regret was at most{of}")
-    titles = [f"{way['regret']:g} %" for way in algorithms[0]["reached"]]
-    rows = []
-    for row in algorithms:
-        cells = [_way(way[axis], axis, trials) for way in row["reached"]]
-        rows.append([row["label"], *cells])
-    _print_columns(["", *titles], rows)
-    if axis == "evaluations" and settings["budget"] is not None and trials > 1:
-        print(
+def _reached(result: ComparisonResult, axis: Axis) -> list[str]:
+    """Return the way to each threshold along an axis."""
+    trials = result.settings.trials
+    rows = [row for row in result.algorithms if row.reached and row.reached[0].along(axis)]
+    if not rows:
+        return []
+    columns = {"": [row.label for row in rows]}
+    for row in rows:
+        for reached in row.reached or ():
+            columns.setdefault(f"{reached.regret:g} %", []).append(_way(reached.along(axis), axis, trials))
+    median = f": median of {trials:,} trials (share of trials that came there)" if trials > 1 else ""
+    lines = [f"\n{_UNTIL[axis]} until the regret was at most{median}", _table(columns)]
+    if axis == Axis.EVALUATIONS and result.settings.budget is not None and trials > 1:
+        lines.append(
             "Trials end after different numbers of evaluations: the median is by Kaplan and Meier's estimate"
         )
+    return lines
 
 
-def _way(way, axis, trials):
-    if way["median"] is None:
-        text = "not reached" if trials == 1 or not way["share"] else "later than the end"
+def _way(way: Way | None, axis: Axis, trials: int) -> str:
+    if way is None:
+        return "-"
+    if way.median is None:
+        text = "not reached" if trials == 1 or not way.share else "later than the end"
     else:
-        text = duration(way["median"]) if axis == "seconds" else f"{way['median']:,.6g}"
-    return text if trials == 1 else f"{text} ({_share(way['share'])})"
+        text = duration(way.median) if axis == Axis.SECONDS else f"{way.median:,.6g}"
+    return text if trials == 1 else f"{text} ({_share(way.share)})"
 
 
-def _print_pairs(pairs):
-    print("\nPairs of algorithms, by the regret at the end of the same trials (better: lower)")
-    rows = [
-        [
-            f"{pair['first']} / {pair['second']}",
-            f"{pair['better']:,}",
-            f"{pair['worse']:,}",
-            f"{pair['equal']:,}",
-            p_shown(pair["p_holm"]),
-            f"{pair['rank_biserial']:+.2f}",
-            f"{pair['a12']:.2f}",
-        ]
-        for pair in pairs
+def _pairs(pairs: Sequence[PairResult]) -> list[str]:
+    """Return what the tests say of each pair."""
+    tests = [(row.tested.pair, row.tested.p_holm) for row in pairs]
+    columns = {
+        "": [f"{row.first} / {row.second}" for row in pairs],
+        "better": [f"{pair.better:,}" for pair, _ in tests],
+        "worse": [f"{pair.worse:,}" for pair, _ in tests],
+        "equal": [f"{pair.equal:,}" for pair, _ in tests],
+        "p": [p_text(p) for _, p in tests],
+        "rank-biserial": [f"{pair.rank_biserial:+.2f}" for pair, _ in tests],
+        "A12": [f"{pair.a12:.2f}" for pair, _ in tests],
+    }
+    return [
+        "\nPairs of algorithms, by the regret at the end of the same trials (better: lower)",
+        _table(columns),
+        "p: Wilcoxon signed-rank test, after Holm's correction for all pairs",
     ]
-    _print_columns(["", "better", "worse", "equal", "p", "rank-biserial", "A12"], rows)
-    print("p: Wilcoxon signed-rank test, after Holm's correction for all pairs")
 
 
-def _print_ranks(ranks):
-    print("\nAverage ranks over the trials (1: best)")
-    rows = [[label, f"{rank:.3f}"] for label, rank in sorted(ranks["average"].items(), key=lambda of: of[1])]
-    _print_columns(["", "rank"], rows)
-    if ranks["friedman"] is not None:
-        friedman = ranks["friedman"]
-        print(f"Friedman test: chi-squared {friedman['statistic']:.1f}, p {p_shown(friedman['p'])}")
-    level = 1 - ranks["confidence"]
-    print(f"critical difference (Nemenyi, {level:.2g}): {ranks['critical_difference']:.3f}")
-    for group in ranks["alike"]:
-        print(f"not told apart by it: {'; '.join(group)}")
+def _ranks(ranks: Ranks) -> list[str]:
+    """Return the average ranks, the best first, and which of them do not differ."""
+    ordered = sorted(ranks.average.items(), key=lambda item: item[1])
+    columns = {"": [label for label, _ in ordered], "rank": [f"{rank:.3f}" for _, rank in ordered]}
+    lines = ["\nAverage ranks over the trials (1: best)", _table(columns)]
+    if ranks.friedman is not None:
+        statistic, p = ranks.friedman.statistic, p_text(ranks.friedman.p)
+        lines.append(f"Friedman test: chi-squared {statistic:.1f}, p {p}")
+    level = 1 - ranks.confidence
+    lines.append(f"critical difference (Nemenyi, {level:.2g}): {ranks.critical_difference:.3f}")
+    return [*lines, *(f"not told apart by it: {'; '.join(group)}" for group in ranks.alike)]
 
 
-def _between(interval):
+def _mean(spread: Spread) -> str:
+    return mean_text(spread, ".4f")
+
+
+def _median(spread: Spread) -> str:
+    """Return the median; of one trial its value."""
+    return _mean(spread) if spread.median is None else f"{spread.median:.4f}"
+
+
+def _value(spread: Spread) -> str:
+    return mean_text(spread, ".2f") + ("" if spread.std is None else f" ± {spread.std:.2f}")
+
+
+def _between(interval: Interval) -> str:
     if interval is None:
         return "-"
     low, high = ("?" if bound is None else f"{bound:.4f}" for bound in interval)
     return f"{low} to {high}"
 
 
-def _share(share):
+def _share(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def p_shown(p):
-    """A p-value as text."""
+def p_text(p: float) -> str:
+    """Return a p-value as text."""
     return "< 1e-300" if p < 1e-300 else f"{p:.2g}"
 
 
-def _print_columns(header, rows):
-    """A table whose first column is to the left and whose others are to the right."""
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(1, len(header))]
-    padded = [[row[0], *(text.rjust(w) for text, w in zip(row[1:], widths, strict=True))] for row in rows]
-    titles = [header[0], *(text.rjust(width) for text, width in zip(header[1:], widths, strict=True))]
-    print_table(titles, padded)
+def _table(columns: Columns) -> str:
+    """Return a table whose first column is to the left and whose others are to the right."""
+    padded = []
+    for n, (title, cells) in enumerate(columns.items()):
+        width = max(map(len, [title, *cells]))
+        padded.append([text.rjust(width) if n else text for text in (title, *cells)])
+    header, *rows = zip(*padded, strict=True)
+    return printed(lambda: print_table(header, rows))

@@ -1,224 +1,295 @@
-"""What searches with two objectives on a table found, their Pareto fronts: as a dict and as text."""
+"""Searches with two objectives on a table, whose trials find Pareto fronts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.kinds.evaluations import (
-    checkpoints,
-    counted_in,
-    counts_of,
-    duration,
-    entry_of,
-    extent,
-    feasibility,
-    feasible_rows,
-    over_trials,
-    print_heading,
-)
+from blackbox.errors import ConfigError
+from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, counted_in, extent_of
+from blackbox.results.base import INLINE, Result
+from blackbox.results.fronts import front_masks, shares, true_front, true_volume, volumes, worst_of
+from blackbox.results.plots import fronts_figure, signal_line
+from blackbox.results.regret import Spread, entry_of, feasible_cells
+from blackbox.results.text import Rows, entry_lines, heading, mean_text, over_text, printed, rows_text
 from blackbox.rs import RandomSearch
-from blackbox.search.pareto import hypervolume, nondominated
-from blackbox.search.space import space_of_table
 from blackbox.table.objective import PairObjective
+from blackbox.table.settings import PairConfig
 from blackbox.table.signal import Signal
 from nasbench.runs.command import print_table
-from nasbench.text import print_entry
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+    from blackbox.kinds.base import Experiment
+    from blackbox.search.history import History
+    from blackbox.search.space import CategoricalSpace
+    from blackbox.table.settings import RunConfig
+    from nasbench.arrays import Codes, Mask, Scores
+    from nasbench.benchmark import Benchmark
 
 
-def front_masks(scores, counted):
-    """Which of its evaluations each trial takes for its Pareto front, bool (T, n), by the scores it saw.
+@dataclass(frozen=True)
+class TrueFront(Result):
+    """The Pareto front of the table."""
 
-    Scores (T, n, 2); `counted`: how many of the first evaluations of each trial count, (T,).
-    """
-    counts = np.arange(scores.shape[1]) < counted[:, None]
-    return nondominated(np.where(counts[..., None], scores, -np.inf))
-
-
-def volumes(codes, masks, objective):
-    """The hypervolume of what fronts are worth, float64 (T,): cells of codes (T, n) with a true mask (T, n).
-
-    By the metrics, means over seeds, as far as the worst of the feasible cells in each.
-    """
-    points = np.where(masks[..., None], objective.targets[codes], -np.inf)
-    return hypervolume(points, worst_of(objective))
+    cells: int
+    #: Official indices.
+    indices: list[int]
+    hypervolume: float
 
 
-def worst_of(objective: PairObjective) -> NDArray[np.float64]:
-    """Return the worst score of the feasible cells in each of two objectives, float64 (2,)."""
-    return objective.targets[objective.feasible].min(axis=0)
+@dataclass(frozen=True)
+class VolumeRow(Result):
+    """The hypervolume of the trials' fronts after some evaluations."""
+
+    evaluations: int
+    trials_that_came_so_far: int
+    volume: Spread = field(metadata=INLINE)
+    #: Of the true front's hypervolume.
+    share: Spread
 
 
-def shares(
-    codes: NDArray[np.intp], masks: NDArray[np.bool_], objective: PairObjective
-) -> NDArray[np.float64]:
-    """The hypervolume of fronts as shares of the true front's, float64 (T,); arguments as for `volumes`.
+@dataclass(frozen=True)
+class FoundFronts(Result):
+    """What the fronts of trials are worth."""
 
-    A true front of one cell dominates no area: then the share is 1 for fronts with a cell, else 0.
-    """
-    true = np.flatnonzero(nondominated(objective.targets))[None]
-    whole = volumes(true, np.ones(true.shape, dtype=bool), objective)
-    return volumes(codes, masks, objective) / whole if whole > 0 else masks.any(axis=1).astype(np.float64)
+    hypervolume: list[VolumeRow]
+    #: Cells of the true front that a trial evaluated and takes for its own.
+    of_the_true_front: Spread
 
 
-def summarize_fronts(history, objective, benchmark, budget=None):
-    """The findings of a search with two objectives: a dict of plain values.
+@dataclass(frozen=True)
+class FrontCell(Result):
+    """A cell on the front of a trial."""
 
-    Beside them those of random search (seed 0) in as many trials of as many evaluations, which sees the means
-    over seeds.
-    """
-    counted = counted_in(history, budget)
-    metrics = objective.metrics
-    true = np.flatnonzero(nondominated(objective.targets))
-    whole = float(volumes(true[None], np.ones((1, len(true)), dtype=bool), objective)[0])
-    random = _random_codes(space_of_table(benchmark.space), *history.codes.shape)
-    masks = front_masks(history.scores, counted)
-    final = np.where(counted > 0, volumes(history.codes, masks, objective), -1)
-    trial = int(final.argmax())
-    steps = np.flatnonzero(masks[trial])
-    _, firsts = np.unique(history.codes[trial, steps], return_index=True)
-    worth = objective.targets[history.codes[trial, steps[firsts]]]
-    steps = steps[firsts][np.lexsort((worth[:, 1], worth[:, 0]))[::-1]]
-    worst = worst_of(objective)
-    return {
-        **extent(history, objective, counted),
-        **feasibility(objective, int(((counted > 0) & ~masks.any(axis=1)).sum())),
-        "reference": {name: _value(name, score) for name, score in zip(metrics, worst, strict=True)},
-        "true_front": {
-            "cells": len(true),
-            "indices": benchmark.space.official_index()[true].tolist(),
-            "hypervolume": whole,
-        },
-        "found": _findings(history.codes, history.scores, counted, objective, true),
-        "random_search": _findings(random, objective.scores[random], counted, objective, true),
-        "front": {
-            "trial": trial,
-            "hypervolume": float(final[trial]),
-            "cells": [
-                _cell(history.codes[trial, step], step, history.scores[trial, step], objective, benchmark)
-                | {"on_true_front": bool(history.codes[trial, step] in true)}
-                for step in steps
-            ],
-        },
-    }
+    arch: str
+    index: int
+    #: The first that gave it, from 1.
+    evaluation: int
+    #: As the search saw them, higher is better.
+    scores: list[float]
+    #: By metric.
+    values: dict[str, float] = field(metadata=INLINE)
+    entry: dict[str, dict[str, float]]
+    on_true_front: bool
 
 
-def _random_codes(space, trials, evals):
-    """What random search evaluates, (T, n)."""
+@dataclass(frozen=True)
+class Front(Result):
+    """The front with the largest hypervolume of all trials."""
+
+    trial: int
+    hypervolume: float
+    #: The best by the first metric first; none if no feasible cell was evaluated.
+    cells: list[FrontCell]
+
+
+@dataclass(frozen=True)
+class FrontResult(LockstepResult[PairConfig]):
+    """What a search with two objectives found, beside random search in as many evaluations."""
+
+    #: The worst value of the feasible cells by metric, as far as which a front dominates.
+    reference: dict[str, float]
+    true_front: TrueFront
+    found: FoundFronts
+    #: Of random search with seed 0, which sees the means over seeds.
+    random_search: FoundFronts
+    front: Front
+
+    def text(self, *, all: bool = False) -> str:
+        """Return the findings as text; `all`: with the hardware metrics of the best cell of the front."""
+        settings = self.settings
+        lines = [heading(self.algorithm, settings, self.evaluations, others=[settings.against])]
+        lines += rows_text(self._rows())
+        if not self.front.cells:
+            return "\n".join([*lines, "\nFront: none, because no feasible cell was evaluated"])
+        best = self.front.cells[0]
+        return "\n".join(
+            [
+                *lines,
+                *self._front_lines(),
+                f"\nOf this front, the cell with the best {settings.metric}: index {best.index}",
+                *entry_lines(best.entry, all=all),
+                *self._volume_lines(),
+            ]
+        )
+
+    def _rows(self) -> Rows:
+        """What the text says of the whole search."""
+        ours, random = (mean_text(each.of_the_true_front, ".4g") for each in (self.found, self.random_search))
+        reference = ", ".join(
+            f"{name} {value:.7g} {Signal.parse(name).unit}" for name, value in self.reference.items()
+        )
+        cells = "the table" if self.feasible is None else "the feasible cells"
+        each = "" if self.settings.trials == 1 else " a trial"
+        volume = f"hypervolume {self.true_front.hypervolume:.7g}"
+        return [
+            ("true front", f"{self.true_front.cells:,} cells, {volume}"),
+            ("reference", f"{reference}: the worst of {cells} in each"),
+            ("found of it", f"{ours} cells{each} (random search: {random})"),
+            *self.rows,
+        ]
+
+    def _front_lines(self) -> list[str]:
+        """The cells of the front."""
+        metrics, front = (self.settings.metric, self.settings.against), self.front
+        which = f" of trial {front.trial}, the one with the largest hypervolume"
+        header = [f"{name} [{Signal.parse(name).unit}]" for name in metrics]
+        rows = [
+            (
+                "*" if cell.on_true_front else "",
+                *(cell.values[name] for name in metrics),
+                cell.index,
+                cell.evaluation,
+                cell.arch,
+            )
+            for cell in front.cells
+        ]
+        return [
+            f"\nFront{'' if self.settings.trials == 1 else which}: {len(front.cells):,} cells"
+            " (*: on the true front)",
+            printed(lambda: print_table(("", *header, "index", "evaluation", "cell"), rows)),
+        ]
+
+    def _volume_lines(self) -> list[str]:
+        """The hypervolumes after some evaluations."""
+        trials = self.settings.trials
+        over = over_text(trials, trials - self.extent.trials_without_evaluation)
+        lines = [f"\nHypervolume, percent of the true front's{over}"]
+        for row, random in zip(self.found.hypervolume, self.random_search.hypervolume, strict=True):
+            came = row.trials_that_came_so_far
+            short = "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
+            shares = f"{_percent(row.share)}   random search {_percent(random.share)}"
+            lines.append(f"after {row.evaluations:>6,} evaluations  {shares}{short}")
+        return lines
+
+
+class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
+    """Searches with two objectives."""
+
+    name = "fronts"
+    settings_class = PairConfig
+    picture = "the front that was found, among all cells"
+    objectives = 2
+
+    def problem(
+        self, settings: PairConfig, bench: Benchmark, trials: Sequence[int] | None = None
+    ) -> PairObjective:
+        return settings.objective(bench, trials)
+
+    def result(
+        self, experiment: Experiment[PairConfig, PairObjective], history: History, complete: bool
+    ) -> FrontResult:
+        objective, bench, settings = experiment.problem, experiment.bench, experiment.settings
+        counted = counted_in(history, settings.budget)
+        true, worst = true_front(objective), worst_of(objective)
+        random = _random_codes(experiment.space, *history.codes.shape)
+        masks = front_masks(history.scores, counted)
+        return FrontResult(
+            experiment.search_class.name,
+            experiment.config,
+            settings,
+            complete,
+            extent_of(history, objective, counted),
+            feasible_cells(objective, int(((counted > 0) & ~masks.any(axis=1)).sum())),
+            reference=_values(objective, worst),
+            true_front=TrueFront(
+                len(true), bench.space.official_index()[true].tolist(), true_volume(objective)
+            ),
+            found=_found_fronts(history.codes, history.scores, counted, objective),
+            random_search=_found_fronts(random, objective.scores[random], counted, objective),
+            front=_best_front(history, masks, counted, objective, bench),
+        )
+
+    def figure(
+        self, experiment: Experiment[PairConfig, PairObjective], result: FrontResult, history: History
+    ) -> Figure:
+        objective, front, trials = experiment.problem, result.front, result.settings.trials
+        metrics = objective.metrics
+        signs = [1 if Signal.parse(metric).higher_is_better else -1 for metric in metrics]
+        cells = objective.targets[objective.feasible] * signs
+        true = objective.targets[true_front(objective)] * signs
+        found = np.array([[cell.values[name] for name in metrics] for cell in front.cells]).reshape(-1, 2)
+        one = "" if trials == 1 else f", trial {front.trial} of {trials:,}"
+        title = f"{result.algorithm} on {objective.dataset}{one}{signal_line(objective)}"
+        labels = [f"{metric} [{Signal.parse(metric).unit}]" for metric in metrics]
+        return fronts_figure(cells, true, found, title, labels)
+
+    def compared(self, name: str, common: RunConfig, own: Mapping[str, Any]) -> PairConfig:
+        raise ConfigError(f"{name} has {self.objectives} objectives, and so no incumbent to compare")
+
+
+def _random_codes(space: CategoricalSpace, trials: int, evals: int) -> Codes:
+    """Return what random search evaluates, (T, n)."""
     search = RandomSearch(space, trials=trials)
     return np.stack([search.ask(step) for step in range(evals)], axis=1)
 
 
-def _findings(codes, scores, counted, objective, true):
-    """Hypervolumes after some evaluations, and how much of the true front was found."""
-    rows = []
+def _found_fronts(codes: Codes, scores: Scores, counted: Codes, objective: PairObjective) -> FoundFronts:
+    """Return the worth of the trials' fronts after some evaluations, and their cells on the true one."""
+    rows, true = [], true_front(objective)
     for n in checkpoints(counted):
         masks = front_masks(scores[:, :n], counted)
         volume = volumes(codes[:, :n], masks, objective)[counted > 0]
         share = shares(codes[:, :n], masks, objective)[counted > 0]
-        rows.append(
-            {
-                "evaluations": n,
-                "trials_that_came_so_far": int((counted >= n).sum()),
-                **over_trials(volume),
-                "share": over_trials(share),
-            }
-        )
+        rows.append(VolumeRow(n, int((counted >= n).sum()), Spread.over(volume), Spread.over(share)))
     place = np.full(len(objective.targets), -1)
     place[true] = np.arange(len(true))
     trial, step = np.nonzero(masks)
     found = place[codes[trial, step]]
     met = np.zeros((len(codes), len(true)), dtype=bool)
     met[trial[found >= 0], found[found >= 0]] = True
-    return {"hypervolume": rows, "of_the_true_front": over_trials(met.sum(axis=1)[counted > 0])}
+    return FoundFronts(rows, Spread.over(met.sum(axis=1)[counted > 0]))
 
 
-def _value(metric, score):
-    """A metric's value, of a score, which is higher where it is better."""
-    return float(score if Signal.parse(metric).higher_is_better else -score)
+def _best_front(
+    history: History, masks: Mask, counted: Codes, objective: PairObjective, bench: Benchmark
+) -> Front:
+    """Return the front with the largest hypervolume; `masks`: of the trials' fronts, (T, n)."""
+    final = np.where(counted > 0, volumes(history.codes, masks, objective), -1)
+    trial = int(final.argmax())
+    steps = np.flatnonzero(masks[trial])
+    codes, firsts = np.unique(history.codes[trial, steps], return_index=True)
+    worth = objective.targets[codes]
+    steps = steps[firsts][np.lexsort((worth[:, 1], worth[:, 0]))[::-1]]
+    true = true_front(objective)
+    cells = [_front_cell(history, trial, step, true, objective, bench) for step in steps.tolist()]
+    return Front(trial, float(final[trial]), cells)
 
 
-def _cell(code, step, scores, objective, benchmark):
-    cell = benchmark.space.cell(code)
+def _front_cell(
+    history: History, trial: int, step: int, true: Codes, objective: PairObjective, bench: Benchmark
+) -> FrontCell:
+    """Return a cell on a front by the evaluation that gave it; `true`: the codes of the true front."""
+    code = history.codes[trial, step]
+    cell = bench.space.cell(code)
+    return FrontCell(
+        str(cell),
+        bench.index(cell),
+        step + 1,
+        history.scores[trial, step].tolist(),
+        _values(objective, objective.targets[code]),
+        entry_of(cell, bench, objective.target),
+        on_true_front=bool(code in true),
+    )
+
+
+def _values(objective: PairObjective, scores: Scores) -> dict[str, float]:
+    """Return the metrics' values, {metric: value}, of their scores (2,), which are higher if better."""
     return {
-        "arch": str(cell),
-        "index": benchmark.index(cell),
-        "evaluation": int(step) + 1,
-        "scores": scores.tolist(),
-        **{
-            metric: _value(metric, score)
-            for metric, score in zip(objective.metrics, objective.targets[code], strict=True)
-        },
-        "entry": entry_of(cell, benchmark, objective.target),
+        metric: float(score if Signal.parse(metric).higher_is_better else -score)
+        for metric, score in zip(objective.metrics, scores, strict=True)
     }
 
 
-def print_fronts(summary, all=False):
-    """The findings as text; `all`: with every metric that the table has for the best cell."""
-    settings, found, random = summary["settings"], summary["found"], summary["random_search"]
-    metric, against, trials = settings["metric"], settings["against"], settings["trials"]
-    units = [Signal.parse(name).unit for name in (metric, against)]
-    cells = summary["true_front"]["cells"]
-    print_heading(summary, f"{counts_of(summary['evaluations'])} evaluations", others=(against,))
-
-    of = found["of_the_true_front"]["mean"], random["of_the_true_front"]["mean"]
-    reference = ", ".join(
-        f"{name} {value:.7g} {unit}"
-        for (name, value), unit in zip(summary["reference"].items(), units, strict=True)
-    )
-    rows = [
-        ("true front", f"{cells:,} cells, hypervolume {summary['true_front']['hypervolume']:.7g}"),
-        ("reference", f"{reference}: the worst of {_cells(summary)} in each"),
-        ("found of it", f"{of[0]:.4g} cells{_a_trial(trials)} (random search: {of[1]:.4g})"),
-    ]
-    if summary["simulated_seconds"] is not None:
-        rows.append(("whole search", f"{duration(summary['simulated_seconds']['mean'])} a trial"))
-    if summary["trials_without_evaluation"]:
-        rows.append(
-            ("without any", f"{summary['trials_without_evaluation']:,} trials: not even one evaluation")
-        )
-    rows += feasible_rows(summary)
-    for name, text in rows:
-        print(f"{name:<15} {text}")
-
-    front = summary["front"]
-    best = "" if trials == 1 else f" of trial {front['trial']}, the one with the largest hypervolume"
-    if not front["cells"]:
-        print("\nFront: none, because no feasible cell was evaluated")
-        return
-    print(f"\nFront{best}: {len(front['cells']):,} cells (*: on the true front)")
-    print_table(
-        ("", f"{metric} [{units[0]}]", f"{against} [{units[1]}]", "index", "evaluation", "cell"),
-        [
-            ("*" if c["on_true_front"] else "", c[metric], c[against], c["index"], c["evaluation"], c["arch"])
-            for c in front["cells"]
-        ],
-    )
-    print(f"\nOf this front, the cell with the best {metric}: index {front['cells'][0]['index']}")
-    print_entry(front["cells"][0]["entry"], all=all)
-    found_any = trials - summary["trials_without_evaluation"]
-    over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
-    print(f"\nHypervolume, percent of the true front's{over}")
-    for row, other in zip(found["hypervolume"], random["hypervolume"], strict=True):
-        came = row["trials_that_came_so_far"]
-        short = "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
-        shares = f"{_percent(row['share'])}   random search {_percent(other['share'])}"
-        print(f"after {row['evaluations']:>6,} evaluations  {shares}{short}")
+def _percent(share: Spread) -> str:
+    spread = "" if share.std is None else f" ± {100 * share.std:.3f}"
+    return f"{mean_text(share, '.3f', 100)}{spread}"
 
 
-def _cells(summary: Mapping[str, Any]) -> str:
-    return "the feasible cells" if "feasible" in summary else "the table"
-
-
-def _a_trial(trials):
-    return "" if trials == 1 else " a trial"
-
-
-def _percent(share):
-    spread = "" if share["std"] is None else f" ± {100 * share['std']:.3f}"
-    return f"{100 * share['mean']:.3f}{spread}"
+FRONTS = FrontKind()

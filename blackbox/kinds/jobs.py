@@ -1,33 +1,292 @@
-"""What multi-fidelity searches on a table found, regret over simulated time: as a dict and as text."""
+"""Multi-fidelity searches on the learning curves of a table, on a simulated clock."""
+
+from __future__ import annotations
 
 import math
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.kinds.evaluations import (
-    best_rows,
-    counts_of,
-    described,
-    duration,
-    feasibility,
-    feasible_rows,
+from blackbox.kinds.base import Experiment, SearchKind
+from blackbox.kinds.logs import JobLog
+from blackbox.kinds.simulation import Simulation
+from blackbox.results.anytime import Trajectories
+from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
+from blackbox.results.plots import regret_figure, signal_line
+from blackbox.results.regret import (
+    BestCell,
+    Counts,
+    Feasible,
+    Optimum,
+    Spread,
+    best_cell,
+    feasible_cells,
     final_values,
-    mean_of,
     optimum_of,
-    over_trials,
-    print_final_values,
-    print_heading,
-    signals_of,
-    without_feasible,
 )
-from nasbench.text import print_entry
+from blackbox.results.text import (
+    Rows,
+    best_rows,
+    counted,
+    counts_text,
+    duration,
+    entry_lines,
+    feasible_rows,
+    final_text,
+    heading,
+    optimum_text,
+    over_text,
+    rows_text,
+    signals_of,
+    spread_text,
+)
+from blackbox.search.fidelity import MultiFidelitySearch
+from blackbox.search.jobs import JobHistory
+from blackbox.table.curves import Curves
+from blackbox.table.settings import SimulationConfig, TableConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure
+
+    from blackbox.table.settings import RunConfig
+    from nasbench.arrays import Codes, Scores, Seconds
+    from nasbench.benchmark import Benchmark
+    from nasbench.spaces import Space
 
 _CHECKPOINTS = (1 / 64, 1 / 16, 1 / 4, 1)  # of the simulated time
+_POINTS = 400  # of time, in a picture
 
 
-def regret_at(history, trials, times, targets):
-    """The regret of the incumbents of some trials at times (n,) in seconds, float64 (T, n); NaN before any.
+@dataclass(frozen=True)
+class Rung(Result):
+    """The jobs that trained cells up to some epochs."""
+
+    epochs: int
+    #: Mean over trials.
+    jobs: float
+
+    def text(self) -> str:
+        return f"up to {self.epochs:>3} epochs  {self.jobs:>9,.6g}"
+
+
+@dataclass(frozen=True)
+class Duration(Result):
+    """Simulated seconds of the trials."""
+
+    mean: float
+    most: float
+
+
+@dataclass(frozen=True)
+class BestJob(Result):
+    """The job of the best incumbent at the end, and its cell."""
+
+    trial: int
+    job: int
+    epochs: int
+    #: When it ended.
+    simulated_seconds: float
+    #: Higher is better.
+    score: float
+    cell: BestCell = field(metadata=INLINE)
+
+
+@dataclass(frozen=True)
+class TimeRow(Result):
+    """The regret of the incumbents after some simulated time."""
+
+    simulated_seconds: float
+    trials_with_incumbent: int
+    regret: Spread = field(metadata=INLINE)
+
+    def text(self, trials: int) -> str:
+        """Return the row as text; `trials`: how many there are."""
+        having = self.trials_with_incumbent
+        short = "" if having == trials else f"   ({having:,} trials had one)"
+        return f"after {duration(self.simulated_seconds):>12}  {spread_text(self.regret)}{short}"
+
+
+@dataclass(frozen=True)
+class JobResult(SearchResult[SimulationConfig]):
+    """What a multi-fidelity search found."""
+
+    rungs: list[Rung]
+    jobs: Counts
+    trials_without_incumbent: int
+    simulated_seconds: Duration
+    #: Share of the simulated time that workers trained, mean over trials.
+    workers_busy: float
+    feasible: Feasible | None = field(metadata=OPTIONAL)
+    #: None if no feasible cell was evaluated.
+    best: BestJob | None
+    optimum: Optimum
+    trials_at_optimum: int
+    #: What papers report of the incumbents at the end, by metric.
+    report: dict[str, Spread]
+    regret: list[TimeRow]
+
+    @property
+    def done(self) -> str:
+        return counted(self.jobs.most, "job")
+
+    def text(self, *, all: bool = False) -> str:
+        """Return the findings as text; `all`: with the hardware metrics of the best cell."""
+        settings, trials = self.settings, self.settings.trials
+        over = over_text(trials, trials - self.trials_without_incumbent)
+        done = f"{counts_text(self.jobs)} jobs on {counted(settings.workers, 'worker')}"
+        lines = [heading(self.algorithm, settings, done, per="a cell"), *rows_text(self._rows())]
+        lines.append("\nJobs of each rung" + ("" if trials == 1 else ", mean over trials"))
+        lines += [rung.text() for rung in self.rungs]
+        if self.best is not None:
+            lines += entry_lines(self.best.cell.entry, all=all)
+        lines += final_text(self.report, settings, over)
+        lines.append(f"\nRegret of the incumbent [{signals_of(settings)[0].unit}]{over}")
+        return "\n".join([*lines, *(row.text(trials) for row in self.regret), optimum_text(self.optimum)])
+
+    def _rows(self) -> Rows:
+        """What the text says of the best cell and of the whole search."""
+        settings, best, trials = self.settings, self.best, self.settings.trials
+        rows = best_rows(best and best.cell, settings)
+        if best is not None:
+            signal = signals_of(settings)[1]
+            score = best.score if signal.higher_is_better else -best.score
+            seen = f"{signal.metric} {score:.4f} {signal.unit} after {best.epochs} epochs"
+            which = "" if trials == 1 else f" of trial {best.trial}"
+            found = f"by job {best.job:,}{which}, after {duration(best.simulated_seconds)}"
+            rows += [("as it was seen", seen), ("found", found)]
+        rows += [
+            ("whole search", f"{duration(self.simulated_seconds.mean)} a trial"),
+            ("workers busy", f"{100 * self.workers_busy:.1f} % of that time"),
+        ]
+        without = self.trials_without_incumbent - (self.feasible.trials_without if self.feasible else 0)
+        if without:
+            rows.append(("without any", f"{without:,} trials: not even one job"))
+        rows += feasible_rows(self.feasible)
+        if trials > 1:
+            rows.append(("at the optimum", f"{self.trials_at_optimum:,} of {trials:,} trials"))
+        return rows
+
+
+class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
+    """Multi-fidelity searches."""
+
+    name = "jobs"
+    settings_class = SimulationConfig
+    picture = "regret against simulated time"
+    counts = "jobs"
+    in_lockstep = False
+    own_settings = tuple(
+        f.name
+        for f in fields(SimulationConfig)
+        if f.name not in {*SimulationConfig.limits, *(common.name for common in fields(TableConfig))}
+    )
+    by_time_only = True
+
+    def accepts(self, search_class: type) -> bool:
+        return issubclass(search_class, MultiFidelitySearch)
+
+    def problem(
+        self, settings: SimulationConfig, bench: Benchmark, trials: Sequence[int] | None = None
+    ) -> Curves:
+        return settings.curves(bench)
+
+    def log(self, settings: SimulationConfig, space: Space, trials: Sequence[int] | None = None) -> JobLog:
+        return JobLog(space, range(settings.trials) if trials is None else trials)
+
+    def driver(
+        self,
+        experiment: Experiment[SimulationConfig, Curves],
+        trials: Sequence[int] | None = None,
+        steps: int | None = None,
+    ) -> Simulation:
+        settings, curves = experiment.settings, experiment.problem
+        _check_curves(curves, _search(experiment, 0).rungs, settings.budget)
+        return Simulation(
+            lambda trial: _search(experiment, trial),
+            curves,
+            settings,
+            self.log(settings, experiment.bench.space, trials),
+            is_part=trials is not None,
+        )
+
+    def result(
+        self, experiment: Experiment[SimulationConfig, Curves], history: JobHistory, complete: bool
+    ) -> JobResult:
+        settings, curves, bench = experiment.settings, experiment.problem, experiment.bench
+        rungs = _search(experiment, 0).rungs
+        codes = self.trajectories(history, settings.budget).last_codes
+        jobs = [history.of(trial) for trial in history.trials]
+        ended = [rows for rows in jobs if len(rows)]
+        if not len(codes) and not (len(history) and not curves.feasible[history.code].any()):
+            raise ConfigError(_why_nothing(curves, rungs, settings.budget))
+        lasts = np.array([rows["end"].max() for rows in ended])
+        busy = [(rows["end"] - rows["start"]).sum() / rows["end"].max() for rows in ended]
+        times = np.array(_CHECKPOINTS) * (lasts.max() if settings.budget is None else settings.budget)
+        return JobResult(
+            experiment.search_class.name,
+            experiment.config,
+            settings,
+            complete,
+            rungs=[Rung(epochs, float((history.epochs == epochs).sum() / len(jobs))) for epochs in rungs],
+            jobs=Counts(min(map(len, jobs)), max(map(len, jobs))),
+            trials_without_incumbent=len(jobs) - len(codes),
+            simulated_seconds=Duration(float(lasts.mean()), float(lasts.max())),
+            workers_busy=float(np.mean(busy) / settings.workers),
+            feasible=feasible_cells(curves, len(ended) - len(codes)),
+            best=_best(history, bench, curves) if len(codes) else None,
+            optimum=optimum_of(bench, curves),
+            trials_at_optimum=int((curves.targets[codes] == curves.targets.max()).sum()),
+            report=final_values(codes, bench, curves),
+            regret=_time_rows(times, regret_at(history, history.trials, times, curves.targets)),
+        )
+
+    def figure(
+        self, experiment: Experiment[SimulationConfig, Curves], result: JobResult, history: JobHistory
+    ) -> Figure | None:
+        if result.best is None:
+            return None
+        settings, curves = experiment.settings, experiment.problem
+        firsts = [history.anytime(trial)[1][:1] for trial in history.trials]
+        first = np.concatenate(firsts).max()  # from here on, every trial has an incumbent
+        last = history.end.max() if settings.budget is None else settings.budget
+        times = np.geomspace(first, last, _POINTS)
+        regret = regret_at(history, history.trials, times, curves.targets)
+        workers = counted(settings.workers, "worker")
+        title = f"{result.algorithm} on {curves.dataset} {curves.metric}, {workers}{signal_line(curves)}"
+        return regret_figure(regret, title, curves.target.unit, hours=times / 3600)
+
+    def trajectories(self, history: JobHistory, budget: float | None) -> Trajectories:
+        return Trajectories.of_jobs(history, budget)
+
+    def evaluated(self, settings: SimulationConfig, history: JobHistory) -> list[Codes]:
+        return [history.of(trial)["code"] for trial in history.trials]
+
+    def agrees(self, settings: SimulationConfig, bench: Benchmark, history: JobHistory) -> bool:
+        return self.problem(settings, bench).agrees(history)
+
+    def is_complete(
+        self, settings: SimulationConfig, history: JobHistory, summary: Mapping[str, Any]
+    ) -> bool:
+        limits = {name: vars(settings)[name] for name in settings.limits}
+        said = summary.get("settings")
+        return summary.get("complete") is True and isinstance(said, dict) and limits.items() <= said.items()
+
+    def compared(self, name: str, common: RunConfig, own: Mapping[str, Any]) -> SimulationConfig:
+        if common.evals is not None or common.budget is None:
+            raise ConfigError(
+                f"{name} trains cells for few epochs and for many, so that its evaluations cannot be"
+                " counted like others: compare it by --budget alone, without --evals"
+            )
+        table = {f.name: vars(common)[f.name] for f in fields(TableConfig)}
+        return SimulationConfig(budget=common.budget, **table, **own)
+
+
+def regret_at(history: JobHistory, trials: Sequence[int], times: Seconds, targets: Scores) -> Scores:
+    """Return the regret of the incumbents of some trials at times (n,) in seconds, (T, n); NaN before any.
 
     `targets` (N,): what counts of each code, higher is better.
     """
@@ -39,110 +298,62 @@ def regret_at(history, trials, times, targets):
     return regret
 
 
-def summarize_jobs(history, curves, benchmark, rungs, workers, budget=None):
-    """The findings of a search: a dict of plain values, for JSON and for `print_jobs_summary`."""
-    found = [trial for trial in history.trials if len(history.anytime(trial)[0])]
-    ended = [history.of(trial) for trial in history.trials]
-    infeasible = len(history) and not curves.feasible[history.code].any()
-    if not found and not infeasible:
-        raise ConfigError(_without(curves, rungs, budget))
-    lasts = np.array([rows["end"].max() for rows in ended if len(rows)])
-    busy = [(rows["end"] - rows["start"]).sum() / rows["end"].max() for rows in ended if len(rows)]
-    codes = np.array([history.anytime(trial)[2][-1] for trial in found], dtype=np.intp)
-    times = np.array(_CHECKPOINTS) * (lasts.max() if budget is None else budget)
-    regret = regret_at(history, found, times, curves.targets)
-    counts = [len(rows) for rows in ended]
-    return {
-        "rungs": [
-            {"epochs": epochs, "jobs": float((history.epochs == epochs).sum() / len(ended))}
-            for epochs in rungs
-        ],
-        "jobs": {"least": min(counts), "most": max(counts)},
-        "trials_without_incumbent": len(ended) - len(found),
-        "simulated_seconds": {"mean": float(lasts.mean()), "most": float(lasts.max())},
-        "workers_busy": float(np.mean(busy) / workers),
-        **feasibility(curves, sum(map(bool, map(len, ended))) - len(found)),
-        "best": _best(history, found, curves, benchmark) if found else None,
-        "optimum": optimum_of(benchmark, curves),
-        "trials_at_optimum": int((curves.targets[codes] == curves.targets.max()).sum()),
-        "report": final_values(codes, benchmark, curves),
-        "regret": [
-            {
-                "simulated_seconds": float(time),
-                "trials_with_incumbent": int((~np.isnan(values)).sum()),
-                **over_trials(values[~np.isnan(values)]),
-            }
-            for time, values in zip(times, regret.T, strict=True)
-            if not np.isnan(values).all()
-        ],
-    }
+def _search(experiment: Experiment[SimulationConfig, Curves], trial: int) -> MultiFidelitySearch:
+    """Return the search of a trial before its first job."""
+    fidelities, seed = experiment.problem.fidelities, experiment.settings.seed
+    return experiment.search_class(experiment.space, fidelities, experiment.config, trial, seed)
 
 
-def _best(history, trials, curves, benchmark):
-    """The best incumbent at the end, a dict of plain values: most epochs, then score, then earliest."""
+def _check_curves(curves: Curves, rungs: Sequence[int], budget: float | None) -> None:
+    """Raise an error for what the table lacks for a search, or if a budget ends before any job can."""
+    curves.scores(0, rungs)
+    for done, epochs in zip((0, *rungs), rungs, strict=False):
+        curves.seconds(0, epochs)
+        curves.seconds(done, epochs)
+    cheapest = np.asarray(curves.seconds(0, rungs[0])).min()
+    if budget is not None and budget < cheapest:
+        raise ConfigError(
+            f"a budget of {budget:g} s ends before any job can; the cheapest takes:"
+            f" --budget {math.ceil(cheapest)}s"
+        )
+
+
+def _time_rows(times: Seconds, regret: Scores) -> list[TimeRow]:
+    """Return the rows of times at which a trial has an incumbent; regret (T, n), NaN for none."""
+    known = [values[~np.isnan(values)] for values in regret.T]
+    return [
+        TimeRow(float(time), len(values), Spread.over(values))
+        for time, values in zip(times, known, strict=True)
+        if len(values)
+    ]
+
+
+def _best(history: JobHistory, bench: Benchmark, curves: Curves) -> BestJob:
+    """Return the best incumbent at the end of a trial: most epochs, then score, then earliest."""
     ends = []
-    for trial in trials:
+    for trial in history.trials:
         rows = history.of(trial)
         good = rows[rows["score"] > -np.inf]
-        best = good[np.lexsort((good["end"], -good["score"], -good["epochs"]))[0]]
-        ends.append(((-best["epochs"], -best["score"], best["end"], trial), best))
+        if len(good):
+            best = good[np.lexsort((good["end"], -good["score"], -good["epochs"]))[0]]
+            ends.append(((-best["epochs"], -best["score"], best["end"], trial), best))
     (*_, trial), row = min(ends, key=lambda entry: entry[0])
-    return {
-        "trial": trial,
-        "job": int(row["job"]),
-        "epochs": int(row["epochs"]),
-        "simulated_seconds": float(row["end"]),
-        "score": float(row["score"]),
-        **described(row["code"], benchmark, curves),
-    }
+    return BestJob(
+        trial,
+        int(row["job"]),
+        int(row["epochs"]),
+        float(row["end"]),
+        float(row["score"]),
+        best_cell(row["code"], bench, curves),
+    )
 
 
-def _without(curves, rungs, budget):
+def _why_nothing(curves: Curves, rungs: Sequence[int], budget: float | None) -> str:
+    """Return why no trial has an incumbent."""
     if budget is None:
         return "all jobs of all trials failed: there is no incumbent"
     least = math.ceil(min(np.asarray(curves.seconds(0, epochs)).max() for epochs in rungs))
     return f"a budget of {budget:g} s ends before the first job of any trial; raise it: --budget {least}s"
 
 
-def print_jobs_summary(summary, all=False):
-    """The findings as text; `all`: with every metric that the table has for the best cell."""
-    settings, best = summary["settings"], summary["best"]
-    trials, workers = settings["trials"], settings["workers"]
-    target, signal = signals_of(settings)
-    on = f"{workers} worker{'' if workers == 1 else 's'}"
-    print_heading(summary, f"{counts_of(summary['jobs'])} jobs on {on}", of="a cell")
-    rows = best_rows(best, settings)
-    if best is not None:
-        of = "" if trials == 1 else f" of trial {best['trial']}"
-        score = best["score"] if signal.higher_is_better else -best["score"]
-        seen = f"{signal.metric} {score:.4f} {signal.unit} after {best['epochs']} epochs"
-        found = f"by job {best['job']:,}{of}, after {duration(best['simulated_seconds'])}"
-        rows += [("as it was seen", seen), ("found", found)]
-    rows += [
-        ("whole search", f"{duration(summary['simulated_seconds']['mean'])} a trial"),
-        ("workers busy", f"{100 * summary['workers_busy']:.1f} % of that time"),
-    ]
-    without = summary["trials_without_incumbent"] - without_feasible(summary)
-    if without:
-        rows.append(("without any", f"{without:,} trials: not even one job"))
-    rows += feasible_rows(summary)
-    if trials > 1:
-        rows.append(("at the optimum", f"{summary['trials_at_optimum']:,} of {trials:,} trials"))
-    for name, text in rows:
-        print(f"{name:<15} {text}")
-    print("\nJobs of each rung" + ("" if trials == 1 else ", mean over trials"))
-    for row in summary["rungs"]:
-        print(f"up to {row['epochs']:>3} epochs  {row['jobs']:>9,.6g}")
-
-    if best is not None:
-        print_entry(best["entry"], all=all)
-    found_any = trials - summary["trials_without_incumbent"]
-    over = "" if trials == 1 or not found_any else f", mean and standard deviation over {found_any:,} trials"
-    if trials > 1:
-        print_final_values(summary["report"], settings, over)
-    print(f"\nRegret of the incumbent [{target.unit}]{over}")
-    for row in summary["regret"]:
-        came = row["trials_with_incumbent"]
-        short = "" if came == trials else f"   ({came:,} trials had one)"
-        print(f"after {duration(row['simulated_seconds']):>12}  {mean_of(row)}{short}")
-    print(f"optimum: {summary['optimum']['value']:.4f}, index {summary['optimum']['index']}")
+JOBS = JobKind()

@@ -1,9 +1,12 @@
 """Runs as one HTML file that needs nothing else: `python -m blackbox.report runs/* --out report.html`."""
 
+from __future__ import annotations
+
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from blackbox.compare.folder import read_record
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
@@ -14,12 +17,19 @@ from nasbench.errors import NASBenchError
 from nasbench.runs.command import Parser, call, complain
 from nasbench.runs.files import make_folder_of, replacing
 
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable, Sequence
+
+    from blackbox.kinds.reader import Run
+    from nasbench.benchmark import Benchmark
+
 _PROG = "python -m blackbox.report"
 _HEAD = 2000  # bytes of a file, in which a report says that it is one
 
 
-def main(argv=None):
-    """The command; returns the exit code."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code."""
     parser = Parser(
         prog=_PROG,
         description="Runs of searches as one HTML page: regret, final table, cells, accuracy against cost. It"
@@ -36,10 +46,10 @@ def main(argv=None):
     return call(lambda: _report(args), _PROG, (BlackboxError, NASBenchError))
 
 
-def _report(args):
+def _report(args: argparse.Namespace) -> int:
     out = Path(args.out)
     check(out, args.force)
-    groups = {}
+    groups: dict[tuple[Any, ...], tuple[list[Run], Benchmark]] = {}
     for folder in expanded(args.runs):
         try:
             run = read_run(folder)
@@ -62,8 +72,8 @@ def _report(args):
     return 0
 
 
-def table_of(run, store):
-    """The table of a run: that of `--store`, if it is, or where the run had it; RunFolderError if neither."""
+def table_of(run: Run, store: str | None) -> Benchmark:
+    """Return the table of a run: that of `--store`, or where the run had it; RunFolderError if neither is."""
     try:
         return open_table(run, store)
     except RunFolderError:
@@ -73,11 +83,11 @@ def table_of(run, store):
         raise
 
 
-def expanded(folders):
-    """The folders of runs among those given: itself, or those in a folder that is not a run's; each once."""
-    found = {}
+def expanded(folders: Iterable[str | Path]) -> list[Path]:
+    """Return the folders of runs, each once: those given, and those inside one that is not a run's."""
+    found: dict[str, Path] = {}
     for folder in map(Path, folders):
-        inside = []
+        inside: list[Path] = []
         if not os.path.exists(folder / "config.json") and os.path.isdir(folder):
             with suppress(OSError):  # one that cannot be listed is named as it is
                 inside = sorted(filter(_may_be_a_run, folder.iterdir()), key=_order_in(folder))
@@ -86,22 +96,22 @@ def expanded(folders):
     return list(found.values())
 
 
-def _may_be_a_run(folder):
-    """Whether a folder is a run's, or one that nobody may look into: which is not passed over unnamed."""
+def _may_be_a_run(folder: Path) -> bool:
+    """Return whether a folder is a run's, or cannot be looked into: then a note names it."""
     return os.path.exists(folder / "config.json") or (
         os.path.isdir(folder) and not os.access(folder, os.X_OK)
     )
 
 
-def _order_in(folder):
-    """The key that sorts the runs in a folder: by name, in a comparison's as it lists them."""
-    names = []
+def _order_in(folder: Path) -> Callable[[Path], tuple[int, str]]:
+    """Return the key that sorts the runs in a folder: by name, in a comparison's as it lists them."""
+    names: list[object] = []
     with suppress(RunFolderError, LookupError, TypeError):
         names = [entry["folder"] for entry in read_record(folder)["findings"]["algorithms"]]
     return lambda path: (names.index(path.name) if path.name in names else len(names), path.name)
 
 
-def check(out, force=False):
+def check(out: str | Path, force: bool = False) -> None:
     """Raise ConfigError before the work for a file that cannot be written, or is none of ours."""
     if os.path.isdir(out):
         raise ConfigError(f"--out names a file, got the folder {str(out)!r}")
@@ -118,7 +128,7 @@ def check(out, force=False):
         raise ConfigError(f"{str(out)!r} exists and is not a report; --force overwrites it")
 
 
-def write(out, text):
+def write(out: Path, text: bytes) -> None:
     """Write a file of bytes, whole or not at all; ConfigError where that cannot be."""
     try:
         make_folder_of(out)

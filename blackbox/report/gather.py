@@ -1,27 +1,39 @@
-"""What the page shows: runs that compare side by side, and the table around them, as plain values."""
+"""What the page shows: runs that compare side by side, and the table around them."""
+
+from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.compare.study import Trials
-from blackbox.kinds.evaluations import duration, feasibility, feasible_text, optimum_of, over_trials
 from blackbox.report import pack
-from blackbox.report.fronts import Fronts, front, in_order
-from blackbox.report.pairs import pairs
-from blackbox.report.progress import EVALUATIONS, SECONDS, axes_of, curve, short
-from blackbox.results.comparison import THRESHOLDS, Entry, regrets_at_end, way_to
+from blackbox.report.data import Best, CellFacts, Comparison, PageData, Pairs, Series, ShownPair
+from blackbox.report.runs import front_run, incumbent_run, settings_of
+from blackbox.results.comparison import THRESHOLDS, shared_settings, tested, worst_for_none
+from blackbox.results.fronts import front_against
+from blackbox.results.regret import feasible_cells, optimum_of
 from blackbox.table.objective import TableObjective
-from blackbox.table.settings import SimulationConfig
 from blackbox.table.signal import Signal
 from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
-from nasbench.metrics import meaning_of, metric_of
+from nasbench.metrics import get_metric, meaning_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blackbox.kinds.reader import Run
+    from blackbox.report.data import Columns
+    from blackbox.results.comparison import AdjustedPair, Entry
+    from nasbench.arrays import Scores
+    from nasbench.benchmark import Benchmark
+
+    Group = tuple[list[Run], Benchmark]  # runs on one table, data set and metric
 
 _COSTS = ("params", "flops", "latency")
 _ACCURACIES = ("val_accuracy", "test_accuracy")
-_COUNTED = {"evals": "evaluations", "jobs": "jobs"}  # by a setting's name
 _COLOURS = (  # matplotlib's ten, in its order
     "#1f77b4",
     "#ff7f0e",
@@ -36,145 +48,112 @@ _COLOURS = (  # matplotlib's ten, in its order
 )
 
 
-def gather(groups):
-    """The page's data: `groups` is a list of (runs, bench), the runs of each on one table and metric.
-
-    A label is one series in all groups, of one colour. {"series": [...], "comparisons": [...]}.
-    """
+def gather(groups: Sequence[Group]) -> PageData:
+    """Return the page's data; a label is one series in all groups, of one colour."""
     labels = [_labels(runs) for runs, _ in groups]
     names = _names(groups)
     series = list(dict.fromkeys(label for group in labels for label in group))
-    return {
-        "series": [{"label": label, "colour": _COLOURS[n % len(_COLOURS)]} for n, label in enumerate(series)],
-        "comparisons": [
-            {"name": name} | comparison(runs, [series.index(label) for label in group], bench)
+    return PageData(
+        [Series(label, _COLOURS[n % len(_COLOURS)]) for n, label in enumerate(series)],
+        [
+            _comparison(name, runs, [series.index(label) for label in group], bench)
             for (runs, bench), group, name in zip(groups, labels, names, strict=True)
         ],
-    }
+    )
 
 
-def _names(groups):
-    """The name of each comparison: data set and metric, and more where it takes more to tell them apart."""
-    said = []
+def _names(groups: Sequence[Group]) -> list[str]:
+    """Return the name of each comparison: data set and metric, and more if others have the same."""
+    texts = []
     for runs, bench in groups:
         settings, attributes = runs[0].settings, bench.store.attributes
         limits = [described(name, limits) for name, limits in settings.where.items()]
         name = ", ".join([f"{settings.dataset} {settings.metric}", *limits])
         in_space = f"{name}, {bench.space.name}"
-        said.append((name, in_space, f"{in_space} ({attributes['source']}, {attributes['checksum'][:8]})"))
-    return _told_apart(said)
+        texts.append((name, in_space, f"{in_space} ({attributes['source']}, {attributes['checksum'][:8]})"))
+    return _told_apart(texts)
 
 
-def _labels(runs):
-    """The label of each run; with its folder where two have the same."""
-    said = [(run.label, f"{run.label} ({run.path.name})", f"{run.label} ({run.path})") for run in runs]
-    return _told_apart(said)
+def _labels(runs: Sequence[Run]) -> list[str]:
+    """Return the label of each run; with its folder if two have the same."""
+    return _told_apart(
+        [(run.label, f"{run.label} ({run.path.name})", f"{run.label} ({run.path})") for run in runs]
+    )
 
 
-def _told_apart(said):
-    """The first of each one's names that no other has, too; else the last."""
-    every = Counter(name for names in said for name in set(names))
-    return [next((name for name in names if every[name] == 1), names[-1]) for names in said]
+def _told_apart(texts: Sequence[Sequence[str]]) -> list[str]:
+    """Return the first of each one's names that no other has, too; else the last."""
+    every = Counter(name for names in texts for name in set(names))
+    return [next((name for name in names if every[name] == 1), names[-1]) for names in texts]
 
 
-def comparison(runs, series, bench):
-    """Runs on one table, data set and metric; `series`: the number of each one's label."""
+def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Benchmark) -> Comparison:
+    """Return runs on one table, data set and metric; `series`: the place of each one's label."""
     settings = runs[0].settings
     dataset, longest = settings.dataset, bench.space.full_protocol
     objective = TableObjective(bench, dataset, settings.metric, where=settings.where)
     targets, target = objective.targets, objective.target
     against = [run.settings.against for run in runs if run.objectives > 1]
-    costs = [name for name in dict.fromkeys((*against, *_COSTS)) if name != objective.metric]
-    accuracies = (named(f"{name}@{target.protocol or longest}", longest) for name in _ACCURACIES)
+    costs = [cost for cost in dict.fromkeys((*against, *_COSTS)) if cost != objective.metric]
+    accuracies = (named(f"{metric}@{target.protocol or longest}", longest) for metric in _ACCURACIES)
     columns = _columns(bench, dataset, (objective.metric, *accuracies, *costs))
-    costs = [name for name in costs if name in columns]
-    reported = [name for name in columns if name not in costs]
-    entries = [_entry(run) for run in runs]
+    costs = [cost for cost in costs if cost in columns]
+    reported = {metric: column for metric, column in columns.items() if metric not in costs}
+    entries = [run.entry() if run.objectives == 1 else None for run in runs]
     shown = [
-        {"series": number, "settings": _settings(run)}
-        | (_single(run, entry, targets, columns, reported) if entry else _pair(run, bench, columns))
+        front_run(run, number, bench, columns)
+        if entry is None
+        else incumbent_run(run, number, entry, targets, reported)
         for run, entry, number in zip(runs, entries, series, strict=True)
     ]
     best = optimum_of(bench, objective)
-    found = {code for run in shown for code in run["found"]}
-    return {
-        "space": bench.space.flag,
-        "dataset": dataset,
-        "metric": objective.metric,
-        "unit": target.unit,
-        "higher": target.higher_is_better,
-        "facts": _facts(runs, bench, objective),
-        "restricted": bool(feasibility(objective, 0)),
-        "optimum": {"code": bench.cell(best["index"]).code, "index": best["index"], "value": best["value"]},
-        "axis": "seconds" if any(_by_jobs(run) for run in runs) else "evaluations",
-        "thresholds": list(THRESHOLDS) if target.unit == "%" else [],
-        "runs": shown,
-        "pairs": pairs(runs, entries, targets),
-        "cells": {int(code): _cell(code, bench, targets, columns) for code in sorted(found)},
-        "index": pack.wholes(bench.space.official_index()),
-        "columns": {
-            name: {"unit": Signal.parse(name).unit, **pack.decimals(column)}
-            for name, column in columns.items()
+    found = {code for run in shown for code in run.found}
+    by_jobs = any(run.kind.counts == "jobs" for run in runs)
+    return Comparison(
+        name,
+        bench.space.flag,
+        dataset,
+        objective.metric,
+        target.unit,
+        target.higher_is_better,
+        facts=_facts(runs, bench, objective),
+        restricted=bool(objective.where),
+        optimum=Best(bench.cell(best.index).code, best.index, best.value),
+        axis="seconds" if by_jobs else "evaluations",
+        thresholds=list(THRESHOLDS) if target.unit == "%" else [],
+        runs=shown,
+        pairs=_pairs(runs, entries, targets),
+        cells={int(code): _cell(code, bench, targets, columns) for code in sorted(found)},
+        index=pack.wholes(bench.space.official_index()),
+        columns={
+            metric: {"unit": Signal.parse(metric).unit, **pack.decimals(column)}
+            for metric, column in columns.items()
         },
-        "costs": costs,
-        "fronts": {name: front(targets, name, columns[name]) for name in costs},
-    }
+        costs=costs,
+        fronts={cost: front_against(targets, cost, columns[cost]) for cost in costs},
+    )
 
 
-def _by_jobs(run):
-    return isinstance(run.settings, SimulationConfig)
-
-
-def _facts(runs, bench, objective):
-    """What was run, pairs of a name and a text; where runs differ, all that there is, in their order."""
-    attributes = bench.store.attributes
-    said = [_settings(run) for run in runs]
-    every = {name: "; ".join(dict.fromkeys(settings[name] for settings in said)) for name in said[0]}
+def _facts(runs: Sequence[Run], bench: Benchmark, objective: TableObjective) -> list[tuple[str, str]]:
+    """Return what was run, names and texts; if runs differ, all that there is, in their order."""
+    attributes, feasible = bench.store.attributes, feasible_cells(objective, 0)
+    each = [settings_of(run) for run in runs]
+    every = {name: "; ".join(dict.fromkeys(settings[name] for settings in each)) for name in each[0]}
+    meaning = meaning_of(objective.dataset, get_metric(objective.target.metric))
     return [
-        ["table", f"{bench.space.name}, {attributes['source']} {attributes['source_version']}"],
-        ["checksum of the table", attributes["checksum"][:12]],
-        [
-            "metric",
-            f"{objective.metric}: {meaning_of(objective.dataset, metric_of(objective.target.metric))}",
-        ],
-        *(["feasible", feasible_text(of)] for of in feasibility(objective, 0).values()),
+        ("table", f"{bench.space.name}, {attributes['source']} {attributes['source_version']}"),
+        ("checksum of the table", attributes["checksum"][:12]),
+        ("metric", f"{objective.metric}: {meaning}"),
+        *([] if feasible is None else [("feasible", feasible.text())]),
         *(
-            [name, every[name]]
+            (name, every[name])
             for name in ("signal", "a trial ends after", "trials", "seed", "versions", "made")
         ),
     ]
 
 
-def _settings(run):
-    """What a run's folder says of it, {name: text}."""
-    record, settings = run.record, run.settings
-    noise = "one recorded seed" if settings.noise == "seed" else "mean over seeds"
-    versions = record.get("versions", {})
-    return {
-        "algorithm": run.algorithm,
-        "settings": ", ".join(f"{name} {value}" for name, value in record["search"].items()) or "none",
-        "signal": f"{settings.signal or settings.metric}, {noise}",
-        "a trial ends after": " or ".join(_limits(settings)) or "its last job",
-        "trials": f"{settings.trials:,}",
-        "seed": str(settings.seed),
-        "complete": "yes" if run.complete else "no",
-        "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "made": str(record.get("created", ""))[:10],
-        "folder": str(run.path),
-    }
-
-
-def _limits(settings):
-    for name in settings.limits:
-        value = vars(settings)[name]
-        if value is not None:
-            yield (
-                f"{duration(value)} of simulated time" if name == "budget" else f"{value:,} {_COUNTED[name]}"
-            )
-
-
-def _columns(bench, dataset, names):
-    """What the table has of every cell, {metric: float64 (N,)}: what is reported, accuracies, costs."""
+def _columns(bench: Benchmark, dataset: str, names: Sequence[str]) -> Columns:
+    """Return what the table has of every cell: what is reported, accuracies, costs."""
     found = {}
     for name in names:
         with suppress(NotRecordedError):
@@ -182,112 +161,40 @@ def _columns(bench, dataset, names):
     return {name: column for name, column in found.items() if not np.isnan(column).all()}
 
 
-def _entry(run):
-    """The Entry of a run; None with two objectives, where there is no incumbent."""
-    if run.objectives > 1:
-        return None
-    trials = Trials.of(run.history, run.settings.budget)
-    return Entry(run.label, run.algorithm, run.record["search"], run.settings.seed, _by_jobs(run), trials)
-
-
-def _single(run, entry, targets, columns, reported):
-    """What the page shows of a run with one objective: its trials have incumbents.
-
-    `entry`: its Entry; `reported`: names of the columns that the final table has.
-    """
-    settings, trials = run.settings, entry.trials
-    ends = [int(codes[-1]) if len(codes) else None for _, _, codes in trials.changes]
-    found = [code for code in ends if code is not None]
-    regret = regrets_at_end(entry, targets)
-    known = regret[~np.isnan(regret)]
-    middle = np.median(known) if len(known) else 0.0
-    typical = int(np.nan_to_num(np.abs(regret - middle), nan=np.inf).argmin())
-    return {
-        "curves": {
-            name: curve(entry, targets, axis, settings.budget)
-            for name, axis in (("evaluations", EVALUATIONS), ("seconds", SECONDS))
-        },
-        "found": found,
-        "final": {"regret": short(known), **_quartiles(known)} if found else None,
-        "summary": summary(entry, targets, {name: columns[name] for name in reported}),
-        **_evaluated(run, len(targets), typical),
-        "end": ends[typical],
-    }
-
-
-def _pair(run, bench, columns):
-    """What the page shows of a run with two objectives: its trials have fronts."""
-    fronts = Fronts(run, bench)
-    typical, against = fronts.typical, run.settings.against
-    return {
-        "curves": {"evaluations": None, "seconds": None},
-        "found": np.concatenate(fronts.codes).tolist(),
-        "final": None,
-        "fronts": {against: in_order(fronts.codes[typical], columns[against])},
-        "summary": {
-            "against": against,
-            "trials": len(run.trials),
-            "evaluations": float(np.mean([len(codes) for codes in run.codes])),
-            **fronts.summary(),
-        },
-        **_evaluated(run, bench.space.cells, typical),
-        "end": None,
-    }
-
-
-def _evaluated(run, cells, typical):
-    """Which cells a run evaluated: how often each, and one trial's, in order."""
-    return {
-        "visits": pack.counts(np.bincount(np.concatenate(run.codes), minlength=cells)),
-        "trial": {"number": run.trials[typical], "codes": pack.counts(run.codes[typical])},
-    }
-
-
-def _quartiles(values):
-    quarter, median, three_quarters = short(np.percentile(values, (25, 50, 75)))
-    return {"quarter": quarter, "median": median, "threeQuarters": three_quarters}
-
-
-def summary(entry, targets, columns):
-    """What the final table says of an Entry: plain numbers over its trials, None where there is none.
-
-    `columns`: what it reports of the cells that trials ended with, {metric: float64 (N,)}.
-    """
-    trials = entry.trials
-    regret = regrets_at_end(entry, targets)
-    known = regret[~np.isnan(regret)]
-    codes = np.array([codes[-1] for _, _, codes in trials.changes if len(codes)], dtype=np.intp)
-    values = {
-        name: over_trials(column[codes])
-        for name, column in columns.items()
-        if len(codes) and not np.isnan(column[codes]).any()
-    }
-    return {
-        "trials": len(regret),
-        "evaluations": float(trials.evaluations.mean()),
-        "seconds": float(trials.seconds.mean()) if SECONDS in axes_of(entry) else None,
-        "regret": over_trials(known) if len(known) else None,
-        "optimum": float((known == 0).sum() / len(regret)),
-        "values": values,
-        "reached": {
-            name: [way_to(entry, targets, threshold, axis) for threshold in THRESHOLDS]
-            for name, axis in (("evaluations", EVALUATIONS), ("seconds", SECONDS))
-            if axis in axes_of(entry)
-        },
-    }
-
-
-def _cell(code, bench, targets, columns):
-    """What the page says of a cell that a trial ended with."""
+def _cell(code: int, bench: Benchmark, targets: Scores, columns: Columns) -> CellFacts:
+    """Return what the page says of a cell that a trial ended with."""
     values = []
     for name, column in columns.items():
         if not np.isnan(column[code]):
             unit = Signal.parse(name).unit
-            values.append(
-                [name, f"{column[code]:.2f} {unit}" if unit == "%" else f"{column[code]:.4g} {unit}"]
-            )
-    return {
-        "index": int(bench.space.official_index()[code]),
-        "rank": int((targets > targets[code]).sum()) + 1,
-        "values": values,
-    }
+            values.append((name, f"{column[code]:.2f} %" if unit == "%" else f"{column[code]:.4g} {unit}"))
+    return CellFacts(
+        int(bench.space.official_index()[code]), int((targets > targets[code]).sum()) + 1, values
+    )
+
+
+def _pairs(runs: Sequence[Run], entries: Sequence[Entry | None], targets: Scores) -> Pairs:
+    """Return what the tests say of each pair of runs that a comparison would take."""
+    ends: dict[int, Scores] = {}
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for place, (run, entry) in enumerate(zip(runs, entries, strict=True)):
+        if entry is None or not run.complete or len(run.trials) < 2:
+            continue
+        shared, regret = shared_settings(run.settings), entry.trials.final_regrets(targets)
+        if shared["jobs"] is None and not np.isnan(regret).all():
+            ends[place] = worst_for_none(regret, targets)
+            groups.setdefault(tuple(shared.values()), []).append(place)
+    chosen = [pair for group in groups.values() for pair in combinations(group, 2)]
+    compared = {place for pair in chosen for place in pair}
+    return Pairs(
+        [_shown_pair(*pair, found) for pair, found in zip(chosen, tested(ends, chosen), strict=True)],
+        len({runs[place].settings.seed for place in compared}) <= 1,
+        [n for n, entry in enumerate(entries) if entry is not None and n not in compared],
+    )
+
+
+def _shown_pair(first: int, second: int, found: AdjustedPair) -> ShownPair:
+    """Return a pair with the better one first: the test is the same, and so is p."""
+    if found.pair.rank_biserial < 0:
+        return ShownPair([second, first], found.turned())
+    return ShownPair([first, second], found)

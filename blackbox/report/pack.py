@@ -1,21 +1,27 @@
 """Arrays as short text, which the page's `numbers.js` reads."""
 
+from __future__ import annotations
+
 import base64
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 MISSING = 65_535  # in place of a value that is not there
 _MOST_DECIMALS = 9
 
 
-def wholes(values):
-    """Whole numbers in [0, 65,535] as base64, 16 bits each, the low byte first."""
+def wholes(values: ArrayLike) -> str:
+    """Return integers in [0, 65,535] as base64, 16 bits each, the low byte first."""
     return base64.b64encode(np.asarray(values, dtype="<u2").tobytes()).decode()
 
 
-def counts(values):
-    """Whole numbers of at least 0 as base64, seven bits a byte, the low ones first; the eighth: more follow.
+def counts(values: ArrayLike) -> str:
+    """Return integers >= 0 as base64: seven bits per byte, the low ones first; the eighth: more follow.
 
     >>> counts([0, 1, 300])
     'AAGsAg=='
@@ -29,10 +35,10 @@ def counts(values):
     return base64.b64encode(data).decode()
 
 
-def decimals(values):
-    """Numbers, rounded to as many decimals as 16 bits have room for: {low, decimals, steps}; NaN is missing.
+def decimals(values: ArrayLike) -> dict[str, Any]:
+    """Return numbers, rounded to the decimals that 16 bits have room for: {low, decimals, steps}.
 
-    A value is (low + step) / 10^decimals, where decimals is negative for numbers far apart.
+    NaN is `MISSING`. A value is (low + step) / 10^decimals, where decimals is negative for numbers far apart.
 
     >>> packed = decimals([91.60667, 9.7, float("nan")])
     >>> packed["low"], packed["decimals"], np.frombuffer(base64.b64decode(packed["steps"]), "<u2").tolist()

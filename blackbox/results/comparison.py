@@ -1,15 +1,20 @@
-"""What a comparison found: of each algorithm, of each pair, of all; a dict of plain values."""
+"""What a comparison found: of each algorithm, of each pair, of all."""
 
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
 from itertools import combinations
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from blackbox.compare.study import Trials
 from blackbox.errors import ConfigError
-from blackbox.kinds.evaluations import feasibility, final_values, optimum_of, over_trials
+from blackbox.results.anytime import Axis, Trajectories
+from blackbox.results.base import INLINE, OPTIONAL, Result
+from blackbox.results.regret import Feasible, Optimum, Spread, feasible_cells, final_values, optimum_of
 from blackbox.results.statistics import (
     LEVEL,
+    Pair,
     alike,
     average_ranks,
     compare_pair,
@@ -23,66 +28,175 @@ from blackbox.results.statistics import (
     time_interval,
 )
 from blackbox.search.scores import FAILED
+from blackbox.table.settings import TableConfig
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from blackbox.table.objective import TableObjective
+    from blackbox.table.settings import RunConfig
+    from nasbench.arrays import Scores
+    from nasbench.benchmark import Benchmark
+
+    Interval = list[float | None] | None  # None for a bound that is not known
+
+_SHARED = (*(f.name for f in fields(TableConfig) if f.name != "seed"), "evals", "jobs", "budget")
 THRESHOLDS = (1.0, 0.5, 0.1)  # regrets in percentage points, the way to which is reported
-_EVALUATIONS, _SECONDS, _CODES = 0, 1, 2  # of what `Trials.changes` has
 
 
-class Entry(NamedTuple):
-    """One of the algorithms that are compared."""
+@dataclass(frozen=True)
+class Entry:
+    """One of the algorithms that are compared, and its trials."""
 
     label: str
-    algorithm: str  # its name in reports
-    settings: dict  # its own
+    #: Its name in reports.
+    algorithm: str
+    #: Its own settings.
+    settings: dict[str, Any]
     seed: int
-    by_jobs: bool  # a multi-fidelity search
-    trials: Trials
-    folder: str | None = None  # of its run
+    #: What its trials do; jobs cannot be compared with evaluations by their number.
+    counts: Literal["evaluations", "jobs"]
+    trials: Trajectories
+    #: The folder of its run.
+    folder: str | None = None
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """What its trials can be compared along; a table may have no times."""
+        evaluations = (Axis.EVALUATIONS,) if self.counts == "evaluations" else ()
+        return (*evaluations, Axis.SECONDS) if self.trials.seconds.any() else evaluations
 
 
-def regrets_at_end(entry, targets):
-    """The regret of the incumbent that each trial ended with, (T,); NaN where there is none."""
-    ends = [codes[-1] if len(codes) else -1 for _, _, codes in entry.trials.changes]
-    return np.where(np.array(ends) < 0, np.nan, targets.max() - targets[ends])
+@dataclass(frozen=True)
+class RegretSpread(Result):
+    """The regret at the end over trials, with intervals of mean and median if there are several trials."""
+
+    spread: Spread = field(metadata=INLINE)
+    mean_interval: Interval
+    median_interval: Interval
 
 
-def worst_for_none(regret, targets):
-    """Regrets for tests and ranks: a trial without an incumbent (NaN) has the worst of a feasible cell."""
-    return np.where(np.isnan(regret), targets.max() - targets[targets > FAILED].min(), regret)
+@dataclass(frozen=True)
+class AtOptimum(Result):
+    """The trials that ended at the optimum."""
+
+    trials: int
+    share: float
+    interval: Interval
 
 
-def times_to(entry, targets, regret, axis):
-    """When each trial's incumbent first had at most this regret, (T,); infinite where it never had.
+@dataclass(frozen=True)
+class Way(Result):
+    """When trials had at most some regret; None for a time beyond the end of trials."""
 
-    Evaluations or simulated seconds, by the axis 0 or 1.
-    """
-    times = []
-    for changes in entry.trials.changes:
-        good = targets.max() - targets[changes[_CODES]] <= regret
-        times.append(changes[axis][good.argmax()] if good.any() else np.inf)
-    return np.array(times, dtype=np.float64)
+    median: float | None
+    interval: Interval
+    #: Of the trials that came there.
+    share: float
 
 
-def regret_curve(entry, targets, axis, x):
-    """The regret of the trials' incumbents at points x (n,) of an axis, float64 (T, n).
+@dataclass(frozen=True)
+class Reached(Result):
+    """The way to a regret, by evaluations and by simulated seconds if the trials have these in common."""
 
-    `x` begins where all trials that are looked at have an incumbent; those that never have one are left out.
-    """
-    rows = []
-    for changes in entry.trials.changes:
-        if len(changes[_CODES]):
-            last = np.searchsorted(changes[axis], x, side="right") - 1
-            rows.append(targets.max() - targets[changes[_CODES][last]])
-    return np.array(rows)
+    regret: float
+    evaluations: Way | None
+    seconds: Way | None
+
+    def along(self, axis: Axis) -> Way | None:
+        """Return the way along an axis."""
+        return self.evaluations if axis == Axis.EVALUATIONS else self.seconds
 
 
-def findings(entries, objective, bench, settings):
-    """The findings on Entries of the same trials; `objective`: the TableObjective, `settings`: the RunConfig.
+@dataclass(frozen=True)
+class AlgorithmResult(Result):
+    """What the trials of an algorithm found."""
 
-    What makes no sense of one trial, or of one algorithm, is None.
-    """
+    label: str
+    algorithm: str
+    settings: dict[str, Any]
+    seed: int
+    folder: str | None
+    #: Mean over trials; None for jobs.
+    evaluations: float | None
+    jobs: float | None
+    #: Mean over trials; None if the table has no times.
+    simulated_seconds: float | None
+    trials_without_evaluation: int
+    regret: RegretSpread
+    at_optimum: AtOptimum
+    #: The way to each of `THRESHOLDS`; None if the metric is not in percent.
+    reached: list[Reached] | None
+    #: What papers report of the incumbents at the end, by metric.
+    report: dict[str, Spread]
+
+
+@dataclass(frozen=True)
+class AdjustedPair(Result):
+    """A pair with its p after Holm's correction for all pairs."""
+
+    pair: Pair = field(metadata=INLINE)
+    p_holm: float
+
+    def turned(self) -> Self:
+        """Return what the tests say of the second and the first."""
+        return type(self)(self.pair.turned(), self.p_holm)
+
+
+@dataclass(frozen=True)
+class PairResult(Result):
+    """What the tests say of a pair of algorithms."""
+
+    first: str
+    second: str
+    tested: AdjustedPair = field(metadata=INLINE)
+
+
+@dataclass(frozen=True)
+class Friedman(Result):
+    """The test whether any algorithm differs from any other."""
+
+    statistic: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Ranks(Result):
+    """Average ranks over the trials by label, 1 is best, and which of them do not differ."""
+
+    average: dict[str, float]
+    #: None for two algorithms.
+    friedman: Friedman | None
+    confidence: float
+    critical_difference: float
+    #: Groups of labels, the best first.
+    alike: list[list[str]]
+
+
+@dataclass(frozen=True)
+class ComparisonResult(Result):
+    """What a comparison found; what makes no sense for one trial or one algorithm is None."""
+
+    #: What is common to all algorithms; their seeds may differ.
+    settings: RunConfig
+    algorithms: list[AlgorithmResult]
+    feasible: Feasible | None = field(metadata=OPTIONAL)
+    optimum: Optimum
+    pairs: list[PairResult] | None
+    ranks: Ranks | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the findings in comparison.json."""
+        settings = {name: value for name, value in asdict(self.settings).items() if name != "seed"}
+        return super().to_json() | {"settings": settings}
+
+
+def compare(
+    entries: Sequence[Entry], objective: TableObjective, bench: Benchmark, settings: RunConfig
+) -> ComparisonResult:
+    """Return the findings on entries of the same trials; `settings`: what is common to them."""
     targets = objective.targets
-    ends = np.array([regrets_at_end(entry, targets) for entry in entries])  # (A, T)
+    ends = np.array([entry.trials.final_regrets(targets) for entry in entries])  # (A, T)
     for entry in entries:
         if not entry.trials.evaluations.any():
             raise ConfigError(
@@ -91,106 +205,116 @@ def findings(entries, objective, bench, settings):
             )
     ends_or_worst = worst_for_none(ends, targets)
     several = len(entries) > 1 and ends.shape[1] > 1
-    return {
-        "algorithms": [
-            _of_algorithm(entry, of, objective, bench, settings)
-            for entry, of in zip(entries, ends, strict=True)
+    return ComparisonResult(
+        settings,
+        [
+            _algorithm_result(entry, end, objective, bench, settings)
+            for entry, end in zip(entries, ends, strict=True)
         ],
-        **feasibility(objective, int(np.isnan(ends).sum())),
-        "optimum": optimum_of(bench, objective),
-        "pairs": _pairs(entries, ends_or_worst) if several else None,
-        "ranks": _ranks(entries, ends_or_worst) if several else None,
-    }
+        feasible_cells(objective, int(np.isnan(ends).sum())),
+        optimum_of(bench, objective),
+        _pair_results(entries, ends_or_worst) if several else None,
+        _ranks(entries, ends_or_worst) if several else None,
+    )
 
 
-def _of_algorithm(entry, ends, objective, bench, settings):
-    targets, trials = objective.targets, entry.trials
+def shared_settings(settings: TableConfig) -> dict[str, Any]:
+    """Return the settings that runs must have in common to be compared; None for those that a kind lacks."""
+    return {name: vars(settings).get(name) for name in _SHARED}
+
+
+def worst_for_none(regret: Scores, targets: Scores) -> Scores:
+    """Return regrets for tests and ranks: the worst of a feasible cell for a trial without one (NaN)."""
+    return np.where(np.isnan(regret), targets.max() - targets[targets > FAILED].min(), regret)
+
+
+def _algorithm_result(
+    entry: Entry, ends: Scores, objective: TableObjective, bench: Benchmark, settings: RunConfig
+) -> AlgorithmResult:
+    """Return what an algorithm found; `ends`: the regret at the end of each trial, (T,)."""
+    trials, jobs = entry.trials, entry.counts == "jobs"
     found = ends[~np.isnan(ends)]
-    codes = np.array([codes[-1] for _, _, codes in trials.changes if len(codes)], dtype=np.intp)
-    at_optimum = int((found == 0).sum())
-    timed = entry.by_jobs or objective.has_cost
-    interval = None if len(ends) == 1 else _bounds(share_interval(at_optimum, len(ends)))
-    return {
-        "label": entry.label,
-        "algorithm": entry.algorithm,
-        "settings": entry.settings,
-        "seed": entry.seed,
-        "folder": entry.folder,
-        "evaluations": None if entry.by_jobs else float(trials.evaluations.mean()),
-        "jobs": float(trials.evaluations.mean()) if entry.by_jobs else None,
-        "simulated_seconds": float(trials.seconds.mean()) if timed else None,
-        "trials_without_evaluation": len(ends) - len(found),
-        "regret": over_trials(found)
-        | {
-            "mean_interval": _bounds(mean_interval(found)) if len(found) > 1 else None,
-            "median_interval": _bounds(median_interval(found)) if len(found) > 1 else None,
-        },
-        "at_optimum": {"trials": at_optimum, "share": at_optimum / len(ends), "interval": interval},
-        "reached": _reached(entry, targets, settings) if objective.target.unit == "%" else None,
-        "report": final_values(codes, bench, objective),
-    }
+    at_optimum, done = int((found == 0).sum()), float(trials.evaluations.mean())
+    return AlgorithmResult(
+        entry.label,
+        entry.algorithm,
+        entry.settings,
+        entry.seed,
+        entry.folder,
+        evaluations=None if jobs else done,
+        jobs=done if jobs else None,
+        simulated_seconds=float(trials.seconds.mean()) if jobs or objective.has_cost else None,
+        trials_without_evaluation=len(ends) - len(found),
+        regret=RegretSpread(
+            Spread.over(found),
+            _bounds(mean_interval(found)) if len(found) > 1 else None,
+            _bounds(median_interval(found)) if len(found) > 1 else None,
+        ),
+        at_optimum=AtOptimum(
+            at_optimum,
+            at_optimum / len(ends),
+            None if len(ends) == 1 else _bounds(share_interval(at_optimum, len(ends))),
+        ),
+        reached=_reached(entry, objective.targets, settings) if objective.target.unit == "%" else None,
+        report=final_values(trials.last_codes, bench, objective),
+    )
 
 
-def _reached(entry, targets, settings):
-    """The way to each threshold, by evaluations and, with a budget, by simulated time."""
+def _reached(entry: Entry, targets: Scores, settings: RunConfig) -> list[Reached]:
+    """Return the way to each threshold, by evaluations and, with a budget, by simulated time."""
+    evaluations, seconds = entry.counts == "evaluations", settings.budget is not None
     return [
-        {
-            "regret": threshold,
-            "evaluations": None if entry.by_jobs else way_to(entry, targets, threshold, _EVALUATIONS),
-            "seconds": None if settings.budget is None else way_to(entry, targets, threshold, _SECONDS),
-        }
+        Reached(
+            threshold,
+            way_to(entry.trials, targets, threshold, Axis.EVALUATIONS) if evaluations else None,
+            way_to(entry.trials, targets, threshold, Axis.SECONDS) if seconds else None,
+        )
         for threshold in THRESHOLDS
     ]
 
 
-def way_to(entry, targets, regret, axis):
-    """When trials had at most this regret, by the axis 0 or 1: median, its interval, the share that came.
-
-    Plain values for JSON: None for what lies beyond the end of trials.
-    """
-    times, ends = times_to(entry, targets, regret, axis), entry.trials.ends(axis)
-    interval = time_interval(times, ends) if len(times) > 1 else None
+def way_to(trials: Trajectories, targets: Scores, regret: float, axis: Axis) -> Way:
+    """Return when trials had at most this regret along an axis."""
+    times, ends = trials.times_to(regret, targets, axis), trials.ends(axis)
     median = median_time(times, ends)
-    return {
-        "median": None if np.isinf(median) else median,
-        "interval": _bounds(interval),
-        "share": float(np.isfinite(times).mean()),
-    }
+    return Way(
+        None if np.isinf(median) else median,
+        _bounds(time_interval(times, ends)) if len(times) > 1 else None,
+        float(np.isfinite(times).mean()),
+    )
 
 
-def _bounds(interval):
-    """An interval as a list; None for a bound that is not known."""
+def _bounds(interval: tuple[Any, Any] | None) -> Interval:
+    """Return an interval as a list; None for a bound that is not known."""
     if interval is None:
         return None
     return [float(bound) if np.isfinite(bound) else None for bound in interval]
 
 
-def tested(ends, pairs):
-    """What the tests say of pairs (first, second), a dict of plain values each.
+def tested(ends: Mapping[int, Scores] | Scores, pairs: Sequence[tuple[int, int]]) -> list[AdjustedPair]:
+    """Return what the tests say of pairs (first, second).
 
     `ends`: the regrets (T,) at the end of each algorithm's trials, by its place in the pairs.
     """
     found = [compare_pair(ends[first], ends[second]) for first, second in pairs]
     adjusted = holm([pair.p for pair in found]).tolist()
-    return [pair._asdict() | {"p_holm": p} for pair, p in zip(found, adjusted, strict=True)]
+    return [AdjustedPair(pair, p) for pair, p in zip(found, adjusted, strict=True)]
 
 
-def _pairs(entries, ends):
+def _pair_results(entries: Sequence[Entry], ends: Scores) -> list[PairResult]:
     pairs = list(combinations(range(len(entries)), 2))
     return [
-        {"first": entries[first].label, "second": entries[second].label, **found}
+        PairResult(entries[first].label, entries[second].label, found)
         for (first, second), found in zip(pairs, tested(ends, pairs), strict=True)
     ]
 
 
-def _ranks(entries, ends):
-    ranks = average_ranks(ends)
-    difference = critical_difference(*ends.shape)
-    statistic, p = friedman(ends) if len(ends) > 2 else (None, None)
-    return {
-        "average": {entry.label: float(rank) for entry, rank in zip(entries, ranks, strict=True)},
-        "friedman": None if p is None else {"statistic": statistic, "p": p},
-        "confidence": LEVEL,
-        "critical_difference": difference,
-        "alike": [[entries[n].label for n in group] for group in alike(ranks, difference)],
-    }
+def _ranks(entries: Sequence[Entry], ends: Scores) -> Ranks:
+    ranks, difference = average_ranks(ends), critical_difference(*ends.shape)
+    return Ranks(
+        {entry.label: float(rank) for entry, rank in zip(entries, ranks, strict=True)},
+        Friedman(*friedman(ends)) if len(ends) > 2 else None,
+        LEVEL,
+        difference,
+        [[entries[n].label for n in group] for group in alike(ranks, difference)],
+    )

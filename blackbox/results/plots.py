@@ -1,17 +1,36 @@
-"""Pictures: regret with its spread over trials, and Pareto fronts among all cells."""
+"""Pictures of searches and of comparisons as figures of matplotlib, and their files."""
+
+from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blackbox.errors import ConfigError, MissingDependencyError
+from blackbox.results.anytime import Axis
+from blackbox.results.statistics import LEVEL, mean_interval
 from nasbench.runs.files import replacing
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from blackbox.results.comparison import Entry, Ranks
+    from blackbox.table.curves import Curves
+    from blackbox.table.objective import PairObjective, TableObjective
+    from nasbench.arrays import Scores, Seconds
+
 ENDINGS = (".png", ".svg", ".pdf")
+_POINTS = 150  # of a curve of a comparison
+_LONGEST = 48  # characters of a label
+_LINES = ("-", "--", ":", "-.")  # of the first ten algorithms, the next ten, ...
 
 
-def check(path, flag="--plot"):
-    """Raise before a search what would fail after it; `flag`: what the picture was asked for by."""
+def check(path: str, flag: str = "--plot") -> None:
+    """Raise before a search what would fail after it; `flag`: what asked for the picture."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -25,14 +44,31 @@ def check(path, flag="--plot"):
         raise ConfigError(f"{flag} cannot write {path!r}: it is a folder, or may not be written")
 
 
-def plot_regret(path, regret, title, unit, budget=None, hours=None):
-    """Draw `regret` (T, n) over evaluations, both logarithmic: median, quartiles, 5th to 95th percentile.
+def save(figure: Figure, path: str, flag: str = "--plot") -> None:
+    """Write a figure, moved into place atomically."""
+    try:
+        with replacing(path) as temporary:
+            figure.savefig(temporary, format=os.path.splitext(path)[1][1:].lower(), dpi=150)
+    except OSError as error:
+        raise ConfigError(f"{flag} cannot write {path!r}: {error.strerror}") from None
+
+
+def signal_line(problem: TableObjective | PairObjective | Curves) -> str:
+    """Return the end of a title that names the signal; empty if it is the metric."""
+    return "" if problem.sees_the_metric else f"\nsignal {problem.signal}"
+
+
+# One search
+
+
+def regret_figure(
+    regret: Scores, title: str, unit: str, budget: float | None = None, hours: Seconds | None = None
+) -> Figure:
+    """Draw regret (T, n) over evaluations, both logarithmic: median, quartiles, 5th to 95th percentile.
 
     `hours`: the simulated time of each column (n,), over which it is drawn instead. Trials without an
-    incumbent at the end, NaN, are left out; the picture begins where all others have one.
+    incumbent at the end, NaN, are left out; the picture begins when all others have one.
     """
-    from matplotlib.figure import Figure
-
     across = np.arange(1, regret.shape[1] + 1) if hours is None else hours
     regret = regret[~np.isnan(regret[:, -1])]
     known = ~np.isnan(regret).any(axis=0)
@@ -40,8 +76,7 @@ def plot_regret(path, regret, title, unit, budget=None, hours=None):
     positive = regret[regret > 0]
     least = positive.min() / 2 if positive.size else 1.0
     shown = np.maximum(regret, least)
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _figure(6.4, 4.2)
     label = "one trial"
     if len(regret) > 1:
         label = f"median of {len(regret):,} trials"
@@ -62,25 +97,23 @@ def plot_regret(path, regret, title, unit, budget=None, hours=None):
     axes.set_title(title)
     axes.grid(alpha=0.3, which="both", linewidth=0.5)
     axes.legend()
-    save(figure, path)
+    return figure
 
 
-def plot_fronts(path, cells, true, found, title, labels):
+def fronts_figure(cells: Scores, true: Scores, found: Scores, title: str, labels: Sequence[str]) -> Figure:
     """Draw all cells in the plane of two metrics, the true front, and the front that was found.
 
     Arrays (n, 2) of values: the first metric is drawn upwards, the second across; `labels`: of both.
     """
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    axes = figure.subplots()
+    figure, axes = _figure(6.4, 4.2)
     axes.scatter(
         *cells.T[::-1], s=2, color="0.8", linewidth=0, rasterized=True, label=f"{len(cells):,} cells"
     )
-    for points, look, name in (
+    looks: tuple[tuple[Scores, dict[str, Any], str], ...] = (
         (true, {"color": "C1", "marker": "o", "fillstyle": "none", "linestyle": "-"}, "true front"),
         (found, {"color": "C0", "marker": "x", "linestyle": ""}, "found"),
-    ):
+    )
+    for points, look, name in looks:
         points = points[points[:, 1].argsort(kind="stable")]
         axes.plot(*points.T[::-1], markersize=5, linewidth=1, label=f"{name}, {len(points):,} cells", **look)
     on_fronts = np.concatenate([true, found])[:, 0]  # the range that is shown: far below it lie many cells
@@ -91,13 +124,104 @@ def plot_fronts(path, cells, true, found, title, labels):
     axes.set_title(title)
     axes.grid(alpha=0.3, linewidth=0.5)
     axes.legend()
-    save(figure, path)
+    return figure
 
 
-def save(figure, path, flag="--plot"):
-    """Write a matplotlib Figure, whole or not at all."""
-    try:
-        with replacing(path) as temporary:
-            figure.savefig(temporary, format=os.path.splitext(path)[1][1:].lower(), dpi=150)
-    except OSError as error:
-        raise ConfigError(f"{flag} cannot write {path!r}: {error.strerror}") from None
+# A comparison
+
+
+def comparison_figure(
+    entries: Sequence[Entry], targets: Scores, title: str, unit: str, evals: int | None, budget: float | None
+) -> Figure:
+    """Draw the mean regret of each algorithm with its bootstrapped band, both axes logarithmic.
+
+    Over evaluations, or with a budget in seconds over simulated time. `targets` (N,): what counts of a cell.
+    """
+    figure, axes = _figure(6.4, 4.4)
+    axis, last, scale = (Axis.EVALUATIONS, evals, 1) if budget is None else (Axis.SECONDS, budget, 3600)
+    least = np.inf
+    for n, entry in enumerate(entries):
+        look = {"color": f"C{n % 10}", "linestyle": _LINES[n // 10 % 4], "label": _shown(entry.label)}
+        firsts = [changes[axis][0] for changes in entry.trials.changes if len(changes.codes)]
+        if not firsts:  # no trial has an incumbent
+            axes.plot([], [], **look)
+            continue
+        first = max(firsts)
+        x = np.geomspace(first, max(last, first), _POINTS)
+        x = np.unique(np.rint(x)) if budget is None else x
+        regret = entry.trials.regret_curve(targets, axis, x)
+        mean = regret.mean(axis=0)
+        axes.step(x / scale, mean, where="post", **look)
+        positive = mean[mean > 0]
+        if len(regret) > 1:
+            low, high = mean_interval(regret)
+            band = {"step": "post", "color": look["color"], "alpha": 0.2, "linewidth": 0}
+            axes.fill_between(x / scale, low, high, **band)
+            positive = np.concatenate([positive, low[low > 0]])
+        least = min(least, positive.min(initial=np.inf))
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=least / 1.5 if np.isfinite(least) else 0.1)
+    axes.set_xlabel("evaluations" if budget is None else "simulated hours")
+    trials = len(entries[0].trials.changes)
+    many = f"mean regret of {trials:,} trials, {100 * LEVEL:g} % band"
+    axes.set_ylabel(f"regret of the incumbent [{unit}]")
+    axes.set_title(f"{title}\n{many if trials > 1 else 'regret of one trial'}", fontsize=10)
+    axes.grid(alpha=0.3, which="both", linewidth=0.5)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def ranks_figure(ranks: Ranks, title: str) -> Figure:
+    """Draw average ranks on a line, a bar under each group without a difference (Demsar 2006, figure 1)."""
+    labels = sorted(ranks.average, key=lambda label: ranks.average[label])
+    places = [ranks.average[label] for label in labels]
+    count, groups = len(labels), ranks.alike
+    left = -(-count // 2)  # names on the left side, the best ones
+    top = 0.5 + 0.28 * len(groups)  # depth of the first name
+    depth = top + 0.5 * left
+    names = [_shown(label) for label in labels]
+    width = 4.5 + 0.08 * (max(map(len, names[:left])) + max(map(len, names[left:])))
+    figure, axes = _figure(width, 1.3 + 0.42 * depth)
+    axes.set_xlim(0.6, max(count, 1 + ranks.critical_difference) + 0.4)
+    axes.set_ylim(depth + 0.2, -1.5)
+    axes.axis("off")
+    line: dict[str, Any] = {"color": "black", "linewidth": 1, "solid_capstyle": "butt"}
+    axes.plot([1, count], [0, 0], **line)
+    for rank in range(1, count + 1):
+        axes.plot([rank, rank], [-0.12, 0], **line)
+        axes.text(rank, -0.2, str(rank), ha="center", va="bottom", fontsize=9)
+    for n, (name, place) in enumerate(zip(names, places, strict=True)):
+        is_left = n < left
+        y = top + 0.5 * (n if is_left else count - 1 - n)
+        edge = 0.9 if is_left else count + 0.1
+        axes.plot([place, place, edge], [0, y, y], **line)
+        text = f"{name}  {place:.2f} " if is_left else f" {place:.2f}  {name}"
+        axes.text(edge, y, text, fontsize=9, va="center", ha="right" if is_left else "left")
+    for n, group in enumerate(groups):
+        ends = [ranks.average[group[0]], ranks.average[group[-1]]]
+        y = 0.28 * (n + 1)
+        axes.plot(
+            [ends[0] - 0.03, ends[1] + 0.03], [y, y], color="black", linewidth=3.5, solid_capstyle="round"
+        )
+    difference = ranks.critical_difference
+    axes.plot([1, 1 + difference], [-1, -1], color="C3", linewidth=2, solid_capstyle="butt")
+    axes.text(1, -1.1, f"critical difference {difference:.2f}", color="C3", fontsize=9, va="bottom")
+    axes.set_title(title, fontsize=10)
+    return figure
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Axes]:
+    """Return a figure of that size in inches, and its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _shown(label: str) -> str:
+    """Return a label as matplotlib takes it: not too long, and no formula."""
+    if len(label) > _LONGEST:
+        label = f"{label[: _LONGEST // 2 - 1]}…{label[-_LONGEST // 2 :]}"
+    label = label.replace("$", r"\$")
+    return f" {label}" if label.startswith("_") else label  # which a legend would leave out

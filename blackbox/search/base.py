@@ -1,5 +1,7 @@
 """The ask-and-tell contract of every search that evaluates cells, for T trials in lockstep."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """The ask-and-tell contract of multi-fidelity searches: jobs that train a cell for a number of epochs."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

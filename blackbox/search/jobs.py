@@ -6,11 +6,8 @@ from typing import NamedTuple, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from blackbox.errors import RunFolderError
-from blackbox.folder import read_rows
 from blackbox.search.scores import FAILED
 from nasbench.arrays import Codes, Seconds
-from nasbench.errors import said
 
 
 class JobRow(NamedTuple):
@@ -26,7 +23,6 @@ class JobRow(NamedTuple):
     worker: int  #: from 0
 
 
-HEADER = "job,trial,index,epoch,score,start,end,worker\n"  # of a log; `epoch` is how many of training
 JOB = np.dtype([(name, np.dtype(kind)) for name, kind in get_type_hints(JobRow).items()])
 JobRows = NDArray[np.void]  # (n,), of dtype JOB
 
@@ -111,46 +107,3 @@ def incumbent_steps(rows: JobRows) -> Codes:
     best = np.maximum.accumulate(rank)
     improved = np.diff(best, prepend=0) > 0
     return np.maximum.accumulate(np.where(improved, np.arange(len(rows)), -1))
-
-
-def log_rows(rows: JobRows, index: Codes) -> bytes:
-    """Return the lines of a log for rows of dtype JOB; `index`: the official index of each code."""
-    fields = [rows[name] for name in JobRow._fields]
-    fields[JobRow._fields.index("code")] = index[rows["code"]]
-    lines = zip(*(field.tolist() for field in fields), strict=True)
-    row = "%d,%d,%d,%d,%r,%r,%r,%d\n"
-    return "".join([row % line for line in lines]).encode()
-
-
-def parse_jobs(data: bytes, path: str, trials: Sequence[int], codes: Codes) -> JobHistory:
-    """Return the history in a log (the bytes of the file at `path`) up to its last complete line.
-
-    `trials`: their numbers; `codes`: the code of each official index. RunFolderError if it is damaged.
-    """
-    header, _, lines = data[: data.rfind(b"\n") + 1].partition(b"\n")
-    if header + b"\n" != HEADER.encode():
-        raise RunFolderError(f"{path} is damaged: its first line should be {HEADER.strip()}")
-    if not lines:
-        return JobHistory(trials, [])
-    try:
-        table = read_rows(lines)
-        job, trial, index, epochs, score, start, end, worker = table.T
-    except ValueError as error:
-        raise RunFolderError(f"{path} is damaged: {said(error)}") from None
-    whole = np.stack([job, trial, index, epochs, worker])
-    if (
-        (whole != np.floor(whole)).any()
-        or whole.min() < 0
-        or whole.max() >= 2**53
-        or epochs.min() < 1
-        or not np.isin(trial, np.array(trials)).all()
-        or index.max() >= len(codes)
-        or np.isnan(score).any()
-        or not (np.isfinite(end) & (start >= 0) & (start <= end)).all()
-    ):
-        raise RunFolderError(f"{path} is damaged: its rows are not jobs of {len(trials)} trials")
-    rows = np.empty(len(table), dtype=JOB)
-    for name, column in zip(JobRow._fields, table.T, strict=True):
-        rows[name] = column
-    rows["code"] = codes[rows["code"]]
-    return JobHistory(trials, rows)

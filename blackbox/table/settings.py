@@ -25,7 +25,7 @@ from nasbench.constraints import (
     named,
     read_limits,
 )
-from nasbench.metrics import dataset_of
+from nasbench.metrics import get_dataset
 from nasbench.runs.checks import MANY, SEEDS, whole
 from nasbench.runs.settings import Settings, option
 from nasbench.spaces import SPACES, space_of
@@ -138,7 +138,7 @@ class TableConfig(Settings):
     at_least: tuple[str, ...] = limit_option(LOWER_LIMIT)
 
     def __post_init__(self) -> None:
-        dataset_of(self.dataset)
+        get_dataset(self.dataset)
         longest = None if self.space is None else space_of(self.space).full_protocol
         for name, value in short_names(vars(self), longest).items():
             object.__setattr__(self, name, value)

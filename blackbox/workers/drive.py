@@ -1,62 +1,82 @@
-"""The loop that keeps workers busy: as soon as one is free, the search is asked for what it is to do."""
+"""The loop that keeps workers busy: as soon as one is free, the search is asked for a task."""
+
+from __future__ import annotations
 
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
-from blackbox.errors import ObjectiveError, WorkersError
+from blackbox.errors import ObjectiveError
+from blackbox.workers.pool import PATIENCE, Patience
 
-_LOOK = 0.5  # seconds between looks, while nothing comes
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from blackbox.workers.evaluation import Outcome
+    from blackbox.workers.pool import TaskPool
+    from blackbox.workers.record import Record
+    from blackbox.workers.tasks import Task, Tasks
+
+_POLL_SECONDS = 0.5  # between looks, while nothing comes
 
 
 def drive(
-    tasks, pool, evals, cell, record=None, unfinished=(), *, keep_going=False, patience=600.0, look=None
-):
-    """Ask, have evaluated, and tell in the order of ends, until `evals` are told or the search is over.
+    tasks: Tasks,
+    pool: TaskPool[Outcome],
+    evals: int,
+    cell: Callable[[int], object],
+    record: Record | None = None,
+    unfinished: Iterable[Task] = (),
+    *,
+    keep_going: bool = False,
+    patience: float = PATIENCE,
+    look: Callable[[int, int], bool] = lambda pending, workers: False,
+) -> bool:
+    """Ask for tasks, have them evaluated, and tell their scores, until `evals` are told or the search ends.
 
-    `tasks`: Tasks; `pool`: a Pool; `cell(code)`: what has the text that the objective is given; `record`: a
-    Record, into which all is written at once; `unfinished`: tasks that were out when an earlier run ended.
-    `look(out, workers)` is called again and again, with how many evaluations are out at how many workers; a
-    true answer ends it. Returns whether it came to its end.
+    `cell(code)`: its text is the objective's argument; `record`: where all is written at once; `unfinished`:
+    tasks that were out when an earlier run ended. `look(pending, workers)` is called again and again, with
+    how many evaluations are out, and the number of workers; if it is true, the loop ends. Return whether it
+    came to its end.
 
-    ObjectiveError where an evaluation fails, unless `keep_going`: then its score is -inf. WorkersError where
-    there is no worker for `patience` seconds.
+    ObjectiveError if an evaluation fails, unless `keep_going`: then its score is -inf. WorkersError if there
+    is no worker for `patience` seconds.
     """
     again = deque(unfinished)
-    out = {}  # by number
-    seen = time.monotonic()  # when there was a worker
-    begin = seen - tasks.end
+    pending: dict[int, Task] = {}  # by number
+    waiting = Patience(patience)
+    begin = time.monotonic() - tasks.end
     while True:
         workers = pool.size()
-        while len(out) < workers and len(tasks) + len(out) < evals:
-            if again:
-                task = again.popleft()
-            else:
-                task = tasks.ask(len(out))
-                if task is None:
-                    break
-                if record is not None:
-                    record.asked(task, len(tasks))
-            out[task.number] = task
+        while len(pending) < workers and len(tasks) + len(pending) < evals:
+            task = again.popleft() if again else _ask(tasks, len(pending), record)
+            if task is None:
+                break
+            pending[task.number] = task
             text = str(cell(task.code))
             pool.submit(task.number, *((text,) if task.epochs is None else (text, task.epochs)))
-        if not out and (workers or len(tasks) >= evals):
+        if not pending and (workers or len(tasks) >= evals):
             return True
-        came = pool.next(_LOOK)
-        now = time.monotonic()
-        if came is not None:
-            number, outcome = came
-            task = out.pop(number)
+        completed = pool.next(_POLL_SECONDS)
+        if completed is not None:
+            number, outcome = completed
+            task = pending.pop(number)
             if outcome.error is not None:
                 if record is not None:
-                    record.failed(task, outcome)
+                    record.write_failure(task, outcome)
                 if not keep_going:
                     raise ObjectiveError(f"the evaluation of {cell(task.code)} failed: {outcome.error}")
-            tasks.tell(task, outcome, now - begin)
+            tasks.tell(task, outcome, time.monotonic() - begin)
             if record is not None:
-                record.told(tasks)
-        if workers or came is not None:
-            seen = now
-        elif now - seen > patience:
-            raise WorkersError(f"there has been no worker for {patience:g} s")
-        if look is not None and look(len(out), workers):
+                record.write_results(tasks)
+        waiting.check(workers > 0 or completed is not None)
+        if look(len(pending), workers):
             return len(tasks) >= evals
+
+
+def _ask(tasks: Tasks, pending: int, record: Record | None) -> Task | None:
+    """Return the search's next task, once it is recorded; None if there is none before another is told."""
+    task = tasks.ask(pending)
+    if task is not None and record is not None:
+        record.write_task(task, len(tasks))
+    return task

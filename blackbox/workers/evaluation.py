@@ -1,18 +1,29 @@
-"""What is done at a worker: an objective is imported, called, and what it gave is looked at."""
+"""An evaluation at a worker: it imports the objective, calls it, and checks the score."""
+
+from __future__ import annotations
 
 import importlib
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import redirect_stdout
-from typing import NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from blackbox.errors import ConfigError, ObjectiveError
 from blackbox.search.scores import FAILED
+from blackbox.workers.cluster import DaskPool
+
+if TYPE_CHECKING:
+    from blackbox.workers.cluster import Client, Failure
+    from blackbox.workers.pool import TaskContext
+
+Objective = Callable[..., Any]  # of the user; its result is checked
 
 
 class Outcome(NamedTuple):
-    """What came of an evaluation."""
+    """The result of an evaluation."""
 
     score: float  # higher is better; -inf: it failed, or the objective says so
     seconds: float  # that it took
@@ -21,15 +32,43 @@ class Outcome(NamedTuple):
     traceback: str = ""
 
 
-def load(name):
-    """The function of a name module:function; ConfigError where there is none.
+def evaluation_pool(
+    client: Client, objective: str, most: int | None = None, timeout: float | None = None
+) -> DaskPool[Outcome]:
+    """Return a pool whose tasks are the arguments of an objective, `module:function`.
+
+    >>> from blackbox.workers.cluster import local
+    >>> with local(1) as client:
+    ...     pool = evaluation_pool(client, "operator:neg")
+    ...     pool.submit(0, 5)
+    ...     number, outcome = pool.next(60)
+    >>> number, outcome.score, outcome.error
+    (0, -5.0, None)
+
+    Failed evaluations are results, too.
+    """
+    function = partial(_evaluate, objective)
+    return DaskPool(client, function, most=most, timeout=timeout, on_failure=_failed)
+
+
+def _evaluate(objective: str, task: TaskContext, *arguments: object) -> Outcome:
+    return evaluate(objective, task.worker, *arguments)
+
+
+def _failed(failure: Failure) -> Outcome:
+    text = f"{type(failure.error).__name__}: {failure.reason}".splitlines()[0]
+    return Outcome(FAILED, failure.seconds, failure.worker, text, str(failure.error))
+
+
+def load(name: str) -> Objective:
+    """Return the function with a name `module:function`; ConfigError if there is none.
 
     >>> load("operator:neg")(3)
     -3
     """
-    module, wanted = parts(name)
+    module, attribute = split_name(name)
     try:
-        found = vars(importlib.import_module(module)).get(wanted)
+        function: Objective | None = vars(importlib.import_module(module)).get(attribute)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"the objective {name} cannot be imported: {error}; workers look where this command is run,"
@@ -39,41 +78,46 @@ def load(name):
         raise ConfigError(
             f"the objective {name} cannot be imported: {type(error).__name__}: {error}"
         ) from None
-    if found is None:
-        raise ConfigError(f"the objective {name} is not there: {module} has no {wanted}")
-    if not callable(found):
-        raise ConfigError(f"the objective {name} cannot be called: it is {found!r}")
-    return found
+    if function is None:
+        raise ConfigError(f"the objective {name} is not there: {module} has no {attribute}")
+    if not callable(function):
+        raise ConfigError(f"the objective {name} cannot be called: it is {function!r}")
+    return function
 
 
-def parts(name):
-    """The module and the function of an objective's name; ConfigError unless it has both."""
-    module, _, wanted = name.partition(":") if isinstance(name, str) else ("", "", "")
-    if not (module and wanted):
+def check_objective(name: str) -> None:
+    """Raise a ConfigError if an objective cannot be imported; workers cannot send all functions."""
+    load(name)
+
+
+def split_name(name: object) -> tuple[str, str]:
+    """Return the module and the function in an objective's name; ConfigError unless it has both."""
+    module, _, function = name.partition(":") if isinstance(name, str) else ("", "", "")
+    if not (module and function):
         raise ConfigError(f"an objective is named module:function, got {name!r}")
-    return module, wanted
+    return module, function
 
 
-def evaluate(name, worker, *arguments):
-    """The Outcome of calling the objective of that name, which may raise or give what it likes.
+def evaluate(name: str, worker: str, *arguments: object) -> Outcome:
+    """Call the objective of that name; an error or an invalid score is an Outcome, too.
 
-    What it prints goes to stderr: stdout is the command's.
+    What the objective prints goes to stderr, because stdout is for the command.
     """
     begin = time.perf_counter()
     error, trace, score = None, "", FAILED
     try:
         function = load(name)
         with redirect_stdout(sys.stderr):
-            given = function(*arguments)
-        score = checked(given)
+            result = function(*arguments)
+        score = checked(result)
     except (Exception, SystemExit) as raised:
         error = f"{type(raised).__name__}: {raised}".strip().splitlines()[0]
         trace = traceback.format_exc()
     return Outcome(score, time.perf_counter() - begin, worker, error, trace)
 
 
-def checked(score):
-    """What an objective gave, a float; ObjectiveError unless it is a number, or -inf."""
+def checked(score: Any) -> float:  # whatever an objective returned
+    """Return the score of an objective as a float; ObjectiveError unless it is a number or -inf."""
     if score is None or isinstance(score, (str, bytes)):
         raise ObjectiveError(f"an objective gives a number, got {score!r}")
     try:

@@ -1,273 +1,184 @@
-"""Workers through Dask (Rocklin 2015, doi:10.25080/Majora-7b98e3ed-013): evaluations out, outcomes in.
+"""Tasks for several processes: what every pool offers, and the pool of this machine's processes."""
 
-Dask is Python alone, the same on a laptop, on SLURM (dask-jobqueue) and on Kubernetes, and its scheduler runs
-again what a lost worker had; Ray would be a daemon of its own in a wheel of 70 MB.
-"""
+from __future__ import annotations
 
-import logging
-import os
-import queue
-import signal
 import time
-import uuid
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
-from tempfile import TemporaryDirectory
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import current_process, get_context
+from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast
 
-from blackbox.errors import ConfigError, WorkersError
-from blackbox.search.scores import FAILED
-from blackbox.workers.evaluation import Outcome, evaluate, load
-from nasbench.runs.dependencies import required
-from nasbench.runs.processes import blocked_interrupts, environment
+from blackbox.errors import WorkersError
+from nasbench.runs.command import complain
+from nasbench.runs.processes import blocked_interrupts, end_with_parent, environment
 
-_CONNECTING = 10.0  # seconds that a scheduler may take to answer
-_FRESH = 0.5  # seconds for which the number of workers is taken as it was
-_LOCAL = {
-    "distributed.worker.daemon": False,  # an objective may have processes of its own
-    "distributed.scheduler.worker-ttl": None,  # nor is a worker dead that is busy
-    "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
-}
+if TYPE_CHECKING:
+    from collections.abc import MutableSequence
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+PATIENCE = 600.0  # seconds without a worker
+_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
-class Pool:
-    """The workers of a Dask client, each of which evaluates one cell at a time.
+class TaskContext(Protocol):
+    """The pool as a task sees it."""
 
-    >>> with local(1) as client:
-    ...     pool = Pool(client, "operator:neg")
-    ...     pool.submit(0, 5)
-    ...     number, outcome = pool.next(60)
-    >>> number, outcome.score, outcome.error
-    (0, -5.0, None)
+    @property
+    def worker(self) -> str:
+        """The name of the process that runs the task."""
 
-    An evaluation whose worker is lost is made again by another; when four were lost with it, it has failed.
-    With a `timeout` in seconds, one that takes longer has failed, and its worker is started anew.
+    @property
+    def stopped(self) -> bool:
+        """Whether the task must end now; nobody waits for its result."""
+
+    def report(self, share: float) -> None:
+        """Say how much of the task is done, in [0, 1]."""
+
+
+TaskFunction = Callable[Concatenate[TaskContext, P], R]
+
+
+class TaskPool(Protocol[R_co]):
+    """Processes that call a function for each task; results arrive in any order."""
+
+    def size(self) -> int:
+        """Return how many tasks can run at the same time."""
+
+    def submit(self, number: int, /, *arguments: object) -> None:
+        """Have the function called with a TaskContext and arguments; `number` names the task."""
+
+    def next(self, seconds: float) -> tuple[int, R_co] | None:
+        """Return a task's number and its result; None if none arrives within so many seconds.
+
+        An error of the function is raised. WorkersError if the task or the pool is lost.
+        """
+
+    def share(self, number: int) -> float:
+        """Return how much of a task is done, as far as it has reported."""
+
+    def stop(self) -> None:
+        """Have all tasks stop, and wait until they have ended."""
+
+
+class Patience:
+    """How long to wait for workers; says once on stderr that there are none.
+
+    >>> patience = Patience(60)
+    >>> patience.check(True)
     """
 
-    def __init__(self, client, objective, most=None, timeout=None):
-        """`objective`: module:function; `most`: evaluations at a time, at most."""
-        self._client = client
-        self._objective = objective
-        self._most = float("inf") if most is None else most
-        self._timeout = timeout
-        self._run = uuid.uuid4().hex
-        self._futures = {}
-        self._deadlines = {}  # of those that have begun: (moment, the worker's address and name)
-        self._events = queue.SimpleQueue()
-        self._size = (0, float("-inf"))  # how many, when
-        if timeout is not None:
-            client.subscribe_topic(
-                self._run, lambda event: self._events.put((*event[1], None))
-            )  # at_worker's
+    def __init__(self, seconds: float = PATIENCE, error: str = "there has been no worker for {:g} s") -> None:
+        self._seconds = seconds
+        self._error = error.format(seconds)
+        self._seen = time.monotonic()  # when there was a worker
+        self._is_waiting = False
 
-    def check(self, patience, look=lambda: False):
-        """Have one worker import the objective: ConfigError where it cannot.
-
-        WorkersError where there is no worker in `patience` seconds; `look()`: true to stop waiting.
-        """
-        with _reaching():
-            future = self._client.submit(load_only, self._objective, key=f"load-{self._run}")
-            end = time.monotonic() + patience
-            while not (future.done() or look()):
-                if time.monotonic() > end and not self.size():
-                    raise WorkersError(f"there is no worker, for {patience:g} s")
-                time.sleep(0.02)
-            if future.done():
-                future.result()
-
-    def size(self):
-        """How many evaluations can be made at the same time."""
-        size, when = self._size
+    def check(self, has_workers: bool, *, noted: bool = True) -> None:
+        """Raise a WorkersError if there has been no worker for too long; `noted`: whether to say it."""
         now = time.monotonic()
-        if now - when > _FRESH:
-            with _reaching():
-                size = len(self._client.nthreads())
-            self._size = size, now
-        return min(size, self._most)
+        if has_workers:
+            self._seen, self._is_waiting = now, False
+        elif now - self._seen > self._seconds:
+            raise WorkersError(self._error)
+        elif noted and not self._is_waiting:
+            complain("note: there are no workers; waiting for some")
+            self._is_waiting = True
 
-    def submit(self, number, *arguments):
-        """Have the objective called with arguments; the number names it."""
-        with _reaching():
-            future = self._client.submit(
-                at_worker,
-                self._objective,
-                number,
-                self._run if self._timeout is not None else None,
-                *arguments,
-                key=f"evaluate-{self._run}-{number}",
-                pure=False,
-            )
-        self._futures[number] = future
-        future.add_done_callback(lambda done: self._events.put((number, None, done)))
 
-    def next(self, wait):
-        """The next (number, Outcome) to come within so many seconds, or None."""
-        end = time.monotonic() + wait
-        while True:
-            late = self._next_late()
-            if late is not None:
-                return late
-            left = min([end, *(moment for moment, _ in self._deadlines.values())]) - time.monotonic()
+class ProcessPool(Generic[R]):
+    """A TaskPool of processes of this machine; use it in a `with`, at whose end its tasks are stopped.
+
+    `function`: which spawned processes can import; `tasks`: numbers of tasks are below it.
+    """
+
+    def __init__(self, function: TaskFunction[..., R], processes: int, tasks: int) -> None:
+        context = get_context("spawn")
+        self._processes = max(1, min(processes, tasks))
+        self._shares = context.RawArray("d", tasks)
+        self._stop = context.RawArray("b", 1)
+        self._numbers: dict[Future[R], int] = {}
+        self._executor = ProcessPoolExecutor(
+            self._processes,
+            mp_context=context,
+            initializer=_start,
+            initargs=(function, self._shares, self._stop),
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def size(self) -> int:
+        return self._processes
+
+    def submit(self, number: int, /, *arguments: object) -> None:
+        with blocked_interrupts(), environment(**_ONE_THREAD):  # which a process that starts now inherits
             try:
-                number, worker, future = self._events.get(timeout=max(left, 0))
-            except queue.Empty:
-                if time.monotonic() >= end:
-                    return None
-                continue
-            if number not in self._futures:  # given up
-                continue
-            if future is None:
-                self._deadlines[number] = time.monotonic() + self._timeout, worker
-            else:
-                self._forget(number)
-                return number, self._outcome(future)
+                future = self._executor.submit(_run, number, *arguments)  # calls the function: gives an R
+            except BrokenProcessPool:
+                raise _lost() from None
+        self._numbers[cast("Future[R]", future)] = number
 
-    def _outcome(self, future):
-        if future.status == "finished":
-            with _reaching():
-                return future.result()
-        if future.status == "error":
-            from distributed import KilledWorker
-
-            error = future.exception()
-            said = "its worker was lost each time" if isinstance(error, KilledWorker) else str(error)
-            return Outcome(FAILED, 0.0, "", f"{type(error).__name__}: {said}".splitlines()[0], str(error))
-        raise WorkersError("the scheduler is lost")
-
-    def _next_late(self):
-        now = time.monotonic()
-        for number, (moment, (address, name)) in self._deadlines.items():
-            if now >= moment:
-                self._give_up(number, address)
-                error = f"TimeoutError: it took longer than {self._timeout:g} s"
-                return number, Outcome(FAILED, self._timeout, name, error)
+    def next(self, seconds: float) -> tuple[int, R] | None:
+        finished, _ = wait(self._numbers, seconds, FIRST_COMPLETED)
+        for future in finished:
+            try:
+                return self._numbers.pop(future), future.result()
+            except BrokenProcessPool:
+                raise _lost() from None
         return None
 
-    def _give_up(self, number, address):
-        """Have no one evaluate it any more: its worker, which cannot be stopped in it, is started anew."""
-        future = self._futures[number]
-        self._forget(number)
-        with _reaching():
-            future.cancel(force=True)
-            while any(future.key in keys for keys in self._client.processing().values()):
-                time.sleep(0.005)  # else the scheduler may hear of the worker first, and have it made again
-            if address in self._client.nthreads() and not self._client.run(
-                kill_worker, workers=[address], nanny=True, on_error="ignore"
-            ):
-                raise WorkersError(
-                    f"the worker {address} has no nanny that could stop it, which a timeout needs"
-                )
-            while address in self._client.nthreads():
-                time.sleep(0.005)  # else it may be given the next evaluation
-        self._size = (0, float("-inf"))
+    def share(self, number: int) -> float:
+        return float(self._shares[number])
 
-    def _forget(self, number):
-        del self._futures[number]
-        self._deadlines.pop(number, None)
+    def stop(self) -> None:
+        self._stop[0] = 1
+        self._executor.shutdown(cancel_futures=True)
 
 
-def load_only(objective):
-    """Import an objective at a worker, and give nothing back, as it need not be what can be sent."""
-    load(objective)
+def _lost() -> WorkersError:
+    return WorkersError(
+        "a process ended before its time: there was too little memory, or it was killed;"
+        " fewer --workers need less"
+    )
 
 
-def at_worker(objective, number, topic, *arguments):
-    """An evaluation at a worker; with a topic, its beginning is said there: (number, (address, name)).
+class _LocalTask:
+    """A TaskContext in a process of this machine."""
 
-    The scheduler has heard of it before the objective is called, which may let no other thread run.
-    """
-    from distributed import get_worker
-    from distributed.utils import sync
+    def __init__(self, number: int) -> None:
+        self._number = number
 
-    worker = get_worker()
-    if topic is not None:
-        begins = number, (worker.address, str(worker.name))
-        sync(worker.loop, worker.scheduler.log_event, topic=topic, msg=begins)
-    return evaluate(objective, str(worker.name), *arguments)
+    @property
+    def worker(self) -> str:
+        return current_process().name
 
+    @property
+    def stopped(self) -> bool:
+        return bool(_stop[0])
 
-def kill_worker(dask_worker):
-    """End the process of a nanny's worker; the nanny begins another."""
-    os.kill(dask_worker.pid, signal.SIGKILL)
+    def report(self, share: float) -> None:
+        _shares[self._number] = share
 
 
-@contextmanager
-def local(workers):
-    """The client of so many workers on this machine: processes of one thread, started anew when lost."""
-    distributed, dask = _dask()
-    with (
-        TemporaryDirectory(prefix="workers-") as scratch,
-        environment(),  # Dask limits the threads of its workers by variables that it sets here, and leaves
-        dask.config.set(_LOCAL),
-        _quiet(),
-    ):
-        resource_tracker.ensure_running()  # when it begins later, it unblocks what is blocked
-        with blocked_interrupts():  # in threads that begin here, too
-            cluster = distributed.LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=None,
-                dashboard_address="127.0.0.1:0",  # any free port: several runs at once
-                local_directory=scratch,
-                silence_logs=logging.CRITICAL,
-            )
-        with cluster, distributed.Client(cluster, set_as_default=False) as client:
-            yield client
+# Of a process of the pool
+_function: TaskFunction[..., object]
+_shares: MutableSequence[float]
+_stop: MutableSequence[int]
 
 
-@contextmanager
-def remote(address, uploads=()):
-    """The client of a scheduler at an address; `uploads`: files of Python that its workers are to have.
-
-    WorkersError where it does not answer.
-    """
-    distributed, _ = _dask()
-    with _quiet():
-        try:
-            client = distributed.Client(address, timeout=_CONNECTING, set_as_default=False)
-        except OSError as error:
-            raise WorkersError(f"no scheduler answers at {address}: {error}") from None
-        with client:
-            for path in uploads:
-                _upload(client, path)
-            yield client
+def _start(
+    function: TaskFunction[..., object], shares: MutableSequence[float], stop: MutableSequence[int]
+) -> None:
+    global _function, _shares, _stop
+    _function, _shares, _stop = function, shares, stop
+    end_with_parent()
 
 
-@contextmanager
-def _quiet():
-    """Without the log lines of Dask in this process: what is wrong is raised."""
-    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _upload(client, path):
-    try:
-        client.upload_file(str(path))
-    except Exception as error:  # of the file, or of what is in it, at whichever worker
-        raise ConfigError(f"cannot give {path} to the workers: {type(error).__name__}: {error}") from None
-
-
-@contextmanager
-def _reaching():
-    """Turn what the client says where the scheduler is lost into a WorkersError."""
-    try:
-        yield
-    except WorkersError:
-        raise
-    except OSError as error:
-        raise WorkersError(f"the scheduler does not answer: {error}") from None
-
-
-def _dask():
-    with required("distributed", "evaluating at workers", "workers"):
-        import dask
-        import distributed
-    return distributed, dask
+def _run(number: int, *arguments: object) -> object:
+    return _function(_LocalTask(number), *arguments)

@@ -1,150 +1,164 @@
-"""The folder of a search by workers: what was asked for and what came of it, written as it happens."""
+"""The folder of a search by workers: its tasks and their results, written as they come."""
 
-import csv
-import io
+from __future__ import annotations
+
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from blackbox.errors import RunFolderError
-from blackbox.folder import RunFolder
-from blackbox.search.jobs import HEADER, JOB, log_rows, parse_jobs
-from blackbox.workers.tasks import Asked, Cells, Jobs, MismatchError
+from blackbox.kinds.logs import EvaluationLog, JobLog
+from blackbox.search.jobs import JOB
+from blackbox.workers.tasks import Cells, Jobs, MismatchError, SubmittedTask
 from nasbench.errors import said
-from nasbench.runs.files import write_all
+from nasbench.runs.folder import RunFolder, RunKind
+from nasbench.runs.log import Columns, first_line_text
 
-_ASKED, _FAILURES = "asked.csv", "failures.csv"
-_ASKED_HEADER = b"evaluation,index,told\n"
-_FAILURES_HEADER = ("evaluation", "index", "cell", "epochs", "worker", "error", "traceback")
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from blackbox.search.history import History
+    from blackbox.search.jobs import JobRows
+    from blackbox.workers.evaluation import Outcome
+    from blackbox.workers.tasks import Task, Tasks
+    from nasbench.arrays import Codes
+    from nasbench.runs.log import AppendLog
+    from nasbench.spaces import Space
+
+_ASKED = "asked.csv"
+_TASKS = Columns({"evaluation": int, "index": int, "told": int})
+_FAILURES = Columns(
+    {
+        "evaluation": int,
+        "index": int,
+        "cell": str,
+        "epochs": int,
+        "worker": str,
+        "error": str,
+        "traceback": str,
+    }
+)
+
+
+def run_kind(by_jobs: bool) -> RunKind:
+    """Return the kind of folder; `by_jobs`: whether its log is of a multi-fidelity search."""
+    return RunKind(JobLog.header if by_jobs else EvaluationLog.header)
 
 
 class Record:
-    """A RunFolder, and beside its files `asked.csv`, a row a task, before a worker has it.
+    """A RunFolder with two more logs; use it in a `with`.
 
-    So a run that was killed goes on with the tasks that were out, and none is lost or made twice.
-    `failures.csv` says of each evaluation that failed why. All is in the folder when a call returns.
+    `asked.csv` has a row for each task, written before a worker gets it: a run that was killed continues with
+    the tasks that were out, and none is lost or made twice. `failures.csv` has the reason of each failed
+    evaluation. All is in the folder when a method returns.
     """
 
-    def __init__(self, folder, space, asked):
+    def __init__(self, folder: RunFolder, space: Space) -> None:
         self.folder = folder
         self._space = space
-        self._index = space.official_index()
-        self._asked = asked
+        self._evaluations, self._jobs = EvaluationLog(space, [0]), JobLog(space, [0])
+        self._index: Codes = space.official_index()
+        self._asked = folder.open_log(_ASKED, _TASKS.header)
+        self._failures: AppendLog | None = None  # opened for the first failure
+        self._saved = 0  # evaluations of a search without fidelities
 
     @classmethod
-    def create(cls, path, config, space, of_jobs):
-        """A new folder; `of_jobs`: whether its log is of a multi-fidelity search."""
-        folder = RunFolder.create(path, config, header=HEADER if of_jobs else None)
-        return cls._open(folder, space, _ASKED_HEADER)
+    def create(cls, path: str | Path, record: dict[str, Any], space: Space, by_jobs: bool) -> Self:
+        """Create the folder of a new run; `by_jobs`: whether of a multi-fidelity search."""
+        return cls._of(RunFolder.create(path, run_kind(by_jobs), record), space)
 
     @classmethod
-    def reopen(cls, folder, space):
-        """That of an earlier run, whose folder is open."""
-        return cls._open(folder, space, b"")
+    def resume(cls, folder: RunFolder, space: Space) -> Self:
+        """Return the Record in the open folder of an earlier run."""
+        if not (folder.path / _ASKED).is_file():
+            raise _damaged(folder, first_line_text(_TASKS.header))
+        return cls._of(folder, space)
 
     @classmethod
-    def _open(cls, folder, space, header):
+    def _of(cls, folder: RunFolder, space: Space) -> Self:
         try:
-            asked = open(folder.path / _ASKED, "ab+", buffering=0)  # noqa: SIM115 - closed by `close`
-            write_all(asked, header)
-        except OSError as error:
+            return cls(folder, space)
+        except BaseException:
             folder.close()
-            raise RunFolderError(f"cannot write {folder.path / _ASKED}: {error.strerror}") from None
-        return cls(folder, space, asked)
+            raise
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_):
-        self._asked.close()
+    def __exit__(self, *_: object) -> None:
         self.folder.close()
 
     # An earlier run
 
-    def history(self):
-        """What the log has of a lockstep search, a History."""
-        return self.folder.read_history([0], self._space.official_order())
+    def history(self) -> History:
+        """Return what the log has of a search without fidelities."""
+        history = self._evaluations.decode(self.folder.log.read(), self.folder.log.path)
+        self._saved = len(history)
+        return history
 
-    def rows(self):
-        """What the log has of a multi-fidelity search, of dtype JOB."""
-        data = self.folder.read_log()
-        whole = data[: data.rfind(b"\n") + 1]
-        history = parse_jobs(whole, f"{self.folder.path}/log.csv", [0], self._space.official_order())
-        self.folder.append_rows(b"", after=len(whole))
-        return history.rows
+    def rows(self) -> JobRows:
+        """Return what the log has of a multi-fidelity search, of dtype JOB."""
+        return self._jobs.decode(self.folder.log.read(), self.folder.log.path).rows
 
-    def resume(self, tasks):
-        """Bring Tasks to where the earlier run left them; those that were out."""
+    def restore(self, tasks: Tasks) -> list[Task]:
+        """Bring Tasks to where the earlier run left them; return those that were out."""
         try:
             return tasks.resume(self._read_asked())
         except MismatchError as error:
             raise RunFolderError(f"{self.folder.path} is damaged: {said(error)}") from None
 
-    def _read_asked(self):
-        path = self.folder.path / _ASKED
-        self._asked.seek(0)
+    def _read_asked(self) -> list[SubmittedTask]:
         data = self._asked.read()
-        data = data[: data.rfind(b"\n") + 1]  # a row that a kill cut short was not begun
-        self._asked.truncate(len(data))
-        if not data.startswith(_ASKED_HEADER):
-            raise RunFolderError(
-                f"{path} is damaged: its first line should be {_ASKED_HEADER.decode().strip()}"
-            )
+        if not data.startswith(_TASKS.header):
+            raise _damaged(self.folder, first_line_text(_TASKS.header))
+        self._asked.truncate(len(data))  # a row that a kill cut short was not begun
         order = self._space.official_order()
-        rows = []
+        tasks: list[SubmittedTask] = []
         with suppress(ValueError):
             for line in data.splitlines()[1:]:
                 number, index, told = map(int, line.split(b","))
-                if number != len(rows) or not 0 <= index < len(order) or not 0 <= told <= number:
+                if number != len(tasks) or not 0 <= index < len(order) or not 0 <= told <= number:
                     break
-                rows.append(Asked(number, int(order[index]), told))
+                tasks.append(SubmittedTask(number, int(order[index]), told))
             else:
-                return rows
-        raise RunFolderError(f"{path} is damaged: its row {len(rows) + 1} is not that of a task")
+                return tasks
+        raise _damaged(self.folder, f"its row {len(tasks) + 1} is not that of a task")
 
-    # What happens
+    # The course of the search
 
-    def asked(self, task, told):
-        """Write that a task was asked for, when so many were told."""
-        self._append(_ASKED, self._asked, b"%d,%d,%d\n" % (task.number, self._index[task.code], told))
+    def write_task(self, task: Task, told: int) -> None:
+        """Write that the search asked for a task; `told`: how many results it knew."""
+        row = {"evaluation": task.number, "index": self._index[task.code], "told": told}
+        self._asked.append(_TASKS.encode([row]))
 
-    def told(self, tasks):
-        """Write what the log does not have yet of Tasks."""
+    def write_results(self, tasks: Tasks) -> None:
+        """Write the results that the log does not have yet."""
         match tasks:
             case Cells():
-                self.folder.append(tasks.search.history, self._index)
+                history = tasks.search.history
+                self.folder.log.append(self._evaluations.encode(history, self._saved))
+                self._saved = len(history)
             case Jobs():
                 rows = np.array(tasks.rows[-1:], dtype=JOB)
-                self.folder.append_rows(log_rows(rows, self._index))
+                self.folder.log.append(self._jobs.encode(rows))
 
-    def failed(self, task, outcome):
+    def write_failure(self, task: Task, outcome: Outcome) -> None:
         """Write why an evaluation failed."""
-        path = self.folder.path / _FAILURES
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        if not path.exists():
-            writer.writerow(_FAILURES_HEADER)
+        if self._failures is None:
+            self._failures = self.folder.open_log("failures.csv", _FAILURES.header)
         cell = self._space.cell(task.code)
-        writer.writerow(
-            (
-                task.number,
-                cell.index,
-                cell,
-                task.epochs,
-                outcome.worker,
-                outcome.error,
-                outcome.traceback.strip(),
-            )
-        )
-        try:
-            with open(path, "ab", buffering=0) as file:
-                self._append(_FAILURES, file, text.getvalue().encode())
-        except OSError as error:
-            raise RunFolderError(f"cannot write {path}: {error.strerror}") from None
+        row = {
+            "evaluation": task.number,
+            "index": cell.index,
+            "cell": cell,
+            "epochs": task.epochs,
+            "worker": outcome.worker,
+            "error": outcome.error,
+            "traceback": outcome.traceback.strip(),
+        }
+        self._failures.append(_FAILURES.encode([row]))
 
-    def _append(self, name, file, data):
-        self.folder.check_in_place()
-        try:
-            write_all(file, data)
-        except OSError as error:
-            raise RunFolderError(f"cannot write {self.folder.path / name}: {error.strerror}") from None
+
+def _damaged(folder: RunFolder, reason: str) -> RunFolderError:
+    return RunFolderError(f"{folder.path / _ASKED} is damaged: {reason}")

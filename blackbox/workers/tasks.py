@@ -1,33 +1,43 @@
-"""A search of either kind as what workers are handed one by one: tasks out, scores back in any order."""
+"""A search of either kind as tasks for workers, handed out one by one; results come in any order."""
+
+from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from blackbox.search.jobs import JOB, incumbent_steps
+from blackbox.search.jobs import JOB, JobRow, incumbent_steps
 from blackbox.search.scores import FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from blackbox.search.base import Search
+    from blackbox.search.fidelity import Job, MultiFidelitySearch
+    from blackbox.search.jobs import JobRows
+    from blackbox.workers.evaluation import Outcome
 
 
 class Task(NamedTuple):
-    """What a worker is to do."""
+    """An evaluation for a worker."""
 
     number: int  # from 0, in the order of asking
     code: int
     epochs: int | None = None  # to train for, in a multi-fidelity search
 
 
-class Asked(NamedTuple):
-    """That a task was asked for."""
+class SubmittedTask(NamedTuple):
+    """A task that an earlier run asked for."""
 
     number: int
     code: int
     told: int  # how many scores the search knew then
 
 
-class Best(NamedTuple):
-    """The incumbent."""
+class Incumbent(NamedTuple):
+    """The best cell so far."""
 
     code: int
     score: float
@@ -36,94 +46,94 @@ class Best(NamedTuple):
 
 
 class MismatchError(Exception):
-    """What is recorded of a search is not what it does."""
+    """The record of a search is not what the search does."""
 
 
 class Tasks(ABC):
-    """The tasks of one trial of a search, those asked for and those told."""
+    """The tasks of one trial of a search; those whose scores were told are done."""
 
     @abstractmethod
-    def __len__(self):
-        """How many were told."""
-
-    @property
-    @abstractmethod
-    def seconds(self):
-        """What those told took at their workers, in all."""
+    def __len__(self) -> int:
+        """Return how many are done."""
 
     @property
     @abstractmethod
-    def end(self):
-        """The end of the last one told, where ends are kept: seconds from the beginning."""
+    def seconds(self) -> float:
+        """The time that those done took at their workers, in all."""
 
     @property
     @abstractmethod
-    def failures(self):
-        """How many of those told have the score -inf."""
+    def end(self) -> float:
+        """The end of the last one, if ends are kept: seconds from the beginning."""
+
+    @property
+    @abstractmethod
+    def failures(self) -> int:
+        """How many of those done have the score -inf."""
 
     @abstractmethod
-    def ask(self, out):
-        """The next Task, while so many are out; None where there is none before another one is told."""
+    def ask(self, pending: int) -> Task | None:
+        """Return the next Task, while so many are out; None if there is none before another is told."""
 
     @abstractmethod
-    def tell(self, task, outcome, end):
+    def tell(self, task: Task, outcome: Outcome, end: float) -> None:
         """Take the Outcome of a task, which ended so many seconds after the beginning."""
 
     @abstractmethod
-    def resume(self, asked):
-        """Bring a search to where an earlier run left it; its tasks that were not told.
+    def resume(self, submitted: Sequence[SubmittedTask]) -> list[Task]:
+        """Bring the search to where an earlier run left it; return the tasks that were out.
 
-        `asked`: an Asked for each task, in their order. MismatchError where that cannot be what it did.
+        `submitted`: all tasks that it asked for, in their order. MismatchError if the search would not have.
         """
 
     @abstractmethod
-    def best(self):
-        """The Best so far, None if all failed."""
+    def best(self) -> Incumbent | None:
+        """Return the incumbent; None if all failed."""
 
 
 class Cells(Tasks):
-    """Those of a `Search`: cells to evaluate.
+    """The cells that a `Search` evaluates.
 
     >>> from blackbox.rs import RandomSearch
     >>> from blackbox.search.space import NB201
     >>> tasks = Cells(RandomSearch(NB201))
-    >>> [tasks.ask(out).number for out in range(3)], len(tasks)
+    >>> [tasks.ask(pending).number for pending in range(3)], len(tasks)
     ([0, 1, 2], 0)
 
-    When it goes on, the search has its history. Of tasks of equal cells, the first ones count as those told.
+    To resume, the search must have its history. Of tasks with equal cells, the first ones count as done.
     """
 
-    def __init__(self, search):
+    def __init__(self, search: Search[Any]) -> None:
         self.search = search
         self._asked = 0
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.search.history)
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         return float(self.search.history.costs.sum())
 
     @property
-    def end(self):
+    def end(self) -> float:
         return 0.0
 
     @property
-    def failures(self):
+    def failures(self) -> int:
         return int((self.search.history.scores == FAILED).sum())
 
-    def ask(self, out):
-        task = Task(self._asked, int(self.search.ask(out)[0]))
+    def ask(self, pending: int) -> Task:
+        task = Task(self._asked, int(self.search.ask(pending)[0]))
         self._asked += 1
         return task
 
-    def tell(self, task, outcome, end):
+    def tell(self, task: Task, outcome: Outcome, end: float) -> None:
         self.search.tell(np.array([task.code]), np.array([outcome.score]), outcome.seconds)
 
-    def resume(self, asked):
+    def resume(self, submitted: Sequence[SubmittedTask]) -> list[Task]:
         told = Counter(self.search.history.codes[0].tolist())
         unfinished = []
-        for number, code, _ in asked:
+        for number, code, _ in submitted:
             if told[code]:
                 told[code] -= 1
             else:
@@ -131,65 +141,66 @@ class Cells(Tasks):
                 self.search.expect(np.array([code]))
         if told.total():
             raise MismatchError("its log has cells that were not asked for")
-        self._asked = len(asked)
+        self._asked = len(submitted)
         return unfinished
 
-    def best(self):
+    def best(self) -> Incumbent | None:
         history = self.search.history
         if len(history) == self.failures:
             return None
         step = int(history.incumbent_steps()[0, -1])
-        return Best(int(history.codes[0, step]), float(history.scores[0, step]), step + 1, None)
+        return Incumbent(int(history.codes[0, step]), float(history.scores[0, step]), step + 1, None)
 
 
 class Jobs(Tasks):
-    """Those of a `MultiFidelitySearch`: cells to train up to a number of epochs.
+    """The jobs of a `MultiFidelitySearch`: cells to train up to a number of epochs.
 
-    When it goes on, all that it was asked and told is repeated in the same order.
+    To resume, all that the search was asked and told is repeated in the same order. `earlier`: the rows of a
+    log, of dtype JOB.
     """
 
-    def __init__(self, search, earlier=()):
-        """`earlier`: the rows of a log, of dtype JOB."""
+    def __init__(self, search: MultiFidelitySearch[Any], earlier: JobRows | Sequence[Any] = ()) -> None:
         self.search = search
-        self.rows = []  # of what was told, as tuples
+        self.rows: list[JobRow] = []  # of what was told
         self._earlier = earlier
-        self._jobs = {}  # those out, by number
-        self._workers = {}  # their numbers, by name
+        self._jobs: dict[int, Job] = {}  # those out, by number
+        self._workers: dict[str, int] = {}  # their numbers, by name
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
     @property
-    def seconds(self):
-        return sum(end - start for *_, start, end, _ in self.rows)
+    def seconds(self) -> float:
+        return sum(row.end - row.start for row in self.rows)
 
     @property
-    def end(self):
-        return self.rows[-1][6] if self.rows else 0.0
+    def end(self) -> float:
+        return self.rows[-1].end if self.rows else 0.0
 
     @property
-    def failures(self):
-        return sum(row[4] == FAILED for row in self.rows)
+    def failures(self) -> int:
+        return sum(row.score == FAILED for row in self.rows)
 
-    def ask(self, out):
+    def ask(self, pending: int) -> Task | None:
         job = self.search.ask()
         if job is None:
             return None
         self._jobs[job.number] = job
         return Task(job.number, job.code, job.epochs)
 
-    def tell(self, task, outcome, end):
+    def tell(self, task: Task, outcome: Outcome, end: float) -> None:
         worker = self._workers.setdefault(outcome.worker, len(self._workers))
         start = max(end - outcome.seconds, 0.0)
-        self._take((task.number, 0, task.code, task.epochs, outcome.score, start, end, worker))
+        epochs = self._jobs[task.number].epochs
+        self._take(JobRow(task.number, 0, task.code, epochs, outcome.score, start, end, worker))
 
-    def _take(self, row):
-        self.search.tell(self._jobs.pop(row[0]), row[4])
+    def _take(self, row: JobRow) -> None:
+        self.search.tell(self._jobs.pop(row.job), row.score)
         self.rows.append(row)
 
-    def resume(self, asked):
-        rows = [row.item() for row in self._earlier]
-        for number, code, told in asked:
+    def resume(self, submitted: Sequence[SubmittedTask]) -> list[Task]:
+        rows = [JobRow(*row.item()) for row in self._earlier]
+        for number, code, told in submitted:
             self._repeat(rows, told)
             task = self.ask(0)
             if task is None or task[:2] != (number, code):
@@ -197,18 +208,18 @@ class Jobs(Tasks):
         self._repeat(rows, len(rows))
         return [Task(job.number, job.code, job.epochs) for job in self._jobs.values()]
 
-    def _repeat(self, rows, told):
+    def _repeat(self, rows: Sequence[JobRow], told: int) -> None:
         if told > len(rows):
             raise MismatchError("its log lacks jobs that were told")
         for row in rows[len(self.rows) : told]:
-            job = self._jobs.get(row[0])
-            if job is None or (job.code, job.epochs) != (row[2], row[3]):
+            job = self._jobs.get(row.job)
+            if job is None or (job.code, job.epochs) != (row.code, row.epochs):
                 raise MismatchError("its log has jobs that were not asked for")
             self._take(row)
 
-    def best(self):
+    def best(self) -> Incumbent | None:
         if len(self) == self.failures:
             return None
-        rows = np.array(self.rows, dtype=JOB)
-        step = int(incumbent_steps(rows)[-1])
-        return Best(int(rows["code"][step]), float(rows["score"][step]), step + 1, int(rows["epochs"][step]))
+        step = int(incumbent_steps(np.array(self.rows, dtype=JOB))[-1])
+        row = self.rows[step]
+        return Incumbent(row.code, row.score, step + 1, row.epochs)

@@ -138,8 +138,10 @@ class RunFolder:
     def open_log(self, name: str, header: bytes) -> AppendLog:
         """Return a further log of the folder, new or an earlier one, which closes with the folder."""
         self.log.check_in_place()
-        kind = self._kind
-        log = AppendLog.create_or_resume(self.path / name, header, noun=kind.noun, sync=kind.sync)
+        kind, path = self._kind, self.path / name
+        log = AppendLog.create_or_resume(
+            path, header, noun=kind.noun, sync=kind.sync, failure=f"cannot write {path}"
+        )
         return self._logs.enter_context(log)
 
     def write_record(self, record: dict[str, Any]) -> None:

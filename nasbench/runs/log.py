@@ -91,13 +91,21 @@ class AppendLog:
 
     @classmethod
     def create_or_resume(
-        cls, path: Path, header: bytes, *, noun: str = "run", sync: bool = False, root: Path | None = None
+        cls,
+        path: Path,
+        header: bytes,
+        *,
+        noun: str = "run",
+        sync: bool = False,
+        root: Path | None = None,
+        failure: str | None = None,
     ) -> Self:
         """Return a log that is new, or an earlier one whose header a kill may have cut.
 
-        `root`: a folder above, which must exist; those between it and the log are created.
+        `root`: a folder above, which must exist; those between it and the log are created; `failure`: the
+        error's text if that fails, by default of the log's folder.
         """
-        with described(path.parent, noun, f"cannot write to the folder {path.parent}"):
+        with described(path.parent, noun, failure or f"cannot write to the folder {path.parent}"):
             if root is not None:
                 _make_folders(root, path.parent)
             log = cls(path, open_locked(path, "a+b"), header, noun=noun, sync=sync)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from nasbench.runs.log import Row
 from nasbench.runs.progress import tracked
 from nasbench.runs.record import present
 from oneshot.errors import ConfigError
@@ -28,8 +29,8 @@ from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment
 from oneshot.training.images import Batches, SearchImages
 from oneshot.training.memory import advising
-from oneshot.training.metrics import Outcome, evaluate
-from oneshot.training.session import Files, Row
+from oneshot.training.metrics import Outcome
+from oneshot.training.session import Files
 from oneshot.training.trainer import Epoch, Trainer
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ class SearchTask:
         with self.optimizer.as_chosen() as graph:
             return self.space.architecture(graph)
 
-    def _scored(self, architecture: object) -> Row:
+    def _scored(self, architecture: Any) -> Row:  # of the space
         """Return an architecture's columns of the log."""
         return unscored(architecture) if self.job.scorer is None else self.job.scorer.row(architecture)
 
@@ -265,9 +266,9 @@ class SearchTask:
         if self.is_concluded:
             with advising(self.memory_advice()):
                 if not self.optimizer.draws:  # else it is another path each time
-                    mixed = evaluate(self.optimizer, self.evaluation())
+                    mixed = self.optimizer.evaluate(self.evaluation())
                 with self.space.fixed_path(self.optimizer.graph, found):
-                    path = evaluate(self.optimizer, self.evaluation())
+                    path = self.optimizer.evaluate(self.evaluation())
         return SearchResult(
             settings=self.job.settings,
             config=self.job.config,
@@ -281,7 +282,7 @@ class SearchTask:
             images=(self.job.images.train_count, self.job.images.held_out_count),
             mixed=mixed,
             path=path,
-            benchmark=self.job.scorer and self.job.scorer.scores(found),
+            benchmark=None if self.job.scorer is None else self.job.scorer.scores(found),
         )
 
     def result_files(self, result: SearchResult) -> Files:
@@ -317,7 +318,7 @@ class SearchTask:
     def _scores_now(self) -> Tensor:
         if not self.optimizer.alphas:
             return torch.empty(0)
-        rows = [self.optimizer.strengths(edge).float().cpu() for edge in self._edges.values()]
+        rows = [self.optimizer.scores(edge).float().cpu() for edge in self._edges.values()]
         return pad_sequence(rows, batch_first=True, padding_value=torch.nan)
 
     def _alphas(self) -> pictures.Alphas | None:
@@ -346,7 +347,9 @@ class SearchTask:
         self._scores = list(scores)
 
 
-def _build_method(job: SearchJob, device: torch.device, group: ProcessGroup) -> MetaOptimizer:
+def _build_method(
+    job: SearchJob, device: torch.device, group: ProcessGroup
+) -> MetaOptimizer[Any]:  # of the method's settings
     """Return the method of a job, with its supernet."""
     settings = job.settings
     space = space_of(settings.space).build(job.images.classes, settings.channels, settings.cells)

@@ -1,7 +1,7 @@
 """How right a network is on images: loss and accuracy, and their sums over an epoch."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -98,38 +98,6 @@ class Tally:
 def precise(logits: Tensor) -> Tensor:
     """Return logits in float32, or float64 if they are that."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
-
-
-class Supernet(Protocol):
-    """A search method with its supernet, as far as it is evaluated."""
-
-    @property
-    def graph(self) -> nn.Module:
-        """The supernet."""
-
-    @property
-    def group(self) -> ProcessGroup:
-        """The processes that search together."""
-
-    def logits(self, images: Tensor) -> Tensor:
-        """Return the supernet's answers to images."""
-
-
-@torch.no_grad()
-def evaluate(optimizer: Supernet, batches: Iterable[tuple[Tensor, Tensor]]) -> Measured:
-    """Measure a search method's supernet, as it is now, on batches (images, labels).
-
-    Several processes measure it on all their batches together.
-    """
-    total = torch.zeros(3, dtype=torch.float64)
-    optimizer.graph.eval()
-    try:
-        for images, labels in batches:
-            logits = optimizer.logits(images)
-            total = total.to(images.device) + Outcome(logits, cross_entropy(logits, labels), labels).sums()
-    finally:
-        optimizer.graph.train()
-    return Measured.from_sums(*optimizer.group.sum(total).tolist())
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 import numpy as np
 
 from blackbox.algorithms import algorithm
-from blackbox.kinds.evaluations import regrets
+from blackbox.results.regret import regrets
 from blackbox.search.loop import run
 from blackbox.search.space import NB201
 from blackbox.table.objective import TableObjective

@@ -4,13 +4,13 @@ import pytest
 from blackbox.bananas import Bananas, BananasConfig
 from blackbox.search.loop import run
 from blackbox.search.space import NB201, SSS, CategoricalSpace
-from tests.blackbox.contract import objective
-from tests.blackbox.model_contract import ModelBasedContract
+from blackbox.testing.searches import objective
+from tests.blackbox.optional import OptionalPackageContract
 from tests.blackbox.races import regrets_of, standard_errors_ahead
 
 
-class TestBananas(ModelBasedContract):
-    algorithm = Bananas
+class TestBananas(OptionalPackageContract):
+    search_class = Bananas
     needed = "sklearn.ensemble"
     settings = {"initial": 8, "batch": 6, "trees": 5}
 
@@ -28,9 +28,9 @@ class TestBananas(ModelBasedContract):
         assert all(set(row) == set(range(27)) for row in codes)
 
 
-class TestBananasInTheSizeSpace(ModelBasedContract):
+class TestBananasInTheSizeSpace(OptionalPackageContract):
     space = SSS
-    algorithm = Bananas
+    search_class = Bananas
     needed = "sklearn.ensemble"
     settings = TestBananas.settings
     evals = 20

@@ -8,7 +8,8 @@ from scipy.stats import chisquare
 from blackbox.bohb import BOHB, BOHBConfig, KernelDensity
 from blackbox.hyperband import Hyperband
 from blackbox.search.space import NB201, CategoricalSpace
-from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive, score
+from blackbox.testing import MultiFidelityContract
+from blackbox.testing.fidelity import drive, jobs_of, score
 
 CHOICES = np.array([2, 3, 4])
 SPACE = CategoricalSpace(CHOICES.tolist())
@@ -74,7 +75,7 @@ class TestBOHB(MultiFidelityContract):
         assert ours == drive(Hyperband(NB201, 27), self.jobs)
 
     def test_cells_and_epochs_are_those_of_hyperband(self):
-        ours, plain = (asked(drive(make(NB201, 27), self.jobs, 1)) for make in (BOHB, Hyperband))
+        ours, plain = (jobs_of(drive(make(NB201, 27), self.jobs, 1)) for make in (BOHB, Hyperband))
         assert [job[2:] for job in ours] == [job[2:] for job in plain]
 
     def test_a_model_needs_so_many_cells_of_one_rung(self):
@@ -103,7 +104,7 @@ class TestBOHB(MultiFidelityContract):
         """The proposal is the best of the samples by the plain densities of the best 15 % and the others."""
         search = self.make(random=0.0, fidelities=(9,), samples=200)
         events = drive(search, 60, 1)
-        told = [(job.code, value) for kind, job, *rest in events if kind == "tell" for value in rest]
+        told = [(job.code, value) for job, value in events if value is not None]
         ranked = [code for code, _ in sorted(told, key=lambda entry: -entry[1])]
         count = max(7, int(0.15 * 60))
         good, others = NB201.digits(ranked[:count]), NB201.digits(ranked[count:])
@@ -124,7 +125,7 @@ class TestBOHB(MultiFidelityContract):
             return -float((NB201.digits(job.code) != [3, 1, 4, 1, 0, 2]).sum())
 
         def best(search):
-            return max(map(objective, asked(drive(search, 300, 1, objective=objective))))
+            return max(map(objective, jobs_of(drive(search, 300, 1, objective=objective))))
 
         assert np.mean([best(BOHB(NB201, 27, trial=trial)) for trial in range(10)]) > -0.3
         assert np.mean([best(Hyperband(NB201, 27, trial=trial)) for trial in range(10)]) < -0.8
@@ -147,7 +148,7 @@ def test_settings_outside_their_range_are_errors(config, message):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = asked(drive(BOHB(NB201, 27), 100, workers=1))
+    jobs = jobs_of(drive(BOHB(NB201, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 11, 27, 52, 60, 80, 99)] == [
         (269, 1),
         (5779, 1),

@@ -5,19 +5,19 @@ import shutil
 
 import pytest
 
-from blackbox import cli, jobs_cli
+from blackbox import cli
 from blackbox.algorithms import algorithm
 from blackbox.compare import __main__ as compare_command
 from blackbox.compare.folder import ComparisonFolder, read_record
 from blackbox.errors import BlackboxError, RunFolderError
-from blackbox.folder import RunFolder
 from blackbox.kinds.reader import read_run
 from blackbox.report.__main__ import expanded, main, table_of
 from blackbox.report.gather import gather
-from blackbox.workers.__main__ import _resumed, _tasks
-from blackbox.workers.record import Record
+from blackbox.workers.__main__ import resumed
+from blackbox.workers.record import Record, run_kind
 from nasbench.errors import NASBenchError
 from nasbench.runs.command import INTERRUPTED
+from nasbench.runs.folder import RunFolder
 from nasbench.spaces import space_of
 from tests.damage import failures
 
@@ -42,8 +42,7 @@ def runs(bench, tmp_path_factory):
 
 def command_of(name):
     search_class = algorithm(name)
-    main = jobs_cli.main if name == "sh" else cli.main
-    return lambda argv: main(search_class, argv)
+    return lambda argv: cli.main(search_class, argv)
 
 
 @pytest.fixture
@@ -134,8 +133,7 @@ def test_a_run_of_workers_is_resumed_or_refused(tmp_path, name):
     Record.create(tmp_path / "a", record, space_of("tss"), name == "asha").__exit__()
 
     def resume():
-        with RunFolder.reopen(tmp_path / "a") as folder:
-            config, settings = _resumed(folder, search_class, argparse.Namespace())
-            _tasks(search_class, config, settings)
+        with RunFolder.resume(tmp_path / "a", run_kind(name == "asha")) as folder:
+            resumed(folder, search_class, argparse.Namespace()).tasks()
 
     assert failures(tmp_path / "a" / "config.json", resume, ERRORS) == []

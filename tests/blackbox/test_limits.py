@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from blackbox import cli, jobs_cli
+from blackbox import cli
 from blackbox.algorithms import ALGORITHMS, algorithm
 from blackbox.bridges.table import NamedTable
 from blackbox.compare.__main__ import main as compare
@@ -32,9 +32,8 @@ def run(capsys, released):
 
     def run(name, *argv):
         search = algorithm(name)
-        main = jobs_cli.main if issubclass(search, MultiFidelitySearch) else cli.main
         try:
-            code = main(search, ["--store", str(released), *map(str, argv)])
+            code = cli.main(search, ["--store", str(released), *map(str, argv)])
         except SystemExit as end:
             code = end.code
         out, err = capsys.readouterr()

@@ -9,7 +9,8 @@ from blackbox.search.history import History
 from blackbox.search.loop import run
 from blackbox.search.space import NB201, SSS, CategoricalSpace
 from blackbox.table.objective import TableObjective
-from tests.blackbox.contract import SearchContract, objective
+from blackbox.testing import SearchContract
+from blackbox.testing.searches import objective
 
 
 def oracle(space, first, trial, seed, evals, score=objective):
@@ -54,10 +55,8 @@ def oracle(space, first, trial, seed, evals, score=objective):
 class LocalSearchContract(SearchContract):
     """What local search must do in any space, and moving after all neighbours or after the first one."""
 
+    search_class = LocalSearch
     first = False
-
-    def make(self, space=None, trials=1, seed=0, history=None):
-        return LocalSearch(space or self.space, LocalSearchConfig(self.first), trials, seed, history)
 
     @pytest.mark.parametrize("space", [None, CategoricalSpace((2, 3)), CategoricalSpace((1, 4, 1, 3))])
     def test_equals_a_plain_local_search(self, space):
@@ -95,6 +94,7 @@ class TestLocalSearch(LocalSearchContract):
 
 class TestLocalSearchMovingAtOnce(LocalSearchContract):
     first = True
+    settings = {"first": True}
 
     def test_the_first_better_neighbour_is_the_next_centre(self):
         for row in self.trace(trials=20, evals=60).codes:

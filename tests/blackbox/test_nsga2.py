@@ -1,4 +1,5 @@
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -6,8 +7,10 @@ from scipy.stats import chisquare
 
 from blackbox import cli
 from blackbox.errors import ConfigError
-from blackbox.kinds.fronts import front_masks, summarize_fronts, volumes
+from blackbox.kinds.base import Experiment
+from blackbox.kinds.fronts import FRONTS
 from blackbox.nsga2 import NSGA2, NSGA2Config
+from blackbox.results.fronts import front_masks, volumes
 from blackbox.rs import RandomSearch
 from blackbox.search.history import History
 from blackbox.search.loop import run
@@ -15,7 +18,8 @@ from blackbox.search.pareto import hypervolume, nondominated
 from blackbox.search.space import NB201, SSS
 from blackbox.table.objective import PairObjective, TableObjective
 from blackbox.table.settings import PairConfig
-from tests.blackbox.contract import SearchContract, two_objectives
+from blackbox.testing import SearchContract
+from blackbox.testing.searches import two_objectives
 from tests.blackbox.search.test_pareto import crowding_of, layers
 
 
@@ -76,11 +80,7 @@ def winner(a, b):
 
 
 class NSGA2Contract(SearchContract):
-    objectives = 2
-    objective = staticmethod(two_objectives)
-
-    def make(self, space=None, trials=1, seed=0, history=None, **config):
-        return NSGA2(space or self.space, NSGA2Config(**config), trials, seed, history)
+    search_class = NSGA2
 
     @pytest.mark.parametrize(
         "config", [{}, {"population": 7, "crossover": 0.5}, {"population": 30, "mutation": 0.4}]
@@ -168,7 +168,9 @@ def test_nsga2_beats_random_search_by_far(bench, against, missing):
 def test_the_summary_agrees_with_a_count_by_hand(bench):
     objective = pair_of(bench, "flops")
     history = run(NSGA2(NB201, trials=3, seed=2), objective, 150, cost=objective.cost)
-    summary = summarize_fronts(history, objective, bench)
+    settings = PairConfig(trials=3, evals=150, against="flops").on(bench)
+    experiment = Experiment(FRONTS, NSGA2, NSGA2Config(), settings, bench)
+    summary = FRONTS.result(experiment, history, complete=True).to_json()
     targets = objective.targets
     true = set(np.flatnonzero(nondominated(targets)).tolist())
     assert summary["true_front"]["cells"] == len(true)
@@ -376,11 +378,14 @@ def test_a_signal_and_a_picture(command, topology, tmp_path):
 
 
 def test_an_interrupted_run_says_how_to_go_on(command, tmp_path, monkeypatch):
-    def come(self):
-        self.save()
-        return len(self._search.history) == 30
+    asked = NSGA2.ask
 
-    monkeypatch.setattr(cli._Watch, "look", come)
+    def ask(self, pending=0):
+        if len(self.history) == 29:
+            signal.raise_signal(signal.SIGINT)
+        return asked(self, pending)
+
+    monkeypatch.setattr(NSGA2, "ask", ask)
     code, out, err = command("--evals", 100, "--out", tmp_path / "a")
     assert (code, "Hypervolume" in out) == (130, True)
     assert err.startswith("interrupted after 30 evaluations; go on with: ")

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 from blackbox.algorithms import algorithm
-from blackbox.kinds.evaluations import regrets, summarize
+from blackbox.kinds.base import Experiment
+from blackbox.kinds.evaluations import EVALUATIONS
 from blackbox.re import EvolutionConfig
+from blackbox.results.regret import regrets
 from blackbox.search.loop import run
 from blackbox.search.space import NB201 as SPACE
 from blackbox.table.objective import TableObjective
+from blackbox.table.settings import RunConfig
 from nasbench import NB201
 
 EXPECTED = Path(__file__).parents[1] / "expected"
@@ -34,11 +37,13 @@ def searches(table, *names):
 
 def in_the_papers_setting(bench, name, dataset, budget, trials=TRIALS, noise=True):
     """The report of trials that see validation after 12 epochs, of one recorded seed or the mean."""
-    signal = {"signal": "val_accuracy@12", "noise": noise}
-    objective = TableObjective(bench, dataset, "val_accuracy", trials=range(trials), **signal)
-    search = algorithm(name)(SPACE, NATS_BENCH[name], trials)
-    history = run(search, objective, cost=objective.cost, budget=budget)
-    return summarize(history, objective, bench, budget)
+    noise = "seed" if noise else "mean"
+    settings = RunConfig(trials, None, dataset, signal="val_accuracy@12", noise=noise, budget=budget)
+    search, config = algorithm(name), NATS_BENCH[name] or algorithm(name).config_class()
+    experiment = Experiment(EVALUATIONS, search, config, settings.on(bench), bench)
+    driver = EVALUATIONS.driver(experiment)
+    complete = driver.advance(lambda: False)
+    return EVALUATIONS.result(experiment, driver.history, complete).to_json()
 
 
 @pytest.mark.parametrize(

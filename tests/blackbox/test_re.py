@@ -10,8 +10,9 @@ from blackbox.rs import RandomSearch
 from blackbox.search.loop import run
 from blackbox.search.space import NB201, SSS
 from blackbox.table.objective import TableObjective
+from blackbox.testing import SearchContract
+from blackbox.testing.searches import objective
 from nasbench import Cell, SizeCell
-from tests.blackbox.contract import SearchContract, objective
 
 
 def oracle(cell, cells, edits, config, trial, seed, evals):
@@ -41,11 +42,9 @@ def oracle(cell, cells, edits, config, trial, seed, evals):
 class EvolutionContract(SearchContract):
     """What evolution must do in any space; a subclass has its `space`, and its `cell` for oracles."""
 
+    search_class = RegularizedEvolution
     cell = Cell
     edits = 24
-
-    def make(self, space=None, trials=1, seed=0, history=None, **config):
-        return RegularizedEvolution(space or self.space, EvolutionConfig(**config), trials, seed, history)
 
     @pytest.mark.parametrize(("population", "sample"), [(100, 10), (10, 3), (1, 1), (7, 7), (250, 2)])
     def test_equals_a_plain_evolution_on_a_deque(self, population, sample):

@@ -11,7 +11,8 @@ from blackbox.search.loop import run
 from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201, SSS, CategoricalSpace
 from blackbox.table.objective import TableObjective
-from tests.blackbox.contract import SearchContract, objective
+from blackbox.testing import SearchContract
+from blackbox.testing.searches import objective
 
 
 def oracle(space, config, trial, seed, evals, score):
@@ -48,8 +49,7 @@ def some_fail(codes):
 
 
 class ReinforceContract(SearchContract):
-    def make(self, space=None, trials=1, seed=0, history=None, **config):
-        return REINFORCE(space or self.space, ReinforceConfig(**config), trials, seed, history)
+    search_class = REINFORCE
 
     @pytest.mark.parametrize("score", [objective, some_fail])
     @pytest.mark.parametrize("config", [{}, {"learning_rate": 0.02, "decay": 0.0}])

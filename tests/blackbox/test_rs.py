@@ -3,12 +3,11 @@ from scipy.stats import chisquare
 
 from blackbox.rs import RandomSearch
 from blackbox.search.space import SSS, CategoricalSpace
-from tests.blackbox.contract import SearchContract
+from blackbox.testing import SearchContract
 
 
 class TestRandomSearch(SearchContract):
-    def make(self, space=None, trials=1, seed=0, history=None):
-        return RandomSearch(space or self.space, None, trials, seed, history)
+    search_class = RandomSearch
 
     def test_draws_are_uniform(self):
         codes = self.trace(space=CategoricalSpace((3, 4)), trials=50, evals=500).codes
@@ -16,5 +15,5 @@ class TestRandomSearch(SearchContract):
 
 
 class TestRandomSearchInTheSizeSpace(SearchContract):
+    search_class = RandomSearch
     space = SSS
-    make = TestRandomSearch.make

@@ -6,19 +6,15 @@ import shutil
 import numpy as np
 import pytest
 
-from blackbox import cli, jobs_cli
+from blackbox import cli
 from blackbox.algorithms import algorithm
 from blackbox.compare.__main__ import main as compare
-from blackbox.compare.simulations import Simulations
 from blackbox.compare.spec import Spec
-from blackbox.compare.study import Part
-from blackbox.compare.work import Watch
 from blackbox.errors import RunFolderError
 from blackbox.folder import RunFolder
 from blackbox.kinds.reader import read_run
 from blackbox.predictors.__main__ import main as predictors
 from blackbox.report.__main__ import main as report
-from blackbox.search.fidelity import MultiFidelitySearch
 from blackbox.table.curves import Curves
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
@@ -55,12 +51,7 @@ def run(capsys):
     def run(name, *argv):
         argv = list(map(str, argv))
         try:
-            if name in others:
-                code = others[name](argv)
-            else:
-                search = algorithm(name)
-                main = jobs_cli.main if issubclass(search, MultiFidelitySearch) else cli.main
-                code = main(search, argv)
+            code = others[name](argv) if name in others else cli.main(algorithm(name), argv)
         except SystemExit as end:
             code = end.code
         out, err = capsys.readouterr()
@@ -349,13 +340,15 @@ def test_a_comparison_of_an_earlier_release_goes_on_on_a_table_with_the_same_sco
 
 
 def test_the_finished_trials_of_a_part_are_held_against_the_table(bench, tmp_path):
-    spec, settings = Spec.of("sh:fidelities=200"), RunConfig(budget=86_400.0, trials=2)
-    part, watch = Part(0, 0, 2), Watch([0.0], [0], 0)
+    experiment = Spec.of("sh:fidelities=200").experiment(RunConfig(budget=86_400.0, trials=2), bench)
 
     def evaluate():
-        trials = Simulations(spec, spec.settings(settings), bench)
-        with RunFolder.log_alone(tmp_path / "part", trials.header, tmp_path) as log:
-            return trials.evaluate(part, log, watch)
+        driver = experiment.kind.driver(experiment, range(2))
+        with RunFolder.log_alone(tmp_path / "part", driver.log.header, tmp_path) as log:
+            driver.resume(log)
+            driver.advance(lambda: False)
+            driver.save()
+        return driver.history
 
     rows = evaluate().rows
     np.testing.assert_array_equal(evaluate().rows, rows)

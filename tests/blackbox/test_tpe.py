@@ -3,14 +3,14 @@ import pytest
 
 from blackbox.search.loop import run
 from blackbox.search.space import NB201
+from blackbox.testing.searches import objective
 from blackbox.tpe import TPE, TPEConfig
-from tests.blackbox.contract import objective
-from tests.blackbox.model_contract import ModelBasedContract
+from tests.blackbox.optional import OptionalPackageContract
 from tests.blackbox.races import regrets_of, standard_errors_ahead
 
 
-class TestTPE(ModelBasedContract):
-    algorithm = TPE
+class TestTPE(OptionalPackageContract):
+    search_class = TPE
     needed = "optuna.distributions"
     settings = {"initial": 8}
 

@@ -16,7 +16,7 @@ from nasbench.cell import CELLS
 from nasbench.size import SIZES
 from nasbench.spaces import SIZE, TOPOLOGY
 
-EDGES, LAYERS = Variables.of(TOPOLOGY), Variables.of(SIZE)
+EDGES, LAYERS = Variables.from_space(TOPOLOGY), Variables.from_space(SIZE)
 
 
 @given(st.integers(0, CELLS - 1))

@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from blackbox import cli, jobs_cli
+from blackbox import cli
 from blackbox.algorithms import algorithm
 from blackbox.compare.__main__ import main
 from blackbox.compare.folder import ComparisonFolder
-from blackbox.search.fidelity import MultiFidelitySearch
 from nasbench import NB201
 from nasbench.benchmark import open_benchmark
 
@@ -55,9 +54,8 @@ def own_command(text, *options):
     name, _, settings = text.partition(":")
     flags = [part for setting in settings.split(",") if setting for part in f"--{setting}".split("=")]
     search = algorithm(name)
-    command = jobs_cli if issubclass(search, MultiFidelitySearch) else cli
     with redirect_stdout(io.StringIO()):
-        assert command.main(search, [*flags, *map(str, options)]) == 0
+        assert cli.main(search, [*flags, *map(str, options)]) == 0
 
 
 def trials_of(path):

@@ -13,17 +13,15 @@ import threading
 import time
 from contextlib import suppress
 
-import numpy as np
 import pytest
 
 from blackbox.compare.folder import ComparisonFolder
-from blackbox.compare.pool import carry_out
+from blackbox.compare.pool import Watch, Worker, carry_out
 from blackbox.compare.spec import Spec
-from blackbox.compare.study import Part, Study, Trials
-from blackbox.compare.work import Watch, Worker
+from blackbox.compare.study import Part, Study
 from blackbox.errors import RunFolderError
-from blackbox.search.history import History
 from blackbox.table.settings import RunConfig
+from tests.blackbox.compare.tasks import Alone
 from tests.blackbox.compare.test_main import files
 
 ODD = "tests.blackbox.compare.searches:Odd"
@@ -34,7 +32,7 @@ class StopAfter(Watch):
     """Stops a task after so many looks at it, at each of which it is saved."""
 
     def __init__(self, looks):
-        super().__init__([0.0], [0], 0)
+        super().__init__(Alone())
         self._left = looks
 
     @property
@@ -75,42 +73,21 @@ def test_folders_of_labels_that_are_alike(tmp_path):
     assert all(study.run_folder(number).parent == tmp_path for number in range(4))
 
 
-def test_what_is_kept_of_trials():
-    history = History(2)
-    history.extend(
-        np.array([[5, 6, 7], [5, 6, 6]]),
-        np.array([[1.0, 3.0, 2.0], [4.0, 3.0, 5.0]]),
-        np.array([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]),
-    )
-    kept = Trials.of(history, 3.5)
-    assert (kept.evaluations.tolist(), kept.seconds.tolist()) == ([3, 1], [3.0, 2.0])
-    assert [[column.tolist() for column in of] for of in kept.changes] == [
-        [[1, 2], [1.0, 2.0], [5, 6]],
-        [[1], [2.0], [5]],
-    ]
-    assert kept.until.tolist() == [3.0, 3.5]  # what stopped the second was the budget
-    joined = Trials.joined([kept, Trials.of(history)])
-    assert joined.ends(0).tolist() == [3, 1, 3, 3]
-    assert joined.ends(1).tolist() == [3.0, 3.5, 3.0, 6.0]
-    assert len(joined.changes) == 4
-    assert Trials.of(History(1), 1.0).seconds.tolist() == [0.0]
-
-
 @pytest.mark.parametrize("text", ["re:population=10,sample=3", "ls", "bananas"])
 @pytest.mark.parametrize("looks", [0, 1, 25])
 def test_a_part_goes_on_from_its_log(home, tmp_path, text, looks):
     settings = {"trials": 20, "evals": 40, "noise": "seed"}
     whole, stopped = (study_of([text], tmp_path / name, **settings) for name in ("whole", "stopped"))
     part = Part(0, 4, 6)
-    assert Worker(whole).part(part, Watch([0.0], [0], 0)) == (40, None)
+    assert Worker(whole).part(part, Watch(Alone())) == (40, None)
     assert Worker(stopped).part(part, StopAfter(looks)) is None
     log = stopped.part_folder(part) / "log.csv"
     assert len(log.read_bytes().splitlines()) == 1 + 2 * max(1, looks)
     with open(log, "ab") as file:
         file.write(b"99,5,12")  # a row that was cut short
-    shares = [0.0]
-    assert Worker(stopped).part(part, Watch(shares, [0], 0)) == (40, None)
-    assert shares == [1.0]
+    task = Alone()
+    assert Worker(stopped).part(part, Watch(task)) == (40, None)
+    assert task.share == 1.0
     assert log.read_bytes() == (whole.part_folder(part) / "log.csv").read_bytes()
 
 
@@ -130,28 +107,28 @@ def test_a_part_of_a_simulation_goes_on_from_its_log(curves, tmp_path, looks):
         for name in ("whole", "stopped")
     )
     part = Part(0, 4, 7)
-    steps, _ = Worker(whole).part(part, Watch([0.0], [0], 0))
+    steps, _ = Worker(whole).part(part, Watch(Alone()))
     assert steps > 200
     assert Worker(stopped).part(part, StopAfter(looks)) is None
-    assert Worker(stopped).part(part, Watch([0.0], [0], 0)) == (steps, None)
+    assert Worker(stopped).part(part, Watch(Alone())) == (steps, None)
     log = stopped.part_folder(part) / "log.csv"
     assert log.read_bytes() == (whole.part_folder(part) / "log.csv").read_bytes()
     # Once more, when it was ended: the last trial is simulated again.
-    assert Worker(stopped).part(part, Watch([0.0], [0], 0)) == (steps, None)
+    assert Worker(stopped).part(part, Watch(Alone())) == (steps, None)
     assert log.read_bytes() == (whole.part_folder(part) / "log.csv").read_bytes()
     lines = log.read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join([lines[0], *lines[:0:-1]]))
     with pytest.raises(RunFolderError, match="is damaged"):
-        Worker(stopped).part(part, Watch([0.0], [0], 0))
+        Worker(stopped).part(part, Watch(Alone()))
 
 
 def test_a_damaged_log_of_a_part_is_an_error(home, tmp_path):
     study = study_of(["rs"], tmp_path, trials=4, evals=10)
-    Worker(study).part(Part(0, 0, 1), Watch([0.0], [0], 0))
+    Worker(study).part(Part(0, 0, 1), Watch(Alone()))
     log = study.part_folder(Part(0, 0, 1)) / "log.csv"
     log.write_text(re.sub(r"(?m)^1,0,\d+,", "1,0,7,", log.read_text()))
     with pytest.raises(RunFolderError, match="is damaged: its scores or costs are not those of the table"):
-        Worker(study).part(Part(0, 0, 1), Watch([0.0], [0], 0))
+        Worker(study).part(Part(0, 0, 1), Watch(Alone()))
 
 
 def test_a_run_that_was_half_joined_is_joined_anew(home, tmp_path):
@@ -161,7 +138,7 @@ def test_a_run_that_was_half_joined_is_joined_anew(home, tmp_path):
     carry_out(undisturbed, 2)
     worker = Worker(killed)
     for part in killed.parts[:3]:
-        worker.part(part, Watch([0.0], [0], 0))
+        worker.part(part, Watch(Alone()))
     half = killed.parts_folder(0) / "whole"
     half.mkdir(parents=True)
     (half / "config.json").write_text("{}")

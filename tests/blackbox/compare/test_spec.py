@@ -4,10 +4,12 @@ import re
 
 import pytest
 
-from blackbox import cli, jobs_cli
+from blackbox import cli
 from blackbox.asha import ASHA
 from blackbox.compare.spec import Spec, label_of
 from blackbox.errors import UnknownAlgorithmError
+from blackbox.kinds.evaluations import EVALUATIONS
+from blackbox.kinds.jobs import JOBS
 from blackbox.kinds.reader import read_run
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.table.settings import RunConfig, SimulationConfig
@@ -46,13 +48,13 @@ def test_a_text_and_its_shortest_form(text, label):
 
 def test_what_a_spec_is():
     spec = Spec.of("re:population=20,sample=3")
-    assert (spec.name, spec.config, spec.by_jobs) == ("re", EvolutionConfig(20, 3), False)
+    assert (spec.name, spec.config, spec.kind) == ("re", EvolutionConfig(20, 3), EVALUATIONS)
     assert spec.search_class is RegularizedEvolution
     assert Spec.of(f"{ODD}:wait=0.5").search_class is Odd
     common = RunConfig(trials=7, budget=9.0, noise="seed", seed=3)
     assert spec.settings(common) == common
     jobs = Spec.of("asha:eta=2,workers=4,fidelities=12,200")
-    assert jobs.by_jobs
+    assert jobs.kind is JOBS
     assert jobs.settings(common) == SimulationConfig(
         trials=7, budget=9.0, noise="seed", seed=3, workers=4, fidelities=(12, 200)
     )
@@ -96,12 +98,12 @@ def test_multi_fidelity_searches_are_compared_by_budget_alone(limits):
 
 
 def test_the_labels_of_runs_are_those_of_their_specs(home, curves, tmp_path):
-    for name, command, search, options in (
-        ("re", cli, RegularizedEvolution, ["--evals", 5, "--population", 30]),
-        ("odd", cli, Odd, ["--evals", 5]),
-        ("asha", jobs_cli, ASHA, ["--jobs", 5, "--workers", 2, "--fidelities", "1,200", "--store", curves]),
+    for name, search, options in (
+        ("re", RegularizedEvolution, ["--evals", 5, "--population", 30]),
+        ("odd", Odd, ["--evals", 5]),
+        ("asha", ASHA, ["--jobs", 5, "--workers", 2, "--fidelities", "1,200", "--store", curves]),
     ):
-        assert command.main(search, [*map(str, options), "--out", str(tmp_path / name)]) == 0
+        assert cli.main(search, [*map(str, options), "--out", str(tmp_path / name)]) == 0
     assert label_of(read_run(tmp_path / "re")) == "re:population=30"
     assert label_of(read_run(tmp_path / "asha")) == "asha:workers=2,fidelities=1,200"
     assert label_of(read_run(tmp_path / "odd")) == "odd search, wait 0.0, fail -1, flag "

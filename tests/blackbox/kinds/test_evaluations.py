@@ -2,9 +2,14 @@ import numpy as np
 import pytest
 
 from blackbox.errors import ConfigError
-from blackbox.kinds.evaluations import regrets, summarize
+from blackbox.kinds.base import Experiment
+from blackbox.kinds.evaluations import EVALUATIONS
+from blackbox.results.regret import regrets
+from blackbox.rs import RandomSearch
+from blackbox.search.base import NoSettings
 from blackbox.search.history import History
 from blackbox.table.objective import TableObjective
+from blackbox.table.settings import RunConfig
 from nasbench import NB201
 from nasbench.spaces import TOPOLOGY
 from tests import stores
@@ -18,6 +23,13 @@ def searched(objective, codes, costs=1.0):
     history = History(len(codes))
     history.extend(codes, objective.scores[codes], np.broadcast_to(costs, codes.shape))
     return history
+
+
+def summarize(history, table, **settings):
+    """The summary of a search with that history."""
+    config = RunConfig(trials=history.trials, **settings).on(table)
+    experiment = Experiment(EVALUATIONS, RandomSearch, NoSettings(), config, table)
+    return EVALUATIONS.result(experiment, history, complete=True).to_json()
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +62,7 @@ def test_the_report_is_of_the_last_incumbents_within_the_budget(table, objective
     worse, better, best = (int(order[n]) for n in (100, 9000, -1))
     codes = [[better, worse, best], [worse, worse, best], [best, best, best]]
     history = searched(objective, codes, np.array([[10.0], [10.0], [30.0]]))
-    summary = summarize(history, objective, table, budget=25)
+    summary = summarize(history, table, signal=SIGNAL, budget=25)
     assert summary["trials_without_evaluation"] == 1
     ended = [TOPOLOGY.cell(better), TOPOLOGY.cell(worse)]
     for metric in ("val_accuracy", "test_accuracy"):
@@ -65,7 +77,7 @@ def test_the_report_is_of_the_last_incumbents_within_the_budget(table, objective
 
 
 def test_one_trial_has_no_spread(table, objective):
-    summary = summarize(searched(objective, [[7, 8]]), objective, table)
+    summary = summarize(searched(objective, [[7, 8]]), table, signal=SIGNAL)
     assert list(summary["report"]) == ["val_accuracy", "test_accuracy"]
     for row in summary["report"].values():
         assert (row["std"], row["median"]) == (None, None)
@@ -76,10 +88,11 @@ def test_what_the_store_lacks_for_an_incumbent_is_not_reported(runs_alone, tmp_p
     arrays["cifar10/200/final/test_accuracy"][7] = np.nan
     table = NB201(stores.write(tmp_path / "gap.h5", arrays))
     objective = TableObjective(table, "cifar10", "val_accuracy")
-    assert list(summarize(searched(objective, [[7], [8]]), objective, table)["report"]) == ["val_accuracy"]
-    assert len(summarize(searched(objective, [[6], [8]]), objective, table)["report"]) == 2
+    assert list(summarize(searched(objective, [[7], [8]]), table)["report"]) == ["val_accuracy"]
+    assert len(summarize(searched(objective, [[6], [8]]), table)["report"]) == 2
     objective = TableObjective(runs_alone, "cifar10", "latency")
-    assert list(summarize(searched(objective, [[7]]), objective, runs_alone)["report"]) == ["val_accuracy"]
+    summary = summarize(searched(objective, [[7]]), runs_alone, metric="latency")
+    assert list(summary["report"]) == ["val_accuracy"]
 
 
 def test_a_budget_that_no_trial_can_use_is_an_error(table, objective):
@@ -87,4 +100,4 @@ def test_a_budget_that_no_trial_can_use_is_an_error(table, objective):
     with pytest.raises(
         ConfigError, match="a budget of 20 s ends before the first .*; raise it: --budget 31s"
     ):
-        summarize(history, objective, table, budget=20)
+        summarize(history, table, signal=SIGNAL, budget=20)

@@ -7,16 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from blackbox import cli, jobs_cli
+from blackbox import cli
 from blackbox.asha import ASHA
 from blackbox.errors import ConfigError, RunFolderError
-from blackbox.kinds.reader import changes_of, open_table, read_run
+from blackbox.kinds.reader import open_table, read_run
 from blackbox.ls import LocalSearch
 from blackbox.nsga2 import NSGA2
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
 from blackbox.search.base import Search
-from blackbox.search.history import History
 from blackbox.search.loop import run
 from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201
@@ -24,6 +23,7 @@ from blackbox.table.objective import TableObjective
 from blackbox.table.settings import PairConfig, RunConfig, SimulationConfig
 from blackbox.table.simulator import simulate
 from nasbench.benchmark import open_benchmark
+from tests.blackbox.results.test_anytime import assert_same_changes
 
 BUDGET = 50_000.0
 
@@ -42,15 +42,15 @@ class MyOwn(Search):
 def made(home, curves, tmp_path_factory):
     """A folder with small runs of all kinds."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, command, search, options in (
-        ("re", cli, RegularizedEvolution, ["--evals", 80, "--trials", 5, "--population", 30]),
-        ("rs", cli, RandomSearch, ["--budget", f"{BUDGET}s", "--trials", 4, "--dataset", "cifar100"]),
-        ("ls", cli, LocalSearch, ["--evals", 20, "--first", "--noise", "seed"]),
-        ("own", cli, MyOwn, ["--evals", 20]),
-        ("pair", cli, NSGA2, ["--evals", 30, "--trials", 2]),
-        ("asha", jobs_cli, ASHA, ["--jobs", 40, "--trials", 3, "--store", curves]),
+    for name, search, options in (
+        ("re", RegularizedEvolution, ["--evals", 80, "--trials", 5, "--population", 30]),
+        ("rs", RandomSearch, ["--budget", f"{BUDGET}s", "--trials", 4, "--dataset", "cifar100"]),
+        ("ls", LocalSearch, ["--evals", 20, "--first", "--noise", "seed"]),
+        ("own", MyOwn, ["--evals", 20]),
+        ("pair", NSGA2, ["--evals", 30, "--trials", 2]),
+        ("asha", ASHA, ["--jobs", 40, "--trials", 3, "--store", curves]),
     ):
-        assert command.main(search, [*map(str, options), "--out", str(folder / name)]) == 0
+        assert cli.main(search, [*map(str, options), "--out", str(folder / name)]) == 0
     return folder
 
 
@@ -74,11 +74,6 @@ def brute_force(history, counted):
                     changes.append((step + 1, spent, now))
         found.append(changes)
     return found
-
-
-def assert_same_changes(changes, expected):
-    for found, rows in zip(changes, expected, strict=True):
-        assert [tuple(row) for row in zip(*(column.tolist() for column in found), strict=True)] == rows
 
 
 def test_a_run_of_evaluations(made, bench):
@@ -148,18 +143,6 @@ def test_two_objectives_have_no_incumbent(made):
     assert read.history.scores.shape == (2, 30, 2)
     with pytest.raises(ConfigError, match="no incumbent, but a Pareto front"):
         read.anytime()
-
-
-def test_changes_where_evaluations_failed_or_none_ended():
-    history = History(3)
-    history.extend(
-        np.array([[5, 6, 7], [5, 6, 6], [1, 2, 3]]),
-        np.array([[FAILED, FAILED, 1.0], [1.0, 3.0, 4.0], [FAILED] * 3]),
-        np.array([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0], [1.0, 1.0, 1.0]]),
-    )
-    assert_same_changes(changes_of(history), [[(3, 3.0, 7)], [(1, 2.0, 5), (2, 4.0, 6)], []])
-    assert_same_changes(changes_of(history, 2.0), [[], [(1, 2.0, 5)], []])
-    assert_same_changes(changes_of(History(2)), [[], []])
 
 
 def test_a_run_that_is_being_written(folder):

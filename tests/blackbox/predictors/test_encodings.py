@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from blackbox.errors import ConfigError
-from blackbox.predictors.encodings import encoding_of, one_hot, paths
+from blackbox.predictors.encodings import default_encoding, one_hot, paths
 from blackbox.search.space import NB201, SSS
 from nasbench import CELLS, Cell
 from nasbench.cell import EDGES
@@ -36,5 +36,5 @@ def test_paths_are_those_of_a_walk_through_the_cell():
             assert common == len(sequences[a] & sequences[b])
     with pytest.raises(ConfigError, match="other spaces have the encoding one_hot"):
         paths(SSS, codes)
-    assert encoding_of(NB201) is paths
-    assert encoding_of(SSS) is one_hot
+    assert default_encoding(NB201) is paths
+    assert default_encoding(SSS) is one_hot

@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from blackbox.predictors.encodings import encoding_of, one_hot, paths
+from blackbox.predictors.encodings import default_encoding, paths
 from blackbox.predictors.ensemble import ExtraTrees
 from blackbox.search.space import NB201
+from blackbox.testing import LearnedPredictorContract
 from nasbench.errors import InvalidArgumentError
-from tests.blackbox.predictors.contract import LearnedContract
 
 
-class TestExtraTreesOnPaths(LearnedContract):
+class TestExtraTreesOnPaths(LearnedPredictorContract):
     def make(self, space=NB201, **options):
-        return ExtraTrees(space, encoding_of(space), **options)
+        return ExtraTrees(space, default_encoding(space), **options)
 
     def test_mean_and_deviation_are_those_of_the_members(self):
         predictor = self.make(trees=3).fit(np.arange(0, 3000, 100), np.arange(30) % 7 * 1.0)
@@ -20,9 +20,8 @@ class TestExtraTreesOnPaths(LearnedContract):
         np.testing.assert_allclose(predictor.predict(np.arange(20))[1], np.std(members, axis=0, ddof=1))
 
 
-class TestExtraTreesOnOneHotCodes(LearnedContract):
-    def make(self, space=NB201, **options):
-        return ExtraTrees(space, one_hot, **options)
+class TestExtraTreesOnOneHotCodes(LearnedPredictorContract):
+    predictor_class = ExtraTrees
 
 
 def test_a_spread_is_of_two_trees_or_more():

@@ -3,12 +3,11 @@ import numpy as np
 from blackbox.predictors.base import normal_scores
 from blackbox.predictors.gaussian_process import GaussianProcess
 from blackbox.search.space import NB201
-from tests.blackbox.predictors.contract import LearnedContract
+from blackbox.testing import LearnedPredictorContract
 
 
-class TestGaussianProcess(LearnedContract):
-    def make(self, space=NB201, **options):
-        return GaussianProcess(space, **options)
+class TestGaussianProcess(LearnedPredictorContract):
+    predictor_class = GaussianProcess
 
     def test_predictions_are_those_of_the_formulas(self):
         """Algorithm 2.1 of Rasmussen & Williams, with an inverse, on distances counted digit by digit."""

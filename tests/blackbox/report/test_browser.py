@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from blackbox import cli, jobs_cli
+from blackbox import cli
 from blackbox.asha import ASHA
 from blackbox.nsga2 import NSGA2
 from blackbox.report.__main__ import main
@@ -80,7 +80,7 @@ def test_every_kind_of_run_is_drawn(visit, sizes, curves, tmp_path):
     )
     assert cli.main(NSGA2, ["--population", "10", *few, "--out", str(runs[0])]) == 0
     assert cli.main(RandomSearch, ["--store", str(sizes), *few, "--out", str(runs[1])]) == 0
-    assert jobs_cli.main(ASHA, [*timed, "--out", str(runs[2])]) == 0
+    assert cli.main(ASHA, [*timed, "--out", str(runs[2])]) == 0
     assert cli.main(RandomSearch, [*timed, "--out", str(runs[3])]) == 0
     assert main([*map(str, runs), "--out", str(tmp_path / "report.html")]) == 0
     page = visit(tmp_path / "report.html")

@@ -8,15 +8,15 @@ import statistics
 import numpy as np
 import pytest
 
-from blackbox import cli, jobs_cli
+from blackbox import cli
 from blackbox.asha import ASHA
 from blackbox.compare.__main__ import main as compare
 from blackbox.kinds.reader import read_run
 from blackbox.nsga2 import NSGA2
-from blackbox.report.fronts import front
 from blackbox.report.gather import gather
 from blackbox.report.page import page
 from blackbox.results.comparison import THRESHOLDS
+from blackbox.results.fronts import front_against
 from blackbox.rs import RandomSearch
 from nasbench import NB201, Cell
 from nasbench.tables import SOURCE, VERSION
@@ -27,7 +27,7 @@ from tests.blackbox.report.test_pack import read_counts, read_decimals, read_who
 def data(runs, bench):
     """Of the two runs on CIFAR-10 and the one on CIFAR-100, as the page reads it."""
     groups = [([read_run(runs / "re"), read_run(runs / "rs")], bench), ([read_run(runs / "other")], bench)]
-    return json.loads(json.dumps(gather(groups), allow_nan=False))
+    return json.loads(json.dumps(gather(groups).to_json(), allow_nan=False))
 
 
 def trials_of(path):
@@ -182,9 +182,9 @@ def test_the_front_is_what_no_other_cell_beats(data, bench):
 def test_a_front_of_few():
     nan = float("nan")
     scores, params = np.array([5.0, 4.0, 3.0, 5.0, 9.0]), np.array([2.0, 1.0, 1.0, 3.0, nan])
-    assert front(scores, "params", params) == [1, 0]
-    assert front(scores, "test_accuracy", params) == [3]
-    assert front(np.array([1.0]), "params", np.array([nan])) == []
+    assert front_against(scores, "params", params) == [1, 0]
+    assert front_against(scores, "test_accuracy", params) == [3]
+    assert front_against(np.array([1.0]), "params", np.array([nan])) == []
 
 
 def test_pairs_are_those_of_a_comparison(data, runs, capsys):
@@ -218,7 +218,7 @@ def test_pairs_are_of_runs_that_a_comparison_would_take(runs, bench, tmp_path):
         (folder / "config.json").write_text(json.dumps(config | {"run": config["run"] | change}))
     names = ["budget", "noise", "twin", "poor", "short", "seed"]
     chosen = [read_run(path) for path in (runs / "re", *(tmp_path / name for name in names))]
-    (comparison,) = gather([(chosen, bench)])["comparisons"]
+    (comparison,) = gather([(chosen, bench)]).to_json()["comparisons"]
     pairs = comparison["pairs"]
     assert [sorted(pair["runs"]) for pair in pairs["tested"]] == [[0, 3], [0, 6], [3, 6]]
     assert pairs["left"] == [1, 2, 4, 5]
@@ -249,7 +249,7 @@ def test_runs_with_one_label_are_told_apart_by_their_folders(runs, bench, tmp_pa
     (tmp_path / "rs").symlink_to(runs / "rs")
     (tmp_path / "twin").symlink_to(runs / "rs")
     twins = [read_run(path) for path in (runs / "rs", tmp_path / "rs", tmp_path / "twin")]
-    labels = [series["label"] for series in gather([(twins, bench)])["series"]]
+    labels = [series["label"] for series in gather([(twins, bench)]).to_json()["series"]]
     assert labels == [
         f"random search ({runs / 'rs'})",
         f"random search ({tmp_path / 'rs'})",
@@ -264,7 +264,7 @@ def test_equal_names_say_the_space_or_the_table(runs, bench, topology, sizes):
     names = [
         group["name"]
         for tables in ([bench, SSS(sizes)], [bench, NB201(topology)])
-        for group in gather([([run], table) for table in tables])["comparisons"]
+        for group in gather([([run], table) for table in tables]).to_json()["comparisons"]
     ]
     assert names[:2] == [
         "cifar10 val_accuracy, NAS-Bench-201",
@@ -277,7 +277,7 @@ def test_equal_names_say_the_space_or_the_table(runs, bench, topology, sizes):
 def test_a_search_with_two_objectives(bench, tmp_path):
     options = ["--population", "10", "--evals", "60", "--trials", "5", "--against", "latency"]
     assert cli.main(NSGA2, [*options, "--out", str(tmp_path / "pair")]) == 0
-    (comparison,) = gather([([read_run(tmp_path / "pair")], bench)])["comparisons"]
+    (comparison,) = gather([([read_run(tmp_path / "pair")], bench)]).to_json()["comparisons"]
     (run,) = comparison["runs"]
     latency, accuracy = bench.by_code("cifar10", "latency"), bench.by_code("cifar10", "val_accuracy")
     assert comparison["costs"] == ["latency", "params", "flops"]
@@ -315,11 +315,11 @@ def area(front, cost, score):
 
 def test_a_multi_fidelity_search_compares_by_time(curves, tmp_path):
     common = ["--store", str(curves), "--trials", "4", "--budget", "3h"]
-    assert jobs_cli.main(ASHA, [*common, "--workers", "2", "--out", str(tmp_path / "asha")]) == 0
+    assert cli.main(ASHA, [*common, "--workers", "2", "--out", str(tmp_path / "asha")]) == 0
     assert cli.main(RandomSearch, [*common, "--out", str(tmp_path / "rs")]) == 0
     bench = NB201(curves)
     asha, rs = (read_run(tmp_path / name) for name in ("asha", "rs"))
-    (comparison,) = gather([([asha, rs], bench)])["comparisons"]
+    (comparison,) = gather([([asha, rs], bench)]).to_json()["comparisons"]
     assert (comparison["axis"], comparison["costs"]) == ("seconds", [])
     assert comparison["runs"][0]["curves"]["evaluations"] is None
     assert comparison["runs"][1]["curves"]["evaluations"]["x"][0] == 1
@@ -345,7 +345,7 @@ def test_trials_that_never_have_an_incumbent(runs, bench, tmp_path):
         config["run"] |= {"budget": budget}
         (tmp_path / name / "config.json").write_text(json.dumps(config))
     data = gather([([read_run(tmp_path / "some"), read_run(tmp_path / "none")], bench)])
-    some, none = data["comparisons"][0]["runs"]
+    some, none = data.to_json()["comparisons"][0]["runs"]
     assert len(some["found"]) == len(some["final"]["regret"]) == 3
     assert some["summary"]["reached"]["evaluations"][0]["share"] <= 0.5
     assert (none["found"], none["final"], none["end"]) == ([], None, None)
@@ -358,7 +358,7 @@ def test_metrics_of_which_less_is_better(bench, tmp_path):
     assert (
         cli.main(RandomSearch, ["--metric", "latency", "--evals", "20", "--out", str(tmp_path / "rs")]) == 0
     )
-    (comparison,) = gather([([read_run(tmp_path / "rs")], bench)])["comparisons"]
+    (comparison,) = gather([([read_run(tmp_path / "rs")], bench)]).to_json()["comparisons"]
     (run,) = comparison["runs"]
     latency = bench.by_code("cifar10", "latency")
     codes = [Cell.from_index(row[0]).code for row in trials_of(tmp_path / "rs")[0]]

@@ -1,17 +1,20 @@
 """The page as text: what it says without a script, and what strings in it cannot do."""
 
 import base64
-import copy
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from blackbox.kinds.reader import read_run
+from blackbox.report.data import ShownPair
 from blackbox.report.gather import gather
 from blackbox.report.page import GENERATOR, page
+from blackbox.results.comparison import AdjustedPair, Way
+from blackbox.results.statistics import Pair
 
 EVIL = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>\"'&amp;"
 
@@ -69,7 +72,7 @@ def test_the_page_is_whole_and_refers_to_nothing_else(data):
 def test_the_data_in_the_page_are_the_data(data):
     scripts = re.findall(r"<script ([^>]*)>(.*?)</script>", page(data), re.DOTALL)
     assert [attributes for attributes, _ in scripts] == ['type="application/json" id="data"', 'type="module"']
-    assert json.loads(scripts[0][1]) == json.loads(json.dumps(data))
+    assert json.loads(scripts[0][1]) == json.loads(json.dumps(data.to_json()))
 
 
 def test_only_the_script_of_the_page_may_run(data):
@@ -81,14 +84,22 @@ def test_only_the_script_of_the_page_may_run(data):
 
 
 def test_strings_are_text_wherever_they_come_from(data):
-    evil = copy.deepcopy(data)
-    for series in evil["series"]:
-        series["label"] += EVIL
-    for comparison in evil["comparisons"]:
-        comparison["name"] += EVIL
-        comparison["facts"] = [[EVIL, EVIL] for _ in comparison["facts"]]
-        for run in comparison["runs"]:
-            run["settings"] = {name + EVIL: EVIL for name in run["settings"]} | {"complete": "no"}
+    def spoiled(run):
+        return replace(run, settings={name + EVIL: EVIL for name in run.settings} | {"complete": "no"})
+
+    evil = replace(
+        data,
+        series=[replace(series, label=series.label + EVIL) for series in data.series],
+        comparisons=[
+            replace(
+                comparison,
+                name=comparison.name + EVIL,
+                facts=[(EVIL, EVIL) for _ in comparison.facts],
+                runs=list(map(spoiled, comparison.runs)),
+            )
+            for comparison in data.comparisons
+        ],
+    )
     text = page(evil, title=EVIL)
     reader, plain = Reader(text), Reader(page(data))
     assert [tag for tag, _ in reader.elements if tag in ("script", "img")] == ["script", "script"]
@@ -105,18 +116,24 @@ def test_the_final_table_is_there_without_a_script(data):
     assert heads[:3] == ["search", "trials", "evaluations"]
     ways = [f"evaluations to {threshold}\u00a0%" for threshold in ("1", "0.5", "0.1")]
     assert [head for head in heads if " to " in head] == ways
-    for run in data["comparisons"][0]["runs"]:
-        regret = run["summary"]["regret"]
-        assert f"{regret['mean']:.4f} ± {regret['std']:.4f}" in table
-        assert f'data-value="{regret["mean"]!r}"' in table
-        assert f"{100 * run['summary']['optimum']:.1f} %" in table
+    for run in data.comparisons[0].runs:
+        regret = run.summary.regret
+        assert f"{regret.mean:.4f} ± {regret.std:.4f}" in table
+        assert f'data-value="{regret.mean!r}"' in table
+        assert f"{100 * run.summary.optimum:.1f} %" in table
+
+
+def with_pairs(data, *tested):
+    """The data with other pairs in the first comparison."""
+    first, *others = data.comparisons
+    pairs = replace(first.pairs, tested=list(tested))
+    return replace(data, comparisons=[replace(first, pairs=pairs), *others])
 
 
 def test_pairs_are_there_without_a_script(data):
-    told = copy.deepcopy(data)
-    first, second = (told["series"][n]["label"] for n in (0, 1))
-    pair = {"runs": [1, 0], "better": 1200, "worse": 30, "equal": 4, "p": 1e-310, "p_holm": 1e-310}
-    told["comparisons"][0]["pairs"]["tested"] = [pair | {"rank_biserial": 0.954, "a12": 0.87}]
+    first, second = (data.series[n].label for n in (0, 1))
+    pair = Pair(better=1200, worse=30, equal=4, p=1e-310, rank_biserial=0.954, a12=0.87)
+    told = with_pairs(data, ShownPair([1, 0], AdjustedPair(pair, p_holm=1e-310)))
     table = re.search(r'<table class="sortable pairs">(.*?)</table>', page(told), re.DOTALL)[1]
     reader = Reader(table)
     assert reader.texts["td"] == ["< 1e-300", "1,200–30–4", "0.95", "0.87"]
@@ -129,10 +146,8 @@ def test_pairs_are_there_without_a_script(data):
 
 
 def test_many_pairs_are_folded_up(data):
-    told = copy.deepcopy(data)
-    pair = {"runs": [0, 1], "better": 6, "worse": 0, "equal": 0, "rank_biserial": 1.0, "a12": 1.0, "p": 0.03}
-    tested = told["comparisons"][0]["pairs"]["tested"]
-    tested[:] = [pair | {"p_holm": p} for p in (*[0.05] * 3, *[0.051] * 13)]
+    pair = Pair(better=6, worse=0, equal=0, p=0.03, rank_biserial=1.0, a12=1.0)
+    told = with_pairs(data, *(ShownPair([0, 1], AdjustedPair(pair, p)) for p in (*[0.05] * 3, *[0.051] * 13)))
     inside = re.search(
         r"<summary>3 of 16 pairs are told apart</summary>(.*?)</details>", page(told), re.DOTALL
     )
@@ -142,10 +157,12 @@ def test_many_pairs_are_folded_up(data):
 
 
 def test_a_run_without_any_incumbent_has_dashes(data):
-    empty = copy.deepcopy(data)
-    summary = empty["comparisons"][0]["runs"][0]["summary"]
-    summary |= {"regret": None, "optimum": 0.0, "values": {}, "seconds": None}
-    summary["reached"]["evaluations"] = [{"median": None, "share": 0.0}] * 3
+    first, *others = data.comparisons
+    run, *more = first.runs
+    reached = run.summary.reached | {"evaluations": [Way(None, None, 0.0)] * 3}
+    summary = replace(run.summary, regret=None, optimum=0.0, values={}, seconds=None, reached=reached)
+    runs = [replace(run, summary=summary), *more]
+    empty = replace(data, comparisons=[replace(first, runs=runs), *others])
     row = re.search(r'<table class="sortable">.*?<tbody>\n(<tr.*?</tr>)', page(empty), re.DOTALL)[1]
     assert [text.strip() for text in Reader(row).texts["td"]].count("–") == 8
 

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from blackbox.results.statistics import (
+    Pair,
     alike,
     average_ranks,
     compare_pair,
@@ -237,11 +238,11 @@ def test_the_worked_example_of_the_signed_rank_test():
 
 def test_algorithms_that_are_all_the_same():
     pair = compare_pair([1.0, 2.0], [1.0, 2.0])
-    assert pair == (0, 0, 2, 1.0, 0.0, 0.5)
+    assert pair == Pair(0, 0, 2, 1.0, 0.0, 0.5)
 
 
 def test_one_trial_alone():
-    assert compare_pair([1.0], [2.0]) == (1, 0, 0, 1.0, 1.0, 1.0)
+    assert compare_pair([1.0], [2.0]) == Pair(1, 0, 0, 1.0, 1.0, 1.0)
 
 
 def test_a_pair_needs_the_same_trials():

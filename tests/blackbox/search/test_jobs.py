@@ -1,12 +1,8 @@
 import numpy as np
 import pytest
 
-from blackbox.errors import RunFolderError
-from blackbox.search.jobs import HEADER, JOB, JobHistory, incumbent_steps, log_rows, parse_jobs
+from blackbox.search.jobs import JOB, JobHistory, incumbent_steps
 from blackbox.search.scores import FAILED
-from nasbench.spaces import TOPOLOGY
-
-INDEX, CODES = TOPOLOGY.official_index(), TOPOLOGY.official_order()
 
 
 def made(jobs, seed=0, trials=(0,), workers=1):
@@ -78,56 +74,3 @@ def test_fields_are_attributes_and_read_only():
         np.testing.assert_array_equal(field, history.rows[name])
         with pytest.raises(ValueError, match="read-only"):
             field[0] = 0
-
-
-def test_a_log_keeps_every_digit():
-    history = JobHistory([0, 1], made(200, trials=(0, 1), workers=3))
-    data = HEADER.encode() + log_rows(history.rows, INDEX)
-    again = parse_jobs(data, "log.csv", [0, 1], CODES)
-    np.testing.assert_array_equal(again.rows, history.rows)
-    first = data.splitlines()[1].split(b",")
-    assert int(first[2]) == INDEX[history.code[0]]
-    assert float(first[6]) == history.end[0]
-
-
-def test_a_log_ends_with_its_last_whole_line():
-    history = JobHistory([0], made(10))
-    data = HEADER.encode() + log_rows(history.rows, INDEX)
-    for cut in range(len(HEADER), len(data) + 1):
-        whole = data[:cut].count(b"\n") - 1
-        np.testing.assert_array_equal(parse_jobs(data[:cut], "x", [0], CODES).rows, history.rows[:whole])
-
-
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ("", "not jobs"),
-        ("0,0,1,1,5.0,0.0,1.0", "damaged"),
-        ("0,0,1,1,5.0,0.0,1.0,a", "damaged"),
-        ("0,0,1,1,5.0,0.0,1.0,0#", "damaged"),
-        ("\n", "its rows are empty"),
-        ("1e300,0,1,1,5.0,0.0,1.0,0", "not jobs of 1 trials"),
-        ("0,0,1,inf,5.0,0.0,1.0,0", "not jobs of 1 trials"),
-        ("0.5,0,1,1,5.0,0.0,1.0,0", "not jobs of 1 trials"),
-        ("0,3,1,1,5.0,0.0,1.0,0", "not jobs"),
-        ("0,0,15625,1,5.0,0.0,1.0,0", "not jobs"),
-        ("0,0,-1,1,5.0,0.0,1.0,0", "not jobs"),
-        ("0,0,1,0,5.0,0.0,1.0,0", "not jobs"),
-        ("0,0,1,1,nan,0.0,1.0,0", "not jobs"),
-        ("0,0,1,1,5.0,2.0,1.0,0", "not jobs"),
-        ("0,0,1,1,5.0,0.0,inf,0", "not jobs"),
-        ("0,0,1,1,5.0,-1.0,1.0,0", "not jobs"),
-        ("0,nan,1,1,5.0,0.0,1.0,0", "not jobs"),
-    ],
-)
-def test_a_damaged_log_is_an_error(row, message):
-    if not row:
-        with pytest.raises(
-            RunFolderError, match="x is damaged: its first line should be job,trial,index,epoch"
-        ):
-            parse_jobs(b"evaluation,trial\n", "x", [0], CODES)
-        return
-    with pytest.raises(
-        RunFolderError, match=f"x is damaged: .*{message}" if message != "damaged" else "damaged"
-    ):
-        parse_jobs(HEADER.encode() + row.encode() + b"\n", "x", [0], CODES)

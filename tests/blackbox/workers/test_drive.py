@@ -1,6 +1,7 @@
 """The loop, its tasks and its record, on evaluations that end in an order that a generator decides."""
 
 import csv
+import resource
 import shutil
 from contextlib import contextmanager
 
@@ -9,7 +10,6 @@ import pytest
 
 from blackbox.algorithms import algorithm
 from blackbox.errors import ObjectiveError, RunFolderError, WorkersError
-from blackbox.folder import RunFolder
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
 from blackbox.search.loop import run
@@ -17,9 +17,10 @@ from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201, CategoricalSpace
 from blackbox.workers.drive import drive
 from blackbox.workers.evaluation import Outcome
-from blackbox.workers.record import Record
+from blackbox.workers.record import Record, run_kind
 from blackbox.workers.tasks import Cells, Jobs
 from nasbench import Cell
+from nasbench.runs.folder import RunFolder
 from nasbench.spaces import TOPOLOGY
 
 
@@ -77,14 +78,14 @@ def tasks_of(name, record=None):
 
 
 def create(path, name):
-    return Record.create(path, {}, TOPOLOGY, of_jobs=name not in OF_CELLS)
+    return Record.create(path, {}, TOPOLOGY, by_jobs=name not in OF_CELLS)
 
 
 @contextmanager
 def reopened(path, name):
-    with Record.reopen(RunFolder.reopen(path), TOPOLOGY) as record:
+    with Record.resume(RunFolder.resume(path, run_kind(name not in OF_CELLS)), TOPOLOGY) as record:
         tasks = tasks_of(name, record)
-        yield record, tasks, record.resume(tasks)
+        yield record, tasks, record.restore(tasks)
 
 
 def log(path):
@@ -338,12 +339,12 @@ def test_settings_that_lead_elsewhere_are_damage(tmp_path):
     path = tmp_path / "run"
     with create(path, "asha") as record:
         drive(tasks_of("asha"), Shuffled(2), 20, Cell, record)
-    record = Record.reopen(RunFolder.reopen(path), TOPOLOGY)
+    record = Record.resume(RunFolder.resume(path, run_kind(by_jobs=True)), TOPOLOGY)
     with (
         record,
         pytest.raises(RunFolderError, match="its settings do not lead to the jobs that it asked for"),
     ):
-        record.resume(Jobs(algorithm("asha")(NB201, 9, seed=4), record.rows()))
+        record.restore(Jobs(algorithm("asha")(NB201, 9, seed=4), record.rows()))
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(unprivileged):
@@ -352,28 +353,34 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(unprivileged):
             (folder / "run").chmod(0o500)
             task = tasks_of("rs").ask(0)
             with pytest.raises(RunFolderError, match="cannot write .*failures.csv: Permission denied"):
-                record.failed(task, failing("none"))
+                record.write_failure(task, failing("none"))
         (folder / "run" / "asked.csv").chmod(0o400)
-        folder_again = RunFolder.reopen(folder / "run")
+        folder_again = RunFolder.resume(folder / "run", run_kind(by_jobs=False))
         with pytest.raises(RunFolderError, match="cannot write .*asked.csv: Permission denied"):
-            Record.reopen(folder_again, TOPOLOGY)
+            Record.resume(folder_again, TOPOLOGY)
 
     unprivileged(check)
 
 
 def test_a_full_disk_is_an_error(tmp_path):
-    with create(tmp_path / "run", "rs") as record, open("/dev/full", "wb", buffering=0) as full:
-        record._asked.close()
-        record._asked = full
-        with pytest.raises(RunFolderError, match="cannot write .*asked.csv: No space left on device"):
-            record.asked(tasks_of("rs").ask(0), 0)
+    with create(tmp_path / "run", "rs") as record:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, limits[1]))  # the header of asked.csv, no row
+        try:
+            with pytest.raises(RunFolderError, match="cannot write .*asked.csv: File too large"):
+                record.write_task(tasks_of("rs").ask(0), 0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_folder_that_is_removed_during_the_run_is_an_error(tmp_path):
     with create(tmp_path / "run", "rs") as record:
         shutil.rmtree(tmp_path / "run")
         task = tasks_of("rs").ask(0)
-        for write in (lambda: record.asked(task, 0), lambda: record.failed(task, Outcome(None, 0.0, "one"))):
+        for write in (
+            lambda: record.write_task(task, 0),
+            lambda: record.write_failure(task, Outcome(None, 0.0, "one")),
+        ):
             with pytest.raises(RunFolderError, match="was removed or replaced during the run|No such file"):
                 write()
     assert list(tmp_path.iterdir()) == []

@@ -12,9 +12,9 @@ import pytest
 from blackbox.algorithms import algorithm
 from blackbox.errors import ConfigError
 from blackbox.kinds.reader import read_run
-from blackbox.workers import pool as pools
+from blackbox.workers import cluster as clusters
 from blackbox.workers.__main__ import main
-from blackbox.workers.settings import Places, WorkersConfig
+from blackbox.workers.settings import PoolConfig, WorkersConfig
 from nasbench import Cell, SizeCell
 from nasbench.errors import InvalidArgumentError
 
@@ -101,7 +101,7 @@ def test_a_worker_is_killed_on_the_way(folder):
 
 
 def test_the_driver_is_killed_and_goes_on(folder):
-    arguments = "re --population 5 --sample 2 --objective mine:convolutions --workers 2 --evals 16 --out run"
+    arguments = "re --population 5 --sample 2 --objective mine:convolutions --workers 2 --evals 40 --out run"
     process = start(folder, arguments)
     until(lambda: len(rows(folder)) >= 5)
     second = run(folder, "re --resume run")
@@ -112,14 +112,14 @@ def test_the_driver_is_killed_and_goes_on(folder):
     process.kill()
     process.communicate()
     before = (folder / "run" / "log.csv").read_text()
-    assert 5 <= len(rows(folder)) < 16
-    result = run(folder, "re --resume run --workers 2 --evals 18 --json")
+    assert 5 <= len(rows(folder)) < 40
+    result = run(folder, "re --resume run --workers 2 --evals 42 --json")
     assert (result.returncode, result.stderr) == (0, "")
     assert (folder / "run" / "log.csv").read_text().startswith(before[: before.rfind("\n") + 1])
-    check_nothing_lost_or_doubled(folder, 18)
+    check_nothing_lost_or_doubled(folder, 42)
     summary = json.loads(result.stdout)
     assert summary == json.loads((folder / "run" / "summary.json").read_text())
-    assert (summary["complete"], summary["evaluations"], summary["settings"]["evals"]) == (True, 18, 18)
+    assert (summary["complete"], summary["evaluations"], summary["settings"]["evals"]) == (True, 42, 42)
     best = max(rows(folder), key=lambda row: float(row[3]))
     cell = Cell.from_index(int(best[2]))
     assert summary["best"] == {
@@ -241,7 +241,7 @@ OBJECTIVE = ("--objective", "mine:convolutions")
     ],
 )
 def test_mistakes_are_one_line(capsys, monkeypatch, arguments, message):
-    monkeypatch.setattr(pools, "_CONNECTING", 0.3)
+    monkeypatch.setattr(clusters, "_CONNECTING", 0.3)
     assert said(capsys, *arguments).startswith(message)
 
 
@@ -295,11 +295,11 @@ def test_help_is_of_the_algorithm(capsys):
 
 def test_settings_outside_their_range_are_errors():
     with pytest.raises(ConfigError, match="patience is a positive number of seconds, got nan"):
-        Places(patience=float("nan"))
+        PoolConfig(patience=float("nan"))
     with pytest.raises(InvalidArgumentError, match="unknown space"):
         WorkersConfig("a:b", space="darts")
-    assert Places().workers >= 1
-    assert Places(scheduler="tls://[::1]:8786").workers is None
+    assert PoolConfig().workers >= 1
+    assert PoolConfig(scheduler="tls://[::1]:8786").workers is None
     with pytest.raises(ConfigError, match=r"fidelities are numbers of epochs, got \(\)"):
         WorkersConfig("a:b", fidelities=())
     assert WorkersConfig("a:b", fidelities=[1, 3]) == WorkersConfig("a:b", fidelities=(1, 3))

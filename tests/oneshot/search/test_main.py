@@ -34,7 +34,6 @@ from oneshot.training import session as training
 from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.environment import get_device
 from oneshot.training.images import SearchImages, augments
-from oneshot.training.metrics import evaluate
 from tests import stores
 
 TINY = {"channels": 2, "seed": 3}
@@ -196,7 +195,7 @@ def test_what_the_supernet_is_worth_is_measured_on_all_validation_images(whole):
     assert str(run.architecture) == summary["benchmark"]["arch"]
     assert run.settings == SearchSettings(**TINY)
     assert run.scorer.row(run.architecture)["rank"] == summary["benchmark"]["rank"]
-    mixed = evaluate(run.optimizer, run.val_loader())
+    mixed = run.optimizer.evaluate(run.val_loader())
     assert mixed._asdict() == summary["supernet"]["mixed"]
     with torch.no_grad():
         right = sum(
@@ -358,7 +357,7 @@ def test_a_search_ends_well_whatever_its_table_lacks(run, lacking, tmp_path, nam
     for column in ("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "test_rank", "regret"):
         assert summary[column] is None
         assert all(row.get(column) is None for row in read_log(path, SEARCH_LOG))
-    assert Cell.from_index(summary["index"]) == Cell.of(summary["arch"])
+    assert Cell.from_index(summary["index"]) == Cell.parse(summary["arch"])
     assert not (path / "anytime.png").exists()
     code, again, _ = run("--resume", path)
     assert (code, said in again) == (0, True)
@@ -459,7 +458,7 @@ def test_a_cell_that_mostly_passes_on_or_drops_is_warned_of(run, monkeypatch):
         "none of the edges found is a convolution: the search may have"
     )
     kind = method_of("darts")
-    monkeypatch.setattr(kind, "strengths", lambda self, edge: torch.eye(5)[1])
+    monkeypatch.setattr(kind, "scores", lambda self, edge: torch.eye(5)[1])
     code, out, err = run(*FLAGS, "--epochs", 1, "--json")
     summary = json.loads(out)
     assert summary["benchmark"]["index"] == 1835
@@ -1069,7 +1068,7 @@ def test_a_run_of_another_space_is_reopened(elsewhere):
     run = reopen(path)
     assert (run.complete, run.scorer, str(run.architecture)) == (True, None, summary["architecture"]["text"])
     with space_of(name).fixed_path(run.optimizer.graph, run.architecture):
-        assert evaluate(run.optimizer, run.val_loader())._asdict() == summary["supernet"]["path"]
+        assert run.optimizer.evaluate(run.val_loader())._asdict() == summary["supernet"]["path"]
 
 
 @pytest.mark.parametrize("elsewhere", ["darts"], indirect=True)

@@ -9,11 +9,13 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from blackbox import jobs_cli
+from blackbox import cli
 from blackbox.algorithms import algorithm
 from blackbox.errors import ConfigError
-from blackbox.kinds.jobs import summarize_jobs
-from blackbox.search.jobs import JobHistory, parse_jobs
+from blackbox.kinds.base import Experiment
+from blackbox.kinds.jobs import JOBS
+from blackbox.kinds.logs import JobLog
+from blackbox.search.jobs import JobHistory
 from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate
 from nasbench import NB201
@@ -28,7 +30,7 @@ def run(capsys):
 
     def run(name, *argv):
         try:
-            code = jobs_cli.main(algorithm(name), [str(arg) for arg in argv])
+            code = cli.main(algorithm(name), [str(arg) for arg in argv])
         except SystemExit as end:
             code = end.code
         out, err = capsys.readouterr()
@@ -127,7 +129,7 @@ def test_the_folder_of_a_run(run, table, tmp_path, name):
     settings = SimulationConfig(**config["run"])
     class_ = algorithm(name)
     expected = simulate(class_, class_.config_class(**config["search"]), settings, table)
-    log = parse_jobs((path / "log.csv").read_bytes(), "log", range(2), table.space.official_order())
+    log = JobLog(table.space, range(2)).decode((path / "log.csv").read_bytes(), "log")
     np.testing.assert_array_equal(log.rows, expected.rows)
     assert json.loads((path / "summary.json").read_text()) == json.loads(run(name, *options, "--json")[1])
 
@@ -153,7 +155,7 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped(run, curves, tmp_path
 
 STOPPED = """
 import os, signal, sys
-from blackbox import asha, folder, jobs_cli
+from blackbox import asha, cli, folder
 
 where, number, name, *argv = sys.argv[1:]
 write, told = folder.write_all, asha.ASHA.observe
@@ -173,8 +175,8 @@ def half(file, data):
         data = data[len(data) // 2 :]
     write(file, data)
 
-asha.ASHA.observe, folder.write_all, jobs_cli._INTERVAL = tell, half, 0.0
-sys.exit(jobs_cli.main(asha.ASHA, argv))
+asha.ASHA.observe, folder.write_all, cli._INTERVAL = tell, half, 0.0
+sys.exit(cli.main(asha.ASHA, argv))
 """
 
 
@@ -248,10 +250,11 @@ def test_a_budget_that_ends_before_the_first_job_is_an_error(run, curves):
 
 
 def test_a_search_whose_jobs_all_failed_has_no_findings(table):
-    curves = SimulationConfig().curves(table)
+    search = algorithm("asha")
+    experiment = Experiment(JOBS, search, search.config_class(), SimulationConfig().on(table), table)
     failed = JobHistory([0], [(0, 0, 5, 2, -np.inf, 0.0, 1.0, 0)])
     with pytest.raises(ConfigError, match="all jobs of all trials failed: there is no incumbent"):
-        summarize_jobs(failed, curves, table, (2, 200), workers=1)
+        JOBS.result(experiment, failed, complete=True)
 
 
 def test_one_rung_is_random_search_on_the_default_store(run):
@@ -323,9 +326,7 @@ def test_rungs_that_are_given_are_kept(run, curves, tmp_path):
 
 
 def test_a_progress_bar_on_a_terminal(curves):
-    code = (
-        "import sys; from blackbox import asha, jobs_cli as c; c._INTERVAL = 0.0; sys.exit(c.main(asha.ASHA))"
-    )
+    code = "import sys; from blackbox import asha, cli; cli._INTERVAL = 0.0; sys.exit(cli.main(asha.ASHA))"
     program = [sys.executable, "-c", code, "--store", str(curves), "--jobs", "60", "--trials", "2"]
     main, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (24, 80))

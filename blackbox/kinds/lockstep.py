@@ -1,0 +1,229 @@
+"""Searches whose trials evaluate cells in lockstep: how they run, and what their results share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from blackbox.errors import ConfigError, RunFolderError
+from blackbox.kinds.base import Driver, Experiment, R, SearchKind
+from blackbox.kinds.logs import EvaluationLog
+from blackbox.results.anytime import Trajectories
+from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
+from blackbox.results.regret import Counts, Feasible
+from blackbox.results.text import Rows, counts_text, duration, feasible_rows
+from blackbox.search.base import Search
+from blackbox.search.history import History
+from blackbox.search.loop import is_finished, run
+from blackbox.table.objective import PairObjective, TableObjective, agrees
+from blackbox.table.settings import RunConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from blackbox.folder import RunFolder
+    from nasbench.arrays import Codes
+    from nasbench.benchmark import Benchmark
+    from nasbench.spaces import Space
+
+S = TypeVar("S", bound=RunConfig)
+S_co = TypeVar("S_co", bound=RunConfig, covariant=True)
+P = TypeVar("P", TableObjective, PairObjective)
+_CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
+
+
+@dataclass(frozen=True)
+class SpentSeconds(Result):
+    """Simulated seconds that trials took."""
+
+    mean: float
+    total: float
+
+
+@dataclass(frozen=True)
+class Extent(Result):
+    """How much was searched."""
+
+    evaluations: Counts
+    trials_without_evaluation: int
+    #: None if the table has no times.
+    simulated_seconds: SpentSeconds | None
+
+    @property
+    def rows(self) -> Rows:
+        """What a text says of it in addition to the evaluations."""
+        rows: Rows = []
+        if self.simulated_seconds is not None:
+            rows.append(("whole search", f"{duration(self.simulated_seconds.mean)} a trial"))
+        if self.trials_without_evaluation:
+            rows.append(
+                ("without any", f"{self.trials_without_evaluation:,} trials: not even one evaluation")
+            )
+        return rows
+
+
+@dataclass(frozen=True)
+class LockstepResult(SearchResult[S_co]):
+    """The findings of a search whose trials evaluate cells in lockstep."""
+
+    extent: Extent = field(metadata=INLINE)
+    feasible: Feasible | None = field(metadata=OPTIONAL)
+
+    @property
+    def done(self) -> str:
+        most = self.extent.evaluations.most
+        return f"{most:,} evaluation{'' if most == 1 else 's'}"
+
+    @property
+    def evaluations(self) -> str:
+        """The evaluations of the trials, such as `5 to 9 evaluations`."""
+        return f"{counts_text(self.extent.evaluations)} evaluations"
+
+    @property
+    def rows(self) -> Rows:
+        """What a text says of the whole search."""
+        return self.extent.rows + feasible_rows(self.feasible)
+
+
+def counted_in(history: History, budget: float | None) -> Codes:
+    """Return how many evaluations of each trial ended within a budget, (T,); ConfigError if none did."""
+    counted = history.counted(budget)
+    if not counted.any():
+        raise ConfigError(
+            f"a budget of {budget:g} s ends before the first evaluation of any trial;"
+            f" raise it: --budget {math.ceil(history.costs[:, 0].min())}s"
+        )
+    return counted
+
+
+def extent_of(history: History, objective: TableObjective | PairObjective, counted: Codes) -> Extent:
+    """Return how much was searched; `counted`: evaluations of each trial, (T,)."""
+    spent = history.costs.cumsum(axis=1)[np.arange(len(counted)), counted - 1][counted > 0]
+    seconds = SpentSeconds(float(spent.mean()), float(spent.sum()))
+    return Extent(
+        Counts(int(counted.min()), int(counted.max())),
+        int((counted == 0).sum()),
+        seconds if objective.has_cost else None,
+    )
+
+
+def checkpoints(counted: Codes) -> list[int]:
+    """Return the evaluations after which results are given: powers of ten, and the most of any trial."""
+    most = int(counted.max())
+    return sorted({n for n in _CHECKPOINTS if n < most} | {most})
+
+
+class Lockstep(Driver[History]):
+    """Drives trials of a `Search`, all by one evaluation at a time."""
+
+    unit = " evaluations"
+
+    def __init__(
+        self,
+        search: Search,
+        objective: TableObjective | PairObjective,
+        limits: tuple[int | None, float | None],
+        log: EvaluationLog,
+    ) -> None:
+        """`search`: before its first evaluation; `limits`: evaluations and budget."""
+        self.log = log
+        self._search = search
+        self._objective = objective
+        self._evals, self._budget = limits
+        self.total = self._evals
+        self._folder: RunFolder | None = None
+        self._saved = 0  # steps
+
+    @property
+    def history(self) -> History:
+        return self._search.history
+
+    @property
+    def done(self) -> float:
+        return len(self.history)
+
+    @property
+    def share(self) -> float:
+        of_budget = self.history.spent().mean() / self._budget if self._budget else 0.0
+        return max(len(self.history) / self._evals if self._evals else 0.0, float(of_budget))
+
+    def resume(self, folder: RunFolder) -> None:
+        data, path, search = folder.read_log(), folder.path, self._search
+        history = self.log.decode(data, path / "log.csv")
+        if not agrees(self._objective, history):
+            raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
+        if len(history) and (history.codes[:, 0] != search.ask()).any():
+            raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")
+        if self._evals is not None and len(history) > self._evals:
+            raise RunFolderError(f"{path} is damaged: its log has more evaluations than its settings allow")
+        folder.append_rows(b"", after=self.log.whole(data))
+        self._objective.skip(len(history))
+        self._search = type(search)(search.space, search.config, search.trials, search.seed, history)
+        self._folder, self._saved = folder, len(history)
+
+    def advance(self, stop: Callable[[], bool]) -> bool:
+        cost = self._objective.cost if self._objective.has_cost else None
+        limits = {"evals": self._evals, "budget": self._budget}
+        run(self._search, self._objective, cost=cost, after_step=stop, **limits)
+        return is_finished(self.history, self._evals, self._budget)
+
+    def verify(self) -> bool:
+        return True
+
+    def save(self) -> None:
+        if self._folder is not None and len(self.history) > self._saved:
+            self._folder.append_rows(self.log.encode(self.history, self._saved))
+            self._saved = len(self.history)
+
+
+class LockstepKind(SearchKind[S, P, History, R]):
+    """A kind of search whose trials evaluate cells in lockstep."""
+
+    counts = "evaluations"
+    in_lockstep = True
+
+    def accepts(self, search_class: type) -> bool:
+        return issubclass(search_class, Search) and search_class.objectives == self.objectives
+
+    def log(self, settings: S, space: Space, trials: Sequence[int] | None = None) -> EvaluationLog:
+        numbers = range(settings.trials) if trials is None else trials
+        return EvaluationLog(space, numbers, self.objectives)
+
+    def driver(
+        self,
+        experiment: Experiment[S, P],
+        trials: Sequence[int] | None = None,
+        steps: int | None = None,
+    ) -> Lockstep:
+        settings, bench = experiment.settings, experiment.bench
+        objective = experiment.problem if trials is None else self.problem(settings, bench, trials)
+        limits = (settings.evals, settings.budget) if steps is None else (steps, None)
+        _check_budget(limits[1], objective)
+        log = self.log(settings, bench.space, trials)
+        search = experiment.search_class(experiment.space, experiment.config, log.trials, settings.seed)
+        return Lockstep(search, objective, limits, log)
+
+    def trajectories(self, history: History, budget: float | None) -> Trajectories:
+        return Trajectories.of_evaluations(history, budget)
+
+    def evaluated(self, settings: S, history: History) -> list[Codes]:
+        counted = history.counted(settings.budget).tolist()
+        return [codes[:n] for codes, n in zip(history.codes, counted, strict=True)]
+
+    def agrees(self, settings: S, bench: Benchmark, history: History) -> bool:
+        return agrees(self.problem(settings, bench), history)
+
+    def is_complete(self, settings: S, history: History, summary: Mapping[str, Any]) -> bool:
+        return is_finished(history, settings.evals, settings.budget)
+
+
+def _check_budget(budget: float | None, objective: TableObjective | PairObjective) -> None:
+    """Raise ConfigError if a budget ends before any evaluation can."""
+    if budget is not None and budget < (cheapest := objective.seconds.min()):
+        raise ConfigError(
+            f"a budget of {budget:g} s ends before any evaluation can;"
+            f" the cheapest cell takes: --budget {math.ceil(cheapest)}s"
+        )

@@ -1,0 +1,130 @@
+"""When the incumbents of trials changed, over evaluations and over simulated time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import chain
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from blackbox.search.scores import FAILED
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from blackbox.search.history import History
+    from blackbox.search.jobs import JobHistory
+    from nasbench.arrays import Codes, Scores, Seconds
+
+
+class Axis(IntEnum):
+    """What trials are followed along; the values are places in `Changes`."""
+
+    EVALUATIONS = 0
+    SECONDS = 1
+
+
+class Changes(NamedTuple):
+    """When the incumbent of a trial changed, arrays (changes,)."""
+
+    evaluations: NDArray[np.intp]  # or jobs that had ended, the one that changed it included
+    seconds: Seconds  # simulated
+    codes: Codes  # of the new incumbents
+
+
+@dataclass(frozen=True)
+class Trajectories:
+    """What is kept of trials: when their incumbents changed, what they took, and how far they are known."""
+
+    changes: list[Changes]
+    #: Evaluations or jobs of each trial, (T,).
+    evaluations: NDArray[np.intp]
+    #: Simulated seconds that each trial took, (T,).
+    seconds: Seconds
+    #: Seconds up to which the incumbents are known, (T,): the budget, or what the trial took.
+    until: Seconds
+
+    @classmethod
+    def of_evaluations(cls, history: History, budget: float | None = None) -> Trajectories:
+        """Return those of a History, as far as the budget."""
+        counted = history.counted(budget)
+        spent = np.pad(history.costs.cumsum(axis=1), ((0, 0), (1, 0)))[np.arange(history.trials), counted]
+        until = spent if budget is None else np.where(counted < len(history), budget, spent)
+        return cls(changes_of(history, budget), counted, spent, until)
+
+    @classmethod
+    def of_jobs(cls, history: JobHistory, budget: float | None = None) -> Trajectories:
+        """Return those of a JobHistory."""
+        rows = [history.of(trial) for trial in history.trials]
+        ends = np.array([each["end"].max() if len(each) else 0.0 for each in rows], dtype=np.float64)
+        until = ends if budget is None else np.full(len(rows), budget)
+        changes = [Changes(*history.anytime(trial)) for trial in history.trials]
+        return cls(changes, np.array(list(map(len, rows)), dtype=np.intp), ends, until)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Trajectories]) -> Trajectories:
+        """Return those of several parts, in their order."""
+        columns = zip(*((part.evaluations, part.seconds, part.until) for part in parts), strict=True)
+        return cls(list(chain.from_iterable(part.changes for part in parts)), *map(np.concatenate, columns))
+
+    def ends(self, axis: Axis) -> NDArray[np.intp] | Seconds:
+        """Return how far each trial is known, (T,)."""
+        return self.evaluations if axis == Axis.EVALUATIONS else self.until
+
+    @property
+    def last_codes(self) -> Codes:
+        """The codes of the incumbents at the end, of the trials that have one."""
+        return np.array([change.codes[-1] for change in self.changes if len(change.codes)], dtype=np.intp)
+
+    def final_regrets(self, targets: Scores) -> Scores:
+        """Return the regret of the incumbent at the end of each trial, (T,); NaN if it has none.
+
+        `targets` (N,): what counts of each code, higher is better.
+        """
+        ends = np.array([change.codes[-1] if len(change.codes) else -1 for change in self.changes])
+        return np.where(ends < 0, np.nan, targets.max() - targets[ends])
+
+    def times_to(self, regret: float, targets: Scores, axis: Axis) -> NDArray[np.float64]:
+        """Return when the incumbent of each trial first had at most this regret, (T,); infinite for never."""
+        times = []
+        for change in self.changes:
+            good = targets.max() - targets[change.codes] <= regret
+            times.append(change[axis][good.argmax()] if good.any() else np.inf)
+        return np.array(times, dtype=np.float64)
+
+    def regret_curve(self, targets: Scores, axis: Axis, x: NDArray[np.float64]) -> Scores:
+        """Return the regret of the incumbents at points x (n,) of an axis, (T, n).
+
+        `x` begins when all trials that have an incumbent at all have one; the other trials are left out.
+        """
+        rows = []
+        for change in self.changes:
+            if len(change.codes):
+                last = np.searchsorted(change[axis], x, side="right") - 1
+                rows.append(targets.max() - targets[change.codes[last]])
+        return np.array(rows)
+
+
+def changes_of(history: History, budget: float | None = None) -> list[Changes]:
+    """Return when the incumbent of each trial of a History changed within the budget.
+
+    A trial whose evaluations all failed, or that has none, has no changes. ConfigError for several
+    objectives, which have no incumbent.
+    """
+    if not len(history):
+        nothing = np.empty(0, dtype=np.intp)
+        return [Changes(nothing, nothing.astype(np.float64), nothing)] * history.trials
+    steps = history.incumbent_steps(budget)
+    rows = np.arange(history.trials)[:, None]
+    codes = history.codes[rows, steps]
+    codes[(steps < 0) | (history.scores[rows, steps] == FAILED)] = -1
+    changed = np.diff(codes, prepend=-1, axis=1) != 0
+    seconds = history.costs.cumsum(axis=1)
+    return [
+        Changes(np.flatnonzero(when) + 1, spent[when], found[when])
+        for when, spent, found in zip(changed, seconds, codes, strict=True)
+    ]

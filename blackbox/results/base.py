@@ -1,0 +1,71 @@
+"""Results as frozen dataclasses, as plain values for JSON and as text."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    from blackbox.table.settings import TableConfig
+
+INLINE = {"json": "inline"}  # metadata of a field whose own fields take its place in JSON
+OPTIONAL = {"json": "optional"}  # metadata of a field that JSON lacks if it is None
+S_co = TypeVar("S_co", bound="TableConfig", covariant=True)
+
+
+@dataclass(frozen=True)
+class Result:
+    """Findings of one kind."""
+
+    def to_json(self) -> dict[str, Any]:  # Any: all that JSON has
+        """Return the fields as plain values by their names."""
+        found: dict[str, Any] = {}
+        for field in fields(self):
+            value, how = vars(self)[field.name], field.metadata.get("json")
+            if how == "inline":
+                found |= _plain(value)
+            elif value is not None or how is None:
+                found[field.name] = _plain(value)
+        return found
+
+
+@dataclass(frozen=True)
+class SearchResult(Result, ABC, Generic[S_co]):
+    """The findings of a search on a table."""
+
+    #: The algorithm's name in reports.
+    algorithm: str
+    #: The algorithm's own settings.
+    config: DataclassInstance
+    #: The settings that all searches of the kind have.
+    settings: S_co
+    #: Whether the search reached its limits.
+    complete: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of a run's summary.json."""
+        found = super().to_json()
+        return found | {"settings": found.pop("config") | found["settings"]}
+
+    @property
+    @abstractmethod
+    def done(self) -> str:
+        """How much was done, such as `5 evaluations`."""
+
+    @abstractmethod
+    def text(self, *, all: bool = False) -> str:
+        """Return the findings as text; `all`: with the hardware metrics of the best cell."""
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a result as JSON has it."""
+    if isinstance(value, Result):
+        return value.to_json()
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

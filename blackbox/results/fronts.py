@@ -1,0 +1,101 @@
+"""The Pareto fronts that trials found: their cells, and the area that these dominate."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blackbox.search.pareto import hypervolume, nondominated
+from blackbox.table.signal import Signal
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from blackbox.search.history import History
+    from blackbox.table.objective import PairObjective
+    from nasbench.arrays import Codes, Mask, Scores
+
+
+def front_masks(scores: Scores, counted: Codes) -> Mask:
+    """Return which evaluations each trial takes for its Pareto front, bool (T, n), by the scores it saw.
+
+    Scores (T, n, 2); `counted`: how many of the first evaluations of each trial count, (T,).
+    """
+    counts = np.arange(scores.shape[1]) < counted[:, None]
+    return nondominated(np.where(counts[..., None], scores, -np.inf))
+
+
+def true_front(objective: PairObjective) -> Codes:
+    """Return the codes of the table's Pareto front, (F,)."""
+    return np.flatnonzero(nondominated(objective.targets))
+
+
+def front_against(targets: Scores, against: str, column: NDArray[np.float64]) -> list[int]:
+    """Return the codes of the Pareto front of a table, by the value of a second metric, ascending.
+
+    `targets` (N,): higher is better; `column` (N,): the metric `against`, NaN if it is not known.
+    """
+    other = column if Signal.parse(against).higher_is_better else -column
+    scores = np.stack([targets, np.where(np.isnan(other), -np.inf, other)], axis=-1)
+    return in_order(np.flatnonzero(nondominated(scores)), column)
+
+
+def in_order(codes: Codes, column: NDArray[np.float64]) -> list[int]:
+    """Return codes by their values in a column."""
+    ordered: list[int] = codes[np.argsort(column[codes], kind="stable")].tolist()
+    return ordered
+
+
+def worst_of(objective: PairObjective) -> Scores:
+    """Return the worst score of the feasible cells in each of two objectives, (2,)."""
+    worst: Scores = objective.targets[objective.feasible].min(axis=0)
+    return worst
+
+
+def volumes(codes: Codes, masks: Mask, objective: PairObjective) -> Scores:
+    """Return the hypervolume of fronts, (T,): cells of codes (T, n) with a true mask (T, n).
+
+    By the metrics, means over seeds, as far as the worst of the feasible cells in each.
+    """
+    points = np.where(masks[..., None], objective.targets[codes], -np.inf)
+    return hypervolume(points, worst_of(objective))
+
+
+def true_volume(objective: PairObjective) -> float:
+    """Return the hypervolume of the table's Pareto front."""
+    true = true_front(objective)[None]
+    return float(volumes(true, np.ones(true.shape, dtype=bool), objective)[0])
+
+
+def shares(codes: Codes, masks: Mask, objective: PairObjective) -> Scores:
+    """Return the hypervolume of fronts as shares of the true front's, (T,); arguments as for `volumes`.
+
+    A true front of one cell dominates no area: then the share is 1 for fronts with a cell, else 0.
+    """
+    whole = true_volume(objective)
+    return volumes(codes, masks, objective) / whole if whole > 0 else masks.any(axis=1).astype(np.float64)
+
+
+class TrialFronts:
+    """The front of each trial of a run, by the scores that it saw, and its worth by the table.
+
+    `codes`: of each trial's front, without repetitions; `worth`: the share of the true front's hypervolume,
+    (T,); `true`: the codes of the true front.
+    """
+
+    def __init__(self, history: History, objective: PairObjective, budget: float | None) -> None:
+        masks = front_masks(history.scores, history.counted(budget))
+        self.codes = [np.unique(codes[mask]) for codes, mask in zip(history.codes, masks, strict=True)]
+        self.true = true_front(objective)
+        self.worth = shares(history.codes, masks, objective)
+
+    @property
+    def typical(self) -> int:
+        """The row of the trial whose worth is next to the median; the first of equals."""
+        return int(np.abs(self.worth - np.median(self.worth)).argmin())
+
+    @property
+    def met(self) -> Codes:
+        """How many cells of the true front are on each trial's front, (T,)."""
+        return np.array([np.isin(self.true, codes).sum() for codes in self.codes])

@@ -1,0 +1,415 @@
+"""Tasks for the workers of a Dask scheduler (Rocklin 2015, doi:10.25080/Majora-7b98e3ed-013).
+
+Dask is Python alone, the same on a laptop, on SLURM (dask-jobqueue) and on Kubernetes, and its scheduler runs
+again what a lost worker had; Ray would be a daemon of its own in a wheel of 70 MB.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import signal
+import time
+import uuid
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Self
+
+from blackbox.errors import ConfigError, WorkersError
+from blackbox.workers.pool import Patience, R
+from nasbench.errors import said
+from nasbench.runs.dependencies import required
+from nasbench.runs.files import read_json
+from nasbench.runs.processes import blocked_interrupts, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import ModuleType
+
+    from blackbox.workers.pool import TaskFunction
+
+# distributed has no types: its objects are Any here
+Client = Any
+DaskFuture = Any
+DaskWorker = Any
+
+_PACKAGES = ("blackbox", "nasbench")
+_CONNECTING = 10.0  # seconds that a scheduler may take to answer
+_FRESH = 0.5  # seconds for which the number of workers is taken as it was
+_STOPPING = 60.0  # seconds that tasks may take to stop
+_LOOK = 0.02  # seconds between looks
+_LOCAL = {
+    "distributed.worker.daemon": False,  # an objective may have processes of its own
+    "distributed.scheduler.worker-ttl": None,  # nor is a worker dead that is busy
+    "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
+}
+
+
+class Failure(NamedTuple):
+    """Why a task has no result."""
+
+    error: Exception
+    reason: str  # what the error says
+    seconds: float = 0.0  # that the task took, if known
+    worker: str = ""  # its name, if known
+
+
+def raise_failure(failure: Failure) -> NoReturn:
+    """Raise a task's error; WorkersError if its worker was lost each time."""
+    from distributed import KilledWorker
+
+    if isinstance(failure.error, KilledWorker):
+        raise WorkersError(
+            "a task lost its worker each time: there was too little memory, or it was killed"
+        ) from None
+    raise failure.error
+
+
+class _Address(NamedTuple):
+    """A worker."""
+
+    url: str
+    name: str
+
+
+class _Event(NamedTuple):
+    """News of a task: it began at a worker, is done by a share, or has ended."""
+
+    number: int
+    news: _Address | float | DaskFuture
+
+
+class DaskPool(Generic[R]):
+    """A TaskPool of the workers of a Dask client, which run one task each at a time; use it in a `with`.
+
+    >>> def negative(task, number):
+    ...     return -number
+    >>> with local(1) as client, DaskPool(client, negative) as pool:
+    ...     pool.submit(0, 5)
+    ...     pool.next(60)
+    (0, -5)
+
+    A task whose worker is lost is run again by another one; if four were lost with it, it has failed. With a
+    `timeout` in seconds, a task that takes longer has failed, and its worker is restarted.
+
+    `most`: tasks at a time, at most; `on_failure(failure)`: what stands for the result of a task that failed,
+    by default its error is raised.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        function: TaskFunction[..., R],
+        *,
+        most: int | None = None,
+        timeout: float | None = None,
+        on_failure: Callable[[Failure], R] = raise_failure,
+    ) -> None:
+        self._client = client
+        self._function = function
+        self._most = float("inf") if most is None else most
+        self._timeout = timeout
+        self._on_failure = on_failure
+        self._run = uuid.uuid4().hex
+        self._submitted = 0
+        self._futures: dict[int, DaskFuture] = {}
+        self._deadlines: dict[int, tuple[float, _Address]] = {}  # of tasks that have begun: moment, worker
+        self._shares: dict[int, float] = {}
+        self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        self._size = (0, float("-inf"))  # how many, when
+        client.subscribe_topic(self._run, lambda event: self._events.put(_received(*event[1])))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def check(
+        self,
+        patience: float,
+        function: Callable[..., object],
+        *arguments: object,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Have one worker call a function, and raise the function's error.
+
+        WorkersError if no worker comes within `patience` seconds; `stop()`: whether to stop waiting.
+        """
+        with _reaching():
+            future = self._client.submit(function, *arguments, key=f"check-{self._run}")
+            waiting = Patience(patience, "there is no worker, for {:g} s")
+            while not (future.done() or stop()):
+                waiting.check(self.size() > 0, noted=False)
+                time.sleep(_LOOK)
+            if future.done() and (error := future.exception()) is not None:
+                raise _explained(error)
+
+    def size(self) -> int:
+        size, when = self._size
+        now = time.monotonic()
+        if now - when > _FRESH:
+            with _reaching():
+                size = len(self._client.nthreads())
+            self._size = size, now
+        return int(min(size, self._most))
+
+    def submit(self, number: int, /, *arguments: object) -> None:
+        key = f"task-{self._run}-{self._submitted}"
+        self._submitted += 1
+        begins = self._timeout is not None
+        with _reaching():
+            future = self._client.submit(
+                at_worker, self._function, (self._run, number, key, begins), *arguments, key=key, pure=False
+            )
+        self._futures[number] = future
+        future.add_done_callback(lambda done: self._events.put(_Event(number, done)))
+
+    def next(self, seconds: float) -> tuple[int, R] | None:
+        end = time.monotonic() + seconds
+        while True:
+            late = self._next_late()
+            if late is not None:
+                return late
+            left = min([end, *(moment for moment, _ in self._deadlines.values())]) - time.monotonic()
+            try:
+                number, news = self._events.get(timeout=max(left, 0))
+            except queue.Empty:
+                if time.monotonic() >= end:
+                    return None
+                continue
+            if number not in self._futures:  # given up
+                continue
+            if isinstance(news, float):
+                self._shares[number] = news
+            elif not isinstance(news, _Address):
+                self._forget(number)
+                return number, self._result(news)
+            elif self._timeout is not None:
+                self._deadlines[number] = time.monotonic() + self._timeout, news
+
+    def share(self, number: int) -> float:
+        return self._shares.get(number, 0.0)
+
+    def stop(self) -> None:
+        if not self._futures or self._client.status != "running":
+            return
+        with suppress(WorkersError), _reaching():
+            self._client.cancel(list(self._futures.values()), force=True)
+            end = time.monotonic() + _STOPPING
+            while time.monotonic() < end and any(
+                self._client.run(count_tasks, self._run, on_error="ignore").values()
+            ):
+                time.sleep(_LOOK)
+        self._futures = {}
+
+    def _result(self, future: DaskFuture) -> R:
+        if future.status == "finished":
+            with _reaching():
+                result: R = future.result()
+            return result
+        if future.status == "error":
+            from distributed import KilledWorker
+
+            error = _explained(future.exception())
+            is_lost = isinstance(error, KilledWorker)
+            return self._on_failure(
+                Failure(error, "its worker was lost each time" if is_lost else str(error))
+            )
+        raise WorkersError("the scheduler is lost")
+
+    def _next_late(self) -> tuple[int, R] | None:
+        now = time.monotonic()
+        for number, (moment, worker) in self._deadlines.items():
+            if now >= moment and self._timeout is not None:
+                self._give_up(number, worker.url)
+                reason = f"it took longer than {self._timeout:g} s"
+                return number, self._on_failure(Failure(TimeoutError(), reason, self._timeout, worker.name))
+        return None
+
+    def _give_up(self, number: int, url: str) -> None:
+        """Cancel a task and restart its worker, because a worker cannot be stopped in a task."""
+        future = self._futures[number]
+        self._forget(number)
+        with _reaching():
+            future.cancel(force=True)
+            while any(future.key in keys for keys in self._client.processing().values()):
+                time.sleep(0.005)  # else the scheduler may hear of the worker first, and run the task again
+            if url in self._client.nthreads() and not self._client.run(
+                kill_worker, workers=[url], nanny=True, on_error="ignore"
+            ):
+                raise WorkersError(f"the worker {url} has no nanny that could stop it, which a timeout needs")
+            while url in self._client.nthreads():
+                time.sleep(0.005)  # else it may be given the next task
+        self._size = (0, float("-inf"))
+
+    def _forget(self, number: int) -> None:
+        del self._futures[number]
+        self._deadlines.pop(number, None)
+
+
+def _explained(error: Exception) -> Exception:
+    """Return the error of a task; a WorkersError if this package is missing where the task should run."""
+    lacks_module = isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] in _PACKAGES
+    if lacks_module or (isinstance(error, RuntimeError) and "deserialization" in str(error)):
+        return WorkersError("the scheduler or a worker cannot import nas-toolkit: install it there, too")
+    return error
+
+
+def _received(number: int, news: float | Sequence[str]) -> _Event:
+    """Return an event that a worker sent."""
+    return _Event(number, news if isinstance(news, float) else _Address(*news))
+
+
+# At a worker
+
+
+class _DaskTask:
+    """A TaskContext at a Dask worker; `topic`: where news is sent."""
+
+    def __init__(self, topic: str, number: int, key: str) -> None:
+        from distributed import get_worker
+
+        self._worker = get_worker()
+        self._topic, self._number, self._key = topic, number, key
+
+    @property
+    def worker(self) -> str:
+        return str(self._worker.name)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the task was cancelled, its command is gone, or the worker is being closed."""
+        task = self._worker.state.tasks.get(self._key)
+        is_open = self._worker.status.name in ("running", "paused")
+        return task is None or task.state != "executing" or not is_open
+
+    def report(self, share: float) -> None:
+        self._worker.log_event(self._topic, (self._number, float(share)))
+
+    def begin(self) -> None:
+        """Say that the task begins, and wait until the scheduler has heard of it.
+
+        The function that is called next may let no other thread run.
+        """
+        from distributed.utils import sync
+
+        news = self._number, (self._worker.address, self.worker)
+        sync(self._worker.loop, self._worker.scheduler.log_event, topic=self._topic, msg=news)
+
+
+def at_worker(function: TaskFunction[..., R], place: tuple[str, int, str, bool], /, *arguments: object) -> R:
+    """Run a task at a worker; `place`: topic, number, key, and whether to say that it begins."""
+    topic, number, key, begins = place
+    task = _DaskTask(topic, number, key)
+    if begins:
+        task.begin()
+    return function(task, *arguments)
+
+
+def count_tasks(run: str, dask_worker: DaskWorker) -> int:
+    """Return how many tasks of a pool a worker has, cancelled ones included."""
+    return sum(run in key for key in dask_worker.state.tasks)
+
+
+def kill_worker(dask_worker: DaskWorker) -> None:
+    """End the process of a nanny's worker; the nanny begins another."""
+    os.kill(dask_worker.pid, signal.SIGKILL)
+
+
+# Clients
+
+
+@contextmanager
+def local(workers: int) -> Iterator[Client]:
+    """Yield the client of so many workers on this machine: processes of one thread, restarted when lost."""
+    distributed, dask = _dask()
+    with (
+        TemporaryDirectory(prefix="workers-") as scratch,
+        environment(),  # Dask limits the threads of its workers by variables that it sets here, and leaves
+        dask.config.set(_LOCAL),
+        _quiet(),
+    ):
+        resource_tracker.ensure_running()  # when it begins later, it unblocks what is blocked
+        with blocked_interrupts():  # in threads that begin here, too
+            cluster = distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=None,
+                dashboard_address="127.0.0.1:0",  # any free port: several runs at once
+                local_directory=scratch,
+                silence_logs=logging.CRITICAL,
+            )
+        with cluster, distributed.Client(cluster, set_as_default=False) as client:
+            yield client
+
+
+@contextmanager
+def remote(address: str, uploads: Sequence[str] = ()) -> Iterator[Client]:
+    """Yield the client of a scheduler.
+
+    `address`: such as `tcp://host:8786`, or the file that `dask scheduler --scheduler-file` wrote; `uploads`:
+    Python files that its workers get. WorkersError if it does not answer.
+    """
+    distributed, _ = _dask()
+    address = _address_in(address) if os.path.isfile(address) else address
+    with _quiet():
+        try:
+            client = distributed.Client(address, timeout=_CONNECTING, set_as_default=False)
+        except OSError as error:
+            raise WorkersError(f"no scheduler answers at {address}: {error}") from None
+        with client:
+            for path in uploads:
+                _upload(client, path)
+            yield client
+
+
+def _address_in(path: str) -> str:
+    """Return the address in a scheduler file."""
+    try:
+        return str(read_json(path)["address"])
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise ConfigError(f"{path} is not the file of a Dask scheduler: {said(error)}") from None
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence Dask's log lines in this process: errors are raised."""
+    names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
+    loggers = [logging.getLogger(name) for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _upload(client: Client, path: str) -> None:
+    try:
+        client.upload_file(str(path))
+    except Exception as error:  # of the file, or of what is in it, at whichever worker
+        raise ConfigError(f"cannot give {path} to the workers: {type(error).__name__}: {error}") from None
+
+
+@contextmanager
+def _reaching() -> Iterator[None]:
+    """Turn an error of a client that has lost its scheduler into a WorkersError."""
+    try:
+        yield
+    except WorkersError:
+        raise
+    except OSError as error:
+        raise WorkersError(f"the scheduler does not answer: {error}") from None
+
+
+def _dask() -> tuple[ModuleType, ModuleType]:
+    with required("distributed", "evaluating at workers", "workers"):
+        import dask
+        import distributed
+    return distributed, dask
