@@ -58,6 +58,8 @@ def lacking(table: NB201, architecture: Architecture, settings: RetrainSettings)
 
 def find_entry(table: NB201, architecture: Architecture, settings: RetrainSettings) -> Entry | None:
     """Return a table's entry for a retraining; None if it has none."""
+    if settings.protocol is None:  # a space without a benchmark
+        return None
     metric = _METRICS[settings.dataset, settings.split]
     column = (architecture.value, settings.dataset, metric)
     with suppress(NotRecordedError):

@@ -62,7 +62,7 @@ PIPELINES = {"darts": _DARTS, "hierarchical": _HIERARCHICAL, "nb201": _NB201}
 PROTOCOLS = {"nb201": (200, 12)}  # epochs that the benchmark's networks were trained for, the default first
 # What is another number for small images, of which a hole would lose much: a minute's work on a CPU
 SMALLER = {"epochs": 10, "batch": 32, "cutout": 0}
-_BATCHES = {GDAS_V1: 72}  # NASLib, appendix A.1, as it needs more memory
+_BATCHES: dict[object, int] = {GDAS_V1: 72}  # NASLib, appendix A.1, as it needs more memory
 _CUTOUT_OF = 32  # pixels; images of another height have a hole in proportion
 
 
@@ -85,7 +85,8 @@ def get_pipeline(
         batch=_BATCHES.get(architecture, pipeline.batch), cutout=pipeline.cutout * height // _CUTOUT_OF
     )
     if dataset in SMALL:
-        pipeline = pipeline._replace(augment=augments(dataset), **SMALLER)
+        epochs, batch, cutout = SMALLER.values()
+        pipeline = pipeline._replace(augment=augments(dataset), epochs=epochs, batch=batch, cutout=cutout)
     return pipeline if protocol is None else pipeline._replace(epochs=protocol)
 
 

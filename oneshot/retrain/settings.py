@@ -47,9 +47,26 @@ def _named(values: Mapping[str, object]) -> str:
     return ", ".join(f"{space} {value}" for space, value in values.items())
 
 
-def _piped(name: str, help: str, kind: type[T], choices: Sequence[str] | None = None, **bounds: float) -> T:
+def _piped(
+    name: str,
+    help: str,
+    kind: type[T],
+    choices: Sequence[str] | None = None,
+    *,
+    at_least: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> T:
     """Return an option whose default is the pipeline's."""
-    default = option(None, f"{help} {_by_space(name)}", type=kind, choices=choices, **bounds)
+    default = option(
+        None,
+        f"{help} {_by_space(name)}",
+        type=kind,
+        choices=choices,
+        at_least=at_least,
+        above=above,
+        below=below,
+    )
     return cast(T, default)  # None until `completed` replaces it
 
 
@@ -204,7 +221,7 @@ class RetrainSettings(Settings):
         settings = self.of_space(space)
         pipeline = get_pipeline(space, settings.dataset, architecture, settings.protocol, size[0])
         known = pipeline._asdict() | default_sizes(space, settings.dataset)._asdict()
-        notes = []
+        notes: list[str] = []
         cells = known["cells"] if settings.cells is None else settings.cells
         against = _against_auxiliary(size, cells) if pipeline.auxiliary_weight else None
         if against is not None:

@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from data.loader import part_of
 from nasbench import NB201
+from nasbench.runs.log import Row
 from nasbench.runs.record import present
 from oneshot import ops
 from oneshot.cost import cost_of
@@ -33,7 +34,7 @@ from oneshot.training.environment import Environment
 from oneshot.training.images import RetrainImages
 from oneshot.training.memory import largest_batch
 from oneshot.training.metrics import Accuracy, Outcome, measure_accuracy, precise
-from oneshot.training.session import Files, Row
+from oneshot.training.session import Files
 from oneshot.training.sync_norm import synchronize
 from oneshot.training.trainer import Epoch, Trainer
 
@@ -177,7 +178,7 @@ class RetrainTask:
         )
         self.average: AveragedModel | None = None
         if settings.ema is not None:
-            average = get_ema_multi_avg_fn(settings.ema)
+            average = get_ema_multi_avg_fn(settings.ema)  # type: ignore[no-untyped-call]  # torch's
             self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True).eval()
         self._train = job.images.train(settings.batch, pipeline.augment, settings.cutout, device, group.part)
         self._test = job.images.test(settings.batch, device, group.part)
@@ -187,7 +188,7 @@ class RetrainTask:
     def _build_network(self) -> Graph:
         settings = self.job.settings
         network = self.job.network()
-        network.to(self.device, memory_format=torch.channels_last)
+        network.to(self.device).to(memory_format=torch.channels_last)
         if self.group.size > 1 and not settings.local_bn:
             synchronize(network, self.group)
         self.group.broadcast([*network.parameters(), *network.buffers()])
@@ -244,7 +245,7 @@ class RetrainTask:
         objective = loss
         if auxiliary is not None:
             objective = loss + settings.auxiliary_weight * cross_entropy(precise(auxiliary), labels)
-        (share * objective).backward()
+        (share * objective).backward()  # type: ignore[no-untyped-call]  # torch's
         return Outcome(logits.detach(), loss.detach(), labels)
 
     def try_batch(self, batch: int) -> None:
@@ -332,7 +333,7 @@ class RetrainTask:
             size=self.job.images.size,
             classes=self.job.images.classes,
             best=self.best if self.best[0] else None,
-            benchmark=table and find_entry(table, self.job.architecture, self.job.settings),
+            benchmark=None if table is None else find_entry(table, self.job.architecture, self.job.settings),
         )
 
     def result_files(self, result: RetrainResult) -> Files:

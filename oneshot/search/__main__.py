@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from typing import Any
 
 from nasbench.errors import NASBenchError
 from nasbench.runs.command import ListFormatter, Parser
@@ -49,7 +50,7 @@ class SearchCommand(TrainingCommand[SearchResult]):
         parser.set_defaults(method_class=method)
         return parser
 
-    def _method(self, argv: Sequence[str]) -> type[MetaOptimizer]:
+    def _method(self, argv: Sequence[str]) -> type[MetaOptimizer[Any]]:  # of its settings
         """Return the method whose options there are: the one named, else the resumed run's, else DARTS."""
         parser = Parser(prog=self.prog, allow_abbrev=False, add_help=False)
         parser.add_argument("--method")

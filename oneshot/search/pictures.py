@@ -61,7 +61,7 @@ def draw_all(
     if alphas is not None:
         drawn[ALPHAS] = draw_alphas(alphas, title)
     if scorer is not None and found["benchmark_val_accuracy"] is not None:
-        optimum = scorer.optimum and scorer.optimum.value
+        optimum = None if scorer.optimum is None else scorer.optimum.value
         drawn[ANYTIME] = draw_anytime(rows, found, scorer.dataset, optimum, title)
     return drawn
 

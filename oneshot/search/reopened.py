@@ -5,7 +5,7 @@ from typing import Any
 
 from nasbench.runs.folder import read_record
 from oneshot.errors import RunFolderError
-from oneshot.methods.base import MetaOptimizer, SearchConfig
+from oneshot.methods.base import SearchConfig
 from oneshot.search.record import SEARCH
 from oneshot.search.scorer import Scorer
 from oneshot.search.settings import SearchSettings
@@ -28,7 +28,7 @@ class ReopenedSearch:
         self.config: SearchConfig = task.job.config
         #: None in a space without a benchmark.
         self.scorer: Scorer | None = task.job.scorer
-        self.optimizer: MetaOptimizer = task.optimizer
+        self.optimizer = task.optimizer
         self.device = task.device
         #: Numbers of images of the two halves.
         self.train_count, self.val_count = task.job.images.train_count, task.job.images.held_out_count

@@ -29,7 +29,7 @@ class SearchResult(TrainingResult):
     #: The architecture that the method chose; of a search that was stopped, its present choice.
     architecture: Any  # of the space: a Cell, a Genotype or a Hierarchy
     #: The method, with its trained supernet.
-    optimizer: MetaOptimizer
+    optimizer: MetaOptimizer[Any]  # of the method's settings
     #: Numbers of training and validation images.
     images: tuple[int, int]
     #: The supernet with mixed operations, on the validation images; None for methods that sample paths.

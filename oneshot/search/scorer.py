@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from nasbench.coded import AnyCell
 from nasbench.errors import NotRecordedError
 from nasbench.runs.record import identity
 from oneshot.search.table import open_nb201
@@ -66,7 +67,7 @@ class Scorer:
         """The record of the table, which tells it from others."""
         return identity(self.bench)
 
-    def row(self, cell: object) -> dict[str, Any]:  # as a Row
+    def row(self, cell: AnyCell) -> dict[str, Any]:  # as a Row
         """Return a cell's columns of a log; None for those that the table does not record."""
         return {
             "arch": str(self.bench.cell(cell)),
@@ -77,7 +78,7 @@ class Scorer:
             "regret": self._recorded(self.bench.regret, cell, METRIC),
         }
 
-    def scores(self, cell: object) -> Scores:
+    def scores(self, cell: AnyCell) -> Scores:
         """Return everything that the table records for a cell."""
         return Scores(
             dataset=self.dataset,
@@ -88,7 +89,7 @@ class Scorer:
             entry=self.bench.entry(cell),
         )
 
-    def _recorded(self, ask: Callable[..., Any], cell: object, metric: str) -> Any:  # an int or a float
+    def _recorded(self, ask: Callable[..., Any], cell: AnyCell, metric: str) -> Any:  # an int or a float
         """Return what a method of the table answers for a cell, None if the table does not record it."""
         with suppress(NotRecordedError):
             return ask(cell, self.dataset, metric)

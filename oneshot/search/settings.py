@@ -108,4 +108,5 @@ def build_config(settings: SearchSettings, **given: Any) -> SearchConfig:  # val
     """Return the config of the settings' method: given values win over the recipe's and the space's."""
     space, kind = space_of(settings.space), method_of(settings.method).config_class
     recipe = recipe_settings(settings.recipe, kind, given.get("order", 1))
-    return kind(**(space.defaults | recipe | given))
+    config: SearchConfig = kind(**(space.defaults | recipe | given))
+    return config

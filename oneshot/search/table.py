@@ -1,11 +1,13 @@
 """The table that scores the cells of NAS-Bench-201."""
 
+from pathlib import Path
+
 from nasbench.benchmark import NB201, open_benchmark
 from nasbench.errors import StoreError
 from oneshot.errors import ConfigError, RunFolderError
 
 
-def open_nb201(store: str | None = None, run: str | None = None) -> NB201:
+def open_nb201(store: str | None = None, run: str | Path | None = None) -> NB201:
     """Open the table of the store at a path, None for the default one.
 
     `run`: the folder of the run that it scored. RunFolderError if the table of a run cannot be opened,

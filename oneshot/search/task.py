@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from nasbench.runs.log import Row
 from nasbench.runs.progress import tracked
 from nasbench.runs.record import present
 from oneshot.errors import ConfigError
@@ -29,7 +30,7 @@ from oneshot.training.environment import Environment
 from oneshot.training.images import Batches, SearchImages
 from oneshot.training.memory import advising
 from oneshot.training.metrics import Outcome
-from oneshot.training.session import Files, Row
+from oneshot.training.session import Files
 from oneshot.training.trainer import Epoch, Trainer
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ class SearchTask:
         with self.optimizer.as_chosen() as graph:
             return self.space.architecture(graph)
 
-    def _scored(self, architecture: object) -> Row:
+    def _scored(self, architecture: Any) -> Row:  # of the space
         """Return an architecture's columns of the log."""
         return unscored(architecture) if self.job.scorer is None else self.job.scorer.row(architecture)
 
@@ -281,7 +282,7 @@ class SearchTask:
             images=(self.job.images.train_count, self.job.images.held_out_count),
             mixed=mixed,
             path=path,
-            benchmark=self.job.scorer and self.job.scorer.scores(found),
+            benchmark=None if self.job.scorer is None else self.job.scorer.scores(found),
         )
 
     def result_files(self, result: SearchResult) -> Files:
@@ -346,7 +347,9 @@ class SearchTask:
         self._scores = list(scores)
 
 
-def _build_method(job: SearchJob, device: torch.device, group: ProcessGroup) -> MetaOptimizer:
+def _build_method(
+    job: SearchJob, device: torch.device, group: ProcessGroup
+) -> MetaOptimizer[Any]:  # of the method's settings
     """Return the method of a job, with its supernet."""
     settings = job.settings
     space = space_of(settings.space).build(job.images.classes, settings.channels, settings.cells)

@@ -7,12 +7,12 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 
 from nasbench.build.sources import pickle_stream
-from nasbench.build.sources.safe_pickle import NUMBERS, Skipped
+from nasbench.build.sources.safe_pickle import NUMBERS, Allowed, Skipped
 from nasbench.errors import UnsafePickleError, said
 from oneshot.errors import RunFolderError
 
@@ -64,7 +64,7 @@ def read_tensors(path: str | Path) -> dict[str, Any] | None:  # tensors, and pla
 class _Storage(NamedTuple):
     """A stand-in for the numbers of tensors."""
 
-    count: int
+    length: int
 
 
 # {(module, name): bytes of a number} of storages
@@ -107,13 +107,14 @@ def _check(archive: zipfile.ZipFile, size: int) -> None:
             raise ValueError("a storage of another length")
         return _Storage(count)
 
-    globals_ = {
+    # Storages are sizes, which are passed to `storage` and never called.
+    globals_: dict[tuple[str, str], object] = {
         ("collections", "OrderedDict"): NUMBERS["collections", "OrderedDict"],
         ("torch._utils", "_rebuild_tensor_v2"): _tensor,
         ("torch._utils", "_rebuild_parameter"): lambda *_: Skipped(),
     }
     with archive.open(name) as file:
-        pickle_stream.load(file.read, name, globals_ | _STORAGES, storage)
+        pickle_stream.load(file.read, name, cast(Allowed, globals_ | _STORAGES), storage)
 
 
 def _tensor(
@@ -122,7 +123,7 @@ def _tensor(
     """Return a stand-in for a tensor; ValueError if its storage does not hold it."""
     count = math.prod(shape)
     last = offset + sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
-    if min((offset, *shape, *strides)) < 0 or count > storage.count or (count and last >= storage.count):
+    if min((offset, *shape, *strides)) < 0 or count > storage.length or (count and last >= storage.length):
         raise ValueError("a tensor that its storage does not hold")
     return Skipped()
 

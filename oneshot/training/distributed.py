@@ -149,8 +149,9 @@ def _in_one_message(tensors: Sequence[Tensor], exchange: Callable[[Tensor], obje
     for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
         alike = [tensor for tensor in tensors if tensor.dtype == dtype]
         flat = torch.cat([tensor.flatten() for tensor in alike])
+        sizes = [tensor.numel() for tensor in alike]
         exchange(flat)
-        for tensor, part in zip(alike, flat.split([tensor.numel() for tensor in alike]), strict=True):
+        for tensor, part in zip(alike, torch.split(flat, sizes), strict=True):
             tensor.copy_(part.view_as(tensor))
 
 

@@ -81,7 +81,7 @@ class ImageSplits(ABC):
         """Return the record of these images, by which a resumed run knows them again."""
         digest = hashlib.sha256()
         for array in self.hashed():
-            digest.update(np.ascontiguousarray(array))
+            digest.update(np.ascontiguousarray(array).data)
         return {
             "classes": self.classes,
             "height": self.size[0],
@@ -191,7 +191,8 @@ class SearchImages(ImageSplits):
         )
 
     def hashed(self) -> Iterable[NDArray[Any]]:
-        yield from (self._train.pixels, self._train.labels, self.train_indices, self.held_out_indices)
+        yield from (self._train.pixels, self._train.labels)
+        yield from (each for each in (self.train_indices, self.held_out_indices) if each is not None)
         if self._held_out is not self._train:
             yield from (self._held_out.pixels, self._held_out.labels)
 

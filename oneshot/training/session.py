@@ -272,11 +272,11 @@ class TrainingSession(Generic[_Task, _R]):
             shown=shown,
             on_tick=[watch.look],
             interval=_INTERVAL,
-        ) as progress:
+        ) as bar:
             done = self.trainer.run(
-                stop, lambda: progress.update(self.trainer.steps, watch.text), self._after_epoch
+                stop, lambda: bar.update(self.trainer.steps, watch.text), self._after_epoch
             )
-            progress.finish(self.trainer.steps)
+            bar.finish(self.trainer.steps)
         if not done:
             self.trainer.check()
             self._save()

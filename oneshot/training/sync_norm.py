@@ -1,19 +1,22 @@
 """Batch normalization by the whole batch, of which each of several processes has a part."""
 
+from typing import Any
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from oneshot.errors import GraphError
 from oneshot.graph.graph import Graph
+from oneshot.training.distributed import ProcessGroup
 
-_OVER = (0, 2, 3)  # images, height, width
+_AXES = (0, 2, 3)  # images, height, width
 
 
-def synchronize(network, group):
+def synchronize(network: nn.Module, group: ProcessGroup) -> None:
     """Let the normalizations of a network use the batch of all processes of a group.
 
-    GraphError for one that stands right at an edge of a graph, which the graph would not see replaced.
+    GraphError for one that is itself the operation of an edge: the graph would not see it replaced.
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
@@ -27,9 +30,9 @@ def synchronize(network, group):
 
 
 class GroupBatchNorm2d(nn.BatchNorm2d):
-    """What a BatchNorm2d, whose weights and statistics it takes over, is of the batch of all processes."""
+    """A BatchNorm2d over the batch of all processes, with the weights and statistics of another one."""
 
-    def __init__(self, norm, group):
+    def __init__(self, norm: nn.BatchNorm2d, group: ProcessGroup) -> None:
         super().__init__(norm.num_features, norm.eps, norm.momentum, affine=False, track_running_stats=False)
         self.group = group
         self.affine, self.track_running_stats = norm.affine, norm.track_running_stats
@@ -38,35 +41,48 @@ class GroupBatchNorm2d(nn.BatchNorm2d):
         self.num_batches_tracked = norm.num_batches_tracked
         self.train(norm.training)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if not self.training and self.running_mean is not None:
             return super().forward(x)
         y, mean, variance = _Normalized.apply(x, self.weight, self.bias, self.eps, self.group)
         if self.running_mean is not None:
-            with torch.no_grad():
-                self.num_batches_tracked.add_(1)
-                self.running_mean.lerp_(mean.to(self.running_mean.dtype), self.momentum)
-                self.running_var.lerp_(variance.to(self.running_var.dtype), self.momentum)
-        return y
+            self._update_statistics(mean, variance)
+        normalized: Tensor = y
+        return normalized
+
+    @torch.no_grad()
+    def _update_statistics(self, mean: Tensor, variance: Tensor) -> None:
+        count, means, variances = self.num_batches_tracked, self.running_mean, self.running_var
+        if count is not None and means is not None and variances is not None and self.momentum is not None:
+            count.add_(1)
+            means.lerp_(mean.to(means.dtype), self.momentum)
+            variances.lerp_(variance.to(variances.dtype), self.momentum)
 
 
 class _Normalized(torch.autograd.Function):
-    """The normalized part of the batch, and mean and unbiased variance of the whole, both (C,).
+    """The normalized part of the batch, and mean and unbiased variance of the whole batch, both (C,).
 
-    The parts' means and squared deviations are put together as in Chan et al. 1979, which loses no digits.
+    The parts' means and squared deviations are combined as in Chan et al. 1979, which loses no digits.
     """
 
     @staticmethod
-    def forward(ctx, x, weight, bias, eps, group):
+    def forward(
+        ctx: Any,  # torch's context has no type
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        eps: float,
+        group: ProcessGroup,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         exact = x.to(torch.promote_types(x.dtype, torch.float32))
-        variance, mean = torch.var_mean(exact, _OVER, correction=0)
+        variance, mean = torch.var_mean(exact, _AXES, correction=0)
         count = mean.new_full((1,), x.numel() / x.shape[1])
-        found = group.gather(torch.cat([mean, variance, count]))
-        means, variances = found[:, : len(mean)], found[:, len(mean) : -1]
-        shares = found[:, -1:] / found[:, -1].sum()
+        parts = group.gather(torch.cat([mean, variance, count]))
+        means, variances = parts[:, : len(mean)], parts[:, len(mean) : -1]
+        shares = parts[:, -1:] / parts[:, -1].sum()
         mean = (shares * means).sum(0)
         variance = (shares * (variances + (means - mean).square())).sum(0)
-        total = found[:, -1].sum()
+        total = parts[:, -1].sum()
         ctx.save_for_backward(x, weight, mean, (variance + eps).rsqrt(), total)
         ctx.group = group
         y = F.batch_norm(x, mean, variance, weight, bias, training=False, eps=eps)
@@ -75,16 +91,20 @@ class _Normalized(torch.autograd.Function):
         return y, mean, unbiased
 
     @staticmethod
-    def backward(ctx, grad, *_):
+    def backward(
+        ctx: Any,  # torch's context has no type
+        grad: Tensor,
+        *_: Tensor,
+    ) -> tuple[Tensor | None, ...]:
         x, weight, mean, scale, total = ctx.saved_tensors
         shape = (1, -1, 1, 1)
         normal = (x - mean.view(shape)) * scale.view(shape)
-        of_bias = grad.sum(_OVER, dtype=mean.dtype)
-        of_weight = (grad * normal).sum(_OVER)
-        sums = ctx.group.sum(torch.cat([of_bias, of_weight])) / total
+        bias_grad = grad.sum(_AXES, dtype=mean.dtype)
+        weight_grad = (grad * normal).sum(_AXES)
+        sums = ctx.group.sum(torch.cat([bias_grad, weight_grad])) / total
         shift, slope = sums.view(2, *shape)
         factor = scale if weight is None else scale * weight
-        of_x = (grad - shift - normal * slope) * factor.view(shape)
+        x_grad = (grad - shift - normal * slope) * factor.view(shape)
         if weight is None:
-            return of_x.to(x.dtype), None, None, None, None
-        return of_x.to(x.dtype), of_weight.to(weight.dtype), of_bias.to(weight.dtype), None, None
+            return x_grad.to(x.dtype), None, None, None, None
+        return x_grad.to(x.dtype), weight_grad.to(weight.dtype), bias_grad.to(weight.dtype), None, None

@@ -48,7 +48,7 @@ def run(method, **options):
     with begin_search(settings, config, environment=Environment(device="cpu")) as session:
         task = session.task
         task.optimizer.graph.double()
-        task.optimizer.architectural_weights.double()
+        task.optimizer.supernet.architectural_weights.double()
         task._train, task._val = Doubled(task._train), Doubled(task._val)
         evaluation = task.evaluation
         task.evaluation = lambda: Doubled(evaluation()._loader)
