@@ -10,11 +10,9 @@ import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.kinds.base import Experiment, SearchKind
-from blackbox.kinds.logs import JobLog
-from blackbox.kinds.simulation import Simulation
+from blackbox.kinds.simulation import JobLog, Simulation
 from blackbox.results.anytime import Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
-from blackbox.results.plots import regret_figure, signal_line
 from blackbox.results.regret import (
     BestCell,
     Counts,
@@ -186,9 +184,6 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     )
     by_time_only = True
 
-    def accepts(self, search_class: type) -> bool:
-        return issubclass(search_class, MultiFidelitySearch)
-
     def problem(
         self, settings: SimulationConfig, bench: Benchmark, trials: Sequence[int] | None = None
     ) -> Curves:
@@ -249,6 +244,11 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     def figure(
         self, experiment: Experiment[SimulationConfig, Curves], result: JobResult, history: JobHistory
     ) -> Figure | None:
+        from blackbox.results.plots import (  # imported here because few runs are drawn
+            regret_figure,
+            signal_line,
+        )
+
         if result.best is None:
             return None
         settings, curves = experiment.settings, experiment.problem

@@ -24,6 +24,7 @@ from nasbench.runs.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from nasbench.arrays import Codes
     from nasbench.benchmark import Benchmark
@@ -152,18 +153,24 @@ class Lockstep(Driver[History]):
         return max(len(self.history) / self._evals if self._evals else 0.0, float(of_budget))
 
     def resume(self, log: AppendLog) -> None:
-        data, path, search = log.read(), log.path.parent, self._search
+        data = log.read()
         history = self.log_format.decode(data, log.path)
+        if len(history):  # a search is made anew to have a history
+            self._check(history, log.path.parent)
+            self._objective.skip(len(history))
+            search = self._search
+            self._search = type(search)(search.space, search.config, search.trials, search.seed, history)
+        log.truncate(self.log_format.whole(data))
+        self._log, self._saved = log, len(history)
+
+    def _check(self, history: History, path: Path) -> None:
+        """Raise RunFolderError unless a history in the folder at `path` is of this search on this table."""
         if not agrees(self._objective, history):
             raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
-        if len(history) and (history.codes[:, 0] != search.ask()).any():
+        if (history.codes[:, 0] != self._search.ask()).any():
             raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")
         if self._evals is not None and len(history) > self._evals:
             raise RunFolderError(f"{path} is damaged: its log has more evaluations than its settings allow")
-        log.truncate(self.log_format.whole(data))
-        self._objective.skip(len(history))
-        self._search = type(search)(search.space, search.config, search.trials, search.seed, history)
-        self._log, self._saved = log, len(history)
 
     def advance(self, stop: Callable[[], bool]) -> bool:
         cost = self._objective.cost if self._objective.has_cost else None
@@ -175,8 +182,9 @@ class Lockstep(Driver[History]):
         return True
 
     def save(self) -> None:
-        if self._log is not None and len(self.history) > self._saved:
-            self._log.append(self.log_format.encode(self.history, self._saved))
+        if self._log is not None:
+            for rows in self.log_format.blocks(self.history, self._saved):
+                self._log.append(rows)
             self._saved = len(self.history)
 
 
@@ -185,9 +193,6 @@ class LockstepKind(SearchKind[S, P, History, R]):
 
     counts = "evaluations"
     in_lockstep = True
-
-    def accepts(self, search_class: type) -> bool:
-        return issubclass(search_class, Search) and search_class.objectives == self.objectives
 
     def log_format(self, settings: S, space: Space, trials: Sequence[int] | None = None) -> EvaluationLog:
         numbers = range(settings.trials) if trials is None else trials

@@ -37,7 +37,9 @@ class Spread(Result):
         """Return the spread of values (T,); all None if there are none."""
         if len(values) < 2:
             return cls(float(values[0]) if len(values) else None, None, None)
-        return cls(float(values.mean()), float(values.std(ddof=1)), float(np.median(values)))
+        ordered, middle = np.sort(values), len(values) // 2  # np.median would load masked arrays
+        median = (ordered[-middle - 1] + ordered[middle]) / 2
+        return cls(float(values.mean()), float(values.std(ddof=1)), float(median))
 
 
 @dataclass(frozen=True)

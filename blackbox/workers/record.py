@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from blackbox.errors import RunFolderError
-from blackbox.kinds.logs import EvaluationLog, JobLog, evaluations_header
+from blackbox.kinds.logs import EvaluationLog, evaluations_header
+from blackbox.kinds.simulation import JobLog
 from blackbox.search.jobs import JOB
 from blackbox.workers.tasks import Cells, Jobs, MismatchError, SubmittedTask
 from nasbench.errors import said

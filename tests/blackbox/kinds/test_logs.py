@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from blackbox.errors import RunFolderError
-from blackbox.kinds.logs import EvaluationLog, JobLog
+from blackbox.kinds.logs import EvaluationLog
+from blackbox.kinds.simulation import JobLog
 from blackbox.search.history import History
 from blackbox.search.jobs import JobHistory
 from nasbench.cell import official_index
