@@ -105,7 +105,7 @@ class EvaluationResult(LockstepResult[RunConfig]):
     def _rows(self) -> list[tuple[str, Any]]:
         """What the text says of the best cell and of the whole search."""
         settings, best, trials = self.settings, self.best, self.settings.trials
-        rows = best_rows(best and best.cell, settings)
+        rows = best_rows(None if best is None else best.cell, settings)
         if best is not None:
             target, signal = signals_of(settings)
             if signal != target:

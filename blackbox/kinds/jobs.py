@@ -147,7 +147,7 @@ class JobResult(SearchResult[SimulationConfig]):
     def _rows(self) -> Rows:
         """What the text says of the best cell and of the whole search."""
         settings, best, trials = self.settings, self.best, self.settings.trials
-        rows = best_rows(best and best.cell, settings)
+        rows = best_rows(None if best is None else best.cell, settings)
         if best is not None:
             signal = signals_of(settings)[1]
             score = best.score if signal.higher_is_better else -best.score
@@ -300,10 +300,11 @@ def regret_at(history: JobHistory, trials: Sequence[int], times: Seconds, target
     return regret
 
 
-def _search(experiment: Experiment[SimulationConfig, Curves], trial: int) -> MultiFidelitySearch:
+def _search(experiment: Experiment[SimulationConfig, Curves], trial: int) -> MultiFidelitySearch[Any]:
     """Return the search of a trial before its first job."""
     fidelities, seed = experiment.problem.fidelities, experiment.settings.seed
-    return experiment.search_class(experiment.space, fidelities, experiment.config, trial, seed)
+    search_class: type[MultiFidelitySearch[Any]] = experiment.search_class
+    return search_class(experiment.space, fidelities, experiment.config, trial, seed)
 
 
 def _check_curves(curves: Curves, rungs: Sequence[int], budget: float | None) -> None:

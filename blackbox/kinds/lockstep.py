@@ -19,7 +19,7 @@ from blackbox.search.base import Search
 from blackbox.search.history import History
 from blackbox.search.loop import is_finished, run
 from blackbox.table.objective import PairObjective, TableObjective, agrees
-from blackbox.table.settings import RunConfig
+from blackbox.table.settings import EvaluationsConfig
 from nasbench.runs.text import duration
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from nasbench.runs.log import AppendLog
     from nasbench.spaces import Space
 
-S = TypeVar("S", bound=RunConfig)
-S_co = TypeVar("S_co", bound=RunConfig, covariant=True)
+S = TypeVar("S", bound=EvaluationsConfig)
+S_co = TypeVar("S_co", bound=EvaluationsConfig, covariant=True)
 P = TypeVar("P", TableObjective, PairObjective)
 _CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
 
@@ -122,10 +122,11 @@ class Lockstep(Driver[History]):
     """Drives trials of a `Search`, all by one evaluation at a time."""
 
     unit = "evaluations"
+    log_format: EvaluationLog
 
     def __init__(
         self,
-        search: Search,
+        search: Search[Any],
         objective: TableObjective | PairObjective,
         limits: tuple[int | None, float | None],
         log_format: EvaluationLog,
@@ -174,8 +175,7 @@ class Lockstep(Driver[History]):
 
     def advance(self, stop: Callable[[], bool]) -> bool:
         cost = self._objective.cost if self._objective.has_cost else None
-        limits = {"evals": self._evals, "budget": self._budget}
-        run(self._search, self._objective, cost=cost, after_step=stop, **limits)
+        run(self._search, self._objective, self._evals, cost=cost, budget=self._budget, after_step=stop)
         return is_finished(self.history, self._evals, self._budget)
 
     def verify(self) -> bool:

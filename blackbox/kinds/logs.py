@@ -45,6 +45,10 @@ class SearchLog(ABC, Generic[H]):
         """Return how many bytes of a log's data, which has its header, make up whole steps or jobs."""
 
     @abstractmethod
+    def encode(self, rows: H) -> bytes:
+        """Return the rows of a history."""
+
+    @abstractmethod
     def decode(self, data: bytes, path: str | Path) -> H:
         """Return the whole steps or jobs in a log's data; RunFolderError names the file at `path`."""
 
@@ -74,9 +78,8 @@ class EvaluationLog(SearchLog[History]):
         self._objectives = objectives
         self.header = evaluations_header(objectives)
 
-    def encode(self, history: History, start: int = 0) -> bytes:
-        """Return the rows of the steps from `start` on."""
-        return b"".join(self.blocks(history, start))
+    def encode(self, rows: History) -> bytes:
+        return b"".join(self.blocks(rows))
 
     def blocks(self, history: History, start: int = 0) -> Iterator[bytes]:
         """Yield the rows of the steps from `start` on, many at once.
@@ -176,7 +179,7 @@ def _model_rows(codes: Codes, columns: Sequence[NDArray[np.float64]]) -> NDArray
         other = latest[own]
         alike = np.logical_and.reduce([column[other] == column[left] for column in bits])
         model[left] = np.where(alike, other, rows)
-        left = rows[~alike]
-        if not left.size:
+        if alike.all():
             break
+        left = rows[~alike]
     return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,7 +31,10 @@ class JobLog(SearchLog[JobHistory]):
 
     header = b"job,trial,index,epoch,score,start,end,worker\n"
 
-    def encode(self, rows: JobRows) -> bytes:
+    def encode(self, rows: JobHistory) -> bytes:
+        return self.lines(rows.rows)
+
+    def lines(self, rows: JobRows) -> bytes:
         """Return the rows of jobs, an array of dtype JOB."""
         columns = {name: rows[name] for name in JobRow._fields}
         columns["code"] = self._space.official_index()[rows["code"]]
@@ -78,10 +81,12 @@ class Simulation(Driver[JobHistory]):
     """
 
     unit = "trials"
+    log_format: JobLog
+    total: int
 
     def __init__(
         self,
-        search: Callable[[int], MultiFidelitySearch],
+        search: Callable[[int], MultiFidelitySearch[Any]],
         curves: Curves,
         settings: SimulationConfig,
         log_format: JobLog,
@@ -202,7 +207,7 @@ class _Replay:
         rows = np.concatenate([*ended, _NO_JOBS])
         if not curves.agrees(JobHistory(numbers, rows)):
             raise RunFolderError(f"{path} is damaged: its scores or times are not those of the table")
-        if not self._data.startswith(self._format.header + self._format.encode(rows)):
+        if not self._data.startswith(self._format.header + self._format.lines(rows)):
             raise RunFolderError(f"{path} is damaged: its rows are not in the order of trials")
         return ended
 
@@ -215,7 +220,7 @@ class _Replay:
                 f"{self._log.path.parent} is damaged: its log is not what its settings lead to on this table"
             )
         self._met += both
-        self._new.append(self._format.encode(rows))
+        self._new.append(self._format.lines(rows))
 
     def write(self) -> None:
         """Bring the file up to date."""

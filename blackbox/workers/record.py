@@ -142,7 +142,7 @@ class Record:
                 self._saved = len(history)
             case Jobs():
                 rows = np.array(tasks.rows[-1:], dtype=JOB)
-                self.folder.log.append(self._jobs.encode(rows))
+                self.folder.log.append(self._jobs.lines(rows))
 
     def write_failure(self, task: Task, outcome: Outcome) -> None:
         """Write why an evaluation failed."""
