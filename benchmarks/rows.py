@@ -1,4 +1,4 @@
-"""Rows of a table that are processes: a step of each in turn, with its seconds and its peak of memory."""
+"""Rows of a table that are processes: a step of each in turn, with its seconds and its peak memory."""
 
 import json
 import resource
@@ -6,23 +6,25 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
+from torch import Tensor
 
-from nasbench.runs.command import print_table
+from nasbench.runs.text import format_table
 
 WARM = 2  # steps that are not counted
 
 
-def batch(count, device, seed):
-    """Random images of 32×32 and labels of 10 classes."""
+def batch(count: int, device: str, seed: int) -> tuple[Tensor, Tensor]:
+    """Return random images of 32×32 and labels of 10 classes."""
     generator = torch.Generator().manual_seed(seed)
     images = torch.randn(count, 3, 32, 32, generator=generator)
     return images.to(device), torch.randint(10, (count,), generator=generator).to(device)
 
 
-def serve(step, device):
-    """Answer each line on stdin with the seconds of a step and the peak of memory so far in MiB, as JSON."""
+def serve(step: Callable[[], object], device: str) -> None:
+    """Answer each line on stdin with the seconds of a step and the peak memory so far in MiB, as JSON."""
     for _ in sys.stdin:
         start = time.perf_counter()
         step()
@@ -34,7 +36,7 @@ def serve(step, device):
         print(json.dumps([time.perf_counter() - start, peak]), flush=True)
 
 
-def compare(title, commands, runs):
+def compare(title: str, commands: Mapping[str, Sequence[str]], runs: int) -> None:
     """Print a table of {row: arguments of Python for a process that serves}, the first as the base."""
     processes = {
         row: subprocess.Popen(
@@ -42,25 +44,31 @@ def compare(title, commands, runs):
         )
         for row, command in commands.items()
     }
-    measured = {row: [] for row in commands}
+    measured: dict[str, list[tuple[float, float]]] = {row: [] for row in commands}
     for run in range(runs + WARM):
         for row, process in processes.items():
-            process.stdin.write("step\n")
-            process.stdin.flush()
-            result = json.loads(process.stdout.readline())
+            seconds, peak = _take_step(process)
             if run >= WARM:
-                measured[row].append(result)
+                measured[row].append((seconds, peak))
     for process in processes.values():
-        process.stdin.close()
-        process.wait()
+        process.communicate()  # closes its stdin, which ends it
     base = next(iter(measured.values()))
     rows = []
     for row, results in measured.items():
-        seconds, peaks = zip(*results, strict=True)
-        faster = [plain / own for (plain, _), own in zip(base, seconds, strict=True)]
+        times, peaks = zip(*results, strict=True)
+        faster = [plain / own for (plain, _), own in zip(base, times, strict=True)]
         memory = peaks[-1] / base[-1][1]
-        times = (f"{value:.3f}" for value in (statistics.median(seconds), min(seconds), max(seconds)))
-        rows.append([row, *times, f"{statistics.median(faster):.2f}", round(peaks[-1]), f"{memory:.2f}"])
+        shown = (f"{value:.3f}" for value in (statistics.median(times), min(times), max(times)))
+        rows.append([row, *shown, f"{statistics.median(faster):.2f}", round(peaks[-1]), f"{memory:.2f}"])
     print(title)
-    print_table(["", "median [s]", "least", "most", "times faster", "peak [MiB]", "x memory"], rows)
+    print(format_table(["", "median [s]", "least", "most", "times faster", "peak [MiB]", "x memory"], rows))
     print()
+
+
+def _take_step(process: subprocess.Popen[str]) -> tuple[float, float]:
+    """Have a process that serves take a step; return its answer."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    print("step", file=process.stdin, flush=True)
+    seconds, peak = json.loads(process.stdout.readline())
+    return seconds, peak

@@ -1,7 +1,9 @@
-"""The loops of searches, beside one as a plain Python loop (`python -m benchmarks.searches`)."""
+"""The loops of searches, compared with a plain Python loop (`python -m benchmarks.searches`)."""
 
 import random
 from collections import deque
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,8 +12,9 @@ from blackbox.ls import LocalSearch
 from blackbox.re import RegularizedEvolution
 from blackbox.reinforce import REINFORCE
 from blackbox.rs import RandomSearch
+from blackbox.search.base import Search
 from blackbox.search.loop import run
-from blackbox.search.space import NB201 as SPACE
+from blackbox.search.space import NB201_SPACE
 from blackbox.table.objective import TableObjective
 from nasbench import NB201
 
@@ -20,14 +23,14 @@ EVALS = 1000
 TRIALS = 500
 
 
-def plain_evolution(values, seed):
-    """Regularized evolution as one writes it with a deque; population 100, sample 10."""
+def plain_evolution(values: Sequence[float], seed: int) -> float:
+    """Return the best score of regularized evolution written with a deque; population 100, sample 10."""
     rng = random.Random(seed)
-    population = deque()
+    population: deque[tuple[float, int]] = deque()
     best = 0.0
     for _ in range(EVALS):
         if len(population) < 100:
-            code = rng.randrange(SPACE.size)
+            code = rng.randrange(NB201_SPACE.size)
         else:
             _, parent = max(population[rng.randrange(100)] for _ in range(10))
             weight = 5 ** rng.randrange(6)
@@ -39,12 +42,12 @@ def plain_evolution(values, seed):
     return best
 
 
-def main():
+def main() -> None:
     table = TableObjective(NB201(), "cifar10", "val_accuracy")
     values = table.scores.tolist()
 
-    def search(algorithm, trials):
-        return run(algorithm(SPACE, trials=trials), table, EVALS, cost=table.cost)
+    def search(algorithm: type[Search[Any]], trials: int) -> object:  # with its own settings
+        return run(algorithm(NB201_SPACE, trials=trials), table, EVALS, cost=table.cost)
 
     print_conditions(RUNS, numpy=np.__version__)
     for trials in (1, TRIALS):

@@ -1,14 +1,23 @@
-"""One search step of a space's supernet, beside plain modules (`python -m benchmarks.supernet`)."""
+"""One search step of a space's supernet, compared with plain modules (`python -m benchmarks.supernet`)."""
+
+from __future__ import annotations
 
 import argparse
 from itertools import count
+from typing import TYPE_CHECKING
 
 import torch
 
 from benchmarks.plain import darts, hierarchical, nb201
-from benchmarks.plain.mixing import PlainSearch
+from benchmarks.plain.mixing import PlainSearch, Supernet
 from benchmarks.rows import batch, compare, serve
 from benchmarks.timing import in_turn, print_conditions, print_times
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oneshot.graph.graph import Graph
+    from oneshot.methods.base import MetaOptimizer
 
 RUNS = 5
 TAU = 10.0
@@ -16,22 +25,24 @@ ROWS = ("plain modules", "plain, channels last", "oneshot", "oneshot, bf16")
 ESTIMATORS = {"oneshot, sampled": "sampled", "oneshot, full": "full"}  # further rows of GDAS; plain: sampled
 
 
-CASES = {  # of a space: its supernet in plain modules, and the batch that it is searched with
+CASES: dict[
+    str, tuple[Callable[[float | None], Supernet], int]
+] = {  # by space: its supernet in plain modules, and the batch size of a search
     "nb201": (nb201.PlainSupernet, 64),
     "darts": (darts.PlainSupernet, 64),
     "hierarchical": (hierarchical.PlainSupernet, 10),
 }
-METHODS = {"darts": ROWS, "gdas": (*ROWS, *ESTIMATORS)}
+METHODS: dict[str, tuple[str, ...]] = {"darts": ROWS, "gdas": (*ROWS, *ESTIMATORS)}
 
 
-def new_space(name):
+def new_space(name: str) -> Graph:
     from oneshot.spaces.registry import space_of
 
     space = space_of(name)
     return space.build(10, space.searched.channels, space.searched.cells)
 
 
-def new_method(name, row="oneshot"):
+def new_method(name: str, row: str = "oneshot") -> MetaOptimizer:
     from oneshot.methods.registry import method_of
 
     method = method_of(name)
@@ -39,8 +50,8 @@ def new_method(name, row="oneshot"):
     return method(method.config_class(**settings), amp="bf16" in row)
 
 
-def search(space, method, row, device):
-    """What takes the steps of a row."""
+def search(space: str, method: str, row: str, device: str) -> PlainSearch | MetaOptimizer:
+    """Return the object that takes the steps of a row."""
     torch.manual_seed(0)
     if row.startswith("plain"):
         network = CASES[space][0](TAU if method == "gdas" else None)
@@ -52,13 +63,13 @@ def search(space, method, row, device):
     return optimizer
 
 
-def prepare(name, runs):
-    """Print what comes before the first step."""
+def prepare(name: str, runs: int) -> None:
+    """Print the times of the work before the first step."""
     space = new_space(name)
     optimizer = new_method("darts")
     optimizer.adapt_search_space(space)
 
-    def compile_again():
+    def compile_again() -> None:
         optimizer.graph.unparse().parse().plan  # noqa: B018 - it is made when it is asked for
 
     tasks = {
@@ -70,7 +81,7 @@ def prepare(name, runs):
     print_times(in_turn(tasks, runs), "ms")
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.supernet", description=__doc__)
     parser.add_argument("--space", choices=CASES, default="nb201")
     parser.add_argument("--method", choices=METHODS, help="only steps of this one")
@@ -83,11 +94,12 @@ def main():
     args = parser.parse_args()
     size = CASES[args.space][1]
     if args.serve:
-        optimizer = search(args.space, args.method, *args.row, args.device)
+        (row,) = args.row
+        optimizer = search(args.space, args.method, row, args.device)
         data = batch(size, args.device, 1), batch(size, args.device, 2)
         numbers = count()
 
-        def step():
+        def step() -> None:
             torch.manual_seed(next(numbers))  # GDAS samples the same paths in all rows of ours
             optimizer.step(*data)
 

@@ -1,16 +1,18 @@
-"""Times alternatives side by side: in turn, several runs each, with median and spread."""
+"""Time alternatives side by side: in turn, several runs each, with median and spread."""
 
 import os
 import platform
 import statistics
 import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
-from nasbench.runs.command import print_table
+from nasbench.runs.text import format_table
 
 
-def in_turn(tasks, runs):
-    """{name: [seconds of each run]} for {name: function}: A B C A B C ..., after one run each, uncounted."""
-    seconds = {name: [] for name in tasks}
+def in_turn(tasks: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
+    """Return the seconds of each run of tasks: A B C A B C ..., after one uncounted run each."""
+    seconds: dict[str, list[float]] = {name: [] for name in tasks}
     for run in range(runs + 1):
         for name, task in tasks.items():
             start = time.perf_counter()
@@ -20,28 +22,33 @@ def in_turn(tasks, runs):
     return seconds
 
 
-def print_conditions(runs, **versions):
-    """The machine and the versions that figures hold for."""
+def print_conditions(runs: int, **versions: str) -> None:
+    """Print the machine and the versions that the numbers are for."""
     versions = {"Python": platform.python_version()} | versions
-    versions = ", ".join(f"{name} {version}" for name, version in versions.items())
-    print(f"{platform.machine()}, {os.cpu_count()} cores; {versions}; {runs} runs in turn\n")
+    text = ", ".join(f"{name} {version}" for name, version in versions.items())
+    print(f"{platform.machine()}, {os.cpu_count()} cores; {text}; {runs} runs in turn\n")
 
 
-def print_times(seconds, unit, per=1, against=None):
-    """A table of median, least and most; `per`: operations a run; `against`: the row to give ratios to."""
+def print_times(
+    seconds: Mapping[str, Sequence[float]],
+    unit: Literal["ms", "us"],
+    per: int = 1,
+    against: str | None = None,
+) -> None:
+    """Print a table of median, least and most; `per`: operations per run; `against`: the row for ratios."""
     scale = {"ms": 1e3, "us": 1e6}[unit] / per
-    rows = []
+    rows: list[list[object]] = []
     for name, runs in seconds.items():
         scaled = [run * scale for run in runs]
-        row = [name, *map(_rounded, (statistics.median(scaled), min(scaled), max(scaled)))]
+        row: list[object] = [name, *map(_rounded, (statistics.median(scaled), min(scaled), max(scaled)))]
         if against is not None:
             ratios = [run / base for run, base in zip(runs, seconds[against], strict=True)]
             row.append(_rounded(statistics.median(ratios)))
         rows.append(row)
     header = ["", f"median [{unit}]", "least", "most"] + ([f"x {against}"] if against else [])
-    print_table(header, rows)
+    print(format_table(header, rows))
     print()
 
 
-def _rounded(value):
+def _rounded(value: float) -> float:
     return float(f"{value:.3g}")

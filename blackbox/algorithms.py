@@ -1,10 +1,13 @@
 """The algorithms by name: each is the module `blackbox.NAME`, the command `python -m blackbox.NAME`."""
 
 import importlib
+from typing import Any
 
 from blackbox.errors import UnknownAlgorithmError
 from blackbox.search.base import Search
 from blackbox.search.fidelity import MultiFidelitySearch
+
+SearchClass = type[Search[Any]] | type[MultiFidelitySearch[Any]]
 
 ALGORITHMS = {
     "rs": "RandomSearch",
@@ -22,25 +25,38 @@ ALGORITHMS = {
 }
 
 
-def algorithm(name):
-    """The class of that name, or of a name `module:Class` of one's own; UnknownAlgorithmError lists them.
-
-    A `Search`, or a `MultiFidelitySearch`.
+def algorithm(name: object) -> SearchClass:
+    """Return the search class of a name.
 
     >>> algorithm("re").name
     'regularized evolution'
+
+    Parameters
+    ----------
+    name
+        A key of `ALGORITHMS`, or ``"module:Class"`` for your own.
+
+    Returns
+    -------
+    SearchClass
+        A subclass of `Search` or `MultiFidelitySearch`.
+
+    Raises
+    ------
+    UnknownAlgorithmError
+        If there is none; the error lists the names.
     """
-    module, colon, wanted = name.partition(":") if isinstance(name, str) else ("", "", "")
+    module, colon, class_name = name.partition(":") if isinstance(name, str) else ("", "", "")
     if not (all(map(str.isidentifier, module.split("."))) if colon else module in ALGORITHMS):
         raise UnknownAlgorithmError(
             f"unknown algorithm {name!r}; the algorithms are {', '.join(ALGORITHMS)}, or module:Class"
         )
     if not colon:
-        module, wanted = f"blackbox.{name}", ALGORITHMS[name]
+        module, class_name = f"blackbox.{module}", ALGORITHMS[module]
     try:
-        found = vars(importlib.import_module(module)).get(wanted)
+        search_class = vars(importlib.import_module(module)).get(class_name)
     except ImportError as error:
         raise UnknownAlgorithmError(f"algorithm {name!r} cannot be imported: {error}") from None
-    if not (isinstance(found, type) and issubclass(found, (Search, MultiFidelitySearch))):
-        raise UnknownAlgorithmError(f"algorithm {name!r}: {module} has no search {wanted}")
-    return found
+    if not (isinstance(search_class, type) and issubclass(search_class, (Search, MultiFidelitySearch))):
+        raise UnknownAlgorithmError(f"algorithm {name!r}: {module} has no search {class_name}")
+    return search_class

@@ -1,21 +1,42 @@
-"""From a question to the numbers in a store, or to an error that says what the store has instead."""
+"""From a question to the numbers in a store, or to an error that lists what the store has instead."""
+
+from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from numbers import Number
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 import numpy as np
 
 from nasbench.errors import NotRecordedError
-from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, dataset_of, exists, metric_of
+from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, exists, get_dataset, get_metric
 
-_ALL_EPOCHS = ("curve", "per_epoch")  # the groups of a store that know a metric at every epoch
+if TYPE_CHECKING:
+    from nasbench.arrays import Mask, Values
+    from nasbench.spaces import Space
+    from nasbench.store import Store
+
+    class Reader(Protocol):
+        """Gives the answer for the code of a cell."""
+
+        def __getitem__(self, code: int, /) -> float:
+            """Return the value, NaN if there is none."""
+
+    class CurveReader(Protocol):
+        """Gives the values at all epochs for the code of a cell."""
+
+        def __getitem__(self, code: int, /) -> Values:
+            """Return the values; NaN at an epoch that was not recorded."""
+
+
+_ALL_EPOCHS = ("curve", "per_epoch")  # the groups of a store that have a metric at every epoch
 
 
 class Question(NamedTuple):
-    """What is asked of every cell."""
+    """A question about every cell."""
 
     dataset: str
     metric: str
@@ -24,24 +45,25 @@ class Question(NamedTuple):
     seed: int | None  # None: the mean over the recorded seeds
 
     @classmethod
-    def of(cls, dataset, metric, protocol, epoch, seed):
-        """A question whose names are known and whose numbers are whole; whether it has an answer is open."""
-        dataset_of(dataset)
-        metric_of(metric)
-        epoch = None if epoch is None else _whole("an epoch", epoch)
-        seed = None if seed is None else _whole("a seed", seed)
-        return cls(dataset, metric, _whole("a protocol", protocol), epoch, seed)
+    def parse(cls, dataset: str, metric: str, protocol: object, epoch: object, seed: object) -> Self:
+        """Return a question of known names and integers; there may be no answer to it."""
+        get_dataset(dataset)
+        get_metric(metric)
+        epoch = None if epoch is None else _integer("an epoch", epoch)
+        seed = None if seed is None else _integer("a seed", seed)
+        return cls(dataset, metric, _integer("a protocol", protocol), epoch, seed)
 
 
-def _whole(name, number):
-    """The number as an int. 199.0 is 199: equal numbers are equal keys, and so must be equal questions."""
+def _integer(name: str, number: object) -> int:
+    """Return the number as an int, 199.0 as 199: equal numbers are equal keys, so must be equal questions."""
     try:
-        return operator.index(number)
+        return operator.index(number)  # type: ignore[arg-type]  # a number of any type is tried
     except TypeError:
         if isinstance(number, Number):
             with suppress(TypeError, ValueError, OverflowError):
-                if int(number) == number:
-                    return int(number)
+                whole = int(number)  # type: ignore[call-overload]  # most numbers have an int
+                if whole == number:
+                    return int(whole)
         raise NotRecordedError(f"{name} is a whole number, got {number!r}") from None
 
 
@@ -51,18 +73,20 @@ def list_seeds(seeds: Iterable[int]) -> str:
 
 
 class Recorded(NamedTuple):
-    """What a store holds of one metric; what belongs to the network has no protocol, seeds or epochs."""
+    """The values of one metric in a store; a metric of the network has no protocol, seeds or epochs."""
 
     dataset: str
     protocol: int | None
     metric: str
-    seeds: tuple | None
-    epochs: range | None  # of one epoch where there is no curve
+    seeds: tuple[int, ...] | None
+    epochs: range | None  # of one epoch if there is no curve
 
     @property
     def array(self) -> str:
-        """Its name in the store, after the last epoch."""
-        return f"{self.dataset}/{self.metric}" if self.protocol is None else _final_array(*self[:3])
+        """The name of the array of values after the last epoch."""
+        if self.protocol is None:
+            return f"{self.dataset}/{self.metric}"
+        return _final_array(self.dataset, self.protocol, self.metric)
 
 
 def _final_array(dataset: str, protocol: int, metric: str) -> str:
@@ -76,20 +100,20 @@ class Answers:
 
         index                                     uint16 (N,), the official index
         isomorphism_class                         uint16 (N,), in the topology space
-        <dataset>/<params, flops, latency, ...>   float64 (N,), what belongs to the network
+        <dataset>/<params, flops, latency, ...>   float64 (N,), metrics of the network
         <dataset>/<protocol>/seeds                int64 (S,)
         <dataset>/<protocol>/final/<metric>       float64 (N, S), after the last epoch; NaN where not recorded
         <dataset>/<protocol>/curve/<metric>       float64 (N, S, epochs); absent where there are none
-        <dataset>/<protocol>/per_epoch/<metric>   float64 (N, S), times: the seconds of each epoch, where they
-                                                  are the same for all of them; else NaN
+        <dataset>/<protocol>/per_epoch/<metric>   float64 (N, S), times: the seconds of each epoch if they are
+                                                  the same for all of them; else NaN
 
-    N is the number of cells. `space`: a `nasbench.spaces.Space`.
+    N is the number of cells.
     """
 
-    def __init__(self, store, space):
+    def __init__(self, store: Store, space: Space) -> None:
         self._store = store
         self._space = space
-        self._columns = {}
+        self._columns: dict[Question, Values] = {}
         parts = [name.split("/") for name in store.names]
         self._protocols = {
             dataset: sorted(
@@ -98,42 +122,42 @@ class Answers:
             for dataset in DATASETS
         }
 
-    def column(self, question):
-        """The answer for all cells, read-only float64 (N,); NaN where a cell has none."""
+    def column(self, question: Question) -> Values:
+        """Return the answer for all cells, read-only (N,); NaN where a cell has none."""
         column = self._columns.get(question)
         if column is None:
             column = self._columns[question] = self._column(question)
         return column
 
-    def reader(self, question):
-        """Something that gives a float for a code: a column where that is cheap, else a look at one cell."""
+    def reader(self, question: Question) -> Reader:
+        """Return a reader: of a column if that is cheap, else of one cell at a time."""
         if self._is_final(question):
-            return memoryview(self.column(question))
+            return self.column(question).data
         return _ByCell(*self._runs(question))
 
-    def value(self, question, code):
-        """The answer for one cell, NaN for none; only that cell is read unless the column is known."""
+    def value(self, question: Question, code: int) -> float:
+        """Return the answer for one cell, NaN for none; only that cell is read unless the column is known."""
         if question in self._columns or METRICS[question.metric].of_the_network:
             return self.column(question).item(code)
         return _ByCell(*self._runs(question))[code]
 
-    def curves(self, question):
-        """Something that gives a cell's values at all epochs, float64 (epochs,), for a code."""
+    def curves(self, question: Question) -> CurveReader:
+        """Return a reader of the values at all epochs, (epochs,)."""
         seeds, _ = self._finals(question)
         column = self._seed_column(question, seeds)
-        curves = self._curves(question, seeds)
+        curves: CurveReader | None = self._curves(question, seeds)
         if curves is None:
             seconds = self._per_epoch(question, seeds)
             curves = _Repeated(seconds, question.protocol, METRICS[question.metric].accumulates)
         return _CurveByCell(curves, column)
 
-    def seeds(self, question, code):
-        """The seeds that the cell was recorded with, a tuple."""
+    def seeds(self, question: Question, code: int) -> tuple[int, ...]:
+        """Return the seeds that the cell was recorded with."""
         seeds, rows = self._finals(question)
         return tuple(seed for seed, value in zip(seeds, rows[code].tolist(), strict=True) if value == value)
 
-    def _seeds_at(self, question, code, of_curve):
-        """The seeds that the cell was recorded with at the epoch that is asked for, or at any, a tuple."""
+    def _seeds_at(self, question: Question, code: int, of_curve: bool) -> tuple[int, ...]:
+        """Return the seeds that the cell was recorded with at the epoch of the question, or at any."""
         question = question._replace(seed=None)
         if of_curve:
             seeds, _ = self._finals(question)
@@ -141,7 +165,7 @@ class Answers:
             known = [not np.isnan(values).all() for values in curves]
         else:
             runs, _ = self._runs(question)
-            seeds, known = self._seeds(question.dataset, question.protocol), ~np.isnan(runs[code])
+            seeds, known = self._seeds(question.dataset, question.protocol), (~np.isnan(runs[code])).tolist()
         return tuple(seed for seed, recorded in zip(seeds, known, strict=True) if recorded)
 
     def protocols(self, dataset: str | None = None) -> list[int]:
@@ -149,22 +173,23 @@ class Answers:
         datasets = self._protocols if dataset is None else [dataset]
         return sorted({epochs for name in datasets for epochs in self._protocols[name]})
 
-    def recorded(self):
-        """What the store holds, a list of Recorded."""
-        found = []
-        for dataset, protocol, metric in self._names():
-            if protocol is None:
-                found.append(Recorded(dataset, None, metric, None, None))
-                continue
-            whole = any(f"{dataset}/{protocol}/{kind}/{metric}" in self._store for kind in _ALL_EPOCHS)
-            seeds = self._seeds_of(dataset, protocol, metric)
-            found.append(
-                Recorded(dataset, protocol, metric, seeds, range(0 if whole else protocol - 1, protocol))
-            )
-        return found
+    def recorded(self) -> list[Recorded]:
+        """Return what the store holds."""
+        return [self._recorded(*name) for name in self._names()]
+
+    def _recorded(self, dataset: str, protocol: int | None, metric: str) -> Recorded:
+        if protocol is None:
+            return Recorded(dataset, None, metric, None, None)
+        has_all = any(f"{dataset}/{protocol}/{kind}/{metric}" in self._store for kind in _ALL_EPOCHS)
+        seeds = self._seeds(dataset, protocol)
+        finals = self._store[_final_array(dataset, protocol, metric)]
+        known: Mask = np.logical_or.reduce(~np.isnan(finals), axis=0)
+        seeds = [seed for seed, recorded in zip(seeds, known.tolist(), strict=True) if recorded]
+        epochs = range(0 if has_all else protocol - 1, protocol)
+        return Recorded(dataset, protocol, metric, tuple(seeds), epochs)
 
     def _names(self) -> Iterator[tuple[str, int | None, str]]:
-        """Yield (data set, protocol, metric) of all that the store holds; no protocol: of the network."""
+        """Yield (data set, protocol, metric) of all values in the store; no protocol: of the network."""
         for dataset in DATASETS:
             for protocol in self._protocols[dataset]:
                 for metric in METRICS:
@@ -174,32 +199,25 @@ class Answers:
                 if f"{dataset}/{metric}" in self._store:
                     yield dataset, None, metric
 
-    def _seeds_of(self, dataset: str, protocol: int, metric: str) -> tuple[int, ...]:
-        """Return the seeds that a metric has a value with for any cell."""
-        seeds = self._seeds(dataset, protocol)
-        known = ~np.isnan(self._store[_final_array(dataset, protocol, metric)]).all(axis=0)
-        return tuple(seed for seed, recorded in zip(seeds, known, strict=True) if recorded)
-
-    def recorded_in(self, protocol=None):
-        """Return the (data set, metric) pairs of a protocol, those that belong to the network included.
+    def recorded_in(self, protocol: object = None) -> list[tuple[str, str]]:
+        """Return the (data set, metric) pairs of a protocol, metrics of the network included.
 
         None stands for the longest protocol, which the store may lack; a number that it lacks is an error.
         """
-        found = list(self._names())
         if protocol is None:
             protocol = self._space.full_protocol
         else:
-            protocol = _whole("a protocol", protocol)
+            protocol = _integer("a protocol", protocol)
             protocols = self.protocols()
             if protocol not in protocols:
                 known = ", ".join(map(str, protocols)) or "none"
                 raise NotRecordedError(
                     f"no protocol of {protocol} epochs in this store; the protocols are {known}"
                 )
-        return [(dataset, metric) for dataset, epochs, metric in found if epochs in (None, protocol)]
+        return [(dataset, metric) for dataset, epochs, metric in self._names() if epochs in (None, protocol)]
 
-    def why_not(self, question, code, of_curve=False):
-        """A line that says why a question has no answer for one cell, and what is recorded for it."""
+    def why_not(self, question: Question, code: int, of_curve: bool = False) -> str:
+        """Return a line on why a question has no answer for one cell, with the values that are recorded."""
         cell = self._space.cell(code)
         asked = f"cell {cell.index} {cell} has no {question.metric} for {question.dataset}"
         if METRICS[question.metric].of_the_network:
@@ -217,21 +235,21 @@ class Answers:
             return f"{asked}; recorded {at_last}as one value without a seed, such as a mean over seeds"
         return f"{asked}; recorded {at_last}with seeds {list_seeds(seeds)}"
 
-    def _column(self, question):
+    def _column(self, question: Question) -> Values:
         dataset, metric, _, epoch, seed = question
         if METRICS[metric].of_the_network:
             if epoch is not None or seed is not None:
-                raise _of_the_network(metric)
+                raise _network_error(metric)
             if f"{dataset}/{metric}" not in self._store:
                 raise NotRecordedError(f"{dataset} has no {metric} in this store; {self._has(dataset)}")
-            return self._store.take(f"{dataset}/{metric}", [np.float64], self._space.cells)
+            return self._store.take(f"{dataset}/{metric}", np.float64, self._space.cells)
         runs, column = self._runs(question)
         values = _mean_over_seeds(runs) if column is None else runs[:, column]
         values.flags.writeable = False
         return values
 
-    def _runs(self, question):
-        """The metric at the epoch asked for, float64 (N, S), and the seed's column, None for the mean."""
+    def _runs(self, question: Question) -> tuple[Values, int | None]:
+        """Return the metric at the question's epoch, (N, S), and the seed's column, None for the mean."""
         is_final = self._is_final(question)
         seeds, runs = self._finals(question)
         column = self._seed_column(question, seeds)
@@ -242,12 +260,12 @@ class Answers:
             return curves[:, :, question.epoch], column
         seconds = runs = self._per_epoch(question, seeds)
         if METRICS[question.metric].accumulates:
-            for _ in range(question.epoch):  # not a product: added up as the published times are
+            for _ in range(question.epoch or 0):  # not a product: added up like the published times
                 runs = runs + seconds
         return runs, column
 
-    def _is_final(self, question):
-        """Whether it asks for the last epoch; an epoch that its protocol cannot have is an error."""
+    def _is_final(self, question: Question) -> bool:
+        """Return whether a question is about the last epoch; NotRecordedError if there is no such epoch."""
         dataset, metric, protocol, epoch, _ = question
         if METRICS[metric].of_the_network or epoch is None:
             return True
@@ -258,11 +276,11 @@ class Answers:
             )
         return epoch == protocol - 1
 
-    def _finals(self, question):
-        """The seeds, and the metric after the last epoch, float64 (N, S)."""
+    def _finals(self, question: Question) -> tuple[list[int], Values]:
+        """Return the seeds, and the metric after the last epoch, (N, S)."""
         dataset, metric, protocol, _, _ = question
         if METRICS[metric].of_the_network:
-            raise _of_the_network(metric)
+            raise _network_error(metric)
         if not exists(dataset, METRICS[metric]):
             raise NotRecordedError(f"{dataset} has no {metric} in any store; {self._has(dataset)}")
         self._check_protocol(dataset, protocol)
@@ -272,29 +290,30 @@ class Answers:
                 f"{dataset} has no {metric} after {protocol} epochs in this store; {self._has(dataset)}"
             )
         seeds = self._seeds(dataset, protocol)
-        return seeds, self._store.take(name, [np.float64], self._space.cells, len(seeds))
+        return seeds, self._store.take(name, np.float64, self._space.cells, len(seeds))
 
-    def _curves(self, question, seeds):
-        """The metric's curves, float64 (N, S, epochs), or None."""
+    def _curves(self, question: Question, seeds: Sequence[int]) -> Values | None:
+        """Return the metric's curves, (N, S, epochs), or None."""
         name = f"{question.dataset}/{question.protocol}/curve/{question.metric}"
         if name not in self._store:
             return None
-        return self._store.take(name, [np.float64], self._space.cells, len(seeds), question.protocol)
+        return self._store.take(name, np.float64, self._space.cells, len(seeds), question.protocol)
 
-    def _per_epoch(self, question, seeds):
-        """The seconds of each epoch, float64 (N, S); NotRecordedError without them."""
+    def _per_epoch(self, question: Question, seeds: Sequence[int]) -> Values:
+        """Return the seconds of each epoch, (N, S); NotRecordedError if they are not recorded."""
         dataset, metric, protocol, _, _ = question
         name = f"{dataset}/{protocol}/per_epoch/{metric}"
         if name not in self._store:
             raise NotRecordedError(
                 f"{dataset} {metric} over {protocol} epochs is recorded only at the last, {protocol - 1}"
             )
-        return self._store.take(name, [np.float64], self._space.cells, len(seeds))
+        return self._store.take(name, np.float64, self._space.cells, len(seeds))
 
-    def _seeds(self, dataset, protocol):
-        return self._store.take(f"{dataset}/{protocol}/seeds", [np.int64], None).tolist()
+    def _seeds(self, dataset: str, protocol: int) -> list[int]:
+        seeds: list[int] = self._store.take(f"{dataset}/{protocol}/seeds", np.int64, None).tolist()
+        return seeds
 
-    def _seed_column(self, question, seeds):
+    def _seed_column(self, question: Question, seeds: Sequence[int]) -> int | None:
         if question.seed is None:
             return None
         if question.seed not in seeds:
@@ -304,15 +323,15 @@ class Answers:
             )
         return seeds.index(question.seed)
 
-    def _check_protocol(self, dataset, protocol):
+    def _check_protocol(self, dataset: str, protocol: int) -> None:
         if protocol not in self._protocols[dataset]:
             raise NotRecordedError(
                 f"{dataset} has no protocol of {protocol} epochs in this store; {self._has(dataset)}"
             )
 
-    def _has(self, dataset):
-        """A clause that says what the store holds of a data set."""
-        metrics = {}
+    def _has(self, dataset: str) -> str:
+        """Return a clause on what the store holds of a data set."""
+        metrics: dict[int | None, list[str]] = {}
         for name, protocol, metric in self._names():
             if name == dataset:
                 metrics.setdefault(protocol, []).append(metric)
@@ -323,37 +342,33 @@ class Answers:
         return f"recorded: {'; '.join(clauses) or 'nothing'}"
 
 
+@dataclass(slots=True, repr=False, eq=False)
 class _ByCell:
     """One cell's run, or the mean of its runs, out of (N, S), without touching the other cells."""
 
-    __slots__ = ("_column", "_runs")
+    runs: Values
+    column: int | None
 
-    def __init__(self, runs, column):
-        self._runs = runs
-        self._column = column
-
-    def __getitem__(self, code):
-        if self._column is not None:
-            return self._runs.item(code, self._column)
-        return _mean(self._runs[code])
+    def __getitem__(self, code: int) -> float:
+        if self.column is not None:
+            return self.runs.item(code, self.column)
+        return _mean(self.runs[code])
 
 
+@dataclass(slots=True, repr=False, eq=False)
 class _CurveByCell:
-    """One cell's curve, or the mean of its curves, out of (N, S, epochs); NaN at what was not recorded."""
+    """One cell's curve, or the mean of its curves, out of (N, S, epochs); NaN if it was not recorded."""
 
-    __slots__ = ("_column", "_curves")
+    curves: CurveReader
+    column: int | None
 
-    def __init__(self, curves, column):
-        self._curves = curves
-        self._column = column
-
-    def __getitem__(self, code):
-        rows = self._curves[code]
-        if self._column is not None:
-            return np.array(rows[self._column])
+    def __getitem__(self, code: int) -> Values:
+        rows = self.curves[code]
+        if self.column is not None:
+            return np.array(rows[self.column])
         recorded = [row for row in rows if row[-1] == row[-1]]
         if recorded:  # mostly a run has all of its epochs, or none
-            total = recorded[0]
+            total: Values = recorded[0]
             for row in recorded[1:]:
                 total = total + row
             mean = total / len(recorded)
@@ -363,35 +378,35 @@ class _CurveByCell:
         return _mean_over_seeds(rows.T)
 
 
+@dataclass(slots=True, repr=False, eq=False)
 class _Repeated:
-    """Curves of what is the same at every epoch, or adds up to as many times as there were epochs."""
+    """Curves of values that are the same at every epoch, or add up from epoch to epoch."""
 
-    def __init__(self, values, epochs, accumulates):
-        self._values = values
-        self._epochs = epochs
-        self._accumulates = accumulates
+    values: Values
+    epochs: int
+    accumulates: bool
 
-    def __getitem__(self, code):
-        rows = np.repeat(self._values[code][:, None], self._epochs, axis=1)
-        return rows.cumsum(axis=1) if self._accumulates else rows
+    def __getitem__(self, code: int) -> Values:
+        rows = np.repeat(self.values[code][:, None], self.epochs, axis=1)
+        return rows.cumsum(axis=1) if self.accumulates else rows
 
 
-def _of_the_network(metric):
+def _network_error(metric: str) -> NotRecordedError:
     return NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
 
 
-def _mean(values):
-    """The mean of the values that are recorded, a float; `_mean_over_seeds` for one cell."""
+def _mean(values: Values) -> float:
+    """Return the mean of the values that are recorded; `_mean_over_seeds` for one cell."""
     total, count = 0.0, 0
     for value in values.tolist():
         if value == value:
-            total += value  # not sum(), which from Python 3.12 on rounds otherwise
+            total += value  # not sum(), which rounds differently from Python 3.12 on
             count += 1
     return total / count if count else float("nan")
 
 
-def _mean_over_seeds(rows: np.ndarray) -> np.ndarray:
-    """Return the mean of each row's recorded values, float64; summed in the order of seeds, as published."""
+def _mean_over_seeds(rows: Values) -> Values:
+    """Return the mean of each row's recorded values; summed in the order of seeds, as published."""
     total, count = np.zeros(len(rows)), np.zeros(len(rows))
     for values in rows.T:
         known = values == values

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from nasbench.errors import InvalidArgumentError
-from nasbench.metrics import METRICS, metric_of
+from nasbench.metrics import METRICS, get_metric
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from nasbench.arrays import Mask, Values
     from nasbench.benchmark import Benchmark
 
 Limits = tuple[float | None, float | None]  # lowest and highest value, inclusive; None: open
@@ -34,7 +33,7 @@ def split_metric(text: object) -> tuple[str, int | None]:
         raise InvalidArgumentError(
             f"a metric must be METRIC or METRIC@EPOCHS, got {text!r}; try val_accuracy@12"
         )
-    if metric_of(metric).of_the_network and at:
+    if get_metric(metric).of_the_network and at:
         raise InvalidArgumentError(f"{metric} belongs to the network: it has no epochs, got {text!r}")
     return metric, int(epochs) if at else None
 
@@ -96,7 +95,7 @@ def checked(where: Where, longest: int | None = None) -> dict[str, Limits]:
 
     InvalidArgumentError if they are not, or no value can satisfy them; UnknownMetricError.
     """
-    found: dict[str, Limits] = {}
+    ranges: dict[str, Limits] = {}
     for text, limits in where.items():
         name = named(text, longest)
         try:
@@ -107,15 +106,15 @@ def checked(where: Where, longest: int | None = None) -> dict[str, Limits]:
             ) from None
         if any(limit is not None and math.isnan(limit) for limit in (low, high)):
             raise InvalidArgumentError(f"limits of {name} must be numbers or None, got {limits!r}")
-        if name in found:
+        if name in ranges:
             raise InvalidArgumentError(f"{name} is limited twice; give it once")
         if low is not None and high is not None and low > high:
             raise InvalidArgumentError(f"limits of {name} must be in ascending order, got {limits!r}")
-        found[name] = low, high
-    return found
+        ranges[name] = low, high
+    return ranges
 
 
-def satisfied(values: NDArray[np.float64], limits: Limits) -> NDArray[np.bool_]:
+def satisfied(values: Values, limits: Limits) -> Mask:
     """Return which values lie within limits, bool (N,); NaN, a value that is not recorded, never does."""
     low, high = limits
     return (values >= (-np.inf if low is None else low)) & (values <= (np.inf if high is None else high))
@@ -125,21 +124,19 @@ def described(name: str, limits: Limits) -> str:
     """Return limits on a metric as text, such as `raspi4_latency <= 10 ms`."""
     low, high = limits
     unit = METRICS[split_metric(name)[0]].unit
-    if low is None and high is None:
-        return f"{name} is recorded"
     if high is None:
-        return f"{name} >= {_number(low)} {unit}"
+        return f"{name} is recorded" if low is None else f"{name} >= {_number(low)} {unit}"
     return f"{'' if low is None else f'{_number(low)} <= '}{name} <= {_number(high)} {unit}"
 
 
-def column_of(bench: Benchmark, dataset: str, name: str) -> NDArray[np.float64]:
-    """Return the values of METRIC or METRIC@EPOCHS by code, float64 (N,)."""
+def column_of(bench: Benchmark, dataset: str, name: str) -> Values:
+    """Return the values of METRIC or METRIC@EPOCHS by code, (N,)."""
     metric, epochs = split_metric(name)
     return bench.by_code(dataset, metric, protocol=epochs)
 
 
-def check_any(bench: Benchmark, dataset: str, where: Where, feasible: NDArray[np.bool_]) -> None:
-    """Raise InvalidArgumentError, which says how far each limit can be met, unless a cell is feasible."""
+def check_any(bench: Benchmark, dataset: str, where: Where, feasible: Mask) -> None:
+    """Raise InvalidArgumentError with the number of cells that meet each limit, unless a cell is feasible."""
     if feasible.any():
         return
     parts = []
@@ -157,7 +154,7 @@ def _number(value: float) -> str:
 
 
 def _split(text: object) -> tuple[str, str, str]:
-    """Return what stands before, in and after the first run of operators of a text, without spaces."""
+    """Return the parts of a text before, in and after the first run of operators, without spaces."""
     if not isinstance(text, str):
         return "", "", ""
     start = next((n for n, letter in enumerate(text) if letter in _OPERATORS), len(text))

@@ -9,9 +9,10 @@ from typing import Any
 from nasbench.answers import Recorded, list_seeds
 from nasbench.benchmark import NB201, Benchmark, open_benchmark
 from nasbench.cell import Cell
+from nasbench.coded import CodedCell
 from nasbench.constraints import AT_LEAST, AT_MOST, joined, read_limits
 from nasbench.errors import InvalidCellError, NotRecordedError
-from nasbench.metrics import DATASETS, METRICS, dataset_of, exists, meaning_of, metric_of
+from nasbench.metrics import DATASETS, METRICS, exists, get_dataset, get_metric, meaning_of
 from nasbench.runs.command import Subcommand
 from nasbench.runs.files import to_json
 from nasbench.runs.text import format_table, join_blocks
@@ -127,13 +128,13 @@ def _protocol(args: argparse.Namespace, bench: Benchmark) -> int:
     return bench.space.full_protocol if asked is None else asked
 
 
-def _asked(bench: Benchmark, cell: Cell | SizeCell, args: argparse.Namespace) -> list[tuple[str, str]]:
+def _asked(bench: Benchmark, cell: CodedCell, args: argparse.Namespace) -> list[tuple[str, str]]:
     """Return the (data set, metric) pairs of a query; all there are of what is not named."""
     if args.dataset is not None:
-        dataset_of(args.dataset)
+        get_dataset(args.dataset)
     datasets = DATASETS if args.dataset is None else [args.dataset]
     if args.metric is not None:
-        metric = metric_of(args.metric)
+        metric = get_metric(args.metric)
         return [(name, args.metric) for name in datasets if args.dataset is not None or exists(name, metric)]
     entry = bench.entry(cell, protocol=args.protocol)
     one_run = args.epoch is not None or args.seed is not None
@@ -275,7 +276,7 @@ def _span(epochs: range | None) -> str | int:
 # Names of a cell
 
 
-def _cell(bench: Benchmark, text: str) -> Cell | SizeCell:
+def _cell(bench: Benchmark, text: str) -> CodedCell:
     try:
         return bench.cell(int(text))
     except ValueError as error:  # not a number; or a number that is no index
@@ -284,12 +285,13 @@ def _cell(bench: Benchmark, text: str) -> Cell | SizeCell:
         return bench.cell(text)
 
 
-def _names(cell: Cell | SizeCell, bench: Benchmark) -> dict[str, Any]:
+def _names(cell: CodedCell, bench: Benchmark) -> dict[str, Any]:
     """Return all names of a cell, for JSON."""
     names = {"arch": str(cell), "index": bench.index(cell), "code": cell.code}
     if isinstance(cell, SizeCell):
         return names | {"widths": list(cell.widths)}
-    names["naslib"] = list(cell.naslib)
+    if isinstance(cell, Cell):
+        names["naslib"] = list(cell.naslib)
     if isinstance(bench, NB201):
         classes = bench.isomorphism_classes()
         number = int(classes[cell.code])
@@ -297,7 +299,7 @@ def _names(cell: Cell | SizeCell, bench: Benchmark) -> dict[str, Any]:
     return names
 
 
-def _names_text(cell: Cell | SizeCell, bench: Benchmark) -> str:
+def _names_text(cell: CodedCell, bench: Benchmark) -> str:
     names = _names(cell, bench)
     if isinstance(cell, SizeCell):
         return f"{names['arch']}\nindex {names['index']}"

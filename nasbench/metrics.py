@@ -1,9 +1,67 @@
-"""One table of what every number means: data sets, splits, metrics, units, directions, sources."""
+"""The meaning of every number: data sets, splits, metrics, units, directions, sources."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Literal, NamedTuple, TypeVar
 
-from nasbench.errors import UnknownDatasetError, UnknownMetricError, shown
+from nasbench.errors import NASBenchError, UnknownDatasetError, UnknownMetricError, shown
+
+DatasetName = Literal["cifar10", "cifar100", "imagenet16-120"]
+MetricName = Literal[
+    "train_accuracy",
+    "val_accuracy",
+    "test_accuracy",
+    "valtest_accuracy",
+    "train_accuracy_50k",
+    "test_accuracy_25k",
+    "train_loss",
+    "val_loss",
+    "test_loss",
+    "valtest_loss",
+    "train_loss_50k",
+    "test_loss_25k",
+    "train_time",
+    "val_time",
+    "test_time",
+    "valtest_time",
+    "train_time_50k",
+    "test_time_25k",
+    "latency",
+    "params",
+    "flops",
+    "edgegpu_latency",
+    "edgegpu_energy",
+    "raspi4_latency",
+    "edgetpu_latency",
+    "pixel3_latency",
+    "eyeriss_latency",
+    "eyeriss_energy",
+    "eyeriss_arithmetic_intensity",
+    "fpga_latency",
+    "fpga_energy",
+    "1080ti_b1_latency",
+    "1080ti_b32_latency",
+    "1080ti_b256_latency",
+    "2080ti_b1_latency",
+    "2080ti_b32_latency",
+    "2080ti_b256_latency",
+    "titan_rtx_b1_latency",
+    "titan_rtx_b32_latency",
+    "titan_rtx_b256_latency",
+    "titanx_b1_latency",
+    "titanx_b32_latency",
+    "titanx_b256_latency",
+    "titanxp_b1_latency",
+    "titanxp_b32_latency",
+    "titanxp_b256_latency",
+    "gold_6226_latency",
+    "gold_6240_latency",
+    "silver_4114_latency",
+    "silver_4210r_latency",
+    "essential_ph_1_latency",
+    "pixel2_latency",
+    "samsung_a50_latency",
+    "samsung_s7_latency",
+]
 
 
 class Dataset(NamedTuple):
@@ -11,10 +69,10 @@ class Dataset(NamedTuple):
 
     name: str
     classes: int
-    image_size: int  # pixels a side
+    image_size: int  # height and width in pixels
 
 
-DATASETS = {
+DATASETS: dict[str, Dataset] = {  # by DatasetName
     dataset.name: dataset
     for dataset in (
         Dataset("cifar10", 10, 32),
@@ -25,7 +83,7 @@ DATASETS = {
 
 
 class Split(NamedTuple):
-    """Images that a network is trained on or evaluated on, and the published names for them."""
+    """Images that a network is trained on or evaluated on, and their published names."""
 
     trial: str  # the training run in the published files
     evaluation_set: str  # the set's name in that run
@@ -33,22 +91,26 @@ class Split(NamedTuple):
     evaluated_on: int  # images
 
 
-# Dong & Yang 2020 (arXiv:2001.00326), section 2.2. CIFAR-10 has two training runs: on half of its training
-# images, which validation belongs to, and on all of them, which the papers' test accuracy belongs to.
+def _halved_test_set(dataset: str, trial: str, trained_on: int, half: int) -> dict[tuple[str, str], Split]:
+    """Return the splits of a data set whose official test set is divided into validation and test images."""
+    return {
+        (dataset, "train"): Split(trial, "train", trained_on, trained_on),
+        (dataset, "val"): Split(trial, "x-valid", trained_on, half),
+        (dataset, "test"): Split(trial, "x-test", trained_on, half),
+        (dataset, "valtest"): Split(trial, "ori-test", trained_on, 2 * half),
+    }
+
+
+# Dong & Yang 2020 (arXiv:2001.00326), section 2.2. CIFAR-10 has two training runs: one on half of its
+# training images, for the validation accuracy, and one on all of them, for the papers' test accuracy.
 SPLITS = {
     ("cifar10", "train"): Split("cifar10-valid", "train", 25_000, 25_000),
     ("cifar10", "val"): Split("cifar10-valid", "x-valid", 25_000, 25_000),
     ("cifar10", "test"): Split("cifar10", "ori-test", 50_000, 10_000),
     ("cifar10", "test_25k"): Split("cifar10-valid", "ori-test", 25_000, 10_000),
     ("cifar10", "train_50k"): Split("cifar10", "train", 50_000, 50_000),
-    ("cifar100", "train"): Split("cifar100", "train", 50_000, 50_000),
-    ("cifar100", "val"): Split("cifar100", "x-valid", 50_000, 5_000),
-    ("cifar100", "test"): Split("cifar100", "x-test", 50_000, 5_000),
-    ("cifar100", "valtest"): Split("cifar100", "ori-test", 50_000, 10_000),
-    ("imagenet16-120", "train"): Split("ImageNet16-120", "train", 151_700, 151_700),
-    ("imagenet16-120", "val"): Split("ImageNet16-120", "x-valid", 151_700, 3_000),
-    ("imagenet16-120", "test"): Split("ImageNet16-120", "x-test", 151_700, 3_000),
-    ("imagenet16-120", "valtest"): Split("ImageNet16-120", "ori-test", 151_700, 6_000),
+    **_halved_test_set("cifar100", "cifar100", 50_000, 5_000),
+    **_halved_test_set("imagenet16-120", "ImageNet16-120", 151_700, 3_000),
 }
 
 
@@ -62,14 +124,14 @@ NOT_COMPILED = -1.0  # published by HW-NAS-Bench if a network does not compile f
 
 
 class Metric(NamedTuple):
-    """A quantity that a store may hold of each cell."""
+    """A quantity that a store may hold for each cell."""
 
-    name: str
+    name: str  # a MetricName
     unit: str
     higher_is_better: bool
     meaning: str
     source: str  # the paper that defines it
-    split: str | None = None  # what exists only where SPLITS has it; None: on every data set
+    split: str | None = None  # the metric exists on the data sets for which SPLITS has it; None: on all
     kind: str | None = None  # accuracy, loss or time of a pass over the split
     of_the_network: bool = False  # one value per cell and data set: no protocol, epoch or seed
     accumulates: bool = False  # over the epochs of a run
@@ -96,12 +158,12 @@ def _metrics_of_splits(kind: str, unit: str, higher_is_better: bool, meaning: st
         base, _, run = split.partition("_")
         name = f"{base}_{kind}_{run}" if run else f"{base}_{kind}"
         accumulates = kind == "time" and base == "train"
-        said = (
+        text = (
             f"training time, from the start to the epoch, on {images}"
             if accumulates
             else f"{meaning} {images}"
         )
-        yield Metric(name, unit, higher_is_better, said, NAS_BENCH_201, split, kind, accumulates=accumulates)
+        yield Metric(name, unit, higher_is_better, text, NAS_BENCH_201, split, kind, accumulates=accumulates)
 
 
 def _network_metric(
@@ -113,20 +175,21 @@ def _network_metric(
 
 def _hw_nas_bench_metrics() -> Iterator[Metric]:
     """Yield HW-NAS-Bench's measurements and estimates (section 3), each on all three data sets."""
-    devices = {
-        "edgegpu": "an NVIDIA Jetson TX2",
-        "raspi4": "a Raspberry Pi 4",
-        "edgetpu": "a Coral Edge TPU",
-        "pixel3": "a Pixel 3 phone",
-        "eyeriss": "the Eyeriss accelerator",
-        "fpga": "an FPGA, a Xilinx ZC706",
+    devices = {  # with or without energy
+        "edgegpu": ("an NVIDIA Jetson TX2", True),
+        "raspi4": ("a Raspberry Pi 4", False),
+        "edgetpu": ("a Coral Edge TPU", False),
+        "pixel3": ("a Pixel 3 phone", False),
+        "eyeriss": ("the Eyeriss accelerator", True),
+        "fpga": ("an FPGA, a Xilinx ZC706", True),
     }
-    for device, what in devices.items():
-        yield _network_metric(f"{device}_latency", "ms", f"one image on {what}", HW_NAS_BENCH)
-        if device in ("edgegpu", "eyeriss", "fpga"):
-            yield _network_metric(f"{device}_energy", "mJ", f"energy of one image on {what}", HW_NAS_BENCH)
+    for device, (hardware, has_energy) in devices.items():
+        yield _network_metric(f"{device}_latency", "ms", f"one image on {hardware}", HW_NAS_BENCH)
+        if has_energy:
+            meaning = f"energy of one image on {hardware}"
+            yield _network_metric(f"{device}_energy", "mJ", meaning, HW_NAS_BENCH)
         if device == "eyeriss":
-            meaning = f"arithmetic intensity on {what}"
+            meaning = f"arithmetic intensity on {hardware}"
             yield _network_metric(
                 "eyeriss_arithmetic_intensity", "operations/byte", meaning, HW_NAS_BENCH, True
             )
@@ -155,11 +218,11 @@ def _help_metrics() -> Iterator[Metric]:
         "samsung_a50": "a Samsung A50 phone",
         "samsung_s7": "a Samsung S7 phone",
     }
-    for device, what in others.items():
-        yield _network_metric(f"{device}_latency", "ms", f"inference on {what}", HELP)
+    for device, hardware in others.items():
+        yield _network_metric(f"{device}_latency", "ms", f"inference on {hardware}", HELP)
 
 
-METRICS = {
+METRICS: dict[str, Metric] = {  # by MetricName
     metric.name: metric
     for metric in (
         *_metrics_of_splits("accuracy", "%", True, "top-1 accuracy on"),
@@ -177,7 +240,7 @@ _NOT_HARDWARE = [name for name, metric in METRICS.items() if not metric.hardware
 _KNOWN_METRICS = f"{', '.join(_NOT_HARDWARE)}, and {len(METRICS) - len(_NOT_HARDWARE)} of hardware"
 METRIC_OF = {(metric.split, metric.kind): metric.name for metric in METRICS.values() if metric.split}
 
-# Names from other tools that are met often, and what they are here.
+# Frequent names from other tools, and what they are called here.
 _KNOWN_AS = {
     "cifar10-valid": "it is the training run behind cifar10's val_accuracy: ask for dataset 'cifar10'",
     "train_accuracy_25k": "it is written 'train_accuracy' here",
@@ -193,19 +256,19 @@ _KNOWN_AS = {
 }
 
 
-def dataset_of(name):
-    """The Dataset of that name; UnknownDatasetError names those there are."""
+def get_dataset(name: object) -> Dataset:
+    """Return the Dataset of that name; UnknownDatasetError lists the names if there is none."""
     return _look_up(name, "dataset", DATASETS, UnknownDatasetError, ", ".join(DATASETS))
 
 
-def metric_of(name):
-    """The Metric of that name; UnknownMetricError names those there are."""
+def get_metric(name: object) -> Metric:
+    """Return the Metric of that name; UnknownMetricError suggests or lists names if there is none."""
     return _look_up(name, "metric", METRICS, UnknownMetricError, _KNOWN_METRICS)
 
 
-def meaning_of(dataset, metric):
-    """One line that says what a metric means on a data set: which run, which images, which unit."""
-    split = SPLITS.get((dataset, metric.split))
+def meaning_of(dataset: str, metric: Metric) -> str:
+    """Return the meaning of a metric on a data set in one line: the run, the images, the unit."""
+    split = None if metric.split is None else SPLITS.get((dataset, metric.split))
     if split is None:
         return f"{metric.meaning} [{metric.unit}]"
     return (
@@ -214,14 +277,19 @@ def meaning_of(dataset, metric):
     )
 
 
-def exists(dataset, metric):
-    """Whether the benchmark defines the metric on that data set: CIFAR-10 has no validation+test union."""
+def exists(dataset: str, metric: Metric) -> bool:
+    """Return whether the benchmark defines the metric on that data set: CIFAR-10 has no valtest metrics."""
     return metric.split is None or (dataset, metric.split) in SPLITS
 
 
-def _look_up(name, kind, table, error, known):
+Entry = TypeVar("Entry", Dataset, Metric)
+
+
+def _look_up(
+    name: object, kind: str, table: Mapping[str, Entry], error: type[NASBenchError], known: str
+) -> Entry:
     try:
-        return table[name]
+        return table[name]  # type: ignore[index]  # a value of any type is looked up
     except (KeyError, TypeError):
         from difflib import get_close_matches  # imported here because only errors need it
 

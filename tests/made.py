@@ -40,13 +40,10 @@ class MadeSource(Source):
 
     @property
     def tasks(self):
-        return [(start, BATCH) for start in self._starts]
-
-    def cells(self, task):
-        return task[1]
+        return [range(start, start + BATCH) for start in self._starts]
 
     def read(self, task):
-        start, count = task
+        start, count = task.start, len(task)
         time.sleep(self._wait)
         if start == self._fail:
             if self._kill:

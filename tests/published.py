@@ -5,11 +5,13 @@ import hashlib
 import pickle
 import tarfile
 from collections import OrderedDict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from nasbench.metrics import DATASETS
-from nasbench.spaces import SIZE, TOPOLOGY
+from nasbench.spaces import SIZE, TOPOLOGY, Space
 
 # Data set, images of training and of each set, by training run.
 TRIALS = {
@@ -112,8 +114,8 @@ def _flops(cell, image):
     return sum(cell.widths) / 1e2 + image.classes / 1e6
 
 
-def meta_of(space, arch2infos=None):
-    """The object that lists all cells."""
+def meta_of(space: Space, arch2infos: object = None) -> dict[str, object]:
+    """Return the object that lists all cells."""
     archs = [str(space.cell(code)) for code in space.official_order().tolist()]
     return {
         "meta_archs": archs,
@@ -123,12 +125,12 @@ def meta_of(space, arch2infos=None):
     }
 
 
-def packed(value):
-    """A bz2 stream of a pickle."""
+def packed(value: object) -> bytes:
+    """Return a bz2 stream of a pickle."""
     return bz2.compress(pickle.dumps(value, protocol=4))
 
 
-def write_cell(folder, space, index, **options):
+def write_cell(folder: Path, space: Space, index: int, **options: Any) -> dict[str, Any]:
     """Write one cell's file and return what is in it."""
     results = results_of(space, index, **options)
     (folder / f"{index:06d}.pickle.pbz2").write_bytes(packed(results))

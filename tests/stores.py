@@ -1,10 +1,13 @@
 """Stores that tests write for themselves."""
 
 import csv
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
-from nasbench import CELLS, store
+from nasbench import CELLS, NB201, store
+from nasbench.arrays import Array
 from nasbench.build import build
 from nasbench.cell import isomorphism_classes, official_index
 from nasbench.metrics import DATASETS
@@ -81,7 +84,7 @@ def arrays_of_all_protocols(space):
     return arrays
 
 
-def arrays_with_rising_curves(bench):
+def arrays_with_rising_curves(bench: NB201) -> dict[str, Array]:
     """Arrays of a store of CIFAR-10 with learning curves of two seeds that end in the genuine values.
 
     Cells differ in how fast they rise, and epochs scatter, the less the later: low fidelities say something
@@ -112,7 +115,7 @@ def arrays_with_rising_curves(bench):
     return arrays
 
 
-def write(path, arrays, **provenance):
+def write(path: Path, arrays: Mapping[str, Array], **provenance: str) -> Path:
     """Write a store as the builders do; of the topology space, unless `space` is the name of another."""
     described = {"space": TOPOLOGY.name, "source": "a test", "source_version": "1"}
     store.write(path, arrays, described | provenance)

@@ -68,7 +68,8 @@ def test_only_batches_need_torch():
 
 def test_a_one_shot_search_loads_what_few_need_when_they_need_it():
     lazy = {"pandas", "matplotlib", "scipy", "sklearn", "torchvision", "tensorboard"}
-    code = f"import oneshot.search, oneshot.score, sys; print('loaded', sorted(set(sys.modules) & {lazy!r}))"
+    code = f"import oneshot.search, oneshot.score.__main__, sys; lazy = {lazy!r}"
+    code += "; print('loaded', sorted(set(sys.modules) & lazy))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "loaded []"
 
@@ -85,5 +86,11 @@ def test_a_lookup_and_a_search_load_nothing_heavy(code):
     missing = {module for module in HEAVY - {"sklearn"} if importlib.util.find_spec(module) is None}
     assert not missing, "without them this test would show nothing"
     code = f"{code}\nimport sys; print('loaded', sorted(set(sys.modules) & {HEAVY!r}))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "loaded []"
+
+
+def test_settings_of_runs_load_no_table():
+    code = "import nasbench.runs.settings, sys; print('loaded', sorted(set(sys.modules) & {'h5py', 'numpy'}))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "loaded []"

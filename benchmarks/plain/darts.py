@@ -1,9 +1,11 @@
-"""The space of DARTS in plain modules: its supernet, and the network of a genotype that is trained."""
+"""The space of DARTS in plain modules: its supernet, and the network of a genotype."""
+
+from collections.abc import Sequence
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from benchmarks.plain.mixing import Nothing, mixed, mixing
+from benchmarks.plain.mixing import Nothing, Supernet, at, mixed, mixing, total
 
 OPERATIONS = (
     "none",
@@ -15,15 +17,17 @@ OPERATIONS = (
     "dil_conv_3x3",
     "dil_conv_5x5",
 )
-NODES = 4  # of a cell, beside its inputs and its output
+NODES = 4  # of a cell, without its inputs and its output
 
 
-def norm(c, trained):
+def norm(c: int, trained: bool) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(c, affine=trained, track_running_stats=trained)
 
 
-def depthwise(c_in, c_out, kernel, stride, dilation, trained):
-    """ReLU, a convolution of each channel, one of 1×1, normalization."""
+def depthwise(
+    c_in: int, c_out: int, kernel: int, stride: int, dilation: int, trained: bool
+) -> list[nn.Module]:
+    """Return ReLU, a convolution of each channel, one of 1×1, normalization."""
     padding = dilation * (kernel // 2)
     return [
         nn.ReLU(),
@@ -34,22 +38,23 @@ def depthwise(c_in, c_out, kernel, stride, dilation, trained):
 
 
 class Halved(nn.Module):
-    """Half the height and width, from two convolutions on pixels that the other leaves out."""
+    """Half the height and width, from two convolutions of different pixels."""
 
-    def __init__(self, c_in, c_out, trained):
+    def __init__(self, c_in: int, c_out: int, trained: bool) -> None:
         super().__init__()
         self.relu = nn.ReLU()
         self.even = nn.Conv2d(c_in, c_out // 2, 1, 2, bias=False)
         self.odd = nn.Conv2d(c_in, c_out - c_out // 2, 1, 2, bias=False)
         self.bn = norm(c_out, trained)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)
-        return self.bn(torch.cat([self.even(x), self.odd(x[:, :, 1:, 1:])], dim=1))
+        y: Tensor = self.bn(torch.cat([self.even(x), self.odd(x[:, :, 1:, 1:])], dim=1))
+        return y
 
 
-def candidate(name, c, stride, trained):
-    """An operation; `trained`: in a network of its own, else in the supernet."""
+def candidate(name: str, c: int, stride: int, trained: bool) -> nn.Module:
+    """Return an operation; `trained`: of a network that is trained alone, else of the supernet."""
     match name:
         case "none":
             return Nothing(stride)
@@ -72,9 +77,9 @@ def candidate(name, c, stride, trained):
 
 
 class PlainCell(nn.Module):
-    """What both kinds of cells begin with: their two inputs at one size."""
+    """The first part of both kinds of cells: their two inputs at one size."""
 
-    def __init__(self, before, c, was_reduced, trained):
+    def __init__(self, before: tuple[int, int], c: int, was_reduced: bool, trained: bool) -> None:
         """`before`: channels of the inputs."""
         super().__init__()
         self.first = (
@@ -86,9 +91,10 @@ class PlainCell(nn.Module):
 
 
 class SearchedCell(PlainCell):
-    def __init__(self, before, c, was_reduced, reduces):
+    """A cell of the supernet, with all candidates on each edge."""
+
+    def __init__(self, before: tuple[int, int], c: int, was_reduced: bool, reduces: bool) -> None:
         super().__init__(before, c, was_reduced, trained=False)
-        self.reduces = reduces
         self.edges = nn.ModuleList(
             nn.ModuleList(
                 candidate(name, c, 2 if reduces and source < 2 else 1, False) for name in OPERATIONS
@@ -97,48 +103,51 @@ class SearchedCell(PlainCell):
             for source in range(node + 2)
         )
 
-    def forward(self, one, two, weights, drawn):
+    def forward(self, one: Tensor, two: Tensor, weights: Tensor, drawn: list[int] | None) -> Tensor:
         nodes, edge = [self.first(one), self.second(two)], 0
         for _ in range(NODES):
             arriving = []
             for x in nodes:
-                arriving.append(mixed(self.edges[edge], x, weights[edge], drawn and drawn[edge]))
+                arriving.append(mixed(self.edges[edge], x, weights[edge], at(drawn, edge)))
                 edge += 1
-            nodes.append(sum(arriving))
+            nodes.append(total(arriving))
         return torch.cat(nodes[2:], dim=1)
 
 
-class PlainSupernet(nn.Module):
-    def __init__(self, tau=None, c=16, layers=8, classes=10):
-        super().__init__()
-        self.tau = tau
+class PlainSupernet(Supernet):
+    """The supernet of the space."""
+
+    def __init__(self, tau: float | None = None, c: int = 16, layers: int = 8, classes: int = 10) -> None:
+        super().__init__(tau)
         stem_norm = nn.BatchNorm2d(3 * c, track_running_stats=False)
         self.stem = nn.Sequential(nn.Conv2d(3, 3 * c, 3, padding=1, bias=False), stem_norm)
-        before, was_reduced, cells = (3 * c, 3 * c), False, []
-        for layer in range(layers):
-            reduces = layer in (layers // 3, 2 * layers // 3)
+        before, was_reduced = (3 * c, 3 * c), False
+        cells: list[PlainCell] = []
+        self.reduces = [layer in (layers // 3, 2 * layers // 3) for layer in range(layers)]
+        for reduces in self.reduces:
             c = 2 * c if reduces else c
             cells.append(SearchedCell(before, c, was_reduced, reduces))
             before, was_reduced = (before[1], NODES * c), reduces
         self.cells = nn.ModuleList(cells)
         self.classifier = nn.Linear(NODES * c, classes)
-        edges, count = len(cells[0].edges), len(OPERATIONS)
+        edges, count = sum(node + 2 for node in range(NODES)), len(OPERATIONS)
         self.alphas = nn.ParameterList([1e-3 * torch.randn(edges, count) for _ in range(2)])
 
-    def forward(self, x):
-        of_kind = mixing(self.alphas, self.tau)
+    def forward(self, x: Tensor) -> Tensor:
+        weights = mixing(self.alphas, self.tau)  # of normal and reduction cells
         one = two = self.stem(x)
-        for cell in self.cells:
-            one, two = two, cell(one, two, *of_kind[cell.reduces])
-        return self.classifier(two.mean((2, 3)))
+        for cell, reduces in zip(self.cells, self.reduces, strict=True):
+            one, two = two, cell(one, two, *weights[reduces])
+        logits: Tensor = self.classifier(two.mean((2, 3)))
+        return logits
 
 
 class DropPath(nn.Module):
-    """Leaves out an image's path in training, each at the rate, and scales those that stay."""
+    """Drops the path of each image in training at the rate, and scales the remaining ones."""
 
     rate = 0.0
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.rate:
             return x
         keep = 1 - self.rate
@@ -146,7 +155,16 @@ class DropPath(nn.Module):
 
 
 class TrainedCell(PlainCell):
-    def __init__(self, before, c, was_reduced, reduces, chosen):
+    """A cell of a genotype."""
+
+    def __init__(
+        self,
+        before: tuple[int, int],
+        c: int,
+        was_reduced: bool,
+        reduces: bool,
+        chosen: Sequence[tuple[str, int]],
+    ) -> None:
         super().__init__(before, c, was_reduced, trained=True)
         self.sources = [source for _, source in chosen]
         ops = []
@@ -155,7 +173,7 @@ class TrainedCell(PlainCell):
             ops.append(op if isinstance(op, nn.Identity) else nn.Sequential(op, DropPath()))
         self.ops = nn.ModuleList(ops)
 
-    def forward(self, one, two):
+    def forward(self, one: Tensor, two: Tensor) -> Tensor:
         nodes = [self.first(one), self.second(two)]
         arriving = zip(self.ops, self.sources, strict=True)
         for (op_a, a), (op_b, b) in zip(arriving, arriving, strict=True):
@@ -164,13 +182,21 @@ class TrainedCell(PlainCell):
 
 
 class PlainNetwork(nn.Module):
-    """The network of a genotype; its auxiliary head stands behind two thirds of the cells."""
+    """The network of a genotype; its auxiliary head follows two thirds of the cells."""
 
-    def __init__(self, normal, reduce, c=36, layers=20, classes=10):
-        """`normal`, `reduce`: pairs of an operation's name and a source, two a node, all nodes in the end."""
+    def __init__(
+        self,
+        normal: Sequence[tuple[str, int]],
+        reduce: Sequence[tuple[str, int]],
+        c: int = 36,
+        layers: int = 20,
+        classes: int = 10,
+    ) -> None:
+        """`normal`, `reduce`: pairs of an operation's name and a source, two per node."""
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 3 * c, 3, padding=1, bias=False), norm(3 * c, True))
-        before, was_reduced, cells = (3 * c, 3 * c), False, []
+        before, was_reduced = (3 * c, 3 * c), False
+        cells: list[PlainCell] = []
         self.last_third = 2 * layers // 3
         for layer in range(layers):
             reduces = layer in (layers // 3, self.last_third)
@@ -193,12 +219,12 @@ class PlainNetwork(nn.Module):
         self.cells = nn.ModuleList(cells)
         self.classifier = nn.Linear(NODES * c, classes)
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor | tuple[Tensor, Tensor | None]:
         one = two = self.stem(x)
-        auxiliary = None
+        auxiliary: Tensor | None = None
         for layer, cell in enumerate(self.cells):
             one, two = two, cell(one, two)
             if layer == self.last_third and self.training:
                 auxiliary = self.auxiliary(two)
-        logits = self.classifier(two.mean((2, 3)))
+        logits: Tensor = self.classifier(two.mean((2, 3)))
         return (logits, auxiliary) if self.training else logits

@@ -1,47 +1,82 @@
-"""What the plain supernets have in common: the weights of candidates, their sum, and the two updates."""
+"""The shared part of the plain supernets: the weights of candidates, their sum, and the two updates."""
+
+from collections.abc import Iterable
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
+
+Weights = tuple[Tensor, list[int] | None]  # (E, K) of the candidates, and the sampled ones, if any
 
 
 class Nothing(nn.Module):
-    def __init__(self, stride=1):
+    """The operation none."""
+
+    def __init__(self, stride: int = 1) -> None:
         super().__init__()
         self.stride = stride
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> Tensor:
         return x[:, :, :: self.stride, :: self.stride].mul(0.0)
 
 
-def mixing(alphas, tau):
-    """For each tensor of alphas the weights of its edges' candidates, and which were drawn, if any were."""
+def mixing(alphas: Iterable[Tensor], tau: float | None) -> list[Weights]:
+    """Return the weights of each tensor of alphas; with a tau, sampled by Gumbel-softmax."""
     if tau is None:
         return [(alpha.softmax(-1), None) for alpha in alphas]
     soft = [F.gumbel_softmax(alpha, tau, hard=True) for alpha in alphas]
     return [(weights, weights.argmax(-1).tolist()) for weights in soft]
 
 
-def mixed(candidates, x, weights, drawn):
-    """The weighted sum of what candidates make of x; of a draw, the drawn one alone."""
+def mixed(
+    candidates: Any,  # a list or a ModuleList of modules, which torch does not type
+    x: Tensor,
+    weights: Tensor,
+    drawn: int | None,
+) -> Tensor:
+    """Return the weighted sum of the candidates' outputs, or the output of the sampled one alone."""
     if drawn is not None:
-        return weights[drawn] * candidates[drawn](x)
-    return sum(weight * op(x) for weight, op in zip(weights, candidates, strict=True))
+        y: Tensor = weights[drawn] * candidates[drawn](x)
+        return y
+    return total(weight * op(x) for weight, op in zip(weights, candidates, strict=True))
+
+
+def at(drawn: list[int] | None, edge: int) -> int | None:
+    """Return the sampled candidate of an edge; None without a sample."""
+    return None if drawn is None else drawn[edge]
+
+
+def total(tensors: Iterable[Tensor]) -> Tensor:
+    """Return the sum of tensors, of which there is at least one."""
+    return sum(tensors)  # type: ignore[return-value]  # not 0 because there is one
+
+
+class Supernet(nn.Module):
+    """A network with alphas, which mixes all candidates, or samples one by Gumbel-softmax with a `tau`."""
+
+    alphas: nn.ParameterList
+
+    def __init__(self, tau: float | None = None) -> None:
+        super().__init__()
+        self.tau = tau
 
 
 class PlainSearch:
-    """The two updates of a step by `backward()`, as the methods' own code has them."""
+    """The two updates of a step by `backward()`, as in the methods' own code."""
 
-    def __init__(self, network, device="cpu"):
+    def __init__(self, network: Supernet, device: str = "cpu") -> None:
         self.network = network.to(device)
         alphas = list(self.network.alphas)
         weights = [p for p in self.network.parameters() if all(p is not alpha for alpha in alphas)]
-        self.of_weights = torch.optim.SGD(weights, 0.025, 0.9, weight_decay=3e-4)
-        self.of_alphas = torch.optim.Adam(alphas, 3e-4, (0.5, 0.999), weight_decay=1e-3)
+        self.weight_optimizer = torch.optim.SGD(weights, 0.025, 0.9, weight_decay=3e-4)
+        self.alpha_optimizer = torch.optim.Adam(alphas, 3e-4, (0.5, 0.999), weight_decay=1e-3)
 
-    def step(self, data_train, data_val):
-        for optimizer, (images, labels) in ((self.of_alphas, data_val), (self.of_weights, data_train)):
+    def step(self, data_train: tuple[Tensor, Tensor], data_val: tuple[Tensor, Tensor]) -> None:
+        """Update the alphas, then the weights."""
+        steps = ((self.alpha_optimizer, data_val), (self.weight_optimizer, data_train))
+        for optimizer, (images, labels) in steps:
             optimizer.zero_grad()
-            F.cross_entropy(self.network(images), labels).backward()
+            torch.autograd.backward(F.cross_entropy(self.network(images), labels))
             nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0)
             optimizer.step()

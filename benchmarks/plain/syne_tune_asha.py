@@ -1,4 +1,4 @@
-"""ASHA on Syne Tune's own simulator, on a made table (`python FILE WORKERS CELLS`, where it is installed).
+"""ASHA on Syne Tune's own simulator, on a random table (`python FILE WORKERS CELLS`, if it is installed).
 
 Prints seconds, results of rungs, and the version. A trial there reports after every epoch.
 """
@@ -8,6 +8,7 @@ import logging
 import sys
 import tempfile
 import time
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,8 @@ EPOCHS = 200
 RUNGS = (2, 6, 18, 54, 162, 200)
 
 
-def table():
-    """Accuracies and seconds of all cells of five operations on six edges at all epochs."""
+def table() -> tuple[dict[str, Any], BlackboxTabular]:  # Syne Tune's own domains
+    """Return accuracies and seconds of all cells of five operations on six edges at all epochs."""
     rng = np.random.default_rng(0)
     names = [f"edge{edge}" for edge in range(6)]
     cells = pd.DataFrame(list(itertools.product(range(5), repeat=6)), columns=names)
@@ -38,7 +39,7 @@ def table():
     return space, BlackboxTabular(cells, space, {"epoch": randint(1, EPOCHS)}, values, objectives_names=names)
 
 
-def main():
+def main() -> None:
     workers, cells = map(int, sys.argv[1:])
     logging.disable(logging.CRITICAL)
     space, blackbox = table()

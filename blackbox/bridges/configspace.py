@@ -1,16 +1,21 @@
 """ConfigSpace (Lindauer et al. 2019, arXiv:1908.06756): our spaces as its tools take them."""
 
+from typing import TYPE_CHECKING
+
+from blackbox.bridges.variables import Variables
 from nasbench.runs.dependencies import required
 
+if TYPE_CHECKING:
+    from ConfigSpace import ConfigurationSpace
 
-def configuration_space(variables, seed=None):
-    """The variables as a ConfigurationSpace, of as many categorical hyperparameters.
+
+def configuration_space(variables: Variables, seed: int | None = None) -> "ConfigurationSpace":
+    """Return the variables as a ConfigurationSpace of categorical hyperparameters.
 
     A Configuration is a mapping {name: value}: `variables.code` and a NamedTable take it as it is.
 
-    >>> from blackbox.bridges.variables import Variables
     >>> from nasbench.spaces import SIZE
-    >>> variables = Variables.of(SIZE)
+    >>> variables = Variables.from_space(SIZE)
     >>> configuration = configuration_space(variables, seed=0).sample_configuration()
     >>> variables.values_of(variables.code(configuration)) == dict(configuration)
     True

@@ -4,11 +4,17 @@ Its functions are of {name: value} and are minimized: that is `NamedTable.loss`,
 `blackbox.bridges.variables.as_objective(function, variables, minimize=True)`.
 """
 
+from typing import TYPE_CHECKING
+
+from blackbox.bridges.variables import Variables
 from nasbench.runs.dependencies import required
 
+if TYPE_CHECKING:
+    from nevergrad.p import Dict
 
-def parametrization(variables):
-    """The variables as a Dict of Choices; its `value` is {name: value}.
+
+def parametrization(variables: Variables) -> "Dict":
+    """Return the variables as a Dict of Choices; its `value` is {name: value}.
 
     >>> import nevergrad
     >>> from blackbox.bridges.table import NamedTable

@@ -1,7 +1,14 @@
-"""A benchmark's table as other tools ask it: by the values of variables, in the metric's own unit."""
+"""A benchmark's table for other tools: by the values of variables, in the metric's own unit."""
 
-from blackbox.bridges.variables import Variables
+from typing import TYPE_CHECKING
+
+from blackbox.bridges.variables import Values, Variables
 from blackbox.table.objective import TableObjective
+from nasbench.benchmark import Benchmark
+from nasbench.constraints import Where
+
+if TYPE_CHECKING:
+    from nasbench.coded import CodedCell
 
 
 class NamedTable:
@@ -13,28 +20,51 @@ class NamedTable:
     >>> values["0->1"], table.value(values), table.higher_is_better, table.cell(values).index
     ('nor_conv_3x3', 91.60666665039064, True, 6111)
 
-    `signal`: what a search sees instead, as of a `TableObjective`, such as val_accuracy@12. `where`: limits
-    as for `Benchmark.feasible`; the value of a cell outside them is infinitely bad, -inf or inf.
+    Parameters
+    ----------
+    benchmark
+        The table.
+    dataset
+        Such as ``"cifar10"``.
+    metric
+        METRIC, or METRIC@EPOCHS after a shorter protocol.
+    signal
+        What a search sees instead, of the same form.
+    where
+        Limits as for ``Benchmark.feasible``; the value of a cell outside them is infinitely bad, -inf or inf.
+
+    Raises
+    ------
+    ConfigError, NotRecordedError
+        As for `blackbox.table.objective.TableObjective`.
     """
 
-    def __init__(self, benchmark, dataset, metric, *, signal=None, where=None):
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        dataset: str,
+        metric: str,
+        *,
+        signal: str | None = None,
+        where: Where | None = None,
+    ) -> None:
         self._objective = TableObjective(benchmark, dataset, metric, signal=signal, where=where)
         self._cell = benchmark.space.cell
-        self.variables = Variables.of(benchmark.space)
+        self.variables = Variables.from_space(benchmark.space)
         self.higher_is_better = self._objective.signal.higher_is_better
 
-    def value(self, values):
-        """The metric, in its own unit."""
+    def value(self, values: Values) -> float:
+        """Return the metric, in its own unit."""
         score = self._score(values)
         return score if self.higher_is_better else -score
 
-    def loss(self, values):
-        """The metric, negated where higher is better: what a tool that minimizes is given."""
+    def loss(self, values: Values) -> float:
+        """Return the metric, negated if higher is better, for tools that minimize."""
         return -self._score(values)
 
-    def cell(self, values):
-        """The Cell or SizeCell."""
+    def cell(self, values: Values) -> "CodedCell":
+        """Return the cell of a point."""
         return self._cell(self.variables.code(values))
 
-    def _score(self, values):
+    def _score(self, values: Values) -> float:
         return self._objective.scores.item(self.variables.code(values))

@@ -1,34 +1,49 @@
-"""The variables of a space by name, as other tools have them, and the codes that our searches have."""
+"""The variables of a space by name, as other tools have them, and the codes of our searches."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Self
 
 import numpy as np
 
 from blackbox.errors import ConfigError, ObjectiveError, UnknownValueError
+from blackbox.search.loop import Objective
 from blackbox.search.scores import FAILED
 from blackbox.search.space import CategoricalSpace
 from nasbench.cell import EDGES, OPERATIONS
 from nasbench.runs.checks import integer
 from nasbench.size import LAYERS, WIDTHS
-from nasbench.spaces import SIZE, TOPOLOGY
+from nasbench.spaces import SIZE, TOPOLOGY, Space
+
+Values = Mapping[str, Any]  # a point: the value of each variable, of any type that can be looked up
 
 
 class Variables:
     """Categorical variables with names; a point is its values, {name: value}, or its code in `space`.
 
-    >>> variables = Variables.of(SIZE)
+    >>> variables = Variables.from_space(SIZE)
     >>> variables.values_of(11)
     {'layer1': 8, 'layer2': 8, 'layer3': 8, 'layer4': 16, 'layer5': 32}
-    >>> variables.code(variables.values_of(11)), Variables.of(TOPOLOGY).values_of(9)["1->3"]
+    >>> variables.code(variables.values_of(11)), Variables.from_space(TOPOLOGY).values_of(9)["1->3"]
     (11, 'skip_connect')
 
     The variables of NAS-Bench-201 are its six edges, their values the operations; those of the size space are
     the widths of its five layers. Codes are those of `nasbench`.
+
+    Parameters
+    ----------
+    values
+        The values of each variable, {name: at least one}.
+
+    Raises
+    ------
+    ConfigError
+        If a value cannot be looked up or is there twice, or there are fewer than two points.
     """
 
-    def __init__(self, values):
-        """`values`: {name: its values, at least one}."""
+    def __init__(self, values: Mapping[str, Iterable[Any]]) -> None:
         self.values = {name: tuple(allowed) for name, allowed in values.items()}
         self.space = CategoricalSpace(tuple(map(len, self.values.values())))
-        self._numbers = {}
+        self._numbers: dict[str, dict[Any, int]] = {}
         for name, allowed in self.values.items():
             try:
                 numbers = {value: number for number, value in enumerate(allowed)}
@@ -42,12 +57,12 @@ class Variables:
             self._numbers[name] = numbers
 
     @classmethod
-    def of(cls, space):
-        """Those of a `nasbench.spaces.Space`."""
+    def from_space(cls, space: Space) -> Self:
+        """Return the variables of a space of `nasbench.spaces`."""
         return cls(_OF_TABLES[space.flag])
 
-    def code(self, values):
-        """The code of a value for each variable, a mapping; UnknownValueError says what does not fit."""
+    def code(self, values: Values) -> int:
+        """Return the code of a point; UnknownValueError if a variable or a value does not exist."""
         if values.keys() != self.values.keys():
             raise UnknownValueError(
                 f"the variables are {', '.join(self.values)}; got {', '.join(map(str, values)) or 'none'}"
@@ -61,8 +76,8 @@ class Variables:
                 raise UnknownValueError(f"the values of {name} are {allowed}; got {values[name]!r}") from None
         return code
 
-    def values_of(self, code):
-        """The values that a code stands for, {name: value}."""
+    def values_of(self, code: int) -> dict[str, Any]:
+        """Return the values of a point, {name: value}; UnknownValueError if it has another code."""
         number = integer(code)
         if number is None or not 0 <= number < self.space.size:
             raise UnknownValueError(f"a code is an integer in [0, {self.space.size - 1}], got {code!r}")
@@ -72,17 +87,16 @@ class Variables:
         }
 
 
-_OF_TABLES = {
+_OF_TABLES: dict[str, dict[str, Iterable[Any]]] = {
     TOPOLOGY.flag: {f"{source}->{target}": OPERATIONS for source, target in EDGES},
     SIZE.flag: {f"layer{number}": WIDTHS for number in range(1, LAYERS + 1)},
 }
 
 
-def as_objective(function, variables, minimize=False):
-    """An objective of our searches, from codes (T,) to scores (T,), by a function of {name: value}.
-
-    `minimize`: lower is better in what the function gives. NaN counts as a failed evaluation; for what it
-    raises, see `blackbox.search.run`.
+def as_objective(
+    function: Callable[[Values], float], variables: Variables, minimize: bool = False
+) -> Objective:
+    """Return an objective of our searches, from codes (T,) to scores (T,), that calls a function of values.
 
     >>> from blackbox.re import RegularizedEvolution
     >>> from blackbox.search import run
@@ -91,13 +105,28 @@ def as_objective(function, variables, minimize=False):
     >>> history = run(RegularizedEvolution(variables.space), objective, evals=50)
     >>> variables.values_of(history.incumbent()[0])
     {'layers': 2, 'width': 16}
+
+    Parameters
+    ----------
+    function
+        From a point, {name: value}, to a number; NaN counts as a failed evaluation. For exceptions, see
+        `on_failure` of `blackbox.search.run`.
+    variables
+        The variables of the search space.
+    minimize
+        Whether lower numbers are better.
+
+    Returns
+    -------
+    Objective
+        For `blackbox.search.run`. It raises an ObjectiveError for anything but a number.
     """
     return lambda codes: np.array([_score(function(variables.values_of(c)), minimize) for c in codes])
 
 
-def _score(value, minimize):
+def _score(value: object, minimize: bool) -> float:
     try:
-        number = float(value)
+        number = float(value)  # type: ignore[arg-type]  # any value is asked
     except (TypeError, ValueError):
         raise ObjectiveError(f"an objective gives a number, got {value!r}") from None
     if number != number:

@@ -1,27 +1,36 @@
 """Compares predictors by how well they rank cells: `python -m blackbox.predictors`."""
 
+import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import BlackboxError, ConfigError
-from blackbox.predictors.comparison import ZERO_COST, compare
+from blackbox.predictors.comparison import ZERO_COST, Correlation, compare
 from blackbox.search.space import space_of_table
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import LOWER_LIMIT, limit_option, where_of
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError
-from nasbench.runs.command import Parser, call, print_json, print_table
-from nasbench.runs.settings import SEEDS, add_flags, given, option, whole
+from nasbench.runs.checks import SEEDS
+from nasbench.runs.command import Parser, call
+from nasbench.runs.files import to_json
+from nasbench.runs.settings import Settings, option
+from nasbench.runs.text import format_table
 from nasbench.spaces import SPACES
 
 
 @dataclass(frozen=True)
-class ComparisonConfig:
-    """What predictors are compared on."""
+class ComparisonConfig(Settings):
+    """The cells and the metric that predictors are compared on."""
 
-    cells: str = option("10,30,100,300", "how many cells they are fitted to, numbers between commas")
-    tested: int = option(1000, "other cells that they rank")
-    trials: int = option(10, "draws of cells, over which mean and standard deviation are taken")
+    cells: str = option("10,30,100,300", "numbers of training cells, between commas")
+    tested: int = option(1000, "other cells to rank", at_least=2)
+    trials: int = option(10, "draws of cells, over which mean and standard deviation are taken", at_least=1)
     dataset: str = option("cifar10", "cifar10, cifar100 or imagenet16-120")
     metric: str = option(
         "val_accuracy",
@@ -31,49 +40,58 @@ class ComparisonConfig:
     space: str | None = option(
         None, "the table's space (default: that of the store, or tss)", type=str, choices=tuple(SPACES)
     )
-    seed: int = option(0, "of all that is drawn")
-    at_most: tuple = limit_option(
+    seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
+    at_most: tuple[str, ...] = limit_option(
         "upper limit on a metric, in its unit, such as params=0.5; cells above it or without a value are left"
         " out; repeat for several metrics"
     )
-    at_least: tuple = limit_option(LOWER_LIMIT)
+    at_least: tuple[str, ...] = limit_option(LOWER_LIMIT)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.sizes or min(self.sizes) < 2:
             raise ConfigError(f"cells are numbers of at least 2 between commas, got {self.cells!r}")
-        whole("tested", self.tested, 2)
-        whole("trials", self.trials, 1)
-        whole("seed", self.seed, 0, SEEDS)
+        super().__post_init__()
         where_of(self.at_most, self.at_least)
 
     @property
-    def sizes(self):
+    def sizes(self) -> list[int]:
+        """The numbers of training cells, ascending; none if the text is malformed."""
         try:
             return sorted({int(number) for number in self.cells.split(",")})
         except ValueError:
             return []
 
 
-def main(argv=None):
-    """The command line; returns the exit code."""
+class Row(NamedTuple):
+    """The correlations of a predictor over trials; a standard deviation is None for one trial."""
+
+    predictor: str
+    cells: int
+    kendall_mean: float
+    spearman_mean: float
+    kendall_std: float | None
+    spearman_std: float | None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
     parser = Parser(
         prog="python -m blackbox.predictors",
         description="Rank correlation of predictors with the table, on cells that they have not seen.",
     )
-    add_flags(parser, ComparisonConfig)
+    ComparisonConfig.add_flags(parser)
     parser.add_argument("--store", metavar="FILE", help="a store that `python -m nasbench build` made")
     parser.add_argument("--json", action="store_true", help="print the correlations as JSON")
     args = parser.parse_args(argv)
-    return call(lambda: _main(args), parser.prog, (BlackboxError, NASBenchError))
+    return call(lambda: _report(args), parser.prog, (BlackboxError, NASBenchError))
 
 
-def _main(args):
-    config = ComparisonConfig(**given(args, ComparisonConfig))
+def _report(args: argparse.Namespace) -> str:
+    config = ComparisonConfig.from_flags(args)
     bench = open_benchmark(args.store, config.space)
     space = space_of_table(bench.space)
-    objective = TableObjective(
-        bench, config.dataset, config.metric, where=where_of(config.at_most, config.at_least)
-    )
+    where = where_of(config.at_most, config.at_least)
+    objective = TableObjective(bench, config.dataset, config.metric, where=where)
     cells = int(objective.feasible.sum())
     if config.sizes[-1] + config.tested > cells:
         which = "cells" if cells == space.size else "feasible cells"
@@ -81,42 +99,44 @@ def _main(args):
             f"the space has {cells:,} {which};"
             f" got {config.sizes[-1]:,} to fit to and {config.tested:,} to rank"
         )
-    found = compare(bench, objective, space, config.sizes, config.trials, config.tested, config.seed)
-    rows = [
-        {
-            "predictor": each.predictor,
-            "cells": each.cells,
-            **{f"{name}_mean": float(values.mean()) for name, values in _measures(each)},
-            **{f"{name}_std": _std(values) for name, values in _measures(each)},
-        }
-        for each in found
-    ]
-    if args.json:
-        print_json(rows)
-        return 0
-    print(f"Rank correlation with {config.dataset} {objective.metric} over {config.tested:,} cells not seen,")
-    print(f"mean and standard deviation over {config.trials:,} trials; seed {config.seed}\n")
-    table = [
-        (row["predictor"], row["cells"], _shown(row, "kendall"), _shown(row, "spearman")) for row in rows
-    ]
-    print_table(("predictor", "cells seen", "Kendall's tau", "Spearman's rho"), table)
-    missing = [metric for metric in ZERO_COST if metric not in {row["predictor"] for row in rows}]
-    if missing:
-        print(f"\nnot recorded for every cell, and left out: {', '.join(missing)}")
-    return 0
+    correlations = compare(bench, objective, space, config.sizes, config.trials, config.tested, config.seed)
+    rows = [_row(correlation) for correlation in correlations]
+    return to_json([row._asdict() for row in rows]) if args.json else _text(rows, config, objective)
 
 
-def _measures(correlation):
-    return (("kendall", correlation.kendall), ("spearman", correlation.spearman))
+def _row(correlation: Correlation) -> Row:
+    kendall, spearman = correlation.kendall, correlation.spearman
+    means = float(kendall.mean()), float(spearman.mean())
+    return Row(correlation.predictor, correlation.cells, *means, _std(kendall), _std(spearman))
 
 
-def _std(values):
+def _std(values: NDArray[np.float64]) -> float | None:
     return float(values.std(ddof=1)) if len(values) > 1 else None
 
 
-def _shown(row, name):
-    spread = row[f"{name}_std"]
-    return f"{row[f'{name}_mean']:.3f}" + ("" if spread is None else f" ± {spread:.3f}")
+def _text(rows: Sequence[Row], config: ComparisonConfig, objective: TableObjective) -> str:
+    table = [
+        (
+            row.predictor,
+            row.cells,
+            _with_spread(row.kendall_mean, row.kendall_std),
+            _with_spread(row.spearman_mean, row.spearman_std),
+        )
+        for row in rows
+    ]
+    lines = [
+        f"Rank correlation with {config.dataset} {objective.metric} over {config.tested:,} cells not seen,",
+        f"mean and standard deviation over {config.trials:,} trials; seed {config.seed}\n",
+        format_table(("predictor", "cells seen", "Kendall's tau", "Spearman's rho"), table),
+    ]
+    missing = [metric for metric in ZERO_COST if metric not in {row.predictor for row in rows}]
+    if missing:
+        lines.append(f"\nnot recorded for every cell, and left out: {', '.join(missing)}")
+    return "\n".join(lines)
+
+
+def _with_spread(mean: float, std: float | None) -> str:
+    return f"{mean:.3f}" + ("" if std is None else f" ± {std:.3f}")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,24 @@
 """How well predictors rank cells that they have not seen, by how many they have."""
 
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from blackbox.predictors.encodings import encoding_of, one_hot
+from blackbox.predictors.base import Predictor
+from blackbox.predictors.encodings import default_encoding, one_hot
 from blackbox.predictors.ensemble import ExtraTrees
 from blackbox.predictors.gaussian_process import GaussianProcess
 from blackbox.predictors.zero_cost import ZeroCost
+from blackbox.search.space import SearchSpace
+from blackbox.table.objective import TableObjective
+from nasbench.arrays import Codes
+from nasbench.benchmark import Benchmark
 from nasbench.errors import NotRecordedError
 
-LEARNED = {
-    "extra trees, paths": lambda space, seed: ExtraTrees(space, encoding_of(space), seed),
+LEARNED: dict[str, Callable[[SearchSpace, int], Predictor]] = {  # of a space and a seed
+    "extra trees, paths": lambda space, seed: ExtraTrees(space, default_encoding(space), seed),
     "extra trees, one-hot": lambda space, seed: ExtraTrees(space, one_hot, seed),
     "Gaussian process": lambda space, seed: GaussianProcess(space, seed=seed),
 }
@@ -19,52 +26,63 @@ ZERO_COST = ("params", "flops")
 
 
 class Correlation(NamedTuple):
-    """Rank correlations of a predictor's means with the table, one a trial, float64 (T,).
+    """Rank correlations of a predictor's means with the table, one per trial, (T,).
 
-    0 where it says the same of all cells, or the table does: then there is no ranking.
+    0 if the predictions or the table are constant: then there is no ranking.
     """
 
     predictor: str
-    cells: int  # that it was fitted to
-    kendall: np.ndarray  # tau-b
-    spearman: np.ndarray
+    cells: int  #: that it was fitted to
+    kendall: NDArray[np.float64]  #: tau-b
+    spearman: NDArray[np.float64]
 
 
-def compare(benchmark, objective, space, sizes, trials=10, tested=1000, seed=0):
-    """The Correlation of each predictor for each number of training cells, a list.
+def compare(
+    benchmark: Benchmark,
+    objective: TableObjective,
+    space: SearchSpace,
+    sizes: Sequence[int],
+    trials: int = 10,
+    tested: int = 1000,
+    seed: int = 0,
+) -> list[Correlation]:
+    """Return the Correlation of each predictor for each number of training cells.
 
-    In each trial the training cells are drawn uniformly from the feasible ones, fewer ones are the first of
-    more, and all predictors are asked about the same `tested` other cells. What belongs to the network needs
-    no training: it is there once, for 0 cells (White et al. 2021, arXiv:2104.01177), if the table has it for
-    every cell.
+    In each trial the training cells are drawn uniformly from the feasible ones; a smaller training set is the
+    beginning of a larger one, and all predictors rank the same `tested` other cells. Metrics of the network
+    need no training: each is there once, for 0 cells (White et al. 2021, arXiv:2104.01177), if the table has
+    it for every cell.
     """
     feasible = np.flatnonzero(objective.feasible)
     draws = [_draw(feasible, max(sizes), tested, seed, trial) for trial in range(trials)]
-    found = []
+    correlations = []
     for metric in ZERO_COST:
         try:
             predictor = ZeroCost(benchmark, objective.dataset, metric)
         except NotRecordedError:
             continue
-        found.append(_measured(metric, 0, [(predictor, test) for _, test in draws], objective))
+        correlations.append(_correlation(metric, 0, [(predictor, test) for _, test in draws], objective))
     for name, make in LEARNED.items():
         for size in sizes:
             fitted = [
                 (make(space, seed).fit(train[:size], objective.scores[train[:size]]), test)
                 for train, test in draws
             ]
-            found.append(_measured(name, size, fitted, objective))
-    return found
+            correlations.append(_correlation(name, size, fitted, objective))
+    return correlations
 
 
-def _draw(feasible, training, tested, seed, trial):
-    """Feasible codes to train with, (training,), and others to ask about, (tested,)."""
+def _draw(feasible: Codes, training: int, tested: int, seed: int, trial: int) -> tuple[Codes, Codes]:
+    """Return feasible codes to train with, (training,), and others to rank, (tested,)."""
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(trial,)))
     codes = generator.permutation(feasible)
     return codes[:training], codes[training : training + tested]
 
 
-def _measured(name, size, predictors, objective):
+def _correlation(
+    name: str, size: int, predictors: Iterable[tuple[Predictor, Codes]], objective: TableObjective
+) -> Correlation:
+    """Return the correlations of fitted predictors, one per trial, on the codes that each must rank."""
     from scipy.stats import kendalltau, spearmanr
 
     kendall, spearman = [], []

@@ -1,18 +1,27 @@
 """Points of a space as features: float32 (n, F) of zeros and ones."""
 
 from functools import cache
+from typing import Protocol
 
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE, SearchSpace
+from nasbench.arrays import CodesLike, Features
 from nasbench.cell import EDGES, OPERATIONS
 
 _NONE = OPERATIONS.index("none")
 
 
-def one_hot(space, codes):
-    """A feature for each value of each variable; of a cell, the adjacency encoding.
+class Encoding(Protocol):
+    """A function that turns points of a space into features."""
+
+    def __call__(self, space: SearchSpace, codes: CodesLike, /) -> Features:
+        """Return features (n, F) of codes (n,)."""
+
+
+def one_hot(space: SearchSpace, codes: CodesLike) -> Features:
+    """Return a feature for each value of each variable; for cells, the adjacency encoding.
 
     >>> from blackbox.search.space import CategoricalSpace
     >>> one_hot(CategoricalSpace((2, 3)), [5]).tolist()
@@ -22,35 +31,36 @@ def one_hot(space, codes):
     """
     digits = space.digits(codes)
     columns = [digits[:, [axis]] == np.arange(choices) for axis, choices in enumerate(space.choices)]
-    return np.concatenate(columns, axis=1).astype(np.float32)
+    return np.asarray(np.concatenate(columns, axis=1), dtype=np.float32)
 
 
-def paths(space, codes):
-    """A feature for each sequence of operations on a way from input to output of a NAS-Bench-201 cell.
+def paths(space: SearchSpace, codes: CodesLike) -> Features:
+    """Return a feature for each sequence of operations on a way through a NAS-Bench-201 cell.
 
     The path encoding of White et al. 2019 (arXiv:1910.11858, section 3), without sequences that have `none`,
-    as nothing passes: 4 of one operation, 16 of two, on two ways, 64 of three. ConfigError in other spaces.
+    because nothing passes: 4 of one operation, 16 of two, on two ways, 64 of three. ConfigError in other
+    spaces.
     """
-    if space is not NB201:
+    if space is not NB201_SPACE:
         raise ConfigError("paths are those of cells of NAS-Bench-201; other spaces have the encoding one_hot")
-    return _path_table()[codes]
+    return _path_table().take(codes, axis=0)
 
 
-def encoding_of(space):
-    """The function that encodes points of a space: paths where it has them, else one-hot."""
-    return paths if space is NB201 else one_hot
+def default_encoding(space: SearchSpace) -> Encoding:
+    """Return the encoding of points of a space: paths if it has them, else one-hot."""
+    return paths if space is NB201_SPACE else one_hot
 
 
 @cache
-def _path_table():
-    """The path encoding of all cells, float32 (15625, 84), in the order of codes; by length of the path."""
+def _path_table() -> Features:
+    """Return the path encoding of all cells, (15625, 84), in the order of codes; by length of the path."""
     operations = len(OPERATIONS) - 1
-    digits = NB201.digits(np.arange(NB201.size))
+    digits = NB201_SPACE.digits(np.arange(NB201_SPACE.size))
     digits = np.where(digits > _NONE, digits - 1, digits)  # numbers of the operations other than none
-    none = NB201.digits(np.arange(NB201.size)) == _NONE
+    none = NB201_SPACE.digits(np.arange(NB201_SPACE.size)) == _NONE
     longest = max(map(len, _ways()))
     starts = np.cumsum([0, *(operations**length for length in range(1, longest + 1))])
-    table = np.zeros((NB201.size, starts[-1]), dtype=np.float32)
+    table = np.zeros((NB201_SPACE.size, starts[-1]), dtype=np.float32)
     for way in _ways():
         column = starts[len(way) - 1] + np.ravel_multi_index(
             np.where(none[:, way], 0, digits[:, way]).T, (operations,) * len(way)
@@ -61,8 +71,8 @@ def _path_table():
     return table
 
 
-def _ways(node=0):
-    """The ways from a node to the output, each a list of edge numbers."""
+def _ways(node: int = 0) -> list[list[int]]:
+    """Return the ways from a node to the output, each a list of edge numbers."""
     output = max(target for _, target in EDGES)
     if node == output:
         return [[]]

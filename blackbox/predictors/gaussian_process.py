@@ -1,27 +1,47 @@
 """A Gaussian process as a predictor."""
 
 import warnings
+from typing import Any
 
-from blackbox.predictors.base import LearnedPredictor
-from blackbox.predictors.encodings import one_hot
+import numpy as np
+from numpy.typing import NDArray
+
+from blackbox.predictors.base import LearnedPredictor, Prediction
+from blackbox.predictors.encodings import Encoding, one_hot
+from blackbox.search.space import SearchSpace
+from nasbench.arrays import Features
 from nasbench.runs.dependencies import required
 
 
 class GaussianProcess(LearnedPredictor):
     """A Gaussian process with a squared exponential kernel and noise, by scikit-learn.
 
-    >>> from blackbox.search.space import NB201
-    >>> mean, std = GaussianProcess(NB201).fit([0, 5, 15000, 15600], [1.0, 2.0, 8.0, 9.0]).predict([3, 15603])
+    >>> from blackbox import NB201_SPACE
+    >>> predictor = GaussianProcess(NB201_SPACE).fit([0, 5, 15000, 15600], [1.0, 2.0, 8.0, 9.0])
+    >>> mean, std = predictor.predict([3, 15603])
     >>> bool(mean[0] < mean[1]), std.shape
     (True, (2,))
 
-    On one-hot codes, the kernel falls exponentially with the Hamming distance of two points. `kernel`: a
-    fitted one, `.kernel` of an earlier process, to take as it is; None: its length, amplitude and noise are
-    those with the highest likelihood. The standard deviation is that of an evaluation, noise included
-    (Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, algorithm 2.1).
+    On one-hot codes, the kernel falls exponentially with the Hamming distance of two points. The standard
+    deviation is that of an evaluation, noise included (Rasmussen & Williams 2006, Gaussian Processes for
+    Machine Learning, algorithm 2.1).
+
+    Parameters
+    ----------
+    space, encode, seed
+        As for `LearnedPredictor`.
+    kernel
+        A fitted kernel, the `kernel` of an earlier process; None to fit length, amplitude and noise by their
+        likelihood.
     """
 
-    def __init__(self, space, encode=one_hot, seed=0, kernel=None):
+    def __init__(
+        self,
+        space: SearchSpace,
+        encode: Encoding = one_hot,
+        seed: int = 0,
+        kernel: Any = None,  # scikit-learn has no types
+    ) -> None:
         super().__init__(space, encode, seed)
         with required("scikit-learn", "a predictor that learns", "search"):
             from sklearn.gaussian_process import GaussianProcessRegressor
@@ -34,16 +54,17 @@ class GaussianProcess(LearnedPredictor):
         )
 
     @property
-    def kernel(self):
+    def kernel(self) -> Any:
         """The kernel with its fitted length, amplitude and noise."""
         return self._process.kernel_
 
-    def _learn(self, features, targets):
+    def _learn(self, features: Features, targets: NDArray[np.float64]) -> None:
         from sklearn.exceptions import ConvergenceWarning
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a value at its bound is as good as any
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a value at its bound is fine
             self._process.fit(features, targets)
 
-    def _recall(self, features):
-        return self._process.predict(features, return_std=True)
+    def _recall(self, features: Features) -> Prediction:
+        mean, std = self._process.predict(features, return_std=True)
+        return mean, std

@@ -1,8 +1,13 @@
-"""What is known of a cell before any training: the baseline of all predictors."""
+"""Metrics that are known before any training: the baseline of all predictors."""
+
+from typing import Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from blackbox.predictors.base import Predictor
+from blackbox.predictors.base import Prediction, Predictor
+from nasbench.arrays import CodesLike
+from nasbench.benchmark import Benchmark
 from nasbench.errors import NotRecordedError
 
 
@@ -15,17 +20,31 @@ class ZeroCost(Predictor):
     >>> mean.tolist(), std.tolist()
     ([1.531546, 0.073306], [0.0, 0.0])
 
-    It learns nothing. NotRecordedError where the table has not all of the column.
+    It learns nothing.
+
+    Parameters
+    ----------
+    benchmark
+        The table.
+    dataset
+        Such as ``"cifar10"``.
+    metric
+        Such as ``"params"``.
+
+    Raises
+    ------
+    NotRecordedError
+        If the column is not complete.
     """
 
-    def __init__(self, benchmark, dataset, metric):
+    def __init__(self, benchmark: Benchmark, dataset: str, metric: str) -> None:
         self._column = np.asarray(benchmark.by_code(dataset, metric))
         unknown = np.count_nonzero(np.isnan(self._column))
         if unknown:
             raise NotRecordedError(f"this store has no {dataset} {metric} for {unknown:,} cells")
 
-    def fit(self, codes, scores):
+    def fit(self, codes: CodesLike, scores: ArrayLike) -> Self:
         return self
 
-    def predict(self, codes):
-        return self._column[codes], np.zeros(len(codes))
+    def predict(self, codes: CodesLike) -> Prediction:
+        return self._column[np.asarray(codes)], np.zeros(len(codes))

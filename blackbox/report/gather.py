@@ -19,7 +19,7 @@ from blackbox.table.objective import TableObjective
 from blackbox.table.signal import Signal
 from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
-from nasbench.metrics import meaning_of, metric_of
+from nasbench.metrics import get_metric, meaning_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,7 +139,7 @@ def _facts(runs: Sequence[Run], bench: Benchmark, objective: TableObjective) -> 
     attributes, feasible = bench.store.attributes, feasible_cells(objective, 0)
     each = [settings_of(run) for run in runs]
     every = {name: "; ".join(dict.fromkeys(settings[name] for settings in each)) for name in each[0]}
-    meaning = meaning_of(objective.dataset, metric_of(objective.target.metric))
+    meaning = meaning_of(objective.dataset, get_metric(objective.target.metric))
     return [
         ("table", f"{bench.space.name}, {attributes['source']} {attributes['source_version']}"),
         ("checksum of the table", attributes["checksum"][:12]),

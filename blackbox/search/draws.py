@@ -1,5 +1,7 @@
 """Random numbers of trials, one stream per trial and purpose."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 from collections.abc import Callable, Sequence
 from typing import Generic
 

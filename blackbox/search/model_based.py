@@ -1,5 +1,7 @@
 """Searches that propose cells by a model of those evaluated so far: what they have in common."""
 
+from __future__ import annotations  # numpy.random is loaded when it is used
+
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

@@ -24,7 +24,7 @@ from nasbench.constraints import (
     named,
     read_limits,
 )
-from nasbench.metrics import dataset_of
+from nasbench.metrics import get_dataset
 from nasbench.runs.checks import MANY, SEEDS, whole
 from nasbench.runs.settings import Settings, option
 from nasbench.spaces import SPACES, space_of
@@ -124,7 +124,7 @@ class TableConfig(Settings):
     )
     noise: str = option(
         "mean",
-        "an evaluation's signal: the mean over seeds, or that of one recorded seed, drawn",
+        "value returned by an evaluation: the mean over seeds, or one recorded seed chosen at random",
         choices=("mean", "seed"),
     )
     seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
@@ -135,7 +135,7 @@ class TableConfig(Settings):
     at_least: tuple[str, ...] = limit_option(LOWER_LIMIT)
 
     def __post_init__(self) -> None:
-        dataset_of(self.dataset)
+        get_dataset(self.dataset)
         longest = None if self.space is None else space_of(self.space).full_protocol
         for name, value in short_names(vars(self), longest).items():
             object.__setattr__(self, name, value)
@@ -217,7 +217,7 @@ class PairConfig(EvaluationsConfig):
 
     against: str = option(
         "params",
-        "the other objective, such as params, flops, latency or pixel3_latency; cells without a value have"
+        "other objective, such as params, flops, latency or pixel3_latency; cells without a value have"
         " the score -inf",
         metavar="METRIC@EPOCHS",
     )
@@ -233,12 +233,6 @@ class PairConfig(EvaluationsConfig):
             where = {self.against: (None, None)} | where  # it must be recorded
         against = TableObjective(bench, self.dataset, self.against, where=where)
         return PairObjective(self._first(bench, trials, where), against)
-
-
-OF_OBJECTIVES: dict[int, type[RunConfig] | type[PairConfig]] = {
-    1: RunConfig,
-    2: PairConfig,
-}  # by their number
 
 
 @dataclass(frozen=True)
@@ -268,14 +262,12 @@ class SimulationConfig(TableConfig):
     )
     fidelities: tuple[int, ...] | None = option(
         None,
-        "the rungs in epochs, such as 12,200 (default: down from the whole learning curve by factors of eta;"
-        " without a curve, the protocols that the store has)",
+        "rungs in epochs, such as 12,200 (default: down from the complete learning curve by factors of eta;"
+        " without a curve, the protocols in the store)",
         type=parse_epochs,
         metavar="EPOCHS,EPOCHS",
     )
-    from_scratch: bool = option(
-        False, "a promoted cell is trained from the start, not on from where it stopped"
-    )
+    from_scratch: bool = option(False, "train a promoted cell from the start, not from where it stopped")
 
     def __post_init__(self) -> None:
         if self.jobs is None and self.budget is None:

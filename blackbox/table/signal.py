@@ -5,7 +5,7 @@ from typing import NamedTuple
 from blackbox.errors import ConfigError
 from nasbench.constraints import split_metric
 from nasbench.errors import InvalidArgumentError
-from nasbench.metrics import metric_of
+from nasbench.metrics import get_metric
 
 
 class Signal(NamedTuple):
@@ -30,7 +30,7 @@ class Signal(NamedTuple):
             metric, epochs = split_metric(text)
         except InvalidArgumentError as error:
             raise ConfigError(str(error)) from None
-        return cls(metric, longest if epochs is None and not metric_of(metric).of_the_network else epochs)
+        return cls(metric, longest if epochs is None and not get_metric(metric).of_the_network else epochs)
 
     def __str__(self) -> str:
         return self.metric if self.protocol is None else f"{self.metric}@{self.protocol}"
@@ -38,14 +38,14 @@ class Signal(NamedTuple):
     @property
     def unit(self) -> str:
         """The unit of the metric."""
-        return metric_of(self.metric).unit
+        return get_metric(self.metric).unit
 
     @property
     def higher_is_better(self) -> bool:
         """Whether higher values of the metric are better."""
-        return metric_of(self.metric).higher_is_better
+        return get_metric(self.metric).higher_is_better
 
     @property
     def of_the_network(self) -> bool:
         """Whether the metric belongs to the network, before any training."""
-        return metric_of(self.metric).of_the_network
+        return get_metric(self.metric).of_the_network

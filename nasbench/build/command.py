@@ -11,7 +11,7 @@ from nasbench.lookup import add_space_flag
 from nasbench.runs.command import ListFormatter, Subcommand, complain
 
 if TYPE_CHECKING:
-    from nasbench.build.builder import Summary
+    from nasbench.build.single import Summary
 
 _SHOWN = 10  # missing cells that are listed
 
@@ -108,7 +108,7 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
     for name, first, other, count, largest, index in summary.differences:
         yield "differs", f"{name}: {count:,} values, by up to {largest:.6g} (cell {index})"
         yield "", f"{first} wins over {other}"
-    yield "checksum", summary.attributes["checksum"]
+    yield "checksum", str(summary.attributes["checksum"])
 
 
 BUILD = Subcommand(

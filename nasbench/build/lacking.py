@@ -3,17 +3,17 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nasbench.arrays import Mask
 from nasbench.build.sources.columns import shorten
-from nasbench.build.sources.source import Source, group_of
+from nasbench.build.sources.source import Source, any_known, group_of
 from nasbench.errors import StoreError
 from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED
 from nasbench.runs.files import quoted
 from nasbench.store import Store
 
 # (array, seed or None) -> the cells whose value is known, bool (N,), or one bool for all cells.
-Known = Callable[[str, int | None], NDArray[np.bool_] | bool]
+Known = Callable[[str, int | None], Mask | bool]
 
 
 def check_kept(old: Store, known: Known, sources: Sequence[Source], force: str) -> None:
@@ -34,12 +34,12 @@ def check_kept(old: Store, known: Known, sources: Sequence[Source], force: str) 
 def known_in_sources(sources: Sequence[Source]) -> Known:
     """Return which cells sources may have, before they are read."""
 
-    def known(name: str, seed: int | None) -> NDArray[np.bool_] | bool:
-        cells = False
+    def known(name: str, seed: int | None) -> Mask | bool:
+        group = group_of(name)
+        cells: Mask | bool = False
         for source in sources:
-            if name in source.layout and (
-                seed in (None, UNKNOWN_SEED) or seed in source.seeds[group_of(name)]
-            ):
+            has_seed = group is None or seed in (None, UNKNOWN_SEED) or seed in source.seeds.get(group, ())
+            if name in source.layout and has_seed:
                 cells = cells | source.foreseen(name)
         return cells
 
@@ -49,28 +49,25 @@ def known_in_sources(sources: Sequence[Source]) -> Known:
 def known_in_store(store: Store) -> Known:
     """Return what a store holds; of curves, whether there are any."""
 
-    def known(name: str, seed: int | None) -> NDArray[np.bool_] | bool:
+    def known(name: str, seed: int | None) -> Mask | bool:
         if name not in store or "/curve/" in name:
             return name in store
-        cells = ~np.isnan(store[name])
-        if seed is None:
-            return cells
-        if seed == UNKNOWN_SEED:  # a mean, which runs by seed have too
-            return cells.any(axis=1)
+        if seed is None or seed == UNKNOWN_SEED:  # a mean, which runs by seed have too
+            return any_known(store[name])
         seeds = _seeds(store, name)
-        return cells[:, seeds.index(seed)] if seed in seeds else False
+        return any_known(store[name][:, seeds.index(seed)]) if seed in seeds else False
 
     return known
 
 
 def _lost(old: Store, known: Known) -> dict[str, int]:
     """Return {metric, named as in a table: number of cells that lack a value} for all that `old` has more."""
-    lost = {}
+    lost: dict[str, int] = {}
     order = {metric: number for number, metric in enumerate(METRICS)}
     names = [name for name in old.names if name.split("/")[0] in DATASETS and name.split("/")[-1] in order]
     for name in sorted(names, key=lambda name: (order[name.split("/")[-1]], name)):
         dataset, *middle, metric = name.split("/")
-        seeds = _seeds(old, name) if middle else [None]
+        seeds: Sequence[int | None] = _seeds(old, name) if middle else [None]
         cells = np.zeros(len(old[name]), dtype=bool)
         for column, seed in enumerate(seeds):
             kept = known(name, seed)
@@ -84,5 +81,7 @@ def _lost(old: Store, known: Known) -> dict[str, int]:
 
 
 def _seeds(store: Store, name: str) -> list[int]:
-    """Return the seeds of an array's columns."""
-    return store["{}/{}/seeds".format(*group_of(name))].tolist()
+    """Return the seeds of the columns of an array `DATASET/PROTOCOL/KIND/METRIC`."""
+    dataset, protocol, _, _ = name.split("/")
+    seeds: list[int] = store[f"{dataset}/{protocol}/seeds"].tolist()
+    return seeds

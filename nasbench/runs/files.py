@@ -11,8 +11,6 @@ from io import FileIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Literal
 
-from nasbench.errors import NASBenchError, SourceError
-
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -49,19 +47,6 @@ def replacing(path: str | Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
-
-
-@contextmanager
-def reading(path: str | Path) -> Iterator[None]:
-    """Turn an error of the system in reading a source's file into a SourceError that names it."""
-    try:
-        yield
-    except NASBenchError:
-        raise
-    except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
-    except MemoryError:
-        raise SourceError(f"{path} needs more memory than there is: damaged, or made for it") from None
 
 
 def lock(file: IO[bytes] | FileIO) -> None:
@@ -160,7 +145,7 @@ def utc_now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
-def quoted(path: str | Path) -> str:
+def quoted(path: object) -> str:
     """Return a path as one can paste it into a shell."""
     import shlex  # imported here because mostly errors need it
 

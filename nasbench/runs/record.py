@@ -32,4 +32,4 @@ def present(*others: ModuleType) -> dict[str, dict[str, str] | str]:
 
 def identity(bench: Benchmark) -> dict[str, str]:
     """Return the part of a record that identifies a table."""
-    return {name: bench.store.attributes[name] for name in ("source", "source_version", "checksum")}
+    return {name: str(bench.store.attributes[name]) for name in ("source", "source_version", "checksum")}

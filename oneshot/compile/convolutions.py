@@ -1,35 +1,35 @@
 """Convolutions: one, or several side by side; of each channel alone with gradients by faster kernels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from oneshot.compile.geometry import by, keeps_size
+from oneshot.compile.expr import Kernel
+from oneshot.compile.pools import Size, by, is_for_onednn, keeps_size
+
+Geometry: TypeAlias = tuple[Size, Size, Size]  # stride, padding, dilation
 
 _COLUMNS = 3  # of a kernel, up to which oneDNN has a fast gradient of the weights
 
 
 @dataclass(frozen=True)
-class Conv:
+class Conv(Kernel):
     """One convolution, or several side by side on the same input: their channels one after the other.
 
     Stride, padding and dilation may be others than the modules', where the input was thinned out before.
     """
 
-    modules: tuple
-    stride: tuple
-    padding: tuple
-    dilation: tuple
-
-    @classmethod
-    def of(cls, *modules):
-        """Convolutions alike side by side, as they are."""
-        first = modules[0]
-        return cls(modules, first.stride, first.padding, first.dilation)
+    modules: tuple[nn.Conv2d, ...]
+    stride: Size
+    padding: Size
+    dilation: Size
 
     @property
-    def keeps_zero(self):
+    def keeps_zero(self) -> bool:
         first = self.modules[0]
         return (
             len(self.modules) == 1
@@ -39,41 +39,33 @@ class Conv:
         )
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[object, ...]:
         """What convolutions have in common that can be done as one."""
         first = self.modules[0]
         return first.in_channels, first.kernel_size, self.stride, self.padding, self.dilation, first.groups
 
     @property
-    def _has_slow_gradients(self):
+    def _has_slow_gradients(self) -> bool:
         """Whether it is one of each channel alone, but of those for which oneDNN is slow."""
         first = self.modules[0]
         alone = 1 < first.groups == first.in_channels == first.out_channels and first.bias is None
         return alone and (first.kernel_size[1] > _COLUMNS or max(self.dilation) > 1)
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
         first = self.modules[0]
         weight = first.weight if len(self.modules) == 1 else torch.cat([m.weight for m in self.modules])
-        if self._has_slow_gradients and _is_for_onednn(x):
+        if self._has_slow_gradients and is_for_onednn(x):
             if torch.is_autocast_enabled("cpu") and x.dtype != torch.float64:  # which autocast leaves alone
                 dtype = torch.get_autocast_dtype("cpu")
                 x, weight = x.to(dtype), weight.to(dtype)
-            return _Depthwise.apply(x, weight, self.stride, self.padding, self.dilation)
+            out: Tensor = _Depthwise.apply(x, weight, self.stride, self.padding, self.dilation)
+            return out
         return F.conv2d(x, weight, first.bias, self.stride, self.padding, self.dilation, first.groups)
 
-    def __str__(self):
+    def __str__(self) -> str:
         first = self.modules[0]
         wide = " + ".join(str(module.out_channels) for module in self.modules)
         return f"conv {by(first.kernel_size)} {first.in_channels} -> {wide}"
-
-
-def _is_for_onednn(x):
-    return (
-        not torch.compiler.is_compiling()  # asked first: what follows is not to be traced
-        and x.dim() == 4
-        and x.device.type == "cpu"
-        and torch.backends.mkldnn.is_available()
-    )
 
 
 class _Depthwise(torch.autograd.Function):
@@ -84,33 +76,36 @@ class _Depthwise(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, weight, stride, padding, dilation):
-        ctx.geometry, ctx.shape = (stride, padding, dilation), x.shape
+    def forward(ctx: Any, x: Tensor, weight: Tensor, *geometry: Size) -> Tensor:  # torch sets any ctx
+        ctx.geometry, ctx.shape = geometry, x.shape
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
+        stride, padding, dilation = geometry
         return F.conv2d(x, weight, None, stride, padding, dilation, len(weight))
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
-        of_input, of_weight, *_ = ctx.needs_input_grad
+        input_needed, weight_needed, *_ = ctx.needs_input_grad
         return (
-            _of_input(grad, weight, ctx.shape, *ctx.geometry) if of_input else None,
-            _of_weight(grad, x, weight.shape[2:], *ctx.geometry) if of_weight else None,
+            _input_gradient(grad, weight, ctx.shape, ctx.geometry) if input_needed else None,
+            _weight_gradient(grad, x, weight.shape[2:], ctx.geometry) if weight_needed else None,
             *[None] * 3,
         )
 
 
-def _of_input(grad, weight, shape, stride, padding, dilation):
+def _input_gradient(grad: Tensor, weight: Tensor, shape: Size, geometry: Geometry) -> Tensor:
+    stride, padding, dilation = geometry
     reach = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
     if stride == (1, 1) and all(p <= r for p, r in zip(padding, reach, strict=True)):
         around = [r - p for p, r in zip(padding, reach, strict=True)]
         with torch.autocast("cpu", enabled=False):  # the dtype stays, as that of every gradient
             return F.conv2d(grad, weight.flip(2, 3), None, 1, around, dilation, len(weight))
     x = grad.new_empty(shape).contiguous(memory_format=torch.channels_last)  # only its shape matters
-    return _gradient(grad, x, weight, stride, padding, dilation, (True, False, False))[0]
+    return _gradients(grad, x, weight, geometry, (True, False, False))[0]
 
 
-def _of_weight(grad, x, size, stride, padding, dilation):
+def _weight_gradient(grad: Tensor, x: Tensor, size: Size, geometry: Geometry) -> Tensor:
+    stride, padding, dilation = geometry
     (by_rows, by_columns), one = dilation, (1, 1)
     steps = by_rows == by_columns > 1 and all(n % by_rows == 0 for n in (*x.shape[2:], *padding))
     if steps and stride == one and grad.shape == x.shape:
@@ -118,29 +113,33 @@ def _of_weight(grad, x, size, stride, padding, dilation):
         padding, dilation = tuple(p // by_rows for p in padding), one
     rows, columns = size
     if dilation != one or columns <= _COLUMNS:
-        return _weight_gradient(grad, x, size, stride, padding, dilation)
+        return _plain_weight_gradient(grad, x, size, (stride, padding, dilation))
     parts = []
     for first in range(0, columns, _COLUMNS):
         some = min(_COLUMNS, columns - first)
         left, wide = padding[1] - first, (grad.shape[3] - 1) * stride[1] + some
         part = F.pad(x, (left, wide - left - x.shape[3]))  # a negative number cuts off
-        parts.append(_weight_gradient(grad, part, (rows, some), stride, (padding[0], 0), dilation))
+        parts.append(_plain_weight_gradient(grad, part, (rows, some), (stride, (padding[0], 0), dilation)))
     return torch.cat(parts, dim=3)
 
 
-def _phases(x, step):
-    """Every so many rows and columns of an image as an image: (N * step * step, C, H / step, W / step)."""
+def _phases(x: Tensor, step: int) -> Tensor:
+    """Return every so many rows and columns as an image: shape (N * step * step, C, H / step, W / step)."""
     n, c, h, w = x.shape
     x = x.permute(0, 2, 3, 1).reshape(n, h // step, step, w // step, step, c)
     return x.permute(0, 2, 4, 1, 3, 5).reshape(-1, h // step, w // step, c).permute(0, 3, 1, 2)
 
 
-def _weight_gradient(grad, x, size, stride, padding, dilation):
+def _plain_weight_gradient(grad: Tensor, x: Tensor, size: Size, geometry: Geometry) -> Tensor:
     weight = x.new_empty(x.shape[1], 1, *size)  # only its shape matters
-    return _gradient(grad, x, weight, stride, padding, dilation, (False, True, False))[1]
+    return _gradients(grad, x, weight, geometry, (False, True, False))[1]
 
 
-def _gradient(grad, x, weight, stride, padding, dilation, wanted):
-    return torch.ops.aten.convolution_backward(
-        grad, x, weight, None, stride, padding, dilation, False, (0, 0), len(weight), wanted
+def _gradients(
+    grad: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, wanted: tuple[bool, bool, bool]
+) -> Sequence[Tensor]:
+    """Return torch's own gradients of input, weight and bias, as far as they are wanted."""
+    gradients: Sequence[Tensor] = torch.ops.aten.convolution_backward(
+        grad, x, weight, None, *geometry, False, (0, 0), len(weight), wanted
     )
+    return gradients

@@ -1,6 +1,32 @@
 """Expressions: what a graph computes, as kernels applied to further expressions, each kept once."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeAlias, TypeGuard, TypeVar
+
+
+class Kernel:
+    """What one step of a plan does to its tensors.
+
+    A kernel is hashable and equal to another that does the same: modules with weights or a state count by
+    identity.
+    """
+
+    text: ClassVar[str]  # the kernel in a printed plan
+    __call__: Callable[..., Any]  # each kind takes and returns its own number of tensors
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def keeps_zero(self) -> bool:
+        """Whether it makes zeros of zeros."""
+        return False
+
+    @property
+    def keeps_sum(self) -> bool:
+        """Whether it keeps the sum of the gradient over an image."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -9,36 +35,43 @@ class Input:
 
     number: int
 
-    def __str__(self):
-        return "input"
+
+K = TypeVar("K", bound=Kernel | Input, covariant=True)
 
 
-class Expr:
-    """A kernel applied to expressions. Two are the same object where kernel and arguments are equal."""
+class Expr(Generic[K]):
+    """A kernel applied to expressions. Two are the same object if kernel and arguments are equal."""
 
     __slots__ = ("kernel", "args", "number", "origins")
 
-    def __init__(self, kernel, args, number, origin):
+    def __init__(self, kernel: K, args: "tuple[AnyExpr, ...]", number: int, origin: str | None) -> None:
         self.kernel = kernel
         self.args = args
         self.number = number  # greater than those of its arguments, and of all that was made before
         self.origins = [origin] if origin else []  # where in the graph it is from, for messages
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{self.kernel}({', '.join(str(arg.kernel) for arg in self.args)})"
 
 
+AnyExpr: TypeAlias = Expr[Kernel | Input]
+
+
+def is_by(expr: AnyExpr, kind: type[K]) -> TypeGuard[Expr[K]]:
+    """Return whether an expression's kernel is of a kind."""
+    return isinstance(expr.kernel, kind)
+
+
 class Expressions:
-    """Makes expressions, and gives the one there is when asked for an equal one.
+    """Makes expressions, and returns the existing one when asked for an equal one."""
 
-    A kernel is hashable and equal to another where both do the same: modules with weights or a state by
-    identity.
-    """
+    def __init__(self) -> None:
+        self._made: dict[tuple[object, ...], AnyExpr] = {}
 
-    def __init__(self):
-        self._made = {}
-
-    def make(self, kernel, args=(), origin=None):
+    def make(
+        self, kernel: Kernel | Input, args: Iterable[AnyExpr] = (), origin: str | None = None
+    ) -> AnyExpr:
+        """Return the expression of a kernel applied to expressions; `origin` is added to its origins."""
         args = tuple(args)
         key = (kernel, *map(id, args))
         expr = self._made.get(key)
@@ -49,12 +82,12 @@ class Expressions:
         return expr
 
 
-def in_order(root):
-    """The expressions that `root` depends on and itself, in the order in which they were made."""
-    found, waiting = {}, [root]
+def in_order(root: AnyExpr) -> list[AnyExpr]:
+    """Return `root` and the expressions that it depends on, in the order in which they were made."""
+    by_number, waiting = {}, [root]
     while waiting:
         expr = waiting.pop()
-        if expr.number not in found:
-            found[expr.number] = expr
+        if expr.number not in by_number:
+            by_number[expr.number] = expr
             waiting.extend(expr.args)
-    return [found[number] for number in sorted(found)]
+    return [by_number[number] for number in sorted(by_number)]

@@ -1,16 +1,18 @@
 """Batch normalization of numbers of channels that do not fill a CPU's vectors, several pixels as one."""
 
 from math import gcd
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 _VECTOR = 16  # numbers of float32 in 512 bits
 _LEAST = 1 << 17  # numbers, from which on it pays
 
 
-def fold_of(x):
-    """How many pixels beside each other to take as one of so many times the channels; 1: none."""
+def fold_for(x: Tensor) -> int:
+    """Return how many neighbouring pixels to take as one with so many times the channels; 1: none."""
     usual = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and x.dim() == 4
     if not usual or torch.compiler.is_compiling():
         return 1
@@ -19,31 +21,52 @@ def fold_of(x):
     return fold if w % fold == 0 and x.is_contiguous(memory_format=torch.channels_last) else 1
 
 
-def folded_norm(x, running, weight, bias, momentum, eps, fold):
-    """`F.batch_norm` in training; `running`: (mean, variance) to be moved, or None. Several times as fast."""
+def folded_norm(
+    x: Tensor,
+    running: tuple[Tensor, Tensor] | None,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    momentum: float,
+    eps: float,
+    fold: int | None = None,
+) -> Tensor:
+    """Return `F.batch_norm` in training, several times as fast if pixels are folded.
+
+    `running` mean and variance are moved; `fold`: None takes as many pixels as pay.
+    """
+    if fold is None and (fold := fold_for(x)) == 1:
+        mean, variance = running or (None, None)
+        return F.batch_norm(x, mean, variance, weight, bias, True, momentum, eps)
     count = x.numel() // x.shape[1]
     if count <= 1:
         raise ValueError(f"expected more than 1 value per channel, got {tuple(x.shape)}")
-    out, mean, variance = _Folded.apply(x, weight, bias, eps, fold)
+    out: tuple[Tensor, Tensor, Tensor] = _Folded.apply(x, weight, bias, eps, fold)
     if running is not None:
         with torch.no_grad():  # `data`: unnoticed, as by F.batch_norm, for whose gradients they may be kept
-            running[0].data.lerp_(mean, momentum)
-            running[1].data.lerp_(variance * (count / (count - 1)), momentum)
-    return out
+            running[0].data.lerp_(out[1], momentum)
+            running[1].data.lerp_(out[2] * (count / (count - 1)), momentum)
+    return out[0]
 
 
 class _Folded(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, weight, bias, eps, fold):
+    def forward(
+        ctx: Any,  # torch gives it whatever is set
+        x: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
+        eps: float,
+        fold: int,
+    ) -> tuple[Tensor, Tensor, Tensor]:
         wide = _wide(x, fold)
         means, variances = torch.batch_norm_update_stats(wide, None, None, 0.0)
         variance, mean = torch.var_mean(means.view(fold, -1), 0, correction=0)
         variance += variances.view(fold, -1).mean(0)
         ctx.eps, ctx.fold = eps, fold
-        statistics = [_repeated(mean, fold), _repeated(variance, fold)]
+        statistics = [mean.repeat(fold), variance.repeat(fold)]
         ctx.save_for_backward(x, weight, bias, mean, variance, *statistics)
         ctx.mark_non_differentiable(mean, variance)
-        learned = [each if each is None else _repeated(each, fold) for each in (weight, bias)]
+        learned = [each if each is None else each.repeat(fold) for each in (weight, bias)]
         out = torch.empty_like(x)  # not a view, so that it may be changed in place
         nothing = [x.new_empty(0) for _ in range(2)]
         torch.ops.aten.native_batch_norm.out(
@@ -53,47 +76,47 @@ class _Folded(torch.autograd.Function):
         return out, mean, variance
 
     @staticmethod
-    def backward(ctx, grad, *_):
+    def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, mean, variance, *statistics = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled():  # the gradient's own gradient is wanted
             given = [each for each, one in zip((x, weight, bias), needed, strict=True) if one]
             out = F.batch_norm(x, None, None, weight, bias, True, 0.0, ctx.eps)
-            found = iter(torch.autograd.grad(out, given, grad, create_graph=True))
-            return *(next(found) if one else None for one in needed), None, None
+            grads = iter(torch.autograd.grad(out, given, grad, create_graph=True))
+            return *(next(grads) if one else None for one in needed), None, None
         fold, count = ctx.fold, x.numel() // x.shape[1]
         wide, grad = _wide(x, fold), _wide(grad.contiguous(memory_format=torch.channels_last), fold)
-        _, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
+        _, weight_grad, bias_grad = torch.ops.aten.native_batch_norm_backward(
             grad, wide, None, *statistics, None, None, False, ctx.eps, (False, True, True)
         )
-        of_weight, of_bias = of_weight.view(fold, -1).sum(0), of_bias.view(fold, -1).sum(0)
-        of_input = None
+        weight_grad, bias_grad = weight_grad.view(fold, -1).sum(0), bias_grad.view(fold, -1).sum(0)
+        input_grad = None
         if needed[0]:
             scale = (variance + ctx.eps).rsqrt_()
             slope = scale if weight is None else scale * weight
-            of_x = scale.mul_(of_weight).mul_(slope) if weight is not None else scale.square() * of_weight
-            of_x = of_x.div_(-count)
-            shift = torch.addcmul(slope * of_bias / count, of_x, mean).neg_()
-            slope, of_x, shift = (_repeated(each, fold)[:, None, None] for each in (slope, of_x, shift))
-            of_input = _narrow(torch.addcmul(shift, wide, of_x).addcmul_(grad, slope), fold)
+            slope_x = (
+                scale.mul_(weight_grad).mul_(slope) if weight is not None else scale.square() * weight_grad
+            )
+            slope_x = slope_x.div_(-count)
+            shift = torch.addcmul(slope * bias_grad / count, slope_x, mean).neg_()
+            slope, slope_x, shift = (each.repeat(fold)[:, None, None] for each in (slope, slope_x, shift))
+            input_grad = _narrow(torch.addcmul(shift, wide, slope_x).addcmul_(grad, slope), fold)
         return (
-            of_input,
-            *(of if one else None for of, one in zip((of_weight, of_bias), needed[1:], strict=True)),
+            input_grad,
+            weight_grad if needed[1] else None,
+            bias_grad if needed[2] else None,
             None,
             None,
         )
 
 
-def _repeated(vector, fold):
-    return vector.repeat(fold)
-
-
-def _wide(x, fold):
-    """A view: of W pixels, W / fold with fold times the channels."""
+def _wide(x: Tensor, fold: int) -> Tensor:
+    """Return a view: of W pixels, W / fold with fold times the channels."""
     n, c, h, w = x.shape
     return x.permute(0, 2, 3, 1).view(n, h, w // fold, fold * c).permute(0, 3, 1, 2)
 
 
-def _narrow(x, fold):
+def _narrow(x: Tensor, fold: int) -> Tensor:
+    """Return what `_wide` was given."""
     n, c, h, w = x.shape
     return x.permute(0, 2, 3, 1).view(n, h, w * fold, c // fold).permute(0, 3, 1, 2)

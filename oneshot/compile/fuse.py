@@ -1,12 +1,14 @@
 """Siblings as one: convolutions of one input side by side, the mixing weight in the normalization's scale."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from oneshot.compile.convolutions import Conv
-from oneshot.compile.expr import in_order
+from oneshot.compile.expr import AnyExpr, Expr, in_order, is_by
 from oneshot.compile.kernels import Call, Get, Split
+from oneshot.compile.lowering import Lowering
 from oneshot.compile.norms import Norm, Scale
 from oneshot.compile.sums import Add, Sum
 
@@ -14,72 +16,77 @@ from oneshot.compile.sums import Add, Sum
 class _Member(NamedTuple):
     """A convolution followed by a normalization that alone uses it."""
 
-    norm: object
-    conv: object
-    user: object  # the sum that alone uses the normalization, once; None: it is used otherwise
-    pick: object  # the number of its weight there, or None
+    norm: Expr[Norm]
+    conv: Expr[Conv]
+    user: Expr[Sum] | None  # the sum that alone uses the normalization, once, if there is one
+    pick: int | None  # the number of its weight there
+
+
+Group: TypeAlias = Sequence[_Member]  # of one input, done as one
+Fused: TypeAlias = dict[int, AnyExpr]  # {id of an expression: what it has become}
 
 
 class _Place(NamedTuple):
     """Where a member is: groups that are added up before they are split, and its number in each of them."""
 
-    groups: list
+    groups: Sequence[Group]
     number: int
     first: bool  # whether it is of the first group, which stands for all of them in a sum
 
 
-def fuse(root, lowering):
-    """An expression that means the same in fewer, wider kernels."""
+def fuse(root: AnyExpr, lowering: Lowering) -> AnyExpr:
+    """Return an expression that means the same in fewer, wider kernels."""
     order = in_order(root)
-    place = {}  # {id of a normalization: _Place}
+    place: dict[int, _Place] = {}  # of each normalization, by its id
     for groups in _stacks(_members(order)):
         for group in groups:
             for number, member in enumerate(group):
                 place[id(member.norm)] = _Place(groups, number, group is groups[0])
-    lowering.anew()  # in the order of before
-    made = {}  # {id of an expression: what it has become}
+    lowering.restart()  # in the order of before
+    fused: Fused = {}
     for expr in order:
         if id(expr) in place:
-            made[id(expr)] = _part(place[id(expr)], made, lowering)
-        elif isinstance(expr.kernel, Sum):
-            made[id(expr)] = _sum(expr, place, made, lowering)
+            fused[id(expr)] = _part(place[id(expr)], fused, lowering)
+        elif is_by(expr, Sum):
+            fused[id(expr)] = _sum(expr, place, fused, lowering)
         else:
-            made[id(expr)] = lowering.again(expr, expr.kernel, [made[id(arg)] for arg in expr.args])
-    return made[id(root)]
+            fused[id(expr)] = lowering.remake(expr, expr.kernel, [fused[id(arg)] for arg in expr.args])
+    return fused[id(root)]
 
 
-def _members(order):
-    users = defaultdict(list)
+def _members(order: Sequence[AnyExpr]) -> Iterator[_Member]:
+    """Yield the convolutions that may be fused, with their normalizations."""
+    users: dict[int, list[tuple[AnyExpr, int]]] = defaultdict(list)
     for expr in order:
         for number, arg in enumerate(expr.args):
             users[id(arg)].append((expr, number))
-    norms = [expr for expr in order if isinstance(expr.kernel, Norm)]
+    norms = [expr for expr in order if is_by(expr, Norm)]
     uses = Counter(id(norm.kernel.modules[0]) for norm in norms if norm.kernel.number is not None)
-    called = [expr.kernel.module for expr in order if isinstance(expr.kernel, Call)]
+    called = [expr.kernel.module for expr in order if is_by(expr, Call)]
     uses.update(id(part) for module in called for part in module.modules())
     for norm in norms:
         if uses[id(norm.kernel.modules[0])] > 1:
             continue  # its running statistics move with one use after the other
         conv = norm.args[0]
-        if not isinstance(conv.kernel, Conv) or len(users[id(conv)]) != 1:
+        if not is_by(conv, Conv) or len(users[id(conv)]) != 1:
             continue
         (module,) = conv.kernel.modules
         if module.bias is not None or module.groups != 1:
             continue
-        user = pick = None
-        if len(users[id(norm)]) == 1 and isinstance(users[id(norm)][0][0].kernel, Sum):
-            ((user, number),) = users[id(norm)]
-            pick = user.kernel.picks[number]
-        yield _Member(norm, conv, user, pick)
+        user, number = users[id(norm)][0] if len(users[id(norm)]) == 1 else (norm, 0)
+        if is_by(user, Sum):
+            yield _Member(norm, conv, user, user.kernel.picks[number])
+        else:
+            yield _Member(norm, conv, None, None)
 
 
-def _stacks(members):
-    """Lists of groups of one input: a group is done as one, several go into the same sums."""
-    groups = defaultdict(list)
+def _stacks(members: Iterable[_Member]) -> Iterable[Sequence[Group]]:
+    """Return stacks of groups: a group is done as one, the groups of a stack go into the same sums."""
+    groups: dict[object, list[_Member]] = defaultdict(list)
     for member in members:
         alike = (id(member.conv.args[0]), member.conv.kernel.shape, member.norm.kernel.alike)
         groups[alike].append(member)
-    stacks = defaultdict(list)
+    stacks: dict[object, list[Group]] = defaultdict(list)
     for number, group in enumerate(groups.values()):
         into = tuple(id(member.user) for member in group)
         sizes = tuple(member.norm.kernel.modules[0].num_features for member in group)
@@ -88,19 +95,20 @@ def _stacks(members):
     return stacks.values()
 
 
-def _part(place, made, lowering):
-    """What a member has become: a part of its groups' sum."""
-    norms = [_wide(group, made, lowering) for group in place.groups]
+def _part(place: _Place, fused: Fused, lowering: Lowering) -> AnyExpr:
+    """Return what a member has become: a part of its groups' sum."""
+    norms = [_wide(group, fused, lowering) for group in place.groups]
     if len(place.groups[0]) == 1:
         return norms[0]
     total = lowering.make(Add(), *norms) if len(norms) > 1 else norms[0]
-    return lowering.make(Get(place.number), lowering.make(Split(norms[0].kernel.sizes), total))
+    sizes = tuple(member.norm.kernel.modules[0].num_features for member in place.groups[0])
+    return lowering.make(Get(place.number), lowering.make(Split(sizes), total))
 
 
-def _wide(group, made, lowering):
-    """The normalized convolutions of a group, their channels one after the other."""
+def _wide(group: Group, fused: Fused, lowering: Lowering) -> AnyExpr:
+    """Return the normalized convolutions of a group, their channels one after the other."""
     make = lowering.make
-    x = made[id(group[0].conv.args[0])]
+    x = fused[id(group[0].conv.args[0])]
     origins = [origin for member in group for origin in member.norm.origins]
     modules = tuple(member.conv.kernel.modules[0] for member in group)
     conv = make(replace(group[0].conv.kernel, modules=modules), x)
@@ -114,8 +122,8 @@ def _wide(group, made, lowering):
     return norm
 
 
-def _sum(expr, place, made, lowering):
-    """A sum whose weights went into its normalizations' scales."""
+def _sum(expr: Expr[Sum], place: Mapping[int, _Place], fused: Fused, lowering: Lowering) -> AnyExpr:
+    """Return a sum whose weights went into its normalizations' scales."""
     terms, picks = [], []
     for pick, term in zip(expr.kernel.picks, expr.args, strict=False):
         at = place.get(id(term))
@@ -123,9 +131,9 @@ def _sum(expr, place, made, lowering):
             continue  # it is in the first group's part
         if at is not None and at.groups[0][at.number].pick is not None:
             pick = None
-        terms.append(made[id(term)])
+        terms.append(fused[id(term)])
         picks.append(pick)
     if len(terms) == 1 and picks[0] is None:
         return terms[0]
     total = lowering.total(terms, picks)
-    return lowering.again(expr, total.kernel, total.args)
+    return lowering.remake(expr, total.kernel, total.args)

@@ -1,144 +1,142 @@
 """Kernels: what one step of a plan does to its tensors; convolutions, norms, pools, sums have own modules."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from oneshot import ops
+from oneshot.compile.expr import Kernel
 
 
 @dataclass(frozen=True)
-class Relu:
+class Relu(Kernel):
     """max(x, 0)."""
 
+    text = "relu"
     in_place: bool = False
     keeps_zero = True
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
         return torch.relu_(x) if self.in_place else torch.relu(x)
-
-    def __str__(self):
-        return "relu"
 
 
 @dataclass(frozen=True)
-class DropPath:
+class DropPath(Kernel):
     """In training, some images of zeros, and the others scaled up."""
 
-    module: nn.Module = field(compare=False)
+    text = "drop path"
+    module: ops.DropPath = field(compare=False)
     number: int  # each draws anew, so that no two are one
     in_place: bool = False
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
         mask = self.module.mask(x)
         if mask is None:
             return x
         return x.mul_(mask) if self.in_place else x * mask
 
-    def __str__(self):
-        return "drop path"
-
 
 @dataclass(frozen=True)
-class Concat:
+class Concat(Kernel):
     """Channels of several tensors one after the other."""
 
-    def __call__(self, *tensors):
-        return torch.cat(tensors, dim=1)
+    text = "concatenation"
 
-    def __str__(self):
-        return "concatenation"
+    def __call__(self, *tensors: Tensor) -> Tensor:
+        return torch.cat(tensors, dim=1)
 
 
 @dataclass(frozen=True)
-class Every:
+class Every(Kernel):
     """Every so many rows and columns, from one on."""
 
-    start: tuple
-    step: tuple
+    start: tuple[int, ...]
+    step: tuple[int, ...]
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
         x = x[..., self.start[0] :: self.step[0], self.start[1] :: self.step[1]]
         return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
 
-    def of(self, other):
-        """What this does to what another does."""
+    def after(self, other: "Every") -> "Every":
+        """Return the kernel that does what another does and then this."""
         both = list(zip(other.start, other.step, self.start, self.step, strict=True))
         return Every(tuple(a + s * b for a, s, b, _ in both), tuple(s * t for _, s, _, t in both))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"every {self.step[0]}, {self.step[1]} from {self.start[0]}, {self.start[1]}"
 
 
 @dataclass(frozen=True)
-class Split:
-    """Channels apart again, a tuple."""
+class Split(Kernel):
+    """Channels apart again, a sequence."""
 
-    sizes: tuple
+    sizes: tuple[int, ...]
 
-    def __call__(self, x):
-        parts = torch.split(x, self.sizes, dim=1)
+    def __call__(self, x: Tensor) -> Sequence[Tensor]:
+        parts = torch.split(x, list(self.sizes), dim=1)
         if x.dtype == torch.bfloat16 and x.device.type == "cpu":  # adding views of so few bytes is slow there
             return [part.contiguous(memory_format=torch.channels_last) for part in parts]
         return parts
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"split {', '.join(map(str, self.sizes))}"
 
 
 @dataclass(frozen=True)
-class Get:
+class Get(Kernel):
     """One of a tuple."""
 
     number: int
 
-    def __call__(self, tensors):
+    def __call__(self, tensors: Sequence[Tensor]) -> Tensor:
         return tensors[self.number]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"part {self.number}"
 
 
 @dataclass(frozen=True)
-class Zeros:
+class Zeros(Kernel):
     """Zeros of the tensor's size, of every so many rows and columns."""
 
+    text = "zeros"
     stride: int
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
         return x[..., :: self.stride, :: self.stride] * 0.0
-
-    def __str__(self):
-        return "zeros"
 
 
 @dataclass(frozen=True)
-class Combine:
-    """A node's own way to combine what arrives, in the usual layout, as it may view it."""
+class Combine(Kernel):
+    """A node's own way to combine its inputs, in the usual layout because it may view them."""
 
-    function: object = field(compare=False)
+    function: ops.Combination = field(compare=False)
     number: int  # a function may have a state, so that no two calls are one
 
-    def __call__(self, *tensors):
+    def __call__(self, *tensors: Tensor) -> Any:  # a function of the user's
         return self.function([tensor.contiguous() for tensor in tensors])
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"combine by {getattr(self.function, '__name__', type(self.function).__name__)}"
 
 
 @dataclass(frozen=True)
-class Call:
+class Call(Kernel):
     """A module as it is."""
 
     module: nn.Module = field(compare=False)
     number: int  # a module may have a state, so that no two calls are one
 
-    def __call__(self, *tensors):
+    def __call__(self, *tensors: Tensor) -> Any:  # what a module returns
         parts = list(self.module.modules())
         if any(getattr(part, "inplace", False) for part in parts):
-            tensors = [tensor.clone() for tensor in tensors]  # others may need what came
+            tensors = tuple(tensor.clone() for tensor in tensors)  # others may need the input
         if not all(type(part).__module__.startswith(("torch.nn.", "oneshot.")) for part in parts):
-            tensors = [tensor.contiguous() for tensor in tensors]  # it may view them
+            tensors = tuple(tensor.contiguous() for tensor in tensors)  # it may view them
         return self.module(*tensors)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"call {type(self.module).__name__}"

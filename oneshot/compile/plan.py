@@ -1,87 +1,102 @@
 """Plans: a graph's expressions as steps in order, each tensor let go after its last use."""
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from types import FunctionType
+from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
 
-from oneshot.compile.expr import Input, in_order
+from oneshot.compile.expr import AnyExpr, Expr, Input, Kernel, in_order, is_by
 from oneshot.compile.fuse import fuse
-from oneshot.compile.reuse import kernels_in_place
+from oneshot.compile.kernels import DropPath, Relu
+from oneshot.compile.lowering import Lowering
+from oneshot.compile.norms import Norm
 from oneshot.errors import GraphError
 
 _SHAPES = 64  # of batches, times what needs gradients; compiled for each
 
 
+class _Step(NamedTuple):
+    """A kernel applied to tensors by their slots, and the slots that are emptied after it."""
+
+    kernel: Kernel
+    args: tuple[int, ...]
+    slot: int
+    let_go: tuple[int, ...]
+
+
 class Plan:
     """The steps that compute a graph's output; call it with the graph's inputs and its mixed edges' weights.
 
-    `print(plan)` shows a line a step: the tensor that it makes, of which others, and where in the graph it is
-    from.
+    `print(plan)` shows a line per step: the tensor that it makes, of which others, and where in the graph it
+    is from.
     """
 
-    def __init__(self, lowering, root):
+    def __init__(self, lowering: Lowering, root: AnyExpr) -> None:
         self._structure = lowering.structure
         root = fuse(root, lowering)
-        order, place = [], {}
+        place: dict[int, int] = {}
+        order: list[Expr[Kernel]] = []
         for expr in in_order(root):
-            if isinstance(expr.kernel, Input):
+            if is_by(expr, Input):
                 place[id(expr)] = expr.kernel.number
-            else:
+            elif is_by(expr, Kernel):
                 place[id(expr)] = lowering.inputs + len(order)
                 order.append(expr)
         self._output = place[id(root)]
-        last = {}
-        for number, expr in enumerate(order):
-            for arg in expr.args:
-                last[place[id(arg)]] = number
-        let_go = [[] for _ in order]
+        last = {place[id(arg)]: number for number, expr in enumerate(order) for arg in expr.args}
+        let_go: list[list[int]] = [[] for _ in order]
         for slot, number in last.items():
             if slot != self._output:
                 let_go[number].append(slot)
         self._steps = [
-            (kernel, tuple(place[id(arg)] for arg in expr.args), place[id(expr)], tuple(let_go[number]))
-            for number, (expr, kernel) in enumerate(zip(order, kernels_in_place(order), strict=True))
+            _Step(kernel, tuple(place[id(arg)] for arg in expr.args), place[id(expr)], tuple(slots))
+            for expr, kernel, slots in zip(order, _kernels_in_place(order), let_go, strict=True)
         ]
         self._run = self._step_by_step
         self._origins = ["; ".join(expr.origins) for expr in order]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self._steps)
 
-    def holds(self):
-        """Whether the graph is still made of what the plan was made from."""
+    def holds(self) -> bool:
+        """Return whether the graph is still made of what the plan was made from."""
         return self._structure.holds()
 
-    def __call__(self, *tensors):
-        """The output; tensors of images are taken with channels last, whatever their layout."""
-        tensors = [t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors]
-        return self._run(*tensors)
+    def __call__(self, *tensors: Tensor) -> Any:  # a node's function may return anything
+        """Return the output; tensors of images are taken with channels last, whatever their layout."""
+        return self._run(
+            *(t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors)
+        )
 
-    def compile(self, **options):
+    def compile(self, **options: Any) -> None:  # torch's
         """Run all steps as one function of `torch.compile(**options)`, compiled for each shape of inputs."""
         code = Plan._compute.__code__.replace(co_name="compute")  # its own: torch counts compilations by code
         compute = FunctionType(code, Plan._compute.__globals__)
         compute.__kwdefaults__ = Plan._compute.__kwdefaults__
         compiled = torch.compile(compute, fullgraph=True, dynamic=False, **options)
 
-        def run(*tensors):
+        def run(*tensors: Tensor) -> Any:  # as of __call__
             with torch._dynamo.config.patch(recompile_limit=_SHAPES):
                 return compiled(self, *tensors)
 
         self._run = run
 
-    def _step_by_step(self, *tensors):
-        done = []
+    def _step_by_step(self, *tensors: Tensor) -> Any:  # as of __call__
+        done: list[int] = []
         try:
             return self._compute(*tensors, done=done)
         except (GraphError, torch.OutOfMemoryError):
             raise
         except (RuntimeError, ValueError) as error:
             origin, step = self._origins[len(done)], self._steps[len(done)]
-            raise GraphError(f"{origin}: {step[0]}: {error}") from error
+            raise GraphError(f"{origin}: {step.kernel}: {error}") from error
 
-    def _compute(self, *tensors, done=None):
-        values = [*tensors, *[None] * len(self._steps)]
+    def _compute(self, *tensors: Tensor, done: list[int] | None = None) -> Any:  # as of __call__
+        values: list[Any] = [*tensors, *[None] * len(self._steps)]
         for kernel, args, slot, let_go in self._steps:
             values[slot] = kernel(*[values[arg] for arg in args])
             for each in let_go:
@@ -90,9 +105,25 @@ class Plan:
                 done.append(slot)
         return values[self._output]
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = []
         for (kernel, args, slot, _), origin in zip(self._steps, self._origins, strict=True):
             step = f"%{slot} = {kernel} of {', '.join(f'%{arg}' for arg in args)}"
             lines.append(f"{step:<60} {origin}".rstrip())
         return "\n".join([*lines, f"output %{self._output}"])
+
+
+def _kernels_in_place(order: Sequence[Expr[Kernel]]) -> list[Kernel]:
+    """Return the kernels of expressions, in place if nothing else needs their input.
+
+    The gradients of a normalization need its input, not its output; so do those of what scales images.
+    """
+    uses = Counter(id(arg) for expr in order for arg in expr.args)
+    kernels: list[Kernel] = []
+    for expr in order:
+        alone = bool(expr.args) and uses[id(expr.args[0])] == 1
+        if alone and isinstance(expr.kernel, (Relu, DropPath)) and is_by(expr.args[0], Norm):
+            kernels.append(replace(expr.kernel, in_place=True))
+        else:
+            kernels.append(expr.kernel)
+    return kernels

@@ -2,68 +2,81 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, TypeAlias
 
 import torch
+from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from oneshot.compile.geometry import by, keeps_size
+from oneshot.compile.expr import Kernel
+
+Size: TypeAlias = tuple[int, ...]  # of a window or a shape, one number for each axis
+
+
+def keeps_size(kernel: Size, stride: Size, padding: Size, dilation: Size) -> bool:
+    """Return whether a kernel that moves a window over an image keeps its height and width."""
+    return all(s == 1 for s in stride) and all(
+        2 * p == d * (k - 1) for k, p, d in zip(kernel, padding, dilation, strict=True)
+    )
+
+
+def by(sizes: Size) -> str:
+    """Return sizes such as 3x3."""
+    return "x".join(map(str, sizes))
+
+
+def is_for_onednn(x: Tensor) -> bool:
+    """Return whether a kernel for oneDNN, torch's library on the CPU, may take a tensor."""
+    return (
+        not torch.compiler.is_compiling()  # asked first: what follows is not to be traced
+        and x.dim() == 4
+        and x.device.type == "cpu"
+        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch's
+    )
 
 
 @dataclass(frozen=True)
-class MaxPool:
+class MaxPool(Kernel):
     """The greatest of a window."""
 
-    kernel_size: tuple
-    stride: tuple
-    padding: tuple
-    dilation: tuple
+    kernel_size: Size
+    stride: Size
+    padding: Size
+    dilation: Size
     ceil_mode: bool
 
     @property
-    def keeps_zero(self):
+    def keeps_zero(self) -> bool:
         return keeps_size(self.kernel_size, self.stride, self.padding, self.dilation) and not self.ceil_mode
 
     keeps_sum = True  # of the gradient: each window's goes to one pixel
 
-    def __call__(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
         return F.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"max pool {by(self.kernel_size)}"
 
 
 @dataclass(frozen=True)
-class AvgPool:
+class AvgPool(Kernel):
     """The mean over a window."""
 
-    kernel_size: tuple
-    stride: tuple
-    padding: tuple
+    kernel_size: Size
+    stride: Size
+    padding: Size
     ceil_mode: bool
     count_include_pad: bool
     divisor_override: int | None
 
     @property
-    def keeps_zero(self):
+    def keeps_zero(self) -> bool:
         return keeps_size(self.kernel_size, self.stride, self.padding, (1, 1)) and not self.ceil_mode
 
-    def __call__(self, x):
-        if torch.compiler.is_compiling():
-            return self._plain(x)
-        if self._is_of_neighbours and x.dim() == 4 and x.device.type == "cpu" and x.dtype in _ONEDNN:
-            return _MeanOfNeighbours.apply(x, self.kernel_size)
-        return self._plain(x)
-
-    @property
-    def keeps_sum(self):
-        """Whether the gradient's sum over an image stays: each window's is shared out among its pixels."""
-        return self.divisor_override is None and not self.count_include_pad
-
-    @property
-    def _is_of_neighbours(self):
-        return self.keeps_sum and self.keeps_zero and torch.backends.mkldnn.is_available()
-
-    def _plain(self, x):
+    def __call__(self, x: Tensor) -> Tensor:
+        if is_for_onednn(x) and x.dtype in _ONEDNN and self.keeps_sum and self.keeps_zero:
+            mean: Tensor = _MeanOfNeighbours.apply(x, self.kernel_size)
+            return mean
         return F.avg_pool2d(
             x,
             self.kernel_size,
@@ -74,7 +87,12 @@ class AvgPool:
             self.divisor_override,
         )
 
-    def __str__(self):
+    @property
+    def keeps_sum(self) -> bool:
+        """Whether the gradient's sum over an image stays: each window's is shared out among its pixels."""
+        return self.divisor_override is None and not self.count_include_pad
+
+    def __str__(self) -> str:
         return f"average pool {by(self.kernel_size)}"
 
 
@@ -85,16 +103,17 @@ class _MeanOfNeighbours(torch.autograd.Function):
     """An average pool that keeps the size, as a convolution of each channel: several times as fast."""
 
     @staticmethod
-    def forward(ctx, x, kernel_size):
+    def forward(ctx: Any, x: Tensor, kernel_size: Size) -> Tensor:  # torch gives ctx whatever is set
         ctx.kernel_size = kernel_size
-        return _sum_of_neighbours(x, kernel_size).mul_(_shares(x, kernel_size))
+        return _sum_of_neighbours(x, kernel_size).mul_(_shares(tuple(x.shape[1:]), x.dtype, kernel_size))
 
     @staticmethod
-    def backward(ctx, grad):
-        return _sum_of_neighbours(grad * _shares(grad, ctx.kernel_size), ctx.kernel_size), None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        shares = _shares(tuple(grad.shape[1:]), grad.dtype, ctx.kernel_size)
+        return _sum_of_neighbours(grad * shares, ctx.kernel_size), None
 
 
-def _sum_of_neighbours(x, kernel_size):
+def _sum_of_neighbours(x: Tensor, kernel_size: Size) -> Tensor:
     ones, padding = _ones(x.shape[1], x.dtype, kernel_size), tuple(size // 2 for size in kernel_size)
     if torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):  # the dtype stays
@@ -103,18 +122,14 @@ def _sum_of_neighbours(x, kernel_size):
 
 
 @lru_cache(maxsize=64)
-def _ones(channels, dtype, kernel_size):
+def _ones(channels: int, dtype: torch.dtype, kernel_size: Size) -> Tensor:
     with torch.inference_mode(False):  # it is kept for passes of any kind
         return torch.ones(channels, 1, *kernel_size, dtype=dtype)
 
 
-def _shares(x, kernel_size):
-    return _shares_of(tuple(x.shape[1:]), x.dtype, kernel_size)
-
-
 @lru_cache(maxsize=64)
-def _shares_of(shape, dtype, kernel_size):
-    """One over the number of neighbours that are in the image, of the shape of an image: (1, C, H, W)."""
+def _shares(shape: Size, dtype: torch.dtype, kernel_size: Size) -> Tensor:
+    """Return one over the number of neighbours that are in the image: shape (1, C, H, W)."""
     padding = [size // 2 for size in kernel_size]
     with torch.inference_mode(False), torch.no_grad():  # it is kept for passes of any kind
         count = F.avg_pool2d(torch.ones(1, *shape), kernel_size, 1, padding, divisor_override=1)

@@ -1,78 +1,81 @@
 """Sums of what arrives at a node, some of it under mixing weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor
 
+from oneshot.compile.expr import Kernel
 from oneshot.compile.norms import spread
+from oneshot.ops import add_up
 
 
 @dataclass(frozen=True)
-class Sum:
+class Sum(Kernel):
     """A sum of terms, some weighted. Tensors: the terms and, if any is, the joined weights."""
 
-    picks: tuple  # for each term the number of its weight, or None
+    picks: tuple[int | None, ...]  # for each term the number of its weight, or None
 
-    def __call__(self, *tensors):
+    def __call__(self, *tensors: Tensor) -> Tensor:
         if len(tensors) == 2 and self.picks == (None, None):
             return tensors[0] + tensors[1]
         kinds = {(tensor.shape, tensor.dtype) for tensor in tensors[: len(self.picks)]}
         if torch.compiler.is_compiling() or len(kinds) > 1:
             return self._plain(*tensors)
-        return _Sum.apply(self.picks, *tensors)
+        total: Tensor = _Sum.apply(self.picks, *tensors)
+        return total
 
-    def _plain(self, *tensors):
+    def _plain(self, *tensors: Tensor) -> Tensor:
         terms = zip(self.picks, tensors, strict=False)
-        terms = [x if pick is None else x * tensors[-1][pick].to(x.dtype) for pick, x in terms]
-        return sum(terms[1:], terms[0])
+        return add_up([x if pick is None else x * tensors[-1][pick].to(x.dtype) for pick, x in terms])
 
-    def __str__(self):
+    def __str__(self) -> str:
         return "sum of " + " + ".join("x" if pick is None else f"w{pick} x" for pick in self.picks)
 
 
 @dataclass(frozen=True)
-class Add:
+class Add(Kernel):
     """The sum of tensors that nothing else uses, into the first of them."""
 
-    def __call__(self, first, *others):
+    text = "add"
+
+    def __call__(self, first: Tensor, *others: Tensor) -> Tensor:
         for other in others:
             first = first.add_(other) if first.shape == other.shape else first + other
         return first
 
-    def __str__(self):
-        return "add"
-
 
 @dataclass(frozen=True)
-class Total:
+class Total(Kernel):
     """The sum of scalars."""
 
-    def __call__(self, *scalars: torch.Tensor) -> torch.Tensor:
-        return torch.stack(scalars).sum()
+    text = "sum of scalars"
 
-    def __str__(self) -> str:
-        return "sum of scalars"
+    def __call__(self, *scalars: Tensor) -> Tensor:
+        return torch.stack(scalars).sum()
 
 
 @dataclass(frozen=True)
-class Shift:
+class Shift(Kernel):
     """A tensor plus a scalar that is 0: the tensor itself, whose gradient reaches the scalar too."""
 
-    def __call__(self, x: torch.Tensor, scalar: torch.Tensor) -> torch.Tensor:
-        return _Shift.apply(x, scalar)
+    text = "plus a scalar 0"
 
-    def __str__(self) -> str:
-        return "plus a scalar 0"
+    def __call__(self, x: Tensor, scalar: Tensor) -> Tensor:
+        shifted: Tensor = _Shift.apply(x, scalar)
+        return shifted
 
 
 class _Shift(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, scalar):
+    def forward(ctx: Any, x: Tensor, scalar: Tensor) -> Tensor:  # torch gives ctx whatever is set
         ctx.dtype = scalar.dtype
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor | None]:
         return grad, grad.sum(dtype=ctx.dtype) if ctx.needs_input_grad[1] else None
 
 
@@ -80,7 +83,7 @@ class _Sum(torch.autograd.Function):
     """The sum, into one tensor, and its gradients without a tensor of products for each term."""
 
     @staticmethod
-    def forward(ctx, picks, *tensors):
+    def forward(ctx: Any, picks: tuple[int | None, ...], *tensors: Tensor) -> Tensor:
         ctx.picks = picks
         ctx.save_for_backward(
             *(None if pick is None else t for pick, t in zip(picks, tensors, strict=False)),
@@ -88,60 +91,63 @@ class _Sum(torch.autograd.Function):
         )
         weights = _numbers(tensors[len(picks) :])
         order = sorted(range(len(picks)), key=lambda i: picks[i] is not None)  # those without a weight first
+        first = picks[order[0]]
         if len(order) > 1 and picks[order[1]] is None:
             total = tensors[order[0]] + tensors[order[1]]
             order = order[2:]
         else:
-            pick = picks[order[0]]
-            total = tensors[order[0]].clone() if pick is None else tensors[order[0]] * weights[pick]
+            total = tensors[order[0]].clone() if first is None else tensors[order[0]] * weights[first]
             order = order[1:]
         for i in order:
             term, pick = tensors[i], picks[i]
             if pick is None:
                 total.add_(term)
-            elif isinstance(weights[pick], float):
-                total.add_(term, alpha=weights[pick])
+            elif isinstance(weight := weights[pick], float):
+                total.add_(term, alpha=weight)
             else:
-                total.addcmul_(term, weights[pick].to(term.dtype))
+                total.addcmul_(term, weight.to(term.dtype))
         return total
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         picks, saved = ctx.picks, ctx.saved_tensors
         weights = _numbers(saved[len(picks) :])
-        grads, products = [None], {}
+        grads: list[Tensor | None] = [None]
+        products: dict[int, Tensor] = {}
         for i, pick in enumerate(picks):
             wanted = ctx.needs_input_grad[i + 1]
             if pick is None:
                 grads.append(grad if wanted else None)
                 continue
-            weight = weights[pick] if isinstance(weights[pick], float) else weights[pick].to(grad.dtype)
+            weight = weights[pick]
+            weight = weight if isinstance(weight, float) else weight.to(grad.dtype)
             grads.append(grad * weight if wanted else None)
             if ctx.needs_input_grad[-1]:
                 product = _inner(grad, saved[i])
                 products[pick] = products[pick] + product if pick in products else product
-        if weights is not None:
-            of_weights = None
+        if weights:
+            weights_grad = None
             if products:
                 joined = saved[-1]
                 numbers = spread(tuple(products), (1,) * len(products), len(joined), joined.device)
                 values = torch.stack(list(products.values())).to(joined.dtype)
-                of_weights = torch.zeros_like(joined).index_put((numbers,), values)
-            grads.append(of_weights)
+                weights_grad = torch.zeros_like(joined).index_put((numbers,), values)
+            grads.append(weights_grad)
         return tuple(grads)
 
 
-def _numbers(joined):
-    """The joined weights, if there are any, one by one: plain numbers where that loses nothing."""
+def _numbers(joined: Sequence[Tensor]) -> Sequence[float | Tensor]:
+    """Return the joined weights, if there are any, one by one: plain numbers if that loses nothing."""
     if not joined:
-        return None
+        return ()
     if joined[0].device.type == "cpu" and not torch.is_grad_enabled():
-        return joined[0].tolist()
+        numbers: list[float | Tensor] = joined[0].tolist()
+        return numbers
     return joined[0].unbind()
 
 
-def _inner(a, b):
-    """The sum of the products of two tensors of one shape."""
+def _inner(a: Tensor, b: Tensor) -> Tensor:
+    """Return the sum of the products of two tensors of one shape."""
     if a.dtype == b.dtype and a.dtype in (torch.float32, torch.float64) and a.dim() == 4:
         a, b = a.permute(0, 2, 3, 1), b.permute(0, 2, 3, 1)  # views, where channels are last
         if a.is_contiguous() and b.is_contiguous():

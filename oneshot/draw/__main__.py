@@ -1,10 +1,12 @@
 """Draw the cells of an architecture: `python -m oneshot.draw DARTS_V2 --out cells.svg`."""
 
+import argparse
 import sys
+from collections.abc import Sequence
 
 from nasbench.errors import NASBenchError
+from nasbench.runs.checks import whole
 from nasbench.runs.command import Parser, call
-from nasbench.runs.settings import whole
 from oneshot.draw.render import DPI, LAYOUTS, checked_suffix, figure, save
 from oneshot.errors import ConfigError, OneShotError
 from oneshot.spaces.architectures import Architecture
@@ -13,8 +15,8 @@ from oneshot.spaces.registry import SPACES
 _PROG = "python -m oneshot.draw"
 
 
-def main(argv=None):
-    """The command line; returns the exit code."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
     parser = Parser(prog=_PROG, description="Draw the cells of an architecture as a paper would print them.")
     parser.add_argument(
         "architecture",
@@ -40,7 +42,8 @@ def main(argv=None):
     return call(lambda: _draw(args), _PROG, (OneShotError, NASBenchError))
 
 
-def _draw(args):
+def _draw(args: argparse.Namespace) -> str:
+    """Draw the picture and return the text to print."""
     checked_suffix(args.out)
     dpi = whole("dpi", args.dpi, 20, 1_200)
     diagrams = Architecture.parse(args.architecture, args.space, stage=None).diagrams(args.cell)
@@ -51,8 +54,7 @@ def _draw(args):
         raise ConfigError(f"cannot write {args.out}: {error.strerror}") from None
     titles = ", ".join(diagram.title for diagram in diagrams)
     width, height = drawn.get_size_inches()
-    print(f"{args.out}: {titles}; {width:.1f} x {height:.1f} inches")
-    return 0
+    return f"{args.out}: {titles}; {width:.1f} x {height:.1f} inches"
 
 
 if __name__ == "__main__":

@@ -2,28 +2,32 @@
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 import numpy as np
 
-from oneshot.draw.placed import curve, settled, spread
+from oneshot.draw.placed import Placed, Points, Sketch, curve, settled, spread
 from oneshot.errors import GraphError, MissingDependencyError
+
+Way = list[tuple[Points, bool]]  # the curves of an edge, and whether each joins neighbouring ranks
 
 _INCH = 72.0  # points
 _SECONDS = 20.0
-_REACH = 16.0  # points, of what is horizontal where a long edge leaves or reaches a node
+_REACH = 16.0  # points of a long edge that are horizontal at its nodes
 _GRAPH = "rankdir=LR; nodesep=0.12; ranksep=0.24; splines=true; outputorder=edgesfirst;"
 
 
-def there_is_dot():
+def has_dot() -> bool:
+    """Return whether Graphviz is installed."""
     return shutil.which("dot") is not None
 
 
-def dot(sketch):
-    """A Sketch laid out, a Placed; names are nodes to `dot`, so they overlap nothing.
+def dot(sketch: Sketch) -> Placed:
+    """Lay a Sketch out; names are nodes to `dot`, so they overlap nothing.
 
-    MissingDependencyError without the program, GraphError where it fails.
+    MissingDependencyError without the program, GraphError if it fails.
     """
-    if not there_is_dot():
+    if not has_dot():
         raise MissingDependencyError(
             "the layout of dot needs Graphviz: apt install graphviz; or leave --layout dot out"
         )
@@ -38,18 +42,18 @@ def dot(sketch):
         )
         return _placed(sketch, done.stdout)
     except subprocess.CalledProcessError as error:
-        said = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[0]
+        reason = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[0]
     except subprocess.TimeoutExpired:
-        said = f"it took more than {_SECONDS:.0f} s"
+        reason = f"it took more than {_SECONDS:.0f} s"
     except OSError as error:
-        said = error.strerror
+        reason = error.strerror
     except (ValueError, LookupError):
-        said = "it gave no layout"
-    raise GraphError(f"dot failed: {said}; --layout own goes without it")
+        reason = "it gave no layout"
+    raise GraphError(f"dot failed: {reason}; --layout own goes without it")
 
 
-def _source(sketch):
-    """The graph in dot's language: n0, n1, ... are nodes, e0, e1, ... the names of edges."""
+def _source(sketch: Sketch) -> str:
+    """Return the graph in dot's language: n0, n1, ... are nodes, e0, e1, ... the names of edges."""
     lines = [f'digraph {{ {_GRAPH} node [shape=box, fixedsize=true, label=""]; edge [arrowhead=none];']
     boxes = [(f"n{n}", box) for n, box in enumerate(sketch.nodes)]
     boxes += [(f"e{n}", box) for n, box in enumerate(sketch.names) if box is not None]
@@ -64,9 +68,10 @@ def _source(sketch):
     return "\n".join([*lines, "}"])
 
 
-def _placed(sketch, plain):
-    """What `dot -Tplain` says, in points."""
-    centres, curves = {}, {}
+def _placed(sketch: Sketch, plain: str) -> Placed:
+    """Return the layout in the output of `dot -Tplain`, in points."""
+    centres: dict[str, Points] = {}
+    curves: dict[tuple[str, str], list[Points]] = {}
     for line in plain.splitlines():
         kind, *words = line.split()
         if kind == "node":
@@ -75,10 +80,11 @@ def _placed(sketch, plain):
             count = int(words[2])
             curves.setdefault((words[0], words[1]), []).append(_points(words[3 : 3 + 2 * count]))
     nodes = [centres[f"n{n}"] for n in range(len(sketch.nodes))]
-    names = [(np.nan, np.nan) if box is None else centres[f"e{n}"] for n, box in enumerate(sketch.names)]
+    nowhere = np.array([np.nan, np.nan])
+    names = [nowhere if box is None else centres[f"e{n}"] for n, box in enumerate(sketch.names)]
     ranks = sorted({round(x) for x, _ in centres.values()})
     rank_of = {name: ranks.index(round(x)) for name, (x, _) in centres.items()}
-    ways = []  # of each edge its curves, one to its name and one from there, or one
+    ways: list[Way] = []  # of each edge one curve to its name and one from there, or one
     for n, (source, target) in enumerate(sketch.edges):
         stops = [f"n{source}", f"n{target}"]
         if sketch.names[n] is not None:
@@ -90,9 +96,9 @@ def _placed(sketch, plain):
     return settled(sketch, nodes, names, paths)
 
 
-def _ends(sketch, nodes, ways):
-    """Where edges leave and reach their nodes, [source, target] each: side by side, in order of direction."""
-    ends = [[None, None] for _ in ways]
+def _ends(sketch: Sketch, nodes: Sequence[Points], ways: Sequence[Way]) -> list[list[Points]]:
+    """Return where edges leave and reach their nodes, [source, target] each: in order of direction."""
+    ends = [[np.zeros(2), np.zeros(2)] for _ in ways]
     for side, step in ((0, 1), (1, -1)):
         for node, (centre, box) in enumerate(zip(nodes, sketch.nodes, strict=True)):
             here = []
@@ -105,8 +111,8 @@ def _ends(sketch, nodes, ways):
     return ends
 
 
-def _joined(way, begin, end):
-    """The path of an edge from its curves; those between neighbouring ranks become simple ones."""
+def _joined(way: Way, begin: Points, end: Points) -> Points:
+    """Return the path of an edge from its curves; those between neighbouring ranks become simple ones."""
     path = [begin]
     for number, (piece, short) in enumerate(way):
         final = number == len(way) - 1
@@ -125,5 +131,6 @@ def _joined(way, begin, end):
     return np.array(path)
 
 
-def _points(words):
-    return np.array(words, float).reshape(-1, 2) * _INCH
+def _points(words: Sequence[str]) -> Points:
+    points: Points = np.array(words, np.float64).reshape(-1, 2) * _INCH
+    return points

@@ -1,23 +1,36 @@
-"""How high the items of a layered graph stand: long edges straight, others as straight as there is room."""
+"""The heights of the items of a layered graph: long edges straight, others as straight as possible."""
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from oneshot.draw.layout import Layered
+
+Gaps = dict[tuple[int, int], float]  # of two neighbours in a layer, the upper first: their distance at least
 _GAPS = {"name": 4.5, "node": 16.0, "bend": 7.0, "mixed": 8.0}  # points between neighbours in a layer
-_STIFF = {0: 1.0, 1: 2.0, 2: 8.0}  # of a piece of an edge, by how many of its ends are no nodes
-_REST = 1e-3  # what holds the whole near 0
+_STIFF = {0: 1.0, 1: 2.0, 2: 8.0}  # stiffness of a piece of an edge, by how many of its ends are no nodes
+_REST = 1e-3  # holds the whole near 0
 _ROUNDS, _CLOSE = 1_000, 1e-3  # points
 
 
 class Heights(NamedTuple):
-    y: np.ndarray  # of each item, upwards
-    broken: int  # long edges that are not straight, as others cross them midway
-    bent: float  # how much the rest bends, points squared
+    """The heights of all items, and how straight the edges are."""
+
+    #: The height of each item, upwards.
+    y: NDArray[np.float64]
+    #: The number of long edges that are not straight, because others cross them midway.
+    broken: int
+    #: How much the rest bends, points squared.
+    bent: float
 
 
-def heights_of(graph, order, ports):
-    """The Heights of the items of a Layered, whose layers are in this order, from the top.
+def solve_heights(
+    graph: "Layered", order: Sequence[Sequence[int]], ports: Sequence[Sequence[float]]
+) -> Heights:
+    """Return the Heights of the items of a Layered, whose layers are in this order, from the top.
 
     Least squares over the pieces of edges, subject to gaps; an edge's items between its ends share one
     height. The dual is solved coordinate by coordinate (Hildreth 1957, Naval Research Logistics Quarterly 4).
@@ -26,7 +39,7 @@ def heights_of(graph, order, ports):
     bar, broken = _bars(graph, gaps)
     count = max(bar) + 1
     hessian, force = _REST * np.eye(count), np.zeros(count)
-    pieces = []
+    pieces: list[tuple[int, int, float, float]] = []
     for (a, b), (port_a, port_b) in zip(graph.links, ports, strict=True):
         if bar[a] != bar[b]:
             stiff = _STIFF[sum(graph.items[item].kind != "node" for item in (a, b))]
@@ -35,7 +48,7 @@ def heights_of(graph, order, ports):
             hessian += stiff * np.outer(piece, piece)
             force += stiff * (port_b - port_a) * piece
             pieces.append((a, b, port_b - port_a, stiff))
-    apart = {}
+    apart: Gaps = {}
     for (a, b), gap in gaps.items():
         pair = bar[a], bar[b]
         apart[pair] = max(gap, apart.get(pair, 0.0))
@@ -44,19 +57,18 @@ def heights_of(graph, order, ports):
     return Heights(y, broken, float(bent))
 
 
-def _gaps(graph, order):
-    """Of each two neighbours in a layer, the upper first, how far their centres are apart at least."""
-    found = {}
+def _gaps(graph: "Layered", order: Sequence[Sequence[int]]) -> Gaps:
+    gaps: Gaps = {}
     for layer in order:
         for a, b in zip(layer, layer[1:], strict=False):
             first, second = graph.items[a], graph.items[b]
             gap = _GAPS[first.kind if first.kind == second.kind else "mixed"]
-            found[a, b] = (first.height + second.height) / 2 + gap
-    return found
+            gaps[a, b] = (first.height + second.height) / 2 + gap
+    return gaps
 
 
-def _bars(graph, gaps):
-    """Of each item the number of its bar, of those that share a height; and how many edges have several.
+def _bars(graph: "Layered", gaps: Gaps) -> tuple[list[int], int]:
+    """Return the bar of each item, whose items share a height, and how many edges have several bars.
 
     The longest edges come first; one that another bar would have to cross stays in pieces.
     """
@@ -76,15 +88,17 @@ def _bars(graph, gaps):
     return [numbers[name] for name in bar], broken
 
 
-def _apart(hessian, force, gaps):
-    """The y that minimizes y H y / 2 - f y, with y[a] - y[b] of at least gaps[a, b]."""
-    free = np.linalg.solve(hessian, force)
+def _apart(
+    hessian: NDArray[np.float64], force: NDArray[np.float64], gaps: Mapping[tuple[int, int], float]
+) -> NDArray[np.float64]:
+    """Return the y that minimizes y H y / 2 - f y, with y[a] - y[b] of at least gaps[a, b]."""
+    free = np.asarray(np.linalg.solve(hessian, force), np.float64)
     if not gaps:
         return free
     bounds = np.zeros((len(gaps), len(force)))
     for row, (a, b) in enumerate(gaps):
         bounds[row, a], bounds[row, b] = 1.0, -1.0
-    reach = np.linalg.solve(hessian, bounds.T)  # what a push at each bound moves
+    reach = np.linalg.solve(hessian, bounds.T)  # the effect of a push at each bound
     pull, missing = bounds @ reach, np.array(list(gaps.values())) - bounds @ free
     push = np.zeros(len(gaps))
     for _ in range(_ROUNDS):
@@ -95,4 +109,4 @@ def _apart(hessian, force, gaps):
             moved = max(moved, abs(step) * pull[row, row])
         if moved < _CLOSE:
             break
-    return free + reach @ push
+    return (free + reach @ push).astype(np.float64)

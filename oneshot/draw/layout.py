@@ -1,4 +1,4 @@
-"""A layered layout from left to right: names have places of their own, so that nothing hides them.
+"""A layered layout from left to right, in which names have their own places, so nothing hides them.
 
 After Sugiyama, Tagawa & Toda 1981 (IEEE Trans. SMC 11): nodes in layers, crossings reduced layer by layer,
 then heights. An edge's name is an item of a layer between those of the nodes, as in Gansner et al. 1993
@@ -6,88 +6,98 @@ then heights. An edge's name is an item of a layer between those of the nodes, a
 """
 
 import random
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from oneshot.draw.heights import heights_of
-from oneshot.draw.placed import curve, settled, spread
+from oneshot.draw.heights import Heights, solve_heights
+from oneshot.draw.placed import Placed, Points, Sketch, curve, settled, spread
 
-_STARTS = 12  # orders to begin with
+Order = list[list[int]]  # the items of each layer, from the top
+Link = tuple[int, int]  # two items in neighbouring layers
+Ports = list[list[float]]  # of each link, how far above its items' centres it ends: [source, target]
+_STARTS = 12  # initial orders
 _WORK = 4_000  # of starts times items; large graphs get fewer starts
 _SWEEPS = 8
-_NARROW, _WIDE = 11.0, 46.0  # points between layers, the least and the most
-_SLOPE = 0.34  # of that to how far edges rise there
+_NARROW, _WIDE = 11.0, 46.0  # minimum and maximum of the points between layers
+_SLOPE = 0.34  # ratio of the distance between layers to how far edges rise there
 _HEAD = 9.0  # points of an arrow that are level before a node
 
 
-class _Item(NamedTuple):
-    """What a layer has: a node, an edge's name, or a point that an edge goes through."""
+class Item(NamedTuple):
+    """An item of a layer: a node, an edge's name, or a point that an edge goes through."""
 
-    kind: str  # "node", "name" or "bend"
+    kind: Literal["node", "name", "bend"]
     layer: int
     width: float
     height: float
 
 
-class _Layered(NamedTuple):
-    items: list
-    chains: list  # of each edge the numbers of its items, one a layer from its source to its target
-    layers: list  # of each layer the numbers of its items
-    links: list  # pairs of items in neighbouring layers, those of all chains
+class Layered(NamedTuple):
+    """A sketch with a layer for each item."""
 
-    def below(self):
-        """Of each layer but the last, its links to the next."""
-        found = [[] for _ in self.layers]
+    items: list[Item]
+    #: The numbers of each edge's items, one per layer from its source to its target.
+    chains: list[list[int]]
+    #: The numbers of each layer's items.
+    layers: Order
+    #: The links of all chains.
+    links: list[Link]
+
+    def below(self) -> list[list[Link]]:
+        """Return the links of each layer but the last to the next one."""
+        links: list[list[Link]] = [[] for _ in self.layers]
         for link in self.links:
-            found[self.items[link[0]].layer].append(link)
-        return found[:-1]
+            links[self.items[link[0]].layer].append(link)
+        return links[:-1]
 
 
-def own(sketch):
-    """A Sketch laid out, a Placed: with as few crossings as found, then as straight as can be."""
+def own(sketch: Sketch) -> Placed:
+    """Lay a Sketch out: with as few crossings as found, then as straight as possible."""
     graph = _layered(sketch)
     starts = max(1, min(_STARTS, _WORK // len(graph.items)))
-    found = {}
+    orders: dict[tuple[int, tuple[tuple[int, ...], ...]], Order] = {}
     for number in range(starts):
         crossings, order = _ordered(graph, random.Random(number))
-        found.setdefault((crossings, tuple(map(tuple, order))), order)
-    fewest = min(crossings for crossings, _ in found)
-    best = None
-    for (crossings, _), order in found.items():
+        orders.setdefault((crossings, tuple(map(tuple, order))), order)
+    fewest = min(crossings for crossings, _ in orders)
+    candidates: list[tuple[Heights, Ports]] = []
+    for (crossings, _), order in orders.items():
         if crossings == fewest:
             ports = _ports(graph, order)
-            heights = heights_of(graph, order, ports)
-            cost = heights.broken, round(heights.bent, 3)
-            if best is None or cost < best[0]:
-                best = cost, heights.y, ports
-    return _drawn(sketch, graph, *best[1:])
+            candidates.append((solve_heights(graph, order, ports), ports))
+    heights, ports = min(candidates, key=lambda each: (each[0].broken, round(each[0].bent, 3)))
+    return _drawn(sketch, graph, heights.y, ports)
 
 
 # Layers
 
 
-def _layered(sketch):
+def _layered(sketch: Sketch) -> Layered:
     ranks = [2 * rank for rank in _ranks(len(sketch.nodes), sketch.edges)]
     homes = _homes(sketch, ranks)
     used = sorted({*ranks, *(home for home in homes if home is not None)})
     layer_of = {rank: layer for layer, rank in enumerate(used)}
-    items = [_Item("node", layer_of[rank], *box) for rank, box in zip(ranks, sketch.nodes, strict=True)]
+    items = [Item("node", layer_of[rank], *box) for rank, box in zip(ranks, sketch.nodes, strict=True)]
     chains = []
     for (source, target), box, home in zip(sketch.edges, sketch.names, homes, strict=True):
         chain = [source]
         for layer in range(items[source].layer + 1, items[target].layer):
-            here = home is not None and layer == layer_of[home]
-            items.append(_Item("name", layer, *box) if here else _Item("bend", layer, 0.0, 0.0))
+            if box is not None and home is not None and layer == layer_of[home]:
+                items.append(Item("name", layer, *box))
+            else:
+                items.append(Item("bend", layer, 0.0, 0.0))
             chain.append(len(items) - 1)
         chains.append([*chain, target])
     layers = [[n for n, item in enumerate(items) if item.layer == layer] for layer in range(len(used))]
     links = [pair for chain in chains for pair in zip(chain, chain[1:], strict=False)]
-    return _Layered(items, chains, layers, links)
+    return Layered(items, chains, layers, links)
 
 
-def _ranks(count, edges):
-    """Of each node the edges on the longest way to it."""
+def _ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
+    """Return the number of edges on the longest way to each node."""
     import networkx
 
     graph = networkx.DiGraph(edges)
@@ -98,64 +108,69 @@ def _ranks(count, edges):
     return [ranks[node] for node in range(count)]
 
 
-def _homes(sketch, ranks):
-    """Of each edge the layer of its name, that with the fewest so far; the shortest edges choose first."""
-    homes, taken = [None] * len(sketch.edges), {}
+def _homes(sketch: Sketch, ranks: Sequence[int]) -> list[int | None]:
+    """Return the layer of each edge's name: the one with the fewest so far; the shortest edges are first."""
+    homes: list[int | None] = [None] * len(sketch.edges)
+    taken: dict[int, int] = {}
     spans = [(ranks[target] - ranks[source], n) for n, (source, target) in enumerate(sketch.edges)]
     for _, n in sorted(spans):
         if sketch.names[n] is not None:
             source, target = sketch.edges[n]
             middle = (ranks[source] + ranks[target]) / 2
-            homes[n] = min(
-                range(ranks[source] + 1, ranks[target], 2),
-                key=lambda layer, middle=middle: (taken.get(layer, 0), abs(layer - middle)),
-            )
-            taken[homes[n]] = taken.get(homes[n], 0) + 1
+            layers = range(ranks[source] + 1, ranks[target], 2)
+            home = min((taken.get(layer, 0), abs(layer - middle), layer) for layer in layers)[-1]
+            homes[n], taken[home] = home, taken.get(home, 0) + 1
     return homes
 
 
 # Orders
 
 
-def _ordered(graph, rng):
-    """The order with the fewest crossings that sweeps from a shuffled one come to: (crossings, layers)."""
-    order = [list(layer) for layer in graph.layers]
-    for layer in order:
-        rng.shuffle(layer)
+def _ordered(graph: Layered, rng: random.Random) -> tuple[int, Order]:
+    """Return the order with the fewest crossings that sweeps from a shuffled one reach, crossings first."""
+    order = [list(items) for items in graph.layers]
+    for items in order:
+        rng.shuffle(items)
     around = _neighbours(graph)
     below = graph.below()
-    best = None
+    reached: list[tuple[int, Order]] = []
     for sweep in range(_SWEEPS):
         ahead = sweep % 2 == 0
         for layer in range(1, len(order)) if ahead else range(len(order) - 2, -1, -1):
-            place = _places(order)
-            order[layer].sort(key=lambda item: _mean(place, around[item][0 if ahead else 1], place[item]))
+            _sort(order[layer], _places(order), [sides[0 if ahead else 1] for sides in around])
         _transpose(order, around)
         crossings = sum(_crossings(_places(order), links) for links in below)
-        if best is None or crossings < best[0]:
-            best = crossings, [list(layer) for layer in order]
-    return best
+        reached.append((crossings, [list(items) for items in order]))
+    return min(reached, key=lambda each: each[0])
 
 
-def _neighbours(graph):
-    """Of each item its neighbours in the layer before and in that after, once for each link."""
-    found = [([], []) for _ in graph.items]
+Around = list[tuple[list[int], list[int]]]  # neighbours in the layers before and after, once per link
+
+
+def _neighbours(graph: Layered) -> Around:
+    around: Around = [([], []) for _ in graph.items]
     for a, b in graph.links:
-        found[a][1].append(b)
-        found[b][0].append(a)
-    return found
+        around[a][1].append(b)
+        around[b][0].append(a)
+    return around
 
 
-def _places(order):
+def _places(order: Order) -> dict[int, int]:
     return {item: place for layer in order for place, item in enumerate(layer)}
 
 
-def _mean(place, neighbours, otherwise):
-    return sum(place[item] for item in neighbours) / len(neighbours) if neighbours else otherwise
+def _sort(layer: list[int], place: dict[int, int], neighbours: Sequence[Sequence[int]]) -> None:
+    """Sort the items of a layer by the mean place of their neighbours; without any, by their own place."""
+
+    def mean(item: int) -> float:
+        places = [place[each] for each in neighbours[item]] or [place[item]]
+        return sum(places) / len(places)
+
+    layer.sort(key=mean)
 
 
-def _transpose(order, around):
-    """Swap neighbours in a layer for as long as that takes crossings away."""
+def _transpose(order: Order, around: Around) -> None:
+    """Swap neighbours in a layer as long as that removes crossings."""
     better = True
     while better:
         better = False
@@ -169,27 +184,27 @@ def _transpose(order, around):
                     better = True
 
 
-def _gained(place, upper, lower):
-    """How many crossings less there are when two neighbours with these neighbours change places."""
+def _gained(place: dict[int, int], upper: Sequence[int], lower: Sequence[int]) -> int:
+    """Return how many crossings vanish when two items with these neighbours change places."""
     pairs = [(place[a], place[b]) for a in upper for b in lower]
     return sum((a > b) - (a < b) for a, b in pairs)
 
 
-def _crossings(place, links):
+def _crossings(place: dict[int, int], links: Sequence[Link]) -> int:
     ends = [(place[a], place[b]) for a, b in links]
     return sum((a - c) * (b - d) < 0 for n, (a, b) in enumerate(ends) for c, d in ends[:n])
 
 
-def _ports(graph, order):
-    """Of each link how far above its items' centres it ends, (source, target), so that none cross there."""
+def _ports(graph: Layered, order: Order) -> Ports:
+    """Return how far above its items' centres each link ends, so that none cross there."""
     place = _places(order)
     ports = [[0.0, 0.0] for _ in graph.links]
     for side in (0, 1):
-        at = {}
+        ends: dict[int, list[tuple[int, int]]] = {}
         for n, link in enumerate(graph.links):
-            at.setdefault(link[side], []).append((place[link[1 - side]], n))
-        for item, found in at.items():
-            for (_, n), port in zip(sorted(found), spread(graph.items[item].height, len(found)), strict=True):
+            ends.setdefault(link[side], []).append((place[link[1 - side]], n))
+        for item, links in ends.items():
+            for (_, n), port in zip(sorted(links), spread(graph.items[item].height, len(links)), strict=True):
                 ports[n][side] = port
     return ports
 
@@ -197,17 +212,19 @@ def _ports(graph, order):
 # Curves
 
 
-def _drawn(sketch, graph, y, ports):
-    """The Placed of items at heights `y`: edges are level in the layers, and curved in between."""
+def _drawn(sketch: Sketch, graph: Layered, y: NDArray[np.float64], ports: Ports) -> Placed:
+    """Return the Placed of items at heights `y`: edges are level in the layers, and curved in between."""
     columns = _columns(graph, y, ports)
     x = [sum(columns[item.layer]) / 2 for item in graph.items]
     centres = np.column_stack([x, y])
     levels = iter(
         [(y[a] + port_a, y[b] + port_b) for (a, b), (port_a, port_b) in zip(graph.links, ports, strict=True)]
     )
-    paths, names = [], []
+    paths: list[Points] = []
+    names: list[Points] = []
     for chain in graph.chains:
-        path, name = [], (np.nan, np.nan)
+        path: list[Points] = []
+        name = np.array([np.nan, np.nan])
         for a, b in zip(chain, chain[1:], strict=False):
             begin, end = next(levels)
             first, second = graph.items[a], graph.items[b]
@@ -224,20 +241,20 @@ def _drawn(sketch, graph, y, ports):
     return settled(sketch, centres[: len(sketch.nodes)], names, paths)
 
 
-def _columns(graph, y, ports):
-    """Of each layer its left and right; further apart where edges rise more between them."""
+def _columns(graph: Layered, y: NDArray[np.float64], ports: Ports) -> list[tuple[float, float]]:
+    """Return left and right of each layer; layers are further apart if edges rise more between them."""
     rises, heads = [0.0] * len(graph.layers), [0.0] * len(graph.layers)
     for (a, b), (port_a, port_b) in zip(graph.links, ports, strict=True):
         layer = graph.items[b].layer
         rises[layer] = max(rises[layer], abs(y[a] + port_a - y[b] - port_b))
         heads[layer] = max(heads[layer], _HEAD if graph.items[b].kind == "node" else 0.0)
     columns, right = [], 0.0
-    for layer, rise, head in zip(graph.layers, rises, heads, strict=True):
+    for items, rise, head in zip(graph.layers, rises, heads, strict=True):
         left = right + min(max(_NARROW, _SLOPE * rise), _WIDE) + head
-        right = left + max(graph.items[item].width for item in layer)
+        right = left + max(graph.items[item].width for item in items)
         columns.append((left, right))
     return columns
 
 
-def _line(begin, end):
+def _line(begin: Points, end: tuple[float, float]) -> list[Points]:
     return list(np.linspace(begin, end, 4)[1:])

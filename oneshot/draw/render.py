@@ -1,23 +1,31 @@
 """Diagrams as a figure, and the figure as a file that is the same each time."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+import numpy as np
 
 from nasbench.runs.files import make_folder_of, replacing
-from oneshot.draw.dot import dot, there_is_dot
+from oneshot.draw.dot import dot, has_dot
 from oneshot.draw.layout import own
 from oneshot.draw.pack import packed
-from oneshot.draw.placed import PORTS, Box, Placed, Sketch
+from oneshot.draw.placed import PORTS, Box, Placed, Points, Sketch
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError
 from oneshot.spaces.base import Diagram
 
-LAYOUTS = ("auto", "dot", "own")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Layout = Literal["auto", "dot", "own"]
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 SUFFIXES = (".svg", ".png", ".pdf")
 DPI = 300
-_PIXELS = 2**16  # a side of what matplotlib paints
+_PIXELS = 2**16  # per side, the limit of matplotlib
 
-_FAMILIES = {  # beginnings of operations' names; colours that all eyes tell apart (Okabe & Ito 2008)
+_FAMILIES = {  # beginnings of operations' names; colours for all kinds of colour vision (Okabe & Ito 2008)
     "none": "#999999",
     "skip_connect": "#0072B2",
     "max_pool": "#009E73",
@@ -33,7 +41,7 @@ _OTHER, _PLAIN = "#000000", "#777777"
 _FILLS = {"input": "#E3E9EF", "node": "#FFFFFF", "output": "#E3E9EF"}
 _INK = "#222222"
 _FONT = {"family": "sans-serif", "math_fontfamily": "dejavusans"}
-_SETTINGS = {  # whatever the user's own are
+_SETTINGS: dict[Any, Any] = {  # whatever the user's own are; Any: matplotlib's types name all of its settings
     "svg.fonttype": "none",
     "svg.hashsalt": "oneshot",
     "pdf.fonttype": 42,
@@ -47,20 +55,22 @@ _SETTINGS = {  # whatever the user's own are
 }
 _NAME, _LABEL, _HEADING, _TITLE = 8.0, 9.0, 9.5, 11.0  # points
 _STRETCH = 1.05  # of text on a screen, where letters begin at whole pixels
-_NODE = Box(21.0, 21.0)  # the least
+_NODE = Box(21.0, 21.0)  # the minimum
 _PAD = Box(3.5, 2.2)  # around a text in its box
 _MARGIN, _BETWEEN, _UNDER = 6.0, Box(26.0, 20.0), 7.0  # points; the last: under a heading
 
 
 class _Panel(NamedTuple):
+    """A diagram that is laid out."""
+
     diagram: Diagram
     sketch: Sketch
     placed: Placed
     size: Box  # with the heading
 
 
-def figure(diagrams, title=None, layout="auto"):
-    """A matplotlib Figure with a panel a diagram, at the size that it is to be printed at.
+def figure(diagrams: Sequence[Diagram], title: str | None = None, layout: Layout = "auto") -> "Figure":
+    """Return a matplotlib Figure with a panel per diagram, at the size at which it is to be printed.
 
     >>> from oneshot.spaces.base import Diagram
     >>> nodes = ((0, "in", "input"), (1, "out", "output"))
@@ -68,10 +78,26 @@ def figure(diagrams, title=None, layout="auto"):
     >>> [text.get_text() for text in drawn.axes[0].texts]
     ['cell', 'in', 'out', 'skip_connect']
 
-    `layout`: "dot" for that of Graphviz, "own", or "auto", which is "dot" where that is installed and works.
     Shapes have ids: `panel-0-node-1`, `panel-0-edge-2` and `panel-0-name-2`, the box around the name of edge
-    2. ConfigError for an unknown layout or no diagrams, GraphError for a diagram that goes round in a circle,
-    or that `dot` fails at, MissingDependencyError without matplotlib, or a `dot` that is asked for.
+    2.
+
+    Parameters
+    ----------
+    diagrams
+        At least one.
+    title
+        Over the whole figure.
+    layout
+        "dot" for the one of Graphviz, "own", or "auto": "dot" if that is installed and works.
+
+    Raises
+    ------
+    ConfigError
+        If the layout is unknown, or there is no diagram.
+    GraphError
+        If a diagram has a cycle, or `dot` fails at it.
+    MissingDependencyError
+        Without matplotlib, or without the `dot` that is asked for.
     """
     if layout not in LAYOUTS:
         raise ConfigError(f"unknown layout {layout!r}; there are {', '.join(LAYOUTS)}")
@@ -84,7 +110,7 @@ def figure(diagrams, title=None, layout="auto"):
         return _figure(diagrams, title, layout)
 
 
-def _figure(diagrams, title, layout):
+def _figure(diagrams: Sequence[Diagram], title: str | None, layout: Layout) -> "Figure":
     from matplotlib.figure import Figure
 
     title = " ".join((title or "").split())
@@ -93,10 +119,14 @@ def _figure(diagrams, title, layout):
     corners, whole = packed([panel.size for panel in panels], _BETWEEN, _STRETCH * head.width)
     over = _MARGIN + (head.height + 2 * _MARGIN if title else 0)
     width, height = whole.width + 2 * _MARGIN, whole.height + over + _MARGIN
-    drawn = Figure(figsize=(width / 72, height / 72), facecolor="white", layout="none")
+    drawn = Figure(
+        figsize=(width / 72, height / 72),
+        facecolor="white",
+        layout="none",  # type: ignore[arg-type]  # matplotlib's types lack it
+    )
     if title:
-        place = {"parse_math": False, "x": 0.5, "y": 1 - _MARGIN / height, "ha": "center", "va": "top"}
-        drawn.text(s=title, fontsize=_TITLE, weight="bold", color=_INK, **place, **_FONT)
+        style = _text_style(_TITLE, weight="bold", va="top")
+        drawn.text(0.5, 1 - _MARGIN / height, title, **style)
     for number, ((left, top), panel) in enumerate(zip(corners, panels, strict=True)):
         x, y = _MARGIN + left, height - over - top - panel.size.height
         axes = drawn.add_axes(
@@ -109,19 +139,32 @@ def _figure(diagrams, title, layout):
     return drawn
 
 
-def check():
-    """MissingDependencyError unless pictures can be drawn."""
+def check() -> None:
+    """Raise MissingDependencyError unless pictures can be drawn."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise MissingDependencyError("pictures need matplotlib: pip install matplotlib") from None
 
 
-def save(drawn, path, dpi=DPI):
-    """Write a Figure as .svg, .png or .pdf, whole or not at all; the same figure is the same bytes.
+def save(drawn: "Figure", path: str | Path, dpi: int = DPI) -> None:
+    """Write a Figure as .svg, .png or .pdf, atomically; the same figure is the same bytes, and text is text.
 
-    Text stays text. `dpi`: of a .png. ConfigError for another ending, or a .png with too many pixels; OSError
-    for a path that takes no file.
+    Parameters
+    ----------
+    drawn
+        The figure.
+    path
+        The file, whose suffix names the format.
+    dpi
+        Pixels per inch of a .png.
+
+    Raises
+    ------
+    ConfigError
+        If the suffix is another, or a .png has too many pixels.
+    OSError
+        If the file cannot be written.
     """
     from matplotlib import rc_context
 
@@ -138,16 +181,16 @@ def save(drawn, path, dpi=DPI):
         drawn.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=undated[suffix])
 
 
-def checked_suffix(path):
-    """The ending of a picture's path; ConfigError if there are no such pictures."""
+def checked_suffix(path: str | Path) -> str:
+    """Return the suffix of a picture's path; ConfigError if there are no such pictures."""
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise ConfigError(f"a picture's name ends in {', '.join(SUFFIXES)}, got {str(path)!r}")
     return suffix
 
 
-def colour_of(operation):
-    """The colour of an operation's family."""
+def colour_of(operation: str) -> str:
+    """Return the colour of an operation's family."""
     if not operation:
         return _PLAIN
     return next((colour for name, colour in _FAMILIES.items() if operation.startswith(name)), _OTHER)
@@ -156,7 +199,7 @@ def colour_of(operation):
 # From a diagram to a panel
 
 
-def _panel(diagram, layout):
+def _panel(diagram: Diagram, layout: Layout) -> _Panel:
     sketch = _sketch(diagram)
     placed = _laid_out(sketch, layout)
     head = _extent(diagram.title, _HEADING, "bold") if diagram.title else Box(0.0, -_UNDER)
@@ -164,10 +207,10 @@ def _panel(diagram, layout):
     return _Panel(diagram, sketch, placed, size)
 
 
-def _laid_out(sketch, layout):
+def _laid_out(sketch: Sketch, layout: Layout) -> Placed:
     if layout == "dot":
         return dot(sketch)
-    if layout == "auto" and there_is_dot():
+    if layout == "auto" and has_dot():
         try:
             return dot(sketch)
         except GraphError:
@@ -175,8 +218,8 @@ def _laid_out(sketch, layout):
     return own(sketch)
 
 
-def _sketch(diagram):
-    """A Diagram as boxes; GraphError if it is no graph that goes one way."""
+def _sketch(diagram: Diagram) -> Sketch:
+    """Return a Diagram as boxes; GraphError if it is no acyclic graph."""
     if not diagram.nodes:
         raise GraphError(f"diagram {diagram.title!r} has no nodes")
     numbers = {node: number for number, (node, _, _) in enumerate(diagram.nodes)}
@@ -206,7 +249,7 @@ def _sketch(diagram):
     return Sketch(nodes, names, edges)
 
 
-def _check_acyclic(diagram, edges):
+def _check_acyclic(diagram: Diagram, edges: list[tuple[int, int]]) -> None:
     import networkx
 
     if not networkx.is_directed_acyclic_graph(networkx.DiGraph(edges)):
@@ -215,21 +258,21 @@ def _check_acyclic(diagram, edges):
         )
 
 
-def _name_box(label):
+def _name_box(label: str) -> Box | None:
     if not label:
         return None
     text = _extent(label, _NAME)
     return Box(text.width + 2 * _PAD.width, _NAME * 1.1 + 2 * _PAD.height)
 
 
-def _formula(label):
-    """How a node's label is set, and whether as a formula, as one with an index is, such as c_{k-1}."""
+def _formula(label: str) -> tuple[str, bool]:
+    """Return the text of a node's label, and whether it is a formula, because of an index as in c_{k-1}."""
     indexed = re.fullmatch(r"\w_\{[\w+-]+\}", label) is not None
     return (f"${label}$" if indexed else label), indexed
 
 
-def _extent(text, size, weight="normal", formula=False):
-    """The Box of a text in points."""
+def _extent(text: str, size: float, weight: str = "normal", formula: bool = False) -> Box:
+    """Return the Box of a text in points."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
@@ -242,31 +285,36 @@ def _extent(text, size, weight="normal", formula=False):
 # From a panel to artists
 
 
-def _draw(axes, panel, prefix):
+def _text_style(size: float, formula: bool = False, **more: Any) -> dict[str, Any]:  # options of a text
+    return {"fontsize": size, "color": _INK, "parse_math": formula, "ha": "center", **_FONT, **more}
+
+
+def _draw(axes: "Axes", panel: _Panel, prefix: str) -> None:
     from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
     from matplotlib.path import Path as Curve
 
     diagram, sketch, placed, size = panel
-    shift = (size.width - placed.size.width) / 2, 0.0
+    shift = np.array([(size.width - placed.size.width) / 2, 0.0])
     if diagram.title:
-        place = {"parse_math": False, "x": size.width / 2, "y": size.height, "ha": "center", "va": "top"}
-        axes.text(s=diagram.title, fontsize=_HEADING, weight="bold", color=_INK, **place, **_FONT)
+        heading = _text_style(_HEADING, weight="bold", va="top")
+        axes.text(size.width / 2, size.height, diagram.title, **heading)
 
-    def box(centre, size, radius, gid, **style):
-        corner = centre - [size.width / 2, size.height / 2] + shift
-        shape = f"round,pad=0,rounding_size={radius}"
-        axes.add_patch(
-            FancyBboxPatch(corner, *size, boxstyle=shape, clip_on=False, gid=f"{prefix}-{gid}", **style)
-        )
+    def draw_box(centre: Points, box: Box, gid: str, **style: Any) -> None:  # options of a patch
+        x, y = centre - [box.width / 2, box.height / 2] + shift
+        shape = "round,pad=0,rounding_size=3"
+        patch = FancyBboxPatch((x, y), box.width, box.height, boxstyle=shape, clip_on=False, **style)
+        patch.set_gid(f"{prefix}-{gid}")
+        axes.add_patch(patch)
 
-    def text(centre, written, formula, size, zorder):
-        x, y = centre + shift
-        place = {"parse_math": formula, "ha": "center", "va": "center_baseline", "zorder": zorder}
-        axes.text(x, y, written, fontsize=size, color=_INK, **place, **_FONT)
+    def draw_text(centre: Points, label: tuple[str, bool], size: float, zorder: float) -> None:
+        (x, y), (text, formula) = centre + shift, label
+        style = _text_style(size, formula=formula, va="center_baseline", zorder=zorder)
+        axes.text(x, y, text, **style)
 
     for n, (_, label, kind) in enumerate(diagram.nodes):
-        box(placed.nodes[n], sketch.nodes[n], 3, f"node-{n}", fc=_FILLS[kind], ec=_INK, lw=0.9, zorder=4)
-        text(placed.nodes[n], *_formula(label), _LABEL, 5)
+        style = {"fc": _FILLS[kind], "ec": _INK, "lw": 0.9, "zorder": 4}
+        draw_box(placed.nodes[n], sketch.nodes[n], f"node-{n}", **style)
+        draw_text(placed.nodes[n], _formula(label), _LABEL, 5)
     for n, (_, _, label) in enumerate(diagram.edges):
         path, none = placed.paths[n] + shift, label == "none"
         arrow = FancyArrowPatch(
@@ -285,7 +333,8 @@ def _draw(axes, panel, prefix):
             gid=f"{prefix}-edge-{n}",
         )
         axes.add_patch(arrow)
-        if label:
+        box = sketch.names[n]
+        if box is not None:
             style = {"fc": "white", "ec": colour_of(label), "lw": 0.8, "ls": ":" if none else "-"}
-            box(placed.names[n], sketch.names[n], 3, f"name-{n}", zorder=3, **style)
-            text(placed.names[n], label, False, _NAME, 3.5)
+            draw_box(placed.names[n], box, f"name-{n}", zorder=3, **style)
+            draw_text(placed.names[n], (label, False), _NAME, 3.5)

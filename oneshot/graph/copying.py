@@ -2,26 +2,35 @@
 
 from copy import deepcopy
 from functools import lru_cache
+from typing import Any, TypeVar
+
+from torch import nn
+
+M = TypeVar("M", bound=nn.Module)
 
 _PLAIN = (bool, int, float, str, type(None))
 
 
-def copied(graph, modules, memo):
-    """A deep copy of a graph that has all these modules in it; `memo` as of deepcopy.
+def copied(module: M, memo: dict[int, Any]) -> M:  # deepcopy's
+    """Return a deep copy of a module; `memo` as for deepcopy.
 
     Nearly all that deepcopy does to a module is to copy its dozen dictionaries of hooks, which are empty.
     """
-    own = [module for module in modules if _is_usual(module) and id(module) not in memo]
-    for module in own:
-        memo[id(module)] = type(module).__new__(type(module))
-    for module in own:
-        state = memo[id(module)].__dict__  # an assignment would go through nn.Module
-        for name, value in module.__getstate__().items():
+    usual = [
+        part
+        for part in module.modules()
+        if id(part) not in memo and _is_usual(type(part))  # type: ignore[arg-type]  # classes are hashable
+    ]
+    for part in usual:
+        memo[id(part)] = type(part).__new__(type(part))
+    for part in usual:
+        state = memo[id(part)].__dict__  # an assignment would go through nn.Module
+        for name, value in part.__getstate__().items():  # type: ignore[no-untyped-call]  # torch's
             state[name] = _value(value, memo)
-    return deepcopy(graph, memo)
+    return deepcopy(module, memo)
 
 
-def _value(value, memo):
+def _value(value: Any, memo: dict[int, Any]) -> Any:  # an attribute
     if isinstance(value, (dict, set)) and not value:
         return type(value)()
     if isinstance(value, _PLAIN) or (type(value) is tuple and all(isinstance(v, _PLAIN) for v in value)):
@@ -29,13 +38,9 @@ def _value(value, memo):
     return deepcopy(value, memo)
 
 
-def _is_usual(module):
-    """Whether a module is copied by its attributes, one by one."""
-    return _is_usual_kind(type(module))
-
-
 @lru_cache(maxsize=1024)
-def _is_usual_kind(kind):
+def _is_usual(kind: type[nn.Module]) -> bool:
+    """Return whether modules of a kind are copied by their attributes, one by one."""
     defined = {name: base for base in reversed(kind.__mro__) for name in base.__dict__}
     if (
         "__deepcopy__" in defined

@@ -1,18 +1,21 @@
 """What an edge of a graph holds: its operation and further data, its own or shared by all its copies."""
 
-from collections.abc import MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any, NoReturn, Self
+
+from torch import Tensor, nn
 
 from oneshot.errors import GraphError
 from oneshot.ops import Identity
 
 
-class _Shared(dict):
+class _Shared(dict[str, Any]):  # an edge holds what users set
     """The values that all copies of an edge have in common, and whether these edges are deleted."""
 
     deleted = False
 
 
-class EdgeData(MutableMapping):
+class EdgeData(MutableMapping[str, Any]):
     """The data of an edge: read as attributes, written with `set`.
 
     >>> edge = EdgeData()
@@ -25,54 +28,51 @@ class EdgeData(MutableMapping):
     """
 
     __slots__ = ("_private", "_shared", "_final", "_parsed")
-    _regrouped = 0  # grows whenever an edge gains or loses a value
+    _private: dict[str, Any]
+    _shared: _Shared
+    _final: bool
+    _parsed: bool
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.__setstate__(({}, _Shared(), False, False))
 
     # Reading
 
-    def __getattr__(self, key):
-        if not key.startswith("_"):
-            for store in (self._private, self._shared):
-                if key in store:
-                    return store[key]
-            if key == "op":
-                return Identity()
+    def __getattr__(self, key: str) -> Any:  # a value is whatever was set
+        if not key.startswith("_") and self.has(key):
+            return self[key]
+        if key == "op":
+            return Identity()
         raise AttributeError(f"the edge has no {key!r}; it has {', '.join(self) or 'nothing'}")
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: str) -> Any:
         return (self._private if key in self._private else self._shared)[key]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         yield from self._private
         yield from (key for key in self._shared if key not in self._private)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return sum(1 for _ in self)
 
-    def has(self, key):
-        """Whether a value has been set."""
+    def has(self, key: object) -> bool:
+        """Return whether a value has been set."""
         return key in self._private or key in self._shared
 
-    def __contains__(self, key):
-        return self.has(key)
+    __contains__ = has
 
-    def owner(self, key):
-        """A number that is the same for all edges that have this very value of `key` in common."""
+    def owner(self, key: str) -> int:
+        """Return a number that is the same for all edges that share this very value of `key`."""
         return id(self._shared if key in self._shared and key not in self._private else self._private)
 
-    @classmethod
-    def generation(cls):
-        """A number that is another once any edge has gained or lost a value: `owner` may be another then."""
-        return cls._regrouped
-
     @property
-    def is_final(self):
+    def is_final(self) -> bool:
+        """Whether the edge is kept as it is."""
         return self._final
 
     @property
-    def is_deleted(self):
+    def is_deleted(self) -> bool:
+        """Whether the edge and its copies are taken out of their graphs."""
         return self._shared.deleted
 
     @property
@@ -82,11 +82,23 @@ class EdgeData(MutableMapping):
 
     # Writing
 
-    def set(self, key, value, shared=False):
-        """Set a value: of this edge alone, or with `shared` of all copies of the edge.
+    def set(self, key: str, value: Any, shared: bool = False) -> None:
+        """Set a value.
 
-        Raises GraphError if the edge is final, if the key is taken, or if it is the operation of an edge in a
-        parsed graph.
+        Parameters
+        ----------
+        key
+            Name of the value: an identifier that is no method of an edge. `op` is the operation.
+        value
+            Anything; tensors move with the graph.
+        shared
+            Set the value for all copies of the edge, now and from now on.
+
+        Raises
+        ------
+        GraphError
+            If the edge is final, if the name is taken, or if the edge is in a parsed graph and the value is
+            its operation.
         """
         if (
             not isinstance(key, str)
@@ -100,22 +112,19 @@ class EdgeData(MutableMapping):
             kinds = ("the edge's own", "shared") if shared else ("shared", "the edge's own")
             raise GraphError(f"{key!r} is {kinds[0]} already and cannot be {kinds[1]} too; delete it first")
         self._changing(key)
-        if key not in store:
-            EdgeData._regrouped += 1
         store[key] = value
 
-    def __setitem__(self, key, value):
+    def __setitem__(self, key: str, value: Any) -> None:
         self.set(key, value)
 
-    def __delitem__(self, key):
+    def __delitem__(self, key: str) -> None:
         self._changing(key)
-        EdgeData._regrouped += 1
         del (self._private if key in self._private else self._shared)[key]
 
-    def __setattr__(self, key, value):
+    def __setattr__(self, key: str, value: object) -> NoReturn:
         raise GraphError(f"an edge's data are written by edge.set({key!r}, value, shared=...)")
 
-    def finalize(self):
+    def finalize(self) -> Self:
         """Keep the edge as it is: `update_edges` and `update_nodes` pass it by, and `set` is an error.
 
         In a parsed graph, whose operations cannot be set in any case, values that a method keeps on an edge
@@ -124,7 +133,7 @@ class EdgeData(MutableMapping):
         object.__setattr__(self, "_final", True)
         return self
 
-    def delete(self):
+    def delete(self) -> Self:
         """Take the edge and all its copies out of their graphs: nothing flows along them or updates them.
 
         A copy in a graph that is parsed still runs until that graph is unparsed and parsed again.
@@ -133,9 +142,20 @@ class EdgeData(MutableMapping):
         self._shared.deleted = True
         return self
 
-    def parse(self, parsed):
-        """What a graph tells its edges when it is parsed, or unparsed: an operation then is what it is."""
+    def parse(self, parsed: bool) -> None:
+        """Note whether the edge's graph is parsed, so that the operation cannot change."""
         object.__setattr__(self, "_parsed", parsed)
+
+    def map_tensors(self, function: Callable[[Tensor], Tensor]) -> None:
+        """Apply a function such as `Tensor.double` to all tensors; parameters stay the same objects."""
+        for store in (self._private, self._shared):
+            for key, value in store.items():
+                if isinstance(value, nn.Parameter):
+                    value.data = function(value.data)
+                    if value.grad is not None:
+                        value.grad.data = function(value.grad.data)
+                elif isinstance(value, Tensor):
+                    store[key] = function(value)
 
     def _changing(self, key: str) -> None:
         """Raise GraphError if a value cannot be set or deleted now."""
@@ -150,24 +170,24 @@ class EdgeData(MutableMapping):
         if self._parsed:
             raise GraphError("the edge's graph is parsed: call unparse() before its operation changes")
 
-    # Being copied: the copy's shared store is what deepcopy or pickle make of this one
+    # Copies: the copy's shared store is what deepcopy or pickle make of this one
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:  # pickle has no type for it
         return EdgeData, (), tuple(getattr(self, name) for name in self.__slots__)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
         for name, value in zip(self.__slots__, state, strict=True):
             object.__setattr__(self, name, value)
 
     @property
-    def shared_store(self):
-        """The dictionary that all copies of this edge have in common; graphs keep it when they are copied."""
+    def shared_store(self) -> dict[str, Any]:
+        """The dictionary that all copies of this edge share; graphs keep it when they are copied."""
         return self._shared
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         states = (("final", self.is_final), ("deleted", self.is_deleted))
         state = "".join(f", {word}" for word, on in states if on)
         return f"EdgeData({self._private}, shared={self._shared}{state})"

@@ -1,351 +1,424 @@
-"""What all methods share: the supernet, two optimizers, gradients of just what is updated, the end."""
+"""The base of all methods: mix a supernet, update its weights and alphas, read its architecture."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar, overload
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
+from torch.optim import Optimizer
 
-from nasbench.errors import shown
-from nasbench.runs.settings import finite, option, whole
+from data.loader import Batch
 from oneshot.errors import ConfigError, GraphError
-from oneshot.mixed import Mixture, choosing, something
+from oneshot.graph.edge import EdgeData
+from oneshot.graph.graph import Graph, Scope
+from oneshot.methods.config import AlphaConfig as AlphaConfig
+from oneshot.methods.config import SearchConfig as SearchConfig
+from oneshot.methods.supernet import Supernet
+from oneshot.mixed import Mixture, choosing, nonzero_mask
+from oneshot.training.distributed import ProcessGroup
+from oneshot.training.metrics import Measured, Outcome, precise
+from oneshot.training.sync_norm import synchronize
 
-_LARGEST = 1e30  # that float32 has room to compute with
-
-
-@dataclass(frozen=True)
-class SearchConfig:
-    """Settings of a search by gradient, by default as in NASLib (Ruchte et al. 2020), appendix A.1."""
-
-    epochs: int = option(50, "passes over the training half")
-    batch: int = option(64, "images per step from each half")
-    learning_rate: float = option(0.025, "initial learning rate of the weights")
-    learning_rate_min: float = option(0.001, "final learning rate of the weights, after the cosine")
-    momentum: float = option(0.9, "momentum of the weights' SGD")
-    nesterov: bool = option(False, "use Nesterov momentum")
-    weight_decay: float = option(3e-4, "weight decay of the weights")
-    grad_clip: float = option(
-        5.0, "norm to which the weights' gradients are clipped; 5 in the code of Liu et al. 2019"
-    )
-    exclude_none: bool = option(False, "never select `none`, as is usual in the DARTS space")
-
-    def __post_init__(self):
-        whole("epochs", self.epochs, 1)
-        whole("batch", self.batch, 2)
-        for name in ("learning_rate", "grad_clip"):
-            at_least(name, getattr(self, name), 0, excluded=True)
-        for name in ("learning_rate_min", "momentum", "weight_decay"):
-            at_least(name, getattr(self, name), 0)
-        if self.momentum >= 1:
-            raise ConfigError(f"momentum is below 1, got {self.momentum}")
-        truth("nesterov", self.nesterov)
-        if self.nesterov and self.momentum == 0:
-            raise ConfigError("nesterov needs a momentum > 0, got 0")
-        if self.learning_rate_min > self.learning_rate:
-            raise ConfigError(
-                "the learning rate falls from learning_rate to learning_rate_min, got"
-                f" {self.learning_rate} and {self.learning_rate_min}"
-            )
-
-
-@dataclass(frozen=True)
-class AlphaConfig(SearchConfig):
-    """Settings of a method with architecture parameters."""
-
-    arch_learning_rate: float = option(3e-4, "learning rate of the alphas' Adam")
-    arch_weight_decay: float = option(1e-3, "weight decay of the alphas")
-    first: str = option(
-        "alphas", "parameters that each step updates first; the others follow", choices=("alphas", "weights")
-    )
-    clip_alphas: bool = option(
-        True,
-        "clip the gradients of the alphas to --grad-clip too, as in snippet 7 of the NASLib paper; Liu et al."
-        " and AutoDL-Projects clip only the weights' gradients",
-    )
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.first not in ("alphas", "weights"):
-            raise ConfigError(f"first must be alphas or weights, got {shown(self.first)}")
-        truth("clip_alphas", self.clip_alphas)
-        at_least("arch_learning_rate", self.arch_learning_rate, 0, excluded=True)
-        at_least("arch_weight_decay", self.arch_weight_decay, 0)
-
-
-def at_least(name, value, least, excluded=False):
-    """ConfigError unless a number is finite and at least, or with `excluded` above, a bound."""
-    number = finite(value)
-    if number is None or number < least or (excluded and number == least):
-        raise ConfigError(
-            f"{name} is a number {'above' if excluded else 'of at least'} {least}, got {shown(value)}"
-        )
-    if number > _LARGEST:
-        raise ConfigError(f"{name} must be at most {_LARGEST:.0e}, got {shown(value)}")
-
-
-def truth(name: str, value: object) -> None:
-    """Raise a ConfigError unless a value is True or False."""
-    if not isinstance(value, bool):
-        raise ConfigError(f"{name} must be true or false, got {shown(value)}")
+C = TypeVar("C", bound=SearchConfig)
+T = TypeVar("T")
+Penalty = Callable[[], Tensor | float]  # a term that is added to a loss
 
 
 class Step(NamedTuple):
-    """What a step gave, before its updates."""
+    """Logits and losses of a step, before its updates."""
 
-    logits_train: torch.Tensor  # (N, classes)
-    logits_val: torch.Tensor | None  # (N, classes); None for a method that looks at no validation images
-    train_loss: torch.Tensor
-    val_loss: torch.Tensor | None
-
-
-@contextmanager
-def only(parameters, among):
-    """Within the block, just the former of these parameters need a gradient: nothing is kept for others."""
-    wanted = set(map(id, parameters))
-    still = [each for each in among if each.requires_grad and id(each) not in wanted]
-    for each in still:
-        each.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for each in still:
-            each.requires_grad_(True)
+    #: Shape ``(N, classes)``.
+    logits_train: Tensor
+    #: Shape ``(N, classes)``; None for a method that looks at no validation images.
+    logits_val: Tensor | None
+    #: A scalar.
+    train_loss: Tensor
+    #: A scalar; None for a method that looks at no validation images.
+    val_loss: Tensor | None
 
 
-def _of_candidates(update_func):
-    """The same update, of edges that have a list of candidates; others in scope stay as they are."""
+class ProgressBar(Protocol):
+    """A function that yields items and shows how many of them are done."""
 
-    def update(edge):
-        if isinstance(edge.op, (list, tuple)):
-            update_func(edge)
-
-    return update
+    def __call__(self, items: Sequence[T], unit: str) -> Iterable[T]: ...
 
 
-class MetaOptimizer(ABC):
-    """A method that searches a space: `adapt_search_space`, then `step` after `step`, then the architecture.
+class _FromSupernet(Generic[T]):
+    """An attribute that is read from the supernet, unless a method that builds its own graph has set it."""
 
-    A method says how an edge's candidates are mixed (`mixed`), which data it keeps on an edge (`add_alphas`),
-    and what a step does. Its graph is a clone: the space stays as it is.
+    def __init__(self, read: Callable[[Supernet], T]) -> None:
+        self._read = read
+
+    @overload
+    def __get__(self, method: None, _: object) -> Self: ...
+
+    @overload
+    def __get__(self, method: "MetaOptimizer[Any]", _: object) -> T: ...
+
+    def __get__(self, method: "MetaOptimizer[Any] | None", _: object) -> Self | T:  # Any: whatever its config
+        return self if method is None else self._read(method.supernet)
+
+
+class MetaOptimizer(ABC, Generic[C]):
+    """A method that searches a space: `adapt_search_space`, `step` after `step`, then the architecture.
+
+    >>> from oneshot.methods.darts import DARTS
+    >>> from oneshot.spaces.nb201 import NasBench201SearchSpace, read_cell
+    >>> method = DARTS()
+    >>> method.adapt_search_space(NasBench201SearchSpace(channels=2, cells=1))
+    >>> images, labels = torch.randn(8, 3, 8, 8), torch.arange(8)
+    >>> step = method.step((images, labels), (images, labels))
+    >>> len(read_cell(method.get_final_architecture()).ops)
+    6
+
+    A subclass is generic in its settings. It says how an edge's candidates are mixed (`mixed`), which data it
+    keeps on an edge (`add_alphas`), and what a step does (`step`). The space itself is not changed.
+
+    Parameters
+    ----------
+    config
+        The settings; None: the defaults of `config_class`.
+    amp
+        Whether to compute in bfloat16 where that is safe; weights and alphas stay float32.
     """
 
-    name = None  # for people
-    config_class = SearchConfig
+    #: The name for people.
+    name: ClassVar[str]
+    #: The class of the settings.
+    config_class: type[C]
 
-    def __init__(self, config=None, amp=False):
-        """`amp`: bfloat16 autocast, weights and alphas staying float32."""
-        self.config = self.config_class() if config is None else config
+    #: The supernet's graph.
+    graph = _FromSupernet(lambda supernet: supernet.graph)
+    #: The graphs in it whose edges are searched.
+    scope = _FromSupernet(lambda supernet: supernet.scope)
+    #: The weights; the alphas are not among them.
+    weights = _FromSupernet(lambda supernet: supernet.weights)
+    #: The alphas as a module.
+    architectural_weights = _FromSupernet(lambda supernet: supernet.architectural_weights)
+    #: The alphas.
+    alphas = _FromSupernet(lambda supernet: supernet.alphas)
+    #: The optimizer of the weights.
+    op_optimizer = _FromSupernet(lambda supernet: supernet.op_optimizer)
+    #: The optimizer of the alphas; None without alphas.
+    arch_optimizer = _FromSupernet(lambda supernet: supernet.arch_optimizer)
+    #: The schedule of the weights' learning rate, which steps after each epoch.
+    schedule = _FromSupernet(lambda supernet: supernet.schedule)
+
+    def __init__(self, config: C | None = None, amp: bool = False) -> None:
+        self.config: C = self.config_class() if config is None else config
         self.amp = amp
-        self.loss = nn.CrossEntropyLoss()
-        self._captured = False  # whether passes replay kernels that were captured, into the same memory
-        self.architectural_weights = nn.ParameterList()
-        self.graph = self.scope = self.op_optimizer = self.arch_optimizer = self.schedule = None
+        self.loss: Callable[[Tensor, Tensor], Tensor] = nn.CrossEntropyLoss()
+        #: The processes that search together, each with a part of every batch.
+        self.group = ProcessGroup()
+        self._supernet: Supernet | None = None
 
-    # What a method fills in
+    @property
+    def supernet(self) -> Supernet:
+        """The supernet; GraphError before `adapt_search_space`."""
+        if self._supernet is None:
+            raise GraphError(f"{self.name} has no supernet yet; adapt_search_space(space) builds it")
+        return self._supernet
+
+    # To be filled in by a method
 
     @abstractmethod
-    def mixed(self, primitives):
-        """The Mixture of an edge's candidates."""
+    def mixed(self, primitives: list[nn.Module]) -> Mixture:
+        """Return the Mixture of an edge's candidates."""
 
-    def add_alphas(self, edge):
-        """Set the data that an edge and its copies are mixed by, shared; called once for all copies."""
+    def add_alphas(self, edge: EdgeData) -> None:
+        """Set the data that an edge and its copies are mixed by; called once for all copies."""
         alpha = 1e-3 * torch.randn(len(edge.op))  # the methods' own code
         edge.set("alpha", nn.Parameter(alpha), shared=True)
 
     @abstractmethod
-    def step(self, data_train, data_val):
-        """Update all parameters by a batch (images, labels) of each half; returns a Step."""
+    def step(self, data_train: Batch, data_val: Batch) -> Step:
+        """Update all parameters by a batch (images, labels) of each half."""
 
-    def new_epoch(self, epoch):  # noqa: B027
-        """What changes with the epochs, counted from 0; called before each, and again where one goes on."""
+    def new_epoch(self, epoch: int) -> None:  # noqa: B027
+        """Change what depends on the epoch, from 0; called before each, and again if one is resumed."""
 
-    def conclude(self, batches):  # noqa: B027
-        """What a method decides only at its end, by validation batches (images, labels)."""
+    def conclude(self, batches: Iterable[Batch], progress: ProgressBar | None = None) -> None:  # noqa: B027
+        """Decide at the end, by validation batches (images, labels), if the method only decides then.
 
-    def strengths(self, edge):
-        """How much the method would have each of an edge's K candidates, (K,); the strongest is chosen."""
-        return edge.alpha.detach()
+        Parameters
+        ----------
+        batches
+            Can be iterated over several times, as a list.
+        progress
+            Shows long work; None: nothing is shown.
+        """
 
-    def shares(self, edge):
-        """The strengths of an edge's candidates as shares, (K,), which are compared between edges."""
-        return torch.softmax(self.strengths(edge), dim=-1)
+    def scores(self, edge: EdgeData) -> Tensor:
+        """Return the score of each of the edge's K candidates, shape (K,); the highest is selected."""
+        scores: Tensor = edge.alpha.detach()
+        return scores
 
-    # What methods share
+    def probabilities(self, edge: EdgeData) -> Tensor:
+        """Return the scores of an edge's candidates as probabilities, shape (K,), to compare edges by."""
+        return torch.softmax(self.scores(edge), dim=-1)
 
-    def adapt_search_space(self, space, scope=None, device="cpu"):
-        """Make the supernet of a space; `scope`: what is searched, by default what the space says."""
+    # The supernet
+
+    def adapt_search_space(
+        self, space: Graph, scope: Scope = None, device: str | torch.device = "cpu"
+    ) -> None:
+        """Build the supernet of a space.
+
+        Parameters
+        ----------
+        space
+            A Graph that is not parsed, whose edges have lists of candidates.
+        scope
+            The graphs in it to search; None: the `OPTIMIZER_SCOPE` of the space.
+        device
+            Where it computes.
+
+        Raises
+        ------
+        GraphError
+            If nothing in scope has candidates, or something out of scope has.
+        """
         graph = space.clone()
-        self.scope = scope or graph.OPTIMIZER_SCOPE
-        if not any(isinstance(op, (list, tuple)) for op in graph.get_all_edge_data("op", self.scope, True)):
+        scope = scope or graph.OPTIMIZER_SCOPE
+        if not any(isinstance(op, (list, tuple)) for op in graph.get_all_edge_data("op", scope, True)):
             raise GraphError(
                 f"{graph.name} has no edge with a list of candidates in scope: nothing to search"
             )
-        graph.update_edges(_of_candidates(self.add_alphas), self.scope, private_edge_data=False)
-        graph.update_edges(_of_candidates(lambda edge: edge.set("op", self.mixed(edge.op))), self.scope)
-        self.graph = graph.parse().to(device).train()
-        self.architectural_weights = nn.ParameterList(graph.get_all_edge_data("alpha", self.scope))
-        config = self.config
-        self.op_optimizer = torch.optim.SGD(
+        graph.update_edges(_if_candidates(self.add_alphas), scope, private_edge_data=False)
+        graph.update_edges(_if_candidates(lambda edge: edge.set("op", self.mixed(edge.op))), scope)
+        graph = graph.parse().to(device).train()
+        alphas, config = nn.ParameterList(graph.get_all_edge_data("alpha", scope)), self.config
+        op_optimizer = torch.optim.SGD(
             graph.parameters(),
             config.learning_rate,
             config.momentum,
             weight_decay=config.weight_decay,
             nesterov=config.nesterov,
         )
-        if len(self.architectural_weights):
-            self.arch_optimizer = torch.optim.Adam(
-                self.architectural_weights.parameters(),
-                config.arch_learning_rate,
-                betas=(0.5, 0.999),  # Liu et al. 2019, section 3.1
-                weight_decay=config.arch_weight_decay,
-            )
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            self.op_optimizer, config.epochs, config.learning_rate_min
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            op_optimizer, config.epochs, config.learning_rate_min
+        )
+        arch_optimizer = self._arch_optimizer(alphas) if len(alphas) else None
+        self._supernet = Supernet(graph, scope, alphas, op_optimizer, arch_optimizer, schedule)
+
+    def _arch_optimizer(self, alphas: nn.ParameterList) -> Optimizer:
+        config = self._alpha_config
+        return torch.optim.Adam(
+            alphas.parameters(),
+            config.arch_learning_rate,
+            betas=(0.5, 0.999),  # Liu et al. 2019, section 3.1
+            weight_decay=config.arch_weight_decay,
         )
 
-    def compile(self):
+    @property
+    def _alpha_config(self) -> AlphaConfig:
+        if not isinstance(self.config, AlphaConfig):
+            kind = type(self.config).__name__
+            raise ConfigError(
+                f"{self.name} has alphas, so its settings must derive from AlphaConfig, got {kind}"
+            )
+        return self.config
+
+    def compile(self) -> None:
         """Run the supernet through torch.compile from now on; on CUDA its kernels are launched as one graph.
 
-        ConfigError for a method whose mixtures are `one_hot`, as each path drawn would be compiled.
+        ConfigError for a method whose mixtures are `one_hot`, because each sampled path would be compiled.
         """
-        if any(mixture.one_hot for mixture in self._mixtures()):
+        if any(edge.op.one_hot for edge in self.supernet.mixed_edges()):
             raise ConfigError(f"{self.name} draws a path for each step: nothing to compile once")
-        self._captured = any(parameter.is_cuda for parameter in self.weights)
-        self.graph.compile(mode="reduce-overhead" if self._captured else None)
+        self.supernet.captured = any(parameter.is_cuda for parameter in self.weights)
+        self.graph.compile(mode="reduce-overhead" if self.supernet.captured else None)
 
-    def logits(self, images, amp=None):
-        """What the supernet says of images, (N, classes) in float32, or float64 if it is that.
+    def distribute(self, group: ProcessGroup) -> None:
+        """Search together with the processes of a group, each of which has a part of every batch.
 
-        `amp`: whether in bfloat16; None: as the search was told.
+        Gradients are those of the whole batch, and normalizations see all of it. Call this before `compile`
+        and the first step.
         """
-        if self._captured:
-            torch.compiler.cudagraph_mark_step_begin()  # what the last pass gave may be overwritten
+        self.group = group
+        synchronize(self.graph, group)
+        group.broadcast([*self.graph.parameters(), *self.graph.buffers(), *self.alphas])
+
+    def logits(self, images: Tensor, amp: bool | None = None) -> Tensor:
+        """Return the supernet's logits, shape (N, classes), in float32, or float64 if the supernet is that.
+
+        `amp`: whether in bfloat16; None: as the method was created.
+        """
+        if self.supernet.captured:
+            # the output of the last pass may be overwritten
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch's
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.amp if amp is None else amp):
-            logits = self.graph(images)
-        if self._captured:
+            logits: Tensor = self.graph(images)
+        if self.supernet.captured:
             logits = logits.clone()
-        return logits.to(torch.promote_types(logits.dtype, torch.float32))
+        return precise(logits)
 
-    def two_updates(self, data_train, data_val, penalty=None):
-        """Update alphas on the validation loss and weights on the training loss, in the config's order."""
+    @torch.no_grad()
+    def evaluate(self, batches: Iterable[Batch]) -> Measured:
+        """Return loss and accuracy of the supernet, as it is now, on batches (images, labels).
 
-        def alphas():
-            return self.update(self.arch_optimizer, self.alphas, data_val, penalty)
+        Several processes evaluate it on all their batches together.
+        """
+        total = torch.zeros(3, dtype=torch.float64)
+        self.graph.eval()
+        try:
+            for images, labels in batches:
+                logits = self.logits(images)
+                outcome = Outcome(logits, cross_entropy(logits, labels), labels)
+                total = total.to(images.device) + outcome.sums()
+        finally:
+            self.graph.train()
+        return Measured.from_sums(*self.group.sum(total).tolist())
 
-        def weights():
+    # Updates
+
+    def two_updates(self, data_train: Batch, data_val: Batch, penalty: Penalty | None = None) -> Step:
+        """Update alphas on the validation loss and weights on the training loss, in the config's order.
+
+        `penalty`: returns a term that is added to the validation loss.
+        """
+
+        def update_alphas() -> tuple[Tensor, Tensor]:
+            return self.update(self.alpha_optimizer, self.alphas, data_val, penalty)
+
+        def update_weights() -> tuple[Tensor, Tensor]:
             return self.update(self.op_optimizer, self.weights, data_train)
 
-        if self.config.first == "alphas":
-            (logits_val, val_loss), (logits_train, train_loss) = alphas(), weights()
+        if self._alpha_config.first == "alphas":
+            (logits_val, val_loss), (logits_train, train_loss) = update_alphas(), update_weights()
         else:
-            (logits_train, train_loss), (logits_val, val_loss) = weights(), alphas()
+            (logits_train, train_loss), (logits_val, val_loss) = update_weights(), update_alphas()
         return Step(logits_train, logits_val, train_loss, val_loss)
 
-    @contextmanager
-    def as_chosen(self):
-        """Within the block the supernet computes the path of the architecture that it would become now."""
-        mixed = {}  # of the copies of an edge, one stands for all
-        for edge in self.graph.all_edges(self.scope):
-            if isinstance(edge.op, Mixture):
-                mixed.setdefault(edge.owner(edge.op.key), edge)
-        with choosing(list(zip(mixed.values(), self.choices(mixed.values()), strict=True))):
-            yield self.graph
+    @property
+    def alpha_optimizer(self) -> Optimizer:
+        """The optimizer of the alphas; GraphError without alphas."""
+        if self.arch_optimizer is None:
+            raise GraphError(f"{self.name} has no alphas to update; add_alphas() sets none")
+        return self.arch_optimizer
 
-    def choices(self, edges):
-        """The candidates that mixed edges would become now, a list of numbers; Zero for weak edges."""
-        weak = {edge.owner(edge.op.key) for edge in self.graph.weak_edges(self.edge_strength)}
-        return [self.choice(edge, edge.owner(edge.op.key) in weak) for edge in edges]
+    def update(
+        self,
+        optimizer: Optimizer,
+        parameters: list[nn.Parameter],
+        data: Batch,
+        penalty: Penalty | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Take one step of an optimizer down the loss on a batch; return (logits, loss), detached.
 
-    def update(self, optimizer, parameters, data, penalty=None):
-        """Take one step of an optimizer down the loss on data; return (logits, loss), detached.
-
-        `penalty`: a function that gives a further loss.
+        `penalty`: returns a term that is added to the loss.
         """
         logits, loss, gradients = self.gradients(data, parameters, penalty)
         self.descend(optimizer, parameters, gradients)
         return logits, loss
 
-    def gradients(self, data, parameters, penalty=None, amp=None):
-        """Return (logits, loss, gradients of these parameters alone), detached.
+    def gradients(
+        self,
+        data: Batch,
+        parameters: list[nn.Parameter],
+        penalty: Penalty | None = None,
+        amp: bool | None = None,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Return (logits, loss, gradients of only these parameters), detached.
+
+        Of several processes that search together, each has its own logits and loss, and all have the
+        gradients of the whole batch.
 
         A parameter without a part in the loss has a gradient of 0, as when the methods' code was run
         (`zero_grad` of PyTorch before 2.0 sets zeros): momentum and weight decay still move it.
 
-        `penalty`: a function that gives a further loss; `amp`: as in `logits`.
+        Parameters
+        ----------
+        data
+            A batch (images, labels).
+        parameters
+            Of the weights and alphas.
+        penalty
+            Returns a term that is added to the loss.
+        amp
+            As in `logits`.
         """
         images, labels = data
-        with only(parameters, [*self.weights, *self.alphas]):
+        with _only(parameters, [*self.weights, *self.alphas]):
             logits = self.logits(images, amp)
             loss = self.loss(logits, labels)
-            objective = loss if penalty is None else loss + penalty()
+            objective = self.group.weighted(loss if penalty is None else loss + penalty(), len(labels))
             if objective.requires_grad:
-                gradients = torch.autograd.grad(
-                    objective, parameters, allow_unused=True, materialize_grads=True
+                gradients = list(
+                    torch.autograd.grad(objective, parameters, allow_unused=True, materialize_grads=True)
                 )
             else:  # `none` was sampled on every way to the output
                 gradients = [torch.zeros_like(each) for each in parameters]
-            if self._captured:
+            if self.supernet.captured:
                 gradients = [each.clone() for each in gradients]
-        return logits.detach(), loss.detach(), gradients
+        return logits.detach(), loss.detach(), self.group.sums(gradients)
 
-    def descend(self, optimizer, parameters, gradients):
+    def descend(
+        self, optimizer: Optimizer, parameters: list[nn.Parameter], gradients: Sequence[Tensor]
+    ) -> None:
         """Take one step of an optimizer by gradients, clipped as the config says."""
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
-        if optimizer is self.op_optimizer or self.config.clip_alphas:
+        if optimizer is self.op_optimizer or self._alpha_config.clip_alphas:
             clip_grad_norm_(parameters, self.config.grad_clip)
         optimizer.step()
         optimizer.zero_grad()
 
-    @property
-    def draws(self):
-        """Whether each pass gives the output of another path, sampled."""
-        return any(mixture.samples for mixture in self._mixtures())
-
-    def _mixtures(self):
-        return [edge.op for edge in self.graph.all_edges(self.scope) if isinstance(edge.op, Mixture)]
+    # The architecture
 
     @property
-    def weights(self):
-        """The supernet's weights, a list of parameters; the alphas are not among them."""
-        return [parameter for group in self.op_optimizer.param_groups for parameter in group["params"]]
+    def draws(self) -> bool:
+        """Whether each pass samples another path."""
+        return any(edge.op.samples for edge in self.supernet.mixed_edges())
 
     @property
-    def alphas(self):
-        """The alphas, a list of parameters."""
-        return list(self.architectural_weights.parameters())
-
-    @property
-    def chooses_none(self):
+    def may_select_none(self) -> bool:
         """Whether an edge may become Zero."""
         return self.graph.CHOOSES_NONE and not self.config.exclude_none
 
-    def edge_strength(self, edge):
-        """How much the method would have a mixed edge: its greatest share of a candidate other than Zero."""
-        return float(self.shares(edge).float().cpu()[something(edge.op)].max())
+    def edge_score(self, edge: EdgeData) -> float:
+        """Return the score of a mixed edge: the greatest probability of a candidate other than Zero."""
+        return float(self.probabilities(edge).float().cpu()[nonzero_mask(edge.op)].max())
 
-    def choice(self, edge, weak=False):
-        """The candidate that a mixed edge would become now, a number; Zero for a `weak` one that has it."""
-        strengths, other = self.strengths(edge).float().cpu(), something(edge.op)
-        if weak and not other.all():
-            return int(other.int().argmin())
-        if not self.chooses_none:
-            strengths = strengths.masked_fill(~other, -torch.inf)
-        return int(strengths.argmax())
+    def choice(self, edge: EdgeData, weak: bool = False) -> int:
+        """Return the number of the candidate that a mixed edge would become now.
 
-    def get_final_architecture(self):
-        """The space with one operation at each searched edge, parsed; weights are copies.
+        `weak`: whether the space leaves the edge out; then it is Zero, if there is one.
+        """
+        scores, nonzero = self.scores(edge).float().cpu(), nonzero_mask(edge.op)
+        if weak and not nonzero.all():
+            return int(nonzero.int().argmin())
+        if not self.may_select_none:
+            scores = scores.masked_fill(~nonzero, -torch.inf)
+        return int(scores.argmax())
 
-        A space whose `prepare_evaluation` makes another network of it gives new weights.
+    def choices(self, edges: Iterable[EdgeData]) -> list[int]:
+        """Return the numbers of the candidates that mixed edges would become now; Zero for weak edges."""
+        weak = {edge.owner(edge.op.key) for edge in self.graph.weak_edges(self.edge_score)}
+        return [self.choice(edge, edge.owner(edge.op.key) in weak) for edge in edges]
+
+    @contextmanager
+    def as_chosen(self) -> Iterator[Graph]:
+        """Let the supernet compute only the path of its present architecture, within the block."""
+        edges: dict[int, EdgeData] = {}  # one of the copies of each
+        for edge in self.supernet.mixed_edges():
+            edges.setdefault(edge.owner(edge.op.key), edge)
+        with choosing(list(zip(edges.values(), self.choices(edges.values()), strict=True))):
+            yield self.graph
+
+    def get_final_architecture(self) -> Graph:
+        """Return the space with one operation at each searched edge, parsed; weights are copies.
+
+        If the space's `prepare_evaluation` turns it into another network, weights are new.
         """
         graph = self.graph.clone().unparse()
-        graph.prepare_discretization(self.edge_strength)
+        graph.prepare_discretization(self.edge_score)
 
-        def discretize(edge):
+        def discretize(edge: EdgeData) -> None:
             if isinstance(edge.op, Mixture):
                 edge.set("op", edge.op.get_embedded_ops()[self.choice(edge)])
 
@@ -353,22 +426,36 @@ class MetaOptimizer(ABC):
         graph.prepare_evaluation()
         return graph.parse()
 
-    def state_dict(self):
-        """All that a search needs to go on: weights, alphas, both optimizers, the schedule."""
-        return {
-            "weights": self.graph.state_dict(),
-            "alphas": [alpha.detach() for alpha in self.alphas],
-            "op_optimizer": self.op_optimizer.state_dict(),
-            "arch_optimizer": self.arch_optimizer and self.arch_optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
-        }
+    # Checkpoints
 
-    def load_state_dict(self, state):
-        self.graph.load_state_dict(state["weights"])
-        with torch.no_grad():
-            for alpha, value in zip(self.alphas, state["alphas"], strict=True):
-                alpha.copy_(value)
-        self.op_optimizer.load_state_dict(state["op_optimizer"])
-        if self.arch_optimizer is not None:
-            self.arch_optimizer.load_state_dict(state["arch_optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+    def state_dict(self) -> dict[str, Any]:  # tensors and plain values
+        """Return all that a search needs to continue: weights, alphas, both optimizers, the schedule."""
+        return self.supernet.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state."""
+        self.supernet.load_state_dict(state)
+
+
+@contextmanager
+def _only(parameters: Iterable[nn.Parameter], among: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Let only the former of these parameters need gradients within the block; nothing is kept for others."""
+    wanted = set(map(id, parameters))
+    fixed = [each for each in among if each.requires_grad and id(each) not in wanted]
+    for each in fixed:
+        each.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for each in fixed:
+            each.requires_grad_(True)
+
+
+def _if_candidates(update: Callable[[EdgeData], None]) -> Callable[[EdgeData], None]:
+    """Return the same update for edges with a list of candidates; it leaves others in scope as they are."""
+
+    def update_candidates(edge: EdgeData) -> None:
+        if isinstance(edge.op, (list, tuple)):
+            update(edge)
+
+    return update_candidates

@@ -1,15 +1,17 @@
 """DARTS: a softmax over candidates, searched by gradient (Liu et al. 2019, arXiv:1806.09055)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 
+from data.loader import Batch
 from nasbench.runs.settings import option
-from oneshot.errors import ConfigError
 from oneshot.methods.base import AlphaConfig, MetaOptimizer, Step
 from oneshot.mixed import MixedOp
 
-_REACH = 0.01  # how far the finite differences go to either side, a norm (section 2.3, its footnote)
+_RADIUS = 0.01  # norm of the step of the finite differences to either side (section 2.3, its footnote)
 
 
 @dataclass(frozen=True)
@@ -22,33 +24,35 @@ class DARTSConfig(AlphaConfig):
         choices=(1, 2),
     )
 
-    def __post_init__(self):
-        super().__post_init__()
-        if self.order not in (1, 2):
-            raise ConfigError(f"order is 1 or 2, got {self.order!r}")
 
+class DARTS(MetaOptimizer[DARTSConfig]):
+    """Alphas down the validation loss, weights down the training loss, in turn.
 
-class DARTS(MetaOptimizer):
-    """Alphas down the validation loss, weights down the training loss, in turn."""
+    References
+    ----------
+    Liu et al. 2019, arXiv:1806.09055, algorithm 1.
+    """
 
     name = "DARTS"
     config_class = DARTSConfig
 
-    def mixed(self, primitives):
+    def mixed(self, primitives: list[nn.Module]) -> MixedOp:
         return MixedOp(primitives)
 
-    def step(self, data_train, data_val):
+    def step(self, data_train: Batch, data_val: Batch) -> Step:
         if self.config.order == 1:
             return self.two_updates(data_train, data_val)
         logits_val, val_loss, gradients = self.second_order_gradients(data_train, data_val)
-        self.descend(self.arch_optimizer, self.alphas, gradients)
+        self.descend(self.alpha_optimizer, self.alphas, gradients)
         logits_train, train_loss = self.update(self.op_optimizer, self.weights, data_train)
         return Step(logits_train, logits_val, train_loss, val_loss)
 
-    def second_order_gradients(self, data_train, data_val):
-        """(logits, loss, gradients) of the validation loss at w' = w - lr * (momentum * v + dL_train/dw).
+    def second_order_gradients(
+        self, data_train: Batch, data_val: Batch
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Return (logits, loss, gradients) of the validation loss at w' = w - lr (momentum v + dL_train/dw).
 
-        Section 2.3, equations 7 and 8. Gradient: dL_val/dalpha at w', less lr times the product of
+        Section 2.3, equations 7 and 8. The gradient is dL_val/dalpha at w', minus lr times the product of
         d2L_train/dalpha dw and dL_val/dw', which is taken by finite differences of the training loss at
         w ± R dL_val/dw', R = 0.01 / |dL_val/dw'|.
         Never in bfloat16, which would round such a difference away.
@@ -59,20 +63,21 @@ class DARTS(MetaOptimizer):
         try:
             self._unrolled(data_train, weights, rate)
             logits, loss, gradients = self.gradients(data_val, [*alphas, *weights], amp=False)
-            of_alphas, of_weights = gradients[: len(alphas)], gradients[len(alphas) :]
-            norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in of_weights]))
-            radius = _REACH / norm.clamp_min(1e-12)  # a gradient of 0 moves nothing
+            alpha_gradients, directions = gradients[: len(alphas)], gradients[len(alphas) :]
+            norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in directions]))
+            radius = _RADIUS / norm.clamp_min(1e-12)  # a gradient of 0 moves nothing
             ends = []
             for sign in (1, -1):
-                _move(weights, before, of_weights, sign * radius)
+                _move(weights, before, directions, sign * radius)
                 ends.append(self.gradients(data_train, alphas, amp=False)[2])
         finally:
             _move(weights, before)
         products = [(plus - minus) / (2 * radius) for plus, minus in zip(*ends, strict=True)]
-        return logits, loss, [g - rate * product for g, product in zip(of_alphas, products, strict=True)]
+        unrolled = [g - rate * product for g, product in zip(alpha_gradients, products, strict=True)]
+        return logits, loss, unrolled
 
-    def _unrolled(self, data_train, weights, rate):
-        """Take the step of SGD that the weights would take, without its momentum being changed."""
+    def _unrolled(self, data_train: Batch, weights: list[nn.Parameter], rate: float) -> None:
+        """Take the step of SGD that the weights would take, without changing the momentum."""
         gradients = self.gradients(data_train, weights, amp=False)[2]
         config = self.config
         with torch.no_grad():
@@ -85,7 +90,12 @@ class DARTS(MetaOptimizer):
 
 
 @torch.no_grad()
-def _move(weights, origins, directions=None, radius=0.0):
-    """Put each weight at its origin plus the radius times its direction; without, at its origin exactly."""
+def _move(
+    weights: list[nn.Parameter],
+    origins: list[Tensor],
+    directions: Sequence[Tensor] | None = None,
+    radius: Tensor | float = 0.0,
+) -> None:
+    """Set each weight to its origin plus radius times direction; without directions, to its origin."""
     for number, (weight, origin) in enumerate(zip(weights, origins, strict=True)):
         weight.copy_(origin if directions is None else origin + radius * directions[number])

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 from torch.distributions import Dirichlet, kl_divergence
 
+from data.loader import Batch
 from nasbench.runs.settings import option
-from oneshot.methods.base import AlphaConfig, MetaOptimizer, at_least
+from oneshot.graph.edge import EdgeData
+from oneshot.methods.base import AlphaConfig, MetaOptimizer, Step
 from oneshot.mixed import Mixture
 
 
@@ -17,55 +20,59 @@ class DrNASConfig(AlphaConfig):
     Their best figures came from two stages with partial channels and pruned candidates, which are not here.
     """
 
-    epochs: int = option(100, "passes over the training half")
+    epochs: int = option(100, "passes over the training half", at_least=1)
     divergence: float = option(
         0.0,
         "weight of the divergence of the Dirichlet distributions from uniform ones, the paper's penalty; by"
         " default it is the decay of the alphas, as in their code",
+        at_least=0,
     )
 
-    def __post_init__(self):
-        super().__post_init__()
-        at_least("divergence", self.divergence, 0)
 
-
-def concentration(alpha):
-    """The parameters of the Dirichlet distribution, elu(alpha) + 1, without its loss of digits near 0."""
+def concentration(alpha: Tensor) -> Tensor:
+    """Return the parameters of the Dirichlet distribution, elu(alpha) + 1, exact also near 0; shape (K,)."""
     return torch.where(alpha > 0, alpha + 1, torch.where(alpha > 0, 0.0, alpha).exp())
 
 
 class DirichletMixedOp(Mixture):
-    """Candidates under weights drawn for each forward pass, with the gradient of the draw (section 3.1)."""
+    """Candidates under weights sampled for each pass, with the gradient of the sample (section 3.1)."""
 
-    def weights(self, edge):
-        shares = concentration(edge.alpha)
+    def weights(self, edge: EdgeData) -> Tensor:
+        parameters = concentration(edge.alpha)
         if not self.training:
-            return shares / shares.sum()  # the mean
-        return Dirichlet(shares, validate_args=False).rsample()
+            return parameters / parameters.sum()  # the mean
+        return _dirichlet(parameters).rsample()
 
 
-class DrNAS(MetaOptimizer):
+class DrNAS(MetaOptimizer[DrNASConfig]):
     """DARTS' two steps with sampled weights; a penalty can keep the distributions near uniform ones.
 
     Edges are compared by the softmax of their alphas, as in the authors' code, not by the means of their
     distributions. (There, the candidates in the space of DARTS lack `none`.)
+
+    References
+    ----------
+    Chen et al. 2021, arXiv:2006.10355, section 3.
     """
 
     name = "DrNAS"
     config_class = DrNASConfig
 
-    def mixed(self, primitives):
+    def mixed(self, primitives: list[nn.Module]) -> DirichletMixedOp:
         return DirichletMixedOp(primitives)
 
-    def penalty(self):
-        """The weighted sum of the divergences of the alphas' distributions from uniform ones."""
-        total = 0.0
+    def penalty(self) -> Tensor | float:
+        """Return the weighted sum of the divergences of the alphas' distributions from uniform ones."""
+        total: Tensor | float = 0.0
         for alpha in self.alphas:
-            drawn_from = Dirichlet(concentration(alpha), validate_args=False)
-            uniform = Dirichlet(torch.ones_like(alpha), validate_args=False)
-            total = total + kl_divergence(drawn_from, uniform)
+            sampled = _dirichlet(concentration(alpha))
+            total = total + kl_divergence(sampled, _dirichlet(torch.ones_like(alpha)))
         return self.config.divergence * total
 
-    def step(self, data_train, data_val):
+    def step(self, data_train: Batch, data_val: Batch) -> Step:
         penalty = self.penalty if self.config.divergence else None
         return self.two_updates(data_train, data_val, penalty)
+
+
+def _dirichlet(parameters: Tensor) -> Dirichlet:
+    return Dirichlet(parameters, validate_args=False)

@@ -1,21 +1,43 @@
 """GDAS: one candidate an edge, drawn by the Gumbel-softmax (Dong & Yang 2019, arXiv:1910.04465)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from nasbench.errors import shown
+from data.loader import Batch
 from nasbench.runs.settings import option
 from oneshot.errors import ConfigError
-from oneshot.methods.base import AlphaConfig, MetaOptimizer, at_least
+from oneshot.graph.edge import EdgeData
+from oneshot.methods.base import AlphaConfig, MetaOptimizer, Step
 from oneshot.mixed import Mixture
 
 
-def gumbel_one_hot(alpha, tau):
-    """A one-hot draw from softmax(alpha), shape (K,); its gradient is that of the soft draw.
+def gumbel_one_hot(alpha: Tensor, tau: float) -> Tensor:
+    """Sample a one-hot vector from softmax(alpha) whose gradient is that of the soft sample.
 
-    Straight-through Gumbel-softmax as in GDAS (Dong & Yang 2019, arXiv:1910.04465). The values are 0 and 1
-    exactly.
+    Parameters
+    ----------
+    alpha
+        Architecture parameters of one edge, shape ``(K,)``.
+    tau
+        Temperature, positive; lower is closer to one-hot.
+
+    Returns
+    -------
+    Tensor
+        Shape ``(K,)``; exactly one entry is 1, all others are 0.
+
+    Raises
+    ------
+    ConfigError
+        If ``tau`` is not positive.
+
+    References
+    ----------
+    Dong & Yang 2019, arXiv:1910.04465, equation 4.
     """
     if tau <= 0:
         raise ConfigError(f"tau must be positive, got {tau}")
@@ -30,7 +52,7 @@ class GumbelMixedOp(Mixture):
 
     samples = one_hot = True
 
-    def weights(self, edge):
+    def weights(self, edge: EdgeData) -> Tensor:
         return gumbel_one_hot(edge.alpha, edge.tau)
 
 
@@ -57,7 +79,7 @@ ESTIMATORS: dict[str, type[GumbelMixedOp]] = {
 class GDASConfig(AlphaConfig):
     """GDAS (Dong & Yang 2019, arXiv:1910.04465), as the NASLib paper ran it (appendix A.1)."""
 
-    epochs: int = option(250, "passes over the training half")
+    epochs: int = option(250, "passes over the training half", at_least=1)
     estimator: str = option(
         "authors",
         "gradient of the alphas. authors: the sampled candidate's output times its weight, plus the other"
@@ -66,23 +88,17 @@ class GDASConfig(AlphaConfig):
         " each weight gets its own gradient",
         choices=tuple(ESTIMATORS),
     )
-    tau_max: float = option(10.0, "temperature of the softmax in the first epoch")
-    tau_min: float = option(0.1, "temperature in the last epoch; linear in between")
+    tau_max: float = option(10.0, "temperature of the softmax in the first epoch", above=0)
+    tau_min: float = option(0.1, "temperature in the last epoch; linear in between", above=0)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
-        if self.estimator not in ESTIMATORS:
-            raise ConfigError(
-                f"estimator must be one of {', '.join(ESTIMATORS)}, got {shown(self.estimator)}"
-            )
-        at_least("tau_min", self.tau_min, 0, excluded=True)
-        at_least("tau_max", self.tau_max, 0, excluded=True)
         if self.tau_max < self.tau_min:
             raise ConfigError(f"tau falls from tau_max to tau_min, got {self.tau_max} and {self.tau_min}")
 
 
-class GDAS(MetaOptimizer):
-    """DARTS' two steps, each along one sampled path, at a temperature that falls.
+class GDAS(MetaOptimizer[GDASConfig]):
+    """DARTS' two steps, each along one sampled path, at a falling temperature.
 
     Weights h are one-hot, with the gradient of the soft sample. `estimator` says which of them the output
     depends on, and so what the alphas learn from:
@@ -91,34 +107,38 @@ class GDAS(MetaOptimizer):
       candidate that was not sampled gets a gradient as if its output were all ones.
     - `sampled`: y = h_k o_k(x). Only the weight of the sampled candidate has a gradient.
     - `full`: y = sum of h_j o_j(x). Every candidate is computed, at about the cost of DARTS.
+
+    References
+    ----------
+    Dong & Yang 2019, arXiv:1910.04465, section 3.
     """
 
     name = "GDAS"
     config_class = GDASConfig
 
-    def mixed(self, primitives):
+    def mixed(self, primitives: list[nn.Module]) -> GumbelMixedOp:
         return ESTIMATORS[self.config.estimator](primitives)
 
-    def add_alphas(self, edge):
+    def add_alphas(self, edge: EdgeData) -> None:
         super().add_alphas(edge)
         edge.set("tau", self.config.tau_max, shared=True)
 
-    def new_epoch(self, epoch):
+    def new_epoch(self, epoch: int) -> None:
         config = self.config
-        share = epoch / max(config.epochs - 1, 1)
-        self._set_tau(config.tau_max + (config.tau_min - config.tau_max) * share)
+        elapsed = epoch / max(config.epochs - 1, 1)
+        self._set_tau(config.tau_max + (config.tau_min - config.tau_max) * elapsed)
 
-    def _set_tau(self, tau):
+    def _set_tau(self, tau: float) -> None:
         for edge in self.graph.all_edges(self.scope):
             if edge.has("tau"):
                 edge.set("tau", tau, shared=True)
 
-    def step(self, data_train, data_val):
+    def step(self, data_train: Batch, data_val: Batch) -> Step:
         return self.two_updates(data_train, data_val)
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:  # tensors and plain values
         return super().state_dict() | {"tau": self.graph.get_all_edge_data("tau", self.scope)[0]}
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
         self._set_tau(state["tau"])

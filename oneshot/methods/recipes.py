@@ -1,9 +1,10 @@
 """Recipes: the settings behind published results, as far as they differ from each other."""
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 from oneshot.errors import ConfigError
-from oneshot.methods.base import SearchConfig
+from oneshot.methods.config import SearchConfig
 
 
 @dataclass(frozen=True)
@@ -11,7 +12,7 @@ class Recipe:
     """Published settings: {setting: (value, source)}; sources are places in `origin`."""
 
     origin: str
-    settings: dict[str, tuple[object, str]]
+    settings: dict[str, tuple[Any, str]]  # Any: each setting has its own type
 
 
 _CONFIGS, _SCRIPTS = "configs/nas-benchmark/algos/*.config", "exps/NAS-Bench-201-algos/*.py"
@@ -37,7 +38,9 @@ RECIPES = {
 }
 
 
-def recipe_settings(name: str, config_class: type[SearchConfig], order: int = 1) -> dict[str, object]:
+def recipe_settings(
+    name: str, config_class: type[SearchConfig], order: int = 1
+) -> dict[str, Any]:  # each setting has its own type
     """Return the settings that a recipe gives to a method.
 
     >>> from oneshot.methods.gdas import GDASConfig

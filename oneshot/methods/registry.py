@@ -1,11 +1,16 @@
-"""The methods by the names that commands know them by; each is loaded when it is asked for."""
+"""The methods by the names that commands know them by; each, and torch, is loaded when it is asked for."""
 
 from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 from oneshot.errors import ConfigError
-from oneshot.methods.base import MetaOptimizer
 
-METHODS = {
+if TYPE_CHECKING:
+    from oneshot.methods.base import MetaOptimizer
+
+#: The names of the methods.
+MethodName = Literal["darts", "gdas", "drnas", "rsws"]
+METHODS: dict[str, str] = {
     "darts": "oneshot.methods.darts:DARTS",
     "gdas": "oneshot.methods.gdas:GDAS",
     "drnas": "oneshot.methods.drnas:DrNAS",
@@ -13,20 +18,22 @@ METHODS = {
 }
 
 
-def method_of(name):
-    """The MetaOptimizer of a name, or of MODULE:CLASS; ConfigError lists the names.
+def method_of(name: MethodName | str) -> "type[MetaOptimizer[Any]]":  # Any: each method has its own settings
+    """Return the MetaOptimizer of a name, or of MODULE:CLASS; ConfigError lists the names.
 
     >>> method_of("gdas").config_class().tau_max
     10.0
     """
+    from oneshot.methods.base import MetaOptimizer  # imported here because names alone need no torch
+
     known = f"the methods are {', '.join(METHODS)}, and MODULE:CLASS of your own"
     if not isinstance(name, str) or (name not in METHODS and ":" not in name):
         raise ConfigError(f"unknown method {name!r}; {known}")
     module, attribute = METHODS.get(name, name).split(":", 1)
     try:
-        found = getattr(import_module(module), attribute)
+        method = getattr(import_module(module), attribute)
     except (ImportError, ValueError, AttributeError) as error:
         raise ConfigError(f"cannot load the method {name!r}: {error}; {known}") from None
-    if not isinstance(found, type) or not issubclass(found, MetaOptimizer):
+    if not isinstance(method, type) or not issubclass(method, MetaOptimizer):
         raise ConfigError(f"{name} is no subclass of oneshot.methods.base.MetaOptimizer; {known}")
-    return found
+    return method

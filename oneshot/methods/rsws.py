@@ -1,33 +1,37 @@
-"""Random search with weight sharing: random paths train one supernet, which then judges many more of them."""
+"""Random search with weight sharing: random paths train one supernet, which then ranks many more of them."""
 
-import sys
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any, NoReturn
 
 import torch
+from torch import Tensor, nn
 from torch.nn.functional import one_hot
-from tqdm import tqdm
 
-from nasbench.runs.settings import option, whole
+from data.loader import Batch
+from nasbench.runs.settings import option
 from oneshot.errors import ConfigError, GraphError
-from oneshot.methods.base import MetaOptimizer, SearchConfig, Step
-from oneshot.mixed import Mixture, something
-from oneshot.training.metrics import evaluate
+from oneshot.graph.edge import EdgeData
+from oneshot.graph.graph import Graph, Scope
+from oneshot.methods.base import MetaOptimizer, ProgressBar, SearchConfig, Step
+from oneshot.mixed import Mixture, nonzero_mask
+from oneshot.training.metrics import Measured
+
+Path = Sequence[int]  # the number of a candidate at each searched edge, one of its copies
 
 
 @dataclass(frozen=True)
 class RSWSConfig(SearchConfig):
     """Random search with weight sharing (Li & Talwalkar 2019, arXiv:1902.07638), counts as in their code."""
 
-    epochs: int = option(250, "passes over the training half")  # NAS-Bench-201's authors' setting for it
-    paths: int = option(1000, "random paths that are compared at the end")
-    batches: int = option(10, "validation batches that paths are first compared on")
-    finalists: int = option(10, "paths, the best of those, that are then compared on all validation batches")
-
-    def __post_init__(self):
-        super().__post_init__()
-        for name in ("paths", "batches", "finalists"):
-            whole(name, getattr(self, name), 1)
+    # the setting of NAS-Bench-201's authors for it
+    epochs: int = option(250, "passes over the training half", at_least=1)
+    paths: int = option(1000, "random paths that are compared at the end", at_least=1)
+    batches: int = option(10, "validation batches that paths are first compared on", at_least=1)
+    finalists: int = option(
+        10, "paths, the best of those, that are then compared on all validation batches", at_least=1
+    )
 
 
 class PathMixedOp(Mixture):
@@ -36,148 +40,166 @@ class PathMixedOp(Mixture):
     key = "choice"
     samples = one_hot = True
 
-    def weights(self, edge):
+    def weights(self, edge: EdgeData) -> NoReturn:
         raise GraphError("an edge of random paths has a choice, which needs no weights; choose a candidate")
 
 
-class RSWS(MetaOptimizer):
-    """Each step trains one path, drawn uniformly; at the end, the best of many paths is the architecture.
+@dataclass
+class _Contest:
+    """The comparison of a champion with a challenger, within an epoch."""
 
-    A path has one candidate at each edge, the same at all copies of the edge. Until `conclude`, the
-    architecture is a champion: in each epoch a random challenger meets it on the epoch's first validation
-    batches, at the weights of the time, and takes its place by being right more often. That says how the
-    search goes, for some forward passes an epoch; it has no part in the training, nor in the end.
+    epoch: int | None  # None before the first, and at the end
+    rivals: list[list[int]]  # the champion's path, and the challenger's if there is one
+    scores: list[float] = field(init=False)  # of each, the sum over images of its accuracy in this epoch
+    judged: int = 0  # batches in this epoch
+
+    def __post_init__(self) -> None:
+        self.scores = [0.0] * len(self.rivals)
+
+
+class RSWS(MetaOptimizer[RSWSConfig]):
+    """Random paths are trained, one per step; at the end, the best of many paths is the architecture.
+
+    A path has one candidate at each edge, the same at all copies of the edge, and is sampled uniformly. Until
+    `conclude`, the architecture is a champion: in each epoch a random challenger meets it on the epoch's
+    first validation batches, at the current weights, and replaces it if it is right more often. That shows
+    how the search proceeds, for some forward passes per epoch; it affects neither the training nor the end.
+
+    References
+    ----------
+    Li & Talwalkar 2019, arXiv:1902.07638.
     """
 
     name = "random search with weight sharing"
     config_class = RSWSConfig
 
-    def __init__(self, config=None, amp=False):
+    def __init__(self, config: RSWSConfig | None = None, amp: bool = False) -> None:
         super().__init__(config, amp)
-        self._edges = []  # one of each searched edge's copies; a path is a number for each
-        self._epoch = None
-        self._rivals = []  # the champion, and its challenger once there is one: paths
-        self._scores = []  # of each, accuracy by images in this epoch
-        self._judged = 0  # batches in this epoch
+        self._edges: list[EdgeData] = []  # one of each searched edge's copies
+        self._contest = _Contest(None, [])
 
-    def mixed(self, primitives):
+    def mixed(self, primitives: list[nn.Module]) -> PathMixedOp:
         return PathMixedOp(primitives)
 
-    def add_alphas(self, edge):
+    def add_alphas(self, edge: EdgeData) -> None:
         edge.set("choice", 0, shared=True)
         edge.set("best", 0, shared=True)
 
-    def adapt_search_space(self, space, scope=None, device="cpu"):
+    def adapt_search_space(
+        self, space: Graph, scope: Scope = None, device: str | torch.device = "cpu"
+    ) -> None:
         super().adapt_search_space(space, scope, device)
-        found = {edge.owner("best"): edge for edge in self.graph.all_edges(self.scope) if edge.has("best")}
-        self._edges = list(found.values())
-        self._epoch, self._rivals, self._scores, self._judged = None, [self._eligible()], [0.0], 0
-        self._set("best", self._rivals[0])
-        self._set("choice", self._rivals[0])
+        edges = {edge.owner("best"): edge for edge in self.graph.all_edges(self.scope) if edge.has("best")}
+        self._edges = list(edges.values())
+        champion = self._eligible_path()
+        self._contest = _Contest(None, [champion])
+        self._set("best", champion)
+        self._set("choice", champion)
 
-    def strengths(self, edge):
+    def scores(self, edge: EdgeData) -> Tensor:
         return one_hot(torch.tensor(edge.best), len(edge.op.primitives))
 
-    def shares(self, edge):
-        return self.strengths(edge).float()
+    def probabilities(self, edge: EdgeData) -> Tensor:
+        return self.scores(edge).float()
 
-    def new_epoch(self, epoch):
-        if epoch != self._epoch:  # else it is one that a resumed search had begun
-            self._epoch, self._judged = epoch, 0
-            self._rivals, self._scores = [self._best(), self._eligible()], [0.0, 0.0]
+    def new_epoch(self, epoch: int) -> None:
+        if epoch != self._contest.epoch:  # else a resumed search had begun it
+            self._contest = _Contest(epoch, [self._best_path(), self._eligible_path()])
 
-    def step(self, data_train, data_val):
-        self._set("choice", self._drawn())
+    def step(self, data_train: Batch, data_val: Batch) -> Step:
+        self._set("choice", self._training_path())
         logits, loss = self.update(self.op_optimizer, self.weights, data_train)
-        if len(self._rivals) > 1 and self._judged < self.config.batches:
+        if len(self._contest.rivals) > 1 and self._contest.judged < self.config.batches:
             self._judge(data_val)
-        self._set("choice", self._best())
+        self._set("choice", self._best_path())
         return Step(logits, None, loss, None)
 
-    def _judge(self, data):
-        self._judged += 1
-        for number, path in enumerate(self._rivals):
-            self._scores[number] += len(data[1]) * self._evaluated(path, [data]).accuracy
-        self._set("best", self._rivals[self._scores.index(max(self._scores))])
+    def _judge(self, data: Batch) -> None:
+        """Compare champion and challenger on one more batch."""
+        contest = self._contest
+        contest.judged += 1
+        (count,) = self.group.sum_integers([len(data[1])])
+        for number, path in enumerate(contest.rivals):
+            contest.scores[number] += count * self._evaluate_path(path, [data]).accuracy
+        self._set("best", contest.rivals[contest.scores.index(max(contest.scores))])
 
-    def conclude(self, batches):
-        """Compare random paths by accuracy: all on the first few batches, and the best of them on all.
+    def conclude(self, batches: Iterable[Batch], progress: ProgressBar | None = None) -> None:
+        """Compare random paths by accuracy: all on the first few batches, the best of them on all batches.
 
-        `batches` can be gone through again and again, as a list. As in the authors' code, but that all paths
-        meet the same batches, that a path drawn again is not evaluated again, and that the loss decides
-        between equals.
+        As in the authors' code, except that all paths meet the same batches, that a path sampled again is not
+        evaluated again, and that the loss breaks ties. ConfigError without a batch.
         """
         first = list(islice(iter(batches), self.config.batches))
         if not first:
             raise ConfigError("paths are compared on one validation batch or more, got none")
-        paths = list(dict.fromkeys(tuple(self._eligible()) for _ in range(self.config.paths)))
-        finalists = self._ranked(paths, first)[: self.config.finalists]
-        best = self._ranked(finalists, batches)[0]
-        self._rivals, self._scores = [list(best)], [0.0]
+        paths = list(dict.fromkeys(tuple(self._eligible_path()) for _ in range(self.config.paths)))
+        finalists = self._ranked(paths, first, progress)[: self.config.finalists]
+        best = self._ranked(finalists, batches, progress)[0]
+        self._contest = _Contest(self._contest.epoch, [list(best)], judged=self._contest.judged)
         self._set("best", best)
         self._set("choice", best)
 
-    def _ranked(self, paths, batches):
-        """Paths, a list, the best on batches first."""
-        hidden = None if sys.stderr else True  # None: hidden unless it is a terminal
-        found = {
-            path: self._evaluated(path, batches)
-            for path in tqdm(paths, desc=self.name, unit=" paths", disable=hidden)
-        }
-        return sorted(paths, key=lambda path: (-found[path].accuracy, found[path].loss))
+    def _ranked(
+        self, paths: list[tuple[int, ...]], batches: Iterable[Batch], progress: ProgressBar | None
+    ) -> list[tuple[int, ...]]:
+        """Return paths, the best on the batches first."""
+        shown = paths if progress is None else progress(paths, "paths")
+        results = {path: self._evaluate_path(path, batches) for path in shown}
+        return sorted(paths, key=lambda path: (-results[path].accuracy, results[path].loss))
 
-    def _evaluated(self, path, batches):
+    def _evaluate_path(self, path: Path, batches: Iterable[Batch]) -> Measured:
         self._set("choice", path)
-        return evaluate(self, batches)
+        return self.evaluate(batches)
 
-    def _drawn(self):
-        """A path of all there are, a list."""
-        return self._path(self.graph.CHOOSES_NONE)
+    def _training_path(self) -> list[int]:
+        """Sample a path of all that exist."""
+        return self._sample_path(self.graph.CHOOSES_NONE)
 
-    def _eligible(self):
-        """A path of those that the architecture may be, a list."""
-        return self._path(self.chooses_none)
+    def _eligible_path(self) -> list[int]:
+        """Sample a path of those that the architecture may be."""
+        return self._sample_path(self.may_select_none)
 
-    def _path(self, none):
-        """A path, a list; the edges that the space leaves out are drawn too, and are Zero."""
-        numbers = {}  # of edges, at random; drawn where the space asks
+    def _sample_path(self, with_none: bool) -> list[int]:
+        """Sample a path; the edges that the space leaves out are sampled too, and are Zero."""
+        numbers: dict[int, float] = {}  # of edges, at random; sampled when the space asks for them
 
-        def strength(edge):
+        def random_score(edge: EdgeData) -> float:
             owner = edge.owner("best")
             if owner not in numbers:
                 numbers[owner] = float(torch.rand(()))
             return numbers[owner]
 
-        weak = {edge.owner("best") for edge in self.graph.weak_edges(strength)}
+        weak = {edge.owner("best") for edge in self.graph.weak_edges(random_score)}
         path = []
         for edge in self._edges:
-            other = something(edge.op)
-            allowed = torch.ones_like(other) if none else other
-            if edge.owner("best") in weak and not other.all():
-                allowed = ~other
-            allowed = allowed.nonzero().flatten().tolist()
+            nonzero = nonzero_mask(edge.op)
+            mask = torch.ones_like(nonzero) if with_none else nonzero
+            if edge.owner("best") in weak and not nonzero.all():
+                mask = ~nonzero
+            allowed = mask.nonzero().flatten().tolist()
             path.append(allowed[int(torch.randint(len(allowed), ()))])
         return path
 
-    def _best(self):
+    def _best_path(self) -> list[int]:
         return [edge.best for edge in self._edges]
 
-    def _set(self, key, path):
+    def _set(self, key: str, path: Path) -> None:
         for edge, number in zip(self._edges, path, strict=True):
             edge.set(key, number, shared=True)
 
-    def state_dict(self):
+    def state_dict(self) -> dict[str, Any]:  # tensors and plain values
+        contest = self._contest
         return super().state_dict() | {
-            "best": self._best(),
-            "epoch": self._epoch,
-            "rivals": self._rivals,
-            "scores": self._scores,
-            "judged": self._judged,
+            "best": self._best_path(),
+            "epoch": contest.epoch,
+            "rivals": contest.rivals,
+            "scores": contest.scores,
+            "judged": contest.judged,
         }
 
-    def load_state_dict(self, state):
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
         self._set("best", state["best"])
         self._set("choice", state["best"])
-        self._epoch, self._judged = state["epoch"], state["judged"]
-        self._rivals, self._scores = [list(path) for path in state["rivals"]], list(state["scores"])
+        self._contest = _Contest(state["epoch"], [list(path) for path in state["rivals"]])
+        self._contest.scores, self._contest.judged = list(state["scores"]), state["judged"]

@@ -1,4 +1,4 @@
-"""Commands of this package as processes, one a device at a time, side by side on several."""
+"""Commands of this package as processes, one per device at a time."""
 
 import ctypes
 import os
@@ -6,39 +6,53 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from oneshot.errors import FolderRemovedError, JobError
 
-_LOOK = 0.05  # seconds between looks at the processes
+_POLL_SECONDS = 0.05  # between looks at the processes
 _DIES_WITH_PARENT = 1  # of Linux's prctl
+
+
+_Process = subprocess.Popen[bytes]
 
 
 class Job(NamedTuple):
     """A command to be run: `python -m MODULE ARGUMENTS --device DEVICE`."""
 
-    name: str  # for people
+    #: Name for people.
+    name: str
+    #: Module that is run.
     module: str
-    arguments: tuple
-    log: Path  # what it prints goes here
+    #: Arguments, all but the device.
+    arguments: tuple[str, ...]
+    #: File for its output.
+    log: Path
 
     @property
-    def command(self):
+    def command(self) -> tuple[str, ...]:
         """The command without a device, as one types it."""
         return ("python", "-m", self.module, *self.arguments)
 
 
-def run(jobs, devices, stop=None, done=None):
-    """Run jobs, each on the first of the devices that is free; whether all were run to their end.
+def run_jobs(
+    jobs: Iterable[Job],
+    devices: Sequence[str],
+    stop: Callable[[], bool] | None = None,
+    done: Callable[[Job], object] | None = None,
+) -> bool:
+    """Run jobs, each on the first device that is free; return whether all were run to their end.
 
-    One device: what a job says on stderr is seen, its progress bar too. Several: it goes to `log` with the
-    suffix .err. `stop()`: asked all the time; a true answer interrupts the jobs under way, once, and waits
-    for them. `done(job)`: called after each that ends well. JobError where one fails; the others are
-    interrupted then, so that they save what they have.
+    With one device, the stderr of a job is shown, its progress bar too; with several, it goes to `log` with
+    the suffix .err. `stop()`: called all the time; if it is true, the jobs under way are interrupted, once,
+    and waited for. `done(job)`: called after each that ends well. JobError if one fails; the others are then
+    interrupted, so that they save what they have.
     """
-    waiting, free, running = list(jobs), list(devices), {}
+    waiting, free = list(jobs), list(devices)
+    running: dict[_Process, tuple[Job, str]] = {}
     interrupted = False
     alone = len(devices) == 1
     with ExitStack() as files:
@@ -50,7 +64,7 @@ def run(jobs, devices, stop=None, done=None):
                     _signal(running, signal.SIGINT)
                 while waiting and free:
                     job, device = waiting.pop(0), free.pop(0)
-                    running[_started(job, device, alone, files)] = job, device
+                    running[_start(job, device, alone, files)] = job, device
                 for process in [each for each in running if each.poll() is not None]:
                     job, device = running.pop(process)
                     free.append(device)
@@ -58,8 +72,8 @@ def run(jobs, devices, stop=None, done=None):
                         if done is not None:
                             done(job)
                     elif not interrupted:
-                        raise JobError(_failed(job, process.returncode, alone))
-                time.sleep(_LOOK)
+                        raise JobError(_failure(job, process.returncode, alone))
+                time.sleep(_POLL_SECONDS)
         except BaseException as error:
             # In a folder that was removed there is nothing to save, and a job must not create it again.
             _signal(running, signal.SIGKILL if isinstance(error, FolderRemovedError) else signal.SIGINT)
@@ -69,12 +83,12 @@ def run(jobs, devices, stop=None, done=None):
     return not interrupted
 
 
-def _started(job, device, alone, files):
-    """A process, in a group of its own: an interrupt from the terminal reaches it through this one alone."""
+def _start(job: Job, device: str, alone: bool, files: ExitStack) -> _Process:
+    """Start a job in its own process group: the terminal's interrupts reach it through this process."""
     try:
         job.log.parent.mkdir(exist_ok=True)
         out = files.enter_context(job.log.open("wb"))
-        err = None if alone else files.enter_context(_err(job).open("wb"))
+        err = None if alone else files.enter_context(_error_log(job).open("wb"))
     except OSError as error:
         raise JobError(f"cannot write {job.log}: {error.strerror}") from None
     return subprocess.Popen(
@@ -87,28 +101,28 @@ def _started(job, device, alone, files):
     )
 
 
-def _die_with_parent():
-    """Else a job would go on alone, and hold its folder, when this process is killed."""
+def _die_with_parent() -> None:
+    """End this process when its parent is killed, which would otherwise leave it with the folder."""
     with suppress(OSError, AttributeError):  # another system than Linux
         ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGKILL)
 
 
-def _signal(processes, number):
+def _signal(processes: Iterable[_Process], number: int) -> None:
     for process in processes:
         with suppress(ProcessLookupError):
             os.kill(process.pid, number)
 
 
-def _failed(job, code, alone):
+def _failure(job: Job, code: int, alone: bool) -> str:
     said = "; see above"
     if not alone:
         lines = []
         with suppress(OSError):  # its folder may have been removed
-            lines = _err(job).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+            lines = _error_log(job).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         said = f": {lines[-1]}" if lines else ""
     how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
     return f"{job.name} {how}{said}"
 
 
-def _err(job):
+def _error_log(job: Job) -> Path:
     return job.log.with_name(job.log.name + ".err")

@@ -1,13 +1,16 @@
-"""What NAS-Bench-201 has for the network that was retrained."""
+"""NAS-Bench-201's entry for a network that is retrained."""
 
 from contextlib import suppress
-from dataclasses import asdict
+from pathlib import Path
 from typing import NamedTuple
 
+from nasbench import NB201
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import UNKNOWN_SEED
-from oneshot.retrain.pipelines import PIPELINES, sizes_of
+from oneshot.retrain.pipelines import PIPELINES, default_sizes
+from oneshot.retrain.settings import RetrainSettings
 from oneshot.search.table import open_nb201
+from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 
 # {(data set, split): metric}: what a retraining of that split is tested on, by nasbench.metrics.SPLITS
@@ -22,7 +25,7 @@ _METRICS = {
 
 
 class Entry(NamedTuple):
-    """What the table has: top-1 accuracies, percent."""
+    """The table's top-1 accuracies of an architecture, in percent."""
 
     dataset: str
     metric: str
@@ -31,20 +34,21 @@ class Entry(NamedTuple):
     least: float
     greatest: float
     seeds: int | None  # how many; None: the table has a mean alone
-    differs: list  # settings that are not those of the table's trainings
+    differs: list[str]  # settings that are not those of the table's trainings
 
 
-def open_table(settings, store=None, run=None):
+def open_table(
+    settings: RetrainSettings, store: str | None = None, run: str | Path | None = None
+) -> NB201 | None:
     """Return the NB201 to compare a retraining with, None if no table has the like; see `open_nb201`."""
     comparable = (settings.dataset, settings.split) in _METRICS
     return open_nb201(store, run) if space_of(settings.space).in_benchmark and comparable else None
 
 
-def lacking(table, job):
-    """Return a line on what a table lacks to compare a Job with, None if it lacks nothing."""
-    if entry_of(table, job) is not None:
+def lacking(table: NB201, architecture: Architecture, settings: RetrainSettings) -> str | None:
+    """Return a line on what a table lacks to compare a retraining with, None if it lacks nothing."""
+    if find_entry(table, architecture, settings) is not None:
         return None
-    settings = job.settings
     metric = _METRICS[settings.dataset, settings.split]
     return (
         f"{table.store.path} has no {metric} of this cell on {settings.dataset} after {settings.protocol}"
@@ -52,24 +56,25 @@ def lacking(table, job):
     )
 
 
-def entry_of(table, job):
-    """The Entry that a table has for a Job; None where it has none."""
-    cell, settings = job.architecture.value, job.settings
+def find_entry(table: NB201, architecture: Architecture, settings: RetrainSettings) -> Entry | None:
+    """Return a table's entry for a retraining; None if it has none."""
     metric = _METRICS[settings.dataset, settings.split]
-    of = (cell, settings.dataset, metric)
+    column = (architecture.value, settings.dataset, metric)
     with suppress(NotRecordedError):
-        seeds = table.seeds(*of, protocol=settings.protocol)
-        values = [table.query(*of, protocol=settings.protocol, seed=seed) for seed in seeds]
-        mean = table.query(*of, protocol=settings.protocol)
+        seeds = table.seeds(*column, protocol=settings.protocol)
+        values = [table.query(*column, protocol=settings.protocol, seed=seed) for seed in seeds]
+        mean = table.query(*column, protocol=settings.protocol)
         where = (settings.dataset, metric, settings.protocol)
         count = None if UNKNOWN_SEED in seeds else len(seeds)
         return Entry(*where, mean, min(values), max(values), count, _differences(settings))
     return None
 
 
-def _differences(settings):
-    """The names of settings that are not those of the table's trainings."""
-    published = PIPELINES[settings.space]._asdict() | sizes_of(settings.space, settings.dataset)._asdict()
+def _differences(settings: RetrainSettings) -> list[str]:
+    """Return the names of the settings that are not those of the table's trainings."""
+    published = (
+        PIPELINES[settings.space]._asdict() | default_sizes(settings.space, settings.dataset)._asdict()
+    )
     published["epochs"], published["split"] = settings.protocol, settings.split
-    ours = asdict(settings)
+    ours = settings.to_json()
     return [name for name, value in published.items() if name in ours and ours[name] != value]

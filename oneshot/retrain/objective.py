@@ -4,11 +4,11 @@ from dataclasses import dataclass, field, replace
 
 from oneshot.retrain.session import retrain
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.search.settings import Places
+from oneshot.training.environment import Environment
 
 
-def _quick():
-    """A second or less a cell on a core."""
+def _quick() -> RetrainSettings:
+    """Return settings by which a cell takes a second or less on a core."""
     return RetrainSettings(split="half", channels=4, epochs=5, batch=64)
 
 
@@ -22,19 +22,19 @@ class TrainedAccuracy:
     True
 
     `settings`: RetrainSettings, whose split "half" trains on one half of the training images and tests on the
-    other, so that the test images stay unseen; `places`: the device, and where images are. Equal settings,
-    their seed included, and an equal cell give the same number, on a CPU with as many threads.
+    other, so that the test images stay unseen; `environment`: the device, and where images are. Equal
+    settings, their seed included, and an equal cell give the same number, on a CPU with as many threads.
 
     It takes any architecture that `oneshot.retrain` does. With `epochs`, as multi-fidelity searches call it,
     the network is trained for so many from the start: its learning rate falls to the end of just these.
     """
 
     settings: RetrainSettings = field(default_factory=_quick)
-    places: Places = Places()
+    environment: Environment = Environment()
 
-    def __call__(self, architecture, epochs=None):
+    def __call__(self, architecture: object, epochs: int | None = None) -> float:
         settings = self.settings if epochs is None else replace(self.settings, epochs=epochs)
-        return retrain(architecture, settings, places=self.places).top1
+        return retrain(architecture, settings, environment=self.environment).top1
 
 
 accuracy = TrainedAccuracy()  # of a cell of NAS-Bench-201, or another space, on the digits

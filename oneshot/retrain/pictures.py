@@ -1,7 +1,14 @@
 """The picture of a retraining: loss and accuracy over its epochs."""
 
-import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from oneshot.draw.render import check
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_Rows = Sequence[Mapping[str, Any]]  # of a log
 CURVES = "curves.png"
 _TRAIN, _TEST, _AVERAGE = (
     "#999999",
@@ -10,16 +17,14 @@ _TRAIN, _TEST, _AVERAGE = (
 )  # told apart by colour-blind eyes (Okabe & Ito 2008)
 
 
-def draw_into(folder, title, rows, tested):
-    """Draw the picture of a log into a RunFolder; returns its name."""
-    data = io.BytesIO()
-    draw_curves(rows, title, tested).savefig(data, format="png", dpi=150)
-    folder.replace(CURVES, data.getbuffer())
-    return CURVES
+def draw_all(rows: _Rows, title: str, tested: str) -> dict[str, "Figure"]:
+    """Draw the picture of a log; MissingDependencyError without matplotlib."""
+    check()
+    return {CURVES: draw_curves(rows, title, tested)}
 
 
-def draw_curves(rows, title, tested="test"):
-    """Two panels over the epochs: losses, and top-1 accuracies; `tested`: what their images are called."""
+def draw_curves(rows: _Rows, title: str, tested: str = "test") -> "Figure":
+    """Draw losses and top-1 accuracies over the epochs; `tested`: the name of the images tested on."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.4), layout="constrained")

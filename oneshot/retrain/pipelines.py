@@ -2,13 +2,14 @@
 
 from typing import NamedTuple
 
-from oneshot.search.settings import SMALL, augments
+from oneshot.spaces.base import Sizes
 from oneshot.spaces.published import GDAS_V1
 from oneshot.spaces.registry import space_of
+from oneshot.training.images import SMALL, augments
 
 
 class Pipeline(NamedTuple):
-    """What a network is trained by."""
+    """The settings that a network is trained with."""
 
     split: str  # which images: "full" or "half"
     epochs: int
@@ -65,12 +66,18 @@ _BATCHES = {GDAS_V1: 72}  # NASLib, appendix A.1, as it needs more memory
 _CUTOUT_OF = 32  # pixels; images of another height have a hole in proportion
 
 
-def pipeline_of(space, dataset, architecture=None, protocol=None, height=_CUTOUT_OF):
-    """The Pipeline of a space, as it is on a data set of images of this height.
+def get_pipeline(
+    space: str,
+    dataset: str,
+    architecture: object = None,
+    protocol: int | None = None,
+    height: int = _CUTOUT_OF,
+) -> Pipeline:
+    """Return the pipeline of a space, on a data set of images of this height.
 
     `architecture`: a value of the space; `protocol`: one of the space's PROTOCOLS.
 
-    >>> pipeline_of("darts", "cifar10").batch, pipeline_of("darts", "cifar10", GDAS_V1).batch
+    >>> get_pipeline("darts", "cifar10").batch, get_pipeline("darts", "cifar10", GDAS_V1).batch
     (96, 72)
     """
     pipeline = PIPELINES[space]
@@ -82,6 +89,6 @@ def pipeline_of(space, dataset, architecture=None, protocol=None, height=_CUTOUT
     return pipeline if protocol is None else pipeline._replace(epochs=protocol)
 
 
-def sizes_of(space, dataset):
-    """The Sizes of a space's network on a data set: the published ones, or smaller ones for small images."""
+def default_sizes(space: str, dataset: str) -> Sizes:
+    """Return the published sizes of a space's network, or smaller ones for a data set of small images."""
     return space_of(space).smaller if dataset in SMALL else space_of(space).trained

@@ -1,35 +1,64 @@
-"""What a retraining gave: a summary, and the report for people."""
+"""The result of a retraining, and its report for people."""
 
 import math
-from dataclasses import asdict
+from dataclasses import dataclass
+from typing import Any
 
-from oneshot.training.words import counted, duration
-
-
-def summarize(job, training, cost, last, entry):
-    """The findings, a dict of plain values that depend on nothing but the settings.
-
-    `cost`: a Cost; `last`: the last row of the log, or None; `entry`: of the benchmark, or None.
-    """
-    epoch, top1 = training.best
-    feed = job.feed
-    return {
-        "architecture": job.architecture.record,
-        "settings": asdict(job.settings),
-        "complete": training.epoch == training.epochs,
-        "epochs": training.epoch,
-        "steps": training.epoch * training.steps_an_epoch + training.batch,
-        "images": {"train": feed.train_count, "test": feed.test_count, "classes": feed.classes},
-        "cost": cost._asdict(),
-        "result": last and _known(loss=last["test_loss"], top1=last["top1"], top5=last["top5"]),
-        "ema": last and _known(top1=last["ema_top1"], top5=last["ema_top5"]),
-        "best": {"epoch": epoch, "top1": top1} if epoch else None,
-        "benchmark": entry and entry._asdict(),
-    }
+from nasbench.runs.text import counted, duration, format_rows, join_blocks
+from oneshot.cost import Cost
+from oneshot.graph.graph import Graph
+from oneshot.retrain.benchmark import Entry
+from oneshot.retrain.settings import RetrainSettings
+from oneshot.spaces.architectures import Architecture
+from oneshot.training.session import TrainingResult
 
 
-def _known(**values):
-    """Those values that are numbers, others None; None where there is no accuracy at all."""
+@dataclass(frozen=True, kw_only=True)
+class RetrainResult(TrainingResult):
+    """What a retraining gave."""
+
+    architecture: Architecture
+    settings: RetrainSettings
+    #: The trained network, in evaluation mode.
+    network: Graph
+    #: Parameters and multiply-adds of the network.
+    cost: Cost
+    #: Numbers of training images and of images that are tested.
+    images: tuple[int, int]
+    #: Height and width of the images.
+    size: tuple[int, int]
+    #: Number of classes.
+    classes: int
+    #: The epoch with the best top-1 accuracy, and that accuracy; None before there is one.
+    best: tuple[int, float] | None
+    #: The benchmark's entry for the like of this training, if there is one.
+    benchmark: Entry | None
+
+    @property
+    def top1(self) -> float:
+        """Percent of the tested images that the network is right on after its last epoch."""
+        return float(self.log[-1]["top1"])
+
+    def to_json(self) -> dict[str, Any]:  # plain values, nested
+        last = self.log[-1] if self.log else None
+        train, test = self.images
+        return {
+            "architecture": self.architecture.record,
+            "settings": self.settings.to_json(),
+            "complete": self.complete,
+            "epochs": self.epochs,
+            "steps": self.steps,
+            "images": {"train": train, "test": test, "classes": self.classes},
+            "cost": self.cost._asdict(),
+            "result": last and _finite(loss=last["test_loss"], top1=last["top1"], top5=last["top5"]),
+            "ema": last and _finite(top1=last["ema_top1"], top5=last["ema_top5"]),
+            "best": self.best and {"epoch": self.best[0], "top1": self.best[1]},
+            "benchmark": self.benchmark and self.benchmark._asdict(),
+        }
+
+
+def _finite(**values: float | None) -> dict[str, float | None] | None:
+    """Return the values that are finite, others None; None if there is no accuracy at all."""
     if values["top1"] is None:
         return None
     return {
@@ -37,67 +66,64 @@ def _known(**values):
     }
 
 
-def print_summary(summary, seconds, processes=1):
-    """The findings as text; `seconds`: that the epochs took."""
-    settings, images = summary["settings"], summary["images"]
-    done, whole = summary["epochs"], settings["epochs"]
-    what = "validation" if settings["split"] == "half" else "test"
+def format_result(result: RetrainResult, processes: int = 1) -> str:
+    """Return the result as text for people."""
+    settings, (train, test) = result.settings, result.images
+    done, whole = result.epochs, settings.epochs
+    tested = "validation" if settings.split == "half" else "test"
     epochs = counted(whole, "epoch") if done == whole else f"{done:,} of {counted(whole, 'epoch')}"
-    print(
-        f"an architecture of {settings['space']} on {settings['dataset']}:"
-        f" {counted(settings['channels'], 'channel')} and {counted(settings['cells'], 'cell')}"
-        f"{'' if settings['space'] == 'darts' else ' a stage'}"
-    )
-    print(
-        f"{epochs}, {summary['steps']:,} steps, {images['train']:,} training and {images['test']:,} {what}"
-        f" images; seed {settings['seed']}; {duration(seconds)}"
-        f"{f' by {processes} processes' if processes > 1 else ''}\n"
-    )
-    cost = summary["cost"]
-    params = f"{cost['params_without_auxiliary']:,}"
-    if cost["params"] != cost["params_without_auxiliary"]:
-        params += f", and {cost['params'] - cost['params_without_auxiliary']:,} of the auxiliary head"
+    cost = result.cost
+    params = f"{cost.params_without_auxiliary:,}"
+    if cost.params != cost.params_without_auxiliary:
+        params += f", and {cost.params - cost.params_without_auxiliary:,} of the auxiliary head"
     rows = [
-        ("architecture", summary["architecture"]["text"]),
+        ("architecture", str(result.architecture.value)),
         ("parameters", params),
-        ("multiply-adds", f"{cost['flops']:,} for an image"),
+        ("multiply-adds", f"{cost.flops:,} for an image"),
     ]
-    for key, name in (("result", what), ("ema", "moving average")):
-        if summary[key] is not None:
-            rows.append((name, _shown(summary[key], what)))
-    best = summary["best"]
-    if best is not None:
+    if result.log:
+        last = result.log[-1]
+        rows.append((tested, _format_accuracy(tested, last["top1"], last["top5"], last["test_loss"])))
+        if last["ema_top1"] is not None:
+            rows.append(("moving average", _format_accuracy(tested, last["ema_top1"], last["ema_top5"])))
+    if result.best is not None:
+        epoch, top1 = result.best
         rows.append(
             (
                 "best epoch",
-                f"{best['top1']:.2f} % after epoch {best['epoch']:,}; chosen by these images, it is not a"
-                " number to publish",
+                f"{top1:.2f} % after epoch {epoch:,}; chosen by these images, it is not a number to publish",
             )
         )
-    rows += _of_benchmark(summary["benchmark"])
-    for name, text in rows:
-        print(f"{name:<15} {text}")
+    rows += _format_entry(result.benchmark)
+    lines = [
+        f"an architecture of {settings.space} on {settings.dataset}:"
+        f" {counted(settings.channels, 'channel')} and {counted(settings.cells, 'cell')}"
+        f"{'' if settings.space == 'darts' else ' a stage'}",
+        f"{epochs}, {result.steps:,} steps, {train:,} training and {test:,} {tested} images;"
+        f" seed {settings.seed}; {duration(result.seconds)}"
+        f"{f' by {processes} processes' if processes > 1 else ''}",
+    ]
+    return join_blocks("\n".join(lines), format_rows(rows))
 
 
-def _shown(accuracy, what):
-    top5 = "" if accuracy["top5"] is None else f" (among the first five: {accuracy['top5']:.2f} %)"
-    loss = "" if accuracy.get("loss") is None else f", loss {accuracy['loss']:.4f}"
-    return f"{accuracy['top1']:.2f} % of the {what} images right{top5}{loss}"
+def _format_accuracy(tested: str, top1: float, top5: float | None, loss: float | None = None) -> str:
+    among = "" if top5 is None else f" (among the first five: {top5:.2f} %)"
+    of_loss = "" if loss is None or not math.isfinite(loss) else f", loss {loss:.4f}"
+    return f"{top1:.2f} % of the {tested} images right{among}{of_loss}"
 
 
-def _of_benchmark(entry):
+def _format_entry(entry: Entry | None) -> list[tuple[str, str]]:
     if entry is None:
         return []
-    seeds = f"mean of {entry['seeds']} seeds, {entry['least']:.2f} to {entry['greatest']:.2f}"
-    if entry["seeds"] in (None, 1):
-        seeds = "1 seed" if entry["seeds"] else "recorded as a mean"
+    seeds = f"mean of {entry.seeds} seeds, {entry.least:.2f} to {entry.greatest:.2f}"
+    if entry.seeds in (None, 1):
+        seeds = "1 seed" if entry.seeds else "recorded as a mean"
     rows = [
         (
             "benchmark",
-            f"{entry['mean']:.2f} % {entry['metric']} on {entry['dataset']} after {entry['protocol']} epochs"
-            f" ({seeds})",
+            f"{entry.mean:.2f} % {entry.metric} on {entry.dataset} after {entry.protocol} epochs ({seeds})",
         )
     ]
-    if entry["differs"]:
-        rows.append(("", f"(trained otherwise than this: {', '.join(entry['differs'])})"))
+    if entry.differs:
+        rows.append(("", f"(trained otherwise than this: {', '.join(entry.differs)})"))
     return rows

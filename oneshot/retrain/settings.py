@@ -1,17 +1,20 @@
-"""What a retraining is told, and what its pipeline says where it is told nothing."""
+"""The settings of a retraining, and their defaults in its pipeline."""
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Self, TypeVar, cast
 
 from data.images import FOLDER, NAMES
-from nasbench.runs.settings import SEEDS, option, whole
+from nasbench.runs.checks import whole
+from nasbench.runs.settings import SEEDS, Settings, option
 from oneshot.errors import ConfigError
-from oneshot.methods.base import at_least
-from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, pipeline_of, sizes_of
-from oneshot.search.settings import SMALL
+from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, default_sizes, get_pipeline
 from oneshot.spaces.base import MAXIMUM
 from oneshot.spaces.registry import SPACES, space_of
+from oneshot.training.images import SMALL, absolute_dataset
 
+T = TypeVar("T", str, int, float)
 SPLITS = {
     "full": "all training images, tested on the test images",
     "half": "the half that a search trains weights on, tested on the half it validates on",
@@ -21,111 +24,145 @@ _CELLS = 4  # at least, of a network with one
 SMOKE = {"dataset": "digits", "epochs": 2, "batch": 128, "channels": 2}  # and cells as on the digits
 
 
-def _by_space(name):
-    """The default of an option, for the help."""
+def _by_space(name: str) -> str:
+    """Return the default of an option, for the help."""
     usual = {space: getattr(pipeline, name) for space, pipeline in PIPELINES.items()}
     small = {space: SMALLER.get(name, value) for space, value in usual.items()}
     return _defaults(usual, small)
 
 
-def _sizes_by_space(name):
+def _sizes_by_space(name: str) -> str:
     usual = {space: getattr(found.trained, name) for space, found in SPACES.items()}
     return _defaults(usual, {space: getattr(found.smaller, name) for space, found in SPACES.items()})
 
 
-def _defaults(usual, small):
+def _defaults(usual: Mapping[str, object], small: Mapping[str, object]) -> str:
     on_small = f"; on {' and '.join(SMALL)}: {_named(small)}" if small != usual else ""
     return f"(default: {_named(usual)}{on_small})"
 
 
-def _named(values):
+def _named(values: Mapping[str, object]) -> str:
     if len(set(values.values())) == 1:
         return str(next(iter(values.values())))
     return ", ".join(f"{space} {value}" for space, value in values.items())
 
 
-def _piped(name, help, type):
-    """An option whose default is the pipeline's."""
-    return option(None, f"{help} {_by_space(name)}", type=type)
+def _piped(name: str, help: str, kind: type[T], choices: Sequence[str] | None = None, **bounds: float) -> T:
+    """Return an option whose default is the pipeline's."""
+    default = option(None, f"{help} {_by_space(name)}", type=kind, choices=choices, **bounds)
+    return cast(T, default)  # None until `completed` replaces it
+
+
+def _sized(name: str, help: str, maximum: int) -> int:
+    """Return an option whose default is the size of the space's network."""
+    default = option(None, f"{help} {_sizes_by_space(name)}", type=int, at_least=1, at_most=maximum)
+    return cast(int, default)  # None until `completed` replaces it
 
 
 @dataclass(frozen=True)
-class RetrainSettings:
-    """How a network is trained from scratch; None: as the pipeline of its space has it.
+class RetrainSettings(Settings):
+    """How a network is trained from scratch; None, the default of most: as the pipeline of its space has it.
 
     >>> settings, _ = RetrainSettings(dataset="cifar10").completed("darts", (32, 32))
     >>> settings.epochs, settings.cutout, settings.auxiliary_weight
     (600, 16, 0.4)
     """
 
-    space: str | None = option(
-        None, "that the architecture is to be of (default: the one it is of)", type=str, choices=tuple(SPACES)
+    #: Space of the architecture.
+    space: str = cast(  # None until `completed` replaces it
+        str,
+        option(
+            None,
+            "space that the architecture must be of (default: any)",
+            type=str,
+            choices=tuple(SPACES),
+        ),
     )
+    #: Data set.
     dataset: str = option(
         "digits",
         f"{', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*",
     )
-    split: str | None = option(
-        None,
-        "; ".join(f"{name}: {text}" for name, text in SPLITS.items()) + f" {_by_space('split')}",
-        type=str,
-        choices=tuple(SPLITS),
+    #: Images that are trained on and tested on, a key of `SPLITS`.
+    split: str = _piped(
+        "split", "; ".join(f"{name}: {text}" for name, text in SPLITS.items()), str, tuple(SPLITS)
     )
+    #: File with the published halves of test images.
     split_list: str | None = option(
         None,
-        "the published halves of the test images of cifar100 or imagenet16-120, a file of AutoDL-Projects,"
-        " for --split half (default: halves of our own)",
+        "published halves of the test images of cifar100 or imagenet16-120, a file of AutoDL-Projects, for"
+        " --split half (default: our own halves)",
         type=str,
         metavar="FILE",
     )
+    #: Epochs of the benchmark's protocol; None in a space without a benchmark.
     protocol: int | None = option(
         None,
-        "epochs of the benchmark's training that this is to be like, nb201 alone (default: 200)",
+        "follow the benchmark's training of 200 or 12 epochs, nb201 only (default: 200)",
         type=int,
-        choices=PROTOCOLS["nb201"],
+        metavar="EPOCHS",
     )
-    epochs: int | None = _piped("epochs", "passes over the training images", int)
-    batch: int | None = _piped("batch", "images a step, of all processes together", int)
-    learning_rate: float | None = _piped("learning_rate", "at first", float)
-    learning_rate_min: float | None = _piped("learning_rate_min", "at the end of its cosine", float)
-    momentum: float | None = _piped("momentum", "of SGD", float)
-    weight_decay: float | None = _piped("weight_decay", "of all weights", float)
-    grad_clip: float | None = _piped("grad_clip", "norm that gradients are clipped to, 0 for not", float)
-    cutout: int | None = _piped(
-        "cutout", "side of the square that is cut out of training images, pixels; 0: none", int
+    #: Passes over the training images.
+    epochs: int = _piped("epochs", "passes over the training images", int, at_least=1)
+    #: Images per step, of all processes together.
+    batch: int = _piped("batch", "images per step, of all processes together", int, at_least=2)
+    #: Initial learning rate.
+    learning_rate: float = _piped("learning_rate", "initial learning rate", float, above=0)
+    #: Final learning rate.
+    learning_rate_min: float = _piped(
+        "learning_rate_min", "final learning rate, after the cosine", float, at_least=0
     )
-    drop_path: float | None = _piped(
-        "drop_path", "rate of paths dropped at the end, risen to linearly", float
+    #: Momentum of SGD.
+    momentum: float = _piped("momentum", "momentum of SGD", float, at_least=0, below=1)
+    #: Weight decay of all weights.
+    weight_decay: float = _piped("weight_decay", "weight decay of all weights", float, at_least=0)
+    #: Norm to which gradients are clipped; 0: they are not.
+    grad_clip: float = _piped(
+        "grad_clip", "norm to which gradients are clipped; 0 disables clipping", float, at_least=0
     )
-    auxiliary_weight: float | None = _piped(
-        "auxiliary_weight", "of the loss of a second classifier amidst the network; 0: there is none", float
+    #: Side of the square that is cut out of training images, in pixels; 0: none.
+    cutout: int = _piped(
+        "cutout", "side of the square cut out of training images; 0 for none, in pixels", int, at_least=0
     )
-    channels: int | None = option(
-        None, f"of the network's first stage {_sizes_by_space('channels')}", type=int
+    #: Rate of dropped paths at the end, which rises linearly.
+    drop_path: float = _piped(
+        "drop_path", "final rate of dropped paths, which rises linearly from 0", float, at_least=0, below=1
     )
-    cells: int | None = option(
-        None, f"in the network; of each stage, in darts in all {_sizes_by_space('cells')}", type=int
+    #: Weight of the auxiliary classifier's loss; 0: there is no such classifier.
+    auxiliary_weight: float = _piped(
+        "auxiliary_weight",
+        "weight of the auxiliary classifier's loss; 0 disables the classifier",
+        float,
+        at_least=0,
     )
-    seed: int = option(0, "of all that is drawn")
+    #: Channels of the first stage.
+    channels: int = _sized("channels", "channels of the network's first stage", MAXIMUM.channels)
+    #: Cells of the network, as the space counts them.
+    cells: int = _sized("cells", "cells of each stage, in darts of the whole network", MAXIMUM.cells)
+    #: Random seed.
+    seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
+    #: Decay per step of the moving average of the weights; None: there is none.
     ema: float | None = option(
-        None, "decay of a moving average of the weights, a step, which is tested too", type=float
+        None,
+        "decay per step of a moving average of the weights, which is tested too (default: no average)",
+        type=float,
+        at_least=0,
+        below=1,
     )
+    #: Whether to compute in bfloat16.
     amp: bool = option(False, "compute in bfloat16 where that is safe; weights stay float32")
+    #: Whether to use torch.compile.
     compile: bool = option(False, "run the network through torch.compile; worth its minutes for a long run")
+    #: Whether each process normalizes its own part of a batch.
     local_bn: bool = option(
-        False, "of several processes, each normalizes by its own part of the batch, not by all of it"
+        False, "let each process normalize its own part of the batch instead of the whole batch"
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.space is not None:
             space_of(self.space)
-        if not isinstance(self.dataset, str):
-            raise ConfigError(f"a data set is named by a string, got {self.dataset!r}")
-        if self.dataset.startswith(FOLDER) or os.sep in self.dataset:  # the same from another folder
-            path = os.path.abspath(os.path.expanduser(self.dataset.removeprefix(FOLDER)))
-            object.__setattr__(self, "dataset", FOLDER + path)
-        if self.split not in (None, *SPLITS):
-            raise ConfigError(f"a split is {' or '.join(SPLITS)}, got {self.split!r}")
+        super().__post_init__()
+        object.__setattr__(self, "dataset", absolute_dataset(self.dataset))
         if self.split_list is not None:
             if self.dataset not in ("cifar100", "imagenet16-120") or self.split == "full":
                 raise ConfigError(
@@ -133,33 +170,18 @@ class RetrainSettings:
                     f" got {self.dataset}{' and --split full' if self.split == 'full' else ''}"
                 )
             object.__setattr__(self, "split_list", os.path.abspath(os.path.expanduser(self.split_list)))
-        for name, least in (("epochs", 1), ("batch", 2), ("cutout", 0), ("channels", 1), ("cells", 1)):
-            if getattr(self, name) is not None:
-                whole(name, getattr(self, name), least, MAXIMUM._asdict().get(name))
-        whole("seed", self.seed, 0, SEEDS)
-        for name in ("learning_rate", "learning_rate_min", "weight_decay", "grad_clip", "auxiliary_weight"):
-            if getattr(self, name) is not None:
-                at_least(name, getattr(self, name), 0, excluded=name == "learning_rate")
-        for name in ("momentum", "drop_path", "ema"):
-            if getattr(self, name) is not None:
-                at_least(name, getattr(self, name), 0)
-                if getattr(self, name) >= 1:
-                    raise ConfigError(f"{name} is below 1, got {getattr(self, name)}")
         if None not in (self.learning_rate, self.learning_rate_min):
             self._check_rates()
-        for name in ("amp", "compile", "local_bn"):
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name} is true or false, got {getattr(self, name)!r}")
 
-    def _check_rates(self):
+    def _check_rates(self) -> None:
         if self.learning_rate_min > self.learning_rate:
             raise ConfigError(
                 "the learning rate falls from learning_rate to learning_rate_min, got"
                 f" {self.learning_rate} and {self.learning_rate_min}"
             )
 
-    def of_space(self, space):
-        """These for an architecture of a space, with the split and the protocol that it has by default."""
+    def of_space(self, space: str) -> Self:
+        """Return the settings for an architecture of a space, with its default split."""
         if self.protocol is not None and self.protocol not in PROTOCOLS.get(space, ()):
             known = " or ".join(map(str, PROTOCOLS.get(space, ()))) or "none"
             raise ConfigError(f"the protocols of {space} are {known}, got {self.protocol}")
@@ -171,15 +193,17 @@ class RetrainSettings:
                 whole(name, getattr(self, name), least, getattr(MAXIMUM, name))
         return replace(self, space=space, split=self.split or PIPELINES[space].split)
 
-    def completed(self, space, size, architecture=None):
-        """(these with all that is None as the pipeline has it, what that is not, a list of lines).
+    def completed(
+        self, space: str, size: tuple[int, int], architecture: object = None
+    ) -> tuple[Self, list[str]]:
+        """Return settings in which the pipeline's replace None, and lines on what of it cannot be had.
 
-        `size`: height and width of the images; `architecture`: a value of the space. ConfigError where what
-        is asked for is not to be had.
+        `size`: height and width of the images; `architecture`: a value of the space. ConfigError if a setting
+        cannot be had.
         """
         settings = self.of_space(space)
-        pipeline = pipeline_of(space, settings.dataset, architecture, settings.protocol, size[0])
-        known = pipeline._asdict() | sizes_of(space, settings.dataset)._asdict()
+        pipeline = get_pipeline(space, settings.dataset, architecture, settings.protocol, size[0])
+        known = pipeline._asdict() | default_sizes(space, settings.dataset)._asdict()
         notes = []
         cells = known["cells"] if settings.cells is None else settings.cells
         against = _against_auxiliary(size, cells) if pipeline.auxiliary_weight else None
@@ -197,8 +221,8 @@ class RetrainSettings:
         return settings, notes
 
 
-def _against_auxiliary(size, cells):
-    """Why a network cannot have an auxiliary head, a line; None if it can."""
+def _against_auxiliary(size: tuple[int, int], cells: int) -> str | None:
+    """Return why a network cannot have an auxiliary head; None if it can."""
     if tuple(size) != (_SIDE, _SIDE):
         return f"an auxiliary head is made for images of {_SIDE}x{_SIDE}, not {size[1]}x{size[0]}"
     if cells < _CELLS:

@@ -1,159 +1,206 @@
-"""A retraining under way: steps and epochs, what they gave, and where to go on from."""
+"""A retraining: its job, and its steps and epochs."""
 
 import math
-import time
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from data.loader import part_of
+from nasbench import NB201
+from nasbench.runs.record import present
 from oneshot import ops
-from oneshot.errors import DivergedError
-from oneshot.training.accuracy import Accuracy, accuracy_of, precise
-from oneshot.training.metrics import Measured, sums
+from oneshot.cost import cost_of
+from oneshot.errors import ConfigError
+from oneshot.graph.graph import Graph
+from oneshot.retrain import pictures
+from oneshot.retrain.benchmark import find_entry, lacking, open_table
+from oneshot.retrain.pipelines import get_pipeline
+from oneshot.retrain.report import RetrainResult
+from oneshot.retrain.settings import RetrainSettings
+from oneshot.retrain.weights import BEST, LAST, RETRAINING_LOG, NetworkFile, parse_record
+from oneshot.spaces.architectures import Architecture
+from oneshot.spaces.registry import space_of
+from oneshot.training.checkpoints import encode_tensors
+from oneshot.training.distributed import ProcessGroup
+from oneshot.training.environment import Environment
+from oneshot.training.images import RetrainImages
+from oneshot.training.memory import largest_batch
+from oneshot.training.metrics import Accuracy, Outcome, measure_accuracy, precise
+from oneshot.training.session import Files, Row
+from oneshot.training.sync_norm import synchronize
+from oneshot.training.trainer import Epoch, Trainer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
-class Epoch(NamedTuple):
-    """What an epoch gave."""
+@dataclass(frozen=True, eq=False)
+class RetrainJob:
+    """What is trained, on which images."""
 
-    number: int  # from 1
-    train: Measured  # by the main classifier alone
+    architecture: Architecture
+    settings: RetrainSettings  # complete
+    environment: Environment
+    images: RetrainImages
+    table: NB201 | None  # which has the like
+    notes: tuple[str, ...] = ()  # lines about what is not as it would be by default
+
+    log = RETRAINING_LOG
+
+    @property
+    def seed(self) -> int:
+        """The seed of the retraining."""
+        return self.settings.seed
+
+    @classmethod
+    def create(
+        cls, architecture: object, settings: RetrainSettings, environment: Environment, group: ProcessGroup
+    ) -> Self:
+        """Return the job of an architecture, of any kind that `Architecture.parse` takes."""
+        group.device(environment.device)  # an error, if it is not there
+        found = Architecture.parse(architecture, settings.space)
+        partial = settings.of_space(found.space)
+        table = open_table(partial, environment.store)
+        images = _load_images(partial, environment)
+        complete, notes = settings.completed(found.space, images.size, found.value)
+        _check_batches(complete, images, group)
+        notes += _lacking(table, found, complete)
+        job = cls(found, complete, environment, images, table, tuple(notes))
+        with torch.random.fork_rng([]):
+            job.network()  # an error, before there is a folder
+        return job
+
+    @classmethod
+    def resume(
+        cls,
+        record: Mapping[str, Any],
+        path: str | Path,
+        environment: Mapping[str, Any],
+        group: ProcessGroup,
+        settings: Mapping[str, Any] | None = None,
+        architecture: object = None,
+    ) -> Self:
+        """Return the job of the run in a folder, with this config.json.
+
+        `environment`: what differs now; `settings`, `architecture`: what has to agree with the run's.
+        """
+        found, recorded, before = parse_record(record, path)
+        if architecture is not None and Architecture.parse(architecture).record != found.record:
+            raise ConfigError(f"the architecture is not the run's, {found.record['text']}")
+        recorded.resumed(settings or {}, Environment)
+        if recorded.local_bn and record["processes"] != group.size:
+            raise ConfigError(
+                f"{path} was begun with --local-bn by {record['processes']} processes, which it depends on;"
+                f" got {group.size}"
+            )
+        now = before.updated(**environment)
+        group.device(now.device)
+        table = open_table(recorded, now.store, path)
+        images = _load_images(recorded, now)
+        images.check_recorded(record["data"], path)
+        _check_batches(recorded, images, group)
+        return cls(found, recorded, now, images, table, tuple(_lacking(table, found, recorded)))
+
+    def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
+        """Return what config.json holds."""
+        return {
+            "architecture": self.architecture.record,
+            "settings": self.settings.to_json(),
+            "places": environment.record(),
+            "data": self.images.facts(),
+            "processes": group.size,
+            **present(torch),
+        }
+
+    def network(self) -> Graph:
+        """Return the network with new weights, parsed."""
+        settings = self.settings
+        return space_of(settings.space).network(
+            self.architecture.value,
+            self.images.classes,
+            settings.channels,
+            settings.cells,
+            auxiliary=settings.auxiliary_weight > 0,
+        )
+
+    def build(self, device: torch.device, group: ProcessGroup) -> "RetrainTask":
+        """Return the retraining before its first step, by the random numbers of the process."""
+        return RetrainTask(self, device, group)
+
+
+class RetrainEpoch(NamedTuple):
+    """An epoch of a retraining, beside its training loss."""
+
     test: Accuracy
     average: Accuracy | None  # by the moving average of the weights, if there is one
     learning_rate: float
     drop_path: float
-    images_per_second: float  # of training
-    seconds: float  # of training and testing
 
 
-class Training:
-    """A network's training from scratch: where it stands, and how it goes on.
+class _Batch(NamedTuple):
+    images: Tensor  # (N, 3, H, W), this process's part
+    labels: Tensor  # (N,)
+    whole: int  # images of all processes
 
-    `network`: a parsed Graph on its device; `settings`: complete RetrainSettings; `feed`: the Feed;
-    `loaders`: of this process's part of the batches that it trains on, and of those that it tests.
+
+class RetrainTask:
+    """A network's training from scratch.
 
     A step takes the gradient of the mean loss of the whole batch: each process that of its part, weighted by
     its images; the parts are added up before they are clipped, so that all processes take the same step.
     """
 
-    def __init__(self, network, settings, nesterov, feed, loaders, group):
-        self._train, self._test = train, _ = loaders
-        self.network, self.group = network, group
-        self.device = train.device
-        self.epochs, self.steps_an_epoch = settings.epochs, len(train)
-        self.epoch = 0  # how many are done
-        self.batch = 0  # of the next one, how many are done
+    splits = 1  # training images, by the main classifier alone
+
+    def __init__(self, job: RetrainJob, device: torch.device, group: ProcessGroup) -> None:
+        settings = job.settings
+        pipeline = get_pipeline(settings.space, settings.dataset)
+        self.job, self.device, self.group = job, device, group
+        self.name, self.epochs, self.images_per_step = settings.space, settings.epochs, settings.batch
+        self.network = self._build_network()
+        self.cost = cost_of(self.network, (3, *job.images.size))
+        self.parameters = list(self.network.parameters())
         self.best = (0, -1.0)  # the epoch of the best top-1 accuracy, and that accuracy
-        self.seconds = 0.0  # spent on the epoch under way
         self.optimizer = torch.optim.SGD(
-            network.parameters(),
+            self.parameters,
             settings.learning_rate,
             settings.momentum,
             weight_decay=settings.weight_decay,
-            nesterov=nesterov and settings.momentum > 0,
+            nesterov=pipeline.nesterov and settings.momentum > 0,
         )
-        self.average = None
+        self.average: AveragedModel | None = None
         if settings.ema is not None:
             average = get_ema_multi_avg_fn(settings.ema)
-            self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True).eval()
-        self._settings = settings
-        self._feed = feed
-        self._drops = [module for module in network.modules() if isinstance(module, ops.DropPath)]
-        self._parameters = list(network.parameters())
-        self._tally = self._new_tally()
-        self._diverged = False  # seen by this process, to be said by all
-        self._set_rates()
+            self.average = AveragedModel(self.network, multi_avg_fn=average, use_buffers=True).eval()
+        self._train = job.images.train(settings.batch, pipeline.augment, settings.cutout, device, group.part)
+        self._test = job.images.test(settings.batch, device, group.part)
+        self._drops = [module for module in self.network.modules() if isinstance(module, ops.DropPath)]
+        self.begin_epoch(0)
 
-    def _new_tally(self):
-        """Of the epoch under way, over this process's images: loss and correct answers, summed; images."""
-        return torch.zeros(3, dtype=torch.float64, device=self.device)
+    def _build_network(self) -> Graph:
+        settings = self.job.settings
+        network = self.job.network()
+        network.to(self.device, memory_format=torch.channels_last)
+        if self.group.size > 1 and not settings.local_bn:
+            synchronize(network, self.group)
+        self.group.broadcast([*network.parameters(), *network.buffers()])
+        if settings.compile:
+            network.compile()
+        return network
 
-    def run(self, stop, after_step, after_epoch):
-        """Go on to the end, or until `stop()` is true in a process after a step; whether the end was reached.
+    def __len__(self) -> int:
+        return len(self._train)
 
-        `after_step(training)` is called after each step, `after_epoch(Epoch)` after each epoch, when all is
-        in place to be saved. DivergedError when a loss or a weight is no number any more; what was last saved
-        is sound.
-        """
-        while self.epoch < self.epochs:
-            if self._stops(stop):
-                return False
-            if self.batch == 0:
-                self._tally = self._new_tally()
-                self._set_rates()
-            if not self._rest_of_epoch(stop, after_step):
-                return False
-            after_epoch(self._end_epoch())
-        return True
-
-    def _stops(self, stop):
-        stopped, diverged = self.group.any((stop(), self._diverged))
-        if diverged:
-            self._raise_diverged("the loss is no number any more")
-        return stopped
-
-    def _rest_of_epoch(self, stop, after_step):
-        begin, before = time.perf_counter(), self.seconds
-        self.network.train()
-        try:
-            for images, labels in self._train.epoch(self.epoch, self.batch):
-                with self.group.watching():
-                    self._step(images, labels)
-                self.batch += 1
-                self.seconds = before + time.perf_counter() - begin
-                after_step(self)
-                if self.batch < self.steps_an_epoch and self._stops(stop):
-                    return False
-        finally:
-            self.seconds = before + time.perf_counter() - begin
-        return True
-
-    def _step(self, images, labels):
-        whole = min(self._settings.batch, self._feed.train_count - self.batch * self._settings.batch)
-        if self.group.size > 1:
-            begin, _ = part_of(whole, *self.group.part)
-            for drop in self._drops:
-                drop.part = (begin, whole)
-        loss, logits = self._gradients(images, labels, len(labels) / whole)
-        self.group.sum_all([each.grad for each in self._parameters if each.grad is not None])
-        if self._settings.grad_clip:
-            clip_grad_norm_(self._parameters, self._settings.grad_clip)
-        self.optimizer.step()
-        self.optimizer.zero_grad()
-        if self.average is not None:
-            self.average.update_parameters(self.network)
-        found = sums(logits, loss, labels)
-        self._tally += torch.stack([*found, torch.full_like(found[0], len(labels))])
-
-    def _gradients(self, images, labels, share):
-        """Add the gradients of so much of the mean loss to the parameters'; (loss, logits), detached."""
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._settings.amp):
-            output = self.network(images)
-        logits, auxiliary = output if isinstance(output, tuple) else (output, None)
-        logits = precise(logits)
-        loss = cross_entropy(logits, labels)
-        objective = loss
-        if auxiliary is not None:
-            objective = loss + self._settings.auxiliary_weight * cross_entropy(precise(auxiliary), labels)
-        (share * objective).backward()
-        return loss.detach(), logits.detach()
-
-    def try_batch(self, batch):
-        """Take the gradients of a batch of so many black images, and let them go; to see whether they fit."""
-        images = torch.zeros(batch, 3, *self._feed.size, device=self.device)
-        labels = torch.zeros(batch, dtype=torch.int64, device=self.device)
-        try:
-            self.network.train()
-            self._gradients(images, labels, 1.0)
-        finally:
-            self.optimizer.zero_grad()
-
-    def _set_rates(self):
-        """The learning rate falls by a cosine, the rate of dropped paths rises linearly, by epochs."""
-        settings, done = self._settings, min(self.epoch, self.epochs - 1) / self.epochs
+    def begin_epoch(self, epoch: int) -> None:
+        """Lower the learning rate by a cosine, and raise the rate of dropped paths linearly."""
+        settings, done = self.job.settings, epoch / self.epochs
         low, high = settings.learning_rate_min, settings.learning_rate
         self.learning_rate = low + (high - low) * (1 + math.cos(math.pi * done)) / 2
         self.drop_path = settings.drop_path * done
@@ -162,90 +209,193 @@ class Training:
         for drop in self._drops:
             drop.rate = self.drop_path
 
-    def so_far(self):
-        """What the epoch under way gave this process so far, and nothing of tests: (train, test)."""
-        loss, correct, count = self._tally.tolist()
-        self._diverged |= not math.isfinite(loss)
-        return Measured.of(loss, correct, count), Measured.of(0.0, 0, 0)
+    def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
+        """Yield the batches of training images."""
+        self.network.train()
+        size, count = self.job.settings.batch, self.job.images.train_count
+        for number, (images, labels) in enumerate(self._train.epoch(epoch, start), start):
+            yield _Batch(images, labels, min(size, count - number * size))
 
-    def check(self):
-        """DivergedError in all processes if a loss of the epoch or a weight is no number any more in one."""
-        self.so_far()
-        lost = not torch.stack([each.isfinite().all() for each in self._parameters]).all()
-        loss, weights = self.group.any((self._diverged, lost))
-        if loss or weights:
-            self._raise_diverged(
-                "the loss is no number any more" if loss else "weights are no numbers any more"
+    def step(self, batch: _Batch) -> Sequence[Outcome]:
+        """Train the weights."""
+        images, labels, whole = batch
+        if self.group.size > 1:
+            begin, _ = part_of(whole, *self.group.part)
+            for drop in self._drops:
+                drop.part = (begin, whole)
+        outcome = self.gradients(images, labels, len(labels) / whole)
+        self.group.sum_all([each.grad for each in self.parameters if each.grad is not None])
+        if self.job.settings.grad_clip:
+            clip_grad_norm_(self.parameters, self.job.settings.grad_clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return [outcome]
+
+    def gradients(self, images: Tensor, labels: Tensor, share: float) -> Outcome:
+        """Add the gradients of this share of the mean loss to the parameters'."""
+        settings = self.job.settings
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=settings.amp):
+            output = self.network(images)
+        logits, auxiliary = output if isinstance(output, tuple) else (output, None)
+        logits = precise(logits)
+        loss = cross_entropy(logits, labels)
+        objective = loss
+        if auxiliary is not None:
+            objective = loss + settings.auxiliary_weight * cross_entropy(precise(auxiliary), labels)
+        (share * objective).backward()
+        return Outcome(logits.detach(), loss.detach(), labels)
+
+    def try_batch(self, batch: int) -> None:
+        """Take the gradients of a batch of black images, and let them go; to see whether they fit."""
+        images = torch.zeros(batch, 3, *self.job.images.size, device=self.device)
+        labels = torch.zeros(batch, dtype=torch.int64, device=self.device)
+        try:
+            self.network.train()
+            self.gradients(images, labels, 1.0)
+        finally:
+            self.optimizer.zero_grad()
+
+    def end_epoch(self, epoch: int) -> RetrainEpoch:
+        """Test the network, and the moving average of its weights."""
+        networks = [self.network] if self.average is None else [self.network, self.average.module]
+        if self.job.settings.local_bn:  # each process has statistics of its own; the main one's count
+            for network in networks:
+                self.group.broadcast(list(network.buffers()))
+        results = [self.test(network) for network in networks]
+        if results[0].top1 > self.best[1]:
+            self.best = (epoch, results[0].top1)
+        average = None if self.average is None else results[1]
+        return RetrainEpoch(results[0], average, self.learning_rate, self.drop_path)
+
+    def test(self, network: torch.nn.Module) -> Accuracy:
+        """Test a network on the images that are held out."""
+        with self.group.watching():
+            return measure_accuracy(
+                network, self._test.epoch(0), self.job.images.classes, self.group, self.job.settings.amp
             )
 
-    def _raise_diverged(self, what):
-        raise DivergedError(f"{what}: epoch {self.epoch + 1}, by step {self.batch} of {self.steps_an_epoch}")
+    def position(self, batch: int, bad_step: int) -> str:
+        """Return where in an epoch the training diverged."""
+        return f"by step {batch} of {len(self)}"
 
-    def _end_epoch(self):
-        begin = time.perf_counter()
-        self.check()
-        loss, correct, count = self.group.sum(self._tally.clone()).tolist()
-        training = self.seconds + time.perf_counter() - begin
-        networks = [self.network] if self.average is None else [self.network, self.average.module]
-        if self._settings.local_bn:  # each process has statistics of its own; the first one's count
-            for network in networks:
-                self.group.spread(list(network.buffers()))
-        results = [self.test(network) for network in networks]
-        self.epoch, self.batch = self.epoch + 1, 0
-        if results[0].top1 > self.best[1]:
-            self.best = (self.epoch, results[0].top1)
-        seconds = self.seconds + time.perf_counter() - begin
-        self.seconds = 0.0
-        return Epoch(
-            self.epoch,
-            Measured.of(loss, correct, count),
-            results[0],
-            None if self.average is None else results[1],
-            self.learning_rate,
-            self.drop_path,
-            count / max(training, 1e-9),
-            seconds,
+    def row(self, epoch: Epoch[RetrainEpoch]) -> Row:
+        """Return the row of the log of an epoch."""
+        (train,), (test, average, learning_rate, drop_path) = epoch.splits, epoch.result
+        return {
+            "epoch": epoch.number,
+            "train_loss": train.loss,
+            "train_accuracy": train.accuracy,
+            "test_loss": test.loss,
+            "top1": test.top1,
+            "top5": test.top5,
+            "ema_top1": average and average.top1,
+            "ema_top5": average and average.top5,
+            "learning_rate": learning_rate,
+            "drop_path": drop_path,
+            "images_per_second": epoch.images_per_second,
+            "seconds": epoch.seconds,
+        }
+
+    # The end
+
+    def conclude(self, progress: bool) -> bool:
+        """Leave everything as it is: nothing is left to be decided."""
+        return False
+
+    def conclusion(self) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    def load_conclusion(self, state: Mapping[str, Any]) -> None:
+        """Read nothing."""
+
+    def epoch_files(self, row: Row) -> Files:
+        """Return the weights, if none were better."""
+        return {BEST: self._encode(row)} if self.best[0] == row["epoch"] else {}
+
+    def result(self, trainer: Trainer[RetrainEpoch], log: list[Row]) -> RetrainResult:
+        """Return what the training gave."""
+        table = self.job.table
+        return RetrainResult(
+            architecture=self.job.architecture,
+            settings=self.job.settings,
+            complete=trainer.is_complete,
+            epochs=trainer.epoch,
+            steps=trainer.steps,
+            log=log,
+            seconds=sum(row["seconds"] for row in log) + trainer.seconds,
+            network=self.network.eval(),
+            cost=self.cost,
+            images=(self.job.images.train_count, self.job.images.held_out_count),
+            size=self.job.images.size,
+            classes=self.job.images.classes,
+            best=self.best if self.best[0] else None,
+            benchmark=table and find_entry(table, self.job.architecture, self.job.settings),
         )
 
-    def test(self, network):
-        """What a network makes of the images that are tested, an Accuracy."""
-        with self.group.watching():
-            return accuracy_of(
-                network, self._test.epoch(0), self._feed.classes, self.group, self._settings.amp
+    def result_files(self, result: RetrainResult) -> Files:
+        """Return the weights of a training that is complete."""
+        return {LAST: self._encode(result.log[-1])} if result.complete else {}
+
+    def figures(self, result: RetrainResult) -> "Mapping[str, Figure]":
+        """Draw the curves of the epochs, if there are any."""
+        if not result.log:
+            return {}
+        settings = self.job.settings
+        tested = "test" if settings.split == "full" else "validation"
+        title = f"{settings.space} on {Path(settings.dataset).name}, seed {settings.seed}"
+        return pictures.draw_all(result.log, title, tested)
+
+    def memory_advice(self) -> str:
+        """Return which batch fits on the device, if this one does not."""
+        batch = self.job.settings.batch
+        if self.group.size > 1:  # others do not take part in trials
+            return (
+                f"on {self.device}, for its part of a batch of {batch}; a smaller --batch, or --amp, may do"
             )
+        fits = largest_batch(self.try_batch, batch)
+        if fits is None:
+            return f"on {self.device}, not even for 2 images; a smaller --channels, or --amp, may do"
+        return f"on {self.device}, for a batch of {batch}; --batch {fits} fits"
 
     # To be saved, and to go on
 
-    def weights(self):
-        """The weights as they are now, a dict of tensors, and the moving average of them, or None."""
-        return self.network.state_dict(), self.average and self.average.module.state_dict()
+    def weights(self) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
+        """Return the weights as they are now, and their moving average, if there is one."""
+        average = None if self.average is None else self.average.module.state_dict()
+        return self.network.state_dict(), average
 
-    def state_dict(self):
-        """All that the training needs to go on exactly: weights, optimizer, random numbers, place in data.
+    def _encode(self, row: Row) -> memoryview:
+        """Return the weights as they are now, as a file for `load_network`."""
+        settings, (weights, average) = self.job.settings, self.weights()
+        network = NetworkFile(
+            architecture=self.job.architecture.record,
+            classes=self.job.images.classes,
+            channels=settings.channels,
+            cells=settings.cells,
+            auxiliary=settings.auxiliary_weight > 0,
+            epoch=row["epoch"],
+            top1=row["top1"],
+            weights=weights,
+            average=average,
+        )
+        return encode_tensors(network)
 
-        All processes have to ask for it at once; what each of them gets is the state of all.
-        """
+    def state_dict(self) -> dict[str, Any]:  # tensors and plain values
+        """Return weights, their moving average, the optimizer and the best epoch."""
         weights, average = self.weights()
-        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
         return {
             "weights": weights,
             "average": average,
-            "averaged": self.average and int(self.average.n_averaged),
+            "averaged": None if self.average is None else int(self.average.n_averaged),
             "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "batch": self.batch,
             "best": self.best,
-            "tally": self.group.sum(self._tally.clone()),
-            "seconds": self.seconds,
-            "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
         }
 
-    def load_state_dict(self, state):
-        """Go back to where a state was; random numbers of the GPU are taken where there are any."""
-        epoch, batch = int(state["epoch"]), int(state["batch"])
-        whole = epoch == self.epochs
-        if not 0 <= epoch <= self.epochs or not 0 <= batch < (1 if whole else self.steps_an_epoch):
-            raise ValueError(f"it stands at epoch {epoch}, batch {batch}")
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state."""
         best, accuracy = state["best"]
         if (state["average"] is None) != (self.average is None):
             raise ValueError("it is of another --ema")
@@ -254,13 +404,34 @@ class Training:
             self.average.module.load_state_dict(state["average"])
             self.average.n_averaged.fill_(int(state["averaged"]))
         self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.batch = epoch, batch
         self.best = (int(best), float(accuracy))
-        self._set_rates()
-        self._tally = self._new_tally()
-        if self.group.leads:
-            self._tally.copy_(state["tally"])
-        self.seconds = float(state["seconds"])
-        torch.set_rng_state(state["rng"]["cpu"])
-        if self.device.type == "cuda" and state["rng"]["cuda"] is not None:
-            torch.cuda.set_rng_state(state["rng"]["cuda"], self.device)
+
+
+def _load_images(settings: RetrainSettings, environment: Environment) -> RetrainImages:
+    """Load the images of a retraining; ConfigError unless its network can take them."""
+    images = RetrainImages(settings.dataset, environment, settings.split, settings.seed, settings.split_list)
+    images.check_sides(settings.space)
+    return images
+
+
+def _lacking(table: NB201 | None, architecture: Architecture, settings: RetrainSettings) -> list[str]:
+    """Return a note on what a table lacks, if anything."""
+    note = table and lacking(table, architecture, settings)
+    return [note] if note else []
+
+
+def _check_batches(settings: RetrainSettings, images: RetrainImages, group: ProcessGroup) -> None:
+    """Raise a ConfigError unless each batch has images for each process."""
+    if images.train_count < 2:
+        raise ConfigError(f"a network needs two training images or more, got {images.train_count}")
+    if settings.batch > images.train_count:
+        raise ConfigError(
+            f"a batch of {settings.batch} is more than the training images of {settings.dataset};"
+            f" --batch {images.train_count} would do"
+        )
+    least = 2 * group.size if settings.local_bn else group.size
+    images.check_parts(settings.batch, [images.train_count], least, group)
+    if group.size > 1 and settings.compile and not settings.local_bn:
+        raise ConfigError(
+            "--compile cannot normalize by the whole batch of several processes; --local-bn would do"
+        )

@@ -1,23 +1,23 @@
-"""What files of a retraining hold: its config.json, and the weights that are kept."""
+"""The files of a retraining: its record in config.json, and the weights that are kept."""
 
-import io
-from dataclasses import asdict
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, TypedDict
 
-import torch
+from torch import Tensor
 
 from nasbench.errors import NASBenchError, said
-from nasbench.runs.files import utc_now
+from nasbench.runs.folder import RunKind
+from nasbench.runs.log import Columns
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
+from oneshot.graph.graph import Graph
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.search.record import versions
-from oneshot.search.settings import Places
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
-from oneshot.training.folder import Stage, read_tensors
+from oneshot.training.checkpoints import read_tensors
+from oneshot.training.environment import Environment
 
-RETRAINING = Stage(
-    "retraining",
+RETRAINING_LOG = Columns(
     {
         "epoch": int,
         "train_loss": float,  # of the main classifier alone, as the next
@@ -31,33 +31,23 @@ RETRAINING = Stage(
         "drop_path": float,
         "images_per_second": float,  # this and the next depend on the machine
         "seconds": float,
-    },
+    }
 )
+RETRAINING = RunKind(RETRAINING_LOG.header, stage="retraining", sync=True)
 _OPTIONAL = ("split_list", "protocol", "ema")  # settings that a run may lack
 BEST, LAST = "best.pt", "last.pt"
 
 
-def record_of(job, places, group):
-    """What a run's config.json holds of a Job, at these Places, and a Group."""
-    return {
-        "architecture": job.architecture.record,
-        "settings": asdict(job.settings),
-        "places": places.record(),
-        "data": job.feed.facts(),
-        "processes": group.size,
-        "versions": versions(),
-        "created": utc_now(),
-    }
-
-
-def recorded(record, path):
-    """The Architecture, the settings and the places in a run's config.json."""
+def parse_record(
+    record: Mapping[str, Any], path: str | Path
+) -> tuple[Architecture, RetrainSettings, Environment]:
+    """Return the architecture, the settings and the environment in a run's config.json."""
     try:
-        settings = RetrainSettings(**record["settings"])
-        left = [name for name, value in asdict(settings).items() if value is None and name not in _OPTIONAL]
+        settings = RetrainSettings.from_json(record["settings"], "settings")
+        left = [name for name, value in settings.to_json().items() if value is None and name not in _OPTIONAL]
         if left:
             raise TypeError(f"{', '.join(left)} not given")
-        places = Places(**record["places"])
+        environment = Environment.from_json(record["places"], "places")
         for name, kind in (("data", dict), ("processes", int)):
             if not isinstance(record[name], kind):
                 raise TypeError(f"{name} is {record[name]!r}")
@@ -66,37 +56,41 @@ def recorded(record, path):
         raise RunFolderError(
             f"{path}/config.json is not that of a retraining, damaged, or of another version: {said(error)}"
         ) from None
-    return Architecture.from_record(architecture, Path(path) / "config.json"), settings, places
+    return Architecture.from_record(architecture, Path(path) / "config.json"), settings, environment
 
 
-def kept(job, training, top1):
-    """A network's weights with what is needed to use them, as bytes of a file for `load_network`."""
-    weights, average = training.weights()
-    settings = job.settings
-    data = io.BytesIO()
-    torch.save(
-        {
-            "architecture": job.architecture.record,
-            "classes": job.feed.classes,
-            "channels": settings.channels,
-            "cells": settings.cells,
-            "auxiliary": settings.auxiliary_weight > 0,
-            "epoch": training.epoch,
-            "top1": top1,
-            "weights": weights,
-            "average": average,
-        },
-        data,
-    )
-    return data.getbuffer()
+class NetworkFile(TypedDict):
+    """A trained network, as best.pt and last.pt have it for `load_network`."""
+
+    architecture: dict[str, str]
+    classes: int
+    channels: int
+    cells: int
+    auxiliary: bool  # whether it has a second classifier
+    epoch: int
+    top1: float
+    weights: dict[str, Tensor]
+    average: dict[str, Tensor] | None
 
 
-def load_network(path, classes=None, average=False):
-    """The trained network in a best.pt or last.pt, a parsed Graph in evaluation mode on the CPU.
+def load_network(path: str | Path, classes: int | None = None, average: bool = False) -> Graph:
+    """Load the trained network in a best.pt or last.pt, in evaluation mode on the CPU.
 
-    `classes`: how many it is to tell apart; None: whatever it was trained for. `average`: with the moving
-    average of its weights. ConfigError for another number of classes, or where there is no average;
-    RunFolderError for a file that is damaged.
+    Parameters
+    ----------
+    path
+        A file that a retraining wrote.
+    classes
+        The number of classes that it has to have; None for any.
+    average
+        Whether to load the moving average of its weights.
+
+    Raises
+    ------
+    ConfigError
+        If the network has another number of classes, or the file no moving average.
+    RunFolderError
+        If the file is missing or damaged.
     """
     state = read_tensors(path)
     if state is None:

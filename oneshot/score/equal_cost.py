@@ -1,45 +1,116 @@
 """What black-box search on the benchmark finds for the simulated cost of a one-shot search."""
 
-import csv
-import io
 import subprocess
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nasbench.benchmark import Benchmark
 from nasbench.cell import CELLS
 from nasbench.errors import NASBenchError, NotRecordedError, said
+from nasbench.runs.checks import whole
 from nasbench.runs.files import read_json
-from nasbench.runs.settings import whole
+from nasbench.runs.log import decode_numbers
 from oneshot.errors import ConfigError, RunFolderError
+from oneshot.score.settings import ScoreConfig
 
 _METRIC = "val_accuracy"
-_BLACKBOX = {  # the searches that are compared with, python -m blackbox.NAME, and their options
+_HEADER = b"evaluation,trial,index,score,cost"  # of a log
+_BLACKBOX: dict[str, tuple[str, ...]] = {  # python -m blackbox.NAME, and their options
     "rs": (),
     "re": ("--population", "10", "--sample", "3"),  # as within budgets in NATS-Bench, arXiv:2009.00437
 }
 
 
 class Trials(NamedTuple):
-    """What the trials of a black-box search had found once they had spent a sum of seconds."""
+    """The best cells of a black-box search's trials after a sum of seconds."""
 
+    #: The name of the search.
     algorithm: str
-    signal: str  # what it saw of a cell
-    values: np.ndarray  # the metric of each trial's best cell by what it saw, (T,); NaN: it had none yet
-    evaluations: np.ndarray  # (T,)
+    #: The metric that it saw.
+    signal: str
+    #: The metric of each trial's best cell by what it saw, shape ``(T,)``; NaN: it had none yet.
+    values: NDArray[np.float64]
+    #: The number of evaluations of each trial, shape ``(T,)``.
+    evaluations: NDArray[np.intp]
 
 
-def evaluation_seconds(bench, dataset):
+@dataclass(frozen=True)
+class SearchComparison:
+    """A cell's value among those of a black-box search's trials."""
+
+    #: The name of the search.
+    algorithm: str
+    #: The metric that it saw.
+    signal: str
+    #: The number of trials.
+    trials: int
+    #: The number of trials that had no evaluation for the cost; they do not count.
+    trials_without_evaluation: int
+    #: The mean number of evaluations.
+    evaluations: float
+    #: Mean of the trials' best values; None without any.
+    mean: float | None
+    #: Their standard deviation; None with fewer than two.
+    std: float | None
+    #: The share of trials that the cell beats.
+    beaten: float | None
+    #: The share of trials with a cell of the same value.
+    equal: float | None
+
+    @classmethod
+    def compare(cls, value: float, trials: Trials) -> Self:
+        """Compare a cell's value with those of trials."""
+        known = trials.values[~np.isnan(trials.values)]
+        some = len(known) > 0
+        return cls(
+            algorithm=trials.algorithm,
+            signal=trials.signal,
+            trials=len(trials.values),
+            trials_without_evaluation=len(trials.values) - len(known),
+            evaluations=float(trials.evaluations.mean()),
+            mean=float(known.mean()) if some else None,
+            std=float(known.std(ddof=1)) if len(known) > 1 else None,
+            beaten=float((known < value).mean()) if some else None,
+            equal=float((known == value).mean()) if some else None,
+        )
+
+
+@dataclass(frozen=True)
+class EqualCost:
+    """Black-box searches for the cost of a one-shot search."""
+
+    #: The cost in seconds.
+    seconds: float
+    #: Whether it was measured, else given.
+    measured: bool
+    #: The mean cost of an evaluation in simulated seconds; None if the table lacks times.
+    evaluation_seconds: float | None
+    #: How many evaluations the cost buys; None if the table lacks times.
+    evaluations: float | None
+    #: The searches.
+    searches: tuple[SearchComparison, ...] = ()
+    #: Why there are none.
+    note: str | None = None
+
+    def to_json(self) -> dict[str, Any]:  # plain values, nested
+        """Return the comparison as plain values."""
+        return {**asdict(self), "searches": [asdict(search) for search in self.searches]}
+
+
+def evaluation_seconds(bench: Benchmark, dataset: str) -> float | None:
     """Return the mean over cells of an evaluation's cost in simulated seconds.
 
     None if it is not recorded for every cell.
     """
     try:
-        seconds = bench.by_code(dataset, "train_time")
+        seconds: NDArray[np.float64] = bench.by_code(dataset, "train_time")
     except NotRecordedError:
         return None
     with suppress(NotRecordedError):
@@ -49,109 +120,141 @@ def evaluation_seconds(bench, dataset):
     return None if np.isnan(seconds).any() else float(seconds.mean())
 
 
-def search_blackbox(name, cost, bench, dataset, trials, seed, folder):
-    """Run `python -m blackbox.NAME` with a budget, a process of its own, into a new folder."""
+def search_blackbox(
+    name: str, cost: float, bench: Benchmark, dataset: str, trials: int, seed: int, folder: str | Path
+) -> None:
+    """Run `python -m blackbox.NAME` with a budget, in its own process, into a new folder."""
     command = [sys.executable, "-m", f"blackbox.{name}", "--budget", f"{cost!r}s", "--trials", str(trials)]
     command += ["--seed", str(seed), "--dataset", dataset, "--metric", _METRIC, *_BLACKBOX[name]]
     command += ["--store", str(bench.store.path), "--out", str(folder), "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
-        raise ConfigError(f"python -m blackbox.{name} failed: {said[-1]}")
+        lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        raise ConfigError(f"python -m blackbox.{name} failed: {lines[-1]}")
 
 
-def read_trials(folder, bench, dataset, cost):
+def read_trials(folder: str | Path, bench: Benchmark, dataset: str, cost: float) -> Trials:
     """Return the Trials in the folder of a black-box search, up to a cost in simulated seconds.
 
     If it searched another table than `bench`, ConfigError unless this one has the same scores; that can be
-    told if the search saw the metric itself.
+    known if the search saw the metric itself.
     """
     folder = Path(folder)
+    log = _read_log(folder)
+    if log.dataset != dataset:
+        raise ConfigError(f"{folder} searched {said(log.dataset)}, the cell is to be compared on {dataset}")
+    column: NDArray[np.float64] = bench.columns(dataset, _METRIC)
+    saw_metric = (log.signal, log.noise) == (f"{_METRIC}@{bench.space.full_protocol}", "mean")
+    if log.checksum != bench.store.attributes["checksum"] and not (
+        saw_metric and np.array_equal(column[log.indices], log.scores)
+    ):
+        raise ConfigError(f"{folder} was made on another table than {bench.store.path}")
+    if not log.costs.all():
+        raise ConfigError(f"{folder} has no costs: its table has no training times")
+    counts = (log.costs.cumsum(axis=1) <= cost).sum(axis=1)
+    values = np.full(len(counts), np.nan)
+    for trial in np.flatnonzero(counts):
+        best = log.scores[trial, : counts[trial]].argmax()
+        values[trial] = column[log.indices[trial, best]]
+    return Trials(log.algorithm, log.signal, values, counts)
+
+
+class _Log(NamedTuple):
+    """What the folder of a black-box search of T trials holds, of S complete steps."""
+
+    algorithm: str
+    dataset: str
+    signal: str
+    noise: object
+    checksum: object
+    indices: NDArray[np.intp]  # (T, S)
+    scores: NDArray[np.float64]  # (T, S)
+    costs: NDArray[np.float64]  # (T, S)
+
+
+def _read_log(folder: Path) -> _Log:
     try:
         config = read_json(folder / "config.json")
-        algorithm, run, checksum = config["algorithm"], config["run"], config["table"]["checksum"]
-        of, trials, signal = run["dataset"], whole("trials", run["trials"], 1), run["signal"]
-        text = (folder / "log.csv").read_text(encoding="utf-8")
-        rows = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
-        if rows[0] != ["evaluation", "trial", "index", "score", "cost"]:
+        run, checksum = config["run"], config["table"]["checksum"]
+        trials = whole("trials", run["trials"], 1)
+        header, _, lines = (folder / "log.csv").read_bytes().partition(b"\n")
+        if header != _HEADER:
             raise ValueError("log.csv is not that of a black-box search")
-        rows = np.array(rows[1:], dtype=np.float64).reshape(-1, 5)
+        lines = lines[: lines.rfind(b"\n") + 1]
+        rows = decode_numbers(lines) if lines else np.empty((0, 5))
         steps = len(rows) // trials
         index, scores, costs = rows[: steps * trials, 2:].reshape(steps, trials, 3).transpose(2, 1, 0)
         if not ((index >= 0) & (index < CELLS)).all():
             raise ValueError("log.csv has an index that no cell has")
-        index = index.astype(np.intp)
+        return _Log(
+            config["algorithm"],
+            run["dataset"],
+            run["signal"],
+            run.get("noise"),
+            checksum,
+            index.astype(np.intp),
+            scores,
+            costs,
+        )
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RunFolderError(
             f"{folder} is not the folder of a black-box search: it has no {Path(error.filename).name}"
         ) from None
     except OSError as error:
         raise RunFolderError(f"cannot read {folder}: {error.strerror}") from None
-    except (LookupError, TypeError, ValueError, NASBenchError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, NASBenchError) as error:
         raise RunFolderError(
             f"{folder} is not the folder of a black-box search, or damaged: {said(error)}"
         ) from None
-    if of != dataset:
-        raise ConfigError(f"{folder} searched {said(of)}, the cell is to be compared on {dataset}")
-    column = bench.columns(dataset, _METRIC)
-    if checksum != bench.store.attributes["checksum"] and not (
-        (signal, run.get("noise")) == (f"{_METRIC}@{bench.space.full_protocol}", "mean")
-        and np.array_equal(column[index], scores)
-    ):
-        raise ConfigError(f"{folder} was made on another table than {bench.store.path}")
-    if not costs.all():
-        raise ConfigError(f"{folder} has no costs: its table has no training times")
-    counts = (costs.cumsum(axis=1) <= cost).sum(axis=1)
-    values = np.full(trials, np.nan)
-    for trial in np.flatnonzero(counts):
-        best = scores[trial, : counts[trial]].argmax()
-        values[trial] = column[index[trial, best]]
-    return Trials(algorithm, signal, values, counts)
 
 
-def _compared(found, trials):
-    """How a cell's value stands among those of trials, a dict."""
-    known = trials.values[~np.isnan(trials.values)]
-    some = len(known) > 0
-    return {
-        "algorithm": trials.algorithm,
-        "signal": trials.signal,
-        "trials": len(trials.values),
-        "trials_without_evaluation": len(trials.values) - len(known),
-        "evaluations": float(trials.evaluations.mean()),
-        "mean": float(known.mean()) if some else None,
-        "std": float(known.std(ddof=1)) if len(known) > 1 else None,
-        "beaten": float((known < found).mean()) if some else None,
-        "equal": float((known == found).mean()) if some else None,
-    }
+def at_equal_cost(
+    value: float,
+    config: ScoreConfig,
+    spent: float,
+    bench: Benchmark,
+    dataset: str,
+    against: str | Path | None,
+) -> EqualCost:
+    """Compare a cell's value with black-box search for the cost of the run.
 
-
-def at_equal_cost(value, config, spent, bench, dataset, against):
-    """Black-box search for the cost of the run, a dict."""
+    Parameters
+    ----------
+    value
+        The benchmark's value of the cell.
+    config
+        The cost, if it is given; trials and seed of the searches.
+    spent
+        Seconds that the run took.
+    bench, dataset
+        The table and the data set.
+    against
+        The folder of a search to compare with; None: searches are run.
+    """
     cost, each = spent if config.cost is None else config.cost, evaluation_seconds(bench, dataset)
-    result = {
-        "seconds": cost,
-        "measured": config.cost is None,
-        "evaluation_seconds": each,
-        "evaluations": each and cost / each,
-        "searches": [],
-        "note": None,
-    }
+    searches: list[SearchComparison] = []
+    note = None
     if against is not None:
-        result["searches"] = [_compared(value, read_trials(against, bench, dataset, cost))]
-    elif each is None:
-        result["note"] = "the table lacks training times, so there is nothing to compare with"
-    elif np.isnan(bench.by_code(dataset, _METRIC)).any():
-        result["note"] = f"the table lacks {_METRIC} of some cells, so there is nothing to compare with"
-    elif cost > CELLS * each:
-        result["note"] = "more evaluations than there are cells, so there is nothing to compare with"
-    elif cost < each:
-        result["note"] = "not even one evaluation, so there is nothing to compare with (--cost names another)"
-    else:
+        searches.append(SearchComparison.compare(value, read_trials(against, bench, dataset, cost)))
+    elif (note := _why_not(cost, each, bench, dataset)) is None:
         with tempfile.TemporaryDirectory() as folder:
             for name in _BLACKBOX:
                 path = Path(folder, name)
                 search_blackbox(name, cost, bench, dataset, config.trials, config.seed, path)
-                trials = read_trials(path, bench, dataset, cost)
-                result["searches"].append(_compared(value, trials))
-    return result
+                searches.append(SearchComparison.compare(value, read_trials(path, bench, dataset, cost)))
+    return EqualCost(cost, config.cost is None, each, each and cost / each, tuple(searches), note)
+
+
+def _why_not(cost: float, each: float | None, bench: Benchmark, dataset: str) -> str | None:
+    """Return why no search can be run for a cost, at this cost of each evaluation; None if one can."""
+    if each is None:
+        reason = "the table lacks training times, so there is nothing to compare with"
+    elif np.isnan(bench.by_code(dataset, _METRIC)).any():
+        reason = f"the table lacks {_METRIC} of some cells, so there is nothing to compare with"
+    elif cost > CELLS * each:
+        reason = "more evaluations than there are cells, so there is nothing to compare with"
+    elif cost < each:
+        reason = "not even one evaluation, so there is nothing to compare with (--cost names another)"
+    else:
+        return None
+    return reason

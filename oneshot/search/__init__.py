@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING
 from nasbench.faces import lazy
 
 if TYPE_CHECKING:
-    from oneshot.search.reopened import Reopened as Reopened
+    from oneshot.search.reopened import ReopenedSearch as ReopenedSearch
     from oneshot.search.reopened import reopen as reopen
-    from oneshot.search.session import Result as Result
+    from oneshot.search.report import SearchResult as SearchResult
     from oneshot.search.session import resume as resume
     from oneshot.search.session import search as search
-    from oneshot.search.settings import Places as Places
     from oneshot.search.settings import SearchSettings as SearchSettings
+    from oneshot.training.environment import Environment as Environment
 
 _MODULES = {
-    "Places": "oneshot.search.settings",
-    "Reopened": "oneshot.search.reopened",
-    "Result": "oneshot.search.session",
+    "Environment": "oneshot.training.environment",
+    "ReopenedSearch": "oneshot.search.reopened",
+    "SearchResult": "oneshot.search.report",
     "SearchSettings": "oneshot.search.settings",
     "reopen": "oneshot.search.reopened",
     "resume": "oneshot.search.session",

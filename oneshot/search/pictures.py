@@ -1,11 +1,20 @@
-"""Pictures of a search: alphas over time, what was found, and its worth over time."""
+"""Pictures of a search: alphas over time, the architecture found, and its scores over time."""
 
-import io
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oneshot.draw import figure
+from oneshot.draw.render import check
+from oneshot.search.scorer import Scorer
+from oneshot.spaces.base import Diagram
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_Rows = Sequence[Mapping[str, Any]]  # of a log
 
 ALPHAS, ANYTIME, CELL = "alphas.png", "anytime.png", "cell.png"
 _PALETTE = {  # of the operations, told apart by colour-blind eyes too (Okabe & Ito 2008)
@@ -28,34 +37,37 @@ _FURTHER = ("#CC79A7", "#56B4E9", "#000000", "#D55E00", "#009E73", "#0072B2", "#
 class Alphas(NamedTuple):
     """What a method learned of each edge's candidates."""
 
-    values: np.ndarray  # (epochs + 1, E, K): before the search and after each epoch
-    edges: list  # names, E
-    operations: list  # names of each edge's candidates, E tuples of K at most
-    chosen: list  # the candidate that is chosen at each edge, E numbers
+    values: NDArray[np.float32]  # (epochs + 1, E, K): before the search and after each epoch
+    edges: list[str]  # names, E
+    operations: list[tuple[str, ...]]  # names of each edge's candidates, E tuples of K at most
+    chosen: list[int]  # the candidate that is chosen at each edge, E numbers
 
 
-def draw_all(folder, title, diagrams, rows, found, scorer=None, alphas=None):
-    """Draw the pictures of a finished search into its RunFolder; returns their names.
+def draw_all(
+    title: str,
+    diagrams: Sequence[Diagram],
+    rows: _Rows,
+    found: Mapping[str, Any],  # as a row
+    scorer: Scorer | None = None,
+    alphas: Alphas | None = None,
+) -> dict[str, "Figure"]:
+    """Draw the pictures of a finished search; MissingDependencyError without matplotlib.
 
-    `diagrams`: of the architecture; `found`: what the benchmark says of it, as in the `rows` of the log;
-    `scorer`: a Scorer, None for a space without a benchmark; `alphas`: an Alphas, or None for a method that
-    learns none.
+    `diagrams`: of the architecture; `found`: its scores, as in the `rows` of the log; `scorer`: None for a
+    space without a benchmark; `alphas`: None for a method that learns none.
     """
+    check()
     drawn = {CELL: figure(diagrams, title, layout="own")}
     if alphas is not None:
         drawn[ALPHAS] = draw_alphas(alphas, title)
-    if found["benchmark_val_accuracy"] is not None:
+    if scorer is not None and found["benchmark_val_accuracy"] is not None:
         optimum = scorer.optimum and scorer.optimum.value
         drawn[ANYTIME] = draw_anytime(rows, found, scorer.dataset, optimum, title)
-    for name, picture in drawn.items():
-        data = io.BytesIO()
-        picture.savefig(data, format="png", dpi=150)
-        folder.replace(name, data.getbuffer())
-    return tuple(sorted(drawn))
+    return drawn
 
 
-def draw_alphas(alphas, title):
-    """A panel an edge: its K alphas over the epochs; that of the chosen candidate is drawn bold."""
+def draw_alphas(alphas: Alphas, title: str) -> "Figure":
+    """Draw a panel per edge: its K alphas over the epochs, the line of the chosen candidate bold."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -98,8 +110,14 @@ def draw_alphas(alphas, title):
     return figure
 
 
-def draw_anytime(rows, found, dataset, optimum, title):
-    """What the benchmark says of the cell that would have been chosen after each epoch, and of that found."""
+def draw_anytime(
+    rows: _Rows,
+    found: Mapping[str, Any],  # as a row
+    dataset: str,
+    optimum: float | None,
+    title: str,
+) -> "Figure":
+    """Draw the scores of the cell that would have been chosen after each epoch, and of the cell found."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
 
@@ -111,7 +129,7 @@ def draw_anytime(rows, found, dataset, optimum, title):
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     marker = "o" if len(rows) <= 60 else None
-    options = {"where": "post", "marker": marker, "markersize": 3.5}
+    options: dict[str, Any] = {"where": "post", "marker": marker, "markersize": 3.5}  # of `step`
     upper.step(epochs, value, color="#0072B2", label="cell of the epoch", **options)
     if optimum is not None:
         upper.axhline(
@@ -127,7 +145,14 @@ def draw_anytime(rows, found, dataset, optimum, title):
     lower.set_ylabel("regret\n[percentage points]")
     lower.set_xlabel("epochs")
     lower.xaxis.get_major_locator().set_params(integer=True)
-    end = {"marker": "*", "markersize": 13, "color": "black", "linestyle": "", "clip_on": False, "zorder": 4}
+    end: dict[str, Any] = {  # of `plot`
+        "marker": "*",
+        "markersize": 13,
+        "color": "black",
+        "linestyle": "",
+        "clip_on": False,
+        "zorder": 4,
+    }
     upper.plot(epochs[-1], found["benchmark_val_accuracy"], label="cell found", **end)
     lower.plot(epochs[-1], found["regret"], **end)
     figure.legend(fontsize=9, loc="outside lower center", ncols=3)
@@ -138,6 +163,6 @@ def draw_anytime(rows, found, dataset, optimum, title):
     return figure
 
 
-def _colours(operations):
+def _colours(operations: list[str]) -> dict[str, str]:
     further = iter(_FURTHER * len(operations))
     return {name: _PALETTE.get(name) or next(further) for name in operations}

@@ -1,25 +1,21 @@
-"""What a run's config.json holds, and whether what is asked for, or found, later agrees with it."""
+"""The record of a search in config.json, and whether later settings and scores agree with it."""
 
-import sys
-from dataclasses import asdict, fields
-from typing import TypeVar
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-
-from nasbench import __version__
 from nasbench.errors import NASBenchError, said
-from nasbench.runs.files import utc_now
+from nasbench.runs.folder import RunKind
+from nasbench.runs.log import Columns, read_log
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
+from oneshot.methods.base import SearchConfig
 from oneshot.methods.registry import method_of
-from oneshot.search.report import Scorer
-from oneshot.search.settings import Places, SearchSettings
+from oneshot.search.scorer import Scorer
+from oneshot.search.settings import SearchSettings
 from oneshot.spaces.registry import space_of
-from oneshot.training.folder import Stage, read_log
+from oneshot.training.environment import Environment
 
-_Kind = TypeVar("_Kind")
-SEARCH = Stage(
-    "search",
+SEARCH_LOG = Columns(
     {
         "epoch": int,
         "train_loss": float,
@@ -36,39 +32,20 @@ SEARCH = Stage(
         "regret": float,
         "images_per_second": float,  # this and the next depend on the machine
         "seconds": float,
-    },
+    }
 )
+SEARCH = RunKind(SEARCH_LOG.header, stage="search", sync=True)
 
 
-def record_of(settings, config, places, feed, scorer):
-    """What a run's config.json holds."""
-    return {
-        "search": asdict(settings),
-        "config": asdict(config),
-        "places": places.record(),
-        "data": feed.facts(),
-        "table": scorer and scorer.table,
-        "versions": versions(),
-        "created": utc_now(),
-    }
-
-
-def versions():
-    """Those of what numbers depend on, a dict."""
-    return {
-        "nas-toolkit": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": sys.version.split()[0],
-    }
-
-
-def settings_in(record, path):
-    """The settings, the method's and the places in a run's config.json."""
+def parse_record(
+    record: Mapping[str, Any], path: str | Path
+) -> tuple[SearchSettings, SearchConfig, Environment]:
+    """Return the settings, the method's and the environment in a run's config.json."""
     try:
-        settings = _recorded(SearchSettings, record["search"])
-        config = _recorded(method_of(settings.method).config_class, record["config"])
-        places = Places(**record["places"])
+        settings = SearchSettings.from_json(record["search"], "search", complete=True)
+        kind = method_of(settings.method).config_class
+        config = kind.from_json(record["config"], "config", complete=True)
+        environment = Environment.from_json(record["places"], "places")
         for part in ("data", "table"):
             unscored = part == "table" and not space_of(settings.space).in_benchmark
             if not isinstance(record[part], dict) and not (unscored and record[part] is None):
@@ -78,40 +55,22 @@ def settings_in(record, path):
             f"{path}/config.json is not that of a one-shot search, damaged, or of another version:"
             f" {said(error)}"
         ) from None
-    return settings, config, places
+    return settings, config, environment
 
 
-def _recorded(kind: type[_Kind], record: dict[str, object]) -> _Kind:
-    """Return recorded settings; TypeError if one is missing, since its default is not what the run had."""
-    missing = {f.name for f in fields(kind)} - set(record)
-    if missing:
-        raise TypeError(f"it has no {', '.join(sorted(missing))}")
-    return kind(**record)
-
-
-def agree(given, recorded):
-    """ConfigError unless each setting in a dict is that of another dict."""
-    for name, value in given.items():
-        if value != recorded[name]:
-            flag = ("no-" if value is False else "") + name.replace("_", "-")
-            shown = "" if isinstance(value, bool) else f" {value}"
-            raise ConfigError(
-                f"--{flag}{shown} is not the run's, {recorded[name]};"
-                " only --device, --folder, --download and --store may differ"
-            )
-
-
-def scorer_of(record, settings, places, path):
-    """Return the Scorer of a run; None in a space without a benchmark.
+def load_scorer(
+    record: Mapping[str, Any], settings: SearchSettings, environment: Environment, path: str | Path
+) -> Scorer | None:
+    """Open the table of a run; None in a space without a benchmark.
 
     The table may be another than the run began with, if it has every value that the log has of the cells.
     ConfigError if it does not.
     """
     if record["table"] is None:
         return None
-    scorer = Scorer(settings.dataset, places.store, path)
+    scorer = Scorer(settings.dataset, environment.store, path)
     before, now = record["table"].get("checksum"), scorer.table["checksum"]
-    for row in read_log(path, SEARCH) if now != before else ():
+    for row in read_log(path, SEARCH_LOG) if now != before else ():
         other = scorer.row(row["arch"])
         for name in ("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret"):
             if row[name] not in (None, other[name]):
@@ -123,14 +82,3 @@ def scorer_of(record, settings, places, path):
                     f" {row['index']} is {found}, not {row[name]}; try the first one as --store"
                 )
     return scorer
-
-
-def same_images(feed, record, settings, path):
-    """ConfigError unless the data set is what a run was begun with."""
-    for name, value in feed.facts().items():
-        before = record["data"].get(name)
-        if value != before:
-            differs = "other images or labels" if name == "sha256" else f"{name} {value}, not {before}"
-            raise ConfigError(
-                f"{settings.dataset} is not what {path} was begun with: {differs}; --folder names it"
-            )

@@ -1,60 +1,85 @@
-"""A run that is opened again to look at what it learned."""
+"""A run of a search, opened again to look at what it learned."""
 
-import torch
+from pathlib import Path
+from typing import Any
 
+from nasbench.runs.folder import read_record
 from oneshot.errors import RunFolderError
-from oneshot.search.assemble import feed_of, restore, training_of
-from oneshot.search.record import SEARCH, same_images, scorer_of, settings_in
-from oneshot.spaces.registry import space_of
-from oneshot.training.folder import read_checkpoint, read_config
+from oneshot.methods.base import MetaOptimizer, SearchConfig
+from oneshot.search.record import SEARCH
+from oneshot.search.scorer import Scorer
+from oneshot.search.settings import SearchSettings
+from oneshot.search.task import SearchJob, SearchTask
+from oneshot.training.checkpoints import read_checkpoint
+from oneshot.training.distributed import ProcessGroup
+from oneshot.training.images import Batches
+from oneshot.training.session import own_random_numbers, restore
+from oneshot.training.trainer import Trainer
 
 
-class Reopened:
-    """What a run has learned, from its folder: the method with its trained supernet, and validation batches.
+class ReopenedSearch:
+    """What a run has learned: the method with its trained supernet, and validation batches."""
 
-    `optimizer`, `settings`, `config`; `device`; `train_count`, `val_count`: images of each half; `scorer`:
-    what the benchmark says of cells, None for another space; `architecture`: what the method concluded, or
-    would choose now where the run is not complete (`complete` says which); `concluding`: seconds that took.
-    """
+    def __init__(self, task: SearchTask, epoch: int) -> None:
+        """`epoch`: the number of epochs done."""
+        self._task = task
+        self.epoch = epoch
+        self.settings: SearchSettings = task.job.settings
+        self.config: SearchConfig = task.job.config
+        #: None in a space without a benchmark.
+        self.scorer: Scorer | None = task.job.scorer
+        self.optimizer: MetaOptimizer = task.optimizer
+        self.device = task.device
+        #: Numbers of images of the two halves.
+        self.train_count, self.val_count = task.job.images.train_count, task.job.images.held_out_count
+        #: Whether the method has made its final choice.
+        self.complete = task.is_concluded
+        #: Seconds that the final choice took.
+        self.concluding = task.concluding
+        #: The method's final choice, or the present one of a run that is not complete.
+        self.architecture: Any = task.chosen()  # of the space
 
-    def __init__(self, settings, config, feed, scorer, training, architecture, concluding):
-        self.settings, self.config, self.scorer = settings, config, scorer
-        self.optimizer, self.device = training.optimizer, training.device
-        self.train_count, self.val_count = len(feed.train_indices), len(feed.val_indices)
-        self.complete = architecture is not None
-        self.concluding = concluding
-        self.epoch = training.epoch
-        if architecture is None:
-            with self.optimizer.as_chosen() as graph:
-                architecture = space_of(settings.space).architecture(graph)
-        self.architecture = architecture
-        self._feed = feed
-
-    def val_loader(self, batch=None):
-        """The validation half in batches (images, labels), not augmented; the same each time.
+    def val_loader(self, batch: int | None = None) -> Batches:
+        """Return the validation half in batches (images, labels), not augmented; the same each time.
 
         `batch`: images in each; None: as the search had it.
         """
-        return self._feed.evaluation(self.config.batch if batch is None else batch, self.device)
+        return self._task.evaluation(batch)
 
 
-def reopen(path, device="cpu", store=None, folder=None):
-    """The run in a folder, as its last checkpoint has it, to look at: a Reopened; nothing is written.
+def reopen(
+    path: str | Path,
+    device: str | None = "cpu",
+    store: str | Path | None = None,
+    folder: str | Path | None = None,
+) -> ReopenedSearch:
+    """Open the run in a folder, as its last checkpoint has it, to look at; nothing is written.
 
-    RunFolderError where there is no checkpoint, or it is damaged; ConfigError where data set or table are
-    others now.
+    Parameters
+    ----------
+    path
+        The run's folder.
+    device
+        Where its supernet computes.
+    store, folder
+        The table, and the folder of the data sets' archives, if they have moved.
+
+    Raises
+    ------
+    RunFolderError
+        If there is no checkpoint, or it is damaged.
+    ConfigError
+        If the images, or the table's scores, are others now.
     """
-    record = read_config(path, SEARCH)
-    settings, config, recorded = settings_in(record, path)
-    places = recorded.updated(device=device, store=store, folder=folder)
-    device = places.torch_device()
+    record, group = read_record(path, SEARCH), ProcessGroup()
     state = read_checkpoint(path)
     if state is None:
         raise RunFolderError(f"{path} has no checkpoint.pt, which each epoch of a search saves")
-    scorer = scorer_of(record, settings, places, path)
-    feed = feed_of(settings, config, places)
-    same_images(feed, record, settings, path)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        training = training_of(settings, config, feed, device)
-        _, architecture, concluding = restore(training, space_of(settings.space), state, path)
-    return Reopened(settings, config, feed, scorer, training, architecture, concluding)
+    environment = {"device": device, "store": store, "folder": folder}
+    job = SearchJob.resume(record, path, environment, group)
+    place = group.device(job.environment.device)
+    with own_random_numbers(job.seed, place):
+        task = job.build(place, group)
+        trainer = Trainer(task)
+        restore(trainer, task, state, Path(path))
+    return ReopenedSearch(task, trainer.epoch)

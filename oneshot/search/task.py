@@ -1,205 +1,383 @@
-"""A search under way: steps and epochs, what they gave, and where to go on from."""
+"""A search by gradient: its job, and its steps and epochs."""
 
+import io
 import time
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
+import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from oneshot.errors import DivergedError
-from oneshot.training.metrics import Measured, sums
+from nasbench.runs.progress import tracked
+from nasbench.runs.record import present
+from oneshot.errors import ConfigError
+from oneshot.methods.base import MetaOptimizer, SearchConfig
+from oneshot.methods.recipes import contradictions
+from oneshot.methods.registry import method_of
+from oneshot.search import pictures
+from oneshot.search.record import SEARCH_LOG, load_scorer, parse_record
+from oneshot.search.report import SearchResult
+from oneshot.search.scorer import Scorer, unscored
+from oneshot.search.settings import SearchSettings, build_config
+from oneshot.spaces.registry import space_of
+from oneshot.training.distributed import ProcessGroup
+from oneshot.training.environment import Environment
+from oneshot.training.images import Batches, SearchImages
+from oneshot.training.memory import advising
+from oneshot.training.metrics import Outcome
+from oneshot.training.session import Files, Row
+from oneshot.training.trainer import Epoch, Trainer
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_T = TypeVar("_T")
+_Half = tuple[Tensor, Tensor]  # images (N, 3, H, W), labels (N,)
+_Batch = tuple[_Half, _Half]  # of training and of validation images
 
 
-class Epoch(NamedTuple):
-    """What an epoch gave."""
+@dataclass(frozen=True, eq=False)
+class SearchJob:
+    """What is searched, by which method, on which images."""
 
-    number: int  # from 1
-    train: Measured
-    val: Measured | None  # None for a method that looks at no validation images
-    learning_rate: float
-    tau: float | None  # the method's temperature, if it has one
-    seconds: float
-    images_per_second: float  # of both halves
+    settings: SearchSettings
+    config: SearchConfig
+    environment: Environment
+    images: SearchImages
+    scorer: Scorer | None  # None in a space without a benchmark
+    notes: tuple[str, ...] = ()  # lines about what is not as it would be by default
 
+    log = SEARCH_LOG
 
-class _Tally:
-    """Sums over the steps of an epoch, kept on the device: nobody waits for it but who asks."""
+    @property
+    def seed(self) -> int:
+        """The seed of the search."""
+        return self.settings.seed
 
-    def __init__(self, device):
-        # train, val: loss and correct, summed over images
-        self.sums = torch.zeros(4, dtype=torch.float64, device=device)
-        self.counts = [0, 0]  # images: train, val
-        # the first step with a loss that is no number
-        self._bad = torch.zeros((), dtype=torch.int64, device=device)
-        self._steps = 0
-
-    def add(self, step, labels_train, labels_val):
-        """Count a Step in."""
-        found = sums(step.logits_train, step.train_loss, labels_train)
-        if step.val_loss is not None:
-            found += sums(step.logits_val, step.val_loss, labels_val)
-            self.counts[1] += len(labels_val)
-        self.counts[0] += len(labels_train)
-        self.sums[: len(found)] += torch.stack(found)
-        self._steps += 1
-        finite = self.sums.isfinite().all()
-        self._bad = torch.where((self._bad == 0) & ~finite, self._steps, self._bad)
-
-    def read(self):
-        """(train, val, number of the first step with a loss that is no number, or 0)."""
-        *found, bad = torch.cat([self.sums, self._bad.double()[None]]).tolist()
-        halves = [Measured.of(*found[k : k + 2], count) for k, count in zip((0, 2), self.counts, strict=True)]
-        return (*halves, int(bad))
-
-    def state_dict(self):
-        return {"sums": self.sums, "counts": list(self.counts), "steps": self._steps}
-
-    def load_state_dict(self, state):
-        self.sums.copy_(state["sums"])
-        self.counts = [int(count) for count in state["counts"]]
-        self._steps = int(state["steps"])
-
-
-class Training:
-    """A method's search: where it stands, and how it goes on.
-
-    `optimizer`: a MetaOptimizer with its supernet; `train`, `val`: Loaders; `edges`: {name: EdgeData} of what
-    is searched. An epoch is one pass over the training half; validation batches are taken along without end.
-    """
-
-    def __init__(self, optimizer, train, val, edges):
-        self.optimizer = optimizer
-        self.device = train.device
-        self.epochs = optimizer.config.epochs
-        self.epoch = 0  # how many are done
-        self.batch = 0  # of the next one, how many are done
-        self.steps_an_epoch = len(train)
-        self._train, self._val = train, val
-        self._edges = edges
-        self._tally = _Tally(self.device)
-        self.seconds = 0.0  # spent on the epoch under way
-        self._strengths = [self._now()]
-
-    def strengths(self):
-        """How much the method would have each candidate, before and after each epoch, (epochs + 1, E, K).
-
-        NaN beyond the candidates of an edge that has fewer than others; None for a method that learns no such
-        thing.
-        """
-        return torch.stack(self._strengths) if self.optimizer.alphas else None
-
-    def _now(self):
-        if not self.optimizer.alphas:
-            return torch.empty(0)
-        rows = [self.optimizer.strengths(edge).float().cpu() for edge in self._edges.values()]
-        return pad_sequence(rows, batch_first=True, padding_value=torch.nan)
-
-    def run(self, stop, after_step, after_epoch):
-        """Go on to the end, or until `stop()` is true after a step; whether the end was reached.
-
-        `after_step(training)` is called after each step, `after_epoch(Epoch)` after each epoch, when all is
-        in place to be saved. DivergedError when a loss or a weight is no number any more; what was last saved
-        is sound.
-        """
-        val = self._val.forever(self.epoch * self.steps_an_epoch + self.batch)
-        while self.epoch < self.epochs:
-            if stop():
-                return False
-            if self.batch == 0:
-                self._tally = _Tally(self.device)
-                self.optimizer.new_epoch(self.epoch)
-            if not self._rest_of_epoch(val, stop, after_step):
-                return False
-            after_epoch(self._end_epoch())
-        return True
-
-    def _rest_of_epoch(self, val, stop, after_step):
-        begin, before = time.perf_counter(), self.seconds
-        try:
-            for images, labels in self._train.epoch(self.epoch, self.batch):
-                images_val, labels_val = next(val)
-                step = self.optimizer.step((images, labels), (images_val, labels_val))
-                self._tally.add(step, labels, labels_val)
-                self.batch += 1
-                self.seconds = before + time.perf_counter() - begin
-                after_step(self)
-                if self.batch < self.steps_an_epoch and stop():
-                    return False
-        finally:
-            self.seconds = before + time.perf_counter() - begin
-        return True
-
-    def so_far(self):
-        """What the epoch under way gave so far, (train, val); DivergedError if a loss is no number."""
-        train, val, bad = self._tally.read()
-        if bad:
-            raise DivergedError(
-                f"the loss is no number any more: epoch {self.epoch + 1}, step {bad} of {self.steps_an_epoch}"
+    @classmethod
+    def create(
+        cls,
+        settings: SearchSettings,
+        config: SearchConfig | None,
+        environment: Environment,
+        group: ProcessGroup,
+    ) -> Self:
+        """Return the job of a new search; `config`: None for the method's own."""
+        kind = method_of(settings.method).config_class
+        config = build_config(settings) if config is None else config
+        if type(config) is not kind:
+            raise ConfigError(
+                f"{settings.method} is configured by {kind.__name__}, got {type(config).__name__}"
             )
-        return train, val
-
-    def _end_epoch(self):
-        begin = time.perf_counter()
-        train, val = self.so_far()
-        self.check()
-        rate = self.optimizer.op_optimizer.param_groups[0]["lr"]
-        self.optimizer.schedule.step()
-        self.epoch, self.batch = self.epoch + 1, 0
-        self._strengths.append(self._now())
-        taus = self.optimizer.graph.get_all_edge_data("tau", self.optimizer.scope)
-        seconds = self.seconds + time.perf_counter() - begin
-        self.seconds = 0.0
-        images = sum(self._tally.counts)
-        seen = val if self._tally.counts[1] else None
-        return Epoch(
-            self.epoch,
-            train,
-            seen,
-            rate,
-            float(taus[0]) if taus else None,
-            seconds,
-            images / max(seconds, 1e-9),
+        group.device(environment.device)  # an error, if it is not there
+        in_benchmark = space_of(settings.space).in_benchmark
+        scorer = Scorer(settings.dataset, environment.store) if in_benchmark else None
+        images = _load_images(settings, config, environment, group)
+        return cls(
+            settings, config, environment, images, scorer, tuple(contradictions(settings.recipe, config))
         )
 
-    def check(self):
-        """DivergedError if a loss of the epoch, a weight or an alpha is no number any more."""
-        self.so_far()
-        parameters = [*self.optimizer.weights, *self.optimizer.alphas]
-        if not torch.stack([parameter.isfinite().all() for parameter in parameters]).all():
-            raise DivergedError(
-                f"weights are no numbers any more: epoch {self.epoch + 1}, its step {self.batch}"
-            )
+    @classmethod
+    def resume(
+        cls,
+        record: Mapping[str, Any],
+        path: str | Path,
+        environment: Mapping[str, Any],
+        group: ProcessGroup,
+        settings: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Return the job of the run in a folder, with this config.json.
+
+        `environment`: what differs now; `settings`, `config`: what has to agree with the run's.
+        """
+        recorded, recorded_config, before = parse_record(record, path)
+        recorded.resumed(settings or {}, Environment)
+        recorded_config.resumed(config or {}, Environment)
+        now = before.updated(**environment)
+        group.device(now.device)
+        scorer = load_scorer(record, recorded, now, path)
+        images = _load_images(recorded, recorded_config, now, group)
+        images.check_recorded(record["data"], path)
+        return cls(recorded, recorded_config, now, images, scorer)
+
+    def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
+        """Return what config.json holds."""
+        return {
+            "search": self.settings.to_json(),
+            "config": self.config.to_json(),
+            "places": environment.record(),
+            "data": self.images.facts(),
+            "table": self.scorer and self.scorer.table,
+            **present(torch),
+        }
+
+    def build(self, device: torch.device, group: ProcessGroup) -> "SearchTask":
+        """Return the search before its first step, by the random numbers of the process."""
+        with advising(_memory_advice(device)):
+            return SearchTask(self, device, group)
+
+
+class SearchEpoch(NamedTuple):
+    """An epoch of a search, beside its losses."""
+
+    learning_rate: float
+    tau: float | None  # the method's temperature, if it has one
+
+
+class SearchTask:
+    """A search under way.
+
+    An epoch is one pass over the training half; validation batches are taken along without end. Of several
+    processes each has a part of every batch, and gradients are averaged over all of it.
+    """
+
+    splits = 2  # training and validation images
+
+    def __init__(self, job: SearchJob, device: torch.device, group: ProcessGroup) -> None:
+        settings, config = job.settings, job.config
+        self.job, self.device, self.group = job, device, group
+        self.space = space_of(settings.space)
+        self.optimizer = _build_method(job, device, group)
+        self.name, self.epochs = self.optimizer.name, config.epochs
+        self.images_per_step = (2 if self.optimizer.alphas else 1) * config.batch
+        self._train, self._val = job.images.halves(config.batch, device, group.part)
+        self._edges = self.space.edges(self.optimizer.graph)
+        self._scores = [self._scores_now()]
+        self._architecture: Any = None  # of the space, once the method has concluded
+        self.concluding = 0.0  # seconds that took
+
+    def __len__(self) -> int:
+        return len(self._train)
+
+    @property
+    def parameters(self) -> Sequence[Tensor]:
+        """The weights of the supernet, and the alphas."""
+        return [*self.optimizer.weights, *self.optimizer.alphas]
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set the method's temperature and the like."""
+        self.optimizer.new_epoch(epoch)
+
+    def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
+        """Yield a batch of each half for every step."""
+        val = self._val.forever(epoch * len(self) + start)
+        return zip(self._train.epoch(epoch, start), val, strict=False)
+
+    def step(self, batch: _Batch) -> Sequence[Outcome]:
+        """Train weights and alphas by the method."""
+        (_, labels_train), (_, labels_val) = batch
+        step = self.optimizer.step(*batch)
+        outcomes = [Outcome(step.logits_train, step.train_loss, labels_train)]
+        if step.logits_val is not None and step.val_loss is not None:
+            outcomes.append(Outcome(step.logits_val, step.val_loss, labels_val))
+        return outcomes
+
+    def end_epoch(self, epoch: int) -> SearchEpoch:
+        """Lower the learning rate."""
+        rate = self.optimizer.op_optimizer.param_groups[0]["lr"]
+        self.optimizer.schedule.step()
+        self._scores.append(self._scores_now())
+        taus = self.optimizer.graph.get_all_edge_data("tau", self.optimizer.scope)
+        return SearchEpoch(rate, float(taus[0]) if taus else None)
+
+    def position(self, batch: int, bad_step: int) -> str:
+        """Return where in an epoch the search diverged."""
+        return f"step {bad_step} of {len(self)}" if bad_step else f"its step {batch}"
+
+    def row(self, epoch: Epoch[SearchEpoch]) -> Row:
+        """Return the row of the log of an epoch."""
+        train, val = epoch.splits
+        seen = not np.isnan(val.loss)  # some methods look at no validation images
+        return {
+            "epoch": epoch.number,
+            "train_loss": train.loss,
+            "train_accuracy": train.accuracy,
+            "val_loss": val.loss if seen else None,
+            "val_accuracy": val.accuracy if seen else None,
+            "learning_rate": epoch.result.learning_rate,
+            "tau": epoch.result.tau,
+            **self._scored(self.chosen()),
+            "images_per_second": epoch.images_per_second,
+            "seconds": epoch.seconds,
+        }
+
+    def chosen(self) -> Any:  # of the space
+        """Return the architecture that the method would choose now, or has chosen."""
+        if self._architecture is not None:
+            return self._architecture
+        with self.optimizer.as_chosen() as graph:
+            return self.space.architecture(graph)
+
+    def _scored(self, architecture: object) -> Row:
+        """Return an architecture's columns of the log."""
+        return unscored(architecture) if self.job.scorer is None else self.job.scorer.row(architecture)
+
+    # The end
+
+    @property
+    def is_concluded(self) -> bool:
+        """Whether the method has made its final choice."""
+        return self._architecture is not None
+
+    def evaluation(self, batch: int | None = None) -> Batches:
+        """Return the validation half in batches, not augmented; `batch`: None for the search's."""
+        size = self.job.config.batch if batch is None else batch
+        return self.job.images.evaluation(size, self.device, self.group.part)
+
+    def conclude(self, progress: bool) -> bool:
+        """Let the method make its final choice, unless it has."""
+        if self.is_concluded:
+            return False
+
+        def shown(items: Sequence[_T], unit: str) -> Iterable[_T]:
+            return tracked(items, self.name, unit, len(items), shown=progress)
+
+        with advising(self.memory_advice()):
+            begin = time.perf_counter()
+            self.optimizer.conclude(self.evaluation(), shown)
+            self._architecture = self.chosen()
+            self.concluding = time.perf_counter() - begin
+        return True
+
+    def conclusion(self) -> dict[str, Any]:  # plain values
+        """Return the final choice, if there is one, and the seconds that took."""
+        text = None if self._architecture is None else str(self._architecture)
+        return {"architecture": text, "concluding": self.concluding}
+
+    def load_conclusion(self, state: Mapping[str, Any]) -> None:
+        """Go back to a conclusion."""
+        text = state["architecture"]
+        self._architecture = None if text is None else self.space.read(text)
+        self.concluding = float(state["concluding"])
+
+    def epoch_files(self, row: Row) -> Files:
+        """Return nothing: a checkpoint is all that is kept."""
+        return {}
+
+    def result(self, trainer: Trainer[SearchEpoch], log: list[Row]) -> SearchResult:
+        """Return what the search found; the supernet is evaluated once the method has concluded."""
+        found, mixed, path = self.chosen(), None, None
+        if self.is_concluded:
+            with advising(self.memory_advice()):
+                if not self.optimizer.draws:  # else it is another path each time
+                    mixed = self.optimizer.evaluate(self.evaluation())
+                with self.space.fixed_path(self.optimizer.graph, found):
+                    path = self.optimizer.evaluate(self.evaluation())
+        return SearchResult(
+            settings=self.job.settings,
+            config=self.job.config,
+            complete=self.is_concluded,
+            epochs=trainer.epoch,
+            steps=trainer.steps,
+            log=log,
+            seconds=sum(row["seconds"] for row in log) + trainer.seconds + self.concluding,
+            architecture=found,
+            optimizer=self.optimizer,
+            images=(self.job.images.train_count, self.job.images.held_out_count),
+            mixed=mixed,
+            path=path,
+            benchmark=self.job.scorer and self.job.scorer.scores(found),
+        )
+
+    def result_files(self, result: SearchResult) -> Files:
+        """Return the scores of the candidates over time, if the method learns any."""
+        alphas = self._alphas()
+        if alphas is None:
+            return {}
+        data, most = io.BytesIO(), alphas.values.shape[2]
+        operations = [[*names, *[""] * (most - len(names))] for names in alphas.operations]
+        np.savez(data, alphas=alphas.values, edges=alphas.edges, operations=operations)
+        return {"alphas.npz": data.getbuffer()}
+
+    def figures(self, result: SearchResult) -> "Mapping[str, Figure]":
+        """Draw the pictures of a search that is complete."""
+        if not result.complete:
+            return {}
+        settings = self.job.settings
+        return pictures.draw_all(
+            f"{self.name} on {Path(settings.dataset).name}, seed {settings.seed}",
+            self.space.diagrams(result.architecture),
+            result.log,
+            self._scored(result.architecture),
+            self.job.scorer,
+            self._alphas(),
+        )
+
+    def memory_advice(self) -> str:
+        """Return what to do if a batch does not fit on the device."""
+        return _memory_advice(self.device)
+
+    # What the method learns of each edge
+
+    def _scores_now(self) -> Tensor:
+        if not self.optimizer.alphas:
+            return torch.empty(0)
+        rows = [self.optimizer.scores(edge).float().cpu() for edge in self._edges.values()]
+        return pad_sequence(rows, batch_first=True, padding_value=torch.nan)
+
+    def _alphas(self) -> pictures.Alphas | None:
+        """Return the scores of the candidates before and after each epoch; None if the method learns none.
+
+        NaN beyond the candidates of an edge that has fewer than others.
+        """
+        if not self.optimizer.alphas:
+            return None
+        chosen = self.optimizer.choices(self._edges.values())
+        operations = [self.space.candidates(edge) for edge in self._edges]
+        return pictures.Alphas(torch.stack(self._scores).numpy(), list(self._edges), operations, chosen)
 
     # To be saved, and to go on
 
-    def state_dict(self):
-        """All that the search needs to go on exactly: weights, optimizers, random numbers, place in data."""
-        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
-        return {
-            "optimizer": self.optimizer.state_dict(),
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "tally": self._tally.state_dict(),
-            "seconds": self.seconds,
-            "strengths": torch.stack(self._strengths),
-            "rng": {"cpu": torch.get_rng_state(), "cuda": cuda},
-        }
+    def state_dict(self) -> dict[str, Any]:  # tensors and plain values
+        """Return weights, alphas, optimizers and the scores of candidates so far."""
+        return {"optimizer": self.optimizer.state_dict(), "strengths": torch.stack(self._scores)}
 
-    def load_state_dict(self, state):
-        """Go back to where a state was; random numbers of the GPU are taken where there are any."""
-        epoch, batch = int(state["epoch"]), int(state["batch"])
-        whole = epoch == self.epochs
-        if not 0 <= epoch <= self.epochs or not 0 <= batch < (1 if whole else self.steps_an_epoch):
-            raise ValueError(f"it stands at epoch {epoch}, batch {batch}")
-        if state["strengths"].shape != (epoch + 1, *self._strengths[0].shape):
-            raise ValueError(f"it has strengths of shape {tuple(state['strengths'].shape)}")
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to a state."""
+        scores = state["strengths"]
+        if scores.shape != (int(state["epoch"]) + 1, *self._scores[0].shape):
+            raise ValueError(f"it has strengths of shape {tuple(scores.shape)}")
         self.optimizer.load_state_dict(state["optimizer"])
-        self.epoch, self.batch = epoch, batch
-        if batch or whole:
-            self.optimizer.new_epoch(epoch - whole)
-        self._tally.load_state_dict(state["tally"])
-        self.seconds = float(state["seconds"])
-        self._strengths = list(state["strengths"])
-        torch.set_rng_state(state["rng"]["cpu"])
-        if self.device.type == "cuda" and state["rng"]["cuda"] is not None:
-            torch.cuda.set_rng_state(state["rng"]["cuda"], self.device)
+        self._scores = list(scores)
+
+
+def _build_method(job: SearchJob, device: torch.device, group: ProcessGroup) -> MetaOptimizer:
+    """Return the method of a job, with its supernet."""
+    settings = job.settings
+    space = space_of(settings.space).build(job.images.classes, settings.channels, settings.cells)
+    optimizer = method_of(settings.method)(job.config, amp=settings.amp)
+    optimizer.adapt_search_space(space, device=device)
+    if group.size > 1:
+        optimizer.distribute(group)
+    if settings.compile:
+        optimizer.compile()
+    return optimizer
+
+
+def _load_images(
+    settings: SearchSettings, config: SearchConfig, environment: Environment, group: ProcessGroup
+) -> SearchImages:
+    """Load the images of a search; ConfigError unless its network and its batches can take them."""
+    images = SearchImages(settings.dataset, environment, settings.seed, settings.split_list)
+    images.check_sides(settings.space)
+    for count in (images.train_count, images.held_out_count):
+        if count < 2:
+            raise ConfigError(f"each half of {settings.dataset} needs two images or more, got {count}")
+        if config.batch > count:
+            raise ConfigError(
+                f"a batch of {config.batch} is more than a half of {settings.dataset} has;"
+                f" --batch {count} would do"
+            )
+    images.check_parts(config.batch, [images.train_count, images.held_out_count], group.size, group)
+    if group.size > 1 and settings.compile:
+        raise ConfigError("--compile cannot normalize by the whole batch of several processes")
+    return images
+
+
+def _memory_advice(device: torch.device) -> str:
+    return f"on {device}; a smaller --batch or --channels, or --amp, may do"

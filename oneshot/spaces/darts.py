@@ -93,12 +93,12 @@ class DARTSSearchSpace(Graph):
         Other cells of the kind are its copies, with which its edges share alphas and deletion.
         """
         weak: list[EdgeData] = []
-        first: dict[str, Graph] = {}
+        first: dict[str | None, Graph] = {}
         for cell in cells_in(self):
             first.setdefault(cell.scope, cell)
         for cell in first.values():
             for node in range(_INPUTS + 1, _INPUTS + _NODES + 1):
-                edges = [edge for _, edge in sorted(cell.dag.pred[node].items()) if not edge.is_deleted]
+                edges = [edge for _, edge in cell.dag.arriving(node)]
                 weak += sorted(edges, key=strength, reverse=True)[_KEPT:]
         return weak
 
@@ -168,8 +168,11 @@ def _add_network(
         node, kind = number + 4, REDUCTION if number in (cells // 3, 2 * cells // 3) else NORMAL
         c *= 2 if kind == REDUCTION else 1
         before, previous = node - 2, node - 1
-        halve = ops.FactorizedReduce if reduced else ops.ReLUConvBN
-        first = halve(width[before], c, **norm) if reduced else halve(width[before], c, 1, **norm)
+        first: nn.Module = (
+            ops.FactorizedReduce(width[before], c, **norm)
+            if reduced
+            else ops.ReLUConvBN(width[before], c, 1, **norm)
+        )
         graph.add_edge(before, node, op=first)
         graph.add_edge(previous, node, op=ops.ReLUConvBN(width[previous], c, 1, **norm))
         graph.nodes[node]["comb_op"] = cell = build_cell(kind, c)
@@ -296,10 +299,10 @@ _Half = tuple[
 def _read(cell: Graph) -> _Half:
     output, edges = max(cell.nodes), []
     for node in range(_INPUTS + 1, output):
-        arriving = []
-        for source, edge in sorted(cell.dag.pred[node].items()):
-            if not edge.is_deleted:
-                arriving.append((_named(edge, f"edge {source}-{node} of a {cell.name}"), source - 1))
+        arriving = [
+            (_named(edge, f"edge {source}-{node} of a {cell.name}"), source - 1)
+            for source, edge in cell.dag.arriving(node)
+        ]
         if len(arriving) > _KEPT:
             arriving = [(name, source) for name, source in arriving if name != "none"]
         if len(arriving) != _KEPT:
@@ -330,7 +333,7 @@ def _name(op: nn.Module) -> str | None:
             return "max_pool_3x3"
         case ops.AvgPool() | ops.Normalized(op=ops.AvgPool()):
             return "avg_pool_3x3"
-        case ops.SepConv():
+        case ops.SepConv() if isinstance(op[0], ops.DilConv):
             return f"sep_conv_{_size(op[0].depthwise)}"
         case ops.DilConv():
             return f"dil_conv_{_size(op.depthwise)}"

@@ -11,7 +11,7 @@ from oneshot.mixed import Mixture
 
 def selected(edge: EdgeData, where: str) -> nn.Module:
     """Return the one operation of an edge, or that of its `choice`; GraphError if candidates are left."""
-    op = edge.op
+    op: nn.Module | list[nn.Module] = edge.op
     if isinstance(op, Mixture) and edge.has("choice"):
         op = op.primitives[edge.choice]
     if isinstance(op, (Mixture, list)):

@@ -1,8 +1,7 @@
 """The space of NAS-Bench-201: its supernet, the network of any cell, and the way back to the benchmark."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 from torch import nn
@@ -77,8 +76,7 @@ class NasBench201SearchSpace(Graph):
             self.add_edge(node, node + 1, op=layer)
 
         for stage, scope in enumerate(self.OPTIMIZER_SCOPE):
-            candidates = partial(_candidates, channels * 2**stage, affine, statistics)
-            self.update_edges(lambda edge, candidates=candidates: edge.set("op", candidates()), scope)
+            self.update_edges(_set_candidates(channels * 2**stage, affine, statistics), scope)
 
     def query(
         self, metric: str = "val_accuracy", dataset: str = "cifar10", path: str | None = None, **options: Any
@@ -102,6 +100,10 @@ class NasBench201SearchSpace(Graph):
         from nasbench import NB201
 
         return NB201(path).query(read_cell(self), dataset, metric, **options)
+
+
+def _set_candidates(c: int, affine: bool, statistics: bool) -> Callable[[EdgeData], None]:
+    return lambda edge: edge.set("op", _candidates(c, affine, statistics))
 
 
 def _candidates(c: int, affine: bool, statistics: bool) -> list[nn.Module]:
@@ -141,7 +143,7 @@ def build_network(
     ----------
     Dong & Yang 2020, arXiv:2001.00326, section 2.1.
     """
-    digits = dict(zip(EDGES, Cell.of(cell).digits, strict=True))
+    digits = dict(zip(EDGES, Cell.parse(cell).digits, strict=True))
     space = NasBench201SearchSpace(classes, channels, cells, affine, statistics)
     for graph in cells_in(space):
         for source, target, edge in graph.edges(data=True):
@@ -155,7 +157,7 @@ def fixed_path(graph: Graph, cell: int | str | Sequence[str] | Cell) -> Iterator
 
     GraphError if an edge of its cells has no candidates, or lacks the cell's.
     """
-    operations = dict(zip(EDGES, Cell.of(cell).ops, strict=True))
+    operations = dict(zip(EDGES, Cell.parse(cell).ops, strict=True))
     choices = [
         (edge, candidate_number(edge, operations[source - 1, target - 1], _name, _where(source, target)))
         for each in cells_in(graph)

@@ -90,8 +90,8 @@ def _number(node: ast.expr) -> float | None:
             return number
         case ast.Name(id="nan" | "inf" as name):  # weights of a search that diverged
             return float(name)
-        case ast.UnaryOp(op=ast.USub(), operand=operand) if (number := _number(operand)) is not None:
-            return -number
+        case ast.UnaryOp(op=ast.USub(), operand=operand) if (positive := _number(operand)) is not None:
+            return -positive
         case ast.Call(  # as NumPy 2 prints its scalars
             func=ast.Attribute(value=ast.Name(id="np"), attr="float16" | "float32" | "float64"),
             args=[argument],

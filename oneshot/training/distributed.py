@@ -2,72 +2,88 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import NoReturn, TypeVar
 
 import torch
+from torch import Tensor
 from torch import distributed as dist
 
 from oneshot.errors import ConfigError, GroupError
-from oneshot.search.settings import device_of
+from oneshot.training.environment import get_device
 
 _LOST = ("gloo", "Connection closed by peer", "Connection reset by peer", "NCCL")
+_T = TypeVar("_T")
 
 
-class Group:
-    """The processes that train together, of which this is the `rank`-th of `size`; by default it is alone.
+class ProcessGroup:
+    """The processes that train together; this one is the `rank`-th of `size`, by default the only one.
 
-    >>> Group().any((False, True)), Group().together(lambda: 3)
+    >>> ProcessGroup().any((False, True)), ProcessGroup().run_on_all(lambda: 3)
     ((False, True), 3)
 
-    A process that another one was lost to raises GroupError.
+    If another process is lost, the methods that communicate raise GroupError.
     """
 
-    def __init__(self, rank=0, size=1):
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size = rank, size
 
     @classmethod
-    def present(cls):
-        """The group that this process has joined, or this process alone."""
+    def present(cls) -> "ProcessGroup":
+        """Return the group that this process has joined, or this process alone."""
         return cls(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else cls()
 
     @property
-    def leads(self):
-        """Whether it is this process that writes files and prints."""
+    def is_main(self) -> bool:
+        """Whether this process is the one that writes files and prints."""
         return self.rank == 0
 
     @property
-    def part(self):
-        """(k, n): this process's part of each batch, as of a Loader."""
+    def part(self) -> tuple[int, int]:
+        """This process's part (k, n) of each batch, as a Loader takes it."""
         return self.rank, self.size
 
-    def device(self, name):
-        """The device of a name for this process: of several GPUs of one machine each has its own."""
+    def device(self, name: str | None) -> torch.device:
+        """Return this process's device for a name: each process of a machine has its own GPU."""
         if self.size == 1 or name == "cpu":
-            return device_of(name)
+            return get_device(name)
         if name not in (None, "cuda"):
             raise ConfigError(
                 f"{name} is one device, and there are {self.size} processes; --device cuda gives each its own"
             )
         if name is None and not torch.cuda.is_available():
-            return device_of("cpu")
-        device = device_of(f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}")
+            return get_device("cpu")
+        device = get_device(f"cuda:{os.environ.get('LOCAL_RANK', self.rank)}")
         torch.cuda.set_device(device)
         return device
 
-    def sum(self, tensor):
-        """The sum of a tensor over the processes, in its place."""
+    def sum(self, tensor: Tensor) -> Tensor:
+        """Sum a tensor over the processes, in place, and return it."""
         if self.size > 1:
             with self.watching():
                 dist.all_reduce(tensor)
         return tensor
 
-    def sum_all(self, tensors):
-        """The sum of each of several tensors over the processes, in their places."""
+    def sum_all(self, tensors: Sequence[Tensor]) -> None:
+        """Sum each of several tensors over the processes, in place."""
         if self.size > 1:
-            _by_one_message(tensors, self.sum)
+            _in_one_message(tensors, self.sum)
 
-    def gather(self, tensor):
-        """A tensor of each process, stacked: (size, ...)."""
+    def sums(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Return the sum of each of several tensors over the processes."""
+        if self.size == 1:
+            return list(tensors)
+        copies = [tensor.contiguous().clone() for tensor in tensors]
+        self.sum_all(copies)
+        return copies
+
+    def weighted(self, loss: Tensor, count: int) -> Tensor:
+        """Return the part that a process's mean loss over `count` images has in the mean over all images."""
+        return loss if self.size == 1 else loss * (count / self.sum(loss.new_tensor(float(count))))
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Return the processes' tensors of equal shape, stacked: (size, ...)."""
         if self.size == 1:
             return tensor[None]
         parts = tensor.new_empty(self.size, *tensor.shape)
@@ -75,44 +91,49 @@ class Group:
             dist.all_gather(list(parts.unbind()), tensor)
         return parts
 
-    def spread(self, tensors):
-        """Give all processes the first one's tensors, in their places."""
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
+        """Overwrite tensors with those of the main process."""
         if self.size > 1:
             with self.watching(), torch.no_grad():
-                _by_one_message(tensors, lambda flat: dist.broadcast(flat, src=0))
+                _in_one_message(tensors, lambda flat: dist.broadcast(flat, src=0))
 
-    def any(self, flags):
-        """For each of some truths, whether it is one in any process; no GPU is waited for."""
+    def any(self, flags: Sequence[bool]) -> tuple[bool, ...]:
+        """Return for each flag whether it is true in any process, without waiting for a GPU."""
+        return tuple(count > 0 for count in self.sum_integers(flags))
+
+    def sum_integers(self, values: Sequence[int]) -> tuple[int, ...]:
+        """Return the sum of each value over the processes, without waiting for a GPU."""
         if self.size == 1:
-            return tuple(flags)
-        return tuple(bool(count) for count in self.sum(torch.tensor(flags, dtype=torch.int32)).tolist())
+            return tuple(values)
+        return tuple(self.sum(torch.tensor(values, dtype=torch.int64)).tolist())
 
-    def together(self, make):
-        """What `make()` gives in this process; an error in one process is an error in all."""
-        error = result = None
+    def run_on_all(self, make: Callable[[], _T]) -> _T:
+        """Return `make()` of this process; an error in one process is an error in all."""
+        error: Exception | None = None
         try:
             result = make()
         except Exception as raised:
             error = raised
         if self.size > 1:
-            said = [None] * self.size
+            texts: list[str | None] = [None] * self.size
             with self.watching():
-                dist.all_gather_object(said, None if error is None else str(error))
+                dist.all_gather_object(texts, None if error is None else str(error))
         if error is not None:
             raise error
-        if self.size > 1 and any(text is not None for text in said):
-            rank, text = next((rank, text) for rank, text in enumerate(said) if text is not None)
-            raise GroupError(f"process {rank} of {self.size}: {text}")
+        if self.size > 1:
+            for rank, text in enumerate(texts):
+                if text is not None:
+                    raise GroupError(f"process {rank} of {self.size}: {text}")
         return result
 
-    def first(self, make):
-        """What `make()` gives, in the first process first; then, when that is done, in the others."""
-        result = self.together(lambda: make() if self.leads else None)
-        return self.together(lambda: result if self.leads else make())
+    def main_process_first(self, make: Callable[[], _T]) -> _T:
+        """Return `make()`, called in the main process first and, once that is done, in the others."""
+        made = self.run_on_all(lambda: [make()] if self.is_main else [])
+        return self.run_on_all(lambda: made[0] if made else make())
 
     @contextmanager
-    def watching(self):
-        """Turn what torch says where another process is lost into a GroupError."""
+    def watching(self) -> Iterator[None]:
+        """Turn torch's error about a lost process into a GroupError."""
         try:
             yield
         except RuntimeError as error:
@@ -123,8 +144,8 @@ class Group:
             raise
 
 
-def _by_one_message(tensors, exchange):
-    """Exchange tensors of each type one after the other as one, in their places."""
+def _in_one_message(tensors: Sequence[Tensor], exchange: Callable[[Tensor], object]) -> None:
+    """Exchange tensors in place, those of each type joined into one."""
     for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
         alike = [tensor for tensor in tensors if tensor.dtype == dtype]
         flat = torch.cat([tensor.flatten() for tensor in alike])
@@ -134,20 +155,20 @@ def _by_one_message(tensors, exchange):
 
 
 @contextmanager
-def joined():
-    """Within the block this process is in the Group that torchrun started it in, if any did."""
+def joined() -> Iterator[ProcessGroup]:
+    """Join the group in which torchrun started this process, if it did, until the end of the block."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or dist.is_initialized():
-        yield Group.present()
+        yield ProcessGroup.present()
         return
     dist.init_process_group()  # tensors on the CPU by gloo, those on GPUs by NCCL
     try:
-        yield Group.present()
+        yield ProcessGroup.present()
     finally:
         dist.destroy_process_group()
 
 
-def leave(code):
+def leave(code: int) -> NoReturn:
     """End this process with an exit code; one of several at once, without the interpreter's own end.
 
     In that, threads of torch that still talk to other processes abort at times ("terminate called without an

@@ -11,7 +11,7 @@ _OVER = (0, 2, 3)  # images, height, width
 
 
 def synchronize(network, group):
-    """Let the normalizations of a network use the batch of all processes of a Group.
+    """Let the normalizations of a network use the batch of all processes of a group.
 
     GraphError for one that stands right at an edge of a graph, which the graph would not see replaced.
     """

@@ -1,43 +1,46 @@
 """A run's log for TensorBoard."""
 
-from oneshot.errors import ConfigError, MissingDependencyError
+from collections.abc import Mapping
+from pathlib import Path
+
+from nasbench.runs.dependencies import required
+from oneshot.errors import ConfigError
 
 _LEFT_OUT = ("epoch", "arch", "index", "seconds")
 
 
-def check():
-    """MissingDependencyError unless TensorBoard's files can be written."""
-    try:
-        import tensorboard  # noqa: F401
-    except ImportError:
-        raise MissingDependencyError("--tensorboard needs tensorboard: pip install tensorboard") from None
-
-
-def check_asked(tensorboard, out):
-    """Where a log for TensorBoard is asked for, ConfigError without a folder, and what `check` has to say."""
+def check_requested(tensorboard: bool, out: str | Path | None) -> None:
+    """Raise an error if a log for TensorBoard is requested without a folder, or cannot be written."""
     if tensorboard:
         if out is None:
             raise ConfigError("--tensorboard writes to the run's folder; --out names it")
-        check()
+        _check_installed()
 
 
-class Board:
+def _check_installed() -> None:
+    with required("tensorboard", "--tensorboard", "tensorboard"):
+        import tensorboard  # noqa: F401
+
+
+class TensorBoardWriter:
     """Writes the numbers of each row of a log to a folder that TensorBoard shows.
 
     `epoch`: after which they begin; what an earlier process wrote beyond it is not shown.
     """
 
-    def __init__(self, path, epoch):
-        check()
+    def __init__(self, path: str | Path, epoch: int) -> None:
+        _check_installed()
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(path), purge_step=epoch + 1)
 
-    def add(self, row):
+    def add(self, row: Mapping[str, int | float | str | None]) -> None:
+        """Write a row of the log."""
         for name, value in row.items():
             if name not in _LEFT_OUT and value is not None:
                 self._writer.add_scalar(name, value, row["epoch"])
         self._writer.flush()
 
-    def close(self):
+    def close(self) -> None:
+        """Close the files."""
         self._writer.close()

@@ -2,8 +2,9 @@ import pytest
 
 from blackbox.asha import ASHA
 from blackbox.search.scores import FAILED
-from blackbox.search.space import NB201
-from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive, score, some_fail
+from blackbox.search.space import NB201_SPACE
+from blackbox.testing import MultiFidelityContract
+from blackbox.testing.fidelity import drive, jobs_of, score, some_fail
 
 
 class PlainASHA:
@@ -37,11 +38,11 @@ class TestASHA(MultiFidelityContract):
     def test_equals_the_plain_algorithm(self, eta, workers, objective):
         search = self.make(eta=eta, fidelities=64)
         plain = PlainASHA(search.rungs, eta, self.make().draw)
-        for kind, job, *scores in drive(search, self.jobs, workers, seed=9, objective=objective):
-            if kind == "ask":
+        for job, value in drive(search, self.jobs, workers, seed=9, objective=objective):
+            if value is None:
                 assert plain.get_job() == (job.code, job.epochs)
             else:
-                plain.tell(job, *scores)
+                plain.tell(job, value)
 
     def test_no_worker_ever_waits(self):
         search = self.make()
@@ -49,7 +50,7 @@ class TestASHA(MultiFidelityContract):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = asked(drive(ASHA(NB201, 27), 100, workers=1))
+    jobs = jobs_of(drive(ASHA(NB201_SPACE, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 3, 12, 13, 60, 80, 99)] == [
         (269, 1),
         (269, 3),

@@ -3,14 +3,14 @@ import pytest
 
 from blackbox.bananas import Bananas, BananasConfig
 from blackbox.search.loop import run
-from blackbox.search.space import NB201, SSS, CategoricalSpace
-from tests.blackbox.contract import objective
-from tests.blackbox.model_contract import ModelBasedContract
+from blackbox.search.space import NB201_SPACE, SSS_SPACE, CategoricalSpace
+from blackbox.testing.searches import objective
+from tests.blackbox.optional import OptionalPackageContract
 from tests.blackbox.races import regrets_of, standard_errors_ahead
 
 
-class TestBananas(ModelBasedContract):
-    algorithm = Bananas
+class TestBananas(OptionalPackageContract):
+    search_class = Bananas
     needed = "sklearn.ensemble"
     settings = {"initial": 8, "batch": 6, "trees": 5}
 
@@ -19,7 +19,7 @@ class TestBananas(ModelBasedContract):
         for start in range(8, 26, 6):
             seen = codes[:start]
             best = seen[np.argsort(-objective(seen), kind="stable")[:10]]
-            assert np.isin(codes[start : start + 6], NB201.neighbours[best]).all()
+            assert np.isin(codes[start : start + 6], NB201_SPACE.neighbours[best]).all()
 
     def test_when_all_near_the_best_is_evaluated_it_looks_further(self):
         space = CategoricalSpace((3, 3, 3))
@@ -28,9 +28,9 @@ class TestBananas(ModelBasedContract):
         assert all(set(row) == set(range(27)) for row in codes)
 
 
-class TestBananasInTheSizeSpace(ModelBasedContract):
-    space = SSS
-    algorithm = Bananas
+class TestBananasInTheSizeSpace(OptionalPackageContract):
+    space = SSS_SPACE
+    search_class = Bananas
     needed = "sklearn.ensemble"
     settings = TestBananas.settings
     evals = 20

@@ -21,8 +21,7 @@ from blackbox.re import RegularizedEvolution
 from blackbox.results import plots as plot
 from blackbox.rs import RandomSearch
 from blackbox.search.loop import run as run_search
-from blackbox.search.space import NB201
-from blackbox.search.space import SSS as SIZES
+from blackbox.search.space import NB201_SPACE, SSS_SPACE
 from blackbox.table.settings import RunConfig, parse_seconds
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import InvalidArgumentError
@@ -93,7 +92,7 @@ def test_the_summary_agrees_with_the_search_and_the_table(run, bench, algorithm)
     code, out, _ = run(algorithm, "--evals", 250, "--trials", 6, "--seed", 2, "--json")
     summary = json.loads(out)
     column = bench.by_code("cifar10", "val_accuracy")
-    history = run_search(ALGORITHMS[algorithm](NB201, trials=6, seed=2), column.take, 250)
+    history = run_search(ALGORITHMS[algorithm](NB201_SPACE, trials=6, seed=2), column.take, 250)
     best, seconds = summary["best"], seconds_of(bench)
     assert code == 0
     assert summary["complete"] is True
@@ -135,7 +134,7 @@ def test_a_budget_counts_simulated_seconds(run, bench):
     summary = json.loads(run("re", "--budget", "100000s", "--trials", 8, "--json")[1])
     assert summary["settings"]["evals"] is None
     assert summary["simulated_seconds"]["mean"] <= 100_000
-    search = RegularizedEvolution(NB201, trials=8)
+    search = RegularizedEvolution(NB201_SPACE, trials=8)
     column, seconds = bench.by_code("cifar10", "val_accuracy"), seconds_of(bench)
     spent = seconds[run_search(search, column.take, 200).codes].cumsum(axis=1)
     counts = (spent <= 100_000).sum(axis=1)
@@ -153,7 +152,7 @@ def test_a_budget_counts_simulated_seconds(run, bench):
 
 def test_trials_that_end_no_evaluation_within_the_budget_are_counted(run, bench):
     summary = json.loads(run("re", "--budget", "1500s", "--trials", 50, "--json")[1])
-    search = RegularizedEvolution(NB201, trials=50)
+    search = RegularizedEvolution(NB201_SPACE, trials=50)
     first = seconds_of(bench)[search.ask()]
     without = int((first > 1500).sum())
     assert 0 < without == summary["trials_without_evaluation"] < 50
@@ -172,7 +171,7 @@ def test_trials_that_end_no_evaluation_within_the_budget_are_counted(run, bench)
 
 def test_no_row_is_for_evaluations_that_no_trial_finished_in_its_budget(run, bench):
     """The log goes one step beyond the budget; here that step would be the tenth or the eleventh."""
-    search = RegularizedEvolution(NB201)
+    search = RegularizedEvolution(NB201_SPACE)
     column, seconds = bench.by_code("cifar10", "val_accuracy"), seconds_of(bench)
     spent = seconds[run_search(search, column.take, 12).codes[0]].cumsum()
     for finished in (9, 10, 11):
@@ -236,7 +235,7 @@ def test_a_search_in_the_size_space(run, tables, tmp_path, algorithm):
     assert json.loads((tmp_path / "a" / "summary.json").read_text()) == summary
     assert json.loads((tmp_path / "a" / "config.json").read_text())["run"]["space"] == "sss"
     column = table.by_code("cifar10", "val_accuracy")
-    history = run_search(ALGORITHMS[algorithm](SIZES, trials=3), column.take, 150)
+    history = run_search(ALGORITHMS[algorithm](SSS_SPACE, trials=3), column.take, 150)
     best, seconds = summary["best"], table.by_code("cifar10", "train_time", protocol=90)
     seconds = seconds + table.by_code("cifar10", "val_time", protocol=90)
     trial, step = best["trial"], best["evaluation"] - 1
@@ -282,7 +281,7 @@ def test_the_search_of_the_nats_bench_paper(run, tables, space, signal):
     summary = json.loads(run("rs", *options, "--trials", 20, "--json")[1])
     metric, protocol = signal.split("@")
     sign = 1 if METRICS[metric].higher_is_better else -1
-    space = NB201 if space == "tss" else SIZES
+    space = NB201_SPACE if space == "tss" else SSS_SPACE
     codes = run_search(RandomSearch(space, trials=20, seed=3), lambda codes: codes, 1000).codes
     found, counts, totals = [], [], []
     for trial in range(20):

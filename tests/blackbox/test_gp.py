@@ -3,21 +3,21 @@ import pytest
 from scipy.stats import norm
 
 from blackbox.gp import GaussianProcessConfig, GaussianProcessSearch, expected_improvement
-from blackbox.search.space import SSS
-from tests.blackbox.model_contract import ModelBasedContract
+from blackbox.search.space import SSS_SPACE
+from tests.blackbox.optional import OptionalPackageContract
 from tests.blackbox.races import regrets_of, standard_errors_ahead
 
 
-class TestGaussianProcessSearch(ModelBasedContract):
-    algorithm = GaussianProcessSearch
+class TestGaussianProcessSearch(OptionalPackageContract):
+    search_class = GaussianProcessSearch
     needed = "sklearn.gaussian_process"
     settings = {"initial": 8, "refit": 6, "parents": 3, "candidates": 30}
     stops = (7, 8, 9, 13, 14, 30)
 
 
-class TestGaussianProcessSearchInTheSizeSpace(ModelBasedContract):
-    space = SSS
-    algorithm = GaussianProcessSearch
+class TestGaussianProcessSearchInTheSizeSpace(OptionalPackageContract):
+    space = SSS_SPACE
+    search_class = GaussianProcessSearch
     needed = "sklearn.gaussian_process"
     settings = TestGaussianProcessSearch.settings
     evals = 20

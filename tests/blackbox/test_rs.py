@@ -2,13 +2,12 @@ import numpy as np
 from scipy.stats import chisquare
 
 from blackbox.rs import RandomSearch
-from blackbox.search.space import SSS, CategoricalSpace
-from tests.blackbox.contract import SearchContract
+from blackbox.search.space import SSS_SPACE, CategoricalSpace
+from blackbox.testing import SearchContract
 
 
 class TestRandomSearch(SearchContract):
-    def make(self, space=None, trials=1, seed=0, history=None):
-        return RandomSearch(space or self.space, None, trials, seed, history)
+    search_class = RandomSearch
 
     def test_draws_are_uniform(self):
         codes = self.trace(space=CategoricalSpace((3, 4)), trials=50, evals=500).codes
@@ -16,5 +15,5 @@ class TestRandomSearch(SearchContract):
 
 
 class TestRandomSearchInTheSizeSpace(SearchContract):
-    space = SSS
-    make = TestRandomSearch.make
+    search_class = RandomSearch
+    space = SSS_SPACE

@@ -1,9 +1,10 @@
 import pytest
 
 from blackbox.search.fidelity import Job
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
 from blackbox.sh import HalvingConfig, SuccessiveHalving
-from tests.blackbox.fidelity_contract import MultiFidelityContract, asked, drive, score
+from blackbox.testing import MultiFidelityContract
+from blackbox.testing.fidelity import drive, jobs_of, score
 
 
 def halving(cells, rungs, eta, objective):
@@ -30,18 +31,18 @@ class TestSuccessiveHalving(MultiFidelityContract):
             new = [source.draw() for _ in range(cells or eta ** (len(search.rungs) - 1))]
             order = {code: place for place, code in enumerate(new)}
             expected += halving(new, search.rungs, eta, lambda job, o=order: (score(job), -o[job.code]))
-        found = [(job.code, job.epochs) for job in asked(drive(search, self.jobs, workers=1))]
+        found = [(job.code, job.epochs) for job in jobs_of(drive(search, self.jobs, workers=1))]
         assert found == expected[: self.jobs]
 
     def test_a_rung_ends_before_the_next_one_begins(self):
         told = set()
         events = drive(self.make(fidelities=9), 60, workers=4)
-        for kind, job, *_ in events:
-            if kind == "tell" and (job.bracket, job.epochs) == (0, 1):
+        for job, value in events:
+            if value is not None and (job.bracket, job.epochs) == (0, 1):
                 told.add(job.code)
-            if kind == "ask" and job.bracket == 0 and job.epochs > 1:
+            if value is None and job.bracket == 0 and job.epochs > 1:
                 assert len(told) == 9
-        assert (0, 9) in {(job.bracket, job.epochs) for job in asked(events)}
+        assert (0, 9) in {(job.bracket, job.epochs) for job in jobs_of(events)}
 
     def test_a_worker_that_would_wait_begins_the_next_bracket(self):
         search = self.make(fidelities=3)
@@ -60,7 +61,7 @@ def test_cells_are_a_whole_number_of_which_some_are_promoted(cells):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = asked(drive(SuccessiveHalving(NB201, 27), 100, workers=1))
+    jobs = jobs_of(drive(SuccessiveHalving(NB201_SPACE, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 26, 27, 36, 39, 40, 99)] == [
         (269, 1),
         (7643, 1),

@@ -2,22 +2,22 @@ import optuna
 import pytest
 
 from blackbox.search.loop import run
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
+from blackbox.testing.searches import objective
 from blackbox.tpe import TPE, TPEConfig
-from tests.blackbox.contract import objective
-from tests.blackbox.model_contract import ModelBasedContract
+from tests.blackbox.optional import OptionalPackageContract
 from tests.blackbox.races import regrets_of, standard_errors_ahead
 
 
-class TestTPE(ModelBasedContract):
-    algorithm = TPE
+class TestTPE(OptionalPackageContract):
+    search_class = TPE
     needed = "optuna.distributions"
     settings = {"initial": 8}
 
 
 def test_it_says_nothing_on_stderr_and_leaves_optunas_logging_as_it_was(capfd):
     before = optuna.logging.get_verbosity()
-    run(TPE(NB201, TPEConfig(initial=3)), objective, 5)
+    run(TPE(NB201_SPACE, TPEConfig(initial=3)), objective, 5)
     assert capfd.readouterr().err == ""
     assert optuna.logging.get_verbosity() == before
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasbench import CELLS, OPERATIONS, Cell
-from nasbench.cell import all_digits, code_of, count_convolutions, isomorphism_classes, official_order
+from nasbench.cell import all_digits, count_convolutions, isomorphism_classes, official_order
 from nasbench.errors import InvalidCellError, MissingDependencyError
 
 cells = st.integers(0, CELLS - 1).map(Cell)
@@ -41,9 +41,9 @@ def test_every_name_leads_back_to_the_cell(cell):
     assert Cell.from_index(cell.index) == cell
     assert Cell.from_naslib(cell.naslib) == cell
     assert Cell.from_matrix(cell.matrix) == cell
-    assert Cell.of(cell) is cell
+    assert Cell.parse(cell) is cell
     for name in (cell, str(cell), list(cell.ops), cell.ops, cell.index, np.uint16(cell.index)):
-        assert code_of(name) == cell.code
+        assert Cell.parse_code(name) == cell.code
     assert tuple(all_digits()[cell.code]) == cell.digits
 
 
@@ -144,7 +144,7 @@ def test_whole_space_arrays_cannot_be_written_to():
 )
 def test_operations_may_be_in_any_sequence(sequence):
     cell = Cell.from_index(6111)
-    assert Cell.of(sequence(cell.ops)) == Cell.from_ops(sequence(cell.ops)) == cell
+    assert Cell.parse(sequence(cell.ops)) == Cell.from_ops(sequence(cell.ops)) == cell
     assert Cell.from_naslib(sequence(cell.naslib)) == cell
 
 
@@ -157,26 +157,26 @@ def test_operations_may_be_in_any_sequence(sequence):
         (lambda: Cell(CELLS), "got 15625"),
         (lambda: Cell.from_index(CELLS), r"official index is in \[0, 15624\], got 15625"),
         (lambda: Cell.from_index(-1), "got -1"),
-        (lambda: Cell.of(1.0), r"got 1.0 \(float\)"),
-        (lambda: Cell.of(True), "got True"),
-        (lambda: Cell.of(np.True_), "bool"),
-        (lambda: Cell.of(None), "got None"),
-        (lambda: Cell.of(b"x"), "bytes"),
-        (lambda: Cell.of({0: "none"}), r"\(dict\)"),
-        (lambda: Cell.of({"none"}), r"\(set\)"),
-        (lambda: Cell.of(np.array(1.5)), r"\(ndarray\)"),
-        (lambda: Cell.of(np.arange(CELLS)), "six operations, got 15625: .{,150}$"),
-        (lambda: Cell.of(np.array([["none"] * 6] * 6)), "unknown operation array"),
+        (lambda: Cell.parse(1.0), r"got 1.0 \(float\)"),
+        (lambda: Cell.parse(True), "got True"),
+        (lambda: Cell.parse(np.True_), "bool"),
+        (lambda: Cell.parse(None), "got None"),
+        (lambda: Cell.parse(b"x"), "bytes"),
+        (lambda: Cell.parse({0: "none"}), r"\(dict\)"),
+        (lambda: Cell.parse({"none"}), r"\(set\)"),
+        (lambda: Cell.parse(np.array(1.5)), r"\(ndarray\)"),
+        (lambda: Cell.parse(np.arange(CELLS)), "six operations, got 15625: .{,150}$"),
+        (lambda: Cell.parse(np.array([["none"] * 6] * 6)), "unknown operation array"),
         (lambda: Cell.from_naslib(5), "six numbers in .* got 5"),
         (lambda: Cell.from_string(3), "an arch string is a string, got int"),
-        (lambda: Cell.of(""), r"has the form \|a~0\|"),
-        (lambda: Cell.of(ARCH_0[:-1]), "has the form"),
-        (lambda: Cell.of(ARCH_0 + "+|none~0|"), "has the form"),
-        (lambda: Cell.of(ARCH_0.replace("~2", "~1")), "has the form"),
-        (lambda: Cell.of(" " + ARCH_0), "has the form"),
-        (lambda: Cell.of(ARCH_0.replace("avg_pool_3x3", "conv")), "unknown operation 'conv' at edge 0->1"),
-        (lambda: Cell.of(["none"] * 5), "six operations, got 5"),
-        (lambda: Cell.of(["none"] * 5 + [3]), "unknown operation 3 at edge 2->3"),
+        (lambda: Cell.parse(""), r"has the form \|a~0\|"),
+        (lambda: Cell.parse(ARCH_0[:-1]), "has the form"),
+        (lambda: Cell.parse(ARCH_0 + "+|none~0|"), "has the form"),
+        (lambda: Cell.parse(ARCH_0.replace("~2", "~1")), "has the form"),
+        (lambda: Cell.parse(" " + ARCH_0), "has the form"),
+        (lambda: Cell.parse(ARCH_0.replace("avg_pool_3x3", "conv")), "unknown operation 'conv' at edge 0->1"),
+        (lambda: Cell.parse(["none"] * 5), "six operations, got 5"),
+        (lambda: Cell.parse(["none"] * 5 + [3]), "unknown operation 3 at edge 2->3"),
         (lambda: Cell.from_naslib((0, 0, 0)), "six numbers"),
         (lambda: Cell.from_naslib((0, 0, 0, 0, 0, 5)), "six numbers"),
         (lambda: Cell.from_naslib("abcdef"), "six numbers"),

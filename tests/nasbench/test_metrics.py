@@ -1,7 +1,19 @@
+from typing import get_args
+
 import pytest
 
 from nasbench.errors import UnknownDatasetError, UnknownMetricError
-from nasbench.metrics import DATASETS, METRICS, SPLITS, dataset_of, exists, meaning_of, metric_of
+from nasbench.metrics import (
+    DATASETS,
+    METRICS,
+    SPLITS,
+    DatasetName,
+    MetricName,
+    exists,
+    get_dataset,
+    get_metric,
+    meaning_of,
+)
 
 
 def test_cifar10_validation_and_test_are_two_training_runs():
@@ -31,22 +43,27 @@ def test_every_metric_has_a_meaning_wherever_it_exists():
 
 
 def test_unknown_names_are_errors_that_name_the_known_ones():
-    assert dataset_of("cifar10") is DATASETS["cifar10"]
-    assert metric_of("flops") is METRICS["flops"]
+    assert get_dataset("cifar10") is DATASETS["cifar10"]
+    assert get_metric("flops") is METRICS["flops"]
     with pytest.raises(
         UnknownDatasetError, match="'mnist'; the datasets are cifar10, cifar100, imagenet16-120"
     ):
-        dataset_of("mnist")
+        get_dataset("mnist")
     with pytest.raises(UnknownDatasetError, match=r"ask for dataset 'cifar10'"):
-        dataset_of("cifar10-valid")
+        get_dataset("cifar10-valid")
     with pytest.raises(UnknownMetricError, match="'accuracy'; try val_accuracy or test_accuracy"):
-        metric_of("accuracy")
+        get_metric("accuracy")
     for name in ("pixel_latency", "pixel3_latncy"):
         with pytest.raises(UnknownMetricError, match=f"unknown metric {name!r}; try pixel3_latency"):
-            metric_of(name)
+            get_metric(name)
     with pytest.raises(UnknownDatasetError, match="'cifar1000'; try cifar100 or cifar10"):
-        dataset_of("cifar1000")
+        get_dataset("cifar1000")
     with pytest.raises(UnknownMetricError, match=r"'xyz'; the metrics are [\w, ]*$"):
-        metric_of("xyz")
+        get_metric("xyz")
     with pytest.raises(UnknownMetricError, match="unknown metric \\[\\]"):
-        metric_of([])
+        get_metric([])
+
+
+def test_the_names_for_type_checkers_are_those_of_the_tables():
+    assert get_args(DatasetName) == tuple(DATASETS)
+    assert get_args(MetricName) == tuple(METRICS)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from nasbench import SizeCell
 from nasbench.errors import InvalidCellError
-from nasbench.size import SIZES, WIDTHS, size_code_of, size_order
+from nasbench.size import SIZES, WIDTHS, size_order
 
 cells = st.integers(0, SIZES - 1).map(SizeCell)
 
@@ -28,8 +28,8 @@ def test_the_official_order_is_that_of_the_widths():
 @given(cells)
 def test_every_name_leads_back_to_the_cell(cell):
     for name in (cell, str(cell), cell.index, np.int64(cell.index), cell.widths, list(cell.widths)):
-        assert SizeCell.of(name) == cell
-        assert size_code_of(name) == cell.code
+        assert SizeCell.parse(name) == cell
+        assert SizeCell.parse_code(name) == cell.code
     assert SizeCell.from_widths(cell.widths) == SizeCell.from_string(str(cell)) == cell
     assert pickle.loads(pickle.dumps(cell)) == cell
 
@@ -47,7 +47,7 @@ def test_neighbours_differ_in_one_width(cell):
 )
 def test_widths_may_be_in_any_sequence(sequence):
     widths = (8, 8, 8, 16, 32)
-    assert SizeCell.of(sequence(widths)) == SizeCell.from_widths(sequence(widths)) == SizeCell(11)
+    assert SizeCell.parse(sequence(widths)) == SizeCell.from_widths(sequence(widths)) == SizeCell(11)
 
 
 @pytest.mark.parametrize(
@@ -65,9 +65,9 @@ def test_widths_may_be_in_any_sequence(sequence):
         (lambda: SizeCell.from_widths((8, 8, 8, 8, 72)), "got"),
         (lambda: SizeCell.from_widths((8, 8, 8, 8, "8")), "got"),
         (lambda: SizeCell.from_widths(8), "got 8"),
-        (lambda: SizeCell.of(np.full(5, 8.0)), "five widths of 8 to 64"),
-        (lambda: SizeCell.of(np.arange(SIZES)), "five widths of 8 to 64 in steps of 8, got .{,150}$"),
-        (lambda: SizeCell.of(None), "got None"),
+        (lambda: SizeCell.parse(np.full(5, 8.0)), "five widths of 8 to 64"),
+        (lambda: SizeCell.parse(np.arange(SIZES)), "five widths of 8 to 64 in steps of 8, got .{,150}$"),
+        (lambda: SizeCell.parse(None), "got None"),
     ],
 )
 def test_what_names_no_cell_is_an_error(make, message):

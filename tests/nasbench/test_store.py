@@ -187,12 +187,12 @@ def test_provenance_that_was_not_written_here_is_an_error(path, name, value):
 
 def test_an_array_is_taken_only_as_it_should_be(path):
     opened = Store(path)
-    assert opened.take("index", [np.uint16], 300) is not None
-    assert opened.take("a/200/curve/x", [np.float32, np.float64], 300, 2, 10) is not None
-    assert opened.take("a/200/seeds", [np.int64], None).tolist() == [777, 888]
+    assert opened.take("index", np.uint16, 300) is not None
+    assert opened.take("a/200/curve/x", np.float32, 300, 2, 10) is not None
+    assert opened.take("a/200/seeds", np.int64, None).tolist() == [777, 888]
     for dtype, shape in [(np.int64, (300,)), (np.uint16, (301,)), (np.uint16, (300, 1)), (np.uint16, ())]:
         with pytest.raises(StoreError, match=r"index should not be uint16 \(300,\)"):
-            opened.take("index", [dtype], *shape)
+            opened.take("index", dtype, *shape)
     with pytest.raises(StoreError, match="it has no array a/200"):
         opened["a/200"]
 

@@ -19,13 +19,13 @@ POOLS = "|avg_pool_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_co
 @pytest.mark.parametrize(("classes", "size"), [(10, 32), (100, 32), (120, 16)])
 def test_networks_of_the_benchmark_cost_what_its_formulas_say(cell, classes, size):
     cost = cost_of(build_network(cell, classes), (3, size, size))
-    params = Cell.of(cell).params(classes)
-    assert cost == Cost(params, params, Cell.of(cell).flops(classes, size))
+    params = Cell.parse(cell).params(classes)
+    assert cost == Cost(params, params, Cell.parse(cell).flops(classes, size))
 
 
 def test_what_weights_of_zero_follow_counts():
     cell = "|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|"
-    assert cost_of(build_network(cell)).flops == Cell.of(cell).flops()
+    assert cost_of(build_network(cell)).flops == Cell.parse(cell).flops()
 
 
 @pytest.mark.parametrize(
@@ -84,5 +84,5 @@ def test_double_precision_costs_the_same():
 
 
 def test_a_graph_that_is_being_defined_has_no_cost_yet():
-    with pytest.raises(GraphError, match="parameters and buffers once it is parsed"):
+    with pytest.raises(GraphError, match="is not parsed: call parse"):
         cost_of(chain(ops.Stem(4)))

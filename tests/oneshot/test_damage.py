@@ -8,16 +8,18 @@ from blackbox import cli
 from blackbox.re import RegularizedEvolution
 from data.errors import DataError
 from nasbench.errors import NASBenchError
+from nasbench.runs.folder import RunFolder, read_record
 from oneshot.errors import OneShotError
-from oneshot.pipeline import __main__ as pipeline
-from oneshot.pipeline.__main__ import PIPELINE, Pipeline, PipelineSettings
+from oneshot.pipeline.__main__ import parse_record
+from oneshot.pipeline.plan import PIPELINE, Pipeline
+from oneshot.pipeline.report import collect_result, format_result
+from oneshot.pipeline.settings import PipelineSettings
 from oneshot.retrain.__main__ import main as retrain
-from oneshot.retrain.session import Session as Retraining
+from oneshot.retrain.session import resume_retraining
 from oneshot.score.equal_cost import read_trials
 from oneshot.search import __main__ as search
-from oneshot.search.session import Session
+from oneshot.search.session import resume_search
 from oneshot.spaces.architectures import Architecture
-from oneshot.training.folder import RunFolder
 from tests.damage import failures
 
 ERRORS = (OneShotError, NASBenchError, DataError)
@@ -28,7 +30,7 @@ def runs(home, tmp_path_factory):
     """The folders of a small search, of its retraining, and of a pipeline of both."""
     folder = tmp_path_factory.mktemp("runs")
     whole = folder / "pipeline"
-    with RunFolder.create(whole, {"pipeline": vars(PipelineSettings(searches=1, smoke=True))}, PIPELINE):
+    with RunFolder.create(whole, PIPELINE, {"pipeline": PipelineSettings(searches=1, smoke=True).to_json()}):
         pass
     assert search.main(["--smoke", "--out", str(whole / "search-0")]) == 0
     for name in ("short-0", "final"):
@@ -42,30 +44,34 @@ def copied(runs, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "session"), [("search-0", Session), ("final", Retraining)])
+@pytest.mark.parametrize(("name", "session"), [("search-0", resume_search), ("final", resume_retraining)])
 def test_a_run_is_resumed_or_refused(copied, name, session):
     path = copied / name
 
     def resume():
-        with session.resume(path):
+        with session(path):
             pass
 
     assert failures(path / "config.json", resume, ERRORS) == []
 
 
 def test_a_pipeline_is_read_or_refused(copied):
-    assert failures(copied / "config.json", lambda: pipeline._recorded(copied), ERRORS) == []
+    def read():
+        parse_record(read_record(copied, PIPELINE), copied)
+
+    assert failures(copied / "config.json", read, ERRORS) == []
 
 
 @pytest.mark.parametrize("name", ["search-0", "short-0", "final"])
 def test_what_jobs_found_is_read_or_refused(copied, name, capsys):
-    settings, _ = pipeline._recorded(copied)
+    settings, _ = parse_record(read_record(copied, PIPELINE), copied)
 
     def report():
         found = Pipeline(copied, settings)
-        if all(found.summary_of(job) for job in ("search-0", "short-0", "final")):
-            pipeline.print_summary(pipeline.summarize(found), 1.0)
-            pipeline.row_of(name, found.summary_of(name), copied / name)
+        jobs = [*found.searches(), *found.shorts(), *found.final()]
+        if all(map(found.is_finished, jobs)):
+            format_result(collect_result(found), 1.0)
+            found.row(next(job for job in jobs if job.name == name))
 
     assert failures(copied / name / "summary.json", report, ERRORS) == []
 

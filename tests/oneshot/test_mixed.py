@@ -6,7 +6,7 @@ from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph.edge import EdgeData
 from oneshot.methods.gdas import GumbelMixedOp
-from oneshot.mixed import MixedOp, Mixing, Mixture, choosing, mixings, something
+from oneshot.mixed import MixedEdge, MixedOp, Mixing, Mixture, choosing, mixings, nonzero_mask
 
 
 class Times(nn.Module):
@@ -82,11 +82,16 @@ def test_a_mixing_has_as_many_weights_as_there_are_candidates():
         MixedOp([Times(1), Times(2)]).mix(X, Mixing(torch.ones(3), None))
 
 
+def test_a_mixing_has_weights_or_a_sampled_candidate():
+    with pytest.raises(GraphError, match="weights or a sampled candidate, got neither"):
+        MixedOp([Times(1)]).mix(X, Mixing(None, None))
+
+
 def test_mixings_asks_each_key_for_its_weights():
     mixed = MixedOp([ops.Identity()] * 2)
     edges = {
-        "a": (mixed, edge_with(alpha=torch.zeros(2)), "edge a"),
-        "b": (mixed, edge_with(alpha=torch.tensor([0.0, 100.0])), "edge b"),
+        "a": MixedEdge(mixed, edge_with(alpha=torch.zeros(2)), "edge a"),
+        "b": MixedEdge(mixed, edge_with(alpha=torch.tensor([0.0, 100.0])), "edge b"),
     }
     found = mixings(edges)
     assert list(found) == ["a", "b"]
@@ -98,7 +103,7 @@ def test_mixings_asks_each_key_for_its_weights():
 def test_mixings_of_draws_know_what_was_drawn():
     torch.manual_seed(0)
     mixed = GumbelMixedOp([ops.Identity()] * 4)
-    edges = {key: (mixed, edge_with(alpha=torch.zeros(4), tau=1.0), "") for key in range(40)}
+    edges = {key: MixedEdge(mixed, edge_with(alpha=torch.zeros(4), tau=1.0), "") for key in range(40)}
     found = mixings(edges)
     assert {found[key].drawn for key in edges} == {0, 1, 2, 3}
     for mixing in found.values():
@@ -108,7 +113,7 @@ def test_mixings_of_draws_know_what_was_drawn():
 @pytest.mark.parametrize("kind", [MixedOp, GumbelMixedOp])
 def test_a_choice_needs_no_weights(kind):
     mixed = kind([ops.Identity()] * 3)
-    edges = {k: (mixed, edge_with(choice=k), "") for k in range(3)}
+    edges = {k: MixedEdge(mixed, edge_with(choice=k), "") for k in range(3)}
     assert mixings(edges) == {k: Mixing(None, k) for k in range(3)}
 
 
@@ -120,12 +125,12 @@ def test_no_mixed_edges_no_mixings():
 def test_a_choice_is_the_number_of_a_candidate(choice):
     mixed = MixedOp([ops.Identity()] * 3)
     with pytest.raises(GraphError, match=r"edge 1-2: a choice is a number in \[0, 2\]"):
-        mixings({0: (mixed, edge_with(choice=choice), "edge 1-2")})
+        mixings({0: MixedEdge(mixed, edge_with(choice=choice), "edge 1-2")})
 
 
 def test_a_mixed_edge_has_what_it_is_mixed_by():
     with pytest.raises(GraphError, match="edge 1-2 has no 'alpha', which its MixedOp"):
-        mixings({0: (MixedOp([ops.Identity()]), EdgeData(), "edge 1-2")})
+        mixings({0: MixedEdge(MixedOp([ops.Identity()]), EdgeData(), "edge 1-2")})
 
 
 @pytest.mark.parametrize("shape", [(2,), (4,), (3, 1), (1, 3), ()])
@@ -133,7 +138,7 @@ def test_weights_are_one_for_each_candidate(shape):
     mixed = MixedOp([ops.Identity()] * 3)
     edge = edge_with(alpha=torch.zeros(shape))
     with pytest.raises(GraphError, match="edge 1-2 has 3 candidates, but weights of shape"):
-        mixings({0: (mixed, edge, "edge 1-2")})
+        mixings({0: MixedEdge(mixed, edge, "edge 1-2")})
 
 
 def test_a_mixture_of_ones_own_says_what_its_weights_are_of():
@@ -144,17 +149,17 @@ def test_a_mixture_of_ones_own_says_what_its_weights_are_of():
             return edge.shares / edge.shares.sum()
 
     mixed = Fixed([Times(1), Times(3)])
-    found = mixings({0: (mixed, edge_with(shares=torch.tensor([1.0, 1.0])), "")})
+    found = mixings({0: MixedEdge(mixed, edge_with(shares=torch.tensor([1.0, 1.0])), "")})
     torch.testing.assert_close(mixed.mix(X, found[0]), 2 * X)
 
 
-def test_something_is_all_candidates_but_zeros():
+def test_the_nonzero_mask_is_of_all_candidates_but_zeros():
     zero, other = ops.Zero(), ops.Identity()
     for of in (list, MixedOp):
-        assert something(of([zero, other, ops.Zero(2), other])).tolist() == [False, True, False, True]
-        assert something(of([other, other])).tolist() == [True, True]
-        assert something(of([ops.Zero(), ops.Zero()])).tolist() == [True, True]  # then it is one of them
-    assert something([zero, other]).dtype == torch.bool
+        assert nonzero_mask(of([zero, other, ops.Zero(2), other])).tolist() == [False, True, False, True]
+        assert nonzero_mask(of([other, other])).tolist() == [True, True]
+        assert nonzero_mask(of([ops.Zero(), ops.Zero()])).tolist() == [True, True]  # then it is one of them
+    assert nonzero_mask([zero, other]).dtype == torch.bool
 
 
 def test_choices_are_of_all_copies_and_end_with_the_block():

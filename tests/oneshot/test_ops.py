@@ -26,6 +26,13 @@ def parameters(module):
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+def test_add_up_does_not_change_what_arrived(x):
+    tensors = [x.clone(), x.clone()]
+    torch.testing.assert_close(ops.add_up(tensors), 2 * x)
+    torch.testing.assert_close(tensors[0], x)
+    assert ops.add_up([x]) is x
+
+
 def test_identity_gives_the_very_tensor(x):
     assert ops.Identity()(x) is x
 

@@ -1,4 +1,4 @@
-"""A table's file, CSV or Parquet, as columns of values as they come."""
+"""A table's file, CSV or Parquet, as columns of unconverted values."""
 
 import csv
 import hashlib
@@ -7,14 +7,18 @@ import io
 import re
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+from nasbench.build.sources.source import reading
 from nasbench.errors import MissingDependencyError, SourceError, said, shown
-from nasbench.runs.files import reading
 from nasbench.spaces import SPACES
+
+if TYPE_CHECKING:
+    from gzip import GzipFile
+    from lzma import LZMAFile
 
 _LARGEST = 128 << 20  # bytes, packed or unpacked
 _MOST_ROWS = max(space.cells for space in SPACES.values())
@@ -29,7 +33,7 @@ _COMMENT = re.compile(r"\s*#(?![,;\t])")  # a header may begin with a column tha
 class Columns(NamedTuple):
     """The columns of a table's file."""
 
-    values: dict[str, tuple]  # by name, as they come
+    values: dict[str, tuple[object, ...]]  # by name, unconverted
     places: list[str]  # of the rows, for errors: "line 2" of a CSV file, "row 1" of a Parquet file
     sha256: str  # of the file
 
@@ -79,6 +83,8 @@ def _unpacked(file: BinaryIO, most: int, path: Path) -> bytes:
     file.seek(0)
     head = file.read(len(_XZ))
     file.seek(0)
+    opened: GzipFile | LZMAFile
+    errors: tuple[type[Exception], ...]
     if head.startswith(_GZIP):
         import gzip
 
@@ -108,7 +114,7 @@ def _header_first(text: str) -> tuple[int, Iterator[str]]:
     return before, lines
 
 
-def _csv(data: bytes, path: Path) -> tuple[list[str], list, list[str]]:
+def _csv(data: bytes, path: Path) -> tuple[list[str], list[list[object]], list[str]]:
     """Return header, rows and the rows' places; not by pandas, which fills up a row that is too short."""
     encoding = "utf-16" if data.startswith(_UTF16) else "utf-8-sig"
     try:
@@ -121,7 +127,8 @@ def _csv(data: bytes, path: Path) -> tuple[list[str], list, list[str]]:
         raise _not_text(path, "its header has bytes that are 0")
     mark = max(_MARKS, key=first.count)
     reader = csv.reader(chain([first], lines), delimiter=mark, strict=True, skipinitialspace=True)
-    rows, places, line = [], [], before + 1
+    rows: list[list[str]] = []
+    places, line = [], before + 1
     try:
         for row in reader:
             if row:
@@ -132,12 +139,12 @@ def _csv(data: bytes, path: Path) -> tuple[list[str], list, list[str]]:
             line = before + reader.line_num + 1
     except csv.Error as error:
         raise SourceError(f"{path} is truncated, damaged or no CSV, at line {line} ({error})") from None
-    header, *rows = rows or [[]]
+    header, *values = rows or [[]]
     places = places[1:]
-    for row, place in zip(rows, places, strict=True):
+    for row, place in zip(values, places, strict=True):
         if len(row) != len(header):
             raise SourceError(f"{path}, {place} has {len(row)} values; there are {len(header)} columns")
-    return [name.strip() for name in header], rows, places
+    return [name.strip() for name in header], [list(row) for row in values], places
 
 
 def _not_text(path: Path, reason: str) -> SourceError:
@@ -146,7 +153,7 @@ def _not_text(path: Path, reason: str) -> SourceError:
     )
 
 
-def _parquet(data: bytes, path: Path) -> tuple[list[str], list, list[str]]:
+def _parquet(data: bytes, path: Path) -> tuple[list[str], list[list[object]], list[str]]:
     """Return header, rows and the rows' places."""
     if importlib.util.find_spec("pyarrow") is None:
         raise MissingDependencyError(f"{path} is a Parquet file, which needs pyarrow: pip install pyarrow")
@@ -170,8 +177,8 @@ def _parquet(data: bytes, path: Path) -> tuple[list[str], list, list[str]]:
     return [str(name) for name in frame.columns], values.tolist(), places
 
 
-def listed(columns):
-    """The names of columns, for a message."""
+def listed(columns: Iterable[object]) -> str:
+    """Return the names of columns for a message."""
     names = [shown(column) for column in columns]
     return ", ".join(names[:_MOST]) + (", ..." if len(names) > _MOST else "")
 

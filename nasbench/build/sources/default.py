@@ -3,11 +3,12 @@
 import hashlib
 import io
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import h5py
 import numpy as np
 
+from nasbench.arrays import Values
 from nasbench.build.sources.hpo_bench import HPOBench
 from nasbench.build.sources.source import (
     Group,
@@ -16,10 +17,10 @@ from nasbench.build.sources.source import (
     join_origins,
     join_provenance,
     join_seeds,
+    reading,
 )
 from nasbench.errors import SourceError
 from nasbench.metrics import HELP, HW_NAS_BENCH, NOT_COMPILED, UNKNOWN_SEED
-from nasbench.runs.files import reading
 from nasbench.spaces import TOPOLOGY
 from nasbench.tables import FIGURES, SHA256, SOURCE, VERSION
 
@@ -32,7 +33,7 @@ class _Place(NamedTuple):
     seed: int
 
     @classmethod
-    def parse(cls, name: str) -> "_Place":
+    def parse(cls, name: str) -> Self:
         """Return the place of DATASET:METRIC or DATASET:PROTOCOL:METRIC[:SEED]; without a seed, of a mean."""
         dataset, *rest = name.split(":")
         if len(rest) == 1:
@@ -60,7 +61,7 @@ class Figures(Table):
                 " reinstall nas-toolkit"
             )
         index = TOPOLOGY.official_index()
-        columns: dict[_Place, np.ndarray] = {}
+        columns: dict[_Place, Values] = {}
         origins: dict[str, set[str]] = {}
         with h5py.File(io.BytesIO(data), "r") as file:
             for name, column in file.items():
@@ -69,7 +70,7 @@ class Figures(Table):
                 origins.setdefault(column.attrs["source"], set()).add(place.array)
         groups = {place.group for place in columns if place.group}
         seeds = {group: tuple(sorted({p.seed for p in columns if p.group == group})) for group in groups}
-        arrays: dict[str, np.ndarray] = {}
+        arrays: dict[str, Values] = {}
         for (array, group, seed), values in columns.items():
             if group is None:
                 arrays[array] = np.where(values == NOT_COMPILED, np.nan, values)

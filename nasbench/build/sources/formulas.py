@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from nasbench.arrays import Values
 from nasbench.cell import count_convolutions, count_flops, count_params
 from nasbench.metrics import DATASETS
 
@@ -9,11 +10,11 @@ TOLERANCE = 1e-3  # million; of 204 cells, some runs differ by 1e-5
 
 
 @cache
-def formulas():
-    """In millions for each cell by code, {(data set, "params" or "flops"): float64 (15625,)}."""
+def formulas() -> dict[tuple[str, str], Values]:
+    """Return params and flops of each cell in millions, (15625,) by code, by (data set, metric)."""
     counts = count_convolutions()
-    found = {}
+    costs: dict[tuple[str, str], Values] = {}
     for dataset in DATASETS.values():
-        found[dataset.name, "params"] = count_params(*counts, dataset.classes) / 1e6
-        found[dataset.name, "flops"] = count_flops(*counts, dataset.classes, dataset.image_size) / 1e6
-    return found
+        costs[dataset.name, "params"] = count_params(*counts, dataset.classes) / 1e6
+        costs[dataset.name, "flops"] = count_flops(*counts, dataset.classes, dataset.image_size) / 1e6
+    return costs

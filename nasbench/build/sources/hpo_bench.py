@@ -5,12 +5,14 @@ import importlib.util
 import io
 import math
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
+from nasbench.arrays import Values
 from nasbench.build.sources import pickle_stream, safe_pickle
 from nasbench.build.sources.formulas import formulas
-from nasbench.build.sources.source import Table
+from nasbench.build.sources.source import StrPath, Table
 from nasbench.cell import CELLS
 from nasbench.errors import MissingDependencyError, SourceError, shown
 from nasbench.spaces import TOPOLOGY
@@ -31,8 +33,8 @@ FILES = {
 }
 
 
-def installed_folder():
-    """The folder of the three pickles in the installed package, found without importing it."""
+def installed_folder() -> Path:
+    """Return the folder of the three pickles in the installed package, without importing it."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise MissingDependencyError(
@@ -46,15 +48,15 @@ class HPOBench(Table):
 
     kind = "hpo-bench"
 
-    def __init__(self, folder, released=False):
-        """`released`: whether each must be, byte for byte, that of the release; checked before unpickling.
+    def __init__(self, folder: StrPath, released: bool = False) -> None:
+        """Read the pickles; `released`: each must equal the release byte for byte, before it is unpickled.
 
         The pickles hold no global, so they are read with none allowed. Any value that the format does not
         foresee is a SourceError with the file, the cell and what was expected.
         """
         folder = Path(folder)
-        arrays = {}
-        digests = []
+        arrays: dict[str, Values] = {}
+        digests: list[str] = []
         for dataset, (name, digest) in FILES.items():
             path = folder / name
             data = _bytes(path)
@@ -85,12 +87,12 @@ class HPOBench(Table):
         )
 
     @classmethod
-    def installed(cls):
-        """Those of the installed package."""
+    def installed(cls) -> Self:
+        """Return the table of the installed package."""
         return cls(installed_folder(), released=True)
 
 
-def _bytes(path):
+def _bytes(path: Path) -> bytes:
     try:
         size = path.stat().st_size
         if size > _LARGEST:
@@ -102,16 +104,17 @@ def _bytes(path):
         raise SourceError(f"cannot read {path}: {error.strerror}; to get it: {INSTALL}") from None
 
 
-def _table(table, path, dataset):
+def _table(table: object, path: Path, dataset: str) -> dict[str, Values]:
     if not isinstance(table, dict) or len(table) != CELLS:
-        found = f"{len(table):,} entries" if isinstance(table, dict) else type(table).__name__
-        raise SourceError(f"{path} should be a dict of {CELLS:,} cells, got {found}")
+        got = f"{len(table):,} entries" if isinstance(table, dict) else type(table).__name__
+        raise SourceError(f"{path} should be a dict of {CELLS:,} cells, got {got}")
     accuracy = np.full((CELLS, len(SEEDS)), math.nan)
     time = np.full((CELLS, len(SEEDS)), math.nan)
     latency = np.full(CELLS, math.nan)
     params = np.full(CELLS, math.nan)
-    for key, row in table.items():
-        code, runs = _checked(key, row, path)
+    for key, value in table.items():
+        code, row = _checked(key, value, path)
+        runs = len(row["val_acc"])
         accuracy[code, :runs] = row["val_acc"]
         time[code, :runs] = row["train_time"]
         latency[code] = row["latency"][0]
@@ -126,8 +129,8 @@ def _table(table, path, dataset):
     }
 
 
-def _checked(key, row, path):
-    """The code of a key and the number of its runs, once the row is what it should be."""
+def _checked(key: object, row: object, path: Path) -> tuple[int, dict[str, list[float]]]:
+    """Return the code of a key, and its row; SourceError unless the row is as the format has it."""
     if not isinstance(key, str) or len(key) != 6 or not set(key) <= set("01234"):
         raise SourceError(f"{path}: a key is six digits 0 to 4, got {shown(key)}")
     if (
@@ -151,4 +154,4 @@ def _checked(key, row, path):
         raise SourceError(
             f"{path}: cell {key} should have one latency and one time for all seeds, got {shown(row)}"
         )
-    return int(key, 5), runs
+    return int(key, 5), row

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from nasbench.arrays import Values
 from nasbench.build.sources import pickle_stream, safe_pickle
-from nasbench.build.sources.source import Table
+from nasbench.build.sources.source import StrPath, Table, reading
 from nasbench.errors import SourceError, shown
 from nasbench.metrics import DATASETS, HW_NAS_BENCH, METRICS, NOT_COMPILED, SPLITS
-from nasbench.runs.files import reading
 from nasbench.spaces import TOPOLOGY
 
 _SPACE = "nasbench201"  # the file has another space too, which is left out
@@ -36,7 +36,7 @@ class HWNASBench(Table):
 
     kind = "hw-nas-bench"
 
-    def __init__(self, path):
+    def __init__(self, path: StrPath) -> None:
         path = Path(path)
         with reading(path), open(path, "rb") as file:
             size = os.fstat(file.fileno()).st_size
@@ -46,11 +46,12 @@ class HWNASBench(Table):
                 )
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
-            tables = pickle_stream.load(file.read, str(path), _ALLOWED)
-        tables = tables.get(_SPACE) if type(tables) is dict else None
+            root = pickle_stream.load(file.read, str(path), _ALLOWED)
+        tables = root.get(_SPACE) if type(root) is dict else None
         if type(tables) is not dict or not tables:
             raise SourceError(f"{path} has no tables of {_SPACE!r}, got {shown(tables)}")
-        arrays, ordered = {}, []
+        arrays: dict[str, Values] = {}
+        ordered = []
         for name, table in tables.items():
             if name not in _DATASETS or type(table) is not dict:
                 raise SourceError(
@@ -80,9 +81,9 @@ class HWNASBench(Table):
             self.notes.append(f"metrics that the file lacks: {', '.join(missing)}")
 
 
-def _columns(table, dataset, where):
-    """The metrics of a data set in the order of codes, {name in the store: float64 (15625,)}."""
-    columns = {}
+def _columns(table: dict[object, object], dataset: str, where: str) -> dict[str, Values]:
+    """Return the metrics of a data set by code, (15625,), by name in the store."""
+    columns: dict[str, Values] = {}
     for name, values in table.items():
         if name == _CONFIG:
             continue
@@ -90,9 +91,9 @@ def _columns(table, dataset, where):
             raise SourceError(f"{where}: unknown metric {shown(name)}; they are {', '.join(_DEVICES)}")
         values = values.numbers if type(values) is safe_pickle.Array else values
         if type(values) is not list or len(values) != TOPOLOGY.cells:
-            found = f"{len(values):,}" if type(values) is list else shown(values)
-            raise SourceError(f"{where}: {name} should have {TOPOLOGY.cells:,} values, got {found}")
-        missing = {NOT_COMPILED} if name == _MAY_NOT_COMPILE else ()
+            got = f"{len(values):,}" if type(values) is list else shown(values)
+            raise SourceError(f"{where}: {name} should have {TOPOLOGY.cells:,} values, got {got}")
+        missing = {NOT_COMPILED} if name == _MAY_NOT_COMPILE else set()
         wrong = [
             i
             for i, value in enumerate(values)
@@ -109,8 +110,8 @@ def _columns(table, dataset, where):
     return columns
 
 
-def _is_in_order(networks, where):
-    """Whether there are arch strings; SourceError if their order is not the official one."""
+def _is_in_order(networks: object, where: str) -> bool:
+    """Return whether there are arch strings; SourceError if their order is not the official one."""
     if type(networks) is not list:
         return False
     archs = [network.get("arch_str") if type(network) is dict else None for network in networks]

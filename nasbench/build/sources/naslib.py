@@ -1,19 +1,20 @@
-"""NASLib: the pickles nb201_..._full_training.pickle, each of one data set and one training run a cell."""
+"""NASLib: the pickles nb201_..._full_training.pickle, each of one data set and one run per cell."""
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from nasbench.arrays import Values
 from nasbench.build.sources import pickle_stream, safe_pickle
 from nasbench.build.sources.formulas import TOLERANCE, formulas
-from nasbench.build.sources.source import Source, stamp_of
+from nasbench.build.sources.source import Source, StrPath, read_stamp, reading
 from nasbench.build.writer import Batch
 from nasbench.cell import Cell
 from nasbench.errors import InvalidCellError, SourceError, shown
 from nasbench.metrics import METRIC_OF
-from nasbench.runs.files import reading
 from nasbench.spaces import TOPOLOGY
 
 FILES = tuple(f"nb201_{name}_full_training.pickle" for name in ("cifar10", "cifar100", "ImageNet16"))
@@ -26,11 +27,11 @@ _LARGEST = np.finfo(np.float64).max
 
 
 class Run(NamedTuple):
-    """What the files have of a data set's training run."""
+    """The evaluations of a data set's training run in the files."""
 
     dataset: str
     every: str  # the split that was evaluated after each epoch
-    last: tuple  # the splits whose one value, after the last epoch, stands behind those
+    last: tuple[str, ...]  # the splits whose one value, after the last epoch, follows those
 
 
 # {key in the file: Run}. The files call all evaluations `eval`; this is which images they are of. After each
@@ -42,8 +43,8 @@ RUNS = {
 }
 
 
-def naslib_files(path):
-    """The NASLib files of a folder, or the one file that `path` is; SourceError for two of one data set."""
+def naslib_files(path: StrPath) -> list[Path]:
+    """Return the NASLib files of a folder, or the one file; SourceError if two have the same data set."""
     path = Path(path)
     with reading(path):
         if not path.is_dir():
@@ -51,9 +52,9 @@ def naslib_files(path):
         files = [path / name for name in FILES if (path / name).exists()]
     if not files:
         raise SourceError(f"{path} has none of {', '.join(FILES)}")
-    known = {}
+    known: dict[str, Path] = {}
     for file in files:
-        first = known.setdefault(RUNS[_key_of(file)].dataset, file)
+        first = known.setdefault(RUNS[_read_key(file)].dataset, file)
         if first is not file:
             raise SourceError(f"{first} and {file} are of the same data set; take one of them away")
     return files
@@ -62,22 +63,23 @@ def naslib_files(path):
 class NASLib(Source):
     """One file, `{arch string: {"cifar10-valid": {"train_losses": [...], ..., "cost_info": {...}}}}`.
 
-    Which data set it is of is seen from that key. It is read as a stream, cell by cell, in memory that does
-    not depend on how many there are; cells that it lacks are left out.
+    That key shows the data set. It is read as a stream, cell by cell, in memory that does not depend on the
+    number of cells; cells that it lacks are left out.
     """
 
     kind = "naslib"
+    path: Path
 
-    def __init__(self, path):
+    def __init__(self, path: StrPath) -> None:
         files = naslib_files(path)
         if len(files) > 1:
             raise SourceError(f"{path} has {len(files)} files of NASLib, which are read one by one")
-        (path,) = files
-        self._key = _key_of(path)
+        (file,) = files
+        self._key = _read_key(file)
         self._run = run = RUNS[self._key]
-        with reading(path), open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        layout = {f"{run.dataset}/{name}": () for name in _NETWORK}
+        with reading(file), open(file, "rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        layout: dict[str, tuple[int, ...]] = {f"{run.dataset}/{name}": () for name in _NETWORK}
         group = f"{run.dataset}/{PROTOCOL}"
         for kind in _STEMS:
             for split in ("train", run.every, *run.last):
@@ -86,12 +88,12 @@ class NASLib(Source):
                 layout[f"{group}/curve/{METRIC_OF[split, kind]}"] = (1, PROTOCOL)
         provenance = {
             "source": "NASLib",
-            "source_version": path.name,
+            "source_version": file.name,
             "source_sha256": digest,
             "licence": "Apache-2.0 (NASLib); MIT (NAS-Bench-201)",
             "citation": "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326",
         }
-        super().__init__(path, TOPOLOGY, layout, {(run.dataset, PROTOCOL): (SEED,)}, provenance)
+        super().__init__(file, TOPOLOGY, layout, {(run.dataset, PROTOCOL): (SEED,)}, provenance)
         self._formulas = formulas()
         self.checks += [
             "cells, types and lengths; no value that is NaN, infinite, negative or above 100 %",
@@ -99,23 +101,23 @@ class NASLib(Source):
         ]
         self.notes.append("left out train_time, as it is not documented what it is the time of")
 
-    def identity(self):
-        return super().identity() | stamp_of(self.path)
+    def identity(self) -> dict[str, object]:
+        return super().identity() | read_stamp(self.path)
 
-    def read(self, task):
-        met = set()
+    def read(self, task: range) -> Iterator[Batch]:
+        met: set[int] = set()
         with reading(self.path), open(self.path, "rb") as file:
             for arch, value in pickle_stream.items(file.read, str(self.path), safe_pickle.NUMBERS):
                 if arch is pickle_stream.END:
                     continue
-                code = self._code(arch)
+                code = self._parse_code(arch)
                 where = f"{self.path}, {arch}"
                 if code in met:
                     raise SourceError(f"{where} is there twice")
                 met.add(code)
                 yield Batch(code, self._rows(value, code, where))
 
-    def _code(self, arch):
+    def _parse_code(self, arch: Any) -> int:  # a key of any type
         try:
             return Cell.from_string(arch).code
         except InvalidCellError:
@@ -124,12 +126,12 @@ class NASLib(Source):
                 f"{self.path}: a key should be a cell's arch string {form}, got {shown(arch)}"
             ) from None
 
-    def _rows(self, value, code, where):
-        """A cell's rows of the store, {name: float64 (1, ...)}, once all is what it should be."""
+    def _rows(self, value: object, code: int, where: str) -> dict[str, Values]:
+        """Return a cell's rows of the store, (1, ...); SourceError unless all is as the format has it."""
         if type(value) is not dict or list(value) != [self._key]:
             raise SourceError(f"{where} should have {self._key!r} and no more, got {shown(value)}")
         run, group = value[self._key], f"{self._run.dataset}/{PROTOCOL}"
-        rows = {}
+        rows: dict[str, Values] = {}
         for kind, stem in _STEMS.items():
             high = 100.0 if kind == "accuracy" else _LARGEST
             for part, every, last in (("train", "train", ()), ("eval", self._run.every, self._run.last)):
@@ -144,14 +146,14 @@ class NASLib(Source):
         for name in _NETWORK:
             number = _entry(cost, name, f"{where}: cost_info")
             if number is None and name == "latency":  # not measured
-                number = np.nan
+                value = np.array([np.nan])
             else:
-                (number,) = _numbers([number], 1, _LARGEST, f"{where}: {name}")
-            self._check_formula(name, number, code, where)
-            rows[f"{self._run.dataset}/{name}"] = np.array([number])
+                value = _numbers([number], 1, _LARGEST, f"{where}: {name}")
+            self._check_formula(name, value[0], code, where)
+            rows[f"{self._run.dataset}/{name}"] = value
         return rows
 
-    def _check_formula(self, name, number, code, where):
+    def _check_formula(self, name: str, number: float, code: int, where: str) -> None:
         expected = self._formulas.get((self._run.dataset, name))
         if expected is not None and abs(number - expected[code]) > TOLERANCE:
             raise SourceError(
@@ -159,11 +161,11 @@ class NASLib(Source):
             )
 
 
-def _key_of(path):
-    """The key of a file's data set, as its first cell has it."""
+def _read_key(path: Path) -> str:
+    """Return the key of a file's data set in its first cell."""
     with reading(path), open(path, "rb") as file:
         _, value = next(pickle_stream.items(file.read, str(path), safe_pickle.NUMBERS))
-    keys = list(value) if type(value) is dict else []
+    keys: list[str] = list(value) if type(value) is dict else []
     if len(keys) != 1 or keys[0] not in RUNS:
         raise SourceError(
             f"{path}: its cells should have one of the keys {', '.join(RUNS)}, got {shown(value)}"
@@ -171,17 +173,17 @@ def _key_of(path):
     return keys[0]
 
 
-def _entry(table, name, where):
+def _entry(table: object, name: str, where: str) -> object:
     if type(table) is not dict or name not in table:
         raise SourceError(f"{where} has no {name}, got {shown(table)}")
     return table[name]
 
 
-def _numbers(values, length, high, where):
-    """A list as float64 (length,), once its numbers are in [0, high]."""
+def _numbers(values: object, length: int, high: float, where: str) -> Values:
+    """Return a list of numbers as an array (length,); SourceError unless they are in [0, high]."""
     if type(values) is not list or len(values) != length or not set(map(type, values)) <= _NUMBERS:
-        found = f"{len(values)}: {shown(values)}" if type(values) is list else shown(values)
-        raise SourceError(f"{where} should be numbers, as many as {length}, got {found}")
+        got = f"{len(values)}: {shown(values)}" if type(values) is list else shown(values)
+        raise SourceError(f"{where} should be numbers, as many as {length}, got {got}")
     numbers = np.array(values, dtype=np.float64)
     wrong = ~((numbers >= 0) & (numbers <= high))
     if wrong.any():

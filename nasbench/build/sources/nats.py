@@ -6,19 +6,22 @@ import io
 import os
 import re
 import tarfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from nasbench.arrays import Mask, Values
 from nasbench.build.sources import pickle_stream, safe_pickle
+from nasbench.build.sources.pickle_stream import Read
 from nasbench.build.sources.results import PROTOCOLS, Results
-from nasbench.build.sources.source import Source, stamp_of
+from nasbench.build.sources.safe_pickle import Allowed
+from nasbench.build.sources.source import Source, StrPath, read_stamp, reading
 from nasbench.build.sources.template import Templates
 from nasbench.build.writer import Batch
 from nasbench.errors import SourceError, said, shown
-from nasbench.runs.files import reading
-from nasbench.spaces import SIZE, SPACES, TOPOLOGY
+from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space
 
 META = "meta.pickle.pbz2"
 CITATIONS = {
@@ -32,16 +35,17 @@ _BATCH = 25  # cells that are read and written together
 _LARGEST_FILE = 256 << 20  # bytes; also with weights it has less
 _LARGEST_RATIO = 16  # of unpacked to packed bytes; genuine files have 2 to 4
 _LARGEST_REST = 16 << 20  # bytes more than that: the meta file unpacks 39-fold, to 1.4 MB
-_WHAT_A_DAMAGED_FILE_RAISES = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
+_DAMAGED_FILE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
 
 
 class _Folder:
     """The files of a folder."""
 
-    def __init__(self, path):
+    def __init__(self, path: StrPath) -> None:
         self.path = Path(path)
         self.name = self.path.resolve().name
-        self.sizes, self.stamps = {}, []  # stamps: what shows that a file has changed
+        self.sizes: dict[str, int] = {}
+        self.stamps: list[tuple[str, int, int]] = []  # name, size and date show that a file has changed
         with reading(path), os.scandir(path) as entries:
             for entry in entries:
                 if _CELL_FILE.fullmatch(entry.name) or entry.name == META:
@@ -49,22 +53,23 @@ class _Folder:
                     self.sizes[entry.name] = state.st_size
                     self.stamps.append((entry.name, state.st_size, state.st_mtime_ns))
 
-    def where(self, name):
+    def where(self, name: str) -> str:
+        """Return a file's place for messages."""
         return str(self.path / name)
 
-    def read(self, name):
+    def read(self, name: str) -> bytes:
         with reading(self.where(name)):
             return (self.path / name).read_bytes()
 
 
 class _Tar:
-    """The files of a folder in an uncompressed tar archive, read at their places."""
+    """The files of a folder in an uncompressed tar archive, read at their offsets."""
 
-    def __init__(self, path):
+    def __init__(self, path: StrPath) -> None:
         self.path = Path(path)
-        self.name = None
-        self.sizes = {}
-        self._places = {}
+        self.name = self.path.stem  # unless the archive has a folder
+        self.sizes: dict[str, int] = {}
+        self._offsets: dict[str, int] = {}
         with reading(path):
             state = os.stat(path)
             self.stamps = [(self.path.name, state.st_size, state.st_mtime_ns)]
@@ -81,9 +86,8 @@ class _Tar:
                     raise SourceError(
                         f"{path} is truncated or damaged: no end of the archive at byte {end:,}"
                     )
-        self.name = self.name or self.path.stem
 
-    def _add(self, member):
+    def _add(self, member: tarfile.TarInfo) -> None:
         folder, _, name = member.name.rpartition("/")
         if not member.isfile() or not (_CELL_FILE.fullmatch(name) or name == META):
             return
@@ -91,15 +95,16 @@ class _Tar:
             raise SourceError(f"{self.path} has {name} twice")
         self.name = folder.rpartition("/")[2] or self.name
         self.sizes[name] = member.size
-        self._places[name] = member.offset_data
+        self._offsets[name] = member.offset_data
 
-    def where(self, name):
+    def where(self, name: str) -> str:
+        """Return a file's place for messages."""
         return f"{self.path}: {name}"
 
-    def read(self, name):
-        size, place = self.sizes[name], self._places[name]
+    def read(self, name: str) -> bytes:
+        size = self.sizes[name]
         with reading(self.path), open(self.path, "rb") as file:
-            file.seek(place)
+            file.seek(self._offsets[name])
             data = file.read(size)
         if len(data) != size:
             raise SourceError(f"{self.path} is truncated within {name}")
@@ -107,27 +112,27 @@ class _Tar:
 
 
 class NATSFolder(Source):
-    """One file a cell, `000000.pickle.pbz2` and so on, in a folder or its tar archive.
+    """One file per cell, `000000.pickle.pbz2` and so on, in a folder or its tar archive.
 
-    Files of the `full` release have networks' weights too; nothing is built of them.
+    Files of the `full` release also have the networks' weights; nothing is built of them.
     """
 
     kind = "nats"
     parallel = True
 
-    def __init__(self, path):
-        is_tar = not os.path.isdir(path)
-        files = _Tar(path) if is_tar else _Folder(path)
+    def __init__(self, path: StrPath) -> None:
+        files = _Folder(path) if os.path.isdir(path) else _Tar(path)
         for name, size in files.sizes.items():
             if size > _LARGEST_FILE:
                 raise SourceError(f"{files.where(name)} has {size:,} bytes; a cell's file has less")
-        indices = sorted(int(found[1]) for found in map(_CELL_FILE.fullmatch, files.sizes) if found)
+        indices = sorted(int(match[1]) for match in map(_CELL_FILE.fullmatch, files.sizes) if match)
         if not indices:
             raise SourceError(f"{path} has no file such as 000000.pickle.pbz2")
-        space, has_meta = _space(files, indices)
+        space = _read_space(files, indices)
         if indices[-1] >= space.cells:
             raise SourceError(
-                f"{files.where(_file_of(indices[-1]))}: indices of the {space.name} end at {space.cells - 1}"
+                f"{files.where(_file_name(indices[-1]))}: indices of the {space.name} end at"
+                f" {space.cells - 1}"
             )
         self._files = files
         self._results = Results(space, PROTOCOLS[space.flag])
@@ -139,7 +144,7 @@ class NATSFolder(Source):
         )
         self.checks.append(
             "indices and strings against the official order, in each file"
-            + (" and in the meta file" if has_meta else " (there is no meta file)")
+            + (" and in the meta file" if META in files.sizes else " (there is no meta file)")
         )
         self.checks.append(
             "trials, seeds, lengths, names of sets; no value that is NaN, negative or above 100 %"
@@ -148,28 +153,28 @@ class NATSFolder(Source):
             self.checks.append("parameters and multiply-adds against the formula of the network")
 
     @property
-    def tasks(self):
-        starts = np.unique(np.array(list(self._index_of)) // _BATCH * _BATCH)
-        return [(int(start), min(_BATCH, self.space.cells - int(start))) for start in starts]
+    def tasks(self) -> Sequence[range]:
+        starts = np.unique(np.array(list(self._index_of)) // _BATCH * _BATCH).tolist()
+        return [range(start, min(start + _BATCH, self.space.cells)) for start in starts]
 
-    def cells(self, task):
-        start, count = task
-        return sum(code in self._index_of for code in range(start, start + count))
+    def cells(self, task: range) -> int:
+        return sum(code in self._index_of for code in task)
 
-    def foreseen(self, name: str) -> NDArray[np.bool_]:
+    def foreseen(self, name: str) -> Mask:
         cells = np.zeros(self.space.cells, dtype=bool)
         cells[list(self._index_of)] = True
         return cells
 
-    def read(self, task):
-        start, count = task
-        vectors, codes, names = [], [], []
+    def read(self, task: range) -> Iterator[Batch]:
+        vectors: list[Values] = []
+        codes: list[int] = []
+        names: list[str] = []
         digest = hashlib.sha256()
-        for code in range(start, start + count):
+        for code in task:
             index = self._index_of.get(code)
             if index is None:
                 continue
-            name = _file_of(index)
+            name = _file_name(index)
             data = self._files.read(name)
             digest.update(data)
             where = self._files.where(name)
@@ -178,20 +183,19 @@ class NATSFolder(Source):
                 vectors.append(self._templates.vector(_unpacked(data, where), index, arch, where))
             except SourceError:
                 raise
-            except _WHAT_A_DAMAGED_FILE_RAISES as error:
+            except _DAMAGED_FILE_ERRORS as error:
                 raise SourceError(f"{where}: {said(error)}") from None
             codes.append(code)
             names.append(where)
-        found = self._results.rows(vectors, np.array(codes), names)
-        if len(codes) < count:
-            places = np.array(codes) - start
-            rows = {name: np.full((count, *part.shape[1:]), np.nan) for name, part in found.items()}
-            for name, part in found.items():
+        rows = self._results.rows(vectors, np.array(codes), names)
+        if len(codes) < len(task):
+            places = np.array(codes) - task.start
+            for name, part in rows.items():
+                rows[name] = np.full((len(task), *part.shape[1:]), np.nan)
                 rows[name][places] = part
-            found = rows
-        yield Batch(start, found, digest.digest())
+        yield Batch(task.start, rows, digest.digest())
 
-    def identity(self):
+    def identity(self) -> dict[str, object]:
         listing = hashlib.sha256(repr(sorted(self._files.stamps)).encode()).hexdigest()
         return super().identity() | {"files": listing}
 
@@ -199,10 +203,14 @@ class NATSFolder(Source):
 class CellStream(Source):
     """All cells in one pickle, `{"arch2infos": {index: results}, "meta_archs": [strings], ...}`: a base.
 
-    It is read as a stream, in the order of its cells, in memory that does not depend on how many there are.
+    It is read as a stream, in the order of its cells, in memory that does not depend on their number.
     """
 
-    def __init__(self, path, space, results, version, source=None):
+    path: StrPath
+
+    def __init__(
+        self, path: StrPath, space: Space, results: Results, version: str, source: str | None = None
+    ) -> None:
         with reading(path), open(path, "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         provenance = _provenance(space, version, source) | {"source_sha256": digest}
@@ -213,12 +221,12 @@ class CellStream(Source):
         )
         self.checks.append("trials, seeds, lengths; no value that is NaN, negative or above 100 %")
 
-    def identity(self):
-        return super().identity() | stamp_of(self.path)
+    def identity(self) -> dict[str, object]:
+        return super().identity() | read_stamp(self.path)
 
-    def read_stream(self, read, whole=True):
-        """Yield the Batches of a pickle whose bytes `read(n)` gives; `whole`: there is nothing behind it."""
-        met = set()
+    def read_stream(self, read: Read, whole: bool = True) -> Iterator[Batch]:
+        """Yield the Batches of a pickle whose bytes `read(n)` gives; `whole`: nothing may follow it."""
+        met: set[int] = set()
         allowed = safe_pickle.WEIGHTS
         for index, results in pickle_stream.items(read, str(self.path), allowed, "arch2infos", whole):
             if index is pickle_stream.END:
@@ -231,7 +239,7 @@ class CellStream(Source):
             met.add(index)
             try:
                 vector = self._results.vector(results, index)
-            except _WHAT_A_DAMAGED_FILE_RAISES as error:
+            except _DAMAGED_FILE_ERRORS as error:
                 raise SourceError(f"{where}: {said(error)}") from None
             code = int(self.space.official_order()[index])
             yield Batch(code, self._results.rows([vector], np.array([code]), [where]))
@@ -241,7 +249,7 @@ class CellStream(Source):
                 " at epochs at which the benchmark has none"
             )
 
-    def _check_list(self, rest):
+    def _check_list(self, rest: object) -> None:
         archs = rest.get("meta_archs") if type(rest) is dict else None
         if archs != _official_strings(self.space):
             raise SourceError(f"{self.path}: its list of cells is not the official one")
@@ -252,36 +260,37 @@ class NATSFile(CellStream):
 
     kind = "nats-file"
 
-    def __init__(self, path):
+    def __init__(self, path: StrPath) -> None:
         path = Path(path)
         expected = _SUFFIX.search(path.name)
         if expected:
             with reading(path), open(path, "rb") as file:
-                found = hashlib.file_digest(file, "md5").hexdigest()[-5:]
-            if found != expected[1]:
+                end = hashlib.file_digest(file, "md5").hexdigest()[-5:]
+            if end != expected[1]:
                 raise SourceError(
-                    f"{path} is truncated or damaged: its md5 ends in {found}, its name says {expected[1]}"
+                    f"{path} is truncated or damaged: its md5 ends in {end}, its name says {expected[1]}"
                 )
-        space = _space_of_file(path)
+        space = _read_space_of_file(path)
         super().__init__(path, space, Results(space, PROTOCOLS[space.flag]), path.name)
         if expected:
             self.checks.append("the file against the md5 in its name")
 
-    def read(self, task):
+    def read(self, task: range) -> Iterator[Batch]:
         with reading(self.path), open(self.path, "rb") as file:
             yield from self.read_stream(_Unpacking(file, self.path).read)
 
 
 class _Unpacking:
-    """A bz2 stream read piece by piece; SourceError once it unpacks to more than such a file can have."""
+    """A bz2 stream read piece by piece; SourceError if it unpacks to more than such a file can have."""
 
-    def __init__(self, file, path):
+    def __init__(self, file: BinaryIO, path: StrPath) -> None:
         self._file = file
         self._path = path
         self._bz2 = bz2.BZ2Decompressor()
         self._left = _LARGEST_REST  # bytes that it may still unpack to
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none at the end."""
         while not self._bz2.eof:
             packed = self._file.read(1 << 18) if self._bz2.needs_input else b""
             self._left += _LARGEST_RATIO * len(packed)
@@ -303,8 +312,8 @@ class _Unpacking:
         return b""
 
 
-def _unpacked(packed, where):
-    """The bytes of a bz2 file; SourceError, before memory is taken, for more than such a file can have."""
+def _unpacked(packed: bytes, where: str) -> bytes:
+    """Return the bytes of a bz2 file; SourceError, before memory is taken, if there are too many."""
     limit = _LARGEST_RATIO * len(packed) + _LARGEST_REST
     unpacking = bz2.BZ2Decompressor()
     try:
@@ -312,31 +321,35 @@ def _unpacked(packed, where):
     except (OSError, ValueError, EOFError) as error:
         raise SourceError(f"{where} is damaged ({error})") from None
     if not unpacking.eof:
-        what = "is truncated" if unpacking.needs_input else f"unpacks to more than {limit:,} bytes: refused"
-        raise SourceError(f"{where} {what}")
+        reason = "is truncated" if unpacking.needs_input else f"unpacks to more than {limit:,} bytes: refused"
+        raise SourceError(f"{where} {reason}")
     if unpacking.unused_data:
         raise SourceError(f"{where} is damaged: there are bytes behind its end")
     return data
 
 
-def _space(files, indices):
-    """The space of a folder's files, and whether its meta file says so; the meta file is checked."""
+def _read_space(files: _Folder | _Tar, indices: Sequence[int]) -> Space:
+    """Return the space of a folder's files, by the meta file if there is one, which is checked."""
     if META in files.sizes:
         where = files.where(META)
-        meta = pickle_stream.load(_reader(_unpacked(files.read(META), where)), where, safe_pickle.NUMBERS)
+        meta = _load(files, META, safe_pickle.NUMBERS)
         archs = meta.get("meta_archs") if type(meta) is dict else None
         for space in SPACES.values():
             if archs == _official_strings(space):
-                return space, True
+                return space
         raise SourceError(f"{where}: its list of cells is that of no space known here")
-    name = _file_of(indices[0])
+    name = _file_name(indices[0])
+    return _space_by_protocols(_load(files, name, safe_pickle.WEIGHTS), f"{files.where(name)}: its protocols")
+
+
+def _load(files: _Folder | _Tar, name: str, allowed: Allowed) -> object:
+    """Return the object of a packed pickle."""
     where = files.where(name)
-    results = pickle_stream.load(_reader(_unpacked(files.read(name), where)), where, safe_pickle.WEIGHTS)
-    return _space_by_protocols(results, f"{where}: its protocols"), False
+    return pickle_stream.load(io.BytesIO(_unpacked(files.read(name), where)).read, where, allowed)
 
 
-def _space_of_file(path):
-    """The space of a single file, by its first cell."""
+def _read_space_of_file(path: Path) -> Space:
+    """Return the space of a single file by its first cell."""
     with reading(path), open(path, "rb") as file:
         read = _Unpacking(file, path).read
         index, results = next(pickle_stream.items(read, str(path), safe_pickle.WEIGHTS, "arch2infos"))
@@ -345,26 +358,22 @@ def _space_of_file(path):
     return _space_by_protocols(results, f"{path}: the protocols of its first cell")
 
 
-def _space_by_protocols(results, what):
+def _space_by_protocols(results: object, subject: str) -> Space:
     for flag, protocols in PROTOCOLS.items():
         if type(results) is dict and set(results) == set(protocols):
             return SPACES[flag]
-    raise SourceError(f"{what} are those of no space known here")
+    raise SourceError(f"{subject} are those of no space known here")
 
 
-def _reader(data):
-    return io.BytesIO(data).read
-
-
-def _official_strings(space):
+def _official_strings(space: Space) -> list[str]:
     return [str(space.cell(code)) for code in space.official_order().tolist()]
 
 
-def _file_of(index):
+def _file_name(index: int) -> str:
     return f"{index:06d}.pickle.pbz2"
 
 
-def _provenance(space, version, source=None):
+def _provenance(space: Space, version: str, source: str | None = None) -> dict[str, str]:
     return {
         "source": source or f"NATS-Bench ({'topology' if space is TOPOLOGY else 'size'} space)",
         "source_version": version,

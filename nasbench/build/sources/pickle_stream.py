@@ -1,15 +1,29 @@
 """A pickle read as a stream, item by item of one large dictionary, in bounded memory."""
 
 from array import array
+from collections.abc import Callable, Iterator
 from struct import unpack_from
+from typing import Any
 
-from nasbench.build.sources.safe_pickle import SHARED, STATEFUL, Skipped, check_keys, found
+from nasbench.build.sources.safe_pickle import (
+    SHARED,
+    STATEFUL,
+    Allowed,
+    Skipped,
+    check_keys,
+    find_global,
+)
 from nasbench.errors import SourceError, said, shown
 
-_CHUNK = 1 << 18  # bytes read at once; what they make is counted when the next ones are read
+Read = Callable[[int], bytes]  # up to n bytes; none at the end
+Persistent = Callable[[Any], object]  # the object that is stored outside the pickle under an id
+Item = tuple[Any, Any]  # key and value; a pickle can hold objects of any type
+Memo = dict[int, Any]  # objects by number
+
+_CHUNK = 1 << 18  # bytes read at once; their objects are counted when the next ones are read
 _LARGEST_STRING = 64 << 20  # bytes of one string or bytes object
 _LARGEST_ITEM = 256 << 20  # bytes of the pickle that make up one item, or all that is no item
-_MOST_MADE = 512 << 20  # bytes of the objects of the items that are held, estimated from above
+_MOST_HELD = 512 << 20  # bytes of the objects of the items that are held, estimated from above
 _DEEPEST = 1000  # marks; picklers nest no deeper
 _MOST_NUMBERS = 1 << 28  # objects of a pickle that are numbered; NATS-Bench's single file has 170 million
 _MOST_SHARED = 65_535  # different names that may be referred to from item to item
@@ -18,59 +32,69 @@ _LONGEST_SHARED = 256  # characters of such a name
 _NUMBER, _LIST, _TUPLE, _DICT, _SET, _CALL = 44, 64, 56, 232, 216, 256
 _IN_LIST, _IN_TUPLE, _PAIR, _IN_SET, _MEMO = 56, 44, 184, 112, 96
 _STRING, _LOOK = 56, 8
-# A pair of the dictionary is known to be complete once so many stand on the stack: until then, what looks
-# like the next key may be that of a dictionary of one item, which is filled without a mark.
+# A pair of the dictionary is known to be complete once so many are on the stack: until then, what looks like
+# the next key may be the key of a dictionary of one item, which is filled without a mark.
 _DELAY = 4
 _HELD = 2 * _DELAY  # items whose objects can be referred to
 
 
-END = object()  # the key of what comes last
+END = object()  # the key of the last item
 
 
-def load(read, name, allowed, persistent=Skipped):
-    """Return the object of a pickle; `read(n)` gives up to n bytes of it, `name` is the file's, for errors.
+def load(read: Read, name: str, allowed: Allowed, persistent: Persistent = Skipped) -> Any:
+    """Return the object of a pickle; `read(n)` gives up to n bytes of it; `name`: of the file, for errors.
 
     `persistent(id)` gives the object that is stored outside the pickle under a persistent id. Memory and
-    time are bounded, whatever the pickle says: every operation is charged for the objects that it makes.
+    time are bounded for any pickle: every operation is charged for the objects that it makes.
     """
     machine = _Machine(read, name, allowed, None, True, persistent)
-    list(machine.run())  # which yields nothing
+    list(machine.run())  # yields nothing
     return machine.result
 
 
-def items(read, name, allowed, key=None, whole=True):
-    """Yield (key, value) of a dictionary as they are read: the pickle's root, or what the root has at `key`.
+def items(
+    read: Read, name: str, allowed: Allowed, key: str | None = None, whole: bool = True
+) -> Iterator[Item]:
+    """Yield (key, value) of a dictionary as they are read: the pickle's root, or the root's value at `key`.
 
-    What was yielded is forgotten, so memory is bounded by the largest item. Last comes (END, rest): the root
-    without those items. With `whole`, nothing may stand behind the pickle. SourceError where the pickle is
+    Yielded items are forgotten, so memory is bounded by the largest item. The last one is (END, rest): the
+    root without those items. With `whole`, nothing may follow the pickle. SourceError if the pickle is
     damaged, UnsafePickleError for a global that is not in `allowed` (see `safe_pickle.loads`).
     """
     machine = _Machine(read, name, allowed, (key,), whole, Skipped)
     yield from machine.run()
     if machine.taken_from is None or (key is None and machine.result is not machine.taken_from):
-        what = "dictionary" if key is None else f"dictionary {key!r}"
-        raise SourceError(f"{name} has no {what} where the format has one")
+        wanted = "dictionary" if key is None else f"dictionary {key!r}"
+        raise SourceError(f"{name} has no {wanted} where the format has one")
     yield END, machine.result
 
 
 class _Machine:
     """The pickle machine, for what data formats need: containers, numbers, strings, allowed globals.
 
-    Objects are referred to by number (the memo). Of an item that was yielded some time ago, names and globals
-    can still be referred to, as pickles share them among items; other objects cannot.
+    Objects are referred to by number (the memo). Names and globals of an item that was yielded some time ago
+    can still be referred to, because pickles share them among items; other objects cannot.
     """
 
-    def __init__(self, read, name, allowed, taking, whole, persistent):
+    def __init__(
+        self,
+        read: Read,
+        name: str,
+        allowed: Allowed,
+        taking: tuple[str | None] | None,
+        whole: bool,
+        persistent: Persistent,
+    ) -> None:
         self._read = read
         self._name = name
         self._allowed = allowed
         self._taking = taking  # (key,) of the dictionary whose items are yielded; None: no items
         self._whole = whole
         self._persistent = persistent
-        self.taken_from = None
-        self.result = None
+        self.taken_from: dict[Any, Any] | None = None
+        self.result: Any = None  # whatever the pickle holds
 
-    def run(self):
+    def run(self) -> Iterator[Item]:
         """Read to the end, yielding items; then `result` is the root."""
         try:
             yield from self._run()
@@ -85,8 +109,8 @@ class _Machine:
                 f"{self._name} is truncated or damaged ({type(error).__name__}: {said(error)})"
             ) from error
 
-    def _more(self, buffer, position, wanted):
-        """The buffer from `position` on, with `wanted` bytes or more."""
+    def _more(self, buffer: bytes, position: int, wanted: int) -> bytes:
+        """Return the buffer from `position` on, with `wanted` bytes or more."""
         if wanted > _LARGEST_STRING:
             raise SourceError(f"{self._name} is damaged: it has a string of {wanted:,} bytes")
         parts = [buffer[position:]]
@@ -99,16 +123,18 @@ class _Machine:
             length += len(part)
         return b"".join(parts)
 
-    def _run(self):
-        stack, marks = [], []
-        memo = outside = {}  # by number: what is being read, what is outside of items
+    def _run(self) -> Iterator[Item]:
+        stack: list[Any] = []  # of objects of any type
+        marks: list[int] = []
+        memo: Memo = {}  # of what is being read
+        outside = memo  # of what is outside of items
         shared = _Shared()  # of earlier items
-        taken = None  # the dictionary whose items are yielded
-        level = 0  # of marks, at which its items stand
+        taken: dict[Any, Any] | None = None  # the dictionary whose items are yielded
+        level = 0  # of marks, of its items
         count = 0  # of memo entries
         buffer, position, end = b"", 0, 0
         used = 0  # bytes before the buffer
-        made = 0  # estimated bytes of the objects that are held
+        held = 0  # estimated bytes of the objects that are held
         started = 0  # where the item began
         while True:
             if position + 16 > end:  # the longest fixed argument is shorter
@@ -119,7 +145,7 @@ class _Machine:
                 position, end = 0, len(buffer)
                 if position >= end:
                     raise SourceError(f"{self._name} is truncated: it ends within its pickle")
-                if used - started > _LARGEST_ITEM or made + _NUMBER * len(stack) > _MOST_MADE:
+                if used - started > _LARGEST_ITEM or held + _NUMBER * len(stack) > _MOST_HELD:
                     raise self._too_much()
             op = buffer[position]
             position += 1
@@ -129,7 +155,7 @@ class _Machine:
             elif op == 0x94:  # MEMOIZE
                 memo[count] = stack[-1]
                 count += 1
-                made += _MEMO
+                held += _MEMO
             elif op == 0x8C or op == 0x58 or op == 0x8D:  # SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
                 size, position = _size(buffer, position, {0x8C: 1, 0x58: 4, 0x8D: 8}[op])
                 if position + size > end:
@@ -138,7 +164,7 @@ class _Machine:
                     position, end = 0, len(buffer)
                 stack.append(str(buffer[position : position + size], "utf-8", "surrogatepass"))
                 position += size
-                made += _STRING + 4 * size  # where a character takes four bytes, all do
+                held += _STRING + 4 * size  # where a character takes four bytes, all do
             elif op == 0x4B:  # BININT1
                 stack.append(buffer[position])
                 position += 1
@@ -157,7 +183,7 @@ class _Machine:
                     raise SourceError(f"{self._name} is damaged: it numbers an object {number:,}")
                 memo[number] = stack[-1]
                 count += 1
-                made += _MEMO
+                held += _MEMO
             elif op == 0x4D:  # BININT2
                 stack.append(unpack_from("<H", buffer, position)[0])
                 position += 2
@@ -173,7 +199,7 @@ class _Machine:
                         raise SourceError(f"{self._name} is damaged: items that are not in their place")
                     while len(stack) > mark + 1:
                         yield self._item(stack, mark)
-                        memo, made = shared.retire(memo, made)
+                        memo, held = shared.retire(memo, held)
                         started = used + position
                     if len(stack) > mark:
                         raise SourceError(f"{self._name} is damaged: a key without a value")
@@ -181,8 +207,8 @@ class _Machine:
                     keys, values = stack[mark::2], stack[mark + 1 :: 2]
                     if len(keys) != len(values):
                         raise SourceError(f"{self._name} is damaged: a key without a value")
-                    made += _PAIR * len(keys) + check_keys(keys)
-                    if made > _MOST_MADE:
+                    held += _PAIR * len(keys) + check_keys(keys)
+                    if held > _MOST_HELD:
                         raise self._too_much()
                     expected = len(target) + len(keys)
                     target.update(zip(keys, values, strict=True))
@@ -192,39 +218,39 @@ class _Machine:
                     raise SourceError(f"{self._name} is damaged: items for what is no dictionary")
                 del stack[mark:]
             elif op == 0x7D:  # EMPTY_DICT
-                value = {}
-                made += _DICT
-                if self._taking is not None and self.taken_from is None and self._begins(stack, marks):
+                value: Any = {}  # of any type from here on
+                held += _DICT
+                if self._taking and self.taken_from is None and self._begins(*self._taking, stack, marks):
                     self.taken_from = taken = value
                     level = len(marks)
                     memo = {}
-                    shared.outside = made
+                    shared.outside = held
                     started = used + position
                 stack.append(value)
             elif op == 0x85 or op == 0x86 or op == 0x87:  # TUPLE1, TUPLE2, TUPLE3
                 size = op - 0x84
                 value = tuple(stack[-size:])
-                made += _TUPLE + _IN_TUPLE * size
+                held += _TUPLE + _IN_TUPLE * size
                 if tuple in map(type, value):
-                    made = self._with_nesting(value, made)
+                    held = self._with_nesting(value, held)
                 del stack[-size:]
                 stack.append(value)
             elif op == 0x52 or op == 0x81:  # REDUCE, NEWOBJ
                 arguments = stack.pop()
-                made += _CALL + _cost(arguments)
-                if made > _MOST_MADE:
+                held += _CALL + _cost(arguments)
+                if held > _MOST_HELD:
                     raise self._too_much()
                 stack[-1] = stack[-1](*arguments)  # nothing but what is allowed can be called
             elif op == 0x5D:  # EMPTY_LIST
                 stack.append([])
-                made += _LIST
+                held += _LIST
             elif op == 0x61:  # APPEND
                 value = stack.pop()
                 _list(stack[-1]).append(value)
-                made += _IN_LIST
+                held += _IN_LIST
             elif op == 0x65:  # APPENDS
                 mark = marks.pop()
-                made += _IN_LIST * (len(stack) - mark)
+                held += _IN_LIST * (len(stack) - mark)
                 _list(stack[mark - 1]).extend(stack[mark:])
                 del stack[mark:]
             elif op == 0x4E:  # NONE
@@ -253,31 +279,31 @@ class _Machine:
                 data = buffer[position : position + size]
                 stack.append(data.decode("latin-1") if op in (0x55, 0x54) else data)
                 position += size
-                made += _STRING + size
+                held += _STRING + size
             elif op == 0x29:  # EMPTY_TUPLE
                 stack.append(())
             elif op == 0x74:  # TUPLE
                 mark = marks.pop()
                 value = tuple(stack[mark:])
-                made += _TUPLE + _IN_TUPLE * len(value)
+                held += _TUPLE + _IN_TUPLE * len(value)
                 if tuple in map(type, value):
-                    made = self._with_nesting(value, made)
+                    held = self._with_nesting(value, held)
                 del stack[mark:]
                 stack.append(value)
             elif op == 0x8F:  # EMPTY_SET
                 stack.append(set())
-                made += _SET
+                held += _SET
             elif op == 0x90:  # ADDITEMS
                 mark = marks.pop()
                 values = stack[mark:]
-                made += _IN_SET * len(values) + check_keys(values)
-                if made > _MOST_MADE:
+                held += _IN_SET * len(values) + check_keys(values)
+                if held > _MOST_HELD:
                     raise self._too_much()
                 stack[mark - 1].update(values)
                 del stack[mark:]
             elif op == 0x93:  # STACK_GLOBAL
                 name = stack.pop()
-                stack[-1] = found(stack[-1], name, self._name, self._allowed)
+                stack[-1] = find_global(stack[-1], name, self._name, self._allowed)
             elif op == 0x63:  # GLOBAL
                 lines = buffer[position : position + 300].split(b"\n", 2)
                 if len(lines) < 3 and end - position < 300:
@@ -286,7 +312,7 @@ class _Machine:
                     end = len(buffer)
                     lines = buffer[:300].split(b"\n", 2)
                 module, name = (line.decode("utf-8") for line in lines[:2])
-                stack.append(found(module, name, self._name, self._allowed))
+                stack.append(find_global(module, name, self._name, self._allowed))
                 position += len(lines[0]) + len(lines[1]) + 2
             elif op == 0x62:  # BUILD
                 state = stack.pop()
@@ -296,7 +322,7 @@ class _Machine:
                     raise SourceError(f"{self._name} is damaged: a state for what has none")
             elif op == 0x51:  # BINPERSID: where weights are
                 stack[-1] = self._persistent(stack[-1])
-                made += _CALL
+                held += _CALL
             elif op == 0x80:  # PROTO
                 position += 1
             elif op == 0x95:  # FRAME
@@ -307,7 +333,7 @@ class _Machine:
                 del stack[marks.pop() :]
             elif op == 0x2E:  # STOP
                 (self.result,) = stack
-                if made > _MOST_MADE:
+                if held > _MOST_HELD:
                     raise self._too_much()
                 if self._whole and (position < end or self._read(1)):
                     raise SourceError(f"{self._name} is damaged: there are bytes behind its pickle")
@@ -324,76 +350,75 @@ class _Machine:
                 and stack[marks[-1] - 1] is taken
             ):
                 yield self._item(stack, marks[-1])
-                memo, made = shared.retire(memo, made)
+                memo, held = shared.retire(memo, held)
                 started = used + position
 
-    def _begins(self, stack, marks):
-        """Whether a dictionary that is made now is the one whose items are wanted."""
-        (key,) = self._taking
+    def _begins(self, key: str | None, stack: list[Any], marks: list[int]) -> bool:
+        """Return whether a dictionary that is made now is the one whose items are wanted."""
         if key is None:
             return not stack
-        return len(marks) == 1 and marks[0] == 1 and stack[-1] == key and len(stack) % 2 == 0
+        return len(marks) == 1 and marks[0] == 1 and bool(stack[-1] == key) and len(stack) % 2 == 0
 
-    def _item(self, stack, mark):
+    def _item(self, stack: list[Any], mark: int) -> Item:
         key, value = stack[mark : mark + 2]
         del stack[mark : mark + 2]
         check_keys((key,))
         return key, value
 
-    def _with_nesting(self, value, made):
-        """What is made with the cost of looking into the tuples in a tuple; SourceError for tuples in those.
+    def _with_nesting(self, value: tuple[Any, ...], held: int) -> int:
+        """Return `held` with the cost of looking into the tuples in a tuple; SourceError for tuples in those.
 
-        A tuple hashes all that is in it, so nested ones could take the stack, or time without end.
+        A tuple hashes all of its parts, so nested ones could take the stack, or time without end.
         """
         inner = [part for part in value if type(part) is tuple]
-        made += _LOOK * sum(map(len, inner))
-        if made > _MOST_MADE:
+        held += _LOOK * sum(map(len, inner))
+        if held > _MOST_HELD:
             raise self._too_much()
         if any(tuple in map(type, part) for part in inner):
             raise SourceError(f"{self._name} is damaged: it has tuples within tuples within tuples")
-        return made
+        return held
 
-    def _too_much(self):
+    def _too_much(self) -> SourceError:
         return SourceError(
             f"{self._name} is damaged, or made to take memory: an item has more than {_LARGEST_ITEM:,} bytes,"
-            f" or objects of more than {_MOST_MADE:,} bytes"
+            f" or objects of more than {_MOST_HELD:,} bytes"
         )
 
-    def _more_or_all(self, buffer, position):
+    def _more_or_all(self, buffer: bytes, position: int) -> bytes:
         return buffer[position:] + self._read(_CHUNK)
 
 
 class _Shared:
     """Objects of earlier items by number.
 
-    Those of the last items are all held; of older ones names, globals and dtypes: two bytes a number, however
-    often one recurs.
+    Those of the last items are all held; of older ones names, globals and dtypes: two bytes per number,
+    however often one recurs.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.outside = 0  # estimated bytes of what is outside of items
-        self._recent = []  # (memo, estimated bytes) of the last items
+        self._recent: list[tuple[Memo, int]] = []  # with estimated bytes, of the last items
         self._places = array("H")  # number -> place in _values; 0: none
-        self._values = [None]
-        self._place_of = {}
+        self._values: list[Any] = [None]  # names, globals and dtypes
+        self._place_of: dict[Any, int] = {}  # by value
 
-    def memo(self, number):
-        """The memo that has an object of that number; None if it is no longer held."""
+    def memo(self, number: int) -> "Memo | _Shared | None":
+        """Return the memo that has an object of that number; None if it is no longer held."""
         for memo, _ in reversed(self._recent):
             if number in memo:
                 return memo
         return self if number < len(self._places) and self._places[number] > 0 else None
 
-    def __getitem__(self, number):
+    def __getitem__(self, number: int) -> Any:
         return self._values[self._places[number]]
 
-    def retire(self, memo, made):
-        """Hold an item's memo, and of the oldest one what items share.
+    def retire(self, memo: Memo, held: int) -> tuple[Memo, int]:
+        """Hold an item's memo, and of the oldest one what items share; return a new memo.
 
-        `made`: the estimated bytes of all that is held; returns a new memo, and what is held now.
+        `held`: the estimated bytes of all that is held; its new value is returned, too.
         """
-        made -= self.outside + sum(size for _, size in self._recent)
-        self._recent.append((memo, made))
+        held -= self.outside + sum(size for _, size in self._recent)
+        self._recent.append((memo, held))
         if len(self._recent) > _HELD:
             for number, value in self._recent.pop(0)[0].items():
                 if type(value) is str:
@@ -403,7 +428,7 @@ class _Shared:
                     self._keep(number, value)
         return {}, self.outside + sum(size for _, size in self._recent)
 
-    def _keep(self, number, value):
+    def _keep(self, number: int, value: Any) -> None:
         place = self._place_of.get(value)
         if place is None:
             if len(self._values) > _MOST_SHARED:
@@ -417,12 +442,12 @@ class _Shared:
         self._places[number] = place
 
 
-def _size(buffer, position, width):
+def _size(buffer: bytes, position: int, width: int) -> tuple[int, int]:
     return int.from_bytes(buffer[position : position + width], "little"), position + width
 
 
-def _cost(arguments):
-    """The estimated bytes of what a call makes of its arguments."""
+def _cost(arguments: object) -> int:
+    """Return the estimated bytes of the objects that a call makes of its arguments."""
     if type(arguments) is not tuple:
         raise TypeError("the arguments of a call are no tuple")
     cost = 0
@@ -434,7 +459,7 @@ def _cost(arguments):
     return cost
 
 
-def _list(value):
+def _list(value: object) -> list[Any]:
     if type(value) is not list:
         raise TypeError("values appended to what is no list")
     return value

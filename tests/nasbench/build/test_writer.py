@@ -3,6 +3,7 @@ import os
 import random
 import subprocess
 import sys
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ PROVENANCE = {"space": "a test's", "source": "a test", "source_version": "1"}
 
 
 def begin(out, identity="one", resume=False):
-    return Writer(out, CELLS, LAYOUT, CONSTANTS, identity, resume)
+    return closing(Writer(out, CELLS, LAYOUT, CONSTANTS, identity, resume))
 
 
 def batch_of(start, count):
@@ -140,7 +141,7 @@ def test_rows_that_are_not_as_written_are_read_again(out):
     with begin(out) as made:
         for start in range(0, CELLS, 100):
             made.write(batch_of(start, 100))
-        place = made.places.places[made.places.names.index("a/10/curve/x")]
+        place = made.offsets.offsets[made.offsets.names.index("a/10/curve/x")]
     with open(out.with_name("store.h5.part"), "r+b") as part:
         part.seek(place + 8 * 30 * 555)
         part.write(b"\xff")
@@ -155,7 +156,7 @@ def test_a_disk_that_forgets_is_noticed_at_the_end(out):
     with begin(out) as made:
         made.write(batch_of(0, CELLS))
         with open(made.part, "r+b") as part:
-            part.seek(made.places.places[0] + 8)
+            part.seek(made.offsets.offsets[0] + 8)
             part.write(b"\xff")
         with pytest.raises(StoreError, match="does not hold what was written to it, at 1 places"):
             made.finish(PROVENANCE)

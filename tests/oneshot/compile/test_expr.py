@@ -2,11 +2,11 @@ import pytest
 import torch
 from torch import nn
 
-from oneshot.compile.convolutions import Conv
 from oneshot.compile.expr import Expressions, Input, in_order
 from oneshot.compile.kernels import Call, Relu
 from oneshot.compile.norms import Norm
 from oneshot.compile.pools import AvgPool
+from tests.oneshot.graph.examples import convolution
 
 X = Input(0)
 
@@ -28,8 +28,8 @@ def test_equal_stateless_work_on_equal_input_exists_once(make):
 def test_modules_with_weights_are_the_same_by_identity(make):
     x = make(X)
     one, other = nn.Conv2d(2, 2, 1), nn.Conv2d(2, 2, 1)
-    assert make(Conv.of(one), [x]) is make(Conv.of(one), [x])
-    assert make(Conv.of(one), [x]) is not make(Conv.of(other), [x])
+    assert make(convolution(one), [x]) is make(convolution(one), [x])
+    assert make(convolution(one), [x]) is not make(convolution(other), [x])
     norms = nn.BatchNorm2d(2, track_running_stats=False), nn.BatchNorm2d(2, track_running_stats=False)
     assert make(Norm((norms[0],)), [x]) is not make(Norm((norms[1],)), [x])
     assert make(Call(one, 1), [x]) is not make(Call(one, 2), [x])  # it may have a state
@@ -64,7 +64,7 @@ def test_order_of_a_chain_longer_than_the_stack(make):
 
 def test_kernels_say_what_they_do():
     convs = nn.Conv2d(3, 8, (3, 1)), nn.Conv2d(3, 4, (3, 1))
-    assert str(Conv.of(*convs)) == "conv 3x1 3 -> 8 + 4"
+    assert str(convolution(*convs)) == "conv 3x1 3 -> 8 + 4"
     assert str(Call(convs[0], 1)) == "call Conv2d"
     assert str(AvgPool((3, 3), (1, 1), (1, 1), False, False, None)) == "average pool 3x3"
     assert str(Norm((nn.BatchNorm2d(2),))) == "batch norm"

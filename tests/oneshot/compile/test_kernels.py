@@ -9,14 +9,14 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.nn import functional as F  # noqa: N812
 
 from oneshot import ops
-from oneshot.compile.convolutions import Conv
-from oneshot.compile.folding import fold_of, folded_norm
+from oneshot.compile.folding import fold_for, folded_norm
 from oneshot.compile.kernels import Split, Zeros
 from oneshot.compile.norms import Norm
 from oneshot.compile.pools import AvgPool
 from oneshot.compile.sums import Sum
 from oneshot.graph import Graph
 from tests.oneshot.compile.agreement import assert_agrees, images
+from tests.oneshot.graph.examples import convolution
 
 PICKS = [
     (None, None),
@@ -186,9 +186,9 @@ def test_mixing_weights_may_have_another_precision(options, alpha, dtype, alike)
 def test_convolutions_side_by_side():
     modules = tuple(nn.Conv2d(3, c, 3, 2, 1, bias=False) for c in (4, 1))
     x = torch.randn(2, 3, 6, 6)
-    torch.testing.assert_close(Conv.of(*modules)(x), torch.cat([module(x) for module in modules], 1))
+    torch.testing.assert_close(convolution(*modules)(x), torch.cat([module(x) for module in modules], 1))
     biased = nn.Conv2d(3, 4, 1)
-    torch.testing.assert_close(Conv.of(biased)(x), biased(x))
+    torch.testing.assert_close(convolution(biased)(x), biased(x))
 
 
 GEOMETRIES = [  # kernel, stride, padding, dilation
@@ -212,12 +212,12 @@ def test_gradients_of_convolutions_of_each_channel_alone(kernel_size, stride, pa
     torch.manual_seed(0)
     module = nn.Conv2d(4, 4, kernel_size, stride, padding, dilation, groups=4, bias=False).double()
     x = torch.randn(2, 4, *size, dtype=torch.float64, requires_grad=True)
-    found, expected = Conv.of(module)(x), module(x)
+    found, expected = convolution(module)(x), module(x)
     torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
     probe = torch.randn_like(expected)
     for wanted in ([x], [module.weight], [x, module.weight]):
         module.weight.requires_grad_(len(wanted) > 1 or wanted[0] is not x)
-        gradients = [torch.autograd.grad(each, wanted, probe) for each in (Conv.of(module)(x), module(x))]
+        gradients = [torch.autograd.grad(each, wanted, probe) for each in (convolution(module)(x), module(x))]
         torch.testing.assert_close(*gradients, rtol=1e-12, atol=1e-12)
 
 
@@ -225,13 +225,13 @@ def test_gradients_of_convolutions_of_each_channel_alone_keep_their_precision_un
     torch.manual_seed(0)
     module = nn.Conv2d(4, 4, 5, padding=2, groups=4, bias=False)
     x, probe = torch.randn(2, 4, 8, 8, requires_grad=True), torch.randn(2, 4, 8, 8)
-    found, expected = Conv.of(module)(x), module(x)
+    found, expected = convolution(module)(x), module(x)
     with torch.autocast("cpu", torch.bfloat16):
         gradients = [torch.autograd.grad(out, [x, module.weight], probe) for out in (found, expected)]
     torch.testing.assert_close(*gradients)
     module, x = module.double(), x.detach().double()
     with torch.autocast("cpu", torch.bfloat16):  # which leaves double precision alone
-        torch.testing.assert_close(Conv.of(module)(x), module(x))
+        torch.testing.assert_close(convolution(module)(x), module(x))
 
 
 @pytest.mark.parametrize(("kernel_size", "stride", "padding", "dilation"), GEOMETRIES[1:7:2])
@@ -252,7 +252,7 @@ class Whole(nn.Module):
         self.module = module
 
     def forward(self, x):
-        return Conv.of(self.module)(x)
+        return convolution(self.module)(x)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 36, 40])
@@ -293,7 +293,7 @@ def test_gradients_of_gradients_of_folded_images():
 
 def test_images_are_folded_where_it_pays():
     def of(*shape, dtype=torch.float32, layout=torch.channels_last):
-        return fold_of(torch.empty(shape, dtype=dtype).contiguous(memory_format=layout))
+        return fold_for(torch.empty(shape, dtype=dtype).contiguous(memory_format=layout))
 
     assert of(16, 36, 32, 32) == 4
     assert of(16, 72, 32, 32) == 2
@@ -302,7 +302,7 @@ def test_images_are_folded_where_it_pays():
     assert of(1, 36, 8, 8) == 1  # too small
     assert of(16, 36, 32, 32, dtype=torch.bfloat16) == 1
     assert of(16, 36, 32, 32, layout=torch.contiguous_format) == 1
-    assert fold_of(torch.empty(1 << 10, 1 << 10)) == 1
+    assert fold_for(torch.empty(1 << 10, 1 << 10)) == 1
 
 
 def test_statistics_of_folded_images_move_though_an_earlier_pass_may_need_them():

@@ -256,6 +256,7 @@ CHANGES = [  # of a part of what is made: its number, attributes
     (lambda: normalized(), 1, {"momentum": None}),
     (lambda: normalized(), 1, {"track_running_stats": False}),
     (lambda: normalized(), 1, {"track_running_stats": False, "running_mean": None, "running_var": None}),
+    (lambda: normalized(), 1, {"num_batches_tracked": None}),
     (lambda: normalized(), 1, {"bias": None}),
     (lambda: normalized(), 1, {"weight": None, "bias": None}),
     (lambda: nn.Sequential(nn.AvgPool2d(3, 1, 1)), 0, {"count_include_pad": False}),

@@ -100,7 +100,7 @@ def test_plans_of_more_draws_than_are_kept():
             graph.edges[node, node + 1].set("choice", k)
         a, b, c, d = (k + 1 for k in choice)
         torch.testing.assert_close(graph(X), a * b * c * d * X)
-    assert len(graph._plans) < len(choices)
+    assert len(graph.execution._plans) < len(choices)
 
 
 @pytest.mark.parametrize("nested", [False, True])

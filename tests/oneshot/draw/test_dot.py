@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from oneshot.draw import dot as module
-from oneshot.draw.dot import dot, there_is_dot
+from oneshot.draw.dot import dot, has_dot
 from oneshot.draw.layout import own
 from oneshot.draw.render import figure
 from oneshot.errors import GraphError, MissingDependencyError
 from tests.oneshot.draw.drawings import ENDS, PARALLEL, Seen, drawn_at_random, points_on, published
 from tests.oneshot.draw.test_layout import NODE, at_random, sketch
 
-needs_dot = pytest.mark.skipif(not there_is_dot(), reason="Graphviz is not installed")
+needs_dot = pytest.mark.skipif(not has_dot(), reason="Graphviz is not installed")
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_nothing_overlaps(diagrams):
 
 
 @needs_dot
-def test_where_there_is_dot_it_is_the_automatic_one():
+def test_where_has_dot_it_is_the_automatic_one():
     by_dot, automatic, by_own = (Seen(figure([PARALLEL], layout=name)) for name in ("dot", "auto", "own"))
     assert [text for text, _ in by_dot.texts] == [text for text, _ in by_own.texts]
     assert places(by_dot) == places(automatic) != places(by_own)

@@ -4,12 +4,12 @@ from scipy.optimize import minimize
 
 from oneshot.draw import heights as module
 from oneshot.draw import layout
-from oneshot.draw.heights import heights_of
+from oneshot.draw.heights import solve_heights
 from tests.oneshot.draw.test_layout import at_random, sketch
 
 
 def of(graph, order):
-    return heights_of(graph, order, layout._ports(graph, order))
+    return solve_heights(graph, order, layout._ports(graph, order))
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from oneshot.draw.__main__ import main
-from oneshot.draw.dot import there_is_dot
+from oneshot.draw.dot import has_dot
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def test_a_path_that_takes_no_file(tmp_path, command):
     "layout",
     [
         "own",
-        pytest.param("dot", marks=pytest.mark.skipif(not there_is_dot(), reason="Graphviz is not installed")),
+        pytest.param("dot", marks=pytest.mark.skipif(not has_dot(), reason="Graphviz is not installed")),
     ],
 )
 def test_another_process_draws_the_same_and_loads_no_torch(tmp_path, command, layout):

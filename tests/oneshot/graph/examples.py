@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from oneshot.compile.convolutions import Conv
 from oneshot.errors import GraphError
 from oneshot.graph import Graph
 
@@ -51,6 +52,12 @@ def triangle(first=None, second=None, short=None, name="triangle"):
         if op is not None:
             graph.edges[source, target].set("op", op)
     return graph
+
+
+def convolution(*modules):
+    """The kernel of convolutions alike side by side."""
+    first = modules[0]
+    return Conv(modules, first.stride, first.padding, first.dilation)
 
 
 def both(graph, *inputs):

@@ -9,9 +9,10 @@ from torch import nn
 from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph import Graph
-from oneshot.graph.graph import add_up, by_alpha
+from oneshot.graph.graph import by_alpha
 from oneshot.methods.gdas import GumbelMixedOp
 from oneshot.mixed import MixedOp, choosing
+from oneshot.ops import add_up
 from tests.oneshot.graph.examples import IMAGES, Outer, Times, X, both, chain, raises_in_both, triangle
 
 # Building
@@ -68,13 +69,6 @@ def test_a_node_adds_up_what_arrives():
 
 def test_edges_without_an_operation_pass_their_tensor_on():
     torch.testing.assert_close(both(triangle().parse(), X), 2 * X)
-
-
-def test_add_up_does_not_change_what_arrived():
-    tensors = [X.clone(), X.clone()]
-    torch.testing.assert_close(add_up(tensors), 2 * X)
-    torch.testing.assert_close(tensors[0], X)
-    assert add_up([X]) is X
 
 
 def test_nodes_may_have_any_numbers_and_edges_lead_back():
@@ -542,7 +536,8 @@ def test_parse_and_unparse_go_to_and_fro():
     names = list(graph.state_dict())
     assert graph.unparse() is graph
     assert not inner.is_parsed
-    assert list(graph.children()) == list(inner.children()) == []
+    assert list(graph.children()) == [graph.edges[1, 2].op, graph.edges[2, 3].op, graph.edges[3, 4].op]
+    assert list(inner.children()) == []
     graph.unparse()
     graph.parse()
     assert list(graph.state_dict()) == names
@@ -575,19 +570,91 @@ def test_a_parsed_graph_is_not_changed():
         lambda graph: graph(X),
         lambda graph: graph.interpret(X),
         lambda graph: graph.plan,
-        lambda graph: graph.state_dict(),
-        lambda graph: graph.load_state_dict({}),
-        lambda graph: list(graph.parameters()),
-        lambda graph: list(graph.named_buffers()),
-        lambda graph: graph.double(),
-        lambda graph: graph.to("cpu"),
-        lambda graph: graph.train(),
-        lambda graph: graph.eval(),
+        lambda graph: graph.compile(backend="eager"),
     ],
 )
 def test_a_graph_that_is_not_parsed_says_so(use):
     with pytest.raises(GraphError, match=r"parse\(\)"):
         use(triangle(Times(2)))
+
+
+def defined():
+    """A graph of a list of candidates, of which one holds a graph, a nested graph, and a module at a node."""
+    inner = chain([Times(2), Times(3)], name="inner")
+    graph = triangle([Times(4), nn.Sequential(chain(Times(5)))], inner)
+    graph.nodes[3]["comb_op"] = ops.Normalized(ops.Concat(), 8)
+    return graph
+
+
+def test_the_operations_so_far_are_submodules_before_parsing():
+    graph = defined()
+    assert [name for name, _ in graph.named_parameters()] == [
+        "edge_2_3.edge_1_2_0.factor",
+        "edge_2_3.edge_1_2_1.factor",
+        "node_3.bn.weight",
+        "node_3.bn.bias",
+        "edge_1_2_0.factor",
+        "edge_1_2_1.0.edge_1_2.factor",
+    ]
+    assert sum(parameter.numel() for parameter in graph.parameters()) == 4 + 2 * 8
+    assert [name for name, _ in graph.named_buffers()][0] == "node_3.bn.running_mean"
+    assert graph.edges[2, 3].op in list(graph.modules())
+    graph.edges[1, 2].set("op", Times(6))
+    assert [name for name, _ in graph.named_children()] == ["edge_1_2", "edge_2_3", "node_3"]
+    assert graph.edges[1, 2].op in list(graph.children())
+    graph.edges[1, 2].delete()
+    assert [name for name, _ in graph.named_children()] == ["edge_2_3", "node_3"]
+    assert "(edge_2_3): Graph(" in repr(graph)
+    assert list(Graph().parameters()) == []
+
+
+def test_a_graph_that_is_not_parsed_moves_and_changes_its_mode():
+    graph = defined()
+    graph.edges[1, 3].set("alpha", nn.Parameter(torch.zeros(2)))
+    graph.edges[1, 3].set("mean", torch.zeros(2), shared=True)
+    graph.edges[1, 3].finalize()
+    alpha = graph.edges[1, 3].alpha
+    assert graph.double() is graph
+    assert {parameter.dtype for parameter in graph.parameters()} == {torch.float64}
+    assert graph.edges[1, 3].alpha is alpha
+    assert {alpha.dtype, graph.edges[1, 3].mean.dtype} == {torch.float64}
+    assert graph.eval() is graph
+    candidate, inner = graph.edges[1, 2].op[1], graph.edges[2, 3].op
+    assert not any(module.training for module in (candidate, candidate[0], inner, *inner.edges[1, 2].op))
+    nn.Sequential(graph).train()  # in a module it is as any other
+    assert all(module.training for module in (candidate, candidate[0], inner, *inner.edges[1, 2].op))
+    graph.requires_grad_(False)
+    assert not any(parameter.requires_grad for parameter in graph.parameters())
+
+
+def test_the_state_of_a_graph_that_is_not_parsed_may_be_loaded():
+    graph, other = defined(), defined()
+    state = {name: tensor + 1 for name, tensor in graph.state_dict().items()}
+    assert len(state) == 6 + 3
+    nn.ModuleList([other]).load_state_dict({f"0.{name}": tensor for name, tensor in state.items()})
+    torch.testing.assert_close(other.state_dict(), state)
+    with pytest.raises(RuntimeError, match="Missing key"):
+        other.load_state_dict({})
+    plain = triangle(Times(2), Times(3))
+    state = {name: tensor + 1 for name, tensor in plain.state_dict().items()}
+    plain.load_state_dict(state)
+    torch.testing.assert_close(both(plain.parse(), X), (3 * 4 + 1) * X)
+    assert list(plain.state_dict()) == list(state)
+
+
+def test_a_graph_may_be_looked_at_while_it_changes():
+    graph = triangle(Times(2), Times(3))
+    for _, module in graph.named_modules():
+        if module is graph:
+            continue
+        graph.add_edge(1, 9, op=Times(4))
+        assert len(list(graph.children())) == 3
+        break
+    for name, _ in graph.named_children():
+        if graph.edges[1, 9].has("op"):
+            del graph.edges[1, 9]["op"]
+        assert name in ("edge_1_2", "edge_1_9", "edge_2_3")
+        assert len(list(graph.children())) == 2
 
 
 def test_a_graph_that_was_parsed_alone_may_be_placed_in_another():
@@ -609,9 +676,24 @@ def test_what_failed_to_parse_can_be_mended():
     with pytest.raises(GraphError, match="a submodule 'edge_2_3' of its own"):
         graph.parse()
     assert not graph.is_parsed
-    assert [name for name, _ in graph.named_children()] == ["edge_2_3"]
+    assert isinstance(graph.edge_2_3, nn.Identity)
+    assert [name for name, _ in graph.named_children()] == ["edge_2_3", "edge_1_2"]
     del graph.edge_2_3
     torch.testing.assert_close(both(graph.parse(), X), 7 * X)
+
+
+def test_a_submodule_of_its_own_keeps_its_name_before_parsing():
+    graph = triangle(Times(2), Times(3))
+    list(graph.parameters())
+    graph.edge_1_2 = nn.Linear(2, 2)
+    graph.edges[1, 2].set("op", Times(4))
+    assert [name for name, _ in graph.named_parameters()] == [
+        "edge_1_2.weight",
+        "edge_1_2.bias",
+        "edge_2_3.factor",
+    ]
+    del graph.edge_1_2
+    assert [name for name, _ in graph.named_parameters()] == ["edge_1_2.factor", "edge_2_3.factor"]
 
 
 def test_a_graph_may_have_submodules_of_its_own():
@@ -623,7 +705,7 @@ def test_a_graph_may_have_submodules_of_its_own():
     graph = WithHead()
     graph.add_edge(1, 2, op=Times(2))
     assert list(graph.parse().state_dict()) == ["head.factor", "edge_1_2.factor"]
-    graph.unparse()
+    graph.unparse().edges[1, 2].delete()
     assert [name for name, _ in graph.named_children()] == ["head"]
 
 

@@ -8,11 +8,11 @@ from nasbench.runs.settings import option
 from oneshot import ops
 from oneshot.errors import ConfigError, GraphError
 from oneshot.graph import Graph
-from oneshot.methods.base import AlphaConfig, MetaOptimizer, SearchConfig, at_least
+from oneshot.methods.base import AlphaConfig, MetaOptimizer, SearchConfig
 from oneshot.methods.darts import DARTS
 from oneshot.methods.gdas import GDAS
 from oneshot.mixed import MixedOp
-from tests.oneshot.methods.contract import MethodContract, batches, same, snapshot, tiny
+from oneshot.testing import MethodContract, batches, same, snapshot, tiny
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,38 @@ def test_nesterov_needs_momentum():
     assert made(nesterov=True).op_optimizer.defaults["nesterov"] is True
 
 
-def test_at_least():
-    at_least("x", 0, 0)
-    at_least("x", 1e9, 0, excluded=True)
-    with pytest.raises(ConfigError, match="x is a number of at least 2, got None"):
-        at_least("x", None, 2)
+def test_a_method_has_no_supernet_before_it_has_a_space():
+    optimizer = Least()
+    for name in ("graph", "scope", "weights", "alphas", "op_optimizer", "arch_optimizer", "schedule"):
+        with pytest.raises(
+            GraphError, match=r"least has no supernet yet; adapt_search_space\(space\) builds it"
+        ):
+            getattr(optimizer, name)
+    optimizer.adapt_search_space(tiny())
+    assert optimizer.graph is optimizer.supernet.graph
+    assert optimizer.weights == optimizer.supernet.weights
+
+
+def test_alphas_need_settings_of_alphas():
+    class WithoutSettings(Least):
+        config_class = SearchConfig
+
+    with pytest.raises(
+        ConfigError, match="least has alphas, so its settings must derive from AlphaConfig, got S"
+    ):
+        WithoutSettings().adapt_search_space(tiny())
+
+
+def test_a_method_without_alphas_cannot_update_them():
+    class WithoutAlphas(Least):
+        def add_alphas(self, edge):
+            edge.set("choice", 1, shared=True)
+
+    optimizer = WithoutAlphas()
+    optimizer.adapt_search_space(tiny())
+    assert optimizer.arch_optimizer is None
+    with pytest.raises(GraphError, match=r"least has no alphas to update; add_alphas\(\) sets none"):
+        optimizer.step(*batches(2))
 
 
 def test_an_update_is_of_its_parameters_alone():

@@ -7,7 +7,7 @@ from torch.nn.functional import cross_entropy
 from oneshot.errors import ConfigError
 from oneshot.methods import darts
 from oneshot.methods.darts import DARTS, DARTSConfig
-from tests.oneshot.methods.contract import MethodContract, batches, other, same, snapshot, tiny
+from oneshot.testing import MethodContract, batches, other, same, snapshot, tiny
 
 
 class TestDARTS(MethodContract):
@@ -72,7 +72,7 @@ class TestSecondOrderDARTS(MethodContract):
     @pytest.mark.parametrize("momentum", [0.0, 0.9])
     @pytest.mark.parametrize("steps", [0, 2])
     def test_gradients_are_those_through_the_unrolled_step(self, monkeypatch, space, momentum, steps):
-        monkeypatch.setattr(darts, "_REACH", 1e-6)  # so that no ReLU turns on the way
+        monkeypatch.setattr(darts, "_RADIUS", 1e-6)  # so that no ReLU turns on the way
         optimizer = self.make(space=space(), momentum=momentum, weight_decay=0.05, learning_rate=0.2)
         optimizer.graph.double()
         for train, val in zip(*[iter(batches(2 * steps, dtype=torch.float64))] * 2, strict=True):
@@ -126,5 +126,5 @@ class TestSecondOrderDARTS(MethodContract):
 
 def test_orders_are_one_and_two():
     for order in (0, 3, "2", None):
-        with pytest.raises(ConfigError, match="order is 1 or 2"):
+        with pytest.raises(ConfigError, match="order must be 1 or 2, got"):
             DARTSConfig(order=order)

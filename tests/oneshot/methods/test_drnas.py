@@ -8,7 +8,7 @@ from oneshot.errors import ConfigError
 from oneshot.graph.edge import EdgeData
 from oneshot.methods.drnas import DirichletMixedOp, DrNAS, DrNASConfig, concentration
 from oneshot.spaces.darts import DARTSSearchSpace, cells_in, read_genotype
-from tests.oneshot.methods.contract import CLASSES, MethodContract
+from oneshot.testing import CLASSES, MethodContract
 
 
 def divergence(beta):
@@ -65,7 +65,7 @@ class TestDrNAS(MethodContract):
         assert top(high, torch.exp) > top(even, torch.exp)
         assert top(high, concentration) < top(even, concentration)  # by their means it is the other way
         for source, alpha in ((1, even), (2, high)):
-            strength = optimizer.edge_strength(cell.edges[source, 4])
+            strength = optimizer.edge_score(cell.edges[source, 4])
             assert strength == pytest.approx(top(alpha, torch.exp))
         with optimizer.as_chosen() as graph:
             assert [source for _, source in read_genotype(graph).normal[2:4]] == [1, 2]

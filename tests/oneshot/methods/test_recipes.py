@@ -9,7 +9,7 @@ from oneshot.errors import ConfigError
 from oneshot.methods.base import AlphaConfig
 from oneshot.methods.recipes import RECIPES, contradictions, recipe_settings, recipe_table
 from oneshot.methods.registry import METHODS, method_of
-from oneshot.search.settings import SearchSettings, config_of
+from oneshot.search.settings import SearchSettings, build_config
 
 EXPECTED = Path(__file__).parents[2] / "expected" / "recipes.csv"
 
@@ -23,7 +23,7 @@ def published():
     "row", published(), ids=lambda row: f"{row['recipe']}-{row['method']}-{row['setting']}"
 )
 def test_every_published_setting(row):
-    config = config_of(SearchSettings(recipe=row["recipe"], method=row["method"]))
+    config = build_config(SearchSettings(recipe=row["recipe"], method=row["method"]))
     assert str(getattr(config, row["setting"])) == row["value"]
     assert row["source"]
 
@@ -40,7 +40,7 @@ def test_the_default_recipe_is_the_default_of_every_method():
     assert SearchSettings().recipe == "naslib"
     for name in METHODS:
         kind = method_of(name).config_class
-        assert config_of(SearchSettings(method=name)) == kind()
+        assert build_config(SearchSettings(method=name)) == kind()
 
 
 def test_recipes_have_the_same_settings():
@@ -54,25 +54,25 @@ def test_a_setting_that_a_method_lacks_is_left_out():
 
 def test_the_second_order_updates_alphas_first():
     settings = SearchSettings(recipe="nas-bench-201", method="darts")
-    assert config_of(settings).first == "weights"
-    assert config_of(settings, order=2).first == "alphas"
-    assert contradictions("nas-bench-201", config_of(settings, order=2)) == []
+    assert build_config(settings).first == "weights"
+    assert build_config(settings, order=2).first == "alphas"
+    assert contradictions("nas-bench-201", build_config(settings, order=2)) == []
 
 
 def test_a_given_setting_wins_and_is_reported():
     settings = SearchSettings(recipe="nas-bench-201", method="gdas")
-    config = config_of(settings, weight_decay=1e-3, nesterov=False)
+    config = build_config(settings, weight_decay=1e-3, nesterov=False)
     assert (config.weight_decay, config.nesterov, config.first) == (1e-3, False, "weights")
     assert contradictions("nas-bench-201", config) == [
         "weight_decay is 0.001 as given; the recipe nas-bench-201 has 0.0005",
         "nesterov is False as given; the recipe nas-bench-201 has True",
     ]
-    assert contradictions("nas-bench-201", config_of(settings)) == []
+    assert contradictions("nas-bench-201", build_config(settings)) == []
 
 
 def test_a_recipe_wins_over_the_defaults_of_a_space():
     settings = SearchSettings(recipe="nas-bench-201", space="hierarchical")
-    config = config_of(settings)
+    config = build_config(settings)
     assert (config.epochs, config.batch, config.weight_decay) == (10, 10, 5e-4)
 
 

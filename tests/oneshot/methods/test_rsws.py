@@ -12,8 +12,7 @@ from oneshot.graph.edge import EdgeData
 from oneshot.methods.rsws import RSWS, PathMixedOp, RSWSConfig
 from oneshot.ops import Identity, Zero
 from oneshot.spaces.nb201 import fixed_path, read_cell
-from oneshot.training.metrics import evaluate
-from tests.oneshot.methods.contract import (
+from oneshot.testing import (
     STAGES,
     MethodContract,
     batches,
@@ -102,7 +101,7 @@ class TestRSWS(MethodContract):
                 if number < 2:  # by the first two batches, at the weights of the time
                     for cell in right:
                         with fixed_path(optimizer.graph, cell):
-                            right[cell] += evaluate(optimizer, [data]).accuracy
+                            right[cell] += optimizer.evaluate([data]).accuracy
                 expected = challenger if right[challenger] > right[champion] else champion
                 assert read_cell(optimizer.get_final_architecture()) == expected
                 assert read_cell(optimizer.graph) == expected
@@ -136,7 +135,7 @@ class TestRSWS(MethodContract):
         optimizer.conclude(val)
         found = optimizer.state_dict()["best"]
         assert same(snapshot(optimizer), weights)
-        results = {path: optimizer._evaluated(path, val) for path in product(range(2), repeat=4)}
+        results = {path: optimizer._evaluate_path(path, val) for path in product(range(2), repeat=4)}
         order = {path: (-result.accuracy, result.loss) for path, result in results.items()}
         assert order[tuple(found)] == min(order.values())
         assert len(set(order.values())) > 8

@@ -7,8 +7,7 @@ from oneshot.methods.registry import METHODS, method_of
 from oneshot.mixed import Mixture
 from oneshot.spaces.hierarchical import HierarchicalSearchSpace
 from oneshot.spaces.registry import space_of
-from oneshot.training.metrics import evaluate
-from tests.oneshot.methods.contract import CLASSES, batches, same, snapshot, through_a_file
+from oneshot.testing import CLASSES, batches, same, snapshot, through_a_file
 
 FEW = {"rsws": {"paths": 3, "batches": 1, "finalists": 2}}
 SPACES = ("darts", "hierarchical")
@@ -65,7 +64,7 @@ def check_chosen(optimizer, space):
     for edge, choice in zip(edges, choices, strict=True):
         assert by_owner.setdefault(edge.owner(edge.op.key), choice) == choice  # copies are alike
     if space == "darts":
-        weak = {edge.owner(edge.op.key) for edge in optimizer.graph.weak_edges(optimizer.edge_strength)}
+        weak = {edge.owner(edge.op.key) for edge in optimizer.graph.weak_edges(optimizer.edge_score)}
         assert len(weak) == 2 * 6
         for owner, choice in by_owner.items():
             assert (choice == 0) == (owner in weak)
@@ -102,7 +101,7 @@ def test_steps_and_what_is_chosen(make, space, method):
     check_chosen(optimizer, space)
     optimizer.conclude(batches(2, seed=3))
     check_chosen(optimizer, space)
-    assert 0 <= evaluate(optimizer, batches(1)).accuracy <= 100
+    assert 0 <= optimizer.evaluate(batches(1)).accuracy <= 100
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -164,7 +163,7 @@ def test_the_final_architecture_is_what_was_chosen(make, space, method):
 def test_random_paths_of_darts_have_two_edges_a_node_and_all_are_drawn(make, space):
     optimizer = make("rsws")
     if space == "hierarchical":
-        drawn = [optimizer._drawn() for _ in range(20)]
+        drawn = [optimizer._training_path() for _ in range(20)]
         assert any(0 in path for path in drawn)
         assert len(set(map(tuple, drawn))) == 20
         return
@@ -174,7 +173,7 @@ def test_random_paths_of_darts_have_two_edges_a_node_and_all_are_drawn(make, spa
     }
     seen, counts = set(), torch.zeros(28)
     for _ in range(150):
-        path = optimizer._drawn()
+        path = optimizer._training_path()
         by_name = dict.fromkeys(range(28))
         for edge, number in zip(optimizer._edges, path, strict=True):
             by_name[index[edge.owner("best")]] = number

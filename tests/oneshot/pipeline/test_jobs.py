@@ -52,7 +52,7 @@ def read(folder, name):
 
 def test_on_one_device_jobs_come_one_after_the_other(folder, capfd):
     done = []
-    assert jobs.run([job("a", "--seconds", 0.3), job("b"), job("c")], ["cpu"], done=done.append)
+    assert jobs.run_jobs([job("a", "--seconds", 0.3), job("b"), job("c")], ["cpu"], done=done.append)
     assert [each.name for each in done] == ["a", "b", "c"]
     a, b, c = (read(folder, name) for name in "abc")
     assert a[2] <= b[1]
@@ -63,7 +63,7 @@ def test_on_one_device_jobs_come_one_after_the_other(folder, capfd):
 
 def test_on_several_devices_they_are_side_by_side(folder, capfd):
     many = [job(name, "--seconds", 1.5) for name in "ab"] + [job("c")]
-    assert jobs.run(many, ["cuda:0", "cuda:1"])
+    assert jobs.run_jobs(many, ["cuda:0", "cuda:1"])
     a, b, c = (read(folder, name) for name in "abc")
     assert {a[0], b[0]} == {"cuda:0", "cuda:1"}
     assert max(a[1], b[1]) < min(a[2], b[2])
@@ -74,10 +74,10 @@ def test_on_several_devices_they_are_side_by_side(folder, capfd):
 
 def test_a_job_that_fails_ends_all_and_is_named(folder):
     with pytest.raises(JobError, match="^b ended with 3; see above$"):
-        jobs.run([job("a"), job("b", "--code", 3), job("c")], ["cpu"])
+        jobs.run_jobs([job("a"), job("b", "--code", 3), job("c")], ["cpu"])
     assert not (folder / "c").exists()
     with pytest.raises(JobError, match="^e ended with 4: said by e$"):
-        jobs.run([job("d", "--seconds", 60), job("e", "--seconds", 0.5, "--code", 4)], ["cpu", "cpu"])
+        jobs.run_jobs([job("d", "--seconds", 60), job("e", "--seconds", 0.5, "--code", 4)], ["cpu", "cpu"])
     assert read(folder, "d")[3] == 1  # it was interrupted, and saved what it had
 
 
@@ -87,7 +87,7 @@ def test_a_stop_interrupts_each_job_once_and_waits_for_it(folder):
 
     begun = time.monotonic()
     many = [job(name, "--seconds", 60) for name in "abc"]
-    assert jobs.run(many, ["cpu", "cpu"], stop) is False
+    assert jobs.run_jobs(many, ["cpu", "cpu"], stop) is False
     assert time.monotonic() - begun < 30
     assert read(folder, "a")[3] == read(folder, "b")[3] == 1
     assert not (folder / "c").exists()
@@ -96,20 +96,20 @@ def test_a_stop_interrupts_each_job_once_and_waits_for_it(folder):
 def test_a_job_that_is_killed_is_said_to_be(folder):
     (folder / "worker.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     with pytest.raises(JobError, match="^a was killed by signal 9; see above$"):
-        jobs.run([job("a")], ["cpu"])
+        jobs.run_jobs([job("a")], ["cpu"])
 
 
 def test_output_that_cannot_be_written(folder):
     (folder / "output").write_text("a file")
     with pytest.raises(JobError, match="^cannot write output/a.json: "):
-        jobs.run([job("a")], ["cpu"])
+        jobs.run_jobs([job("a")], ["cpu"])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells processes of their parent's end")
 def test_jobs_die_with_the_process_that_runs_them(folder):
     code = (
         "from pathlib import Path; from oneshot.pipeline import jobs;"
-        "jobs.run([jobs.Job('a', 'worker', ('a', '--seconds', '60'), Path('output/a.json'))], ['cpu'])"
+        "jobs.run_jobs([jobs.Job('a', 'worker', ('a', '--seconds', '60'), Path('output/a.json'))], ['cpu'])"
     )
     parent = subprocess.Popen(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
@@ -143,12 +143,12 @@ def test_jobs_whose_folder_was_removed_save_nothing(folder):
 
     begin = time.time()
     with pytest.raises(FolderRemovedError, match="it was removed"):
-        jobs.run([job("a", "--seconds", 60)], ["cpu"], stop)
+        jobs.run_jobs([job("a", "--seconds", 60)], ["cpu"], stop)
     assert time.time() < begin + 30
     assert not (folder / "a").exists()
 
 
 def test_a_log_creates_no_folder_above_its_own(folder):
     with pytest.raises(JobError, match="cannot write gone/output/a.json: No such file or directory"):
-        jobs.run([Job("a", "worker", ("a",), Path("gone", "output", "a.json"))], ["cpu"])
+        jobs.run_jobs([Job("a", "worker", ("a",), Path("gone", "output", "a.json"))], ["cpu"])
     assert not (folder / "gone").exists()

@@ -8,10 +8,11 @@ import time
 
 import pytest
 
+from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError
-from oneshot.pipeline import __main__ as pipeline
-from oneshot.pipeline.__main__ import PIPELINE, Pipeline, PipelineSettings, main
-from oneshot.training.folder import read_log
+from oneshot.pipeline.__main__ import main
+from oneshot.pipeline.plan import PIPELINE_LOG, Pipeline
+from oneshot.pipeline.settings import SHORT_OPTIONS, PipelineEnvironment, PipelineSettings
 from tests import stores
 
 TINY = ("--space", "nb201", "--searches", "2", "--smoke")
@@ -46,7 +47,7 @@ def whole(home, tmp_path_factory):
 def findings(path):
     """What a pipeline found, without what depends on where and when."""
     summary = json.loads((path / "summary.json").read_text())
-    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in read_log(path, PIPELINE)]
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in read_log(path, PIPELINE_LOG)]
     return summary, rows
 
 
@@ -170,7 +171,7 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     assert not out.exists()
     assert "is the folder of a search, not of a pipeline" in error("--resume", whole / "search-0")
     assert "is not the folder of a run" in error("--resume", tmp_path)
-    told = "--searches is not the pipeline's, 2; only --devices, --folder, --download and --store may differ"
+    told = "--searches 3 is not the run's, 2; only --devices, --folder, --download and --store may differ"
     assert told in error("--resume", whole, "--searches", 3)
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -196,14 +197,15 @@ def test_a_job_that_fails_says_how_to_go_on(run, tmp_path):
 
 
 def test_the_short_training_is_smaller_where_the_images_are_not():
-    for space, text in pipeline._SHORT.items():
+    for space, text in SHORT_OPTIONS.items():
         assert PipelineSettings(space=space, dataset="cifar10").short_options == text
         assert PipelineSettings(space=space).short_options == ""
     assert PipelineSettings(dataset="cifar10", smoke=True).short_options == ""
     settings = PipelineSettings(dataset="cifar10", short_options="--epochs 5")
-    job = Pipeline("x", settings, "images", True, "a.h5").shorts()[3]
+    environment = PipelineEnvironment(folder="images", download=True, store="/a.h5")
+    job = Pipeline("x", settings, environment).shorts()[3]
     words = "x/search-3 --split half --seed 0 --dataset cifar10 --epochs 5 --out x/short-3"
-    words += " --folder images --download --store a.h5 --json"
+    words += " --folder images --download --store /a.h5 --json"
     assert job.command == ("python", "-m", "oneshot.retrain", *words.split())
     with pytest.raises(ConfigError, match="unknown space 'mars'"):
         PipelineSettings(space="mars")

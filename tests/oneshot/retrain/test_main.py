@@ -9,22 +9,25 @@ import sys
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
+from nasbench.runs.folder import RunFolder, read_record
+from nasbench.runs.log import read_log
 from oneshot.errors import DivergedError, RunFolderError
 from oneshot.methods.darts import DARTSConfig
 from oneshot.retrain import __main__ as command
 from oneshot.retrain import pictures
-from oneshot.retrain.session import Session, resume, retrain
+from oneshot.retrain.session import begin_retraining, resume, retrain
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.retrain.task import Training
-from oneshot.retrain.weights import RETRAINING
+from oneshot.retrain.task import RetrainTask
+from oneshot.retrain.weights import RETRAINING, RETRAINING_LOG
 from oneshot.search import SearchSettings, search
-from oneshot.search.settings import Places
-from oneshot.training import progress
-from oneshot.training.folder import RunFolder, read_checkpoint, read_config, read_log
+from oneshot.training import session as training
+from oneshot.training.checkpoints import read_checkpoint
+from oneshot.training.environment import Environment
 
-CPU = Places(device="cpu")
+CPU = Environment(device="cpu")
 TINY = {"channels": 2, "seed": 3, "batch": 500, "epochs": 3}  # 3 steps an epoch in the space of DARTS
 SIZES = ("--channels", "2", "--seed", "3", "--batch", "500", "--epochs", "3")
 FLAGS = ("DARTS_V2", *SIZES, "--device", "cpu", "--ema", "0.5")
@@ -61,7 +64,7 @@ def whole(tmp_path_factory):
 
 @pytest.fixture
 def no_pictures(monkeypatch):
-    monkeypatch.setattr(pictures, "draw_into", lambda *args: pictures.CURVES)
+    monkeypatch.setattr(pictures, "draw_all", lambda *args: {pictures.CURVES: Figure()})
 
 
 def same(one, other):
@@ -80,7 +83,7 @@ def assert_same_end(one, other):
     logs = [
         [
             {k: v for k, v in row.items() if k not in ("images_per_second", "seconds")}
-            for row in read_log(path, RETRAINING)
+            for row in read_log(path, RETRAINING_LOG)
         ]
         for path in (one, other)
     ]
@@ -124,7 +127,7 @@ def test_a_trial_of_the_whole_way(run, tmp_path):
 
 def test_the_report_and_the_folder(whole, run, no_pictures):
     summary = json.loads((whole / "summary.json").read_text())
-    rows = read_log(whole, RETRAINING)
+    rows = read_log(whole, RETRAINING_LOG)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert (summary["complete"], summary["epochs"], summary["steps"]) == (True, 3, 9)
     assert summary["images"] == {"train": 1442, "test": 355, "classes": 10}
@@ -137,7 +140,7 @@ def test_the_report_and_the_folder(whole, run, no_pictures):
     assert summary["best"]["top1"] == max(row["top1"] for row in rows)
     assert (summary["cost"]["params"], summary["benchmark"]) == (1118, None)
     assert rows[0]["train_loss"] > rows[-1]["train_loss"]
-    config = read_config(whole, RETRAINING)
+    config = read_record(whole, RETRAINING)
     assert (config["stage"], config["settings"]) == ("retraining", summary["settings"])
     assert config["architecture"] == summary["architecture"]
     assert config["places"] == {"device": "cpu", "folder": None, "store": None}
@@ -162,7 +165,7 @@ def test_without_out_nothing_is_saved_and_the_report_says_so(run, tmp_path, monk
 
 def test_what_a_search_found_is_retrained(run, tmp_path):
     config = DARTSConfig(epochs=1, batch=240)
-    found = search(SearchSettings(channels=2), config, tmp_path / "a", places=CPU).architecture
+    found = search(SearchSettings(channels=2), config, tmp_path / "a", environment=CPU).architecture
     code, out, _ = run(tmp_path / "a", *SIZES, "--device", "cpu", "--json")
     assert (code, json.loads(out)["architecture"]) == (0, {"space": "nb201", "text": str(found)})
     code, _, err = run(tmp_path / "a", "--space", "darts")
@@ -172,11 +175,11 @@ def test_what_a_search_found_is_retrained(run, tmp_path):
 def test_the_random_numbers_of_the_process_stay_as_they_were_and_do_not_matter():
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first = retrain("DARTS_V2", RetrainSettings(**TINY), places=CPU)
+    first = retrain("DARTS_V2", RetrainSettings(**TINY), environment=CPU)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(6)
-    second = retrain("DARTS_V2", RetrainSettings(**TINY), places=CPU)
-    assert first.summary == second.summary
+    second = retrain("DARTS_V2", RetrainSettings(**TINY), environment=CPU)
+    assert first.to_json() == second.to_json()
     assert same(first.network.state_dict(), second.network.state_dict())
     assert not first.network.training
 
@@ -212,33 +215,35 @@ def test_a_retraining_that_goes_on_ends_where_one_that_never_stopped_ends(
 ):
     """Stopped before the first step, within an epoch, at its end, and one step before the end of all."""
     settings = RetrainSettings(**TINY | {"batch": 250 if split == "half" else 500}, split=split, ema=0.9)
-    undisturbed = retrain(architecture, settings, tmp_path / "whole", places=CPU)
+    undisturbed = retrain(architecture, settings, tmp_path / "whole", environment=CPU)
     path = tmp_path / "part"
-    stopped = retrain(architecture, settings, path, places=CPU, stop=after(0))
-    assert (stopped.complete, stopped.log, stopped.summary["steps"]) == (False, [], 0)
-    assert stopped.summary["result"] is None
+    stopped = retrain(architecture, settings, path, environment=CPU, stop=after(0))
+    assert (stopped.complete, stopped.log, stopped.to_json()["steps"]) == (False, [], 0)
+    assert stopped.to_json()["result"] is None
     for epochs, steps in ((0, 1), (0, 2), (1, 0), (2, 2)):
-        begin, end = stopped.summary["steps"], 3 * epochs + steps
+        begin, end = stopped.to_json()["steps"], 3 * epochs + steps
         stopped = resume(path, stop=after(end - begin))
-        assert (stopped.complete, stopped.summary["steps"]) == (False, end)
+        assert (stopped.complete, stopped.to_json()["steps"]) == (False, end)
         assert len(stopped.log) == epochs
         assert not (path / "last.pt").exists()
     result = resume(path)
-    assert result.summary == undisturbed.summary
+    assert result.to_json() == undisturbed.to_json()
     assert_same_end(path, tmp_path / "whole")
 
 
 STOPPED = """
 import os, signal, sys
-from oneshot.retrain import __main__ as command, session, task as training
-from oneshot.training import folder as run
+from oneshot.retrain import RetrainSettings, Environment
+from oneshot.retrain import __main__ as command, pictures, task as training
+from oneshot.training.distributed import ProcessGroup
+from nasbench.runs import folder, log
 
 def stop(name):
     os.kill(os.getpid(), getattr(signal, name))
 
 def child(where, number, name, argv):
-    step, append, write = training.Training._step, run.RunFolder.append, run.write_all
-    draw, done, stopped = session.pictures.draw_into, [], []
+    step, append, write = training.RetrainTask.step, log.AppendLog.append, log.write_all
+    draw, done, stopped = pictures.draw_all, [], []
 
     def stepped(self, *data):
         done.append(1)
@@ -246,10 +251,10 @@ def child(where, number, name, argv):
             stop(name)
         return step(self, *data)
 
-    def appended(self, row):
-        append(self, row)
-        if where == "between" and row["epoch"] == number:  # the log has a row more than the checkpoint
-            stop(name)
+    def appended(self, data):
+        append(self, data)
+        if where == "between" and data.startswith(b"%d," % number):
+            stop(name)  # the log has a row more than the checkpoint
 
     def half(file, data):
         wanted = {"log": "log.csv", "checkpoint": ".checkpoint.pt.", "best": ".best.pt.", "last": ".last.pt."}
@@ -266,12 +271,14 @@ def child(where, number, name, argv):
             stop(name)
         return draw(*args)
 
-    training.Training._step, run.RunFolder.append, run.write_all = stepped, appended, half
-    session.pictures.draw_into = drawing
+    training.RetrainTask.step, log.AppendLog.append = stepped, appended
+    log.write_all = folder.write_all = half
+    pictures.draw_all = drawing
     return command.main(argv)
 
 base, *flags = sys.argv[1:]
-session.Session.begin("DARTS_V2")  # what that loads, all have; threads of its own each process starts later
+# What that loads, all have; threads of its own each process starts later.
+training.RetrainJob.create("DARTS_V2", RetrainSettings(), Environment(), ProcessGroup())
 for case in sys.stdin.read().split():
     where, number, name = case.split(":")
     path = os.path.join(base, case.replace(":", "-"))
@@ -334,14 +341,14 @@ def test_an_interrupt_says_where_the_training_is(stopped):
 
 
 def test_two_interrupts_end_at_once(run, monkeypatch, tmp_path):
-    step = Training._step
+    step = RetrainTask.step
 
     def interrupted(self, *data):
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGINT)
         return step(self, *data)
 
-    monkeypatch.setattr(Training, "_step", interrupted)
+    monkeypatch.setattr(RetrainTask, "step", interrupted)
     code, out, err = run(*FLAGS, "--out", tmp_path / "a")
     assert (code, out) == (130, "")
     assert err.endswith(f"interrupted; go on with: python -m oneshot.retrain --resume {tmp_path / 'a'}\n")
@@ -350,7 +357,7 @@ def test_two_interrupts_end_at_once(run, monkeypatch, tmp_path):
 
 
 def test_two_processes_do_not_share_a_folder(run, whole):
-    with RunFolder.reopen(whole, RETRAINING):
+    with RunFolder.resume(whole, RETRAINING):
         code, out, err = run("--resume", whole)
     assert (code, out) == (2, "")
     assert err.endswith(f"error: another process is writing to {whole}\n")
@@ -477,12 +484,12 @@ def test_a_damaged_run_is_an_error(run, no_pictures, copy):
 
 def test_a_training_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_path):
     path = tmp_path / "a"
-    with Session.begin("6111", RetrainSettings(**TINY, split="full"), path, places=CPU) as session:
+    with begin_retraining("6111", RetrainSettings(**TINY, split="full"), path, environment=CPU) as session:
         session.train(stop=after(3))
         assert read_checkpoint(path)["training"]["epoch"] == 1
         before = (path / "checkpoint.pt").read_bytes()
         with torch.no_grad():
-            next(session.training.network.parameters()).fill_(float("nan"))
+            next(session.task.network.parameters()).fill_(float("nan"))
         with pytest.raises(
             DivergedError,
             match=r"no number any more: epoch 2, by step \d of 3; .*a/checkpoint.pt is that of the last good"
@@ -490,7 +497,7 @@ def test_a_training_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tm
         ):
             session.train()
         assert (path / "checkpoint.pt").read_bytes() == before
-    assert len(read_log(path, RETRAINING)) == 1
+    assert len(read_log(path, RETRAINING_LOG)) == 1
     assert resume(path).complete
 
 
@@ -510,14 +517,14 @@ def test_a_training_that_diverges_at_once(run, tmp_path):
     ],
 )
 def test_memory_that_is_not_there(run, monkeypatch, fits, said):
-    gradients = Training._gradients
+    gradients = RetrainTask.gradients
 
     def full(self, images, *others):
         if len(images) > fits:
             raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
         return gradients(self, images, *others)
 
-    monkeypatch.setattr(Training, "_gradients", full)
+    monkeypatch.setattr(RetrainTask, "gradients", full)
     code, _, err = run("6111", *SIZES, "--device", "cpu")
     assert (code, err.count("\n")) == (2, 1)
     assert said in err
@@ -527,9 +534,9 @@ def test_an_error_of_another_kind_passes(monkeypatch):
     def broken(self, *data):
         raise KeyError("a mistake")
 
-    monkeypatch.setattr(Training, "_gradients", broken)
+    monkeypatch.setattr(RetrainTask, "gradients", broken)
     with pytest.raises(KeyError, match="a mistake"):
-        retrain("6111", RetrainSettings(**TINY), places=CPU)
+        retrain("6111", RetrainSettings(**TINY), environment=CPU)
 
 
 @pytest.mark.parametrize(
@@ -583,7 +590,7 @@ def test_what_may_not_be_written_is_an_error(unprivileged):
     def check(home):
         home.chmod(0o500)
         with pytest.raises(RunFolderError, match="cannot make the folder .*: Permission denied"):
-            Session.begin("6111", RetrainSettings(**TINY), home / "a", places=CPU)
+            retrain("6111", RetrainSettings(**TINY), home / "a", environment=CPU)
 
     unprivileged(check)
 
@@ -601,7 +608,7 @@ class Terminal(io.StringIO):
 
 
 def test_progress_is_shown_on_a_terminal_only(run, monkeypatch):
-    monkeypatch.setattr(progress, "_INTERVAL", 0.0)
+    monkeypatch.setattr(training, "_INTERVAL", 0.0)
     assert "steps" not in run("6111", *SIZES, "--device", "cpu")[2]
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -11,7 +11,7 @@ TINY = RetrainSettings(split="half", channels=2, epochs=1, batch=128)
 
 def test_it_is_the_accuracy_of_the_existing_training():
     result = retrain(CELL, TINY)
-    assert TrainedAccuracy(TINY)(CELL) == result.top1 == result.summary["result"]["top1"]
+    assert TrainedAccuracy(TINY)(CELL) == result.top1 == result.to_json()["result"]["top1"]
 
 
 def test_the_cell_and_the_seed_decide():

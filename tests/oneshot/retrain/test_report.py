@@ -1,48 +1,44 @@
+from dataclasses import replace
+
 import pytest
+from torch import nn
 
+from oneshot.cost import Cost
+from oneshot.retrain.benchmark import Entry
 from oneshot.retrain.pictures import draw_curves
-from oneshot.retrain.report import print_summary
+from oneshot.retrain.report import RetrainResult, format_result
+from oneshot.retrain.settings import RetrainSettings
+from oneshot.spaces.architectures import Architecture
 
-SUMMARY = {
-    "architecture": {"space": "darts", "text": "Genotype(...)"},
-    "settings": {
-        "space": "darts",
-        "dataset": "cifar10",
-        "split": "full",
-        "channels": 36,
-        "cells": 20,
-        "epochs": 600,
-        "seed": 2,
-    },
-    "complete": True,
-    "epochs": 600,
-    "steps": 312600,
-    "images": {"train": 50000, "test": 10000, "classes": 10},
-    "cost": {"params": 3824852, "params_without_auxiliary": 3349342, "flops": 528000000},
-    "result": {"loss": 0.12345, "top1": 97.24, "top5": 99.9},
-    "ema": {"top1": 97.3, "top5": None},
-    "best": {"epoch": 588, "top1": 97.31},
-    "benchmark": None,
-}
-ENTRY = {
-    "dataset": "cifar10",
-    "metric": "val_accuracy",
-    "protocol": 200,
-    "mean": 91.5,
-    "least": 91.4,
-    "greatest": 91.6,
-    "seeds": 3,
-    "differs": [],
-}
+SETTINGS = RetrainSettings(
+    space="darts", dataset="cifar10", split="full", channels=36, cells=20, epochs=600, seed=2
+)
+LAST = {"test_loss": 0.12345, "top1": 97.24, "top5": 99.9, "ema_top1": 97.3, "ema_top5": None}
+RESULT = RetrainResult(
+    architecture=Architecture("darts", "Genotype(...)"),
+    settings=SETTINGS,
+    complete=True,
+    epochs=600,
+    steps=312600,
+    log=[LAST],
+    seconds=7200.0,
+    network=nn.Identity(),
+    cost=Cost(params=3824852, params_without_auxiliary=3349342, flops=528000000),
+    images=(50000, 10000),
+    size=(32, 32),
+    classes=10,
+    best=(588, 97.31),
+    benchmark=None,
+)
+ENTRY = Entry("cifar10", "val_accuracy", 200, mean=91.5, least=91.4, greatest=91.6, seeds=3, differs=[])
 
 
-def printed(capsys, processes=1, **changes):
-    print_summary(SUMMARY | changes, 7200, processes)
-    return capsys.readouterr().out
+def report(processes=1, **changes):
+    return format_result(replace(RESULT, **changes), processes) + "\n"
 
 
-def test_the_report(capsys):
-    assert printed(capsys) == (
+def test_the_report():
+    assert report() == (
         "an architecture of darts on cifar10: 36 channels and 20 cells\n"
         "600 epochs, 312,600 steps, 50,000 training and 10,000 test images; seed 2; 2.0 hours\n"
         "\n"
@@ -55,9 +51,9 @@ def test_the_report(capsys):
     )
 
 
-def test_the_report_of_a_part(capsys):
-    settings = SUMMARY["settings"] | {"space": "nb201", "split": "half", "cells": 1}
-    out = printed(capsys, 2, settings=settings, epochs=0, result=None, ema=None, best=None, benchmark=ENTRY)
+def test_the_report_of_a_part():
+    settings = replace(SETTINGS, space="nb201", split="half", cells=1)
+    out = report(2, settings=settings, epochs=0, log=[], best=None, benchmark=ENTRY)
     assert "36 channels and 1 cell a stage\n" in out
     assert "0 of 600 epochs, 312,600 steps, 50,000 training and 10,000 validation images" in out
     assert "; 2.0 hours by 2 processes\n" in out
@@ -68,15 +64,15 @@ def test_the_report_of_a_part(capsys):
 
 
 @pytest.mark.parametrize("seeds", [None, 1, 2])
-def test_the_report_of_a_training_that_the_benchmark_has_otherwise(capsys, seeds):
-    out = printed(capsys, benchmark=ENTRY | {"seeds": seeds, "differs": ["epochs", "channels"]})
+def test_the_report_of_a_training_that_the_benchmark_has_otherwise(seeds):
+    out = report(benchmark=ENTRY._replace(seeds=seeds, differs=["epochs", "channels"]))
     assert ("(1 seed)" in out) == (seeds == 1)
     assert ("(recorded as a mean)" in out) == (seeds is None)
     assert out.endswith("                (trained otherwise than this: epochs, channels)\n")
 
 
-def test_a_loss_that_is_infinite(capsys):
-    out = printed(capsys, result={"loss": None, "top1": 10.0, "top5": None})
+def test_a_loss_that_is_infinite():
+    out = report(log=[LAST | {"test_loss": float("inf"), "top1": 10.0, "top5": None}])
     assert "test            10.00 % of the test images right\n" in out
 
 

@@ -3,7 +3,7 @@ from dataclasses import fields
 import pytest
 
 from oneshot.errors import ConfigError
-from oneshot.retrain.pipelines import PIPELINES, pipeline_of
+from oneshot.retrain.pipelines import PIPELINES, get_pipeline
 from oneshot.retrain.settings import SMOKE, RetrainSettings
 from oneshot.spaces.published import DARTS_V2, GDAS_V1
 from oneshot.spaces.registry import SPACES, space_of
@@ -82,7 +82,7 @@ def test_the_published_pipelines(space, published):
     assert {name: getattr(settings, name) for name in published} == published
     assert (settings.space, notes) == (space, [])
     assert PIPELINES[space].nesterov == (space == "nb201")
-    assert pipeline_of(space, "cifar10").augment
+    assert get_pipeline(space, "cifar10").augment
     assert settings.completed(space, CIFAR) == (settings, [])
 
 
@@ -108,7 +108,7 @@ def test_small_images():
     settings, notes = completed("darts", (8, 8), dataset="digits")
     assert (settings.epochs, settings.cutout, settings.auxiliary_weight, settings.cells) == (10, 0, 0.0, 3)
     assert notes == ["an auxiliary head is made for images of 32x32, not 8x8: there is none"]
-    assert not pipeline_of("darts", "digits").augment
+    assert not get_pipeline("darts", "digits").augment
     settings, notes = completed("darts", (16, 16), dataset="imagenet16-120", auxiliary_weight=0.0)
     assert (settings.cutout, notes) == (8, [])  # in proportion
     with pytest.raises(
@@ -136,8 +136,8 @@ def test_a_trial_has_settings_that_there_are():
     ("settings", "message"),
     [
         ({"space": "x"}, "unknown space 'x'"),
-        ({"dataset": 3}, "a data set is named by a string, got 3"),
-        ({"split": "third"}, "a split is full or half, got 'third'"),
+        ({"dataset": 3}, "dataset must be a string, got 3"),
+        ({"split": "third"}, "split must be full or half, got 'third'"),
         ({"split_list": "x"}, r"split_list names halves of cifar100's or .* --split half, got cifar10$"),
         (
             {"dataset": "cifar100", "split": "full", "split_list": "x"},
@@ -156,7 +156,7 @@ def test_a_trial_has_settings_that_there_are():
         ({"ema": 1.0}, "ema is below 1, got 1.0"),
         ({"ema": -0.1}, "ema is a number of at least 0"),
         ({"learning_rate": 0.1, "learning_rate_min": 0.2}, "falls from learning_rate to learning_rate_min"),
-        ({"amp": 1}, "amp is true or false, got 1"),
+        ({"amp": 1}, "amp must be true or false, got 1"),
     ],
 )
 def test_settings_outside_their_range_are_errors(settings, message):

@@ -8,27 +8,28 @@ from data.images import Images
 from data.statistics import PUBLISHED
 from oneshot import ops
 from oneshot.errors import DivergedError
-from oneshot.retrain import feed
-from oneshot.retrain.assemble import new_job, training_of
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.search.settings import Places
+from oneshot.retrain.task import RetrainJob
 from oneshot.spaces.architectures import Architecture
-from oneshot.training.distributed import Group
+from oneshot.training.distributed import ProcessGroup
+from oneshot.training.environment import Environment
+from oneshot.training.trainer import Trainer
 from tests.data import archives
 
 CPU = torch.device("cpu")
 
 
 def training(architecture, **settings):
-    """A training before its first step, and its job."""
+    """A Trainer before its first step, and its job."""
     settings = RetrainSettings(**{"channels": 2, "epochs": 4, "batch": 400, "seed": 3} | settings)
-    job = new_job(architecture, settings, Places(device="cpu"), Group())
-    return training_of(job, Group(), CPU), job
+    job = RetrainJob.create(architecture, settings, Environment(device="cpu"), ProcessGroup())
+    torch.manual_seed(settings.seed)
+    return Trainer(job.build(CPU, ProcessGroup())), job
 
 
 def run(training):
     epochs = []
-    assert training.run(lambda: False, lambda training: None, epochs.append)
+    assert training.run(lambda: False, lambda: None, epochs.append)
     return epochs
 
 
@@ -47,7 +48,6 @@ def of_32_pixels(monkeypatch):
         labels = torch.arange(count).numpy() % 10
         return Images("made", archives.pixels(count, 32), labels, tuple("abcdefghij"), PUBLISHED["cifar10"])
 
-    monkeypatch.setattr(feed, "load", load)
     monkeypatch.setattr("oneshot.training.images.load", load)
 
 
@@ -55,23 +55,23 @@ def test_the_rates_of_each_epoch():
     done, _ = training("DARTS_V2", learning_rate=0.1, learning_rate_min=0.02, drop_path=0.4)
     epochs = run(done)
     expected = [0.02 + 0.08 * (1 + math.cos(math.pi * n / 4)) / 2 for n in range(4)]
-    assert [epoch.learning_rate for epoch in epochs] == pytest.approx(expected)
-    assert [epoch.drop_path for epoch in epochs] == pytest.approx([0.0, 0.1, 0.2, 0.3])
-    drops = [module for module in done.network.modules() if isinstance(module, ops.DropPath)]
-    assert {drop.rate for drop in drops} == {epochs[-1].drop_path}
+    assert [epoch.result.learning_rate for epoch in epochs] == pytest.approx(expected)
+    assert [epoch.result.drop_path for epoch in epochs] == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    drops = [module for module in done.task.network.modules() if isinstance(module, ops.DropPath)]
+    assert {drop.rate for drop in drops} == {epochs[-1].result.drop_path}
     assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
     assert (done.epoch, done.batch) == (4, 0)
 
 
 def plain(done, job, epochs, clip, weight, nesterov, decay):
     """The weights, and their moving average, after so many epochs, by a loop that does what papers say."""
-    network = done.network.clone().train()
+    network = done.task.network.clone().train()
     parameters = list(network.parameters())
     optimizer = torch.optim.SGD(
         parameters, job.settings.learning_rate, 0.9, nesterov=nesterov, weight_decay=job.settings.weight_decay
     )
     average = None
-    loader = job.feed.train(job.settings.batch, False, job.settings.cutout, "cpu")
+    loader = job.images.train(job.settings.batch, False, job.settings.cutout, "cpu")
     torch.manual_seed(77)
     losses = []
     for epoch in range(epochs):
@@ -100,7 +100,7 @@ def plain(done, job, epochs, clip, weight, nesterov, decay):
                 for name, value in now.items():
                     if value.is_floating_point():
                         average[name] = decay * average[name] + (1 - decay) * value
-        losses.append(total / job.feed.train_count)
+        losses.append(total / job.images.train_count)
     return network.state_dict(), average, losses
 
 
@@ -114,15 +114,15 @@ def plain(done, job, epochs, clip, weight, nesterov, decay):
 )
 def test_it_does_what_papers_say(architecture, settings, clip, weight, nesterov):
     done, job = training(architecture, **settings)
-    stopped = iter([False] * (3 * done.steps_an_epoch))
+    stopped = iter([False] * (3 * len(done.task)))
     expected, average, losses = plain(done, job, 3, clip, weight, nesterov, job.settings.ema)
     torch.manual_seed(77)
     epochs = []
-    done.run(lambda: next(stopped, True), lambda training: None, epochs.append)
-    assert [epoch.train.loss for epoch in epochs] == pytest.approx(losses, rel=1e-6)
-    torch.testing.assert_close(done.network.state_dict(), expected)
-    if done.average is not None:
-        found = {k: v for k, v in done.average.module.state_dict().items() if v.is_floating_point()}
+    done.run(lambda: next(stopped, True), lambda: None, epochs.append)
+    assert [epoch.splits[0].loss for epoch in epochs] == pytest.approx(losses, rel=1e-6)
+    torch.testing.assert_close(done.task.network.state_dict(), expected)
+    if done.task.average is not None:
+        found = {k: v for k, v in done.task.average.module.state_dict().items() if v.is_floating_point()}
         torch.testing.assert_close(found, {name: average[name] for name in found})
 
 
@@ -130,41 +130,38 @@ def test_with_a_second_classifier(of_32_pixels):
     sizes = {"dataset": "fashion-mnist", "batch": 10, "channels": 2, "cells": 4}
     done, job = training("DARTS_V2", **sizes)
     assert job.settings.auxiliary_weight == 0.4
-    images, labels = next(done._train.epoch(0))
-    expected = done.network.clone().train()
+    images, labels = next(done.task._train.epoch(0))
+    expected = done.task.network.clone().train()
     logits, auxiliary = expected(images)
     (cross_entropy(logits, labels) + 0.4 * cross_entropy(auxiliary, labels)).backward()
-    loss, _ = done._gradients(images, labels, 1.0)
+    _, loss, _ = done.task.gradients(images, labels, 1.0)
     assert loss.item() == pytest.approx(cross_entropy(logits, labels).item())
-    for one, other in zip(done.network.parameters(), expected.parameters(), strict=True):
+    for one, other in zip(done.task.network.parameters(), expected.parameters(), strict=True):
         torch.testing.assert_close(one.grad, other.grad)
     without, _ = training("DARTS_V2", auxiliary_weight=0.0, **sizes)
     heads = [
-        [module for module in each.network.modules() if isinstance(module, ops.AuxiliaryHead)]
+        [module for module in each.task.network.modules() if isinstance(module, ops.AuxiliaryHead)]
         for each in (done, without)
     ]
     assert list(map(len, heads)) == [1, 0]
-    assert run(done)[-1].test.loss > 0
+    assert run(done)[-1].result.test.loss > 0
 
 
 def test_a_loss_that_is_no_number_is_seen_between_steps():
     done, _ = training("6111", split="full", learning_rate=1e30, batch=100)
 
-    def look(training):
-        training.so_far()
-
     with pytest.raises(DivergedError, match=r"the loss is no number any more: epoch 1, by step \d+ of 15"):
-        done.run(lambda: False, look, lambda epoch: None)
+        done.run(lambda: False, done.look, lambda epoch: None)
     assert done.batch < 10
 
 
 def test_weights_that_are_no_numbers_are_seen_at_the_end_of_an_epoch():
     done, _ = training("6111")
 
-    def poison(training):
-        if training.batch == training.steps_an_epoch:
+    def poison():
+        if done.batch == len(done.task):
             with torch.no_grad():
-                next(training.network.parameters()).fill_(math.nan)
+                next(done.task.network.parameters()).fill_(math.nan)
 
     with pytest.raises(DivergedError, match=r"weights are no numbers any more: epoch 1, by step 2 of 2"):
         done.run(lambda: False, poison, lambda epoch: None)
@@ -172,27 +169,27 @@ def test_weights_that_are_no_numbers_are_seen_at_the_end_of_an_epoch():
 
 def test_bfloat16():
     done, _ = training("6111", amp=True)
-    assert run(done)[-1].train.loss < 2.3
-    assert {p.dtype for p in done.network.parameters()} == {torch.float32}
+    assert run(done)[-1].splits[0].loss < 2.3
+    assert {p.dtype for p in done.task.network.parameters()} == {torch.float32}
 
 
 def test_trying_a_batch_leaves_nothing():
     done, _ = training("6111")
-    done.try_batch(8)
-    assert all(p.grad is None for p in done.network.parameters())
+    done.task.try_batch(8)
+    assert all(p.grad is None for p in done.task.network.parameters())
 
 
 def test_the_best_epoch_is_the_first_of_the_best():
     done, _ = training("6111")
     epochs = run(done)
-    tops = [epoch.test.top1 for epoch in epochs]
-    assert done.best == (1 + tops.index(max(tops)), max(tops))
+    tops = [epoch.result.test.top1 for epoch in epochs]
+    assert done.task.best == (1 + tops.index(max(tops)), max(tops))
     assert Architecture.parse("6111").space == "nb201"
 
 
 def test_the_network_and_its_order_of_images_are_of_the_seed():
     first, second, other = (training("6111", seed=seed)[0] for seed in (3, 3, 4))
-    for one, two in zip(first.network.parameters(), second.network.parameters(), strict=True):
+    for one, two in zip(first.task.network.parameters(), second.task.network.parameters(), strict=True):
         assert torch.equal(one, two)
-    assert not torch.equal(next(first.network.parameters()), next(other.network.parameters()))
-    assert run(first)[-1].test == run(second)[-1].test
+    assert not torch.equal(next(first.task.network.parameters()), next(other.task.network.parameters()))
+    assert run(first)[-1].result.test == run(second)[-1].result.test

@@ -2,13 +2,12 @@ import pytest
 import torch
 
 from oneshot.errors import ConfigError, RunFolderError
-from oneshot.retrain.feed import Feed
 from oneshot.retrain.session import retrain
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.retrain.weights import load_network
-from oneshot.search.settings import Places
-from oneshot.training.accuracy import accuracy_of
-from oneshot.training.distributed import Group
+from oneshot.training.environment import Environment
+from oneshot.training.images import RetrainImages
+from oneshot.training.metrics import measure_accuracy
 
 
 @pytest.fixture(scope="module")
@@ -16,11 +15,12 @@ def run(tmp_path_factory):
     """A retraining with a moving average, and its folder."""
     path = tmp_path_factory.mktemp("runs") / "a"
     settings = RetrainSettings(channels=2, epochs=3, batch=200, ema=0.5, learning_rate=0.5)
-    return retrain("6111", settings, path, places=Places(device="cpu")), path
+    return retrain("6111", settings, path, environment=Environment(device="cpu")), path
 
 
 def accuracy(network):
-    return accuracy_of(network, Feed("digits", "half").test(200, "cpu").epoch(0), 10, Group())
+    images = RetrainImages("digits", Environment(), "half")
+    return measure_accuracy(network, images.test(200, "cpu").epoch(0), 10)
 
 
 def test_the_weights_that_are_kept_are_those_that_were_accuracy(run):
@@ -29,7 +29,7 @@ def test_the_weights_that_are_kept_are_those_that_were_accuracy(run):
     best = max(result.log, key=lambda row: row["top1"])
     assert accuracy(load_network(path / "last.pt", 10)).top1 == last["top1"] == result.top1
     assert accuracy(load_network(path / "last.pt", average=True)).top1 == last["ema_top1"]
-    assert accuracy(load_network(path / "best.pt")).top1 == best["top1"] == result.summary["best"]["top1"]
+    assert accuracy(load_network(path / "best.pt")).top1 == best["top1"] == result.to_json()["best"]["top1"]
     assert not load_network(path / "best.pt").training
     state = torch.load(path / "best.pt", weights_only=True)
     assert (state["epoch"], state["classes"]) == (best["epoch"], 10)

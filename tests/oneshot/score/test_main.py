@@ -11,36 +11,28 @@ from blackbox import cli
 from blackbox.re import RegularizedEvolution
 from blackbox.rs import RandomSearch
 from nasbench import CELLS, NB201, Cell
+from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError, RunFolderError
 from oneshot.methods.darts import DARTS, DARTSConfig
 from oneshot.methods.rsws import RSWS
+from oneshot.score import Correlation, ScoreConfig, correlation, rank_correlations, sample_cells, score
 from oneshot.score import equal_cost as module
-from oneshot.score.__main__ import (
-    Correlation,
-    ScoreConfig,
-    correlation,
-    drawn,
-    main,
-    print_summary,
-    rank_correlations,
-    score,
-)
-from oneshot.score.equal_cost import Trials, evaluation_seconds, read_trials
-from oneshot.search import Places, SearchSettings, reopen, search
-from oneshot.search.record import SEARCH
+from oneshot.score.__main__ import main
+from oneshot.score.equal_cost import SearchComparison, Trials, evaluation_seconds, read_trials
+from oneshot.score.result import format_result
+from oneshot.search import Environment, SearchSettings, reopen, search
+from oneshot.search.record import SEARCH_LOG
 from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
-from oneshot.training.folder import read_log
-from oneshot.training.metrics import evaluate
+from oneshot.testing import batches, other
 from tests import stores
-from tests.oneshot.methods.contract import batches, other
 
 COST = 30_000.0  # about 16 evaluations
 
 
 def searched(out, stop=None, store=None):
     config = DARTSConfig(epochs=2, batch=256)
-    places = Places(device="cpu", store=store)
-    return search(SearchSettings(channels=2), config, out, places=places, stop=stop)
+    environment = Environment(device="cpu", store=store)
+    return search(SearchSettings(channels=2), config, out, environment=environment, stop=stop)
 
 
 @pytest.fixture(scope="module")
@@ -128,10 +120,10 @@ def test_intervals_cover_what_they_should():
 
 
 def test_cells_are_drawn_distinct_and_by_the_seed():
-    cells = drawn(200, 5)
+    cells = sample_cells(200, 5)
     assert len(set(cells)) == 200
-    assert cells == drawn(200, 5) != drawn(200, 6)
-    assert len(set(drawn(CELLS, 0))) == CELLS
+    assert cells == sample_cells(200, 5) != sample_cells(200, 6)
+    assert len(set(sample_cells(CELLS, 0))) == CELLS
 
 
 # A supernet beside the benchmark
@@ -146,7 +138,7 @@ def supernet(space=None, method=DARTS):
 
 @pytest.mark.parametrize("method", [DARTS, RSWS])
 def test_a_supernet_is_asked_along_each_path(bench, method):
-    optimizer, data, cells = supernet(method=method), batches(2), drawn(12, 1)
+    optimizer, data, cells = supernet(method=method), batches(2), sample_cells(12, 1)
     before = {key: value.clone() for key, value in optimizer.graph.state_dict().items()}
     held = [dict(edge) for edge in optimizer.graph.all_edges()]
     ranking = correlation(optimizer, data, cells, bench, "cifar100")
@@ -161,7 +153,7 @@ def test_a_supernet_is_asked_along_each_path(bench, method):
 
 
 def test_cells_may_have_any_name(bench):
-    optimizer, data, cells = supernet(), batches(1), drawn(10, 1)
+    optimizer, data, cells = supernet(), batches(1), sample_cells(10, 1)
     by_index = correlation(optimizer, data, [cell.index for cell in cells], bench, "cifar10")
     by_string = correlation(optimizer, data, [str(cell) for cell in cells], bench, "cifar10")
     np.testing.assert_array_equal(by_index.supernet, by_string.supernet)
@@ -170,9 +162,9 @@ def test_cells_may_have_any_name(bench):
 
 def test_too_few_cells_and_other_spaces_are_errors(bench):
     with pytest.raises(ConfigError, match="of 10 cells or more, got 9"):
-        correlation(supernet(), batches(1), drawn(9, 0), bench, "cifar10")
+        correlation(supernet(), batches(1), sample_cells(9, 0), bench, "cifar10")
     with pytest.raises(GraphError, match="the supernet is of the space 'space'"):
-        correlation(supernet(other()), batches(1), drawn(10, 0), bench, "cifar10")
+        correlation(supernet(other()), batches(1), sample_cells(10, 0), bench, "cifar10")
 
 
 # A run
@@ -180,7 +172,8 @@ def test_too_few_cells_and_other_spaces_are_errors(bench):
 
 def test_a_run_is_scored_and_the_score_saved(run, bench):
     kept = {path.name: path.read_bytes() for path in run.iterdir() if not path.name.startswith("score")}
-    summary, ranking = score(run, ScoreConfig(cells=20, images=300, seed=4), device="cpu")
+    scored = score(run, ScoreConfig(cells=20, images=300, seed=4), device="cpu")
+    summary, ranking = scored.to_json(), scored.ranking
     found, result = summary["found"], reopen(run)
     cell, data = result.architecture, list(result.val_loader())[:2]  # 300 images are two batches of 256
     assert summary["ranking"]["images"] == sum(len(labels) for _, labels in data) == 512
@@ -191,24 +184,24 @@ def test_a_run_is_scored_and_the_score_saved(run, bench):
     column = bench.columns("cifar10", "val_accuracy")
     assert found["share_of_cells_below"] == np.mean(column < found["benchmark_accuracy"])
     with fixed_path(result.optimizer.graph, cell):
-        assert found["supernet_accuracy"] == evaluate(result.optimizer, data).accuracy
-    expected = correlation(result.optimizer, data, drawn(20, 4), bench, "cifar10")
+        assert found["supernet_accuracy"] == result.optimizer.evaluate(data).accuracy
+    expected = correlation(result.optimizer, data, sample_cells(20, 4), bench, "cifar10")
     np.testing.assert_array_equal(ranking.supernet, expected.supernet)
     assert summary["ranking"]["kendall"] == expected.kendall._asdict()
     cost = summary["equal_cost"]
-    epochs = sum(row["seconds"] for row in read_log(run, SEARCH))
+    epochs = sum(row["seconds"] for row in read_log(run, SEARCH_LOG))
     assert cost["seconds"] == epochs + reopen(run).concluding > epochs
     assert cost["measured"]
     assert "not even one evaluation" in cost["note"]
     saved = json.loads((run / "score.json").read_text())
     points = saved.pop("points")
     assert saved == summary
-    assert points["index"] == [cell.index for cell in drawn(20, 4)]
+    assert points["index"] == [cell.index for cell in sample_cells(20, 4)]
     assert points["supernet_accuracy"] == ranking.supernet.tolist()
     assert (run / "score.png").read_bytes().startswith(b"\x89PNG")
     assert {name: (run / name).read_bytes() for name in kept} == kept
-    again, _ = score(run, ScoreConfig(cells=20, images=300, seed=4), device="cpu")
-    assert again == summary
+    again = score(run, ScoreConfig(cells=20, images=300, seed=4), device="cpu")
+    assert again.to_json() == summary
 
 
 def test_the_report(run, command):
@@ -243,13 +236,12 @@ def test_without_matplotlib_there_is_no_picture(run, command, monkeypatch):
 # Tables that have more, or less
 
 
-def test_rank_correlations_with_test_accuracies_if_the_table_has_them(tmp_path, command, capsys):
+def test_rank_correlations_with_test_accuracies_if_the_table_has_them(tmp_path):
     columns = ["cifar10:200:val_accuracy", "cifar10:200:test_accuracy"]
     table = NB201(stores.from_csv(tmp_path / "a.h5", columns))
     searched(tmp_path / "run", store=table.store.path)
-    code, out, err = command(tmp_path / "run", "--cells", 12, "--json")
-    assert (code, err) == (0, "")
-    summary = json.loads(out)
+    result = score(tmp_path / "run", ScoreConfig(cells=12), device="cpu")
+    summary = result.to_json()
     points = json.loads((tmp_path / "run" / "score.json").read_text())["points"]
     test = np.array([table.query(cell, "cifar10", "test_accuracy") for cell in points["index"]])
     kendall, spearman = rank_correlations(np.array(points["supernet_accuracy"]), test)
@@ -257,8 +249,7 @@ def test_rank_correlations_with_test_accuracies_if_the_table_has_them(tmp_path, 
     found = summary["found"]
     assert found["test_accuracy"] == table.query(found["index"], "cifar10", "test_accuracy")
     assert found["test_rank"] == table.rank(found["index"], "cifar10", "test_accuracy")
-    print_summary(summary)
-    out = capsys.readouterr().out
+    out = format_result(result)
     assert out.count("Kendall tau-b   ") == 2
     assert "\nby cifar10 test_accuracy [%], 200 epochs\nKendall tau-b   " in out
     assert (
@@ -272,9 +263,9 @@ def test_test_accuracies_of_some_cells_give_no_correlation(tmp_path, run, bench)
     for name in ("seeds", "final/val_accuracy"):
         arrays[f"cifar10/200/{name}"] = bench.store[f"cifar10/200/{name}"]
     test = bench.store["cifar10/200/final/test_accuracy"].copy()
-    test[drawn(20, 0)[3].code] = np.nan
+    test[sample_cells(20, 0)[3].code] = np.nan
     some = stores.write(tmp_path / "some.h5", arrays | {"cifar10/200/final/test_accuracy": test})
-    summary, _ = score(run, ScoreConfig(cells=20), device="cpu", store=some)
+    summary = score(run, ScoreConfig(cells=20), device="cpu", store=some).to_json()
     assert summary["ranking"]["test"] is None
     index = summary["found"]["index"]
     assert summary["found"]["test_accuracy"] == bench.query(index, "cifar10", "test_accuracy")
@@ -302,7 +293,7 @@ def test_a_table_without_the_accuracies_is_refused_before_cells_are_ranked(
 ):
     store = stores.from_csv(tmp_path / "a.h5", [columns], count)
     searched(tmp_path / "run", store=store)
-    monkeypatch.delattr("oneshot.score.__main__.correlation")
+    monkeypatch.delattr("oneshot.score.scoring.correlation")
     err = fails(command(tmp_path / "run", "--cells", 10))
     assert f"{store} cannot score a search: " in err
     assert message in err
@@ -381,18 +372,18 @@ def test_a_given_search_is_compared_with(run, rival, command):
 
 def test_shares_of_trials_that_are_beaten():
     trials = Trials("a", "s", np.array([1.0, 2.0, 2.0, 3.0, np.nan]), np.array([1, 1, 1, 1, 0]))
-    found = module._compared(2.0, trials)
-    assert (found["beaten"], found["equal"]) == (0.25, 0.5)
-    assert (found["trials"], found["trials_without_evaluation"]) == (5, 1)
-    assert (found["mean"], found["evaluations"]) == (2.0, 0.8)
-    assert module._compared(2.0, trials._replace(values=np.array([np.nan])))["beaten"] is None
+    found = SearchComparison.compare(2.0, trials)
+    assert (found.beaten, found.equal) == (0.25, 0.5)
+    assert (found.trials, found.trials_without_evaluation) == (5, 1)
+    assert (found.mean, found.evaluations) == (2.0, 0.8)
+    assert SearchComparison.compare(2.0, trials._replace(values=np.array([np.nan]))).beaten is None
 
 
 def test_a_table_without_times_has_no_costs(tmp_path, bench):
     short = NB201(stores.write(tmp_path / "store.h5", stores.arrays_with_curves()))
     assert evaluation_seconds(short, "cifar10") is None
     found = module.at_equal_cost(50.0, ScoreConfig(cost=1e9), 1.0, short, "cifar10", None)
-    assert found["note"].startswith("the table lacks training times")
+    assert found.note.startswith("the table lacks training times")
     whole = NB201(stores.write(tmp_path / "whole.h5", stores.arrays_of_all_protocols(short.space)))
     train, val = (np.nanmean(whole.by_code("cifar10", f"{split}_time")) for split in ("train", "val"))
     assert evaluation_seconds(whole, "cifar10") == pytest.approx(train + val)
@@ -405,8 +396,8 @@ def test_a_table_that_lacks_values_of_some_cells_has_nothing_to_compare_with(tmp
         some = arrays | {name: np.where(np.arange(CELLS)[:, None] == 5, np.nan, arrays[name])}
         table = NB201(stores.write(tmp_path / f"{metric}.h5", some))
         found = module.at_equal_cost(50.0, ScoreConfig(cost=COST), 1.0, table, "cifar10", None)
-        assert found["note"] == f"the table lacks {lacks}, so there is nothing to compare with"
-        assert found["searches"] == []
+        assert found.note == f"the table lacks {lacks}, so there is nothing to compare with"
+        assert found.searches == ()
 
 
 def test_a_search_of_another_table_is_read_if_its_scores_are_those_of_this_one(tmp_path, rival, bench):
@@ -461,7 +452,7 @@ def test_other_folders(tmp_path, run, rival, command, monkeypatch):
     assert "is not the folder of a run" in fails(command(tmp_path / "none"))
     assert "is not the folder of a run" in fails(command(tmp_path))
     assert str(rival) in fails(command(rival))
-    monkeypatch.delattr("oneshot.score.__main__.correlation")  # an error before cells are ranked
+    monkeypatch.delattr("oneshot.score.scoring.correlation")  # an error before cells are ranked
     for path in (tmp_path, run, tmp_path / "none"):
         err = fails(command(run, "--cells", 10, "--against", path))
         assert "is not the folder of a black-box search" in err

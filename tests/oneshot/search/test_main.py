@@ -14,28 +14,30 @@ from PIL import Image
 
 from nasbench import NB201
 from nasbench.cell import CELLS, OPERATIONS, Cell
+from nasbench.runs.folder import RunFolder, read_record
+from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, DeviceError, DivergedError, RunFolderError
 from oneshot.methods.recipes import recipe_table
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.score import __main__ as score
-from oneshot.search import Places, SearchSettings, pictures, reopen, resume, search
+from oneshot.search import Environment, SearchSettings, pictures, reopen, resume, search
 from oneshot.search import __main__ as command
 from oneshot.search import settings as told
-from oneshot.search.record import SEARCH
-from oneshot.search.report import Scorer, print_summary, warning_of
-from oneshot.search.session import Session
-from oneshot.search.settings import augments, device_of
+from oneshot.search.record import SEARCH, SEARCH_LOG
+from oneshot.search.report import collapse_warning, format_result
+from oneshot.search.scorer import Scorer
+from oneshot.search.session import begin_search
 from oneshot.spaces.genotype import Genotype, Hierarchy
 from oneshot.spaces.published import DARTS_V2
 from oneshot.spaces.registry import space_of
-from oneshot.training import progress
-from oneshot.training.folder import RunFolder, read_checkpoint, read_config, read_log
-from oneshot.training.images import Feed
-from oneshot.training.metrics import evaluate
+from oneshot.training import session as training
+from oneshot.training.checkpoints import read_checkpoint
+from oneshot.training.environment import get_device
+from oneshot.training.images import SearchImages, augments
 from tests import stores
 
 TINY = {"channels": 2, "seed": 3}
-CPU = Places(device="cpu")
+CPU = Environment(device="cpu")
 SIZES = ("--channels", "2", "--seed", "3", "--batch", "240")  # 3 steps an epoch, and an image is left over
 FLAGS = (*SIZES, "--device", "cpu")
 
@@ -78,7 +80,7 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Leaves pictures out, which take longer than the searches here."""
-    monkeypatch.setattr(pictures, "draw_all", lambda *args: ())
+    monkeypatch.setattr(pictures, "draw_all", lambda *args: {})
 
 
 def same(one, other):
@@ -97,7 +99,7 @@ def assert_same_end(one, other):
     logs = [
         [
             {k: v for k, v in row.items() if k not in ("images_per_second", "seconds")}
-            for row in read_log(path, SEARCH)
+            for row in read_log(path, SEARCH_LOG)
         ]
         for path in (one, other)
     ]
@@ -137,7 +139,7 @@ def test_the_report_and_the_folder(whole, bench, capsys):
     assert summary["benchmark"]["regret"] == bench.regret(cell, "cifar10", "val_accuracy")
     assert summary["benchmark"]["entry"] == bench.entry(cell)
     assert summary["benchmark"]["optimum"]["index"] == 6111
-    rows = read_log(whole, SEARCH)
+    rows = read_log(whole, SEARCH_LOG)
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert rows[-1]["arch"] == str(cell)
     for row in rows:
@@ -148,7 +150,7 @@ def test_the_report_and_the_folder(whole, bench, capsys):
         assert row["images_per_second"] > 0
     assert rows[0]["learning_rate"] == 0.025
     assert rows[0]["train_loss"] > rows[-1]["train_loss"]
-    config = read_config(whole, SEARCH)
+    config = read_record(whole, SEARCH)
     assert config["search"] == summary["settings"]
     assert config["config"] == summary["config"]
     assert config["places"] == {"device": "cpu", "folder": None, "store": None}
@@ -164,7 +166,7 @@ def test_the_report_and_the_folder(whole, bench, capsys):
         assert found["operations"].tolist() == [list(OPERATIONS)] * 6
         best = [OPERATIONS[k] for k in found["alphas"][-1].argmax(axis=1)]
     assert tuple(best) == cell.ops
-    print_summary(summary, (721, 721), 1.0)
+    assert command.main(["--resume", str(whole)]) == 0
     out = capsys.readouterr().out
     assert out.startswith(
         "DARTS on digits, nb201 with 2 channels and 1 cell a stage\n3 epochs, 9 steps, 721 "
@@ -193,7 +195,7 @@ def test_what_the_supernet_is_worth_is_measured_on_all_validation_images(whole):
     assert str(run.architecture) == summary["benchmark"]["arch"]
     assert run.settings == SearchSettings(**TINY)
     assert run.scorer.row(run.architecture)["rank"] == summary["benchmark"]["rank"]
-    mixed = evaluate(run.optimizer, run.val_loader())
+    mixed = run.optimizer.evaluate(run.val_loader())
     assert mixed._asdict() == summary["supernet"]["mixed"]
     with torch.no_grad():
         right = sum(
@@ -212,17 +214,17 @@ def test_what_the_supernet_is_worth_is_measured_on_all_validation_images(whole):
 @pytest.mark.parametrize("method", METHODS)
 def test_what_the_log_has_of_a_method(method):
     config = config_of(method, epochs=2)
-    result = search(SearchSettings(method=method, **TINY), config, places=CPU)
+    result = search(SearchSettings(method=method, **TINY), config, environment=CPU)
     assert result.complete
     assert [row["epoch"] for row in result.log] == [1, 2]
     taus = [row["tau"] for row in result.log]
     assert taus == (pytest.approx([10.0, 0.1]) if method == "gdas" else [None, None])
     seen = [row["val_loss"] is not None for row in result.log]
     assert seen == [method != "rsws"] * 2  # random search trains on training images alone
-    assert (result.summary["supernet"]["mixed"] is None) == (
+    assert (result.to_json()["supernet"]["mixed"] is None) == (
         method in ("gdas", "rsws")
     )  # of which each pass is another path
-    assert result.summary["supernet"]["path"]["accuracy"] > 0
+    assert result.to_json()["supernet"]["path"]["accuracy"] > 0
     if method != "rsws":
         assert result.log[-1]["arch"] == str(result.architecture)
 
@@ -232,13 +234,13 @@ def test_a_step_sees_a_batch_of_each_half_and_an_epoch_the_whole_half(monkeypatc
     kind = method_of("darts")
     step = kind.step
     monkeypatch.setattr(kind, "step", lambda self, a, b: seen.append((a, b)) or step(self, a, b))
-    search(SearchSettings(**TINY), config_of("darts", epochs=1), places=CPU)
-    feed = Feed("digits", seed=3)
+    search(SearchSettings(**TINY), config_of("darts", epochs=1), environment=CPU)
+    feed = SearchImages("digits", CPU, seed=3)
     train, val = feed.halves(240, "cpu")
     assert len(seen) == 3  # 721 images: the last one would be alone
     for got, expected in zip(seen, zip(train.epoch(0), val.epoch(0), strict=True), strict=True):
         assert same([list(half) for half in got], [list(half) for half in expected])
-    assert not set(feed.train_indices) & set(feed.val_indices)
+    assert not set(feed.train_indices) & set(feed.held_out_indices)
 
 
 def test_a_step_never_sees_a_short_validation_batch(monkeypatch):
@@ -246,21 +248,21 @@ def test_a_step_never_sees_a_short_validation_batch(monkeypatch):
     kind = method_of("darts")
     step = kind.step
     monkeypatch.setattr(kind, "step", lambda self, a, b: seen.append((a, b)) or step(self, a, b))
-    result = search(SearchSettings(**TINY), config_of("darts", batch=300, epochs=3), places=CPU)
+    result = search(SearchSettings(**TINY), config_of("darts", batch=300, epochs=3), environment=CPU)
     assert [len(labels) for (_, labels), _ in seen] == [300, 300, 121] * 3
     assert [len(labels) for _, (_, labels) in seen] == [300] * 9
-    feed = Feed("digits", seed=3)
+    feed = SearchImages("digits", CPU, seed=3)
     val = feed.halves(300, "cpu")[1]
     expected = [batch for epoch in range(5) for batch in val.epoch(epoch)][:9]  # two in each pass
     assert same([list(val) for _, val in seen], [list(batch) for batch in expected])
     assert sum(len(labels) for _, labels in feed.evaluation(300, "cpu")) == 721
-    assert result.summary["steps"] == 9
+    assert result.to_json()["steps"] == 9
 
 
 def test_a_search_without_short_validation_batches_stops_and_goes_on_to_the_same_end(no_pictures, tmp_path):
     settings, config = SearchSettings(**TINY), config_of("darts", batch=300)
     for steps, name in ((None, "whole"), (4, "part")):
-        search(settings, config, tmp_path / name, places=CPU, stop=steps and after(steps))
+        search(settings, config, tmp_path / name, environment=CPU, stop=steps and after(steps))
     assert resume(tmp_path / "part").complete
     assert_same_end(tmp_path / "part", tmp_path / "whole")
 
@@ -268,12 +270,12 @@ def test_a_search_without_short_validation_batches_stops_and_goes_on_to_the_same
 def test_the_random_numbers_of_the_process_stay_as_they_were_and_do_not_matter():
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first = search(SearchSettings(**TINY), config_of("darts", epochs=1), places=CPU)
+    first = search(SearchSettings(**TINY), config_of("darts", epochs=1), environment=CPU)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(6)
-    second = search(SearchSettings(**TINY), config_of("darts", epochs=1), places=CPU)
-    other = search(SearchSettings(channels=2, seed=4), config_of("darts", epochs=1), places=CPU)
-    assert first.summary == second.summary
+    second = search(SearchSettings(**TINY), config_of("darts", epochs=1), environment=CPU)
+    other = search(SearchSettings(channels=2, seed=4), config_of("darts", epochs=1), environment=CPU)
+    assert first.to_json() == second.to_json()
     assert same(first.optimizer.state_dict(), second.optimizer.state_dict())
     assert not same(first.optimizer.state_dict()["alphas"], other.optimizer.state_dict()["alphas"])
 
@@ -289,7 +291,7 @@ def test_the_defaults_of_data_sets():
         settings = SearchSettings(dataset=name)
         assert (settings.channels, settings.cells, augments(name)) == (16, 5, True)
     assert SearchSettings(dataset="cifar10", channels=4).channels == 4
-    train, _ = Feed("digits").halves(721, "cpu")
+    train, _ = SearchImages("digits", CPU).halves(721, "cpu")
     first, second = (next(train.epoch(n))[0].sum(dim=(1, 2, 3)).sort().values for n in (0, 1))
     torch.testing.assert_close(first, second)  # the same images, not augmented
 
@@ -314,14 +316,14 @@ def test_a_store_with_test_accuracies_and_one_without_validation(tmp_path):
         SearchSettings(**TINY),
         config_of("darts", epochs=1),
         path,
-        places=replace(CPU, store=scorer.bench.store.path),
+        environment=replace(CPU, store=scorer.bench.store.path),
     )
     assert result.pictures == ("alphas.png", "cell.png")
-    print_summary(result.summary, result.images, result.seconds)
+    assert "optimum " not in format_result(result)
     (tmp_path / "b.h5").rename(tmp_path / "c.h5")
     with pytest.raises(RunFolderError, match="cannot be opened; --store names it"):
         resume(path)
-    assert resume(path, store=tmp_path / "c.h5").summary == result.summary
+    assert resume(path, store=tmp_path / "c.h5").to_json() == result.to_json()
     assert reopen(path, store=tmp_path / "c.h5").architecture == result.architecture
 
 
@@ -354,8 +356,8 @@ def test_a_search_ends_well_whatever_its_table_lacks(run, lacking, tmp_path, nam
     summary = json.loads((path / "summary.json").read_text())["benchmark"]
     for column in ("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "test_rank", "regret"):
         assert summary[column] is None
-        assert all(row.get(column) is None for row in read_log(path, SEARCH))
-    assert Cell.from_index(summary["index"]) == Cell.of(summary["arch"])
+        assert all(row.get(column) is None for row in read_log(path, SEARCH_LOG))
+    assert Cell.from_index(summary["index"]) == Cell.parse(summary["arch"])
     assert not (path / "anytime.png").exists()
     code, again, _ = run("--resume", path)
     assert (code, said in again) == (0, True)
@@ -378,7 +380,7 @@ def test_the_report_has_test_accuracies_if_the_table_has_them(run, tmp_path):
     assert code == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())["benchmark"]
     cell = summary["index"]
-    (row,) = read_log(tmp_path / "run", SEARCH)
+    (row,) = read_log(tmp_path / "run", SEARCH_LOG)
     value, test = (table.query(cell, "cifar10", metric) for metric in ("val_accuracy", "test_accuracy"))
     assert summary["benchmark_test_accuracy"] == row["benchmark_test_accuracy"] == test
     assert summary["test_rank"] == table.rank(cell, "cifar10", "test_accuracy")
@@ -398,14 +400,14 @@ def begun(path, store):
     """A search that stopped within its second epoch, so that its log has a row."""
     config = config_of("darts", epochs=2)
     places = replace(CPU, store=store)
-    assert not search(SearchSettings(**TINY), config, path, places=places, stop=after(4)).complete
+    assert not search(SearchSettings(**TINY), config, path, environment=places, stop=after(4)).complete
     return path
 
 
 def test_a_run_goes_on_with_any_table_that_has_the_scores_of_its_log(runs_alone, tmp_path, no_pictures):
     bench = runs_alone
     path = begun(tmp_path / "run", bench.store.path)
-    (first,) = read_log(path, SEARCH)
+    (first,) = read_log(path, SEARCH_LOG)
     arrays = {"index": bench.store["index"], "isomorphism_class": bench.store["isomorphism_class"]}
     for name in ("seeds", "final/val_accuracy"):
         arrays[f"cifar10/200/{name}"] = bench.store[f"cifar10/200/{name}"]
@@ -413,7 +415,7 @@ def test_a_run_goes_on_with_any_table_that_has_the_scores_of_its_log(runs_alone,
     other = stores.write(tmp_path / "other.h5", arrays)  # the same but for its checksum and what is new in it
     result = resume(path, store=other)
     assert result.complete
-    one, two = read_log(path, SEARCH)
+    one, two = read_log(path, SEARCH_LOG)
     assert one == first
     assert two["benchmark_test_accuracy"] == NB201(other).query(two["index"], "cifar10", "test_accuracy")
     assert reopen(path, store=other).scorer.bench.store.path == other
@@ -422,7 +424,7 @@ def test_a_run_goes_on_with_any_table_that_has_the_scores_of_its_log(runs_alone,
 def test_a_run_does_not_go_on_with_other_scores_than_its_log_has(run, bench, lacking, tmp_path, no_pictures):
     path = begun(tmp_path / "run", bench.store.path)
     log = (path / "log.csv").read_bytes()
-    (row,) = read_log(path, SEARCH)
+    (row,) = read_log(path, SEARCH_LOG)
     store = stores.from_csv(tmp_path / "a.h5", ["cifar10:200:val_accuracy"])
     value = NB201(store).query(row["index"], "cifar10", "val_accuracy")
     for other, found in ((store, value), (lacking["params"], "missing")):
@@ -447,14 +449,16 @@ def test_a_run_does_not_go_on_with_other_scores_than_its_log_has(run, bench, lac
 
 def test_a_cell_that_mostly_passes_on_or_drops_is_warned_of(run, monkeypatch):
     convolutions = ("nor_conv_3x3",) * 3
-    assert warning_of((*convolutions, "avg_pool_3x3", "none", "skip_connect")) is None
-    assert "3 of the 6 edges found are skip_connect or none (at least half)" in warning_of(
+    assert collapse_warning((*convolutions, "avg_pool_3x3", "none", "skip_connect")) is None
+    assert "3 of the 6 edges found are skip_connect or none (at least half)" in collapse_warning(
         (*convolutions, "none", "none", "skip_connect")
     )
     without = ("avg_pool_3x3",) * 4 + ("skip_connect",) * 2
-    assert warning_of(without).startswith("none of the edges found is a convolution: the search may have")
+    assert collapse_warning(without).startswith(
+        "none of the edges found is a convolution: the search may have"
+    )
     kind = method_of("darts")
-    monkeypatch.setattr(kind, "strengths", lambda self, edge: torch.eye(5)[1])
+    monkeypatch.setattr(kind, "scores", lambda self, edge: torch.eye(5)[1])
     code, out, err = run(*FLAGS, "--epochs", 1, "--json")
     summary = json.loads(out)
     assert summary["benchmark"]["index"] == 1835
@@ -474,7 +478,7 @@ def test_a_tree_of_images(run, no_pictures, tmp_path):
     data = ("--dataset", f"folder:{tmp_path}")
     path = tmp_path / "run"
     code, out, err = run(*flags, *data, "--out", path)
-    assert (code, read_config(path, SEARCH)["data"]["classes"]) == (0, 3)
+    assert (code, read_record(path, SEARCH)["data"]["classes"]) == (0, 3)
     assert run("--resume", path, *data)[0] == 0
     (tmp_path / "train" / "a" / "0.png").write_bytes((tmp_path / "train" / "a" / "1.png").read_bytes())
     code, _, err = run("--resume", path)
@@ -507,12 +511,12 @@ def test_a_tree_of_images(run, no_pictures, tmp_path):
 def test_a_search_that_goes_on_ends_where_one_that_never_stopped_ends(tmp_path, no_pictures, method):
     """Stopped before the first step, within an epoch, at its end, and one step before the end of all."""
     settings, config = SearchSettings(method=method, **TINY), config_of(method)
-    undisturbed = search(settings, config, tmp_path / "whole", places=CPU)
+    undisturbed = search(settings, config, tmp_path / "whole", environment=CPU)
     path = tmp_path / "part"
-    stopped = search(settings, config, path, places=CPU, stop=after(0))
-    assert (stopped.complete, stopped.log, stopped.summary["steps"]) == (False, [], 0)
+    stopped = search(settings, config, path, environment=CPU, stop=after(0))
+    assert (stopped.complete, stopped.log, stopped.to_json()["steps"]) == (False, [], 0)
     for epochs, steps in ((0, 1), (0, 2), (1, 0), (2, 2)):
-        begin, end = stopped.summary["steps"], 3 * epochs + steps
+        begin, end = stopped.to_json()["steps"], 3 * epochs + steps
         seen = []
 
         def stop(left=end - begin, seen=seen):
@@ -520,10 +524,10 @@ def test_a_search_that_goes_on_ends_where_one_that_never_stopped_ends(tmp_path, 
             return len(seen) > left  # it is asked before the first step too
 
         stopped = resume(path, stop=stop)
-        assert (stopped.complete, stopped.summary["steps"]) == (False, end)
+        assert (stopped.complete, stopped.to_json()["steps"]) == (False, end)
         assert len(stopped.log) == epochs
     result = resume(path)
-    assert result.summary == undisturbed.summary
+    assert result.to_json() == undisturbed.to_json()
     assert_same_end(path, tmp_path / "whole")
 
 
@@ -531,16 +535,16 @@ STOPPED = """
 import os, signal, sys
 from nasbench.runs import files
 from oneshot.search import __main__ as search
-from oneshot.search import session
-from oneshot.training import folder as run
+from oneshot.search import pictures, session
+from nasbench.runs import folder, log
 from oneshot.methods import darts
 
 def stop(name):
     os.kill(os.getpid(), getattr(signal, name))
 
 def child(where, number, name, argv):
-    step, append, write = darts.DARTS.step, run.RunFolder.append, run.write_all
-    pictures, done, stopped = session.pictures.draw_all, [], []
+    step, append, write = darts.DARTS.step, log.AppendLog.append, log.write_all
+    draw, done, stopped = pictures.draw_all, [], []
 
     def stepped(self, *data):
         done.append(1)
@@ -548,10 +552,10 @@ def child(where, number, name, argv):
             stop(name)
         return step(self, *data)
 
-    def appended(self, row):
-        append(self, row)
-        if where == "between" and row["epoch"] == number:  # the log has a row more than the checkpoint
-            stop(name)
+    def appended(self, data):
+        append(self, data)
+        if where == "between" and data.startswith(b"%d," % number):
+            stop(name)  # the log has a row more than the checkpoint
 
     def half(file, data):
         wanted = {"log": "log.csv", "checkpoint": ".checkpoint.pt."}.get(where, "none")
@@ -566,14 +570,14 @@ def child(where, number, name, argv):
     def drawing(*args):
         if where == "end":
             stop(name)
-        return pictures(*args)
+        return draw(*args)
 
-    darts.DARTS.step, run.RunFolder.append, run.write_all = stepped, appended, half
-    session.pictures.draw_all = drawing
+    darts.DARTS.step, log.AppendLog.append, log.write_all, folder.write_all = stepped, appended, half, half
+    pictures.draw_all = drawing
     return search.main(argv)
 
 base, *flags = sys.argv[1:]
-with session.Session.begin():  # what that loads, all have; each has its own process
+with session.begin_search():  # what that loads, all have; each has its own process
     pass
 for case in sys.stdin.read().split():
     where, number, name = case.split(":")
@@ -651,7 +655,7 @@ def test_an_interrupt_without_a_folder(run, monkeypatch):
 
 
 def test_two_processes_do_not_share_a_folder(run, whole):
-    with RunFolder.reopen(whole, SEARCH):
+    with RunFolder.resume(whole, SEARCH):
         code, out, err = run("--resume", whole)
         assert reopen(whole).complete  # to look is allowed
     assert (code, out) == (2, "")
@@ -681,7 +685,9 @@ def test_a_run_goes_on_with_its_own_settings_only(run, no_pictures, whole):
 
 
 def test_the_options_of_a_run_to_go_on_with_are_its_methods(run, no_pictures, tmp_path):
-    search(SearchSettings(method="gdas", **TINY), config_of("gdas", epochs=1), tmp_path / "a", places=CPU)
+    search(
+        SearchSettings(method="gdas", **TINY), config_of("gdas", epochs=1), tmp_path / "a", environment=CPU
+    )
     assert run("--resume", tmp_path / "a", "--tau-max", 10)[0] == 0
     for argv, message in [
         (("--tau-max", 9), "--tau-max 9.0 is not the run's, 10.0"),
@@ -790,24 +796,24 @@ def read_checkpoint_bytes(data):
 @pytest.mark.parametrize("where", ["loss", "weights"])
 def test_a_search_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_path, where):
     path = tmp_path / "a"
-    with Session.begin(SearchSettings(**TINY), config_of("darts"), path, places=CPU) as session:
+    with begin_search(SearchSettings(**TINY), config_of("darts"), path, environment=CPU) as session:
         session.train(stop=after(3))
         assert read_checkpoint(path)["training"]["epoch"] == 1
         before = (path / "checkpoint.pt").read_bytes()
         if where == "loss":
-            session.optimizer.op_optimizer.param_groups[0]["lr"] = 1e30
+            session.task.optimizer.op_optimizer.param_groups[0]["lr"] = 1e30
             message = r"the loss is no number any more: epoch 2, step \d of 3; "
         else:  # after the last loss of the epoch
-            step = session.optimizer.step
+            step = session.task.optimizer.step
 
             def poisoned(*data):
                 result = step(*data)
-                if session.training.batch == 2:
+                if session.trainer.batch == 2:
                     with torch.no_grad():
-                        session.optimizer.weights[0].fill_(float("nan"))
+                        session.task.optimizer.weights[0].fill_(float("nan"))
                 return result
 
-            session.optimizer.step = poisoned
+            session.task.optimizer.step = poisoned
             message = "weights are no numbers any more: epoch 2, its step 3; "
         message += (
             r".*a/checkpoint.pt is that of the last good moment, after epoch 1; a lower --learning-rate"
@@ -815,7 +821,7 @@ def test_a_search_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_
         with pytest.raises(DivergedError, match=message):
             session.train()
         assert (path / "checkpoint.pt").read_bytes() == before
-    assert len(read_log(path, SEARCH)) == 1
+    assert len(read_log(path, SEARCH_LOG)) == 1
     assert resume(path).complete
 
 
@@ -828,12 +834,12 @@ def test_a_search_that_diverges_at_once(run, tmp_path):
 
 
 def test_a_loss_that_is_no_number_is_seen_within_an_epoch(monkeypatch):
-    monkeypatch.setattr(progress, "_INTERVAL", 0.0)
-    with Session.begin(SearchSettings(**TINY), config_of("darts", batch=60), places=CPU) as session:
-        session.optimizer.op_optimizer.param_groups[0]["lr"] = 1e30
+    monkeypatch.setattr(training, "_INTERVAL", 0.0)
+    with begin_search(SearchSettings(**TINY), config_of("darts", batch=60), environment=CPU) as session:
+        session.task.optimizer.op_optimizer.param_groups[0]["lr"] = 1e30
         with pytest.raises(DivergedError, match="epoch 1, step . of 12; nothing is saved"):
             session.train()
-        assert session.training.batch < 6
+        assert session.trainer.batch < 6
 
 
 def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
@@ -884,15 +890,15 @@ def test_an_error_is_one_line_and_exit_code_2(run, argv, message):
 
 def test_a_device_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert device_of() == torch.device("cpu")
+    assert get_device() == torch.device("cpu")
     for name in ("cuda", "cuda:1"):
         with pytest.raises(DeviceError, match=f"no CUDA device here for {name}; --device cpu would do"):
-            device_of(name)
+            get_device(name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with pytest.raises(DeviceError, match=r"there is no cuda:2; the CUDA devices here are cuda:0 to cuda:1"):
-        device_of("cuda:2")
-    assert device_of("cuda:1") == torch.device("cuda", 1)
+        get_device("cuda:2")
+    assert get_device("cuda:1") == torch.device("cuda", 1)
 
 
 def test_settings_outside_their_range_are_errors(tmp_path):
@@ -900,8 +906,8 @@ def test_settings_outside_their_range_are_errors(tmp_path):
         ({"method": "magic"}, "unknown method 'magic'; the methods are darts, gdas, drnas, rsws"),
         ({"space": "x"}, "unknown space 'x'; the spaces are nb201"),
         ({"recipe": "x"}, "unknown recipe 'x'; the recipes are naslib, nas-bench-201"),
-        ({"amp": 1}, "amp is true or false, got 1"),
-        ({"dataset": 3}, "a data set is named by a string, got 3"),
+        ({"amp": 1}, "amp must be true or false, got 1"),
+        ({"dataset": 3}, "dataset must be a string, got 3"),
     ]:
         with pytest.raises(ConfigError, match=message):
             SearchSettings(**settings)
@@ -944,7 +950,7 @@ class Terminal(io.StringIO):
 
 
 def test_progress_is_shown_on_a_terminal_only(run, monkeypatch, capsys):
-    monkeypatch.setattr(progress, "_INTERVAL", 0.0)
+    monkeypatch.setattr(training, "_INTERVAL", 0.0)
     assert "steps" not in run(*FLAGS, "--epochs", 1)[2]
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -960,7 +966,9 @@ def test_progress_is_shown_on_a_terminal_only(run, monkeypatch, capsys):
 
 
 def test_the_columns_of_the_log_are_those_of_a_row(whole):
-    assert (whole / "log.csv").read_text().splitlines()[0] == ",".join(SEARCH.columns)
+    header = (whole / "log.csv").read_text().splitlines()[0]
+    assert header == ",".join(SEARCH_LOG.types)
+    assert header.endswith(",regret,images_per_second,seconds")  # those that depend on the machine come last
 
 
 def test_a_list_of_halves_is_of_the_data_sets_that_have_them():
@@ -1020,14 +1028,14 @@ def test_the_report_and_the_folder_of_another_space(elsewhere):
     assert summary["settings"]["cells"] == space.smaller.cells
     assert summary["supernet"]["path"]["accuracy"] > 0
     assert (summary["supernet"]["mixed"] is None) == (name == "hierarchical")  # GDAS draws
-    rows = read_log(path, SEARCH)
+    rows = read_log(path, SEARCH_LOG)
     assert [row["epoch"] for row in rows] == [1, 2]
     assert rows[-1]["arch"] == str(architecture)
     for row in rows:
         space.read(row["arch"])
         for column in ("index", "benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret"):
             assert row[column] is None
-    config = read_config(path, SEARCH)
+    config = read_record(path, SEARCH)
     assert config["table"] is None
     assert (config["config"]["epochs"], config["config"]["batch"]) == (2, 360)  # given ones win
     assert {file.name for file in path.iterdir()} == {
@@ -1060,7 +1068,7 @@ def test_a_run_of_another_space_is_reopened(elsewhere):
     run = reopen(path)
     assert (run.complete, run.scorer, str(run.architecture)) == (True, None, summary["architecture"]["text"])
     with space_of(name).fixed_path(run.optimizer.graph, run.architecture):
-        assert evaluate(run.optimizer, run.val_loader())._asdict() == summary["supernet"]["path"]
+        assert run.optimizer.evaluate(run.val_loader())._asdict() == summary["supernet"]["path"]
 
 
 @pytest.mark.parametrize("elsewhere", ["darts"], indirect=True)
@@ -1077,9 +1085,9 @@ def test_a_search_of_another_space_goes_on_to_the_same_end(elsewhere, no_picture
     name, whole, _ = elsewhere
     path = tmp_path / "part"
     config = config_of(METHOD_IN[name], epochs=2, batch=360)
-    stopped = search(settings_in(name), config, path, places=CPU, stop=after(3))
-    assert (stopped.complete, stopped.summary["steps"], len(stopped.log)) == (False, 3, 1)
-    assert stopped.summary["architecture"]["space"] == name
+    stopped = search(settings_in(name), config, path, environment=CPU, stop=after(3))
+    assert (stopped.complete, stopped.to_json()["steps"], len(stopped.log)) == (False, 3, 1)
+    assert stopped.to_json()["architecture"]["space"] == name
     assert resume(path).complete
     assert_same_end(path, whole)
 
@@ -1120,7 +1128,7 @@ def test_a_run_of_another_space_goes_on_in_it_alone(elsewhere, run, tmp_path):
 
 def test_random_paths_of_another_space():
     config = config_of("rsws", epochs=1, batch=360)
-    result = search(settings_in("darts", "rsws"), config, places=CPU)
+    result = search(settings_in("darts", "rsws"), config, environment=CPU)
     assert result.complete
     assert isinstance(result.architecture, Genotype)
     assert "none" not in result.architecture.operations
@@ -1146,12 +1154,13 @@ def test_the_defaults_of_spaces():
 def test_the_hierarchical_space_is_searched_for_ten_epochs_of_ten_images(method):
     kind = method_of(method).config_class
     settings = SearchSettings(space="hierarchical", method=method)
-    assert told.config_of(settings) == kind(epochs=10, batch=10)
-    assert told.config_of(settings, epochs=3) == kind(epochs=3, batch=10)
-    assert told.config_of(settings, batch=64, epochs=kind().epochs) == kind(batch=64)
+    assert told.build_config(settings) == kind(epochs=10, batch=10)
+    assert told.build_config(settings, epochs=3) == kind(epochs=3, batch=10)
+    assert told.build_config(settings, batch=64, epochs=kind().epochs) == kind(batch=64)
     for space in ("nb201", "darts"):
-        assert told.config_of(SearchSettings(space=space, method=method)) == kind()
-    assert Session.begin(settings, places=CPU).config == kind(epochs=10, batch=10)
+        assert told.build_config(SearchSettings(space=space, method=method)) == kind()
+    with begin_search(settings, environment=CPU) as session:
+        assert session.job.config == kind(epochs=10, batch=10)
 
 
 @pytest.mark.parametrize(("space", "least"), [("nb201", 1), ("darts", 3), ("hierarchical", 1)])

@@ -27,7 +27,8 @@ class Omitted(MetaOptimizer):
     config_class = DARTSConfig
 
     def __init__(self):
-        super().__init__()  # which sets config, loss and architectural_weights
+        super().__init__()  # which sets config and loss
+        self.architectural_weights = torch.nn.ParameterList()
         self.grad_clip = self.config.grad_clip
         self.arch_optimizer = torch.optim.Adam
         self.op_optimizer = torch.optim.SGD

@@ -26,6 +26,7 @@ from oneshot.spaces.darts import (
 from oneshot.spaces.genotype import OPERATIONS, Genotype
 from oneshot.spaces.published import DARTS_V1, DARTS_V2, GDAS_V1, LIU2018, PUBLISHED
 from oneshot.spaces.registry import space_of
+from oneshot.testing import CLASSES, SpaceContract
 from tests.oneshot.compile.agreement import assert_agrees
 from tests.oneshot.graph.examples import chain
 from tests.oneshot.spaces.written import genotypes
@@ -648,3 +649,8 @@ def test_the_space_says_what_is_searched():
     assert DARTSSearchSpace.OPTIMIZER_SCOPE == ("normal", "reduction")
     assert not DARTSSearchSpace.CHOOSES_NONE
     assert Graph.CHOOSES_NONE
+
+
+class TestContract(SpaceContract):
+    def build(self):
+        return DARTSSearchSpace(CLASSES, channels=2, cells=4)

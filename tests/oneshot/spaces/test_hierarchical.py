@@ -20,6 +20,7 @@ from oneshot.spaces.hierarchical import (
     read_hierarchy,
 )
 from oneshot.spaces.published import DARTS_V2, LIU2018
+from oneshot.testing import CLASSES, SpaceContract
 from tests.oneshot.compile.agreement import assert_agrees
 from tests.oneshot.graph.examples import chain
 from tests.oneshot.spaces.written import hierarchies
@@ -568,3 +569,8 @@ def test_a_hierarchy_of_other_sizes_is_an_error(optimizer):
         fixed_path(other.graph, Hierarchy([["none"]], [0] * 6)),
     ):
         pass
+
+
+class TestContract(SpaceContract):
+    def build(self):
+        return HierarchicalSearchSpace(CLASSES, channels=2, motifs=2, motif_nodes=3, cell_nodes=3)

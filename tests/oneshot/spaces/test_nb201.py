@@ -14,6 +14,7 @@ from oneshot.methods.darts import DARTS
 from oneshot.methods.gdas import GDAS
 from oneshot.mixed import MixedOp
 from oneshot.spaces.nb201 import NasBench201SearchSpace, build_network, cells_in, fixed_path, read_cell
+from oneshot.testing import CLASSES, SpaceContract
 from tests.oneshot.graph.examples import chain
 
 ARCH = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|"
@@ -195,7 +196,7 @@ def test_every_normalization_of_a_network_has_a_scale_and_statistics():
 )
 def test_a_network_may_be_named_in_any_way(name):
     network = build_network(name, classes=3, channels=2, cells=1)
-    assert read_cell(network) == Cell.of(name)
+    assert read_cell(network) == Cell.parse(name)
     assert network.is_parsed
     assert network(images()).shape == (2, 3)
 
@@ -378,3 +379,8 @@ def test_any_path_of_a_supernet_is_what_it_is_edge_by_edge():
     for code in random.Random(0).sample(range(CELLS), 150):
         with fixed_path(graph, Cell(code)):
             torch.testing.assert_close(graph(x), graph.interpret(x), rtol=1e-10, atol=1e-10)
+
+
+class TestContract(SpaceContract):
+    def build(self):
+        return NasBench201SearchSpace(CLASSES, channels=2, cells=1)

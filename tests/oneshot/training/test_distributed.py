@@ -10,44 +10,19 @@ import time
 import pytest
 import torch
 
+from nasbench.runs.folder import read_record
+from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, DeviceError, GroupError
 from oneshot.retrain import __main__ as command
-from oneshot.retrain.weights import RETRAINING
-from oneshot.training.distributed import Group
-from oneshot.training.folder import read_checkpoint, read_config, read_log
+from oneshot.retrain.weights import RETRAINING, RETRAINING_LOG
+from oneshot.training.checkpoints import read_checkpoint
+from oneshot.training.distributed import ProcessGroup
+from tests.oneshot.training.processes import LIMIT, end, said, start
 
-TORCHRUN = (sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2")
 # 1,442 images: batches of 361, and a last one of 359, of which the processes have unequal parts. The learning
 # rate is one at which rounding, here of float32, has not yet grown.
 FLAGS = ("DARTS_V2", "--channels", "2", "--batch", "361", "--epochs", "3", "--device", "cpu", "--ema", "0.9")
 FLAGS = (*FLAGS, "--learning-rate", "0.001")
-LIMIT = 120  # seconds, on a busy machine
-
-
-def start(*argv, **env):
-    return subprocess.Popen(
-        [*TORCHRUN, *map(str, argv)],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def end(process):
-    """(exit code, stdout, stderr) of processes that end in time."""
-    try:
-        out, err = process.communicate(timeout=LIMIT)
-    except subprocess.TimeoutExpired:
-        process.terminate()
-        out, err = process.communicate()
-        pytest.fail(f"the processes hang: {err}")
-    return process.returncode, out, err
-
-
-def said(err):
-    """What the command itself says on stderr, lines."""
-    return [line for line in err.splitlines() if line.startswith(("python -m oneshot.retrain", "inter"))]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +44,7 @@ def both(tmp_path_factory):
 
 def test_two_processes_are_as_one(alone, both):
     path, out = both
-    rows = [read_log(each, RETRAINING) for each in (alone, path)]
+    rows = [read_log(each, RETRAINING_LOG) for each in (alone, path)]
     for one, two in zip(*rows, strict=True):
         assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-4)
         assert two["test_loss"] == pytest.approx(one["test_loss"], rel=1e-4)
@@ -82,19 +57,21 @@ def test_two_processes_are_as_one(alone, both):
     assert out.count("an architecture of darts on digits") == 1
     assert " by 2 processes\n" in out
     assert {each.name for each in path.iterdir()} == {each.name for each in alone.iterdir()}
-    assert read_config(path, RETRAINING)["processes"] == 2
-    assert read_config(path, RETRAINING)["places"]["device"] == "cpu"
+    assert read_record(path, RETRAINING)["processes"] == 2
+    assert read_record(path, RETRAINING)["places"]["device"] == "cpu"
 
 
 CHECKS = """
 import torch
 from torch import nn
+from nasbench.runs.folder import read_record
+from nasbench.runs.log import read_log
 from oneshot.errors import GroupError
-from oneshot.training.distributed import Group, joined, leave
+from oneshot.training.distributed import ProcessGroup, joined, leave
 from oneshot.training.sync_norm import GroupBatchNorm2d
 
 with joined() as group:
-    assert (group.size, Group.present().rank) == (2, group.rank)
+    assert (group.size, ProcessGroup.present().rank) == (2, group.rank)
     assert group.sum(torch.tensor([1.0 + group.rank])).tolist() == [3.0]
     tensors = [torch.full((2, 1), 1.0 + group.rank), torch.full((3,), 5 * group.rank)]
     group.sum_all(tensors)
@@ -102,18 +79,18 @@ with joined() as group:
     group.sum_all([])
     assert group.gather(torch.tensor([group.rank, 7])).tolist() == [[0, 7], [1, 7]]
     tensors = [torch.full((2,), 1.0 + group.rank), torch.tensor(4 + group.rank)]
-    group.spread(tensors)
+    group.broadcast(tensors)
     assert (tensors[0].tolist(), int(tensors[1])) == ([1.0, 1.0], 4)
     assert group.any((group.rank == 1, False)) == (True, False)
     order = []
-    assert group.first(lambda: order.append(1) or group.rank) == group.rank
+    assert group.main_process_first(lambda: order.append(1) or group.rank) == group.rank
     assert order == [1]
     for rank in range(2):
         def fail():
             if group.rank == rank:
                 raise ValueError("no such thing")
         try:
-            group.together(fail)
+            group.run_on_all(fail)
         except ValueError:
             assert group.rank == rank
         except GroupError as error:
@@ -156,8 +133,8 @@ EXACT = """
 import sys
 import torch
 from oneshot.training.distributed import joined, leave
-from oneshot.retrain.session import RetrainSettings, Session
-from oneshot.search.settings import Places
+from oneshot.retrain.session import RetrainSettings, begin_retraining
+from oneshot.training.environment import Environment
 
 class Doubled:
     def __init__(self, loader):
@@ -166,15 +143,20 @@ class Doubled:
         return ((images.double(), labels) for images, labels in self.loader.epoch(*args))
 
 settings = RetrainSettings(channels=2, batch=131, epochs=3, ema=0.9, drop_path=0.5, grad_clip=1.0)
-with joined() as group, Session.begin("DARTS_V2", settings, places=Places(device="cpu")) as session:
-    training, epochs = session.training, []
-    training.network.double()
-    training.average.double()
-    training._train, training._test = Doubled(training._train), Doubled(training._test)
-    training.run(lambda: False, lambda training: None, epochs.append)
-    values = [value for epoch in epochs for value in (*epoch.train, *epoch.test, *epoch.average)]
-    if group.leads:
-        torch.save((values, *training.weights()), sys.argv[1])
+here = Environment(device="cpu")
+with joined() as group, begin_retraining("DARTS_V2", settings, environment=here) as session:
+    task, epochs = session.task, []
+    task.network.double()
+    task.average.double()
+    task._train, task._test = Doubled(task._train), Doubled(task._test)
+    session.trainer.run(lambda: False, lambda: None, epochs.append)
+    values = [
+        value
+        for epoch in epochs
+        for value in (*epoch.splits[0], *epoch.result.test, *epoch.result.average)
+    ]
+    if group.is_main:
+        torch.save((values, *task.weights()), sys.argv[1])
 leave(0)
 """
 
@@ -217,7 +199,7 @@ def test_a_run_of_two_that_is_interrupted_goes_on_in_one(tmp_path):
     assert out.count("an architecture of") == 1
     assert json.loads((path / "summary.json").read_text())["complete"] is False
     state = read_checkpoint(path)["training"]
-    assert len(read_log(path, RETRAINING)) == state["epoch"]
+    assert len(read_log(path, RETRAINING_LOG)) == state["epoch"]
     assert state["batch"] == 0 or state["tally"][2] == 361 * state["batch"]  # the sums of both
     assert command.main(["--resume", str(path)]) == 0
     assert json.loads((path / "summary.json").read_text())["epochs"] == 60
@@ -252,7 +234,7 @@ def test_statistics_of_each_process_alone(alone, tmp_path):
     path = tmp_path / "a"
     code, out, err = end(start("-m", "oneshot.retrain", *FLAGS, "--local-bn", "--out", path))
     assert code == 0, err
-    rows = [read_log(each, RETRAINING) for each in (alone, path)]
+    rows = [read_log(each, RETRAINING_LOG) for each in (alone, path)]
     assert rows[0][0]["train_loss"] != pytest.approx(rows[1][0]["train_loss"], rel=1e-5)
     assert rows[0][0]["train_loss"] == pytest.approx(rows[1][0]["train_loss"], rel=0.2)
 
@@ -280,22 +262,22 @@ def test_a_process_that_is_lost_ends_the_other(tmp_path):
 
 
 def test_a_group_of_one():
-    group = Group()
+    group = ProcessGroup()
     tensor = torch.ones(2)
     assert group.sum(tensor) is tensor
     group.sum_all([tensor])
-    group.spread([tensor])
+    group.broadcast([tensor])
     assert tensor.tolist() == [1.0, 1.0]
     assert group.gather(tensor).shape == (1, 2)
-    assert (group.leads, group.part, group.device("cpu").type) == (True, (0, 1), "cpu")
+    assert (group.is_main, group.part, group.device("cpu").type) == (True, (0, 1), "cpu")
     with pytest.raises(ZeroDivisionError):
-        group.together(lambda: 1 / 0)
+        group.run_on_all(lambda: 1 / 0)
     with pytest.raises(RuntimeError, match="gloo says nothing"), group.watching():
         raise RuntimeError("gloo says nothing")
 
 
 def test_each_process_has_a_device_of_its_own(monkeypatch):
-    group = Group(1, 2)
+    group = ProcessGroup(1, 2)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert group.device(None) == torch.device("cpu")
     with pytest.raises(DeviceError, match="no CUDA device here for cuda:1"):
@@ -315,7 +297,7 @@ def test_each_process_has_a_device_of_its_own(monkeypatch):
 
 
 def test_what_torch_says_of_a_lost_process_is_one_error():
-    group = Group(0, 2)
+    group = ProcessGroup(0, 2)
     message = "another of the 2 processes has ended; its own last line says why"
     with pytest.raises(GroupError, match=message), group.watching():
         raise RuntimeError("[gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:1")

@@ -6,7 +6,7 @@ from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph.graph import Graph
 from oneshot.spaces.nb201 import build_network
-from oneshot.training.distributed import Group
+from oneshot.training.distributed import ProcessGroup
 from oneshot.training.sync_norm import GroupBatchNorm2d, synchronize
 
 
@@ -18,7 +18,7 @@ def pair(**options):
             with torch.no_grad():
                 norm.weight.copy_(torch.tensor([1.0, 2.0, -3.0]))
                 norm.bias.copy_(torch.tensor([0.1, -0.2, 0.3]))
-    return norms[0], GroupBatchNorm2d(norms[1], Group())
+    return norms[0], GroupBatchNorm2d(norms[1], ProcessGroup())
 
 
 @pytest.mark.parametrize("affine", [True, False])
@@ -48,7 +48,7 @@ def test_gradients():
 
 
 def test_bfloat16_in_and_out():
-    norm = GroupBatchNorm2d(nn.BatchNorm2d(3), Group())
+    norm = GroupBatchNorm2d(nn.BatchNorm2d(3), ProcessGroup())
     x = torch.randn(4, 3, 5, 5, generator=torch.Generator().manual_seed(0)).bfloat16().requires_grad_()
     y = norm(x)
     y.sum().backward()
@@ -61,7 +61,7 @@ def test_a_network_stays_what_it_is():
     images = torch.randn(4, 3, 8, 8)
     expected, names = network.clone().train()(images), list(network.state_dict())
     network(images)  # a plan is made
-    synchronize(network, Group())
+    synchronize(network, ProcessGroup())
     kinds = {type(module) for module in network.modules()}
     assert (GroupBatchNorm2d in kinds, nn.BatchNorm2d in kinds) == (True, False)
     assert list(network.state_dict()) == names
@@ -76,4 +76,4 @@ def test_a_normalization_at_an_edge_is_an_error():
     with pytest.raises(
         GraphError, match="edge_1_2 of graph is a normalization alone; put it into an operation"
     ):
-        synchronize(graph.parse(), Group())
+        synchronize(graph.parse(), ProcessGroup())

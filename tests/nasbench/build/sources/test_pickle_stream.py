@@ -205,7 +205,7 @@ ALLOWED = safe_pickle.WEIGHTS | safe_pickle.ARRAYS
 @pytest.mark.parametrize("name", attacks.ENDLESS)
 def test_a_pickle_without_end_is_refused_within_its_memory(monkeypatch, name):
     """The estimates of what operations make are not below what they take."""
-    monkeypatch.setattr(pickle_stream, "_MOST_MADE", 4 << 20)
+    monkeypatch.setattr(pickle_stream, "_MOST_HELD", 4 << 20)
     monkeypatch.setattr(pickle_stream, "_CHUNK", 1 << 13)
     read = attacks.endless(name)
     tracemalloc.start()

@@ -6,10 +6,12 @@ from data.images import Images, load
 from data.splits import search_split
 from data.statistics import PUBLISHED
 from oneshot.errors import ConfigError
-from oneshot.retrain.feed import Feed
-from oneshot.training import images as search_feed
+from oneshot.training import images
+from oneshot.training.environment import Environment
+from oneshot.training.images import RetrainImages, SearchImages
 from tests.data import archives
 
+HERE = Environment()
 DIGITS = load("digits")
 
 
@@ -18,27 +20,29 @@ def pixels_of(batches):
 
 
 def test_all_images_or_the_halves_of_a_search():
-    feed = Feed("digits", "full")
-    assert (feed.train_count, feed.test_count) == (len(DIGITS), len(load("digits", train=False)))
-    half, searched = Feed("digits", "half", seed=3), search_feed.Feed("digits", seed=3)
+    feed = RetrainImages("digits", HERE, "full")
+    assert (feed.train_count, feed.held_out_count) == (len(DIGITS), len(load("digits", train=False)))
+    half, searched = RetrainImages("digits", HERE, "half", seed=3), SearchImages("digits", HERE, seed=3)
     split = search_split("digits", len(DIGITS), 3)
-    assert (half.train_count, half.test_count) == (len(split.train), len(split.valid))
+    assert (half.train_count, half.held_out_count) == (len(split.train), len(split.valid))
     torch.testing.assert_close(
         pixels_of(half.test(100, "cpu").epoch(0)),
-        pixels_of(search_feed.Feed("digits", seed=3).evaluation(721, "cpu")),
+        pixels_of(SearchImages("digits", HERE, seed=3).evaluation(721, "cpu")),
     )
     assert searched.facts()["sha256"] != half.facts()["sha256"] != feed.facts()["sha256"]
-    assert Feed("digits", "full").facts() == feed.facts()
+    assert RetrainImages("digits", HERE, "full").facts() == feed.facts()
 
 
 def test_what_is_tested_comes_in_its_order_without_augmentation():
-    labels = torch.cat([labels for _, labels in Feed("digits", "full").test(100, "cpu").epoch(0)])
+    labels = torch.cat(
+        [labels for _, labels in RetrainImages("digits", HERE, "full").test(100, "cpu").epoch(0)]
+    )
     assert labels.tolist() == load("digits", train=False).labels.tolist()
-    assert len(Feed("digits", "full").test(10_000, "cpu")) == 1  # a batch of them all
+    assert len(RetrainImages("digits", HERE, "full").test(10_000, "cpu")) == 1  # a batch of them all
 
 
 def test_what_is_trained_on_is_mixed_and_augmented_if_asked():
-    feed = Feed("digits", "full", seed=2)
+    feed = RetrainImages("digits", HERE, "full", seed=2)
     plain, cut = feed.train(1442, False, 0, "cpu"), feed.train(1442, False, 4, "cpu")
     moved = feed.train(1442, True, 0, "cpu")
     first, second = (next(plain.epoch(n)) for n in range(2))
@@ -63,11 +67,10 @@ def test_halves_of_test_images(monkeypatch):
         for train, count in ((True, 20), (False, 10_000))
     }
     fake = lambda name, folder, *, train=True, download=False: made[train]  # noqa: E731
-    monkeypatch.setattr("oneshot.retrain.feed.load", fake)
-    monkeypatch.setattr(search_feed, "load", fake)
-    half = Feed("cifar100", "half")
-    assert (half.train_count, half.test_count) == (20, 5000)
-    assert (Feed("cifar100", "full").test_count, half.classes) == (10_000, 7)
+    monkeypatch.setattr(images, "load", fake)
+    half = RetrainImages("cifar100", HERE, "half")
+    assert (half.train_count, half.held_out_count) == (20, 5000)
+    assert (RetrainImages("cifar100", HERE, "full").held_out_count, half.classes) == (10_000, 7)
     made[False] = Images("x", made[False].pixels, made[False].labels, tuple("abcdefgh"), PUBLISHED["cifar10"])
     with pytest.raises(ConfigError, match="test images of cifar100 are not of the training images' classes"):
-        Feed("cifar100", "full")
+        RetrainImages("cifar100", HERE, "full")

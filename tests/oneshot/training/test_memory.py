@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from oneshot.errors import GraphError
-from oneshot.retrain.memory import is_out_of_memory, largest_batch
+from oneshot.training.memory import is_out_of_memory, largest_batch
 
 FULL = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate"),

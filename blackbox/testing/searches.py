@@ -1,63 +1,92 @@
-"""What every search must do; each algorithm's test class inherits it and says how it is made."""
+"""What every search must do."""
 
 import re
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from blackbox.errors import ConfigError, ObjectiveError
+from blackbox.search.base import Search
 from blackbox.search.history import History
 from blackbox.search.loop import run
 from blackbox.search.scores import FAILED
-from blackbox.search.space import NB201, CategoricalSpace
+from blackbox.search.space import NB201_SPACE, CategoricalSpace
+from nasbench.arrays import Codes, CodesLike, Scores
 from nasbench.errors import InvalidArgumentError
 
 
-def objective(codes):
-    """Scores with many equal values, so that ties matter."""
-    return (np.asarray(codes) * 7919 % 1009 // 10).astype(float)
+def objective(codes: CodesLike) -> Scores:
+    """Return scores (T,) with many equal values, so that ties matter."""
+    return (np.asarray(codes) * 7919 % 1009 // 10).astype(np.float64)
 
 
-def two_objectives(codes):
-    """Two scores of each code, (T, 2), which trade off and have ties too."""
+def two_objectives(codes: CodesLike) -> Scores:
+    """Return two scores of each code, (T, 2), which trade off and have ties too."""
     return np.stack([objective(codes), np.asarray(codes) * -104729 % 997 // 10], axis=-1)
 
 
 class SearchContract:
-    """A subclass gives `make(space, trials, seed, history)`, where no space means `self.space`.
+    """What a search must do; a subclass sets `search_class`.
 
-    One of several objectives says how many, and has its `objective`.
+    >>> from blackbox.re import RegularizedEvolution
+    >>> class TestEvolution(SearchContract):
+    ...     search_class = RegularizedEvolution
+    ...     settings = {"population": 20, "sample": 5}
+
+    The search must draw at random, in any space of at least two points.
     """
 
-    objectives = 1
-    objective = staticmethod(objective)
-    space = NB201
-    evals = 300
-    stops = (0, 1, 50, 99, 100, 101, 127, 128, 129, 150, 255, 256, 299, 300)  # the ends of shorter runs
+    search_class: ClassVar[type[Search[Any]]]
+    settings: ClassVar[dict[str, Any]] = {}  #: options of its `config_class` that are not the defaults
+    space: ClassVar[CategoricalSpace] = NB201_SPACE
+    evals: ClassVar[int] = 300  #: evaluations per trial
+    #: the ends of shorter runs that are resumed
+    stops: ClassVar[Sequence[int]] = (0, 1, 50, 99, 100, 101, 127, 128, 129, 150, 255, 256, 299, 300)
 
-    def make(self, space=None, trials=1, seed=0, history=None):
-        raise NotImplementedError
+    def make(
+        self,
+        space: CategoricalSpace | None = None,
+        trials: Any = 1,  # tests also pass what is wrong
+        seed: Any = 0,
+        history: History | None = None,
+        **settings: Any,
+    ) -> Search[Any]:
+        """Return the search; `space`: None for the class's, `settings`: options other than the class's."""
+        config = self.search_class.config_class(**{**self.settings, **settings})
+        return self.search_class(space or self.space, config, trials, seed, history)
 
-    def trace(self, evals=None, **options):
+    @property
+    def objectives(self) -> int:
+        """How many objectives the search has."""
+        return self.search_class.objectives
+
+    def objective(self, codes: CodesLike) -> Scores:
+        """Return the scores (T,) of codes, or (T, 2) if the search has two objectives."""
+        return objective(codes) if self.objectives == 1 else two_objectives(codes)
+
+    def trace(self, evals: int | None = None, **options: Any) -> History:
+        """Run a new search of `make(**options)`; return its history."""
         return run(self.make(**options), self.objective, evals or self.evals)
 
-    def test_same_seed_same_trace(self):
+    def test_same_seed_same_trace(self) -> None:
         np.testing.assert_array_equal(self.trace(trials=3, seed=5).codes, self.trace(trials=3, seed=5).codes)
 
-    def test_another_seed_another_trace(self):
+    def test_another_seed_another_trace(self) -> None:
         assert (self.trace(seed=0).codes != self.trace(seed=1).codes).any()
 
-    def test_trials_differ(self):
+    def test_trials_differ(self) -> None:
         codes = self.trace(trials=4).codes
         assert len(np.unique(codes, axis=0)) == 4
 
-    def test_only_codes_of_the_space(self):
+    def test_only_codes_of_the_space(self) -> None:
         for space in (self.space, CategoricalSpace((2, 3))):
             codes = self.trace(space=space, trials=8).codes
             assert codes.min() >= 0
             assert 0.8 * space.size < codes.max() < space.size
 
-    def test_a_trial_is_the_same_in_any_company(self):
+    def test_a_trial_does_not_depend_on_the_others(self) -> None:
         together = self.trace(trials=4, seed=3)
         for trial in range(4):
             alone = self.trace(trials=[trial], seed=3)
@@ -65,13 +94,13 @@ class SearchContract:
         some = self.trace(trials=(3, 1), seed=3)
         np.testing.assert_array_equal(some.codes, together.codes[[3, 1]])
 
-    def test_a_longer_run_begins_as_a_shorter_one(self):
+    def test_a_longer_run_begins_like_a_shorter_one(self) -> None:
         half = self.evals // 2
         np.testing.assert_array_equal(
             self.trace(trials=2, evals=half).codes, self.trace(trials=2).codes[:, :half]
         )
 
-    def test_a_search_goes_on_from_any_point_of_its_history(self):
+    def test_a_search_resumes_from_any_point_of_its_history(self) -> None:
         whole = self.trace(trials=2, seed=8)
         for stop in self.stops:
             begun = History(2, self.objectives)
@@ -80,7 +109,7 @@ class SearchContract:
             np.testing.assert_array_equal(resumed.codes, whole.codes, f"after a stop at {stop}")
             np.testing.assert_array_equal(resumed.scores, whole.scores, f"after a stop at {stop}")
 
-    def test_asking_again_gives_the_same_codes(self):
+    def test_asking_again_gives_the_same_codes(self) -> None:
         search = self.make(trials=2)
         for _ in range(self.evals):
             codes = np.array(search.ask())
@@ -88,29 +117,29 @@ class SearchContract:
             np.testing.assert_array_equal(search.ask(), codes)
             search.tell(codes, self.objective(codes))
 
-    def test_cells_that_other_workers_evaluate_meanwhile(self):
+    def test_pending_evaluations_of_several_workers(self) -> None:
         """Of four workers of each trial, the last to get a cell is the first to be done."""
         search = self.make(trials=2)
         for _ in range(self.evals // 4):
             first = np.array(search.ask())
-            out = [np.array(search.ask(pending)) for pending in range(4)]
-            for codes in out:
+            asked = [np.array(search.ask(pending)) for pending in range(4)]
+            for codes in asked:
                 assert codes.shape == (2,)
                 assert codes.min() >= 0
                 assert codes.max() < self.space.size
-            np.testing.assert_array_equal(out[0], first)
+            np.testing.assert_array_equal(asked[0], first)
             for pending in (2, 0, 3, 1):
-                np.testing.assert_array_equal(search.ask(pending), out[pending])
-            for codes in out[::-1]:
+                np.testing.assert_array_equal(search.ask(pending), asked[pending])
+            for codes in asked[::-1]:
                 search.tell(codes, self.objective(codes))
         told = search.history.codes.reshape(2, -1, 4)
         assert (told != told[:, :, :1]).any()
         np.testing.assert_array_equal(self.make(trials=2, history=search.history).ask(), search.ask())
 
-    def test_evaluations_that_fail_are_lived_with(self):
+    def test_a_search_continues_after_failed_evaluations(self) -> None:
         """A tenth of the cells cannot be evaluated; the search goes on, and resumes exactly."""
 
-        def some_fail(codes):
+        def some_fail(codes: Codes) -> Scores:
             scores = np.array(self.objective(codes))
             scores[np.asarray(codes) % 10 == 0] = FAILED
             return scores
@@ -125,16 +154,16 @@ class SearchContract:
         resumed = run(self.make(trials=3, history=begun), some_fail, self.evals)
         np.testing.assert_array_equal(resumed.codes, whole.codes)
 
-    def test_a_search_all_of_whose_evaluations_fail(self):
-        def all_fail(codes):
+    def test_a_search_whose_evaluations_all_fail(self) -> None:
+        def all_fail(codes: Codes) -> Scores:
             return np.full_like(self.objective(codes), FAILED)
 
         codes = run(self.make(trials=2), all_fail, self.evals).codes
         assert codes.min() >= 0
         assert codes.max() < self.space.size
 
-    def test_an_objective_that_works_in_place_changes_nothing(self):
-        def in_place(codes):
+    def test_an_objective_that_works_in_place_changes_nothing(self) -> None:
+        def in_place(codes: Codes) -> Scores:
             scores = self.objective(codes)
             codes //= 5
             return scores
@@ -142,15 +171,15 @@ class SearchContract:
         history = run(self.make(trials=2), in_place, self.evals)
         np.testing.assert_array_equal(history.codes, self.trace(trials=2).codes)
 
-    def test_scores_are_one_number_a_trial_and_objective(self):
+    def test_scores_are_one_number_per_trial_and_objective(self) -> None:
         search = self.make(trials=2)
         codes = search.ask()
         scores = self.objective(codes)
         for wrong in (1.0, scores[:1], scores[..., None], scores[None]):
             with pytest.raises(ObjectiveError, match=re.escape(f"a trial, shape {scores.shape}, got ")):
                 search.tell(codes, wrong)
-        for given, name in ((np.nan, "NaN"), (np.inf, "inf")):
-            scores[1] = given
+        for value, name in ((np.nan, "NaN"), (np.inf, "inf")):
+            scores[1] = value
             with pytest.raises(ObjectiveError, match=f"gave {name} for code {codes[1]}"):
                 search.tell(codes, scores)
         assert len(search.history) == 0
@@ -158,37 +187,38 @@ class SearchContract:
         search.tell(codes, scores)
         np.testing.assert_array_equal(search.history.scores[:, 0], scores)
 
-    def test_codes_that_were_not_asked_for_are_errors(self):
+    def test_codes_outside_the_space_are_errors(self) -> None:
         search = self.make(trials=2)
         size, scores = self.space.size, self.objective([1, 2])
-        for codes in ([1], [1.0, 2.0], [[1], [2]], [1, 2, 3]):
+        for malformed in ([1], [1.0, 2.0], [[1], [2]], [1, 2, 3]):
             with pytest.raises(ObjectiveError, match="codes are integers, one a trial"):
-                search.tell(codes, scores)
+                search.tell(malformed, scores)
         for codes in ([1, -1], [1, size]):
             with pytest.raises(ObjectiveError, match=rf"a code is in \[0, {size - 1}\]"):
                 search.tell(codes, scores)
         assert len(search.history) == 0
 
-    def test_trials_and_seed_are_whole_numbers(self):
+    def test_trials_and_seed_are_integers(self) -> None:
         for trials in (0, -1, 1.5, "2", True, None):
             with pytest.raises(InvalidArgumentError, match="a whole number of at least"):
                 self.make(trials=trials)
-        for trials in ([], ()):
+        nothing: tuple[Sequence[int], ...] = ([], ())
+        for none in nothing:
             with pytest.raises(ConfigError, match="trials is at least 1, got none"):
-                self.make(trials=trials)
+                self.make(trials=none)
         for seed in (-1, None, 1.5):
             with pytest.raises(InvalidArgumentError, match="seed is a whole number in"):
                 self.make(seed=seed)
         assert len(self.make(trials=np.int64(3), seed=np.int64(1)).trials) == 3
 
-    def test_settings_are_the_algorithms_own(self):
+    def test_settings_are_the_algorithms_own(self) -> None:
         algorithm = type(self.make())
         for config in (5, {}, object()):
             with pytest.raises(ConfigError, match="config is of .*, or None; got"):
                 algorithm(self.space, config)
         assert algorithm(self.space).config == algorithm.config_class()
 
-    def test_a_history_of_other_trials_is_an_error(self):
+    def test_a_history_of_other_trials_is_an_error(self) -> None:
         with pytest.raises(ConfigError, match="the history is of 2 trials, the search of 3"):
             self.make(trials=3, history=History(2, self.objectives))
         other = self.objectives + 1

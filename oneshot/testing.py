@@ -1,43 +1,75 @@
-"""What every method must do; each method's test class inherits it and says how it is made."""
+"""Tests that every method and every space must pass, to be inherited by the tests of your own; needs pytest.
+
+In `test_fair.py`, beside the `fair.py` that defines the method `FairDARTS`:
+
+>>> from oneshot.methods.darts import DARTS as FairDARTS
+>>> from oneshot.testing import MethodContract
+>>> class TestFairDARTS(MethodContract):
+...     method = FairDARTS
+
+and for a space, any class of graphs:
+
+>>> from oneshot.spaces.nb201 import NasBench201SearchSpace
+>>> from oneshot.testing import CLASSES, SpaceContract
+>>> class TestSmall(SpaceContract):
+...     def build(self):
+...         return NasBench201SearchSpace(CLASSES, channels=2, cells=1)
+
+`pytest test_fair.py` runs them. With `pytest.register_assert_rewrite("oneshot.testing")` in `conftest.py`, a
+failed assertion shows its values.
+"""
 
 import io
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, ClassVar
 
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
+from data.loader import Batch
+from nasbench import NB201
 from nasbench.cell import OPERATIONS
 from oneshot import ops
 from oneshot.errors import GraphError
-from oneshot.graph.graph import Graph
+from oneshot.graph.graph import Graph, Scope
+from oneshot.methods.base import MetaOptimizer, Step
 from oneshot.methods.recipes import RECIPES, recipe_settings
+from oneshot.methods.registry import METHODS, method_of
 from oneshot.mixed import Mixture
 from oneshot.spaces.nb201 import NasBench201SearchSpace, read_cell
 
-CLASSES = 4
+Method = MetaOptimizer[Any]  # Any: each method has its own settings
+
+CLASSES = 4  # of the images in `batches`
 STAGES = NasBench201SearchSpace.OPTIMIZER_SCOPE
 
 
-def tiny():
-    """The space of NAS-Bench-201 at the least sizes that still have copies of a cell."""
+# Spaces, images, and what a search changes
+
+
+def tiny() -> Graph:
+    """Return the space of NAS-Bench-201 at the smallest sizes that still have copies of a cell."""
     return NasBench201SearchSpace(classes=CLASSES, channels=2, cells=1)
 
 
-def other():
-    """A space of other shapes and numbers of candidates: a cell in two copies, and one by itself."""
+def other() -> Graph:
+    """Return a space of other shapes and numbers of candidates: a cell in two copies, and one by itself."""
 
-    def candidates(*kernels):
-        return [ops.Zero(), ops.Identity()] + [ops.ReLUConvBN(3, 3, kernel) for kernel in kernels]
+    def candidates(*kernels: int) -> list[nn.Module]:
+        return [ops.Zero(), ops.Identity(), *(ops.ReLUConvBN(3, 3, kernel) for kernel in kernels)]
 
     cell = Graph("cell")
     cell.add_nodes_from([1, 2, 3])
     cell.add_edges_densely()
-    other = Graph("other cell", scope="other")
-    other.add_edge(1, 2)
+    single = Graph("other cell", scope="other")
+    single.add_edge(1, 2)
     space = Graph("space")
-    layers = [ops.Stem(3), cell.copy().set_scope("twice"), cell.copy().set_scope("twice"), other]
+    layers = [ops.Stem(3), cell.copy().set_scope("twice"), cell.copy().set_scope("twice"), single]
     for node, layer in enumerate([*layers, ops.Classifier(3, CLASSES)], 1):
         space.add_edge(node, node + 1, op=layer)
     space.update_edges(lambda edge: edge.set("op", candidates(1, 3)), "twice")
@@ -46,96 +78,117 @@ def other():
     return space
 
 
-def batches(count, seed=0, size=8, dtype=torch.float32):
-    """Batches of images whose class is a pattern under noise: (images, labels)."""
+def batches(count: int, seed: int = 0, size: int = 8, dtype: torch.dtype = torch.float32) -> list[Batch]:
+    """Return batches of 8×8 images whose class is a pattern under noise, and their labels."""
     generator = torch.Generator().manual_seed(seed)
     patterns = torch.randn(CLASSES, 3, 8, 8, generator=torch.Generator().manual_seed(77), dtype=dtype)
-    found = []
+    result = []
     for _ in range(count):
         labels = torch.randint(CLASSES, (size,), generator=generator)
         noise = torch.randn(size, 3, 8, 8, generator=generator, dtype=dtype)
-        found.append((patterns[labels] + 0.5 * noise, labels))
-    return found
+        result.append((patterns[labels] + 0.5 * noise, labels))
+    return result
 
 
-def snapshot(optimizer):
-    """Weights and alphas, copied."""
+def snapshot(optimizer: Method) -> list[Tensor]:
+    """Return copies of weights and alphas."""
     return [parameter.detach().clone() for parameter in [*optimizer.weights, *optimizer.alphas]]
 
 
-def same(left, right):
-    """Whether lists of tensors are equal, bit for bit."""
+def same(left: Sequence[Tensor], right: Sequence[Tensor]) -> bool:
+    """Return whether lists of tensors are equal, bit for bit."""
     return len(left) == len(right) and all(torch.equal(a, b) for a, b in zip(left, right, strict=True))
 
 
-def through_a_file(state):
-    """What is read back of a state, by the loader that takes tensors and plain values alone."""
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:  # tensors and plain values
+    """Return a state after saving and loading it, as tensors and plain values only."""
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
-    return torch.load(file, weights_only=True)
+    loaded: dict[str, Any] = torch.load(file, weights_only=True)
+    return loaded
 
 
-def structure(graph):
-    """All that the edges of a graph hold, by place: keys, types, candidates."""
-    found = []
+def structure(graph: Graph) -> list[tuple[object, ...]]:
+    """Return the data of all edges of a graph, by place: keys, types, candidates."""
+    places: list[tuple[object, ...]] = []
     for each in graph.graphs():
         for source, target, edge in each.edges(data=True):
-            ops_ = edge.op if isinstance(edge.op, list) else [edge.op]
-            found.append((each.name, source, target, sorted(edge), [type(op).__name__ for op in ops_]))
-    return found
+            candidates = edge.op if isinstance(edge.op, list) else [edge.op]
+            places.append((each.name, source, target, sorted(edge), [type(op).__name__ for op in candidates]))
+    return places
+
+
+def _is_discrete(graph: Graph) -> bool:
+    return not any(isinstance(edge.op, (Mixture, list)) for edge in graph.all_edges())
 
 
 class MethodContract:
-    """A subclass gives `method`, the MetaOptimizer, and `options` of its settings."""
+    """What every method must do; a subclass sets `method`."""
 
-    method = None
-    options = {}  # noqa: RUF012
-    has_alphas = True
-    looks_at_validation = True
+    #: The method.
+    method: ClassVar[type[Method]]
+    #: Its settings in the tests, such as fewer of what takes long.
+    options: ClassVar[dict[str, Any]] = {}  # Any: whatever its settings are
+    #: Whether it has architecture parameters.
+    has_alphas: ClassVar[bool] = True
+    #: Whether a step returns logits and loss of validation images.
+    looks_at_validation: ClassVar[bool] = True
 
-    def make(self, seed=0, space=None, scope=None, amp=False, **options):
+    def make(
+        self,
+        seed: int = 0,
+        space: Graph | None = None,
+        scope: Scope = None,
+        amp: bool = False,
+        **options: Any,  # of its settings
+    ) -> Method:
+        """Return the method with a supernet."""
         torch.manual_seed(seed)
         config = self.method.config_class(**self.options | options)
         optimizer = self.method(config, amp=amp)
         optimizer.adapt_search_space(tiny() if space is None else space, scope)
         return optimizer
 
-    def run(self, optimizer, steps, seed=1, first=0, an_epoch=3):
-        """Steps on batches that depend on their number alone; an epoch has three."""
+    def run(
+        self, optimizer: Method, steps: int, seed: int = 1, first: int = 0, epoch_steps: int = 3
+    ) -> list[Step]:
+        """Take steps on batches that depend only on their number."""
         train, val = batches(first + steps, seed), batches(first + steps, seed + 1)
         results = []
         for number in range(first, first + steps):
-            if number % an_epoch == 0:
-                optimizer.new_epoch(number // an_epoch)
+            if number % epoch_steps == 0:
+                optimizer.new_epoch(number // epoch_steps)
             results.append(optimizer.step(train[number], val[number]))
         return results
 
-    def penalty(self, optimizer):
-        """What the method adds to the loss that alphas go down, by the letter of its paper."""
+    def penalty(self, optimizer: Method) -> Tensor | float:
+        """Return the term that the method adds to the loss of the alphas, as its paper has it."""
         return 0.0
 
-    def reference_step(self, optimizer, train, val):
-        """The step of the method, by the meaning of its graph and plain backward passes."""
+    def reference_step(self, optimizer: Method, train: Batch, val: Batch) -> None:
+        """Take the step of the method by the reference implementation of its graph and plain backward passes.
+
+        This one is DARTS'; override it for a method with other steps.
+        """
         turns = [(optimizer.op_optimizer, optimizer.weights, train)]
         if self.has_alphas:
             first = optimizer.config.first == "alphas"
-            turns.insert(0 if first else 1, (optimizer.arch_optimizer, optimizer.alphas, val))
+            turns.insert(0 if first else 1, (optimizer.alpha_optimizer, optimizer.alphas, val))
         for updated, parameters, (images, labels) in turns:
             for parameter in [*optimizer.weights, *optimizer.alphas]:
                 parameter.grad = torch.zeros_like(parameter)  # as zero_grad() of PyTorch before 2.0 sets it
             loss = cross_entropy(optimizer.graph.interpret(images), labels)
             if updated is optimizer.arch_optimizer:
                 loss = loss + self.penalty(optimizer)
-            loss.backward()
+            torch.autograd.backward(loss)
             if updated is optimizer.op_optimizer or optimizer.config.clip_alphas:
                 clip_grad_norm_(parameters, optimizer.config.grad_clip)
             updated.step()
-        return optimizer
 
     # Trajectories
 
-    def test_same_seed_same_trajectory(self):
+    def test_same_seed_same_trajectory(self) -> None:
         first, second = self.make(seed=3), self.make(seed=3)
         for optimizer in (first, second):
             torch.manual_seed(8)
@@ -143,14 +196,14 @@ class MethodContract:
         assert same(snapshot(first), snapshot(second))
         assert read_cell(first.get_final_architecture()) == read_cell(second.get_final_architecture())
 
-    def test_another_seed_another_trajectory(self):
+    def test_another_seed_another_trajectory(self) -> None:
         first, second = self.make(seed=3), self.make(seed=4)
         for optimizer in (first, second):
             self.run(optimizer, 2)
         assert not same(snapshot(first), snapshot(second))
 
     @pytest.mark.parametrize("steps", [1, 4])
-    def test_a_state_goes_on_bit_for_bit(self, steps):
+    def test_a_state_goes_on_bit_for_bit(self, steps: int) -> None:
         whole = self.make(seed=1)
         self.run(whole, steps)
         state = through_a_file(whole.state_dict() | {"rng": torch.get_rng_state()})
@@ -165,7 +218,7 @@ class MethodContract:
         left, right = resumed.state_dict(), whole.state_dict()
         assert str(through_a_file(left)) == str(through_a_file(right))
 
-    def test_a_state_from_the_middle_of_an_epoch_may_begin_it_again(self):
+    def test_a_state_from_the_middle_of_an_epoch_may_begin_it_again(self) -> None:
         whole = self.make(seed=1)
         self.run(whole, 4)
         state = through_a_file(whole.state_dict() | {"rng": torch.get_rng_state()})
@@ -180,7 +233,7 @@ class MethodContract:
 
     # What is changed
 
-    def test_the_space_stays_as_it_is(self):
+    def test_the_space_stays_as_it_is(self) -> None:
         space = tiny()
         before = structure(space)
         weights = [op.conv.weight.clone() for op in space.edges[2, 3].op.edges[1, 2].op[2:4]]
@@ -192,7 +245,7 @@ class MethodContract:
         assert not space.is_parsed
         assert same([op.conv.weight for op in space.edges[2, 3].op.edges[1, 2].op[2:4]], weights)
 
-    def test_weights_and_alphas_are_disjoint(self):
+    def test_weights_and_alphas_are_disjoint(self) -> None:
         optimizer = self.make()
         weights, alphas = optimizer.weights, optimizer.alphas
         assert len({id(p) for p in [*weights, *alphas]}) == len(weights) + len(alphas)
@@ -200,7 +253,7 @@ class MethodContract:
         assert all(alpha.shape == (len(OPERATIONS),) for alpha in alphas)
         assert (optimizer.arch_optimizer is not None) == self.has_alphas
 
-    def test_a_step_changes_what_it_should_and_nothing_else(self):
+    def test_a_step_changes_what_it_should_and_nothing_else(self) -> None:
         optimizer = self.make()
         before, held = snapshot(optimizer), structure(optimizer.graph)
         (train, val) = batches(2)
@@ -219,7 +272,7 @@ class MethodContract:
         for tensor in step:
             assert tensor is None or not tensor.requires_grad
 
-    def test_a_step_gives_what_it_saw_before_its_updates(self):
+    def test_a_step_gives_what_it_saw_before_its_updates(self) -> None:
         optimizer = self.make()
         train, val = batches(2)
         optimizer.new_epoch(0)
@@ -227,15 +280,16 @@ class MethodContract:
         assert step.logits_train.shape == (8, CLASSES)
         torch.testing.assert_close(step.train_loss, cross_entropy(step.logits_train, train[1]))
         if self.looks_at_validation:
+            assert step.logits_val is not None
             torch.testing.assert_close(step.val_loss, cross_entropy(step.logits_val, val[1]))
         else:
             assert (step.logits_val, step.val_loss) == (None, None)
 
     @pytest.mark.parametrize("recipe", RECIPES)
     @pytest.mark.parametrize("clip", [5.0, 0.01])
-    def test_two_steps_equal_plain_backward_passes(self, recipe, clip):
+    def test_two_steps_equal_plain_backward_passes(self, recipe: str, clip: float) -> None:
         settings = recipe_settings(recipe, self.method.config_class)
-        found = {}
+        results = {}
         for way in ("method", "reference"):
             optimizer = self.make(grad_clip=clip, **settings)
             optimizer.graph.double()
@@ -244,29 +298,31 @@ class MethodContract:
             for train, val in zip(*[iter(batches(4, dtype=torch.float64))] * 2, strict=True):
                 step = optimizer.step if way == "method" else self.reference_stepper(optimizer)
                 step(train, val)
-            found[way] = snapshot(optimizer)
-        assert all(tensor.dtype == torch.float64 for tensor in found["method"])
-        for left, right in zip(found["method"], found["reference"], strict=True):
+            results[way] = snapshot(optimizer)
+        assert all(tensor.dtype == torch.float64 for tensor in results["method"])
+        for left, right in zip(results["method"], results["reference"], strict=True):
             torch.testing.assert_close(left, right, rtol=1e-9, atol=1e-12)
 
-    def reference_stepper(self, optimizer):
+    def reference_stepper(self, optimizer: Method) -> Callable[[Batch, Batch], object]:
+        """Return a function that takes a reference step."""
         return lambda train, val: self.reference_step(optimizer, train, val)
 
     # What comes of it
 
-    def test_the_architecture_is_discrete_and_in_the_benchmark(self, bench):
-        optimizer = self.make()
+    def test_the_architecture_is_discrete_and_in_the_benchmark(self) -> None:
+        optimizer, bench = self.make(), NB201()
         for steps in (0, 3):  # it has one from the beginning
             self.run(optimizer, steps)
             graph = optimizer.get_final_architecture()
             assert graph.is_parsed
-            assert not any(isinstance(edge.op, (Mixture, list)) for edge in graph.all_edges())
+            assert isinstance(graph, NasBench201SearchSpace)
+            assert _is_discrete(graph)
             cell = read_cell(graph)
             assert graph.query() == bench.query(cell, "cifar10", "val_accuracy")
             assert graph.query(dataset="cifar100") == bench.query(cell, "cifar100", "val_accuracy")
             assert graph(batches(1)[0][0]).shape == (8, CLASSES)
 
-    def test_the_architecture_is_a_copy(self):
+    def test_the_architecture_is_a_copy(self) -> None:
         optimizer = self.make()
         self.run(optimizer, 2)
         before, held = snapshot(optimizer), structure(optimizer.graph)
@@ -278,7 +334,7 @@ class MethodContract:
         assert structure(optimizer.graph) == held
         self.run(optimizer, 1, first=2)  # goes on
 
-    def test_the_architecture_has_the_weights_of_the_supernet(self):
+    def test_the_architecture_has_the_weights_of_the_supernet(self) -> None:
         optimizer = self.make()
         self.run(optimizer, 2)
         graph = optimizer.get_final_architecture()
@@ -288,7 +344,7 @@ class MethodContract:
         for name, value in old.items():
             assert torch.equal(graph.state_dict()[name], value)
 
-    def test_conclude_keeps_the_weights(self):
+    def test_conclude_keeps_the_weights(self) -> None:
         optimizer = self.make()
         self.run(optimizer, 2)
         before = snapshot(optimizer)
@@ -296,7 +352,7 @@ class MethodContract:
         assert same(snapshot(optimizer), before)
         read_cell(optimizer.get_final_architecture())
 
-    def test_none_is_excluded(self):
+    def test_none_is_excluded(self) -> None:
         for seed in range(4):
             optimizer = self.make(seed=seed, exclude_none=True)
             with torch.no_grad():
@@ -310,14 +366,14 @@ class MethodContract:
 
     # Options
 
-    def test_amp_runs_and_weights_stay_float32(self):
+    def test_amp_runs_and_weights_stay_float32(self) -> None:
         optimizer = self.make(amp=True)
         for step in self.run(optimizer, 3):
             for tensor in step:
                 assert tensor is None or (tensor.dtype == torch.float32 and tensor.isfinite().all())
         assert all(p.dtype == torch.float32 and p.isfinite().all() for p in snapshot(optimizer))
 
-    def test_a_scope_is_searched_alone(self):
+    def test_a_scope_is_searched_alone(self) -> None:
         space = tiny()
         space.update_edges(lambda edge: edge.set("op", edge.op[3]), STAGES[1:])
         optimizer = self.make(space=space, scope=STAGES[0])
@@ -330,13 +386,13 @@ class MethodContract:
         assert len(fixed) == 12
         assert all(isinstance(edge.op, ops.ReLUConvBN) for edge in fixed)
 
-    def test_what_is_out_of_scope_must_be_chosen(self):
+    def test_what_is_out_of_scope_must_be_chosen(self) -> None:
         with pytest.raises(GraphError, match="has a list of 5 candidates"):
             self.make(scope=STAGES[0])
         with pytest.raises(GraphError, match="'stage_9'"):
             self.make(scope="stage_9")
 
-    def test_another_space(self):
+    def test_another_space(self) -> None:
         space = other()
         optimizer = self.make(space=space)
         sizes = [len(alpha) for alpha in optimizer.alphas]
@@ -344,14 +400,14 @@ class MethodContract:
         self.run(optimizer, 4)
         optimizer.conclude(batches(2))
         graph = optimizer.get_final_architecture()
-        assert not any(isinstance(edge.op, (Mixture, list)) for edge in graph.all_edges())
+        assert _is_discrete(graph)
         first, second = (graph.edges[node, node + 1].op for node in (2, 3))
         for source, target in first.edges:
             left, right = first.edges[source, target].op, second.edges[source, target].op
             assert str(left) == str(right)  # copies are alike
         assert graph(batches(1)[0][0]).shape == (8, CLASSES)
 
-    def test_a_search_goes_on_with_final_edges(self):
+    def test_a_search_goes_on_with_final_edges(self) -> None:
         optimizer = self.make()
         for edge in optimizer.graph.all_edges(optimizer.scope):
             edge.finalize()
@@ -364,7 +420,7 @@ class MethodContract:
         with optimizer.as_chosen() as graph:
             assert read_cell(graph) == chosen
 
-    def test_an_optimizer_may_be_used_again(self):
+    def test_an_optimizer_may_be_used_again(self) -> None:
         optimizer = self.make(seed=1)
         self.run(optimizer, 2)
         torch.manual_seed(1)
@@ -376,14 +432,75 @@ class MethodContract:
             self.run(each, 2)
         assert same(snapshot(optimizer), snapshot(fresh))
 
-    def test_the_loss_falls_where_there_is_something_to_learn(self):
+    def test_the_loss_falls_where_there_is_something_to_learn(self) -> None:
         space = NasBench201SearchSpace(classes=CLASSES, channels=4, cells=1)
         optimizer = self.make(space=space, learning_rate=0.05, epochs=20)
         losses = [step.train_loss.item() for step in self.run(optimizer, 60)]
         assert sum(losses[-20:]) < 0.9 * sum(losses[:20])
 
-    def test_settings_out_of_range_are_errors(self):
+    def test_settings_out_of_range_are_errors(self) -> None:
         with pytest.raises(ValueError, match="epochs is a whole number of at least 1"):
             replace(self.method.config_class(), epochs=0)
         with pytest.raises(ValueError, match="learning_rate is a number above 0"):
             replace(self.method.config_class(), learning_rate=0.0)
+
+
+class SpaceContract:
+    """What every space in the graph language must do; a subclass says how it is built.
+
+    Images have 8×8 pixels and `CLASSES` classes; build the smallest space that still has copies.
+    """
+
+    @abstractmethod
+    def build(self) -> Graph:
+        """Return the space, not parsed, whose edges have lists of candidates."""
+
+    def make(self, name: str = "darts", seed: int = 0, space: Graph | None = None) -> Method:
+        """Return a method on the space."""
+        torch.manual_seed(seed)
+        optimizer = method_of(name)()
+        optimizer.adapt_search_space(self.build() if space is None else space)
+        return optimizer
+
+    def test_the_same_seed_builds_the_same_space(self) -> None:
+        first, second = self.make(seed=3), self.make(seed=3)
+        assert structure(first.graph) == structure(second.graph)
+        assert same(snapshot(first), snapshot(second))
+        assert not same(snapshot(first), snapshot(self.make(seed=4)))
+
+    def test_the_compiled_plan_agrees_with_the_reference(self) -> None:
+        graph = self.make().graph.double()
+        images, _ = batches(1, dtype=torch.float64)[0]
+        assert graph(images).shape == (len(images), CLASSES)
+        torch.testing.assert_close(graph(images), graph.interpret(images))
+
+    @pytest.mark.parametrize("method", METHODS)
+    def test_a_method_searches_it(self, method: str) -> None:
+        space = self.build()
+        before = structure(space)
+        optimizer = self.make(method, space=space)
+        weights = snapshot(optimizer)
+        train, val = batches(2)
+        optimizer.new_epoch(0)
+        step = optimizer.step(train, val)
+        assert step.logits_train.shape == (len(train[1]), CLASSES)
+        assert step.train_loss.isfinite()
+        assert not same(snapshot(optimizer), weights)
+        assert structure(space) == before
+        assert not space.is_parsed
+
+    def test_copies_of_an_edge_share_their_alphas(self) -> None:
+        optimizer = self.make()
+        alphas: dict[int, object] = {}
+        for edge in optimizer.supernet.mixed_edges():
+            assert alphas.setdefault(edge.owner("alpha"), edge.alpha) is edge.alpha
+        assert len(alphas) == len(optimizer.alphas)
+
+    def test_its_architecture_is_a_network(self) -> None:
+        optimizer = self.make()
+        optimizer.step(*batches(2))
+        graph = optimizer.get_final_architecture()
+        assert graph.is_parsed
+        assert _is_discrete(graph)
+        images, _ = batches(1)[0]
+        assert graph.eval()(images).shape == (len(images), CLASSES)

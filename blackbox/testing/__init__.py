@@ -1,0 +1,27 @@
+"""Test suites for your own searches and predictors; they need pytest.
+
+What every search must do (same seed, same trace; only codes of the space; trials independent of each other;
+resuming exactly; pending and failed evaluations) stands in classes that your test class inherits:
+
+>>> from blackbox.rs import RandomSearch
+>>> from blackbox.testing import SearchContract
+>>> class TestRandomSearch(SearchContract):  # in a test file; pytest collects it
+...     search_class = RandomSearch
+
+`SearchContract` is for subclasses of `Search`, `ModelBasedContract` for those of `ModelBasedSearch`,
+`MultiFidelityContract` for those of `MultiFidelitySearch`, `LearnedPredictorContract` for those of
+`LearnedPredictor`.
+"""
+
+import pytest
+
+pytest.register_assert_rewrite(
+    *(f"{__name__}.{module}" for module in ("fidelity", "model_based", "predictors", "searches"))
+)
+
+from blackbox.testing.fidelity import MultiFidelityContract  # noqa: E402
+from blackbox.testing.model_based import ModelBasedContract  # noqa: E402
+from blackbox.testing.predictors import LearnedPredictorContract  # noqa: E402
+from blackbox.testing.searches import SearchContract  # noqa: E402
+
+__all__ = ["LearnedPredictorContract", "ModelBasedContract", "MultiFidelityContract", "SearchContract"]

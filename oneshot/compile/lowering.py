@@ -1,0 +1,225 @@
+"""Expressions of a graph in the making; the meanings of modules and of combinations are registered here."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import singledispatch
+from typing import NamedTuple, TypeAlias, TypeVar
+
+from torch import nn
+
+from oneshot.compile.expr import AnyExpr, Expressions, Input, Kernel
+from oneshot.compile.kernels import Call, Combine, Relu, Zeros
+from oneshot.compile.norms import Join
+from oneshot.compile.structure import Structure, has_hooks
+from oneshot.compile.sums import Shift, Sum, Total
+from oneshot.mixed import Mixing, Mixture
+from oneshot.ops import Combination, add_up
+
+M = TypeVar("M", bound=nn.Module)
+
+
+class Term(NamedTuple):
+    """A summand."""
+
+    expr: AnyExpr
+    pick: int | None = None  # the number of its weight among all weights, if it has one
+    drawn: bool = False  # whether that weight is 1
+    scalar: bool = False  # whether it is a scalar 0 that is there for its gradient
+
+    @property
+    def zeros(self) -> AnyExpr | None:
+        """The zeros that it is, maybe plus scalars, which its weight must not change; None: it is more."""
+        zeros = zeros_in(self.expr)
+        return zeros if self.pick is None or self.drawn or zeros is self.expr else None
+
+
+Arriving: TypeAlias = AnyExpr | list[Term]  # what an edge brings to a node
+
+
+@singledispatch
+def lower(module: nn.Module, inputs: Sequence[AnyExpr], lowering: "Lowering") -> AnyExpr:
+    """Return the expression of a module applied to expressions.
+
+    A class with a rule, `@lower.register`ed, may say what it consists of; any other is called as it is.
+
+    Parameters
+    ----------
+    module
+        The module; rules are found by its class.
+    inputs
+        The expressions that it is applied to.
+    lowering
+        Makes further expressions: `lowering.module(part, x)`, `lowering.sum([x, y])`.
+    """
+    return lowering.call(module, inputs)
+
+
+@singledispatch
+def lower_combination(module: nn.Module, inputs: Sequence[AnyExpr], lowering: "Lowering") -> AnyExpr:
+    """Return the expression of a module applied to a list of expressions, as a node's `comb_op` is."""
+    return lowering.opaque(module, inputs)
+
+
+class Lowering:
+    """The expressions of one graph in the making: its inputs, its weights, and where in it they come from."""
+
+    def __init__(self) -> None:
+        self.inputs = 0  # the number of tensors that the plan is given
+        self.expressions = Expressions()
+        self.structure = Structure()  # all that the expressions were made of
+        self._where = [""]  # where in the graph, of all that is under way; each with what it is in
+        self._mixings: dict[
+            int, tuple[Mixing, int | None]
+        ] = {}  # of each edge; the number of the first weight
+        self._first: dict[int, int] = {}  # {id of a Mixing: the number of its first weight}
+        self._others: dict[int, AnyExpr] = {}  # {id of a Mixing: the sum of its other weights}
+        self._weights: list[int] = []  # the numbers of the inputs that are weights
+        self._count = 0  # of the weights in them
+        self._calls = 0
+        self._alike: dict[tuple[object, ...], nn.Module] = {}  # {what modules do: the first that does it}
+        self._joined: AnyExpr | None = None
+
+    def input(self) -> AnyExpr:
+        """Return the expression of a further tensor that the plan will be given."""
+        self.inputs += 1
+        return self.expressions.make(Input(self.inputs - 1))
+
+    def mix(self, key: int, mixing: Mixing) -> None:
+        """Say how a mixed edge mixes; weights, and the sum of the others, are further inputs of the plan."""
+        if mixing.weights is not None and id(mixing) not in self._first:
+            self._first[id(mixing)] = self._count
+            self._weights.append(self.inputs)
+            self.input()
+            self._count += len(mixing.weights)
+            if mixing.others is not None:
+                self._others[id(mixing)] = self.input()
+        self._mixings[key] = mixing, self._first.get(id(mixing))
+
+    @property
+    def weights(self) -> AnyExpr:
+        """The expression of all weights one after the other."""
+        if self._joined is None:
+            self._joined = self.make(Join(), *(self.make(Input(number)) for number in self._weights))
+        return self._joined
+
+    def restart(self) -> None:
+        """Make all expressions anew from now on, after those that were made before."""
+        self.expressions, self._joined = Expressions(), None
+
+    def remake(self, old: AnyExpr, kernel: Kernel | Input, args: Iterable[AnyExpr]) -> AnyExpr:
+        """Return the expression of a kernel that takes the place of an old one."""
+        new = self.make(kernel, *args)
+        new.origins = list(dict.fromkeys(new.origins + old.origins))
+        return new
+
+    @contextmanager
+    def at(self, where: str) -> Iterator[None]:
+        """Let expressions that are made within the block be from this place."""
+        self._where.append(f"{self._where[-1]}, {where}" if self._where[-1] else where)
+        try:
+            yield
+        finally:
+            self._where.pop()
+
+    def make(self, kernel: Kernel | Input, *args: AnyExpr) -> AnyExpr:
+        """Return the expression of a kernel; if that makes zeros of zeros, the zeros."""
+        if args and isinstance(kernel, Kernel) and kernel.keeps_zero and (zeros := zeros_in(args[0])):
+            if zeros is args[0] or isinstance(kernel, Relu):
+                return zeros  # at 0 a ReLU has no gradient
+            if kernel.keeps_sum:
+                return args[0]
+        return self.expressions.make(kernel, args, self._where[-1])
+
+    def module(self, module: nn.Module, *inputs: AnyExpr) -> AnyExpr:
+        """Return the expression of any module; one with hooks is called, so that they run."""
+        self.structure.add(module)
+        if has_hooks(module):
+            return self.call(module, inputs)
+        return lower(module, inputs, self)
+
+    def edge(self, op: nn.Module, key: int, x: AnyExpr) -> Arriving:
+        """Return what the operation of an edge makes of x; `key`: of a mixed edge, as given to `mix`."""
+        return self.mixture(op, key, x) if isinstance(op, Mixture) else self.module(op, x)
+
+    def call(self, module: nn.Module, inputs: Sequence[AnyExpr]) -> AnyExpr:
+        """Return the expression of a call of a module as it is."""
+        return self.make(Call(module, self.next_use()), *inputs)
+
+    def combine(self, function: Combination, arriving: Sequence[Arriving]) -> AnyExpr:
+        """Return the expression of a node's function applied to the list of its inputs."""
+        if function is add_up:
+            return self.sum(arriving)
+        inputs = [self.sum([each]) if isinstance(each, list) else each for each in arriving]
+        if isinstance(function, nn.Module):
+            self.structure.add(function)
+            if not has_hooks(function):
+                return lower_combination(function, inputs, self)
+        return self.opaque(function, inputs)
+
+    def opaque(self, function: Combination, inputs: Sequence[AnyExpr]) -> AnyExpr:
+        """Return the expression of any function of a list."""
+        return self.make(Combine(function, self.next_use()), *inputs)
+
+    def next_use(self) -> int:
+        """Return a number for something that has a state, so that no two uses of it are one."""
+        self._calls += 1
+        return self._calls
+
+    def first_alike(self, module: M, *key: object) -> M:
+        """Return the first module with such a key, which does the same as this one."""
+        return self._alike.setdefault((type(module), *key), module)  # type: ignore[return-value]  # of its type
+
+    def mixture(self, mixture: Mixture, key: int, x: AnyExpr) -> list[Term]:
+        """Return the weighted candidates of a mixed edge."""
+        self.structure.add(mixture)
+        self.structure.add(mixture.primitives)
+        mixing, first = self._mixings[key]
+        terms = []
+        for k, candidate in enumerate(mixture.primitives):
+            if mixing.drawn in (None, k):
+                pick = None if first is None else first + k
+                terms.append(Term(self.module(candidate, x), pick, mixing.drawn == k))
+        if mixing.others is not None:
+            terms.append(Term(self._others[id(mixing)], scalar=True))
+        return terms
+
+    def sum(self, arriving: Iterable[Arriving]) -> AnyExpr:
+        """Return the sum of expressions and lists of Terms.
+
+        Zeros vanish from it, and with them what only they depend on: summands have one shape. Scalars that
+        are added to them stay, for their gradients.
+        """
+        given = [term for each in arriving for term in (each if isinstance(each, list) else [Term(each)])]
+        scalars = [term.expr for term in given if term.scalar]
+        left, zeros = [], []
+        for term in given:
+            if term.zeros is not None:
+                zeros.append(term.zeros)
+                scalars += term.expr.args[1:]  # what is added to the zeros
+            elif not term.scalar:
+                left.append(term)
+        if not left:
+            total = zeros[0]
+        elif len(left) == 1 and left[0].pick is None:
+            total = left[0].expr
+        else:
+            total = self.total([term.expr for term in left], [term.pick for term in left])
+        return self.shifted(total, scalars)
+
+    def shifted(self, x: AnyExpr, scalars: Sequence[AnyExpr]) -> AnyExpr:
+        """Return the expression of x plus scalars that are 0."""
+        if not scalars:
+            return x
+        return self.make(Shift(), x, self.make(Total(), *scalars) if len(scalars) > 1 else scalars[0])
+
+    def total(self, terms: Sequence[AnyExpr], picks: Sequence[int | None]) -> AnyExpr:
+        """Return the expression of a sum of terms under the weights of these numbers, or None."""
+        weights = [] if all(pick is None for pick in picks) else [self.weights]
+        return self.make(Sum(tuple(picks)), *terms, *weights)
+
+
+def zeros_in(expr: AnyExpr) -> AnyExpr | None:
+    """Return the zeros that an expression is, maybe plus scalars; None if it is something else."""
+    if isinstance(expr.kernel, Shift):
+        expr = expr.args[0]
+    return expr if isinstance(expr.kernel, Zeros) else None

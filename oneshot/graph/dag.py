@@ -1,0 +1,52 @@
+"""The nodes and edges of a graph, and the order in which its output is computed from its inputs."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import networkx
+
+from oneshot.graph.edge import EdgeData
+from oneshot.ops import Combination, add_up
+
+if TYPE_CHECKING:
+    _DiGraph = networkx.DiGraph[int, dict[str, Any], EdgeData]  # node data are whatever a space keeps there
+else:
+    _DiGraph = networkx.DiGraph
+
+
+class Dag(_DiGraph):
+    """A directed acyclic graph of numbered nodes whose edges hold EdgeData."""
+
+    edge_attr_dict_factory = EdgeData
+
+    def live_edges(self) -> Iterator[tuple[int, int, EdgeData]]:
+        """Yield source, target and data of each edge that is not deleted, in the order of the numbers."""
+        for source, target, edge in sorted(self.edges(data=True), key=lambda each: each[:2]):
+            if not edge.is_deleted:
+                yield source, target, edge
+
+    def arriving(self, node: int) -> list[tuple[int, EdgeData]]:
+        """Return source and data of each live edge into a node, in the order of the sources."""
+        return [
+            (s, self.edges[s, node]) for s in sorted(self.pred[node]) if not self.edges[s, node].is_deleted
+        ]
+
+    def inputs(self) -> list[int]:
+        """Return the nodes without edges into them."""
+        return sorted(node for node in self.nodes if not self.pred[node])
+
+    def output(self) -> int:
+        """Return the node with the highest number."""
+        return max(self.nodes)
+
+    def needed(self) -> list[int]:
+        """Return the nodes that the output depends on, in an order in which they can be computed."""
+        live = networkx.DiGraph([(source, target) for source, target, _ in self.live_edges()])
+        live.add_node(self.output())
+        needed = networkx.ancestors(live, self.output()) | {self.output()}
+        return list(networkx.lexicographical_topological_sort(live.subgraph(needed)))
+
+    def combination(self, node: int) -> Combination:
+        """Return the function that combines the tensors at a node."""
+        function: Combination = self.nodes[node].get("comb_op", add_up)
+        return function

@@ -1,0 +1,152 @@
+"""The settings of a pipeline."""
+
+import os
+import shlex
+from dataclasses import dataclass
+from typing import cast
+
+from data.images import FOLDER, NAMES
+from nasbench.runs.checks import whole
+from nasbench.runs.settings import SEEDS, Settings, option
+from oneshot.errors import ConfigError
+from oneshot.methods.registry import METHODS, method_of
+from oneshot.spaces.registry import SPACES, space_of
+from oneshot.training.environment import get_device
+
+_MOST_SEARCHES = 1_000
+SHORT_OPTIONS = {  # architectures are compared at the supernet's size, after a while of training
+    "nb201": "--protocol 12",  # the benchmark's own low fidelity, at full size
+    "darts": "--epochs 100 --channels 16 --cells 8 --auxiliary-weight 0",
+    "hierarchical": "--epochs 100 --channels 16 --cells 1",
+}
+_RESERVED = (
+    "--space",
+    "--method",
+    "--dataset",
+    "--seed",
+    "--out",
+    "--resume",
+    "--device",
+    "--split",
+    "--json",
+)
+
+
+@dataclass(frozen=True)
+class PipelineSettings(Settings):
+    """Four searches, of which the best is trained, as in Ruchte et al. 2020, NASLib, appendix A.1."""
+
+    #: Space that is searched.
+    space: str = option(
+        "darts",
+        "; ".join(f"{name}: {space.summary}" for name, space in SPACES.items()),
+        choices=tuple(SPACES),
+    )
+    #: Method of the searches.
+    method: str = option(
+        "darts", f"method of the searches: {', '.join(METHODS)}, or MODULE:CLASS of a custom one"
+    )
+    #: Data set.
+    dataset: str = option(
+        "digits",
+        f"{', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*",
+    )
+    #: Number of searches.
+    searches: int = option(
+        4, "number of searches, with consecutive seeds", at_least=1, at_most=_MOST_SEARCHES
+    )
+    #: Seed of the first search, and of all trainings.
+    seed: int = option(0, "seed of the first search, and of all trainings", at_least=0, at_most=SEEDS)
+    #: Further options of each search.
+    search_options: str = option(
+        "", 'further options of each search, as in --search-options="--epochs 25 --amp"', metavar="OPTIONS"
+    )
+    #: Further options of each short training.
+    short_options: str = cast(  # __post_init__ replaces None
+        str,
+        option(
+            None,
+            "further options of the short training of each architecture found, on the half that searches"
+            " train on, tested on the half they validate on (default:"
+            f" {', '.join(f'{name}: {text}' for name, text in SHORT_OPTIONS.items())}; on digits: none)",
+            type=str,
+            metavar="OPTIONS",
+        ),
+    )
+    #: Further options of the final training.
+    final_options: str = option(
+        "", "further options of the training of the best one, on all images", metavar="OPTIONS"
+    )
+    #: Whether this is a trial.
+    smoke: bool = option(False, "a trial of the whole way in a minute or two, on the digits")
+
+    def __post_init__(self) -> None:
+        space_of(self.space)
+        method_of(self.method)
+        super().__post_init__()
+        whole("seed", self.seed, 0, SEEDS - self.searches)
+        if self.short_options is None:
+            usual = "" if self.smoke or self.dataset == "digits" else SHORT_OPTIONS[self.space]
+            object.__setattr__(self, "short_options", usual)
+        for name in ("search_options", "short_options", "final_options"):
+            flag = name.replace("_", "-")
+            try:
+                words = shlex.split(getattr(self, name))
+            except ValueError as error:
+                raise ConfigError(f"{flag} cannot be read: {error}") from None
+            for word in words:
+                if word.split("=")[0] in _RESERVED:
+                    raise ConfigError(f"{word} is not for {flag}: the pipeline gives it")
+
+
+@dataclass(frozen=True)
+class PipelineEnvironment(Settings):
+    """Where the jobs of a pipeline compute and find their files; these may differ when it goes on."""
+
+    #: Devices that work at the same time; None for all CUDA devices, else the CPU.
+    devices: str | None = option(
+        None,
+        "cpu, or cuda:0,cuda:1,... which work side by side (default: all CUDA devices, else cpu)",
+        type=str,
+        on_resume="free",
+    )
+    #: Folder of the data sets' archives; None for the default one.
+    folder: str | None = option(
+        None,
+        "where the data sets' archives are (default: images in $NASBENCH_HOME)",
+        type=str,
+        on_resume="free",
+    )
+    #: Whether to download a data set that is missing.
+    download: bool = option(
+        False, "fetch a data set that is not there, where that needs no login", on_resume="free"
+    )
+    #: Path of the table that scores architectures; None for the default one.
+    store: str | None = option(
+        None,
+        "a table that `python -m nasbench build` made; it scores the cells that are found (default:"
+        " NAS-Bench-201's)",
+        type=str,
+        metavar="FILE",
+        on_resume="free",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.store is not None:  # the same from another folder
+            object.__setattr__(self, "store", os.path.abspath(os.path.expanduser(self.store)))
+
+    def device_names(self) -> list[str]:
+        """Return the names of the devices; DeviceError if one is not there."""
+        if self.devices is not None:
+            return [str(get_device(name.strip())) for name in self.devices.split(",")]
+        import torch  # imported here because a job loads it anyway, and a report does not need it
+
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return [f"cuda:{number}" for number in range(count)] or ["cpu"]
+
+    def arguments(self) -> list[str]:
+        """Return the flags of a job, all but the device."""
+        words = ["--folder", self.folder] if self.folder else []
+        words += ["--download"] if self.download else []
+        return words + (["--store", self.store] if self.store else [])

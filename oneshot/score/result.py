@@ -1,0 +1,203 @@
+"""The result of scoring a search: as plain values, as text, as a picture."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from nasbench.cell import CELLS, Cell
+from nasbench.runs.text import format_rows, format_table
+from oneshot.score.equal_cost import EqualCost, SearchComparison
+from oneshot.score.ranking import METRIC, TEST_METRIC, Correlations, Ranking
+from oneshot.score.settings import ScoreConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class FoundCell:
+    """The cell that a search found, in the supernet and in the benchmark."""
+
+    #: The arch string.
+    arch: str
+    #: The official index.
+    index: int
+    #: Accuracy of its path in the supernet, percent.
+    supernet_accuracy: float
+    #: Validation accuracy in the benchmark, percent.
+    benchmark_accuracy: float
+    #: Its rank among all cells, from 1.
+    rank: int
+    #: The distance to the best cell, percentage points.
+    regret: float
+    #: The share of all cells that are worse.
+    share_of_cells_below: float
+    #: Test accuracy in the benchmark, percent; None if the table lacks it.
+    test_accuracy: float | None
+    #: Its rank by test accuracy.
+    test_rank: int | None
+
+
+@dataclass(frozen=True)
+class ScoreResult:
+    """How good a search is: its supernet's ranking of cells, its cell, and black-box search at equal cost."""
+
+    #: The run's folder.
+    run: str
+    #: The name of the method.
+    method: str
+    #: The data set of the search.
+    dataset: str
+    #: The data set in the benchmark.
+    benchmark: str
+    #: Epochs of training in the benchmark.
+    epochs: int
+    #: How it was scored.
+    settings: ScoreConfig
+    #: The cells that were ranked.
+    cells: tuple[Cell, ...]
+    #: The number of images that they were ranked by.
+    images: int
+    #: Their ranking.
+    ranking: Ranking
+    #: The rank correlations with test accuracies; None if the table lacks some.
+    test: Correlations | None
+    #: The cell that the search found.
+    found: FoundCell
+    #: Black-box search for the same cost.
+    equal_cost: EqualCost
+    #: The name of the picture in the folder; None without matplotlib.
+    picture: str | None = None
+
+    def to_json(self) -> dict[str, Any]:  # plain values, nested
+        """Return the result as plain values."""
+        return {
+            "run": self.run,
+            "method": self.method,
+            "dataset": self.dataset,
+            "benchmark": {"dataset": self.benchmark, "metric": METRIC, "epochs": self.epochs},
+            "settings": self.settings.to_json(),
+            "ranking": {
+                "cells": len(self.cells),
+                "images": self.images,
+                "kendall": self.ranking.kendall.to_json(),
+                "spearman": self.ranking.spearman.to_json(),
+                "test": self.test and self.test.to_json(),
+            },
+            "found": asdict(self.found),
+            "equal_cost": self.equal_cost.to_json(),
+            "picture": self.picture,
+        }
+
+    def points(self) -> dict[str, list[float]]:
+        """Return the ranked cells as plain values."""
+        return {
+            "index": [cell.index for cell in self.cells],
+            "supernet_accuracy": self.ranking.supernet.tolist(),
+            "benchmark_accuracy": self.ranking.benchmark.tolist(),
+        }
+
+
+def format_result(result: ScoreResult) -> str:
+    """Return the result as text."""
+    return "\n".join(_lines(result))
+
+
+def _lines(result: ScoreResult) -> Iterator[str]:
+    cells, found, test = len(result.cells), result.found, result.test
+    yield (
+        f"{result.method} on {result.dataset}, scored by {result.benchmark} {METRIC} [%],"
+        f" {result.epochs} epochs\n"
+    )
+    yield (
+        f"How the supernet ranks cells: {cells:,} drawn with seed {result.settings.seed},"
+        f" {result.images:,} validation images"
+    )
+    yield _format_correlations(Correlations(result.ranking.kendall, result.ranking.spearman))
+    if test is not None:
+        yield f"by {result.benchmark} {TEST_METRIC} [%], {result.epochs} epochs"
+        yield _format_correlations(test)
+    yield "\nWhat it found"
+    rows: list[tuple[str, object]] = [
+        ("cell", found.arch),
+        ("index", found.index),
+        ("in the supernet", f"{found.supernet_accuracy:.2f} % of these images right along its path"),
+        (
+            "benchmark",
+            f"{found.benchmark_accuracy:.4f} %, regret {found.regret:.4f}, rank {found.rank:,};"
+            f" better than {100 * found.share_of_cells_below:.1f} % of the {CELLS:,} cells",
+        ),
+    ]
+    if found.test_accuracy is not None:
+        rows.append(("", f"{TEST_METRIC} {found.test_accuracy:.4f} %, rank {found.test_rank:,}"))
+    yield format_rows(rows)
+    yield from _cost_lines(result.equal_cost)
+
+
+def _format_correlations(correlations: Correlations) -> str:
+    rows = []
+    for name, each in zip(("Kendall tau-b", "Spearman rho"), correlations, strict=True):
+        text = (
+            "-  all accuracies are the same"
+            if each.value is None
+            else f"{each.value:.3f}  95 % interval {each.low:.3f} to {each.high:.3f}"
+        )
+        rows.append((name, text))
+    return format_rows(rows)
+
+
+def _cost_lines(cost: EqualCost) -> Iterator[str]:
+    yield "\nBlack-box search at equal cost"
+    measured = "in the epochs of its log, on the machine of the run" if cost.measured else "as told"
+    rows = [("search", f"{cost.seconds:,.0f} s, {measured}")]
+    if cost.evaluation_seconds is not None:
+        text = f"{cost.evaluation_seconds:,.0f} simulated s, the mean over cells: the cost buys"
+        rows.append(("an evaluation", f"{text} {cost.evaluations:,.2f}"))
+    if cost.note is not None:
+        rows.append(("", cost.note))
+    yield format_rows(rows)
+    if cost.searches:
+        header = ("search", "signal", "trials", "evaluations", "mean ± std [%]", "beaten by the found cell")
+        yield "\n" + format_table(header, [_row(search) for search in cost.searches])
+    for search in cost.searches:
+        if none := search.trials_without_evaluation:
+            yield f"{search.algorithm}: {none:,} trials came to no evaluation, and are left out"
+
+
+def _row(search: SearchComparison) -> tuple[object, ...]:
+    spread = "-" if search.mean is None else f"{search.mean:.3f}"
+    spread += "" if search.std is None else f" ± {search.std:.3f}"
+    beaten = "-" if search.beaten is None else f"{100 * search.beaten:.1f} %"
+    if search.equal:
+        beaten += f", equalled by {100 * search.equal:.1f} %"
+    return search.algorithm, search.signal, search.trials, f"{search.evaluations:.1f}", spread, beaten
+
+
+def draw(result: ScoreResult) -> "Figure":
+    """Draw the benchmark's accuracy of the cells over the supernet's, with the found cell marked."""
+    from matplotlib.figure import Figure
+
+    ranking, found = result.ranking, result.found
+    tau = "constant" if ranking.kendall.value is None else f"Kendall's tau {ranking.kendall.value:.2f}"
+    figure = Figure(figsize=(6.4, 4.8), layout="constrained")
+    axes = figure.subplots()
+    label = f"{len(ranking.supernet)} cells drawn"
+    axes.scatter(ranking.supernet, ranking.benchmark, s=18, alpha=0.6, label=label)
+    axes.scatter(
+        [found.supernet_accuracy],
+        [found.benchmark_accuracy],
+        s=140,
+        marker="*",
+        color="C3",
+        edgecolors="black",
+        linewidths=0.6,
+        label="found",
+        zorder=3,
+    )
+    axes.set_xlabel(f"accuracy of the path in the supernet, {os.path.basename(result.dataset)} [%]")
+    axes.set_ylabel(f"{result.benchmark} {METRIC} in the benchmark [%]")
+    axes.set_title(f"{result.method}: {tau}")
+    axes.grid(alpha=0.3, linewidth=0.5)
+    axes.legend(loc="lower right")
+    return figure

@@ -1,0 +1,72 @@
+"""The machine and the data of a run: what may differ when it goes on."""
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import torch
+
+from nasbench.runs.settings import Settings, option
+from oneshot.errors import DeviceError
+
+
+@dataclass(frozen=True)
+class Environment(Settings):
+    """Where a run computes and finds its files; these may differ when it goes on."""
+
+    #: cpu, cuda or cuda:N; None for cuda if there is one, else cpu.
+    device: str | None = option(
+        None, "cpu, cuda or cuda:N (default: cuda where there is one, else cpu)", type=str, on_resume="free"
+    )
+    #: Folder of the data sets' archives; None for the default one.
+    folder: str | None = option(
+        None,
+        "where the data sets' archives are (default: images in $NASBENCH_HOME)",
+        type=str,
+        on_resume="free",
+    )
+    #: Whether to download a data set that is missing.
+    download: bool = option(
+        False, "fetch a data set that is not there, where that needs no login", on_resume="free"
+    )
+    #: Path of the table that scores architectures; None for the default one.
+    store: str | None = option(
+        None,
+        "a table that `python -m nasbench build` made, which scores what is found (default: NAS-Bench-201's)",
+        type=str,
+        metavar="FILE",
+        on_resume="free",
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("folder", "store"):
+            if getattr(self, name) is not None:  # the same from another folder
+                object.__setattr__(self, name, os.path.abspath(os.path.expanduser(getattr(self, name))))
+        super().__post_init__()
+
+    def updated(self, **given: Any) -> Self:  # values of fields, checked by __post_init__
+        """Return a copy with the given values that are not None."""
+        return replace(self, **{name: value for name, value in given.items() if value is not None})
+
+    def record(self) -> dict[str, str | None]:
+        """Return the part of config.json on the environment: all but whether to download."""
+        return {name: value for name, value in self.to_json().items() if name != "download"}
+
+
+def get_device(name: str | None = None) -> torch.device:
+    """Return the device of a name, or the default one; DeviceError lists the devices of this machine."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name is None:
+        name = "cuda" if count else "cpu"
+    kind, _, number = str(name).partition(":")
+    if kind == "cpu" and not number:
+        return torch.device("cpu")
+    if kind != "cuda" or (":" in str(name) and not number.isdecimal()):
+        raise DeviceError(f"a device is cpu, cuda or cuda:N, got {name!r}")
+    if not count:
+        raise DeviceError(f"there is no CUDA device here for {name}; --device cpu would do")
+    if int(number or 0) >= count:
+        raise DeviceError(
+            f"there is no {name}; the CUDA devices here are cuda:0 to cuda:{count - 1}; --device cpu would do"
+        )
+    return torch.device("cuda", int(number) if number else torch.cuda.current_device())
