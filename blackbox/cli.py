@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from blackbox.errors import BlackboxError, ConfigError
 from blackbox.kinds.base import Experiment, table_record
 from blackbox.kinds.registry import kind_of
-from blackbox.results import plots
 from blackbox.table.settings import short_names
 from blackbox.table.signal import Signal
 from nasbench.benchmark import open_benchmark
@@ -92,6 +91,8 @@ class SearchCommand(Command["SearchRun"]):
     def open(self, args: argparse.Namespace) -> Iterator[SearchRun]:
         kind, folder, record = self._kind, None, None
         if args.plot is not None:
+            from blackbox.results import plots  # imported here because few runs are drawn
+
             plots.check(args.plot)
         with ExitStack() as stack:
             if args.resume is None:
@@ -138,6 +139,8 @@ class SearchCommand(Command["SearchRun"]):
     def afterwards(self, args: argparse.Namespace, activity: SearchRun, outcome: Outcome) -> str:
         if args.plot is None:
             return ""
+        from blackbox.results import plots
+
         figure = activity.figure()
         if figure is None:
             complain("note: no picture, because no feasible cell was evaluated")

@@ -194,13 +194,13 @@ class Comparison:
 
     def draw(self, regret: str | None, ranks: str | None) -> list[str]:
         """Draw to the files asked for, and if there is a folder, to it; return the paths of all pictures."""
-        in_folder, drawn = self._check_folder(), []
+        folder, drawn = self._picture_folder(), []
         for draw, path, flag, name in (
             (self._regret_figure, regret, "--plot", _REGRET),
             (self._ranks_figure, ranks, "--plot-ranks", _RANKS),
         ):
             places = [] if path is None else [(path, flag)]
-            places += [(str(self._folder.path / name), "--out")] if in_folder else []
+            places += [] if folder is None else [(str(folder / name), "--out")]
             for place in places:
                 figure = draw()
                 if figure is not None:
@@ -210,16 +210,15 @@ class Comparison:
             complain("note: no picture of ranks, which need two algorithms and two trials or more")
         return drawn
 
-    def _check_folder(self) -> bool:
-        """Return whether the folder gets pictures; if there is one and it does not, say why on stderr."""
-        if self._folder is None:
-            return False
-        try:
-            plots.check(str(self._folder.path / _REGRET), "a picture in --out")
-        except MissingDependencyError as error:
-            complain(f"note: the folder has no pictures: {error}")
-            return False
-        return True
+    def _picture_folder(self) -> Path | None:
+        """Return the folder if it gets pictures; if there is one and it does not, say why on stderr."""
+        if self.path is not None:
+            try:
+                plots.check(str(self.path / _REGRET), "a picture in --out")
+            except MissingDependencyError as error:
+                complain(f"note: the folder has no pictures: {error}")
+                return None
+        return self.path
 
     @property
     def _title(self) -> str:

@@ -145,10 +145,6 @@ class SearchKind(ABC, Generic[S, P, H, R]):
     by_time_only: ClassVar[bool] = False
 
     @abstractmethod
-    def accepts(self, search_class: type) -> bool:
-        """Return whether a search is of this kind."""
-
-    @abstractmethod
     def problem(self, settings: S, bench: Benchmark, trials: Sequence[int] | None = None) -> P:
         """Return what trials see of a table, by default all; errors say what the table lacks."""
 

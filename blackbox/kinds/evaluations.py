@@ -10,7 +10,6 @@ import numpy as np
 from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, counted_in, extent_of
 from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, OPTIONAL, Result
-from blackbox.results.plots import regret_figure, signal_line
 from blackbox.results.regret import (
     BestCell,
     Optimum,
@@ -106,7 +105,7 @@ class EvaluationResult(LockstepResult[RunConfig]):
     def _rows(self) -> list[tuple[str, Any]]:
         """What the text says of the best cell and of the whole search."""
         settings, best, trials = self.settings, self.best, self.settings.trials
-        rows = best_rows(best and best.cell, settings)
+        rows = best_rows(None if best is None else best.cell, settings)
         if best is not None:
             target, signal = signals_of(settings)
             if signal != target:
@@ -140,7 +139,9 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
     ) -> EvaluationResult:
         objective, bench, budget = experiment.problem, experiment.bench, experiment.settings.budget
         counted = counted_in(history, budget)
-        incumbents = history.incumbents(budget)[counted > 0]
+        after, trials = checkpoints(counted), np.flatnonzero(counted)[:, None]
+        steps = history.incumbent_steps(budget)[trials, np.array(after) - 1]
+        incumbents = history.codes[trials, steps]  # (T, checkpoints)
         regret = regrets(incumbents, objective)
         found = ~np.isnan(regret)
         return EvaluationResult(
@@ -150,7 +151,7 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
             complete,
             extent_of(history, objective, counted),
             feasible_cells(objective, int((~found[:, -1]).sum())),
-            best=_best(history, budget, bench, objective) if found.any() else None,
+            best=_best(history, budget, bench, objective) if found[:, -1].any() else None,
             optimum=optimum_of(bench, objective),
             trials_at_optimum=int((regret[:, -1] == 0).sum()),
             report=final_values(incumbents[found[:, -1], -1], bench, objective),
@@ -158,16 +159,21 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
                 RegretRow(
                     n,
                     int((counted >= n).sum()),
-                    int(found[:, n - 1].sum()) if objective.where else None,
-                    Spread.over(regret[found[:, n - 1], n - 1]),
+                    int(having.sum()) if objective.where else None,
+                    Spread.over(values[having]),
                 )
-                for n in checkpoints(counted)
+                for n, having, values in zip(after, found.T, regret.T, strict=True)
             ],
         )
 
     def figure(
         self, experiment: Experiment[RunConfig, TableObjective], result: EvaluationResult, history: History
     ) -> Figure | None:
+        from blackbox.results.plots import (  # imported here because few runs are drawn
+            regret_figure,
+            signal_line,
+        )
+
         if result.best is None:
             return None
         objective, budget = experiment.problem, result.settings.budget

@@ -12,7 +12,6 @@ from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, c
 from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, Result
 from blackbox.results.fronts import front_masks, shares, true_front, true_volume, volumes, worst_of
-from blackbox.results.plots import fronts_figure, signal_line
 from blackbox.results.regret import Spread, entry_of, feasible_cells
 from blackbox.results.text import Rows, entry_lines, heading, mean_text, over_text
 from blackbox.rs import RandomSearch
@@ -212,6 +211,11 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
     def figure(
         self, experiment: Experiment[PairConfig, PairObjective], result: FrontResult, history: History
     ) -> Figure:
+        from blackbox.results.plots import (  # imported here because few runs are drawn
+            fronts_figure,
+            signal_line,
+        )
+
         objective, front, trials = experiment.problem, result.front, result.settings.trials
         metrics = objective.metrics
         signs = [1 if Signal.parse(metric).higher_is_better else -1 for metric in metrics]

@@ -10,11 +10,9 @@ import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.kinds.base import Experiment, SearchKind
-from blackbox.kinds.logs import JobLog
-from blackbox.kinds.simulation import Simulation
+from blackbox.kinds.simulation import JobLog, Simulation
 from blackbox.results.anytime import Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
-from blackbox.results.plots import regret_figure, signal_line
 from blackbox.results.regret import (
     BestCell,
     Counts,
@@ -149,7 +147,7 @@ class JobResult(SearchResult[SimulationConfig]):
     def _rows(self) -> Rows:
         """What the text says of the best cell and of the whole search."""
         settings, best, trials = self.settings, self.best, self.settings.trials
-        rows = best_rows(best and best.cell, settings)
+        rows = best_rows(None if best is None else best.cell, settings)
         if best is not None:
             signal = signals_of(settings)[1]
             score = best.score if signal.higher_is_better else -best.score
@@ -185,9 +183,6 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
         if f.name not in {*SimulationConfig.limits, *(common.name for common in fields(TableConfig))}
     )
     by_time_only = True
-
-    def accepts(self, search_class: type) -> bool:
-        return issubclass(search_class, MultiFidelitySearch)
 
     def problem(
         self, settings: SimulationConfig, bench: Benchmark, trials: Sequence[int] | None = None
@@ -249,6 +244,11 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     def figure(
         self, experiment: Experiment[SimulationConfig, Curves], result: JobResult, history: JobHistory
     ) -> Figure | None:
+        from blackbox.results.plots import (  # imported here because few runs are drawn
+            regret_figure,
+            signal_line,
+        )
+
         if result.best is None:
             return None
         settings, curves = experiment.settings, experiment.problem
@@ -300,10 +300,11 @@ def regret_at(history: JobHistory, trials: Sequence[int], times: Seconds, target
     return regret
 
 
-def _search(experiment: Experiment[SimulationConfig, Curves], trial: int) -> MultiFidelitySearch:
+def _search(experiment: Experiment[SimulationConfig, Curves], trial: int) -> MultiFidelitySearch[Any]:
     """Return the search of a trial before its first job."""
     fidelities, seed = experiment.problem.fidelities, experiment.settings.seed
-    return experiment.search_class(experiment.space, fidelities, experiment.config, trial, seed)
+    search_class: type[MultiFidelitySearch[Any]] = experiment.search_class
+    return search_class(experiment.space, fidelities, experiment.config, trial, seed)
 
 
 def _check_curves(curves: Curves, rungs: Sequence[int], budget: float | None) -> None:

@@ -1,20 +1,22 @@
-"""Multi-fidelity searches on a simulated clock: how their trials run, and how they continue a log."""
+"""Multi-fidelity searches on a simulated clock: their log, how their trials run, and how they continue it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.kinds.base import Driver
+from blackbox.kinds.logs import SearchLog
 from blackbox.search.jobs import JOB, JobHistory, JobRow
 from blackbox.table.simulator import simulate_trial
+from nasbench.runs.log import encode_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-    from blackbox.kinds.logs import JobLog
     from blackbox.search.fidelity import MultiFidelitySearch
     from blackbox.search.jobs import JobRows
     from blackbox.table.curves import Curves
@@ -24,6 +26,54 @@ if TYPE_CHECKING:
 _NO_JOBS = np.empty(0, dtype=JOB)
 
 
+class JobLog(SearchLog[JobHistory]):
+    """A row per job that ended: number, trial, official index, epochs, score, start, end, worker."""
+
+    header = b"job,trial,index,epoch,score,start,end,worker\n"
+
+    def encode(self, rows: JobHistory) -> bytes:
+        return self.lines(rows.rows)
+
+    def lines(self, rows: JobRows) -> bytes:
+        """Return the rows of jobs, an array of dtype JOB."""
+        columns = {name: rows[name] for name in JobRow._fields}
+        columns["code"] = self._space.official_index()[rows["code"]]
+        return encode_numbers("%d,%d,%d,%d,%r,%r,%r,%d\n", list(columns.values()))
+
+    def whole(self, data: bytes) -> int:
+        return data.rfind(b"\n") + 1
+
+    def decode(self, data: bytes, path: str | Path) -> JobHistory:
+        lines, order = self._lines(data, path), self._space.official_order()
+        if not lines:
+            return JobHistory(self.trials, [])
+        table = self._table(lines, path)
+        if table.shape[1] != len(JobRow._fields):
+            raise RunFolderError(f"{path} is damaged: its rows have {table.shape[1]} columns")
+        job, trial, index, epochs, score, start, end, worker = table.T
+        whole = np.stack([job, trial, index, epochs, worker])
+        if (
+            (whole != np.floor(whole)).any()
+            or whole.min() < 0
+            or whole.max() >= 2**53
+            or epochs.min() < 1
+            or not np.isin(trial, np.array(self.trials)).all()
+            or index.max() >= len(order)
+            or np.isnan(score).any()
+            or not (np.isfinite(end) & (start >= 0) & (start <= end)).all()
+        ):
+            raise RunFolderError(f"{path} is damaged: its rows are not jobs of {len(self.trials)} trials")
+        rows = np.empty(len(table), dtype=JOB)
+        for name, column in zip(JobRow._fields, table.T, strict=True):
+            rows[name] = column
+        rows["code"] = order[rows["code"]]
+        return JobHistory(self.trials, rows)
+
+    def join(self, logs: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
+        for path in logs:
+            yield path.read_bytes()[len(self.header) :]
+
+
 class Simulation(Driver[JobHistory]):
     """Drives trials of a `MultiFidelitySearch`, one after the other.
 
@@ -31,10 +81,12 @@ class Simulation(Driver[JobHistory]):
     """
 
     unit = "trials"
+    log_format: JobLog
+    total: int
 
     def __init__(
         self,
-        search: Callable[[int], MultiFidelitySearch],
+        search: Callable[[int], MultiFidelitySearch[Any]],
         curves: Curves,
         settings: SimulationConfig,
         log_format: JobLog,
@@ -155,7 +207,7 @@ class _Replay:
         rows = np.concatenate([*ended, _NO_JOBS])
         if not curves.agrees(JobHistory(numbers, rows)):
             raise RunFolderError(f"{path} is damaged: its scores or times are not those of the table")
-        if not self._data.startswith(self._format.header + self._format.encode(rows)):
+        if not self._data.startswith(self._format.header + self._format.lines(rows)):
             raise RunFolderError(f"{path} is damaged: its rows are not in the order of trials")
         return ended
 
@@ -168,7 +220,7 @@ class _Replay:
                 f"{self._log.path.parent} is damaged: its log is not what its settings lead to on this table"
             )
         self._met += both
-        self._new.append(self._format.encode(rows))
+        self._new.append(self._format.lines(rows))
 
     def write(self) -> None:
         """Bring the file up to date."""

@@ -4,13 +4,12 @@ from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.search.loop import check_seconds
-from blackbox.table.curves import Curves
 from blackbox.table.objective import PairObjective, TableObjective
 from blackbox.table.signal import Signal
 from nasbench.benchmark import Benchmark
@@ -29,6 +28,9 @@ from nasbench.metrics import get_dataset
 from nasbench.runs.checks import MANY, SEEDS, whole
 from nasbench.runs.settings import Settings, option
 from nasbench.spaces import SPACES, space_of
+
+if TYPE_CHECKING:
+    from blackbox.table.curves import Curves
 
 LOWER_LIMIT = "lower limit on a metric, as for --at-most"  # help text
 
@@ -275,8 +277,10 @@ class SimulationConfig(TableConfig):
             object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))
         super().__post_init__()
 
-    def curves(self, bench: Benchmark) -> Curves:
+    def curves(self, bench: Benchmark) -> "Curves":
         """Return what the search sees and what jobs take, on the table of a Benchmark."""
+        from blackbox.table.curves import Curves  # imported here because most searches have none
+
         return Curves(
             bench,
             self.dataset,

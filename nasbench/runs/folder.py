@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +83,8 @@ class RunFolder:
         try:
             return cls._begin(path, kind, record)
         except BaseException:
+            import shutil  # imported here because it is rarely needed
+
             shutil.rmtree(path, ignore_errors=True)
             raise
 

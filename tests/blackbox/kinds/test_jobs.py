@@ -14,7 +14,7 @@ from blackbox.algorithms import algorithm
 from blackbox.errors import ConfigError
 from blackbox.kinds.base import Experiment
 from blackbox.kinds.jobs import JOBS
-from blackbox.kinds.logs import JobLog
+from blackbox.kinds.simulation import JobLog
 from blackbox.search.jobs import JobHistory
 from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate
