@@ -1,6 +1,5 @@
 """The settings of a pipeline."""
 
-import os
 import shlex
 from dataclasses import dataclass
 from typing import cast
@@ -11,7 +10,7 @@ from nasbench.runs.settings import SEEDS, Settings, option
 from oneshot.errors import ConfigError
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.spaces.registry import SPACES, space_of
-from oneshot.training.environment import get_device
+from oneshot.training.environment import FileEnvironment, get_device
 
 _MOST_SEARCHES = 1_000
 SHORT_OPTIONS = {  # architectures are compared at the supernet's size, after a while of training
@@ -100,41 +99,16 @@ class PipelineSettings(Settings):
 
 
 @dataclass(frozen=True)
-class PipelineEnvironment(Settings):
+class PipelineEnvironment(FileEnvironment):
     """Where the jobs of a pipeline compute and find their files; these may differ when it goes on."""
 
-    #: Devices that work at the same time; None for all CUDA devices, else the CPU.
+    #: Devices, each for a job at a time; None for all CUDA devices, else the CPU.
     devices: str | None = option(
         None,
-        "cpu, or cuda:0,cuda:1,... which work side by side (default: all CUDA devices, else cpu)",
+        "cpu, or cuda:0,cuda:1,... for one job each (default: all CUDA devices, else cpu)",
         type=str,
         on_resume="free",
     )
-    #: Folder of the data sets' archives; None for the default one.
-    folder: str | None = option(
-        None,
-        "where the data sets' archives are (default: images in $NASBENCH_HOME)",
-        type=str,
-        on_resume="free",
-    )
-    #: Whether to download a data set that is missing.
-    download: bool = option(
-        False, "fetch a data set that is not there, where that needs no login", on_resume="free"
-    )
-    #: Path of the table that scores architectures; None for the default one.
-    store: str | None = option(
-        None,
-        "a table that `python -m nasbench build` made; it scores the cells that are found (default:"
-        " NAS-Bench-201's)",
-        type=str,
-        metavar="FILE",
-        on_resume="free",
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.store is not None:  # the same from another folder
-            object.__setattr__(self, "store", os.path.abspath(os.path.expanduser(self.store)))
 
     def device_names(self) -> list[str]:
         """Return the names of the devices; DeviceError if one is not there."""

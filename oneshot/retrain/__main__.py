@@ -4,11 +4,13 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 
 from nasbench.runs.command import Parser
 from oneshot.retrain.report import RetrainResult, format_result
-from oneshot.retrain.session import begin_retraining, resume_retraining
+from oneshot.retrain.session import RetrainSession
 from oneshot.retrain.settings import SMOKE, RetrainSettings
+from oneshot.retrain.task import RetrainJob
 from oneshot.training.command import TrainingActivity, TrainingCommand
 from oneshot.training.command import main as run
 from oneshot.training.distributed import leave
@@ -57,26 +59,21 @@ class RetrainCommand(TrainingCommand[RetrainResult]):
             from oneshot.export import check
 
             check(args.export)
-        settings, environment = RetrainSettings.given(args), Environment.given(args)
+        settings = RetrainSettings.given(args)
         if args.smoke:
             settings |= SMOKE
         named = RetrainSettings(**settings)
         if args.resume is None:
-            opened = begin_retraining(
-                args.architecture,
-                named,
-                args.out,
-                environment=Environment(**environment),
-                tensorboard=args.tensorboard,
-            )
+            job = partial(RetrainJob.create, args.architecture, named, Environment.from_flags(args))
+            opened = RetrainSession.begin(job, args.out, tensorboard=args.tensorboard)
         else:
-            opened = resume_retraining(
-                args.resume,
-                environment=environment,
+            job = partial(
+                RetrainJob.resume,
+                environment=Environment.given(args),
                 settings={f.name: getattr(named, f.name) for f in fields(named) if f.name in settings},
                 architecture=args.architecture,
-                tensorboard=args.tensorboard,
             )
+            opened = RetrainSession.resume(job, args.resume, tensorboard=args.tensorboard)
         with opened as session:
             yield TrainingActivity(session, format_result, lambda result: _remark(args, result))
 

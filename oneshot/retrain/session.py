@@ -1,18 +1,22 @@
 """A retraining from its beginning, or from where a run stopped, to its end."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from oneshot.retrain.report import RetrainResult
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.retrain.task import RetrainJob, RetrainTask
-from oneshot.retrain.weights import RETRAINING
+from oneshot.retrain.weights import RETRAINING, RETRAINING_LOG
 from oneshot.training.environment import Environment
 from oneshot.training.session import TrainingSession
 
-RetrainSession = TrainingSession[RetrainTask, RetrainResult]
+
+class RetrainSession(TrainingSession[RetrainTask, RetrainResult]):
+    """A retraining that can be stopped."""
+
+    kind, log_format = RETRAINING, RETRAINING_LOG
 
 
 def retrain(
@@ -61,9 +65,8 @@ def retrain(
     MemoryError
         If a batch does not fit on the device.
     """
-    with begin_retraining(
-        architecture, settings, out, environment=environment, tensorboard=tensorboard
-    ) as session:
+    job = partial(RetrainJob.create, architecture, settings, environment)
+    with RetrainSession.begin(job, out, tensorboard=tensorboard) as session:
         return session.run(stop)
 
 
@@ -92,43 +95,6 @@ def resume(
     ConfigError
         If the images are others now.
     """
-    with resume_retraining(path, environment=environment, tensorboard=tensorboard) as session:
+    job = partial(RetrainJob.resume, environment=environment)
+    with RetrainSession.resume(job, path, tensorboard=tensorboard) as session:
         return session.run(stop)
-
-
-def begin_retraining(
-    architecture: object,
-    settings: RetrainSettings | None = None,
-    out: str | Path | None = None,
-    *,
-    environment: Environment | None = None,
-    tensorboard: bool = False,
-) -> AbstractContextManager[RetrainSession]:
-    """Open a new retraining that can be stopped; the parameters are those of `retrain`."""
-    chosen = RetrainSettings() if settings is None else settings
-    where = Environment() if environment is None else environment
-    return RetrainSession.begin(
-        lambda group: RetrainJob.create(architecture, chosen, where, group),
-        RETRAINING,
-        out,
-        tensorboard=tensorboard,
-    )
-
-
-def resume_retraining(
-    path: str | Path,
-    *,
-    environment: Mapping[str, Any] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    architecture: object = None,
-    tensorboard: bool = False,
-) -> AbstractContextManager[RetrainSession]:
-    """Open a run to go on with; `environment`: what differs now; the others: what has to agree."""
-    return RetrainSession.resume(
-        lambda record, group: RetrainJob.resume(
-            record, path, environment or {}, group, settings, architecture
-        ),
-        path,
-        RETRAINING,
-        tensorboard=tensorboard,
-    )

@@ -25,7 +25,7 @@ from oneshot.retrain.benchmark import find_entry, lacking, open_table
 from oneshot.retrain.pipelines import get_pipeline
 from oneshot.retrain.report import RetrainResult
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.retrain.weights import BEST, LAST, RETRAINING_LOG, NetworkFile, parse_record
+from oneshot.retrain.weights import BEST, LAST, NetworkFile, parse_record
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 from oneshot.training.checkpoints import encode_tensors
@@ -34,7 +34,7 @@ from oneshot.training.environment import Environment
 from oneshot.training.images import RetrainImages
 from oneshot.training.memory import largest_batch
 from oneshot.training.metrics import Accuracy, Outcome, measure_accuracy, precise
-from oneshot.training.session import Files
+from oneshot.training.session import Files, TrainingTask
 from oneshot.training.sync_norm import synchronize
 from oneshot.training.trainer import Epoch, Trainer
 
@@ -53,8 +53,6 @@ class RetrainJob:
     table: NB201 | None  # which has the like
     notes: tuple[str, ...] = ()  # lines about what is not as it would be by default
 
-    log = RETRAINING_LOG
-
     @property
     def seed(self) -> int:
         """The seed of the retraining."""
@@ -62,9 +60,15 @@ class RetrainJob:
 
     @classmethod
     def create(
-        cls, architecture: object, settings: RetrainSettings, environment: Environment, group: ProcessGroup
+        cls,
+        architecture: object,
+        settings: RetrainSettings | None,
+        environment: Environment | None,
+        group: ProcessGroup,
     ) -> Self:
-        """Return the job of an architecture, of any kind that `Architecture.parse` takes."""
+        """Return the job of an architecture in any form that `Architecture.parse` takes."""
+        settings = RetrainSettings() if settings is None else settings
+        environment = Environment() if environment is None else environment
         group.device(environment.device)  # an error, if it is not there
         found = Architecture.parse(architecture, settings.space)
         partial = settings.of_space(found.space)
@@ -81,10 +85,11 @@ class RetrainJob:
     @classmethod
     def resume(
         cls,
+        path: Path,
         record: Mapping[str, Any],
-        path: str | Path,
-        environment: Mapping[str, Any],
         group: ProcessGroup,
+        *,
+        environment: Mapping[str, Any],
         settings: Mapping[str, Any] | None = None,
         architecture: object = None,
     ) -> Self:
@@ -151,7 +156,7 @@ class _Batch(NamedTuple):
     whole: int  # images of all processes
 
 
-class RetrainTask:
+class RetrainTask(TrainingTask[RetrainResult]):
     """A network's training from scratch.
 
     A step takes the gradient of the mean loss of the whole batch: each process that of its part, weighted by
@@ -213,7 +218,7 @@ class RetrainTask:
     def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
         """Yield the batches of training images."""
         self.network.train()
-        size, count = self.job.settings.batch, self.job.images.train_count
+        size, count = self.job.settings.batch, self.job.images.train_images.count
         for number, (images, labels) in enumerate(self._train.epoch(epoch, start), start):
             yield _Batch(images, labels, min(size, count - number * size))
 
@@ -301,17 +306,6 @@ class RetrainTask:
 
     # The end
 
-    def conclude(self, progress: bool) -> bool:
-        """Leave everything as it is: nothing is left to be decided."""
-        return False
-
-    def conclusion(self) -> dict[str, Any]:
-        """Return nothing."""
-        return {}
-
-    def load_conclusion(self, state: Mapping[str, Any]) -> None:
-        """Read nothing."""
-
     def epoch_files(self, row: Row) -> Files:
         """Return the weights, if none were better."""
         return {BEST: self._encode(row)} if self.best[0] == row["epoch"] else {}
@@ -329,7 +323,7 @@ class RetrainTask:
             seconds=sum(row["seconds"] for row in log) + trainer.seconds,
             network=self.network.eval(),
             cost=self.cost,
-            images=(self.job.images.train_count, self.job.images.held_out_count),
+            images=self.job.images.counts,
             size=self.job.images.size,
             classes=self.job.images.classes,
             best=self.best if self.best[0] else None,
@@ -423,15 +417,15 @@ def _lacking(table: NB201 | None, architecture: Architecture, settings: RetrainS
 
 def _check_batches(settings: RetrainSettings, images: RetrainImages, group: ProcessGroup) -> None:
     """Raise a ConfigError unless each batch has images for each process."""
-    if images.train_count < 2:
-        raise ConfigError(f"a network needs two training images or more, got {images.train_count}")
-    if settings.batch > images.train_count:
+    if images.train_images.count < 2:
+        raise ConfigError(f"a network needs two training images or more, got {images.train_images.count}")
+    if settings.batch > images.train_images.count:
         raise ConfigError(
             f"a batch of {settings.batch} is more than the training images of {settings.dataset};"
-            f" --batch {images.train_count} would do"
+            f" --batch {images.train_images.count} would do"
         )
     least = 2 * group.size if settings.local_bn else group.size
-    images.check_parts(settings.batch, [images.train_count], least, group)
+    images.check_parts(settings.batch, [images.train_images.count], least, group)
     if group.size > 1 and settings.compile and not settings.local_bn:
         raise ConfigError(
             "--compile cannot normalize by the whole batch of several processes; --local-bn would do"

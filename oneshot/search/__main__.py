@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from nasbench.errors import NASBenchError
@@ -15,8 +16,9 @@ from oneshot.methods.recipes import recipe_table
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.search.record import SEARCH
 from oneshot.search.report import SearchResult, format_result
-from oneshot.search.session import begin_search, resume_search
+from oneshot.search.session import SearchSession
 from oneshot.search.settings import SMOKE, SMOKE_CONFIG, SearchSettings, build_config
+from oneshot.search.task import SearchJob
 from oneshot.training.command import TrainingActivity, TrainingCommand
 from oneshot.training.command import main as run
 from oneshot.training.distributed import leave
@@ -70,30 +72,20 @@ class SearchCommand(TrainingCommand[SearchResult]):
     def open(self, args: argparse.Namespace) -> Iterator[TrainingActivity[SearchResult]]:
         """Begin or resume a search."""
         config, settings = args.method_class.config_class.given(args), SearchSettings.given(args)
-        environment = Environment.given(args)
         if args.smoke:
             settings |= SMOKE
             config |= SMOKE_CONFIG
         if args.resume is None:
             new = SearchSettings(**settings)
-            opened = begin_search(
-                new,
-                build_config(new, **config),
-                args.out,
-                environment=Environment(**environment),
-                tensorboard=args.tensorboard,
-            )
+            job = partial(SearchJob.create, new, build_config(new, **config), Environment.from_flags(args))
+            opened = SearchSession.begin(job, args.out, tensorboard=args.tensorboard)
         else:
             if "dataset" in settings or "split_list" in settings:  # as they are recorded
                 named = SearchSettings(**settings)
                 settings |= {f.name: getattr(named, f.name) for f in fields(named) if f.name in settings}
-            opened = resume_search(
-                args.resume,
-                environment=environment,
-                settings=settings,
-                config=config,
-                tensorboard=args.tensorboard,
-            )
+            environment = Environment.given(args)
+            job = partial(SearchJob.resume, environment=environment, settings=settings, config=config)
+            opened = SearchSession.resume(job, args.resume, tensorboard=args.tensorboard)
         with opened as session:
             yield TrainingActivity(session, format_result, _remark)
 

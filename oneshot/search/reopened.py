@@ -31,7 +31,7 @@ class ReopenedSearch:
         self.optimizer = task.optimizer
         self.device = task.device
         #: Numbers of images of the two halves.
-        self.train_count, self.val_count = task.job.images.train_count, task.job.images.held_out_count
+        self.train_count, self.val_count = task.job.images.counts
         #: Whether the method has made its final choice.
         self.complete = task.is_concluded
         #: Seconds that the final choice took.
@@ -76,7 +76,7 @@ def reopen(
     if state is None:
         raise RunFolderError(f"{path} has no checkpoint.pt, which each epoch of a search saves")
     environment = {"device": device, "store": store, "folder": folder}
-    job = SearchJob.resume(record, path, environment, group)
+    job = SearchJob.resume(Path(path), record, group, environment=environment)
     place = group.device(job.environment.device)
     with own_random_numbers(job.seed, place):
         task = job.build(place, group)

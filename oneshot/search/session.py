@@ -1,19 +1,23 @@
 """A search from its beginning, or from where a run stopped, to its end."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from oneshot.methods.base import SearchConfig
-from oneshot.search.record import SEARCH
+from oneshot.search.record import SEARCH, SEARCH_LOG
 from oneshot.search.report import SearchResult
 from oneshot.search.settings import SearchSettings
 from oneshot.search.task import SearchJob, SearchTask
 from oneshot.training.environment import Environment
 from oneshot.training.session import TrainingSession
 
-SearchSession = TrainingSession[SearchTask, SearchResult]
+
+class SearchSession(TrainingSession[SearchTask, SearchResult]):
+    """A search that can be stopped."""
+
+    kind, log_format = SEARCH, SEARCH_LOG
 
 
 def search(
@@ -61,7 +65,8 @@ def search(
     MemoryError
         If a batch does not fit on the device.
     """
-    with begin_search(settings, config, out, environment=environment, tensorboard=tensorboard) as session:
+    job = partial(SearchJob.create, settings, config, environment)
+    with SearchSession.begin(job, out, tensorboard=tensorboard) as session:
         return session.run(stop)
 
 
@@ -90,38 +95,6 @@ def resume(
     ConfigError
         If the images, or the table's scores, are others now.
     """
-    with resume_search(path, environment=environment, tensorboard=tensorboard) as session:
+    job = partial(SearchJob.resume, environment=environment)
+    with SearchSession.resume(job, path, tensorboard=tensorboard) as session:
         return session.run(stop)
-
-
-def begin_search(
-    settings: SearchSettings | None = None,
-    config: SearchConfig | None = None,
-    out: str | Path | None = None,
-    *,
-    environment: Environment | None = None,
-    tensorboard: bool = False,
-) -> AbstractContextManager[SearchSession]:
-    """Open a new search that can be stopped; the parameters are those of `search`."""
-    chosen = SearchSettings() if settings is None else settings
-    where = Environment() if environment is None else environment
-    return SearchSession.begin(
-        lambda group: SearchJob.create(chosen, config, where, group), SEARCH, out, tensorboard=tensorboard
-    )
-
-
-def resume_search(
-    path: str | Path,
-    *,
-    environment: Mapping[str, Any] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    config: Mapping[str, Any] | None = None,
-    tensorboard: bool = False,
-) -> AbstractContextManager[SearchSession]:
-    """Open a run to go on with; `environment`: what differs now; `settings`, `config`: what has to agree."""
-    return SearchSession.resume(
-        lambda record, group: SearchJob.resume(record, path, environment or {}, group, settings, config),
-        path,
-        SEARCH,
-        tensorboard=tensorboard,
-    )

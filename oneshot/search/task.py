@@ -20,7 +20,7 @@ from oneshot.methods.base import MetaOptimizer, SearchConfig
 from oneshot.methods.recipes import contradictions
 from oneshot.methods.registry import method_of
 from oneshot.search import pictures
-from oneshot.search.record import SEARCH_LOG, load_scorer, parse_record
+from oneshot.search.record import load_scorer, parse_record
 from oneshot.search.report import SearchResult
 from oneshot.search.scorer import Scorer, unscored
 from oneshot.search.settings import SearchSettings, build_config
@@ -30,7 +30,7 @@ from oneshot.training.environment import Environment
 from oneshot.training.images import Batches, SearchImages
 from oneshot.training.memory import advising
 from oneshot.training.metrics import Outcome
-from oneshot.training.session import Files
+from oneshot.training.session import Files, TrainingTask
 from oneshot.training.trainer import Epoch, Trainer
 
 if TYPE_CHECKING:
@@ -52,8 +52,6 @@ class SearchJob:
     scorer: Scorer | None  # None in a space without a benchmark
     notes: tuple[str, ...] = ()  # lines about what is not as it would be by default
 
-    log = SEARCH_LOG
-
     @property
     def seed(self) -> int:
         """The seed of the search."""
@@ -62,12 +60,14 @@ class SearchJob:
     @classmethod
     def create(
         cls,
-        settings: SearchSettings,
+        settings: SearchSettings | None,
         config: SearchConfig | None,
-        environment: Environment,
+        environment: Environment | None,
         group: ProcessGroup,
     ) -> Self:
-        """Return the job of a new search; `config`: None for the method's own."""
+        """Return the job of a new search, with defaults for None."""
+        settings = SearchSettings() if settings is None else settings
+        environment = Environment() if environment is None else environment
         kind = method_of(settings.method).config_class
         config = build_config(settings) if config is None else config
         if type(config) is not kind:
@@ -85,10 +85,11 @@ class SearchJob:
     @classmethod
     def resume(
         cls,
+        path: Path,
         record: Mapping[str, Any],
-        path: str | Path,
-        environment: Mapping[str, Any],
         group: ProcessGroup,
+        *,
+        environment: Mapping[str, Any],
         settings: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -130,7 +131,7 @@ class SearchEpoch(NamedTuple):
     tau: float | None  # the method's temperature, if it has one
 
 
-class SearchTask:
+class SearchTask(TrainingTask[SearchResult]):
     """A search under way.
 
     An epoch is one pass over the training half; validation batches are taken along without end. Of several
@@ -145,6 +146,7 @@ class SearchTask:
         self.space = space_of(settings.space)
         self.optimizer = _build_method(job, device, group)
         self.name, self.epochs = self.optimizer.name, config.epochs
+        self.parameters = [*self.optimizer.weights, *self.optimizer.alphas]
         self.images_per_step = (2 if self.optimizer.alphas else 1) * config.batch
         self._train, self._val = job.images.halves(config.batch, device, group.part)
         self._edges = self.space.edges(self.optimizer.graph)
@@ -154,11 +156,6 @@ class SearchTask:
 
     def __len__(self) -> int:
         return len(self._train)
-
-    @property
-    def parameters(self) -> Sequence[Tensor]:
-        """The weights of the supernet, and the alphas."""
-        return [*self.optimizer.weights, *self.optimizer.alphas]
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the method's temperature and the like."""
@@ -256,10 +253,6 @@ class SearchTask:
         self._architecture = None if text is None else self.space.read(text)
         self.concluding = float(state["concluding"])
 
-    def epoch_files(self, row: Row) -> Files:
-        """Return nothing: a checkpoint is all that is kept."""
-        return {}
-
     def result(self, trainer: Trainer[SearchEpoch], log: list[Row]) -> SearchResult:
         """Return what the search found; the supernet is evaluated once the method has concluded."""
         found, mixed, path = self.chosen(), None, None
@@ -279,7 +272,7 @@ class SearchTask:
             seconds=sum(row["seconds"] for row in log) + trainer.seconds + self.concluding,
             architecture=found,
             optimizer=self.optimizer,
-            images=(self.job.images.train_count, self.job.images.held_out_count),
+            images=self.job.images.counts,
             mixed=mixed,
             path=path,
             benchmark=None if self.job.scorer is None else self.job.scorer.scores(found),
@@ -368,7 +361,7 @@ def _load_images(
     """Load the images of a search; ConfigError unless its network and its batches can take them."""
     images = SearchImages(settings.dataset, environment, settings.seed, settings.split_list)
     images.check_sides(settings.space)
-    for count in (images.train_count, images.held_out_count):
+    for count in images.counts:
         if count < 2:
             raise ConfigError(f"each half of {settings.dataset} needs two images or more, got {count}")
         if config.batch > count:
@@ -376,7 +369,7 @@ def _load_images(
                 f"a batch of {config.batch} is more than a half of {settings.dataset} has;"
                 f" --batch {count} would do"
             )
-    images.check_parts(config.batch, [images.train_count, images.held_out_count], group.size, group)
+    images.check_parts(config.batch, images.counts, group.size, group)
     if group.size > 1 and settings.compile:
         raise ConfigError("--compile cannot normalize by the whole batch of several processes")
     return images

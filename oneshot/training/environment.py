@@ -11,28 +11,24 @@ from oneshot.errors import DeviceError
 
 
 @dataclass(frozen=True)
-class Environment(Settings):
-    """Where a run computes and finds its files; these may differ when it goes on."""
+class FileEnvironment(Settings):
+    """Where a run finds its files."""
 
-    #: cpu, cuda or cuda:N; None for cuda if there is one, else cpu.
-    device: str | None = option(
-        None, "cpu, cuda or cuda:N (default: cuda where there is one, else cpu)", type=str, on_resume="free"
-    )
     #: Folder of the data sets' archives; None for the default one.
     folder: str | None = option(
         None,
-        "where the data sets' archives are (default: images in $NASBENCH_HOME)",
+        "folder of the data sets' archives (default: images in $NASBENCH_HOME)",
         type=str,
         on_resume="free",
     )
     #: Whether to download a data set that is missing.
     download: bool = option(
-        False, "fetch a data set that is not there, where that needs no login", on_resume="free"
+        False, "download a data set that is missing, if that needs no login", on_resume="free"
     )
     #: Path of the table that scores architectures; None for the default one.
     store: str | None = option(
         None,
-        "a table that `python -m nasbench build` made, which scores what is found (default: NAS-Bench-201's)",
+        "table made by `python -m nasbench build`, to score architectures (default: NAS-Bench-201's)",
         type=str,
         metavar="FILE",
         on_resume="free",
@@ -44,13 +40,23 @@ class Environment(Settings):
                 object.__setattr__(self, name, os.path.abspath(os.path.expanduser(getattr(self, name))))
         super().__post_init__()
 
+
+@dataclass(frozen=True)
+class Environment(FileEnvironment):
+    """Where a run computes and finds its files; these may differ when it goes on."""
+
+    #: cpu, cuda or cuda:N; None for cuda if there is one, else cpu.
+    device: str | None = option(
+        None, "cpu, cuda or cuda:N (default: cuda if there is one, else cpu)", type=str, on_resume="free"
+    )
+
     def updated(self, **given: Any) -> Self:  # values of fields, checked by __post_init__
         """Return a copy with the given values that are not None."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
     def record(self) -> dict[str, str | None]:
         """Return the part of config.json on the environment: all but whether to download."""
-        return {name: value for name, value in self.to_json().items() if name != "download"}
+        return {"device": self.device, "folder": self.folder, "store": self.store}
 
 
 def get_device(name: str | None = None) -> torch.device:

@@ -4,6 +4,7 @@ import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from data.arrays import Positions
 from data.augment import Augment
 from data.images import FOLDER, Images, load
 from data.loader import Loader
@@ -19,11 +21,9 @@ from data.splits import search_split
 from oneshot.errors import ConfigError
 from oneshot.spaces.registry import space_of
 from oneshot.training.distributed import ProcessGroup
-from oneshot.training.environment import Environment
+from oneshot.training.environment import FileEnvironment
 
 SMALL = ("digits",)  # of 8×8 pixels, of which a crop would lose a part of the figure
-_TRAIN, _VALID, _EVALUATION = range(3)  # streams of random numbers of a search
-_Indices = NDArray[np.int64] | None  # positions among the images of a data set; None for all
 
 
 def augments(dataset: str) -> bool:
@@ -38,18 +38,54 @@ def absolute_dataset(name: str) -> str:
     return name
 
 
-class ImageSplits(ABC):
-    """The images of a data set that are trained on, and those that are held out.
+@dataclass(frozen=True, eq=False)
+class Subset:
+    """Some images of a data set."""
 
-    `size`: height and width of an image; `train_count`, `held_out_count`: numbers of images.
-    """
+    #: The training or the test images of the data set.
+    images: Images
+    #: Positions of those that belong to the subset; None for all.
+    indices: Positions | None
+
+    @property
+    def count(self) -> int:
+        """The number of images."""
+        return len(self.images) if self.indices is None else len(self.indices)
+
+    def loader(
+        self,
+        batch: int,
+        augment: Augment,
+        device: torch.device,
+        part: tuple[int, int],
+        *,
+        seed: int = 0,
+        shuffle: bool = True,
+        drop_last: bool | None = None,
+    ) -> Loader:
+        """Return a Loader; `drop_last`: None for a last batch of one image, which has no statistics."""
+        return Loader(
+            self.images,
+            self.indices,
+            batch=batch,
+            augment=augment,
+            device=device,
+            seed=seed,
+            shuffle=shuffle,
+            drop_last=self.count % batch == 1 if drop_last is None else drop_last,
+            part=part,
+        )
+
+
+class ImageSplits(ABC):
+    """The images of a data set that are trained on, and those that are held out."""
 
     held_out_name: ClassVar[str]  # in the record of a run
 
     def __init__(
         self,
         dataset: str,
-        environment: Environment,
+        environment: FileEnvironment,
         *,
         halves: bool,
         seed: int = 0,
@@ -57,37 +93,35 @@ class ImageSplits(ABC):
     ) -> None:
         """`halves`: those of a search, by `search_split`; else all training images, and the test images."""
         folder, download = environment.folder, environment.download
-        train = load(dataset, folder, download=download)
-        self.train_indices: _Indices = None
-        self.held_out_indices: _Indices = None
-        from_test = True
-        if halves:
-            split = search_split(dataset, len(train), seed, split_list)
-            self.train_indices, self.held_out_indices, from_test = split
-        held_out = _load_test(train, folder, download) if from_test else train
-        self.dataset = dataset
-        self.classes = len(train.classes)
-        self.size: tuple[int, int] = train.pixels.shape[1:3]
-        self.train_count = _count(train, self.train_indices)
-        self.held_out_count = _count(held_out, self.held_out_indices)
-        self._train, self._held_out = train, held_out
-        self._seed = seed
+        images = load(dataset, folder, download=download)
+        train, valid, from_test = (
+            search_split(dataset, len(images), seed, split_list) if halves else (None, None, True)
+        )
+        held_out = _load_test(images, folder, download) if from_test else images
+        self.dataset, self.seed = dataset, seed
+        self.train_images, self.held_out_images = Subset(images, train), Subset(held_out, valid)
+        #: Numbers of images that are trained on, and that are held out.
+        self.counts = self.train_images.count, self.held_out_images.count
+        self.classes = len(images.classes)
+        #: Height and width of an image.
+        self.size: tuple[int, int] = images.pixels.shape[1:3]
 
     @abstractmethod
-    def hashed(self) -> Iterable[NDArray[Any]]:  # of pixels, labels and indices
+    def hashed(self) -> Iterable[NDArray[Any] | None]:  # of pixels, labels and indices
         """Return the arrays that tell these images from others."""
 
     def facts(self) -> dict[str, int | str]:
         """Return the record of these images, by which a resumed run knows them again."""
         digest = hashlib.sha256()
         for array in self.hashed():
-            digest.update(np.ascontiguousarray(array).data)
+            if array is not None:
+                digest.update(np.ascontiguousarray(array).data)
         return {
             "classes": self.classes,
             "height": self.size[0],
             "width": self.size[1],
-            "train_images": self.train_count,
-            self.held_out_name: self.held_out_count,
+            "train_images": self.counts[0],
+            self.held_out_name: self.counts[1],
             "sha256": digest.hexdigest(),
         }
 
@@ -130,8 +164,8 @@ class ImageSplits(ABC):
 class SearchImages(ImageSplits):
     """The two halves of a data set: a search trains weights on one, and alphas on the other.
 
-    >>> images = SearchImages("digits", Environment())
-    >>> images.train_count, images.held_out_count, images.classes
+    >>> images = SearchImages("digits", FileEnvironment())
+    >>> images.train_images.count, images.held_out_images.count, images.classes
     (721, 721, 10)
 
     As in NAS-Bench-201's searches (Dong & Yang 2020, arXiv:2001.00326), both halves are augmented alike while
@@ -141,7 +175,7 @@ class SearchImages(ImageSplits):
     held_out_name = "val_images"
 
     def __init__(
-        self, dataset: str, environment: Environment, seed: int = 0, split_list: str | None = None
+        self, dataset: str, environment: FileEnvironment, seed: int = 0, split_list: str | None = None
     ) -> None:
         super().__init__(dataset, environment, halves=True, seed=seed, split_list=split_list)
 
@@ -154,54 +188,30 @@ class SearchImages(ImageSplits):
         takes the first batch of a new order at each step, which is a full one too.) An epoch of training can
         end with a short batch, unless that has one image.
         """
-        random = augments(self.dataset)
-        augment = Augment.training(self._train) if random else Augment.evaluation(self._train)
-        train = self._loader(self._train, self.train_indices, batch, augment, device, part, _TRAIN)
-        held_out = self._loader(
-            self._held_out, self.held_out_indices, batch, augment, device, part, _VALID, drop_last=True
+        train = self.train_images.images
+        augment = Augment.training(train) if augments(self.dataset) else Augment.evaluation(train)
+        return (
+            self.train_images.loader(batch, augment, device, part, seed=3 * self.seed),
+            self.held_out_images.loader(batch, augment, device, part, seed=3 * self.seed + 1, drop_last=True),
         )
-        return train, held_out
 
     def evaluation(self, batch: int, device: torch.device, part: tuple[int, int] = (0, 1)) -> "Batches":
         """Return the validation half in batches, not augmented, in the same mixed order each time."""
-        augment = Augment.evaluation(self._held_out)
-        indices = self.held_out_indices
-        return Batches(self._loader(self._held_out, indices, batch, augment, device, part, _EVALUATION))
+        augment = Augment.evaluation(self.held_out_images.images)
+        return Batches(self.held_out_images.loader(batch, augment, device, part, seed=3 * self.seed + 2))
 
-    def _loader(
-        self,
-        images: Images,
-        indices: _Indices,
-        batch: int,
-        augment: Augment,
-        device: torch.device,
-        part: tuple[int, int],
-        stream: int,
-        drop_last: bool = False,
-    ) -> Loader:
-        return Loader(
-            images,
-            indices,
-            batch=batch,
-            augment=augment,
-            device=device,
-            seed=3 * self._seed + stream,
-            drop_last=drop_last or _ends_alone(_count(images, indices), batch),
-            part=part,
-        )
-
-    def hashed(self) -> Iterable[NDArray[Any]]:
-        yield from (self._train.pixels, self._train.labels)
-        yield from (each for each in (self.train_indices, self.held_out_indices) if each is not None)
-        if self._held_out is not self._train:
-            yield from (self._held_out.pixels, self._held_out.labels)
+    def hashed(self) -> Iterable[NDArray[Any] | None]:
+        train, held_out = self.train_images, self.held_out_images
+        yield from (train.images.pixels, train.images.labels, train.indices, held_out.indices)
+        if held_out.images is not train.images:
+            yield from (held_out.images.pixels, held_out.images.labels)
 
 
 class RetrainImages(ImageSplits):
     """The images that a network is trained on, and those that it is tested on.
 
-    >>> images = RetrainImages("digits", Environment(), "full")
-    >>> images.train_count, images.held_out_count, images.classes, images.size
+    >>> images = RetrainImages("digits", FileEnvironment(), "full")
+    >>> images.train_images.count, images.held_out_images.count, images.classes, images.size
     (1442, 355, 10, (8, 8))
 
     `split`: "full" for all training images and the test images, "half" for the halves of a search, whose
@@ -213,7 +223,7 @@ class RetrainImages(ImageSplits):
     def __init__(
         self,
         dataset: str,
-        environment: Environment,
+        environment: FileEnvironment,
         split: str,
         seed: int = 0,
         split_list: str | None = None,
@@ -227,37 +237,19 @@ class RetrainImages(ImageSplits):
 
         `part`: of each batch, as of a Loader.
         """
-        images = self._train
+        images = self.train_images.images
         transform = Augment.training(images, cutout) if augment else Augment(images.statistics, cutout=cutout)
-        return Loader(
-            images,
-            self.train_indices,
-            batch=batch,
-            augment=transform,
-            device=device,
-            seed=self._seed,
-            drop_last=_ends_alone(self.train_count, batch),
-            part=part,
-        )
+        return self.train_images.loader(batch, transform, device, part, seed=self.seed)
 
     def test(self, batch: int, device: torch.device, part: tuple[int, int] = (0, 1)) -> Loader:
         """Return a Loader of the images that are tested, in their order, not augmented."""
-        return Loader(
-            self._held_out,
-            self.held_out_indices,
-            batch=min(batch, self.held_out_count),
-            augment=Augment.evaluation(self._held_out),
-            device=device,
-            shuffle=False,
-            part=part,
-        )
+        subset = self.held_out_images
+        augment = Augment.evaluation(subset.images)
+        return subset.loader(min(batch, subset.count), augment, device, part, shuffle=False, drop_last=False)
 
-    def hashed(self) -> Iterable[NDArray[Any]]:
-        splits = ((self._train, self.train_indices), (self._held_out, self.held_out_indices))
-        for images, indices in splits:
-            yield from (images.pixels, images.labels)
-            if indices is not None:
-                yield indices
+    def hashed(self) -> Iterable[NDArray[Any] | None]:
+        for subset in (self.train_images, self.held_out_images):
+            yield from (subset.images.pixels, subset.images.labels, subset.indices)
 
 
 class Batches:
@@ -279,12 +271,3 @@ def _load_test(train: Images, folder: str | None, download: bool) -> Images:
     if test.classes != train.classes or test.pixels.shape[1:] != train.pixels.shape[1:]:
         raise ConfigError(f"the test images of {train.name} are not of the training images' classes and size")
     return test
-
-
-def _count(images: Images, indices: _Indices) -> int:
-    return len(images) if indices is None else len(indices)
-
-
-def _ends_alone(count: int, batch: int) -> bool:
-    """Return whether a last batch would have one image, which has no statistics to normalize by."""
-    return count % batch == 1

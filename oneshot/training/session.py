@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 import torch
 
@@ -61,35 +61,44 @@ _R_co = TypeVar("_R_co", bound=TrainingResult, covariant=True)
 
 
 class TrainingTask(Stepping[Any, Any], Protocol[_R_co]):  # the task alone knows its batches and epochs
-    """What a search or a retraining adds to the loop of a training."""
+    """What a search or a retraining adds to the loop of a training; derive from it for the defaults."""
 
+    @abstractmethod
     def row(self, epoch: Epoch[Any]) -> Row:
         """Return the row of the log of an epoch."""
 
     def epoch_files(self, row: Row) -> Files:
         """Return the files to be kept after an epoch."""
+        return {}
 
     def conclude(self, progress: bool) -> bool:
         """Decide what is left to be decided after the last epoch; return whether anything was.
 
         `progress`: show a bar, if that takes long.
         """
+        return False
 
     def conclusion(self) -> dict[str, Any]:
         """Return plain values for a checkpoint, by which a task that has concluded knows it."""
+        return {}
 
     def load_conclusion(self, state: Mapping[str, Any]) -> None:
         """Go back to a conclusion."""
+        return
 
+    @abstractmethod
     def result(self, trainer: Trainer[Any], log: list[Row]) -> _R_co:
         """Return the result after the epochs in a log."""
 
+    @abstractmethod
     def result_files(self, result: Any) -> Files:  # of type _R_co
         """Return the files to be kept with a result."""
 
+    @abstractmethod
     def figures(self, result: Any) -> "Mapping[str, Figure]":  # of type _R_co
         """Draw the pictures of a result; MissingDependencyError without matplotlib."""
 
+    @abstractmethod
     def memory_advice(self) -> str:
         """Return what did not fit on the device, and what to do about it."""
 
@@ -100,10 +109,6 @@ _Task_co = TypeVar("_Task_co", bound=TrainingTask[Any], covariant=True)
 
 class TrainingJob(Protocol[_Task_co]):
     """What is to be trained, on which images; checked, before a folder or a network exists."""
-
-    @property
-    def log(self) -> Columns:
-        """The columns of its log."""
 
     @property
     def seed(self) -> int:
@@ -147,8 +152,11 @@ def restore(trainer: Trainer[Any], task: TrainingTask[Any], state: Mapping[str, 
 class TrainingSession(Generic[_Task, _R]):
     """A training that can be stopped: `begin` or `resume` it in a `with`, `train`, and `finish`.
 
-    Of several processes all do so alike; the main one writes.
+    Of several processes all do so alike; the main one writes. A subclass says what its folders are.
     """
+
+    kind: ClassVar[RunKind]
+    log_format: ClassVar[Columns]
 
     def __init__(
         self,
@@ -169,7 +177,6 @@ class TrainingSession(Generic[_Task, _R]):
     def begin(
         cls,
         prepare: Callable[[ProcessGroup], TrainingJob[_Task]],
-        kind: RunKind,
         out: str | Path | None = None,
         *,
         tensorboard: bool = False,
@@ -181,7 +188,7 @@ class TrainingSession(Generic[_Task, _R]):
         def prepared() -> TrainingJob[_Task]:
             check_requested(tensorboard, path)
             if path is not None and group.is_main:
-                check_new(path, kind)
+                check_new(path, cls.kind)
             return prepare(group)
 
         def created() -> RunFolder | None:
@@ -190,7 +197,7 @@ class TrainingSession(Generic[_Task, _R]):
             device = group.device(job.environment.device)
             name = str(device) if group.size == 1 else device.type
             record = job.record(replace(job.environment, device=name), group)
-            return RunFolder.create(path, kind, record)
+            return RunFolder.create(path, cls.kind, record)
 
         job = group.main_process_first(prepared)
         folder = group.run_on_all(created)
@@ -201,20 +208,19 @@ class TrainingSession(Generic[_Task, _R]):
     @contextmanager
     def resume(
         cls,
-        read: Callable[[dict[str, Any], ProcessGroup], TrainingJob[_Task]],
+        read: Callable[[Path, dict[str, Any], ProcessGroup], TrainingJob[_Task]],
         path: str | Path,
-        kind: RunKind,
         *,
         tensorboard: bool = False,
     ) -> Iterator[Self]:
         """Open the run in a folder, whose job `read` returns from its config.json."""
         group = ProcessGroup.present()
         path = Path(path)
-        folder = group.run_on_all(lambda: RunFolder.resume(path, kind) if group.is_main else None)
+        folder = group.run_on_all(lambda: RunFolder.resume(path, cls.kind) if group.is_main else None)
 
         def recorded() -> TrainingJob[_Task]:
             check_requested(tensorboard, path)
-            return read(read_record(path, kind), group)
+            return read(path, read_record(path, cls.kind), group)
 
         with folder or nullcontext():
             job = group.main_process_first(recorded)
@@ -311,7 +317,7 @@ class TrainingSession(Generic[_Task, _R]):
         row = self.task.row(epoch)
         self.log.append(row)
         if self._folder is not None:
-            self._folder.log.append(self.job.log.encode([row]))
+            self._folder.log.append(self.log_format.encode([row]))
             self._write(self.task.epoch_files(row))
         self._save()
         if self._writer is not None:
@@ -339,7 +345,7 @@ class TrainingSession(Generic[_Task, _R]):
         state = read_checkpoint(path)
         if state is None:
             if folder is not None:
-                rows = len(read_log(path, self.job.log))
+                rows = len(read_log(path, self.log_format))
                 if rows > 1:  # one is written before the first checkpoint
                     raise RunFolderError(f"{path} has no {CHECKPOINT}, though its log has {rows:,} epochs")
                 folder.log.truncate(None)
@@ -347,7 +353,7 @@ class TrainingSession(Generic[_Task, _R]):
         position = restore(self.trainer, self.task, state, path)
         if folder is not None:
             folder.log.truncate(position, self.trainer.epoch)
-        self.log = read_log(path, self.job.log)[: self.trainer.epoch]
+        self.log = read_log(path, self.log_format)[: self.trainer.epoch]
 
     def _kept(self) -> str:
         """Return what is left of a training that diverged."""

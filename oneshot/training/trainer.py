@@ -1,6 +1,7 @@
 """The loop of a training: steps and epochs, their measurements, and where to go on from."""
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
@@ -25,32 +26,37 @@ class Stepping(Protocol[_Batch, _Result_co]):
     images_per_step: int
     device: torch.device
     group: ProcessGroup
+    parameters: Sequence[Tensor]  # everything that is trained, which has to stay finite
 
+    @abstractmethod
     def __len__(self) -> int:
         """Return the number of steps in an epoch."""
 
-    @property
-    def parameters(self) -> Sequence[Tensor]:
-        """Everything that is trained, which has to stay finite."""
-
+    @abstractmethod
     def begin_epoch(self, epoch: int) -> None:
         """Set what changes with the epochs, counted from 0; called again where a run goes on within one."""
 
+    @abstractmethod
     def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
         """Yield this process's part of an epoch's batches, from batch `start` on."""
 
+    @abstractmethod
     def step(self, batch: _Batch) -> Sequence[Outcome]:
         """Train on a batch; return its outcomes, of the first splits."""
 
+    @abstractmethod
     def end_epoch(self, epoch: int) -> _Result_co:
         """Do what ends an epoch, now the `epoch`-th; return what it gave beside its measurements."""
 
+    @abstractmethod
     def position(self, batch: int, bad_step: int) -> str:
         """Return where in an epoch a training diverged: seen by `batch`, at `bad_step` if that is known."""
 
+    @abstractmethod
     def state_dict(self) -> dict[str, Any]:
         """Return tensors and plain values, by which another task goes on exactly."""
 
+    @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go back to a state."""
 

@@ -1,6 +1,7 @@
 """Each value in the JSON files of runs replaced by others: a reader succeeds, or says what is wrong."""
 
 import shutil
+from functools import partial
 
 import pytest
 
@@ -15,10 +16,12 @@ from oneshot.pipeline.plan import PIPELINE, Pipeline
 from oneshot.pipeline.report import collect_result, format_result
 from oneshot.pipeline.settings import PipelineSettings
 from oneshot.retrain.__main__ import main as retrain
-from oneshot.retrain.session import resume_retraining
+from oneshot.retrain.session import RetrainSession
+from oneshot.retrain.task import RetrainJob
 from oneshot.score.equal_cost import read_trials
 from oneshot.search import __main__ as search
-from oneshot.search.session import resume_search
+from oneshot.search.session import SearchSession
+from oneshot.search.task import SearchJob
 from oneshot.spaces.architectures import Architecture
 from tests.damage import failures
 
@@ -44,12 +47,15 @@ def copied(runs, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "session"), [("search-0", resume_search), ("final", resume_retraining)])
-def test_a_run_is_resumed_or_refused(copied, name, session):
+@pytest.mark.parametrize(
+    ("name", "session", "job"),
+    [("search-0", SearchSession, SearchJob), ("final", RetrainSession, RetrainJob)],
+)
+def test_a_run_is_resumed_or_refused(copied, name, session, job):
     path = copied / name
 
     def resume():
-        with session(path):
+        with session.resume(partial(job.resume, environment={}), path):
             pass
 
     assert failures(path / "config.json", resume, ERRORS) == []

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 
 from nasbench import CELLS, NB201
@@ -5,7 +7,7 @@ from nasbench.errors import NotRecordedError
 from oneshot.errors import ConfigError, RunFolderError
 from oneshot.retrain import task
 from oneshot.retrain.benchmark import find_entry, lacking, open_table
-from oneshot.retrain.session import resume, resume_retraining, retrain
+from oneshot.retrain.session import RetrainSession, resume, retrain
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.spaces.architectures import Architecture
 from oneshot.training.environment import Environment
@@ -123,7 +125,7 @@ def test_a_run_whose_table_has_moved_goes_on_with_any_table(tmp_path, images):
     environment = Environment(device="cpu", store=str(lacks))
     result = retrain("6111", settings, path, environment=environment)
     assert (result.complete, result.to_json()["benchmark"]) == (True, None)
-    with resume_retraining(path) as again:
+    with RetrainSession.resume(partial(task.RetrainJob.resume, environment={}), path) as again:
         job = again.job
         assert job.notes == (lacking(job.table, job.architecture, job.settings),)
     lacks.unlink()

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -18,9 +19,9 @@ from oneshot.errors import DivergedError, RunFolderError
 from oneshot.methods.darts import DARTSConfig
 from oneshot.retrain import __main__ as command
 from oneshot.retrain import pictures
-from oneshot.retrain.session import begin_retraining, resume, retrain
+from oneshot.retrain.session import RetrainSession, resume, retrain
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.retrain.task import RetrainTask
+from oneshot.retrain.task import RetrainJob, RetrainTask
 from oneshot.retrain.weights import RETRAINING, RETRAINING_LOG
 from oneshot.search import SearchSettings, search
 from oneshot.training import session as training
@@ -484,7 +485,8 @@ def test_a_damaged_run_is_an_error(run, no_pictures, copy):
 
 def test_a_training_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_path):
     path = tmp_path / "a"
-    with begin_retraining("6111", RetrainSettings(**TINY, split="full"), path, environment=CPU) as session:
+    job = partial(RetrainJob.create, "6111", RetrainSettings(**TINY, split="full"), CPU)
+    with RetrainSession.begin(job, path) as session:
         session.train(stop=after(3))
         assert read_checkpoint(path)["training"]["epoch"] == 1
         before = (path / "checkpoint.pt").read_bytes()

@@ -100,7 +100,7 @@ def plain(done, job, epochs, clip, weight, nesterov, decay):
                 for name, value in now.items():
                     if value.is_floating_point():
                         average[name] = decay * average[name] + (1 - decay) * value
-        losses.append(total / job.images.train_count)
+        losses.append(total / job.images.train_images.count)
     return network.state_dict(), average, losses
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -26,12 +27,14 @@ from oneshot.search import settings as told
 from oneshot.search.record import SEARCH, SEARCH_LOG
 from oneshot.search.report import collapse_warning, format_result
 from oneshot.search.scorer import Scorer
-from oneshot.search.session import begin_search
+from oneshot.search.session import SearchSession
+from oneshot.search.task import SearchJob
 from oneshot.spaces.genotype import Genotype, Hierarchy
 from oneshot.spaces.published import DARTS_V2
 from oneshot.spaces.registry import space_of
 from oneshot.training import session as training
 from oneshot.training.checkpoints import read_checkpoint
+from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import get_device
 from oneshot.training.images import SearchImages, augments
 from tests import stores
@@ -240,7 +243,7 @@ def test_a_step_sees_a_batch_of_each_half_and_an_epoch_the_whole_half(monkeypatc
     assert len(seen) == 3  # 721 images: the last one would be alone
     for got, expected in zip(seen, zip(train.epoch(0), val.epoch(0), strict=True), strict=True):
         assert same([list(half) for half in got], [list(half) for half in expected])
-    assert not set(feed.train_indices) & set(feed.held_out_indices)
+    assert not set(feed.train_images.indices) & set(feed.held_out_images.indices)
 
 
 def test_a_step_never_sees_a_short_validation_batch(monkeypatch):
@@ -535,7 +538,8 @@ STOPPED = """
 import os, signal, sys
 from nasbench.runs import files
 from oneshot.search import __main__ as search
-from oneshot.search import pictures, session
+from functools import partial
+from oneshot.search import pictures, session, task
 from nasbench.runs import folder, log
 from oneshot.methods import darts
 
@@ -577,7 +581,8 @@ def child(where, number, name, argv):
     return search.main(argv)
 
 base, *flags = sys.argv[1:]
-with session.begin_search():  # what that loads, all have; each has its own process
+job = partial(task.SearchJob.create, None, None, None)
+with session.SearchSession.begin(job):  # what that loads, all have; each has its own process
     pass
 for case in sys.stdin.read().split():
     where, number, name = case.split(":")
@@ -796,7 +801,8 @@ def read_checkpoint_bytes(data):
 @pytest.mark.parametrize("where", ["loss", "weights"])
 def test_a_search_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_path, where):
     path = tmp_path / "a"
-    with begin_search(SearchSettings(**TINY), config_of("darts"), path, environment=CPU) as session:
+    job = partial(SearchJob.create, SearchSettings(**TINY), config_of("darts"), CPU)
+    with SearchSession.begin(job, path) as session:
         session.train(stop=after(3))
         assert read_checkpoint(path)["training"]["epoch"] == 1
         before = (path / "checkpoint.pt").read_bytes()
@@ -835,7 +841,8 @@ def test_a_search_that_diverges_at_once(run, tmp_path):
 
 def test_a_loss_that_is_no_number_is_seen_within_an_epoch(monkeypatch):
     monkeypatch.setattr(training, "_INTERVAL", 0.0)
-    with begin_search(SearchSettings(**TINY), config_of("darts", batch=60), environment=CPU) as session:
+    job = partial(SearchJob.create, SearchSettings(**TINY), config_of("darts", batch=60), CPU)
+    with SearchSession.begin(job) as session:
         session.task.optimizer.op_optimizer.param_groups[0]["lr"] = 1e30
         with pytest.raises(DivergedError, match="epoch 1, step . of 12; nothing is saved"):
             session.train()
@@ -1159,8 +1166,8 @@ def test_the_hierarchical_space_is_searched_for_ten_epochs_of_ten_images(method)
     assert told.build_config(settings, batch=64, epochs=kind().epochs) == kind(batch=64)
     for space in ("nb201", "darts"):
         assert told.build_config(SearchSettings(space=space, method=method)) == kind()
-    with begin_search(settings, environment=CPU) as session:
-        assert session.job.config == kind(epochs=10, batch=10)
+    job = SearchJob.create(settings, None, CPU, ProcessGroup())
+    assert job.config == kind(epochs=10, batch=10)
 
 
 @pytest.mark.parametrize(("space", "least"), [("nb201", 1), ("darts", 3), ("hierarchical", 1)])

@@ -23,7 +23,9 @@ EXACT = """
 import sys
 import torch
 from oneshot.methods.registry import method_of
-from oneshot.search.session import begin_search
+from functools import partial
+from oneshot.search.session import SearchSession
+from oneshot.search.task import SearchJob
 from oneshot.search.settings import SearchSettings
 from oneshot.training.distributed import joined, leave
 from oneshot.training.environment import Environment
@@ -45,7 +47,8 @@ def run(method, **options):
     few = {"paths": 4, "batches": 2, "finalists": 2} if method == "rsws" else {}
     config = kind(epochs=2, batch=241, **few, **options)
     settings = SearchSettings(method=method, channels=2)
-    with begin_search(settings, config, environment=Environment(device="cpu")) as session:
+    job = partial(SearchJob.create, settings, config, Environment(device="cpu"))
+    with SearchSession.begin(job) as session:
         task = session.task
         task.optimizer.graph.double()
         task.optimizer.supernet.architectural_weights.double()

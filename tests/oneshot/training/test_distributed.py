@@ -133,7 +133,10 @@ EXACT = """
 import sys
 import torch
 from oneshot.training.distributed import joined, leave
-from oneshot.retrain.session import RetrainSettings, begin_retraining
+from functools import partial
+from oneshot.retrain import RetrainSettings
+from oneshot.retrain.session import RetrainSession
+from oneshot.retrain.task import RetrainJob
 from oneshot.training.environment import Environment
 
 class Doubled:
@@ -144,7 +147,8 @@ class Doubled:
 
 settings = RetrainSettings(channels=2, batch=131, epochs=3, ema=0.9, drop_path=0.5, grad_clip=1.0)
 here = Environment(device="cpu")
-with joined() as group, begin_retraining("DARTS_V2", settings, environment=here) as session:
+job = partial(RetrainJob.create, "DARTS_V2", settings, here)
+with joined() as group, RetrainSession.begin(job) as session:
     task, epochs = session.task, []
     task.network.double()
     task.average.double()

@@ -21,10 +21,13 @@ def pixels_of(batches):
 
 def test_all_images_or_the_halves_of_a_search():
     feed = RetrainImages("digits", HERE, "full")
-    assert (feed.train_count, feed.held_out_count) == (len(DIGITS), len(load("digits", train=False)))
+    assert feed.counts == (
+        len(DIGITS),
+        len(load("digits", train=False)),
+    )
     half, searched = RetrainImages("digits", HERE, "half", seed=3), SearchImages("digits", HERE, seed=3)
     split = search_split("digits", len(DIGITS), 3)
-    assert (half.train_count, half.held_out_count) == (len(split.train), len(split.valid))
+    assert half.counts == (len(split.train), len(split.valid))
     torch.testing.assert_close(
         pixels_of(half.test(100, "cpu").epoch(0)),
         pixels_of(SearchImages("digits", HERE, seed=3).evaluation(721, "cpu")),
@@ -69,8 +72,8 @@ def test_halves_of_test_images(monkeypatch):
     fake = lambda name, folder, *, train=True, download=False: made[train]  # noqa: E731
     monkeypatch.setattr(images, "load", fake)
     half = RetrainImages("cifar100", HERE, "half")
-    assert (half.train_count, half.held_out_count) == (20, 5000)
-    assert (RetrainImages("cifar100", HERE, "full").held_out_count, half.classes) == (10_000, 7)
+    assert half.counts == (20, 5000)
+    assert (RetrainImages("cifar100", HERE, "full").held_out_images.count, half.classes) == (10_000, 7)
     made[False] = Images("x", made[False].pixels, made[False].labels, tuple("abcdefgh"), PUBLISHED["cifar10"])
     with pytest.raises(ConfigError, match="test images of cifar100 are not of the training images' classes"):
         RetrainImages("cifar100", HERE, "full")
