@@ -14,10 +14,11 @@ from blackbox.table.settings import short_names
 from blackbox.table.signal import Signal
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError, said
-from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, complain
+from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags
 from nasbench.runs.command import main as carry_out
 from nasbench.runs.files import quoted
 from nasbench.runs.folder import RunFolder
+from nasbench.runs.notes import complain
 from nasbench.runs.progress import Progress
 
 if TYPE_CHECKING:

@@ -25,7 +25,8 @@ from blackbox.workers.settings import SCHEDULER_HELP, checked_scheduler
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError
 from nasbench.runs import command
-from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, complain
+from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags
+from nasbench.runs.notes import complain
 from nasbench.runs.settings import option, whole
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from blackbox.kinds.reader import open_table, read_run
 from blackbox.report.gather import gather
 from blackbox.report.page import GENERATOR, page
 from nasbench.errors import NASBenchError
-from nasbench.runs.command import Parser, call, complain
+from nasbench.runs.command import Parser, call
 from nasbench.runs.files import make_folder_of, replacing
+from nasbench.runs.notes import complain
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,7 @@ from multiprocessing import current_process, get_context
 from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast
 
 from blackbox.errors import WorkersError
-from nasbench.runs.command import complain
+from nasbench.runs.notes import complain
 from nasbench.runs.processes import blocked_interrupts, end_with_parent, environment
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from nasbench.lookup import add_space_flag
-from nasbench.runs.command import ListFormatter, Subcommand, complain
+from nasbench.runs.command import ListFormatter, Subcommand
+from nasbench.runs.notes import complain
 
 if TYPE_CHECKING:
     from nasbench.build.single import Summary

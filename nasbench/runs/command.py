@@ -17,6 +17,7 @@ from nasbench.errors import printable
 from nasbench.runs.files import quoted, to_json
 from nasbench.runs.interrupts import HeldInterrupt as HeldInterrupt
 from nasbench.runs.interrupts import ignoring_interrupts
+from nasbench.runs.notes import complain
 from nasbench.runs.text import format_table
 
 INTERRUPTED = 130
@@ -264,13 +265,6 @@ def _end(text: str, message: str | None, code: int, name: str) -> int:
     if message is not None:
         complain(f"{name}: {message}")
     return code
-
-
-def complain(line: str) -> None:
-    """Print a line on stderr, its control characters escaped, if there is one that takes it."""
-    if sys.stderr is not None:
-        with suppress(OSError):
-            print(printable(line), file=sys.stderr, flush=True)
 
 
 def _print(text: str) -> None:

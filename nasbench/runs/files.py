@@ -71,7 +71,7 @@ def _warn_once(reason: str) -> None:
     global _warned
     from multiprocessing import parent_process  # imported here because it is rarely needed
 
-    from nasbench.runs.command import complain
+    from nasbench.runs.notes import complain
 
     if not _warned and parent_process() is None:  # a process of a pool leaves it to the command
         complain(f"warning: {reason}; no other process may write to the same place")

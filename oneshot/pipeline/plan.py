@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
-from nasbench.runs.command import complain
 from nasbench.runs.folder import SUMMARY, RunFolder, RunKind, read_object
 from nasbench.runs.log import Columns, Row, read_log
+from nasbench.runs.notes import complain
 from nasbench.runs.text import counted
 from oneshot.errors import RunFolderError
 from oneshot.pipeline.jobs import Job, run_jobs

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from data.errors import DataError
 from nasbench.errors import NASBenchError
-from nasbench.runs.command import Parser, call, complain
+from nasbench.runs.command import Parser, call
 from nasbench.runs.files import to_json
+from nasbench.runs.notes import complain
 from oneshot.errors import OneShotError
 from oneshot.score.result import format_result
 from oneshot.score.scoring import SCORE, score

@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 
 from data.errors import DataError
 from nasbench.errors import NASBenchError
-from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, carry_out, complain, guarded
+from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, carry_out, guarded
+from nasbench.runs.notes import complain
 from nasbench.runs.text import counted
 from oneshot.errors import OneShotError
 from oneshot.training.distributed import joined

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from nasbench.errors import NASBenchError, RunFolderError
-from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, call, complain, main
+from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, call, main
 from nasbench.runs.folder import RunFolder, RunKind
+from nasbench.runs.notes import complain
 
 
 @pytest.mark.parametrize(
