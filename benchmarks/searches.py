@@ -14,7 +14,7 @@ from blackbox.reinforce import REINFORCE
 from blackbox.rs import RandomSearch
 from blackbox.search.base import Search
 from blackbox.search.loop import run
-from blackbox.search.space import NB201 as SPACE
+from blackbox.search.space import NB201_SPACE
 from blackbox.table.objective import TableObjective
 from nasbench import NB201
 
@@ -30,7 +30,7 @@ def plain_evolution(values: Sequence[float], seed: int) -> float:
     best = 0.0
     for _ in range(EVALS):
         if len(population) < 100:
-            code = rng.randrange(SPACE.size)
+            code = rng.randrange(NB201_SPACE.size)
         else:
             _, parent = max(population[rng.randrange(100)] for _ in range(10))
             weight = 5 ** rng.randrange(6)
@@ -47,7 +47,7 @@ def main() -> None:
     values = table.scores.tolist()
 
     def search(algorithm: type[Search[Any]], trials: int) -> object:  # with its own settings
-        return run(algorithm(SPACE, trials=trials), table, EVALS, cost=table.cost)
+        return run(algorithm(NB201_SPACE, trials=trials), table, EVALS, cost=table.cost)
 
     print_conditions(RUNS, numpy=np.__version__)
     for trials in (1, TRIALS):

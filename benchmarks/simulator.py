@@ -19,7 +19,7 @@ from blackbox.asha import ASHA
 from blackbox.bohb import BOHB
 from blackbox.hyperband import Hyperband
 from blackbox.search.fidelity import MultiFidelitySearch
-from blackbox.search.space import NB201 as SPACE
+from blackbox.search.space import NB201_SPACE
 from blackbox.sh import SuccessiveHalving
 from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate_trial
@@ -45,7 +45,7 @@ class PlainHalving:
     def begin(self) -> None:
         """Start a bracket."""
         self.rung = 0
-        self.todo = [self.random.randrange(SPACE.size) for _ in range(ETA ** (len(RUNGS) - 1))]
+        self.todo = [self.random.randrange(NB201_SPACE.size) for _ in range(ETA ** (len(RUNGS) - 1))]
         self.cells = len(self.todo)
         self.results: list[tuple[float, int]] = []
 
@@ -106,7 +106,7 @@ def main() -> None:
         curves = SimulationConfig().curves(bench)
 
         def simulated(search_class: type[MultiFidelitySearch[Any]]) -> object:
-            return simulate_trial(search_class(SPACE, 200), curves, WORKERS, JOBS)
+            return simulate_trial(search_class(NB201_SPACE, 200), curves, WORKERS, JOBS)
 
         tasks: dict[str, Callable[[], object]] = {
             "blackbox.sh": lambda: simulated(SuccessiveHalving),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -25,9 +25,8 @@ ROWS = ("plain modules", "plain, channels last", "oneshot", "oneshot, bf16")
 ESTIMATORS = {"oneshot, sampled": "sampled", "oneshot, full": "full"}  # further rows of GDAS; plain: sampled
 
 
-CASES: dict[
-    str, tuple[Callable[[float | None], Supernet], int]
-] = {  # by space: its supernet in plain modules, and the batch size of a search
+# By space: its supernet in plain modules, and the batch size of a search.
+CASES: dict[str, tuple[Callable[[float | None], Supernet], int]] = {
     "nb201": (nb201.PlainSupernet, 64),
     "darts": (darts.PlainSupernet, 64),
     "hierarchical": (hierarchical.PlainSupernet, 10),
@@ -42,7 +41,7 @@ def new_space(name: str) -> Graph:
     return space.build(10, space.searched.channels, space.searched.cells)
 
 
-def new_method(name: str, row: str = "oneshot") -> MetaOptimizer:
+def new_method(name: str, row: str = "oneshot") -> MetaOptimizer[Any]:
     from oneshot.methods.registry import method_of
 
     method = method_of(name)
@@ -50,7 +49,7 @@ def new_method(name: str, row: str = "oneshot") -> MetaOptimizer:
     return method(method.config_class(**settings), amp="bf16" in row)
 
 
-def search(space: str, method: str, row: str, device: str) -> PlainSearch | MetaOptimizer:
+def search(space: str, method: str, row: str, device: str) -> PlainSearch | MetaOptimizer[Any]:
     """Return the object that takes the steps of a row."""
     torch.manual_seed(0)
     if row.startswith("plain"):

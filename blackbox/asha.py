@@ -33,10 +33,10 @@ class _Rung:
 
 
 class ASHA(MultiFidelitySearch[RungsConfig]):
-    """ASHA: a worker that is free promotes a cell where one is among the best 1 / eta of its rung so far.
+    """ASHA: a free worker promotes a cell if one is among the best 1 / eta of its rung so far.
 
-    >>> from blackbox.search.space import NB201
-    >>> search = ASHA(NB201, 9)
+    >>> from blackbox import NB201_SPACE
+    >>> search = ASHA(NB201_SPACE, 9)
     >>> epochs = []
     >>> for _ in range(13):
     ...     job = search.ask()
@@ -45,9 +45,9 @@ class ASHA(MultiFidelitySearch[RungsConfig]):
     >>> epochs[:4], sorted(epochs)
     ([1, 1, 1, 3], [1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 9])
 
-    Higher rungs are looked at first; where nothing can be promoted, a new cell joins the lowest. So no worker
-    ever waits (algorithm 2; eta is that of its figure 1, the experiments take 4). A cell that failed counts
-    in its rung, but is not promoted; of equal scores, the one told first is.
+    Higher rungs come first; if no cell can be promoted, a new one joins the lowest rung, so no worker ever
+    waits (algorithm 2; eta is that of its figure 1, the experiments use 4). A cell that failed counts in its
+    rung but is not promoted; of equal scores, the one told first is.
     """
 
     name = "asynchronous successive halving"
@@ -62,7 +62,7 @@ class ASHA(MultiFidelitySearch[RungsConfig]):
     ) -> None:
         super().__init__(space, fidelities, config, trial, seed)
         self._results = {epochs: _Rung() for epochs in self.rungs}
-        # (cells of this rung, go on to this many epochs, having been trained for), from the top
+        # (rung, epochs to promote its cells to, epochs that they were trained for), from the top
         self._promotions = [
             (self._results[low], high, low) for low, high in zip(self.rungs, self.rungs[1:], strict=False)
         ][::-1]
@@ -71,9 +71,9 @@ class ASHA(MultiFidelitySearch[RungsConfig]):
         for rung, epochs, done in self._promotions:
             code = rung.promote(self.config.eta)
             if code is not None:
-                return Job(number, code, epochs, done, bracket=0)
+                return Job(number, code, epochs, done, 0)
         code = self.draw()
-        return None if code is None else Job(number, code, self.rungs[0], done=0, bracket=0)
+        return None if code is None else Job(number, code, self.rungs[0], 0, 0)
 
     def observe(self, job: Job, score: float) -> None:
         self._results[job.epochs].add(job.code, score)

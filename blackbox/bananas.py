@@ -18,7 +18,7 @@ from nasbench.runs.settings import option
 
 @dataclass(frozen=True)
 class BananasConfig(ModelBasedConfig):
-    """Defaults: those of the paper, section 5, where nothing else is said."""
+    """Defaults: those of the paper, section 5, unless a comment says otherwise."""
 
     batch: int = option(
         10, "cells chosen by one ensemble, before the next is fitted", at_least=1, at_most=MANY
@@ -31,16 +31,16 @@ class BananasConfig(ModelBasedConfig):
 class Bananas(ModelBasedSearch[BananasConfig, list[int]]):
     """Bayesian optimization with an ensemble on the path encoding, and independent Thompson sampling.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(Bananas(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=30)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = Bananas(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=30)
     >>> history.codes.shape
     (2, 30)
 
-    Each candidate's score is drawn from the normal distribution that the ensemble believes in; the highest
-    are evaluated as a batch. Unlike the paper's, the members are extremely randomized trees on ranks, not
-    networks with a loss that weighs good cells (a fit takes milliseconds, not seconds), and the candidates
-    are all neighbours of the best cells, not 100 of them. Spaces without paths have the one-hot encoding.
+    Each candidate's score is drawn from the normal distribution that the ensemble predicts; the highest are
+    evaluated as a batch. Unlike in the paper, the members are extremely randomized trees on ranks, not
+    networks with a loss that weights good cells (a fit takes milliseconds, not seconds), and the candidates
+    are all neighbours of the best cells, not 100 of them. Spaces without paths use the one-hot encoding.
     """
 
     name = "BANANAS"

@@ -28,7 +28,7 @@ class BOHBConfig(RungsConfig):
     samples: int = option(
         64, "cells drawn from the model of the good ones; the best is taken", at_least=1, at_most=MANY
     )
-    widening: float = option(3.0, "factor of the model's bandwidth when cells are drawn from it")
+    widening: float = option(3.0, "factor on the bandwidths when cells are drawn from the model")
     min_points: int | None = option(
         None, "cells of a model, at least (default: variables of the space + 1)", type=int, at_least=1
     )
@@ -45,10 +45,10 @@ class BOHBConfig(RungsConfig):
 class KernelDensity:
     """The density of points with categorical variables, with one bandwidth per variable.
 
-    A product of Aitchison-Aitken kernels: a value is kept with the probability 1 - bandwidth, and is any of
-    the others with the same probability each (Aitchison & Aitken 1976, doi:10.1093/biomet/63.3.413). The
-    authors take it from statsmodels; here it is a product of two matrices, which needs no other package.
-    `digits`: the points, integers (n, D); `choices`: how many values each variable has, (D,).
+    A product of Aitchison-Aitken kernels: a value is kept with probability 1 - bandwidth and is otherwise any
+    of the others with equal probability (Aitchison & Aitken 1976, doi:10.1093/biomet/63.3.413). The authors
+    use statsmodels; here it is a product of two matrices, which needs no other package. `digits`: the points,
+    integers (n, D); `choices`: how many values each variable has, (D,).
     """
 
     def __init__(self, digits: Digits, choices: NDArray[np.intp]) -> None:
@@ -56,7 +56,7 @@ class KernelDensity:
         self._choices = choices
         self.bandwidths = _bandwidths(digits, choices)
         others = np.maximum(choices - 1, 1)
-        # A kernel is exp(sum of these over the equal digits), but for a factor that all points share.
+        # A kernel is exp(sum of these over the equal digits), up to a factor that all points share.
         gains = np.log((1 - self.bandwidths) * others / self.bandwidths)
         self._offsets = np.cumsum(choices) - choices  # of the variables' values in a one-hot code
         weights = np.zeros((len(digits), choices.sum()))
@@ -83,8 +83,8 @@ class KernelDensity:
 def _bandwidths(digits: Digits, choices: NDArray[np.intp]) -> NDArray[np.float64]:
     """Return one bandwidth per variable, (D,): the spread of its values, times n^(-1 / (4 + D)).
 
-    The spread is the chance that two of the points differ. The authors' program has the normal reference
-    rule, 1.06 times the standard deviation of the values' numbers; those of categories mean nothing.
+    The spread is the probability that two of the points differ. The authors' program uses the normal
+    reference rule, 1.06 times the standard deviation of the values' numbers, but categories have no order.
     """
     points, variables = digits.shape
     shares = (digits[:, :, None] == np.arange(choices.max())).mean(axis=0)
@@ -95,8 +95,8 @@ def _bandwidths(digits: Digits, choices: NDArray[np.intp]) -> NDArray[np.float64
 class BOHB(BracketSearch[BOHBConfig]):
     """Hyperband whose new cells mostly come from a model of which cells are good.
 
-    >>> from blackbox.search.space import NB201
-    >>> search = BOHB(NB201, 9)
+    >>> from blackbox import NB201_SPACE
+    >>> search = BOHB(NB201_SPACE, 9)
     >>> for _ in range(200):
     ...     job = search.ask()
     ...     search.tell(job, score=-abs(job.code - 9000))
@@ -104,9 +104,8 @@ class BOHB(BracketSearch[BOHBConfig]):
     True
 
     The model is of the highest rung with enough cells: one density of its best cells, another of the others.
-    Of the cells drawn from the first, the one with the largest ratio of the two is trained next, among those
-    that were not yet; were all, one is drawn uniformly. The paper may train a cell again; its bandwidths are
-    by another rule, too.
+    Of the new cells drawn from the first, the one with the largest ratio of the two is trained next; if none
+    is new, one is drawn uniformly. The paper may train a cell again, and has another rule for bandwidths.
     """
 
     name = "BOHB"

@@ -32,18 +32,18 @@ class GaussianProcessConfig(ModelBasedConfig):
 
 
 class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
-    """The next cell is the candidate with the highest expected improvement under a Gaussian process.
+    """Evaluate the candidate with the highest expected improvement under a Gaussian process.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(GaussianProcessSearch(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=30)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = GaussianProcessSearch(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=30)
     >>> history.codes.shape
     (2, 30)
 
-    The kernel is on one-hot codes, so that cells are near which differ in few operations. All evaluations are
-    in the process at every step; its kernel is fitted anew after some. Unlike in the paper (Jones, Schonlau &
-    Welch 1998, doi:10.1023/A:1008306431147), scores are normal scores of their ranks, there is noise, which
-    the improvement counts as a part of what is not known, and only some cells are candidates.
+    The kernel is on one-hot codes, so cells that differ in few operations are near each other. The process
+    has all evaluations at every step; its kernel is refitted every few evaluations. Unlike in the paper
+    (Jones, Schonlau & Welch 1998, doi:10.1023/A:1008306431147), scores are normal scores of their ranks, the
+    predictive variance includes noise, and only some cells are candidates.
     """
 
     name = "Gaussian process"

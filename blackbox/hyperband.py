@@ -9,8 +9,8 @@ from blackbox.search.fidelity import RungsConfig
 class Hyperband(BracketSearch[RungsConfig]):
     """Hyperband: brackets of successive halving from many cells for few epochs to few cells for many.
 
-    >>> from blackbox.search.space import NB201
-    >>> search = Hyperband(NB201, 9)
+    >>> from blackbox import NB201_SPACE
+    >>> search = Hyperband(NB201_SPACE, 9)
     >>> epochs = []
     >>> for _ in range(22):
     ...     job = search.ask()
@@ -19,8 +19,8 @@ class Hyperband(BracketSearch[RungsConfig]):
     >>> [epochs[:13], epochs[13:19], epochs[19:]]
     [[1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 9], [3, 3, 3, 3, 3, 9], [9, 9, 9]]
 
-    Which of them is best depends on how well the scores after few epochs rank the cells, which is not known.
-    The paper suggests 3 or 4 as eta.
+    The best bracket depends on how well the scores after few epochs rank the cells, which is unknown. The
+    paper suggests 3 or 4 as eta.
     """
 
     name = "Hyperband"

@@ -19,7 +19,7 @@ from nasbench.runs.settings import Settings, option
 
 @dataclass(frozen=True)
 class LocalSearchConfig(Settings):
-    """White et al. 2020, arXiv:2005.02960: algorithm 1, or its variant that goes up at once."""
+    """White et al. 2020, arXiv:2005.02960: algorithm 1, or its variant that moves at once."""
 
     first: bool = option(
         False, "move as soon as a neighbour is better, not only after all of them were evaluated"
@@ -31,19 +31,19 @@ class LocalSearchConfig(Settings):
 
 
 class LocalSearch(Search[LocalSearchConfig]):
-    """Local search: all neighbours of a cell are evaluated, in a random order; the best one is next.
+    """Local search: evaluate all neighbours of a cell in a random order, then move to the best one.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(LocalSearch(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=200)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = LocalSearch(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=200)
     >>> history.codes.shape
     (2, 200)
 
-    A cell that was evaluated before costs nothing: its score is known. Where no neighbour is better, the
-    paper's algorithm ends; here it begins anew from a random cell that was not evaluated yet, for as long as
-    there are evaluations left, and so it does where it comes upon a cell that it went on from before. Once
-    the whole space was evaluated, it begins anew from any cell. Workers for which no neighbour is left, until
-    the others are done, evaluate random cells.
+    A cell that was evaluated before costs nothing, because its score is known. If no neighbour is better, the
+    paper's algorithm ends; this one restarts from a random cell that was not evaluated yet, as long as there
+    are evaluations left. It also restarts if it reaches a cell that it moved on from before. Once the whole
+    space was evaluated, it restarts from any cell. Workers that find no neighbour left while the others are
+    running evaluate random cells.
     """
 
     name = "local search"

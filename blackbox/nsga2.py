@@ -37,20 +37,20 @@ class NSGA2Config(Settings):
 
 
 class NSGA2(Search[NSGA2Config]):
-    """NSGA-II: of parents and children, the cells on the best fronts survive, the least crowded ones first.
+    """NSGA-II: of parents and children, cells on the best fronts survive, the least crowded ones first.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
+    >>> from blackbox import NB201_SPACE, run
     >>> def objective(codes):
     ...     return np.stack([codes, -codes % 99], axis=-1)
-    >>> history = run(NSGA2(NB201, trials=2), objective, evals=200)
+    >>> search = NSGA2(NB201_SPACE, trials=2)
+    >>> history = run(search, objective, evals=200)
     >>> history.scores.shape
     (2, 200, 2)
 
     Parents are winners of binary tournaments: the better front, then the larger crowding distance. A child
     has each digit of either parent with the same probability (uniform crossover), then digits mutate. The
-    first generation is drawn uniformly (Deb et al. 2002, doi:10.1109/4235.996017; its crossover and mutation
-    of real numbers have no meaning for digits).
+    first generation is drawn uniformly (Deb et al. 2002, doi:10.1109/4235.996017; the paper's crossover and
+    mutation of real numbers have no meaning for digits).
     """
 
     name = "NSGA-II"
@@ -116,7 +116,7 @@ class NSGA2(Search[NSGA2Config]):
         crossed, *each = np.split(chances, 1 + np.arange(3) * len(self._choices), axis=1)
         take, mutate, value = each
         digits = np.where((crossed < self.config.crossover) & (take < 0.5), second, first)
-        other = 1 + (value * (self._choices - 1)).astype(np.intp)  # values further on, of those there are
+        other = 1 + (value * (self._choices - 1)).astype(np.intp)  # how many values further
         digits = np.where(mutate < self._mutation, digits + other, digits) % self._choices
         return np.asarray(np.ravel_multi_index(tuple(digits.T), self.space.choices))
 

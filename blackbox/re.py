@@ -19,7 +19,9 @@ from nasbench.runs.settings import Settings, option
 class EvolutionConfig(Settings):
     """Defaults: Ruchte et al. 2020, NASLib, appendix A.1."""
 
-    population: int = option(100, "cells alive at once; the oldest dies", at_least=1, at_most=MANY)
+    population: int = option(
+        100, "cells in the population; a new one replaces the oldest", at_least=1, at_most=MANY
+    )
     sample: int = option(10, "cells in a tournament, drawn with replacement; the best is the parent")
 
     def __post_init__(self) -> None:
@@ -28,16 +30,16 @@ class EvolutionConfig(Settings):
 
 
 class RegularizedEvolution(Search[EvolutionConfig]):
-    """Aging evolution: the child of a tournament's winner takes the place of the oldest cell.
+    """Aging evolution: a child of a tournament's winner replaces the oldest cell.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(RegularizedEvolution(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=200)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = RegularizedEvolution(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=200)
     >>> history.codes.shape
     (2, 200)
 
-    Of equal scores, the first drawn wins. Since the oldest dies whatever it scores, the population is the
-    last evaluations of the history (Real et al. 2019, arXiv:1802.01548, algorithm 1).
+    Of equal scores, the one drawn first wins. Because the oldest cell is removed whatever its score, the
+    population is the end of the history (Real et al. 2019, arXiv:1802.01548, algorithm 1).
     """
 
     name = "regularized evolution"

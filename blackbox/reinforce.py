@@ -21,14 +21,13 @@ _FASTEST = 1e6  # steps so long that every logit but one is lost, yet none overf
 
 @dataclass(frozen=True)
 class ReinforceConfig(Settings):
-    """Defaults: the authors' programs of NAS-Bench-101 and of NATS-Bench; of their rates the better one."""
+    """Defaults: the authors' programs of NAS-Bench-101 and NATS-Bench; the better of their learning rates."""
 
     # Regret on CIFAR-10 after 1,000 evaluations, mean of 1,000 trials: 0.035 (standard error 0.003) with 0.1
-    # as for NAS-Bench-101 (there it is of plain gradient steps, on accuracies in [0, 1]), 0.054 (0.002) with
-    # 0.01 as for NATS-Bench (there of Adam, too), 0.159 (0.003) with 0.001; in between, 0.013 (0.001) with
-    # 0.03.
-    learning_rate: float = option(0.1, "of Adam, which turns the gradient into a step of the logits")
-    decay: float = option(0.9, "of the baseline, a moving average of the scores")
+    # as for NAS-Bench-101 (there for plain gradient steps, on accuracies in [0, 1]), 0.054 (0.002) with 0.01
+    # as for NATS-Bench (there for Adam, too), 0.159 (0.003) with 0.001; in between, 0.013 (0.001) with 0.03.
+    learning_rate: float = option(0.1, "learning rate of Adam, which updates the logits")
+    decay: float = option(0.9, "decay of the baseline, a moving average of the scores")
 
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < np.inf:
@@ -40,20 +39,20 @@ class ReinforceConfig(Settings):
 
 
 class REINFORCE(Search[ReinforceConfig]):
-    """A policy draws cells; what scored better than the earlier ones becomes more likely.
+    """A policy draws cells; cells that score better than the earlier ones become more likely.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(REINFORCE(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=200)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = REINFORCE(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=200)
     >>> history.codes.shape
     (2, 200)
 
     The policy has an independent softmax for each digit, uniform at first (Ying et al. 2019, NAS-Bench-101,
-    arXiv:1902.09635; Dong & Yang 2020, NAS-Bench-201, arXiv:2001.00326). After each evaluation its logits go
-    a step of Adam along (score - baseline) times the gradient of the cell's log-probability (Williams 1992,
+    arXiv:1902.09635; Dong & Yang 2020, NAS-Bench-201, arXiv:2001.00326). After each evaluation Adam updates
+    the logits along (score - baseline) times the gradient of the cell's log-probability (Williams 1992,
     doi:10.1007/BF00992696); the baseline is a moving average of the earlier scores. (In both authors'
-    programs it already has the score itself, which shrinks the difference to the share `decay`.) A failed
-    evaluation counts as the worst score so far, and teaches nothing where there is none.
+    programs it already includes the score itself, which shrinks the difference to the share `decay`.) A
+    failed evaluation counts as the worst score so far; if there is none, it changes nothing.
     """
 
     name = "REINFORCE"

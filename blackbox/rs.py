@@ -1,4 +1,4 @@
-"""Random search: every evaluation a cell drawn uniformly, with replacement (`python -m blackbox.rs`)."""
+"""Random search: cells drawn uniformly, with replacement (`python -m blackbox.rs`)."""
 
 import sys
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from nasbench.arrays import Codes
 
 
 class RandomSearch(Search[NoSettings]):
-    """Random search.
+    """Random search: each evaluation is of a cell drawn uniformly, with replacement.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(RandomSearch(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=100)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = RandomSearch(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=100)
     >>> history.codes.shape
     (2, 100)
     """

@@ -24,10 +24,10 @@ class HalvingConfig(RungsConfig):
 
 
 class SuccessiveHalving(BracketSearch[HalvingConfig]):
-    """Successive halving: many cells for a few epochs, the best of them for more, again and again.
+    """Successive halving: train many cells for a few epochs, the best of them for more, and so on.
 
-    >>> from blackbox.search.space import NB201
-    >>> search = SuccessiveHalving(NB201, 9)
+    >>> from blackbox import NB201_SPACE
+    >>> search = SuccessiveHalving(NB201_SPACE, 9)
     >>> epochs = []
     >>> for _ in range(13):
     ...     job = search.ask()
@@ -36,10 +36,10 @@ class SuccessiveHalving(BracketSearch[HalvingConfig]):
     >>> epochs
     [1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 9]
 
-    Rung k has floor(cells / eta^k) cells, and costs about the same as any other: the inner loop of Hyperband
-    (Li et al. 2018, algorithm 1). Jamieson & Talwalkar have eta = 2, and give every rung an equal part of a
+    Rung k has floor(cells / eta^k) cells and costs about as much as any other: the inner loop of Hyperband
+    (Li et al. 2018, algorithm 1). Jamieson & Talwalkar use eta = 2 and give every rung an equal part of a
     total budget until one cell is left. With fewer `cells` than the default, a bracket ends below the last
-    rung. When it has ended, the next one begins, with new cells.
+    rung. The next bracket then begins, with new cells.
     """
 
     name = "successive halving"

@@ -25,7 +25,7 @@ _TRIES = 10  # draws for a cell that is not evaluated yet; beyond these one is d
 
 @dataclass(frozen=True)
 class TPEConfig(ModelBasedConfig):
-    """Defaults: Optuna's, but for `initial`, which is measured: with 10 it ends at twice the regret."""
+    """Defaults: Optuna's, except `initial`: with Optuna's 10, the measured regret is twice as large."""
 
     initial: int = option(20, "cells drawn uniformly before there is a model", at_least=1)
     candidates: int = option(
@@ -37,17 +37,17 @@ class TPEConfig(ModelBasedConfig):
 
 
 class TPE(ModelBasedSearch[TPEConfig, None]):
-    """The next cell is one that the density of good cells favours most over that of the others.
+    """Evaluate the cell with the highest ratio of two densities: of good cells and of the others.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
-    >>> history = run(TPE(NB201, trials=2), lambda codes: -abs(codes - 9000), evals=30)
+    >>> from blackbox import NB201_SPACE, run
+    >>> search = TPE(NB201_SPACE, trials=2)
+    >>> history = run(search, lambda codes: -abs(codes - 9000), evals=30)
     >>> history.codes.shape
     (2, 30)
 
-    Optuna's TPESampler, with a study a trial, which has the trial's history, and a sampler a step. The
-    densities are of all digits together, not of each by itself as in the paper (Bergstra et al. 2011,
-    Algorithms for hyper-parameter optimization, NeurIPS). A failed evaluation counts as the worst.
+    Optuna's TPESampler, with one study per trial, which has the trial's history, and one sampler per step.
+    The densities are joint densities of all digits, not one for each digit as in the paper (Bergstra et al.
+    2011, Algorithms for hyper-parameter optimization, NeurIPS). A failed evaluation counts as the worst.
     """
 
     name = "TPE"

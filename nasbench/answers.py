@@ -19,21 +19,20 @@ if TYPE_CHECKING:
     from nasbench.spaces import Space
     from nasbench.store import Store
 
+    class Reader(Protocol):
+        """Gives the answer for the code of a cell."""
+
+        def __getitem__(self, code: int, /) -> float:
+            """Return the value, NaN if there is none."""
+
+    class CurveReader(Protocol):
+        """Gives the values at all epochs for the code of a cell."""
+
+        def __getitem__(self, code: int, /) -> Values:
+            """Return the values; NaN at an epoch that was not recorded."""
+
+
 _ALL_EPOCHS = ("curve", "per_epoch")  # the groups of a store that have a metric at every epoch
-
-
-class Reader(Protocol):
-    """Gives the answer for the code of a cell."""
-
-    def __getitem__(self, code: int, /) -> float:
-        """Return the value, NaN if there is none."""
-
-
-class CurveReader(Protocol):
-    """Gives the values at all epochs for the code of a cell."""
-
-    def __getitem__(self, code: int, /) -> Values:
-        """Return the values; NaN at an epoch that was not recorded."""
 
 
 class Question(NamedTuple):
@@ -343,7 +342,7 @@ class Answers:
         return f"recorded: {'; '.join(clauses) or 'nothing'}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class _ByCell:
     """One cell's run, or the mean of its runs, out of (N, S), without touching the other cells."""
 
@@ -356,7 +355,7 @@ class _ByCell:
         return _mean(self.runs[code])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class _CurveByCell:
     """One cell's curve, or the mean of its curves, out of (N, S, epochs); NaN if it was not recorded."""
 
@@ -379,7 +378,7 @@ class _CurveByCell:
         return _mean_over_seeds(rows.T)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class _Repeated:
     """Curves of values that are the same at every epoch, or add up from epoch to epoch."""
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NamedTuple, TypedD
 
 import numpy as np
 
-from nasbench.answers import Answers, CurveReader, Question, Reader, Recorded
+from nasbench.answers import Answers, Question
 from nasbench.cell import Cell
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
 from nasbench.home import default_path
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas
     from typing_extensions import TypeVar
 
+    from nasbench.answers import CurveReader, Reader, Recorded
     from nasbench.arrays import Mask, Numbering, Values
     from nasbench.coded import AnyCell, CodedCell
     from nasbench.constraints import Where

@@ -8,8 +8,7 @@ from nasbench.benchmark import Benchmark
 from nasbench.constraints import Where
 
 if TYPE_CHECKING:
-    from nasbench.cell import Cell
-    from nasbench.size import SizeCell
+    from nasbench.coded import CodedCell
 
 
 class NamedTable:
@@ -63,8 +62,8 @@ class NamedTable:
         """Return the metric, negated if higher is better, for tools that minimize."""
         return -self._score(values)
 
-    def cell(self, values: Values) -> "Cell | SizeCell":
-        """Return the Cell or SizeCell."""
+    def cell(self, values: Values) -> "CodedCell":
+        """Return the cell of a point."""
         return self._cell(self.variables.code(values))
 
     def _score(self, values: Values) -> float:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blackbox.algorithms import ALGORITHMS
-from blackbox.cli import conditions_of
 from blackbox.compare.chosen import Chosen, agreed, begun
-from blackbox.compare.folder import ComparisonFolder, read_record
 from blackbox.compare.pool import carry_out
+from blackbox.compare.record import open_comparison, read_comparison, write_findings
 from blackbox.compare.study import Study
 from blackbox.compare.text import format_comparison
 from blackbox.errors import BlackboxError, ConfigError, MissingDependencyError
+from blackbox.kinds.base import conditions
 from blackbox.kinds.reader import open_table
 from blackbox.results import plots
 from blackbox.results.comparison import compare
@@ -23,161 +24,217 @@ from blackbox.table.settings import RunConfig
 from blackbox.workers.settings import SCHEDULER_HELP, checked_scheduler
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError
-from nasbench.runs.command import INTERRUPTED, Parser, call, complain, print_json
-from nasbench.runs.files import quoted
-from nasbench.runs.settings import add_flags, given, option, whole
+from nasbench.runs import command
+from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, complain
+from nasbench.runs.settings import option, whole
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    from matplotlib.figure import Figure
+
+    from blackbox.results.anytime import Trajectories
     from blackbox.results.comparison import ComparisonResult, Entry
     from blackbox.table.objective import TableObjective
+    from nasbench.benchmark import Benchmark
+    from nasbench.runs.folder import RunFolder
 
-_PROG = "python -m blackbox.compare"
 _REGRET, _RANKS = "regret.png", "ranks.png"  # in the folder of a comparison
 
 
 @dataclass(frozen=True)
 class ComparisonConfig(RunConfig):
-    """What is common to all algorithms: as a single one is told it, but with more trials."""
+    """What is common to all algorithms: the settings of a single one, with more trials."""
 
     trials: int = option(100, "independent trials of each algorithm")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return the exit code."""
-    parser = Parser(
-        prog=_PROG,
-        description="Searches on one table, many trials of each: regret with confidence intervals, how long"
-        " it takes to come close to the optimum, tests of each pair, average ranks.",
-    )
-    parser.add_argument(
-        "algorithms",
-        metavar="ALGORITHM",
-        nargs="*",
-        help=f"of {', '.join(ALGORITHMS)}, or MODULE:CLASS; settings follow after a colon, as in"
-        " re:population=10,sample=3; or the folder of a run, such as runs/evolution",
-    )
-    add_flags(parser.add_argument_group("common to all"), ComparisonConfig)
-    files = parser.add_argument_group("files and processes")
-    files.add_argument("--store", metavar="FILE", help="a store that `python -m nasbench build` made")
-    where = files.add_mutually_exclusive_group()
-    where.add_argument(
-        "--out",
-        metavar="FOLDER",
-        help="a folder for a run of each algorithm, what was found, and pictures; where the same comparison"
-        " was begun in it, that goes on",
-    )
-    where.add_argument("--resume", metavar="FOLDER", help="go on with a comparison; it knows all settings")
-    files.add_argument(
-        "--workers",
-        metavar="N",
-        type=int,
-        help="processes (default: one per core; with --scheduler, all workers)",
-    )
-    files.add_argument("--scheduler", metavar="ADDRESS|FILE", help=SCHEDULER_HELP)
-    files.add_argument("--plot", metavar="FILE", help="draw regret with confidence bands (.png, .svg, .pdf)")
-    files.add_argument("--plot-ranks", metavar="FILE", help="draw average ranks and the critical difference")
-    files.add_argument("--json", action="store_true", help="print the findings as JSON")
-    args = parser.parse_args(argv)
-    return call(lambda: _command(args), _PROG, (BlackboxError, NASBenchError))
+    return command.main(CompareCommand(), argv)
 
 
-def _command(args: argparse.Namespace) -> int:
-    workers = None if args.workers is None else whole("workers", args.workers, 1)
-    scheduler = None if args.scheduler is None else checked_scheduler(args.scheduler)
-    for path, flag in ((args.plot, "--plot"), (args.plot_ranks, "--plot-ranks")):
-        if path is not None:
-            plots.check(path, flag)
-    chosen, settings, store = _asked(args)
-    runs = chosen.runs
-    bench = open_table(runs[0], store) if runs else open_benchmark(store, settings.space)
-    settings, objective = begun(chosen, settings, bench)
-    with ExitStack() as stack:
-        study = Study(chosen.specs, settings, store and str(Path(store).absolute()))
-        folder, out = None, args.resume if args.out is None else args.out
-        if out is not None:
-            record = {"algorithms": chosen.texts, **conditions_of(settings, store, bench)}
-            folder = stack.enter_context(ComparisonFolder(out, record, bench))
-            study = replace(study, folder=folder.path, created=folder.record["created"])
-        found = carry_out(study, workers, scheduler) if study.specs else []
-        if found is None:
-            again = "--out FOLDER would have kept what was done"
+class CompareCommand(Command["Comparison"]):
+    """The command of comparisons."""
+
+    prog = "python -m blackbox.compare"
+    errors = (BlackboxError, NASBenchError)
+    keeps = "all trials"
+    unsaved = "; --out FOLDER would have kept what was done"
+    patient = True  # because a pool that is interrupted while it ends never does
+
+    def parser(self, argv: Sequence[str]) -> Parser:
+        parser = Parser(
+            prog=self.prog,
+            description="Searches on one table, many trials of each: regret with confidence intervals, how"
+            " long it takes to come close to the optimum, tests of each pair, average ranks.",
+        )
+        parser.add_argument(
+            "algorithms",
+            metavar="ALGORITHM",
+            nargs="*",
+            help=f"of {', '.join(ALGORITHMS)}, or MODULE:CLASS; settings follow after a colon, as in"
+            " re:population=10,sample=3; or the folder of a run, such as runs/evolution",
+        )
+        ComparisonConfig.add_flags(parser.add_argument_group("common to all"))
+        files = parser.add_argument_group("files and processes")
+        files.add_argument("--store", metavar="FILE", help="a store that `python -m nasbench build` made")
+        add_folder_flags(
+            files,
+            "folder for one run per algorithm, the results and plots; an unfinished comparison in it is"
+            " continued",
+            "folder of a comparison to resume; it knows all settings",
+        )
+        files.add_argument(
+            "--workers",
+            metavar="N",
+            type=int,
+            help="processes (default: one per core; with --scheduler, all workers)",
+        )
+        files.add_argument("--scheduler", metavar="ADDRESS|FILE", help=SCHEDULER_HELP)
+        files.add_argument(
+            "--plot", metavar="FILE", help="draw regret with confidence bands (.png, .svg, .pdf)"
+        )
+        files.add_argument(
+            "--plot-ranks", metavar="FILE", help="draw average ranks and the critical difference"
+        )
+        return parser
+
+    @contextmanager
+    def open(self, args: argparse.Namespace) -> Iterator[Comparison]:
+        workers = None if args.workers is None else whole("workers", args.workers, 1)
+        scheduler = None if args.scheduler is None else checked_scheduler(args.scheduler)
+        for path, flag in ((args.plot, "--plot"), (args.plot_ranks, "--plot-ranks")):
+            if path is not None:
+                plots.check(path, flag)
+        chosen, settings, store = self._asked(args)
+        runs = chosen.runs
+        bench = open_table(runs[0], store) if runs else open_benchmark(store, settings.space)
+        settings, objective = begun(chosen, settings, bench)
+        out = args.resume if args.out is None else args.out
+        record = {"algorithms": chosen.texts, **conditions(settings, bench, store)}
+        with nullcontext() if out is None else open_comparison(out, record, bench) as folder:
+            study = Study(chosen.specs, settings, store and str(Path(store).absolute()))
             if folder is not None:
-                again = f"go on with: {_PROG} --resume {quoted(folder.path)}"
-            complain(f"interrupted; {again}")
-            return INTERRUPTED
-        entries = list(chosen.entries(study, found))
-        result = compare(entries, objective, bench, settings)
-        if folder is not None:
-            folder.finish(result.to_json())
-        if args.json:
-            print_json(result.to_json())
-        else:
-            print(format_comparison(result))
-            kept = "not saved; --out FOLDER keeps all trials" if folder is None else f"saved in {folder.path}"
-            print(f"\n{kept}")
-        _draw(args, folder, entries, objective, result)
-    return 0
+                study = replace(study, folder=folder.path, created=folder.record["created"])
+            yield Comparison(chosen, study, objective, bench, folder, (workers, scheduler))
+
+    def _asked(self, args: argparse.Namespace) -> tuple[Chosen, RunConfig, str | None]:
+        """Return what to compare, the settings, and the store's path: from flags, or from a folder."""
+        flags = ComparisonConfig.given(args)
+        if args.resume is None:
+            if not args.algorithms:
+                raise ConfigError(f"name the algorithms to compare, such as: {self.prog} re rs --trials 500")
+            chosen = Chosen.of(args.algorithms)
+            asked = flags if chosen.runs else ComparisonConfig(**flags).to_json()
+            return chosen, chosen.settings(asked), args.store
+        record = read_comparison(args.resume)
+        if args.algorithms:
+            raise ConfigError(
+                f"{args.resume} knows its algorithms, {' '.join(record['algorithms'])}; leave them out"
+            )
+        settings = agreed(RunConfig.from_json(record["run"], "run"), flags, args.resume)
+        store = record["table"]["store"] if args.store is None else args.store
+        return Chosen.of(record["algorithms"]), settings, store
+
+    def afterwards(self, args: argparse.Namespace, activity: Comparison, outcome: Outcome) -> str:
+        if not outcome.complete:
+            return ""
+        drawn = activity.draw(args.plot, args.plot_ranks)
+        return f"picture{'' if len(drawn) == 1 else 's'} in {', '.join(drawn)}" if drawn else ""
 
 
-def _asked(args: argparse.Namespace) -> tuple[Chosen, RunConfig, str | None]:
-    """Return what to compare, the settings, and the store's path: from flags, or from a folder to resume."""
-    flags = given(args, ComparisonConfig)
-    if args.resume is None:
-        if not args.algorithms:
-            raise ConfigError(f"name the algorithms to compare, such as: {_PROG} re rs --trials 500")
-        chosen = Chosen.of(args.algorithms)
-        return (
-            chosen,
-            chosen.settings(flags if chosen.runs else asdict(ComparisonConfig(**flags))),
-            args.store,
-        )
-    record = read_record(args.resume)
-    if args.algorithms:
-        raise ConfigError(
-            f"{args.resume} knows its algorithms, {' '.join(record['algorithms'])}; leave them out"
-        )
-    settings = agreed(RunConfig(**record["run"]), flags, args.resume)
-    store = record["table"]["store"] if args.store is None else args.store
-    return Chosen.of(record["algorithms"]), settings, store
+class Comparison:
+    """A comparison of algorithms and runs, saved in a folder or not."""
 
+    def __init__(
+        self,
+        chosen: Chosen,
+        study: Study,
+        objective: TableObjective,
+        bench: Benchmark,
+        folder: RunFolder | None,
+        pool: tuple[int | None, str | None],
+    ) -> None:
+        """`pool`: how many workers, and the scheduler that has them, as `carry_out` takes them."""
+        self._chosen = chosen
+        self._study = study
+        self._objective = objective
+        self._bench = bench
+        self._folder = folder
+        self._pool = pool
+        self._found: list[Trajectories] | None = []
 
-def _draw(
-    args: argparse.Namespace,
-    folder: ComparisonFolder | None,
-    entries: Sequence[Entry],
-    objective: TableObjective,
-    result: ComparisonResult,
-) -> None:
-    """Draw what was asked for, and if there is a folder, what belongs into it."""
-    settings = result.settings
-    regret, ranks = [(args.plot, "--plot")], [(args.plot_ranks, "--plot-ranks")]
-    if folder is not None:
-        try:
-            plots.check(str(folder.path / _REGRET), "a picture in --out")
-            regret.append((str(folder.path / _REGRET), "--out"))
-            ranks.append((str(folder.path / _RANKS), "--out"))
-        except MissingDependencyError as error:
-            complain(f"note: the folder has no pictures: {error}")
-    title = f"{objective.dataset} {objective.metric}"
-    title += "" if objective.sees_the_metric else f", signal {objective.signal}"
-    unit, drawn = objective.target.unit, []
-    for path, flag in regret:
-        if path is not None:
-            limits = settings.evals, settings.budget
-            plots.save(plots.comparison_figure(entries, objective.targets, title, unit, *limits), path, flag)
-            drawn.append(path)
-    for path, flag in ranks:
-        if path is not None and result.ranks is not None:
-            over = f"{title}: average ranks over {settings.trials:,} trials"
-            plots.save(plots.ranks_figure(result.ranks, over), path, flag)
-            drawn.append(path)
-    if args.plot_ranks is not None and result.ranks is None:
-        complain("note: no picture of ranks, which need two algorithms and two trials or more")
-    if drawn and not args.json:
-        print(f"picture{'' if len(drawn) == 1 else 's'} in {', '.join(drawn)}")
+    @property
+    def path(self) -> Path | None:
+        return None if self._folder is None else self._folder.path
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        if self._study.specs:
+            self._found = carry_out(self._study, *self._pool, stop)
+
+    def finish(self, interrupted: bool) -> Outcome:
+        if self._found is None:
+            return Outcome(complete=False)
+        summary = self._result.to_json()
+        if self._folder is not None:
+            write_findings(self._folder, summary)
+        return Outcome(True, format_comparison(self._result), summary)
+
+    @cached_property
+    def _entries(self) -> list[Entry]:
+        """The algorithms and runs, once `run` has ended."""
+        return list(self._chosen.entries(self._study, self._found or []))
+
+    @cached_property
+    def _result(self) -> ComparisonResult:
+        """The findings."""
+        return compare(self._entries, self._objective, self._bench, self._study.settings)
+
+    def draw(self, regret: str | None, ranks: str | None) -> list[str]:
+        """Draw to the files asked for, and if there is a folder, to it; return the paths of all pictures."""
+        folder, drawn = self._picture_folder(), []
+        for draw, path, flag, name in (
+            (self._regret_figure, regret, "--plot", _REGRET),
+            (self._ranks_figure, ranks, "--plot-ranks", _RANKS),
+        ):
+            places = [] if path is None else [(path, flag)]
+            places += [] if folder is None else [(str(folder / name), "--out")]
+            for place in places:
+                figure = draw()
+                if figure is not None:
+                    plots.save(figure, *place)
+                    drawn.append(place[0])
+        if ranks is not None and self._result.ranks is None:
+            complain("note: no picture of ranks, which need two algorithms and two trials or more")
+        return drawn
+
+    def _picture_folder(self) -> Path | None:
+        """Return the folder if it gets pictures; if there is one and it does not, say why on stderr."""
+        if self.path is not None:
+            try:
+                plots.check(str(self.path / _REGRET), "a picture in --out")
+            except MissingDependencyError as error:
+                complain(f"note: the folder has no pictures: {error}")
+                return None
+        return self.path
+
+    @property
+    def _title(self) -> str:
+        objective = self._objective
+        signal = "" if objective.sees_the_metric else f", signal {objective.signal}"
+        return f"{objective.dataset} {objective.metric}{signal}"
+
+    def _regret_figure(self) -> Figure:
+        objective, settings = self._objective, self._study.settings
+        limits, unit = (settings.evals, settings.budget), objective.target.unit
+        return plots.comparison_figure(self._entries, objective.targets, self._title, unit, *limits)
+
+    def _ranks_figure(self) -> Figure | None:
+        ranks, trials = self._result.ranks, self._study.settings.trials
+        title = f"{self._title}: average ranks over {trials:,} trials"
+        return None if ranks is None else plots.ranks_figure(ranks, title)
 
 
 if __name__ == "__main__":

@@ -11,8 +11,9 @@ from blackbox.compare.spec import Spec, label_of
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.kinds.reader import Run, gives, read_run
 from blackbox.results.comparison import Entry, shared_settings
-from blackbox.table.settings import RunConfig, setting_text, short_names
+from blackbox.table.settings import RunConfig, short_names
 from blackbox.table.signal import Signal
+from nasbench.runs.settings import flag_of, setting_text
 from nasbench.spaces import space_of
 
 if TYPE_CHECKING:
@@ -98,10 +99,8 @@ def agreed(
     for name, value in flags.items():
         before = vars(settings)[name]
         if value != before and name not in free:
-            flag = name.replace("_", "-")
-            raise ConfigError(
-                f"--{flag} {setting_text(value)} is not that of {owner}, {setting_text(before)}"
-            )
+            text = f"{flag_of(name)} {setting_text(value)}"
+            raise ConfigError(f"{text} is not that of {owner}, {setting_text(before)}")
     return replace(settings, **flags)
 
 

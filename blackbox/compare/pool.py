@@ -12,22 +12,21 @@ from dataclasses import replace
 from functools import cache, cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from blackbox.cli import record_of
 from blackbox.compare.study import Part, Study, Whole
 from blackbox.errors import ConfigError, RunFolderError, WorkersError
-from blackbox.folder import RunFolder
 from blackbox.kinds.reader import gives, read_run
 from blackbox.results.anytime import Trajectories
 from blackbox.workers.pool import Patience, ProcessPool
 from nasbench.benchmark import Benchmark, open_benchmark
-from nasbench.runs.command import HeldInterrupt
 from nasbench.runs.files import open_locked
+from nasbench.runs.folder import RunFolder
+from nasbench.runs.log import AppendLog
 from nasbench.runs.processes import cores
 from nasbench.runs.progress import Progress
 from nasbench.runs.record import versions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from blackbox.kinds.base import Experiment
@@ -49,21 +48,21 @@ Task = Part | Whole
 Result = PartResult | Trajectories | None  # of a Part, of a Whole; None if it was stopped
 
 
-def carry_out(study: Study, workers: int | None, scheduler: str | None = None) -> list[Trajectories] | None:
-    """Return the Trajectories of each algorithm of a Study; None if Ctrl-C came first.
+def carry_out(
+    study: Study, workers: int | None, scheduler: str | None = None, stop: Callable[[], bool] = lambda: False
+) -> list[Trajectories] | None:
+    """Return the Trajectories of each algorithm of a Study; None if `stop()` is true first.
 
     They do not depend on the workers: so many processes of this machine (None: one per core), or those of a
     Dask scheduler at an address (None: all of them). What is saved is saved in any event, and resumed.
     WorkersError if a process ended before its time, or if the scheduler or all workers are lost.
     """
-    # Patient, because a pool that is interrupted while it ends never does.
-    with HeldInterrupt(patient=True) as interrupt:
-        try:
-            with _pool(study, workers, scheduler) as pool:
-                return _Comparison(study, pool).run(interrupt)
-        except WorkersError as error:
-            resume = " The same command goes on." if study.folder else ""
-            raise WorkersError(f"{error}.{resume}") from None
+    try:
+        with _pool(study, workers, scheduler) as pool:
+            return _Comparison(study, pool).run(stop)
+    except WorkersError as error:
+        resume = " The same command goes on." if study.folder else ""
+        raise WorkersError(f"{error}.{resume}") from None
 
 
 @contextmanager
@@ -99,14 +98,14 @@ class _Comparison:
         self._results: list[dict[int, tuple[Part, PartResult]]] = [{} for _ in study.specs]
         self._trajectories: dict[int, Trajectories] = {}  # of each algorithm that is done
 
-    def run(self, interrupt: HeldInterrupt) -> list[Trajectories] | None:
-        """Return the Trajectories of each algorithm; None if it is interrupted."""
+    def run(self, stop: Callable[[], bool]) -> list[Trajectories] | None:
+        """Return the Trajectories of each algorithm; None if `stop()` is true first."""
         waiting = deque(self._first_tasks())
         running: dict[int, Task] = {}
         patience = Patience()
-        total = self._study.settings.trials * len(self._study.specs)
+        total, stopped = self._study.settings.trials * len(self._study.specs), False
         with Progress("comparison", "trials", total, interval=_INTERVAL) as progress:
-            while (waiting or running) and not interrupt.came:
+            while (waiting or running) and not (stopped := stop()):
                 workers = self._pool.size()
                 while waiting and len(running) < 2 * workers:
                     task = waiting.popleft()
@@ -120,7 +119,7 @@ class _Comparison:
                 patience.check(workers > 0)
                 progress.update(self._done())
             progress.finish(self._done())
-        return None if interrupt.came else [self._trajectories[n] for n in range(len(self._study.specs))]
+        return None if stopped else [self._trajectories[n] for n in range(len(self._study.specs))]
 
     def _first_tasks(self) -> Iterator[Task]:
         """Yield parts of the algorithms that have no run yet; other runs are read."""
@@ -263,7 +262,9 @@ class Worker:
             if study.folder is not None:
                 path = study.part_folder(part)
                 _await_unlocked(path / "log.csv", watch)
-                driver.resume(stack.enter_context(RunFolder.log_alone(path, driver.log.header, study.folder)))
+                header = driver.log_format.header
+                log = AppendLog.create_or_resume(path / "log.csv", header, root=study.folder)
+                driver.resume(stack.enter_context(log))
             complete = driver.advance(stop)
             driver.save()
         if not complete:
@@ -300,7 +301,7 @@ class Worker:
 
     def _record(self, number: int) -> dict[str, Any]:
         """Return what the run's config.json must hold."""
-        return record_of(self._experiment(number), self._study.store) | {"created": self._study.created}
+        return self._experiment(number).record(self._study.store) | {"created": self._study.created}
 
     def _join(self, out: Path, number: int) -> Any:  # a history of the kind
         """Return the history of a run, made of its parts and moved into place when it is complete."""
@@ -309,12 +310,12 @@ class Worker:
         if new.exists():  # an earlier process was killed on the way
             shutil.rmtree(new)
         parts = [part for part in study.parts if part.number == number]
-        log = kind.log(experiment.settings, self._bench.space)
-        with RunFolder.create(new, self._record(number), log.header, parents=False) as folder:
+        log_format = kind.log_format(experiment.settings, self._bench.space)
+        with RunFolder.create(new, kind.folders, self._record(number), parents=False) as folder:
             logs = [study.part_folder(part) / "log.csv" for part in parts]
-            for rows in log.join(logs, [len(part.trials) for part in parts]):
-                folder.append_rows(rows)
-            history = log.decode(folder.read_log(), new / "log.csv")
+            for rows in log_format.join(logs, [len(part.trials) for part in parts]):
+                folder.log.append(rows)
+            history = log_format.decode(folder.log.read(), folder.log.path)
             folder.write_summary(kind.result(experiment, history, complete=True).to_json())
         new.rename(out)
         return history

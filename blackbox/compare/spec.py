@@ -55,7 +55,7 @@ class Spec:
             name = f"{name}:{wanted}" if wanted and "=" not in wanted else name
         search_class = algorithm(name)
         options = _options(search_class)
-        given = {}
+        given: dict[str, str] = {}
         for piece in settings.split(",") if settings else ():
             of, is_set, value = piece.partition("=")
             if not is_set and of not in options and given:
@@ -101,7 +101,8 @@ class Spec:
 
     def settings(self, common: RunConfig) -> TableConfig:
         """Return the settings of its trials, by those that are common to all algorithms."""
-        return self.kind.compared(self.name, common, self.own)
+        settings: TableConfig = self.kind.compared(self.name, common, self.own)
+        return settings
 
     def experiment(self, common: RunConfig, bench: Benchmark) -> Experiment[Any, Any]:
         """Return its search on a table."""

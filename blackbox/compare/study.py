@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from blackbox.compare.spec import Spec
 from blackbox.table.settings import RunConfig
@@ -42,15 +42,19 @@ class Study:
             for number in range(len(self.specs))
         ]
 
+    @property
+    def _root(self) -> Path:
+        return cast("Path", self.folder)  # the folders of a study are asked for only if it has one
+
     def run_folder(self, number: int) -> Path:
         """Return the folder for the run of an algorithm: its label, as far as a file's name may have it."""
         names = [_file_name(spec.label) for spec in self.specs]
         before = names[:number].count(names[number])
-        return self.folder / (f"{names[number]}_{before + 1}" if before else names[number])
+        return self._root / (f"{names[number]}_{before + 1}" if before else names[number])
 
     def parts_folder(self, number: int) -> Path:
         """Return the folder for the parts of a run until it is complete."""
-        return self.folder / PARTS / self.run_folder(number).name
+        return self._root / PARTS / self.run_folder(number).name
 
     def part_folder(self, part: Part) -> Path:
         """Return the folder for a part."""

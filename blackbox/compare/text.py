@@ -7,17 +7,14 @@ from typing import TYPE_CHECKING
 from blackbox.results.anytime import Axis
 from blackbox.results.statistics import LEVEL
 from blackbox.results.text import (
-    counted,
-    duration,
     final_epochs,
     mean_text,
     optimum_text,
-    printed,
     signals_of,
     subject,
 )
 from nasbench.metrics import METRICS
-from nasbench.runs.command import print_table
+from nasbench.runs.text import counted, duration, format_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -214,4 +211,4 @@ def _table(columns: Columns) -> str:
         width = max(map(len, [title, *cells]))
         padded.append([text.rjust(width) if n else text for text in (title, *cells)])
     header, *rows = zip(*padded, strict=True)
-    return printed(lambda: print_table(header, rows))
+    return format_table(header, rows)

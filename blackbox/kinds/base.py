@@ -5,26 +5,29 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from blackbox.kinds.logs import H
 from blackbox.results.base import SearchResult
 from blackbox.search.space import space_of_table
 from blackbox.table.settings import TableConfig
+from nasbench.runs.record import identity, present
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from _typeshed import DataclassInstance
     from matplotlib.figure import Figure
 
-    from blackbox.folder import RunFolder
     from blackbox.kinds.logs import SearchLog
     from blackbox.results.anytime import Trajectories
     from blackbox.search.space import CategoricalSpace
     from blackbox.table.settings import RunConfig
     from nasbench.arrays import Codes
     from nasbench.benchmark import Benchmark
+    from nasbench.runs.folder import RunKind
+    from nasbench.runs.log import AppendLog
+    from nasbench.runs.settings import Settings
     from nasbench.spaces import Space
 
 S = TypeVar("S", bound=TableConfig)
@@ -40,7 +43,7 @@ class Experiment(Generic[S, P]):
     #: A `Search` or a `MultiFidelitySearch`, as the kind has it.
     search_class: Any
     #: The algorithm's own settings, of its `config_class`.
-    config: DataclassInstance
+    config: Settings
     settings: S
     bench: Benchmark
 
@@ -54,16 +57,34 @@ class Experiment(Generic[S, P]):
         """The space that the algorithm searches."""
         return space_of_table(self.bench.space)
 
+    def record(self, store: str | None) -> dict[str, Any]:
+        """Return the content of a new run's config.json; `store`: the path of the table."""
+        return {
+            "algorithm": self.search_class.name,
+            "kind": self.kind.name,
+            "search": self.config.to_json(),
+            **conditions(self.settings, self.bench, store),
+        }
+
+
+def conditions(settings: TableConfig, bench: Benchmark, store: str | None) -> dict[str, Any]:
+    """Return the part of a record that does not depend on the algorithm; `store`: the path of the table."""
+    return {"run": settings.to_json(), "table": table_record(bench, store), **present()}
+
+
+def table_record(bench: Benchmark, store: str | None) -> dict[str, str | None]:
+    """Return what a run records of its table; `store`: its path, None for the default store."""
+    return {"store": None if store is None else str(Path(store).absolute()), **identity(bench)}
+
 
 class Driver(ABC, Generic[H]):
-    """Trials of an experiment on their way to the limits.
+    """Trials of an experiment on their way to the limits."""
 
-    `log`: the format of their log; `unit`: of what they do, on a progress bar; `total`: how many, None if
-    that is not known.
-    """
-
-    log: SearchLog[H]
+    #: The format of their log.
+    log_format: SearchLog[H]
+    #: What they do, on a progress bar.
     unit: ClassVar[str]
+    #: How many units there are to do; None if that is not known.
     total: int | None
 
     @property
@@ -82,8 +103,8 @@ class Driver(ABC, Generic[H]):
         """Which part of all is done, in [0, 1]."""
 
     @abstractmethod
-    def resume(self, folder: RunFolder) -> None:
-        """Continue the log in a folder, which may be empty; RunFolderError if it is damaged."""
+    def resume(self, log: AppendLog) -> None:
+        """Continue a log, which may have no rows; RunFolderError if it is damaged."""
 
     @abstractmethod
     def advance(self, stop: Callable[[], bool]) -> bool:
@@ -102,34 +123,33 @@ class Driver(ABC, Generic[H]):
 
 
 class SearchKind(ABC, Generic[S, P, H, R]):
-    """One kind of search on a table.
+    """One kind of search on a table."""
 
-    `name`: in config.json; `settings_class`: the settings of its searches; `picture`: what its figure shows;
-    `objectives`: how many a search has, only with one there are incumbents; `counts`: what a trial does;
-    `in_lockstep`: whether the log has a row of every trial at each step, even of those beyond their budget;
-    `own_settings`: the settings that algorithms choose for themselves in a comparison; `by_time_only`:
-    whether algorithms are compared by simulated time alone.
-    """
-
+    #: In config.json.
     name: ClassVar[str]
+    #: The settings of its searches.
     settings_class: type[S]
+    #: The folders that its searches are saved in.
+    folders: ClassVar[RunKind]
+    #: What its figure shows.
     picture: ClassVar[str]
+    #: Scores per evaluation; with several there is no incumbent.
     objectives: ClassVar[int] = 1
+    #: What a trial does.
     counts: ClassVar[Literal["evaluations", "jobs"]]
+    #: Whether the log has a row of each trial at each step, even of trials beyond their budget.
     in_lockstep: ClassVar[bool]
+    #: The settings that algorithms choose for themselves in a comparison.
     own_settings: ClassVar[tuple[str, ...]] = ()
+    #: Whether algorithms are compared by simulated time alone.
     by_time_only: ClassVar[bool] = False
-
-    @abstractmethod
-    def accepts(self, search_class: type) -> bool:
-        """Return whether a search is of this kind."""
 
     @abstractmethod
     def problem(self, settings: S, bench: Benchmark, trials: Sequence[int] | None = None) -> P:
         """Return what trials see of a table, by default all; errors say what the table lacks."""
 
     @abstractmethod
-    def log(self, settings: S, space: Space, trials: Sequence[int] | None = None) -> SearchLog[H]:
+    def log_format(self, settings: S, space: Space, trials: Sequence[int] | None = None) -> SearchLog[H]:
         """Return the format of a log of trials, by default of all."""
 
     @abstractmethod

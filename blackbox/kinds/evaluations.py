@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, counted_in, extent_of
+from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, OPTIONAL, Result
-from blackbox.results.plots import regret_figure, signal_line
 from blackbox.results.regret import (
     BestCell,
     Optimum,
@@ -22,18 +22,18 @@ from blackbox.results.regret import (
 )
 from blackbox.results.text import (
     best_rows,
-    duration,
     entry_lines,
     final_text,
     heading,
     optimum_text,
     over_text,
-    rows_text,
     signals_of,
     spread_text,
 )
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
+from nasbench.runs.folder import RunKind
+from nasbench.runs.text import duration, format_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -95,7 +95,7 @@ class EvaluationResult(LockstepResult[RunConfig]):
         settings, trials = self.settings, self.settings.trials
         found = trials - self.extent.trials_without_evaluation
         over = over_text(trials, found - (self.feasible.trials_without if self.feasible else 0))
-        lines = [heading(self.algorithm, settings, self.evaluations), *rows_text(self._rows())]
+        lines = [heading(self.algorithm, settings, self.evaluations), format_rows(self._rows())]
         if self.best is not None:
             lines += entry_lines(self.best.cell.entry, all=all)
         lines += final_text(self.report, settings, over)
@@ -105,7 +105,7 @@ class EvaluationResult(LockstepResult[RunConfig]):
     def _rows(self) -> list[tuple[str, Any]]:
         """What the text says of the best cell and of the whole search."""
         settings, best, trials = self.settings, self.best, self.settings.trials
-        rows = best_rows(best and best.cell, settings)
+        rows = best_rows(None if best is None else best.cell, settings)
         if best is not None:
             target, signal = signals_of(settings)
             if signal != target:
@@ -126,6 +126,7 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
 
     name = "evaluations"
     settings_class = RunConfig
+    folders = RunKind(evaluations_header(1))
     picture = "regret against evaluations"
 
     def problem(
@@ -138,7 +139,9 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
     ) -> EvaluationResult:
         objective, bench, budget = experiment.problem, experiment.bench, experiment.settings.budget
         counted = counted_in(history, budget)
-        incumbents = history.incumbents(budget)[counted > 0]
+        after, trials = checkpoints(counted), np.flatnonzero(counted)[:, None]
+        steps = history.incumbent_steps(budget)[trials, np.array(after) - 1]
+        incumbents = history.codes[trials, steps]  # (T, checkpoints)
         regret = regrets(incumbents, objective)
         found = ~np.isnan(regret)
         return EvaluationResult(
@@ -148,7 +151,7 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
             complete,
             extent_of(history, objective, counted),
             feasible_cells(objective, int((~found[:, -1]).sum())),
-            best=_best(history, budget, bench, objective) if found.any() else None,
+            best=_best(history, budget, bench, objective) if found[:, -1].any() else None,
             optimum=optimum_of(bench, objective),
             trials_at_optimum=int((regret[:, -1] == 0).sum()),
             report=final_values(incumbents[found[:, -1], -1], bench, objective),
@@ -156,16 +159,21 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
                 RegretRow(
                     n,
                     int((counted >= n).sum()),
-                    int(found[:, n - 1].sum()) if objective.where else None,
-                    Spread.over(regret[found[:, n - 1], n - 1]),
+                    int(having.sum()) if objective.where else None,
+                    Spread.over(values[having]),
                 )
-                for n in checkpoints(counted)
+                for n, having, values in zip(after, found.T, regret.T, strict=True)
             ],
         )
 
     def figure(
         self, experiment: Experiment[RunConfig, TableObjective], result: EvaluationResult, history: History
     ) -> Figure | None:
+        from blackbox.results.plots import (  # imported here because few runs are drawn
+            regret_figure,
+            signal_line,
+        )
+
         if result.best is None:
             return None
         objective, budget = experiment.problem, result.settings.budget

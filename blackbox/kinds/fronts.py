@@ -9,16 +9,17 @@ import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, counted_in, extent_of
+from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, Result
 from blackbox.results.fronts import front_masks, shares, true_front, true_volume, volumes, worst_of
-from blackbox.results.plots import fronts_figure, signal_line
 from blackbox.results.regret import Spread, entry_of, feasible_cells
-from blackbox.results.text import Rows, entry_lines, heading, mean_text, over_text, printed, rows_text
+from blackbox.results.text import Rows, entry_lines, heading, mean_text, over_text
 from blackbox.rs import RandomSearch
 from blackbox.table.objective import PairObjective
 from blackbox.table.settings import PairConfig
 from blackbox.table.signal import Signal
-from nasbench.runs.command import print_table
+from nasbench.runs.folder import RunKind
+from nasbench.runs.text import format_rows, format_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -105,7 +106,7 @@ class FrontResult(LockstepResult[PairConfig]):
         """Return the findings as text; `all`: with the hardware metrics of the best cell of the front."""
         settings = self.settings
         lines = [heading(self.algorithm, settings, self.evaluations, others=[settings.against])]
-        lines += rows_text(self._rows())
+        lines.append(format_rows(self._rows()))
         if not self.front.cells:
             return "\n".join([*lines, "\nFront: none, because no feasible cell was evaluated"])
         best = self.front.cells[0]
@@ -153,7 +154,7 @@ class FrontResult(LockstepResult[PairConfig]):
         return [
             f"\nFront{'' if self.settings.trials == 1 else which}: {len(front.cells):,} cells"
             " (*: on the true front)",
-            printed(lambda: print_table(("", *header, "index", "evaluation", "cell"), rows)),
+            format_table(("", *header, "index", "evaluation", "cell"), rows),
         ]
 
     def _volume_lines(self) -> list[str]:
@@ -174,6 +175,7 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
 
     name = "fronts"
     settings_class = PairConfig
+    folders = RunKind(evaluations_header(2))
     picture = "the front that was found, among all cells"
     objectives = 2
 
@@ -209,6 +211,11 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
     def figure(
         self, experiment: Experiment[PairConfig, PairObjective], result: FrontResult, history: History
     ) -> Figure:
+        from blackbox.results.plots import (  # imported here because few runs are drawn
+            fronts_figure,
+            signal_line,
+        )
+
         objective, front, trials = experiment.problem, result.front, result.settings.trials
         metrics = objective.metrics
         signs = [1 if Signal.parse(metric).higher_is_better else -1 for metric in metrics]

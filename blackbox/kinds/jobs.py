@@ -10,11 +10,9 @@ import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.kinds.base import Experiment, SearchKind
-from blackbox.kinds.logs import JobLog
-from blackbox.kinds.simulation import Simulation
+from blackbox.kinds.simulation import JobLog, Simulation
 from blackbox.results.anytime import Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
-from blackbox.results.plots import regret_figure, signal_line
 from blackbox.results.regret import (
     BestCell,
     Counts,
@@ -29,16 +27,13 @@ from blackbox.results.regret import (
 from blackbox.results.text import (
     Rows,
     best_rows,
-    counted,
     counts_text,
-    duration,
     entry_lines,
     feasible_rows,
     final_text,
     heading,
     optimum_text,
     over_text,
-    rows_text,
     signals_of,
     spread_text,
 )
@@ -46,6 +41,8 @@ from blackbox.search.fidelity import MultiFidelitySearch
 from blackbox.search.jobs import JobHistory
 from blackbox.table.curves import Curves
 from blackbox.table.settings import SimulationConfig, TableConfig
+from nasbench.runs.folder import RunKind
+from nasbench.runs.text import counted, duration, format_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -138,7 +135,7 @@ class JobResult(SearchResult[SimulationConfig]):
         settings, trials = self.settings, self.settings.trials
         over = over_text(trials, trials - self.trials_without_incumbent)
         done = f"{counts_text(self.jobs)} jobs on {counted(settings.workers, 'worker')}"
-        lines = [heading(self.algorithm, settings, done, per="a cell"), *rows_text(self._rows())]
+        lines = [heading(self.algorithm, settings, done, per="a cell"), format_rows(self._rows())]
         lines.append("\nJobs of each rung" + ("" if trials == 1 else ", mean over trials"))
         lines += [rung.text() for rung in self.rungs]
         if self.best is not None:
@@ -150,7 +147,7 @@ class JobResult(SearchResult[SimulationConfig]):
     def _rows(self) -> Rows:
         """What the text says of the best cell and of the whole search."""
         settings, best, trials = self.settings, self.best, self.settings.trials
-        rows = best_rows(best and best.cell, settings)
+        rows = best_rows(None if best is None else best.cell, settings)
         if best is not None:
             signal = signals_of(settings)[1]
             score = best.score if signal.higher_is_better else -best.score
@@ -176,6 +173,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
 
     name = "jobs"
     settings_class = SimulationConfig
+    folders = RunKind(JobLog.header)
     picture = "regret against simulated time"
     counts = "jobs"
     in_lockstep = False
@@ -186,15 +184,14 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     )
     by_time_only = True
 
-    def accepts(self, search_class: type) -> bool:
-        return issubclass(search_class, MultiFidelitySearch)
-
     def problem(
         self, settings: SimulationConfig, bench: Benchmark, trials: Sequence[int] | None = None
     ) -> Curves:
         return settings.curves(bench)
 
-    def log(self, settings: SimulationConfig, space: Space, trials: Sequence[int] | None = None) -> JobLog:
+    def log_format(
+        self, settings: SimulationConfig, space: Space, trials: Sequence[int] | None = None
+    ) -> JobLog:
         return JobLog(space, range(settings.trials) if trials is None else trials)
 
     def driver(
@@ -209,7 +206,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
             lambda trial: _search(experiment, trial),
             curves,
             settings,
-            self.log(settings, experiment.bench.space, trials),
+            self.log_format(settings, experiment.bench.space, trials),
             is_part=trials is not None,
         )
 
@@ -247,6 +244,11 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     def figure(
         self, experiment: Experiment[SimulationConfig, Curves], result: JobResult, history: JobHistory
     ) -> Figure | None:
+        from blackbox.results.plots import (  # imported here because few runs are drawn
+            regret_figure,
+            signal_line,
+        )
+
         if result.best is None:
             return None
         settings, curves = experiment.settings, experiment.problem
@@ -298,10 +300,11 @@ def regret_at(history: JobHistory, trials: Sequence[int], times: Seconds, target
     return regret
 
 
-def _search(experiment: Experiment[SimulationConfig, Curves], trial: int) -> MultiFidelitySearch:
+def _search(experiment: Experiment[SimulationConfig, Curves], trial: int) -> MultiFidelitySearch[Any]:
     """Return the search of a trial before its first job."""
     fidelities, seed = experiment.problem.fidelities, experiment.settings.seed
-    return experiment.search_class(experiment.space, fidelities, experiment.config, trial, seed)
+    search_class: type[MultiFidelitySearch[Any]] = experiment.search_class
+    return search_class(experiment.space, fidelities, experiment.config, trial, seed)
 
 
 def _check_curves(curves: Curves, rungs: Sequence[int], budget: float | None) -> None:

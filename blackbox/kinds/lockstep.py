@@ -14,23 +14,25 @@ from blackbox.kinds.logs import EvaluationLog
 from blackbox.results.anytime import Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
 from blackbox.results.regret import Counts, Feasible
-from blackbox.results.text import Rows, counts_text, duration, feasible_rows
+from blackbox.results.text import Rows, counts_text, feasible_rows
 from blackbox.search.base import Search
 from blackbox.search.history import History
 from blackbox.search.loop import is_finished, run
 from blackbox.table.objective import PairObjective, TableObjective, agrees
-from blackbox.table.settings import RunConfig
+from blackbox.table.settings import EvaluationsConfig
+from nasbench.runs.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
-    from blackbox.folder import RunFolder
     from nasbench.arrays import Codes
     from nasbench.benchmark import Benchmark
+    from nasbench.runs.log import AppendLog
     from nasbench.spaces import Space
 
-S = TypeVar("S", bound=RunConfig)
-S_co = TypeVar("S_co", bound=RunConfig, covariant=True)
+S = TypeVar("S", bound=EvaluationsConfig)
+S_co = TypeVar("S_co", bound=EvaluationsConfig, covariant=True)
 P = TypeVar("P", TableObjective, PairObjective)
 _CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
 
@@ -119,22 +121,23 @@ def checkpoints(counted: Codes) -> list[int]:
 class Lockstep(Driver[History]):
     """Drives trials of a `Search`, all by one evaluation at a time."""
 
-    unit = " evaluations"
+    unit = "evaluations"
+    log_format: EvaluationLog
 
     def __init__(
         self,
-        search: Search,
+        search: Search[Any],
         objective: TableObjective | PairObjective,
         limits: tuple[int | None, float | None],
-        log: EvaluationLog,
+        log_format: EvaluationLog,
     ) -> None:
         """`search`: before its first evaluation; `limits`: evaluations and budget."""
-        self.log = log
+        self.log_format = log_format
         self._search = search
         self._objective = objective
         self._evals, self._budget = limits
         self.total = self._evals
-        self._folder: RunFolder | None = None
+        self._log: AppendLog | None = None
         self._saved = 0  # steps
 
     @property
@@ -150,32 +153,38 @@ class Lockstep(Driver[History]):
         of_budget = self.history.spent().mean() / self._budget if self._budget else 0.0
         return max(len(self.history) / self._evals if self._evals else 0.0, float(of_budget))
 
-    def resume(self, folder: RunFolder) -> None:
-        data, path, search = folder.read_log(), folder.path, self._search
-        history = self.log.decode(data, path / "log.csv")
+    def resume(self, log: AppendLog) -> None:
+        data = log.read()
+        history = self.log_format.decode(data, log.path)
+        if len(history):  # a search is made anew to have a history
+            self._check(history, log.path.parent)
+            self._objective.skip(len(history))
+            search = self._search
+            self._search = type(search)(search.space, search.config, search.trials, search.seed, history)
+        log.truncate(self.log_format.whole(data))
+        self._log, self._saved = log, len(history)
+
+    def _check(self, history: History, path: Path) -> None:
+        """Raise RunFolderError unless a history in the folder at `path` is of this search on this table."""
         if not agrees(self._objective, history):
             raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
-        if len(history) and (history.codes[:, 0] != search.ask()).any():
+        if (history.codes[:, 0] != self._search.ask()).any():
             raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")
         if self._evals is not None and len(history) > self._evals:
             raise RunFolderError(f"{path} is damaged: its log has more evaluations than its settings allow")
-        folder.append_rows(b"", after=self.log.whole(data))
-        self._objective.skip(len(history))
-        self._search = type(search)(search.space, search.config, search.trials, search.seed, history)
-        self._folder, self._saved = folder, len(history)
 
     def advance(self, stop: Callable[[], bool]) -> bool:
         cost = self._objective.cost if self._objective.has_cost else None
-        limits = {"evals": self._evals, "budget": self._budget}
-        run(self._search, self._objective, cost=cost, after_step=stop, **limits)
+        run(self._search, self._objective, self._evals, cost=cost, budget=self._budget, after_step=stop)
         return is_finished(self.history, self._evals, self._budget)
 
     def verify(self) -> bool:
         return True
 
     def save(self) -> None:
-        if self._folder is not None and len(self.history) > self._saved:
-            self._folder.append_rows(self.log.encode(self.history, self._saved))
+        if self._log is not None:
+            for rows in self.log_format.blocks(self.history, self._saved):
+                self._log.append(rows)
             self._saved = len(self.history)
 
 
@@ -185,10 +194,7 @@ class LockstepKind(SearchKind[S, P, History, R]):
     counts = "evaluations"
     in_lockstep = True
 
-    def accepts(self, search_class: type) -> bool:
-        return issubclass(search_class, Search) and search_class.objectives == self.objectives
-
-    def log(self, settings: S, space: Space, trials: Sequence[int] | None = None) -> EvaluationLog:
+    def log_format(self, settings: S, space: Space, trials: Sequence[int] | None = None) -> EvaluationLog:
         numbers = range(settings.trials) if trials is None else trials
         return EvaluationLog(space, numbers, self.objectives)
 
@@ -202,9 +208,10 @@ class LockstepKind(SearchKind[S, P, History, R]):
         objective = experiment.problem if trials is None else self.problem(settings, bench, trials)
         limits = (settings.evals, settings.budget) if steps is None else (steps, None)
         _check_budget(limits[1], objective)
-        log = self.log(settings, bench.space, trials)
-        search = experiment.search_class(experiment.space, experiment.config, log.trials, settings.seed)
-        return Lockstep(search, objective, limits, log)
+        log_format = self.log_format(settings, bench.space, trials)
+        numbers, config = log_format.trials, experiment.config
+        search = experiment.search_class(experiment.space, config, numbers, settings.seed)
+        return Lockstep(search, objective, limits, log_format)
 
     def trajectories(self, history: History, budget: float | None) -> Trajectories:
         return Trajectories.of_evaluations(history, budget)

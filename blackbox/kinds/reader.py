@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from blackbox.algorithms import ALGORITHMS, algorithm
 from blackbox.errors import ConfigError, RunFolderError, UnknownAlgorithmError
-from blackbox.folder import read_config
 from blackbox.kinds.registry import kind_of_record
 from blackbox.results.comparison import Entry
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
-from nasbench.runs.files import read_json
+from nasbench.runs.folder import RunKind, read_record, read_summary
+from nasbench.runs.log import read_log
 from nasbench.spaces import space_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from blackbox.kinds.registry import Kind
     from blackbox.results.anytime import Changes, Trajectories
     from nasbench.arrays import Codes
     from nasbench.benchmark import Benchmark
     from nasbench.spaces import Space
-
-_LOG, _SUMMARY = "log.csv", "summary.json"
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,42 @@ class Run:
     #: Of the kind's `settings_class`.
     settings: Any
     space: Space
-    #: Of the kind: a `History` or a `JobHistory`.
-    history: Any
-    #: Whether the run reached its limits.
-    complete: bool
+
+    @classmethod
+    def parse(cls, path: Path, record: dict[str, Any]) -> Self:
+        """Return the run in a folder by the content of its config.json; its log is read when it is needed."""
+        with undamaged(path):
+            name, table, search, run = (record[part] for part in ("algorithm", "table", "search", "run"))
+            if table is None:
+                raise RunFolderError(
+                    f"{path} is a run of the objective {said(run['objective'])}, not of a table"
+                )
+            kind = kind_of_record(record)
+            settings = kind.settings_class.from_json(run, "run")
+            space = space_of(settings.space)
+            for part, value, types in (
+                ("algorithm", name, str),
+                ("search", search, dict),
+                ("versions", record.get("versions", {}), dict),
+                ("table.store", table["store"], (str, type(None))),
+                ("table.checksum", table["checksum"], str),
+            ):
+                if not isinstance(value, types):
+                    raise ConfigError(f"{part} is {value!r}")
+        return cls(path, kind, name, record, settings, space)
+
+    @cached_property
+    def history(self) -> Any:
+        """What its log has, a history of its kind."""
+        return read_log(self.path, self.kind.log_format(self.settings, self.space))
+
+    @cached_property
+    def complete(self) -> bool:
+        """Whether it reached its limits."""
+        summary: dict[str, Any] = {}
+        with suppress(RunFolderError):
+            summary = read_summary(self.path) or {}
+        return self.kind.is_complete(self.settings, self.history, summary)
 
     @property
     def trials(self) -> range:
@@ -106,62 +138,41 @@ class Run:
         return Entry(label, self.algorithm, own, seed, self.kind.counts, self.trajectories, str(self.path))
 
 
-def read_run(path: str | Path, empty: bool = False) -> Run:
-    """Return the Run in a folder; RunFolderError names the folder and what is wrong with it.
+@contextmanager
+def undamaged(path: Path) -> Iterator[None]:
+    """Turn errors about the content of a run's config.json into a RunFolderError that names it."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, InvalidArgumentError) as error:
+        raise RunFolderError(f"{path}/config.json is damaged or of another version: {said(error)}") from None
 
-    Nothing is locked or changed: of a run that is being written, it is what it has so far. `empty`: read a
-    run whose log has no whole step yet, too.
+
+def read_run(path: str | Path, empty: bool = False) -> Run:
+    """Return the Run in a folder, read without a lock: of a run in progress, what it has so far.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    empty
+        Whether a run whose log has no whole step yet is read, too.
+
+    Raises
+    ------
+    RunFolderError
+        If the folder has no such run; the error names the folder and what is wrong with it.
     """
     path = Path(path)
-    record = read_config(path)
-    kind, name, settings, space = _read_record(path, record)
-    try:
-        data = (path / _LOG).read_bytes()
-    except FileNotFoundError:
-        raise RunFolderError(f"{path} is not the folder of a run: it has no {_LOG}") from None
-    except OSError as error:
-        raise RunFolderError(f"cannot read {path / _LOG}: {error.strerror}") from None
-    history = kind.log(settings, space).decode(data, path / _LOG)
-    complete = kind.is_complete(settings, history, _read_summary(path))
-    if not len(history) and not empty:
+    record = read_record(path, RunKind())
+    for name in ("algorithm", "search", "run", "table"):
+        if name not in record:
+            raise RunFolderError(
+                f"{path} is not the folder of a search on a table: its config.json has no {name!r}"
+            )
+    run = Run.parse(path, record)
+    if not len(run.history) and not empty:
         raise RunFolderError(f"{path} has no whole step of its trials yet: its log is empty")
-    return Run(path, kind, name, record, settings, space, history, complete)
-
-
-def _read_record(path: Path, record: dict[str, Any]) -> tuple[Kind, str, Any, Space]:
-    """Return the kind, the algorithm's name, the settings and the space in what a config.json holds."""
-    lacking = [name for name in ("algorithm", "search", "run", "table") if name not in record]
-    if lacking:
-        raise RunFolderError(
-            f"{path} is not the folder of a search on a table: its config.json has no {lacking[0]!r}"
-        )
-    name, run, table = record["algorithm"], record["run"], record["table"]
-    try:
-        if table is None:
-            raise RunFolderError(f"{path} is a run of the objective {said(run['objective'])}, not of a table")
-        kind = kind_of_record(record)
-        settings = kind.settings_class(**run)
-        space = space_of(settings.space)
-        for what, value, types in (
-            ("algorithm", name, str),
-            ("search", record["search"], dict),
-            ("versions", record.get("versions", {}), dict),
-            ("table.store", table["store"], (str, type(None))),
-            ("table.checksum", table["checksum"], str),
-        ):
-            if not isinstance(value, types):
-                raise TypeError(f"{what} is {value!r}")
-    except (LookupError, TypeError, AttributeError, InvalidArgumentError, ConfigError) as error:
-        raise RunFolderError(f"{path}/config.json is damaged or of another version: {said(error)}") from None
-    return kind, name, settings, space
-
-
-def _read_summary(path: Path) -> dict[str, Any]:
-    """Return the content of a run's summary.json; nothing if there is none, or a damaged one."""
-    with suppress(OSError, ValueError):
-        summary = read_json(path / _SUMMARY)
-        return summary if isinstance(summary, dict) else {}
-    return {}
+    return run
 
 
 def open_table(run: Run, store: str | None = None) -> Benchmark:

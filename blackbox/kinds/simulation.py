@@ -1,4 +1,4 @@
-"""Multi-fidelity searches on a simulated clock: how their trials run, and how they continue a log."""
+"""Multi-fidelity searches on a simulated clock: their log, how their trials run, and how they continue it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,70 @@ import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.kinds.base import Driver
-from blackbox.search.jobs import JOB, JobHistory
+from blackbox.kinds.logs import SearchLog
+from blackbox.search.jobs import JOB, JobHistory, JobRow
 from blackbox.table.simulator import simulate_trial
+from nasbench.runs.log import encode_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
-    from numpy.typing import NDArray
-
-    from blackbox.folder import RunFolder
-    from blackbox.kinds.logs import JobLog
     from blackbox.search.fidelity import MultiFidelitySearch
+    from blackbox.search.jobs import JobRows
     from blackbox.table.curves import Curves
     from blackbox.table.settings import SimulationConfig
+    from nasbench.runs.log import AppendLog
 
-_END = JOB.names.index("end")
 _NO_JOBS = np.empty(0, dtype=JOB)
+
+
+class JobLog(SearchLog[JobHistory]):
+    """A row per job that ended: number, trial, official index, epochs, score, start, end, worker."""
+
+    header = b"job,trial,index,epoch,score,start,end,worker\n"
+
+    def encode(self, rows: JobHistory) -> bytes:
+        return self.lines(rows.rows)
+
+    def lines(self, rows: JobRows) -> bytes:
+        """Return the rows of jobs, an array of dtype JOB."""
+        columns = {name: rows[name] for name in JobRow._fields}
+        columns["code"] = self._space.official_index()[rows["code"]]
+        return encode_numbers("%d,%d,%d,%d,%r,%r,%r,%d\n", list(columns.values()))
+
+    def whole(self, data: bytes) -> int:
+        return data.rfind(b"\n") + 1
+
+    def decode(self, data: bytes, path: str | Path) -> JobHistory:
+        lines, order = self._lines(data, path), self._space.official_order()
+        if not lines:
+            return JobHistory(self.trials, [])
+        table = self._table(lines, path)
+        if table.shape[1] != len(JobRow._fields):
+            raise RunFolderError(f"{path} is damaged: its rows have {table.shape[1]} columns")
+        job, trial, index, epochs, score, start, end, worker = table.T
+        whole = np.stack([job, trial, index, epochs, worker])
+        if (
+            (whole != np.floor(whole)).any()
+            or whole.min() < 0
+            or whole.max() >= 2**53
+            or epochs.min() < 1
+            or not np.isin(trial, np.array(self.trials)).all()
+            or index.max() >= len(order)
+            or np.isnan(score).any()
+            or not (np.isfinite(end) & (start >= 0) & (start <= end)).all()
+        ):
+            raise RunFolderError(f"{path} is damaged: its rows are not jobs of {len(self.trials)} trials")
+        rows = np.empty(len(table), dtype=JOB)
+        for name, column in zip(JobRow._fields, table.T, strict=True):
+            rows[name] = column
+        rows["code"] = order[rows["code"]]
+        return JobHistory(self.trials, rows)
+
+    def join(self, logs: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
+        for path in logs:
+            yield path.read_bytes()[len(self.header) :]
 
 
 class Simulation(Driver[JobHistory]):
@@ -32,14 +80,16 @@ class Simulation(Driver[JobHistory]):
     A search cannot continue from a log of its jobs: it is simulated again, and must lead to the same jobs.
     """
 
-    unit = " trials"
+    unit = "trials"
+    log_format: JobLog
+    total: int
 
     def __init__(
         self,
-        search: Callable[[int], MultiFidelitySearch],
+        search: Callable[[int], MultiFidelitySearch[Any]],
         curves: Curves,
         settings: SimulationConfig,
-        log: JobLog,
+        log_format: JobLog,
         *,
         is_part: bool,
     ) -> None:
@@ -48,17 +98,17 @@ class Simulation(Driver[JobHistory]):
         `is_part`: the trials are a part of a run, whose limits cannot be raised; those that ended in its log
         are held against the table, and not simulated again.
         """
-        self.log = log
+        self.log_format = log_format
         self._search = search
         self._curves = curves
         self._settings = settings
-        self._trials = log.trials
-        self._ended: list[NDArray[np.void]] = []  # the jobs of each trial that ended, of dtype JOB
-        self._running: list[tuple[Any, ...]] = []  # jobs of the trial that runs
+        self._trials = log_format.trials
+        self._ended: list[JobRows] = []  # the jobs of each trial that ended, of dtype JOB
+        self._running: list[JobRow] = []  # jobs of the trial that runs
         self._verified = 0  # of them
         self._is_part = is_part
         self._replay: _Replay | None = None
-        self.total = len(log.trials)
+        self.total = len(self._trials)
 
     @property
     def history(self) -> JobHistory:
@@ -71,17 +121,18 @@ class Simulation(Driver[JobHistory]):
             return len(self._ended)
         jobs, budget = self._settings.jobs, self._settings.budget
         by_jobs = len(self._running) / jobs if jobs else 0.0
-        return len(self._ended) + max(by_jobs, self._running[-1][_END] / budget if budget else 0.0)
+        by_time = self._running[-1].end / budget if budget else 0.0
+        return round(len(self._ended) + max(by_jobs, by_time), 2)
 
     @property
     def share(self) -> float:
         return self.done / self.total
 
-    def resume(self, folder: RunFolder) -> None:
-        self._replay = _Replay(folder, self.log)
+    def resume(self, log: AppendLog) -> None:
+        self._replay = _Replay(log, self.log_format)
         if self._is_part:
             for rows in self._replay.ended_trials(self._curves):
-                self._running = rows.tolist()
+                self._running = list(map(JobRow._make, rows.tolist()))
                 self._end_trial()
 
     def advance(self, stop: Callable[[], bool]) -> bool:
@@ -89,7 +140,7 @@ class Simulation(Driver[JobHistory]):
         limits = settings.workers, settings.jobs, settings.budget
         stopped = False
 
-        def look(rows: list[tuple[Any, ...]]) -> bool:
+        def look(rows: list[JobRow]) -> bool:
             nonlocal stopped
             self._running = rows
             stopped = stop()
@@ -134,13 +185,12 @@ class _Replay:
     The file stays as it is until all of its jobs were met: until then a stop loses nothing.
     """
 
-    def __init__(self, folder: RunFolder, log: JobLog) -> None:
-        data = folder.read_log()
-        self._folder = folder
+    def __init__(self, log: AppendLog, log_format: JobLog) -> None:
         self._log = log
-        self._earlier = log.decode(data, folder.path / "log.csv")
-        self._data = data[: log.whole(data)]
-        self._new = [log.header]  # rows to write
+        self._format = log_format
+        self._data = log.read()
+        self._earlier = log_format.decode(self._data, log.path)
+        self._new = [log_format.header]  # rows to write
         self._met = 0  # jobs of the earlier log
         self._is_open = False  # once all of them were met
 
@@ -148,37 +198,39 @@ class _Replay:
     def is_met(self) -> bool:
         return self._met >= len(self._earlier)
 
-    def ended_trials(self, curves: Curves) -> list[NDArray[np.void]]:
+    def ended_trials(self, curves: Curves) -> list[JobRows]:
         """Return the jobs of each trial that ended in the log: of all but the last one in it."""
-        path, trials = self._folder.path, self._log.trials
+        path, trials = self._log.path.parent, self._format.trials
         last = int(self._earlier.trial.max()) if len(self._earlier) else trials[0]
         numbers = [trial for trial in trials if trial < last]
         ended = [self._earlier.of(trial) for trial in numbers]
         rows = np.concatenate([*ended, _NO_JOBS])
         if not curves.agrees(JobHistory(numbers, rows)):
             raise RunFolderError(f"{path} is damaged: its scores or times are not those of the table")
-        if not self._data.startswith(self._log.header + self._log.encode(rows)):
+        if not self._data.startswith(self._format.header + self._format.lines(rows)):
             raise RunFolderError(f"{path} is damaged: its rows are not in the order of trials")
         return ended
 
-    def add(self, trial: int, start: int, rows: NDArray[np.void], ended: bool) -> None:
+    def add(self, trial: int, start: int, rows: JobRows, ended: bool) -> None:
         """Take jobs of a trial, from its job `start` on; `ended`: there are no more."""
         earlier = self._earlier.of(trial)[start:]
         both = min(len(earlier), len(rows))
         if (rows[:both] != earlier[:both]).any() or (ended and both < len(earlier)):
             raise RunFolderError(
-                f"{self._folder.path} is damaged: its log is not what its settings lead to on this table"
+                f"{self._log.path.parent} is damaged: its log is not what its settings lead to on this table"
             )
         self._met += both
-        self._new.append(self._log.encode(rows))
+        self._new.append(self._format.lines(rows))
 
     def write(self) -> None:
         """Bring the file up to date."""
         data = b"".join(self._new)
         if not self._is_open:
-            same = len(self._data) if data.startswith(self._data) else 0  # not if limits were raised
-            self._folder.append_rows(data[same:], after=same)
+            is_longer = data.startswith(self._data)  # not if limits were raised: then each trial is
+            same = len(self._data if is_longer else self._format.header)
+            self._log.truncate(same)
+            data = data[same:]
             self._is_open = True
-        elif data:
-            self._folder.append_rows(data)
+        if data:
+            self._log.append(data)
         self._new = []

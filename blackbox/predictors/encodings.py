@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.search.space import NB201, SearchSpace
+from blackbox.search.space import NB201_SPACE, SearchSpace
 from nasbench.arrays import CodesLike, Features
 from nasbench.cell import EDGES, OPERATIONS
 
@@ -41,26 +41,26 @@ def paths(space: SearchSpace, codes: CodesLike) -> Features:
     because nothing passes: 4 of one operation, 16 of two, on two ways, 64 of three. ConfigError in other
     spaces.
     """
-    if space is not NB201:
+    if space is not NB201_SPACE:
         raise ConfigError("paths are those of cells of NAS-Bench-201; other spaces have the encoding one_hot")
     return _path_table().take(codes, axis=0)
 
 
 def default_encoding(space: SearchSpace) -> Encoding:
     """Return the encoding of points of a space: paths if it has them, else one-hot."""
-    return paths if space is NB201 else one_hot
+    return paths if space is NB201_SPACE else one_hot
 
 
 @cache
 def _path_table() -> Features:
     """Return the path encoding of all cells, (15625, 84), in the order of codes; by length of the path."""
     operations = len(OPERATIONS) - 1
-    digits = NB201.digits(np.arange(NB201.size))
+    digits = NB201_SPACE.digits(np.arange(NB201_SPACE.size))
     digits = np.where(digits > _NONE, digits - 1, digits)  # numbers of the operations other than none
-    none = NB201.digits(np.arange(NB201.size)) == _NONE
+    none = NB201_SPACE.digits(np.arange(NB201_SPACE.size)) == _NONE
     longest = max(map(len, _ways()))
     starts = np.cumsum([0, *(operations**length for length in range(1, longest + 1))])
-    table = np.zeros((NB201.size, starts[-1]), dtype=np.float32)
+    table = np.zeros((NB201_SPACE.size, starts[-1]), dtype=np.float32)
     for way in _ways():
         column = starts[len(way) - 1] + np.ravel_multi_index(
             np.where(none[:, way], 0, digits[:, way]).T, (operations,) * len(way)

@@ -18,8 +18,9 @@ _SHARE = (
 class ExtraTrees(LearnedPredictor):
     """Extremely randomized trees (Geurts et al. 2006, doi:10.1007/s10994-006-6226-1), by scikit-learn.
 
-    >>> from blackbox.search.space import NB201
-    >>> mean, std = ExtraTrees(NB201).fit([0, 5, 15000, 15600], [1.0, 2.0, 8.0, 9.0]).predict([3, 15603])
+    >>> from blackbox import NB201_SPACE
+    >>> predictor = ExtraTrees(NB201_SPACE).fit([0, 5, 15000, 15600], [1.0, 2.0, 8.0, 9.0])
+    >>> mean, std = predictor.predict([3, 15603])
     >>> bool(mean[0] < mean[1]), std.shape
     (True, (2,))
 

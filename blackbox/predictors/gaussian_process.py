@@ -16,8 +16,9 @@ from nasbench.runs.dependencies import required
 class GaussianProcess(LearnedPredictor):
     """A Gaussian process with a squared exponential kernel and noise, by scikit-learn.
 
-    >>> from blackbox.search.space import NB201
-    >>> mean, std = GaussianProcess(NB201).fit([0, 5, 15000, 15600], [1.0, 2.0, 8.0, 9.0]).predict([3, 15603])
+    >>> from blackbox import NB201_SPACE
+    >>> predictor = GaussianProcess(NB201_SPACE).fit([0, 5, 15000, 15600], [1.0, 2.0, 8.0, 9.0])
+    >>> mean, std = predictor.predict([3, 15603])
     >>> bool(mean[0] < mean[1]), std.shape
     (True, (2,))
 

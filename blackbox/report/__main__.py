@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blackbox.compare.folder import read_record
+from blackbox.compare.record import read_comparison
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.kinds.reader import open_table, read_run
 from blackbox.report.gather import gather
@@ -107,7 +107,7 @@ def _order_in(folder: Path) -> Callable[[Path], tuple[int, str]]:
     """Return the key that sorts the runs in a folder: by name, in a comparison's as it lists them."""
     names: list[object] = []
     with suppress(RunFolderError, LookupError, TypeError):
-        names = [entry["folder"] for entry in read_record(folder)["findings"]["algorithms"]]
+        names = [entry["folder"] for entry in read_comparison(folder)["findings"]["algorithms"]]
     return lambda path: (names.index(path.name) if path.name in names else len(names), path.name)
 
 

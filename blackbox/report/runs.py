@@ -13,7 +13,7 @@ from blackbox.results.comparison import THRESHOLDS, way_to
 from blackbox.results.fronts import TrialFronts, in_order
 from blackbox.results.regret import Spread
 from blackbox.results.statistics import mean_interval
-from blackbox.results.text import duration
+from nasbench.runs.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

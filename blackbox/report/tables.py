@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 from blackbox.compare.text import p_text
 from blackbox.report.data import FrontSummary, IncumbentSummary
 from blackbox.results.statistics import LEVEL
-from blackbox.results.text import duration
 from blackbox.table.signal import Signal
+from nasbench.runs.text import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,11 +49,13 @@ def results(comparison: Comparison, series: Sequence[Series]) -> str:
     unit, axis = comparison.unit, comparison.axis
     done = "evaluations" if axis == "evaluations" else "evaluations or jobs"
     metrics = dict.fromkeys(name for row in rows for name in row.content.values)
-    timed = any(row.content.seconds is not None for row in rows)
     columns: list[Column[IncumbentSummary]] = [
         Column("trials", lambda run: _number(run.trials, ",")),
         Column(done, lambda run: _number(run.evaluations, ",.0f")),
-        *([Column("simulated time", lambda run: _time(run.seconds))] if timed else []),
+    ]
+    if any(row.content.seconds is not None for row in rows):
+        columns.append(Column("simulated time", lambda run: _time(run.seconds)))
+    columns += [
         *map(_value, metrics),
         Column(f"regret [{unit}]", lambda run: _spread(run.regret, 4), least_is_best=True),
         Column("median regret", lambda run: _median(run.regret)),

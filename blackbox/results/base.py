@@ -16,14 +16,13 @@ OPTIONAL = {"json": "optional"}  # metadata of a field that JSON lacks if it is 
 S_co = TypeVar("S_co", bound="TableConfig", covariant=True)
 
 
-@dataclass(frozen=True)
 class Result:
-    """Findings of one kind."""
+    """Findings of one kind; a subclass is a frozen dataclass."""
 
     def to_json(self) -> dict[str, Any]:  # Any: all that JSON has
         """Return the fields as plain values by their names."""
         found: dict[str, Any] = {}
-        for field in fields(self):
+        for field in fields(self):  # type: ignore[arg-type]  # a dataclass
             value, how = vars(self)[field.name], field.metadata.get("json")
             if how == "inline":
                 found |= _plain(value)

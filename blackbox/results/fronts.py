@@ -74,7 +74,9 @@ def shares(codes: Codes, masks: Mask, objective: PairObjective) -> Scores:
     A true front of one cell dominates no area: then the share is 1 for fronts with a cell, else 0.
     """
     whole = true_volume(objective)
-    return volumes(codes, masks, objective) / whole if whole > 0 else masks.any(axis=1).astype(np.float64)
+    if whole == 0:
+        return masks.any(axis=1).astype(np.float64)
+    return np.asarray(volumes(codes, masks, objective) / whole)
 
 
 class TrialFronts:

@@ -81,8 +81,9 @@ def regret_figure(
     if len(regret) > 1:
         label = f"median of {len(regret):,} trials"
         for low, high, alpha, name in ((5, 95, 0.15, "5th to 95th percentile"), (25, 75, 0.3, "quartiles")):
-            band = np.percentile(shown, (low, high), axis=0)
-            axes.fill_between(across, *band, step="post", color="C0", alpha=alpha, linewidth=0, label=name)
+            bottom, top = np.percentile(shown, (low, high), axis=0)
+            look: dict[str, Any] = {"color": "C0", "alpha": alpha, "linewidth": 0, "label": name}
+            axes.fill_between(across, bottom, top, step="post", **look)
     axes.step(across, np.median(shown, axis=0), where="post", label=label)
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -106,16 +107,16 @@ def fronts_figure(cells: Scores, true: Scores, found: Scores, title: str, labels
     Arrays (n, 2) of values: the first metric is drawn upwards, the second across; `labels`: of both.
     """
     figure, axes = _figure(6.4, 4.2)
-    axes.scatter(
-        *cells.T[::-1], s=2, color="0.8", linewidth=0, rasterized=True, label=f"{len(cells):,} cells"
-    )
+    dots: dict[str, Any] = {"s": 2, "color": "0.8", "linewidth": 0, "label": f"{len(cells):,} cells"}
+    axes.scatter(cells[:, 1], cells[:, 0], rasterized=True, **dots)
     looks: tuple[tuple[Scores, dict[str, Any], str], ...] = (
         (true, {"color": "C1", "marker": "o", "fillstyle": "none", "linestyle": "-"}, "true front"),
         (found, {"color": "C0", "marker": "x", "linestyle": ""}, "found"),
     )
     for points, look, name in looks:
         points = points[points[:, 1].argsort(kind="stable")]
-        axes.plot(*points.T[::-1], markersize=5, linewidth=1, label=f"{name}, {len(points):,} cells", **look)
+        label = f"{name}, {len(points):,} cells"
+        axes.plot(points[:, 1], points[:, 0], markersize=5, linewidth=1, label=label, **look)
     on_fronts = np.concatenate([true, found])[:, 0]  # the range that is shown: far below it lie many cells
     margin = 0.1 * np.ptp(on_fronts) or 1.0
     axes.set_ylim(on_fronts.min() - margin, on_fronts.max() + margin)
@@ -141,7 +142,11 @@ def comparison_figure(
     axis, last, scale = (Axis.EVALUATIONS, evals, 1) if budget is None else (Axis.SECONDS, budget, 3600)
     least = np.inf
     for n, entry in enumerate(entries):
-        look = {"color": f"C{n % 10}", "linestyle": _LINES[n // 10 % 4], "label": _shown(entry.label)}
+        look: dict[str, Any] = {
+            "color": f"C{n % 10}",
+            "linestyle": _LINES[n // 10 % 4],
+            "label": _shown(entry.label),
+        }
         firsts = [changes[axis][0] for changes in entry.trials.changes if len(changes.codes)]
         if not firsts:  # no trial has an incumbent
             axes.plot([], [], **look)
@@ -155,8 +160,8 @@ def comparison_figure(
         positive = mean[mean > 0]
         if len(regret) > 1:
             low, high = mean_interval(regret)
-            band = {"step": "post", "color": look["color"], "alpha": 0.2, "linewidth": 0}
-            axes.fill_between(x / scale, low, high, **band)
+            band: dict[str, Any] = {"color": look["color"], "alpha": 0.2, "linewidth": 0}
+            axes.fill_between(x / scale, low, high, step="post", **band)
             positive = np.concatenate([positive, low[low > 0]])
         least = min(least, positive.min(initial=np.inf))
     axes.set_xscale("log")

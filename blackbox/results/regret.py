@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,6 +13,8 @@ from nasbench.constraints import described
 from nasbench.errors import NotRecordedError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from blackbox.table.curves import Curves
     from blackbox.table.objective import PairObjective, TableObjective
     from blackbox.table.signal import Signal
@@ -33,11 +35,13 @@ class Spread(Result):
     median: float | None
 
     @classmethod
-    def over(cls, values: Scores) -> Spread:
+    def over(cls, values: NDArray[Any]) -> Spread:  # of any numbers
         """Return the spread of values (T,); all None if there are none."""
         if len(values) < 2:
             return cls(float(values[0]) if len(values) else None, None, None)
-        return cls(float(values.mean()), float(values.std(ddof=1)), float(np.median(values)))
+        ordered, middle = np.sort(values), len(values) // 2  # np.median would load masked arrays
+        median = (ordered[-middle - 1] + ordered[middle]) / 2
+        return cls(float(values.mean()), float(values.std(ddof=1)), float(median))
 
 
 @dataclass(frozen=True)

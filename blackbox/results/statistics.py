@@ -1,9 +1,9 @@
 """Statistics of a comparison: A algorithms, T trials each, as arrays (A, T) of which lower is better.
 
-What is paired: trial t of each algorithm. Those of one seed draw from streams that share it, so that they
-often begin with the same cells and see the same noise; that is what makes a paired test worth while. The
-blocks of the Friedman test are the trials, too, not data sets as in Demsar 2006: what it says is said of the
-one table that was searched, and of other seeds.
+Trials are paired by number: trial t of each algorithm. With the same seed they share their random streams, so
+that they often start with the same cells and see the same noise; this makes a paired test worth while. The
+blocks of the Friedman test are the trials, too, not data sets as in Demsar 2006: it generalizes to other
+seeds on the one table that was searched.
 """
 
 from __future__ import annotations
@@ -32,16 +32,37 @@ _EQUAL = 1e-9  # shares that differ by less are the same but for rounding
 
 
 def mean_interval(values: ArrayLike, level: float = LEVEL, seed: int = 0) -> tuple[Floats, Floats]:
-    """Return the interval (low, high) of the mean over the first axis.
-
-    By a percentile bootstrap of 2,000 samples, which follow from the seed and T alone (Efron & Tibshirani
-    1993, An Introduction to the Bootstrap, section 13.3). `values` (T, ...): finite. For few trials it is too
-    narrow: at 0.95 it held the mean of normal values in 84 % of experiments of 5 trials, in 89 % of 10, in
-    93 % of 20.
+    """Return the interval of the mean, by a percentile bootstrap of 2,000 samples.
 
     >>> low, high = mean_interval(np.arange(100.0))
     >>> bool(40 < low < 49.5 < high < 59)
     True
+
+    With few trials it is too narrow: at 0.95 it held the mean of normal values in 84 % of experiments of 5
+    trials, in 89 % of 10, in 93 % of 20.
+
+    Parameters
+    ----------
+    values
+        Finite, shape ``(T, ...)``.
+    level
+        Confidence, in (0, 1).
+    seed
+        Random seed; the samples follow from it and T alone.
+
+    Returns
+    -------
+    tuple[NDArray, NDArray]
+        Lower and upper bound of the mean over the first axis, shape ``(...)``.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two trials.
+
+    References
+    ----------
+    Efron & Tibshirani 1993, An Introduction to the Bootstrap, section 13.3.
     """
     values = np.asarray(values, dtype=np.float64)
     trials = _trials(values)
@@ -60,14 +81,32 @@ def mean_interval(values: ArrayLike, level: float = LEVEL, seed: int = 0) -> tup
 
 
 def median_interval(values: ArrayLike, level: float = LEVEL) -> tuple[Any, Any] | None:
-    """Return the interval (low, high) of the median over the first axis; None if there are too few trials.
-
-    Exact whatever the distribution: two order statistics between which the median lies with at least that
-    probability (Conover 1999, Practical Nonparametric Statistics, section 3.2). Infinite values, such as
-    times of what was never reached, are values like others.
+    """Return the interval of the median, exact whatever the distribution.
 
     >>> [float(bound) for bound in median_interval([1, 2, 3, 4, 5, np.inf])]
     [1.0, inf]
+
+    Parameters
+    ----------
+    values
+        Shape ``(T, ...)``. Infinite values, such as times of what was never reached, are values like others.
+    level
+        Confidence, in (0, 1).
+
+    Returns
+    -------
+    tuple or None
+        Lower and upper bound of the median over the first axis, shape ``(...)``: two order statistics between
+        which it lies with at least that probability. None if there are too few trials.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two trials.
+
+    References
+    ----------
+    Conover 1999, Practical Nonparametric Statistics, section 3.2.
     """
     from scipy.stats import binom
 
@@ -79,12 +118,28 @@ def median_interval(values: ArrayLike, level: float = LEVEL) -> tuple[Any, Any] 
 
 
 def share_interval(count: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Return the interval (low, high) of a share of which `count` in so many trials were seen.
-
-    Exact: Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404.
+    """Return the exact interval of a share of which `count` in `trials` were seen.
 
     >>> [round(bound, 4) for bound in share_interval(0, 10)]
     [0.0, 0.3085]
+
+    Parameters
+    ----------
+    count
+        Trials of which it is true.
+    trials
+        All trials.
+    level
+        Confidence, in (0, 1).
+
+    Returns
+    -------
+    tuple[float, float]
+        Lower and upper bound, in [0, 1].
+
+    References
+    ----------
+    Clopper & Pearson 1934, doi:10.1093/biomet/26.4.404.
     """
     from scipy.stats import beta
 
@@ -95,18 +150,32 @@ def share_interval(count: int, trials: int, level: float = LEVEL) -> tuple[float
 
 
 def median_time(times: ArrayLike, ends: ArrayLike) -> float:
-    """Return the median of times (T,), infinite if not reached before the trial ended, `ends` (T,).
-
-    Of a trial that ended early it is unknown when it would have come, so it counts for as long as it was
-    seen: the product-limit estimate of Kaplan & Meier 1958, doi:10.1080/01621459.1958.10501452. Between two
-    times where just half is left; infinite where more than half is left in the end. Where no trial ended
-    before the others came it is the plain median. It supposes that when a trial ended says nothing of when
-    it would have come; `time_interval` does not.
+    """Return the median of times some of which are unknown, because their trials ended before.
 
     >>> median_time([3, 5, 9, np.inf], [10, 10, 10, 10]), median_time([3, 5, np.inf, np.inf], [10] * 4)
     (7.0, inf)
     >>> median_time([np.inf, 5, 9, 12], [2, 20, 20, 20])
     9.0
+
+    A trial that ended early counts for as long as it was seen: the product-limit estimate. If no trial ended
+    before the others reached their time, this is the plain median. It supposes that the end of a trial says
+    nothing of its time; `time_interval` does not.
+
+    Parameters
+    ----------
+    times
+        Shape ``(T,)``; infinite if not reached before the trial ended.
+    ends
+        The end of each trial, shape ``(T,)``.
+
+    Returns
+    -------
+    float
+        Between two times if just half of the trials is left; infinite if more than half is left at the end.
+
+    References
+    ----------
+    Kaplan & Meier 1958, doi:10.1080/01621459.1958.10501452.
     """
     times, ends = np.asarray(times, dtype=np.float64), np.asarray(ends, dtype=np.float64)
     came = np.isfinite(times)
@@ -118,16 +187,36 @@ def median_time(times: ArrayLike, ends: ArrayLike) -> float:
 
 
 def time_interval(times: ArrayLike, ends: ArrayLike, level: float = LEVEL) -> tuple[float, float] | None:
-    """Return the interval (low, high) of the median of times (T,) as `median_time` has them; None as there.
-
-    It holds whatever made a trial end early: one that did came at its end at the earliest, or never.
+    """Return the interval of the median of times as `median_time` takes them.
 
     >>> [float(bound) for bound in time_interval([np.inf, 1, 2, 3, 4, np.inf], [0.5, 9, 9, 9, 9, 9])]
     [0.5, inf]
+
+    It holds whatever ended a trial early: its time is at the earliest its end, at the latest never.
+
+    Parameters
+    ----------
+    times
+        Shape ``(T,)``; infinite if not reached before the trial ended.
+    ends
+        The end of each trial, shape ``(T,)``.
+    level
+        Confidence, in (0, 1).
+
+    Returns
+    -------
+    tuple[float, float] or None
+        Lower and upper bound; None if there are too few trials.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two trials.
     """
     times, ends = np.asarray(times, dtype=np.float64), np.asarray(ends, dtype=np.float64)
     earliest = median_interval(np.where(np.isinf(times), ends, times), level)
-    return None if earliest is None else (earliest[0], median_interval(times, level)[1])
+    latest = median_interval(times, level)
+    return None if earliest is None or latest is None else (earliest[0], latest[1])
 
 
 # Pairs
@@ -161,17 +250,35 @@ class Pair(Result):
 
 
 def compare_pair(first: ArrayLike, second: ArrayLike) -> Pair:
-    """Return the Pair of two algorithms, values (T,) of the same trials.
-
-    Trials in which both have the same value say nothing of the difference and are left out of the test, as
-    Wilcoxon 1945, doi:10.2307/3001968, does; if all are, p is 1 and the rank-biserial correlation 0. Up to
-    100 trials that tell, p is exact, ties or not; beyond, the normal approximation. The correlation is the
-    matched-pairs one (Kerby 2014, doi:10.2466/11.IT.3.1): of all ranks, the part that speaks for the
-    first, less the part that speaks against it. A12: Vargha & Delaney 2000, doi:10.3102/10769986025002101;
-    it knows nothing of pairs.
+    """Compare the trials of two algorithms.
 
     >>> compare_pair([1.0, 2.0, 3.0, 5.0], [2.0, 4.0, 6.0, 5.0])
     Pair(better=3, worse=0, equal=1, p=0.25, rank_biserial=1.0, a12=0.75)
+
+    Trials with the same value in both say nothing of the difference and are left out of the test, as in
+    Wilcoxon 1945; if all are, p is 1 and the rank-biserial correlation 0. Up to 100 other trials, p is exact,
+    ties or not; beyond, it is the normal approximation. The correlation is the matched-pairs one: of all
+    ranks, the part in favour of the first less the part against it. A12 ignores pairs.
+
+    Parameters
+    ----------
+    first, second
+        Finite values of the same trials, lower is better, shape ``(T,)``.
+
+    Returns
+    -------
+    Pair
+        Counts, test and effect sizes.
+
+    Raises
+    ------
+    ConfigError
+        If the shapes differ, there is no trial, or a value is not finite.
+
+    References
+    ----------
+    Wilcoxon 1945, doi:10.2307/3001968. Kerby 2014, doi:10.2466/11.IT.3.1 (correlation). Vargha & Delaney
+    2000, doi:10.3102/10769986025002101 (A12).
     """
     from scipy.stats import rankdata
 
@@ -217,12 +324,24 @@ def _signed_rank_p(told: Floats, ranks: Floats) -> float:
 
 
 def holm(p: ArrayLike) -> Floats:
-    """Return p-values (m,) adjusted for being m, (m,): each is compared with the level as it is.
-
-    Holm 1979, A simple sequentially rejective multiple test procedure.
+    """Adjust p-values for their number by Holm's method.
 
     >>> holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
+
+    Parameters
+    ----------
+    p
+        Shape ``(m,)``.
+
+    Returns
+    -------
+    NDArray
+        Shape ``(m,)``; each is to be compared with the level as it is.
+
+    References
+    ----------
+    Holm 1979, A simple sequentially rejective multiple test procedure.
     """
     p = np.asarray(p, dtype=np.float64)
     order = np.argsort(p, kind="stable")
@@ -235,20 +354,53 @@ def holm(p: ArrayLike) -> Floats:
 
 
 def average_ranks(values: ArrayLike) -> Floats:
-    """Return the algorithms' ranks, means over trials, float64 (A,); 1 is best, ties share their rank.
+    """Return the algorithms' ranks, means over trials.
 
     >>> average_ranks([[1, 1], [2, 1], [3, 3]]).tolist()
     [1.25, 1.75, 3.0]
+
+    Parameters
+    ----------
+    values
+        Finite, lower is better, shape ``(A, T)``.
+
+    Returns
+    -------
+    NDArray
+        Shape ``(A,)``; 1 is best, ties share their rank.
+
+    Raises
+    ------
+    ConfigError
+        If the shape is another, or a value is not finite.
     """
     from scipy.stats import rankdata
 
-    return rankdata(_table(values), axis=0).mean(axis=1)
+    means: Floats = rankdata(_table(values), axis=0).mean(axis=1)
+    return means
 
 
 def friedman(values: ArrayLike) -> tuple[float, float]:
-    """Return the statistic and p of the Friedman test on values (A, T), A >= 3; 0 and 1 if all are equal.
+    """Test whether any algorithm differs from any other.
 
-    Whether any algorithm differs from any other: Friedman 1937, doi:10.1080/01621459.1937.10503522.
+    Parameters
+    ----------
+    values
+        Finite, lower is better, shape ``(A, T)`` with A >= 3.
+
+    Returns
+    -------
+    tuple[float, float]
+        The statistic, chi-squared, and p; 0 and 1 if all algorithms have the same values.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than three algorithms, or a value is not finite.
+
+    References
+    ----------
+    Friedman 1937, doi:10.1080/01621459.1937.10503522.
     """
     from scipy.stats import friedmanchisquare
 
@@ -264,10 +416,26 @@ def friedman(values: ArrayLike) -> tuple[float, float]:
 def critical_difference(algorithms: int, trials: int, level: float = LEVEL) -> float:
     """Return how far apart two of the average ranks must be to differ, by Nemenyi's test.
 
-    Demsar 2006, Statistical comparisons of classifiers over multiple data sets, JMLR 7, section 3.2.2.
-
     >>> round(critical_difference(4, 14, level=0.9), 2)  # its worked example
     1.12
+
+    Parameters
+    ----------
+    algorithms
+        How many.
+    trials
+        How many of each.
+    level
+        Confidence, in (0, 1).
+
+    Returns
+    -------
+    float
+        A difference of ranks.
+
+    References
+    ----------
+    Demsar 2006, Statistical comparisons of classifiers over multiple data sets, JMLR 7, section 3.2.2.
     """
     from scipy.stats import studentized_range
 
@@ -276,12 +444,22 @@ def critical_difference(algorithms: int, trials: int, level: float = LEVEL) -> f
 
 
 def alike(ranks: ArrayLike, difference: float) -> list[list[int]]:
-    """Return the largest groups of algorithms whose average ranks (A,) lie within a critical difference.
-
-    Each a list of places in `ranks`, the best first; groups of one are left out.
+    """Return the largest groups of algorithms whose average ranks lie within a critical difference.
 
     >>> alike([3.0, 1.0, 1.5, 2.2], 1.0)
     [[1, 2], [2, 3], [3, 0]]
+
+    Parameters
+    ----------
+    ranks
+        Average ranks, shape ``(A,)``.
+    difference
+        As `critical_difference` gives it.
+
+    Returns
+    -------
+    list[list[int]]
+        Places in `ranks`, the best first; groups of one are left out.
     """
     ranks = np.asarray(ranks, dtype=np.float64)
     order = np.argsort(ranks, kind="stable")

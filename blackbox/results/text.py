@@ -1,27 +1,21 @@
-"""What the texts of all results share: headings, rows, values with their spread, durations."""
+"""What the texts of all results share: headings, rows, values with their spread."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import redirect_stdout
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from blackbox.table.signal import Signal
 from nasbench.metrics import METRICS
+from nasbench.runs.text import counted
 from nasbench.spaces import TOPOLOGY, space_of
-from nasbench.text import print_entry
+from nasbench.text import format_entry
 
 if TYPE_CHECKING:
     from blackbox.results.regret import BestCell, Counts, Feasible, Optimum, Spread
     from blackbox.table.settings import TableConfig
 
-Rows = list[tuple[str, Any]]  # Any: whatever has a text
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number and its noun, such as `1 trial` or `1,000 trials`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+Rows = list[tuple[str, object]]  # a label and what it is of, as `format_rows` takes them
 
 
 def counts_text(counts: Counts) -> str:
@@ -58,11 +52,6 @@ def heading(
     """Return the first lines of a search's text; `done`: how much, such as `5 evaluations`."""
     each = "" if settings.trials == 1 else f", in each of {settings.trials:,} trials"
     return f"{algorithm}{subject(settings, per, others)}\n{done}{each}; seed {settings.seed}\n"
-
-
-def rows_text(rows: Rows) -> list[str]:
-    """Return a line per row, names in one column."""
-    return [f"{name:<15} {text}" for name, text in rows]
 
 
 def feasible_rows(feasible: Feasible | None) -> Rows:
@@ -123,20 +112,5 @@ def optimum_text(optimum: Optimum) -> str:
 
 def entry_lines(entry: Mapping[str, Mapping[str, float]], *, all: bool) -> list[str]:
     """Return what the table has for a cell as lines; `all`: with its hardware metrics."""
-    text = printed(lambda: print_entry(entry, all=all))
-    return [text] if text else []
-
-
-def printed(write: Callable[[], object]) -> str:
-    """Return what a function prints, without the last end of line."""
-    with redirect_stdout(io.StringIO()) as out:
-        write()
-    return out.getvalue().removesuffix("\n")
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as text, in the largest unit that there are two of."""
-    for size, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:,.1f} {unit}"
-    return f"{seconds:,.0f} seconds"
+    text = format_entry(entry, all=all)
+    return [f"\n{text}"] if text else []

@@ -31,12 +31,11 @@ C = TypeVar("C", bound=Settings)
 class Search(ABC, Generic[C]):
     """T independent trials of one algorithm; a subclass implements `ask`.
 
-    >>> from blackbox.search import run
-    >>> from blackbox.search.space import NB201
+    >>> from blackbox import NB201_SPACE, run
     >>> class Enumeration(Search):
     ...     def ask(self, pending=0):
     ...         return np.full(len(self.trials), len(self.history) + pending)
-    >>> run(Enumeration(NB201), lambda codes: codes * 1.0, evals=3).codes.tolist()
+    >>> run(Enumeration(NB201_SPACE), lambda codes: codes * 1.0, evals=3).codes.tolist()
     [[0, 1, 2]]
 
     A search is determined by its settings, seed and history: recreated with an earlier history, it continues

@@ -39,7 +39,8 @@ class Bracket:
             new, done = self._draw(), 0
             if new is None:
                 self._left = 0
-                self._end_rung()
+                if not self._running:
+                    self._end_rung()
                 return self.next()
             code = new
             self._order[code] = len(self._order)
@@ -51,12 +52,11 @@ class Bracket:
         """Take the score of a cell."""
         self._running -= 1
         self._results.append((-score, self._order[code], code))
-        self._end_rung()
+        if not (self._left or self._running):
+            self._end_rung()
 
     def _end_rung(self) -> None:
-        """Begin the next rung if all cells of this one are done."""
-        if self._left or self._running:
-            return
+        """Begin the next rung with the best cells of this one, all of which are done."""
         if not self._rung:
             self._cells = len(self._results)  # that were drawn
         self._cells //= self._eta

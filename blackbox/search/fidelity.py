@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from blackbox.errors import ConfigError, ObjectiveError
-from blackbox.search.scores import invalid_score_name
+from blackbox.search.scores import FAILED, invalid_score_name
 from blackbox.search.space import SearchSpace
 from nasbench.runs.checks import SEEDS, whole
 from nasbench.runs.settings import Settings, option
@@ -46,8 +46,8 @@ class MultiFidelitySearch(ABC, Generic[R]):
     """One trial of an algorithm that decides which cell to train for how many epochs.
 
     >>> from blackbox.asha import ASHA
-    >>> from blackbox.search.space import NB201
-    >>> search = ASHA(NB201, 9, seed=1)
+    >>> from blackbox import NB201_SPACE
+    >>> search = ASHA(NB201_SPACE, 9, seed=1)
     >>> search.rungs
     (1, 3, 9)
     >>> jobs = [search.ask() for _ in range(3)]  # three workers train these
@@ -147,7 +147,7 @@ class MultiFidelitySearch(ABC, Generic[R]):
             If the score is NaN or inf, or the job was not asked for or already told or lost.
         """
         score = float(score)
-        if not score < np.inf:
+        if not score < -FAILED:
             raise ObjectiveError(
                 f"the objective gave {invalid_score_name(score)} for {job}; -inf is for a job that failed"
             )

@@ -140,12 +140,15 @@ class History:
 
         Of equal scores, the earliest is returned, then that of the first trial.
         """
-        trials = np.flatnonzero(self.counted(budget))
+        self._check_one_objective()
+        counted = self.counted(budget)
+        trials = np.flatnonzero(counted)
         if not trials.size:
             raise ConfigError("no trial has an evaluation, or none within the budget")
-        steps = self.incumbent_steps(budget)[trials, -1]
-        first = np.lexsort((trials, steps, -self.scores[trials, steps]))[0]
-        return int(trials[first]), int(steps[first])
+        scores = self._scores[: counted.max(), trials]
+        scores[np.arange(len(scores))[:, None] >= counted[trials]] = -np.inf  # a copy
+        step, row = divmod(int(scores.argmax()), len(trials))
+        return int(trials[row]), step
 
     def _check_one_objective(self) -> None:
         if self.objectives != 1:

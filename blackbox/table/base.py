@@ -107,7 +107,7 @@ class SignalTable:
         if self.signal.of_the_network:
             raise ConfigError(f"{metric} has no runs with seeds to draw from; leave the noise out")
         recorded = self._benchmark.recorded()
-        seeds = next(r.seeds for r in recorded if r[:3] == (self.dataset, protocol, metric))
+        seeds = next(r.seeds for r in recorded if r.seeds and r[:3] == (self.dataset, protocol, metric))
         if seeds == (UNKNOWN_SEED,):
             raise ConfigError(
                 f"noise seed needs values per seed; the table has only the mean over seeds of {self.dataset}"

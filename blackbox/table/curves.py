@@ -139,7 +139,7 @@ class Curves(SignalTable):
                 f"{metric} belongs to the network, after any number of epochs; a multi-fidelity search needs"
                 " a metric of training, such as val_accuracy"
             )
-        has_curve = {r.protocol: _has_curve(r) for r in self._recorded if r.metric == metric}
+        has_curve = {r.protocol: _has_curve(r) for r in self._recorded if r.metric == metric and r.protocol}
         if has_curve.get(protocol):
             return (protocol,), True
         protocols = tuple(sorted(epochs for epochs in has_curve if epochs <= protocol))

@@ -4,13 +4,12 @@ from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.search.loop import check_seconds
-from blackbox.table.curves import Curves
 from blackbox.table.objective import PairObjective, TableObjective
 from blackbox.table.signal import Signal
 from nasbench.benchmark import Benchmark
@@ -29,6 +28,9 @@ from nasbench.metrics import get_dataset
 from nasbench.runs.checks import MANY, SEEDS, whole
 from nasbench.runs.settings import Settings, option
 from nasbench.spaces import SPACES, space_of
+
+if TYPE_CHECKING:
+    from blackbox.table.curves import Curves
 
 LOWER_LIMIT = "lower limit on a metric, as for --at-most"  # help text
 
@@ -78,11 +80,6 @@ def where_of(at_most: Sequence[str], at_least: Sequence[str]) -> dict[str, Limit
     return joined(read_limits(AT_MOST, at_most), read_limits(AT_LEAST, at_least))
 
 
-def setting_text(value: object) -> str:
-    """Return the value of a setting as text; a tuple as its items."""
-    return (",".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
-
-
 def short_names(values: Mapping[str, Any], longest: int | None = None) -> dict[str, str | tuple[str, ...]]:
     """Return the settings that name metrics, of {name: value}, in their shortest form.
 
@@ -127,7 +124,7 @@ class TableConfig(Settings):
     )
     noise: str = option(
         "mean",
-        "an evaluation's signal: the mean over seeds, or that of one recorded seed, drawn",
+        "value returned by an evaluation: the mean over seeds, or one recorded seed chosen at random",
         choices=("mean", "seed"),
     )
     seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
@@ -220,7 +217,7 @@ class PairConfig(EvaluationsConfig):
 
     against: str = option(
         "params",
-        "the other objective, such as params, flops, latency or pixel3_latency; cells without a value have"
+        "other objective, such as params, flops, latency or pixel3_latency; cells without a value have"
         " the score -inf",
         metavar="METRIC@EPOCHS",
     )
@@ -236,12 +233,6 @@ class PairConfig(EvaluationsConfig):
             where = {self.against: (None, None)} | where  # it must be recorded
         against = TableObjective(bench, self.dataset, self.against, where=where)
         return PairObjective(self._first(bench, trials, where), against)
-
-
-OF_OBJECTIVES: dict[int, type[RunConfig] | type[PairConfig]] = {
-    1: RunConfig,
-    2: PairConfig,
-}  # by their number
 
 
 @dataclass(frozen=True)
@@ -271,14 +262,12 @@ class SimulationConfig(TableConfig):
     )
     fidelities: tuple[int, ...] | None = option(
         None,
-        "the rungs in epochs, such as 12,200 (default: down from the whole learning curve by factors of eta;"
-        " without a curve, the protocols that the store has)",
+        "rungs in epochs, such as 12,200 (default: down from the complete learning curve by factors of eta;"
+        " without a curve, the protocols in the store)",
         type=parse_epochs,
         metavar="EPOCHS,EPOCHS",
     )
-    from_scratch: bool = option(
-        False, "a promoted cell is trained from the start, not on from where it stopped"
-    )
+    from_scratch: bool = option(False, "train a promoted cell from the start, not from where it stopped")
 
     def __post_init__(self) -> None:
         if self.jobs is None and self.budget is None:
@@ -288,8 +277,10 @@ class SimulationConfig(TableConfig):
             object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))
         super().__post_init__()
 
-    def curves(self, bench: Benchmark) -> Curves:
+    def curves(self, bench: Benchmark) -> "Curves":
         """Return what the search sees and what jobs take, on the table of a Benchmark."""
+        from blackbox.table.curves import Curves  # imported here because most searches have none
+
         return Curves(
             bench,
             self.dataset,

@@ -10,7 +10,7 @@ import pytest
 from blackbox.errors import ConfigError, ObjectiveError
 from blackbox.search.fidelity import Job, MultiFidelitySearch
 from blackbox.search.scores import FAILED
-from blackbox.search.space import NB201, CategoricalSpace
+from blackbox.search.space import NB201_SPACE, CategoricalSpace
 from nasbench.errors import InvalidArgumentError
 
 
@@ -82,7 +82,7 @@ class MultiFidelityContract:
 
     def make(
         self,
-        space: CategoricalSpace = NB201,
+        space: CategoricalSpace = NB201_SPACE,
         fidelities: Any = 27,
         trial: Any = 0,  # tests also pass what is wrong
         seed: Any = 0,
@@ -104,8 +104,8 @@ class MultiFidelityContract:
         assert traces[0] != traces[1] != traces[2] != traces[0]
 
     def test_without_settings_a_search_has_the_defaults(self) -> None:
-        assert self.search_class(NB201, 27).config == self.search_class.config_class()
-        assert drive(self.search_class(NB201, 27), 60) == drive(self.make(), 60)
+        assert self.search_class(NB201_SPACE, 27).config == self.search_class.config_class()
+        assert drive(self.search_class(NB201_SPACE, 27), 60) == drive(self.make(), 60)
 
     @pytest.mark.parametrize("fidelities", [200, 27, (12, 200), (200,), 1])
     def test_only_cells_of_the_space_and_epochs_of_the_rungs(self, fidelities: int | tuple[int, ...]) -> None:
@@ -114,7 +114,7 @@ class MultiFidelityContract:
         assert len(jobs) == self.jobs
         assert {job.epochs for job in jobs} <= set(search.rungs)
         assert max(job.epochs for job in jobs) == search.rungs[-1]
-        assert all(0 <= job.code < NB201.size for job in jobs)
+        assert all(0 <= job.code < NB201_SPACE.size for job in jobs)
         assert [job.number for job in jobs] == list(range(self.jobs))
 
     @pytest.mark.parametrize("choices", [(2, 3), (2, 1, 5), (7, 11)])

@@ -7,7 +7,7 @@ import pytest
 
 from blackbox.errors import PredictorError
 from blackbox.predictors.base import LearnedPredictor
-from blackbox.search.space import NB201, SSS, CategoricalSpace
+from blackbox.search.space import NB201_SPACE, SSS_SPACE, CategoricalSpace
 from nasbench import CELLS
 from nasbench.benchmark import open_benchmark
 
@@ -24,7 +24,7 @@ class LearnedPredictorContract:
 
     predictor_class: ClassVar[type[LearnedPredictor]]
 
-    def make(self, space: CategoricalSpace = NB201, **options: Any) -> LearnedPredictor:
+    def make(self, space: CategoricalSpace = NB201_SPACE, **options: Any) -> LearnedPredictor:
         """Return a new predictor; `options`: further arguments of the class."""
         return self.predictor_class(space, **options)
 
@@ -79,7 +79,7 @@ class LearnedPredictorContract:
     def test_it_learns_in_the_size_space_too(self) -> None:
         from scipy.stats import kendalltau
 
-        codes = np.random.default_rng(1).permutation(SSS.size)[:400]
-        scores = SSS.digits(codes).sum(axis=1) * 1.0
-        mean, _ = self.make(SSS).fit(codes[:100], scores[:100]).predict(codes[100:])
+        codes = np.random.default_rng(1).permutation(SSS_SPACE.size)[:400]
+        scores = SSS_SPACE.digits(codes).sum(axis=1) * 1.0
+        mean, _ = self.make(SSS_SPACE).fit(codes[:100], scores[:100]).predict(codes[100:])
         assert kendalltau(mean, scores[100:]).statistic > 0.5

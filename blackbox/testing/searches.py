@@ -12,7 +12,7 @@ from blackbox.search.base import Search
 from blackbox.search.history import History
 from blackbox.search.loop import run
 from blackbox.search.scores import FAILED
-from blackbox.search.space import NB201, CategoricalSpace
+from blackbox.search.space import NB201_SPACE, CategoricalSpace
 from nasbench.arrays import Codes, CodesLike, Scores
 from nasbench.errors import InvalidArgumentError
 
@@ -40,7 +40,7 @@ class SearchContract:
 
     search_class: ClassVar[type[Search[Any]]]
     settings: ClassVar[dict[str, Any]] = {}  #: options of its `config_class` that are not the defaults
-    space: ClassVar[CategoricalSpace] = NB201
+    space: ClassVar[CategoricalSpace] = NB201_SPACE
     evals: ClassVar[int] = 300  #: evaluations per trial
     #: the ends of shorter runs that are resumed
     stops: ClassVar[Sequence[int]] = (0, 1, 50, 99, 100, 101, 127, 128, 129, 150, 255, 256, 299, 300)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from blackbox.errors import RunFolderError
-from blackbox.kinds.logs import EvaluationLog, JobLog
+from blackbox.kinds.logs import EvaluationLog, evaluations_header
+from blackbox.kinds.simulation import JobLog
 from blackbox.search.jobs import JOB
 from blackbox.workers.tasks import Cells, Jobs, MismatchError, SubmittedTask
 from nasbench.errors import said
@@ -43,7 +44,7 @@ _FAILURES = Columns(
 
 def run_kind(by_jobs: bool) -> RunKind:
     """Return the kind of folder; `by_jobs`: whether its log is of a multi-fidelity search."""
-    return RunKind(JobLog.header if by_jobs else EvaluationLog.header)
+    return RunKind(JobLog.header if by_jobs else evaluations_header(1))
 
 
 class Record:
@@ -141,7 +142,7 @@ class Record:
                 self._saved = len(history)
             case Jobs():
                 rows = np.array(tasks.rows[-1:], dtype=JOB)
-                self.folder.log.append(self._jobs.encode(rows))
+                self.folder.log.append(self._jobs.lines(rows))
 
     def write_failure(self, task: Task, outcome: Outcome) -> None:
         """Write why an evaluation failed."""

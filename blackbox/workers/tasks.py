@@ -95,8 +95,8 @@ class Cells(Tasks):
     """The cells that a `Search` evaluates.
 
     >>> from blackbox.rs import RandomSearch
-    >>> from blackbox.search.space import NB201
-    >>> tasks = Cells(RandomSearch(NB201))
+    >>> from blackbox.search.space import NB201_SPACE
+    >>> tasks = Cells(RandomSearch(NB201_SPACE))
     >>> [tasks.ask(pending).number for pending in range(3)], len(tasks)
     ([0, 1, 2], 0)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +83,8 @@ class RunFolder:
         try:
             return cls._begin(path, kind, record)
         except BaseException:
+            import shutil  # imported here because it is rarely needed
+
             shutil.rmtree(path, ignore_errors=True)
             raise
 
@@ -94,13 +95,17 @@ class RunFolder:
         An empty folder counts as new. RunFolderError if it is anything else.
         """
         path = Path(path)
+        other = RunFolderError(
+            f"{path} exists, and is not the folder of a {kind.noun}; --out names a new one"
+        )
         with described(path, kind.noun, f"cannot write to the folder {path}"):
-            path.mkdir(parents=True, exist_ok=True)
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except FileExistsError:  # it is a file
+                raise RunFolderError(other) from None
             names = {entry.name for entry in path.iterdir()} - {kind.log}
         if names and kind.config not in names:
-            raise RunFolderError(
-                f"{path} exists, and is not the folder of a {kind.noun}; --out names a new one"
-            )
+            raise RunFolderError(other)
         log = AppendLog.create_or_resume(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
         try:
             if (path / kind.config).exists():  # perhaps since it was locked

@@ -97,6 +97,8 @@ class MetaOptimizer(ABC, Generic[C]):
     scope = _FromSupernet(lambda supernet: supernet.scope)
     #: The weights; the alphas are not among them.
     weights = _FromSupernet(lambda supernet: supernet.weights)
+    #: The alphas as a module.
+    architectural_weights = _FromSupernet(lambda supernet: supernet.architectural_weights)
     #: The alphas.
     alphas = _FromSupernet(lambda supernet: supernet.alphas)
     #: The optimizer of the weights.

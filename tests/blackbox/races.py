@@ -5,14 +5,14 @@ import numpy as np
 from blackbox.algorithms import algorithm
 from blackbox.results.regret import regrets
 from blackbox.search.loop import run
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
 from blackbox.table.objective import TableObjective
 
 
 def regrets_of(name, bench, trials, evals):
     """The regret after so many evaluations of each trial, (T,), in points of validation accuracy."""
     table = TableObjective(bench, "cifar10", "val_accuracy")
-    history = run(algorithm(name)(NB201, trials=trials), table, evals)
+    history = run(algorithm(name)(NB201_SPACE, trials=trials), table, evals)
     return regrets(history.incumbents()[:, -1:], table)[:, 0]
 
 

@@ -3,7 +3,7 @@ import pytest
 
 from blackbox.bananas import Bananas, BananasConfig
 from blackbox.search.loop import run
-from blackbox.search.space import NB201, SSS, CategoricalSpace
+from blackbox.search.space import NB201_SPACE, SSS_SPACE, CategoricalSpace
 from blackbox.testing.searches import objective
 from tests.blackbox.optional import OptionalPackageContract
 from tests.blackbox.races import regrets_of, standard_errors_ahead
@@ -19,7 +19,7 @@ class TestBananas(OptionalPackageContract):
         for start in range(8, 26, 6):
             seen = codes[:start]
             best = seen[np.argsort(-objective(seen), kind="stable")[:10]]
-            assert np.isin(codes[start : start + 6], NB201.neighbours[best]).all()
+            assert np.isin(codes[start : start + 6], NB201_SPACE.neighbours[best]).all()
 
     def test_when_all_near_the_best_is_evaluated_it_looks_further(self):
         space = CategoricalSpace((3, 3, 3))
@@ -29,7 +29,7 @@ class TestBananas(OptionalPackageContract):
 
 
 class TestBananasInTheSizeSpace(OptionalPackageContract):
-    space = SSS
+    space = SSS_SPACE
     search_class = Bananas
     needed = "sklearn.ensemble"
     settings = TestBananas.settings

@@ -7,7 +7,7 @@ from scipy.stats import chisquare
 
 from blackbox.bohb import BOHB, BOHBConfig, KernelDensity
 from blackbox.hyperband import Hyperband
-from blackbox.search.space import NB201, CategoricalSpace
+from blackbox.search.space import NB201_SPACE, CategoricalSpace
 from blackbox.testing import MultiFidelityContract
 from blackbox.testing.fidelity import drive, jobs_of, score
 
@@ -48,9 +48,9 @@ def test_bandwidths_by_hand():
 
 
 def test_bandwidths_do_not_depend_on_how_values_are_numbered():
-    digits = NB201.digits(np.random.default_rng(1).integers(NB201.size, size=30))
+    digits = NB201_SPACE.digits(np.random.default_rng(1).integers(NB201_SPACE.size, size=30))
     renamed = np.array([3, 0, 4, 1, 2])[digits]
-    choices = np.array(NB201.choices)
+    choices = np.array(NB201_SPACE.choices)
     np.testing.assert_allclose(
         KernelDensity(digits, choices).bandwidths, KernelDensity(renamed, choices).bandwidths
     )
@@ -72,15 +72,15 @@ class TestBOHB(MultiFidelityContract):
 
     def test_all_at_random_it_is_hyperband(self):
         ours = drive(self.make(random=1.0), self.jobs)
-        assert ours == drive(Hyperband(NB201, 27), self.jobs)
+        assert ours == drive(Hyperband(NB201_SPACE, 27), self.jobs)
 
     def test_cells_and_epochs_are_those_of_hyperband(self):
-        ours, plain = (jobs_of(drive(make(NB201, 27), self.jobs, 1)) for make in (BOHB, Hyperband))
+        ours, plain = (jobs_of(drive(make(NB201_SPACE, 27), self.jobs, 1)) for make in (BOHB, Hyperband))
         assert [job[2:] for job in ours] == [job[2:] for job in plain]
 
     def test_a_model_needs_so_many_cells_of_one_rung(self):
         """Variables + 1 and two more: until then, cells are drawn as Hyperband draws them."""
-        search, plain = self.make(random=0.0), Hyperband(NB201, 27)
+        search, plain = self.make(random=0.0), Hyperband(NB201_SPACE, 27)
         for _ in range(9):
             job = search.ask()
             assert job == plain.ask()
@@ -96,7 +96,7 @@ class TestBOHB(MultiFidelityContract):
             drive(
                 search, 300, 1, objective=lambda job, s=sign: s * (job.code if job.epochs > 1 else -job.code)
             )
-            ends.append(np.mean([search._propose() for _ in range(200)]) / NB201.size)
+            ends.append(np.mean([search._propose() for _ in range(200)]) / NB201_SPACE.size)
         assert ends[0] > 0.55
         assert ends[1] < 0.45
 
@@ -107,28 +107,28 @@ class TestBOHB(MultiFidelityContract):
         told = [(job.code, value) for job, value in events if value is not None]
         ranked = [code for code, _ in sorted(told, key=lambda entry: -entry[1])]
         count = max(7, int(0.15 * 60))
-        good, others = NB201.digits(ranked[:count]), NB201.digits(ranked[count:])
-        choices = np.array(NB201.choices)
+        good, others = NB201_SPACE.digits(ranked[:count]), NB201_SPACE.digits(ranked[count:])
+        choices = np.array(NB201_SPACE.choices)
 
         def ratio(code):
-            point = NB201.digits(code)
+            point = NB201_SPACE.digits(code)
             return math.log(
                 plain_density(point, good, KernelDensity(good, choices).bandwidths, choices)
                 / plain_density(point, others, KernelDensity(others, choices).bandwidths, choices)
             )
 
-        by_ratio = sorted(range(0, NB201.size, 25), key=ratio)
+        by_ratio = sorted(range(0, NB201_SPACE.size, 25), key=ratio)
         assert ratio(search._propose()) > ratio(by_ratio[int(0.98 * len(by_ratio))])
 
     def test_it_finds_better_cells_than_hyperband(self):
         def objective(job):
-            return -float((NB201.digits(job.code) != [3, 1, 4, 1, 0, 2]).sum())
+            return -float((NB201_SPACE.digits(job.code) != [3, 1, 4, 1, 0, 2]).sum())
 
         def best(search):
             return max(map(objective, jobs_of(drive(search, 300, 1, objective=objective))))
 
-        assert np.mean([best(BOHB(NB201, 27, trial=trial)) for trial in range(10)]) > -0.3
-        assert np.mean([best(Hyperband(NB201, 27, trial=trial)) for trial in range(10)]) < -0.8
+        assert np.mean([best(BOHB(NB201_SPACE, 27, trial=trial)) for trial in range(10)]) > -0.3
+        assert np.mean([best(Hyperband(NB201_SPACE, 27, trial=trial)) for trial in range(10)]) < -0.8
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_settings_outside_their_range_are_errors(config, message):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = jobs_of(drive(BOHB(NB201, 27), 100, workers=1))
+    jobs = jobs_of(drive(BOHB(NB201_SPACE, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 11, 27, 52, 60, 80, 99)] == [
         (269, 1),
         (5779, 1),

@@ -16,18 +16,18 @@ import pytest
 
 from blackbox import cli
 from blackbox.errors import ConfigError
-from blackbox.folder import RunFolder
+from blackbox.kinds.evaluations import EVALUATIONS
 from blackbox.re import RegularizedEvolution
 from blackbox.results import plots as plot
 from blackbox.rs import RandomSearch
 from blackbox.search.loop import run as run_search
-from blackbox.search.space import NB201
-from blackbox.search.space import SSS as SIZES
+from blackbox.search.space import NB201_SPACE, SSS_SPACE
 from blackbox.table.settings import RunConfig, parse_seconds
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import InvalidArgumentError
 from nasbench.home import default_path
 from nasbench.metrics import METRICS
+from nasbench.runs.folder import RunFolder
 from nasbench.spaces import SIZE
 from tests import stores
 
@@ -92,7 +92,7 @@ def test_the_summary_agrees_with_the_search_and_the_table(run, bench, algorithm)
     code, out, _ = run(algorithm, "--evals", 250, "--trials", 6, "--seed", 2, "--json")
     summary = json.loads(out)
     column = bench.by_code("cifar10", "val_accuracy")
-    history = run_search(ALGORITHMS[algorithm](NB201, trials=6, seed=2), column.take, 250)
+    history = run_search(ALGORITHMS[algorithm](NB201_SPACE, trials=6, seed=2), column.take, 250)
     best, seconds = summary["best"], seconds_of(bench)
     assert code == 0
     assert summary["complete"] is True
@@ -134,7 +134,7 @@ def test_a_budget_counts_simulated_seconds(run, bench):
     summary = json.loads(run("re", "--budget", "100000s", "--trials", 8, "--json")[1])
     assert summary["settings"]["evals"] is None
     assert summary["simulated_seconds"]["mean"] <= 100_000
-    search = RegularizedEvolution(NB201, trials=8)
+    search = RegularizedEvolution(NB201_SPACE, trials=8)
     column, seconds = bench.by_code("cifar10", "val_accuracy"), seconds_of(bench)
     spent = seconds[run_search(search, column.take, 200).codes].cumsum(axis=1)
     counts = (spent <= 100_000).sum(axis=1)
@@ -152,7 +152,7 @@ def test_a_budget_counts_simulated_seconds(run, bench):
 
 def test_trials_that_end_no_evaluation_within_the_budget_are_counted(run, bench):
     summary = json.loads(run("re", "--budget", "1500s", "--trials", 50, "--json")[1])
-    search = RegularizedEvolution(NB201, trials=50)
+    search = RegularizedEvolution(NB201_SPACE, trials=50)
     first = seconds_of(bench)[search.ask()]
     without = int((first > 1500).sum())
     assert 0 < without == summary["trials_without_evaluation"] < 50
@@ -171,7 +171,7 @@ def test_trials_that_end_no_evaluation_within_the_budget_are_counted(run, bench)
 
 def test_no_row_is_for_evaluations_that_no_trial_finished_in_its_budget(run, bench):
     """The log goes one step beyond the budget; here that step would be the tenth or the eleventh."""
-    search = RegularizedEvolution(NB201)
+    search = RegularizedEvolution(NB201_SPACE)
     column, seconds = bench.by_code("cifar10", "val_accuracy"), seconds_of(bench)
     spent = seconds[run_search(search, column.take, 12).codes[0]].cumsum()
     for finished in (9, 10, 11):
@@ -235,7 +235,7 @@ def test_a_search_in_the_size_space(run, tables, tmp_path, algorithm):
     assert json.loads((tmp_path / "a" / "summary.json").read_text()) == summary
     assert json.loads((tmp_path / "a" / "config.json").read_text())["run"]["space"] == "sss"
     column = table.by_code("cifar10", "val_accuracy")
-    history = run_search(ALGORITHMS[algorithm](SIZES, trials=3), column.take, 150)
+    history = run_search(ALGORITHMS[algorithm](SSS_SPACE, trials=3), column.take, 150)
     best, seconds = summary["best"], table.by_code("cifar10", "train_time", protocol=90)
     seconds = seconds + table.by_code("cifar10", "val_time", protocol=90)
     trial, step = best["trial"], best["evaluation"] - 1
@@ -281,7 +281,7 @@ def test_the_search_of_the_nats_bench_paper(run, tables, space, signal):
     summary = json.loads(run("rs", *options, "--trials", 20, "--json")[1])
     metric, protocol = signal.split("@")
     sign = 1 if METRICS[metric].higher_is_better else -1
-    space = NB201 if space == "tss" else SIZES
+    space = NB201_SPACE if space == "tss" else SSS_SPACE
     codes = run_search(RandomSearch(space, trials=20, seed=3), lambda codes: codes, 1000).codes
     found, counts, totals = [], [], []
     for trial in range(20):
@@ -429,11 +429,13 @@ def test_a_budget_may_be_raised(run, tmp_path):
 
 STOPPED = """
 import os, signal, sys
-from blackbox import cli, folder
+from functools import partial
+from blackbox import cli
 from blackbox.rs import RandomSearch
+from nasbench.runs import log
 
 where, number, name, *argv = sys.argv[1:]
-write, asked = folder.write_all, RandomSearch.ask
+write, asked = log.write_all, RandomSearch.ask
 
 def stop():
     os.kill(os.getpid(), getattr(signal, name))
@@ -450,7 +452,7 @@ def half(file, data):
         data = data[len(data) // 2 :]
     write(file, data)
 
-RandomSearch.ask, folder.write_all, cli._INTERVAL = ask, half, 0.0
+RandomSearch.ask, log.write_all, cli.Progress = ask, half, partial(cli.Progress, interval=0.0)
 sys.exit(cli.main(RandomSearch, argv))
 """
 
@@ -484,7 +486,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, tmp_path, w
 
 def test_two_processes_do_not_share_a_folder(run, tmp_path):
     run("rs", "--evals", 10, "--out", tmp_path / "a")
-    with RunFolder.reopen(tmp_path / "a"):
+    with RunFolder.resume(tmp_path / "a", EVALUATIONS.folders):
         code, out, err = run("rs", "--resume", tmp_path / "a")
     assert (code, out) == (2, "")
     assert err.endswith(f"error: another process is writing to {tmp_path / 'a'}\n")

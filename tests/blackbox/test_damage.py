@@ -8,7 +8,7 @@ import pytest
 from blackbox import cli
 from blackbox.algorithms import algorithm
 from blackbox.compare import __main__ as compare_command
-from blackbox.compare.folder import ComparisonFolder, read_record
+from blackbox.compare.record import open_comparison, read_comparison
 from blackbox.errors import BlackboxError, RunFolderError
 from blackbox.kinds.reader import read_run
 from blackbox.report.__main__ import expanded, main, table_of
@@ -77,11 +77,11 @@ def test_a_run_is_resumed_or_refused(copied, name, capsys):
 
 def test_a_comparison_is_read_or_refused(copied):
     path = copied / "compared"
-    record = read_record(path)
+    record = read_comparison(path)
 
     def reopen():
-        read_record(path)
-        ComparisonFolder(path, record).close()
+        read_comparison(path)
+        open_comparison(path, record).close()
 
     assert failures(path / "comparison.json", reopen, ERRORS) == []
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import norm
 
 from blackbox.gp import GaussianProcessConfig, GaussianProcessSearch, expected_improvement
-from blackbox.search.space import SSS
+from blackbox.search.space import SSS_SPACE
 from tests.blackbox.optional import OptionalPackageContract
 from tests.blackbox.races import regrets_of, standard_errors_ahead
 
@@ -16,7 +16,7 @@ class TestGaussianProcessSearch(OptionalPackageContract):
 
 
 class TestGaussianProcessSearchInTheSizeSpace(OptionalPackageContract):
-    space = SSS
+    space = SSS_SPACE
     search_class = GaussianProcessSearch
     needed = "sklearn.gaussian_process"
     settings = TestGaussianProcessSearch.settings

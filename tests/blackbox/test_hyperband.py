@@ -3,7 +3,7 @@ from collections import Counter
 import pytest
 
 from blackbox.hyperband import Hyperband
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
 from blackbox.testing import MultiFidelityContract
 from blackbox.testing.fidelity import drive, jobs_of
 
@@ -34,7 +34,7 @@ class TestHyperband(MultiFidelityContract):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = jobs_of(drive(Hyperband(NB201, 27), 100, workers=1))
+    jobs = jobs_of(drive(Hyperband(NB201_SPACE, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 27, 40, 52, 60, 80, 99)] == [
         (269, 1),
         (12044, 3),

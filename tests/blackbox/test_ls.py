@@ -7,7 +7,7 @@ from blackbox.ls import LocalSearch, LocalSearchConfig
 from blackbox.rs import RandomSearch
 from blackbox.search.history import History
 from blackbox.search.loop import run
-from blackbox.search.space import NB201, SSS, CategoricalSpace
+from blackbox.search.space import NB201_SPACE, SSS_SPACE, CategoricalSpace
 from blackbox.table.objective import TableObjective
 from blackbox.testing import SearchContract
 from blackbox.testing.searches import objective
@@ -74,19 +74,19 @@ class LocalSearchContract(SearchContract):
 
 class TestLocalSearch(LocalSearchContract):
     def test_each_climb_ends_on_a_cell_without_better_neighbours(self):
-        scores = objective(np.arange(NB201.size))
-        _, tops = oracle(NB201, False, 0, 0, 2000)
+        scores = objective(np.arange(NB201_SPACE.size))
+        _, tops = oracle(NB201_SPACE, False, 0, 0, 2000)
         assert len(set(tops)) > 5
         for top in tops:
-            assert scores[NB201.neighbours[top]].max() <= scores[top]
+            assert scores[NB201_SPACE.neighbours[top]].max() <= scores[top]
 
     def test_the_first_cells_are_a_centre_and_its_neighbours(self):
         for row in self.trace(trials=20, evals=25).codes:
-            assert set(row[1:]) == set(NB201.neighbours[row[0]])
+            assert set(row[1:]) == set(NB201_SPACE.neighbours[row[0]])
 
     def test_every_neighbour_is_as_likely_at_every_place(self):
         codes = self.trace(trials=500, evals=25).codes
-        near = NB201.neighbours[codes[:, 0]]
+        near = NB201_SPACE.neighbours[codes[:, 0]]
         for place in (1, 12, 24):
             order = (near == codes[:, place, None]).argmax(axis=1)
             assert chisquare(np.bincount(order, minlength=24)).pvalue > 1e-3
@@ -100,12 +100,12 @@ class TestLocalSearchMovingAtOnce(LocalSearchContract):
         for row in self.trace(trials=20, evals=60).codes:
             scores = objective(row)
             better = int(np.flatnonzero(scores > scores[0])[0])
-            assert set(row[1 : better + 1]) <= set(NB201.neighbours[row[0]])
-            assert row[better + 1] in NB201.neighbours[row[better]]
+            assert set(row[1 : better + 1]) <= set(NB201_SPACE.neighbours[row[0]])
+            assert row[better + 1] in NB201_SPACE.neighbours[row[better]]
 
 
 class TestLocalSearchInTheSizeSpace(LocalSearchContract):
-    space = SSS
+    space = SSS_SPACE
 
 
 def test_a_start_that_fails_is_left_for_another():
@@ -113,17 +113,17 @@ def test_a_start_that_fails_is_left_for_another():
         return np.where(codes % 2, -np.inf, objective(codes))
 
     for first in (False, True):
-        codes = run(LocalSearch(NB201, LocalSearchConfig(first), trials=3), fails, 400).codes
+        codes = run(LocalSearch(NB201_SPACE, LocalSearchConfig(first), trials=3), fails, 400).codes
         assert (fails(codes[:, 0]) == -np.inf).any()
         for trial in range(3):
-            assert codes[trial].tolist() == oracle(NB201, first, trial, 0, 400, fails)[0]
+            assert codes[trial].tolist() == oracle(NB201_SPACE, first, trial, 0, 400, fails)[0]
 
 
 def test_it_goes_on_from_the_history_of_another_search():
     """Cells that others evaluated are known: they are not evaluated again."""
-    begun = run(RandomSearch(NB201, trials=3), objective, 200)
+    begun = run(RandomSearch(NB201_SPACE, trials=3), objective, 200)
     earlier = begun.codes.copy()
-    history = run(LocalSearch(NB201, None, 3, 0, begun), objective, 500)
+    history = run(LocalSearch(NB201_SPACE, None, 3, 0, begun), objective, 500)
     for row, others in zip(history.codes[:, 200:], earlier, strict=True):
         assert len(set(row)) == 300
         assert not set(row) & set(others)
@@ -145,13 +145,13 @@ def in_any_order(search, score, workers, evals):
 @pytest.mark.parametrize("first", [False, True])
 def test_several_workers_climb_as_one_does(first):
     """Three evaluations are always out when a cell is asked for. Each climb takes some 80 evaluations."""
-    wanted = NB201.digits([9000])
+    wanted = NB201_SPACE.digits([9000])
 
     def equal_digits(codes):
-        return (NB201.digits(codes) == wanted).sum(axis=1) * 1.0
+        return (NB201_SPACE.digits(codes) == wanted).sum(axis=1) * 1.0
 
     for seed in range(5):
-        search = LocalSearch(NB201, LocalSearchConfig(first), seed=seed)
+        search = LocalSearch(NB201_SPACE, LocalSearchConfig(first), seed=seed)
         codes = in_any_order(search, equal_digits, 4, 250)
         assert 9000 in codes
         assert len(set(codes)) == len(codes)
@@ -171,16 +171,16 @@ def test_settings_of_another_type_are_errors():
 
 
 def test_a_history_of_one_trial_is_enough_to_go_on():
-    whole = run(LocalSearch(NB201, trials=3, seed=2), objective, 300)
+    whole = run(LocalSearch(NB201_SPACE, trials=3, seed=2), objective, 300)
     begun = History(1)
     begun.extend(whole.codes[1:2, :120], whole.scores[1:2, :120], whole.costs[1:2, :120])
-    alone = run(LocalSearch(NB201, None, [1], 2, begun), objective, 300)
+    alone = run(LocalSearch(NB201_SPACE, None, [1], 2, begun), objective, 300)
     np.testing.assert_array_equal(alone.codes[0], whole.codes[1])
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
     """Pins the random streams: if this fails, results made before can no longer be reproduced."""
-    codes = run(LocalSearch(NB201), objective, 200).codes[0]
+    codes = run(LocalSearch(NB201_SPACE), objective, 200).codes[0]
     assert codes[[0, 1, 24, 25, 100, 199]].tolist() == [269, 9644, 264, 1514, 13294, 11632]
 
 
@@ -188,9 +188,9 @@ def test_local_search_beats_random_search_by_far(bench):
     """200 trials of 300 evaluations: the gaps are about 25 and 28 standard errors."""
     table = TableObjective(bench, "cifar10", "val_accuracy")
     searches = {
-        "after all": LocalSearch(NB201, trials=200),
-        "at once": LocalSearch(NB201, LocalSearchConfig(first=True), trials=200),
-        "random": RandomSearch(NB201, trials=200),
+        "after all": LocalSearch(NB201_SPACE, trials=200),
+        "at once": LocalSearch(NB201_SPACE, LocalSearchConfig(first=True), trials=200),
+        "random": RandomSearch(NB201_SPACE, trials=200),
     }
     regrets = {
         name: table.scores.max() - table.scores[run(search, table, 300).incumbent()]

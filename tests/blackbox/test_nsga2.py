@@ -15,7 +15,7 @@ from blackbox.rs import RandomSearch
 from blackbox.search.history import History
 from blackbox.search.loop import run
 from blackbox.search.pareto import hypervolume, nondominated
-from blackbox.search.space import NB201, SSS
+from blackbox.search.space import NB201_SPACE, SSS_SPACE
 from blackbox.table.objective import PairObjective, TableObjective
 from blackbox.table.settings import PairConfig
 from blackbox.testing import SearchContract
@@ -94,18 +94,18 @@ class NSGA2Contract(SearchContract):
 class TestNSGA2(NSGA2Contract):
     def test_without_mutation_children_have_digits_of_their_parents(self):
         codes = self.trace(population=2, mutation=0.0, evals=6).codes[0]
-        founders, children = NB201.digits(codes[:2]), NB201.digits(codes[2:4])
+        founders, children = NB201_SPACE.digits(codes[:2]), NB201_SPACE.digits(codes[2:4])
         assert (children[:, None] == founders).any(axis=1).all()
 
     def test_without_crossover_a_certain_mutation_changes_every_digit(self):
         codes = self.trace(trials=50, population=2, crossover=0.0, mutation=1.0, evals=4).codes
-        founders, children = NB201.digits(codes[:, :2]), NB201.digits(codes[:, 2:])
+        founders, children = NB201_SPACE.digits(codes[:, :2]), NB201_SPACE.digits(codes[:, 2:])
         same = (children[:, :, None] == founders[:, None]).any(axis=-1)
         assert not same.all(axis=-1).any()
 
     def test_every_other_value_is_as_likely(self):
         codes = self.trace(trials=400, population=2, crossover=0.0, mutation=1.0, evals=3).codes
-        parents, children = NB201.digits(codes[:, :2]), NB201.digits(codes[:, 2])
+        parents, children = NB201_SPACE.digits(codes[:, :2]), NB201_SPACE.digits(codes[:, 2])
         steps = (children[:, None] - parents) % 5
         of_parent = (steps > 0).all(axis=-1)
         only = of_parent.sum(axis=1) == 1
@@ -128,12 +128,12 @@ class TestNSGA2(NSGA2Contract):
 
 
 class TestNSGA2InTheSizeSpace(NSGA2Contract):
-    space = SSS
+    space = SSS_SPACE
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
     """Pins the random streams: if this fails, results made before can no longer be reproduced."""
-    codes = run(NSGA2(NB201), two_objectives, 250).codes[0]
+    codes = run(NSGA2(NB201_SPACE), two_objectives, 250).codes[0]
     assert codes[[0, 1, 99, 100, 200, 249]].tolist() == [269, 8830, 9309, 3664, 6276, 6090]
 
 
@@ -154,7 +154,7 @@ def test_nsga2_beats_random_search_by_far(bench, against, missing):
     whole = hypervolume(objective.targets[true], reference)
     misses, found = {}, {}
     for algorithm in (NSGA2, RandomPairs):
-        history = run(algorithm(NB201, trials=200), objective, 1000)
+        history = run(algorithm(NB201_SPACE, trials=200), objective, 1000)
         misses[algorithm] = 1 - hypervolume(history.scores, reference) / whole
         found[algorithm] = np.mean([true[np.unique(codes)].sum() for codes in history.codes])
     assert misses[NSGA2].mean() < missing * misses[RandomPairs].mean()
@@ -167,7 +167,7 @@ def test_nsga2_beats_random_search_by_far(bench, against, missing):
 
 def test_the_summary_agrees_with_a_count_by_hand(bench):
     objective = pair_of(bench, "flops")
-    history = run(NSGA2(NB201, trials=3, seed=2), objective, 150, cost=objective.cost)
+    history = run(NSGA2(NB201_SPACE, trials=3, seed=2), objective, 150, cost=objective.cost)
     settings = PairConfig(trials=3, evals=150, against="flops").on(bench)
     experiment = Experiment(FRONTS, NSGA2, NSGA2Config(), settings, bench)
     summary = FRONTS.result(experiment, history, complete=True).to_json()
@@ -180,7 +180,7 @@ def test_the_summary_agrees_with_a_count_by_hand(bench):
     whole = summary["true_front"]["hypervolume"]
     assert whole == pytest.approx(hypervolume(targets, targets.min(axis=0)))
     assert [row["evaluations"] for row in summary["found"]["hypervolume"]] == [10, 100, 150]
-    random = run(RandomPairs(NB201, trials=3), objective, 150)
+    random = run(RandomPairs(NB201_SPACE, trials=3), objective, 150)
     for codes, part in ((history.codes, summary["found"]), (random.codes, summary["random_search"])):
         for row in part["hypervolume"]:
             volume = hypervolume(targets[codes[:, : row["evaluations"]]], targets.min(axis=0))
@@ -211,7 +211,7 @@ def test_the_summary_agrees_with_a_count_by_hand(bench):
 
 def test_with_noise_the_front_is_what_the_search_saw_and_its_worth_what_is_true(bench):
     objective = pair_of(bench, noise=True, trials=range(2))
-    history = run(NSGA2(NB201, trials=2), objective, 120)
+    history = run(NSGA2(NB201_SPACE, trials=2), objective, 120)
     masks = front_masks(history.scores, np.array([120, 50]))
     for trial, counted in ((0, 120), (1, 50)):
         seen = nondominated(history.scores[trial, :counted])

@@ -14,7 +14,7 @@ from blackbox.kinds.evaluations import EVALUATIONS
 from blackbox.re import EvolutionConfig
 from blackbox.results.regret import regrets
 from blackbox.search.loop import run
-from blackbox.search.space import NB201 as SPACE
+from blackbox.search.space import NB201_SPACE
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench import NB201
@@ -87,7 +87,7 @@ def test_the_default_table_gives_the_distribution_on_record(bench, search, expec
     """If this fails, figures that were reported before can no longer be reproduced."""
     dataset, name = search
     objective = TableObjective(bench, dataset, "val_accuracy")
-    history = run(algorithm(name)(SPACE, trials=TRIALS), objective, int(expected[-1]["evaluations"]))
+    history = run(algorithm(name)(NB201_SPACE, trials=TRIALS), objective, int(expected[-1]["evaluations"]))
     regret = regrets(history.incumbents(), objective)
     for row in expected:
         after = regret[:, int(row["evaluations"]) - 1]
@@ -110,7 +110,8 @@ def test_random_search_finds_what_it_must(bench, dataset):
     found = np.concatenate(
         [
             regrets(
-                run(algorithm("rs")(SPACE, trials=TRIALS, seed=s), objective, 300).incumbents(), objective
+                run(algorithm("rs")(NB201_SPACE, trials=TRIALS, seed=s), objective, 300).incumbents(),
+                objective,
             )
             for s in range(10)
         ]

@@ -8,7 +8,7 @@ from scipy.stats import chisquare
 from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
 from blackbox.search.loop import run
-from blackbox.search.space import NB201, SSS
+from blackbox.search.space import NB201_SPACE, SSS_SPACE
 from blackbox.table.objective import TableObjective
 from blackbox.testing import SearchContract
 from blackbox.testing.searches import objective
@@ -67,7 +67,7 @@ class EvolutionContract(SearchContract):
 
 
 class TestRegularizedEvolutionInTheSizeSpace(EvolutionContract):
-    space, cell, edits = SSS, SizeCell, 35
+    space, cell, edits = SSS_SPACE, SizeCell, 35
 
 
 class TestRegularizedEvolution(EvolutionContract):
@@ -89,12 +89,12 @@ class TestRegularizedEvolution(EvolutionContract):
         assert EvolutionConfig() == EvolutionConfig(population=100, sample=10)
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            assert RegularizedEvolution(NB201).config == EvolutionConfig()
+            assert RegularizedEvolution(NB201_SPACE).config == EvolutionConfig()
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
     """Pins the random streams: if this fails, results made before can no longer be reproduced."""
-    history = run(RegularizedEvolution(NB201), objective, 200)
+    history = run(RegularizedEvolution(NB201_SPACE), objective, 200)
     assert history.codes[0, [0, 1, 99, 100, 150, 199]].tolist() == [269, 8830, 9309, 4446, 3289, 12182]
 
 
@@ -103,7 +103,7 @@ def test_evolution_beats_random_search_by_far(bench):
     table = TableObjective(bench, "cifar10", "val_accuracy")
     regrets = {}
     for algorithm in (RegularizedEvolution, RandomSearch):
-        history = run(algorithm(NB201, trials=200), table, 500)
+        history = run(algorithm(NB201_SPACE, trials=200), table, 500)
         regrets[algorithm] = table.scores.max() - table.scores[history.incumbents()[:, -1]]
     evolution, random = regrets[RegularizedEvolution], regrets[RandomSearch]
     assert evolution.mean() < 0.05

@@ -9,7 +9,7 @@ from blackbox.rs import RandomSearch
 from blackbox.search.history import History
 from blackbox.search.loop import run
 from blackbox.search.scores import FAILED
-from blackbox.search.space import NB201, SSS, CategoricalSpace
+from blackbox.search.space import NB201_SPACE, SSS_SPACE, CategoricalSpace
 from blackbox.table.objective import TableObjective
 from blackbox.testing import SearchContract
 from blackbox.testing.searches import objective
@@ -68,10 +68,10 @@ class TestReinforce(ReinforceContract):
         assert chisquare(np.bincount(codes.ravel(), minlength=12)).pvalue > 1e-3
 
     def test_a_policy_learns_each_digit_of_the_best_cell(self):
-        wanted = NB201.digits([9000])
+        wanted = NB201_SPACE.digits([9000])
 
         def equal_digits(codes):
-            return (NB201.digits(codes) == wanted).sum(axis=1) * 1.0
+            return (NB201_SPACE.digits(codes) == wanted).sum(axis=1) * 1.0
 
         history = run(self.make(trials=50), equal_digits, 400)
         assert history.scores[:, :20].mean() < 2
@@ -101,7 +101,7 @@ class TestReinforce(ReinforceContract):
 
 
 class TestReinforceInTheSizeSpace(ReinforceContract):
-    space = SSS
+    space = SSS_SPACE
 
 
 def test_the_gradient_is_that_of_autograd_and_of_finite_differences():
@@ -159,7 +159,7 @@ def test_failed_evaluations_leave_every_number_finite_and_become_rare():
 
 def test_the_trace_of_seed_0_stays_what_it_is():
     """Pins the random streams: if this fails, results made before can no longer be reproduced."""
-    codes = run(REINFORCE(NB201), objective, 100).codes[0]
+    codes = run(REINFORCE(NB201_SPACE), objective, 100).codes[0]
     assert codes[[0, 1, 10, 50, 99]].tolist() == [9094, 13013, 15511, 3639, 11186]
 
 
@@ -168,7 +168,7 @@ def test_reinforce_beats_random_search_by_far(bench):
     table = TableObjective(bench, "cifar10", "val_accuracy")
     regrets = {}
     for algorithm in (REINFORCE, RandomSearch):
-        history = run(algorithm(NB201, trials=200), table, 500)
+        history = run(algorithm(NB201_SPACE, trials=200), table, 500)
         regrets[algorithm] = table.scores.max() - table.scores[history.incumbent()]
     assert regrets[REINFORCE].mean() < 0.12
     assert 0.2 < regrets[RandomSearch].mean() < 0.4

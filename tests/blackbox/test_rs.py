@@ -2,7 +2,7 @@ import numpy as np
 from scipy.stats import chisquare
 
 from blackbox.rs import RandomSearch
-from blackbox.search.space import SSS, CategoricalSpace
+from blackbox.search.space import SSS_SPACE, CategoricalSpace
 from blackbox.testing import SearchContract
 
 
@@ -16,4 +16,4 @@ class TestRandomSearch(SearchContract):
 
 class TestRandomSearchInTheSizeSpace(SearchContract):
     search_class = RandomSearch
-    space = SSS
+    space = SSS_SPACE

@@ -1,7 +1,7 @@
 import pytest
 
 from blackbox.search.fidelity import Job
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
 from blackbox.sh import HalvingConfig, SuccessiveHalving
 from blackbox.testing import MultiFidelityContract
 from blackbox.testing.fidelity import drive, jobs_of, score
@@ -61,7 +61,7 @@ def test_cells_are_a_whole_number_of_which_some_are_promoted(cells):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = jobs_of(drive(SuccessiveHalving(NB201, 27), 100, workers=1))
+    jobs = jobs_of(drive(SuccessiveHalving(NB201_SPACE, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 26, 27, 36, 39, 40, 99)] == [
         (269, 1),
         (7643, 1),

@@ -11,7 +11,6 @@ from blackbox.algorithms import algorithm
 from blackbox.compare.__main__ import main as compare
 from blackbox.compare.spec import Spec
 from blackbox.errors import RunFolderError
-from blackbox.folder import RunFolder
 from blackbox.kinds.reader import read_run
 from blackbox.predictors.__main__ import main as predictors
 from blackbox.report.__main__ import main as report
@@ -19,6 +18,7 @@ from blackbox.table.curves import Curves
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench import NB201
+from nasbench.runs.log import AppendLog
 from tests import stores
 from tests.blackbox.report.test_main import data_of
 
@@ -344,7 +344,8 @@ def test_the_finished_trials_of_a_part_are_held_against_the_table(bench, tmp_pat
 
     def evaluate():
         driver = experiment.kind.driver(experiment, range(2))
-        with RunFolder.log_alone(tmp_path / "part", driver.log.header, tmp_path) as log:
+        header = driver.log_format.header
+        with AppendLog.create_or_resume(tmp_path / "part" / "log.csv", header, root=tmp_path) as log:
             driver.resume(log)
             driver.advance(lambda: False)
             driver.save()

@@ -2,7 +2,7 @@ import optuna
 import pytest
 
 from blackbox.search.loop import run
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
 from blackbox.testing.searches import objective
 from blackbox.tpe import TPE, TPEConfig
 from tests.blackbox.optional import OptionalPackageContract
@@ -17,7 +17,7 @@ class TestTPE(OptionalPackageContract):
 
 def test_it_says_nothing_on_stderr_and_leaves_optunas_logging_as_it_was(capfd):
     before = optuna.logging.get_verbosity()
-    run(TPE(NB201, TPEConfig(initial=3)), objective, 5)
+    run(TPE(NB201_SPACE, TPEConfig(initial=3)), objective, 5)
     assert capfd.readouterr().err == ""
     assert optuna.logging.get_verbosity() == before
 

@@ -9,7 +9,7 @@ from blackbox.errors import ConfigError, ObjectiveError, UnknownValueError
 from blackbox.re import RegularizedEvolution
 from blackbox.search.loop import run
 from blackbox.search.scores import FAILED
-from blackbox.search.space import NB201, SSS
+from blackbox.search.space import NB201_SPACE, SSS_SPACE
 from nasbench import Cell, SizeCell
 from nasbench.benchmark import open_benchmark
 from nasbench.cell import CELLS
@@ -36,7 +36,7 @@ def test_layers_are_those_of_a_size(code):
 def test_names_are_in_the_order_of_the_arch_string():
     assert tuple(EDGES.values) == ("0->1", "0->2", "1->2", "0->3", "1->3", "2->3")
     assert tuple(LAYERS.values) == ("layer1", "layer2", "layer3", "layer4", "layer5")
-    assert (EDGES.space.choices, LAYERS.space.choices) == (NB201.choices, SSS.choices)
+    assert (EDGES.space.choices, LAYERS.space.choices) == (NB201_SPACE.choices, SSS_SPACE.choices)
     values = EDGES.values_of(77)
     assert EDGES.code(dict(reversed(values.items()))) == 77
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blackbox.rs import RandomSearch
-from nasbench.runs.settings import option
+from nasbench.runs.settings import Settings, option
 
 
 @dataclass(frozen=True)
-class OddConfig:
+class OddConfig(Settings):
     wait: float = option(0.0, "seconds that each step takes")
     fail: int = option(-1, "the step at which it fails")
     flag: str = option("", "a file: while it exists, failing is an end of the process")

@@ -17,7 +17,7 @@ from scipy import stats
 from blackbox import cli
 from blackbox.algorithms import algorithm
 from blackbox.compare.__main__ import main
-from blackbox.compare.folder import ComparisonFolder
+from blackbox.compare.record import open_comparison, write_findings
 from nasbench import NB201
 from nasbench.benchmark import open_benchmark
 
@@ -532,7 +532,7 @@ def test_a_damaged_record(compare, tmp_path, text):
 
 def test_two_processes_do_not_share_a_folder(made, compare, plain):
     record = json.loads((made / "comparison.json").read_text())
-    with ComparisonFolder(made, record):
+    with open_comparison(made, record):
         code, _, err = compare("--resume", made)
     assert code == 2
     assert err == f"python -m blackbox.compare: error: another process is writing to {made}\n"
@@ -545,18 +545,18 @@ def test_without_the_right_to_write(made, unprivileged):
     def refuses(folder):
         folder.chmod(0o500)
         with pytest.raises(OSError, match="cannot write to the folder .*: Permission denied"):
-            ComparisonFolder(folder / "out", record)
+            open_comparison(folder / "out", record)
         with pytest.raises(OSError, match="cannot write to the folder .*: Permission denied"):
-            ComparisonFolder(folder, record)
+            open_comparison(folder, record)
         folder.chmod(0o700)
-        with ComparisonFolder(folder / "out", record) as out:
+        with open_comparison(folder / "out", record) as out:
             (folder / "out").chmod(0o500)
             with pytest.raises(OSError, match=r"cannot write .*comparison\.json: Permission denied"):
-                out.finish({})
+                write_findings(out, {})
             (folder / "out" / "comparison.json").chmod(0)
         (folder / "out").chmod(0o700)
         with pytest.raises(OSError, match=r"cannot read .*comparison\.json: Permission denied"):
-            ComparisonFolder(folder / "out", record)
+            open_comparison(folder / "out", record)
 
     unprivileged(refuses)
 

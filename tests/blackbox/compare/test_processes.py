@@ -15,8 +15,8 @@ from contextlib import suppress
 
 import pytest
 
-from blackbox.compare.folder import ComparisonFolder
 from blackbox.compare.pool import Watch, Worker, carry_out
+from blackbox.compare.record import open_comparison, write_findings
 from blackbox.compare.spec import Spec
 from blackbox.compare.study import Part, Study
 from blackbox.errors import RunFolderError
@@ -298,10 +298,10 @@ def test_a_part_does_not_create_a_removed_folder_again(tmp_path, text):
 
 
 def test_findings_of_a_removed_folder_are_an_error(tmp_path):
-    with ComparisonFolder(tmp_path / "a", {"algorithms": ["re"]}) as folder:
+    with open_comparison(tmp_path / "a", {"algorithms": ["re"]}) as folder:
         shutil.rmtree(tmp_path / "a")
         with pytest.raises(RunFolderError, match="a was removed or replaced during the comparison"):
-            folder.finish({})
+            write_findings(folder, {})
     assert list(tmp_path.iterdir()) == []
 
 

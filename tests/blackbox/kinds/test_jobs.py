@@ -14,7 +14,7 @@ from blackbox.algorithms import algorithm
 from blackbox.errors import ConfigError
 from blackbox.kinds.base import Experiment
 from blackbox.kinds.jobs import JOBS
-from blackbox.kinds.logs import JobLog
+from blackbox.kinds.simulation import JobLog
 from blackbox.search.jobs import JobHistory
 from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate
@@ -155,10 +155,12 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped(run, curves, tmp_path
 
 STOPPED = """
 import os, signal, sys
-from blackbox import asha, cli, folder
+from functools import partial
+from blackbox import asha, cli
+from nasbench.runs import log
 
 where, number, name, *argv = sys.argv[1:]
-write, told = folder.write_all, asha.ASHA.observe
+write, told = log.write_all, asha.ASHA.observe
 
 def stop():
     os.kill(os.getpid(), getattr(signal, name))
@@ -175,7 +177,7 @@ def half(file, data):
         data = data[len(data) // 2 :]
     write(file, data)
 
-asha.ASHA.observe, folder.write_all, cli._INTERVAL = tell, half, 0.0
+asha.ASHA.observe, log.write_all, cli.Progress = tell, half, partial(cli.Progress, interval=0.0)
 sys.exit(cli.main(asha.ASHA, argv))
 """
 
@@ -287,7 +289,7 @@ def test_errors_about_a_run_to_go_on_with(run, curves, tmp_path):
         (("--workers", 2), "--workers 2 is not the run's, 1"),
         (("--fidelities", "1,200"), "--fidelities 1,200 is not the run's, None"),
         (("--min-epochs", 4), "--min-epochs 4 is not the run's, 1"),
-        (("--from-scratch",), "--from-scratch True is not the run's, False"),
+        (("--from-scratch",), "--from-scratch is not the run's, False"),
     ]:
         code, _, err = run("asha", "--resume", path, *argv)
         assert (code, err.count("\n")) == (2, 1)
@@ -326,7 +328,13 @@ def test_rungs_that_are_given_are_kept(run, curves, tmp_path):
 
 
 def test_a_progress_bar_on_a_terminal(curves):
-    code = "import sys; from blackbox import asha, cli; cli._INTERVAL = 0.0; sys.exit(cli.main(asha.ASHA))"
+    code = """
+import sys
+from functools import partial
+from blackbox import asha, cli
+cli.Progress = partial(cli.Progress, interval=0.0)
+sys.exit(cli.main(asha.ASHA))
+"""
     program = [sys.executable, "-c", code, "--store", str(curves), "--jobs", "60", "--trials", "2"]
     main, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (24, 80))

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from blackbox.errors import RunFolderError
-from blackbox.kinds.logs import EvaluationLog, JobLog
+from blackbox.kinds.logs import EvaluationLog
+from blackbox.kinds.simulation import JobLog
 from blackbox.search.history import History
 from blackbox.search.jobs import JobHistory
 from nasbench.cell import official_index
@@ -77,8 +78,8 @@ def test_rows_of_equal_cells_are_formatted_as_one_by_one(repeated, objectives):
     expected = one_by_one(history, trials)
     log = EvaluationLog(TOPOLOGY, trials, objectives)
     assert log.encode(history).decode() == "".join(expected)
-    assert log.encode(history, 33).decode() == "".join(expected[33 * 5 :])
-    assert log.encode(history, 80) == b""
+    assert b"".join(log.blocks(history, 33)).decode() == "".join(expected[33 * 5 :])
+    assert b"".join(log.blocks(history, 80)) == b""
     assert_same(log.decode(log.header + log.encode(history), "log.csv"), history)
 
 
@@ -94,7 +95,7 @@ def test_a_log_of_evaluations_ends_with_its_last_whole_step():
     for cut in range(len(log.header), len(data) + 1):
         steps = (data[:cut].count(b"\n") - 1) // 3
         assert len(log.decode(data[:cut], "log.csv")) == steps
-        assert data[: log.whole(data[:cut])] + log.encode(history, steps) == data
+        assert data[: log.whole(data[:cut])] + b"".join(log.blocks(history, steps)) == data
 
 
 @pytest.mark.parametrize(
@@ -149,7 +150,7 @@ def test_a_log_of_two_objectives_goes_on_after_a_cut():
         history = log.decode(expected[:size], "log.csv")
         done = len(history)
         np.testing.assert_array_equal(history.scores, whole.scores[:, :done])
-        assert expected[: log.whole(expected[:size])] + log.encode(whole, done) == expected
+        assert expected[: log.whole(expected[:size])] + b"".join(log.blocks(whole, done)) == expected
 
 
 @pytest.mark.parametrize("row", ["1,0,5,0.5,nan,1", "1,0,5,nan,0.5,1", "1,0,5,0.5,x,1", "1,0,5,0.5,1"])
@@ -162,7 +163,7 @@ def test_a_damaged_log_of_two_objectives_is_an_error(row):
 def test_trials_have_the_numbers_that_they_have_in_the_run():
     part, whole = extended(2, 5)
     log = EvaluationLog(TOPOLOGY, [7, 3])
-    data = log.header + log.encode(part) + log.encode(whole, 2)
+    data = log.header + log.encode(part) + b"".join(log.blocks(whole, 2))
     rows = [line.split(",")[:2] for line in data.decode().splitlines()[1:]]
     assert rows == [[str(n), t] for n in range(1, 6) for t in ("7", "3")]
     np.testing.assert_array_equal(log.decode(data, "log.csv").codes, whole.codes)
@@ -189,7 +190,7 @@ def test_logs_of_parts_are_joined_to_that_of_all_trials(tmp_path, sizes):
 
 def test_a_log_of_jobs_keeps_every_digit():
     history, log = JobHistory([0, 1], made(200, trials=(0, 1), workers=3)), JobLog(TOPOLOGY, [0, 1])
-    data = log.header + log.encode(history.rows)
+    data = log.header + log.encode(history)
     again = log.decode(data, "log.csv")
     np.testing.assert_array_equal(again.rows, history.rows)
     first = data.splitlines()[1].split(b",")
@@ -199,7 +200,7 @@ def test_a_log_of_jobs_keeps_every_digit():
 
 def test_a_log_of_jobs_ends_with_its_last_whole_line():
     history, log = JobHistory([0], made(10)), JobLog(TOPOLOGY, [0])
-    data = log.header + log.encode(history.rows)
+    data = log.header + log.encode(history)
     for cut in range(len(log.header), len(data) + 1):
         whole = data[:cut].count(b"\n") - 1
         np.testing.assert_array_equal(log.decode(data[:cut], "x").rows, history.rows[:whole])
@@ -245,5 +246,5 @@ def test_logs_of_jobs_are_joined_trial_after_trial(tmp_path):
     logs = []
     for trials in ([0, 1, 2], [3]):
         logs.append(tmp_path / f"{trials[0]}.csv")
-        logs[-1].write_bytes(whole.header + whole.encode(rows[np.isin(rows["trial"], trials)]))
-    assert b"".join(whole.join(logs, [3, 1])) == whole.encode(rows)
+        logs[-1].write_bytes(whole.header + whole.lines(rows[np.isin(rows["trial"], trials)]))
+    assert b"".join(whole.join(logs, [3, 1])) == whole.lines(rows)

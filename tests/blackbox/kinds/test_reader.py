@@ -18,7 +18,7 @@ from blackbox.rs import RandomSearch
 from blackbox.search.base import Search
 from blackbox.search.loop import run
 from blackbox.search.scores import FAILED
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import PairConfig, RunConfig, SimulationConfig
 from blackbox.table.simulator import simulate
@@ -79,7 +79,7 @@ def brute_force(history, counted):
 def test_a_run_of_evaluations(made, bench):
     read = read_run(made / "re")
     history = run(
-        RegularizedEvolution(NB201, EvolutionConfig(population=30), trials=5),
+        RegularizedEvolution(NB201_SPACE, EvolutionConfig(population=30), trials=5),
         TableObjective(bench, "cifar10", "val_accuracy"),
         80,
         cost=TableObjective(bench, "cifar10", "val_accuracy").cost,

@@ -5,7 +5,7 @@ from scipy.stats import kendalltau
 from blackbox.predictors import comparison
 from blackbox.predictors.base import Predictor
 from blackbox.predictors.comparison import LEARNED, ZERO_COST, compare
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
 from blackbox.table.objective import TableObjective
 
 
@@ -33,7 +33,7 @@ def compared(bench, monkeypatch):
         seen = []
         monkeypatch.setattr(comparison, "LEARNED", {"recorder": lambda space, seed: Recorder(value, seen)})
         objective = TableObjective(bench, "cifar10", "val_accuracy")
-        found = compare(bench, objective, NB201, sizes, trials, **options)
+        found = compare(bench, objective, NB201_SPACE, sizes, trials, **options)
         return [each for each in found if each.predictor == "recorder"], seen
 
     return compared
@@ -71,6 +71,6 @@ def test_without_a_ranking_there_is_no_correlation(compared):
 
 def test_each_predictor_is_there_for_each_size_and_zero_cost_once(bench):
     objective = TableObjective(bench, "cifar10", "val_accuracy")
-    found = compare(bench, objective, NB201, [2, 3], trials=1, tested=5)
+    found = compare(bench, objective, NB201_SPACE, [2, 3], trials=1, tested=5)
     expected = [(name, 0) for name in ZERO_COST] + [(name, size) for name in LEARNED for size in (2, 3)]
     assert [(each.predictor, each.cells) for each in found] == expected

@@ -2,7 +2,7 @@ import numpy as np
 
 from blackbox.predictors.base import normal_scores
 from blackbox.predictors.gaussian_process import GaussianProcess
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
 from blackbox.testing import LearnedPredictorContract
 
 
@@ -18,7 +18,7 @@ class TestGaussianProcess(LearnedPredictorContract):
         noise = process.kernel.k2.noise_level
 
         def kernel(a, b):
-            distance = (NB201.digits(a)[:, None] != NB201.digits(b)).sum(axis=-1)
+            distance = (NB201_SPACE.digits(a)[:, None] != NB201_SPACE.digits(b)).sum(axis=-1)
             return amplitude * np.exp(-distance / length**2)
 
         inverse = np.linalg.inv(kernel(codes, codes) + noise * np.eye(30))

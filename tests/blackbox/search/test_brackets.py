@@ -6,7 +6,7 @@ import pytest
 from blackbox.hyperband import Hyperband
 from blackbox.search.brackets import Bracket, hyperband_bracket
 from blackbox.search.scores import FAILED
-from blackbox.search.space import NB201
+from blackbox.search.space import NB201_SPACE
 
 
 def test_where_most_cells_fail_the_others_go_on_to_the_last_rung():
@@ -23,7 +23,7 @@ def test_where_most_cells_fail_the_others_go_on_to_the_last_rung():
 @pytest.mark.parametrize(("longest", "eta"), [(81, 3), (27, 3), (16, 4), (1024, 2)])
 def test_cells_are_those_of_the_formula(longest, eta):
     """n = ceil((s_max + 1) / (s + 1) * eta^s), in fractions."""
-    rungs = Hyperband(NB201, longest, Hyperband.config_class(eta=eta)).rungs
+    rungs = Hyperband(NB201_SPACE, longest, Hyperband.config_class(eta=eta)).rungs
     s_max = len(rungs) - 1
     for number in range(2 * s_max + 2):
         s = s_max - number % (s_max + 1)

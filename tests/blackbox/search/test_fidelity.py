@@ -3,7 +3,7 @@ import pytest
 from blackbox.asha import ASHA
 from blackbox.errors import ConfigError
 from blackbox.search.fidelity import rungs
-from blackbox.search.space import NB201, CategoricalSpace
+from blackbox.search.space import NB201_SPACE, CategoricalSpace
 from nasbench.errors import InvalidArgumentError
 
 
@@ -58,6 +58,6 @@ def test_cells_are_drawn_uniformly_without_replacement():
 
 def test_the_draws_of_seed_0_stay_what_they_are():
     """Pins the random stream: if this fails, results made before can no longer be reproduced."""
-    search = ASHA(NB201, 9)
+    search = ASHA(NB201_SPACE, 9)
     drawn = [search.draw() for _ in range(200)]
     assert [drawn[n] for n in (0, 1, 127, 128, 199)] == [269, 8830, 8875, 775, 13276]

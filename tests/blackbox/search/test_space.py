@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blackbox.errors import ConfigError
-from blackbox.search.space import NB201, SSS, CategoricalSpace, space_of_table
+from blackbox.search.space import NB201_SPACE, SSS_SPACE, CategoricalSpace, space_of_table
 from nasbench import CELLS, Cell, SizeCell
 from nasbench.cell import all_digits
 from nasbench.size import SIZES
@@ -29,27 +29,27 @@ def test_a_space_without_a_choice_is_an_error(choices):
 
 
 def test_codes_are_those_of_cells():
-    assert NB201.size == CELLS
-    assert NB201.edits == 24
-    np.testing.assert_array_equal(NB201.digits(np.arange(CELLS)), all_digits())
+    assert NB201_SPACE.size == CELLS
+    assert NB201_SPACE.edits == 24
+    np.testing.assert_array_equal(NB201_SPACE.digits(np.arange(CELLS)), all_digits())
     for code in (0, 1, 7812, CELLS - 1):
-        assert NB201.neighbours[code].tolist() == [cell.code for cell in Cell(code).neighbours()]
+        assert NB201_SPACE.neighbours[code].tolist() == [cell.code for cell in Cell(code).neighbours()]
 
 
 def test_codes_are_those_of_sizes():
-    assert SSS.size == SIZES
-    assert SSS.edits == 35
+    assert SSS_SPACE.size == SIZES
+    assert SSS_SPACE.edits == 35
     for code in (0, 1, 7812, SIZES - 1):
-        assert tuple(SSS.digits(code)) == SizeCell(code).digits
-        assert SSS.neighbours[code].tolist() == [cell.code for cell in SizeCell(code).neighbours()]
+        assert tuple(SSS_SPACE.digits(code)) == SizeCell(code).digits
+        assert SSS_SPACE.neighbours[code].tolist() == [cell.code for cell in SizeCell(code).neighbours()]
 
 
 def test_the_space_of_a_table_has_its_cells():
-    for table, space in ((TOPOLOGY, NB201), (SIZE, SSS)):
+    for table, space in ((TOPOLOGY, NB201_SPACE), (SIZE, SSS_SPACE)):
         assert space_of_table(table) is space
         assert space.size == table.cells
 
 
 def test_mutate_takes_the_neighbour_of_that_number():
     codes, edits = np.array([0, 5, 9000]), np.array([0, 23, 11])
-    np.testing.assert_array_equal(NB201.mutate(codes, edits), NB201.neighbours[codes, edits])
+    np.testing.assert_array_equal(NB201_SPACE.mutate(codes, edits), NB201_SPACE.neighbours[codes, edits])

@@ -3,7 +3,7 @@ import pytest
 
 from blackbox.asha import ASHA
 from blackbox.errors import ConfigError
-from blackbox.search.space import NB201 as SPACE
+from blackbox.search.space import NB201_SPACE
 from blackbox.table.curves import Curves
 from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate
@@ -50,7 +50,7 @@ def test_with_noise_a_cell_has_one_seed_along_its_curve(table):
     drawn = []
     for trial in range(3):
         scores = curves.scores(trial, rungs)
-        seeds = np.zeros(SPACE.size, dtype=int)
+        seeds = np.zeros(NB201_SPACE.size, dtype=int)
         for seed in (777, 888):
             same = [
                 np.asarray(scores[e]) == table.by_code("cifar10", "val_accuracy", epoch=e - 1, seed=seed)
@@ -134,4 +134,4 @@ def test_names_are_known(table):
     with pytest.raises(LookupError, match="unknown metric 'acc'"):
         Curves(table, "cifar10", "acc")
     with pytest.raises(InvalidArgumentError, match="the longest fidelity is a whole number"):
-        ASHA(SPACE, 0)
+        ASHA(NB201_SPACE, 0)

@@ -7,7 +7,7 @@ from blackbox.kinds.jobs import regret_at
 from blackbox.rs import RandomSearch
 from blackbox.search.jobs import JobHistory
 from blackbox.search.loop import run
-from blackbox.search.space import NB201 as SPACE
+from blackbox.search.space import NB201_SPACE
 from blackbox.sh import SuccessiveHalving
 from blackbox.table.curves import Curves
 from blackbox.table.objective import TableObjective
@@ -67,7 +67,7 @@ def test_equals_a_plain_simulation(table, name, workers, from_scratch):
 
     settings = SimulationConfig(budget=8000.0, workers=workers, from_scratch=from_scratch, seed=3)
     found = simulate(algorithm(name), None, settings, table, trials=[5])
-    search = algorithm(name)(SPACE, 200, None, 5, 3)
+    search = algorithm(name)(NB201_SPACE, 200, None, 5, 3)
     expected = plain_simulation(search, table, workers, float("inf"), 8000.0, value, seconds)
     assert len(expected) > 50
     np.testing.assert_array_equal(found.rows, JobHistory([5], expected).rows)
@@ -127,29 +127,31 @@ def test_all_that_end_at_a_moment_are_told_before_anybody_asks():
 
     class Even:
         def scores(self, trial, rungs):
-            return {epochs: memoryview(np.arange(SPACE.size, dtype=float)) for epochs in rungs}
+            return {epochs: memoryview(np.arange(NB201_SPACE.size, dtype=float)) for epochs in rungs}
 
         def seconds(self, done, epochs):
-            return memoryview(np.ones(SPACE.size))
+            return memoryview(np.ones(NB201_SPACE.size))
 
-    rows = simulate_trial(ASHA(SPACE, 3), Even(), workers=3, jobs=6)
+    rows = simulate_trial(ASHA(NB201_SPACE, 3), Even(), workers=3, jobs=6)
     assert [row[0] for row in rows] == [0, 1, 2, 3, 4, 5]
     assert [row[7] for row in rows] == [0, 1, 2, 0, 1, 2]
     assert rows[3][3] == 3
     assert rows[3][2] == max(row[2] for row in rows[:3])
     looks = []
     simulate_trial(
-        ASHA(SPACE, 3), Even(), 3, 100, look=lambda rows: looks.append(len(rows)) or len(looks) == 2
+        ASHA(NB201_SPACE, 3), Even(), 3, 100, look=lambda rows: looks.append(len(rows)) or len(looks) == 2
     )
     assert looks == [3, 6]
 
 
 def test_a_search_of_a_small_space_ends_before_its_limits(table):
-    search = SuccessiveHalving(SPACE, (100, 200))
-    for code in range(SPACE.size - 10):
+    search = SuccessiveHalving(NB201_SPACE, (100, 200))
+    for code in range(NB201_SPACE.size - 10):
         search.take(code)
     rows = simulate_trial(search, Curves(table, "cifar10", "val_accuracy"), 4, jobs=1000)
-    assert sorted(row[2] for row in rows if row[3] == 100) == list(range(SPACE.size - 10, SPACE.size))
+    assert sorted(row[2] for row in rows if row[3] == 100) == list(
+        range(NB201_SPACE.size - 10, NB201_SPACE.size)
+    )
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -157,7 +159,7 @@ def test_it_beats_random_search_in_the_same_simulated_time(table, name):
     """200 trials of 20,000 seconds on one worker: the gap is about twelve standard errors."""
     budget = 20_000.0
     objective = TableObjective(table, "cifar10", "val_accuracy")
-    random = run(RandomSearch(SPACE, trials=200), objective, cost=objective.cost, budget=budget)
+    random = run(RandomSearch(NB201_SPACE, trials=200), objective, cost=objective.cost, budget=budget)
     random = objective.targets.max() - objective.targets[random.incumbents(budget)[:, -1]]
     history = simulate(algorithm(name), None, SimulationConfig(budget=budget, trials=200), table)
     regret = regret_at(history, range(200), np.array([budget]), objective.targets)[:, 0]

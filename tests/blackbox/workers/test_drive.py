@@ -14,7 +14,7 @@ from blackbox.re import EvolutionConfig, RegularizedEvolution
 from blackbox.rs import RandomSearch
 from blackbox.search.loop import run
 from blackbox.search.scores import FAILED
-from blackbox.search.space import NB201, CategoricalSpace
+from blackbox.search.space import NB201_SPACE, CategoricalSpace
 from blackbox.workers.drive import drive
 from blackbox.workers.evaluation import Outcome
 from blackbox.workers.record import Record, run_kind
@@ -73,8 +73,8 @@ def tasks_of(name, record=None):
     if name in OF_CELLS:
         history = None if record is None else record.history()
         config = EVOLUTION if name == "re" else None
-        return Cells(search_class(NB201, config, seed=3, history=history))
-    return Jobs(search_class(NB201, 9, seed=3), () if record is None else record.rows())
+        return Cells(search_class(NB201_SPACE, config, seed=3, history=history))
+    return Jobs(search_class(NB201_SPACE, 9, seed=3), () if record is None else record.rows())
 
 
 def create(path, name):
@@ -109,7 +109,7 @@ def asked_cells(path, name):
 def test_one_worker_is_the_loop_of_every_search():
     tasks = tasks_of("re")
     assert drive(tasks, Shuffled(1), 60, Cell)
-    search = RegularizedEvolution(NB201, EVOLUTION, seed=3)
+    search = RegularizedEvolution(NB201_SPACE, EVOLUTION, seed=3)
     history = run(search, lambda codes: [score_of(str(Cell(codes[0])))], evals=60)
     np.testing.assert_array_equal(tasks.search.history.codes, history.codes)
     np.testing.assert_array_equal(tasks.search.history.scores, history.scores)
@@ -137,9 +137,9 @@ def test_every_task_is_evaluated_once_and_told(tmp_path, name):
 
 
 def test_asynchronous_steps_of_a_random_search_are_those_of_a_sequential_one():
-    tasks = Cells(RandomSearch(NB201, seed=3))
+    tasks = Cells(RandomSearch(NB201_SPACE, seed=3))
     drive(tasks, Shuffled(7), 50, Cell)
-    history = run(RandomSearch(NB201, seed=3), lambda codes: codes * 1.0, evals=50)
+    history = run(RandomSearch(NB201_SPACE, seed=3), lambda codes: codes * 1.0, evals=50)
     assert sorted(tasks.search.history.codes[0]) == sorted(history.codes[0])
 
 
@@ -344,7 +344,7 @@ def test_settings_that_lead_elsewhere_are_damage(tmp_path):
         record,
         pytest.raises(RunFolderError, match="its settings do not lead to the jobs that it asked for"),
     ):
-        record.restore(Jobs(algorithm("asha")(NB201, 9, seed=4), record.rows()))
+        record.restore(Jobs(algorithm("asha")(NB201_SPACE, 9, seed=4), record.rows()))
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(unprivileged):
