@@ -10,7 +10,13 @@ from nasbench.runs.settings import SEEDS, Settings, option
 from oneshot.errors import ConfigError
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.spaces.registry import SPACES, space_of
-from oneshot.training.environment import FileEnvironment, get_device
+from oneshot.training.environment import (
+    absolute,
+    download_option,
+    folder_option,
+    get_device,
+    store_option,
+)
 
 _MOST_SEARCHES = 1_000
 SHORT_OPTIONS = {  # architectures are compared at the supernet's size, after a while of training
@@ -99,7 +105,7 @@ class PipelineSettings(Settings):
 
 
 @dataclass(frozen=True)
-class PipelineEnvironment(FileEnvironment):
+class PipelineEnvironment(Settings):
     """Where the jobs of a pipeline compute and find their files; these may differ when it goes on."""
 
     #: Devices, each for a job at a time; None for all CUDA devices, else the CPU.
@@ -109,6 +115,17 @@ class PipelineEnvironment(FileEnvironment):
         type=str,
         on_resume="free",
     )
+    #: Folder of the data sets' archives; None for the default one.
+    folder: str | None = folder_option()
+    #: Whether to download a data set that is missing.
+    download: bool = download_option()
+    #: Path of the table that scores architectures; None for the default one.
+    store: str | None = store_option()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.store is not None:
+            object.__setattr__(self, "store", absolute(self.store))
 
     def device_names(self) -> list[str]:
         """Return the names of the devices; DeviceError if one is not there."""

@@ -1,6 +1,5 @@
 """The settings of a retraining, and their defaults in its pipeline."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Self, TypeVar, cast
@@ -12,6 +11,7 @@ from oneshot.errors import ConfigError
 from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, default_sizes, get_pipeline
 from oneshot.spaces.base import MAXIMUM
 from oneshot.spaces.registry import SPACES, space_of
+from oneshot.training.environment import absolute
 from oneshot.training.images import SMALL, absolute_dataset
 
 T = TypeVar("T", str, int, float)
@@ -186,7 +186,7 @@ class RetrainSettings(Settings):
                     "split_list names halves of cifar100's or imagenet16-120's test images, for --split half,"
                     f" got {self.dataset}{' and --split full' if self.split == 'full' else ''}"
                 )
-            object.__setattr__(self, "split_list", os.path.abspath(os.path.expanduser(self.split_list)))
+            object.__setattr__(self, "split_list", absolute(self.split_list))
         if None not in (self.learning_rate, self.learning_rate_min):
             self._check_rates()
 

@@ -1,6 +1,5 @@
 """The settings of every search by gradient, and their defaults by data set."""
 
-import os
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -13,6 +12,7 @@ from oneshot.methods.recipes import RECIPES, check_recipe, recipe_settings
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.spaces.base import MAXIMUM, Sizes
 from oneshot.spaces.registry import SPACES, space_of
+from oneshot.training.environment import absolute
 from oneshot.training.images import SMALL, absolute_dataset
 
 
@@ -97,7 +97,7 @@ class SearchSettings(Settings):
                 f"split_list names halves of cifar100's or imagenet16-120's test images, got {self.dataset}"
             )
         if self.split_list is not None:
-            object.__setattr__(self, "split_list", os.path.abspath(os.path.expanduser(self.split_list)))
+            object.__setattr__(self, "split_list", absolute(self.split_list))
 
 
 SMOKE = {"dataset": SMALL[0], "channels": 2}  # of a search that is a trial of the whole way

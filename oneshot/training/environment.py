@@ -10,23 +10,24 @@ from nasbench.runs.settings import Settings, option
 from oneshot.errors import DeviceError
 
 
-@dataclass(frozen=True)
-class FileEnvironment(Settings):
-    """Where a run finds its files."""
-
-    #: Folder of the data sets' archives; None for the default one.
-    folder: str | None = option(
+def folder_option() -> str | None:
+    """Return the option that names the folder of the data sets' archives."""
+    return option(
         None,
         "folder of the data sets' archives (default: images in $NASBENCH_HOME)",
         type=str,
         on_resume="free",
     )
-    #: Whether to download a data set that is missing.
-    download: bool = option(
-        False, "download a data set that is missing, if that needs no login", on_resume="free"
-    )
-    #: Path of the table that scores architectures; None for the default one.
-    store: str | None = option(
+
+
+def download_option() -> bool:
+    """Return the option to download a data set that is missing."""
+    return option(False, "download a data set that is missing, if that needs no login", on_resume="free")
+
+
+def store_option() -> str | None:
+    """Return the option that names the table that scores architectures."""
+    return option(
         None,
         "table made by `python -m nasbench build`, to score architectures (default: NAS-Bench-201's)",
         type=str,
@@ -34,21 +35,32 @@ class FileEnvironment(Settings):
         on_resume="free",
     )
 
-    def __post_init__(self) -> None:
-        for name in ("folder", "store"):
-            if getattr(self, name) is not None:  # the same from another folder
-                object.__setattr__(self, name, os.path.abspath(os.path.expanduser(getattr(self, name))))
-        super().__post_init__()
+
+def absolute(path: str) -> str:
+    """Return a path that is the same from another folder."""
+    return os.path.abspath(os.path.expanduser(path))
 
 
 @dataclass(frozen=True)
-class Environment(FileEnvironment):
+class Environment(Settings):
     """Where a run computes and finds its files; these may differ when it goes on."""
 
     #: cpu, cuda or cuda:N; None for cuda if there is one, else cpu.
     device: str | None = option(
         None, "cpu, cuda or cuda:N (default: cuda if there is one, else cpu)", type=str, on_resume="free"
     )
+    #: Folder of the data sets' archives; None for the default one.
+    folder: str | None = folder_option()
+    #: Whether to download a data set that is missing.
+    download: bool = download_option()
+    #: Path of the table that scores architectures; None for the default one.
+    store: str | None = store_option()
+
+    def __post_init__(self) -> None:
+        for name in ("folder", "store"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, absolute(getattr(self, name)))
+        super().__post_init__()
 
     def updated(self, **given: Any) -> Self:  # values of fields, checked by __post_init__
         """Return a copy with the given values that are not None."""

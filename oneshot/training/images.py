@@ -21,7 +21,7 @@ from data.splits import search_split
 from oneshot.errors import ConfigError
 from oneshot.spaces.registry import space_of
 from oneshot.training.distributed import ProcessGroup
-from oneshot.training.environment import FileEnvironment
+from oneshot.training.environment import Environment, absolute
 
 SMALL = ("digits",)  # of 8×8 pixels, of which a crop would lose a part of the figure
 
@@ -34,7 +34,7 @@ def augments(dataset: str) -> bool:
 def absolute_dataset(name: str) -> str:
     """Return the name of a data set, with an absolute path if it is a tree of images."""
     if name.startswith(FOLDER) or os.sep in name:
-        return FOLDER + os.path.abspath(os.path.expanduser(name.removeprefix(FOLDER)))
+        return FOLDER + absolute(name.removeprefix(FOLDER))
     return name
 
 
@@ -85,7 +85,7 @@ class ImageSplits(ABC):
     def __init__(
         self,
         dataset: str,
-        environment: FileEnvironment,
+        environment: Environment,
         *,
         halves: bool,
         seed: int = 0,
@@ -164,7 +164,7 @@ class ImageSplits(ABC):
 class SearchImages(ImageSplits):
     """The two halves of a data set: a search trains weights on one, and alphas on the other.
 
-    >>> images = SearchImages("digits", FileEnvironment())
+    >>> images = SearchImages("digits", Environment())
     >>> images.train_images.count, images.held_out_images.count, images.classes
     (721, 721, 10)
 
@@ -175,7 +175,7 @@ class SearchImages(ImageSplits):
     held_out_name = "val_images"
 
     def __init__(
-        self, dataset: str, environment: FileEnvironment, seed: int = 0, split_list: str | None = None
+        self, dataset: str, environment: Environment, seed: int = 0, split_list: str | None = None
     ) -> None:
         super().__init__(dataset, environment, halves=True, seed=seed, split_list=split_list)
 
@@ -210,7 +210,7 @@ class SearchImages(ImageSplits):
 class RetrainImages(ImageSplits):
     """The images that a network is trained on, and those that it is tested on.
 
-    >>> images = RetrainImages("digits", FileEnvironment(), "full")
+    >>> images = RetrainImages("digits", Environment(), "full")
     >>> images.train_images.count, images.held_out_images.count, images.classes, images.size
     (1442, 355, 10, (8, 8))
 
@@ -223,7 +223,7 @@ class RetrainImages(ImageSplits):
     def __init__(
         self,
         dataset: str,
-        environment: FileEnvironment,
+        environment: Environment,
         split: str,
         seed: int = 0,
         split_list: str | None = None,

@@ -202,10 +202,10 @@ def test_the_short_training_is_smaller_where_the_images_are_not():
         assert PipelineSettings(space=space).short_options == ""
     assert PipelineSettings(dataset="cifar10", smoke=True).short_options == ""
     settings = PipelineSettings(dataset="cifar10", short_options="--epochs 5")
-    environment = PipelineEnvironment(folder="/images", download=True, store="/a.h5")
+    environment = PipelineEnvironment(folder="images", download=True, store="/a.h5")
     job = Pipeline("x", settings, environment).shorts()[3]
     words = "x/search-3 --split half --seed 0 --dataset cifar10 --epochs 5 --out x/short-3"
-    words += " --folder /images --download --store /a.h5 --json"
+    words += " --folder images --download --store /a.h5 --json"
     assert job.command == ("python", "-m", "oneshot.retrain", *words.split())
     with pytest.raises(ConfigError, match="unknown space 'mars'"):
         PipelineSettings(space="mars")

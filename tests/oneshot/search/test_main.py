@@ -17,7 +17,7 @@ from nasbench import NB201
 from nasbench.cell import CELLS, OPERATIONS, Cell
 from nasbench.runs.folder import RunFolder, read_record
 from nasbench.runs.log import read_log
-from oneshot.errors import ConfigError, DeviceError, DivergedError, RunFolderError
+from oneshot.errors import ConfigError, DivergedError, RunFolderError
 from oneshot.methods.recipes import recipe_table
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.score import __main__ as score
@@ -35,7 +35,6 @@ from oneshot.spaces.registry import space_of
 from oneshot.training import session as training
 from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.distributed import ProcessGroup
-from oneshot.training.environment import get_device
 from oneshot.training.images import SearchImages, augments
 from tests import stores
 
@@ -893,19 +892,6 @@ def test_an_error_is_one_line_and_exit_code_2(run, argv, message):
     code, out, err = run(*argv)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
-
-
-def test_a_device_that_is_not_there_is_an_error(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert get_device() == torch.device("cpu")
-    for name in ("cuda", "cuda:1"):
-        with pytest.raises(DeviceError, match=f"no CUDA device here for {name}; --device cpu would do"):
-            get_device(name)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(DeviceError, match=r"there is no cuda:2; the CUDA devices here are cuda:0 to cuda:1"):
-        get_device("cuda:2")
-    assert get_device("cuda:1") == torch.device("cuda", 1)
 
 
 def test_settings_outside_their_range_are_errors(tmp_path):

@@ -142,6 +142,8 @@ from oneshot.training.environment import Environment
 class Doubled:
     def __init__(self, loader):
         self.loader = loader
+    def __len__(self):
+        return len(self.loader)
     def epoch(self, *args):
         return ((images.double(), labels) for images, labels in self.loader.epoch(*args))
 
