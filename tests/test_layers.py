@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import networkx
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,43 @@ def test_imports_go_one_way(path):
 def test_no_heavy_import_at_the_top_of_nasbench_and_blackbox(path):
     if path.relative_to(ROOT).parts[0] in ("nasbench", "blackbox"):
         assert not [module for module, at_top in imports(path) if at_top and module in HEAVY]
+
+
+def module_of(path):
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_when_run(path, modules):
+    """The modules of ours that a file imports, at its top or in a function, but not for types alone."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    for node in ast.walk(tree):
+        if id(node) in for_types:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                name = f"{node.module}.{alias.name}"
+                yield name if name in modules else node.module
+
+
+def test_there_are_no_import_cycles_between_modules():
+    modules = {module_of(path): path for path in files()}
+    graph = networkx.DiGraph(
+        (name, other)
+        for name, path in modules.items()
+        for other in imported_when_run(path, modules)
+        if other in modules and other != name
+    )
+    assert graph.number_of_edges() > 500
+    assert [sorted(names) for names in networkx.strongly_connected_components(graph) if len(names) > 1] == []
 
 
 def test_only_batches_need_torch():
