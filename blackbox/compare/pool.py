@@ -78,7 +78,7 @@ def _pool(study: Study, workers: int | None, scheduler: str | None) -> Iterator[
     from blackbox.workers.cluster import DaskPool, remote  # imported here because it is rarely needed
 
     bench = open_benchmark(study.store, study.settings.space)
-    origin = Origin(versions(), bench.store.attributes["checksum"])
+    origin = Origin(versions(), str(bench.store.attributes["checksum"]))
     study = study if study.folder is None else replace(study, folder=study.folder.absolute())
     function = partial(carry_out_task, pickle.dumps(study), origin)
     with remote(scheduler) as client, DaskPool(client, function, most=workers) as pool:

@@ -138,7 +138,8 @@ class Record:
         match tasks:
             case Cells():
                 history = tasks.search.history
-                self.folder.log.append(self._evaluations.encode(history, self._saved))
+                for block in self._evaluations.blocks(history, self._saved):
+                    self.folder.log.append(block)
                 self._saved = len(history)
             case Jobs():
                 rows = np.array(tasks.rows[-1:], dtype=JOB)
