@@ -10,9 +10,23 @@ Each algorithm is a module and a command: `blackbox.re`, `blackbox.rs`, …; `bl
 (1, 1000)
 """
 
+from importlib.util import find_spec
+from os.path import dirname
 from typing import TYPE_CHECKING
 
-from nasbench.faces import lazy
+# A package of the same name in the folder where a command runs, which is first on the path, would hide ours.
+# The same check is in oneshot/__init__.py, because code that both could share may itself be hidden.
+# With this `name`, `python -m` reports the error in one line.
+_spec = find_spec("nasbench")
+_origin = _spec.origin if _spec is not None else None
+if _origin is None or dirname(dirname(_origin)) != dirname(dirname(__file__)):
+    raise ImportError(
+        f"{_origin or 'nothing'} is imported as the package nasbench, instead of that of nas-toolkit;"
+        " rename it, or run the command in another folder",
+        name=__name__,
+    )
+
+from nasbench.faces import lazy  # noqa: E402, only after the check
 
 if TYPE_CHECKING:
     from blackbox.algorithms import algorithm as algorithm
