@@ -9,10 +9,10 @@ import numpy as np
 
 from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, counted_in, extent_of
 from blackbox.kinds.logs import evaluations_header
-from blackbox.results.base import INLINE, OPTIONAL, Result
+from blackbox.results.base import INLINE, OPTIONAL
+from blackbox.results.incumbents import Best, Incumbents, Row
 from blackbox.results.regret import (
     BestCell,
-    Optimum,
     Spread,
     best_cell,
     feasible_cells,
@@ -20,16 +20,7 @@ from blackbox.results.regret import (
     optimum_of,
     regrets,
 )
-from blackbox.results.text import (
-    best_rows,
-    entry_lines,
-    final_text,
-    heading,
-    optimum_text,
-    over_text,
-    signals_of,
-    spread_text,
-)
+from blackbox.results.text import Rows, heading, over_text, signals_of, spread_text
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench.runs.folder import RunKind
@@ -46,7 +37,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BestEvaluation(Result):
+class BestEvaluation(Best):
     """The evaluation with the best score, and its cell."""
 
     trial: int
@@ -60,7 +51,7 @@ class BestEvaluation(Result):
 
 
 @dataclass(frozen=True)
-class RegretRow(Result):
+class RegretRow(Row):
     """The regret of the incumbents after some evaluations."""
 
     evaluations: int
@@ -82,13 +73,7 @@ class RegretRow(Result):
 class EvaluationResult(LockstepResult[RunConfig]):
     """What a search with one objective found."""
 
-    #: None if no feasible cell was evaluated.
-    best: BestEvaluation | None
-    optimum: Optimum
-    trials_at_optimum: int
-    #: What papers report of the incumbents at the end, by metric.
-    report: dict[str, Spread]
-    regret: list[RegretRow]
+    incumbents: Incumbents[BestEvaluation, RegretRow] = field(metadata=INLINE)
 
     def text(self, *, all: bool = False) -> str:
         """Return the findings as text; `all`: with the hardware metrics of the best cell."""
@@ -96,16 +81,12 @@ class EvaluationResult(LockstepResult[RunConfig]):
         found = trials - self.extent.trials_without_evaluation
         over = over_text(trials, found - (self.feasible.trials_without if self.feasible else 0))
         lines = [heading(self.algorithm, settings, self.evaluations), format_rows(self._rows())]
-        if self.best is not None:
-            lines += entry_lines(self.best.cell.entry, all=all)
-        lines += final_text(self.report, settings, over)
-        lines.append(f"\nRegret of the incumbent [{signals_of(settings)[0].unit}]{over}")
-        return "\n".join([*lines, *(row.text(trials) for row in self.regret), optimum_text(self.optimum)])
+        return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
-    def _rows(self) -> list[tuple[str, Any]]:
+    def _rows(self) -> Rows:
         """What the text says of the best cell and of the whole search."""
-        settings, best, trials = self.settings, self.best, self.settings.trials
-        rows = best_rows(None if best is None else best.cell, settings)
+        settings, best, trials = self.settings, self.incumbents.best, self.settings.trials
+        rows = self.incumbents.best_rows(settings)
         if best is not None:
             target, signal = signals_of(settings)
             if signal != target:
@@ -115,10 +96,7 @@ class EvaluationResult(LockstepResult[RunConfig]):
             if best.simulated_seconds is not None:
                 found += f", after {duration(best.simulated_seconds)} of simulated training"
             rows.append(("found", found))
-        rows += self.rows
-        if trials > 1:
-            rows.append(("at the optimum", f"{self.trials_at_optimum:,} of {trials:,} trials"))
-        return rows
+        return rows + self.rows + self.incumbents.optimum_rows(settings)
 
 
 class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
@@ -151,19 +129,21 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
             complete,
             extent_of(history, objective, counted),
             feasible_cells(objective, int((~found[:, -1]).sum())),
-            best=_best(history, budget, bench, objective) if found[:, -1].any() else None,
-            optimum=optimum_of(bench, objective),
-            trials_at_optimum=int((regret[:, -1] == 0).sum()),
-            report=final_values(incumbents[found[:, -1], -1], bench, objective),
-            regret=[
-                RegretRow(
-                    n,
-                    int((counted >= n).sum()),
-                    int(having.sum()) if objective.where else None,
-                    Spread.over(values[having]),
-                )
-                for n, having, values in zip(after, found.T, regret.T, strict=True)
-            ],
+            Incumbents(
+                _best(history, budget, bench, objective) if found[:, -1].any() else None,
+                optimum_of(bench, objective),
+                int((regret[:, -1] == 0).sum()),
+                final_values(incumbents[found[:, -1], -1], bench, objective),
+                [
+                    RegretRow(
+                        n,
+                        int((counted >= n).sum()),
+                        int(having.sum()) if objective.where else None,
+                        Spread.over(values[having]),
+                    )
+                    for n, having, values in zip(after, found.T, regret.T, strict=True)
+                ],
+            ),
         )
 
     def figure(
@@ -174,7 +154,7 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
             signal_line,
         )
 
-        if result.best is None:
+        if result.incumbents.best is None:
             return None
         objective, budget = experiment.problem, result.settings.budget
         regret = regrets(history.incumbents(budget), objective)[:, : history.counted(budget).max()]

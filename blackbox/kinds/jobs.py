@@ -13,11 +13,11 @@ from blackbox.kinds.base import Experiment, SearchKind
 from blackbox.kinds.simulation import JobLog, Simulation
 from blackbox.results.anytime import Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
+from blackbox.results.incumbents import Best, Incumbents, Row
 from blackbox.results.regret import (
     BestCell,
     Counts,
     Feasible,
-    Optimum,
     Spread,
     best_cell,
     feasible_cells,
@@ -26,13 +26,9 @@ from blackbox.results.regret import (
 )
 from blackbox.results.text import (
     Rows,
-    best_rows,
     counts_text,
-    entry_lines,
     feasible_rows,
-    final_text,
     heading,
-    optimum_text,
     over_text,
     signals_of,
     spread_text,
@@ -79,7 +75,7 @@ class Duration(Result):
 
 
 @dataclass(frozen=True)
-class BestJob(Result):
+class BestJob(Best):
     """The job of the best incumbent at the end, and its cell."""
 
     trial: int
@@ -93,7 +89,7 @@ class BestJob(Result):
 
 
 @dataclass(frozen=True)
-class TimeRow(Result):
+class TimeRow(Row):
     """The regret of the incumbents after some simulated time."""
 
     simulated_seconds: float
@@ -118,13 +114,7 @@ class JobResult(SearchResult[SimulationConfig]):
     #: Share of the simulated time that workers trained, mean over trials.
     workers_busy: float
     feasible: Feasible | None = field(metadata=OPTIONAL)
-    #: None if no feasible cell was evaluated.
-    best: BestJob | None
-    optimum: Optimum
-    trials_at_optimum: int
-    #: What papers report of the incumbents at the end, by metric.
-    report: dict[str, Spread]
-    regret: list[TimeRow]
+    incumbents: Incumbents[BestJob, TimeRow] = field(metadata=INLINE)
 
     @property
     def done(self) -> str:
@@ -138,21 +128,17 @@ class JobResult(SearchResult[SimulationConfig]):
         lines = [heading(self.algorithm, settings, done, per="a cell"), format_rows(self._rows())]
         lines.append("\nJobs of each rung" + ("" if trials == 1 else ", mean over trials"))
         lines += [rung.text() for rung in self.rungs]
-        if self.best is not None:
-            lines += entry_lines(self.best.cell.entry, all=all)
-        lines += final_text(self.report, settings, over)
-        lines.append(f"\nRegret of the incumbent [{signals_of(settings)[0].unit}]{over}")
-        return "\n".join([*lines, *(row.text(trials) for row in self.regret), optimum_text(self.optimum)])
+        return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
     def _rows(self) -> Rows:
         """What the text says of the best cell and of the whole search."""
-        settings, best, trials = self.settings, self.best, self.settings.trials
-        rows = best_rows(None if best is None else best.cell, settings)
+        settings, best = self.settings, self.incumbents.best
+        rows = self.incumbents.best_rows(settings)
         if best is not None:
             signal = signals_of(settings)[1]
             score = best.score if signal.higher_is_better else -best.score
             seen = f"{signal.metric} {score:.4f} {signal.unit} after {best.epochs} epochs"
-            which = "" if trials == 1 else f" of trial {best.trial}"
+            which = "" if settings.trials == 1 else f" of trial {best.trial}"
             found = f"by job {best.job:,}{which}, after {duration(best.simulated_seconds)}"
             rows += [("as it was seen", seen), ("found", found)]
         rows += [
@@ -162,10 +148,7 @@ class JobResult(SearchResult[SimulationConfig]):
         without = self.trials_without_incumbent - (self.feasible.trials_without if self.feasible else 0)
         if without:
             rows.append(("without any", f"{without:,} trials: not even one job"))
-        rows += feasible_rows(self.feasible)
-        if trials > 1:
-            rows.append(("at the optimum", f"{self.trials_at_optimum:,} of {trials:,} trials"))
-        return rows
+        return rows + feasible_rows(self.feasible) + self.incumbents.optimum_rows(settings)
 
 
 class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
@@ -234,11 +217,13 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
             simulated_seconds=Duration(float(lasts.mean()), float(lasts.max())),
             workers_busy=float(np.mean(busy) / settings.workers),
             feasible=feasible_cells(curves, len(ended) - len(codes)),
-            best=_best(history, bench, curves) if len(codes) else None,
-            optimum=optimum_of(bench, curves),
-            trials_at_optimum=int((curves.targets[codes] == curves.targets.max()).sum()),
-            report=final_values(codes, bench, curves),
-            regret=_time_rows(times, regret_at(history, history.trials, times, curves.targets)),
+            incumbents=Incumbents(
+                _best(history, bench, curves) if len(codes) else None,
+                optimum_of(bench, curves),
+                int((curves.targets[codes] == curves.targets.max()).sum()),
+                final_values(codes, bench, curves),
+                _time_rows(times, regret_at(history, history.trials, times, curves.targets)),
+            ),
         )
 
     def figure(
@@ -249,7 +234,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
             signal_line,
         )
 
-        if result.best is None:
+        if result.incumbents.best is None:
             return None
         settings, curves = experiment.settings, experiment.problem
         firsts = [history.anytime(trial)[1][:1] for trial in history.trials]

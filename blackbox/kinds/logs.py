@@ -139,7 +139,7 @@ class EvaluationLog(SearchLog[History]):
                 f"{path} is damaged: its rows are not {steps} evaluations of {len(self.trials)} trials"
             )
         told = scores[0] if self._objectives == 1 else np.stack(scores, axis=-1)
-        history.extend(order[index.astype(np.intp)].T, told.swapaxes(0, 1), costs.T)
+        history.extend(order[index.astype(np.intp)].astype(np.intp).T, told.swapaxes(0, 1), costs.T)
         return history
 
     def join(self, logs: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:

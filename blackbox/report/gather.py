@@ -12,6 +12,7 @@ import numpy as np
 from blackbox.report import pack
 from blackbox.report.data import Best, CellFacts, Comparison, PageData, Pairs, Series, ShownPair
 from blackbox.report.runs import front_run, incumbent_run, settings_of
+from blackbox.results.anytime import Axis
 from blackbox.results.comparison import THRESHOLDS, shared_settings, tested, worst_for_none
 from blackbox.results.fronts import front_against
 from blackbox.results.regret import feasible_cells, optimum_of
@@ -70,7 +71,8 @@ def _names(groups: Sequence[Group]) -> list[str]:
         limits = [described(name, limits) for name, limits in settings.where.items()]
         name = ", ".join([f"{settings.dataset} {settings.metric}", *limits])
         in_space = f"{name}, {bench.space.name}"
-        texts.append((name, in_space, f"{in_space} ({attributes['source']}, {attributes['checksum'][:8]})"))
+        checksum = str(attributes["checksum"])[:8]
+        texts.append((name, in_space, f"{in_space} ({attributes['source']}, {checksum})"))
     return _told_apart(texts)
 
 
@@ -108,7 +110,7 @@ def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Be
     ]
     best = optimum_of(bench, objective)
     found = {code for run in shown for code in run.found}
-    by_jobs = any(run.kind.counts == "jobs" for run in runs)
+    by_time = any(Axis.EVALUATIONS not in entry.axes for entry in entries if entry is not None)
     return Comparison(
         name,
         bench.space.flag,
@@ -119,7 +121,7 @@ def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Be
         facts=_facts(runs, bench, objective),
         restricted=bool(objective.where),
         optimum=Best(bench.cell(best.index).code, best.index, best.value),
-        axis="seconds" if by_jobs else "evaluations",
+        axis="seconds" if by_time else "evaluations",
         thresholds=list(THRESHOLDS) if target.unit == "%" else [],
         runs=shown,
         pairs=_pairs(runs, entries, targets),
@@ -142,7 +144,7 @@ def _facts(runs: Sequence[Run], bench: Benchmark, objective: TableObjective) -> 
     meaning = meaning_of(objective.dataset, get_metric(objective.target.metric))
     return [
         ("table", f"{bench.space.name}, {attributes['source']} {attributes['source_version']}"),
-        ("checksum of the table", attributes["checksum"][:12]),
+        ("checksum of the table", str(attributes["checksum"])[:12]),
         ("metric", f"{objective.metric}: {meaning}"),
         *([] if feasible is None else [("feasible", feasible.text())]),
         *(

@@ -75,8 +75,9 @@ def shares(codes: Codes, masks: Mask, objective: PairObjective) -> Scores:
     """
     whole = true_volume(objective)
     if whole == 0:
-        return masks.any(axis=1).astype(np.float64)
-    return np.asarray(volumes(codes, masks, objective) / whole)
+        return np.asarray(masks.any(axis=1), dtype=np.float64)
+    relative: Scores = np.asarray(volumes(codes, masks, objective) / whole)
+    return relative
 
 
 class TrialFronts:

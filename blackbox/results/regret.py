@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from blackbox.table.signal import Signal
     from nasbench.arrays import Codes, Scores
     from nasbench.benchmark import Benchmark
+    from nasbench.coded import CodedCell
 
     Objective = TableObjective | Curves
 
@@ -115,27 +116,25 @@ def feasible_cells(objective: Objective | PairObjective, without: int) -> Feasib
 def optimum_of(bench: Benchmark, objective: Objective) -> Optimum:
     """Return the best feasible cell by the metric."""
     target = objective.target
-    options = {"protocol": target.protocol, "where": objective.where}
-    best = bench.best(objective.dataset, target.metric, **options)
+    best = bench.best(objective.dataset, target.metric, protocol=target.protocol, where=objective.where)
     return Optimum(str(best.cell), best.index, best.value)
 
 
 def best_cell(code: int, bench: Benchmark, objective: Objective) -> BestCell:
     """Return what the table says of a cell by its code."""
-    cell, target = bench.space.cell(code), objective.target
-    asked = cell, objective.dataset, target.metric
-    options = {"protocol": target.protocol, "where": objective.where}
+    cell, target, where = bench.space.cell(code), objective.target, objective.where
+    asked, protocol = (cell, objective.dataset, target.metric), target.protocol
     return BestCell(
         str(cell),
         bench.index(cell),
-        bench.query(*asked, protocol=target.protocol),
-        bench.rank(*asked, **options),
-        bench.regret(*asked, **options),
+        bench.query(*asked, protocol=protocol),
+        bench.rank(*asked, protocol=protocol, where=where),
+        bench.regret(*asked, protocol=protocol, where=where),
         entry_of(cell, bench, target),
     )
 
 
-def entry_of(cell: object, bench: Benchmark, target: Signal) -> dict[str, dict[str, float]]:
+def entry_of(cell: CodedCell, bench: Benchmark, target: Signal) -> dict[str, dict[str, float]]:
     """Return all that the table has for a cell: after the metric's protocol, or the longest recorded one."""
     protocol = target.protocol or max(bench.protocols(), default=None)
     return bench.entry(cell, protocol=protocol)

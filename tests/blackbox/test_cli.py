@@ -6,10 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import termios
 import time
 from argparse import ArgumentTypeError
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -30,6 +28,7 @@ from nasbench.metrics import METRICS
 from nasbench.runs.folder import RunFolder
 from nasbench.spaces import SIZE
 from tests import stores
+from tests.blackbox.terminal import shown_on_terminal
 
 ALGORITHMS = {"re": RegularizedEvolution, "rs": RandomSearch}
 
@@ -747,16 +746,7 @@ def test_settings():
 
 def test_a_progress_bar_on_a_terminal(tmp_path):
     program = [sys.executable, "-c", STOPPED, "never", "0", "SIGINT", "--evals", "50"]
-    main, terminal = os.openpty()
-    termios.tcsetwinsize(terminal, (24, 80))
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=terminal)
-    os.close(terminal)
-    shown = b""
-    with suppress(OSError):  # the terminal's other end is closed
-        while block := os.read(main, 4096):
-            shown += block
-    os.close(main)
-    assert process.wait() == 0
+    shown = shown_on_terminal(program)
     assert b"random search: 100%" in shown
     assert b"50/50" in shown
     piped = subprocess.run(program, capture_output=True, text=True)

@@ -8,10 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import termios
 import threading
 import time
-from contextlib import suppress
 
 import pytest
 
@@ -23,6 +21,7 @@ from blackbox.errors import RunFolderError
 from blackbox.table.settings import RunConfig
 from tests.blackbox.compare.tasks import Alone
 from tests.blackbox.compare.test_main import files
+from tests.blackbox.terminal import shown_on_terminal
 
 ODD = "tests.blackbox.compare.searches:Odd"
 COMMAND = [sys.executable, "-m", "blackbox.compare"]
@@ -273,17 +272,8 @@ def test_a_full_disk(home, tmp_path):
 
 
 def test_a_terminal_sees_how_far_it_is(home):
-    main, terminal = os.openpty()
-    termios.tcsetwinsize(terminal, (24, 80))
     program = [*COMMAND, f"{ODD}:wait=0.005", "--trials", "2", "--evals", "40"]
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=terminal)
-    os.close(terminal)
-    shown = b""
-    with suppress(OSError):  # the terminal's other end is closed
-        while block := os.read(main, 4096):
-            shown += block
-    os.close(main)
-    assert process.wait() == 0
+    shown = shown_on_terminal(program)
     assert b"comparison: 100%" in shown
     assert b"2/2" in shown
 

@@ -1,10 +1,7 @@
 import json
-import os
 import signal
 import subprocess
 import sys
-import termios
-from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -20,6 +17,7 @@ from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate
 from nasbench import NB201
 from tests import stores
+from tests.blackbox.terminal import shown_on_terminal
 
 ALGORITHMS = ("sh", "hyperband", "asha", "bohb")
 
@@ -336,16 +334,7 @@ cli.Progress = partial(cli.Progress, interval=0.0)
 sys.exit(cli.main(asha.ASHA))
 """
     program = [sys.executable, "-c", code, "--store", str(curves), "--jobs", "60", "--trials", "2"]
-    main, terminal = os.openpty()
-    termios.tcsetwinsize(terminal, (24, 80))
-    process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=terminal)
-    os.close(terminal)
-    shown = b""
-    with suppress(OSError):  # the terminal's other end is closed
-        while block := os.read(main, 4096):
-            shown += block
-    os.close(main)
-    assert process.wait() == 0
+    shown = shown_on_terminal(program)
     assert b"asynchronous successive halving: 100%" in shown
 
 
