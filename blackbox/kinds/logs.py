@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 H = TypeVar("H")
 _ROUNDS = 8  # of looking for rows that are alike; a table with noise gives a cell few different scores
-_STEPS = 100  # whose rows are joined at once
+_STEPS = 20  # whose rows are joined at once
 
 
 class SearchLog(ABC, Generic[H]):
