@@ -24,11 +24,11 @@ from nasbench.runs.command import (
     Parser,
     add_folder_flags,
     carry_out,
-    complain,
     guarded,
     resume_text,
 )
 from nasbench.runs.folder import RunFolder
+from nasbench.runs.notes import complain
 from nasbench.runs.progress import Progress
 from nasbench.runs.record import present
 from nasbench.runs.text import format_table

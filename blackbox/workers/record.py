@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from blackbox.search.jobs import JobRows
     from blackbox.workers.evaluation import Outcome
     from blackbox.workers.tasks import Task, Tasks
-    from nasbench.arrays import Codes
+    from nasbench.arrays import Numbering
     from nasbench.runs.log import AppendLog
     from nasbench.spaces import Space
 
@@ -59,7 +59,7 @@ class Record:
         self.folder = folder
         self._space = space
         self._evaluations, self._jobs = EvaluationLog(space, [0]), JobLog(space, [0])
-        self._index: Codes = space.official_index()
+        self._index: Numbering = space.official_index()
         self._asked = folder.open_log(_ASKED, _TASKS.header)
         self._failures: AppendLog | None = None  # opened for the first failure
         self._saved = 0  # evaluations of a search without fidelities
