@@ -46,7 +46,7 @@ class ASHA(MultiFidelitySearch[RungsConfig]):
     ([1, 1, 1, 3], [1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 9])
 
     Higher rungs come first; if no cell can be promoted, a new one joins the lowest rung, so no worker ever
-    waits (algorithm 2; eta is that of its figure 1, the experiments use 4). A cell that failed counts in its
+    waits (algorithm 2; eta is taken from figure 1, the experiments use 4). A cell that failed counts in its
     rung but is not promoted; of equal scores, the one told first is.
     """
 

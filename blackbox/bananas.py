@@ -18,7 +18,7 @@ from nasbench.runs.settings import option
 
 @dataclass(frozen=True)
 class BananasConfig(ModelBasedConfig):
-    """Defaults: those of the paper, section 5, unless a comment says otherwise."""
+    """Settings of BANANAS; defaults are those of section 5 of the paper unless a comment says otherwise."""
 
     batch: int = option(
         10, "cells chosen by one ensemble, before the next is fitted", at_least=1, at_most=MANY

@@ -42,7 +42,7 @@ def main(search_class: Any, argv: Sequence[str] | None = None) -> int:
     search_class
         A `Search` with one or two objectives, or a `MultiFidelitySearch`.
     argv
-        The arguments; None for those of the process.
+        Command-line arguments; None for `sys.argv`.
 
     Returns
     -------
@@ -81,7 +81,7 @@ class SearchCommand(Command["SearchRun"]):
         settings_class.add_flags(parser.add_argument_group("run"))
         files = parser.add_argument_group("files")
         files.add_argument("--store", metavar="FILE", help="a store that `python -m nasbench build` made")
-        limits = " or ".join(f"--{limit}" for limit in settings_class.limits)
+        limits = " or ".join(f"--{limit}" for limit in settings_class.raisable())
         resume = f"folder of a run to resume; {limits} may be raised"
         add_folder_flags(files, "a new folder for settings, log and summary", resume)
         files.add_argument("--plot", metavar="FILE", help=f"draw {self._kind.picture} (.png, .svg, .pdf)")
@@ -196,7 +196,7 @@ class SearchRun:
 
     @cached_property
     def _result(self) -> SearchResult[Any]:
-        """What was found, once `run` has ended."""
+        """The result, once `run` has ended."""
         result: SearchResult[Any] = self._experiment.kind.result(
             self._experiment, self._driver.history, self._complete
         )

@@ -34,9 +34,3 @@ def format_hidden(names: Collection[str], how: str = "--all") -> str:
 
 def _value_text(value: float | None) -> str:
     return ("-" if value is None else f"{value:.7g}").rjust(_WIDTH)
-
-
-def print_entry(entry: Mapping[str, Mapping[str, float]], *, all: bool = False, how: str = "--all") -> None:
-    """Print what `format_entry` returns, until no caller prints."""
-    text = format_entry(entry, all=all, how=how)
-    print(f"\n{text}" if text else "", end="\n" if text else "")

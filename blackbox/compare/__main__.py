@@ -25,9 +25,10 @@ from blackbox.workers.settings import SCHEDULER_HELP, checked_scheduler
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError
 from nasbench.runs import command
+from nasbench.runs.checks import whole
 from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags
 from nasbench.runs.notes import complain
-from nasbench.runs.settings import option, whole
+from nasbench.runs.settings import option
 
 if TYPE_CHECKING:
     import argparse
@@ -46,7 +47,7 @@ _REGRET, _RANKS = "regret.png", "ranks.png"  # in the folder of a comparison
 
 @dataclass(frozen=True)
 class ComparisonConfig(RunConfig):
-    """What is common to all algorithms: the settings of a single one, with more trials."""
+    """Settings shared by all algorithms: those of a single search, with more trials by default."""
 
     trials: int = option(100, "independent trials of each algorithm")
 

@@ -163,7 +163,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     own_settings = tuple(
         f.name
         for f in fields(SimulationConfig)
-        if f.name not in {*SimulationConfig.limits, *(common.name for common in fields(TableConfig))}
+        if f.name not in {*SimulationConfig.raisable(), *(common.name for common in fields(TableConfig))}
     )
     by_time_only = True
 
@@ -258,7 +258,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     def is_complete(
         self, settings: SimulationConfig, history: JobHistory, summary: Mapping[str, Any]
     ) -> bool:
-        limits = {name: vars(settings)[name] for name in settings.limits}
+        limits = {name: vars(settings)[name] for name in settings.raisable()}
         said = summary.get("settings")
         return summary.get("complete") is True and isinstance(said, dict) and limits.items() <= said.items()
 

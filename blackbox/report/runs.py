@@ -52,7 +52,7 @@ def settings_of(run: Run) -> dict[str, str]:
 
 def _limits(settings: Any) -> Iterator[str]:
     """Yield the limits of a trial as texts."""
-    for name in settings.limits:
+    for name in settings.raisable():
         value = vars(settings)[name]
         if value is not None:
             yield (

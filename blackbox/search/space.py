@@ -96,7 +96,6 @@ class CategoricalSpace:
 NB201_SPACE = CategoricalSpace((5,) * 6)  # codes as in `nasbench.cell`
 SSS_SPACE = CategoricalSpace((8,) * 5)  # codes as in `nasbench.size`
 _OF_TABLES = {TOPOLOGY.flag: NB201_SPACE, SIZE.flag: SSS_SPACE}
-NB201, SSS = NB201_SPACE, SSS_SPACE  # as in earlier versions
 
 
 def space_of_table(space: Space) -> CategoricalSpace:

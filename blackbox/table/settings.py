@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -98,8 +98,6 @@ def short_names(values: Mapping[str, Any], longest: int | None = None) -> dict[s
 class TableConfig(Settings):
     """The table and the trials of a search; a subclass has limits, too."""
 
-    limits: ClassVar[tuple[str, ...]]  # what may be raised on resume
-
     trials: int = option(1, "independent trials", at_least=1, at_most=_MOST_TRIALS)
     space: str | None = option(
         None,
@@ -161,8 +159,6 @@ class TableConfig(Settings):
 @dataclass(frozen=True)
 class EvaluationsConfig(TableConfig, ABC):
     """The settings of a search that evaluates cells; a subclass builds its objective."""
-
-    limits = ("evals", "budget")
 
     evals: int | None = option(
         None,
@@ -238,8 +234,6 @@ class PairConfig(EvaluationsConfig):
 @dataclass(frozen=True)
 class SimulationConfig(TableConfig):
     """The settings of a multi-fidelity search."""
-
-    limits = ("jobs", "budget")
 
     jobs: int | None = option(
         None,

@@ -11,9 +11,9 @@ from blackbox.search.loop import check_seconds
 from blackbox.table.settings import checked_fidelities, parse_epochs, parse_seconds
 from blackbox.workers.evaluation import split_name
 from blackbox.workers.pool import PATIENCE
-from nasbench.runs.checks import whole
+from nasbench.runs.checks import SEEDS, whole
 from nasbench.runs.processes import cores
-from nasbench.runs.settings import SEEDS, Settings, option
+from nasbench.runs.settings import Settings, option
 from nasbench.spaces import SPACES, space_of
 
 SCHEDULER_HELP = "Dask scheduler whose workers to use: tcp://host:8786, or its file (default: this machine)"

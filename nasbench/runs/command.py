@@ -15,10 +15,8 @@ from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
 
 from nasbench.errors import printable
 from nasbench.runs.files import quoted, to_json
-from nasbench.runs.interrupts import HeldInterrupt as HeldInterrupt
-from nasbench.runs.interrupts import ignoring_interrupts
+from nasbench.runs.interrupts import HeldInterrupt, ignoring_interrupts
 from nasbench.runs.notes import complain
-from nasbench.runs.text import format_table
 
 INTERRUPTED = 130
 _LONGEST = 200  # characters of a library's message
@@ -280,14 +278,3 @@ def _print(text: str) -> None:
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise
-
-
-# Until no caller prints
-
-
-def print_json(value: object) -> None:
-    print(to_json(value))
-
-
-def print_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    print(format_table(header, rows))

@@ -6,9 +6,7 @@ from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, Literal, Self, TypeVar
 
 from nasbench.errors import ConfigError, InvalidArgumentError, said, shown
-from nasbench.runs.checks import LARGEST, MANY, SEEDS, bounded, bounds_text, finite, whole
-
-__all__ = ["LARGEST", "MANY", "SEEDS", "Settings", "add_flags", "finite", "given", "option", "whole"]
+from nasbench.runs.checks import SEEDS, bounded, bounds_text, whole
 
 T = TypeVar("T")
 OnResume = Literal["fixed", "raise", "free"]
@@ -85,12 +83,33 @@ class Settings:
     @classmethod
     def add_flags(cls, parser: argparse._ActionsContainer) -> None:
         """Add a flag for each option to a parser; one that is not given is absent from the result."""
-        add_flags(parser, cls)
+        for f in fields(cls):
+            kind, choices = f.metadata["type"], f.metadata["choices"]
+            text = f.metadata["help"] + _notes(f)
+            if kind is bool:
+                action = argparse.BooleanOptionalAction
+                parser.add_argument(flag_of(f.name), action=action, default=argparse.SUPPRESS, help=text)
+                continue
+            usual = None if choices else "N" if kind is int else f.name.upper()
+            parser.add_argument(
+                flag_of(f.name),
+                action="append" if f.metadata["repeat"] else "store",
+                type=kind,
+                choices=choices,
+                default=argparse.SUPPRESS,
+                metavar=f.metadata["metavar"] or usual,
+                help=text,
+            )
 
     @classmethod
     def given(cls, args: argparse.Namespace) -> dict[str, Any]:
         """Return the options that were given on the command line."""
-        return given(args, cls)
+        return {f.name: vars(args)[f.name] for f in fields(cls) if f.name in vars(args)}
+
+    @classmethod
+    def raisable(cls) -> tuple[str, ...]:
+        """Return the options that may be raised when a run is resumed."""
+        return tuple(f.name for f in fields(cls) if f.metadata["on_resume"] == "raise")
 
     @classmethod
     def from_flags(cls, args: argparse.Namespace) -> Self:
@@ -194,35 +213,9 @@ def _checked(option: Field[Any], value: object) -> object:
     return value
 
 
-def add_flags(parser: argparse._ActionsContainer, config_class: type[Any]) -> None:
-    """Add a flag for each option of a dataclass; one that is not given is absent from the result."""
-    for f in fields(config_class):
-        kind, choices = f.metadata["type"], f.metadata["choices"]
-        text = f.metadata["help"] + _notes(f)
-        if kind is bool:
-            action = argparse.BooleanOptionalAction
-            parser.add_argument(flag_of(f.name), action=action, default=argparse.SUPPRESS, help=text)
-            continue
-        usual = None if choices else "N" if kind is int else f.name.upper()
-        parser.add_argument(
-            flag_of(f.name),
-            action="append" if f.metadata["repeat"] else "store",
-            type=kind,
-            choices=choices,
-            default=argparse.SUPPRESS,
-            metavar=f.metadata["metavar"] or usual,
-            help=text,
-        )
-
-
 def _notes(option: Field[Any]) -> str:
     """Return the bounds and the default of an option, in brackets."""
     bounds = {name: bound for name, bound in option.metadata["bounds"].items() if bound != SEEDS}
     notes = [bounds_text(**bounds)] if bounds else []
     notes += [] if option.default in (None, ()) else [f"default: {option.default}"]
     return f" ({'; '.join(notes)})" if notes else ""
-
-
-def given(args: argparse.Namespace, config_class: type[Any]) -> dict[str, Any]:
-    """Return the options of a dataclass that were given on the command line."""
-    return {f.name: vars(args)[f.name] for f in fields(config_class) if f.name in vars(args)}

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import cast
 
 from data.images import FOLDER, NAMES
-from nasbench.runs.checks import whole
-from nasbench.runs.settings import SEEDS, Settings, option
+from nasbench.runs.checks import SEEDS, whole
+from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.spaces.registry import SPACES, space_of

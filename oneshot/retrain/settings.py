@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 from typing import Self, TypeVar, cast
 
 from data.images import FOLDER, NAMES
-from nasbench.runs.checks import whole
-from nasbench.runs.settings import SEEDS, Settings, option
+from nasbench.runs.checks import SEEDS, whole
+from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
 from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, default_sizes, get_pipeline
 from oneshot.spaces.base import MAXIMUM

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from data.images import FOLDER, NAMES
-from nasbench.runs.checks import whole
-from nasbench.runs.settings import SEEDS, Settings, option
+from nasbench.runs.checks import SEEDS, whole
+from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
 from oneshot.methods.base import SearchConfig
 from oneshot.methods.recipes import RECIPES, check_recipe, recipe_settings

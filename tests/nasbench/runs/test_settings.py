@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from nasbench.errors import ConfigError, InvalidArgumentError
-from nasbench.runs.settings import Settings, add_flags, given, option
+from nasbench.runs.settings import Settings, option
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Settings):
     size_limit: int = option(3, "how large")
     rate: float | None = option(None, "how fast", type=float)
     kind: str = option("a", "which", choices=("a", "b"))
@@ -21,10 +21,10 @@ class Config:
 
 def test_flags_are_the_options_and_only_those_given_come_back():
     parser = argparse.ArgumentParser()
-    add_flags(parser, Config)
-    assert given(parser.parse_args([]), Config) == {}
+    Config.add_flags(parser)
+    assert Config.given(parser.parse_args([])) == {}
     args = parser.parse_args(["--size-limit", "3", "--rate", "1e3", "--kind", "b", "--loud"])
-    assert Config(**given(args, Config)) == Config(3, 1000.0, "b", True)
+    assert Config(**Config.given(args)) == Config(3, 1000.0, "b", True)
     help_text = parser.format_help()
     assert "how large (default: 3)" in help_text
     assert "--rate RATE" in help_text
@@ -38,9 +38,9 @@ def test_flags_are_the_options_and_only_those_given_come_back():
 
 def test_a_flag_that_repeats_gives_a_list():
     parser = argparse.ArgumentParser()
-    add_flags(parser, Config)
+    Config.add_flags(parser)
     for _ in range(2):  # the second time, nothing is left of the first
-        assert given(parser.parse_args(["--names", "a", "--names", "b"]), Config) == {"names": ["a", "b"]}
+        assert Config.given(parser.parse_args(["--names", "a", "--names", "b"])) == {"names": ["a", "b"]}
 
 
 @dataclass(frozen=True)
