@@ -98,3 +98,41 @@ def without_locks(tmp_path_factory):
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
     return run
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium is installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page from disk that must ask for nothing else and have said nothing when the test ends."""
+    contexts, asked, said = [], [], []
+
+    def visit(path, fragment="", **options):
+        defaults = {"viewport": {"width": 1200, "height": 900}, "reduced_motion": "reduce"}
+        context = browser.new_context(**(defaults | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(path.as_uri() + fragment)
+        assert asked == [path.as_uri()] * len(contexts)
+        return page
+
+    yield visit
+    assert said == []
+    assert len(asked) == len(contexts)
+    for context in contexts:
+        context.close()

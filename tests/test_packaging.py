@@ -25,7 +25,11 @@ def test_the_installed_package_has_every_module():
         for package in ("nasbench", "blackbox", "data", "oneshot")
         for path in (ROOT / package).rglob("*.py")
     }
-    wanted |= {str(path.relative_to(ROOT)) for path in (ROOT / "blackbox" / "report" / "page").iterdir()}
+    wanted |= {
+        str(path.relative_to(ROOT))
+        for folder in ("nasbench/pages/parts", "nasbench/explore/page", "blackbox/report/page")
+        for path in (ROOT / folder).iterdir()
+    }
     wanted |= {"nasbench/tables/nb201.h5", "nasbench/tables/README.md", "data/py.typed"}
     assert len(wanted) > 80
     assert wanted <= installed

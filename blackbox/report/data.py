@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from blackbox.results.regret import Spread
 
     Columns = dict[str, NDArray[np.float64]]  # values of each code, (N,), by metric
-    Packed = dict[str, Any]  # of `blackbox.report.pack.decimals`
+    Packed = dict[str, Any]  # of `nasbench.pages.pack.decimals`
     Curve = dict[str, list[float]]  # by the name of its line
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.report import pack
 from blackbox.report.data import Best, CellFacts, Comparison, PageData, Pairs, Series, ShownPair
 from blackbox.report.runs import front_run, incumbent_run, settings_of
 from blackbox.results.anytime import Axis
@@ -21,6 +20,7 @@ from blackbox.table.signal import Signal
 from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import get_metric, meaning_of
+from nasbench.pages import pack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

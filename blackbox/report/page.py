@@ -1,36 +1,21 @@
-"""The page as HTML: what can be read without a script, and the data and the scripts for the rest."""
+"""The report as HTML: what can be read without a script, and the data for the rest."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from html import escape
-from importlib.resources import files
-from string import Template
 from typing import TYPE_CHECKING
 
 from blackbox.report import tables
 from blackbox.report.data import FrontSummary, IncumbentSummary
-from nasbench import __version__
-from nasbench.runs.files import utc_now
+from nasbench.pages.document import Page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from blackbox.report.data import Comparison, PageData, Series
 
-GENERATOR = '<meta name="generator" content="nas-toolkit report">'  # a file with it may be overwritten
-_SCRIPTS = (
-    "elements.js",
-    "numbers.js",
-    "scale.js",
-    "curves.js",
-    "spread.js",
-    "cells.js",
-    "cloud.js",
-    "page.js",
-)
+KIND = "report"
+_SCRIPTS = ("curves.js", "spread.js", "cells.js", "cloud.js", "page.js")
 _PARTS = (  # of a comparison: name, heading, and whether it is there without a script
     ("results", "Final results", True),
     ("pairs", "Differences between searches", True),
@@ -50,40 +35,20 @@ def page(data: PageData, title: str | None = None) -> str:
 
     Whatever the strings of the data hold, they are text on the page, nothing else.
     """
-    script = "\n".join(_asset(name) for name in _SCRIPTS)
-    digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode()
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src 'sha256-{digest}'",
-            "style-src 'unsafe-inline'",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
+    sections = (
+        _section(number, comparison, data.series) for number, comparison in enumerate(data.comparisons)
     )
-    return Template(_asset("page.html")).substitute(
-        title=escape(title or _title(data)),
-        policy=policy,
-        style=_asset("style.css"),
+    return Page(
+        kind=KIND,
+        title=title or _title(data),
         head=_head(data),
-        body="\n".join(
-            _section(number, comparison, data.series) for number, comparison in enumerate(data.comparisons)
-        ),
-        foot=f"Made by nas-toolkit {escape(__version__)}, {utc_now()[:10]}.",
-        data=_embedded(data),
-        script=f"\n{script}",
-    )
-
-
-def _asset(name: str) -> str:
-    return (files("blackbox.report") / "page" / name).read_text(encoding="utf-8")
-
-
-def _embedded(data: PageData) -> str:
-    """Return JSON that may stand in a script element: nothing in it can end the element or begin another."""
-    text = json.dumps(data.to_json(), allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        body="\n".join(sections),
+        without_script="The pictures of this page are drawn by JavaScript, which is off; what was run and the"
+        " tables are here all the same.",
+        package="blackbox.report",
+        scripts=_SCRIPTS,
+        data=data.to_json(),
+    ).html()
 
 
 def _title(data: PageData) -> str:

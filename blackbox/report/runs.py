@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.report import pack
 from blackbox.report.data import Final, FrontSummary, IncumbentSummary, ShownRun, TypicalTrial
 from blackbox.results.anytime import Axis
 from blackbox.results.comparison import THRESHOLDS, way_to
 from blackbox.results.fronts import TrialFronts, in_order
 from blackbox.results.regret import Spread
 from blackbox.results.statistics import mean_interval
+from nasbench.pages import pack
 from nasbench.runs.text import duration
 
 if TYPE_CHECKING:

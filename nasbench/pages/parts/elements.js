@@ -30,10 +30,9 @@ function choice(title, options, chosen, onchange) {
 }
 
 // The value of a colour that the style sheet names; it differs between light, dark and print.
+const probe = html("i", { hidden: true });
 function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-}
-
-function swatch(series) {
-  return html("span", { class: "swatch", style: `background:${SERIES[series].colour}`, "aria-hidden": "true" });
+  if (!probe.isConnected) document.body.append(probe);
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
 }
