@@ -14,6 +14,8 @@ from hypothesis import settings
 from nasbench import NB201
 from nasbench.build import build
 from nasbench.build.sources import hpo_bench
+from nasbench.spaces import SIZE
+from tests import stores
 
 pytest.register_assert_rewrite("oneshot.testing")
 settings.register_profile("project", deadline=None, derandomize=True)
@@ -48,6 +50,19 @@ def runs_alone(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "runs.h5"
     build(hpo_bench.installed_folder(), out)
     return NB201(out)
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory):
+    """The path of a store of NAS-Bench-201 with means, runs with seeds, and metrics of devices."""
+    return stores.write(tmp_path_factory.mktemp("released") / "released.h5", stores.arrays_as_released())
+
+
+@pytest.fixture(scope="session")
+def sizes(tmp_path_factory):
+    """The path of a store of the size space with 1, 12 and 90 epochs."""
+    arrays = stores.arrays_of_all_protocols(SIZE)
+    return stores.write(tmp_path_factory.mktemp("sizes") / "sss.h5", arrays, space=SIZE.name)
 
 
 @pytest.fixture

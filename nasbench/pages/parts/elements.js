@@ -36,3 +36,18 @@ function colour(name) {
   probe.style.color = `var(--${name})`;
   return getComputedStyle(probe).color;
 }
+
+// A button that turns the page dark or light, whatever the reader's system has.
+function themeSwitch(redraw) {
+  const root = document.documentElement, dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const other = () => ((root.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark" ? "light" : "dark");
+  const button = html("button", { type: "button", class: "button theme", onclick: () => {
+    root.dataset.theme = other();
+    button.textContent = label();
+    redraw();
+  } });
+  const label = () => (other() === "dark" ? "☾ Dark" : "☀ Light");
+  button.textContent = label();
+  dark.addEventListener("change", () => (button.textContent = label()));
+  return button;
+}
