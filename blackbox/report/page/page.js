@@ -72,6 +72,7 @@ function sortable(table) {
 function start() {
   document.documentElement.classList.add("drawn");
   document.body.append(arrows());
+  document.querySelector("header").prepend(themeSwitch(draw));
   const sections = [...document.querySelectorAll("section.comparison")];
   filters(sections);
   sections.forEach((section, n) => {

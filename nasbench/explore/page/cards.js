@@ -6,6 +6,7 @@ class Cards {
     this.title = html("h2");
     this.pin = html("button", { type: "button", class: "button", onclick: () => togglePin() });
     this.figures = html("div", { class: "figures" });
+    this.differs = html("p", { class: "note" });
     this.name = html("code");
     this.copy = html("button", { type: "button", class: "button small", onclick: () => copy(this.copy, nameOf(DATA.space, this.code)) }, "Copy");
     this.changes = html("p", { class: "note" });
@@ -23,7 +24,7 @@ class Cards {
     this.said = html("p", { class: "unseen", "aria-live": "polite" });
     place.append(
       html("div", { class: "head" }, this.title, this.pin, this.find),
-      this.figures, html("div", { class: "named" }, this.name, this.copy),
+      this.figures, this.differs, html("div", { class: "named" }, this.name, this.copy),
       html("h3", {}, `${PLACES * (BASE - 1)} neighbours`), this.changes, html("div", { class: "wide" }, this.table),
       html("h3", {}, "Values"), ...this.groups.map(({ place: group }) => group), this.said);
     this.code = null;
@@ -61,6 +62,10 @@ class Cards {
     this.pin.setAttribute("aria-pressed", String(pinned !== null));
     const card = (of, text) => html("figure", {}, html("figcaption", {}, text, html("b", {}, String(INDEX[of]))), diagram(DATA.space, of));
     this.figures.replaceChildren(...(other ? [card(pinned, "pinned "), card(code, "cell ")] : [diagram(DATA.space, code)]));
+    this.differs.textContent = !other ? "" : SPACE.places.flatMap((name, at) => {
+      const [before, after] = [pinned, code].map((of) => SPACE.choices[choiceAt(of, at)].text);
+      return before === after ? [] : `${SPACE.place} ${name}: ${before}, ${after}`;
+    }).join("; ");
     this.name.textContent = nameOf(DATA.space, code);
     const { y } = STATE;
     this.changes.textContent = `${y.dataset} ${y.label} with another ${SPACE.choice} on one ${SPACE.place}: difference [${y.unit}]`;
@@ -96,10 +101,11 @@ class Values {
     this.columns = columns;
     this.cells = columns.map(() => Array.from({ length: 4 }, () => html("td")));
     this.rows = columns.map((column, n) => html("tr", {},
-      html("th", { scope: "row", title: `${column.meaning}; ${column.origin}` }, column.label, html("small", {}, ` ${column.unit}`)), ...this.cells[n]));
+      html("th", { scope: "row", title: `${column.meaning}; ${column.origin}` },
+        ...column.label.split(/(?<=_)/).flatMap((part) => [html("wbr"), part]), html("small", {}, ` ${column.unit}`)), ...this.cells[n]));
     const open = columns.some((column) => DATA.start.includes(COLUMNS.indexOf(column)));
     this.heads = ["value", "rank", "", ""].map((text) => html("th", { scope: "col" }, text));
-    this.place = html("details", { open, ontoggle: onopen }, html("summary", {}, name),
+    this.place = html("details", { class: "group", open, ontoggle: onopen }, html("summary", {}, name),
       html("table", { class: "values" }, html("thead", {}, html("tr", {}, html("th", {}, "metric"), ...this.heads)), html("tbody", {}, ...this.rows)));
   }
 

@@ -2,7 +2,7 @@
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
 const MOMENT = 250; // milliseconds: how long the address may lag behind
-let hovered = null, highlighted = null, waiting = false, shown, writing;
+let hovered = null, highlighted = null, shown, writing;
 
 const current = () => hovered ?? STATE.cell ?? plot.best;
 
@@ -41,7 +41,7 @@ function axis(name, label) {
   };
 }
 
-const axes = [axis("y", "up"), axis("x", "across")];
+const axes = [axis("y", "y axis"), axis("x", "x axis")];
 const colours = metricSelect("colour", "", (_, value) => change({ colour: value }), null, COLOURS);
 
 // Take in a change of what is shown, and draw what it touches.
@@ -64,7 +64,7 @@ function fill() {
   const missing = count - plot.shown.length;
   legend.replaceChildren(html("span", {}, colours.querySelector(`option[value="${STATE.colour}"]`).textContent), painted.legend,
     html("span", { class: "front-key" }, `Pareto front: ${plural(plot.front.length, "cell")}`));
-  explained.replaceChildren(...[["Up", STATE.y], ["Across", STATE.x]].map(([way, column], n) =>
+  explained.replaceChildren(...[["y axis", STATE.y], ["x axis", STATE.x]].map(([way, column], n) =>
     `${way}: ${column.dataset} ${column.label}, ${column.higher ? "higher" : "lower"} is better: ${column.meaning}${column.protocol ? `; ${plural(column.protocol, "epoch")}` : ""}; ${column.origin}.${n ? "" : " "}`),
   missing ? ` ${plural(missing, "cell")} without a point: a value is not recorded, or has no logarithm.` : "");
   axes.forEach((each) => each.draw());
@@ -73,15 +73,9 @@ function fill() {
   plot.draw();
 }
 
-// Draw what is said of the chosen cell, once before the next frame.
 function drawCell() {
-  if (waiting) return;
-  waiting = true;
-  requestAnimationFrame(() => {
-    waiting = false;
-    cards.draw(current(), STATE.pin);
-    plot.mark();
-  });
+  cards.draw(current(), STATE.pin);
+  plot.mark();
 }
 
 function pick(code) {

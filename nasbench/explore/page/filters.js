@@ -73,7 +73,7 @@ class Range {
       change({ ranges });
     };
     this.place = html("div", { class: "range" },
-      html("div", { class: "name" }, `${column.dataset} ${column.title}`,
+      html("div", { class: "name" }, column.title,
         html("button", { type: "button", class: "plain", "aria-label": `remove the range of ${column.label}`, onclick: remove }, "×")),
       html("div", { class: "slider" }, svg("svg", { viewBox: `0 0 ${BARS} 30`, preserveAspectRatio: "none", "aria-hidden": "true" }, ...this.bars),
         ...this.ends.map(({ slider }) => slider)),
@@ -108,8 +108,8 @@ class Range {
 function metricSelect(label, id, onchange, none = null, more = []) {
   const group = ({ label: name, options }) => html("optgroup", { label: name }, ...options.map(([value, text]) => html("option", { value }, text)));
   const columns = [...GROUPS].map(([name, of]) => ({ label: name, options: of.map((column) => [column.id, column.title]) }));
-  const select = html("select", { onchange: () => onchange(COLUMN.get(select.value), select.value) },
+  const select = html("select", { "aria-label": label, onchange: () => onchange(COLUMN.get(select.value), select.value) },
     none === null ? null : html("option", { value: "" }, none), ...(more.length ? more : columns).map(group));
   select.value = id;
-  return html("label", { class: "select" }, html("span", {}, label), select);
+  return html("label", { class: "select" }, html("span", { "aria-hidden": true }, label), select);
 }

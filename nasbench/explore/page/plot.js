@@ -175,6 +175,7 @@ class Plot {
 
   // Lines and rings above the points.
   mark() {
+    if (!this.kx) return; // not drawn yet
     const put = (name, d) => this.marks[name].setAttribute("d", d);
     const circles = (codes, radius) => codes.filter((code) => this.has(code)).map((code) => {
       const [across, down] = this.at(code);
