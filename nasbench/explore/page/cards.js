@@ -62,10 +62,10 @@ class Cards {
     this.pin.setAttribute("aria-pressed", String(pinned !== null));
     const card = (of, text) => html("figure", {}, html("figcaption", {}, text, html("b", {}, String(INDEX[of]))), diagram(DATA.space, of));
     this.figures.replaceChildren(...(other ? [card(pinned, "pinned "), card(code, "cell ")] : [diagram(DATA.space, code)]));
-    this.differs.textContent = !other ? "" : SPACE.places.flatMap((name, at) => {
+    this.differs.textContent = !other ? "" : `They differ on ${SPACE.places.flatMap((name, at) => {
       const [before, after] = [pinned, code].map((of) => SPACE.choices[choiceAt(of, at)].text);
       return before === after ? [] : `${SPACE.place} ${name}: ${before}, ${after}`;
-    }).join("; ");
+    }).join("; ")}`;
     this.name.textContent = nameOf(DATA.space, code);
     const { y } = STATE;
     this.changes.textContent = `${y.dataset} ${y.label} with another ${SPACE.choice} on one ${SPACE.place}: difference [${y.unit}]`;
