@@ -131,7 +131,7 @@ def _check_runs(chosen: Chosen, settings: RunConfig, bench: Benchmark) -> None:
                     f"{run.path} cannot be compared with {others}: its {name} is {setting_text(value)}, not"
                     f" {setting_text(wanted[name])}"
                 )
-        if run.kind.by_time_only and settings.budget is None:
+        if run.kind.counts == "jobs" and settings.budget is None:
             raise ConfigError(
                 f"{run.path} is of a multi-fidelity search; these are compared by --budget alone"
             )

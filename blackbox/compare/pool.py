@@ -160,7 +160,7 @@ class _Comparison:
             return []
         # In the log of a run, trials that have spent their budget go on for as long as the slowest does.
         steps = max(result.steps for _, result in results.values())
-        in_lockstep = self._study.specs[task.number].kind.in_lockstep
+        in_lockstep = self._study.specs[task.number].kind.counts == "evaluations"
         short = [part for part, result in results.values() if in_lockstep and result.steps < steps]
         for part in short:
             del results[part.first]

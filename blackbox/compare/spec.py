@@ -6,10 +6,9 @@ from argparse import ArgumentTypeError
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Self
 
-from blackbox.algorithms import ALGORITHMS, algorithm
+from blackbox.algorithms import ALGORITHMS, algorithm, name_of
 from blackbox.errors import ConfigError
 from blackbox.kinds.base import Experiment
-from blackbox.kinds.reader import name_of
 from blackbox.kinds.registry import kind_of
 from nasbench.errors import InvalidArgumentError
 

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from blackbox.kinds.logs import H
+from blackbox.kinds.logs import H, SearchLog
 from blackbox.results.base import SearchResult
-from blackbox.search.space import space_of_table
-from blackbox.table.settings import TableConfig
+from blackbox.search.space import CategoricalSpace, space_of_table
+from blackbox.table.settings import RunConfig, TableConfig
 from nasbench.runs.record import identity, present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from matplotlib.figure import Figure
 
-    from blackbox.kinds.logs import SearchLog
     from blackbox.results.anytime import Trajectories
-    from blackbox.search.space import CategoricalSpace
-    from blackbox.table.settings import RunConfig
     from nasbench.arrays import Codes
     from nasbench.benchmark import Benchmark
     from nasbench.runs.folder import RunKind
@@ -30,6 +26,7 @@ if TYPE_CHECKING:
     from nasbench.runs.settings import Settings
     from nasbench.spaces import Space
 
+Trials = Sequence[int] | None  # their numbers; None for all
 S = TypeVar("S", bound=TableConfig)
 P = TypeVar("P")
 R = TypeVar("R", bound=SearchResult[Any])
@@ -56,6 +53,10 @@ class Experiment(Generic[S, P]):
     def space(self) -> CategoricalSpace:
         """The space that the algorithm searches."""
         return space_of_table(self.bench.space)
+
+    def introduction(self, complete: bool) -> tuple[str, Settings, S, bool]:
+        """Return the first fields of a result; `complete`: whether it reached its limits."""
+        return self.search_class.name, self.config, self.settings, complete
 
     def record(self, store: str | None) -> dict[str, Any]:
         """Return the content of a new run's config.json; `store`: the path of the table."""
@@ -135,31 +136,25 @@ class SearchKind(ABC, Generic[S, P, H, R]):
     picture: ClassVar[str]
     #: Scores per evaluation; with several there is no incumbent.
     objectives: ClassVar[int] = 1
-    #: What a trial does.
+    #: What a trial does. Evaluations are made in lockstep: the log has a row of each trial at each step,
+    #: even of trials beyond their budget. Jobs are not, and are compared by simulated time alone.
     counts: ClassVar[Literal["evaluations", "jobs"]]
-    #: Whether the log has a row of each trial at each step, even of trials beyond their budget.
-    in_lockstep: ClassVar[bool]
     #: The settings that algorithms choose for themselves in a comparison.
     own_settings: ClassVar[tuple[str, ...]] = ()
-    #: Whether algorithms are compared by simulated time alone.
-    by_time_only: ClassVar[bool] = False
 
     @abstractmethod
-    def problem(self, settings: S, bench: Benchmark, trials: Sequence[int] | None = None) -> P:
-        """Return what trials see of a table, by default all; errors say what the table lacks."""
+    def problem(self, settings: S, bench: Benchmark, trials: Trials = None) -> P:
+        """Return what trials see of a table; errors say what the table lacks."""
 
     @abstractmethod
-    def log_format(self, settings: S, space: Space, trials: Sequence[int] | None = None) -> SearchLog[H]:
-        """Return the format of a log of trials, by default of all."""
+    def log_format(self, settings: S, space: Space, trials: Trials = None) -> SearchLog[H]:
+        """Return the format of a log of trials."""
 
     @abstractmethod
     def driver(
-        self,
-        experiment: Experiment[S, P],
-        trials: Sequence[int] | None = None,
-        steps: int | None = None,
+        self, experiment: Experiment[S, P], trials: Trials = None, steps: int | None = None
     ) -> Driver[H]:
-        """Return what drives the trials of an experiment, by default all of them.
+        """Return what drives the trials of an experiment.
 
         `steps`: evaluations per trial to go to instead of the limits, which only trials in lockstep are asked
         for. ConfigError if the table or the budget rules out a first step.

@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from blackbox.errors import ConfigError, RunFolderError
-from blackbox.kinds.base import Driver, Experiment, R, SearchKind
+from blackbox.kinds.base import Driver, Experiment, R, SearchKind, Trials
 from blackbox.kinds.logs import EvaluationLog
 from blackbox.results.anytime import Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
 from blackbox.results.regret import Counts, Feasible
-from blackbox.results.text import Rows, counts_text, feasible_rows
+from blackbox.results.text import Rows, feasible_rows
 from blackbox.search.base import Search
 from blackbox.search.history import History
 from blackbox.search.loop import is_finished, run
 from blackbox.table.objective import PairObjective, TableObjective, agrees
 from blackbox.table.settings import EvaluationsConfig
-from nasbench.runs.text import duration
+from nasbench.runs.text import counted, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from nasbench.arrays import Codes
@@ -54,18 +54,6 @@ class Extent(Result):
     #: None if the table has no times.
     simulated_seconds: SpentSeconds | None
 
-    @property
-    def rows(self) -> Rows:
-        """What a text says of it in addition to the evaluations."""
-        rows: Rows = []
-        if self.simulated_seconds is not None:
-            rows.append(("whole search", f"{duration(self.simulated_seconds.mean)} a trial"))
-        if self.trials_without_evaluation:
-            rows.append(
-                ("without any", f"{self.trials_without_evaluation:,} trials: not even one evaluation")
-            )
-        return rows
-
 
 @dataclass(frozen=True)
 class LockstepResult(SearchResult[S_co]):
@@ -76,18 +64,23 @@ class LockstepResult(SearchResult[S_co]):
 
     @property
     def done(self) -> str:
-        most = self.extent.evaluations.most
-        return f"{most:,} evaluation{'' if most == 1 else 's'}"
+        return counted(self.extent.evaluations.most, "evaluation")
 
     @property
     def evaluations(self) -> str:
         """The evaluations of the trials, such as `5 to 9 evaluations`."""
-        return f"{counts_text(self.extent.evaluations)} evaluations"
+        return f"{self.extent.evaluations.text()} evaluations"
 
     @property
     def rows(self) -> Rows:
-        """What a text says of the whole search."""
-        return self.extent.rows + feasible_rows(self.feasible)
+        """What a text says of the whole search in addition to the evaluations."""
+        rows: Rows = []
+        seconds, without = self.extent.simulated_seconds, self.extent.trials_without_evaluation
+        if seconds is not None:
+            rows.append(("whole search", f"{duration(seconds.mean)} a trial"))
+        if without:
+            rows.append(("without any", f"{without:,} trials: not even one evaluation"))
+        return rows + feasible_rows(self.feasible)
 
 
 def counted_in(history: History, budget: float | None) -> Codes:
@@ -192,17 +185,13 @@ class LockstepKind(SearchKind[S, P, History, R]):
     """A kind of search whose trials evaluate cells in lockstep."""
 
     counts = "evaluations"
-    in_lockstep = True
 
-    def log_format(self, settings: S, space: Space, trials: Sequence[int] | None = None) -> EvaluationLog:
+    def log_format(self, settings: S, space: Space, trials: Trials = None) -> EvaluationLog:
         numbers = range(settings.trials) if trials is None else trials
         return EvaluationLog(space, numbers, self.objectives)
 
     def driver(
-        self,
-        experiment: Experiment[S, P],
-        trials: Sequence[int] | None = None,
-        steps: int | None = None,
+        self, experiment: Experiment[S, P], trials: Trials = None, steps: int | None = None
     ) -> Lockstep:
         settings, bench = experiment.settings, experiment.bench
         objective = experiment.problem if trials is None else self.problem(settings, bench, trials)

@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from blackbox.algorithms import ALGORITHMS, algorithm
-from blackbox.errors import ConfigError, RunFolderError, UnknownAlgorithmError
+from blackbox.algorithms import algorithm, name_of
+from blackbox.errors import ConfigError, RunFolderError
 from blackbox.kinds.registry import kind_of_record
 from blackbox.results.comparison import Entry
 from nasbench.benchmark import open_benchmark
@@ -203,12 +203,3 @@ def gives(bench: Benchmark, run: Run) -> bool:
         return run.kind.agrees(run.settings, bench, run.history)
     except (NASBenchError, ConfigError):  # the table lacks something that the run needs
         return False
-
-
-def name_of(algorithm_name: str) -> str | None:
-    """Return the short name of the algorithm that reports call so; None for a custom one."""
-    for short in ALGORITHMS:
-        with suppress(UnknownAlgorithmError):
-            if algorithm(short).name == algorithm_name:
-                return short
-    return None

@@ -10,7 +10,7 @@ from blackbox.report import pack
 from blackbox.report.data import Final, FrontSummary, IncumbentSummary, ShownRun, TypicalTrial
 from blackbox.results.anytime import Axis
 from blackbox.results.comparison import THRESHOLDS, way_to
-from blackbox.results.fronts import TrialFronts, in_order
+from blackbox.results.fronts import cells_met, front_masks, in_order, shares, true_front
 from blackbox.results.regret import Spread
 from blackbox.results.statistics import mean_interval
 from nasbench.runs.text import duration
@@ -62,8 +62,8 @@ def _limits(settings: Any) -> Iterator[str]:
 
 def incumbent_run(run: Run, series: int, entry: Entry, targets: Scores, reported: Columns) -> ShownRun:
     """Return a run whose trials have incumbents; `reported`: the columns of the final table."""
-    settings, regret = run.settings, entry.trials.final_regrets(targets)
-    ends = [int(change.codes[-1]) if len(change.codes) else None for change in entry.trials.changes]
+    settings, trials = run.settings, entry.trials
+    regret = trials.final_regrets(targets)
     known = regret[~np.isnan(regret)]
     middle = np.median(known) if len(known) else 0.0
     typical = int(np.nan_to_num(np.abs(regret - middle), nan=np.inf).argmin())
@@ -71,35 +71,38 @@ def incumbent_run(run: Run, series: int, entry: Entry, targets: Scores, reported
         series,
         settings_of(run),
         curves={name: regret_curve(entry, targets, axis, settings.budget) for name, axis in _AXES.items()},
-        found=[code for code in ends if code is not None],
+        found=trials.last_codes.tolist(),
         final=Final(_short(known), _quartiles(known)) if len(known) else None,
         fronts=None,
         summary=_incumbent_summary(entry, regret, targets, reported),
         visits=_visits(run, len(targets)),
         trial=_typical(run, typical),
-        end=ends[typical],
+        end=int(trials.end_codes[typical]) if len(known) else None,
     )
 
 
 def front_run(run: Run, series: int, bench: Benchmark, columns: Columns) -> ShownRun:
     """Return a run with two objectives, whose trials have fronts."""
-    fronts = TrialFronts(run.history, run.kind.problem(run.settings, bench), run.settings.budget)
-    typical, against = fronts.typical, run.settings.against
+    history, objective = run.history, run.kind.problem(run.settings, bench)
+    masks = front_masks(history.scores, history.counted(run.settings.budget))
+    fronts = [np.unique(codes[mask]) for codes, mask in zip(history.codes, masks, strict=True)]
+    worth, against = shares(history.codes, masks, objective), run.settings.against
+    typical = int(np.abs(worth - np.median(worth)).argmin())  # the first of equals
     return ShownRun(
         series,
         settings_of(run),
         curves=dict.fromkeys(_AXES),
-        found=np.concatenate(fronts.codes).tolist(),
+        found=np.concatenate(fronts).tolist(),
         final=None,
-        fronts={against: in_order(fronts.codes[typical], columns[against])},
+        fronts={against: in_order(fronts[typical], columns[against])},
         summary=FrontSummary(
             against,
             len(run.trials),
-            float(np.mean([len(codes) for codes in run.codes])),
-            Spread.over(100 * fronts.worth),
-            Spread.over(np.array([len(codes) for codes in fronts.codes])),
-            len(fronts.true),
-            Spread.over(fronts.met),
+            float(np.mean(list(map(len, run.codes)))),
+            Spread.over(100 * worth),
+            Spread.over(np.array(list(map(len, fronts)))),
+            len(true_front(objective)),
+            Spread.over(cells_met(history.codes, masks, objective)),
         ),
         visits=_visits(run, bench.space.cells),
         trial=_typical(run, typical),
@@ -151,33 +154,22 @@ def regret_curve(entry: Entry, targets: Scores, axis: Axis, budget: float | None
     ends. Trials that never have an incumbent are left out. `low` and `high` bound the mean, by bootstrap at
     95 %.
     """
-    trials = entry.trials
-    firsts = [change[axis][0] for change in trials.changes if len(change.codes)]
-    if axis not in entry.axes or not firsts:
+    trials, first = entry.trials, entry.trials.begin(axis)
+    if axis not in entry.axes or first is None:
         return None
     ends = trials.seconds if axis == Axis.SECONDS else trials.evaluations
     last = ends.min() if budget is None or axis == Axis.EVALUATIONS else budget
-    x = _points(max(firsts), max(*firsts, last), whole=axis == Axis.EVALUATIONS)
+    last = max(first, last)
+    x = np.concatenate([np.geomspace(first, last, _POINTS), np.linspace(first, last, _POINTS)])
+    x = np.unique(np.rint(x) if axis == Axis.EVALUATIONS else x)
     regret = trials.regret_curve(targets, axis, x)
+    regret = regret[~np.isnan(regret[:, -1])]
     quarter, median, three_quarters = np.percentile(regret, (25, 50, 75), axis=0)
     mean = regret.mean(axis=0)
     low, high = mean_interval(regret) if len(regret) > 1 else (mean, mean)
-    columns = {
-        "x": x,
-        "median": median,
-        "quarter": quarter,
-        "threeQuarters": three_quarters,
-        "mean": mean,
-        "low": low,
-        "high": high,
-    }
-    return {name: _short(column) for name, column in columns.items()}
-
-
-def _points(first: float, last: float, whole: bool) -> NDArray[np.float64]:
-    """Return where curves are drawn from: close together for a linear and for a logarithmic axis."""
-    x = np.concatenate([np.geomspace(first, last, _POINTS), np.linspace(first, last, _POINTS)])
-    return np.unique(np.rint(x) if whole else x)
+    names = ("x", "median", "quarter", "threeQuarters", "mean", "low", "high")
+    columns = (x, median, quarter, three_quarters, mean, low, high)
+    return {name: _short(column) for name, column in zip(names, columns, strict=True)}
 
 
 def _short(values: ArrayLike) -> list[float]:

@@ -251,5 +251,5 @@ def _spread(spread: Spread | None, digits: int) -> Cell:
 
 def _median(spread: Spread | None) -> Cell:
     """Return the median; of one trial its value."""
-    median = None if spread is None else spread.mean if spread.median is None else spread.median
+    median = None if spread is None else spread.middle
     return (None, "–") if median is None else (median, f"{median:.4f}")
