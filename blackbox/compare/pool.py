@@ -16,7 +16,7 @@ from blackbox.compare.study import Part, Study, Whole
 from blackbox.errors import ConfigError, RunFolderError, WorkersError
 from blackbox.kinds.reader import gives, read_run
 from blackbox.results.anytime import Trajectories
-from blackbox.workers.pool import Patience, ProcessPool
+from blackbox.workers.pool import Patience, ProcessPool, TaskContext, TaskPool
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.runs.files import open_locked
 from nasbench.runs.folder import RunFolder
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from blackbox.kinds.base import Experiment
-    from blackbox.workers.pool import TaskContext, TaskPool
 
 _INTERVAL = 0.2  # seconds between looks at the progress
 _SAVING = 1.0  # seconds between looks at a log

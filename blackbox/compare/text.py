@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from blackbox.results.anytime import Axis
 from blackbox.results.statistics import LEVEL
-from blackbox.results.text import final_epochs, signals_of, subject, with_unit
+from blackbox.results.text import final_epochs, limits_text, signals_of, subject, with_unit
 from nasbench.runs.text import counted, duration, format_table
 
 if TYPE_CHECKING:
@@ -47,16 +47,11 @@ def format_comparison(result: ComparisonResult) -> str:
 def _heading(result: ComparisonResult) -> list[str]:
     """Return what was compared, on what, and how long."""
     settings, algorithms = result.settings, result.algorithms
-    limits = []
-    if settings.evals is not None:
-        limits.append(f"{settings.evals:,} evaluations")
-    if settings.budget is not None:
-        limits.append(f"{duration(settings.budget)} of simulated time")
     seeds = sorted({row.seed for row in algorithms})
     each = f"in each of {settings.trials:,} trials" if settings.trials > 1 else "in one trial"
     lines = [
         f"{counted(len(algorithms), 'algorithm')}{subject(settings)}",
-        f"{' or '.join(limits)} {each}; seed {', '.join(map(str, seeds))}",
+        f"{limits_text(settings)} {each}; seed {', '.join(map(str, seeds))}",
     ]
     if len(seeds) > 1:
         lines.append("note: of different seeds, trials are paired by their number alone")

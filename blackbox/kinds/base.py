@@ -36,7 +36,7 @@ R = TypeVar("R", bound=SearchResult[Any])
 class Experiment(Generic[S, P]):
     """A search that is to run on a table; all settings are complete."""
 
-    kind: SearchKind[S, P, Any, Any]
+    kind: SearchKind[S, P, Any, SearchResult[Any]]
     #: A `Search` or a `MultiFidelitySearch`, as the kind has it.
     search_class: Any
     #: The algorithm's own settings, of its `config_class`.

@@ -10,22 +10,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 from blackbox.algorithms import algorithm, name_of
 from blackbox.errors import ConfigError, RunFolderError
-from blackbox.kinds.registry import kind_of_record
+from blackbox.kinds.registry import Kind, kind_of_record
 from blackbox.results.comparison import Entry
-from nasbench.benchmark import open_benchmark
+from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
 from nasbench.runs.folder import RunKind, read_record, read_summary
 from nasbench.runs.log import read_log
-from nasbench.spaces import space_of
+from nasbench.spaces import Space, space_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from blackbox.kinds.registry import Kind
     from blackbox.results.anytime import Changes, Trajectories
     from nasbench.arrays import Codes
-    from nasbench.benchmark import Benchmark
-    from nasbench.spaces import Space
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,17 @@ import numpy as np
 from blackbox.errors import RunFolderError
 from blackbox.kinds.base import Driver
 from blackbox.kinds.logs import SearchLog
-from blackbox.search.jobs import JOB, JobHistory, JobRow
+from blackbox.search.jobs import JOB, JobHistory, JobRow, JobRows
 from blackbox.table.simulator import simulate_trial
-from nasbench.runs.log import encode_numbers
+from nasbench.runs.log import AppendLog, encode_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from blackbox.search.fidelity import MultiFidelitySearch
-    from blackbox.search.jobs import JobRows
     from blackbox.table.curves import Curves
     from blackbox.table.settings import SimulationConfig
-    from nasbench.runs.log import AppendLog
 
 _NO_JOBS = np.empty(0, dtype=JOB)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from blackbox.compare.record import read_comparison
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
-from blackbox.kinds.reader import open_table, read_run
+from blackbox.kinds.reader import Run, open_table, read_run
 from blackbox.report.gather import gather
 from blackbox.report.page import GENERATOR, page
 from nasbench.errors import NASBenchError
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable, Sequence
 
-    from blackbox.kinds.reader import Run
     from nasbench.benchmark import Benchmark
 
 _PROG = "python -m blackbox.report"

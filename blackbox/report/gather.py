@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blackbox.report import pack
-from blackbox.report.data import Best, CellFacts, Comparison, PageData, Pairs, Series, ShownPair
+from blackbox.report.data import Best, CellFacts, Columns, Comparison, PageData, Pairs, Series, ShownPair
 from blackbox.report.runs import front_run, incumbent_run, settings_of
 from blackbox.results.anytime import Axis
-from blackbox.results.comparison import THRESHOLDS, shared_settings, tested, worst_for_none
+from blackbox.results.comparison import (
+    THRESHOLDS,
+    AdjustedPair,
+    Entry,
+    shared_settings,
+    tested,
+    worst_for_none,
+)
 from blackbox.results.fronts import front_against
 from blackbox.results.regret import feasible_cells, optimum_of
 from blackbox.table.objective import TableObjective
@@ -26,8 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from blackbox.kinds.reader import Run
-    from blackbox.report.data import Columns
-    from blackbox.results.comparison import AdjustedPair, Entry
     from nasbench.arrays import Scores
     from nasbench.benchmark import Benchmark
 

@@ -11,35 +11,15 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from blackbox.report import tables
-from blackbox.report.data import FrontSummary, IncumbentSummary
+from blackbox.report.data import Comparison, FrontSummary, IncumbentSummary, PageData, Series
 from nasbench import __version__
 from nasbench.runs.files import utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from blackbox.report.data import Comparison, PageData, Series
-
 GENERATOR = '<meta name="generator" content="nas-toolkit report">'  # a file with it may be overwritten
-_SCRIPTS = (
-    "elements.js",
-    "numbers.js",
-    "scale.js",
-    "curves.js",
-    "spread.js",
-    "cells.js",
-    "cloud.js",
-    "page.js",
-)
-_PARTS = (  # of a comparison: name, heading, and whether it is there without a script
-    ("results", "Final results", True),
-    ("pairs", "Differences between searches", True),
-    ("fronts", "Pareto fronts that were found", True),
-    ("curves", "Regret over the search", False),
-    ("spread", "How trials ended", False),
-    ("cells", "Cells that were found", False),
-    ("cloud", "Accuracy against cost", False),
-)
+_SCRIPTS = ("elements", "numbers", "scale", "curves", "spread", "cells", "cloud", "page")
 _ONLY_DRAWN = ' class="only-drawn"'
 _LONG = ' class="long"'
 _TABLES = {"results": tables.results, "pairs": tables.pairs, "fronts": tables.fronts}
@@ -50,26 +30,15 @@ def page(data: PageData, title: str | None = None) -> str:
 
     Whatever the strings of the data hold, they are text on the page, nothing else.
     """
-    script = "\n".join(_asset(name) for name in _SCRIPTS)
+    script = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode()
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src 'sha256-{digest}'",
-            "style-src 'unsafe-inline'",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
+    datasets = dict.fromkeys(comparison.dataset for comparison in data.comparisons)
     return Template(_asset("page.html")).substitute(
-        title=escape(title or _title(data)),
-        policy=policy,
+        title=escape(title or f"Architecture search on {', '.join(datasets)}"),
+        digest=digest,
         style=_asset("style.css"),
         head=_head(data),
-        body="\n".join(
-            _section(number, comparison, data.series) for number, comparison in enumerate(data.comparisons)
-        ),
+        body="\n".join(_section(number, each, data.series) for number, each in enumerate(data.comparisons)),
         foot=f"Made by nas-toolkit {escape(__version__)}, {utc_now()[:10]}.",
         data=_embedded(data),
         script=f"\n{script}",
@@ -84,11 +53,6 @@ def _embedded(data: PageData) -> str:
     """Return JSON that may stand in a script element: nothing in it can end the element or begin another."""
     text = json.dumps(data.to_json(), allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _title(data: PageData) -> str:
-    names = dict.fromkeys(comparison.dataset for comparison in data.comparisons)
-    return f"Architecture search on {', '.join(names)}"
 
 
 def _head(data: PageData) -> str:
@@ -110,16 +74,17 @@ def _head(data: PageData) -> str:
 def _parts(comparison: Comparison) -> list[tuple[str, str, bool]]:
     """Return the parts that a comparison has: (name, heading, whether it is there without a script)."""
     incumbents = any(isinstance(run.summary, IncumbentSummary) for run in comparison.runs)
-    has = {
-        "results": incumbents,
-        "pairs": bool(comparison.pairs.tested),
-        "fronts": any(isinstance(run.summary, FrontSummary) for run in comparison.runs),
-        "curves": incumbents,
-        "spread": incumbents,
-        "cells": True,
-        "cloud": bool(comparison.costs),
-    }
-    return [part for part in _PARTS if has[part[0]]]
+    fronts = any(isinstance(run.summary, FrontSummary) for run in comparison.runs)
+    parts = (
+        ("results", "Final results", True, incumbents),
+        ("pairs", "Differences between searches", True, bool(comparison.pairs.tested)),
+        ("fronts", "Pareto fronts that were found", True, fronts),
+        ("curves", "Regret over the search", False, incumbents),
+        ("spread", "How trials ended", False, incumbents),
+        ("cells", "Cells that were found", False, True),
+        ("cloud", "Accuracy against cost", False, bool(comparison.costs)),
+    )
+    return [part[:3] for part in parts if part[3]]
 
 
 def _section(number: int, comparison: Comparison, series: Sequence[Series]) -> str:

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from blackbox.report import pack
-from blackbox.report.data import Final, FrontSummary, IncumbentSummary, ShownRun, TypicalTrial
+from blackbox.report.data import Columns, Curve, Final, FrontSummary, IncumbentSummary, ShownRun, TypicalTrial
 from blackbox.results.anytime import Axis
-from blackbox.results.comparison import THRESHOLDS, way_to
+from blackbox.results.comparison import THRESHOLDS, Entry, way_to
 from blackbox.results.fronts import cells_met, front_masks, in_order, shares, true_front
 from blackbox.results.regret import Spread
 from blackbox.results.statistics import mean_interval
-from nasbench.runs.text import duration
+from blackbox.results.text import limits_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from blackbox.kinds.reader import Run
-    from blackbox.report.data import Columns, Curve
-    from blackbox.results.comparison import Entry
     from nasbench.arrays import Scores
     from nasbench.benchmark import Benchmark
 
-_COUNTED = {"evals": "evaluations", "jobs": "jobs"}  # by a setting's name
 _AXES = {"evaluations": Axis.EVALUATIONS, "seconds": Axis.SECONDS}
+_QUARTILES = ("quarter", "median", "threeQuarters")
 _POINTS = 120  # of a curve, evenly apart on a logarithmic axis; and as many on a linear one
 
 
@@ -40,7 +36,7 @@ def settings_of(run: Run) -> dict[str, str]:
         "algorithm": run.algorithm,
         "settings": ", ".join(f"{name} {value}" for name, value in record["search"].items()) or "none",
         "signal": f"{settings.signal or settings.metric}, {noise}",
-        "a trial ends after": " or ".join(_limits(settings)) or "its last job",
+        "a trial ends after": limits_text(settings) or "its last job",
         "trials": f"{settings.trials:,}",
         "seed": str(settings.seed),
         "complete": "yes" if run.complete else "no",
@@ -50,29 +46,20 @@ def settings_of(run: Run) -> dict[str, str]:
     }
 
 
-def _limits(settings: Any) -> Iterator[str]:
-    """Yield the limits of a trial as texts."""
-    for name in settings.raisable():
-        value = vars(settings)[name]
-        if value is not None:
-            yield (
-                f"{duration(value)} of simulated time" if name == "budget" else f"{value:,} {_COUNTED[name]}"
-            )
-
-
 def incumbent_run(run: Run, series: int, entry: Entry, targets: Scores, reported: Columns) -> ShownRun:
     """Return a run whose trials have incumbents; `reported`: the columns of the final table."""
     settings, trials = run.settings, entry.trials
     regret = trials.final_regrets(targets)
     known = regret[~np.isnan(regret)]
     middle = np.median(known) if len(known) else 0.0
+    quartiles = _short(np.percentile(known, (25, 50, 75))) if len(known) else []
     typical = int(np.nan_to_num(np.abs(regret - middle), nan=np.inf).argmin())
     return ShownRun(
         series,
         settings_of(run),
         curves={name: regret_curve(entry, targets, axis, settings.budget) for name, axis in _AXES.items()},
         found=trials.last_codes.tolist(),
-        final=Final(_short(known), _quartiles(known)) if len(known) else None,
+        final=Final(_short(known), dict(zip(_QUARTILES, quartiles, strict=True))) if len(known) else None,
         fronts=None,
         summary=_incumbent_summary(entry, regret, targets, reported),
         visits=_visits(run, len(targets)),
@@ -119,11 +106,6 @@ def _typical(run: Run, trial: int) -> TypicalTrial:
     return TypicalTrial(run.trials[trial], pack.counts(run.codes[trial]))
 
 
-def _quartiles(values: NDArray[np.float64]) -> dict[str, float]:
-    quarter, median, three_quarters = _short(np.percentile(values, (25, 50, 75)))
-    return {"quarter": quarter, "median": median, "threeQuarters": three_quarters}
-
-
 def _incumbent_summary(entry: Entry, regret: Scores, targets: Scores, columns: Columns) -> IncumbentSummary:
     """Return the row of an entry in the final table; `regret`: at the end of its trials, (T,)."""
     trials = entry.trials
@@ -164,12 +146,11 @@ def regret_curve(entry: Entry, targets: Scores, axis: Axis, budget: float | None
     x = np.unique(np.rint(x) if axis == Axis.EVALUATIONS else x)
     regret = trials.regret_curve(targets, axis, x)
     regret = regret[~np.isnan(regret[:, -1])]
-    quarter, median, three_quarters = np.percentile(regret, (25, 50, 75), axis=0)
+    quartiles = dict(zip(_QUARTILES, np.percentile(regret, (25, 50, 75), axis=0), strict=True))
     mean = regret.mean(axis=0)
     low, high = mean_interval(regret) if len(regret) > 1 else (mean, mean)
-    names = ("x", "median", "quarter", "threeQuarters", "mean", "low", "high")
-    columns = (x, median, quarter, three_quarters, mean, low, high)
-    return {name: _short(column) for name, column in zip(names, columns, strict=True)}
+    columns = {"x": x, **quartiles, "mean": mean, "low": low, "high": high}
+    return {name: _short(column) for name, column in columns.items()}
 
 
 def _short(values: ArrayLike) -> list[float]:

@@ -142,7 +142,7 @@ def comparison_figure(
         if first is None:  # no trial has an incumbent
             axes.plot([], [], **look)
             continue
-        x = np.geomspace(first, max(last, first), _POINTS)
+        x = np.geomspace(first, max(first, last or first), _POINTS)
         x = np.unique(np.rint(x)) if budget is None else x
         regret = entry.trials.regret_curve(targets, axis, x)
         regret = regret[~np.isnan(regret[:, -1])]

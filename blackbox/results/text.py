@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from blackbox.table.signal import Signal
-from nasbench.runs.text import counted
+from nasbench.runs.text import counted, duration
 from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.text import format_entry
 
@@ -22,6 +22,16 @@ def signals_of(settings: TableConfig) -> tuple[Signal, Signal]:
     longest = space_of(settings.space).full_protocol
     metric = Signal.parse(settings.metric, longest)
     return metric, metric if settings.signal is None else Signal.parse(settings.signal, longest)
+
+
+def limits_text(settings: TableConfig) -> str:
+    """Return after how much a trial ends, such as `5 evaluations or 2.0 hours of simulated time`."""
+    given = {name: vars(settings)[name] for name in settings.raisable() if vars(settings)[name] is not None}
+    texts = {"evals": "{:,} evaluations", "jobs": "{:,} jobs"}
+    return " or ".join(
+        f"{duration(value)} of simulated time" if name == "budget" else texts[name].format(value)
+        for name, value in given.items()
+    )
 
 
 def with_unit(metric: str) -> str:
