@@ -1,28 +1,23 @@
 """What a command line asks to compare: algorithms and earlier runs, and whether they can be."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from blackbox.algorithms import ALGORITHMS
 from blackbox.compare.spec import Spec, label_of
+from blackbox.compare.study import Study
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.kinds.reader import Run, gives, read_run
+from blackbox.results.anytime import Trajectories
 from blackbox.results.comparison import Entry, shared_settings
+from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig, short_names
 from blackbox.table.signal import Signal
+from nasbench.benchmark import Benchmark
 from nasbench.runs.settings import flag_of, setting_text
 from nasbench.spaces import space_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-    from blackbox.compare.study import Study
-    from blackbox.results.anytime import Trajectories
-    from blackbox.table.objective import TableObjective
-    from nasbench.benchmark import Benchmark
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,16 @@ import pickle
 import shutil
 import time
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache, cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from blackbox.compare.study import Part, Study, Whole
 from blackbox.errors import ConfigError, RunFolderError, WorkersError
+from blackbox.kinds.base import Experiment
 from blackbox.kinds.reader import gives, read_run
 from blackbox.results.anytime import Trajectories
 from blackbox.workers.pool import Patience, ProcessPool, TaskContext, TaskPool
@@ -24,12 +27,6 @@ from nasbench.runs.log import AppendLog
 from nasbench.runs.processes import cores
 from nasbench.runs.progress import Progress
 from nasbench.runs.record import versions
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from blackbox.kinds.base import Experiment
 
 _INTERVAL = 0.2  # seconds between looks at the progress
 _SAVING = 1.0  # seconds between looks at a log

@@ -1,21 +1,17 @@
 """Algorithms with their settings as text: `re`, `re:population=10,sample=3`, `module:Class:rate=2`."""
 
-from __future__ import annotations
-
 from argparse import ArgumentTypeError
 from dataclasses import Field, asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from blackbox.algorithms import ALGORITHMS, algorithm, name_of
 from blackbox.errors import ConfigError
-from blackbox.kinds.base import Experiment
-from blackbox.kinds.registry import Kind, kind_of
+from blackbox.kinds.base import Experiment, Kind
+from blackbox.kinds.reader import Run
+from blackbox.kinds.registry import kind_of
+from blackbox.table.settings import RunConfig
+from nasbench.benchmark import Benchmark
 from nasbench.errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from blackbox.kinds.reader import Run
-    from blackbox.table.settings import RunConfig
-    from nasbench.benchmark import Benchmark
 
 _TRUTHS = {"true": True, "false": False}
 _RULES = {int: "a whole number", float: "a number"}

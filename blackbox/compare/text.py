@@ -1,20 +1,16 @@
 """The findings of a comparison as text."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from blackbox.results.anytime import Axis
+from blackbox.results.comparison import ComparisonResult, Interval, PairResult, Ranks, Way
+from blackbox.results.regret import Spread
 from blackbox.results.statistics import LEVEL
 from blackbox.results.text import final_epochs, limits_text, signals_of, subject, with_unit
 from nasbench.runs.text import counted, duration, format_table
 
-if TYPE_CHECKING:
-    from blackbox.results.comparison import ComparisonResult, Interval, PairResult, Ranks, Way
-    from blackbox.results.regret import Spread
-
-    Columns = dict[str, list[str]]  # the cells of a table by the title of their column
+Columns = dict[str, list[str]]  # the cells of a table by the title of their column
 
 T = TypeVar("T")
 _PERCENT = f"{100 * LEVEL:g} %"

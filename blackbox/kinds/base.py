@@ -85,8 +85,11 @@ class Driver(ABC, Generic[H]):
     log_format: SearchLog[H]
     #: What they do, on a progress bar.
     unit: ClassVar[str]
-    #: How many units there are to do; None if that is not known.
-    total: int | None
+
+    @property
+    @abstractmethod
+    def total(self) -> int | None:
+        """How many units there are to do; None if that is not known."""
 
     @property
     @abstractmethod
@@ -191,3 +194,6 @@ class SearchKind(ABC, Generic[S, P, H, R]):
         `common`: of all algorithms; `own`: those of `own_settings` that it has. ConfigError, which names the
         algorithm, if the common settings are not for this kind.
         """
+
+
+Kind = SearchKind[Any, Any, Any, Any]  # settings, problem, history and result depend on which

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -170,13 +171,8 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     ) -> Simulation:
         settings, curves = experiment.settings, experiment.problem
         _check_curves(curves, _search(experiment, 0).rungs, settings.budget)
-        return Simulation(
-            lambda trial: _search(experiment, trial),
-            curves,
-            settings,
-            self.log_format(settings, experiment.bench.space, trials),
-            is_part=trials is not None,
-        )
+        log, is_part = self.log_format(settings, experiment.bench.space, trials), trials is not None
+        return Simulation(log, partial(_search, experiment), curves, settings, is_part)
 
     def result(self, experiment: JobExperiment, history: JobHistory, complete: bool) -> JobResult:
         settings, curves, bench = experiment.settings, experiment.problem, experiment.bench

@@ -111,31 +111,28 @@ def checkpoints(counted: Codes) -> list[int]:
     return sorted({n for n in _CHECKPOINTS if n < most} | {most})
 
 
+@dataclass
 class Lockstep(Driver[History]):
     """Drives trials of a `Search`, all by one evaluation at a time."""
 
     unit = "evaluations"
-    log_format: EvaluationLog
 
-    def __init__(
-        self,
-        search: Search[Any],
-        objective: TableObjective | PairObjective,
-        limits: tuple[int | None, float | None],
-        log_format: EvaluationLog,
-    ) -> None:
-        """`search`: before its first evaluation; `limits`: evaluations and budget."""
-        self.log_format = log_format
-        self._search = search
-        self._objective = objective
-        self._evals, self._budget = limits
-        self.total = self._evals
-        self._log: AppendLog | None = None
-        self._saved = 0  # steps
+    log_format: EvaluationLog
+    #: Before its first evaluation.
+    search: Search[Any]
+    objective: TableObjective | PairObjective
+    evals: int | None
+    budget: float | None
+    _log: AppendLog | None = field(default=None, init=False)
+    _saved: int = field(default=0, init=False)  # steps
+
+    @property
+    def total(self) -> int | None:
+        return self.evals
 
     @property
     def history(self) -> History:
-        return self._search.history
+        return self.search.history
 
     @property
     def done(self) -> float:
@@ -143,33 +140,33 @@ class Lockstep(Driver[History]):
 
     @property
     def share(self) -> float:
-        of_budget = self.history.spent().mean() / self._budget if self._budget else 0.0
-        return max(len(self.history) / self._evals if self._evals else 0.0, float(of_budget))
+        of_budget = self.history.spent().mean() / self.budget if self.budget else 0.0
+        return max(len(self.history) / self.evals if self.evals else 0.0, float(of_budget))
 
     def resume(self, log: AppendLog) -> None:
         data = log.read()
         history = self.log_format.decode(data, log.path)
         if len(history):  # a search is made anew to have a history
             self._check(history, log.path.parent)
-            self._objective.skip(len(history))
-            search = self._search
-            self._search = type(search)(search.space, search.config, search.trials, search.seed, history)
+            self.objective.skip(len(history))
+            search = self.search
+            self.search = type(search)(search.space, search.config, search.trials, search.seed, history)
         log.truncate(self.log_format.whole(data))
         self._log, self._saved = log, len(history)
 
     def _check(self, history: History, path: Path) -> None:
         """Raise RunFolderError unless a history in the folder at `path` is of this search on this table."""
-        if not agrees(self._objective, history):
+        if not agrees(self.objective, history):
             raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
-        if (history.codes[:, 0] != self._search.ask()).any():
+        if (history.codes[:, 0] != self.search.ask()).any():
             raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")
-        if self._evals is not None and len(history) > self._evals:
+        if self.evals is not None and len(history) > self.evals:
             raise RunFolderError(f"{path} is damaged: its log has more evaluations than its settings allow")
 
     def advance(self, stop: Callable[[], bool]) -> bool:
-        cost = self._objective.cost if self._objective.has_cost else None
-        run(self._search, self._objective, self._evals, cost=cost, budget=self._budget, after_step=stop)
-        return is_finished(self.history, self._evals, self._budget)
+        cost = self.objective.cost if self.objective.has_cost else None
+        run(self.search, self.objective, self.evals, cost=cost, budget=self.budget, after_step=stop)
+        return is_finished(self.history, self.evals, self.budget)
 
     def verify(self) -> bool:
         return True
@@ -195,12 +192,11 @@ class LockstepKind(SearchKind[S, P, History, R]):
     ) -> Lockstep:
         settings, bench = experiment.settings, experiment.bench
         objective = experiment.problem if trials is None else self.problem(settings, bench, trials)
-        limits = (settings.evals, settings.budget) if steps is None else (steps, None)
-        _check_budget(limits[1], objective)
-        log_format = self.log_format(settings, bench.space, trials)
-        numbers, config = log_format.trials, experiment.config
-        search = experiment.search_class(experiment.space, config, numbers, settings.seed)
-        return Lockstep(search, objective, limits, log_format)
+        evals, budget = (settings.evals, settings.budget) if steps is None else (steps, None)
+        _check_budget(budget, objective)
+        log, config = self.log_format(settings, bench.space, trials), experiment.config
+        search = experiment.search_class(experiment.space, config, log.trials, settings.seed)
+        return Lockstep(log, search, objective, evals, budget)
 
     def trajectories(self, history: History, budget: float | None) -> Trajectories:
         return Trajectories.of_evaluations(history, budget)

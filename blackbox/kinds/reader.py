@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from blackbox.algorithms import algorithm, name_of
 from blackbox.errors import ConfigError, RunFolderError
-from blackbox.kinds.registry import Kind, kind_of_record
+from blackbox.kinds.base import Kind
+from blackbox.kinds.registry import kind_of_record
 from blackbox.results.comparison import Entry
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said

@@ -1,21 +1,14 @@
 """The kinds of searches, and which kind a search or a run's folder is of."""
 
-from __future__ import annotations
-
 import importlib
+from collections.abc import Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blackbox.errors import ConfigError
+from blackbox.kinds.base import Kind
 from blackbox.search.base import Search
 from nasbench.errors import shown
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from blackbox.kinds.base import SearchKind
-
-    Kind = SearchKind[Any, Any, Any, Any]  # settings, problem, history and result depend on which
 
 _EVALUATIONS, _FRONTS, _JOBS = KINDS = ("evaluations", "fronts", "jobs")  # each a module of this package
 _OF_OBJECTIVES = {1: _EVALUATIONS, 2: _FRONTS}

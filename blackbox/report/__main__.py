@@ -1,28 +1,23 @@
 """Runs as one HTML file that needs nothing else: `python -m blackbox.report runs/* --out report.html`."""
 
-from __future__ import annotations
-
+import argparse
 import os
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blackbox.compare.record import read_comparison
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
 from blackbox.kinds.reader import Run, open_table, read_run
 from blackbox.report.gather import gather
 from blackbox.report.page import GENERATOR, page
+from nasbench.benchmark import Benchmark
 from nasbench.errors import NASBenchError
 from nasbench.runs.command import Parser, call
 from nasbench.runs.files import make_folder_of, replacing
 from nasbench.runs.notes import complain
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Iterable, Sequence
-
-    from nasbench.benchmark import Benchmark
 
 _PROG = "python -m blackbox.report"
 _HEAD = 2000  # bytes of a file, in which a report says that it is one

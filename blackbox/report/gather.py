@@ -1,14 +1,14 @@
 """What the page shows: runs that compare side by side, and the table around them."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from blackbox.kinds.reader import Run
 from blackbox.report import pack
 from blackbox.report.data import Best, CellFacts, Columns, Comparison, PageData, Pairs, Series, ShownPair
 from blackbox.report.runs import front_run, incumbent_run, settings_of
@@ -25,18 +25,13 @@ from blackbox.results.fronts import front_against
 from blackbox.results.regret import feasible_cells, optimum_of
 from blackbox.table.objective import TableObjective
 from blackbox.table.signal import Signal
+from nasbench.arrays import Scores
+from nasbench.benchmark import Benchmark
 from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import get_metric, meaning_of
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from blackbox.kinds.reader import Run
-    from nasbench.arrays import Scores
-    from nasbench.benchmark import Benchmark
-
-    Group = tuple[list[Run], Benchmark]  # runs on one table, data set and metric
+Group = tuple[list[Run], Benchmark]  # runs on one table, data set and metric
 
 _COSTS = ("params", "flops", "latency")
 _ACCURACIES = ("val_accuracy", "test_accuracy")

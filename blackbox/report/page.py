@@ -1,22 +1,17 @@
 """The page as HTML: what can be read without a script, and the data and the scripts for the rest."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING
 
 from blackbox.report import tables
 from blackbox.report.data import Comparison, FrontSummary, IncumbentSummary, PageData, Series
 from nasbench import __version__
 from nasbench.runs.files import utc_now
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 GENERATOR = '<meta name="generator" content="nas-toolkit report">'  # a file with it may be overwritten
 _SCRIPTS = ("elements", "numbers", "scale", "curves", "spread", "cells", "cloud", "page")

@@ -1,11 +1,9 @@
 """A run as the page shows it: its settings, its curves, how its trials ended."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import ArrayLike
 
+from blackbox.kinds.reader import Run
 from blackbox.report import pack
 from blackbox.report.data import Columns, Curve, Final, FrontSummary, IncumbentSummary, ShownRun, TypicalTrial
 from blackbox.results.anytime import Axis
@@ -14,13 +12,8 @@ from blackbox.results.fronts import cells_met, front_masks, in_order, shares, tr
 from blackbox.results.regret import Spread
 from blackbox.results.statistics import mean_interval
 from blackbox.results.text import limits_text
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
-    from blackbox.kinds.reader import Run
-    from nasbench.arrays import Scores
-    from nasbench.benchmark import Benchmark
+from nasbench.arrays import Scores
+from nasbench.benchmark import Benchmark
 
 _AXES = {"evaluations": Axis.EVALUATIONS, "seconds": Axis.SECONDS}
 _QUARTILES = ("quarter", "median", "threeQuarters")

@@ -1,9 +1,8 @@
 """The page's tables as HTML, which can be read, and printed, without a script."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from blackbox.compare.text import p_text
 from blackbox.report.data import (
@@ -15,16 +14,12 @@ from blackbox.report.data import (
     ShownPair,
     ShownRun,
 )
+from blackbox.results.comparison import Way
+from blackbox.results.regret import Spread
 from blackbox.results.statistics import LEVEL
 from blackbox.results.text import with_unit
 from blackbox.table.signal import Signal
 from nasbench.runs.text import duration
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from blackbox.results.comparison import Way
-    from blackbox.results.regret import Spread
 
 Cell = tuple[Any, str]  # a value to sort by, None if it is not known, and its HTML
 _UNKNOWN: Cell = (None, "–")

@@ -1,10 +1,9 @@
 """What a comparison found: of each algorithm, of each pair, of all."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -14,16 +13,12 @@ from blackbox.results.anytime import Axis, Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result
 from blackbox.results.regret import Feasible, Optimum, Spread, feasible_cells, final_values, optimum_of
 from blackbox.search.scores import FAILED
+from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig, TableConfig
+from nasbench.arrays import Scores
+from nasbench.benchmark import Benchmark
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from blackbox.table.objective import TableObjective
-    from nasbench.arrays import Scores
-    from nasbench.benchmark import Benchmark
-
-    Interval = list[float | None] | None  # None for a bound that is not known
+Interval = list[float | None] | None  # None for a bound that is not known
 
 _SHARED = (*(f.name for f in fields(TableConfig) if f.name != "seed"), "evals", "jobs", "budget")
 THRESHOLDS = (1.0, 0.5, 0.1)  # regrets in percentage points, the way to which is reported
