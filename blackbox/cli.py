@@ -9,10 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from blackbox.errors import BlackboxError, ConfigError
-from blackbox.kinds.base import Driver, Experiment, table_record
-from blackbox.kinds.registry import kind_of
-from blackbox.table.settings import short_names
-from blackbox.table.signal import Signal
+from blackbox.kinds.base import Driver, Experiment, as_recorded, kind_of, table_record
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError, said
 from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags
@@ -129,10 +126,7 @@ class SearchCommand(Command["SearchRun"]):
             if run.kind is not kind:
                 raise ConfigError(f"its kind is {run.kind.name}, not {kind.name}")
             config = config_class.from_json(run.record["search"], "search")
-        longest, asked = run.space.full_protocol, settings_class.given(args)
-        if "signal" in asked:
-            asked["signal"] = str(Signal.parse(asked["signal"], longest))
-        settings = run.settings.resumed(asked | short_names(asked, longest))
+        settings = run.settings.resumed(as_recorded(settings_class.given(args), run.space))
         config = config.resumed(config_class.given(args), settings_class)
         bench, table = open_table(run, args.store), run.record["table"]
         table = table | table_record(bench, table["store"] if args.store is None else args.store)

@@ -266,10 +266,9 @@ class Worker:
         if not complete:
             return None
         watch.tell(1.0)
-        saved = study.folder is not None
-        return PartResult(
-            len(driver.history), None if saved else self._trajectories(part.number, driver.history)
-        )
+        history = driver.history
+        kept = None if study.folder is not None else self._trajectories(part.number, history)
+        return PartResult(len(history), kept)
 
     def whole(self, number: int) -> Trajectories:
         """Return the Trajectories of an algorithm, whose run is made of its parts, or made already."""

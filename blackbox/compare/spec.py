@@ -6,9 +6,8 @@ from typing import Any, Self
 
 from blackbox.algorithms import ALGORITHMS, algorithm, name_of
 from blackbox.errors import ConfigError
-from blackbox.kinds.base import Experiment, Kind
+from blackbox.kinds.base import Experiment, Kind, kind_of
 from blackbox.kinds.reader import Run
-from blackbox.kinds.registry import kind_of
 from blackbox.table.settings import RunConfig
 from nasbench.benchmark import Benchmark
 from nasbench.errors import InvalidArgumentError

@@ -1,18 +1,23 @@
-"""What a kind of search is: it knows how to begin, run, log, summarize and plot a search on a table."""
+"""What a kind of search is: how it begins, runs, logs, summarizes and plots one; and all kinds by name."""
 
 from __future__ import annotations
 
+import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
+from blackbox.errors import ConfigError
 from blackbox.kinds.logs import H, SearchLog
 from blackbox.results.base import SearchResult
+from blackbox.search.base import Search
 from blackbox.search.space import CategoricalSpace, space_of_table
-from blackbox.table.settings import RunConfig, TableConfig
+from blackbox.table.settings import RunConfig, TableConfig, short_names
+from blackbox.table.signal import Signal
+from nasbench.errors import shown
 from nasbench.runs.record import identity, present
 
 if TYPE_CHECKING:
@@ -71,6 +76,13 @@ class Experiment(Generic[S, P]):
 def conditions(settings: TableConfig, bench: Benchmark, store: str | None) -> dict[str, Any]:
     """Return the part of a record that does not depend on the algorithm; `store`: the path of the table."""
     return {"run": settings.to_json(), "table": table_record(bench, store), **present()}
+
+
+def as_recorded(asked: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """Return settings that flags ask for as runs on a space record them, {name: value}."""
+    longest = space.full_protocol
+    signal = {"signal": str(Signal.parse(asked["signal"], longest))} if "signal" in asked else {}
+    return {**asked, **short_names(asked, longest), **signal}
 
 
 def table_record(bench: Benchmark, store: str | None) -> dict[str, str | None]:
@@ -197,3 +209,39 @@ class SearchKind(ABC, Generic[S, P, H, R]):
 
 
 Kind = SearchKind[Any, Any, Any, Any]  # settings, problem, history and result depend on which
+_EVALUATIONS, _FRONTS, _JOBS = KINDS = ("evaluations", "fronts", "jobs")  # each a module of this package
+_OF_OBJECTIVES = {1: _EVALUATIONS, 2: _FRONTS}
+_ADDED = {"at_most", "at_least"}  # settings that runs of earlier releases lack
+
+
+def kind_of(search_class: Any) -> Kind:
+    """Return the kind of a `Search` or a `MultiFidelitySearch`; ConfigError if there is none."""
+    if not issubclass(search_class, Search):
+        return kind_named(_JOBS)
+    if search_class.objectives not in _OF_OBJECTIVES:
+        raise ConfigError(
+            f"a command is of searches with one or two objectives, got {search_class.objectives}"
+        )
+    return kind_named(_OF_OBJECTIVES[search_class.objectives])
+
+
+def kind_named(name: object) -> Kind:
+    """Return the kind of that name, the field `kind` of a config.json; ConfigError if there is none.
+
+    Its module is imported then: a command needs one kind only.
+    """
+    if name not in KINDS:
+        raise ConfigError(f"kind must be {' or '.join(KINDS)}, got {shown(name)}")
+    kind: Kind = vars(importlib.import_module(f"blackbox.kinds.{name}"))[str(name).upper()]
+    return kind
+
+
+def kind_of_record(record: Mapping[str, Any]) -> Kind:
+    """Return the kind of a run by its config.json; ConfigError if there is none.
+
+    Runs of earlier releases do not name it: the names of their settings tell the kinds apart.
+    """
+    for kind in map(kind_named, [record["kind"]] if "kind" in record else KINDS):
+        if {field.name for field in fields(kind.settings_class)} == _ADDED | set(record["run"]):
+            return kind
+    raise ConfigError(f"its settings are {', '.join(map(str, record['run']))}")

@@ -20,7 +20,7 @@ from blackbox.results.regret import (
     feasible_cells,
     regrets,
 )
-from blackbox.results.text import Rows, came_text, heading, over_text, signals_of
+from blackbox.results.text import Rows, came_text, over_text, signals_of
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench.runs.folder import RunKind
@@ -79,9 +79,9 @@ class EvaluationResult(LockstepResult[RunConfig]):
     def text(self, *, all: bool = False) -> str:
         """Return the findings as text; `all`: with the hardware metrics of the best cell."""
         settings, trials = self.settings, self.settings.trials
-        found = trials - self.extent.trials_without_evaluation
+        found = trials - self.trials_without_evaluation
         over = over_text(trials, found - (self.feasible.trials_without if self.feasible else 0))
-        lines = [heading(self.algorithm, settings, self.evaluations), format_rows(self._rows())]
+        lines = [self.heading(f"{self.evaluations.text()} evaluations"), format_rows(self._rows())]
         return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
     def _rows(self) -> Rows:
@@ -129,10 +129,10 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
             )
             for n, having, values in zip(after, known.T, regret.T, strict=True)
         ]
-        best = _best(history, budget, bench, objective) if len(ends) else None
+        best = _best(experiment, history) if len(ends) else None
         return EvaluationResult(
             *experiment.introduction(complete),
-            extent_of(history, objective, counted),
+            *extent_of(history, objective, counted),
             feasible_cells(objective, len(trials) - len(ends)),
             Incumbents.of(best, ends, bench, objective, rows),
         )
@@ -151,14 +151,13 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
         return RunConfig(**asdict(common))
 
 
-def _best(
-    history: History, budget: float | None, bench: Benchmark, objective: TableObjective
-) -> BestEvaluation:
+def _best(experiment: RunExperiment, history: History) -> BestEvaluation:
     """Return the best evaluation of all trials."""
-    trial, step = history.best(budget)
+    objective = experiment.problem
+    trial, step = history.best(experiment.settings.budget)
     seconds = float(history.costs[trial].cumsum()[step]) if objective.has_cost else None
-    score, code = history.scores[trial, step], history.codes[trial, step]
-    return BestEvaluation(trial, step + 1, seconds, float(score), best_cell(code, bench, objective))
+    cell = best_cell(history.codes[trial, step], experiment.bench, objective)
+    return BestEvaluation(trial, step + 1, seconds, float(history.scores[trial, step]), cell)
 
 
 EVALUATIONS = EvaluationKind()

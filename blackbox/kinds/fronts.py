@@ -13,7 +13,7 @@ from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, Result
 from blackbox.results.fronts import cells_met, front_masks, shares, true_front, true_volume, volumes, worst_of
 from blackbox.results.regret import Spread, entry_of, feasible_cells
-from blackbox.results.text import Rows, came_text, entry_lines, heading, over_text, with_unit
+from blackbox.results.text import Rows, came_text, entry_lines, over_text, with_unit
 from blackbox.rs import RandomSearch
 from blackbox.table.objective import PairObjective
 from blackbox.table.settings import PairConfig, RunConfig
@@ -106,7 +106,7 @@ class FrontResult(LockstepResult[PairConfig]):
     def text(self, *, all: bool = False) -> str:
         """Return the findings as text; `all`: with the hardware metrics of the best cell of the front."""
         settings, cells = self.settings, self.front.cells
-        lines = [heading(self.algorithm, settings, self.evaluations, others=[settings.against])]
+        lines = [self.heading(f"{self.evaluations.text()} evaluations", others=[settings.against])]
         lines.append(format_rows(self._rows()))
         if not cells:
             return "\n".join([*lines, "\nFront: none, because no feasible cell was evaluated"])
@@ -140,15 +140,12 @@ class FrontResult(LockstepResult[PairConfig]):
             ("*" * cell.on_true_front, *cell.values.values(), cell.index, cell.evaluation, cell.arch)
             for cell in front.cells
         ]
-        return [
-            f"\nFront{which}: {len(rows):,} cells (*: on the true front)",
-            format_table(header, rows),
-        ]
+        return [f"\nFront{which}: {len(rows):,} cells (*: on the true front)", format_table(header, rows)]
 
     def _volume_lines(self) -> list[str]:
         """The hypervolumes after some evaluations."""
         trials = self.settings.trials
-        over = over_text(trials, trials - self.extent.trials_without_evaluation)
+        over = over_text(trials, trials - self.trials_without_evaluation)
         lines = [f"\nHypervolume, percent of the true front's{over}"]
         for row, random in zip(self.found.hypervolume, self.random_search.hypervolume, strict=True):
             short = came_text(row.trials_that_came_so_far, trials)
@@ -177,7 +174,7 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
         indices = bench.space.official_index()[true].tolist()
         return FrontResult(
             *experiment.introduction(complete),
-            extent_of(history, objective, counted),
+            *extent_of(history, objective, counted),
             feasible_cells(objective, int(((counted > 0) & ~masks.any(axis=1)).sum())),
             reference=_values(objective, worst_of(objective)),
             true_front=TrueFront(len(true), indices, true_volume(objective)),
@@ -190,8 +187,7 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
         from blackbox.results import plots  # imported here because few runs are drawn
 
         objective, front, trials = experiment.problem, result.front, result.settings.trials
-        metrics = objective.metrics
-        signs = [1 if Signal.parse(metric).higher_is_better else -1 for metric in metrics]
+        metrics, signs = objective.metrics, _signs(objective)
         cells = objective.targets[objective.feasible] * signs
         true = objective.targets[true_front(objective)] * signs
         found = np.array([[cell.values[name] for name in metrics] for cell in front.cells]).reshape(-1, 2)
@@ -241,10 +237,12 @@ def _best_front(
 
 def _values(objective: PairObjective, scores: Scores) -> dict[str, float]:
     """Return the metrics' values, {metric: value}, of their scores (2,), which are higher if better."""
-    return {
-        metric: float(score if Signal.parse(metric).higher_is_better else -score)
-        for metric, score in zip(objective.metrics, scores, strict=True)
-    }
+    return dict(zip(objective.metrics, (scores * _signs(objective)).tolist(), strict=True))
+
+
+def _signs(objective: PairObjective) -> Codes:
+    """Return what the scores of each metric are its values times, 1 or -1, (2,)."""
+    return np.array([1 if Signal.parse(metric).higher_is_better else -1 for metric in objective.metrics])
 
 
 def _percent(share: Spread) -> str:

@@ -24,8 +24,9 @@ from blackbox.results.regret import (
     Spread,
     best_cell,
     feasible_cells,
+    feasible_rows,
 )
-from blackbox.results.text import Rows, feasible_rows, heading, over_text, signals_of
+from blackbox.results.text import Rows, over_text, signals_of
 from blackbox.search.fidelity import MultiFidelitySearch
 from blackbox.search.jobs import JobHistory, JobRow
 from blackbox.search.scores import FAILED
@@ -56,9 +57,6 @@ class Rung(Result):
     epochs: int
     #: Mean over trials.
     jobs: float
-
-    def text(self) -> str:
-        return f"up to {self.epochs:>3} epochs  {self.jobs:>9,.6g}"
 
 
 @dataclass(frozen=True)
@@ -120,9 +118,9 @@ class JobResult(SearchResult[SimulationConfig]):
         settings, trials = self.settings, self.settings.trials
         over = over_text(trials, trials - self.trials_without_incumbent)
         done = f"{self.jobs.text()} jobs on {counted(settings.workers, 'worker')}"
-        lines = [heading(self.algorithm, settings, done, per="a cell"), format_rows(self._rows())]
+        lines = [self.heading(done, per="a cell"), format_rows(self._rows())]
         lines.append("\nJobs of each rung" + ("" if trials == 1 else ", mean over trials"))
-        lines += [rung.text() for rung in self.rungs]
+        lines += [f"up to {rung.epochs:>3} epochs  {rung.jobs:>9,.6g}" for rung in self.rungs]
         return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
     def _rows(self) -> Rows:

@@ -1,10 +1,10 @@
 """Searches whose trials evaluate cells in lockstep: how they run, and what their results share."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,24 +12,19 @@ from blackbox.errors import ConfigError, RunFolderError
 from blackbox.kinds.base import Driver, Experiment, R, SearchKind, Trials
 from blackbox.kinds.logs import EvaluationLog
 from blackbox.results.anytime import Trajectories
-from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
-from blackbox.results.regret import Counts, Feasible
-from blackbox.results.text import Rows, feasible_rows
+from blackbox.results.base import OPTIONAL, Result, SearchResult
+from blackbox.results.regret import Counts, Feasible, feasible_rows
+from blackbox.results.text import Rows
 from blackbox.search.base import Search
 from blackbox.search.history import History
 from blackbox.search.loop import is_finished, run
 from blackbox.table.objective import PairObjective, TableObjective, agrees
 from blackbox.table.settings import EvaluationsConfig
+from nasbench.arrays import Codes
+from nasbench.benchmark import Benchmark
+from nasbench.runs.log import AppendLog
 from nasbench.runs.text import counted, duration
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
-    from nasbench.arrays import Codes
-    from nasbench.benchmark import Benchmark
-    from nasbench.runs.log import AppendLog
-    from nasbench.spaces import Space
+from nasbench.spaces import Space
 
 S = TypeVar("S", bound=EvaluationsConfig)
 S_co = TypeVar("S_co", bound=EvaluationsConfig, covariant=True)
@@ -46,39 +41,26 @@ class SpentSeconds(Result):
 
 
 @dataclass(frozen=True)
-class Extent(Result):
-    """How much was searched."""
+class LockstepResult(SearchResult[S_co]):
+    """The findings of a search whose trials evaluate cells in lockstep."""
 
     evaluations: Counts
     trials_without_evaluation: int
     #: None if the table has no times.
     simulated_seconds: SpentSeconds | None
-
-
-@dataclass(frozen=True)
-class LockstepResult(SearchResult[S_co]):
-    """The findings of a search whose trials evaluate cells in lockstep."""
-
-    extent: Extent = field(metadata=INLINE)
     feasible: Feasible | None = field(metadata=OPTIONAL)
 
     @property
     def done(self) -> str:
-        return counted(self.extent.evaluations.most, "evaluation")
-
-    @property
-    def evaluations(self) -> str:
-        """The evaluations of the trials, such as `5 to 9 evaluations`."""
-        return f"{self.extent.evaluations.text()} evaluations"
+        return counted(self.evaluations.most, "evaluation")
 
     @property
     def rows(self) -> Rows:
         """What a text says of the whole search in addition to the evaluations."""
         rows: Rows = []
-        seconds, without = self.extent.simulated_seconds, self.extent.trials_without_evaluation
-        if seconds is not None:
-            rows.append(("whole search", f"{duration(seconds.mean)} a trial"))
-        if without:
+        if self.simulated_seconds is not None:
+            rows.append(("whole search", f"{duration(self.simulated_seconds.mean)} a trial"))
+        if without := self.trials_without_evaluation:
             rows.append(("without any", f"{without:,} trials: not even one evaluation"))
         return rows + feasible_rows(self.feasible)
 
@@ -94,15 +76,14 @@ def counted_in(history: History, budget: float | None) -> Codes:
     return counted
 
 
-def extent_of(history: History, objective: TableObjective | PairObjective, counted: Codes) -> Extent:
-    """Return how much was searched; `counted`: evaluations of each trial, (T,)."""
+def extent_of(
+    history: History, objective: TableObjective | PairObjective, counted: Codes
+) -> tuple[Counts, int, SpentSeconds | None]:
+    """Return how much was searched, as results have it; `counted`: evaluations of each trial, (T,)."""
     spent = history.costs.cumsum(axis=1)[np.arange(len(counted)), counted - 1][counted > 0]
     seconds = SpentSeconds(float(spent.mean()), float(spent.sum()))
-    return Extent(
-        Counts(int(counted.min()), int(counted.max())),
-        int((counted == 0).sum()),
-        seconds if objective.has_cost else None,
-    )
+    counts = Counts(int(counted.min()), int(counted.max()))
+    return counts, int((counted == 0).sum()), seconds if objective.has_cost else None
 
 
 def checkpoints(counted: Codes) -> list[int]:

@@ -1,29 +1,23 @@
 """Finished and unfinished runs of searches, read from their folders without a lock."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from blackbox.algorithms import algorithm, name_of
 from blackbox.errors import ConfigError, RunFolderError
-from blackbox.kinds.base import Kind
-from blackbox.kinds.registry import kind_of_record
+from blackbox.kinds.base import Kind, kind_of_record
+from blackbox.results.anytime import Changes, Trajectories
 from blackbox.results.comparison import Entry
+from nasbench.arrays import Codes
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
 from nasbench.runs.folder import RunKind, read_record, read_summary
 from nasbench.runs.log import read_log
 from nasbench.spaces import Space, space_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from blackbox.results.anytime import Changes, Trajectories
-    from nasbench.arrays import Codes
 
 
 @dataclass(frozen=True)
@@ -90,11 +84,6 @@ class Run:
         with suppress(RunFolderError):
             summary = read_summary(self.path) or {}
         return self.kind.is_complete(self.settings, self.history, summary)
-
-    @property
-    def trials(self) -> range:
-        """The numbers of its trials."""
-        return range(self.settings.trials)
 
     @property
     def objectives(self) -> int:

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.kinds.base import Driver
 from blackbox.kinds.logs import SearchLog
+from blackbox.search.fidelity import MultiFidelitySearch
 from blackbox.search.jobs import JOB, JobHistory, JobRow, JobRows
+from blackbox.table.curves import Curves
+from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate_trial
 from nasbench.runs.log import AppendLog, encode_numbers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from blackbox.search.fidelity import MultiFidelitySearch
-    from blackbox.table.curves import Curves
-    from blackbox.table.settings import SimulationConfig
 
 _NO_JOBS = np.empty(0, dtype=JOB)
 

@@ -77,7 +77,7 @@ def front_run(run: Run, series: int, bench: Benchmark, columns: Columns) -> Show
         fronts={against: in_order(fronts[typical], columns[against])},
         summary=FrontSummary(
             against,
-            len(run.trials),
+            run.settings.trials,
             float(np.mean(list(map(len, run.codes)))),
             Spread.over(100 * worth),
             Spread.over(np.array(list(map(len, fronts)))),
@@ -96,7 +96,7 @@ def _visits(run: Run, cells: int) -> str:
 
 
 def _typical(run: Run, trial: int) -> TypicalTrial:
-    return TypicalTrial(run.trials[trial], pack.counts(run.codes[trial]))
+    return TypicalTrial(trial, pack.counts(run.codes[trial]))
 
 
 def _incumbent_summary(entry: Entry, regret: Scores, targets: Scores, columns: Columns) -> IncumbentSummary:

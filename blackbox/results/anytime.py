@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from blackbox.search.history import History
 from blackbox.search.scores import FAILED
+from nasbench.arrays import Codes, Scores, Seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from blackbox.search.history import History
-    from blackbox.search.jobs import JobHistory
-    from nasbench.arrays import Codes, Scores, Seconds
+    from blackbox.search.jobs import JobHistory  # which few searches load
 
 
 class Axis(IntEnum):

@@ -1,19 +1,12 @@
 """The Pareto fronts that trials found: their cells, and the area that these dominate."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.search.pareto import hypervolume, nondominated
+from blackbox.table.objective import PairObjective
 from blackbox.table.signal import Signal
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blackbox.table.objective import PairObjective
-    from nasbench.arrays import Codes, Mask, Scores
+from nasbench.arrays import Codes, Mask, Scores
 
 
 def front_masks(scores: Scores, counted: Codes) -> Mask:

@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.results.base import Result
 from blackbox.results.text import Rows, entry_lines, final_epochs, signals_of, with_unit
+from blackbox.table.objective import PairObjective, TableObjective
+from blackbox.table.settings import TableConfig
+from blackbox.table.signal import Signal
+from nasbench.arrays import Codes, Scores
+from nasbench.benchmark import Benchmark
+from nasbench.coded import CodedCell
 from nasbench.constraints import described
 from nasbench.errors import NotRecordedError
+from nasbench.runs.text import counted
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blackbox.table.curves import Curves
-    from blackbox.table.objective import PairObjective, TableObjective
-    from blackbox.table.settings import TableConfig
-    from blackbox.table.signal import Signal
-    from nasbench.arrays import Codes, Scores
-    from nasbench.benchmark import Benchmark
-    from nasbench.coded import CodedCell
+    from blackbox.table.curves import Curves  # which few searches load
 
     Objective = TableObjective | Curves
 
@@ -209,6 +209,16 @@ def feasible_cells(objective: Objective | PairObjective, without: int) -> Feasib
         return None
     limits = [described(name, limits) for name, limits in objective.where.items()]
     return Feasible(int(objective.feasible.sum()), len(objective.feasible), limits, without)
+
+
+def feasible_rows(feasible: Feasible | None) -> Rows:
+    """Return the rows on feasible cells; none without limits."""
+    if feasible is None:
+        return []
+    rows: Rows = [("feasible", feasible.text())]
+    if feasible.trials_without:
+        rows.append(("none feasible", f"{counted(feasible.trials_without, 'trial')}: no feasible cell seen"))
+    return rows
 
 
 def optimum_of(bench: Benchmark, objective: Objective) -> Optimum:

@@ -9,17 +9,15 @@ seeds on the one table that was searched.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from blackbox.errors import ConfigError
 from blackbox.results.base import Result
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 LEVEL = 0.95  # of intervals; tests are at 1 - LEVEL
 _RESAMPLES = 2000

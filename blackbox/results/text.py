@@ -1,18 +1,12 @@
 """What the texts of all results share: headings, rows, values with their spread."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
+from blackbox.table.settings import TableConfig
 from blackbox.table.signal import Signal
-from nasbench.runs.text import counted, duration
+from nasbench.runs.text import duration
 from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.text import format_entry
-
-if TYPE_CHECKING:
-    from blackbox.results.regret import Feasible
-    from blackbox.table.settings import TableConfig
 
 Rows = list[tuple[str, object]]  # a label and what it is of, as `format_rows` takes them
 
@@ -53,24 +47,6 @@ def subject(settings: TableConfig, per: str = "an evaluation", others: Iterable[
     noise = f"one recorded seed {per}" if settings.noise == "seed" else "mean over seeds"
     noise = "" if signal.of_the_network else f", {noise}"
     return f"{place} on {settings.dataset} {target.metric} [{target.unit}]{against}{epochs}{sees}{noise}"
-
-
-def heading(
-    algorithm: str, settings: TableConfig, done: str, per: str = "an evaluation", others: Iterable[str] = ()
-) -> str:
-    """Return the first lines of a search's text; `done`: how much, such as `5 evaluations`."""
-    each = "" if settings.trials == 1 else f", in each of {settings.trials:,} trials"
-    return f"{algorithm}{subject(settings, per, others)}\n{done}{each}; seed {settings.seed}\n"
-
-
-def feasible_rows(feasible: Feasible | None) -> Rows:
-    """Return the rows on feasible cells; none without limits."""
-    if feasible is None:
-        return []
-    rows: Rows = [("feasible", feasible.text())]
-    if feasible.trials_without:
-        rows.append(("none feasible", f"{counted(feasible.trials_without, 'trial')}: no feasible cell seen"))
-    return rows
 
 
 def came_text(came: int, trials: int) -> str:
