@@ -64,11 +64,8 @@ def carry_out(
 @contextmanager
 def _pool(study: Study, workers: int | None, scheduler: str | None) -> Iterator[TaskPool[Result]]:
     if scheduler is None:
-        function, tasks = (
-            partial(carry_out_task, pickle.dumps(study), None),
-            len(study.parts) + len(study.specs),
-        )
-        with ProcessPool(function, min(workers or cores(), len(study.parts)), tasks) as processes:
+        function, parts = partial(carry_out_task, pickle.dumps(study), None), len(study.parts)
+        with ProcessPool(function, min(workers or cores(), parts), parts + len(study.specs)) as processes:
             yield processes
         return
     from blackbox.workers.cluster import DaskPool, remote  # imported here because it is rarely needed
@@ -147,11 +144,10 @@ class _Comparison:
         self._ended[self._number(task)] = True
         results = self._results[task.number]
         results[task.first] = task, result
-        parts = [part for part in self._parts if part.number == task.number]
-        if len(results) < len(parts):
+        if len(results) < sum(part.number == task.number for part in self._parts):
             return []
         if self._study.folder is None:
-            found = [results[part.first][1].trajectories for part in parts]
+            found = [results[first][1].trajectories for first in sorted(results)]
             self._trajectories[task.number] = Trajectories.joined(list(filter(None, found)))
             return []
         # In the log of a run, trials that have spent their budget go on for as long as the slowest does.

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 from blackbox.results.anytime import Axis
 from blackbox.results.comparison import ComparisonResult, Interval, PairResult, Ranks, Way
-from blackbox.results.regret import Spread
 from blackbox.results.statistics import LEVEL
 from blackbox.results.text import final_epochs, limits_text, signals_of, subject, with_unit
 from nasbench.runs.text import counted, duration, format_table
@@ -91,7 +90,9 @@ def _values(result: ComparisonResult) -> list[str]:
         return []
     columns = {"": [row.label for row in rows]}
     for name in metrics:
-        columns[with_unit(name)] = _texts((row.report.get(name) for row in rows), _value)
+        columns[with_unit(name)] = _texts(
+            (row.report.get(name) for row in rows), lambda spread: spread.with_std(".2f")
+        )
     over = ", mean and standard deviation over the trials" if result.settings.trials > 1 else ""
     epochs = final_epochs(result.settings)
     return [f"\nIncumbents at the end, trained for {epochs} epochs{over}", _table(columns)]
@@ -156,10 +157,6 @@ def _ranks(ranks: Ranks) -> list[str]:
     level = 1 - ranks.confidence
     lines.append(f"critical difference (Nemenyi, {level:.2g}): {ranks.critical_difference:.3f}")
     return [*lines, *(f"not told apart by it: {'; '.join(group)}" for group in ranks.alike)]
-
-
-def _value(spread: Spread) -> str:
-    return spread.mean_text(".2f") + ("" if spread.std is None else f" ± {spread.std:.2f}")
 
 
 def _between(interval: Interval) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+
+import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.kinds.logs import H, SearchLog
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from blackbox.results.anytime import Trajectories
-    from nasbench.arrays import Codes
+    from nasbench.arrays import Codes, Seconds
     from nasbench.benchmark import Benchmark
     from nasbench.runs.folder import RunKind
     from nasbench.runs.log import AppendLog
@@ -76,6 +79,16 @@ class Experiment(Generic[S, P]):
 def conditions(settings: TableConfig, bench: Benchmark, store: str | None) -> dict[str, Any]:
     """Return the part of a record that does not depend on the algorithm; `store`: the path of the table."""
     return {"run": settings.to_json(), "table": table_record(bench, store), **present()}
+
+
+def check_budget(budget: float, seconds: Seconds | Sequence[float], unit: str, cheapest: str) -> None:
+    """Raise ConfigError if a budget ends before any evaluation or job can, which take so many seconds."""
+    least = np.min(seconds)
+    if budget < least:
+        raise ConfigError(
+            f"a budget of {budget:g} s ends before any {unit} can;"
+            f" {cheapest} takes: --budget {math.ceil(least)}s"
+        )
 
 
 def as_recorded(asked: Mapping[str, Any], space: Space) -> dict[str, Any]:

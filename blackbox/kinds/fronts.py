@@ -149,7 +149,8 @@ class FrontResult(LockstepResult[PairConfig]):
         lines = [f"\nHypervolume, percent of the true front's{over}"]
         for row, random in zip(self.found.hypervolume, self.random_search.hypervolume, strict=True):
             short = came_text(row.trials_that_came_so_far, trials)
-            shares = f"{_percent(row.share)}   random search {_percent(random.share)}"
+            ours, theirs = (each.share.with_std(".3f", 100) for each in (row, random))
+            shares = f"{ours}   random search {theirs}"
             lines.append(f"after {row.evaluations:>6,} evaluations  {shares}{short}")
         return lines
 
@@ -243,11 +244,6 @@ def _values(objective: PairObjective, scores: Scores) -> dict[str, float]:
 def _signs(objective: PairObjective) -> Codes:
     """Return what the scores of each metric are its values times, 1 or -1, (2,)."""
     return np.array([1 if Signal.parse(metric).higher_is_better else -1 for metric in objective.metrics])
-
-
-def _percent(share: Spread) -> str:
-    spread = "" if share.std is None else f" ± {100 * share.std:.3f}"
-    return f"{share.mean_text('.3f', 100)}{spread}"
 
 
 FRONTS = FrontKind()

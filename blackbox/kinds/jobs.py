@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.kinds.base import Experiment, SearchKind, Trials
+from blackbox.kinds.base import Experiment, SearchKind, Trials, check_budget
 from blackbox.kinds.simulation import JobLog, Simulation
 from blackbox.results.anytime import Axis, Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
@@ -152,11 +152,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     folders = RunKind(JobLog.header)
     picture = "regret against simulated time"
     counts = "jobs"
-    own_settings = tuple(
-        f.name
-        for f in fields(SimulationConfig)
-        if f.name not in {*SimulationConfig.raisable(), *(common.name for common in fields(TableConfig))}
-    )
+    own_settings = ("workers", "fidelities", "from_scratch")
 
     def problem(self, settings: SimulationConfig, bench: Benchmark, trials: Trials = None) -> Curves:
         return settings.curves(bench)
@@ -258,12 +254,8 @@ def _check_curves(curves: Curves, rungs: Sequence[int], budget: float | None) ->
     for done, epochs in zip((0, *rungs), rungs, strict=False):
         curves.seconds(0, epochs)
         curves.seconds(done, epochs)
-    cheapest = np.asarray(curves.seconds(0, rungs[0])).min()
-    if budget is not None and budget < cheapest:
-        raise ConfigError(
-            f"a budget of {budget:g} s ends before any job can; the cheapest takes:"
-            f" --budget {math.ceil(cheapest)}s"
-        )
+    if budget is not None:
+        check_budget(budget, curves.seconds(0, rungs[0]), "job", "the cheapest")
 
 
 def _best(history: JobHistory, bench: Benchmark, curves: Curves) -> BestJob:

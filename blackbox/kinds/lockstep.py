@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from blackbox.errors import ConfigError, RunFolderError
-from blackbox.kinds.base import Driver, Experiment, R, SearchKind, Trials
+from blackbox.kinds.base import Driver, Experiment, R, SearchKind, Trials, check_budget
 from blackbox.kinds.logs import EvaluationLog
 from blackbox.results.anytime import Trajectories
 from blackbox.results.base import OPTIONAL, Result, SearchResult
@@ -174,7 +174,8 @@ class LockstepKind(SearchKind[S, P, History, R]):
         settings, bench = experiment.settings, experiment.bench
         objective = experiment.problem if trials is None else self.problem(settings, bench, trials)
         evals, budget = (settings.evals, settings.budget) if steps is None else (steps, None)
-        _check_budget(budget, objective)
+        if budget is not None:
+            check_budget(budget, objective.seconds, "evaluation", "the cheapest cell")
         log, config = self.log_format(settings, bench.space, trials), experiment.config
         search = experiment.search_class(experiment.space, config, log.trials, settings.seed)
         return Lockstep(log, search, objective, evals, budget)
@@ -191,12 +192,3 @@ class LockstepKind(SearchKind[S, P, History, R]):
 
     def is_complete(self, settings: S, history: History, summary: Mapping[str, Any]) -> bool:
         return is_finished(history, settings.evals, settings.budget)
-
-
-def _check_budget(budget: float | None, objective: TableObjective | PairObjective) -> None:
-    """Raise ConfigError if a budget ends before any evaluation can."""
-    if budget is not None and budget < (cheapest := objective.seconds.min()):
-        raise ConfigError(
-            f"a budget of {budget:g} s ends before any evaluation can;"
-            f" the cheapest cell takes: --budget {math.ceil(cheapest)}s"
-        )

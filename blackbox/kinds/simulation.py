@@ -59,9 +59,7 @@ class JobLog(SearchLog[JobHistory]):
             or not (np.isfinite(end) & (start >= 0) & (start <= end)).all()
         ):
             raise RunFolderError(f"{path} is damaged: its rows are not jobs of {len(self.trials)} trials")
-        rows = np.empty(len(table), dtype=JOB)
-        for name, column in zip(JobRow._fields, table.T, strict=True):
-            rows[name] = column
+        rows: JobRows = np.rec.fromarrays(table.T, dtype=JOB)
         rows["code"] = order[rows["code"]]
         return JobHistory(self.trials, rows)
 

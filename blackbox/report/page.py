@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
@@ -15,9 +15,9 @@ from nasbench.runs.files import utc_now
 
 GENERATOR = '<meta name="generator" content="nas-toolkit report">'  # a file with it may be overwritten
 _SCRIPTS = ("elements", "numbers", "scale", "curves", "spread", "cells", "cloud", "page")
+Table = Callable[[Comparison, Sequence[Series]], str]
 _ONLY_DRAWN = ' class="only-drawn"'
 _LONG = ' class="long"'
-_TABLES = {"results": tables.results, "pairs": tables.pairs, "fronts": tables.fronts}
 
 
 def page(data: PageData, title: str | None = None) -> str:
@@ -55,8 +55,8 @@ def _head(data: PageData) -> str:
     lines = []
     for number, comparison in enumerate(data.comparisons):
         links = "".join(
-            f'<li{"" if always else _ONLY_DRAWN}><a href="#c{number}-{part}">{heading}</a></li>'
-            for part, heading, always in _parts(comparison)
+            f'<li{_ONLY_DRAWN if table is None else ""}><a href="#c{number}-{part}">{heading}</a></li>'
+            for part, heading, table in _parts(comparison)
         )
         name = escape(comparison.name)
         lines.append(
@@ -66,18 +66,18 @@ def _head(data: PageData) -> str:
     return f"<p>{escape(searches)}</p>\n" + "\n".join(lines)
 
 
-def _parts(comparison: Comparison) -> list[tuple[str, str, bool]]:
-    """Return the parts that a comparison has: (name, heading, whether it is there without a script)."""
+def _parts(comparison: Comparison) -> list[tuple[str, str, Table | None]]:
+    """Return the parts that a comparison has: name, heading and table; None for those that a script draws."""
     incumbents = any(isinstance(run.summary, IncumbentSummary) for run in comparison.runs)
     fronts = any(isinstance(run.summary, FrontSummary) for run in comparison.runs)
-    parts = (
-        ("results", "Final results", True, incumbents),
-        ("pairs", "Differences between searches", True, bool(comparison.pairs.tested)),
-        ("fronts", "Pareto fronts that were found", True, fronts),
-        ("curves", "Regret over the search", False, incumbents),
-        ("spread", "How trials ended", False, incumbents),
-        ("cells", "Cells that were found", False, True),
-        ("cloud", "Accuracy against cost", False, bool(comparison.costs)),
+    parts: tuple[tuple[str, str, Table | None, bool], ...] = (
+        ("results", "Final results", tables.results, incumbents),
+        ("pairs", "Differences between searches", tables.pairs, bool(comparison.pairs.tested)),
+        ("fronts", "Pareto fronts that were found", tables.fronts, fronts),
+        ("curves", "Regret over the search", None, incumbents),
+        ("spread", "How trials ended", None, incumbents),
+        ("cells", "Cells that were found", None, True),
+        ("cloud", "Accuracy against cost", None, bool(comparison.costs)),
     )
     return [part[:3] for part in parts if part[3]]
 
@@ -89,7 +89,14 @@ def _section(number: int, comparison: Comparison, series: Sequence[Series]) -> s
     )
     optimum = comparison.optimum
     which = "the feasible" if comparison.restricted else "all"
-    parts = "\n".join(_part(number, comparison, series, *part) for part in _parts(comparison))
+    parts = []
+    for part, title, table in _parts(comparison):
+        inside = f'<div data-part="{part}"></div>' if table is None else table(comparison, series)
+        parts.append(f"""<section id="c{number}-{part}"{_ONLY_DRAWN if table is None else ""}>
+<h3>{title}</h3>
+{inside}
+</section>""")
+    body = "\n".join(parts)
     return f"""<section class="comparison" id="c{number}" aria-labelledby="c{number}-name">
 <h2 id="c{number}-name">{escape(comparison.name)}</h2>
 <p class="lead">The best of {which} cells has {optimum.value:.4f} {escape(comparison.unit)} (index
@@ -98,15 +105,5 @@ def _section(number: int, comparison: Comparison, series: Sequence[Series]) -> s
 <details><summary>Settings of every run</summary>
 {tables.settings(comparison, series)}
 </details>
-{parts}
-</section>"""
-
-
-def _part(
-    number: int, comparison: Comparison, series: Sequence[Series], part: str, heading: str, always: bool
-) -> str:
-    inside = _TABLES[part](comparison, series) if part in _TABLES else f'<div data-part="{part}"></div>'
-    return f"""<section id="c{number}-{part}"{"" if always else _ONLY_DRAWN}>
-<h3>{heading}</h3>
-{inside}
+{body}
 </section>"""

@@ -43,7 +43,7 @@ def incumbent_run(run: Run, series: int, entry: Entry, targets: Scores, reported
     """Return a run whose trials have incumbents; `reported`: the columns of the final table."""
     settings, trials = run.settings, entry.trials
     regret = trials.final_regrets(targets)
-    known = regret[~np.isnan(regret)]
+    known, codes = regret[~np.isnan(regret)], trials.last_codes
     middle = np.median(known) if len(known) else 0.0
     quartiles = _short(np.percentile(known, (25, 50, 75))) if len(known) else []
     typical = int(np.nan_to_num(np.abs(regret - middle), nan=np.inf).argmin())
@@ -51,10 +51,26 @@ def incumbent_run(run: Run, series: int, entry: Entry, targets: Scores, reported
         series,
         settings_of(run),
         curves={name: regret_curve(entry, targets, axis, settings.budget) for name, axis in _AXES.items()},
-        found=trials.last_codes.tolist(),
+        found=codes.tolist(),
         final=Final(_short(known), dict(zip(_QUARTILES, quartiles, strict=True))) if len(known) else None,
         fronts=None,
-        summary=_incumbent_summary(entry, regret, targets, reported),
+        summary=IncumbentSummary(
+            len(regret),
+            float(trials.evaluations.mean()),
+            float(trials.seconds.mean()) if Axis.SECONDS in entry.axes else None,
+            Spread.over(known) if len(known) else None,
+            float((known == 0).sum() / len(regret)),
+            {
+                name: Spread.over(column[codes])
+                for name, column in reported.items()
+                if len(codes) and not np.isnan(column[codes]).any()
+            },
+            {
+                name: [way_to(trials, targets, threshold, axis) for threshold in THRESHOLDS]
+                for name, axis in _AXES.items()
+                if axis in entry.axes
+            },
+        ),
         visits=_visits(run, len(targets)),
         trial=_typical(run, typical),
         end=int(trials.end_codes[typical]) if len(known) else None,
@@ -97,29 +113,6 @@ def _visits(run: Run, cells: int) -> str:
 
 def _typical(run: Run, trial: int) -> TypicalTrial:
     return TypicalTrial(trial, pack.counts(run.codes[trial]))
-
-
-def _incumbent_summary(entry: Entry, regret: Scores, targets: Scores, columns: Columns) -> IncumbentSummary:
-    """Return the row of an entry in the final table; `regret`: at the end of its trials, (T,)."""
-    trials = entry.trials
-    known, codes = regret[~np.isnan(regret)], trials.last_codes
-    return IncumbentSummary(
-        len(regret),
-        float(trials.evaluations.mean()),
-        float(trials.seconds.mean()) if Axis.SECONDS in entry.axes else None,
-        Spread.over(known) if len(known) else None,
-        float((known == 0).sum() / len(regret)),
-        {
-            name: Spread.over(column[codes])
-            for name, column in columns.items()
-            if len(codes) and not np.isnan(column[codes]).any()
-        },
-        {
-            name: [way_to(trials, targets, threshold, axis) for threshold in THRESHOLDS]
-            for name, axis in _AXES.items()
-            if axis in entry.axes
-        },
-    )
 
 
 def regret_curve(entry: Entry, targets: Scores, axis: Axis, budget: float | None = None) -> Curve | None:

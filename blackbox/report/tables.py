@@ -207,5 +207,4 @@ def _spread(spread: Spread | None, digits: int) -> Cell:
     """Return mean ± standard deviation; None: nothing is known."""
     if spread is None or spread.mean is None:
         return _UNKNOWN
-    std = "" if spread.std is None else f" ± {spread.std:.{digits}f}"
-    return spread.mean, f"{spread.mean:.{digits}f}{std}"
+    return spread.mean, spread.with_std(f".{digits}f")

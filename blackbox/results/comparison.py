@@ -239,14 +239,10 @@ def _algorithm(
 
 def _reached(entry: Entry, targets: Scores, settings: RunConfig) -> list[Reached]:
     """Return the way to each threshold, by evaluations and, with a budget, by simulated time."""
-    evaluations, seconds = entry.counts == "evaluations", settings.budget is not None
+    known = {Axis.EVALUATIONS: entry.counts == "evaluations", Axis.SECONDS: settings.budget is not None}
     return [
-        Reached(
-            threshold,
-            way_to(entry.trials, targets, threshold, Axis.EVALUATIONS) if evaluations else None,
-            way_to(entry.trials, targets, threshold, Axis.SECONDS) if seconds else None,
-        )
-        for threshold in THRESHOLDS
+        Reached(each, *(way_to(entry.trials, targets, each, axis) if known[axis] else None for axis in Axis))
+        for each in THRESHOLDS
     ]
 
 

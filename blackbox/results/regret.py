@@ -56,10 +56,13 @@ class Spread(Result):
         """Return the mean in a format times a scale; `-` if there is none."""
         return "-" if self.mean is None else f"{scale * self.mean:{form}}"
 
+    def with_std(self, form: str, scale: float = 1) -> str:
+        """Return mean ± standard deviation in a format times a scale; of one trial the mean."""
+        return self.mean_text(form, scale) + ("" if self.std is None else f" ± {scale * self.std:{form}}")
+
     def text(self) -> str:
         """Return mean, standard deviation and median as text."""
-        spread = "" if self.std is None else f" ± {self.std:.4f}   median {self.median:.4f}"
-        return f"{self.mean_text()}{spread}"
+        return self.with_std(".4f") + ("" if self.median is None else f"   median {self.median:.4f}")
 
 
 @dataclass(frozen=True)

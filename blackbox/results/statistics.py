@@ -472,6 +472,5 @@ def _table(values: ArrayLike) -> Floats:
 
 
 def _check_finite(*arrays: Floats) -> None:
-    for values in arrays:
-        if not np.isfinite(values).all():
-            raise ConfigError("tests and ranks are of finite values")
+    if not all(np.isfinite(values).all() for values in arrays):
+        raise ConfigError("tests and ranks are of finite values")
