@@ -86,6 +86,11 @@ class Run:
         return self.kind.is_complete(self.settings, self.history, summary)
 
     @property
+    def trials(self) -> range:
+        """The numbers of its trials."""
+        return range(self.settings.trials)
+
+    @property
     def objectives(self) -> int:
         """The number of objectives; with several there is no incumbent."""
         return self.kind.objectives
