@@ -1,24 +1,19 @@
 """The metrics of a page: selected, described, packed, and within its size."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from nasbench.answers import Recorded, list_seeds
+from nasbench.arrays import Values
+from nasbench.benchmark import Benchmark
 from nasbench.constraints import split_metric
 from nasbench.errors import ConfigError, NotRecordedError
 from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, get_dataset, get_metric, meaning_of
 from nasbench.pages.pack import deflated
 from nasbench.spaces import TOPOLOGY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from nasbench.arrays import Values
-    from nasbench.benchmark import Benchmark
 
 ROOM = 5_800_000  # bytes of all packed columns: a page stays below 6 MB
 FORMULA = "by the formula of the network; not in the store"

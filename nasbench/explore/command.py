@@ -1,15 +1,13 @@
 """The command that writes a whole table as one page: `python -m nasbench explore`."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
 from nasbench.benchmark import open_benchmark
-from nasbench.lookup import add_space_flag
 from nasbench.metrics import DATASETS
 from nasbench.runs.command import Subcommand
 from nasbench.runs.notes import complain
+from nasbench.spaces import add_space_flag
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:

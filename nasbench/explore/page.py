@@ -1,28 +1,15 @@
 """The page of a table: its columns and what they are, and where it came from."""
 
-from __future__ import annotations
-
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nasbench.benchmark import Benchmark
+from nasbench.explore.columns import Columns
 from nasbench.pages.document import Page
 from nasbench.pages.pack import wholes
 
-if TYPE_CHECKING:
-    from nasbench.benchmark import Benchmark
-    from nasbench.explore.columns import Columns
-
 KIND = "explorer page"
-_SCRIPTS = (
-    "table.js",
-    "state.js",
-    "colours.js",
-    "raster.js",
-    "plot.js",
-    "filters.js",
-    "cards.js",
-    "explorer.js",
-)
+_SCRIPTS = ("table", "state", "colours", "raster", "plot", "filters", "cards", "explorer")
 _HEADS = ("metric", "meaning", "epochs", "value", "source")
 _FACTS = ("source", "source_version", "created", "licence", "citation", "checksum")  # attributes of a store
 

@@ -1,7 +1,5 @@
 """A page as HTML: shared styles and scripts, the page's own, and its data, under a strict policy."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -13,7 +11,7 @@ from string import Template
 from nasbench import __version__
 from nasbench.runs.files import utc_now
 
-_SHARED = ("elements.js", "numbers.js", "scale.js", "diagram.js")
+_SHARED = ("elements", "numbers", "scale", "diagram")
 
 
 def generator(kind: str) -> str:
@@ -43,22 +41,14 @@ class Page:
         """Return the text of the file. Strings of the data stay text, whatever they hold."""
         own = files(self.package) / "page"
         shared = files("nasbench.pages") / "parts"
-        paths = [*(shared / name for name in _SHARED), *(own / name for name in self.scripts)]
+        paths = [*(shared / f"{name}.js" for name in _SHARED), *(own / f"{name}.js" for name in self.scripts)]
         script = "\n".join(path.read_text(encoding="utf-8") for path in paths)
         digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode()
-        policy = (
-            "default-src 'none'",
-            f"script-src 'sha256-{digest}'",
-            "style-src 'unsafe-inline'",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
         styles = (shared / "base.css", own / "style.css")
         return Template((shared / "page.html").read_text(encoding="utf-8")).substitute(
             generator=generator(self.kind),
             title=escape(self.title),
-            policy="; ".join(policy),
+            digest=digest,
             style="\n".join(path.read_text(encoding="utf-8") for path in styles),
             head=self.head,
             without_script=escape(self.without_script),

@@ -1,7 +1,5 @@
 """Files that pages are written to, never over a file of another kind."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,16 +1,12 @@
 """Arrays as short text, which the page's `numbers.js` reads."""
 
-from __future__ import annotations
-
 import base64
 import math
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, NDArray
 
 MISSING = 65_535  # in place of a value that is not there
 FINE_MISSING = 2**24 - 1  # the same in 24 bits
