@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return call(lambda: _report(args), _PROG, (BlackboxError, NASBenchError))
 
 
-def _report(args: argparse.Namespace) -> int:
+def _report(args: argparse.Namespace) -> str:
     out = Path(args.out)
     check(out, args.force)
     groups: dict[tuple[Any, ...], tuple[list[Run], Benchmark]] = {}
@@ -69,8 +69,7 @@ def _report(args: argparse.Namespace) -> int:
     text = page(gather(list(groups.values())), args.title).encode("utf-8", "replace")
     write(out, text)
     runs = sum(len(runs) for runs, _ in groups.values())
-    print(f"{runs} run{'' if runs == 1 else 's'} in {out} ({len(text) / 1e6:.1f} MB)")
-    return 0
+    return f"{runs} run{'' if runs == 1 else 's'} in {out} ({len(text) / 1e6:.1f} MB)"
 
 
 def table_of(run: Run, store: str | None) -> Benchmark:
