@@ -202,7 +202,7 @@ def resume_text(prog: str, path: str | Path) -> str:
 
 
 def call(main: Callable[[], str], name: str, errors: Errors) -> int:
-    """Run a command's `main()`, print the text that it returns, and return the exit code as `guarded` does."""
+    """Run a command's `main()`, print the text that it returns, and return the exit code; see `guarded`."""
 
     def collect(output: list[str]) -> int:
         output.append(main() + "\n")
