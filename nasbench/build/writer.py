@@ -227,8 +227,8 @@ class Writer:
                     os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
                 for name, array in self._constants.items():
                     write_at(file.fileno(), bytes_of(np.ascontiguousarray(array)), offsets[name])
-            header = {"header": self._header, "places": offsets}
-            header["crc"] = _header_checksum(self._header, offsets)
+            crc = _header_checksum(self._header, offsets)
+            header = {"header": self._header, "places": offsets, "crc": crc}
             self._append(json.dumps(header).encode() + b"\n")
             undo.pop_all()
         return ArrayOffsets(self.part, self._layout, offsets)

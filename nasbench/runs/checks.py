@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
-from typing import TypedDict, Unpack
+from typing import TypedDict, Unpack, cast
 
 from nasbench.errors import InvalidArgumentError, shown
 
@@ -82,8 +82,8 @@ def bounds_text(**bounds: Unpack[Bounds]) -> str:
     """Return bounds as text, such as `1 to 10` or `above 0, below 1`; empty if there are none."""
     if "at_least" in bounds and "at_most" in bounds:
         return f"{bound_text(bounds['at_least'])} to {bound_text(bounds['at_most'])}"
-    texts = {name: bound_text(bounds[name]) for name in Bounds.__annotations__ if name in bounds}
-    return ", ".join(f"{name.replace('_', ' ')} {text}" for name, text in texts.items())
+    numbers_by_name = cast("dict[str, float]", bounds)  # mypy takes the values for objects
+    return ", ".join(f"{name.replace('_', ' ')} {bound_text(n)}" for name, n in numbers_by_name.items())
 
 
 def bound_text(bound: float) -> str:

@@ -17,6 +17,7 @@ from nasbench.build.sources.source import (
     join_origins,
     join_provenance,
     join_seeds,
+    name_provenance,
     reading,
 )
 from nasbench.errors import SourceError
@@ -77,13 +78,10 @@ class Figures(Table):
             else:
                 empty = np.full((TOPOLOGY.cells, len(seeds[group])), np.nan)
                 arrays.setdefault(array, empty)[:, seeds[group].index(seed)] = values
-        provenance = {
-            "source": "published figures",
-            "source_version": digest[:8],
-            "source_sha256": digest,
-            "licence": "MIT and Apache-2.0 (published figures; see NOTICE)",
-            "citation": f"{HW_NAS_BENCH}; {HELP}",
-        }
+        licence = "MIT and Apache-2.0 (published figures; see NOTICE)"
+        provenance = name_provenance(
+            "published figures", digest[:8], digest, licence, f"{HW_NAS_BENCH}; {HELP}"
+        )
         super().__init__(path, TOPOLOGY, arrays, seeds, provenance)
         self.origins = origins
         self.checks.append("the published figures against the release")

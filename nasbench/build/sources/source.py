@@ -1,5 +1,6 @@
 """The interface of published sources to the builder: a layout, and rows of cells read in batches."""
 
+import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,19 @@ def read_stamp(path: StrPath) -> dict[str, int]:
     return {"size": state.st_size, "changed": state.st_mtime_ns}
 
 
+def digest_file(path: StrPath, kind: str = "sha256") -> str:
+    """Return the digest of a source's file."""
+    with reading(path), open(path, "rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()
+
+
+NAS_BENCH_201_PAPER = "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326"
 PROVENANCE = ("source", "source_version", "source_sha256", "licence", "citation")
+
+
+def name_provenance(*texts: str) -> dict[str, str]:
+    """Return the texts of `PROVENANCE`, in its order, by name; empty ones are left out."""
+    return {name: text for name, text in zip(PROVENANCE, texts, strict=True) if text}
 
 
 class Source(ABC):

@@ -10,7 +10,7 @@ import numpy as np
 
 from nasbench.arrays import Values
 from nasbench.build.sources.columns import Columns, listed, read_columns
-from nasbench.build.sources.source import Seeds, StrPath, Table
+from nasbench.build.sources.source import Seeds, StrPath, Table, name_provenance
 from nasbench.cell import EDGES, Cell
 from nasbench.errors import (
     InvalidArgumentError,
@@ -112,13 +112,7 @@ class UserTable(Table):
                 group = seeds[target.dataset, target.protocol]
                 array = arrays.setdefault(target.array, np.full((space.cells, len(group)), np.nan))
                 array[codes, group.index(target.seed_in_store)] = values
-        provenance = {
-            "source": "table",
-            "source_version": path.name,
-            "source_sha256": table.sha256,
-            "licence": "that of its author",
-            "citation": "that of its author",
-        }
+        provenance = name_provenance("table", path.name, table.sha256, *["that of its author"] * 2)
         super().__init__(path, space, arrays, seeds, provenance)
         self._maps, self._scale = maps, scale
         self.checks.append(f"{len(codes):,} cells, each once, by the columns {listed(naming)}")
