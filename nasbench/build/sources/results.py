@@ -106,8 +106,9 @@ class Results:
                 dataset = next(place for place in SPLITS if SPLITS[place].trial == trial)[0]
                 for source, metric in _NETWORK.items() if protocol.seeds[trial] else ():
                     self._add(key, dataset, trial, source, "network", metric, every=False)
-        self.layout = self._layout()
         self._formulas = formulas() if space is TOPOLOGY else None
+        rows = self.rows([np.full(self.width, np.nan)], np.array([0]), [""])
+        self.layout = {name: row.shape[1:] for name, row in rows.items()}
 
     @staticmethod
     def _columns(protocol: Protocol, dataset: str) -> tuple[int, ...]:
@@ -124,20 +125,6 @@ class Results:
         self._fields.append(field)
         self._trial_fields.setdefault((key, trial), []).append(field)
         self.width = field.end
-
-    def _layout(self) -> dict[str, tuple[int, ...]]:
-        layout: dict[str, tuple[int, ...]] = {}
-        for field in self._fields:
-            if field.kind == "network":
-                layout[f"{field.dataset}/{field.metric}"] = ()
-                continue
-            group = f"{field.dataset}/{field.epochs}"
-            layout[f"{group}/final/{field.metric}"] = (field.columns,)
-            if field.kind == "time":
-                layout[f"{group}/per_epoch/{field.metric}"] = (field.columns,)
-            elif field.every and field.epochs > 1:
-                layout[f"{group}/curve/{field.metric}"] = (field.columns, field.length)
-        return layout
 
     # From objects to numbers
 
