@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -32,7 +32,7 @@ class RunKind:
     sync: bool = False
 
 
-class RunFolder:
+class RunFolder(AbstractContextManager["RunFolder"]):
     """The folder of a run, locked against other processes; close it, or use it in a `with`.
 
     >>> import tempfile
@@ -56,9 +56,6 @@ class RunFolder:
         self._kind = kind
         self._logs = ExitStack()
         self._logs.enter_context(log)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
