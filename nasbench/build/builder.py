@@ -142,13 +142,11 @@ def _check_apart(out: Path, sources: Iterable[Source]) -> None:
 
 
 def _kind(path: Given, kind: str | None) -> str | None:
-    if path is None and kind == "hpo-bench":
-        return kind
-    if path is None or isinstance(path, Source):
-        if kind is not None:
-            raise InvalidArgumentError("--kind is of a source that is named")
-        return None
-    return recognise(path) if kind is None else kind
+    if kind is None:
+        return None if path is None or isinstance(path, Source) else recognise(path)
+    if isinstance(path, Source) or (path is None and kind != "hpo-bench"):
+        raise InvalidArgumentError("--kind is of a source that is named")
+    return kind
 
 
 def _open(path: Given, kind: str | None) -> list[Source]:

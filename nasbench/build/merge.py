@@ -115,14 +115,12 @@ class Merged(Source):
 
     def read(self, task: range) -> Iterator[Batch]:
         rows = {name: np.full((len(task), *shape), np.nan) for name, shape in self.layout.items()}
-        for name, merged in rows.items():
-            final = _FINAL.sub("/final/", name)
-            if final == name or final not in self.layout:
-                self._merge(merged, name, task)
-        for name, merged in rows.items():
-            final = _FINAL.sub("/final/", name)
-            if final != name and final in self.layout:
-                self._follow(merged, name, rows[final], final, task)
+        finals = {name: _FINAL.sub("/final/", name) for name in rows}
+        following = {name: final for name, final in finals.items() if final != name and final in rows}
+        for name in rows.keys() - following.keys():
+            self._merge(rows[name], name, task)
+        for name, final in following.items():
+            self._follow(rows[name], name, rows[final], final, task)
         yield Batch(task.start, rows)
 
     def differences(self) -> list[Difference]:

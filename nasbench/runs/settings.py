@@ -78,21 +78,13 @@ class Settings:
         """Add a flag for each option to a parser; one that is not given is absent from the result."""
         for f in fields(cls):
             kind, choices = f.metadata["type"], f.metadata["choices"]
+            flag: dict[str, Any] = {"action": argparse.BooleanOptionalAction}  # keywords of any type
+            if kind is not bool:
+                usual = None if choices else "N" if kind is int else f.name.upper()
+                flag = {"type": kind, "choices": choices, "metavar": f.metadata["metavar"] or usual}
+                flag["action"] = "append" if f.metadata["repeat"] else "store"
             text = f.metadata["help"] + _notes(f)
-            if kind is bool:
-                action = argparse.BooleanOptionalAction
-                parser.add_argument(flag_of(f.name), action=action, default=argparse.SUPPRESS, help=text)
-                continue
-            usual = None if choices else "N" if kind is int else f.name.upper()
-            parser.add_argument(
-                flag_of(f.name),
-                action="append" if f.metadata["repeat"] else "store",
-                type=kind,
-                choices=choices,
-                default=argparse.SUPPRESS,
-                metavar=f.metadata["metavar"] or usual,
-                help=text,
-            )
+            parser.add_argument(flag_of(f.name), default=argparse.SUPPRESS, help=text, **flag)
 
     @classmethod
     def given(cls, args: argparse.Namespace) -> dict[str, Any]:

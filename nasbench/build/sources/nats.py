@@ -146,13 +146,11 @@ class NATSFolder(Source):
         super().__init__(
             path, space, self._results.layout, self._results.seeds, _provenance(space, files.name)
         )
-        self.checks.append(
-            "indices and strings against the official order, in each file"
-            + (" and in the meta file" if META in files.sizes else " (there is no meta file)")
-        )
-        self.checks.append(
-            "trials, seeds, lengths, names of sets; no value that is NaN, negative or above 100 %"
-        )
+        meta = " and in the meta file" if META in files.sizes else " (there is no meta file)"
+        self.checks += [
+            f"indices and strings against the official order, in each file{meta}",
+            "trials, seeds, lengths, names of sets; no value that is NaN, negative or above 100 %",
+        ]
         if space is TOPOLOGY:
             self.checks.append("parameters and multiply-adds against the formula of the network")
 
@@ -218,10 +216,10 @@ class CellStream(Source):
         provenance = _provenance(space, version, source, digest_file(path))
         super().__init__(path, space, results.layout, results.seeds, provenance)
         self._results = results
-        self.checks.append(
-            "indices and strings against the official order, in each cell and in the list of cells"
-        )
-        self.checks.append("trials, seeds, lengths; no value that is NaN, negative or above 100 %")
+        self.checks += [
+            "indices and strings against the official order, in each cell and in the list of cells",
+            "trials, seeds, lengths; no value that is NaN, negative or above 100 %",
+        ]
 
     def identity(self) -> dict[str, object]:
         return super().identity() | read_stamp(self.path)

@@ -93,10 +93,11 @@ class Results:
         self.width = 0  # numbers of a vector
         for key, protocol in protocols.items():
             for (dataset, split), place in SPLITS.items():
-                seeds = self._columns(protocol, dataset)
                 if not protocol.seeds[place.trial]:
                     continue
-                self.seeds[dataset, protocol.epochs] = seeds
+                trials = {other.trial for (name, _), other in SPLITS.items() if name == dataset}
+                seeds = {seed for trial in trials for seed in protocol.seeds[trial]}
+                self.seeds[dataset, protocol.epochs] = tuple(sorted(seeds))
                 for kind in ("accuracy", "loss", "time"):
                     every = kind == "time" or split.startswith("train")
                     every = every or place.evaluation_set in protocol.every[place.trial]
@@ -109,12 +110,6 @@ class Results:
         self._formulas = formulas() if space is TOPOLOGY else None
         rows = self.rows([np.full(self.width, np.nan)], np.array([0]), [""])
         self.layout = {name: row.shape[1:] for name, row in rows.items()}
-
-    @staticmethod
-    def _columns(protocol: Protocol, dataset: str) -> tuple[int, ...]:
-        """Return the seeds of a data set in the store: of all its trials."""
-        trials = {place.trial for (name, _), place in SPLITS.items() if name == dataset}
-        return tuple(sorted({seed for trial in trials for seed in protocol.seeds[trial]}))
 
     def _add(
         self, key: str, dataset: str, trial: str, source: str, kind: str, metric: str, every: bool

@@ -88,7 +88,9 @@ class UserTable(Table):
         table = read_columns(path)
         columns = table.values
         naming, metrics = _roles(columns, maps, path)
-        space = _detect_space(columns, naming) if flag is None else space_of(flag)
+        archs = [str(columns[column][0]) for column, name in naming.items() if name == "arch"]
+        detected = SIZE if any(":" in arch for arch in archs) else TOPOLOGY
+        space = detected if flag is None else space_of(flag)
         targets = {
             column: _parse_target(text, space, _where(path, column)) for column, text in metrics.items()
         }
@@ -163,11 +165,6 @@ def _roles(
     if not metrics:
         raise SourceError(f"{path} has no column of a metric; it has {listed(columns)}. Map some: {_FORMS}")
     return naming, metrics
-
-
-def _detect_space(columns: Mapping[str, tuple[object, ...]], naming: Mapping[str, str]) -> Space:
-    archs = [str(columns[column][0]) for column, name in naming.items() if name == "arch"]
-    return SIZE if any(":" in arch for arch in archs) else TOPOLOGY
 
 
 def _parse_target(text: str, space: Space, where: str) -> _Target:
