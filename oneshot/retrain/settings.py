@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Self, TypeVar, cast
+from typing import Self, TypeVar, Unpack, cast
 
 from data.images import FOLDER, NAMES
-from nasbench.runs.checks import SEEDS, whole
+from nasbench.runs.checks import SEEDS, Bounds, whole
 from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
 from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, default_sizes, get_pipeline
@@ -48,25 +48,10 @@ def _named(values: Mapping[str, object]) -> str:
 
 
 def _piped(
-    name: str,
-    help: str,
-    kind: type[T],
-    choices: Sequence[str] | None = None,
-    *,
-    at_least: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
+    name: str, help: str, kind: type[T], choices: Sequence[str] | None = None, **bounds: Unpack[Bounds]
 ) -> T:
     """Return an option whose default is the pipeline's."""
-    default = option(
-        None,
-        f"{help} {_by_space(name)}",
-        type=kind,
-        choices=choices,
-        at_least=at_least,
-        above=above,
-        below=below,
-    )
+    default = option(None, f"{help} {_by_space(name)}", type=kind, choices=choices, **bounds)
     return cast(T, default)  # None until `completed` replaces it
 
 
