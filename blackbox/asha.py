@@ -2,12 +2,10 @@
 
 import sys
 from bisect import insort
-from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from blackbox.search.fidelity import Job, MultiFidelitySearch, RungsConfig
 from blackbox.search.scores import FAILED
-from blackbox.search.space import SearchSpace
 
 
 class _Rung:
@@ -52,15 +50,7 @@ class ASHA(MultiFidelitySearch[RungsConfig]):
 
     name = "asynchronous successive halving"
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fidelities: int | Sequence[int],
-        config: RungsConfig | None = None,
-        trial: int = 0,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(space, fidelities, config, trial, seed)
+    def setup(self) -> None:
         self._results = {epochs: _Rung() for epochs in self.rungs}
         # (rung, epochs to promote its cells to, epochs that they were trained for), from the top
         self._promotions = [

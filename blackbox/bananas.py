@@ -1,16 +1,14 @@
 """BANANAS, an ensemble on paths (`python -m blackbox.bananas`): White et al. 2019, arXiv:1910.11858."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from blackbox.predictors.encodings import default_encoding
 from blackbox.predictors.ensemble import ExtraTrees
-from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Scores
 from nasbench.runs.checks import MANY
 from nasbench.runs.settings import option
@@ -46,15 +44,8 @@ class Bananas(ModelBasedSearch[BananasConfig, list[int]]):
     name = "BANANAS"
     config_class = BananasConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: BananasConfig | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
+    def setup(self) -> None:
+        super().setup()
         self._ensemble(seed=0)  # raises before the first evaluation if a package is not installed
 
     def propose(self, row: int, step: int) -> Iterable[int]:

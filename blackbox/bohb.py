@@ -1,7 +1,6 @@
 """BOHB, Hyperband with a model (`python -m blackbox.bohb`): Falkner et al. 2018, arXiv:1807.01774."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,6 @@ from numpy.typing import NDArray
 from blackbox.errors import ConfigError
 from blackbox.search.brackets import Bracket, BracketSearch, hyperband_bracket
 from blackbox.search.fidelity import Job, RungsConfig
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Digits
 from nasbench.runs.checks import MANY
 from nasbench.runs.settings import option
@@ -111,20 +109,13 @@ class BOHB(BracketSearch[BOHBConfig]):
     name = "BOHB"
     config_class = BOHBConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fidelities: int | Sequence[int],
-        config: BOHBConfig | None = None,
-        trial: int = 0,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(space, fidelities, config, trial, seed)
+    def setup(self) -> None:
+        super().setup()
         self._generator = self.generator(_PROPOSALS)
         # codes and scores by epochs
         self._seen: dict[int, tuple[list[int], list[float]]] = {epochs: ([], []) for epochs in self.rungs}
-        self._choices = np.array(space.choices)
-        self._least = self.config.min_points or len(space.choices) + 1
+        self._choices = np.array(self.space.choices)
+        self._least = self.config.min_points or len(self.space.choices) + 1
         self._model: tuple[KernelDensity, KernelDensity] | None = None  # of good cells, and of the others
         self._modelled: tuple[int, int] | None = None  # epochs of the model's rung, and its number of cells
 

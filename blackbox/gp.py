@@ -1,7 +1,7 @@
 """Bayesian optimization with a Gaussian process (`python -m blackbox.gp`): Jones et al. 1998."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blackbox.predictors.gaussian_process import GaussianProcess
-from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Scores
 from nasbench.runs.checks import MANY
 from nasbench.runs.settings import option
@@ -49,16 +47,9 @@ class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
     name = "Gaussian process"
     config_class = GaussianProcessConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: GaussianProcessConfig | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
-        GaussianProcess(space)  # raises before the first evaluation if a package is not installed
+    def setup(self) -> None:
+        super().setup()
+        GaussianProcess(self.space)  # raises before the first evaluation if a package is not installed
 
     def propose(self, row: int, step: int) -> Iterable[int]:
         kernel = self.fitted(row, step, self.config.refit, self._kernel)

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
 from blackbox.search.base import Search
-from blackbox.search.history import History
 from blackbox.search.pending import PendingEvaluations
 from blackbox.search.scores import FAILED
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Mask, Scores
 from nasbench.runs.settings import Settings, option
 
@@ -49,16 +47,8 @@ class LocalSearch(Search[LocalSearchConfig]):
     name = "local search"
     config_class = LocalSearchConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: LocalSearchConfig | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
-        count = len(self.trials)
+    def setup(self) -> None:
+        count, space = len(self.trials), self.space
         self._starts = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
         self._places = self.draws(1, lambda rng, steps: rng.random(steps))
         self._rows = np.arange(count)

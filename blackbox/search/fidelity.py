@@ -59,7 +59,7 @@ class MultiFidelitySearch(ABC, Generic[R]):
     It knows nothing of time and workers: jobs may run on any number of workers and be told in any order. Its
     jobs are a function of its settings, its seed, its trial and the order of asking and telling. No cell is
     drawn twice, because training it again would tell nothing new; the search ends once it has drawn the whole
-    space. A subclass implements `next_job` and `observe`.
+    space. A subclass implements `next_job` and `observe`, and `setup` if it has a state.
 
     Parameters
     ----------
@@ -106,6 +106,10 @@ class MultiFidelitySearch(ABC, Generic[R]):
         self._drawn: set[int] = set()
         self._block: list[int] = []
         self._cells = self.generator(_NEW_CELLS)
+        self.setup()
+
+    def setup(self) -> None:  # noqa: B027  # some searches have no further state
+        """Create the state of the algorithm; called at the end of `__init__`, after all that it sets."""
 
     @abstractmethod
     def next_job(self, number: int) -> Job | None:

@@ -10,10 +10,8 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 
 from blackbox.search.base import Search
-from blackbox.search.history import History
 from blackbox.search.pending import PendingEvaluations
 from blackbox.search.scores import FAILED
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Scores
 from nasbench.runs.settings import Settings, option
 
@@ -42,15 +40,7 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
 
     config_class: ClassVar[type[M]] = ModelBasedConfig  # type: ignore[assignment]  # M if a subclass sets none
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: M | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
+    def setup(self) -> None:
         self._evaluated: list[set[int]] = [set() for _ in self.trials]
         self._seen = 0  # steps of the history that are in `_evaluated`
         self._fitted: dict[int, tuple[int, F]] = {}  # by row: the steps that it was fitted to, and the fit
