@@ -1,6 +1,7 @@
 """BOHB, Hyperband with a model (`python -m blackbox.bohb`): Falkner et al. 2018, arXiv:1807.01774."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from blackbox.errors import ConfigError
 from blackbox.search.brackets import Bracket, BracketSearch, hyperband_bracket
 from blackbox.search.fidelity import Job, RungsConfig
+from blackbox.search.scores import best_first
 from nasbench.arrays import Digits
 from nasbench.runs.checks import MANY
 from nasbench.runs.settings import option
@@ -139,11 +141,9 @@ class BOHB(BracketSearch[BOHBConfig]):
         points = good.sample(self._generator, self.config.samples, self.config.widening)
         ratios = good.log_density(points) - others.log_density(points)
         codes = np.ravel_multi_index(tuple(points.T), self.space.choices)
-        best_first: list[int] = codes[np.argsort(-ratios, kind="stable")].tolist()
-        for code in best_first:
-            if self.take(code):
-                return code
-        return self.draw()
+        new: Iterator[int] = filter(self.take, best_first(codes, ratios).tolist())
+        code = next(new, None)
+        return self.draw() if code is None else code
 
     def _newest_model(self) -> tuple[KernelDensity, KernelDensity] | None:
         """Return the densities of good and other cells of the highest rung with enough; None: no rung has."""
@@ -151,8 +151,7 @@ class BOHB(BracketSearch[BOHBConfig]):
             codes, scores = self._seen[epochs]
             if len(codes) >= self._least + 2:
                 if self._modelled != (epochs, len(codes)):
-                    best_first = np.array(codes)[np.argsort(-np.array(scores), kind="stable")]
-                    digits = self.space.digits(best_first)
+                    digits = self.space.digits(best_first(np.array(codes), np.array(scores)))
                     good = max(self._least, int(self.config.best * len(codes)))
                     others = max(self._least, len(codes) - good)
                     self._model = (

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from blackbox.predictors.gaussian_process import GaussianProcess
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
+from blackbox.search.scores import best_first
 from nasbench.arrays import Codes, Scores
 from nasbench.runs.checks import MANY
 from nasbench.runs.settings import option
@@ -61,8 +62,7 @@ class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
             return []
         process = GaussianProcess(self.space, kernel=kernel).fit(codes, scores)
         improvement = expected_improvement(*process.predict(candidates), process.best)
-        proposals: list[int] = candidates[np.argsort(-improvement, kind="stable")].tolist()
-        return proposals
+        return best_first(candidates, improvement)
 
     def _kernel(self, row: int, steps: int) -> Any:  # scikit-learn has no types
         """Return the most likely kernel given the first evaluations of a trial; None if all failed."""
@@ -71,7 +71,7 @@ class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
 
     def _candidates(self, row: int, step: int, codes: Codes, scores: Scores) -> Codes:
         """Return neighbours of the best cells, and drawn cells; not evaluated yet, ascending."""
-        best = codes[np.argsort(-scores, kind="stable")[: self.config.parents]]
+        best = best_first(codes, scores)[: self.config.parents]
         drawn = self.generator(row, step).integers(self.space.size, size=self.config.candidates)
         return np.setdiff1d(np.append(self.space.neighbours[best], drawn), self.history.codes[row])
 

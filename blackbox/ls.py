@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blackbox.errors import ConfigError
 from blackbox.search.base import Search
 from blackbox.search.pending import PendingEvaluations
 from blackbox.search.scores import FAILED
@@ -22,10 +21,6 @@ class LocalSearchConfig(Settings):
     first: bool = option(
         False, "move as soon as a neighbour is better, not only after all of them were evaluated"
     )
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.first, bool):
-            raise ConfigError(f"first is true or false, got {self.first!r}")
 
 
 class LocalSearch(Search[LocalSearchConfig]):

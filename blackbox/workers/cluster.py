@@ -15,10 +15,10 @@ import uuid
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from blackbox.errors import ConfigError, WorkersError
-from blackbox.workers.pool import Patience, R
+from blackbox.workers.pool import Patience, R, TaskPool
 from nasbench.errors import said
 from nasbench.runs.dependencies import required
 from nasbench.runs.files import read_json
@@ -81,7 +81,7 @@ class _Event(NamedTuple):
     news: _Address | float | DaskFuture
 
 
-class DaskPool(Generic[R]):
+class DaskPool(TaskPool[R]):
     """A TaskPool of the workers of a Dask client, which run one task each at a time; use it in a `with`.
 
     >>> def negative(task, number):
@@ -120,12 +120,6 @@ class DaskPool(Generic[R]):
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._size = (0, float("-inf"))  # how many, when
         client.subscribe_topic(self._run, lambda event: self._events.put(_received(*event[1])))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
 
     def check(
         self,
@@ -355,7 +349,11 @@ def remote(address: str, uploads: Sequence[str] = ()) -> Iterator[Client]:
     Python files that its workers get. WorkersError if it does not answer.
     """
     distributed, _ = _dask()
-    address = _address_in(address) if os.path.isfile(address) else address
+    if os.path.isfile(address):
+        try:
+            address = str(read_json(address)["address"])
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            raise ConfigError(f"{address} is not the file of a Dask scheduler: {said(error)}") from None
     with _quiet():
         try:
             client = distributed.Client(address, timeout=_CONNECTING, set_as_default=False)
@@ -365,14 +363,6 @@ def remote(address: str, uploads: Sequence[str] = ()) -> Iterator[Client]:
             for path in uploads:
                 _upload(client, path)
             yield client
-
-
-def _address_in(path: str) -> str:
-    """Return the address in a scheduler file."""
-    try:
-        return str(read_json(path)["address"])
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        raise ConfigError(f"{path} is not the file of a Dask scheduler: {said(error)}") from None
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from nasbench.runs.folder import RunFolder, RunKind
 from nasbench.runs.log import Columns, first_line_text
 
 if TYPE_CHECKING:
-
     from blackbox.search.history import History
     from blackbox.search.jobs import JobRows
     from blackbox.workers.evaluation import Outcome
