@@ -83,8 +83,7 @@ def expected_improvement(
     from scipy.special import ndtr
 
     z = (mean - best) / std
-    improvement: NDArray[np.float64] = std * (z * ndtr(z) + np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
-    return improvement
+    return np.asarray(std * (z * ndtr(z) + np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)))
 
 
 if __name__ == "__main__":

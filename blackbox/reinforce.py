@@ -96,8 +96,7 @@ class REINFORCE(Search[ReinforceConfig]):
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return probabilities (D, K, T) over the second axis."""
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
-    return probabilities
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 def gradient(

@@ -15,8 +15,7 @@ def best_first(values: NDArray[Scalar], scores: Scores) -> NDArray[Scalar]:
 
 def invalid_scores(scores: Scores) -> Mask:
     """Return which of scores (T,) or (T, objectives) are, or contain, NaN or inf: bool (T,)."""
-    invalid: Mask = (np.isnan(scores) | (scores == np.inf)).reshape(len(scores), -1).any(axis=1)
-    return invalid
+    return np.asarray((np.isnan(scores) | (scores == np.inf)).reshape(len(scores), -1).any(axis=1))
 
 
 def invalid_score_name(score: Scores | float) -> str:
