@@ -3,6 +3,7 @@
 import sys
 from bisect import insort
 from heapq import heappop, heappush
+from itertools import pairwise
 
 from blackbox.search.fidelity import Job, MultiFidelitySearch, RungsConfig
 from blackbox.search.scores import FAILED
@@ -53,9 +54,7 @@ class ASHA(MultiFidelitySearch[RungsConfig]):
     def setup(self) -> None:
         self._results = {epochs: _Rung() for epochs in self.rungs}
         # (rung, epochs to promote its cells to, epochs that they were trained for), from the top
-        self._promotions = [
-            (self._results[low], high, low) for low, high in zip(self.rungs, self.rungs[1:], strict=False)
-        ][::-1]
+        self._promotions = [(self._results[low], high, low) for low, high in pairwise(self.rungs)][::-1]
 
     def next_job(self, number: int) -> Job | None:
         for rung, epochs, done in self._promotions:

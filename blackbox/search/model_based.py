@@ -84,8 +84,10 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
         return self._fitted[row][1]
 
     def _next(self, step: int, pending: Sequence[Codes]) -> Codes:
-        self._read_history()
         rows = range(len(self.trials))
+        for row, codes in zip(rows, self.history.codes[:, self._seen :].tolist(), strict=True):
+            self._evaluated[row].update(codes)
+        self._seen = len(self.history)
         return np.array([self._next_of(row, step, {int(codes[row]) for codes in pending}) for row in rows])
 
     def _next_of(self, row: int, step: int, pending: set[int]) -> int:
@@ -97,10 +99,3 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
                     return int(code)
         new = np.setdiff1d(np.arange(self.space.size), list(taken))
         return int(self.generator(row, step, _NEW).choice(new if len(new) else self.space.size))
-
-    def _read_history(self) -> None:
-        """Bring the sets of evaluated codes up to date."""
-        codes = self.history.codes
-        for row, evaluated in enumerate(self._evaluated):
-            evaluated.update(codes[row, self._seen :].tolist())
-        self._seen = len(self.history)

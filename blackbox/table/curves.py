@@ -28,14 +28,8 @@ class Curves(SignalTable):
 
     Parameters
     ----------
-    benchmark
-        The table.
-    dataset
-        Such as ``"cifar10"``.
-    metric
-        What counts: METRIC, or METRIC@EPOCHS after a shorter protocol.
-    signal
-        What the search sees, of the same form; None for the metric.
+    benchmark, dataset, metric, signal, where
+        As for `SignalTable`.
     fidelities
         The longest training in epochs, or the rungs; None for the whole curve, or the protocols.
     from_scratch
@@ -44,8 +38,6 @@ class Curves(SignalTable):
         Whether a cell has the curve of one recorded seed, drawn at random, instead of the mean over seeds.
     seed
         The search's seed, for the noise.
-    where
-        Limits as for ``Benchmark.feasible``.
 
     Raises
     ------

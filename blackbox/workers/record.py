@@ -28,15 +28,7 @@ if TYPE_CHECKING:
 _ASKED = "asked.csv"
 _TASKS = Columns({"evaluation": int, "index": int, "told": int})
 _FAILURES = Columns(
-    {
-        "evaluation": int,
-        "index": int,
-        "cell": str,
-        "epochs": int,
-        "worker": str,
-        "error": str,
-        "traceback": str,
-    }
+    dict(evaluation=int, index=int, cell=str, epochs=int, worker=str, error=str, traceback=str)
 )
 
 
