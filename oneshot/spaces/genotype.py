@@ -215,12 +215,12 @@ class Hierarchy:
     def diagrams(self) -> list[Diagram]:
         """Return the diagrams of the cell and of the motifs in it."""
         motifs = [
-            _dense_diagram(f"motif {k}", self.motif_nodes, motif)
+            dense_diagram(f"motif {k}", self.motif_nodes, motif)
             for k, motif in enumerate(self.motifs)
             if k in self.cell
         ]
         names = tuple(f"motif {motif}" for motif in self.cell)
-        return [_dense_diagram("cell", self.cell_nodes, names), *motifs]
+        return [dense_diagram("cell", self.cell_nodes, names), *motifs]
 
 
 def dense_edges(nodes: int) -> list[tuple[int, int]]:
@@ -287,7 +287,7 @@ def _cell_diagram(title: str, edges: tuple[tuple[str, int], ...], concat: tuple[
     return Diagram(title, nodes, (*arrows, *((node, output, "") for node in concat)))
 
 
-def _dense_diagram(title: str, count: int, names: tuple[str, ...]) -> Diagram:
+def dense_diagram(title: str, count: int, names: tuple[str, ...]) -> Diagram:
     ends = {0: ("in", "input"), count - 1: ("out", "output")}
     nodes = tuple((node, *ends.get(node, (str(node), "node"))) for node in range(count))
     edges = zip(dense_edges(count), names, strict=True)
