@@ -335,9 +335,8 @@ def fixed_path(graph: Graph, genotype: Genotype) -> AbstractContextManager[Graph
             raise GenotypeError(
                 f"the {cell.name} of a supernet has {nodes} nodes, the genotype's {len(edges) // _KEPT}"
             )
-        choices += [
-            choice(cell, *edge, wanted.get(edge, "none"), _name) for edge in cell.edges if edge[1] < output
-        ]
+        inner = [edge for edge in cell.edges if edge[1] < output]
+        choices += [choice(cell, *edge, wanted.get(edge, "none"), _name) for edge in inner]
     return choosing_in(graph, choices, "cells of the space of DARTS")
 
 

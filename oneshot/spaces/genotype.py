@@ -127,10 +127,8 @@ class Genotype:
 
     def diagrams(self) -> list[Diagram]:
         """Return the diagrams of both cells."""
-        return [
-            _cell_diagram("normal", self.normal, self.normal_concat),
-            _cell_diagram("reduction", self.reduce, self.reduce_concat),
-        ]
+        normal = _cell_diagram("normal", self.normal, self.normal_concat)
+        return [normal, _cell_diagram("reduction", self.reduce, self.reduce_concat)]
 
 
 _FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")  # of a Genotype, in order
@@ -214,13 +212,9 @@ class Hierarchy:
 
     def diagrams(self) -> list[Diagram]:
         """Return the diagrams of the cell and of the motifs in it."""
-        motifs = [
-            dense_diagram(f"motif {k}", self.motif_nodes, motif)
-            for k, motif in enumerate(self.motifs)
-            if k in self.cell
-        ]
-        names = tuple(f"motif {motif}" for motif in self.cell)
-        return [dense_diagram("cell", self.cell_nodes, names), *motifs]
+        cell = dense_diagram("cell", self.cell_nodes, tuple(f"motif {motif}" for motif in self.cell))
+        motifs = sorted(set(self.cell))
+        return [cell, *(dense_diagram(f"motif {k}", self.motif_nodes, self.motifs[k]) for k in motifs)]
 
 
 def dense_edges(nodes: int) -> list[tuple[int, int]]:
@@ -268,9 +262,8 @@ def _checked_nodes(name: str, value: object, between: int) -> tuple[int, ...]:
 def _node_count(name: str, edges: int) -> int:
     nodes = (1 + math.isqrt(1 + 8 * edges)) // 2
     if edges == 0 or nodes * (nodes - 1) // 2 != edges:
-        raise GenotypeError(
-            f"{name} has an edge between any two nodes, so 1, 3, 6, 10, 15, ... edges; got {edges}"
-        )
+        counts = "1, 3, 6, 10, 15, ... edges"
+        raise GenotypeError(f"{name} has an edge between any two nodes, so {counts}; got {edges}")
     return nodes
 
 
@@ -281,9 +274,7 @@ def _cell_diagram(title: str, edges: tuple[tuple[str, int], ...], concat: tuple[
     output = EDGES_PER_NODE + len(edges) // EDGES_PER_NODE
     between = [(node, str(node - EDGES_PER_NODE), "node") for node in range(EDGES_PER_NODE, output)]
     nodes = ((0, "c_{k-2}", "input"), (1, "c_{k-1}", "input"), *between, (output, "c_{k}", "output"))
-    arrows = [
-        (source, EDGES_PER_NODE + number // EDGES_PER_NODE, op) for number, (op, source) in enumerate(edges)
-    ]
+    arrows = [(s, EDGES_PER_NODE + number // EDGES_PER_NODE, op) for number, (op, s) in enumerate(edges)]
     return Diagram(title, nodes, (*arrows, *((node, output, "") for node in concat)))
 
 

@@ -310,12 +310,11 @@ def fixed_path(graph: Graph, hierarchy: Hierarchy) -> AbstractContextManager[Gra
         for edge, number in zip(_edges(cell), hierarchy.cell, strict=True):
             modules = candidates(cell, *edge)
             motifs = [op for op in modules if isinstance(op, Graph)]
-            if len(motifs) < len(modules):
+            count = len(motifs)
+            if count < len(modules):
                 raise GraphError(f"{where(cell, *edge)} has candidates that are no motifs")
-            if number >= len(motifs):
-                raise GenotypeError(
-                    f"the supernet has {len(motifs)} motifs, the hierarchy has motif {number}"
-                )
+            if number >= count:
+                raise GenotypeError(f"the supernet has {count} motifs, the hierarchy has motif {number}")
             choices.append((cell.edges[edge], number))
             for motif, names in zip(motifs, hierarchy.motifs, strict=False):  # all: instances share choices
                 _check_nodes(motif, hierarchy.motif_nodes)
@@ -325,11 +324,8 @@ def fixed_path(graph: Graph, hierarchy: Hierarchy) -> AbstractContextManager[Gra
 
 
 def _check_nodes(graph: Graph, nodes: int) -> None:
-    if len(graph.nodes) != nodes:
-        count = len(graph.nodes)
+    if (count := len(graph.nodes)) != nodes:
         raise GenotypeError(f"{graph.name} has {count} nodes in the supernet, {nodes} in the hierarchy")
 
 
-GRAPHS: Graphs[Hierarchy] = Graphs(
-    HierarchicalSearchSpace, _named_edges, read_hierarchy, fixed_path, build_network
-)
+GRAPHS = Graphs(HierarchicalSearchSpace, _named_edges, read_hierarchy, fixed_path, build_network)

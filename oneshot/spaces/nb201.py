@@ -153,9 +153,8 @@ def fixed_path(graph: Graph, cell: int | str | Sequence[str] | Cell) -> Abstract
     GraphError if an edge of its cells has no candidates, or lacks the cell's.
     """
     operations = dict(zip(_EDGES, Cell.parse(cell).ops, strict=True))
-    choices = [
-        choice(each, *edge, operations[edge], _name) for each in cells_in(graph) for edge in each.edges
-    ]
+    cells = cells_in(graph)
+    choices = [choice(each, *edge, operations[edge], _name) for each in cells for edge in each.edges]
     return choosing_in(graph, choices, "cells of NAS-Bench-201")
 
 

@@ -96,6 +96,4 @@ def published_names() -> str:
     names: dict[Genotype | Hierarchy, list[str]] = {}
     for name, architecture in PUBLISHED.items():
         names.setdefault(architecture, []).append(name)
-    return ", ".join(
-        first + "".join(f" (or {alias})" for alias in others) for first, *others in names.values()
-    )
+    return ", ".join(first + "".join(f" (or {name})" for name in more) for first, *more in names.values())
