@@ -9,6 +9,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
+from statistics import fmean
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -158,12 +159,7 @@ def _places(order: Order) -> dict[int, int]:
 
 def _sort(layer: list[int], place: dict[int, int], neighbours: Sequence[Sequence[int]]) -> None:
     """Sort the items of a layer by the mean place of their neighbours; without any, by their own place."""
-
-    def mean(item: int) -> float:
-        places = [place[each] for each in neighbours[item]] or [place[item]]
-        return sum(places) / len(places)
-
-    layer.sort(key=mean)
+    layer.sort(key=lambda item: fmean([place[each] for each in neighbours[item]] or [place[item]]))
 
 
 def _transpose(order: Order, around: Around) -> None:
@@ -214,9 +210,7 @@ def _drawn(sketch: Sketch, graph: Layered, y: NDArray[np.float64], ports: Ports)
     columns = _columns(graph, y, ports)
     x = [sum(columns[item.layer]) / 2 for item in graph.items]
     centres = np.column_stack([x, y])
-    levels = iter(
-        [(y[a] + port_a, y[b] + port_b) for (a, b), (port_a, port_b) in zip(graph.links, ports, strict=True)]
-    )
+    levels = ((y[a] + up, y[b] + down) for (a, b), (up, down) in zip(graph.links, ports, strict=True))
     paths: list[Points] = []
     names: list[Points] = []
     for chain in graph.chains:

@@ -40,16 +40,6 @@ _FAMILIES = {  # beginnings of operations' names; colours for all kinds of colou
 _OTHER, _PLAIN = "#000000", "#777777"
 _FILLS = {"input": "#E3E9EF", "node": "#FFFFFF", "output": "#E3E9EF"}
 _INK = "#222222"
-_ARROW: dict[str, Any] = dict(  # options of a patch
-    mutation_scale=12,
-    shrinkA=0,
-    shrinkB=0.5,
-    lw=1.3,
-    joinstyle="miter",
-    capstyle="butt",
-    zorder=2,
-    clip_on=False,
-)
 _FONT = {"family": "sans-serif", "math_fontfamily": "dejavusans"}
 _SETTINGS: dict[Any, Any] = {  # whatever the user's own are; Any: matplotlib's types name all of its settings
     "svg.fonttype": "none",
@@ -315,11 +305,18 @@ def _draw(axes: "Axes", panel: _Panel, prefix: str) -> None:
         head, dashes = ("-", ":") if none else ("-|>,head_length=0.42,head_width=0.2", "-")
         arrow = FancyArrowPatch(
             path=Curve(path, [Curve.MOVETO] + [Curve.CURVE4] * (len(path) - 1)),
-            **_ARROW,
             arrowstyle=head,
-            color=colour,
-            ls=dashes,
+            mutation_scale=12,
+            shrinkA=0,
+            shrinkB=0.5,
+            joinstyle="miter",
+            capstyle="butt",
+            clip_on=False,
             gid=f"{prefix}-edge-{n}",
+            color=colour,
+            lw=1.3,
+            ls=dashes,
+            zorder=2,
         )
         axes.add_patch(arrow)
         box = sketch.names[n]

@@ -50,10 +50,9 @@ class DARTSSearchSpace(Graph):
         Channels of a cell's node in the first stage.
     cells
         The number of all cells, at least 3.
-    affine
-        Whether every normalization has a learned scale and shift.
-    statistics
-        Whether normalization keeps running statistics.
+    **options
+        `affine`, whether every normalization has a learned scale and shift, and `statistics`,
+        whether normalization keeps running statistics; by default both are False.
 
     References
     ----------
@@ -64,17 +63,12 @@ class DARTSSearchSpace(Graph):
     CHOOSES_NONE = False
 
     def __init__(
-        self,
-        classes: int = 10,
-        channels: int = 16,
-        cells: int = 8,
-        affine: bool = False,
-        statistics: bool = False,
+        self, classes: int = 10, channels: int = 16, cells: int = 8, **options: Unpack[ops.Norm]
     ) -> None:
         super().__init__("DARTS")
         check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 3))
         self._classes = classes
-        norm: ops.Norm = {"affine": affine, "statistics": statistics}
+        norm: ops.Norm = {"affine": False, "statistics": False, **options}
         templates = {NORMAL: _cell(NORMAL), REDUCTION: _cell(REDUCTION)}
 
         def build_cell(kind: Kind, c: int) -> Graph:

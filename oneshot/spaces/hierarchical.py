@@ -10,18 +10,8 @@ from oneshot import ops
 from oneshot.errors import GenotypeError, GraphError
 from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph
+from oneshot.spaces import edges
 from oneshot.spaces.base import Graphs, check_minimum
-from oneshot.spaces.edges import (
-    candidates,
-    choice,
-    choosing_in,
-    one_line,
-    operation_name,
-    selected,
-    where,
-    with_drop_path,
-    without_drop_path,
-)
 from oneshot.spaces.genotype import PRIMITIVES, Hierarchy, dense_edges
 
 _STAGES = ("stage_1", "stage_2", "stage_3")
@@ -57,10 +47,9 @@ class HierarchicalSearchSpace(Graph):
         The number of level-2 motifs.
     motif_nodes, cell_nodes
         Nodes of a motif and of a cell, at least 2.
-    affine
-        Whether normalization has a learned scale and shift.
-    statistics
-        Whether normalization keeps running statistics.
+    **options
+        `affine`, whether normalization has a learned scale and shift, and `statistics`,
+        whether normalization keeps running statistics; by default both are False.
 
     References
     ----------
@@ -77,14 +66,13 @@ class HierarchicalSearchSpace(Graph):
         motifs: int = 6,
         motif_nodes: int = 4,
         cell_nodes: int = 5,
-        affine: bool = False,
-        statistics: bool = False,
+        **options: Unpack[ops.Norm],
     ) -> None:
         super().__init__("hierarchical")
         check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1), motifs=(motifs, 1))
         check_minimum(motif_nodes=(motif_nodes, 2), cell_nodes=(cell_nodes, 2))
         self._classes = classes
-        norm: ops.Norm = {"affine": affine, "statistics": statistics}
+        norm: ops.Norm = {"affine": False, "statistics": False, **options}
         templates = [_dense(f"motif {number}", motif_nodes) for number in range(motifs)]
         template = _dense("cell", cell_nodes)
 
@@ -209,7 +197,7 @@ def _add_evaluation_network(
     def build_motif(number: int, c: int) -> Graph:
         motif = _dense(f"motif {number}", hierarchy.motif_nodes)
         for edge, name in zip(_edges(motif), hierarchy.motifs[number], strict=True):
-            motif.edges[edge].set("op", with_drop_path(_primitive(name, c)))
+            motif.edges[edge].set("op", edges.with_drop_path(_primitive(name, c)))
         _combine(motif, c)
         return motif
 
@@ -254,11 +242,11 @@ def _read(cell: Graph) -> tuple[tuple[int, tuple[str, ...]], ...]:
     """Return the motif at each edge of a cell: its number, and the names of its operations."""
     motifs = []
     for edge in _edges(cell):
-        motif = selected(cell, *edge)
+        motif = edges.selected(cell, *edge)
         if not isinstance(motif, Graph) or not motif.name.startswith("motif "):
-            raise GraphError(f"{where(cell, *edge)} has {one_line(motif)}, which is no motif")
+            raise GraphError(f"{edges.where(cell, *edge)} has {edges.one_line(motif)}, which is no motif")
         kind = "primitive of the hierarchical space"
-        names = tuple(operation_name(motif, *inner, _name, kind) for inner in _edges(motif))
+        names = tuple(edges.operation_name(motif, *inner, _name, kind) for inner in _edges(motif))
         motifs.append((int(motif.name.removeprefix("motif ")), names))
     return tuple(motifs)
 
@@ -270,7 +258,7 @@ def _edges(graph: Graph) -> list[tuple[int, int]]:
 
 def _named_edges(graph: Graph) -> dict[str, EdgeData]:
     cell = cells_in(graph)[0]  # all others are its copies, and all instances of a motif are alike
-    motifs = {f"motif {k},": motif for k, motif in enumerate(candidates(cell, 1, 2))}
+    motifs = {f"motif {k},": motif for k, motif in enumerate(edges.candidates(cell, 1, 2))}
     return {
         f"{name} {source - 1}→{target - 1}": part.edges[source, target]
         for name, part in [*motifs.items(), ("cell", cell)]
@@ -281,7 +269,7 @@ def _named_edges(graph: Graph) -> dict[str, EdgeData]:
 
 def _name(op: nn.Module) -> str | None:
     """Return the name of a primitive; None for another operation."""
-    match without_drop_path(op):
+    match edges.without_drop_path(op):
         case ops.Zero():
             return "none"
         case ops.Identity():
@@ -308,19 +296,19 @@ def fixed_path(graph: Graph, hierarchy: Hierarchy) -> AbstractContextManager[Gra
     for cell in cells_in(graph):
         _check_nodes(cell, hierarchy.cell_nodes)
         for edge, number in zip(_edges(cell), hierarchy.cell, strict=True):
-            modules = candidates(cell, *edge)
+            modules = edges.candidates(cell, *edge)
             motifs = [op for op in modules if isinstance(op, Graph)]
             count = len(motifs)
             if count < len(modules):
-                raise GraphError(f"{where(cell, *edge)} has candidates that are no motifs")
+                raise GraphError(f"{edges.where(cell, *edge)} has candidates that are no motifs")
             if number >= count:
                 raise GenotypeError(f"the supernet has {count} motifs, the hierarchy has motif {number}")
             choices.append((cell.edges[edge], number))
             for motif, names in zip(motifs, hierarchy.motifs, strict=False):  # all: instances share choices
                 _check_nodes(motif, hierarchy.motif_nodes)
                 inner = zip(_edges(motif), names, strict=True)
-                choices += [choice(motif, *place, name, _name) for place, name in inner]
-    return choosing_in(graph, choices, "cells of motifs")
+                choices += [edges.choice(motif, *place, name, _name) for place, name in inner]
+    return edges.choosing_in(graph, choices, "cells of motifs")
 
 
 def _check_nodes(graph: Graph, nodes: int) -> None:

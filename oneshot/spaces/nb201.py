@@ -14,6 +14,7 @@ from oneshot.graph.graph import Graph
 from oneshot.spaces.base import Graphs, check_minimum
 from oneshot.spaces.edges import choice, choosing_in, operation_name
 
+AnyCell = int | str | Sequence[str] | Cell
 _EDGES = [(source + 1, target + 1) for source, target in EDGES]  # nodes of graphs are numbered from 1
 
 
@@ -38,10 +39,9 @@ class NasBench201SearchSpace(Graph):
         Channels of the first stage; each further one has twice as many.
     cells
         Cells per stage.
-    affine
-        Whether the cells' normalization has a learned scale and shift.
-    statistics
-        Whether normalization keeps running statistics.
+    **options
+        `affine`, whether the cells' normalization has a learned scale and shift, and `statistics`, whether
+        normalization keeps running statistics; by default both are False.
 
     References
     ----------
@@ -52,16 +52,12 @@ class NasBench201SearchSpace(Graph):
     QUERYABLE = True
 
     def __init__(
-        self,
-        classes: int = 10,
-        channels: int = 16,
-        cells: int = 5,
-        affine: bool = False,
-        statistics: bool = False,
+        self, classes: int = 10, channels: int = 16, cells: int = 5, **options: Unpack[ops.Norm]
     ) -> None:
         super().__init__("NAS-Bench-201")
         check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1))
-        norm: ops.Norm = {"affine": True, "statistics": statistics}
+        inner: ops.Norm = {"affine": False, "statistics": False, **options}
+        norm: ops.Norm = {**inner, "affine": True}
         cell = Graph("cell")
         cell.add_nodes_from([1, 2, 3, 4])  # the input, two in between, the output
         cell.add_edges_densely()
@@ -77,7 +73,7 @@ class NasBench201SearchSpace(Graph):
             self.add_edge(node, node + 1, op=layer)
         for stage, scope in enumerate(self.OPTIMIZER_SCOPE):
             for edge in self.all_edges(scope):
-                edge.set("op", _candidates(channels * 2**stage, affine=affine, statistics=statistics))
+                edge.set("op", _candidates(channels * 2**stage, **inner))
 
     def query(
         self, metric: str = "val_accuracy", dataset: str = "cifar10", path: str | None = None, **options: Any
@@ -115,12 +111,7 @@ def _candidates(c: int, **norm: Unpack[ops.Norm]) -> list[nn.Module]:
 
 
 def build_network(
-    cell: int | str | Sequence[str] | Cell,
-    classes: int = 10,
-    channels: int = 16,
-    cells: int = 5,
-    affine: bool = True,
-    statistics: bool = True,
+    cell: AnyCell, classes: int = 10, channels: int = 16, cells: int = 5, **options: Unpack[ops.Norm]
 ) -> Graph:
     """Return the benchmark's network of a cell, parsed, with exactly the benchmark's parameters.
 
@@ -132,22 +123,23 @@ def build_network(
     ----------
     cell
         An official index, an arch string, six operations or a Cell.
-    classes, channels, cells, affine, statistics
-        As in `NasBench201SearchSpace`.
+    classes, channels, cells, **options
+        As in `NasBench201SearchSpace`, but `affine` and `statistics` are True by default.
 
     References
     ----------
     Dong & Yang 2020, arXiv:2001.00326, section 2.1.
     """
     digits = dict(zip(_EDGES, Cell.parse(cell).digits, strict=True))
-    space = NasBench201SearchSpace(classes, channels, cells, affine, statistics)
+    norm: ops.Norm = {"affine": True, "statistics": True, **options}
+    space = NasBench201SearchSpace(classes, channels, cells, **norm)
     for graph in cells_in(space):
         for source, target, edge in graph.edges(data=True):
             edge.set("op", edge.op[digits[source, target]])
     return space.parse()
 
 
-def fixed_path(graph: Graph, cell: int | str | Sequence[str] | Cell) -> AbstractContextManager[Graph]:
+def fixed_path(graph: Graph, cell: AnyCell) -> AbstractContextManager[Graph]:
     """Let a supernet compute only the path of a cell, with its shared weights, within the block.
 
     GraphError if an edge of its cells has no candidates, or lacks the cell's.
