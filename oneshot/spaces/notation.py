@@ -58,25 +58,9 @@ def read_call(text: object, name: str, names: Sequence[str], or_dictionary: bool
 
 def _value(node: ast.expr) -> object:
     """Return the value that a node writes: a list, a string, None or a number."""
+    if (number := _number(node)) is not None:
+        return number
     match node:
-        case ast.Constant(value=float() | str() | None as value):
-            return value
-        case ast.Constant(value=int() as integer) if integer <= _LONGEST:
-            return integer
-        case ast.Name(id="nan" | "inf" as name):  # weights of a search that diverged
-            return float(name)
-        case ast.Name(id="null"):  # None in JSON
-            return None
-        case ast.UnaryOp(op=ast.USub(), operand=operand) if isinstance(
-            number := _value(operand), (int, float)
-        ):
-            return -number
-        case ast.Call(  # as NumPy 2 prints its scalars
-            func=ast.Attribute(value=ast.Name(id="np"), attr="float16" | "float32" | "float64"),
-            args=[argument],
-            keywords=[],
-        ) if isinstance(number := _value(argument), (int, float)):
-            return number
         case ast.Call(func=ast.Name(id="range"), args=args, keywords=[]) if 1 <= len(args) <= 2:
             bounds = [_value(arg) for arg in args]
             whole = [bound for bound in bounds if isinstance(bound, int) and 0 <= bound <= 100]
@@ -85,10 +69,34 @@ def _value(node: ast.expr) -> object:
             return list(range(*whole))
         case ast.List(elts=elements) | ast.Tuple(elts=elements):
             return [_value(element) for element in elements]
+        case ast.Constant(value=str() | None as value):
+            return value
+        case ast.Name(id="null"):  # None in JSON
+            return None
     raise ValueError(
         f"it can have lists, strings, None and numbers, integers up to {_LONGEST:,}; got"
         f" {shown(ast.unparse(node))}"
     )
+
+
+def _number(node: ast.expr) -> float | None:
+    """Return the number that a node writes, None if it writes none."""
+    match node:
+        case ast.Constant(value=int() as integer) if integer <= _LONGEST:
+            return integer
+        case ast.Constant(value=float() as number):
+            return number
+        case ast.Name(id="nan" | "inf" as name):  # weights of a search that diverged
+            return float(name)
+        case ast.UnaryOp(op=ast.USub(), operand=operand) if (positive := _number(operand)) is not None:
+            return -positive
+        case ast.Call(  # as NumPy 2 prints its scalars
+            func=ast.Attribute(value=ast.Name(id="np"), attr="float16" | "float32" | "float64"),
+            args=[argument],
+            keywords=[],
+        ):
+            return _number(argument)
+    return None
 
 
 # Fields
