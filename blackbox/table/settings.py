@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from nasbench.constraints import (
     read_limits,
 )
 from nasbench.metrics import get_dataset
-from nasbench.runs.checks import MANY, SEEDS, whole
+from nasbench.runs.checks import MANY, SEEDS, Bounds, whole
 from nasbench.runs.settings import Settings, option
 from nasbench.spaces import SPACES, space_of
 
@@ -70,9 +70,9 @@ def limit_option(text: str) -> tuple[str, ...]:
     return limits
 
 
-def _limit(text: str, kind: Callable[[str], object], at_least: int | None = None) -> Any:
+def _limit(text: str, kind: Callable[[str], object], **bounds: Unpack[Bounds]) -> Any:
     """Return an option, with its help text, that ends a trial; None if another one does."""
-    return option(None, text, type=kind, at_least=at_least, on_resume="raise")
+    return option(None, text, type=kind, on_resume="raise", **bounds)
 
 
 def where_of(at_most: Sequence[str], at_least: Sequence[str]) -> dict[str, Limits]:

@@ -342,12 +342,11 @@ def test_settings_that_lead_elsewhere_are_damage(tmp_path):
     path = tmp_path / "run"
     with create(path, "asha") as record:
         drive(tasks_of("asha"), Shuffled(2), 20, Cell, record)
-    with (
-        RunFolder.resume(path, run_kind(by_jobs=True)) as folder,
-        pytest.raises(RunFolderError, match="its settings do not lead to the jobs that it asked for"),
-    ):
+    with RunFolder.resume(path, run_kind(by_jobs=True)) as folder:
         record = Record.resume(folder, TOPOLOGY)
-        record.restore(Jobs(algorithm("asha")(NB201_SPACE, 9, seed=4), record.rows()))
+        jobs = Jobs(algorithm("asha")(NB201_SPACE, 9, seed=4), record.rows())
+        with pytest.raises(RunFolderError, match="its settings do not lead to the jobs that it asked for"):
+            record.restore(jobs)
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(unprivileged):
