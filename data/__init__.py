@@ -1,6 +1,8 @@
 """Images in, batches out: data sets as arrays, published splits, augmentation, seeded batches."""
 
+import re
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,25 +24,9 @@ if TYPE_CHECKING:
     from data.statistics import Statistics as Statistics
     from data.statistics import measure as measure
 
-_MODULES = {
-    "Augment": "data.augment",
-    "Batch": "data.loader",
-    "DataSet": "data.images",
-    "Images": "data.images",
-    "Loader": "data.loader",
-    "NAMES": "data.images",
-    "PUBLISHED": "data.statistics",
-    "Split": "data.splits",
-    "Statistics": "data.statistics",
-    "default_folder": "data.images",
-    "halves": "data.splits",
-    "load": "data.images",
-    "measure": "data.statistics",
-    "own_test_halves": "data.splits",
-    "read_test_halves": "data.splits",
-    "search_split": "data.splits",
-    "train_halves": "data.splits",
-}
+# as in nasbench.faces, which this package does not import
+_IMPORTS = re.findall(r"(?m)^    from (\S+) import (\w+) as", Path(__file__).read_text(encoding="utf-8"))
+_MODULES = {name: module for module, name in _IMPORTS}
 __all__ = list(_MODULES)
 
 

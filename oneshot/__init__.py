@@ -17,7 +17,7 @@ for _name in ("nasbench", "data"):
             name=__name__,
         )
 
-from nasbench.faces import lazy  # noqa: E402, only after the check
+from nasbench.faces import lazy, public_names  # noqa: E402, only after the check
 
 if TYPE_CHECKING:
     from oneshot.errors import ConfigError as ConfigError
@@ -56,42 +56,6 @@ if TYPE_CHECKING:
     from oneshot.spaces.registry import architecture_of as architecture_of
     from oneshot.spaces.registry import space_of as space_of
 
-_MODULES = {
-    "AlphaConfig": "oneshot.methods.config",
-    "Architecture": "oneshot.spaces.architectures",
-    "ConfigError": "oneshot.errors",
-    "DARTS": "oneshot.methods.darts",
-    "DARTSConfig": "oneshot.methods.darts",
-    "DARTSSearchSpace": "oneshot.spaces.darts",
-    "Diagram": "oneshot.spaces.base",
-    "DrNAS": "oneshot.methods.drnas",
-    "DrNASConfig": "oneshot.methods.drnas",
-    "GDAS": "oneshot.methods.gdas",
-    "GDASConfig": "oneshot.methods.gdas",
-    "Genotype": "oneshot.spaces.genotype",
-    "GenotypeError": "oneshot.errors",
-    "Graph": "oneshot.graph",
-    "GraphError": "oneshot.errors",
-    "HierarchicalSearchSpace": "oneshot.spaces.hierarchical",
-    "Hierarchy": "oneshot.spaces.genotype",
-    "MetaOptimizer": "oneshot.methods.base",
-    "MethodName": "oneshot.methods.registry",
-    "MixedOp": "oneshot.mixed",
-    "Mixture": "oneshot.mixed",
-    "NasBench201SearchSpace": "oneshot.spaces.nb201",
-    "OneShotError": "oneshot.errors",
-    "PUBLISHED": "oneshot.spaces.published",
-    "RSWS": "oneshot.methods.rsws",
-    "RSWSConfig": "oneshot.methods.rsws",
-    "SearchConfig": "oneshot.methods.config",
-    "Sizes": "oneshot.spaces.base",
-    "Space": "oneshot.spaces.base",
-    "SpaceName": "oneshot.spaces.registry",
-    "Step": "oneshot.methods.base",
-    "architecture_of": "oneshot.spaces.registry",
-    "method_of": "oneshot.methods.registry",
-    "recipe_settings": "oneshot.methods.recipes",
-    "space_of": "oneshot.spaces.registry",
-}
+_MODULES = public_names(__file__)
 __all__ = list(_MODULES)
 __getattr__ = lazy(_MODULES)

@@ -11,18 +11,19 @@ from typing import Any
 import torch
 
 from data.errors import DataError
-from nasbench.errors import NASBenchError, said
+from nasbench.errors import NASBenchError
 from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, resume_text
 from nasbench.runs.command import main as run
 from nasbench.runs.folder import RunFolder, check_new
 from nasbench.runs.log import read_log
 from nasbench.runs.record import present
-from oneshot.errors import FolderRemovedError, OneShotError, RunFolderError
+from oneshot.errors import FolderRemovedError, OneShotError
 from oneshot.pipeline.plan import PIPELINE, PIPELINE_LOG, Pipeline
 from oneshot.pipeline.report import collect_result, format_result
 from oneshot.pipeline.settings import PipelineEnvironment, PipelineSettings
 from oneshot.search.table import open_nb201
 from oneshot.spaces.registry import space_of
+from oneshot.training.checkpoints import refusing
 
 
 @dataclass
@@ -130,13 +131,9 @@ def _resume(
 
 def parse_record(record: dict[str, Any], path: str | Path) -> tuple[PipelineSettings, str | None]:
     """Return the settings in a pipeline's config.json, and the path of its store or None."""
-    try:
+    with refusing(f"{path}/config.json is not that of a pipeline, damaged, or of another version"):
         settings = PipelineSettings.from_json(record["pipeline"], "pipeline", complete=True)
         return settings, PipelineEnvironment(store=record.get("store")).store
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise RunFolderError(
-            f"{path}/config.json is not that of a pipeline, damaged, or of another version: {said(error)}"
-        ) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nasbench.faces import lazy
+from nasbench.faces import lazy, public_names
 
 if TYPE_CHECKING:
     from oneshot.retrain.report import RetrainResult as RetrainResult
@@ -13,14 +13,6 @@ if TYPE_CHECKING:
     from oneshot.spaces.architectures import Architecture as Architecture
     from oneshot.training.environment import Environment as Environment
 
-_MODULES = {
-    "Architecture": "oneshot.spaces.architectures",
-    "Environment": "oneshot.training.environment",
-    "RetrainResult": "oneshot.retrain.report",
-    "RetrainSettings": "oneshot.retrain.settings",
-    "load_network": "oneshot.retrain.weights",
-    "resume": "oneshot.retrain.session",
-    "retrain": "oneshot.retrain.session",
-}
+_MODULES = public_names(__file__)
 __all__ = list(_MODULES)
 __getattr__ = lazy(_MODULES)

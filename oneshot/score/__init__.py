@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nasbench.faces import lazy
+from nasbench.faces import lazy, public_names
 
 if TYPE_CHECKING:
     from oneshot.score.equal_cost import EqualCost as EqualCost
@@ -17,18 +17,6 @@ if TYPE_CHECKING:
     from oneshot.score.scoring import score as score
     from oneshot.score.settings import ScoreConfig as ScoreConfig
 
-_MODULES = {
-    "Correlation": "oneshot.score.ranking",
-    "EqualCost": "oneshot.score.equal_cost",
-    "FoundCell": "oneshot.score.result",
-    "Ranking": "oneshot.score.ranking",
-    "ScoreConfig": "oneshot.score.settings",
-    "ScoreResult": "oneshot.score.result",
-    "SearchComparison": "oneshot.score.equal_cost",
-    "correlation": "oneshot.score.ranking",
-    "rank_correlations": "oneshot.score.ranking",
-    "sample_cells": "oneshot.score.ranking",
-    "score": "oneshot.score.scoring",
-}
+_MODULES = public_names(__file__)
 __all__ = list(_MODULES)
 __getattr__ = lazy(_MODULES)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nasbench.faces import lazy
+from nasbench.faces import lazy, public_names
 
 if TYPE_CHECKING:
     from oneshot.search.reopened import ReopenedSearch as ReopenedSearch
@@ -13,14 +13,6 @@ if TYPE_CHECKING:
     from oneshot.search.settings import SearchSettings as SearchSettings
     from oneshot.training.environment import Environment as Environment
 
-_MODULES = {
-    "Environment": "oneshot.training.environment",
-    "ReopenedSearch": "oneshot.search.reopened",
-    "SearchResult": "oneshot.search.report",
-    "SearchSettings": "oneshot.search.settings",
-    "reopen": "oneshot.search.reopened",
-    "resume": "oneshot.search.session",
-    "search": "oneshot.search.session",
-}
+_MODULES = public_names(__file__)
 __all__ = list(_MODULES)
 __getattr__ = lazy(_MODULES)

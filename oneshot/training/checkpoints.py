@@ -129,11 +129,9 @@ def _tensor(
 
 
 @contextmanager
-def restoring(path: str | Path) -> Iterator[None]:
-    """Turn an error about the contents of a run's checkpoint into a RunFolderError that names it."""
+def refusing(description: str) -> Iterator[None]:
+    """Turn an error about what a file holds into a RunFolderError: the description, then the error."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise RunFolderError(
-            f"{path}/{CHECKPOINT} is not of this run, or of another version: {said(error)}"
-        ) from None
+        raise RunFolderError(f"{description}: {said(error)}") from None
