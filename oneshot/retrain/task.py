@@ -46,9 +46,9 @@ if TYPE_CHECKING:
 class RetrainJob(TrainingJob["RetrainTask"]):
     """What is trained, on which images."""
 
+    images: RetrainImages
     architecture: Architecture
     settings: RetrainSettings  # complete
-    images: RetrainImages
     table: NB201 | None  # which has the like
 
     @classmethod
@@ -69,7 +69,7 @@ class RetrainJob(TrainingJob["RetrainTask"]):
         complete, lines = settings.completed(found.space, images.size, found.value)
         _check_batches(complete, images, group)
         notes = tuple(filter(None, [*lines, lacking(table, found, complete)]))
-        job = cls(found, complete, images, table, environment=environment, notes=notes)
+        job = cls(images, found, complete, table, environment=environment, notes=notes)
         with torch.random.fork_rng([]):
             job.network()  # an error, before there is a folder
         return job
@@ -105,7 +105,7 @@ class RetrainJob(TrainingJob["RetrainTask"]):
         images.check_recorded(record["data"], path)
         _check_batches(recorded, images, group)
         notes = tuple(filter(None, [lacking(table, found, recorded)]))
-        return cls(found, recorded, images, table, environment=now, notes=notes)
+        return cls(images, found, recorded, table, environment=now, notes=notes)
 
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
         """Return what config.json holds."""

@@ -45,9 +45,9 @@ _Batch = tuple[_Half, _Half]  # of training and of validation images
 class SearchJob(TrainingJob["SearchTask"]):
     """What is searched, by which method, on which images."""
 
+    images: SearchImages
     settings: SearchSettings
     config: SearchConfig
-    images: SearchImages
     scorer: Scorer | None  # None in a space without a benchmark
 
     @classmethod
@@ -71,7 +71,7 @@ class SearchJob(TrainingJob["SearchTask"]):
         scorer = Scorer(settings.dataset, environment.store) if in_benchmark else None
         images = _load_images(settings, config, environment, group)
         notes = contradictions(settings.recipe, config)
-        return cls(settings, config, images, scorer, environment=environment, notes=notes)
+        return cls(images, settings, config, scorer, environment=environment, notes=notes)
 
     @classmethod
     def resume(
@@ -96,7 +96,7 @@ class SearchJob(TrainingJob["SearchTask"]):
         scorer = load_scorer(record, recorded, now, path)
         images = _load_images(recorded, recorded_config, now, group)
         images.check_recorded(record["data"], path)
-        return cls(recorded, recorded_config, images, scorer, environment=now)
+        return cls(images, recorded, recorded_config, scorer, environment=now)
 
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
         """Return what config.json holds."""
