@@ -7,7 +7,7 @@ from typing import NamedTuple
 from nasbench import NB201
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import UNKNOWN_SEED
-from oneshot.retrain.pipelines import PIPELINES, default_sizes
+from oneshot.retrain.pipelines import PIPELINES, default_settings
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.search.table import open_nb201
 from oneshot.spaces.architectures import Architecture
@@ -74,9 +74,7 @@ def find_entry(table: NB201 | None, architecture: Architecture, settings: Retrai
 
 def _differences(settings: RetrainSettings) -> list[str]:
     """Return the names of the settings that are not those of the table's trainings."""
-    published = (
-        PIPELINES[settings.space]._asdict() | default_sizes(settings.space, settings.dataset)._asdict()
-    )
-    published["epochs"], published["split"] = settings.protocol, settings.split
+    published = default_settings(settings.space, PIPELINES[settings.space], settings.dataset)
+    published |= {"epochs": settings.protocol, "split": settings.split}
     ours = settings.to_json()
     return [name for name, value in published.items() if name in ours and ours[name] != value]
