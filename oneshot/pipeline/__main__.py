@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,36 +97,23 @@ class PipelineCommand(Command[PipelineActivity]):
     @contextmanager
     def open(self, args: argparse.Namespace) -> Iterator[PipelineActivity]:
         """Begin or resume a pipeline."""
-        settings, environment = PipelineSettings.given(args), PipelineEnvironment.from_flags(args)
+        given, environment = PipelineSettings.given(args), PipelineEnvironment.from_flags(args)
         devices = environment.device_names()
-        opened = _begin if args.resume is None else _resume
-        with opened(args, settings, environment) as (pipeline, folder):
+        if args.resume is None:
+            settings = PipelineSettings(**given | ({"dataset": "digits"} if given.get("smoke") else {}))
+            check_new(args.out, PIPELINE)
+            if space_of(settings.space).in_benchmark:
+                open_nb201(environment.store)  # an error, before there is a folder
+            record = {"pipeline": settings.to_json(), "store": environment.store, **present(torch)}
+            opened = RunFolder.create(args.out, PIPELINE, record)
+        else:
+            opened = RunFolder.resume(args.resume, PIPELINE)
+        with opened as folder:
+            settings, store = parse_record(folder.record, folder.path)
+            if args.resume is not None:
+                settings.resumed(given, PipelineEnvironment)
+            pipeline = Pipeline(folder.path, settings, replace(environment, store=environment.store or store))
             yield PipelineActivity(pipeline, folder, devices)
-
-
-@contextmanager
-def _begin(
-    args: argparse.Namespace, given: dict[str, Any], environment: PipelineEnvironment
-) -> Iterator[tuple[Pipeline, RunFolder]]:
-    settings = PipelineSettings(**given | ({"dataset": "digits"} if given.get("smoke") else {}))
-    check_new(args.out, PIPELINE)
-    if space_of(settings.space).in_benchmark:
-        open_nb201(environment.store)  # an error, before there is a folder
-    record = {"pipeline": settings.to_json(), "store": environment.store, **present(torch)}
-    with RunFolder.create(args.out, PIPELINE, record) as folder:
-        yield Pipeline(args.out, settings, environment), folder
-
-
-@contextmanager
-def _resume(
-    args: argparse.Namespace, given: dict[str, Any], environment: PipelineEnvironment
-) -> Iterator[tuple[Pipeline, RunFolder]]:
-    with RunFolder.resume(args.resume, PIPELINE) as folder:
-        settings, store = parse_record(folder.record, args.resume)
-        settings.resumed(given, PipelineEnvironment)
-        if environment.store is None and store is not None:
-            environment = PipelineEnvironment(**environment.to_json() | {"store": store})
-        yield Pipeline(args.resume, settings, environment), folder
 
 
 def parse_record(record: dict[str, Any], path: str | Path) -> tuple[PipelineSettings, str | None]:
