@@ -67,22 +67,9 @@ class _Storage(NamedTuple):
     length: int
 
 
+_BYTES = {"Double": 8, "Float": 4, "Half": 2, "BFloat16": 2, "Long": 8, "Int": 4, "Short": 2, "Char": 1}
 # {(module, name): bytes of a number} of storages
-_STORAGES = {
-    ("torch", f"{name}Storage"): torch.empty(0, dtype=dtype).element_size()
-    for name, dtype in {
-        "Double": torch.float64,
-        "Float": torch.float32,
-        "Half": torch.float16,
-        "BFloat16": torch.bfloat16,
-        "Long": torch.int64,
-        "Int": torch.int32,
-        "Short": torch.int16,
-        "Char": torch.int8,
-        "Byte": torch.uint8,
-        "Bool": torch.bool,
-    }.items()
-}
+_STORAGES = {("torch", f"{name}Storage"): size for name, size in (_BYTES | {"Byte": 1, "Bool": 1}).items()}
 
 
 def _check(archive: zipfile.ZipFile, size: int) -> None:

@@ -17,6 +17,7 @@ from nasbench.runs.files import quoted
 from nasbench.runs.folder import RunFolder, RunKind, check_new, read_record
 from nasbench.runs.log import Columns, Row, read_log
 from nasbench.runs.progress import Progress
+from nasbench.runs.text import counted, duration
 from oneshot.errors import DivergedError, MissingDependencyError, RunFolderError
 from oneshot.training.checkpoints import CHECKPOINT, encode_tensors, read_checkpoint, refusing
 from oneshot.training.distributed import ProcessGroup
@@ -38,6 +39,8 @@ Files = Mapping[str, bytes | memoryview]  # the contents of files of a run's fol
 class TrainingResult:
     """What every training gives; subclasses add what it found."""
 
+    #: Settings of the search or of the retraining.
+    settings: Any
     #: Whether the training came to its end.
     complete: bool
     #: Number of epochs done.
@@ -46,6 +49,8 @@ class TrainingResult:
     steps: int
     #: A row per epoch, {column: value or None}.
     log: list[Row]
+    #: Numbers of images that are trained on, and that are held out.
+    images: tuple[int, int]
     #: Duration of the epochs, in seconds.
     seconds: float
     #: Names of the pictures in the run's folder.
@@ -56,6 +61,22 @@ class TrainingResult:
     @abstractmethod
     def to_json(self) -> dict[str, Any]:  # plain values, nested
         """Return the summary in summary.json; it depends on nothing but the settings."""
+
+    def heading(self, title: str, epochs: int, held_out: str, processes: int, work: str = "") -> str:
+        """Return the first lines of a report.
+
+        `epochs`: how many there are in all; `held_out`: the name of the images held out; `work`: of the
+        duration.
+        """
+        settings, (train, other) = self.settings, self.images
+        done = "" if self.epochs == epochs else f"{self.epochs:,} of "
+        by = f" by {processes} processes" if processes > 1 else ""
+        return (
+            f"{title} {counted(settings.channels, 'channel')} and {counted(settings.cells, 'cell')}"
+            f"{'' if settings.space == 'darts' else ' a stage'}\n{done}{counted(epochs, 'epoch')},"
+            f" {self.steps:,} steps, {train:,} training and {other:,} {held_out} images;"
+            f" seed {settings.seed}; {duration(self.seconds)}{work}{by}"
+        )
 
 
 _R = TypeVar("_R", bound=TrainingResult)
