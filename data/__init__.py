@@ -1,32 +1,12 @@
 """Images in, batches out: data sets as arrays, published splits, augmentation, seeded batches."""
 
-import re
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from data.augment import Augment as Augment
-    from data.images import NAMES as NAMES
-    from data.images import DataSet as DataSet
-    from data.images import Images as Images
-    from data.images import default_folder as default_folder
-    from data.images import load as load
-    from data.loader import Batch as Batch
-    from data.loader import Loader as Loader
-    from data.splits import Split as Split
-    from data.splits import halves as halves
-    from data.splits import own_test_halves as own_test_halves
-    from data.splits import read_test_halves as read_test_halves
-    from data.splits import search_split as search_split
-    from data.splits import train_halves as train_halves
-    from data.statistics import PUBLISHED as PUBLISHED
-    from data.statistics import Statistics as Statistics
-    from data.statistics import measure as measure
-
-# as in nasbench.faces, which this package does not import
-_IMPORTS = re.findall(r"(?m)^    from (\S+) import (\w+) as", Path(__file__).read_text(encoding="utf-8"))
-_MODULES = {name: module for module, name in _IMPORTS}
+# The stub beside this file lists the public names, as for `nasbench.faces`, which this package cannot import.
+_STUB = Path(__file__).with_suffix(".pyi").read_text()
+_LINES = (line.split() for line in _STUB.splitlines() if line.startswith("from "))
+_MODULES = {name: module for _, module, _, name, *_ in sorted(_LINES, key=lambda line: line[3])}
 __all__ = list(_MODULES)
 
 
