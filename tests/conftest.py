@@ -17,7 +17,7 @@ from nasbench.build.sources import hpo_bench
 from nasbench.spaces import SIZE
 from tests import stores
 
-pytest.register_assert_rewrite("oneshot.testing")
+pytest.register_assert_rewrite("oneshot.testing", "tests.oneshot.training.contract")
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 

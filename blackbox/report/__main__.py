@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(args: argparse.Namespace) -> str:
-    """Write the page; return what to say of it."""
+    """Write the page; return what to print about it."""
     out = Path(args.out)
     check(out, KIND, args.force)
     groups: dict[tuple[Any, ...], tuple[list[Run], Benchmark]] = {}
