@@ -12,6 +12,7 @@ import numpy as np
 from nasbench.coded import CodedCell, members
 from nasbench.errors import InvalidCellError, MissingDependencyError
 from nasbench.runs.checks import integer
+from nasbench.svg import Svg, draw_topology
 
 if TYPE_CHECKING:
     import networkx
@@ -146,6 +147,10 @@ class Cell(
 
     def __str__(self) -> str:
         return _FORM.format(*self.ops)
+
+    def picture(self) -> Svg:
+        """Return the cell as a picture, which notebooks show."""
+        return draw_topology(str(self), self.index, EDGES, self.ops)
 
     def to_networkx(self) -> networkx.DiGraph[int]:
         """Return a DiGraph on nodes 0 (input) to 3 (output), with its operation as `op` on each edge."""

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import reprlib
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self, SupportsIndex
 
 from nasbench.errors import InvalidCellError
 from nasbench.runs.checks import integer
+from nasbench.svg import Pictured
 
 if TYPE_CHECKING:
     from nasbench.arrays import Numbering
 
 
 @dataclass(frozen=True, slots=True)
-class CodedCell(ABC):
+class CodedCell(Pictured):
     """A cell of a search space, named by its code: its choices as the digits of a number."""
 
     code: int

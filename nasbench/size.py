@@ -12,6 +12,7 @@ import numpy as np
 from nasbench.coded import CodedCell, members
 from nasbench.errors import InvalidCellError
 from nasbench.runs.checks import integer
+from nasbench.svg import Svg, draw_widths
 
 if TYPE_CHECKING:
     from nasbench.arrays import Numbering
@@ -76,6 +77,10 @@ class SizeCell(
 
     def __str__(self) -> str:
         return ":".join(map(str, self.widths))
+
+    def picture(self) -> Svg:
+        """Return the cell as a picture, which notebooks show."""
+        return draw_widths(str(self), self.index, self.widths)
 
     @classmethod
     def _parse_string(cls, arch: object) -> int:

@@ -7,8 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from oneshot.draw.placed import Placed, Points, Sketch, curve, settled, spread
 from oneshot.errors import GraphError, MissingDependencyError
+from oneshot.layout.placed import Placed, Points, Sketch, curve, settled, spread
 
 Way = list[tuple[Points, bool]]  # the curves of an edge, and whether each joins neighbouring ranks
 

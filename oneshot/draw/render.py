@@ -1,6 +1,5 @@
 """Diagrams as a figure, and the figure as a file that is the same each time."""
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -9,10 +8,11 @@ import numpy as np
 
 from nasbench.runs.files import make_folder_of, replacing
 from oneshot.draw.dot import dot, has_dot
-from oneshot.draw.layout import own
-from oneshot.draw.pack import packed
-from oneshot.draw.placed import PORTS, Box, Placed, Points, Sketch
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError
+from oneshot.layout.layered import own
+from oneshot.layout.pack import packed
+from oneshot.layout.placed import Box, Placed, Points, Sketch
+from oneshot.layout.sketch import HEADING, LABEL, NAME, sketch_of, split_index
 from oneshot.spaces.base import Diagram
 
 if TYPE_CHECKING:
@@ -53,10 +53,8 @@ _SETTINGS: dict[Any, Any] = {  # whatever the user's own are; Any: matplotlib's 
     "savefig.transparent": False,
     "savefig.facecolor": "auto",
 }
-_NAME, _LABEL, _HEADING, _TITLE = 8.0, 9.0, 9.5, 11.0  # points
+_TITLE = 11.0  # points
 _STRETCH = 1.05  # of text on a screen, where letters begin at whole pixels
-_NODE = Box(21.0, 21.0)  # the minimum
-_PAD = Box(3.5, 2.2)  # around a text in its box
 _MARGIN, _BETWEEN, _UNDER = 6.0, Box(26.0, 20.0), 7.0  # points; the last: under a heading
 
 
@@ -199,9 +197,9 @@ def colour_of(operation: str) -> str:
 
 
 def _panel(diagram: Diagram, layout: Layout) -> _Panel:
-    sketch = _sketch(diagram)
+    sketch = sketch_of(diagram, _extent)
     placed = _laid_out(sketch, layout)
-    head = _extent(diagram.title, _HEADING, "bold") if diagram.title else Box(0.0, -_UNDER)
+    head = _extent(diagram.title, HEADING, "bold") if diagram.title else Box(0.0, -_UNDER)
     size = Box(max(placed.size.width, _STRETCH * head.width), placed.size.height + _UNDER + head.height)
     return _Panel(diagram, sketch, placed, size)
 
@@ -216,48 +214,13 @@ def _laid_out(sketch: Sketch, layout: Layout) -> Placed:
     return own(sketch)
 
 
-def _sketch(diagram: Diagram) -> Sketch:
-    """Return a Diagram as boxes; GraphError if it is no acyclic graph."""
-    import networkx
-
-    name = f"diagram {diagram.title!r}"
-    if not diagram.nodes:
-        raise GraphError(f"{name} has no nodes")
-    numbers = {node: number for number, (node, _, _) in enumerate(diagram.nodes)}
-    if len(numbers) < len(diagram.nodes):
-        raise GraphError(f"{name} has two nodes of one id: {[node for node, *_ in diagram.nodes]}")
-    for source, target, _ in diagram.edges:
-        if source not in numbers or target not in numbers:
-            raise GraphError(f"{name}: edge {source}-{target} has a node that is not there")
-    if unknown := {kind for *_, kind in diagram.nodes} - set(_FILLS):
-        raise GraphError(f"{name}: a node is {', '.join(_FILLS)}; got {', '.join(sorted(unknown))}")
-    edges = [(numbers[source], numbers[target]) for source, target, _ in diagram.edges]
-    if not networkx.is_directed_acyclic_graph(networkx.DiGraph(edges)):
-        raise GraphError(f"{name} goes round in a circle; it is to go from inputs to outputs")
-    nodes = []
-    for number, (_, label, _) in enumerate(diagram.nodes):
-        ends = max(sum(edge[side] == number for edge in edges) for side in (0, 1))
-        written, formula = _formula(label)
-        text = _extent(written, _LABEL, formula=formula)
-        width = max(_NODE.width, text.width + 2 * _PAD.width + 2)
-        nodes.append(Box(width, max(_NODE.height, PORTS * (ends - 1) + 9)))
-    names = [_name_box(label) for *_, label in diagram.edges]
-    return Sketch(nodes, names, edges)
-
-
-def _name_box(label: str) -> Box | None:
-    if not label:
-        return None
-    return Box(_extent(label, _NAME).width + 2 * _PAD.width, _NAME * 1.1 + 2 * _PAD.height)
-
-
 def _formula(label: str) -> tuple[str, bool]:
     """Return the text of a node's label, and whether it is a formula, because of an index as in c_{k-1}."""
-    indexed = re.fullmatch(r"\w_\{[\w+-]+\}", label) is not None
+    indexed = bool(split_index(label)[1])
     return (f"${label}$" if indexed else label), indexed
 
 
-def _extent(text: str, size: float, weight: str = "normal", formula: bool = False) -> Box:
+def _extent(text: str, size: float, weight: str = "normal", *, formula: bool = False) -> Box:
     """Return the Box of a text in points."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
@@ -282,7 +245,7 @@ def _draw(axes: "Axes", panel: _Panel, prefix: str) -> None:
     diagram, sketch, placed, size = panel
     shift = np.array([(size.width - placed.size.width) / 2, 0.0])
     if diagram.title:
-        heading = _text_style(_HEADING, weight="bold", va="top")
+        heading = _text_style(HEADING, weight="bold", va="top")
         axes.text(size.width / 2, size.height, diagram.title, **heading)
 
     def draw_box(centre: Points, box: Box, gid: str, **style: Any) -> None:  # options of a patch
@@ -299,7 +262,7 @@ def _draw(axes: "Axes", panel: _Panel, prefix: str) -> None:
     for n, (_, label, kind) in enumerate(diagram.nodes):
         style = {"fc": _FILLS[kind], "ec": _INK, "lw": 0.9, "zorder": 4}
         draw_box(placed.nodes[n], sketch.nodes[n], f"node-{n}", **style)
-        draw_text(placed.nodes[n], _formula(label), _LABEL, 5)
+        draw_text(placed.nodes[n], _formula(label), LABEL, 5)
     for n, (_, _, label) in enumerate(diagram.edges):
         path, none, colour = placed.paths[n] + shift, label == "none", colour_of(label)
         head, dashes = ("-", ":") if none else ("-|>,head_length=0.42,head_width=0.2", "-")
@@ -323,4 +286,4 @@ def _draw(axes: "Axes", panel: _Panel, prefix: str) -> None:
         if box is not None:
             style = {"fc": "white", "ec": colour, "lw": 0.8, "ls": dashes, "zorder": 3}
             draw_box(placed.names[n], box, f"name-{n}", **style)
-            draw_text(placed.names[n], (label, False), _NAME, 3.5)
+            draw_text(placed.names[n], (label, False), NAME, 3.5)

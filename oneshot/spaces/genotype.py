@@ -6,7 +6,9 @@ from typing import Any
 
 from nasbench.errors import shown
 from nasbench.runs.checks import integer
+from nasbench.svg import Pictured, Svg
 from oneshot.errors import GenotypeError
+from oneshot.layout.svg import draw_diagrams
 from oneshot.spaces import notation
 from oneshot.spaces.base import Diagram
 from oneshot.spaces.notation import CONNECTIONS, EDGES_PER_NODE, Notation
@@ -33,7 +35,7 @@ PRIMITIVES = (  # of an edge in a motif (Liu et al. 2018, arXiv:1711.00436, sect
 
 
 @dataclass(frozen=True)
-class Genotype:
+class Genotype(Pictured):
     """A normal and a reduction cell of the space of DARTS (Liu et al. 2019, arXiv:1806.09055).
 
     >>> from oneshot.spaces.published import DARTS_V2
@@ -125,12 +127,16 @@ class Genotype:
         normal = _cell_diagram("normal", self.normal, self.normal_concat)
         return [normal, _cell_diagram("reduction", self.reduce, self.reduce_concat)]
 
+    def picture(self) -> Svg:
+        """Return the diagrams as a picture, which notebooks show."""
+        return draw_diagrams(self.diagrams(), str(self))
+
 
 _FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")  # of a Genotype, in order
 
 
 @dataclass(frozen=True)
-class Hierarchy:
+class Hierarchy(Pictured):
     """Motifs of primitives, level 2, and a cell of those, level 3 (Liu et al. 2018, arXiv:1711.00436).
 
     >>> from oneshot.spaces.published import LIU2018
@@ -213,6 +219,10 @@ class Hierarchy:
         cell = dense_diagram("cell", self.cell_nodes, tuple(f"motif {motif}" for motif in self.cell))
         motifs = sorted(set(self.cell))
         return [cell, *(dense_diagram(f"motif {k}", self.motif_nodes, self.motifs[k]) for k in motifs)]
+
+    def picture(self) -> Svg:
+        """Return the diagrams as a picture, which notebooks show."""
+        return draw_diagrams(self.diagrams(), str(self))
 
 
 def dense_edges(nodes: int) -> list[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from oneshot.draw.placed import Box
+from oneshot.layout.placed import Box
 
 PAGE = Box(7.0 * 72, 9.5 * 72)  # the room on a page, points
 Row = list[Box]

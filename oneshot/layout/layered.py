@@ -15,8 +15,8 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from oneshot.draw.heights import Heights, solve_heights
-from oneshot.draw.placed import Placed, Points, Sketch, curve, settled, spread
+from oneshot.layout.heights import Heights, solve_heights
+from oneshot.layout.placed import Placed, Points, Sketch, curve, settled, spread
 
 Order = list[list[int]]  # the items of each layer, from the top
 Link = tuple[int, int]  # two items in neighbouring layers

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from oneshot.draw.layout import Layered
+    from oneshot.layout.layered import Layered
 
 Gaps = dict[tuple[int, int], float]  # of two neighbours in a layer, the upper first: their distance at least
 _GAPS = {"name": 4.5, "node": 16.0, "bend": 7.0, "mixed": 8.0}  # points between neighbours in a layer

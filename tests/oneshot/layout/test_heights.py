@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from oneshot.draw import heights as module
-from oneshot.draw import layout
-from oneshot.draw.heights import solve_heights
-from tests.oneshot.draw.test_layout import at_random, sketch
+from oneshot.layout import heights as module
+from oneshot.layout import layered as layout
+from oneshot.layout.heights import solve_heights
+from tests.oneshot.layout.test_layered import at_random, sketch
 
 
 def of(graph, order):

@@ -4,9 +4,9 @@ import random
 import numpy as np
 import pytest
 
-from oneshot.draw import layout
-from oneshot.draw.layout import own
-from oneshot.draw.placed import Box, Sketch
+from oneshot.layout import layered as layout
+from oneshot.layout.layered import own
+from oneshot.layout.placed import Box, Sketch
 from oneshot.spaces.genotype import dense_edges
 from tests.oneshot.draw.drawings import points_on
 

@@ -1,7 +1,7 @@
 import pytest
 
-from oneshot.draw.pack import PAGE, packed
-from oneshot.draw.placed import Box
+from oneshot.layout.pack import PAGE, packed
+from oneshot.layout.placed import Box
 
 BETWEEN = Box(10.0, 20.0)
 

@@ -1,0 +1,1 @@
+"""Where the boxes and arrows of a diagram are placed; needs no matplotlib."""
