@@ -7,6 +7,7 @@ from blackbox.bohb import BOHBConfig as BOHBConfig
 from blackbox.bridges.table import NamedTable as NamedTable
 from blackbox.bridges.variables import Variables as Variables
 from blackbox.bridges.variables import as_objective as as_objective
+from blackbox.compare.chosen import compare_runs as compare_runs
 from blackbox.errors import BlackboxError as BlackboxError
 from blackbox.gp import GaussianProcessConfig as GaussianProcessConfig
 from blackbox.gp import GaussianProcessSearch as GaussianProcessSearch

@@ -4,6 +4,7 @@ from nasbench.cell import CELLS as CELLS
 from nasbench.cell import EDGES as EDGES
 from nasbench.cell import OPERATIONS as OPERATIONS
 from nasbench.cell import Cell as Cell
+from nasbench.entry import CellEntry as CellEntry
 from nasbench.errors import NASBenchError as NASBenchError
 from nasbench.size import SizeCell as SizeCell
 

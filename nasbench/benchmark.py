@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, NamedTuple, TypedD
 
 import numpy as np
 
-from nasbench.answers import Answers, Question
+from nasbench.answers import Answers, Question, list_seeds
 from nasbench.cell import Cell
 from nasbench.errors import InvalidArgumentError, NotRecordedError, StoreError
 from nasbench.home import default_path
-from nasbench.metrics import get_metric
+from nasbench.metrics import get_metric, list_metrics
 from nasbench.runs.checks import integer
 from nasbench.size import SizeCell
 from nasbench.spaces import SIZE, TOPOLOGY, Space, space_named, space_of
@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pandas
+    from matplotlib.axes import Axes
     from typing_extensions import TypeVar
 
     from nasbench.answers import CurveReader, Reader, Recorded
     from nasbench.arrays import Mask, Numbering, Values
     from nasbench.coded import AnyCell, CodedCell
     from nasbench.constraints import Where
+    from nasbench.entry import CellEntry
     from nasbench.metrics import DatasetName, MetricName
 
     Dataset = DatasetName | str  # a name that only the program knows is checked when it runs
@@ -127,6 +129,20 @@ class Benchmark(ABC, Generic[C]):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.store.path)!r})"
+
+    def _repr_html_(self) -> str:
+        from nasbench.display import block, paragraphs, table
+
+        metrics: dict[tuple[str, int | str, str], list[str]] = {}  # by the other columns
+        for recorded in self.recorded():
+            seeds = "-" if recorded.seeds is None else list_seeds(recorded.seeds)
+            metrics.setdefault((recorded.dataset, recorded.protocol or "-", seeds), []).append(
+                recorded.metric
+            )
+        header = ("data set", "protocol [epochs]", "seeds", "metrics")
+        rows = [(*where, list_metrics(names)) for where, names in metrics.items()]
+        heading = f"{self.space.name}: {self._cells:,} cells\n{self.store.path}"
+        return block(paragraphs(heading), table(header, rows))
 
     def __reduce__(self) -> tuple[type[Benchmark[C]], tuple[str]]:
         return type(self), (str(self.store.path),)
@@ -356,6 +372,25 @@ class Benchmark(ABC, Generic[C]):
                 entry.setdefault(dataset, {})[metric] = value
         return entry
 
+    def show(self, cell: AnyCell, *, protocol: int | None = None, all: bool = False) -> CellEntry:
+        """Return a cell with its entry, which notebooks show as a picture and a table.
+
+        Parameters
+        ----------
+        cell, protocol
+            As for `entry`.
+        all
+            Whether hardware metrics are shown.
+
+        Raises
+        ------
+        NotRecordedError
+            As for `entry`.
+        """
+        from nasbench.entry import CellEntry  # most lookups show nothing
+
+        return CellEntry(self.cell(cell), self.entry(cell, protocol=protocol), all)
+
     def rank(
         self, cell: AnyCell, dataset: Dataset, metric: Metric, *, where: Limits = None, **run: Unpack[Run]
     ) -> int:
@@ -577,6 +612,48 @@ class Benchmark(ABC, Generic[C]):
             name = f"{dataset}/{metric}" if is_default else f"{dataset}/{epochs}/{metric}"
             table[name] = self.columns(dataset, metric, protocol=protocol)
         return pandas.DataFrame(table, index=pandas.RangeIndex(self._cells, name="index"))
+
+    def plot(
+        self,
+        x: Metric,
+        y: Metric,
+        dataset: Dataset = "cifar10",
+        *,
+        ax: Axes | None = None,
+        **run: Unpack[Run],
+    ) -> Axes:
+        """Plot a metric of all N cells over another one.
+
+        Parameters
+        ----------
+        x, y
+            Names of the metrics across and upwards.
+        dataset, **run
+            As for `by_code`.
+        ax
+            Where to draw; by default axes of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            With one collection of points, in the order of codes.
+
+        Raises
+        ------
+        MissingDependencyError
+            Without matplotlib.
+        NotRecordedError
+            As for `by_code`.
+        """
+        from nasbench.axes import given_or_new, metric_label
+
+        columns = [self.by_code(dataset, metric, **run) for metric in (x, y)]
+        axes = given_or_new(ax)
+        axes.scatter(*columns, s=3, linewidth=0, alpha=0.4, rasterized=True)
+        axes.set(xlabel=metric_label(x), ylabel=metric_label(y))
+        axes.set_title(f"{self.space.name} on {dataset}: {self._cells:,} cells")
+        axes.grid(alpha=0.3, linewidth=0.5)
+        return axes
 
     def verify(self) -> None:
         """Compare the store with its checksum, and its index with the official one; else StoreError."""

@@ -1,6 +1,6 @@
 """The meaning of every number: data sets, splits, metrics, units, directions, sources."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeVar
 
 from nasbench.errors import NASBenchError, UnknownDatasetError, UnknownMetricError, shown
@@ -236,8 +236,14 @@ METRICS: dict[str, Metric] = {  # by MetricName
     )
 }
 
-_NOT_HARDWARE = [name for name, metric in METRICS.items() if not metric.hardware]
-_KNOWN_METRICS = f"{', '.join(_NOT_HARDWARE)}, and {len(METRICS) - len(_NOT_HARDWARE)} of hardware"
+
+def list_metrics(names: Collection[str]) -> str:
+    """Return names of metrics as text, with the number of those of hardware."""
+    shown = [name for name in names if not METRICS[name].hardware]
+    hidden = len(names) - len(shown)
+    return ", ".join(shown) + (f", and {hidden} of hardware" if hidden else "")
+
+
 METRIC_OF = {(metric.split, metric.kind): metric.name for metric in METRICS.values() if metric.split}
 
 # Frequent names from other tools, and what they are called here.
@@ -263,7 +269,7 @@ def get_dataset(name: object) -> Dataset:
 
 def get_metric(name: object) -> Metric:
     """Return the Metric of that name; UnknownMetricError suggests or lists names if there is none."""
-    return _look_up(name, "metric", METRICS, UnknownMetricError, _KNOWN_METRICS)
+    return _look_up(name, "metric", METRICS, UnknownMetricError, list_metrics(METRICS))
 
 
 def meaning_of(dataset: str, metric: Metric) -> str:

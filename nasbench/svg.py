@@ -47,7 +47,7 @@ class Svg:
         self.width, self.height = width, height
         self._lines = [f"<title>{escape(title)}</title>"]
 
-    def add(self, tag: str, text: str = "", *, hint: str = "", inner: str = "", **attributes: object) -> None:
+    def add(self, tag: str, text: str = "", hint: str = "", inner: str = "", /, **attributes: object) -> None:
         """Add an element; an attribute's `_` is written as `-`.
 
         `hint`: a text that is shown at the pointer; `inner`: markup after the text.
@@ -56,18 +56,18 @@ class Svg:
         inside = (f"<title>{escape(hint)}</title>" if hint else "") + escape(text) + inner
         self._lines.append(f"<{given}>{inside}</{tag}>" if inside else f"<{given}/>")
 
-    def write(self, x: float, y: float, text: str, index: str = "", **attributes: object) -> None:
+    def write(self, x: float, y: float, text: str, index: str = "", /, **attributes: object) -> None:
         """Add a text, with an index or without, whose middle is at a point."""
         lowered = f'<tspan dy="3" font-size="75%">{escape(index)}</tspan>' if index else ""
-        self.add("text", text, inner=lowered, x=x, y=y + 3.8, **attributes)
+        self.add("text", text, "", lowered, x=x, y=y + 3.8, **attributes)
 
     def label(self, x: float, y: float, text: str, width: float, colour: str, hint: str = "") -> None:
         """Add a text in white on a box of a colour, whose middle is at a point."""
         box = {"x": x - width / 2, "y": y - 8, "width": width, "height": 16}
-        self.add("rect", hint=hint, rx=8, fill=colour, **box)
+        self.add("rect", "", hint, rx=8, fill=colour, **box)
         self.write(x, y, text, fill="#fff")
 
-    def arrow(self, points: Sequence[Point], colour: str = INK, **attributes: object) -> None:
+    def arrow(self, points: Sequence[Point], colour: str = INK, /, **attributes: object) -> None:
         """Add an arrow along a Bézier curve of 3 n + 1 points."""
         (x, y), (tip_x, tip_y) = points[-2:]
         far = math.hypot(tip_x - x, tip_y - y) or 1.0
@@ -122,7 +122,7 @@ def draw_topology(title: str, index: int, edges: Iterable[Point], ops: Iterable[
 
     Edges of `none` are left out; those that carry nothing from the input to the output are dashed.
     """
-    left, apart, middle, radius = 16, 76, 76, 11
+    left, apart, middle, radius = 16.0, 76.0, 76.0, 11.0
     picture = Svg(260, 126, title)
     _write_index(picture, index)
     placed = {(int(source), int(target)): op for (source, target), op in zip(edges, ops, strict=True)}

@@ -13,16 +13,28 @@ def format_entry(entry: Mapping[str, Mapping[str, float]], *, all: bool = False,
 
     `all`: with hardware metrics too; else with their number, and `how` they are shown.
     """
+    entries, hidden = entry_rows(entry, all=all)
+    rows = [(label, *map(_value_text, values)) for label, values in entries]
+    table = format_table(("", *(name.rjust(_WIDTH) for name in entry)), rows) if rows else ""
+    title = "Recorded for this cell (mean over seeds)" if rows or hidden else ""
+    return "\n".join(filter(None, (title, table, format_hidden(hidden, how))))
+
+
+def entry_rows(
+    entry: Mapping[str, Mapping[str, float]], *, all: bool = False
+) -> tuple[list[tuple[str, list[float | None]]], list[str]]:
+    """Return the metrics of an entry and the names of the hardware metrics that are left out unless `all`.
+
+    Each metric has its name with its unit, and its value on each data set.
+    """
     recorded = [name for name in METRICS if any(name in values for values in entry.values())]
     hidden = [name for name in recorded if METRICS[name].hardware and not all]
     rows = [
-        (f"{name} [{METRICS[name].unit}]", *(_value_text(values.get(name)) for values in entry.values()))
+        (f"{name} [{METRICS[name].unit}]", [values.get(name) for values in entry.values()])
         for name in recorded
         if name not in hidden
     ]
-    table = format_table(("", *(name.rjust(_WIDTH) for name in entry)), rows) if rows else ""
-    title = "Recorded for this cell (mean over seeds)" if recorded else ""
-    return "\n".join(filter(None, (title, table, format_hidden(hidden, how))))
+    return rows, hidden
 
 
 def format_hidden(names: Collection[str], how: str = "--all") -> str:

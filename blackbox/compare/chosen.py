@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 from blackbox.algorithms import ALGORITHMS
@@ -10,9 +11,9 @@ from blackbox.compare.spec import Spec, label_of
 from blackbox.compare.study import Study
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.kinds.base import as_recorded
-from blackbox.kinds.reader import Run, gives, read_run
+from blackbox.kinds.reader import Run, gives, open_table, read_run
 from blackbox.results.anytime import Trajectories
-from blackbox.results.comparison import Entry, shared_settings
+from blackbox.results.comparison import ComparisonResult, Entry, compare, shared_settings
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench.benchmark import Benchmark
@@ -122,6 +123,34 @@ def begun(chosen: Chosen, settings: RunConfig, bench: Benchmark) -> tuple[RunCon
                 f"{run.path} is of a multi-fidelity search; these are compared by --budget alone"
             )
     return settings, objective
+
+
+def compare_runs(*folders: str | Path, store: str | None = None) -> ComparisonResult:
+    """Return the comparison of finished runs of searches with one objective.
+
+    Parameters
+    ----------
+    *folders
+        The folders of the runs, which have their settings in common.
+    store
+        The path of their table; by default where the first run had it.
+
+    Returns
+    -------
+    ComparisonResult
+        The findings, which notebooks show as a table; `plot` draws them.
+
+    Raises
+    ------
+    ConfigError, RunFolderError
+        If a folder is not that of a finished run, or the runs cannot be compared.
+    """
+    if not folders:
+        raise ConfigError("compare_runs needs the folder of a run or more, got none")
+    chosen = Chosen(tuple(_run(str(folder)) for folder in folders))
+    bench = open_table(chosen.runs[0], store)
+    settings, objective = begun(chosen, chosen.settings({}), bench)
+    return compare(list(chosen.entries(Study((), settings), [])), objective, bench, settings)
 
 
 def _names_a_folder(text: str) -> bool:

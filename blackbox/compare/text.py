@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from blackbox.results.anytime import Axis
-from blackbox.results.comparison import ComparisonResult, Interval, PairResult, Ranks, Way
+from blackbox.results.comparison import ComparisonResult, PairResult, Ranks, Way, between
 from blackbox.results.statistics import LEVEL
 from blackbox.results.text import final_epochs, limits_text, signals_of, subject, with_unit
 from nasbench.runs.text import counted, duration, format_table
@@ -61,9 +61,9 @@ def _ends(result: ComparisonResult) -> list[str]:
     if result.settings.trials > 1:
         columns |= {
             "± std": ["" if s.std is None else f"± {s.std:.4f}" for s in spreads],
-            f"{_PERCENT} of mean": [_between(row.regret.mean_interval) for row in rows],
+            f"{_PERCENT} of mean": [between(row.regret.mean_interval) for row in rows],
             "median": _texts((spread.middle for spread in spreads), "{:.4f}".format),
-            f"{_PERCENT} of median": [_between(row.regret.median_interval) for row in rows],
+            f"{_PERCENT} of median": [between(row.regret.median_interval) for row in rows],
             "at the optimum": [_share(row.at_optimum.share) for row in rows],
         }
     more: tuple[tuple[str, list[float | None], Callable[[float], str]], ...] = (
@@ -157,13 +157,6 @@ def _ranks(ranks: Ranks) -> list[str]:
     level = 1 - ranks.confidence
     lines.append(f"critical difference (Nemenyi, {level:.2g}): {ranks.critical_difference:.3f}")
     return [*lines, *(f"not told apart by it: {'; '.join(group)}" for group in ranks.alike)]
-
-
-def _between(interval: Interval) -> str:
-    if interval is None:
-        return "-"
-    low, high = ("?" if bound is None else f"{bound:.4f}" for bound in interval)
-    return f"{low} to {high}"
 
 
 def _share(share: float) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, counted_in, extent_of
+from blackbox.kinds.lockstep import LockstepKind, LockstepResult, counted_in, extent_of
 from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, OPTIONAL
 from blackbox.results.regret import (
@@ -21,10 +21,11 @@ from blackbox.results.regret import (
     regrets,
 )
 from blackbox.results.text import Rows, came_text, over_text, signals_of
+from blackbox.search.shown import checkpoints
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench.runs.folder import RunKind
-from nasbench.runs.text import duration, format_rows
+from nasbench.runs.text import counted, duration, format_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +63,10 @@ class RegretRow(Row):
     trials_with_incumbent: int | None = field(metadata=OPTIONAL)
     regret: Spread = field(metadata=INLINE)
 
+    @property
+    def point(self) -> str:
+        return counted(self.evaluations, "evaluation")
+
     def text(self, trials: int) -> str:
         """Return the row as text; `trials`: how many there are."""
         having, short = self.trials_with_incumbent, came_text(self.trials_that_came_so_far, trials)
@@ -81,11 +86,21 @@ class EvaluationResult(LockstepResult[RunConfig]):
         settings, trials = self.settings, self.settings.trials
         found = trials - self.trials_without_evaluation
         over = over_text(trials, found - (self.feasible.trials_without if self.feasible else 0))
-        lines = [self.heading(f"{self.evaluations.text()} evaluations"), format_rows(self._rows())]
+        lines = [self.head, format_rows(self.summary())]
         return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
-    def _rows(self) -> Rows:
-        """What the text says of the best cell and of the whole search."""
+    @property
+    def head(self) -> str:
+        return self.heading(f"{self.evaluations.text()} evaluations")
+
+    @property
+    def best_entry(self) -> tuple[str, dict[str, dict[str, float]]] | None:
+        return self.incumbents.best_entry
+
+    def tables(self) -> list[str]:
+        return [self.incumbents.table(self.settings)]
+
+    def summary(self) -> Rows:
         settings, best, trials = self.settings, self.incumbents.best, self.settings.trials
         rows = self.incumbents.best_rows(settings)
         if best is not None:
@@ -114,7 +129,7 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
     def result(self, experiment: RunExperiment, history: History, complete: bool) -> EvaluationResult:
         objective, bench, budget = experiment.problem, experiment.bench, experiment.settings.budget
         counted = counted_in(history, budget)
-        after, trials = checkpoints(counted), np.flatnonzero(counted)[:, None]
+        after, trials = checkpoints(int(counted.max())), np.flatnonzero(counted)[:, None]
         steps = history.incumbent_steps(budget)[trials, np.array(after) - 1]
         incumbents = history.codes[trials, steps]  # (T, checkpoints)
         regret = regrets(incumbents, objective)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, counted_in, extent_of
+from blackbox.kinds.lockstep import LockstepKind, LockstepResult, counted_in, extent_of
 from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, Result
 from blackbox.results.fronts import cells_met, front_masks, shares, true_front, true_volume, volumes, worst_of
 from blackbox.results.regret import Spread, entry_of, feasible_cells
 from blackbox.results.text import Rows, came_text, entry_lines, over_text, with_unit
 from blackbox.rs import RandomSearch
+from blackbox.search.shown import checkpoints
 from blackbox.table.objective import PairObjective
 from blackbox.table.settings import PairConfig, RunConfig
 from blackbox.table.signal import Signal
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from nasbench.benchmark import Benchmark
 
     PairExperiment = Experiment[PairConfig, PairObjective]
+
+_SHOWN = 20  # cells of a front in a notebook
 
 
 @dataclass(frozen=True)
@@ -106,16 +109,30 @@ class FrontResult(LockstepResult[PairConfig]):
     def text(self, *, all: bool = False) -> str:
         """Return the findings as text; `all`: with the hardware metrics of the best cell of the front."""
         settings, cells = self.settings, self.front.cells
-        lines = [self.heading(f"{self.evaluations.text()} evaluations", others=[settings.against])]
-        lines.append(format_rows(self._rows()))
+        lines = [self.head, format_rows(self.summary())]
         if not cells:
             return "\n".join([*lines, "\nFront: none, because no feasible cell was evaluated"])
-        lines += self._front_lines()
+        title, header, rows = self._front_table()
+        lines += [f"\n{title}", format_table(header, rows)]
         lines.append(f"\nOf this front, the cell with the best {settings.metric}: index {cells[0].index}")
         return "\n".join([*lines, *entry_lines(cells[0].entry, all=all), *self._volume_lines()])
 
-    def _rows(self) -> Rows:
-        """What the text says of the whole search."""
+    @property
+    def head(self) -> str:
+        return self.heading(f"{self.evaluations.text()} evaluations", others=[self.settings.against])
+
+    @property
+    def best_entry(self) -> tuple[str, dict[str, dict[str, float]]] | None:
+        return (self.front.cells[0].arch, self.front.cells[0].entry) if self.front.cells else None
+
+    def tables(self) -> list[str]:
+        from nasbench.display import note, table
+
+        title, header, rows = self._front_table()
+        further = f"{len(rows) - _SHOWN:,} more in front.cells" if len(rows) > _SHOWN else ""
+        return [table(header, rows[:_SHOWN], title), note(further)]
+
+    def summary(self) -> Rows:
         ours, random = (each.of_the_true_front.mean_text(".4g") for each in (self.found, self.random_search))
         reference = ", ".join(
             f"{name} {value:.7g} {Signal.parse(name).unit}" for name, value in self.reference.items()
@@ -130,17 +147,17 @@ class FrontResult(LockstepResult[PairConfig]):
             *self.rows,
         ]
 
-    def _front_lines(self) -> list[str]:
-        """The cells of the front."""
+    def _front_table(self) -> tuple[str, tuple[str, ...], list[tuple[object, ...]]]:
+        """Return the title, the header and the rows of the cells of the front."""
         metrics, front = (self.settings.metric, self.settings.against), self.front
         which = f" of trial {front.trial}, the one with the largest hypervolume"
         which = "" if self.settings.trials == 1 else which
         header = ("", *map(with_unit, metrics), "index", "evaluation", "cell")
-        rows = [
+        rows: list[tuple[object, ...]] = [
             ("*" * cell.on_true_front, *cell.values.values(), cell.index, cell.evaluation, cell.arch)
             for cell in front.cells
         ]
-        return [f"\nFront{which}: {len(rows):,} cells (*: on the true front)", format_table(header, rows)]
+        return f"Front{which}: {len(rows):,} cells (*: on the true front)", header, rows
 
     def _volume_lines(self) -> list[str]:
         """The hypervolumes after some evaluations."""
@@ -209,7 +226,7 @@ def _random_codes(space: CategoricalSpace, trials: int, evals: int) -> Codes:
 def _found_fronts(codes: Codes, scores: Scores, counted: Codes, objective: PairObjective) -> FoundFronts:
     """Return the worth of the trials' fronts after some evaluations, and their cells on the true one."""
     rows = []
-    for n in checkpoints(counted):
+    for n in checkpoints(int(counted.max())):
         masks = front_masks(scores[:, :n], counted)
         volume = volumes(codes[:, :n], masks, objective)[counted > 0]
         share = shares(codes[:, :n], masks, objective)[counted > 0]

@@ -89,6 +89,10 @@ class TimeRow(Row):
     trials_with_incumbent: int
     regret: Spread = field(metadata=INLINE)
 
+    @property
+    def point(self) -> str:
+        return duration(self.simulated_seconds)
+
     def text(self, trials: int) -> str:
         """Return the row as text; `trials`: how many there are."""
         having = self.trials_with_incumbent
@@ -117,14 +121,24 @@ class JobResult(SearchResult[SimulationConfig]):
         """Return the findings as text; `all`: with the hardware metrics of the best cell."""
         settings, trials = self.settings, self.settings.trials
         over = over_text(trials, trials - self.trials_without_incumbent)
-        done = f"{self.jobs.text()} jobs on {counted(settings.workers, 'worker')}"
-        lines = [self.heading(done, per="a cell"), format_rows(self._rows())]
+        lines = [self.head, format_rows(self.summary())]
         lines.append("\nJobs of each rung" + ("" if trials == 1 else ", mean over trials"))
         lines += [f"up to {rung.epochs:>3} epochs  {rung.jobs:>9,.6g}" for rung in self.rungs]
         return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
-    def _rows(self) -> Rows:
-        """What the text says of the best cell and of the whole search."""
+    @property
+    def head(self) -> str:
+        done = f"{self.jobs.text()} jobs on {counted(self.settings.workers, 'worker')}"
+        return self.heading(done, per="a cell")
+
+    @property
+    def best_entry(self) -> tuple[str, dict[str, dict[str, float]]] | None:
+        return self.incumbents.best_entry
+
+    def tables(self) -> list[str]:
+        return [self.incumbents.table(self.settings)]
+
+    def summary(self) -> Rows:
         settings, best = self.settings, self.incumbents.best
         rows = self.incumbents.best_rows(settings)
         if best is not None:

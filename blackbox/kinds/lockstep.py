@@ -29,7 +29,6 @@ from nasbench.spaces import Space
 S = TypeVar("S", bound=EvaluationsConfig)
 S_co = TypeVar("S_co", bound=EvaluationsConfig, covariant=True)
 P = TypeVar("P", TableObjective, PairObjective)
-_CHECKPOINTS = (10, 100, 1000, 10_000, 100_000)
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,6 @@ def extent_of(
     seconds = SpentSeconds(float(spent.mean()), float(spent.sum()))
     counts = Counts(int(counted.min()), int(counted.max()))
     return counts, int((counted == 0).sum()), seconds if objective.has_cost else None
-
-
-def checkpoints(counted: Codes) -> list[int]:
-    """Return the evaluations after which results are given: powers of ten, and the most of any trial."""
-    most = int(counted.max())
-    return sorted({n for n in _CHECKPOINTS if n < most} | {most})
 
 
 @dataclass

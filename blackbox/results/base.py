@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from blackbox.results.text import subject
+from blackbox.results.text import Rows, subject
+from nasbench.spaces import space_of
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from blackbox.table.settings import TableConfig
+    from nasbench.svg import Svg
 
 INLINE = {"json": "inline"}  # metadata of a field whose own fields take its place in JSON
 OPTIONAL = {"json": "optional"}  # metadata of a field that JSON lacks if it is None
+OMITTED = {"json": "omitted"}  # metadata of a field that JSON lacks
 S_co = TypeVar("S_co", bound="TableConfig", covariant=True)
 
 
@@ -29,7 +32,7 @@ class Result:
             value, how = vars(self)[field.name], field.metadata.get("json")
             if how == "inline":
                 found |= _plain(value)
-            elif value is not None or how is None:
+            elif how is None or (how == "optional" and value is not None):
                 found[field.name] = _plain(value)
         return found
 
@@ -62,6 +65,37 @@ class SearchResult(Result, ABC, Generic[S_co]):
         settings = self.settings
         each = "" if settings.trials == 1 else f", in each of {settings.trials:,} trials"
         return f"{self.algorithm}{subject(settings, per, others)}\n{done}{each}; seed {settings.seed}\n"
+
+    @property
+    @abstractmethod
+    def head(self) -> str:
+        """The first lines of the text."""
+
+    @abstractmethod
+    def summary(self) -> Rows:
+        """Return what the text says of the whole search."""
+
+    @property
+    @abstractmethod
+    def best_entry(self) -> tuple[str, Mapping[str, Mapping[str, float]]] | None:
+        """The best cell and its entry, as `Benchmark.entry` gives it; None if there is no such cell."""
+
+    @abstractmethod
+    def tables(self) -> list[str]:
+        """Return further tables that notebooks show, as HTML."""
+
+    def _repr_html_(self) -> str:
+        from nasbench import display
+
+        parts: list[str | Svg] = [display.paragraphs(self.head)]
+        if self.best_entry is None:
+            parts.append(display.labelled(self.summary()))
+        else:
+            arch, entry = self.best_entry
+            parts.append(space_of(self.settings.space).cell.from_string(arch).picture())
+            parts.append(display.labelled(self.summary()))
+            parts.append(display.entry_table(entry, how="text(all=True)"))
+        return display.block(*parts, *self.tables())
 
     @abstractmethod
     def text(self, *, all: bool = False) -> str:

@@ -3,20 +3,25 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import combinations
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
 from blackbox.errors import ConfigError
 from blackbox.results import statistics
 from blackbox.results.anytime import Axis, Trajectories
-from blackbox.results.base import INLINE, OPTIONAL, Result
+from blackbox.results.base import INLINE, OMITTED, OPTIONAL, Result
 from blackbox.results.regret import Feasible, Optimum, Spread, feasible_cells, final_values, optimum_of
+from blackbox.results.text import limits_text, signals_of, subject
 from blackbox.search.scores import FAILED
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig, TableConfig
 from nasbench.arrays import Scores
 from nasbench.benchmark import Benchmark
+from nasbench.runs.text import counted
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Interval = list[float | None] | None  # None for a bound that is not known
 
@@ -164,6 +169,71 @@ class ComparisonResult(Result):
     optimum: Optimum
     pairs: list[PairResult] | None
     ranks: Ranks | None
+    #: The trials, for plots.
+    entries: Sequence[Entry] = field(repr=False, metadata=OMITTED)
+    #: What counts of each code, (N,).
+    targets: Scores = field(repr=False, compare=False, metadata=OMITTED)
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Plot the mean regret of each algorithm with its confidence band, both axes logarithmic.
+
+        Over evaluations, or with a budget over simulated hours.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; by default axes of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            With a line per algorithm.
+
+        Raises
+        ------
+        MissingDependencyError
+            Without matplotlib.
+        """
+        from blackbox.results.plots import draw_comparison
+        from nasbench.axes import given_or_new
+
+        settings, axes = self.settings, given_or_new(ax)
+        target, signal = signals_of(settings)
+        title = f"{settings.dataset} {settings.metric}" + ("" if signal == target else f", signal {signal}")
+        limits = (settings.evals, settings.budget)
+        draw_comparison(axes, self.entries, self.targets, title, target.unit, *limits)
+        return axes
+
+    def _repr_html_(self) -> str:
+        from nasbench.display import block, note, paragraphs, table
+
+        settings, ranks = self.settings, self.ranks
+        each = f"{limits_text(settings)} in each of {counted(settings.trials, 'trial')}"
+        interval = f"{100 * statistics.LEVEL:g} % of mean"
+        header = ["algorithm", "mean", "std", interval, "median", "at the optimum [%]"]
+        rows = [
+            [
+                row.label,
+                *(
+                    "-" if value is None else value
+                    for value in (row.regret.spread.mean, row.regret.spread.std)
+                ),
+                between(row.regret.mean_interval),
+                "-" if row.regret.spread.middle is None else row.regret.spread.middle,
+                100 * row.at_optimum.share,
+            ]
+            for row in self.algorithms
+        ]
+        if ranks is not None:
+            header.append("average rank")
+            rows = [[*row, ranks.average[label]] for row, label in zip(rows, ranks.average, strict=True)]
+        caption = f"Regret of the incumbents at the end [{signals_of(settings)[0].unit}] (lower is better)"
+        return block(
+            paragraphs(f"{counted(len(rows), 'algorithm')}{subject(settings)}\n{each}"),
+            table(header, rows, caption),
+            note("" if ranks is None else f"critical difference of ranks {ranks.critical_difference:.3f}"),
+            note(self.optimum.text()),
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the findings in comparison.json."""
@@ -192,6 +262,8 @@ def compare(
         optimum_of(bench, objective),
         _pairs(entries, ends_or_worst) if several else None,
         _ranks(entries, ends_or_worst) if several else None,
+        entries,
+        objective.targets,
     )
 
 
@@ -255,6 +327,13 @@ def way_to(trials: Trajectories, targets: Scores, regret: float, axis: Axis) -> 
         _bounds(statistics.time_interval(times, ends)) if len(times) > 1 else None,
         float(np.isfinite(times).mean()),
     )
+
+
+def between(interval: Interval) -> str:
+    """Return an interval as text."""
+    if interval is None:
+        return "-"
+    return " to ".join("?" if bound is None else f"{bound:.4f}" for bound in interval)
 
 
 def _bounds(interval: tuple[Any, Any] | None) -> Interval:

@@ -10,6 +10,7 @@ import numpy as np
 from blackbox.errors import ConfigError, MissingDependencyError
 from blackbox.results.anytime import Axis
 from blackbox.results.statistics import LEVEL, mean_interval
+from blackbox.search.shown import draw_spread, without_gaps
 from nasbench.runs.files import replacing
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from blackbox.results.comparison import Entry, Ranks
     from blackbox.table.curves import Curves
     from blackbox.table.objective import PairObjective, TableObjective
-    from nasbench.arrays import Scores, Seconds
+    from nasbench.arrays import Codes, Scores, Seconds
 
 ENDINGS = (".png", ".svg", ".pdf")
 _POINTS = 150  # of a curve of a comparison
@@ -69,22 +70,13 @@ def regret_figure(
     `hours`: the simulated time of each column (n,), over which it is drawn instead. Trials without an
     incumbent at the end, NaN, are left out; the picture begins when all others have one.
     """
-    across = np.arange(1, regret.shape[1] + 1) if hours is None else hours
-    regret = regret[~np.isnan(regret[:, -1])]
-    known = ~np.isnan(regret).any(axis=0)
-    across, regret = across[known], regret[:, known]
+    across: Codes | Seconds = np.arange(1, regret.shape[1] + 1) if hours is None else hours
+    across, regret = without_gaps(across, regret)
     positive = regret[regret > 0]
     least = positive.min() / 2 if positive.size else 1.0
     shown = np.maximum(regret, least)
     figure, axes = _figure(6.4, 4.2)
-    label = "one trial"
-    if len(regret) > 1:
-        label = f"median of {len(regret):,} trials"
-        for low, high, alpha, name in ((5, 95, 0.15, "5th to 95th percentile"), (25, 75, 0.3, "quartiles")):
-            bottom, top = np.percentile(shown, (low, high), axis=0)
-            look: dict[str, Any] = {"color": "C0", "alpha": alpha, "linewidth": 0, "label": name}
-            axes.fill_between(across, bottom, top, step="post", **look)
-    axes.step(across, np.median(shown, axis=0), where="post", label=label)
+    draw_spread(axes, across, shown)
     axes.set(xscale="log", yscale="log", ylabel=f"regret of the incumbent [{unit}] (bottom: 0)", title=title)
     axes.set_ylim(bottom=least)
     if hours is None:
@@ -133,6 +125,20 @@ def comparison_figure(
     Over evaluations, or with a budget in seconds over simulated time. `targets` (N,): what counts of a cell.
     """
     figure, axes = _figure(6.4, 4.4)
+    draw_comparison(axes, entries, targets, title, unit, evals, budget)
+    return figure
+
+
+def draw_comparison(
+    axes: Axes,
+    entries: Sequence[Entry],
+    targets: Scores,
+    title: str,
+    unit: str,
+    evals: int | None,
+    budget: float | None,
+) -> None:
+    """Draw the picture of `comparison_figure` to axes."""
     axis, last, scale = (Axis.EVALUATIONS, evals, 1) if budget is None else (Axis.SECONDS, budget, 3600)
     least = np.inf
     for n, entry in enumerate(entries):
@@ -162,7 +168,6 @@ def comparison_figure(
     axes.set_title(f"{title}\n{many if trials > 1 else 'regret of one trial'}", fontsize=10)
     axes.grid(alpha=0.3, which="both", linewidth=0.5)
     axes.legend(fontsize=8)
-    return figure
 
 
 def ranks_figure(ranks: Ranks, title: str) -> Figure:

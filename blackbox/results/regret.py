@@ -128,6 +128,13 @@ class Best(Result):
 class Row(Result, ABC):
     """The regret of the incumbents at a point of a search."""
 
+    regret: Spread
+
+    @property
+    @abstractmethod
+    def point(self) -> str:
+        """The point, such as `5 evaluations`."""
+
     @abstractmethod
     def text(self, trials: int) -> str:
         """Return the row as text; `trials`: how many there are."""
@@ -177,6 +184,20 @@ class Incumbents(Result, Generic[B, W]):
             return []
         return [("at the optimum", f"{self.trials_at_optimum:,} of {settings.trials:,} trials")]
 
+    @property
+    def best_entry(self) -> tuple[str, dict[str, dict[str, float]]] | None:
+        """The best cell and its entry; None if no feasible cell was evaluated."""
+        return None if self.best is None else (self.best.cell.arch, self.best.cell.entry)
+
+    def table(self, settings: TableConfig) -> str:
+        """Return the regret of the incumbents as HTML."""
+        from nasbench.display import note, table
+
+        names = ("mean", "std", "median")
+        rows = [(row.point, *(_or_dash(vars(row.regret)[name]) for name in names)) for row in self.regret]
+        caption = f"Regret of the incumbent [{signals_of(settings)[0].unit}] (lower is better)"
+        return table(("after", *names), rows, caption) + note(self.optimum.text())
+
     def lines(self, settings: TableConfig, over: str, *, all: bool) -> list[str]:
         """Return the end of a text; `over`: over which trials, `all`: as for `SearchResult.text`."""
         lines = [] if self.best is None else entry_lines(self.best.cell.entry, all=all)
@@ -190,6 +211,10 @@ class Incumbents(Result, Generic[B, W]):
             *(row.text(settings.trials) for row in self.regret),
             self.optimum.text(),
         ]
+
+
+def _or_dash(value: float | None) -> float | str:
+    return "-" if value is None else value
 
 
 def regrets(incumbents: Codes, objective: Objective) -> Scores:

@@ -1,11 +1,20 @@
 """The evaluations of T trials in lockstep, as arrays."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from blackbox.errors import ConfigError
+from blackbox.search.scores import FAILED
 from nasbench.arrays import Codes, Scalar, Scores, Seconds
 from nasbench.runs.checks import whole
+from nasbench.runs.text import counted, duration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _FIRST_EVALUATIONS = 1 << 20  # of all trials together, for which there is room at first
 
@@ -147,6 +156,77 @@ class History:
         scores[np.arange(len(scores))[:, None] >= counted[trials]] = -np.inf  # a copy
         step, row = divmod(int(scores.argmax()), len(trials))
         return int(trials[row]), step
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Plot the score of the incumbents over the evaluations, or with two objectives all scores.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; by default axes of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            With the median over trials and its percentiles; with two objectives with a point per evaluation.
+
+        Raises
+        ------
+        MissingDependencyError
+            Without matplotlib.
+        ConfigError
+            If there is no evaluation, or there are more than two objectives.
+        """
+        from blackbox.search.shown import HIGHER, plot_scores
+        from nasbench.axes import given_or_new
+
+        if not self._length or self.objectives > 2:
+            raise ConfigError(
+                f"a plot shows evaluations with one or two objectives, got"
+                f" {counted(self._length, 'evaluation')} with {self.objectives}"
+            )
+        axes = given_or_new(ax)
+        if self.objectives == 1:
+            best = np.maximum.accumulate(self.scores, axis=1)
+            best[best == FAILED] = np.nan
+            return plot_scores(axes, np.arange(1, self._length + 1), best, "evaluations")
+        first, second = self.scores.reshape(-1, 2).T
+        axes.scatter(second, first, s=4, linewidth=0, alpha=0.5, rasterized=True)
+        axes.set(xlabel=f"second score {HIGHER}", ylabel=f"first score {HIGHER}")
+        axes.grid(alpha=0.3, linewidth=0.5)
+        return axes
+
+    def _repr_html_(self) -> str:
+        from blackbox.search.shown import checkpoints
+        from nasbench.display import block, labelled, paragraphs, table
+
+        each = f"{counted(self.trials, 'trial')} of {counted(self._length, 'evaluation')}"
+        if not self._length:
+            return block(paragraphs(f"{type(self).__name__}: {each}"))
+        scores = self.scores.reshape(self.trials, self._length, self.objectives)
+        rows: list[tuple[str, object]] = []
+        if self.objectives == 1:
+            trial, step = self.best()
+            where = f"code {self.codes[trial, step]}, evaluation {step + 1:,} of trial {trial} (from 0)"
+            rows.append(("best score", f"{scores[trial, step, 0]:.7g}: {where}"))
+        if failed := int((scores == FAILED).any(axis=-1).sum()):
+            rows.append(("failed", counted(failed, "evaluation")))
+        if self.costs.any():
+            rows.append(("cost", f"{duration(float(self.spent().mean()))} a trial"))
+        after = checkpoints(self._length)
+        best = np.maximum.accumulate(scores, axis=1)[:, np.array(after) - 1]  # (T, checkpoints, M)
+        spread = np.stack([best.min(axis=0), np.median(best, axis=0), best.max(axis=0)], axis=-1)
+        course = [
+            (n, *([] if self.objectives == 1 else [k]), *values)
+            for n, objectives in zip(after, spread.tolist(), strict=True)
+            for k, values in enumerate(objectives, start=1)
+        ]
+        number = [] if self.objectives == 1 else ["objective"]
+        header = ("evaluations", *number, "lowest", "median", "highest")
+        caption = "Best score so far over the trials (higher is better)"
+        return block(
+            paragraphs(f"{type(self).__name__}: {each}"), labelled(rows), table(header, course, caption)
+        )
 
     def _check_one_objective(self) -> None:
         if self.objectives != 1:

@@ -1,14 +1,23 @@
 """The jobs of multi-fidelity searches that ended, as rows and as an array."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import NamedTuple, get_type_hints
+from typing import TYPE_CHECKING, NamedTuple, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
+from blackbox.errors import ConfigError
 from blackbox.search.scores import FAILED
 from nasbench.arrays import Codes, Seconds
+from nasbench.runs.text import counted, duration
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_POINTS = 400  # of time, in a plot
 
 
 class JobRow(NamedTuple):
@@ -89,6 +98,59 @@ class JobHistory:
         codes = np.where(steps < 0, -1, rows["code"][steps])
         changed = np.flatnonzero(np.diff(codes, prepend=-1))
         return changed + 1, rows["end"][changed], codes[changed]
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Plot the score of the incumbents, as in `anytime`, over simulated time.
+
+        The score can fall when a cell is the first to be trained for more epochs.
+
+        Parameters
+        ----------
+        ax
+            Where to draw; by default axes of a new figure.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            With the median over trials and its percentiles.
+
+        Raises
+        ------
+        MissingDependencyError
+            Without matplotlib.
+        ConfigError
+            If there is no job.
+        """
+        from blackbox.search.shown import plot_scores
+        from nasbench.axes import given_or_new
+
+        if not len(self):
+            raise ConfigError("a plot shows jobs that have ended, got none")
+        axes = given_or_new(ax)
+        times = np.linspace(self.end.min(), self.end.max(), _POINTS)
+        scores = np.full((len(self.trials), _POINTS), np.nan)
+        for curve, trial in zip(scores, self.trials, strict=True):
+            rows = self.of(trial)
+            steps = incumbent_steps(rows)
+            last = np.searchsorted(rows["end"], times, side="right") - 1
+            steps = np.where(last < 0, -1, steps[last]) if len(rows) else np.full(_POINTS, -1)
+            curve[steps >= 0] = rows["score"][steps[steps >= 0]]
+        return plot_scores(axes, times / 3600, scores, "simulated hours")
+
+    def _repr_html_(self) -> str:
+        from nasbench.display import block, paragraphs, table
+
+        heading = f"{type(self).__name__}: {counted(len(self.trials), 'trial')}, {counted(len(self), 'job')}"
+        if len(self):
+            heading += f"\nlast end after {duration(float(self.end.max()))} of simulated time"
+        rows = []
+        for epochs in np.unique(self.epochs).tolist():
+            scores = self.score[self.epochs == epochs]
+            worked = scores[scores != FAILED]
+            best = float(worked.max()) if len(worked) else "-"
+            rows.append((epochs, len(scores), len(scores) - len(worked), best))
+        header = ("epochs", "jobs", "failed", "best score (higher is better)")
+        return block(paragraphs(heading), table(header, rows))
 
 
 def incumbent_steps(rows: JobRows) -> Codes:

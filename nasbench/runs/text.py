@@ -14,7 +14,7 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str
     a        1
     b     12.5
     """
-    cells = [[_entry(value) for value in row] for row in rows]
+    cells = [[entry_text(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     numeric = [all(isinstance(value, (int, float)) for value in column) for column in zip(*rows, strict=True)]
     numeric = numeric or [False] * len(header)
@@ -28,7 +28,8 @@ def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str
     return "\n".join(lines)
 
 
-def _entry(value: object) -> str:
+def entry_text(value: object) -> str:
+    """Return an entry of a table as text."""
     return f"{value:.7g}" if isinstance(value, float) else str(value)
 
 

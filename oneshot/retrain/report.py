@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from nasbench.display import block, labelled, paragraphs, picture_of
 from nasbench.runs.text import format_rows, join_blocks
 from oneshot.cost import Cost
 from oneshot.graph.graph import Graph
@@ -38,6 +39,9 @@ class RetrainResult(TrainingResult):
         """Percent of the tested images that the network is right on after its last epoch."""
         return float(self.log[-1]["top1"])
 
+    def _repr_html_(self) -> str:
+        return block(paragraphs(_head(self)), picture_of(self.architecture.value), labelled(_rows(self)))
+
     def to_json(self) -> dict[str, Any]:  # plain values, nested
         result = average = None
         if self.log:
@@ -62,8 +66,23 @@ class RetrainResult(TrainingResult):
 
 def format_result(result: RetrainResult, processes: int = 1) -> str:
     """Return the result as text for people."""
-    settings, cost = result.settings, result.cost
-    tested = "validation" if settings.split == "half" else "test"
+    return join_blocks(_head(result, processes), format_rows(_rows(result)))
+
+
+def _tested(result: RetrainResult) -> str:
+    """Return the name of the images that the network is tested on."""
+    return "validation" if result.settings.split == "half" else "test"
+
+
+def _head(result: RetrainResult, processes: int = 1) -> str:
+    settings = result.settings
+    title = f"an architecture of {settings.space} on {settings.dataset}:"
+    return result.heading(title, settings.epochs, _tested(result), processes)
+
+
+def _rows(result: RetrainResult) -> list[tuple[str, str]]:
+    """Return the architecture, its cost and its accuracies, each with a label."""
+    cost, tested = result.cost, _tested(result)
     params = f"{cost.params_without_auxiliary:,}"
     if cost.params != cost.params_without_auxiliary:
         params += f", and {cost.params - cost.params_without_auxiliary:,} of the auxiliary head"
@@ -81,9 +100,7 @@ def format_result(result: RetrainResult, processes: int = 1) -> str:
         epoch, top1 = result.best
         advice = "chosen by these images, it is not a number to publish"
         rows.append(("best epoch", f"{top1:.2f} % after epoch {epoch:,}; {advice}"))
-    rows += _format_entry(result.benchmark)
-    title = f"an architecture of {settings.space} on {settings.dataset}:"
-    return join_blocks(result.heading(title, settings.epochs, tested, processes), format_rows(rows))
+    return rows + _format_entry(result.benchmark)
 
 
 def _format_accuracy(tested: str, top1: float, top5: float | None, loss: float | None = None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nasbench.display import block, entry_table, labelled, paragraphs, picture_of
 from nasbench.metrics import METRICS
 from nasbench.runs.text import format_rows, join_blocks
 from nasbench.spaces import TOPOLOGY
@@ -41,6 +42,12 @@ class SearchResult(TrainingResult):
     def warning(self) -> str | None:
         """A line about an architecture that a search has collapsed to; None for others."""
         return collapse_warning(space_of(self.settings.space).operations(self.architecture))
+
+    def _repr_html_(self) -> str:
+        entry = (
+            entry_table(self.benchmark.entry, how="NB201().show(cell, all=True)") if self.benchmark else ""
+        )
+        return block(paragraphs(_head(self)), picture_of(self.architecture), labelled(_rows(self)), entry)
 
     def to_json(self) -> dict[str, Any]:  # plain values, nested
         space = space_of(self.settings.space)
@@ -82,9 +89,22 @@ def collapse_warning(operations: tuple[str, ...]) -> str | None:
 
 def format_result(result: SearchResult, processes: int = 1) -> str:
     """Return the result as text for people."""
-    settings, benchmark = result.settings, result.benchmark
+    entry = ""
+    if result.benchmark:
+        how = f"python -m nasbench query {result.benchmark.index} --all"
+        entry = format_entry(result.benchmark.entry, how=how)
+    return join_blocks(_head(result, processes), format_rows(_rows(result)), entry)
+
+
+def _head(result: SearchResult, processes: int = 1) -> str:
+    settings = result.settings
     title = f"{result.optimizer.name} on {settings.dataset}, {settings.space} with"
-    heading = result.heading(title, result.config.epochs, "validation", processes, " of search")
+    return result.heading(title, result.config.epochs, "validation", processes, " of search")
+
+
+def _rows(result: SearchResult) -> list[tuple[str, str]]:
+    """Return the architecture and its accuracies, each with a label."""
+    benchmark = result.benchmark
     rows = [("cell" if benchmark else "architecture", str(result.architecture))]
     if benchmark:
         rows.append(("index", str(benchmark.index)))
@@ -93,15 +113,12 @@ def format_result(result: SearchResult, processes: int = 1) -> str:
             text = f"{measured.accuracy:.2f} % of the validation images right, loss {measured.loss:.4f}"
             rows.append((name, text))
     if benchmark:
-        scores = _format_scores(benchmark, settings.dataset)
+        scores = _format_scores(benchmark, result.settings.dataset)
         rows += [("" if k else "benchmark", line) for k, line in enumerate(scores)]
         if benchmark.optimum is not None:
             value, index = benchmark.optimum.value, benchmark.optimum.index
             rows.append(("optimum", f"{value:.4f} {METRICS[METRIC].unit}, index {index}"))
-    entry = ""
-    if benchmark:
-        entry = format_entry(benchmark.entry, how=f"python -m nasbench query {benchmark.index} --all")
-    return join_blocks(heading, format_rows(rows), entry)
+    return rows
 
 
 def _format_scores(scores: Scores, dataset: str) -> Iterator[str]:

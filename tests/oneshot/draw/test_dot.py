@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from tests.oneshot.draw.test_layout import NODE, at_random, sketch
 
 from oneshot.draw import dot as module
 from oneshot.draw.dot import dot, has_dot
@@ -8,6 +7,7 @@ from oneshot.draw.render import figure
 from oneshot.errors import GraphError, MissingDependencyError
 from oneshot.layout.layered import own
 from tests.oneshot.draw.drawings import ENDS, PARALLEL, Seen, drawn_at_random, points_on, published
+from tests.oneshot.layout.test_layered import NODE, at_random, sketch
 
 needs_dot = pytest.mark.skipif(not has_dot(), reason="Graphviz is not installed")
 
