@@ -628,10 +628,12 @@ class Benchmark(ABC, Generic[C]):
         ----------
         x, y
             Names of the metrics across and upwards.
-        dataset, **run
-            As for `by_code`.
+        dataset
+            Name of the data set.
         ax
             Where to draw; by default axes of a new figure.
+        **run
+            `protocol`, `epoch` and `seed`, as for `query`, of the metrics that have them.
 
         Returns
         -------
@@ -647,9 +649,12 @@ class Benchmark(ABC, Generic[C]):
         """
         from nasbench.axes import given_or_new, metric_label
 
-        columns = [self.by_code(dataset, metric, **run) for metric in (x, y)]
+        across, upwards = (
+            self.by_code(dataset, metric, **(Run() if get_metric(metric).of_the_network else run))
+            for metric in (x, y)
+        )
         axes = given_or_new(ax)
-        axes.scatter(*columns, s=3, linewidth=0, alpha=0.4, rasterized=True)
+        axes.scatter(across, upwards, s=3, linewidth=0, alpha=0.4, rasterized=True)
         axes.set(xlabel=metric_label(x), ylabel=metric_label(y))
         axes.set_title(f"{self.space.name} on {dataset}: {self._cells:,} cells")
         axes.grid(alpha=0.3, linewidth=0.5)

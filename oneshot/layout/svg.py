@@ -23,7 +23,8 @@ def draw_diagrams(diagrams: Sequence["Diagram"], title: str) -> Svg:
     placed = [own(sketch) for _, sketch in panels]
     sizes = [Box(each.size.width, each.size.height + _HEAD) for each in placed]
     corners, whole = packed(sizes, _BETWEEN)
-    picture = Svg(*(round(_SCALE * (length + 2 * _MARGIN)) for length in whole), title)
+    width, height = (round(_SCALE * (length + 2 * _MARGIN)) for length in whole)
+    picture = Svg(width, height, title)
     for (diagram, sketch), layout, corner in zip(panels, placed, corners, strict=True):
         _draw(picture, diagram, layout, sketch.nodes, Box(*corner))
     return picture
