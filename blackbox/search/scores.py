@@ -4,7 +4,8 @@ import numpy as np
 
 from nasbench.arrays import Mask, Scores
 
-FAILED = -np.inf  # the score of an evaluation that failed
+#: The score of an evaluation that failed.
+FAILED = -np.inf
 
 
 def invalid_scores(scores: Scores) -> Mask:
