@@ -50,13 +50,14 @@ nb_execution_cache_path = str(DOCS / "_build" / "jupyter")
 nb_execution_timeout = 170
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
-nb_output_stderr = "warn"
+nb_output_stderr = "show"  # notes and warnings of commands
 nb_merge_streams = True
 os.environ |= {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     "PYTHONPATH": str(ROOT),
     "NASBENCH_HOME": str(DOCS / "_build" / "home"),  # away from your own tables
     "COLUMNS": "88",
+    "OMP_NUM_THREADS": "1",  # the same outputs on every machine
 }
 
 # The reference
