@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from nasbench.errors import NASBenchError as NASBenchError
     from nasbench.size import SizeCell as SizeCell
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = ["CELLS", "EDGES", "NB201", "OPERATIONS", "SSS", "Cell", "NASBenchError", "SizeCell"]
 __getattr__ = lazy(

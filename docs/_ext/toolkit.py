@@ -120,7 +120,9 @@ class CommandDirective(SphinxDirective):
     def _names(self, action: argparse.Action) -> Iterable[nodes.Node]:
         value = ""
         if action.nargs != 0:
-            value = argparse.HelpFormatter("")._format_args(action, str(action.metavar or action.dest).upper())
+            value = argparse.HelpFormatter("")._format_args(
+                action, str(action.metavar or action.dest).upper()
+            )
             if action.choices is not None and action.metavar is None:
                 value = "{" + ",".join(map(str, action.choices)) + "}"
         if not action.option_strings:
