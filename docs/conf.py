@@ -1,6 +1,7 @@
 """The documentation: `sphinx-build -W -b html docs docs/_build/html`."""
 
 import os
+import shutil
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,14 +52,17 @@ nb_execution_timeout = 170
 nb_execution_raise_on_error = True
 nb_execution_in_temp = True
 nb_output_stderr = "show"  # notes and warnings of commands
-nb_merge_streams = True
 os.environ |= {
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
     "PYTHONPATH": str(ROOT),
     "NASBENCH_HOME": str(DOCS / "_build" / "home"),  # away from your own tables
     "COLUMNS": "88",
     "OMP_NUM_THREADS": "1",  # the same outputs on every machine
+    "IPYTHONDIR": str(DOCS / "_build" / "ipython"),
 }
+_startup = DOCS / "_build" / "ipython" / "profile_default" / "startup"
+_startup.mkdir(parents=True, exist_ok=True)
+shutil.copy(DOCS / "_ext" / "cells.py", _startup)
 
 # The reference
 autodoc_default_options = {"members": True, "show-inheritance": True}

@@ -42,10 +42,9 @@ def pages(path=DOCS / "index.md"):
 
 
 PAGES = [ROOT / "README.md", *pages()]
+FENCED = re.compile(r"^```(\S+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = [
-    Block(str(page.relative_to(ROOT)), language, text)
-    for page in PAGES
-    for language, text in re.findall(r"^```(\S+)[^\n]*\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    Block(str(page.relative_to(ROOT)), *block) for page in PAGES for block in FENCED.findall(page.read_text())
 ]
 RUN_BY_THE_BUILD = re.compile(r"\{[\w-]+\}")
 RUN_HERE = {"python", "pycon", "console", "sh", "bash"}
