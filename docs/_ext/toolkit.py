@@ -192,10 +192,18 @@ def show_commands(app: Sphinx, doctree: nodes.document) -> None:
             block["language"] = "sh"
 
 
+def use_dashes(app: Sphinx, doctree: nodes.document) -> None:
+    """Set a dash between a parameter's name and its description."""
+    for text in list(doctree.findall(nodes.Text)):
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" \u2013 "))
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add the directives to Sphinx."""
     app.add_directive("command", CommandDirective)
     app.add_directive("metrics", MetricsDirective)
     app.add_directive("image-sets", SetsDirective)
     app.connect("doctree-read", show_commands)
+    app.connect("doctree-read", use_dashes)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
