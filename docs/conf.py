@@ -42,6 +42,7 @@ show_warning_types = True
 # Pages
 myst_enable_extensions = ["colon_fence", "deflist"]
 smartquotes = False  # --option stays as it is
+myst_fence_as_directive = ["mermaid"]  # as GitHub shows it
 myst_heading_anchors = 3
 suppress_warnings = ["mystnb.unknown_mime_type"]
 

@@ -1,12 +1,14 @@
 """Parts of the documentation that are generated from the code: the options of commands, the metrics."""
 
 import argparse
+import itertools
 import re
 import runpy
 import shlex
 import sys
 import warnings
 from collections.abc import Iterable
+from io import StringIO
 from unittest import mock
 
 from docutils import nodes
@@ -15,6 +17,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from nasbench.metrics import DATASETS, METRICS, exists, meaning_of
+from oneshot import Diagram
+from oneshot.draw import figure
 
 
 class _Parser(Exception):  # noqa: N818, carries a parser out of a command
@@ -142,6 +146,39 @@ class CommandDirective(SphinxDirective):
                 domain.add_program_option(program, name, self.env.docname, label)
 
 
+class MermaidDirective(SphinxDirective):
+    """`mermaid`: a flowchart of subgraphs and arrows, drawn without JavaScript: a panel per subgraph."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        panels: dict[str, list[tuple[str, str]]] = {"": []}
+        titles, names, current = {"": "packages"}, {}, ""
+        for line in self.content:
+            if match := re.match(r'\s*subgraph (\S+) \["(.*)"\]', line):
+                current = match[1]
+                panels[current], titles[current] = [], match[2]
+            elif line.strip() == "end":
+                current = ""
+            else:
+                for name, label in re.findall(r"([\w.]+)\[(\w+)\]", line):
+                    names[name] = label
+                if match := re.match(r"\s*([\w.]+)\S* --> ([\w.]+)", line):
+                    panels[current].append((match[1], match[2]))
+        diagrams = [_diagram(titles[key], edges, names) for key, edges in panels.items() if edges]
+        drawn = StringIO()
+        figure(diagrams, layout="own").savefig(drawn, format="svg", transparent=True)
+        svg = drawn.getvalue()
+        svg = svg[svg.index("<svg") :]
+        return [nodes.raw("", f'<div class="drawn">{svg}</div>', format="html")]
+
+
+def _diagram(title: str, edges: list[tuple[str, str]], names: dict[str, str]) -> Diagram:
+    ids = {name: number for number, name in enumerate(dict.fromkeys(itertools.chain(*edges)))}
+    boxes = tuple((number, names.get(name, name), "node") for name, number in ids.items())
+    return Diagram(title, boxes, tuple((ids[source], ids[target], "") for source, target in edges))
+
+
 class MetricsDirective(SphinxDirective):
     """`metrics`: the table of all metrics, by the code that defines them."""
 
@@ -202,6 +239,7 @@ def use_dashes(app: Sphinx, doctree: nodes.document) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add the directives to Sphinx."""
     app.add_directive("command", CommandDirective)
+    app.add_directive("mermaid", MermaidDirective)
     app.add_directive("metrics", MetricsDirective)
     app.add_directive("image-sets", SetsDirective)
     app.connect("doctree-read", show_commands)
