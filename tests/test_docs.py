@@ -258,9 +258,11 @@ def test_every_public_name_is_documented(package):
     reference = (DOCS / "reference" / "api" / f"{package.split('.')[0]}.md").read_text()
     documented = set(re.findall(r"^\.\. auto\w+:: (\S+)$", reference, re.MULTILINE))
     modules = {name.rpartition(".")[2] for name in documented}  # a constant is named by its own module
-    public = importlib.import_module(package).__all__
-    assert len(public) > 0
-    assert [name for name in public if f"{package}.{name}" not in documented and name not in modules] == []
+    assert f".. automodule:: {package.split('.')[0]}.errors" in reference
+    face = importlib.import_module(package)
+    missing = [name for name in face.__all__ if f"{package}.{name}" not in documented and name not in modules]
+    assert [name for name in missing if not getattr(face, name).__module__.endswith(".errors")] == []
+    assert len(missing) < len(face.__all__)
 
 
 def test_every_command_is_documented():

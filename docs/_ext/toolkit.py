@@ -7,6 +7,7 @@ import runpy
 import shlex
 import sys
 import warnings
+from collections import ChainMap
 from collections.abc import Iterable
 from io import StringIO
 from unittest import mock
@@ -229,6 +230,20 @@ def show_commands(app: Sphinx, doctree: nodes.document) -> None:
             block["language"] = "sh"
 
 
+def link_errors(app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
+    """Write the errors that a function raises with their modules, so that they link to the right ones."""
+    module = getattr(obj, "__module__", None) or "nasbench"
+    errors = [f"{module.split('.')[0]}.errors", "nasbench.errors"]
+    names = ChainMap(*(vars(sys.modules[place]) for place in (module, *errors) if place in sys.modules))
+    for i, line in enumerate(lines):
+        if match := re.match(r":raises (\w+):", line):
+            error = names.get(match[1])
+            if isinstance(error, type) and error.__module__ != "builtins":
+                lines[i] = line.replace(match[1], f"~{error.__module__}.{error.__name__}", 1)
+        elif line.startswith(":returns:"):
+            lines[i] = line.replace(" -- ", " \u2013 ", 1)
+
+
 def use_dashes(app: Sphinx, doctree: nodes.document) -> None:
     """Set a dash between a parameter's name and its description."""
     for text in list(doctree.findall(nodes.Text)):
@@ -244,4 +259,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("image-sets", SetsDirective)
     app.connect("doctree-read", show_commands)
     app.connect("doctree-read", use_dashes)
+    app.connect("autodoc-process-docstring", link_errors, priority=900)  # once napoleon has read them
     return {"parallel_read_safe": True, "parallel_write_safe": True}
