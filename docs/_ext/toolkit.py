@@ -235,11 +235,16 @@ def link_errors(app: Sphinx, what: str, name: str, obj: object, options: object,
     module = getattr(obj, "__module__", None) or "nasbench"
     errors = [f"{module.split('.')[0]}.errors", "nasbench.errors"]
     names = ChainMap(*(vars(sys.modules[place]) for place in (module, *errors) if place in sys.modules))
+
+    def qualified(match: re.Match[str]) -> str:
+        error = names.get(match[0])
+        is_ours = isinstance(error, type) and error.__module__ != "builtins"
+        return f"~{error.__module__}.{error.__name__}" if is_ours else match[0]
+
     for i, line in enumerate(lines):
-        if match := re.match(r":raises (\w+):", line):
-            error = names.get(match[1])
-            if isinstance(error, type) and error.__module__ != "builtins":
-                lines[i] = line.replace(match[1], f"~{error.__module__}.{error.__name__}", 1)
+        if match := re.match(r":raises ([\w, ]+):", line):
+            raised = re.sub(r"\w+", qualified, match[1])
+            lines[i] = f":raises {raised}:{line[match.end() :]}"
         elif line.startswith(":returns:"):
             lines[i] = line.replace(" -- ", " \u2013 ", 1)
 
