@@ -11,7 +11,7 @@ from blackbox.results.comparison import AdjustedPair, Way
 from blackbox.results.regret import Spread
 
 Columns = dict[str, NDArray[np.float64]]  # values of each code, (N,), by metric
-Packed = dict[str, Any]  # of `blackbox.report.pack.decimals`
+Packed = dict[str, Any]  # of `nasbench.pages.pack.decimals`
 Curve = dict[str, list[float]]  # by the name of its line
 
 

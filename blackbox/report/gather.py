@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from blackbox.kinds.reader import Run
-from blackbox.report import pack
 from blackbox.report.data import Best, CellFacts, Columns, Comparison, PageData, Pairs, Series, ShownPair
 from blackbox.report.runs import front_run, incumbent_run, settings_of
 from blackbox.results.anytime import Axis
@@ -29,6 +28,7 @@ from nasbench.benchmark import Benchmark
 from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import get_metric, meaning_of
+from nasbench.pages import pack
 
 Group = tuple[list[Run], Benchmark]  # runs on one table, data set and metric
 

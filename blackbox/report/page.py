@@ -1,20 +1,13 @@
-"""The page as HTML: what can be read without a script, and the data and the scripts for the rest."""
+"""The report as HTML: what can be read without a script, and the data for the rest."""
 
-import base64
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from html import escape
-from importlib.resources import files
-from string import Template
 
 from blackbox.report import tables
 from blackbox.report.data import Comparison, FrontSummary, IncumbentSummary, PageData, Series
-from nasbench import __version__
-from nasbench.runs.files import utc_now
+from nasbench.pages.document import Page
 
-GENERATOR = '<meta name="generator" content="nas-toolkit report">'  # a file with it may be overwritten
-_SCRIPTS = ("elements", "numbers", "scale", "curves", "spread", "cells", "cloud", "page")
+KIND = "report"
 Table = Callable[[Comparison, Sequence[Series]], str]
 _ONLY_DRAWN = ' class="only-drawn"'
 _LONG = ' class="long"'
@@ -25,29 +18,18 @@ def page(data: PageData, title: str | None = None) -> str:
 
     Whatever the strings of the data hold, they are text on the page, nothing else.
     """
-    script = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
-    digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode()
     datasets = dict.fromkeys(comparison.dataset for comparison in data.comparisons)
-    return Template(_asset("page.html")).substitute(
-        title=escape(title or f"Architecture search on {', '.join(datasets)}"),
-        digest=digest,
-        style=_asset("style.css"),
+    return Page(
+        kind=KIND,
+        title=title or f"Architecture search on {', '.join(datasets)}",
         head=_head(data),
         body="\n".join(_section(number, each, data.series) for number, each in enumerate(data.comparisons)),
-        foot=f"Made by nas-toolkit {escape(__version__)}, {utc_now()[:10]}.",
-        data=_embedded(data),
-        script=f"\n{script}",
-    )
-
-
-def _asset(name: str) -> str:
-    return (files("blackbox.report") / "page" / name).read_text(encoding="utf-8")
-
-
-def _embedded(data: PageData) -> str:
-    """Return JSON that may stand in a script element: nothing in it can end the element or begin another."""
-    text = json.dumps(data.to_json(), allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+        without_script="The pictures of this page are drawn by JavaScript, which is off; what was run and the"
+        " tables are here all the same.",
+        package="blackbox.report",
+        scripts=("curves", "spread", "cells", "cloud", "page"),
+        data=data.to_json(),
+    ).html()
 
 
 def _head(data: PageData) -> str:

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from blackbox.kinds.reader import Run
-from blackbox.report import pack
 from blackbox.report.data import Columns, Curve, Final, FrontSummary, IncumbentSummary, ShownRun, TypicalTrial
 from blackbox.results.anytime import Axis
 from blackbox.results.comparison import THRESHOLDS, Entry, way_to
@@ -14,6 +13,7 @@ from blackbox.results.statistics import mean_interval
 from blackbox.results.text import limits_text
 from nasbench.arrays import Scores
 from nasbench.benchmark import Benchmark
+from nasbench.pages import pack
 
 _AXES = {"evaluations": Axis.EVALUATIONS, "seconds": Axis.SECONDS}
 _QUARTILES = ("quarter", "median", "threeQuarters")
