@@ -80,14 +80,20 @@ class _HyperDual(Tracer):
             return self._max_pool(*args, **(kwargs or {}))
         if func is Tensor.mul and not isinstance(args[1], Tensor):
             return func(*args)
-        if func not in _LINEAR and not self.has_rule(func) and getattr(func, "__name__", "") != "__get__":
-            raise _UnknownFunctionError
-        return super().__torch_function__(func, types, args, kwargs)
+        out = super().__torch_function__(func, types, args, kwargs)
+        if (
+            isinstance(out, Tensor)
+            and out.is_floating_point()
+            and func not in _LINEAR
+            and not self.has_rule(func)
+        ):
+            raise _UnknownFunctionError(func)
+        return out
 
     def layer(self, x: Tensor, weight: Tensor, compute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         gradient = self._gradients.get(id(weight))
         if gradient is None:
-            raise _UnknownFunctionError
+            raise _UnknownFunctionError(func)
         value, u, v, uv = x.chunk(4)
         out = compute(_joined([value, u + value, v, uv + v]), weight)
         further = compute(_joined([value, u]), gradient)
@@ -136,7 +142,9 @@ class _HyperDual(Tracer):
         scale_u, scale_v = -cubed * by_u, -cubed * by_v
         scale_uv = 0.75 * scale**5 * by_u * by_v - cubed * by_uv
         if weight is not None:
-            scale, scale_u, scale_v, scale_uv = (weight * each for each in (scale, scale_u, scale_v, scale_uv))
+            scale, scale_u, scale_v, scale_uv = (
+                weight * each for each in (scale, scale_u, scale_v, scale_uv)
+            )
         scale, scale_u, scale_v, scale_uv = (
             _spread(each, fold) for each in (scale, scale_u, scale_v, scale_uv)
         )

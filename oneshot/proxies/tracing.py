@@ -72,6 +72,8 @@ class Tracer(TorchFunctionMode):
             return self.activation(self._once(self.rectify, args[:1], {}))
         if func in _POOLS:
             return self._once(func, args, kwargs)
+        if func is Tensor.add_ and not args[0].is_floating_point():
+            return args[0]  # a normalization's count of batches
         if func is F.adaptive_avg_pool2d:
             self._pooled = args[0]
         rule = {F.conv2d: self._convolved, F.linear: self._linear, F.batch_norm: self._normalized}.get(func)
