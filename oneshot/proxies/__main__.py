@@ -25,8 +25,8 @@ class ProxyCommand(Command[ProxyRun]):
         """Build the parser of all flags."""
         parser = Parser(
             prog=self.prog,
-            description="Score networks by zero-cost proxies, without training, and compare the scores with the"
-            " accuracies in the benchmark. The table it writes is a source of python -m nasbench build.",
+            description="Score networks by zero-cost proxies, without training, and compare the scores with"
+            " the accuracies in the benchmark. The table it writes is a source of python -m nasbench build.",
         )
         ProxySettings.add_flags(parser)
         ProxyEnvironment.add_flags(parser.add_argument_group("may differ when a run is resumed"))

@@ -76,7 +76,7 @@ def _entropy(block: Tensor) -> float:
 
 
 def _trainability(signs: Tensor, gradient: Tensor) -> float:
-    """Return the trainability of a block of its outputs' signs and the gradient at its input, (N, C, H, W)."""
+    """Return the trainability of a block: signs at its output, gradient at its input, (N, C, H, W)."""
     if signs.shape[2] != gradient.shape[2]:  # the pixels that become one are its channels
         gradient = F.pixel_unshuffle(gradient, gradient.shape[2] // signs.shape[2])
     after, before = (each.permute(0, 2, 3, 1).flatten(0, 2) for each in (signs, gradient))

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.benchmark import Benchmark
-from nasbench.errors import NotRecordedError
 from nasbench.metrics import DATASETS, METRICS
 from nasbench.runs.text import format_table
 from oneshot.proxies.table import ScoreTable
@@ -67,7 +66,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(table: ScoreTable, bench: Benchmark) -> Evaluation | None:
-    """Return the Evaluation of a run's scores; None with fewer than 10 cells or in a space without a table."""
+    """Return the Evaluation of a run; None with fewer than 10 cells, or in a space without a table."""
     if len(table.architectures) < MINIMUM_CELLS or table.architectures[0].space != "nb201":
         return None
     codes = np.array([architecture.value.code for architecture in table.architectures])

@@ -12,7 +12,7 @@ from oneshot.proxies.passes import Passes, passes
 from oneshot.proxies.tracing import Tracer
 
 _WIDE = 128  # numbers, which fill a CPU's vectors
-# Functions that act on each image, or each of a sum's terms, alone and linearly; the rest has a rule, or none.
+# Functions that act linearly on each image alone; others have a rule, or none.
 _LINEAR = {
     torch.add,
     Tensor.add,
@@ -32,13 +32,14 @@ def grasp(network: nn.Module, batch: Batch) -> float:
     """Return minus the sum over weights of weight times Hessian times gradient of the loss.
 
     Wang et al. 2020, arXiv:2002.07376, equation 8; as a score of networks Abdelfattah et al. 2021,
-    arXiv:2101.08134, equation 1. The sum is the second derivative of the loss in the directions of the weights
-    and of the gradient, which one forward pass computes for networks of known functions (hyper-dual numbers:
-    Fike & Alonso 2011, AIAA 2011-886); for other networks the Hessian's product is differentiated.
+    arXiv:2101.08134, equation 1. The sum is the second derivative of the loss in two directions, the weights
+    and the gradient. One forward pass computes it for networks of known functions (hyper-dual numbers: Fike &
+    Alonso 2011, AIAA 2011-886); for others the gradient is differentiated again.
     """
     own = passes(network, batch)
     labels = batch.need_labels("grasp")
     gradients = dict(zip(map(id, own.weights), own.gradients("grasp").weights, strict=True))
+    own.release()
     try:
         with torch.no_grad():
             logits = _HyperDual(gradients).run(network, _stacked(own.images))
@@ -93,7 +94,7 @@ class _HyperDual(Tracer):
     def layer(self, x: Tensor, weight: Tensor, compute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         gradient = self._gradients.get(id(weight))
         if gradient is None:
-            raise _UnknownFunctionError(func)
+            raise _UnknownFunctionError(weight.shape)
         value, u, v, uv = x.chunk(4)
         out = compute(_joined([value, u + value, v, uv + v]), weight)
         further = compute(_joined([value, u]), gradient)

@@ -23,4 +23,4 @@ def _least(channels: Tensor) -> float:
     centred = channels - channels.mean(1, keepdim=True)
     lengths = centred.norm(dim=1, keepdim=True)
     scaled = centred / torch.where(lengths > 0, lengths, 1.0)
-    return max(torch.linalg.eigvalsh(scaled @ scaled.T)[0].item(), 0.0)
+    return float(torch.linalg.eigvalsh(scaled @ scaled.T)[0].clip(0))

@@ -1,6 +1,5 @@
 """What several proxies compute of one network and one batch, done once."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -111,8 +110,9 @@ class Passes:
     def codes(self) -> Codes:
         """The Codes of the batch."""
         count = len(self.images)
-        powers = 2.0 ** torch.arange(_CHUNK).repeat(-(-count // _CHUNK))[:count]
-        chunks = torch.block_diag(*(part[None] for part in powers.split(_CHUNK)))  # (chunks, N)
+        chunks = torch.zeros(-(-count // _CHUNK), count)
+        for image in range(count):
+            chunks[image // _CHUNK, image] = 2.0 ** (image % _CHUNK)
         kernel, patterns = torch.zeros(count, count, dtype=torch.float64), []
         for activation, uses in zip(self.forward.activations, self.forward.uses, strict=True):
             # Units in the order of memory, which is none that matters.
@@ -122,7 +122,12 @@ class Passes:
             own = both.diagonal()
             kernel += uses * (active.shape[1] - own[:, None] - own + 2 * both)
             patterns.append((chunks @ active).T)
-        return Codes(kernel.numpy(), torch.cat(patterns).long().numpy() if patterns else np.empty((0, 1)))
+        empty = torch.empty(0, len(chunks))
+        return Codes(kernel.numpy(), torch.cat([empty, *patterns]).long().numpy())
+
+    def release(self) -> None:
+        """Free the memory of the forward pass; it is repeated if it is needed again."""
+        self.__dict__.pop("forward", None)
 
     def block_gradients(self) -> Iterator[tuple[Tensor, Tensor | None]]:
         """Yield random signs at each block's output, and their gradients at the output of the one before.
@@ -151,7 +156,9 @@ class Recorder(Tracer):
         self.activations: list[Tensor] = []
         #: Multiply-adds for one image.
         self.multiply_adds = 0
-        self._uses: Counter[int] = Counter()  # of each activation, by its identity
+        #: How many ReLUs have each of the activations as their output.
+        self.uses: list[int] = []
+        self._places: dict[int, int] = {}  # of lately used activations, by identity
         self._outputs: list[tuple[Tensor, Tensor]] | None = None
         self._hooks = [part.register_forward_hook(self._keep) for part in network.children()]
 
@@ -159,11 +166,6 @@ class Recorder(Tracer):
         """Leave the network without hooks."""
         for hook in self._hooks:
             hook.remove()
-
-    @property
-    def uses(self) -> list[int]:
-        """How many ReLUs have each of the activations as their output."""
-        return [self._uses[id(activation)] for activation in self.activations]
 
     @contextmanager
     def recording(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
@@ -180,14 +182,17 @@ class Recorder(Tracer):
         if out.dim() == 4:
             self.features.append(out.detach())
         if out.requires_grad:
-            out.register_hook(lambda gradient: self._take(out.detach(), weight, gradient.detach()))
+            value = out.detach()
+            take: Callable[[Tensor], None] = lambda gradient: self._take(value, weight, gradient)  # noqa: E731
+            out.register_hook(take)  # type: ignore[no-untyped-call]  # torch's
         return out
 
-    def activation(self, out: Tensor) -> Tensor:
-        if not self._uses[id(out)]:
-            self.activations.append(out)
-        self._uses[id(out)] += 1
-        return out
+    def activation(self, out: Tensor, fresh: bool) -> None:
+        if fresh:
+            self._places[id(out)] = len(self.activations)
+            self.activations.append(out.detach())
+            self.uses.append(0)
+        self.uses[self._places[id(out)]] += 1
 
     def _take(self, out: Tensor, weight: Tensor, gradient: Tensor) -> None:
         if self._outputs is not None:

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     Proxy: TypeAlias = Callable[[nn.Module, Batch], float]
 
 #: The module of each proxy, which has a function of the proxy's name. Proxies of one network are computed in
-#: this order: grasp first, whose gradients the next ones use without their graph.
+#: this order: grasp last, which first frees the memory of the pass that the others share.
 PROXIES: dict[str, str] = {
-    "grasp": "grasp",
     "epe_nas": "epe_nas",
     "fisher": "fisher",
     "flops": "flops",
@@ -35,6 +34,7 @@ PROXIES: dict[str, str] = {
     "az_expressivity": "az_nas",
     "az_progressivity": "az_nas",
     "az_trainability": "az_nas",
+    "grasp": "grasp",
 }
 #: Proxies that are the ranks of others among all networks, and those others.
 RANKED: dict[str, tuple[str, ...]] = {

@@ -98,8 +98,8 @@ def read_batches(settings: ProxySettings, folder: str | None) -> tuple[list[Batc
             raise
         images = load(_SUBSTITUTE)
         notes.append(
-            f"{error}: the scores are for the digits, enlarged; ranks by params, flops, l2_norm, synflow and zen"
-            " are the same, those by the others differ somewhat (docs/proxies.md)"
+            f"{error}: the scores are for the digits, enlarged; that changes nothing for params, flops,"
+            " l2_norm, synflow and zen, and the ranks by the others somewhat (docs/proxies.md)"
         )
     if len(images.classes) > dataset.classes:
         raise ConfigError(

@@ -35,8 +35,8 @@ class ProxySettings(Settings):
     )
     images: str | None = option(
         None,
-        f"{', '.join(NAMES)}, {FOLDER}PATH for a tree of images, or none (default: those of --dataset, and the"
-        " digits if they are not there)",
+        f"{', '.join(NAMES)}, {FOLDER}PATH for a tree of images, or none (default: those of --dataset, or"
+        " the digits if they are not there)",
         type=str,
     )
     batch: int = option(64, "images per network", at_least=2, at_most=MANY)

@@ -13,7 +13,7 @@ from oneshot.compile.folding import folded_norm
 from oneshot.errors import ProxyError
 from oneshot.graph.graph import Graph
 
-_KEPT = 8  # results that may be asked for again: those of a cell's nodes
+_KEPT = 6  # results that may be asked for again: those of a cell's nodes
 _ACTIVATIONS = (F.relu, torch.relu, Tensor.relu)
 _POOLS = (F.avg_pool2d, F.max_pool2d)
 
@@ -38,9 +38,8 @@ class Tracer(TorchFunctionMode):
         """Return the ReLU of x, never in place."""
         return torch.relu(x)
 
-    def activation(self, out: Tensor) -> Tensor:
-        """Return the output of a ReLU, `out`."""
-        return out
+    def activation(self, out: Tensor, fresh: bool) -> None:
+        """Watch the output of a ReLU; not `fresh`: another ReLU of the same images had it."""
 
     def norm(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
         """Return the output of a batch normalization."""
@@ -69,15 +68,21 @@ class Tracer(TorchFunctionMode):
     ) -> Any:  # what a function of torch returns
         kwargs = kwargs or {}
         if func in _ACTIVATIONS:
-            return self.activation(self._once(self.rectify, args[:1], {}))
+            out, fresh = self._once(self.rectify, args[:1], {})
+            self.activation(out, fresh)
+            return out
         if func in _POOLS:
-            return self._once(func, args, kwargs)
+            return self._once(func, args, kwargs)[0]
         if func is Tensor.add_ and not args[0].is_floating_point():
             return args[0]  # a normalization's count of batches
         if func is F.adaptive_avg_pool2d:
             self._pooled = args[0]
-        rule = {F.conv2d: self._convolved, F.linear: self._linear, F.batch_norm: self._normalized}.get(func)
-        return func(*args, **kwargs) if rule is None else rule(*args, **kwargs)
+        rules: dict[Callable[..., Any], Callable[..., Tensor]] = {
+            F.conv2d: self._convolved,
+            F.linear: self._linear,
+            F.batch_norm: self._normalized,
+        }
+        return rules.get(func, func)(*args, **kwargs)
 
     def has_rule(self, func: Callable[..., Any]) -> bool:
         """Return whether subclasses say what a function does."""
@@ -112,12 +117,15 @@ class Tracer(TorchFunctionMode):
         """Return the bias that a layer adds."""
         return bias
 
-    def _once(self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Tensor:
-        """Return a function's result, the same tensor as lately for the same arguments."""
+    def _once(
+        self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Tensor, bool]:
+        """Return a function's result, the same tensor as lately if asked again; and if it is fresh."""
         x, *rest = args
         key = (func, id(x), *rest, *sorted(kwargs.items()))
-        if key not in self._results:
+        fresh = key not in self._results
+        if fresh:
             self._results[key] = x, func(*args, **kwargs)  # with x, whose id no other has meanwhile
             if len(self._results) > _KEPT:
                 self._results.popitem(last=False)
-        return self._results[key][1]
+        return self._results[key][1], fresh

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from itertools import count
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from oneshot.proxies.batch import Batch
 from oneshot.proxies.tracing import Tracer
 
 _ALPHA = 1e-2  # the size of the change, algorithm 1
+_MOMENTUM = 0.1  # torch's default, which the authors use
 _LEAST = 1e-10  # response; of a network that passes no information
 
 
@@ -19,9 +21,10 @@ def zen(network: nn.Module, batch: Batch) -> float:
 
     Lin et al. 2021, arXiv:2102.01063, algorithm 1: with normal weights, for a normal input x and another one
     e, the mean over images of the sum of |f(x) - f(x + 0.01 e)|, where f ends before the global pool; to its
-    logarithm that of each normalization's scale is added, the root of the mean variance of its channels.
-    As normalization does, the variance is taken plus its eps; a response counts as at least 1e-10. So a
-    network that passes no information has a finite score: about -23 + sum of log(sqrt(eps)).
+    logarithm that of each normalization's scale is added, the root of the mean variance of its channels. As
+    in the authors' code, the variance is the running one after both passes: it starts at 1, and moves a tenth
+    of the way to the batch's in each. A response counts as at least 1e-10, so the score of a network that
+    passes no information is finite.
     """
     generator = batch.generator()
     dtype = next(network.parameters()).dtype
@@ -31,38 +34,52 @@ def zen(network: nn.Module, batch: Batch) -> float:
         )
         for _ in range(2)
     )
-    weights: list[Tensor] = []
+    drawn = _Drawn(generator)
     with torch.no_grad():
-        first, second = _Gaussian(weights, generator), _Gaussian(weights)
-        first.run(network, x)
-        second.run(network, x + _ALPHA * change)
-        response = (first.response - second.response).abs().flatten(1).sum(1).mean().item()
-    return math.log(max(response, _LEAST)) + sum(map(math.log, first.scales))
+        outputs = []
+        for images in (x, x + _ALPHA * change):
+            tracer = _Gaussian(drawn)
+            tracer.run(network, images)
+            outputs.append(tracer.response)
+    response = (outputs[0] - outputs[1]).abs().flatten(1).sum(1).mean().item()
+    scales = (variance.mean().sqrt().item() for _, variance in drawn.statistics)
+    return math.log(max(response, _LEAST)) + sum(map(math.log, scales))
+
+
+class _Drawn:
+    """The weights of all layers and the running statistics of all normalizations, drawn when first needed."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.weights: list[Tensor] = []
+        #: Mean and variance of each normalization.
+        self.statistics: list[tuple[Tensor, Tensor]] = []
+        self._generator = generator
+
+    def weight(self, number: int, like: Tensor) -> Tensor:
+        """Return the weights of the `number`-th layer."""
+        if number == len(self.weights):
+            self.weights.append(torch.randn(like.shape, generator=self._generator, dtype=like.dtype))
+        return self.weights[number]
+
+    def running(self, number: int, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the running mean and variance of the `number`-th normalization, of images x."""
+        if number == len(self.statistics):
+            self.statistics.append((x.new_zeros(x.shape[1]), x.new_ones(x.shape[1])))
+        return self.statistics[number]
 
 
 class _Gaussian(Tracer):
     """A pass with normal weights, without biases; normalization has no learned scale and shift."""
 
-    def __init__(self, weights: list[Tensor], generator: torch.Generator | None = None) -> None:
-        """`weights`: of an earlier pass; with a `generator`, they are drawn and appended."""
+    def __init__(self, drawn: _Drawn) -> None:
         super().__init__()
-        #: The scale of each normalization.
-        self.scales: list[float] = []
-        self._weights, self._generator, self._layers = weights, generator, 0
+        self._drawn, self._layers, self._norms = drawn, count(), count()
 
     def layer(self, x: Tensor, weight: Tensor, compute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        if self._generator is not None:
-            drawn = torch.randn(weight.shape, generator=self._generator, dtype=weight.dtype)
-            self._weights.append(drawn)
-        self._layers += 1
-        return compute(x, self._weights[self._layers - 1])
+        return compute(x, self._drawn.weight(next(self._layers), weight))
 
     def bias(self, bias: Tensor | None) -> Tensor | None:
         return None
 
     def norm(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
-        statistics = x.new_zeros(x.shape[1]), x.new_zeros(x.shape[1])
-        out = folded_norm(x, statistics, None, None, 1.0, eps)
-        count = x.numel() // x.shape[1]
-        self.scales.append(math.sqrt(statistics[1].mean().item() * (count - 1) / count + eps))
-        return out
+        return folded_norm(x, self._drawn.running(next(self._norms), x), None, None, _MOMENTUM, eps)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from nasbench.answers import UNTRAINED
 from nasbench.arrays import Values
 from nasbench.build.sources.columns import Columns, listed, read_columns
 from nasbench.build.sources.source import Seeds, StrPath, Table
@@ -20,7 +21,6 @@ from nasbench.errors import (
     said,
     shown,
 )
-from nasbench.answers import UNTRAINED
 from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, Metric, exists, get_dataset, get_metric
 from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space, space_of
 
