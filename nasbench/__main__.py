@@ -1,14 +1,22 @@
-"""The lookup command: `python -m nasbench query | curve | top | info | build`."""
+"""The lookup command: `python -m nasbench query | curve | top | info | explore | build`."""
 
 import sys
 from collections.abc import Sequence
 
 from nasbench.build.command import BUILD
 from nasbench.errors import NASBenchError
+from nasbench.explore.command import EXPLORE
 from nasbench.lookup import CURVE, INFO, QUERY, TOP
 from nasbench.runs.command import Parser, call
 
-_COMMANDS = {"query": QUERY, "curve": CURVE, "top": TOP, "info": INFO, "build": BUILD}
+_COMMANDS = {
+    "query": QUERY,
+    "curve": CURVE,
+    "top": TOP,
+    "info": INFO,
+    "explore": EXPLORE,
+    "build": BUILD,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,7 +1,7 @@
 """Candidate operations and the fixed parts of networks, as plain modules on tensors of shape (N, C, H, W)."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,13 @@ class Zero(nn.Module):
         return f"stride={self.stride}"
 
 
+class Norm(TypedDict, total=False):
+    """The options of `batch_norm`."""
+
+    affine: bool
+    statistics: bool
+
+
 def batch_norm(channels: int, affine: bool = True, statistics: bool = True) -> nn.BatchNorm2d:
     """Return a batch normalization; without statistics, as in a supernet, it always uses the batch's own.
 
@@ -56,6 +63,13 @@ def batch_norm(channels: int, affine: bool = True, statistics: bool = True) -> n
     return nn.BatchNorm2d(channels, affine=affine, track_running_stats=statistics)
 
 
+def same_size(kernel_size: int, dilation: int = 1) -> int:
+    """Return the padding that keeps an image's size; GraphError if the kernel's size is even."""
+    if kernel_size % 2 == 0:
+        raise GraphError(f"a kernel has an odd size, got {kernel_size}")
+    return dilation * (kernel_size // 2)
+
+
 class ReLUConvBN(nn.Sequential):
     """ReLU, convolution without bias, batch normalization; the size stays at stride 1.
 
@@ -67,8 +81,8 @@ class ReLUConvBN(nn.Sequential):
         Odd.
     stride
         Of the convolution.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
 
     Raises
     ------
@@ -77,21 +91,12 @@ class ReLUConvBN(nn.Sequential):
     """
 
     def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        kernel_size: int,
-        stride: int = 1,
-        affine: bool = True,
-        statistics: bool = True,
+        self, c_in: int, c_out: int, kernel_size: int, stride: int = 1, **norm: Unpack[Norm]
     ) -> None:
-        if kernel_size % 2 == 0:
-            raise GraphError(f"a kernel has an odd size, got {kernel_size}")
-        conv = nn.Conv2d(c_in, c_out, kernel_size, stride, padding=kernel_size // 2, bias=False)
         super().__init__()
         self.relu = nn.ReLU()
-        self.conv = conv
-        self.bn = batch_norm(c_out, affine, statistics)
+        self.conv = nn.Conv2d(c_in, c_out, kernel_size, stride, same_size(kernel_size), bias=False)
+        self.bn = batch_norm(c_out, **norm)
 
 
 class AvgPool1x1(nn.Sequential):
@@ -105,8 +110,8 @@ class AvgPool1x1(nn.Sequential):
         Of the window.
     c_in, c_out
         Channels before and after, for a stride above 1.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
 
     Raises
     ------
@@ -120,14 +125,13 @@ class AvgPool1x1(nn.Sequential):
         stride: int = 1,
         c_in: int | None = None,
         c_out: int | None = None,
-        affine: bool = True,
-        statistics: bool = True,
+        **norm: Unpack[Norm],
     ) -> None:
         super().__init__()
         if stride > 1:
             if c_in is None or c_out is None:
                 raise GraphError(f"an average pool of stride {stride} needs c_in and c_out")
-            self.preprocess = ReLUConvBN(c_in, c_out, 1, 1, affine, statistics)
+            self.preprocess = ReLUConvBN(c_in, c_out, 1, 1, **norm)
         self.pool = nn.AvgPool2d(kernel_size, stride, padding=kernel_size // 2, count_include_pad=False)
 
 
@@ -138,14 +142,14 @@ class Stem(nn.Sequential):
     ----------
     c_out, c_in
         Channels after and before.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
     """
 
-    def __init__(self, c_out: int, c_in: int = 3, affine: bool = True, statistics: bool = True) -> None:
+    def __init__(self, c_out: int, c_in: int = 3, **norm: Unpack[Norm]) -> None:
         super().__init__()
         self.conv = nn.Conv2d(c_in, c_out, 3, padding=1, bias=False)
-        self.bn = batch_norm(c_out, affine, statistics)
+        self.bn = batch_norm(c_out, **norm)
 
 
 class ResNetBasicblock(nn.Module):
@@ -160,8 +164,8 @@ class ResNetBasicblock(nn.Module):
         Channels before and after.
     stride
         1 or 2.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
 
     Raises
     ------
@@ -169,19 +173,17 @@ class ResNetBasicblock(nn.Module):
         If the stride is another.
     """
 
-    def __init__(
-        self, c_in: int, c_out: int, stride: int, affine: bool = True, statistics: bool = True
-    ) -> None:
+    def __init__(self, c_in: int, c_out: int, stride: int, **norm: Unpack[Norm]) -> None:
         super().__init__()
-        self.conv_a = ReLUConvBN(c_in, c_out, 3, stride, affine, statistics)
-        self.conv_b = ReLUConvBN(c_out, c_out, 3, 1, affine, statistics)
+        self.conv_a = ReLUConvBN(c_in, c_out, 3, stride, **norm)
+        self.conv_b = ReLUConvBN(c_out, c_out, 3, 1, **norm)
         self.shortcut: nn.Module
         if stride == 2:
             self.shortcut = nn.Sequential(nn.AvgPool2d(2, 2), nn.Conv2d(c_in, c_out, 1, bias=False))
         elif stride == 1 and c_in == c_out:
             self.shortcut = nn.Identity()
         elif stride == 1:
-            self.shortcut = ReLUConvBN(c_in, c_out, 1, 1, affine, statistics)
+            self.shortcut = ReLUConvBN(c_in, c_out, 1, 1, **norm)
         else:
             raise GraphError(f"a residual block has stride 1 or 2, got {stride}")
 
@@ -197,13 +199,13 @@ class Classifier(nn.Sequential):
     ----------
     channels, classes
         The numbers of channels before and of logits after.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
     """
 
-    def __init__(self, channels: int, classes: int, affine: bool = True, statistics: bool = True) -> None:
+    def __init__(self, channels: int, classes: int, **norm: Unpack[Norm]) -> None:
         super().__init__()
-        self.bn = batch_norm(channels, affine, statistics)
+        self.bn = batch_norm(channels, **norm)
         self.relu = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
@@ -238,8 +240,8 @@ class FactorizedReduce(nn.Module):
     ----------
     c_in, c_out
         Channels before and after.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
 
     Raises
     ------
@@ -247,7 +249,7 @@ class FactorizedReduce(nn.Module):
         If there are fewer than two output channels.
     """
 
-    def __init__(self, c_in: int, c_out: int, affine: bool = True, statistics: bool = True) -> None:
+    def __init__(self, c_in: int, c_out: int, **norm: Unpack[Norm]) -> None:
         super().__init__()
         if c_out < 2:
             raise GraphError(f"a factorized reduction has two output channels or more, got {c_out}")
@@ -255,7 +257,7 @@ class FactorizedReduce(nn.Module):
         self.even = nn.Conv2d(c_in, c_out // 2, 1, stride=2, bias=False)
         self.odd = nn.Sequential(Shift(), nn.Conv2d(c_in, c_out - c_out // 2, 1, stride=2, bias=False))
         self.concat = Concat()
-        self.bn = batch_norm(c_out, affine, statistics)
+        self.bn = batch_norm(c_out, **norm)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.relu(x)
@@ -281,20 +283,13 @@ class SepConv(nn.Sequential):
         Odd; of the depthwise convolutions.
     stride
         Of the first one.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
     """
 
     def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        kernel_size: int,
-        stride: int = 1,
-        affine: bool = True,
-        statistics: bool = True,
+        self, c_in: int, c_out: int, kernel_size: int, stride: int = 1, **norm: Unpack[Norm]
     ) -> None:
-        norm = {"affine": affine, "statistics": statistics}
         super().__init__(
             DilConv(c_in, c_in, kernel_size, stride, dilation=1, **norm),
             DilConv(c_in, c_out, kernel_size, 1, dilation=1, **norm),
@@ -310,8 +305,8 @@ class DilConv(nn.Sequential):
         Channels before and after.
     kernel_size, stride, dilation
         As for `depthwise`.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
     """
 
     def __init__(
@@ -321,14 +316,13 @@ class DilConv(nn.Sequential):
         kernel_size: int,
         stride: int = 1,
         dilation: int = 2,
-        affine: bool = True,
-        statistics: bool = True,
+        **norm: Unpack[Norm],
     ) -> None:
         super().__init__()
         self.relu = nn.ReLU()
         self.depthwise = depthwise(c_in, kernel_size, stride, dilation)
         self.pointwise = nn.Conv2d(c_in, c_out, 1, bias=False)
-        self.bn = batch_norm(c_out, affine, statistics)
+        self.bn = batch_norm(c_out, **norm)
 
 
 def depthwise(channels: int, kernel_size: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
@@ -348,9 +342,7 @@ def depthwise(channels: int, kernel_size: int, stride: int = 1, dilation: int = 
     GraphError
         If the kernel's size is even.
     """
-    if kernel_size % 2 == 0:
-        raise GraphError(f"a kernel has an odd size, got {kernel_size}")
-    padding = dilation * (kernel_size // 2)
+    padding = same_size(kernel_size, dilation)
     return nn.Conv2d(channels, channels, kernel_size, stride, padding, dilation, groups=channels, bias=False)
 
 
@@ -389,14 +381,14 @@ class Normalized(nn.Sequential):
         The operation.
     channels
         The number of channels that it returns.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
     """
 
-    def __init__(self, op: nn.Module, channels: int, affine: bool = True, statistics: bool = True) -> None:
+    def __init__(self, op: nn.Module, channels: int, **norm: Unpack[Norm]) -> None:
         super().__init__()
         self.op = op
-        self.bn = batch_norm(channels, affine, statistics)
+        self.bn = batch_norm(channels, **norm)
 
 
 class Concat(nn.Module):
@@ -498,8 +490,8 @@ class ConvBNReLU(nn.Sequential):
         Odd.
     alone
         Convolve each channel alone.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
 
     Raises
     ------
@@ -508,13 +500,7 @@ class ConvBNReLU(nn.Sequential):
     """
 
     def __init__(
-        self,
-        c_in: int,
-        c_out: int,
-        kernel_size: int,
-        alone: bool = False,
-        affine: bool = True,
-        statistics: bool = True,
+        self, c_in: int, c_out: int, kernel_size: int, alone: bool = False, **norm: Unpack[Norm]
     ) -> None:
         super().__init__()
         if alone and c_in != c_out:
@@ -523,7 +509,7 @@ class ConvBNReLU(nn.Sequential):
             )
         padding, groups = kernel_size // 2, c_in if alone else 1
         self.conv = nn.Conv2d(c_in, c_out, kernel_size, padding=padding, groups=groups, bias=False)
-        self.bn = batch_norm(c_out, affine, statistics)
+        self.bn = batch_norm(c_out, **norm)
         self.relu = nn.ReLU()
 
 
@@ -536,17 +522,15 @@ class SepConvBNReLU(nn.Sequential):
         Channels before and after.
     stride
         Of the depthwise convolution.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
     """
 
-    def __init__(
-        self, c_in: int, c_out: int, stride: int = 1, affine: bool = True, statistics: bool = True
-    ) -> None:
+    def __init__(self, c_in: int, c_out: int, stride: int = 1, **norm: Unpack[Norm]) -> None:
         super().__init__()
         self.depthwise = depthwise(c_in, 3, stride)
         self.pointwise = nn.Conv2d(c_in, c_out, 1, bias=False)
-        self.bn = batch_norm(c_out, affine, statistics)
+        self.bn = batch_norm(c_out, **norm)
         self.relu = nn.ReLU()
 
 
@@ -559,17 +543,15 @@ class Concat1x1(nn.Module):
         The number of tensors.
     c_in, c_out
         Channels of each tensor, and after the convolution.
-    affine, statistics
-        As for `batch_norm`.
+    **norm
+        `affine` and `statistics`, as for `batch_norm`.
     """
 
-    def __init__(
-        self, count: int, c_in: int, c_out: int, affine: bool = True, statistics: bool = True
-    ) -> None:
+    def __init__(self, count: int, c_in: int, c_out: int, **norm: Unpack[Norm]) -> None:
         super().__init__()
         self.concat = Concat()
         self.conv = nn.Conv2d(count * c_in, c_out, 1, bias=False)
-        self.bn = batch_norm(c_out, affine, statistics)
+        self.bn = batch_norm(c_out, **norm)
 
     def forward(self, tensors: Iterable[Tensor]) -> Tensor:
         out: Tensor = self.bn(self.conv(self.concat(tensors)))

@@ -14,8 +14,10 @@ from hypothesis import settings
 from nasbench import NB201
 from nasbench.build import build
 from nasbench.build.sources import hpo_bench
+from nasbench.spaces import SIZE
+from tests import stores
 
-pytest.register_assert_rewrite("oneshot.testing")
+pytest.register_assert_rewrite("oneshot.testing", "tests.oneshot.training.contract")
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 
@@ -48,6 +50,19 @@ def runs_alone(tmp_path_factory):
     out = tmp_path_factory.mktemp("runs") / "runs.h5"
     build(hpo_bench.installed_folder(), out)
     return NB201(out)
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory):
+    """The path of a store of NAS-Bench-201 with means, runs with seeds, and metrics of devices."""
+    return stores.write(tmp_path_factory.mktemp("released") / "released.h5", stores.arrays_as_released())
+
+
+@pytest.fixture(scope="session")
+def sizes(tmp_path_factory):
+    """The path of a store of the size space with 1, 12 and 90 epochs."""
+    arrays = stores.arrays_of_all_protocols(SIZE)
+    return stores.write(tmp_path_factory.mktemp("sizes") / "sss.h5", arrays, space=SIZE.name)
 
 
 @pytest.fixture
@@ -98,3 +113,41 @@ def without_locks(tmp_path_factory):
         return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
     return run
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    if CHROMIUM is None:
+        pytest.skip("no chromium is installed")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Opens a page from disk that must ask for nothing else and have said nothing when the test ends."""
+    contexts, asked, said = [], [], []
+
+    def visit(path, fragment="", **options):
+        defaults = {"viewport": {"width": 1200, "height": 900}, "reduced_motion": "reduce"}
+        context = browser.new_context(**(defaults | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(path.as_uri() + fragment)
+        assert asked == [path.as_uri()] * len(contexts)
+        return page
+
+    yield visit
+    assert said == []
+    assert len(asked) == len(contexts)
+    for context in contexts:
+        context.close()

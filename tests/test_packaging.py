@@ -26,7 +26,11 @@ def test_the_installed_package_has_every_module():
         for path in (ROOT / package).rglob("*.py*")
         if path.suffix in (".py", ".pyi")
     }
-    wanted |= {str(path.relative_to(ROOT)) for path in (ROOT / "blackbox" / "report" / "page").iterdir()}
+    wanted |= {
+        str(path.relative_to(ROOT))
+        for folder in ("nasbench/pages/parts", "nasbench/explore/page", "blackbox/report/page")
+        for path in (ROOT / folder).iterdir()
+    }
     wanted |= {"nasbench/tables/nb201.h5", "nasbench/tables/README.md"}
     wanted |= {f"{package}/py.typed" for package in ("nasbench", "blackbox", "data", "oneshot")}
     assert len(wanted) > 80

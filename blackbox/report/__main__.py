@@ -1,32 +1,25 @@
 """Runs as one HTML file that needs nothing else: `python -m blackbox.report runs/* --out report.html`."""
 
-from __future__ import annotations
-
+import argparse
 import os
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blackbox.compare.record import read_comparison
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
-from blackbox.kinds.reader import open_table, read_run
+from blackbox.kinds.reader import Run, open_table, read_run
 from blackbox.report.gather import gather
-from blackbox.report.page import GENERATOR, page
+from blackbox.report.page import KIND, page
+from nasbench.benchmark import Benchmark
 from nasbench.errors import NASBenchError
+from nasbench.pages.output import check, write
 from nasbench.runs.command import Parser, call
-from nasbench.runs.files import make_folder_of, replacing
 from nasbench.runs.notes import complain
 
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Iterable, Sequence
-
-    from blackbox.kinds.reader import Run
-    from nasbench.benchmark import Benchmark
-
 _PROG = "python -m blackbox.report"
-_HEAD = 2000  # bytes of a file, in which a report says that it is one
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,9 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return call(lambda: _report(args), _PROG, (BlackboxError, NASBenchError))
 
 
-def _report(args: argparse.Namespace) -> int:
+def _report(args: argparse.Namespace) -> str:
+    """Write the page; return what to print about it."""
     out = Path(args.out)
-    check(out, args.force)
+    check(out, KIND, args.force)
     groups: dict[tuple[Any, ...], tuple[list[Run], Benchmark]] = {}
     for folder in expanded(args.runs):
         try:
@@ -69,8 +63,7 @@ def _report(args: argparse.Namespace) -> int:
     text = page(gather(list(groups.values())), args.title).encode("utf-8", "replace")
     write(out, text)
     runs = sum(len(runs) for runs, _ in groups.values())
-    print(f"{runs} run{'' if runs == 1 else 's'} in {out} ({len(text) / 1e6:.1f} MB)")
-    return 0
+    return f"{runs} run{'' if runs == 1 else 's'} in {out} ({len(text) / 1e6:.1f} MB)"
 
 
 def table_of(run: Run, store: str | None) -> Benchmark:
@@ -110,33 +103,6 @@ def _order_in(folder: Path) -> Callable[[Path], tuple[int, str]]:
     with suppress(RunFolderError, LookupError, TypeError):
         names = [entry["folder"] for entry in read_comparison(folder)["findings"]["algorithms"]]
     return lambda path: (names.index(path.name) if path.name in names else len(names), path.name)
-
-
-def check(out: str | Path, force: bool = False) -> None:
-    """Raise ConfigError before the work for a file that cannot be written, or is none of ours."""
-    if os.path.isdir(out):
-        raise ConfigError(f"--out names a file, got the folder {str(out)!r}")
-    if os.path.exists(out) and not os.path.isfile(out):
-        raise ConfigError(f"--out names a file, got the device or pipe {str(out)!r}")
-    if force or not os.path.exists(out):
-        return
-    try:
-        with open(out, "rb") as file:
-            ours = GENERATOR.encode() in file.read(_HEAD)
-    except OSError as error:
-        raise ConfigError(f"--out cannot write {str(out)!r}: {error.strerror}") from None
-    if not ours:
-        raise ConfigError(f"{str(out)!r} exists and is not a report; --force overwrites it")
-
-
-def write(out: Path, text: bytes) -> None:
-    """Write a file of bytes, whole or not at all; ConfigError where that cannot be."""
-    try:
-        make_folder_of(out)
-        with replacing(out) as temporary:
-            temporary.write_bytes(text)
-    except OSError as error:
-        raise ConfigError(f"--out cannot write {str(out)!r}: {error.strerror}") from None
 
 
 if __name__ == "__main__":

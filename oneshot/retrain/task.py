@@ -25,7 +25,7 @@ from oneshot.retrain.benchmark import find_entry, lacking, open_table
 from oneshot.retrain.pipelines import get_pipeline
 from oneshot.retrain.report import RetrainResult
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.retrain.weights import BEST, LAST, NetworkFile, parse_record
+from oneshot.retrain.weights import BEST, LAST, parse_record
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 from oneshot.training.checkpoints import encode_tensors
@@ -34,7 +34,7 @@ from oneshot.training.environment import Environment
 from oneshot.training.images import RetrainImages
 from oneshot.training.memory import largest_batch
 from oneshot.training.metrics import Accuracy, Outcome, measure_accuracy, precise
-from oneshot.training.session import Files, TrainingTask
+from oneshot.training.session import Files, TrainingJob, TrainingTask
 from oneshot.training.sync_norm import synchronize
 from oneshot.training.trainer import Epoch, Trainer
 
@@ -43,20 +43,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class RetrainJob:
+class RetrainJob(TrainingJob["RetrainTask"]):
     """What is trained, on which images."""
 
+    images: RetrainImages
     architecture: Architecture
     settings: RetrainSettings  # complete
-    environment: Environment
-    images: RetrainImages
     table: NB201 | None  # which has the like
-    notes: tuple[str, ...] = ()  # lines about what is not as it would be by default
-
-    @property
-    def seed(self) -> int:
-        """The seed of the retraining."""
-        return self.settings.seed
 
     @classmethod
     def create(
@@ -67,17 +60,16 @@ class RetrainJob:
         group: ProcessGroup,
     ) -> Self:
         """Return the job of an architecture in any form that `Architecture.parse` takes."""
-        settings = RetrainSettings() if settings is None else settings
-        environment = Environment() if environment is None else environment
+        settings, environment = settings or RetrainSettings(), environment or Environment()
         group.device(environment.device)  # an error, if it is not there
         found = Architecture.parse(architecture, settings.space)
         partial = settings.of_space(found.space)
         table = open_table(partial, environment.store)
         images = _load_images(partial, environment)
-        complete, notes = settings.completed(found.space, images.size, found.value)
+        complete, lines = settings.completed(found.space, images.size, found.value)
         _check_batches(complete, images, group)
-        notes += _lacking(table, found, complete)
-        job = cls(found, complete, environment, images, table, tuple(notes))
+        notes = tuple(filter(None, [*lines, lacking(table, found, complete)]))
+        job = cls(images, found, complete, table, environment=environment, notes=notes)
         with torch.random.fork_rng([]):
             job.network()  # an error, before there is a folder
         return job
@@ -112,7 +104,8 @@ class RetrainJob:
         images = _load_images(recorded, now)
         images.check_recorded(record["data"], path)
         _check_batches(recorded, images, group)
-        return cls(found, recorded, now, images, table, tuple(_lacking(table, found, recorded)))
+        notes = tuple(filter(None, [lacking(table, found, recorded)]))
+        return cls(images, found, recorded, table, environment=now, notes=notes)
 
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
         """Return what config.json holds."""
@@ -127,14 +120,13 @@ class RetrainJob:
 
     def network(self) -> Graph:
         """Return the network with new weights, parsed."""
+        return space_of(self.settings.space).network(self.architecture.value, **self.sizes())
+
+    def sizes(self) -> dict[str, Any]:  # integers, and a boolean
+        """Return the sizes of the network, and whether it has a second classifier."""
         settings = self.settings
-        return space_of(settings.space).network(
-            self.architecture.value,
-            self.images.classes,
-            settings.channels,
-            settings.cells,
-            auxiliary=settings.auxiliary_weight > 0,
-        )
+        sizes = {"classes": self.images.classes, "channels": settings.channels, "cells": settings.cells}
+        return {**sizes, "auxiliary": settings.auxiliary_weight > 0}
 
     def build(self, device: torch.device, group: ProcessGroup) -> "RetrainTask":
         """Return the retraining before its first step, by the random numbers of the process."""
@@ -272,7 +264,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
         results = [self.test(network) for network in networks]
         if results[0].top1 > self.best[1]:
             self.best = (epoch, results[0].top1)
-        average = None if self.average is None else results[1]
+        average = results[1] if self.average is not None else None
         return RetrainEpoch(results[0], average, self.learning_rate, self.drop_path)
 
     def test(self, network: torch.nn.Module) -> Accuracy:
@@ -312,7 +304,6 @@ class RetrainTask(TrainingTask[RetrainResult]):
 
     def result(self, trainer: Trainer[RetrainEpoch], log: list[Row]) -> RetrainResult:
         """Return what the training gave."""
-        table = self.job.table
         return RetrainResult(
             architecture=self.job.architecture,
             settings=self.job.settings,
@@ -327,7 +318,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
             size=self.job.images.size,
             classes=self.job.images.classes,
             best=self.best if self.best[0] else None,
-            benchmark=None if table is None else find_entry(table, self.job.architecture, self.job.settings),
+            benchmark=find_entry(self.job.table, self.job.architecture, self.job.settings),
         )
 
     def result_files(self, result: RetrainResult) -> Files:
@@ -364,19 +355,12 @@ class RetrainTask(TrainingTask[RetrainResult]):
 
     def _encode(self, row: Row) -> memoryview:
         """Return the weights as they are now, as a file for `load_network`."""
-        settings, (weights, average) = self.job.settings, self.weights()
-        network = NetworkFile(
-            architecture=self.job.architecture.record,
-            classes=self.job.images.classes,
-            channels=settings.channels,
-            cells=settings.cells,
-            auxiliary=settings.auxiliary_weight > 0,
-            epoch=row["epoch"],
-            top1=row["top1"],
-            weights=weights,
-            average=average,
+        weights, average = self.weights()
+        return encode_tensors(
+            {"architecture": self.job.architecture.record}
+            | self.job.sizes()
+            | {"epoch": row["epoch"], "top1": row["top1"], "weights": weights, "average": average}
         )
-        return encode_tensors(network)
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
         """Return weights, their moving average, the optimizer and the best epoch."""
@@ -407,12 +391,6 @@ def _load_images(settings: RetrainSettings, environment: Environment) -> Retrain
     images = RetrainImages(settings.dataset, environment, settings.split, settings.seed, settings.split_list)
     images.check_sides(settings.space)
     return images
-
-
-def _lacking(table: NB201 | None, architecture: Architecture, settings: RetrainSettings) -> list[str]:
-    """Return a note on what a table lacks, if anything."""
-    note = table and lacking(table, architecture, settings)
-    return [note] if note else []
 
 
 def _check_batches(settings: RetrainSettings, images: RetrainImages, group: ProcessGroup) -> None:

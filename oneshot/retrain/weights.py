@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
-
-from torch import Tensor
+from typing import Any
 
 from nasbench.errors import NASBenchError, said
 from nasbench.runs.folder import RunKind
@@ -14,7 +12,7 @@ from oneshot.graph.graph import Graph
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
-from oneshot.training.checkpoints import read_tensors
+from oneshot.training.checkpoints import read_tensors, refusing
 from oneshot.training.environment import Environment
 
 RETRAINING_LOG = Columns(
@@ -42,7 +40,7 @@ def parse_record(
     record: Mapping[str, Any], path: str | Path
 ) -> tuple[Architecture, RetrainSettings, Environment]:
     """Return the architecture, the settings and the environment in a run's config.json."""
-    try:
+    with refusing(f"{path}/config.json is not that of a retraining, damaged, or of another version"):
         settings = RetrainSettings.from_json(record["settings"], "settings")
         left = [name for name, value in settings.to_json().items() if value is None and name not in _OPTIONAL]
         if left:
@@ -52,25 +50,7 @@ def parse_record(
             if not isinstance(record[name], kind):
                 raise TypeError(f"{name} is {record[name]!r}")
         architecture = record["architecture"]
-    except (KeyError, TypeError, ValueError, AttributeError, OneShotError, NASBenchError) as error:
-        raise RunFolderError(
-            f"{path}/config.json is not that of a retraining, damaged, or of another version: {said(error)}"
-        ) from None
     return Architecture.from_record(architecture, Path(path) / "config.json"), settings, environment
-
-
-class NetworkFile(TypedDict):
-    """A trained network, as best.pt and last.pt have it for `load_network`."""
-
-    architecture: dict[str, str]
-    classes: int
-    channels: int
-    cells: int
-    auxiliary: bool  # whether it has a second classifier
-    epoch: int
-    top1: float
-    weights: dict[str, Tensor]
-    average: dict[str, Tensor] | None
 
 
 def load_network(path: str | Path, classes: int | None = None, average: bool = False) -> Graph:
@@ -101,13 +81,8 @@ def load_network(path: str | Path, classes: int | None = None, average: bool = F
         architecture = Architecture.from_record(state["architecture"], path)
         if average and state["average"] is None:
             raise ConfigError(f"{path} has no moving average of weights; --ema keeps one")
-        network = space_of(architecture.space).network(
-            architecture.value,
-            state["classes"],
-            state["channels"],
-            state["cells"],
-            auxiliary=state["auxiliary"],
-        )
+        sizes = (state[name] for name in ("classes", "channels", "cells", "auxiliary"))
+        network = space_of(architecture.space).network(architecture.value, *sizes)
         network.load_state_dict(state["average" if average else "weights"])
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, (OneShotError, NASBenchError)):

@@ -9,7 +9,7 @@ import pytest
 
 from nasbench import NB201
 from nasbench.__main__ import main
-from nasbench.spaces import SIZE, TOPOLOGY
+from nasbench.spaces import TOPOLOGY
 from tests import published, stores
 
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
@@ -104,11 +104,6 @@ def test_top(run, bench):
     ]
     cells = json.loads(run("top", 2, "--dataset", "cifar100", "--metric", "train_time", "--json")[1])["cells"]
     assert [cell["index"] for cell in cells] == [e.index for e in bench.top(2, "cifar100", "train_time")]
-
-
-@pytest.fixture(scope="module")
-def released(tmp_path_factory):
-    return stores.write(tmp_path_factory.mktemp("released") / "released.h5", stores.arrays_as_released())
 
 
 def test_top_with_limits(run, released):
@@ -362,12 +357,6 @@ def test_differences_of_merged_sources_are_reported(run, tmp_path):
     assert f"{sources[0]} wins over {sources[1]}" in out
     code, out, _ = run("query", 0, "--store", tmp_path / "new.h5", "--json")
     assert json.loads(out)["results"][0]["value"] == 69.5
-
-
-@pytest.fixture(scope="module")
-def sizes(tmp_path_factory):
-    arrays = stores.arrays_of_all_protocols(SIZE)
-    return stores.write(tmp_path_factory.mktemp("sizes") / "sizes.h5", arrays, space=SIZE.name)
 
 
 def test_the_size_space(run, sizes):

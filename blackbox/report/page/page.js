@@ -5,6 +5,10 @@ const SERIES = DATA.series; // the searches, each with a label and a colour, ove
 const hidden = new Set(); // numbers of the series that are filtered out
 const parts = []; // {comparison, part}: all that can draw itself
 
+function swatch(series) {
+  return html("span", { class: "swatch", style: `background:${SERIES[series].colour}`, "aria-hidden": "true" });
+}
+
 function visible(runs) {
   return runs.filter((run) => !hidden.has(run.series));
 }
@@ -26,7 +30,8 @@ function checks(title, items, onchange) {
 }
 
 function filters(sections) {
-  const bar = document.getElementById("filters");
+  const bar = html("div", { id: "filters" });
+  document.querySelector("main").before(bar);
   if (SERIES.length > 1)
     bar.append(checks("Searches", SERIES.map(({ label }, n) => ({ text: label, mark: swatch(n) })), (n, shown) => {
       if (shown) hidden.delete(n);
@@ -67,6 +72,7 @@ function sortable(table) {
 function start() {
   document.documentElement.classList.add("drawn");
   document.body.append(arrows());
+  document.querySelector("header").prepend(themeSwitch(draw));
   const sections = [...document.querySelectorAll("section.comparison")];
   filters(sections);
   sections.forEach((section, n) => {

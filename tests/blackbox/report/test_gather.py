@@ -20,7 +20,7 @@ from blackbox.results.fronts import front_against
 from blackbox.rs import RandomSearch
 from nasbench import NB201, Cell
 from nasbench.tables import SOURCE, VERSION
-from tests.blackbox.report.test_pack import read_counts, read_decimals, read_wholes
+from tests.nasbench.pages.test_pack import read_counts, read_decimals, read_wholes
 
 
 @pytest.fixture(scope="module")

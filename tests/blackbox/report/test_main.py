@@ -9,9 +9,9 @@ import pytest
 from blackbox import cli
 from blackbox.compare.__main__ import main as compare
 from blackbox.re import RegularizedEvolution
-from blackbox.report.__main__ import check, expanded, main, write
+from blackbox.report.__main__ import expanded, main
 from nasbench import NB201
-from tests.blackbox.report.test_pack import read_counts
+from tests.nasbench.pages.test_pack import read_counts
 
 
 @pytest.fixture
@@ -148,21 +148,6 @@ def test_folders_without_the_right_to_read(unprivileged):
         (folder / "runs" / "b").chmod(0o700)
 
     unprivileged(names)
-
-
-def test_without_the_right_to_write(unprivileged):
-
-    def refuses(folder):
-        folder.chmod(0o500)
-        with pytest.raises(ValueError, match="--out cannot write .*Permission denied"):
-            write(folder / "report.html", b"")
-        folder.chmod(0o700)
-        (folder / "report.html").write_text("secret")
-        (folder / "report.html").chmod(0)
-        with pytest.raises(ValueError, match="--out cannot write .*Permission denied"):
-            check(folder / "report.html")
-
-    unprivileged(refuses)
 
 
 def test_a_run_is_read_as_it_is_named(command, runs, tmp_path):

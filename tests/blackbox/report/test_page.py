@@ -12,9 +12,10 @@ import pytest
 from blackbox.kinds.reader import read_run
 from blackbox.report.data import ShownPair
 from blackbox.report.gather import gather
-from blackbox.report.page import GENERATOR, page
+from blackbox.report.page import KIND, page
 from blackbox.results.comparison import AdjustedPair, Way
 from blackbox.results.statistics import Pair
+from nasbench.pages.document import generator
 
 EVIL = "</script><script>alert(1)</script><!--<img src=x onerror=alert(2)>\"'&amp;"
 
@@ -168,4 +169,4 @@ def test_a_run_without_any_incumbent_has_dashes(data):
 
 
 def test_a_report_says_that_it_is_one(data):
-    assert GENERATOR in page(data)[:2000]
+    assert generator(KIND) in page(data)[:2000]

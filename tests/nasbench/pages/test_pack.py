@@ -3,7 +3,7 @@ import base64
 import numpy as np
 import pytest
 
-from blackbox.report import pack
+from nasbench.pages import pack
 
 
 def read_wholes(text):

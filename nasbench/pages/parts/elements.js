@@ -30,10 +30,24 @@ function choice(title, options, chosen, onchange) {
 }
 
 // The value of a colour that the style sheet names; it differs between light, dark and print.
+const probe = html("i", { hidden: true });
 function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  if (!probe.isConnected) document.body.append(probe);
+  probe.style.color = `var(--${name})`;
+  return getComputedStyle(probe).color;
 }
 
-function swatch(series) {
-  return html("span", { class: "swatch", style: `background:${SERIES[series].colour}`, "aria-hidden": "true" });
+// A button that turns the page dark or light, whatever the reader's system has.
+function themeSwitch(redraw) {
+  const root = document.documentElement, dark = window.matchMedia("(prefers-color-scheme: dark)");
+  const other = () => ((root.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark" ? "light" : "dark");
+  const button = html("button", { type: "button", class: "button theme", onclick: () => {
+    root.dataset.theme = other();
+    button.textContent = label();
+    redraw();
+  } });
+  const label = () => (other() === "dark" ? "☾ Dark" : "☀ Light");
+  button.textContent = label();
+  dark.addEventListener("change", () => (button.textContent = label()));
+  return button;
 }

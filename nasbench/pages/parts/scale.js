@@ -18,7 +18,8 @@ class Scale {
   // The values that are labelled: about as many as there is room for.
   ticks(room) {
     const most = Math.max(2, Math.abs(this.to - this.start) / room);
-    const found = this.log ? this.powers(most) : this.steps(most);
+    const powers = this.log ? this.powers(most) : [];
+    const found = powers.length > 2 ? powers : this.steps(most); // a short part of a logarithmic axis has few powers
     return this.zero ? [0, ...found] : found;
   }
 
