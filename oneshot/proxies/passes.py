@@ -159,6 +159,7 @@ class Recorder(Tracer):
         #: How many ReLUs have each of the activations as their output.
         self.uses: list[int] = []
         self._places: dict[int, int] = {}  # of lately used activations, by identity
+        self._biased = False  # the layer under way
         self._outputs: list[tuple[Tensor, Tensor]] | None = None
         self._hooks = [part.register_forward_hook(self._keep) for part in network.children()]
 
@@ -178,7 +179,7 @@ class Recorder(Tracer):
 
     def layer(self, x: Tensor, weight: Tensor, compute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         out = compute(x, weight)
-        self.multiply_adds += out[0].numel() * weight[0].numel()
+        self.multiply_adds += out[0].numel() * (weight[0].numel() + self._biased)
         if out.dim() == 4:
             self.features.append(out.detach())
         if out.requires_grad:
@@ -186,6 +187,10 @@ class Recorder(Tracer):
             take: Callable[[Tensor], None] = lambda gradient: self._take(value, weight, gradient)  # noqa: E731
             out.register_hook(take)  # type: ignore[no-untyped-call]  # torch's
         return out
+
+    def bias(self, bias: Tensor | None) -> Tensor | None:
+        self._biased = bias is not None
+        return bias
 
     def activation(self, out: Tensor, fresh: bool) -> None:
         if fresh:

@@ -67,6 +67,7 @@ class Tracer(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # what a function of torch returns
         kwargs = kwargs or {}
+        function: Callable[..., Any] = func  # of any type, also where it is one of torch's below
         if func in _ACTIVATIONS:
             out, fresh = self._once(self.rectify, args[:1], {})
             self.activation(out, fresh)
@@ -82,7 +83,7 @@ class Tracer(TorchFunctionMode):
             F.linear: self._linear,
             F.batch_norm: self._normalized,
         }
-        return rules.get(func, func)(*args, **kwargs)
+        return rules.get(func, function)(*args, **kwargs)
 
     def has_rule(self, func: Callable[..., Any]) -> bool:
         """Return whether subclasses say what a function does."""
