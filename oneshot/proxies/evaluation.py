@@ -42,7 +42,7 @@ class Evaluation(NamedTuple):
     def to_json(self) -> dict[str, Any]:  # plain values, nested
         """Return the evaluation as plain values."""
         rows = [
-            each._asdict() | {"kendall": each.kendall.to_json(), "spearman": each.spearman.to_json()}
+            each._asdict() | {"kendall": each.kendall._asdict(), "spearman": each.spearman._asdict()}
             for each in self.agreements
         ]
         return {"agreements": rows, "between_seeds": self.between_seeds}

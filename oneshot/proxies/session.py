@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -165,7 +166,7 @@ def scored(scorer: Scorer, architectures: Sequence[Architecture], workers: int) 
             torch.set_num_threads(threads)
         return
     with blocked_interrupts():
-        pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (scorer,))
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (pickle.dumps(scorer),))
         first = [pool.submit(_score, each) for each in architectures[: _AHEAD * workers]]
     try:
         yield _in_order(pool, deque(first), architectures[_AHEAD * workers :])
@@ -187,11 +188,11 @@ def _in_order(
 _scorer: Scorer | None = None  # of this process
 
 
-def _begin(scorer: Scorer) -> None:
+def _begin(scorer: bytes) -> None:
     global _scorer
     end_with_parent()
-    torch.set_num_threads(scorer.settings.threads)
-    _scorer = scorer
+    _scorer = pickle.loads(scorer)
+    torch.set_num_threads(_scorer.settings.threads)
 
 
 def _score(architecture: Architecture) -> Scores:
