@@ -39,7 +39,8 @@ def plain(network: nn.Module, batch: Batch) -> None:
             run(batch.images)
     loss = F.cross_entropy(run(batch.images), batch.labels)
     first = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
-    torch.autograd.grad(sum((each * each.detach()).sum() for each in first), weights, materialize_grads=True)
+    inner = torch.stack([(each * each.detach()).sum() for each in first]).sum()
+    torch.autograd.grad(inner, weights, materialize_grads=True)
 
 
 def shared(network: nn.Module, batch: Batch) -> None:

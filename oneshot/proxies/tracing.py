@@ -15,6 +15,8 @@ from oneshot.graph.graph import Graph
 
 _KEPT = 6  # results that may be asked for again: those of a cell's nodes
 _ACTIVATIONS = (F.relu, torch.relu, Tensor.relu)
+_GLOBAL_POOLS = (F.adaptive_avg_pool2d,)
+_IN_PLACE = (Tensor.add_,)
 _POOLS = (F.avg_pool2d, F.max_pool2d)
 
 
@@ -67,23 +69,22 @@ class Tracer(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:  # what a function of torch returns
         kwargs = kwargs or {}
-        function: Callable[..., Any] = func  # of any type, also where it is one of torch's below
         if func in _ACTIVATIONS:
             out, fresh = self._once(self.rectify, args[:1], {})
             self.activation(out, fresh)
             return out
         if func in _POOLS:
             return self._once(func, args, kwargs)[0]
-        if func is Tensor.add_ and not args[0].is_floating_point():
+        if func in _IN_PLACE and not args[0].is_floating_point():
             return args[0]  # a normalization's count of batches
-        if func is F.adaptive_avg_pool2d:
+        if func in _GLOBAL_POOLS:
             self._pooled = args[0]
         rules: dict[Callable[..., Any], Callable[..., Tensor]] = {
             F.conv2d: self._convolved,
             F.linear: self._linear,
             F.batch_norm: self._normalized,
         }
-        return rules.get(func, function)(*args, **kwargs)
+        return rules.get(func, func)(*args, **kwargs)
 
     def has_rule(self, func: Callable[..., Any]) -> bool:
         """Return whether subclasses say what a function does."""
