@@ -84,7 +84,7 @@ class Tracer(TorchFunctionMode):
             F.linear: self._linear,
             F.batch_norm: self._normalized,
         }
-        return rules.get(func, func)(*args, **kwargs)
+        return rules.get(func, func)(*args, **kwargs)  # type: ignore[no-untyped-call]  # torch's
 
     def has_rule(self, func: Callable[..., Any]) -> bool:
         """Return whether subclasses say what a function does."""
