@@ -36,11 +36,13 @@ class LocalSearch(Search[LocalSearchConfig]):
     paper's algorithm ends; this one restarts from a random cell that was not evaluated yet, as long as there
     are evaluations left. It also restarts if it reaches a cell that it moved on from before. Once the whole
     space was evaluated, it restarts from any cell. Workers that find no neighbour left while the others are
-    running evaluate random cells.
+    running evaluate random cells. A warm start gives the cells that it begins from,
+    best first.
     """
 
     name = "local search"
     config_class = LocalSearchConfig
+    warm_starts = True
 
     def setup(self) -> None:
         count, space = len(self.trials), self.space
@@ -57,6 +59,7 @@ class LocalSearch(Search[LocalSearchConfig]):
         self._pool = np.empty(count * space.edits, dtype=np.intp)  # its neighbours to evaluate, (T, edits)
         self._left = np.empty(count, dtype=np.intp)  # how many they are
         self._pending = PendingEvaluations(self.history)
+        self._begun = np.zeros(count, dtype=np.intp)  # the starts of each trial so far
         self._begin(self._rows, 0)
 
     def ask(self, pending: int = 0) -> Codes:
@@ -157,8 +160,12 @@ class LocalSearch(Search[LocalSearchConfig]):
         self._best_score[rows] = known.take(best)
 
     def _begin(self, rows: NDArray[np.intp], step: int) -> None:
-        """Make a new random cell the only one in the pool, to be evaluated at a step."""
+        """Make a new cell, random or of the warm start, the only one in the pool, for a step."""
         starts = self._starts.at(step).take(rows)
+        if len(self.first):
+            warm = self._begun[rows] < len(self.first)
+            starts[warm] = self.first[self._begun[rows[warm]]]
+            self._begun[rows] += 1
         for n in np.flatnonzero(self._when.take(self._cells(rows, starts))):
             starts[n] = self._another(int(rows[n]), step)
         self._centre_score[rows] = self._best_score[rows] = FAILED

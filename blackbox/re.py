@@ -41,6 +41,7 @@ class RegularizedEvolution(Search[EvolutionConfig]):
 
     name = "regularized evolution"
     config_class = EvolutionConfig
+    warm_starts = True
 
     def setup(self) -> None:
         population, sample = self.config.population, self.config.sample
@@ -55,6 +56,8 @@ class RegularizedEvolution(Search[EvolutionConfig]):
     def ask(self, pending: int = 0) -> Codes:
         step = len(self.history) + pending
         population = self.config.population
+        if step < len(self.first):
+            return np.full(len(self.trials), self.first[step])
         if len(self.history) < population:
             return self._founders.at(step)
         codes, scores = self.history.last(population)  # (P, T), oldest first

@@ -22,6 +22,7 @@ from data.statistics import PUBLISHED, Statistics, measure
 
 #: The data sets that have names.
 DataSet = Literal["cifar10", "cifar100", "imagenet16-120", "fashion-mnist", "digits"]
+#: The same, as a tuple.
 NAMES: tuple[DataSet, ...] = get_args(DataSet)
 FOLDER = "folder:"
 _READERS: dict[str, Callable[[Path, bool], Source]] = {  # from the folder, and whether to download

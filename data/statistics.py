@@ -28,6 +28,7 @@ class Statistics(NamedTuple):
         return Statistics(mean, std)
 
 
+#: Published means and standard deviations by data set.
 PUBLISHED = {
     # NAS-Bench-201 (Dong & Yang 2020, arXiv:2001.00326)
     "cifar10": Statistics((125.3, 123.0, 113.9), (63.0, 62.1, 66.7)),

@@ -2,6 +2,6 @@
 
 from nasbench.faces import lazy
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__, __getattr__ = lazy(__file__)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 _ALL_EPOCHS = ("curve", "per_epoch")  # the groups of a store that have a metric at every epoch
 
 
+UNTRAINED = 0  # epochs; the protocol of proxies in a store, which is none that one can ask for
+
+
 class Question(NamedTuple):
     """A question about every cell."""
 
@@ -46,9 +49,13 @@ class Question(NamedTuple):
 
     @classmethod
     def parse(cls, dataset: str, metric: str, protocol: object, epoch: object, seed: object) -> Self:
-        """Return a question of known names and integers; there may be no answer to it."""
+        """Return a question of known names and integers; there may be no answer to it.
+
+        A proxy belongs to the network before the first epoch, whatever the protocol.
+        """
         get_dataset(dataset)
-        get_metric(metric)
+        if get_metric(metric).is_proxy:
+            protocol = UNTRAINED
         epoch = None if epoch is None else _integer("an epoch", epoch)
         seed = None if seed is None else _integer("a seed", seed)
         return cls(dataset, metric, _integer("a protocol", protocol), epoch, seed)
@@ -73,7 +80,10 @@ def list_seeds(seeds: Iterable[int]) -> str:
 
 
 class Recorded(NamedTuple):
-    """The values of one metric in a store; a metric of the network has no protocol, seeds or epochs."""
+    """The values of one metric in a store; a metric of the network has no protocol or epochs.
+
+    Nor has it seeds, unless it is a proxy.
+    """
 
     dataset: str
     protocol: int | None
@@ -84,13 +94,18 @@ class Recorded(NamedTuple):
     @property
     def array(self) -> str:
         """The name of the array of values after the last epoch."""
-        if self.protocol is None:
-            return f"{self.dataset}/{self.metric}"
-        return _final_array(self.dataset, self.protocol, self.metric)
+        return _array(self.dataset, self.protocol, self.metric)
 
 
 def _final_array(dataset: str, protocol: int, metric: str) -> str:
     return f"{dataset}/{protocol}/final/{metric}"
+
+
+def _array(dataset: str, protocol: int | None, metric: str) -> str:
+    """Return the name of the array of a metric; no protocol: of the network."""
+    if METRICS[metric].is_proxy:
+        protocol = UNTRAINED
+    return f"{dataset}/{metric}" if protocol is None else _final_array(dataset, protocol, metric)
 
 
 class Answers:
@@ -101,6 +116,7 @@ class Answers:
         index                                     uint16 (N,), the official index
         isomorphism_class                         uint16 (N,), in the topology space
         <dataset>/<params, flops, latency, ...>   float64 (N,), metrics of the network
+        <dataset>/0/final/<proxy>                 float64 (N, S), proxies, before the first epoch
         <dataset>/<protocol>/seeds                int64 (S,)
         <dataset>/<protocol>/final/<metric>       float64 (N, S), after the last epoch; NaN where not recorded
         <dataset>/<protocol>/curve/<metric>       float64 (N, S, epochs); absent where there are none
@@ -117,7 +133,11 @@ class Answers:
         parts = [name.split("/") for name in store.names]
         self._protocols = {
             dataset: sorted(
-                {int(part[1]) for part in parts if part[0] == dataset and part[1:2] and part[1].isdecimal()}
+                {
+                    int(part[1])
+                    for part in parts
+                    if part[0] == dataset and part[1:2] and part[1].isdecimal() and int(part[1]) != UNTRAINED
+                }
             )
             for dataset in DATASETS
         }
@@ -178,15 +198,20 @@ class Answers:
         return [self._recorded(*name) for name in self._names()]
 
     def _recorded(self, dataset: str, protocol: int | None, metric: str) -> Recorded:
+        if METRICS[metric].is_proxy:
+            return Recorded(dataset, None, metric, self._known_seeds(dataset, UNTRAINED, metric), None)
         if protocol is None:
             return Recorded(dataset, None, metric, None, None)
         has_all = any(f"{dataset}/{protocol}/{kind}/{metric}" in self._store for kind in _ALL_EPOCHS)
-        seeds = self._seeds(dataset, protocol)
+        epochs = range(0 if has_all else protocol - 1, protocol)
+        return Recorded(dataset, protocol, metric, self._known_seeds(dataset, protocol, metric), epochs)
+
+    def _known_seeds(self, dataset: str, protocol: int, metric: str) -> tuple[int, ...]:
+        """Return the seeds that any cell was recorded with."""
         finals = self._store[_final_array(dataset, protocol, metric)]
         known: Mask = np.logical_or.reduce(~np.isnan(finals), axis=0)
-        seeds = [seed for seed, recorded in zip(seeds, known.tolist(), strict=True) if recorded]
-        epochs = range(0 if has_all else protocol - 1, protocol)
-        return Recorded(dataset, protocol, metric, tuple(seeds), epochs)
+        seeds = self._seeds(dataset, protocol)
+        return tuple(seed for seed, recorded in zip(seeds, known.tolist(), strict=True) if recorded)
 
     def _names(self) -> Iterator[tuple[str, int | None, str]]:
         """Yield (data set, protocol, metric) of all values in the store; no protocol: of the network."""
@@ -196,7 +221,7 @@ class Answers:
                     if _final_array(dataset, protocol, metric) in self._store:
                         yield dataset, protocol, metric
             for metric in METRICS:
-                if f"{dataset}/{metric}" in self._store:
+                if METRICS[metric].of_the_network and _array(dataset, None, metric) in self._store:
                     yield dataset, None, metric
 
     def recorded_in(self, protocol: object = None) -> list[tuple[str, str]]:
@@ -237,7 +262,9 @@ class Answers:
 
     def _column(self, question: Question) -> Values:
         dataset, metric, _, epoch, seed = question
-        if METRICS[metric].of_the_network:
+        if METRICS[metric].is_proxy and epoch is not None:
+            raise _network_error(metric)
+        if METRICS[metric].of_the_network and not METRICS[metric].is_proxy:
             if epoch is not None or seed is not None:
                 raise _network_error(metric)
             if f"{dataset}/{metric}" not in self._store:
@@ -279,6 +306,11 @@ class Answers:
     def _finals(self, question: Question) -> tuple[list[int], Values]:
         """Return the seeds, and the metric after the last epoch, (N, S)."""
         dataset, metric, protocol, _, _ = question
+        if METRICS[metric].is_proxy:
+            if (name := _array(dataset, None, metric)) not in self._store:
+                raise NotRecordedError(f"{dataset} has no {metric} in this store; {self._has(dataset)}")
+            seeds = self._seeds(dataset, UNTRAINED)
+            return seeds, self._store.take(name, np.float64, self._space.cells, len(seeds))
         if METRICS[metric].of_the_network:
             raise _network_error(metric)
         if not exists(dataset, METRICS[metric]):
@@ -318,7 +350,7 @@ class Answers:
             return None
         if question.seed not in seeds:
             raise NotRecordedError(
-                f"{question.dataset} after {question.protocol} epochs is not recorded with seed"
+                f"{question.dataset} {_after(question)} is not recorded with seed"
                 f" {question.seed}; the seeds are {list_seeds(seeds)}"
             )
         return seeds.index(question.seed)
@@ -391,8 +423,13 @@ class _Repeated:
         return rows.cumsum(axis=1) if self.accumulates else rows
 
 
+def _after(question: Question) -> str:
+    return "before training" if METRICS[question.metric].is_proxy else f"after {question.protocol} epochs"
+
+
 def _network_error(metric: str) -> NotRecordedError:
-    return NotRecordedError(f"{metric} belongs to the network: it has no epoch and no seed")
+    lacks = "no epoch" if METRICS[metric].is_proxy else "no epoch and no seed"
+    return NotRecordedError(f"{metric} belongs to the network: it has {lacks}")
 
 
 def _mean(values: Values) -> float:

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
     from nasbench.arrays import Numbering
 
+#: The operations of NAS-Bench-201, in the official order.
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # (source, target), in the order of the arch string
-CELLS = len(OPERATIONS) ** len(EDGES)  # 15,625
+#: The edges (source, target) of a cell, in the order of the arch string.
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+#: The number of cells, 15,625.
+CELLS = len(OPERATIONS) ** len(EDGES)
 
 _NUMBER = {name: number for number, name in enumerate(OPERATIONS)}
 _FORM = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"

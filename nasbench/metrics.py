@@ -61,6 +61,23 @@ MetricName = Literal[
     "pixel2_latency",
     "samsung_a50_latency",
     "samsung_s7_latency",
+    "epe_nas",
+    "fisher",
+    "grad_norm",
+    "grasp",
+    "jacov",
+    "l2_norm",
+    "meco",
+    "nwot",
+    "plain",
+    "snip",
+    "swap",
+    "synflow",
+    "zen",
+    "az_nas",
+    "az_expressivity",
+    "az_progressivity",
+    "az_trainability",
 ]
 
 
@@ -132,9 +149,14 @@ class Metric(NamedTuple):
     meaning: str
     source: str  # the paper that defines it
     split: str | None = None  # the metric exists on the data sets for which SPLITS has it; None: on all
-    kind: str | None = None  # accuracy, loss or time of a pass over the split
-    of_the_network: bool = False  # one value per cell and data set: no protocol, epoch or seed
+    kind: str | None = None  # accuracy, loss or time of a pass over the split; proxy
+    of_the_network: bool = False  # no protocol and no epoch; no seed either, unless it is a proxy
     accumulates: bool = False  # over the epochs of a run
+
+    @property
+    def is_proxy(self) -> bool:
+        """Whether it is a score before training, by the seed of images and initial weights."""
+        return self.kind == "proxy"
 
     @property
     def hardware(self) -> bool:
@@ -222,6 +244,31 @@ def _help_metrics() -> Iterator[Metric]:
         yield _network_metric(f"{device}_latency", "ms", f"inference on {hardware}", HELP)
 
 
+def _proxies() -> Iterator[Metric]:
+    """Yield the zero-cost proxies of `oneshot.proxies`, higher is better."""
+    papers = {
+        "epe_nas": "Lopes et al. 2021, arXiv:2102.08099",
+        "fisher": "Theis et al. 2018, arXiv:1801.05787",
+        "grad_norm": "Abdelfattah et al. 2021, arXiv:2101.08134",
+        "grasp": "Wang et al. 2020, arXiv:2002.07376",
+        "jacov": "Mellor et al. 2020, arXiv:2006.04647v1",
+        "l2_norm": "Abdelfattah et al. 2021, arXiv:2101.08134",
+        "meco": "Jiang et al. 2023, MeCo, NeurIPS 2023",
+        "nwot": "Mellor et al. 2021, arXiv:2006.04647",
+        "plain": "Abdelfattah et al. 2021, arXiv:2101.08134",
+        "snip": "Lee et al. 2019, arXiv:1810.02340",
+        "swap": "Peng et al. 2024, arXiv:2403.04161",
+        "synflow": "Tanaka et al. 2020, arXiv:2006.05467",
+        "zen": "Lin et al. 2021, arXiv:2102.01063",
+        "az_nas": "Lee & Ham 2024, arXiv:2403.19232",
+        "az_expressivity": "Lee & Ham 2024, arXiv:2403.19232",
+        "az_progressivity": "Lee & Ham 2024, arXiv:2403.19232",
+        "az_trainability": "Lee & Ham 2024, arXiv:2403.19232",
+    }
+    for name, paper in papers.items():
+        yield Metric(name, "-", True, "zero-cost proxy", paper, kind="proxy", of_the_network=True)
+
+
 METRICS: dict[str, Metric] = {  # by MetricName
     metric.name: metric
     for metric in (
@@ -233,6 +280,7 @@ METRICS: dict[str, Metric] = {  # by MetricName
         _network_metric("flops", "M", "multiply-adds for one image, in millions"),
         *_hw_nas_bench_metrics(),
         *_help_metrics(),
+        *_proxies(),
     )
 }
 

@@ -22,6 +22,10 @@ class DivergedError(OneShotError, ArithmeticError):
     """A loss that is no number any more."""
 
 
+class ProxyError(OneShotError, ValueError):
+    """A zero-cost proxy that is not known, or that cannot score what it is given."""
+
+
 class DeviceError(OneShotError, RuntimeError):
     """A device that is not there."""
 

@@ -170,7 +170,10 @@ class LockstepKind(SearchKind[S, P, History, R]):
         if budget is not None:
             check_budget(budget, objective.seconds, "evaluation", "the cheapest cell")
         log, config = self.log_format(settings, bench.space, trials), experiment.config
-        search = experiment.search_class(experiment.space, config, log.trials, settings.seed)
+        first = settings.first(bench)
+        search = experiment.search_class(
+            experiment.space, config, log.trials, settings.seed, **({"first": first} if first else {})
+        )
         return Lockstep(log, search, objective, evals, budget)
 
     def trajectories(self, history: History, budget: float | None) -> Trajectories:

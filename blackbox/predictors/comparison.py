@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blackbox.predictors.base import Predictor
-from blackbox.predictors.encodings import default_encoding, one_hot
+from blackbox.predictors.encodings import default_encoding, one_hot, with_metrics
 from blackbox.predictors.ensemble import ExtraTrees
 from blackbox.predictors.gaussian_process import GaussianProcess
 from blackbox.predictors.zero_cost import ZeroCost
@@ -16,6 +16,7 @@ from blackbox.table.objective import TableObjective
 from nasbench.arrays import Codes
 from nasbench.benchmark import Benchmark
 from nasbench.errors import NotRecordedError
+from nasbench.metrics import METRICS
 
 LEARNED: dict[str, Callable[[SearchSpace, int], Predictor]] = {  # of a space and a seed
     "extra trees, paths": lambda space, seed: ExtraTrees(space, default_encoding(space), seed),
@@ -23,6 +24,7 @@ LEARNED: dict[str, Callable[[SearchSpace, int], Predictor]] = {  # of a space an
     "Gaussian process": lambda space, seed: GaussianProcess(space, seed=seed),
 }
 ZERO_COST = ("params", "flops")
+PROXIES = tuple(name for name, metric in METRICS.items() if metric.is_proxy)
 
 
 class Correlation(NamedTuple):
@@ -55,14 +57,20 @@ def compare(
     """
     feasible = np.flatnonzero(objective.feasible)
     draws = [_draw(feasible, max(sizes), tested, seed, trial) for trial in range(trials)]
-    correlations = []
-    for metric in ZERO_COST:
+    correlations, proxies = [], []
+    for metric in (*ZERO_COST, *PROXIES):
         try:
             predictor = ZeroCost(benchmark, objective.dataset, metric)
         except NotRecordedError:
             continue
+        if metric in PROXIES:
+            proxies.append(metric)
         correlations.append(_correlation(metric, 0, [(predictor, test) for _, test in draws], objective))
-    for name, make in LEARNED.items():
+    learned = dict(LEARNED)
+    if proxies:  # White et al. 2021, arXiv:2104.01177, section 4: OMNI
+        encode = with_metrics(default_encoding(space), benchmark, objective.dataset, proxies)
+        learned["extra trees, with proxies"] = lambda space, seed: ExtraTrees(space, encode, seed)
+    for name, make in learned.items():
         for size in sizes:
             fitted = [
                 (make(space, seed).fit(train[:size], objective.scores[train[:size]]), test)

@@ -1,5 +1,6 @@
-"""Points of a space as features: float32 (n, F) of zeros and ones."""
+"""Points of a space as features: float32 (n, F) of numbers in [0, 1]."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
@@ -8,6 +9,7 @@ import numpy as np
 from blackbox.errors import ConfigError
 from blackbox.search.space import NB201_SPACE, SearchSpace
 from nasbench.arrays import CodesLike, Features
+from nasbench.benchmark import Benchmark
 from nasbench.cell import EDGES, OPERATIONS
 
 _NONE = OPERATIONS.index("none")
@@ -49,6 +51,23 @@ def paths(space: SearchSpace, codes: CodesLike) -> Features:
 def default_encoding(space: SearchSpace) -> Encoding:
     """Return the encoding of points of a space: paths if it has them, else one-hot."""
     return paths if space is NB201_SPACE else one_hot
+
+
+def with_metrics(encode: Encoding, benchmark: Benchmark, dataset: str, metrics: Sequence[str]) -> Encoding:
+    """Return an encoding with the ranks of metrics of the table, in [0, 1], as further features.
+
+    White et al. 2021, arXiv:2104.01177, section 4, whose predictor OMNI has zero-cost proxies among its
+    features. NotRecordedError if the table lacks a metric.
+    """
+    from scipy.stats import rankdata
+
+    columns = [benchmark.by_code(dataset, metric) for metric in metrics]
+    ranks = np.stack([rankdata(column) / len(column) for column in columns], axis=1).astype(np.float32)
+
+    def encoded(space: SearchSpace, codes: CodesLike) -> Features:
+        return np.concatenate([encode(space, codes), ranks[np.asarray(codes)]], axis=1)
+
+    return encoded
 
 
 @cache

@@ -53,11 +53,15 @@ class Search(ABC, Generic[C]):
         Random seed.
     history
         Evaluations to continue from.
+    first
+        Codes that every trial evaluates first, shape ``(n,)``, instead of cells drawn at random: a warm
+        start. Only searches with `warm_starts` can have some.
 
     Raises
     ------
     ConfigError
-        If there is no trial, or if config or history belongs to another search.
+        If there is no trial, if config or history belongs to another search, or if the search has no warm
+        start.
     InvalidArgumentError
         If trials or seed is outside its range.
     """
@@ -66,6 +70,7 @@ class Search(ABC, Generic[C]):
     #: a frozen dataclass of options, see `nasbench.runs.settings.Settings`
     config_class: ClassVar[type[C]] = NoSettings  # type: ignore[assignment]  # C if a subclass sets none
     objectives: ClassVar[int] = 1  #: scores per evaluation
+    warm_starts: ClassVar[bool] = False  #: whether it can begin with given cells
 
     def __init__(
         self,
@@ -74,6 +79,7 @@ class Search(ABC, Generic[C]):
         trials: int | Sequence[int] = 1,
         seed: int = 0,
         history: History | None = None,
+        first: ArrayLike = (),
     ) -> None:
         numbers = _numbers(trials)
         if not numbers:
@@ -88,6 +94,12 @@ class Search(ABC, Generic[C]):
         config = self.config_class() if config is None else config
         if not isinstance(config, self.config_class):
             raise ConfigError(f"config is of {self.config_class.__name__}, or None; got {config!r}")
+        self.first = np.array(first, dtype=np.intp)
+        if len(self.first) and not self.warm_starts:
+            raise ConfigError(
+                f"{self.name} has no warm start; regularized evolution, local search, BANANAS, the Gaussian"
+                " process and TPE have"
+            )
         self.space = space
         self.config = config
         self.history = history

@@ -38,6 +38,7 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
     search that continues from a history has the same models.
     """
 
+    warm_starts = True
     config_class: ClassVar[type[M]] = ModelBasedConfig  # type: ignore[assignment]  # M if a subclass sets none
 
     def setup(self) -> None:
@@ -93,6 +94,8 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
     def _next_of(self, row: int, step: int, pending: set[int]) -> int:
         """Return the next code of the trial in a row of the history."""
         taken = self._evaluated[row] | pending
+        if step < len(self.first):
+            return int(self.first[step])
         if len(self.history) >= self.config.initial and len(taken) < self.space.size:
             for code in self.propose(row, step):
                 if code not in taken:

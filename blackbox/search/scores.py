@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 
 from nasbench.arrays import Mask, Scalar, Scores
 
-FAILED = -np.inf  # the score of an evaluation that failed
+#: The score of an evaluation that failed.
+FAILED = -np.inf
 
 
 def best_first(values: NDArray[Scalar], scores: Scores) -> NDArray[Scalar]:

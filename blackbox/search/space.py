@@ -93,8 +93,10 @@ class CategoricalSpace:
         return self.neighbours.take(codes * self.edits + edits)
 
 
-NB201_SPACE = CategoricalSpace((5,) * 6)  # codes as in `nasbench.cell`
-SSS_SPACE = CategoricalSpace((8,) * 5)  # codes as in `nasbench.size`
+#: NAS-Bench-201; codes as in `nasbench.cell`.
+NB201_SPACE = CategoricalSpace((5,) * 6)
+#: The size space of NATS-Bench; codes as in `nasbench.size`.
+SSS_SPACE = CategoricalSpace((8,) * 5)
 _OF_TABLES = {TOPOLOGY.flag: NB201_SPACE, SIZE.flag: SSS_SPACE}
 
 

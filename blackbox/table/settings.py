@@ -176,9 +176,49 @@ class EvaluationsConfig(TableConfig, ABC):
         parse_seconds,
     )
 
+    warm_start: str | None = option(
+        None,
+        "begin with the N best cells by a metric of the store, such as synflow=100; for re, ls, bananas, gp"
+        " and tpe",
+        type=str,
+        metavar="METRIC=N",
+    )
+
     def __post_init__(self) -> None:
         self._check_limits("evals", _EVALS)
         super().__post_init__()
+        if self.warm_start is not None:
+            self._warm_start()
+
+    def to_json(self) -> dict[str, Any]:
+        value = super().to_json()
+        if self.warm_start is None:
+            del value["warm_start"]
+        return value
+
+    def first(self, bench: Benchmark) -> list[int]:
+        """Return the codes of the warm start on a Benchmark, best first; cells without a value come last."""
+        if self.warm_start is None:
+            return []
+        signal, count = self._warm_start()
+        column = np.asarray(column_of(bench, self.dataset, str(signal)))
+        known = np.count_nonzero(~np.isnan(column))
+        if known < count:
+            raise ConfigError(
+                f"warm_start needs {count:,} cells; the store has {self.dataset} {signal} of {known:,}"
+            )
+        order: list[int] = np.argsort(-column if signal.higher_is_better else column, kind="stable").tolist()
+        return order[:count]
+
+    def _warm_start(self) -> tuple[Signal, int]:
+        """Return the metric and the number of cells of the warm start."""
+        metric, _, count = str(self.warm_start).partition("=")
+        if not (count.isdecimal() and 1 <= int(count) <= MANY):
+            raise ConfigError(
+                f"warm_start must be METRIC=N with N in [1, {MANY:,}], such as synflow=100,"
+                f" got {self.warm_start!r}"
+            )
+        return Signal.parse(metric), int(count)
 
     @abstractmethod
     def objective(

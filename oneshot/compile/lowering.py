@@ -40,7 +40,7 @@ Arriving: TypeAlias = AnyExpr | list[Term]  # what an edge brings to a node
 def lower(module: nn.Module, inputs: Sequence[AnyExpr], lowering: "Lowering") -> AnyExpr:
     """Return the expression of a module applied to expressions.
 
-    A class with a rule, `@lower.register`ed, may say what it consists of; any other is called as it is.
+    A rule registered for a class (see `rule`) may say what it consists of; any other is called as it is.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class DARTS(MetaOptimizer[DARTSConfig]):
 
         Section 2.3, equations 7 and 8. The gradient is dL_val/dalpha at w', minus lr times the product of
         d2L_train/dalpha dw and dL_val/dw', which is taken by finite differences of the training loss at
-        w ± R dL_val/dw', R = 0.01 / |dL_val/dw'|.
+        `w ± R dL_val/dw'`, `R = 0.01 / |dL_val/dw'|`.
         Never in bfloat16, which would round such a difference away.
         """
         weights, alphas = self.weights, self.alphas

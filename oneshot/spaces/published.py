@@ -74,6 +74,7 @@ LIU2018 = Hierarchy(
     ),
     cell=(4, 2, 2, 2, 0, 2, 3, 4, 4, 4),
 )
+#: Published architectures by name.
 PUBLISHED: dict[str, Genotype | Hierarchy] = {
     "DARTS_V1": DARTS_V1,
     "DARTS_V2": DARTS_V2,

@@ -166,7 +166,7 @@ def test_several_workers_evaluate_no_cell_twice_until_all_were():
 
 def test_settings_of_another_type_are_errors():
     for first in (1, None, "yes"):
-        with pytest.raises(ConfigError, match="first is true or false, got"):
+        with pytest.raises(ConfigError, match="first must be true or false, got"):
             LocalSearchConfig(first)
 
 

@@ -1,4 +1,4 @@
-"""Types as users meet them: the README's programs pass, wrong uses are rejected."""
+"""Types as users meet them: the programs of the documentation pass, wrong uses are rejected."""
 
 import importlib.util
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_readme import PROGRAMS, ROOT
+from tests.test_docs import PROGRAMS, ROOT
 
 WRONG = Path(__file__).with_name("wrong_uses.py")
 # Users need not annotate their own functions; what they call is checked all the same.

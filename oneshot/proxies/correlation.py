@@ -1,0 +1,20 @@
+"""Correlations of images by the gradients that a network has at them."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def correlations(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the correlation of each two rows, (N, N).
+
+    Rows that are constant, as if no information passes a network, correlate by 1 with each other and by 0
+    with others.
+    """
+    centred = rows - rows.mean(1, keepdims=True)
+    lengths = np.sqrt(np.square(centred).sum(1, keepdims=True))
+    constant = lengths[:, 0] == 0
+    scaled = centred / np.where(lengths == 0, 1, lengths)
+    result: NDArray[np.float64] = np.clip(scaled @ scaled.T, -1, 1)
+    result[np.ix_(constant, constant)] = 1
+    np.fill_diagonal(result, 1)
+    return result

@@ -1,0 +1,14 @@
+"""The norms of the weights."""
+
+from torch import nn
+
+from oneshot.proxies.batch import Batch
+from oneshot.proxies.passes import passes
+
+
+def l2_norm(network: nn.Module, batch: Batch) -> float:
+    """Return the sum over layers of the Euclidean norm of their weights.
+
+    Abdelfattah et al. 2021, arXiv:2101.08134, section 3: a baseline that sees no data.
+    """
+    return float(sum(weight.detach().norm().item() for weight in passes(network, batch).weights))

@@ -1,0 +1,209 @@
+"""What several proxies compute of one network and one batch, done once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cached_property
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from oneshot.proxies.batch import Batch
+from oneshot.proxies.tracing import Tracer
+
+_CHUNK = 24  # bits, which float32 holds exactly
+_SHARED: ContextVar["list[Passes] | None"] = ContextVar("passes", default=None)
+
+
+def passes(network: nn.Module, batch: Batch) -> "Passes":
+    """Return the Passes of a network and a batch, which proxies within `sharing` have in common."""
+    shared = _SHARED.get()
+    if shared is None:
+        return Passes(network, batch)
+    if not shared or shared[0].network is not network or shared[0].batch is not batch:
+        shared[:] = [Passes(network, batch)]
+    return shared[0]
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Let proxies in the block share passes; neither the network nor the batch may change meanwhile."""
+    token = _SHARED.set([])
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+
+
+class Gradients(NamedTuple):
+    """The gradients of the loss of a batch."""
+
+    #: Of each weight.
+    weights: list[Tensor]
+    #: Of each layer's output, times the output, summed over the pixels, ``(N, C)``; and the layer's weight.
+    outputs: list[tuple[Tensor, Tensor]]
+
+
+class Codes(NamedTuple):
+    """Which ReLUs are active for which images of a batch."""
+
+    #: How many ReLUs are active, or inactive, for both of two images, ``(N, N)``.
+    kernel: NDArray[np.float64]
+    #: For which images each ReLU is active, 24 images to a number, ``(units, ceil(N / 24))``; a ReLU of the
+    #: same input as another is left out.
+    patterns: NDArray[np.int64]
+
+
+class Passes:
+    """Forward and backward passes of a network on a batch, each made when it is first asked for.
+
+    `weights`: the weights of all convolutions and linear layers, which the scores of weights are sums over.
+    """
+
+    def __init__(self, network: nn.Module, batch: Batch) -> None:
+        self.network, self.batch = network, batch
+        layers = (module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear)))
+        self.weights = [layer.weight for layer in layers]
+        self._gradients: Gradients | None = None
+
+    @cached_property
+    def images(self) -> Tensor:
+        """The images in the type of the weights, which gradients can be taken by."""
+        dtype = self.weights[0].dtype if self.weights else self.batch.images.dtype
+        images = self.batch.images.detach().to(dtype)
+        return images.contiguous(memory_format=torch.channels_last).requires_grad_()
+
+    @cached_property
+    def forward(self) -> "Recorder":
+        """The forward pass."""
+        recorder = Recorder(self.network)
+        with torch.enable_grad():
+            recorder.logits = recorder.run(self.network, self.images)
+        recorder.close()
+        return recorder
+
+    @cached_property
+    def input_gradients(self) -> NDArray[np.float64]:
+        """The gradient of the sum of the logits by the images, ``(N, pixels)``."""
+        (gradient,) = torch.autograd.grad(
+            self.forward.logits.sum(), self.images, retain_graph=True, materialize_grads=True
+        )
+        return gradient.permute(0, 2, 3, 1).flatten(1).double().numpy()  # in the order of memory
+
+    def gradients(self, name: str) -> Gradients:
+        """Return the Gradients, for the proxy `name`; ProxyError without labels."""
+        labels = self.batch.need_labels(name)
+        if self._gradients is None:
+            forward = self.forward
+            loss = F.cross_entropy(forward.logits, labels)
+            with forward.recording() as outputs:
+                weights = torch.autograd.grad(loss, self.weights, retain_graph=True, materialize_grads=True)
+            self._gradients = Gradients(list(weights), outputs)
+        return self._gradients
+
+    @cached_property
+    def codes(self) -> Codes:
+        """The Codes of the batch."""
+        count = len(self.images)
+        chunks = torch.zeros(-(-count // _CHUNK), count)
+        for image in range(count):
+            chunks[image // _CHUNK, image] = 2.0 ** (image % _CHUNK)
+        kernel, patterns = torch.zeros(count, count, dtype=torch.float64), []
+        for activation, uses in zip(self.forward.activations, self.forward.uses, strict=True):
+            # Units in the order of memory, which is none that matters.
+            units = activation.detach().permute(0, 2, 3, 1) if activation.dim() == 4 else activation.detach()
+            active = units.flatten(1).sign().float()
+            both = (active @ active.T).double()  # exact: integers below 2^24, as all here
+            own = both.diagonal()
+            kernel += uses * (active.shape[1] - own[:, None] - own + 2 * both)
+            patterns.append((chunks @ active).T)
+        empty = torch.empty(0, len(chunks))
+        return Codes(kernel.numpy(), torch.cat([empty, *patterns]).long().numpy())
+
+    def release(self) -> None:
+        """Free the memory of the forward pass; it is repeated if it is needed again."""
+        self.__dict__.pop("forward", None)
+
+    def block_gradients(self) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """Yield random signs at each block's output, and their gradients at the output of the one before.
+
+        The last block first; None if the block does not depend on the one before.
+        """
+        generator = self.batch.generator()
+        for before, after in reversed(list(pairwise(self.forward.blocks))):
+            signs = torch.randint(0, 2, after.shape, generator=generator).to(after.dtype) * 2 - 1
+            (gradient,) = torch.autograd.grad(after, before, signs, retain_graph=True, allow_unused=True)
+            yield signs, gradient
+
+
+class Recorder(Tracer):
+    """A forward pass, and what it went through."""
+
+    logits: Tensor
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        #: Outputs of the network's parts that are images, in order.
+        self.blocks: list[Tensor] = []
+        #: Outputs of convolutions, in order, without a graph.
+        self.features: list[Tensor] = []
+        #: Outputs of ReLUs, without a graph, each once.
+        self.activations: list[Tensor] = []
+        #: Multiply-adds for one image.
+        self.multiply_adds = 0
+        #: How many ReLUs have each of the activations as their output.
+        self.uses: list[int] = []
+        self._places: dict[int, int] = {}  # of lately used activations, by identity
+        self._biased = False  # the layer under way
+        self._outputs: list[tuple[Tensor, Tensor]] | None = None
+        self._hooks = [part.register_forward_hook(self._keep) for part in network.children()]
+
+    def close(self) -> None:
+        """Leave the network without hooks."""
+        for hook in self._hooks:
+            hook.remove()
+
+    @contextmanager
+    def recording(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        """Collect the gradients of outputs in a backward pass within the block."""
+        self._outputs = []
+        try:
+            yield self._outputs
+        finally:
+            self._outputs = None
+
+    def layer(self, x: Tensor, weight: Tensor, compute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        out = compute(x, weight)
+        self.multiply_adds += out[0].numel() * (weight[0].numel() + self._biased)
+        if out.dim() == 4:
+            self.features.append(out.detach())
+        if out.requires_grad:
+            value = out.detach()
+            take: Callable[[Tensor], None] = lambda gradient: self._take(value, weight, gradient)  # noqa: E731
+            out.register_hook(take)  # type: ignore[no-untyped-call]  # torch's
+        return out
+
+    def bias(self, bias: Tensor | None) -> Tensor | None:
+        self._biased = bias is not None
+        return bias
+
+    def activation(self, out: Tensor, fresh: bool) -> None:
+        if fresh:
+            self._places[id(out)] = len(self.activations)
+            self.activations.append(out.detach())
+            self.uses.append(0)
+        self.uses[self._places[id(out)]] += 1
+
+    def _take(self, out: Tensor, weight: Tensor, gradient: Tensor) -> None:
+        if self._outputs is not None:
+            product = out * gradient
+            self._outputs.append((product.sum((2, 3)) if product.dim() == 4 else product, weight))
+
+    def _keep(self, module: nn.Module, inputs: object, out: object) -> None:
+        if isinstance(out, Tensor) and out.dim() == 4:
+            self.blocks.append(out)

@@ -1,0 +1,135 @@
+"""The scores of networks: built, initialized by each seed, and given to the proxies."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from data.augment import Augment
+from data.errors import MissingFileError
+from data.images import load
+from data.loader import Loader
+from nasbench.metrics import DATASETS
+from oneshot.errors import ConfigError, ProxyError
+from oneshot.proxies.batch import Batch
+from oneshot.proxies.passes import sharing
+from oneshot.proxies.registry import PROXIES, proxy_of
+from oneshot.proxies.settings import NO_IMAGES, ProxySettings
+from oneshot.spaces.architectures import Architecture
+from oneshot.spaces.registry import space_of
+
+_SUBSTITUTE = "digits"
+Scores = list[dict[str, float | None]]  # by proxy, for each seed; None for NaN or infinite
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores architectures; can be sent to another process.
+
+    `batches`: one for each seed.
+    """
+
+    settings: ProxySettings
+    batches: Sequence[Batch]
+
+    def score(self, architecture: Architecture) -> Scores:
+        """Return the scores of an architecture, by seed."""
+        network = self._build(architecture)
+        names = sorted(self.settings.computed, key=lambda name: [*PROXIES, name].index(name))
+        scores: Scores = []
+        for batch in self.batches:
+            initialize(network, batch.seed)
+            with sharing():
+                scores.append(
+                    {
+                        name: _score(name, network, batch)
+                        for name in names
+                        if batch.seed in self.settings.seeds_of(name)
+                    }
+                )
+        return scores
+
+    def _build(self, architecture: Architecture) -> nn.Module:
+        """Return the network of an architecture without any weights yet."""
+        space, settings = space_of(architecture.space), self.settings
+        channels = settings.channels or space.searched.channels
+        depth = settings.depth or space.searched.cells
+        classes = DATASETS[settings.dataset].classes
+        with torch.device("meta"):
+            network = space.network(architecture.value, classes, channels, depth)
+        return network.to_empty(device="cpu")
+
+
+def initialize(network: nn.Module, seed: int) -> None:
+    """Initialize all layers as torch does, by a seed; torch's own random state stays as it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in network.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear, nn.BatchNorm2d)):
+                module.reset_parameters()
+
+
+def _score(name: str, network: nn.Module, batch: Batch) -> float | None:
+    value: Any = proxy_of(name)(network, batch)  # a user's own proxy may return anything
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ProxyError(f"the proxy {name} must return a number, got {value!r}") from None
+    return number if math.isfinite(number) else None
+
+
+def read_batches(settings: ProxySettings, folder: str | None) -> tuple[list[Batch], list[str]]:
+    """Return a batch for each seed, and lines about images that are not those of the data set."""
+    dataset = DATASETS[settings.dataset]
+    notes: list[str] = []
+    if settings.images == NO_IMAGES:
+        size = dataset.image_size
+        return [
+            Batch.random(settings.batch, dataset.classes, size, seed, labelled=False)
+            for seed in range(settings.seeds)
+        ], notes
+    try:
+        images = load(settings.images or dataset.name, folder)
+    except MissingFileError as error:
+        if settings.images is not None:
+            raise
+        images = load(_SUBSTITUTE)
+        notes.append(
+            f"{error}: the scores are for the digits, enlarged; that changes nothing for params, flops,"
+            " l2_norm, synflow and zen, and the ranks by the others somewhat (docs/proxies.md)"
+        )
+    if len(images.classes) > dataset.classes:
+        raise ConfigError(
+            f"{images.name} has {len(images.classes)} classes, a network for {dataset.name} {dataset.classes}"
+        )
+    return [
+        _batch(
+            next(
+                iter(
+                    Loader(
+                        images,
+                        None,
+                        batch=settings.batch,
+                        augment=Augment.evaluation(images),
+                        seed=seed,
+                        device="cpu",
+                    ).epoch(0)
+                )
+            ),
+            dataset.image_size,
+            dataset.classes,
+            seed,
+        )
+        for seed in range(settings.seeds)
+    ], notes
+
+
+def _batch(loaded: tuple[torch.Tensor, torch.Tensor], size: int, classes: int, seed: int) -> Batch:
+    """Return a loaded batch with images of a size."""
+    images, labels = loaded
+    if images.shape[2:] != (size, size):
+        images = nn.functional.interpolate(images, (size, size), mode="bilinear", align_corners=False)
+    return Batch(images, labels, classes, seed)

@@ -1,0 +1,200 @@
+"""A run that scores networks by proxies: its folder, its processes, its results."""
+
+import hashlib
+import io
+import pickle
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Self
+
+import torch
+
+from nasbench.benchmark import NB201, Benchmark
+from nasbench.runs.command import Outcome
+from nasbench.runs.folder import RunFolder, RunKind, read_record
+from nasbench.runs.log import Row
+from nasbench.runs.processes import blocked_interrupts, end_with_parent
+from nasbench.runs.progress import Progress
+from nasbench.runs.record import present
+from nasbench.runs.settings import listed
+from nasbench.runs.text import counted, join_blocks
+from oneshot.errors import ConfigError, MissingDependencyError
+from oneshot.proxies.cells import read_architectures
+from oneshot.proxies.evaluation import evaluate
+from oneshot.proxies.pictures import SCATTER, draw_scatter
+from oneshot.proxies.scorer import Scorer, Scores, read_batches
+from oneshot.proxies.settings import ProxyEnvironment, ProxySettings
+from oneshot.proxies.table import CSV, ScoreTable, log_format, log_rows
+from oneshot.spaces.architectures import Architecture
+
+_STAGE = "proxies"
+_AHEAD = 2  # tasks per process
+
+
+def kind_of(settings: ProxySettings) -> RunKind:
+    """Return the kind of the run's folder."""
+    return RunKind(log_format(settings).header, stage=_STAGE, noun="run of proxies")
+
+
+@dataclass
+class ProxyRun:
+    """A run under way, with its folder."""
+
+    folder: RunFolder
+    settings: ProxySettings
+    environment: ProxyEnvironment
+    architectures: Sequence[Architecture]
+
+    @property
+    def path(self) -> Path:
+        """The folder of the run."""
+        return self.folder.path
+
+    @classmethod
+    def create(cls, path: str, settings: ProxySettings, environment: ProxyEnvironment) -> Self:
+        """Begin a run in a new folder."""
+        architectures = read_architectures(settings)
+        record = {
+            "settings": settings.to_json(),
+            "environment": environment.to_json(),
+            "architectures": _digest(architectures),
+            **present(torch),
+        }
+        folder = RunFolder.create(path, kind_of(settings), record)
+        return cls(folder, settings, environment, architectures)
+
+    @classmethod
+    def resume(cls, path: str, given: dict[str, object], elsewhere: dict[str, object]) -> Self:
+        """Open the folder of an earlier run with the options `given` now, and those of its environment."""
+        record = read_record(path, RunKind(stage=_STAGE, noun="run of proxies"))
+        settings = ProxySettings.from_json(record.get("settings"), "settings").resumed(given)
+        before = ProxyEnvironment.from_json(record.get("environment"), "environment")
+        environment = before.resumed(elsewhere)
+        architectures = read_architectures(settings)
+        if _digest(architectures) != record.get("architectures"):
+            raise ConfigError(f"{settings.cells} has other architectures than when {path} was begun")
+        folder = RunFolder.resume(path, kind_of(settings))
+        return cls(folder, settings, environment, architectures)
+
+    def run(self, stop: Callable[[], bool]) -> None:
+        """Score what is left of the architectures, or until `stop()` is true."""
+        seeds, rows = self.settings.seeds, len(self._rows())
+        done = rows // seeds
+        self.folder.log.keep(done * seeds)  # a kill may have left some seeds of an architecture
+        left = self.architectures[done:]
+        if not left:
+            return
+        batches, notes = read_batches(self.settings, self.environment.folder)
+        for note in notes:
+            self._note(note)
+        log = log_format(self.settings)
+        progress = Progress("proxies", "networks", len(self.architectures), done=done, stop=stop)
+        with progress, scored(Scorer(self.settings, batches), left, self.environment.workers) as results:
+            for number, scores in enumerate(results, done):
+                self.folder.log.append(log.encode(log_rows(number, scores, self.settings)))
+                if progress.advance():
+                    break
+            progress.finish()
+
+    def finish(self, interrupted: bool) -> Outcome:
+        """Write the table and, when all is scored, evaluate it."""
+        table = ScoreTable.from_rows(self._rows(), self.architectures, self.settings)
+        if len(table.architectures) < len(self.architectures):
+            return Outcome(False, done=counted(len(table.architectures), "network"))
+        self.folder.write_bytes(CSV, table.to_csv())
+        bench: Benchmark | None = (
+            NB201(self.environment.store) if table.architectures[0].space == "nb201" else None
+        )
+        evaluation = None if bench is None else evaluate(table, bench)
+        pictures = []
+        if bench is not None and evaluation is not None:
+            with suppress(MissingDependencyError):
+                picture = io.BytesIO()
+                draw_scatter(table, bench).savefig(
+                    picture, format="png", dpi=150, metadata={"Software": None}
+                )
+                self.folder.write_bytes(SCATTER, picture.getbuffer())
+                pictures.append(SCATTER)
+        summary = {
+            "complete": True,
+            "networks": len(table.architectures),
+            "missing": table.missing,
+            "evaluation": None if evaluation is None else evaluation.to_json(),
+        }
+        self.folder.write_summary(summary)
+        texts = [f"{counted(len(table.architectures), 'network')}, {counted(self.settings.seeds, 'seed')}"]
+        if table.missing:
+            counts = [f"{name} {count:,}" for name, count in table.missing.items()]
+            texts.append(f"scores that are NaN or infinite, which the table leaves empty: {listed(counts)}")
+        if evaluation is not None:
+            texts.append(evaluation.text())
+        return Outcome(True, join_blocks(*texts), summary, pictures=[CSV, *pictures])
+
+    def _rows(self) -> list[Row]:
+        return log_format(self.settings).decode(self.folder.log.read(), self.folder.log.path)
+
+    def _note(self, text: str) -> None:
+        from nasbench.runs.notes import complain
+
+        complain(text)
+
+
+def _digest(architectures: Sequence[Architecture]) -> dict[str, object]:
+    """Return the number of architectures, and a hash by which they are known again."""
+    text = "\n".join(str(architecture.value) for architecture in architectures)
+    return {"count": len(architectures), "sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+# Processes
+
+
+@contextmanager
+def scored(scorer: Scorer, architectures: Sequence[Architecture], workers: int) -> Iterator[Iterator[Scores]]:
+    """Yield an iterator of the scores of architectures, in order, by this process or so many others."""
+    workers = min(workers, len(architectures))
+    if workers == 1:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(scorer.settings.threads)
+        try:
+            yield map(scorer.score, architectures)
+        finally:
+            torch.set_num_threads(threads)
+        return
+    with blocked_interrupts():
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (pickle.dumps(scorer),))
+        first = [pool.submit(_score, each) for each in architectures[: _AHEAD * workers]]
+    try:
+        yield _in_order(pool, deque(first), architectures[_AHEAD * workers :])
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_order(
+    pool: ProcessPoolExecutor, running: "deque[Future[Scores]]", waiting: Sequence[Architecture]
+) -> Iterator[Scores]:
+    left = iter(waiting)
+    while running:
+        yield running.popleft().result()
+        for architecture in left:
+            running.append(pool.submit(_score, architecture))
+            break
+
+
+_scorer: Scorer | None = None  # of this process
+
+
+def _begin(scorer: bytes) -> None:
+    global _scorer
+    end_with_parent()
+    _scorer = pickle.loads(scorer)
+    torch.set_num_threads(_scorer.settings.threads)
+
+
+def _score(architecture: Architecture) -> Scores:
+    assert _scorer is not None
+    return _scorer.score(architecture)

@@ -1,0 +1,99 @@
+"""Settings of a run that scores networks by proxies."""
+
+from dataclasses import dataclass
+
+from data.images import FOLDER, NAMES
+from nasbench.metrics import DATASETS
+from nasbench.runs.checks import LARGEST, MANY, SEEDS
+from nasbench.runs.settings import Settings, option
+from oneshot.errors import ConfigError
+from oneshot.proxies.registry import FIXED, RANKED, all_names, proxy_of
+from oneshot.spaces.base import MAXIMUM
+from oneshot.training.environment import absolute, folder_option, store_option
+from oneshot.training.images import absolute_dataset
+
+ALL = "all"
+NO_IMAGES = "none"
+
+
+@dataclass(frozen=True)
+class ProxySettings(Settings):
+    """Which networks are scored by which proxies, on which images."""
+
+    cells: str = option(
+        "1000",
+        "number of cells of NAS-Bench-201, drawn at random; `all` of them; or a file with an architecture per"
+        " line, of any space",
+    )
+    proxy: str = option(
+        ",".join(all_names()), "proxies between commas; MODULE:FUNCTION is your own", metavar="NAMES"
+    )
+    dataset: str = option(
+        "cifar10",
+        "data set of the table that the scores are for: classes and image size",
+        choices=tuple(DATASETS),
+    )
+    images: str | None = option(
+        None,
+        f"{', '.join(NAMES)}, {FOLDER}PATH for a tree of images, or none (default: those of --dataset, or"
+        " the digits if they are not there)",
+        type=str,
+    )
+    batch: int = option(64, "images per network", at_least=2, at_most=MANY)
+    seeds: int = option(3, "seeds, each with its own images and weights", at_least=1, at_most=1000)
+    seed: int = option(0, "random seed of the draw of cells", at_least=0, at_most=SEEDS)
+    channels: int | None = option(
+        None,
+        "channels of the first stage (default: those of the space's search)",
+        type=int,
+        at_least=1,
+        at_most=MAXIMUM.channels,
+    )
+    depth: int | None = option(
+        None,
+        "cells of the network, as the space counts them (default: those of the space's search)",
+        type=int,
+        at_least=1,
+        at_most=MAXIMUM.cells,
+    )
+    threads: int = option(1, "threads of each process; they change the last digits", at_least=1, at_most=1024)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in self.computed:
+            proxy_of(name)
+        if not self.named or len(set(self.named)) < len(self.named):
+            raise ConfigError(f"proxy must be different names between commas, got {self.proxy!r}")
+        if self.images not in (None, NO_IMAGES):
+            object.__setattr__(self, "images", absolute_dataset(str(self.images)))
+        if self.count is None and self.cells != ALL:
+            object.__setattr__(self, "cells", absolute(self.cells))
+
+    @property
+    def count(self) -> int | None:
+        """The number of cells; None for all, and for those in a file."""
+        return min(int(self.cells), LARGEST) if self.cells.isdecimal() else None
+
+    @property
+    def named(self) -> list[str]:
+        """The proxies that were asked for."""
+        return [name.strip() for name in self.proxy.split(",") if name.strip()]
+
+    @property
+    def computed(self) -> list[str]:
+        """The proxies that are computed of each network, in the order of the registry."""
+        needed = [part for name in self.named for part in RANKED.get(name, (name,))]
+        return list(dict.fromkeys(needed))
+
+    def seeds_of(self, name: str) -> range:
+        """Return the seeds that a proxy is computed with; the first one of those that need none."""
+        return range(1 if name in FIXED else self.seeds)
+
+
+@dataclass(frozen=True)
+class ProxyEnvironment(Settings):
+    """Where a run computes, and finds its files; these may differ when it is resumed."""
+
+    workers: int = option(1, "processes on this machine", at_least=1, at_most=1024, on_resume="free")
+    folder: str | None = folder_option()
+    store: str | None = store_option()

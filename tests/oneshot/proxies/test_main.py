@@ -1,0 +1,182 @@
+import pytest
+import torch
+
+from nasbench import NB201
+from nasbench.build import build
+from oneshot.errors import ProxyError
+from oneshot.proxies.__main__ import main
+from oneshot.proxies.batch import Batch
+from oneshot.proxies.registry import proxy_of
+
+SMALL = ["--batch", "8", "--channels", "2", "--depth", "1", "--images", "digits", "--seeds", "2"]
+
+
+def run(*args):
+    return main([*SMALL, *map(str, args)])
+
+
+@pytest.fixture
+def lines(tmp_path):
+    """Return a function that writes lines to a file and returns its path."""
+
+    def write(*texts, name="cells.txt"):
+        path = tmp_path / name
+        path.write_text("".join(f"{text}\n" for text in texts))
+        return path
+
+    return write
+
+
+def test_run_writes_a_table_that_a_store_is_built_from(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert run("--cells", 12, "--proxy", "synflow,jacov,params", "--out", out) == 0
+    text = capsys.readouterr().out
+    assert "12 networks, 2 seeds" in text
+    assert "rank correlations with val_accuracy, 12 cells" in text
+    assert (out / "scatter.png").stat().st_size
+    header, first, *rows = (out / "proxies.csv").read_text().splitlines()
+    assert header == "arch,cifar10:synflow:0,cifar10:synflow:1,cifar10:jacov:0,cifar10:jacov:1,cifar10:params"
+    assert len(rows) == 11
+    build([out / "proxies.csv"], tmp_path / "store.h5")
+    bench = NB201(tmp_path / "store.h5")
+    arch, synflow0, synflow1, jacov0, _, params = first.split(",")
+    assert bench.query(arch, "cifar10", "synflow", seed=1) == float(synflow1)
+    assert bench.query(arch, "cifar10", "synflow") == (float(synflow0) + float(synflow1)) / 2
+    assert bench.query(arch, "cifar10", "jacov", seed=0) == float(jacov0) < 0
+    assert bench.query(arch, "cifar10", "params") == float(params)
+    assert bench.seeds(arch, "cifar10", "synflow") == (0, 1)
+
+
+def test_run_that_was_killed_ends_with_the_same_table(tmp_path, monkeypatch, capsys):
+    args = "--cells", 5, "--proxy", "nwot,az_nas"
+    assert run(*args, "--out", tmp_path / "whole") == 0
+    assert run(*args, "--out", tmp_path / "killed") == 0
+    log = (tmp_path / "killed" / "log.csv").read_bytes()
+    lines = log.splitlines(keepends=True)
+    (tmp_path / "killed" / "proxies.csv").unlink()
+    (tmp_path / "killed" / "log.csv").write_bytes(b"".join(lines[:6]) + lines[6][:9])  # 2.5 cells
+    assert main(["--resume", str(tmp_path / "killed"), "--workers", "2"]) == 0
+    for name in ("log.csv", "proxies.csv", "summary.json"):
+        assert (tmp_path / "killed" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_interrupted_run_says_how_to_resume(tmp_path, monkeypatch, capsys):
+    import oneshot.proxies.session as session
+
+    progress = session.Progress
+
+    class Impatient(progress):
+        def advance(self, count=1):
+            super().advance(count)
+            return True
+
+    monkeypatch.setattr(session, "Progress", Impatient)
+    assert run("--cells", 3, "--proxy", "l2_norm", "--out", tmp_path / "run") == 130
+    assert "after 1 network; go on with: python -m oneshot.proxies --resume" in capsys.readouterr().err
+    monkeypatch.setattr(session, "Progress", progress)
+    assert main(["--resume", str(tmp_path / "run")]) == 0
+
+
+@pytest.mark.parametrize("published", ["DARTS_V2", "LIU2018"])
+def test_architectures_of_other_spaces_are_scored(published, tmp_path, lines):
+    depth = "3" if published == "DARTS_V2" else "1"
+    path = lines("# one", published)
+    out = tmp_path / "run"
+    assert run("--cells", path, "--depth", depth, "--proxy", "synflow,nwot,grasp,zen", "--out", out) == 0
+    row = (out / "proxies.csv").read_text().splitlines()[1]
+    assert row.startswith(('"Genotype', '"Hierarchy'))
+
+
+def test_own_proxy_and_scores_that_are_nan(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine.py").write_text(
+        "def score(network, batch):\n    return float('nan') if batch.seed else len(batch.images)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert run("--cells", 2, "--proxy", "mine:score,params", "--out", tmp_path / "run") == 0
+    assert "which the table leaves empty: mine:score 2" in capsys.readouterr().out
+    header, *rows = (tmp_path / "run" / "proxies.csv").read_text().splitlines()
+    assert header == "arch,mine.score 0,mine.score 1,cifar10:params"
+    assert [row.split(",")[-3:-1] for row in rows] == [["8.0", ""]] * 2
+
+
+def test_missing_images_are_replaced_by_the_digits(tmp_path, capsys):
+    args = ["--batch", "8", "--channels", "2", "--depth", "1", "--seeds", "1", "--cells", "1"]
+    args += ["--proxy", "nwot", "--folder", str(tmp_path), "--out", str(tmp_path / "run")]
+    assert main(args) == 0
+    assert "the scores are for the digits, enlarged" in capsys.readouterr().err
+
+
+def error_of(capsys, *args):
+    assert run(*args) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    return error
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--proxy", "sinflow"], "unknown proxy 'sinflow'; try synflow"),
+        (["--proxy", "swap,swap"], "proxy must be different names"),
+        (["--proxy", "nowhere:score"], "cannot load the proxy 'nowhere:score'"),
+        (["--proxy", "math:pi"], "must be a function"),
+        (["--cells", "0"], "cells must be 1 to 15,625"),
+        (["--cells", "nofile"], "there is no file"),
+        (["--proxy", "snip", "--images", "none", "--cells", "1"], "snip needs images, and there are none"),
+        (["--dataset", "digits"], "argument --dataset"),
+    ],
+)
+def test_wrong_option_is_one_line(args, message, tmp_path, capsys):
+    if "--dataset" in args:
+        with pytest.raises(SystemExit):
+            run(*args, "--out", tmp_path / "run")
+        assert message in capsys.readouterr().err
+        return
+    assert message in error_of(capsys, *args, "--out", tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (["0", "nonsense"], "line 2: 'nonsense' is no architecture"),
+        (["0", "DARTS_V2"], "line 2: the architecture is of the space darts, not of nb201"),
+        (["0", "", "0"], "line 3 is the same as line 1"),
+        (["# nothing"], "has no architectures"),
+    ],
+)
+def test_wrong_file_names_the_line(texts, message, tmp_path, lines, capsys):
+    assert message in error_of(capsys, "--cells", lines(*texts), "--out", tmp_path / "run")
+
+
+def test_file_that_changed_is_noticed_on_resume(tmp_path, lines, capsys):
+    assert run("--cells", lines("0"), "--proxy", "params", "--out", tmp_path / "run") == 0
+    lines("1")
+    assert main(["--resume", str(tmp_path / "run")]) == 2
+    assert "has other architectures than when" in capsys.readouterr().err
+
+
+def test_images_are_not_needed_by_those_that_see_none(tmp_path):
+    proxies = "synflow,zen,l2_norm,params,flops,meco"
+    args = "--cells", 1, "--proxy", proxies, "--images", "none", "--out", tmp_path / "run"
+    assert run(*args) == 0
+
+
+def test_batch_of_one_class_has_nothing_to_compare():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 10))
+    batch = Batch(torch.randn(4, 3, 2, 2), torch.ones(4, dtype=torch.long), 10)
+    with pytest.raises(ProxyError, match="compares classes; all 4 images are of class 1"):
+        proxy_of("epe_nas")(network, batch)
+
+
+def test_network_without_global_pool_has_no_zen_score():
+    network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 10))
+    batch = Batch(torch.randn(4, 3, 2, 2), torch.ones(4, dtype=torch.long), 10)
+    with pytest.raises(ProxyError, match="no global average pool"):
+        proxy_of("zen")(network, batch)
+
+
+def test_proxy_must_return_a_number(tmp_path, monkeypatch, capsys):
+    (tmp_path / "texts.py").write_text("def score(network, batch):\n    return 'high'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    error = error_of(capsys, "--cells", 1, "--proxy", "texts:score", "--out", tmp_path / "run")
+    assert "must return a number, got 'high'" in error
