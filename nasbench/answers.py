@@ -64,7 +64,7 @@ def _integer(name: str, number: object) -> int:
                 whole = int(number)  # type: ignore[call-overload]  # most numbers have an int
                 if whole == number:
                     return int(whole)
-        raise NotRecordedError(f"{name} is a whole number, got {number!r}") from None
+        raise NotRecordedError(f"{name} must be an integer, got {number!r}") from None
 
 
 def list_seeds(seeds: Iterable[int]) -> str:

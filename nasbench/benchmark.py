@@ -523,7 +523,7 @@ class Benchmark(ABC, Generic[C]):
         """
         count = integer(n)
         if count is None or count < 1:
-            raise InvalidArgumentError(f"n is a whole number of at least 1, got {n!r}")
+            raise InvalidArgumentError(f"n must be an integer >= 1, got {n!r}")
         values = self._feasible_column(dataset, metric, where, run).take(self._order)
         losses = -values if get_metric(metric).higher_is_better else values
         known = int(np.count_nonzero(~np.isnan(losses)))

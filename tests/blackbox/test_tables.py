@@ -189,7 +189,7 @@ def test_a_run_of_another_protocol_goes_on(run, released, tmp_path):
     for name in ("log.csv", "summary.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     code, _, err = run("re", "--resume", tmp_path / "a", "--metric", "val_accuracy")
-    assert (code, "--metric val_accuracy is not the run's, val_accuracy@12" in err) == (2, True)
+    assert (code, "--metric val_accuracy differs from the run's --metric val_accuracy@12" in err) == (2, True)
 
 
 # Means and runs

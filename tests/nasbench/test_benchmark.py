@@ -206,13 +206,13 @@ def test_a_table_survives_pickling(bench):
         ),
         (
             NotRecordedError,
-            "a protocol is a whole number, got '200'",
+            "a protocol must be an integer, got '200'",
             (0, "cifar10", "val_accuracy"),
             {"protocol": "200"},
         ),
         (
             NotRecordedError,
-            "a protocol is a whole number, got '200'",
+            "a protocol must be an integer, got '200'",
             (0, "cifar10", "val_accuracy"),
             {"protocol": "200", "epoch": 1},
         ),
@@ -226,7 +226,7 @@ def test_a_table_survives_pickling(bench):
         (NotRecordedError, r"in \[0, 199\], got -1", (0, "cifar10", "val_accuracy"), {"epoch": -1}),
         (
             NotRecordedError,
-            r"an epoch is a whole number, got \[3\]",
+            r"an epoch must be an integer, got \[3\]",
             (0, "cifar10", "val_accuracy"),
             {"epoch": [3]},
         ),
@@ -264,7 +264,7 @@ def test_the_answer_does_not_depend_on_what_was_asked_before(home):
             {"epoch": float("nan")},
             {"protocol": "200"},
         ):
-            with pytest.raises(NotRecordedError, match="is a whole number, got"):
+            with pytest.raises(NotRecordedError, match="must be an integer, got"):
                 bench.query(0, "cifar10", "val_accuracy", **options)
 
 
@@ -312,10 +312,10 @@ def test_other_questions_without_an_answer(bench):
         bench.curve(0, "cifar10", "flops")
     with pytest.raises(NotRecordedError, match="flops belongs to the network"):
         bench.seeds(0, "cifar10", "flops")
-    with pytest.raises(InvalidArgumentError, match="n is a whole number of at least 1, got 0"):
+    with pytest.raises(InvalidArgumentError, match="n must be an integer >= 1, got 0"):
         bench.top(0, "cifar10", "val_accuracy")
     for n in ("5", 2.5, True):
-        with pytest.raises(InvalidArgumentError, match="n is a whole number"):
+        with pytest.raises(InvalidArgumentError, match="n must be an integer"):
             bench.top(n, "cifar10", "val_accuracy")
     with pytest.raises(InvalidArgumentError, match="one metric or more, got none"):
         bench.columns("cifar10", [])

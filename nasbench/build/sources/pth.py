@@ -57,7 +57,7 @@ def _read_seeds(path: StrPath) -> dict[tuple[str, str], set[int]]:
                 for name, runs in results.items():
                     for trial, seed in runs["all_results"].keys():  # noqa: SIM118 - no other type has them
                         if type(seed) is not int:
-                            raise ValueError(f"a seed is a whole number, got {shown(seed)}")
+                            raise ValueError(f"a seed must be an integer, got {shown(seed)}")
                         seeds.setdefault((name, trial), set()).add(seed)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise SourceError(

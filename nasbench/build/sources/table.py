@@ -198,7 +198,7 @@ def _parse_target(text: str, space: Space, where: str) -> _Target:
         )
     seed = parts[3] if len(parts) == 4 else None
     if seed is not None and not re.fullmatch(r"[0-9]{1,18}", seed):
-        raise SourceError(f"{where}: a seed is a whole number, got {seed!r}")
+        raise SourceError(f"{where}: a seed must be an integer, got {seed!r}")
     return _Target(dataset, protocols[parts[1]], metric, None if seed is None else int(seed))
 
 
@@ -255,7 +255,7 @@ def _parse_code(value: object, name: str, space: Space) -> int:
     if name in ("index", "code"):
         number = _number(value)
         if number is None or not number.is_integer() or not 0 <= number < space.cells:
-            raise InvalidCellError(f"{name} is a whole number in [0, {space.cells - 1}], got {shown(value)}")
+            raise InvalidCellError(f"{name} must be an integer in [0, {space.cells - 1}], got {shown(value)}")
         return int(number) if name == "code" else int(space.official_order()[int(number)])
     if space is not TOPOLOGY:
         raise InvalidCellError(f"{name} names cells of {TOPOLOGY.name}, not of the {space.name}")

@@ -221,8 +221,8 @@ OBJECTIVE = ("--objective", "mine:convolutions")
         (("xyz", *OBJECTIVE), "unknown algorithm 'xyz'; the algorithms are"),
         (("re",), "an objective is needed: --objective MODULE:FUNCTION"),
         (("re", "--objective", "mine"), "an objective is named module:function, got 'mine'"),
-        (("re", *OBJECTIVE, "--evals", "0"), "evals is a whole number of at least 1, got 0"),
-        (("re", *OBJECTIVE, "--workers", "0"), "workers is a whole number in [1, 1,000], got 0"),
+        (("re", *OBJECTIVE, "--evals", "0"), "evals must be an integer >= 1, got 0"),
+        (("re", *OBJECTIVE, "--workers", "0"), "workers must be an integer in [1, 1,000], got 0"),
         (("re", *OBJECTIVE, "--timeout", "0s"), "timeout is a positive number of seconds, got 0.0"),
         (
             ("re", *OBJECTIVE, "--scheduler", "host"),
@@ -234,7 +234,7 @@ OBJECTIVE = ("--objective", "mine:convolutions")
             "regularized evolution evaluates cells whole; leave --fidelities",
         ),
         (("asha", *OBJECTIVE), "asynchronous successive halving needs --fidelities, such as 9 or 1,3,9"),
-        (("asha", *OBJECTIVE, "--fidelities", "0"), "a fidelity is a whole number of at least 1, got 0"),
+        (("asha", *OBJECTIVE, "--fidelities", "0"), "a fidelity must be an integer >= 1, got 0"),
         (("nsga2", *OBJECTIVE), "workers evaluate one objective, and"),
         (("re", "--resume", "nowhere"), "nowhere is not the folder of a run"),
         (("re", *OBJECTIVE, "--scheduler", "tcp://127.0.0.1:9"), "no scheduler answers at tcp://127.0.0.1:9"),
@@ -271,9 +271,9 @@ def test_a_run_goes_on_as_what_it_is(capsys, tmp_path):
 
     assert resumed({}, "re").endswith("is a run of random search, not of regularized evolution")
     assert resumed({"table": {}}, "rs").endswith("the algorithm's own command goes on with it")
-    message = "--objective mine:g is not the run's, mine:f; only --evals may be raised"
+    message = "--objective mine:g differs from the run's --objective mine:f; on resume you can only increase --evals"
     assert resumed({}, "rs", "--objective", "mine:g") == message
-    assert "--evals 50 is not the run's, 100" in resumed({}, "rs", "--evals", "50")
+    assert "--evals 50 differs from the run's --evals 100" in resumed({}, "rs", "--evals", "50")
     for damage in ({"run": {}}, {"run": {"objective": 3}}, {"search": {"x": 1}}, {"run": None}):
         assert "config.json is damaged or of another version" in resumed(damage, "rs")
     assert "asked.csv is damaged" in resumed({}, "rs")

@@ -534,7 +534,7 @@ def test_names_of_files_that_are_no_text(tmp_path):
 
 @pytest.mark.parametrize("workers", [0, -1, True, 1.5, "2"])
 def test_workers_are_a_positive_number(tmp_path, workers):
-    with pytest.raises(InvalidArgumentError, match="workers is a whole number of at least 1"):
+    with pytest.raises(InvalidArgumentError, match="workers must be an integer >= 1"):
         build.build((), tmp_path / "out.h5", workers=workers)
 
 

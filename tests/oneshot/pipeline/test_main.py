@@ -158,7 +158,7 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     assert "one of the arguments --out --resume is required" in error()
     assert "argument --space: invalid choice: 'mars'" in error("--space", "mars", "--out", out)
     assert "unknown method 'magic'" in error("--method", "magic", "--out", out)
-    assert "searches is a whole number in [1, 1,000], got 0" in error("--searches", 0, "--out", out)
+    assert "searches must be an integer in [1, 1,000], got 0" in error("--searches", 0, "--out", out)
     assert "--seed is not for search-options" in error("--search-options=--seed 3", "--out", out)
     assert "--out=x is not for final-options" in error("--final-options=--out=x", "--out", out)
     assert "short-options cannot be read: No closing quotation" in error("--short-options='", "--out", out)
@@ -171,7 +171,7 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     assert not out.exists()
     assert "is the folder of a search, not of a pipeline" in error("--resume", whole / "search-0")
     assert "is not the folder of a run" in error("--resume", tmp_path)
-    told = "--searches 3 is not the run's, 2; only --devices, --folder, --download and --store may differ"
+    told = "--searches 3 differs from the run's --searches 2; on resume you can only change --devices, --folder, --download and --store"
     assert told in error("--resume", whole, "--searches", 3)
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -189,7 +189,7 @@ def test_a_job_that_fails_says_how_to_go_on(run, tmp_path):
     code, _, err = run(*TINY, "--search-options=--learning-rate -1", "--devices", "cpu", "--out", out)
     assert code == 2
     *_, cause, end = err.splitlines()
-    assert "learning_rate is a number above 0, got -1" in cause
+    assert "learning_rate must be > 0, got -1" in cause
     assert end == (
         f"python -m oneshot.pipeline: error: search-0 ended with 2; see above; go on with:"
         f" python -m oneshot.pipeline --resume {out}"

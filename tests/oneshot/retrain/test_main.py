@@ -211,15 +211,15 @@ class TestRetraining(TrainingContract):
     refused = [
         (
             ("--epochs", 5),
-            "--epochs 5 is not the run's, 3; only --device, --folder, --download and --store may",
+            "--epochs 5 differs from the run's --epochs 3; on resume you can only change --device, --folder, --download and --store",
         ),
-        (("--seed", 0), "--seed 0 is not the run's, 3"),
-        (("--dataset", "cifar10"), "--dataset cifar10 is not the run's, digits"),
-        (("--split", "half"), "--split half is not the run's, full"),
-        (("--ema", "0.9"), "--ema 0.9 is not the run's, 0.5"),
-        (("--amp",), "--amp is not the run's, False"),
+        (("--seed", 0), "--seed 0 differs from the run's --seed 3"),
+        (("--dataset", "cifar10"), "--dataset cifar10 differs from the run's --dataset digits"),
+        (("--split", "half"), "--split half differs from the run's --split full"),
+        (("--ema", "0.9"), "--ema 0.9 differs from the run's --ema 0.5"),
+        (("--amp",), "--amp differs from the run's --no-amp"),
         (("DARTS_V1",), "the architecture is not the run's, Genotype("),
-        (("--space", "nb201"), "--space nb201 is not the run's, darts"),
+        (("--space", "nb201"), "--space nb201 differs from the run's --space darts"),
     ]
     accepted = ("DARTS_V2", "--epochs", 3, "--seed", 3, "--space", "darts")
 
@@ -403,11 +403,11 @@ def test_an_error_of_another_kind_passes(monkeypatch):
         (("6111", "--dataset", "mnist"), "data sets are cifar10, cifar100"),
         (("6111", "--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py"),
         (("6111", "--device", "tpu"), "a device is cpu, cuda or cuda:N, got 'tpu'"),
-        (("6111", "--epochs", 0), "epochs is a whole number of at least 1, got 0"),
+        (("6111", "--epochs", 0), "epochs must be an integer >= 1, got 0"),
         (("6111", "--batch", 722), "a batch of 722 is more than the training images of digits"),
         (("DARTS_V2", "--protocol", 12), "the protocols of darts are none, got 12"),
         (("DARTS_V2", "--auxiliary-weight", 0.4), "made for images of 32x32, not 8x8"),
-        (("DARTS_V2", "--cells", 2), "cells is a whole number in [3, 1,000], got 2"),
+        (("DARTS_V2", "--cells", 2), "cells must be an integer in [3, 1,000], got 2"),
         (("6111", "--out", "/dev/null/a"), "cannot make the folder /dev/null/a: Not a directory"),
         (("6111", "--out", "/"), "/ exists; --out names a new folder"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run: it has no log.csv"),

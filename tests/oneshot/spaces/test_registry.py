@@ -72,7 +72,7 @@ def test_the_least_sizes_are_those_that_can_be_built(name):
     space = space_of(name)
     assert isinstance(space.build(3, *space.minimum), Graph)
     for sizes in (space.minimum._replace(cells=space.minimum.cells - 1), space.minimum._replace(channels=0)):
-        with pytest.raises(ConfigError, match="is a whole number of at least"):
+        with pytest.raises(ConfigError, match="must be an integer >="):
             space.build(3, *sizes)
 
 

@@ -107,7 +107,7 @@ def test_weights_are_skipped(tmp_path):
         (lambda cells: cells.update({11: 5}), "cell 11"),
         (
             lambda cells: cells[0]["full"]["all_results"].update({("cifar100", "x"): {}}),
-            "cell 0: .*a seed is a whole number, got 'x'",
+            "cell 0: .*a seed must be an integer, got 'x'",
         ),
     ],
 )
