@@ -68,7 +68,7 @@ def test_the_report_of_one_trial(run, bench):
     assert "91.6067 %, rank 1, regret 0.0000" in out
     assert "val_accuracy [%]             91.60667        72.74667        45.55556" in out
     assert "test_accuracy [%]            94.37333           73.22        46.71111" in out
-    assert "33 hardware metrics not shown; --all shows them" in out
+    assert "33 hardware metrics not shown; use --all to show them" in out
     assert "after     10 evaluations" in out
     assert "after  1,000 evaluations  0.0000" in out
     assert "\x1b" not in out
@@ -479,7 +479,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, tmp_path, w
     else:
         assert result.returncode == 130
         assert result.stderr.startswith("interrupted after ")
-        assert result.stderr.endswith(f"; go on with: python -m blackbox.rs --resume {path}\n")
+        assert result.stderr.endswith(f"; continue with: python -m blackbox.rs --resume {path}\n")
         assert "best cell" in result.stdout
         assert json.loads((path / "summary.json").read_text())["complete"] is False
     code, _, err = run("rs", "--resume", path)
@@ -546,7 +546,7 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
         (("--store", "/nowhere.h5"), "no store at /nowhere.h5"),
         (("--plot", "x.xyz"), "a picture ends in .png, .svg, .pdf"),
         (("--plot", "/nowhere/x.png"), "there is no folder /nowhere"),
-        (("--out", "/dev/null/a"), "cannot make the folder /dev/null/a: Not a directory"),
+        (("--out", "/dev/null/a"), "cannot create the folder /dev/null/a: Not a directory"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run"),
         (("--out", "a", "--resume", "b"), "not allowed with argument --out"),
     ],
@@ -564,11 +564,12 @@ def test_errors_about_a_run_to_go_on_with(run, tmp_path):
     assert run("re", "--evals", 20, "--out", path)[0] == 0
     before = files(path)
     code, _, err = run("re", "--evals", 30, "--out", path)
-    assert (code, "exists; --out names a new folder; --resume goes on with it" in err) == (2, True)
+    assert (code, "exists; --out must name a new folder; --resume continues it" in err) == (2, True)
     for argv, message in [
         (
             ("--evals", 10),
-            "--evals 10 differs from the run's --evals 20; on resume you can only increase --evals and --budget",
+            "--evals 10 differs from the run's --evals 20; on resume you can only increase"
+            " --evals and --budget",
         ),
         (("--seed", 1), "--seed 1 differs from the run's --seed 0"),
         (("--population", 50), "--population 50 differs from the run's --population 100"),
@@ -789,5 +790,5 @@ def test_a_run_goes_on_where_files_cannot_be_locked(tmp_path, bench, without_loc
         done = without_locks(number, "blackbox.re", *where[1:], where[0], tmp_path / "a")
         assert done.returncode == 0, done.stderr
         reason = f"{tmp_path}/a/log.csv cannot be locked ({os.strerror(number)})"
-        assert done.stderr == f"warning: {reason}; no other process may write to the same place\n"
+        assert done.stderr == f"warning: {reason}; make sure that no other process writes to the same place\n"
     assert len((tmp_path / "a" / "log.csv").read_text().splitlines()) == 31

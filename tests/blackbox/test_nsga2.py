@@ -388,7 +388,7 @@ def test_an_interrupted_run_says_how_to_go_on(command, tmp_path, monkeypatch):
     monkeypatch.setattr(NSGA2, "ask", ask)
     code, out, err = command("--evals", 100, "--out", tmp_path / "a")
     assert (code, "Hypervolume" in out) == (130, True)
-    assert err.startswith("interrupted after 30 evaluations; go on with: ")
+    assert err.startswith("interrupted after 30 evaluations; continue with: ")
 
 
 def test_a_command_is_of_one_or_two_objectives():

@@ -34,7 +34,7 @@ def test_images_say_what_they_are():
     [
         (
             {"pixels": np.zeros((4, 8, 8, 3))},
-            r"pixels are uint8 \(N, H, W, 3\), none of them 0, got float64 ",
+            r"pixels must be uint8 of shape \(N, H, W, 3\) and not empty, got float64 ",
         ),
         ({"pixels": np.zeros((4, 3, 8, 8), np.uint8)}, r"got uint8 \(4, 3, 8, 8\)"),
         ({"pixels": np.zeros((4, 8, 3), np.uint8)}, r"got uint8 \(4, 8, 3\)"),

@@ -177,7 +177,7 @@ def test_a_device_that_no_machine_has_is_refused():
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_cuda_where_there_is_none_is_refused():
-    with pytest.raises(DeviceError, match="the device cuda cannot be used here .*; --device cpu would do"):
+    with pytest.raises(DeviceError, match="the device cuda cannot be used here .*; try --device cpu"):
         loader(device="cuda")
 
 

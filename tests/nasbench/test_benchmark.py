@@ -206,19 +206,19 @@ def test_a_table_survives_pickling(bench):
         ),
         (
             NotRecordedError,
-            "a protocol must be an integer, got '200'",
+            "protocol must be an integer, got '200'",
             (0, "cifar10", "val_accuracy"),
             {"protocol": "200"},
         ),
         (
             NotRecordedError,
-            "a protocol must be an integer, got '200'",
+            "protocol must be an integer, got '200'",
             (0, "cifar10", "val_accuracy"),
             {"protocol": "200", "epoch": 1},
         ),
         (
             NotRecordedError,
-            "is recorded only at the last, 199",
+            "is recorded only at the last epoch, 199",
             (0, "cifar10", "val_accuracy"),
             {"epoch": 57},
         ),
@@ -226,7 +226,7 @@ def test_a_table_survives_pickling(bench):
         (NotRecordedError, r"in \[0, 199\], got -1", (0, "cifar10", "val_accuracy"), {"epoch": -1}),
         (
             NotRecordedError,
-            r"an epoch must be an integer, got \[3\]",
+            r"epoch must be an integer, got \[3\]",
             (0, "cifar10", "val_accuracy"),
             {"epoch": [3]},
         ),
@@ -275,13 +275,25 @@ def test_a_store_with_other_arrays_than_it_should_have_is_an_error(runs_alone, t
     twice[0] = twice[1]
     for number, (name, array, message) in enumerate(
         [
-            ("index", twice, "its index does not name every cell once"),
-            ("index", good["index"][:10], r"index should not be uint16 \(10,\)"),
-            ("cifar10/latency", good["cifar10/latency"].astype(">f8"), "latency should not be >f8"),
-            ("cifar10/flops", good["cifar10/flops"].astype(np.float32), "flops should not be float32"),
-            ("index", good["index"] * 1.0, "index should not be float64"),
-            ("cifar10/params", good["cifar10/params"][:10], "cifar10/params should not be"),
-            ("cifar10/200/seeds", np.array([777]), r"val_accuracy should not be float64 \(15625, 3\)"),
+            ("index", twice, "its index must name every cell exactly once"),
+            ("index", good["index"][:10], r"index has the wrong type or shape: uint16 \(10,\)"),
+            (
+                "cifar10/latency",
+                good["cifar10/latency"].astype(">f8"),
+                "latency has the wrong type or shape: >f8",
+            ),
+            (
+                "cifar10/flops",
+                good["cifar10/flops"].astype(np.float32),
+                "flops has the wrong type or shape: float32",
+            ),
+            ("index", good["index"] * 1.0, "index has the wrong type or shape: float64"),
+            ("cifar10/params", good["cifar10/params"][:10], "cifar10/params has the wrong type or shape:"),
+            (
+                "cifar10/200/seeds",
+                np.array([777]),
+                r"val_accuracy has the wrong type or shape: float64 \(15625, 3\)",
+            ),
         ]
     ):
         path = stores.write(tmp_path / f"{number}.h5", good | {name: array})
@@ -390,7 +402,7 @@ def test_a_second_protocol(curves):
     ):
         bench.query(0, "cifar10", "val_accuracy", protocol=12)
     with pytest.raises(
-        NotRecordedError, match=r"test_accuracy over 200 epochs is recorded only at the last, 199"
+        NotRecordedError, match=r"test_accuracy over 200 epochs is recorded only at the last epoch, 199"
     ):
         bench.query(0, "cifar10", "test_accuracy", epoch=57)
     with pytest.raises(NotRecordedError, match="cifar10 has no flops in this store"):

@@ -498,10 +498,10 @@ def test_a_folder_of_another_comparison(made, compare, tmp_path):
     (tmp_path / "mine").write_text("")
     code, _, err = compare("rs", "--out", tmp_path)
     assert code == 2
-    assert f"{tmp_path} exists, and is not the folder of a comparison; --out names a new one" in err
+    assert f"{tmp_path} exists and is not the folder of a comparison; --out must name a new folder" in err
     code, _, err = compare("rs", "--evals", 5, "--out", tmp_path / "mine")
     assert code == 2
-    assert f"{tmp_path / 'mine'} exists, and is not the folder of a comparison" in err
+    assert f"{tmp_path / 'mine'} exists and is not the folder of a comparison" in err
 
 
 def test_a_folder_of_another_table(made, compare, topology):

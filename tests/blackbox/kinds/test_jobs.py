@@ -62,7 +62,7 @@ def test_the_report_of_one_trial(run, curves):
         assert line in out
     assert "up to 200 epochs" in out
     assert "Recorded for this cell (mean over seeds)" in out
-    assert out.endswith("not saved; --out FOLDER keeps settings, log and summary\n")
+    assert out.endswith("not saved; use --out FOLDER to save settings, log and summary\n")
 
 
 def test_the_report_of_many_trials(run, curves, tmp_path):
@@ -195,7 +195,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, curves, tmp
     else:
         assert result.returncode == 130
         assert result.stderr.startswith("interrupted after ")
-        assert result.stderr.endswith(f" jobs; go on with: python -m blackbox.asha --resume {path}\n")
+        assert result.stderr.endswith(f" jobs; continue with: python -m blackbox.asha --resume {path}\n")
         assert json.loads((path / "summary.json").read_text())["complete"] is False
     kept = (path / "log.csv").read_bytes()
     if (where, name) == ("tell", "SIGINT"):  # before the search comes as far as it was, nothing is lost

@@ -77,7 +77,9 @@ def test_names_with_a_dot_in_front_are_passed_over(tmp_path):
 
 def test_what_is_missing_is_said(tmp_path):
     archives.write_tree(tmp_path / "tree")
-    with pytest.raises(MissingFileError, match="nowhere has no folder 'train' .it is not there.; a tree of"):
+    with pytest.raises(
+        MissingFileError, match="nowhere has no folder 'train' .it does not exist.; a tree of"
+    ):
         load(f"folder:{tmp_path}/nowhere")
     with pytest.raises(
         MissingFileError, match="has no folder 'train' .it holds bird, cat.; a tree of images is"
@@ -104,7 +106,7 @@ def test_one_class_is_too_few(tmp_path):
 def test_a_class_without_images_is_named(tmp_path):
     archives.write_tree(tmp_path)
     (tmp_path / "train" / "dog").mkdir()
-    with pytest.raises(MissingFileError, match="train/dog holds no images; put some there, or remove it"):
+    with pytest.raises(MissingFileError, match="train/dog holds no images; add some or remove it"):
         load(str(tmp_path))
 
 
@@ -132,7 +134,7 @@ def test_a_damaged_image_is_named(tmp_path, suffix, name, length):
     archives.write_tree(tmp_path, suffix=suffix)
     path = tmp_path / "train" / f"{name}.{suffix}"
     path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(DamagedFileError, match=rf"train/{name}.{suffix} is no image that can be read"):
+    with pytest.raises(DamagedFileError, match=rf"train/{name}.{suffix} cannot be read as an image"):
         load(str(tmp_path))
 
 

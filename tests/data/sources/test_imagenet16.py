@@ -97,7 +97,7 @@ def rewritten(folder, data):
 def test_a_pickle_that_carries_code_is_refused_by_name(tmp_path):
     entry = {"data": archives.rows(archives.pixels(1, 16)), "labels": [archives.Harmful(tmp_path / "made")]}
     release = rewritten(tmp_path, pickle.dumps(entry))
-    with pytest.raises(UnsafePickleError, match=r"val_data asks for the global posix.mkdir; refused"):
+    with pytest.raises(UnsafePickleError, match=r"val_data needs the global posix.mkdir; refused"):
         ImageNet16(tmp_path, release=release).read(False)
     assert not (tmp_path / "made").exists()
 
@@ -115,7 +115,7 @@ def test_a_pickle_that_carries_code_is_refused_by_name(tmp_path):
     ],
 )
 def test_what_is_no_batch_is_named(tmp_path, entry):
-    with pytest.raises(DamagedFileError, match="val_data is no batch of 16x16 images"):
+    with pytest.raises(DamagedFileError, match="val_data is not a batch of 16x16 images"):
         ImageNet16(tmp_path, release=rewritten(tmp_path, pickle.dumps(entry))).read(False)
 
 

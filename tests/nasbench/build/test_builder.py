@@ -80,7 +80,7 @@ def test_provenance(bench):
 def test_a_store_is_not_replaced_unless_forced(source, tmp_path):
     out = tmp_path / "store.h5"
     out.write_text("precious")
-    with pytest.raises(StoreError, match=r"store.h5 exists; --force replaces it"):
+    with pytest.raises(StoreError, match=r"store.h5 exists; use --force to replace it"):
         build.build([source], out)
     assert out.read_text() == "precious"
     build.build([source], out, force=True)
@@ -154,7 +154,7 @@ def test_the_default_store_is_not_replaced_by_one_that_lacks_some_of_its_data(de
     build.build(force=True)
     assert NB201().recorded() == bench.recorded()
     default.write_text("no store")
-    with pytest.raises(StoreError, match="exists; --force replaces it"):
+    with pytest.raises(StoreError, match="exists; use --force to replace it"):
         build.build(table)
     shutil.rmtree(tmp_path)
 
@@ -190,7 +190,7 @@ def test_without_the_installed_source_there_is_nothing_to_lose(default, monkeypa
 
 
 def test_a_store_is_no_folder(tmp_path):
-    with pytest.raises(StoreError, match="is a folder; --out names a file"):
+    with pytest.raises(StoreError, match="is a folder; --out must be a file"):
         build.build((), tmp_path, force=True)
     assert os.listdir(tmp_path) == []
 
@@ -217,7 +217,7 @@ def test_a_failed_build_keeps_the_old_store(source, tmp_path):
     build.build([source], out)
     before = out.read_bytes()
     (source / "cifar10.pkl").write_bytes(b"cos\nsystem\n.")
-    with pytest.raises(UnsafePickleError, match="cifar10.pkl asks for the global os.system"):
+    with pytest.raises(UnsafePickleError, match="cifar10.pkl needs the global os.system"):
         build.build([source], out, force=True)
     (source / "cifar10.pkl").write_bytes((source / "cifar100.pkl").read_bytes()[:1000])
     with pytest.raises(SourceError, match="cifar10.pkl is truncated: it ends within"):
@@ -454,7 +454,7 @@ def test_a_source_that_changed_is_not_gone_on_with(tmp_path):
     out = tmp_path / "out.h5"
     with pytest.raises(StoreError, match="a worker process"):
         build.build(made.MadeSource(fail=12_500, kill=True), out, workers=1)
-    with pytest.raises(StoreError, match="was begun from another source, or the source has changed since"):
+    with pytest.raises(StoreError, match="was started from another source, or the source has changed since"):
         build.build(made.MadeSource(version="2"), out, resume=True)
     summary = build.build(made.MadeSource(version="2"), out)
     assert summary.resumed == 0

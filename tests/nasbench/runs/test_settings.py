@@ -166,19 +166,22 @@ def test_a_resumed_run_may_raise_some_options_and_change_others():
             Run(20),
             {"evals": 10},
             (),
-            "--evals 10 differs from the run's --evals 20; on resume you can only increase --evals and --budget",
+            "--evals 10 differs from the run's --evals 20; on resume you can only increase"
+            " --evals and --budget",
         ),
         (
             Run(20),
             {"budget": 5.0},
             (),
-            "--budget 5.0 differs from the run, which was started without --budget; on resume you can only increase --evals and --budget",
+            "--budget 5.0 differs from the run, which was started without --budget; on resume you can"
+            " only increase --evals and --budget",
         ),
         (
             Search(),
             {"sample": 5},
             (Run,),
-            "--sample 5 differs from the run's --sample 10; on resume you can only increase --evals and --budget be",
+            "--sample 5 differs from the run's --sample 10; on resume you can only increase"
+            " --evals and --budget",
         ),
         (
             Search(),
@@ -197,8 +200,8 @@ def test_a_resumed_run_may_raise_some_options_and_change_others():
             Search(),
             {"free": 1},
             (Run, Machine),
-            "--free 1 differs from the run's --free 3; on resume you can only increase --evals and --budget, only --device and"
-            " --download may differ",
+            "--free 1 differs from the run's --free 3; on resume you can only increase --evals and --budget,"
+            " and change --device and --download",
         ),
     ],
 )

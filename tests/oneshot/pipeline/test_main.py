@@ -139,7 +139,9 @@ def test_one_that_is_stopped_goes_on_to_the_same_end(run, whole, tmp_path, numbe
     err = process.communicate()[1]
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert err.splitlines()[-1] == f"interrupted; go on with: python -m oneshot.pipeline --resume {path}"
+        assert (
+            err.splitlines()[-1] == f"interrupted; continue with: python -m oneshot.pipeline --resume {path}"
+        )
         assert "Traceback" not in err
     time.sleep(1)  # for a search that dies with it
     code, _, err = run("--resume", path, "--devices", "cpu")
@@ -167,11 +169,12 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     space = ("--space", "nb201", "--out", out)
     assert "--store must be a table of NAS-Bench-201" in error(*space, "--store", size)
     assert "no store at /nowhere.h5" in error(*space, "--store", "/nowhere.h5")
-    assert f"{whole} exists; --out names a new folder; --resume goes on with it" in error("--out", whole)
+    assert f"{whole} exists; --out must name a new folder; --resume continues it" in error("--out", whole)
     assert not out.exists()
     assert "is the folder of a search, not of a pipeline" in error("--resume", whole / "search-0")
     assert "is not the folder of a run" in error("--resume", tmp_path)
-    told = "--searches 3 differs from the run's --searches 2; on resume you can only change --devices, --folder, --download and --store"
+    told = "--searches 3 differs from the run's --searches 2; on resume you can only change --devices,"
+    told += " --folder, --download and --store"
     assert told in error("--resume", whole, "--searches", 3)
     copy = tmp_path / "copy"
     copy.mkdir()

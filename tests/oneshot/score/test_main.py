@@ -444,7 +444,7 @@ def fails(result):
 def test_a_run_that_is_not_finished(tmp_path, command):
     searched(tmp_path / "run", stop=iter([False, False, True, True]).__next__)
     err = fails(command(tmp_path / "run"))
-    assert "is not finished: 0 of 2 epochs; go on with: python -m oneshot.search --resume" in err
+    assert "is not finished: 0 of 2 epochs; continue with: python -m oneshot.search --resume" in err
     assert not (tmp_path / "run" / "score.json").exists()
 
 

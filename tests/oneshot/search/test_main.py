@@ -136,7 +136,9 @@ def test_without_out_nothing_is_saved_and_the_report_says_so(run, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     code, out, err = run(*FLAGS, "--epochs", 3)
     assert (code, list(tmp_path.iterdir())) == (0, [])
-    assert out.endswith("\nnot saved; --out FOLDER keeps settings, log, checkpoint, summary and pictures\n")
+    assert out.endswith(
+        "\nnot saved; use --out FOLDER to save settings, log, checkpoint, summary and pictures\n"
+    )
     code, out, _ = run("--resume", whole)
     assert (code, out.splitlines()[-1]) == (0, f"saved in {whole}, with alphas.png, anytime.png, cell.png")
     code, out, _ = run("--resume", whole, "--json")
@@ -350,7 +352,7 @@ def test_the_report_has_test_accuracies_if_the_table_has_them(run, tmp_path):
     assert "the table has no" not in out
     assert summary["entry"]["cifar10"]["raspi4_latency"] == table.query(cell, "cifar10", "raspi4_latency")
     assert "raspi4_latency" not in out
-    assert f" not shown; python -m nasbench query {cell} --all shows them\n" in out
+    assert f" not shown; use python -m nasbench query {cell} --all to show them\n" in out
 
 
 def begun(path, store):
@@ -458,7 +460,7 @@ def test_a_tree_of_images(run, no_pictures, tmp_path):
     )
     (tmp_path / "train" / "a" / "0.png").write_text("no image")
     code, _, err = run(*flags, *data)
-    assert (code, err.count("\n"), "a/0.png is no image that can be read" in err) == (2, 1, True)
+    assert (code, err.count("\n"), "a/0.png cannot be read as an image" in err) == (2, 1, True)
 
 
 # Stopped, and gone on with
@@ -522,7 +524,8 @@ class TestSearch(TrainingContract):
     refused = [
         (
             ("--epochs", 5),
-            "--epochs 5 differs from the run's --epochs 3; on resume you can only change --device, --folder, --download and --store",
+            "--epochs 5 differs from the run's --epochs 3; on resume you can only change --device,"
+            " --folder, --download and --store",
         ),
         (("--seed", 0), "--seed 0 differs from the run's --seed 3"),
         (("--channels", 8), "--channels 8 differs from the run's --channels 2"),
@@ -743,8 +746,8 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
         (("--tau-max", 5), "unrecognized arguments: --tau-max 5"),
         (("--method", "gdas", "--tau-min", 0), "tau_min must be > 0"),
         (("--store", "/nowhere.h5"), "no store at /nowhere.h5"),
-        (("--out", "/dev/null/a"), "cannot make the folder /dev/null/a: Not a directory"),
-        (("--out", "/"), "/ exists; --out names a new folder; it is not the folder of a run"),
+        (("--out", "/dev/null/a"), "cannot create the folder /dev/null/a: Not a directory"),
+        (("--out", "/"), "/ exists; --out must name a new folder; it is not the folder of a run"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run: it has no log.csv"),
         (("--out", "a", "--resume", "b"), "not allowed with argument"),
         (("--tensorboard",), "--tensorboard writes to the run's folder; --out names it"),

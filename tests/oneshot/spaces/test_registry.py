@@ -261,7 +261,7 @@ def test_a_space_that_is_named_is_known():
         ("1.5", "'1.5' is no architecture"),
         ("15625", "cannot read a cell of NAS-Bench-201: .*15625"),
         ("9" * 5000, "cannot read a cell of NAS-Bench-201: "),
-        ("|none~0|", "cannot read a cell of NAS-Bench-201: an arch string has the form"),
+        ("|none~0|", "cannot read a cell of NAS-Bench-201: an arch string must have the form"),
         ("Genotype", "cannot read the text of a Genotype"),
         ("Hierarchy(", "cannot read the text of a Hierarchy"),
         ("{", "cannot read the JSON of an architecture: "),

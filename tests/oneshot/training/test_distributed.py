@@ -201,7 +201,7 @@ def test_a_run_of_two_that_is_interrupted_goes_on_in_one(tmp_path):
     assert code != 0
     assert len(said(err)) == 1, err
     assert said(err)[0].startswith("interrupted after ")
-    assert said(err)[0].endswith(f"go on with: python -m oneshot.retrain --resume {path}")
+    assert said(err)[0].endswith(f"continue with: python -m oneshot.retrain --resume {path}")
     assert out.count("an architecture of") == 1
     assert json.loads((path / "summary.json").read_text())["complete"] is False
     state = read_checkpoint(path)["training"]

@@ -134,7 +134,7 @@ def test_what_is_of_no_kind_is_an_error_that_names_the_kinds(tmp_path, data):
     ):
         recognise(path)
     (tmp_path / "folder").mkdir()
-    with pytest.raises(SourceError, match="folder has no file of a source known here; sources are"):
+    with pytest.raises(SourceError, match="folder has no file of a known source; sources are"):
         recognise(tmp_path / "folder")
     with pytest.raises(SourceError, match="cannot read .*nowhere: No such file"):
         recognise(tmp_path / "nowhere")
