@@ -325,15 +325,15 @@ class Benchmark(ABC, Generic[C]):
         return int(self._official_index[self._code(cell)])
 
     def latency(self, cell: AnyCell, dataset: Dataset) -> float:
-        """Return the latency of a cell on a data set: seconds per forward pass of 256 images."""
+        """Return the latency of a cell on a dataset: seconds per forward pass of 256 images."""
         return self.query(cell, dataset, "latency")
 
     def params(self, cell: AnyCell, dataset: Dataset) -> float:
-        """Return the number of trainable parameters of a cell's network for a data set, in millions."""
+        """Return the number of trainable parameters of a cell's network for a dataset, in millions."""
         return self.query(cell, dataset, "params")
 
     def flops(self, cell: AnyCell, dataset: Dataset) -> float:
-        """Return the multiply-adds of a cell's network for one image of a data set, in millions."""
+        """Return the multiply-adds of a cell's network for one image of a dataset, in millions."""
         return self.query(cell, dataset, "flops")
 
     def entry(self, cell: AnyCell, *, protocol: int | None = None) -> dict[str, dict[str, float]]:

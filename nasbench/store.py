@@ -165,7 +165,7 @@ class Store:
             )
         if isinstance(schema, int) and 1 <= schema < SCHEMA:
             raise OlderSchemaError(
-                f"{path} has schema {schema}, but this release reads schema {SCHEMA}; {self._again}",
+                f"{path} has schema {schema} of an older release; this one reads {SCHEMA}; {self._again}",
                 self.attributes,
             )
         lacking = _REQUIRED - self.attributes.keys()

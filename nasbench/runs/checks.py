@@ -18,9 +18,13 @@ HUGE = 1e30  # upper bound of real settings; float32 can still compute with it
 class Bounds(TypedDict, total=False):
     """Keyword arguments that bound a number."""
 
+    #: lower bound, inclusive
     at_least: float
+    #: lower bound, exclusive
     above: float
+    #: upper bound, inclusive
     at_most: float
+    #: upper bound, exclusive
     below: float
 
 

@@ -184,7 +184,7 @@ def test_a_table_survives_pickling(bench):
         (InvalidCellError, "got -1", (-1, "cifar10", "val_accuracy"), {}),
         (InvalidCellError, "got True", (True, "cifar10", "val_accuracy"), {}),
         (InvalidCellError, r"got 1.0", (1.0, "cifar10", "val_accuracy"), {}),
-        (InvalidCellError, "has the form", ("|x|", "cifar10", "val_accuracy"), {}),
+        (InvalidCellError, "must have the form", ("|x|", "cifar10", "val_accuracy"), {}),
         (
             NotRecordedError,
             "no test_loss after 200 epochs in this store; recorded: after 12 epochs val_accuracy, test_acc",
@@ -329,7 +329,7 @@ def test_other_questions_without_an_answer(bench):
     for n in ("5", 2.5, True):
         with pytest.raises(InvalidArgumentError, match="n must be an integer"):
             bench.top(n, "cifar10", "val_accuracy")
-    with pytest.raises(InvalidArgumentError, match="one metric or more, got none"):
+    with pytest.raises(InvalidArgumentError, match="must name at least one metric, got none"):
         bench.columns("cifar10", [])
     for ask in (bench.frame, lambda protocol: bench.entry(0, protocol=protocol)):
         with pytest.raises(NotRecordedError, match="no protocol of 90 epochs"):

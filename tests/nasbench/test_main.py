@@ -204,7 +204,7 @@ def test_build(run, tmp_path):
     assert run("query", 0, "--store", tmp_path / "new.h5")[0] == 0
     code, _, err = run("build", "--out", tmp_path / "new.h5")
     assert (code, err.count("\n")) == (2, 1)
-    assert "--force replaces it" in err
+    assert "use --force to replace it" in err
     assert run("build", "--out", tmp_path / "new.h5", "--force")[0] == 0
 
 
@@ -318,7 +318,7 @@ def test_a_store_of_a_shorter_protocol(run, tmp_path):
     store = build_table(run, tmp_path, "index,cifar10:12:val_accuracy\n0,50\n")
     code, out, err = run("query", 0, "--store", store)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "nothing of cell 0 after 200 epochs; recorded with --protocol 12: val_accuracy" in err
+    assert "no values for cell 0 after 200 epochs; recorded with --protocol 12: val_accuracy" in err
 
 
 def test_accuracies_that_are_fractions(run, tmp_path):
@@ -380,7 +380,7 @@ def test_the_size_space(run, sizes):
         (("quary", 1), "invalid choice: 'quary'"),
         (("query",), "required: CELL"),
         (("query", 15625), "[0, 15624], got 15625"),
-        (("query", "|none~0|"), "has the form"),
+        (("query", "|none~0|"), "must have the form"),
         (("query", ARCH.replace("skip_connect", "conv")), "unknown operation 'conv'"),
         (("query", 0, "--dataset", "mnist"), "unknown dataset 'mnist'"),
         (("query", 0, "--dataset", "mnist", "--metric", "val_accuracy"), "unknown dataset 'mnist'"),
@@ -394,8 +394,8 @@ def test_the_size_space(run, sizes):
         (("curve", 0), "only at the last, 199"),
         (("top", 0), "n must be an integer >= 1, got 0"),
         (("query", "-1"), "[0, 15624], got -1"),
-        (("query", "9" * 5000), "has the form"),
-        (("query", "1.0"), "has the form"),
+        (("query", "9" * 5000), "must have the form"),
+        (("query", "1.0"), "must have the form"),
         (("build", "/nowhere", "--out", "/nowhere.h5"), "cannot read /nowhere: No such file"),
         (("build", "/nowhere", "--out", "/dev/null"), "/dev/null exists; use --force to replace it"),
         (("build", "--out", "/nowhere.h5", "--workers", 0), "workers must be an integer >= 1, got 0"),

@@ -181,7 +181,7 @@ def test_provenance_that_was_not_written_here_is_an_error(path, name, value):
         del file.attrs["source" if value is None else "licence"]
         if value is not None:
             file.attrs[name] = value
-    with pytest.raises(StoreError, match="its provenance is incomplete or modified; build it again"):
+    with pytest.raises(StoreError, match="its provenance is incomplete or modified; rebuild it"):
         Store(path)
 
 

@@ -124,7 +124,7 @@ def test_what_is_no_idx_file_is_refused(tmp_path, data):
 def test_a_file_that_unpacks_to_more_than_all_images_is_refused(tmp_path, name):
     data = bytes(65 << 20)
     (tmp_path / name).write_bytes(gzip.compress(data, 1) if name == "x.gz" else data)
-    with pytest.raises(DamagedFileError, match="holds more than the 67,108,864 bytes"):
+    with pytest.raises(DamagedFileError, match="holds more than 67,108,864 bytes"):
         read_idx(tmp_path / name, 3)
 
 

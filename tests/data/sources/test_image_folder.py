@@ -82,7 +82,7 @@ def test_what_is_missing_is_said(tmp_path):
     ):
         load(f"folder:{tmp_path}/nowhere")
     with pytest.raises(
-        MissingFileError, match="has no folder 'train' .it holds bird, cat.; a tree of images is"
+        MissingFileError, match="has no folder 'train' .it holds bird, cat.; a tree of images must have"
     ):
         load(f"folder:{tmp_path}/tree/train")
     (tmp_path / "empty").mkdir()
@@ -99,7 +99,7 @@ def test_what_is_missing_is_said(tmp_path):
 
 def test_one_class_is_too_few(tmp_path):
     archives.write_tree(tmp_path, ("cat",))
-    with pytest.raises(MissingFileError, match="train has 1 folders, and two classes at least are needed"):
+    with pytest.raises(MissingFileError, match="train must have at least two folders, one per class, got 1"):
         load(str(tmp_path))
 
 
@@ -113,7 +113,9 @@ def test_a_class_without_images_is_named(tmp_path):
 def test_classes_are_to_be_the_same_in_both_parts(tmp_path):
     archives.write_tree(tmp_path)
     (tmp_path / "test" / "cat").rename(tmp_path / "test" / "kat")
-    with pytest.raises(DamagedFileError, match="other classes in test than in train: cat, kat are in one"):
+    with pytest.raises(
+        DamagedFileError, match="different classes in train and test; only in one of them: cat, kat"
+    ):
         load(str(tmp_path), train=False)
 
 

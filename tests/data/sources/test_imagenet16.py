@@ -77,7 +77,7 @@ def test_what_is_missing_is_named_with_what_would_do(tmp_path):
     missing = r"ImageNet16/val_data .md5 3410e3017fdaefba8d5073aaa65e4bd6. is missing"
     with pytest.raises(MissingFileError, match=missing + "; unpack Imagenet16_train.zip"):
         images.load("imagenet16-120", tmp_path, train=False)
-    with pytest.raises(DownloadError, match=missing + ", and no command can log in"):
+    with pytest.raises(DownloadError, match=missing + ", and it cannot be downloaded without a login"):
         images.load("imagenet16-120", tmp_path, train=False, download=True)
 
 

@@ -61,13 +61,13 @@ def test_what_arrays_do_not_need_is_refused(tmp_path, value):
     "array", [np.array([None]), np.zeros(2, "M8[s]"), np.zeros(2, "i4,i4"), np.array(["text"])]
 )
 def test_arrays_of_anything_but_numbers_are_refused(tmp_path, array):
-    with pytest.raises(DamagedFileError, match="is not that of a plain number"):
+    with pytest.raises(DamagedFileError, match="is not a plain number"):
         read(tmp_path, pickle.dumps({"data": array}))
 
 
 def test_a_byte_order_that_is_none_is_refused(tmp_path):
     data = pickle.dumps({"data": np.zeros(2, "<i4")}, protocol=2)
-    with pytest.raises(DamagedFileError, match="is not that of a plain number's dtype"):
+    with pytest.raises(DamagedFileError, match="dtype state .* is not a plain number"):
         read(tmp_path, data.replace(b"X\x01\x00\x00\x00<", b"X\x01\x00\x00\x00?"))
 
 
@@ -111,5 +111,5 @@ def test_text_of_a_pickle_is_short_and_printable_in_messages(tmp_path):
 
 
 def test_a_code_of_a_type_that_is_no_text_is_refused_unhashed(tmp_path):
-    with pytest.raises(DamagedFileError, match="is not that of a plain number"):
+    with pytest.raises(DamagedFileError, match="is not a plain number"):
         read(tmp_path, b"cnumpy\ndtype\n)" + b"\x85" * 200_000 + b"\x85R.")

@@ -233,7 +233,7 @@ def test_a_folder_is_created_or_else_resumed(tmp_path):
 def test_an_empty_folder_is_new_and_another_one_is_not_touched(tmp_path):
     (tmp_path / "empty").mkdir()
     RunFolder.create_or_resume(tmp_path / "empty", COMPARISON, {}).close()
-    with pytest.raises(RunFolderError, match="exists and is not the folder of a comparison; --out names"):
+    with pytest.raises(RunFolderError, match="exists and is not the folder of a comparison; --out must name"):
         RunFolder.create_or_resume(tmp_path, COMPARISON, {})
     assert os.listdir(tmp_path) == ["empty"]
     (tmp_path / "empty" / "comparison.json").write_text("{")

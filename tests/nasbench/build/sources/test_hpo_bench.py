@@ -111,19 +111,25 @@ def test_a_global_is_refused(folder):
         (lambda table: table | {5: table.pop("000000")}, "six digits 0 to 4, got 5"),
         (lambda table: table | {"000000": [1]}, r"cell 000000 must have the lists .*, got \[1\]"),
         (lambda table: table["000000"].pop("latency") and None, "cell 000000 must have the lists"),
-        (lambda table: table["000000"].update(val_acc="92"), "should have the lists"),
+        (lambda table: table["000000"].update(val_acc="92"), "must have the lists"),
         (lambda table: table["000000"]["val_acc"].pop() and None, "two or three values of each"),
         (lambda table: table["000000"].update(val_acc=[1.0] * 4), "two or three values of each"),
-        (lambda table: table["000000"]["val_acc"].__setitem__(0, 100.5), "a value that is no accuracy"),
+        (
+            lambda table: table["000000"]["val_acc"].__setitem__(0, 100.5),
+            "a value that is not a valid accuracy",
+        ),
         (
             lambda table: table["000000"]["val_acc"].__setitem__(0, float("nan")),
-            "a value that is no accuracy",
+            "a value that is not a valid accuracy",
         ),
         (
             lambda table: table["000000"]["train_time"].__setitem__(0, float("inf")),
-            "a value that is no accuracy",
+            "a value that is not a valid accuracy",
         ),
-        (lambda table: table["000000"]["val_acc"].__setitem__(0, "92"), "a value that is no accuracy"),
+        (
+            lambda table: table["000000"]["val_acc"].__setitem__(0, "92"),
+            "a value that is not a valid accuracy",
+        ),
         (
             lambda table: table["000000"]["latency"].__setitem__(0, 3.0),
             "one latency and one time for all seeds",

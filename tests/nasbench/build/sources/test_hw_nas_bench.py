@@ -150,7 +150,10 @@ ONE = {"edgegpu_latency": [1.5] * CELLS}
             "'imagenet' must be the table of one of cifar10, cifar100, Im",
         ),
         ({"nasbench201": {"cifar10": [1]}}, "'cifar10' must be the table of one of"),
-        ({"nasbench201": {"cifar10": {"config": config()}}}, "has no metric; they are edgegpu_latency, "),
+        (
+            {"nasbench201": {"cifar10": {"config": config()}}},
+            "has no known metric; the metrics are edgegpu_latency, ",
+        ),
         (
             {"nasbench201": {"cifar10": {"tpu_latency": []}}},
             "cifar10: unknown metric 'tpu_latency'; they are",

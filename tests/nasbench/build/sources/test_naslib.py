@@ -126,7 +126,7 @@ def test_a_folder_of_several_files_gives_their_paths(tmp_path):
 def test_two_files_of_one_data_set_are_refused(tmp_path):
     path = write(tmp_path, "cifar100", table_of("cifar100", [0]))
     (tmp_path / "nb201_cifar10_full_training.pickle").write_bytes(path.read_bytes())
-    with pytest.raises(SourceError, match=r"cifar10_full.*cifar100_full.* of the same data set"):
+    with pytest.raises(SourceError, match=r"cifar10_full.*cifar100_full.* have the same data set"):
         naslib_files(tmp_path)
 
 
@@ -178,7 +178,7 @@ def change(run, name, place, value):
             lambda run: run.update(train_losses="92"),
             "train_losses must be 200 numbers, got '92'",
         ),
-        (lambda run: run.update(train_losses=tuple(run["train_losses"])), "should be numbers"),
+        (lambda run: run.update(train_losses=tuple(run["train_losses"])), "must be 200 numbers"),
         (lambda run: change(run, "train_losses", 3, "1.0"), "train_losses must be 200 numbers"),
         (lambda run: change(run, "train_losses", 3, True), "train_losses must be 200 numbers"),
         (lambda run: change(run, "eval_acc1es", 201, None), "eval_acc1es must be 202 numbers"),
@@ -220,13 +220,13 @@ def test_what_the_format_does_not_foresee_is_an_error(tmp_path, edit, message):
         (lambda table: table | {ARCH: [1]}, r"its cells must have one of the keys .*, got \[1\]"),
         (
             lambda table: table | {str(Cell(7)): table_of("cifar100", [0])[ARCH]},
-            "'cifar10-valid' and no more",
+            "only the key 'cifar10-valid'",
         ),
         (
             lambda table: table | {str(Cell(7)): {**table[ARCH], "cifar100": {}}},
-            "'cifar10-valid' and no more",
+            "only the key 'cifar10-valid'",
         ),
-        (lambda table: table | {str(Cell(7)): None}, "'cifar10-valid' and no more, got None"),
+        (lambda table: table | {str(Cell(7)): None}, "only the key 'cifar10-valid', got None"),
         (lambda table: (table, 5), "has no dictionary, which the format requires"),
     ],
 )

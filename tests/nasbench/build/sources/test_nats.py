@@ -232,14 +232,14 @@ def without_a_trial(results):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda r: r["12"].update(arch_index=12), "protocol 12 is of index 12, expected 11"),
+        (lambda r: r["12"].update(arch_index=12), "protocol 12 has index 12, expected 11"),
         (
             lambda r: r["200"].update(arch_str=r["200"]["arch_str"].replace("none", "avg_pool_3x3")),
             "but index",
         ),
         (lambda r: r.pop("12") and None, r"has the protocols \['200'\]; expected \['12', '200'\]"),
         (lambda r: r.update({"90": r["12"]}), r"has the protocols \['12', '200', '90'\]"),
-        (lambda r: [1], r"should be a dictionary of protocols, got \[1\]"),
+        (lambda r: [1], r"must be a dictionary of protocols, got \[1\]"),
         (lambda r: r.update({"12": 5}), "protocol 12 must be a dictionary, got 5"),
         (lambda r: r["12"].pop("all_results") and None, "it has no 'all_results'"),
         (lambda r: run_of(r)["train_acc1es"].pop(199) and None, "train_acc1es has 199 epochs, expected 200"),
@@ -267,7 +267,7 @@ def without_a_trial(results):
             lambda r: run_of(r)["train_losses"].update({5: "1"}),
             "train_losses of train must be numbers, got '1'",
         ),
-        (lambda r: run_of(r)["train_losses"].update({5: True}), "should be numbers, got True"),
+        (lambda r: run_of(r)["train_losses"].update({5: True}), "must be numbers, got True"),
         (lambda r: run_of(r)["eval_acc1es"].update({"x-test@199": 100.5}), "x-test accuracy is 100.5"),
         (lambda r: run_of(r)["train_times"].update({3: -1.0}), "train time is -1.0"),
         (lambda r: run_of(r).update(name="cifar10"), "the run identifies itself as"),
@@ -299,7 +299,7 @@ def test_what_the_format_does_not_foresee_is_an_error(tmp_path, edit, message):
 def test_a_file_under_another_name_is_an_error(topology, tmp_path):
     folder, _ = topology
     shutil.copy(folder / "000284.pickle.pbz2", tmp_path / "000283.pickle.pbz2")
-    with pytest.raises(SourceError, match="000283.pickle.pbz2: protocol 12 is of index 284, expected 283"):
+    with pytest.raises(SourceError, match="000283.pickle.pbz2: protocol 12 has index 284, expected 283"):
         read(open_source(tmp_path))
 
 
@@ -340,7 +340,7 @@ def test_a_cell_that_makes_much_of_little_is_refused(tmp_path):
     (tmp_path / "000011.pickle.pbz2").write_bytes(
         bz2.compress(attacks.endless("bytes of a text, thrown away")(3 << 20))
     )
-    with pytest.raises(SourceError, match=r"000011.pickle.pbz2 is damaged, or made to take memory"):
+    with pytest.raises(SourceError, match=r"000011.pickle.pbz2 is damaged or malicious"):
         read(open_source(tmp_path))
 
 
@@ -450,7 +450,7 @@ def test_a_compressed_archive_is_an_error(topology, tmp_path):
     path = tmp_path / "packed.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         archive.add(folder, "x")
-    with pytest.raises(SourceError, match="is of no kind known here"):
+    with pytest.raises(SourceError, match="is not a known kind of source"):
         open_source(path)
 
 
@@ -459,10 +459,10 @@ def test_meta_files_that_list_other_cells_are_refused(tmp_path):
     meta = published.meta_of(TOPOLOGY)
     meta["meta_archs"][3:5] = reversed(meta["meta_archs"][3:5])
     (tmp_path / "meta.pickle.pbz2").write_bytes(published.packed(meta))
-    with pytest.raises(SourceError, match="meta.pickle.pbz2: its list of cells is that of no space"):
+    with pytest.raises(SourceError, match="meta.pickle.pbz2: its list of cells matches no known space"):
         open_source(tmp_path)
     (tmp_path / "meta.pickle.pbz2").write_bytes(published.packed([1]))
-    with pytest.raises(SourceError, match="meta.pickle.pbz2: its list of cells is that of no space"):
+    with pytest.raises(SourceError, match="meta.pickle.pbz2: its list of cells matches no known space"):
         open_source(tmp_path)
 
 
@@ -508,7 +508,7 @@ def test_a_damaged_single_file_is_refused_even_without_the_md5(tmp_path, damage)
     [
         (lambda cells: cells.update({15_625: cells[0]}), "cell 15625: is not an official index"),
         (lambda cells: cells.update({"x": cells[0]}), "cell 'x': is not an official index"),
-        (lambda cells: cells.update({5: cells[0]}), "cell 5: protocol 12 is of index 0, expected 5"),
+        (lambda cells: cells.update({5: cells[0]}), "cell 5: protocol 12 has index 0, expected 5"),
         (lambda cells: cells[11].pop("12") and None, "cell 11: has the protocols"),
     ],
 )

@@ -87,7 +87,7 @@ def test_evaluations_that_the_benchmark_has_not_are_left_out_and_noted(tmp_path)
     run["eval_acc1es"].update({"x-valid@57": 1.0, "x-valid@58": 1.0})
     source = open_source(save(tmp_path / "some.pth", release))
     read(source)
-    assert any("left out 2 values of sets" in note for note in source.notes)
+    assert any("left out 2 evaluations at epochs" in note for note in source.notes)
 
 
 def test_weights_are_skipped(tmp_path):
@@ -102,7 +102,7 @@ def test_weights_are_skipped(tmp_path):
     ("edit", "message"),
     [
         (lambda cells: cells[11]["less"].update(arch_index=3), "cell 11: protocol less is of index 3"),
-        (lambda cells: cells[11].update(more={}), r"cell 11: has the protocols|cell 11: it is not as"),
+        (lambda cells: cells[11].update(more={}), r"cell 11: has the protocols|cell 11: it does not match"),
         (lambda cells: cells.update({15_625: cells[0]}), "cell 15625: is not an official index"),
         (lambda cells: cells.update({11: 5}), "cell 11"),
         (

@@ -159,7 +159,7 @@ def test_stores_that_cannot_be_sources(tmp_path):
     for number, epochs in enumerate((10, 20)):
         name = f"{GROUP}/curve/val_accuracy"
         stores.write(tmp_path / f"c{number}.h5", curve | {name: np.zeros((CELLS, 1, epochs))})
-    with pytest.raises(SourceError, match=r"has rows of \(1, 20\), others of \(1, 10\)"):
+    with pytest.raises(SourceError, match=r"has rows of shape \(1, 20\), other sources \(1, 10\)"):
         build.build([tmp_path / "c0.h5", tmp_path / "c1.h5"], tmp_path / "merged.h5")
 
 
@@ -254,7 +254,7 @@ def test_maps_and_the_space_are_of_the_table_among_several(tmp_path):
     for sources, options, message in (
         ([RUNS], {"maps": maps}, "--map is of one table, got 0"),
         ([tmp_path / "own.csv"] * 2, {"maps": maps}, "--map is of one table, got 2"),
-        ([tmp_path / "own.csv", RUNS], {"kind": "table"}, "--kind is of one source"),
+        ([tmp_path / "own.csv", RUNS], {"kind": "table"}, "--kind applies to a single source"),
         ([], {"kind": "table"}, "--kind needs a SOURCE"),
         ([RUNS], {"space": "sss"}, "--space sss is not the sources', tss"),
     ):

@@ -281,13 +281,13 @@ def test_the_maps_are_part_of_the_identity(tmp_path):
 @pytest.mark.parametrize(
     ("maps", "message"),
     [
-        (["acc"], "--map 'acc' must be COLUMN=MEANING: a metric is dataset:protocol:metric, "),
+        (["acc"], "--map 'acc' must be COLUMN=MEANING: a metric is DATASET:PROTOCOL:METRIC"),
         (["=arch"], "--map '=arch' must be COLUMN=MEANING"),
         (["nothing=arch"], r"table.csv has no column 'nothing'; it has 'code', 'acc'"),
         ([f"acc={ACC}", "acc=cifar10:params"], "--map is given twice for column 'acc' is"),
-        (["acc="], "column 'acc': '' does not name a metric: a metric is dataset:protocol:metric"),
-        (["acc=accuracy"], "column 'acc': 'accuracy' says of no metric what it is"),
-        (["acc=cifar10:200:val_accuracy:1:2"], "says of no metric what it is"),
+        (["acc="], "column 'acc': '' does not name a metric: a metric is DATASET:PROTOCOL:METRIC"),
+        (["acc=accuracy"], "column 'acc': 'accuracy' does not name a metric"),
+        (["acc=cifar10:200:val_accuracy:1:2"], "does not name a metric"),
         (
             ["acc=imagenet:200:val_accuracy"],
             r"column 'acc': unknown dataset 'imagenet' \(it is called 'imagenet16",
@@ -307,8 +307,11 @@ def test_the_maps_are_part_of_the_identity(tmp_path):
         (["acc=cifar10:200:val_accuracy:-1"], "seed must be an integer, got '-1'"),
         (["acc=cifar10:200:val_accuracy:" + "9" * 19], "seed must be an integer, got '999"),
         (["acc=index"], "has no column of a metric; it has 'code', 'acc'. Map some: a metric is"),
-        ([f"code={ACC}"], "has no column that names the cell; it has 'code', 'acc'. Map one: a metric is"),
-        ([f"acc={ACC}", f"code={ACC}:1", "acc=arch"], "says twice"),
+        (
+            [f"code={ACC}"],
+            "has no column that identifies the cell; it has 'code', 'acc'. Map one: a metric is",
+        ),
+        ([f"acc={ACC}", f"code={ACC}:1", "acc=arch"], "is given twice for column"),
     ],
 )
 def test_maps_that_cannot_be_are_errors(tmp_path, maps, message):
@@ -324,7 +327,10 @@ ARCHS = [str(Cell(code)) for code in (3, 7)]
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"cell": [3, 7], ACC: [1, 2]}, "has no column that names the cell; it has 'cell', 'cifar10:200:val"),
+        (
+            {"cell": [3, 7], ACC: [1, 2]},
+            "has no column that identifies the cell; it has 'cell', 'cifar10:200:val",
+        ),
         ({"code": [3, 7], "acc": [1, 2]}, "has no column of a metric; it has 'code', 'acc'. Map some"),
         ({"code": [], ACC: []}, "has no rows"),
         ({"code": [3, 3], ACC: [1, 2]}, r"line 3: cell \|none~0\|.* occurs twice, first in line 2"),
@@ -603,7 +609,7 @@ def test_keys_that_have_become_numbers_get_their_leading_zeros_back(tmp_path, wr
     source, rows = read(write(tmp_path, {"key": keys, ACC: ACCURACY}), ["key=ops"])
     assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
     short = sum(key < 100_000 for key in keys)
-    assert f"{short} ops keys had fewer than six digits; leading zeros were added" in source.notes
+    assert f"leading zeros were added to {short} ops keys with fewer than six digits" in source.notes
     source, _ = read(write(tmp_path, {"ops": ["021211", "421211"], ACC: [1, 2]}))
     assert not any("zeros" in note for note in source.notes)
 
@@ -717,7 +723,7 @@ def test_packed_files_that_are_damaged_or_too_large_are_errors(tmp_path, monkeyp
     with pytest.raises(SourceError, match="packed unpacks to more than 134,217,728 bytes"):
         UserTable(path)
     path.write_bytes(pack(b"no table"))
-    with pytest.raises(SourceError, match="is of no kind known here"):
+    with pytest.raises(SourceError, match="is not a known kind of source"):
         read(path)
 
 
@@ -795,7 +801,7 @@ def test_scales_that_do_not_fit_are_errors(tmp_path):
     ):
         scaled(path, 100)
     path = write_csv(tmp_path, {"code": [3], "cifar10:params": [0.5]})
-    with pytest.raises(SourceError, match="table.csv has no column of accuracies, which --scale is for"):
+    with pytest.raises(SourceError, match="table.csv has no column of accuracies for --scale"):
         scaled(path, 100)
     with pytest.raises(InvalidArgumentError, match="--scale is of one table, got 2"):
         build([path, path], tmp_path / "x.h5", scale=100)
