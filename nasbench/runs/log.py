@@ -168,7 +168,7 @@ class AppendLog(AbstractContextManager["AppendLog"]):
         whole = len(kept) == offset and kept[-1:] in (b"", b"\n") and kept.startswith(self._header[:offset])
         if not whole or rows not in (None, kept.count(b"\n") - 1):
             expected = "" if rows is None else f"{counted(rows, 'row')} in "
-            raise RunFolderError(f"{self.path} is damaged: it must have {expected}{counted(offset, 'byte')}")
+            raise RunFolderError(f"{self.path} is damaged: expected {expected}{counted(offset, 'byte')}")
         try:
             self._file.truncate(offset)
         except OSError as error:

@@ -252,8 +252,8 @@ def test_maps_and_the_space_are_of_the_table_among_several(tmp_path):
     build.build([tmp_path / "sizes.h5", tmp_path / "size.csv"], tmp_path / "both.h5")
     assert SSS(tmp_path / "both.h5").query("8:8:8:16:32", "cifar10", "test_accuracy") == 69.5
     for sources, options, message in (
-        ([RUNS], {"maps": maps}, "--map is of one table, got 0"),
-        ([tmp_path / "own.csv"] * 2, {"maps": maps}, "--map is of one table, got 2"),
+        ([RUNS], {"maps": maps}, "--map applies to a single table, got 0"),
+        ([tmp_path / "own.csv"] * 2, {"maps": maps}, "--map applies to a single table, got 2"),
         ([tmp_path / "own.csv", RUNS], {"kind": "table"}, "--kind applies to a single source"),
         ([], {"kind": "table"}, "--kind needs a SOURCE"),
         ([RUNS], {"space": "sss"}, "--space sss is not the sources', tss"),

@@ -186,7 +186,7 @@ def test_a_frame_comes_back_as_it_was(tmp_path, bench, write):
     assert not rows
     assert "15,625 cells, each once, by the columns 'arch', 'index', 'code'" in source.checks
     assert any(
-        note.startswith("of the 200-epoch protocol because of their names: 'cifar10/")
+        note.startswith("read as the 200-epoch protocol because of their names: 'cifar10/")
         for note in source.notes
     )
     assert "left out columns: 'isomorphism_class'" in source.notes
@@ -284,7 +284,7 @@ def test_the_maps_are_part_of_the_identity(tmp_path):
         (["acc"], "--map 'acc' must be COLUMN=MEANING: a metric is DATASET:PROTOCOL:METRIC"),
         (["=arch"], "--map '=arch' must be COLUMN=MEANING"),
         (["nothing=arch"], r"table.csv has no column 'nothing'; it has 'code', 'acc'"),
-        ([f"acc={ACC}", "acc=cifar10:params"], "--map is given twice for column 'acc' is"),
+        ([f"acc={ACC}", "acc=cifar10:params"], "--map is given twice for column 'acc'"),
         (["acc="], "column 'acc': '' does not name a metric: a metric is DATASET:PROTOCOL:METRIC"),
         (["acc=accuracy"], "column 'acc': 'accuracy' does not name a metric"),
         (["acc=cifar10:200:val_accuracy:1:2"], "does not name a metric"),
@@ -302,7 +302,7 @@ def test_the_maps_are_part_of_the_identity(tmp_path):
         ),
         (["acc=cifar10:x:val_accuracy"], "of 12 or 200 epochs"),
         (["acc=cifar10:val_accuracy"], "of 12 or 200 epochs"),
-        (["acc=cifar10:200:params"], "params belongs to the network, .*; use cifar10:params"),
+        (["acc=cifar10:200:params"], "params belongs to the network and .*; use cifar10:params"),
         (["acc=cifar10:200:val_accuracy:"], "column 'acc': seed must be an integer, got ''"),
         (["acc=cifar10:200:val_accuracy:-1"], "seed must be an integer, got '-1'"),
         (["acc=cifar10:200:val_accuracy:" + "9" * 19], "seed must be an integer, got '999"),
@@ -388,7 +388,7 @@ ARCHS = [str(Cell(code)) for code in (3, 7)]
         ),
         (
             {"code": [3, 7], "cifar10:latency": [1, "1e999"]},
-            "line 3: latency must be .* finite, or empty; got '1e9",
+            "line 3: latency must be a finite .*, or empty; got '1e9",
         ),
         (
             {"code": [3, 7], "cifar10:200:accuracy": [1, 2]},
@@ -402,7 +402,7 @@ ARCHS = [str(Cell(code)) for code in (3, 7)]
         ),
         (
             {"code": [3, 7], f"{ACC}:0": [1, 2], ACC: [1, 2]},
-            "column 'cifar10:200:val_accuracy' has no seed, so it may be a mean of others, .*:0'; it",
+            "column 'cifar10:200:val_accuracy' has no seed, so it may be a mean of others, .*:0'; give it",
         ),
     ],
 )
@@ -454,7 +454,7 @@ def test_what_is_no_csv_is_an_error(tmp_path, data, message):
         ({"code": [3, 7], ACC: [[1.0], [2.0]]}, "row 1: val_accuracy must be .*; got "),
         (
             {"code": [3, 7], ACC: np.array(["2020-01-01", "2020-01-02"], "M8[ns]")},
-            "row 1: val_accuracy should be",
+            "row 1: val_accuracy must be",
         ),
         ({"code": [True, False], ACC: [1, 2]}, "row 1: code must be an integer .*, got True"),
         ({"arch": [3, 7], ACC: [1, 2]}, "row 1: an arch string must have the form .*, got '3'"),
@@ -474,7 +474,7 @@ def test_a_missing_file_a_folder_and_one_too_large_are_errors(tmp_path):
     path = write_csv(tmp_path, {"code": CODES, ACC: ACCURACY})
     with open(path, "r+b") as file:
         file.truncate(1 << 40)  # sparse
-    with pytest.raises(SourceError, match=r"1,099,511,627,776 bytes; a table can have 134,217,728"):
+    with pytest.raises(SourceError, match=r"1,099,511,627,776 bytes; a table can have at most 134,217,728"):
         UserTable(path)
 
 
@@ -536,7 +536,7 @@ def test_other_separators_are_seen(tmp_path, mark):
     (batch,) = source.read(None)
     assert batch.rows["cifar10/200/final/val_accuracy"][TOPOLOGY.official_order()[0], 0] == 50.5
     path.write_text(f"index{mark}cifar10:200:val_accuracy\n0{mark}50,5\n")
-    with pytest.raises(SourceError, match="should be a number in .*got '50,5'"):
+    with pytest.raises(SourceError, match="must be a number in .*got '50,5'"):
         open_source(path)
 
 
@@ -640,7 +640,7 @@ def test_keys_that_have_become_numbers_get_their_leading_zeros_back(tmp_path, wr
         ),
         (
             {"arch": ["8:8:8:8:8"], "ops": ["421211"]},
-            "ops names cells of NAS-Bench-201, not of the NATS-Bench size space; try --map arch=arch",
+            "ops identifies cells of NAS-Bench-201, not of the NATS-Bench size space; try --map arch=arch",
         ),
     ],
 )
@@ -751,7 +751,7 @@ def test_errors_name_the_line_of_the_file(tmp_path):
     path = tmp_path / "table.csv"
     before = '# one\n\n# two\ncode,"a\nb",cifar10:200:val_accuracy\n3,"x\n\ny",50\n\n'
     for last, message in (
-        ("4,,high\n", "column 'cifar10:200:val_accuracy', line 10: val_accuracy should be"),
+        ("4,,high\n", "column 'cifar10:200:val_accuracy', line 10: val_accuracy must be"),
         ("99999,,5\n", "column 'code', line 10: code must be an integer"),
         ("3,,5\n", "line 10: cell .* occurs twice, first in line 6"),
         ("4,5\n", "line 10 has 2 values for 3 columns"),
@@ -803,7 +803,7 @@ def test_scales_that_do_not_fit_are_errors(tmp_path):
     path = write_csv(tmp_path, {"code": [3], "cifar10:params": [0.5]})
     with pytest.raises(SourceError, match="table.csv has no column of accuracies for --scale"):
         scaled(path, 100)
-    with pytest.raises(InvalidArgumentError, match="--scale is of one table, got 2"):
+    with pytest.raises(InvalidArgumentError, match="--scale applies to a single table, got 2 tables"):
         build([path, path], tmp_path / "x.h5", scale=100)
-    with pytest.raises(InvalidArgumentError, match="--scale is of one table, got 0"):
+    with pytest.raises(InvalidArgumentError, match="--scale applies to a single table, got 0 tables"):
         build((), tmp_path / "x.h5", scale=100)
