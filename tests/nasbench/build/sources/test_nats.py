@@ -319,7 +319,7 @@ def test_a_bomb_is_refused_before_memory_is_taken(tmp_path):
     published.write_folder(tmp_path, TOPOLOGY, (0, 11))
     (tmp_path / "000011.pickle.pbz2").write_bytes(bz2.compress(bytes(100_000_000)))
     with pytest.raises(
-        SourceError, match=r"000011.pickle.pbz2 unpacks to more than 16,\d+,\d+ bytes: refused"
+        SourceError, match=r"000011.pickle.pbz2 unpacks to more than 16,\d+,\d+ bytes; refused"
     ):
         read(open_source(tmp_path))
     (tmp_path / "meta.pickle.pbz2").write_bytes(bz2.compress(bytes(100_000_000)))

@@ -256,7 +256,7 @@ def test_maps_and_the_space_are_of_the_table_among_several(tmp_path):
         ([tmp_path / "own.csv"] * 2, {"maps": maps}, "--map applies to a single table, got 2"),
         ([tmp_path / "own.csv", RUNS], {"kind": "table"}, "--kind applies to a single source"),
         ([], {"kind": "table"}, "--kind needs a SOURCE"),
-        ([RUNS], {"space": "sss"}, "--space sss is not the sources', tss"),
+        ([RUNS], {"space": "sss"}, "--space sss differs from the space of the sources, tss"),
     ):
         with pytest.raises(InvalidArgumentError, match=message):
             build.build(sources, tmp_path / "x.h5", **options)
