@@ -101,7 +101,7 @@ def test_weights_are_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda cells: cells[11]["less"].update(arch_index=3), "cell 11: protocol less is of index 3"),
+        (lambda cells: cells[11]["less"].update(arch_index=3), "cell 11: protocol less has index 3"),
         (lambda cells: cells[11].update(more={}), r"cell 11: has the protocols|cell 11: it does not match"),
         (lambda cells: cells.update({15_625: cells[0]}), "cell 15625: is not an official index"),
         (lambda cells: cells.update({11: 5}), "cell 11"),
