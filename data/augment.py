@@ -1,4 +1,4 @@
-"""Random crop, flip, normalization and Cutout of whole batches, on the device they live on."""
+"""Random crop, flip, normalization and Cutout of whole batches, on the device of the images."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,12 +9,14 @@ from data.errors import InvalidArgumentError
 from data.images import Images
 from data.statistics import Statistics
 
-_TOP, _LEFT, _MIRROR, _ROW, _COLUMN = range(5)  # the columns of draws
+_TOP, _LEFT, _MIRROR, _ROW, _COLUMN = range(5)  # columns of the draws
 
 
 @dataclass(frozen=True)
 class Augment:
-    """Normalization and augmentation: uint8 (B, H, W, 3) to float32 (B, 3, H, W) in channels_last memory.
+    """Normalization and augmentation of batches.
+
+    Images are converted from uint8 (B, H, W, 3) to float32 (B, 3, H, W) in channels_last memory.
 
     >>> import torch
     >>> from data import PUBLISHED
@@ -23,28 +25,38 @@ class Augment:
     >>> augment(images, augment.draw(2, 32, 32, torch.Generator().manual_seed(0))).shape
     torch.Size([2, 3, 32, 32])
 
-    Random numbers are sampled first, by `draw`, on the CPU, so they are the same on any device. Then, as in
-    DARTS (Liu et al. 2019, arXiv:1806.09055):
+    Random numbers are sampled by `draw` on the CPU and are therefore identical on every device. The
+    augmentation is that of DARTS [1]_:
 
-    - Crop: `pad` black pixels are added on each side, and the image is cut to its size at a uniform place.
-      Normalization turns the black pixels into -mean/std.
-    - Flip: with probability 1/2, left and right are exchanged.
-    - Cutout: a square of `cutout` pixels, centred on a uniform pixel and clipped at the borders, is zero
-      after normalization (DeVries & Taylor 2017, arXiv:1708.04552). An odd `cutout` acts as `cutout - 1`.
+    - Crop: `pad` black pixels are added on each side, and the image is cropped to its size at a uniformly
+      random position. Normalization turns the black pixels into -mean/std.
+    - Flip: left and right are exchanged with probability 1/2.
+    - Cutout [2]_: a square of `cutout` pixels is set to zero after normalization. It is centred on a
+      uniformly random pixel and clipped at the borders. An odd `cutout` acts as `cutout - 1`.
+
+    Parameters
+    ----------
+    statistics, pad, mirror, cutout
+        See the attributes.
 
     Raises
     ------
     InvalidArgumentError
-        If a length is negative or no integer, or the statistics cannot normalize pixels.
+        If `pad` or `cutout` is not an integer >= 0, or the statistics cannot normalize pixels.
+
+    References
+    ----------
+    .. [1] Liu et al. 2019, arXiv:1806.09055.
+    .. [2] DeVries & Taylor 2017, arXiv:1708.04552.
     """
 
-    #: Mean and standard deviation of the channels, in pixel values 0..255.
+    #: mean and standard deviation of the channels, in pixel values 0..255
     statistics: Statistics
-    #: Pixels on each side before the crop; 0: no crop.
+    #: pixels added on each side before the crop; 0 disables the crop
     pad: int = 0
-    #: Whether half of the images are flipped.
+    #: whether half of the images are flipped
     mirror: bool = False
-    #: The side of the hole in pixels; 0: none.
+    #: side of the hole in pixels; 0 disables Cutout
     cutout: int = 0
 
     def __post_init__(self) -> None:
@@ -52,45 +64,77 @@ class Augment:
         for name in ("pad", "cutout"):
             value = getattr(self, name)
             if not isinstance(value, int) or value < 0:
-                raise InvalidArgumentError(f"{name} is a whole number of pixels, 0 for none, got {value!r}")
+                raise InvalidArgumentError(f"{name} must be an integer >= 0, in pixels, got {value!r}")
 
     @classmethod
     def training(cls, images: Images, cutout: int = 0) -> "Augment":
         """Return the augmentation for training: crop, Cutout, and flips if they keep the class.
 
-        The padding is an eighth of the height: 4 for CIFAR's 32 pixels and 2 for ImageNet16's 16, as
-        published (Dong & Yang 2020, arXiv:2001.00326), and 1 for 8.
+        The padding is an eighth of the height: 4 of CIFAR's 32 pixels and 2 of ImageNet16's 16, as published
+        (Dong & Yang 2020, arXiv:2001.00326).
+
+        Parameters
+        ----------
+        images
+            The data set.
+        cutout
+            Side of the hole in pixels; 0 disables Cutout.
         """
         return cls(images.statistics, images.pixels.shape[1] // 8, images.mirrors, cutout)
 
     @classmethod
     def evaluation(cls, images: Images) -> "Augment":
-        """Return normalization alone."""
+        """Return the augmentation for evaluation of `images`, which is normalization only."""
         return cls(images.statistics)
 
     @property
     def random(self) -> bool:
-        """Whether it samples anything."""
+        """Whether the augmentation is random."""
         return bool(self.pad or self.mirror or self.cutout)
 
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> torch.Tensor:
-        """Return random numbers for `count` images, int64 (count, 5), from a generator on the CPU.
+        """Sample the random numbers of a batch.
 
-        Columns: row and column of the crop's corner in the padded image, whether it is flipped, row and
-        column of the hole's centre. All are sampled, whether or not they are used.
+        All columns are sampled, even if they are not used.
+
+        Parameters
+        ----------
+        count
+            Number of images.
+        height, width
+            Size of the images in pixels.
+        generator
+            Generator on the CPU.
+
+        Returns
+        -------
+        Tensor
+            Int64, shape ``(count, 5)``: row and column of the crop's corner in the padded image, whether to
+            flip, row and column of the hole's centre.
         """
         ends = (2 * self.pad + 1, 2 * self.pad + 1, 2, height, width)
         return torch.stack([torch.randint(end, (count,), generator=generator) for end in ends], dim=1)
 
     def __call__(self, images: torch.Tensor, draws: torch.Tensor | None = None) -> torch.Tensor:
-        """Return the augmented batch, float32 (B, 3, H, W).
+        """Augment and normalize a batch.
 
         Parameters
         ----------
         images
-            uint8 ``(B, H, W, 3)``.
+            Uint8, shape ``(B, H, W, 3)``.
         draws
-            What `draw` gave for them, int64 ``(B, 5)``, on the images' device; None if nothing is random.
+            Random numbers from `draw`, int64, shape ``(B, 5)``, on the device of the images; None if the
+            augmentation is not random.
+
+        Returns
+        -------
+        Tensor
+            Float32, shape ``(B, 3, H, W)``, in channels_last memory.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If `draws` is missing or has another shape.
         """
         if not self.random:
             return self._normalized(images).permute(0, 3, 1, 2)
@@ -102,10 +146,10 @@ class Augment:
         batch = self._normalized(self._moved(images, draws) if self.pad or self.mirror else images)
         if self.cutout:
             batch.masked_fill_(self._holes(batch, draws)[..., None], 0)
-        return batch.permute(0, 3, 1, 2)  # in memory as it was: channels last
+        return batch.permute(0, 3, 1, 2)  # memory is unchanged: channels last
 
     def _moved(self, images: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-        """Return the images cropped and flipped, by one gather of pixels."""
+        """Return the cropped and flipped images, with a single gather of pixels."""
         count, height, width, channels = images.shape
         rows = torch.arange(height, device=images.device) + draws[:, _TOP, None]  # (B, H)
         columns = torch.arange(width, device=images.device).expand(count, width)
@@ -114,7 +158,9 @@ class Augment:
         columns = columns + draws[:, _LEFT, None]  # (B, W)
         padded = torch.nn.functional.pad(images, (0, 0, *(self.pad,) * 4))
         height, width = padded.shape[1:3]
-        rows = rows + height * torch.arange(count, device=images.device)[:, None]  # all images, stacked
+        rows = (
+            rows + height * torch.arange(count, device=images.device)[:, None]
+        )  # rows of all images, stacked
         return padded.view(-1, channels)[rows[:, :, None] * width + columns[:, None, :]]  # (B, H, W, 3)
 
     def _normalized(self, images: torch.Tensor) -> torch.Tensor:
@@ -140,6 +186,6 @@ def _row(statistics: Statistics, width: int, device: torch.device) -> torch.Tens
     """Return mean and standard deviation of the values of a row of pixels, float32 (2, 3 * width).
 
     A whole row, because an inner loop over three values is slow; cached, because each copy to a GPU would
-    wait for its work.
+    synchronize with it.
     """
     return torch.tensor(statistics, dtype=torch.float32, device=device).repeat(1, width)

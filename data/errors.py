@@ -1,34 +1,34 @@
-"""Every error of this package, each also the builtin that a caller would expect; how they quote files."""
+"""Errors of this package, each of which also inherits a builtin; text of files in messages."""
 
 _LONGEST_SAID = 300  # characters
 
 
 class DataError(Exception):
-    """The base of all errors of `data`."""
+    """Base class of all errors of `data`."""
 
 
 class InvalidArgumentError(DataError, ValueError):
-    """A value outside its range, or arrays that do not belong together."""
+    """An argument that is out of range, or arrays that do not match."""
 
 
 class UnknownDataSetError(DataError, LookupError):
-    """No data set of that name."""
+    """A data set that does not exist."""
 
 
 class MissingFileError(DataError, FileNotFoundError):
-    """A file or folder of a data set that is not where it is looked for."""
+    """A missing file or folder of a data set."""
 
 
 class UnreadableFileError(DataError, OSError):
-    """A file that is there but that the system does not let be read, or a folder be written to."""
+    """A file that cannot be read, or a folder that cannot be written to."""
 
 
 class DamagedFileError(DataError, ValueError):
-    """A file that does not hold what its format, or its published digest, says."""
+    """A file that does not match its format or its published digest."""
 
 
 class UnsafePickleError(DamagedFileError):
-    """A pickle that asks for a global; loading it could run code."""
+    """A pickle that needs a global that is not allowed, because loading it could run code."""
 
 
 class DownloadError(DataError, OSError):
@@ -36,17 +36,17 @@ class DownloadError(DataError, OSError):
 
 
 class MissingDependencyError(DataError, ImportError):
-    """A package that this step needs is not installed."""
+    """A required package that is not installed."""
 
 
 class DeviceError(DataError, RuntimeError):
-    """A device that this machine does not have."""
+    """A device that does not exist on this machine."""
 
 
 def said(text: object) -> str:
-    """Return a text of a file, or what an error says of it: one line of at most 300 printable characters.
+    """Return the text of an error, or a text from a file, as one line of at most 300 printable characters.
 
-    The twin of the function in `nasbench.errors`, which this package does not import.
+    The counterpart of the function in `nasbench.errors`, which this package does not import.
     """
     text = " ".join(str(text).split())
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)[:_LONGEST_SAID]

@@ -1,4 +1,4 @@
-"""Data sets as uint8 arrays: CIFAR-10 and -100, ImageNet16-120, Fashion-MNIST, digits, a tree of images."""
+"""Data sets as uint8 arrays: CIFAR-10, CIFAR-100, ImageNet16-120, Fashion-MNIST, digits, image folders."""
 
 import os
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from data.sources.imagenet16 import ImageNet16
 from data.sources.source import Source
 from data.statistics import PUBLISHED, Statistics, measure
 
-#: The data sets that have names.
+#: names of the data sets, as a type
 DataSet = Literal["cifar10", "cifar100", "imagenet16-120", "fashion-mnist", "digits"]
-#: The same, as a tuple.
+#: names of the data sets
 NAMES: tuple[DataSet, ...] = get_args(DataSet)
 FOLDER = "folder:"
-_READERS: dict[str, Callable[[Path, bool], Source]] = {  # from the folder, and whether to download
+_READERS: dict[str, Callable[[Path, bool], Source]] = {  # called with the folder and whether to download
     "cifar10": partial(Cifar, "CIFAR10"),
     "cifar100": partial(Cifar, "CIFAR100"),
     "imagenet16-120": ImageNet16,
@@ -36,7 +36,7 @@ _READERS: dict[str, Callable[[Path, bool], Source]] = {  # from the folder, and 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Images:
-    """The training or the test images of a data set.
+    """The training or test images of a data set.
 
     >>> digits = load("digits")
     >>> digits
@@ -44,39 +44,44 @@ class Images:
     >>> digits.pixels.shape, digits.pixels.dtype.name, digits.labels[:3].tolist()
     ((1442, 8, 8, 3), 'uint8', [0, 1, 2])
 
+    Parameters
+    ----------
+    name, pixels, labels, classes, statistics, mirrors
+        See the attributes.
+
     Raises
     ------
     InvalidArgumentError
-        If the arrays do not belong together.
+        If an array has the wrong type or shape, or a label is out of range.
     """
 
-    #: The name of the data set, or the path of a tree of images.
+    #: name of the data set, or path of a tree of images
     name: str
-    #: The images, uint8 ``(N, H, W, 3)``.
+    #: images, uint8, shape ``(N, H, W, 3)``
     pixels: Pixels
-    #: The positions of their classes in `classes`, int64 ``(N,)``.
+    #: class numbers, positions in `classes`, int64, shape ``(N,)``
     labels: Labels
-    #: The names of the classes.
+    #: names of the classes
     classes: tuple[str, ...]
-    #: Mean and standard deviation of the channels, in pixel values 0..255.
+    #: mean and standard deviation of the channels, in pixel values 0..255
     statistics: Statistics
-    #: Whether a flipped image still belongs to its class.
+    #: whether a flipped image still belongs to its class
     mirrors: bool = True
 
     def __post_init__(self) -> None:
         pixels, labels = self.pixels, self.labels
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3 or not pixels.size:
             raise InvalidArgumentError(
-                f"pixels are uint8 (N, H, W, 3), none of them 0, got {pixels.dtype} {pixels.shape}"
+                f"pixels must be uint8 of shape (N, H, W, 3) and not empty, got {pixels.dtype} {pixels.shape}"
             )
         if labels.dtype != np.int64 or labels.shape != pixels.shape[:1]:
             raise InvalidArgumentError(
-                f"labels are int64 ({len(pixels)},), one an image, got {labels.dtype} {labels.shape}"
+                f"labels must be int64 ({len(pixels)},), one per image, got {labels.dtype} {labels.shape}"
             )
         if labels.min() < 0 or labels.max() >= len(self.classes):
             raise InvalidArgumentError(
-                f"labels of {len(self.classes)} classes are in 0..{len(self.classes) - 1}, got "
-                f"{labels.min()}..{labels.max()}"
+                f"labels must be in [0, {len(self.classes) - 1}] for {len(self.classes)} classes, got"
+                f" values in [{labels.min()}, {labels.max()}]"
             )
         object.__setattr__(self, "statistics", Statistics(*self.statistics).checked())
 
@@ -89,7 +94,7 @@ class Images:
 
 
 def default_folder() -> Path:
-    """Return the folder of data sets, unless one is named: in `$NASBENCH_HOME`, else in the user's cache."""
+    """Return the default folder of data sets: in `$NASBENCH_HOME` if set, else in the user's cache."""
     chosen = os.environ.get("NASBENCH_HOME")
     if chosen:
         return Path(chosen).expanduser() / "images"
@@ -106,7 +111,7 @@ def load(
     download: bool = False,
     statistics: Statistics | DataSet | str | None = None,
 ) -> Images:
-    """Return the training or the test images of a data set.
+    """Load the training or test images of a data set.
 
     >>> load("digits", train=False)
     Images('digits', 355 of 8x8 pixels, 10 classes)
@@ -114,24 +119,28 @@ def load(
     Parameters
     ----------
     name
-        One of `NAMES`, or, for a tree of images, `folder:PATH` or a path with a slash.
+        One of `NAMES`, or `folder:PATH` or a path with a slash for a tree of images.
     folder
-        Where the files of a named data set are; None: the default folder.
+        Folder with the files of a named data set; by default `default_folder()`.
     train
-        Whether to return the training images, else the test images.
+        Whether to load the training images or the test images.
     download
-        Fetch missing files, if that needs no login.
+        Whether to download missing files, if this needs no login.
     statistics
-        A `Statistics`, or the name of a data set for its published ones. None: the data set's own, which are
-        measured on the training images if none are published; for the test images of a tree this reads its
-        training images too.
+        A `Statistics`, or the name of a data set whose published statistics to use. By default the data set's
+        own, which are measured on the training images if none are published.
+
+    Returns
+    -------
+    Images
+        Images, labels, classes and statistics.
 
     Raises
     ------
     UnknownDataSetError
-        If there is no such data set, or no published statistics of that name.
+        If the data set does not exist, or no statistics are published for it.
     MissingFileError, DamagedFileError, UnreadableFileError, DownloadError
-        With the name of the file that is missing, damaged or unreadable.
+        If a file is missing, damaged, unreadable, or cannot be downloaded.
     MissingDependencyError
         If the package that reads the data set is not installed.
     """
@@ -139,7 +148,7 @@ def load(
     if isinstance(statistics, str):
         if statistics not in PUBLISHED:
             raise UnknownDataSetError(
-                f"statistics are published of {', '.join(PUBLISHED)}, got {statistics!r}; leave them out to "
+                f"statistics are published for {', '.join(PUBLISHED)}, got {statistics!r}; omit them to "
                 "measure the training images"
             )
         statistics = PUBLISHED[statistics]
@@ -156,5 +165,5 @@ def _source(name: str, folder: Path, download: bool) -> Source:
     if name in _READERS:
         return _READERS[name](folder, download)
     raise UnknownDataSetError(
-        f"data sets are {', '.join(NAMES)} and {FOLDER}PATH for a tree of images, got {name!r}"
+        f"a data set must be {', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, got {name!r}"
     )

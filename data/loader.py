@@ -1,4 +1,4 @@
-"""Seeded batches of images that live on the device."""
+"""Seeded batches of images on a device."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -12,12 +12,12 @@ from data.augment import Augment
 from data.errors import DeviceError, InvalidArgumentError
 from data.images import Images
 
-#: Images, float32 ``(B, 3, H, W)`` in channels_last memory, and their labels, int64 ``(B,)``.
+#: images, float32 ``(B, 3, H, W)`` in channels_last memory, and labels, int64 ``(B,)``
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Loader:
-    """Batches (images float32 (B, 3, H, W) channels_last, labels int64 (B,)) of some images of a data set.
+    """Seeded batches of the images of a data set, kept on a device.
 
     >>> from data import Augment, load
     >>> digits = load("digits")
@@ -25,38 +25,40 @@ class Loader:
     >>> [len(labels) for _, labels in loader.epoch(0)]
     [64, 36]
 
-    The loader has no state: an epoch's order and random draws come from the seed and the number of the epoch
-    alone. The batches of `epoch(e, start=b)` are therefore those that a run from the beginning meets, bit for
-    bit, and a checkpoint needs only e and b. Random numbers are drawn on the CPU, whatever the device.
+    A batch has images, float32 (B, 3, H, W) in channels_last memory, and labels, int64 (B,).
+
+    The loader has no state: the order and the random numbers of an epoch depend only on the seed and the
+    number of the epoch. `epoch(e, start=b)` therefore continues bit for bit like an uninterrupted run, and a
+    checkpoint needs only e and b. Random numbers are sampled on the CPU and are identical on every device.
 
     Parameters
     ----------
     images
         The data set.
     indices
-        Positions of the images to use, integers ``(n,)``; None: all.
+        Positions of the images to use, integers, shape ``(n,)``; by default all images.
     batch
-        Images per batch.
+        Images per batch, from 1 to the number of images.
     augment
-        Turns pixels into normalized, perhaps augmented, images.
+        Normalization and augmentation of the images.
     device
-        Where images and labels live: cpu, cuda or cuda:N.
+        Device of images and labels: cpu, cuda or cuda:N.
     seed
-        Seed of the orders and the augmentation, at least 0.
+        Seed of the order and the augmentation, >= 0.
     shuffle
-        Whether each epoch has a new order, else the order of `indices`.
+        Whether to shuffle each epoch; otherwise images keep the order of `indices`.
     drop_last
-        Whether to leave out a last batch that would be smaller.
+        Whether to drop a smaller last batch.
     part
-        (k, n) for the k-th of n parts of each batch, the same images and draws as the whole batch has there;
-        sizes differ by 1 at most.
+        (k, n) for the k-th of n parts of each batch, with the same images and random numbers as in the whole
+        batch; 0 <= k < n. Sizes of the parts differ by at most 1.
 
     Raises
     ------
     InvalidArgumentError
-        If a value is out of its range.
+        If an argument is out of range.
     DeviceError
-        If this machine does not have the device.
+        If the device does not exist on this machine.
     """
 
     def __init__(
@@ -75,15 +77,15 @@ class Loader:
         positions = np.arange(len(images)) if indices is None else _positions(indices, len(images))
         if not 1 <= batch <= len(positions):
             raise InvalidArgumentError(
-                f"a batch has from 1 image to all {len(positions)} that are used, got {batch}"
+                f"batch must be between 1 and {len(positions)} (all images), got {batch}"
             )
         if seed < 0:
-            raise InvalidArgumentError(f"a seed is 0 or more, got {seed}")
+            raise InvalidArgumentError(f"seed must be >= 0, got {seed}")
         if not 0 <= part[0] < part[1]:
-            raise InvalidArgumentError(f"a part is (k, n), the k-th of n from the 0th on, got {part}")
+            raise InvalidArgumentError(f"part must be (k, n) with 0 <= k < n, got {part}")
         self.device = _device(device)
         self.batch = batch
-        self._pixels = torch.from_numpy(images.pixels[positions]).to(self.device)  # a copy of those used
+        self._pixels = torch.from_numpy(images.pixels[positions]).to(self.device)  # a copy of the used images
         self._labels = torch.from_numpy(images.labels[positions]).to(self.device)
         self._augment = augment
         self._seed = seed
@@ -96,20 +98,53 @@ class Loader:
         return self._batches
 
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
-        """Return the batches of an epoch, from batch `start` on; both count from 0."""
+        """Return the batches of an epoch.
+
+        Parameters
+        ----------
+        number
+            Number of the epoch, counted from 0.
+        start
+            First batch, counted from 0.
+
+        Returns
+        -------
+        iterator of Batch
+            Images, float32 ``(B, 3, H, W)``, and labels, int64 ``(B,)``.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If `number` or `start` is out of range.
+        """
         if number < 0 or not 0 <= start <= len(self):
             raise InvalidArgumentError(
-                f"an epoch is 0 or more, its first batch in 0..{len(self)}, got epoch {number}, batch {start}"
+                f"number must be >= 0 and start in [0, {len(self)}], got number {number} and start {start}"
             )
         return self._epoch(number, start)
 
     def forever(self, start: int = 0) -> Iterator[Batch]:
-        """Return the batches of epochs 0, 1, 2, ... without end, from the `start`-th of them all on.
+        """Return the batches of epochs 0, 1, 2, ... without end.
 
-        For validation batches in step with training batches: after b steps, `forever(b)` continues.
+        This gives validation batches in step with training batches: after b steps, `forever(b)` continues.
+
+        Parameters
+        ----------
+        start
+            First batch, counted from 0 over all epochs.
+
+        Returns
+        -------
+        iterator of Batch
+            As for `epoch`.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If `start` is negative.
         """
         if start < 0:
-            raise InvalidArgumentError(f"the first batch is 0 or more, got {start}")
+            raise InvalidArgumentError(f"start must be >= 0, got {start}")
         return self._forever(start)
 
     def _epoch(self, number: int, start: int) -> Iterator[Batch]:
@@ -128,7 +163,7 @@ class Loader:
             yield from self._epoch(epoch, batch if epoch == number else 0)
 
     def _sampled(self, epoch: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the order of the images, int64 (N,), and their draws in that order, both on the device."""
+        """Return the order of the images, int64 (N,), and the draws in that order, both on the device."""
         (state,) = np.random.SeedSequence([self._seed, epoch]).generate_state(1)
         generator = torch.Generator().manual_seed(int(state))
         number, height, width, _ = self._pixels.shape
@@ -140,7 +175,7 @@ class Loader:
 
 
 def part_of(count: int, part: int, parts: int) -> tuple[int, int]:
-    """Return where the k-th of n parts of `count` images begins and ends.
+    """Return start and end of part `part` of `count` images, which are divided into `parts` parts.
 
     >>> [part_of(10, k, 3) for k in range(3)]
     [(0, 3), (3, 6), (6, 10)]
@@ -149,30 +184,29 @@ def part_of(count: int, part: int, parts: int) -> tuple[int, int]:
 
 
 def _positions(indices: ArrayLike, images: int) -> Positions:
-    """Return positions of images, int64 (n,); InvalidArgumentError unless they are positions of images."""
+    """Return positions of images as int64 (n,); raise InvalidArgumentError if they are out of range."""
     positions = np.asarray(indices)
     if positions.ndim != 1 or not positions.size or positions.dtype.kind not in "iu":
         raise InvalidArgumentError(
-            f"indices are a list of positions, one at least, got {positions.dtype} {positions.shape}"
+            f"indices must be a non-empty list of integers, got {positions.dtype} {positions.shape}"
         )
     if positions.min() < 0 or positions.max() >= images:
         raise InvalidArgumentError(
-            f"indices of {images} images are in 0..{images - 1}, got {positions.min()}..{positions.max()}"
+            f"indices must be in [0, {images - 1}] for {images} images, got values in"
+            f" [{positions.min()}, {positions.max()}]"
         )
     return positions.astype(np.int64)
 
 
 def _device(name: str | torch.device) -> torch.device:
-    """Return a device of this machine; DeviceError if it has no such device."""
+    """Return a device; raise DeviceError if it does not exist on this machine."""
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise DeviceError(f"no device is called {name!r}; 'cpu' and 'cuda' are") from error
+        raise DeviceError(f"unknown device {name!r}; try 'cpu' or 'cuda'") from error
     try:
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:  # by the build of torch
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # depending on the build of torch
         reason = str(error).splitlines()[0]
-        raise DeviceError(
-            f"the device {name} cannot be used here ({reason}); --device cpu would do"
-        ) from error
+        raise DeviceError(f"the device {name} cannot be used here ({reason}); try --device cpu") from error
     return device

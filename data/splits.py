@@ -1,4 +1,4 @@
-"""The images that a search trains and validates on: the published index sets, and our own."""
+"""Splits of the images that a search trains and validates on: published and own ones."""
 
 import json
 import random
@@ -12,21 +12,21 @@ from data.arrays import Positions
 from data.errors import DamagedFileError, InvalidArgumentError, MissingFileError
 from data.sources.source import accessing
 
-# The published halves of training images: {data set: (number of images, seed)}. CIFAR-10: NAS-Bench-201 (Dong
+# Published halves of the training images: {data set: (number of images, seed)}. CIFAR-10: NAS-Bench-201 (Dong
 # & Yang 2020, arXiv:2001.00326); ImageNet16-120: its configurations.
 _PUBLISHED = {"cifar10": (50_000, 1021), "imagenet16-120": (151_700, 111)}
-# Data sets whose architectures NAS-Bench-201 validates on half of the official test images: their number.
+# Numbers of official test images, half of which NAS-Bench-201 uses for validation.
 _VALIDATED_ON_TEST = {"cifar100": 10_000, "imagenet16-120": 6_000}
 
 
 class Split(NamedTuple):
-    """The images that a search trains weights on, and those that it validates and trains alphas on."""
+    """The images for training the weights of a search, and for validation and training its alphas."""
 
-    #: Sorted positions among the training images, int64 ``(n,)``.
+    #: sorted positions of training images, int64, shape ``(n,)``
     train: Positions
-    #: Sorted positions among the training images, or among the test images if `from_test`, int64 ``(n,)``.
+    #: sorted positions of training images, or of test images if `from_test`, int64, shape ``(n,)``
     valid: Positions
-    #: Whether `valid` are test images.
+    #: whether `valid` refers to test images
     from_test: bool
 
 
@@ -39,23 +39,23 @@ def halves(count: int, seed: int) -> tuple[Positions, Positions]:
     Parameters
     ----------
     count
-        The number of positions, at least 2. If it is odd, the first half is the smaller one.
+        Number of positions, >= 2. If it is odd, the first half is smaller.
     seed
-        Seed of the random.Random that shuffles the list, which is then cut in the middle (NAS-Bench-201,
-        arXiv:2001.00326).
+        Seed of the `random.Random` that shuffles the list before it is cut in the middle, as in NAS-Bench-201
+        (arXiv:2001.00326).
 
     Returns
     -------
-    tuple of Positions
+    tuple of ndarray
         Both halves, int64.
 
     Raises
     ------
     InvalidArgumentError
-        If `count` is below 2.
+        If `count` is less than 2.
     """
     if count < 2:
-        raise InvalidArgumentError(f"two images at least are needed for two halves, got {count}")
+        raise InvalidArgumentError(f"count must be >= 2 for two halves, got {count}")
     order = list(range(count))
     random.Random(seed).shuffle(order)
     first, second = order[: count // 2], order[count // 2 :]
@@ -63,17 +63,22 @@ def halves(count: int, seed: int) -> tuple[Positions, Positions]:
 
 
 def train_halves(name: str, count: int, seed: int = 0) -> tuple[Positions, Positions]:
-    """Return halves of the training images of a data set: for training the weights, and for validation.
+    """Return halves of the training images of a data set, for training and validation.
 
     Parameters
     ----------
     name
-        A data set. Those of `cifar10` and `imagenet16-120` are the published halves, whatever the seed; those
-        of any other are `halves(count, seed)`.
+        Name of the data set. For `cifar10` and `imagenet16-120`, the published halves are returned for any
+        seed; for other data sets, `halves(count, seed)`.
     count
-        The number of its training images.
+        Number of training images.
     seed
         Seed of the shuffle.
+
+    Returns
+    -------
+    tuple of ndarray
+        Sorted positions for training and for validation, int64.
 
     Raises
     ------
@@ -85,17 +90,28 @@ def train_halves(name: str, count: int, seed: int = 0) -> tuple[Positions, Posit
     expected, published_seed = _PUBLISHED[name]
     if count != expected:
         raise InvalidArgumentError(
-            f"the published halves of {name} are of {expected:,} images, got {count:,}"
+            f"count must be {expected:,} for the published halves of {name}, got {count:,}"
         )
     return halves(expected, published_seed)
 
 
 def own_test_halves(name: str, seed: int = 0) -> tuple[Positions, Positions]:
-    """Return halves of the test images of `cifar100` or `imagenet16-120`: for validation, for testing.
+    """Return halves of the test images of `cifar100` or `imagenet16-120`, for validation and testing.
 
-    NOT the published ones: NAS-Bench-201 publishes its two as lists without their seed, and no seed below
-    20,000 of the construction of its other halves gives them. These are `halves(10_000, seed)` and
-    `halves(6_000, seed)`; if you have the lists, use `read_test_halves`.
+    These are NOT the published halves: NAS-Bench-201 publishes lists without a seed, and no seed below 20,000
+    reproduces them. If you have the lists, use `read_test_halves`.
+
+    Parameters
+    ----------
+    name
+        `cifar100` or `imagenet16-120`.
+    seed
+        Seed of `halves`.
+
+    Returns
+    -------
+    tuple of ndarray
+        Sorted positions for validation and for testing, int64.
 
     Raises
     ------
@@ -106,22 +122,27 @@ def own_test_halves(name: str, seed: int = 0) -> tuple[Positions, Positions]:
 
 
 def read_test_halves(name: str, path: str | PathLike[str]) -> tuple[Positions, Positions]:
-    """Return the published halves of the test images: for validation (x-valid), for testing (x-test).
+    """Return the published halves of the test images, for validation (x-valid) and testing (x-test).
 
     Parameters
     ----------
     name
         `cifar100` or `imagenet16-120`.
     path
-        The list that AutoDL-Projects has in configs/nas-benchmark, `cifar100-test-split.txt` or
-        `imagenet-16-120-test-split.txt`. Format: ``{"xvalid": ["int", ["1", "3", ...]], "xtest": [...]}``.
+        File `cifar100-test-split.txt` or `imagenet-16-120-test-split.txt` in configs/nas-benchmark of
+        AutoDL-Projects. Format: ``{"xvalid": ["int", ["1", "3", ...]], "xtest": [...]}``.
+
+    Returns
+    -------
+    tuple of ndarray
+        Sorted positions for validation and for testing, int64.
 
     Raises
     ------
     InvalidArgumentError
         If `name` is another data set.
     MissingFileError, UnreadableFileError
-        If the file does not exist, or cannot be read.
+        If the file does not exist or cannot be read.
     DamagedFileError
         If its lists are not two halves.
     """
@@ -129,7 +150,7 @@ def read_test_halves(name: str, path: str | PathLike[str]) -> tuple[Positions, P
     path = Path(path)
     if not path.exists():
         raise MissingFileError(
-            f"{path} is missing; take it from configs/nas-benchmark of https://github.com/D-X-Y/AutoDL-Projects"
+            f"{path} is missing; get it from configs/nas-benchmark of https://github.com/D-X-Y/AutoDL-Projects"
         )
     with accessing(path):
         text = path.read_bytes()
@@ -138,21 +159,23 @@ def read_test_halves(name: str, path: str | PathLike[str]) -> tuple[Positions, P
         valid, test = (np.array(lists[key][1]).astype(np.int64) for key in ("xvalid", "xtest"))
         complete = np.array_equal(np.sort(np.concatenate([valid, test])), np.arange(count))
     except (ValueError, LookupError, TypeError, OverflowError) as error:
-        raise DamagedFileError(f"{path} holds no lists xvalid and xtest ({type(error).__name__})") from error
+        raise DamagedFileError(
+            f"{path} does not hold the lists xvalid and xtest ({type(error).__name__})"
+        ) from error
     if not complete or len(valid) != count // 2:
         raise DamagedFileError(
-            f"{path} does not hold two halves of 0..{count - 1}: its lists are of {len(valid):,} and "
-            f"{len(test):,}"
+            f"{path} does not hold two halves of 0..{count - 1}: its lists have {len(valid):,} and "
+            f"{len(test):,} entries"
         )
     return np.sort(valid), np.sort(test)
 
 
 def search_split(name: str, count: int, seed: int = 0, lists: str | PathLike[str] | None = None) -> Split:
-    """Return the images that a search on a data set trains and validates on.
+    """Return the split of a data set for a search.
 
-    As in NAS-Bench-201 (arXiv:2001.00326), CIFAR-10's training images are halved; CIFAR-100 and
-    ImageNet16-120 train on all training images and validate on half of the official test images. Other data
-    sets' training images are halved by `seed`.
+    As in NAS-Bench-201 (arXiv:2001.00326), the training images of CIFAR-10 are halved; searches on CIFAR-100
+    and ImageNet16-120 train on all training images and validate on half of the official test images. The
+    training images of other data sets are halved by `seed`.
 
     >>> train, valid, from_test = search_split("digits", 1442)
     >>> len(train), len(valid), from_test
@@ -161,13 +184,18 @@ def search_split(name: str, count: int, seed: int = 0, lists: str | PathLike[str
     Parameters
     ----------
     name
-        The data set.
+        Name of the data set.
     count
-        The number of its training images.
+        Number of training images.
     seed
         Seed of halves that are not published.
     lists
-        The path of the published list of test halves, as in `read_test_halves`; None: our own halves.
+        File with the published test halves, as for `read_test_halves`; by default `own_test_halves`.
+
+    Returns
+    -------
+    Split
+        Positions for training and validation.
     """
     if name not in _VALIDATED_ON_TEST:
         return Split(*train_halves(name, count, seed), from_test=False)
@@ -180,6 +208,6 @@ def _test_count(name: str) -> int:
         return _VALIDATED_ON_TEST[name]
     except KeyError:
         raise InvalidArgumentError(
-            f"only the test images of {' and '.join(_VALIDATED_ON_TEST)} are halved, got {name!r}; halve the "
-            "training images by train_halves"
+            f"name must be {' or '.join(_VALIDATED_ON_TEST)} to halve the test images, got {name!r}; use "
+            "train_halves for the training images"
         ) from None

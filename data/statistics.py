@@ -1,4 +1,4 @@
-"""Mean and standard deviation of the channels of images: the published ones, and how to measure others."""
+"""Mean and standard deviation of the channels of images: published values and measurement."""
 
 from typing import NamedTuple
 
@@ -11,24 +11,30 @@ from data.errors import InvalidArgumentError
 class Statistics(NamedTuple):
     """Mean and standard deviation of red, green and blue, in pixel values 0..255."""
 
-    #: Three means.
+    #: means of the three channels
     mean: tuple[float, ...]
-    #: Three standard deviations.
+    #: standard deviations of the three channels
     std: tuple[float, ...]
 
     def checked(self) -> "Statistics":
-        """Return the same as tuples of floats; InvalidArgumentError if they cannot normalize pixels."""
+        """Return the statistics as tuples of floats.
+
+        Raises
+        ------
+        InvalidArgumentError
+            If they cannot normalize pixels.
+        """
         mean, std = (tuple(map(float, values)) for values in self)
         within = all(0 <= value <= 255 for value in mean) and all(0 < value <= 255 for value in std)
         if len(mean) != 3 or len(std) != 3 or not within:
             raise InvalidArgumentError(
-                "statistics are three means in [0, 255] and three standard deviations in (0, 255], one a "
-                f"channel, got mean {mean} and std {std}"
+                "statistics must be three means in [0, 255] and three standard deviations in (0, 255], one "
+                f"per channel, got mean {mean} and std {std}"
             )
         return Statistics(mean, std)
 
 
-#: Published means and standard deviations by data set.
+#: published statistics by data set
 PUBLISHED = {
     # NAS-Bench-201 (Dong & Yang 2020, arXiv:2001.00326)
     "cifar10": Statistics((125.3, 123.0, 113.9), (63.0, 62.1, 66.7)),
@@ -40,12 +46,22 @@ PUBLISHED = {
 
 
 def measure(pixels: Pixels) -> Statistics:
-    """Return the exact statistics of images, uint8 (N, H, W, 3).
+    """Measure the exact statistics of images.
 
-    A channel of one value has no deviation to divide by; its standard deviation is 1 here.
+    The standard deviation of a constant channel is 1, so that it can be divided by.
+
+    Parameters
+    ----------
+    pixels
+        Images, uint8, shape ``(N, H, W, 3)``.
+
+    Returns
+    -------
+    Statistics
+        Mean and standard deviation of the channels, in pixel values 0..255.
     """
     counts = np.zeros((3, 256), np.int64)
-    for start in range(0, len(pixels), 1024):  # no copy of them all
+    for start in range(0, len(pixels), 1024):  # without a copy of all images
         for channel in range(3):
             counts[channel] += np.bincount(pixels[start : start + 1024, ..., channel].ravel(), minlength=256)
     values = np.arange(256)

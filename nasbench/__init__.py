@@ -1,4 +1,4 @@
-"""Tabular neural architecture search benchmarks: what does this cell score?"""
+"""Tabular neural architecture search benchmarks: look up the metrics of a cell."""
 
 from nasbench.faces import lazy
 

@@ -22,11 +22,14 @@ _COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` and return the exit code."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = Parser(prog="python -m nasbench", description="Look things up in a published table of NAS.")
+    parser = Parser(
+        prog="python -m nasbench",
+        description="Look up cells in published tables of neural architecture search.",
+    )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for name, command in _COMMANDS.items():
         flags = commands.add_parser(name, help=command.short, description=command.description)
-        if name in argv:  # the flags of the others would only cost time
+        if name in argv:  # flags of other commands are not needed
             command.add_flags(flags)
         flags.set_defaults(run=command.run)
     args = parser.parse_args(argv)

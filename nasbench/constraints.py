@@ -1,4 +1,4 @@
-"""Limits on metrics: which cells of a table satisfy them, read from text such as `params=0.5`."""
+"""Limits on metrics, such as `params=0.5`, and the cells that satisfy them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from nasbench.arrays import Mask, Values
     from nasbench.benchmark import Benchmark
 
-Limits = tuple[float | None, float | None]  # lowest and highest value, inclusive; None: open
-Where = Mapping[str, Limits]  # by METRIC or METRIC@EPOCHS; with (None, None), the value must be recorded
+Limits = tuple[float | None, float | None]  # lowest and highest value, both inclusive; None for no limit
+Where = Mapping[str, Limits]  # by METRIC or METRIC@EPOCHS; (None, None): the value must be recorded
 
 AT_MOST, AT_LEAST = "--at-most", "--at-least"
 _OPERATORS = "=<>!~"
 
 
 def split_metric(text: object) -> tuple[str, int | None]:
-    """Return the metric and the epochs that METRIC or METRIC@EPOCHS names.
+    """Return the metric and the epochs of METRIC or METRIC@EPOCHS.
 
-    Epochs are None if none are given: the longest protocol, or none at all for a metric of the network.
-    InvalidArgumentError if the text has another form, UnknownMetricError if there is no such metric.
+    Epochs are None if they are not given, which means the longest protocol, or a metric of the network.
+    Raise InvalidArgumentError if the text has another form, UnknownMetricError if the metric is unknown.
     """
     metric, at, epochs = text.partition("@") if isinstance(text, str) else ("", "", "")
     if not metric or (at and not (epochs.isdecimal() and len(epochs) < 10)):
@@ -39,16 +39,16 @@ def split_metric(text: object) -> tuple[str, int | None]:
 
 
 def named(text: object, longest: int | None = None) -> str:
-    """Return METRIC or METRIC@EPOCHS in its shortest form: without the epochs if they are the `longest`."""
+    """Return METRIC or METRIC@EPOCHS in its shortest form, without the epochs if they are `longest`."""
     metric, epochs = split_metric(text)
     return metric if epochs in (None, longest) else f"{metric}@{epochs}"
 
 
 def read_limits(flag: str, texts: Iterable[object], longest: int | None = None) -> dict[str, float]:
-    """Return the limit on each metric that texts METRIC=VALUE give, by its shortest name.
+    """Parse texts METRIC=VALUE into limits by the shortest name of each metric.
 
-    `flag`: the option that has the texts, which errors name. InvalidArgumentError if a text has another form,
-    a value is not a finite number, or a metric is limited twice; UnknownMetricError.
+    Errors name the option `flag`. Raise InvalidArgumentError if a text has another form, a value is not a
+    finite number, or a metric is limited twice; UnknownMetricError if a metric is unknown.
     """
     limits: dict[str, float] = {}
     if isinstance(texts, str):
@@ -73,12 +73,12 @@ def read_limits(flag: str, texts: Iterable[object], longest: int | None = None) 
 
 
 def as_texts(limits: Mapping[str, float]) -> tuple[str, ...]:
-    """Return limits as texts METRIC=VALUE, sorted by metric: the same limits always give the same texts."""
+    """Return limits as texts METRIC=VALUE, sorted by metric, so that equal limits have equal texts."""
     return tuple(f"{name}={_number(value)}" for name, value in sorted(limits.items()))
 
 
 def joined(at_most: Mapping[str, float], at_least: Mapping[str, float]) -> dict[str, Limits]:
-    """Return upper and lower limits by metric; InvalidArgumentError if they contradict each other."""
+    """Return lower and upper limits by metric; raise InvalidArgumentError if they contradict each other."""
     for name in at_most.keys() & at_least.keys():
         if at_least[name] > at_most[name]:
             raise InvalidArgumentError(
@@ -91,9 +91,10 @@ def joined(at_most: Mapping[str, float], at_least: Mapping[str, float]) -> dict[
 
 
 def checked(where: Where, longest: int | None = None) -> dict[str, Limits]:
-    """Return limits by the shortest name of each metric, once they are pairs of numbers or None.
+    """Return limits by the shortest name of each metric, after checking them.
 
-    InvalidArgumentError if they are not, or no value can satisfy them; UnknownMetricError.
+    Raise InvalidArgumentError if they are not pairs of numbers or None, or no value can satisfy them;
+    UnknownMetricError if a metric is unknown.
     """
     ranges: dict[str, Limits] = {}
     for text, limits in where.items():
@@ -115,7 +116,7 @@ def checked(where: Where, longest: int | None = None) -> dict[str, Limits]:
 
 
 def satisfied(values: Values, limits: Limits) -> Mask:
-    """Return which values lie within limits, bool (N,); NaN, a value that is not recorded, never does."""
+    """Return a mask (N,) of the values within limits, both inclusive; NaN (not recorded) is never within."""
     low, high = limits
     return (values >= (-np.inf if low is None else low)) & (values <= (np.inf if high is None else high))
 
@@ -136,7 +137,7 @@ def column_of(bench: Benchmark, dataset: str, name: str) -> Values:
 
 
 def check_any(bench: Benchmark, dataset: str, where: Where, feasible: Mask) -> None:
-    """Raise InvalidArgumentError with the number of cells that meet each limit, unless a cell is feasible."""
+    """Raise InvalidArgumentError, with the number of cells that satisfy each limit, if none is feasible."""
     if feasible.any():
         return
     parts = []
@@ -149,12 +150,12 @@ def check_any(bench: Benchmark, dataset: str, where: Where, feasible: Mask) -> N
 
 
 def _number(value: float) -> str:
-    """Return the shortest text of a number."""
+    """Return the shortest text that represents a number."""
     return repr(float(value)).removesuffix(".0")
 
 
 def _split(text: object) -> tuple[str, str, str]:
-    """Return the parts of a text before, in and after the first run of operators, without spaces."""
+    """Split a text at its first sequence of operators, without spaces."""
     if not isinstance(text, str):
         return "", "", ""
     start = next((n for n, letter in enumerate(text) if letter in _OPERATORS), len(text))

@@ -1,58 +1,58 @@
-"""Every error of this package, each also the builtin that a caller would expect; how they quote files."""
+"""Errors of this package, each of which also inherits a builtin; text of values in messages."""
 
 import reprlib
 
 
 class NASBenchError(Exception):
-    """The base of all errors of `nasbench`."""
+    """Base class of all errors of `nasbench`."""
 
 
 class InvalidCellError(NASBenchError, ValueError):
-    """What was given names no cell of the space."""
+    """An argument that is not a cell of the space."""
 
 
 class InvalidArgumentError(NASBenchError, ValueError):
-    """A number outside its range."""
+    """An argument that is out of range or malformed."""
 
 
 class ConfigError(InvalidArgumentError):
-    """An option outside its range, or one that contradicts another or the run that is resumed."""
+    """An option that is out of range, or that contradicts another option or the resumed run."""
 
 
 class UnknownDatasetError(NASBenchError, LookupError):
-    """No data set of that name."""
+    """A data set that does not exist."""
 
 
 class UnknownMetricError(NASBenchError, LookupError):
-    """No metric of that name."""
+    """A metric that does not exist."""
 
 
 class NotRecordedError(NASBenchError, LookupError):
-    """A known quantity that this store, or this cell in it, has no value for."""
+    """A value that is not recorded in the store for this cell."""
 
 
 class StoreError(NASBenchError, OSError):
-    """A store file that cannot be read, written or trusted."""
+    """A store that is missing or damaged, or cannot be read or written."""
 
 
 class SourceError(NASBenchError, ValueError):
-    """A published file that does not hold what its format says."""
+    """A published file that does not match its format."""
 
 
 class UnsafePickleError(SourceError):
-    """A pickle that asks for a global; loading it could run code."""
+    """A pickle that needs a global that is not allowed, because loading it could run code."""
 
 
 class RunFolderError(NASBenchError, OSError):
-    """The folder of a run that cannot be created, read, trusted or resumed."""
+    """A run folder that is damaged, or cannot be created, read or resumed."""
 
 
 class FolderRemovedError(RunFolderError):
-    """The folder of a run that was removed or replaced during the run."""
+    """A run folder that was removed or replaced during the run."""
 
 
 class MissingDependencyError(NASBenchError, ImportError):
-    """A package that this step needs is not installed."""
+    """A required package that is not installed."""
 
 
 _LONGEST_SHOWN = 100  # characters
@@ -64,7 +64,7 @@ _short.maxstring = _LONGEST_SHOWN
 
 
 def shown(value: object) -> str:
-    """Return the repr of a value from a user or a file for a message: one line of at most 100 characters."""
+    """Return the repr of a value for a message: one line of at most 100 characters."""
     value = value[:_LONGEST_SHOWN] if isinstance(value, (bytes, bytearray)) else value
     try:
         text = _short.repr(value)
@@ -74,13 +74,13 @@ def shown(value: object) -> str:
 
 
 def said(error: object) -> str:
-    """Return what an error, or a text, of a file says: one line of at most 300 characters."""
+    """Return the text of an error, or a text from a file, as one line of at most 300 characters."""
     text = f"it has no {error}" if isinstance(error, KeyError) else str(error)
     return _cut(printable(" ".join(text.split())), _LONGEST_SAID)
 
 
 def printable(text: str) -> str:
-    """Return a text with its control characters escaped, so that it is one line and no terminal obeys it."""
+    """Return a text with control characters escaped, so that it is one line and safe for terminals."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)

@@ -1,4 +1,4 @@
-"""Public names of a package that are imported when they are first used, so that a command starts fast."""
+"""Public names of a package, imported when they are first used so that commands start fast."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def lazy(init: str) -> tuple[list[str], Callable[[str], object]]:
-    """Return the `__all__` and the `__getattr__` of the package whose `__file__` is given.
+    """Return `__all__` and `__getattr__` for a package; `init` is its `__file__`.
 
-    The stub beside it, `__init__.pyi`, lists the public names for type checkers and for this function, one
+    The stub `__init__.pyi` next to it lists the public names for type checkers and for this function, one
     per line: `from MODULE import NAME as NAME`.
     """
     stub = Path(init).with_suffix(".pyi").read_text()

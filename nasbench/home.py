@@ -1,4 +1,4 @@
-"""Where stores are by default."""
+"""Default locations of stores."""
 
 import os
 import sys
@@ -11,11 +11,13 @@ _NAMES = {TOPOLOGY.flag: "nb201", SIZE.flag: "sss"}
 
 
 def home() -> Path:
-    """Return the folder for built and downloaded files: `$NASBENCH_HOME`, else the user's cache folder."""
+    """Return the folder of built and downloaded files: `$NASBENCH_HOME` if set, else the user's cache."""
     chosen = os.environ.get("NASBENCH_HOME")
     if chosen:
         return Path(os.path.expanduser(chosen))
-    if sys.platform == "linux":  # the same folder; platformdirs takes longer to load than a lookup takes
+    if (
+        sys.platform == "linux"
+    ):  # the same folder as platformdirs gives, which is slower to import than a lookup
         caches = os.environ.get("XDG_CACHE_HOME", "").strip() or os.path.expanduser("~/.cache")
         return Path(caches) / "nas-toolkit"
     from platformdirs import user_cache_path
@@ -24,8 +26,8 @@ def home() -> Path:
 
 
 def default_path(space: Space = TOPOLOGY) -> Path:
-    """Return where the default store of a space is, or will be once it has been built.
+    """Return the path of the default store of a space, which may not have been built yet.
 
-    Its name has the schema, so that releases with different schemas do not disturb each other.
+    The schema is part of the name, so that releases with different schemas do not interfere.
     """
     return home() / f"{_NAMES[space.flag]}-schema{SCHEMA}.h5"

@@ -1,4 +1,4 @@
-"""The questions that one can put to a table on the command line: query, curve, top, info."""
+"""Commands that look up a table: query, curve, top, info."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ def _add_cell(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "cell",
         metavar="CELL",
-        help="an official index, or an arch string in quotes (or five widths, 8:8:8:16:32)",
+        help="official index, quoted arch string, or five widths such as 8:8:8:16:32",
     )
 
 
 def _add_dataset_and_metric(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--dataset", metavar="NAME", default="cifar10", help="default: cifar10")
-    parser.add_argument("--metric", metavar="NAME", default="val_accuracy", help="default: val_accuracy")
+    parser.add_argument("--dataset", metavar="NAME", default="cifar10", help="data set (default: cifar10)")
+    parser.add_argument(
+        "--metric", metavar="NAME", default="val_accuracy", help="metric (default: val_accuracy)"
+    )
 
 
 def _add_question(parser: argparse.ArgumentParser, epoch: bool = True) -> None:
@@ -42,19 +44,19 @@ def _add_question(parser: argparse.ArgumentParser, epoch: bool = True) -> None:
         "--protocol",
         type=int,
         metavar="EPOCHS",
-        help="epochs of the training run (default: the longest, which papers report)",
+        help="epochs of the training protocol (default: the longest, as in papers)",
     )
     if epoch:
-        parser.add_argument("--epoch", type=int, metavar="N", help="counted from 0 (default: the last)")
-    parser.add_argument(
-        "--seed", type=int, metavar="N", help="one recorded run (default: the mean over runs)"
-    )
+        parser.add_argument(
+            "--epoch", type=int, metavar="N", help="epoch, counted from 0 (default: the last)"
+        )
+    parser.add_argument("--seed", type=int, metavar="N", help="recorded seed (default: mean over all seeds)")
     _add_store_and_json(parser)
 
 
 def _add_store_and_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--store", metavar="FILE", help="a store that `build` made (default: the default table)"
+        "--store", metavar="FILE", help="store written by `build` (default: the default table)"
     )
     add_space_flag(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -65,9 +67,9 @@ def _add_store_and_json(parser: argparse.ArgumentParser) -> None:
 
 def _add_query(parser: argparse.ArgumentParser) -> None:
     _add_cell(parser)
-    parser.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)} (default: all)")
-    parser.add_argument("--metric", metavar="NAME", help="a metric that `info` lists (default: all recorded)")
-    parser.add_argument("--all", action="store_true", help="print the metrics of hardware devices, too")
+    parser.add_argument("--dataset", metavar="NAME", help=f"data set: {', '.join(DATASETS)} (default: all)")
+    parser.add_argument("--metric", metavar="NAME", help="metric listed by `info` (default: all)")
+    parser.add_argument("--all", action="store_true", help="also print metrics of hardware devices")
     _add_question(parser)
 
 
@@ -76,7 +78,7 @@ def _query(args: argparse.Namespace) -> str:
     cell = _cell(bench, args.cell)
     options = {"protocol": _protocol(args, bench), "epoch": args.epoch, "seed": args.seed}
     rows = []
-    unanswered = None  # the first reason, for a question without any answer
+    unanswered = None  # the first error, raised if nothing is recorded
     asked = _asked(bench, cell, args)
     everything = args.all or args.metric or args.json
     shown = [(name, metric) for name, metric in asked if everything or not METRICS[metric].hardware] or asked
@@ -90,7 +92,7 @@ def _query(args: argparse.Namespace) -> str:
         rows.append((dataset, metric, value, METRICS[metric].unit, rank))
     others = _other_protocols(bench, args)
     if not rows:
-        nothing = f"the store has nothing of cell {args.cell} after {options['protocol']} epochs"
+        nothing = f"the store has no values for cell {args.cell} after {options['protocol']} epochs"
         raise unanswered or NotRecordedError(f"{nothing}; {others}" if others else nothing)
     header = ("dataset", "metric", "value", "unit", "rank")
     if args.json:
@@ -102,7 +104,7 @@ def _query(args: argparse.Namespace) -> str:
 
 
 def _other_protocols(bench: Benchmark, args: argparse.Namespace) -> str:
-    """Return a line about the protocols of a store that lacks the longest one, empty if it is not needed."""
+    """Return a line on the protocols of a store that lacks the longest one; empty if it has it."""
     protocols = bench.protocols(args.dataset)
     if args.protocol is not None or not protocols or bench.space.full_protocol in protocols:
         return ""
@@ -121,7 +123,7 @@ def _protocol(args: argparse.Namespace, bench: Benchmark) -> int:
 
 
 def _asked(bench: Benchmark, cell: CodedCell, args: argparse.Namespace) -> list[tuple[str, str]]:
-    """Return the (data set, metric) pairs of a query; all there are of what is not named."""
+    """Return the (data set, metric) pairs of a query; by default all data sets and metrics."""
     if args.dataset is not None:
         get_dataset(args.dataset)
     datasets = DATASETS if args.dataset is None else [args.dataset]
@@ -174,7 +176,7 @@ def _add_top(parser: argparse.ArgumentParser) -> None:
             metavar="METRIC=VALUE",
             action="append",
             default=[],
-            help=f"{bound} limit on a metric, in its unit, such as raspi4_latency=10; repeat it for others",
+            help=f"{bound} limit on a metric, in its unit, such as raspi4_latency=10; can be repeated",
         )
     _add_question(parser)
 
@@ -199,7 +201,9 @@ def _top(args: argparse.Namespace) -> str:
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--verify", action="store_true", help="compare all of it with its recorded checksum")
+    parser.add_argument(
+        "--verify", action="store_true", help="verify the store against its recorded checksum"
+    )
     _add_store_and_json(parser)
 
 
@@ -207,7 +211,7 @@ def _info(args: argparse.Namespace) -> str:
     bench = open_benchmark(args.store, args.space)
     if args.verify:
         bench.verify()
-    sources: dict[str, str] = {}  # of each array
+    sources: dict[str, str] = {}  # by array
     for source, arrays in sorted(bench.store.origins().items()):
         for array in arrays:
             sources[array] = f"{sources[array]} + {source}" if array in sources else source
@@ -232,7 +236,7 @@ def _info_json(bench: Benchmark, sources: Mapping[str, str], verified: bool) -> 
 
 def _info_text(bench: Benchmark, sources: Mapping[str, str], verified: bool) -> str:
     attributes = [(name, text) for name, text in bench.store.attributes.items() if name != ORIGINS]
-    state = "yes: data and provenance match the checksum" if verified else "no (--verify does)"
+    state = "yes: data and provenance match the checksum" if verified else "no (use --verify)"
     metrics: dict[tuple[Any, ...], list[str]] = {}  # by the other columns
     for recorded in bench.recorded():
         seeds = "-" if recorded.seeds is None else list_seeds(recorded.seeds)
@@ -248,7 +252,7 @@ def _info_text(bench: Benchmark, sources: Mapping[str, str], verified: bool) -> 
 
 
 def _meanings() -> list[tuple[str, str, str, str]]:
-    """Return what every number means: rows of metric, data set, meaning and source."""
+    """Return rows of metric, data set, meaning and source for all metrics."""
     return [
         (name, dataset if metric.split else "all", meaning_of(dataset, metric), metric.source)
         for name, metric in METRICS.items()
@@ -261,20 +265,20 @@ def _span(epochs: range | None) -> str | int:
     return "-" if epochs is None else f"{epochs.start}-{epochs.stop - 1}" if len(epochs) > 1 else epochs.start
 
 
-# Names of a cell
+# Notations of a cell
 
 
 def _cell(bench: Benchmark, text: str) -> CodedCell:
     try:
         return bench.cell(int(text))
-    except ValueError as error:  # not a number; or a number that is no index
+    except ValueError as error:  # not a number, or not an index
         if isinstance(error, InvalidCellError):
             raise
         return bench.cell(text)
 
 
 def _names(cell: CodedCell, bench: Benchmark) -> dict[str, Any]:
-    """Return all names of a cell, for JSON."""
+    """Return all notations of a cell, for JSON."""
     names = {"arch": str(cell), "index": bench.index(cell), "code": cell.code}
     if isinstance(cell, SizeCell):
         return names | {"widths": list(cell.widths)}
@@ -297,7 +301,7 @@ def _names_text(cell: CodedCell, bench: Benchmark) -> str:
     )
 
 
-QUERY = Subcommand(_add_query, _query, "look up what a cell scores", "Look up what a cell scores.")
+QUERY = Subcommand(_add_query, _query, "look up the metrics of a cell", "Look up the metrics of a cell.")
 CURVE = Subcommand(
     _add_curve, _curve, "look up a learning curve", "Look up a metric of a cell at every epoch."
 )
@@ -305,6 +309,6 @@ TOP = Subcommand(_add_top, _top, "list the best cells", "List the best cells of 
 INFO = Subcommand(
     _add_info,
     _info,
-    "describe the table and its numbers",
-    "Describe where the table comes from, what it holds, and what every number means.",
+    "describe the table and its metrics",
+    "Describe the source of the table, its contents, and the meaning of each metric.",
 )

@@ -1,4 +1,4 @@
-"""The meaning of every number: data sets, splits, metrics, units, directions, sources."""
+"""Meanings of all numbers: data sets, splits, metrics, units, directions, sources."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeVar
@@ -84,9 +84,12 @@ MetricName = Literal[
 class Dataset(NamedTuple):
     """An image data set of the benchmark."""
 
+    #: name, such as `cifar10`
     name: str
+    #: number of classes
     classes: int
-    image_size: int  # height and width in pixels
+    #: height and width of an image, in pixels
+    image_size: int
 
 
 DATASETS: dict[str, Dataset] = {  # by DatasetName
@@ -100,16 +103,20 @@ DATASETS: dict[str, Dataset] = {  # by DatasetName
 
 
 class Split(NamedTuple):
-    """Images that a network is trained on or evaluated on, and their published names."""
+    """The images of a training run and of an evaluation set, with their published names."""
 
-    trial: str  # the training run in the published files
-    evaluation_set: str  # the set's name in that run
-    trained_on: int  # images
-    evaluated_on: int  # images
+    #: name of the training run in the published files
+    trial: str
+    #: name of the evaluation set in that run
+    evaluation_set: str
+    #: number of training images
+    trained_on: int
+    #: number of images in the evaluation set
+    evaluated_on: int
 
 
 def _halved_test_set(dataset: str, trial: str, trained_on: int, half: int) -> dict[tuple[str, str], Split]:
-    """Return the splits of a data set whose official test set is divided into validation and test images."""
+    """Return the splits of a data set whose official test set is halved for validation and testing."""
     return {
         (dataset, "train"): Split(trial, "train", trained_on, trained_on),
         (dataset, "val"): Split(trial, "x-valid", trained_on, half),
@@ -136,22 +143,32 @@ NAS_BENCH_201 = "Dong & Yang 2020, NAS-Bench-201, arXiv:2001.00326"
 HW_NAS_BENCH = "Li et al. 2021, HW-NAS-Bench, arXiv:2103.10584"
 HELP = "Lee et al. 2021, HELP, arXiv:2106.08630"
 
-UNKNOWN_SEED = -1  # of values that are means over seeds, or of a run whose seed is not known
-NOT_COMPILED = -1.0  # published by HW-NAS-Bench if a network does not compile for a device: not recorded
+UNKNOWN_SEED = -1  # seed of means over seeds, and of runs with an unknown seed
+NOT_COMPILED = -1.0  # HW-NAS-Bench's value for networks that do not compile for a device; not recorded
 
 
 class Metric(NamedTuple):
-    """A quantity that a store may hold for each cell."""
+    """A quantity that a store can record for each cell."""
 
-    name: str  # a MetricName
+    #: name, a MetricName
+    name: str
+    #: unit, such as `%` or `ms`
     unit: str
+    #: whether higher values are better
     higher_is_better: bool
+    #: description in a few words
     meaning: str
-    source: str  # the paper that defines it
-    split: str | None = None  # the metric exists on the data sets for which SPLITS has it; None: on all
-    kind: str | None = None  # accuracy, loss or time of a pass over the split; proxy
-    of_the_network: bool = False  # no protocol and no epoch; no seed either, unless it is a proxy
-    accumulates: bool = False  # over the epochs of a run
+    #: paper that defines the metric
+    source: str
+    #: split it is measured on, which a data set must have in SPLITS; None for metrics without a split
+    split: str | None = None
+    #: accuracy, loss, or time of a pass over the split; proxy; None for other metrics
+    kind: str | None = None
+    #: whether there is one value per cell and data set, without protocol and epoch, and without seed
+    #: unless it is a proxy
+    of_the_network: bool = False
+    #: whether it accumulates over the epochs of a run
+    accumulates: bool = False
 
     @property
     def is_proxy(self) -> bool:
@@ -160,7 +177,7 @@ class Metric(NamedTuple):
 
     @property
     def hardware(self) -> bool:
-        """Whether it was measured or estimated on a device of HW-NAS-Bench or HELP."""
+        """Whether the metric belongs to a hardware device of HW-NAS-Bench or HELP."""
         return self.source in (HW_NAS_BENCH, HELP)
 
 
@@ -175,7 +192,7 @@ _IMAGES = {
 
 
 def _metrics_of_splits(kind: str, unit: str, higher_is_better: bool, meaning: str) -> Iterator[Metric]:
-    """Yield the metrics of a kind, one for each split."""
+    """Yield the metrics of a kind, one per split."""
     for split, images in _IMAGES.items():
         base, _, run = split.partition("_")
         name = f"{base}_{kind}_{run}" if run else f"{base}_{kind}"
@@ -191,13 +208,13 @@ def _metrics_of_splits(kind: str, unit: str, higher_is_better: bool, meaning: st
 def _network_metric(
     name: str, unit: str, meaning: str, source: str = NAS_BENCH_201, higher_is_better: bool = False
 ) -> Metric:
-    """Return a metric of the network itself, which no training changes."""
+    """Return a metric of the network, which does not depend on training."""
     return Metric(name, unit, higher_is_better, meaning, source, of_the_network=True)
 
 
 def _hw_nas_bench_metrics() -> Iterator[Metric]:
-    """Yield HW-NAS-Bench's measurements and estimates (section 3), each on all three data sets."""
-    devices = {  # with or without energy
+    """Yield the measurements and estimates of HW-NAS-Bench (section 3), which cover all data sets."""
+    devices = {  # name, whether energy is recorded
         "edgegpu": ("an NVIDIA Jetson TX2", True),
         "raspi4": ("a Raspberry Pi 4", False),
         "edgetpu": ("a Coral Edge TPU", False),
@@ -218,7 +235,7 @@ def _hw_nas_bench_metrics() -> Iterator[Metric]:
 
 
 def _help_metrics() -> Iterator[Metric]:
-    """Yield HELP's measured latencies of the CIFAR-10 networks; the names are its device names."""
+    """Yield the latencies of the CIFAR-10 networks in HELP, by its device names."""
     gpus = {
         "1080ti": "GeForce GTX 1080 Ti",
         "2080ti": "GeForce RTX 2080 Ti",
@@ -294,24 +311,24 @@ def list_metrics(names: Collection[str]) -> str:
 
 METRIC_OF = {(metric.split, metric.kind): metric.name for metric in METRICS.values() if metric.split}
 
-# Frequent names from other tools, and what they are called here.
+# Names in other tools.
 _KNOWN_AS = {
-    "cifar10-valid": "it is the training run behind cifar10's val_accuracy: ask for dataset 'cifar10'",
-    "train_accuracy_25k": "it is written 'train_accuracy' here",
-    "val_accuracy_25k": "it is written 'val_accuracy' here",
-    "test_accuracy_50k": "it is written 'test_accuracy' here",
-    "ImageNet16-120": "it is written 'imagenet16-120' here",
-    "imagenet": "it is written 'imagenet16-120' here",
-    "valid_acc": "it is written 'val_accuracy' here",
-    "val_acc": "it is written 'val_accuracy' here",
-    "test_acc": "it is written 'test_accuracy' here",
-    "flop": "it is written 'flops' here",
-    "model_size": "it is written 'params' here",
+    "cifar10-valid": "it is the training run of cifar10's val_accuracy; use dataset 'cifar10'",
+    "train_accuracy_25k": "it is called 'train_accuracy' here",
+    "val_accuracy_25k": "it is called 'val_accuracy' here",
+    "test_accuracy_50k": "it is called 'test_accuracy' here",
+    "ImageNet16-120": "it is called 'imagenet16-120' here",
+    "imagenet": "it is called 'imagenet16-120' here",
+    "valid_acc": "it is called 'val_accuracy' here",
+    "val_acc": "it is called 'val_accuracy' here",
+    "test_acc": "it is called 'test_accuracy' here",
+    "flop": "it is called 'flops' here",
+    "model_size": "it is called 'params' here",
 }
 
 
 def get_dataset(name: object) -> Dataset:
-    """Return the Dataset of that name; UnknownDatasetError lists the names if there is none."""
+    """Return the data set with a name; raise UnknownDatasetError, which lists the names, if unknown."""
     return _look_up(name, "dataset", DATASETS, UnknownDatasetError, ", ".join(DATASETS))
 
 
@@ -321,7 +338,7 @@ def get_metric(name: object) -> Metric:
 
 
 def meaning_of(dataset: str, metric: Metric) -> str:
-    """Return the meaning of a metric on a data set in one line: the run, the images, the unit."""
+    """Return the meaning of a metric on a data set in one line: quantity, unit, images, training run."""
     split = None if metric.split is None else SPLITS.get((dataset, metric.split))
     if split is None:
         return f"{metric.meaning} [{metric.unit}]"
@@ -332,7 +349,7 @@ def meaning_of(dataset: str, metric: Metric) -> str:
 
 
 def exists(dataset: str, metric: Metric) -> bool:
-    """Return whether the benchmark defines the metric on that data set: CIFAR-10 has no valtest metrics."""
+    """Return whether the metric is defined on the data set; CIFAR-10 has no valtest metrics."""
     return metric.split is None or (dataset, metric.split) in SPLITS
 
 
@@ -343,7 +360,7 @@ def _look_up(
     name: object, kind: str, table: Mapping[str, Entry], error: type[NASBenchError], known: str
 ) -> Entry:
     try:
-        return table[name]  # type: ignore[index]  # a value of any type is looked up
+        return table[name]  # type: ignore[index]  # may be of any type
     except (KeyError, TypeError):
         from difflib import get_close_matches  # imported here because only errors need it
 

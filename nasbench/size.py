@@ -1,4 +1,4 @@
-"""A cell of the NATS-Bench size space: five widths, and every name the field has for it."""
+"""A cell of the NATS-Bench size space: five widths, and all notations for it."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class SizeCell(
     names="an official index, a string, five widths or a SizeCell",
     order=size_order,
 ):
-    """One of the 32,768 networks of the size space, named by its code: the five widths as base-8 digits.
+    """A network of the size space, one of 32,768; its code has the five widths as base-8 digits.
 
-    The official index is the code: the published order is the order of the widths.
+    The official index equals the code, because networks are published in the order of their widths.
 
     >>> cell = SizeCell.from_string("8:8:8:16:32")
     >>> cell.index, cell.widths, len(cell.neighbours())
@@ -51,7 +51,12 @@ class SizeCell(
     Parameters
     ----------
     code
-        Code of the cell, 0..32767; any integer type. InvalidCellError for any other value.
+        Code of the cell, 0..32767, of any integer type.
+
+    Raises
+    ------
+    InvalidCellError
+        If ``code`` is not the code of a cell.
 
     References
     ----------
@@ -62,17 +67,28 @@ class SizeCell(
 
     @classmethod
     def from_widths(cls, widths: Iterable[SupportsIndex]) -> Self:
-        """Return the cell of five numbers of channels, first layer first."""
+        """Return the cell with the given widths.
+
+        Parameters
+        ----------
+        widths
+            Five numbers of channels, 8 to 64 in steps of 8; first layer first.
+
+        Raises
+        ------
+        InvalidCellError
+            If they are not five such numbers.
+        """
         return cls(cls._parse_choices(widths))
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """The five numbers of channels."""
+        """Numbers of channels of the five layers."""
         return tuple(WIDTHS[digit] for digit in self.digits)
 
     @property
     def index(self) -> int:
-        """The official index, 0..32767."""
+        """Official index, 0..32767."""
         return self.code
 
     def __str__(self) -> str:
@@ -85,11 +101,11 @@ class SizeCell(
     @classmethod
     def _parse_string(cls, arch: object) -> int:
         if not isinstance(arch, str):
-            raise InvalidCellError(f"a size's string is a string, got {type(arch).__name__}")
+            raise InvalidCellError(f"a size's string must be a str, got {type(arch).__name__}")
         parts = arch.split(":")
         if len(parts) != LAYERS or not all(part in map(str, WIDTHS) for part in parts):
             raise InvalidCellError(
-                f"a size's string is five widths of {WIDTHS[0]} to {WIDTHS[-1]} in steps of 8, such as"
+                f"a size's string must be five widths from {WIDTHS[0]} to {WIDTHS[-1]} in steps of 8, such as"
                 f" 8:8:8:16:32; got {arch!r}"
             )
         return cls._parse_choices(list(map(int, parts)))
@@ -100,7 +116,7 @@ class SizeCell(
         digits = [_NUMBER[width] for width in given if width in _NUMBER]
         if len(given) != LAYERS or len(digits) != LAYERS:
             raise InvalidCellError(
-                f"a size has five widths of {WIDTHS[0]} to {WIDTHS[-1]} in steps of 8,"
+                f"a size must have five widths from {WIDTHS[0]} to {WIDTHS[-1]} in steps of 8,"
                 f" got {reprlib.repr(choices)}"
             )
         return sum(digit * weight for digit, weight in zip(digits, cls._WEIGHTS, strict=True))

@@ -1,4 +1,4 @@
-"""The two search spaces of the published tables, and the properties that their tables share."""
+"""The two search spaces of the published tables and their properties."""
 
 from __future__ import annotations
 
@@ -17,18 +17,29 @@ if TYPE_CHECKING:
 
 
 class Space(NamedTuple):
-    """A search space with a published table; a cell is a row in the order of codes."""
+    """A search space with a published table."""
 
-    name: str  # as a store records it
-    flag: str  # on the command line
+    #: name that a store records
+    name: str
+    #: name on the command line, such as `tss`
+    flag: str
+    #: number of cells, N
     cells: int
+    #: class of the cells
     cell: type[CodedCell]
-    code_of: Callable[[AnyCell], int]  # from any name of a cell to its code
-    official_order: Callable[[], Numbering]  # the code of each official index, (N,)
-    official_index: Callable[[], Numbering]  # the official index of each code, (N,)
-    protocols: tuple[int, ...]  # epochs of the published training runs
-    full_protocol: int  # the one that papers report
-    signal_protocol: int  # its validation guides the searches of the NATS-Bench paper
+    #: function that returns the code of a cell in any notation
+    code_of: Callable[[AnyCell], int]
+    #: function that returns the code of each official index, shape ``(N,)``
+    official_order: Callable[[], Numbering]
+    #: function that returns the official index of each code, shape ``(N,)``
+    official_index: Callable[[], Numbering]
+    #: epochs of the published training runs
+    protocols: tuple[int, ...]
+    #: epochs of the protocol that papers report
+    full_protocol: int
+    #: epochs of the protocol whose validation guides the searches of the NATS-Bench paper
+    signal_protocol: int
+    #: description in one line
     summary: str
 
 
@@ -62,21 +73,21 @@ SPACES = {space.flag: space for space in (TOPOLOGY, SIZE)}
 
 
 def space_of(flag: object) -> Space:
-    """Return the Space of a flag; InvalidArgumentError lists the flags if there is none."""
+    """Return the space with a flag; raise InvalidArgumentError if there is none."""
     try:
-        return SPACES[flag]  # type: ignore[index]  # a value of any type is looked up
+        return SPACES[flag]  # type: ignore[index]  # may be of any type
     except (KeyError, TypeError):
         raise InvalidArgumentError(f"unknown space {flag!r}; the spaces are {', '.join(SPACES)}") from None
 
 
 def space_named(name: object) -> Space | None:
-    """Return the Space that a store records by that name, None if it is unknown."""
+    """Return the space with the name that a store records; None if it is unknown."""
     return next((space for space in SPACES.values() if space.name == name), None)
 
 
 def add_space_flag(parser: ArgumentParser) -> None:
-    """Add the flag that names a space of the published tables."""
+    """Add the flag `--space` to a parser."""
     spaces = "; ".join(f"{flag}: {space.summary}" for flag, space in SPACES.items())
     parser.add_argument(
-        "--space", metavar="SPACE", choices=SPACES, help=f"{spaces} (default: that of the store)"
+        "--space", metavar="SPACE", choices=SPACES, help=f"{spaces} (default: the store's space)"
     )

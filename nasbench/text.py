@@ -1,17 +1,18 @@
-"""The entry of a cell as text for people."""
+"""Text of a cell's entry in a table."""
 
 from collections.abc import Collection, Mapping
 
 from nasbench.metrics import METRICS
-from nasbench.runs.text import format_table
+from nasbench.runs.text import counted, format_table
 
-_WIDTH = 14  # of a data set's column
+_WIDTH = 14  # of a column
 
 
 def format_entry(entry: Mapping[str, Mapping[str, float]], *, all: bool = False, how: str = "--all") -> str:
-    """Return an entry of `Benchmark.entry` as a row per metric and a column per data set; empty if it is.
+    """Return an entry of `Benchmark.entry` with one row per metric and one column per data set.
 
-    `all`: with hardware metrics too; else with their number, and `how` they are shown.
+    Without `all`, hardware metrics are only counted; `how` is the option that shows them. The text of an
+    empty entry is empty.
     """
     entries, hidden = entry_rows(entry, all=all)
     rows = [(label, *map(_value_text, values)) for label, values in entries]
@@ -38,10 +39,10 @@ def entry_rows(
 
 
 def format_hidden(names: Collection[str], how: str = "--all") -> str:
-    """Return how many hardware metrics a table leaves out, and `how` they are shown; empty if none."""
+    """Return the number of hidden hardware metrics and the option `how` that shows them; empty if none."""
     if not names:
         return ""
-    return f"{len(names)} hardware metric{'s' if len(names) > 1 else ''} not shown; {how} shows them"
+    return f"{counted(len(names), 'hardware metric')} not shown; use {how} to show them"
 
 
 def _value_text(value: float | None) -> str:

@@ -439,9 +439,9 @@ class MethodContract:
         assert sum(losses[-20:]) < 0.9 * sum(losses[:20])
 
     def test_settings_out_of_range_are_errors(self) -> None:
-        with pytest.raises(ValueError, match="epochs is a whole number of at least 1"):
+        with pytest.raises(ValueError, match="epochs must be an integer >= 1"):
             replace(self.method.config_class(), epochs=0)
-        with pytest.raises(ValueError, match="learning_rate is a number above 0"):
+        with pytest.raises(ValueError, match="learning_rate must be > 0"):
             replace(self.method.config_class(), learning_rate=0.0)
 
 

@@ -202,7 +202,7 @@ def test_the_ten_lines_of_a_search_give_a_whole_command(folder):
     result = run(f"{sys.executable} climb.py --evals 0", folder)
     assert (result.returncode, result.stderr) == (
         2,
-        "python climb.py: error: evals is a whole number of at least 1, got 0\n",
+        "python climb.py: error: evals must be an integer >= 1, got 0\n",
     )
 
 

@@ -200,12 +200,12 @@ class MultiFidelityContract:
     def test_numbers_outside_their_range_are_errors(self) -> None:
         options: dict[str, Any]
         for error, options, message in (
-            (ConfigError, {"eta": 1}, "eta is a whole number of at least 2, got 1"),
-            (ConfigError, {"eta": 2.5}, "eta is a whole number"),
-            (ConfigError, {"min_epochs": 0}, "min_epochs is a whole number of at least 1"),
+            (ConfigError, {"eta": 1}, "eta must be an integer >= 2, got 1"),
+            (ConfigError, {"eta": 2.5}, "eta must be an integer"),
+            (ConfigError, {"min_epochs": 0}, "min_epochs must be an integer >= 1"),
             (ConfigError, {"min_epochs": 28}, "min_epochs is at most the longest fidelity, 27, got 28"),
-            (InvalidArgumentError, {"trial": -1}, "a trial is a whole number of at least 0"),
-            (InvalidArgumentError, {"seed": 1.5}, "seed is a whole number in"),
+            (InvalidArgumentError, {"trial": -1}, "a trial must be an integer >= 0"),
+            (InvalidArgumentError, {"seed": 1.5}, "seed must be an integer in"),
         ):
             with pytest.raises(error, match=message):
                 self.make(**options)

@@ -1,4 +1,4 @@
-"""The handwritten digits that come with scikit-learn: a data set that needs no download."""
+"""Handwritten digits in scikit-learn, a data set that needs no download."""
 
 import random
 
@@ -10,12 +10,13 @@ _SEED = 0
 
 
 class Digits(Source):
-    """The reader of 1,797 handwritten digits of 8x8 pixels; the grey value is in all channels.
+    """Reader of 1,797 handwritten digits of 8x8 pixels; all channels have the grey value.
 
-    The set has no published split. Ours, fixed: the positions of each class, 0 to 9 in turn, are shuffled by
-    one random.Random(0), the first fifth (rounded down) is for testing and the rest for training; either part
-    is in the order of the set. That is 1,442 and 355 images. Values 0..16 are scaled to 0..255 and rounded.
-    The training images have a mean of 77.84 and a standard deviation of 95.88.
+    The data set has no published split. This one is fixed: the positions of each class, from 0 to 9, are
+    shuffled by one `random.Random(0)`. The first fifth (rounded down) is for testing, the rest for training,
+    which gives 355 and 1,442 images; both parts keep the order of the data set. Values 0..16 are scaled to
+    0..255 and rounded. The training images have mean 77.84 and standard deviation 95.88.
+
     Source: Alpaydin & Kaynak, Optical Recognition of Handwritten Digits, UCI 1998.
     """
 

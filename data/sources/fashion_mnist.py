@@ -1,4 +1,4 @@
-"""Fashion-MNIST: its four idx files, packed by gzip or not."""
+"""Fashion-MNIST: four idx files, plain or packed by gzip."""
 
 import gzip
 import zlib
@@ -22,17 +22,17 @@ CLASSES = (
     "Bag",
     "Ankle boot",
 )
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # folder of Debian's package dataset-fashion-mnist
 _AXES = {"images": 3, "labels": 1}
 _LARGEST = 64 << 20  # bytes of an unpacked file; 60,000 images have 47 million
 
 
 class FashionMNIST(Source):
-    """The reader of Fashion-MNIST (Xiao et al. 2017, arXiv:1708.07747); the grey value is in all channels.
+    """Reader of Fashion-MNIST (Xiao et al. 2017, arXiv:1708.07747); all channels have the grey value.
 
-    The files are looked for in `folder`, in its `FashionMNIST/raw`, where torchvision puts them, then in
-    `elsewhere`. No digest is compared, as they are packed anew by who passes them on; the sizes that the idx
-    headers state, and gzip's checksum, are.
+    Files are searched in `folder`, in `FashionMNIST/raw` below it, as torchvision stores them, then in
+    `elsewhere`. Digests are not verified, because mirrors repack the files; the sizes in the idx headers and
+    the checksums of gzip are.
     """
 
     def __init__(self, folder: Path, download: bool = False, elsewhere: tuple[Path, ...] = (DEBIAN,)) -> None:
@@ -50,12 +50,12 @@ class FashionMNIST(Source):
             images, labels = (read_idx(path, axes) for path, axes in zip(paths, _AXES.values(), strict=True))
         if len(images) != len(labels):
             raise DamagedFileError(
-                f"{paths[0]} holds {len(images):,} images, but {paths[1]} {len(labels):,} labels"
+                f"{paths[0]} holds {len(images):,} images, but {paths[1]} holds {len(labels):,} labels"
             )
         return Part(np.repeat(images[..., None], 3, axis=-1), labels.astype(np.int64), CLASSES)
 
     def _find(self, part: str) -> list[Path]:
-        """Return the files of images and of labels of a part, as far as they exist."""
+        """Return the existing files of images and labels of a part."""
         paths = []
         for kind, axes in _AXES.items():
             name = f"{part}-{kind}-idx{axes}-ubyte"
@@ -64,13 +64,13 @@ class FashionMNIST(Source):
         return paths
 
     def _fetch(self, part: str) -> None:
-        """Download all files by torchvision, if allowed; MissingFileError if not."""
+        """Download all files with torchvision; raise MissingFileError if this is not allowed."""
         if not self._download:
             raise MissingFileError(
                 f"{part}-images-idx3-ubyte.gz and {part}-labels-idx1-ubyte.gz are not both in any of "
                 f"{', '.join(map(str, self._folders))}; put them there (from "
                 "https://github.com/zalandoresearch/fashion-mnist), install Debian's package "
-                "dataset-fashion-mnist, or --download"
+                "dataset-fashion-mnist, or use --download"
             )
         with needing("torchvision"):
             from torchvision import datasets
@@ -81,25 +81,27 @@ class FashionMNIST(Source):
 
 
 def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
-    """Return the values of an idx file, uint8 with `axes` axes; DamagedFileError if it is not as it says.
+    """Return the values of an idx file, uint8 with `axes` axes; raise DamagedFileError if it is damaged.
 
     Format: two zero bytes, 8 for unsigned bytes, the number of axes, the length of each as a big-endian
-    32-bit number, then the values (http://yann.lecun.com/exdb/mnist/).
+    32-bit integer, then the values (http://yann.lecun.com/exdb/mnist/).
     """
     with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
         try:
             data = file.read(_LARGEST + 1)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DamagedFileError(f"{path} is cut short or damaged: {said(error)}") from error
+            raise DamagedFileError(f"{path} is truncated or damaged: {said(error)}") from error
     if len(data) > _LARGEST:
-        raise DamagedFileError(
-            f"{path} holds more than the {_LARGEST:,} bytes that a file of images can have"
-        )
+        raise DamagedFileError(f"{path} holds more than {_LARGEST:,} bytes, the maximum for a file of images")
     start = 4 + 4 * axes
     if len(data) < start or data[:4] != bytes((0, 0, 8, axes)):
-        raise DamagedFileError(f"{path} is no idx file of bytes with {axes} axes: it begins {data[:4].hex()}")
+        raise DamagedFileError(
+            f"{path} is not an idx file of bytes with {axes} axes: it starts with {data[:4].hex()}"
+        )
     shape = np.frombuffer(data[4:start], ">u4").tolist()
     values = np.frombuffer(data, np.uint8, offset=start)
     if len(values) != np.prod(shape, dtype=object):
-        raise DamagedFileError(f"{path} says {shape} bytes, but {len(values):,} follow; it is cut or damaged")
+        raise DamagedFileError(
+            f"{path} has the shape {shape}, but {len(values):,} bytes; it is truncated or damaged"
+        )
     return values.reshape(shape)

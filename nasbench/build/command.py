@@ -1,4 +1,4 @@
-"""The command that builds a store from published sources: `python -m nasbench build`."""
+"""The command that builds stores from published sources: `python -m nasbench build`."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ from typing import TYPE_CHECKING
 
 from nasbench.runs.command import ListFormatter, Subcommand
 from nasbench.runs.notes import complain
+from nasbench.runs.text import counted
 from nasbench.spaces import add_space_flag
 
 if TYPE_CHECKING:
     from nasbench.build.single import Summary
 
-_SHOWN = 10  # missing cells that are listed
+_SHOWN = 10  # listed missing cells
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    from nasbench.build.sources.registry import KINDS  # imported here because no lookup needs it
+    from nasbench.build.sources.registry import KINDS  # imported here because lookups do not need it
 
     parser.add_argument(
         "sources",
         nargs="*",
         metavar="SOURCE",
-        help="files or folders, or `default` for the default table, which is built without any; earlier ones"
-        " take precedence",
+        help="files or folders, or `default` for the default table; earlier ones take precedence (default:"
+        " the default table)",
     )
     parser.add_argument(
         "--out",
         metavar="FILE",
-        help="store to write (default: the default one, in $NASBENCH_HOME, unless that would lose data)",
+        help="store to write (default: the default store in $NASBENCH_HOME, unless data would be lost)",
     )
-    parser.add_argument("--force", action="store_true", help="replace a store that exists")
-    parser.add_argument("--resume", action="store_true", help="resume a build that was interrupted")
+    parser.add_argument("--force", action="store_true", help="replace an existing store")
+    parser.add_argument("--resume", action="store_true", help="continue an interrupted build")
     parser.add_argument(
         "--workers",
         type=int,
         metavar="N",
-        help="processes that read, at least 1 (default: one per processor)",
+        help="number of processes, at least 1 (default: one per processor)",
     )
     parser.add_argument(
         "--kind",
         metavar="KIND",
         choices=KINDS,
-        help="format of SOURCE, if it cannot be recognised from its content",
+        help="format of SOURCE (default: recognised from its content)",
     )
     parser.add_argument(
         "--map",
@@ -59,7 +60,8 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "--scale",
         type=float,
         metavar="FACTOR",
-        help="multiply all accuracies of a table, such as 100 for fractions (default: they are percentages)",
+        help="factor for all accuracies of a table, such as 100 for fractions (default: accuracies must be"
+        " percentages)",
     )
     add_space_flag(parser)
     parser.formatter_class = ListFormatter
@@ -67,7 +69,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(args: argparse.Namespace) -> str:
-    from nasbench.build import build  # imported here because no lookup needs it
+    from nasbench.build import build  # imported here because lookups do not need it
 
     try:
         summary = build(
@@ -84,14 +86,14 @@ def _build(args: argparse.Namespace) -> str:
         )
     except KeyboardInterrupt:
         complain(
-            "what was read, if anything, is kept beside the store; the same command with --resume goes on"
+            "the data read so far is kept next to the store; run the same command with --resume to continue"
         )
         raise
     return "\n".join(f"{label:<10}{text}" for label, text in _rows(summary))
 
 
 def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
-    """Yield what a build made, each row a label and a text."""
+    """Yield the rows of a build's report, each a label and a text."""
     size, seconds = summary.path.stat().st_size / 1e6, summary.seconds
     yield "built", f"{summary.path} ({size:,.1f} MB) in {seconds:,.1f} s"
     yield "from", f"{summary.attributes['source']} {summary.attributes['source_version']}"
@@ -100,15 +102,15 @@ def _rows(summary: Summary) -> Iterator[tuple[str, str]]:
     yield "read", f"{read:,} of {summary.cells:,} cells{before}"
     if missing:
         some = ", ".join(map(str, summary.missing[:_SHOWN]))
-        yield "missing", f"{missing:,} cells, by index: {some}{', ...' if missing > _SHOWN else ''}"
+        yield "missing", f"{counted(missing, 'cell')}, by index: {some}{', ...' if missing > _SHOWN else ''}"
     for dataset, protocol, seeds in summary.runs:
         counts = ", ".join(f"{count:,} with seed {seed}" for seed, count in seeds.items())
-        yield "runs", f"{dataset}, {protocol} epochs: {counts}"
+        yield "runs", f"{dataset}, {counted(protocol, 'epoch')}: {counts}"
     yield from (("checked", line) for line in summary.checked)
     yield from (("note", line) for line in summary.notes)
     for name, first, other, count, largest, index in summary.differences:
-        yield "differs", f"{name}: {count:,} values, by up to {largest:.6g} (cell {index})"
-        yield "", f"{first} wins over {other}"
+        yield "differs", f"{name}: {counted(count, 'value')}, by up to {largest:.6g} (cell {index})"
+        yield "", f"{first} takes precedence over {other}"
     yield "checksum", str(summary.attributes["checksum"])
 
 

@@ -1,4 +1,4 @@
-"""Which data of a store another one lacks, so that a build without --out loses none."""
+"""Comparison of the data in two stores, so that a build without --out loses none."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,19 +10,20 @@ from nasbench.build.sources.source import Source, any_known, group_of
 from nasbench.errors import StoreError
 from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED
 from nasbench.runs.files import quoted
+from nasbench.runs.text import counted
 from nasbench.store import Store
 
-# (array, seed or None) -> the cells whose value is known, bool (N,), or one bool for all cells.
+# (array, seed or None) -> mask (N,) of cells with a value, or one bool for all cells.
 Known = Callable[[str, int | None], Mask | bool]
 
 
 def check_kept(old: Store, known: Known, sources: Sequence[Source], force: str) -> None:
-    """Raise StoreError if a store of the sources lacks data of `old`; `force`: the flags that replace it."""
+    """Raise StoreError if a store of the sources lacks data of `old`; `force` has the flags to replace it."""
     lost = _lost(old, known)
     if lost:
-        lacks = shorten([f"{metric} ({cells:,} cells)" for metric, cells in lost.items()])
+        lacks = shorten([f"{metric} ({counted(cells, 'cell')})" for metric, cells in lost.items()])
         others = [str(source.path) for source in sources if str(source.path) != str(old.path)]
-        # Earlier sources take precedence; if a merge with the old store lost data, it must come first.
+        # Earlier sources take precedence; if a merge with the old store loses data, it must come first.
         paths = [*others, old.path] if len(others) == len(sources) else [old.path, *others]
         raise StoreError(
             f"{old.path} has data that the new store lacks: {lacks};"
@@ -32,7 +33,7 @@ def check_kept(old: Store, known: Known, sources: Sequence[Source], force: str) 
 
 
 def known_in_sources(sources: Sequence[Source]) -> Known:
-    """Return which cells sources may have, before they are read."""
+    """Return the cells that the sources may have, before they are read."""
 
     def known(name: str, seed: int | None) -> Mask | bool:
         group = group_of(name)
@@ -47,12 +48,12 @@ def known_in_sources(sources: Sequence[Source]) -> Known:
 
 
 def known_in_store(store: Store) -> Known:
-    """Return what a store holds; of curves, whether there are any."""
+    """Return the cells with a value in a store; for curves, whether there are any."""
 
     def known(name: str, seed: int | None) -> Mask | bool:
         if name not in store or "/curve/" in name:
             return name in store
-        if seed is None or seed == UNKNOWN_SEED:  # a mean, which runs by seed have too
+        if seed is None or seed == UNKNOWN_SEED:  # per-seed runs have a mean, too
             return any_known(store[name])
         seeds = _seeds(store, name)
         return any_known(store[name][:, seeds.index(seed)]) if seed in seeds else False
@@ -61,7 +62,7 @@ def known_in_store(store: Store) -> Known:
 
 
 def _lost(old: Store, known: Known) -> dict[str, int]:
-    """Return {metric, named as in a table: number of cells that lack a value} for all that `old` has more."""
+    """Return the number of cells with a value in `old` only, by metric, named as in a table."""
     lost: dict[str, int] = {}
     order = {metric: number for number, metric in enumerate(METRICS)}
     names = [name for name in old.names if name.split("/")[0] in DATASETS and name.split("/")[-1] in order]
@@ -81,7 +82,7 @@ def _lost(old: Store, known: Known) -> dict[str, int]:
 
 
 def _seeds(store: Store, name: str) -> list[int]:
-    """Return the seeds of the columns of an array `DATASET/PROTOCOL/KIND/METRIC`."""
+    """Return the seeds of the columns of an array DATASET/PROTOCOL/KIND/METRIC."""
     dataset, protocol, _, _ = name.split("/")
     seeds: list[int] = store[f"{dataset}/{protocol}/seeds"].tolist()
     return seeds

@@ -1,4 +1,4 @@
-"""Several sources into one store: each into a store beside it, and these merged; earlier ones win."""
+"""Merging of several sources, each built into its own store first; earlier ones take precedence."""
 
 import json
 import re
@@ -25,15 +25,16 @@ from nasbench.build.writer import Batch, locked
 from nasbench.errors import SourceError, StoreError
 from nasbench.metrics import UNKNOWN_SEED
 from nasbench.runs.files import make_folder_of
+from nasbench.runs.text import counted
 from nasbench.store import Store, writing
 
-_IDENTITY = "built_from"  # attribute of a store that waits to be merged
-_SAME = 1e-9  # relative: sums of times, added up in another order, are still the same
+_IDENTITY = "built_from"  # attribute of a store that will be merged
+_SAME = 1e-9  # relative; sums of times in another order count as equal
 _FINAL = re.compile("/(?:final|curve|per_epoch)/")
 
 
 def build_merged(sources: Sequence[Source], out: Path, how: How, check: Check | None = None) -> Summary:
-    """Build a store of each source beside `out`, and of these the one at `out`; one process at a time."""
+    """Build a store per source next to `out`, and merge them into `out`; one process at a time."""
     with writing(out), ExitStack() as removing:
         make_folder_of(out)
         path = out.with_name(f"{out.name}.merging")
@@ -55,7 +56,7 @@ def build_merged(sources: Sequence[Source], out: Path, how: How, check: Check | 
             merged = Merged(out, stored)
             summary = build_one(merged, out, how._replace(resume=False), check)
         except (SourceError, MemoryError):
-            _remove(built)  # it would fail in the same way again
+            _remove(built)  # a retry would fail in the same way
             raise
         summary.differences = merged.differences()
         summary.notes += merged.left_out()
@@ -76,16 +77,16 @@ def _is_built_from(path: Path, identity: str) -> bool:
 
 
 class Merged(Source):
-    """Several stores of one space as one: an earlier one wins, and where a later one differs is noted.
+    """Several stores of one space as a single source; earlier ones take precedence.
 
-    Which one wins is decided for each cell, seed and metric by the value after the last epoch; a curve or the
-    seconds of an epoch come from a store that has that value.
+    Precedence is decided per cell, seed and metric by the value after the last epoch; a learning curve, or
+    the seconds per epoch, are taken from a store with that value. Differences are recorded.
     """
 
     kind = "merged"
 
     def __init__(self, path: Path, stored: Sequence[Stored]) -> None:
-        """`stored`: Stored sources, the one that wins first."""
+        """Initialize from stored sources, in order of precedence."""
         space = stored[0].space
         seeds = join_seeds(stored)
         layout: dict[str, tuple[int, ...]] = {}
@@ -94,7 +95,9 @@ class Merged(Source):
                 group = group_of(name)
                 shape = shape if group is None else (len(seeds[group]), *shape[1:])
                 if layout.setdefault(name, shape) != shape:
-                    raise SourceError(f"{source.path}: {name} has rows of {shape}, others of {layout[name]}")
+                    raise SourceError(
+                        f"{source.path}: {name} has rows of shape {shape}, other sources {layout[name]}"
+                    )
         super().__init__(path, space, layout, seeds, join_provenance(stored))
         self.origins = join_origins(stored)
         for source in stored:
@@ -102,11 +105,11 @@ class Merged(Source):
             self.notes += [f"{source.name}: {line}" for line in source.notes]
             lacking = int(np.count_nonzero(~known_cells(source.store, source)))
             if lacking:
-                self.notes.append(f"{source.name}: it lacks {lacking:,} of {space.cells:,} cells")
+                self.notes.append(f"{source.name}: lacks {lacking:,} of {space.cells:,} cells")
         self._stored = stored
-        # (number of the source, is a mean, name): cells
+        # by (number of the source, is a mean, name)
         self._left_out: dict[tuple[int, bool, str], int] = {}
-        # (name, number of the winner, of the other)
+        # by (name, number of the preferred source, number of the other source)
         self._differences: dict[tuple[str, int, int], Difference] = {}
 
     @property
@@ -128,21 +131,21 @@ class Merged(Source):
         return [difference for _, difference in sorted(self._differences.items())]
 
     def left_out(self) -> list[str]:
-        """Return lines about values that were left out because an earlier source has the other form."""
-        forms = ("runs where an earlier source has their mean", "means where an earlier source has runs")
+        """Return lines on means or runs that were left out because an earlier source has the other form."""
+        forms = ("runs because an earlier source has their mean", "means because an earlier source has runs")
         lines: dict[str, list[str]] = {}
         for (number, is_mean, name), cells in sorted(self._left_out.items()):
             line = f"{self._stored[number].path}: left out {forms[is_mean]}"
-            lines.setdefault(line, []).append(f"{name} ({cells:,} cells)")
+            lines.setdefault(line, []).append(f"{name} ({counted(cells, 'cell')})")
         return [f"{line}: {shorten(arrays)}" for line, arrays in lines.items()]
 
     def _in_columns(self, name: str, source: Stored, task: range) -> Values:
-        """Return a source's rows with a column for each seed of all sources."""
+        """Return a source's rows with one column per seed of all sources."""
         return in_columns(source.rows(name, task), name, source.seeds, self.seeds)
 
     def _merge(self, merged: Values, name: str, task: range) -> None:
-        """Take from each source what no earlier one has, and note where they differ."""
-        owner = np.full(merged.shape, -1)  # number of the source that a value is from
+        """Copy the values that no earlier source has, and record differences."""
+        owner = np.full(merged.shape, -1)  # number of the source of each value
         for number, source in enumerate(self._stored):
             if name not in source.layout:
                 continue
@@ -158,7 +161,7 @@ class Merged(Source):
             owner[new] = number
 
     def _follow(self, merged: Values, name: str, last: Values, final: str, task: range) -> None:
-        """Take what belongs to a final value, such as its curve, from the first source with that value."""
+        """Copy the curve, or seconds per epoch, of a final value from the first source with that value."""
         axes = tuple(range(2, merged.ndim))
         for source in self._stored:
             if name not in source.layout:
@@ -172,7 +175,7 @@ class Merged(Source):
             merged[taken] = given[taken]
 
     def _note(self, name: str, winner: int, number: int, sizes: Values, task: range) -> None:
-        """Note the sizes of differences of an array, (n, ...), 0 where sources agree."""
+        """Record the differences of an array; `sizes` has shape (n, ...) and is 0 if sources agree."""
         row, *_ = np.unravel_index(sizes.argmax(), sizes.shape)
         paths = (str(self._stored[winner].path), str(self._stored[number].path))
         index = int(self.space.official_index()[task.start + int(row)])
@@ -182,9 +185,9 @@ class Merged(Source):
         self._differences[name, winner, number] = worst._replace(values=old.values + new.values)
 
     def _without_other_form(self, merged: Values, given: Values, number: int, name: str) -> Values:
-        """Return given rows without means of cells that are merged by seed, and the reverse.
+        """Return the rows without means of cells that have per-seed runs, and vice versa.
 
-        The mean over seeds of both would be wrong.
+        Averaging both would give a wrong mean over seeds.
         """
         group = group_of(name)
         seeds = () if group is None else self.seeds[group]

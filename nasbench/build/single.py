@@ -1,4 +1,4 @@
-"""One source into a store: read here or in worker processes, resumable, moved into place when complete."""
+"""Building of a store from one source, in this process or in workers; resumable and atomic."""
 
 import hashlib
 import json
@@ -24,68 +24,96 @@ from nasbench.metrics import DATASETS
 from nasbench.runs.interrupts import HeldInterrupt
 from nasbench.runs.processes import blocked_interrupts, end_with_parent
 from nasbench.runs.progress import Progress
+from nasbench.runs.text import counted
 from nasbench.spaces import TOPOLOGY
 from nasbench.store import ORIGINS, Attributes, Store
 
-_WORKER_MEMORY = 1 << 30  # bytes that a worker may take in addition to what it has at its start
+_WORKER_MEMORY = 1 << 30  # bytes that a worker may allocate after its start
 Check = Callable[[Store], None]  # raises if a new store must not replace the old one
 
 
 class How(NamedTuple):
-    """How a store is built."""
+    """Options of a build."""
 
-    workers: int  # processes
-    resume: bool  # continue what an interrupted build left
-    progress: bool  # show a bar on stderr if that is a terminal
+    #: number of processes
+    workers: int
+    #: whether to continue an interrupted build
+    resume: bool
+    #: whether to show a progress bar
+    progress: bool
 
 
 class Runs(NamedTuple):
-    """How many cells have a training run with each seed."""
+    """Numbers of cells with a training run, by seed."""
 
+    #: name of the data set
     dataset: str
+    #: epochs of the training protocol
     protocol: int
-    cells: dict[int, int]  # by seed
+    #: number of cells by seed
+    cells: dict[int, int]
 
 
 class Difference(NamedTuple):
-    """Values of an array in which two merged sources differ."""
+    """Difference between two merged sources in one array."""
 
+    #: name of the array
     array: str
-    winner: str  # path of the source whose values are in the store
+    #: path of the source whose values are in the store
+    winner: str
+    #: path of the other source
     other: str
-    values: int  # how many
+    #: number of values that differ
+    values: int
+    #: largest absolute difference
     largest: float
-    cell: int  # official index of the cell with the largest difference
+    #: official index of the cell with the largest difference
+    cell: int
 
 
 @dataclass
 class Summary:
-    """What a build has written, and from what."""
+    """Result of a build."""
 
+    #: path of the store
     path: Path
+    #: provenance and schema of the store
     attributes: Attributes
     #: number of cells of the space
     cells: int
-    #: official indices of the cells that no source has, (n,)
+    #: official indices of the cells that no source has, shape ``(n,)``
     missing: Array
+    #: training runs by data set and protocol
     runs: list[Runs]
-    #: what was compared or tested, a line each
+    #: lines on what was checked
     checked: list[str]
-    #: what else to know, such as what was left out
+    #: further notes, such as left out data
     notes: list[str]
-    #: differences of merged sources
+    #: differences between merged sources
     differences: list[Difference] = field(default_factory=list)
-    #: number of cells that an earlier, interrupted build had read
+    #: number of cells read by an earlier, interrupted build
     resumed: int = 0
+    #: duration of the build
     seconds: float = 0.0
 
 
 def build_one(
     source: Source, out: Path, how: How, check: Check | None = None, extra: Mapping[str, str] | None = None
 ) -> Summary:
-    """Build the store `out` from one source, and return a Summary.
+    """Build a store from one source.
 
-    `check`: called with the store before it is moved into place; `extra`: attributes for its provenance.
+    Parameters
+    ----------
+    source
+        Source to read.
+    out
+        File of the store.
+    how
+        Options of the build.
+    check
+        Function that is called with the new store before it is moved into place.
+    extra
+        Further attributes of the store.
     """
     writer = Writer(
         out, source.space.cells, source.layout, constant_arrays(source), source.identity(), how.resume
@@ -94,7 +122,7 @@ def build_one(
     with closing(writer):
         done = writer.done()
         resumed = int(done.sum())
-        # A source that is read in order is read to its end: it can have notes on what it has read.
+        # A source that is read in order is read completely, because it can collect notes.
         tasks = [task for task in source.tasks if not source.parallel or not _is_done(task, done)]
         with Progress(source.name, "cells", total, done=min(resumed, total), shown=how.progress) as bar:
             try:
@@ -104,7 +132,7 @@ def build_one(
                 else:
                     _read_here(source, tasks, writer, done, bar)
             except (SourceError, MemoryError):
-                writer.discard()  # it would fail in the same way again
+                writer.discard()  # a retry would fail in the same way
                 raise
             bar.finish()
         sha256 = source.provenance.get("source_sha256")
@@ -113,7 +141,7 @@ def build_one(
 
 
 def constant_arrays(source: Source) -> dict[str, Array]:
-    """Return the arrays of a store that are known before anything is read."""
+    """Return the arrays of a store that do not depend on the data of the source."""
     space = source.space
     constants: dict[str, Array] = {"index": space.official_index()}
     if space is TOPOLOGY:
@@ -126,19 +154,19 @@ def constant_arrays(source: Source) -> dict[str, Array]:
 def provenance(
     source: Source, sha256: str | None = None, extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return the provenance that a store of a source records."""
+    """Return the provenance of a store that is built from a source."""
     texts = {"space": source.space.name, **source.provenance, **(extra or {})}
     if sha256:
         texts["source_sha256"] = sha256
     if len(source.origins) > 1:
         origins = {name: sorted(arrays) for name, arrays in sorted(source.origins.items())}
         texts[ORIGINS] = json.dumps(origins)
-    # Names of files may hold bytes that are no text.
+    # File names can contain bytes that are not text.
     return {name: text.encode("utf-8", "backslashreplace").decode() for name, text in texts.items()}
 
 
 def known_cells(store: Store, source: Source) -> Mask:
-    """Return which cells have any value in a store that was built from a source, bool (N,)."""
+    """Return a mask (N,) of the cells with any value in a store that was built from `source`."""
     known = np.zeros(source.space.cells, dtype=bool)
     for name in source.layout:
         if "/curve/" not in name:
@@ -159,7 +187,7 @@ def _read_here(source: Source, tasks: Sequence[range], writer: Writer, done: Mas
 
 
 def _combined(digests: Sequence[bytes]) -> str | None:
-    """Return one sha256 for all batches, in the order of codes; None if they have no digests."""
+    """Return one sha256 for all batches in code order; None if they have no digests."""
     digests = [digest for digest in digests if digest.strip(b"\0")]
     return hashlib.sha256(b"".join(digests)).hexdigest() if digests else None
 
@@ -178,7 +206,9 @@ def _read_in_processes(
         initargs=(source, writer.offsets),
     )
     waiting = iter(tasks)
-    with HeldInterrupt(patient=True) as interrupt:  # a pool that is interrupted at its shutdown never ends
+    with HeldInterrupt(
+        patient=True
+    ) as interrupt:  # a pool that is interrupted during shutdown never terminates
         try:
             with blocked_interrupts():  # the workers inherit this when they start
                 running = {pool.submit(_work, task) for task in islice(waiting, 3 * workers)}
@@ -191,8 +221,8 @@ def _read_in_processes(
                     running |= {pool.submit(_work, task) for task in islice(waiting, 1)}
         except BrokenProcessPool:
             raise StoreError(
-                "a worker process ended before its time: there was too little memory, or it was killed;"
-                " --resume goes on, --workers 1 needs less. In a script, build under"
+                "a worker process ended unexpectedly: it ran out of memory or was killed;"
+                " continue with --resume, or with --workers 1 to use less memory. In a script, build under"
                 " `if __name__ == '__main__':`"
             ) from None
         finally:
@@ -201,15 +231,15 @@ def _read_in_processes(
         raise KeyboardInterrupt
 
 
-_worker: tuple[Source, ArrayOffsets]  # what a worker process reads, and where it writes the rows
+_worker: tuple[Source, ArrayOffsets]  # source and output of a worker process
 
 
 def _start_worker(source: Source, offsets: ArrayOffsets) -> None:
     global _worker
     _worker = source, offsets
     end_with_parent()
-    # A limit, so that a file which needs too much memory is an error and not a danger.
-    with suppress(OSError, ValueError):  # a system without /proc, or a lower limit already
+    # Limit the memory, so that a malicious file is an error and does not exhaust the machine.
+    with suppress(OSError, ValueError):  # no /proc, or a lower limit is already set
         with open("/proc/self/statm") as file:
             size = int(file.read().split()[0]) * resource.getpagesize()
         _, limit = resource.getrlimit(resource.RLIMIT_AS)
@@ -217,7 +247,7 @@ def _start_worker(source: Source, offsets: ArrayOffsets) -> None:
 
 
 def _work(task: range) -> list[tuple[int, bytes]]:
-    """Read a task, write its rows, and return (cells, record for the journal) of each batch."""
+    """Read a task and write its rows; return (cells, journal record) of each batch."""
     source, offsets = _worker
     done = []
     for batch in source.read(task):
@@ -241,23 +271,24 @@ def _summary(source: Source, out: Path, resumed: int) -> Summary:
         if name == dataset
     ]
     missing = np.sort(space.official_index()[~known_cells(store, source)])
-    checked = [*source.checks, "the store, read back, against what was written"]
+    checked = [*source.checks, "the store, read back, against the written data"]
     notes = [*source.notes, *_varying_times(store)]
     return Summary(out, store.attributes, space.cells, missing, runs, checked, notes, resumed=resumed)
 
 
 def _varying_times(store: Store) -> Iterator[str]:
-    """Yield a line for each time that is recorded at the last epoch only because epochs differ."""
+    """Yield a line per time that is recorded only at the last epoch, because its epochs differ."""
     for name in sorted(store.names):
         final = name.replace("/per_epoch/", "/final/")
         if final != name and final in store.names:
-            count = np.count_nonzero(np.isnan(store[name]) & ~np.isnan(store[final]))
+            count = int(np.count_nonzero(np.isnan(store[name]) & ~np.isnan(store[final])))
             if count:
-                yield f"{final}: of {count:,} runs only at the last epoch, as it differs between epochs"
+                runs = counted(count, "run")
+                yield f"{final}: recorded only at the last epoch for {runs}, because epochs differ"
 
 
 def _count_cells(store: Store, dataset: str, protocol: int, seeds: Sequence[int]) -> dict[int, int]:
-    """Return how many cells have a value with each seed, in any metric."""
+    """Return the number of cells with a value of any metric, by seed."""
     known = np.zeros((1, len(seeds)), dtype=bool)
     for name in store.names:
         if name.startswith(f"{dataset}/{protocol}/final/"):

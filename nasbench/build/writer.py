@@ -1,4 +1,4 @@
-"""A store under construction: rows go straight to their places in its file; a journal says which."""
+"""A store under construction: rows are written in place, and a journal records which are complete."""
 
 import errno
 import json
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from nasbench.arrays import Array, Mask, Values
 from nasbench.errors import StoreError
 from nasbench.runs.files import leads_to, make_folder_of, open_locked
+from nasbench.runs.text import counted
 from nasbench.store import (
     Store,
     TypeAndShape,
@@ -33,27 +34,30 @@ from nasbench.store import (
 
 
 class Batch(NamedTuple):
-    """The rows of some cells whose codes follow one another."""
+    """Rows of cells with consecutive codes."""
 
-    start: int  # code of the first cell
-    rows: Mapping[str, Values]  # by name in the store, (n, ...), with the same n for all
-    digest: bytes = b""  # sha256 of what it was read from; empty if the source is hashed as a whole
+    #: code of the first cell
+    start: int
+    #: rows by name of the array, each of shape ``(n, ...)`` with the same n
+    rows: Mapping[str, Values]
+    #: sha256 of the file it was read from; empty if the source is hashed as a whole
+    digest: bytes = b""
 
     @property
     def cells(self) -> int:
-        """The number of cells."""
+        """Number of cells."""
         return len(next(iter(self.rows.values())))
 
 
 Layout = Mapping[str, tuple[int, ...]]  # shape of a cell's row in each array
-_RECORD = Struct("<III32s")  # of a batch: first code, cells, length of the checksums that follow, digest
-_READ = 4 << 20  # bytes read at once
+_RECORD = Struct("<III32s")  # a batch: first code, cells, length of the following checksums, digest
+_READ = 4 << 20  # bytes read at a time
 
 
 def locked(path: Path, out: Path) -> FileIO:
-    """Return the file at a path, created if need be and locked; StoreError if another process has it.
+    """Open or create the file `path`, locked, for a build of the store `out`.
 
-    `out`: the store that it is for.
+    Raise StoreError if another process is building it.
     """
     while True:
         try:
@@ -62,14 +66,14 @@ def locked(path: Path, out: Path) -> FileIO:
             raise StoreError(f"another process is building {out}") from None
         if leads_to(path, file):
             return file
-        file.close()  # another process has finished meanwhile, and removed it
+        file.close()  # another process has just finished and removed it
 
 
 class ArrayOffsets:
-    """Where the rows of a store under construction go: what a process needs to write some."""
+    """Offsets of the arrays of a store under construction, with which a process writes rows."""
 
     def __init__(self, path: Path, layout: Layout, offsets: Mapping[str, int]) -> None:
-        """`layout`: {name: shape of a row}; `offsets`: {name: byte at which the array begins}."""
+        """Initialize from the shape of a row and the offset in bytes of each array."""
         self.path = str(path)
         self.names = sorted(layout)
         self.sizes = [8 * int(np.prod(layout[name], dtype=np.int64)) for name in self.names]
@@ -86,7 +90,7 @@ class ArrayOffsets:
             self._file = None
 
     def write(self, batch: Batch) -> bytes:
-        """Write a Batch of rows and return the journal's record of it."""
+        """Write a batch of rows and return its journal record."""
         if self._file is None:
             self._file = open(self.path, "r+b", buffering=0)  # noqa: SIM115 - `close` closes it
         checksums = []
@@ -94,7 +98,9 @@ class ArrayOffsets:
             rows = np.ascontiguousarray(batch.rows[name], dtype=np.float64)
             data = bytes_of(rows)
             if data.nbytes != size * batch.cells:
-                raise ValueError(f"{name} has rows of {rows.shape[1:]}, which the layout does not foresee")
+                raise ValueError(
+                    f"{name} has rows of shape {rows.shape[1:]}, which the layout does not allow"
+                )
             write_at(self._file.fileno(), data, offset + batch.start * size)
             checksums.append(zlib.crc32(data))
         packed = np.array(checksums, dtype="<u4").tobytes()
@@ -103,7 +109,7 @@ class ArrayOffsets:
 
 
 class _Record(NamedTuple):
-    """What the journal says of a batch."""
+    """Journal record of a batch."""
 
     cells: int
     digest: bytes
@@ -111,10 +117,27 @@ class _Record(NamedTuple):
 
 
 class Writer:
-    """A store that is built row by row in a file beside it, with a journal, and then moved into place.
+    """Writer of a store, row by row into a temporary file with a journal, which is then moved into place.
 
-    With `resume`, a construction of the same identity is continued; without, one that was left behind is
-    restarted. One process at a time: StoreError if another has it.
+    Parameters
+    ----------
+    out
+        File of the store.
+    cells
+        Number of cells.
+    layout
+        Shape of a cell's row in each float64 array.
+    constants
+        Arrays that are known from the start.
+    identity
+        Plain values that identify the source.
+    resume
+        Whether to continue an interrupted build with the same identity; else it is restarted.
+
+    Raises
+    ------
+    StoreError
+        If another process is building the store, or it cannot be written.
     """
 
     def __init__(
@@ -126,11 +149,6 @@ class Writer:
         identity: Mapping[str, object],
         resume: bool = False,
     ) -> None:
-        """Begin or resume the construction of the store `out`.
-
-        `layout`: float64 arrays with a row per cell; `constants`: arrays known from the start; `identity`:
-        plain values that say what it is built from.
-        """
         self.out = Path(out)
         self.part = self.out.with_name(self.out.name + ".part")
         self._journal_path = self.out.with_name(self.out.name + ".part.journal")
@@ -159,24 +177,24 @@ class Writer:
         self._closing.callback(self.offsets.close)
 
     def close(self) -> None:
-        """Leave the construction as it is; it can be resumed."""
+        """Close the files; the build can be resumed."""
         self._closing.close()
 
     def done(self) -> Mask:
-        """Return which cells are written, bool (cells,)."""
+        """Return a mask (cells,) of the written cells."""
         done = np.zeros(self._cells, dtype=bool)
         for start, record in self._records.items():
             done[start : start + record.cells] = True
         return done
 
     def log(self, record: bytes) -> None:
-        """Note that a batch has been written; `record`: what `ArrayOffsets.write` returned."""
+        """Append the record of a written batch, as `ArrayOffsets.write` returns it, to the journal."""
         with writing(self.out):
             self._append(record)
         self._add(record)
 
     def write(self, batch: Batch) -> None:
-        """Write a Batch and note it."""
+        """Write a batch and append its record to the journal."""
         with writing(self.out):
             record = self.offsets.write(batch)
         self.log(record)
@@ -186,10 +204,15 @@ class Writer:
         provenance: Mapping[str, str] | Callable[[Sequence[bytes]], Mapping[str, str]],
         check: Callable[[Store], None] | None = None,
     ) -> None:
-        """Fill the rows of missing cells with NaN, compare all with the journal, and move it into place.
+        """Fill missing rows with NaN, verify the file against the journal, and move it into place.
 
-        `provenance`: {name: text}, or a function that makes it from the batches' digests in order of codes.
-        `check`: called with the Store before it is moved into place; if it raises, the build can be resumed.
+        Parameters
+        ----------
+        provenance
+            Texts by name, or a function that returns them from the digests of the batches in code order.
+        check
+            Function that is called with the new store before it is moved into place; if it raises, the build
+            can be resumed.
         """
         for start, cells in _gaps(self.done()):
             while cells:
@@ -210,20 +233,20 @@ class Writer:
             self._journal_path.unlink()
 
     def discard(self) -> None:
-        """Remove the construction."""
+        """Remove the files of the build."""
         for path in (self.part, self._journal_path):
             with suppress(OSError):
                 path.unlink()
 
     def _begin(self) -> ArrayOffsets:
-        """Allocate all arrays, or leave nothing."""
+        """Allocate all arrays; leave no files on failure."""
         with ExitStack() as undo:
             undo.callback(self.discard)
             self._journal.truncate(0)
             self.part.unlink(missing_ok=True)
             offsets = allocate(self.part, self._shapes)
             with open(self.part, "r+b", buffering=0) as file:
-                if sys.platform != "darwin":  # a full disk shows now, not after hours
+                if sys.platform != "darwin":  # detect a full disk now, not after hours
                     os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
                 for name, array in self._constants.items():
                     write_at(file.fileno(), bytes_of(np.ascontiguousarray(array)), offsets[name])
@@ -238,7 +261,7 @@ class Writer:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _resume(self) -> ArrayOffsets | None:
-        """Take up what another run left; None if there is nothing that can be used."""
+        """Continue an interrupted build; return None if there is none that can be used."""
         self._journal.seek(0)
         line = self._journal.readline()
         if not line.endswith(b"\n") or not self.part.exists():
@@ -253,8 +276,8 @@ class Writer:
             return None
         if header != self._header:
             raise StoreError(
-                f"{self.part} was begun from another source, or the source has changed since;"
-                " without --resume it is begun anew"
+                f"{self.part} was started from another source, or the source has changed since;"
+                " restart it without --resume"
             )
         end = self._journal.tell()
         data = self._journal.read()
@@ -275,7 +298,7 @@ class Writer:
         self._records[start] = _Record(cells, digest, checksums)
 
     def _damaged(self, offsets: ArrayOffsets) -> set[int]:
-        """Return the first codes of batches whose rows differ from what was written, as after a power cut."""
+        """Return the first codes of batches whose rows were not written correctly, as after a power cut."""
         damaged: set[int] = set()
         with open(self.part, "rb", buffering=0) as file:
             for number in range(len(offsets.names)):
@@ -284,7 +307,7 @@ class Writer:
         return damaged
 
     def _digests(self) -> dict[str, str]:
-        """Return the digest of each array, read back from the file and compared with the journal."""
+        """Return the digest of each array, read back from the file and verified against the journal."""
         from concurrent.futures import ThreadPoolExecutor
 
         damaged: set[int] = set()
@@ -301,7 +324,7 @@ class Writer:
             digests = dict(zip(self._shapes, threads.map(digest_of, self._shapes), strict=True))
         if damaged:
             raise StoreError(
-                f"{self.part} does not hold what was written to it, at {len(damaged):,} places;"
+                f"{self.part} differs from the written data in {counted(len(damaged), 'place')};"
                 " the disk may be failing"
             )
         return digests
@@ -309,7 +332,7 @@ class Writer:
     def _checked(
         self, descriptor: int, offsets: ArrayOffsets, number: int, damaged: set[int]
     ) -> Iterator[memoryview]:
-        """Yield the bytes of an array in order; add the first codes of batches that differ to `damaged`."""
+        """Yield the bytes of an array in order; add the first codes of damaged batches to `damaged`."""
         size, offset = offsets.sizes[number], offsets.offsets[number]
         for group in self._groups(_READ // size):
             first, last = group[0], group[-1]
@@ -323,7 +346,7 @@ class Writer:
             yield data
 
     def _groups(self, cells: int) -> Iterator[list[int]]:
-        """Yield the first codes of batches that follow one another, in groups of about so many cells."""
+        """Yield the first codes of adjacent batches, in groups of about `cells` cells."""
         group: list[int] = []
         end = 0
         for start in sorted(self._records):
@@ -341,7 +364,7 @@ def _header_checksum(header: object, offsets: object) -> int:
 
 
 def _opens(path: Path) -> bool:
-    """Return whether it is an HDF5 file that was closed properly; it is not after a kill at the very end."""
+    """Return whether a file is an HDF5 file that was closed properly, which a kill may have prevented."""
     try:
         with h5py.File(path, "r+", locking=False):
             return True
@@ -350,13 +373,13 @@ def _opens(path: Path) -> bool:
 
 
 def _gaps(done: Mask) -> list[tuple[int, int]]:
-    """Return the runs of cells that are not done, as (first, count)."""
+    """Return the ranges of cells that are not done, as (first, count)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[True], done, [True]]).astype(np.int8)))
     return [(int(start), int(end - start)) for start, end in edges.reshape(-1, 2)]
 
 
 def _record_length(data: bytes, position: int) -> int | None:
-    """Return the length of the record that begins at a byte of the journal; None if none is complete."""
+    """Return the length of the journal record at a position; None if it is incomplete."""
     if position + _RECORD.size > len(data):
         return None
     length: int = _RECORD.size + _RECORD.unpack_from(data, position)[2] + 4

@@ -1,1 +1,1 @@
-"""A whole table as one page: `python -m nasbench explore --out explorer.html`."""
+"""An interactive page of a whole table: `python -m nasbench explore --out explorer.html`."""

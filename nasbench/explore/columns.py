@@ -1,4 +1,4 @@
-"""The metrics of a page: selected, described, packed, and within its size."""
+"""Selection, description and packing of a page's metrics, within its size limit."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -15,34 +15,41 @@ from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, get_dataset, get_m
 from nasbench.pages.pack import deflated
 from nasbench.spaces import TOPOLOGY
 
-ROOM = 5_800_000  # bytes of all packed columns: a page stays below 6 MB
-FORMULA = "by the formula of the network; not in the store"
+ROOM = 5_800_000  # bytes of all packed columns, so that a page stays below 6 MB
+FORMULA = "computed from the network; not in the store"
 _BY_FORMULA = ("params", "flops")
 _COSTS = ("latency", *_BY_FORMULA, "train_time")
 
 
 @dataclass(frozen=True)
 class Column:
-    """A metric of every cell, and what its numbers are."""
+    """A metric of every cell with its description."""
 
+    #: name of the data set
     dataset: str
+    #: name of the metric
     metric: str
     #: epochs of the training run; None for a metric of the network
     protocol: int | None
     #: METRIC or METRIC@EPOCHS
     label: str
+    #: unit of the values
     unit: str
+    #: whether higher values are better
     higher: bool
+    #: whether the metric belongs to a hardware device
     hardware: bool
+    #: description of the metric
     meaning: str
-    #: how a value comes about, such as the seeds that it is the mean of
+    #: origin of a value, such as the seeds of a mean
     origin: str
+    #: paper that defines the metric
     source: str
-    #: by code, as `nasbench.pages.pack.deflated` packs them
+    #: values ordered by code, packed by `nasbench.pages.pack.deflated`
     packed: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as plain values; those of `packed` among them."""
+        """Return the fields as plain values, with the items of `packed` at the same level."""
         fields = asdict(self)
         packed: dict[str, Any] = fields.pop("packed")
         return fields | packed
@@ -50,19 +57,20 @@ class Column:
 
 @dataclass(frozen=True)
 class Columns:
-    """The metrics that a page has."""
+    """The metrics of a page."""
 
+    #: metrics on the page
     shown: list[Column]
-    #: names of those that it has no room for
+    #: names of the metrics that do not fit
     left: list[str]
 
     @property
     def accuracies(self) -> list[Column]:
-        """The accuracies among them."""
+        """Shown metrics that are accuracies."""
         return [column for column in self.shown if METRICS[column.metric].kind == "accuracy"]
 
     def start(self) -> tuple[Column, Column]:
-        """Return the metrics that the page begins with, across and up: a cost and an accuracy, if any."""
+        """Return the initial metrics of the horizontal and vertical axis: a cost and an accuracy, if any."""
         up = min(self.accuracies or self.shown[1:], key=lambda column: column.metric != "val_accuracy")
         others = sorted(
             (column for column in self.shown if column is not up),
@@ -82,21 +90,28 @@ def select(
     Parameters
     ----------
     bench
-        The table.
+        Table.
     dataset
-        Name of a data set; by default all.
+        Name of a data set; by default all data sets.
     names
-        METRIC or METRIC@EPOCHS; by default all that are recorded, and in the topology space parameters and
-        multiply-adds by formula. Those of the longest protocol and of the network come first.
+        METRIC or METRIC@EPOCHS; by default all recorded metrics and, in the topology space, computed
+        parameters and multiply-adds. Metrics of the longest protocol and of the network come first.
     room
-        Bytes that all packed columns may have.
+        Maximum size of all packed columns, in bytes.
+
+    Returns
+    -------
+    Columns
+        The metrics that fit, and the names of the others.
 
     Raises
     ------
     ConfigError
         If there are fewer than two metrics.
     NotRecordedError
-        If one that is named is not in the table on any data set; also errors of unknown names.
+        If a given metric is not in the table for any data set.
+    UnknownDatasetError, UnknownMetricError
+        If a name is unknown.
     """
     if dataset is not None:
         get_dataset(dataset)
@@ -133,13 +148,13 @@ def select(
 
 
 def _key(name: str, longest: int) -> tuple[str, int | None]:
-    """Return metric and protocol of METRIC or METRIC@EPOCHS."""
+    """Return the metric and the protocol of METRIC or METRIC@EPOCHS."""
     metric, epochs = split_metric(name)
     return metric, None if METRICS[metric].of_the_network else epochs or longest
 
 
 def _recorded(bench: Benchmark) -> Iterator[tuple[Recorded, str]]:
-    """Yield what a table has, and in the topology space what follows from a cell, with how it comes about."""
+    """Yield each recorded or, in the topology space, computed metric with the origin of its values."""
     recorded = bench.recorded()
     for each in recorded:
         yield each, _averaged(each.seeds)
@@ -152,9 +167,9 @@ def _recorded(bench: Benchmark) -> Iterator[tuple[Recorded, str]]:
 
 
 def _averaged(seeds: Sequence[int] | None) -> str:
-    """Return what the values of a metric with these seeds are."""
+    """Return the origin of the values of a metric with these seeds."""
     if seeds is None:
-        return "of the network itself, without training"
+        return "metric of the network, without training"
     if list(seeds) == [UNKNOWN_SEED]:
         return "mean over seeds, as published"
     return (

@@ -1,4 +1,4 @@
-"""The command that writes a whole table as one page: `python -m nasbench explore`."""
+"""The command that writes a table as an interactive page: `python -m nasbench explore`."""
 
 import argparse
 from pathlib import Path
@@ -11,8 +11,8 @@ from nasbench.spaces import add_space_flag
 
 
 def _add_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", metavar="FILE", required=True, help="page to write, .html")
-    parser.add_argument("--dataset", metavar="NAME", help=f"one of {', '.join(DATASETS)} (default: all)")
+    parser.add_argument("--out", metavar="FILE", required=True, help="HTML file to write")
+    parser.add_argument("--dataset", metavar="NAME", help=f"data set: {', '.join(DATASETS)} (default: all)")
     parser.add_argument(
         "--metrics",
         metavar="METRIC[@EPOCHS]",
@@ -22,7 +22,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         " 6 MB)",
     )
     parser.add_argument(
-        "--store", metavar="FILE", help="a store that `build` made (default: the default table)"
+        "--store", metavar="FILE", help="store written by `build` (default: the default table)"
     )
     add_space_flag(parser)
     parser.add_argument("--title", help="heading of the page (default: name of the space)")
@@ -30,7 +30,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _explore(args: argparse.Namespace) -> str:
-    from nasbench.explore.columns import select  # imported here because no lookup needs these
+    from nasbench.explore.columns import select  # imported here because lookups do not need them
     from nasbench.explore.page import KIND, left_text, page
     from nasbench.pages.output import check, write
 
@@ -44,7 +44,7 @@ def _explore(args: argparse.Namespace) -> str:
         complain(f"note: {left_text(columns)}")
     if not columns.accuracies:
         across, up = columns.start()
-        complain(f"note: the page has no accuracy; it begins with {up.label} against {across.label}")
+        complain(f"note: the page has no accuracy; it starts with {up.label} against {across.label}")
     metrics, size = len(columns.shown), len(text) / 1e6
     cells = f"{bench.space.cells:,} cells with {metrics} metrics"
     return f"{cells} in {out} ({size:.1f} MB)\nopen it: {out.resolve().as_uri()}"

@@ -1,4 +1,4 @@
-"""The page of a table: its columns and what they are, and where it came from."""
+"""The page of a table: metrics, their descriptions, and provenance."""
 
 from html import escape
 from typing import Any
@@ -22,7 +22,7 @@ def page(bench: Benchmark, columns: Columns, title: str | None = None) -> str:
         title=title or f"{space.name} explorer",
         head=f"<p>{escape(space.summary)}</p>",
         body='<div id="explorer"></div>\n' + _about(bench, columns),
-        without_script="This page is drawn by JavaScript, which is off. In a terminal, `python -m nasbench"
+        without_script="This page needs JavaScript, which is disabled. In a terminal, `python -m nasbench"
         " top` lists the best cells.",
         package="nasbench.explore",
         scripts=_SCRIPTS,
@@ -31,7 +31,7 @@ def page(bench: Benchmark, columns: Columns, title: str | None = None) -> str:
 
 
 def data(bench: Benchmark, columns: Columns) -> dict[str, Any]:
-    """Return what the scripts read; cells are in the order of codes."""
+    """Return the data for the scripts; cells are ordered by code."""
     return {
         "space": bench.space.flag,
         "index": wholes(bench.space.official_index()),
@@ -41,7 +41,7 @@ def data(bench: Benchmark, columns: Columns) -> dict[str, Any]:
 
 
 def _about(bench: Benchmark, columns: Columns) -> str:
-    """Return what the numbers are and where they came from, folded up."""
+    """Return the descriptions of the metrics and the provenance, as a collapsed section."""
     attributes = bench.store.attributes
     facts = [(name.replace("_", " "), str(attributes[name])) for name in _FACTS if name in attributes]
     rows = "".join(
@@ -65,9 +65,9 @@ def _epochs(protocol: int | None) -> str:
 
 
 def left_text(columns: Columns) -> str:
-    """Return which metrics a page has no room for, and how they are selected."""
+    """Return the metrics that do not fit on the page, and how to select them."""
     shown, left = len(columns.shown), columns.left
     return (
         f"the page has room for {shown} of {shown + len(left)} metrics; left out: {', '.join(left)};"
-        " --dataset and --metrics select others"
+        " use --dataset and --metrics to select others"
     )

@@ -1,1 +1,1 @@
-"""Pages for a browser, each one HTML file that needs nothing else: what all of them share."""
+"""Shared parts of HTML pages, each of which is one self-contained file."""

@@ -1,4 +1,4 @@
-"""A page as HTML: shared styles and scripts, the page's own, and its data, under a strict policy."""
+"""Pages as HTML: shared and own styles and scripts, data, and a strict content security policy."""
 
 import base64
 import hashlib
@@ -15,30 +15,33 @@ _SHARED = ("elements", "numbers", "scale", "diagram")
 
 
 def generator(kind: str) -> str:
-    """Return the element that says which command wrote a page."""
+    """Return the HTML element that identifies the kind of a page."""
     return f'<meta name="generator" content="nas-toolkit {kind}">'
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page; `head` and `body` are HTML, `title` and `without_script` are text."""
+    """A self-contained HTML page."""
 
-    #: such as `report`; a command overwrites pages of its own kind only
+    #: kind of the page, such as `report`; a command only overwrites pages of its own kind
     kind: str
+    #: title, as text
     title: str
+    #: content above the body, as HTML
     head: str
+    #: main content, as HTML
     body: str
-    #: what a reader without JavaScript is told
+    #: message for readers without JavaScript, as text
     without_script: str
-    #: the package whose folder `page` has the styles and the scripts
+    #: package whose folder `page` has the styles and scripts
     package: str
-    #: names of the package's scripts, in the order in which they run
+    #: names of the package's scripts, in order of execution
     scripts: tuple[str, ...]
-    #: what the scripts read, as plain values
+    #: data for the scripts, as plain values
     data: object
 
     def html(self) -> str:
-        """Return the text of the file. Strings of the data stay text, whatever they hold."""
+        """Return the text of the file; strings in the data are never interpreted as HTML."""
         own = files(self.package) / "page"
         shared = files("nasbench.pages") / "parts"
         paths = [*(shared / f"{name}.js" for name in _SHARED), *(own / f"{name}.js" for name in self.scripts)]
@@ -60,6 +63,6 @@ class Page:
 
 
 def _embedded(data: object) -> str:
-    """Return JSON that may stand in a script element: nothing in it can end the element or begin another."""
+    """Return JSON that is safe in a script element: it cannot close the element or open another."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,4 +1,4 @@
-"""Files that pages are written to, never over a file of another kind."""
+"""Output files of pages; files of another kind are not overwritten."""
 
 import os
 from pathlib import Path
@@ -7,15 +7,15 @@ from nasbench.errors import ConfigError
 from nasbench.pages.document import generator
 from nasbench.runs.files import make_folder_of, replacing
 
-_HEAD = 2000  # bytes of a file, in which a page names its kind
+_HEAD = 2000  # bytes at the start of a page that contain its kind
 
 
 def check(out: str | Path, kind: str, force: bool = False) -> None:
-    """Raise ConfigError before the work for a file that cannot be written, or is not of the kind."""
+    """Raise ConfigError if `out` cannot be written, or exists with another kind and `force` is not set."""
     if os.path.isdir(out):
-        raise ConfigError(f"--out names a file, got the folder {str(out)!r}")
+        raise ConfigError(f"--out must be a file, got the folder {str(out)!r}")
     if os.path.exists(out) and not os.path.isfile(out):
-        raise ConfigError(f"--out names a file, got the device or pipe {str(out)!r}")
+        raise ConfigError(f"--out must be a file, got the device or pipe {str(out)!r}")
     if force or not os.path.exists(out):
         return
     try:
@@ -25,11 +25,11 @@ def check(out: str | Path, kind: str, force: bool = False) -> None:
         raise ConfigError(f"--out cannot write {str(out)!r}: {error.strerror}") from None
     if not ours:
         article = "an" if kind[0] in "aeiou" else "a"
-        raise ConfigError(f"{str(out)!r} exists and is not {article} {kind}; --force overwrites it")
+        raise ConfigError(f"{str(out)!r} exists and is not {article} {kind}; use --force to overwrite it")
 
 
 def write(out: Path, text: bytes) -> None:
-    """Write a file of bytes, whole or not at all; ConfigError where that cannot be."""
+    """Write a file atomically; raise ConfigError if it cannot be written."""
     try:
         make_folder_of(out)
         with replacing(out) as temporary:

@@ -1,4 +1,4 @@
-"""Arrays as short text, which the page's `numbers.js` reads."""
+"""Arrays as short text for `numbers.js` of the page."""
 
 import base64
 import math
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-MISSING = 65_535  # in place of a value that is not there
-FINE_MISSING = 2**24 - 1  # the same in 24 bits
+MISSING = 65_535  # replaces a missing value
+FINE_MISSING = 2**24 - 1  # the same for 24 bits
 _MOST_DECIMALS = 9
 
 
@@ -19,7 +19,7 @@ def wholes(values: ArrayLike) -> str:
 
 
 def counts(values: ArrayLike) -> str:
-    """Return integers >= 0 as base64: seven bits per byte, the low ones first; the eighth: more follow.
+    """Return integers >= 0 as base64: seven bits per byte, low bits first; the eighth bit: more bytes follow.
 
     >>> counts([0, 1, 300])
     'AAGsAg=='
@@ -34,9 +34,9 @@ def counts(values: ArrayLike) -> str:
 
 
 def decimals(values: ArrayLike) -> dict[str, Any]:
-    """Return numbers, rounded to the decimals that 16 bits have room for: {low, decimals, steps}.
+    """Return numbers as {low, decimals, steps}, rounded to as many decimals as 16 bits can represent.
 
-    NaN is `MISSING`. A value is (low + step) / 10^decimals, where decimals is negative for numbers far apart.
+    NaN is `MISSING`. A value is (low + step) / 10^decimals; decimals is negative for a wide range of values.
 
     >>> packed = decimals([91.60667, 9.7, float("nan")])
     >>> packed["low"], packed["decimals"], np.frombuffer(base64.b64decode(packed["steps"]), "<u2").tolist()
@@ -47,7 +47,7 @@ def decimals(values: ArrayLike) -> dict[str, Any]:
 
 
 def deflated(values: ArrayLike) -> dict[str, Any]:
-    """Return numbers as `decimals` does, in 24 bits each, which zlib compresses.
+    """Return numbers as `decimals` does, but with 24 bits each and compressed by zlib.
 
     All low bytes come first, then all middle ones, then all high ones. NaN is 2^24 - 1.
 
@@ -61,7 +61,7 @@ def deflated(values: ArrayLike) -> dict[str, Any]:
 
 
 def _steps(values: ArrayLike, missing: int) -> tuple[dict[str, Any], NDArray[np.float64]]:
-    """Return what values are counted in, {low, decimals}, and the count of each, below `missing`."""
+    """Return {low, decimals}, and the number of steps of each value above low, below `missing`."""
     values = np.asarray(values, dtype=np.float64)
     known = values[~np.isnan(values)]
     low, high = (known.min(), known.max()) if known.size else (0.0, 0.0)

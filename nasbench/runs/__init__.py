@@ -1,1 +1,1 @@
-"""What all commands share: settings, errors, files, interrupts, progress."""
+"""Shared parts of all commands: settings, errors, files, interrupts, progress."""

@@ -1,4 +1,4 @@
-"""Every command: flags, one run or one answer, output once at the end, errors in one line, exit codes."""
+"""Base of all commands: flags, runs, output, one-line errors, exit codes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from nasbench.runs.interrupts import HeldInterrupt, ignoring_interrupts
 from nasbench.runs.notes import complain
 
 INTERRUPTED = 130
-_LONGEST = 200  # characters of a library's message
-_NO_MEMORY = {  # messages of torch and NumPy that raise no MemoryError
+_LONGEST = 200  # characters shown of a library's message
+_NO_MEMORY = {  # messages of torch and NumPy, which do not raise MemoryError
     RuntimeError: (
         "out of memory",
         "can't allocate memory",
@@ -38,7 +38,7 @@ Errors = type[Exception] | tuple[type[Exception], ...]
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Help as wide as the terminal; asked here because argparse loads compression libraries to ask."""
+    """Help as wide as the terminal, without the slow imports of argparse's own test for the width."""
 
     def __init__(self, prog: str) -> None:
         width = 0
@@ -48,17 +48,18 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class ListFormatter(_Formatter, argparse.RawDescriptionHelpFormatter):
-    """Help that keeps the lines of its epilog."""
+    """Help that keeps the line breaks of its epilog."""
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line on stderr and exit code 2."""
+    """Argument parser whose errors are one line on stderr, with exit code 2."""
 
-    def __init__(self, **options: Any) -> None:  # those of argparse.ArgumentParser
+    def __init__(self, **options: Any) -> None:  # as for argparse.ArgumentParser
         super().__init__(**{"formatter_class": _Formatter} | options)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, printable(f"{self.prog}: error: {message} (--help says more)") + "\n")
+        """Print an error in one line and exit."""
+        self.exit(2, printable(f"{self.prog}: error: {message} (see --help)") + "\n")
 
 
 def add_folder_flags(
@@ -68,9 +69,16 @@ def add_folder_flags(
     *,
     required: bool = False,
 ) -> None:
-    """Add `--out`, `--resume` and `--json`, the flags of a command that makes a run.
+    """Add the flags `--out`, `--resume` and `--json` to the parser of a command that makes a run.
 
-    `out`, `resume`: their help; `required`: whether one of them must be given.
+    Parameters
+    ----------
+    parser
+        Parser or group of flags.
+    out, resume
+        Help texts of the two flags.
+    required
+        Whether one of the two must be given.
     """
     where = parser.add_mutually_exclusive_group(required=required)
     where.add_argument("--out", metavar="FOLDER", help=out)
@@ -79,11 +87,15 @@ def add_folder_flags(
 
 
 class Subcommand(NamedTuple):
-    """One of several commands that a program has, with its own flags."""
+    """One of several commands of a program, with its own flags."""
 
+    #: function that adds the flags to a parser
     add_flags: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], str]  # what it prints
-    short: str  # in the list of commands
+    #: function that runs the command and returns its output
+    run: Callable[[argparse.Namespace], str]
+    #: description in the list of commands
+    short: str
+    #: description in the help of the command
     description: str
 
 
@@ -92,75 +104,75 @@ class Subcommand(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run gave when it ended or was interrupted."""
+    """Result of a run that ended or was interrupted."""
 
-    #: whether the run came to its end
+    #: whether the run is complete
     complete: bool
-    #: the summary for people; empty if an interrupted run has none
+    #: summary as text; empty if an interrupted run has none
     text: str = ""
-    #: the same as plain values, for --json
+    #: summary as plain values, for --json
     summary: object = None
-    #: how much an interrupted run has done, such as `5 evaluations`
+    #: amount of work done by an interrupted run, such as `5 evaluations`
     done: str = ""
-    #: pictures that were drawn in its folder
+    #: names of plots that were saved in the run folder
     pictures: Sequence[str] = ()
     #: lines for stderr
     notes: Sequence[str] = ()
 
 
 class Activity(Protocol):
-    """A run that a command has begun or resumed; all is saved and closed at the end of its `with`."""
+    """A run that a command has started or resumed; it is saved and closed at the end of its `with`."""
 
     @property
     def path(self) -> Path | None:
-        """The run's folder; None if it is not saved."""
+        """Folder of the run; None if it is not saved."""
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Work until all is done or `stop()` is true; then save what was reached."""
+        """Work until the run is complete or `stop()` is true, then save the results so far."""
 
     def finish(self, interrupted: bool) -> Outcome:
-        """Evaluate, save the summary, and return it."""
+        """Evaluate, save and return the result."""
 
 
 A = TypeVar("A", bound=Activity)
 
 
 class Command(ABC, Generic[A]):
-    """A command that makes one run, which can be interrupted and resumed; `main` carries it out."""
+    """A command that makes one run, which can be interrupted and resumed; `main` executes it."""
 
-    #: the command as one types it, such as `python -m blackbox.re`
+    #: the command as it is typed, such as `python -m blackbox.re`
     prog: str
-    #: exceptions that are errors of the user or of the machine: one line, exit code 2
+    #: exceptions that are reported in one line, with exit code 2
     errors: Errors
-    #: what `--out` keeps, as in `settings, log and summary`
+    #: contents of `--out`, such as `settings, log and summary`
     keeps: str
-    #: what an interrupted run that is not saved says
+    #: end of the message of an interrupted run that is not saved
     unsaved: str = "; not saved"
-    #: whether a second Ctrl-C is deferred, too
+    #: whether a second Ctrl-C is also deferred
     patient: bool = False
 
     @abstractmethod
     def parser(self, argv: Sequence[str]) -> argparse.ArgumentParser:
-        """Build the parser of all flags, with `out`, `resume` and `json`."""
+        """Build the parser of all flags, including `out`, `resume` and `json`."""
 
     @abstractmethod
     def open(self, args: argparse.Namespace) -> AbstractContextManager[A]:
-        """Begin a run, or resume one, in a `with`."""
+        """Start or resume a run, for use in a `with`."""
 
     def afterwards(self, args: argparse.Namespace, activity: A, outcome: Outcome) -> str:
-        """Do what flags ask for once the run is reported, such as a picture; return what to say of it."""
+        """Do further work that flags ask for, such as a plot; return a line to print."""
         return ""
 
 
 def main(command: Command[A], argv: Sequence[str] | None = None) -> int:
-    """Carry out a command that makes a run; return its exit code."""
+    """Run the command with the command line `argv`, by default `sys.argv`; return the exit code."""
     argv = sys.argv[1:] if argv is None else argv
     args = command.parser(argv).parse_args(argv)
     return guarded(lambda output: carry_out(command, args, output), command.prog, command.errors)
 
 
 def carry_out(command: Command[A], args: argparse.Namespace, output: list[str]) -> int:
-    """Make a command's run, append its report to `output`, and return the exit code."""
+    """Make the command's run, append its report to `output`, and return the exit code."""
     with command.open(args) as activity:
         path = activity.path
         advice = command.unsaved if path is None else f"; {resume_text(command.prog, path)}"
@@ -168,7 +180,7 @@ def carry_out(command: Command[A], args: argparse.Namespace, output: list[str]) 
             with HeldInterrupt(command.patient) as interrupt:
                 activity.run(lambda: interrupt.came)
             outcome = activity.finish(interrupt.came)
-        except KeyboardInterrupt:  # a second one, or one after the run; what was saved is complete
+        except KeyboardInterrupt:  # a second one, or one after the run; saved files are intact
             complain(f"interrupted{advice}")
             return INTERRUPTED
         if args.json and outcome.summary is not None:
@@ -188,21 +200,21 @@ def carry_out(command: Command[A], args: argparse.Namespace, output: list[str]) 
 
 def _saved_text(command: Command[A], path: Path | None, outcome: Outcome) -> str:
     if path is None:
-        return f"not saved; --out FOLDER keeps {command.keeps}"
+        return f"not saved; use --out FOLDER to save {command.keeps}"
     pictures = f", with {', '.join(outcome.pictures)}" if outcome.pictures else ""
     return f"saved in {path}{pictures}"
 
 
 def resume_text(prog: str, path: str | Path) -> str:
-    """Return how to resume the run in a folder, for the end of a message."""
-    return f"go on with: {prog} --resume {quoted(path)}"
+    """Return the command that resumes the run in a folder, for the end of a message."""
+    return f"continue with: {prog} --resume {quoted(path)}"
 
 
 # Output and errors
 
 
 def call(main: Callable[[], str], name: str, errors: Errors) -> int:
-    """Run a command's `main()`, print the text that it returns, and return the exit code; see `guarded`."""
+    """Run `main()`, print the text it returns, and return the exit code; errors as for `guarded`."""
 
     def collect(output: list[str]) -> int:
         output.append(main() + "\n")
@@ -212,10 +224,19 @@ def call(main: Callable[[], str], name: str, errors: Errors) -> int:
 
 
 def guarded(main: Callable[[list[str]], int], name: str, errors: Errors) -> int:
-    """Run `main(output)`, print the texts that it appended to `output`, and return the exit code.
+    """Run `main(output)`, print the texts it appended to `output`, and return the exit code.
 
-    `errors`, too little memory, Ctrl-C and output that cannot be written become one line on stderr. Any
-    other exception is not for the user to fix, and passes.
+    The exceptions in `errors`, lack of memory, Ctrl-C and output that cannot be written are reported in one
+    line on stderr. Other exceptions are bugs and propagate.
+
+    Parameters
+    ----------
+    main
+        Function that appends texts to a list and returns the exit code.
+    name
+        Name of the command in messages.
+    errors
+        Exceptions to report in one line.
     """
     output: list[str] = []
     message = None
@@ -231,12 +252,12 @@ def guarded(main: Callable[[list[str]], int], name: str, errors: Errors) -> int:
                 _print("".join(output))
             raise
         message, code = f"error: not enough memory ({' '.join(str(error).split())[:_LONGEST]})", 2
-    with ignoring_interrupts():  # there is nothing left to stop
+    with ignoring_interrupts():  # nothing is left to stop
         return _end("".join(output), message, code, name)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that an array or a tensor does not fit in memory."""
+    """Return whether an error means that an array or a tensor does not fit in memory."""
     texts = [text for kind, said in _NO_MEMORY.items() if isinstance(error, kind) for text in said]
     return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
 
@@ -245,7 +266,7 @@ def _end(text: str, message: str | None, code: int, name: str) -> int:
     """Print the output of a command and its message; return the exit code."""
     try:
         _print(text)
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+    except BrokenPipeError:  # the reader, such as `head`, has closed the pipe
         code = code or 1
     except OSError as error:
         message, code = f"error: cannot write the output: {error.strerror}", 2
@@ -258,12 +279,12 @@ def _print(text: str) -> None:
     if sys.stdout is None or not text:
         return
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that lacks a character gets a question mark
+        sys.stdout.reconfigure(errors="replace")  # characters that the terminal lacks become question marks
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError:
-        # What is left goes nowhere, so that the interpreter does not fail over it at its end.
+        # Discard the rest, so that the interpreter does not fail to flush it at exit.
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise

@@ -1,4 +1,4 @@
-"""Packages that only some steps need."""
+"""Optional packages."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,16 @@ from nasbench.errors import MissingDependencyError
 
 @contextmanager
 def required(package: str, purpose: str, extra: str) -> Iterator[None]:
-    """Raise a MissingDependencyError that says how to install a `package` if an import in the block fails.
+    """Raise MissingDependencyError, with the pip command, if an import in the block fails.
 
-    `purpose`: what needs it; `extra`: the extra of nas-toolkit that brings it.
+    Parameters
+    ----------
+    package
+        Name of the package.
+    purpose
+        What needs the package, as the subject of the message.
+    extra
+        Extra of nas-toolkit that installs the package.
     """
     try:
         yield

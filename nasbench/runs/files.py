@@ -1,4 +1,4 @@
-"""Files that are replaced atomically; locks; dates; paths in advice."""
+"""Atomic replacement of files, locks, JSON, dates, and quoting of paths."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import IO, TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-#: What locking fails with on file systems without locks, such as NFS.
+#: error numbers of locking on file systems without locks, such as NFS
 NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EIO}
-_DEEPEST = 20  # levels of what a run writes as JSON, and some to spare
-_warned = False  # that a file could not be locked
+_DEEPEST = 20  # nesting of JSON values; runs write fewer levels
+_warned = False  # whether a failed lock has been reported
 
 
 def make_folder_of(path: str | Path) -> None:
-    """Create the folder of a file, with its parents, unless it exists."""
+    """Create the folder of a file and its parents, unless they exist."""
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -31,10 +31,10 @@ def make_folder_of(path: str | Path) -> None:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; move it into place if the block succeeds, else remove it.
+    """Yield a temporary path next to `path`; move it into place if the block succeeds, else remove it.
 
-    Another process, or a kill at any moment, sees the old file or the new one. The folder must exist: a run
-    whose folder was removed must not create it again.
+    Other processes see either the old file or the new one, even if this process is killed. The folder must
+    exist, because a run whose folder was removed must not recreate it.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
@@ -50,14 +50,13 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
 
 def lock(file: IO[bytes] | FileIO) -> None:
-    """Lock an open file until it is closed; BlockingIOError if another process has locked it.
+    """Lock an open file until it is closed; raise BlockingIOError if another process has locked it.
 
-    On a file system without locks the file stays unlocked, which is reported on stderr the first time: two
-    writers could collide.
+    On file systems without locks, the file stays unlocked and a warning is printed once.
     """
     try:
         import fcntl
-    except ImportError:  # a system without such locks
+    except ImportError:  # a system without these locks
         return
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,13 +72,13 @@ def _warn_once(reason: str) -> None:
 
     from nasbench.runs.notes import complain
 
-    if not _warned and parent_process() is None:  # a process of a pool leaves it to the command
-        complain(f"warning: {reason}; no other process may write to the same place")
+    if not _warned and parent_process() is None:  # pool processes leave the warning to the command
+        complain(f"warning: {reason}; make sure that no other process writes to the same place")
     _warned = True
 
 
 def open_locked(path: str | Path, mode: Literal["x+b", "r+b", "a+b", "ab"]) -> FileIO:
-    """Open a file, unbuffered and locked until it is closed; BlockingIOError if another has locked it."""
+    """Open a file, unbuffered and locked until closed; raise BlockingIOError if another process locked it."""
     file = open(path, mode, buffering=0)  # noqa: SIM115 - returned
     try:
         lock(file)
@@ -90,7 +89,7 @@ def open_locked(path: str | Path, mode: Literal["x+b", "r+b", "a+b", "ab"]) -> F
 
 
 def leads_to(path: str | Path, file: IO[bytes] | FileIO) -> bool:
-    """Return whether a path still leads to an open file, which may have been removed or replaced."""
+    """Return whether a path still refers to an open file, which may have been removed or replaced."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except (FileNotFoundError, NotADirectoryError):
@@ -98,7 +97,7 @@ def leads_to(path: str | Path, file: IO[bytes] | FileIO) -> bool:
 
 
 def read_json(path: str | Path) -> Any:
-    """Return what a JSON file holds; ValueError if it is damaged, OSError if it cannot be read."""
+    """Return the value in a JSON file; raise ValueError if it is damaged, OSError if it cannot be read."""
     import json  # imported here because lookups do not need it
 
     try:
@@ -120,14 +119,14 @@ def _check_plain(value: Any, depth: int) -> None:
 
 
 def write_all(file: FileIO, data: Buffer) -> None:
-    """Write bytes to an unbuffered file, which may take them in parts."""
+    """Write all bytes to an unbuffered file, which may accept only part of them at a time."""
     left = memoryview(data)
     while left:
         left = left[file.write(left) :]
 
 
 def write_json(path: str | Path, value: object) -> None:
-    """Write a value as indented JSON, atomically, to a folder that exists."""
+    """Write a value as indented JSON, atomically; the folder must exist."""
     text = to_json(value)
     with replacing(path) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
@@ -141,12 +140,12 @@ def to_json(value: object) -> str:
 
 
 def utc_now() -> str:
-    """Return date and time in ISO 8601, by `time` because `datetime` takes time to load."""
+    """Return the current time in UTC, in ISO 8601; without `datetime`, which is slow to import."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 def quoted(path: object) -> str:
-    """Return a path as one can paste it into a shell."""
-    import shlex  # imported here because mostly errors need it
+    """Return a path quoted for a shell."""
+    import shlex  # imported here because mainly errors need it
 
     return shlex.quote(str(path))

@@ -1,4 +1,4 @@
-"""The folder of a run: its record, its log, its summary; a kill loses little of it."""
+"""Folders of runs: record, log and summary, robust against kills."""
 
 from __future__ import annotations
 
@@ -16,37 +16,46 @@ SUMMARY = "summary.json"
 
 @dataclass(frozen=True)
 class RunKind:
-    """What the folders of one kind of run have in common."""
+    """Common properties of the folders of one kind of run."""
 
     #: first line of the log; empty if the log is only a lock
     header: bytes = b""
-    #: name in the record, which tells kinds apart; None for kinds that record none
+    #: name of the kind in the record; None for kinds that record none
     stage: str | None = None
-    #: what the folder is of, for messages
+    #: name of the kind in messages
     noun: str = "run"
-    #: file of the record
+    #: file name of the record
     config: str = "config.json"
-    #: file of the log, which also locks the folder
+    #: file name of the log, which also locks the folder
     log: str = "log.csv"
-    #: whether rows are on the disk once they are appended
+    #: whether rows are flushed to the disk when they are appended
     sync: bool = False
 
 
 class RunFolder(AbstractContextManager["RunFolder"]):
-    """The folder of a run, locked against other processes; close it, or use it in a `with`.
+    r"""The folder of a run, locked against other processes; close it, or use it in a `with`.
 
     >>> import tempfile
-    >>> kind = RunKind(b"step,score\\n")
+    >>> kind = RunKind(b"step,score\n")
     >>> with tempfile.TemporaryDirectory() as parent:
     ...     path = Path(parent, "run")
     ...     with RunFolder.create(path, kind, {"seed": 3}) as folder:
-    ...         folder.log.append(b"1,0.5\\n")
+    ...         folder.log.append(b"1,0.5\n")
     ...     with RunFolder.resume(path, kind) as folder:
     ...         folder.record, folder.log.read()
-    ({'seed': 3}, b'step,score\\n1,0.5\\n')
+    ({'seed': 3}, b'step,score\n1,0.5\n')
 
-    `record`: what config.json holds; `log`: the AppendLog. A folder that is removed during the run is an
-    error at the next write, and not created again.
+    If the folder is removed during the run, the next write raises FolderRemovedError; the folder is not
+    recreated.
+
+    Attributes
+    ----------
+    path
+        Path of the folder.
+    record
+        Contents of config.json.
+    log
+        The AppendLog of the run.
     """
 
     def __init__(self, path: Path, kind: RunKind, record: dict[str, Any], log: AppendLog) -> None:
@@ -66,9 +75,23 @@ class RunFolder(AbstractContextManager["RunFolder"]):
 
     @classmethod
     def create(cls, path: str | Path, kind: RunKind, record: dict[str, Any], *, parents: bool = True) -> Self:
-        """Create the folder of a new run; RunFolderError if it exists or cannot be written.
+        """Create the folder of a new run.
 
-        `parents`: whether to create the folders above it, too.
+        Parameters
+        ----------
+        path
+            Path of the folder, which must not exist.
+        kind
+            Kind of the run.
+        record
+            Contents of config.json, as plain values.
+        parents
+            Whether to create missing parent folders.
+
+        Raises
+        ------
+        RunFolderError
+            If the folder exists or cannot be written.
         """
         path = Path(path)
         try:
@@ -76,31 +99,41 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         except FileExistsError:
             raise _exists(path, kind) from None
         except OSError as error:
-            raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
+            raise RunFolderError(f"cannot create the folder {path}: {error.strerror}") from None
         record = _staged(kind, record)
         with ExitStack() as undo:
             undo.callback(_remove, path)
             with described(path, kind.noun, f"cannot write to the folder {path}"):
                 log = AppendLog.create(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
                 undo.enter_context(log)
-                write_json(path / kind.config, record)  # last: with it, the folder is a run's
+                write_json(path / kind.config, record)  # last, because it makes the folder a run folder
             undo.pop_all()
         return cls(path, kind, record, log)
 
     @classmethod
     def create_or_resume(cls, path: str | Path, kind: RunKind, record: dict[str, Any]) -> Self:
-        """Create the folder of a new run, or open that of an earlier one, which keeps its record.
+        """Create the folder of a new run, or open the folder of an earlier run, which keeps its record.
 
-        An empty folder counts as new. RunFolderError if it is anything else.
+        Parameters
+        ----------
+        path
+            Path of the folder; an empty folder counts as new.
+        kind, record
+            As for `create`.
+
+        Raises
+        ------
+        RunFolderError
+            If `path` is anything else, or cannot be read or written.
         """
         path = Path(path)
         other = RunFolderError(
-            f"{path} exists, and is not the folder of a {kind.noun}; --out names a new one"
+            f"{path} exists and is not the folder of a {kind.noun}; --out must name a new folder"
         )
         with described(path, kind.noun, f"cannot write to the folder {path}"):
             try:
                 path.mkdir(parents=True, exist_ok=True)
-            except FileExistsError:  # it is a file
+            except FileExistsError:  # a file
                 raise RunFolderError(other) from None
             names = {entry.name for entry in path.iterdir()} - {kind.log}
         if names and kind.config not in names:
@@ -108,7 +141,7 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         log = AppendLog.create_or_resume(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
         with ExitStack() as undo:
             undo.enter_context(log)
-            is_new = not (path / kind.config).exists()  # perhaps since it was locked
+            is_new = not (path / kind.config).exists()  # checked under the lock
             folder = cls(path, kind, _staged(kind, record) if is_new else read_record(path, kind), log)
             if is_new:
                 folder.write_record(folder.record)
@@ -117,7 +150,20 @@ class RunFolder(AbstractContextManager["RunFolder"]):
 
     @classmethod
     def resume(cls, path: str | Path, kind: RunKind) -> Self:
-        """Open the folder of an earlier run; RunFolderError if it is none or another process has it."""
+        """Open the folder of an earlier run.
+
+        Parameters
+        ----------
+        path
+            Path of the folder.
+        kind
+            Kind of the run.
+
+        Raises
+        ------
+        RunFolderError
+            If it is not the folder of such a run, or another process is using it.
+        """
         path = Path(path)
         log = AppendLog.resume(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
         with ExitStack() as undo:
@@ -127,7 +173,7 @@ class RunFolder(AbstractContextManager["RunFolder"]):
         return folder
 
     def open_log(self, name: str, header: bytes) -> AppendLog:
-        """Return a further log of the folder, new or an earlier one, which closes with the folder."""
+        """Open or create the further log `name` in the folder; it is closed with the folder."""
         self.log.check_in_place()
         kind, path = self._kind, self.path / name
         log = AppendLog.create_or_resume(
@@ -160,7 +206,7 @@ class RunFolder(AbstractContextManager["RunFolder"]):
             write_all(file, data)
 
     def read_json(self, name: str) -> dict[str, Any] | None:
-        """Return the object in a file of the folder; None if there is no such file."""
+        """Return the JSON object in a file of the folder; None if the file does not exist."""
         return read_object(self.path / name)
 
 
@@ -176,19 +222,19 @@ def _staged(kind: RunKind, record: dict[str, Any]) -> dict[str, Any]:
 
 def _exists(path: Path, kind: RunKind) -> RunFolderError:
     is_run = (path / kind.config).exists()
-    advice = "--resume goes on with it" if is_run else f"it is not the folder of a {kind.noun}"
-    return RunFolderError(f"{path} exists; --out names a new folder; {advice}")
+    advice = "--resume continues it" if is_run else f"it is not the folder of a {kind.noun}"
+    return RunFolderError(f"{path} exists; --out must name a new folder; {advice}")
 
 
 def check_new(path: str | Path, kind: RunKind) -> None:
-    """Raise a RunFolderError if a new run cannot have this folder."""
+    """Raise RunFolderError if `path` cannot be the folder of a new run."""
     path = Path(path)
     if path.exists() or path.is_symlink():
         raise _exists(path, kind)
 
 
 def read_record(path: str | Path, kind: RunKind) -> dict[str, Any]:
-    """Return the record in the folder of a run; RunFolderError if there is none or it is of another kind."""
+    """Return the record of a run; raise RunFolderError if it is missing or of another kind."""
     path = Path(path)
     record = read_object(path / kind.config)
     if record is None:
@@ -200,12 +246,12 @@ def read_record(path: str | Path, kind: RunKind) -> dict[str, Any]:
 
 
 def read_summary(path: str | Path) -> dict[str, Any] | None:
-    """Return the summary in the folder of a run; None if it has none yet, RunFolderError if it is damaged."""
+    """Return the summary of a run, None if it has none yet; raise RunFolderError if it is damaged."""
     return read_object(Path(path) / SUMMARY)
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """Return the object in a JSON file; None if there is no file, RunFolderError if it is damaged."""
+    """Return the object in a JSON file, None if it does not exist; raise RunFolderError if damaged."""
     try:
         value = read_json(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -215,5 +261,5 @@ def read_object(path: Path) -> dict[str, Any] | None:
     except ValueError as error:
         raise RunFolderError(f"{path} is damaged: {said(error)}") from None
     if not isinstance(value, dict):
-        raise RunFolderError(f"{path} is damaged: it should hold an object")
+        raise RunFolderError(f"{path} is damaged: it must hold a JSON object")
     return value

@@ -1,4 +1,4 @@
-"""Ctrl-C: deferred until results are saved, or ignored for a moment."""
+"""Ctrl-C: deferred until results are saved, or ignored temporarily."""
 
 import signal
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any, Self
 
 @contextmanager
 def ignoring_interrupts() -> Iterator[None]:
-    """Ignore Ctrl-C within the block; only in the main thread."""
+    """Ignore Ctrl-C within the block; no effect outside the main thread."""
     before = None
     with suppress(ValueError):
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -21,9 +21,17 @@ def ignoring_interrupts() -> Iterator[None]:
 
 
 class HeldInterrupt:
-    """Defers a first Ctrl-C so that results are saved and reported; a second one raises KeyboardInterrupt.
+    """Context that defers a first Ctrl-C so that results are saved; a second one raises KeyboardInterrupt.
 
-    `came`: whether there was one. `patient`: defer all of them, where an end in between would do harm.
+    Parameters
+    ----------
+    patient
+        Whether to defer every Ctrl-C, if an exit in between would do harm.
+
+    Attributes
+    ----------
+    came
+        Whether there was a Ctrl-C.
     """
 
     def __init__(self, patient: bool = False) -> None:
@@ -33,7 +41,7 @@ class HeldInterrupt:
 
     def __enter__(self) -> Self:
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            with suppress(ValueError):  # only the main thread may
+            with suppress(ValueError):  # not in the main thread
                 self._before = signal.signal(signal.SIGINT, self._hold)
         return self
 

@@ -1,4 +1,4 @@
-"""The log of a run: a file that is only appended to, and the formats of its rows."""
+"""Logs of runs: append-only files, and the formats of their rows."""
 
 from __future__ import annotations
 
@@ -15,41 +15,58 @@ import numpy as np
 
 from nasbench.errors import FolderRemovedError, RunFolderError, said
 from nasbench.runs.files import leads_to, open_locked, write_all
+from nasbench.runs.text import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Rows = TypeVar("Rows")
-Row = dict[str, Any]  # a value per column, of the column's type or None
+Row = dict[str, Any]  # one value per column, of the column's type or None
 
 
 class LogFormat(Protocol[Rows]):
-    """How the rows of a log are written and read."""
+    """Format of the rows of a log."""
 
     @property
     def header(self) -> bytes:
-        """The first line of the log."""
+        """First line of the log."""
 
     def encode(self, rows: Rows) -> bytes:
-        """Return rows as lines."""
+        """Return the rows as lines."""
 
     def decode(self, data: bytes, path: Path) -> Rows:
-        """Return the rows in a log's bytes, a cut last line left out; RunFolderError names `path`."""
+        """Return the rows in a log's bytes without an incomplete last line; errors name `path`."""
 
 
 class AppendLog(AbstractContextManager["AppendLog"]):
-    """A log that is only appended to, locked against other processes; close it, or use it in a `with`.
+    r"""An append-only log, locked against other processes; close it, or use it in a `with`.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with AppendLog.create(Path(folder, "log.csv"), b"step,score\\n") as log:
-    ...         log.append(b"1,0.5\\n")
+    ...     with AppendLog.create(Path(folder, "log.csv"), b"step,score\n") as log:
+    ...         log.append(b"1,0.5\n")
     ...         log.read()
-    b'step,score\\n1,0.5\\n'
+    b'step,score\n1,0.5\n'
 
-    `path`: of the file; `offset`: where the next rows go, in bytes. A line that a kill cut short is behind
-    it, and overwritten. `noun`: what the folder is of, for messages; `sync`: whether rows are on the disk
-    when `append` returns, so that they survive a crash of the machine, not only of the process.
+    Parameters
+    ----------
+    path
+        Path of the file.
+    file
+        The open and locked file.
+    header
+        First line of the log.
+    noun
+        Name of the run's kind in messages.
+    sync
+        Whether `append` flushes rows to the disk, so that they survive a crash of the machine, not only of
+        the process.
+
+    Attributes
+    ----------
+    offset
+        End of the complete lines in bytes, where the next rows are written; an incomplete line of a killed
+        process is overwritten.
     """
 
     def __init__(self, path: Path, file: FileIO, header: bytes, *, noun: str, sync: bool) -> None:
@@ -70,7 +87,7 @@ class AppendLog(AbstractContextManager["AppendLog"]):
 
     @classmethod
     def create(cls, path: Path, header: bytes, *, noun: str = "run", sync: bool = False) -> Self:
-        """Return a new log; OSError if it exists or cannot be written."""
+        """Create a log; raise OSError if it exists or cannot be written."""
         file = open_locked(path, "x+b")
         try:
             write_all(file, header)
@@ -81,9 +98,9 @@ class AppendLog(AbstractContextManager["AppendLog"]):
 
     @classmethod
     def resume(cls, path: Path, header: bytes, *, noun: str = "run", sync: bool = False) -> Self:
-        """Return an earlier log; RunFolderError if there is none or it cannot be read or written."""
+        """Open an earlier log; raise RunFolderError if it is missing, or cannot be read or written."""
         folder = path.parent
-        with described(folder, noun, f"cannot go on with {folder}", path.name):
+        with described(folder, noun, f"cannot resume {folder}", path.name):
             return cls(path, open_locked(path, "r+b"), header, noun=noun, sync=sync)
 
     @classmethod
@@ -97,10 +114,16 @@ class AppendLog(AbstractContextManager["AppendLog"]):
         root: Path | None = None,
         failure: str | None = None,
     ) -> Self:
-        """Return a log that is new, or an earlier one whose header a kill may have cut.
+        """Create a log, or open an earlier one, whose header may be incomplete after a kill.
 
-        `root`: a folder above, which must exist; those between it and the log are created; `failure`: the
-        error's text if that fails, by default of the log's folder.
+        Parameters
+        ----------
+        path, header, noun, sync
+            As for `AppendLog`.
+        root
+            Existing folder above the log; missing folders below it are created.
+        failure
+            Start of the error message; by default, that the log's folder cannot be written.
         """
         with described(path.parent, noun, failure or f"cannot write to the folder {path.parent}"):
             if root is not None:
@@ -112,7 +135,7 @@ class AppendLog(AbstractContextManager["AppendLog"]):
         return log
 
     def read(self) -> bytes:
-        """Return the whole lines of the log; what is appended follows them."""
+        """Return the complete lines of the log, after which new rows are appended."""
         try:
             self._file.seek(0)
             data = self._file.read()
@@ -123,10 +146,10 @@ class AppendLog(AbstractContextManager["AppendLog"]):
         return data
 
     def append(self, data: bytes) -> None:
-        """Write whole lines at `offset`."""
+        """Append complete lines."""
         self.check_in_place()
         try:
-            self._file.truncate(self.offset)  # an interrupt or an error may have left a part behind
+            self._file.truncate(self.offset)  # remove a part that an interrupt or an error may have left
             self._file.seek(self.offset)
             write_all(self._file, data)
             if self._sync:
@@ -136,37 +159,37 @@ class AppendLog(AbstractContextManager["AppendLog"]):
         self.offset += len(data)
 
     def truncate(self, offset: int | None, rows: int | None = None) -> None:
-        """Drop what is behind an `offset`; None: all rows.
+        """Remove everything after `offset` bytes; None to remove all rows.
 
-        RunFolderError if the log does not have so many whole lines, and `rows` of them, before it.
+        Raise RunFolderError if `offset` is not the end of a complete line, or of `rows` rows if given.
         """
         offset = len(self._header) if offset is None else offset
         kept = self.read()[:offset]
         whole = len(kept) == offset and kept[-1:] in (b"", b"\n") and kept.startswith(self._header[:offset])
         if not whole or rows not in (None, kept.count(b"\n") - 1):
-            wanted = "" if rows is None else f"{rows:,} rows in "
-            raise RunFolderError(f"{self.path} is damaged: it should have {wanted}{offset:,} bytes")
+            expected = "" if rows is None else f"{counted(rows, 'row')} in "
+            raise RunFolderError(f"{self.path} is damaged: expected {expected}{counted(offset, 'byte')}")
         try:
             self._file.truncate(offset)
         except OSError as error:
-            raise RunFolderError(f"cannot go on with {self.path}: {error.strerror}") from None
+            raise RunFolderError(f"cannot resume {self.path}: {error.strerror}") from None
         self.offset = offset
 
     def keep(self, rows: int) -> None:
-        """Drop what is behind the first `rows` rows."""
+        """Remove everything after the first `rows` rows."""
         self.truncate(sum(map(len, self.read().splitlines(keepends=True)[: rows + 1])))
 
     def check_in_place(self) -> None:
-        """Raise FolderRemovedError if the log was removed: rows would be lost silently."""
+        """Raise FolderRemovedError if the log was removed, because new rows would be lost."""
         if not leads_to(self.path, self._file):
             folder, name = self.path.parent, self.path.name
-            place = folder if name.startswith(".") else f"{folder} or its {name}"  # a lock is no log
+            place = folder if name.startswith(".") else f"{folder} or its {name}"  # a lock is not a log
             raise FolderRemovedError(f"{place} was removed or replaced during the {self._noun}")
 
 
 @contextmanager
 def described(folder: Path, noun: str, failure: str, needed: str | None = None) -> Iterator[None]:
-    """Turn an error of the system into a RunFolderError; `needed`: the file without which it is no run."""
+    """Raise errors of the system as RunFolderError; a run folder must have the file `needed`."""
     try:
         yield
     except RunFolderError:
@@ -189,16 +212,19 @@ def _make_folders(root: Path, folder: Path) -> None:
 
 
 class Columns:
-    """A format with a row per event: text, or a number, or nothing in each column.
+    r"""Format with one row per event, whose columns hold text, numbers or nothing.
 
     >>> epochs = Columns({"epoch": int, "loss": float, "arch": str})
     >>> epochs.encode([{"epoch": 1, "loss": None, "arch": "a,b"}])
-    b'1,,"a,b"\\n'
-    >>> epochs.decode(b'epoch,loss,arch\\n1,,"a,b"\\n2,0.', Path("log.csv"))
+    b'1,,"a,b"\n'
+    >>> epochs.decode(b'epoch,loss,arch\n1,,"a,b"\n2,0.', Path("log.csv"))
     [{'epoch': 1, 'loss': None, 'arch': 'a,b'}]
 
-    `types`: of each column in order, how its value is made from text. The first and the last are never empty,
-    so that a line that was cut is noticed.
+    Parameters
+    ----------
+    types
+        Function per column, in order, that parses its text. Values in the first and the last column cannot
+        be empty, so that incomplete lines are detected.
     """
 
     def __init__(self, types: Mapping[str, Callable[[str], object]]) -> None:
@@ -206,14 +232,17 @@ class Columns:
 
     @property
     def header(self) -> bytes:
+        """First line of the log."""
         return (",".join(self.types) + "\n").encode()
 
     def encode(self, rows: Sequence[Row]) -> bytes:
+        """Return the rows as lines."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([row[name] for name in self.types] for row in rows)
         return text.getvalue().encode()
 
     def decode(self, data: bytes, path: Path) -> list[Row]:
+        """Return the rows in a log's bytes without an incomplete last line; errors name `path`."""
         try:
             lines = csv.reader(io.StringIO(data[: data.rfind(b"\n") + 1].decode(), newline=""))
             if next(lines, None) != list(self.types):
@@ -234,29 +263,29 @@ class Columns:
 
 
 def first_line_text(header: bytes) -> str:
-    """Return what to say of a log with another header."""
-    return f"its first line should be {header.decode().strip()}"
+    """Return the message about a log with another header."""
+    return f"its first line must be {header.decode().strip()}"
 
 
 def encode_numbers(template: str, columns: Sequence[NDArray[Any]]) -> bytes:
-    """Return lines for whole arrays of equal length, each line a `template` such as `"%d,%r\\n"`.
+    r"""Return one line per element of arrays of equal length, each from a template such as `"%d,%r\n"`.
 
-    >>> encode_numbers("%d,%r\\n", [np.array([1, 2]), np.array([0.5, 1 / 3])])
-    b'1,0.5\\n2,0.3333333333333333\\n'
+    >>> encode_numbers("%d,%r\n", [np.array([1, 2]), np.array([0.5, 1 / 3])])
+    b'1,0.5\n2,0.3333333333333333\n'
     """
     rows = zip(*(column.tolist() for column in columns), strict=True)
     return "".join([template % row for row in rows]).encode()
 
 
 def decode_numbers(lines: bytes) -> NDArray[np.float64]:
-    """Return the numbers in lines of a log, shape (lines, columns); ValueError if there are none."""
+    """Return the numbers in lines of a log, shape (lines, columns); raise ValueError if there are none."""
     if not lines.strip():
         raise ValueError("its rows are empty")
     return np.loadtxt(io.BytesIO(lines), delimiter=",", comments=None, ndmin=2)
 
 
 def read_log(path: str | Path, rows: LogFormat[Rows], name: str = "log.csv", noun: str = "run") -> Rows:
-    """Return the rows in the log of a folder, without a lock: of a run in progress, those so far."""
+    """Return the rows so far in the log of a run folder; the log is not locked."""
     path = Path(path)
     with described(path, noun, f"cannot read {path / name}", name):
         data = (path / name).read_bytes()

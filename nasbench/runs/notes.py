@@ -1,4 +1,4 @@
-"""Lines for people on stderr."""
+"""Messages on stderr."""
 
 import sys
 from contextlib import suppress
@@ -7,7 +7,7 @@ from nasbench.errors import printable
 
 
 def complain(line: str) -> None:
-    """Print a line on stderr, its control characters escaped, if there is one that takes it."""
+    """Print a line on stderr, with control characters escaped, if stderr can be written."""
     if sys.stderr is not None:
         with suppress(OSError):
             print(printable(line), file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Work in several processes: their number, their environment, no interrupts, an end with their parent."""
+"""Helpers for several processes: number of cores, environment, blocked interrupts, exit with the parent."""
 
 import os
 import signal
@@ -9,16 +9,16 @@ from multiprocessing import connection, parent_process
 
 
 def cores() -> int:
-    """Return how many processors this process may use."""
+    """Return the number of processors that this process can use."""
     try:
         return len(os.sched_getaffinity(0))
-    except AttributeError:  # a system that does not say
+    except AttributeError:  # not available on this system
         return os.cpu_count() or 1
 
 
 @contextmanager
 def blocked_interrupts() -> Iterator[None]:
-    """Delay Ctrl-C until the end of the block; processes and threads started in it are never interrupted."""
+    """Delay Ctrl-C until the end of the block; processes and threads started in it never receive it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -28,7 +28,7 @@ def blocked_interrupts() -> Iterator[None]:
 
 @contextmanager
 def environment(**values: str) -> Iterator[None]:
-    """Set variables that processes started in the block inherit; at its end all are as before."""
+    """Set environment variables for processes started in the block; restore all variables afterwards."""
     before = dict(os.environ)
     os.environ.update(values)
     try:
@@ -40,7 +40,7 @@ def environment(**values: str) -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """End this process, which another one started, when that one ends."""
+    """Exit this process when its parent process ends."""
     threading.Thread(target=_wait_for_parent, daemon=True).start()
 
 

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, and what else happens once a second during long work."""
+"""Progress bars on stderr, and other work once per second."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _INTERVAL = 1.0  # seconds between ticks
 
 
 class Progress(AbstractContextManager["Progress"]):
-    """A bar that shows how much is done, on stderr if that is a terminal; use it in a `with`.
+    """A progress bar on stderr, shown only on terminals; use it in a `with`.
 
     >>> history = []
     >>> with Progress("random search", "evaluations", total=3, on_tick=[lambda: print("saved")]) as progress:
@@ -26,12 +26,25 @@ class Progress(AbstractContextManager["Progress"]):
     >>> stopped
     False
 
-    `update` is cheap enough for a tight loop: it does nothing until a tick is due, once a second. Then it
-    calls the functions in `on_tick`, such as one that flushes a log, and moves the bar.
+    `update` is cheap enough for a tight loop: it does nothing until a tick is due, once per second. Then it
+    calls the functions in `on_tick`, such as one that flushes a log, and updates the bar.
 
-    `total`: how much there is to do, None if unknown; `done`: how much was done before, by an earlier run;
-    `shown`: False for no bar; `stop`: whether to stop, which `update` returns; `interval`: seconds between
-    ticks.
+    Parameters
+    ----------
+    name, unit
+        Texts of the bar.
+    total
+        Total amount of work; None if unknown.
+    done
+        Amount of work done by an earlier run.
+    shown
+        Whether to show the bar.
+    stop
+        Function that returns whether to stop; `update` returns its result.
+    on_tick
+        Functions that are called at every tick.
+    interval
+        Seconds between ticks.
     """
 
     def __init__(
@@ -58,9 +71,9 @@ class Progress(AbstractContextManager["Progress"]):
             self._bar.close()
 
     def update(self, done: float, detail: Callable[[], str] | None = None) -> bool:
-        """Note how much is done and tick if it is time; return whether to stop.
+        """Set the amount of work done, tick if it is due, and return whether to stop.
 
-        `detail()`: a text to show behind the bar, made only when it is shown.
+        `detail()` returns a text to show after the bar; it is called only when the bar is updated.
         """
         self.done = done
         now = time.monotonic()
@@ -72,11 +85,11 @@ class Progress(AbstractContextManager["Progress"]):
         return self._stop()
 
     def advance(self, count: float = 1) -> bool:
-        """Note that more is done; return whether to stop."""
+        """Add `count` to the work done; return whether to stop."""
         return self.update(self.done + count)
 
     def finish(self, done: float | None = None) -> None:
-        """Tick once more at the end, and leave the bar, if one is shown, where the work ended."""
+        """Tick a last time and leave the bar, if shown, at the final amount of work."""
         self.done = self.done if done is None else done
         for function in self._on_tick:
             function()
@@ -99,7 +112,7 @@ class Progress(AbstractContextManager["Progress"]):
 
 
 def tracked(items: Iterable[T], name: str, unit: str, total: int, *, shown: bool = True) -> Iterator[T]:
-    """Yield items, with a progress bar on stderr if that is a terminal."""
+    """Yield items with a progress bar on stderr, shown only on terminals."""
     with Progress(name, unit, total, shown=shown) as progress:
         for item in items:
             yield item

@@ -1,4 +1,4 @@
-"""What a run records of its origin: versions, date, the table."""
+"""Records of a run's origin: versions, date, table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def versions(*others: ModuleType) -> dict[str, str]:
-    """Return the versions that numbers depend on; `others`: further modules, such as torch."""
+    """Return the versions that results depend on, including those of `others`, such as torch."""
     return {
         "nas-toolkit": __version__,
         **{module.__name__: module.__version__ for module in others},
@@ -26,7 +26,7 @@ def versions(*others: ModuleType) -> dict[str, str]:
 
 
 def present(*others: ModuleType) -> dict[str, dict[str, str] | str]:
-    """Return the part of a record that says when a run began, and with which versions."""
+    """Return the part of a record with the date of a run and the versions."""
     return {"versions": versions(*others), "created": utc_now()}
 
 

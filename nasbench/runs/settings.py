@@ -1,4 +1,4 @@
-"""Settings as frozen dataclasses: checks, command line, JSON, and what may change when a run is resumed."""
+"""Settings as frozen dataclasses: checks, command line, JSON, and rules for resuming a run."""
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
@@ -23,13 +23,26 @@ def option(
     on_resume: OnResume = "fixed",
     **bounds: Unpack[Bounds],
 ) -> T:
-    """Define a dataclass field that is also a flag: `--name`, with its help text.
+    """Define a dataclass field that is also a command-line flag, `--name`.
 
-    `type`: makes the value from a flag's text (default: the type of `default`); `choices`: the values
-    allowed; `metavar`: the value's name in the help (default: N for an integer, else the field's name);
-    `repeat`: the flag can be given several times, and the value is a list; `on_resume`: whether the option of
-    a run that is resumed must stay as it is, can only be raised, or is free; `bounds`: of a number, which
-    `Settings` checks.
+    Parameters
+    ----------
+    default
+        Default value.
+    help
+        Help text of the flag; bounds and default are appended to it.
+    type
+        Function that parses the flag's text; by default the type of `default`.
+    choices
+        Allowed values.
+    metavar
+        Name of the value in the help; by default N for an integer, else the field's name.
+    repeat
+        Whether the flag can be repeated; the value is then a list.
+    on_resume
+        Whether the option of a resumed run is fixed, can only be increased ("raise"), or is free.
+    **bounds
+        Bounds of a number, which `Settings` checks.
     """
     metadata = {
         "help": help,
@@ -45,7 +58,7 @@ def option(
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of all settings, frozen dataclasses of options; checks the options when it is created.
+    """Base class of settings: a frozen dataclass of options, which are checked on creation.
 
     >>> @dataclass(frozen=True)
     ... class Tournament(Settings):
@@ -54,13 +67,18 @@ class Settings:
     >>> Tournament(sample=0)
     Traceback (most recent call last):
         ...
-    nasbench.errors.ConfigError: sample is a whole number of at least 1, got 0
+    nasbench.errors.ConfigError: sample must be an integer >= 1, got 0
     >>> Tournament.from_json({"sample": 5, "trials": 1}, "search").resumed({"trials": 3})
     Tournament(sample=5, trials=3)
 
-    An option is checked by its type: an integer with bounds, a number with bounds, a boolean, a string, a
-    choice; None is allowed where it is the default. A subclass checks the rest, such as what two options have
-    to do with each other, in its own `__post_init__`, which calls this one's.
+    An option is checked by its type: an integer or a number with bounds, a boolean, a string, or one of its
+    choices. None is allowed if it is the default. A subclass checks conditions on several options in its own
+    `__post_init__`, which must call this one.
+
+    Raises
+    ------
+    ConfigError
+        If an option has the wrong type or is out of bounds.
     """
 
     def __post_init__(self) -> None:
@@ -75,7 +93,7 @@ class Settings:
 
     @classmethod
     def add_flags(cls, parser: argparse._ActionsContainer) -> None:
-        """Add a flag for each option to a parser; one that is not given is absent from the result."""
+        """Add a flag for each option to `parser`; flags that are not given are absent from the result."""
         for f in fields(cls):
             kind, choices = f.metadata["type"], f.metadata["choices"]
             flag: dict[str, Any] = {"action": argparse.BooleanOptionalAction}  # keywords of any type
@@ -88,17 +106,17 @@ class Settings:
 
     @classmethod
     def given(cls, args: argparse.Namespace) -> dict[str, Any]:
-        """Return the options that were given on the command line."""
+        """Return the options of `args` that were given on the command line."""
         return {f.name: vars(args)[f.name] for f in fields(cls) if f.name in vars(args)}
 
     @classmethod
     def raisable(cls) -> tuple[str, ...]:
-        """Return the options that may be raised when a run is resumed."""
+        """Return the options that can be increased when a run is resumed."""
         return tuple(f.name for f in fields(cls) if f.metadata["on_resume"] == "raise")
 
     @classmethod
     def from_flags(cls, args: argparse.Namespace) -> Self:
-        """Return the settings that the command line gives, defaults elsewhere."""
+        """Return the settings given in `args`, with defaults for the others."""
         return cls(**cls.given(args))
 
     def to_json(self) -> dict[str, Any]:
@@ -107,10 +125,21 @@ class Settings:
 
     @classmethod
     def from_json(cls, value: object, where: str, *, complete: bool = False) -> Self:
-        """Return recorded settings; ConfigError if they are not settings of this class.
+        """Return recorded settings.
 
-        `where`: the name of their part of the file; `complete`: whether all options must be recorded, because
-        a default is not what the run had.
+        Parameters
+        ----------
+        value
+            Part of a record, as `to_json` returns it.
+        where
+            Name of that part in errors.
+        complete
+            Whether all options must be recorded, because a missing one does not mean the default.
+
+        Raises
+        ------
+        ConfigError
+            If `value` does not hold settings of this class.
         """
         if not isinstance(value, dict):
             raise ConfigError(f"{where} is {shown(value)}")
@@ -127,10 +156,19 @@ class Settings:
             raise ConfigError(said(error)) from None
 
     def resumed(self, given: Mapping[str, Any], *others: type["Settings"]) -> Self:
-        """Return the settings of a run that is resumed with the options `given` now.
+        """Return the settings of a resumed run.
 
-        ConfigError if one differs that must not. `others`: further classes whose options the command has,
-        for what the error says may differ.
+        Parameters
+        ----------
+        given
+            Options that are given on resume.
+        *others
+            Further settings classes of the command, whose changeable options errors list too.
+
+        Raises
+        ------
+        ConfigError
+            If an option differs that cannot change.
         """
         changed = {}
         rules = {f.name: f.metadata["on_resume"] for f in fields(self)}
@@ -140,42 +178,49 @@ class Settings:
             if is_raised or rules[name] == "free":
                 changed[name] = value
             elif value != before:
-                flag = flag_of(f"no_{name}" if value is False else name)
-                shown_value = "" if isinstance(value, bool) else f" {setting_text(value)}"
+                unset = f", which was started without {flag_of(name)}"
+                recorded = unset if before in (None, ()) else f"'s {_flag_text(name, before)}"
                 raise ConfigError(
-                    f"{flag}{shown_value} is not the run's, {setting_text(before)}"
+                    f"{_flag_text(name, value)} differs from the run{recorded}"
                     f"{_changeable([type(self), *others])}"
                 )
         return type(self)(**{f.name: changed.get(f.name, getattr(self, f.name)) for f in fields(self)})
 
 
+def _flag_text(name: str, value: object) -> str:
+    """Return an option as it is typed, such as `--seed 3` or `--no-aging`."""
+    if isinstance(value, bool):
+        return flag_of(name if value else f"no_{name}")
+    return f"{flag_of(name)} {setting_text(value)}"
+
+
 def _changeable(classes: Sequence[type[Settings]]) -> str:
-    """Return which options of a resumed run may change, as the end of a message."""
+    """Return which options can change when a run is resumed, as the end of a message."""
     rules: dict[str, list[str]] = {"raise": [], "free": [], "fixed": []}
     for f in dict.fromkeys(f for cls in classes for f in fields(cls)):
         rules[f.metadata["on_resume"]].append(flag_of(f.name))
-    can = {"raise": "be raised", "free": "differ"}
-    texts = [f"only {listed(rules[rule])} may {can[rule]}" for rule in can if rules[rule]]
-    return f"; {', '.join(texts)}" if texts else ""
+    verbs = {"raise": "increase", "free": "change"}
+    texts = [f"{verb} {listed(rules[rule])}" for rule, verb in verbs.items() if rules[rule]]
+    return f"; on resume you can only {', and '.join(texts)}" if texts else ""
 
 
 def setting_text(value: object) -> str:
-    """Return the value of an option as text; a tuple as its items."""
+    """Return the value of an option as text; a tuple as its items, separated by commas."""
     return (",".join(map(str, value)) or "none") if isinstance(value, tuple) else str(value)
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:
-    """Return words as a list in a sentence: `a, b and c`."""
+    """Return words as a list in a sentence, such as `a, b and c`."""
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def flag_of(name: str) -> str:
-    """Return the flag of an option."""
+    """Return the flag of an option, such as `--min-epochs`."""
     return f"--{name.replace('_', '-')}"
 
 
 def _checked(option: Field[Any], value: object) -> object:
-    """Return the value of an option as plain int, float, bool or str; an error if it is not allowed."""
+    """Return the value of an option as a plain int, float, bool or str; raise if it is not allowed."""
     kind, bounds, choices = (option.metadata[name] for name in ("type", "bounds", "choices"))
     if option.metadata["repeat"]:
         return value
@@ -196,7 +241,7 @@ def _checked(option: Field[Any], value: object) -> object:
 
 
 def _notes(option: Field[Any]) -> str:
-    """Return the bounds and the default of an option, in brackets."""
+    """Return the bounds and the default of an option in parentheses, for its help."""
     bounds = {name: bound for name, bound in option.metadata["bounds"].items() if bound != SEEDS}
     default = "" if option.default in (None, ()) else f"default: {option.default}"
     notes = "; ".join(filter(None, (bounds_text(**bounds), default)))

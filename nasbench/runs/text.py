@@ -1,4 +1,4 @@
-"""Text for people: tables, labelled rows, counts, durations."""
+"""Text output: tables, labelled rows, counts, durations."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,7 +7,7 @@ _UNITS = ((86_400, "days"), (3_600, "hours"), (60, "minutes"))
 
 
 def format_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a table with columns as wide as their widest entry, text to the left, numbers to the right.
+    """Return a table; text is left-aligned, numbers are right-aligned.
 
     >>> print(format_table(("cell", "rank"), [("a", 1), ("b", 12.5)]))
     cell  rank
@@ -34,7 +34,7 @@ def entry_text(value: object) -> str:
 
 
 def format_rows(rows: Iterable[tuple[str, object]]) -> str:
-    """Return a line per row: its label, and its text in a column of its own.
+    """Return one line per row, with labels and texts in two columns.
 
     >>> print(format_rows([("index", 6111), ("best cell", "none")]))
     index           6111
@@ -44,12 +44,12 @@ def format_rows(rows: Iterable[tuple[str, object]]) -> str:
 
 
 def join_blocks(*blocks: str) -> str:
-    """Return texts with an empty line between them; empty ones are left out."""
+    """Return the non-empty texts, separated by empty lines."""
     return "\n\n".join(filter(None, blocks))
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
+    """Return a number with its noun, singular or plural.
 
     >>> counted(1, "epoch"), counted(2000, "epoch")
     ('1 epoch', '2,000 epochs')
@@ -58,7 +58,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return seconds as text, in the largest unit of which there are at least two.
+    """Return seconds as text, in the largest unit with a value of at least 2.
 
     >>> [duration(seconds) for seconds in (0.123, 1, 119, 120, 86_400)]
     ['0.12 seconds', '1 second', '119 seconds', '2.0 minutes', '24.0 hours']

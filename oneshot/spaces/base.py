@@ -178,4 +178,4 @@ def check_minimum(**bounds: tuple[object, int]) -> None:
     """Raise ConfigError unless each value is an integer of at least its minimum; `name=(value, minimum)`."""
     for name, (value, minimum) in bounds.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
-            raise ConfigError(f"{name} is a whole number of at least {minimum}, got {value!r}")
+            raise ConfigError(f"{name} must be an integer >= {minimum}, got {value!r}")

@@ -40,10 +40,10 @@ class TestBananasInTheSizeSpace(OptionalPackageContract):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"initial": 0}, "initial is a whole number of at least 1, got 0"),
-        ({"batch": 0}, r"batch is a whole number in \[1, 100,000\], got 0"),
-        ({"parents": 1.5}, r"parents is a whole number in \[1, 100,000\], got 1.5"),
-        ({"trees": 1}, r"trees is a whole number in \[2, 100,000\], got 1"),
+        ({"initial": 0}, "initial must be an integer >= 1, got 0"),
+        ({"batch": 0}, r"batch must be an integer in \[1, 100,000\], got 0"),
+        ({"parents": 1.5}, r"parents must be an integer in \[1, 100,000\], got 1.5"),
+        ({"trees": 1}, r"trees must be an integer in \[2, 100,000\], got 1"),
     ],
 )
 def test_settings_outside_their_range_are_errors(config, message):

@@ -136,10 +136,10 @@ class TestBOHB(MultiFidelityContract):
     [
         ({"random": 1.5}, r"random is a share in \[0, 1\], got 1.5"),
         ({"best": -0.1}, r"best is a share in \[0, 1\], got -0.1"),
-        ({"samples": 0}, r"samples is a whole number in \[1, 100,000\], got 0"),
+        ({"samples": 0}, r"samples must be an integer in \[1, 100,000\], got 0"),
         ({"widening": 0.5}, "widening is a factor of at least 1, got 0.5"),
         ({"widening": float("nan")}, "widening is a factor"),
-        ({"min_points": 0}, "min_points is a whole number of at least 1, got 0"),
+        ({"min_points": 0}, "min_points must be an integer >= 1, got 0"),
     ],
 )
 def test_settings_outside_their_range_are_errors(config, message):

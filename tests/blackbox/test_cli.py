@@ -68,7 +68,7 @@ def test_the_report_of_one_trial(run, bench):
     assert "91.6067 %, rank 1, regret 0.0000" in out
     assert "val_accuracy [%]             91.60667        72.74667        45.55556" in out
     assert "test_accuracy [%]            94.37333           73.22        46.71111" in out
-    assert "33 hardware metrics not shown; --all shows them" in out
+    assert "33 hardware metrics not shown; use --all to show them" in out
     assert "after     10 evaluations" in out
     assert "after  1,000 evaluations  0.0000" in out
     assert "\x1b" not in out
@@ -259,7 +259,11 @@ def test_the_default_store_of_the_size_space(run, sizes, tmp_path, monkeypatch):
     assert (code, err, "in the NATS-Bench size space" in out) == (0, "", True)
     assert run("rs", "--resume", path, "--space", "sss")[0] == 0
     code, _, err = run("rs", "--resume", path, "--space", "tss")
-    assert (code, "--space tss is not the run's, sss; only --evals and --budget" in err) == (2, True)
+    assert (
+        code,
+        "--space tss differs from the run's --space sss; on resume you can only increase --evals and --budget"
+        in err,
+    ) == (2, True)
 
 
 def test_a_store_of_another_space_is_an_error(run, topology, sizes, tmp_path):
@@ -364,7 +368,7 @@ def test_a_run_with_signal_and_budget_goes_on_to_the_same_end(run, tables, tmp_p
     assert (settings["space"], settings["signal"]) == (space, "val_accuracy@12")
     code, _, err = run(algorithm, "--resume", tmp_path / "part", "--signal", "val_accuracy")
     longest = tables[space].space.full_protocol
-    assert f"--signal val_accuracy@{longest} is not the run's, val_accuracy@12" in err
+    assert f"--signal val_accuracy@{longest} differs from the run's --signal val_accuracy@12" in err
 
 
 def test_a_log_is_held_against_its_signal(run, topology, tmp_path):
@@ -475,7 +479,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, tmp_path, w
     else:
         assert result.returncode == 130
         assert result.stderr.startswith("interrupted after ")
-        assert result.stderr.endswith(f"; go on with: python -m blackbox.rs --resume {path}\n")
+        assert result.stderr.endswith(f"; continue with: python -m blackbox.rs --resume {path}\n")
         assert "best cell" in result.stdout
         assert json.loads((path / "summary.json").read_text())["complete"] is False
     code, _, err = run("rs", "--resume", path)
@@ -505,12 +509,12 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("--evals", 0), "evals is a whole number of at least 1, got 0"),
+        (("--evals", 0), "evals must be an integer >= 1, got 0"),
         (("--evals", "x"), "invalid int value: 'x'"),
-        (("--trials", 10**12), "trials is a whole number in [1, 100,000], got 1000000000000"),
-        (("--trials", 0), "trials is a whole number in [1, 100,000], got 0"),
-        (("--seed", -1), "seed is a whole number in [0, 9,223,372,036,854,775,807], got -1"),
-        (("--evals", 10**400), "evals is a whole number in [1, 10,000,000], got 1000"),
+        (("--trials", 10**12), "trials must be an integer in [1, 100,000], got 1000000000000"),
+        (("--trials", 0), "trials must be an integer in [1, 100,000], got 0"),
+        (("--seed", -1), "seed must be an integer in [0, 9,223,372,036,854,775,807], got -1"),
+        (("--evals", 10**400), "evals must be an integer in [1, 10,000,000], got 1000"),
         (("--budget", "1e308"), "budget must be at most 9,200,000,000 seconds, got 1e+308"),
         (("--budget", "1e999"), "budget is a positive number of seconds, got inf"),
         (("--budget", "0"), "budget is a positive number of seconds, got 0.0"),
@@ -520,8 +524,8 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
             ("--budget", "10s"),
             "a budget of 10 s ends before any evaluation can; the cheapest cell takes: --budget 544s",
         ),
-        (("--population", 5), "sample, drawn from the population, is a whole number in [1, 5], got 10"),
-        (("--sample", 101), "is a whole number in [1, 100], got 101"),
+        (("--population", 5), "sample, drawn from the population, must be an integer in [1, 5], got 10"),
+        (("--sample", 101), "must be an integer in [1, 100], got 101"),
         (("--dataset", "mnist"), "unknown dataset 'mnist'"),
         (("--metric", "acc"), "unknown metric 'acc'"),
         (("--metric", "test_loss"), "no test_loss after 200 epochs"),
@@ -542,7 +546,7 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
         (("--store", "/nowhere.h5"), "no store at /nowhere.h5"),
         (("--plot", "x.xyz"), "a picture ends in .png, .svg, .pdf"),
         (("--plot", "/nowhere/x.png"), "there is no folder /nowhere"),
-        (("--out", "/dev/null/a"), "cannot make the folder /dev/null/a: Not a directory"),
+        (("--out", "/dev/null/a"), "cannot create the folder /dev/null/a: Not a directory"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run"),
         (("--out", "a", "--resume", "b"), "not allowed with argument --out"),
     ],
@@ -560,14 +564,21 @@ def test_errors_about_a_run_to_go_on_with(run, tmp_path):
     assert run("re", "--evals", 20, "--out", path)[0] == 0
     before = files(path)
     code, _, err = run("re", "--evals", 30, "--out", path)
-    assert (code, "exists; --out names a new folder; --resume goes on with it" in err) == (2, True)
+    assert (code, "exists; --out must name a new folder; --resume continues it" in err) == (2, True)
     for argv, message in [
-        (("--evals", 10), "--evals 10 is not the run's, 20; only --evals and --budget may be raised"),
-        (("--seed", 1), "--seed 1 is not the run's, 0"),
-        (("--population", 50), "--population 50 is not the run's, 100"),
-        (("--budget", "5d"), "--budget 432000.0 is not the run's, None"),
-        (("--space", "sss"), "--space sss is not the run's, tss"),
-        (("--signal", "train_time"), "--signal train_time@200 is not the run's, val_accuracy@200"),
+        (
+            ("--evals", 10),
+            "--evals 10 differs from the run's --evals 20; on resume you can only increase"
+            " --evals and --budget",
+        ),
+        (("--seed", 1), "--seed 1 differs from the run's --seed 0"),
+        (("--population", 50), "--population 50 differs from the run's --population 100"),
+        (("--budget", "5d"), "--budget 432000.0 differs from the run, which was started without --budget"),
+        (("--space", "sss"), "--space sss differs from the run's --space tss"),
+        (
+            ("--signal", "train_time"),
+            "--signal train_time@200 differs from the run's --signal val_accuracy@200",
+        ),
         (("--signal", "acc"), "unknown metric 'acc'"),
     ]:
         code, _, err = run("re", "--resume", path, *argv)
@@ -738,7 +749,7 @@ def test_settings():
         RunConfig(signal="@12")
     with pytest.raises(InvalidArgumentError, match="unknown space 'nb201'; the spaces are tss, sss"):
         RunConfig(space="nb201")
-    with pytest.raises(InvalidArgumentError, match="evals is a whole number"):
+    with pytest.raises(InvalidArgumentError, match="evals must be an integer"):
         RunConfig(evals=0)
     with pytest.raises(ConfigError, match="noise is mean or seed, got 'loud'"):
         RunConfig(noise="loud")
@@ -779,5 +790,5 @@ def test_a_run_goes_on_where_files_cannot_be_locked(tmp_path, bench, without_loc
         done = without_locks(number, "blackbox.re", *where[1:], where[0], tmp_path / "a")
         assert done.returncode == 0, done.stderr
         reason = f"{tmp_path}/a/log.csv cannot be locked ({os.strerror(number)})"
-        assert done.stderr == f"warning: {reason}; no other process may write to the same place\n"
+        assert done.stderr == f"warning: {reason}; make sure that no other process writes to the same place\n"
     assert len((tmp_path / "a" / "log.csv").read_text().splitlines()) == 31

@@ -35,10 +35,10 @@ def test_expected_improvement_is_the_mean_of_what_is_above_the_best():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"initial": 0}, "initial is a whole number of at least 1, got 0"),
-        ({"refit": 0}, "refit is a whole number of at least 1, got 0"),
-        ({"parents": "3"}, r"parents is a whole number in \[1, 100,000\], got '3'"),
-        ({"candidates": -1}, r"candidates is a whole number in \[0, 100,000\], got -1"),
+        ({"initial": 0}, "initial must be an integer >= 1, got 0"),
+        ({"refit": 0}, "refit must be an integer >= 1, got 0"),
+        ({"parents": "3"}, r"parents must be an integer in \[1, 100,000\], got '3'"),
+        ({"candidates": -1}, r"candidates must be an integer in \[0, 100,000\], got -1"),
     ],
 )
 def test_settings_outside_their_range_are_errors(config, message):

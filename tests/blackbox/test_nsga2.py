@@ -115,8 +115,8 @@ class TestNSGA2(NSGA2Contract):
     @pytest.mark.parametrize(
         ("config", "message"),
         [
-            ({"population": 1}, r"population is a whole number in \[2, 100,000\], got 1"),
-            ({"population": 5.5}, r"population is a whole number in \[2, 100,000\], got 5.5"),
+            ({"population": 1}, r"population must be an integer in \[2, 100,000\], got 1"),
+            ({"population": 5.5}, r"population must be an integer in \[2, 100,000\], got 5.5"),
             ({"crossover": 1.1}, r"crossover is a probability in \[0, 1\], got 1.1"),
             ({"mutation": -0.1}, r"mutation is a probability in \[0, 1\], got -0.1"),
             ({"mutation": float("nan")}, r"mutation is a probability in \[0, 1\], got nan"),
@@ -330,7 +330,7 @@ def test_errors_about_a_run_to_go_on_with(command, tmp_path):
     path = tmp_path / "a"
     command("--evals", 20, "--out", path)
     code, _, err = command("--resume", path, "--against", "flops")
-    assert (code, "--against flops is not the run's, params" in err) == (2, True)
+    assert (code, "--against flops differs from the run's --against params" in err) == (2, True)
     log = (path / "log.csv").read_text()
     _, _, _, first, second, _ = log.splitlines()[3].split(",")
     for old, new in ((first, "99.5"), (second, "-0.5")):
@@ -388,7 +388,7 @@ def test_an_interrupted_run_says_how_to_go_on(command, tmp_path, monkeypatch):
     monkeypatch.setattr(NSGA2, "ask", ask)
     code, out, err = command("--evals", 100, "--out", tmp_path / "a")
     assert (code, "Hypervolume" in out) == (130, True)
-    assert err.startswith("interrupted after 30 evaluations; go on with: ")
+    assert err.startswith("interrupted after 30 evaluations; continue with: ")
 
 
 def test_a_command_is_of_one_or_two_objectives():

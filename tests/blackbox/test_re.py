@@ -74,10 +74,13 @@ class TestRegularizedEvolution(EvolutionContract):
     @pytest.mark.parametrize(
         ("config", "message"),
         [
-            ({"sample": 101}, r"sample, drawn from the population, is a whole number in \[1, 100\], got 101"),
+            (
+                {"sample": 101},
+                r"sample, drawn from the population, must be an integer in \[1, 100\], got 101",
+            ),
             ({"sample": 0}, r"\[1, 100\], got 0"),
-            ({"population": 0}, r"population is a whole number in \[1, 100,000\], got 0"),
-            ({"population": 12.5}, r"population is a whole number in \[1, 100,000\], got 12.5"),
+            ({"population": 0}, r"population must be an integer in \[1, 100,000\], got 0"),
+            ({"population": 12.5}, r"population must be an integer in \[1, 100,000\], got 12.5"),
             ({"sample": True}, "got True"),
         ],
     )

@@ -56,7 +56,7 @@ class TestSuccessiveHalving(MultiFidelityContract):
 
 @pytest.mark.parametrize("cells", [2, 4.5])
 def test_cells_are_a_whole_number_of_which_some_are_promoted(cells):
-    with pytest.raises(ValueError, match=f"cells is a whole number of at least 3, got {cells}"):
+    with pytest.raises(ValueError, match=f"cells must be an integer >= 3, got {cells}"):
         HalvingConfig(cells=cells)
 
 

@@ -189,7 +189,7 @@ def test_a_run_of_another_protocol_goes_on(run, released, tmp_path):
     for name in ("log.csv", "summary.json"):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     code, _, err = run("re", "--resume", tmp_path / "a", "--metric", "val_accuracy")
-    assert (code, "--metric val_accuracy is not the run's, val_accuracy@12" in err) == (2, True)
+    assert (code, "--metric val_accuracy differs from the run's --metric val_accuracy@12" in err) == (2, True)
 
 
 # Means and runs
@@ -204,7 +204,7 @@ def test_the_reports_have_validation_and_test_accuracy_of_all_data_sets(run, rel
         for line, metric in zip(entry[2:4], ("val_accuracy", "test_accuracy"), strict=True):
             assert line.startswith(f"{metric} [%]")
             assert len(line.split()) == 2 + 3
-        assert "hardware metrics not shown; --all shows them\n" in out
+        assert "hardware metrics not shown; use --all to show them\n" in out
         assert "pixel3" not in out
         out = run(name, "--store", released, "--evals", 40, "--all")[1]
         assert "not shown" not in out

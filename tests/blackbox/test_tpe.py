@@ -25,8 +25,8 @@ def test_it_says_nothing_on_stderr_and_leaves_optunas_logging_as_it_was(capfd):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"initial": 0}, "initial is a whole number of at least 1, got 0"),
-        ({"candidates": 0}, r"candidates is a whole number in \[1, 100,000\], got 0"),
+        ({"initial": 0}, "initial must be an integer >= 1, got 0"),
+        ({"candidates": 0}, r"candidates must be an integer in \[1, 100,000\], got 0"),
     ],
 )
 def test_settings_outside_their_range_are_errors(config, message):

@@ -148,9 +148,7 @@ def test_digits_are_not_mirrored():
 
 @pytest.mark.parametrize(("name", "value"), [("pad", -1), ("cutout", -2), ("pad", 1.5), ("cutout", None)])
 def test_lengths_are_whole_pixels(name, value):
-    with pytest.raises(
-        InvalidArgumentError, match=f"{name} is a whole number of pixels, 0 for none, got {value}"
-    ):
+    with pytest.raises(InvalidArgumentError, match=f"{name} must be an integer >= 0, in pixels, got {value}"):
         Augment(STATISTICS, **{name: value})
 
 

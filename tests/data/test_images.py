@@ -34,15 +34,18 @@ def test_images_say_what_they_are():
     [
         (
             {"pixels": np.zeros((4, 8, 8, 3))},
-            r"pixels are uint8 \(N, H, W, 3\), none of them 0, got float64 ",
+            r"pixels must be uint8 of shape \(N, H, W, 3\) and not empty, got float64 ",
         ),
         ({"pixels": np.zeros((4, 3, 8, 8), np.uint8)}, r"got uint8 \(4, 3, 8, 8\)"),
         ({"pixels": np.zeros((4, 8, 3), np.uint8)}, r"got uint8 \(4, 8, 3\)"),
         ({"pixels": np.zeros((0, 8, 8, 3), np.uint8)}, r"got uint8 \(0, 8, 8, 3\)"),
-        ({"labels": np.zeros(3, int)}, r"labels are int64 \(4,\), one an image, got int64 \(3,\)"),
+        ({"labels": np.zeros(3, int)}, r"labels must be int64 \(4,\), one per image, got int64 \(3,\)"),
         ({"labels": np.zeros(4)}, r"got float64 \(4,\)"),
-        ({"labels": np.array([0, 1, 2, 3])}, r"labels of 3 classes are in 0..2, got 0..3"),
-        ({"labels": np.array([0, 1, 2, -1])}, r"got -1..2"),
+        (
+            {"labels": np.array([0, 1, 2, 3])},
+            r"labels must be in \[0, 2\] for 3 classes, got values in \[0, 3\]",
+        ),
+        ({"labels": np.array([0, 1, 2, -1])}, r"got values in \[-1, 2\]"),
         ({"statistics": ((1, 2), (1, 2))}, "three means"),
     ],
 )

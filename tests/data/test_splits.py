@@ -44,9 +44,7 @@ def test_halves_leave_the_generator_of_the_process_alone():
 
 @pytest.mark.parametrize("count", [-1, 0, 1])
 def test_one_image_has_no_halves(count):
-    with pytest.raises(
-        InvalidArgumentError, match=f"two images at least are needed for two halves, got {count}"
-    ):
+    with pytest.raises(InvalidArgumentError, match=f"count must be >= 2 for two halves, got {count}"):
         halves(count, 0)
 
 
@@ -131,23 +129,23 @@ def test_published_lists_are_read(tmp_path, name, count):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds no lists xvalid and xtest .JSONDecodeError."),
-        ("\xff", "holds no lists"),
-        ("{}", "holds no lists xvalid and xtest .KeyError."),
-        ('{"xvalid": 1, "xtest": 2}', "holds no lists"),
-        ('{"xvalid": ["int", ["a"]], "xtest": ["int", ["1"]]}', "holds no lists"),
-        ('{"xvalid": ["int", ["1e99"]], "xtest": ["int", [1e99]]}', "holds no lists"),
+        ("", "does not hold the lists xvalid and xtest .JSONDecodeError."),
+        ("\xff", "does not hold the lists"),
+        ("{}", "does not hold the lists xvalid and xtest .KeyError."),
+        ('{"xvalid": 1, "xtest": 2}', "does not hold the lists"),
+        ('{"xvalid": ["int", ["a"]], "xtest": ["int", ["1"]]}', "does not hold the lists"),
+        ('{"xvalid": ["int", ["1e99"]], "xtest": ["int", [1e99]]}', "does not hold the lists"),
         (
             '{"xvalid": ["int", ["0"]], "xtest": ["int", ["1"]]}',
-            "two halves of 0..9999: its lists are of 1 and 1",
+            "two halves of 0..9999: its lists have 1 and 1",
         ),
         (
             json.dumps({"xvalid": ["int", list(range(4999))], "xtest": ["int", list(range(4999, 10_000))]}),
-            "its lists are of 4,999 and 5,001",
+            "its lists have 4,999 and 5,001",
         ),
         (
             json.dumps({"xvalid": ["int", list(range(5000))], "xtest": ["int", list(range(4999, 9_999))]}),
-            "its lists are of 5,000 and 5,000",
+            "its lists have 5,000 and 5,000",
         ),
     ],
     ids=["empty", "binary", "none", "numbers", "words", "huge", "short", "uneven", "overlapping"],
@@ -159,7 +157,7 @@ def test_lists_that_are_no_halves_are_refused(tmp_path, text, message):
 
 
 def test_a_list_that_is_missing_is_named_with_where_it_is(tmp_path):
-    with pytest.raises(MissingFileError, match="list.txt is missing; take it from configs/nas-benchmark"):
+    with pytest.raises(MissingFileError, match="list.txt is missing; get it from configs/nas-benchmark"):
         read_test_halves("cifar100", tmp_path / "list.txt")
 
 

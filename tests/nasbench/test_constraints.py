@@ -154,7 +154,7 @@ def test_no_feasible_cell_is_an_error_that_says_how_far_each_limit_can_be_met(ta
     with pytest.raises(InvalidArgumentError, match=r"no cell satisfies params <= 0.5 M \(0 cells; recorded"):
         table.best("cifar10", "val_accuracy", where={"params": (None, 0.5)})
     unknown = table.by_code("cifar10", "params")[np.isnan(table.by_code("cifar10", "edgetpu_latency"))][0]
-    with pytest.raises(NotRecordedError, match="no feasible cell has a value of cifar10 edgetpu_latency"):
+    with pytest.raises(NotRecordedError, match="no feasible cell has a value for cifar10 edgetpu_latency"):
         table.top(1, "cifar10", "edgetpu_latency", where={"params": (unknown, unknown)})
 
 

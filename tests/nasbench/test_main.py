@@ -49,7 +49,7 @@ def test_query_prints_names_and_all_values(run):
     assert lines[3].split() == ["dataset", "metric", "value", "unit", "rank"]
     assert ["cifar10", "val_accuracy", "91.60667", "%", "1"] in rows(out)
     assert len(lines) == 4 + 28 + 1
-    assert lines[-1] == "33 hardware metrics not shown; --all shows them"
+    assert lines[-1] == "33 hardware metrics not shown; use --all to show them"
     assert ["cifar10", "pixel3_latency", "23.5848", "ms", "15045"] not in rows(out)
     everything = rows(run("query", 6111, "--all")[1])
     assert len(everything) == 4 + 81
@@ -91,7 +91,7 @@ def test_query_of_a_store_with_gaps(run, curves):
     lines = rows(run("query", 0, "--store", curves, "--protocol", 12, "--seed", 111)[1])[4:]
     assert [line[:2] for line in lines] == [["cifar10", "val_loss"]]
     code, _, err = run("query", 0, "--store", curves, "--dataset", "cifar100")
-    assert (code, "the store has nothing of cell 0" in err) == (2, True)
+    assert (code, "the store has no values for cell 0" in err) == (2, True)
 
 
 def test_top(run, bench):
@@ -133,7 +133,7 @@ def test_top_with_limits(run, released):
 
 def test_query_leaves_out_hardware_metrics(run, released):
     code, out, _ = run("query", 3, "--store", released)
-    assert (code, out.splitlines()[-1]) == (0, "3 hardware metrics not shown; --all shows them")
+    assert (code, out.splitlines()[-1]) == (0, "3 hardware metrics not shown; use --all to show them")
     assert "pixel3_latency" not in out
     assert "latency" in out
     everything = run("query", 3, "--store", released, "--all")[1]
@@ -204,7 +204,7 @@ def test_build(run, tmp_path):
     assert run("query", 0, "--store", tmp_path / "new.h5")[0] == 0
     code, _, err = run("build", "--out", tmp_path / "new.h5")
     assert (code, err.count("\n")) == (2, 1)
-    assert "--force replaces it" in err
+    assert "use --force to replace it" in err
     assert run("build", "--out", tmp_path / "new.h5", "--force")[0] == 0
 
 
@@ -266,7 +266,7 @@ def build_table(run, folder, text, *options):
 def test_a_store_without_accuracies(run, tmp_path):
     store = build_table(run, tmp_path, "index,cifar10:params,cifar100:edgegpu_latency\n0,0.5,3\n11,0.25,4\n")
     code, out, _ = run("query", 0, "--store", store)
-    assert (code, out.splitlines()[-1]) == (0, "1 hardware metric not shown; --all shows them")
+    assert (code, out.splitlines()[-1]) == (0, "1 hardware metric not shown; use --all to show them")
     out = run("query", 0, "--store", store, "--dataset", "cifar100")[1]  # there is nothing else
     assert out.splitlines()[4:] == ["cifar100  edgegpu_latency      3  ms       1"]
     assert run("query", 0, "--store", store, "--all")[1].splitlines()[4:] == [
@@ -289,8 +289,8 @@ def test_a_store_without_accuracies(run, tmp_path):
         ),
         (("curve", 0, "--metric", "params"), "params belongs to the network: it has no epoch and no seed"),
         (("query", 0, "--protocol", 200), "no protocol of 200 epochs in this store; the protocols are none"),
-        (("query", 0, "--seed", 777), "the store has nothing of cell 0 after 200 epochs"),
-        (("query", 0, "--dataset", "imagenet16-120"), "the store has nothing of cell 0 after 200 epochs"),
+        (("query", 0, "--seed", 777), "the store has no values for cell 0 after 200 epochs"),
+        (("query", 0, "--dataset", "imagenet16-120"), "the store has no values for cell 0 after 200 epochs"),
         (
             ("query", 0, "--metric", "val_accuracy"),
             "has no protocol of 200 epochs in this store; recorded: with",
@@ -318,7 +318,7 @@ def test_a_store_of_a_shorter_protocol(run, tmp_path):
     store = build_table(run, tmp_path, "index,cifar10:12:val_accuracy\n0,50\n")
     code, out, err = run("query", 0, "--store", store)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "nothing of cell 0 after 200 epochs; recorded with --protocol 12: val_accuracy" in err
+    assert "no values for cell 0 after 200 epochs; recorded with --protocol 12: val_accuracy" in err
 
 
 def test_accuracies_that_are_fractions(run, tmp_path):
@@ -331,7 +331,7 @@ def test_accuracies_that_are_fractions(run, tmp_path):
         (("--scale", "x"), "argument --scale: invalid float value: 'x'"),
         (
             ("--scale", 1000),
-            "line 2: val_accuracy should be a number in [0, 100] when multiplied by --scale 1000",
+            "line 2: val_accuracy must be a number in [0, 100] when multiplied by --scale 1000",
         ),
     ):
         code, out, err = run("build", tmp_path / "own.csv", "--out", tmp_path / "new.h5", *options)
@@ -354,7 +354,7 @@ def test_differences_of_merged_sources_are_reported(run, tmp_path):
     code, out, _ = run("build", *sources, "--out", tmp_path / "new.h5")
     assert code == 0
     assert "differs   cifar10/200/final/val_accuracy: 1 values, by up to 0.5 (cell 0)" in out
-    assert f"{sources[0]} wins over {sources[1]}" in out
+    assert f"{sources[0]} takes precedence over {sources[1]}" in out
     code, out, _ = run("query", 0, "--store", tmp_path / "new.h5", "--json")
     assert json.loads(out)["results"][0]["value"] == 69.5
 
@@ -380,7 +380,7 @@ def test_the_size_space(run, sizes):
         (("quary", 1), "invalid choice: 'quary'"),
         (("query",), "required: CELL"),
         (("query", 15625), "[0, 15624], got 15625"),
-        (("query", "|none~0|"), "has the form"),
+        (("query", "|none~0|"), "must have the form"),
         (("query", ARCH.replace("skip_connect", "conv")), "unknown operation 'conv'"),
         (("query", 0, "--dataset", "mnist"), "unknown dataset 'mnist'"),
         (("query", 0, "--dataset", "mnist", "--metric", "val_accuracy"), "unknown dataset 'mnist'"),
@@ -392,13 +392,13 @@ def test_the_size_space(run, sizes):
         (("query", 0, "--seed", "x"), "invalid int value: 'x'"),
         (("query", 0, "--store", "/nowhere/x.h5"), "no store at /nowhere/x.h5"),
         (("curve", 0), "only at the last, 199"),
-        (("top", 0), "n is a whole number of at least 1, got 0"),
+        (("top", 0), "n must be an integer >= 1, got 0"),
         (("query", "-1"), "[0, 15624], got -1"),
-        (("query", "9" * 5000), "has the form"),
-        (("query", "1.0"), "has the form"),
+        (("query", "9" * 5000), "must have the form"),
+        (("query", "1.0"), "must have the form"),
         (("build", "/nowhere", "--out", "/nowhere.h5"), "cannot read /nowhere: No such file"),
-        (("build", "/nowhere", "--out", "/dev/null"), "/dev/null exists; --force replaces it"),
-        (("build", "--out", "/nowhere.h5", "--workers", 0), "workers is a whole number of at least 1, got 0"),
+        (("build", "/nowhere", "--out", "/dev/null"), "/dev/null exists; use --force to replace it"),
+        (("build", "--out", "/nowhere.h5", "--workers", 0), "workers must be an integer >= 1, got 0"),
         (("build", "--out", "/nowhere.h5", "--workers", "x"), "invalid int value: 'x'"),
         (("build", "--kind", "x"), "invalid choice: 'x'"),
         (("query", 0, "--space", "x"), "invalid choice: 'x'"),
@@ -466,4 +466,4 @@ def test_no_traceback_where_the_home_cannot_be_written():
     )
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1
-    assert "set NASBENCH_HOME to a folder that can be written" in result.stderr
+    assert "set NASBENCH_HOME to a writable folder" in result.stderr

@@ -49,7 +49,7 @@ def test_unknown_names_are_errors_that_name_the_known_ones():
         UnknownDatasetError, match="'mnist'; the datasets are cifar10, cifar100, imagenet16-120"
     ):
         get_dataset("mnist")
-    with pytest.raises(UnknownDatasetError, match=r"ask for dataset 'cifar10'"):
+    with pytest.raises(UnknownDatasetError, match=r"use dataset 'cifar10'"):
         get_dataset("cifar10-valid")
     with pytest.raises(UnknownMetricError, match="'accuracy'; try val_accuracy or test_accuracy"):
         get_metric("accuracy")

@@ -132,5 +132,5 @@ def test_what_cannot_be_simulated_is_an_error(runs_alone):
         bench.simulate(0, "cifar10")
     with pytest.raises(NotRecordedError, match="cifar10 has no val_time after 200 epochs in this store"):
         bench.simulate(0, "cifar10", 200)
-    with pytest.raises(NotRecordedError, match="recorded only at the last, 199"):
+    with pytest.raises(NotRecordedError, match="recorded only at the last epoch, 199"):
         bench.simulate(0, "cifar10", 200, 57)

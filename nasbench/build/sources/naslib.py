@@ -1,4 +1,4 @@
-"""NASLib: the pickles nb201_..._full_training.pickle, each of one data set and one run per cell."""
+"""NASLib: pickles nb201_..._full_training.pickle, each with one data set and one run per cell."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,12 +22,13 @@ from nasbench.build.writer import Batch
 from nasbench.cell import Cell
 from nasbench.errors import InvalidCellError, SourceError, shown
 from nasbench.metrics import METRIC_OF
+from nasbench.runs.text import counted
 from nasbench.spaces import TOPOLOGY
 
 FILES = tuple(f"nb201_{name}_full_training.pickle" for name in ("cifar10", "cifar100", "ImageNet16"))
 PROTOCOL = 200  # epochs
-SEED = 888  # of the one run that the files have
-_STEMS = {"accuracy": "acc1es", "loss": "losses"}  # of names in the file
+SEED = 888  # of the only run in the files
+_STEMS = {"accuracy": "acc1es", "loss": "losses"}  # stems of names in the file
 _NETWORK = ("params", "flops", "latency")
 _NUMBERS = {float, int}
 _LARGEST = np.finfo(np.float64).max
@@ -36,13 +37,16 @@ _LARGEST = np.finfo(np.float64).max
 class Run(NamedTuple):
     """The evaluations of a data set's training run in the files."""
 
+    #: name of the data set
     dataset: str
-    every: str  # the split that was evaluated after each epoch
-    last: tuple[str, ...]  # the splits whose one value, after the last epoch, follows those
+    #: split that was evaluated after each epoch
+    every: str
+    #: splits that were evaluated after the last epoch only; their values follow
+    last: tuple[str, ...]
 
 
-# {key in the file: Run}. The files call all evaluations `eval`; this is which images they are of. After each
-# epoch, only validation and test together were evaluated on CIFAR-100 and ImageNet16-120.
+# By key in the file. The files name all evaluations `eval`; these are the splits. On CIFAR-100 and
+# ImageNet16-120, only validation and test images together were evaluated after each epoch.
 RUNS = {
     "cifar10-valid": Run("cifar10", "val", ("test_25k",)),
     "cifar100": Run("cifar100", "valtest", ("val", "test")),
@@ -51,7 +55,7 @@ RUNS = {
 
 
 def naslib_files(path: StrPath) -> list[Path]:
-    """Return the NASLib files of a folder, or the one file; SourceError if two have the same data set."""
+    """Return the NASLib files in a folder, or a single file; raise SourceError for a duplicate data set."""
     path = Path(path)
     with reading(path):
         if not path.is_dir():
@@ -63,15 +67,15 @@ def naslib_files(path: StrPath) -> list[Path]:
     for file in files:
         first = known.setdefault(RUNS[_read_key(file)].dataset, file)
         if first is not file:
-            raise SourceError(f"{first} and {file} are of the same data set; take one of them away")
+            raise SourceError(f"{first} and {file} have the same data set; remove one of them")
     return files
 
 
 class NASLib(Source):
     """One file, `{arch string: {"cifar10-valid": {"train_losses": [...], ..., "cost_info": {...}}}}`.
 
-    That key shows the data set. It is read as a stream, cell by cell, in memory that does not depend on the
-    number of cells; cells that it lacks are left out.
+    The key identifies the data set. The file is read as a stream, cell by cell, in constant memory. Cells can
+    be missing.
     """
 
     kind = "naslib"
@@ -80,7 +84,7 @@ class NASLib(Source):
     def __init__(self, path: StrPath) -> None:
         files = naslib_files(path)
         if len(files) > 1:
-            raise SourceError(f"{path} has {len(files)} files of NASLib, which are read one by one")
+            raise SourceError(f"{path} has {len(files)} NASLib files; build them one at a time")
         (file,) = files
         self._key = _read_key(file)
         self._run = run = RUNS[self._key]
@@ -99,7 +103,7 @@ class NASLib(Source):
             "cells, types and lengths; no value that is NaN, infinite, negative or above 100 %",
             "parameters and multiply-adds against the formula of the network",
         ]
-        self.notes.append("left out train_time, as it is not documented what it is the time of")
+        self.notes.append("left out train_time, because its meaning is not documented")
 
     def identity(self) -> dict[str, object]:
         return super().identity() | read_stamp(self.path)
@@ -113,7 +117,7 @@ class NASLib(Source):
                 code = self._parse_code(arch)
                 where = f"{self.path}, {arch}"
                 if code in met:
-                    raise SourceError(f"{where} is there twice")
+                    raise SourceError(f"{where} occurs twice")
                 met.add(code)
                 yield Batch(code, self._rows(value, code, where))
 
@@ -123,13 +127,13 @@ class NASLib(Source):
         except InvalidCellError:
             form = "|a~0|+|b~0|c~1|+|d~0|e~1|f~2|"
             raise SourceError(
-                f"{self.path}: a key should be a cell's arch string {form}, got {shown(arch)}"
+                f"{self.path}: a key must be a cell's arch string {form}, got {shown(arch)}"
             ) from None
 
     def _rows(self, value: object, code: int, where: str) -> dict[str, Values]:
-        """Return a cell's rows of the store, (1, ...); SourceError unless all is as the format has it."""
+        """Return a cell's rows of the store, (1, ...); raise SourceError unless they match the format."""
         if type(value) is not dict or list(value) != [self._key]:
-            raise SourceError(f"{where} should have {self._key!r} and no more, got {shown(value)}")
+            raise SourceError(f"{where} must have only the key {self._key!r}, got {shown(value)}")
         run, group = value[self._key], f"{self._run.dataset}/{PROTOCOL}"
         rows: dict[str, Values] = {}
         for kind, stem in _STEMS.items():
@@ -162,13 +166,13 @@ class NASLib(Source):
 
 
 def _read_key(path: Path) -> str:
-    """Return the key of a file's data set in its first cell."""
+    """Return the key of the data set in the first cell of a file."""
     with reading(path), open(path, "rb") as file:
         _, value = next(pickle_stream.items(file.read, str(path), safe_pickle.NUMBERS))
     keys: list[str] = list(value) if type(value) is dict else []
     if len(keys) != 1 or keys[0] not in RUNS:
         raise SourceError(
-            f"{path}: its cells should have one of the keys {', '.join(RUNS)}, got {shown(value)}"
+            f"{path}: its cells must have one of the keys {', '.join(RUNS)}, got {shown(value)}"
         )
     return keys[0]
 
@@ -180,13 +184,13 @@ def _entry(table: object, name: str, where: str) -> object:
 
 
 def _numbers(values: object, length: int, high: float, where: str) -> Values:
-    """Return a list of numbers as an array (length,); SourceError unless they are in [0, high]."""
+    """Return a list of numbers as an array (length,); raise SourceError unless they are in [0, high]."""
     if type(values) is not list or len(values) != length or not set(map(type, values)) <= _NUMBERS:
         got = f"{len(values)}: {shown(values)}" if type(values) is list else shown(values)
-        raise SourceError(f"{where} should be numbers, as many as {length}, got {got}")
+        raise SourceError(f"{where} must be {counted(length, 'number')}, got {got}")
     numbers = np.array(values, dtype=np.float64)
     wrong = ~((numbers >= 0) & (numbers <= high))
     if wrong.any():
-        limits = "at least 0, and finite" if high == _LARGEST else f"in [0, {high:g}]"
-        raise SourceError(f"{where} should be {limits}, got {numbers[wrong][0]}")
+        limits = "finite and >= 0" if high == _LARGEST else f"in [0, {high:g}]"
+        raise SourceError(f"{where} must be {limits}, got {numbers[wrong][0]}")
     return numbers

@@ -1,4 +1,4 @@
-"""NATS-Bench: the folder of one file a cell, its tar archive, and the single file of all cells."""
+"""NATS-Bench: the folder with one file per cell, its tar archive, and the single file of all cells."""
 
 import bz2
 import hashlib
@@ -29,27 +29,28 @@ from nasbench.build.sources.source import (
 from nasbench.build.sources.template import Templates
 from nasbench.build.writer import Batch
 from nasbench.errors import SourceError, said, shown
+from nasbench.runs.text import counted
 from nasbench.spaces import SPACES, TOPOLOGY, Space
 
 META = "meta.pickle.pbz2"
 _PAPER = "Dong et al., NATS-Bench, TPAMI 2021, arXiv:2009.00437"
 _CELL_FILE = re.compile(r"(\d{6})\.pickle\.pbz2")
 _SUFFIX = re.compile(r"-([0-9a-f]{5})\.pickle\.pbz2$")
-_BATCH = 25  # cells that are read and written together
-_LARGEST_FILE = 256 << 20  # bytes; also with weights it has less
-_LARGEST_RATIO = 16  # of unpacked to packed bytes; genuine files have 2 to 4
-_LARGEST_REST = 16 << 20  # bytes more than that: the meta file unpacks 39-fold, to 1.4 MB
+_BATCH = 25  # cells read and written at a time
+_LARGEST_FILE = 256 << 20  # bytes; files are smaller even with weights
+_LARGEST_RATIO = 16  # unpacked to packed bytes; 2 to 4 in genuine files
+_LARGEST_REST = 16 << 20  # bytes in addition; the meta file unpacks 39-fold, to 1.4 MB
 _DAMAGED_FILE_ERRORS = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
 
 
 class _Folder:
-    """The files of a folder."""
+    """The files in a folder."""
 
     def __init__(self, path: StrPath) -> None:
         self.path = Path(path)
         self.name = self.path.resolve().name
         self.sizes: dict[str, int] = {}
-        self.stamps: list[tuple[str, int, int]] = []  # name, size and date show that a file has changed
+        self.stamps: list[tuple[str, int, int]] = []  # name, size and date detect changed files
         with reading(path), os.scandir(path) as entries:
             for entry in entries:
                 if _CELL_FILE.fullmatch(entry.name) or entry.name == META:
@@ -58,20 +59,21 @@ class _Folder:
                     self.stamps.append((entry.name, state.st_size, state.st_mtime_ns))
 
     def where(self, name: str) -> str:
-        """Return a file's place for messages."""
+        """Return the path of a file for messages."""
         return str(self.path / name)
 
     def read(self, name: str) -> bytes:
+        """Return the bytes of a file."""
         with reading(self.where(name)):
             return (self.path / name).read_bytes()
 
 
 class _Tar:
-    """The files of a folder in an uncompressed tar archive, read at their offsets."""
+    """The files in an uncompressed tar archive of a folder, read at their offsets."""
 
     def __init__(self, path: StrPath) -> None:
         self.path = Path(path)
-        self.name = self.path.stem  # unless the archive has a folder
+        self.name = self.path.stem  # or the folder in the archive
         self.sizes: dict[str, int] = {}
         self._offsets: dict[str, int] = {}
         with reading(path):
@@ -102,10 +104,11 @@ class _Tar:
         self._offsets[name] = member.offset_data
 
     def where(self, name: str) -> str:
-        """Return a file's place for messages."""
+        """Return the path of a file for messages."""
         return f"{self.path}: {name}"
 
     def read(self, name: str) -> bytes:
+        """Return the bytes of a file."""
         size = self.sizes[name]
         with reading(self.path), open(self.path, "rb") as file:
             file.seek(self._offsets[name])
@@ -118,7 +121,7 @@ class _Tar:
 class NATSFolder(Source):
     """One file per cell, `000000.pickle.pbz2` and so on, in a folder or its tar archive.
 
-    Files of the `full` release also have the networks' weights; nothing is built of them.
+    Weights of the networks, which files of the `full` release have, are not unpickled.
     """
 
     kind = "nats"
@@ -128,7 +131,9 @@ class NATSFolder(Source):
         files = _Folder(path) if os.path.isdir(path) else _Tar(path)
         for name, size in files.sizes.items():
             if size > _LARGEST_FILE:
-                raise SourceError(f"{files.where(name)} has {size:,} bytes; a cell's file has less")
+                raise SourceError(
+                    f"{files.where(name)} has {size:,} bytes, more than a file of a cell can have"
+                )
         indices = sorted(int(match[1]) for match in map(_CELL_FILE.fullmatch, files.sizes) if match)
         if not indices:
             raise SourceError(f"{path} has no file such as 000000.pickle.pbz2")
@@ -203,9 +208,10 @@ class NATSFolder(Source):
 
 
 class CellStream(Source):
-    """All cells in one pickle, `{"arch2infos": {index: results}, "meta_archs": [strings], ...}`: a base.
+    """Base class of files with all cells in one pickle.
 
-    It is read as a stream, in the order of its cells, in memory that does not depend on their number.
+    The pickle is `{"arch2infos": {index: results}, "meta_archs": [strings], ...}`. It is read as a stream, in
+    the order of its cells, in constant memory.
     """
 
     path: StrPath
@@ -225,7 +231,7 @@ class CellStream(Source):
         return super().identity() | read_stamp(self.path)
 
     def read_stream(self, read: Read, whole: bool = True) -> Iterator[Batch]:
-        """Yield the Batches of a pickle whose bytes `read(n)` gives; `whole`: nothing may follow it."""
+        """Yield the batches of a pickle that `read(n)` returns; with `whole`, nothing may follow it."""
         met: set[int] = set()
         allowed = safe_pickle.WEIGHTS
         for index, results in pickle_stream.items(read, str(self.path), allowed, "arch2infos", whole):
@@ -234,7 +240,9 @@ class CellStream(Source):
                 continue
             where = f"{self.path}, cell {shown(index)}"
             if type(index) is not int or not 0 <= index < self.space.cells or index in met:
-                again = "is there twice" if type(index) is int and index in met else "is no official index"
+                again = (
+                    "is there twice" if type(index) is int and index in met else "is not an official index"
+                )
                 raise SourceError(f"{where}: {again}")
             met.add(index)
             try:
@@ -245,8 +253,8 @@ class CellStream(Source):
             yield Batch(code, self._results.rows([vector], np.array([code]), [where]))
         if self._results.curves_left_out:
             self.notes.append(
-                f"left out {self._results.curves_left_out:,} values of sets"
-                " at epochs at which the benchmark has none"
+                f"left out {counted(self._results.curves_left_out, 'evaluation')}"
+                " at epochs that the benchmark does not record"
             )
 
     def _check_list(self, rest: object) -> None:
@@ -256,7 +264,7 @@ class CellStream(Source):
 
 
 class NATSFile(CellStream):
-    """The single file `NATS-tss-v1_0-3ffb9.pickle.pbz2`: as a whole, 28 GB of Python objects."""
+    """The single file `NATS-tss-v1_0-3ffb9.pickle.pbz2`, which unpickles to 28 GB of Python objects."""
 
     kind = "nats-file"
 
@@ -280,16 +288,16 @@ class NATSFile(CellStream):
 
 
 class _Unpacking:
-    """A bz2 stream read piece by piece; SourceError if it unpacks to more than such a file can have."""
+    """Reader of a bz2 stream in pieces, which raises SourceError if it unpacks to too many bytes."""
 
     def __init__(self, file: BinaryIO, path: StrPath) -> None:
         self._file = file
         self._path = path
         self._bz2 = bz2.BZ2Decompressor()
-        self._left = _LARGEST_REST  # bytes that it may still unpack to
+        self._left = _LARGEST_REST  # bytes it may still unpack to
 
     def read(self, size: int) -> bytes:
-        """Return up to `size` bytes, none at the end."""
+        """Return up to `size` bytes; none at the end."""
         while not self._bz2.eof:
             packed = self._file.read(1 << 18) if self._bz2.needs_input else b""
             self._left += _LARGEST_RATIO * len(packed)
@@ -302,17 +310,17 @@ class _Unpacking:
             self._left -= len(data)
             if self._left < 0:
                 raise SourceError(
-                    f"{self._path} unpacks to more than {_LARGEST_RATIO} times its size: refused"
+                    f"{self._path} unpacks to more than {_LARGEST_RATIO} times its size; refused"
                 )
             if data:
                 return data
         if self._bz2.unused_data or self._file.read(1):
-            raise SourceError(f"{self._path} is damaged: there are bytes behind its end")
+            raise SourceError(f"{self._path} is damaged: there are bytes after its end")
         return b""
 
 
 def _unpacked(packed: bytes, where: str) -> bytes:
-    """Return the bytes of a bz2 file; SourceError, before memory is taken, if there are too many."""
+    """Return the unpacked bytes of a bz2 file; raise SourceError, before allocating them, if too many."""
     limit = _LARGEST_RATIO * len(packed) + _LARGEST_REST
     unpacking = bz2.BZ2Decompressor()
     try:
@@ -320,15 +328,15 @@ def _unpacked(packed: bytes, where: str) -> bytes:
     except (OSError, ValueError, EOFError) as error:
         raise SourceError(f"{where} is damaged ({error})") from None
     if not unpacking.eof:
-        reason = "is truncated" if unpacking.needs_input else f"unpacks to more than {limit:,} bytes: refused"
+        reason = "is truncated" if unpacking.needs_input else f"unpacks to more than {limit:,} bytes; refused"
         raise SourceError(f"{where} {reason}")
     if unpacking.unused_data:
-        raise SourceError(f"{where} is damaged: there are bytes behind its end")
+        raise SourceError(f"{where} is damaged: there are bytes after its end")
     return data
 
 
 def _read_space(files: _Folder | _Tar, indices: Sequence[int]) -> Space:
-    """Return the space of a folder's files, by the meta file if there is one, which is checked."""
+    """Return the space of a folder's files, from the meta file if there is one."""
     if META in files.sizes:
         where = files.where(META)
         meta = _load(files, META, safe_pickle.NUMBERS)
@@ -336,19 +344,19 @@ def _read_space(files: _Folder | _Tar, indices: Sequence[int]) -> Space:
         for space in SPACES.values():
             if archs == _official_strings(space):
                 return space
-        raise SourceError(f"{where}: its list of cells is that of no space known here")
+        raise SourceError(f"{where}: its list of cells matches no known space")
     name = _file_name(indices[0])
     return _space_by_protocols(_load(files, name, safe_pickle.WEIGHTS), f"{files.where(name)}: its protocols")
 
 
 def _load(files: _Folder | _Tar, name: str, allowed: Allowed) -> object:
-    """Return the object of a packed pickle."""
+    """Return the object in a packed pickle."""
     where = files.where(name)
     return pickle_stream.load(io.BytesIO(_unpacked(files.read(name), where)).read, where, allowed)
 
 
 def _read_space_of_file(path: Path) -> Space:
-    """Return the space of a single file by its first cell."""
+    """Return the space of a single file, from its first cell."""
     with reading(path), open(path, "rb") as file:
         read = _Unpacking(file, path).read
         index, results = next(pickle_stream.items(read, str(path), safe_pickle.WEIGHTS, "arch2infos"))
@@ -361,7 +369,7 @@ def _space_by_protocols(results: object, subject: str) -> Space:
     for flag, protocols in PROTOCOLS.items():
         if type(results) is dict and set(results) == set(protocols):
             return SPACES[flag]
-    raise SourceError(f"{subject} are those of no space known here")
+    raise SourceError(f"{subject} match no known space")
 
 
 def _official_strings(space: Space) -> list[str]:

@@ -1,4 +1,4 @@
-"""A pickle read as a stream, item by item of one large dictionary, in bounded memory."""
+"""Streaming of pickles, item by item of one large dictionary, in bounded memory."""
 
 from array import array
 from collections.abc import Callable, Iterator
@@ -15,30 +15,30 @@ from nasbench.build.sources.safe_pickle import (
 )
 from nasbench.errors import SourceError, said, shown
 
-Read = Callable[[int], bytes]  # up to n bytes; none at the end
-Persistent = Callable[[Any], object]  # the object that is stored outside the pickle under an id
-Item = tuple[Any, Any]  # key and value; a pickle can hold objects of any type
+Read = Callable[[int], bytes]  # returns up to n bytes; none at the end
+Persistent = Callable[[Any], object]  # returns the object that is stored outside the pickle under an id
+Item = tuple[Any, Any]  # key and value, of any type
 Memo = dict[int, Any]  # objects by number
 
-_CHUNK = 1 << 18  # bytes read at once; their objects are counted when the next ones are read
+_CHUNK = 1 << 18  # bytes read at a time; their objects are counted at the next read
 _LARGEST_STRING = 64 << 20  # bytes of one string or bytes object
-_LARGEST_ITEM = 256 << 20  # bytes of the pickle that make up one item, or all that is no item
-_MOST_HELD = 512 << 20  # bytes of the objects of the items that are held, estimated from above
-_DEEPEST = 1000  # marks; picklers nest no deeper
-_MOST_NUMBERS = 1 << 28  # objects of a pickle that are numbered; NATS-Bench's single file has 170 million
-_MOST_SHARED = 65_535  # different names that may be referred to from item to item
-_LONGEST_SHARED = 256  # characters of such a name
-# Estimated bytes of CPython's objects, each with the numbers in it; strings and calls are counted apart.
+_LARGEST_ITEM = 256 << 20  # bytes of the pickle per item, and for everything that is not an item
+_MOST_HELD = 512 << 20  # bytes of the objects of held items; an upper estimate
+_DEEPEST = 1000  # marks; picklers do not nest deeper
+_MOST_NUMBERS = 1 << 28  # numbered objects; NATS-Bench's single file has 170 million
+_MOST_SHARED = 65_535  # distinct names that items can share
+_LONGEST_SHARED = 256  # characters of a shared name
+# Estimated bytes of CPython objects, including numbers in them; strings and calls are counted separately.
 _NUMBER, _LIST, _TUPLE, _DICT, _SET, _CALL = 44, 64, 56, 232, 216, 256
 _IN_LIST, _IN_TUPLE, _PAIR, _IN_SET, _MEMO = 56, 44, 184, 112, 96
 _STRING, _LOOK = 56, 8
-# A pair of the dictionary is known to be complete once so many are on the stack: until then, what looks like
-# the next key may be the key of a dictionary of one item, which is filled without a mark.
+# A pair of the dictionary is complete once this many pairs are on the stack. Until then, the apparent next
+# key may be the key of a dictionary with one item, which is filled without a mark.
 _DELAY = 4
-_HELD = 2 * _DELAY  # items whose objects can be referred to
+_HELD = 2 * _DELAY  # items whose objects can be referenced
 
 
-# Operations that a size precedes the data of: bytes of the size, and type; Python 2's strings are bytes.
+# Operations with a size before the data: bytes of the size, and type. Strings of Python 2 are bytes.
 _SIZED: dict[int, tuple[int, type]] = {
     **{0x8C: (1, str), 0x58: (4, str), 0x8D: (8, str)},  # SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
     **{0x43: (1, bytes), 0x42: (4, bytes), 0x8E: (8, bytes)},  # SHORT_BINBYTES, BINBYTES, BINBYTES8
@@ -51,10 +51,25 @@ END = object()  # the key of the last item
 
 
 def load(read: Read, name: str, allowed: Allowed, persistent: Persistent = Skipped) -> Any:
-    """Return the object of a pickle; `read(n)` gives up to n bytes of it; `name`: of the file, for errors.
+    """Return the object in a pickle; memory and time are bounded for any pickle.
 
-    `persistent(id)` gives the object that is stored outside the pickle under a persistent id. Memory and
-    time are bounded for any pickle: every operation is charged for the objects that it makes.
+    Parameters
+    ----------
+    read
+        Function that returns up to n bytes of the pickle.
+    name
+        Name of the file in errors.
+    allowed
+        Stand-ins for the globals that the format needs.
+    persistent
+        Function that returns the object stored outside the pickle under a persistent id.
+
+    Raises
+    ------
+    SourceError
+        If the pickle is damaged or needs too much memory.
+    UnsafePickleError
+        If the pickle needs any other global.
     """
     machine = _Machine(read, name, allowed, None, True, persistent)
     list(machine.run())  # yields nothing
@@ -64,25 +79,25 @@ def load(read: Read, name: str, allowed: Allowed, persistent: Persistent = Skipp
 def items(
     read: Read, name: str, allowed: Allowed, key: str | None = None, whole: bool = True
 ) -> Iterator[Item]:
-    """Yield (key, value) of a dictionary as they are read: the pickle's root, or the root's value at `key`.
+    """Yield the items of a dictionary as they are read: the pickle's root, or the root's value at `key`.
 
-    Yielded items are forgotten, so memory is bounded by the largest item. The last one is (END, rest): the
-    root without those items. With `whole`, nothing may follow the pickle. SourceError if the pickle is
-    damaged, UnsafePickleError for a global that is not in `allowed` (see `safe_pickle.loads`).
+    Yielded items are not held, so memory is bounded by the largest item. The last item is (END, rest), where
+    rest is the root without the yielded items. With `whole`, nothing may follow the pickle. Other parameters
+    and errors are as for `load`.
     """
     machine = _Machine(read, name, allowed, (key,), whole, Skipped)
     yield from machine.run()
     if machine.taken_from is None or (key is None and machine.result is not machine.taken_from):
         wanted = "dictionary" if key is None else f"dictionary {key!r}"
-        raise SourceError(f"{name} has no {wanted} where the format has one")
+        raise SourceError(f"{name} has no {wanted}, which the format requires")
     yield END, machine.result
 
 
 class _Machine:
-    """The pickle machine, for what data formats need: containers, numbers, strings, allowed globals.
+    """Pickle machine for data formats: containers, numbers, strings, allowed globals.
 
-    Objects are referred to by number (the memo). Names and globals of an item that was yielded some time ago
-    can still be referred to, because pickles share them among items; other objects cannot.
+    Objects are referenced by number (the memo). Names and globals of any earlier item can be referenced,
+    because pickles share them between items; other objects only of the last few items.
     """
 
     def __init__(
@@ -97,29 +112,29 @@ class _Machine:
         self._read = read
         self._name = name
         self._allowed = allowed
-        self._taking = taking  # (key,) of the dictionary whose items are yielded; None: no items
+        self._taking = taking  # (key,) of the dictionary whose items are yielded; None for no items
         self._whole = whole
         self._persistent = persistent
         self.taken_from: dict[Any, Any] | None = None
-        self.result: Any = None  # whatever the pickle holds
+        self.result: Any = None  # any type
 
     def run(self) -> Iterator[Item]:
-        """Read to the end, yielding items; then `result` is the root."""
+        """Read to the end, yielding items; afterwards, `result` is the root."""
         try:
             yield from self._run()
         except SourceError:
             raise
         except MemoryError:
             raise SourceError(
-                f"{self._name} needs more memory than there is: damaged, or made for it"
+                f"{self._name} needs more memory than available: it is damaged or malicious"
             ) from None
-        except Exception as error:  # a damaged pickle can raise nearly anything
+        except Exception as error:  # damaged pickles can raise almost any exception
             raise SourceError(
                 f"{self._name} is truncated or damaged ({type(error).__name__}: {said(error)})"
             ) from error
 
     def _more(self, buffer: bytes, position: int, wanted: int) -> bytes:
-        """Return the buffer from `position` on, with `wanted` bytes or more."""
+        """Return the buffer from `position`, with at least `wanted` bytes."""
         if wanted > _LARGEST_STRING:
             raise SourceError(f"{self._name} is damaged: it has a string of {wanted:,} bytes")
         parts = [buffer[position:]]
@@ -133,20 +148,20 @@ class _Machine:
         return b"".join(parts)
 
     def _run(self) -> Iterator[Item]:
-        stack: list[Any] = []  # of objects of any type
+        stack: list[Any] = []  # objects of any type
         marks: list[int] = []
-        memo: Memo = {}  # of what is being read
-        outside = memo  # of what is outside of items
+        memo: Memo = {}  # of the current item
+        outside = memo  # of objects outside items
         shared = _Shared()  # of earlier items
         taken: dict[Any, Any] | None = None  # the dictionary whose items are yielded
-        level = 0  # of marks, of its items
-        count = 0  # of memo entries
+        level = 0  # number of marks at its items
+        count = 0  # memo entries
         buffer, position, end = b"", 0, 0
         used = 0  # bytes before the buffer
-        held = 0  # estimated bytes of the objects that are held
-        started = 0  # where the item began
+        held = 0  # estimated bytes of held objects
+        started = 0  # start of the item
         while True:
-            if position + 16 > end:  # the longest fixed argument is shorter
+            if position + 16 > end:  # longer than any fixed argument
                 used += position
                 buffer = buffer[position:]
                 part = self._read(_CHUNK)
@@ -180,7 +195,7 @@ class _Machine:
                 position += size
                 if kind is str:
                     stack.append(str(data, "utf-8", "surrogatepass"))
-                    held += _STRING + 4 * size  # where a character takes four bytes, all do
+                    held += _STRING + 4 * size  # if one character needs four bytes, all do
                 elif kind is int:
                     stack.append(int.from_bytes(data, "little", signed=True))
                 else:
@@ -191,8 +206,8 @@ class _Machine:
                 known = memo if number in memo else outside if number in outside else shared.memo(number)
                 if known is None:
                     raise SourceError(
-                        f"{self._name} refers back to an object that is no longer held: damaged, or its cells"
-                        " share more than names"
+                        f"{self._name} refers back to an object that is no longer held: it is damaged, or its"
+                        " cells share more than names"
                     )
                 stack.append(known[number])
             elif op == 0x71 or op == 0x72:  # BINPUT, LONG_BINPUT
@@ -214,27 +229,29 @@ class _Machine:
                 target = stack[mark - 1]
                 if target is taken and taken is not None:
                     if len(stack) - mark > 2 * _DELAY:
-                        raise SourceError(f"{self._name} is damaged: items that are not in their place")
+                        raise SourceError(f"{self._name} is damaged: it has items out of place")
                     while len(stack) > mark + 1:
                         yield self._item(stack, mark)
                         memo, held = shared.retire(memo, held)
                         started = used + position
                     if len(stack) > mark:
-                        raise SourceError(f"{self._name} is damaged: a key without a value")
+                        raise SourceError(f"{self._name} is damaged: it has a key without a value")
                 elif type(target) is dict:
                     keys, values = stack[mark::2], stack[mark + 1 :: 2]
                     if len(keys) != len(values):
-                        raise SourceError(f"{self._name} is damaged: a key without a value")
+                        raise SourceError(f"{self._name} is damaged: it has a key without a value")
                     held = self._checked(held + _PAIR * len(keys) + check_keys(keys))
                     expected = len(target) + len(keys)
                     target.update(zip(keys, values, strict=True))
                     if len(target) < expected:
                         raise SourceError(f"{self._name} has a key twice, one of {shown(keys)}")
                 elif not isinstance(target, Skipped):
-                    raise SourceError(f"{self._name} is damaged: items for what is no dictionary")
+                    raise SourceError(
+                        f"{self._name} is damaged: it adds items to an object that is not a dictionary"
+                    )
                 del stack[mark:]
             elif op == 0x7D:  # EMPTY_DICT
-                value: Any = {}  # of any type from here on
+                value: Any = {}  # any type from here on
                 held += _DICT
                 if self._taking and self.taken_from is None and self._begins(*self._taking, stack, marks):
                     self.taken_from = taken = value
@@ -254,7 +271,7 @@ class _Machine:
             elif op == 0x52 or op == 0x81:  # REDUCE, NEWOBJ
                 arguments = stack.pop()
                 held = self._checked(held + _CALL + _cost(arguments))
-                stack[-1] = stack[-1](*arguments)  # nothing but what is allowed can be called
+                stack[-1] = stack[-1](*arguments)  # only allowed globals can be called
             elif op == 0x5D:  # EMPTY_LIST
                 stack.append([])
                 held += _LIST
@@ -291,9 +308,11 @@ class _Machine:
                 state = stack.pop()
                 if isinstance(stack[-1], STATEFUL):
                     stack[-1].__setstate__(state)
-                elif not (type(stack[-1]) is dict and type(state) is dict):  # an OrderedDict's attributes
-                    raise SourceError(f"{self._name} is damaged: a state for what has none")
-            elif op == 0x51:  # BINPERSID: where weights are
+                elif not (type(stack[-1]) is dict and type(state) is dict):  # attributes of an OrderedDict
+                    raise SourceError(
+                        f"{self._name} is damaged: it sets the state of an object without state"
+                    )
+            elif op == 0x51:  # BINPERSID, used for weights
                 stack[-1] = self._persistent(stack[-1])
                 held += _CALL
             elif op == 0x80:  # PROTO
@@ -308,12 +327,12 @@ class _Machine:
                 (self.result,) = stack
                 self._checked(held)
                 if self._whole and (position < end or self._read(1)):
-                    raise SourceError(f"{self._name} is damaged: there are bytes behind its pickle")
+                    raise SourceError(f"{self._name} is damaged: there are bytes after its pickle")
                 return
             else:
                 raise SourceError(
                     f"{self._name} is damaged: its pickle has the operation {op:#04x} at byte"
-                    f" {used + position - 1:,}, which this format does not need"
+                    f" {used + position - 1:,}, which this format does not use"
                 )
             if (
                 taken is not None
@@ -326,7 +345,7 @@ class _Machine:
                 started = used + position
 
     def _begins(self, key: str | None, stack: list[Any], marks: list[int]) -> bool:
-        """Return whether a dictionary that is made now is the one whose items are wanted."""
+        """Return whether the new dictionary is the one whose items are yielded."""
         if key is None:
             return not stack
         return len(marks) == 1 and marks[0] == 1 and bool(stack[-1] == key) and len(stack) % 2 == 0
@@ -338,9 +357,9 @@ class _Machine:
         return key, value
 
     def _with_nesting(self, value: tuple[Any, ...], held: int) -> int:
-        """Return `held` with the cost of looking into the tuples in a tuple; SourceError for tuples in those.
+        """Return `held` plus the cost of the tuples in a tuple; raise SourceError for deeper nesting.
 
-        A tuple hashes all of its parts, so nested ones could take the stack, or time without end.
+        The hash of a tuple visits all its parts, so deep nesting could exhaust the stack or never end.
         """
         inner = [part for part in value if type(part) is tuple]
         held = self._checked(held + _LOOK * sum(map(len, inner)))
@@ -349,10 +368,10 @@ class _Machine:
         return held
 
     def _checked(self, held: int, item: int = 0) -> int:
-        """Return `held`; SourceError if it is too much, or the item's bytes of the pickle are."""
+        """Return `held`; raise SourceError if it, or the number of bytes of the item, is too large."""
         if held > _MOST_HELD or item > _LARGEST_ITEM:
             raise SourceError(
-                f"{self._name} is damaged, or made to take memory: an item has more than {_LARGEST_ITEM:,}"
+                f"{self._name} is damaged or malicious: an item has more than {_LARGEST_ITEM:,}"
                 f" bytes, or objects of more than {_MOST_HELD:,} bytes"
             )
         return held
@@ -361,19 +380,19 @@ class _Machine:
 class _Shared:
     """Objects of earlier items by number.
 
-    Those of the last items are all held; of older ones names, globals and dtypes: two bytes per number,
-    however often one recurs.
+    All objects of the last items are held; of older ones only names, globals and dtypes, with two bytes per
+    number.
     """
 
     def __init__(self) -> None:
-        self.outside = 0  # estimated bytes of what is outside of items
-        self._recent: list[tuple[Memo, int]] = []  # with estimated bytes, of the last items
-        self._places = array("H")  # number -> place in _values; 0: none
+        self.outside = 0  # estimated bytes of objects outside items
+        self._recent: list[tuple[Memo, int]] = []  # last items, with estimated bytes
+        self._places = array("H")  # number -> place in _values; 0 for none
         self._values: list[Any] = [None]  # names, globals and dtypes
         self._place_of: dict[Any, int] = {}  # by value
 
     def memo(self, number: int) -> "Memo | _Shared | None":
-        """Return the memo that has an object of that number; None if it is no longer held."""
+        """Return the memo that has the object with a number; None if it is no longer held."""
         for memo, _ in reversed(self._recent):
             if number in memo:
                 return memo
@@ -383,9 +402,9 @@ class _Shared:
         return self._values[self._places[number]]
 
     def retire(self, memo: Memo, held: int) -> tuple[Memo, int]:
-        """Hold an item's memo, and of the oldest one what items share; return a new memo.
+        """Hold the memo of an item, reduce the oldest one to shared objects, and return a new memo.
 
-        `held`: the estimated bytes of all that is held; its new value is returned, too.
+        `held` is the estimated number of bytes held; its new value is also returned.
         """
         held -= self.outside + sum(size for _, size in self._recent)
         self._recent.append((memo, held))
@@ -417,9 +436,9 @@ def _size(buffer: bytes, position: int, width: int) -> tuple[int, int]:
 
 
 def _cost(arguments: object) -> int:
-    """Return the estimated bytes of the objects that a call makes of its arguments."""
+    """Return the estimated bytes of the objects that a call creates from its arguments."""
     if type(arguments) is not tuple:
-        raise TypeError("the arguments of a call are no tuple")
+        raise TypeError("the arguments of a call are not a tuple")
     cost = 0
     for value in arguments:
         if type(value) is list:
@@ -431,5 +450,5 @@ def _cost(arguments: object) -> int:
 
 def _list(value: object) -> list[Any]:
     if type(value) is not list:
-        raise TypeError("values appended to what is no list")
+        raise TypeError("values appended to an object that is not a list")
     return value

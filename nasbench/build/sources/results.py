@@ -1,4 +1,4 @@
-"""A cell's results as the authors pickle them: which numbers they give, and checks of these."""
+"""A cell's results in the authors' pickles: extraction and checks of numbers."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -12,22 +12,26 @@ from nasbench.build.sources.formulas import TOLERANCE, formulas
 from nasbench.build.sources.safe_pickle import check_keys
 from nasbench.errors import SourceError, shown
 from nasbench.metrics import METRIC_OF, METRICS, SPLITS
+from nasbench.runs.text import counted
 from nasbench.spaces import SIZE, TOPOLOGY, Space
 
 _TRIALS = ("cifar10-valid", "cifar10", "cifar100", "ImageNet16-120")
 _NETWORK = {"params": "params", "flop": "flops", "latency": "latency"}  # published name -> metric
 _STEMS = {"accuracy": "acc1es", "loss": "losses", "time": "times"}  # of published names
 _NUMBERS = {float, int}
-_OFFICIAL_SEED = 888  # its number of parameters is the official one if runs differ
-Unpickled = dict[Any, Any]  # of a file; all of it is checked
+_OFFICIAL_SEED = 888  # has the official number of parameters if runs differ
+Unpickled = dict[Any, Any]  # untrusted; all of it is checked
 
 
 class Protocol(NamedTuple):
-    """The training runs of one number of epochs."""
+    """The training runs with a number of epochs."""
 
+    #: number of epochs
     epochs: int
-    seeds: Mapping[str, tuple[int, ...]]  # by trial
-    every: Mapping[str, set[str]]  # by trial: sets evaluated after each epoch; others only after the last
+    #: seeds by trial
+    seeds: Mapping[str, tuple[int, ...]]
+    #: sets evaluated after each epoch, by trial; other sets only after the last epoch
+    every: Mapping[str, set[str]]
 
 
 def _all_sets() -> dict[str, set[str]]:
@@ -38,7 +42,7 @@ def _each_trial(*seeds: int) -> dict[str, tuple[int, ...]]:
     return dict.fromkeys(_TRIALS, seeds)
 
 
-# As found in published files (NATS-tss-v1_0-3ffb9-simple, NATS-sss-v1_0-50262-simple); arXiv:2009.00437.
+# From the published files (NATS-tss-v1_0-3ffb9-simple, NATS-sss-v1_0-50262-simple); arXiv:2009.00437.
 TOPOLOGY_PROTOCOLS = {
     "12": Protocol(12, _each_trial(111) | {"cifar10-valid": (111, 777)}, _all_sets()),
     "200": Protocol(
@@ -55,7 +59,7 @@ SIZE_PROTOCOLS = {
 
 
 class _Field(NamedTuple):
-    """A quantity of a trial's runs: its place in the file, in the vector, and in the store."""
+    """A quantity of a trial's runs, with its place in the file, the vector and the store."""
 
     dataset: str
     epochs: int  # of the protocol
@@ -70,27 +74,27 @@ class _Field(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The first number of the vector after this field."""
+        """Offset after the field's last number."""
         return self.offset + self.columns * self.length
 
 
 class Results:
-    """Reads `{protocol: {"arch_index", "arch_str", "all_results": {(trial, seed): run}, ...}}` of one cell.
+    """Reader of `{protocol: {"arch_index", "arch_str", "all_results": {(trial, seed): run}, ...}}` of cells.
 
-    `vector(results, index)` selects the numbers; `rows(vectors, codes, names)` turns many vectors into the
-    rows of a store, after checks. `layout` and `seeds` are those of a `Source`.
+    `vector(results, index)` selects the numbers of a cell; `rows(vectors, codes, names)` checks many vectors
+    and converts them to rows of a store. `layout` and `seeds` are as in `Source`.
     """
 
     def __init__(self, space: Space, protocols: Mapping[str, Protocol], strict: bool = True) -> None:
-        """`strict`: a run must have all that its protocol records; else sets and times may be missing."""
+        """Initialize for a space; unless `strict`, runs may lack sets and times of their protocol."""
         self.space = space
         self.protocols = protocols
         self._strict = strict
-        self.curves_left_out = 0  # evaluations at epochs at which the format has none; not with `strict`
+        self.curves_left_out = 0  # evaluations at unrecorded epochs; only if not `strict`
         self._fields: list[_Field] = []
         self._trial_fields: dict[tuple[str, str], list[_Field]] = {}  # by protocol key and trial
         self.seeds: dict[tuple[str, int], tuple[int, ...]] = {}
-        self.width = 0  # numbers of a vector
+        self.width = 0  # numbers per vector
         for key, protocol in protocols.items():
             for (dataset, split), place in SPLITS.items():
                 if not protocol.seeds[place.trial]:
@@ -126,10 +130,11 @@ class Results:
     def vector(self, results: object, index: int) -> Values:
         """Return the numbers of a cell's results, (width,); NaN for values that are not recorded.
 
-        ValueError if they are not as the format has it. Numbers are only selected, as `template` requires.
+        Numbers are only selected, as `template` requires. Raise ValueError if results do not match the
+        format.
         """
         if type(results) is not dict:
-            raise ValueError(f"should be a dictionary of protocols, got {shown(results)}")
+            raise ValueError(f"must be a dictionary of protocols, got {shown(results)}")
         if not set(results) <= set(self.protocols) or (self._strict and len(results) < len(self.protocols)):
             raise ValueError(f"has the protocols {shown(list(results))}; expected {list(self.protocols)}")
         vector = np.full(self.width, np.nan)
@@ -149,32 +154,32 @@ class Results:
 
     def _check_cell(self, key: str, runs: object, index: int) -> None:
         if type(runs) is not dict:
-            raise ValueError(f"protocol {key} should be a dictionary, got {shown(runs)}")
+            raise ValueError(f"protocol {key} must be a dictionary, got {shown(runs)}")
         cell = self.space.cell(int(self.space.official_order()[index]))
         other, arch = runs.get("arch_index"), runs.get("arch_str")
         if other != index:
-            raise ValueError(f"protocol {key} is of index {shown(other)}, expected {index}")
+            raise ValueError(f"protocol {key} has index {shown(other)}, expected {index}")
         if arch != str(cell):
-            raise ValueError(f"protocol {key} is of {shown(arch)}, but index {index} is {cell}")
+            raise ValueError(f"protocol {key} has the cell {shown(arch)}, but index {index} is {cell}")
         seeds: dict[str, set[int]] = {}
-        for trial, seed in runs["all_results"].keys():  # noqa: SIM118 - AttributeError for no dictionary
+        for trial, seed in runs["all_results"].keys():  # noqa: SIM118 - raises AttributeError for other types
             seeds.setdefault(trial, set()).add(seed)
         for numbers in runs["dataset_seed"].values():
             check_keys(numbers)
         listed = {trial: set(numbers) for trial, numbers in runs["dataset_seed"].items()}
         if listed != seeds:
             raise ValueError(
-                f"protocol {key} lists the seeds {shown(listed)}, but has runs of {shown(seeds)}"
+                f"protocol {key} lists the seeds {shown(listed)}, but has runs with {shown(seeds)}"
             )
         if self._strict and len(seeds) < len(_TRIALS):
             raise ValueError(f"protocol {key} has no run of {sorted(set(_TRIALS) - set(seeds))}")
 
     def _check_run(self, where: str, key: str, trial: str, seed: int, run: object) -> None:
         if type(run) is not dict:
-            raise ValueError(f"{where}: a run should be a dictionary, got {shown(run)}")
+            raise ValueError(f"{where}: a run must be a dictionary, got {shown(run)}")
         named = (run["name"], int(run["seed"]), run["epochs"])
         if named != (trial, seed, self.protocols[key].epochs):
-            raise ValueError(f"{where}: the run says that it is {shown(named)}")
+            raise ValueError(f"{where}: the run identifies itself as {shown(named)}")
 
     def _fill(
         self, vector: Values, fields: Sequence[_Field], column: int, run: Unpickled, where: str
@@ -191,9 +196,11 @@ class Results:
             if table is None and not self._strict:
                 continue
             if type(table) is not dict:
-                raise ValueError(f"{where}: {name} should be a dictionary, got {shown(table)}")
+                raise ValueError(f"{where}: {name} must be a dictionary, got {shown(table)}")
             if of_training and len(table) != field.length:
-                raise ValueError(f"{where}: {name} has {len(table)} epochs, expected {field.length}")
+                raise ValueError(
+                    f"{where}: {name} has {counted(len(table), 'epoch')}, expected {field.length}"
+                )
             keys = _keys(None if of_training else field.source, field.epochs - field.length, field.epochs)
             values = list(map(table.get, keys))
             numbers = self._numbers(values, f"{where}: {name} of {field.source}")
@@ -203,7 +210,9 @@ class Results:
         for kind, stem in _STEMS.items():
             count = len(run[f"eval_{stem}"] or ())
             if self._strict and count != evaluated[kind]:
-                raise ValueError(f"{where}: eval_{stem} has {count} values, expected {evaluated[kind]}")
+                raise ValueError(
+                    f"{where}: eval_{stem} has {counted(count, 'value')}, expected {evaluated[kind]}"
+                )
             self.curves_left_out += count - evaluated[kind]
 
     def _network_number(self, value: object, name: str, where: str) -> float:
@@ -211,14 +220,14 @@ class Results:
             if not value and not self._strict:
                 return np.nan
             if type(value) is not list or len(value) != 1:
-                raise ValueError(f"{where}: latency should be one number in a list, got {shown(value)}")
+                raise ValueError(f"{where}: latency must be one number in a list, got {shown(value)}")
             (value,) = value
         if not isinstance(value, float | int) or type(value) not in _NUMBERS or value != value:
-            raise ValueError(f"{where}: {name} should be a number, got {shown(value)}")
+            raise ValueError(f"{where}: {name} must be a number, got {shown(value)}")
         return value
 
     def _numbers(self, values: Sequence[object], where: str) -> Values:
-        """Return values of a table as an array; without `strict`, all or all but the last may be None."""
+        """Return the values of a table as an array; unless `strict`, all or all but the last may be None."""
         lacking = values.count(None)
         if lacking and (
             self._strict or lacking < len(values) - 1 or (lacking < len(values) and values[-1] is None)
@@ -226,10 +235,10 @@ class Results:
             raise ValueError(f"{where} lacks {lacking} of {len(values)} epochs")
         if not set(map(type, values)) <= _NUMBERS | {type(None)}:
             value = next(value for value in values if type(value) not in _NUMBERS)
-            raise ValueError(f"{where} should be numbers, got {shown(value)}")
+            raise ValueError(f"{where} must be numbers, got {shown(value)}")
         numbers = np.array(values, dtype=np.float64)
         if np.count_nonzero(np.isnan(numbers)) != lacking:
-            raise ValueError(f"{where} has a value that is NaN")
+            raise ValueError(f"{where} contains NaN")
         return numbers
 
     # From numbers to rows
@@ -237,9 +246,21 @@ class Results:
     def rows(
         self, vectors: Sequence[Values], codes: NDArray[np.intp], names: Sequence[str]
     ) -> dict[str, Values]:
-        """Return the rows of a store, (n, ...), from the n vectors (width,) of the cells with those codes.
+        """Return the rows of a store, (n, ...), for n vectors (width,) of cells.
 
-        `names`: the files, for errors. SourceError for numbers that cannot be right.
+        Parameters
+        ----------
+        vectors
+            Vectors of the cells.
+        codes
+            Codes of the cells, shape ``(n,)``.
+        names
+            Files of the cells, for errors.
+
+        Raises
+        ------
+        SourceError
+            If a number is out of range or differs from the formula.
         """
         stacked = np.asarray(vectors)
         rows: dict[str, Values] = {}
@@ -275,7 +296,7 @@ class Results:
             value = values[row][wrong[row]][0]
             raise SourceError(
                 f"{names[row]}: {field.trial}, {field.epochs} epochs: {field.source} {field.kind} is {value},"
-                f" which is no {'accuracy' if field.kind == 'accuracy' else 'such quantity'}"
+                f" which is not a valid {'accuracy' if field.kind == 'accuracy' else 'value'}"
             )
 
     def _network_values(
@@ -286,7 +307,7 @@ class Results:
         codes: NDArray[np.intp],
         names: Sequence[str],
     ) -> Values:
-        """Return one value per cell that its runs agree on, from the longest protocol that has it."""
+        """Return the common value of each cell's runs, from the longest protocol that has it."""
         trial = SPLITS[dataset, "val"].trial
         result = np.full(len(codes), np.nan)
         for epochs in sorted(trials.get(trial, ()), reverse=True):
@@ -308,7 +329,7 @@ class Results:
 
 
 def _agreed(runs: Values, metric: str, seeds: Sequence[int]) -> Values:
-    """Return the common value of each row (n, S); if runs differ, the official one, or the mean."""
+    """Return the common value of each row (n, S); if runs differ, the official value or the mean."""
     known = ~np.isnan(runs)
     count = known.sum(axis=1)
     first = np.take_along_axis(runs, known.argmax(axis=1)[:, None], axis=1)[:, 0]
@@ -323,7 +344,7 @@ def _agreed(runs: Values, metric: str, seeds: Sequence[int]) -> Values:
 
 @cache
 def _keys(evaluated: str | None, first: int, last: int) -> tuple[int, ...] | tuple[str, ...]:
-    """Return the keys of the epochs of training, or of the evaluations of a set."""
+    """Return the keys of training epochs, or of the evaluations of a set."""
     epochs = range(first, last)
     return tuple(epochs) if evaluated is None else tuple(f"{evaluated}@{epoch}" for epoch in epochs)
 

@@ -1,6 +1,6 @@
-"""Pickles read without running them: the few globals that formats need, and our own stand-ins for them.
+"""Safe unpickling: the few globals that formats need are replaced by stand-ins.
 
-`data.sources.safe_pickle` is the twin for pickled arrays of images; `data` does not import this package.
+`data.sources.safe_pickle` is the counterpart for pickled images, because `data` does not import this package.
 """
 
 import io
@@ -13,33 +13,33 @@ from numpy.typing import NDArray
 
 from nasbench.errors import SourceError, UnsafePickleError, said, shown
 
-_LARGEST_KEY = 1 << 31  # numbers below it do not share their hashes
+_LARGEST_KEY = 1 << 31  # smaller integers have distinct hashes
 _LONGEST_KEY = 1 << 17  # characters or bytes of a key
-_MOST_PARTS = 8  # of a key that is a tuple
-_KEYS = {float, bool, type(None)}  # types of keys that are quick in any case
-_MOST_NUMBERS = 1 << 16  # of an array
+_MOST_PARTS = 8  # parts of a tuple that is a key
+_KEYS = {float, bool, type(None)}  # types of keys that are always fast
+_MOST_NUMBERS = 1 << 16  # numbers per array
 
 
-Allowed = Mapping[tuple[str, str], Callable[..., object]]  # {(module, name): stand-in for that global}
+Allowed = Mapping[tuple[str, str], Callable[..., object]]  # {(module, name): stand-in for the global}
 
 
 class _DType:
-    """The stand-in for numpy.dtype: a plain number's type and byte order."""
+    """Stand-in for numpy.dtype: type and byte order of a plain number."""
 
     _CODES = frozenset({"f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"})
 
     def __init__(self, code: object, align: object = False, copy: object = False) -> None:
         if type(code) is not str or code not in self._CODES:
-            raise ValueError(f"the dtype {shown(code)} is not that of a plain number")
+            raise ValueError(f"the dtype {shown(code)} is not a plain number")
         self.code = code
         self.order = "="
 
     def __setstate__(self, state: object) -> None:
         if not isinstance(state, tuple) or len(state) < 2 or state[1] not in ("<", ">", "=", "|"):
-            raise ValueError(f"the state {shown(state)} is not that of a plain number's dtype")
+            raise ValueError(f"the dtype state {shown(state)} is not a plain number")
         self.order = state[1]
 
-    def read(self, data: bytes) -> NDArray[Any]:  # of any plain number
+    def read(self, data: bytes) -> NDArray[Any]:  # any plain number
         """Return the numbers in `data`, (n,)."""
         return np.frombuffer(data, np.dtype(self.order + self.code))
 
@@ -52,7 +52,7 @@ def _scalar(dtype: _DType, data: bytes) -> float | bool:
 
 
 def _encode(text: str, encoding: object) -> bytes:
-    """Stand in for _codecs.encode, by which old protocols write bytes."""
+    """Stand in for _codecs.encode, with which old protocols write bytes."""
     if encoding != "latin1":
         raise ValueError(f"bytes written as {shown(encoding)}")
     return text.encode("latin-1")
@@ -73,7 +73,7 @@ def _set(items: object = ()) -> set[Any]:
 
 
 def _listed(values: object) -> list[Any]:
-    """Return the values of a container; ValueError unless they are a list, as picklers have it, or ()."""
+    """Return the values of a container; raise ValueError unless they are a list, as in pickles, or ()."""
     if values == ():
         return []
     if type(values) is not list:
@@ -82,7 +82,7 @@ def _listed(values: object) -> list[Any]:
 
 
 class Skipped:
-    """The stand-in for a network's weights: nothing is built of them."""
+    """Stand-in for a network's weights, which are not unpickled."""
 
     _one: Self | None = None
 
@@ -96,29 +96,29 @@ class Skipped:
 
 
 class Array:
-    """The stand-in for a numpy array of one axis."""
+    """Stand-in for a numpy array with one axis."""
 
     def __init__(self, *_: object) -> None:
         self._values: NDArray[Any] = np.empty(0)
 
-    def __setstate__(self, state: Any) -> None:  # anything; a state of another form raises
+    def __setstate__(self, state: Any) -> None:  # any type; a state of another form raises
         _, shape, dtype, _, data = state
         values = dtype.read(data)
         if len(values) > _MOST_NUMBERS:
-            raise ValueError(f"an array can have {_MOST_NUMBERS:,} numbers, got {len(values):,}")
+            raise ValueError(f"an array can have at most {_MOST_NUMBERS:,} numbers, got {len(values):,}")
         if shape != values.shape:
-            raise ValueError(f"an array of shape {shown(shape)} where one of {values.shape} is expected")
+            raise ValueError(f"expected an array of shape {values.shape}, got {shown(shape)}")
         self._values = values
 
     @property
     def numbers(self) -> list[float]:
-        """The numbers as a list, made when it is used because it takes more memory."""
+        """Numbers as a list, created on use because it needs more memory."""
         numbers: list[float] = self._values.tolist()
         return numbers
 
 
 SHARED = (_DType, Skipped)  # small objects that items of a pickle share
-STATEFUL = (_DType, Skipped, Array)  # objects that a pickle may give a state
+STATEFUL = (_DType, Skipped, Array)  # objects with a state
 
 NUMBERS: dict[tuple[str, str], Callable[..., object]] = {
     ("collections", "OrderedDict"): _dictionary,
@@ -146,36 +146,50 @@ WEIGHTS = NUMBERS | {
 }
 
 
-def loads(data: bytes, name: object, allowed: Allowed | None = None) -> Any:  # whatever the pickle holds
-    """Return the object in the pickle `data`, which must have the digest of a known file; `name`: for errors.
+def loads(data: bytes, name: object, allowed: Allowed | None = None) -> Any:  # any type
+    """Return the object in a pickle whose digest is known.
 
-    `allowed`: all globals that the format needs. Raises UnsafePickleError with the name of any other global
-    that the pickle asks for, and SourceError if the pickle is damaged. No pickle can run code this way, but a
-    malicious one can exhaust memory or crash the interpreter: read all that is not known byte by byte with
-    `pickle_stream`.
+    No pickle can run code this way, but a malicious one can exhaust memory or crash the interpreter. Use
+    `pickle_stream` for files with an unknown digest.
+
+    Parameters
+    ----------
+    data
+        The pickle.
+    name
+        Name of the file in errors.
+    allowed
+        Stand-ins for the globals that the format needs.
+
+    Raises
+    ------
+    UnsafePickleError
+        If the pickle needs any other global.
+    SourceError
+        If the pickle is damaged.
     """
     try:
         return _Unpickler(io.BytesIO(data), name, allowed or {}).load()
     except UnsafePickleError:
         raise
-    except Exception as error:  # a damaged pickle can raise nearly anything
+    except Exception as error:  # damaged pickles can raise almost any exception
         raise SourceError(
             f"{name} is truncated or damaged ({type(error).__name__}: {said(error)})"
         ) from error
 
 
 def find_global(module: object, name: object, file: object, allowed: Allowed) -> Callable[..., object]:
-    """Return the stand-in for a global; UnsafePickleError if the format does not need it."""
+    """Return the stand-in for a global; raise UnsafePickleError if it is not allowed."""
     if type(module) is str and type(name) is str and (module, name) in allowed:
         return allowed[module, name]
     wanted = said(f"{module}.{name}") if type(module) is str and type(name) is str else shown(name)
-    raise UnsafePickleError(f"{file} asks for the global {wanted[:100]}; refused, as it could run code")
+    raise UnsafePickleError(f"{file} needs the global {wanted[:100]}; refused because it could run code")
 
 
-def check_keys(keys: Collection[Any]) -> int:  # of any type
-    """Return the estimated cost, in bytes, of keys of a dictionary or items of a set.
+def check_keys(keys: Collection[Any]) -> int:  # any type
+    """Return the estimated size in bytes of keys of a dictionary or items of a set.
 
-    ValueError unless they are quick to hash and to compare.
+    Raise ValueError unless they are fast to hash and compare.
     """
     types = set(map(type, keys))
     if types == {str}:
@@ -207,4 +221,5 @@ class _Unpickler(pickle.Unpickler):
         self._allowed = allowed
 
     def find_class(self, module: object, name: object) -> Callable[..., object]:
+        """Return the stand-in for a global."""
         return find_global(module, name, self._name, self._allowed)

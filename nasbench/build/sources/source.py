@@ -1,4 +1,4 @@
-"""The interface of published sources to the builder: a layout, and rows of cells read in batches."""
+"""Interface of sources to the builder: a layout, and rows of cells in batches."""
 
 import hashlib
 import os
@@ -17,13 +17,13 @@ from nasbench.metrics import UNKNOWN_SEED
 from nasbench.spaces import Space
 
 StrPath = str | Path
-Group = tuple[str, int]  # a data set and a protocol, whose arrays have a column per seed
+Group = tuple[str, int]  # data set and protocol, whose arrays have one column per seed
 Seeds = Mapping[Group, tuple[int, ...]]
 
 
 @contextmanager
 def reading(path: StrPath) -> Iterator[None]:
-    """Turn an error of the system in reading a source's file into a SourceError that names it."""
+    """Raise errors of the system in the block, which reads `path`, as SourceError."""
     try:
         yield
     except NASBenchError:
@@ -31,18 +31,18 @@ def reading(path: StrPath) -> Iterator[None]:
     except OSError as error:
         raise SourceError(f"cannot read {path}: {error.strerror or error}") from None
     except MemoryError:
-        raise SourceError(f"{path} needs more memory than there is: damaged, or made for it") from None
+        raise SourceError(f"{path} needs more memory than available: it is damaged or malicious") from None
 
 
 def read_stamp(path: StrPath) -> dict[str, int]:
-    """Return size and date of a file, which show that it has changed."""
+    """Return size and date of a file, to detect changes."""
     with reading(path):
         state = os.stat(path)
     return {"size": state.st_size, "changed": state.st_mtime_ns}
 
 
 def digest_file(path: StrPath, kind: str = "sha256") -> str:
-    """Return the digest of a source's file."""
+    """Return the digest of a file."""
     with reading(path), open(path, "rb") as file:
         return hashlib.file_digest(file, kind).hexdigest()
 
@@ -52,20 +52,33 @@ PROVENANCE = ("source", "source_version", "source_sha256", "licence", "citation"
 
 
 def name_provenance(*texts: str) -> dict[str, str]:
-    """Return the texts of `PROVENANCE`, in its order, by name; empty ones are left out."""
+    """Return the non-empty `texts`, given in the order of `PROVENANCE`, by name."""
     return {name: text for name, text in zip(PROVENANCE, texts, strict=True) if text}
 
 
 class Source(ABC):
-    """A published file or folder that has been recognised and checked, and is ready to be read.
+    """Base class of published files or folders, recognised and checked, that are ready to be read.
 
-    `layout` has the shape of a cell's row in all arrays that the source fills; names as in
-    `nasbench.answers.Answers`. `read(task)` yields the Batches of some codes; a cell that the source lacks is
-    left out, or is NaN. With `parallel`, tasks are read in worker processes, to which the source is sent;
-    else one after the other, in order. Errors are SourceErrors that name the file.
+    `read(task)` yields batches of cells; missing cells are left out or NaN. Errors are SourceErrors that name
+    the file.
+
+    Parameters
+    ----------
+    path
+        File or folder; None if there is none.
+    space
+        Space of the cells.
+    layout
+        Shape of a cell's row in each array; the names are listed in `nasbench.answers.Answers`.
+    seeds
+        Seeds of each group, in the order of the columns.
+    provenance
+        Texts by the names in `PROVENANCE`.
     """
 
-    kind: ClassVar[str]  # as --kind has it
+    #: name of the kind for `--kind`
+    kind: ClassVar[str]
+    #: whether tasks can be read in worker processes, to which the source is sent
     parallel: ClassVar[bool] = False
 
     def __init__(
@@ -76,45 +89,47 @@ class Source(ABC):
         seeds: Seeds,
         provenance: Mapping[str, str],
     ) -> None:
-        """`seeds`: of each group, as the rows have columns; `provenance`: the texts of `PROVENANCE`."""
         self.path = path
         self.space = space
         self.layout = layout
         self.seeds = seeds
         self.provenance = provenance
-        self.origins = {provenance["source"]: set(layout)}  # the arrays that each source fills
-        self.checks: list[str] = []  # lines for the summary: what was compared or tested
-        self.notes: list[str] = []  # what else to know, such as what was left out
+        #: names of the arrays by source
+        self.origins = {provenance["source"]: set(layout)}
+        #: lines for the summary on what was checked
+        self.checks: list[str] = []
+        #: further lines for the summary, such as left out data
+        self.notes: list[str] = []
 
     @property
     def name(self) -> str:
-        """The name of the file, for messages and the progress bar; without one the kind."""
+        """Name of the file, or the kind if there is none, for messages and the progress bar."""
         return Path(self.path).name if self.path else self.kind
 
     @property
     def tasks(self) -> Sequence[range]:
-        """The codes to read, in parts that can be sent to a process; by default one part with all."""
+        """Ranges of codes to read, each by one process; by default a single range."""
         return [range(self.space.cells)]
 
     def cells(self, task: range) -> int:
-        """Return how many cells a task has, for the progress bar; by default all."""
+        """Return the number of cells in a task, for the progress bar; by default all."""
         return len(task)
 
     def foreseen(self, name: str) -> Mask:
-        """Return which cells may have values of an array, bool (N,), before any is read; by default all."""
+        """Return a mask (N,) of cells that may have values of an array, before reading; by default all."""
         return np.ones(self.space.cells, dtype=bool)
 
     @abstractmethod
     def read(self, task: range) -> Iterator[Batch]:
-        """Yield the Batches of a task."""
+        """Yield the batches of a task."""
 
     def identity(self) -> dict[str, object]:
-        """Return plain values that must be the same if an interrupted build is to be resumed."""
+        """Return plain values that must be equal to continue an interrupted build."""
         return {"kind": self.kind, "source": self.provenance.get("source_version"), "path": str(self.path)}
 
 
 class Table(Source):
-    """A source that is small enough to be held in memory: all cells at once."""
+    """A source that is small enough for memory; all cells are one batch."""
 
     def __init__(
         self,
@@ -124,7 +139,7 @@ class Table(Source):
         seeds: Seeds,
         provenance: Mapping[str, str],
     ) -> None:
-        """`arrays`: by name, (N, ...)."""
+        """Initialize from arrays by name, each of shape (N, ...)."""
         layout = {name: array.shape[1:] for name, array in arrays.items()}
         super().__init__(path, space, layout, seeds, provenance)
         self.arrays = arrays
@@ -140,14 +155,16 @@ class Table(Source):
 
 
 class Column(NamedTuple):
-    """Where the values of one seed, or of the network, go in a store."""
+    """Place in a store of the values of one seed, or of a metric of the network."""
 
+    #: name of the array
     array: str
-    seed: int = UNKNOWN_SEED  # of a mean, and of what belongs to the network
+    #: seed; -1 for means and metrics of the network
+    seed: int = UNKNOWN_SEED
 
 
 def assemble(columns: Mapping[Column, Values]) -> tuple[dict[str, Values], dict[Group, tuple[int, ...]]]:
-    """Return arrays of columns by code, (N,), each with an axis of seeds if it has a group; and the seeds."""
+    """Return the arrays that consist of columns (N,), with an axis of seeds in groups; and the seeds."""
     numbers: dict[Group, set[int]] = {}
     for array, seed in columns:
         group = group_of(array)
@@ -166,19 +183,19 @@ def assemble(columns: Mapping[Column, Values]) -> tuple[dict[str, Values], dict[
 
 
 def group_of(name: str) -> Group | None:
-    """Return the group whose seeds an array's columns are, None for what belongs to the network."""
+    """Return the group whose seeds are the columns of an array; None for metrics of the network."""
     parts = name.split("/")
     return (parts[0], int(parts[1])) if len(parts) == 4 else None
 
 
 def any_known(rows: Values) -> Mask:
-    """Return which rows of an array (n, ...) have a value, bool (n,)."""
+    """Return a mask (n,) of the rows (n, ...) that have a value."""
     known: Mask = np.logical_or.reduce(~np.isnan(rows.reshape(len(rows), -1)), axis=1)
     return known
 
 
 def in_columns(rows: Values, name: str, seeds: Seeds, joined: Seeds) -> Values:
-    """Return the rows (n, S, ...) of an array of a source, with a column for each of the joined seeds."""
+    """Return the rows (n, S, ...) of a source's array with one column per joined seed."""
     group = group_of(name)
     if group is None or seeds[group] == joined[group]:
         return rows
@@ -197,7 +214,7 @@ def join_seeds(sources: Iterable[Source]) -> dict[Group, tuple[int, ...]]:
 
 
 def join_origins(sources: Iterable[Source]) -> dict[str, set[str]]:
-    """Return which arrays come from which source, for all sources together."""
+    """Return the names of the arrays by source, for all sources together."""
     joined: dict[str, set[str]] = {}
     for source in sources:
         for origin, arrays in source.origins.items():
@@ -206,12 +223,12 @@ def join_origins(sources: Iterable[Source]) -> dict[str, set[str]]:
 
 
 def join_provenance(sources: Sequence[Source]) -> dict[str, str]:
-    """Return the provenance of several sources as one: joined, licences and citations each once."""
+    """Return the joined provenance of several sources, without repeated licences and citations."""
     joined = {}
     for name in PROVENANCE:
         texts = [source.provenance.get(name, "") for source in sources]
         if name in ("licence", "citation"):
             joined[name] = "; ".join(dict.fromkeys(filter(None, texts)))
         else:
-            joined[name] = " + ".join(texts)  # one per source, in their order
+            joined[name] = " + ".join(texts)  # one per source, in order
     return joined

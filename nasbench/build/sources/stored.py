@@ -12,21 +12,21 @@ from nasbench.errors import SourceError, StoreError
 from nasbench.spaces import space_named
 from nasbench.store import Store
 
-_BATCH = 64  # cells that are read and written together
+_BATCH = 64  # cells read and written at a time
 
 
 class Stored(Source):
-    """A store of this toolkit, read row by row."""
+    """A store, read row by row."""
 
     kind = "store"
 
     def __init__(self, path: StrPath, original: Source | None = None) -> None:
-        """`original`: the source that the store was built from, which messages name instead of it."""
+        """Open a store; messages name the source `original`, from which it was built, if given."""
         self.store = store = Store(path)
         store.verify()
         space = space_named(store.attributes["space"])
         if space is None:
-            raise SourceError(f"{path} holds the {store.attributes['space']}, which is not known here")
+            raise SourceError(f"{path} holds the {store.attributes['space']}, which is not a known space")
         layout: dict[str, tuple[int, ...]] = {}
         seeds: dict[Group, tuple[int, ...]] = {}
         for name in store.names:
@@ -53,7 +53,7 @@ class Stored(Source):
         yield Batch(task.start, {name: self.rows(name, task) for name in self.layout})
 
     def rows(self, name: str, task: range) -> Values:
-        """Return the rows of an array for some codes: read, not mapped, so that memory does not grow."""
+        """Return the rows of an array for a range of codes, without memory mapping, in constant memory."""
         shape = self.layout[name]
         size = 8 * int(np.prod(shape, dtype=np.int64))
         count, offset = len(task) * size, self._offsets[name] + task.start * size

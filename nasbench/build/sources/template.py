@@ -1,4 +1,4 @@
-"""The numbers of pickles that differ only in numbers and in a cell's name, read without unpickling them."""
+"""Extraction of numbers, without unpickling, from pickles that differ only in numbers and a cell's name."""
 
 import io
 import pickletools
@@ -13,33 +13,40 @@ from nasbench.arrays import Values
 from nasbench.build.sources import pickle_stream
 from nasbench.build.sources.safe_pickle import Allowed
 
-_MOST = 64  # templates that are kept, of about a megabyte each
-_LARGEST = 4 << 20  # bytes of a pickle that a template is made of; those with weights are larger
-_TWO_BYTE_INDICES = range(1 << 8, 1 << 16)  # pickled with another operation than other numbers
-_FIRST = -1e15  # marks that replace numbers count down from here
+_MOST = 64  # number of templates, about a megabyte each
+_LARGEST = 4 << 20  # bytes of a pickle with a template; pickles with weights are larger
+_TWO_BYTE_INDICES = range(1 << 8, 1 << 16)  # pickled with a different operation than other numbers
+_FIRST = -1e15  # numbers are replaced by marks that count down from here
 
 
 class Templates:
-    """Reads cells' pickles into vectors; a pickle built like an earlier one is read at its numbers' places.
+    """Reader of cells' pickles into vectors, which reads a pickle like an earlier one without unpickling.
 
-    `extract(results, index)` gives the vector (W,) of a cell's unpickled results; it must only select
-    numbers, never compute with them. A template is made so: the numbers of a pickle are replaced by their
-    places, and the vector that `extract` gives then says which place each entry is from. A pickle that equals
-    the template byte by byte, but for numbers and the cell's index and string, has its numbers at the same
-    places; any other is unpickled.
+    To build a template, the numbers in a pickle are replaced by their offsets; the vector that `extract`
+    returns then gives the offset of each entry. A pickle that equals the template byte by byte, except for
+    numbers and the cell's index and string, has its numbers at the same offsets. Other pickles are unpickled.
+
+    Parameters
+    ----------
+    extract
+        Function that returns the vector (W,) of a cell from its unpickled results and its index; it must only
+        select numbers, not compute with them.
+    allowed
+        Stand-ins for the globals that the format needs.
+    copies
+        Number of occurrences of the cell's index in a pickle.
     """
 
     def __init__(self, extract: Callable[[object, int], Values], allowed: Allowed, copies: int) -> None:
-        """`copies`: how often a pickle has its cell's index."""
         self._extract = extract
         self._copies = copies
         self._allowed = allowed
-        self._by_length: dict[int, list[_Template]] = {}  # by length of the pickle; the last used first
+        self._by_length: dict[int, list[_Template]] = {}  # by length of the pickle; last used first
         self._met: set[int] = set()  # lengths
         self._count = 0
 
     def vector(self, data: bytes, index: int, arch: str, name: str) -> Values:
-        """Return the vector of the cell with that index and string; `name`: of the file, for errors."""
+        """Return the vector of the cell with an index and a string; errors name the file `name`."""
         known = self._by_length.get(len(data), [])
         for place, template in enumerate(known):
             vector = template.read(data, index, arch)
@@ -68,7 +75,7 @@ class Templates:
 
 
 class _Numbers(NamedTuple):
-    """Numbers of one byte order."""
+    """Numbers with the same byte order."""
 
     order: Literal["<", ">"]
     places: NDArray[np.intp]  # in the pickle
@@ -76,21 +83,21 @@ class _Numbers(NamedTuple):
 
 
 class _Template(NamedTuple):
-    """A pickle without its numbers, its cell's index and string, and where these are."""
+    """A pickle without numbers and the cell's index and string, with their offsets."""
 
-    pattern: NDArray[np.uint8]  # the bytes between the numbers
+    pattern: NDArray[np.uint8]  # bytes between the numbers
     mask: NDArray[np.uint8]  # 0 at a number, else 255
-    index_at: list[int]  # the places of the index, two bytes
-    arch_at: list[int]  # the places of the string
+    index_at: list[int]  # offsets of the index, two bytes each
+    arch_at: list[int]  # offsets of the string
     arch_length: int
     numbers: list[_Numbers]
-    constant: Values  # entries that are the same for all: NaN, and numbers that are no floats
+    constant: Values  # constant entries: NaN, and numbers that are not floats
 
     @classmethod
     def build(
         cls, data: bytes, index: int, arch: str, copies: int, extract: Callable[[bytes], Values]
     ) -> Self | None:
-        """Return the template of a pickle, None if index and string are not distinct from other bytes."""
+        """Return the template of a pickle; None if index and string cannot be located."""
         places: dict[Literal["<", ">"], list[int]] = {">": [], "<": []}  # of numbers, by byte order
         index_at = []
         for op, value, place in pickletools.genops(data):
@@ -126,7 +133,7 @@ class _Template(NamedTuple):
         return cls(pattern, mask, index_at, arch_at, len(encoded), numbers, constant)
 
     def read(self, data: bytes, index: int, arch: str) -> Values | None:
-        """Return the vector of a pickle of this length, None if it is built otherwise."""
+        """Return the vector of a pickle of the same length; None if it does not match."""
         encoded = arch.encode()
         if len(encoded) != self.arch_length or index not in _TWO_BYTE_INDICES:
             return None
@@ -137,9 +144,9 @@ class _Template(NamedTuple):
             return None
         vector = self.constant.copy()
         for order, offsets, entries in self.numbers:
-            # A view that begins a number at every byte.
+            # View with a number starting at every byte.
             numbers = np.ndarray((len(data) - 7,), f"{order}f8", data, strides=(1,))[offsets]
-            if np.isnan(numbers).any():  # in the vector, NaN stands for values that are not recorded
+            if np.isnan(numbers).any():  # NaN in the vector means not recorded
                 return None
             vector[entries] = numbers
         return vector

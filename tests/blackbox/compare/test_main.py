@@ -446,8 +446,8 @@ def test_runs_that_cannot_be_compared(made, compare, topology, curves, tmp_path)
             ["re", "--budget", "10s"],
             "a budget of 10 s ends before any evaluation can; the cheapest cell takes",
         ),
-        (["re", "--workers", 0], "workers is a whole number of at least 1, got 0"),
-        (["re", "--trials", 0], "trials is a whole number in [1, 100,000], got 0"),
+        (["re", "--workers", 0], "workers must be an integer >= 1, got 0"),
+        (["re", "--trials", 0], "trials must be an integer in [1, 100,000], got 0"),
         (["re", "--evals", "many"], "invalid int value: 'many'"),
         (["re", "--metric", "acc"], "unknown metric 'acc'"),
         (["re", "--signal", "flops@12"], "flops belongs to the network"),
@@ -498,10 +498,10 @@ def test_a_folder_of_another_comparison(made, compare, tmp_path):
     (tmp_path / "mine").write_text("")
     code, _, err = compare("rs", "--out", tmp_path)
     assert code == 2
-    assert f"{tmp_path} exists, and is not the folder of a comparison; --out names a new one" in err
+    assert f"{tmp_path} exists and is not the folder of a comparison; --out must name a new folder" in err
     code, _, err = compare("rs", "--evals", 5, "--out", tmp_path / "mine")
     assert code == 2
-    assert f"{tmp_path / 'mine'} exists, and is not the folder of a comparison" in err
+    assert f"{tmp_path / 'mine'} exists and is not the folder of a comparison" in err
 
 
 def test_a_folder_of_another_table(made, compare, topology):

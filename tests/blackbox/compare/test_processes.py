@@ -197,7 +197,7 @@ def test_an_interrupt(compare, tmp_path):
     code, out, err = compare(*argv)
     thread.join()
     assert (code, out) == (130, "")
-    assert err == f"interrupted; go on with: python -m blackbox.compare --resume {path}\n"
+    assert err == f"interrupted; continue with: python -m blackbox.compare --resume {path}\n"
     [log] = path.glob(".parts/*/0/log.csv")
     assert 1 < len(log.read_text().splitlines()) < 200
 
@@ -214,7 +214,7 @@ def test_it_goes_on_to_the_same_end(undisturbed, tmp_path, number):
     if number == signal.SIGINT:
         assert process.returncode == 130
         assert out == ""
-        assert err == f"interrupted; go on with: python -m blackbox.compare --resume {path}\n"
+        assert err == f"interrupted; continue with: python -m blackbox.compare --resume {path}\n"
     else:
         assert process.returncode == -signal.SIGKILL
         time.sleep(0.5)  # its processes end, too

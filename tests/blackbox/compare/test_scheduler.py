@@ -112,7 +112,7 @@ def test_it_goes_on_to_the_same_end(scheduler, undisturbed, tmp_path, number):
     out, err = process.communicate(timeout=60)
     if number == signal.SIGINT:
         assert (process.returncode, out) == (130, "")
-        assert err == f"interrupted; go on with: python -m blackbox.compare --resume {path}\n"
+        assert err == f"interrupted; continue with: python -m blackbox.compare --resume {path}\n"
     process = start("--resume", path, "--scheduler", scheduler.scheduler.address)
     errors = process.communicate(timeout=60)[1]
     assert (process.returncode, errors) == (0, "")
@@ -183,7 +183,7 @@ def test_a_scheduler_without_workers_is_waited_for(tmp_path):
         cluster.scale(1)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
-    assert "not saved; --out FOLDER keeps all trials" in out
+    assert "not saved; use --out FOLDER to save all trials" in out
 
 
 # What a worker must have

@@ -62,7 +62,7 @@ def test_the_report_of_one_trial(run, curves):
         assert line in out
     assert "up to 200 epochs" in out
     assert "Recorded for this cell (mean over seeds)" in out
-    assert out.endswith("not saved; --out FOLDER keeps settings, log and summary\n")
+    assert out.endswith("not saved; use --out FOLDER to save settings, log and summary\n")
 
 
 def test_the_report_of_many_trials(run, curves, tmp_path):
@@ -195,7 +195,7 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, curves, tmp
     else:
         assert result.returncode == 130
         assert result.stderr.startswith("interrupted after ")
-        assert result.stderr.endswith(f" jobs; go on with: python -m blackbox.asha --resume {path}\n")
+        assert result.stderr.endswith(f" jobs; continue with: python -m blackbox.asha --resume {path}\n")
         assert json.loads((path / "summary.json").read_text())["complete"] is False
     kept = (path / "log.csv").read_bytes()
     if (where, name) == ("tell", "SIGINT"):  # before the search comes as far as it was, nothing is lost
@@ -222,9 +222,9 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, curves, tmp
             ("--fidelities", "200", "--budget", "100s"),
             "ends before any job can; the cheapest takes: --budget 544s",
         ),
-        (("--jobs", 0), "jobs is a whole number of at least 1, got 0"),
-        (("--workers", 0), "workers is a whole number in [1, 100,000], got 0"),
-        (("--eta", 1), "eta is a whole number of at least 2, got 1"),
+        (("--jobs", 0), "jobs must be an integer >= 1, got 0"),
+        (("--workers", 0), "workers must be an integer in [1, 100,000], got 0"),
+        (("--eta", 1), "eta must be an integer >= 2, got 1"),
         (("--plot", "x.xyz"), "a picture ends in .png, .svg, .pdf"),
         (("--dataset", "mnist"), "unknown dataset 'mnist'"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run"),
@@ -283,11 +283,17 @@ def test_errors_about_a_run_to_go_on_with(run, curves, tmp_path):
     assert run("asha", "--store", curves, "--jobs", 40, "--trials", 2, "--out", path)[0] == 0
     before = files(path)
     for argv, message in [
-        (("--jobs", 10), "--jobs 10 is not the run's, 40; only --jobs and --budget may be raised"),
-        (("--workers", 2), "--workers 2 is not the run's, 1"),
-        (("--fidelities", "1,200"), "--fidelities 1,200 is not the run's, None"),
-        (("--min-epochs", 4), "--min-epochs 4 is not the run's, 1"),
-        (("--from-scratch",), "--from-scratch is not the run's, False"),
+        (
+            ("--jobs", 10),
+            "--jobs 10 differs from the run's --jobs 40; on resume you can only increase --jobs and --budget",
+        ),
+        (("--workers", 2), "--workers 2 differs from the run's --workers 1"),
+        (
+            ("--fidelities", "1,200"),
+            "--fidelities 1,200 differs from the run, which was started without --fidelities",
+        ),
+        (("--min-epochs", 4), "--min-epochs 4 differs from the run's --min-epochs 1"),
+        (("--from-scratch",), "--from-scratch differs from the run's --no-from-scratch"),
     ]:
         code, _, err = run("asha", "--resume", path, *argv)
         assert (code, err.count("\n")) == (2, 1)

@@ -101,8 +101,8 @@ def test_a_log_of_evaluations_ends_with_its_last_whole_step():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "its first line should be"),
-        ("a,b\n", "its first line should be"),
+        ("", "its first line must be"),
+        ("a,b\n", "its first line must be"),
         (HEADER + "\n\n", "its rows are empty"),
         (HEADER + "1,0,5,0.5\n", "cannot reshape array"),
         (HEADER + "1,0,5,x,1\n", "is damaged: could not convert"),
@@ -139,7 +139,7 @@ def test_a_log_of_two_objectives_has_a_column_for_each():
     assert [float(first), float(second)] == history.scores[1, 1].tolist()
     assert float(cost) == history.costs[1, 1]
     assert_same(log.decode(data, "log.csv"), history)
-    with pytest.raises(RunFolderError, match="its first line should be evaluation,trial,index,score,cost"):
+    with pytest.raises(RunFolderError, match="its first line must be evaluation,trial,index,score,cost"):
         EvaluationLog(TOPOLOGY, range(2)).decode(data, "log.csv")
 
 
@@ -231,7 +231,7 @@ def test_a_log_of_jobs_ends_with_its_last_whole_line():
 def test_a_damaged_log_of_jobs_is_an_error(row, message):
     if not row:
         with pytest.raises(
-            RunFolderError, match="x is damaged: its first line should be job,trial,index,epoch"
+            RunFolderError, match="x is damaged: its first line must be job,trial,index,epoch"
         ):
             JobLog(TOPOLOGY, [0]).decode(b"evaluation,trial\n", "x")
         return

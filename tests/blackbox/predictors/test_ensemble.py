@@ -25,5 +25,5 @@ class TestExtraTreesOnOneHotCodes(LearnedPredictorContract):
 
 
 def test_a_spread_is_of_two_trees_or_more():
-    with pytest.raises(InvalidArgumentError, match="trees is a whole number of at least 2, got 1"):
+    with pytest.raises(InvalidArgumentError, match="trees must be an integer >= 2, got 1"):
         ExtraTrees(NB201_SPACE, trees=1)

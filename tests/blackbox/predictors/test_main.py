@@ -45,8 +45,8 @@ def test_the_table(run, bench):
     [
         (("--cells", "ten"), "cells are numbers of at least 2 between commas, got 'ten'"),
         (("--cells", "1,10"), "cells are numbers of at least 2"),
-        (("--tested", 1), "tested is a whole number of at least 2, got 1"),
-        (("--trials", 0), "trials is a whole number of at least 1, got 0"),
+        (("--tested", 1), "tested must be an integer >= 2, got 1"),
+        (("--trials", 0), "trials must be an integer >= 1, got 0"),
         (("--cells", 15000), "the space has 15,625 cells; got 15,000 to fit to and 1,000 to rank"),
         (("--metric", "accuracy"), "accuracy"),
         (("--store", "/nowhere"), "/nowhere"),

@@ -113,7 +113,7 @@ def test_only_a_report_is_overwritten(command, runs, tmp_path):
     out.write_text("my notes")
     err = refused(command, runs / "rs", "--out", out)
     assert err == (
-        f"python -m blackbox.report: error: '{out}' exists and is not a report; --force overwrites it\n"
+        f"python -m blackbox.report: error: '{out}' exists and is not a report; use --force to overwrite it\n"
     )
     assert out.read_text() == "my notes"
     assert command(runs / "rs", "--out", out, "--force")[0] == 0
@@ -123,7 +123,7 @@ def test_only_a_report_is_overwritten(command, runs, tmp_path):
 
 
 def test_what_cannot_be_written(command, runs, tmp_path, unprivileged):
-    assert "--out names a file, got the folder" in refused(command, runs / "rs", "--out", tmp_path)
+    assert "--out must be a file, got the folder" in refused(command, runs / "rs", "--out", tmp_path)
     (tmp_path / "file").write_text("")
     err = refused(command, runs / "rs", "--out", tmp_path / "file" / "report.html")
     assert "--out cannot write" in err
@@ -131,7 +131,7 @@ def test_what_cannot_be_written(command, runs, tmp_path, unprivileged):
     os.mkfifo(tmp_path / "pipe")
     for more in ([], ["--force"]):
         err = refused(command, runs / "rs", "--out", tmp_path / "pipe", *more)
-        assert "--out names a file, got the device or pipe" in err
+        assert "--out must be a file, got the device or pipe" in err
     assert "File name too long" in refused(command, runs / "rs", "--out", tmp_path / ("a" * 300 + ".html"))
 
 

@@ -43,7 +43,7 @@ def test_rungs_that_are_given_are_different(fidelities):
 
 @pytest.mark.parametrize("fidelities", [0, -3, 1.5, None, (0, 3), (1.5,)])
 def test_fidelities_are_whole_numbers(fidelities):
-    with pytest.raises(InvalidArgumentError, match="fidelity.* is a whole number of at least 1"):
+    with pytest.raises(InvalidArgumentError, match="fidelity.* must be an integer >= 1"):
         rungs(fidelities, 3)
 
 

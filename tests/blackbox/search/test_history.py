@@ -144,7 +144,7 @@ def test_with_several_objectives_there_is_no_incumbent():
 
 def test_trials_and_objectives_are_whole_numbers():
     for trials in (0, -1, 1.5, None):
-        with pytest.raises(InvalidArgumentError, match="trials is a whole number of at least 1"):
+        with pytest.raises(InvalidArgumentError, match="trials must be an integer >= 1"):
             History(trials)
-    with pytest.raises(InvalidArgumentError, match="objectives is a whole number of at least 1, got 0"):
+    with pytest.raises(InvalidArgumentError, match="objectives must be an integer >= 1, got 0"):
         History(1, 0)

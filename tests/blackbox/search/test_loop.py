@@ -65,7 +65,7 @@ def test_run_without_an_end_is_an_error():
     with pytest.raises(ConfigError, match="by evals, by budget or by both"):
         run(RandomSearch(NB201_SPACE), lambda codes: codes)
     for evals in (0, -5, 2.5, "3"):
-        with pytest.raises(InvalidArgumentError, match="evals is a whole number of at least 1"):
+        with pytest.raises(InvalidArgumentError, match="evals must be an integer >= 1"):
             run(RandomSearch(NB201_SPACE), lambda codes: codes, evals)
     for budget in (0, -1, float("nan"), float("inf")):
         with pytest.raises(ConfigError, match="budget is a positive number of seconds"):

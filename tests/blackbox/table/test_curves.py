@@ -133,5 +133,5 @@ def test_every_cell_has_a_value_and_a_time(curves, table, tmp_path):
 def test_names_are_known(table):
     with pytest.raises(LookupError, match="unknown metric 'acc'"):
         Curves(table, "cifar10", "acc")
-    with pytest.raises(InvalidArgumentError, match="the longest fidelity is a whole number"):
+    with pytest.raises(InvalidArgumentError, match="the longest fidelity must be an integer"):
         ASHA(NB201_SPACE, 0)

@@ -299,13 +299,13 @@ def test_a_look_can_end_it():
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
-        ("asked.csv", lambda rows: ["nonsense", *rows[1:]], "its first line should be evaluation,index,told"),
+        ("asked.csv", lambda rows: ["nonsense", *rows[1:]], "its first line must be evaluation,index,told"),
         ("asked.csv", lambda rows: [*rows[:3], "2,x,0", *rows[4:]], "its row 3 is not that of a task"),
         ("asked.csv", lambda rows: [*rows[:3], *rows[4:]], "its row 3 is not that of a task"),
         ("asked.csv", lambda rows: [*rows[:3], "2,15625,0", *rows[4:]], "its row 3 is not that of a task"),
         ("asked.csv", lambda rows: [*rows[:3], "2,1,3", *rows[4:]], "its row 3 is not that of a task"),
         ("asked.csv", lambda rows: rows[:4], "its log (has|lacks)"),
-        ("log.csv", lambda rows: ["nonsense", *rows[1:]], "its first line should be"),
+        ("log.csv", lambda rows: ["nonsense", *rows[1:]], "its first line must be"),
     ],
 )
 def test_damage_is_said(tmp_path, name, file, change, message):

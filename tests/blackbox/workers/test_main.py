@@ -143,7 +143,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(folder):
     assert process.returncode == 130
     assert errors == (
         f"interrupted after {done} of 400 evaluations;"
-        " go on with: python -m blackbox.workers rs --resume run\n"
+        " continue with: python -m blackbox.workers rs --resume run\n"
     )
     assert f"{done} evaluations" in output
     assert not json.loads((folder / "run" / "summary.json").read_text())["complete"]
@@ -156,7 +156,7 @@ def test_failures_stop_a_run_or_count_as_the_worst(folder):
     assert line.startswith("python -m blackbox.workers: error: the evaluation of |")
     assert line.endswith(
         "failed: ZeroDivisionError: none; run/failures.csv has its traceback; --keep-going would go on"
-        " without it; go on with: python -m blackbox.workers re --resume run"
+        " without it; continue with: python -m blackbox.workers re --resume run"
     )
     before = len(rows(folder))
     result = run(folder, "re --resume run --workers 2 --keep-going")
@@ -195,7 +195,7 @@ def test_workers_that_go_before_their_timeout(folder):
     result = run(folder, arguments)
     assert (result.returncode, result.stderr) == (0, "")
     assert result.stdout.startswith("random search on mine:half_an_hour: 2 evaluations, 2 failed\n")
-    assert result.stdout.endswith("not saved; --out FOLDER keeps it\n")
+    assert result.stdout.endswith("not saved; use --out FOLDER to save it\n")
 
 
 def said(capsys, *arguments):
@@ -221,8 +221,8 @@ OBJECTIVE = ("--objective", "mine:convolutions")
         (("xyz", *OBJECTIVE), "unknown algorithm 'xyz'; the algorithms are"),
         (("re",), "an objective is needed: --objective MODULE:FUNCTION"),
         (("re", "--objective", "mine"), "an objective is named module:function, got 'mine'"),
-        (("re", *OBJECTIVE, "--evals", "0"), "evals is a whole number of at least 1, got 0"),
-        (("re", *OBJECTIVE, "--workers", "0"), "workers is a whole number in [1, 1,000], got 0"),
+        (("re", *OBJECTIVE, "--evals", "0"), "evals must be an integer >= 1, got 0"),
+        (("re", *OBJECTIVE, "--workers", "0"), "workers must be an integer in [1, 1,000], got 0"),
         (("re", *OBJECTIVE, "--timeout", "0s"), "timeout is a positive number of seconds, got 0.0"),
         (
             ("re", *OBJECTIVE, "--scheduler", "host"),
@@ -234,7 +234,7 @@ OBJECTIVE = ("--objective", "mine:convolutions")
             "regularized evolution evaluates cells whole; leave --fidelities",
         ),
         (("asha", *OBJECTIVE), "asynchronous successive halving needs --fidelities, such as 9 or 1,3,9"),
-        (("asha", *OBJECTIVE, "--fidelities", "0"), "a fidelity is a whole number of at least 1, got 0"),
+        (("asha", *OBJECTIVE, "--fidelities", "0"), "a fidelity must be an integer >= 1, got 0"),
         (("nsga2", *OBJECTIVE), "workers evaluate one objective, and"),
         (("re", "--resume", "nowhere"), "nowhere is not the folder of a run"),
         (("re", *OBJECTIVE, "--scheduler", "tcp://127.0.0.1:9"), "no scheduler answers at tcp://127.0.0.1:9"),
@@ -271,9 +271,9 @@ def test_a_run_goes_on_as_what_it_is(capsys, tmp_path):
 
     assert resumed({}, "re").endswith("is a run of random search, not of regularized evolution")
     assert resumed({"table": {}}, "rs").endswith("the algorithm's own command goes on with it")
-    message = "--objective mine:g is not the run's, mine:f; only --evals may be raised"
+    message = "--objective mine:g differs from the run's --objective mine:f; on resume you can only increase"
     assert resumed({}, "rs", "--objective", "mine:g") == message
-    assert "--evals 50 is not the run's, 100" in resumed({}, "rs", "--evals", "50")
+    assert "--evals 50 differs from the run's --evals 100" in resumed({}, "rs", "--evals", "50")
     for damage in ({"run": {}}, {"run": {"objective": 3}}, {"search": {"x": 1}}, {"run": None}):
         assert "config.json is damaged or of another version" in resumed(damage, "rs")
     assert "asked.csv is damaged" in resumed({}, "rs")

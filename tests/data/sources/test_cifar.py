@@ -44,7 +44,7 @@ def test_what_is_missing_is_named_with_what_would_do(tmp_path):
     assert str(error.value) == (
         f"{tmp_path}/cifar-10-batches-py/data_batch_1 (md5 c99cafc152244af753f735de768cd75f) is missing; put "
         "cifar-10-python.tar.gz (170,498,071 bytes, md5 c58f30108f718f92721af3b95e74349a) from "
-        f"https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz into {tmp_path}, or --download"
+        f"https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz into {tmp_path}, or use --download"
     )
     with pytest.raises(MissingFileError, match="cifar-100-python.tar.gz .169,001,437 bytes"):
         load("cifar100", tmp_path)
@@ -81,9 +81,7 @@ def test_the_archive_is_unpacked_where_it_lies(tmp_path, written, monkeypatch):
 def test_a_damaged_archive_is_not_unpacked(tmp_path, written, monkeypatch):
     path = archives.pack_cifar(tmp_path, datasets.CIFAR10, monkeypatch, tmp_path / "new")
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(
-        DamagedFileError, match=r"tar.gz is damaged.*published one is of 170,498,071 bytes.; rem"
-    ):
+    with pytest.raises(DamagedFileError, match=r"tar.gz is damaged.*published file has 170,498,071.; rem"):
         load("cifar10", tmp_path / "new")
     assert not (tmp_path / "new" / "cifar-10-batches-py").exists()
 

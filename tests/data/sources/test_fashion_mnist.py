@@ -57,7 +57,7 @@ def test_what_is_missing_is_named_with_what_would_do(tmp_path):
         "t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz are not both in any of "
     )
     assert f"{tmp_path}, {tmp_path}/FashionMNIST/raw; put them there" in message
-    assert message.endswith("Debian's package dataset-fashion-mnist, or --download")
+    assert message.endswith("Debian's package dataset-fashion-mnist, or use --download")
 
 
 def test_download(tmp_path, server, monkeypatch):
@@ -99,7 +99,7 @@ def test_a_packed_file_with_a_wrong_byte_is_named(tmp_path):
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 255
     path.write_bytes(data)
-    with pytest.raises(DamagedFileError, match="train-images-idx3-ubyte.gz is cut short or damaged"):
+    with pytest.raises(DamagedFileError, match="train-images-idx3-ubyte.gz is truncated or damaged"):
         reader(tmp_path).read(True)
 
 
@@ -116,7 +116,7 @@ def test_an_idx_file_of_another_length_is_refused(tmp_path, change):
 )
 def test_what_is_no_idx_file_is_refused(tmp_path, data):
     (tmp_path / "x").write_bytes(data)
-    with pytest.raises(DamagedFileError, match="x is no idx file of bytes with 3 axes"):
+    with pytest.raises(DamagedFileError, match="x is not an idx file of bytes with 3 axes"):
         read_idx(tmp_path / "x", 3)
 
 
@@ -124,7 +124,7 @@ def test_what_is_no_idx_file_is_refused(tmp_path, data):
 def test_a_file_that_unpacks_to_more_than_all_images_is_refused(tmp_path, name):
     data = bytes(65 << 20)
     (tmp_path / name).write_bytes(gzip.compress(data, 1) if name == "x.gz" else data)
-    with pytest.raises(DamagedFileError, match="holds more than the 67,108,864 bytes"):
+    with pytest.raises(DamagedFileError, match="holds more than 67,108,864 bytes"):
         read_idx(tmp_path / name, 3)
 
 

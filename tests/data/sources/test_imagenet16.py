@@ -77,7 +77,7 @@ def test_what_is_missing_is_named_with_what_would_do(tmp_path):
     missing = r"ImageNet16/val_data .md5 3410e3017fdaefba8d5073aaa65e4bd6. is missing"
     with pytest.raises(MissingFileError, match=missing + "; unpack Imagenet16_train.zip"):
         images.load("imagenet16-120", tmp_path, train=False)
-    with pytest.raises(DownloadError, match=missing + ", and no command can log in"):
+    with pytest.raises(DownloadError, match=missing + ", and it cannot be downloaded without a login"):
         images.load("imagenet16-120", tmp_path, train=False, download=True)
 
 
@@ -97,7 +97,7 @@ def rewritten(folder, data):
 def test_a_pickle_that_carries_code_is_refused_by_name(tmp_path):
     entry = {"data": archives.rows(archives.pixels(1, 16)), "labels": [archives.Harmful(tmp_path / "made")]}
     release = rewritten(tmp_path, pickle.dumps(entry))
-    with pytest.raises(UnsafePickleError, match=r"val_data asks for the global posix.mkdir; refused"):
+    with pytest.raises(UnsafePickleError, match=r"val_data needs the global posix.mkdir; refused"):
         ImageNet16(tmp_path, release=release).read(False)
     assert not (tmp_path / "made").exists()
 
@@ -115,7 +115,7 @@ def test_a_pickle_that_carries_code_is_refused_by_name(tmp_path):
     ],
 )
 def test_what_is_no_batch_is_named(tmp_path, entry):
-    with pytest.raises(DamagedFileError, match="val_data is no batch of 16x16 images"):
+    with pytest.raises(DamagedFileError, match="val_data is not a batch of 16x16 images"):
         ImageNet16(tmp_path, release=rewritten(tmp_path, pickle.dumps(entry))).read(False)
 
 

@@ -45,7 +45,7 @@ def test_scalars_become_plain_numbers(tmp_path, protocol):
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_global_is_refused_by_name_and_never_called(tmp_path, protocol):
     with pytest.raises(
-        UnsafePickleError, match=r"batch asks for the global posix.mkdir; refused, as it could"
+        UnsafePickleError, match=r"batch needs the global posix.mkdir; refused because it could"
     ):
         read(tmp_path, pickle.dumps({"data": archives.Harmful(tmp_path / "made")}, protocol))
     assert not (tmp_path / "made").exists()
@@ -53,7 +53,7 @@ def test_a_global_is_refused_by_name_and_never_called(tmp_path, protocol):
 
 @pytest.mark.parametrize("value", [collections.OrderedDict(), {1, 2}, np.float64, len])
 def test_what_arrays_do_not_need_is_refused(tmp_path, value):
-    with pytest.raises(UnsafePickleError, match="asks for the global"):
+    with pytest.raises(UnsafePickleError, match="needs the global"):
         read(tmp_path, pickle.dumps({"data": value}, protocol=2))
 
 
@@ -61,13 +61,13 @@ def test_what_arrays_do_not_need_is_refused(tmp_path, value):
     "array", [np.array([None]), np.zeros(2, "M8[s]"), np.zeros(2, "i4,i4"), np.array(["text"])]
 )
 def test_arrays_of_anything_but_numbers_are_refused(tmp_path, array):
-    with pytest.raises(DamagedFileError, match="is not that of a plain number"):
+    with pytest.raises(DamagedFileError, match="is not a plain number"):
         read(tmp_path, pickle.dumps({"data": array}))
 
 
 def test_a_byte_order_that_is_none_is_refused(tmp_path):
     data = pickle.dumps({"data": np.zeros(2, "<i4")}, protocol=2)
-    with pytest.raises(DamagedFileError, match="is not that of a plain number's dtype"):
+    with pytest.raises(DamagedFileError, match="dtype state .* is not a plain number"):
         read(tmp_path, data.replace(b"X\x01\x00\x00\x00<", b"X\x01\x00\x00\x00?"))
 
 
@@ -80,14 +80,14 @@ def test_bytes_in_another_encoding_are_refused(tmp_path):
     "data", [b"", b"x", pickle.dumps({"data": np.zeros(100)})[:-20], b"\x80\x05N", b"P1\n."], ids=repr
 )
 def test_damage_is_an_error_with_the_name_of_the_file(tmp_path, data):
-    with pytest.raises(DamagedFileError, match="batch is cut short or damaged"):
+    with pytest.raises(DamagedFileError, match="batch is truncated or damaged"):
         read(tmp_path, data)
 
 
 def test_any_cut_is_noticed(tmp_path):
     data = pickle.dumps({"data": np.arange(6, dtype=np.uint8), "labels": [1, 2, 3]})
     for length in range(len(data)):
-        with pytest.raises(DamagedFileError, match="batch is cut short or damaged"):
+        with pytest.raises(DamagedFileError, match="batch is truncated or damaged"):
             read(tmp_path, data[:length])
 
 
@@ -111,5 +111,5 @@ def test_text_of_a_pickle_is_short_and_printable_in_messages(tmp_path):
 
 
 def test_a_code_of_a_type_that_is_no_text_is_refused_unhashed(tmp_path):
-    with pytest.raises(DamagedFileError, match="is not that of a plain number"):
+    with pytest.raises(DamagedFileError, match="is not a plain number"):
         read(tmp_path, b"cnumpy\ndtype\n)" + b"\x85" * 200_000 + b"\x85R.")

@@ -88,7 +88,7 @@ def test_without_resume_it_is_begun_anew(out):
 def test_another_source_does_not_go_on(out):
     with begin(out) as made:
         made.write(batch_of(0, 400))
-    with pytest.raises(StoreError, match="was begun from another source, or the source has changed"):
+    with pytest.raises(StoreError, match="was started from another source, or the source has changed"):
         begin(out, identity="two", resume=True)
     with begin(out, resume=True) as made:
         assert made.done().sum() == 400
@@ -158,7 +158,7 @@ def test_a_disk_that_forgets_is_noticed_at_the_end(out):
         with open(made.part, "r+b") as part:
             part.seek(made.offsets.offsets[0] + 8)
             part.write(b"\xff")
-        with pytest.raises(StoreError, match="does not hold what was written to it, at 1 places"):
+        with pytest.raises(StoreError, match="differs from the written data in 1 place"):
             made.finish(PROVENANCE)
     assert not out.exists()
 

@@ -52,7 +52,7 @@ def test_what_the_numbers_are(every):
     assert by_name["cifar10", "val_accuracy@12"].origin == "mean over seeds, as published"
     assert by_name["cifar100", "val_accuracy@12"].origin == "seed 111"
     latency = by_name["cifar10", "pixel3_latency"]
-    assert (latency.origin, latency.protocol) == ("of the network itself, without training", None)
+    assert (latency.origin, latency.protocol) == ("metric of the network, without training", None)
     assert latency.hardware
 
 

@@ -41,7 +41,7 @@ def test_the_size_space(command, sizes, tmp_path):
 def test_a_store_without_accuracies(command, released, tmp_path):
     names = ["params", "flops", "raspi4_latency"]
     code, _, err = command("--store", released, "--metrics", *names, "--out", tmp_path / "page.html")
-    assert (code, err) == (0, "note: the page has no accuracy; it begins with flops against params\n")
+    assert (code, err) == (0, "note: the page has no accuracy; it starts with flops against params\n")
 
 
 def test_what_does_not_fit_is_named(command, sizes, tmp_path):
@@ -65,7 +65,7 @@ def test_what_does_not_fit_is_named(command, sizes, tmp_path):
             ["--dataset", "mnist"],
             "unknown dataset 'mnist'; the datasets are cifar10, cifar100, imagenet16-120",
         ),
-        (["--metrics", "val_acc"], "unknown metric 'val_acc' (it is written 'val_accuracy' here)"),
+        (["--metrics", "val_acc"], "unknown metric 'val_acc' (it is called 'val_accuracy' here)"),
         (["--metrics", "params@12", "flops"], "params belongs to the network: it has no epochs"),
         (
             ["--metrics", "val_accuracy@12x"],
@@ -95,7 +95,7 @@ def test_a_store_with_nothing_but_one_metric(command, tmp_path):
         {name: NB201().store[name] for name in ("index", "isomorphism_class", "cifar10/latency")},
     )
     code, printed, err = command("--store", only, "--out", tmp_path / "page.html")
-    assert (code, err) == (0, "note: the page has no accuracy; it begins with params against latency\n")
+    assert (code, err) == (0, "note: the page has no accuracy; it starts with params against latency\n")
     assert "with 3 metrics" in printed  # parameters and multiply-adds by formula
 
 
@@ -104,7 +104,7 @@ def test_only_an_explorer_page_is_overwritten(command, explorer, tmp_path):
     out.write_text("my notes")
     options = ["--dataset", "cifar10", "--metrics", "params", "flops", "--out", out]
     err = refused(command, *options)
-    assert err == f"{PROG} '{out}' exists and is not an explorer page; --force overwrites it\n"
+    assert err == f"{PROG} '{out}' exists and is not an explorer page; use --force to overwrite it\n"
     assert out.read_text() == "my notes"
     assert command(*options, "--force")[0] == 0
     assert command(*options)[0] == 0
@@ -113,7 +113,7 @@ def test_only_an_explorer_page_is_overwritten(command, explorer, tmp_path):
 
 def test_what_cannot_be_written(command, tmp_path, unprivileged, capsys):
     options = ["--dataset", "cifar10", "--metrics", "params", "flops"]
-    assert "--out names a file, got the folder" in refused(command, *options, "--out", tmp_path)
+    assert "--out must be a file, got the folder" in refused(command, *options, "--out", tmp_path)
     (tmp_path / "file").write_text("")
     assert refused(command, *options, "--out", tmp_path / "file" / "page.html").endswith("Not a directory\n")
     store = str(NB201().store.path)

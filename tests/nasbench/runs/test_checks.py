@@ -8,12 +8,12 @@ from nasbench.runs.checks import LARGEST, bounded, bounds_text, finite, integer,
 @pytest.mark.parametrize(
     ("value", "bounds", "message"),
     [
-        (0, (1,), "n is a whole number of at least 1, got 0"),
-        (LARGEST + 1, (1,), "n is a whole number in [1, 10,000,000], got 10000001"),
-        (10**400, (1,), f"n is a whole number in [1, 10,000,000], got 1{'0' * 17}...{'0' * 19}"),
-        (8, (0, 7), "n is a whole number in [0, 7], got 8"),
-        (True, (0,), "n is a whole number of at least 0, got True"),
-        ("x" * 1000, (0,), f"n is a whole number of at least 0, got '{'x' * 47}...{'x' * 48}'"),
+        (0, (1,), "n must be an integer >= 1, got 0"),
+        (LARGEST + 1, (1,), "n must be an integer in [1, 10,000,000], got 10000001"),
+        (10**400, (1,), f"n must be an integer in [1, 10,000,000], got 1{'0' * 17}...{'0' * 19}"),
+        (8, (0, 7), "n must be an integer in [0, 7], got 8"),
+        (True, (0,), "n must be an integer >= 0, got True"),
+        ("x" * 1000, (0,), f"n must be an integer >= 0, got '{'x' * 47}...{'x' * 48}'"),
     ],
 )
 def test_numbers_out_of_bounds_are_one_short_line(value, bounds, message):
@@ -43,13 +43,13 @@ def test_integers_of_any_type():
 @pytest.mark.parametrize(
     ("value", "bounds", "message"),
     [
-        (0, {"above": 0}, "x is a number above 0, got 0"),
-        (-0.5, {"at_least": 0}, "x is a number of at least 0, got -0.5"),
-        (float("nan"), {"at_least": 0}, "x is a number of at least 0, got nan"),
-        ("1", {}, "x is a number, got '1'"),
-        (1.0, {"at_least": 0, "below": 1}, "x is below 1, got 1.0"),
-        (2e6, {"at_most": 1_000_000}, "x must be at most 1,000,000, got 2000000.0"),
-        (1e31, {}, "x must be at most 1e+30, got 1e+31"),
+        (0, {"above": 0}, "x must be > 0, got 0"),
+        (-0.5, {"at_least": 0}, "x must be >= 0, got -0.5"),
+        (float("nan"), {"at_least": 0}, "x must be a finite number, got nan"),
+        ("1", {}, "x must be a finite number, got '1'"),
+        (1.0, {"at_least": 0, "below": 1}, "x must be < 1, got 1.0"),
+        (2e6, {"at_most": 1_000_000}, "x must be <= 1,000,000, got 2000000.0"),
+        (1e31, {}, "x must be <= 1e+30, got 1e+31"),
     ],
 )
 def test_a_number_out_of_its_bounds_is_an_error(value, bounds, message):

@@ -210,7 +210,7 @@ def interruptible():
 def test_a_run_is_reported_and_saved(tmp_path, capsys):
     assert main(Count(), []) == 0
     out, err = capsys.readouterr()
-    assert out == "counted to 3\n\nnot saved; --out FOLDER keeps all steps\n"
+    assert out == "counted to 3\n\nnot saved; use --out FOLDER to save all steps\n"
     assert err == "note: slow\n"
     assert main(Count(), ["--out", str(tmp_path / "a"), "--plot", "b.png"]) == 0
     out, err = capsys.readouterr()
@@ -225,7 +225,7 @@ def test_an_interrupted_run_is_reported_and_resumed(tmp_path, capsys):
     assert main(Count(interrupted_at(2)), ["--out", str(path)]) == 130
     out, err = capsys.readouterr()
     assert out.startswith("counted to 2\n\nsaved in")
-    resume = f"go on with: python -m count --resume '{path}'"
+    resume = f"continue with: python -m count --resume '{path}'"
     assert err.splitlines() == ["note: slow", f"interrupted after 2 steps; {resume}"]
     assert main(Count(), ["--resume", str(path)]) == 0
     assert capsys.readouterr().out.startswith("counted to 3\n")
@@ -236,7 +236,7 @@ def test_an_interrupted_run_is_reported_and_resumed(tmp_path, capsys):
 def test_an_interrupt_that_is_not_deferred_says_how_to_resume(tmp_path, capsys, moments):
     assert main(Count(interrupted_at(*moments)), ["--out", str(tmp_path / "a")]) == 130
     out, err = capsys.readouterr()
-    assert (out, err) == ("", f"interrupted; go on with: python -m count --resume {tmp_path / 'a'}\n")
+    assert (out, err) == ("", f"interrupted; continue with: python -m count --resume {tmp_path / 'a'}\n")
     assert main(Count(interrupted_at(*moments)), []) == 130
     assert capsys.readouterr() == ("", "interrupted; not saved\n")
     assert main(Count(interrupted_at("open")), []) == 130

@@ -75,7 +75,10 @@ def test_a_missing_lock_is_reported_once(tmp_path, monkeypatch, capsys, number):
     for name in "ab":
         open_locked(tmp_path / name, "x+b").close()
     reason = f"{tmp_path}/a cannot be locked ({os.strerror(number)})"
-    assert capsys.readouterr().err == f"warning: {reason}; no other process may write to the same place\n"
+    assert (
+        capsys.readouterr().err
+        == f"warning: {reason}; make sure that no other process writes to the same place\n"
+    )
 
 
 def test_a_lock_that_fails_otherwise_is_an_error(tmp_path, monkeypatch):

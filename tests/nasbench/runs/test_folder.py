@@ -56,7 +56,7 @@ def test_a_folder_of_another_kind_is_an_error_and_stays_free(path):
 def test_a_folder_that_exists_is_not_touched(path, tmp_path):
     for attempt in (lambda: RunFolder.create(path, SEARCH, {}), lambda: check_new(path, SEARCH)):
         with pytest.raises(
-            RunFolderError, match="a exists; --out names a new folder; --resume goes on with it"
+            RunFolderError, match="a exists; --out must name a new folder; --resume continues it"
         ):
             attempt()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
@@ -70,9 +70,9 @@ def test_a_folder_that_exists_is_not_touched(path, tmp_path):
 
 def test_folders_that_cannot_be_created_or_written(tmp_path, unprivileged):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFolderError, match="cannot make the folder .*: Not a directory"):
+    with pytest.raises(RunFolderError, match="cannot create the folder .*: Not a directory"):
         RunFolder.create(tmp_path / "file" / "a", PLAIN, {})
-    with pytest.raises(RunFolderError, match="cannot make the folder .*: No such file or directory"):
+    with pytest.raises(RunFolderError, match="cannot create the folder .*: No such file or directory"):
         RunFolder.create(tmp_path / "none" / "a", PLAIN, {}, parents=False)
 
     def check(home):
@@ -84,7 +84,7 @@ def test_folders_that_cannot_be_created_or_written(tmp_path, unprivileged):
             with pytest.raises(RunFolderError, match=r"cannot read .*config.json: Permission denied"):
                 read_record(home / "a", PLAIN)
         home.chmod(0o500)
-        with pytest.raises(RunFolderError, match="cannot make the folder .*: Permission denied"):
+        with pytest.raises(RunFolderError, match="cannot create the folder .*: Permission denied"):
             RunFolder.create(home / "b", PLAIN, {})
         with pytest.raises(RunFolderError, match="cannot write to the folder .*: Permission denied"):
             RunFolder.create_or_resume(home / "b", COMPARISON, {})
@@ -154,7 +154,7 @@ def test_what_is_no_run(tmp_path):
         with pytest.raises(RunFolderError, match=r"config.json is damaged"):
             RunFolder.resume(tmp_path, PLAIN)
     (tmp_path / "config.json").write_text("[]")
-    with pytest.raises(RunFolderError, match=r"config.json is damaged: it should hold an object"):
+    with pytest.raises(RunFolderError, match=r"config.json is damaged: it must hold a JSON object"):
         read_record(tmp_path, PLAIN)
 
 
@@ -233,7 +233,7 @@ def test_a_folder_is_created_or_else_resumed(tmp_path):
 def test_an_empty_folder_is_new_and_another_one_is_not_touched(tmp_path):
     (tmp_path / "empty").mkdir()
     RunFolder.create_or_resume(tmp_path / "empty", COMPARISON, {}).close()
-    with pytest.raises(RunFolderError, match="exists, and is not the folder of a comparison; --out names"):
+    with pytest.raises(RunFolderError, match="exists and is not the folder of a comparison; --out must name"):
         RunFolder.create_or_resume(tmp_path, COMPARISON, {})
     assert os.listdir(tmp_path) == ["empty"]
     (tmp_path / "empty" / "comparison.json").write_text("{")

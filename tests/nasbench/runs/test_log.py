@@ -107,7 +107,7 @@ def test_a_log_is_kept_up_to_an_offset(path):
 @pytest.mark.parametrize(("offset", "rows"), [(10_000, 2), (14, 1), (5, 0), (17, 2), (10_000, None)])
 def test_a_log_that_is_not_as_it_is_remembered_is_an_error(path, offset, rows):
     before = path.read_bytes()
-    with resume(path) as log, pytest.raises(RunFolderError, match=r"log.csv is damaged: it should have"):
+    with resume(path) as log, pytest.raises(RunFolderError, match=r"log.csv is damaged: expected"):
         log.truncate(offset, rows)
     assert path.read_bytes() == before
 
@@ -199,7 +199,7 @@ def test_errors_of_the_disk_are_one_line(path, monkeypatch):
             with pytest.raises(RunFolderError, match=r"cannot write .*log.csv: Input/output error"):
                 log.append(b"3,1\n")
         file.broken = ("truncate",)
-        with pytest.raises(RunFolderError, match=r"cannot go on with .*log.csv: Input/output error"):
+        with pytest.raises(RunFolderError, match=r"cannot resume .*log.csv: Input/output error"):
             log.truncate(None)
         file.broken = ("read",)
         with pytest.raises(RunFolderError, match=r"cannot read .*log.csv: Input/output error"):
@@ -210,7 +210,7 @@ def test_a_log_that_cannot_be_read_is_an_error(path, unprivileged):
     def check(home):
         (home / "log.csv").write_bytes(HEADER)
         (home / "log.csv").chmod(0o200)
-        with pytest.raises(RunFolderError, match="cannot go on with .*: Permission denied"):
+        with pytest.raises(RunFolderError, match="cannot resume .*: Permission denied"):
             resume(home / "log.csv")
         with pytest.raises(RunFolderError, match=r"cannot read .*log.csv: Permission denied"):
             read_log(home, EPOCHS)
@@ -263,9 +263,9 @@ def test_text_of_several_lines_comes_back():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "its first line should be epoch,loss,arch,seconds"),
-        ("a,b\n", "its first line should be epoch,loss,arch,seconds"),
-        ("epoch,loss,arch,seconds", "its first line should be epoch,loss,arch,seconds"),
+        ("", "its first line must be epoch,loss,arch,seconds"),
+        ("a,b\n", "its first line must be epoch,loss,arch,seconds"),
+        ("epoch,loss,arch,seconds", "its first line must be epoch,loss,arch,seconds"),
         ("epoch,loss,arch,seconds\n1,2\n", "zip"),
         ("epoch,loss,arch,seconds\nx,1,a,1\n", "invalid literal for int"),
         ("epoch,loss,arch,seconds\n1,1,a,\n", "a row has no epoch or no seconds"),

@@ -75,11 +75,11 @@ class Machine(Settings):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"sample": 0}, "sample is a whole number in [1, 100], got 0"),
-        ({"sample": 1.5}, "sample is a whole number in [1, 100], got 1.5"),
-        ({"rate": 0}, "rate is a number above 0, got 0"),
-        ({"rate": 1.0}, "rate is below 1, got 1.0"),
-        ({"rate": None}, "rate is a number above 0, got None"),
+        ({"sample": 0}, "sample must be an integer in [1, 100], got 0"),
+        ({"sample": 1.5}, "sample must be an integer in [1, 100], got 1.5"),
+        ({"rate": 0}, "rate must be > 0, got 0"),
+        ({"rate": 1.0}, "rate must be < 1, got 1.0"),
+        ({"rate": None}, "rate must be a finite number, got None"),
         ({"kind": "d"}, "kind must be a, b or c, got 'd'"),
         ({"kind": []}, "kind must be a, b or c, got []"),
         ({"loud": 1}, "loud must be true or false, got 1"),
@@ -136,8 +136,8 @@ def test_settings_are_read_from_the_json_that_they_are_written_to():
     [
         ([], "search is []"),
         ({"sample": 5, "x\n": 1}, r"search has an unknown option 'x\\n'"),
-        ({"sample": 0}, "sample is a whole number in [1, 100], got 0"),
-        ({"sample": "5"}, "sample is a whole number in [1, 100], got '5'"),
+        ({"sample": 0}, "sample must be an integer in [1, 100], got 0"),
+        ({"sample": "5"}, "sample must be an integer in [1, 100], got '5'"),
         ({"free": "5"}, "'>' not supported between instances of 'str' and 'int'"),
     ],
 )
@@ -166,29 +166,42 @@ def test_a_resumed_run_may_raise_some_options_and_change_others():
             Run(20),
             {"evals": 10},
             (),
-            "--evals 10 is not the run's, 20; only --evals and --budget may be raised",
+            "--evals 10 differs from the run's --evals 20; on resume you can only increase"
+            " --evals and --budget",
         ),
-        (Run(20), {"budget": 5.0}, (), "--budget 5.0 is not the run's, None; only --evals and --budget may"),
+        (
+            Run(20),
+            {"budget": 5.0},
+            (),
+            "--budget 5.0 differs from the run, which was started without --budget; on resume you can"
+            " only increase --evals and --budget",
+        ),
         (
             Search(),
             {"sample": 5},
             (Run,),
-            "--sample 5 is not the run's, 10; only --evals and --budget may be",
+            "--sample 5 differs from the run's --sample 10; on resume you can only increase"
+            " --evals and --budget",
         ),
         (
             Search(),
             {"loud": True},
             (Machine,),
-            "--loud is not the run's, False; only --device and --download",
+            "--loud differs from the run's --no-loud; on resume you can only change --device and --download",
         ),
-        (Search(loud=True), {"loud": False}, (), "--no-loud is not the run's, True"),
-        (Search(), {"names": ("a", "b")}, (), "--names a,b is not the run's, none"),
+        (Search(loud=True), {"loud": False}, (), "--no-loud differs from the run's --loud"),
+        (
+            Search(),
+            {"names": ("a", "b")},
+            (),
+            "--names a,b differs from the run, which was started without --names",
+        ),
         (
             Search(),
             {"free": 1},
             (Run, Machine),
-            "--free 1 is not the run's, 3; only --evals and --budget may be raised, only --device and"
-            " --download may differ",
+            "--free 1 differs from the run's --free 3; on resume you can only increase --evals and --budget,"
+            " and change --device and --download",
         ),
     ],
 )

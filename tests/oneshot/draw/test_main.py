@@ -64,7 +64,7 @@ def test_errors(tmp_path, command, monkeypatch):
         command("DARTS_V2", "--out", out, "--space", "nb201")
     )
     assert "there are normal, reduction" in fails(command("DARTS_V2", "--out", out, "--cell", "reduce"))
-    assert "dpi is a whole number in [20, 1,200], got 3" in fails(command("0", "--out", out, "--dpi", 3))
+    assert "dpi must be an integer in [20, 1,200], got 3" in fails(command("0", "--out", out, "--dpi", 3))
     assert "choose from" in fails(command("0", "--out", out, "--layout", "neato"))
     assert "required: --out" in fails(command("0"))
     assert "there is no folder runs/none" in fails(command("runs/none", "--out", out))

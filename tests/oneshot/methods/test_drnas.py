@@ -47,7 +47,7 @@ class TestDrNAS(MethodContract):
         self.run(optimizer, 1)
 
     def test_a_negative_weight_of_the_penalty_is_an_error(self):
-        with pytest.raises(ConfigError, match="divergence is a number of at least 0, got -1"):
+        with pytest.raises(ConfigError, match="divergence must be >= 0, got -1"):
             DrNASConfig(divergence=-1)
 
     def test_edges_are_compared_by_the_softmax_of_their_alphas(self):

@@ -247,7 +247,7 @@ def test_a_temperature_is_positive():
     for tau in (0.0, -1.0):
         with pytest.raises(ConfigError, match="tau must be positive"):
             gumbel_one_hot(torch.zeros(3), tau)
-    with pytest.raises(ConfigError, match="tau_min is a number above 0"):
+    with pytest.raises(ConfigError, match="tau_min must be > 0"):
         GDASConfig(tau_min=0)
     with pytest.raises(ConfigError, match=r"tau falls from tau_max to tau_min, got 0.4 and 0.5"):
         GDASConfig(tau_min=0.5, tau_max=0.4)

@@ -168,7 +168,7 @@ class TestRSWS(MethodContract):
     def test_counts_are_whole_numbers_of_at_least_one(self):
         for name in ("paths", "batches", "finalists"):
             for value in (0, -1, 1.5, "2"):
-                with pytest.raises(ValueError, match=f"{name} is a whole number of at least 1"):
+                with pytest.raises(ValueError, match=f"{name} must be an integer >= 1"):
                     RSWSConfig(**{name: value})
 
 

@@ -139,7 +139,9 @@ def test_one_that_is_stopped_goes_on_to_the_same_end(run, whole, tmp_path, numbe
     err = process.communicate()[1]
     if number == signal.SIGINT:
         assert process.returncode == 130
-        assert err.splitlines()[-1] == f"interrupted; go on with: python -m oneshot.pipeline --resume {path}"
+        assert (
+            err.splitlines()[-1] == f"interrupted; continue with: python -m oneshot.pipeline --resume {path}"
+        )
         assert "Traceback" not in err
     time.sleep(1)  # for a search that dies with it
     code, _, err = run("--resume", path, "--devices", "cpu")
@@ -158,7 +160,7 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     assert "one of the arguments --out --resume is required" in error()
     assert "argument --space: invalid choice: 'mars'" in error("--space", "mars", "--out", out)
     assert "unknown method 'magic'" in error("--method", "magic", "--out", out)
-    assert "searches is a whole number in [1, 1,000], got 0" in error("--searches", 0, "--out", out)
+    assert "searches must be an integer in [1, 1,000], got 0" in error("--searches", 0, "--out", out)
     assert "--seed is not for search-options" in error("--search-options=--seed 3", "--out", out)
     assert "--out=x is not for final-options" in error("--final-options=--out=x", "--out", out)
     assert "short-options cannot be read: No closing quotation" in error("--short-options='", "--out", out)
@@ -167,11 +169,12 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     space = ("--space", "nb201", "--out", out)
     assert "--store must be a table of NAS-Bench-201" in error(*space, "--store", size)
     assert "no store at /nowhere.h5" in error(*space, "--store", "/nowhere.h5")
-    assert f"{whole} exists; --out names a new folder; --resume goes on with it" in error("--out", whole)
+    assert f"{whole} exists; --out must name a new folder; --resume continues it" in error("--out", whole)
     assert not out.exists()
     assert "is the folder of a search, not of a pipeline" in error("--resume", whole / "search-0")
     assert "is not the folder of a run" in error("--resume", tmp_path)
-    told = "--searches 3 is not the run's, 2; only --devices, --folder, --download and --store may differ"
+    told = "--searches 3 differs from the run's --searches 2; on resume you can only change --devices,"
+    told += " --folder, --download and --store"
     assert told in error("--resume", whole, "--searches", 3)
     copy = tmp_path / "copy"
     copy.mkdir()
@@ -189,7 +192,7 @@ def test_a_job_that_fails_says_how_to_go_on(run, tmp_path):
     code, _, err = run(*TINY, "--search-options=--learning-rate -1", "--devices", "cpu", "--out", out)
     assert code == 2
     *_, cause, end = err.splitlines()
-    assert "learning_rate is a number above 0, got -1" in cause
+    assert "learning_rate must be > 0, got -1" in cause
     assert end == (
         f"python -m oneshot.pipeline: error: search-0 ended with 2; see above; go on with:"
         f" python -m oneshot.pipeline --resume {out}"

@@ -110,7 +110,7 @@ def test_without_out_nothing_is_saved_and_the_report_says_so(run, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     code, out, _ = run("6111", *SIZES, "--device", "cpu")
     assert (code, list(tmp_path.iterdir())) == (0, [])
-    assert out.endswith("\nnot saved; --out FOLDER keeps settings, log, weights, summary and picture\n")
+    assert out.endswith("\nnot saved; use --out FOLDER to save settings, log, weights, summary and picture\n")
 
 
 def test_what_a_search_found_is_retrained(run, tmp_path):
@@ -211,15 +211,16 @@ class TestRetraining(TrainingContract):
     refused = [
         (
             ("--epochs", 5),
-            "--epochs 5 is not the run's, 3; only --device, --folder, --download and --store may",
+            "--epochs 5 differs from the run's --epochs 3; on resume you can only change --device,"
+            " --folder, --download and --store",
         ),
-        (("--seed", 0), "--seed 0 is not the run's, 3"),
-        (("--dataset", "cifar10"), "--dataset cifar10 is not the run's, digits"),
-        (("--split", "half"), "--split half is not the run's, full"),
-        (("--ema", "0.9"), "--ema 0.9 is not the run's, 0.5"),
-        (("--amp",), "--amp is not the run's, False"),
+        (("--seed", 0), "--seed 0 differs from the run's --seed 3"),
+        (("--dataset", "cifar10"), "--dataset cifar10 differs from the run's --dataset digits"),
+        (("--split", "half"), "--split half differs from the run's --split full"),
+        (("--ema", "0.9"), "--ema 0.9 differs from the run's --ema 0.5"),
+        (("--amp",), "--amp differs from the run's --no-amp"),
         (("DARTS_V1",), "the architecture is not the run's, Genotype("),
-        (("--space", "nb201"), "--space nb201 is not the run's, darts"),
+        (("--space", "nb201"), "--space nb201 differs from the run's --space darts"),
     ]
     accepted = ("DARTS_V2", "--epochs", 3, "--seed", 3, "--space", "darts")
 
@@ -242,7 +243,7 @@ def test_two_interrupts_end_at_once(run, monkeypatch, tmp_path):
     monkeypatch.setattr(RetrainTask, "step", interrupted)
     code, out, err = run(*FLAGS, "--out", tmp_path / "a")
     assert (code, out) == (130, "")
-    assert err.endswith(f"interrupted; go on with: python -m oneshot.retrain --resume {tmp_path / 'a'}\n")
+    assert err.endswith(f"interrupted; continue with: python -m oneshot.retrain --resume {tmp_path / 'a'}\n")
     code, _, err = run(*FLAGS)
     assert (code, err.splitlines()[-1]) == (130, "interrupted; not saved")
 
@@ -403,13 +404,13 @@ def test_an_error_of_another_kind_passes(monkeypatch):
         (("6111", "--dataset", "mnist"), "data sets are cifar10, cifar100"),
         (("6111", "--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py"),
         (("6111", "--device", "tpu"), "a device is cpu, cuda or cuda:N, got 'tpu'"),
-        (("6111", "--epochs", 0), "epochs is a whole number of at least 1, got 0"),
+        (("6111", "--epochs", 0), "epochs must be an integer >= 1, got 0"),
         (("6111", "--batch", 722), "a batch of 722 is more than the training images of digits"),
         (("DARTS_V2", "--protocol", 12), "the protocols of darts are none, got 12"),
         (("DARTS_V2", "--auxiliary-weight", 0.4), "made for images of 32x32, not 8x8"),
-        (("DARTS_V2", "--cells", 2), "cells is a whole number in [3, 1,000], got 2"),
-        (("6111", "--out", "/dev/null/a"), "cannot make the folder /dev/null/a: Not a directory"),
-        (("6111", "--out", "/"), "/ exists; --out names a new folder"),
+        (("DARTS_V2", "--cells", 2), "cells must be an integer in [3, 1,000], got 2"),
+        (("6111", "--out", "/dev/null/a"), "cannot create the folder /dev/null/a: Not a directory"),
+        (("6111", "--out", "/"), "/ exists; --out must name a new folder"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run: it has no log.csv"),
         (("6111", "--out", "a", "--resume", "b"), "not allowed with argument"),
         (("6111", "--tensorboard"), "--tensorboard writes to the run's folder; --out names it"),
@@ -430,7 +431,7 @@ def test_a_network_that_cannot_be_leaves_no_folder(run, tmp_path):
 def test_what_may_not_be_written_is_an_error(unprivileged):
     def check(home):
         home.chmod(0o500)
-        with pytest.raises(RunFolderError, match="cannot make the folder .*: Permission denied"):
+        with pytest.raises(RunFolderError, match="cannot create the folder .*: Permission denied"):
             retrain("6111", RetrainSettings(**TINY), home / "a", environment=CPU)
 
     unprivileged(check)

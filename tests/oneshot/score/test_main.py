@@ -420,12 +420,12 @@ def test_a_search_of_another_table_is_read_if_its_scores_are_those_of_this_one(t
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"cells": 9}, r"cells is a whole number in \[10, 15,625\], got 9"),
-        ({"images": 1}, "images is a whole number of at least 2"),
-        ({"trials": 0}, "trials is a whole number of at least 1"),
-        ({"seed": -1}, "seed is a whole number in"),
-        ({"cost": 0.0}, r"cost is a number above 0, got 0\.0"),
-        ({"cost": math.nan}, "cost is a number above 0"),
+        ({"cells": 9}, r"cells must be an integer in \[10, 15,625\], got 9"),
+        ({"images": 1}, "images must be an integer >= 2"),
+        ({"trials": 0}, "trials must be an integer >= 1"),
+        ({"seed": -1}, "seed must be an integer in"),
+        ({"cost": 0.0}, r"cost must be > 0, got 0\.0"),
+        ({"cost": math.nan}, "cost must be a finite number"),
     ],
 )
 def test_settings_out_of_range(options, message):
@@ -444,7 +444,7 @@ def fails(result):
 def test_a_run_that_is_not_finished(tmp_path, command):
     searched(tmp_path / "run", stop=iter([False, False, True, True]).__next__)
     err = fails(command(tmp_path / "run"))
-    assert "is not finished: 0 of 2 epochs; go on with: python -m oneshot.search --resume" in err
+    assert "is not finished: 0 of 2 epochs; continue with: python -m oneshot.search --resume" in err
     assert not (tmp_path / "run" / "score.json").exists()
 
 
@@ -501,8 +501,8 @@ def test_a_folder_that_cannot_be_written(tmp_path, run, command):
 
 
 def test_settings_on_the_command_line(run, command):
-    assert "cells is a whole number" in fails(command(run, "--cells", 3))
-    assert "cost is a number above 0" in fails(command(run, "--cost", -5))
+    assert "cells must be an integer" in fails(command(run, "--cells", 3))
+    assert "cost must be > 0" in fails(command(run, "--cost", -5))
 
 
 def test_the_command_is_a_module(home):

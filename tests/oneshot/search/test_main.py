@@ -136,7 +136,9 @@ def test_without_out_nothing_is_saved_and_the_report_says_so(run, tmp_path, monk
     monkeypatch.chdir(tmp_path)
     code, out, err = run(*FLAGS, "--epochs", 3)
     assert (code, list(tmp_path.iterdir())) == (0, [])
-    assert out.endswith("\nnot saved; --out FOLDER keeps settings, log, checkpoint, summary and pictures\n")
+    assert out.endswith(
+        "\nnot saved; use --out FOLDER to save settings, log, checkpoint, summary and pictures\n"
+    )
     code, out, _ = run("--resume", whole)
     assert (code, out.splitlines()[-1]) == (0, f"saved in {whole}, with alphas.png, anytime.png, cell.png")
     code, out, _ = run("--resume", whole, "--json")
@@ -350,7 +352,7 @@ def test_the_report_has_test_accuracies_if_the_table_has_them(run, tmp_path):
     assert "the table has no" not in out
     assert summary["entry"]["cifar10"]["raspi4_latency"] == table.query(cell, "cifar10", "raspi4_latency")
     assert "raspi4_latency" not in out
-    assert f" not shown; python -m nasbench query {cell} --all shows them\n" in out
+    assert f" not shown; use python -m nasbench query {cell} --all to show them\n" in out
 
 
 def begun(path, store):
@@ -458,7 +460,7 @@ def test_a_tree_of_images(run, no_pictures, tmp_path):
     )
     (tmp_path / "train" / "a" / "0.png").write_text("no image")
     code, _, err = run(*flags, *data)
-    assert (code, err.count("\n"), "a/0.png is no image that can be read" in err) == (2, 1, True)
+    assert (code, err.count("\n"), "a/0.png cannot be read as an image" in err) == (2, 1, True)
 
 
 # Stopped, and gone on with
@@ -522,14 +524,15 @@ class TestSearch(TrainingContract):
     refused = [
         (
             ("--epochs", 5),
-            "--epochs 5 is not the run's, 3; only --device, --folder, --download and --store may",
+            "--epochs 5 differs from the run's --epochs 3; on resume you can only change --device,"
+            " --folder, --download and --store",
         ),
-        (("--seed", 0), "--seed 0 is not the run's, 3"),
-        (("--channels", 8), "--channels 8 is not the run's, 2"),
-        (("--dataset", "cifar10"), "--dataset cifar10 is not the run's, digits"),
-        (("--method", "gdas"), "--method gdas is not the run's, darts"),
-        (("--amp",), "--amp is not the run's, False"),
-        (("--learning-rate", "0.1"), "--learning-rate 0.1 is not the run's, 0.025"),
+        (("--seed", 0), "--seed 0 differs from the run's --seed 3"),
+        (("--channels", 8), "--channels 8 differs from the run's --channels 2"),
+        (("--dataset", "cifar10"), "--dataset cifar10 differs from the run's --dataset digits"),
+        (("--method", "gdas"), "--method gdas differs from the run's --method darts"),
+        (("--amp",), "--amp differs from the run's --no-amp"),
+        (("--learning-rate", "0.1"), "--learning-rate 0.1 differs from the run's --learning-rate 0.025"),
         (("--tau-max", "1"), "unrecognized arguments: --tau-max 1"),
     ]
     accepted = ("--epochs", 3, "--seed", 3, "--method", "darts", "--device", "cpu")
@@ -564,11 +567,11 @@ def test_the_options_of_a_run_to_go_on_with_are_its_methods(run, no_pictures, tm
     )
     assert run("--resume", tmp_path / "a", "--tau-max", 10)[0] == 0
     for argv, message in [
-        (("--tau-max", 9), "--tau-max 9.0 is not the run's, 10.0"),
-        (("--estimator", "sampled"), "--estimator sampled is not the run's, authors"),
-        (("--recipe", "nas-bench-201"), "--recipe nas-bench-201 is not the run's, naslib"),
-        (("--no-clip-alphas",), "--no-clip-alphas is not the run's, True"),
-        (("--nesterov",), "--nesterov is not the run's, False"),
+        (("--tau-max", 9), "--tau-max 9.0 differs from the run's --tau-max 10.0"),
+        (("--estimator", "sampled"), "--estimator sampled differs from the run's --estimator authors"),
+        (("--recipe", "nas-bench-201"), "--recipe nas-bench-201 differs from the run's --recipe naslib"),
+        (("--no-clip-alphas",), "--no-clip-alphas differs from the run's --clip-alphas"),
+        (("--nesterov",), "--nesterov differs from the run's --no-nesterov"),
     ]:
         code, _, err = run("--resume", tmp_path / "a", *argv)
         assert (code, message in err) == (2, True)
@@ -736,15 +739,15 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
         (("--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py/data_batch_1"),
         (("--device", "tpu"), "a device is cpu, cuda or cuda:N, got 'tpu'"),
         (("--device", "cuda:x"), "a device is cpu, cuda or cuda:N, got 'cuda:x'"),
-        (("--epochs", 0), "epochs is a whole number of at least 1, got 0"),
-        (("--seed", -1), "seed is a whole number in [0, 9,223,372,036,854,775,807], got -1"),
-        (("--channels", 0), "channels is a whole number in [1, 65,536], got 0"),
+        (("--epochs", 0), "epochs must be an integer >= 1, got 0"),
+        (("--seed", -1), "seed must be an integer in [0, 9,223,372,036,854,775,807], got -1"),
+        (("--channels", 0), "channels must be an integer in [1, 65,536], got 0"),
         (("--batch", 722), "a batch of 722 is more than a half of digits has; --batch 721 would do"),
         (("--tau-max", 5), "unrecognized arguments: --tau-max 5"),
-        (("--method", "gdas", "--tau-min", 0), "tau_min is a number above 0"),
+        (("--method", "gdas", "--tau-min", 0), "tau_min must be > 0"),
         (("--store", "/nowhere.h5"), "no store at /nowhere.h5"),
-        (("--out", "/dev/null/a"), "cannot make the folder /dev/null/a: Not a directory"),
-        (("--out", "/"), "/ exists; --out names a new folder; it is not the folder of a run"),
+        (("--out", "/dev/null/a"), "cannot create the folder /dev/null/a: Not a directory"),
+        (("--out", "/"), "/ exists; --out must name a new folder; it is not the folder of a run"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run: it has no log.csv"),
         (("--out", "a", "--resume", "b"), "not allowed with argument"),
         (("--tensorboard",), "--tensorboard writes to the run's folder; --out names it"),
@@ -921,7 +924,9 @@ def test_a_run_of_another_space_goes_on_in_it_alone(elsewhere, run, tmp_path):
     name, path, _ = elsewhere
     code, out, err = run("--resume", path, "--space", "nb201")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert f"--space nb201 is not the run's, {name}; only --device" in err
+    assert (
+        f"--space nb201 differs from the run's --space {name}; on resume you can only change --device" in err
+    )
     for file in ("config.json", "log.csv"):
         (tmp_path / file).write_bytes((path / file).read_bytes())
     state = read_checkpoint(path)
@@ -976,5 +981,5 @@ def test_the_hierarchical_space_is_searched_for_ten_epochs_of_ten_images(method)
 def test_too_few_cells_are_an_error_before_there_is_a_folder(run, tmp_path, space, least):
     code, out, err = run("--space", space, "--cells", least - 1, "--out", tmp_path / "a")
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert f"cells is a whole number in [{least}, 1,000], got {least - 1}" in err
+    assert f"cells must be an integer in [{least}, 1,000], got {least - 1}" in err
     assert not (tmp_path / "a").exists()

@@ -112,7 +112,7 @@ def test_a_run_that_is_not_finished(folder, files, command):
     ):
         with pytest.raises(RunFolderError) as error:
             parse(path)
-        message = f"{path} is not finished; go on with: python -m {command} --resume '{path}'"
+        message = f"{path} is not finished; continue with: python -m {command} --resume '{path}'"
         assert str(error.value) == message
 
 
@@ -129,7 +129,7 @@ def test_a_run_of_another_stage(folder):
     [
         ("{", r"summary.json is damaged: Expecting property name"),
         ("[" * 100_000, r"summary.json is damaged: "),
-        ([], "summary.json is damaged: it should hold an object"),
+        ([], "summary.json is damaged: it must hold a JSON object"),
         ({"complete": True}, "summary.json is damaged, or of another version: it has no 'architecture'"),
         ({"complete": True, "architecture": 3}, "no architecture: "),
         ({"architecture": {"space": "darts"}}, "no architecture: it has no 'text'"),

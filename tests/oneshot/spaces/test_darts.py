@@ -213,7 +213,7 @@ def test_every_normalization_is_as_told(affine, statistics):
 def test_sizes_are_whole_numbers(option, least):
     for value in (least - 1, 0, -1, 4.5, "4", None, True):
         for make in (DARTSSearchSpace, lambda **sizes: build_network(DARTS_V2, **sizes)):
-            with pytest.raises(ConfigError, match=f"{option} is a whole number of at least {least}, got "):
+            with pytest.raises(ConfigError, match=f"{option} must be an integer >= {least}, got "):
                 make(**TINY | {option: value})
 
 

@@ -179,10 +179,10 @@ def combined(graph, node):
 )
 def test_sizes_are_whole_numbers(option, least):
     for value in (least - 1, -1, 2.5, "4", None, True):
-        with pytest.raises(ConfigError, match=f"{option} is a whole number of at least {least}, got "):
+        with pytest.raises(ConfigError, match=f"{option} must be an integer >= {least}, got "):
             HierarchicalSearchSpace(**LEAST | {option: value})
         if option in ("classes", "channels", "cells"):
-            with pytest.raises(ConfigError, match=f"{option} is a whole number of at least {least}, got "):
+            with pytest.raises(ConfigError, match=f"{option} must be an integer >= {least}, got "):
                 build_network(SMALL, **{option: value})
 
 

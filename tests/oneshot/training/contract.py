@@ -179,7 +179,7 @@ class TrainingContract:
         else:
             assert codes[case] == 130
             assert "Traceback" not in err
-            assert err.splitlines()[-1].endswith(f"go on with: {self.prog} --resume {path}")
+            assert err.splitlines()[-1].endswith(f"continue with: {self.prog} --resume {path}")
             if where != "end":
                 assert json.loads((path / "summary.json").read_text())["complete"] is False
                 assert self.interrupted_report in path.with_name(path.name + ".out").read_text()
@@ -194,9 +194,9 @@ class TrainingContract:
     def test_an_interrupt_says_where_the_training_is(self, stopped):
         base, _ = stopped
         for case, where in (
-            ("step-5", "interrupted after 1 of 3 epochs and 2 steps; go on with: "),
-            ("step-6", "interrupted after 2 of 3 epochs; go on with: "),
-            ("end-0", "interrupted; go on with: "),
+            ("step-5", "interrupted after 1 of 3 epochs and 2 steps; continue with: "),
+            ("step-6", "interrupted after 2 of 3 epochs; continue with: "),
+            ("end-0", "interrupted; continue with: "),
         ):
             assert where in (base / f"{case}-SIGINT.err").read_text().splitlines()[-1]
 

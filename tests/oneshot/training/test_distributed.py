@@ -201,7 +201,7 @@ def test_a_run_of_two_that_is_interrupted_goes_on_in_one(tmp_path):
     assert code != 0
     assert len(said(err)) == 1, err
     assert said(err)[0].startswith("interrupted after ")
-    assert said(err)[0].endswith(f"go on with: python -m oneshot.retrain --resume {path}")
+    assert said(err)[0].endswith(f"continue with: python -m oneshot.retrain --resume {path}")
     assert out.count("an architecture of") == 1
     assert json.loads((path / "summary.json").read_text())["complete"] is False
     state = read_checkpoint(path)["training"]
@@ -214,7 +214,7 @@ def test_a_run_of_two_that_is_interrupted_goes_on_in_one(tmp_path):
 def _errors():
     for argv, message in (
         (("6111", "--learning-rate", "1e30"), "the loss is no number any more: epoch 1, by step"),
-        (("6111", "--epochs", "0"), "epochs is a whole number of at least 1, got 0"),
+        (("6111", "--epochs", "0"), "epochs must be an integer >= 1, got 0"),
         (("6111", "--dataset", "mnist"), "data sets are cifar10"),
         (("6111", "--device", "cuda:0"), "cuda:0 is one device, and there are 2 processes"),
         (("6111", "--compile"), "--compile cannot normalize by the whole batch of several processes"),

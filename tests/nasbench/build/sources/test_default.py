@@ -146,7 +146,7 @@ def test_a_store_of_other_files_in_the_default_place_is_left_alone(tmp_path, mon
         assert NB201().store.attributes["source"] == attributes["source"]
         assert path.read_bytes() == before
         path.unlink()
-    for schema, message in ((SCHEMA - 1, "of an older release"), (SCHEMA + 1, "needs a newer toolkit")):
+    for schema, message in ((SCHEMA - 1, "of an older release"), (SCHEMA + 1, "upgrade nas-toolkit")):
         path = put(home.default_path(), source="NATS-Bench")
         with h5py.File(path, "r+") as file:
             file.attrs["schema"] = schema

@@ -98,7 +98,7 @@ def test_a_file_too_large_is_refused_unread(folder):
 
 def test_a_global_is_refused(folder):
     (folder / "cifar10.pkl").write_bytes(pickle.dumps({"a": shutil.rmtree}))
-    with pytest.raises(UnsafePickleError, match=r"cifar10.pkl asks for the global shutil.rmtree"):
+    with pytest.raises(UnsafePickleError, match=r"cifar10.pkl needs the global shutil.rmtree"):
         hpo_bench.HPOBench(folder)
 
 
@@ -109,21 +109,27 @@ def test_a_global_is_refused(folder):
         (lambda table: table.pop("000000") and table, "got 15,624 entries"),
         (lambda table: table | {"000005": table.pop("000000")}, "six digits 0 to 4, got '000005'"),
         (lambda table: table | {5: table.pop("000000")}, "six digits 0 to 4, got 5"),
-        (lambda table: table | {"000000": [1]}, r"cell 000000 should have the lists .*, got \[1\]"),
-        (lambda table: table["000000"].pop("latency") and None, "cell 000000 should have the lists"),
-        (lambda table: table["000000"].update(val_acc="92"), "should have the lists"),
+        (lambda table: table | {"000000": [1]}, r"cell 000000 must have the lists .*, got \[1\]"),
+        (lambda table: table["000000"].pop("latency") and None, "cell 000000 must have the lists"),
+        (lambda table: table["000000"].update(val_acc="92"), "must have the lists"),
         (lambda table: table["000000"]["val_acc"].pop() and None, "two or three values of each"),
         (lambda table: table["000000"].update(val_acc=[1.0] * 4), "two or three values of each"),
-        (lambda table: table["000000"]["val_acc"].__setitem__(0, 100.5), "a value that is no accuracy"),
+        (
+            lambda table: table["000000"]["val_acc"].__setitem__(0, 100.5),
+            "a value that is not a valid accuracy",
+        ),
         (
             lambda table: table["000000"]["val_acc"].__setitem__(0, float("nan")),
-            "a value that is no accuracy",
+            "a value that is not a valid accuracy",
         ),
         (
             lambda table: table["000000"]["train_time"].__setitem__(0, float("inf")),
-            "a value that is no accuracy",
+            "a value that is not a valid accuracy",
         ),
-        (lambda table: table["000000"]["val_acc"].__setitem__(0, "92"), "a value that is no accuracy"),
+        (
+            lambda table: table["000000"]["val_acc"].__setitem__(0, "92"),
+            "a value that is not a valid accuracy",
+        ),
         (
             lambda table: table["000000"]["latency"].__setitem__(0, 3.0),
             "one latency and one time for all seeds",

@@ -107,7 +107,7 @@ def test_what_the_file_lacks_is_noted(tmp_path):
     made = tables(["edgegpu_latency", "fpga_energy"], ["cifar10"])
     source, rows = read(write(tmp_path, {"nasbench201": made}))
     assert set(rows) == {"cifar10/edgegpu_latency", "cifar10/fpga_energy"}
-    assert source.notes[0].startswith("metrics that the file lacks: cifar10/edgegpu_energy, ")
+    assert source.notes[0].startswith("metrics missing from the file: cifar10/edgegpu_energy, ")
     assert "cifar100/edgegpu_latency" in source.notes[0]
 
 
@@ -147,10 +147,13 @@ ONE = {"edgegpu_latency": [1.5] * CELLS}
         (["nasbench201"], "no tables of 'nasbench201'"),
         (
             {"nasbench201": {"imagenet": ONE}},
-            "'imagenet' should be the table of one of cifar10, cifar100, Im",
+            "'imagenet' must be the table of one of cifar10, cifar100, Im",
         ),
-        ({"nasbench201": {"cifar10": [1]}}, "'cifar10' should be the table of one of"),
-        ({"nasbench201": {"cifar10": {"config": config()}}}, "has no metric; they are edgegpu_latency, "),
+        ({"nasbench201": {"cifar10": [1]}}, "'cifar10' must be the table of one of"),
+        (
+            {"nasbench201": {"cifar10": {"config": config()}}},
+            "has no known metric; the metrics are edgegpu_latency, ",
+        ),
         (
             {"nasbench201": {"cifar10": {"tpu_latency": []}}},
             "cifar10: unknown metric 'tpu_latency'; they are",
@@ -159,31 +162,31 @@ ONE = {"edgegpu_latency": [1.5] * CELLS}
         ({"nasbench201": {"cifar10": {5: []}}}, "unknown metric 5"),
         (
             {"nasbench201": {"cifar10": {"fpga_energy": [1.5]}}},
-            "fpga_energy should have 15,625 values, got 1",
+            "fpga_energy must have 15,625 values, got 1",
         ),
         (
             {"nasbench201": {"cifar10": {"fpga_energy": Stateless()}}},
-            "fpga_energy should have 15,625 values, got 0",
+            "fpga_energy must have 15,625 values, got 0",
         ),
-        ({"nasbench201": {"cifar10": {"fpga_energy": {}}}}, "fpga_energy should have 15,625 values, got {}"),
+        ({"nasbench201": {"cifar10": {"fpga_energy": {}}}}, "fpga_energy must have 15,625 values, got {}"),
         (
             {"nasbench201": {"cifar10": {"fpga_energy": np.ones(5)}}},
-            "fpga_energy should have 15,625 values, got 5",
+            "fpga_energy must have 15,625 values, got 5",
         ),
         ({"nasbench201": {"cifar10": {"fpga_energy": np.ones((CELLS, 1))}}}, "ValueError: an array of"),
         (
             {"nasbench201": {"cifar10": ONE | {"config": swapped()}}},
-            r"network 3 should be \|.*; the order is not",
+            r"network 3 must be \|.*; the order is not",
         ),
         ({"nasbench201": {"cifar10": ONE | {"config": config()[:-1]}}}, "have 15,625 networks, got 15,624"),
         (
             {"nasbench201": {"cifar10": ONE | {"config": [5, *config()[1:]]}}},
-            "network 0 should be .*, got None",
+            "network 0 must be .*, got None",
         ),
         *[
             (
                 {"nasbench201": {"cifar100": {"fpga_energy": with_value(value)}}},
-                f"cifar100: fpga_energy of index 11 should be a positive number, got {value!r}",
+                f"cifar100: fpga_energy of index 11 must be a positive number, got {value!r}",
             )
             for value in (0.0, -1.0, float("nan"), float("inf"), "1.0", True, None)
         ],
@@ -198,7 +201,7 @@ def test_what_the_format_does_not_foresee_is_an_error(tmp_path, root, message):
 
 def test_a_global_is_refused_by_name(tmp_path):
     path = write(tmp_path, {"nasbench201": {"cifar10": {"edgegpu_latency": shutil.rmtree}}})
-    with pytest.raises(UnsafePickleError, match=r"v1_0.pickle asks for the global shutil.rmtree"):
+    with pytest.raises(UnsafePickleError, match=r"v1_0.pickle needs the global shutil.rmtree"):
         open_source(path)
 
 

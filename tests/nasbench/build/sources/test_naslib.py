@@ -119,14 +119,14 @@ def test_a_folder_of_several_files_gives_their_paths(tmp_path):
     paths = [write(tmp_path, key, table_of(key, [0])) for key in FILES]
     assert naslib_files(tmp_path) == paths
     assert naslib_files(paths[1]) == paths[1:2]
-    with pytest.raises(SourceError, match="has 3 files of NASLib, which are read one by one"):
+    with pytest.raises(SourceError, match="has 3 NASLib files; build them one at a time"):
         NASLib(tmp_path)
 
 
 def test_two_files_of_one_data_set_are_refused(tmp_path):
     path = write(tmp_path, "cifar100", table_of("cifar100", [0]))
     (tmp_path / "nb201_cifar10_full_training.pickle").write_bytes(path.read_bytes())
-    with pytest.raises(SourceError, match=r"cifar10_full.*cifar100_full.* of the same data set"):
+    with pytest.raises(SourceError, match=r"cifar10_full.*cifar100_full.* have the same data set"):
         naslib_files(tmp_path)
 
 
@@ -171,28 +171,28 @@ def change(run, name, place, value):
         (lambda run: run.pop("cost_info"), r"index 284.* has no cost_info, got"),
         (lambda run: run["cost_info"].pop("latency"), "cost_info has no latency, got"),
         (lambda run: run.update(cost_info=[1]), r"cost_info has no params, got \[1\]"),
-        (lambda run: run["eval_acc1es"].pop(), "eval_acc1es should be numbers, as many as 202, got 201"),
+        (lambda run: run["eval_acc1es"].pop(), "eval_acc1es must be 202 numbers, got 201"),
         (lambda run: run["eval_losses"].append(1.0), "as many as 202, got 203"),
-        (lambda run: run["train_acc1es"].pop(), "train_acc1es should be numbers, as many as 200, got 199"),
+        (lambda run: run["train_acc1es"].pop(), "train_acc1es must be 200 numbers, got 199"),
         (
             lambda run: run.update(train_losses="92"),
-            "train_losses should be numbers, as many as 200, got '92'",
+            "train_losses must be 200 numbers, got '92'",
         ),
-        (lambda run: run.update(train_losses=tuple(run["train_losses"])), "should be numbers"),
-        (lambda run: change(run, "train_losses", 3, "1.0"), "train_losses should be numbers"),
-        (lambda run: change(run, "train_losses", 3, True), "train_losses should be numbers"),
-        (lambda run: change(run, "eval_acc1es", 201, None), "eval_acc1es should be numbers"),
+        (lambda run: run.update(train_losses=tuple(run["train_losses"])), "must be 200 numbers"),
+        (lambda run: change(run, "train_losses", 3, "1.0"), "train_losses must be 200 numbers"),
+        (lambda run: change(run, "train_losses", 3, True), "train_losses must be 200 numbers"),
+        (lambda run: change(run, "eval_acc1es", 201, None), "eval_acc1es must be 202 numbers"),
         (
             lambda run: change(run, "eval_acc1es", 200, 100.5),
-            r"eval_acc1es should be in \[0, 100\], got 100.5",
+            r"eval_acc1es must be in \[0, 100\], got 100.5",
         ),
-        (lambda run: change(run, "eval_acc1es", 0, -0.5), r"eval_acc1es should be in \[0, 100\], got -0.5"),
+        (lambda run: change(run, "eval_acc1es", 0, -0.5), r"eval_acc1es must be in \[0, 100\], got -0.5"),
         (lambda run: change(run, "train_acc1es", 0, math.nan), r"should be in \[0, 100\], got nan"),
         (lambda run: change(run, "eval_losses", 7, math.inf), "should be at least 0, and finite, got inf"),
         (lambda run: change(run, "eval_losses", 7, -1e-9), "should be at least 0, and finite, got -1e-09"),
-        (lambda run: change(run, "cost_info", "latency", -0.1), "latency should be at least 0"),
-        (lambda run: change(run, "cost_info", "latency", [0.1]), "latency should be numbers"),
-        (lambda run: change(run, "cost_info", "params", None), "params should be numbers"),
+        (lambda run: change(run, "cost_info", "latency", -0.1), "latency must be finite and >= 0"),
+        (lambda run: change(run, "cost_info", "latency", [0.1]), "latency must be 1 number"),
+        (lambda run: change(run, "cost_info", "params", None), "params must be 1 number"),
         (lambda run: change(run, "cost_info", "params", 0.5), r"params is 0.5 million; .* has 0.\d+"),
         (lambda run: change(run, "cost_info", "flops", 1e6), r"flops is 1000000.0 million; .* has \d+.\d+"),
     ],
@@ -215,19 +215,19 @@ def test_what_the_format_does_not_foresee_is_an_error(tmp_path, edit, message):
         (lambda table: table | {ARCH.replace("skip_connect", "skip"): table[ARCH]}, "arch string .*, got"),
         (lambda table: table | {5: table[ARCH]}, r"arch string .*, got 5"),
         (lambda table: table | {None: table[ARCH]}, r"arch string .*, got None"),
-        (lambda table: table | {ARCH: {"cifar10": 1}}, r"its cells should have one of the keys .*'cifar10'"),
-        (lambda table: table | {ARCH: {}}, "its cells should have one of the keys cifar10-valid, "),
-        (lambda table: table | {ARCH: [1]}, r"its cells should have one of the keys .*, got \[1\]"),
+        (lambda table: table | {ARCH: {"cifar10": 1}}, r"its cells must have one of the keys .*'cifar10'"),
+        (lambda table: table | {ARCH: {}}, "its cells must have one of the keys cifar10-valid, "),
+        (lambda table: table | {ARCH: [1]}, r"its cells must have one of the keys .*, got \[1\]"),
         (
             lambda table: table | {str(Cell(7)): table_of("cifar100", [0])[ARCH]},
-            "'cifar10-valid' and no more",
+            "only the key 'cifar10-valid'",
         ),
         (
             lambda table: table | {str(Cell(7)): {**table[ARCH], "cifar100": {}}},
-            "'cifar10-valid' and no more",
+            "only the key 'cifar10-valid'",
         ),
-        (lambda table: table | {str(Cell(7)): None}, "'cifar10-valid' and no more, got None"),
-        (lambda table: (table, 5), "has no dictionary where the format has one"),
+        (lambda table: table | {str(Cell(7)): None}, "only the key 'cifar10-valid', got None"),
+        (lambda table: (table, 5), "has no dictionary, which the format requires"),
     ],
 )
 def test_what_is_no_table_of_cells_is_an_error(tmp_path, edit, message):
@@ -249,16 +249,14 @@ def test_a_cell_that_is_there_twice_is_an_error(tmp_path):
     data = pickle.dumps(table_of("cifar10-valid", [0, other.index]))
     path = tmp_path / "twice.pickle"
     path.write_bytes(data.replace(str(other).encode(), ARCH.encode()))
-    with pytest.raises(SourceError, match=re.escape(f"{path}, {ARCH} is there twice")):
+    with pytest.raises(SourceError, match=re.escape(f"{path}, {ARCH} occurs twice")):
         read(path)
 
 
 def test_a_global_is_refused_by_name(tmp_path):
     table = table_of("cifar10-valid")
     table[ARCH]["cifar10-valid"]["extra"] = collections.Counter
-    with pytest.raises(
-        UnsafePickleError, match=r"full_training.pickle asks for the global collections.Counter"
-    ):
+    with pytest.raises(UnsafePickleError, match=r"full_training.pickle needs the global collections.Counter"):
         read(write(tmp_path, "cifar10-valid", table))
 
 

@@ -105,14 +105,14 @@ def test_of_means_and_runs_the_earlier_source_has_its_way(tmp_path):
     assert bench.query(0, "cifar10", "val_accuracy") == pytest.approx(81.98266665690103)
     assert bench.query(0, "cifar10", "test_accuracy") == 70.5
     assert bench.seeds(0, "cifar10", "test_accuracy") == (-1,)
-    line = f"{means}: left out means where an earlier source has runs: {name} (2 cells)"
+    line = f"{means}: left out means because an earlier source has runs: {name} (2 cells)"
     assert line in summary.notes
     summary = build.build([means, RUNS], tmp_path / "means.h5")
     bench = NB201(tmp_path / "means.h5")
     assert [bench.query(index, "cifar10", "val_accuracy") for index in (0, 11)] == [69.5, 68.5]
     assert bench.seeds(0, "cifar10") == (-1,)
     assert bench.seeds(1, "cifar10") == (777, 888, 999)
-    line = f"{RUNS}: left out runs where an earlier source has their mean: {name} (2 cells)"
+    line = f"{RUNS}: left out runs because an earlier source has their mean: {name} (2 cells)"
     assert line in summary.notes
     assert summary.differences == []
 
@@ -147,7 +147,7 @@ def test_sources_of_two_spaces_are_refused(tmp_path):
 
 def test_stores_that_cannot_be_sources(tmp_path):
     stores.write(tmp_path / "a.h5", table_of((777,), ("val_accuracy",), 0), space="another")
-    with pytest.raises(SourceError, match="holds the another, which is not known here"):
+    with pytest.raises(SourceError, match="holds the another, which is not a known space"):
         open_source(tmp_path / "a.h5")
     path = stores.write(tmp_path / "b.h5", table_of((777,), ("val_accuracy",), 0))
     data = bytearray(path.read_bytes())
@@ -159,7 +159,7 @@ def test_stores_that_cannot_be_sources(tmp_path):
     for number, epochs in enumerate((10, 20)):
         name = f"{GROUP}/curve/val_accuracy"
         stores.write(tmp_path / f"c{number}.h5", curve | {name: np.zeros((CELLS, 1, epochs))})
-    with pytest.raises(SourceError, match=r"has rows of \(1, 20\), others of \(1, 10\)"):
+    with pytest.raises(SourceError, match=r"has rows of shape \(1, 20\), other sources \(1, 10\)"):
         build.build([tmp_path / "c0.h5", tmp_path / "c1.h5"], tmp_path / "merged.h5")
 
 
@@ -252,11 +252,11 @@ def test_maps_and_the_space_are_of_the_table_among_several(tmp_path):
     build.build([tmp_path / "sizes.h5", tmp_path / "size.csv"], tmp_path / "both.h5")
     assert SSS(tmp_path / "both.h5").query("8:8:8:16:32", "cifar10", "test_accuracy") == 69.5
     for sources, options, message in (
-        ([RUNS], {"maps": maps}, "--map is of one table, got 0"),
-        ([tmp_path / "own.csv"] * 2, {"maps": maps}, "--map is of one table, got 2"),
-        ([tmp_path / "own.csv", RUNS], {"kind": "table"}, "--kind is of one source"),
-        ([], {"kind": "table"}, "--kind is of a source that is named"),
-        ([RUNS], {"space": "sss"}, "--space sss is not the sources', tss"),
+        ([RUNS], {"maps": maps}, "--map applies to a single table, got 0"),
+        ([tmp_path / "own.csv"] * 2, {"maps": maps}, "--map applies to a single table, got 2"),
+        ([tmp_path / "own.csv", RUNS], {"kind": "table"}, "--kind applies to a single source"),
+        ([], {"kind": "table"}, "--kind needs a SOURCE"),
+        ([RUNS], {"space": "sss"}, "--space sss differs from the space of the sources, tss"),
     ):
         with pytest.raises(InvalidArgumentError, match=message):
             build.build(sources, tmp_path / "x.h5", **options)
@@ -327,14 +327,14 @@ def test_two_merges_of_one_store_at_once(tmp_path, monkeypatch):
 def test_a_merge_says_what_its_sources_lack(tmp_path):
     (tmp_path / "own.csv").write_text("index,cifar10:200:test_accuracy\n0,69.5\n11,70\n")
     summary = build.build([RUNS, tmp_path / "own.csv"], tmp_path / "merged.h5")
-    assert "own.csv: it lacks 15,623 of 15,625 cells" in summary.notes
+    assert "own.csv: lacks 15,623 of 15,625 cells" in summary.notes
     assert not len(summary.missing)
 
 
 def test_a_source_is_not_replaced_by_the_store_that_is_made_of_it(tmp_path):
     path = tmp_path / "own.csv"
     path.write_text("index,cifar10:200:test_accuracy\n0,69.5\n")
-    with pytest.raises(InvalidArgumentError, match="own.csv is a source; --out names another file"):
+    with pytest.raises(InvalidArgumentError, match="own.csv is a source; --out must be another file"):
         build.build(path, path, force=True)
     build.build(path, tmp_path / "own.h5")
     build.build(tmp_path / "own.h5", tmp_path / "own.h5", force=True)

@@ -118,8 +118,11 @@ def test_every_value_is_at_the_place_of_its_cell(tmp_path, write, name):
     assert_holds(rows["cifar100/params"], CODES, [1, 2, 3, 4, 5])
     assert_holds(rows["cifar100/edgegpu_latency"], CODES, [1, 2, 3, 4, 5])
     assert f"5 cells, each once, by the columns '{name}'" in source.checks
-    assert "columns that were left out: 'remarks'" in source.notes
-    assert "seed -1 stands for means, or runs of unknown seeds: 'imagenet16-120:12:test_loss'" in source.notes
+    assert "left out columns: 'remarks'" in source.notes
+    assert (
+        "seed -1 stands for a mean or a run with an unknown seed: 'imagenet16-120:12:test_loss'"
+        in source.notes
+    )
     assert source.provenance["source_version"] == f"table.{'csv' if write is write_csv else 'parquet'}"
     assert len(source.provenance["source_sha256"]) == 64
 
@@ -141,7 +144,7 @@ def test_maps_say_what_columns_are(tmp_path, write):
     assert_holds(rows["cifar10/200/final/val_accuracy"][:, 1], CODES, [1, 2, 3, 4, 5])
     assert_holds(rows["cifar100/flops"], CODES, [5, 4, 3, 2, 1])
     assert_holds(rows["cifar100/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
-    assert "columns that were left out: 'index'" in source.notes
+    assert "left out columns: 'index'" in source.notes
 
 
 @pytest.mark.parametrize("role", ["arch", "index", "code", "naslib", "ops"])
@@ -183,9 +186,10 @@ def test_a_frame_comes_back_as_it_was(tmp_path, bench, write):
     assert not rows
     assert "15,625 cells, each once, by the columns 'arch', 'index', 'code'" in source.checks
     assert any(
-        note.startswith("of the 200-epoch protocol by their names: 'cifar10/") for note in source.notes
+        note.startswith("read as the 200-epoch protocol because of their names: 'cifar10/")
+        for note in source.notes
     )
-    assert "columns that were left out: 'isomorphism_class'" in source.notes
+    assert "left out columns: 'isomorphism_class'" in source.notes
 
 
 def test_the_size_space_is_seen_from_its_strings_or_said(tmp_path):
@@ -198,7 +202,7 @@ def test_the_size_space_is_seen_from_its_strings_or_said(tmp_path):
     assert read(path, maps, "sss")[0].space is SIZE
     with pytest.raises(
         SourceError,
-        match="of 12 or 200 epochs; 90 is one of the other space: --space sss",
+        match="of 12 or 200 epochs; 90 belongs to the other space; try --space sss",
     ):
         read(path, maps)
     with pytest.raises(InvalidArgumentError, match="unknown space 'xyz'; the spaces are tss, sss"):
@@ -277,33 +281,37 @@ def test_the_maps_are_part_of_the_identity(tmp_path):
 @pytest.mark.parametrize(
     ("maps", "message"),
     [
-        (["acc"], "--map 'acc' should be column=what it is: a metric is dataset:protocol:metric, "),
-        (["=arch"], "--map '=arch' should be column=what it is"),
+        (["acc"], "--map 'acc' must be COLUMN=MEANING: a metric is DATASET:PROTOCOL:METRIC"),
+        (["=arch"], "--map '=arch' must be COLUMN=MEANING"),
         (["nothing=arch"], r"table.csv has no column 'nothing'; it has 'code', 'acc'"),
-        ([f"acc={ACC}", "acc=cifar10:params"], "--map says twice what column 'acc' is"),
-        (["acc="], "column 'acc': '' says of no metric what it is: a metric is dataset:protocol:metric"),
-        (["acc=accuracy"], "column 'acc': 'accuracy' says of no metric what it is"),
-        (["acc=cifar10:200:val_accuracy:1:2"], "says of no metric what it is"),
+        ([f"acc={ACC}", "acc=cifar10:params"], "--map is given twice for column 'acc'"),
+        (["acc="], "column 'acc': '' does not name a metric: a metric is DATASET:PROTOCOL:METRIC"),
+        (["acc=accuracy"], "column 'acc': 'accuracy' does not name a metric"),
+        (["acc=cifar10:200:val_accuracy:1:2"], "does not name a metric"),
         (
             ["acc=imagenet:200:val_accuracy"],
-            r"column 'acc': unknown dataset 'imagenet' \(it is written 'imagenet16",
+            r"column 'acc': unknown dataset 'imagenet' \(it is called 'imagenet16",
         ),
-        (["acc=cifar10:200:val_acc"], r"unknown metric 'val_acc' \(it is written 'val_accuracy' here\)"),
+        (["acc=cifar10:200:val_acc"], r"unknown metric 'val_acc' \(it is called 'val_accuracy' here\)"),
         (["acc=cifar10:200:valtest_accuracy"], "column 'acc': cifar10 has no valtest_accuracy"),
         (["acc=cifar100:200:test_accuracy_25k"], "column 'acc': cifar100 has no test_accuracy_25k"),
         (
             ["acc=cifar10:90:val_accuracy"],
-            "val_accuracy is of a protocol, of 12 or 200 epochs; 90 is one of the other space: --space sss",
+            "val_accuracy needs a protocol of 12 or 200 epochs; 90 belongs to the other space; try"
+            " --space sss",
         ),
         (["acc=cifar10:x:val_accuracy"], "of 12 or 200 epochs"),
         (["acc=cifar10:val_accuracy"], "of 12 or 200 epochs"),
-        (["acc=cifar10:200:params"], "params belongs to the network, .*; write cifar10:params"),
-        (["acc=cifar10:200:val_accuracy:"], "column 'acc': a seed is a whole number, got ''"),
-        (["acc=cifar10:200:val_accuracy:-1"], "a seed is a whole number, got '-1'"),
-        (["acc=cifar10:200:val_accuracy:" + "9" * 19], "a seed is a whole number, got '999"),
+        (["acc=cifar10:200:params"], "params belongs to the network and .*; use cifar10:params"),
+        (["acc=cifar10:200:val_accuracy:"], "column 'acc': seed must be an integer, got ''"),
+        (["acc=cifar10:200:val_accuracy:-1"], "seed must be an integer, got '-1'"),
+        (["acc=cifar10:200:val_accuracy:" + "9" * 19], "seed must be an integer, got '999"),
         (["acc=index"], "has no column of a metric; it has 'code', 'acc'. Map some: a metric is"),
-        ([f"code={ACC}"], "has no column that names the cell; it has 'code', 'acc'. Map one: a metric is"),
-        ([f"acc={ACC}", f"code={ACC}:1", "acc=arch"], "says twice"),
+        (
+            [f"code={ACC}"],
+            "has no column that identifies the cell; it has 'code', 'acc'. Map one: a metric is",
+        ),
+        ([f"acc={ACC}", f"code={ACC}:1", "acc=arch"], "is given twice for column"),
     ],
 )
 def test_maps_that_cannot_be_are_errors(tmp_path, maps, message):
@@ -319,73 +327,82 @@ ARCHS = [str(Cell(code)) for code in (3, 7)]
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"cell": [3, 7], ACC: [1, 2]}, "has no column that names the cell; it has 'cell', 'cifar10:200:val"),
+        (
+            {"cell": [3, 7], ACC: [1, 2]},
+            "has no column that identifies the cell; it has 'cell', 'cifar10:200:val",
+        ),
         ({"code": [3, 7], "acc": [1, 2]}, "has no column of a metric; it has 'code', 'acc'. Map some"),
         ({"code": [], ACC: []}, "has no rows"),
-        ({"code": [3, 3], ACC: [1, 2]}, r"line 3: cell \|none~0\|.* is there twice, first in line 2"),
+        ({"code": [3, 3], ACC: [1, 2]}, r"line 3: cell \|none~0\|.* occurs twice, first in line 2"),
         (
             {"code": [3, "x"], ACC: [1, 2]},
-            r"column 'code', line 3: code is a whole number in \[0, 15624\], got 'x'",
+            r"column 'code', line 3: code must be an integer in \[0, 15624\], got 'x'",
         ),
-        ({"code": [3, None], ACC: [1, 2]}, r"line 3: code is a whole number in \[0, 15624\], got ''"),
-        ({"code": [3, 7.5], ACC: [1, 2]}, "line 3: code is a whole number"),
-        ({"code": [3, -1], ACC: [1, 2]}, "line 3: code is a whole number"),
-        ({"code": [3, "inf"], ACC: [1, 2]}, "line 3: code is a whole number"),
-        ({"code": [3, 10**400], ACC: [1, 2]}, "line 3: code is a whole number"),
-        ({"index": [3, CELLS], ACC: [1, 2]}, r"line 3: index is a whole number in \[0, 15624\], got '15625'"),
-        ({"arch": [ARCHS[0], "|none~0|"], ACC: [1, 2]}, "column 'arch', line 3: an arch string has the form"),
-        ({"arch": [ARCHS[0], None], ACC: [1, 2]}, "line 3: an arch string has the form .*, got ''"),
-        ({"arch": [ARCHS[0], "x" * 1000], ACC: [1, 2]}, "line 3: an arch string has the form"),
+        ({"code": [3, None], ACC: [1, 2]}, r"line 3: code must be an integer in \[0, 15624\], got ''"),
+        ({"code": [3, 7.5], ACC: [1, 2]}, "line 3: code must be an integer"),
+        ({"code": [3, -1], ACC: [1, 2]}, "line 3: code must be an integer"),
+        ({"code": [3, "inf"], ACC: [1, 2]}, "line 3: code must be an integer"),
+        ({"code": [3, 10**400], ACC: [1, 2]}, "line 3: code must be an integer"),
+        (
+            {"index": [3, CELLS], ACC: [1, 2]},
+            r"line 3: index must be an integer in \[0, 15624\], got '15625'",
+        ),
+        (
+            {"arch": [ARCHS[0], "|none~0|"], ACC: [1, 2]},
+            "column 'arch', line 3: an arch string must have the form",
+        ),
+        ({"arch": [ARCHS[0], None], ACC: [1, 2]}, "line 3: an arch string must have the form .*, got ''"),
+        ({"arch": [ARCHS[0], "x" * 1000], ACC: [1, 2]}, "line 3: an arch string must have the form"),
         (
             {"arch": ARCHS, "index": [Cell(3).index, 5], ACC: [1, 2]},
-            "line 3: the columns 'arch', 'index' name different cells; try --map arch=arch to use one",
+            "line 3: the columns 'arch', 'index' identify different cells; try --map arch=arch to use one",
         ),
         (
             {"code": [3, 7], ACC: [1, "high"]},
-            r"val_accuracy', line 3: val_accuracy should be a number in \[0, 100\]",
+            r"val_accuracy', line 3: val_accuracy must be a number in \[0, 100\]",
         ),
         (
             {"code": [3, 7], ACC: [1, "1_0"]},
-            "line 3: val_accuracy should be .*, in percent, or empty; got '1_0'",
+            "line 3: val_accuracy must be .*, in percent, or empty; got '1_0'",
         ),
         (
             {"code": [3, 7], ACC: [1, "1,5"]},
-            "line 3: val_accuracy should be .*, in percent, or empty; got '1,5'",
+            "line 3: val_accuracy must be .*, in percent, or empty; got '1,5'",
         ),
         (
             {"code": [3, 7], ACC: [100.5, 1]},
-            "line 2: val_accuracy should be .*, in percent, or empty; got '100.5'",
+            "line 2: val_accuracy must be .*, in percent, or empty; got '100.5'",
         ),
         (
             {"code": [3, 7], ACC: [-0.5, 1]},
-            "line 2: val_accuracy should be .*, in percent, or empty; got '-0.5'",
+            "line 2: val_accuracy must be .*, in percent, or empty; got '-0.5'",
         ),
-        ({"code": [3, 7], ACC: ["inf", 1]}, "line 2: val_accuracy should be .*; got 'inf'"),
+        ({"code": [3, 7], ACC: ["inf", 1]}, "line 2: val_accuracy must be .*; got 'inf'"),
         (
             {"code": [3, 7], "cifar10:200:val_loss": [1, -1]},
-            "line 3: val_loss should be a number of at least 0, and",
+            "line 3: val_loss must be a finite number >= 0, or",
         ),
         (
             {"code": [3, 7], "cifar10:200:train_time": [1, -1]},
-            "line 3: train_time should be a number of at least 0",
+            "line 3: train_time must be a finite number >= 0",
         ),
         (
             {"code": [3, 7], "cifar10:latency": [1, "1e999"]},
-            "line 3: latency should be .* finite, or empty; got '1e9",
+            "line 3: latency must be a finite .*, or empty; got '1e9",
         ),
         (
             {"code": [3, 7], "cifar10:200:accuracy": [1, 2]},
             "column 'cifar10:200:accuracy': unknown metric 'accuracy'",
         ),
         ({"code": [3, 7], "cifar10/top1": [1, 2]}, "column 'cifar10/top1': unknown metric 'top1'"),
-        ({"code": [3, 7], ACC: [1, 2], "cifar10/val_accuracy": [1, 2]}, "are the same metric and seed"),
+        ({"code": [3, 7], ACC: [1, 2], "cifar10/val_accuracy": [1, 2]}, "have the same metric and seed"),
         (
             {"code": [3, 7], "cifar10:params": [1, 2], "cifar10/params": [1, 2]},
-            "are the same metric and seed",
+            "have the same metric and seed",
         ),
         (
             {"code": [3, 7], f"{ACC}:0": [1, 2], ACC: [1, 2]},
-            "column 'cifar10:200:val_accuracy' has no seed, so it may be a mean of others, .*:0'; it",
+            "column 'cifar10:200:val_accuracy' has no seed, so it may be a mean of others, .*:0'; give it",
         ),
     ],
 )
@@ -403,18 +420,18 @@ def test_what_a_table_cannot_have_is_an_error(tmp_path, columns, message):
     [
         (b"", "has no rows"),
         (b"\n\n", "has no rows"),
-        (b"code,acc\n1\n", "line 2 has 1 values; there are 2 columns"),
-        (b"code,acc\n1,2\n\n3,4,5\n", "line 4 has 3 values; there are 2 columns"),
-        (b"code,acc,acc\n1,2,3\n", "has several columns of one name: 'acc'"),
-        (b'code,acc\n1,"2', "is truncated, damaged or no CSV, at line "),
-        (b'code,acc\n1,"2"3\n', "is truncated, damaged or no CSV, at line "),
+        (b"code,acc\n1\n", "line 2 has 1 value for 2 columns"),
+        (b"code,acc\n1,2\n\n3,4,5\n", "line 4 has 3 values for 2 columns"),
+        (b"code,acc,acc\n1,2,3\n", "has several columns with the same name: 'acc'"),
+        (b'code,acc\n1,"2', "is truncated, damaged or not CSV, at line "),
+        (b'code,acc\n1,"2"3\n', "is truncated, damaged or not CSV, at line "),
         (
             b"code,acc\n1,\xff\n",
             "must be Parquet, or text in UTF-8, .* byte order mark; line 2 is not: invalid start",
         ),
-        (b"code,acc\n1," + b"1" * 200_000, "is truncated, damaged or no CSV, at line "),
-        (b"code,acc\n1,2\x003\n", r"val_accuracy should be a number .*got '2\\x003'"),
-        (b"c" * 600_000 + b",acc\n1,2\n", "is truncated, damaged or no CSV, at line "),
+        (b"code,acc\n1," + b"1" * 200_000, "is truncated, damaged or not CSV, at line "),
+        (b"code,acc\n1,2\x003\n", r"val_accuracy must be a number .*got '2\\x003'"),
+        (b"c" * 600_000 + b",acc\n1,2\n", "is truncated, damaged or not CSV, at line "),
         (
             ",".join(f"c{n}" for n in range(100)).encode() + b"\n" + b"," * 99,
             "has no column 'acc'; .* 'c19', ...",
@@ -433,15 +450,15 @@ def test_what_is_no_csv_is_an_error(tmp_path, data, message):
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"code": [3, 7], ACC: [True, False]}, "row 1: val_accuracy should be .*; got True"),
-        ({"code": [3, 7], ACC: [[1.0], [2.0]]}, "row 1: val_accuracy should be .*; got "),
+        ({"code": [3, 7], ACC: [True, False]}, "row 1: val_accuracy must be .*; got True"),
+        ({"code": [3, 7], ACC: [[1.0], [2.0]]}, "row 1: val_accuracy must be .*; got "),
         (
             {"code": [3, 7], ACC: np.array(["2020-01-01", "2020-01-02"], "M8[ns]")},
-            "row 1: val_accuracy should be",
+            "row 1: val_accuracy must be",
         ),
-        ({"code": [True, False], ACC: [1, 2]}, "row 1: code is a whole number .*, got True"),
-        ({"arch": [3, 7], ACC: [1, 2]}, "row 1: an arch string has the form .*, got '3'"),
-        ({"code": [3, None], ACC: [1, 2]}, "row 2: code is a whole number .*, got None"),
+        ({"code": [True, False], ACC: [1, 2]}, "row 1: code must be an integer .*, got True"),
+        ({"arch": [3, 7], ACC: [1, 2]}, "row 1: an arch string must have the form .*, got '3'"),
+        ({"code": [3, None], ACC: [1, 2]}, "row 2: code must be an integer .*, got None"),
     ],
 )
 def test_values_of_other_types_are_errors(tmp_path, columns, message):
@@ -457,7 +474,7 @@ def test_a_missing_file_a_folder_and_one_too_large_are_errors(tmp_path):
     path = write_csv(tmp_path, {"code": CODES, ACC: ACCURACY})
     with open(path, "r+b") as file:
         file.truncate(1 << 40)  # sparse
-    with pytest.raises(SourceError, match=r"1,099,511,627,776 bytes; a table can have 134,217,728"):
+    with pytest.raises(SourceError, match=r"1,099,511,627,776 bytes; a table can have at most 134,217,728"):
         UserTable(path)
 
 
@@ -519,7 +536,7 @@ def test_other_separators_are_seen(tmp_path, mark):
     (batch,) = source.read(None)
     assert batch.rows["cifar10/200/final/val_accuracy"][TOPOLOGY.official_order()[0], 0] == 50.5
     path.write_text(f"index{mark}cifar10:200:val_accuracy\n0{mark}50,5\n")
-    with pytest.raises(SourceError, match="should be a number in .*got '50,5'"):
+    with pytest.raises(SourceError, match="must be a number in .*got '50,5'"):
         open_source(path)
 
 
@@ -545,7 +562,7 @@ def test_fractions_are_not_taken_for_percent(tmp_path):
 def test_names_that_look_like_metrics_are_not_left_out(tmp_path):
     path = tmp_path / "table.csv"
     path.write_text("index,cifar10:200:val_accuracy,ImageNet16-120:200:val_accuracy\n0,50,40\n")
-    with pytest.raises(SourceError, match="unknown dataset 'ImageNet16-120' .it is written 'imagenet16-120'"):
+    with pytest.raises(SourceError, match="unknown dataset 'ImageNet16-120' .it is called 'imagenet16-120'"):
         open_source(path)
 
 
@@ -560,7 +577,7 @@ def test_more_rows_than_cells_are_refused(tmp_path, name):
     else:
         pytest.importorskip("pyarrow")
         frame.to_parquet(path)
-    with pytest.raises(SourceError, match="rows; a table has one for each cell"):
+    with pytest.raises(SourceError, match="rows; a table has one row per cell"):
         open_source(path)
 
 
@@ -592,7 +609,7 @@ def test_keys_that_have_become_numbers_get_their_leading_zeros_back(tmp_path, wr
     source, rows = read(write(tmp_path, {"key": keys, ACC: ACCURACY}), ["key=ops"])
     assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
     short = sum(key < 100_000 for key in keys)
-    assert f"{short} ops keys had fewer than six digits; leading zeros were added" in source.notes
+    assert f"leading zeros were added to {short} ops keys with fewer than six digits" in source.notes
     source, _ = read(write(tmp_path, {"ops": ["021211", "421211"], ACC: [1, 2]}))
     assert not any("zeros" in note for note in source.notes)
 
@@ -615,7 +632,7 @@ def test_keys_that_have_become_numbers_get_their_leading_zeros_back(tmp_path, wr
         ({"ops": [""]}, "must be six digits .* got ''"),
         (
             {"arch": [str(Cell(3))], "naslib": [Cell(4).naslib]},
-            "line 2: the columns 'arch', 'naslib' name different cells; try --map arch=arch to use",
+            "line 2: the columns 'arch', 'naslib' identify different cells; try --map arch=arch to use",
         ),
         (
             {"index": [0], "ops": ["12 operations"]},
@@ -623,7 +640,7 @@ def test_keys_that_have_become_numbers_get_their_leading_zeros_back(tmp_path, wr
         ),
         (
             {"arch": ["8:8:8:8:8"], "ops": ["421211"]},
-            "ops names cells of NAS-Bench-201, not of the NATS-Bench size space; try --map arch=arch",
+            "ops identifies cells of NAS-Bench-201, not of the NATS-Bench size space; try --map arch=arch",
         ),
     ],
 )
@@ -706,7 +723,7 @@ def test_packed_files_that_are_damaged_or_too_large_are_errors(tmp_path, monkeyp
     with pytest.raises(SourceError, match="packed unpacks to more than 134,217,728 bytes"):
         UserTable(path)
     path.write_bytes(pack(b"no table"))
-    with pytest.raises(SourceError, match="is of no kind known here"):
+    with pytest.raises(SourceError, match="is not a known kind of source"):
         read(path)
 
 
@@ -734,11 +751,11 @@ def test_errors_name_the_line_of_the_file(tmp_path):
     path = tmp_path / "table.csv"
     before = '# one\n\n# two\ncode,"a\nb",cifar10:200:val_accuracy\n3,"x\n\ny",50\n\n'
     for last, message in (
-        ("4,,high\n", "column 'cifar10:200:val_accuracy', line 10: val_accuracy should be"),
-        ("99999,,5\n", "column 'code', line 10: code is a whole number"),
-        ("3,,5\n", "line 10: cell .* is there twice, first in line 6"),
-        ("4,5\n", "line 10 has 2 values; there are 3 columns"),
-        ('4,"5\n', r"is truncated, damaged or no CSV, at line 10 \("),
+        ("4,,high\n", "column 'cifar10:200:val_accuracy', line 10: val_accuracy must be"),
+        ("99999,,5\n", "column 'code', line 10: code must be an integer"),
+        ("3,,5\n", "line 10: cell .* occurs twice, first in line 6"),
+        ("4,5\n", "line 10 has 2 values for 3 columns"),
+        ('4,"5\n', r"is truncated, damaged or not CSV, at line 10 \("),
     ):
         path.write_text(before + last)
         with pytest.raises(SourceError, match=f"table.csv.*{message}"):
@@ -780,13 +797,13 @@ def test_scales_that_do_not_fit_are_errors(tmp_path):
     path = write_csv(tmp_path, {"code": [3, 7], ACC: [91.5, 63]})
     with pytest.raises(
         SourceError,
-        match=r"line 2: val_accuracy should be a number in \[0, 100\] when multiplied by --scale 100",
+        match=r"line 2: val_accuracy must be a number in \[0, 100\] when multiplied by --scale 100",
     ):
         scaled(path, 100)
     path = write_csv(tmp_path, {"code": [3], "cifar10:params": [0.5]})
-    with pytest.raises(SourceError, match="table.csv has no column of accuracies, which --scale is for"):
+    with pytest.raises(SourceError, match="table.csv has no column of accuracies for --scale"):
         scaled(path, 100)
-    with pytest.raises(InvalidArgumentError, match="--scale is of one table, got 2"):
+    with pytest.raises(InvalidArgumentError, match="--scale applies to a single table, got 2 tables"):
         build([path, path], tmp_path / "x.h5", scale=100)
-    with pytest.raises(InvalidArgumentError, match="--scale is of one table, got 0"):
+    with pytest.raises(InvalidArgumentError, match="--scale applies to a single table, got 0 tables"):
         build((), tmp_path / "x.h5", scale=100)
