@@ -170,6 +170,8 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
         if not edge.has(mixture.key):
             raise GraphError(f"{where} has no {mixture.key!r}, which its {type(mixture).__name__} mixes by")
         weights[key] = mixture.weights(edge)
+        if edge.has("offset"):  # a perturbation, shape (K,)
+            weights[key] = weights[key] + edge.offset
         if weights[key].shape != (count,):
             raise GraphError(
                 f"{where} has {count} candidates, but weights of shape {tuple(weights[key].shape)}"

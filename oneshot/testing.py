@@ -158,7 +158,7 @@ class MethodContract:
         results = []
         for number in range(first, first + steps):
             if number % epoch_steps == 0:
-                optimizer.new_epoch(number // epoch_steps)
+                optimizer.begin_epoch(number // epoch_steps)
             results.append(optimizer.step(train[number], val[number]))
         return results
 
@@ -225,7 +225,7 @@ class MethodContract:
         self.run(whole, 2, first=4)
         resumed = self.make(seed=2)
         resumed.load_state_dict(state)
-        resumed.new_epoch(1)  # once more, as its temperature may depend on it
+        resumed.begin_epoch(1)  # once more, as its temperature may depend on it
         torch.set_rng_state(state["rng"])
         self.run(resumed, 2, first=4)
         assert same(snapshot(resumed), snapshot(whole))
@@ -258,7 +258,7 @@ class MethodContract:
         before, held = snapshot(optimizer), structure(optimizer.graph)
         (train, val) = batches(2)
         copies = [tensor.clone() for tensor in (*train, *val)]
-        optimizer.new_epoch(0)
+        optimizer.begin_epoch(0)
         step = optimizer.step(train, val)
         assert not same(snapshot(optimizer), before)
         count = len(optimizer.weights)
@@ -275,7 +275,7 @@ class MethodContract:
     def test_a_step_gives_what_it_saw_before_its_updates(self) -> None:
         optimizer = self.make()
         train, val = batches(2)
-        optimizer.new_epoch(0)
+        optimizer.begin_epoch(0)
         step = optimizer.step(train, val)
         assert step.logits_train.shape == (8, CLASSES)
         torch.testing.assert_close(step.train_loss, cross_entropy(step.logits_train, train[1]))
@@ -294,7 +294,7 @@ class MethodContract:
             optimizer = self.make(grad_clip=clip, **settings)
             optimizer.graph.double()
             torch.manual_seed(5)
-            optimizer.new_epoch(0)
+            optimizer.begin_epoch(0)
             for train, val in zip(*[iter(batches(4, dtype=torch.float64))] * 2, strict=True):
                 step = optimizer.step if way == "method" else self.reference_stepper(optimizer)
                 step(train, val)
@@ -481,7 +481,7 @@ class SpaceContract:
         optimizer = self.make(method, space=space)
         weights = snapshot(optimizer)
         train, val = batches(2)
-        optimizer.new_epoch(0)
+        optimizer.begin_epoch(0)
         step = optimizer.step(train, val)
         assert step.logits_train.shape == (len(train[1]), CLASSES)
         assert step.train_loss.isfinite()

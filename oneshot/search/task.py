@@ -159,7 +159,7 @@ class SearchTask(TrainingTask[SearchResult]):
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the method's temperature and the like."""
-        self.optimizer.new_epoch(epoch)
+        self.optimizer.begin_epoch(epoch)
 
     def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
         """Yield a batch of each half for every step."""
