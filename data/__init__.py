@@ -43,9 +43,10 @@ _MODULES = {
 }
 __all__ = list(_MODULES)
 
+if not TYPE_CHECKING:  # else type checkers would accept any name
 
-def __getattr__(name: str) -> object:
-    """Import a public name when it is first used, so that reading images loads no torch (PEP 562)."""
-    if name not in _MODULES:
-        raise AttributeError(f"data has no {name}; public names: {', '.join(_MODULES)}")
-    return getattr(import_module(_MODULES[name]), name)
+    def __getattr__(name: str) -> object:
+        """Import a public name when it is first used, so that reading images loads no torch (PEP 562)."""
+        if name not in _MODULES:
+            raise AttributeError(f"data has no {name}; public names: {', '.join(_MODULES)}")
+        return getattr(import_module(_MODULES[name]), name)

@@ -17,7 +17,7 @@ from nasbench.runs.command import Subcommand
 from nasbench.runs.files import to_json
 from nasbench.runs.text import format_table, join_blocks
 from nasbench.size import SizeCell
-from nasbench.spaces import SPACES
+from nasbench.spaces import add_space_flag
 from nasbench.store import ORIGINS
 from nasbench.text import format_hidden
 
@@ -58,14 +58,6 @@ def _add_store_and_json(parser: argparse.ArgumentParser) -> None:
     )
     add_space_flag(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-def add_space_flag(parser: argparse.ArgumentParser) -> None:
-    """Add the flag that names a space of the published tables."""
-    spaces = "; ".join(f"{flag}: {space.summary}" for flag, space in SPACES.items())
-    parser.add_argument(
-        "--space", metavar="SPACE", choices=SPACES, help=f"{spaces} (default: that of the store)"
-    )
 
 
 # Query

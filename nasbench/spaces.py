@@ -10,6 +10,8 @@ from nasbench.errors import InvalidArgumentError
 from nasbench.size import SIZES, SizeCell, size_order
 
 if TYPE_CHECKING:
+    from argparse import ArgumentParser
+
     from nasbench.arrays import Numbering
     from nasbench.coded import AnyCell, CodedCell
 
@@ -70,3 +72,11 @@ def space_of(flag: object) -> Space:
 def space_named(name: object) -> Space | None:
     """Return the Space that a store records by that name, None if it is unknown."""
     return next((space for space in SPACES.values() if space.name == name), None)
+
+
+def add_space_flag(parser: ArgumentParser) -> None:
+    """Add the flag that names a space of the published tables."""
+    spaces = "; ".join(f"{flag}: {space.summary}" for flag, space in SPACES.items())
+    parser.add_argument(
+        "--space", metavar="SPACE", choices=SPACES, help=f"{spaces} (default: that of the store)"
+    )

@@ -2,7 +2,6 @@
 
 from importlib.util import find_spec
 from os.path import dirname
-from typing import TYPE_CHECKING
 
 # A package of the same name in the folder where a command runs, which is first on the path, would hide ours.
 # The same check is in blackbox/__init__.py, because code that both could share may itself be hidden.
@@ -19,79 +18,4 @@ for _name in ("nasbench", "data"):
 
 from nasbench.faces import lazy  # noqa: E402, only after the check
 
-if TYPE_CHECKING:
-    from oneshot.errors import ConfigError as ConfigError
-    from oneshot.errors import GenotypeError as GenotypeError
-    from oneshot.errors import GraphError as GraphError
-    from oneshot.errors import OneShotError as OneShotError
-    from oneshot.graph import Graph as Graph
-    from oneshot.methods.base import MetaOptimizer as MetaOptimizer
-    from oneshot.methods.base import Step as Step
-    from oneshot.methods.config import AlphaConfig as AlphaConfig
-    from oneshot.methods.config import SearchConfig as SearchConfig
-    from oneshot.methods.darts import DARTS as DARTS
-    from oneshot.methods.darts import DARTSConfig as DARTSConfig
-    from oneshot.methods.drnas import DrNAS as DrNAS
-    from oneshot.methods.drnas import DrNASConfig as DrNASConfig
-    from oneshot.methods.gdas import GDAS as GDAS
-    from oneshot.methods.gdas import GDASConfig as GDASConfig
-    from oneshot.methods.recipes import recipe_settings as recipe_settings
-    from oneshot.methods.registry import MethodName as MethodName
-    from oneshot.methods.registry import method_of as method_of
-    from oneshot.methods.rsws import RSWS as RSWS
-    from oneshot.methods.rsws import RSWSConfig as RSWSConfig
-    from oneshot.mixed import MixedOp as MixedOp
-    from oneshot.mixed import Mixture as Mixture
-    from oneshot.spaces.architectures import Architecture as Architecture
-    from oneshot.spaces.base import Diagram as Diagram
-    from oneshot.spaces.base import Sizes as Sizes
-    from oneshot.spaces.base import Space as Space
-    from oneshot.spaces.darts import DARTSSearchSpace as DARTSSearchSpace
-    from oneshot.spaces.genotype import Genotype as Genotype
-    from oneshot.spaces.genotype import Hierarchy as Hierarchy
-    from oneshot.spaces.hierarchical import HierarchicalSearchSpace as HierarchicalSearchSpace
-    from oneshot.spaces.nb201 import NasBench201SearchSpace as NasBench201SearchSpace
-    from oneshot.spaces.published import PUBLISHED as PUBLISHED
-    from oneshot.spaces.registry import SpaceName as SpaceName
-    from oneshot.spaces.registry import architecture_of as architecture_of
-    from oneshot.spaces.registry import space_of as space_of
-
-_MODULES = {
-    "AlphaConfig": "oneshot.methods.config",
-    "Architecture": "oneshot.spaces.architectures",
-    "ConfigError": "oneshot.errors",
-    "DARTS": "oneshot.methods.darts",
-    "DARTSConfig": "oneshot.methods.darts",
-    "DARTSSearchSpace": "oneshot.spaces.darts",
-    "Diagram": "oneshot.spaces.base",
-    "DrNAS": "oneshot.methods.drnas",
-    "DrNASConfig": "oneshot.methods.drnas",
-    "GDAS": "oneshot.methods.gdas",
-    "GDASConfig": "oneshot.methods.gdas",
-    "Genotype": "oneshot.spaces.genotype",
-    "GenotypeError": "oneshot.errors",
-    "Graph": "oneshot.graph",
-    "GraphError": "oneshot.errors",
-    "HierarchicalSearchSpace": "oneshot.spaces.hierarchical",
-    "Hierarchy": "oneshot.spaces.genotype",
-    "MetaOptimizer": "oneshot.methods.base",
-    "MethodName": "oneshot.methods.registry",
-    "MixedOp": "oneshot.mixed",
-    "Mixture": "oneshot.mixed",
-    "NasBench201SearchSpace": "oneshot.spaces.nb201",
-    "OneShotError": "oneshot.errors",
-    "PUBLISHED": "oneshot.spaces.published",
-    "RSWS": "oneshot.methods.rsws",
-    "RSWSConfig": "oneshot.methods.rsws",
-    "SearchConfig": "oneshot.methods.config",
-    "Sizes": "oneshot.spaces.base",
-    "Space": "oneshot.spaces.base",
-    "SpaceName": "oneshot.spaces.registry",
-    "Step": "oneshot.methods.base",
-    "architecture_of": "oneshot.spaces.registry",
-    "method_of": "oneshot.methods.registry",
-    "recipe_settings": "oneshot.methods.recipes",
-    "space_of": "oneshot.spaces.registry",
-}
-__all__ = list(_MODULES)
-__getattr__ = lazy(_MODULES)
+__all__, __getattr__ = lazy(__file__)

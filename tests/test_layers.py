@@ -1,7 +1,8 @@
-"""Which package may import which, and what a lookup or a search never loads."""
+"""Which package and which room may import which, and what a lookup or a search never loads."""
 
 import ast
 import importlib.util
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,12 +12,14 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("nasbench", "blackbox", "data", "oneshot")
-MAY_IMPORT = {
-    "nasbench": set(),
-    "blackbox": {"nasbench"},
-    "data": set(),
-    "oneshot": {"data", "nasbench"},
-}
+# The arrows of the picture between packages and between rooms.
+DRAWN = networkx.DiGraph(
+    re.findall(
+        r"^ +([\w.]+)(?:\[\w+\])? --> ([\w.]+)(?:\[\w+\])?$",
+        (ROOT / "docs" / "architecture.md").read_text(),
+        re.MULTILINE,
+    )
+)
 HEAVY = {"torch", "torchvision", "pandas", "matplotlib", "networkx", "scipy", "sklearn", "tqdm"}
 
 
@@ -47,7 +50,7 @@ def test_imports_go_one_way(path):
     package = path.relative_to(ROOT).parts[0]
     for module, _ in imports(path):
         if module in PACKAGES and module != package:
-            assert module in MAY_IMPORT[package], f"{package} must not import {module}"
+            assert DRAWN.has_edge(package, module), f"{package} must not import {module}"
 
 
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -62,16 +65,17 @@ def module_of(path):
 
 
 def imported_when_run(path, modules):
-    """The modules of ours that a file imports, at its top or in a function, but not for types alone."""
+    """The modules of ours that a file imports, at its top or in a function, except for types."""
     tree = ast.parse(path.read_text())
-    for_types = {
+    left_out = {
         id(node)
         for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        if isinstance(block, ast.If)
+        and ast.unparse(block.test) in ("TYPE_CHECKING", "__name__ == '__main__'")
         for node in ast.walk(block)
     }
     for node in ast.walk(tree):
-        if id(node) in for_types:
+        if id(node) in left_out:
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in modules)
@@ -81,16 +85,41 @@ def imported_when_run(path, modules):
                 yield name if name in modules else node.module
 
 
-def test_there_are_no_import_cycles_between_modules():
+def room_of(path):
+    """The room of a module: the folder in its package, or the module itself if it is in none."""
+    parts = path.relative_to(ROOT).parts
+    return ".".join(parts[:2]) if len(parts) > 2 else module_of(path)
+
+
+def import_graph(name_of):
     modules = {module_of(path): path for path in files()}
     graph = networkx.DiGraph(
-        (name, other)
-        for name, path in modules.items()
+        (name_of(path), name_of(modules[other]))
+        for path in modules.values()
         for other in imported_when_run(path, modules)
-        if other in modules and other != name
+        if other in modules
     )
-    assert graph.number_of_edges() > 500
+    graph.remove_edges_from(list(networkx.selfloop_edges(graph)))
+    return graph
+
+
+@pytest.mark.parametrize(("name_of", "edges"), [(module_of, 500), (room_of, 200)])
+def test_there_are_no_import_cycles(name_of, edges):
+    graph = import_graph(name_of)
+    assert graph.number_of_edges() > edges
     assert [sorted(names) for names in networkx.strongly_connected_components(graph) if len(names) > 1] == []
+
+
+def test_rooms_import_along_the_arrows_of_the_picture():
+    rooms = {room_of(path) for path in files() if len(path.relative_to(ROOT).parts) > 2}
+    assert rooms == {name for name in DRAWN if "." in name} | {"data.sources"}
+    used = {
+        (room, other)
+        for room, other in import_graph(room_of).subgraph(rooms).edges
+        if room.split(".")[0] == other.split(".")[0]
+    }
+    assert {pair for pair in used if not networkx.has_path(DRAWN, *pair)} == set()
+    assert {pair for pair in DRAWN.edges if "." in pair[0]} <= used, "arrows that no import uses"
 
 
 def test_only_batches_need_torch():

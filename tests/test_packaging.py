@@ -23,10 +23,12 @@ def test_the_installed_package_has_every_module():
     wanted = {
         str(path.relative_to(ROOT))
         for package in ("nasbench", "blackbox", "data", "oneshot")
-        for path in (ROOT / package).rglob("*.py")
+        for path in (ROOT / package).rglob("*.py*")
+        if path.suffix in (".py", ".pyi")
     }
     wanted |= {str(path.relative_to(ROOT)) for path in (ROOT / "blackbox" / "report" / "page").iterdir()}
-    wanted |= {"nasbench/tables/nb201.h5", "nasbench/tables/README.md", "data/py.typed"}
+    wanted |= {"nasbench/tables/nb201.h5", "nasbench/tables/README.md"}
+    wanted |= {f"{package}/py.typed" for package in ("nasbench", "blackbox", "data", "oneshot")}
     assert len(wanted) > 80
     assert wanted <= installed
 

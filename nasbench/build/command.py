@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nasbench.lookup import add_space_flag
 from nasbench.runs.command import ListFormatter, Subcommand
 from nasbench.runs.notes import complain
+from nasbench.spaces import add_space_flag
 
 if TYPE_CHECKING:
     from nasbench.build.single import Summary

@@ -31,8 +31,16 @@ def test_public_names_are_loaded_when_they_are_used():
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_public_ones():
-    with pytest.raises(AttributeError, match="there is no NB101; public names: CELLS, EDGES, NB201"):
+    with pytest.raises(AttributeError, match="there is no NB101; public names: CELLS, Cell, EDGES, "):
         nasbench.NB101  # noqa: B018
     with pytest.raises(ImportError, match="NB101"):
         from nasbench import NB101  # noqa: F401
-    assert lazy({"pi": "math"})("pi") > 3
+
+
+def test_the_public_names_are_those_of_the_stub(tmp_path):
+    (tmp_path / "__init__.pyi").write_text("from math import pi as pi\n\nversion: str\n")
+    names, get = lazy(str(tmp_path / "__init__.py"))
+    assert names == ["pi"]
+    assert get("pi") > 3
+    with pytest.raises(AttributeError, match="there is no version; public names: pi$"):
+        get("version")

@@ -1,0 +1,1 @@
+from nasbench.build.builder import build as build
