@@ -1,7 +1,9 @@
 """Data sets as uint8 arrays: CIFAR-10 and -100, ImageNet16-120, Fashion-MNIST, digits, a tree of images."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import Literal, get_args
@@ -22,6 +24,13 @@ from data.statistics import PUBLISHED, Statistics, measure
 DataSet = Literal["cifar10", "cifar100", "imagenet16-120", "fashion-mnist", "digits"]
 NAMES: tuple[DataSet, ...] = get_args(DataSet)
 FOLDER = "folder:"
+_READERS: dict[str, Callable[[Path, bool], Source]] = {  # from the folder, and whether to download
+    "cifar10": partial(Cifar, "CIFAR10"),
+    "cifar100": partial(Cifar, "CIFAR100"),
+    "imagenet16-120": ImageNet16,
+    "fashion-mnist": FashionMNIST,
+    "digits": lambda *_: Digits(),
+}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -143,16 +152,8 @@ def load(
 def _source(name: str, folder: Path, download: bool) -> Source:
     if (name.startswith(FOLDER) and name != FOLDER) or os.sep in name:
         return ImageFolder(Path(name.removeprefix(FOLDER)).expanduser())
-    if name == "cifar10":
-        return Cifar("CIFAR10", folder, download)
-    if name == "cifar100":
-        return Cifar("CIFAR100", folder, download)
-    if name == "imagenet16-120":
-        return ImageNet16(folder, download)
-    if name == "fashion-mnist":
-        return FashionMNIST(folder, download)
-    if name == "digits":
-        return Digits()
+    if name in _READERS:
+        return _READERS[name](folder, download)
     raise UnknownDataSetError(
         f"data sets are {', '.join(NAMES)} and {FOLDER}PATH for a tree of images, got {name!r}"
     )

@@ -5,8 +5,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from data.errors import DamagedFileError, DownloadError, MissingFileError
-from data.sources.source import NETWORK_ERRORS, Part, Source, accessing, needing
+from data.errors import DownloadError, MissingFileError
+from data.sources.source import NETWORK_ERRORS, Part, Source, accessing, check_md5, needing
 
 _ARCHIVE_BYTES = {"CIFAR10": 170_498_071, "CIFAR100": 169_001_437}  # as the server states them
 
@@ -51,7 +51,8 @@ class Cifar(Source):
         archive = self._folder / self._reader.filename
         if not archive.exists():
             return False
-        self._check(archive, self._reader.tgz_md5, f", and the published one is of {self._bytes:,} bytes")
+        size = f", and the published one is of {self._bytes:,} bytes"
+        check_md5(archive, self._reader.tgz_md5, f"remove it, then {self._advice()}", size)
         return True
 
     def _check_files(self) -> None:
@@ -62,17 +63,7 @@ class Cifar(Source):
             path = files / name
             if not path.exists():
                 raise MissingFileError(f"{path} (md5 {md5}) is missing; {self._advice()}")
-            self._check(path, md5)
-
-    def _check(self, path: Path, md5: str, more: str = "") -> None:
-        from torchvision.datasets.utils import calculate_md5
-
-        actual = calculate_md5(path)
-        if actual != md5:
-            raise DamagedFileError(
-                f"{path} is damaged: its md5 is {actual} where {md5} is published (it is of "
-                f"{path.stat().st_size:,} bytes{more}); remove it, then {self._advice()}"
-            )
+            check_md5(path, md5, f"remove it, then {self._advice()}")
 
     def _advice(self) -> str:
         return (

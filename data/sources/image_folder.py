@@ -93,7 +93,7 @@ def _decode(paths: Sequence[Path]) -> Pixels:
     """Return the images in files, read by one thread per core: PIL decodes without the GIL."""
     from tqdm import tqdm
 
-    width, height = _size(paths[0])
+    width, height = _opened(paths[0], lambda image: image.size)
     pixels = np.empty((len(paths), height, width, 3), np.uint8)
 
     def decode(position: int) -> None:
@@ -108,11 +108,6 @@ def _decode(paths: Sequence[Path]) -> Pixels:
             pool.shutdown(cancel_futures=True)
             raise
     return pixels
-
-
-def _size(path: Path) -> tuple[int, int]:
-    """Return width and height of the image in a file."""
-    return _opened(path, lambda image: image.size)
 
 
 def _image(path: Path, size: tuple[int, int], first: Path) -> NDArray[np.uint8]:

@@ -1,6 +1,5 @@
 """ImageNet16-120: the first 120 classes of ImageNet downsampled to 16x16, from its published batches."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from data.arrays import Labels, Pixels
 from data.errors import DamagedFileError, DownloadError, MissingFileError, said
 from data.sources import safe_pickle
-from data.sources.source import Part, Source, accessing
+from data.sources.source import Part, Source, accessing, check_md5
 
 CLASSES = 120  # of 1,000 (Dong & Yang 2020, arXiv:2001.00326)
 _SIDE = 16
@@ -90,13 +89,7 @@ class ImageNet16(Source):
     @staticmethod
     def _batch(path: Path, md5: str) -> tuple[Pixels, Labels]:
         """Return the images, of 16×16 pixels, and the labels of the first 120 classes in a file."""
-        with open(path, "rb") as file:
-            actual = hashlib.file_digest(file, "md5").hexdigest()
-        if actual != md5:
-            raise DamagedFileError(
-                f"{path} is damaged: its md5 is {actual} where {md5} is published (it is of "
-                f"{path.stat().st_size:,} bytes); unpack {_WHERE} again"
-            )
+        check_md5(path, md5, f"unpack {_WHERE} again")
         entry = safe_pickle.read(path)  # known byte by byte
         try:
             data, labels = np.asarray(entry["data"]), np.asarray(entry["labels"], np.int64)

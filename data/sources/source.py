@@ -1,5 +1,6 @@
 """What every reader of a published format gives, and the words in which they say what is missing."""
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from typing import ClassVar, NamedTuple
 from urllib.error import URLError
 
 from data.arrays import Labels, Pixels
-from data.errors import MissingDependencyError, UnreadableFileError
+from data.errors import DamagedFileError, MissingDependencyError, UnreadableFileError
 
 NETWORK_ERRORS = (URLError, ConnectionError, TimeoutError)
 
@@ -46,6 +47,17 @@ def accessing(path: Path) -> Iterator[None]:
         raise UnreadableFileError(
             f"cannot read or write {error.filename or path}: {error.strerror}"
         ) from None
+
+
+def check_md5(path: Path, md5: str, advice: str, size: str = "") -> None:
+    """Raise a DamagedFileError unless a file has the published md5; `size`: the published one."""
+    with open(path, "rb") as file:
+        actual = hashlib.file_digest(file, "md5").hexdigest()
+    if actual != md5:
+        raise DamagedFileError(
+            f"{path} is damaged: its md5 is {actual} where {md5} is published (it is of "
+            f"{path.stat().st_size:,} bytes{size}); {advice}"
+        )
 
 
 @contextmanager

@@ -4,25 +4,26 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from data.errors import DataError
-from nasbench.errors import NASBenchError, said
+from nasbench.errors import NASBenchError
 from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, resume_text
 from nasbench.runs.command import main as run
 from nasbench.runs.folder import RunFolder, check_new
 from nasbench.runs.log import read_log
 from nasbench.runs.record import present
-from oneshot.errors import FolderRemovedError, OneShotError, RunFolderError
+from oneshot.errors import FolderRemovedError, OneShotError
 from oneshot.pipeline.plan import PIPELINE, PIPELINE_LOG, Pipeline
 from oneshot.pipeline.report import collect_result, format_result
 from oneshot.pipeline.settings import PipelineEnvironment, PipelineSettings
 from oneshot.search.table import open_nb201
 from oneshot.spaces.registry import space_of
+from oneshot.training.checkpoints import refusing
 
 
 @dataclass
@@ -96,47 +97,30 @@ class PipelineCommand(Command[PipelineActivity]):
     @contextmanager
     def open(self, args: argparse.Namespace) -> Iterator[PipelineActivity]:
         """Begin or resume a pipeline."""
-        settings, environment = PipelineSettings.given(args), PipelineEnvironment.from_flags(args)
+        given, environment = PipelineSettings.given(args), PipelineEnvironment.from_flags(args)
         devices = environment.device_names()
-        opened = _begin if args.resume is None else _resume
-        with opened(args, settings, environment) as (pipeline, folder):
+        if args.resume is None:
+            settings = PipelineSettings(**given | ({"dataset": "digits"} if given.get("smoke") else {}))
+            check_new(args.out, PIPELINE)
+            if space_of(settings.space).in_benchmark:
+                open_nb201(environment.store)  # an error, before there is a folder
+            record = {"pipeline": settings.to_json(), "store": environment.store, **present(torch)}
+            opened = RunFolder.create(args.out, PIPELINE, record)
+        else:
+            opened = RunFolder.resume(args.resume, PIPELINE)
+        with opened as folder:
+            settings, store = parse_record(folder.record, folder.path)
+            if args.resume is not None:
+                settings.resumed(given, PipelineEnvironment)
+            pipeline = Pipeline(folder.path, settings, replace(environment, store=environment.store or store))
             yield PipelineActivity(pipeline, folder, devices)
-
-
-@contextmanager
-def _begin(
-    args: argparse.Namespace, given: dict[str, Any], environment: PipelineEnvironment
-) -> Iterator[tuple[Pipeline, RunFolder]]:
-    settings = PipelineSettings(**given | ({"dataset": "digits"} if given.get("smoke") else {}))
-    check_new(args.out, PIPELINE)
-    if space_of(settings.space).in_benchmark:
-        open_nb201(environment.store)  # an error, before there is a folder
-    record = {"pipeline": settings.to_json(), "store": environment.store, **present(torch)}
-    with RunFolder.create(args.out, PIPELINE, record) as folder:
-        yield Pipeline(args.out, settings, environment), folder
-
-
-@contextmanager
-def _resume(
-    args: argparse.Namespace, given: dict[str, Any], environment: PipelineEnvironment
-) -> Iterator[tuple[Pipeline, RunFolder]]:
-    with RunFolder.resume(args.resume, PIPELINE) as folder:
-        settings, store = parse_record(folder.record, args.resume)
-        settings.resumed(given, PipelineEnvironment)
-        if environment.store is None and store is not None:
-            environment = PipelineEnvironment(**environment.to_json() | {"store": store})
-        yield Pipeline(args.resume, settings, environment), folder
 
 
 def parse_record(record: dict[str, Any], path: str | Path) -> tuple[PipelineSettings, str | None]:
     """Return the settings in a pipeline's config.json, and the path of its store or None."""
-    try:
+    with refusing(f"{path}/config.json is not that of a pipeline, damaged, or of another version"):
         settings = PipelineSettings.from_json(record["pipeline"], "pipeline", complete=True)
         return settings, PipelineEnvironment(store=record.get("store")).store
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise RunFolderError(
-            f"{path}/config.json is not that of a pipeline, damaged, or of another version: {said(error)}"
-        ) from None
 
 
 def main(argv: Sequence[str] | None = None) -> int:

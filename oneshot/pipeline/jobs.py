@@ -15,8 +15,6 @@ from oneshot.errors import FolderRemovedError, JobError
 
 _POLL_SECONDS = 0.05  # between looks at the processes
 _DIES_WITH_PARENT = 1  # of Linux's prctl
-
-
 _Process = subprocess.Popen[bytes]
 
 
@@ -41,8 +39,8 @@ class Job(NamedTuple):
 def run_jobs(
     jobs: Iterable[Job],
     devices: Sequence[str],
-    stop: Callable[[], bool] | None = None,
-    done: Callable[[Job], object] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+    done: Callable[[Job], object] = lambda job: None,
 ) -> bool:
     """Run jobs, each on the first device that is free; return whether all were run to their end.
 
@@ -58,7 +56,7 @@ def run_jobs(
     with ExitStack() as files:
         try:
             while waiting or running:
-                if stop is not None and stop() and not interrupted:
+                if stop() and not interrupted:
                     interrupted = True
                     waiting.clear()
                     _signal(running, signal.SIGINT)
@@ -69,8 +67,7 @@ def run_jobs(
                     job, device = running.pop(process)
                     free.append(device)
                     if process.returncode == 0:
-                        if done is not None:
-                            done(job)
+                        done(job)
                     elif not interrupted:
                         raise JobError(_failure(job, process.returncode, alone))
                 time.sleep(_POLL_SECONDS)

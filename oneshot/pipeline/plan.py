@@ -1,12 +1,11 @@
 """The jobs of a pipeline, their folders, and what they found."""
 
 import shlex
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any
 
 from nasbench.runs.folder import SUMMARY, RunFolder, RunKind, read_object
 from nasbench.runs.log import Columns, Row, read_log
@@ -23,99 +22,57 @@ PIPELINE = RunKind(PIPELINE_LOG.header, stage="pipeline", sync=True)
 
 
 @dataclass(frozen=True)
-class Finished(ABC):
-    """The summary of a job that is finished, as far as a pipeline uses it."""
+class Finished:
+    """A job that is finished."""
 
-    #: Space, text and parts of the architecture.
-    architecture: Mapping[str, Any]  # plain values, nested
+    #: Its summary.
+    summary: Mapping[str, Any]  # plain values, nested
     #: Top-1 accuracy in percent on the images that are held out; of a search, along its path in the supernet.
     accuracy: float
 
-    log_format: ClassVar[Columns]
-
-    @classmethod
-    @abstractmethod
-    def parse(cls, summary: Mapping[str, Any]) -> Self | None:
-        """Return the job of a summary.json; None unless it is finished."""
+    @property
+    def architecture(self) -> str:
+        """The text of its architecture."""
+        return str(self.summary["architecture"]["text"])
 
 
-@dataclass(frozen=True)
-class FinishedSearch(Finished):
-    """The summary of a search."""
-
-    #: Scores of the benchmark, None in a space without one; they have an index.
-    benchmark: Mapping[str, Any] | None  # plain values, nested
-
-    log_format = SEARCH_LOG
-
-    @classmethod
-    def parse(cls, summary: Mapping[str, Any]) -> Self | None:
-        match summary:
-            case {
-                "complete": True,
-                "architecture": {"text": str()} as architecture,
-                "supernet": {"path": {"accuracy": int() | float() as accuracy}},
-                "benchmark": None | {"index": int()} as benchmark,
-            }:
-                return cls(architecture, accuracy, benchmark)
-        return None
-
-
-@dataclass(frozen=True)
-class FinishedTraining(Finished):
-    """The summary of a training."""
-
-    #: The whole summary.
-    summary: Mapping[str, Any]  # plain values, nested
-    #: Number of epochs.
-    epochs: int
-    #: Number of training images, and of images that are tested.
-    images: tuple[int, int]
-    #: Number of parameters, without those of a second classifier.
-    parameters: int
-
-    log_format = RETRAINING_LOG
-
-    @classmethod
-    def parse(cls, summary: Mapping[str, Any]) -> Self | None:
-        match summary:
-            case {
-                "complete": True,
-                "architecture": {"text": str()} as architecture,
-                "result": {"top1": int() | float() as accuracy},
-                "epochs": int() as epochs,
-                "images": {"train": int() as train, "test": int() as test},
-                "cost": {"params_without_auxiliary": int() as parameters},
-            }:
-                return cls(architecture, accuracy, summary, epochs, (train, test), parameters)
-        return None
-
-
-_F = TypeVar("_F", bound=Finished)
+def _parse(summary: Mapping[str, Any] | None, is_search: bool) -> Finished | None:
+    """Return the job of a summary.json; None unless it is finished, and has all that a pipeline uses."""
+    match summary:
+        case {
+            "complete": True,
+            "architecture": {"text": str()},
+            "supernet": {"path": {"accuracy": int() | float() as accuracy}},
+            "benchmark": None | {"index": int()},
+        } if is_search:
+            return Finished(summary, accuracy)
+        case {
+            "complete": True,
+            "architecture": {"text": str()},
+            "result": {"top1": int() | float() as accuracy},
+            "epochs": int(),
+            "images": {"train": int(), "test": int()},
+            "cost": {"params_without_auxiliary": int()},
+        } if not is_search:
+            return Finished(summary, accuracy)
+    return None
 
 
 class Pipeline:
     """The jobs of a pipeline in its folder: searches, then short trainings, then the final one."""
 
     def __init__(
-        self,
-        path: str | Path,
-        settings: PipelineSettings,
-        environment: PipelineEnvironment | None = None,
+        self, path: str | Path, settings: PipelineSettings, environment: PipelineEnvironment | None = None
     ) -> None:
         self.path, self.settings = Path(path), settings
-        self._environment = PipelineEnvironment() if environment is None else environment
+        self._environment = environment or PipelineEnvironment()
 
     def searches(self) -> list[Job]:
         """Return the searches."""
         s = self.settings
+        arguments = ["--space", s.space, "--method", s.method, "--seed"]
         return [
-            self._job(
-                f"search-{k}",
-                "oneshot.search",
-                ["--space", s.space, "--method", s.method, "--seed", str(s.seed + k)],
-                s.search_options,
-            )
+            self._job(f"search-{k}", "oneshot.search", [*arguments, str(s.seed + k)], s.search_options)
             for k in range(s.searches)
         ]
 
@@ -136,56 +93,43 @@ class Pipeline:
 
     def _job(self, name: str, module: str, arguments: Sequence[str], options: str) -> Job:
         path = self.path / name
+        words = [*arguments, "--dataset", self.settings.dataset, *shlex.split(options), "--out", str(path)]
+        words += ["--smoke"] if self.settings.smoke else []
         if (path / "config.json").exists():
             words = ["--resume", str(path)]
-        else:
-            dataset = ["--dataset", self.settings.dataset]
-            words = [*arguments, *dataset, *shlex.split(options), "--out", str(path)]
-            words += ["--smoke"] if self.settings.smoke else []
         log = self.path / "output" / f"{name}.json"
         return Job(name, module, (*words, *self._environment.arguments(), "--json"), log)
 
-    def search(self, number: int) -> FinishedSearch:
-        """Return a search that is finished; RunFolderError if it is not, or its summary is damaged."""
-        return self._finished(f"search-{number}", FinishedSearch)
-
-    def short(self, number: int) -> FinishedTraining:
-        """Return a short training that is finished; RunFolderError as `search`."""
-        return self._finished(f"short-{number}", FinishedTraining)
-
-    def trained(self) -> FinishedTraining:
-        """Return the final training when it is finished; RunFolderError as `search`."""
-        return self._finished("final", FinishedTraining)
-
-    def _finished(self, name: str, kind: type[_F]) -> _F:
-        found = self._parse(name, kind)
-        if found is None:
+    def finished(self, name: str) -> Finished:
+        """Return a job that is finished; RunFolderError if it is not, or its summary is damaged."""
+        job = self._read(name)
+        if job is None:
             raise RunFolderError(f"{self.path / name} has no {SUMMARY} of a finished run")
-        return found
+        return job
 
-    def _parse(self, name: str, kind: type[_F]) -> _F | None:
+    def _read(self, name: str) -> Finished | None:
         with suppress(RunFolderError):
-            summary = read_object(self.path / name / SUMMARY)
-            return None if summary is None else kind.parse(summary)
+            return _parse(read_object(self.path / name / SUMMARY), name.startswith("search"))
         return None
 
     def is_finished(self, job: Job) -> bool:
         """Return whether a job has the summary of a finished run."""
-        return self._parse(job.name, _kind(job)) is not None
+        return self._read(job.name) is not None
 
     def best(self) -> int:
         """Return the number of the search whose architecture was best after its short training."""
-        accuracies = [self.short(k).accuracy for k in range(self.settings.searches)]
+        accuracies = [self.finished(f"short-{k}").accuracy for k in range(self.settings.searches)]
         return accuracies.index(max(accuracies))
 
     def row(self, job: Job) -> Row:
         """Return the row of the log of a job that is finished."""
-        found = self._finished(job.name, _kind(job))
+        ended = self.finished(job.name)
+        log_format = SEARCH_LOG if job.module == "oneshot.search" else RETRAINING_LOG
         return {
             "job": job.name,
-            "architecture": found.architecture["text"],
-            "accuracy": found.accuracy,
-            "seconds": sum(row["seconds"] for row in read_log(self.path / job.name, found.log_format)),
+            "architecture": ended.architecture,
+            "accuracy": ended.accuracy,
+            "seconds": sum(row["seconds"] for row in read_log(self.path / job.name, log_format)),
         }
 
     def run(self, folder: RunFolder, devices: Sequence[str], stop: Callable[[], bool]) -> bool:
@@ -211,7 +155,3 @@ class Pipeline:
                 if not run_jobs(left, devices, stop, write):
                     return False
         return True
-
-
-def _kind(job: Job) -> type[Finished]:
-    return FinishedSearch if job.module == "oneshot.search" else FinishedTraining

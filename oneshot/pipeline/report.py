@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nasbench.runs.text import counted, duration, format_rows, format_table, join_blocks
-from oneshot.pipeline.plan import FinishedSearch, FinishedTraining, Pipeline
+from oneshot.pipeline.plan import Finished, Pipeline
 from oneshot.pipeline.settings import PipelineSettings
 
 
@@ -14,13 +14,13 @@ class PipelineResult:
 
     settings: PipelineSettings
     #: The searches.
-    searches: list[FinishedSearch]
+    searches: list[Finished]
     #: The short trainings of the architectures found.
-    shorts: list[FinishedTraining]
+    shorts: list[Finished]
     #: The number of the search whose architecture is best.
     best: int
     #: The training of that architecture.
-    final: FinishedTraining
+    final: Finished
 
     def to_json(self) -> dict[str, Any]:  # plain values, nested
         """Return the summary in summary.json."""
@@ -30,16 +30,16 @@ class PipelineResult:
             "searches": [
                 {
                     "seed": self.settings.seed + number,
-                    "architecture": search.architecture,
+                    "architecture": search.summary["architecture"],
                     "path_accuracy": search.accuracy,
                     "short_accuracy": short.accuracy,
-                    "benchmark": search.benchmark,
+                    "benchmark": search.summary["benchmark"],
                 }
                 for number, (search, short) in enumerate(zip(self.searches, self.shorts, strict=True))
             ],
             "best": self.best,
             "final": self.final.summary,
-            "architecture": self.final.architecture,
+            "architecture": self.final.summary["architecture"],
         }
 
 
@@ -48,10 +48,10 @@ def collect_result(pipeline: Pipeline) -> PipelineResult:
     numbers = range(pipeline.settings.searches)
     return PipelineResult(
         pipeline.settings,
-        [pipeline.search(number) for number in numbers],
-        [pipeline.short(number) for number in numbers],
+        [pipeline.finished(f"search-{number}") for number in numbers],
+        [pipeline.finished(f"short-{number}") for number in numbers],
         pipeline.best(),
-        pipeline.trained(),
+        pipeline.finished("final"),
     )
 
 
@@ -63,25 +63,19 @@ def format_result(result: PipelineResult, seconds: float) -> str:
         f" {counted(settings.searches, 'seed')} from {settings.seed} on; {duration(seconds)} in all"
     )
     header = ["", "seed", "path in the supernet [%]", "after a short training [%]"]
-    header += ["index in the benchmark"] if result.searches[0].benchmark else []
-    table = [
-        (
-            f"search-{k}" + (" *" if k == result.best else ""),
-            settings.seed + k,
-            f"{search.accuracy:.2f}",
-            f"{short.accuracy:.2f}",
-            *([search.benchmark["index"]] if search.benchmark else []),
-        )
-        for k, (search, short) in enumerate(zip(result.searches, result.shorts, strict=True))
-    ]
-    train, test = final.images
+    header += ["index in the benchmark"] if result.searches[0].summary["benchmark"] else []
+    table: list[list[object]] = []
+    for k, (search, short) in enumerate(zip(result.searches, result.shorts, strict=True)):
+        star, benchmark = " *" if k == result.best else "", search.summary["benchmark"]
+        accuracies = f"{search.accuracy:.2f}", f"{short.accuracy:.2f}"
+        index = [benchmark["index"]] if benchmark else []
+        table.append([f"search-{k}{star}", settings.seed + k, *accuracies, *index])
+    images, accuracy = final.summary["images"], final.accuracy
+    right = f"{accuracy:.2f} % of {images['test']:,} test images right, an error of {100 - accuracy:.2f} %"
     rows = [
-        ("best", final.architecture["text"]),
-        ("trained", f"{counted(final.epochs, 'epoch')} on {train:,} images"),
-        (
-            "test",
-            f"{final.accuracy:.2f} % of {test:,} test images right, an error of {100 - final.accuracy:.2f} %",
-        ),
-        ("parameters", f"{final.parameters:,}"),
+        ("best", final.architecture),
+        ("trained", f"{counted(final.summary['epochs'], 'epoch')} on {images['train']:,} images"),
+        ("test", right),
+        ("parameters", f"{final.summary['cost']['params_without_auxiliary']:,}"),
     ]
     return join_blocks(heading, format_table(header, table), format_rows(rows))

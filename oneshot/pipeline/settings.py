@@ -4,19 +4,15 @@ import shlex
 from dataclasses import dataclass
 from typing import cast
 
-from data.images import FOLDER, NAMES
+import torch
+
 from nasbench.runs.checks import SEEDS, whole
 from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
 from oneshot.methods.registry import METHODS, method_of
-from oneshot.spaces.registry import SPACES, space_of
-from oneshot.training.environment import (
-    absolute,
-    download_option,
-    folder_option,
-    get_device,
-    store_option,
-)
+from oneshot.spaces.registry import space_of
+from oneshot.training import environment
+from oneshot.training.environment import get_device
 
 _MOST_SEARCHES = 1_000
 SHORT_OPTIONS = {  # architectures are compared at the supernet's size, after a while of training
@@ -42,20 +38,13 @@ class PipelineSettings(Settings):
     """Four searches, of which the best is trained, as in Ruchte et al. 2020, NASLib, appendix A.1."""
 
     #: Space that is searched.
-    space: str = option(
-        "darts",
-        "; ".join(f"{name}: {space.summary}" for name, space in SPACES.items()),
-        choices=tuple(SPACES),
-    )
+    space: str = environment.space_option("darts")
     #: Method of the searches.
     method: str = option(
         "darts", f"method of the searches: {', '.join(METHODS)}, or MODULE:CLASS of a custom one"
     )
     #: Data set.
-    dataset: str = option(
-        "digits",
-        f"{', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*",
-    )
+    dataset: str = environment.dataset_option()
     #: Number of searches.
     searches: int = option(
         4, "number of searches, with consecutive seeds", at_least=1, at_most=_MOST_SEARCHES
@@ -116,23 +105,21 @@ class PipelineEnvironment(Settings):
         on_resume="free",
     )
     #: Folder of the data sets' archives; None for the default one.
-    folder: str | None = folder_option()
+    folder: str | None = environment.folder_option()
     #: Whether to download a data set that is missing.
-    download: bool = download_option()
+    download: bool = environment.download_option()
     #: Path of the table that scores architectures; None for the default one.
-    store: str | None = store_option()
+    store: str | None = environment.store_option()
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.store is not None:
-            object.__setattr__(self, "store", absolute(self.store))
+            object.__setattr__(self, "store", environment.absolute(self.store))
 
     def device_names(self) -> list[str]:
         """Return the names of the devices; DeviceError if one is not there."""
         if self.devices is not None:
             return [str(get_device(name.strip())) for name in self.devices.split(",")]
-        import torch  # imported here because a job loads it anyway, and a report does not need it
-
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         return [f"cuda:{number}" for number in range(count)] or ["cpu"]
 

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import partial
 
 from nasbench.runs.command import Parser
@@ -67,12 +66,9 @@ class RetrainCommand(TrainingCommand[RetrainResult]):
             job = partial(RetrainJob.create, args.architecture, named, Environment.from_flags(args))
             opened = RetrainSession.begin(job, args.out, tensorboard=args.tensorboard)
         else:
-            job = partial(
-                RetrainJob.resume,
-                environment=Environment.given(args),
-                settings={f.name: getattr(named, f.name) for f in fields(named) if f.name in settings},
-                architecture=args.architecture,
-            )
+            settings = {name: getattr(named, name) for name in settings}  # as they are recorded
+            environment, given = Environment.given(args), args.architecture
+            job = partial(RetrainJob.resume, environment=environment, settings=settings, architecture=given)
             opened = RetrainSession.resume(job, args.resume, tensorboard=args.tensorboard)
         with opened as session:
             yield TrainingActivity(session, format_result, lambda result: _remark(args, result))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from nasbench import NB201
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import UNKNOWN_SEED
-from oneshot.retrain.pipelines import PIPELINES, default_sizes
+from oneshot.retrain.pipelines import PIPELINES, default_settings
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.search.table import open_nb201
 from oneshot.spaces.architectures import Architecture
@@ -45,9 +45,9 @@ def open_table(
     return open_nb201(store, run) if space_of(settings.space).in_benchmark and comparable else None
 
 
-def lacking(table: NB201, architecture: Architecture, settings: RetrainSettings) -> str | None:
+def lacking(table: NB201 | None, architecture: Architecture, settings: RetrainSettings) -> str | None:
     """Return a line on what a table lacks to compare a retraining with, None if it lacks nothing."""
-    if find_entry(table, architecture, settings) is not None:
+    if table is None or find_entry(table, architecture, settings) is not None:
         return None
     metric = _METRICS[settings.dataset, settings.split]
     return (
@@ -56,9 +56,9 @@ def lacking(table: NB201, architecture: Architecture, settings: RetrainSettings)
     )
 
 
-def find_entry(table: NB201, architecture: Architecture, settings: RetrainSettings) -> Entry | None:
+def find_entry(table: NB201 | None, architecture: Architecture, settings: RetrainSettings) -> Entry | None:
     """Return a table's entry for a retraining; None if it has none."""
-    if settings.protocol is None:  # a space without a benchmark
+    if table is None or settings.protocol is None:  # a space without a benchmark
         return None
     metric = _METRICS[settings.dataset, settings.split]
     column = (architecture.value, settings.dataset, metric)
@@ -74,9 +74,7 @@ def find_entry(table: NB201, architecture: Architecture, settings: RetrainSettin
 
 def _differences(settings: RetrainSettings) -> list[str]:
     """Return the names of the settings that are not those of the table's trainings."""
-    published = (
-        PIPELINES[settings.space]._asdict() | default_sizes(settings.space, settings.dataset)._asdict()
-    )
-    published["epochs"], published["split"] = settings.protocol, settings.split
+    published = default_settings(settings.space, PIPELINES[settings.space], settings.dataset)
+    published |= {"epochs": settings.protocol, "split": settings.split}
     ours = settings.to_json()
     return [name for name, value in published.items() if name in ours and ours[name] != value]

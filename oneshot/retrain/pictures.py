@@ -10,11 +10,7 @@ if TYPE_CHECKING:
 
 _Rows = Sequence[Mapping[str, Any]]  # of a log
 CURVES = "curves.png"
-_TRAIN, _TEST, _AVERAGE = (
-    "#999999",
-    "#0072B2",
-    "#D55E00",
-)  # told apart by colour-blind eyes (Okabe & Ito 2008)
+_TRAIN, _TEST, _AVERAGE = "#999999", "#0072B2", "#D55E00"  # for colour-blind eyes too (Okabe & Ito 2008)
 
 
 def draw_all(rows: _Rows, title: str, tested: str) -> dict[str, "Figure"]:
@@ -31,20 +27,16 @@ def draw_curves(rows: _Rows, title: str, tested: str = "test") -> "Figure":
     losses, accuracies = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in rows]
     marker = "o" if len(rows) == 1 else None
-    for axes, lines in (
-        (losses, (("train_loss", "training", _TRAIN), ("test_loss", tested, _TEST))),
-        (
-            accuracies,
-            (
-                ("train_accuracy", "training", _TRAIN),
-                ("top1", tested, _TEST),
-                ("ema_top1", f"{tested}, moving average", _AVERAGE),
-            ),
-        ),
+    for axes, name, label, colour in (
+        (losses, "train_loss", "training", _TRAIN),
+        (losses, "test_loss", tested, _TEST),
+        (accuracies, "train_accuracy", "training", _TRAIN),
+        (accuracies, "top1", tested, _TEST),
+        (accuracies, "ema_top1", f"{tested}, moving average", _AVERAGE),
     ):
-        for name, label, colour in lines:
-            if rows[-1][name] is not None:
-                axes.plot(epochs, [row[name] for row in rows], color=colour, label=label, marker=marker)
+        if rows[-1][name] is not None:
+            axes.plot(epochs, [row[name] for row in rows], color=colour, label=label, marker=marker)
+    for axes in (losses, accuracies):
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3, linewidth=0.5)

@@ -1,8 +1,7 @@
 """How the networks of each space are trained from scratch: as published, and on small images."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from oneshot.spaces.base import Sizes
 from oneshot.spaces.published import GDAS_V1
 from oneshot.spaces.registry import space_of
 from oneshot.training.images import SMALL, augments
@@ -15,14 +14,14 @@ class Pipeline(NamedTuple):
     epochs: int
     batch: int
     learning_rate: float  # at first
-    learning_rate_min: float  # at the end of its cosine, which falls epoch by epoch
-    momentum: float
-    nesterov: bool
-    weight_decay: float
-    grad_clip: float  # the norm that gradients are clipped to; 0: they are not
-    cutout: int  # the side of the hole in images of 32x32, pixels; 0: none
-    drop_path: float  # the rate of paths dropped that is risen to, linearly, epoch by epoch
-    auxiliary_weight: float  # of the second classifier's loss
+    learning_rate_min: float = 0.0  # at the end of its cosine, which falls epoch by epoch
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 3e-4
+    grad_clip: float = 0.0  # the norm that gradients are clipped to; 0: they are not
+    cutout: int = 0  # the side of the hole in images of 32x32, pixels; 0: none
+    drop_path: float = 0.0  # the rate of paths dropped that is risen to, linearly, epoch by epoch
+    auxiliary_weight: float = 0.0  # of the second classifier's loss; 0: there is none
     augment: bool = True  # whether training images are cropped and mirrored at random
 
 
@@ -32,10 +31,6 @@ _DARTS = Pipeline(
     epochs=600,
     batch=96,
     learning_rate=0.025,
-    learning_rate_min=0.0,
-    momentum=0.9,
-    nesterov=False,
-    weight_decay=3e-4,
     grad_clip=5.0,
     cutout=16,
     drop_path=0.2,
@@ -49,19 +44,13 @@ _NB201 = Pipeline(
     epochs=200,
     batch=256,
     learning_rate=0.1,
-    learning_rate_min=0.0,
-    momentum=0.9,
     nesterov=True,
     weight_decay=5e-4,
-    grad_clip=0.0,
-    cutout=0,
-    drop_path=0.0,
-    auxiliary_weight=0.0,
 )
 PIPELINES = {"darts": _DARTS, "hierarchical": _HIERARCHICAL, "nb201": _NB201}
 PROTOCOLS = {"nb201": (200, 12)}  # epochs that the benchmark's networks were trained for, the default first
 # What is another number for small images, of which a hole would lose much: a minute's work on a CPU
-SMALLER = {"epochs": 10, "batch": 32, "cutout": 0}
+_SMALLER = {"epochs": 10, "batch": 32, "cutout": 0}
 _BATCHES: dict[object, int] = {GDAS_V1: 72}  # NASLib, appendix A.1, as it needs more memory
 _CUTOUT_OF = 32  # pixels; images of another height have a hole in proportion
 
@@ -85,11 +74,11 @@ def get_pipeline(
         batch=_BATCHES.get(architecture, pipeline.batch), cutout=pipeline.cutout * height // _CUTOUT_OF
     )
     if dataset in SMALL:
-        epochs, batch, cutout = SMALLER.values()
-        pipeline = pipeline._replace(augment=augments(dataset), epochs=epochs, batch=batch, cutout=cutout)
+        pipeline = Pipeline(**pipeline._asdict() | _SMALLER | {"augment": augments(dataset)})
     return pipeline if protocol is None else pipeline._replace(epochs=protocol)
 
 
-def default_sizes(space: str, dataset: str) -> Sizes:
-    """Return the published sizes of a space's network, or smaller ones for a data set of small images."""
-    return space_of(space).smaller if dataset in SMALL else space_of(space).trained
+def default_settings(space: str, pipeline: Pipeline, dataset: str) -> dict[str, Any]:  # values of many types
+    """Return the settings of a pipeline, and the sizes of the network of a space on a data set."""
+    sizes = space_of(space).smaller if dataset in SMALL else space_of(space).trained
+    return pipeline._asdict() | sizes._asdict()

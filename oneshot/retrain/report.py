@@ -4,12 +4,13 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from nasbench.runs.text import counted, duration, format_rows, join_blocks
+from nasbench.runs.text import format_rows, join_blocks
 from oneshot.cost import Cost
 from oneshot.graph.graph import Graph
 from oneshot.retrain.benchmark import Entry
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.spaces.architectures import Architecture
+from oneshot.training.metrics import finite
 from oneshot.training.session import TrainingResult
 
 
@@ -23,8 +24,6 @@ class RetrainResult(TrainingResult):
     network: Graph
     #: Parameters and multiply-adds of the network.
     cost: Cost
-    #: Numbers of training images and of images that are tested.
-    images: tuple[int, int]
     #: Height and width of the images.
     size: tuple[int, int]
     #: Number of classes.
@@ -40,7 +39,11 @@ class RetrainResult(TrainingResult):
         return float(self.log[-1]["top1"])
 
     def to_json(self) -> dict[str, Any]:  # plain values, nested
-        last = self.log[-1] if self.log else None
+        result = average = None
+        if self.log:
+            last = self.log[-1]
+            result = finite(loss=last["test_loss"], top1=last["top1"], top5=last["top5"])
+            average = finite(top1=last["ema_top1"], top5=last["ema_top5"])
         train, test = self.images
         return {
             "architecture": self.architecture.record,
@@ -50,29 +53,17 @@ class RetrainResult(TrainingResult):
             "steps": self.steps,
             "images": {"train": train, "test": test, "classes": self.classes},
             "cost": self.cost._asdict(),
-            "result": last and _finite(loss=last["test_loss"], top1=last["top1"], top5=last["top5"]),
-            "ema": last and _finite(top1=last["ema_top1"], top5=last["ema_top5"]),
+            "result": result,
+            "ema": None if self.settings.ema is None else average,
             "best": self.best and {"epoch": self.best[0], "top1": self.best[1]},
             "benchmark": self.benchmark and self.benchmark._asdict(),
         }
 
 
-def _finite(**values: float | None) -> dict[str, float | None] | None:
-    """Return the values that are finite, others None; None if there is no accuracy at all."""
-    if values["top1"] is None:
-        return None
-    return {
-        name: None if value is None or not math.isfinite(value) else value for name, value in values.items()
-    }
-
-
 def format_result(result: RetrainResult, processes: int = 1) -> str:
     """Return the result as text for people."""
-    settings, (train, test) = result.settings, result.images
-    done, whole = result.epochs, settings.epochs
+    settings, cost = result.settings, result.cost
     tested = "validation" if settings.split == "half" else "test"
-    epochs = counted(whole, "epoch") if done == whole else f"{done:,} of {counted(whole, 'epoch')}"
-    cost = result.cost
     params = f"{cost.params_without_auxiliary:,}"
     if cost.params != cost.params_without_auxiliary:
         params += f", and {cost.params - cost.params_without_auxiliary:,} of the auxiliary head"
@@ -88,22 +79,11 @@ def format_result(result: RetrainResult, processes: int = 1) -> str:
             rows.append(("moving average", _format_accuracy(tested, last["ema_top1"], last["ema_top5"])))
     if result.best is not None:
         epoch, top1 = result.best
-        rows.append(
-            (
-                "best epoch",
-                f"{top1:.2f} % after epoch {epoch:,}; chosen by these images, it is not a number to publish",
-            )
-        )
+        advice = "chosen by these images, it is not a number to publish"
+        rows.append(("best epoch", f"{top1:.2f} % after epoch {epoch:,}; {advice}"))
     rows += _format_entry(result.benchmark)
-    lines = [
-        f"an architecture of {settings.space} on {settings.dataset}:"
-        f" {counted(settings.channels, 'channel')} and {counted(settings.cells, 'cell')}"
-        f"{'' if settings.space == 'darts' else ' a stage'}",
-        f"{epochs}, {result.steps:,} steps, {train:,} training and {test:,} {tested} images;"
-        f" seed {settings.seed}; {duration(result.seconds)}"
-        f"{f' by {processes} processes' if processes > 1 else ''}",
-    ]
-    return join_blocks("\n".join(lines), format_rows(rows))
+    title = f"an architecture of {settings.space} on {settings.dataset}:"
+    return join_blocks(result.heading(title, settings.epochs, tested, processes), format_rows(rows))
 
 
 def _format_accuracy(tested: str, top1: float, top5: float | None, loss: float | None = None) -> str:
@@ -118,12 +98,8 @@ def _format_entry(entry: Entry | None) -> list[tuple[str, str]]:
     seeds = f"mean of {entry.seeds} seeds, {entry.least:.2f} to {entry.greatest:.2f}"
     if entry.seeds in (None, 1):
         seeds = "1 seed" if entry.seeds else "recorded as a mean"
-    rows = [
-        (
-            "benchmark",
-            f"{entry.mean:.2f} % {entry.metric} on {entry.dataset} after {entry.protocol} epochs ({seeds})",
-        )
-    ]
+    mean = f"{entry.mean:.2f} % {entry.metric} on {entry.dataset}"
+    rows = [("benchmark", f"{mean} after {entry.protocol} epochs ({seeds})")]
     if entry.differs:
         rows.append(("", f"(trained otherwise than this: {', '.join(entry.differs)})"))
     return rows

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from oneshot.retrain.report import RetrainResult
 from oneshot.retrain.settings import RetrainSettings
@@ -16,7 +15,7 @@ from oneshot.training.session import TrainingSession
 class RetrainSession(TrainingSession[RetrainTask, RetrainResult]):
     """A retraining that can be stopped."""
 
-    kind, log_format = RETRAINING, RETRAINING_LOG
+    kind, log_format, read_job = RETRAINING, RETRAINING_LOG, RetrainJob.resume
 
 
 def retrain(
@@ -70,31 +69,4 @@ def retrain(
         return session.run(stop)
 
 
-def resume(
-    path: str | Path,
-    *,
-    stop: Callable[[], bool] | None = None,
-    tensorboard: bool = False,
-    **environment: Any,  # values of fields of Environment
-) -> RetrainResult:
-    """Go on with the run in a folder to its end, which is where it would have ended undisturbed.
-
-    Parameters
-    ----------
-    path
-        The run's folder.
-    stop, tensorboard
-        As in `retrain`.
-    **environment
-        Fields of Environment that differ from the run's.
-
-    Raises
-    ------
-    RunFolderError
-        If the folder is damaged, or another process writes to it.
-    ConfigError
-        If the images are others now.
-    """
-    job = partial(RetrainJob.resume, environment=environment)
-    with RetrainSession.resume(job, path, tensorboard=tensorboard) as session:
-        return session.run(stop)
+resume = RetrainSession.complete

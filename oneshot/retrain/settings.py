@@ -1,17 +1,16 @@
 """The settings of a retraining, and their defaults in its pipeline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Self, TypeVar, cast
+from dataclasses import dataclass, replace
+from typing import Self, TypedDict, TypeVar, Unpack, cast
 
-from data.images import FOLDER, NAMES
 from nasbench.runs.checks import SEEDS, whole
 from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
-from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, SMALLER, default_sizes, get_pipeline
+from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, default_settings, get_pipeline
 from oneshot.spaces.base import MAXIMUM
 from oneshot.spaces.registry import SPACES, space_of
-from oneshot.training.environment import absolute
+from oneshot.training.environment import absolute, dataset_option, split_list_option
 from oneshot.training.images import SMALL, absolute_dataset
 
 T = TypeVar("T", str, int, float)
@@ -24,19 +23,12 @@ _CELLS = 4  # at least, of a network with one
 SMOKE = {"dataset": "digits", "epochs": 2, "batch": 128, "channels": 2}  # and cells as on the digits
 
 
-def _by_space(name: str) -> str:
+def _default(name: str) -> str:
     """Return the default of an option, for the help."""
-    usual = {space: getattr(pipeline, name) for space, pipeline in PIPELINES.items()}
-    small = {space: SMALLER.get(name, value) for space, value in usual.items()}
-    return _defaults(usual, small)
-
-
-def _sizes_by_space(name: str) -> str:
-    usual = {space: getattr(found.trained, name) for space, found in SPACES.items()}
-    return _defaults(usual, {space: getattr(found.smaller, name) for space, found in SPACES.items()})
-
-
-def _defaults(usual: Mapping[str, object], small: Mapping[str, object]) -> str:
+    usual, small = (
+        {space: default_settings(space, get_pipeline(space, dataset), dataset)[name] for space in SPACES}
+        for dataset in ("cifar10", SMALL[0])
+    )
     on_small = f"; on {' and '.join(SMALL)}: {_named(small)}" if small != usual else ""
     return f"(default: {_named(usual)}{on_small})"
 
@@ -47,33 +39,21 @@ def _named(values: Mapping[str, object]) -> str:
     return ", ".join(f"{space} {value}" for space, value in values.items())
 
 
+class _Bounds(TypedDict, total=False):
+    """Bounds of an option, as `option` takes them."""
+
+    at_least: float
+    above: float
+    at_most: float
+    below: float
+
+
 def _piped(
-    name: str,
-    help: str,
-    kind: type[T],
-    choices: Sequence[str] | None = None,
-    *,
-    at_least: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
+    name: str, help: str, kind: type[T], choices: Sequence[str] | None = None, **bounds: Unpack[_Bounds]
 ) -> T:
-    """Return an option whose default is the pipeline's."""
-    default = option(
-        None,
-        f"{help} {_by_space(name)}",
-        type=kind,
-        choices=choices,
-        at_least=at_least,
-        above=above,
-        below=below,
-    )
+    """Return an option whose default is the pipeline's, or the size of the space's network."""
+    default = option(None, f"{help} {_default(name)}", type=kind, choices=choices, **bounds)
     return cast(T, default)  # None until `completed` replaces it
-
-
-def _sized(name: str, help: str, maximum: int) -> int:
-    """Return an option whose default is the size of the space's network."""
-    default = option(None, f"{help} {_sizes_by_space(name)}", type=int, at_least=1, at_most=maximum)
-    return cast(int, default)  # None until `completed` replaces it
 
 
 @dataclass(frozen=True)
@@ -89,29 +69,17 @@ class RetrainSettings(Settings):
     space: str = cast(  # None until `completed` replaces it
         str,
         option(
-            None,
-            "space that the architecture must be of (default: any)",
-            type=str,
-            choices=tuple(SPACES),
+            None, "space that the architecture must be of (default: any)", type=str, choices=tuple(SPACES)
         ),
     )
     #: Data set.
-    dataset: str = option(
-        "digits",
-        f"{', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*",
-    )
+    dataset: str = dataset_option()
     #: Images that are trained on and tested on, a key of `SPLITS`.
     split: str = _piped(
         "split", "; ".join(f"{name}: {text}" for name, text in SPLITS.items()), str, tuple(SPLITS)
     )
     #: File with the published halves of test images.
-    split_list: str | None = option(
-        None,
-        "published halves of the test images of cifar100 or imagenet16-120, a file of AutoDL-Projects, for"
-        " --split half (default: our own halves)",
-        type=str,
-        metavar="FILE",
-    )
+    split_list: str | None = split_list_option(", for --split half")
     #: Epochs of the benchmark's protocol; None in a space without a benchmark.
     protocol: int | None = option(
         None,
@@ -153,9 +121,13 @@ class RetrainSettings(Settings):
         at_least=0,
     )
     #: Channels of the first stage.
-    channels: int = _sized("channels", "channels of the network's first stage", MAXIMUM.channels)
+    channels: int = _piped(
+        "channels", "channels of the network's first stage", int, at_least=1, at_most=MAXIMUM.channels
+    )
     #: Cells of the network, as the space counts them.
-    cells: int = _sized("cells", "cells of each stage, in darts of the whole network", MAXIMUM.cells)
+    cells: int = _piped(
+        "cells", "cells of each stage, in darts of the whole network", int, at_least=1, at_most=MAXIMUM.cells
+    )
     #: Random seed.
     seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
     #: Decay per step of the moving average of the weights; None: there is none.
@@ -187,11 +159,8 @@ class RetrainSettings(Settings):
                     f" got {self.dataset}{' and --split full' if self.split == 'full' else ''}"
                 )
             object.__setattr__(self, "split_list", absolute(self.split_list))
-        if None not in (self.learning_rate, self.learning_rate_min):
-            self._check_rates()
-
-    def _check_rates(self) -> None:
-        if self.learning_rate_min > self.learning_rate:
+        rates = self.learning_rate, self.learning_rate_min
+        if None not in rates and self.learning_rate_min > self.learning_rate:
             raise ConfigError(
                 "the learning rate falls from learning_rate to learning_rate_min, got"
                 f" {self.learning_rate} and {self.learning_rate_min}"
@@ -220,7 +189,7 @@ class RetrainSettings(Settings):
         """
         settings = self.of_space(space)
         pipeline = get_pipeline(space, settings.dataset, architecture, settings.protocol, size[0])
-        known = pipeline._asdict() | default_sizes(space, settings.dataset)._asdict()
+        known = default_settings(space, pipeline, settings.dataset)
         notes: list[str] = []
         cells = known["cells"] if settings.cells is None else settings.cells
         against = _against_auxiliary(size, cells) if pipeline.auxiliary_weight else None
@@ -230,12 +199,10 @@ class RetrainSettings(Settings):
             if settings.auxiliary_weight is None:
                 notes.append(f"{against}: there is none")
             known["auxiliary_weight"] = 0.0
-        left = [f.name for f in fields(settings) if f.name in known and getattr(settings, f.name) is None]
-        settings = replace(settings, **{name: known[name] for name in left})
-        if space in PROTOCOLS and settings.protocol is None:
-            settings = replace(settings, protocol=PROTOCOLS[space][0])
-        settings._check_rates()
-        return settings, notes
+        if space in PROTOCOLS:
+            known["protocol"] = PROTOCOLS[space][0]
+        left = [name for name, value in settings.to_json().items() if value is None and name in known]
+        return replace(settings, **{name: known[name] for name in left}), notes
 
 
 def _against_auxiliary(size: tuple[int, int], cells: int) -> str | None:

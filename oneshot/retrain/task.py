@@ -34,7 +34,7 @@ from oneshot.training.environment import Environment
 from oneshot.training.images import RetrainImages
 from oneshot.training.memory import largest_batch
 from oneshot.training.metrics import Accuracy, Outcome, measure_accuracy, precise
-from oneshot.training.session import Files, TrainingTask
+from oneshot.training.session import Files, TrainingJob, TrainingTask
 from oneshot.training.sync_norm import synchronize
 from oneshot.training.trainer import Epoch, Trainer
 
@@ -43,20 +43,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class RetrainJob:
+class RetrainJob(TrainingJob["RetrainTask"]):
     """What is trained, on which images."""
 
+    images: RetrainImages
     architecture: Architecture
     settings: RetrainSettings  # complete
-    environment: Environment
-    images: RetrainImages
     table: NB201 | None  # which has the like
-    notes: tuple[str, ...] = ()  # lines about what is not as it would be by default
-
-    @property
-    def seed(self) -> int:
-        """The seed of the retraining."""
-        return self.settings.seed
 
     @classmethod
     def create(
@@ -67,17 +60,16 @@ class RetrainJob:
         group: ProcessGroup,
     ) -> Self:
         """Return the job of an architecture in any form that `Architecture.parse` takes."""
-        settings = RetrainSettings() if settings is None else settings
-        environment = Environment() if environment is None else environment
+        settings, environment = settings or RetrainSettings(), environment or Environment()
         group.device(environment.device)  # an error, if it is not there
         found = Architecture.parse(architecture, settings.space)
         partial = settings.of_space(found.space)
         table = open_table(partial, environment.store)
         images = _load_images(partial, environment)
-        complete, notes = settings.completed(found.space, images.size, found.value)
+        complete, lines = settings.completed(found.space, images.size, found.value)
         _check_batches(complete, images, group)
-        notes += _lacking(table, found, complete)
-        job = cls(found, complete, environment, images, table, tuple(notes))
+        notes = tuple(filter(None, [*lines, lacking(table, found, complete)]))
+        job = cls(images, found, complete, table, environment=environment, notes=notes)
         with torch.random.fork_rng([]):
             job.network()  # an error, before there is a folder
         return job
@@ -112,7 +104,8 @@ class RetrainJob:
         images = _load_images(recorded, now)
         images.check_recorded(record["data"], path)
         _check_batches(recorded, images, group)
-        return cls(found, recorded, now, images, table, tuple(_lacking(table, found, recorded)))
+        notes = tuple(filter(None, [lacking(table, found, recorded)]))
+        return cls(images, found, recorded, table, environment=now, notes=notes)
 
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
         """Return what config.json holds."""
@@ -272,7 +265,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
         results = [self.test(network) for network in networks]
         if results[0].top1 > self.best[1]:
             self.best = (epoch, results[0].top1)
-        average = None if self.average is None else results[1]
+        average = results[1] if self.average is not None else None
         return RetrainEpoch(results[0], average, self.learning_rate, self.drop_path)
 
     def test(self, network: torch.nn.Module) -> Accuracy:
@@ -312,7 +305,6 @@ class RetrainTask(TrainingTask[RetrainResult]):
 
     def result(self, trainer: Trainer[RetrainEpoch], log: list[Row]) -> RetrainResult:
         """Return what the training gave."""
-        table = self.job.table
         return RetrainResult(
             architecture=self.job.architecture,
             settings=self.job.settings,
@@ -327,7 +319,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
             size=self.job.images.size,
             classes=self.job.images.classes,
             best=self.best if self.best[0] else None,
-            benchmark=None if table is None else find_entry(table, self.job.architecture, self.job.settings),
+            benchmark=find_entry(self.job.table, self.job.architecture, self.job.settings),
         )
 
     def result_files(self, result: RetrainResult) -> Files:
@@ -407,12 +399,6 @@ def _load_images(settings: RetrainSettings, environment: Environment) -> Retrain
     images = RetrainImages(settings.dataset, environment, settings.split, settings.seed, settings.split_list)
     images.check_sides(settings.space)
     return images
-
-
-def _lacking(table: NB201 | None, architecture: Architecture, settings: RetrainSettings) -> list[str]:
-    """Return a note on what a table lacks, if anything."""
-    note = table and lacking(table, architecture, settings)
-    return [note] if note else []
 
 
 def _check_batches(settings: RetrainSettings, images: RetrainImages, group: ProcessGroup) -> None:

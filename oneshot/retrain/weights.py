@@ -14,7 +14,7 @@ from oneshot.graph.graph import Graph
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
-from oneshot.training.checkpoints import read_tensors
+from oneshot.training.checkpoints import read_tensors, refusing
 from oneshot.training.environment import Environment
 
 RETRAINING_LOG = Columns(
@@ -42,7 +42,7 @@ def parse_record(
     record: Mapping[str, Any], path: str | Path
 ) -> tuple[Architecture, RetrainSettings, Environment]:
     """Return the architecture, the settings and the environment in a run's config.json."""
-    try:
+    with refusing(f"{path}/config.json is not that of a retraining, damaged, or of another version"):
         settings = RetrainSettings.from_json(record["settings"], "settings")
         left = [name for name, value in settings.to_json().items() if value is None and name not in _OPTIONAL]
         if left:
@@ -52,10 +52,6 @@ def parse_record(
             if not isinstance(record[name], kind):
                 raise TypeError(f"{name} is {record[name]!r}")
         architecture = record["architecture"]
-    except (KeyError, TypeError, ValueError, AttributeError, OneShotError, NASBenchError) as error:
-        raise RunFolderError(
-            f"{path}/config.json is not that of a retraining, damaged, or of another version: {said(error)}"
-        ) from None
     return Architecture.from_record(architecture, Path(path) / "config.json"), settings, environment
 
 

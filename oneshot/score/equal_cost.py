@@ -4,23 +4,25 @@ import subprocess
 import sys
 import tempfile
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.benchmark import Benchmark
 from nasbench.cell import CELLS
-from nasbench.errors import NASBenchError, NotRecordedError, said
+from nasbench.errors import NotRecordedError, said
 from nasbench.runs.checks import whole
 from nasbench.runs.files import read_json
-from nasbench.runs.log import decode_numbers
-from oneshot.errors import ConfigError, RunFolderError
+from nasbench.runs.log import decode_numbers, described
+from oneshot.errors import ConfigError
 from oneshot.score.settings import ScoreConfig
+from oneshot.search.scorer import METRIC
+from oneshot.training.checkpoints import refusing
 
-_METRIC = "val_accuracy"
+_NOUN = "black-box search"
 _HEADER = b"evaluation,trial,index,score,cost"  # of a log
 _BLACKBOX: dict[str, tuple[str, ...]] = {  # python -m blackbox.NAME, and their options
     "rs": (),
@@ -68,7 +70,7 @@ class SearchComparison:
     def compare(cls, value: float, trials: Trials) -> Self:
         """Compare a cell's value with those of trials."""
         known = trials.values[~np.isnan(trials.values)]
-        some = len(known) > 0
+        some = known.size > 0
         return cls(
             algorithm=trials.algorithm,
             signal=trials.signal,
@@ -95,13 +97,9 @@ class EqualCost:
     #: How many evaluations the cost buys; None if the table lacks times.
     evaluations: float | None
     #: The searches.
-    searches: tuple[SearchComparison, ...] = ()
+    searches: list[SearchComparison]
     #: Why there are none.
-    note: str | None = None
-
-    def to_json(self) -> dict[str, Any]:  # plain values, nested
-        """Return the comparison as plain values."""
-        return {**asdict(self), "searches": [asdict(search) for search in self.searches]}
+    note: str | None
 
 
 def evaluation_seconds(bench: Benchmark, dataset: str) -> float | None:
@@ -125,7 +123,7 @@ def search_blackbox(
 ) -> None:
     """Run `python -m blackbox.NAME` with a budget, in its own process, into a new folder."""
     command = [sys.executable, "-m", f"blackbox.{name}", "--budget", f"{cost!r}s", "--trials", str(trials)]
-    command += ["--seed", str(seed), "--dataset", dataset, "--metric", _METRIC, *_BLACKBOX[name]]
+    command += ["--seed", str(seed), "--dataset", dataset, "--metric", METRIC, *_BLACKBOX[name]]
     command += ["--store", str(bench.store.path), "--out", str(folder), "--json"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -140,72 +138,39 @@ def read_trials(folder: str | Path, bench: Benchmark, dataset: str, cost: float)
     known if the search saw the metric itself.
     """
     folder = Path(folder)
-    log = _read_log(folder)
-    if log.dataset != dataset:
-        raise ConfigError(f"{folder} searched {said(log.dataset)}, the cell is to be compared on {dataset}")
-    column: NDArray[np.float64] = bench.columns(dataset, _METRIC)
-    saw_metric = (log.signal, log.noise) == (f"{_METRIC}@{bench.space.full_protocol}", "mean")
-    if log.checksum != bench.store.attributes["checksum"] and not (
-        saw_metric and np.array_equal(column[log.indices], log.scores)
-    ):
-        raise ConfigError(f"{folder} was made on another table than {bench.store.path}")
-    if not log.costs.all():
-        raise ConfigError(f"{folder} has no costs: its table has no training times")
-    counts = (log.costs.cumsum(axis=1) <= cost).sum(axis=1)
-    values = np.full(len(counts), np.nan)
-    for trial in np.flatnonzero(counts):
-        best = log.scores[trial, : counts[trial]].argmax()
-        values[trial] = column[log.indices[trial, best]]
-    return Trials(log.algorithm, log.signal, values, counts)
-
-
-class _Log(NamedTuple):
-    """What the folder of a black-box search of T trials holds, of S complete steps."""
-
-    algorithm: str
-    dataset: str
-    signal: str
-    noise: object
-    checksum: object
-    indices: NDArray[np.intp]  # (T, S)
-    scores: NDArray[np.float64]  # (T, S)
-    costs: NDArray[np.float64]  # (T, S)
-
-
-def _read_log(folder: Path) -> _Log:
-    try:
-        config = read_json(folder / "config.json")
-        run, checksum = config["run"], config["table"]["checksum"]
+    with refusing(f"{folder} is not the folder of a black-box search, or damaged"):
+        with described(folder, _NOUN, f"cannot read {folder}", "config.json"):
+            config = read_json(folder / "config.json")
+        with described(folder, _NOUN, f"cannot read {folder}", "log.csv"):
+            header, _, lines = (folder / "log.csv").read_bytes().partition(b"\n")
+        algorithm, checksum, run = config["algorithm"], config["table"]["checksum"], config["run"]
+        searched, signal, noise = run["dataset"], run["signal"], run.get("noise")
         trials = whole("trials", run["trials"], 1)
-        header, _, lines = (folder / "log.csv").read_bytes().partition(b"\n")
         if header != _HEADER:
             raise ValueError("log.csv is not that of a black-box search")
         lines = lines[: lines.rfind(b"\n") + 1]
         rows = decode_numbers(lines) if lines else np.empty((0, 5))
         steps = len(rows) // trials
+        # each (T, S): of T trials, S complete steps
         index, scores, costs = rows[: steps * trials, 2:].reshape(steps, trials, 3).transpose(2, 1, 0)
         if not ((index >= 0) & (index < CELLS)).all():
             raise ValueError("log.csv has an index that no cell has")
-        return _Log(
-            config["algorithm"],
-            run["dataset"],
-            run["signal"],
-            run.get("noise"),
-            checksum,
-            index.astype(np.intp),
-            scores,
-            costs,
-        )
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise RunFolderError(
-            f"{folder} is not the folder of a black-box search: it has no {Path(error.filename).name}"
-        ) from None
-    except OSError as error:
-        raise RunFolderError(f"cannot read {folder}: {error.strerror}") from None
-    except (LookupError, TypeError, ValueError, AttributeError, NASBenchError) as error:
-        raise RunFolderError(
-            f"{folder} is not the folder of a black-box search, or damaged: {said(error)}"
-        ) from None
+        indices = index.astype(np.intp)
+    if searched != dataset:
+        raise ConfigError(f"{folder} searched {said(searched)}, the cell is to be compared on {dataset}")
+    column: NDArray[np.float64] = bench.columns(dataset, METRIC)
+    saw_metric = (signal, noise) == (f"{METRIC}@{bench.space.full_protocol}", "mean")
+    if checksum != bench.store.attributes["checksum"] and not (
+        saw_metric and np.array_equal(column[indices], scores)
+    ):
+        raise ConfigError(f"{folder} was made on another table than {bench.store.path}")
+    if not costs.all():
+        raise ConfigError(f"{folder} has no costs: its table has no training times")
+    counts = (costs.cumsum(axis=1) <= cost).sum(axis=1)
+    values = np.full(len(counts), np.nan)
+    for trial in np.flatnonzero(counts):
+        values[trial] = column[indices[trial, scores[trial, : counts[trial]].argmax()]]
+    return Trials(algorithm, signal, values, counts)
 
 
 def at_equal_cost(
@@ -242,19 +207,20 @@ def at_equal_cost(
                 path = Path(folder, name)
                 search_blackbox(name, cost, bench, dataset, config.trials, config.seed, path)
                 searches.append(SearchComparison.compare(value, read_trials(path, bench, dataset, cost)))
-    return EqualCost(cost, config.cost is None, each, each and cost / each, tuple(searches), note)
+    return EqualCost(cost, config.cost is None, each, each and cost / each, searches, note)
 
 
 def _why_not(cost: float, each: float | None, bench: Benchmark, dataset: str) -> str | None:
     """Return why no search can be run for a cost, at this cost of each evaluation; None if one can."""
+    hint = ""
     if each is None:
-        reason = "the table lacks training times, so there is nothing to compare with"
-    elif np.isnan(bench.by_code(dataset, _METRIC)).any():
-        reason = f"the table lacks {_METRIC} of some cells, so there is nothing to compare with"
+        reason = "the table lacks training times"
+    elif np.isnan(bench.by_code(dataset, METRIC)).any():
+        reason = f"the table lacks {METRIC} of some cells"
     elif cost > CELLS * each:
-        reason = "more evaluations than there are cells, so there is nothing to compare with"
+        reason = "more evaluations than there are cells"
     elif cost < each:
-        reason = "not even one evaluation, so there is nothing to compare with (--cost names another)"
+        reason, hint = "not even one evaluation", " (--cost names another)"
     else:
         return None
-    return reason
+    return f"{reason}, so there is nothing to compare with{hint}"

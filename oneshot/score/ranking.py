@@ -14,9 +14,9 @@ from nasbench.runs.progress import tracked
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError
 from oneshot.methods.base import MetaOptimizer
 from oneshot.score.settings import MINIMUM_CELLS
+from oneshot.search.scorer import METRIC
 from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
 
-METRIC, TEST_METRIC = "val_accuracy", "test_accuracy"
 CellName = int | str | Sequence[str] | Cell
 
 
@@ -26,10 +26,6 @@ class Correlation(NamedTuple):
     value: float | None
     low: float | None
     high: float | None
-
-    def to_json(self) -> dict[str, float | None]:
-        """Return the correlation as plain values."""
-        return self._asdict()
 
 
 class Correlations(NamedTuple):
@@ -42,7 +38,7 @@ class Correlations(NamedTuple):
 
     def to_json(self) -> dict[str, dict[str, float | None]]:
         """Return the correlations as plain values."""
-        return {"kendall": self.kendall.to_json(), "spearman": self.spearman.to_json()}
+        return {name: each._asdict() for name, each in self._asdict().items()}
 
 
 class Ranking(NamedTuple):
@@ -56,6 +52,11 @@ class Ranking(NamedTuple):
     kendall: Correlation
     #: Spearman's rho.
     spearman: Correlation
+
+    @property
+    def correlations(self) -> Correlations:
+        """Both rank correlations."""
+        return Correlations(self.kendall, self.spearman)
 
 
 def correlation(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from nasbench.cell import CELLS, Cell
 from nasbench.runs.text import format_rows, format_table
 from oneshot.score.equal_cost import EqualCost, SearchComparison
-from oneshot.score.ranking import METRIC, TEST_METRIC, Correlations, Ranking
+from oneshot.score.ranking import Correlations, Ranking
 from oneshot.score.settings import ScoreConfig
+from oneshot.search.scorer import METRIC, TEST_METRIC
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,12 +82,11 @@ class ScoreResult:
             "ranking": {
                 "cells": len(self.cells),
                 "images": self.images,
-                "kendall": self.ranking.kendall.to_json(),
-                "spearman": self.ranking.spearman.to_json(),
+                **self.ranking.correlations.to_json(),
                 "test": self.test and self.test.to_json(),
             },
             "found": asdict(self.found),
-            "equal_cost": self.equal_cost.to_json(),
+            "equal_cost": asdict(self.equal_cost),
             "picture": self.picture,
         }
 
@@ -114,7 +114,7 @@ def _lines(result: ScoreResult) -> Iterator[str]:
         f"How the supernet ranks cells: {cells:,} drawn with seed {result.settings.seed},"
         f" {result.images:,} validation images"
     )
-    yield _format_correlations(Correlations(result.ranking.kendall, result.ranking.spearman))
+    yield _format_correlations(result.ranking.correlations)
     if test is not None:
         yield f"by {result.benchmark} {TEST_METRIC} [%], {result.epochs} epochs"
         yield _format_correlations(test)
@@ -136,15 +136,13 @@ def _lines(result: ScoreResult) -> Iterator[str]:
 
 
 def _format_correlations(correlations: Correlations) -> str:
-    rows = []
-    for name, each in zip(("Kendall tau-b", "Spearman rho"), correlations, strict=True):
-        text = (
-            "-  all accuracies are the same"
-            if each.value is None
-            else f"{each.value:.3f}  95 % interval {each.low:.3f} to {each.high:.3f}"
-        )
-        rows.append((name, text))
-    return format_rows(rows)
+    texts = (
+        "-  all accuracies are the same"
+        if each.value is None
+        else f"{each.value:.3f}  95 % interval {each.low:.3f} to {each.high:.3f}"
+        for each in correlations
+    )
+    return format_rows(zip(("Kendall tau-b", "Spearman rho"), texts, strict=True))
 
 
 def _cost_lines(cost: EqualCost) -> Iterator[str]:
@@ -184,17 +182,8 @@ def draw(result: ScoreResult) -> "Figure":
     axes = figure.subplots()
     label = f"{len(ranking.supernet)} cells drawn"
     axes.scatter(ranking.supernet, ranking.benchmark, s=18, alpha=0.6, label=label)
-    axes.scatter(
-        [found.supernet_accuracy],
-        [found.benchmark_accuracy],
-        s=140,
-        marker="*",
-        color="C3",
-        edgecolors="black",
-        linewidths=0.6,
-        label="found",
-        zorder=3,
-    )
+    star: dict[str, Any] = {"s": 140, "marker": "*", "color": "C3", "edgecolors": "black", "linewidths": 0.6}
+    axes.scatter(found.supernet_accuracy, found.benchmark_accuracy, label="found", zorder=3, **star)
     axes.set_xlabel(f"accuracy of the path in the supernet, {os.path.basename(result.dataset)} [%]")
     axes.set_ylabel(f"{result.benchmark} {METRIC} in the benchmark [%]")
     axes.set_title(f"{result.method}: {tau}")

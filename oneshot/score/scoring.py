@@ -17,8 +17,6 @@ from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, RunFolderError
 from oneshot.score.equal_cost import at_equal_cost
 from oneshot.score.ranking import (
-    METRIC,
-    TEST_METRIC,
     Correlations,
     correlation,
     path_accuracy,
@@ -29,6 +27,7 @@ from oneshot.score.result import FoundCell, ScoreResult, draw
 from oneshot.score.settings import ScoreConfig
 from oneshot.search import reopen
 from oneshot.search.record import SEARCH_LOG
+from oneshot.search.scorer import METRIC, TEST_METRIC
 from oneshot.training.environment import get_device
 
 SCORE, PICTURE = "score.json", "score.png"
@@ -70,7 +69,7 @@ def score(
     ConfigError
         If no benchmark has the architectures, or the table lacks their accuracies.
     """
-    config = ScoreConfig() if config is None else config
+    config = config or ScoreConfig()
     run = reopen(path, device=str(get_device(device)), store=store, folder=folder)
     if not run.complete:
         raise RunFolderError(

@@ -23,10 +23,7 @@ class ScoreConfig(Settings):
         1000, "validation images that it ranks them by, rounded up to whole batches", at_least=2
     )
     seed: int = option(
-        0,
-        "of the draw of cells, and of the searches that are compared with",
-        at_least=0,
-        at_most=SEEDS,
+        0, "of the draw of cells, and of the searches that are compared with", at_least=0, at_most=SEEDS
     )
     cost: float | None = option(
         None, "seconds that the search is taken to have cost (default: those in its log)", type=float, above=0

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from functools import partial
 from typing import Any
 
@@ -75,14 +74,12 @@ class SearchCommand(TrainingCommand[SearchResult]):
         if args.smoke:
             settings |= SMOKE
             config |= SMOKE_CONFIG
+        new = SearchSettings(**settings)
         if args.resume is None:
-            new = SearchSettings(**settings)
             job = partial(SearchJob.create, new, build_config(new, **config), Environment.from_flags(args))
             opened = SearchSession.begin(job, args.out, tensorboard=args.tensorboard)
         else:
-            if "dataset" in settings or "split_list" in settings:  # as they are recorded
-                named = SearchSettings(**settings)
-                settings |= {f.name: getattr(named, f.name) for f in fields(named) if f.name in settings}
+            settings = {name: getattr(new, name) for name in settings}  # as they are recorded
             environment = Environment.given(args)
             job = partial(SearchJob.resume, environment=environment, settings=settings, config=config)
             opened = SearchSession.resume(job, args.resume, tensorboard=args.tensorboard)

@@ -80,13 +80,8 @@ def draw_alphas(alphas: Alphas, title: str) -> "Figure":
     panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for number, (edge, axes) in enumerate(zip(edges, panels.flat, strict=False)):
         for k, name in enumerate(alphas.operations[number]):
-            bold = k == alphas.chosen[number]
-            axes.plot(
-                values[:, number, k],
-                color=colours[name],
-                linewidth=2.8 if bold else 1.2,
-                zorder=3 if bold else 2,
-            )
+            width, order = (2.8, 3) if k == alphas.chosen[number] else (1.2, 2)
+            axes.plot(values[:, number, k], color=colours[name], linewidth=width, zorder=order)
         axes.set_title(f"{edge}: {alphas.operations[number][alphas.chosen[number]]}", fontsize=10)
         axes.grid(alpha=0.3, linewidth=0.5)
         axes.set_xlim(0, max(1, len(values) - 1))
@@ -100,24 +95,15 @@ def draw_alphas(alphas: Alphas, title: str) -> "Figure":
         axes.set_ylabel("alpha")
     figure.suptitle(title, fontsize=11)
     handles = [Line2D([], [], color=colours[name], linewidth=2.2, label=name) for name in operations]
-    figure.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncols=len(operations) if columns > 3 else min(len(operations), 5),
-        frameon=False,
-        fontsize=9,
-    )
+    ncols = len(operations) if columns > 3 else min(len(operations), 5)
+    figure.legend(handles=handles, loc="outside lower center", ncols=ncols, frameon=False, fontsize=9)
     return figure
 
 
 def draw_anytime(
-    rows: _Rows,
-    found: Mapping[str, Any],  # as a row
-    dataset: str,
-    optimum: float | None,
-    title: str,
+    rows: _Rows, found: Mapping[str, Any], dataset: str, optimum: float | None, title: str
 ) -> "Figure":
-    """Draw the scores of the cell that would have been chosen after each epoch, and of the cell found."""
+    """Draw the scores of the cell that would have been chosen after each epoch, and of the cell `found`."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
 
@@ -132,9 +118,8 @@ def draw_anytime(
     options: dict[str, Any] = {"where": "post", "marker": marker, "markersize": 3.5}  # of `step`
     upper.step(epochs, value, color="#0072B2", label="cell of the epoch", **options)
     if optimum is not None:
-        upper.axhline(
-            optimum, color="#009E73", linestyle="--", linewidth=1.2, label=f"best cell, {optimum:.2f} %"
-        )
+        label = f"best cell, {optimum:.2f} %"
+        upper.axhline(optimum, color="#009E73", linestyle="--", linewidth=1.2, label=label)
     upper.set_ylabel(f"{dataset} validation accuracy\nafter full training [%]")
     lower.step(epochs, regret, color="#D55E00", **options)
     lower.set_yscale("symlog", linthresh=0.1)
@@ -145,16 +130,9 @@ def draw_anytime(
     lower.set_ylabel("regret\n[percentage points]")
     lower.set_xlabel("epochs")
     lower.xaxis.get_major_locator().set_params(integer=True)
-    end: dict[str, Any] = {  # of `plot`
-        "marker": "*",
-        "markersize": 13,
-        "color": "black",
-        "linestyle": "",
-        "clip_on": False,
-        "zorder": 4,
-    }
-    upper.plot(epochs[-1], found["benchmark_val_accuracy"], label="cell found", **end)
-    lower.plot(epochs[-1], found["regret"], **end)
+    star: dict[str, Any] = {"markersize": 13, "clip_on": False, "zorder": 4}  # options of `plot`
+    upper.plot(epochs[-1], found["benchmark_val_accuracy"], "k*", label="cell found", **star)
+    lower.plot(epochs[-1], found["regret"], "k*", **star)
     figure.legend(fontsize=9, loc="outside lower center", ncols=3)
     lower.set_title(f"found: rank {found['rank']:,}, regret {found['regret']:.2f}", fontsize=10, loc="right")
     for axes in (upper, lower):

@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nasbench.errors import NASBenchError, said
 from nasbench.runs.folder import RunKind
 from nasbench.runs.log import Columns, read_log
-from oneshot.errors import ConfigError, OneShotError, RunFolderError
+from oneshot.errors import ConfigError
 from oneshot.methods.base import SearchConfig
 from oneshot.methods.registry import method_of
 from oneshot.search.scorer import Scorer
 from oneshot.search.settings import SearchSettings
 from oneshot.spaces.registry import space_of
+from oneshot.training.checkpoints import refusing
 from oneshot.training.environment import Environment
 
 SEARCH_LOG = Columns(
@@ -41,7 +41,7 @@ def parse_record(
     record: Mapping[str, Any], path: str | Path
 ) -> tuple[SearchSettings, SearchConfig, Environment]:
     """Return the settings, the method's and the environment in a run's config.json."""
-    try:
+    with refusing(f"{path}/config.json is not that of a one-shot search, damaged, or of another version"):
         settings = SearchSettings.from_json(record["search"], "search", complete=True)
         kind = method_of(settings.method).config_class
         config = kind.from_json(record["config"], "config", complete=True)
@@ -50,12 +50,7 @@ def parse_record(
             unscored = part == "table" and not space_of(settings.space).in_benchmark
             if not isinstance(record[part], dict) and not (unscored and record[part] is None):
                 raise TypeError(f"{part} is not an object")
-    except (KeyError, TypeError, ValueError, AttributeError, OneShotError, NASBenchError) as error:
-        raise RunFolderError(
-            f"{path}/config.json is not that of a one-shot search, damaged, or of another version:"
-            f" {said(error)}"
-        ) from None
-    return settings, config, environment
+        return settings, config, environment
 
 
 def load_scorer(

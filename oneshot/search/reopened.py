@@ -78,7 +78,7 @@ def reopen(
     environment = {"device": device, "store": store, "folder": folder}
     job = SearchJob.resume(Path(path), record, group, environment=environment)
     place = group.device(job.environment.device)
-    with own_random_numbers(job.seed, place):
+    with own_random_numbers(job.images.seed, place):
         task = job.build(place, group)
         trainer = Trainer(task)
         restore(trainer, task, state, Path(path))

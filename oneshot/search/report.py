@@ -1,19 +1,19 @@
 """The result of a search, and its report for people."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from nasbench.metrics import METRICS
-from nasbench.runs.text import counted, duration, format_rows, join_blocks
+from nasbench.runs.text import format_rows, join_blocks
 from nasbench.spaces import TOPOLOGY
 from nasbench.text import format_entry
 from oneshot.methods.base import MetaOptimizer, SearchConfig
 from oneshot.search.scorer import METRIC, TEST_METRIC, Scores
 from oneshot.search.settings import SearchSettings
+from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
-from oneshot.training.metrics import Measured
+from oneshot.training.metrics import Measured, finite
 from oneshot.training.session import TrainingResult
 
 # operations without weights, which first-order methods are known to collapse to
@@ -30,8 +30,6 @@ class SearchResult(TrainingResult):
     architecture: Any  # of the space: a Cell, a Genotype or a Hierarchy
     #: The method, with its trained supernet.
     optimizer: MetaOptimizer[Any]  # of the method's settings
-    #: Numbers of training and validation images.
-    images: tuple[int, int]
     #: The supernet with mixed operations, on the validation images; None for methods that sample paths.
     mixed: Measured | None
     #: The supernet along the architecture's path alone, on the validation images.
@@ -53,21 +51,17 @@ class SearchResult(TrainingResult):
             "complete": self.complete,
             "epochs": self.epochs,
             "steps": self.steps,
-            "supernet": {"mixed": _finite(self.mixed), "path": _finite(self.path)},
+            "supernet": {
+                "mixed": self.mixed and finite(**self.mixed._asdict()),
+                "path": self.path and finite(**self.path._asdict()),
+            },
             "architecture": {
-                "space": space.name,
-                "text": str(self.architecture),
+                **Architecture(space.name, self.architecture).record,
                 **space.json(self.architecture),
             },
             "benchmark": self.benchmark and self.benchmark.to_json(),
             "warning": self.warning,
         }
-
-
-def _finite(measured: Measured | None) -> dict[str, float | None] | None:
-    if measured is None:
-        return None
-    return {name: None if math.isnan(value) else value for name, value in measured._asdict().items()}
 
 
 def collapse_warning(operations: tuple[str, ...]) -> str | None:
@@ -89,17 +83,8 @@ def collapse_warning(operations: tuple[str, ...]) -> str | None:
 def format_result(result: SearchResult, processes: int = 1) -> str:
     """Return the result as text for people."""
     settings, benchmark = result.settings, result.benchmark
-    done, whole = result.epochs, result.config.epochs
-    epochs = counted(whole, "epoch") if done == whole else f"{done:,} of {counted(whole, 'epoch')}"
-    train, val = result.images
-    lines = [
-        f"{result.optimizer.name} on {settings.dataset}, {settings.space} with"
-        f" {counted(settings.channels, 'channel')} and {counted(settings.cells, 'cell')}"
-        f"{'' if settings.space == 'darts' else ' a stage'}",
-        f"{epochs}, {result.steps:,} steps, {train:,} training and {val:,} validation images;"
-        f" seed {settings.seed}; {duration(result.seconds)} of search"
-        f"{f' by {processes} processes' if processes > 1 else ''}",
-    ]
+    title = f"{result.optimizer.name} on {settings.dataset}, {settings.space} with"
+    heading = result.heading(title, result.config.epochs, "validation", processes, " of search")
     rows = [("cell" if benchmark else "architecture", str(result.architecture))]
     if benchmark:
         rows.append(("index", str(benchmark.index)))
@@ -116,7 +101,7 @@ def format_result(result: SearchResult, processes: int = 1) -> str:
     entry = ""
     if benchmark:
         entry = format_entry(benchmark.entry, how=f"python -m nasbench query {benchmark.index} --all")
-    return join_blocks("\n".join(lines), format_rows(rows), entry)
+    return join_blocks(heading, format_rows(rows), entry)
 
 
 def _format_scores(scores: Scores, dataset: str) -> Iterator[str]:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from oneshot.methods.base import SearchConfig
 from oneshot.search.record import SEARCH, SEARCH_LOG
@@ -17,7 +16,7 @@ from oneshot.training.session import TrainingSession
 class SearchSession(TrainingSession[SearchTask, SearchResult]):
     """A search that can be stopped."""
 
-    kind, log_format = SEARCH, SEARCH_LOG
+    kind, log_format, read_job = SEARCH, SEARCH_LOG, SearchJob.resume
 
 
 def search(
@@ -70,31 +69,4 @@ def search(
         return session.run(stop)
 
 
-def resume(
-    path: str | Path,
-    *,
-    stop: Callable[[], bool] | None = None,
-    tensorboard: bool = False,
-    **environment: Any,  # values of fields of Environment
-) -> SearchResult:
-    """Go on with the run in a folder to its end, which is where it would have ended undisturbed.
-
-    Parameters
-    ----------
-    path
-        The run's folder.
-    stop, tensorboard
-        As in `search`.
-    **environment
-        Fields of Environment that differ from the run's.
-
-    Raises
-    ------
-    RunFolderError
-        If the folder is damaged, or another process writes to it.
-    ConfigError
-        If the images, or the table's scores, are others now.
-    """
-    job = partial(SearchJob.resume, environment=environment)
-    with SearchSession.resume(job, path, tensorboard=tensorboard) as session:
-        return session.run(stop)
+resume = SearchSession.complete

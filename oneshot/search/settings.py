@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, cast
 
-from data.images import FOLDER, NAMES
 from nasbench.runs.checks import SEEDS, whole
 from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
@@ -12,24 +11,16 @@ from oneshot.methods.recipes import RECIPES, check_recipe, recipe_settings
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.spaces.base import MAXIMUM, Sizes
 from oneshot.spaces.registry import SPACES, space_of
-from oneshot.training.environment import absolute
+from oneshot.training.environment import absolute, dataset_option, space_option, split_list_option
 from oneshot.training.images import SMALL, absolute_dataset
-
-
-def default_sizes(space: str, dataset: str) -> Sizes:
-    """Return the published sizes of a space's supernet, or smaller ones for a data set of small images."""
-    return space_of(space).smaller if dataset in SMALL else space_of(space).searched
-
-
-def _by_space(name: str) -> str:
-    usual = ", ".join(f"{space}: {getattr(found.searched, name)}" for space, found in SPACES.items())
-    small = ", ".join(f"{getattr(found.smaller, name)}" for found in SPACES.values())
-    return f"(default: {usual}; on {' and '.join(SMALL)}: {small})"
 
 
 def _sized(name: str, help: str) -> int:
     """Return an option whose default is the size of the space's supernet."""
-    return cast(int, option(None, f"{help} {_by_space(name)}", type=int))  # __post_init__ replaces None
+    usual = ", ".join(f"{space}: {getattr(found.searched, name)}" for space, found in SPACES.items())
+    small = ", ".join(f"{getattr(found.smaller, name)}" for found in SPACES.values())
+    default = f"(default: {usual}; on {' and '.join(SMALL)}: {small})"
+    return cast(int, option(None, f"{help} {default}", type=int))  # __post_init__ replaces None
 
 
 @dataclass(frozen=True)
@@ -41,11 +32,7 @@ class SearchSettings(Settings):
     """
 
     #: Space that is searched.
-    space: str = option(
-        "nb201",
-        "; ".join(f"{name}: {space.summary}" for name, space in SPACES.items()),
-        choices=tuple(SPACES),
-    )
+    space: str = space_option("nb201")
     #: Method that searches it.
     method: str = option("darts", f"method: {', '.join(METHODS)}, or MODULE:CLASS of a custom one")
     #: Published settings of the optimizers.
@@ -56,10 +43,7 @@ class SearchSettings(Settings):
         choices=tuple(RECIPES),
     )
     #: Data set.
-    dataset: str = option(
-        "digits",
-        f"{', '.join(NAMES)}, or {FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*",
-    )
+    dataset: str = dataset_option()
     #: Channels of the first stage.
     channels: int = _sized("channels", "channels of the supernet's first stage")
     #: Cells of the supernet, as the space counts them.
@@ -73,30 +57,24 @@ class SearchSettings(Settings):
         False, "run the supernet through torch.compile; worth its minutes for a long search"
     )
     #: File with the published halves of test images.
-    split_list: str | None = option(
-        None,
-        "published halves of the test images of cifar100 or imagenet16-120, a file of AutoDL-Projects"
-        " (default: our own halves)",
-        type=str,
-        metavar="FILE",
-    )
+    split_list: str | None = split_list_option()
 
     def __post_init__(self) -> None:
-        space_of(self.space)  # an error for one that is unknown, before its sizes are asked for
+        space = space_of(self.space)
         method_of(self.method)
         check_recipe(self.recipe)
         super().__post_init__()
         object.__setattr__(self, "dataset", absolute_dataset(self.dataset))
-        for name in ("channels", "cells"):
-            value = getattr(self, name)
-            value = getattr(default_sizes(self.space, self.dataset), name) if value is None else value
-            least = getattr(space_of(self.space).minimum, name)
-            object.__setattr__(self, name, whole(name, value, least, getattr(MAXIMUM, name)))
-        if self.split_list is not None and self.dataset not in ("cifar100", "imagenet16-120"):
-            raise ConfigError(
-                f"split_list names halves of cifar100's or imagenet16-120's test images, got {self.dataset}"
-            )
+        usual = space.smaller if self.dataset in SMALL else space.searched
+        for name, default, least, most in zip(Sizes._fields, usual, space.minimum, MAXIMUM, strict=True):
+            value = default if getattr(self, name) is None else getattr(self, name)
+            object.__setattr__(self, name, whole(name, value, least, most))
         if self.split_list is not None:
+            if self.dataset not in ("cifar100", "imagenet16-120"):
+                raise ConfigError(
+                    "split_list names halves of cifar100's or imagenet16-120's test images, got"
+                    f" {self.dataset}"
+                )
             object.__setattr__(self, "split_list", absolute(self.split_list))
 
 

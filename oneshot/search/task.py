@@ -30,7 +30,7 @@ from oneshot.training.environment import Environment
 from oneshot.training.images import Batches, SearchImages
 from oneshot.training.memory import advising
 from oneshot.training.metrics import Outcome
-from oneshot.training.session import Files, TrainingTask
+from oneshot.training.session import Files, TrainingJob, TrainingTask
 from oneshot.training.trainer import Epoch, Trainer
 
 if TYPE_CHECKING:
@@ -42,20 +42,13 @@ _Batch = tuple[_Half, _Half]  # of training and of validation images
 
 
 @dataclass(frozen=True, eq=False)
-class SearchJob:
+class SearchJob(TrainingJob["SearchTask"]):
     """What is searched, by which method, on which images."""
 
+    images: SearchImages
     settings: SearchSettings
     config: SearchConfig
-    environment: Environment
-    images: SearchImages
     scorer: Scorer | None  # None in a space without a benchmark
-    notes: tuple[str, ...] = ()  # lines about what is not as it would be by default
-
-    @property
-    def seed(self) -> int:
-        """The seed of the search."""
-        return self.settings.seed
 
     @classmethod
     def create(
@@ -66,10 +59,9 @@ class SearchJob:
         group: ProcessGroup,
     ) -> Self:
         """Return the job of a new search, with defaults for None."""
-        settings = SearchSettings() if settings is None else settings
-        environment = Environment() if environment is None else environment
+        settings, environment = settings or SearchSettings(), environment or Environment()
         kind = method_of(settings.method).config_class
-        config = build_config(settings) if config is None else config
+        config = config or build_config(settings)
         if type(config) is not kind:
             raise ConfigError(
                 f"{settings.method} is configured by {kind.__name__}, got {type(config).__name__}"
@@ -78,9 +70,8 @@ class SearchJob:
         in_benchmark = space_of(settings.space).in_benchmark
         scorer = Scorer(settings.dataset, environment.store) if in_benchmark else None
         images = _load_images(settings, config, environment, group)
-        return cls(
-            settings, config, environment, images, scorer, tuple(contradictions(settings.recipe, config))
-        )
+        notes = contradictions(settings.recipe, config)
+        return cls(images, settings, config, scorer, environment=environment, notes=notes)
 
     @classmethod
     def resume(
@@ -105,7 +96,7 @@ class SearchJob:
         scorer = load_scorer(record, recorded, now, path)
         images = _load_images(recorded, recorded_config, now, group)
         images.check_recorded(record["data"], path)
-        return cls(recorded, recorded_config, now, images, scorer)
+        return cls(images, recorded, recorded_config, scorer, environment=now)
 
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
         """Return what config.json holds."""

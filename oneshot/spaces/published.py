@@ -4,7 +4,7 @@ from oneshot.spaces.genotype import Genotype, Hierarchy
 
 
 def _genotype(normal: str, reduce: str) -> Genotype:
-    """Return the genotype of the edges of its cells, "operation source, ..."; all four nodes are the output."""
+    """Return the genotype of its cells' edges, "operation source, ..."; all four nodes are the output."""
     cells = [[edge.split() for edge in cell.split(", ")] for cell in (normal, reduce)]
     edges = [tuple((op, int(source)) for op, source in cell) for cell in cells]
     return Genotype(edges[0], (2, 3, 4, 5), edges[1], (2, 3, 4, 5))

@@ -67,22 +67,9 @@ class _Storage(NamedTuple):
     length: int
 
 
+_BYTES = {"Double": 8, "Float": 4, "Half": 2, "BFloat16": 2, "Long": 8, "Int": 4, "Short": 2, "Char": 1}
 # {(module, name): bytes of a number} of storages
-_STORAGES = {
-    ("torch", f"{name}Storage"): torch.empty(0, dtype=dtype).element_size()
-    for name, dtype in {
-        "Double": torch.float64,
-        "Float": torch.float32,
-        "Half": torch.float16,
-        "BFloat16": torch.bfloat16,
-        "Long": torch.int64,
-        "Int": torch.int32,
-        "Short": torch.int16,
-        "Char": torch.int8,
-        "Byte": torch.uint8,
-        "Bool": torch.bool,
-    }.items()
-}
+_STORAGES = {("torch", f"{name}Storage"): size for name, size in (_BYTES | {"Byte": 1, "Bool": 1}).items()}
 
 
 def _check(archive: zipfile.ZipFile, size: int) -> None:
@@ -129,11 +116,9 @@ def _tensor(
 
 
 @contextmanager
-def restoring(path: str | Path) -> Iterator[None]:
-    """Turn an error about the contents of a run's checkpoint into a RunFolderError that names it."""
+def refusing(description: str) -> Iterator[None]:
+    """Turn an error about what a file holds into a RunFolderError: the description, then the error."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise RunFolderError(
-            f"{path}/{CHECKPOINT} is not of this run, or of another version: {said(error)}"
-        ) from None
+        raise RunFolderError(f"{description}: {said(error)}") from None

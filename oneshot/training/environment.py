@@ -6,8 +6,28 @@ from typing import Any, Self
 
 import torch
 
+from data.images import FOLDER, NAMES
 from nasbench.runs.settings import Settings, option
 from oneshot.errors import DeviceError
+from oneshot.spaces.registry import SPACES
+
+
+def space_option(default: str) -> str:
+    """Return the option that names the space that is searched."""
+    help = "; ".join(f"{name}: {space.summary}" for name, space in SPACES.items())
+    return option(default, help, choices=tuple(SPACES))
+
+
+def dataset_option() -> str:
+    """Return the option that names the data set."""
+    tree = f"{FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*"
+    return option("digits", f"{', '.join(NAMES)}, or {tree}")
+
+
+def split_list_option(only: str = "") -> str | None:
+    """Return the option that names the file with the published halves of test images."""
+    help = "published halves of the test images of cifar100 or imagenet16-120, a file of AutoDL-Projects"
+    return option(None, f"{help}{only} (default: our own halves)", type=str, metavar="FILE")
 
 
 def folder_option() -> str | None:

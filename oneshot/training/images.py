@@ -52,29 +52,10 @@ class Subset:
         """The number of images."""
         return len(self.images) if self.indices is None else len(self.indices)
 
-    def loader(
-        self,
-        batch: int,
-        augment: Augment,
-        device: torch.device,
-        part: tuple[int, int],
-        *,
-        seed: int = 0,
-        shuffle: bool = True,
-        drop_last: bool | None = None,
-    ) -> Loader:
-        """Return a Loader; `drop_last`: None for a last batch of one image, which has no statistics."""
-        return Loader(
-            self.images,
-            self.indices,
-            batch=batch,
-            augment=augment,
-            device=device,
-            seed=seed,
-            shuffle=shuffle,
-            drop_last=self.count % batch == 1 if drop_last is None else drop_last,
-            part=part,
-        )
+    def loader(self, batch: int, **options: Any) -> Loader:  # those of a Loader
+        """Return a Loader, by default without a last batch of one image, which has no statistics."""
+        options = {"drop_last": self.count % batch == 1} | options
+        return Loader(self.images, self.indices, batch=batch, **options)
 
 
 class ImageSplits(ABC):
@@ -83,21 +64,14 @@ class ImageSplits(ABC):
     held_out_name: ClassVar[str]  # in the record of a run
 
     def __init__(
-        self,
-        dataset: str,
-        environment: Environment,
-        *,
-        halves: bool,
-        seed: int = 0,
-        split_list: str | None = None,
+        self, dataset: str, environment: Environment, split: str, seed: int = 0, split_list: str | None = None
     ) -> None:
-        """`halves`: those of a search, by `search_split`; else all training images, and the test images."""
-        folder, download = environment.folder, environment.download
-        images = load(dataset, folder, download=download)
-        train, valid, from_test = (
-            search_split(dataset, len(images), seed, split_list) if halves else (None, None, True)
-        )
-        held_out = _load_test(images, folder, download) if from_test else images
+        """`split`: "half" for the halves of a search; "full" for all training images, and the test images."""
+        images = load(dataset, environment.folder, download=environment.download)
+        train, valid, from_test = None, None, True
+        if split == "half":
+            train, valid, from_test = search_split(dataset, len(images), seed, split_list)
+        held_out = _load_test(images, environment) if from_test else images
         self.dataset, self.seed = dataset, seed
         self.train_images, self.held_out_images = Subset(images, train), Subset(held_out, valid)
         #: Numbers of images that are trained on, and that are held out.
@@ -177,7 +151,7 @@ class SearchImages(ImageSplits):
     def __init__(
         self, dataset: str, environment: Environment, seed: int = 0, split_list: str | None = None
     ) -> None:
-        super().__init__(dataset, environment, halves=True, seed=seed, split_list=split_list)
+        super().__init__(dataset, environment, "half", seed, split_list)
 
     def halves(
         self, batch: int, device: torch.device, part: tuple[int, int] = (0, 1)
@@ -190,15 +164,17 @@ class SearchImages(ImageSplits):
         """
         train = self.train_images.images
         augment = Augment.training(train) if augments(self.dataset) else Augment.evaluation(train)
+        options = {"augment": augment, "device": device, "part": part}
         return (
-            self.train_images.loader(batch, augment, device, part, seed=3 * self.seed),
-            self.held_out_images.loader(batch, augment, device, part, seed=3 * self.seed + 1, drop_last=True),
+            self.train_images.loader(batch, seed=3 * self.seed, **options),
+            self.held_out_images.loader(batch, seed=3 * self.seed + 1, drop_last=True, **options),
         )
 
     def evaluation(self, batch: int, device: torch.device, part: tuple[int, int] = (0, 1)) -> "Batches":
         """Return the validation half in batches, not augmented, in the same mixed order each time."""
-        augment = Augment.evaluation(self.held_out_images.images)
-        return Batches(self.held_out_images.loader(batch, augment, device, part, seed=3 * self.seed + 2))
+        subset, seed = self.held_out_images, 3 * self.seed + 2
+        augment = Augment.evaluation(subset.images)
+        return Batches(subset.loader(batch, augment=augment, device=device, seed=seed, part=part))
 
     def hashed(self) -> Iterable[NDArray[Any] | None]:
         train, held_out = self.train_images, self.held_out_images
@@ -220,16 +196,6 @@ class RetrainImages(ImageSplits):
 
     held_out_name = "test_images"
 
-    def __init__(
-        self,
-        dataset: str,
-        environment: Environment,
-        split: str,
-        seed: int = 0,
-        split_list: str | None = None,
-    ) -> None:
-        super().__init__(dataset, environment, halves=split == "half", seed=seed, split_list=split_list)
-
     def train(
         self, batch: int, augment: bool, cutout: int, device: torch.device, part: tuple[int, int] = (0, 1)
     ) -> Loader:
@@ -239,13 +205,13 @@ class RetrainImages(ImageSplits):
         """
         images = self.train_images.images
         transform = Augment.training(images, cutout) if augment else Augment(images.statistics, cutout=cutout)
-        return self.train_images.loader(batch, transform, device, part, seed=self.seed)
+        return self.train_images.loader(batch, augment=transform, device=device, seed=self.seed, part=part)
 
     def test(self, batch: int, device: torch.device, part: tuple[int, int] = (0, 1)) -> Loader:
         """Return a Loader of the images that are tested, in their order, not augmented."""
         subset = self.held_out_images
-        augment = Augment.evaluation(subset.images)
-        return subset.loader(min(batch, subset.count), augment, device, part, shuffle=False, drop_last=False)
+        options = {"augment": Augment.evaluation(subset.images), "device": device, "part": part}
+        return subset.loader(min(batch, subset.count), shuffle=False, drop_last=False, **options)
 
     def hashed(self) -> Iterable[NDArray[Any] | None]:
         for subset in (self.train_images, self.held_out_images):
@@ -265,9 +231,9 @@ class Batches:
         return self._loader.epoch(0)
 
 
-def _load_test(train: Images, folder: str | None, download: bool) -> Images:
+def _load_test(train: Images, environment: Environment) -> Images:
     """Load the test images of a data set; ConfigError unless they are of the training images' kind."""
-    test = load(train.name, folder, train=False, download=download)
+    test = load(train.name, environment.folder, train=False, download=environment.download)
     if test.classes != train.classes or test.pixels.shape[1:] != train.pixels.shape[1:]:
         raise ConfigError(f"the test images of {train.name} are not of the training images' classes and size")
     return test

@@ -38,19 +38,13 @@ def largest_batch(step: Callable[[int], object], batch: int) -> int | None:
     """
     while batch >= 4:
         batch //= 2
-        if _fits(step, batch):
+        try:
+            step(batch)
             return batch
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        finally:
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
     return None
-
-
-def _fits(step: Callable[[int], object], batch: int) -> bool:
-    try:
-        step(batch)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        return False
-    finally:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-    return True

@@ -1,6 +1,7 @@
 """How right a network is on images: loss and accuracy, and their sums over an epoch."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -93,6 +94,11 @@ class Tally:
             self.steps = int(state["steps"])
         if group.is_main:
             self.sums.copy_(sums)
+
+
+def finite(**values: float | None) -> dict[str, float | None]:
+    """Return the values, with None for those that are NaN or infinite."""
+    return {name: each if each is not None and isfinite(each) else None for name, each in values.items()}
 
 
 def precise(logits: Tensor) -> Tensor:

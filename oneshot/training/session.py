@@ -3,10 +3,11 @@
 import io
 import math
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, Self, TypeVar
 
@@ -16,10 +17,12 @@ from nasbench.runs.files import quoted
 from nasbench.runs.folder import RunFolder, RunKind, check_new, read_record
 from nasbench.runs.log import Columns, Row, read_log
 from nasbench.runs.progress import Progress
+from nasbench.runs.text import counted, duration
 from oneshot.errors import DivergedError, MissingDependencyError, RunFolderError
-from oneshot.training.checkpoints import CHECKPOINT, encode_tensors, read_checkpoint, restoring
+from oneshot.training.checkpoints import CHECKPOINT, encode_tensors, read_checkpoint, refusing
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment
+from oneshot.training.images import ImageSplits
 from oneshot.training.memory import is_out_of_memory
 from oneshot.training.metrics import Measured
 from oneshot.training.tensorboard import TensorBoardWriter, check_requested
@@ -36,6 +39,8 @@ Files = Mapping[str, bytes | memoryview]  # the contents of files of a run's fol
 class TrainingResult:
     """What every training gives; subclasses add what it found."""
 
+    #: Settings of the search or of the retraining.
+    settings: Any
     #: Whether the training came to its end.
     complete: bool
     #: Number of epochs done.
@@ -44,6 +49,8 @@ class TrainingResult:
     steps: int
     #: A row per epoch, {column: value or None}.
     log: list[Row]
+    #: Numbers of images that are trained on, and that are held out.
+    images: tuple[int, int]
     #: Duration of the epochs, in seconds.
     seconds: float
     #: Names of the pictures in the run's folder.
@@ -54,6 +61,22 @@ class TrainingResult:
     @abstractmethod
     def to_json(self) -> dict[str, Any]:  # plain values, nested
         """Return the summary in summary.json; it depends on nothing but the settings."""
+
+    def heading(self, title: str, epochs: int, held_out: str, processes: int, work: str = "") -> str:
+        """Return the first lines of a report.
+
+        `epochs`: how many there are in all; `held_out`: the name of the images held out; `work`: of the
+        duration.
+        """
+        settings, (train, other) = self.settings, self.images
+        done = "" if self.epochs == epochs else f"{self.epochs:,} of "
+        by = f" by {processes} processes" if processes > 1 else ""
+        return (
+            f"{title} {counted(settings.channels, 'channel')} and {counted(settings.cells, 'cell')}"
+            f"{'' if settings.space == 'darts' else ' a stage'}\n{done}{counted(epochs, 'epoch')},"
+            f" {self.steps:,} steps, {train:,} training and {other:,} {held_out} images;"
+            f" seed {settings.seed}; {duration(self.seconds)}{work}{by}"
+        )
 
 
 _R = TypeVar("_R", bound=TrainingResult)
@@ -107,24 +130,22 @@ _Task = TypeVar("_Task", bound=TrainingTask[Any])
 _Task_co = TypeVar("_Task_co", bound=TrainingTask[Any], covariant=True)
 
 
-class TrainingJob(Protocol[_Task_co]):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TrainingJob(ABC, Generic[_Task_co]):
     """What is to be trained, on which images; checked, before a folder or a network exists."""
 
-    @property
-    def seed(self) -> int:
-        """The seed of its random numbers."""
+    #: Where it runs.
+    environment: Environment
+    #: Its images; their seed is that of all its random numbers.
+    images: ImageSplits
+    #: Lines about what is not as it would be by default.
+    notes: Sequence[str] = ()
 
-    @property
-    def environment(self) -> Environment:
-        """Where it runs."""
-
-    @property
-    def notes(self) -> Sequence[str]:
-        """Lines about what is not as it would be by default."""
-
+    @abstractmethod
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
         """Return what config.json holds."""
 
+    @abstractmethod
     def build(self, device: torch.device, group: ProcessGroup) -> _Task_co:
         """Return the task before its first step, by the random numbers of the process."""
 
@@ -143,7 +164,7 @@ def own_random_numbers(seed: int, device: torch.device) -> Iterator[None]:
 
 def restore(trainer: Trainer[Any], task: TrainingTask[Any], state: Mapping[str, Any], path: Path) -> int:
     """Put a trainer and its task where a run's checkpoint was; return its position in the log."""
-    with restoring(path):
+    with refusing(f"{path}/{CHECKPOINT} is not of this run, or of another version"):
         trainer.load_state_dict(state["training"])
         task.load_conclusion(state)
         return int(state["log"])
@@ -157,6 +178,8 @@ class TrainingSession(Generic[_Task, _R]):
 
     kind: ClassVar[RunKind]
     log_format: ClassVar[Columns]
+    #: Returns the job of a folder, its config.json, the processes and the changed fields of Environment.
+    read_job: ClassVar[Callable[..., TrainingJob[Any]]]
 
     def __init__(
         self,
@@ -228,13 +251,46 @@ class TrainingSession(Generic[_Task, _R]):
                 yield session
 
     @classmethod
+    def complete(
+        cls,
+        path: str | Path,
+        *,
+        stop: Callable[[], bool] | None = None,
+        tensorboard: bool = False,
+        **environment: Any,  # values of fields of Environment
+    ) -> _R:
+        """Go on with the run in a folder to its end, which is where it would have ended undisturbed.
+
+        Parameters
+        ----------
+        path
+            The run's folder.
+        stop
+            Called after each step; if it returns True, the run ends, saved so that it can be resumed again.
+        tensorboard
+            Whether to write the log for TensorBoard, in the folder.
+        **environment
+            Fields of Environment that differ from the run's.
+
+        Raises
+        ------
+        RunFolderError
+            If the folder is damaged, or another process writes to it.
+        ConfigError
+            If the images, or the table's scores, are others now.
+        """
+        read = partial(cls.read_job, environment=environment)
+        with cls.resume(read, path, tensorboard=tensorboard) as session:
+            return session.run(stop)
+
+    @classmethod
     @contextmanager
     def _opened(
         cls, job: TrainingJob[_Task], path: Path | None, folder: RunFolder | None, tensorboard: bool
     ) -> Iterator[Self]:
         group = ProcessGroup.present()
         device = group.device(job.environment.device)
-        with own_random_numbers(job.seed, device), ExitStack() as stack:
+        with own_random_numbers(job.images.seed, device), ExitStack() as stack:
             session = cls(job, job.build(device, group), path, folder)
             if path is not None:
                 group.run_on_all(session._load)

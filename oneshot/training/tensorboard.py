@@ -14,12 +14,8 @@ def check_requested(tensorboard: bool, out: str | Path | None) -> None:
     if tensorboard:
         if out is None:
             raise ConfigError("--tensorboard writes to the run's folder; --out names it")
-        _check_installed()
-
-
-def _check_installed() -> None:
-    with required("tensorboard", "--tensorboard", "tensorboard"):
-        import tensorboard  # noqa: F401
+        with required("tensorboard", "--tensorboard", "tensorboard"):
+            import tensorboard  # noqa: F401
 
 
 class TensorBoardWriter:
@@ -29,7 +25,6 @@ class TensorBoardWriter:
     """
 
     def __init__(self, path: str | Path, epoch: int) -> None:
-        _check_installed()
         from torch.utils.tensorboard import SummaryWriter
 
         self._writer = SummaryWriter(str(path), purge_step=epoch + 1)

@@ -1,0 +1,17 @@
+from data.augment import Augment as Augment
+from data.images import NAMES as NAMES
+from data.images import DataSet as DataSet
+from data.images import Images as Images
+from data.images import default_folder as default_folder
+from data.images import load as load
+from data.loader import Batch as Batch
+from data.loader import Loader as Loader
+from data.splits import Split as Split
+from data.splits import halves as halves
+from data.splits import own_test_halves as own_test_halves
+from data.splits import read_test_halves as read_test_halves
+from data.splits import search_split as search_split
+from data.splits import train_halves as train_halves
+from data.statistics import PUBLISHED as PUBLISHED
+from data.statistics import Statistics as Statistics
+from data.statistics import measure as measure
