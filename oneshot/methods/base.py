@@ -87,6 +87,11 @@ class MetaOptimizer(ABC, Generic[C]):
         Whether to compute in bfloat16 where that is safe; weights and alphas stay float32.
     parts
         Components that are added to the method; see `oneshot.parts`.
+
+    Raises
+    ------
+    ConfigError
+        If a part has no meaning with this method.
     """
 
     #: The name for people.
@@ -125,6 +130,8 @@ class MetaOptimizer(ABC, Generic[C]):
         #: The processes that search together, each with a part of every batch.
         self.group = ProcessGroup()
         self._supernet: Supernet | None = None
+        for part in self.parts:
+            part.join(self)
 
     @property
     def supernet(self) -> Supernet:
@@ -214,11 +221,7 @@ class MetaOptimizer(ABC, Generic[C]):
         ------
         GraphError
             If nothing in scope has candidates, or something out of scope has.
-        ConfigError
-            If a part has no meaning with this method.
         """
-        for part in self.parts:
-            part.join(self)
         graph = space.clone()
         scope = scope or graph.OPTIMIZER_SCOPE
         if not any(isinstance(op, (list, tuple)) for op in graph.get_all_edge_data("op", scope, True)):

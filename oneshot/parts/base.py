@@ -3,8 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from torch import Tensor, nn
 
@@ -15,11 +15,17 @@ if TYPE_CHECKING:
     from data.loader import Batch
     from oneshot.graph.edge import EdgeData
     from oneshot.methods.base import MetaOptimizer
+    from oneshot.search.settings import SearchSettings
 
 
 @dataclass(frozen=True)
 class PartSettings(Settings, ABC):
     """Options of a part, each of which is a flag of its own; by default the part is neutral."""
+
+    @classmethod
+    def select(cls, options: Mapping[str, Any]) -> Self:  # values of fields, also of other parts
+        """Return the settings that are among options, {field: value}, with defaults for the others."""
+        return cls(**{f.name: options[f.name] for f in fields(cls) if f.name in options})
 
     @property
     @abstractmethod
@@ -62,6 +68,9 @@ class Part(ABC, Generic[P]):
     def join(self, method: "MetaOptimizer[Any]") -> None:
         """Become a part of a method; ConfigError with the reason if both together have no meaning."""
         self._method = method
+
+    def check(self, settings: "SearchSettings") -> None:  # noqa: B027
+        """Raise a ConfigError if the part has no meaning with a search's space, sizes or data set."""
 
     # The supernet is built
 
