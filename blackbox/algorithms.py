@@ -1,6 +1,7 @@
 """The algorithms by name: each is the module `blackbox.NAME`, the command `python -m blackbox.NAME`."""
 
 import importlib
+from contextlib import suppress
 from typing import Any
 
 from blackbox.errors import UnknownAlgorithmError
@@ -60,3 +61,12 @@ def algorithm(name: object) -> SearchClass:
     if not (isinstance(search_class, type) and issubclass(search_class, (Search, MultiFidelitySearch))):
         raise UnknownAlgorithmError(f"algorithm {name!r}: {module} has no search {class_name}")
     return search_class
+
+
+def name_of(algorithm_name: str) -> str | None:
+    """Return the short name of the algorithm that reports call so; None for a custom one."""
+    for short in ALGORITHMS:
+        with suppress(UnknownAlgorithmError):
+            if algorithm(short).name == algorithm_name:
+                return short
+    return None

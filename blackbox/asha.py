@@ -2,12 +2,11 @@
 
 import sys
 from bisect import insort
-from collections.abc import Sequence
 from heapq import heappop, heappush
+from itertools import pairwise
 
 from blackbox.search.fidelity import Job, MultiFidelitySearch, RungsConfig
 from blackbox.search.scores import FAILED
-from blackbox.search.space import SearchSpace
 
 
 class _Rung:
@@ -52,20 +51,10 @@ class ASHA(MultiFidelitySearch[RungsConfig]):
 
     name = "asynchronous successive halving"
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fidelities: int | Sequence[int],
-        config: RungsConfig | None = None,
-        trial: int = 0,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(space, fidelities, config, trial, seed)
+    def setup(self) -> None:
         self._results = {epochs: _Rung() for epochs in self.rungs}
         # (rung, epochs to promote its cells to, epochs that they were trained for), from the top
-        self._promotions = [
-            (self._results[low], high, low) for low, high in zip(self.rungs, self.rungs[1:], strict=False)
-        ][::-1]
+        self._promotions = [(self._results[low], high, low) for low, high in pairwise(self.rungs)][::-1]
 
     def next_job(self, number: int) -> Job | None:
         for rung, epochs, done in self._promotions:

@@ -1,16 +1,15 @@
 """BANANAS, an ensemble on paths (`python -m blackbox.bananas`): White et al. 2019, arXiv:1910.11858."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from blackbox.predictors.encodings import default_encoding
 from blackbox.predictors.ensemble import ExtraTrees
-from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
-from blackbox.search.space import SearchSpace
+from blackbox.search.scores import best_first
 from nasbench.arrays import Codes, Scores
 from nasbench.runs.checks import MANY
 from nasbench.runs.settings import option
@@ -28,7 +27,7 @@ class BananasConfig(ModelBasedConfig):
     trees: int = option(20, "members of the ensemble", at_least=2, at_most=MANY)
 
 
-class Bananas(ModelBasedSearch[BananasConfig, list[int]]):
+class Bananas(ModelBasedSearch[BananasConfig, Codes]):
     """Bayesian optimization with an ensemble on the path encoding, and independent Thompson sampling.
 
     >>> from blackbox import NB201_SPACE, run
@@ -46,40 +45,30 @@ class Bananas(ModelBasedSearch[BananasConfig, list[int]]):
     name = "BANANAS"
     config_class = BananasConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: BananasConfig | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
+    def setup(self) -> None:
+        super().setup()
         self._ensemble(seed=0)  # raises before the first evaluation if a package is not installed
 
     def propose(self, row: int, step: int) -> Iterable[int]:
         return self.fitted(row, step, self.config.batch, self._ranking)
 
-    def _ranking(self, row: int, steps: int) -> list[int]:
+    def _ranking(self, row: int, steps: int) -> Codes:
         """Return candidates by one independent Thompson sample each (section 4), best first."""
         codes, scores = self.evaluations(row, steps)
-        if not len(codes):
-            return []
         candidates = self._candidates(codes, scores, self.history.codes[row, :steps])
         if not len(candidates):
-            return []
+            return candidates
         generator = self.generator(row, steps)
         ensemble = self._ensemble(int(generator.integers(2**32)))
         mean, std = ensemble.fit(codes, scores).predict(candidates)
-        ranking: list[int] = candidates[np.argsort(-generator.normal(mean, std), kind="stable")].tolist()
-        return ranking
+        return best_first(candidates, generator.normal(mean, std))
 
     def _candidates(self, codes: Codes, scores: Scores, evaluated: Codes) -> Codes:
         """Return new neighbours of the best cells, ascending; of further cells until a batch is full."""
-        best_first = codes[np.argsort(-scores, kind="stable")]
+        codes = best_first(codes, scores)
         candidates = np.empty(0, dtype=np.intp)
-        for start in range(0, len(best_first), self.config.parents):
-            near = self.space.neighbours[best_first[start : start + self.config.parents]]
+        for start in range(0, len(codes), self.config.parents):
+            near = self.space.neighbours[codes[start : start + self.config.parents]]
             candidates = np.union1d(candidates, np.setdiff1d(near, evaluated))
             if len(candidates) >= self.config.batch:
                 break

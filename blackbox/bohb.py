@@ -1,7 +1,7 @@
 """BOHB, Hyperband with a model (`python -m blackbox.bohb`): Falkner et al. 2018, arXiv:1807.01774."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from blackbox.errors import ConfigError
 from blackbox.search.brackets import Bracket, BracketSearch, hyperband_bracket
 from blackbox.search.fidelity import Job, RungsConfig
-from blackbox.search.space import SearchSpace
+from blackbox.search.scores import best_first
 from nasbench.arrays import Digits
 from nasbench.runs.checks import MANY
 from nasbench.runs.settings import option
@@ -111,20 +111,13 @@ class BOHB(BracketSearch[BOHBConfig]):
     name = "BOHB"
     config_class = BOHBConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fidelities: int | Sequence[int],
-        config: BOHBConfig | None = None,
-        trial: int = 0,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(space, fidelities, config, trial, seed)
+    def setup(self) -> None:
+        super().setup()
         self._generator = self.generator(_PROPOSALS)
         # codes and scores by epochs
         self._seen: dict[int, tuple[list[int], list[float]]] = {epochs: ([], []) for epochs in self.rungs}
-        self._choices = np.array(space.choices)
-        self._least = self.config.min_points or len(space.choices) + 1
+        self._choices = np.array(self.space.choices)
+        self._least = self.config.min_points or len(self.space.choices) + 1
         self._model: tuple[KernelDensity, KernelDensity] | None = None  # of good cells, and of the others
         self._modelled: tuple[int, int] | None = None  # epochs of the model's rung, and its number of cells
 
@@ -148,11 +141,9 @@ class BOHB(BracketSearch[BOHBConfig]):
         points = good.sample(self._generator, self.config.samples, self.config.widening)
         ratios = good.log_density(points) - others.log_density(points)
         codes = np.ravel_multi_index(tuple(points.T), self.space.choices)
-        best_first: list[int] = codes[np.argsort(-ratios, kind="stable")].tolist()
-        for code in best_first:
-            if self.take(code):
-                return code
-        return self.draw()
+        new: Iterator[int] = filter(self.take, best_first(codes, ratios).tolist())
+        code = next(new, None)
+        return self.draw() if code is None else code
 
     def _newest_model(self) -> tuple[KernelDensity, KernelDensity] | None:
         """Return the densities of good and other cells of the highest rung with enough; None: no rung has."""
@@ -160,8 +151,7 @@ class BOHB(BracketSearch[BOHBConfig]):
             codes, scores = self._seen[epochs]
             if len(codes) >= self._least + 2:
                 if self._modelled != (epochs, len(codes)):
-                    best_first = np.array(codes)[np.argsort(-np.array(scores), kind="stable")]
-                    digits = self.space.digits(best_first)
+                    digits = self.space.digits(best_first(np.array(codes), np.array(scores)))
                     good = max(self._least, int(self.config.best * len(codes)))
                     others = max(self._least, len(codes) - good)
                     self._model = (

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from blackbox.errors import BlackboxError, ConfigError
-from blackbox.kinds.base import Experiment, table_record
-from blackbox.kinds.registry import kind_of
-from blackbox.table.settings import short_names
-from blackbox.table.signal import Signal
+from blackbox.kinds.base import Driver, Experiment, as_recorded, kind_of, table_record
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError, said
 from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from blackbox.kinds.base import Driver
     from blackbox.results.base import SearchResult
 
     Record = dict[str, Any]  # the content of a config.json
@@ -105,7 +102,9 @@ class SearchCommand(Command["SearchRun"]):
             if args.out is not None:
                 new = RunFolder.create(args.out, kind.folders, experiment.record(args.store))
                 folder = stack.enter_context(new)
-            yield SearchRun(experiment, driver, folder, record, all=args.all)
+            if folder is not None:
+                driver.resume(folder.log)
+            yield SearchRun(experiment, driver, folder, record, args.all)
 
     def _begun(self, args: argparse.Namespace) -> Experiment[Any, Any]:
         """Return a new experiment, by the flags."""
@@ -127,10 +126,7 @@ class SearchCommand(Command["SearchRun"]):
             if run.kind is not kind:
                 raise ConfigError(f"its kind is {run.kind.name}, not {kind.name}")
             config = config_class.from_json(run.record["search"], "search")
-        longest, asked = run.space.full_protocol, settings_class.given(args)
-        if "signal" in asked:
-            asked["signal"] = str(Signal.parse(asked["signal"], longest))
-        settings = run.settings.resumed(asked | short_names(asked, longest))
+        settings = run.settings.resumed(as_recorded(settings_class.given(args), run.space))
         config = config.resumed(config_class.given(args), settings_class)
         bench, table = open_table(run, args.store), run.record["table"]
         table = table | table_record(bench, table["store"] if args.store is None else args.store)
@@ -150,62 +146,50 @@ class SearchCommand(Command["SearchRun"]):
         return f"picture in {args.plot}"
 
 
+@dataclass
 class SearchRun:
     """One run of a search, saved in a folder or not."""
 
-    def __init__(
-        self,
-        experiment: Experiment[Any, Any],
-        driver: Driver[Any],
-        folder: RunFolder | None,
-        record: Record | None,
-        *,
-        all: bool,
-    ) -> None:
-        """`record`: what the folder of an earlier run must record; `all`: as for `SearchResult.text`."""
-        self._experiment = experiment
-        self._driver = driver
-        self._folder = folder
-        self._record = record
-        self._all = all
-        self._complete = False
-        if folder is not None:
-            driver.resume(folder.log)
+    experiment: Experiment[Any, Any]
+    driver: Driver[Any]
+    folder: RunFolder | None
+    #: What the folder of an earlier run must record; None once it does.
+    record: Record | None
+    #: As for `SearchResult.text`.
+    all: bool
+    complete: bool = False
 
     @property
     def path(self) -> Path | None:
-        return None if self._folder is None else self._folder.path
+        return None if self.folder is None else self.folder.path
 
     def run(self, stop: Callable[[], bool]) -> None:
-        driver, name = self._driver, self._experiment.search_class.name
+        driver, name = self.driver, self.experiment.search_class.name
         options: dict[str, Any] = {"done": driver.done, "stop": stop, "on_tick": [self._save]}
         with Progress(name, driver.unit, driver.total, **options) as progress:
             self._save()
-            self._complete = driver.advance(lambda: progress.update(driver.done))
+            self.complete = driver.advance(lambda: progress.update(driver.done))
             progress.finish(driver.done)
 
     def finish(self, interrupted: bool) -> Outcome:
         result, summary = self._result, self._result.to_json()
-        if self._folder is not None:
-            self._folder.write_summary(summary)
-        return Outcome(self._complete, result.text(all=self._all), summary, result.done)
+        if self.folder is not None:
+            self.folder.write_summary(summary)
+        return Outcome(self.complete, result.text(all=self.all), summary, result.done)
 
     def figure(self) -> Figure | None:
         """Return the picture of what was found; None without a feasible cell."""
-        return self._experiment.kind.figure(self._experiment, self._result, self._driver.history)
+        return self.experiment.kind.figure(self.experiment, self._result, self.driver.history)
 
     @cached_property
     def _result(self) -> SearchResult[Any]:
         """The result, once `run` has ended."""
-        result: SearchResult[Any] = self._experiment.kind.result(
-            self._experiment, self._driver.history, self._complete
-        )
-        return result
+        return self.experiment.kind.result(self.experiment, self.driver.history, self.complete)
 
     def _save(self) -> None:
         """Bring the folder up to date, once its log is verified."""
-        if self._folder is not None and self._driver.verify():
-            if self._record is not None:
-                self._folder.write_record(self._record)
-                self._record = None
-            self._driver.save()
+        if self.folder is not None and self.driver.verify():
+            if self.record is not None:
+                self.folder.write_record(self.record)
+                self.record = None
+            self.driver.save()

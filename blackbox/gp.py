@@ -1,7 +1,7 @@
 """Bayesian optimization with a Gaussian process (`python -m blackbox.gp`): Jones et al. 1998."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blackbox.predictors.gaussian_process import GaussianProcess
-from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
-from blackbox.search.space import SearchSpace
+from blackbox.search.scores import best_first
 from nasbench.arrays import Codes, Scores
 from nasbench.runs.checks import MANY
 from nasbench.runs.settings import option
@@ -49,16 +48,9 @@ class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
     name = "Gaussian process"
     config_class = GaussianProcessConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: GaussianProcessConfig | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
-        GaussianProcess(space)  # raises before the first evaluation if a package is not installed
+    def setup(self) -> None:
+        super().setup()
+        GaussianProcess(self.space)  # raises before the first evaluation if a package is not installed
 
     def propose(self, row: int, step: int) -> Iterable[int]:
         kernel = self.fitted(row, step, self.config.refit, self._kernel)
@@ -70,8 +62,7 @@ class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
             return []
         process = GaussianProcess(self.space, kernel=kernel).fit(codes, scores)
         improvement = expected_improvement(*process.predict(candidates), process.best)
-        proposals: list[int] = candidates[np.argsort(-improvement, kind="stable")].tolist()
-        return proposals
+        return best_first(candidates, improvement)
 
     def _kernel(self, row: int, steps: int) -> Any:  # scikit-learn has no types
         """Return the most likely kernel given the first evaluations of a trial; None if all failed."""
@@ -80,7 +71,7 @@ class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
 
     def _candidates(self, row: int, step: int, codes: Codes, scores: Scores) -> Codes:
         """Return neighbours of the best cells, and drawn cells; not evaluated yet, ascending."""
-        best = codes[np.argsort(-scores, kind="stable")[: self.config.parents]]
+        best = best_first(codes, scores)[: self.config.parents]
         drawn = self.generator(row, step).integers(self.space.size, size=self.config.candidates)
         return np.setdiff1d(np.append(self.space.neighbours[best], drawn), self.history.codes[row])
 
@@ -92,8 +83,7 @@ def expected_improvement(
     from scipy.special import ndtr
 
     z = (mean - best) / std
-    improvement: NDArray[np.float64] = std * (z * ndtr(z) + np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
-    return improvement
+    return np.asarray(std * (z * ndtr(z) + np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)))
 
 
 if __name__ == "__main__":

@@ -7,12 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from blackbox.errors import ConfigError
 from blackbox.search.base import Search
-from blackbox.search.history import History
 from blackbox.search.pending import PendingEvaluations
 from blackbox.search.scores import FAILED
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Mask, Scores
 from nasbench.runs.settings import Settings, option
 
@@ -24,10 +21,6 @@ class LocalSearchConfig(Settings):
     first: bool = option(
         False, "move as soon as a neighbour is better, not only after all of them were evaluated"
     )
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.first, bool):
-            raise ConfigError(f"first is true or false, got {self.first!r}")
 
 
 class LocalSearch(Search[LocalSearchConfig]):
@@ -49,16 +42,8 @@ class LocalSearch(Search[LocalSearchConfig]):
     name = "local search"
     config_class = LocalSearchConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: LocalSearchConfig | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
-        count = len(self.trials)
+    def setup(self) -> None:
+        count, space = len(self.trials), self.space
         self._starts = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
         self._places = self.draws(1, lambda rng, steps: rng.random(steps))
         self._rows = np.arange(count)

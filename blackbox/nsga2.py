@@ -1,7 +1,6 @@
 """NSGA-II, evolution of a Pareto front (`python -m blackbox.nsga2`): Deb et al. 2002."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +8,7 @@ from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
 from blackbox.search.base import Search
-from blackbox.search.history import History
 from blackbox.search.pareto import crowding, fronts
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Digits, Scores
 from nasbench.runs.checks import MANY
 from nasbench.runs.settings import Settings, option
@@ -57,19 +54,11 @@ class NSGA2(Search[NSGA2Config]):
     config_class = NSGA2Config
     objectives = 2
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: NSGA2Config | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
-        population, count, digits = self.config.population, len(self.trials), len(space.choices)
-        self._choices = np.array(space.choices)
+    def setup(self) -> None:
+        population, count, digits = self.config.population, len(self.trials), len(self.space.choices)
+        self._choices = np.array(self.space.choices)
         self._mutation = 1 / digits if self.config.mutation is None else self.config.mutation
-        self._founders = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
+        self._founders = self.draws(0, lambda rng, steps: rng.integers(self.space.size, size=steps))
         self._tournaments = self.draws(1, lambda rng, steps: rng.integers(population, size=(steps, 2, 2)))
         self._chances = self.draws(2, lambda rng, steps: rng.random((steps, 1 + 3 * digits)))
         self._seen = 0  # steps of the history that the generation below follows from

@@ -1,15 +1,12 @@
 """Regularized (aging) evolution (`python -m blackbox.re`): Real et al. 2019, arXiv:1802.01548."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from blackbox.search.base import Search
-from blackbox.search.history import History
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes
 from nasbench.runs.checks import MANY, whole
 from nasbench.runs.settings import Settings, option
@@ -45,23 +42,15 @@ class RegularizedEvolution(Search[EvolutionConfig]):
     name = "regularized evolution"
     config_class = EvolutionConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: EvolutionConfig | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
+    def setup(self) -> None:
         population, sample = self.config.population, self.config.sample
         self._columns = np.arange(len(self.trials))
         self._starts = self._columns * sample  # of the trials' tournaments, flat
-        self._founders = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
+        self._founders = self.draws(0, lambda rng, steps: rng.integers(self.space.size, size=steps))
         self._tournaments = self.draws(
             1, lambda rng, steps: rng.integers(population, size=(steps, sample)), self._flat
         )
-        self._edits = self.draws(2, lambda rng, steps: rng.integers(space.edits, size=steps))
+        self._edits = self.draws(2, lambda rng, steps: rng.integers(self.space.edits, size=steps))
 
     def ask(self, pending: int = 0) -> Codes:
         step = len(self.history) + pending

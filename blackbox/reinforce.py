@@ -1,7 +1,6 @@
 """REINFORCE on a softmax for each digit of a cell (`python -m blackbox.reinforce`): Williams 1992."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +8,7 @@ from numpy.typing import NDArray
 
 from blackbox.errors import ConfigError
 from blackbox.search.base import Search
-from blackbox.search.history import History
 from blackbox.search.scores import FAILED
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Digits, Mask, Scores
 from nasbench.runs.settings import Settings, option
 
@@ -58,20 +55,12 @@ class REINFORCE(Search[ReinforceConfig]):
     name = "REINFORCE"
     config_class = ReinforceConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: ReinforceConfig | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
-        digits, count = len(space.choices), len(self.trials)
+    def setup(self) -> None:
+        digits, count = len(self.space.choices), len(self.trials)
         self._uniform = self.draws(
             0, lambda rng, steps: rng.random((steps, digits)), lambda rows: rows.swapaxes(1, 2)
         )
-        exists = np.arange(max(space.choices)) < np.array(space.choices)[:, None]
+        exists = np.arange(max(self.space.choices)) < np.array(self.space.choices)[:, None]
         # Trials last: (D, K, T). A value that a digit does not have is -inf, and stays so.
         self._logits = np.where(exists, 0.0, -np.inf)[..., None].repeat(count, axis=2)
         self._mean, self._square = np.zeros_like(self._logits), np.zeros_like(self._logits)  # Adam's
@@ -107,8 +96,7 @@ class REINFORCE(Search[ReinforceConfig]):
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return probabilities (D, K, T) over the second axis."""
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probabilities: NDArray[np.float64] = odds / odds.sum(axis=1, keepdims=True)
-    return probabilities
+    return np.asarray(odds / odds.sum(axis=1, keepdims=True))
 
 
 def gradient(

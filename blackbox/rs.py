@@ -1,11 +1,8 @@
 """Random search: cells drawn uniformly, with replacement (`python -m blackbox.rs`)."""
 
 import sys
-from collections.abc import Sequence
 
 from blackbox.search.base import NoSettings, Search
-from blackbox.search.history import History
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes
 
 
@@ -21,16 +18,8 @@ class RandomSearch(Search[NoSettings]):
 
     name = "random search"
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: NoSettings | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
-        self._cells = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
+    def setup(self) -> None:
+        self._cells = self.draws(0, lambda rng, steps: rng.integers(self.space.size, size=steps))
 
     def ask(self, pending: int = 0) -> Codes:
         return self._cells.at(len(self.history) + pending)

@@ -2,15 +2,13 @@
 
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from blackbox.search.history import History
 from blackbox.search.model_based import ModelBasedConfig, ModelBasedSearch
-from blackbox.search.space import SearchSpace
 from nasbench.runs.checks import MANY
 from nasbench.runs.dependencies import required
 from nasbench.runs.settings import option
@@ -53,20 +51,13 @@ class TPE(ModelBasedSearch[TPEConfig, None]):
     name = "TPE"
     config_class = TPEConfig
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: TPEConfig | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
+    def setup(self) -> None:
+        super().setup()
         with required("optuna", "TPE", "search"):
             from optuna.distributions import CategoricalDistribution
         self._distributions: dict[str, BaseDistribution] = {
             str(axis): CategoricalDistribution(range(choices))
-            for axis, choices in enumerate(space.choices)
+            for axis, choices in enumerate(self.space.choices)
             if choices > 1
         }
         self._studies: dict[int, tuple[Study, int]] = {}  # by row: a study, and the steps that it has

@@ -103,8 +103,8 @@ class Benchmark(ABC, Generic[C]):
         self.store = path if isinstance(path, Store) else Store(path)
         if self.store.attributes["space"] != space.name:
             other = space_named(self.store.attributes["space"])
-            advice = f"; open it with nasbench.{_CLASSES[other.flag].__name__}" if other else ""
-            advice += f", or --space {other.flag}" if other else ""
+            name = _CLASSES[other.flag].__name__ if other else ""
+            advice = f"; open it with nasbench.{name}, or --space {other.flag}" if other else ""
             raise StoreError(
                 f"{self.store.path} holds the {self.store.attributes['space']}, not {space.name}{advice}"
             )

@@ -37,12 +37,31 @@ _CHANNELS = (16, 32, 64)
 _CELLS_PER_STAGE = 5
 
 
+@cache
+def official_order() -> Numbering:
+    """Return the code of each official index, uint16 (15625,).
+
+    The authors shuffled all cells, in code order, with `random.Random(88)`; no file is needed to repeat that.
+    """
+    import random  # imported here because lookups do not need it
+
+    codes = list(range(CELLS))
+    random.Random(88).shuffle(codes)
+    return _frozen(np.array(codes, dtype=np.uint16))
+
+
+def _frozen(array: Numbering) -> Numbering:
+    array.flags.writeable = False
+    return array
+
+
 class Cell(
     CodedCell,
     digits=len(EDGES),
     choices=len(OPERATIONS),
     noun="cell",
     names="an official index, an arch string, six operations or a Cell",
+    order=official_order,
 ):
     """One of the 15,625 cells, named by its code: the six operations as base-5 digits in arch string order.
 
@@ -166,10 +185,6 @@ class Cell(
             code = code * len(OPERATIONS) + _NUMBER[op]
         return code
 
-    @staticmethod
-    def _official_order() -> Numbering:
-        return official_order()
-
     # Cells that are alike
 
     @property
@@ -263,19 +278,6 @@ def count_flops(ones: Count, threes: Count, classes: int, image_size: int) -> Co
 
 
 @cache
-def official_order() -> Numbering:
-    """Return the code of each official index, uint16 (15625,).
-
-    The authors shuffled all cells, in code order, with `random.Random(88)`; no file is needed to repeat that.
-    """
-    import random  # imported here because lookups do not need it
-
-    codes = list(range(CELLS))
-    random.Random(88).shuffle(codes)
-    return _frozen(np.array(codes, dtype=np.uint16))
-
-
-@cache
 def official_index() -> Numbering:
     """Return the official index of each code, uint16 (15625,)."""
     index = np.empty(CELLS, dtype=np.uint16)
@@ -301,8 +303,3 @@ def count_convolutions() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     digits = all_digits()
     ones, threes = ((digits == _NUMBER[op]).sum(axis=1) for op in ("nor_conv_1x1", "nor_conv_3x3"))
     return ones, threes
-
-
-def _frozen(array: Numbering) -> Numbering:
-    array.flags.writeable = False
-    return array

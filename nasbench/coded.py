@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import reprlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self, SupportsIndex
 
@@ -26,12 +26,18 @@ class CodedCell(ABC):
     _WEIGHTS: ClassVar[tuple[int, ...]]  # of each digit in the code
     _NOUN: ClassVar[str]
     _NAMES: ClassVar[str]
+    _official_order: ClassVar[Callable[[], Numbering]]  # the code of each official index, (N,)
 
-    def __init_subclass__(cls, *, digits: int, choices: int, noun: str, names: str) -> None:
-        """Define the cells of a space; `noun`, `names`: a cell and all forms of its names, for errors."""
+    def __init_subclass__(
+        cls, *, digits: int, choices: int, noun: str, names: str, order: Callable[[], Numbering]
+    ) -> None:
+        """Define the cells of a space; `noun`, `names`: a cell and all forms of its names, for errors.
+
+        `order`: gives the code of each official index, (N,).
+        """
         cls._CELLS, cls._BASE = choices**digits, choices
         cls._WEIGHTS = tuple(choices**k for k in reversed(range(digits)))
-        cls._NOUN, cls._NAMES = noun, names
+        cls._NOUN, cls._NAMES, cls._official_order = noun, names, staticmethod(order)
 
     def __post_init__(self) -> None:
         code = integer(self.code)
@@ -110,11 +116,6 @@ class CodedCell(ABC):
         if not 0 <= number < cls._CELLS:
             raise InvalidCellError(f"an official index is in [0, {cls._CELLS - 1}], got {number}")
         return int(cls._official_order()[number])
-
-    @staticmethod
-    @abstractmethod
-    def _official_order() -> Numbering:
-        """Return the code of each official index, (N,)."""
 
 
 AnyCell = CodedCell | SupportsIndex | str | Iterable[str] | Iterable[SupportsIndex]

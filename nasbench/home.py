@@ -1,6 +1,7 @@
 """Where stores are by default."""
 
 import os
+import sys
 from pathlib import Path
 
 from nasbench.spaces import SIZE, TOPOLOGY, Space
@@ -14,6 +15,9 @@ def home() -> Path:
     chosen = os.environ.get("NASBENCH_HOME")
     if chosen:
         return Path(os.path.expanduser(chosen))
+    if sys.platform == "linux":  # the same folder; platformdirs takes longer to load than a lookup takes
+        caches = os.environ.get("XDG_CACHE_HOME", "").strip() or os.path.expanduser("~/.cache")
+        return Path(caches) / "nas-toolkit"
     from platformdirs import user_cache_path
 
     return user_cache_path("nas-toolkit")

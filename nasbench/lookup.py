@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from nasbench.answers import Recorded, list_seeds
+from nasbench.answers import list_seeds
 from nasbench.benchmark import NB201, Benchmark, open_benchmark
 from nasbench.cell import Cell
 from nasbench.coded import CodedCell
@@ -235,20 +235,16 @@ def _info_text(bench: Benchmark, sources: Mapping[str, str], verified: bool) -> 
     state = "yes: data and provenance match the checksum" if verified else "no (--verify does)"
     metrics: dict[tuple[Any, ...], list[str]] = {}  # by the other columns
     for recorded in bench.recorded():
-        metrics.setdefault(_where(recorded, sources), []).append(recorded.metric)
+        seeds = "-" if recorded.seeds is None else list_seeds(recorded.seeds)
+        source, epochs = sources[recorded.array], _span(recorded.epochs)
+        where = recorded.dataset, recorded.protocol or "-", epochs, seeds, source
+        metrics.setdefault(where, []).append(recorded.metric)
     rows = [(*where, ", ".join(names)) for where, names in metrics.items()]
     return join_blocks(
         f"{format_table(('store', str(bench.store.path)), attributes)}\nverified  {state}",
         format_table(("recorded", "protocol", "epochs", "seeds", "from", "metrics"), rows),
         format_table(("metric", "dataset", "meaning", "defined by"), _meanings()),
     )
-
-
-def _where(recorded: Recorded, sources: Mapping[str, str]) -> tuple[object, ...]:
-    """Return the data set, protocol, epochs, seeds and source of what a store holds, for a row of text."""
-    seeds = "-" if recorded.seeds is None else list_seeds(recorded.seeds)
-    source = sources[recorded.array]
-    return recorded.dataset, recorded.protocol or "-", _span(recorded.epochs), seeds, source
 
 
 def _meanings() -> list[tuple[str, str, str, str]]:

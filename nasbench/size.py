@@ -23,12 +23,21 @@ SIZES = len(WIDTHS) ** LAYERS  # 32,768
 _NUMBER = {width: number for number, width in enumerate(WIDTHS)}
 
 
+@cache
+def size_order() -> Numbering:
+    """Return the code of each official index, and the official index of each code, uint16 (32768,)."""
+    order = np.arange(SIZES, dtype=np.uint16)
+    order.flags.writeable = False
+    return order
+
+
 class SizeCell(
     CodedCell,
     digits=LAYERS,
     choices=len(WIDTHS),
     noun="size",
     names="an official index, a string, five widths or a SizeCell",
+    order=size_order,
 ):
     """One of the 32,768 networks of the size space, named by its code: the five widths as base-8 digits.
 
@@ -90,15 +99,3 @@ class SizeCell(
                 f" got {reprlib.repr(choices)}"
             )
         return sum(digit * weight for digit, weight in zip(digits, cls._WEIGHTS, strict=True))
-
-    @staticmethod
-    def _official_order() -> Numbering:
-        return size_order()
-
-
-@cache
-def size_order() -> Numbering:
-    """Return the code of each official index, and the official index of each code, uint16 (32768,)."""
-    order = np.arange(SIZES, dtype=np.uint16)
-    order.flags.writeable = False
-    return order

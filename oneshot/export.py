@@ -65,10 +65,7 @@ def check(path: str | Path) -> None:
 
 
 def export(
-    network: Graph,
-    path: str | Path,
-    image: tuple[int, int, int] = (3, 32, 32),
-    tolerance: float = 1e-3,
+    network: Graph, path: str | Path, image: tuple[int, int, int] = (3, 32, 32), tolerance: float = 1e-3
 ) -> Exported:
     """Write a parsed graph, as it is in evaluation mode, to a .pt2 or .onnx file.
 

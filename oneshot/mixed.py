@@ -165,7 +165,10 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
     for key, (mixture, edge, where) in edges.items():
         count = len(mixture.primitives)
         if edge.has("choice"):
-            drawn[key] = _choice(edge.choice, count, where)
+            number: int | None = integer(edge.choice)
+            if number is None or not 0 <= number < count:
+                raise GraphError(f"{where}: a choice is a number in [0, {count - 1}], got {edge.choice!r}")
+            drawn[key] = number
             continue
         if not edge.has(mixture.key):
             raise GraphError(f"{where} has no {mixture.key!r}, which its {type(mixture).__name__} mixes by")
@@ -173,24 +176,12 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
         if edge.has("offset"):  # a perturbation, shape (K,)
             weights[key] = weights[key] + edge.offset
         if weights[key].shape != (count,):
-            raise GraphError(
-                f"{where} has {count} candidates, but weights of shape {tuple(weights[key].shape)}"
-            )
+            shape = tuple(weights[key].shape)
+            raise GraphError(f"{where} has {count} candidates, but weights of shape {shape}")
     hard = [key for key in weights if edges[key].op.one_hot]
     if hard:
         tops = torch.stack([weights[key].detach().argmax() for key in hard]).tolist()
         drawn |= zip(hard, tops, strict=True)
-    others = {
-        key: weights[key].sum() - weights[key][drawn[key]]
-        for key in hard
-        if edges[key].op.adds_others and weights[key].requires_grad
-    }
+    adding = [key for key in hard if edges[key].op.adds_others and weights[key].requires_grad]
+    others = {key: weights[key].sum() - weights[key][drawn[key]] for key in adding}
     return {key: Mixing(weights.get(key), drawn.get(key), others.get(key)) for key in edges}
-
-
-def _choice(choice: object, count: int, where: str) -> int:
-    """Return a choice; GraphError unless it is the number of one of so many candidates."""
-    number: int | None = integer(choice)
-    if number is None or not 0 <= number < count:
-        raise GraphError(f"{where}: a choice is a number in [0, {count - 1}], got {choice!r}")
-    return number

@@ -15,7 +15,7 @@ from nasbench import NB201
 from nasbench.build import build
 from nasbench.build.sources import hpo_bench
 
-pytest.register_assert_rewrite("oneshot.testing")
+pytest.register_assert_rewrite("oneshot.testing", "tests.oneshot.training.contract")
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.load_profile("project")
 

@@ -22,16 +22,9 @@ class NamedTable:
 
     Parameters
     ----------
-    benchmark
-        The table.
-    dataset
-        Such as ``"cifar10"``.
-    metric
-        METRIC, or METRIC@EPOCHS after a shorter protocol.
-    signal
-        What a search sees instead, of the same form.
-    where
-        Limits as for ``Benchmark.feasible``; the value of a cell outside them is infinitely bad, -inf or inf.
+    benchmark, dataset, metric, signal, where
+        As for `blackbox.table.objective.TableObjective`; the value is that of the signal, and infinitely bad,
+        -inf or inf, for a cell outside the limits.
 
     Raises
     ------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,10 +19,10 @@ from blackbox.errors import BlackboxError, ConfigError, MissingDependencyError
 from blackbox.kinds.base import conditions
 from blackbox.kinds.reader import open_table
 from blackbox.results import plots
-from blackbox.results.comparison import compare
+from blackbox.results.comparison import ComparisonResult, Entry, compare
 from blackbox.table.settings import RunConfig
 from blackbox.workers.settings import SCHEDULER_HELP, checked_scheduler
-from nasbench.benchmark import open_benchmark
+from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import NASBenchError
 from nasbench.runs import command
 from nasbench.runs.checks import whole
@@ -37,12 +37,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from blackbox.results.anytime import Trajectories
-    from blackbox.results.comparison import ComparisonResult, Entry
     from blackbox.table.objective import TableObjective
-    from nasbench.benchmark import Benchmark
     from nasbench.runs.folder import RunFolder
-
-_REGRET, _RANKS = "regret.png", "ranks.png"  # in the folder of a comparison
 
 
 @dataclass(frozen=True)
@@ -147,94 +143,83 @@ class CompareCommand(Command["Comparison"]):
         return f"picture{'' if len(drawn) == 1 else 's'} in {', '.join(drawn)}" if drawn else ""
 
 
+@dataclass
 class Comparison:
     """A comparison of algorithms and runs, saved in a folder or not."""
 
-    def __init__(
-        self,
-        chosen: Chosen,
-        study: Study,
-        objective: TableObjective,
-        bench: Benchmark,
-        folder: RunFolder | None,
-        pool: tuple[int | None, str | None],
-    ) -> None:
-        """`pool`: how many workers, and the scheduler that has them, as `carry_out` takes them."""
-        self._chosen = chosen
-        self._study = study
-        self._objective = objective
-        self._bench = bench
-        self._folder = folder
-        self._pool = pool
-        self._found: list[Trajectories] | None = []
+    chosen: Chosen
+    study: Study
+    objective: TableObjective
+    bench: Benchmark
+    folder: RunFolder | None
+    #: How many workers, and the scheduler that has them, as `carry_out` takes them.
+    pool: tuple[int | None, str | None]
+    #: Of the algorithms, once `run` has ended; None if it was stopped.
+    found: list[Trajectories] | None = field(default_factory=list)
 
     @property
     def path(self) -> Path | None:
-        return None if self._folder is None else self._folder.path
+        return None if self.folder is None else self.folder.path
 
     def run(self, stop: Callable[[], bool]) -> None:
-        if self._study.specs:
-            self._found = carry_out(self._study, *self._pool, stop)
+        if self.study.specs:
+            self.found = carry_out(self.study, *self.pool, stop)
 
     def finish(self, interrupted: bool) -> Outcome:
-        if self._found is None:
+        if self.found is None:
             return Outcome(complete=False)
-        summary = self._result.to_json()
-        if self._folder is not None:
-            write_findings(self._folder, summary)
-        return Outcome(True, format_comparison(self._result), summary)
+        summary = self.result.to_json()
+        if self.folder is not None:
+            write_findings(self.folder, summary)
+        return Outcome(True, format_comparison(self.result), summary)
 
     @cached_property
-    def _entries(self) -> list[Entry]:
+    def entries(self) -> list[Entry]:
         """The algorithms and runs, once `run` has ended."""
-        return list(self._chosen.entries(self._study, self._found or []))
+        return list(self.chosen.entries(self.study, self.found or []))
 
     @cached_property
-    def _result(self) -> ComparisonResult:
+    def result(self) -> ComparisonResult:
         """The findings."""
-        return compare(self._entries, self._objective, self._bench, self._study.settings)
+        return compare(self.entries, self.objective, self.bench, self.study.settings)
 
     def draw(self, regret: str | None, ranks: str | None) -> list[str]:
         """Draw to the files asked for, and if there is a folder, to it; return the paths of all pictures."""
-        folder, drawn = self._picture_folder(), []
-        for draw, path, flag, name in (
-            (self._regret_figure, regret, "--plot", _REGRET),
-            (self._ranks_figure, ranks, "--plot-ranks", _RANKS),
-        ):
-            places = [] if path is None else [(path, flag)]
-            places += [] if folder is None else [(str(folder / name), "--out")]
-            for place in places:
-                figure = draw()
-                if figure is not None:
-                    plots.save(figure, *place)
-                    drawn.append(place[0])
-        if ranks is not None and self._result.ranks is None:
+        places: list[tuple[Callable[[], Figure | None], str | None, str]] = [
+            (self._regret_figure, regret, "--plot"),
+            (self._ranks_figure, ranks, "--plot-ranks"),
+        ]
+        if self.path is not None:
+            in_folder = [str(self.path / name) for name in ("regret.png", "ranks.png")]
+            try:
+                plots.check(in_folder[0], "a picture in --out")
+                places.insert(1, (self._regret_figure, in_folder[0], "--out"))
+                places.append((self._ranks_figure, in_folder[1], "--out"))
+            except MissingDependencyError as error:
+                complain(f"note: the folder has no pictures: {error}")
+        drawn = []
+        for draw, path, flag in places:
+            figure = None if path is None else draw()
+            if path is not None and figure is not None:
+                plots.save(figure, path, flag)
+                drawn.append(path)
+        if ranks is not None and self.result.ranks is None:
             complain("note: no picture of ranks, which need two algorithms and two trials or more")
         return drawn
 
-    def _picture_folder(self) -> Path | None:
-        """Return the folder if it gets pictures; if there is one and it does not, say why on stderr."""
-        if self.path is not None:
-            try:
-                plots.check(str(self.path / _REGRET), "a picture in --out")
-            except MissingDependencyError as error:
-                complain(f"note: the folder has no pictures: {error}")
-                return None
-        return self.path
-
     @property
     def _title(self) -> str:
-        objective = self._objective
+        objective = self.objective
         signal = "" if objective.sees_the_metric else f", signal {objective.signal}"
         return f"{objective.dataset} {objective.metric}{signal}"
 
     def _regret_figure(self) -> Figure:
-        objective, settings = self._objective, self._study.settings
+        objective, settings = self.objective, self.study.settings
         limits, unit = (settings.evals, settings.budget), objective.target.unit
-        return plots.comparison_figure(self._entries, objective.targets, self._title, unit, *limits)
+        return plots.comparison_figure(self.entries, objective.targets, self._title, unit, *limits)
 
     def _ranks_figure(self) -> Figure | None:
-        ranks, trials = self._result.ranks, self._study.settings.trials
+        ranks, trials = self.result.ranks, self.study.settings.trials
         title = f"{self._title}: average ranks over {trials:,} trials"
         return None if ranks is None else plots.ranks_figure(ranks, title)
 

@@ -1,28 +1,23 @@
 """What a command line asks to compare: algorithms and earlier runs, and whether they can be."""
 
-from __future__ import annotations
-
 import os
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from blackbox.algorithms import ALGORITHMS
 from blackbox.compare.spec import Spec, label_of
+from blackbox.compare.study import Study
 from blackbox.errors import ConfigError, RunFolderError
+from blackbox.kinds.base import as_recorded
 from blackbox.kinds.reader import Run, gives, read_run
+from blackbox.results.anytime import Trajectories
 from blackbox.results.comparison import Entry, shared_settings
-from blackbox.table.settings import RunConfig, short_names
-from blackbox.table.signal import Signal
+from blackbox.table.objective import TableObjective
+from blackbox.table.settings import RunConfig
+from nasbench.benchmark import Benchmark
 from nasbench.runs.settings import flag_of, setting_text
 from nasbench.spaces import space_of
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-    from blackbox.compare.study import Study
-    from blackbox.results.anytime import Trajectories
-    from blackbox.table.objective import TableObjective
-    from nasbench.benchmark import Benchmark
 
 
 @dataclass(frozen=True)
@@ -92,10 +87,7 @@ def agreed(
 
     `free`: the names of flags that may differ.
     """
-    longest = space_of(settings.space).full_protocol
-    flags = {**asked, **short_names(asked, longest)}
-    if "signal" in flags:
-        flags["signal"] = str(Signal.parse(flags["signal"], longest))
+    flags = as_recorded(asked, space_of(settings.space))
     for name, value in flags.items():
         before = vars(settings)[name]
         if value != before and name not in free:
@@ -114,12 +106,6 @@ def begun(chosen: Chosen, settings: RunConfig, bench: Benchmark) -> tuple[RunCon
     for spec in chosen.specs:
         experiment = spec.experiment(replace(settings, trials=1), bench)
         experiment.kind.driver(experiment)
-    _check_runs(chosen, settings, bench)
-    return settings, objective
-
-
-def _check_runs(chosen: Chosen, settings: RunConfig, bench: Benchmark) -> None:
-    """Raise ConfigError unless all runs are of this table and of these settings."""
     wanted = shared_settings(settings)
     for run in chosen.runs:
         others = "the algorithms" if run is chosen.runs[0] else chosen.runs[0].path
@@ -131,10 +117,11 @@ def _check_runs(chosen: Chosen, settings: RunConfig, bench: Benchmark) -> None:
                     f"{run.path} cannot be compared with {others}: its {name} is {setting_text(value)}, not"
                     f" {setting_text(wanted[name])}"
                 )
-        if run.kind.by_time_only and settings.budget is None:
+        if run.kind.counts == "jobs" and settings.budget is None:
             raise ConfigError(
                 f"{run.path} is of a multi-fidelity search; these are compared by --budget alone"
             )
+    return settings, objective
 
 
 def _names_a_folder(text: str) -> bool:

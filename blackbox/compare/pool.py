@@ -7,16 +7,19 @@ import pickle
 import shutil
 import time
 from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cache, cached_property, lru_cache, partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from blackbox.compare.study import Part, Study, Whole
 from blackbox.errors import ConfigError, RunFolderError, WorkersError
+from blackbox.kinds.base import Experiment
 from blackbox.kinds.reader import gives, read_run
 from blackbox.results.anytime import Trajectories
-from blackbox.workers.pool import Patience, ProcessPool
+from blackbox.workers.pool import Patience, ProcessPool, TaskContext, TaskPool
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.runs.files import open_locked
 from nasbench.runs.folder import RunFolder
@@ -24,13 +27,6 @@ from nasbench.runs.log import AppendLog
 from nasbench.runs.processes import cores
 from nasbench.runs.progress import Progress
 from nasbench.runs.record import versions
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from pathlib import Path
-
-    from blackbox.kinds.base import Experiment
-    from blackbox.workers.pool import TaskContext, TaskPool
 
 _INTERVAL = 0.2  # seconds between looks at the progress
 _SAVING = 1.0  # seconds between looks at a log
@@ -68,11 +64,8 @@ def carry_out(
 @contextmanager
 def _pool(study: Study, workers: int | None, scheduler: str | None) -> Iterator[TaskPool[Result]]:
     if scheduler is None:
-        function, tasks = (
-            partial(carry_out_task, pickle.dumps(study), None),
-            len(study.parts) + len(study.specs),
-        )
-        with ProcessPool(function, min(workers or cores(), len(study.parts)), tasks) as processes:
+        function, parts = partial(carry_out_task, pickle.dumps(study), None), len(study.parts)
+        with ProcessPool(function, min(workers or cores(), parts), parts + len(study.specs)) as processes:
             yield processes
         return
     from blackbox.workers.cluster import DaskPool, remote  # imported here because it is rarely needed
@@ -151,16 +144,15 @@ class _Comparison:
         self._ended[self._number(task)] = True
         results = self._results[task.number]
         results[task.first] = task, result
-        parts = [part for part in self._parts if part.number == task.number]
-        if len(results) < len(parts):
+        if len(results) < sum(part.number == task.number for part in self._parts):
             return []
         if self._study.folder is None:
-            found = [results[part.first][1].trajectories for part in parts]
+            found = [results[first][1].trajectories for first in sorted(results)]
             self._trajectories[task.number] = Trajectories.joined(list(filter(None, found)))
             return []
         # In the log of a run, trials that have spent their budget go on for as long as the slowest does.
         steps = max(result.steps for _, result in results.values())
-        in_lockstep = self._study.specs[task.number].kind.in_lockstep
+        in_lockstep = self._study.specs[task.number].kind.counts == "evaluations"
         short = [part for part, result in results.values() if in_lockstep and result.steps < steps]
         for part in short:
             del results[part.first]
@@ -270,10 +262,9 @@ class Worker:
         if not complete:
             return None
         watch.tell(1.0)
-        saved = study.folder is not None
-        return PartResult(
-            len(driver.history), None if saved else self._trajectories(part.number, driver.history)
-        )
+        history = driver.history
+        kept = None if study.folder is not None else self._trajectories(part.number, history)
+        return PartResult(len(history), kept)
 
     def whole(self, number: int) -> Trajectories:
         """Return the Trajectories of an algorithm, whose run is made of its parts, or made already."""

@@ -1,22 +1,18 @@
 """The folder of a comparison: a run's folder for each algorithm, and comparison.json with the findings."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blackbox.compare.study import PARTS
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.kinds.reader import gives, read_run
 from blackbox.table.settings import RunConfig
+from nasbench.benchmark import Benchmark
 from nasbench.errors import said
 from nasbench.runs.files import read_json
 from nasbench.runs.folder import RunFolder, RunKind
 from nasbench.runs.settings import setting_text
-
-if TYPE_CHECKING:
-    from nasbench.benchmark import Benchmark
 
 COMPARISON = RunKind(noun="comparison", config="comparison.json", log=".lock")
 

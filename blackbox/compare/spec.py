@@ -1,25 +1,16 @@
 """Algorithms with their settings as text: `re`, `re:population=10,sample=3`, `module:Class:rate=2`."""
 
-from __future__ import annotations
-
 from argparse import ArgumentTypeError
-from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import Field, asdict, dataclass, field, fields
+from typing import Any, Self
 
-from blackbox.algorithms import ALGORITHMS, algorithm
+from blackbox.algorithms import ALGORITHMS, algorithm, name_of
 from blackbox.errors import ConfigError
-from blackbox.kinds.base import Experiment
-from blackbox.kinds.reader import name_of
-from blackbox.kinds.registry import kind_of
+from blackbox.kinds.base import Experiment, Kind, kind_of
+from blackbox.kinds.reader import Run
+from blackbox.table.settings import RunConfig
+from nasbench.benchmark import Benchmark
 from nasbench.errors import InvalidArgumentError
-
-if TYPE_CHECKING:
-    from dataclasses import Field
-
-    from blackbox.kinds.reader import Run
-    from blackbox.kinds.registry import Kind
-    from blackbox.table.settings import RunConfig, TableConfig
-    from nasbench.benchmark import Benchmark
 
 _TRUTHS = {"true": True, "false": False}
 _RULES = {int: "a whole number", float: "a number"}
@@ -54,7 +45,8 @@ class Spec:
             wanted, _, settings = settings.partition(":")
             name = f"{name}:{wanted}" if wanted and "=" not in wanted else name
         search_class = algorithm(name)
-        options = _options(search_class)
+        config_options = {f.name: f for f in fields(search_class.config_class)}
+        options = _own_options(kind_of(search_class)) | config_options
         given: dict[str, str] = {}
         for piece in settings.split(",") if settings else ():
             of, is_set, value = piece.partition("=")
@@ -71,10 +63,9 @@ class Spec:
                 raise ConfigError(f"{of} needs a value, {of}=..., in {text}")
             given[of] = value if is_set else "true"
         values = {of: _value(options[of], value, name) for of, value in given.items()}
-        own = {f.name for f in fields(search_class.config_class)}
         try:
-            config = search_class.config_class(**{of: v for of, v in values.items() if of in own})
-            spec = cls(name, config, {of: v for of, v in values.items() if of not in own})
+            config = search_class.config_class(**{of: v for of, v in values.items() if of in config_options})
+            spec = cls(name, config, {of: v for of, v in values.items() if of not in config_options})
             if spec.own:
                 spec.kind.settings_class(**spec.own)
         except (ConfigError, InvalidArgumentError) as error:
@@ -94,31 +85,24 @@ class Spec:
     @property
     def label(self) -> str:
         """The shortest text that gives it: its name and what differs from the defaults."""
-        defaults = asdict(self.search_class.config_class()) | _own_defaults(self.kind)
+        defaults = {name: option.default for name, option in _own_options(self.kind).items()}
+        defaults |= asdict(self.search_class.config_class())
         settings = asdict(self.config) | self.own
         shown = [_shown(key, value) for key, value in settings.items() if value != defaults[key]]
         return ":".join([self.name, *([",".join(shown)] if shown else [])])
 
-    def settings(self, common: RunConfig) -> TableConfig:
+    def settings(self, common: RunConfig) -> Any:
         """Return the settings of its trials, by those that are common to all algorithms."""
-        settings: TableConfig = self.kind.compared(self.name, common, self.own)
-        return settings
+        return self.kind.compared(self.name, common, self.own)
 
     def experiment(self, common: RunConfig, bench: Benchmark) -> Experiment[Any, Any]:
         """Return its search on a table."""
         return Experiment(self.kind, self.search_class, self.config, self.settings(common), bench)
 
 
-def _own_defaults(kind: Kind) -> dict[str, Any]:
-    """Return the defaults of the settings that algorithms of a kind choose for themselves."""
-    return {f.name: f.default for f in fields(kind.settings_class) if f.name in kind.own_settings}
-
-
-def _options(search_class: Any) -> dict[str, Field[Any]]:
-    """Return the settings that a text may give, by name."""
-    kind = kind_of(search_class)
-    own = {f.name: f for f in fields(kind.settings_class) if f.name in kind.own_settings}
-    return own | {f.name: f for f in fields(search_class.config_class)}
+def _own_options(kind: Kind) -> dict[str, Field[Any]]:
+    """Return the settings that algorithms of a kind choose for themselves, by name."""
+    return {f.name: f for f in fields(kind.settings_class) if f.name in kind.own_settings}
 
 
 def _value(option: Field[Any], text: str, name: str) -> Any:
@@ -138,15 +122,9 @@ def _value(option: Field[Any], text: str, name: str) -> Any:
 
 
 def _shown(name: str, value: object) -> str:
-    return name if value is True else f"{name}={_text(value)}"
-
-
-def _text(value: object) -> str:
     if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (tuple, list)):
-        return ",".join(map(str, value))
-    return str(value)
+        return name if value else f"{name}=false"
+    return f"{name}={','.join(map(str, value)) if isinstance(value, (tuple, list)) else value}"
 
 
 def label_of(run: Run) -> str:

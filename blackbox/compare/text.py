@@ -1,29 +1,17 @@
 """The findings of a comparison as text."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from blackbox.results.anytime import Axis
+from blackbox.results.comparison import ComparisonResult, Interval, PairResult, Ranks, Way
 from blackbox.results.statistics import LEVEL
-from blackbox.results.text import (
-    final_epochs,
-    mean_text,
-    optimum_text,
-    signals_of,
-    subject,
-)
-from nasbench.metrics import METRICS
+from blackbox.results.text import final_epochs, limits_text, signals_of, subject, with_unit
 from nasbench.runs.text import counted, duration, format_table
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+Columns = dict[str, list[str]]  # the cells of a table by the title of their column
 
-    from blackbox.results.comparison import ComparisonResult, Interval, PairResult, Ranks, Way
-    from blackbox.results.regret import Spread
-
-    Columns = dict[str, list[str]]  # the cells of a table by the title of their column
-
+T = TypeVar("T")
 _PERCENT = f"{100 * LEVEL:g} %"
 _UNTIL = {Axis.EVALUATIONS: "Evaluations", Axis.SECONDS: "Simulated time"}
 
@@ -33,7 +21,7 @@ def format_comparison(result: ComparisonResult) -> str:
     lines = _heading(result)
     if result.feasible is not None:
         lines.append(f"feasible: {result.feasible.text()}\n")
-    lines += [*_ends(result), optimum_text(result.optimum), *_values(result)]
+    lines += [*_ends(result), result.optimum.text(), *_values(result)]
     for axis in Axis:
         lines += _reached(result, axis)
     if result.algorithms[0].reached is None:
@@ -54,16 +42,11 @@ def format_comparison(result: ComparisonResult) -> str:
 def _heading(result: ComparisonResult) -> list[str]:
     """Return what was compared, on what, and how long."""
     settings, algorithms = result.settings, result.algorithms
-    limits = []
-    if settings.evals is not None:
-        limits.append(f"{settings.evals:,} evaluations")
-    if settings.budget is not None:
-        limits.append(f"{duration(settings.budget)} of simulated time")
     seeds = sorted({row.seed for row in algorithms})
     each = f"in each of {settings.trials:,} trials" if settings.trials > 1 else "in one trial"
     lines = [
         f"{counted(len(algorithms), 'algorithm')}{subject(settings)}",
-        f"{' or '.join(limits)} {each}; seed {', '.join(map(str, seeds))}",
+        f"{limits_text(settings)} {each}; seed {', '.join(map(str, seeds))}",
     ]
     if len(seeds) > 1:
         lines.append("note: of different seeds, trials are paired by their number alone")
@@ -73,30 +56,30 @@ def _heading(result: ComparisonResult) -> list[str]:
 def _ends(result: ComparisonResult) -> list[str]:
     """Return the regret at the end, and what it took."""
     rows = result.algorithms
-    columns = {"": [row.label for row in rows], "mean": [_mean(row.regret.spread) for row in rows]}
+    spreads = [row.regret.spread for row in rows]
+    columns = {"": [row.label for row in rows], "mean": [spread.mean_text() for spread in spreads]}
     if result.settings.trials > 1:
         columns |= {
-            "± std": [
-                "" if row.regret.spread.std is None else f"± {row.regret.spread.std:.4f}" for row in rows
-            ],
+            "± std": ["" if s.std is None else f"± {s.std:.4f}" for s in spreads],
             f"{_PERCENT} of mean": [_between(row.regret.mean_interval) for row in rows],
-            "median": [_median(row.regret.spread) for row in rows],
+            "median": _texts((spread.middle for spread in spreads), "{:.4f}".format),
             f"{_PERCENT} of median": [_between(row.regret.median_interval) for row in rows],
             "at the optimum": [_share(row.at_optimum.share) for row in rows],
         }
-    columns |= {
-        **_column("time a trial", [row.simulated_seconds for row in rows], duration),
-        **_column("evaluations", [row.evaluations for row in rows], lambda value: f"{value:,.6g}"),
-        **_column("jobs", [row.jobs for row in rows], lambda value: f"{value:,.6g}"),
-        **_column("without any", [row.trials_without_evaluation for row in rows], lambda n: f"{n:,} trials"),
-    }
+    more: tuple[tuple[str, list[float | None], Callable[[float], str]], ...] = (
+        ("time a trial", [row.simulated_seconds for row in rows], duration),
+        ("evaluations", [row.evaluations for row in rows], "{:,.6g}".format),
+        ("jobs", [row.jobs for row in rows], "{:,.6g}".format),
+        ("without any", [row.trials_without_evaluation for row in rows], "{:,} trials".format),
+    )
+    columns |= {title: _texts(values, text) for title, values, text in more if any(values)}
     unit = signals_of(result.settings)[0].unit
     return [f"Regret of the incumbents at the end [{unit}]", _table(columns)]
 
 
-def _column(title: str, values: Sequence[float | None], text: Callable[[float], str]) -> Columns:
-    """Return a column of values as texts, `-` for None; none if all are None or 0."""
-    return {title: ["-" if value is None else text(value) for value in values]} if any(values) else {}
+def _texts(values: Iterable[T | None], text: Callable[[T], str]) -> list[str]:
+    """Return values as texts, `-` for None."""
+    return ["-" if value is None else text(value) for value in values]
 
 
 def _values(result: ComparisonResult) -> list[str]:
@@ -107,8 +90,9 @@ def _values(result: ComparisonResult) -> list[str]:
         return []
     columns = {"": [row.label for row in rows]}
     for name in metrics:
-        found = [row.report.get(name) for row in rows]
-        columns[f"{name} [{METRICS[name].unit}]"] = ["-" if v is None else _value(v) for v in found]
+        columns[with_unit(name)] = _texts(
+            (row.report.get(name) for row in rows), lambda spread: spread.with_std(".2f")
+        )
     over = ", mean and standard deviation over the trials" if result.settings.trials > 1 else ""
     epochs = final_epochs(result.settings)
     return [f"\nIncumbents at the end, trained for {epochs} epochs{over}", _table(columns)]
@@ -173,19 +157,6 @@ def _ranks(ranks: Ranks) -> list[str]:
     level = 1 - ranks.confidence
     lines.append(f"critical difference (Nemenyi, {level:.2g}): {ranks.critical_difference:.3f}")
     return [*lines, *(f"not told apart by it: {'; '.join(group)}" for group in ranks.alike)]
-
-
-def _mean(spread: Spread) -> str:
-    return mean_text(spread, ".4f")
-
-
-def _median(spread: Spread) -> str:
-    """Return the median; of one trial its value."""
-    return _mean(spread) if spread.median is None else f"{spread.median:.4f}"
-
-
-def _value(spread: Spread) -> str:
-    return mean_text(spread, ".2f") + ("" if spread.std is None else f" ± {spread.std:.2f}")
 
 
 def _between(interval: Interval) -> str:

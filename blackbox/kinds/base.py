@@ -1,35 +1,40 @@
-"""What a kind of search is: it knows how to begin, run, log, summarize and plot a search on a table."""
+"""What a kind of search is: how it begins, runs, logs, summarizes and plots one; and all kinds by name."""
 
 from __future__ import annotations
 
+import importlib
+import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
-from blackbox.kinds.logs import H
+import numpy as np
+
+from blackbox.errors import ConfigError
+from blackbox.kinds.logs import H, SearchLog
 from blackbox.results.base import SearchResult
-from blackbox.search.space import space_of_table
-from blackbox.table.settings import TableConfig
+from blackbox.search.base import Search
+from blackbox.search.space import CategoricalSpace, space_of_table
+from blackbox.table.settings import RunConfig, TableConfig, short_names
+from blackbox.table.signal import Signal
+from nasbench.errors import shown
 from nasbench.runs.record import identity, present
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from matplotlib.figure import Figure
 
-    from blackbox.kinds.logs import SearchLog
     from blackbox.results.anytime import Trajectories
-    from blackbox.search.space import CategoricalSpace
-    from blackbox.table.settings import RunConfig
-    from nasbench.arrays import Codes
+    from nasbench.arrays import Codes, Seconds
     from nasbench.benchmark import Benchmark
     from nasbench.runs.folder import RunKind
     from nasbench.runs.log import AppendLog
     from nasbench.runs.settings import Settings
     from nasbench.spaces import Space
 
+Trials = Sequence[int] | None  # their numbers; None for all
 S = TypeVar("S", bound=TableConfig)
 P = TypeVar("P")
 R = TypeVar("R", bound=SearchResult[Any])
@@ -39,7 +44,7 @@ R = TypeVar("R", bound=SearchResult[Any])
 class Experiment(Generic[S, P]):
     """A search that is to run on a table; all settings are complete."""
 
-    kind: SearchKind[S, P, Any, Any]
+    kind: SearchKind[S, P, Any, SearchResult[Any]]
     #: A `Search` or a `MultiFidelitySearch`, as the kind has it.
     search_class: Any
     #: The algorithm's own settings, of its `config_class`.
@@ -57,6 +62,10 @@ class Experiment(Generic[S, P]):
         """The space that the algorithm searches."""
         return space_of_table(self.bench.space)
 
+    def introduction(self, complete: bool) -> tuple[str, Settings, S, bool]:
+        """Return the first fields of a result; `complete`: whether it reached its limits."""
+        return self.search_class.name, self.config, self.settings, complete
+
     def record(self, store: str | None) -> dict[str, Any]:
         """Return the content of a new run's config.json; `store`: the path of the table."""
         return {
@@ -72,6 +81,23 @@ def conditions(settings: TableConfig, bench: Benchmark, store: str | None) -> di
     return {"run": settings.to_json(), "table": table_record(bench, store), **present()}
 
 
+def check_budget(budget: float, seconds: Seconds | Sequence[float], unit: str, cheapest: str) -> None:
+    """Raise ConfigError if a budget ends before any evaluation or job can, which take so many seconds."""
+    least = np.min(seconds)
+    if budget < least:
+        raise ConfigError(
+            f"a budget of {budget:g} s ends before any {unit} can;"
+            f" {cheapest} takes: --budget {math.ceil(least)}s"
+        )
+
+
+def as_recorded(asked: Mapping[str, Any], space: Space) -> dict[str, Any]:
+    """Return settings that flags ask for as runs on a space record them, {name: value}."""
+    longest = space.full_protocol
+    signal = {"signal": str(Signal.parse(asked["signal"], longest))} if "signal" in asked else {}
+    return {**asked, **short_names(asked, longest), **signal}
+
+
 def table_record(bench: Benchmark, store: str | None) -> dict[str, str | None]:
     """Return what a run records of its table; `store`: its path, None for the default store."""
     return {"store": None if store is None else str(Path(store).absolute()), **identity(bench)}
@@ -84,8 +110,11 @@ class Driver(ABC, Generic[H]):
     log_format: SearchLog[H]
     #: What they do, on a progress bar.
     unit: ClassVar[str]
-    #: How many units there are to do; None if that is not known.
-    total: int | None
+
+    @property
+    @abstractmethod
+    def total(self) -> int | None:
+        """How many units there are to do; None if that is not known."""
 
     @property
     @abstractmethod
@@ -135,31 +164,25 @@ class SearchKind(ABC, Generic[S, P, H, R]):
     picture: ClassVar[str]
     #: Scores per evaluation; with several there is no incumbent.
     objectives: ClassVar[int] = 1
-    #: What a trial does.
+    #: What a trial does. Evaluations are made in lockstep: the log has a row of each trial at each step,
+    #: even of trials beyond their budget. Jobs are not, and are compared by simulated time alone.
     counts: ClassVar[Literal["evaluations", "jobs"]]
-    #: Whether the log has a row of each trial at each step, even of trials beyond their budget.
-    in_lockstep: ClassVar[bool]
     #: The settings that algorithms choose for themselves in a comparison.
     own_settings: ClassVar[tuple[str, ...]] = ()
-    #: Whether algorithms are compared by simulated time alone.
-    by_time_only: ClassVar[bool] = False
 
     @abstractmethod
-    def problem(self, settings: S, bench: Benchmark, trials: Sequence[int] | None = None) -> P:
-        """Return what trials see of a table, by default all; errors say what the table lacks."""
+    def problem(self, settings: S, bench: Benchmark, trials: Trials = None) -> P:
+        """Return what trials see of a table; errors say what the table lacks."""
 
     @abstractmethod
-    def log_format(self, settings: S, space: Space, trials: Sequence[int] | None = None) -> SearchLog[H]:
-        """Return the format of a log of trials, by default of all."""
+    def log_format(self, settings: S, space: Space, trials: Trials = None) -> SearchLog[H]:
+        """Return the format of a log of trials."""
 
     @abstractmethod
     def driver(
-        self,
-        experiment: Experiment[S, P],
-        trials: Sequence[int] | None = None,
-        steps: int | None = None,
+        self, experiment: Experiment[S, P], trials: Trials = None, steps: int | None = None
     ) -> Driver[H]:
-        """Return what drives the trials of an experiment, by default all of them.
+        """Return what drives the trials of an experiment.
 
         `steps`: evaluations per trial to go to instead of the limits, which only trials in lockstep are asked
         for. ConfigError if the table or the budget rules out a first step.
@@ -196,3 +219,42 @@ class SearchKind(ABC, Generic[S, P, H, R]):
         `common`: of all algorithms; `own`: those of `own_settings` that it has. ConfigError, which names the
         algorithm, if the common settings are not for this kind.
         """
+
+
+Kind = SearchKind[Any, Any, Any, Any]  # settings, problem, history and result depend on which
+_EVALUATIONS, _FRONTS, _JOBS = KINDS = ("evaluations", "fronts", "jobs")  # each a module of this package
+_OF_OBJECTIVES = {1: _EVALUATIONS, 2: _FRONTS}
+_ADDED = {"at_most", "at_least"}  # settings that runs of earlier releases lack
+
+
+def kind_of(search_class: Any) -> Kind:
+    """Return the kind of a `Search` or a `MultiFidelitySearch`; ConfigError if there is none."""
+    if not issubclass(search_class, Search):
+        return kind_named(_JOBS)
+    if search_class.objectives not in _OF_OBJECTIVES:
+        raise ConfigError(
+            f"a command is of searches with one or two objectives, got {search_class.objectives}"
+        )
+    return kind_named(_OF_OBJECTIVES[search_class.objectives])
+
+
+def kind_named(name: object) -> Kind:
+    """Return the kind of that name, the field `kind` of a config.json; ConfigError if there is none.
+
+    Its module is imported then: a command needs one kind only.
+    """
+    if name not in KINDS:
+        raise ConfigError(f"kind must be {' or '.join(KINDS)}, got {shown(name)}")
+    kind: Kind = vars(importlib.import_module(f"blackbox.kinds.{name}"))[str(name).upper()]
+    return kind
+
+
+def kind_of_record(record: Mapping[str, Any]) -> Kind:
+    """Return the kind of a run by its config.json; ConfigError if there is none.
+
+    Runs of earlier releases do not name it: the names of their settings tell the kinds apart.
+    """
+    for kind in map(kind_named, [record["kind"]] if "kind" in record else KINDS):
+        if {field.name for field in fields(kind.settings_class)} == _ADDED | set(record["run"]):
+            return kind
+    raise ConfigError(f"its settings are {', '.join(map(str, record['run']))}")

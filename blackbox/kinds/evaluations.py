@@ -10,30 +10,32 @@ import numpy as np
 from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, counted_in, extent_of
 from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, OPTIONAL
-from blackbox.results.incumbents import Best, Incumbents, Row
 from blackbox.results.regret import (
+    Best,
     BestCell,
+    Incumbents,
+    Row,
     Spread,
     best_cell,
     feasible_cells,
-    final_values,
-    optimum_of,
     regrets,
 )
-from blackbox.results.text import Rows, heading, over_text, signals_of, spread_text
+from blackbox.results.text import Rows, came_text, over_text, signals_of
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench.runs.folder import RunKind
 from nasbench.runs.text import duration, format_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from matplotlib.figure import Figure
 
-    from blackbox.kinds.base import Experiment
+    from blackbox.kinds.base import Experiment, Trials
     from blackbox.search.history import History
     from nasbench.benchmark import Benchmark
+
+    RunExperiment = Experiment[RunConfig, TableObjective]
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,10 @@ class RegretRow(Row):
 
     def text(self, trials: int) -> str:
         """Return the row as text; `trials`: how many there are."""
-        came, having = self.trials_that_came_so_far, self.trials_with_incumbent
-        short = "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
+        having, short = self.trials_with_incumbent, came_text(self.trials_that_came_so_far, trials)
         if having not in (None, trials):
             short += f"   ({having:,} trials had one)" if having else "   (no feasible cell yet)"
-        return f"after {self.evaluations:>6,} evaluations  {spread_text(self.regret)}{short}"
+        return f"after {self.evaluations:>6,} evaluations  {self.regret.text()}{short}"
 
 
 @dataclass(frozen=True)
@@ -78,9 +79,9 @@ class EvaluationResult(LockstepResult[RunConfig]):
     def text(self, *, all: bool = False) -> str:
         """Return the findings as text; `all`: with the hardware metrics of the best cell."""
         settings, trials = self.settings, self.settings.trials
-        found = trials - self.extent.trials_without_evaluation
+        found = trials - self.trials_without_evaluation
         over = over_text(trials, found - (self.feasible.trials_without if self.feasible else 0))
-        lines = [heading(self.algorithm, settings, self.evaluations), format_rows(self._rows())]
+        lines = [self.heading(f"{self.evaluations.text()} evaluations"), format_rows(self._rows())]
         return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
     def _rows(self) -> Rows:
@@ -107,72 +108,56 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
     folders = RunKind(evaluations_header(1))
     picture = "regret against evaluations"
 
-    def problem(
-        self, settings: RunConfig, bench: Benchmark, trials: Sequence[int] | None = None
-    ) -> TableObjective:
+    def problem(self, settings: RunConfig, bench: Benchmark, trials: Trials = None) -> TableObjective:
         return settings.objective(bench, trials)
 
-    def result(
-        self, experiment: Experiment[RunConfig, TableObjective], history: History, complete: bool
-    ) -> EvaluationResult:
+    def result(self, experiment: RunExperiment, history: History, complete: bool) -> EvaluationResult:
         objective, bench, budget = experiment.problem, experiment.bench, experiment.settings.budget
         counted = counted_in(history, budget)
         after, trials = checkpoints(counted), np.flatnonzero(counted)[:, None]
         steps = history.incumbent_steps(budget)[trials, np.array(after) - 1]
         incumbents = history.codes[trials, steps]  # (T, checkpoints)
         regret = regrets(incumbents, objective)
-        found = ~np.isnan(regret)
+        known = ~np.isnan(regret)
+        ends = incumbents[known[:, -1], -1]
+        rows = [
+            RegretRow(
+                n,
+                int((counted >= n).sum()),
+                int(having.sum()) if objective.where else None,
+                Spread.over(values[having]),
+            )
+            for n, having, values in zip(after, known.T, regret.T, strict=True)
+        ]
+        best = _best(experiment, history) if len(ends) else None
         return EvaluationResult(
-            experiment.search_class.name,
-            experiment.config,
-            experiment.settings,
-            complete,
-            extent_of(history, objective, counted),
-            feasible_cells(objective, int((~found[:, -1]).sum())),
-            Incumbents(
-                _best(history, budget, bench, objective) if found[:, -1].any() else None,
-                optimum_of(bench, objective),
-                int((regret[:, -1] == 0).sum()),
-                final_values(incumbents[found[:, -1], -1], bench, objective),
-                [
-                    RegretRow(
-                        n,
-                        int((counted >= n).sum()),
-                        int(having.sum()) if objective.where else None,
-                        Spread.over(values[having]),
-                    )
-                    for n, having, values in zip(after, found.T, regret.T, strict=True)
-                ],
-            ),
+            *experiment.introduction(complete),
+            *extent_of(history, objective, counted),
+            feasible_cells(objective, len(trials) - len(ends)),
+            Incumbents.of(best, ends, bench, objective, rows),
         )
 
-    def figure(
-        self, experiment: Experiment[RunConfig, TableObjective], result: EvaluationResult, history: History
-    ) -> Figure | None:
-        from blackbox.results.plots import (  # imported here because few runs are drawn
-            regret_figure,
-            signal_line,
-        )
+    def figure(self, experiment: RunExperiment, result: EvaluationResult, history: History) -> Figure | None:
+        from blackbox.results import plots  # imported here because few runs are drawn
 
         if result.incumbents.best is None:
             return None
         objective, budget = experiment.problem, result.settings.budget
         regret = regrets(history.incumbents(budget), objective)[:, : history.counted(budget).max()]
-        title = f"{result.algorithm} on {objective.dataset} {objective.metric}{signal_line(objective)}"
-        return regret_figure(regret, title, objective.target.unit, budget)
+        title = f"{result.algorithm} on {objective.dataset} {objective.metric}{plots.signal_line(objective)}"
+        return plots.regret_figure(regret, title, objective.target.unit, budget)
 
     def compared(self, name: str, common: RunConfig, own: Mapping[str, Any]) -> RunConfig:
         return RunConfig(**asdict(common))
 
 
-def _best(
-    history: History, budget: float | None, bench: Benchmark, objective: TableObjective
-) -> BestEvaluation:
+def _best(experiment: RunExperiment, history: History) -> BestEvaluation:
     """Return the best evaluation of all trials."""
-    trial, step = history.best(budget)
+    objective = experiment.problem
+    trial, step = history.best(experiment.settings.budget)
     seconds = float(history.costs[trial].cumsum()[step]) if objective.has_cost else None
-    score, code = history.scores[trial, step], history.codes[trial, step]
-    return BestEvaluation(trial, step + 1, seconds, float(score), best_cell(code, bench, objective))
+    cell = best_cell(history.codes[trial, step], experiment.bench, objective)
+    return BestEvaluation(trial, step + 1, seconds, float(history.scores[trial, step]), cell)
 
 
 EVALUATIONS = EvaluationKind()

@@ -11,27 +11,28 @@ from blackbox.errors import ConfigError
 from blackbox.kinds.lockstep import LockstepKind, LockstepResult, checkpoints, counted_in, extent_of
 from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, Result
-from blackbox.results.fronts import front_masks, shares, true_front, true_volume, volumes, worst_of
+from blackbox.results.fronts import cells_met, front_masks, shares, true_front, true_volume, volumes, worst_of
 from blackbox.results.regret import Spread, entry_of, feasible_cells
-from blackbox.results.text import Rows, entry_lines, heading, mean_text, over_text
+from blackbox.results.text import Rows, came_text, entry_lines, over_text, with_unit
 from blackbox.rs import RandomSearch
 from blackbox.table.objective import PairObjective
-from blackbox.table.settings import PairConfig
+from blackbox.table.settings import PairConfig, RunConfig
 from blackbox.table.signal import Signal
 from nasbench.runs.folder import RunKind
 from nasbench.runs.text import format_rows, format_table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from matplotlib.figure import Figure
 
-    from blackbox.kinds.base import Experiment
+    from blackbox.kinds.base import Experiment, Trials
     from blackbox.search.history import History
     from blackbox.search.space import CategoricalSpace
-    from blackbox.table.settings import RunConfig
     from nasbench.arrays import Codes, Mask, Scores
     from nasbench.benchmark import Benchmark
+
+    PairExperiment = Experiment[PairConfig, PairObjective]
 
 
 @dataclass(frozen=True)
@@ -104,25 +105,18 @@ class FrontResult(LockstepResult[PairConfig]):
 
     def text(self, *, all: bool = False) -> str:
         """Return the findings as text; `all`: with the hardware metrics of the best cell of the front."""
-        settings = self.settings
-        lines = [heading(self.algorithm, settings, self.evaluations, others=[settings.against])]
+        settings, cells = self.settings, self.front.cells
+        lines = [self.heading(f"{self.evaluations.text()} evaluations", others=[settings.against])]
         lines.append(format_rows(self._rows()))
-        if not self.front.cells:
+        if not cells:
             return "\n".join([*lines, "\nFront: none, because no feasible cell was evaluated"])
-        best = self.front.cells[0]
-        return "\n".join(
-            [
-                *lines,
-                *self._front_lines(),
-                f"\nOf this front, the cell with the best {settings.metric}: index {best.index}",
-                *entry_lines(best.entry, all=all),
-                *self._volume_lines(),
-            ]
-        )
+        lines += self._front_lines()
+        lines.append(f"\nOf this front, the cell with the best {settings.metric}: index {cells[0].index}")
+        return "\n".join([*lines, *entry_lines(cells[0].entry, all=all), *self._volume_lines()])
 
     def _rows(self) -> Rows:
         """What the text says of the whole search."""
-        ours, random = (mean_text(each.of_the_true_front, ".4g") for each in (self.found, self.random_search))
+        ours, random = (each.of_the_true_front.mean_text(".4g") for each in (self.found, self.random_search))
         reference = ", ".join(
             f"{name} {value:.7g} {Signal.parse(name).unit}" for name, value in self.reference.items()
         )
@@ -140,32 +134,23 @@ class FrontResult(LockstepResult[PairConfig]):
         """The cells of the front."""
         metrics, front = (self.settings.metric, self.settings.against), self.front
         which = f" of trial {front.trial}, the one with the largest hypervolume"
-        header = [f"{name} [{Signal.parse(name).unit}]" for name in metrics]
+        which = "" if self.settings.trials == 1 else which
+        header = ("", *map(with_unit, metrics), "index", "evaluation", "cell")
         rows = [
-            (
-                "*" if cell.on_true_front else "",
-                *(cell.values[name] for name in metrics),
-                cell.index,
-                cell.evaluation,
-                cell.arch,
-            )
+            ("*" * cell.on_true_front, *cell.values.values(), cell.index, cell.evaluation, cell.arch)
             for cell in front.cells
         ]
-        return [
-            f"\nFront{'' if self.settings.trials == 1 else which}: {len(front.cells):,} cells"
-            " (*: on the true front)",
-            format_table(("", *header, "index", "evaluation", "cell"), rows),
-        ]
+        return [f"\nFront{which}: {len(rows):,} cells (*: on the true front)", format_table(header, rows)]
 
     def _volume_lines(self) -> list[str]:
         """The hypervolumes after some evaluations."""
         trials = self.settings.trials
-        over = over_text(trials, trials - self.extent.trials_without_evaluation)
+        over = over_text(trials, trials - self.trials_without_evaluation)
         lines = [f"\nHypervolume, percent of the true front's{over}"]
         for row, random in zip(self.found.hypervolume, self.random_search.hypervolume, strict=True):
-            came = row.trials_that_came_so_far
-            short = "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
-            shares = f"{_percent(row.share)}   random search {_percent(random.share)}"
+            short = came_text(row.trials_that_came_so_far, trials)
+            ours, theirs = (each.share.with_std(".3f", 100) for each in (row, random))
+            shares = f"{ours}   random search {theirs}"
             lines.append(f"after {row.evaluations:>6,} evaluations  {shares}{short}")
         return lines
 
@@ -179,53 +164,37 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
     picture = "the front that was found, among all cells"
     objectives = 2
 
-    def problem(
-        self, settings: PairConfig, bench: Benchmark, trials: Sequence[int] | None = None
-    ) -> PairObjective:
+    def problem(self, settings: PairConfig, bench: Benchmark, trials: Trials = None) -> PairObjective:
         return settings.objective(bench, trials)
 
-    def result(
-        self, experiment: Experiment[PairConfig, PairObjective], history: History, complete: bool
-    ) -> FrontResult:
-        objective, bench, settings = experiment.problem, experiment.bench, experiment.settings
-        counted = counted_in(history, settings.budget)
-        true, worst = true_front(objective), worst_of(objective)
+    def result(self, experiment: PairExperiment, history: History, complete: bool) -> FrontResult:
+        objective, bench = experiment.problem, experiment.bench
+        counted, true = counted_in(history, experiment.settings.budget), true_front(objective)
         random = _random_codes(experiment.space, *history.codes.shape)
         masks = front_masks(history.scores, counted)
+        indices = bench.space.official_index()[true].tolist()
         return FrontResult(
-            experiment.search_class.name,
-            experiment.config,
-            settings,
-            complete,
-            extent_of(history, objective, counted),
+            *experiment.introduction(complete),
+            *extent_of(history, objective, counted),
             feasible_cells(objective, int(((counted > 0) & ~masks.any(axis=1)).sum())),
-            reference=_values(objective, worst),
-            true_front=TrueFront(
-                len(true), bench.space.official_index()[true].tolist(), true_volume(objective)
-            ),
+            reference=_values(objective, worst_of(objective)),
+            true_front=TrueFront(len(true), indices, true_volume(objective)),
             found=_found_fronts(history.codes, history.scores, counted, objective),
             random_search=_found_fronts(random, objective.scores[random], counted, objective),
             front=_best_front(history, masks, counted, objective, bench),
         )
 
-    def figure(
-        self, experiment: Experiment[PairConfig, PairObjective], result: FrontResult, history: History
-    ) -> Figure:
-        from blackbox.results.plots import (  # imported here because few runs are drawn
-            fronts_figure,
-            signal_line,
-        )
+    def figure(self, experiment: PairExperiment, result: FrontResult, history: History) -> Figure:
+        from blackbox.results import plots  # imported here because few runs are drawn
 
         objective, front, trials = experiment.problem, result.front, result.settings.trials
-        metrics = objective.metrics
-        signs = [1 if Signal.parse(metric).higher_is_better else -1 for metric in metrics]
+        metrics, signs = objective.metrics, _signs(objective)
         cells = objective.targets[objective.feasible] * signs
         true = objective.targets[true_front(objective)] * signs
         found = np.array([[cell.values[name] for name in metrics] for cell in front.cells]).reshape(-1, 2)
         one = "" if trials == 1 else f", trial {front.trial} of {trials:,}"
-        title = f"{result.algorithm} on {objective.dataset}{one}{signal_line(objective)}"
-        labels = [f"{metric} [{Signal.parse(metric).unit}]" for metric in metrics]
-        return fronts_figure(cells, true, found, title, labels)
+        title = f"{result.algorithm} on {objective.dataset}{one}{plots.signal_line(objective)}"
+        return plots.fronts_figure(cells, true, found, title, list(map(with_unit, metrics)))
 
     def compared(self, name: str, common: RunConfig, own: Mapping[str, Any]) -> PairConfig:
         raise ConfigError(f"{name} has {self.objectives} objectives, and so no incumbent to compare")
@@ -239,19 +208,13 @@ def _random_codes(space: CategoricalSpace, trials: int, evals: int) -> Codes:
 
 def _found_fronts(codes: Codes, scores: Scores, counted: Codes, objective: PairObjective) -> FoundFronts:
     """Return the worth of the trials' fronts after some evaluations, and their cells on the true one."""
-    rows, true = [], true_front(objective)
+    rows = []
     for n in checkpoints(counted):
         masks = front_masks(scores[:, :n], counted)
         volume = volumes(codes[:, :n], masks, objective)[counted > 0]
         share = shares(codes[:, :n], masks, objective)[counted > 0]
         rows.append(VolumeRow(n, int((counted >= n).sum()), Spread.over(volume), Spread.over(share)))
-    place = np.full(len(objective.targets), -1)
-    place[true] = np.arange(len(true))
-    trial, step = np.nonzero(masks)
-    found = place[codes[trial, step]]
-    met = np.zeros((len(codes), len(true)), dtype=bool)
-    met[trial[found >= 0], found[found >= 0]] = True
-    return FoundFronts(rows, Spread.over(met.sum(axis=1)[counted > 0]))
+    return FoundFronts(rows, Spread.over(cells_met(codes[:, :n], masks, objective)[counted > 0]))
 
 
 def _best_front(
@@ -264,39 +227,23 @@ def _best_front(
     codes, firsts = np.unique(history.codes[trial, steps], return_index=True)
     worth = objective.targets[codes]
     steps = steps[firsts][np.lexsort((worth[:, 1], worth[:, 0]))[::-1]]
-    true = true_front(objective)
-    cells = [_front_cell(history, trial, step, true, objective, bench) for step in steps.tolist()]
+    true, cells = true_front(objective), []
+    for step in steps.tolist():  # the evaluations that gave the cells first
+        code, scores = history.codes[trial, step], history.scores[trial, step].tolist()
+        cell, values = bench.space.cell(code), _values(objective, objective.targets[code])
+        index, entry = bench.index(cell), entry_of(cell, bench, objective.target)
+        cells.append(FrontCell(str(cell), index, step + 1, scores, values, entry, bool(code in true)))
     return Front(trial, float(final[trial]), cells)
-
-
-def _front_cell(
-    history: History, trial: int, step: int, true: Codes, objective: PairObjective, bench: Benchmark
-) -> FrontCell:
-    """Return a cell on a front by the evaluation that gave it; `true`: the codes of the true front."""
-    code = history.codes[trial, step]
-    cell = bench.space.cell(code)
-    return FrontCell(
-        str(cell),
-        bench.index(cell),
-        step + 1,
-        history.scores[trial, step].tolist(),
-        _values(objective, objective.targets[code]),
-        entry_of(cell, bench, objective.target),
-        on_true_front=bool(code in true),
-    )
 
 
 def _values(objective: PairObjective, scores: Scores) -> dict[str, float]:
     """Return the metrics' values, {metric: value}, of their scores (2,), which are higher if better."""
-    return {
-        metric: float(score if Signal.parse(metric).higher_is_better else -score)
-        for metric, score in zip(objective.metrics, scores, strict=True)
-    }
+    return dict(zip(objective.metrics, (scores * _signs(objective)).tolist(), strict=True))
 
 
-def _percent(share: Spread) -> str:
-    spread = "" if share.std is None else f" ± {100 * share.std:.3f}"
-    return f"{mean_text(share, '.3f', 100)}{spread}"
+def _signs(objective: PairObjective) -> Codes:
+    """Return what the scores of each metric are its values times, 1 or -1, (2,)."""
+    return np.array([1 if Signal.parse(metric).higher_is_better else -1 for metric in objective.metrics])
 
 
 FRONTS = FrontKind()

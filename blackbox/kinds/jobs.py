@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.kinds.base import Experiment, SearchKind
+from blackbox.kinds.base import Experiment, SearchKind, Trials, check_budget
 from blackbox.kinds.simulation import JobLog, Simulation
-from blackbox.results.anytime import Trajectories
+from blackbox.results.anytime import Axis, Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
-from blackbox.results.incumbents import Best, Incumbents, Row
 from blackbox.results.regret import (
+    Best,
     BestCell,
     Counts,
     Feasible,
+    Incumbents,
+    Row,
     Spread,
     best_cell,
     feasible_cells,
-    final_values,
-    optimum_of,
-)
-from blackbox.results.text import (
-    Rows,
-    counts_text,
     feasible_rows,
-    heading,
-    over_text,
-    signals_of,
-    spread_text,
 )
+from blackbox.results.text import Rows, over_text, signals_of
 from blackbox.search.fidelity import MultiFidelitySearch
-from blackbox.search.jobs import JobHistory
+from blackbox.search.jobs import JobHistory, JobRow
+from blackbox.search.scores import FAILED
 from blackbox.table.curves import Curves
-from blackbox.table.settings import SimulationConfig, TableConfig
+from blackbox.table.settings import RunConfig, SimulationConfig, TableConfig
 from nasbench.runs.folder import RunKind
 from nasbench.runs.text import counted, duration, format_rows
 
@@ -45,10 +40,11 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from blackbox.table.settings import RunConfig
-    from nasbench.arrays import Codes, Scores, Seconds
+    from nasbench.arrays import Codes
     from nasbench.benchmark import Benchmark
     from nasbench.spaces import Space
+
+    JobExperiment = Experiment[SimulationConfig, Curves]
 
 _CHECKPOINTS = (1 / 64, 1 / 16, 1 / 4, 1)  # of the simulated time
 _POINTS = 400  # of time, in a picture
@@ -61,9 +57,6 @@ class Rung(Result):
     epochs: int
     #: Mean over trials.
     jobs: float
-
-    def text(self) -> str:
-        return f"up to {self.epochs:>3} epochs  {self.jobs:>9,.6g}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +93,7 @@ class TimeRow(Row):
         """Return the row as text; `trials`: how many there are."""
         having = self.trials_with_incumbent
         short = "" if having == trials else f"   ({having:,} trials had one)"
-        return f"after {duration(self.simulated_seconds):>12}  {spread_text(self.regret)}{short}"
+        return f"after {duration(self.simulated_seconds):>12}  {self.regret.text()}{short}"
 
 
 @dataclass(frozen=True)
@@ -124,10 +117,10 @@ class JobResult(SearchResult[SimulationConfig]):
         """Return the findings as text; `all`: with the hardware metrics of the best cell."""
         settings, trials = self.settings, self.settings.trials
         over = over_text(trials, trials - self.trials_without_incumbent)
-        done = f"{counts_text(self.jobs)} jobs on {counted(settings.workers, 'worker')}"
-        lines = [heading(self.algorithm, settings, done, per="a cell"), format_rows(self._rows())]
+        done = f"{self.jobs.text()} jobs on {counted(settings.workers, 'worker')}"
+        lines = [self.heading(done, per="a cell"), format_rows(self._rows())]
         lines.append("\nJobs of each rung" + ("" if trials == 1 else ", mean over trials"))
-        lines += [rung.text() for rung in self.rungs]
+        lines += [f"up to {rung.epochs:>3} epochs  {rung.jobs:>9,.6g}" for rung in self.rungs]
         return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
     def _rows(self) -> Rows:
@@ -159,46 +152,26 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     folders = RunKind(JobLog.header)
     picture = "regret against simulated time"
     counts = "jobs"
-    in_lockstep = False
-    own_settings = tuple(
-        f.name
-        for f in fields(SimulationConfig)
-        if f.name not in {*SimulationConfig.raisable(), *(common.name for common in fields(TableConfig))}
-    )
-    by_time_only = True
+    own_settings = ("workers", "fidelities", "from_scratch")
 
-    def problem(
-        self, settings: SimulationConfig, bench: Benchmark, trials: Sequence[int] | None = None
-    ) -> Curves:
+    def problem(self, settings: SimulationConfig, bench: Benchmark, trials: Trials = None) -> Curves:
         return settings.curves(bench)
 
-    def log_format(
-        self, settings: SimulationConfig, space: Space, trials: Sequence[int] | None = None
-    ) -> JobLog:
+    def log_format(self, settings: SimulationConfig, space: Space, trials: Trials = None) -> JobLog:
         return JobLog(space, range(settings.trials) if trials is None else trials)
 
     def driver(
-        self,
-        experiment: Experiment[SimulationConfig, Curves],
-        trials: Sequence[int] | None = None,
-        steps: int | None = None,
+        self, experiment: JobExperiment, trials: Trials = None, steps: int | None = None
     ) -> Simulation:
         settings, curves = experiment.settings, experiment.problem
         _check_curves(curves, _search(experiment, 0).rungs, settings.budget)
-        return Simulation(
-            lambda trial: _search(experiment, trial),
-            curves,
-            settings,
-            self.log_format(settings, experiment.bench.space, trials),
-            is_part=trials is not None,
-        )
+        log, is_part = self.log_format(settings, experiment.bench.space, trials), trials is not None
+        return Simulation(log, partial(_search, experiment), curves, settings, is_part)
 
-    def result(
-        self, experiment: Experiment[SimulationConfig, Curves], history: JobHistory, complete: bool
-    ) -> JobResult:
+    def result(self, experiment: JobExperiment, history: JobHistory, complete: bool) -> JobResult:
         settings, curves, bench = experiment.settings, experiment.problem, experiment.bench
-        rungs = _search(experiment, 0).rungs
-        codes = self.trajectories(history, settings.budget).last_codes
+        rungs, trials = _search(experiment, 0).rungs, self.trajectories(history, settings.budget)
+        codes = trials.last_codes
         jobs = [history.of(trial) for trial in history.trials]
         ended = [rows for rows in jobs if len(rows)]
         if not len(codes) and not (len(history) and not curves.feasible[history.code].any()):
@@ -206,45 +179,41 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
         lasts = np.array([rows["end"].max() for rows in ended])
         busy = [(rows["end"] - rows["start"]).sum() / rows["end"].max() for rows in ended]
         times = np.array(_CHECKPOINTS) * (lasts.max() if settings.budget is None else settings.budget)
+        regret = trials.regret_curve(curves.targets, Axis.SECONDS, times)
+        known = [values[~np.isnan(values)] for values in regret.T]
+        rows = [
+            TimeRow(float(time), len(values), Spread.over(values))
+            for time, values in zip(times, known, strict=True)
+            if len(values)
+        ]
+        best = _best(history, bench, curves) if len(codes) else None
         return JobResult(
-            experiment.search_class.name,
-            experiment.config,
-            settings,
-            complete,
+            *experiment.introduction(complete),
             rungs=[Rung(epochs, float((history.epochs == epochs).sum() / len(jobs))) for epochs in rungs],
             jobs=Counts(min(map(len, jobs)), max(map(len, jobs))),
             trials_without_incumbent=len(jobs) - len(codes),
             simulated_seconds=Duration(float(lasts.mean()), float(lasts.max())),
             workers_busy=float(np.mean(busy) / settings.workers),
             feasible=feasible_cells(curves, len(ended) - len(codes)),
-            incumbents=Incumbents(
-                _best(history, bench, curves) if len(codes) else None,
-                optimum_of(bench, curves),
-                int((curves.targets[codes] == curves.targets.max()).sum()),
-                final_values(codes, bench, curves),
-                _time_rows(times, regret_at(history, history.trials, times, curves.targets)),
-            ),
+            incumbents=Incumbents.of(best, codes, bench, curves, rows),
         )
 
-    def figure(
-        self, experiment: Experiment[SimulationConfig, Curves], result: JobResult, history: JobHistory
-    ) -> Figure | None:
-        from blackbox.results.plots import (  # imported here because few runs are drawn
-            regret_figure,
-            signal_line,
-        )
+    def figure(self, experiment: JobExperiment, result: JobResult, history: JobHistory) -> Figure | None:
+        from blackbox.results import plots  # imported here because few runs are drawn
 
-        if result.incumbents.best is None:
-            return None
         settings, curves = experiment.settings, experiment.problem
-        firsts = [history.anytime(trial)[1][:1] for trial in history.trials]
-        first = np.concatenate(firsts).max()  # from here on, every trial has an incumbent
+        trials = self.trajectories(history, settings.budget)
+        first = trials.begin(Axis.SECONDS)
+        if first is None:
+            return None
         last = history.end.max() if settings.budget is None else settings.budget
         times = np.geomspace(first, last, _POINTS)
-        regret = regret_at(history, history.trials, times, curves.targets)
+        regret = trials.regret_curve(curves.targets, Axis.SECONDS, times)
         workers = counted(settings.workers, "worker")
-        title = f"{result.algorithm} on {curves.dataset} {curves.metric}, {workers}{signal_line(curves)}"
-        return regret_figure(regret, title, curves.target.unit, hours=times / 3600)
+        title = (
+            f"{result.algorithm} on {curves.dataset} {curves.metric}, {workers}{plots.signal_line(curves)}"
+        )
+        return plots.regret_figure(regret, title, curves.target.unit, hours=times / 3600)
 
     def trajectories(self, history: JobHistory, budget: float | None) -> Trajectories:
         return Trajectories.of_jobs(history, budget)
@@ -272,20 +241,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
         return SimulationConfig(budget=common.budget, **table, **own)
 
 
-def regret_at(history: JobHistory, trials: Sequence[int], times: Seconds, targets: Scores) -> Scores:
-    """Return the regret of the incumbents of some trials at times (n,) in seconds, (T, n); NaN before any.
-
-    `targets` (N,): what counts of each code, higher is better.
-    """
-    regret = np.full((len(trials), len(times)), np.nan)
-    for row, trial in zip(regret, trials, strict=True):
-        _, seconds, codes = history.anytime(trial)
-        change = np.searchsorted(seconds, times, side="right") - 1
-        row[change >= 0] = targets.max() - targets[codes[change[change >= 0]]]
-    return regret
-
-
-def _search(experiment: Experiment[SimulationConfig, Curves], trial: int) -> MultiFidelitySearch[Any]:
+def _search(experiment: JobExperiment, trial: int) -> MultiFidelitySearch[Any]:
     """Return the search of a trial before its first job."""
     fidelities, seed = experiment.problem.fidelities, experiment.settings.seed
     search_class: type[MultiFidelitySearch[Any]] = experiment.search_class
@@ -298,42 +254,16 @@ def _check_curves(curves: Curves, rungs: Sequence[int], budget: float | None) ->
     for done, epochs in zip((0, *rungs), rungs, strict=False):
         curves.seconds(0, epochs)
         curves.seconds(done, epochs)
-    cheapest = np.asarray(curves.seconds(0, rungs[0])).min()
-    if budget is not None and budget < cheapest:
-        raise ConfigError(
-            f"a budget of {budget:g} s ends before any job can; the cheapest takes:"
-            f" --budget {math.ceil(cheapest)}s"
-        )
-
-
-def _time_rows(times: Seconds, regret: Scores) -> list[TimeRow]:
-    """Return the rows of times at which a trial has an incumbent; regret (T, n), NaN for none."""
-    known = [values[~np.isnan(values)] for values in regret.T]
-    return [
-        TimeRow(float(time), len(values), Spread.over(values))
-        for time, values in zip(times, known, strict=True)
-        if len(values)
-    ]
+    if budget is not None:
+        check_budget(budget, curves.seconds(0, rungs[0]), "job", "the cheapest")
 
 
 def _best(history: JobHistory, bench: Benchmark, curves: Curves) -> BestJob:
-    """Return the best incumbent at the end of a trial: most epochs, then score, then earliest."""
-    ends = []
-    for trial in history.trials:
-        rows = history.of(trial)
-        good = rows[rows["score"] > -np.inf]
-        if len(good):
-            best = good[np.lexsort((good["end"], -good["score"], -good["epochs"]))[0]]
-            ends.append(((-best["epochs"], -best["score"], best["end"], trial), best))
-    (*_, trial), row = min(ends, key=lambda entry: entry[0])
-    return BestJob(
-        trial,
-        int(row["job"]),
-        int(row["epochs"]),
-        float(row["end"]),
-        float(row["score"]),
-        best_cell(row["code"], bench, curves),
-    )
+    """Return the best incumbent at the end of a trial: by epochs, then score, then time, then trial."""
+    good = history.rows[history.score > FAILED]
+    order = np.lexsort((good["trial"], good["end"], -good["score"], -good["epochs"]))
+    row = JobRow._make(good[order[0]].item())
+    return BestJob(row.trial, row.job, row.epochs, row.end, row.score, best_cell(row.code, bench, curves))
 
 
 def _why_nothing(curves: Curves, rungs: Sequence[int], budget: float | None) -> str:

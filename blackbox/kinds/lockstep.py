@@ -1,35 +1,30 @@
 """Searches whose trials evaluate cells in lockstep: how they run, and what their results share."""
 
-from __future__ import annotations
-
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 
 from blackbox.errors import ConfigError, RunFolderError
-from blackbox.kinds.base import Driver, Experiment, R, SearchKind
+from blackbox.kinds.base import Driver, Experiment, R, SearchKind, Trials, check_budget
 from blackbox.kinds.logs import EvaluationLog
 from blackbox.results.anytime import Trajectories
-from blackbox.results.base import INLINE, OPTIONAL, Result, SearchResult
-from blackbox.results.regret import Counts, Feasible
-from blackbox.results.text import Rows, counts_text, feasible_rows
+from blackbox.results.base import OPTIONAL, Result, SearchResult
+from blackbox.results.regret import Counts, Feasible, feasible_rows
+from blackbox.results.text import Rows
 from blackbox.search.base import Search
 from blackbox.search.history import History
 from blackbox.search.loop import is_finished, run
 from blackbox.table.objective import PairObjective, TableObjective, agrees
 from blackbox.table.settings import EvaluationsConfig
-from nasbench.runs.text import duration
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
-    from nasbench.arrays import Codes
-    from nasbench.benchmark import Benchmark
-    from nasbench.runs.log import AppendLog
-    from nasbench.spaces import Space
+from nasbench.arrays import Codes
+from nasbench.benchmark import Benchmark
+from nasbench.runs.log import AppendLog
+from nasbench.runs.text import counted, duration
+from nasbench.spaces import Space
 
 S = TypeVar("S", bound=EvaluationsConfig)
 S_co = TypeVar("S_co", bound=EvaluationsConfig, covariant=True)
@@ -46,48 +41,28 @@ class SpentSeconds(Result):
 
 
 @dataclass(frozen=True)
-class Extent(Result):
-    """How much was searched."""
+class LockstepResult(SearchResult[S_co]):
+    """The findings of a search whose trials evaluate cells in lockstep."""
 
     evaluations: Counts
     trials_without_evaluation: int
     #: None if the table has no times.
     simulated_seconds: SpentSeconds | None
-
-    @property
-    def rows(self) -> Rows:
-        """What a text says of it in addition to the evaluations."""
-        rows: Rows = []
-        if self.simulated_seconds is not None:
-            rows.append(("whole search", f"{duration(self.simulated_seconds.mean)} a trial"))
-        if self.trials_without_evaluation:
-            rows.append(
-                ("without any", f"{self.trials_without_evaluation:,} trials: not even one evaluation")
-            )
-        return rows
-
-
-@dataclass(frozen=True)
-class LockstepResult(SearchResult[S_co]):
-    """The findings of a search whose trials evaluate cells in lockstep."""
-
-    extent: Extent = field(metadata=INLINE)
     feasible: Feasible | None = field(metadata=OPTIONAL)
 
     @property
     def done(self) -> str:
-        most = self.extent.evaluations.most
-        return f"{most:,} evaluation{'' if most == 1 else 's'}"
-
-    @property
-    def evaluations(self) -> str:
-        """The evaluations of the trials, such as `5 to 9 evaluations`."""
-        return f"{counts_text(self.extent.evaluations)} evaluations"
+        return counted(self.evaluations.most, "evaluation")
 
     @property
     def rows(self) -> Rows:
-        """What a text says of the whole search."""
-        return self.extent.rows + feasible_rows(self.feasible)
+        """What a text says of the whole search in addition to the evaluations."""
+        rows: Rows = []
+        if self.simulated_seconds is not None:
+            rows.append(("whole search", f"{duration(self.simulated_seconds.mean)} a trial"))
+        if without := self.trials_without_evaluation:
+            rows.append(("without any", f"{without:,} trials: not even one evaluation"))
+        return rows + feasible_rows(self.feasible)
 
 
 def counted_in(history: History, budget: float | None) -> Codes:
@@ -101,15 +76,14 @@ def counted_in(history: History, budget: float | None) -> Codes:
     return counted
 
 
-def extent_of(history: History, objective: TableObjective | PairObjective, counted: Codes) -> Extent:
-    """Return how much was searched; `counted`: evaluations of each trial, (T,)."""
+def extent_of(
+    history: History, objective: TableObjective | PairObjective, counted: Codes
+) -> tuple[Counts, int, SpentSeconds | None]:
+    """Return how much was searched, as results have it; `counted`: evaluations of each trial, (T,)."""
     spent = history.costs.cumsum(axis=1)[np.arange(len(counted)), counted - 1][counted > 0]
     seconds = SpentSeconds(float(spent.mean()), float(spent.sum()))
-    return Extent(
-        Counts(int(counted.min()), int(counted.max())),
-        int((counted == 0).sum()),
-        seconds if objective.has_cost else None,
-    )
+    counts = Counts(int(counted.min()), int(counted.max()))
+    return counts, int((counted == 0).sum()), seconds if objective.has_cost else None
 
 
 def checkpoints(counted: Codes) -> list[int]:
@@ -118,31 +92,28 @@ def checkpoints(counted: Codes) -> list[int]:
     return sorted({n for n in _CHECKPOINTS if n < most} | {most})
 
 
+@dataclass
 class Lockstep(Driver[History]):
     """Drives trials of a `Search`, all by one evaluation at a time."""
 
     unit = "evaluations"
-    log_format: EvaluationLog
 
-    def __init__(
-        self,
-        search: Search[Any],
-        objective: TableObjective | PairObjective,
-        limits: tuple[int | None, float | None],
-        log_format: EvaluationLog,
-    ) -> None:
-        """`search`: before its first evaluation; `limits`: evaluations and budget."""
-        self.log_format = log_format
-        self._search = search
-        self._objective = objective
-        self._evals, self._budget = limits
-        self.total = self._evals
-        self._log: AppendLog | None = None
-        self._saved = 0  # steps
+    log_format: EvaluationLog
+    #: Before its first evaluation.
+    search: Search[Any]
+    objective: TableObjective | PairObjective
+    evals: int | None
+    budget: float | None
+    _log: AppendLog | None = field(default=None, init=False)
+    _saved: int = field(default=0, init=False)  # steps
+
+    @property
+    def total(self) -> int | None:
+        return self.evals
 
     @property
     def history(self) -> History:
-        return self._search.history
+        return self.search.history
 
     @property
     def done(self) -> float:
@@ -150,33 +121,33 @@ class Lockstep(Driver[History]):
 
     @property
     def share(self) -> float:
-        of_budget = self.history.spent().mean() / self._budget if self._budget else 0.0
-        return max(len(self.history) / self._evals if self._evals else 0.0, float(of_budget))
+        of_budget = self.history.spent().mean() / self.budget if self.budget else 0.0
+        return max(len(self.history) / self.evals if self.evals else 0.0, float(of_budget))
 
     def resume(self, log: AppendLog) -> None:
         data = log.read()
         history = self.log_format.decode(data, log.path)
         if len(history):  # a search is made anew to have a history
             self._check(history, log.path.parent)
-            self._objective.skip(len(history))
-            search = self._search
-            self._search = type(search)(search.space, search.config, search.trials, search.seed, history)
+            self.objective.skip(len(history))
+            search = self.search
+            self.search = type(search)(search.space, search.config, search.trials, search.seed, history)
         log.truncate(self.log_format.whole(data))
         self._log, self._saved = log, len(history)
 
     def _check(self, history: History, path: Path) -> None:
         """Raise RunFolderError unless a history in the folder at `path` is of this search on this table."""
-        if not agrees(self._objective, history):
+        if not agrees(self.objective, history):
             raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
-        if (history.codes[:, 0] != self._search.ask()).any():
+        if (history.codes[:, 0] != self.search.ask()).any():
             raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")
-        if self._evals is not None and len(history) > self._evals:
+        if self.evals is not None and len(history) > self.evals:
             raise RunFolderError(f"{path} is damaged: its log has more evaluations than its settings allow")
 
     def advance(self, stop: Callable[[], bool]) -> bool:
-        cost = self._objective.cost if self._objective.has_cost else None
-        run(self._search, self._objective, self._evals, cost=cost, budget=self._budget, after_step=stop)
-        return is_finished(self.history, self._evals, self._budget)
+        cost = self.objective.cost if self.objective.has_cost else None
+        run(self.search, self.objective, self.evals, cost=cost, budget=self.budget, after_step=stop)
+        return is_finished(self.history, self.evals, self.budget)
 
     def verify(self) -> bool:
         return True
@@ -192,26 +163,22 @@ class LockstepKind(SearchKind[S, P, History, R]):
     """A kind of search whose trials evaluate cells in lockstep."""
 
     counts = "evaluations"
-    in_lockstep = True
 
-    def log_format(self, settings: S, space: Space, trials: Sequence[int] | None = None) -> EvaluationLog:
+    def log_format(self, settings: S, space: Space, trials: Trials = None) -> EvaluationLog:
         numbers = range(settings.trials) if trials is None else trials
         return EvaluationLog(space, numbers, self.objectives)
 
     def driver(
-        self,
-        experiment: Experiment[S, P],
-        trials: Sequence[int] | None = None,
-        steps: int | None = None,
+        self, experiment: Experiment[S, P], trials: Trials = None, steps: int | None = None
     ) -> Lockstep:
         settings, bench = experiment.settings, experiment.bench
         objective = experiment.problem if trials is None else self.problem(settings, bench, trials)
-        limits = (settings.evals, settings.budget) if steps is None else (steps, None)
-        _check_budget(limits[1], objective)
-        log_format = self.log_format(settings, bench.space, trials)
-        numbers, config = log_format.trials, experiment.config
-        search = experiment.search_class(experiment.space, config, numbers, settings.seed)
-        return Lockstep(search, objective, limits, log_format)
+        evals, budget = (settings.evals, settings.budget) if steps is None else (steps, None)
+        if budget is not None:
+            check_budget(budget, objective.seconds, "evaluation", "the cheapest cell")
+        log, config = self.log_format(settings, bench.space, trials), experiment.config
+        search = experiment.search_class(experiment.space, config, log.trials, settings.seed)
+        return Lockstep(log, search, objective, evals, budget)
 
     def trajectories(self, history: History, budget: float | None) -> Trajectories:
         return Trajectories.of_evaluations(history, budget)
@@ -225,12 +192,3 @@ class LockstepKind(SearchKind[S, P, History, R]):
 
     def is_complete(self, settings: S, history: History, summary: Mapping[str, Any]) -> bool:
         return is_finished(history, settings.evals, settings.budget)
-
-
-def _check_budget(budget: float | None, objective: TableObjective | PairObjective) -> None:
-    """Raise ConfigError if a budget ends before any evaluation can."""
-    if budget is not None and budget < (cheapest := objective.seconds.min()):
-        raise ConfigError(
-            f"a budget of {budget:g} s ends before any evaluation can;"
-            f" the cheapest cell takes: --budget {math.ceil(cheapest)}s"
-        )

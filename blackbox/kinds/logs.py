@@ -1,27 +1,21 @@
 """The logs of searches as bytes, and those of evaluations: a row per evaluation, step by step."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.errors import RunFolderError
 from blackbox.search.history import History
+from nasbench.arrays import Codes
 from nasbench.errors import said
 from nasbench.runs.log import decode_numbers, first_line_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from numpy.typing import NDArray
-
-    from nasbench.arrays import Codes
-    from nasbench.spaces import Space
+from nasbench.spaces import Space
 
 H = TypeVar("H")
 _ROUNDS = 8  # of looking for rows that are alike; a table with noise gives a cell few different scores

@@ -1,31 +1,23 @@
 """Finished and unfinished runs of searches, read from their folders without a lock."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from blackbox.algorithms import ALGORITHMS, algorithm
-from blackbox.errors import ConfigError, RunFolderError, UnknownAlgorithmError
-from blackbox.kinds.registry import kind_of_record
+from blackbox.algorithms import algorithm, name_of
+from blackbox.errors import ConfigError, RunFolderError
+from blackbox.kinds.base import Kind, kind_of_record
+from blackbox.results.anytime import Changes, Trajectories
 from blackbox.results.comparison import Entry
-from nasbench.benchmark import open_benchmark
+from nasbench.arrays import Codes
+from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
 from nasbench.runs.folder import RunKind, read_record, read_summary
 from nasbench.runs.log import read_log
-from nasbench.spaces import space_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from blackbox.kinds.registry import Kind
-    from blackbox.results.anytime import Changes, Trajectories
-    from nasbench.arrays import Codes
-    from nasbench.benchmark import Benchmark
-    from nasbench.spaces import Space
+from nasbench.spaces import Space, space_of
 
 
 @dataclass(frozen=True)
@@ -203,12 +195,3 @@ def gives(bench: Benchmark, run: Run) -> bool:
         return run.kind.agrees(run.settings, bench, run.history)
     except (NASBenchError, ConfigError):  # the table lacks something that the run needs
         return False
-
-
-def name_of(algorithm_name: str) -> str | None:
-    """Return the short name of the algorithm that reports call so; None for a custom one."""
-    for short in ALGORITHMS:
-        with suppress(UnknownAlgorithmError):
-            if algorithm(short).name == algorithm_name:
-                return short
-    return None

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from blackbox.errors import RunFolderError
 from blackbox.kinds.base import Driver
 from blackbox.kinds.logs import SearchLog
-from blackbox.search.jobs import JOB, JobHistory, JobRow
+from blackbox.search.fidelity import MultiFidelitySearch
+from blackbox.search.jobs import JOB, JobHistory, JobRow, JobRows
+from blackbox.table.curves import Curves
+from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate_trial
-from nasbench.runs.log import encode_numbers
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
-
-    from blackbox.search.fidelity import MultiFidelitySearch
-    from blackbox.search.jobs import JobRows
-    from blackbox.table.curves import Curves
-    from blackbox.table.settings import SimulationConfig
-    from nasbench.runs.log import AppendLog
+from nasbench.runs.log import AppendLog, encode_numbers
 
 _NO_JOBS = np.empty(0, dtype=JOB)
 
@@ -63,9 +59,7 @@ class JobLog(SearchLog[JobHistory]):
             or not (np.isfinite(end) & (start >= 0) & (start <= end)).all()
         ):
             raise RunFolderError(f"{path} is damaged: its rows are not jobs of {len(self.trials)} trials")
-        rows = np.empty(len(table), dtype=JOB)
-        for name, column in zip(JobRow._fields, table.T, strict=True):
-            rows[name] = column
+        rows: JobRows = np.rec.fromarrays(table.T, dtype=JOB)
         rows["code"] = order[rows["code"]]
         return JobHistory(self.trials, rows)
 
@@ -74,6 +68,7 @@ class JobLog(SearchLog[JobHistory]):
             yield path.read_bytes()[len(self.header) :]
 
 
+@dataclass
 class Simulation(Driver[JobHistory]):
     """Drives trials of a `MultiFidelitySearch`, one after the other.
 
@@ -81,45 +76,34 @@ class Simulation(Driver[JobHistory]):
     """
 
     unit = "trials"
+
     log_format: JobLog
-    total: int
+    #: Returns the search of a trial before its first job.
+    search: Callable[[int], MultiFidelitySearch[Any]]
+    curves: Curves
+    settings: SimulationConfig
+    #: Whether the trials are a part of a run, whose limits cannot be raised: then those that ended in its log
+    #: are held against the table, and not simulated again.
+    is_part: bool
+    _ended: list[JobRows] = field(default_factory=list, init=False)  # jobs of trials, of dtype JOB
+    _running: list[JobRow] = field(default_factory=list, init=False)  # jobs of the trial that runs
+    _verified: int = field(default=0, init=False)  # of them
+    _replay: _Replay | None = field(default=None, init=False)
 
-    def __init__(
-        self,
-        search: Callable[[int], MultiFidelitySearch[Any]],
-        curves: Curves,
-        settings: SimulationConfig,
-        log_format: JobLog,
-        *,
-        is_part: bool,
-    ) -> None:
-        """`search(trial)`: before its first job.
-
-        `is_part`: the trials are a part of a run, whose limits cannot be raised; those that ended in its log
-        are held against the table, and not simulated again.
-        """
-        self.log_format = log_format
-        self._search = search
-        self._curves = curves
-        self._settings = settings
-        self._trials = log_format.trials
-        self._ended: list[JobRows] = []  # the jobs of each trial that ended, of dtype JOB
-        self._running: list[JobRow] = []  # jobs of the trial that runs
-        self._verified = 0  # of them
-        self._is_part = is_part
-        self._replay: _Replay | None = None
-        self.total = len(self._trials)
+    @property
+    def total(self) -> int:
+        return len(self.log_format.trials)
 
     @property
     def history(self) -> JobHistory:
         jobs = [*self._ended, np.array(self._running, dtype=JOB)] if self._running else self._ended
-        return JobHistory(self._trials[: len(jobs)], np.concatenate(jobs))
+        return JobHistory(self.log_format.trials[: len(jobs)], np.concatenate(jobs))
 
     @property
     def done(self) -> float:
         if not self._running:
             return len(self._ended)
-        jobs, budget = self._settings.jobs, self._settings.budget
+        jobs, budget = self.settings.jobs, self.settings.budget
         by_jobs = len(self._running) / jobs if jobs else 0.0
         by_time = self._running[-1].end / budget if budget else 0.0
         return round(len(self._ended) + max(by_jobs, by_time), 2)
@@ -130,13 +114,13 @@ class Simulation(Driver[JobHistory]):
 
     def resume(self, log: AppendLog) -> None:
         self._replay = _Replay(log, self.log_format)
-        if self._is_part:
-            for rows in self._replay.ended_trials(self._curves):
+        if self.is_part:
+            for rows in self._replay.ended_trials(self.curves):
                 self._running = list(map(JobRow._make, rows.tolist()))
                 self._end_trial()
 
     def advance(self, stop: Callable[[], bool]) -> bool:
-        settings = self._settings
+        settings = self.settings
         limits = settings.workers, settings.jobs, settings.budget
         stopped = False
 
@@ -146,8 +130,8 @@ class Simulation(Driver[JobHistory]):
             stopped = stop()
             return stopped
 
-        for trial in self._trials[len(self._ended) :]:
-            self._running = simulate_trial(self._search(trial), self._curves, *limits, look)
+        for trial in self.log_format.trials[len(self._ended) :]:
+            self._running = simulate_trial(self.search(trial), self.curves, *limits, look)
             if stopped:
                 self.verify()
                 return False
@@ -174,7 +158,7 @@ class Simulation(Driver[JobHistory]):
             return True
         rows = np.array(self._running[self._verified :], dtype=JOB)
         if len(self._ended) < self.total:
-            self._replay.add(self._trials[len(self._ended)], self._verified, rows, ended)
+            self._replay.add(self.log_format.trials[len(self._ended)], self._verified, rows, ended)
         self._verified += len(rows)
         return self._replay.is_met
 

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from blackbox.errors import BlackboxError, ConfigError
 from blackbox.predictors.comparison import ZERO_COST, Correlation, compare
 from blackbox.search.space import space_of_table
@@ -105,24 +102,16 @@ def _report(args: argparse.Namespace) -> str:
 
 
 def _row(correlation: Correlation) -> Row:
-    kendall, spearman = correlation.kendall, correlation.spearman
-    means = float(kendall.mean()), float(spearman.mean())
-    return Row(correlation.predictor, correlation.cells, *means, _std(kendall), _std(spearman))
-
-
-def _std(values: NDArray[np.float64]) -> float | None:
-    return float(values.std(ddof=1)) if len(values) > 1 else None
+    kinds = correlation.kendall, correlation.spearman
+    means = (float(trials.mean()) for trials in kinds)
+    stds = (float(trials.std(ddof=1)) if len(trials) > 1 else None for trials in kinds)
+    return Row(correlation.predictor, correlation.cells, *means, *stds)
 
 
 def _text(rows: Sequence[Row], config: ComparisonConfig, objective: TableObjective) -> str:
     table = [
-        (
-            row.predictor,
-            row.cells,
-            _with_spread(row.kendall_mean, row.kendall_std),
-            _with_spread(row.spearman_mean, row.spearman_std),
-        )
-        for row in rows
+        (name, cells, _with_spread(kendall, kendall_std), _with_spread(spearman, spearman_std))
+        for name, cells, kendall, spearman, kendall_std, spearman_std in rows
     ]
     lines = [
         f"Rank correlation with {config.dataset} {objective.metric} over {config.tested:,} cells not seen,",

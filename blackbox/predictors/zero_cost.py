@@ -24,12 +24,8 @@ class ZeroCost(Predictor):
 
     Parameters
     ----------
-    benchmark
-        The table.
-    dataset
-        Such as ``"cifar10"``.
-    metric
-        Such as ``"params"``.
+    benchmark, dataset, metric
+        The column, as for ``Benchmark.by_code``.
 
     Raises
     ------

@@ -1,29 +1,23 @@
 """Runs as one HTML file that needs nothing else: `python -m blackbox.report runs/* --out report.html`."""
 
-from __future__ import annotations
-
+import argparse
 import os
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from blackbox.compare.record import read_comparison
 from blackbox.errors import BlackboxError, ConfigError, RunFolderError
-from blackbox.kinds.reader import open_table, read_run
+from blackbox.kinds.reader import Run, open_table, read_run
 from blackbox.report.gather import gather
 from blackbox.report.page import GENERATOR, page
+from nasbench.benchmark import Benchmark
 from nasbench.errors import NASBenchError
 from nasbench.runs.command import Parser, call
 from nasbench.runs.files import make_folder_of, replacing
 from nasbench.runs.notes import complain
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Callable, Iterable, Sequence
-
-    from blackbox.kinds.reader import Run
-    from nasbench.benchmark import Benchmark
 
 _PROG = "python -m blackbox.report"
 _HEAD = 2000  # bytes of a file, in which a report says that it is one
@@ -47,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return call(lambda: _report(args), _PROG, (BlackboxError, NASBenchError))
 
 
-def _report(args: argparse.Namespace) -> int:
+def _report(args: argparse.Namespace) -> str:
+    """Write the page; return what to print about it."""
     out = Path(args.out)
     check(out, args.force)
     groups: dict[tuple[Any, ...], tuple[list[Run], Benchmark]] = {}
@@ -69,8 +64,7 @@ def _report(args: argparse.Namespace) -> int:
     text = page(gather(list(groups.values())), args.title).encode("utf-8", "replace")
     write(out, text)
     runs = sum(len(runs) for runs, _ in groups.values())
-    print(f"{runs} run{'' if runs == 1 else 's'} in {out} ({len(text) / 1e6:.1f} MB)")
-    return 0
+    return f"{runs} run{'' if runs == 1 else 's'} in {out} ({len(text) / 1e6:.1f} MB)"
 
 
 def table_of(run: Run, store: str | None) -> Benchmark:

@@ -1,22 +1,18 @@
 """The data of a page: comparisons of runs and the table around them, as the page's scripts read them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.results.base import INLINE, OPTIONAL, Result
+from blackbox.results.comparison import AdjustedPair, Way
+from blackbox.results.regret import Spread
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from blackbox.results.comparison import AdjustedPair, Way
-    from blackbox.results.regret import Spread
-
-    Columns = dict[str, NDArray[np.float64]]  # values of each code, (N,), by metric
-    Packed = dict[str, Any]  # of `blackbox.report.pack.decimals`
-    Curve = dict[str, list[float]]  # by the name of its line
+Columns = dict[str, NDArray[np.float64]]  # values of each code, (N,), by metric
+Packed = dict[str, Any]  # of `blackbox.report.pack.decimals`
+Curve = dict[str, list[float]]  # by the name of its line
 
 
 @dataclass(frozen=True)

@@ -1,37 +1,36 @@
 """What the page shows: runs that compare side by side, and the table around them."""
 
-from __future__ import annotations
-
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from blackbox.kinds.reader import Run
 from blackbox.report import pack
-from blackbox.report.data import Best, CellFacts, Comparison, PageData, Pairs, Series, ShownPair
+from blackbox.report.data import Best, CellFacts, Columns, Comparison, PageData, Pairs, Series, ShownPair
 from blackbox.report.runs import front_run, incumbent_run, settings_of
 from blackbox.results.anytime import Axis
-from blackbox.results.comparison import THRESHOLDS, shared_settings, tested, worst_for_none
+from blackbox.results.comparison import (
+    THRESHOLDS,
+    Entry,
+    shared_settings,
+    tested,
+    worst_for_none,
+)
 from blackbox.results.fronts import front_against
 from blackbox.results.regret import feasible_cells, optimum_of
 from blackbox.table.objective import TableObjective
 from blackbox.table.signal import Signal
+from nasbench.arrays import Scores
+from nasbench.benchmark import Benchmark
 from nasbench.constraints import column_of, described, named
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import get_metric, meaning_of
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from blackbox.kinds.reader import Run
-    from blackbox.report.data import Columns
-    from blackbox.results.comparison import AdjustedPair, Entry
-    from nasbench.arrays import Scores
-    from nasbench.benchmark import Benchmark
-
-    Group = tuple[list[Run], Benchmark]  # runs on one table, data set and metric
+Group = tuple[list[Run], Benchmark]  # runs on one table, data set and metric
 
 _COSTS = ("params", "flops", "latency")
 _ACCURACIES = ("val_accuracy", "test_accuracy")
@@ -180,7 +179,7 @@ def _pairs(runs: Sequence[Run], entries: Sequence[Entry | None], targets: Scores
     ends: dict[int, Scores] = {}
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, (run, entry) in enumerate(zip(runs, entries, strict=True)):
-        if entry is None or not run.complete or len(run.trials) < 2:
+        if entry is None or not run.complete or run.settings.trials < 2:
             continue
         shared, regret = shared_settings(run.settings), entry.trials.final_regrets(targets)
         if shared["jobs"] is None and not np.isnan(regret).all():
@@ -188,15 +187,13 @@ def _pairs(runs: Sequence[Run], entries: Sequence[Entry | None], targets: Scores
             groups.setdefault(tuple(shared.values()), []).append(place)
     chosen = [pair for group in groups.values() for pair in combinations(group, 2)]
     compared = {place for pair in chosen for place in pair}
+    # The better one first: turned, the test is the same, and so is p.
+    shown = [
+        ShownPair([*pair], each) if each.pair.rank_biserial >= 0 else ShownPair([*pair[::-1]], each.turned())
+        for pair, each in zip(chosen, tested(ends, chosen), strict=True)
+    ]
     return Pairs(
-        [_shown_pair(*pair, found) for pair, found in zip(chosen, tested(ends, chosen), strict=True)],
+        shown,
         len({runs[place].settings.seed for place in compared}) <= 1,
         [n for n, entry in enumerate(entries) if entry is not None and n not in compared],
     )
-
-
-def _shown_pair(first: int, second: int, found: AdjustedPair) -> ShownPair:
-    """Return a pair with the better one first: the test is the same, and so is p."""
-    if found.pair.rank_biserial < 0:
-        return ShownPair([second, first], found.turned())
-    return ShownPair([first, second], found)

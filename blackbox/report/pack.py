@@ -1,15 +1,11 @@
 """Arrays as short text, which the page's `numbers.js` reads."""
 
-from __future__ import annotations
-
 import base64
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike
 
 MISSING = 65_535  # in place of a value that is not there
 _MOST_DECIMALS = 9

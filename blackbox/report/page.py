@@ -1,48 +1,23 @@
 """The page as HTML: what can be read without a script, and the data and the scripts for the rest."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
+from collections.abc import Callable, Sequence
 from html import escape
 from importlib.resources import files
 from string import Template
-from typing import TYPE_CHECKING
 
 from blackbox.report import tables
-from blackbox.report.data import FrontSummary, IncumbentSummary
+from blackbox.report.data import Comparison, FrontSummary, IncumbentSummary, PageData, Series
 from nasbench import __version__
 from nasbench.runs.files import utc_now
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from blackbox.report.data import Comparison, PageData, Series
-
 GENERATOR = '<meta name="generator" content="nas-toolkit report">'  # a file with it may be overwritten
-_SCRIPTS = (
-    "elements.js",
-    "numbers.js",
-    "scale.js",
-    "curves.js",
-    "spread.js",
-    "cells.js",
-    "cloud.js",
-    "page.js",
-)
-_PARTS = (  # of a comparison: name, heading, and whether it is there without a script
-    ("results", "Final results", True),
-    ("pairs", "Differences between searches", True),
-    ("fronts", "Pareto fronts that were found", True),
-    ("curves", "Regret over the search", False),
-    ("spread", "How trials ended", False),
-    ("cells", "Cells that were found", False),
-    ("cloud", "Accuracy against cost", False),
-)
+_SCRIPTS = ("elements", "numbers", "scale", "curves", "spread", "cells", "cloud", "page")
+Table = Callable[[Comparison, Sequence[Series]], str]
 _ONLY_DRAWN = ' class="only-drawn"'
 _LONG = ' class="long"'
-_TABLES = {"results": tables.results, "pairs": tables.pairs, "fronts": tables.fronts}
 
 
 def page(data: PageData, title: str | None = None) -> str:
@@ -50,26 +25,15 @@ def page(data: PageData, title: str | None = None) -> str:
 
     Whatever the strings of the data hold, they are text on the page, nothing else.
     """
-    script = "\n".join(_asset(name) for name in _SCRIPTS)
+    script = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(f"\n{script}".encode()).digest()).decode()
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src 'sha256-{digest}'",
-            "style-src 'unsafe-inline'",
-            "img-src data:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
+    datasets = dict.fromkeys(comparison.dataset for comparison in data.comparisons)
     return Template(_asset("page.html")).substitute(
-        title=escape(title or _title(data)),
-        policy=policy,
+        title=escape(title or f"Architecture search on {', '.join(datasets)}"),
+        digest=digest,
         style=_asset("style.css"),
         head=_head(data),
-        body="\n".join(
-            _section(number, comparison, data.series) for number, comparison in enumerate(data.comparisons)
-        ),
+        body="\n".join(_section(number, each, data.series) for number, each in enumerate(data.comparisons)),
         foot=f"Made by nas-toolkit {escape(__version__)}, {utc_now()[:10]}.",
         data=_embedded(data),
         script=f"\n{script}",
@@ -86,18 +50,13 @@ def _embedded(data: PageData) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _title(data: PageData) -> str:
-    names = dict.fromkeys(comparison.dataset for comparison in data.comparisons)
-    return f"Architecture search on {', '.join(names)}"
-
-
 def _head(data: PageData) -> str:
     """Return what the page is about in a sentence, and links to its parts."""
     lines = []
     for number, comparison in enumerate(data.comparisons):
         links = "".join(
-            f'<li{"" if always else _ONLY_DRAWN}><a href="#c{number}-{part}">{heading}</a></li>'
-            for part, heading, always in _parts(comparison)
+            f'<li{_ONLY_DRAWN if table is None else ""}><a href="#c{number}-{part}">{heading}</a></li>'
+            for part, heading, table in _parts(comparison)
         )
         name = escape(comparison.name)
         lines.append(
@@ -107,19 +66,20 @@ def _head(data: PageData) -> str:
     return f"<p>{escape(searches)}</p>\n" + "\n".join(lines)
 
 
-def _parts(comparison: Comparison) -> list[tuple[str, str, bool]]:
-    """Return the parts that a comparison has: (name, heading, whether it is there without a script)."""
+def _parts(comparison: Comparison) -> list[tuple[str, str, Table | None]]:
+    """Return the parts that a comparison has: name, heading and table; None for those that a script draws."""
     incumbents = any(isinstance(run.summary, IncumbentSummary) for run in comparison.runs)
-    has = {
-        "results": incumbents,
-        "pairs": bool(comparison.pairs.tested),
-        "fronts": any(isinstance(run.summary, FrontSummary) for run in comparison.runs),
-        "curves": incumbents,
-        "spread": incumbents,
-        "cells": True,
-        "cloud": bool(comparison.costs),
-    }
-    return [part for part in _PARTS if has[part[0]]]
+    fronts = any(isinstance(run.summary, FrontSummary) for run in comparison.runs)
+    parts: tuple[tuple[str, str, Table | None, bool], ...] = (
+        ("results", "Final results", tables.results, incumbents),
+        ("pairs", "Differences between searches", tables.pairs, bool(comparison.pairs.tested)),
+        ("fronts", "Pareto fronts that were found", tables.fronts, fronts),
+        ("curves", "Regret over the search", None, incumbents),
+        ("spread", "How trials ended", None, incumbents),
+        ("cells", "Cells that were found", None, True),
+        ("cloud", "Accuracy against cost", None, bool(comparison.costs)),
+    )
+    return [part[:3] for part in parts if part[3]]
 
 
 def _section(number: int, comparison: Comparison, series: Sequence[Series]) -> str:
@@ -129,7 +89,14 @@ def _section(number: int, comparison: Comparison, series: Sequence[Series]) -> s
     )
     optimum = comparison.optimum
     which = "the feasible" if comparison.restricted else "all"
-    parts = "\n".join(_part(number, comparison, series, *part) for part in _parts(comparison))
+    parts = []
+    for part, title, table in _parts(comparison):
+        inside = f'<div data-part="{part}"></div>' if table is None else table(comparison, series)
+        parts.append(f"""<section id="c{number}-{part}"{_ONLY_DRAWN if table is None else ""}>
+<h3>{title}</h3>
+{inside}
+</section>""")
+    body = "\n".join(parts)
     return f"""<section class="comparison" id="c{number}" aria-labelledby="c{number}-name">
 <h2 id="c{number}-name">{escape(comparison.name)}</h2>
 <p class="lead">The best of {which} cells has {optimum.value:.4f} {escape(comparison.unit)} (index
@@ -138,15 +105,5 @@ def _section(number: int, comparison: Comparison, series: Sequence[Series]) -> s
 <details><summary>Settings of every run</summary>
 {tables.settings(comparison, series)}
 </details>
-{parts}
-</section>"""
-
-
-def _part(
-    number: int, comparison: Comparison, series: Sequence[Series], part: str, heading: str, always: bool
-) -> str:
-    inside = _TABLES[part](comparison, series) if part in _TABLES else f'<div data-part="{part}"></div>'
-    return f"""<section id="c{number}-{part}"{"" if always else _ONLY_DRAWN}>
-<h3>{heading}</h3>
-{inside}
+{body}
 </section>"""

@@ -1,33 +1,22 @@
 """A run as the page shows it: its settings, its curves, how its trials ended."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
+from numpy.typing import ArrayLike
 
+from blackbox.kinds.reader import Run
 from blackbox.report import pack
-from blackbox.report.data import Final, FrontSummary, IncumbentSummary, ShownRun, TypicalTrial
+from blackbox.report.data import Columns, Curve, Final, FrontSummary, IncumbentSummary, ShownRun, TypicalTrial
 from blackbox.results.anytime import Axis
-from blackbox.results.comparison import THRESHOLDS, way_to
-from blackbox.results.fronts import TrialFronts, in_order
+from blackbox.results.comparison import THRESHOLDS, Entry, way_to
+from blackbox.results.fronts import cells_met, front_masks, in_order, shares, true_front
 from blackbox.results.regret import Spread
 from blackbox.results.statistics import mean_interval
-from nasbench.runs.text import duration
+from blackbox.results.text import limits_text
+from nasbench.arrays import Scores
+from nasbench.benchmark import Benchmark
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from numpy.typing import ArrayLike, NDArray
-
-    from blackbox.kinds.reader import Run
-    from blackbox.report.data import Columns, Curve
-    from blackbox.results.comparison import Entry
-    from nasbench.arrays import Scores
-    from nasbench.benchmark import Benchmark
-
-_COUNTED = {"evals": "evaluations", "jobs": "jobs"}  # by a setting's name
 _AXES = {"evaluations": Axis.EVALUATIONS, "seconds": Axis.SECONDS}
+_QUARTILES = ("quarter", "median", "threeQuarters")
 _POINTS = 120  # of a curve, evenly apart on a logarithmic axis; and as many on a linear one
 
 
@@ -40,7 +29,7 @@ def settings_of(run: Run) -> dict[str, str]:
         "algorithm": run.algorithm,
         "settings": ", ".join(f"{name} {value}" for name, value in record["search"].items()) or "none",
         "signal": f"{settings.signal or settings.metric}, {noise}",
-        "a trial ends after": " or ".join(_limits(settings)) or "its last job",
+        "a trial ends after": limits_text(settings) or "its last job",
         "trials": f"{settings.trials:,}",
         "seed": str(settings.seed),
         "complete": "yes" if run.complete else "no",
@@ -50,56 +39,66 @@ def settings_of(run: Run) -> dict[str, str]:
     }
 
 
-def _limits(settings: Any) -> Iterator[str]:
-    """Yield the limits of a trial as texts."""
-    for name in settings.raisable():
-        value = vars(settings)[name]
-        if value is not None:
-            yield (
-                f"{duration(value)} of simulated time" if name == "budget" else f"{value:,} {_COUNTED[name]}"
-            )
-
-
 def incumbent_run(run: Run, series: int, entry: Entry, targets: Scores, reported: Columns) -> ShownRun:
     """Return a run whose trials have incumbents; `reported`: the columns of the final table."""
-    settings, regret = run.settings, entry.trials.final_regrets(targets)
-    ends = [int(change.codes[-1]) if len(change.codes) else None for change in entry.trials.changes]
-    known = regret[~np.isnan(regret)]
+    settings, trials = run.settings, entry.trials
+    regret = trials.final_regrets(targets)
+    known, codes = regret[~np.isnan(regret)], trials.last_codes
     middle = np.median(known) if len(known) else 0.0
+    quartiles = _short(np.percentile(known, (25, 50, 75))) if len(known) else []
     typical = int(np.nan_to_num(np.abs(regret - middle), nan=np.inf).argmin())
     return ShownRun(
         series,
         settings_of(run),
         curves={name: regret_curve(entry, targets, axis, settings.budget) for name, axis in _AXES.items()},
-        found=[code for code in ends if code is not None],
-        final=Final(_short(known), _quartiles(known)) if len(known) else None,
+        found=codes.tolist(),
+        final=Final(_short(known), dict(zip(_QUARTILES, quartiles, strict=True))) if len(known) else None,
         fronts=None,
-        summary=_incumbent_summary(entry, regret, targets, reported),
+        summary=IncumbentSummary(
+            len(regret),
+            float(trials.evaluations.mean()),
+            float(trials.seconds.mean()) if Axis.SECONDS in entry.axes else None,
+            Spread.over(known) if len(known) else None,
+            float((known == 0).sum() / len(regret)),
+            {
+                name: Spread.over(column[codes])
+                for name, column in reported.items()
+                if len(codes) and not np.isnan(column[codes]).any()
+            },
+            {
+                name: [way_to(trials, targets, threshold, axis) for threshold in THRESHOLDS]
+                for name, axis in _AXES.items()
+                if axis in entry.axes
+            },
+        ),
         visits=_visits(run, len(targets)),
         trial=_typical(run, typical),
-        end=ends[typical],
+        end=int(trials.end_codes[typical]) if len(known) else None,
     )
 
 
 def front_run(run: Run, series: int, bench: Benchmark, columns: Columns) -> ShownRun:
     """Return a run with two objectives, whose trials have fronts."""
-    fronts = TrialFronts(run.history, run.kind.problem(run.settings, bench), run.settings.budget)
-    typical, against = fronts.typical, run.settings.against
+    history, objective = run.history, run.kind.problem(run.settings, bench)
+    masks = front_masks(history.scores, history.counted(run.settings.budget))
+    fronts = [np.unique(codes[mask]) for codes, mask in zip(history.codes, masks, strict=True)]
+    worth, against = shares(history.codes, masks, objective), run.settings.against
+    typical = int(np.abs(worth - np.median(worth)).argmin())  # the first of equals
     return ShownRun(
         series,
         settings_of(run),
         curves=dict.fromkeys(_AXES),
-        found=np.concatenate(fronts.codes).tolist(),
+        found=np.concatenate(fronts).tolist(),
         final=None,
-        fronts={against: in_order(fronts.codes[typical], columns[against])},
+        fronts={against: in_order(fronts[typical], columns[against])},
         summary=FrontSummary(
             against,
-            len(run.trials),
-            float(np.mean([len(codes) for codes in run.codes])),
-            Spread.over(100 * fronts.worth),
-            Spread.over(np.array([len(codes) for codes in fronts.codes])),
-            len(fronts.true),
-            Spread.over(fronts.met),
+            run.settings.trials,
+            float(np.mean(list(map(len, run.codes)))),
+            Spread.over(100 * worth),
+            Spread.over(np.array(list(map(len, fronts)))),
+            len(true_front(objective)),
+            Spread.over(cells_met(history.codes, masks, objective)),
         ),
         visits=_visits(run, bench.space.cells),
         trial=_typical(run, typical),
@@ -113,35 +112,7 @@ def _visits(run: Run, cells: int) -> str:
 
 
 def _typical(run: Run, trial: int) -> TypicalTrial:
-    return TypicalTrial(run.trials[trial], pack.counts(run.codes[trial]))
-
-
-def _quartiles(values: NDArray[np.float64]) -> dict[str, float]:
-    quarter, median, three_quarters = _short(np.percentile(values, (25, 50, 75)))
-    return {"quarter": quarter, "median": median, "threeQuarters": three_quarters}
-
-
-def _incumbent_summary(entry: Entry, regret: Scores, targets: Scores, columns: Columns) -> IncumbentSummary:
-    """Return the row of an entry in the final table; `regret`: at the end of its trials, (T,)."""
-    trials = entry.trials
-    known, codes = regret[~np.isnan(regret)], trials.last_codes
-    return IncumbentSummary(
-        len(regret),
-        float(trials.evaluations.mean()),
-        float(trials.seconds.mean()) if Axis.SECONDS in entry.axes else None,
-        Spread.over(known) if len(known) else None,
-        float((known == 0).sum() / len(regret)),
-        {
-            name: Spread.over(column[codes])
-            for name, column in columns.items()
-            if len(codes) and not np.isnan(column[codes]).any()
-        },
-        {
-            name: [way_to(trials, targets, threshold, axis) for threshold in THRESHOLDS]
-            for name, axis in _AXES.items()
-            if axis in entry.axes
-        },
-    )
+    return TypicalTrial(trial, pack.counts(run.codes[trial]))
 
 
 def regret_curve(entry: Entry, targets: Scores, axis: Axis, budget: float | None = None) -> Curve | None:
@@ -151,33 +122,21 @@ def regret_curve(entry: Entry, targets: Scores, axis: Axis, budget: float | None
     ends. Trials that never have an incumbent are left out. `low` and `high` bound the mean, by bootstrap at
     95 %.
     """
-    trials = entry.trials
-    firsts = [change[axis][0] for change in trials.changes if len(change.codes)]
-    if axis not in entry.axes or not firsts:
+    trials, first = entry.trials, entry.trials.begin(axis)
+    if axis not in entry.axes or first is None:
         return None
     ends = trials.seconds if axis == Axis.SECONDS else trials.evaluations
     last = ends.min() if budget is None or axis == Axis.EVALUATIONS else budget
-    x = _points(max(firsts), max(*firsts, last), whole=axis == Axis.EVALUATIONS)
+    last = max(first, last)
+    x = np.concatenate([np.geomspace(first, last, _POINTS), np.linspace(first, last, _POINTS)])
+    x = np.unique(np.rint(x) if axis == Axis.EVALUATIONS else x)
     regret = trials.regret_curve(targets, axis, x)
-    quarter, median, three_quarters = np.percentile(regret, (25, 50, 75), axis=0)
+    regret = regret[~np.isnan(regret[:, -1])]
+    quartiles = dict(zip(_QUARTILES, np.percentile(regret, (25, 50, 75), axis=0), strict=True))
     mean = regret.mean(axis=0)
     low, high = mean_interval(regret) if len(regret) > 1 else (mean, mean)
-    columns = {
-        "x": x,
-        "median": median,
-        "quarter": quarter,
-        "threeQuarters": three_quarters,
-        "mean": mean,
-        "low": low,
-        "high": high,
-    }
+    columns = {"x": x, **quartiles, "mean": mean, "low": low, "high": high}
     return {name: _short(column) for name, column in columns.items()}
-
-
-def _points(first: float, last: float, whole: bool) -> NDArray[np.float64]:
-    """Return where curves are drawn from: close together for a linear and for a logarithmic axis."""
-    x = np.concatenate([np.geomspace(first, last, _POINTS), np.linspace(first, last, _POINTS)])
-    return np.unique(np.rint(x) if whole else x)
 
 
 def _short(values: ArrayLike) -> list[float]:

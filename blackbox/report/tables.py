@@ -1,72 +1,69 @@
 """The page's tables as HTML, which can be read, and printed, without a script."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from blackbox.compare.text import p_text
-from blackbox.report.data import FrontSummary, IncumbentSummary
+from blackbox.report.data import (
+    Comparison,
+    FrontSummary,
+    IncumbentSummary,
+    Pairs,
+    Series,
+    ShownPair,
+    ShownRun,
+)
+from blackbox.results.comparison import Way
+from blackbox.results.regret import Spread
 from blackbox.results.statistics import LEVEL
+from blackbox.results.text import with_unit
 from blackbox.table.signal import Signal
 from nasbench.runs.text import duration
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from blackbox.report.data import Comparison, Pairs, Series, ShownPair, ShownRun
-    from blackbox.results.regret import Spread
-
-T = TypeVar("T")
 Cell = tuple[Any, str]  # a value to sort by, None if it is not known, and its HTML
+_UNKNOWN: Cell = (None, "–")
 _MANY = 15  # pairs, of six searches: more are folded up
 
 
-class Column(NamedTuple, Generic[T]):
-    """A column of a table: its head, and its cell for each row."""
-
-    head: str
-    cell: Callable[[T], Cell]
-    least_is_best: bool = False  # the least value is printed bold
-
-
-class Row(NamedTuple, Generic[T]):
-    """A row of a table: its name as HTML, the series that it is shown for, and what the columns read."""
+class Row(NamedTuple):
+    """A row of a table: its name as HTML, the series that it is shown for, and its cells by their heads."""
 
     name: str
     series: tuple[int, ...]
-    content: T
+    cells: dict[str, Cell]
 
 
 def results(comparison: Comparison, series: Sequence[Series]) -> str:
     """Return the final table: a row for each run whose trials have incumbents."""
-    rows = [
-        Row(_label(series, run), (run.series,), run.summary)
-        for run in comparison.runs
-        if isinstance(run.summary, IncumbentSummary)
-    ]
+    shown = [(run, run.summary) for run in comparison.runs if isinstance(run.summary, IncumbentSummary)]
     unit, axis = comparison.unit, comparison.axis
-    done = "evaluations" if axis == "evaluations" else "evaluations or jobs"
-    metrics = dict.fromkeys(name for row in rows for name in row.content.values)
-    columns: list[Column[IncumbentSummary]] = [
-        Column("trials", lambda run: _number(run.trials, ",")),
-        Column(done, lambda run: _number(run.evaluations, ",.0f")),
-    ]
-    if any(row.content.seconds is not None for row in rows):
-        columns.append(Column("simulated time", lambda run: _time(run.seconds)))
-    columns += [
-        *map(_value, metrics),
-        Column(f"regret [{unit}]", lambda run: _spread(run.regret, 4), least_is_best=True),
-        Column("median regret", lambda run: _median(run.regret)),
-        Column("trials at optimum", lambda run: (run.optimum, f"{100 * run.optimum:.1f} %")),
-        *(_way(n, threshold, unit, axis) for n, threshold in enumerate(comparison.thresholds)),
-    ]
+    done, time = ("evaluations", "evaluations") if axis == "evaluations" else ("evaluations or jobs", "time")
+    regret, ways = f"regret [{unit}]", [f"{time} to {each:g}\u00a0{unit}" for each in comparison.thresholds]
+    metrics = dict.fromkeys(name for _, summary in shown for name in summary.values)
+    timed = any(summary.seconds is not None for _, summary in shown)
+    rows = []
+    for run, summary in shown:
+        cells = {"trials": _number(summary.trials, ","), done: _number(summary.evaluations, ",.0f")}
+        if timed:
+            cells["simulated time"] = _time(summary.seconds)
+        for metric in metrics:
+            digits = 2 if Signal.parse(metric).unit == "%" else 4
+            cells[with_unit(metric)] = _spread(summary.values.get(metric), digits)
+        middle = None if summary.regret is None else summary.regret.middle
+        cells[regret] = _spread(summary.regret, 4)
+        cells["median regret"] = _UNKNOWN if middle is None else _number(middle, ".4f")
+        cells["trials at optimum"] = summary.optimum, f"{100 * summary.optimum:.1f} %"
+        if axis in summary.reached:
+            cells |= {head: _way(way, axis) for head, way in zip(ways, summary.reached[axis], strict=False)}
+        else:
+            cells |= dict.fromkeys(ways, _UNKNOWN)
+        rows.append(Row(_label(series, run), (run.series,), cells))
     way = (
         " The way to a regret is the median over all trials, by Kaplan and Meier's estimate where some ended"
         " early, – where it is not known, as too few came so far; in brackets the share that did, if not all."
     )
-    return f"""{_table("Final results", columns, rows)}
+    return f"""{_table("Final results", rows, least_is_best=regret)}
 <p class="note">Mean ± standard deviation over the trials, of the incumbents that they ended with, by the
 table's means over seeds.{way if comparison.thresholds else ""}</p>"""
 
@@ -74,21 +71,10 @@ table's means over seeds.{way if comparison.thresholds else ""}</p>"""
 def pairs(comparison: Comparison, series: Sequence[Series]) -> str:
     """Return a row for each pair of runs that a comparison would take, with what the tests say."""
     runs, tests = comparison.runs, comparison.pairs.tested
-    columns: list[Column[ShownPair]] = [
-        Column("p", lambda pair: (pair.tested.p_holm, escape(p_text(pair.tested.p_holm)))),
-        Column("better–worse–equal", _tally),
-        Column("rank-biserial", lambda pair: _number(pair.tested.pair.rank_biserial, ".2f")),
-        Column("A12", lambda pair: _number(pair.tested.pair.a12, ".2f")),
-    ]
     many = "the one pair" if len(tests) == 1 else f"all {len(tests):,} pairs"
     told = sum(map(_told_apart, tests))
-    table = _table(
-        "Differences between searches",
-        columns,
-        [_pair_row(pair, runs, series) for pair in tests],
-        "sortable pairs",
-        "pair",
-    )
+    rows = [_pair_row(pair, runs, series) for pair in tests]
+    table = _table("Differences between searches", rows, "sortable pairs", "pair")
     if len(tests) > _MANY:
         table = (
             f"<details><summary>{told:,} of {len(tests):,} pairs are told apart</summary>{table}</details>"
@@ -114,21 +100,21 @@ def _pairs_note(found: Pairs, runs: Sequence[ShownRun], series: Sequence[Series]
 
 def fronts(comparison: Comparison, series: Sequence[Series]) -> str:
     """Return the table of the runs with two objectives, whose trials have Pareto fronts."""
-    rows = [
-        Row(_label(series, run), (run.series,), run.summary)
-        for run in comparison.runs
-        if isinstance(run.summary, FrontSummary)
-    ]
-    columns: list[Column[FrontSummary]] = [
-        Column("against", lambda run: (run.against, escape(run.against))),
-        Column("trials", lambda run: _number(run.trials, ",")),
-        Column("evaluations", lambda run: _number(run.evaluations, ",.0f")),
-        Column("hypervolume [% of the true front's]", lambda run: _spread(run.worth, 2)),
-        Column("cells on its front", lambda run: _spread(run.cells, 1)),
-        Column("of them on the true front", lambda run: _spread(run.met, 1)),
-        Column("cells on the true front", lambda run: _number(run.true, ",")),
-    ]
-    return f"""{_table("Pareto fronts that were found", columns, rows)}
+    rows = []
+    for run in comparison.runs:
+        if isinstance(run.summary, FrontSummary):
+            summary = run.summary
+            cells = {
+                "against": (summary.against, escape(summary.against)),
+                "trials": _number(summary.trials, ","),
+                "evaluations": _number(summary.evaluations, ",.0f"),
+                "hypervolume [% of the true front's]": _spread(summary.worth, 2),
+                "cells on its front": _spread(summary.cells, 1),
+                "of them on the true front": _spread(summary.met, 1),
+                "cells on the true front": _number(summary.true, ","),
+            }
+            rows.append(Row(_label(series, run), (run.series,), cells))
+    return f"""{_table("Pareto fronts that were found", rows)}
 <p class="note">Mean ± standard deviation over the trials. A trial's front is that of the scores which it saw;
 what it is worth is by the table's means over seeds, as far as the worst of the feasible cells in each
 metric.</p>"""
@@ -136,56 +122,52 @@ metric.</p>"""
 
 def settings(comparison: Comparison, series: Sequence[Series]) -> str:
     """Return what the folder of every run says of it."""
-
-    def column(name: str) -> Column[ShownRun]:
-        return Column(name, lambda run: (run.settings[name], escape(run.settings[name])))
-
-    rows = [Row(_label(series, run), (run.series,), run) for run in comparison.runs]
-    names = comparison.runs[0].settings
-    return _table("Settings of every run", list(map(column, names)), rows, kind="text")
+    rows = [
+        Row(_label(series, run), (run.series,), {name: (v, escape(v)) for name, v in run.settings.items()})
+        for run in comparison.runs
+    ]
+    return _table("Settings of every run", rows, kind="text")
 
 
 def _table(
-    title: str,
-    columns: Sequence[Column[T]],
-    rows: Sequence[Row[T]],
-    kind: str = "sortable",
-    first: str = "search",
+    title: str, rows: Sequence[Row], kind: str = "sortable", first: str = "search", least_is_best: str = ""
 ) -> str:
-    """Return a table; `first`: the head of the column of names."""
-    cells = [[column.cell(row.content) for column in columns] for row in rows]
-    best = [
-        min((each[n][0] for each in cells if each[n][0] is not None), default=None)
-        if column.least_is_best
-        else None
-        for n, column in enumerate(columns)
-    ]
+    """Return a table; `first`: the head of the names; `least_is_best`: that of a column with a bold least."""
+    known = [row.cells[least_is_best][0] for row in rows if least_is_best]
+    best = min((value for value in known if value is not None), default=None)
     lines = []
-    for row, each in zip(rows, cells, strict=True):
+    for row in rows:
         text = "".join(
-            _cell(*cell, bold=b is not None and cell[0] == b) for cell, b in zip(each, best, strict=True)
+            _cell(*cell, bold=head == least_is_best and cell[0] is not None and cell[0] == best)
+            for head, cell in row.cells.items()
         )
         shown = " ".join(map(str, row.series))
         lines.append(f'<tr data-series="{shown}"><th scope="row">{row.name}</th>{text}</tr>')
-    heads: Iterable[str] = (first, *(column.head for column in columns))
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    heads = "".join(f'<th scope="col">{escape(head)}</th>' for head in (first, *rows[0].cells))
     body = "\n".join(lines)
     return f"""<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">
 <table class="{kind}">
-<thead><tr>{head}</tr></thead>
+<thead><tr>{heads}</tr></thead>
 <tbody>
 {body}
 </tbody></table></div>"""
 
 
-def _pair_row(pair: ShownPair, runs: Sequence[ShownRun], series: Sequence[Series]) -> Row[ShownPair]:
+def _pair_row(pair: ShownPair, runs: Sequence[ShownRun], series: Sequence[Series]) -> Row:
     first, second = (runs[place] for place in pair.runs)
     told, kind = ("better than", "ahead") if _told_apart(pair) else ("not told apart from", "level")
     name = (
         f'<b class="{kind}">{_label(series, first)}</b> <small>{told}</small>'
         f" <span>{_label(series, second)}</span>"
     )
-    return Row(name, (first.series, second.series), pair)
+    tested, p = pair.tested.pair, pair.tested.p_holm
+    cells = {
+        "p": (p, escape(p_text(p))),
+        "better–worse–equal": (tested.better, f"{tested.better:,}–{tested.worse:,}–{tested.equal:,}"),
+        "rank-biserial": _number(tested.rank_biserial, ".2f"),
+        "A12": _number(tested.a12, ".2f"),
+    }
+    return Row(name, (first.series, second.series), cells)
 
 
 def _told_apart(pair: ShownPair) -> bool:
@@ -209,47 +191,20 @@ def _number(value: float, form: str) -> Cell:
     return value, f"{value:{form}}"
 
 
-def _tally(pair: ShownPair) -> Cell:
-    counts = pair.tested.pair
-    return counts.better, f"{counts.better:,}–{counts.worse:,}–{counts.equal:,}"
-
-
-def _value(metric: str) -> Column[IncumbentSummary]:
-    """Return the column of a metric of the incumbents."""
-    unit = Signal.parse(metric).unit
-    digits = 2 if unit == "%" else 4
-    return Column(f"{metric} [{unit}]", lambda run: _spread(run.values.get(metric), digits))
-
-
-def _way(number: int, threshold: float, unit: str, axis: str) -> Column[IncumbentSummary]:
-    """Return the column of the way to a regret."""
-
-    def cell(run: IncumbentSummary) -> Cell:
-        reached = run.reached.get(axis)
-        if reached is None:
-            return None, "–"
-        median, share = reached[number].median, reached[number].share
-        came = "" if share == 1 else f" <small>({100 * share:.3g} %)</small>"
-        if median is None:
-            return None, f"–{came}"
-        return median, f"{f'{median:,.6g}' if axis == 'evaluations' else duration(median)}{came}"
-
-    return Column(f"{'evaluations' if axis == 'evaluations' else 'time'} to {threshold:g}\u00a0{unit}", cell)
+def _way(way: Way, axis: str) -> Cell:
+    """Return when trials had at most some regret."""
+    came = "" if way.share == 1 else f" <small>({100 * way.share:.3g} %)</small>"
+    if way.median is None:
+        return None, f"–{came}"
+    return way.median, f"{f'{way.median:,.6g}' if axis == 'evaluations' else duration(way.median)}{came}"
 
 
 def _time(seconds: float | None) -> Cell:
-    return (None, "–") if seconds is None else (seconds, duration(seconds))
+    return _UNKNOWN if seconds is None else (seconds, duration(seconds))
 
 
 def _spread(spread: Spread | None, digits: int) -> Cell:
     """Return mean ± standard deviation; None: nothing is known."""
     if spread is None or spread.mean is None:
-        return None, "–"
-    std = "" if spread.std is None else f" ± {spread.std:.{digits}f}"
-    return spread.mean, f"{spread.mean:.{digits}f}{std}"
-
-
-def _median(spread: Spread | None) -> Cell:
-    """Return the median; of one trial its value."""
-    median = None if spread is None else spread.mean if spread.median is None else spread.median
-    return (None, "–") if median is None else (median, f"{median:.4f}")
+        return _UNKNOWN
+    return spread.mean, spread.with_std(f".{digits}f")

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from blackbox.search.history import History
 from blackbox.search.scores import FAILED
+from nasbench.arrays import Codes, Scores, Seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
-    from blackbox.search.history import History
-    from blackbox.search.jobs import JobHistory
-    from nasbench.arrays import Codes, Scores, Seconds
+    from blackbox.search.jobs import JobHistory  # which few searches load
 
 
 class Axis(IntEnum):
@@ -76,17 +74,26 @@ class Trajectories:
         return self.evaluations if axis == Axis.EVALUATIONS else self.until
 
     @property
+    def end_codes(self) -> Codes:
+        """The code of the incumbent at the end of each trial, (T,); -1 if it has none."""
+        return np.array([change.codes[-1] if len(change.codes) else -1 for change in self.changes])
+
+    @property
     def last_codes(self) -> Codes:
         """The codes of the incumbents at the end, of the trials that have one."""
-        return np.array([change.codes[-1] for change in self.changes if len(change.codes)], dtype=np.intp)
+        return self.end_codes[self.end_codes >= 0]
 
     def final_regrets(self, targets: Scores) -> Scores:
         """Return the regret of the incumbent at the end of each trial, (T,); NaN if it has none.
 
         `targets` (N,): what counts of each code, higher is better.
         """
-        ends = np.array([change.codes[-1] if len(change.codes) else -1 for change in self.changes])
-        return np.where(ends < 0, np.nan, targets.max() - targets[ends])
+        return np.where(self.end_codes < 0, np.nan, targets.max() - targets[self.end_codes])
+
+    def begin(self, axis: Axis) -> float | None:
+        """Return where on an axis every trial that has an incumbent at all has one; None if none has."""
+        firsts = [float(change[axis][0]) for change in self.changes if len(change.codes)]
+        return max(firsts, default=None)
 
     def times_to(self, regret: float, targets: Scores, axis: Axis) -> NDArray[np.float64]:
         """Return when the incumbent of each trial first had at most this regret, (T,); infinite for never."""
@@ -97,16 +104,12 @@ class Trajectories:
         return np.array(times, dtype=np.float64)
 
     def regret_curve(self, targets: Scores, axis: Axis, x: NDArray[np.float64]) -> Scores:
-        """Return the regret of the incumbents at points x (n,) of an axis, (T, n).
-
-        `x` begins when all trials that have an incumbent at all have one; the other trials are left out.
-        """
-        rows = []
-        for change in self.changes:
-            if len(change.codes):
-                last = np.searchsorted(change[axis], x, side="right") - 1
-                rows.append(targets.max() - targets[change.codes[last]])
-        return np.array(rows)
+        """Return the regret of the incumbents at points x (n,) of an axis, (T, n); NaN before any."""
+        regret = np.full((len(self.changes), len(x)), np.nan)
+        for row, change in zip(regret, self.changes, strict=True):
+            last = np.searchsorted(change[axis], x, side="right") - 1
+            row[last >= 0] = targets.max() - targets[change.codes[last[last >= 0]]]
+        return regret
 
 
 def changes_of(history: History, budget: float | None = None) -> list[Changes]:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from blackbox.results.text import subject
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -53,6 +56,12 @@ class SearchResult(Result, ABC, Generic[S_co]):
     @abstractmethod
     def done(self) -> str:
         """How much was done, such as `5 evaluations`."""
+
+    def heading(self, done: str, per: str = "an evaluation", others: Iterable[str] = ()) -> str:
+        """Return the first lines of the text; `done`: how much, such as `5 evaluations`."""
+        settings = self.settings
+        each = "" if settings.trials == 1 else f", in each of {settings.trials:,} trials"
+        return f"{self.algorithm}{subject(settings, per, others)}\n{done}{each}; seed {settings.seed}\n"
 
     @abstractmethod
     def text(self, *, all: bool = False) -> str:

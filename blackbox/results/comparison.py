@@ -1,44 +1,24 @@
 """What a comparison found: of each algorithm, of each pair, of all."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from blackbox.errors import ConfigError
+from blackbox.results import statistics
 from blackbox.results.anytime import Axis, Trajectories
 from blackbox.results.base import INLINE, OPTIONAL, Result
 from blackbox.results.regret import Feasible, Optimum, Spread, feasible_cells, final_values, optimum_of
-from blackbox.results.statistics import (
-    LEVEL,
-    Pair,
-    alike,
-    average_ranks,
-    compare_pair,
-    critical_difference,
-    friedman,
-    holm,
-    mean_interval,
-    median_interval,
-    median_time,
-    share_interval,
-    time_interval,
-)
 from blackbox.search.scores import FAILED
-from blackbox.table.settings import TableConfig
+from blackbox.table.objective import TableObjective
+from blackbox.table.settings import RunConfig, TableConfig
+from nasbench.arrays import Scores
+from nasbench.benchmark import Benchmark
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from blackbox.table.objective import TableObjective
-    from blackbox.table.settings import RunConfig
-    from nasbench.arrays import Scores
-    from nasbench.benchmark import Benchmark
-
-    Interval = list[float | None] | None  # None for a bound that is not known
+Interval = list[float | None] | None  # None for a bound that is not known
 
 _SHARED = (*(f.name for f in fields(TableConfig) if f.name != "seed"), "evals", "jobs", "budget")
 THRESHOLDS = (1.0, 0.5, 0.1)  # regrets in percentage points, the way to which is reported
@@ -135,7 +115,7 @@ class AlgorithmResult(Result):
 class AdjustedPair(Result):
     """A pair with its p after Holm's correction for all pairs."""
 
-    pair: Pair = field(metadata=INLINE)
+    pair: statistics.Pair = field(metadata=INLINE)
     p_holm: float
 
     def turned(self) -> Self:
@@ -207,13 +187,10 @@ def compare(
     several = len(entries) > 1 and ends.shape[1] > 1
     return ComparisonResult(
         settings,
-        [
-            _algorithm_result(entry, end, objective, bench, settings)
-            for entry, end in zip(entries, ends, strict=True)
-        ],
+        [_algorithm(*each, objective, bench, settings) for each in zip(entries, ends, strict=True)],
         feasible_cells(objective, int(np.isnan(ends).sum())),
         optimum_of(bench, objective),
-        _pair_results(entries, ends_or_worst) if several else None,
+        _pairs(entries, ends_or_worst) if several else None,
         _ranks(entries, ends_or_worst) if several else None,
     )
 
@@ -228,7 +205,7 @@ def worst_for_none(regret: Scores, targets: Scores) -> Scores:
     return np.where(np.isnan(regret), targets.max() - targets[targets > FAILED].min(), regret)
 
 
-def _algorithm_result(
+def _algorithm(
     entry: Entry, ends: Scores, objective: TableObjective, bench: Benchmark, settings: RunConfig
 ) -> AlgorithmResult:
     """Return what an algorithm found; `ends`: the regret at the end of each trial, (T,)."""
@@ -247,13 +224,13 @@ def _algorithm_result(
         trials_without_evaluation=len(ends) - len(found),
         regret=RegretSpread(
             Spread.over(found),
-            _bounds(mean_interval(found)) if len(found) > 1 else None,
-            _bounds(median_interval(found)) if len(found) > 1 else None,
+            _bounds(statistics.mean_interval(found)) if len(found) > 1 else None,
+            _bounds(statistics.median_interval(found)) if len(found) > 1 else None,
         ),
         at_optimum=AtOptimum(
             at_optimum,
             at_optimum / len(ends),
-            None if len(ends) == 1 else _bounds(share_interval(at_optimum, len(ends))),
+            None if len(ends) == 1 else _bounds(statistics.share_interval(at_optimum, len(ends))),
         ),
         reached=_reached(entry, objective.targets, settings) if objective.target.unit == "%" else None,
         report=final_values(trials.last_codes, bench, objective),
@@ -262,24 +239,20 @@ def _algorithm_result(
 
 def _reached(entry: Entry, targets: Scores, settings: RunConfig) -> list[Reached]:
     """Return the way to each threshold, by evaluations and, with a budget, by simulated time."""
-    evaluations, seconds = entry.counts == "evaluations", settings.budget is not None
+    known = {Axis.EVALUATIONS: entry.counts == "evaluations", Axis.SECONDS: settings.budget is not None}
     return [
-        Reached(
-            threshold,
-            way_to(entry.trials, targets, threshold, Axis.EVALUATIONS) if evaluations else None,
-            way_to(entry.trials, targets, threshold, Axis.SECONDS) if seconds else None,
-        )
-        for threshold in THRESHOLDS
+        Reached(each, *(way_to(entry.trials, targets, each, axis) if known[axis] else None for axis in Axis))
+        for each in THRESHOLDS
     ]
 
 
 def way_to(trials: Trajectories, targets: Scores, regret: float, axis: Axis) -> Way:
     """Return when trials had at most this regret along an axis."""
     times, ends = trials.times_to(regret, targets, axis), trials.ends(axis)
-    median = median_time(times, ends)
+    median = statistics.median_time(times, ends)
     return Way(
         None if np.isinf(median) else median,
-        _bounds(time_interval(times, ends)) if len(times) > 1 else None,
+        _bounds(statistics.time_interval(times, ends)) if len(times) > 1 else None,
         float(np.isfinite(times).mean()),
     )
 
@@ -296,25 +269,23 @@ def tested(ends: Mapping[int, Scores] | Scores, pairs: Sequence[tuple[int, int]]
 
     `ends`: the regrets (T,) at the end of each algorithm's trials, by its place in the pairs.
     """
-    found = [compare_pair(ends[first], ends[second]) for first, second in pairs]
-    adjusted = holm([pair.p for pair in found]).tolist()
+    found = [statistics.compare_pair(ends[first], ends[second]) for first, second in pairs]
+    adjusted = statistics.holm([pair.p for pair in found]).tolist()
     return [AdjustedPair(pair, p) for pair, p in zip(found, adjusted, strict=True)]
 
 
-def _pair_results(entries: Sequence[Entry], ends: Scores) -> list[PairResult]:
+def _pairs(entries: Sequence[Entry], ends: Scores) -> list[PairResult]:
     pairs = list(combinations(range(len(entries)), 2))
-    return [
-        PairResult(entries[first].label, entries[second].label, found)
-        for (first, second), found in zip(pairs, tested(ends, pairs), strict=True)
-    ]
+    labels = ((entries[first].label, entries[second].label) for first, second in pairs)
+    return [PairResult(*both, found) for both, found in zip(labels, tested(ends, pairs), strict=True)]
 
 
 def _ranks(entries: Sequence[Entry], ends: Scores) -> Ranks:
-    ranks, difference = average_ranks(ends), critical_difference(*ends.shape)
+    ranks, difference = statistics.average_ranks(ends), statistics.critical_difference(*ends.shape)
     return Ranks(
         {entry.label: float(rank) for entry, rank in zip(entries, ranks, strict=True)},
-        Friedman(*friedman(ends)) if len(ends) > 2 else None,
-        LEVEL,
+        Friedman(*statistics.friedman(ends)) if len(ends) > 2 else None,
+        statistics.LEVEL,
         difference,
-        [[entries[n].label for n in group] for group in alike(ranks, difference)],
+        [[entries[n].label for n in group] for group in statistics.alike(ranks, difference)],
     )

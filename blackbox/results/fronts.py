@@ -1,20 +1,12 @@
 """The Pareto fronts that trials found: their cells, and the area that these dominate."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.search.pareto import hypervolume, nondominated
+from blackbox.table.objective import PairObjective
 from blackbox.table.signal import Signal
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blackbox.search.history import History
-    from blackbox.table.objective import PairObjective
-    from nasbench.arrays import Codes, Mask, Scores
+from nasbench.arrays import Codes, Mask, Scores
 
 
 def front_masks(scores: Scores, counted: Codes) -> Mask:
@@ -80,25 +72,8 @@ def shares(codes: Codes, masks: Mask, objective: PairObjective) -> Scores:
     return relative
 
 
-class TrialFronts:
-    """The front of each trial of a run, by the scores that it saw, and its worth by the table.
-
-    `codes`: of each trial's front, without repetitions; `worth`: the share of the true front's hypervolume,
-    (T,); `true`: the codes of the true front.
-    """
-
-    def __init__(self, history: History, objective: PairObjective, budget: float | None) -> None:
-        masks = front_masks(history.scores, history.counted(budget))
-        self.codes = [np.unique(codes[mask]) for codes, mask in zip(history.codes, masks, strict=True)]
-        self.true = true_front(objective)
-        self.worth = shares(history.codes, masks, objective)
-
-    @property
-    def typical(self) -> int:
-        """The row of the trial whose worth is next to the median; the first of equals."""
-        return int(np.abs(self.worth - np.median(self.worth)).argmin())
-
-    @property
-    def met(self) -> Codes:
-        """How many cells of the true front are on each trial's front, (T,)."""
-        return np.array([np.isin(self.true, codes).sum() for codes in self.codes])
+def cells_met(codes: Codes, masks: Mask, objective: PairObjective) -> Codes:
+    """Return how many cells of the table's Pareto front are on fronts, (T,); arguments as for `volumes`."""
+    trial, step = np.nonzero(masks & np.isin(codes, true_front(objective)))
+    met = np.unique(np.stack([trial, codes[trial, step]]), axis=1)  # each cell once
+    return np.bincount(met[0], minlength=len(codes))

@@ -85,17 +85,13 @@ def regret_figure(
             look: dict[str, Any] = {"color": "C0", "alpha": alpha, "linewidth": 0, "label": name}
             axes.fill_between(across, bottom, top, step="post", **look)
     axes.step(across, np.median(shown, axis=0), where="post", label=label)
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log", ylabel=f"regret of the incumbent [{unit}] (bottom: 0)", title=title)
     axes.set_ylim(bottom=least)
     if hours is None:
-        axes.set_xlim(1, max(2, across[-1]))
-        axes.set_xlabel("evaluations (flat once a trial has spent its budget)" if budget else "evaluations")
+        flat = " (flat once a trial has spent its budget)" if budget else ""
+        axes.set(xlim=(1, max(2, across[-1])), xlabel=f"evaluations{flat}")
     else:
-        axes.set_xlim(across[0], max(across[-1], 1.01 * across[0]))
-        axes.set_xlabel("simulated hours")
-    axes.set_ylabel(f"regret of the incumbent [{unit}] (bottom: 0)")
-    axes.set_title(title)
+        axes.set(xlim=(across[0], max(across[-1], 1.01 * across[0])), xlabel="simulated hours")
     axes.grid(alpha=0.3, which="both", linewidth=0.5)
     axes.legend()
     return figure
@@ -119,10 +115,8 @@ def fronts_figure(cells: Scores, true: Scores, found: Scores, title: str, labels
         axes.plot(points[:, 1], points[:, 0], markersize=5, linewidth=1, label=label, **look)
     on_fronts = np.concatenate([true, found])[:, 0]  # the range that is shown: far below it lie many cells
     margin = 0.1 * np.ptp(on_fronts) or 1.0
-    axes.set_ylim(on_fronts.min() - margin, on_fronts.max() + margin)
-    axes.set_ylabel(labels[0])
-    axes.set_xlabel(labels[1])
-    axes.set_title(title)
+    axes.set(ylim=(on_fronts.min() - margin, on_fronts.max() + margin), title=title)
+    axes.set(ylabel=labels[0], xlabel=labels[1])
     axes.grid(alpha=0.3, linewidth=0.5)
     axes.legend()
     return figure
@@ -142,32 +136,26 @@ def comparison_figure(
     axis, last, scale = (Axis.EVALUATIONS, evals, 1) if budget is None else (Axis.SECONDS, budget, 3600)
     least = np.inf
     for n, entry in enumerate(entries):
-        look: dict[str, Any] = {
-            "color": f"C{n % 10}",
-            "linestyle": _LINES[n // 10 % 4],
-            "label": _shown(entry.label),
-        }
-        firsts = [changes[axis][0] for changes in entry.trials.changes if len(changes.codes)]
-        if not firsts:  # no trial has an incumbent
+        colour, line = f"C{n % 10}", _LINES[n // 10 % 4]
+        look: dict[str, Any] = {"color": colour, "linestyle": line, "label": _shown(entry.label)}
+        first = entry.trials.begin(axis)
+        if first is None:  # no trial has an incumbent
             axes.plot([], [], **look)
             continue
-        first = max(firsts)
-        x = np.geomspace(first, max(last, first), _POINTS)
+        x = np.geomspace(first, max(first, last or first), _POINTS)
         x = np.unique(np.rint(x)) if budget is None else x
         regret = entry.trials.regret_curve(targets, axis, x)
+        regret = regret[~np.isnan(regret[:, -1])]
         mean = regret.mean(axis=0)
         axes.step(x / scale, mean, where="post", **look)
         positive = mean[mean > 0]
         if len(regret) > 1:
             low, high = mean_interval(regret)
-            band: dict[str, Any] = {"color": look["color"], "alpha": 0.2, "linewidth": 0}
-            axes.fill_between(x / scale, low, high, step="post", **band)
+            axes.fill_between(x / scale, low, high, step="post", color=colour, alpha=0.2, linewidth=0)
             positive = np.concatenate([positive, low[low > 0]])
         least = min(least, positive.min(initial=np.inf))
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set(xscale="log", yscale="log", xlabel="evaluations" if budget is None else "simulated hours")
     axes.set_ylim(bottom=least / 1.5 if np.isfinite(least) else 0.1)
-    axes.set_xlabel("evaluations" if budget is None else "simulated hours")
     trials = len(entries[0].trials.changes)
     many = f"mean regret of {trials:,} trials, {100 * LEVEL:g} % band"
     axes.set_ylabel(f"regret of the incumbent [{unit}]")
@@ -188,8 +176,8 @@ def ranks_figure(ranks: Ranks, title: str) -> Figure:
     names = [_shown(label) for label in labels]
     width = 4.5 + 0.08 * (max(map(len, names[:left])) + max(map(len, names[left:])))
     figure, axes = _figure(width, 1.3 + 0.42 * depth)
-    axes.set_xlim(0.6, max(count, 1 + ranks.critical_difference) + 0.4)
-    axes.set_ylim(depth + 0.2, -1.5)
+    difference = ranks.critical_difference
+    axes.set(xlim=(0.6, max(count, 1 + difference) + 0.4), ylim=(depth + 0.2, -1.5))
     axes.axis("off")
     line: dict[str, Any] = {"color": "black", "linewidth": 1, "solid_capstyle": "butt"}
     axes.plot([1, count], [0, 0], **line)
@@ -204,12 +192,8 @@ def ranks_figure(ranks: Ranks, title: str) -> Figure:
         text = f"{name}  {place:.2f} " if is_left else f" {place:.2f}  {name}"
         axes.text(edge, y, text, fontsize=9, va="center", ha="right" if is_left else "left")
     for n, group in enumerate(groups):
-        ends = [ranks.average[group[0]], ranks.average[group[-1]]]
-        y = 0.28 * (n + 1)
-        axes.plot(
-            [ends[0] - 0.03, ends[1] + 0.03], [y, y], color="black", linewidth=3.5, solid_capstyle="round"
-        )
-    difference = ranks.critical_difference
+        ends = [ranks.average[group[0]] - 0.03, ranks.average[group[-1]] + 0.03]
+        axes.plot(ends, [0.28 * (n + 1)] * 2, color="black", linewidth=3.5, solid_capstyle="round")
     axes.plot([1, 1 + difference], [-1, -1], color="C3", linewidth=2, solid_capstyle="butt")
     axes.text(1, -1.1, f"critical difference {difference:.2f}", color="C3", fontsize=9, va="bottom")
     axes.set_title(title, fontsize=10)

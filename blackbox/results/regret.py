@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blackbox.results.base import Result
+from blackbox.results.text import Rows, entry_lines, final_epochs, signals_of, with_unit
+from blackbox.table.objective import PairObjective, TableObjective
+from blackbox.table.settings import TableConfig
+from blackbox.table.signal import Signal
+from nasbench.arrays import Codes, Scores
+from nasbench.benchmark import Benchmark
+from nasbench.coded import CodedCell
 from nasbench.constraints import described
 from nasbench.errors import NotRecordedError
+from nasbench.runs.text import counted
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    from blackbox.table.curves import Curves
-    from blackbox.table.objective import PairObjective, TableObjective
-    from blackbox.table.signal import Signal
-    from nasbench.arrays import Codes, Scores
-    from nasbench.benchmark import Benchmark
-    from nasbench.coded import CodedCell
+    from blackbox.table.curves import Curves  # which few searches load
 
     Objective = TableObjective | Curves
 
@@ -44,6 +47,23 @@ class Spread(Result):
         median = (ordered[-middle - 1] + ordered[middle]) / 2
         return cls(float(values.mean()), float(values.std(ddof=1)), float(median))
 
+    @property
+    def middle(self) -> float | None:
+        """The median; of one trial its value."""
+        return self.mean if self.median is None else self.median
+
+    def mean_text(self, form: str = ".4f", scale: float = 1) -> str:
+        """Return the mean in a format times a scale; `-` if there is none."""
+        return "-" if self.mean is None else f"{scale * self.mean:{form}}"
+
+    def with_std(self, form: str, scale: float = 1) -> str:
+        """Return mean ± standard deviation in a format times a scale; of one trial the mean."""
+        return self.mean_text(form, scale) + ("" if self.std is None else f" ± {scale * self.std:{form}}")
+
+    def text(self) -> str:
+        """Return mean, standard deviation and median as text."""
+        return self.with_std(".4f") + ("" if self.median is None else f"   median {self.median:.4f}")
+
 
 @dataclass(frozen=True)
 class Counts(Result):
@@ -51,6 +71,10 @@ class Counts(Result):
 
     least: int
     most: int
+
+    def text(self) -> str:
+        """Return the least and the most as text: `5`, or `5 to 1,000`."""
+        return " to ".join(f"{n:,}" for n in sorted({self.least, self.most}))
 
 
 @dataclass(frozen=True)
@@ -77,6 +101,10 @@ class Optimum(Result):
     index: int
     value: float
 
+    def text(self) -> str:
+        """Return it in one line."""
+        return f"optimum: {self.value:.4f}, index {self.index}"
+
 
 @dataclass(frozen=True)
 class BestCell(Result):
@@ -89,6 +117,79 @@ class BestCell(Result):
     regret: float
     #: As `Benchmark.entry` gives it.
     entry: dict[str, dict[str, float]]
+
+
+class Best(Result):
+    """The best evaluation or job, and its cell."""
+
+    cell: BestCell
+
+
+class Row(Result, ABC):
+    """The regret of the incumbents at a point of a search."""
+
+    @abstractmethod
+    def text(self, trials: int) -> str:
+        """Return the row as text; `trials`: how many there are."""
+
+
+B = TypeVar("B", bound=Best)
+W = TypeVar("W", bound=Row)
+
+
+@dataclass(frozen=True)
+class Incumbents(Result, Generic[B, W]):
+    """What the trials of a search with one objective found, whatever they count."""
+
+    #: The best of all trials; None if no feasible cell was evaluated.
+    best: B | None
+    optimum: Optimum
+    trials_at_optimum: int
+    #: What papers report of the incumbents at the end, by metric.
+    report: dict[str, Spread]
+    regret: list[W]
+
+    @classmethod
+    def of(
+        cls, best: B | None, codes: Codes, bench: Benchmark, objective: Objective, regret: list[W]
+    ) -> Self:
+        """Return them by the codes of the incumbents at the end, of the trials that have one."""
+        targets = objective.targets
+        return cls(
+            best,
+            optimum_of(bench, objective),
+            int((targets[codes] == targets.max()).sum()),
+            final_values(codes, bench, objective),
+            regret,
+        )
+
+    def best_rows(self, settings: TableConfig) -> Rows:
+        """Return the first rows of a text, on the best cell."""
+        if self.best is None:
+            return [("best cell", "none: no feasible cell was evaluated")]
+        cell, unit = self.best.cell, signals_of(settings)[0].unit
+        value = f"{cell.value:.4f} {unit}, rank {cell.rank:,}, regret {cell.regret:.4f}"
+        return [("best cell", cell.arch), ("index", cell.index), (settings.metric, value)]
+
+    def optimum_rows(self, settings: TableConfig) -> Rows:
+        """Return the last rows of a text, on the trials that ended at the optimum."""
+        if settings.trials == 1:
+            return []
+        return [("at the optimum", f"{self.trials_at_optimum:,} of {settings.trials:,} trials")]
+
+    def lines(self, settings: TableConfig, over: str, *, all: bool) -> list[str]:
+        """Return the end of a text; `over`: over which trials, `all`: as for `SearchResult.text`."""
+        lines = [] if self.best is None else entry_lines(self.best.cell.entry, all=all)
+        if settings.trials > 1 and self.report:
+            lines.append(f"\nIncumbents at the end, trained for {final_epochs(settings)} epochs{over}")
+        for name, spread in self.report.items() if settings.trials > 1 else ():
+            lines.append(f"{with_unit(name):<18} {spread.text()}")
+        return [
+            *lines,
+            f"\nRegret of the incumbent [{signals_of(settings)[0].unit}]{over}",
+            *(row.text(settings.trials) for row in self.regret),
+            self.optimum.text(),
+        ]
 
 
 def regrets(incumbents: Codes, objective: Objective) -> Scores:
@@ -111,6 +212,16 @@ def feasible_cells(objective: Objective | PairObjective, without: int) -> Feasib
         return None
     limits = [described(name, limits) for name, limits in objective.where.items()]
     return Feasible(int(objective.feasible.sum()), len(objective.feasible), limits, without)
+
+
+def feasible_rows(feasible: Feasible | None) -> Rows:
+    """Return the rows on feasible cells; none without limits."""
+    if feasible is None:
+        return []
+    rows: Rows = [("feasible", feasible.text())]
+    if feasible.trials_without:
+        rows.append(("none feasible", f"{counted(feasible.trials_without, 'trial')}: no feasible cell seen"))
+    return rows
 
 
 def optimum_of(bench: Benchmark, objective: Objective) -> Optimum:

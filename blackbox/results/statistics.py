@@ -8,18 +8,16 @@ seeds on the one table that was searched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from blackbox.errors import ConfigError
 from blackbox.results.base import Result
 
-if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
-
-    Floats = NDArray[np.float64]
+Floats = NDArray[np.float64]
 
 LEVEL = 0.95  # of intervals; tests are at 1 - LEVEL
 _RESAMPLES = 2000
@@ -238,15 +236,9 @@ class Pair(Result):
     #: probability that they are equal.
     a12: float
 
-    def turned(self) -> Self:
+    def turned(self) -> Pair:
         """Return how the second compares with the first."""
-        return replace(
-            self,
-            better=self.worse,
-            worse=self.better,
-            rank_biserial=-self.rank_biserial,
-            a12=1 - self.a12,
-        )
+        return Pair(self.worse, self.better, self.equal, self.p, -self.rank_biserial, 1 - self.a12)
 
 
 def compare_pair(first: ArrayLike, second: ArrayLike) -> Pair:
@@ -295,15 +287,8 @@ def compare_pair(first: ArrayLike, second: ArrayLike) -> Pair:
         biserial = float((ranks * np.sign(told)).sum() / ranks.sum())
     ranks = rankdata(np.concatenate([second, first]))[len(second) :]  # low, where the first is low
     above = ranks.sum() - len(first) * (len(first) + 1) / 2  # of second ones below first ones
-    better = int((difference > 0).sum())
-    return Pair(
-        better=better,
-        worse=len(told) - better,
-        equal=len(difference) - len(told),
-        p=p,
-        rank_biserial=biserial,
-        a12=float(1 - above / (len(first) * len(second))),
-    )
+    better, a12 = int((difference > 0).sum()), float(1 - above / (len(first) * len(second)))
+    return Pair(better, len(told) - better, len(difference) - len(told), p, biserial, a12)
 
 
 def _signed_rank_p(told: Floats, ranks: Floats) -> float:
@@ -487,6 +472,5 @@ def _table(values: ArrayLike) -> Floats:
 
 
 def _check_finite(*arrays: Floats) -> None:
-    for values in arrays:
-        if not np.isfinite(values).all():
-            raise ConfigError("tests and ranks are of finite values")
+    if not all(np.isfinite(values).all() for values in arrays):
+        raise ConfigError("tests and ranks are of finite values")

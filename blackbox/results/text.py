@@ -1,26 +1,14 @@
 """What the texts of all results share: headings, rows, values with their spread."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
+from blackbox.table.settings import TableConfig
 from blackbox.table.signal import Signal
-from nasbench.metrics import METRICS
-from nasbench.runs.text import counted
+from nasbench.runs.text import duration
 from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.text import format_entry
 
-if TYPE_CHECKING:
-    from blackbox.results.regret import BestCell, Counts, Feasible, Optimum, Spread
-    from blackbox.table.settings import TableConfig
-
 Rows = list[tuple[str, object]]  # a label and what it is of, as `format_rows` takes them
-
-
-def counts_text(counts: Counts) -> str:
-    """Return the least and the most as text: `5`, or `5 to 1,000`."""
-    return " to ".join(f"{n:,}" for n in sorted({counts.least, counts.most}))
 
 
 def signals_of(settings: TableConfig) -> tuple[Signal, Signal]:
@@ -30,6 +18,21 @@ def signals_of(settings: TableConfig) -> tuple[Signal, Signal]:
     return metric, metric if settings.signal is None else Signal.parse(settings.signal, longest)
 
 
+def limits_text(settings: TableConfig) -> str:
+    """Return after how much a trial ends, such as `5 evaluations or 2.0 hours of simulated time`."""
+    given = {name: vars(settings)[name] for name in settings.raisable() if vars(settings)[name] is not None}
+    texts = {"evals": "{:,} evaluations", "jobs": "{:,} jobs"}
+    return " or ".join(
+        f"{duration(value)} of simulated time" if name == "budget" else texts[name].format(value)
+        for name, value in given.items()
+    )
+
+
+def with_unit(metric: str) -> str:
+    """Return a metric as the head of a column."""
+    return f"{metric} [{Signal.parse(metric).unit}]"
+
+
 def subject(settings: TableConfig, per: str = "an evaluation", others: Iterable[str] = ()) -> str:
     """Return what is searched, from the space to the noise, as the end of a heading.
 
@@ -37,7 +40,7 @@ def subject(settings: TableConfig, per: str = "an evaluation", others: Iterable[
     """
     space = space_of(settings.space)
     target, signal = signals_of(settings)
-    against = "".join(f" against {other} [{Signal.parse(other).unit}]" for other in others)
+    against = "".join(f" against {with_unit(other)}" for other in others)
     place = "" if space is TOPOLOGY else f" in the {space.name}"
     epochs = "" if target.of_the_network else f", {target.protocol} epochs"
     sees = "" if signal == target else f"; signal {signal}"
@@ -46,31 +49,9 @@ def subject(settings: TableConfig, per: str = "an evaluation", others: Iterable[
     return f"{place} on {settings.dataset} {target.metric} [{target.unit}]{against}{epochs}{sees}{noise}"
 
 
-def heading(
-    algorithm: str, settings: TableConfig, done: str, per: str = "an evaluation", others: Iterable[str] = ()
-) -> str:
-    """Return the first lines of a search's text; `done`: how much, such as `5 evaluations`."""
-    each = "" if settings.trials == 1 else f", in each of {settings.trials:,} trials"
-    return f"{algorithm}{subject(settings, per, others)}\n{done}{each}; seed {settings.seed}\n"
-
-
-def feasible_rows(feasible: Feasible | None) -> Rows:
-    """Return the rows on feasible cells; none without limits."""
-    if feasible is None:
-        return []
-    rows: Rows = [("feasible", feasible.text())]
-    if feasible.trials_without:
-        rows.append(("none feasible", f"{counted(feasible.trials_without, 'trial')}: no feasible cell seen"))
-    return rows
-
-
-def best_rows(best: BestCell | None, settings: TableConfig) -> Rows:
-    """Return the first rows on the best cell."""
-    if best is None:
-        return [("best cell", "none: no feasible cell was evaluated")]
-    unit = signals_of(settings)[0].unit
-    value = f"{best.value:.4f} {unit}, rank {best.rank:,}, regret {best.regret:.4f}"
-    return [("best cell", best.arch), ("index", best.index), (settings.metric, value)]
+def came_text(came: int, trials: int) -> str:
+    """Return how many trials came as far as a row of results, if not all."""
+    return "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
 
 
 def over_text(trials: int, found: int) -> str:
@@ -78,36 +59,9 @@ def over_text(trials: int, found: int) -> str:
     return "" if trials == 1 or not found else f", mean and standard deviation over {found:,} trials"
 
 
-def final_text(report: Mapping[str, Spread], settings: TableConfig, over: str) -> list[str]:
-    """Return what papers report of the cells at the end as lines; none for one trial."""
-    if settings.trials == 1 or not report:
-        return []
-    names = {name: f"{name} [{METRICS[name].unit}]" for name in report}
-    return [
-        f"\nIncumbents at the end, trained for {final_epochs(settings)} epochs{over}",
-        *(f"{names[name]:<18} {spread_text(row)}" for name, row in report.items()),
-    ]
-
-
 def final_epochs(settings: TableConfig) -> int:
     """Return the epochs after which a run reports its cells: the metric's, or the longest protocol's."""
     return signals_of(settings)[0].protocol or space_of(settings.space).full_protocol
-
-
-def mean_text(spread: Spread, form: str, scale: float = 1) -> str:
-    """Return the mean in a format, such as `.4f`, times a scale; `-` if there is none."""
-    return "-" if spread.mean is None else f"{scale * spread.mean:{form}}"
-
-
-def spread_text(spread: Spread) -> str:
-    """Return mean, standard deviation and median as text."""
-    mean = mean_text(spread, ".4f")
-    return mean if spread.std is None else f"{mean} ± {spread.std:.4f}   median {spread.median:.4f}"
-
-
-def optimum_text(optimum: Optimum) -> str:
-    """Return the best cell of all in one line."""
-    return f"optimum: {optimum.value:.4f}, index {optimum.index}"
 
 
 def entry_lines(entry: Mapping[str, Mapping[str, float]], *, all: bool) -> list[str]:

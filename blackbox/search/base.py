@@ -29,7 +29,7 @@ C = TypeVar("C", bound=Settings)
 
 
 class Search(ABC, Generic[C]):
-    """T independent trials of one algorithm; a subclass implements `ask`.
+    """T independent trials of one algorithm; a subclass implements `ask`, and `setup` if it has a state.
 
     >>> from blackbox import NB201_SPACE, run
     >>> class Enumeration(Search):
@@ -78,8 +78,7 @@ class Search(ABC, Generic[C]):
         numbers = _numbers(trials)
         if not numbers:
             raise ConfigError("trials is at least 1, got none")
-        if history is None:
-            history = History(len(numbers), self.objectives)
+        history = History(len(numbers), self.objectives) if history is None else history
         if history.trials != len(numbers):
             raise ConfigError(f"the history is of {history.trials} trials, the search of {len(numbers)}")
         if history.objectives != self.objectives:
@@ -95,9 +94,11 @@ class Search(ABC, Generic[C]):
         self.seed = whole("seed", seed, 0, SEEDS)
         self.trials = numbers
         self._shape = (len(numbers),)
-        self.score_shape: tuple[int, ...] = self._shape
-        if self.objectives > 1:
-            self.score_shape = (len(numbers), self.objectives)
+        self.score_shape = self._shape if self.objectives == 1 else (len(numbers), self.objectives)
+        self.setup()
+
+    def setup(self) -> None:  # noqa: B027  # some searches have no state
+        """Create the state of the algorithm; called at the end of `__init__`, after all that it sets."""
 
     @abstractmethod
     def ask(self, pending: int = 0) -> Codes:

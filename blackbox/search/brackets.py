@@ -1,11 +1,10 @@
 """Brackets of successive halving: many cells for few epochs, the best of them for more, again and again."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from blackbox.search.fidelity import Job, MultiFidelitySearch, R
 from blackbox.search.scores import FAILED
-from blackbox.search.space import SearchSpace
 
 
 class Bracket:
@@ -77,15 +76,7 @@ class BracketSearch(MultiFidelitySearch[R]):
     of Falkner et al. 2018, arXiv:1807.01774; with one worker, a bracket ends before the next one begins.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        fidelities: int | Sequence[int],
-        config: R | None = None,
-        trial: int = 0,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(space, fidelities, config, trial, seed)
+    def setup(self) -> None:
         self._brackets: dict[int, Bracket] = {}  # begun and not over, by number, in order
         self._begun = 0
 

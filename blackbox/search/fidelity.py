@@ -3,7 +3,7 @@
 from __future__ import annotations  # numpy.random is loaded when it is used
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Generic, NamedTuple, TypeVar
 
@@ -59,7 +59,7 @@ class MultiFidelitySearch(ABC, Generic[R]):
     It knows nothing of time and workers: jobs may run on any number of workers and be told in any order. Its
     jobs are a function of its settings, its seed, its trial and the order of asking and telling. No cell is
     drawn twice, because training it again would tell nothing new; the search ends once it has drawn the whole
-    space. A subclass implements `next_job` and `observe`.
+    space. A subclass implements `next_job` and `observe`, and `setup` if it has a state.
 
     Parameters
     ----------
@@ -104,8 +104,11 @@ class MultiFidelitySearch(ABC, Generic[R]):
         self._lost: list[Job] = []
         self._asked = 0
         self._drawn: set[int] = set()
-        self._block: list[int] = []
-        self._cells = self.generator(_NEW_CELLS)
+        self._new_cells = self._draw_new_cells()
+        self.setup()
+
+    def setup(self) -> None:  # noqa: B027  # some searches have no further state
+        """Create the state of the algorithm; called at the end of `__init__`, after all that it sets."""
 
     @abstractmethod
     def next_job(self, number: int) -> Job | None:
@@ -120,15 +123,10 @@ class MultiFidelitySearch(ABC, Generic[R]):
 
         None if there is no job before another one is told; with no job running, the search is over.
         """
-        if self._lost:
-            job = self._lost.pop(0)
-        else:
-            new = self.next_job(self._asked)
-            if new is None:
-                return None
-            job = new
-            self._asked += 1
-        self._running[job.number] = job
+        job = self._lost.pop(0) if self._lost else self.next_job(self._asked)
+        if job is not None:
+            self._asked += job.number == self._asked  # a lost job is not counted again
+            self._running[job.number] = job
         return job
 
     def tell(self, job: Job, score: float) -> None:
@@ -165,14 +163,7 @@ class MultiFidelitySearch(ABC, Generic[R]):
 
     def draw(self) -> int | None:
         """Return the code of a cell that was not drawn yet, uniformly; None if all were."""
-        while len(self._drawn) < self.space.size:
-            if not self._block:
-                self._block = self._cells.integers(self.space.size, size=_BLOCK).tolist()
-                self._block.reverse()
-            code = self._block.pop()
-            if self.take(code):
-                return code
-        return None
+        return next(self._new_cells, None)
 
     def take(self, code: int) -> bool:
         """Count a code as drawn; return whether it was new."""
@@ -180,6 +171,11 @@ class MultiFidelitySearch(ABC, Generic[R]):
             return False
         self._drawn.add(code)
         return True
+
+    def _draw_new_cells(self) -> Iterator[int]:
+        generator = self.generator(_NEW_CELLS)
+        while len(self._drawn) < self.space.size:
+            yield from filter(self.take, generator.integers(self.space.size, size=_BLOCK).tolist())
 
     def _end(self, job: Job) -> None:
         if self._running.get(job.number) != job:

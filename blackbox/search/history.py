@@ -81,8 +81,7 @@ class History:
 
     def spent(self) -> Seconds:
         """Return the seconds that each trial has spent, (T,), added up in the order of evaluations."""
-        spent: Seconds = self.costs.cumsum(axis=1)[:, -1] if self._length else np.zeros(self.trials)
-        return spent
+        return np.asarray(self.costs.cumsum(axis=1)[:, -1] if self._length else np.zeros(self.trials))
 
     def incumbent(self) -> Codes:
         """Return the code with the best score so far, (T,); the earliest of equals.
@@ -108,8 +107,7 @@ class History:
         """
         if budget is None:
             return np.full(self.trials, self._length)
-        counts: Codes = (self.costs.cumsum(axis=1) <= budget).sum(axis=1)
-        return counts
+        return np.asarray((self.costs.cumsum(axis=1) <= budget).sum(axis=1))
 
     def incumbent_steps(self, budget: float | None = None) -> Codes:
         """Return the step of the best score so far, integers (T, n); the earliest of equals.

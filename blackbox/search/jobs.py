@@ -1,6 +1,7 @@
 """The jobs of multi-fidelity searches that ended, as rows and as an array."""
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import NamedTuple, get_type_hints
 
 import numpy as np
@@ -67,10 +68,8 @@ class JobHistory:
         self.end = self.rows["end"]
         self.worker = self.rows["worker"]
         ends = np.bincount(places, minlength=len(self.trials)).cumsum().tolist()
-        self._slices = {
-            trial: slice(*limits)
-            for trial, limits in zip(self.trials, zip([0, *ends], ends, strict=False), strict=True)
-        }
+        limits = zip(self.trials, pairwise([0, *ends]), strict=True)
+        self._slices = {trial: slice(*ends) for trial, ends in limits}
 
     def __len__(self) -> int:
         """Return the number of jobs of all trials."""

@@ -79,9 +79,14 @@ def run(
     ObjectiveError
         If the objective returns anything but one number below inf per trial and objective.
     """
-    check_limits(evals, budget)
-    if budget is not None and cost is None:
-        raise ConfigError("a budget in seconds needs a cost")
+    if evals is None and budget is None:
+        raise ConfigError("a search ends by evals, by budget or by both; got neither")
+    if evals is not None:
+        whole("evals", evals, 1)
+    if budget is not None:
+        check_seconds("budget", budget)
+        if cost is None:
+            raise ConfigError("a budget in seconds needs a cost")
     history = search.history
     spent = history.spent()
     while (evals is None or len(history) < evals) and (budget is None or (spent <= budget).any()):
@@ -126,16 +131,6 @@ def _scores_or_failures(
             on_failure(search.trials[row], int(codes[row]), nan)
         scores[invalid] = FAILED
     return scores
-
-
-def check_limits(evals: int | None, budget: float | None) -> None:
-    """Raise ConfigError unless at least one limit is given and each given one is in its range."""
-    if evals is None and budget is None:
-        raise ConfigError("a search ends by evals, by budget or by both; got neither")
-    if evals is not None:
-        whole("evals", evals, 1)
-    if budget is not None:
-        check_seconds("budget", budget)
 
 
 def check_seconds(name: str, value: object) -> None:

@@ -10,10 +10,8 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 
 from blackbox.search.base import Search
-from blackbox.search.history import History
 from blackbox.search.pending import PendingEvaluations
 from blackbox.search.scores import FAILED
-from blackbox.search.space import SearchSpace
 from nasbench.arrays import Codes, Scores
 from nasbench.runs.settings import Settings, option
 
@@ -42,15 +40,7 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
 
     config_class: ClassVar[type[M]] = ModelBasedConfig  # type: ignore[assignment]  # M if a subclass sets none
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        config: M | None = None,
-        trials: int | Sequence[int] = 1,
-        seed: int = 0,
-        history: History | None = None,
-    ) -> None:
-        super().__init__(space, config, trials, seed, history)
+    def setup(self) -> None:
         self._evaluated: list[set[int]] = [set() for _ in self.trials]
         self._seen = 0  # steps of the history that are in `_evaluated`
         self._fitted: dict[int, tuple[int, F]] = {}  # by row: the steps that it was fitted to, and the fit
@@ -94,8 +84,10 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
         return self._fitted[row][1]
 
     def _next(self, step: int, pending: Sequence[Codes]) -> Codes:
-        self._read_history()
         rows = range(len(self.trials))
+        for row, codes in zip(rows, self.history.codes[:, self._seen :].tolist(), strict=True):
+            self._evaluated[row].update(codes)
+        self._seen = len(self.history)
         return np.array([self._next_of(row, step, {int(codes[row]) for codes in pending}) for row in rows])
 
     def _next_of(self, row: int, step: int, pending: set[int]) -> int:
@@ -107,10 +99,3 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
                     return int(code)
         new = np.setdiff1d(np.arange(self.space.size), list(taken))
         return int(self.generator(row, step, _NEW).choice(new if len(new) else self.space.size))
-
-    def _read_history(self) -> None:
-        """Bring the sets of evaluated codes up to date."""
-        codes = self.history.codes
-        for row, evaluated in enumerate(self._evaluated):
-            evaluated.update(codes[row, self._seen :].tolist())
-        self._seen = len(self.history)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from blackbox.errors import ConfigError
-from nasbench.arrays import Mask, Scores
+from nasbench.arrays import Mask, Scalar, Scores
 
 
 def nondominated(scores: ArrayLike) -> Mask:
@@ -38,9 +38,7 @@ def nondominated(scores: ArrayLike) -> Mask:
     first = np.where(_equals_the_one_before(ranked), 0, np.arange(second.shape[-1]))
     first = np.maximum.accumulate(first, axis=-1)  # of the points that it equals
     on_front = np.take_along_axis(second > reached, first, axis=-1) & (ranked > -np.inf).all(axis=-1)
-    mask = np.empty_like(on_front)
-    np.put_along_axis(mask, order, on_front, axis=-1)
-    return mask
+    return _in_place(on_front, order)
 
 
 def fronts(scores: ArrayLike) -> NDArray[np.intp]:
@@ -83,9 +81,7 @@ def fronts(scores: ArrayLike) -> NDArray[np.intp]:
         numbers[place] = number
         highest[number, columns] = second
         used = max(used, int(number.max(initial=-1)) + 1)
-    unsorted = np.empty_like(order)
-    np.put_along_axis(unsorted, order, numbers.T, axis=-1)
-    return unsorted.reshape(shape)
+    return _in_place(numbers.T, order).reshape(shape)
 
 
 def crowding(scores: ArrayLike, numbers: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -124,10 +120,7 @@ def crowding(scores: ArrayLike, numbers: NDArray[np.intp]) -> NDArray[np.float64
         gap[..., 1:-1, :] = np.abs(ranked[..., 2:, :] - ranked[..., :-2, :])
         share = np.where(extent > 0, gap, 0) / np.where(extent > 0, extent, 1)
     share[~np.isfinite(share)] = 0
-    distance = np.where(starts | ends, np.inf, share.sum(axis=-1))
-    unsorted = np.empty_like(distance)
-    np.put_along_axis(unsorted, order, distance, axis=-1)
-    return unsorted
+    return _in_place(np.where(starts | ends, np.inf, share.sum(axis=-1)), order)
 
 
 def hypervolume(scores: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
@@ -170,8 +163,7 @@ def hypervolume(scores: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     height = np.maximum.accumulate(ranked[..., 1], axis=-1)
     width = ranked[..., 0].copy()
     width[..., :-1] -= ranked[..., 1:, 0]
-    area: NDArray[np.float64] = (width * height).sum(axis=-1)
-    return area
+    return np.asarray((width * height).sum(axis=-1))
 
 
 def _pairs(points: ArrayLike) -> Scores:
@@ -187,6 +179,13 @@ def _from_the_best(scores: Scores) -> tuple[NDArray[np.intp], Scores]:
     """Return the order of points by the first, then the second objective, best first; and points in it."""
     order = np.lexsort((-scores[..., 1], -scores[..., 0]), axis=-1)
     return order, np.take_along_axis(scores, order[..., None], axis=-2)
+
+
+def _in_place(ranked: NDArray[Scalar], order: NDArray[np.intp]) -> NDArray[Scalar]:
+    """Return what is known of ranked points, (..., n), in the places that the points had before."""
+    values = np.empty_like(ranked)
+    np.put_along_axis(values, order, ranked, axis=-1)
+    return values
 
 
 def _equals_the_one_before(ranked: Scores) -> Mask:

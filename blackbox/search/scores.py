@@ -1,16 +1,21 @@
 """Scores of evaluations: higher is better, -inf if the evaluation failed, never NaN or inf."""
 
 import numpy as np
+from numpy.typing import NDArray
 
-from nasbench.arrays import Mask, Scores
+from nasbench.arrays import Mask, Scalar, Scores
 
 FAILED = -np.inf  # the score of an evaluation that failed
 
 
+def best_first(values: NDArray[Scalar], scores: Scores) -> NDArray[Scalar]:
+    """Return values, one per score, from the highest score to the lowest; of equals, the earliest first."""
+    return values[np.argsort(-scores, kind="stable")]
+
+
 def invalid_scores(scores: Scores) -> Mask:
     """Return which of scores (T,) or (T, objectives) are, or contain, NaN or inf: bool (T,)."""
-    invalid: Mask = (np.isnan(scores) | (scores == np.inf)).reshape(len(scores), -1).any(axis=1)
-    return invalid
+    return np.asarray((np.isnan(scores) | (scores == np.inf)).reshape(len(scores), -1).any(axis=1))
 
 
 def invalid_score_name(score: Scores | float) -> str:

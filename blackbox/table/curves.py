@@ -1,6 +1,7 @@
 """A benchmark's learning curves as the objective of a multi-fidelity search: scores and seconds by epochs."""
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,14 +28,8 @@ class Curves(SignalTable):
 
     Parameters
     ----------
-    benchmark
-        The table.
-    dataset
-        Such as ``"cifar10"``.
-    metric
-        What counts: METRIC, or METRIC@EPOCHS after a shorter protocol.
-    signal
-        What the search sees, of the same form; None for the metric.
+    benchmark, dataset, metric, signal, where
+        As for `SignalTable`.
     fidelities
         The longest training in epochs, or the rungs; None for the whole curve, or the protocols.
     from_scratch
@@ -43,8 +38,6 @@ class Curves(SignalTable):
         Whether a cell has the curve of one recorded seed, drawn at random, instead of the mean over seeds.
     seed
         The search's seed, for the noise.
-    where
-        Limits as for ``Benchmark.feasible``.
 
     Raises
     ------
@@ -71,10 +64,9 @@ class Curves(SignalTable):
         self._recorded = [r for r in benchmark.recorded() if r.dataset == dataset]
         self._protocols, self.has_curve = self._find_fidelities(given=fidelities is not None)
         self.from_scratch = from_scratch or not self.has_curve
-        if fidelities is not None:
-            self.fidelities = fidelities
-        else:  # the longest protocol of a curve
-            self.fidelities = self._protocols[0] if self.has_curve else self._protocols
+        if fidelities is None:
+            fidelities = self._protocols[0] if self.has_curve else self._protocols
+        self.fidelities = fidelities
         self._noise = noise
         self._seed = seed
         self._means: dict[int, Sequence[float]] = {}  # by epochs
@@ -88,12 +80,12 @@ class Curves(SignalTable):
             return {epochs: self._mean(epochs) for epochs in rungs}
         stream = np.random.SeedSequence(self._seed, spawn_key=(trial, NOISE))
         uniform = np.random.default_rng(stream).random(len(self.targets))
-        scores: dict[int, Sequence[float]] = {}
-        for epochs in rungs:
-            runs, counts = self._by_seed(epochs)
-            seeds = (uniform * counts).astype(np.intp)
-            scores[epochs] = runs[np.arange(len(runs)), seeds].data
-        return scores
+        by_seed = {epochs: self._by_seed(epochs) for epochs in rungs}
+        cells = np.arange(len(uniform))
+        return {
+            epochs: runs[cells, (uniform * counts).astype(np.intp)].data
+            for epochs, (runs, counts) in by_seed.items()
+        }
 
     def agrees(self, history: JobHistory) -> bool:
         """Return whether the jobs of a JobHistory have the scores and times of this table."""
@@ -152,29 +144,17 @@ class Curves(SignalTable):
         return protocols, False
 
     def _curves(self) -> str:
-        curves = [
-            f"{r.metric}@{r.protocol}"
-            for r in self._recorded
-            if r.protocol and _has_curve(r) and not r.metric.endswith("_time")
-        ]
+        recorded = [r for r in self._recorded if r.protocol and _has_curve(r)]
+        curves = [f"{r.metric}@{r.protocol}" for r in recorded if not r.metric.endswith("_time")]
         return f"curves of {', '.join(curves)} (--signal takes them)" if curves else "no curves"
 
     def _mean(self, epochs: int) -> Sequence[float]:
-        if epochs not in self._means:
-            self._means[epochs] = self._signal_at(epochs).data
-        return self._means[epochs]
-
-    def _by_seed(self, epochs: int) -> tuple[Scores, NDArray[np.intp]]:
-        if epochs not in self._noisy:
-            self._mean(epochs)  # raises if there is none
-            self._noisy[epochs] = self._runs(*self._at(epochs))
-        return self._noisy[epochs]
-
-    def _signal_at(self, epochs: int) -> Scores:
         """Return the signal as scores after so many epochs, (N,); an error lists the fidelities."""
+        if epochs in self._means:
+            return self._means[epochs]
         try:
             scores = self._signed(self.signal, *self._at(epochs))
-            return self._complete(scores, f"{self.signal.metric} after {epochs} epochs")
+            self._means[epochs] = self._complete(scores, f"{self.signal.metric} after {epochs} epochs").data
         except (NotRecordedError, ConfigError) as error:
             known: Iterable[int] = self._protocols
             if self.has_curve:
@@ -183,6 +163,13 @@ class Curves(SignalTable):
                 f"a fidelity is a number of epochs after which every cell is recorded: {_listed(known)} for"
                 f" {self.dataset} {self.signal}; got {epochs} ({error})"
             ) from None
+        return self._means[epochs]
+
+    def _by_seed(self, epochs: int) -> tuple[Scores, NDArray[np.intp]]:
+        if epochs not in self._noisy:
+            self._mean(epochs)  # raises if there is none
+            self._noisy[epochs] = self._runs(*self._at(epochs))
+        return self._noisy[epochs]
 
     def _is_fidelity(self, epochs: int) -> bool:
         """Return whether all feasible cells have the signal after so many epochs."""
@@ -203,10 +190,6 @@ def _after(protocols: Sequence[int]) -> str:
 
 def _listed(numbers: Iterable[int]) -> str:
     """Return numbers in ascending order as text, runs of them shortened: `1 to 3, 7`."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ", ".join(str(a) if a == b else f"{a} to {b}" for a, b in runs) or "none"
+    runs = [list(run) for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])]
+    texts = (f"{run[0][1]} to {run[-1][1]}" if len(run) > 1 else str(run[0][1]) for run in runs)
+    return ", ".join(texts) or "none"

@@ -30,22 +30,14 @@ class TableObjective(SignalTable):
 
     Parameters
     ----------
-    benchmark
-        The table.
-    dataset
-        Such as ``"cifar10"``.
-    metric
-        What counts: METRIC, or METRIC@EPOCHS after a shorter protocol.
-    signal
-        What the search sees, of the same form; None for the metric.
+    benchmark, dataset, metric, signal, where
+        As for `SignalTable`.
     noise
         Whether an evaluation gives one recorded seed, drawn at random, instead of the mean over seeds.
     trials
         The numbers of the search's trials, for the noise.
     seed
         The search's seed, for the noise.
-    where
-        Limits as for ``Benchmark.feasible``.
 
     Raises
     ------

@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from nasbench.constraints import (
     read_limits,
 )
 from nasbench.metrics import get_dataset
-from nasbench.runs.checks import MANY, SEEDS, whole
+from nasbench.runs.checks import MANY, SEEDS, Bounds, whole
 from nasbench.runs.settings import Settings, option
 from nasbench.spaces import SPACES, space_of
 
@@ -70,9 +70,9 @@ def limit_option(text: str) -> tuple[str, ...]:
     return limits
 
 
-def _check_budget(budget: float | None) -> None:
-    if budget is not None:
-        check_seconds("budget", budget)
+def _limit(text: str, kind: Callable[[str], object], **bounds: Unpack[Bounds]) -> Any:
+    """Return an option, with its help text, that ends a trial; None if another one does."""
+    return option(None, text, type=kind, on_resume="raise", **bounds)
 
 
 def where_of(at_most: Sequence[str], at_least: Sequence[str]) -> dict[str, Limits]:
@@ -144,6 +144,14 @@ class TableConfig(Settings):
             raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
         super().__post_init__()
 
+    def _check_limits(self, count: str, default: int) -> None:
+        """Check the budget; without one, set the default of `count`, the option that also ends a trial."""
+        budget = vars(self)["budget"]
+        if budget is not None:
+            check_seconds("budget", budget)
+        elif vars(self)[count] is None:
+            object.__setattr__(self, count, default)
+
     @property
     def where(self) -> dict[str, Limits]:
         """The limits as `Benchmark.feasible` takes them."""
@@ -160,24 +168,16 @@ class TableConfig(Settings):
 class EvaluationsConfig(TableConfig, ABC):
     """The settings of a search that evaluates cells; a subclass builds its objective."""
 
-    evals: int | None = option(
-        None,
-        f"evaluations per trial (default: {_EVALS}, or what the budget allows)",
-        type=int,
-        at_least=1,
-        on_resume="raise",
+    evals: int | None = _limit(
+        f"evaluations per trial (default: {_EVALS}, or what the budget allows)", int, at_least=1
     )
-    budget: float | None = option(
-        None,
+    budget: float | None = _limit(
         "simulated time that a trial may spend on training and validation: 20000s, 90m, 12h, 2d",
-        type=parse_seconds,
-        on_resume="raise",
+        parse_seconds,
     )
 
     def __post_init__(self) -> None:
-        if self.evals is None and self.budget is None:
-            object.__setattr__(self, "evals", _EVALS)
-        _check_budget(self.budget)
+        self._check_limits("evals", _EVALS)
         super().__post_init__()
 
     @abstractmethod
@@ -235,18 +235,12 @@ class PairConfig(EvaluationsConfig):
 class SimulationConfig(TableConfig):
     """The settings of a multi-fidelity search."""
 
-    jobs: int | None = option(
-        None,
-        f"jobs that end in a trial (default: {_JOBS}, or what the budget allows)",
-        type=int,
-        at_least=1,
-        on_resume="raise",
+    jobs: int | None = _limit(
+        f"jobs that end in a trial (default: {_JOBS}, or what the budget allows)", int, at_least=1
     )
-    budget: float | None = option(
-        None,
+    budget: float | None = _limit(
         "simulated time that a trial takes: 20000s, 90m, 12h, 2d; a job that would end later does not count",
-        type=parse_seconds,
-        on_resume="raise",
+        parse_seconds,
     )
     workers: int = option(
         1,
@@ -264,9 +258,7 @@ class SimulationConfig(TableConfig):
     from_scratch: bool = option(False, "train a promoted cell from the start, not from where it stopped")
 
     def __post_init__(self) -> None:
-        if self.jobs is None and self.budget is None:
-            object.__setattr__(self, "jobs", _JOBS)
-        _check_budget(self.budget)
+        self._check_limits("jobs", _JOBS)
         if self.fidelities is not None:
             object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))
         super().__post_init__()

@@ -10,6 +10,8 @@ from blackbox.search.space import space_of_table
 from blackbox.table.settings import SimulationConfig
 from nasbench.benchmark import Benchmark
 
+_new = tuple.__new__  # JobRow(...) itself, a function of Python, takes several times as long
+
 
 class JobTable(Protocol):
     """What a simulation must know of jobs; `blackbox.table.curves.Curves` is one."""
@@ -90,7 +92,7 @@ def simulate_trial(
     limit = float("inf") if budget is None else budget
     most = float("inf") if jobs is None else jobs
     free = list(range(workers))  # a heap
-    running: list[tuple[float, int, float, int, Job]] = []  # a heap of (end, number, start, worker, job)
+    running: list[tuple[float, int, JobRow, Job]] = []  # a heap of (end, number, row, job)
     rows: list[JobRow] = []
     now = 0.0
     while len(rows) < most:
@@ -103,17 +105,17 @@ def simulate_trial(
                 takes = seconds[done, epochs]
             except KeyError:
                 takes = seconds[done, epochs] = curves.seconds(done, epochs)
-            heappush(running, (now + takes[code], number, now, heappop(free), job))
+            end = now + takes[code]
+            row = _new(JobRow, (number, trial, code, epochs, scores[epochs][code], now, end, heappop(free)))
+            heappush(running, (end, number, row, job))
         if not running or running[0][0] > limit:
             break
         now = running[0][0]
         while running and running[0][0] == now and len(rows) < most:
-            _, number, start, worker, job = heappop(running)
-            _, code, epochs, _, _ = job
-            score = scores[epochs][code]
-            rows.append(JobRow(number, trial, code, epochs, score, start, now, worker))
-            search.tell(job, score)
-            heappush(free, worker)
+            _, _, row, job = heappop(running)
+            rows.append(row)
+            search.tell(job, row.score)
+            heappush(free, row.worker)
         if look is not None and look(rows):
             break
     return rows

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import product
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -164,10 +165,8 @@ class MultiFidelityContract:
         assert not any(job.done for job in jobs)
 
     def test_any_order_of_telling_and_any_number_of_workers(self) -> None:
-        for workers in (1, 2, 10, 200):
-            for order in range(3):
-                jobs = jobs_of(drive(self.make(), self.jobs, workers, order))
-                assert len(jobs) == self.jobs
+        for workers, order in product((1, 2, 10, 200), range(3)):
+            assert len(jobs_of(drive(self.make(), self.jobs, workers, order))) == self.jobs
 
     def test_a_lost_job_is_asked_for_again(self) -> None:
         search, undisturbed = self.make(), self.make()
@@ -199,16 +198,14 @@ class MultiFidelityContract:
             search.lose(job)
 
     def test_numbers_outside_their_range_are_errors(self) -> None:
-        for settings, message in (
-            ({"eta": 1}, "eta is a whole number of at least 2, got 1"),
-            ({"eta": 2.5}, "eta is a whole number"),
-            ({"min_epochs": 0}, "min_epochs is a whole number of at least 1"),
+        options: dict[str, Any]
+        for error, options, message in (
+            (ConfigError, {"eta": 1}, "eta is a whole number of at least 2, got 1"),
+            (ConfigError, {"eta": 2.5}, "eta is a whole number"),
+            (ConfigError, {"min_epochs": 0}, "min_epochs is a whole number of at least 1"),
+            (ConfigError, {"min_epochs": 28}, "min_epochs is at most the longest fidelity, 27, got 28"),
+            (InvalidArgumentError, {"trial": -1}, "a trial is a whole number of at least 0"),
+            (InvalidArgumentError, {"seed": 1.5}, "seed is a whole number in"),
         ):
-            with pytest.raises(ValueError, match=message):
-                self.make(**settings)
-        with pytest.raises(ConfigError, match="min_epochs is at most the longest fidelity, 27, got 28"):
-            self.make(min_epochs=28)
-        with pytest.raises(InvalidArgumentError, match="a trial is a whole number of at least 0"):
-            self.make(trial=-1)
-        with pytest.raises(InvalidArgumentError, match="seed is a whole number in"):
-            self.make(seed=1.5)
+            with pytest.raises(error, match=message):
+                self.make(**options)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from blackbox.algorithms import ALGORITHMS, algorithm
-from blackbox.errors import BlackboxError, ConfigError, ObjectiveError, RunFolderError, WorkersError
+from blackbox.errors import BlackboxError, ConfigError, ObjectiveError, WorkersError
 from blackbox.search.fidelity import MultiFidelitySearch
 from blackbox.search.space import space_of_table
 from blackbox.workers.cluster import local, remote
@@ -28,7 +28,6 @@ from nasbench.runs.command import (
     resume_text,
 )
 from nasbench.runs.folder import RunFolder
-from nasbench.runs.notes import complain
 from nasbench.runs.progress import Progress
 from nasbench.runs.record import present
 from nasbench.runs.text import format_table
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from blackbox.workers.evaluation import Outcome as Evaluated
     from blackbox.workers.tasks import Task, Tasks
     from nasbench.runs.settings import Settings
+    from nasbench.spaces import Space
 
 _PROG = "python -m blackbox.workers"
 SearchClass = type[Any]  # a Search or a MultiFidelitySearch
@@ -50,20 +50,18 @@ SearchClass = type[Any]  # a Search or a MultiFidelitySearch
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    search_class = None
-    if argv and not argv[0].startswith("-"):
-        try:
-            search_class = algorithm(argv[0])
-        except (BlackboxError, NASBenchError) as error:
-            complain(f"{_PROG}: error: {error}")
-            return 2
-    parser = _parser(argv, search_class)
-    args = parser.parse_args(argv)
-    if search_class is None:
-        parser.error("the algorithm comes first, then its settings")
-    command = WorkersCommand(f"{_PROG} {argv[0]}", search_class)
-    return guarded(lambda output: carry_out(command, args, output), _PROG, command.errors)
+    arguments = sys.argv[1:] if argv is None else argv
+
+    def begin(output: list[str]) -> int:
+        has_name = arguments and not arguments[0].startswith("-")
+        search_class = algorithm(arguments[0]) if has_name else None
+        parser = _parser(arguments, search_class)
+        args = parser.parse_args(arguments)
+        if search_class is None:
+            parser.error("the algorithm comes first, then its settings")
+        return carry_out(WorkersCommand(parser, search_class), args, output)
+
+    return guarded(begin, _PROG, WorkersCommand.errors)
 
 
 def _parser(argv: Sequence[str], search_class: SearchClass | None) -> Parser:
@@ -113,28 +111,25 @@ class _Experiment:
     settings: WorkersConfig
 
     @property
-    def by_jobs(self) -> bool:
-        """Whether it is a multi-fidelity search."""
-        return issubclass(self.search_class, MultiFidelitySearch)
+    def space(self) -> Space:
+        return space_of(self.settings.space)
 
     def tasks(self, record: Record | None = None) -> Tasks:
         """Return the Tasks of the search; with a Record, it has those that are done."""
-        settings, name = self.settings, self.search_class.name
-        space = space_of_table(space_of(settings.space))
-        if self.by_jobs:
-            if settings.fidelities is None:
+        settings, search_class, name = self.settings, self.search_class, self.search_class.name
+        space, fidelities = space_of_table(self.space), settings.fidelities
+        if issubclass(search_class, MultiFidelitySearch):
+            if fidelities is None:
                 raise ConfigError(f"{name} needs --fidelities, such as 9 or 1,3,9")
-            fidelities = settings.fidelities if len(settings.fidelities) > 1 else settings.fidelities[0]
+            longest = fidelities if len(fidelities) > 1 else fidelities[0]
             rows = () if record is None else record.rows()
-            return Jobs(self.search_class(space, fidelities, self.config, 0, settings.seed), rows)
-        if settings.fidelities is not None:
+            return Jobs(search_class(space, longest, self.config, 0, settings.seed), rows)
+        if fidelities is not None:
             raise ConfigError(f"{name} evaluates cells whole; leave --fidelities out")
-        if self.search_class.objectives != 1:
-            raise ConfigError(
-                f"workers evaluate one objective, and {name} has {self.search_class.objectives}"
-            )
+        if search_class.objectives != 1:
+            raise ConfigError(f"workers evaluate one objective, and {name} has {search_class.objectives}")
         history = None if record is None else record.history()
-        return Cells(self.search_class(space, self.config, 1, settings.seed, history))
+        return Cells(search_class(space, self.config, 1, settings.seed, history))
 
     def to_json(self) -> dict[str, Any]:
         """Return what config.json holds."""
@@ -154,12 +149,13 @@ class WorkersCommand(Command["_Activity"]):
     keeps = "it"
     unsaved = ""
 
-    def __init__(self, prog: str, search_class: SearchClass) -> None:
-        self.prog = prog
+    def __init__(self, parser: Parser, search_class: SearchClass) -> None:
+        self.prog = parser.prog
+        self._parser = parser
         self._search_class = search_class
 
     def parser(self, argv: Sequence[str]) -> Parser:
-        return _parser(argv, self._search_class)
+        return self._parser
 
     @contextmanager
     def open(self, args: argparse.Namespace) -> Iterator[_Activity]:
@@ -168,6 +164,7 @@ class WorkersCommand(Command["_Activity"]):
             raise ConfigError(
                 "--upload is for the workers of a --scheduler; those of this machine have its files"
             )
+        kind = run_kind(issubclass(self._search_class, MultiFidelitySearch))
         with ExitStack() as stack:
             record, unfinished = None, []
             if args.resume is None:
@@ -175,10 +172,9 @@ class WorkersCommand(Command["_Activity"]):
                 experiment = _Experiment(self._search_class, config, WorkersConfig.from_flags(args))
                 tasks = experiment.tasks()
             else:
-                by_jobs = issubclass(self._search_class, MultiFidelitySearch)
-                folder = stack.enter_context(RunFolder.resume(args.resume, run_kind(by_jobs)))
+                folder = stack.enter_context(RunFolder.resume(args.resume, kind))
                 experiment = resumed(folder, self._search_class, args)
-                record = stack.enter_context(Record.resume(folder, space_of(experiment.settings.space)))
+                record = Record.resume(folder, experiment.space)
                 tasks = experiment.tasks(record)
                 unfinished = record.restore(tasks)
                 folder.write_record(folder.record | {"run": experiment.settings.to_json()})
@@ -191,29 +187,24 @@ class WorkersCommand(Command["_Activity"]):
             pool = evaluation_pool(client, objective, place.workers, place.timeout)
             pool.check(place.patience, check_objective, objective)
             if args.out is not None:
-                space = space_of(experiment.settings.space)
-                record = stack.enter_context(
-                    Record.create(args.out, experiment.to_json(), space, experiment.by_jobs)
-                )
+                folder = stack.enter_context(RunFolder.create(args.out, kind, experiment.to_json()))
+                record = Record(folder, experiment.space)
             yield _Activity(self.prog, experiment, tasks, pool, record, unfinished, place, args.keep_going)
 
 
 def resumed(folder: RunFolder, search_class: SearchClass, args: argparse.Namespace) -> _Experiment:
     """Return the search in a folder, once its settings agree with the flags."""
-    damaged = f"{folder.path}/config.json is damaged or of another version"
-    try:
+    from blackbox.kinds.reader import undamaged  # imported here because few runs resume
+
+    with undamaged(folder.path):
         name, table, own, run = (folder.record[part] for part in ("algorithm", "table", "search", "run"))
-    except KeyError as error:
-        raise RunFolderError(f"{damaged}: {said(error)}") from None
     if table is not None:
         raise ConfigError(f"{folder.path} is a run on a table; the algorithm's own command goes on with it")
     if name != search_class.name:
         raise ConfigError(f"{folder.path} is a run of {said(name)}, not of {search_class.name}")
-    try:
+    with undamaged(folder.path):
         config = search_class.config_class.from_json(own, "search")
         settings = WorkersConfig.from_json(run, "run")
-    except ConfigError as error:
-        raise RunFolderError(f"{damaged}: {said(error)}") from None
     config = config.resumed(search_class.config_class.given(args), WorkersConfig)
     return _Experiment(search_class, config, settings.resumed(WorkersConfig.given(args)))
 
@@ -237,30 +228,25 @@ class _Activity:
         return None if self.record is None else self.record.folder.path
 
     def run(self, stop: Callable[[], bool]) -> None:
-        settings, tasks = self.experiment.settings, self.tasks
-        name, resume = self.experiment.search_class.name, ""
-        if self.path is not None:
-            resume = f"; {resume_text(self.prog, self.path)}"
+        experiment, tasks, path = self.experiment, self.tasks, self.path
+        evals, name = experiment.settings.evals, experiment.search_class.name
+        resume = "" if path is None else f"; {resume_text(self.prog, path)}"
         try:
-            with Progress(name, "evaluations", settings.evals, done=len(tasks), stop=stop) as progress:
-
-                def look(pending: int, workers: int) -> bool:
-                    return progress.update(len(tasks), lambda: self._detail(pending, workers))
-
+            with Progress(name, "evaluations", evals, done=len(tasks), stop=stop) as progress:
                 self.complete = drive(
                     tasks,
                     self.pool,
-                    settings.evals,
-                    space_of(settings.space).cell,
+                    evals,
+                    experiment.space.cell,
                     self.record,
                     self.unfinished,
                     keep_going=self.keep_going,
                     patience=self.place.patience,
-                    look=look,
+                    look=lambda *busy: progress.update(len(tasks), lambda: self._detail(*busy)),
                 )
                 progress.finish()
         except ObjectiveError as error:
-            where = "" if self.path is None else f"; {self.path}/failures.csv has its traceback"
+            where = "" if path is None else f"; {path}/failures.csv has its traceback"
             raise ObjectiveError(f"{error}{where}; --keep-going would go on without it{resume}") from None
         except WorkersError as error:
             raise WorkersError(f"{error}; {len(tasks):,} evaluations are done{resume}") from None
@@ -271,47 +257,33 @@ class _Activity:
         return f"{pending} at {workers} worker{'' if workers == 1 else 's'}{score}"
 
     def finish(self, interrupted: bool) -> Outcome:
-        summary = self._summary()
-        if self.record is not None:
-            self.record.folder.write_summary(summary)
-        done = f"{len(self.tasks):,} of {self.experiment.settings.evals:,} evaluations"
-        return Outcome(self.complete, self._text(), summary, done)
-
-    def _summary(self) -> dict[str, Any]:
-        experiment, best = self.experiment, self.tasks.best()
-        incumbent = None
-        if best is not None:
-            cell = space_of(experiment.settings.space).cell(best.code)
-            incumbent = {"arch": str(cell), "index": cell.index, **best._asdict()}
-            del incumbent["code"]
-        return {
-            "algorithm": experiment.search_class.name,
-            "settings": experiment.config.to_json() | experiment.settings.to_json(),
-            "complete": self.complete,
-            "evaluations": len(self.tasks),
-            "failures": self.tasks.failures,
-            "seconds": self.tasks.seconds,
-            "best": incumbent,
-        }
-
-    def _text(self) -> str:
-        settings, tasks, best = self.experiment.settings, self.tasks, self.tasks.best()
+        experiment, tasks, best = self.experiment, self.tasks, self.tasks.best()
+        settings, name = experiment.settings, experiment.search_class.name
         failures = f", {tasks.failures:,} failed" if tasks.failures else ""
-        name = self.experiment.search_class.name
         lines = [f"{name} on {settings.objective}: {len(tasks):,} evaluations{failures}"]
         rows: list[tuple[str, object]] = [("time at the workers [s]", tasks.seconds)]
+        incumbent = None
         if best is not None:
-            cell = space_of(settings.space).cell(best.code)
+            cell = experiment.space.cell(best.code)
             lines.append(f"\nbest: {cell}")
             epochs = [] if best.epochs is None else [("epochs", best.epochs)]
-            rows = [
-                ("index", cell.index),
-                ("score", best.score),
-                *epochs,
-                ("found by evaluation", best.evaluation),
-                *rows,
-            ]
-        return "\n".join([*lines, format_table(("", ""), rows)])
+            found = ("found by evaluation", best.evaluation)
+            rows = [("index", cell.index), ("score", best.score), *epochs, found, *rows]
+            incumbent = {"arch": str(cell), "index": cell.index, **best._asdict()}
+            del incumbent["code"]
+        summary = {
+            "algorithm": name,
+            "settings": experiment.config.to_json() | settings.to_json(),
+            "complete": self.complete,
+            "evaluations": len(tasks),
+            "failures": tasks.failures,
+            "seconds": tasks.seconds,
+            "best": incumbent,
+        }
+        if self.record is not None:
+            self.record.folder.write_summary(summary)
+        text = "\n".join([*lines, format_table(("", ""), rows)])
+        return Outcome(self.complete, text, summary, f"{len(tasks):,} of {settings.evals:,} evaluations")
 
 
 if __name__ == "__main__":

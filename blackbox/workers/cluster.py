@@ -12,13 +12,13 @@ import queue
 import signal
 import time
 import uuid
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from multiprocessing import resource_tracker
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from blackbox.errors import ConfigError, WorkersError
-from blackbox.workers.pool import Patience, R
+from blackbox.workers.pool import Patience, R, TaskPool
 from nasbench.errors import said
 from nasbench.runs.dependencies import required
 from nasbench.runs.files import read_json
@@ -74,14 +74,7 @@ class _Address(NamedTuple):
     name: str
 
 
-class _Event(NamedTuple):
-    """News of a task: it began at a worker, is done by a share, or has ended."""
-
-    number: int
-    news: _Address | float | DaskFuture
-
-
-class DaskPool(Generic[R]):
+class DaskPool(TaskPool[R]):
     """A TaskPool of the workers of a Dask client, which run one task each at a time; use it in a `with`.
 
     >>> def negative(task, number):
@@ -117,15 +110,10 @@ class DaskPool(Generic[R]):
         self._futures: dict[int, DaskFuture] = {}
         self._deadlines: dict[int, tuple[float, _Address]] = {}  # of tasks that have begun: moment, worker
         self._shares: dict[int, float] = {}
-        self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
+        # The number of a task and its news: the _Address where it began, its share done, or its future.
+        self._events: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
         self._size = (0, float("-inf"))  # how many, when
-        client.subscribe_topic(self._run, lambda event: self._events.put(_received(*event[1])))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+        client.subscribe_topic(self._run, lambda event: self._events.put(event[1]))
 
     def check(
         self,
@@ -165,7 +153,7 @@ class DaskPool(Generic[R]):
                 at_worker, self._function, (self._run, number, key, begins), *arguments, key=key, pure=False
             )
         self._futures[number] = future
-        future.add_done_callback(lambda done: self._events.put(_Event(number, done)))
+        future.add_done_callback(lambda done: self._events.put((number, done)))
 
     def next(self, seconds: float) -> tuple[int, R] | None:
         end = time.monotonic() + seconds
@@ -184,11 +172,11 @@ class DaskPool(Generic[R]):
                 continue
             if isinstance(news, float):
                 self._shares[number] = news
-            elif not isinstance(news, _Address):
+            elif not isinstance(news, (tuple, list)):
                 self._forget(number)
                 return number, self._result(news)
             elif self._timeout is not None:
-                self._deadlines[number] = time.monotonic() + self._timeout, news
+                self._deadlines[number] = time.monotonic() + self._timeout, _Address(*news)
 
     def share(self, number: int) -> float:
         return self._shares.get(number, 0.0)
@@ -214,10 +202,8 @@ class DaskPool(Generic[R]):
             from distributed import KilledWorker
 
             error = _explained(future.exception())
-            is_lost = isinstance(error, KilledWorker)
-            return self._on_failure(
-                Failure(error, "its worker was lost each time" if is_lost else str(error))
-            )
+            reason = "its worker was lost each time" if isinstance(error, KilledWorker) else str(error)
+            return self._on_failure(Failure(error, reason))
         raise WorkersError("the scheduler is lost")
 
     def _next_late(self) -> tuple[int, R] | None:
@@ -256,11 +242,6 @@ def _explained(error: Exception) -> Exception:
     if lacks_module or (isinstance(error, RuntimeError) and "deserialization" in str(error)):
         return WorkersError("the scheduler or a worker cannot import nas-toolkit: install it there, too")
     return error
-
-
-def _received(number: int, news: float | Sequence[str]) -> _Event:
-    """Return an event that a worker sent."""
-    return _Event(number, news if isinstance(news, float) else _Address(*news))
 
 
 # At a worker
@@ -355,7 +336,11 @@ def remote(address: str, uploads: Sequence[str] = ()) -> Iterator[Client]:
     Python files that its workers get. WorkersError if it does not answer.
     """
     distributed, _ = _dask()
-    address = _address_in(address) if os.path.isfile(address) else address
+    if os.path.isfile(address):
+        try:
+            address = str(read_json(address)["address"])
+        except (OSError, ValueError, TypeError, LookupError) as error:
+            raise ConfigError(f"{address} is not the file of a Dask scheduler: {said(error)}") from None
     with _quiet():
         try:
             client = distributed.Client(address, timeout=_CONNECTING, set_as_default=False)
@@ -367,27 +352,15 @@ def remote(address: str, uploads: Sequence[str] = ()) -> Iterator[Client]:
             yield client
 
 
-def _address_in(path: str) -> str:
-    """Return the address in a scheduler file."""
-    try:
-        return str(read_json(path)["address"])
-    except (OSError, ValueError, TypeError, LookupError) as error:
-        raise ConfigError(f"{path} is not the file of a Dask scheduler: {said(error)}") from None
-
-
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence Dask's log lines in this process: errors are raised."""
     names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
-    loggers = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
+    with ExitStack() as stack:
+        for logger in map(logging.getLogger, names):
+            stack.callback(logger.setLevel, logger.level)
+            logger.setLevel(logging.CRITICAL + 1)
         yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _upload(client: Client, path: str) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import current_process, get_context
-from typing import TYPE_CHECKING, Concatenate, Generic, ParamSpec, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol, Self, TypeVar, cast
 
 from blackbox.errors import WorkersError
 from nasbench.runs.notes import complain
@@ -62,6 +63,12 @@ class TaskPool(Protocol[R_co]):
     def stop(self) -> None:
         """Have all tasks stop, and wait until they have ended."""
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
 
 class Patience:
     """How long to wait for workers; says once on stderr that there are none.
@@ -88,7 +95,7 @@ class Patience:
             self._is_waiting = True
 
 
-class ProcessPool(Generic[R]):
+class ProcessPool(TaskPool[R]):
     """A TaskPool of processes of this machine; use it in a `with`, at whose end its tasks are stopped.
 
     `function`: which spawned processes can import; `tasks`: numbers of tasks are below it.
@@ -107,30 +114,20 @@ class ProcessPool(Generic[R]):
             initargs=(function, self._shares, self._stop),
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
     def size(self) -> int:
         return self._processes
 
     def submit(self, number: int, /, *arguments: object) -> None:
-        with blocked_interrupts(), environment(**_ONE_THREAD):  # which a process that starts now inherits
-            try:
-                future = self._executor.submit(_run, number, *arguments)  # calls the function: gives an R
-            except BrokenProcessPool:
-                raise _lost() from None
+        # A process that starts now inherits both; `_run` calls the function, so it gives an R.
+        with blocked_interrupts(), environment(**_ONE_THREAD), _unbroken():
+            future = self._executor.submit(_run, number, *arguments)
         self._numbers[cast("Future[R]", future)] = number
 
     def next(self, seconds: float) -> tuple[int, R] | None:
         finished, _ = wait(self._numbers, seconds, FIRST_COMPLETED)
         for future in finished:
-            try:
+            with _unbroken():
                 return self._numbers.pop(future), future.result()
-            except BrokenProcessPool:
-                raise _lost() from None
         return None
 
     def share(self, number: int) -> float:
@@ -141,11 +138,16 @@ class ProcessPool(Generic[R]):
         self._executor.shutdown(cancel_futures=True)
 
 
-def _lost() -> WorkersError:
-    return WorkersError(
-        "a process ended before its time: there was too little memory, or it was killed;"
-        " fewer --workers need less"
-    )
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Turn the error of a lost process into a WorkersError."""
+    try:
+        yield
+    except BrokenProcessPool:
+        raise WorkersError(
+            "a process ended before its time: there was too little memory, or it was killed;"
+            " fewer --workers need less"
+        ) from None
 
 
 class _LocalTask:

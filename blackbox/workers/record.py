@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
@@ -17,8 +17,6 @@ from nasbench.runs.folder import RunFolder, RunKind
 from nasbench.runs.log import Columns, first_line_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from blackbox.search.history import History
     from blackbox.search.jobs import JobRows
     from blackbox.workers.evaluation import Outcome
@@ -30,15 +28,7 @@ if TYPE_CHECKING:
 _ASKED = "asked.csv"
 _TASKS = Columns({"evaluation": int, "index": int, "told": int})
 _FAILURES = Columns(
-    {
-        "evaluation": int,
-        "index": int,
-        "cell": str,
-        "epochs": int,
-        "worker": str,
-        "error": str,
-        "traceback": str,
-    }
+    dict(evaluation=int, index=int, cell=str, epochs=int, worker=str, error=str, traceback=str)
 )
 
 
@@ -48,7 +38,7 @@ def run_kind(by_jobs: bool) -> RunKind:
 
 
 class Record:
-    """A RunFolder with two more logs; use it in a `with`.
+    """An open RunFolder with two more logs.
 
     `asked.csv` has a row for each task, written before a worker gets it: a run that was killed continues with
     the tasks that were out, and none is lost or made twice. `failures.csv` has the reason of each failed
@@ -65,30 +55,11 @@ class Record:
         self._saved = 0  # evaluations of a search without fidelities
 
     @classmethod
-    def create(cls, path: str | Path, record: dict[str, Any], space: Space, by_jobs: bool) -> Self:
-        """Create the folder of a new run; `by_jobs`: whether of a multi-fidelity search."""
-        return cls._of(RunFolder.create(path, run_kind(by_jobs), record), space)
-
-    @classmethod
     def resume(cls, folder: RunFolder, space: Space) -> Self:
-        """Return the Record in the open folder of an earlier run."""
+        """Return the Record in the folder of an earlier run."""
         if not (folder.path / _ASKED).is_file():
             raise _damaged(folder, first_line_text(_TASKS.header))
-        return cls._of(folder, space)
-
-    @classmethod
-    def _of(cls, folder: RunFolder, space: Space) -> Self:
-        try:
-            return cls(folder, space)
-        except BaseException:
-            folder.close()
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.folder.close()
+        return cls(folder, space)
 
     # An earlier run
 

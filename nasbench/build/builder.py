@@ -9,7 +9,7 @@ from pathlib import Path
 from nasbench import store
 from nasbench.build.lacking import check_kept, known_in_sources, known_in_store
 from nasbench.build.merge import build_merged
-from nasbench.build.single import Check, Summary, build_one, constant_arrays, provenance
+from nasbench.build.single import Check, How, Summary, build_one, constant_arrays, provenance
 from nasbench.build.sources.naslib import naslib_files
 from nasbench.build.sources.registry import open_source, recognise, unnested
 from nasbench.build.sources.source import Source, StrPath
@@ -89,10 +89,11 @@ def build(
     else:
         _check_free(path, force=True)
         check = None if force else _default_check(path, opened, first_build=bool(given))
+    how = How(workers, resume, progress)
     if len(opened) == 1:
-        summary = build_one(opened[0], path, workers, resume=resume, progress=progress, check=check)
+        summary = build_one(opened[0], path, how, check)
     else:
-        summary = build_merged(opened, path, workers, resume=resume, progress=progress, check=check)
+        summary = build_merged(opened, path, how, check)
     summary.seconds = time.monotonic() - start
     return summary
 
@@ -141,13 +142,11 @@ def _check_apart(out: Path, sources: Iterable[Source]) -> None:
 
 
 def _kind(path: Given, kind: str | None) -> str | None:
-    if path is None and kind == "hpo-bench":
-        return kind
-    if path is None or isinstance(path, Source):
-        if kind is not None:
-            raise InvalidArgumentError("--kind is of a source that is named")
-        return None
-    return recognise(path) if kind is None else kind
+    if kind is None:
+        return None if path is None or isinstance(path, Source) else recognise(path)
+    if isinstance(path, Source) or (path is None and kind != "hpo-bench"):
+        raise InvalidArgumentError("--kind is of a source that is named")
+    return kind
 
 
 def _open(path: Given, kind: str | None) -> list[Source]:

@@ -3,12 +3,13 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from nasbench.arrays import Values
-from nasbench.build.single import Check, Difference, Summary, build_one, known_cells
+from nasbench.build.single import Check, Difference, How, Summary, build_one, known_cells
 from nasbench.build.sources.columns import shorten
 from nasbench.build.sources.source import (
     Source,
@@ -31,51 +32,34 @@ _SAME = 1e-9  # relative: sums of times, added up in another order, are still th
 _FINAL = re.compile("/(?:final|curve|per_epoch)/")
 
 
-def build_merged(
-    sources: Sequence[Source],
-    out: Path,
-    workers: int,
-    *,
-    resume: bool = False,
-    progress: bool = False,
-    check: Check | None = None,
-) -> Summary:
+def build_merged(sources: Sequence[Source], out: Path, how: How, check: Check | None = None) -> Summary:
     """Build a store of each source beside `out`, and of these the one at `out`; one process at a time."""
-    with writing(out):
+    with writing(out), ExitStack() as removing:
         make_folder_of(out)
         path = out.with_name(f"{out.name}.merging")
-        with locked(path, out):
-            try:
-                return _build_merged_alone(sources, out, workers, resume, progress, check)
-            finally:
-                path.unlink()
-
-
-def _build_merged_alone(
-    sources: Sequence[Source], out: Path, workers: int, resume: bool, progress: bool, check: Check | None
-) -> Summary:
-    built: list[Path] = []
-    stored: list[Stored] = []
-    for number, source in enumerate(sources, 1):
-        if isinstance(source, Stored):
-            stored.append(source)
-            continue
-        path = out.with_name(f"{out.name}.source{number}")
-        identity = json.dumps(source.identity(), sort_keys=True)
-        if not (resume and _is_built_from(path, identity)):
-            extra = {_IDENTITY: identity}
-            build_one(source, path, workers, resume=resume, progress=progress, extra=extra)
-        built.append(path)
-        stored.append(Stored(path, source))
-    try:
-        merged = Merged(out, stored)
-        summary = build_one(merged, out, workers, progress=progress, check=check)
-    except (SourceError, MemoryError):
-        _remove(built)  # it would fail in the same way again
-        raise
-    summary.differences = merged.differences()
-    summary.notes += merged.left_out()
-    _remove(built)
+        removing.enter_context(locked(path, out))
+        removing.callback(path.unlink)
+        built: list[Path] = []
+        stored: list[Stored] = []
+        for number, source in enumerate(sources, 1):
+            if isinstance(source, Stored):
+                stored.append(source)
+                continue
+            path = out.with_name(f"{out.name}.source{number}")
+            identity = json.dumps(source.identity(), sort_keys=True)
+            if not (how.resume and _is_built_from(path, identity)):
+                build_one(source, path, how, extra={_IDENTITY: identity})
+            built.append(path)
+            stored.append(Stored(path, source))
+        try:
+            merged = Merged(out, stored)
+            summary = build_one(merged, out, how._replace(resume=False), check)
+        except (SourceError, MemoryError):
+            _remove(built)  # it would fail in the same way again
+            raise
+        summary.differences = merged.differences()
+        summary.notes += merged.left_out()
+        _remove(built)
     return summary
 
 
@@ -131,14 +115,12 @@ class Merged(Source):
 
     def read(self, task: range) -> Iterator[Batch]:
         rows = {name: np.full((len(task), *shape), np.nan) for name, shape in self.layout.items()}
-        for name, merged in rows.items():
-            final = _FINAL.sub("/final/", name)
-            if final == name or final not in self.layout:
-                self._merge(merged, name, task)
-        for name, merged in rows.items():
-            final = _FINAL.sub("/final/", name)
-            if final != name and final in self.layout:
-                self._follow(merged, name, rows[final], final, task)
+        finals = {name: _FINAL.sub("/final/", name) for name in rows}
+        following = {name: final for name, final in finals.items() if final != name and final in rows}
+        for name in rows.keys() - following.keys():
+            self._merge(rows[name], name, task)
+        for name, final in following.items():
+            self._follow(rows[name], name, rows[final], final, task)
         yield Batch(task.start, rows)
 
     def differences(self) -> list[Difference]:

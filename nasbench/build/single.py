@@ -3,16 +3,15 @@
 import hashlib
 import json
 import resource
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,16 +23,20 @@ from nasbench.errors import SourceError, StoreError
 from nasbench.metrics import DATASETS
 from nasbench.runs.interrupts import HeldInterrupt
 from nasbench.runs.processes import blocked_interrupts, end_with_parent
+from nasbench.runs.progress import Progress
 from nasbench.spaces import TOPOLOGY
 from nasbench.store import ORIGINS, Attributes, Store
 
-if TYPE_CHECKING:
-    from tqdm import tqdm
-
-    Bar = tqdm[NoReturn]
-
 _WORKER_MEMORY = 1 << 30  # bytes that a worker may take in addition to what it has at its start
 Check = Callable[[Store], None]  # raises if a new store must not replace the old one
+
+
+class How(NamedTuple):
+    """How a store is built."""
+
+    workers: int  # processes
+    resume: bool  # continue what an interrupted build left
+    progress: bool  # show a bar on stderr if that is a terminal
 
 
 class Runs(NamedTuple):
@@ -78,40 +81,34 @@ class Summary:
 
 
 def build_one(
-    source: Source,
-    out: Path,
-    workers: int,
-    *,
-    resume: bool = False,
-    progress: bool = False,
-    extra: Mapping[str, str] | None = None,
-    check: Check | None = None,
+    source: Source, out: Path, how: How, check: Check | None = None, extra: Mapping[str, str] | None = None
 ) -> Summary:
     """Build the store `out` from one source, and return a Summary.
 
-    `extra`: attributes for its provenance; `check`: called with the store before it is moved into place.
+    `check`: called with the store before it is moved into place; `extra`: attributes for its provenance.
     """
-    constants = constant_arrays(source)
-    with closing(
-        Writer(out, source.space.cells, source.layout, constants, source.identity(), resume)
-    ) as writer:
+    writer = Writer(
+        out, source.space.cells, source.layout, constant_arrays(source), source.identity(), how.resume
+    )
+    total = sum(map(source.cells, source.tasks))
+    with closing(writer):
         done = writer.done()
+        resumed = int(done.sum())
         # A source that is read in order is read to its end: it can have notes on what it has read.
         tasks = [task for task in source.tasks if not source.parallel or not _is_done(task, done)]
-        with _progress_bar(source, progress, int(done.sum())) as bar:
+        with Progress(source.name, "cells", total, done=min(resumed, total), shown=how.progress) as bar:
             try:
                 if source.parallel:
-                    _read_in_processes(source, tasks, writer, workers, bar)
+                    _read_in_processes(source, tasks, writer, how.workers, bar)
+                    resumed = total - sum(map(source.cells, tasks))
                 else:
                     _read_here(source, tasks, writer, done, bar)
             except (SourceError, MemoryError):
                 writer.discard()  # it would fail in the same way again
                 raise
+            bar.finish()
         sha256 = source.provenance.get("source_sha256")
         writer.finish(lambda digests: provenance(source, sha256 or _combined(digests), extra), check)
-    resumed = int(done.sum())
-    if source.parallel:
-        resumed = sum(map(source.cells, source.tasks)) - sum(map(source.cells, tasks))
     return _summary(source, out, resumed)
 
 
@@ -153,12 +150,12 @@ def _is_done(task: range, done: Mask) -> bool:
     return bool(done[task.start : task.stop].all())
 
 
-def _read_here(source: Source, tasks: Sequence[range], writer: Writer, done: Mask, bar: "Bar") -> None:
+def _read_here(source: Source, tasks: Sequence[range], writer: Writer, done: Mask, bar: Progress) -> None:
     for task in tasks:
         for batch in source.read(task):
             if not _is_done(range(batch.start, batch.start + batch.cells), done):
                 writer.write(batch)
-            bar.update(batch.cells)
+            bar.advance(batch.cells)
 
 
 def _combined(digests: Sequence[bytes]) -> str | None:
@@ -167,86 +164,51 @@ def _combined(digests: Sequence[bytes]) -> str | None:
     return hashlib.sha256(b"".join(digests)).hexdigest() if digests else None
 
 
-@contextmanager
-def _progress_bar(source: Source, progress: bool, done: int) -> Iterator["Bar"]:
-    """Yield a progress bar of cells on stderr, hidden unless that is a terminal."""
-    from tqdm import tqdm
-
-    hidden = None if progress and sys.stderr else True  # None: hidden unless it is a terminal
-    total = sum(map(source.cells, source.tasks))
-    bar: Bar = tqdm(total=total, initial=min(done, total), desc=source.name, unit=" cells", disable=hidden)
-    with bar:
-        yield bar
-
-
 # Processes
 
 
 def _read_in_processes(
-    source: Source, tasks: Sequence[range], writer: Writer, workers: int, bar: "Bar"
+    source: Source, tasks: Sequence[range], writer: Writer, workers: int, bar: Progress
 ) -> None:
     """Read tasks in worker processes, which write the rows themselves; the journal is kept here."""
-    interrupt = HeldInterrupt(patient=True)  # a pool that is interrupted during its shutdown never ends
     pool = ProcessPoolExecutor(
         max(1, min(workers, len(tasks))),
         mp_context=get_context("spawn"),
         initializer=_start_worker,
         initargs=(source, writer.offsets),
     )
-    with interrupt:
-        _run_pool(pool, tasks, 3 * workers, interrupt, writer, bar)
+    waiting = iter(tasks)
+    with HeldInterrupt(patient=True) as interrupt:  # a pool that is interrupted at its shutdown never ends
+        try:
+            with blocked_interrupts():  # the workers inherit this when they start
+                running = {pool.submit(_work, task) for task in islice(waiting, 3 * workers)}
+            while running and not interrupt.came:
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    for cells, record in future.result():
+                        writer.log(record)
+                        bar.advance(cells)
+                    running |= {pool.submit(_work, task) for task in islice(waiting, 1)}
+        except BrokenProcessPool:
+            raise StoreError(
+                "a worker process ended before its time: there was too little memory, or it was killed;"
+                " --resume goes on, --workers 1 needs less. In a script, build under"
+                " `if __name__ == '__main__':`"
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
     if interrupt.came:
         raise KeyboardInterrupt
 
 
-def _run_pool(
-    pool: ProcessPoolExecutor,
-    tasks: Sequence[range],
-    ahead: int,
-    interrupt: HeldInterrupt,
-    writer: Writer,
-    bar: "Bar",
-) -> None:
-    """Have a pool read tasks until an interrupt; at any time at most `ahead` tasks are submitted."""
-    waiting = iter(tasks)
-    try:
-        with blocked_interrupts():  # the workers inherit this when they start
-            running = {pool.submit(_work, task) for task in islice(waiting, ahead)}
-        while running and not interrupt.came:
-            finished, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in finished:
-                for cells, record in future.result():
-                    writer.log(record)
-                    bar.update(cells)
-                running |= {pool.submit(_work, task) for task in islice(waiting, 1)}
-    except BrokenProcessPool:
-        raise StoreError(
-            "a worker process ended before its time: there was too little memory, or it was killed; --resume"
-            " goes on, --workers 1 needs less. In a script, build under `if __name__ == '__main__':`"
-        ) from None
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-class _Worker(NamedTuple):
-    """What a worker process reads, and where it writes the rows."""
-
-    source: Source
-    offsets: ArrayOffsets
-
-
-_worker: _Worker  # of a worker process
+_worker: tuple[Source, ArrayOffsets]  # what a worker process reads, and where it writes the rows
 
 
 def _start_worker(source: Source, offsets: ArrayOffsets) -> None:
     global _worker
-    _worker = _Worker(source, offsets)
+    _worker = source, offsets
     end_with_parent()
-    _limit_memory()
-
-
-def _limit_memory() -> None:
-    """Limit this process, so that a file which needs too much memory is an error and not a danger."""
+    # A limit, so that a file which needs too much memory is an error and not a danger.
     with suppress(OSError, ValueError):  # a system without /proc, or a lower limit already
         with open("/proc/self/statm") as file:
             size = int(file.read().split()[0]) * resource.getpagesize()

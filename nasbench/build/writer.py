@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nasbench.arrays import Array, Mask, Values
 from nasbench.errors import StoreError
-from nasbench.runs.files import leads_to, lock, make_folder_of
+from nasbench.runs.files import leads_to, make_folder_of, open_locked
 from nasbench.store import (
     Store,
     TypeAndShape,
@@ -56,11 +56,9 @@ def locked(path: Path, out: Path) -> FileIO:
     `out`: the store that it is for.
     """
     while True:
-        file = open(path, "a+b", buffering=0)  # noqa: SIM115 - returned
         try:
-            lock(file)
+            file = open_locked(path, "a+b")
         except BlockingIOError:
-            file.close()
             raise StoreError(f"another process is building {out}") from None
         if leads_to(path, file):
             return file
@@ -154,7 +152,7 @@ class Writer:
             try:
                 offsets = self._resume() if resume else None
                 self.resumed = offsets is not None
-                self.offsets = self._begin_or_leave_nothing() if offsets is None else offsets
+                self.offsets = offsets or self._begin()
             except BaseException:
                 self._closing.close()
                 raise
@@ -217,25 +215,22 @@ class Writer:
             with suppress(OSError):
                 path.unlink()
 
-    def _begin_or_leave_nothing(self) -> ArrayOffsets:
-        try:
-            return self._begin()
-        except BaseException:
-            self.discard()
-            raise
-
     def _begin(self) -> ArrayOffsets:
-        self._journal.truncate(0)
-        with suppress(FileNotFoundError):
-            self.part.unlink()
-        offsets = allocate(self.part, self._shapes)
-        with open(self.part, "r+b", buffering=0) as file:
-            if sys.platform != "darwin":  # a full disk shows now, not after hours
-                os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
-            for name, array in self._constants.items():
-                write_at(file.fileno(), bytes_of(np.ascontiguousarray(array)), offsets[name])
-        header = {"header": self._header, "places": offsets, "crc": _header_checksum(self._header, offsets)}
-        self._append(json.dumps(header).encode() + b"\n")
+        """Allocate all arrays, or leave nothing."""
+        with ExitStack() as undo:
+            undo.callback(self.discard)
+            self._journal.truncate(0)
+            self.part.unlink(missing_ok=True)
+            offsets = allocate(self.part, self._shapes)
+            with open(self.part, "r+b", buffering=0) as file:
+                if sys.platform != "darwin":  # a full disk shows now, not after hours
+                    os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+                for name, array in self._constants.items():
+                    write_at(file.fileno(), bytes_of(np.ascontiguousarray(array)), offsets[name])
+            crc = _header_checksum(self._header, offsets)
+            header = {"header": self._header, "places": offsets, "crc": crc}
+            self._append(json.dumps(header).encode() + b"\n")
+            undo.pop_all()
         return ArrayOffsets(self.part, self._layout, offsets)
 
     def _append(self, data: bytes) -> None:

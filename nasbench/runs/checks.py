@@ -1,7 +1,11 @@
 """Numbers from users and files: their types and their bounds."""
 
+from __future__ import annotations
+
+import math
 import numbers
 import operator
+from typing import TypedDict, Unpack, cast
 
 from nasbench.errors import InvalidArgumentError, shown
 
@@ -9,6 +13,15 @@ LARGEST = 10_000_000  # of how many there may be; more would only take memory an
 MANY = 100_000  # of how many there may be at once, each in memory
 SEEDS = 2**63 - 1
 HUGE = 1e30  # no setting is larger; float32 can still compute with it
+
+
+class Bounds(TypedDict, total=False):
+    """Keywords that bound a number."""
+
+    at_least: float
+    above: float
+    at_most: float
+    below: float
 
 
 def integer(value: object) -> int | None:
@@ -43,47 +56,34 @@ def finite(value: object) -> float | None:
         number = float(value)
     except OverflowError:  # an int of more than 308 digits
         return None
-    return number if abs(number) < float("inf") else None
+    return number if math.isfinite(number) else None
 
 
-def bounded(
-    name: str,
-    value: object,
-    *,
-    at_least: float | None = None,
-    above: float | None = None,
-    at_most: float = HUGE,
-    below: float | None = None,
-) -> float:
-    """Return the value as a float; InvalidArgumentError unless it is a finite number within the bounds."""
+def bounded(name: str, value: object, **bounds: Unpack[Bounds]) -> float:
+    """Return the value as a float; InvalidArgumentError unless it is a finite number within the bounds.
+
+    `at_most` is `HUGE` by default.
+    """
     number = finite(value)
-    if (
-        number is None
-        or (at_least is not None and number < at_least)
-        or (above is not None and number <= above)
-    ):
-        lower = bounds_text(at_least=at_least, above=above)
-        lower = f" of {lower}" if lower.startswith("at") else f" {lower}" if lower else ""
+    least, above = bounds.get("at_least", -math.inf), bounds.get("above", -math.inf)
+    below, most = bounds.get("below", math.inf), bounds.get("at_most", HUGE)
+    if number is None or number < least or number <= above:
+        lower = f" of at least {bound_text(least)}" if "at_least" in bounds else ""
+        lower += f" above {bound_text(above)}" if "above" in bounds else ""
         raise InvalidArgumentError(f"{name} is a number{lower}, got {shown(value)}")
-    if below is not None and number >= below:
+    if number >= below:
         raise InvalidArgumentError(f"{name} is below {bound_text(below)}, got {shown(value)}")
-    if number > at_most:
-        raise InvalidArgumentError(f"{name} must be at most {bound_text(at_most)}, got {shown(value)}")
+    if number > most:
+        raise InvalidArgumentError(f"{name} must be at most {bound_text(most)}, got {shown(value)}")
     return number
 
 
-def bounds_text(
-    *,
-    at_least: float | None = None,
-    above: float | None = None,
-    at_most: float | None = None,
-    below: float | None = None,
-) -> str:
+def bounds_text(**bounds: Unpack[Bounds]) -> str:
     """Return bounds as text, such as `1 to 10` or `above 0, below 1`; empty if there are none."""
-    if at_least is not None and at_most is not None:
-        return f"{bound_text(at_least)} to {bound_text(at_most)}"
-    bounds = {"at least": at_least, "above": above, "at most": at_most, "below": below}
-    return ", ".join(f"{name} {bound_text(bound)}" for name, bound in bounds.items() if bound is not None)
+    if "at_least" in bounds and "at_most" in bounds:
+        return f"{bound_text(bounds['at_least'])} to {bound_text(bounds['at_most'])}"
+    numbers_by_name = cast("dict[str, float]", bounds)  # mypy takes the values for objects
+    return ", ".join(f"{name.replace('_', ' ')} {bound_text(n)}" for name, n in numbers_by_name.items())
 
 
 def bound_text(bound: float) -> str:

@@ -8,7 +8,7 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, redirect_stdout, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, NoReturn, Protocol, TypeVar
@@ -201,22 +201,11 @@ def resume_text(prog: str, path: str | Path) -> str:
 # Output and errors
 
 
-def call(main: Callable[[], str | int], name: str, errors: Errors) -> int:
-    """Run a command's `main()`, print the text that it returns, and return the exit code.
-
-    Instead of a text it can print and return the exit code; then all is printed at its end.
-    """
+def call(main: Callable[[], str], name: str, errors: Errors) -> int:
+    """Run a command's `main()`, print the text that it returns, and return the exit code; see `guarded`."""
 
     def collect(output: list[str]) -> int:
-        printed = io.StringIO()
-        try:
-            with redirect_stdout(printed):
-                found = main()
-        finally:
-            output.append(printed.getvalue())
-        if not isinstance(found, str):
-            return found
-        output.append(found + "\n")
+        output.append(main() + "\n")
         return 0
 
     return guarded(collect, name, errors)

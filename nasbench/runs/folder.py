@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -32,7 +32,7 @@ class RunKind:
     sync: bool = False
 
 
-class RunFolder:
+class RunFolder(AbstractContextManager["RunFolder"]):
     """The folder of a run, locked against other processes; close it, or use it in a `with`.
 
     >>> import tempfile
@@ -57,9 +57,6 @@ class RunFolder:
         self._logs = ExitStack()
         self._logs.enter_context(log)
 
-    def __enter__(self) -> Self:
-        return self
-
     def __exit__(self, *_: object) -> None:
         self.close()
 
@@ -80,13 +77,15 @@ class RunFolder:
             raise _exists(path, kind) from None
         except OSError as error:
             raise RunFolderError(f"cannot make the folder {path}: {error.strerror}") from None
-        try:
-            return cls._begin(path, kind, record)
-        except BaseException:
-            import shutil  # imported here because it is rarely needed
-
-            shutil.rmtree(path, ignore_errors=True)
-            raise
+        record = _staged(kind, record)
+        with ExitStack() as undo:
+            undo.callback(_remove, path)
+            with described(path, kind.noun, f"cannot write to the folder {path}"):
+                log = AppendLog.create(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
+                undo.enter_context(log)
+                write_json(path / kind.config, record)  # last: with it, the folder is a run's
+            undo.pop_all()
+        return cls(path, kind, record, log)
 
     @classmethod
     def create_or_resume(cls, path: str | Path, kind: RunKind, record: dict[str, Any]) -> Self:
@@ -107,38 +106,25 @@ class RunFolder:
         if names and kind.config not in names:
             raise RunFolderError(other)
         log = AppendLog.create_or_resume(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
-        try:
-            if (path / kind.config).exists():  # perhaps since it was locked
-                return cls(path, kind, read_record(path, kind), log)
-            folder = cls(path, kind, _staged(kind, record), log)
-            folder.write_record(folder.record)
-            return folder
-        except BaseException:
-            log.close()
-            raise
-
-    @classmethod
-    def _begin(cls, path: Path, kind: RunKind, record: dict[str, Any]) -> Self:
-        record = _staged(kind, record)
-        with described(path, kind.noun, f"cannot write to the folder {path}"):
-            log = AppendLog.create(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
-            try:
-                write_json(path / kind.config, record)  # last: with it, the folder is a run's
-            except BaseException:
-                log.close()
-                raise
-        return cls(path, kind, record, log)
+        with ExitStack() as undo:
+            undo.enter_context(log)
+            is_new = not (path / kind.config).exists()  # perhaps since it was locked
+            folder = cls(path, kind, _staged(kind, record) if is_new else read_record(path, kind), log)
+            if is_new:
+                folder.write_record(folder.record)
+            undo.pop_all()
+        return folder
 
     @classmethod
     def resume(cls, path: str | Path, kind: RunKind) -> Self:
         """Open the folder of an earlier run; RunFolderError if it is none or another process has it."""
         path = Path(path)
         log = AppendLog.resume(path / kind.log, kind.header, noun=kind.noun, sync=kind.sync)
-        try:
-            return cls(path, kind, read_record(path, kind), log)
-        except BaseException:
-            log.close()
-            raise
+        with ExitStack() as undo:
+            undo.enter_context(log)
+            folder = cls(path, kind, read_record(path, kind), log)
+            undo.pop_all()
+        return folder
 
     def open_log(self, name: str, header: bytes) -> AppendLog:
         """Return a further log of the folder, new or an earlier one, which closes with the folder."""
@@ -176,6 +162,12 @@ class RunFolder:
     def read_json(self, name: str) -> dict[str, Any] | None:
         """Return the object in a file of the folder; None if there is no such file."""
         return read_object(self.path / name)
+
+
+def _remove(path: Path) -> None:
+    import shutil  # imported here because it is rarely needed
+
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _staged(kind: RunKind, record: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import csv
 import io
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
@@ -37,7 +37,7 @@ class LogFormat(Protocol[Rows]):
         """Return the rows in a log's bytes, a cut last line left out; RunFolderError names `path`."""
 
 
-class AppendLog:
+class AppendLog(AbstractContextManager["AppendLog"]):
     """A log that is only appended to, locked against other processes; close it, or use it in a `with`.
 
     >>> import tempfile
@@ -60,9 +60,6 @@ class AppendLog:
         self._sync = sync
         self.offset = 0
         self.read()
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Never, Self, TypeVar
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Never, TypeVar
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -14,7 +15,7 @@ T = TypeVar("T")
 _INTERVAL = 1.0  # seconds between ticks
 
 
-class Progress:
+class Progress(AbstractContextManager["Progress"]):
     """A bar that shows how much is done, on stderr if that is a terminal; use it in a `with`.
 
     >>> history = []
@@ -51,9 +52,6 @@ class Progress:
         self._stop, self._on_tick, self._interval = stop, on_tick, interval
         self._next = time.monotonic() + interval
         self._bar: tqdm[Never] | None = None
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

@@ -3,14 +3,13 @@
 import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, field, fields
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, Unpack
 
 from nasbench.errors import ConfigError, InvalidArgumentError, said, shown
-from nasbench.runs.checks import SEEDS, bounded, bounds_text, whole
+from nasbench.runs.checks import SEEDS, Bounds, bounded, bounds_text, whole
 
 T = TypeVar("T")
 OnResume = Literal["fixed", "raise", "free"]
-_BOUNDS = ("at_least", "above", "at_most", "below")
 
 
 def option(
@@ -21,28 +20,24 @@ def option(
     choices: Sequence[object] | None = None,
     metavar: str | None = None,
     repeat: bool = False,
-    at_least: float | None = None,
-    above: float | None = None,
-    at_most: float | None = None,
-    below: float | None = None,
     on_resume: OnResume = "fixed",
+    **bounds: Unpack[Bounds],
 ) -> T:
     """Define a dataclass field that is also a flag: `--name`, with its help text.
 
     `type`: makes the value from a flag's text (default: the type of `default`); `choices`: the values
     allowed; `metavar`: the value's name in the help (default: N for an integer, else the field's name);
-    `repeat`: the flag can be given several times, and the value is a list; `at_least`, `above`, `at_most`,
-    `below`: bounds of a number, which `Settings` checks; `on_resume`: whether the option of a run that is
-    resumed must stay as it is, can only be raised, or is free.
+    `repeat`: the flag can be given several times, and the value is a list; `on_resume`: whether the option of
+    a run that is resumed must stay as it is, can only be raised, or is free; `bounds`: of a number, which
+    `Settings` checks.
     """
-    bounds = {"at_least": at_least, "above": above, "at_most": at_most, "below": below}
     metadata = {
         "help": help,
         "type": type or default.__class__,
         "choices": choices,
         "metavar": metavar,
         "repeat": repeat,
-        "bounds": {name: bound for name, bound in bounds.items() if bound is not None},
+        "bounds": bounds,
         "on_resume": on_resume,
     }
     return field(default=default, metadata=metadata)
@@ -74,8 +69,6 @@ class Settings:
             if f.metadata and (value is not None or f.default is not None):
                 try:
                     checked = _checked(f, value)
-                except ConfigError:
-                    raise
                 except InvalidArgumentError as error:
                     raise ConfigError(*error.args) from None
                 object.__setattr__(self, f.name, checked)
@@ -85,21 +78,13 @@ class Settings:
         """Add a flag for each option to a parser; one that is not given is absent from the result."""
         for f in fields(cls):
             kind, choices = f.metadata["type"], f.metadata["choices"]
+            flag: dict[str, Any] = {"action": argparse.BooleanOptionalAction}  # keywords of any type
+            if kind is not bool:
+                usual = None if choices else "N" if kind is int else f.name.upper()
+                flag = {"type": kind, "choices": choices, "metavar": f.metadata["metavar"] or usual}
+                flag["action"] = "append" if f.metadata["repeat"] else "store"
             text = f.metadata["help"] + _notes(f)
-            if kind is bool:
-                action = argparse.BooleanOptionalAction
-                parser.add_argument(flag_of(f.name), action=action, default=argparse.SUPPRESS, help=text)
-                continue
-            usual = None if choices else "N" if kind is int else f.name.upper()
-            parser.add_argument(
-                flag_of(f.name),
-                action="append" if f.metadata["repeat"] else "store",
-                type=kind,
-                choices=choices,
-                default=argparse.SUPPRESS,
-                metavar=f.metadata["metavar"] or usual,
-                help=text,
-            )
+            parser.add_argument(flag_of(f.name), default=argparse.SUPPRESS, help=text, **flag)
 
     @classmethod
     def given(cls, args: argparse.Namespace) -> dict[str, Any]:
@@ -194,28 +179,25 @@ def _checked(option: Field[Any], value: object) -> object:
     kind, bounds, choices = (option.metadata[name] for name in ("type", "bounds", "choices"))
     if option.metadata["repeat"]:
         return value
-    if kind is bool:
-        if not isinstance(value, bool):
-            raise ConfigError(f"{option.name} must be true or false, got {shown(value)}")
-    elif choices is not None:
-        if value not in choices:
-            raise ConfigError(
-                f"{option.name} must be {listed([*map(str, choices)], 'or')}, got {shown(value)}"
-            )
-    elif kind is str:
-        if not isinstance(value, str):
-            raise ConfigError(f"{option.name} must be a string, got {shown(value)}")
-    elif kind is int and bounds:
+    if kind is bool and not isinstance(value, bool):
+        expected = "true or false"
+    elif choices is not None and value not in choices:
+        expected = listed([*map(str, choices)], "or")
+    elif kind is str and choices is None and not isinstance(value, str):
+        expected = "a string"
+    elif not bounds:
+        return value
+    elif kind is int:
         return whole(option.name, value, bounds.get("at_least", 0), bounds.get("at_most"))
-    elif bounds:
+    else:
         number = bounded(option.name, value, **bounds)
         return value if type(value) in (int, float) else number
-    return value
+    raise ConfigError(f"{option.name} must be {expected}, got {shown(value)}")
 
 
 def _notes(option: Field[Any]) -> str:
     """Return the bounds and the default of an option, in brackets."""
     bounds = {name: bound for name, bound in option.metadata["bounds"].items() if bound != SEEDS}
-    notes = [bounds_text(**bounds)] if bounds else []
-    notes += [] if option.default in (None, ()) else [f"default: {option.default}"]
-    return f" ({'; '.join(notes)})" if notes else ""
+    default = "" if option.default in (None, ()) else f"default: {option.default}"
+    notes = "; ".join(filter(None, (bounds_text(**bounds), default)))
+    return f" ({notes})" if notes else ""

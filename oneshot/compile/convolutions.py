@@ -31,12 +31,9 @@ class Conv(Kernel):
     @property
     def keeps_zero(self) -> bool:
         first = self.modules[0]
-        return (
-            len(self.modules) == 1
-            and first.bias is None
-            and first.in_channels == first.out_channels
-            and keeps_size(first.kernel_size, self.stride, self.padding, self.dilation)
-        )
+        if len(self.modules) > 1 or first.bias is not None or first.in_channels != first.out_channels:
+            return False
+        return keeps_size(first.kernel_size, self.stride, self.padding, self.dilation)
 
     @property
     def shape(self) -> tuple[object, ...]:

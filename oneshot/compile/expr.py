@@ -44,7 +44,7 @@ class Expr(Generic[K]):
 
     __slots__ = ("kernel", "args", "number", "origins")
 
-    def __init__(self, kernel: K, args: "tuple[AnyExpr, ...]", number: int, origin: str | None) -> None:
+    def __init__(self, kernel: K, args: "tuple[AnyExpr, ...]", number: int, origin: str) -> None:
         self.kernel = kernel
         self.args = args
         self.number = number  # greater than those of its arguments, and of all that was made before
@@ -68,9 +68,7 @@ class Expressions:
     def __init__(self) -> None:
         self._made: dict[tuple[object, ...], AnyExpr] = {}
 
-    def make(
-        self, kernel: Kernel | Input, args: Iterable[AnyExpr] = (), origin: str | None = None
-    ) -> AnyExpr:
+    def make(self, kernel: Kernel | Input, args: Iterable[AnyExpr] = (), origin: str = "") -> AnyExpr:
         """Return the expression of a kernel applied to expressions; `origin` is added to its origins."""
         args = tuple(args)
         key = (kernel, *map(id, args))

@@ -51,13 +51,8 @@ def folded_norm(
 class _Folded(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,  # torch gives it whatever is set
-        x: Tensor,
-        weight: Tensor | None,
-        bias: Tensor | None,
-        eps: float,
-        fold: int,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, fold: int
+    ) -> tuple[Tensor, Tensor, Tensor]:  # torch gives ctx whatever is set
         wide = _wide(x, fold)
         means, variances = torch.batch_norm_update_stats(wide, None, None, 0.0)
         variance, mean = torch.var_mean(means.view(fold, -1), 0, correction=0)
@@ -94,20 +89,12 @@ class _Folded(torch.autograd.Function):
         if needed[0]:
             scale = (variance + ctx.eps).rsqrt_()
             slope = scale if weight is None else scale * weight
-            slope_x = (
-                scale.mul_(weight_grad).mul_(slope) if weight is not None else scale.square() * weight_grad
-            )
+            slope_x = scale.square() * weight_grad if weight is None else scale.mul_(weight_grad).mul_(slope)
             slope_x = slope_x.div_(-count)
             shift = torch.addcmul(slope * bias_grad / count, slope_x, mean).neg_()
             slope, slope_x, shift = (each.repeat(fold)[:, None, None] for each in (slope, slope_x, shift))
             input_grad = _narrow(torch.addcmul(shift, wide, slope_x).addcmul_(grad, slope), fold)
-        return (
-            input_grad,
-            weight_grad if needed[1] else None,
-            bias_grad if needed[2] else None,
-            None,
-            None,
-        )
+        return input_grad, weight_grad if needed[1] else None, bias_grad if needed[2] else None, None, None
 
 
 def _wide(x: Tensor, fold: int) -> Tensor:

@@ -68,12 +68,10 @@ class Lowering:
         self.expressions = Expressions()
         self.structure = Structure()  # all that the expressions were made of
         self._where = [""]  # where in the graph, of all that is under way; each with what it is in
-        self._mixings: dict[
-            int, tuple[Mixing, int | None]
-        ] = {}  # of each edge; the number of the first weight
+        self._mixings: dict[int, Mixing] = {}  # of each edge
         self._first: dict[int, int] = {}  # {id of a Mixing: the number of its first weight}
         self._others: dict[int, AnyExpr] = {}  # {id of a Mixing: the sum of its other weights}
-        self._weights: list[int] = []  # the numbers of the inputs that are weights
+        self._weights: list[AnyExpr] = []  # the inputs that are weights
         self._count = 0  # of the weights in them
         self._calls = 0
         self._alike: dict[tuple[object, ...], nn.Module] = {}  # {what modules do: the first that does it}
@@ -88,18 +86,17 @@ class Lowering:
         """Say how a mixed edge mixes; weights, and the sum of the others, are further inputs of the plan."""
         if mixing.weights is not None and id(mixing) not in self._first:
             self._first[id(mixing)] = self._count
-            self._weights.append(self.inputs)
-            self.input()
+            self._weights.append(self.input())
             self._count += len(mixing.weights)
             if mixing.others is not None:
                 self._others[id(mixing)] = self.input()
-        self._mixings[key] = mixing, self._first.get(id(mixing))
+        self._mixings[key] = mixing
 
     @property
     def weights(self) -> AnyExpr:
         """The expression of all weights one after the other."""
         if self._joined is None:
-            self._joined = self.make(Join(), *(self.make(Input(number)) for number in self._weights))
+            self._joined = self.make(Join(), *(self.make(weight.kernel) for weight in self._weights))
         return self._joined
 
     def restart(self) -> None:
@@ -173,7 +170,8 @@ class Lowering:
         """Return the weighted candidates of a mixed edge."""
         self.structure.add(mixture)
         self.structure.add(mixture.primitives)
-        mixing, first = self._mixings[key]
+        mixing = self._mixings[key]
+        first = self._first.get(id(mixing))
         terms = []
         for k, candidate in enumerate(mixture.primitives):
             if mixing.drawn in (None, k):

@@ -36,7 +36,7 @@ class Plan:
     """
 
     def __init__(self, lowering: Lowering, root: AnyExpr) -> None:
-        self._structure = lowering.structure
+        self._structure, self._made_of = lowering.structure, lowering.structure.state()
         root = fuse(root, lowering)
         place: dict[int, int] = {}
         order: list[Expr[Kernel]] = []
@@ -64,13 +64,12 @@ class Plan:
 
     def holds(self) -> bool:
         """Return whether the graph is still made of what the plan was made from."""
-        return self._structure.holds()
+        return self._structure.state() == self._made_of
 
     def __call__(self, *tensors: Tensor) -> Any:  # a node's function may return anything
         """Return the output; tensors of images are taken with channels last, whatever their layout."""
-        return self._run(
-            *(t.contiguous(memory_format=torch.channels_last) if t.dim() == 4 else t for t in tensors)
-        )
+        last = torch.channels_last
+        return self._run(*(t.contiguous(memory_format=last) if t.dim() == 4 else t for t in tensors))
 
     def compile(self, **options: Any) -> None:  # torch's
         """Run all steps as one function of `torch.compile(**options)`, compiled for each shape of inputs."""
@@ -120,10 +119,8 @@ def _kernels_in_place(order: Sequence[Expr[Kernel]]) -> list[Kernel]:
     """
     uses = Counter(id(arg) for expr in order for arg in expr.args)
     kernels: list[Kernel] = []
-    for expr in order:
-        alone = bool(expr.args) and uses[id(expr.args[0])] == 1
-        if alone and isinstance(expr.kernel, (Relu, DropPath)) and is_by(expr.args[0], Norm):
-            kernels.append(replace(expr.kernel, in_place=True))
-        else:
-            kernels.append(expr.kernel)
+    for kernel, args in ((expr.kernel, expr.args) for expr in order):
+        if isinstance(kernel, (Relu, DropPath)) and is_by(args[0], Norm) and uses[id(args[0])] == 1:
+            kernel = replace(kernel, in_place=True)
+        kernels.append(kernel)
     return kernels

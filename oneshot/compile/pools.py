@@ -27,12 +27,9 @@ def by(sizes: Size) -> str:
 
 def is_for_onednn(x: Tensor) -> bool:
     """Return whether a kernel for oneDNN, torch's library on the CPU, may take a tensor."""
-    return (
-        not torch.compiler.is_compiling()  # asked first: what follows is not to be traced
-        and x.dim() == 4
-        and x.device.type == "cpu"
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]  # torch's
-    )
+    if torch.compiler.is_compiling() or x.dim() != 4 or x.device.type != "cpu":
+        return False  # asked first: what follows is not to be traced
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch's
 
 
 @dataclass(frozen=True)
@@ -77,15 +74,8 @@ class AvgPool(Kernel):
         if is_for_onednn(x) and x.dtype in _ONEDNN and self.keeps_sum and self.keeps_zero:
             mean: Tensor = _MeanOfNeighbours.apply(x, self.kernel_size)
             return mean
-        return F.avg_pool2d(
-            x,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-            self.divisor_override,
-        )
+        rest = self.ceil_mode, self.count_include_pad, self.divisor_override
+        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding, *rest)
 
     @property
     def keeps_sum(self) -> bool:

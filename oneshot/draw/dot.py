@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,15 +33,11 @@ def dot(sketch: Sketch) -> Placed:
             "the layout of dot needs Graphviz: apt install graphviz; or leave --layout dot out"
         )
     try:
-        done = subprocess.run(
-            ["dot", "-Tplain"],
-            input=_source(sketch),
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=True,
+        source = _source(sketch)
+        plain = subprocess.check_output(
+            ["dot", "-Tplain"], input=source, stderr=subprocess.PIPE, text=True, timeout=_SECONDS
         )
-        return _placed(sketch, done.stdout)
+        return _placed(sketch, plain)
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip().splitlines() or [f"exit code {error.returncode}"])[0]
     except subprocess.TimeoutExpired:
@@ -57,14 +54,10 @@ def _source(sketch: Sketch) -> str:
     lines = [f'digraph {{ {_GRAPH} node [shape=box, fixedsize=true, label=""]; edge [arrowhead=none];']
     boxes = [(f"n{n}", box) for n, box in enumerate(sketch.nodes)]
     boxes += [(f"e{n}", box) for n, box in enumerate(sketch.names) if box is not None]
-    lines += [
-        f"{name} [width={box.width / _INCH:.4f}, height={box.height / _INCH:.4f}];" for name, box in boxes
-    ]
+    lines += [f"{name} [width={w / _INCH:.4f}, height={h / _INCH:.4f}];" for name, (w, h) in boxes]
     for n, (source, target) in enumerate(sketch.edges):
-        if sketch.names[n] is None:
-            lines.append(f"n{source} -> n{target};")
-        else:
-            lines.append(f"n{source} -> e{n}:w; e{n}:e -> n{target};")
+        between = "" if sketch.names[n] is None else f"e{n}:w; e{n}:e -> "
+        lines.append(f"n{source} -> {between}n{target};")
     return "\n".join([*lines, "}"])
 
 
@@ -86,10 +79,8 @@ def _placed(sketch: Sketch, plain: str) -> Placed:
     rank_of = {name: ranks.index(round(x)) for name, (x, _) in centres.items()}
     ways: list[Way] = []  # of each edge one curve to its name and one from there, or one
     for n, (source, target) in enumerate(sketch.edges):
-        stops = [f"n{source}", f"n{target}"]
-        if sketch.names[n] is not None:
-            stops.insert(1, f"e{n}")
-        pairs = zip(stops, stops[1:], strict=False)
+        between = [] if sketch.names[n] is None else [f"e{n}"]
+        pairs = pairwise([f"n{source}", *between, f"n{target}"])
         ways.append([(curves[a, b].pop(0), rank_of[b] == rank_of[a] + 1) for a, b in pairs])
     ends = _ends(sketch, nodes, ways)
     paths = [_joined(way, *pair) for way, pair in zip(ways, ends, strict=True)]

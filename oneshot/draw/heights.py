@@ -1,6 +1,8 @@
 """The heights of the items of a layered graph: long edges straight, others as straight as possible."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -48,10 +50,9 @@ def solve_heights(
             hessian += stiff * np.outer(piece, piece)
             force += stiff * (port_b - port_a) * piece
             pieces.append((a, b, port_b - port_a, stiff))
-    apart: Gaps = {}
+    apart: Gaps = defaultdict(float)
     for (a, b), gap in gaps.items():
-        pair = bar[a], bar[b]
-        apart[pair] = max(gap, apart.get(pair, 0.0))
+        apart[bar[a], bar[b]] = max(gap, apart[bar[a], bar[b]])
     y = np.round(_apart(hessian, force, apart), 2)[bar]  # the same with any linear algebra library
     bent = sum(stiff * (y[a] - y[b] - offset) ** 2 for a, b, offset, stiff in pieces)
     return Heights(y, broken, float(bent))
@@ -60,7 +61,7 @@ def solve_heights(
 def _gaps(graph: "Layered", order: Sequence[Sequence[int]]) -> Gaps:
     gaps: Gaps = {}
     for layer in order:
-        for a, b in zip(layer, layer[1:], strict=False):
+        for a, b in pairwise(layer):
             first, second = graph.items[a], graph.items[b]
             gap = _GAPS[first.kind if first.kind == second.kind else "mixed"]
             gaps[a, b] = (first.height + second.height) / 2 + gap
@@ -84,8 +85,7 @@ def _bars(graph: "Layered", gaps: Gaps) -> tuple[list[int], int]:
                 bar = tried
             else:
                 broken += 1
-    numbers = {name: number for number, name in enumerate(sorted(set(bar)))}
-    return [numbers[name] for name in bar], broken
+    return np.unique(bar, return_inverse=True)[1].tolist(), broken
 
 
 def _apart(

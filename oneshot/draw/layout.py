@@ -6,7 +6,10 @@ then heights. An edge's name is an item of a layer between those of the nodes, a
 """
 
 import random
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from itertools import pairwise
+from statistics import fmean
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -58,16 +61,12 @@ def own(sketch: Sketch) -> Placed:
     """Lay a Sketch out: with as few crossings as found, then as straight as possible."""
     graph = _layered(sketch)
     starts = max(1, min(_STARTS, _WORK // len(graph.items)))
-    orders: dict[tuple[int, tuple[tuple[int, ...], ...]], Order] = {}
-    for number in range(starts):
-        crossings, order = _ordered(graph, random.Random(number))
-        orders.setdefault((crossings, tuple(map(tuple, order))), order)
+    orders = [_ordered(graph, random.Random(number)) for number in range(starts)]
     fewest = min(crossings for crossings, _ in orders)
     candidates: list[tuple[Heights, Ports]] = []
-    for (crossings, _), order in orders.items():
-        if crossings == fewest:
-            ports = _ports(graph, order)
-            candidates.append((solve_heights(graph, order, ports), ports))
+    for order in {str(order): order for crossings, order in orders if crossings == fewest}.values():
+        ports = _ports(graph, order)
+        candidates.append((solve_heights(graph, order, ports), ports))
     heights, ports = min(candidates, key=lambda each: (each[0].broken, round(each[0].bent, 3)))
     return _drawn(sketch, graph, heights.y, ports)
 
@@ -92,7 +91,7 @@ def _layered(sketch: Sketch) -> Layered:
             chain.append(len(items) - 1)
         chains.append([*chain, target])
     layers = [[n for n, item in enumerate(items) if item.layer == layer] for layer in range(len(used))]
-    links = [pair for chain in chains for pair in zip(chain, chain[1:], strict=False)]
+    links = [pair for chain in chains for pair in pairwise(chain)]
     return Layered(items, chains, layers, links)
 
 
@@ -102,24 +101,23 @@ def _ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
 
     graph = networkx.DiGraph(edges)
     graph.add_nodes_from(range(count))
-    ranks = dict.fromkeys(graph, 0)
-    for rank, nodes in enumerate(networkx.topological_generations(graph)):
-        ranks.update(dict.fromkeys(nodes, rank))
+    generations = enumerate(networkx.topological_generations(graph))
+    ranks = {node: rank for rank, nodes in generations for node in nodes}
     return [ranks[node] for node in range(count)]
 
 
 def _homes(sketch: Sketch, ranks: Sequence[int]) -> list[int | None]:
     """Return the layer of each edge's name: the one with the fewest so far; the shortest edges are first."""
     homes: list[int | None] = [None] * len(sketch.edges)
-    taken: dict[int, int] = {}
+    taken: Counter[int] = Counter()
     spans = [(ranks[target] - ranks[source], n) for n, (source, target) in enumerate(sketch.edges)]
     for _, n in sorted(spans):
         if sketch.names[n] is not None:
             source, target = sketch.edges[n]
             middle = (ranks[source] + ranks[target]) / 2
             layers = range(ranks[source] + 1, ranks[target], 2)
-            home = min((taken.get(layer, 0), abs(layer - middle), layer) for layer in layers)[-1]
-            homes[n], taken[home] = home, taken.get(home, 0) + 1
+            homes[n] = home = min((taken[layer], abs(layer - middle), layer) for layer in layers)[-1]
+            taken[home] += 1
     return homes
 
 
@@ -161,12 +159,7 @@ def _places(order: Order) -> dict[int, int]:
 
 def _sort(layer: list[int], place: dict[int, int], neighbours: Sequence[Sequence[int]]) -> None:
     """Sort the items of a layer by the mean place of their neighbours; without any, by their own place."""
-
-    def mean(item: int) -> float:
-        places = [place[each] for each in neighbours[item]] or [place[item]]
-        return sum(places) / len(places)
-
-    layer.sort(key=mean)
+    layer.sort(key=lambda item: fmean([place[each] for each in neighbours[item]] or [place[item]]))
 
 
 def _transpose(order: Order, around: Around) -> None:
@@ -200,9 +193,9 @@ def _ports(graph: Layered, order: Order) -> Ports:
     place = _places(order)
     ports = [[0.0, 0.0] for _ in graph.links]
     for side in (0, 1):
-        ends: dict[int, list[tuple[int, int]]] = {}
+        ends: dict[int, list[tuple[int, int]]] = defaultdict(list)
         for n, link in enumerate(graph.links):
-            ends.setdefault(link[side], []).append((place[link[1 - side]], n))
+            ends[link[side]].append((place[link[1 - side]], n))
         for item, links in ends.items():
             for (_, n), port in zip(sorted(links), spread(graph.items[item].height, len(links)), strict=True):
                 ports[n][side] = port
@@ -217,15 +210,13 @@ def _drawn(sketch: Sketch, graph: Layered, y: NDArray[np.float64], ports: Ports)
     columns = _columns(graph, y, ports)
     x = [sum(columns[item.layer]) / 2 for item in graph.items]
     centres = np.column_stack([x, y])
-    levels = iter(
-        [(y[a] + port_a, y[b] + port_b) for (a, b), (port_a, port_b) in zip(graph.links, ports, strict=True)]
-    )
+    levels = ((y[a] + up, y[b] + down) for (a, b), (up, down) in zip(graph.links, ports, strict=True))
     paths: list[Points] = []
     names: list[Points] = []
     for chain in graph.chains:
         path: list[Points] = []
         name = np.array([np.nan, np.nan])
-        for a, b in zip(chain, chain[1:], strict=False):
+        for a, b in pairwise(chain):
             begin, end = next(levels)
             first, second = graph.items[a], graph.items[b]
             if a == chain[0]:

@@ -125,8 +125,7 @@ def _figure(diagrams: Sequence[Diagram], title: str | None, layout: Layout) -> "
         layout="none",  # type: ignore[arg-type]  # matplotlib's types lack it
     )
     if title:
-        style = _text_style(_TITLE, weight="bold", va="top")
-        drawn.text(0.5, 1 - _MARGIN / height, title, **style)
+        drawn.text(0.5, 1 - _MARGIN / height, title, **_text_style(_TITLE, weight="bold", va="top"))
     for number, ((left, top), panel) in enumerate(zip(corners, panels, strict=True)):
         x, y = _MARGIN + left, height - over - top - panel.size.height
         axes = drawn.add_axes(
@@ -208,36 +207,33 @@ def _panel(diagram: Diagram, layout: Layout) -> _Panel:
 
 
 def _laid_out(sketch: Sketch, layout: Layout) -> Placed:
-    if layout == "dot":
-        return dot(sketch)
-    if layout == "auto" and has_dot():
+    if layout == "dot" or (layout == "auto" and has_dot()):
         try:
             return dot(sketch)
         except GraphError:
-            pass
+            if layout == "dot":
+                raise
     return own(sketch)
 
 
 def _sketch(diagram: Diagram) -> Sketch:
     """Return a Diagram as boxes; GraphError if it is no acyclic graph."""
+    import networkx
+
+    name = f"diagram {diagram.title!r}"
     if not diagram.nodes:
-        raise GraphError(f"diagram {diagram.title!r} has no nodes")
+        raise GraphError(f"{name} has no nodes")
     numbers = {node: number for number, (node, _, _) in enumerate(diagram.nodes)}
     if len(numbers) < len(diagram.nodes):
-        raise GraphError(
-            f"diagram {diagram.title!r} has two nodes of one id: {[n[0] for n in diagram.nodes]}"
-        )
+        raise GraphError(f"{name} has two nodes of one id: {[node for node, *_ in diagram.nodes]}")
     for source, target, _ in diagram.edges:
         if source not in numbers or target not in numbers:
-            raise GraphError(
-                f"diagram {diagram.title!r}: edge {source}-{target} has a node that is not there"
-            )
+            raise GraphError(f"{name}: edge {source}-{target} has a node that is not there")
     if unknown := {kind for *_, kind in diagram.nodes} - set(_FILLS):
-        raise GraphError(
-            f"diagram {diagram.title!r}: a node is {', '.join(_FILLS)}; got {', '.join(sorted(unknown))}"
-        )
+        raise GraphError(f"{name}: a node is {', '.join(_FILLS)}; got {', '.join(sorted(unknown))}")
     edges = [(numbers[source], numbers[target]) for source, target, _ in diagram.edges]
-    _check_acyclic(diagram, edges)
+    if not networkx.is_directed_acyclic_graph(networkx.DiGraph(edges)):
+        raise GraphError(f"{name} goes round in a circle; it is to go from inputs to outputs")
     nodes = []
     for number, (_, label, _) in enumerate(diagram.nodes):
         ends = max(sum(edge[side] == number for edge in edges) for side in (0, 1))
@@ -249,20 +245,10 @@ def _sketch(diagram: Diagram) -> Sketch:
     return Sketch(nodes, names, edges)
 
 
-def _check_acyclic(diagram: Diagram, edges: list[tuple[int, int]]) -> None:
-    import networkx
-
-    if not networkx.is_directed_acyclic_graph(networkx.DiGraph(edges)):
-        raise GraphError(
-            f"diagram {diagram.title!r} goes round in a circle; it is to go from inputs to outputs"
-        )
-
-
 def _name_box(label: str) -> Box | None:
     if not label:
         return None
-    text = _extent(label, _NAME)
-    return Box(text.width + 2 * _PAD.width, _NAME * 1.1 + 2 * _PAD.height)
+    return Box(_extent(label, _NAME).width + 2 * _PAD.width, _NAME * 1.1 + 2 * _PAD.height)
 
 
 def _formula(label: str) -> tuple[str, bool]:
@@ -301,14 +287,13 @@ def _draw(axes: "Axes", panel: _Panel, prefix: str) -> None:
 
     def draw_box(centre: Points, box: Box, gid: str, **style: Any) -> None:  # options of a patch
         x, y = centre - [box.width / 2, box.height / 2] + shift
-        shape = "round,pad=0,rounding_size=3"
-        patch = FancyBboxPatch((x, y), box.width, box.height, boxstyle=shape, clip_on=False, **style)
-        patch.set_gid(f"{prefix}-{gid}")
-        axes.add_patch(patch)
+        style |= {"boxstyle": "round,pad=0,rounding_size=3", "clip_on": False, "gid": f"{prefix}-{gid}"}
+        axes.add_patch(FancyBboxPatch((x, y), *box, **style))
 
     def draw_text(centre: Points, label: tuple[str, bool], size: float, zorder: float) -> None:
-        (x, y), (text, formula) = centre + shift, label
+        text, formula = label
         style = _text_style(size, formula=formula, va="center_baseline", zorder=zorder)
+        x, y = centre + shift
         axes.text(x, y, text, **style)
 
     for n, (_, label, kind) in enumerate(diagram.nodes):
@@ -316,25 +301,26 @@ def _draw(axes: "Axes", panel: _Panel, prefix: str) -> None:
         draw_box(placed.nodes[n], sketch.nodes[n], f"node-{n}", **style)
         draw_text(placed.nodes[n], _formula(label), _LABEL, 5)
     for n, (_, _, label) in enumerate(diagram.edges):
-        path, none = placed.paths[n] + shift, label == "none"
+        path, none, colour = placed.paths[n] + shift, label == "none", colour_of(label)
+        head, dashes = ("-", ":") if none else ("-|>,head_length=0.42,head_width=0.2", "-")
         arrow = FancyArrowPatch(
             path=Curve(path, [Curve.MOVETO] + [Curve.CURVE4] * (len(path) - 1)),
-            arrowstyle="-" if none else "-|>,head_length=0.42,head_width=0.2",
+            arrowstyle=head,
             mutation_scale=12,
             shrinkA=0,
             shrinkB=0.5,
-            color=colour_of(label),
-            lw=1.3,
-            ls=":" if none else "-",
             joinstyle="miter",
             capstyle="butt",
-            zorder=2,
             clip_on=False,
             gid=f"{prefix}-edge-{n}",
+            color=colour,
+            lw=1.3,
+            ls=dashes,
+            zorder=2,
         )
         axes.add_patch(arrow)
         box = sketch.names[n]
         if box is not None:
-            style = {"fc": "white", "ec": colour_of(label), "lw": 0.8, "ls": ":" if none else "-"}
-            draw_box(placed.names[n], box, f"name-{n}", zorder=3, **style)
+            style = {"fc": "white", "ec": colour, "lw": 0.8, "ls": dashes, "zorder": 3}
+            draw_box(placed.names[n], box, f"name-{n}", **style)
             draw_text(placed.names[n], (label, False), _NAME, 3.5)

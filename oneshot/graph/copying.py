@@ -42,10 +42,6 @@ def _value(value: Any, memo: dict[int, Any]) -> Any:  # an attribute
 def _is_usual(kind: type[nn.Module]) -> bool:
     """Return whether modules of a kind are copied by their attributes, one by one."""
     defined = {name: base for base in reversed(kind.__mro__) for name in base.__dict__}
-    if (
-        "__deepcopy__" in defined
-        or defined["__reduce_ex__"] is not object
-        or defined["__reduce__"] is not object
-    ):
+    if "__deepcopy__" in defined or {defined["__reduce_ex__"], defined["__reduce__"]} != {object}:
         return False
     return defined["__setstate__"].__module__.startswith("torch.nn.")  # those are for states from older files

@@ -27,9 +27,8 @@ class Dag(_DiGraph):
 
     def arriving(self, node: int) -> list[tuple[int, EdgeData]]:
         """Return source and data of each live edge into a node, in the order of the sources."""
-        return [
-            (s, self.edges[s, node]) for s in sorted(self.pred[node]) if not self.edges[s, node].is_deleted
-        ]
+        edges = ((source, self.edges[source, node]) for source in sorted(self.pred[node]))
+        return [(source, edge) for source, edge in edges if not edge.is_deleted]
 
     def inputs(self) -> list[int]:
         """Return the nodes without edges into them."""

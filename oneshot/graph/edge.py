@@ -100,17 +100,13 @@ class EdgeData(MutableMapping[str, Any]):
             If the edge is final, if the name is taken, or if the edge is in a parsed graph and the value is
             its operation.
         """
-        if (
-            not isinstance(key, str)
-            or not key.isidentifier()
-            or key.startswith("_")
-            or hasattr(type(self), key)
-        ):
+        valid = isinstance(key, str) and key.isidentifier() and not key.startswith("_")
+        if not valid or hasattr(type(self), key):
             raise GraphError(f"the name of an edge's value is an identifier that is not taken, got {key!r}")
-        store, other = (self._shared, self._private) if shared else (self._private, self._shared)
+        places = [(self._private, "the edge's own"), (self._shared, "shared")]
+        (store, kind), (other, present) = reversed(places) if shared else places
         if key in other:
-            kinds = ("the edge's own", "shared") if shared else ("shared", "the edge's own")
-            raise GraphError(f"{key!r} is {kinds[0]} already and cannot be {kinds[1]} too; delete it first")
+            raise GraphError(f"{key!r} is {present} already and cannot be {kind} too; delete it first")
         self._changing(key)
         store[key] = value
 
@@ -162,9 +158,8 @@ class EdgeData(MutableMapping[str, Any]):
         if key == "op":
             self._defining()
         if self._final and not self._parsed:
-            raise GraphError(
-                f"the edge is final, so {key!r} cannot change; call finalize() after the last change"
-            )
+            last = "call finalize() after the last change"
+            raise GraphError(f"the edge is final, so {key!r} cannot change; {last}")
 
     def _defining(self) -> None:
         if self._parsed:
@@ -188,6 +183,5 @@ class EdgeData(MutableMapping[str, Any]):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        states = (("final", self.is_final), ("deleted", self.is_deleted))
-        state = "".join(f", {word}" for word, on in states if on)
+        state = ", final" * self.is_final + ", deleted" * self.is_deleted
         return f"EdgeData({self._private}, shared={self._shared}{state})"

@@ -76,7 +76,8 @@ class _Pass(NamedTuple):
     interpreting: bool
 
 
-_PASS: ContextVar[_Pass | None] = ContextVar("pass", default=None)  # for graphs inside modules
+_NO_PASS = _Pass({}, False)
+_PASS: ContextVar[_Pass] = ContextVar("pass", default=_NO_PASS)  # for graphs inside modules
 
 
 class Execution:
@@ -101,11 +102,9 @@ class Execution:
         """Return what the output node makes of one tensor for each input node, in order."""
         inputs = self._arguments(inputs)
         under_way = _PASS.get()
-        interpreting = interpreting or (under_way is not None and under_way.interpreting)
-        groups = self._grouped()
-        if under_way is not None and all(id(mixed.edge) in under_way.mixings for mixed in self._mixed):
-            mixings = under_way.mixings
-        else:
+        interpreting = interpreting or under_way.interpreting
+        groups, mixings = self._grouped(), under_way.mixings
+        if not all(id(mixed.edge) in mixings for mixed in self._mixed):
             mixings = self._mixings(groups)
         token = _PASS.set(_Pass(mixings, interpreting))
         try:

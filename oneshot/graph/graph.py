@@ -195,18 +195,12 @@ class Graph(nn.Module):
             If no graph has such a scope, or if the graph is parsed.
         """
         self._need_defined("update_edges")
-        edges = [
-            edge
-            for graph in self._in_scope(scope)
-            for *_, edge in graph.edges(data=True)
-            if edge.is_changeable
-        ]
-        if not private_edge_data:
-            first: dict[int, EdgeData] = {}
-            for edge in edges:
-                first.setdefault(id(edge.shared_store), edge)
-            edges = list(first.values())
-        for edge in edges:
+        edges: dict[int, EdgeData] = {}  # by what is updated once
+        for graph in self._in_scope(scope):
+            for *_, edge in graph.edges(data=True):
+                if edge.is_changeable:
+                    edges.setdefault(id(edge if private_edge_data else edge.shared_store), edge)
+        for edge in edges.values():
             update_func(edge)
 
     def update_nodes(
@@ -238,15 +232,12 @@ class Graph(nn.Module):
         graphs: dict[object, Graph] = {}
         for graph in self._in_scope(scope):
             graphs.setdefault(graph._sharing() if single_instances else id(graph), graph)
-        for graph in graphs.values():
-            for node in sorted(graph.nodes):
-                edges = graph.edges
-                in_edges = [(s, edges[s, node]) for s in sorted(graph.dag.pred[node])]
-                out_edges = [(t, edges[node, t]) for t in sorted(graph.dag.succ[node])]
-                in_edges, out_edges = (
-                    [e for e in some if e[1].is_changeable] for some in (in_edges, out_edges)
-                )
-                update_func((node, graph.nodes[node]), in_edges, out_edges)
+        for dag in (graph.dag for graph in graphs.values()):
+            for node in sorted(dag.nodes):
+                into = [(s, edge) for s, edge in dag.arriving(node) if edge.is_changeable]
+                out = [(t, dag.edges[node, t]) for t in sorted(dag.succ[node])]
+                out = [(t, edge) for t, edge in out if edge.is_changeable]
+                update_func((node, dag.nodes[node]), into, out)
 
     def all_edges(self, scope: Scope = "all") -> list[EdgeData]:
         """Return the data of all edges that are not deleted, of the graphs in scope, nested ones included."""
@@ -414,12 +405,11 @@ class Graph(nn.Module):
         if scope is None or scope == "all":
             return graphs
         wanted = {scope} if isinstance(scope, str) else set(scope)
-        unknown = wanted - {graph.scope for graph in graphs}
-        if unknown:
-            known = sorted({graph.scope for graph in graphs if graph.scope is not None})
+        known = {graph.scope for graph in graphs if graph.scope is not None}
+        if wanted - known:
             raise GraphError(
-                f"no graph in {self.name} has the scope {', '.join(map(repr, sorted(unknown)))};"
-                f" there are: {', '.join(known) or 'none'}"
+                f"no graph in {self.name} has the scope {', '.join(map(repr, sorted(wanted - known)))};"
+                f" there are: {', '.join(sorted(known)) or 'none'}"
             )
         return [graph for graph in graphs if graph.scope in wanted]
 

@@ -7,9 +7,11 @@ from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar, 
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import grad
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
-from torch.optim import Optimizer
+from torch.optim import SGD, Adam, Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from data.loader import Batch
 from oneshot.errors import ConfigError, GraphError
@@ -26,6 +28,8 @@ from oneshot.training.sync_norm import synchronize
 
 C = TypeVar("C", bound=SearchConfig)
 T = TypeVar("T")
+Device = str | torch.device
+Parameters = list[nn.Parameter]
 Penalty = Callable[[], Tensor | float]  # a term that is added to a loss
 
 
@@ -203,9 +207,7 @@ class MetaOptimizer(ABC, Generic[C]):
 
     # The supernet
 
-    def adapt_search_space(
-        self, space: Graph, scope: Scope = None, device: str | torch.device = "cpu"
-    ) -> None:
+    def adapt_search_space(self, space: Graph, scope: Scope = None, device: Device = "cpu") -> None:
         """Build the supernet of a space.
 
         Parameters
@@ -222,12 +224,11 @@ class MetaOptimizer(ABC, Generic[C]):
         GraphError
             If nothing in scope has candidates, or something out of scope has.
         """
-        graph = space.clone()
+        graph, config = space.clone(), self.config
         scope = scope or graph.OPTIMIZER_SCOPE
         if not any(isinstance(op, (list, tuple)) for op in graph.get_all_edge_data("op", scope, True)):
-            raise GraphError(
-                f"{graph.name} has no edge with a list of candidates in scope: nothing to search"
-            )
+            name = graph.name
+            raise GraphError(f"{name} has no edge with a list of candidates in scope: nothing to search")
         for part in self.parts:
             graph.update_edges(_if_candidates(_on_candidates(part.candidates)), scope)
         for add_data in (self.add_alphas, *(part.add_data for part in self.parts)):
@@ -236,36 +237,24 @@ class MetaOptimizer(ABC, Generic[C]):
         graph = graph.parse().to(device).train()
         keys = ("alpha", *(key for part in self.parts for key in part.parameter_keys))
         alphas = nn.ParameterList(value for key in keys for value in graph.get_all_edge_data(key, scope))
-        config = self.config
-        op_optimizer = torch.optim.SGD(
-            graph.parameters(),
-            config.learning_rate,
-            config.momentum,
-            weight_decay=config.weight_decay,
-            nesterov=config.nesterov,
+        rate, decay = config.learning_rate, config.weight_decay
+        op_optimizer = SGD(
+            graph.parameters(), rate, config.momentum, weight_decay=decay, nesterov=config.nesterov
         )
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
-            op_optimizer, config.epochs, config.learning_rate_min
-        )
+        schedule = CosineAnnealingLR(op_optimizer, config.epochs, config.learning_rate_min)
         arch_optimizer = self._arch_optimizer(alphas) if len(alphas) else None
         self._supernet = Supernet(graph, scope, alphas, op_optimizer, arch_optimizer, schedule)
 
     def _arch_optimizer(self, alphas: nn.ParameterList) -> Optimizer:
-        config = self._alpha_config
-        return torch.optim.Adam(
-            alphas.parameters(),
-            config.arch_learning_rate,
-            betas=(0.5, 0.999),  # Liu et al. 2019, section 3.1
-            weight_decay=config.arch_weight_decay,
-        )
+        rate, decay = self._alpha_config.arch_learning_rate, self._alpha_config.arch_weight_decay
+        betas = 0.5, 0.999  # Liu et al. 2019, section 3.1
+        return Adam(alphas.parameters(), rate, betas, weight_decay=decay)
 
     @property
     def _alpha_config(self) -> AlphaConfig:
         if not isinstance(self.config, AlphaConfig):
-            kind = type(self.config).__name__
-            raise ConfigError(
-                f"{self.name} has alphas, so its settings must derive from AlphaConfig, got {kind}"
-            )
+            rule, kind = "so its settings must derive from AlphaConfig", type(self.config).__name__
+            raise ConfigError(f"{self.name} has alphas, {rule}, got {kind}")
         return self.config
 
     def compile(self) -> None:
@@ -293,14 +282,12 @@ class MetaOptimizer(ABC, Generic[C]):
 
         `amp`: whether in bfloat16; None: as the method was created.
         """
-        if self.supernet.captured:
-            # the output of the last pass may be overwritten
+        captured = self.supernet.captured
+        if captured:  # the output of the last pass may be overwritten
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch's
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.amp if amp is None else amp):
             logits: Tensor = self.graph(images)
-        if self.supernet.captured:
-            logits = logits.clone()
-        return precise(logits)
+        return precise(logits.clone() if captured else logits)
 
     @torch.no_grad()
     def evaluate(self, batches: Iterable[Batch]) -> Measured:
@@ -374,11 +361,7 @@ class MetaOptimizer(ABC, Generic[C]):
         return self.arch_optimizer
 
     def update(
-        self,
-        optimizer: Optimizer,
-        parameters: list[nn.Parameter],
-        data: Batch,
-        penalty: Penalty | None = None,
+        self, optimizer: Optimizer, parameters: Parameters, data: Batch, penalty: Penalty | None = None
     ) -> tuple[Tensor, Tensor]:
         """Take one step of an optimizer down the loss on a batch; return (logits, loss), detached.
 
@@ -389,11 +372,7 @@ class MetaOptimizer(ABC, Generic[C]):
         return logits, loss
 
     def gradients(
-        self,
-        data: Batch,
-        parameters: list[nn.Parameter],
-        penalty: Penalty | None = None,
-        amp: bool | None = None,
+        self, data: Batch, parameters: Parameters, penalty: Penalty | None = None, amp: bool | None = None
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return (logits, loss, gradients of only these parameters), detached.
 
@@ -419,19 +398,15 @@ class MetaOptimizer(ABC, Generic[C]):
             logits = self.logits(images, amp)
             loss = self.loss(logits, labels)
             objective = self.group.weighted(loss if penalty is None else loss + penalty(), len(labels))
+            gradients: Iterable[Tensor]
             if objective.requires_grad:
-                gradients = list(
-                    torch.autograd.grad(objective, parameters, allow_unused=True, materialize_grads=True)
-                )
+                gradients = grad(objective, parameters, allow_unused=True, materialize_grads=True)
             else:  # `none` was sampled on every way to the output
-                gradients = [torch.zeros_like(each) for each in parameters]
-            if self.supernet.captured:
-                gradients = [each.clone() for each in gradients]
+                gradients = map(torch.zeros_like, parameters)
+            gradients = [each.clone() if self.supernet.captured else each for each in gradients]
         return logits.detach(), loss.detach(), self.group.sums(gradients)
 
-    def descend(
-        self, optimizer: Optimizer, parameters: list[nn.Parameter], gradients: Sequence[Tensor]
-    ) -> None:
+    def descend(self, optimizer: Optimizer, parameters: Parameters, gradients: Sequence[Tensor]) -> None:
         """Take one step of an optimizer by gradients, clipped as the config says."""
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient

@@ -12,6 +12,7 @@ from nasbench.runs.settings import option
 from oneshot.methods.base import AlphaConfig, MetaOptimizer, Penalty, Step
 from oneshot.mixed import MixedOp
 
+Gradients = tuple[Tensor, Tensor, list[Tensor]]  # logits, loss, and the gradients of parameters
 _RADIUS = 0.01  # norm of the step of the finite differences to either side (section 2.3, its footnote)
 
 
@@ -48,7 +49,7 @@ class DARTS(MetaOptimizer[DARTSConfig]):
 
     def second_order_gradients(
         self, data_train: Batch, data_val: Batch, penalty: Penalty | None = None
-    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+    ) -> Gradients:
         """Return (logits, loss, gradients) of the validation loss at w' = w - lr (momentum v + dL_train/dw).
 
         Section 2.3, equations 7 and 8. The gradient is dL_val/dalpha at w', minus lr times the product of

@@ -14,12 +14,13 @@ from nasbench.runs.settings import option
 from oneshot.errors import ConfigError, GraphError
 from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph, Scope
-from oneshot.methods.base import MetaOptimizer, ProgressBar, SearchConfig, Step
+from oneshot.methods.base import Device, MetaOptimizer, ProgressBar, SearchConfig, Step
 from oneshot.mixed import Mixture, nonzero_mask
 from oneshot.parts.base import Part
 from oneshot.training.metrics import Measured
 
 Path = Sequence[int]  # the number of a candidate at each searched edge, one of its copies
+Paths = list[tuple[int, ...]]
 
 
 @dataclass(frozen=True)
@@ -88,16 +89,13 @@ class RSWS(MetaOptimizer[RSWSConfig]):
         edge.set("choice", 0, shared=True)
         edge.set("best", 0, shared=True)
 
-    def adapt_search_space(
-        self, space: Graph, scope: Scope = None, device: str | torch.device = "cpu"
-    ) -> None:
+    def adapt_search_space(self, space: Graph, scope: Scope = None, device: Device = "cpu") -> None:
         super().adapt_search_space(space, scope, device)
         edges = {edge.owner("best"): edge for edge in self.graph.all_edges(self.scope) if edge.has("best")}
         self._edges = list(edges.values())
         champion = self._eligible_path()
         self._contest = _Contest(None, [champion])
-        self._set("best", champion)
-        self._set("choice", champion)
+        self._select(champion)
 
     def scores(self, edge: EdgeData) -> Tensor:
         return one_hot(torch.tensor(edge.best), len(edge.op.primitives))
@@ -139,12 +137,9 @@ class RSWS(MetaOptimizer[RSWSConfig]):
         finalists = self._ranked(paths, first, progress)[: self.config.finalists]
         best = self._ranked(finalists, batches, progress)[0]
         self._contest = _Contest(self._contest.epoch, [list(best)], judged=self._contest.judged)
-        self._set("best", best)
-        self._set("choice", best)
+        self._select(best)
 
-    def _ranked(
-        self, paths: list[tuple[int, ...]], batches: Iterable[Batch], progress: ProgressBar | None
-    ) -> list[tuple[int, ...]]:
+    def _ranked(self, paths: Paths, batches: Iterable[Batch], progress: ProgressBar | None) -> Paths:
         """Return paths, the best on the batches first."""
         shown = paths if progress is None else progress(paths, "paths")
         results = {path: self._evaluate_path(path, batches) for path in shown}
@@ -190,19 +185,15 @@ class RSWS(MetaOptimizer[RSWSConfig]):
         for edge, number in zip(self._edges, path, strict=True):
             edge.set(key, number, shared=True)
 
+    def _select(self, path: Path) -> None:
+        self._set("best", path)
+        self._set("choice", path)
+
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
-        contest = self._contest
-        return super().state_dict() | {
-            "best": self._best_path(),
-            "epoch": contest.epoch,
-            "rivals": contest.rivals,
-            "scores": contest.scores,
-            "judged": contest.judged,
-        }
+        return super().state_dict() | {"best": self._best_path(), **vars(self._contest)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         super().load_state_dict(state)
-        self._set("best", state["best"])
-        self._set("choice", state["best"])
+        self._select(state["best"])
         self._contest = _Contest(state["epoch"], [list(path) for path in state["rivals"]])
         self._contest.scores, self._contest.judged = list(state["scores"]), state["judged"]

@@ -36,7 +36,7 @@ class Finished:
         return str(self.summary["architecture"]["text"])
 
 
-def _parse(summary: Mapping[str, Any] | None, is_search: bool) -> Finished | None:
+def _parse(summary: Mapping[str, Any], is_search: bool) -> Finished | None:
     """Return the job of a summary.json; None unless it is finished, and has all that a pipeline uses."""
     match summary:
         case {
@@ -109,7 +109,7 @@ class Pipeline:
 
     def _read(self, name: str) -> Finished | None:
         with suppress(RunFolderError):
-            return _parse(read_object(self.path / name / SUMMARY), name.startswith("search"))
+            return _parse(read_object(self.path / name / SUMMARY) or {}, name.startswith("search"))
         return None
 
     def is_finished(self, job: Job) -> bool:

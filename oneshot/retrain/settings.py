@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self, TypedDict, TypeVar, Unpack, cast
+from typing import Self, TypeVar, Unpack, cast
 
-from nasbench.runs.checks import SEEDS, whole
+from nasbench.runs.checks import SEEDS, Bounds, whole
 from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
 from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, default_settings, get_pipeline
@@ -39,17 +39,8 @@ def _named(values: Mapping[str, object]) -> str:
     return ", ".join(f"{space} {value}" for space, value in values.items())
 
 
-class _Bounds(TypedDict, total=False):
-    """Bounds of an option, as `option` takes them."""
-
-    at_least: float
-    above: float
-    at_most: float
-    below: float
-
-
 def _piped(
-    name: str, help: str, kind: type[T], choices: Sequence[str] | None = None, **bounds: Unpack[_Bounds]
+    name: str, help: str, kind: type[T], choices: Sequence[str] | None = None, **bounds: Unpack[Bounds]
 ) -> T:
     """Return an option whose default is the pipeline's, or the size of the space's network."""
     default = option(None, f"{help} {_default(name)}", type=kind, choices=choices, **bounds)

@@ -25,7 +25,7 @@ from oneshot.retrain.benchmark import find_entry, lacking, open_table
 from oneshot.retrain.pipelines import get_pipeline
 from oneshot.retrain.report import RetrainResult
 from oneshot.retrain.settings import RetrainSettings
-from oneshot.retrain.weights import BEST, LAST, NetworkFile, parse_record
+from oneshot.retrain.weights import BEST, LAST, parse_record
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import space_of
 from oneshot.training.checkpoints import encode_tensors
@@ -120,14 +120,13 @@ class RetrainJob(TrainingJob["RetrainTask"]):
 
     def network(self) -> Graph:
         """Return the network with new weights, parsed."""
+        return space_of(self.settings.space).network(self.architecture.value, **self.sizes())
+
+    def sizes(self) -> dict[str, Any]:  # integers, and a boolean
+        """Return the sizes of the network, and whether it has a second classifier."""
         settings = self.settings
-        return space_of(settings.space).network(
-            self.architecture.value,
-            self.images.classes,
-            settings.channels,
-            settings.cells,
-            auxiliary=settings.auxiliary_weight > 0,
-        )
+        sizes = {"classes": self.images.classes, "channels": settings.channels, "cells": settings.cells}
+        return {**sizes, "auxiliary": settings.auxiliary_weight > 0}
 
     def build(self, device: torch.device, group: ProcessGroup) -> "RetrainTask":
         """Return the retraining before its first step, by the random numbers of the process."""
@@ -356,19 +355,12 @@ class RetrainTask(TrainingTask[RetrainResult]):
 
     def _encode(self, row: Row) -> memoryview:
         """Return the weights as they are now, as a file for `load_network`."""
-        settings, (weights, average) = self.job.settings, self.weights()
-        network = NetworkFile(
-            architecture=self.job.architecture.record,
-            classes=self.job.images.classes,
-            channels=settings.channels,
-            cells=settings.cells,
-            auxiliary=settings.auxiliary_weight > 0,
-            epoch=row["epoch"],
-            top1=row["top1"],
-            weights=weights,
-            average=average,
+        weights, average = self.weights()
+        return encode_tensors(
+            {"architecture": self.job.architecture.record}
+            | self.job.sizes()
+            | {"epoch": row["epoch"], "top1": row["top1"], "weights": weights, "average": average}
         )
-        return encode_tensors(network)
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
         """Return weights, their moving average, the optimizer and the best epoch."""

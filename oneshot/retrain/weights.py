@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
-
-from torch import Tensor
+from typing import Any
 
 from nasbench.errors import NASBenchError, said
 from nasbench.runs.folder import RunKind
@@ -55,20 +53,6 @@ def parse_record(
     return Architecture.from_record(architecture, Path(path) / "config.json"), settings, environment
 
 
-class NetworkFile(TypedDict):
-    """A trained network, as best.pt and last.pt have it for `load_network`."""
-
-    architecture: dict[str, str]
-    classes: int
-    channels: int
-    cells: int
-    auxiliary: bool  # whether it has a second classifier
-    epoch: int
-    top1: float
-    weights: dict[str, Tensor]
-    average: dict[str, Tensor] | None
-
-
 def load_network(path: str | Path, classes: int | None = None, average: bool = False) -> Graph:
     """Load the trained network in a best.pt or last.pt, in evaluation mode on the CPU.
 
@@ -97,13 +81,8 @@ def load_network(path: str | Path, classes: int | None = None, average: bool = F
         architecture = Architecture.from_record(state["architecture"], path)
         if average and state["average"] is None:
             raise ConfigError(f"{path} has no moving average of weights; --ema keeps one")
-        network = space_of(architecture.space).network(
-            architecture.value,
-            state["classes"],
-            state["channels"],
-            state["cells"],
-            auxiliary=state["auxiliary"],
-        )
+        sizes = (state[name] for name in ("classes", "channels", "cells", "auxiliary"))
+        network = space_of(architecture.space).network(architecture.value, *sizes)
         network.load_state_dict(state["average" if average else "weights"])
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, (OneShotError, NASBenchError)):

@@ -97,7 +97,7 @@ class EqualCost:
     #: How many evaluations the cost buys; None if the table lacks times.
     evaluations: float | None
     #: The searches.
-    searches: list[SearchComparison]
+    searches: tuple[SearchComparison, ...]
     #: Why there are none.
     note: str | None
 
@@ -207,7 +207,7 @@ def at_equal_cost(
                 path = Path(folder, name)
                 search_blackbox(name, cost, bench, dataset, config.trials, config.seed, path)
                 searches.append(SearchComparison.compare(value, read_trials(path, bench, dataset, cost)))
-    return EqualCost(cost, config.cost is None, each, each and cost / each, searches, note)
+    return EqualCost(cost, config.cost is None, each, each and cost / each, tuple(searches), note)
 
 
 def _why_not(cost: float, each: float | None, bench: Benchmark, dataset: str) -> str | None:

@@ -86,7 +86,10 @@ class ScoreResult:
                 "test": self.test and self.test.to_json(),
             },
             "found": asdict(self.found),
-            "equal_cost": asdict(self.equal_cost),
+            "equal_cost": {
+                **asdict(self.equal_cost),
+                "searches": [asdict(search) for search in self.equal_cost.searches],
+            },
             "picture": self.picture,
         }
 

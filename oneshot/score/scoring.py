@@ -16,13 +16,7 @@ from nasbench.runs.files import quoted, replacing, to_json
 from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, RunFolderError
 from oneshot.score.equal_cost import at_equal_cost
-from oneshot.score.ranking import (
-    Correlations,
-    correlation,
-    path_accuracy,
-    rank_correlations,
-    sample_cells,
-)
+from oneshot.score.ranking import Correlations, correlation, path_accuracy, rank_correlations, sample_cells
 from oneshot.score.result import FoundCell, ScoreResult, draw
 from oneshot.score.settings import ScoreConfig
 from oneshot.search import reopen

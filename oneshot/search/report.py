@@ -1,7 +1,7 @@
 """The result of a search, and its report for people."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from nasbench.metrics import METRICS
@@ -62,7 +62,7 @@ class SearchResult(TrainingResult):
                 **Architecture(space.name, self.architecture).record,
                 **space.json(self.architecture),
             },
-            "benchmark": self.benchmark and self.benchmark.to_json(),
+            "benchmark": self.benchmark and asdict(self.benchmark),
             "warning": self.warning,
         }
 

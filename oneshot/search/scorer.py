@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +40,6 @@ class Scores:
     test_rank: int | None
     optimum: Optimum | None
     entry: Mapping[str, Mapping[str, float]]  # of `Benchmark.entry`
-
-    def to_json(self) -> dict[str, Any]:  # plain values, nested
-        """Return these as plain values."""
-        return asdict(self)
 
 
 class Scorer:

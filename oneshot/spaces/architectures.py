@@ -13,10 +13,7 @@ from oneshot.spaces.registry import SpaceName, architecture_of, space_of
 
 _CONFIG = "config.json"
 _SEARCH = "search"  # the stage of folders that name none
-_COMMANDS = {
-    "retraining": "oneshot.retrain",
-    "pipeline": "oneshot.pipeline",
-}  # by stage; others: oneshot.search
+_COMMANDS = {"retraining": "oneshot.retrain", "pipeline": "oneshot.pipeline"}  # others: oneshot.search
 
 
 class Architecture(NamedTuple):
@@ -73,9 +70,8 @@ class Architecture(NamedTuple):
         try:
             return cls(*architecture_of(record["text"], record["space"]))
         except (LookupError, TypeError, OneShotError, NASBenchError) as error:
-            raise RunFolderError(
-                f"{path} is damaged, or of another version: no architecture: {said(error)}"
-            ) from None
+            reason = f"no architecture: {said(error)}"
+            raise RunFolderError(f"{path} is damaged, or of another version: {reason}") from None
 
     @classmethod
     def _found_by(cls, path: Path, stage: str | None) -> "Architecture":
@@ -91,10 +87,8 @@ class Architecture(NamedTuple):
             raise RunFolderError(f"{path} is the folder of a {said(actual)}, not of a {stage}")
         match summary:
             case None | {"complete": False}:
-                command = _COMMANDS.get(str(actual), "oneshot.search")
-                raise RunFolderError(
-                    f"{path} is not finished; go on with: python -m {command} --resume {quoted(path)}"
-                )
+                resume = f"python -m {_COMMANDS.get(str(actual), 'oneshot.search')} --resume {quoted(path)}"
+                raise RunFolderError(f"{path} is not finished; go on with: {resume}")
             case {"architecture": record}:
                 return cls.from_record(record, path / SUMMARY)
             case {"benchmark": {"arch": arch}}:

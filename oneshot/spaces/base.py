@@ -1,7 +1,7 @@
 """What searches and trainings ask of a space in addition to its graph; loads no torch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, ClassVar, Generic, NamedTuple, TypeVar
 
@@ -35,6 +35,21 @@ class Diagram(NamedTuple):
     nodes: tuple[tuple[int, str, str], ...]
     #: (id of the source, id of the target, label) of each edge; the label is an operation, or "" for none.
     edges: tuple[tuple[int, int, str], ...]
+
+
+class Graphs(NamedTuple, Generic[A]):
+    """What a space makes of graphs, and of architectures; its module needs torch."""
+
+    #: Takes classes, channels and cells; as `Space.build`.
+    build: Callable[[int, int, int], "Graph"]
+    #: As `Space.edges`.
+    edges: Callable[["Graph"], "dict[str, EdgeData]"]
+    #: As `Space.architecture`.
+    read: Callable[["Graph"], A]
+    #: As `Space.fixed_path`.
+    fixed_path: Callable[["Graph", A], AbstractContextManager["Graph"]]
+    #: Takes an architecture, classes, channels, cells, and whether it has an auxiliary classifier if it can.
+    build_network: Callable[..., "Graph"]
 
 
 class Space(ABC, Generic[A]):

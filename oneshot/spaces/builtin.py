@@ -3,23 +3,52 @@
 import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
-from nasbench.cell import EDGES, OPERATIONS, Cell
+from nasbench.cell import OPERATIONS, Cell
 from nasbench.errors import NASBenchError
 from oneshot.errors import GenotypeError
 from oneshot.spaces import genotype
-from oneshot.spaces.base import Diagram, Sizes, Space
-from oneshot.spaces.genotype import Genotype, Hierarchy, dense_edges
+from oneshot.spaces.base import Diagram, Graphs, Sizes, Space
+from oneshot.spaces.genotype import Genotype, Hierarchy, dense_diagram
 
 if TYPE_CHECKING:
     from oneshot.graph.edge import EdgeData
     from oneshot.graph.graph import Graph
 
+A = TypeVar("A")
 V = TypeVar("V", Genotype, Hierarchy)
 
 
-class NASBench201Space(Space[Cell]):
+class _BuiltinSpace(Space[A]):
+    """A space whose graphs are in the module of its name."""
+
+    @property
+    def _graphs(self) -> Graphs[A]:
+        graphs: Graphs[A] = import_module(f"oneshot.spaces.{self.name}").GRAPHS
+        return graphs
+
+    def build(self, classes: int, channels: int, cells: int) -> "Graph":
+        return self._graphs.build(classes, channels, cells)
+
+    def edges(self, graph: "Graph") -> "dict[str, EdgeData]":
+        return self._graphs.edges(graph)
+
+    def architecture(self, graph: "Graph") -> A:
+        return self._graphs.read(graph)
+
+    def fixed_path(self, graph: "Graph", architecture: A) -> AbstractContextManager["Graph"]:
+        return self._graphs.fixed_path(graph, architecture)
+
+    def build_network(
+        self, architecture: A, classes: int, channels: int, cells: int, auxiliary: bool
+    ) -> "Graph":
+        options = {"auxiliary": auxiliary} if self.has_auxiliary else {}
+        return self._graphs.build_network(architecture, classes, channels, cells, **options)
+
+
+class NASBench201Space(_BuiltinSpace[Cell]):
     """The cells of NAS-Bench-201 (Dong & Yang 2020, arXiv:2001.00326)."""
 
     name = "nb201"
@@ -29,36 +58,8 @@ class NASBench201Space(Space[Cell]):
     smaller = Sizes(channels=8, cells=1)
     in_benchmark = True
 
-    def build(self, classes: int, channels: int, cells: int) -> "Graph":
-        from oneshot.spaces.nb201 import NasBench201SearchSpace
-
-        return NasBench201SearchSpace(classes, channels, cells)
-
-    def edges(self, graph: "Graph") -> "dict[str, EdgeData]":
-        from oneshot.spaces.nb201 import cells_in
-
-        cell = cells_in(graph)[0]  # all others are its copies
-        return {f"{source}→{target}": cell.edges[source + 1, target + 1] for source, target in EDGES}
-
     def candidates(self, edge: str) -> tuple[str, ...]:
         return OPERATIONS
-
-    def architecture(self, graph: "Graph") -> Cell:
-        from oneshot.spaces.nb201 import read_cell
-
-        return read_cell(graph)
-
-    def fixed_path(self, graph: "Graph", architecture: Cell) -> AbstractContextManager["Graph"]:
-        from oneshot.spaces.nb201 import fixed_path
-
-        return fixed_path(graph, architecture)
-
-    def build_network(
-        self, architecture: Cell, classes: int, channels: int, cells: int, auxiliary: bool
-    ) -> "Graph":
-        from oneshot.spaces.nb201 import build_network
-
-        return build_network(architecture, classes, channels, cells)
 
     def claims(self, text: str) -> bool:
         return bool(re.match(r"\s*(\||\d+\s*$)", text))
@@ -86,13 +87,10 @@ class NASBench201Space(Space[Cell]):
         return architecture.ops
 
     def diagrams(self, architecture: Cell) -> list[Diagram]:
-        nodes = ((0, "in", "input"), (1, "1", "node"), (2, "2", "node"), (3, "out", "output"))
-        edges = zip(EDGES, architecture.ops, strict=True)
-        title = f"cell {architecture.index}"
-        return [Diagram(title, nodes, tuple((source, target, op) for (source, target), op in edges))]
+        return [dense_diagram(f"cell {architecture.index}", 4, architecture.ops)]
 
 
-class _WrittenSpace(Space[V]):
+class _WrittenSpace(_BuiltinSpace[V]):
     """A space whose architectures know their own text, JSON and diagrams."""
 
     def read(self, text: str) -> V:
@@ -123,40 +121,8 @@ class DARTSSpace(_WrittenSpace[Genotype]):
     minimum = Sizes(channels=1, cells=3)
     has_auxiliary = True
 
-    def build(self, classes: int, channels: int, cells: int) -> "Graph":
-        from oneshot.spaces.darts import DARTSSearchSpace
-
-        return DARTSSearchSpace(classes, channels, cells)
-
-    def edges(self, graph: "Graph") -> "dict[str, EdgeData]":
-        from oneshot.spaces.darts import cells_in
-
-        named: dict[str, EdgeData] = {}
-        for cell in cells_in(graph):
-            for source, target, edge in sorted(cell.edges(data=True), key=lambda each: (each[1], each[0])):
-                if target < max(cell.nodes):
-                    named.setdefault(f"{cell.scope} {source - 1}→{target - 1}", edge)
-        return dict(sorted(named.items(), key=lambda each: each[0].startswith("reduction")))
-
     def candidates(self, edge: str) -> tuple[str, ...]:
         return genotype.OPERATIONS
-
-    def architecture(self, graph: "Graph") -> Genotype:
-        from oneshot.spaces.darts import read_genotype
-
-        return read_genotype(graph)
-
-    def fixed_path(self, graph: "Graph", architecture: Genotype) -> AbstractContextManager["Graph"]:
-        from oneshot.spaces.darts import fixed_path
-
-        return fixed_path(graph, architecture)
-
-    def build_network(
-        self, architecture: Genotype, classes: int, channels: int, cells: int, auxiliary: bool
-    ) -> "Graph":
-        from oneshot.spaces.darts import build_network
-
-        return build_network(architecture, classes, channels, cells, auxiliary)
 
     def claims(self, text: str) -> bool:
         # Genotype(...) or a dictionary; a dictionary with "space" is the JSON of `to_json`
@@ -174,42 +140,8 @@ class HierarchicalSpace(_WrittenSpace[Hierarchy]):
     smaller = Sizes(channels=2, cells=1)
     defaults = {"epochs": 10, "batch": 10}  # Ruchte et al. 2020, NASLib, appendix A.1
 
-    def build(self, classes: int, channels: int, cells: int) -> "Graph":
-        from oneshot.spaces.hierarchical import HierarchicalSearchSpace
-
-        return HierarchicalSearchSpace(classes, channels, cells)
-
-    def edges(self, graph: "Graph") -> "dict[str, EdgeData]":
-        from oneshot.spaces.hierarchical import cells_in
-
-        cell = cells_in(graph)[0]  # all others are its copies, and all instances of a motif are alike
-        named: dict[str, EdgeData] = {}
-        for number, motif in enumerate(cell.edges[1, 2].op.get_embedded_ops()):
-            for source, target in dense_edges(len(motif.nodes)):
-                named[f"motif {number}, {source}→{target}"] = motif.edges[source + 1, target + 1]
-        for source, target in dense_edges(len(cell.nodes)):
-            named[f"cell {source}→{target}"] = cell.edges[source + 1, target + 1]
-        return named
-
     def candidates(self, edge: str) -> tuple[str, ...]:
         return tuple(f"motif {k}" for k in range(6)) if edge.startswith("cell") else genotype.PRIMITIVES
-
-    def architecture(self, graph: "Graph") -> Hierarchy:
-        from oneshot.spaces.hierarchical import read_hierarchy
-
-        return read_hierarchy(graph)
-
-    def fixed_path(self, graph: "Graph", architecture: Hierarchy) -> AbstractContextManager["Graph"]:
-        from oneshot.spaces.hierarchical import fixed_path
-
-        return fixed_path(graph, architecture)
-
-    def build_network(
-        self, architecture: Hierarchy, classes: int, channels: int, cells: int, auxiliary: bool
-    ) -> "Graph":
-        from oneshot.spaces.hierarchical import build_network
-
-        return build_network(architecture, classes, channels, cells)
 
     def claims(self, text: str) -> bool:
         return text.strip().startswith("Hierarchy")

@@ -1,19 +1,19 @@
 """The space of DARTS: its supernet, the network of any genotype, and the genotype of what a search found."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Literal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Unpack
 
 from torch import nn
 
 from oneshot import ops
+from oneshot.compile.pools import by
 from oneshot.errors import ConfigError, GenotypeError, GraphError
 from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph
-from oneshot.mixed import choosing
-from oneshot.spaces.base import check_minimum
-from oneshot.spaces.edges import candidate_number, one_line, selected
-from oneshot.spaces.genotype import Genotype
+from oneshot.spaces.base import Graphs, check_minimum
+from oneshot.spaces.edges import choice, choosing_in, operation_name, with_drop_path, without_drop_path
+from oneshot.spaces.genotype import OPERATIONS, Genotype
 
 _NODES = 4  # between a cell's inputs and its output
 _INPUTS = 2
@@ -50,10 +50,9 @@ class DARTSSearchSpace(Graph):
         Channels of a cell's node in the first stage.
     cells
         The number of all cells, at least 3.
-    affine
-        Whether every normalization has a learned scale and shift.
-    statistics
-        Whether normalization keeps running statistics.
+    **options
+        `affine`, whether every normalization has a learned scale and shift, and `statistics`,
+        whether normalization keeps running statistics; by default both are False.
 
     References
     ----------
@@ -64,17 +63,12 @@ class DARTSSearchSpace(Graph):
     CHOOSES_NONE = False
 
     def __init__(
-        self,
-        classes: int = 10,
-        channels: int = 16,
-        cells: int = 8,
-        affine: bool = False,
-        statistics: bool = False,
+        self, classes: int = 10, channels: int = 16, cells: int = 8, **options: Unpack[ops.Norm]
     ) -> None:
         super().__init__("DARTS")
         check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 3))
         self._classes = classes
-        norm = {"affine": affine, "statistics": statistics}
+        norm: ops.Norm = {"affine": False, "statistics": False, **options}
         templates = {NORMAL: _cell(NORMAL), REDUCTION: _cell(REDUCTION)}
 
         def build_cell(kind: Kind, c: int) -> Graph:
@@ -82,10 +76,10 @@ class DARTSSearchSpace(Graph):
             for source, target, edge in cell.edges(data=True):
                 if target <= _INPUTS + _NODES:
                     stride = 2 if kind == REDUCTION and source <= _INPUTS else 1
-                    edge.set("op", _candidates(c, stride, **norm))
+                    edge.set("op", [_candidate(name, c, stride, **norm) for name in OPERATIONS])
             return cell
 
-        _add_network(self, classes, channels, cells, build_cell, norm)
+        _add_network(self, classes, channels, cells, build_cell, **norm)
 
     def weak_edges(self, strength: Callable[[EdgeData], float]) -> list[EdgeData]:
         """Return the edges beyond the two strongest into each node of a cell of each kind.
@@ -93,10 +87,7 @@ class DARTSSearchSpace(Graph):
         Other cells of the kind are its copies, with which its edges share alphas and deletion.
         """
         weak: list[EdgeData] = []
-        first: dict[str | None, Graph] = {}
-        for cell in cells_in(self):
-            first.setdefault(cell.scope, cell)
-        for cell in first.values():
+        for cell in {cell.scope: cell for cell in cells_in(self)}.values():
             for node in range(_INPUTS + 1, _INPUTS + _NODES + 1):
                 edges = [edge for _, edge in cell.dag.arriving(node)]
                 weak += sorted(edges, key=strength, reverse=True)[_KEPT:]
@@ -126,19 +117,24 @@ def _cell(kind: Kind) -> Graph:
     return cell
 
 
-def _candidates(c: int, stride: int, affine: bool, statistics: bool) -> list[nn.Module]:
-    """Return the operations in the order of `genotype.OPERATIONS`."""
-    norm = {"affine": affine, "statistics": statistics}
-    return [
-        ops.Zero(stride),
-        ops.Normalized(ops.MaxPool(stride), c, **norm),
-        ops.Normalized(ops.AvgPool(stride), c, **norm),
-        ops.Identity() if stride == 1 else ops.FactorizedReduce(c, c, **norm),
-        ops.SepConv(c, c, 3, stride, **norm),
-        ops.SepConv(c, c, 5, stride, **norm),
-        ops.DilConv(c, c, 3, stride, **norm),
-        ops.DilConv(c, c, 5, stride, **norm),
-    ]
+def _operation(name: str, c: int, stride: int, **norm: Unpack[ops.Norm]) -> nn.Module:
+    operations: dict[str, Callable[[], nn.Module]] = {
+        "none": lambda: ops.Zero(stride),
+        "max_pool_3x3": lambda: ops.MaxPool(stride),
+        "avg_pool_3x3": lambda: ops.AvgPool(stride),
+        "skip_connect": lambda: ops.Identity() if stride == 1 else ops.FactorizedReduce(c, c, **norm),
+        "sep_conv_3x3": lambda: ops.SepConv(c, c, 3, stride, **norm),
+        "sep_conv_5x5": lambda: ops.SepConv(c, c, 5, stride, **norm),
+        "dil_conv_3x3": lambda: ops.DilConv(c, c, 3, stride, **norm),
+        "dil_conv_5x5": lambda: ops.DilConv(c, c, 5, stride, **norm),
+    }
+    return operations[name]()
+
+
+def _candidate(name: str, c: int, stride: int, **norm: Unpack[ops.Norm]) -> nn.Module:
+    """Return an operation for the supernet, where pools are normalized."""
+    op = _operation(name, c, stride, **norm)
+    return ops.Normalized(op, c, **norm) if "pool" in name else op
 
 
 def _add_network(
@@ -147,8 +143,8 @@ def _add_network(
     channels: int,
     cells: int,
     build_cell: Callable[[Kind, int], Graph],
-    norm: dict[str, bool],
     auxiliary: bool = False,
+    **norm: Unpack[ops.Norm],
 ) -> None:
     """Add stem, cells and classifier to a graph without nodes; `build_cell(kind, channels)` returns a cell.
 
@@ -160,7 +156,8 @@ def _add_network(
         raise ConfigError(
             f"an auxiliary head stands before the last cell, so cells are 4 or more, got {cells}"
         )
-    graph.add_edge(1, 2, op=ops.Stem(_STEM * channels, **(norm | {"affine": True})))
+    stem: ops.Norm = {**norm, "affine": True}
+    graph.add_edge(1, 2, op=ops.Stem(_STEM * channels, **stem))
     graph.add_edge(2, 3)
     width = {2: _STEM * channels, 3: _STEM * channels}
     reduced, c = False, channels
@@ -176,8 +173,7 @@ def _add_network(
         graph.add_edge(before, node, op=first)
         graph.add_edge(previous, node, op=ops.ReLUConvBN(width[previous], c, 1, **norm))
         graph.nodes[node]["comb_op"] = cell = build_cell(kind, c)
-        output = max(cell.nodes)
-        width[node] = c * cell.dag.in_degree(output)
+        width[node] = c * cell.dag.in_degree(cell.dag.output())
         reduced = kind == REDUCTION
         if auxiliary and number == 2 * cells // 3:
             graph.add_edge(node, last + 1, op=ops.AuxiliaryHead(width[node], classes))
@@ -236,33 +232,14 @@ def _add_evaluation_network(
         cell = Graph(f"{kind} cell", scope=kind)
         cell.add_nodes_from(range(1, _INPUTS + 1))
         for number, (name, source) in enumerate(edges):
-            stride = 2 if kind == REDUCTION and source < _INPUTS else 1
-            cell.add_edge(source + 1, _INPUTS + 1 + number // _KEPT, op=_operation(name, c, stride))
+            op = _operation(name, c, stride=2 if kind == REDUCTION and source < _INPUTS else 1)
+            cell.add_edge(source + 1, _INPUTS + 1 + number // _KEPT, op=with_drop_path(op))
         output = max(cell.nodes) + 1
         cell.add_edges_from((node + 1, output) for node in concat)
         cell.nodes[output]["comb_op"] = ops.Concat()
         return cell
 
-    norm = {"affine": True, "statistics": True}
-    _add_network(graph, classes, channels, cells, build_cell, norm, auxiliary)
-
-
-def _operation(name: str, c: int, stride: int) -> nn.Module:
-    """Return an operation for training from scratch: no normalized pools; drop path unless it is idle."""
-    if name == "none":
-        return ops.Zero(stride)
-    if name == "skip_connect" and stride == 1:
-        return ops.Identity()
-    operations: dict[str, Callable[[], nn.Module]] = {
-        "max_pool_3x3": lambda: ops.MaxPool(stride),
-        "avg_pool_3x3": lambda: ops.AvgPool(stride),
-        "skip_connect": lambda: ops.FactorizedReduce(c, c),
-        "sep_conv_3x3": lambda: ops.SepConv(c, c, 3, stride),
-        "sep_conv_5x5": lambda: ops.SepConv(c, c, 5, stride),
-        "dil_conv_3x3": lambda: ops.DilConv(c, c, 3, stride),
-        "dil_conv_5x5": lambda: ops.DilConv(c, c, 5, stride),
-    }
-    return ops.Sequential(operations[name](), ops.DropPath())
+    _add_network(graph, classes, channels, cells, build_cell, auxiliary)
 
 
 # From a graph to its genotype, and back to a path
@@ -273,35 +250,39 @@ def cells_in(graph: Graph) -> list[Graph]:
     return [each for each in graph.graphs() if each.scope in (NORMAL, REDUCTION)]
 
 
+def _edges(graph: Graph) -> dict[str, EdgeData]:
+    named: dict[str, EdgeData] = {}
+    for cell in sorted(cells_in(graph), key=lambda cell: cell.scope == REDUCTION):
+        for source, target in sorted(cell.edges, key=lambda edge: edge[::-1]):
+            if target < cell.dag.output():
+                named.setdefault(f"{cell.scope} {source - 1}→{target - 1}", cell.edges[source, target])
+    return named
+
+
 def read_genotype(graph: Graph) -> Genotype:
     """Return the Genotype of a graph with one operation, or a `choice`, at each edge; its cells must agree.
 
     The edges into a node are in the order of their sources. If there are more than two, those with `none` do
     not count; GraphError unless two are left.
     """
-    halves: dict[str | None, set[_Half]] = {NORMAL: set(), REDUCTION: set()}
-    for cell in cells_in(graph):
-        halves[cell.scope].add(_read(cell))
-    for kind, cells in halves.items():
+    fields: list[Any] = []  # edges and nodes; the genotype checks them
+    for kind in (NORMAL, REDUCTION):
+        cells = {_read(cell) for cell in cells_in(graph) if cell.scope == kind}
         if len(cells) != 1:
             raise GraphError(
                 f"{graph.name} has {'no' if not cells else 'different'} {kind} cells; a genotype has one"
             )
-    (normal, normal_concat), (reduce, reduce_concat) = (cells.pop() for cells in halves.values())
-    return Genotype(normal, normal_concat, reduce, reduce_concat)
+        fields += cells.pop()
+    return Genotype(*fields)
 
 
-_Half = tuple[
-    tuple[tuple[str, int], ...], tuple[int, ...]
-]  # edges, and nodes of the concatenation, of a cell
-
-
-def _read(cell: Graph) -> _Half:
-    output, edges = max(cell.nodes), []
+def _read(cell: Graph) -> tuple[tuple[tuple[str, int], ...], tuple[int, ...]]:
+    """Return the edges of a cell, and the nodes that its output concatenates."""
+    output, edges = cell.dag.output(), []
     for node in range(_INPUTS + 1, output):
         arriving = [
-            (_named(edge, f"edge {source}-{node} of a {cell.name}"), source - 1)
-            for source, edge in cell.dag.arriving(node)
+            (operation_name(cell, source, node, _name, "operation of the space of DARTS"), source - 1)
+            for source, _ in cell.dag.arriving(node)
         ]
         if len(arriving) > _KEPT:
             arriving = [(name, source) for name, source in arriving if name != "none"]
@@ -314,17 +295,9 @@ def _read(cell: Graph) -> _Half:
     return tuple(edges), tuple(source - 1 for source in sorted(cell.dag.pred[output]))
 
 
-def _named(edge: EdgeData, where: str) -> str:
-    op = selected(edge, where)
-    name = _name(op)
-    if name is None:
-        raise GraphError(f"{where} has {one_line(op)}, which is no operation of the space of DARTS")
-    return name
-
-
 def _name(op: nn.Module) -> str | None:
     """Return the name of an operation; None for another."""
-    match op:
+    match without_drop_path(op):
         case ops.Zero():
             return "none"
         case ops.Identity() | ops.FactorizedReduce():
@@ -333,21 +306,14 @@ def _name(op: nn.Module) -> str | None:
             return "max_pool_3x3"
         case ops.AvgPool() | ops.Normalized(op=ops.AvgPool()):
             return "avg_pool_3x3"
-        case ops.SepConv() if isinstance(op[0], ops.DilConv):
-            return f"sep_conv_{_size(op[0].depthwise)}"
-        case ops.DilConv():
-            return f"dil_conv_{_size(op.depthwise)}"
-        case ops.Sequential() if len(op) == 2 and isinstance(op[1], ops.DropPath):
-            return _name(op[0])
+        case ops.SepConv() as conv if isinstance(conv[0], ops.DilConv):
+            return f"sep_conv_{by(conv[0].depthwise.kernel_size)}"
+        case ops.DilConv(depthwise=conv):
+            return f"dil_conv_{by(conv.kernel_size)}"
     return None
 
 
-def _size(conv: nn.Conv2d) -> str:
-    return "x".join(map(str, conv.kernel_size))
-
-
-@contextmanager
-def fixed_path(graph: Graph, genotype: Genotype) -> Iterator[Graph]:
+def fixed_path(graph: Graph, genotype: Genotype) -> AbstractContextManager[Graph]:
     """Let a supernet compute only the path of a genotype, with its shared weights, within the block.
 
     All nodes go into a cell's output, as in the supernet. GraphError if an edge of its cells has no
@@ -357,19 +323,15 @@ def fixed_path(graph: Graph, genotype: Genotype) -> Iterator[Graph]:
     for cell in cells_in(graph):
         edges = genotype.normal if cell.scope == NORMAL else genotype.reduce
         wanted = {(source + 1, _INPUTS + 1 + k // _KEPT): name for k, (name, source) in enumerate(edges)}
-        output = max(cell.nodes)
-        if len(edges) != _KEPT * (output - _INPUTS - 1):
-            nodes = output - _INPUTS - 1
+        output = cell.dag.output()
+        nodes = output - _INPUTS - 1
+        if len(edges) != _KEPT * nodes:
             raise GenotypeError(
                 f"the {cell.name} of a supernet has {nodes} nodes, the genotype's {len(edges) // _KEPT}"
             )
-        for source, target, edge in cell.edges(data=True):
-            if target < output:
-                name = wanted.get((source, target), "none")
-                choices.append(
-                    (edge, candidate_number(edge, name, _name, f"edge {source}-{target} of a {cell.name}"))
-                )
-    if not choices:
-        raise GraphError(f"{graph.name} has no cells of the space of DARTS")
-    with choosing(choices):
-        yield graph
+        inner = [edge for edge in cell.edges if edge[1] < output]
+        choices += [choice(cell, *edge, wanted.get(edge, "none"), _name) for edge in inner]
+    return choosing_in(graph, choices, "cells of the space of DARTS")
+
+
+GRAPHS: Graphs[Genotype] = Graphs(DARTSSearchSpace, _edges, read_genotype, fixed_path, build_network)

@@ -1,39 +1,82 @@
-"""Reading the edges of a space's cells: the selected operation, the number of a candidate."""
+"""Edges of a space's cells, by graph, source and target: the selected operation, a candidate's number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeAlias
 
 from torch import nn
 
+from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph.edge import EdgeData
-from oneshot.mixed import Mixture
+from oneshot.graph.graph import Graph
+from oneshot.mixed import Mixture, choosing
+
+NameOf: TypeAlias = Callable[[nn.Module], str | None]  # of an operation; None for one of another space
 
 
-def selected(edge: EdgeData, where: str) -> nn.Module:
+def with_drop_path(op: nn.Module) -> nn.Module:
+    """Return an operation for training from scratch, followed by drop path unless it has nothing to learn."""
+    return op if isinstance(op, (ops.Zero, ops.Identity)) else ops.Sequential(op, ops.DropPath())
+
+
+def without_drop_path(op: nn.Module) -> nn.Module:
+    """Return what `with_drop_path` was given."""
+    if isinstance(op, nn.Sequential) and len(op) == 2 and isinstance(op[1], ops.DropPath):
+        return op[0]
+    return op
+
+
+def where(graph: Graph, source: int, target: int) -> str:
+    """Return the place of an edge, for messages."""
+    return f"edge {source}-{target} of {'a ' * graph.name.endswith('cell')}{graph.name}"
+
+
+def selected(graph: Graph, source: int, target: int) -> nn.Module:
     """Return the one operation of an edge, or that of its `choice`; GraphError if candidates are left."""
+    edge = graph.edges[source, target]
     op: nn.Module | list[nn.Module] = edge.op
     if isinstance(op, Mixture) and edge.has("choice"):
         op = op.primitives[edge.choice]
     if isinstance(op, (Mixture, list)):
-        raise GraphError(f"{where} still has candidates; get_final_architecture() chooses")
+        place = where(graph, source, target)
+        raise GraphError(f"{place} still has candidates; get_final_architecture() chooses")
     return op
 
 
-def candidates(edge: EdgeData, where: str) -> list[nn.Module]:
+def operation_name(graph: Graph, source: int, target: int, name_of: NameOf, kind: str) -> str:
+    """Return the name of an edge's operation; GraphError if it has none, so that it is no `kind`."""
+    op = selected(graph, source, target)
+    name = "none" if graph.edges[source, target].is_deleted else name_of(op)
+    if name is None:
+        raise GraphError(f"{where(graph, source, target)} has {one_line(op)}, which is no {kind}")
+    return name
+
+
+def candidates(graph: Graph, source: int, target: int) -> list[nn.Module]:
     """Return the candidates of a mixed edge; GraphError for another edge."""
-    if not isinstance(edge.op, Mixture):
-        raise GraphError(f"{where} has no candidates under weights, but {one_line(edge.op)}")
-    return edge.op.get_embedded_ops()
+    op = graph.edges[source, target].op
+    if not isinstance(op, Mixture):
+        place = where(graph, source, target)
+        raise GraphError(f"{place} has no candidates under weights, but {one_line(op)}")
+    return op.get_embedded_ops()
 
 
-def candidate_number(
-    edge: EdgeData, name: str, name_of: Callable[[nn.Module], str | None], where: str
-) -> int:
-    """Return the number of the candidate that is called `name`; `name_of(op)` returns a candidate's name."""
-    for number, op in enumerate(candidates(edge, where)):
-        if name_of(op) == name:
-            return number
-    raise GraphError(f"{where} has no {name} among its candidates")
+def choice(graph: Graph, source: int, target: int, name: str, name_of: NameOf) -> tuple[EdgeData, int]:
+    """Return an edge and the number of its candidate of this name."""
+    names = [name_of(op) for op in candidates(graph, source, target)]
+    if name not in names:
+        raise GraphError(f"{where(graph, source, target)} has no {name} among its candidates")
+    return graph.edges[source, target], names.index(name)
+
+
+@contextmanager
+def choosing_in(graph: Graph, choices: Sequence[tuple[EdgeData, int]], cells: str) -> Iterator[Graph]:
+    """Let the edges of a supernet's cells run one candidate each; GraphError if it has no such `cells`."""
+    if not choices:
+        raise GraphError(f"{graph.name} has no {cells}")
+    with choosing(choices):
+        yield graph
 
 
 def one_line(op: object) -> str:

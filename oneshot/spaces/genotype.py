@@ -7,18 +7,9 @@ from typing import Any
 from nasbench.errors import shown
 from nasbench.runs.checks import integer
 from oneshot.errors import GenotypeError
+from oneshot.spaces import notation
 from oneshot.spaces.base import Diagram
-from oneshot.spaces.notation import (
-    CONNECTIONS,
-    EDGES_PER_NODE,
-    Notation,
-    as_list,
-    checked_edge,
-    complete_fields,
-    edge_name,
-    read_call,
-    without_connections,
-)
+from oneshot.spaces.notation import CONNECTIONS, EDGES_PER_NODE, Notation
 
 OPERATIONS = (  # of an edge in the space of DARTS (Liu et al. 2019, arXiv:1806.09055, section 3.1.1)
     "none",
@@ -93,7 +84,9 @@ class Genotype:
 
         Takes the same notations as `from_json`. Nothing in the text is executed.
         """
-        return cls.from_json(read_call(text, cls.__name__, (*_FIELDS, *CONNECTIONS), or_dictionary=True))
+        return cls.from_json(
+            notation.read_call(text, cls.__name__, (*_FIELDS, *CONNECTIONS), or_dictionary=True)
+        )
 
     def to_json(self) -> dict[str, list[object]]:
         """Return a dict of lists."""
@@ -112,13 +105,15 @@ class Genotype:
         that the value was read in, or those that it mixes.
         """
         # Any: the checks in __post_init__ take anything
-        fields: dict[str, Any] = complete_fields(without_connections(value), cls.__name__, _FIELDS)
-        cells = {name: as_list(name, fields[name]) for name in ("normal", "reduce")}
-        notation = Notation.detect(cells)
+        fields: dict[str, Any] = notation.complete_fields(
+            notation.without_connections(value), cls.__name__, _FIELDS
+        )
+        cells = {name: notation.as_list(name, fields[name]) for name in ("normal", "reduce")}
+        kind = Notation.detect(cells)
         try:
-            return cls(**fields | {name: notation.read(name, cell) for name, cell in cells.items()})
+            return cls(**fields | {name: kind.read(name, cell) for name, cell in cells.items()})
         except GenotypeError as error:
-            raise GenotypeError(f"read as {notation}: {error}") from None
+            raise GenotypeError(f"read as {kind}: {error}") from None
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -127,10 +122,8 @@ class Genotype:
 
     def diagrams(self) -> list[Diagram]:
         """Return the diagrams of both cells."""
-        return [
-            _cell_diagram("normal", self.normal, self.normal_concat),
-            _cell_diagram("reduction", self.reduce, self.reduce_concat),
-        ]
+        normal = _cell_diagram("normal", self.normal, self.normal_concat)
+        return [normal, _cell_diagram("reduction", self.reduce, self.reduce_concat)]
 
 
 _FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")  # of a Genotype, in order
@@ -164,8 +157,11 @@ class Hierarchy:
     cell_nodes: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        motifs = [as_list(f"motif {k}", motif) for k, motif in enumerate(as_list("motifs", self.motifs))]
-        cell = as_list("cell", self.cell)
+        motifs = [
+            notation.as_list(f"motif {k}", motif)
+            for k, motif in enumerate(notation.as_list("motifs", self.motifs))
+        ]
+        cell = notation.as_list("cell", self.cell)
         if not motifs:
             raise GenotypeError("a hierarchy has one motif or more, got none")
         counts = {_node_count(f"motif {k}", len(motif)) for k, motif in enumerate(motifs)}
@@ -194,7 +190,7 @@ class Hierarchy:
     @classmethod
     def from_text(cls, text: str) -> "Hierarchy":
         """Read the text that `str` gives; nothing in it is executed."""
-        return cls.from_json(read_call(text, cls.__name__, ("motifs", "cell")))
+        return cls.from_json(notation.read_call(text, cls.__name__, ("motifs", "cell")))
 
     def to_json(self) -> dict[str, list[object]]:
         """Return a dict of lists."""
@@ -204,7 +200,7 @@ class Hierarchy:
     def from_json(cls, value: object) -> "Hierarchy":
         """Read a dict of the fields."""
         # Any: the checks in __post_init__ take anything
-        fields: dict[str, Any] = complete_fields(value, cls.__name__, ("motifs", "cell"))
+        fields: dict[str, Any] = notation.complete_fields(value, cls.__name__, ("motifs", "cell"))
         return cls(**fields)
 
     @property
@@ -214,13 +210,9 @@ class Hierarchy:
 
     def diagrams(self) -> list[Diagram]:
         """Return the diagrams of the cell and of the motifs in it."""
-        motifs = [
-            _dense_diagram(f"motif {k}", self.motif_nodes, motif)
-            for k, motif in enumerate(self.motifs)
-            if k in self.cell
-        ]
-        names = tuple(f"motif {motif}" for motif in self.cell)
-        return [_dense_diagram("cell", self.cell_nodes, names), *motifs]
+        cell = dense_diagram("cell", self.cell_nodes, tuple(f"motif {motif}" for motif in self.cell))
+        motifs = sorted(set(self.cell))
+        return [cell, *(dense_diagram(f"motif {k}", self.motif_nodes, self.motifs[k]) for k in motifs)]
 
 
 def dense_edges(nodes: int) -> list[tuple[int, int]]:
@@ -238,13 +230,13 @@ def _check_operation(op: object, operations: tuple[str, ...], where: str) -> Non
 
 def _checked_edges(name: str, value: object) -> tuple[tuple[object, int], ...]:
     """Return the edges of a cell as tuples; GenotypeError unless each node has two, from different nodes."""
-    edges = as_list(name, value)
+    edges = notation.as_list(name, value)
     if not edges or len(edges) % EDGES_PER_NODE:
         raise GenotypeError(f"{name} has two edges a node, got {len(edges)} edges")
     checked: list[tuple[object, int]] = []
     for number, edge in enumerate(edges):
-        where, node = edge_name(name, number), EDGES_PER_NODE + number // EDGES_PER_NODE
-        op, given = checked_edge(where, edge, 2)
+        where, node = notation.edge_name(name, number), EDGES_PER_NODE + number // EDGES_PER_NODE
+        op, given = notation.checked_edge(where, edge, 2)
         source = integer(given)
         _check_operation(op, OPERATIONS, where)
         if source is None or not 0 <= source < node:
@@ -257,7 +249,7 @@ def _checked_edges(name: str, value: object) -> tuple[tuple[object, int], ...]:
 
 def _checked_nodes(name: str, value: object, between: int) -> tuple[int, ...]:
     """Return the nodes of a concatenation; GenotypeError unless they are different nodes in between."""
-    nodes = as_list(name, value)
+    nodes = notation.as_list(name, value)
     first, last = EDGES_PER_NODE, EDGES_PER_NODE + between - 1
     numbers = [n for n in map(integer, nodes) if n is not None and first <= n <= last]
     if not nodes or len(set(numbers)) < len(nodes):
@@ -268,9 +260,8 @@ def _checked_nodes(name: str, value: object, between: int) -> tuple[int, ...]:
 def _node_count(name: str, edges: int) -> int:
     nodes = (1 + math.isqrt(1 + 8 * edges)) // 2
     if edges == 0 or nodes * (nodes - 1) // 2 != edges:
-        raise GenotypeError(
-            f"{name} has an edge between any two nodes, so 1, 3, 6, 10, 15, ... edges; got {edges}"
-        )
+        counts = "1, 3, 6, 10, 15, ... edges"
+        raise GenotypeError(f"{name} has an edge between any two nodes, so {counts}; got {edges}")
     return nodes
 
 
@@ -281,13 +272,11 @@ def _cell_diagram(title: str, edges: tuple[tuple[str, int], ...], concat: tuple[
     output = EDGES_PER_NODE + len(edges) // EDGES_PER_NODE
     between = [(node, str(node - EDGES_PER_NODE), "node") for node in range(EDGES_PER_NODE, output)]
     nodes = ((0, "c_{k-2}", "input"), (1, "c_{k-1}", "input"), *between, (output, "c_{k}", "output"))
-    arrows = [
-        (source, EDGES_PER_NODE + number // EDGES_PER_NODE, op) for number, (op, source) in enumerate(edges)
-    ]
+    arrows = [(s, EDGES_PER_NODE + number // EDGES_PER_NODE, op) for number, (op, s) in enumerate(edges)]
     return Diagram(title, nodes, (*arrows, *((node, output, "") for node in concat)))
 
 
-def _dense_diagram(title: str, count: int, names: tuple[str, ...]) -> Diagram:
+def dense_diagram(title: str, count: int, names: tuple[str, ...]) -> Diagram:
     ends = {0: ("in", "input"), count - 1: ("out", "output")}
     nodes = tuple((node, *ends.get(node, (str(node), "node"))) for node in range(count))
     edges = zip(dense_edges(count), names, strict=True)

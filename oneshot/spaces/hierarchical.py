@@ -1,7 +1,8 @@
 """The hierarchical space: its supernet, the network of any hierarchy, and the way back to the hierarchy."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Unpack
 
 from torch import nn
 
@@ -9,9 +10,8 @@ from oneshot import ops
 from oneshot.errors import GenotypeError, GraphError
 from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph
-from oneshot.mixed import choosing
-from oneshot.spaces.base import check_minimum
-from oneshot.spaces.edges import candidate_number, candidates, one_line, selected
+from oneshot.spaces import edges
+from oneshot.spaces.base import Graphs, check_minimum
 from oneshot.spaces.genotype import PRIMITIVES, Hierarchy, dense_edges
 
 _STAGES = ("stage_1", "stage_2", "stage_3")
@@ -47,10 +47,9 @@ class HierarchicalSearchSpace(Graph):
         The number of level-2 motifs.
     motif_nodes, cell_nodes
         Nodes of a motif and of a cell, at least 2.
-    affine
-        Whether normalization has a learned scale and shift.
-    statistics
-        Whether normalization keeps running statistics.
+    **options
+        `affine`, whether normalization has a learned scale and shift, and `statistics`,
+        whether normalization keeps running statistics; by default both are False.
 
     References
     ----------
@@ -67,14 +66,13 @@ class HierarchicalSearchSpace(Graph):
         motifs: int = 6,
         motif_nodes: int = 4,
         cell_nodes: int = 5,
-        affine: bool = False,
-        statistics: bool = False,
+        **options: Unpack[ops.Norm],
     ) -> None:
         super().__init__("hierarchical")
         check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1), motifs=(motifs, 1))
         check_minimum(motif_nodes=(motif_nodes, 2), cell_nodes=(cell_nodes, 2))
         self._classes = classes
-        norm = {"affine": affine, "statistics": statistics}
+        norm: ops.Norm = {"affine": False, "statistics": False, **options}
         templates = [_dense(f"motif {number}", motif_nodes) for number in range(motifs)]
         template = _dense("cell", cell_nodes)
 
@@ -82,14 +80,13 @@ class HierarchicalSearchSpace(Graph):
             cell = template.copy()
             for *_, edge in cell.edges(data=True):
                 edge.set("op", [motif.copy() for motif in templates])
-            for graph in cell.graphs():
-                if graph is not cell:
-                    for *_, edge in graph.edges(data=True):
-                        edge.set("op", [_primitive(name, c, **norm) for name in PRIMITIVES])
-                    _combine(graph, c, norm)
+            for motif in cell.inner_graphs():
+                for *_, edge in motif.edges(data=True):
+                    edge.set("op", [_primitive(name, c, **norm) for name in PRIMITIVES])
+                _combine(motif, c, **norm)
             return cell.set_scope(stage)
 
-        _add_network(self, classes, channels, cells, build_cell, norm)
+        _add_network(self, classes, channels, cells, build_cell, **norm)
 
     def prepare_evaluation(self, channels: int = 64, cells: int = 2) -> None:
         """Become the network of the discretized motifs that is trained from scratch, with new weights.
@@ -108,20 +105,19 @@ def _dense(name: str, nodes: int) -> Graph:
     return graph
 
 
-def _combine(motif: Graph, c: int, norm: dict[str, bool]) -> None:
+def _combine(motif: Graph, c: int, **norm: Unpack[ops.Norm]) -> None:
     """Let the output of a motif concatenate its inputs."""
-    output = max(motif.nodes)
+    output = motif.dag.output()
     motif.nodes[output]["comb_op"] = ops.Concat1x1(motif.dag.in_degree(output), c, c, **norm)
 
 
-def _primitive(name: str, c: int, affine: bool = True, statistics: bool = True) -> nn.Module:
+def _primitive(name: str, c: int, **norm: Unpack[ops.Norm]) -> nn.Module:
     """Return a level-1 primitive of `genotype.PRIMITIVES`."""
-    norm = {"affine": affine, "statistics": statistics}
     primitives: dict[str, Callable[[], nn.Module]] = {
-        "none": lambda: ops.Zero(),
-        "skip_connect": lambda: ops.Identity(),
-        "max_pool_3x3": lambda: ops.MaxPool(),
-        "avg_pool_3x3": lambda: ops.AvgPool(),
+        "none": ops.Zero,
+        "skip_connect": ops.Identity,
+        "max_pool_3x3": ops.MaxPool,
+        "avg_pool_3x3": ops.AvgPool,
         "sep_conv_3x3": lambda: ops.SepConvBNReLU(c, c, **norm),
         "depthwise_conv_3x3": lambda: ops.ConvBNReLU(c, c, 3, alone=True, **norm),
         "conv_1x1": lambda: ops.ConvBNReLU(c, c, 1, **norm),
@@ -135,7 +131,7 @@ def _add_network(
     channels: int,
     cells: int,
     build_cell: Callable[[str, int], Graph],
-    norm: dict[str, bool],
+    **norm: Unpack[ops.Norm],
 ) -> None:
     """Add stem, cells and classifier to a graph without nodes; `build_cell(stage, channels)` returns a cell.
 
@@ -198,25 +194,20 @@ def build_network(hierarchy: Hierarchy, classes: int = 10, channels: int = 64, c
 def _add_evaluation_network(
     graph: Graph, hierarchy: Hierarchy, classes: int, channels: int, cells: int
 ) -> None:
-    norm = {"affine": True, "statistics": True}
-
     def build_motif(number: int, c: int) -> Graph:
-        motif = Graph(f"motif {number}")
-        edges = zip(dense_edges(hierarchy.motif_nodes), hierarchy.motifs[number], strict=True)
-        for (source, target), name in edges:
-            op = _primitive(name, c, **norm)
-            idle = isinstance(op, (ops.Zero, ops.Identity))
-            motif.add_edge(source + 1, target + 1, op=op if idle else ops.Sequential(op, ops.DropPath()))
-        _combine(motif, c, norm)
+        motif = _dense(f"motif {number}", hierarchy.motif_nodes)
+        for edge, name in zip(_edges(motif), hierarchy.motifs[number], strict=True):
+            motif.edges[edge].set("op", edges.with_drop_path(_primitive(name, c)))
+        _combine(motif, c)
         return motif
 
     def build_cell(stage: str, c: int) -> Graph:
-        cell = Graph("cell")
-        for (source, target), number in zip(dense_edges(hierarchy.cell_nodes), hierarchy.cell, strict=True):
-            cell.add_edge(source + 1, target + 1, op=build_motif(number, c))
+        cell = _dense("cell", hierarchy.cell_nodes)
+        for edge, number in zip(_edges(cell), hierarchy.cell, strict=True):
+            cell.edges[edge].set("op", build_motif(number, c))
         return cell.set_scope(stage)
 
-    _add_network(graph, classes, channels, cells, build_cell, norm)
+    _add_network(graph, classes, channels, cells, build_cell)
 
 
 # From a graph to its hierarchy, and back to a path
@@ -250,32 +241,35 @@ def read_hierarchy(graph: Graph) -> Hierarchy:
 def _read(cell: Graph) -> tuple[tuple[int, tuple[str, ...]], ...]:
     """Return the motif at each edge of a cell: its number, and the names of its operations."""
     motifs = []
-    for source, target in dense_edges(len(cell.nodes)):
-        edge = cell.edges[source + 1, target + 1]
-        where = f"edge {source + 1}-{target + 1} of a cell"
-        motif = selected(edge, where)
+    for edge in _edges(cell):
+        motif = edges.selected(cell, *edge)
         if not isinstance(motif, Graph) or not motif.name.startswith("motif "):
-            raise GraphError(f"{where} has {one_line(motif)}, which is no motif")
-        number = int(motif.name.removeprefix("motif "))
-        names = tuple(
-            _named(motif.edges[s + 1, t + 1], f"edge {s + 1}-{t + 1} of {motif.name}")
-            for s, t in dense_edges(len(motif.nodes))
-        )
-        motifs.append((number, names))
+            raise GraphError(f"{edges.where(cell, *edge)} has {edges.one_line(motif)}, which is no motif")
+        kind = "primitive of the hierarchical space"
+        names = tuple(edges.operation_name(motif, *inner, _name, kind) for inner in _edges(motif))
+        motifs.append((int(motif.name.removeprefix("motif ")), names))
     return tuple(motifs)
 
 
-def _named(edge: EdgeData, where: str) -> str:
-    op = selected(edge, where)
-    name = "none" if edge.is_deleted else _name(op)
-    if name is None:
-        raise GraphError(f"{where} has {one_line(op)}, which is no primitive of the hierarchical space")
-    return name
+def _edges(graph: Graph) -> list[tuple[int, int]]:
+    """Return the edges of a cell or motif as a Hierarchy has them, by the numbers of the graph's nodes."""
+    return [(source + 1, target + 1) for source, target in dense_edges(len(graph.nodes))]
+
+
+def _named_edges(graph: Graph) -> dict[str, EdgeData]:
+    cell = cells_in(graph)[0]  # all others are its copies, and all instances of a motif are alike
+    motifs = {f"motif {k},": motif for k, motif in enumerate(edges.candidates(cell, 1, 2))}
+    return {
+        f"{name} {source - 1}→{target - 1}": part.edges[source, target]
+        for name, part in [*motifs.items(), ("cell", cell)]
+        if isinstance(part, Graph)
+        for source, target in _edges(part)
+    }
 
 
 def _name(op: nn.Module) -> str | None:
     """Return the name of a primitive; None for another operation."""
-    match op:
+    match edges.without_drop_path(op):
         case ops.Zero():
             return "none"
         case ops.Identity():
@@ -289,13 +283,10 @@ def _name(op: nn.Module) -> str | None:
         case ops.ConvBNReLU(conv=conv):
             sizes: dict[tuple[int, ...], str] = {(3, 3): "depthwise_conv_3x3", (1, 1): "conv_1x1"}
             return sizes.get(conv.kernel_size)
-        case ops.Sequential() if len(op) == 2 and isinstance(op[1], ops.DropPath):
-            return _name(op[0])
     return None
 
 
-@contextmanager
-def fixed_path(graph: Graph, hierarchy: Hierarchy) -> Iterator[Graph]:
+def fixed_path(graph: Graph, hierarchy: Hierarchy) -> AbstractContextManager[Graph]:
     """Let a supernet compute only the path of a hierarchy, with its shared weights, within the block.
 
     GraphError if an edge has no candidates, or lacks the hierarchy's; GenotypeError if the number of motifs
@@ -303,35 +294,26 @@ def fixed_path(graph: Graph, hierarchy: Hierarchy) -> Iterator[Graph]:
     """
     choices: list[tuple[EdgeData, int]] = []
     for cell in cells_in(graph):
-        _check_nodes("cell", cell, hierarchy.cell_nodes)
-        for (source, target), number in zip(dense_edges(hierarchy.cell_nodes), hierarchy.cell, strict=True):
-            edge, where = cell.edges[source + 1, target + 1], f"edge {source + 1}-{target + 1} of a cell"
-            modules = candidates(edge, where)
+        _check_nodes(cell, hierarchy.cell_nodes)
+        for edge, number in zip(_edges(cell), hierarchy.cell, strict=True):
+            modules = edges.candidates(cell, *edge)
             motifs = [op for op in modules if isinstance(op, Graph)]
-            if len(motifs) < len(modules):
-                raise GraphError(f"{where} has candidates that are no motifs")
-            if number >= len(motifs):
-                raise GenotypeError(
-                    f"the supernet has {len(motifs)} motifs, the hierarchy has motif {number}"
-                )
-            choices.append((edge, number))
-            choices += _choices_in(motifs, hierarchy)
-    if not choices:
-        raise GraphError(f"{graph.name} has no cells of motifs")
-    with choosing(choices):
-        yield graph
+            count = len(motifs)
+            if count < len(modules):
+                raise GraphError(f"{edges.where(cell, *edge)} has candidates that are no motifs")
+            if number >= count:
+                raise GenotypeError(f"the supernet has {count} motifs, the hierarchy has motif {number}")
+            choices.append((cell.edges[edge], number))
+            for motif, names in zip(motifs, hierarchy.motifs, strict=False):  # all: instances share choices
+                _check_nodes(motif, hierarchy.motif_nodes)
+                inner = zip(_edges(motif), names, strict=True)
+                choices += [edges.choice(motif, *place, name, _name) for place, name in inner]
+    return edges.choosing_in(graph, choices, "cells of motifs")
 
 
-def _choices_in(motifs: Iterable[Graph], hierarchy: Hierarchy) -> Iterator[tuple[EdgeData, int]]:
-    """Yield the choices of the edges of all motifs, because instances share them."""
-    for motif, names in zip(motifs, hierarchy.motifs, strict=False):
-        _check_nodes(motif.name, motif, hierarchy.motif_nodes)
-        for (source, target), name in zip(dense_edges(hierarchy.motif_nodes), names, strict=True):
-            edge = motif.edges[source + 1, target + 1]
-            where = f"edge {source + 1}-{target + 1} of {motif.name}"
-            yield edge, candidate_number(edge, name, _name, where)
+def _check_nodes(graph: Graph, nodes: int) -> None:
+    if (count := len(graph.nodes)) != nodes:
+        raise GenotypeError(f"{graph.name} has {count} nodes in the supernet, {nodes} in the hierarchy")
 
 
-def _check_nodes(name: str, graph: Graph, nodes: int) -> None:
-    if len(graph.nodes) != nodes:
-        raise GenotypeError(f"{name} has {len(graph.nodes)} nodes in the supernet, {nodes} in the hierarchy")
+GRAPHS = Graphs(HierarchicalSearchSpace, _named_edges, read_hierarchy, fixed_path, build_network)

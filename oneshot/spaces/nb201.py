@@ -1,8 +1,8 @@
 """The space of NAS-Bench-201: its supernet, the network of any cell, and the way back to the benchmark."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Unpack
 
 from torch import nn
 
@@ -11,9 +11,11 @@ from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph
-from oneshot.mixed import choosing
-from oneshot.spaces.base import check_minimum
-from oneshot.spaces.edges import candidate_number, one_line, selected
+from oneshot.spaces.base import Graphs, check_minimum
+from oneshot.spaces.edges import choice, choosing_in, operation_name
+
+AnyCell = int | str | Sequence[str] | Cell
+_EDGES = [(source + 1, target + 1) for source, target in EDGES]  # nodes of graphs are numbered from 1
 
 
 class NasBench201SearchSpace(Graph):
@@ -37,10 +39,9 @@ class NasBench201SearchSpace(Graph):
         Channels of the first stage; each further one has twice as many.
     cells
         Cells per stage.
-    affine
-        Whether the cells' normalization has a learned scale and shift.
-    statistics
-        Whether normalization keeps running statistics.
+    **options
+        `affine`, whether the cells' normalization has a learned scale and shift, and `statistics`, whether
+        normalization keeps running statistics; by default both are False.
 
     References
     ----------
@@ -51,16 +52,12 @@ class NasBench201SearchSpace(Graph):
     QUERYABLE = True
 
     def __init__(
-        self,
-        classes: int = 10,
-        channels: int = 16,
-        cells: int = 5,
-        affine: bool = False,
-        statistics: bool = False,
+        self, classes: int = 10, channels: int = 16, cells: int = 5, **options: Unpack[ops.Norm]
     ) -> None:
         super().__init__("NAS-Bench-201")
         check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1))
-        norm = {"affine": True, "statistics": statistics}
+        inner: ops.Norm = {"affine": False, "statistics": False, **options}
+        norm: ops.Norm = {**inner, "affine": True}
         cell = Graph("cell")
         cell.add_nodes_from([1, 2, 3, 4])  # the input, two in between, the output
         cell.add_edges_densely()
@@ -74,9 +71,9 @@ class NasBench201SearchSpace(Graph):
         layers.append(ops.Classifier(c, classes, **norm))
         for node, layer in enumerate(layers, 1):
             self.add_edge(node, node + 1, op=layer)
-
         for stage, scope in enumerate(self.OPTIMIZER_SCOPE):
-            self.update_edges(_set_candidates(channels * 2**stage, affine, statistics), scope)
+            for edge in self.all_edges(scope):
+                edge.set("op", _candidates(channels * 2**stage, **inner))
 
     def query(
         self, metric: str = "val_accuracy", dataset: str = "cifar10", path: str | None = None, **options: Any
@@ -102,13 +99,8 @@ class NasBench201SearchSpace(Graph):
         return NB201(path).query(read_cell(self), dataset, metric, **options)
 
 
-def _set_candidates(c: int, affine: bool, statistics: bool) -> Callable[[EdgeData], None]:
-    return lambda edge: edge.set("op", _candidates(c, affine, statistics))
-
-
-def _candidates(c: int, affine: bool, statistics: bool) -> list[nn.Module]:
+def _candidates(c: int, **norm: Unpack[ops.Norm]) -> list[nn.Module]:
     """Return the operations in the order of `nasbench.cell.OPERATIONS`."""
-    norm = {"affine": affine, "statistics": statistics}
     return [
         ops.Zero(),
         ops.Identity(),
@@ -119,12 +111,7 @@ def _candidates(c: int, affine: bool, statistics: bool) -> list[nn.Module]:
 
 
 def build_network(
-    cell: int | str | Sequence[str] | Cell,
-    classes: int = 10,
-    channels: int = 16,
-    cells: int = 5,
-    affine: bool = True,
-    statistics: bool = True,
+    cell: AnyCell, classes: int = 10, channels: int = 16, cells: int = 5, **options: Unpack[ops.Norm]
 ) -> Graph:
     """Return the benchmark's network of a cell, parsed, with exactly the benchmark's parameters.
 
@@ -136,42 +123,36 @@ def build_network(
     ----------
     cell
         An official index, an arch string, six operations or a Cell.
-    classes, channels, cells, affine, statistics
-        As in `NasBench201SearchSpace`.
+    classes, channels, cells, **options
+        As in `NasBench201SearchSpace`, but `affine` and `statistics` are True by default.
 
     References
     ----------
     Dong & Yang 2020, arXiv:2001.00326, section 2.1.
     """
-    digits = dict(zip(EDGES, Cell.parse(cell).digits, strict=True))
-    space = NasBench201SearchSpace(classes, channels, cells, affine, statistics)
+    digits = dict(zip(_EDGES, Cell.parse(cell).digits, strict=True))
+    norm: ops.Norm = {"affine": True, "statistics": True, **options}
+    space = NasBench201SearchSpace(classes, channels, cells, **norm)
     for graph in cells_in(space):
         for source, target, edge in graph.edges(data=True):
-            edge.set("op", edge.op[digits[source - 1, target - 1]])
+            edge.set("op", edge.op[digits[source, target]])
     return space.parse()
 
 
-@contextmanager
-def fixed_path(graph: Graph, cell: int | str | Sequence[str] | Cell) -> Iterator[Graph]:
+def fixed_path(graph: Graph, cell: AnyCell) -> AbstractContextManager[Graph]:
     """Let a supernet compute only the path of a cell, with its shared weights, within the block.
 
     GraphError if an edge of its cells has no candidates, or lacks the cell's.
     """
-    operations = dict(zip(EDGES, Cell.parse(cell).ops, strict=True))
-    choices = [
-        (edge, candidate_number(edge, operations[source - 1, target - 1], _name, _where(source, target)))
-        for each in cells_in(graph)
-        for source, target, edge in each.edges(data=True)
-    ]
-    if not choices:
-        raise GraphError(f"{graph.name} has no cells of NAS-Bench-201")
-    with choosing(choices):
-        yield graph
+    operations = dict(zip(_EDGES, Cell.parse(cell).ops, strict=True))
+    cells = cells_in(graph)
+    choices = [choice(each, *edge, operations[edge], _name) for each in cells for edge in each.edges]
+    return choosing_in(graph, choices, "cells of NAS-Bench-201")
 
 
 def read_cell(graph: Graph) -> Cell:
     """Return the Cell of a graph with one operation, or a `choice`, at each edge; its cells must agree."""
-    cells = {_cell(each) for each in cells_in(graph)}
+    cells = {_read(cell) for cell in cells_in(graph)}
     if len(cells) != 1:
         raise GraphError(
             f"{graph.name} has {'no cells of NAS-Bench-201' if not cells else 'cells that differ'};"
@@ -182,24 +163,16 @@ def read_cell(graph: Graph) -> Cell:
 
 def cells_in(graph: Graph) -> list[Graph]:
     """Return the cells in a graph."""
-    return [each for each in graph.graphs() if {(s - 1, t - 1) for s, t in each.edges} == set(EDGES)]
+    return [each for each in graph.graphs() if set(each.edges) == set(_EDGES)]
 
 
-def _cell(graph: Graph) -> Cell:
-    nodes = [(source + 1, target + 1) for source, target in EDGES]
-    return Cell.from_ops(_operation(graph.edges[edge], _where(*edge)) for edge in nodes)
+def _edges(graph: Graph) -> dict[str, EdgeData]:
+    cell = cells_in(graph)[0]  # all others are its copies
+    return {f"{source - 1}→{target - 1}": cell.edges[source, target] for source, target in _EDGES}
 
 
-def _where(source: int, target: int) -> str:
-    return f"edge {source}-{target} of a cell"
-
-
-def _operation(edge: EdgeData, where: str) -> str:
-    op = selected(edge, where)
-    name = "none" if edge.is_deleted else _name(op)
-    if name is None:
-        raise GraphError(f"{where} has {one_line(op)}, which is no operation of NAS-Bench-201")
-    return name
+def _read(cell: Graph) -> Cell:
+    return Cell.from_ops(operation_name(cell, *edge, _name, "operation of NAS-Bench-201") for edge in _EDGES)
 
 
 def _name(op: nn.Module) -> str | None:
@@ -214,3 +187,6 @@ def _name(op: nn.Module) -> str | None:
         case ops.AvgPool1x1():
             return "avg_pool_3x3"
     return None
+
+
+GRAPHS: Graphs[Cell] = Graphs(NasBench201SearchSpace, _edges, read_cell, fixed_path, build_network)

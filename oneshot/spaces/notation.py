@@ -27,9 +27,7 @@ _LONGEST = 20_000  # characters of a text; the longest published ones have some 
 # Text
 
 
-def read_call(
-    text: object, name: str, names: Sequence[str], *, or_dictionary: bool = False
-) -> dict[object, object]:
+def read_call(text: object, name: str, names: Sequence[str], or_dictionary: bool = False) -> object:
     """Return the fields in the text of a call `name(...)`; with `or_dictionary`, also of a dictionary.
 
     `names`: the fields in the order of positional arguments. GenotypeError if the text is anything else.

@@ -4,7 +4,7 @@ from oneshot.spaces.genotype import Genotype, Hierarchy
 
 
 def _genotype(normal: str, reduce: str) -> Genotype:
-    """Return the genotype of its cells' edges, "operation source, ..."; all four nodes are the output."""
+    """Return the genotype of two cells of four nodes, each given as "operation source, ..."."""
     cells = [[edge.split() for edge in cell.split(", ")] for cell in (normal, reduce)]
     edges = [tuple((op, int(source)) for op, source in cell) for cell in cells]
     return Genotype(edges[0], (2, 3, 4, 5), edges[1], (2, 3, 4, 5))
@@ -96,6 +96,4 @@ def published_names() -> str:
     names: dict[Genotype | Hierarchy, list[str]] = {}
     for name, architecture in PUBLISHED.items():
         names.setdefault(architecture, []).append(name)
-    return ", ".join(
-        first + "".join(f" (or {alias})" for alias in others) for first, *others in names.values()
-    )
+    return ", ".join(first + "".join(f" (or {name})" for name in more) for first, *more in names.values())

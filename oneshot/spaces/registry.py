@@ -59,12 +59,10 @@ def architecture_of(text: str, space: SpaceName | str | None = None) -> tuple[st
 def _read(text: object) -> tuple[str, object]:
     if not isinstance(text, str):
         raise GenotypeError(f"an architecture is read from a text, got {text!r}")
-    if text.strip() in PUBLISHED:
-        published = PUBLISHED[text.strip()]
-        return next(
-            n for n, space in SPACES.items() if isinstance(published, space.architecture_class)
-        ), published
+    published = PUBLISHED.get(text.strip())
     for name, space in SPACES.items():
+        if isinstance(published, space.architecture_class):
+            return name, published
         if space.claims(text):
             return name, space.read(text)
     if text.strip().startswith("{"):

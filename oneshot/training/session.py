@@ -182,11 +182,7 @@ class TrainingSession(Generic[_Task, _R]):
     read_job: ClassVar[Callable[..., TrainingJob[Any]]]
 
     def __init__(
-        self,
-        job: TrainingJob[_Task],
-        task: _Task,
-        path: Path | None,
-        folder: RunFolder | None,
+        self, job: TrainingJob[_Task], task: _Task, path: Path | None, folder: RunFolder | None
     ) -> None:
         """`path`: of the run's folder; `folder`: its RunFolder, in the process that writes."""
         self.job, self.task, self.path = job, task, path

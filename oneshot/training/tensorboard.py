@@ -15,7 +15,7 @@ def check_requested(tensorboard: bool, out: str | Path | None) -> None:
         if out is None:
             raise ConfigError("--tensorboard writes to the run's folder; --out names it")
         with required("tensorboard", "--tensorboard", "tensorboard"):
-            import tensorboard  # noqa: F401
+            import tensorboard as _  # noqa: F401
 
 
 class TensorBoardWriter:

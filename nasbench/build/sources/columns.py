@@ -1,24 +1,22 @@
 """A table's file, CSV or Parquet, as columns of unconverted values."""
 
 import csv
+import gzip
 import hashlib
 import importlib.util
 import io
+import lzma
 import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from nasbench.build.sources.source import reading
 from nasbench.errors import MissingDependencyError, SourceError, said, shown
 from nasbench.spaces import SPACES
-
-if TYPE_CHECKING:
-    from gzip import GzipFile
-    from lzma import LZMAFile
 
 _LARGEST = 128 << 20  # bytes, packed or unpacked
 _MOST_ROWS = max(space.cells for space in SPACES.values())
@@ -83,23 +81,11 @@ def _unpacked(file: BinaryIO, most: int, path: Path) -> bytes:
     file.seek(0)
     head = file.read(len(_XZ))
     file.seek(0)
-    opened: GzipFile | LZMAFile
-    errors: tuple[type[Exception], ...]
-    if head.startswith(_GZIP):
-        import gzip
-
-        opened = gzip.open(file)  # noqa: SIM115 - the caller closes `file`
-        errors = gzip.BadGzipFile, zlib.error
-    elif head == _XZ:
-        import lzma
-
-        opened = lzma.open(file)  # noqa: SIM115 - the caller closes `file`
-        errors = (lzma.LZMAError,)
-    else:
-        return file.read(most)
     try:
-        return opened.read(most)
-    except (EOFError, *errors) as error:
+        if head.startswith(_GZIP):
+            return gzip.GzipFile(fileobj=file).read(most)
+        return (lzma.LZMAFile(file) if head == _XZ else file).read(most)
+    except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
         raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
 
 

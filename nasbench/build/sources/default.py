@@ -3,7 +3,6 @@
 import hashlib
 import io
 from pathlib import Path
-from typing import NamedTuple, Self
 
 import h5py
 import numpy as np
@@ -11,36 +10,29 @@ import numpy as np
 from nasbench.arrays import Values
 from nasbench.build.sources.hpo_bench import HPOBench
 from nasbench.build.sources.source import (
-    Group,
+    Column,
     Table,
+    assemble,
     in_columns,
     join_origins,
     join_provenance,
     join_seeds,
+    name_provenance,
     reading,
 )
 from nasbench.errors import SourceError
-from nasbench.metrics import HELP, HW_NAS_BENCH, NOT_COMPILED, UNKNOWN_SEED
+from nasbench.metrics import HELP, HW_NAS_BENCH, NOT_COMPILED
 from nasbench.spaces import TOPOLOGY
 from nasbench.tables import FIGURES, SHA256, SOURCE, VERSION
 
 
-class _Place(NamedTuple):
-    """Where a column of figures goes in a store."""
-
-    array: str
-    group: Group | None  # None for what belongs to the network
-    seed: int
-
-    @classmethod
-    def parse(cls, name: str) -> Self:
-        """Return the place of DATASET:METRIC or DATASET:PROTOCOL:METRIC[:SEED]; without a seed, of a mean."""
-        dataset, *rest = name.split(":")
-        if len(rest) == 1:
-            return cls(f"{dataset}/{rest[0]}", None, UNKNOWN_SEED)
-        protocol, metric, *seed = rest
-        array = f"{dataset}/{protocol}/final/{metric}"
-        return cls(array, (dataset, int(protocol)), int(seed[0]) if seed else UNKNOWN_SEED)
+def _parse(name: str) -> Column:
+    """Return the column of DATASET:METRIC or DATASET:PROTOCOL:METRIC[:SEED]; without a seed, of a mean."""
+    dataset, *rest = name.split(":")
+    if len(rest) == 1:
+        return Column(f"{dataset}/{rest[0]}")
+    protocol, metric, *seed = rest
+    return Column(f"{dataset}/{protocol}/final/{metric}", *map(int, seed))
 
 
 class Figures(Table):
@@ -61,29 +53,18 @@ class Figures(Table):
                 " reinstall nas-toolkit"
             )
         index = TOPOLOGY.official_index()
-        columns: dict[_Place, Values] = {}
+        columns: dict[Column, Values] = {}
         origins: dict[str, set[str]] = {}
         with h5py.File(io.BytesIO(data), "r") as file:
             for name, column in file.items():
-                place = _Place.parse(name)
-                columns[place] = column[()][index]
+                values, place = column[()][index], _parse(name)
+                columns[place] = np.where(values == NOT_COMPILED, np.nan, values)
                 origins.setdefault(column.attrs["source"], set()).add(place.array)
-        groups = {place.group for place in columns if place.group}
-        seeds = {group: tuple(sorted({p.seed for p in columns if p.group == group})) for group in groups}
-        arrays: dict[str, Values] = {}
-        for (array, group, seed), values in columns.items():
-            if group is None:
-                arrays[array] = np.where(values == NOT_COMPILED, np.nan, values)
-            else:
-                empty = np.full((TOPOLOGY.cells, len(seeds[group])), np.nan)
-                arrays.setdefault(array, empty)[:, seeds[group].index(seed)] = values
-        provenance = {
-            "source": "published figures",
-            "source_version": digest[:8],
-            "source_sha256": digest,
-            "licence": "MIT and Apache-2.0 (published figures; see NOTICE)",
-            "citation": f"{HW_NAS_BENCH}; {HELP}",
-        }
+        arrays, seeds = assemble(columns)
+        licence = "MIT and Apache-2.0 (published figures; see NOTICE)"
+        provenance = name_provenance(
+            "published figures", digest[:8], digest, licence, f"{HW_NAS_BENCH}; {HELP}"
+        )
         super().__init__(path, TOPOLOGY, arrays, seeds, provenance)
         self.origins = origins
         self.checks.append("the published figures against the release")

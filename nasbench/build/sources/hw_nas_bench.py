@@ -9,7 +9,7 @@ import numpy as np
 
 from nasbench.arrays import Values
 from nasbench.build.sources import pickle_stream, safe_pickle
-from nasbench.build.sources.source import StrPath, Table, reading
+from nasbench.build.sources.source import StrPath, Table, name_provenance, reading
 from nasbench.errors import SourceError, shown
 from nasbench.metrics import DATASETS, HW_NAS_BENCH, METRICS, NOT_COMPILED, SPLITS
 from nasbench.spaces import TOPOLOGY
@@ -62,13 +62,8 @@ class HWNASBench(Table):
                 ordered.append(name)
         if not arrays:
             raise SourceError(f"{path} has no metric; they are {', '.join(_DEVICES)}")
-        provenance = {
-            "source": "HW-NAS-Bench",
-            "source_version": path.name,
-            "source_sha256": digest,
-            "licence": "MIT",
-            "citation": "Li et al., HW-NAS-Bench, ICLR 2021, arXiv:2103.10584",
-        }
+        citation = "Li et al., HW-NAS-Bench, ICLR 2021, arXiv:2103.10584"
+        provenance = name_provenance("HW-NAS-Bench", path.name, digest, "MIT", citation)
         super().__init__(path, TOPOLOGY, arrays, {}, provenance)
         self.checks.append(f"{TOPOLOGY.cells:,} positive numbers for each metric")
         if ordered:

@@ -1,6 +1,5 @@
 """NASLib: the pickles nb201_..._full_training.pickle, each of one data set and one run per cell."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +9,15 @@ import numpy as np
 from nasbench.arrays import Values
 from nasbench.build.sources import pickle_stream, safe_pickle
 from nasbench.build.sources.formulas import TOLERANCE, formulas
-from nasbench.build.sources.source import Source, StrPath, read_stamp, reading
+from nasbench.build.sources.source import (
+    NAS_BENCH_201_PAPER,
+    Source,
+    StrPath,
+    digest_file,
+    name_provenance,
+    read_stamp,
+    reading,
+)
 from nasbench.build.writer import Batch
 from nasbench.cell import Cell
 from nasbench.errors import InvalidCellError, SourceError, shown
@@ -77,8 +84,6 @@ class NASLib(Source):
         (file,) = files
         self._key = _read_key(file)
         self._run = run = RUNS[self._key]
-        with reading(file), open(file, "rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
         layout: dict[str, tuple[int, ...]] = {f"{run.dataset}/{name}": () for name in _NETWORK}
         group = f"{run.dataset}/{PROTOCOL}"
         for kind in _STEMS:
@@ -86,13 +91,8 @@ class NASLib(Source):
                 layout[f"{group}/final/{METRIC_OF[split, kind]}"] = (1,)
             for split in ("train", run.every):
                 layout[f"{group}/curve/{METRIC_OF[split, kind]}"] = (1, PROTOCOL)
-        provenance = {
-            "source": "NASLib",
-            "source_version": file.name,
-            "source_sha256": digest,
-            "licence": "Apache-2.0 (NASLib); MIT (NAS-Bench-201)",
-            "citation": "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326",
-        }
+        licence = "Apache-2.0 (NASLib); MIT (NAS-Bench-201)"
+        provenance = name_provenance("NASLib", file.name, digest_file(file), licence, NAS_BENCH_201_PAPER)
         super().__init__(file, TOPOLOGY, layout, {(run.dataset, PROTOCOL): (SEED,)}, provenance)
         self._formulas = formulas()
         self.checks += [

@@ -17,18 +17,22 @@ from nasbench.build.sources import pickle_stream, safe_pickle
 from nasbench.build.sources.pickle_stream import Read
 from nasbench.build.sources.results import PROTOCOLS, Results
 from nasbench.build.sources.safe_pickle import Allowed
-from nasbench.build.sources.source import Source, StrPath, read_stamp, reading
+from nasbench.build.sources.source import (
+    NAS_BENCH_201_PAPER,
+    Source,
+    StrPath,
+    digest_file,
+    name_provenance,
+    read_stamp,
+    reading,
+)
 from nasbench.build.sources.template import Templates
 from nasbench.build.writer import Batch
 from nasbench.errors import SourceError, said, shown
-from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space
+from nasbench.spaces import SPACES, TOPOLOGY, Space
 
 META = "meta.pickle.pbz2"
-CITATIONS = {
-    TOPOLOGY.flag: "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326;"
-    " Dong et al., NATS-Bench, TPAMI 2021, arXiv:2009.00437",
-    SIZE.flag: "Dong et al., NATS-Bench, TPAMI 2021, arXiv:2009.00437",
-}
+_PAPER = "Dong et al., NATS-Bench, TPAMI 2021, arXiv:2009.00437"
 _CELL_FILE = re.compile(r"(\d{6})\.pickle\.pbz2")
 _SUFFIX = re.compile(r"-([0-9a-f]{5})\.pickle\.pbz2$")
 _BATCH = 25  # cells that are read and written together
@@ -142,13 +146,11 @@ class NATSFolder(Source):
         super().__init__(
             path, space, self._results.layout, self._results.seeds, _provenance(space, files.name)
         )
-        self.checks.append(
-            "indices and strings against the official order, in each file"
-            + (" and in the meta file" if META in files.sizes else " (there is no meta file)")
-        )
-        self.checks.append(
-            "trials, seeds, lengths, names of sets; no value that is NaN, negative or above 100 %"
-        )
+        meta = " and in the meta file" if META in files.sizes else " (there is no meta file)"
+        self.checks += [
+            f"indices and strings against the official order, in each file{meta}",
+            "trials, seeds, lengths, names of sets; no value that is NaN, negative or above 100 %",
+        ]
         if space is TOPOLOGY:
             self.checks.append("parameters and multiply-adds against the formula of the network")
 
@@ -211,15 +213,13 @@ class CellStream(Source):
     def __init__(
         self, path: StrPath, space: Space, results: Results, version: str, source: str | None = None
     ) -> None:
-        with reading(path), open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        provenance = _provenance(space, version, source) | {"source_sha256": digest}
+        provenance = _provenance(space, version, source, digest_file(path))
         super().__init__(path, space, results.layout, results.seeds, provenance)
         self._results = results
-        self.checks.append(
-            "indices and strings against the official order, in each cell and in the list of cells"
-        )
-        self.checks.append("trials, seeds, lengths; no value that is NaN, negative or above 100 %")
+        self.checks += [
+            "indices and strings against the official order, in each cell and in the list of cells",
+            "trials, seeds, lengths; no value that is NaN, negative or above 100 %",
+        ]
 
     def identity(self) -> dict[str, object]:
         return super().identity() | read_stamp(self.path)
@@ -264,8 +264,7 @@ class NATSFile(CellStream):
         path = Path(path)
         expected = _SUFFIX.search(path.name)
         if expected:
-            with reading(path), open(path, "rb") as file:
-                end = hashlib.file_digest(file, "md5").hexdigest()[-5:]
+            end = digest_file(path, "md5")[-5:]
             if end != expected[1]:
                 raise SourceError(
                     f"{path} is truncated or damaged: its md5 ends in {end}, its name says {expected[1]}"
@@ -373,10 +372,7 @@ def _file_name(index: int) -> str:
     return f"{index:06d}.pickle.pbz2"
 
 
-def _provenance(space: Space, version: str, source: str | None = None) -> dict[str, str]:
-    return {
-        "source": source or f"NATS-Bench ({'topology' if space is TOPOLOGY else 'size'} space)",
-        "source_version": version,
-        "licence": "MIT",
-        "citation": CITATIONS[space.flag],
-    }
+def _provenance(space: Space, version: str, source: str | None = None, sha256: str = "") -> dict[str, str]:
+    source = source or f"NATS-Bench ({'topology' if space is TOPOLOGY else 'size'} space)"
+    citation = f"{NAS_BENCH_201_PAPER}; {_PAPER}" if space is TOPOLOGY else _PAPER
+    return name_provenance(source, version, sha256, "MIT", citation)

@@ -38,6 +38,15 @@ _DELAY = 4
 _HELD = 2 * _DELAY  # items whose objects can be referred to
 
 
+# Operations that a size precedes the data of: bytes of the size, and type; Python 2's strings are bytes.
+_SIZED: dict[int, tuple[int, type]] = {
+    **{0x8C: (1, str), 0x58: (4, str), 0x8D: (8, str)},  # SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
+    **{0x43: (1, bytes), 0x42: (4, bytes), 0x8E: (8, bytes)},  # SHORT_BINBYTES, BINBYTES, BINBYTES8
+    **{0x55: (1, bytes), 0x54: (4, bytes)},  # SHORT_BINSTRING, BINSTRING
+    **{0x8A: (1, int), 0x8B: (4, int)},  # LONG1, LONG4
+}
+_CONSTANTS = {0x4E: None, 0x88: True, 0x89: False, 0x29: ()}
+
 END = object()  # the key of the last item
 
 
@@ -145,8 +154,7 @@ class _Machine:
                 position, end = 0, len(buffer)
                 if position >= end:
                     raise SourceError(f"{self._name} is truncated: it ends within its pickle")
-                if used - started > _LARGEST_ITEM or held + _NUMBER * len(stack) > _MOST_HELD:
-                    raise self._too_much()
+                self._checked(held + _NUMBER * len(stack), used - started)
             op = buffer[position]
             position += 1
             if op == 0x47:  # BINFLOAT
@@ -156,18 +164,28 @@ class _Machine:
                 memo[count] = stack[-1]
                 count += 1
                 held += _MEMO
-            elif op == 0x8C or op == 0x58 or op == 0x8D:  # SHORT_BINUNICODE, BINUNICODE, BINUNICODE8
-                size, position = _size(buffer, position, {0x8C: 1, 0x58: 4, 0x8D: 8}[op])
+            elif op == 0x4B:  # BININT1
+                stack.append(buffer[position])
+                position += 1
+            elif op in _SIZED:
+                width, kind = _SIZED[op]
+                size, position = _size(buffer, position, width)
+                if kind is int and size > 16:
+                    raise SourceError(f"{self._name} is damaged: it has a number of {size:,} bytes")
                 if position + size > end:
                     used += position
                     buffer = self._more(buffer, position, size)
                     position, end = 0, len(buffer)
-                stack.append(str(buffer[position : position + size], "utf-8", "surrogatepass"))
+                data = buffer[position : position + size]
                 position += size
-                held += _STRING + 4 * size  # where a character takes four bytes, all do
-            elif op == 0x4B:  # BININT1
-                stack.append(buffer[position])
-                position += 1
+                if kind is str:
+                    stack.append(str(data, "utf-8", "surrogatepass"))
+                    held += _STRING + 4 * size  # where a character takes four bytes, all do
+                elif kind is int:
+                    stack.append(int.from_bytes(data, "little", signed=True))
+                else:
+                    stack.append(data.decode("latin-1") if op in (0x55, 0x54) else data)
+                    held += _STRING + size
             elif op == 0x68 or op == 0x6A:  # BINGET, LONG_BINGET
                 number, position = _size(buffer, position, 1 if op == 0x68 else 4)
                 known = memo if number in memo else outside if number in outside else shared.memo(number)
@@ -184,9 +202,9 @@ class _Machine:
                 memo[number] = stack[-1]
                 count += 1
                 held += _MEMO
-            elif op == 0x4D:  # BININT2
-                stack.append(unpack_from("<H", buffer, position)[0])
-                position += 2
+            elif op == 0x4D or op == 0x4A:  # BININT2, BININT
+                stack.append(unpack_from("<H" if op == 0x4D else "<i", buffer, position)[0])
+                position += 2 if op == 0x4D else 4
             elif op == 0x28:  # MARK
                 marks.append(len(stack))
                 if len(marks) > _DEEPEST:
@@ -207,9 +225,7 @@ class _Machine:
                     keys, values = stack[mark::2], stack[mark + 1 :: 2]
                     if len(keys) != len(values):
                         raise SourceError(f"{self._name} is damaged: a key without a value")
-                    held += _PAIR * len(keys) + check_keys(keys)
-                    if held > _MOST_HELD:
-                        raise self._too_much()
+                    held = self._checked(held + _PAIR * len(keys) + check_keys(keys))
                     expected = len(target) + len(keys)
                     target.update(zip(keys, values, strict=True))
                     if len(target) < expected:
@@ -227,78 +243,35 @@ class _Machine:
                     shared.outside = held
                     started = used + position
                 stack.append(value)
-            elif op == 0x85 or op == 0x86 or op == 0x87:  # TUPLE1, TUPLE2, TUPLE3
-                size = op - 0x84
-                value = tuple(stack[-size:])
-                held += _TUPLE + _IN_TUPLE * size
-                if tuple in map(type, value):
-                    held = self._with_nesting(value, held)
-                del stack[-size:]
-                stack.append(value)
-            elif op == 0x52 or op == 0x81:  # REDUCE, NEWOBJ
-                arguments = stack.pop()
-                held += _CALL + _cost(arguments)
-                if held > _MOST_HELD:
-                    raise self._too_much()
-                stack[-1] = stack[-1](*arguments)  # nothing but what is allowed can be called
-            elif op == 0x5D:  # EMPTY_LIST
-                stack.append([])
-                held += _LIST
-            elif op == 0x61:  # APPEND
-                value = stack.pop()
-                _list(stack[-1]).append(value)
-                held += _IN_LIST
-            elif op == 0x65:  # APPENDS
-                mark = marks.pop()
-                held += _IN_LIST * (len(stack) - mark)
-                _list(stack[mark - 1]).extend(stack[mark:])
-                del stack[mark:]
-            elif op == 0x4E:  # NONE
-                stack.append(None)
-            elif op == 0x88 or op == 0x89:  # NEWTRUE, NEWFALSE
-                stack.append(op == 0x88)
-            elif op == 0x4A:  # BININT
-                stack.append(unpack_from("<i", buffer, position)[0])
-                position += 4
-            elif op == 0x8A or op == 0x8B:  # LONG1, LONG4
-                size, position = _size(buffer, position, 1 if op == 0x8A else 4)
-                if size > 16:
-                    raise SourceError(f"{self._name} is damaged: it has a number of {size:,} bytes")
-                if position + size > end:
-                    used += position
-                    buffer = self._more(buffer, position, size)
-                    position, end = 0, len(buffer)
-                stack.append(int.from_bytes(buffer[position : position + size], "little", signed=True))
-                position += size
-            elif op in (0x43, 0x42, 0x8E, 0x55, 0x54):  # SHORT_BINBYTES, BINBYTES, BINBYTES8; STRINGs of old
-                size, position = _size(buffer, position, {0x43: 1, 0x42: 4, 0x8E: 8, 0x55: 1, 0x54: 4}[op])
-                if position + size > end:
-                    used += position
-                    buffer = self._more(buffer, position, size)
-                    position, end = 0, len(buffer)
-                data = buffer[position : position + size]
-                stack.append(data.decode("latin-1") if op in (0x55, 0x54) else data)
-                position += size
-                held += _STRING + size
-            elif op == 0x29:  # EMPTY_TUPLE
-                stack.append(())
-            elif op == 0x74:  # TUPLE
-                mark = marks.pop()
+            elif op == 0x85 or op == 0x86 or op == 0x87 or op == 0x74:  # TUPLE1, TUPLE2, TUPLE3, TUPLE
+                mark = marks.pop() if op == 0x74 else max(0, len(stack) - (op - 0x84))
                 value = tuple(stack[mark:])
                 held += _TUPLE + _IN_TUPLE * len(value)
                 if tuple in map(type, value):
                     held = self._with_nesting(value, held)
                 del stack[mark:]
                 stack.append(value)
+            elif op == 0x52 or op == 0x81:  # REDUCE, NEWOBJ
+                arguments = stack.pop()
+                held = self._checked(held + _CALL + _cost(arguments))
+                stack[-1] = stack[-1](*arguments)  # nothing but what is allowed can be called
+            elif op == 0x5D:  # EMPTY_LIST
+                stack.append([])
+                held += _LIST
+            elif op == 0x61 or op == 0x65:  # APPEND, APPENDS
+                mark = len(stack) - 1 if op == 0x61 else marks.pop()
+                held += _IN_LIST * (len(stack) - mark)
+                _list(stack[mark - 1]).extend(stack[mark:])
+                del stack[mark:]
+            elif op in _CONSTANTS:  # NONE, NEWTRUE, NEWFALSE, EMPTY_TUPLE
+                stack.append(_CONSTANTS[op])
             elif op == 0x8F:  # EMPTY_SET
                 stack.append(set())
                 held += _SET
             elif op == 0x90:  # ADDITEMS
                 mark = marks.pop()
                 values = stack[mark:]
-                held += _IN_SET * len(values) + check_keys(values)
-                if held > _MOST_HELD:
-                    raise self._too_much()
+                held = self._checked(held + _IN_SET * len(values) + check_keys(values))
                 stack[mark - 1].update(values)
                 del stack[mark:]
             elif op == 0x93:  # STACK_GLOBAL
@@ -308,7 +281,7 @@ class _Machine:
                 lines = buffer[position : position + 300].split(b"\n", 2)
                 if len(lines) < 3 and end - position < 300:
                     used += position
-                    buffer, position = self._more_or_all(buffer, position), 0
+                    buffer, position = buffer[position:] + self._read(_CHUNK), 0
                     end = len(buffer)
                     lines = buffer[:300].split(b"\n", 2)
                 module, name = (line.decode("utf-8") for line in lines[:2])
@@ -333,8 +306,7 @@ class _Machine:
                 del stack[marks.pop() :]
             elif op == 0x2E:  # STOP
                 (self.result,) = stack
-                if held > _MOST_HELD:
-                    raise self._too_much()
+                self._checked(held)
                 if self._whole and (position < end or self._read(1)):
                     raise SourceError(f"{self._name} is damaged: there are bytes behind its pickle")
                 return
@@ -371,21 +343,19 @@ class _Machine:
         A tuple hashes all of its parts, so nested ones could take the stack, or time without end.
         """
         inner = [part for part in value if type(part) is tuple]
-        held += _LOOK * sum(map(len, inner))
-        if held > _MOST_HELD:
-            raise self._too_much()
+        held = self._checked(held + _LOOK * sum(map(len, inner)))
         if any(tuple in map(type, part) for part in inner):
             raise SourceError(f"{self._name} is damaged: it has tuples within tuples within tuples")
         return held
 
-    def _too_much(self) -> SourceError:
-        return SourceError(
-            f"{self._name} is damaged, or made to take memory: an item has more than {_LARGEST_ITEM:,} bytes,"
-            f" or objects of more than {_MOST_HELD:,} bytes"
-        )
-
-    def _more_or_all(self, buffer: bytes, position: int) -> bytes:
-        return buffer[position:] + self._read(_CHUNK)
+    def _checked(self, held: int, item: int = 0) -> int:
+        """Return `held`; SourceError if it is too much, or the item's bytes of the pickle are."""
+        if held > _MOST_HELD or item > _LARGEST_ITEM:
+            raise SourceError(
+                f"{self._name} is damaged, or made to take memory: an item has more than {_LARGEST_ITEM:,}"
+                f" bytes, or objects of more than {_MOST_HELD:,} bytes"
+            )
+        return held
 
 
 class _Shared:

@@ -25,17 +25,8 @@ KINDS = {
     "table": "your own table: .csv or .parquet, also packed as .gz or .xz",
     "store": "a store of this toolkit",
 }
-
-
-_READERS: dict[str, Callable[[StrPath], Source]] = {
-    "nats": NATSFolder,
-    "nats-file": NATSFile,
-    "nas-bench-201": NASBench201File,
-    "naslib": naslib.NASLib,
-    "hpo-bench": hpo_bench.HPOBench,
-    "hw-nas-bench": HWNASBench,
-    "store": Stored,
-}
+_CLASSES = (NATSFolder, NATSFile, NASBench201File, naslib.NASLib, hpo_bench.HPOBench, HWNASBench, Stored)
+_READERS: dict[str, Callable[[StrPath], Source]] = {reader.kind: reader for reader in _CLASSES}
 
 
 def open_source(

@@ -93,10 +93,11 @@ class Results:
         self.width = 0  # numbers of a vector
         for key, protocol in protocols.items():
             for (dataset, split), place in SPLITS.items():
-                seeds = self._columns(protocol, dataset)
                 if not protocol.seeds[place.trial]:
                     continue
-                self.seeds[dataset, protocol.epochs] = seeds
+                trials = {other.trial for (name, _), other in SPLITS.items() if name == dataset}
+                seeds = {seed for trial in trials for seed in protocol.seeds[trial]}
+                self.seeds[dataset, protocol.epochs] = tuple(sorted(seeds))
                 for kind in ("accuracy", "loss", "time"):
                     every = kind == "time" or split.startswith("train")
                     every = every or place.evaluation_set in protocol.every[place.trial]
@@ -106,14 +107,9 @@ class Results:
                 dataset = next(place for place in SPLITS if SPLITS[place].trial == trial)[0]
                 for source, metric in _NETWORK.items() if protocol.seeds[trial] else ():
                     self._add(key, dataset, trial, source, "network", metric, every=False)
-        self.layout = self._layout()
         self._formulas = formulas() if space is TOPOLOGY else None
-
-    @staticmethod
-    def _columns(protocol: Protocol, dataset: str) -> tuple[int, ...]:
-        """Return the seeds of a data set in the store: of all its trials."""
-        trials = {place.trial for (name, _), place in SPLITS.items() if name == dataset}
-        return tuple(sorted({seed for trial in trials for seed in protocol.seeds[trial]}))
+        rows = self.rows([np.full(self.width, np.nan)], np.array([0]), [""])
+        self.layout = {name: row.shape[1:] for name, row in rows.items()}
 
     def _add(
         self, key: str, dataset: str, trial: str, source: str, kind: str, metric: str, every: bool
@@ -124,20 +120,6 @@ class Results:
         self._fields.append(field)
         self._trial_fields.setdefault((key, trial), []).append(field)
         self.width = field.end
-
-    def _layout(self) -> dict[str, tuple[int, ...]]:
-        layout: dict[str, tuple[int, ...]] = {}
-        for field in self._fields:
-            if field.kind == "network":
-                layout[f"{field.dataset}/{field.metric}"] = ()
-                continue
-            group = f"{field.dataset}/{field.epochs}"
-            layout[f"{group}/final/{field.metric}"] = (field.columns,)
-            if field.kind == "time":
-                layout[f"{group}/per_epoch/{field.metric}"] = (field.columns,)
-            elif field.every and field.epochs > 1:
-                layout[f"{group}/curve/{field.metric}"] = (field.columns, field.length)
-        return layout
 
     # From objects to numbers
 

@@ -1,17 +1,19 @@
 """The interface of published sources to the builder: a layout, and rows of cells read in batches."""
 
+import hashlib
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from nasbench.arrays import Mask, Values
 from nasbench.build.writer import Batch, Layout
 from nasbench.errors import NASBenchError, SourceError
+from nasbench.metrics import UNKNOWN_SEED
 from nasbench.spaces import Space
 
 StrPath = str | Path
@@ -39,7 +41,19 @@ def read_stamp(path: StrPath) -> dict[str, int]:
     return {"size": state.st_size, "changed": state.st_mtime_ns}
 
 
+def digest_file(path: StrPath, kind: str = "sha256") -> str:
+    """Return the digest of a source's file."""
+    with reading(path), open(path, "rb") as file:
+        return hashlib.file_digest(file, kind).hexdigest()
+
+
+NAS_BENCH_201_PAPER = "Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326"
 PROVENANCE = ("source", "source_version", "source_sha256", "licence", "citation")
+
+
+def name_provenance(*texts: str) -> dict[str, str]:
+    """Return the texts of `PROVENANCE`, in its order, by name; empty ones are left out."""
+    return {name: text for name, text in zip(PROVENANCE, texts, strict=True) if text}
 
 
 class Source(ABC):
@@ -123,6 +137,32 @@ class Table(Source):
 
     def read(self, task: range) -> Iterator[Batch]:
         yield Batch(0, {name: np.asarray(array, np.float64) for name, array in self.arrays.items()})
+
+
+class Column(NamedTuple):
+    """Where the values of one seed, or of the network, go in a store."""
+
+    array: str
+    seed: int = UNKNOWN_SEED  # of a mean, and of what belongs to the network
+
+
+def assemble(columns: Mapping[Column, Values]) -> tuple[dict[str, Values], dict[Group, tuple[int, ...]]]:
+    """Return arrays of columns by code, (N,), each with an axis of seeds if it has a group; and the seeds."""
+    numbers: dict[Group, set[int]] = {}
+    for array, seed in columns:
+        group = group_of(array)
+        if group is not None:
+            numbers.setdefault(group, set()).add(seed)
+    seeds = {group: tuple(sorted(of_group)) for group, of_group in numbers.items()}
+    arrays: dict[str, Values] = {}
+    for (array, seed), values in columns.items():
+        group = group_of(array)
+        if group is None:
+            arrays[array] = values
+            continue
+        empty = np.full((len(values), len(seeds[group])), np.nan)
+        arrays.setdefault(array, empty)[:, seeds[group].index(seed)] = values
+    return arrays, seeds
 
 
 def group_of(name: str) -> Group | None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from nasbench.arrays import Values
 from nasbench.build.sources.columns import Columns, listed, read_columns
-from nasbench.build.sources.source import Seeds, StrPath, Table
+from nasbench.build.sources.source import Column, StrPath, Table, assemble, name_provenance
 from nasbench.cell import EDGES, Cell
 from nasbench.errors import (
     InvalidArgumentError,
@@ -57,11 +57,6 @@ class _Target(NamedTuple):
             return f"{self.dataset}/{self.metric.name}"
         return f"{self.dataset}/{self.protocol}/final/{self.metric.name}"
 
-    @property
-    def seed_in_store(self) -> int:
-        """The seed, or the number that stands for a mean."""
-        return UNKNOWN_SEED if self.seed is None else self.seed
-
 
 class UserTable(Table):
     """A table with a row for each cell, a column that names it (one of `NAMES`), and columns of metrics.
@@ -93,32 +88,24 @@ class UserTable(Table):
         table = read_columns(path)
         columns = table.values
         naming, metrics = _roles(columns, maps, path)
-        space = _detect_space(columns, naming) if flag is None else space_of(flag)
+        archs = [str(columns[column][0]) for column, name in naming.items() if name == "arch"]
+        detected = SIZE if any(":" in arch for arch in archs) else TOPOLOGY
+        space = detected if flag is None else space_of(flag)
         targets = {
             column: _parse_target(text, space, _where(path, column)) for column, text in metrics.items()
         }
-        seeds = _seeds(targets, path)
+        _check_seeds(targets, path)
         codes = _codes(table, naming, space, path)
         accuracies = [column for column, target in targets.items() if target.metric.kind == "accuracy"]
         if scale is not None and not accuracies:
             raise SourceError(f"{path} has no column of accuracies, which --scale is for")
-        arrays: dict[str, Values] = {}
+        placed: dict[Column, Values] = {}
         for column, target in targets.items():
-            values = _values(table, column, target.metric, scale, _where(path, column))
-            if target.protocol is None:
-                array = arrays[target.array] = np.full(space.cells, np.nan)
-                array[codes] = values
-            else:
-                group = seeds[target.dataset, target.protocol]
-                array = arrays.setdefault(target.array, np.full((space.cells, len(group)), np.nan))
-                array[codes, group.index(target.seed_in_store)] = values
-        provenance = {
-            "source": "table",
-            "source_version": path.name,
-            "source_sha256": table.sha256,
-            "licence": "that of its author",
-            "citation": "that of its author",
-        }
+            place = Column(target.array, UNKNOWN_SEED if target.seed is None else target.seed)
+            placed[place] = np.full(space.cells, np.nan)
+            placed[place][codes] = _values(table, column, target.metric, scale, _where(path, column))
+        arrays, seeds = assemble(placed)
+        provenance = name_provenance("table", path.name, table.sha256, *["that of its author"] * 2)
         super().__init__(path, space, arrays, seeds, provenance)
         self._maps, self._scale = maps, scale
         self.checks.append(f"{len(codes):,} cells, each once, by the columns {listed(naming)}")
@@ -180,11 +167,6 @@ def _roles(
     return naming, metrics
 
 
-def _detect_space(columns: Mapping[str, tuple[object, ...]], naming: Mapping[str, str]) -> Space:
-    archs = [str(columns[column][0]) for column, name in naming.items() if name == "arch"]
-    return SIZE if any(":" in arch for arch in archs) else TOPOLOGY
-
-
 def _parse_target(text: str, space: Space, where: str) -> _Target:
     parts = text.replace("/", ":").split(":")
     if not 2 <= len(parts) <= 4:
@@ -225,23 +207,19 @@ def _means_longest(text: str) -> bool:
     return text.count("/") == 1 and ":" not in text
 
 
-def _seeds(targets: Mapping[str, _Target], path: Path) -> Seeds:
-    """Return the seeds of each group; SourceError if a column is the same as another or may be its mean."""
+def _check_seeds(targets: Mapping[str, _Target], path: Path) -> None:
+    """Raise SourceError if a column is the same as another or may be its mean."""
     columns: dict[tuple[str, int | None], str] = {}
-    seeds: dict[tuple[str, int], set[int]] = {}
     for column, target in targets.items():
         other = columns.setdefault((target.array, target.seed), column)
         if other != column:
             raise SourceError(f"{path}: the columns {other!r} and {column!r} are the same metric and seed")
-        if target.protocol is not None:
-            seeds.setdefault((target.dataset, target.protocol), set()).add(target.seed_in_store)
     for (array, seed), column in columns.items():
         if seed is not None and (array, None) in columns:
             raise SourceError(
                 f"{path}: column {columns[array, None]!r} has no seed, so it may be a mean of others, such as"
                 f" {column!r}; it needs a seed, or should be left out"
             )
-    return {group: tuple(sorted(numbers)) for group, numbers in seeds.items()}
 
 
 # From values to numbers

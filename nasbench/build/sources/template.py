@@ -91,14 +91,15 @@ class _Template(NamedTuple):
         cls, data: bytes, index: int, arch: str, copies: int, extract: Callable[[bytes], Values]
     ) -> Self | None:
         """Return the template of a pickle, None if index and string are not distinct from other bytes."""
-        big, little, index_at = [], [], []
+        places: dict[Literal["<", ">"], list[int]] = {">": [], "<": []}  # of numbers, by byte order
+        index_at = []
         for op, value, place in pickletools.genops(data):
             if place is None:
                 continue
             if op.name == "BINFLOAT":
-                big.append(place + 1)
+                places[">"].append(place + 1)
             elif op.name == "SHORT_BINBYTES" and value is not None and len(value) == 8:
-                little.append(place + 2)
+                places["<"].append(place + 2)
             elif op.name == "BININT2" and value == index:
                 index_at.append(place + 1)
         encoded = arch.encode()
@@ -107,19 +108,18 @@ class _Template(NamedTuple):
             return None
         marked = np.frombuffer(data, np.uint8).copy()
         mask = np.full(len(data), 255, np.uint8)
-        for order, places in ((">", big), ("<", little)):
-            for place in places:
-                mark = np.array([_FIRST - place], f"{order}f8")
-                marked[place : place + 8] = mark.view(np.uint8)
-                mask[place : place + 8] = 0
+        for order, offsets in places.items():
+            for offset in offsets:
+                mark = np.array([_FIRST - offset], f"{order}f8")
+                marked[offset : offset + 8] = mark.view(np.uint8)
+                mask[offset : offset + 8] = 0
         vector = extract(marked.tobytes())
         entries = np.flatnonzero(vector <= _FIRST)
         origins = (_FIRST - vector[entries]).astype(np.intp)
-        is_big = np.isin(origins, np.array(big, dtype=np.intp))
-        numbers = [
-            _Numbers(">", origins[is_big], entries[is_big]),
-            _Numbers("<", origins[~is_big], entries[~is_big]),
-        ]
+        numbers = []
+        for order, offsets in places.items():
+            chosen = np.isin(origins, np.array(offsets, dtype=np.intp))
+            numbers.append(_Numbers(order, origins[chosen], entries[chosen]))
         constant = vector.copy()
         constant[entries] = np.nan
         pattern = np.frombuffer(data, np.uint8) & mask

@@ -3,7 +3,7 @@ import pytest
 
 from blackbox.algorithms import algorithm
 from blackbox.asha import ASHA
-from blackbox.kinds.jobs import regret_at
+from blackbox.results.anytime import Axis, Trajectories
 from blackbox.rs import RandomSearch
 from blackbox.search.jobs import JobHistory
 from blackbox.search.loop import run
@@ -162,7 +162,8 @@ def test_it_beats_random_search_in_the_same_simulated_time(table, name):
     random = run(RandomSearch(NB201_SPACE, trials=200), objective, cost=objective.cost, budget=budget)
     random = objective.targets.max() - objective.targets[random.incumbents(budget)[:, -1]]
     history = simulate(algorithm(name), None, SimulationConfig(budget=budget, trials=200), table)
-    regret = regret_at(history, range(200), np.array([budget]), objective.targets)[:, 0]
+    trials = Trajectories.of_jobs(history)
+    regret = trials.regret_curve(objective.targets, Axis.SECONDS, np.array([budget]))[:, 0]
     error = np.hypot(random.std(), regret.std()) / 200**0.5
     assert random.mean() - regret.mean() > 0.4
     assert random.mean() - regret.mean() > 8 * error
@@ -172,7 +173,7 @@ def test_regret_at_times(table):
     history = simulate(ASHA, None, SimulationConfig(jobs=50, trials=2), table)
     targets = table.by_code("cifar10", "val_accuracy")
     times = np.array([0.0, 100.0, 300.0, 1e9])
-    regret = regret_at(history, [1, 0], times, targets)
+    regret = Trajectories.of_jobs(history).regret_curve(targets, Axis.SECONDS, times)[[1, 0]]
     assert np.isnan(regret[:, 0]).all()
     for row, trial in zip(regret, (1, 0), strict=True):
         _, seconds, codes = history.anytime(trial)

@@ -77,13 +77,16 @@ def tasks_of(name, record=None):
     return Jobs(search_class(NB201_SPACE, 9, seed=3), () if record is None else record.rows())
 
 
+@contextmanager
 def create(path, name):
-    return Record.create(path, {}, TOPOLOGY, by_jobs=name not in OF_CELLS)
+    with RunFolder.create(path, run_kind(name not in OF_CELLS), {}) as folder:
+        yield Record(folder, TOPOLOGY)
 
 
 @contextmanager
 def reopened(path, name):
-    with Record.resume(RunFolder.resume(path, run_kind(name not in OF_CELLS)), TOPOLOGY) as record:
+    with RunFolder.resume(path, run_kind(name not in OF_CELLS)) as folder:
+        record = Record.resume(folder, TOPOLOGY)
         tasks = tasks_of(name, record)
         yield record, tasks, record.restore(tasks)
 
@@ -339,12 +342,11 @@ def test_settings_that_lead_elsewhere_are_damage(tmp_path):
     path = tmp_path / "run"
     with create(path, "asha") as record:
         drive(tasks_of("asha"), Shuffled(2), 20, Cell, record)
-    record = Record.resume(RunFolder.resume(path, run_kind(by_jobs=True)), TOPOLOGY)
-    with (
-        record,
-        pytest.raises(RunFolderError, match="its settings do not lead to the jobs that it asked for"),
-    ):
-        record.restore(Jobs(algorithm("asha")(NB201_SPACE, 9, seed=4), record.rows()))
+    with RunFolder.resume(path, run_kind(by_jobs=True)) as folder:
+        record = Record.resume(folder, TOPOLOGY)
+        jobs = Jobs(algorithm("asha")(NB201_SPACE, 9, seed=4), record.rows())
+        with pytest.raises(RunFolderError, match="its settings do not lead to the jobs that it asked for"):
+            record.restore(jobs)
 
 
 def test_a_folder_that_cannot_be_written_to_is_an_error(unprivileged):
@@ -355,8 +357,10 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(unprivileged):
             with pytest.raises(RunFolderError, match="cannot write .*failures.csv: Permission denied"):
                 record.write_failure(task, failing("none"))
         (folder / "run" / "asked.csv").chmod(0o400)
-        folder_again = RunFolder.resume(folder / "run", run_kind(by_jobs=False))
-        with pytest.raises(RunFolderError, match="cannot write .*asked.csv: Permission denied"):
+        with (
+            RunFolder.resume(folder / "run", run_kind(by_jobs=False)) as folder_again,
+            pytest.raises(RunFolderError, match="cannot write .*asked.csv: Permission denied"),
+        ):
             Record.resume(folder_again, TOPOLOGY)
 
     unprivileged(check)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas
+import platformdirs
 import pytest
 
 from nasbench import CELLS, NB201, SSS, Cell, home, tables
@@ -51,6 +52,11 @@ def test_home_is_the_users_cache_unless_named(monkeypatch):
     assert str(home.home()) == "~nosuchuser/50%/x"
     monkeypatch.delenv("NASBENCH_HOME")
     assert home.home().name == "nas-toolkit"
+    for folder in (None, "", "/caches"):
+        monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+        if folder is not None:
+            monkeypatch.setenv("XDG_CACHE_HOME", folder)
+        assert home.home() == platformdirs.user_cache_path("nas-toolkit")
 
 
 def test_two_builds_of_one_source_have_one_checksum(source, tmp_path, bench, runs_alone):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from nasbench.errors import NASBenchError, RunFolderError
-from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, call, main
+from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags, call, guarded, main
 from nasbench.runs.folder import RunFolder, RunKind
 from nasbench.runs.notes import complain
 
@@ -33,7 +33,7 @@ def test_exit_codes(capsys, error, code, line):
 
     assert call(fail, "tool", ValueError) == code
     assert capsys.readouterr().err == line
-    assert call(lambda: 0, "tool", ValueError) == 0
+    assert guarded(lambda output: 0, "tool", ValueError) == 0
 
 
 def test_an_error_of_another_kind_is_not_hidden():
@@ -45,11 +45,11 @@ def test_an_error_of_another_kind_is_not_hidden():
 
 
 def test_what_was_printed_before_an_error_is_printed(capsys):
-    def report_then_fail():
-        print("found")
+    def report_then_fail(output):
+        output.append("found\n")
         raise ValueError("no picture")
 
-    assert call(report_then_fail, "tool", ValueError) == 2
+    assert guarded(report_then_fail, "tool", ValueError) == 2
     assert capsys.readouterr() == ("found\n", "tool: error: no picture\n")
 
 
@@ -57,19 +57,19 @@ def test_what_was_printed_before_an_error_is_printed(capsys):
     "error", [TimeoutError("worker 3"), ConnectionRefusedError(111, "refused"), BrokenPipeError()]
 )
 def test_an_error_of_the_system_that_is_not_of_the_output_passes(capsys, error):
-    def fail():
-        print("found")
+    def fail(output):
+        output.append("found\n")
         raise error
 
     with pytest.raises(type(error)):
-        call(fail, "tool", ValueError)
+        guarded(fail, "tool", ValueError)
     assert capsys.readouterr() == ("found\n", "")
 
 
 def test_without_a_standard_error(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", None)
     complain("lost")
-    assert call(lambda: print("found") or 0, "tool", ValueError) == 0
+    assert call(lambda: "found", "tool", ValueError) == 0
     assert capsys.readouterr().out == "found\n"
 
 
@@ -109,7 +109,7 @@ def test_libraries_without_memory_are_one_line(capsys):
 
 def test_text_that_a_command_returns_is_printed_once_at_its_end(capsys):
     assert call(lambda: "found", "tool", ValueError) == 0
-    assert call(lambda: print("more") or "text", "tool", ValueError) == 0
+    assert guarded(lambda output: output.extend(["more\n", "text\n"]) or 0, "tool", ValueError) == 0
     assert capsys.readouterr() == ("found\nmore\ntext\n", "")
 
 

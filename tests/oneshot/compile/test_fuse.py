@@ -24,7 +24,7 @@ def fan(*operations, **comb):
 
 
 def block(kernel=3, c_out=3, stride=1, affine=False, statistics=False):
-    return ops.ReLUConvBN(3, c_out, kernel, stride, affine, statistics)
+    return ops.ReLUConvBN(3, c_out, kernel, stride, affine=affine, statistics=statistics)
 
 
 def kinds(graph):

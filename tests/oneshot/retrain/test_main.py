@@ -3,8 +3,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from functools import partial
 
 import numpy as np
@@ -13,7 +11,7 @@ import torch
 from matplotlib.figure import Figure
 from PIL import Image
 
-from nasbench.runs.folder import RunFolder, read_record
+from nasbench.runs.folder import read_record
 from nasbench.runs.log import read_log
 from oneshot.errors import DivergedError, RunFolderError
 from oneshot.methods.darts import DARTSConfig
@@ -24,9 +22,9 @@ from oneshot.retrain.settings import RetrainSettings
 from oneshot.retrain.task import RetrainJob, RetrainTask
 from oneshot.retrain.weights import RETRAINING, RETRAINING_LOG
 from oneshot.search import SearchSettings, search
-from oneshot.training import session as training
 from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.environment import Environment
+from tests.oneshot.training.contract import TrainingContract, after, assert_same_end, runner, same, stop_runs
 
 CPU = Environment(device="cpu")
 TINY = {"channels": 2, "seed": 3, "batch": 500, "epochs": 3}  # 3 steps an epoch in the space of DARTS
@@ -34,25 +32,9 @@ SIZES = ("--channels", "2", "--seed", "3", "--batch", "500", "--epochs", "3")
 FLAGS = ("DARTS_V2", *SIZES, "--device", "cpu", "--ema", "0.5")
 
 
-def after(steps):
-    """A `stop` that says so after a number of steps."""
-    asked = iter([False] * steps)
-    return lambda: next(asked, True)
-
-
 @pytest.fixture
 def run(capsys):
-    """Runs the command in this process: (exit code, stdout, stderr)."""
-
-    def run(*argv):
-        try:
-            code = command.main([str(arg) for arg in argv])
-        except SystemExit as end:
-            code = end.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return runner(command.main, capsys)
 
 
 @pytest.fixture(scope="module")
@@ -66,39 +48,6 @@ def whole(tmp_path_factory):
 @pytest.fixture
 def no_pictures(monkeypatch):
     monkeypatch.setattr(pictures, "draw_all", lambda *args: {pictures.CURVES: Figure()})
-
-
-def same(one, other):
-    """Whether two states are equal, bit for bit."""
-    if isinstance(one, torch.Tensor):
-        return one.dtype == other.dtype and torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other
-
-
-def assert_same_end(one, other):
-    """Two runs' folders hold the same, but for the time that things took."""
-    logs = [
-        [
-            {k: v for k, v in row.items() if k not in ("images_per_second", "seconds")}
-            for row in read_log(path, RETRAINING_LOG)
-        ]
-        for path in (one, other)
-    ]
-    assert logs[0] == logs[1]
-    states = [read_checkpoint(path) for path in (one, other)]
-    for state in states:
-        state.pop("log")  # bytes, which the time columns are part of
-        state["training"].pop("seconds")
-    assert same(*states)
-    for name in ("best.pt", "last.pt"):
-        assert same(*(torch.load(path / name, weights_only=True) for path in (one, other)))
-    names = [sorted(file.name for file in path.iterdir() if file.suffix != ".png") for path in (one, other)]
-    assert names[0] == names[1]
-    assert (one / "summary.json").read_bytes() == (other / "summary.json").read_bytes()
 
 
 # What a retraining gives
@@ -229,67 +178,14 @@ def test_a_retraining_that_goes_on_ends_where_one_that_never_stopped_ends(
         assert not (path / "last.pt").exists()
     result = resume(path)
     assert result.to_json() == undisturbed.to_json()
-    assert_same_end(path, tmp_path / "whole")
+    assert_same_end(path, tmp_path / "whole", RETRAINING_LOG)
 
 
-STOPPED = """
-import os, signal, sys
-from oneshot.retrain import RetrainSettings, Environment
-from oneshot.retrain import __main__ as command, pictures, task as training
+LOADING = """
+from oneshot.retrain import Environment, RetrainSettings, task
 from oneshot.training.distributed import ProcessGroup
-from nasbench.runs import folder, log
-
-def stop(name):
-    os.kill(os.getpid(), getattr(signal, name))
-
-def child(where, number, name, argv):
-    step, append, write = training.RetrainTask.step, log.AppendLog.append, log.write_all
-    draw, done, stopped = pictures.draw_all, [], []
-
-    def stepped(self, *data):
-        done.append(1)
-        if where == "step" and len(done) == number:
-            stop(name)
-        return step(self, *data)
-
-    def appended(self, data):
-        append(self, data)
-        if where == "between" and data.startswith(b"%d," % number):
-            stop(name)  # the log has a row more than the checkpoint
-
-    def half(file, data):
-        wanted = {"log": "log.csv", "checkpoint": ".checkpoint.pt.", "best": ".best.pt.", "last": ".last.pt."}
-        name_of = os.path.basename(str(file.name))
-        if name_of.startswith(wanted.get(where, "none")) and not stopped and len(done) >= number:
-            write(file, data[: len(data) // 2])
-            stopped.append(1)
-            stop(name)
-            data = data[len(data) // 2 :]
-        write(file, data)
-
-    def drawing(*args):
-        if where == "end":
-            stop(name)
-        return draw(*args)
-
-    training.RetrainTask.step, log.AppendLog.append = stepped, appended
-    log.write_all = folder.write_all = half
-    pictures.draw_all = drawing
-    return command.main(argv)
-
-base, *flags = sys.argv[1:]
 # What that loads, all have; threads of its own each process starts later.
-training.RetrainJob.create("DARTS_V2", RetrainSettings(), Environment(), ProcessGroup())
-for case in sys.stdin.read().split():
-    where, number, name = case.split(":")
-    path = os.path.join(base, case.replace(":", "-"))
-    pid = os.fork()
-    if pid == 0:
-        for fd, kind in ((1, "out"), (2, "err")):
-            os.dup2(os.open(f"{path}.{kind}", os.O_WRONLY | os.O_CREAT), fd)
-        os._exit(child(where, int(number), name, [*flags, "--out", path]))
-    status = os.waitpid(pid, 0)[1]
-    print(case, os.waitstatus_to_exitcode(status), flush=True)
+task.RetrainJob.create("DARTS_V2", RetrainSettings(), Environment(), ProcessGroup())
 """
 KILLS = ("step:1", "step:5", "between:1", "between:2", "log:4", "checkpoint:4", "best:1", "last:9", "end:0")
 CASES = [f"{case}:SIGKILL" for case in KILLS]
@@ -300,45 +196,39 @@ CASES += [f"{case}:SIGINT" for case in ("step:5", "step:6", "checkpoint:4", "end
 def stopped(tmp_path_factory):
     """A folder with runs that a signal stopped, and the exit code of each."""
     base = tmp_path_factory.mktemp("stopped")
-    args = [sys.executable, "-c", STOPPED, str(base), *FLAGS]
-    done = subprocess.run(args, input=" ".join(CASES), capture_output=True, text=True, check=True)
-    codes = dict(line.split() for line in done.stdout.splitlines())
-    return base, {case: int(code) for case, code in codes.items()}
+    stepping = "oneshot.retrain.task:RetrainTask"
+    return base, stop_runs(LOADING, "oneshot.retrain", stepping, base, FLAGS, CASES)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("case", CASES)
-def test_a_process_that_is_stopped_anywhere_goes_on_to_the_same_end(run, stopped, whole, no_pictures, case):
-    base, codes = stopped
-    path = base / case.replace(":", "-")
-    where, _, name = case.split(":")
-    err = path.with_name(path.name + ".err").read_text()
-    if name == "SIGKILL":
-        assert codes[case] == -signal.SIGKILL
-        assert not (path / "summary.json").exists()
-    else:
-        assert codes[case] == 130
-        assert "Traceback" not in err
-        assert err.splitlines()[-1].endswith(f"go on with: python -m oneshot.retrain --resume {path}")
-        if where != "end":
-            assert json.loads((path / "summary.json").read_text())["complete"] is False
-    code, _, err = run("--resume", path)
-    assert (code, "error" in err) == (0, False)
-    leftovers = [each for each in path.iterdir() if each.suffix == ".tmp"]
-    assert len(leftovers) == (where in ("checkpoint", "best", "last") and name == "SIGKILL")
-    for each in leftovers:  # a kill leaves its half, under another name
-        each.unlink()
-    assert_same_end(path, whole)
+class TestRetraining(TrainingContract):
+    prog = "python -m oneshot.retrain"
+    kind, log_format = RETRAINING, RETRAINING_LOG
+    flags, first_file, error_lines = FLAGS, "best.pt", 2  # the other is a note
+    quick = ("6111", *SIZES, "--device", "cpu")
+    diverging = ("6111", *SIZES, "--learning-rate", "1e30", "--device", "cpu")
+    shown = ("nb201: 100%",)
+    shown_runs = [quick]
+    refused = [
+        (
+            ("--epochs", 5),
+            "--epochs 5 is not the run's, 3; only --device, --folder, --download and --store may",
+        ),
+        (("--seed", 0), "--seed 0 is not the run's, 3"),
+        (("--dataset", "cifar10"), "--dataset cifar10 is not the run's, digits"),
+        (("--split", "half"), "--split half is not the run's, full"),
+        (("--ema", "0.9"), "--ema 0.9 is not the run's, 0.5"),
+        (("--amp",), "--amp is not the run's, False"),
+        (("DARTS_V1",), "the architecture is not the run's, Genotype("),
+        (("--space", "nb201"), "--space nb201 is not the run's, darts"),
+    ]
+    accepted = ("DARTS_V2", "--epochs", 3, "--seed", 3, "--space", "darts")
 
-
-def test_an_interrupt_says_where_the_training_is(stopped):
-    base, _ = stopped
-    for case, where in (
-        ("step-5", "interrupted after 1 of 3 epochs and 2 steps; go on with: "),
-        ("step-6", "interrupted after 2 of 3 epochs; go on with: "),
-        ("end-0", "interrupted; go on with: "),
+    @pytest.mark.slow
+    @pytest.mark.parametrize("case", CASES)
+    def test_a_process_that_is_stopped_anywhere_goes_on_to_the_same_end(
+        self, run, stopped, whole, no_pictures, case
     ):
-        assert where in (base / f"{case}-SIGINT.err").read_text().splitlines()[-1]
+        self.check_a_process_that_is_stopped_anywhere(run, stopped, whole, case)
 
 
 def test_two_interrupts_end_at_once(run, monkeypatch, tmp_path):
@@ -355,35 +245,6 @@ def test_two_interrupts_end_at_once(run, monkeypatch, tmp_path):
     assert err.endswith(f"interrupted; go on with: python -m oneshot.retrain --resume {tmp_path / 'a'}\n")
     code, _, err = run(*FLAGS)
     assert (code, err.splitlines()[-1]) == (130, "interrupted; not saved")
-
-
-def test_two_processes_do_not_share_a_folder(run, whole):
-    with RunFolder.resume(whole, RETRAINING):
-        code, out, err = run("--resume", whole)
-    assert (code, out) == (2, "")
-    assert err.endswith(f"error: another process is writing to {whole}\n")
-
-
-def test_a_run_goes_on_with_its_own_settings_only(run, no_pictures, whole):
-    before = {path.name: path.read_bytes() for path in whole.iterdir()}
-    for argv, message in [
-        (
-            ("--epochs", 5),
-            "--epochs 5 is not the run's, 3; only --device, --folder, --download and --store may",
-        ),
-        (("--seed", 0), "--seed 0 is not the run's, 3"),
-        (("--dataset", "cifar10"), "--dataset cifar10 is not the run's, digits"),
-        (("--split", "half"), "--split half is not the run's, full"),
-        (("--ema", "0.9"), "--ema 0.9 is not the run's, 0.5"),
-        (("--amp",), "--amp is not the run's, False"),
-        (("DARTS_V1",), "the architecture is not the run's, Genotype("),
-        (("--space", "nb201"), "--space nb201 is not the run's, darts"),
-    ]:
-        code, out, err = run("--resume", whole, *argv)
-        assert (code, out, err.count("\n")) == (2, "", 1)
-        assert message in err
-    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
-    assert run("DARTS_V2", "--resume", whole, "--epochs", 3, "--seed", 3, "--space", "darts")[0] == 0
 
 
 def tree(path, classes, train=12, size=8):
@@ -503,14 +364,6 @@ def test_a_training_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tm
     assert resume(path).complete
 
 
-def test_a_training_that_diverges_at_once(run, tmp_path):
-    flags = ("6111", *SIZES, "--learning-rate", "1e30", "--device", "cpu")
-    code, _, err = run(*flags)
-    assert (code, err.count("\n"), "nothing is saved without --out" in err) == (2, 1, True)
-    code, _, err = run(*flags, "--out", tmp_path / "a")
-    assert (code, err.count("\n"), "no epoch was finished" in err) == (2, 1, True)
-
-
 @pytest.mark.parametrize(
     ("fits", "said"),
     [
@@ -574,20 +427,6 @@ def test_a_network_that_cannot_be_leaves_no_folder(run, tmp_path):
     assert (code, (tmp_path / "a").exists()) == (2, False)
 
 
-def test_no_room_left(run, no_pictures, tmp_path):
-    import resource
-
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
-        code, _, err = run(*FLAGS, "--out", tmp_path / "a")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert code == 2
-    assert f"cannot write {tmp_path / 'a' / 'best.pt'}: File too large" in err
-    assert run("--resume", tmp_path / "a")[0] == 0
-
-
 def test_what_may_not_be_written_is_an_error(unprivileged):
     def check(home):
         home.chmod(0o500)
@@ -595,30 +434,6 @@ def test_what_may_not_be_written_is_an_error(unprivileged):
             retrain("6111", RetrainSettings(**TINY), home / "a", environment=CPU)
 
     unprivileged(check)
-
-
-def test_without_matplotlib_a_training_ends_well_and_says_why_there_is_no_picture(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    code, out, err = run("6111", *SIZES, "--device", "cpu", "--out", tmp_path / "a")
-    assert (code, "no pictures: pictures need matplotlib: pip install matplotlib\n" in err) == (0, True)
-    assert out.endswith(f"\nsaved in {tmp_path / 'a'}\n")
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_progress_is_shown_on_a_terminal_only(run, monkeypatch):
-    monkeypatch.setattr(training, "_INTERVAL", 0.0)
-    assert "steps" not in run("6111", *SIZES, "--device", "cpu")[2]
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    assert run("6111", *SIZES, "--device", "cpu")[0] == 0
-    shown = terminal.getvalue()
-    assert "nb201: 100%" in shown
-    assert "epoch 1, train loss " in shown
-    assert "images/s" in shown
 
 
 def test_a_run_of_several_processes_that_depends_on_them(run, copy):

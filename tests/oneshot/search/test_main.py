@@ -3,7 +3,6 @@ import io
 import json
 import os
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
@@ -15,7 +14,7 @@ from PIL import Image
 
 from nasbench import NB201
 from nasbench.cell import CELLS, OPERATIONS, Cell
-from nasbench.runs.folder import RunFolder, read_record
+from nasbench.runs.folder import read_record
 from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, DivergedError, RunFolderError
 from oneshot.methods.recipes import recipe_table
@@ -37,6 +36,8 @@ from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.images import SearchImages, augments
 from tests import stores
+from tests.oneshot.training.contract import TrainingContract, after, runner, same, stop_runs
+from tests.oneshot.training.contract import assert_same_end as assert_same
 
 TINY = {"channels": 2, "seed": 3}
 CPU = Environment(device="cpu")
@@ -50,25 +51,9 @@ def config_of(method, **options):
     return kind(**{"epochs": 3, "batch": 240} | few | options)
 
 
-def after(steps):
-    """A `stop` that says so after a number of steps."""
-    asked = iter([False] * steps)
-    return lambda: next(asked, True)
-
-
 @pytest.fixture
 def run(capsys):
-    """Runs the command in this process: (exit code, stdout, stderr)."""
-
-    def run(*argv):
-        try:
-            code = command.main([str(arg) for arg in argv])
-        except SystemExit as end:
-            code = end.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return runner(command.main, capsys)
 
 
 @pytest.fixture(scope="module")
@@ -79,43 +64,13 @@ def whole(tmp_path_factory):
     return path
 
 
+assert_same_end = partial(assert_same, log_format=SEARCH_LOG, equal_nan=True)
+
+
 @pytest.fixture
 def no_pictures(monkeypatch):
     """Leaves pictures out, which take longer than the searches here."""
     monkeypatch.setattr(pictures, "draw_all", lambda *args: {})
-
-
-def same(one, other):
-    """Whether two states are equal, bit for bit."""
-    if isinstance(one, torch.Tensor):
-        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.is_floating_point())
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(same, one, other))
-    return one == other
-
-
-def assert_same_end(one, other):
-    """Two runs' folders hold the same, but for the time that things took."""
-    logs = [
-        [
-            {k: v for k, v in row.items() if k not in ("images_per_second", "seconds")}
-            for row in read_log(path, SEARCH_LOG)
-        ]
-        for path in (one, other)
-    ]
-    assert logs[0] == logs[1]
-    states = [read_checkpoint(path) for path in (one, other)]
-    for state in states:
-        state.pop("log")  # bytes, which the time columns are part of
-        state.pop("concluding")
-        state["training"].pop("seconds")
-    assert same(*states)
-    names = [sorted(file.name for file in path.iterdir() if file.suffix != ".png") for path in (one, other)]
-    assert names[0] == names[1]
-    for name in {"summary.json", "alphas.npz"} & set(names[0]):
-        assert (one / name).read_bytes() == (other / name).read_bytes()
 
 
 # What a search gives
@@ -533,66 +488,11 @@ def test_a_search_that_goes_on_ends_where_one_that_never_stopped_ends(tmp_path, 
     assert_same_end(path, tmp_path / "whole")
 
 
-STOPPED = """
-import os, signal, sys
-from nasbench.runs import files
-from oneshot.search import __main__ as search
+LOADING = """
 from functools import partial
-from oneshot.search import pictures, session, task
-from nasbench.runs import folder, log
-from oneshot.methods import darts
-
-def stop(name):
-    os.kill(os.getpid(), getattr(signal, name))
-
-def child(where, number, name, argv):
-    step, append, write = darts.DARTS.step, log.AppendLog.append, log.write_all
-    draw, done, stopped = pictures.draw_all, [], []
-
-    def stepped(self, *data):
-        done.append(1)
-        if where == "step" and len(done) == number:
-            stop(name)
-        return step(self, *data)
-
-    def appended(self, data):
-        append(self, data)
-        if where == "between" and data.startswith(b"%d," % number):
-            stop(name)  # the log has a row more than the checkpoint
-
-    def half(file, data):
-        wanted = {"log": "log.csv", "checkpoint": ".checkpoint.pt."}.get(where, "none")
-        name_of = os.path.basename(str(file.name))
-        if name_of.startswith(wanted) and not stopped and len(done) >= number:
-            write(file, data[: len(data) // 2])
-            stopped.append(1)
-            stop(name)
-            data = data[len(data) // 2 :]
-        write(file, data)
-
-    def drawing(*args):
-        if where == "end":
-            stop(name)
-        return draw(*args)
-
-    darts.DARTS.step, log.AppendLog.append, log.write_all, folder.write_all = stepped, appended, half, half
-    pictures.draw_all = drawing
-    return search.main(argv)
-
-base, *flags = sys.argv[1:]
-job = partial(task.SearchJob.create, None, None, None)
-with session.SearchSession.begin(job):  # what that loads, all have; each has its own process
+from oneshot.search import session, task
+with session.SearchSession.begin(partial(task.SearchJob.create, None, None, None)):  # as all will need it
     pass
-for case in sys.stdin.read().split():
-    where, number, name = case.split(":")
-    path = os.path.join(base, case.replace(":", "-"))
-    pid = os.fork()
-    if pid == 0:
-        for fd, kind in ((1, "out"), (2, "err")):
-            os.dup2(os.open(f"{path}.{kind}", os.O_WRONLY | os.O_CREAT), fd)
-        os._exit(child(where, int(number), name, [*flags, "--out", path]))
-    status = os.waitpid(pid, 0)[1]
-    print(case, os.waitstatus_to_exitcode(status), flush=True)
 """
 KILLS = ("step:1", "step:5", "between:1", "between:2", "log:4", "checkpoint:4", "end:0")
 CASES = [f"{case}:SIGKILL" for case in KILLS]
@@ -603,45 +503,45 @@ CASES += [f"{case}:SIGINT" for case in ("step:5", "step:6", "checkpoint:4", "end
 def stopped(tmp_path_factory):
     """A folder with runs that a signal stopped, and the exit code of each."""
     base = tmp_path_factory.mktemp("stopped")
-    args = [sys.executable, "-c", STOPPED, str(base), *FLAGS, "--epochs", "3"]
-    done = subprocess.run(args, input=" ".join(CASES), capture_output=True, text=True, check=True)
-    codes = dict(line.split() for line in done.stdout.splitlines())
-    return base, {case: int(code) for case, code in codes.items()}
+    return base, stop(base, (*FLAGS, "--epochs", "3"), CASES)
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_a_process_that_is_stopped_anywhere_goes_on_to_the_same_end(run, stopped, whole, no_pictures, case):
-    base, codes = stopped
-    path = base / case.replace(":", "-")
-    where, _, name = case.split(":")
-    err = path.with_name(path.name + ".err").read_text()
-    if name == "SIGKILL":
-        assert codes[case] == -signal.SIGKILL
-        assert not (path / "summary.json").exists()
-    else:
-        assert codes[case] == 130
-        assert err.splitlines()[-1].endswith(f"go on with: python -m oneshot.search --resume {path}")
-        assert "Traceback" not in err
-        if where != "end":
-            assert json.loads((path / "summary.json").read_text())["complete"] is False
-            assert "cell            |" in path.with_name(path.name + ".out").read_text()
-    code, _, err = run("--resume", path)
-    assert (code, "error" in err) == (0, False)
-    leftovers = [each for each in path.iterdir() if each.suffix == ".tmp"]
-    assert len(leftovers) == (case == "checkpoint:4:SIGKILL")  # a kill leaves its half, under another name
-    for each in leftovers:
-        each.unlink()
-    assert_same_end(path, whole)
+def stop(base, flags, cases):
+    return stop_runs(LOADING, "oneshot.search", "oneshot.methods.darts:DARTS", base, flags, cases)
 
 
-def test_an_interrupt_says_where_the_search_is(stopped):
-    base, _ = stopped
-    for case, where in (
-        ("step-5", "interrupted after 1 of 3 epochs and 2 steps; go on with: "),
-        ("step-6", "interrupted after 2 of 3 epochs; go on with: "),
-        ("end-0", "interrupted; go on with: "),
+class TestSearch(TrainingContract):
+    prog = "python -m oneshot.search"
+    kind, log_format, equal_nan = SEARCH, SEARCH_LOG, True
+    flags = quick = (*FLAGS, "--epochs", 1)
+    first_file = "checkpoint.pt"
+    diverging = (*FLAGS, "--epochs", 2, "--learning-rate", "1e30")
+    shown = ("DARTS: 100%", "3/3", "val loss")
+    shown_runs = [(*FLAGS, "--epochs", 1), (*FLAGS, "--method", "rsws", "--epochs", 1, "--paths", 2)]
+    interrupted_report = "cell            |"
+    refused = [
+        (
+            ("--epochs", 5),
+            "--epochs 5 is not the run's, 3; only --device, --folder, --download and --store may",
+        ),
+        (("--seed", 0), "--seed 0 is not the run's, 3"),
+        (("--channels", 8), "--channels 8 is not the run's, 2"),
+        (("--dataset", "cifar10"), "--dataset cifar10 is not the run's, digits"),
+        (("--method", "gdas"), "--method gdas is not the run's, darts"),
+        (("--amp",), "--amp is not the run's, False"),
+        (("--learning-rate", "0.1"), "--learning-rate 0.1 is not the run's, 0.025"),
+        (("--tau-max", "1"), "unrecognized arguments: --tau-max 1"),
+    ]
+    accepted = ("--epochs", 3, "--seed", 3, "--method", "darts", "--device", "cpu")
+
+    def look(self, whole):
+        assert reopen(whole).complete  # to look is allowed
+
+    @pytest.mark.parametrize("case", CASES)
+    def test_a_process_that_is_stopped_anywhere_goes_on_to_the_same_end(
+        self, run, stopped, whole, no_pictures, case
     ):
-        assert where in (base / f"{case}-SIGINT.err").read_text().splitlines()[-1]
+        self.check_a_process_that_is_stopped_anywhere(run, stopped, whole, case)
 
 
 def test_an_interrupt_without_a_folder(run, monkeypatch):
@@ -656,36 +556,6 @@ def test_an_interrupt_without_a_folder(run, monkeypatch):
     code, out, err = run(*FLAGS, "--epochs", 2, "--json")
     assert (code, json.loads(out)["complete"]) == (130, False)
     assert err.endswith("interrupted after 0 of 2 epochs and 1 step; not saved\n")
-
-
-def test_two_processes_do_not_share_a_folder(run, whole):
-    with RunFolder.resume(whole, SEARCH):
-        code, out, err = run("--resume", whole)
-        assert reopen(whole).complete  # to look is allowed
-    assert (code, out) == (2, "")
-    assert err.endswith(f"error: another process is writing to {whole}\n")
-
-
-def test_a_run_goes_on_with_its_own_settings_only(run, no_pictures, whole):
-    before = {path.name: path.read_bytes() for path in whole.iterdir()}
-    for argv, message in [
-        (
-            ("--epochs", 5),
-            "--epochs 5 is not the run's, 3; only --device, --folder, --download and --store may",
-        ),
-        (("--seed", 0), "--seed 0 is not the run's, 3"),
-        (("--channels", 8), "--channels 8 is not the run's, 2"),
-        (("--dataset", "cifar10"), "--dataset cifar10 is not the run's, digits"),
-        (("--method", "gdas"), "--method gdas is not the run's, darts"),
-        (("--amp",), "--amp is not the run's, False"),
-        (("--learning-rate", "0.1"), "--learning-rate 0.1 is not the run's, 0.025"),
-        (("--tau-max", "1"), "unrecognized arguments: --tau-max 1"),
-    ]:
-        code, out, err = run("--resume", whole, *argv)
-        assert (code, out, err.count("\n")) == (2, "", 1)
-        assert message in err
-    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
-    assert run("--resume", whole, "--epochs", 3, "--seed", 3, "--method", "darts", "--device", "cpu")[0] == 0
 
 
 def test_the_options_of_a_run_to_go_on_with_are_its_methods(run, no_pictures, tmp_path):
@@ -830,14 +700,6 @@ def test_a_search_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_
     assert resume(path).complete
 
 
-def test_a_search_that_diverges_at_once(run, tmp_path):
-    flags = (*FLAGS, "--epochs", 2, "--learning-rate", "1e30")
-    code, _, err = run(*flags)
-    assert (code, err.count("\n"), "nothing is saved without --out" in err) == (2, 1, True)
-    code, _, err = run(*flags, "--out", tmp_path / "a")
-    assert (code, err.count("\n"), "no epoch was finished" in err) == (2, 1, True)
-
-
 def test_a_loss_that_is_no_number_is_seen_within_an_epoch(monkeypatch):
     monkeypatch.setattr(training, "_INTERVAL", 0.0)
     job = partial(SearchJob.create, SearchSettings(**TINY), config_of("darts", batch=60), CPU)
@@ -913,49 +775,6 @@ def test_tensorboard_is_asked_for_before_the_search(run, tmp_path, monkeypatch):
     code, out, err = run(*FLAGS, "--tensorboard", "--out", tmp_path / "a")
     assert (code, err.count("\n"), (tmp_path / "a").exists()) == (2, 1, False)
     assert "--tensorboard needs tensorboard: pip install tensorboard" in err
-
-
-def test_without_matplotlib_a_search_ends_well_and_says_why_there_are_no_pictures(run, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    code, out, err = run(*FLAGS, "--epochs", 1, "--out", tmp_path / "a")
-    assert (code, "no pictures: pictures need matplotlib: pip install matplotlib\n" in err) == (0, True)
-    assert not list((tmp_path / "a").glob("*.png"))
-    assert out.endswith(f"\nsaved in {tmp_path / 'a'}\n")
-
-
-def test_no_room_left(run, no_pictures, tmp_path):
-    import resource
-
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
-        code, _, err = run(*FLAGS, "--epochs", 1, "--out", tmp_path / "a")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert (code, err.count("\n")) == (2, 1)
-    assert f"cannot write {tmp_path / 'a' / 'checkpoint.pt'}: File too large" in err
-    assert run("--resume", tmp_path / "a")[0] == 0
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_progress_is_shown_on_a_terminal_only(run, monkeypatch, capsys):
-    monkeypatch.setattr(training, "_INTERVAL", 0.0)
-    assert "steps" not in run(*FLAGS, "--epochs", 1)[2]
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    for method in ("darts", "rsws"):
-        few = ("--paths", 2) if method == "rsws" else ()
-        assert run(*FLAGS, "--method", method, "--epochs", 1, *few)[0] == 0
-    shown = terminal.getvalue()
-    assert "DARTS: 100%" in shown
-    assert "3/3" in shown
-    assert "epoch 1, train loss " in shown
-    assert "val loss" in shown
-    assert "images/s" in shown
 
 
 def test_the_columns_of_the_log_are_those_of_a_row(whole):
@@ -1090,10 +909,7 @@ def test_a_search_of_another_space_goes_on_to_the_same_end(elsewhere, no_picture
 def test_a_search_of_darts_that_is_stopped_goes_on_to_the_same_end(elsewhere, run, no_pictures, tmp_path):
     name, whole, _ = elsewhere
     cases = ("between:1:SIGKILL", "step:3:SIGINT")
-    args = [sys.executable, "-c", STOPPED, str(tmp_path), *flags_in(name)]
-    done = subprocess.run(args, input=" ".join(cases), capture_output=True, text=True, check=True)
-    codes = dict(line.split() for line in done.stdout.splitlines())
-    assert codes == dict(zip(cases, ("-9", "130"), strict=True))
+    assert stop(tmp_path, flags_in(name), cases) == dict(zip(cases, (-9, 130), strict=True))
     for case in cases:
         path = tmp_path / case.replace(":", "-")
         assert run("--resume", path)[0] == 0
