@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from data.loader import Batch
 from oneshot.errors import ConfigError, GraphError
 from oneshot.graph.edge import EdgeData
-from oneshot.graph.graph import Graph, Scope
+from oneshot.graph.graph import Graph, Neighbours, Scope
 from oneshot.methods.config import AlphaConfig as AlphaConfig
 from oneshot.methods.config import SearchConfig as SearchConfig
 from oneshot.methods.supernet import Supernet
@@ -233,7 +233,9 @@ class MetaOptimizer(ABC, Generic[C]):
             graph.update_edges(_if_candidates(_on_candidates(part.candidates)), scope)
         for add_data in (self.add_alphas, *(part.add_data for part in self.parts)):
             graph.update_edges(_if_candidates(add_data), scope, private_edge_data=False)
-        graph.update_edges(_if_candidates(_on_candidates(self.mixed)), scope)
+        for part in self.parts:
+            graph.update_nodes(_on_edges(part.add_node_data), scope)
+        graph.update_edges(_if_candidates(_on_candidates(self._mixture)), scope)
         graph = graph.parse().to(device).train()
         keys = ("alpha", *(key for part in self.parts for key in part.parameter_keys))
         alphas = nn.ParameterList(value for key in keys for value in graph.get_all_edge_data(key, scope))
@@ -245,10 +247,21 @@ class MetaOptimizer(ABC, Generic[C]):
         arch_optimizer = self._arch_optimizer(alphas) if len(alphas) else None
         self._supernet = Supernet(graph, scope, alphas, op_optimizer, arch_optimizer, schedule)
 
+    def _mixture(self, primitives: list[nn.Module]) -> Mixture:
+        mixture = self.mixed(primitives)
+        for part in self.parts:
+            part.change_mixture(mixture)
+        return mixture
+
     def _arch_optimizer(self, alphas: nn.ParameterList) -> Optimizer:
         rate, decay = self._alpha_config.arch_learning_rate, self._alpha_config.arch_weight_decay
         betas = 0.5, 0.999  # Liu et al. 2019, section 3.1
         return Adam(alphas.parameters(), rate, betas, weight_decay=decay)
+
+    def require_alphas(self, reason: str) -> None:
+        """Raise a ConfigError with the reason unless the method has alphas."""
+        if not isinstance(self.config, AlphaConfig):
+            raise ConfigError(f"{reason}; {self.name} has none")
 
     @property
     def _alpha_config(self) -> AlphaConfig:
@@ -428,8 +441,11 @@ class MetaOptimizer(ABC, Generic[C]):
         return self.graph.CHOOSES_NONE and not self.config.exclude_none
 
     def edge_score(self, edge: EdgeData) -> float:
-        """Return the score of a mixed edge: the greatest probability of a candidate other than Zero."""
-        return float(self.probabilities(edge).float().cpu()[nonzero_mask(edge.op)].max())
+        """Return the score of a mixed edge: the greatest probability other than Zero's, as parts have it."""
+        score = float(self.probabilities(edge).float().cpu()[nonzero_mask(edge.op)].max())
+        for part in self.parts:
+            score = part.edge_score(edge, score)
+        return score
 
     def choice(self, edge: EdgeData, weak: bool = False) -> int:
         """Return the number of the candidate that a mixed edge would become now.
@@ -467,7 +483,7 @@ class MetaOptimizer(ABC, Generic[C]):
 
         def discretize(edge: EdgeData) -> None:
             if isinstance(edge.op, Mixture):
-                edge.set("op", edge.op.get_embedded_ops()[self.choice(edge)])
+                edge.set("op", edge.op.discrete(self.choice(edge)))
 
         graph.update_edges(discretize, self.scope, private_edge_data=True)
         graph.prepare_evaluation()
@@ -509,6 +525,17 @@ def _if_candidates(update: Callable[[EdgeData], None]) -> Callable[[EdgeData], N
             update(edge)
 
     return update_candidates
+
+
+def _on_edges(update: Callable[[list[EdgeData]], None]) -> Callable[[object, Neighbours, Neighbours], None]:
+    """Return an update of nodes that gets the edges into each that have a list of candidates, if there are."""
+
+    def update_node(_: object, into: Neighbours, out: Neighbours) -> None:
+        edges = [edge for _, edge in into if isinstance(edge.op, (list, tuple))]
+        if edges:
+            update(edges)
+
+    return update_node
 
 
 def _on_candidates(change: Callable[[list[nn.Module]], object]) -> Callable[[EdgeData], None]:

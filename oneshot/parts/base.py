@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from data.loader import Batch
     from oneshot.graph.edge import EdgeData
     from oneshot.methods.base import MetaOptimizer
+    from oneshot.mixed import Mixture
     from oneshot.search.settings import SearchSettings
 
 
@@ -81,6 +82,12 @@ class Part(ABC, Generic[P]):
     def add_data(self, edge: "EdgeData") -> None:  # noqa: B027
         """Set data that an edge and its copies share; called once for all copies, before they are mixed."""
 
+    def add_node_data(self, edges: "list[EdgeData]") -> None:  # noqa: B027
+        """Set data of the searched edges into a node; called once for all copies, after `add_data`."""
+
+    def change_mixture(self, mixture: "Mixture") -> None:  # noqa: B027
+        """Change how an edge's candidates are mixed; called for each copy of the edge."""
+
     # An epoch
 
     def new_epoch(self, epoch: int) -> None:  # noqa: B027
@@ -110,6 +117,10 @@ class Part(ABC, Generic[P]):
     def scores(self, edge: "EdgeData", scores: Tensor) -> Tensor:
         """Return the scores of an edge's K candidates, shape (K,), given the method's."""
         return scores
+
+    def edge_score(self, edge: "EdgeData", score: float) -> float:
+        """Return the score by which an edge is compared with others, given the method's."""
+        return score
 
     # Checkpoints
 

@@ -9,7 +9,12 @@ from oneshot.errors import ConfigError
 from oneshot.parts.base import Part, PartSettings
 
 #: MODULE:CLASS of each part.
-PARTS: tuple[str, ...] = ("oneshot.parts.warmup:WarmUp",)
+PARTS: tuple[str, ...] = (
+    "oneshot.parts.warmup:WarmUp",
+    "oneshot.parts.partial_channels:PartialChannels",
+    "oneshot.parts.partial_channels:EdgeNormalization",
+    "oneshot.parts.perturbation:Perturbation",
+)
 
 
 def part_classes() -> list[type[Part[Any]]]:  # each has its own settings
