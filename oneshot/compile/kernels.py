@@ -101,6 +101,19 @@ class First(Kernel):
 
 
 @dataclass(frozen=True)
+class Repeat(Kernel):
+    """All channels several times over."""
+
+    times: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.cat([x] * self.times, dim=1)
+
+    def __str__(self) -> str:
+        return f"{self.times} times the channels"
+
+
+@dataclass(frozen=True)
 class Shuffle(Kernel):
     """Some channels in place of another tensor's first ones, shuffled."""
 
