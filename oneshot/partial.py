@@ -65,7 +65,9 @@ def with_channels(op: nn.Module, factor: Fraction) -> nn.Module:
 
     ConfigError if that is no integer, or if the operation has weights other than of `Conv2d` and `BatchNorm2d`.
     """
-    tensor = next((each for each in (*op.parameters(False), *op.buffers(False)) if each.is_floating_point()), None)
+    tensor = next(
+        (each for each in (*op.parameters(False), *op.buffers(False)) if each.is_floating_point()), None
+    )
     at: dict[str, Any] = {} if tensor is None else {"device": tensor.device, "dtype": tensor.dtype}  # torch's
     if isinstance(op, nn.Conv2d):
         c_in, c_out = _times(op.in_channels, factor), _times(op.out_channels, factor)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from benchmarks.plain.mixing import Nothing, Supernet, at, mixed, mixing, total
+from benchmarks.plain.mixing import Nothing, Supernet, at, mixed, total
 
 OPERATIONS = (
     "none",
@@ -176,7 +176,7 @@ class PlainSupernet(Supernet):
         self.alphas = nn.ParameterList([1e-3 * torch.randn(edges, count) for _ in range(2)])
 
     def forward(self, x: Tensor) -> Tensor:
-        weights = mixing(self.alphas, self.tau)  # of normal and reduction cells
+        weights = self.mixing()  # of normal and reduction cells
         one = two = self.stem(x)
         for cell, reduces in zip(self.cells, self.reduces, strict=True):
             one, two = two, cell(one, two, *weights[reduces])
@@ -189,8 +189,8 @@ class PartialSupernet(PlainSupernet):
 
     cell = PartialCell
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, tau: float | None = None, c: int = 16, layers: int = 8, classes: int = 10) -> None:
+        super().__init__(tau, c, layers, classes)
         self.alphas.extend([1e-3 * torch.randn(len(self.alphas[0])) for _ in range(2)])
 
     def forward(self, x: Tensor) -> Tensor:

@@ -48,7 +48,12 @@ class Conv(Kernel):
         """Whether it is one convolution of each channel alone, without bias."""
         first = self.modules[0]
         alone = 1 < first.groups == first.in_channels == first.out_channels or first.in_channels == 1
-        return alone and len(self.modules) == 1 and first.bias is None and first.out_channels == first.in_channels
+        return (
+            alone
+            and len(self.modules) == 1
+            and first.bias is None
+            and first.out_channels == first.in_channels
+        )
 
     @property
     def is_pointwise(self) -> bool:

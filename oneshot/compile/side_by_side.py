@@ -12,7 +12,9 @@ from oneshot.compile.lowering import Lowering
 from oneshot.compile.norms import Norm, Scale
 from oneshot.compile.sums import Add, Sum
 
-Users: TypeAlias = Mapping[int, Sequence[tuple[AnyExpr, int]]]  # by an expression's id: who takes it, as which
+Users: TypeAlias = Mapping[
+    int, Sequence[tuple[AnyExpr, int]]
+]  # by an expression's id: who takes it, as which
 
 
 class _Chains(NamedTuple):
@@ -151,7 +153,9 @@ def _wide(chains: _Chains, users: Users, new: Mapping[int, AnyExpr], lowering: L
     for row in chains.rows:
         kernel, scale = row[0].kernel, []
         if isinstance(kernel, (Conv, Norm)):
-            modules = tuple(module for expr in row if is_by(expr, type(kernel)) for module in expr.kernel.modules)
+            modules = tuple(
+                module for expr in row if is_by(expr, type(kernel)) for module in expr.kernel.modules
+            )
             kernel = replace(kernel, modules=modules)
         if isinstance(kernel, Conv):
             kernel = replace(kernel, apart=True)

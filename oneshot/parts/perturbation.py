@@ -55,8 +55,8 @@ class PerturbationSettings(PartSettings):
 class Perturbation(Part[PerturbationSettings]):
     """Weights are updated at perturbed mixture weights; the alphas are updated at their own.
 
-    A perturbation has no entry beyond ±epsilon, and perturbed mixture weights are at least 0 and sum to 1.
-    A random one is uniform. An adversarial one climbs the training loss from there, in steps of 2 epsilon /
+    A perturbation is clipped to ±epsilon, and the perturbed mixture weights then to numbers of at least 0 that
+    sum to 1. A random one is uniform. An adversarial one climbs the training loss from there, in steps of 2 epsilon /
     steps by the sign of the gradient, and is used only if the loss rises.
 
     References
@@ -101,7 +101,11 @@ class Perturbation(Part[PerturbationSettings]):
         try:
             present = [edge.op.weights(edge).detach() for edge in edges]
             offsets = [self._project(_uniform(weights, self._epsilon), weights) for weights in present]
-            return self._climb(edges, present, offsets, data) if self.config.perturb == "adversarial" else offsets
+            return (
+                self._climb(edges, present, offsets, data)
+                if self.config.perturb == "adversarial"
+                else offsets
+            )
         finally:
             graph.train()
 
