@@ -34,7 +34,7 @@ class Mixing(NamedTuple):
 
     @property
     def inputs(self) -> list[Tensor]:
-        """The tensors that a plan takes: weights (K,), with a scale (K + 1,), the last the scale; and others."""
+        """The tensors that a plan takes: weights (K,), or (K + 1,) if the last is a scale; and others."""
         given = [each for each in (self.weights, self.others) if each is not None]
         if self.scale is None or not given:
             return given
@@ -112,8 +112,9 @@ class Mixture(nn.Module, ABC):
 
     def bypassed(self, mixing: Mixing) -> "Bypass | None":
         """Return the way of the other channels; there is none where Zero was chosen for the whole edge."""
-        chosen = mixing.weights is None and mixing.drawn is not None
-        return None if chosen and isinstance(self.primitives[mixing.drawn], Zero) else self.bypass
+        if mixing.weights is None and mixing.drawn is not None:
+            return None if isinstance(self.primitives[mixing.drawn], Zero) else self.bypass
+        return self.bypass
 
     def mix(self, x: Tensor, mixing: Mixing) -> Tensor:
         """Return the weighted sum of the candidates' outputs; a sampled candidate alone is computed."""
@@ -220,7 +221,7 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
 
 
 def _scales(edges: "Mapping[K, EdgeData]") -> dict[K, Tensor]:
-    """Return the scale of each edge that has a `beta`, one number per edge into a node, and its `place` there."""
+    """Return the scale of each edge with a `beta`, the numbers of all edges into a node; `place`: its own."""
     betas = {id(edge.beta): edge.beta for edge in edges.values() if edge.has("beta")}
     scales = {key: torch.softmax(beta, dim=-1).unbind() for key, beta in betas.items()}
     return {key: scales[id(edge.beta)][edge.place] for key, edge in edges.items() if edge.has("beta")}

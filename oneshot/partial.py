@@ -15,8 +15,8 @@ from oneshot.ops import Zero
 class Bypass(nn.Module):
     """The way of an edge's other channels past its operations, and the shuffle that brings both together.
 
-    The C channels after the shuffle are C / K groups, each with one channel of the operations and K - 1 others,
-    so that later edges, which also take the first C / K channels, see some of both.
+    The C channels after the shuffle are C / k groups, each with one channel of the operations and k - 1
+    others, so that later edges, which also take the first C / k channels, see some of both.
 
     Parameters
     ----------
@@ -50,7 +50,8 @@ class Bypass(nn.Module):
 def shuffle(first: Tensor, x: Tensor, k: int) -> Tensor:
     """Return `first` in place of the first of x's channels, shuffled: channels C / k i + j become k j + i."""
     joined = torch.cat([first, x[:, first.shape[1] :]], dim=1)
-    return joined.unflatten(1, (k, -1)).transpose(1, 2).flatten(1, 2)
+    n, c, h, w = joined.shape
+    return joined.reshape(n, k, c // k, h, w).transpose(1, 2).reshape(n, c, h, w)
 
 
 def stride_of(candidates: list[nn.Module]) -> int:
@@ -63,7 +64,7 @@ def stride_of(candidates: list[nn.Module]) -> int:
 def with_channels(op: nn.Module, factor: Fraction) -> nn.Module:
     """Return an operation with so many times the channels, with new weights.
 
-    ConfigError if that is no integer, or if the operation has weights other than of `Conv2d` and `BatchNorm2d`.
+    ConfigError if that is no integer, or if a part with weights is neither a `Conv2d` nor a `BatchNorm2d`.
     """
     tensor = next(
         (each for each in (*op.parameters(False), *op.buffers(False)) if each.is_floating_point()), None
@@ -72,10 +73,9 @@ def with_channels(op: nn.Module, factor: Fraction) -> nn.Module:
     if isinstance(op, nn.Conv2d):
         c_in, c_out = _times(op.in_channels, factor), _times(op.out_channels, factor)
         groups = op.groups if op.groups == 1 else _times(op.groups, factor)
-        return nn.Conv2d(
-            c_in, c_out, op.kernel_size, op.stride, op.padding, op.dilation, groups, op.bias is not None,
-            op.padding_mode, **at,
-        )  # fmt: skip
+        names = "kernel_size", "stride", "padding", "dilation", "padding_mode"
+        options = {name: vars(op)[name] for name in names} | {"groups": groups, "bias": op.bias is not None}
+        return nn.Conv2d(c_in, c_out, **options, **at)
     if isinstance(op, nn.BatchNorm2d):
         channels = _times(op.num_features, factor)
         return nn.BatchNorm2d(channels, op.eps, op.momentum, op.affine, op.track_running_stats, **at)

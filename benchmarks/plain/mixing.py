@@ -112,17 +112,17 @@ class AdversarialSearch(PlainSearch):
             self.network.given = weights
             return F.cross_entropy(self.network(images), labels)
 
+        rate = 2 * self.epsilon / self.ascents
         present = [alpha.detach().softmax(-1) for alpha in self.network.alphas]
         with torch.no_grad():
             before = loss(present)
         moved = [_simplex(w + torch.empty_like(w).uniform_(-self.epsilon, self.epsilon)) for w in present]
         for _ in range(self.ascents):
-            leaves = [nn.Parameter(weights) for weights in moved]
-            torch.autograd.backward(loss(list(leaves)))  # also to the network's weights, as in their code
-            steps = [(leaf + 2 * self.epsilon / self.ascents * leaf.grad.sign()).detach() for leaf in leaves]
+            leaves = [weights.requires_grad_() for weights in moved]
+            gradients = torch.autograd.grad(loss(leaves), leaves)
             moved = [
-                _simplex(w + (step - w).clamp(-self.epsilon, self.epsilon))
-                for w, step in zip(present, steps, strict=True)
+                _simplex(w + (leaf.detach() + rate * gradient.sign() - w).clamp(-self.epsilon, self.epsilon))
+                for w, leaf, gradient in zip(present, leaves, gradients, strict=True)
             ]
         with torch.no_grad():
             return present if before > loss(moved) else moved

@@ -74,7 +74,8 @@ class Conv(Kernel):
         weights = [module.weight for module in self.modules]
         groups = sum(module.groups for module in self.modules) if self.apart else first.groups
         if self.apart and first.kernel_size == (1, 1):
-            weight, groups = torch.block_diag(*(each.flatten(1) for each in weights))[..., None, None], 1
+            blocks = [each.flatten(1) for each in weights]
+            weight, groups = torch.block_diag(*blocks)[..., None, None], 1  # type: ignore[no-untyped-call]  # torch's
         else:
             weight = weights[0] if len(weights) == 1 else torch.cat(weights)
         if self._has_slow_gradients and is_for_onednn(x):

@@ -1,4 +1,4 @@
-"""Chains of few channels side by side: as many candidates on one input as there are edges from it, done as one."""
+"""Chains of kernels on few channels side by side: equal candidates of the edges from one node as one."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -152,17 +152,16 @@ def _wide(chains: _Chains, users: Users, new: Mapping[int, AnyExpr], lowering: L
     x = lowering.make(Repeat(len(chains.ends)), new[id(chains.source)])
     for row in chains.rows:
         kernel, scale = row[0].kernel, []
-        if isinstance(kernel, (Conv, Norm)):
-            modules = tuple(
-                module for expr in row if is_by(expr, type(kernel)) for module in expr.kernel.modules
-            )
-            kernel = replace(kernel, modules=modules)
         if isinstance(kernel, Conv):
-            kernel = replace(kernel, apart=True)
-        picks = [_sum_of(expr, users)[1] for expr in row]
-        if isinstance(kernel, Norm) and row is chains.ends and any(pick is not None for pick in picks):
-            numbers = tuple(-1 if pick is None else pick for pick in picks)
-            scale = [lowering.make(Scale(numbers, kernel.sizes), lowering.weights)]
+            convs = [module for expr in row if is_by(expr, Conv) for module in expr.kernel.modules]
+            kernel = replace(kernel, modules=tuple(convs), apart=True)
+        elif isinstance(kernel, Norm):
+            norms = [module for expr in row if is_by(expr, Norm) for module in expr.kernel.modules]
+            kernel = replace(kernel, modules=tuple(norms))
+            picks = [_sum_of(expr, users)[1] for expr in row]
+            if any(pick is not None for pick in picks):
+                numbers = tuple(-1 if pick is None else pick for pick in picks)
+                scale = [lowering.make(Scale(numbers, kernel.sizes), lowering.weights)]
         x = lowering.make(kernel, x, *scale)
         x.origins = list(dict.fromkeys(origin for expr in row for origin in expr.origins))
     return x

@@ -528,7 +528,7 @@ def _if_candidates(update: Callable[[EdgeData], None]) -> Callable[[EdgeData], N
 
 
 def _on_edges(update: Callable[[list[EdgeData]], None]) -> Callable[[object, Neighbours, Neighbours], None]:
-    """Return an update of nodes that gets the edges into each that have a list of candidates, if there are."""
+    """Return the same update for nodes; it gets the edges into each that have a list of candidates."""
 
     def update_node(_: object, into: Neighbours, out: Neighbours) -> None:
         edges = [edge for _, edge in into if isinstance(edge.op, (list, tuple))]

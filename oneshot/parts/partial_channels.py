@@ -11,8 +11,8 @@ from nasbench.runs.settings import option
 from oneshot.errors import ConfigError
 from oneshot.graph.graph import Graph
 from oneshot.mixed import Mixture
-from oneshot.parts.base import Part, PartSettings
 from oneshot.partial import Bypass, stride_of, with_channels
+from oneshot.parts.base import Part, PartSettings
 
 if TYPE_CHECKING:
     from oneshot.graph.edge import EdgeData

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PerturbationSettings(PartSettings):
-    """Settings of the perturbation, by default as in the code of Chen & Hsieh 2020 (sota/cnn/train_search.py)."""
+    """Settings of the perturbation, by default as in the authors' code (sota/cnn/train_search.py)."""
 
     perturb: str = option(
         "none",
@@ -55,9 +55,9 @@ class PerturbationSettings(PartSettings):
 class Perturbation(Part[PerturbationSettings]):
     """Weights are updated at perturbed mixture weights; the alphas are updated at their own.
 
-    A perturbation is clipped to ±epsilon, and the perturbed mixture weights then to numbers of at least 0 that
-    sum to 1. A random one is uniform. An adversarial one climbs the training loss from there, in steps of 2 epsilon /
-    steps by the sign of the gradient, and is used only if the loss rises.
+    A perturbation is clipped to ±epsilon, and the perturbed mixture weights are then made numbers of at least
+    0 that sum to 1. A random perturbation is uniform. An adversarial one climbs the training loss from there,
+    in steps of 2 epsilon / steps by the sign of the gradient, and is used only if the loss rises.
 
     References
     ----------

@@ -9,6 +9,7 @@ from oneshot.methods.darts import DARTS
 from oneshot.methods.gdas import GDAS
 from oneshot.methods.rsws import RSWS
 from oneshot.mixed import Mixing
+from oneshot.partial import stride_of, with_channels
 from oneshot.parts.partial_channels import (
     EdgeNormalization,
     EdgeNormalizationSettings,
@@ -16,7 +17,6 @@ from oneshot.parts.partial_channels import (
     PartialChannelsSettings,
 )
 from oneshot.parts.registry import build_parts
-from oneshot.partial import stride_of, with_channels
 from oneshot.search.settings import SearchSettings
 from oneshot.spaces.darts import DARTSSearchSpace, cells_in
 from oneshot.spaces.hierarchical import HierarchicalSearchSpace

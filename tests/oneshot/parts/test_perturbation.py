@@ -16,7 +16,7 @@ from oneshot.parts.registry import build_parts
 from oneshot.search.session import SearchSession
 from oneshot.search.settings import SearchSettings, build_config, build_part_settings
 from oneshot.search.task import SearchJob
-from oneshot.testing import MethodContract, batches, same, snapshot, tiny
+from oneshot.testing import MethodContract, batches, same, tiny
 
 EPSILON = 0.03  # in the first epoch
 
