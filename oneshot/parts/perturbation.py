@@ -1,6 +1,6 @@
 """Perturbed mixture weights, of SmoothDARTS (Chen & Hsieh 2020, arXiv:2002.05283)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -145,6 +145,13 @@ class Perturbation(Part[PerturbationSettings]):
         total = clipped.sum()
         highest = torch.zeros_like(moved).index_fill_(0, moved.argmax(), 1.0)
         return torch.where(total == 0, highest, clipped / total) - weights
+
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epsilon": self._epsilon}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._epsilon = float(state["epsilon"])
 
 
 def _uniform(like: Tensor, epsilon: float) -> Tensor:

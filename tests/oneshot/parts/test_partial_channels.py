@@ -34,6 +34,7 @@ class TestPartialDARTS(MethodContract):
             self.make(space=other())
 
 
+@pytest.mark.slow
 class TestPartialGDAS(TestPartialDARTS):
     method = GDAS
 
