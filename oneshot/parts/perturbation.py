@@ -146,7 +146,6 @@ class Perturbation(Part[PerturbationSettings]):
         highest = torch.zeros_like(moved).index_fill_(0, moved.argmax(), 1.0)
         return torch.where(total == 0, highest, clipped / total) - weights
 
-
     def state_dict(self) -> dict[str, Any]:
         return {"epsilon": self._epsilon}
 

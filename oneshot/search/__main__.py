@@ -18,7 +18,14 @@ from oneshot.parts.registry import part_classes
 from oneshot.search.record import SEARCH
 from oneshot.search.report import SearchResult, format_result
 from oneshot.search.session import SearchSession
-from oneshot.search.settings import SMOKE, SMOKE_CONFIG, SearchSettings, build_config, build_part_settings
+from oneshot.search.settings import (
+    SMOKE,
+    SMOKE_CONFIG,
+    SMOKE_PARTS,
+    SearchSettings,
+    build_config,
+    build_part_settings,
+)
 from oneshot.search.task import SearchJob
 from oneshot.training.command import TrainingActivity, TrainingCommand
 from oneshot.training.command import main as run
@@ -83,6 +90,8 @@ class SearchCommand(TrainingCommand[SearchResult]):
             settings |= SMOKE
             config |= SMOKE_CONFIG
         parts = {k: v for part in part_classes() for k, v in part.config_class.given(args).items()}
+        if args.smoke:
+            parts |= SMOKE_PARTS
         new = SearchSettings(**settings)
         if args.resume is None:
             job = partial(

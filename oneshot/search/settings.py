@@ -85,6 +85,7 @@ class SearchSettings(Settings):
 
 SMOKE = {"dataset": SMALL[0], "channels": 2}  # of a search that is a trial of the whole way
 SMOKE_CONFIG = {"epochs": 1, "batch": 240}  # three steps
+SMOKE_PARTS = {"warm_up": 0}  # which would leave no epoch for the alphas
 
 
 def build_config(settings: SearchSettings, **given: Any) -> SearchConfig:  # values of its fields

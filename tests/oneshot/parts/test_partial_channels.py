@@ -17,6 +17,7 @@ from oneshot.parts.partial_channels import (
     PartialChannelsSettings,
 )
 from oneshot.parts.registry import build_parts
+from oneshot.search.__main__ import main
 from oneshot.search.settings import SearchSettings
 from oneshot.spaces.darts import DARTSSearchSpace, cells_in
 from oneshot.spaces.hierarchical import HierarchicalSearchSpace
@@ -227,3 +228,8 @@ def test_random_paths_may_have_partial_channels():
 def test_the_stride_of_an_edge_is_that_of_its_candidates(stride):
     for op in (ops.Zero(stride), ops.SepConv(4, 4, 3, stride), ops.MaxPool(stride)):
         assert stride_of([nn.Identity(), op]) == stride
+
+
+def test_a_published_search_is_tried_out_by_smoke(capsys):
+    assert main(["--method", "pc-darts", "--smoke", "--partial-channels", "2"]) == 0
+    assert "PC-DARTS" in capsys.readouterr().out
