@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchmarks.plain import darts, hierarchical, nb201
-from benchmarks.plain.mixing import PlainSearch, Supernet
+from benchmarks.plain.mixing import AdversarialSearch, PlainSearch, Supernet
 from benchmarks.rows import batch, compare, serve
 from benchmarks.timing import in_turn, print_conditions, print_times
 
@@ -32,6 +32,7 @@ CASES: dict[str, tuple[Callable[[float | None], Supernet], int]] = {
     "hierarchical": (hierarchical.PlainSupernet, 10),
 }
 METHODS: dict[str, tuple[str, ...]] = {"darts": ROWS, "gdas": (*ROWS, *ESTIMATORS)}
+PARTS: dict[str, tuple[str, ...]] = {"pc-darts": ROWS, "sdarts-adv": ROWS}  # in the space of DARTS
 
 
 def new_space(name: str) -> Graph:
@@ -42,21 +43,25 @@ def new_space(name: str) -> Graph:
 
 
 def new_method(name: str, row: str = "oneshot") -> MetaOptimizer[Any]:
+    from oneshot.methods.published import PUBLISHED_METHODS
     from oneshot.methods.registry import method_of
+    from oneshot.parts.registry import build_parts, select_parts
 
     method = method_of(name)
     settings = {"estimator": ESTIMATORS[row]} if row in ESTIMATORS else {}
-    return method(method.config_class(**settings), amp="bf16" in row)
+    published = PUBLISHED_METHODS[name].values | {"warm_up": 0} if name in PARTS else {}
+    return method(method.config_class(**settings), "bf16" in row, build_parts(select_parts(published)))
 
 
 def search(space: str, method: str, row: str, device: str) -> PlainSearch | MetaOptimizer[Any]:
     """Return the object that takes the steps of a row."""
     torch.manual_seed(0)
     if row.startswith("plain"):
-        network = CASES[space][0](TAU if method == "gdas" else None)
+        build = darts.PartialSupernet if method == "pc-darts" else CASES[space][0]
+        network = build(TAU if method == "gdas" else None)
         if "channels last" in row:
             network = network.to(memory_format=torch.channels_last)
-        return PlainSearch(network, device)
+        return (AdversarialSearch if method == "sdarts-adv" else PlainSearch)(network, device)
     optimizer = new_method(method, row)
     optimizer.adapt_search_space(new_space(space), device=device)
     return optimizer
@@ -83,7 +88,7 @@ def prepare(name: str, runs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.supernet", description=__doc__)
     parser.add_argument("--space", choices=CASES, default="nb201")
-    parser.add_argument("--method", choices=METHODS, help="only steps of this one")
+    parser.add_argument("--method", choices=[*METHODS, *PARTS], help="only steps of this one")
     parser.add_argument(
         "--row", action="append", choices=METHODS["gdas"], help="only this one; may be given again"
     )
@@ -91,6 +96,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.method in PARTS and args.space != "darts":
+        parser.error(f"--method {args.method} has plain modules only in --space darts")
     size = CASES[args.space][1]
     if args.serve:
         (row,) = args.row
@@ -109,7 +116,7 @@ def main() -> None:
         prepare(args.space, args.runs)
     own = ["-m", "benchmarks.supernet", "--serve", "--space", args.space, "--device", args.device]
     for method in METHODS if args.method is None else [args.method]:
-        rows = [row for row in METHODS[method] if args.row is None or row in args.row]
+        rows = [row for row in (METHODS | PARTS)[method] if args.row is None or row in args.row]
         commands = {row: [*own, "--method", method, "--row", row] for row in rows}
         compare(f"{args.space}, {method}, one step: alphas and weights, batch {size}", commands, args.runs)
 

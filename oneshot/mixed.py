@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple, NoReturn, TypeVar
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from nasbench.runs.checks import integer
 from oneshot.errors import GraphError
 from oneshot.ops import Zero, add_up
+from oneshot.partial import Bypass, with_channels
 
 if TYPE_CHECKING:
     from oneshot.graph.edge import EdgeData
@@ -27,6 +29,17 @@ class Mixing(NamedTuple):
     drawn: int | None
     #: The sum of the other weights, a scalar 0, if it is added to the output.
     others: Tensor | None = None
+    #: What the whole output of the edge is multiplied by, a scalar; None: nothing.
+    scale: Tensor | None = None
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        """The tensors that a plan takes: weights (K,), or (K + 1,) if the last is a scale; and others."""
+        given = [each for each in (self.weights, self.others) if each is not None]
+        if self.scale is None or not given:
+            return given
+        weights, *others = (each * self.scale for each in given)
+        return [torch.cat([weights, self.scale.reshape(1)]), *others]
 
 
 class Mixture(nn.Module, ABC):
@@ -34,7 +47,7 @@ class Mixture(nn.Module, ABC):
 
     The graph asks for `weights(edge)` once per forward pass for all edges that share the value `key`, and
     computes only the sampled candidate if one is. An edge whose data have a `choice`, a number in [0, K),
-    runs that candidate alone, as it is.
+    runs that candidate alone, as it is. With a `bypass`, candidates take and return only some channels.
 
     >>> from oneshot.graph import Graph
     >>> from oneshot.ops import Identity, Zero
@@ -69,6 +82,9 @@ class Mixture(nn.Module, ABC):
         if not primitives:
             raise GraphError("a mixed operation has at least one candidate, got none")
         self.primitives = nn.ModuleList(primitives)
+        #: The way of the other channels, if candidates have only some; a part sets it.
+        self.bypass: Bypass | None
+        self.register_module("bypass", None)
 
     @abstractmethod
     def weights(self, edge: "EdgeData") -> Tensor:
@@ -89,8 +105,24 @@ class Mixture(nn.Module, ABC):
         """Return the candidates."""
         return list(self.primitives)
 
+    def discrete(self, number: int) -> nn.Module:
+        """Return a candidate for all channels; if it has only some, another one with new weights."""
+        op = self.primitives[number]
+        return op if self.bypass is None else with_channels(op, Fraction(self.bypass.k))
+
+    def bypassed(self, mixing: Mixing) -> "Bypass | None":
+        """Return the way of the other channels; there is none where Zero was chosen for the whole edge."""
+        if mixing.weights is None and mixing.drawn is not None:
+            return None if isinstance(self.primitives[mixing.drawn], Zero) else self.bypass
+        return self.bypass
+
     def mix(self, x: Tensor, mixing: Mixing) -> Tensor:
         """Return the weighted sum of the candidates' outputs; a sampled candidate alone is computed."""
+        bypass = self.bypassed(mixing)
+        out = self._mix(x, mixing) if bypass is None else bypass(self._mix(bypass.first(x), mixing), x)
+        return out if mixing.scale is None else out * mixing.scale
+
+    def _mix(self, x: Tensor, mixing: Mixing) -> Tensor:
         if mixing.drawn is not None:
             out: Tensor = self.primitives[mixing.drawn](x)
             if mixing.weights is not None:
@@ -173,6 +205,8 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
         if not edge.has(mixture.key):
             raise GraphError(f"{where} has no {mixture.key!r}, which its {type(mixture).__name__} mixes by")
         weights[key] = mixture.weights(edge)
+        if edge.has("offset"):  # a perturbation, shape (K,)
+            weights[key] = weights[key] + edge.offset
         if weights[key].shape != (count,):
             shape = tuple(weights[key].shape)
             raise GraphError(f"{where} has {count} candidates, but weights of shape {shape}")
@@ -182,4 +216,12 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
         drawn |= zip(hard, tops, strict=True)
     adding = [key for key in hard if edges[key].op.adds_others and weights[key].requires_grad]
     others = {key: weights[key].sum() - weights[key][drawn[key]] for key in adding}
-    return {key: Mixing(weights.get(key), drawn.get(key), others.get(key)) for key in edges}
+    scales = _scales({key: edges[key].edge for key in weights})
+    return {key: Mixing(weights.get(key), drawn.get(key), others.get(key), scales.get(key)) for key in edges}
+
+
+def _scales(edges: "Mapping[K, EdgeData]") -> dict[K, Tensor]:
+    """Return the scale of each edge with a `beta`, the numbers of all edges into a node; `place`: its own."""
+    betas = {id(edge.beta): edge.beta for edge in edges.values() if edge.has("beta")}
+    scales = {key: torch.softmax(beta, dim=-1).unbind() for key, beta in betas.items()}
+    return {key: scales[id(edge.beta)][edge.place] for key, edge in edges.items() if edge.has("beta")}

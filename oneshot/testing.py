@@ -41,6 +41,8 @@ from oneshot.methods.base import MetaOptimizer, Step
 from oneshot.methods.recipes import RECIPES, recipe_settings
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.mixed import Mixture
+from oneshot.parts.base import PartSettings
+from oneshot.parts.registry import build_parts
 from oneshot.spaces.nb201 import NasBench201SearchSpace, read_cell
 
 Method = MetaOptimizer[Any]  # Any: each method has its own settings
@@ -128,6 +130,8 @@ class MethodContract:
 
     #: The method.
     method: ClassVar[type[Method]]
+    #: Settings of the parts that are added to it.
+    parts: ClassVar[tuple[PartSettings, ...]] = ()
     #: Its settings in the tests, such as fewer of what takes long.
     options: ClassVar[dict[str, Any]] = {}  # Any: whatever its settings are
     #: Whether it has architecture parameters.
@@ -146,7 +150,7 @@ class MethodContract:
         """Return the method with a supernet."""
         torch.manual_seed(seed)
         config = self.method.config_class(**self.options | options)
-        optimizer = self.method(config, amp=amp)
+        optimizer = self.method(config, amp=amp, parts=build_parts(self.parts))
         optimizer.adapt_search_space(tiny() if space is None else space, scope)
         return optimizer
 
@@ -158,7 +162,7 @@ class MethodContract:
         results = []
         for number in range(first, first + steps):
             if number % epoch_steps == 0:
-                optimizer.new_epoch(number // epoch_steps)
+                optimizer.begin_epoch(number // epoch_steps)
             results.append(optimizer.step(train[number], val[number]))
         return results
 
@@ -225,7 +229,7 @@ class MethodContract:
         self.run(whole, 2, first=4)
         resumed = self.make(seed=2)
         resumed.load_state_dict(state)
-        resumed.new_epoch(1)  # once more, as its temperature may depend on it
+        resumed.begin_epoch(1)  # once more, as its temperature may depend on it
         torch.set_rng_state(state["rng"])
         self.run(resumed, 2, first=4)
         assert same(snapshot(resumed), snapshot(whole))
@@ -258,7 +262,7 @@ class MethodContract:
         before, held = snapshot(optimizer), structure(optimizer.graph)
         (train, val) = batches(2)
         copies = [tensor.clone() for tensor in (*train, *val)]
-        optimizer.new_epoch(0)
+        optimizer.begin_epoch(0)
         step = optimizer.step(train, val)
         assert not same(snapshot(optimizer), before)
         count = len(optimizer.weights)
@@ -275,7 +279,7 @@ class MethodContract:
     def test_a_step_gives_what_it_saw_before_its_updates(self) -> None:
         optimizer = self.make()
         train, val = batches(2)
-        optimizer.new_epoch(0)
+        optimizer.begin_epoch(0)
         step = optimizer.step(train, val)
         assert step.logits_train.shape == (8, CLASSES)
         torch.testing.assert_close(step.train_loss, cross_entropy(step.logits_train, train[1]))
@@ -294,7 +298,7 @@ class MethodContract:
             optimizer = self.make(grad_clip=clip, **settings)
             optimizer.graph.double()
             torch.manual_seed(5)
-            optimizer.new_epoch(0)
+            optimizer.begin_epoch(0)
             for train, val in zip(*[iter(batches(4, dtype=torch.float64))] * 2, strict=True):
                 step = optimizer.step if way == "method" else self.reference_stepper(optimizer)
                 step(train, val)
@@ -481,7 +485,7 @@ class SpaceContract:
         optimizer = self.make(method, space=space)
         weights = snapshot(optimizer)
         train, val = batches(2)
-        optimizer.new_epoch(0)
+        optimizer.begin_epoch(0)
         step = optimizer.step(train, val)
         assert step.logits_train.shape == (len(train[1]), CLASSES)
         assert step.train_loss.isfinite()

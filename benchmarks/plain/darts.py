@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from benchmarks.plain.mixing import Nothing, Supernet, at, mixed, mixing, total
+from benchmarks.plain.mixing import Nothing, Supernet, at, mixed, total
 
 OPERATIONS = (
     "none",
@@ -18,6 +18,7 @@ OPERATIONS = (
     "dil_conv_5x5",
 )
 NODES = 4  # of a cell, without its inputs and its output
+PARTS = 4  # of the channels, one of which goes through the candidates of PC-DARTS
 
 
 def norm(c: int, trained: bool) -> nn.BatchNorm2d:
@@ -114,19 +115,60 @@ class SearchedCell(PlainCell):
         return torch.cat(nodes[2:], dim=1)
 
 
+class PartialEdge(nn.Module):
+    """The candidates of an edge on the first quarter of the channels; the others bypass them."""
+
+    def __init__(self, c: int, stride: int) -> None:
+        super().__init__()
+        self.ops = nn.ModuleList(candidate(name, c // PARTS, stride, False) for name in OPERATIONS)
+        self.pool = nn.MaxPool2d(2, 2) if stride == 2 else nn.Identity()
+
+    def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        first = x.shape[1] // PARTS
+        y = mixed(self.ops, x[:, :first], weights, None)
+        y = torch.cat([y, self.pool(x[:, first:])], dim=1)
+        n, c, h, w = y.shape
+        return y.view(n, PARTS, c // PARTS, h, w).transpose(1, 2).contiguous().view(n, c, h, w)
+
+
+class PartialCell(PlainCell):
+    """A cell of the supernet of PC-DARTS."""
+
+    def __init__(self, before: tuple[int, int], c: int, was_reduced: bool, reduces: bool) -> None:
+        super().__init__(before, c, was_reduced, trained=False)
+        self.edges = nn.ModuleList(
+            PartialEdge(c, 2 if reduces and source < 2 else 1)
+            for node in range(NODES)
+            for source in range(node + 2)
+        )
+
+    def forward(self, one: Tensor, two: Tensor, weights: Tensor, betas: Tensor) -> Tensor:
+        nodes, edge = [self.first(one), self.second(two)], 0
+        for _ in range(NODES):
+            scales = betas[edge : edge + len(nodes)].softmax(-1)
+            arriving = []
+            for x, scale in zip(nodes, scales, strict=True):
+                arriving.append(scale * self.edges[edge](x, weights[edge]))
+                edge += 1
+            nodes.append(total(arriving))
+        return torch.cat(nodes[2:], dim=1)
+
+
 class PlainSupernet(Supernet):
     """The supernet of the space."""
+
+    cell: type[nn.Module] = SearchedCell
 
     def __init__(self, tau: float | None = None, c: int = 16, layers: int = 8, classes: int = 10) -> None:
         super().__init__(tau)
         stem_norm = nn.BatchNorm2d(3 * c, track_running_stats=False)
         self.stem = nn.Sequential(nn.Conv2d(3, 3 * c, 3, padding=1, bias=False), stem_norm)
         before, was_reduced = (3 * c, 3 * c), False
-        cells: list[PlainCell] = []
+        cells: list[nn.Module] = []
         self.reduces = [layer in (layers // 3, 2 * layers // 3) for layer in range(layers)]
         for reduces in self.reduces:
             c = 2 * c if reduces else c
-            cells.append(SearchedCell(before, c, was_reduced, reduces))
+            cells.append(self.cell(before, c, was_reduced, reduces))
             before, was_reduced = (before[1], NODES * c), reduces
         self.cells = nn.ModuleList(cells)
         self.classifier = nn.Linear(NODES * c, classes)
@@ -134,10 +176,28 @@ class PlainSupernet(Supernet):
         self.alphas = nn.ParameterList([1e-3 * torch.randn(edges, count) for _ in range(2)])
 
     def forward(self, x: Tensor) -> Tensor:
-        weights = mixing(self.alphas, self.tau)  # of normal and reduction cells
+        weights = self.mixing()  # of normal and reduction cells
         one = two = self.stem(x)
         for cell, reduces in zip(self.cells, self.reduces, strict=True):
             one, two = two, cell(one, two, *weights[reduces])
+        logits: Tensor = self.classifier(two.mean((2, 3)))
+        return logits
+
+
+class PartialSupernet(PlainSupernet):
+    """The supernet of PC-DARTS: partial channels, and weights of the edges into a node."""
+
+    cell = PartialCell
+
+    def __init__(self, tau: float | None = None, c: int = 16, layers: int = 8, classes: int = 10) -> None:
+        super().__init__(tau, c, layers, classes)
+        self.alphas.extend([1e-3 * torch.randn(len(self.alphas[0])) for _ in range(2)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        weights = [alpha.softmax(-1) for alpha in self.alphas[:2]]
+        one = two = self.stem(x)
+        for cell, reduces in zip(self.cells, self.reduces, strict=True):
+            one, two = two, cell(one, two, weights[reduces], self.alphas[2 + reduces])
         logits: Tensor = self.classifier(two.mean((2, 3)))
         return logits
 

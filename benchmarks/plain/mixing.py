@@ -60,6 +60,13 @@ class Supernet(nn.Module):
     def __init__(self, tau: float | None = None) -> None:
         super().__init__()
         self.tau = tau
+        self.given: list[Tensor] | None = None  # weights that take the place of the alphas' own
+
+    def mixing(self) -> list[Weights]:
+        """Return the weights of the candidates."""
+        if self.given is not None:
+            return [(weights, None) for weights in self.given]
+        return mixing(self.alphas, self.tau)
 
 
 class PlainSearch:
@@ -75,8 +82,52 @@ class PlainSearch:
     def step(self, data_train: tuple[Tensor, Tensor], data_val: tuple[Tensor, Tensor]) -> None:
         """Update the alphas, then the weights."""
         steps = ((self.alpha_optimizer, data_val), (self.weight_optimizer, data_train))
-        for optimizer, (images, labels) in steps:
-            optimizer.zero_grad()
-            torch.autograd.backward(F.cross_entropy(self.network(images), labels))
-            nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0)
-            optimizer.step()
+        for optimizer, data in steps:
+            self.update(optimizer, data)
+
+    def update(self, optimizer: torch.optim.Optimizer, data: tuple[Tensor, Tensor]) -> None:
+        """Take a step of an optimizer."""
+        images, labels = data
+        optimizer.zero_grad()
+        torch.autograd.backward(F.cross_entropy(self.network(images), labels))
+        nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0)
+        optimizer.step()
+
+
+class AdversarialSearch(PlainSearch):
+    """The two updates of SDARTS-ADV: weights at adversarially perturbed mixture weights."""
+
+    epsilon, ascents = 0.03, 7
+
+    def update(self, optimizer: torch.optim.Optimizer, data: tuple[Tensor, Tensor]) -> None:
+        if optimizer is self.weight_optimizer:
+            self.network.given = self.perturbed(*data)
+        super().update(optimizer, data)
+        self.network.given = None
+
+    def perturbed(self, images: Tensor, labels: Tensor) -> list[Tensor]:
+        """Return mixture weights near those of the alphas, at which the loss on a batch is greater."""
+
+        def loss(weights: list[Tensor]) -> Tensor:
+            self.network.given = weights
+            return F.cross_entropy(self.network(images), labels)
+
+        rate = 2 * self.epsilon / self.ascents
+        present = [alpha.detach().softmax(-1) for alpha in self.network.alphas]
+        with torch.no_grad():
+            before = loss(present)
+        moved = [_simplex(w + torch.empty_like(w).uniform_(-self.epsilon, self.epsilon)) for w in present]
+        for _ in range(self.ascents):
+            leaves = [weights.requires_grad_() for weights in moved]
+            gradients = torch.autograd.grad(loss(leaves), leaves)
+            moved = [
+                _simplex(w + (leaf.detach() + rate * gradient.sign() - w).clamp(-self.epsilon, self.epsilon))
+                for w, leaf, gradient in zip(present, leaves, gradients, strict=True)
+            ]
+        with torch.no_grad():
+            return present if before > loss(moved) else moved
+
+
+def _simplex(weights: Tensor) -> Tensor:
+    clipped = weights.clamp(0, 1)
+    return clipped / clipped.sum(-1, keepdim=True)

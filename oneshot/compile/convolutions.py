@@ -21,12 +21,14 @@ class Conv(Kernel):
     """One convolution, or several side by side on the same input: their channels one after the other.
 
     Stride, padding and dilation may be others than the modules', where the input was thinned out before.
+    `apart`: each convolution has its own channels of the input; all are depthwise, or all pointwise.
     """
 
     modules: tuple[nn.Conv2d, ...]
     stride: Size
     padding: Size
     dilation: Size
+    apart: bool = False
 
     @property
     def keeps_zero(self) -> bool:
@@ -42,6 +44,25 @@ class Conv(Kernel):
         return first.in_channels, first.kernel_size, self.stride, self.padding, self.dilation, first.groups
 
     @property
+    def is_depthwise(self) -> bool:
+        """Whether it is one convolution of each channel alone, without bias."""
+        first = self.modules[0]
+        alone = 1 < first.groups == first.in_channels == first.out_channels or first.in_channels == 1
+        return (
+            alone
+            and len(self.modules) == 1
+            and first.bias is None
+            and first.out_channels == first.in_channels
+        )
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether it is one 1×1 convolution of each pixel alone, without bias."""
+        first = self.modules[0]
+        plain = self.stride == (1, 1) and self.padding == (0, 0) and first.groups == 1 and first.bias is None
+        return len(self.modules) == 1 and plain and first.kernel_size == (1, 1)
+
+    @property
     def _has_slow_gradients(self) -> bool:
         """Whether it is one of each channel alone, but of those for which oneDNN is slow."""
         first = self.modules[0]
@@ -50,14 +71,20 @@ class Conv(Kernel):
 
     def __call__(self, x: Tensor) -> Tensor:
         first = self.modules[0]
-        weight = first.weight if len(self.modules) == 1 else torch.cat([m.weight for m in self.modules])
+        weights = [module.weight for module in self.modules]
+        groups = sum(module.groups for module in self.modules) if self.apart else first.groups
+        if self.apart and first.kernel_size == (1, 1):
+            blocks = [each.flatten(1) for each in weights]
+            weight, groups = torch.block_diag(*blocks)[..., None, None], 1  # type: ignore[no-untyped-call]  # torch's
+        else:
+            weight = weights[0] if len(weights) == 1 else torch.cat(weights)
         if self._has_slow_gradients and is_for_onednn(x):
             if torch.is_autocast_enabled("cpu") and x.dtype != torch.float64:  # which autocast leaves alone
                 dtype = torch.get_autocast_dtype("cpu")
                 x, weight = x.to(dtype), weight.to(dtype)
             out: Tensor = _Depthwise.apply(x, weight, self.stride, self.padding, self.dilation)
             return out
-        return F.conv2d(x, weight, first.bias, self.stride, self.padding, self.dilation, first.groups)
+        return F.conv2d(x, weight, first.bias, self.stride, self.padding, self.dilation, groups)
 
     def __str__(self) -> str:
         first = self.modules[0]

@@ -68,7 +68,7 @@ def _members(order: Sequence[AnyExpr]) -> Iterator[_Member]:
         if uses[id(norm.kernel.modules[0])] > 1:
             continue  # its running statistics move with one use after the other
         conv = norm.args[0]
-        if not is_by(conv, Conv) or len(users[id(conv)]) != 1:
+        if not is_by(conv, Conv) or len(users[id(conv)]) != 1 or len(conv.kernel.modules) > 1:
             continue
         (module,) = conv.kernel.modules
         if module.bias is not None or module.groups != 1:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from oneshot import ops
 from oneshot.compile.expr import Kernel
+from oneshot.partial import shuffle
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,47 @@ class Split(Kernel):
 
     def __str__(self) -> str:
         return f"split {', '.join(map(str, self.sizes))}"
+
+
+@dataclass(frozen=True)
+class First(Kernel):
+    """The first of k parts of the channels."""
+
+    k: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        x = x[:, : x.shape[1] // self.k]
+        return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+
+    def __str__(self) -> str:
+        return f"first channels of {self.k}"
+
+
+@dataclass(frozen=True)
+class Repeat(Kernel):
+    """All channels several times over."""
+
+    times: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.cat([x] * self.times, dim=1)
+
+    def __str__(self) -> str:
+        return f"{self.times} times the channels"
+
+
+@dataclass(frozen=True)
+class Shuffle(Kernel):
+    """Some channels in place of another tensor's first ones, shuffled."""
+
+    k: int
+
+    def __call__(self, first: Tensor, x: Tensor) -> Tensor:
+        x = shuffle(first, x, self.k)
+        return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+
+    def __str__(self) -> str:
+        return f"shuffle by {self.k}"
 
 
 @dataclass(frozen=True)

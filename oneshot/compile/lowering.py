@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from torch import nn
 
 from oneshot.compile.expr import AnyExpr, Expressions, Input, Kernel
-from oneshot.compile.kernels import Call, Combine, Relu, Zeros
+from oneshot.compile.kernels import Call, Combine, First, Relu, Shuffle, Zeros
 from oneshot.compile.norms import Join
 from oneshot.compile.structure import Structure, has_hooks
 from oneshot.compile.sums import Shift, Sum, Total
@@ -33,7 +33,15 @@ class Term(NamedTuple):
         return zeros if self.pick is None or self.drawn or zeros is self.expr else None
 
 
-Arriving: TypeAlias = AnyExpr | list[Term]  # what an edge brings to a node
+class Shuffled(NamedTuple):
+    """Terms of only the first of k channels, and the term whose other channels come with them."""
+
+    k: int
+    first: list[Term]
+    rest: Term
+
+
+Arriving: TypeAlias = AnyExpr | list[Term] | Shuffled  # what an edge brings to a node
 
 
 @singledispatch
@@ -87,7 +95,7 @@ class Lowering:
         if mixing.weights is not None and id(mixing) not in self._first:
             self._first[id(mixing)] = self._count
             self._weights.append(self.input())
-            self._count += len(mixing.weights)
+            self._count += len(mixing.weights) + (mixing.scale is not None)
             if mixing.others is not None:
                 self._others[id(mixing)] = self.input()
         self._mixings[key] = mixing
@@ -146,7 +154,7 @@ class Lowering:
         """Return the expression of a node's function applied to the list of its inputs."""
         if function is add_up:
             return self.sum(arriving)
-        inputs = [self.sum([each]) if isinstance(each, list) else each for each in arriving]
+        inputs = [self.sum([each]) if isinstance(each, (list, Shuffled)) else each for each in arriving]
         if isinstance(function, nn.Module):
             self.structure.add(function)
             if not has_hooks(function):
@@ -166,17 +174,28 @@ class Lowering:
         """Return the first module with such a key, which does the same as this one."""
         return self._alike.setdefault((type(module), *key), module)  # type: ignore[return-value]  # of its type
 
-    def mixture(self, mixture: Mixture, key: int, x: AnyExpr) -> list[Term]:
-        """Return the weighted candidates of a mixed edge."""
+    def mixture(self, mixture: Mixture, key: int, x: AnyExpr) -> list[Term] | Shuffled:
+        """Return the weighted candidates of a mixed edge, with its other channels if it has a bypass."""
+        mixing = self._mixings[key]
+        bypass, first, scale = mixture.bypassed(mixing), self._first.get(id(mixing)), None
+        if first is not None and mixing.scale is not None and mixing.weights is not None:
+            scale = first + len(mixing.weights)
+        if bypass is None:
+            return self._terms(mixture, mixing, x)
+        self.structure.add(bypass)
+        terms = self._terms(mixture, mixing, self.make(First(bypass.k), x))
+        return Shuffled(bypass.k, terms, Term(self.module(bypass.pool, x), scale))
+
+    def _terms(self, mixture: Mixture, mixing: Mixing, x: AnyExpr) -> list[Term]:
         self.structure.add(mixture)
         self.structure.add(mixture.primitives)
-        mixing = self._mixings[key]
         first = self._first.get(id(mixing))
         terms = []
         for k, candidate in enumerate(mixture.primitives):
             if mixing.drawn in (None, k):
                 pick = None if first is None else first + k
-                terms.append(Term(self.module(candidate, x), pick, mixing.drawn == k))
+                is_one = mixing.drawn == k and mixing.scale is None
+                terms.append(Term(self.module(candidate, x), pick, is_one))
         if mixing.others is not None:
             terms.append(Term(self._others[id(mixing)], scalar=True))
         return terms
@@ -187,7 +206,16 @@ class Lowering:
         Zeros vanish from it, and with them what only they depend on: summands have one shape. Scalars that
         are added to them stay, for their gradients.
         """
-        given = [term for each in arriving for term in (each if isinstance(each, list) else [Term(each)])]
+        given: list[Term] = []
+        shuffled: dict[int, list[Shuffled]] = {}
+        for each in arriving:
+            if isinstance(each, Shuffled):
+                shuffled.setdefault(each.k, []).append(each)
+            else:
+                given += each if isinstance(each, list) else [Term(each)]
+        for k, parts in shuffled.items():
+            first, rest = self.sum([part.first for part in parts]), self.sum([[part.rest for part in parts]])
+            given.append(Term(self.make(Shuffle(k), first, rest)))
         scalars = [term.expr for term in given if term.scalar]
         left, zeros = [], []
         for term in given:

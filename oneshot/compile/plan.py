@@ -14,6 +14,7 @@ from oneshot.compile.fuse import fuse
 from oneshot.compile.kernels import DropPath, Relu
 from oneshot.compile.lowering import Lowering
 from oneshot.compile.norms import Norm
+from oneshot.compile.side_by_side import set_side_by_side
 from oneshot.errors import GraphError
 
 _SHAPES = 64  # of batches, times what needs gradients; compiled for each
@@ -37,7 +38,7 @@ class Plan:
 
     def __init__(self, lowering: Lowering, root: AnyExpr) -> None:
         self._structure, self._made_of = lowering.structure, lowering.structure.state()
-        root = fuse(root, lowering)
+        root = fuse(set_side_by_side(root, lowering), lowering)
         place: dict[int, int] = {}
         order: list[Expr[Kernel]] = []
         for expr in in_order(root):

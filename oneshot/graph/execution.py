@@ -145,8 +145,9 @@ class Execution:
     def _planned(self, groups: _Groups, mixings: Mapping[int, Mixing]) -> tuple[Plan, list[Tensor]]:
         """Return the plan for such mixings, and the tensors of weights that it takes."""
         each = [mixings[id(mixed.edge)] for mixed in groups.first.values()]
-        weights = [part for mixing in each for part in (mixing.weights, mixing.others) if part is not None]
-        signature = groups.shape, tuple((m.drawn, m.weights is None, m.others is None) for m in each)
+        weights = [tensor for mixing in each for tensor in mixing.inputs]
+        kinds = tuple((m.drawn, m.weights is None, m.others is None, m.scale is None) for m in each)
+        signature = groups.shape, kinds
         plan = self._plans.get(signature)
         if plan is None or not plan.holds():  # a module was replaced, or has hooks now
             plan = self._plans[signature] = self._compiled(mixings)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar, overload
 
 import torch
@@ -16,11 +16,12 @@ from torch.optim.lr_scheduler import CosineAnnealingLR
 from data.loader import Batch
 from oneshot.errors import ConfigError, GraphError
 from oneshot.graph.edge import EdgeData
-from oneshot.graph.graph import Graph, Scope
+from oneshot.graph.graph import Graph, Neighbours, Scope
 from oneshot.methods.config import AlphaConfig as AlphaConfig
 from oneshot.methods.config import SearchConfig as SearchConfig
 from oneshot.methods.supernet import Supernet
 from oneshot.mixed import Mixture, choosing, nonzero_mask
+from oneshot.parts.base import Part
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.metrics import Measured, Outcome, precise
 from oneshot.training.sync_norm import synchronize
@@ -88,6 +89,13 @@ class MetaOptimizer(ABC, Generic[C]):
         The settings; None: the defaults of `config_class`.
     amp
         Whether to compute in bfloat16 where that is safe; weights and alphas stay float32.
+    parts
+        Components that are added to the method; see `oneshot.parts`.
+
+    Raises
+    ------
+    ConfigError
+        If a part has no meaning with this method.
     """
 
     #: The name for people.
@@ -112,13 +120,22 @@ class MetaOptimizer(ABC, Generic[C]):
     #: The schedule of the weights' learning rate, which steps after each epoch.
     schedule = _FromSupernet(lambda supernet: supernet.schedule)
 
-    def __init__(self, config: C | None = None, amp: bool = False) -> None:
+    def __init__(
+        self,
+        config: C | None = None,
+        amp: bool = False,
+        parts: Sequence[Part[Any]] = (),  # each has its own settings
+    ) -> None:
         self.config: C = self.config_class() if config is None else config
         self.amp = amp
+        #: The parts that are added to the method.
+        self.parts = tuple(parts)
         self.loss: Callable[[Tensor, Tensor], Tensor] = nn.CrossEntropyLoss()
         #: The processes that search together, each with a part of every batch.
         self.group = ProcessGroup()
         self._supernet: Supernet | None = None
+        for part in self.parts:
+            part.join(self)
 
     @property
     def supernet(self) -> Supernet:
@@ -161,9 +178,32 @@ class MetaOptimizer(ABC, Generic[C]):
         scores: Tensor = edge.alpha.detach()
         return scores
 
+    def final_scores(self, edge: EdgeData) -> Tensor:
+        """Return the scores of an edge's candidates as the parts have them, shape (K,)."""
+        scores = self.scores(edge)
+        for part in self.parts:
+            scores = part.scores(edge, scores)
+        return scores
+
     def probabilities(self, edge: EdgeData) -> Tensor:
         """Return the scores of an edge's candidates as probabilities, shape (K,), to compare edges by."""
-        return torch.softmax(self.scores(edge), dim=-1)
+        return torch.softmax(self.final_scores(edge), dim=-1)
+
+    # Epochs
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let the method and its parts change what depends on the epoch, from 0."""
+        self.new_epoch(epoch)
+        for part in self.parts:
+            part.new_epoch(epoch)
+
+    def end_epoch(self, epoch: int, data_train: Batch, data_val: Batch) -> str | None:
+        """Return why a part stops the search after this epoch, from 0; None to continue.
+
+        `data_train`, `data_val`: the last batches of the epoch.
+        """
+        reasons = [part.end_epoch(epoch, data_train, data_val) for part in self.parts]
+        return next((reason for reason in reasons if reason is not None), None)
 
     # The supernet
 
@@ -189,10 +229,16 @@ class MetaOptimizer(ABC, Generic[C]):
         if not any(isinstance(op, (list, tuple)) for op in graph.get_all_edge_data("op", scope, True)):
             name = graph.name
             raise GraphError(f"{name} has no edge with a list of candidates in scope: nothing to search")
-        graph.update_edges(_if_candidates(self.add_alphas), scope, private_edge_data=False)
-        graph.update_edges(_if_candidates(lambda edge: edge.set("op", self.mixed(edge.op))), scope)
+        for part in self.parts:
+            graph.update_edges(_if_candidates(_on_candidates(part.candidates)), scope)
+        for add_data in (self.add_alphas, *(part.add_data for part in self.parts)):
+            graph.update_edges(_if_candidates(add_data), scope, private_edge_data=False)
+        for part in self.parts:
+            graph.update_nodes(_on_edges(part.add_node_data), scope)
+        graph.update_edges(_if_candidates(_on_candidates(self._mixture)), scope)
         graph = graph.parse().to(device).train()
-        alphas = nn.ParameterList(graph.get_all_edge_data("alpha", scope))
+        keys = ("alpha", *(key for part in self.parts for key in part.parameter_keys))
+        alphas = nn.ParameterList(value for key in keys for value in graph.get_all_edge_data(key, scope))
         rate, decay = config.learning_rate, config.weight_decay
         op_optimizer = SGD(
             graph.parameters(), rate, config.momentum, weight_decay=decay, nesterov=config.nesterov
@@ -201,10 +247,21 @@ class MetaOptimizer(ABC, Generic[C]):
         arch_optimizer = self._arch_optimizer(alphas) if len(alphas) else None
         self._supernet = Supernet(graph, scope, alphas, op_optimizer, arch_optimizer, schedule)
 
+    def _mixture(self, primitives: list[nn.Module]) -> Mixture:
+        mixture = self.mixed(primitives)
+        for part in self.parts:
+            part.change_mixture(mixture)
+        return mixture
+
     def _arch_optimizer(self, alphas: nn.ParameterList) -> Optimizer:
         rate, decay = self._alpha_config.arch_learning_rate, self._alpha_config.arch_weight_decay
         betas = 0.5, 0.999  # Liu et al. 2019, section 3.1
         return Adam(alphas.parameters(), rate, betas, weight_decay=decay)
+
+    def require_alphas(self, reason: str) -> None:
+        """Raise a ConfigError with the reason unless the method has alphas."""
+        if not isinstance(self.config, AlphaConfig):
+            raise ConfigError(f"{reason}; {self.name} has none")
 
     @property
     def _alpha_config(self) -> AlphaConfig:
@@ -264,19 +321,50 @@ class MetaOptimizer(ABC, Generic[C]):
 
     # Updates
 
-    def two_updates(self, data_train: Batch, data_val: Batch, penalty: Penalty | None = None) -> Step:
+    def two_updates(
+        self,
+        data_train: Batch,
+        data_val: Batch,
+        penalty: Penalty | None = None,
+        gradients: Callable[[Penalty | None], tuple[Tensor, Tensor, list[Tensor]]] | None = None,
+    ) -> Step:
         """Update alphas on the validation loss and weights on the training loss, in the config's order.
 
-        `penalty`: returns a term that is added to the validation loss.
+        Parameters
+        ----------
+        data_train, data_val
+            Batches (images, labels).
+        penalty
+            Returns a term that is added to the validation loss, besides those of the parts.
+        gradients
+            Returns (logits, loss, gradients of the alphas), given the sum of all penalties; alphas are first.
+            By default the gradients are those of the validation loss at the present weights.
         """
+        penalties = [] if penalty is None else [penalty]
+        penalties += [part.alpha_penalty for part in self.parts if part.has_alpha_penalty]
+        total = (lambda: sum(term() for term in penalties)) if penalties else None
 
-        weights = self.op_optimizer, self.weights, data_train, None
-        alphas = self.alpha_optimizer, self.alphas, data_val, penalty
-        if self._alpha_config.first == "alphas":
-            (logits_val, val_loss), (logits_train, train_loss) = self.update(*alphas), self.update(*weights)
+        def update_alphas() -> tuple[Tensor | None, Tensor | None]:
+            if not all(part.updates_alphas() for part in self.parts):
+                return None, None
+            if gradients is None:
+                return self.update(self.alpha_optimizer, self.alphas, data_val, total)
+            logits, loss, of_alphas = gradients(total)
+            self.descend(self.alpha_optimizer, self.alphas, of_alphas)
+            return logits, loss
+
+        if self._alpha_config.first == "alphas" or gradients is not None:
+            (logits_val, val_loss), (logits_train, train_loss) = update_alphas(), self.train(data_train)
         else:
-            (logits_train, train_loss), (logits_val, val_loss) = self.update(*weights), self.update(*alphas)
+            (logits_train, train_loss), (logits_val, val_loss) = self.train(data_train), update_alphas()
         return Step(logits_train, logits_val, train_loss, val_loss)
+
+    def train(self, data_train: Batch) -> tuple[Tensor, Tensor]:
+        """Update the weights by a batch, as changed by the parts; return (logits, loss), detached."""
+        with ExitStack() as stack:
+            for part in self.parts:
+                stack.enter_context(part.during_weights(data_train))
+            return self.update(self.op_optimizer, self.weights, data_train)
 
     @property
     def alpha_optimizer(self) -> Optimizer:
@@ -353,15 +441,18 @@ class MetaOptimizer(ABC, Generic[C]):
         return self.graph.CHOOSES_NONE and not self.config.exclude_none
 
     def edge_score(self, edge: EdgeData) -> float:
-        """Return the score of a mixed edge: the greatest probability of a candidate other than Zero."""
-        return float(self.probabilities(edge).float().cpu()[nonzero_mask(edge.op)].max())
+        """Return the score of a mixed edge: the greatest probability other than Zero's, as parts have it."""
+        score = float(self.probabilities(edge).float().cpu()[nonzero_mask(edge.op)].max())
+        for part in self.parts:
+            score = part.edge_score(edge, score)
+        return score
 
     def choice(self, edge: EdgeData, weak: bool = False) -> int:
         """Return the number of the candidate that a mixed edge would become now.
 
         `weak`: whether the space leaves the edge out; then it is Zero, if there is one.
         """
-        scores, nonzero = self.scores(edge).float().cpu(), nonzero_mask(edge.op)
+        scores, nonzero = self.final_scores(edge).float().cpu(), nonzero_mask(edge.op)
         if weak and not nonzero.all():
             return int(nonzero.int().argmin())
         if not self.may_select_none:
@@ -392,7 +483,7 @@ class MetaOptimizer(ABC, Generic[C]):
 
         def discretize(edge: EdgeData) -> None:
             if isinstance(edge.op, Mixture):
-                edge.set("op", edge.op.get_embedded_ops()[self.choice(edge)])
+                edge.set("op", edge.op.discrete(self.choice(edge)))
 
         graph.update_edges(discretize, self.scope, private_edge_data=True)
         graph.prepare_evaluation()
@@ -402,11 +493,14 @@ class MetaOptimizer(ABC, Generic[C]):
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
         """Return all that a search needs to continue: weights, alphas, both optimizers, the schedule."""
-        return self.supernet.state_dict()
+        parts = {part.name: part.state_dict() for part in self.parts}
+        return self.supernet.state_dict() | ({"parts": parts} if parts else {})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state."""
         self.supernet.load_state_dict(state)
+        for part in self.parts:
+            part.load_state_dict(state["parts"][part.name])
 
 
 @contextmanager
@@ -431,3 +525,19 @@ def _if_candidates(update: Callable[[EdgeData], None]) -> Callable[[EdgeData], N
             update(edge)
 
     return update_candidates
+
+
+def _on_edges(update: Callable[[list[EdgeData]], None]) -> Callable[[object, Neighbours, Neighbours], None]:
+    """Return the same update for nodes; it gets the edges into each that have a list of candidates."""
+
+    def update_node(_: object, into: Neighbours, out: Neighbours) -> None:
+        edges = [edge for _, edge in into if isinstance(edge.op, (list, tuple))]
+        if edges:
+            update(edges)
+
+    return update_node
+
+
+def _on_candidates(change: Callable[[list[nn.Module]], object]) -> Callable[[EdgeData], None]:
+    """Return an update that puts what `change` makes of an edge's candidates in their place."""
+    return lambda edge: edge.set("op", change(edge.op))

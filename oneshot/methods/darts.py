@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
 from data.loader import Batch
 from nasbench.runs.settings import option
-from oneshot.methods.base import AlphaConfig, MetaOptimizer, Step
+from oneshot.methods.base import AlphaConfig, MetaOptimizer, Penalty, Step
 from oneshot.mixed import MixedOp
 
 Gradients = tuple[Tensor, Tensor, list[Tensor]]  # logits, loss, and the gradients of parameters
@@ -43,12 +44,12 @@ class DARTS(MetaOptimizer[DARTSConfig]):
     def step(self, data_train: Batch, data_val: Batch) -> Step:
         if self.config.order == 1:
             return self.two_updates(data_train, data_val)
-        logits_val, val_loss, gradients = self.second_order_gradients(data_train, data_val)
-        self.descend(self.alpha_optimizer, self.alphas, gradients)
-        logits_train, train_loss = self.update(self.op_optimizer, self.weights, data_train)
-        return Step(logits_train, logits_val, train_loss, val_loss)
+        unrolled = partial(self.second_order_gradients, data_train, data_val)
+        return self.two_updates(data_train, data_val, gradients=unrolled)
 
-    def second_order_gradients(self, data_train: Batch, data_val: Batch) -> Gradients:
+    def second_order_gradients(
+        self, data_train: Batch, data_val: Batch, penalty: Penalty | None = None
+    ) -> Gradients:
         """Return (logits, loss, gradients) of the validation loss at w' = w - lr (momentum v + dL_train/dw).
 
         Section 2.3, equations 7 and 8. The gradient is dL_val/dalpha at w', minus lr times the product of
@@ -61,7 +62,7 @@ class DARTS(MetaOptimizer[DARTSConfig]):
         before = [weight.detach().clone() for weight in weights]
         try:
             self._unrolled(data_train, weights, rate)
-            logits, loss, gradients = self.gradients(data_val, [*alphas, *weights], amp=False)
+            logits, loss, gradients = self.gradients(data_val, [*alphas, *weights], penalty, amp=False)
             alpha_gradients, directions = gradients[: len(alphas)], gradients[len(alphas) :]
             norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in directions]))
             radius = _RADIUS / norm.clamp_min(1e-12)  # a gradient of 0 moves nothing

@@ -64,7 +64,7 @@ class DrNAS(MetaOptimizer[DrNASConfig]):
     def penalty(self) -> Tensor | float:
         """Return the weighted sum of the divergences of the alphas' distributions from uniform ones."""
         total: Tensor | float = 0.0
-        for alpha in self.alphas:
+        for alpha in self.graph.get_all_edge_data("alpha", self.scope):  # a part may learn more
             sampled = _dirichlet(concentration(alpha))
             total = total + kl_divergence(sampled, _dirichlet(torch.ones_like(alpha)))
         return self.config.divergence * total

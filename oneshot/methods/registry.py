@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
 from oneshot.errors import ConfigError
+from oneshot.methods.published import PUBLISHED_METHODS
 
 if TYPE_CHECKING:
     from oneshot.methods.base import MetaOptimizer
@@ -26,7 +27,9 @@ def method_of(name: MethodName | str) -> "type[MetaOptimizer[Any]]":  # Any: eac
     """
     from oneshot.methods.base import MetaOptimizer  # imported here because names alone need no torch
 
-    known = f"the methods are {', '.join(METHODS)}, and MODULE:CLASS of your own"
+    known = f"the methods are {', '.join([*METHODS, *PUBLISHED_METHODS])}, and MODULE:CLASS of your own"
+    if isinstance(name, str) and name in PUBLISHED_METHODS:
+        name = PUBLISHED_METHODS[name].method
     if not isinstance(name, str) or (name not in METHODS and ":" not in name):
         raise ConfigError(f"unknown method {name!r}; {known}")
     module, attribute = METHODS.get(name, name).split(":", 1)

@@ -16,6 +16,7 @@ from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph, Scope
 from oneshot.methods.base import Device, MetaOptimizer, ProgressBar, SearchConfig, Step
 from oneshot.mixed import Mixture, nonzero_mask
+from oneshot.parts.base import Part
 from oneshot.training.metrics import Measured
 
 Path = Sequence[int]  # the number of a candidate at each searched edge, one of its copies
@@ -74,8 +75,10 @@ class RSWS(MetaOptimizer[RSWSConfig]):
     name = "random search with weight sharing"
     config_class = RSWSConfig
 
-    def __init__(self, config: RSWSConfig | None = None, amp: bool = False) -> None:
-        super().__init__(config, amp)
+    def __init__(
+        self, config: RSWSConfig | None = None, amp: bool = False, parts: Sequence[Part[Any]] = ()
+    ) -> None:
+        super().__init__(config, amp, parts)
         self._edges: list[EdgeData] = []  # one of each searched edge's copies
         self._contest = _Contest(None, [])
 
@@ -106,7 +109,7 @@ class RSWS(MetaOptimizer[RSWSConfig]):
 
     def step(self, data_train: Batch, data_val: Batch) -> Step:
         self._set("choice", self._training_path())
-        logits, loss = self.update(self.op_optimizer, self.weights, data_train)
+        logits, loss = self.train(data_train)
         if len(self._contest.rivals) > 1 and self._contest.judged < self.config.batches:
             self._judge(data_val)
         self._set("choice", self._best_path())

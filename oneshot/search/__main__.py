@@ -11,12 +11,21 @@ from nasbench.runs.command import ListFormatter, Parser
 from nasbench.runs.folder import read_record
 from oneshot.errors import ConfigError, OneShotError
 from oneshot.methods.base import MetaOptimizer
+from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.recipes import recipe_table
 from oneshot.methods.registry import METHODS, method_of
+from oneshot.parts.registry import part_classes
 from oneshot.search.record import SEARCH
 from oneshot.search.report import SearchResult, format_result
 from oneshot.search.session import SearchSession
-from oneshot.search.settings import SMOKE, SMOKE_CONFIG, SearchSettings, build_config
+from oneshot.search.settings import (
+    SMOKE,
+    SMOKE_CONFIG,
+    SMOKE_PARTS,
+    SearchSettings,
+    build_config,
+    build_part_settings,
+)
 from oneshot.search.task import SearchJob
 from oneshot.training.command import TrainingActivity, TrainingCommand
 from oneshot.training.command import main as run
@@ -42,11 +51,17 @@ class SearchCommand(TrainingCommand[SearchResult]):
             " found by the published table. Without options: DARTS on scikit-learn's digits, which need no"
             " download. Several processes, on a GPU each: torchrun --nproc-per-node N -m oneshot.search ...",
             epilog=f"The options of {method.name} are shown; --method NAME --help shows another's"
-            f" ({', '.join(METHODS)}).\nOn {' and '.join(SMALL)}, networks are smaller and images not"
+            f" ({', '.join([*METHODS, *PUBLISHED_METHODS])}).\n"
+            f"On {' and '.join(SMALL)}, networks are smaller and images not"
             f" augmented.\n\n{recipe_table()}",
         )
         SearchSettings.add_flags(parser.add_argument_group("search"))
         method.config_class.add_flags(parser.add_argument_group(method.name))
+        parts = parser.add_argument_group(
+            "parts, which combine with any method for which they have a meaning"
+        )
+        for part in part_classes():
+            part.config_class.add_flags(parts)
         self.add_run_flags(parser, SMOKE | SMOKE_CONFIG)
         parser.set_defaults(method_class=method)
         return parser
@@ -74,14 +89,24 @@ class SearchCommand(TrainingCommand[SearchResult]):
         if args.smoke:
             settings |= SMOKE
             config |= SMOKE_CONFIG
+        parts = {k: v for part in part_classes() for k, v in part.config_class.given(args).items()}
+        if args.smoke:
+            parts |= SMOKE_PARTS
         new = SearchSettings(**settings)
         if args.resume is None:
-            job = partial(SearchJob.create, new, build_config(new, **config), Environment.from_flags(args))
+            job = partial(
+                SearchJob.create,
+                new,
+                build_config(new, **config),
+                Environment.from_flags(args),
+                parts=build_part_settings(new, **parts),
+            )
             opened = SearchSession.begin(job, args.out, tensorboard=args.tensorboard)
         else:
             settings = {name: getattr(new, name) for name in settings}  # as they are recorded
             environment = Environment.given(args)
-            job = partial(SearchJob.resume, environment=environment, settings=settings, config=config)
+            recorded = {"settings": settings, "config": config, "parts": parts}
+            job = partial(SearchJob.resume, environment=environment, **recorded)
             opened = SearchSession.resume(job, args.resume, tensorboard=args.tensorboard)
         with opened as session:
             yield TrainingActivity(session, format_result, _remark)

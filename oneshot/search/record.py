@@ -9,6 +9,8 @@ from nasbench.runs.log import Columns, read_log
 from oneshot.errors import ConfigError
 from oneshot.methods.base import SearchConfig
 from oneshot.methods.registry import method_of
+from oneshot.parts.base import PartSettings
+from oneshot.parts.registry import read_parts
 from oneshot.search.scorer import Scorer
 from oneshot.search.settings import SearchSettings
 from oneshot.spaces.registry import space_of
@@ -39,18 +41,19 @@ SEARCH = RunKind(SEARCH_LOG.header, stage="search", sync=True)
 
 def parse_record(
     record: Mapping[str, Any], path: str | Path
-) -> tuple[SearchSettings, SearchConfig, Environment]:
-    """Return the settings, the method's and the environment in a run's config.json."""
+) -> tuple[SearchSettings, SearchConfig, tuple[PartSettings, ...], Environment]:
+    """Return the settings, the method's, the parts' and the environment in a run's config.json."""
     with refusing(f"{path}/config.json is not that of a one-shot search, damaged, or of another version"):
         settings = SearchSettings.from_json(record["search"], "search", complete=True)
         kind = method_of(settings.method).config_class
         config = kind.from_json(record["config"], "config", complete=True)
+        parts = read_parts(record.get("parts", {}))
         environment = Environment.from_json(record["places"], "places")
         for part in ("data", "table"):
             unscored = part == "table" and not space_of(settings.space).in_benchmark
             if not isinstance(record[part], dict) and not (unscored and record[part] is None):
                 raise TypeError(f"{part} is not an object")
-        return settings, config, environment
+        return settings, config, parts, environment
 
 
 def load_scorer(

@@ -35,6 +35,8 @@ class SearchResult(TrainingResult):
     mixed: Measured | None
     #: The supernet along the architecture's path alone, on the validation images.
     path: Measured | None
+    #: Why a part stopped the search before its last epoch; None if none did.
+    stopped: str | None = None
     #: The architecture's scores; None in a space without a benchmark.
     benchmark: Scores | None
 
@@ -58,6 +60,7 @@ class SearchResult(TrainingResult):
             "complete": self.complete,
             "epochs": self.epochs,
             "steps": self.steps,
+            **({} if self.stopped is None else {"stopped": self.stopped}),
             "supernet": {
                 "mixed": self.mixed and finite(**self.mixed._asdict()),
                 "path": self.path and finite(**self.path._asdict()),
@@ -118,6 +121,8 @@ def _rows(result: SearchResult) -> list[tuple[str, str]]:
         if benchmark.optimum is not None:
             value, index = benchmark.optimum.value, benchmark.optimum.index
             rows.append(("optimum", f"{value:.4f} {METRICS[METRIC].unit}, index {index}"))
+    if result.stopped is not None:
+        rows.append(("stopped", result.stopped))
     return rows
 
 

@@ -1,10 +1,11 @@
 """A search from its beginning, or from where a run stopped, to its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from oneshot.methods.base import SearchConfig
+from oneshot.parts.base import PartSettings
 from oneshot.search.record import SEARCH, SEARCH_LOG
 from oneshot.search.report import SearchResult
 from oneshot.search.settings import SearchSettings
@@ -24,6 +25,7 @@ def search(
     config: SearchConfig | None = None,
     out: str | Path | None = None,
     *,
+    parts: Sequence[PartSettings] | None = None,
     environment: Environment | None = None,
     stop: Callable[[], bool] | None = None,
     tensorboard: bool = False,
@@ -46,6 +48,8 @@ def search(
         Settings of the method; None for its own with the recipe of `settings`.
     out
         A new folder to save the run in.
+    parts
+        Settings of the parts that are added to the method; None for those of a published method.
     environment
         Device, and where files are.
     stop
@@ -64,7 +68,7 @@ def search(
     MemoryError
         If a batch does not fit on the device.
     """
-    job = partial(SearchJob.create, settings, config, environment)
+    job = partial(SearchJob.create, settings, config, environment, parts=parts)
     with SearchSession.begin(job, out, tensorboard=tensorboard) as session:
         return session.run(stop)
 

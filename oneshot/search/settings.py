@@ -1,14 +1,17 @@
 """The settings of every search by gradient, and their defaults by data set."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, cast
 
 from nasbench.runs.checks import SEEDS, whole
 from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
 from oneshot.methods.base import SearchConfig
+from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.recipes import RECIPES, check_recipe, recipe_settings
 from oneshot.methods.registry import METHODS, method_of
+from oneshot.parts.base import PartSettings
+from oneshot.parts.registry import select_parts
 from oneshot.spaces.base import MAXIMUM, Sizes
 from oneshot.spaces.registry import SPACES, space_of
 from oneshot.training.environment import absolute, dataset_option, space_option, split_list_option
@@ -34,7 +37,9 @@ class SearchSettings(Settings):
     #: Space that is searched.
     space: str = space_option("nb201")
     #: Method that searches it.
-    method: str = option("darts", f"method: {', '.join(METHODS)}, or MODULE:CLASS of a custom one")
+    method: str = option(
+        "darts", f"method: {', '.join([*METHODS, *PUBLISHED_METHODS])}, or MODULE:CLASS of a custom one"
+    )
     #: Published settings of the optimizers.
     recipe: str = option(
         "naslib",
@@ -80,11 +85,29 @@ class SearchSettings(Settings):
 
 SMOKE = {"dataset": SMALL[0], "channels": 2}  # of a search that is a trial of the whole way
 SMOKE_CONFIG = {"epochs": 1, "batch": 240}  # three steps
+SMOKE_PARTS = {"warm_up": 0}  # which would leave no epoch for the alphas
 
 
 def build_config(settings: SearchSettings, **given: Any) -> SearchConfig:  # values of its fields
-    """Return the config of the settings' method: given values win over the recipe's and the space's."""
+    """Return the config of the settings' method.
+
+    Given values win over those of a published method, and these over the recipe's and the space's.
+    """
     space, kind = space_of(settings.space), method_of(settings.method).config_class
-    recipe = recipe_settings(settings.recipe, kind, given.get("order", 1))
-    config: SearchConfig = kind(**(space.defaults | recipe | given))
+    published = _published(settings)
+    own = {f.name: published[f.name] for f in fields(kind) if f.name in published}
+    recipe = recipe_settings(settings.recipe, kind, (own | given).get("order", 1))
+    config: SearchConfig = kind(**(space.defaults | recipe | own | given))
     return config
+
+
+def build_part_settings(
+    settings: SearchSettings, **given: Any
+) -> tuple[PartSettings, ...]:  # of their fields
+    """Return the settings of the parts that a search has; given values win over a published method's."""
+    return select_parts(_published(settings) | given)
+
+
+def _published(settings: SearchSettings) -> dict[str, Any]:  # each setting has its own type
+    method = PUBLISHED_METHODS.get(settings.method)
+    return {} if method is None else method.values

@@ -17,13 +17,16 @@ from nasbench.runs.progress import tracked
 from nasbench.runs.record import present
 from oneshot.errors import ConfigError
 from oneshot.methods.base import MetaOptimizer, SearchConfig
+from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.recipes import contradictions
 from oneshot.methods.registry import method_of
+from oneshot.parts.base import PartSettings
+from oneshot.parts.registry import build_parts, check_parts, record_parts
 from oneshot.search import pictures
 from oneshot.search.record import load_scorer, parse_record
 from oneshot.search.report import SearchResult
 from oneshot.search.scorer import Scorer, unscored
-from oneshot.search.settings import SearchSettings, build_config
+from oneshot.search.settings import SearchSettings, build_config, build_part_settings
 from oneshot.spaces.registry import space_of
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment
@@ -49,6 +52,7 @@ class SearchJob(TrainingJob["SearchTask"]):
     settings: SearchSettings
     config: SearchConfig
     scorer: Scorer | None  # None in a space without a benchmark
+    parts: tuple[PartSettings, ...] = ()  # of the parts that are not neutral
 
     @classmethod
     def create(
@@ -57,6 +61,7 @@ class SearchJob(TrainingJob["SearchTask"]):
         config: SearchConfig | None,
         environment: Environment | None,
         group: ProcessGroup,
+        parts: Sequence[PartSettings] | None = None,
     ) -> Self:
         """Return the job of a new search, with defaults for None."""
         settings, environment = settings or SearchSettings(), environment or Environment()
@@ -71,7 +76,10 @@ class SearchJob(TrainingJob["SearchTask"]):
         scorer = Scorer(settings.dataset, environment.store) if in_benchmark else None
         images = _load_images(settings, config, environment, group)
         notes = contradictions(settings.recipe, config)
-        return cls(images, settings, config, scorer, environment=environment, notes=notes)
+        used = build_part_settings(settings) if parts is None else tuple(parts)
+        for part in method_of(settings.method)(config, parts=build_parts(used)).parts:
+            part.check(settings)
+        return cls(images, settings, config, scorer, used, environment=environment, notes=notes)
 
     @classmethod
     def resume(
@@ -83,26 +91,29 @@ class SearchJob(TrainingJob["SearchTask"]):
         environment: Mapping[str, Any],
         settings: Mapping[str, Any] | None = None,
         config: Mapping[str, Any] | None = None,
+        parts: Mapping[str, Any] | None = None,
     ) -> Self:
         """Return the job of the run in a folder, with this config.json.
 
-        `environment`: what differs now; `settings`, `config`: what has to agree with the run's.
+        `environment`: what differs now; `settings`, `config`, `parts`: what has to agree with the run's.
         """
-        recorded, recorded_config, before = parse_record(record, path)
+        recorded, recorded_config, recorded_parts, before = parse_record(record, path)
         recorded.resumed(settings or {}, Environment)
         recorded_config.resumed(config or {}, Environment)
+        check_parts(recorded_parts, parts or {}, Environment)
         now = before.updated(**environment)
         group.device(now.device)
         scorer = load_scorer(record, recorded, now, path)
         images = _load_images(recorded, recorded_config, now, group)
         images.check_recorded(record["data"], path)
-        return cls(images, recorded, recorded_config, scorer, environment=now)
+        return cls(images, recorded, recorded_config, scorer, recorded_parts, environment=now)
 
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
         """Return what config.json holds."""
         return {
             "search": self.settings.to_json(),
             "config": self.config.to_json(),
+            **({"parts": record_parts(self.parts)} if self.parts else {}),
             "places": environment.record(),
             "data": self.images.facts(),
             "table": self.scorer and self.scorer.table,
@@ -136,7 +147,10 @@ class SearchTask(TrainingTask[SearchResult]):
         self.job, self.device, self.group = job, device, group
         self.space = space_of(settings.space)
         self.optimizer = _build_method(job, device, group)
-        self.name, self.epochs = self.optimizer.name, config.epochs
+        self.epochs = config.epochs
+        published = PUBLISHED_METHODS.get(settings.method)
+        self.name = self.optimizer.name if published is None else published.title
+        self.stopped: str | None = None  # why a part ended the search before its last epoch
         self.parameters = [*self.optimizer.weights, *self.optimizer.alphas]
         self.images_per_step = (2 if self.optimizer.alphas else 1) * config.batch
         self._train, self._val = job.images.halves(config.batch, device, group.part)
@@ -144,13 +158,14 @@ class SearchTask(TrainingTask[SearchResult]):
         self._scores = [self._scores_now()]
         self._architecture: Any = None  # of the space, once the method has concluded
         self.concluding = 0.0  # seconds that took
+        self._last: _Batch  # of the epoch
 
     def __len__(self) -> int:
         return len(self._train)
 
     def begin_epoch(self, epoch: int) -> None:
         """Set the method's temperature and the like."""
-        self.optimizer.new_epoch(epoch)
+        self.optimizer.begin_epoch(epoch)
 
     def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
         """Yield a batch of each half for every step."""
@@ -161,16 +176,20 @@ class SearchTask(TrainingTask[SearchResult]):
         """Train weights and alphas by the method."""
         (_, labels_train), (_, labels_val) = batch
         step = self.optimizer.step(*batch)
+        self._last = batch
         outcomes = [Outcome(step.logits_train, step.train_loss, labels_train)]
         if step.logits_val is not None and step.val_loss is not None:
             outcomes.append(Outcome(step.logits_val, step.val_loss, labels_val))
         return outcomes
 
     def end_epoch(self, epoch: int) -> SearchEpoch:
-        """Lower the learning rate."""
+        """Lower the learning rate, and let parts stop the search."""
         rate = self.optimizer.op_optimizer.param_groups[0]["lr"]
         self.optimizer.schedule.step()
         self._scores.append(self._scores_now())
+        self.stopped = self.optimizer.end_epoch(epoch - 1, *self._last)
+        if self.stopped is not None:
+            self.epochs = epoch
         taus = self.optimizer.graph.get_all_edge_data("tau", self.optimizer.scope)
         return SearchEpoch(rate, float(taus[0]) if taus else None)
 
@@ -257,6 +276,7 @@ class SearchTask(TrainingTask[SearchResult]):
             settings=self.job.settings,
             config=self.job.config,
             complete=self.is_concluded,
+            stopped=self.stopped,
             epochs=trainer.epoch,
             steps=trainer.steps,
             log=log,
@@ -320,7 +340,8 @@ class SearchTask(TrainingTask[SearchResult]):
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
         """Return weights, alphas, optimizers and the scores of candidates so far."""
-        return {"optimizer": self.optimizer.state_dict(), "strengths": torch.stack(self._scores)}
+        state = {"optimizer": self.optimizer.state_dict(), "strengths": torch.stack(self._scores)}
+        return state | ({} if self.stopped is None else {"stopped": self.stopped})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go back to a state."""
@@ -329,6 +350,9 @@ class SearchTask(TrainingTask[SearchResult]):
             raise ValueError(f"it has strengths of shape {tuple(scores.shape)}")
         self.optimizer.load_state_dict(state["optimizer"])
         self._scores = list(scores)
+        self.stopped = state.get("stopped")
+        if self.stopped is not None:
+            self.epochs = int(state["epoch"])
 
 
 def _build_method(
@@ -337,7 +361,7 @@ def _build_method(
     """Return the method of a job, with its supernet."""
     settings = job.settings
     space = space_of(settings.space).build(job.images.classes, settings.channels, settings.cells)
-    optimizer = method_of(settings.method)(job.config, amp=settings.amp)
+    optimizer = method_of(settings.method)(job.config, settings.amp, build_parts(job.parts))
     optimizer.adapt_search_space(space, device=device)
     if group.size > 1:
         optimizer.distribute(group)

@@ -203,10 +203,10 @@ class Trainer(Generic[Result]):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go back to a state; the GPU's random numbers are restored where there are any."""
         epoch, batch = int(state["epoch"]), int(state["batch"])
+        self.task.load_state_dict(state)  # first, because a task that has stopped has fewer epochs
         is_complete = epoch == self.task.epochs
         if not 0 <= epoch <= self.task.epochs or not 0 <= batch < (1 if is_complete else len(self.task)):
             raise ValueError(f"it stands at epoch {epoch}, batch {batch}")
-        self.task.load_state_dict(state)
         self.epoch, self.batch = epoch, batch
         if batch or is_complete:
             self.task.begin_epoch(epoch - is_complete)

@@ -1,0 +1,167 @@
+"""Chains of kernels on few channels side by side: equal candidates of the edges from one node as one."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple, TypeAlias
+
+from oneshot.compile.convolutions import Conv
+from oneshot.compile.expr import AnyExpr, Expr, in_order, is_by
+from oneshot.compile.kernels import First, Get, Relu, Repeat, Split
+from oneshot.compile.lowering import Lowering
+from oneshot.compile.norms import Norm, Scale
+from oneshot.compile.sums import Add, Sum
+
+Users: TypeAlias = Mapping[
+    int, Sequence[tuple[AnyExpr, int]]
+]  # by an expression's id: who takes it, as which
+
+
+class _Chains(NamedTuple):
+    """Equal chains of kernels from one input; a row has the expressions of one kernel, one for each chain."""
+
+    source: AnyExpr
+    rows: list[list[AnyExpr]]
+
+    @property
+    def ends(self) -> list[AnyExpr]:
+        return self.rows[-1]
+
+
+def set_side_by_side(root: AnyExpr, lowering: Lowering) -> AnyExpr:
+    """Return an expression that means the same, with chains on partial channels as wide ones.
+
+    These begin with a convolution of each channel alone. A processor is as fast with the channels of several
+    chains as with one chain's few.
+    """
+    order = in_order(root)
+    if not any(is_by(expr, First) for expr in order):
+        return root
+    users: dict[int, list[tuple[AnyExpr, int]]] = defaultdict(list)
+    for expr in order:
+        for number, arg in enumerate(expr.args):
+            users[id(arg)].append((expr, number))
+    stacks: dict[object, list[_Chains]] = defaultdict(list)
+    for chains in _chains(order, users):
+        into = tuple(_sum_of(end, users)[0] for end in chains.ends)
+        stacks[id(chains.source), tuple(map(id, into)) if None not in into else id(chains)].append(chains)
+    places = {
+        id(end): (stack, number)
+        for stack in stacks.values()
+        for chains in stack
+        for number, end in enumerate(chains.ends)
+    }
+    scaled = {key for key, (stack, number) in places.items() if _sum_of(stack[0].ends[number], users)[0]}
+    left_out = {id(end) for stack in stacks.values() for chains in stack[1:] for end in chains.ends}
+    inner = {id(e) for stack in stacks.values() for chains in stack for row in chains.rows[:-1] for e in row}
+    lowering.restart()  # in the order of before
+    new: dict[int, AnyExpr] = {}
+    for expr in order:
+        if id(expr) in places:
+            new[id(expr)] = _part(*places[id(expr)], users, new, lowering)
+        elif is_by(expr, Sum):
+            terms = [
+                (new[id(arg)], None if id(arg) in scaled else pick)
+                for arg, pick in zip(expr.args, expr.kernel.picks, strict=False)
+                if id(arg) not in left_out
+            ]
+            total = lowering.total(*map(list, zip(*terms, strict=True))) if len(terms) > 1 else None
+            first, pick = terms[0]
+            if total is None and pick is None:
+                new[id(expr)] = first
+            else:
+                total = lowering.total([first], [pick]) if total is None else total
+                new[id(expr)] = lowering.remake(expr, total.kernel, total.args)
+        elif id(expr) not in inner:
+            new[id(expr)] = lowering.remake(expr, expr.kernel, [new[id(arg)] for arg in expr.args])
+    return new[id(root)]
+
+
+def _chains(order: Sequence[AnyExpr], users: Users) -> list[_Chains]:
+    """Return the chains that may be done side by side, two or more on each source."""
+    beginnings: dict[object, list[AnyExpr]] = defaultdict(list)
+    for expr in order:
+        if is_by(expr, Conv) and expr.kernel.is_depthwise and _is_narrow(expr.args[0]):
+            beginnings[id(expr.args[0]), expr.kernel.shape].append(expr)
+    found = []
+    for row in beginnings.values():
+        rows = [row]
+        while following := _next(rows[-1], users):
+            rows.append(following)
+        if len(row) > 1:
+            found.append(_Chains(row[0].args[0], rows))
+    return found
+
+
+def _is_narrow(expr: AnyExpr) -> bool:
+    """Return whether an expression is some of another one's channels, maybe after a ReLU."""
+    return is_by(expr.args[0] if is_by(expr, Relu) else expr, First)
+
+
+def _next(row: Sequence[AnyExpr], users: Users) -> list[AnyExpr] | None:
+    """Return the kernels that alone take those of a row, if these are alike and can be done side by side."""
+    if any(len(users[id(expr)]) != 1 for expr in row):
+        return None
+    following = [users[id(expr)][0][0] for expr in row]
+    if len({id(expr) for expr in following}) < len(row) or len({_kind(expr) for expr in following}) > 1:
+        return None
+    return following if _kind(following[0]) is not None else None
+
+
+def _kind(expr: AnyExpr) -> object:
+    """Return what kernels have in common that can be done side by side; None: this one cannot."""
+    if is_by(expr, Relu):
+        return "relu"
+    if is_by(expr, Norm):
+        plain = len(expr.args) == 1 and len(expr.kernel.modules) == 1 and expr.kernel.number is None
+        return (expr.kernel.alike, expr.kernel.sizes) if plain else None
+    if is_by(expr, Conv) and (expr.kernel.is_depthwise or expr.kernel.is_pointwise):
+        return expr.kernel.shape, expr.kernel.modules[0].out_channels
+    return None
+
+
+def _sum_of(end: AnyExpr, users: Users) -> tuple[Expr[Sum] | None, int | None]:
+    """Return the sum that alone takes a normalization, and the number of its weight there, if there are."""
+    if is_by(end, Norm) and len(users[id(end)]) == 1:
+        user, number = users[id(end)][0]
+        if is_by(user, Sum):
+            return user, user.kernel.picks[number]
+    return None, None
+
+
+def _part(
+    stack: Sequence[_Chains], number: int, users: Users, new: Mapping[int, AnyExpr], lowering: Lowering
+) -> AnyExpr:
+    """Return what the end of a chain has become: a part of the sum of its stack."""
+    wide = [_wide(chains, users, new, lowering) for chains in stack]
+    total = lowering.make(Add(), *wide) if len(wide) > 1 else wide[0]
+    ends = stack[0].ends
+    return lowering.make(Get(number), lowering.make(Split((_width(stack[0]),) * len(ends)), total))
+
+
+def _width(chains: _Chains) -> int:
+    """Return the channels of each chain's end."""
+    convs = [row[0] for row in chains.rows if is_by(row[0], Conv)]
+    kernel = convs[-1].kernel
+    assert isinstance(kernel, Conv)
+    return kernel.modules[0].out_channels
+
+
+def _wide(chains: _Chains, users: Users, new: Mapping[int, AnyExpr], lowering: Lowering) -> AnyExpr:
+    """Return the ends of chains as one expression, their channels one after the other."""
+    x = lowering.make(Repeat(len(chains.ends)), new[id(chains.source)])
+    for row in chains.rows:
+        kernel, scale = row[0].kernel, []
+        if isinstance(kernel, Conv):
+            convs = [module for expr in row if is_by(expr, Conv) for module in expr.kernel.modules]
+            kernel = replace(kernel, modules=tuple(convs), apart=True)
+        elif isinstance(kernel, Norm):
+            norms = [module for expr in row if is_by(expr, Norm) for module in expr.kernel.modules]
+            kernel = replace(kernel, modules=tuple(norms))
+            picks = [_sum_of(expr, users)[1] for expr in row]
+            if any(pick is not None for pick in picks):
+                numbers = tuple(-1 if pick is None else pick for pick in picks)
+                scale = [lowering.make(Scale(numbers, kernel.sizes), lowering.weights)]
+        x = lowering.make(kernel, x, *scale)
+        x.origins = list(dict.fromkeys(origin for expr in row for origin in expr.origins))
+    return x

@@ -1,0 +1,83 @@
+"""Published methods that are a method of ours with parts: their settings, each with its source."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PublishedMethod:
+    """A published combination: {setting of the method or of a part: (value, source)}."""
+
+    title: str
+    paper: str
+    method: str
+    settings: dict[str, tuple[Any, str]]  # each setting has its own type
+
+    @property
+    def values(self) -> dict[str, Any]:  # so have their values
+        """The settings without their sources."""
+        return {name: value for name, (value, _) in self.settings.items()}
+
+
+def _with_source(source: str, **settings: Any) -> dict[str, tuple[Any, str]]:  # as in a PublishedMethod
+    return {name: (value, source) for name, value in settings.items()}
+
+
+_SDARTS = "Chen & Hsieh 2020, arXiv:2002.05283; sources are files of the authors' code"
+
+
+def _perturbed(kind: str) -> dict[str, tuple[Any, str]]:  # as in a PublishedMethod
+    return {
+        **_with_source(
+            "sota/cnn/train_search.py",
+            epochs=50,
+            batch=64,
+            learning_rate=0.025,
+            learning_rate_min=0.001,
+            momentum=0.9,
+            nesterov=False,
+            weight_decay=3e-4,
+            grad_clip=5.0,
+            first="alphas",
+            order=1,
+            arch_learning_rate=3e-4,
+            arch_weight_decay=1e-3,
+            perturb=kind,
+            perturb_epsilon=0.3,
+            perturb_epsilon_start=0.03,
+        ),
+        **_with_source("optimizers/darts/architect.py", clip_alphas=False),
+        **_with_source("attacker/perturb.py", perturb_steps=7),
+    }
+
+
+#: The published methods, by the names that commands know them by.
+PUBLISHED_METHODS: dict[str, PublishedMethod] = {
+    "pc-darts": PublishedMethod(
+        "PC-DARTS",
+        "Xu et al. 2020, arXiv:1907.05737; sources are files of the authors' code for CIFAR-10",
+        "darts",
+        {
+            **_with_source(
+                "train_search.py",
+                epochs=50,
+                batch=256,
+                learning_rate=0.1,
+                learning_rate_min=0.001,
+                momentum=0.9,
+                nesterov=False,
+                weight_decay=3e-4,
+                grad_clip=5.0,
+                clip_alphas=False,
+                first="alphas",
+                order=1,
+                arch_learning_rate=6e-4,
+                arch_weight_decay=1e-3,
+                warm_up=15,
+            ),
+            **_with_source("model_search.py", partial_channels=4, edge_normalization=True),
+        },
+    ),
+    "sdarts-rs": PublishedMethod("SDARTS-RS", _SDARTS, "darts", _perturbed("random")),
+    "sdarts-adv": PublishedMethod("SDARTS-ADV", _SDARTS, "darts", _perturbed("adversarial")),
+}

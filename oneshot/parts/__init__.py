@@ -1,0 +1,1 @@
+"""Parts that any method can be combined with: one file each, with its paper."""

@@ -1,0 +1,119 @@
+"""Partial channel connections and edge normalization, of PC-DARTS (Xu et al. 2020, arXiv:1907.05737)."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from nasbench.runs.settings import option
+from oneshot.errors import ConfigError
+from oneshot.graph.graph import Graph
+from oneshot.mixed import Mixture
+from oneshot.partial import Bypass, stride_of, with_channels
+from oneshot.parts.base import Part, PartSettings
+
+if TYPE_CHECKING:
+    from oneshot.graph.edge import EdgeData
+    from oneshot.methods.base import MetaOptimizer
+    from oneshot.search.settings import SearchSettings
+
+
+@dataclass(frozen=True)
+class PartialChannelsSettings(PartSettings):
+    """Settings of partial channels."""
+
+    partial_channels: int = option(
+        1,
+        "K: only 1/K of an edge's channels go through its candidates, the others bypass them; PC-DARTS has 4"
+        " on CIFAR-10",
+        at_least=1,
+    )
+
+    @property
+    def is_neutral(self) -> bool:
+        return self.partial_channels == 1
+
+
+class PartialChannels(Part[PartialChannelsSettings]):
+    """Candidates on the first 1/K of an edge's channels; the others bypass them, then all are shuffled.
+
+    At stride 2 the others go through a max pool of 2×2. Of nested candidates, such as motifs of primitives,
+    only the innermost have fewer channels. The architecture's operations have all channels, with new weights.
+    An edge for which `none` was chosen passes nothing on, not even the other channels.
+
+    References
+    ----------
+    Xu et al. 2020, arXiv:1907.05737, section 3.2, equation 2; K = 4: section 4.2. The mask is fixed, and the
+    channels are shuffled, as in the authors' code.
+    """
+
+    name = "partial channels"
+    config_class = PartialChannelsSettings
+
+    def check(self, settings: "SearchSettings") -> None:
+        k = self.config.partial_channels
+        if settings.channels % k:
+            raise ConfigError(
+                f"partial_channels must divide the supernet's channels, {settings.channels}, got {k}"
+            )
+
+    def candidates(self, primitives: list[nn.Module]) -> list[nn.Module]:
+        if _are_nested(primitives):
+            return primitives
+        return [with_channels(op, Fraction(1, self.config.partial_channels)) for op in primitives]
+
+    def change_mixture(self, mixture: Mixture) -> None:
+        candidates = mixture.get_embedded_ops()
+        if not _are_nested(candidates):
+            mixture.bypass = Bypass(self.config.partial_channels, stride_of(candidates))
+
+
+def _are_nested(candidates: list[nn.Module]) -> bool:
+    return any(isinstance(op, Graph) for op in candidates)
+
+
+@dataclass(frozen=True)
+class EdgeNormalizationSettings(PartSettings):
+    """Settings of the edge normalization."""
+
+    edge_normalization: bool = option(
+        False, "weigh the edges into a node by the softmax of learned betas, updated with the alphas"
+    )
+
+    @property
+    def is_neutral(self) -> bool:
+        return not self.edge_normalization
+
+
+class EdgeNormalization(Part[EdgeNormalizationSettings]):
+    """A learned weight of each edge's whole output, by the softmax over the edges into its node.
+
+    At the end, edges are compared by this weight times the probability of their operation.
+
+    References
+    ----------
+    Xu et al. 2020, arXiv:1907.05737, section 3.3, equation 3; betas begin near 0, as in the authors' code.
+    """
+
+    name = "edge normalization"
+    config_class = EdgeNormalizationSettings
+    parameter_keys = ("beta",)
+
+    def join(self, method: "MetaOptimizer[Any]") -> None:  # whatever its settings
+        super().join(method)
+        method.require_alphas(f"{self.name} learns betas with the alphas")
+
+    def add_node_data(self, edges: "list[EdgeData]") -> None:
+        if len(edges) == 1:
+            return  # its weight is 1
+        beta = nn.Parameter(1e-3 * torch.randn(len(edges)))  # the authors' code
+        for place, edge in enumerate(edges):
+            edge.set("beta", beta, shared=True)
+            edge.set("place", place, shared=True)
+
+    def edge_score(self, edge: "EdgeData", score: float) -> float:
+        if not edge.has("beta"):
+            return score
+        return score * float(torch.softmax(edge.beta.detach(), dim=-1)[edge.place])

@@ -1,0 +1,162 @@
+"""Perturbed mixture weights, of SmoothDARTS (Chen & Hsieh 2020, arXiv:2002.05283)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from nasbench.runs.settings import option
+from oneshot.errors import ConfigError
+from oneshot.ops import Identity
+from oneshot.parts.base import Part, PartSettings
+
+if TYPE_CHECKING:
+    from data.loader import Batch
+    from oneshot.graph.edge import EdgeData
+    from oneshot.methods.base import MetaOptimizer
+
+
+@dataclass(frozen=True)
+class PerturbationSettings(PartSettings):
+    """Settings of the perturbation, by default as in the authors' code (sota/cnn/train_search.py)."""
+
+    perturb: str = option(
+        "none",
+        "perturbation of the mixture weights while the network's weights are updated: random (SDARTS-RS), or"
+        " adversarial (SDARTS-ADV), which takes about perturb_steps times as long",
+        choices=("none", "random", "adversarial"),
+    )
+    perturb_epsilon: float = option(
+        0.3, "greatest perturbation of a mixture weight, reached after the last epoch", above=0, at_most=1
+    )
+    perturb_epsilon_start: float = option(
+        0.03, "greatest perturbation in the first epoch; linear in between", at_least=0, at_most=1
+    )
+    perturb_steps: int = option(
+        7, "steps of projected gradient ascent of an adversarial perturbation", at_least=1
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.perturb_epsilon_start > self.perturb_epsilon:
+            raise ConfigError(
+                "the perturbation grows from perturb_epsilon_start to perturb_epsilon, got"
+                f" {self.perturb_epsilon_start} and {self.perturb_epsilon}"
+            )
+
+    @property
+    def is_neutral(self) -> bool:
+        return self.perturb == "none"
+
+
+class Perturbation(Part[PerturbationSettings]):
+    """Weights are updated at perturbed mixture weights; the alphas are updated at their own.
+
+    A perturbation is clipped to ±epsilon, and the perturbed mixture weights are then made numbers of at least
+    0 that sum to 1. A random perturbation is uniform. An adversarial one climbs the training loss from there,
+    in steps of 2 epsilon / steps by the sign of the gradient, and is used only if the loss rises.
+
+    References
+    ----------
+    Chen & Hsieh 2020, arXiv:2002.05283, equations 4 to 7. The random start, the size of the steps, the
+    projection to the simplex and the comparison of the losses are those of the authors' code
+    (attacker/perturb.py).
+    """
+
+    name = "perturbation"
+    config_class = PerturbationSettings
+
+    def __init__(self, config: PerturbationSettings | None = None) -> None:
+        super().__init__(config)
+        self._epsilon = self.config.perturb_epsilon_start
+
+    def join(self, method: "MetaOptimizer[Any]") -> None:  # whatever its settings
+        super().join(method)
+        method.require_alphas(f"{self.name} changes the weights of mixed candidates")
+        if method.mixed([Identity()]).one_hot:
+            raise ConfigError(
+                f"{self.name} needs all candidates of an edge in each pass; {method.name} samples one"
+            )
+
+    def new_epoch(self, epoch: int) -> None:
+        start, end = self.config.perturb_epsilon_start, self.config.perturb_epsilon
+        self._epsilon = start + (end - start) * epoch / self.method.config.epochs
+
+    @contextmanager
+    def during_weights(self, data_train: "Batch") -> Iterator[None]:
+        by_owner = {edge.owner("alpha"): edge for edge in self.method.supernet.mixed_edges()}
+        edges = list(by_owner.values())
+        try:
+            _set(edges, self._offsets(edges, data_train))
+            yield
+        finally:
+            for edge in edges:
+                edge.pop("offset", None)
+
+    def _offsets(self, edges: "Sequence[EdgeData]", data: "Batch") -> list[Tensor]:
+        graph = self.method.graph.eval()  # as in the authors' code; mixtures do not sample then
+        try:
+            present = [edge.op.weights(edge).detach() for edge in edges]
+            offsets = [self._project(_uniform(weights, self._epsilon), weights) for weights in present]
+            return (
+                self._climb(edges, present, offsets, data)
+                if self.config.perturb == "adversarial"
+                else offsets
+            )
+        finally:
+            graph.train()
+
+    def _climb(
+        self,
+        edges: "Sequence[EdgeData]",
+        present: Sequence[Tensor],
+        offsets: list[Tensor],
+        data: "Batch",
+    ) -> list[Tensor]:
+        """Return offsets at which the loss on a batch is greater; zeros if it is not."""
+        rate = 2 * self._epsilon / self.config.perturb_steps
+        zeros = [torch.zeros_like(weights) for weights in present]
+        before = self._loss(edges, zeros, data)
+        for _ in range(self.config.perturb_steps):
+            leaves = [nn.Parameter(offset) for offset in offsets]
+            _set(edges, leaves)
+            gradients = self.method.gradients(data, leaves)[2]
+            offsets = [
+                self._project(leaf.detach() + rate * gradient.sign(), weights)
+                for leaf, gradient, weights in zip(leaves, gradients, present, strict=True)
+            ]
+        return zeros if before > self._loss(edges, offsets, data) else offsets
+
+    @torch.no_grad()
+    def _loss(self, edges: "Sequence[EdgeData]", offsets: Sequence[Tensor], data: "Batch") -> float:
+        """Return the sum of the losses of all processes at offsets."""
+        _set(edges, offsets)
+        images, labels = data
+        loss = self.method.group.weighted(self.method.loss(self.method.logits(images), labels), len(labels))
+        return float(self.method.group.sum(loss.double()))
+
+    def _project(self, offset: Tensor, weights: Tensor) -> Tensor:
+        """Return the offset within ±epsilon whose sum with the weights is a mixture again, shape (K,)."""
+        moved = weights + offset.clamp(-self._epsilon, self._epsilon)
+        clipped = moved.clamp(0, 1)
+        total = clipped.sum()
+        highest = torch.zeros_like(moved).index_fill_(0, moved.argmax(), 1.0)
+        return torch.where(total == 0, highest, clipped / total) - weights
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"epsilon": self._epsilon}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._epsilon = float(state["epsilon"])
+
+
+def _uniform(like: Tensor, epsilon: float) -> Tensor:
+    return torch.empty_like(like).uniform_(-epsilon, epsilon)
+
+
+def _set(edges: "Sequence[EdgeData]", offsets: Sequence[Tensor]) -> None:
+    for edge, offset in zip(edges, offsets, strict=True):
+        edge.set("offset", offset, shared=True)

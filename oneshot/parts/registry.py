@@ -1,0 +1,80 @@
+"""All parts, in the order in which they are added to a method."""
+
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from typing import Any
+
+from nasbench.runs.settings import Settings
+from oneshot.errors import ConfigError
+from oneshot.parts.base import Part, PartSettings
+
+#: MODULE:CLASS of each part.
+PARTS: tuple[str, ...] = (
+    "oneshot.parts.warmup:WarmUp",
+    "oneshot.parts.partial_channels:PartialChannels",
+    "oneshot.parts.partial_channels:EdgeNormalization",
+    "oneshot.parts.perturbation:Perturbation",
+)
+
+
+def part_classes() -> list[type[Part[Any]]]:  # each has its own settings
+    """Return the classes of all parts.
+
+    >>> [part.name for part in part_classes()][0]
+    'warm-up'
+    """
+    places = (place.split(":") for place in PARTS)
+    return [getattr(import_module(module), name) for module, name in places]
+
+
+def select_parts(options: Mapping[str, Any]) -> tuple[PartSettings, ...]:  # values of fields of all parts
+    """Return the settings of the parts that options, {field: value}, make other than neutral."""
+    configs = [part.config_class.select(options) for part in part_classes()]
+    return tuple(config for config in configs if not config.is_neutral)
+
+
+def build_parts(configs: Iterable[PartSettings]) -> list[Part[Any]]:
+    """Return the parts with these settings, without neutral ones, in the order of `PARTS`.
+
+    ConfigError if two settings are of the same part, or of none.
+    """
+    given = {type(config): config for config in configs}
+    if len(given) != len(tuple(configs)):
+        raise ConfigError("each part can be given only once")
+    classes = {part.config_class: part for part in part_classes()}
+    unknown = [kind.__name__ for kind in given if kind not in classes]
+    if unknown:
+        known = ", ".join(kind.__name__ for kind in classes)
+        raise ConfigError(f"{unknown[0]} configures no part; the settings of parts are {known}")
+    return [
+        part(given[kind]) for kind, part in classes.items() if kind in given and not given[kind].is_neutral
+    ]
+
+
+def record_parts(configs: Iterable[PartSettings]) -> dict[str, Any]:  # plain values
+    """Return what config.json holds of parts: their settings by name."""
+    return {part.name: part.config.to_json() for part in build_parts(tuple(configs))}
+
+
+def read_parts(record: object) -> tuple[PartSettings, ...]:
+    """Return the settings of the parts in config.json; ConfigError if they are not such settings."""
+    classes = {part.name: part for part in part_classes()}
+    if not isinstance(record, dict) or not record.keys() <= classes.keys():
+        raise ConfigError(f"the parts are {', '.join(classes)}, got {record!r}")
+    return tuple(classes[name].config_class.from_json(value, name) for name, value in record.items())
+
+
+def check_parts(
+    recorded: Iterable[PartSettings],
+    given: Mapping[str, Any],  # values of fields of all parts
+    *others: type[Settings],
+) -> None:
+    """Raise a ConfigError if an option that is given when a run is resumed is not the run's.
+
+    `others`: further classes whose options the command has, as for `Settings.resumed`.
+    """
+    by_class = {type(config): config for config in recorded}
+    for part in part_classes():
+        config = by_class.get(part.config_class, part.config_class())
+        own = {name: value for name, value in given.items() if hasattr(config, name)}
+        config.resumed(own, *others)
