@@ -41,6 +41,8 @@ from oneshot.methods.base import MetaOptimizer, Step
 from oneshot.methods.recipes import RECIPES, recipe_settings
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.mixed import Mixture
+from oneshot.parts.base import PartSettings
+from oneshot.parts.registry import build_parts
 from oneshot.spaces.nb201 import NasBench201SearchSpace, read_cell
 
 Method = MetaOptimizer[Any]  # Any: each method has its own settings
@@ -128,6 +130,8 @@ class MethodContract:
 
     #: The method.
     method: ClassVar[type[Method]]
+    #: Settings of the parts that are added to it.
+    parts: ClassVar[tuple[PartSettings, ...]] = ()
     #: Its settings in the tests, such as fewer of what takes long.
     options: ClassVar[dict[str, Any]] = {}  # Any: whatever its settings are
     #: Whether it has architecture parameters.
@@ -146,7 +150,7 @@ class MethodContract:
         """Return the method with a supernet."""
         torch.manual_seed(seed)
         config = self.method.config_class(**self.options | options)
-        optimizer = self.method(config, amp=amp)
+        optimizer = self.method(config, amp=amp, parts=build_parts(self.parts))
         optimizer.adapt_search_space(tiny() if space is None else space, scope)
         return optimizer
 
@@ -160,6 +164,8 @@ class MethodContract:
             if number % epoch_steps == 0:
                 optimizer.begin_epoch(number // epoch_steps)
             results.append(optimizer.step(train[number], val[number]))
+            if number % epoch_steps == epoch_steps - 1:
+                optimizer.end_epoch(number // epoch_steps, train[number], val[number])
         return results
 
     def penalty(self, optimizer: Method) -> Tensor | float:

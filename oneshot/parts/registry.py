@@ -9,7 +9,11 @@ from oneshot.errors import ConfigError
 from oneshot.parts.base import Part, PartSettings
 
 #: MODULE:CLASS of each part.
-PARTS: tuple[str, ...] = ("oneshot.parts.warmup:WarmUp",)
+PARTS: tuple[str, ...] = (
+    "oneshot.parts.warmup:WarmUp",
+    "oneshot.parts.skip_limit:SkipLimit",
+    "oneshot.parts.eigenvalue:EigenvalueStop",
+)
 
 
 def part_classes() -> list[type[Part[Any]]]:  # each has its own settings
