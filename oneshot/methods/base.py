@@ -133,6 +133,8 @@ class MetaOptimizer(ABC, Generic[C]):
         self.loss: Callable[[Tensor, Tensor], Tensor] = nn.CrossEntropyLoss()
         #: The processes that search together, each with a part of every batch.
         self.group = ProcessGroup()
+        #: Returns the validation half in batches, for parts that evaluate the supernet; None: not known.
+        self.validation: Callable[[], Iterable[Batch]] | None = None
         self._supernet: Supernet | None = None
         for part in self.parts:
             part.join(self)

@@ -66,6 +66,7 @@ class EigenvalueStop(Part[EigenvalueSettings]):
 
     name = "eigenvalue stop"
     config_class = EigenvalueSettings
+    can_stop = True
 
     def __init__(self, config: EigenvalueSettings | None = None) -> None:
         super().__init__(config)

@@ -44,6 +44,7 @@ class SkipLimit(Part[SkipLimitSettings]):
 
     name = "skip limit"
     config_class = SkipLimitSettings
+    can_stop = True
 
     def check(self, settings: "SearchSettings") -> None:
         if settings.space == "hierarchical":

@@ -87,7 +87,8 @@ def format_result(result: SearchResult, processes: int = 1) -> str:
     """Return the result as text for people."""
     settings, benchmark = result.settings, result.benchmark
     title = f"{result.optimizer.name} on {settings.dataset}, {settings.space} with"
-    heading = result.heading(title, result.config.epochs, "validation", processes, " of search")
+    epochs = max(result.epochs, result.config.epochs)  # parts may add some
+    heading = result.heading(title, epochs, "validation", processes, " of search")
     rows = [("cell" if benchmark else "architecture", str(result.architecture))]
     if benchmark:
         rows.append(("index", str(benchmark.index)))

@@ -28,7 +28,7 @@ def test_texts(text, label):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("dart", "unknown method 'dart'; did you mean darts? the methods are darts, gdas"),
+        ("dart", "unknown method 'dart'; did you mean darts"),
         ("nothing-like-it", "unknown method 'nothing-like-it'; the methods are darts, gdas"),
         ("oneshot.methods.darts:Darts", "cannot load the method 'oneshot.methods.darts:Darts'"),
         ("rsws:tau_max=3", "rsws has no setting 'tau_max'; its settings are: recipe, channels, cells"),
