@@ -37,12 +37,12 @@ def test_the_eigenvalue_is_that_of_differences_of_gradients(method):
             ends = []
             for sign in (1, -1):
                 with torch.no_grad():
-                    alpha[k] += sign * 1e-5
+                    alpha[k] += sign * 1e-7
                 loss = cross_entropy(optimizer.graph.interpret(data[0]), data[1])
                 ends.append(torch.cat(torch.autograd.grad(loss, optimizer.alphas)))
                 with torch.no_grad():
-                    alpha[k] -= sign * 1e-5
-            columns.append((ends[0] - ends[1]) / 2e-5)
+                    alpha[k] -= sign * 1e-7
+            columns.append((ends[0] - ends[1]) / 2e-7)
     expected = torch.linalg.eigvals(torch.stack(columns)).real.max()
     optimizer.graph.train()
     before = snapshot(optimizer)
