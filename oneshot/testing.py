@@ -164,6 +164,8 @@ class MethodContract:
             if number % epoch_steps == 0:
                 optimizer.begin_epoch(number // epoch_steps)
             results.append(optimizer.step(train[number], val[number]))
+            if number % epoch_steps == epoch_steps - 1:
+                optimizer.end_epoch(number // epoch_steps, train[number], val[number])
         return results
 
     def penalty(self, optimizer: Method) -> Tensor | float:

@@ -1,6 +1,5 @@
 """Algorithms with their settings as text: `re`, `re:population=10,sample=3`, `module:Class:rate=2`."""
 
-from argparse import ArgumentTypeError
 from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, Self
 
@@ -11,9 +10,7 @@ from blackbox.kinds.reader import Run
 from blackbox.table.settings import RunConfig
 from nasbench.benchmark import Benchmark
 from nasbench.errors import InvalidArgumentError
-
-_TRUTHS = {"true": True, "false": False}
-_RULES = {int: "a whole number", float: "a number"}
+from nasbench.runs.spec import format_setting, parse_settings
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,7 @@ class Spec:
         """Return the Spec of a text; ConfigError or UnknownAlgorithmError say what is wrong with it.
 
         After the name, settings between commas: those of the algorithm, and those of its kind that are not
-        common to all algorithms. A truth may be named alone; a piece without a name
-        goes on with the value before it, as in `asha:fidelities=12,200`.
+        common to all algorithms, as `parse_settings` takes them.
         """
         name, _, settings = text.partition(":")
         if name not in ALGORITHMS:
@@ -47,22 +43,7 @@ class Spec:
         search_class = algorithm(name)
         config_options = {f.name: f for f in fields(search_class.config_class)}
         options = _own_options(kind_of(search_class)) | config_options
-        given: dict[str, str] = {}
-        for piece in settings.split(",") if settings else ():
-            of, is_set, value = piece.partition("=")
-            if not is_set and of not in options and given:
-                last = next(reversed(given))
-                given[last] += f",{piece}"
-                continue
-            if of not in options:
-                known = ", ".join(options) or "none"
-                raise ConfigError(f"{name} has no setting {of!r}; its settings are: {known}")
-            if of in given:
-                raise ConfigError(f"{text} has {of} twice")
-            if not is_set and options[of].metadata["type"] is not bool:
-                raise ConfigError(f"{of} needs a value, {of}=..., in {text}")
-            given[of] = value if is_set else "true"
-        values = {of: _value(options[of], value, name) for of, value in given.items()}
+        values = parse_settings(settings, options, name, text)
         try:
             config = search_class.config_class(**{of: v for of, v in values.items() if of in config_options})
             spec = cls(name, config, {of: v for of, v in values.items() if of not in config_options})
@@ -88,7 +69,7 @@ class Spec:
         defaults = {name: option.default for name, option in _own_options(self.kind).items()}
         defaults |= asdict(self.search_class.config_class())
         settings = asdict(self.config) | self.own
-        shown = [_shown(key, value) for key, value in settings.items() if value != defaults[key]]
+        shown = [format_setting(key, value) for key, value in settings.items() if value != defaults[key]]
         return ":".join([self.name, *([",".join(shown)] if shown else [])])
 
     def settings(self, common: RunConfig) -> Any:
@@ -103,28 +84,6 @@ class Spec:
 def _own_options(kind: Kind) -> dict[str, Field[Any]]:
     """Return the settings that algorithms of a kind choose for themselves, by name."""
     return {f.name: f for f in fields(kind.settings_class) if f.name in kind.own_settings}
-
-
-def _value(option: Field[Any], text: str, name: str) -> Any:
-    """Return the value of a setting from its text."""
-    kind, choices = option.metadata["type"], option.metadata["choices"]
-    allowed = choices or (_TRUTHS if kind is bool else None)
-    rule = " or ".join(map(str, allowed)) if allowed else _RULES.get(kind, "of another kind")
-    try:
-        value = _TRUTHS[text] if kind is bool else kind(text)
-    except ArgumentTypeError as error:
-        raise ConfigError(f"{option.name} of {name}: {error}") from None
-    except (ValueError, TypeError, KeyError):
-        value = None
-    if value is None or (choices is not None and value not in choices):
-        raise ConfigError(f"{option.name} of {name} is {rule}, got {text!r}")
-    return value
-
-
-def _shown(name: str, value: object) -> str:
-    if isinstance(value, bool):
-        return name if value else f"{name}=false"
-    return f"{name}={','.join(map(str, value)) if isinstance(value, (tuple, list)) else value}"
 
 
 def label_of(run: Run) -> str:

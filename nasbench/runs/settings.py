@@ -92,9 +92,12 @@ class Settings:
                 object.__setattr__(self, f.name, checked)
 
     @classmethod
-    def add_flags(cls, parser: argparse._ActionsContainer) -> None:
-        """Add a flag for each option to `parser`; flags that are not given are absent from the result."""
-        for f in fields(cls):
+    def add_flags(cls, parser: argparse._ActionsContainer, leave_out: Sequence[str] = ()) -> None:
+        """Add a flag for each option to `parser`; flags that are not given are absent from the result.
+
+        `leave_out`: options that get no flag.
+        """
+        for f in (f for f in fields(cls) if f.name not in leave_out):
             kind, choices = f.metadata["type"], f.metadata["choices"]
             flag: dict[str, Any] = {"action": argparse.BooleanOptionalAction}  # keywords of any type
             if kind is not bool:

@@ -133,6 +133,8 @@ class MetaOptimizer(ABC, Generic[C]):
         self.loss: Callable[[Tensor, Tensor], Tensor] = nn.CrossEntropyLoss()
         #: The processes that search together, each with a part of every batch.
         self.group = ProcessGroup()
+        #: Returns the validation half in batches, for parts that evaluate the supernet; None: not known.
+        self.validation: Callable[[], Iterable[Batch]] | None = None
         self._supernet: Supernet | None = None
         for part in self.parts:
             part.join(self)
@@ -467,10 +469,8 @@ class MetaOptimizer(ABC, Generic[C]):
     @contextmanager
     def as_chosen(self) -> Iterator[Graph]:
         """Let the supernet compute only the path of its present architecture, within the block."""
-        edges: dict[int, EdgeData] = {}  # one of the copies of each
-        for edge in self.supernet.mixed_edges():
-            edges.setdefault(edge.owner(edge.op.key), edge)
-        with choosing(list(zip(edges.values(), self.choices(edges.values()), strict=True))):
+        edges = self.supernet.distinct_edges()
+        with choosing(list(zip(edges, self.choices(edges), strict=True))):
             yield self.graph
 
     def get_final_architecture(self) -> Graph:

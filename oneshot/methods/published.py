@@ -80,4 +80,29 @@ PUBLISHED_METHODS: dict[str, PublishedMethod] = {
     ),
     "sdarts-rs": PublishedMethod("SDARTS-RS", _SDARTS, "darts", _perturbed("random")),
     "sdarts-adv": PublishedMethod("SDARTS-ADV", _SDARTS, "darts", _perturbed("adversarial")),
+    "darts+": PublishedMethod(
+        "DARTS+",
+        "Liang et al. 2019, arXiv:1909.06035",
+        "darts",
+        {"skip_limit": (2, "section 3.3, criterion 1")},
+    ),
+    "darts-es": PublishedMethod(
+        "DARTS-ES",
+        "Zela et al. 2020, arXiv:1909.09656",
+        "darts",
+        {
+            "eigenvalue_ratio": (1.3, "the authors' code; 1 / 0.75 in section 4.3"),
+            "eigenvalue_window": (5, "section 4.3"),
+            "eigenvalue_start": (10, "the authors' code"),
+        },
+    ),
+    "darts-pt": PublishedMethod(
+        "DARTS-PT",
+        "Wang et al. 2021, arXiv:2108.04392",
+        "darts",
+        {
+            "select": ("perturbation", "algorithm 1"),
+            "tune_epochs": (5, "the authors' code on NAS-Bench-201"),
+        },
+    ),
 }

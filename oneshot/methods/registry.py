@@ -1,5 +1,6 @@
 """The methods by the names that commands know them by; each, and torch, is loaded when it is asked for."""
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -31,7 +32,9 @@ def method_of(name: MethodName | str) -> "type[MetaOptimizer[Any]]":  # Any: eac
     if isinstance(name, str) and name in PUBLISHED_METHODS:
         name = PUBLISHED_METHODS[name].method
     if not isinstance(name, str) or (name not in METHODS and ":" not in name):
-        raise ConfigError(f"unknown method {name!r}; {known}")
+        close = get_close_matches(str(name), [*METHODS, *PUBLISHED_METHODS])
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        raise ConfigError(f"unknown method {name!r}; {hint}{known}")
     module, attribute = METHODS.get(name, name).split(":", 1)
     try:
         method = getattr(import_module(module), attribute)

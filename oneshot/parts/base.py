@@ -24,7 +24,7 @@ class PartSettings(Settings, ABC):
     """Options of a part, each of which is a flag of its own; by default the part is neutral."""
 
     @classmethod
-    def select(cls, options: Mapping[str, Any]) -> Self:  # values of fields, also of other parts
+    def from_options(cls, options: Mapping[str, Any]) -> Self:  # values of fields, also of other parts
         """Return the settings that are among options, {field: value}, with defaults for the others."""
         return cls(**{f.name: options[f.name] for f in fields(cls) if f.name in options})
 
@@ -54,6 +54,8 @@ class Part(ABC, Generic[P]):
     parameter_keys: ClassVar[tuple[str, ...]] = ()
     #: Whether it adds a term to the loss of the alphas.
     has_alpha_penalty: ClassVar[bool] = False
+    #: Whether it may stop a search before its last epoch.
+    can_stop: ClassVar[bool] = False
 
     def __init__(self, config: P | None = None) -> None:
         self.config: P = self.config_class() if config is None else config
@@ -89,6 +91,10 @@ class Part(ABC, Generic[P]):
         """Change how an edge's candidates are mixed; called for each copy of the edge."""
 
     # An epoch
+
+    def extra_epochs(self) -> int:
+        """Return how many epochs the part adds after those of the config, once the supernet is built."""
+        return 0
 
     def new_epoch(self, epoch: int) -> None:  # noqa: B027
         """Change what depends on the epoch, from 0; called before each, and again if one is resumed."""

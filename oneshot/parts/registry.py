@@ -14,6 +14,9 @@ PARTS: tuple[str, ...] = (
     "oneshot.parts.partial_channels:PartialChannels",
     "oneshot.parts.partial_channels:EdgeNormalization",
     "oneshot.parts.perturbation:Perturbation",
+    "oneshot.parts.skip_limit:SkipLimit",
+    "oneshot.parts.eigenvalue:EigenvalueStop",
+    "oneshot.parts.selection:Selection",
 )
 
 
@@ -29,7 +32,7 @@ def part_classes() -> list[type[Part[Any]]]:  # each has its own settings
 
 def select_parts(options: Mapping[str, Any]) -> tuple[PartSettings, ...]:  # values of fields of all parts
     """Return the settings of the parts that options, {field: value}, make other than neutral."""
-    configs = [part.config_class.select(options) for part in part_classes()]
+    configs = [part.config_class.from_options(options) for part in part_classes()]
     return tuple(config for config in configs if not config.is_neutral)
 
 

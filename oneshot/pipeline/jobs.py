@@ -36,6 +36,11 @@ class Job(NamedTuple):
         return ("python", "-m", self.module, *self.arguments)
 
 
+def run_words(path: Path, words: Iterable[str]) -> tuple[str, ...]:
+    """Return the arguments of a job with a folder: these words for a new one, else that it is resumed."""
+    return ("--resume", str(path)) if (path / "config.json").exists() else (*words, "--out", str(path))
+
+
 def run_jobs(
     jobs: Iterable[Job],
     devices: Sequence[str],

@@ -12,7 +12,7 @@ from nasbench.runs.log import Columns, Row, read_log
 from nasbench.runs.notes import complain
 from nasbench.runs.text import counted
 from oneshot.errors import RunFolderError
-from oneshot.pipeline.jobs import Job, run_jobs
+from oneshot.pipeline.jobs import Job, run_jobs, run_words
 from oneshot.pipeline.settings import PipelineEnvironment, PipelineSettings
 from oneshot.retrain.weights import RETRAINING_LOG
 from oneshot.search.record import SEARCH_LOG
@@ -58,6 +58,13 @@ def _parse(summary: Mapping[str, Any], is_search: bool) -> Finished | None:
     return None
 
 
+def read_finished(path: Path, is_search: bool) -> Finished | None:
+    """Return the job in a folder; None unless it is finished, and its summary is sound."""
+    with suppress(RunFolderError):
+        return _parse(read_object(path / SUMMARY) or {}, is_search)
+    return None
+
+
 class Pipeline:
     """The jobs of a pipeline in its folder: searches, then short trainings, then the final one."""
 
@@ -93,12 +100,10 @@ class Pipeline:
 
     def _job(self, name: str, module: str, arguments: Sequence[str], options: str) -> Job:
         path = self.path / name
-        words = [*arguments, "--dataset", self.settings.dataset, *shlex.split(options), "--out", str(path)]
+        words = [*arguments, "--dataset", self.settings.dataset, *shlex.split(options)]
         words += ["--smoke"] if self.settings.smoke else []
-        if (path / "config.json").exists():
-            words = ["--resume", str(path)]
-        log = self.path / "output" / f"{name}.json"
-        return Job(name, module, (*words, *self._environment.arguments(), "--json"), log)
+        words = [*run_words(path, words), *self._environment.arguments(), "--json"]
+        return Job(name, module, tuple(words), self.path / "output" / f"{name}.json")
 
     def finished(self, name: str) -> Finished:
         """Return a job that is finished; RunFolderError if it is not, or its summary is damaged."""
@@ -108,9 +113,7 @@ class Pipeline:
         return job
 
     def _read(self, name: str) -> Finished | None:
-        with suppress(RunFolderError):
-            return _parse(read_object(self.path / name / SUMMARY) or {}, name.startswith("search"))
-        return None
+        return read_finished(self.path / name, name.startswith("search"))
 
     def is_finished(self, job: Job) -> bool:
         """Return whether a job has the summary of a finished run."""

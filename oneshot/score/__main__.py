@@ -33,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="FOLDER",
         help="of a black-box search to compare with (default: blackbox.rs and blackbox.re are run)",
     )
+    parser.add_argument(
+        "--no-blackbox", action="store_true", help="run no black-box searches to compare with"
+    )
     parser.add_argument("--device", help="cpu, cuda or cuda:N (default: cuda where there is one, else cpu)")
     parser.add_argument(
         "--store", metavar="FILE", help="the table (default: the one that the run was scored by)"
@@ -54,6 +57,7 @@ def _score(args: argparse.Namespace) -> str:
         store=args.store,
         folder=args.folder,
         against=args.against,
+        blackbox=not args.no_blackbox,
         progress=True,
     )
     if result.picture is None:

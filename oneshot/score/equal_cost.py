@@ -24,7 +24,8 @@ from oneshot.training.checkpoints import refusing
 
 _NOUN = "black-box search"
 _HEADER = b"evaluation,trial,index,score,cost"  # of a log
-_BLACKBOX: dict[str, tuple[str, ...]] = {  # python -m blackbox.NAME, and their options
+#: Further options of the searches that are compared with.
+BLACKBOX: dict[str, tuple[str, ...]] = {  # python -m blackbox.NAME, and their options
     "rs": (),
     "re": ("--population", "10", "--sample", "3"),  # as within budgets in NATS-Bench, arXiv:2009.00437
 }
@@ -41,6 +42,8 @@ class Trials(NamedTuple):
     values: NDArray[np.float64]
     #: The number of evaluations of each trial, shape ``(T,)``.
     evaluations: NDArray[np.intp]
+    #: The official index of each trial's best cell, shape ``(T,)``; -1: it had none yet.
+    cells: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -123,9 +126,11 @@ def search_blackbox(
 ) -> None:
     """Run `python -m blackbox.NAME` with a budget, in its own process, into a new folder."""
     command = [sys.executable, "-m", f"blackbox.{name}", "--budget", f"{cost!r}s", "--trials", str(trials)]
-    command += ["--seed", str(seed), "--dataset", dataset, "--metric", METRIC, *_BLACKBOX[name]]
+    command += ["--seed", str(seed), "--dataset", dataset, "--metric", METRIC, *BLACKBOX[name]]
     command += ["--store", str(bench.store.path), "--out", str(folder), "--json"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run(
+        command, capture_output=True, text=True, process_group=0
+    )  # a Ctrl-C ends it with us
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
         raise ConfigError(f"python -m blackbox.{name} failed: {lines[-1]}")
@@ -167,10 +172,10 @@ def read_trials(folder: str | Path, bench: Benchmark, dataset: str, cost: float)
     if not costs.all():
         raise ConfigError(f"{folder} has no costs: its table has no training times")
     counts = (costs.cumsum(axis=1) <= cost).sum(axis=1)
-    values = np.full(len(counts), np.nan)
+    cells = np.full(len(counts), -1)
     for trial in np.flatnonzero(counts):
-        values[trial] = column[indices[trial, scores[trial, : counts[trial]].argmax()]]
-    return Trials(algorithm, signal, values, counts)
+        cells[trial] = indices[trial, scores[trial, : counts[trial]].argmax()]
+    return Trials(algorithm, signal, np.where(cells < 0, np.nan, column[cells]), counts, cells)
 
 
 def at_equal_cost(
@@ -180,6 +185,7 @@ def at_equal_cost(
     bench: Benchmark,
     dataset: str,
     against: str | Path | None,
+    run: bool = True,
 ) -> EqualCost:
     """Compare a cell's value with black-box search for the cost of the run.
 
@@ -195,22 +201,26 @@ def at_equal_cost(
         The table and the data set.
     against
         The folder of a search to compare with; None: searches are run.
+    run
+        Whether to run searches.
     """
     cost, each = spent if config.cost is None else config.cost, evaluation_seconds(bench, dataset)
     searches: list[SearchComparison] = []
     note = None
     if against is not None:
         searches.append(SearchComparison.compare(value, read_trials(against, bench, dataset, cost)))
-    elif (note := _why_not(cost, each, bench, dataset)) is None:
+    elif not run:
+        note = "no black-box search was asked for"
+    elif (note := why_not(cost, each, bench, dataset)) is None:
         with tempfile.TemporaryDirectory() as folder:
-            for name in _BLACKBOX:
+            for name in BLACKBOX:
                 path = Path(folder, name)
                 search_blackbox(name, cost, bench, dataset, config.trials, config.seed, path)
                 searches.append(SearchComparison.compare(value, read_trials(path, bench, dataset, cost)))
     return EqualCost(cost, config.cost is None, each, each and cost / each, tuple(searches), note)
 
 
-def _why_not(cost: float, each: float | None, bench: Benchmark, dataset: str) -> str | None:
+def why_not(cost: float, each: float | None, bench: Benchmark, dataset: str) -> str | None:
     """Return why no search can be run for a cost, at this cost of each evaluation; None if one can."""
     hint = ""
     if each is None:

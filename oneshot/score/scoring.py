@@ -35,6 +35,7 @@ def score(
     store: str | None = None,
     folder: str | None = None,
     against: str | Path | None = None,
+    blackbox: bool = True,
     progress: bool = False,
 ) -> ScoreResult:
     """Score the finished search in a folder, and save the score there with a picture.
@@ -53,6 +54,8 @@ def score(
         Where the data sets' archives are; None: where the run found them.
     against
         The folder of a black-box search to compare with; None: searches are run.
+    blackbox
+        Whether to run searches to compare with.
     progress
         Whether to show a progress bar.
 
@@ -81,7 +84,8 @@ def score(
     scores = run.scorer.scores(cell)
     value = bench.query(cell, dataset, METRIC)
     spent = sum(row["seconds"] for row in read_log(path, SEARCH_LOG)) + run.concluding
-    equal_cost = at_equal_cost(value, config, spent, bench, dataset, against)  # before long work: it may fail
+    # before long work, because it may fail
+    equal_cost = at_equal_cost(value, config, spent, bench, dataset, against, blackbox)
     batches = list(islice(run.val_loader(), -(-config.images // run.config.batch)))
     ranking = correlation(run.optimizer, batches, cells, bench, dataset, progress=progress)
     result = ScoreResult(

@@ -102,7 +102,8 @@ def format_result(result: SearchResult, processes: int = 1) -> str:
 def _head(result: SearchResult, processes: int = 1) -> str:
     settings = result.settings
     title = f"{result.optimizer.name} on {settings.dataset}, {settings.space} with"
-    return result.heading(title, result.config.epochs, "validation", processes, " of search")
+    epochs = max(result.epochs, result.config.epochs)  # parts may add some
+    return result.heading(title, epochs, "validation", processes, " of search")
 
 
 def _rows(result: SearchResult) -> list[tuple[str, str]]:

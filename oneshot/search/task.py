@@ -147,7 +147,8 @@ class SearchTask(TrainingTask[SearchResult]):
         self.job, self.device, self.group = job, device, group
         self.space = space_of(settings.space)
         self.optimizer = _build_method(job, device, group)
-        self.epochs = config.epochs
+        self.optimizer.validation = self.evaluation
+        self.epochs = config.epochs + sum(part.extra_epochs() for part in self.optimizer.parts)
         published = PUBLISHED_METHODS.get(settings.method)
         self.name = self.optimizer.name if published is None else published.title
         self.stopped: str | None = None  # why a part ended the search before its last epoch

@@ -1,0 +1,1 @@
+"""Several methods, several seeds of each: the table that papers print."""
