@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from nasbench.runs.checks import integer
 from oneshot.errors import GraphError
-from oneshot.ops import Zero, add_up
+from oneshot.ops import DropPath, Zero, add_up
 
 if TYPE_CHECKING:
     from oneshot.graph.edge import EdgeData
 
 K = TypeVar("K", bound=Hashable)
+#: The `choice` of an edge that is left out: zeros of the candidates' shape, whether or not one is `Zero`.
+ABSENT = -1
 
 
 class Mixing(NamedTuple):
@@ -23,7 +25,7 @@ class Mixing(NamedTuple):
 
     #: Shape (K,); None runs the sampled candidate as it is.
     weights: Tensor | None
-    #: The number of the only candidate whose weight is not zero, if it is known that there is one.
+    #: The number of the only candidate whose weight is not zero, if it is known that there is one, or ABSENT.
     drawn: int | None
     #: The sum of the other weights, a scalar 0, if it is added to the output.
     others: Tensor | None = None
@@ -33,8 +35,8 @@ class Mixture(nn.Module, ABC):
     """An edge's K candidates under weights that a subclass takes from the edge.
 
     The graph asks for `weights(edge)` once per forward pass for all edges that share the value `key`, and
-    computes only the sampled candidate if one is. An edge whose data have a `choice`, a number in [0, K),
-    runs that candidate alone, as it is.
+    computes only the sampled candidate if one is. An edge whose data have a `choice`, a number in [0, K) or
+    ABSENT, runs that candidate alone, as it is, or none.
 
     >>> from oneshot.graph import Graph
     >>> from oneshot.ops import Identity, Zero
@@ -69,6 +71,8 @@ class Mixture(nn.Module, ABC):
         if not primitives:
             raise GraphError("a mixed operation has at least one candidate, got none")
         self.primitives = nn.ModuleList(primitives)
+        #: Zeroes the mixture's output for some images; None: for none.
+        self.drop_path: DropPath | None = None
 
     @abstractmethod
     def weights(self, edge: "EdgeData") -> Tensor:
@@ -91,6 +95,12 @@ class Mixture(nn.Module, ABC):
 
     def mix(self, x: Tensor, mixing: Mixing) -> Tensor:
         """Return the weighted sum of the candidates' outputs; a sampled candidate alone is computed."""
+        out = self._mix(x, mixing)
+        return out if self.drop_path is None else self.drop_path(out)
+
+    def _mix(self, x: Tensor, mixing: Mixing) -> Tensor:
+        if mixing.drawn == ABSENT:
+            return self.primitives[0](x) * 0.0  # type: ignore[no-any-return]  # torch's
         if mixing.drawn is not None:
             out: Tensor = self.primitives[mixing.drawn](x)
             if mixing.weights is not None:
@@ -166,7 +176,7 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
         count = len(mixture.primitives)
         if edge.has("choice"):
             number: int | None = integer(edge.choice)
-            if number is None or not 0 <= number < count:
+            if number is None or not (0 <= number < count or number == ABSENT):
                 raise GraphError(f"{where}: a choice is a number in [0, {count - 1}], got {edge.choice!r}")
             drawn[key] = number
             continue

@@ -12,7 +12,7 @@ from oneshot.compile.kernels import Call, Combine, Relu, Zeros
 from oneshot.compile.norms import Join
 from oneshot.compile.structure import Structure, has_hooks
 from oneshot.compile.sums import Shift, Sum, Total
-from oneshot.mixed import Mixing, Mixture
+from oneshot.mixed import ABSENT, Mixing, Mixture
 from oneshot.ops import Combination, add_up
 
 M = TypeVar("M", bound=nn.Module)
@@ -172,6 +172,8 @@ class Lowering:
         self.structure.add(mixture.primitives)
         mixing = self._mixings[key]
         first = self._first.get(id(mixing))
+        if mixing.drawn == ABSENT:
+            return [Term(self.make(Zeros(1), self.module(mixture.primitives[0], x)))]
         terms = []
         for k, candidate in enumerate(mixture.primitives):
             if mixing.drawn in (None, k):
@@ -179,6 +181,8 @@ class Lowering:
                 terms.append(Term(self.module(candidate, x), pick, mixing.drawn == k))
         if mixing.others is not None:
             terms.append(Term(self._others[id(mixing)], scalar=True))
+        if mixture.drop_path is not None:
+            return [Term(self.module(mixture.drop_path, self.sum([terms])))]
         return terms
 
     def sum(self, arriving: Iterable[Arriving]) -> AnyExpr:

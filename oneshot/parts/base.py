@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from data.loader import Batch
     from oneshot.graph.edge import EdgeData
     from oneshot.methods.base import MetaOptimizer
+    from oneshot.mixed import Mixture
     from oneshot.search.settings import SearchSettings
+    from oneshot.training.distributed import ProcessGroup
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,12 @@ class Part(ABC, Generic[P]):
 
     def add_data(self, edge: "EdgeData") -> None:  # noqa: B027
         """Set data that an edge and its copies share; called once for all copies, before they are mixed."""
+
+    def change_mixture(self, mixture: "Mixture") -> None:  # noqa: B027
+        """Change how an edge's candidates are mixed; called for each copy of the edge."""
+
+    def distribute(self, group: "ProcessGroup") -> None:  # noqa: B027
+        """Prepare for a search by several processes; ConfigError if the part cannot take part in one."""
 
     # An epoch
 
