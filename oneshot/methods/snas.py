@@ -18,8 +18,6 @@ from oneshot.mixed import Mixture
 class ConcreteMixedOp(Mixture):
     """Candidates under weights sampled for each pass; in evaluation under softmax(alpha)."""
 
-    samples = True
-
     def weights(self, edge: EdgeData) -> Tensor:
         if not self.training:
             return torch.softmax(edge.alpha, dim=-1)

@@ -137,6 +137,10 @@ class Space(ABC, Generic[A]):
     def claims(self, text: str) -> bool:
         """Return whether a text looks like an architecture of this space."""
 
+    def contains(self, architecture: object) -> bool:
+        """Return whether a value is an architecture of this space."""
+        return isinstance(architecture, self.architecture_class)
+
     def network(
         self,
         architecture: A,
