@@ -17,8 +17,8 @@ from nasbench.cell import CELLS, OPERATIONS, Cell
 from nasbench.runs.folder import read_record
 from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, DivergedError, RunFolderError
-from oneshot.methods.recipes import recipe_table
 from oneshot.methods.published import PUBLISHED_METHODS
+from oneshot.methods.recipes import recipe_table
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.score import __main__ as score
 from oneshot.search import Environment, SearchSettings, pictures, reopen, resume, search
@@ -732,7 +732,7 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
     [
         (
             ("--method", "magic"),
-            f"unknown method 'magic'; the methods are {', '.join([*METHODS, *PUBLISHED_METHODS])}, and MODULE",
+            f"unknown method 'magic'; the methods are {', '.join([*METHODS, *PUBLISHED_METHODS])}, and M",
         ),
         (("--space", "x"), "invalid choice: 'x' (choose from"),
         (("--recipe", "x"), "invalid choice: 'x' (choose from"),
