@@ -492,10 +492,8 @@ class MetaOptimizer(ABC, Generic[C]):
     @contextmanager
     def as_chosen(self) -> Iterator[Graph]:
         """Let the supernet compute only the path of its present architecture, within the block."""
-        edges: dict[int, EdgeData] = {}  # one of the copies of each
-        for edge in self.supernet.mixed_edges():
-            edges.setdefault(edge.owner(edge.op.key), edge)
-        with choosing(list(zip(edges.values(), self.choices(edges.values()), strict=True))):
+        edges = self.supernet.searched_edges()
+        with choosing(list(zip(edges, self.choices(edges), strict=True))):
             yield self.graph
 
     def get_final_architecture(self) -> Graph:

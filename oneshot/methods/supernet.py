@@ -47,6 +47,13 @@ class Supernet:
         """Return the edges in scope whose candidates are mixed, all copies."""
         return [edge for edge in self.graph.all_edges(self.scope) if isinstance(edge.op, Mixture)]
 
+    def searched_edges(self) -> list[EdgeData]:
+        """Return the edges in scope whose candidates are mixed, one of each one's copies."""
+        edges: dict[int, EdgeData] = {}
+        for edge in self.mixed_edges():
+            edges.setdefault(edge.owner(edge.op.key), edge)
+        return list(edges.values())
+
     def state_dict(self) -> dict[str, Any]:  # tensors, and what torch's optimizers give
         """Return weights, alphas, both optimizers and the schedule."""
         return {

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from oneshot.graph.edge import EdgeData
     from oneshot.methods.base import MetaOptimizer
     from oneshot.mixed import Mixture
+    from oneshot.search.scorer import Scorer
     from oneshot.search.settings import SearchSettings
     from oneshot.training.distributed import ProcessGroup
 
@@ -73,6 +74,12 @@ class Part(ABC, Generic[P]):
 
     def check(self, settings: "SearchSettings") -> None:  # noqa: B027
         """Raise a ConfigError if the part has no meaning with a search's space, sizes or data set."""
+
+    def load(self, settings: "SearchSettings", scorer: "Scorer | None") -> None:  # noqa: B027
+        """Load what the part needs of a search's settings and table; ConfigError if it is not there.
+
+        `scorer`: None in a space without a benchmark.
+        """
 
     # The supernet is built
 

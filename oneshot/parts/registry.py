@@ -9,7 +9,14 @@ from oneshot.errors import ConfigError
 from oneshot.parts.base import Part, PartSettings
 
 #: MODULE:CLASS of each part.
-PARTS: tuple[str, ...] = ("oneshot.parts.warmup:WarmUp",)
+PARTS: tuple[str, ...] = (
+    "oneshot.parts.warmup:WarmUp",
+    "oneshot.parts.zero_one:ZeroOne",
+    "oneshot.parts.beta_decay:BetaDecay",
+    "oneshot.parts.weight_decay:WeightDecay",
+    "oneshot.parts.drop_path:SearchDropPath",
+    "oneshot.parts.cost:ExpectedCost",
+)
 
 
 def part_classes() -> list[type[Part[Any]]]:  # each has its own settings

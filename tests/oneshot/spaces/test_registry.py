@@ -300,7 +300,7 @@ def test_a_space_that_is_named_is_known():
         ('{"a": ' + "9" * 5000 + "}", "cannot read the JSON of an architecture: "),
         (
             "{}",
-            "JSON of an architecture has a space, one of nb201, darts, hierarchical, s1, s2, s3, s4; got None",
+            f"JSON of an architecture has a space, one of {', '.join(SPACES)}; got None",
         ),
         ('{"space": ["darts"]}', r"has a space, one of .*; got \['darts'\]"),
         ('{"space": "x\\ny"}', r"has a space, one of .*; got 'x\\ny'"),
