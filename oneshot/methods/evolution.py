@@ -22,10 +22,11 @@ _TRIES = 10  # samples per child that is wanted, until fewer new ones are accept
 
 @dataclass(frozen=True)
 class EvolutionConfig(PathConfig):
-    """Settings of the evolutionary search of Guo et al. 2020, arXiv:1904.00420, section 3.4."""
+    """Settings of the evolutionary search of Guo et al. 2020, arXiv:1904.00420."""
 
     # as random search with weight sharing in the benchmark of NAS-Bench-201's authors
     epochs: int = option(250, "passes over the training half", at_least=1)
+    # the next four: the paper's implementation details, and the authors' code
     population: int = option(50, "paths per generation of the evolution at the end", at_least=2)
     generations: int = option(20, "generations of the evolution", at_least=1)
     parents: int = option(10, "best paths so far, from which the next generation comes", at_least=2)

@@ -12,7 +12,7 @@ from oneshot.mixed import Mixture
 
 
 class SigmoidMixedOp(Mixture):
-    """Candidates weighted by the sigmoid of the edge's `alpha`, each independently (section 4.1)."""
+    """Candidates weighted by the sigmoid of the edge's `alpha`, each independently of the others."""
 
     def weights(self, edge: EdgeData) -> Tensor:
         return torch.sigmoid(edge.alpha)
@@ -32,7 +32,7 @@ class FairDARTS(MetaOptimizer[FairDARTSConfig]):
 
     References
     ----------
-    Chu et al. 2020, arXiv:1911.12126, section 4.
+    Chu et al. 2020, arXiv:1911.12126.
     """
 
     name = "FairDARTS"

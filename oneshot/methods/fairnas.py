@@ -30,7 +30,7 @@ class FairNAS(EvolvedPathMethod[FairNASConfig]):
 
     References
     ----------
-    Chu et al. 2021, arXiv:1907.01845, section 3.3 (strict fairness) and algorithm 1.
+    Chu et al. 2021, arXiv:1907.01845, strict fairness and algorithm 1.
     """
 
     name = "FairNAS"

@@ -68,7 +68,7 @@ class ReinMaxMixedOp(Mixture):
 class ReinMaxConfig(AlphaConfig):
     """ReinMax (Liu et al. 2023, arXiv:2304.08612) in the search of DARTS, whose defaults it has."""
 
-    # The paper tunes tau for each task; 1 is its algorithm 1.
+    # 1: no temperature; the authors' code asks for at least 1, which the paper tunes for each task
     tau: float = option(1.0, "temperature of the gradient", at_least=1)
 
 
@@ -81,7 +81,7 @@ class ReinMax(MetaOptimizer[ReinMaxConfig]):
 
     References
     ----------
-    Liu et al. 2023, arXiv:2304.08612, section 4.
+    Liu et al. 2023, arXiv:2304.08612.
     """
 
     name = "ReinMax"

@@ -49,8 +49,8 @@ class SNAS(TemperatureMethod[SNASConfig]):
     """Weights and alphas down the loss at samples that approach one-hot vectors as the temperature falls.
 
     An edge's weights are Z = softmax((log softmax(alpha) + G) / tau), G independent Gumbel noise, one sample
-    for each pass and for all copies of the edge (section 2.2, equation 4). The gradient of the alphas is that
-    of the sample (section 2.3). Every candidate is computed.
+    for each pass and for all copies of the edge (section 2). The gradient of the alphas is the sample's. Every
+    candidate is computed.
 
     References
     ----------

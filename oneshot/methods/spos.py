@@ -18,7 +18,7 @@ class SPOS(EvolvedPathMethod[SPOSConfig]):
 
     References
     ----------
-    Guo et al. 2020, arXiv:1904.00420, sections 3.2 (training) and 3.4 (evolution).
+    Guo et al. 2020, arXiv:1904.00420, section 3; the evolution: algorithm 1.
     """
 
     name = "single path one-shot"

@@ -22,7 +22,7 @@ class BetaDecaySettings(PartSettings):
     beta_decay: float = option(
         0.0,
         "weight of the beta-decay of the alphas after the last epoch, to which it rises linearly from 0; 50"
-        " in the paper of beta-DARTS",
+        " in beta-DARTS",
         at_least=0,
     )
 
@@ -39,8 +39,8 @@ class BetaDecay(Part[BetaDecaySettings]):
 
     References
     ----------
-    Ye et al. 2022, arXiv:2203.01665, section 3.2, equations 11 and 12; the schedule: section 4.1 and
-    `_backward_step` in the authors' code.
+    Ye et al. 2022, arXiv:2203.01665; the mean and the schedule as in `mlc_loss` and `_backward_step` of
+    the authors' code, `optimizers/darts/architect.py`.
     """
 
     name = "beta-decay"

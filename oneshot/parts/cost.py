@@ -60,8 +60,8 @@ class ExpectedCost(Part[CostSettings]):
 
     References
     ----------
-    Xie et al. 2019, arXiv:1812.09926, section 2.4: the expected cost is linear in the edges' weights. Cai et
-    al. 2019, arXiv:1812.00332, section 3.2, equations 2 and 3, for latency.
+    Xie et al. 2019, arXiv:1812.09926, the resource constraint, which is linear in the edges' weights. Cai et
+    al. 2019, arXiv:1812.00332, the expected latency.
     """
 
     name = "expected cost"

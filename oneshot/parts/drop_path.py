@@ -21,7 +21,7 @@ class DropPathSettings(PartSettings):
     search_drop_path: float = option(
         0.0,
         "probability in the last epoch that an edge is dropped for an image in the search; it rises linearly"
-        " from 0; 0.2, 0.4 and 0.6 in the paper of RobustDARTS",
+        " from 0; 0.2 is the default of RobustDARTS' code",
         at_least=0,
         below=1,
     )
@@ -40,7 +40,8 @@ class SearchDropPath(Part[DropPathSettings]):
 
     References
     ----------
-    Zela et al. 2020, arXiv:1909.09656, section 5.1.
+    Zela et al. 2020, arXiv:1909.09656, section 5; mask and schedule as in the authors' code, whose default
+    probability is 0.2.
     """
 
     name = "drop path"

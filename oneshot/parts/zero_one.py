@@ -19,7 +19,7 @@ class ZeroOneSettings(PartSettings):
     """Settings of the zero-one loss."""
 
     zero_one: float = option(
-        0.0, "weight of the zero-one loss of sigmoid weights; 10 in the paper of FairDARTS", at_least=0
+        0.0, "weight of the zero-one loss of sigmoid weights; 10 in FairDARTS' code", at_least=0
     )
 
     @property
@@ -34,7 +34,8 @@ class ZeroOne(Part[ZeroOneSettings]):
 
     References
     ----------
-    Chu et al. 2020, arXiv:1911.12126, section 4.2, equation 4; w = 10, section 5.1.
+    Chu et al. 2020, arXiv:1911.12126, the zero-one loss in its quadratic form; w = 10 is the default of
+    `--aux_loss_weight` in the authors' code.
     """
 
     name = "zero-one loss"

@@ -40,7 +40,7 @@ def test_the_gradient_is_that_of_the_paper(tau):
 
 
 def test_the_expected_gradient_is_exact_for_functions_of_second_order():
-    """By enumeration: the mean over samples is the gradient of E f(D) if f is quadratic (theorem 3.2)."""
+    """The mean over all samples is the gradient of E f(D) if f is quadratic, as the paper proves."""
     torch.manual_seed(2)
     alpha = torch.randn(4, dtype=torch.float64)
     p = alpha.softmax(0)

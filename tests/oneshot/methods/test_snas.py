@@ -49,7 +49,7 @@ def test_a_state_goes_on_bit_for_bit():
 
 
 @pytest.mark.parametrize("tau", [1.0, 0.2])
-def test_samples_are_those_of_equation_4(tau):
+def test_samples_are_concrete(tau):
     """Z_k = exp((log alpha_k + G_k) / tau) / sum over l, with log alpha normalized and G = -log(-log U)."""
     alpha = torch.tensor([0.4, -1.0, 2.0], dtype=torch.float64, requires_grad=True)
     mixture = ConcreteMixedOp([torch.nn.Identity()] * 3)
