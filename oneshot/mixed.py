@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 K = TypeVar("K", bound=Hashable)
 #: The `choice` of an edge that is left out: zeros of the candidates' shape, whether or not one is `Zero`.
-ABSENT = -1
+ABSENT = -2  # not -1, which a mistaken index gives
 
 
 class Mixing(NamedTuple):

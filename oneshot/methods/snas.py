@@ -48,9 +48,9 @@ class SNASConfig(AlphaConfig):
 class SNAS(TemperatureMethod[SNASConfig]):
     """Weights and alphas down the loss at samples that approach one-hot vectors as the temperature falls.
 
-    An edge's weights are Z = softmax((log softmax(alpha) + G) / tau), G independent Gumbel noise, one sample
-    for each pass and for all copies of the edge (section 2). The gradient of the alphas is the sample's. Every
-    candidate is computed.
+    An edge's weights are Z = softmax((log softmax(alpha) + G) / tau), where G is independent Gumbel noise,
+    sampled once for each pass and for all copies of the edge (section 2). The gradient of the alphas is the
+    sample's. Every candidate is computed.
 
     References
     ----------

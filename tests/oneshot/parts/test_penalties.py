@@ -125,8 +125,9 @@ def test_a_cost_without_a_table_is_an_error():
     part = ExpectedCost(CostSettings(cost_weight=1.0, cost="raspi4_latency"))
     with pytest.raises(ConfigError, match="raspi4_latency needs a table, and darts has none; try flops or p"):
         part.load(SearchSettings(space="darts"), None)
-    with pytest.raises(ConfigError, match="raspi4_latency is not in the table"):
-        part.load(SearchSettings(), Scorer("digits"))  # of the default table
+    missing = ExpectedCost(CostSettings(cost_weight=1.0, cost="pixel2_latency"))
+    with pytest.raises(ConfigError, match="pixel2_latency is not in the table"):
+        missing.load(SearchSettings(), Scorer("cifar100"))
     with pytest.raises(ConfigError, match="motifs of hierarchical have none"):
         part.load(SearchSettings(space="hierarchical"), None)
     with pytest.raises(ConfigError, match="needs the table that a search of oneshot.search opens"):
@@ -136,11 +137,11 @@ def test_a_cost_without_a_table_is_an_error():
 
 
 def test_a_latency_of_the_table():
-    part = ExpectedCost(CostSettings(cost_weight=1.0, cost="latency"))
+    part = ExpectedCost(CostSettings(cost_weight=1.0, cost="raspi4_latency"))
     scorer = Scorer("digits")
     part.load(SearchSettings(), scorer)
     method = make(DARTS, part)
-    table = scorer.bench.by_code("cifar10", "latency").reshape((5,) * 6)
+    table = scorer.bench.by_code("cifar10", "raspi4_latency").reshape((5,) * 6)
     means = [np.nanmean(np.moveaxis(table, k, 0).reshape(5, -1), axis=1) for k in range(6)]
     greatest = sum(mean.max() - mean.min() for mean in means)
     edges = list(space_of("nb201").edges(method.graph).values())
