@@ -80,6 +80,8 @@ class Space(ABC, Generic[A]):
     smaller: ClassVar[Sizes]
     #: The smallest sizes of its networks.
     minimum: ClassVar[Sizes] = Sizes(channels=1, cells=1)
+    #: Whether `cells` is the number of cells of each stage, not of the whole network.
+    cells_per_stage: ClassVar[bool] = True
     #: Settings of a method whose defaults differ in this space.
     defaults: ClassVar[dict[str, object]] = {}
     #: Whether NAS-Bench-201 has its architectures.

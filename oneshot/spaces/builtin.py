@@ -122,6 +122,7 @@ class _CellsOfDARTS(_WrittenSpace[Genotype]):
     trained = Sizes(channels=36, cells=20)  # section 3.2
     smaller = Sizes(channels=4, cells=3)
     minimum = Sizes(channels=1, cells=3)
+    cells_per_stage = False
     has_auxiliary = True
 
     def contains(self, architecture: object) -> bool:
