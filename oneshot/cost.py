@@ -6,7 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from oneshot import ops
-from oneshot.graph.graph import Graph
+from oneshot.errors import GraphError
+from oneshot.graph.graph import Graph, Scope
+from oneshot.mixed import Mixture
 
 
 class Cost(NamedTuple):
@@ -55,16 +57,63 @@ def cost_of(network: Graph, image: tuple[int, int, int] = (3, 32, 32)) -> Cost:
 
 
 def _multiply_adds(network: Graph, image: tuple[int, int, int]) -> int:
-    total = 0
-
-    def count(layer: nn.Conv2d | nn.Linear, _: object, out: Tensor) -> None:
-        nonlocal total
-        total += out.numel() * (layer.weight[0].numel() + (layer.bias is not None))
-
     copy = network.clone().to("cpu", torch.float32).eval()
-    for module in copy.modules():
-        if isinstance(module, (nn.Conv2d, nn.Linear)):
-            module.register_forward_hook(count)
+    counts = _count(copy)
     with torch.no_grad():
         copy.interpret(torch.zeros(1, *image))  # a plan leaves out what weights of zero follow
-    return total
+    return sum(counts)
+
+
+def _count(module: nn.Module) -> list[int]:
+    """Return a list to which each layer in a module adds its multiply-adds when it runs."""
+    counts: list[int] = []
+
+    def count(layer: nn.Conv2d | nn.Linear, _: object, out: Tensor) -> None:
+        counts.append(out.numel() * (layer.weight[0].numel() + (layer.bias is not None)))
+
+    for each in module.modules():
+        if isinstance(each, (nn.Conv2d, nn.Linear)):
+            each.register_forward_hook(count)
+    return counts
+
+
+class _Probe(nn.Module):
+    """Runs all candidates of an edge and counts each one's multiply-adds."""
+
+    def __init__(self, candidates: list[nn.Module]) -> None:
+        super().__init__()
+        self.candidates = nn.ModuleList(candidates)
+        self.counts = list(map(_count, candidates))
+
+    def forward(self, x: Tensor) -> Tensor:
+        outputs: list[Tensor] = [candidate(x) for candidate in self.candidates]
+        return outputs[0]
+
+
+def candidate_costs(
+    supernet: Graph, scope: Scope, image: tuple[int, int, int] = (3, 32, 32)
+) -> list[tuple[list[int], list[int]]]:
+    """Return (parameters, multiply-adds for one image) of the candidates of each mixed edge in scope.
+
+    Edges, copies included, are in the order of `supernet.all_edges(scope)`. Multiply-adds are counted as in
+    `cost_of`; parameters are those of the supernet, in which normalization may have none. GraphError if a
+    candidate has candidates itself, because its cost depends on what is selected in it.
+    """
+    copy = supernet.clone().unparse().to("cpu", torch.float32).eval()
+    probes = []
+    for edge in copy.all_edges(scope):
+        if isinstance(edge.op, Mixture):
+            candidates = edge.op.get_embedded_ops()
+            if any(isinstance(module, Mixture) for each in candidates for module in each.modules()):
+                raise GraphError(f"a candidate in {supernet.name} has candidates itself, so no fixed cost")
+            probes.append(_Probe(candidates))
+            edge.set("op", probes[-1])
+    with torch.no_grad():
+        copy.parse().interpret(torch.zeros(1, *image))
+    return [
+        (
+            [sum(parameter.numel() for parameter in each.parameters()) for each in probe.candidates],
+            list(map(sum, probe.counts)),
+        )
+        for probe in probes
+    ]

@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from nasbench.runs.checks import integer
 from oneshot.errors import GraphError
-from oneshot.ops import Zero, add_up
+from oneshot.ops import DropPath, Zero, add_up
 from oneshot.partial import Bypass, with_channels
 
 if TYPE_CHECKING:
     from oneshot.graph.edge import EdgeData
 
 K = TypeVar("K", bound=Hashable)
+#: The `choice` of an edge that is left out: zeros of the candidates' shape, whether or not one is `Zero`.
+ABSENT = -2  # not -1, which a mistaken index gives
 
 
 class Mixing(NamedTuple):
@@ -25,7 +27,7 @@ class Mixing(NamedTuple):
 
     #: Shape (K,); None runs the sampled candidate as it is.
     weights: Tensor | None
-    #: The number of the only candidate whose weight is not zero, if it is known that there is one.
+    #: The number of the only candidate whose weight is not zero, if it is known that there is one, or ABSENT.
     drawn: int | None
     #: The sum of the other weights, a scalar 0, if it is added to the output.
     others: Tensor | None = None
@@ -46,8 +48,8 @@ class Mixture(nn.Module, ABC):
     """An edge's K candidates under weights that a subclass takes from the edge.
 
     The graph asks for `weights(edge)` once per forward pass for all edges that share the value `key`, and
-    computes only the sampled candidate if one is. An edge whose data have a `choice`, a number in [0, K),
-    runs that candidate alone, as it is. With a `bypass`, candidates take and return only some channels.
+    computes only the sampled candidate if one is. An edge whose data have a `choice`, a number in [0, K) or
+    ABSENT, runs that candidate alone, as it is, or none. With a `bypass`, candidates take only some channels.
 
     >>> from oneshot.graph import Graph
     >>> from oneshot.ops import Identity, Zero
@@ -85,6 +87,8 @@ class Mixture(nn.Module, ABC):
         #: The way of the other channels, if candidates have only some; a part sets it.
         self.bypass: Bypass | None
         self.register_module("bypass", None)
+        #: Zeroes the mixture's output for some images; None: for none.
+        self.drop_path: DropPath | None = None
 
     @abstractmethod
     def weights(self, edge: "EdgeData") -> Tensor:
@@ -112,7 +116,7 @@ class Mixture(nn.Module, ABC):
 
     def bypassed(self, mixing: Mixing) -> "Bypass | None":
         """Return the way of the other channels; there is none where Zero was chosen for the whole edge."""
-        if mixing.weights is None and mixing.drawn is not None:
+        if mixing.weights is None and mixing.drawn not in (None, ABSENT):
             return None if isinstance(self.primitives[mixing.drawn], Zero) else self.bypass
         return self.bypass
 
@@ -120,9 +124,15 @@ class Mixture(nn.Module, ABC):
         """Return the weighted sum of the candidates' outputs; a sampled candidate alone is computed."""
         bypass = self.bypassed(mixing)
         out = self._mix(x, mixing) if bypass is None else bypass(self._mix(bypass.first(x), mixing), x)
-        return out if mixing.scale is None else out * mixing.scale
+        if mixing.scale is not None:
+            out = out * mixing.scale
+        if mixing.drawn == ABSENT:
+            out = out * 0.0
+        return out if self.drop_path is None else self.drop_path(out)
 
     def _mix(self, x: Tensor, mixing: Mixing) -> Tensor:
+        if mixing.drawn == ABSENT:
+            return self.primitives[0](x)  # type: ignore[no-any-return]  # torch's
         if mixing.drawn is not None:
             out: Tensor = self.primitives[mixing.drawn](x)
             if mixing.weights is not None:
@@ -198,7 +208,7 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
         count = len(mixture.primitives)
         if edge.has("choice"):
             number: int | None = integer(edge.choice)
-            if number is None or not 0 <= number < count:
+            if number is None or not (0 <= number < count or number == ABSENT):
                 raise GraphError(f"{where}: a choice is a number in [0, {count - 1}], got {edge.choice!r}")
             drawn[key] = number
             continue

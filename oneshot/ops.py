@@ -41,6 +41,26 @@ class Zero(nn.Module):
         return f"stride={self.stride}"
 
 
+class Noise(nn.Module):
+    """Standard normal noise of the tensor's shape (Zela et al. 2020, arXiv:1909.09656, section 3).
+
+    Parameters
+    ----------
+    stride
+        Every so many rows and columns have noise.
+    """
+
+    def __init__(self, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.randn_like(x[..., :: self.stride, :: self.stride])
+
+    def extra_repr(self) -> str:
+        return f"stride={self.stride}"
+
+
 class Norm(TypedDict, total=False):
     """The options of `batch_norm`."""
 

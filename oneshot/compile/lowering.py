@@ -12,7 +12,7 @@ from oneshot.compile.kernels import Call, Combine, First, Relu, Shuffle, Zeros
 from oneshot.compile.norms import Join
 from oneshot.compile.structure import Structure, has_hooks
 from oneshot.compile.sums import Shift, Sum, Total
-from oneshot.mixed import Mixing, Mixture
+from oneshot.mixed import ABSENT, Mixing, Mixture
 from oneshot.ops import Combination, add_up
 
 M = TypeVar("M", bound=nn.Module)
@@ -184,12 +184,15 @@ class Lowering:
             return self._terms(mixture, mixing, x)
         self.structure.add(bypass)
         terms = self._terms(mixture, mixing, self.make(First(bypass.k), x))
-        return Shuffled(bypass.k, terms, Term(self.module(bypass.pool, x), scale))
+        shuffled = Shuffled(bypass.k, terms, Term(self.module(bypass.pool, x), scale))
+        return [Term(self.make(Zeros(1), self.sum([shuffled])))] if mixing.drawn == ABSENT else shuffled
 
     def _terms(self, mixture: Mixture, mixing: Mixing, x: AnyExpr) -> list[Term]:
         self.structure.add(mixture)
         self.structure.add(mixture.primitives)
         first = self._first.get(id(mixing))
+        if mixing.drawn == ABSENT:
+            return [Term(self.make(Zeros(1), self.module(mixture.primitives[0], x)))]
         terms = []
         for k, candidate in enumerate(mixture.primitives):
             if mixing.drawn in (None, k):
@@ -198,6 +201,8 @@ class Lowering:
                 terms.append(Term(self.module(candidate, x), pick, is_one))
         if mixing.others is not None:
             terms.append(Term(self._others[id(mixing)], scalar=True))
+        if mixture.drop_path is not None:
+            return [Term(self.module(mixture.drop_path, self.sum([terms])))]
         return terms
 
     def sum(self, arriving: Iterable[Arriving]) -> AnyExpr:

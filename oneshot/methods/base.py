@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any, ClassVar, Generic, NamedTuple, Protocol, Self, TypeVar, overload
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, Self, TypeVar, overload
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from oneshot.graph.graph import Graph, Neighbours, Scope
 from oneshot.methods.config import AlphaConfig as AlphaConfig
 from oneshot.methods.config import SearchConfig as SearchConfig
 from oneshot.methods.supernet import Supernet
-from oneshot.mixed import Mixture, choosing, nonzero_mask
+from oneshot.mixed import ABSENT, Mixture, choosing, nonzero_mask
 from oneshot.parts.base import Part
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.metrics import Measured, Outcome, precise
@@ -31,6 +31,7 @@ T = TypeVar("T")
 Device = str | torch.device
 Parameters = list[nn.Parameter]
 Penalty = Callable[[], Tensor | float]  # a term that is added to a loss
+Activation = Literal["softmax", "sigmoid", "dirichlet"]
 
 
 class Step(NamedTuple):
@@ -102,6 +103,8 @@ class MetaOptimizer(ABC, Generic[C]):
     name: ClassVar[str]
     #: The class of the settings.
     config_class: type[C]
+    #: The distribution of an edge's weights that the alphas are parameters of; None without alphas.
+    activation: ClassVar[Activation | None] = "softmax"
 
     #: The supernet's graph.
     graph = _FromSupernet(lambda supernet: supernet.graph)
@@ -179,6 +182,10 @@ class MetaOptimizer(ABC, Generic[C]):
         """Return the score of each of the edge's K candidates, shape (K,); the highest is selected."""
         scores: Tensor = edge.alpha.detach()
         return scores
+
+    def expected_weights(self, edge: EdgeData) -> Tensor:
+        """Return the expected weights of an edge's K candidates, shape (K,), differentiable in the alphas."""
+        return torch.softmax(edge.alpha, dim=-1)
 
     def final_scores(self, edge: EdgeData) -> Tensor:
         """Return the scores of an edge's candidates as the parts have them, shape (K,)."""
@@ -288,6 +295,8 @@ class MetaOptimizer(ABC, Generic[C]):
         Gradients are those of the whole batch, and normalizations see all of it. Call this before `compile`
         and the first step.
         """
+        for part in self.parts:
+            part.distribute(group)
         self.group = group
         synchronize(self.graph, group)
         group.broadcast([*self.graph.parameters(), *self.graph.buffers(), *self.alphas])
@@ -342,12 +351,10 @@ class MetaOptimizer(ABC, Generic[C]):
             Returns (logits, loss, gradients of the alphas), given the sum of all penalties; alphas are first.
             By default the gradients are those of the validation loss at the present weights.
         """
-        penalties = [] if penalty is None else [penalty]
-        penalties += [part.alpha_penalty for part in self.parts if part.has_alpha_penalty]
-        total = (lambda: sum(term() for term in penalties)) if penalties else None
+        total = self._total_penalty(penalty)
 
         def update_alphas() -> tuple[Tensor | None, Tensor | None]:
-            if not all(part.updates_alphas() for part in self.parts):
+            if not self._updates_alphas():
                 return None, None
             if gradients is None:
                 return self.update(self.alpha_optimizer, self.alphas, data_val, total)
@@ -361,12 +368,40 @@ class MetaOptimizer(ABC, Generic[C]):
             (logits_train, train_loss), (logits_val, val_loss) = self.train(data_train), update_alphas()
         return Step(logits_train, logits_val, train_loss, val_loss)
 
+    def joint_update(self, data_train: Batch) -> Step:
+        """Update weights and alphas on the training loss, by the gradients of one pass."""
+        if not self._updates_alphas():
+            logits, loss = self.train(data_train)
+            return Step(logits, None, loss, None)
+        parameters = [*self.weights, *self.alphas]
+        with self.during_weights(data_train):
+            logits, loss, gradients = self.gradients(data_train, parameters, self._total_penalty())
+        count = len(self.weights)
+        self.descend(self.op_optimizer, self.weights, gradients[:count])
+        self.descend(self.alpha_optimizer, self.alphas, gradients[count:])
+        return Step(logits, None, loss, None)
+
+    def _updates_alphas(self) -> bool:
+        return all(part.updates_alphas() for part in self.parts)
+
+    def _total_penalty(self, penalty: Penalty | None = None) -> Penalty | None:
+        """Return the sum of a penalty and those of the parts; None if there is none."""
+        penalties = [] if penalty is None else [penalty]
+        penalties += [part.alpha_penalty for part in self.parts if part.has_alpha_penalty]
+        return (lambda: sum(term() for term in penalties)) if penalties else None
+
     def train(self, data_train: Batch) -> tuple[Tensor, Tensor]:
         """Update the weights by a batch, as changed by the parts; return (logits, loss), detached."""
+        with self.during_weights(data_train):
+            return self.update(self.op_optimizer, self.weights, data_train)
+
+    @contextmanager
+    def during_weights(self, data_train: Batch) -> Iterator[None]:
+        """Let the parts change the supernet, as they do while its weights are updated, within the block."""
         with ExitStack() as stack:
             for part in self.parts:
                 stack.enter_context(part.during_weights(data_train))
-            return self.update(self.op_optimizer, self.weights, data_train)
+            yield
 
     @property
     def alpha_optimizer(self) -> Optimizer:
@@ -452,24 +487,24 @@ class MetaOptimizer(ABC, Generic[C]):
     def choice(self, edge: EdgeData, weak: bool = False) -> int:
         """Return the number of the candidate that a mixed edge would become now.
 
-        `weak`: whether the space leaves the edge out; then it is Zero, if there is one.
+        `weak`: whether the space leaves the edge out; then it is Zero, or ABSENT if there is none.
         """
         scores, nonzero = self.final_scores(edge).float().cpu(), nonzero_mask(edge.op)
-        if weak and not nonzero.all():
-            return int(nonzero.int().argmin())
+        if weak:
+            return ABSENT if nonzero.all() else int(nonzero.int().argmin())
         if not self.may_select_none:
             scores = scores.masked_fill(~nonzero, -torch.inf)
         return int(scores.argmax())
 
     def choices(self, edges: Iterable[EdgeData]) -> list[int]:
-        """Return the numbers of the candidates that mixed edges would become now; Zero for weak edges."""
+        """Return the numbers of the candidates that mixed edges would become now; Zero or ABSENT if weak."""
         weak = {edge.owner(edge.op.key) for edge in self.graph.weak_edges(self.edge_score)}
         return [self.choice(edge, edge.owner(edge.op.key) in weak) for edge in edges]
 
     @contextmanager
     def as_chosen(self) -> Iterator[Graph]:
         """Let the supernet compute only the path of its present architecture, within the block."""
-        edges = self.supernet.distinct_edges()
+        edges = self.supernet.searched_edges()
         with choosing(list(zip(edges, self.choices(edges), strict=True))):
             yield self.graph
 

@@ -79,13 +79,14 @@ class DARTS(MetaOptimizer[DARTSConfig]):
     def _unrolled(self, data_train: Batch, weights: list[nn.Parameter], rate: float) -> None:
         """Take the step of SGD that the weights would take, without changing the momentum."""
         gradients = self.gradients(data_train, weights, amp=False)[2]
-        config = self.config
+        momentum = self.config.momentum
+        decay = self.op_optimizer.param_groups[0]["weight_decay"]  # a part may change it
         with torch.no_grad():
             for weight, gradient in zip(weights, gradients, strict=True):
-                step = gradient + config.weight_decay * weight
+                step = gradient + decay * weight
                 velocity = self.op_optimizer.state.get(weight, {}).get("momentum_buffer")
                 if velocity is not None:
-                    step = step + config.momentum * velocity
+                    step = step + momentum * velocity
                 weight.sub_(rate * step)
 
 

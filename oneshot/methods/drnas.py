@@ -34,14 +34,19 @@ def concentration(alpha: Tensor) -> Tensor:
     return torch.where(alpha > 0, alpha + 1, torch.where(alpha > 0, 0.0, alpha).exp())
 
 
+def dirichlet_mean(alpha: Tensor) -> Tensor:
+    """Return the mean of the distribution, shape (K,)."""
+    parameters = concentration(alpha)
+    return parameters / parameters.sum()
+
+
 class DirichletMixedOp(Mixture):
     """Candidates under weights sampled for each pass, with the gradient of the sample (section 3.1)."""
 
     def weights(self, edge: EdgeData) -> Tensor:
-        parameters = concentration(edge.alpha)
         if not self.training:
-            return parameters / parameters.sum()  # the mean
-        return _dirichlet(parameters).rsample()
+            return dirichlet_mean(edge.alpha)
+        return _dirichlet(concentration(edge.alpha)).rsample()
 
 
 class DrNAS(MetaOptimizer[DrNASConfig]):
@@ -57,6 +62,10 @@ class DrNAS(MetaOptimizer[DrNASConfig]):
 
     name = "DrNAS"
     config_class = DrNASConfig
+    activation = "dirichlet"
+
+    def expected_weights(self, edge: EdgeData) -> Tensor:
+        return dirichlet_mean(edge.alpha)
 
     def mixed(self, primitives: list[nn.Module]) -> DirichletMixedOp:
         return DirichletMixedOp(primitives)

@@ -1,8 +1,6 @@
 """GDAS: one candidate an edge, drawn by the Gumbel-softmax (Dong & Yang 2019, arXiv:1910.04465)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,8 +9,17 @@ from data.loader import Batch
 from nasbench.runs.settings import option
 from oneshot.errors import ConfigError
 from oneshot.graph.edge import EdgeData
-from oneshot.methods.base import AlphaConfig, MetaOptimizer, Step
+from oneshot.methods.base import AlphaConfig, Step
+from oneshot.methods.temperature import TemperatureMethod
 from oneshot.mixed import Mixture
+
+
+def gumbel_softmax(alpha: Tensor, tau: float) -> Tensor:
+    """Sample from the concrete distribution of softmax(alpha), shape (K,); ConfigError unless tau > 0."""
+    if tau <= 0:
+        raise ConfigError(f"tau must be positive, got {tau}")
+    noise = -torch.empty_like(alpha).exponential_().log()
+    return torch.softmax((alpha.log_softmax(dim=-1) + noise) / tau, dim=-1)
 
 
 def gumbel_one_hot(alpha: Tensor, tau: float) -> Tensor:
@@ -39,10 +46,7 @@ def gumbel_one_hot(alpha: Tensor, tau: float) -> Tensor:
     ----------
     Dong & Yang 2019, arXiv:1910.04465, equation 4.
     """
-    if tau <= 0:
-        raise ConfigError(f"tau must be positive, got {tau}")
-    noise = -torch.empty_like(alpha).exponential_().log()
-    soft = torch.softmax((alpha.log_softmax(dim=-1) + noise) / tau, dim=-1)
+    soft = gumbel_softmax(alpha, tau)
     hard = torch.zeros_like(soft).index_fill_(0, soft.detach().argmax(), 1.0)
     return hard + (soft - soft.detach())
 
@@ -97,7 +101,7 @@ class GDASConfig(AlphaConfig):
             raise ConfigError(f"tau falls from tau_max to tau_min, got {self.tau_max} and {self.tau_min}")
 
 
-class GDAS(MetaOptimizer[GDASConfig]):
+class GDAS(TemperatureMethod[GDASConfig]):
     """DARTS' two steps, each along one sampled path, at a falling temperature.
 
     Weights h are one-hot, with the gradient of the soft sample. `estimator` says which of them the output
@@ -119,26 +123,10 @@ class GDAS(MetaOptimizer[GDASConfig]):
     def mixed(self, primitives: list[nn.Module]) -> GumbelMixedOp:
         return ESTIMATORS[self.config.estimator](primitives)
 
-    def add_alphas(self, edge: EdgeData) -> None:
-        super().add_alphas(edge)
-        edge.set("tau", self.config.tau_max, shared=True)
-
-    def new_epoch(self, epoch: int) -> None:
+    def temperature(self, epoch: int) -> float:
         config = self.config
         elapsed = epoch / max(config.epochs - 1, 1)
-        self._set_tau(config.tau_max + (config.tau_min - config.tau_max) * elapsed)
-
-    def _set_tau(self, tau: float) -> None:
-        for edge in self.graph.all_edges(self.scope):
-            if edge.has("tau"):
-                edge.set("tau", tau, shared=True)
+        return config.tau_max + (config.tau_min - config.tau_max) * elapsed
 
     def step(self, data_train: Batch, data_val: Batch) -> Step:
         return self.two_updates(data_train, data_val)
-
-    def state_dict(self) -> dict[str, Any]:  # tensors and plain values
-        return super().state_dict() | {"tau": self.graph.get_all_edge_data("tau", self.scope)[0]}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        super().load_state_dict(state)
-        self._set_tau(state["tau"])

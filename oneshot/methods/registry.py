@@ -11,12 +11,17 @@ if TYPE_CHECKING:
     from oneshot.methods.base import MetaOptimizer
 
 #: The names of the methods.
-MethodName = Literal["darts", "gdas", "drnas", "rsws"]
+MethodName = Literal["darts", "gdas", "drnas", "rsws", "snas", "reinmax", "fairdarts", "spos", "fairnas"]
 METHODS: dict[str, str] = {
     "darts": "oneshot.methods.darts:DARTS",
     "gdas": "oneshot.methods.gdas:GDAS",
     "drnas": "oneshot.methods.drnas:DrNAS",
     "rsws": "oneshot.methods.rsws:RSWS",
+    "snas": "oneshot.methods.snas:SNAS",
+    "reinmax": "oneshot.methods.reinmax:ReinMax",
+    "fairdarts": "oneshot.methods.fairdarts:FairDARTS",
+    "spos": "oneshot.methods.spos:SPOS",
+    "fairnas": "oneshot.methods.fairnas:FairNAS",
 }
 
 

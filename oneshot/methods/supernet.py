@@ -47,7 +47,7 @@ class Supernet:
         """Return the edges in scope whose candidates are mixed, all copies."""
         return [edge for edge in self.graph.all_edges(self.scope) if isinstance(edge.op, Mixture)]
 
-    def distinct_edges(self) -> list[EdgeData]:
+    def searched_edges(self) -> list[EdgeData]:
         """Return the mixed edges, one of the copies of each."""
         edges: dict[int, EdgeData] = {}
         for edge in self.mixed_edges():

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from oneshot.graph.edge import EdgeData
     from oneshot.methods.base import MetaOptimizer
     from oneshot.mixed import Mixture
+    from oneshot.search.scorer import Scorer
     from oneshot.search.settings import SearchSettings
+    from oneshot.training.distributed import ProcessGroup
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,12 @@ class Part(ABC, Generic[P]):
     def check(self, settings: "SearchSettings") -> None:  # noqa: B027
         """Raise a ConfigError if the part has no meaning with a search's space, sizes or data set."""
 
+    def load(self, settings: "SearchSettings", scorer: "Scorer | None") -> None:  # noqa: B027
+        """Load what the part needs of a search's settings and table; ConfigError if it is not there.
+
+        `scorer`: None in a space without a benchmark.
+        """
+
     # The supernet is built
 
     def candidates(self, primitives: list[nn.Module]) -> list[nn.Module]:
@@ -89,6 +97,9 @@ class Part(ABC, Generic[P]):
 
     def change_mixture(self, mixture: "Mixture") -> None:  # noqa: B027
         """Change how an edge's candidates are mixed; called for each copy of the edge."""
+
+    def distribute(self, group: "ProcessGroup") -> None:  # noqa: B027
+        """Prepare for a search by several processes; ConfigError if the part cannot take part in one."""
 
     # An epoch
 

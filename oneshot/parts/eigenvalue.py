@@ -120,7 +120,7 @@ class EigenvalueStop(Part[EigenvalueSettings]):
     def end_epoch(self, epoch: int, data_train: Batch, data_val: Batch) -> str | None:
         window, ratio = self.config.eigenvalue_window, self.config.eigenvalue_ratio
         self._eigenvalues.append(self.eigenvalue(data_val))
-        edges = self.method.supernet.distinct_edges()
+        edges = self.method.supernet.searched_edges()
         self._scores = [*self._scores, [self.method.scores(edge).clone() for edge in edges]][-self._span :]
         returned = epoch + 1 - self._span  # from 0
         if returned < self.config.eigenvalue_start:
@@ -140,7 +140,7 @@ class EigenvalueStop(Part[EigenvalueSettings]):
         if self._returned is None:
             return scores
         key = edge.owner(edge.op.key)
-        edges = self.method.supernet.distinct_edges()
+        edges = self.method.supernet.searched_edges()
         number = next(n for n, each in enumerate(edges) if each.owner(each.op.key) == key)
         return self._returned[number].to(scores.device)
 

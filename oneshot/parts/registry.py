@@ -17,6 +17,11 @@ PARTS: tuple[str, ...] = (
     "oneshot.parts.skip_limit:SkipLimit",
     "oneshot.parts.eigenvalue:EigenvalueStop",
     "oneshot.parts.selection:Selection",
+    "oneshot.parts.zero_one:ZeroOne",
+    "oneshot.parts.beta_decay:BetaDecay",
+    "oneshot.parts.weight_decay:WeightDecay",
+    "oneshot.parts.drop_path:SearchDropPath",
+    "oneshot.parts.cost:ExpectedCost",
 )
 
 

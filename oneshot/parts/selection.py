@@ -127,7 +127,7 @@ class Selection(Part[SelectionSettings]):
 
     @property
     def _edges(self) -> "list[EdgeData]":
-        return self.method.supernet.distinct_edges()
+        return self.method.supernet.searched_edges()
 
     def extra_epochs(self) -> int:
         decisions = max(len(cell.edges) + len(cell.nodes) for cell in self._cells())

@@ -20,6 +20,7 @@ SHORT_OPTIONS = {  # architectures are compared at the supernet's size, after a 
     "darts": "--epochs 100 --channels 16 --cells 8 --auxiliary-weight 0",
     "hierarchical": "--epochs 100 --channels 16 --cells 1",
 }
+SHORT_OPTIONS |= dict.fromkeys(("s1", "s2", "s3", "s4"), SHORT_OPTIONS["darts"])
 _RESERVED = (
     "--space",
     "--method",

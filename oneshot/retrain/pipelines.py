@@ -48,6 +48,7 @@ _NB201 = Pipeline(
     weight_decay=5e-4,
 )
 PIPELINES = {"darts": _DARTS, "hierarchical": _HIERARCHICAL, "nb201": _NB201}
+PIPELINES |= dict.fromkeys(("s1", "s2", "s3", "s4"), _DARTS)  # whose cells and networks they have
 PROTOCOLS = {"nb201": (200, 12)}  # epochs that the benchmark's networks were trained for, the default first
 # What is another number for small images, of which a hole would lose much: a minute's work on a CPU
 _SMALLER = {"epochs": 10, "batch": 32, "cutout": 0}

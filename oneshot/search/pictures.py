@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from oneshot.draw import figure
 from oneshot.draw.render import check
+from oneshot.mixed import ABSENT
 from oneshot.search.scorer import Scorer
 from oneshot.spaces.base import Diagram
 
@@ -40,7 +41,7 @@ class Alphas(NamedTuple):
     values: NDArray[np.float32]  # (epochs + 1, E, K): before the search and after each epoch
     edges: list[str]  # names, E
     operations: list[tuple[str, ...]]  # names of each edge's candidates, E tuples of K at most
-    chosen: list[int]  # the candidate that is chosen at each edge, E numbers
+    chosen: list[int]  # the candidate that is chosen at each edge, E numbers; ABSENT for none
 
 
 def draw_all(
@@ -82,7 +83,9 @@ def draw_alphas(alphas: Alphas, title: str) -> "Figure":
         for k, name in enumerate(alphas.operations[number]):
             width, order = (2.8, 3) if k == alphas.chosen[number] else (1.2, 2)
             axes.plot(values[:, number, k], color=colours[name], linewidth=width, zorder=order)
-        axes.set_title(f"{edge}: {alphas.operations[number][alphas.chosen[number]]}", fontsize=10)
+        chosen = alphas.chosen[number]
+        operation = "left out" if chosen == ABSENT else alphas.operations[number][chosen]
+        axes.set_title(f"{edge}: {operation}", fontsize=10)
         axes.grid(alpha=0.3, linewidth=0.5)
         axes.set_xlim(0, max(1, len(values) - 1))
         axes.xaxis.get_major_locator().set_params(integer=True)

@@ -52,7 +52,7 @@ class SearchSettings(Settings):
     #: Channels of the first stage.
     channels: int = _sized("channels", "channels of the supernet's first stage")
     #: Cells of the supernet, as the space counts them.
-    cells: int = _sized("cells", "cells of each stage, in darts of the whole supernet")
+    cells: int = _sized("cells", "cells of each stage, in darts and s1 to s4 of the whole supernet")
     #: Random seed.
     seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
     #: Whether to compute in bfloat16.

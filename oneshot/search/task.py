@@ -79,6 +79,7 @@ class SearchJob(TrainingJob["SearchTask"]):
         used = build_part_settings(settings) if parts is None else tuple(parts)
         for part in method_of(settings.method)(config, parts=build_parts(used)).parts:
             part.check(settings)
+            part.load(settings, scorer)
         return cls(images, settings, config, scorer, used, environment=environment, notes=notes)
 
     @classmethod
@@ -363,6 +364,8 @@ def _build_method(
     settings = job.settings
     space = space_of(settings.space).build(job.images.classes, settings.channels, settings.cells)
     optimizer = method_of(settings.method)(job.config, settings.amp, build_parts(job.parts))
+    for part in optimizer.parts:
+        part.load(settings, job.scorer)
     optimizer.adapt_search_space(space, device=device)
     if group.size > 1:
         optimizer.distribute(group)

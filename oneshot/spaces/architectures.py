@@ -59,7 +59,7 @@ class Architecture(NamedTuple):
         elif isinstance(source, os.PathLike) or (isinstance(source, str) and _names_folder(source)):
             architecture = cls._found_by(Path(source), stage)
         else:
-            architecture = cls(*architecture_of(str(source)))
+            architecture = cls(*architecture_of(str(source), space))
         if space is not None and space_of(space).name != architecture.space:
             raise GenotypeError(f"the architecture is of the space {architecture.space}, not of {space}")
         return architecture

@@ -80,6 +80,8 @@ class Space(ABC, Generic[A]):
     smaller: ClassVar[Sizes]
     #: The smallest sizes of its networks.
     minimum: ClassVar[Sizes] = Sizes(channels=1, cells=1)
+    #: Whether `cells` is the number of cells of each stage, not of the whole network.
+    cells_per_stage: ClassVar[bool] = True
     #: Settings of a method whose defaults differ in this space.
     defaults: ClassVar[dict[str, object]] = {}
     #: Whether NAS-Bench-201 has its architectures.
@@ -136,6 +138,10 @@ class Space(ABC, Generic[A]):
     @abstractmethod
     def claims(self, text: str) -> bool:
         """Return whether a text looks like an architecture of this space."""
+
+    def contains(self, architecture: object) -> bool:
+        """Return whether a value is an architecture of this space."""
+        return isinstance(architecture, self.architecture_class)
 
     def network(
         self,

@@ -1,10 +1,10 @@
 """The published spaces; their graphs, which need torch, are imported when they are asked for."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from importlib import import_module
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from nasbench.cell import OPERATIONS, Cell
 from nasbench.errors import NASBenchError
@@ -12,6 +12,7 @@ from oneshot.errors import GenotypeError
 from oneshot.spaces import genotype
 from oneshot.spaces.base import Diagram, Graphs, Sizes, Space
 from oneshot.spaces.genotype import Genotype, Hierarchy, dense_diagram
+from oneshot.spaces.notation import EDGES_PER_NODE
 
 if TYPE_CHECKING:
     from oneshot.graph.edge import EdgeData
@@ -22,11 +23,14 @@ V = TypeVar("V", Genotype, Hierarchy)
 
 
 class _BuiltinSpace(Space[A]):
-    """A space whose graphs are in the module of its name."""
+    """A space whose graphs are in a module of this package."""
+
+    #: The module, which needs torch; "": that of the space's name.
+    module: ClassVar[str] = ""
 
     @property
     def _graphs(self) -> Graphs[A]:
-        graphs: Graphs[A] = import_module(f"oneshot.spaces.{self.name}").GRAPHS
+        graphs: Graphs[A] = import_module(f"oneshot.spaces.{self.module or self.name}").GRAPHS
         return graphs
 
     def build(self, classes: int, channels: int, cells: int) -> "Graph":
@@ -109,24 +113,60 @@ class _WrittenSpace(_BuiltinSpace[V]):
         return architecture.diagrams()
 
 
-class DARTSSpace(_WrittenSpace[Genotype]):
-    """Normal and reduction cells of DARTS (Liu et al. 2019, arXiv:1806.09055)."""
+class _CellsOfDARTS(_WrittenSpace[Genotype]):
+    """A space with the cells and networks of DARTS."""
 
-    name = "darts"
-    summary = "normal and reduction cells of DARTS"
+    module = "darts"
     architecture_class = Genotype
     searched = Sizes(channels=16, cells=8)  # section 3.1
     trained = Sizes(channels=36, cells=20)  # section 3.2
     smaller = Sizes(channels=4, cells=3)
     minimum = Sizes(channels=1, cells=3)
+    cells_per_stage = False
     has_auxiliary = True
 
-    def candidates(self, edge: str) -> tuple[str, ...]:
-        return genotype.OPERATIONS
+    def contains(self, architecture: object) -> bool:
+        if not isinstance(architecture, Genotype):
+            return False
+        named = {"normal": architecture.normal, "reduction": architecture.reduce}
+        return all(
+            operation in self.candidates(f"{cell} {source}→{EDGES_PER_NODE + number // EDGES_PER_NODE}")
+            for cell, edges in named.items()
+            for number, (operation, source) in enumerate(edges)
+        )
 
     def claims(self, text: str) -> bool:
         # Genotype(...) or a dictionary; a dictionary with "space" is the JSON of `to_json`
         return bool(re.match(r"""(?s)\s*(Genotype|\{\s*['"](normal|reduce)(?!.*"space"))""", text))
+
+
+class DARTSSpace(_CellsOfDARTS):
+    """Normal and reduction cells of DARTS (Liu et al. 2019, arXiv:1806.09055)."""
+
+    name = "darts"
+    summary = "normal and reduction cells of DARTS"
+
+    def candidates(self, edge: str) -> tuple[str, ...]:
+        return genotype.OPERATIONS
+
+
+class RobustDARTSSpace(_CellsOfDARTS):
+    """One of the spaces S1 to S4, with few operations at each edge (Zela et al. 2020, arXiv:1909.09656).
+
+    Sizes are those of DARTS, whose supernet the authors' code has for CIFAR-10, too.
+    """
+
+    def __init__(self, name: str, summary: str, candidates: Callable[[str], tuple[str, ...]]) -> None:
+        """`candidates`: returns the names of the operations at an edge."""
+        self.name, self.summary, self._candidates = name, summary, candidates  # type: ignore[misc]  # own names
+
+    def build(self, classes: int, channels: int, cells: int) -> "Graph":
+        from oneshot.spaces.darts import DARTSSearchSpace  # imported here because it needs torch
+
+        return DARTSSearchSpace(classes, channels, cells, self._candidates)
+
+    def candidates(self, edge: str) -> tuple[str, ...]:
+        return self._candidates(edge)
 
 
 class HierarchicalSpace(_WrittenSpace[Hierarchy]):

@@ -1,6 +1,6 @@
 """The space of DARTS: its supernet, the network of any genotype, and the genotype of what a search found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Literal, Unpack
 
@@ -13,7 +13,7 @@ from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph
 from oneshot.spaces.base import Graphs, check_minimum
 from oneshot.spaces.edges import choice, choosing_in, operation_name, with_drop_path, without_drop_path
-from oneshot.spaces.genotype import OPERATIONS, Genotype
+from oneshot.spaces.genotype import NOISE, OPERATIONS, Genotype
 
 _NODES = 4  # between a cell's inputs and its output
 _INPUTS = 2
@@ -50,6 +50,8 @@ class DARTSSearchSpace(Graph):
         Channels of a cell's node in the first stage.
     cells
         The number of all cells, at least 3.
+    candidates
+        Returns the operations at an edge by its name, such as "normal 0→2"; None: all eight.
     **options
         `affine`, whether every normalization has a learned scale and shift, and `statistics`,
         whether normalization keeps running statistics; by default both are False.
@@ -63,7 +65,12 @@ class DARTSSearchSpace(Graph):
     CHOOSES_NONE = False
 
     def __init__(
-        self, classes: int = 10, channels: int = 16, cells: int = 8, **options: Unpack[ops.Norm]
+        self,
+        classes: int = 10,
+        channels: int = 16,
+        cells: int = 8,
+        candidates: Callable[[str], Sequence[str]] | None = None,
+        **options: Unpack[ops.Norm],
     ) -> None:
         super().__init__("DARTS")
         check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 3))
@@ -76,7 +83,8 @@ class DARTSSearchSpace(Graph):
             for source, target, edge in cell.edges(data=True):
                 if target <= _INPUTS + _NODES:
                     stride = 2 if kind == REDUCTION and source <= _INPUTS else 1
-                    edge.set("op", [_candidate(name, c, stride, **norm) for name in OPERATIONS])
+                    names = OPERATIONS if candidates is None else candidates(edge_name(kind, source, target))
+                    edge.set("op", [_candidate(name, c, stride, **norm) for name in names])
             return cell
 
         _add_network(self, classes, channels, cells, build_cell, **norm)
@@ -103,6 +111,11 @@ class DARTSSearchSpace(Graph):
         _add_evaluation_network(self, genotype, self._classes, channels, cells, auxiliary)
 
 
+def edge_name(kind: Kind, source: int, target: int) -> str:
+    """Return the name of an edge between two nodes of a cell's graph."""
+    return f"{kind} {source - 1}→{target - 1}"
+
+
 def _cell(kind: Kind) -> Graph:
     """Return a cell without operations."""
     cell = Graph(f"{kind} cell", scope=kind)
@@ -120,6 +133,7 @@ def _cell(kind: Kind) -> Graph:
 def _operation(name: str, c: int, stride: int, **norm: Unpack[ops.Norm]) -> nn.Module:
     operations: dict[str, Callable[[], nn.Module]] = {
         "none": lambda: ops.Zero(stride),
+        NOISE: lambda: ops.Noise(stride),
         "max_pool_3x3": lambda: ops.MaxPool(stride),
         "avg_pool_3x3": lambda: ops.AvgPool(stride),
         "skip_connect": lambda: ops.Identity() if stride == 1 else ops.FactorizedReduce(c, c, **norm),
@@ -253,9 +267,10 @@ def cells_in(graph: Graph) -> list[Graph]:
 def _edges(graph: Graph) -> dict[str, EdgeData]:
     named: dict[str, EdgeData] = {}
     for cell in sorted(cells_in(graph), key=lambda cell: cell.scope == REDUCTION):
+        kind = REDUCTION if cell.scope == REDUCTION else NORMAL
         for source, target in sorted(cell.edges, key=lambda edge: edge[::-1]):
             if target < cell.dag.output():
-                named.setdefault(f"{cell.scope} {source - 1}→{target - 1}", cell.edges[source, target])
+                named.setdefault(edge_name(kind, source, target), cell.edges[source, target])
     return named
 
 
@@ -300,6 +315,8 @@ def _name(op: nn.Module) -> str | None:
     match without_drop_path(op):
         case ops.Zero():
             return "none"
+        case ops.Noise():
+            return NOISE
         case ops.Identity() | ops.FactorizedReduce():
             return "skip_connect"
         case ops.MaxPool() | ops.Normalized(op=ops.MaxPool()):

@@ -10,7 +10,7 @@ from oneshot import ops
 from oneshot.errors import GraphError
 from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph
-from oneshot.mixed import Mixture, choosing
+from oneshot.mixed import ABSENT, Mixture, choosing
 
 NameOf: TypeAlias = Callable[[nn.Module], str | None]  # of an operation; None for one of another space
 
@@ -37,7 +37,7 @@ def selected(graph: Graph, source: int, target: int) -> nn.Module:
     edge = graph.edges[source, target]
     op: nn.Module | list[nn.Module] = edge.op
     if isinstance(op, Mixture) and edge.has("choice"):
-        op = op.primitives[edge.choice]
+        op = ops.Zero() if edge.choice == ABSENT else op.primitives[edge.choice]
     if isinstance(op, (Mixture, list)):
         place = where(graph, source, target)
         raise GraphError(f"{place} still has candidates; get_final_architecture() chooses")
@@ -63,8 +63,10 @@ def candidates(graph: Graph, source: int, target: int) -> list[nn.Module]:
 
 
 def choice(graph: Graph, source: int, target: int, name: str, name_of: NameOf) -> tuple[EdgeData, int]:
-    """Return an edge and the number of its candidate of this name."""
+    """Return an edge and the number of its candidate of this name, of `none` without one ABSENT."""
     names = [name_of(op) for op in candidates(graph, source, target)]
+    if name == "none" and name not in names:
+        return graph.edges[source, target], ABSENT
     if name not in names:
         raise GraphError(f"{where(graph, source, target)} has no {name} among its candidates")
     return graph.edges[source, target], names.index(name)

@@ -23,6 +23,7 @@ OPERATIONS = (  # of an edge in the space of DARTS (Liu et al. 2019, arXiv:1806.
     "dil_conv_3x3",
     "dil_conv_5x5",
 )
+NOISE = "noise"  # in the space S4 (Zela et al. 2020, arXiv:1909.09656, section 3)
 PRIMITIVES = (  # of an edge in a motif (Liu et al. 2018, arXiv:1711.00436, section 4.1), and none
     "none",
     "skip_connect",
@@ -248,7 +249,7 @@ def _checked_edges(name: str, value: object) -> tuple[tuple[object, int], ...]:
         where, node = notation.edge_name(name, number), EDGES_PER_NODE + number // EDGES_PER_NODE
         op, given = notation.checked_edge(where, edge, 2)
         source = integer(given)
-        _check_operation(op, OPERATIONS, where)
+        _check_operation(op, (*OPERATIONS, NOISE), where)
         if source is None or not 0 <= source < node:
             raise GenotypeError(f"{where}: a source is a node in [0, {node - 1}], got {shown(given)}")
         if number % EDGES_PER_NODE and checked[-1][1] == source:

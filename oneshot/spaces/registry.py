@@ -8,12 +8,13 @@ from oneshot.errors import ConfigError, GenotypeError
 from oneshot.spaces.base import Space
 from oneshot.spaces.builtin import DARTSSpace, HierarchicalSpace, NASBench201Space
 from oneshot.spaces.published import PUBLISHED, published_names
+from oneshot.spaces.robust import S1, S2, S3, S4
 
 #: The names of the spaces.
-SpaceName = Literal["nb201", "darts", "hierarchical"]
+SpaceName = Literal["nb201", "darts", "hierarchical", "s1", "s2", "s3", "s4"]
 # Any: each space has its own class of architectures
 SPACES: dict[str, Space[Any]] = {
-    space.name: space for space in (NASBench201Space(), DARTSSpace(), HierarchicalSpace())
+    space.name: space for space in (NASBench201Space(), DARTSSpace(), HierarchicalSpace(), S1, S2, S3, S4)
 }
 
 
@@ -51,9 +52,11 @@ def architecture_of(text: str, space: SpaceName | str | None = None) -> tuple[st
         If there is no such space.
     """
     name, architecture = _read(text)
-    if space is not None and name != space_of(space).name:
-        raise GenotypeError(f"the architecture is of the space {name}, not of {space}")
-    return name, architecture
+    if space is None or name == space_of(space).name:
+        return name, architecture
+    if isinstance(architecture, space_of(name).architecture_class) and space_of(space).contains(architecture):
+        return space, architecture
+    raise GenotypeError(f"the architecture is of the space {name}, not of {space}")
 
 
 def _read(text: object) -> tuple[str, object]:
@@ -63,8 +66,10 @@ def _read(text: object) -> tuple[str, object]:
     for name, space in SPACES.items():
         if isinstance(published, space.architecture_class):
             return name, published
-        if space.claims(text):
-            return name, space.read(text)
+    claiming = [name for name, space in SPACES.items() if space.claims(text)]
+    if claiming:
+        architecture = SPACES[claiming[0]].read(text)
+        return next((n for n in claiming if SPACES[n].contains(architecture)), claiming[0]), architecture
     if text.strip().startswith("{"):
         return _read_json(text)
     raise GenotypeError(

@@ -135,7 +135,7 @@ class TestRSWS(MethodContract):
         optimizer.conclude(val)
         found = optimizer.state_dict()["best"]
         assert same(snapshot(optimizer), weights)
-        results = {path: optimizer._evaluate_path(path, val) for path in product(range(2), repeat=4)}
+        results = {path: optimizer.evaluate_path(path, val) for path in product(range(2), repeat=4)}
         order = {path: (-result.accuracy, result.loss) for path, result in results.items()}
         assert order[tuple(found)] == min(order.values())
         assert len(set(order.values())) > 8

@@ -9,7 +9,10 @@ from oneshot.spaces.hierarchical import HierarchicalSearchSpace
 from oneshot.spaces.registry import space_of
 from oneshot.testing import CLASSES, batches, same, snapshot, through_a_file
 
-FEW = {"rsws": {"paths": 3, "batches": 1, "finalists": 2}}
+FEW = {
+    "rsws": {"paths": 3, "batches": 1, "finalists": 2},
+    **dict.fromkeys(("spos", "fairnas"), {"population": 3, "generations": 2, "parents": 2, "batches": 1}),
+}  # of the methods of paths
 SPACES = ("darts", "hierarchical")
 
 
@@ -83,7 +86,7 @@ def check_chosen(optimizer, space):
 @pytest.mark.parametrize("method", METHODS)
 def test_steps_and_what_is_chosen(make, space, method):
     optimizer = make(method)
-    has_alphas = method != "rsws"
+    has_alphas = method not in FEW
     counts = {"darts": 28, "hierarchical": 2 * 3 + 3}
     assert len(optimizer.alphas) == (counts[space] if has_alphas else 0)
     check_chosen(optimizer, space)
@@ -93,7 +96,7 @@ def test_steps_and_what_is_chosen(make, space, method):
     step = optimizer.step(train, val)
     assert step.logits_train.shape == (8, CLASSES)
     assert step.train_loss.isfinite()
-    assert (step.val_loss is None) == (method == "rsws")
+    assert (step.val_loss is None) == (method in (*FEW, "snas"))
     assert not same(snapshot(optimizer), before)
     for alpha, old in zip(optimizer.alphas, before[len(optimizer.weights) :], strict=True):
         assert (alpha != old).any()
@@ -113,7 +116,7 @@ def test_none_may_be_the_strongest_and_is_chosen_where_the_space_has_it(make, sp
             alpha.normal_()
             alpha[0] = 9.0
     for edge in edges:
-        if method == "rsws" and space == "hierarchical":
+        if method in FEW and space == "hierarchical":
             edge.set("best", 0, shared=True)
     found = check_chosen(optimizer, space)
     assert ("none" in found.operations) == (space == "hierarchical")
@@ -163,7 +166,7 @@ def test_the_final_architecture_is_what_was_chosen(make, space, method):
 def test_random_paths_of_darts_have_two_edges_a_node_and_all_are_drawn(make, space):
     optimizer = make("rsws")
     if space == "hierarchical":
-        drawn = [optimizer._training_path() for _ in range(20)]
+        drawn = [optimizer._sample_path(optimizer.graph.CHOOSES_NONE) for _ in range(20)]
         assert any(0 in path for path in drawn)
         assert len(set(map(tuple, drawn))) == 20
         return
@@ -173,9 +176,9 @@ def test_random_paths_of_darts_have_two_edges_a_node_and_all_are_drawn(make, spa
     }
     seen, counts = set(), torch.zeros(28)
     for _ in range(150):
-        path = optimizer._training_path()
+        path = optimizer._sample_path(optimizer.graph.CHOOSES_NONE)
         by_name = dict.fromkeys(range(28))
-        for edge, number in zip(optimizer._edges, path, strict=True):
+        for edge, number in zip(optimizer.path_edges, path, strict=True):
             by_name[index[edge.owner("best")]] = number
         for kind in ("normal", "reduction"):
             for node in range(2, 6):

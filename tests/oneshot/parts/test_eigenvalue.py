@@ -67,7 +67,7 @@ def ended(monkeypatch, eigenvalues, config=SETTINGS, resumed_at=None):
             optimizer.load_state_dict(state)
         if reason is not None:
             break
-    scores = [optimizer.final_scores(edge) for edge in optimizer.supernet.distinct_edges()]
+    scores = [optimizer.final_scores(edge) for edge in optimizer.supernet.searched_edges()]
     return optimizer, epoch, reason, scores
 
 
@@ -85,7 +85,7 @@ def test_the_architecture_is_that_of_a_window_before(monkeypatch, resumed_at):
     assert len(scores) == 6
     resumed = build(seed=2)
     resumed.load_state_dict(through_a_file(optimizer.state_dict()))
-    again = [resumed.final_scores(edge) for edge in resumed.supernet.distinct_edges()]
+    again = [resumed.final_scores(edge) for edge in resumed.supernet.searched_edges()]
     assert same(again, scores)
 
 

@@ -17,6 +17,7 @@ from nasbench.cell import CELLS, OPERATIONS, Cell
 from nasbench.runs.folder import read_record
 from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, DivergedError, RunFolderError
+from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.recipes import recipe_table
 from oneshot.methods.registry import METHODS, method_of
 from oneshot.score import __main__ as score
@@ -44,11 +45,17 @@ CPU = Environment(device="cpu")
 SIZES = ("--channels", "2", "--seed", "3", "--batch", "240")  # 3 steps an epoch, and an image is left over
 FLAGS = (*SIZES, "--device", "cpu")
 
+FEW = {
+    "rsws": {"paths": 8, "batches": 2, "finalists": 2},
+    **dict.fromkeys(("spos", "fairnas"), {"population": 4, "generations": 2, "parents": 2, "batches": 1}),
+}
+PATHS = tuple(FEW)  # methods that select a path at the end
+TAUS = {"gdas": [10.0, 0.1], "snas": [1.0, 0.515]}
+
 
 def config_of(method, **options):
     kind = method_of(method).config_class
-    few = {"paths": 8, "batches": 2, "finalists": 2} if method == "rsws" else {}
-    return kind(**{"epochs": 3, "batch": 240} | few | options)
+    return kind(**{"epochs": 3, "batch": 240} | FEW.get(method, {}) | options)
 
 
 @pytest.fixture
@@ -177,14 +184,14 @@ def test_what_the_log_has_of_a_method(method):
     assert result.complete
     assert [row["epoch"] for row in result.log] == [1, 2]
     taus = [row["tau"] for row in result.log]
-    assert taus == (pytest.approx([10.0, 0.1]) if method == "gdas" else [None, None])
+    assert taus == (pytest.approx(TAUS[method]) if method in TAUS else [None, None])
     seen = [row["val_loss"] is not None for row in result.log]
-    assert seen == [method != "rsws"] * 2  # random search trains on training images alone
+    assert seen == [method not in (*PATHS, "snas")] * 2  # these train on training images alone
     assert (result.to_json()["supernet"]["mixed"] is None) == (
-        method in ("gdas", "rsws")
+        method in (*PATHS, "gdas", "reinmax")
     )  # of which each pass is another path
     assert result.to_json()["supernet"]["path"]["accuracy"] > 0
-    if method != "rsws":
+    if method not in PATHS:
         assert result.log[-1]["arch"] == str(result.architecture)
 
 
@@ -728,7 +735,7 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
     [
         (
             ("--method", "magic"),
-            "unknown method 'magic'; the methods are darts, gdas, drnas, rsws, and MODULE:CLASS",
+            f"unknown method 'magic'; the methods are {', '.join([*METHODS, *PUBLISHED_METHODS])}, and M",
         ),
         (("--space", "x"), "invalid choice: 'x' (choose from"),
         (("--recipe", "x"), "invalid choice: 'x' (choose from"),

@@ -12,6 +12,7 @@ from nasbench.cell import CELLS, EDGES, OPERATIONS, Cell
 from oneshot.errors import ConfigError, GenotypeError
 from oneshot.graph.graph import Graph
 from oneshot.methods.gdas import GDAS
+from oneshot.mixed import ABSENT
 from oneshot.spaces import genotype
 from oneshot.spaces.base import Diagram, Space
 from oneshot.spaces.genotype import PRIMITIVES, Genotype, Hierarchy
@@ -30,6 +31,19 @@ EXAMPLES = {
     ),
     "hierarchical": Hierarchy([[op] * 6 for op in PRIMITIVES[1:]], [0, 1, 2, 3, 4, 5, 0, 1, 2, 3]),
 }
+_REST = (("sep_conv_3x3", 0), ("sep_conv_3x3", 1)) * 3
+EXAMPLES["s1"] = Genotype(
+    (("dil_conv_3x3", 0), ("dil_conv_5x5", 1), ("sep_conv_3x3", 1), ("dil_conv_3x3", 2))
+    + (("max_pool_3x3", 0), ("sep_conv_3x3", 1), ("dil_conv_3x3", 3), ("dil_conv_5x5", 4)),
+    range(2, 6),
+    (("avg_pool_3x3", 0), ("dil_conv_3x3", 1), ("max_pool_3x3", 0), ("skip_connect", 2))
+    + (("sep_conv_3x3", 1), ("dil_conv_5x5", 3), ("avg_pool_3x3", 1), ("skip_connect", 4)),
+    range(2, 6),
+)
+for _name, _operation in (("s2", "skip_connect"), ("s3", "skip_connect"), ("s4", "noise")):
+    _cell = ((_operation, 0), ("sep_conv_3x3", 1), *_REST)
+    EXAMPLES[_name] = Genotype(_cell, range(2, 6), _cell, range(2, 6))
+DARTS_LIKE = ("darts", "s1", "s2", "s3", "s4")
 
 
 @pytest.fixture(scope="module", params=SPACES)
@@ -46,7 +60,11 @@ def searched(request):
 
 
 def test_spaces_have_names():
-    assert list(SPACES) == list(get_args(SpaceName)) == ["nb201", "darts", "hierarchical"]
+    assert (
+        list(SPACES)
+        == list(get_args(SpaceName))
+        == ["nb201", *DARTS_LIKE[:1], "hierarchical", *DARTS_LIKE[1:]]
+    )
     for name, space in SPACES.items():
         assert (space.name, space_of(name)) == (name, space)
         assert isinstance(EXAMPLES[name], space.architecture_class)
@@ -59,9 +77,13 @@ def test_spaces_have_names():
 
 def test_published_sizes():
     sizes = {name: (*space.searched, *space.trained) for name, space in SPACES.items()}
-    assert sizes == {"nb201": (16, 5, 16, 5), "darts": (16, 8, 36, 20), "hierarchical": (16, 1, 64, 2)}
+    assert sizes == {
+        "nb201": (16, 5, 16, 5),
+        "hierarchical": (16, 1, 64, 2),
+        **dict.fromkeys(DARTS_LIKE, (16, 8, 36, 20)),
+    }
     assert space_of("hierarchical").defaults == {"epochs": 10, "batch": 10}
-    assert [space.in_benchmark for space in SPACES.values()] == [True, False, False]
+    assert [space.name for space in SPACES.values() if space.in_benchmark] == ["nb201"]
     for space in SPACES.values():
         for found in (space.searched, space.trained, space.smaller):
             assert all(one >= least for one, least in zip(found, space.minimum, strict=True))
@@ -79,7 +101,7 @@ def test_the_least_sizes_are_those_that_can_be_built(name):
 def test_the_edges_are_all_that_is_searched_each_once(searched):
     space, optimizer = searched
     edges = space.edges(optimizer.graph)
-    counts = {"nb201": 6, "darts": 28, "hierarchical": 46}
+    counts = {"nb201": 6, "hierarchical": 46, **dict.fromkeys(DARTS_LIKE, 28)}
     assert len(edges) == len(optimizer.alphas) == counts[space.name]
     assert {id(edge.alpha) for edge in edges.values()} == set(map(id, optimizer.alphas))
     for name, edge in edges.items():
@@ -88,7 +110,7 @@ def test_the_edges_are_all_that_is_searched_each_once(searched):
         names = [getattr(op, "name", None) for op in edge.op.primitives]
         assert names == [None] * len(names) or names == list(candidates)  # a motif has its name
     first = list(edges)
-    if space.name == "darts":
+    if space.name in DARTS_LIKE:
         assert first[:3] == ["normal 0→2", "normal 1→2", "normal 0→3"]
         assert first[14:16] == ["reduction 0→2", "reduction 1→2"]
     elif space.name == "hierarchical":
@@ -113,14 +135,14 @@ def test_what_is_chosen_at_each_edge_is_in_the_architecture(searched):
             alpha.normal_()
     edges = space.edges(optimizer.graph)
     chosen = {
-        name: space.candidates(name)[number]
+        name: "none" if number == ABSENT else space.candidates(name)[number]
         for name, number in zip(edges, optimizer.choices(edges.values()), strict=True)
     }
     with optimizer.as_chosen() as graph:
         found = space.architecture(graph)
     if space.name == "nb201":
         assert found.ops == tuple(chosen.values())
-    elif space.name == "darts":
+    elif space.name in DARTS_LIKE:
         for kind, both in (("normal", found.normal), ("reduction", found.reduce)):
             there = {f"{kind} {source}→{2 + k // 2}": op for k, (op, source) in enumerate(both)}
             assert there == {
@@ -166,7 +188,7 @@ def test_diagrams_show_every_operation(searched):
     for diagram in diagrams:
         kinds = [kind for *_, kind in diagram.nodes]
         assert kinds.count("output") == 1
-        assert kinds.count("input") == (2 if space.name == "darts" else 1)
+        assert kinds.count("input") == (2 if space.name in DARTS_LIKE else 1)
         known = {node for node, *_ in diagram.nodes}
         assert {end for source, target, _ in diagram.edges for end in (source, target)} <= known
     labels = {label for diagram in diagrams for *_, label in diagram.edges}
@@ -188,7 +210,12 @@ def forms(space, architecture):
 def test_an_architecture_is_read_from_any_form(name):
     space, architecture = space_of(name), EXAMPLES[name]
     for text in forms(space, architecture):
-        assert architecture_of(text) == architecture_of(text, name) == (name, architecture)
+        assert architecture_of(text, name) == (name, architecture)
+        if name == "s1" or (name in ("s2", "s3") and '"space"' not in text):
+            found = architecture_of(text)[0]
+            assert found == (name if '"space"' in text else "darts")  # the first space that has it
+        else:
+            assert architecture_of(text) == (name, architecture)
     assert space.read(str(architecture)) == architecture
     assert "\n" not in str(architecture)
 
@@ -196,7 +223,7 @@ def test_an_architecture_is_read_from_any_form(name):
 @settings(deadline=None, max_examples=60)
 @given(st.one_of(genotypes(), hierarchies(), st.integers(0, CELLS - 1).map(Cell.from_index)))
 def test_any_architecture_goes_to_text_and_json_and_back(architecture):
-    (space,) = (space for space in SPACES.values() if isinstance(architecture, space.architecture_class))
+    space = next(space for space in SPACES.values() if space.contains(architecture))
     for text in forms(space, architecture):
         assert architecture_of(text) == (space.name, architecture)
 
@@ -231,6 +258,9 @@ def test_published_names(name):
     ("text", "space", "message"),
     [
         ("DARTS_V2", "nb201", "the architecture is of the space darts, not of nb201"),
+        ("DARTS_V2", "s1", "the architecture is of the space darts, not of s1"),
+        (str(EXAMPLES["s1"]), "s2", "the architecture is of the space darts, not of s2"),
+        (str(EXAMPLES["s4"]), "darts", "the architecture is of the space s4, not of darts"),
         ("LIU2018", "darts", "the architecture is of the space hierarchical, not of darts"),
         ("6111", "hierarchical", "the architecture is of the space nb201, not of hierarchical"),
         (ARCH, "darts", "the architecture is of the space nb201, not of darts"),
@@ -268,7 +298,10 @@ def test_a_space_that_is_named_is_known():
         ('{"space": "darts"', "cannot read the JSON of an architecture: "),
         ('{"a": ' * 20_000, "cannot read the JSON of an architecture: "),
         ('{"a": ' + "9" * 5000 + "}", "cannot read the JSON of an architecture: "),
-        ("{}", "JSON of an architecture has a space, one of nb201, darts, hierarchical; got None"),
+        (
+            "{}",
+            f"JSON of an architecture has a space, one of {', '.join(SPACES)}; got None",
+        ),
         ('{"space": ["darts"]}', r"has a space, one of .*; got \['darts'\]"),
         ('{"space": "x\\ny"}', r"has a space, one of .*; got 'x\\ny'"),
         ('{"space": "darts", "space": "nb201"}', r"an object has a key twice: \['space', 'space'\]"),
@@ -301,4 +334,8 @@ def test_an_architecture_is_a_text(value):
 def test_operations_are_named_alike_everywhere():
     shared = {"none", "skip_connect", "max_pool_3x3", "avg_pool_3x3", "sep_conv_3x3"}
     assert set(genotype.OPERATIONS) & set(PRIMITIVES) == shared
+    edges = [f"{cell} {s}→{t}" for cell in ("normal", "reduction") for t in range(2, 6) for s in range(t)]
+    for name in DARTS_LIKE[1:]:
+        used = {op for edge in edges for op in space_of(name).candidates(edge)}
+        assert used <= {*genotype.OPERATIONS, genotype.NOISE}
     assert set(OPERATIONS) & set(genotype.OPERATIONS) == {"none", "skip_connect", "avg_pool_3x3"}

@@ -1,0 +1,60 @@
+"""FairNAS: each update trains every candidate equally often (Chu et al. 2021, arXiv:1907.01845)."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from data.loader import Batch
+from oneshot.methods.evolution import EvolutionConfig, EvolvedPathMethod
+from oneshot.methods.paths import Path
+
+
+@dataclass(frozen=True)
+class FairNASConfig(EvolutionConfig):
+    """FairNAS (Chu et al. 2021, arXiv:1907.01845)."""
+
+
+class FairNAS(EvolvedPathMethod[FairNASConfig]):
+    """Each update has the summed gradients of K paths, in which each of an edge's K candidates occurs once.
+
+    At each edge the candidates are in random order, and the k-th path has the k-th of each edge (algorithm
+    1). If edges have different numbers of candidates, there are as many paths as the least common multiple of
+    these numbers, so that an edge's candidates still occur equally often. Training paths have a candidate at
+    every edge, also in a space that leaves edges out. A step's logits and loss are those of the first path.
+
+    The paper selects architectures by NSGA-II for accuracy, size and speed; here it is the evolution for
+    accuracy that `EvolvedPathMethod` has.
+
+    References
+    ----------
+    Chu et al. 2021, arXiv:1907.01845, strict fairness and algorithm 1.
+    """
+
+    name = "FairNAS"
+    config_class = FairNASConfig
+
+    def train_paths(self, data_train: Batch) -> tuple[Tensor, Tensor]:
+        weights = self.weights
+        total = list(map(torch.zeros_like, weights))
+        outputs = []
+        with self.during_weights(data_train):
+            for path in self.fair_paths():
+                self.choose(path)
+                logits, loss, gradients = self.gradients(data_train, weights)
+                total = [before + more for before, more in zip(total, gradients, strict=True)]
+                outputs.append((logits, loss))
+            self.descend(self.op_optimizer, weights, total)
+        return outputs[0]
+
+    def fair_paths(self) -> Iterator[Path]:
+        """Yield the paths of an update."""
+        candidates = [self.allowed(edge, self.graph.CHOOSES_NONE) for edge in self.path_edges]
+        count = math.lcm(*map(len, candidates))
+        columns = []
+        for numbers in candidates:
+            orders = [torch.randperm(len(numbers)).tolist() for _ in range(count // len(numbers))]
+            columns.append([numbers[k] for order in orders for k in order])
+        return zip(*columns, strict=True)

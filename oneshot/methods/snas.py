@@ -1,0 +1,73 @@
+"""SNAS: candidates weighted by samples of concrete distributions (Xie et al. 2019, arXiv:1812.09926)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from data.loader import Batch
+from nasbench.runs.settings import option
+from oneshot.errors import ConfigError
+from oneshot.graph.edge import EdgeData
+from oneshot.methods.base import AlphaConfig, Step
+from oneshot.methods.gdas import gumbel_softmax
+from oneshot.methods.temperature import TemperatureMethod
+from oneshot.mixed import Mixture
+
+
+class ConcreteMixedOp(Mixture):
+    """Candidates under weights sampled for each pass; in evaluation under softmax(alpha)."""
+
+    def weights(self, edge: EdgeData) -> Tensor:
+        if not self.training:
+            return torch.softmax(edge.alpha, dim=-1)
+        return gumbel_softmax(edge.alpha, edge.tau)
+
+
+@dataclass(frozen=True)
+class SNASConfig(AlphaConfig):
+    """SNAS (Xie et al. 2019, arXiv:1812.09926), as its authors' code searches the space of DARTS."""
+
+    epochs: int = option(150, "passes over the training half", at_least=1)  # --epochs in the authors' README
+    levels: int = option(
+        1,
+        "1: weights and alphas by the training loss of one pass, as in the paper; 2: in turn, alphas by the"
+        " validation loss, as DARTS",
+        choices=(1, 2),
+    )
+    # --temp and --temp_min in the authors' README
+    tau_max: float = option(1.0, "temperature of the samples in the first epoch", above=0)
+    tau_min: float = option(0.03, "temperature after the last epoch; linear in between", above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.tau_max < self.tau_min:
+            raise ConfigError(f"tau falls from tau_max to tau_min, got {self.tau_max} and {self.tau_min}")
+
+
+class SNAS(TemperatureMethod[SNASConfig]):
+    """Weights and alphas down the loss at samples that approach one-hot vectors as the temperature falls.
+
+    An edge's weights are Z = softmax((log softmax(alpha) + G) / tau), where G is independent Gumbel noise,
+    sampled once for each pass and for all copies of the edge (section 2). The gradient of the alphas is the
+    sample's. Every candidate is computed.
+
+    References
+    ----------
+    Xie et al. 2019, arXiv:1812.09926. The temperature falls linearly as in the authors' code.
+    """
+
+    name = "SNAS"
+    config_class = SNASConfig
+
+    def mixed(self, primitives: list[nn.Module]) -> ConcreteMixedOp:
+        return ConcreteMixedOp(primitives)
+
+    def temperature(self, epoch: int) -> float:
+        config = self.config
+        return config.tau_max + (config.tau_min - config.tau_max) * epoch / config.epochs
+
+    def step(self, data_train: Batch, data_val: Batch) -> Step:
+        if self.config.levels == 1:
+            return self.joint_update(data_train)
+        return self.two_updates(data_train, data_val)

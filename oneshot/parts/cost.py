@@ -1,0 +1,154 @@
+"""A penalty on the expected cost of the architecture (SNAS; Xie et al. 2019, arXiv:1812.09926)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nasbench.errors import NASBenchError, said
+from nasbench.metrics import METRICS
+from nasbench.runs.settings import option
+from oneshot.cost import candidate_costs
+from oneshot.errors import ConfigError
+from oneshot.parts.base import Part, PartSettings
+
+if TYPE_CHECKING:
+    from oneshot.methods.base import MetaOptimizer
+    from oneshot.search.scorer import Scorer
+    from oneshot.search.settings import SearchSettings
+
+COUNTED = ("params", "flops")  # in the supernet; all others come from a table
+MEASURED = tuple(name for name in METRICS if name.endswith(("latency", "energy")))
+
+
+@dataclass(frozen=True)
+class CostSettings(PartSettings):
+    """Settings of the penalty on the expected cost."""
+
+    cost_weight: float = option(
+        0.0, "weight in the loss of the alphas of the expected cost, a share of the greatest cost", at_least=0
+    )
+    cost: str = option(
+        "flops",
+        "cost of the candidates: params, flops, or a latency or energy that the table of the space has, such"
+        " as raspi4_latency",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.cost not in (*COUNTED, *MEASURED):
+            raise ConfigError(f"cost must be one of {', '.join((*COUNTED, *MEASURED))}; got {self.cost!r}")
+
+    @property
+    def is_neutral(self) -> bool:
+        return self.cost_weight == 0
+
+
+class ExpectedCost(Part[CostSettings]):
+    """The expected cost of the sampled or weighted candidates is added to the loss of the alphas.
+
+    It is w * sum over edges e and candidates k of p_ek c_ek, where p_ek is the expected weight, which is
+    differentiable in the alphas, and c_ek the candidate's cost at all copies of the edge. Costs are divided
+    by the sum of each edge's greatest, so that the sum is in [0, 1] if the weights add up to 1.
+
+    Parameters and multiply-adds are counted in the supernet, for images of 32×32 pixels. A measured cost is
+    known of whole cells only: c_ek is the mean over all cells with candidate k at edge e, beyond that of the
+    edge's cheapest candidate. That is the additive model with the least squared error over all cells.
+
+    References
+    ----------
+    Xie et al. 2019, arXiv:1812.09926, the resource constraint, which is linear in the edges' weights. Cai et
+    al. 2019, arXiv:1812.00332, the expected latency.
+    """
+
+    name = "expected cost"
+    config_class = CostSettings
+    has_alpha_penalty = True
+
+    def __init__(self, config: CostSettings | None = None) -> None:
+        super().__init__(config)
+        self._costs: list[Tensor] = []  # of each searched edge, (K,); shares of the greatest cost
+        self._table: list[Tensor] | None = None  # the same, not yet shares, in the order of the space's edges
+        self._space: str | None = None
+
+    def join(self, method: "MetaOptimizer[Any]") -> None:
+        if method.activation is None:
+            raise ConfigError(f"cost_weight is a term in the loss of alphas, which {method.name} lacks")
+        super().join(method)
+
+    def load(self, settings: "SearchSettings", scorer: "Scorer | None") -> None:
+        if settings.space == "hierarchical":
+            raise ConfigError("cost_weight needs candidates of fixed cost; motifs of hierarchical have none")
+        if self.config.cost in COUNTED:
+            return
+        if scorer is None:
+            raise ConfigError(
+                f"cost {self.config.cost} needs a table, and {settings.space} has none; try flops or params"
+            )
+        try:
+            values = scorer.bench.by_code(scorer.dataset, self.config.cost)
+        except NASBenchError as error:
+            raise ConfigError(f"cost {self.config.cost} is not in the table: {said(error)}") from None
+        self._table, self._space = additive_costs(values), settings.space
+
+    def costs(self) -> list[Tensor]:
+        """Return the costs of each searched edge's candidates, shape (K,), as shares of the greatest cost."""
+        if not self._costs:
+            costs = self._counted() if self.config.cost in COUNTED else self._measured()
+            greatest = sum(float(each.max()) for each in costs)
+            self._costs = [each / greatest for each in costs]
+        return self._costs
+
+    def _counted(self) -> list[Tensor]:
+        supernet, kind = self.method.supernet, COUNTED.index(self.config.cost)
+        totals: dict[int, Tensor] = {}  # summed over copies
+        counts = candidate_costs(supernet.graph, supernet.scope)
+        for edge, both in zip(supernet.mixed_edges(), counts, strict=True):
+            owner, values = edge.owner(edge.op.key), torch.tensor(both[kind], dtype=torch.float64)
+            totals[owner] = totals[owner] + values if owner in totals else values
+        return list(totals.values())
+
+    def _measured(self) -> list[Tensor]:
+        from oneshot.spaces.registry import space_of
+
+        if self._table is None or self._space is None:
+            raise ConfigError(
+                f"cost {self.config.cost} needs the table that a search of oneshot.search opens"
+            )
+        edges = space_of(self._space).edges(self.method.graph).values()
+        by_owner = {edge.owner("alpha"): costs for edge, costs in zip(edges, self._table, strict=True)}
+        return [by_owner[edge.owner("alpha")] for edge in self.method.supernet.searched_edges()]
+
+    def alpha_penalty(self) -> Tensor:
+        edges = self.method.supernet.searched_edges()
+        terms = [
+            self.method.expected_weights(edge) @ costs.to(edge.alpha)
+            for edge, costs in zip(edges, self.costs(), strict=True)
+        ]
+        return self.config.cost_weight * torch.stack(terms).sum()
+
+    def state_dict(self) -> dict[str, Any]:  # tensors
+        return {"costs": self.costs()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._costs = list(state["costs"])
+
+
+def additive_costs(values: Sequence[float] | np.ndarray[Any, Any]) -> list[Tensor]:
+    """Return the costs of the five candidates at each of the six edges of NAS-Bench-201, shape (5,) each.
+
+    `values`: a cost of all cells in the order of their codes; NaN where it is unknown. ConfigError if it is
+    unknown for all cells with a candidate.
+    """
+    table = np.asarray(values, dtype=np.float64).reshape((5,) * 6)
+    costs = []
+    for edge in range(6):
+        known = np.moveaxis(table, edge, 0).reshape(5, -1)
+        if np.isnan(known).all(axis=1).any():
+            raise ConfigError(f"the table has the cost of no cell with some candidate at edge {edge}")
+        means = np.nanmean(known, axis=1)
+        costs.append(torch.tensor(means - means.min()))
+    return costs
