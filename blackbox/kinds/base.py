@@ -224,7 +224,7 @@ class SearchKind(ABC, Generic[S, P, H, R]):
 Kind = SearchKind[Any, Any, Any, Any]  # settings, problem, history and result depend on which
 _EVALUATIONS, _FRONTS, _JOBS = KINDS = ("evaluations", "fronts", "jobs")  # each a module of this package
 _OF_OBJECTIVES = {1: _EVALUATIONS, 2: _FRONTS}
-_ADDED = {"at_most", "at_least"}  # settings that runs of earlier releases lack
+_ADDED = {"at_most", "at_least", "warm_start"}  # settings that a record can lack
 
 
 def kind_of(search_class: Any) -> Kind:
@@ -255,6 +255,6 @@ def kind_of_record(record: Mapping[str, Any]) -> Kind:
     Runs of earlier releases do not name it: the names of their settings tell the kinds apart.
     """
     for kind in map(kind_named, [record["kind"]] if "kind" in record else KINDS):
-        if {field.name for field in fields(kind.settings_class)} == _ADDED | set(record["run"]):
+        if {field.name for field in fields(kind.settings_class)} - _ADDED == set(record["run"]) - _ADDED:
             return kind
     raise ConfigError(f"its settings are {', '.join(map(str, record['run']))}")
