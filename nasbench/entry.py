@@ -19,6 +19,15 @@ class CellEntry:
     >>> shown = NB201().show(6111)
     >>> shown.cell.index, shown.entry["cifar10"]["params"]
     (6111, 1.073466)
+
+    Parameters
+    ----------
+    cell
+        A cell.
+    entry
+        Values by data set and metric, as `Benchmark.entry` returns them.
+    all
+        Whether hardware metrics are shown.
     """
 
     #: cell
