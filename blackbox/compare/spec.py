@@ -13,32 +13,32 @@ from nasbench.benchmark import Benchmark
 from nasbench.errors import InvalidArgumentError
 
 _TRUTHS = {"true": True, "false": False}
-_RULES = {int: "a whole number", float: "a number"}
+_RULES = {int: "an integer", float: "a number"}
 
 
 @dataclass(frozen=True)
 class Spec:
-    """An algorithm and the settings that are its own.
+    """An algorithm with its settings.
 
     >>> spec = Spec.of("re:sample=3,population=100")
     >>> spec.label, spec.config
     ('re:sample=3', EvolutionConfig(population=100, sample=3))
     """
 
-    #: As `blackbox.algorithms` has it.
+    #: Name in `blackbox.algorithms`.
     name: str
-    #: Of the search's `config_class`.
+    #: Settings of the algorithm, an instance of its `config_class`.
     config: Any
-    #: The settings of its kind that are its own, such as the workers of a multi-fidelity search.
+    #: Settings of the run that only this algorithm has, such as the workers of a multi-fidelity search.
     own: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Return the Spec of a text; ConfigError or UnknownAlgorithmError say what is wrong with it.
+        """Parse a text; raise ConfigError or UnknownAlgorithmError if it is invalid.
 
-        After the name, settings between commas: those of the algorithm, and those of its kind that are not
-        common to all algorithms. A truth may be named alone; a piece without a name
-        goes on with the value before it, as in `asha:fidelities=12,200`.
+        After the name come comma-separated settings: those of the algorithm, and those of its kind that are
+        not common to all algorithms. A boolean setting needs no value. A piece without a name continues the
+        value before it, as in `asha:fidelities=12,200`.
         """
         name, _, settings = text.partition(":")
         if name not in ALGORITHMS:
@@ -74,7 +74,7 @@ class Spec:
 
     @property
     def search_class(self) -> Any:
-        """The search, a class."""
+        """The class of the search."""
         return algorithm(self.name)
 
     @property
@@ -84,7 +84,7 @@ class Spec:
 
     @property
     def label(self) -> str:
-        """The shortest text that gives it: its name and what differs from the defaults."""
+        """The shortest equivalent text: the name and the settings that differ from the defaults."""
         defaults = {name: option.default for name, option in _own_options(self.kind).items()}
         defaults |= asdict(self.search_class.config_class())
         settings = asdict(self.config) | self.own
@@ -92,16 +92,16 @@ class Spec:
         return ":".join([self.name, *([",".join(shown)] if shown else [])])
 
     def settings(self, common: RunConfig) -> Any:
-        """Return the settings of its trials, by those that are common to all algorithms."""
+        """Return the settings of its run, given the settings common to all algorithms."""
         return self.kind.compared(self.name, common, self.own)
 
     def experiment(self, common: RunConfig, bench: Benchmark) -> Experiment[Any, Any]:
-        """Return its search on a table."""
+        """Return the search on a table."""
         return Experiment(self.kind, self.search_class, self.config, self.settings(common), bench)
 
 
 def _own_options(kind: Kind) -> dict[str, Field[Any]]:
-    """Return the settings that algorithms of a kind choose for themselves, by name."""
+    """Return the settings that each algorithm of a kind can choose for itself, by name."""
     return {f.name: f for f in fields(kind.settings_class) if f.name in kind.own_settings}
 
 
@@ -109,7 +109,7 @@ def _value(option: Field[Any], text: str, name: str) -> Any:
     """Return the value of a setting from its text."""
     kind, choices = option.metadata["type"], option.metadata["choices"]
     allowed = choices or (_TRUTHS if kind is bool else None)
-    rule = " or ".join(map(str, allowed)) if allowed else _RULES.get(kind, "of another kind")
+    rule = " or ".join(map(str, allowed)) if allowed else _RULES.get(kind, "of a different type")
     try:
         value = _TRUTHS[text] if kind is bool else kind(text)
     except ArgumentTypeError as error:
@@ -117,7 +117,7 @@ def _value(option: Field[Any], text: str, name: str) -> Any:
     except (ValueError, TypeError, KeyError):
         value = None
     if value is None or (choices is not None and value not in choices):
-        raise ConfigError(f"{option.name} of {name} is {rule}, got {text!r}")
+        raise ConfigError(f"{option.name} of {name} must be {rule}, got {text!r}")
     return value
 
 
@@ -128,12 +128,12 @@ def _shown(name: str, value: object) -> str:
 
 
 def label_of(run: Run) -> str:
-    """Return the label of a Run from a folder: as of a Spec, if its algorithm is a registered one."""
+    """Return the label of a Run from a folder, in the form of a Spec if its algorithm is registered."""
     name = name_of(run.algorithm)
     if name is None:
         return run.label
     own = {key: value for key, value in asdict(run.settings).items() if key in run.kind.own_settings}
     try:
         return Spec(name, algorithm(name).config_class(**run.record["search"]), own).label
-    except (TypeError, ConfigError, InvalidArgumentError):  # of another version
+    except (TypeError, ConfigError, InvalidArgumentError):  # from another version
         return run.label

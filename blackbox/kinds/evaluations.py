@@ -1,4 +1,4 @@
-"""Searches with one objective on a table, whose trials evaluate cells in lockstep."""
+"""Searches with one objective on a table; their trials evaluate cells in lockstep."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from blackbox.results.regret import (
     feasible_cells,
     regrets,
 )
-from blackbox.results.text import Rows, came_text, over_text, signals_of
+from blackbox.results.text import Rows, came_text, evaluations_text, over_text, signals_of
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench.runs.folder import RunKind
-from nasbench.runs.text import duration, format_rows
+from nasbench.runs.text import counted, duration, format_rows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,57 +42,63 @@ if TYPE_CHECKING:
 class BestEvaluation(Best):
     """The evaluation with the best score, and its cell."""
 
+    #: Number of the trial.
     trial: int
-    #: Its number in the trial, from 1.
+    #: Number of the evaluation in the trial, from 1.
     evaluation: int
-    #: When it ended; None if the table has no times.
+    #: Simulated time at which it ended; None if the table has no times.
     simulated_seconds: float | None
-    #: Higher is better.
+    #: Score that the search has seen; higher is better.
     score: float
+    #: The cell.
     cell: BestCell = field(metadata=INLINE)
 
 
 @dataclass(frozen=True)
 class RegretRow(Row):
-    """The regret of the incumbents after some evaluations."""
+    """The regret of the incumbents after a number of evaluations."""
 
+    #: Number of evaluations per trial.
     evaluations: int
+    #: Number of trials with at least this number of evaluations.
     trials_that_came_so_far: int
-    #: None if all cells are feasible: then every trial has one.
+    #: Number of trials with an incumbent; None if all cells are feasible, because then every trial has one.
     trials_with_incumbent: int | None = field(metadata=OPTIONAL)
+    #: Regret over these trials.
     regret: Spread = field(metadata=INLINE)
 
     def text(self, trials: int) -> str:
-        """Return the row as text; `trials`: how many there are."""
+        """Return the row as text; `trials` is the number of trials."""
         having, short = self.trials_with_incumbent, came_text(self.trials_that_came_so_far, trials)
-        if having not in (None, trials):
-            short += f"   ({having:,} trials had one)" if having else "   (no feasible cell yet)"
-        return f"after {self.evaluations:>6,} evaluations  {self.regret.text()}{short}"
+        if having is not None and having != trials:
+            short += f"   ({counted(having, 'trial')} had one)" if having else "   (no feasible cell yet)"
+        return f"after {evaluations_text(self.evaluations)}  {self.regret.text()}{short}"
 
 
 @dataclass(frozen=True)
 class EvaluationResult(LockstepResult[RunConfig]):
-    """What a search with one objective found."""
+    """The result of a search with one objective."""
 
+    #: Incumbents of the trials.
     incumbents: Incumbents[BestEvaluation, RegretRow] = field(metadata=INLINE)
 
     def text(self, *, all: bool = False) -> str:
-        """Return the findings as text; `all`: with the hardware metrics of the best cell."""
+        """Return the result as text; with `all`, including the hardware metrics of the best cell."""
         settings, trials = self.settings, self.settings.trials
         found = trials - self.trials_without_evaluation
         over = over_text(trials, found - (self.feasible.trials_without if self.feasible else 0))
-        lines = [self.heading(f"{self.evaluations.text()} evaluations"), format_rows(self._rows())]
+        lines = [self.heading(self.evaluations.text("evaluation")), format_rows(self._rows())]
         return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
     def _rows(self) -> Rows:
-        """What the text says of the best cell and of the whole search."""
+        """Return the rows of the text about the best cell and the whole search."""
         settings, best, trials = self.settings, self.incumbents.best, self.settings.trials
         rows = self.incumbents.best_rows(settings)
         if best is not None:
             target, signal = signals_of(settings)
             if signal != target:
                 score = best.score if signal.higher_is_better else -best.score
-                rows.append(("signal", f"{signal} {score:.4f} {signal.unit}, as the search saw it"))
+                rows.append(("signal", f"{signal} {score:.4f} {signal.unit}, as seen by the search"))
             found = f"at evaluation {best.evaluation:,}" + ("" if trials == 1 else f" of trial {best.trial}")
             if best.simulated_seconds is not None:
                 found += f", after {duration(best.simulated_seconds)} of simulated training"
@@ -138,7 +144,7 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
         )
 
     def figure(self, experiment: RunExperiment, result: EvaluationResult, history: History) -> Figure | None:
-        from blackbox.results import plots  # imported here because few runs are drawn
+        from blackbox.results import plots  # imported here because few runs are plotted
 
         if result.incumbents.best is None:
             return None

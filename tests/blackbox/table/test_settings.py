@@ -10,9 +10,9 @@ def test_settings():
     for config, message in (
         ({"jobs": 0}, "jobs is a whole number of at least 1, got 0"),
         ({"workers": 0}, r"workers is a whole number in \[1, 100,000\], got 0"),
-        ({"budget": -1.0}, "budget is a positive number of seconds"),
-        ({"fidelities": ()}, "fidelities are numbers of epochs"),
-        ({"fidelities": "12"}, "fidelities are numbers of epochs, got '12'"),
+        ({"budget": -1.0}, "budget must be a positive number of seconds"),
+        ({"fidelities": ()}, "fidelities must be numbers of epochs"),
+        ({"fidelities": "12"}, "fidelities must be numbers of epochs, got '12'"),
         ({"fidelities": (1.5,)}, "a fidelity is a whole number"),
         ({"trials": 0}, "trials is a whole number"),
     ):
