@@ -70,7 +70,7 @@ def test_an_unknown_name_is_an_error_that_lists_the_names(name):
 
 @pytest.mark.parametrize("wanted", ["", "NoSearch", "number", "Missing", "os"])
 def test_what_is_no_search_is_an_error(own, wanted):
-    with pytest.raises(UnknownAlgorithmError, match=f"{own} has no search {wanted}"):
+    with pytest.raises(UnknownAlgorithmError, match=f"{own} has no search class {wanted}"):
         algorithm(f"{own}:{wanted}")
 
 

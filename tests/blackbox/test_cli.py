@@ -323,7 +323,7 @@ def test_the_report_of_a_search_with_a_signal(run, topology, tmp_path):
     out = run("re", *options, "--noise", "seed", "--trials", 4, "--plot", picture)[1]
     assert out.startswith(
         "regularized evolution on cifar10 val_accuracy [%], 200 epochs; signal val_accuracy@12, one recorded"
-        " seed an evaluation\n"
+        " seed per evaluation\n"
     )
     assert picture.exists()
     summary = json.loads(run("re", *options, "--noise", "seed", "--trials", 4, "--json")[1])
@@ -514,7 +514,7 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
         (("--budget", "1e308"), "budget must be at most 9,200,000,000 seconds, got 1e+308"),
         (("--budget", "1e999"), "budget must be a positive number of seconds, got inf"),
         (("--budget", "0"), "budget must be a positive number of seconds, got 0.0"),
-        (("--budget", "inf"), "budget is a positive number"),
+        (("--budget", "inf"), "budget must be a positive number"),
         (("--budget", "soon"), "a duration must be like 20000s, 90m, 12h or 2d, got 'soon'"),
         (
             ("--budget", "10s"),

@@ -182,7 +182,7 @@ def test_comparisons_and_reports_of_limited_searches(released, capsys, tmp_path)
     assert compare(argv) == 0
     out = capsys.readouterr().out
     assert "feasible: 308 of 15,625 cells: params <= 3 M" in out
-    assert "without any" in out
+    assert "no incumbent" in out
     assert "trials without a feasible cell have the worst feasible regret." in out
     record = json.loads((tmp_path / "compared" / "comparison.json").read_text())
     assert record["run"]["at_most"] == ["params=3"]
@@ -288,7 +288,7 @@ def test_a_run_with_limits_goes_on_with_them_alone(run, tmp_path, name):
         (
             "rs",
             ("--metric", "edgetpu_latency"),
-            "for 4,699; try --at-least edgetpu_latency=0, which leaves them",
+            "for 4,699 cells; try --at-least edgetpu_latency=0, which excludes them",
         ),
         ("rs", ("--metric", "val_acuracy"), "; try val_accuracy"),
     ],

@@ -47,7 +47,7 @@ def test_what_does_not_fit_is_an_error_that_names_it():
         ({"layer1": 8}, "variables must be layer1, .*; got layer1$"),
         ({}, "got none"),
         (values | {"layer6": 8}, "got layer1, .*layer6"),
-        (values | {"layer2": 9}, "the values of layer2 are 8, 16, .*; got 9"),
+        (values | {"layer2": 9}, "layer2 must be one of 8, 16, .*; got 9"),
         (values | {"layer2": [8]}, r"got \[8\]"),
     ]:
         with pytest.raises(UnknownValueError, match=message):

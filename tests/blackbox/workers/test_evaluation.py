@@ -60,7 +60,7 @@ def test_an_evaluation_gives_its_score_and_leaves_stdout_alone(module, capsys):
         ("with_epochs", "TypeError: with_epochs() missing 1 required positional argument: 'epochs'"),
         (
             "other",
-            "ConfigError: the objective own_objectives:other is not there: own_objectives has no other",
+            "ConfigError: the objective own_objectives:other does not exist: own_objectives has no other",
         ),
     ],
 )
@@ -74,12 +74,12 @@ def test_whatever_goes_wrong_is_an_outcome(module, function, error):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nomodule:f", "nomodule:f cannot be imported: No module named 'nomodule'; workers look where"),
+        ("nomodule:f", "nomodule:f cannot be imported: No module named 'nomodule'; it must be in the folder"),
         (
             "broken_objectives:f",
             "broken_objectives:f cannot be imported: ZeroDivisionError: division by zero",
         ),
-        ("own_objectives:notthere", "is not there: own_objectives has no notthere"),
+        ("own_objectives:notthere", "does not exist: own_objectives has no notthere"),
         ("own_objectives:number", "own_objectives:number must be callable, got 3"),
         ("own_objectives", "objective must be MODULE:FUNCTION, got 'own_objectives'"),
         ("own_objectives:", "objective must be MODULE:FUNCTION"),

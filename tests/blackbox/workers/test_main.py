@@ -249,7 +249,7 @@ def test_mistakes_are_one_line(capsys, monkeypatch, arguments, message):
     ("name", "message"),
     [
         ("nomodule:f", "the objective nomodule:f cannot be imported: No module named 'nomodule'"),
-        ("mine:notthere", "the objective mine:notthere is not there: mine has no notthere"),
+        ("mine:notthere", "the objective mine:notthere does not exist: mine has no notthere"),
     ],
 )
 def test_an_objective_that_is_not_there_leaves_no_folder(capsys, monkeypatch, folder, name, message):
