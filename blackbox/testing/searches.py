@@ -137,7 +137,7 @@ class SearchContract:
         np.testing.assert_array_equal(self.make(trials=2, history=search.history).ask(), search.ask())
 
     def test_a_search_continues_after_failed_evaluations(self) -> None:
-        """Test that a search continues and resumes exactly if a tenth of the cells fail, one of them first."""
+        """Test that a search continues and resumes exactly if a tenth of cells fail, including the first."""
         digit = run(self.make(trials=3), self.objective, 1).codes[0, 0] % 10
 
         def some_fail(codes: Codes) -> Scores:
