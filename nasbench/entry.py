@@ -21,10 +21,11 @@ class CellEntry:
     (6111, 1.073466)
     """
 
+    #: cell
     cell: CodedCell
-    #: As `Benchmark.entry` gives it.
+    #: values by data set and metric, as `Benchmark.entry` returns them
     entry: Mapping[str, Mapping[str, float]]
-    #: Whether hardware metrics are shown.
+    #: whether hardware metrics are shown
     all: bool = False
 
     def __str__(self) -> str:

@@ -227,7 +227,7 @@ class SearchKind(ABC, Generic[S, P, H, R]):
 Kind = SearchKind[Any, Any, Any, Any]  # settings, problem, history and result depend on the kind
 _EVALUATIONS, _FRONTS, _JOBS = KINDS = ("evaluations", "fronts", "jobs")  # each a module of this package
 _OF_OBJECTIVES = {1: _EVALUATIONS, 2: _FRONTS}
-_ADDED = {"at_most", "at_least"}  # settings that runs of earlier releases lack
+_ADDED = {"at_most", "at_least", "warm_start"}  # settings that a record can lack
 
 
 def kind_of(search_class: Any) -> Kind:
@@ -258,6 +258,6 @@ def kind_of_record(record: Mapping[str, Any]) -> Kind:
     Runs of earlier releases do not name their kind, so it is found by the names of their settings.
     """
     for kind in map(kind_named, [record["kind"]] if "kind" in record else KINDS):
-        if {field.name for field in fields(kind.settings_class)} == _ADDED | set(record["run"]):
+        if {field.name for field in fields(kind.settings_class)} - _ADDED == set(record["run"]) - _ADDED:
             return kind
     raise ConfigError(f"its settings belong to no kind of search: {', '.join(map(str, record['run']))}")

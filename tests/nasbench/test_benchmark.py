@@ -222,8 +222,18 @@ def test_a_table_survives_pickling(bench):
             (0, "cifar10", "val_accuracy"),
             {"epoch": 57},
         ),
-        (NotRecordedError, r"in \[0, 199\], got 200", (0, "cifar10", "val_accuracy"), {"epoch": 200}),
-        (NotRecordedError, r"in \[0, 199\], got -1", (0, "cifar10", "val_accuracy"), {"epoch": -1}),
+        (
+            NotRecordedError,
+            r"in \[0, 199\] for the 200-epoch protocol, got 200",
+            (0, "cifar10", "val_accuracy"),
+            {"epoch": 200},
+        ),
+        (
+            NotRecordedError,
+            r"in \[0, 199\] for the 200-epoch protocol, got -1",
+            (0, "cifar10", "val_accuracy"),
+            {"epoch": -1},
+        ),
         (
             NotRecordedError,
             r"epoch must be an integer, got \[3\]",
@@ -311,14 +321,14 @@ def test_a_store_with_other_arrays_than_it_should_have_is_an_error(runs_alone, t
     gap = NB201(stores.write(tmp_path / "gap.h5", good | {"cifar10/params": nan}))
     with pytest.raises(NotRecordedError, match="has no params for cifar10 in this store"):
         gap.query(Cell(7), "cifar10", "params")
-    with pytest.raises(NotRecordedError, match="no cell has a value of cifar10 params"):
+    with pytest.raises(NotRecordedError, match="no cell has a value for cifar10 params"):
         NB201(stores.write(tmp_path / "nan.h5", good | {"cifar10/params": np.full(CELLS, np.nan)})).best(
             "cifar10", "params"
         )
 
 
 def test_other_questions_without_an_answer(bench):
-    with pytest.raises(NotRecordedError, match="only at the last, 199"):
+    with pytest.raises(NotRecordedError, match="only at the last epoch, 199"):
         bench.curve(0, "cifar10", "val_accuracy")
     with pytest.raises(NotRecordedError, match="flops belongs to the network"):
         bench.curve(0, "cifar10", "flops")

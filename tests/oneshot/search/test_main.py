@@ -741,7 +741,10 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
         (("--recipe", "x"), "invalid choice: 'x' (choose from"),
         (("--method", "gdas", "--estimator", "author"), "invalid choice: 'author' (choose from"),
         (("--nesterov", "--momentum", 0), "nesterov needs a momentum > 0, got 0"),
-        (("--dataset", "mnist"), "data sets are cifar10, cifar100, imagenet16-120, fashion-mnist, digits"),
+        (
+            ("--dataset", "mnist"),
+            "a data set must be cifar10, cifar100, imagenet16-120, fashion-mnist, digits",
+        ),
         (("--dataset", "folder:/nowhere"), "/nowhere has no folder 'train'"),
         (("--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py/data_batch_1"),
         (("--device", "tpu"), "a device is cpu, cuda or cuda:N, got 'tpu'"),
