@@ -67,7 +67,7 @@ def test_what_a_spec_is():
         ("foo:population=3", "unknown algorithm 'foo'; choose from rs, re, ls"),
         ("", "unknown algorithm ''"),
         ("no_such_module:Search", "algorithm 'no_such_module:Search' cannot be imported"),
-        ("tests.blackbox.compare.searches:None", "searches has no search None"),
+        ("tests.blackbox.compare.searches:None", "searches has no search class None"),
         ("re:pop=3", "re has no setting 'pop'; its settings are: population, sample"),
         ("re:3", "re has no setting '3'"),
         ("re:,", "re has no setting ''"),
