@@ -271,7 +271,8 @@ def test_a_run_goes_on_as_what_it_is(capsys, tmp_path):
 
     assert resumed({}, "re").endswith("is a run of random search, not of regularized evolution")
     assert resumed({"table": {}}, "rs").endswith("resume it with the algorithm's own command")
-    message = "--objective mine:g differs from the run's --objective mine:f; on resume you can only increase --evals"
+    message = "--objective mine:g differs from the run's --objective mine:f"
+    message += "; on resume you can only increase --evals"
     assert resumed({}, "rs", "--objective", "mine:g") == message
     assert "--evals 50 differs from the run's --evals 100" in resumed({}, "rs", "--evals", "50")
     for damage in ({"run": {}}, {"run": {"objective": 3}}, {"search": {"x": 1}}, {"run": None}):
