@@ -94,7 +94,7 @@ def test_all_commands_on_a_table_that_holds_little(run, tables, tmp_path, table,
     assert ("test_accuracy@12" in comparison["columns"]) is (table == "twelve")
     code, out, err = run("predictors", *argv, "--cells", 5, "--tested", 10, "--trials", 2)
     assert (code, err, "extra trees" in out) == (0, "", True)
-    assert ("left out: params, flops" in out) is (table in ("twelve", "few"))
+    assert ("not recorded for every cell: params, flops" in out) is (table in ("twelve", "few"))
 
 
 @pytest.mark.parametrize("name", ["rs", "nsga2", "compare", "predictors"])
@@ -105,7 +105,7 @@ def test_all_commands_on_a_table_that_holds_little(run, tables, tmp_path, table,
         ("twelve", "val_time; try --metric val_accuracy@12"),
         (
             "few",
-            "no cifar10 val_accuracy@200 for 15,605; try --at-least val_accuracy@200=0, which leaves them",
+            "lacks cifar10 val_accuracy@200 for 15,605 cells; try --at-least val_accuracy@200=0, which excludes",
         ),
         ("one", "recorded: nothing; try --dataset cifar100"),
     ],
