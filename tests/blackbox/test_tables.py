@@ -105,7 +105,8 @@ def test_all_commands_on_a_table_that_holds_little(run, tables, tmp_path, table,
         ("twelve", "val_time; try --metric val_accuracy@12"),
         (
             "few",
-            "lacks cifar10 val_accuracy@200 for 15,605 cells; try --at-least val_accuracy@200=0, which",
+            "lacks cifar10 val_accuracy@200 for 15,605 cells; try --at-least val_accuracy@200=0,"
+            " which excludes them",
         ),
         ("one", "recorded: nothing; try --dataset cifar100"),
     ],

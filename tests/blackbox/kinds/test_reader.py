@@ -212,7 +212,7 @@ HEADER = "evaluation,trial,index,score,cost\n"
             "config.json is damaged or of another version: its settings belong to no kind",
         ),
         (config_with("run", 7), "config.json is damaged or of another version"),
-        (config_with("run.trials", 0), "config.json is damaged or of another version: trials must be"),
+        (config_with("run.trials", 0), "config.json is damaged or of another version: trials must be an int"),
         (config_with("run.space", None), "config.json is damaged or of another version: unknown space None"),
         (config_with("run.signal", "best"), "config.json is damaged or of another version"),
         (config_with("versions", 3), "config.json is damaged or of another version: versions is invalid: 3"),
