@@ -1,4 +1,4 @@
-"""The algorithms by name: each is the module `blackbox.NAME`, the command `python -m blackbox.NAME`."""
+"""The algorithms by name: each is a module `blackbox.NAME` and a command `python -m blackbox.NAME`."""
 
 import importlib
 from contextlib import suppress
@@ -27,7 +27,7 @@ ALGORITHMS = {
 
 
 def algorithm(name: object) -> SearchClass:
-    """Return the search class of a name.
+    """Return the search class with a name.
 
     >>> algorithm("re").name
     'regularized evolution'
@@ -35,7 +35,7 @@ def algorithm(name: object) -> SearchClass:
     Parameters
     ----------
     name
-        A key of `ALGORITHMS`, or ``"module:Class"`` for your own.
+        A key of `ALGORITHMS`, or ``"module:Class"`` for a custom algorithm.
 
     Returns
     -------
@@ -45,12 +45,12 @@ def algorithm(name: object) -> SearchClass:
     Raises
     ------
     UnknownAlgorithmError
-        If there is none; the error lists the names.
+        If there is no such algorithm, or if it cannot be imported.
     """
     module, colon, class_name = name.partition(":") if isinstance(name, str) else ("", "", "")
     if not (all(map(str.isidentifier, module.split("."))) if colon else module in ALGORITHMS):
         raise UnknownAlgorithmError(
-            f"unknown algorithm {name!r}; the algorithms are {', '.join(ALGORITHMS)}, or module:Class"
+            f"unknown algorithm {name!r}; choose from {', '.join(ALGORITHMS)}, or give module:Class"
         )
     if not colon:
         module, class_name = f"blackbox.{module}", ALGORITHMS[module]
@@ -59,12 +59,12 @@ def algorithm(name: object) -> SearchClass:
     except ImportError as error:
         raise UnknownAlgorithmError(f"algorithm {name!r} cannot be imported: {error}") from None
     if not (isinstance(search_class, type) and issubclass(search_class, (Search, MultiFidelitySearch))):
-        raise UnknownAlgorithmError(f"algorithm {name!r}: {module} has no search {class_name}")
+        raise UnknownAlgorithmError(f"algorithm {name!r}: {module} has no search class {class_name}")
     return search_class
 
 
 def name_of(algorithm_name: str) -> str | None:
-    """Return the short name of the algorithm that reports call so; None for a custom one."""
+    """Return the short name of an algorithm from its name in reports; None for a custom algorithm."""
     for short in ALGORITHMS:
         with suppress(UnknownAlgorithmError):
             if algorithm(short).name == algorithm_name:

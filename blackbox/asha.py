@@ -14,7 +14,7 @@ class _Rung:
 
     def __init__(self) -> None:
         self._ranked: list[tuple[float, int]] = []  # (-score, arrival), the best first
-        # a heap of (-score, arrival, code): neither promoted nor failed
+        # heap of (-score, arrival, code) of cells that neither failed nor were promoted
         self._promotable: list[tuple[float, int, int]] = []
 
     def add(self, code: int, score: float) -> None:
@@ -24,7 +24,7 @@ class _Rung:
             heappush(self._promotable, (*entry, code))
 
     def promote(self, eta: int) -> int | None:
-        """Return the code of the best cell not promoted yet, if it is among the best 1 / eta; else None."""
+        """Return the best cell not promoted yet if it is among the best 1 / eta of the rung, else None."""
         best = len(self._ranked) // eta
         if best and self._promotable and self._promotable[0][:2] <= self._ranked[best - 1]:
             return heappop(self._promotable)[2]
@@ -32,7 +32,7 @@ class _Rung:
 
 
 class ASHA(MultiFidelitySearch[RungsConfig]):
-    """ASHA: a free worker promotes a cell if one is among the best 1 / eta of its rung so far.
+    """ASHA: a free worker promotes a cell that is among the best 1 / eta of its rung so far.
 
     >>> from blackbox import NB201_SPACE
     >>> search = ASHA(NB201_SPACE, 9)
@@ -44,16 +44,25 @@ class ASHA(MultiFidelitySearch[RungsConfig]):
     >>> epochs[:4], sorted(epochs)
     ([1, 1, 1, 3], [1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 9])
 
-    Higher rungs come first; if no cell can be promoted, a new one joins the lowest rung, so no worker ever
-    waits (algorithm 2; eta is taken from figure 1, the experiments use 4). A cell that failed counts in its
-    rung but is not promoted; of equal scores, the one told first is.
+    Higher rungs are checked first. If no cell can be promoted, a new one is added to the lowest rung, so no
+    worker ever waits. A cell that failed counts in its rung but is never promoted; ties go to the cell told
+    first. The default eta is from figure 1 of the paper; its experiments use 4.
+
+    Parameters
+    ----------
+    space, fidelities, config, trial, seed
+        As for `blackbox.search.fidelity.MultiFidelitySearch`; `config` is a `RungsConfig`.
+
+    References
+    ----------
+    Li et al. 2020, arXiv:1810.05934, algorithm 2.
     """
 
     name = "asynchronous successive halving"
 
     def setup(self) -> None:
         self._results = {epochs: _Rung() for epochs in self.rungs}
-        # (rung, epochs to promote its cells to, epochs that they were trained for), from the top
+        # (rung, epochs to promote its cells to, epochs that they were trained for), highest rung first
         self._promotions = [(self._results[low], high, low) for low, high in pairwise(self.rungs)][::-1]
 
     def next_job(self, number: int) -> Job | None:

@@ -1,4 +1,4 @@
-"""BANANAS, an ensemble on paths (`python -m blackbox.bananas`): White et al. 2019, arXiv:1910.11858."""
+"""BANANAS, Bayesian optimization with path encodings (`python -m blackbox.bananas`): White et al. 2019."""
 
 import sys
 from collections.abc import Iterable
@@ -19,16 +19,21 @@ from nasbench.runs.settings import option
 class BananasConfig(ModelBasedConfig):
     """Settings of BANANAS; defaults are those of section 5 of the paper unless a comment says otherwise."""
 
+    #: Number of cells that one ensemble selects before the next is fitted.
     batch: int = option(
-        10, "cells chosen by one ensemble, before the next is fitted", at_least=1, at_most=MANY
+        10, "number of cells that one ensemble selects before the next is fitted", at_least=1, at_most=MANY
     )
-    parents: int = option(10, "best cells whose neighbours are the candidates", at_least=1, at_most=MANY)
+    #: Number of best cells whose neighbours are the candidates.
+    parents: int = option(
+        10, "number of best cells whose neighbours are the candidates", at_least=1, at_most=MANY
+    )
     # measured; the paper has 5 networks
-    trees: int = option(20, "members of the ensemble", at_least=2, at_most=MANY)
+    #: Number of trees in the ensemble.
+    trees: int = option(20, "number of trees in the ensemble", at_least=2, at_most=MANY)
 
 
 class Bananas(ModelBasedSearch[BananasConfig, Codes]):
-    """Bayesian optimization with an ensemble on the path encoding, and independent Thompson sampling.
+    """BANANAS: an ensemble on the path encoding with independent Thompson sampling.
 
     >>> from blackbox import NB201_SPACE, run
     >>> search = Bananas(NB201_SPACE, trials=2)
@@ -36,10 +41,28 @@ class Bananas(ModelBasedSearch[BananasConfig, Codes]):
     >>> history.codes.shape
     (2, 30)
 
-    Each candidate's score is drawn from the normal distribution that the ensemble predicts; the highest are
-    evaluated as a batch. Unlike in the paper, the members are extremely randomized trees on ranks, not
-    networks with a loss that weights good cells (a fit takes milliseconds, not seconds), and the candidates
-    are all neighbours of the best cells, not 100 of them. Spaces without paths use the one-hot encoding.
+    The score of each candidate is sampled from the normal distribution that the ensemble predicts; the cells
+    with the highest samples are evaluated as a batch. Unlike in the paper,
+
+    - the ensemble consists of extremely randomized trees on ranks, not of networks with a loss that weights
+      good cells, so a fit takes milliseconds instead of seconds;
+    - the candidates are all neighbours of the best cells, not 100 of them.
+
+    Spaces without paths use the one-hot encoding.
+
+    Parameters
+    ----------
+    space, config, trials, seed, history
+        As for `blackbox.search.Search`; `config` is a `BananasConfig`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If scikit-learn is not installed.
+
+    References
+    ----------
+    White et al. 2019, arXiv:1910.11858.
     """
 
     name = "BANANAS"
@@ -53,7 +76,7 @@ class Bananas(ModelBasedSearch[BananasConfig, Codes]):
         return self.fitted(row, step, self.config.batch, self._ranking)
 
     def _ranking(self, row: int, steps: int) -> Codes:
-        """Return candidates by one independent Thompson sample each (section 4), best first."""
+        """Return the candidates by one independent Thompson sample each (section 4), best first."""
         codes, scores = self.evaluations(row, steps)
         candidates = self._candidates(codes, scores, self.history.codes[row, :steps])
         if not len(candidates):
@@ -64,7 +87,7 @@ class Bananas(ModelBasedSearch[BananasConfig, Codes]):
         return best_first(candidates, generator.normal(mean, std))
 
     def _candidates(self, codes: Codes, scores: Scores, evaluated: Codes) -> Codes:
-        """Return new neighbours of the best cells, ascending; of further cells until a batch is full."""
+        """Return new neighbours of the best cells, ascending, and of further cells if needed for a batch."""
         codes = best_first(codes, scores)
         candidates = np.empty(0, dtype=np.intp)
         for start in range(0, len(codes), self.config.parents):

@@ -16,39 +16,56 @@ from nasbench.runs.checks import MANY
 from nasbench.runs.settings import option
 
 _PROPOSALS = 1  # the purpose of the stream
-_LEAST_BANDWIDTH = 1e-3  # as in the authors' program
+_LEAST_BANDWIDTH = 1e-3  # as in the authors' code
 
 
 @dataclass(frozen=True)
 class BOHBConfig(RungsConfig):
-    """Defaults: those of the paper and of its authors' program."""
+    """Settings of BOHB; the defaults are those of the paper and of its authors' code."""
 
-    random: float = option(1 / 3, "share of new cells that are drawn uniformly")
+    #: Share of new cells that are sampled uniformly, in [0, 1].
+    random: float = option(1 / 3, "share of new cells that are sampled uniformly")
+    #: Share of a rung's cells that count as good, in [0, 1].
     best: float = option(0.15, "share of a rung's cells that count as good")
+    #: Number of cells sampled from the model of good cells; the best one is trained.
     samples: int = option(
-        64, "cells drawn from the model of the good ones; the best is taken", at_least=1, at_most=MANY
+        64,
+        "number of cells sampled from the model of good cells; the best one is trained",
+        at_least=1,
+        at_most=MANY,
     )
-    widening: float = option(3.0, "factor on the bandwidths when cells are drawn from the model")
+    #: Factor on the bandwidths for sampling from the model, at least 1.
+    widening: float = option(3.0, "factor on the bandwidths for sampling from the model")
+    #: Minimum number of cells of a model; None for the number of variables of the space + 1.
     min_points: int | None = option(
-        None, "cells of a model, at least (default: variables of the space + 1)", type=int, at_least=1
+        None,
+        "minimum number of cells of a model (default: number of variables of the space + 1)",
+        type=int,
+        at_least=1,
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, share in (("random", self.random), ("best", self.best)):
             if not 0 <= share <= 1:
-                raise ConfigError(f"{name} is a share in [0, 1], got {share!r}")
+                raise ConfigError(f"{name} must be in [0, 1], got {share!r}")
         if not 1 <= self.widening < np.inf:
-            raise ConfigError(f"widening is a factor of at least 1, got {self.widening!r}")
+            raise ConfigError(f"widening must be finite and >= 1, got {self.widening!r}")
 
 
 class KernelDensity:
-    """The density of points with categorical variables, with one bandwidth per variable.
+    """A kernel density estimate for points with categorical variables, with one bandwidth per variable.
 
-    A product of Aitchison-Aitken kernels: a value is kept with probability 1 - bandwidth and is otherwise any
-    of the others with equal probability (Aitchison & Aitken 1976, doi:10.1093/biomet/63.3.413). The authors
-    use statsmodels; here it is a product of two matrices, which needs no other package. `digits`: the points,
-    integers (n, D); `choices`: how many values each variable has, (D,).
+    The kernel is a product of Aitchison-Aitken kernels: a value is kept with probability 1 - bandwidth and is
+    otherwise any other value with equal probability (Aitchison & Aitken 1976, doi:10.1093/biomet/63.3.413).
+    The authors use statsmodels; here it is a product of two matrices, which needs no other package.
+
+    Parameters
+    ----------
+    digits
+        Points, integers of shape ``(n, D)``.
+    choices
+        Number of values of each variable, shape ``(D,)``.
     """
 
     def __init__(self, digits: Digits, choices: NDArray[np.intp]) -> None:
@@ -56,23 +73,23 @@ class KernelDensity:
         self._choices = choices
         self.bandwidths = _bandwidths(digits, choices)
         others = np.maximum(choices - 1, 1)
-        # A kernel is exp(sum of these over the equal digits), up to a factor that all points share.
+        # A kernel is exp(sum of these over the equal digits), up to a factor common to all points.
         gains = np.log((1 - self.bandwidths) * others / self.bandwidths)
-        self._offsets = np.cumsum(choices) - choices  # of the variables' values in a one-hot code
+        self._offsets = np.cumsum(choices) - choices  # start of each variable in a one-hot code
         weights = np.zeros((len(digits), choices.sum()))
         np.put_along_axis(weights, digits + self._offsets, gains[None, :], axis=1)
         self._weights = weights.T
         self._log_factor = np.log(self.bandwidths / others).sum() - np.log(len(digits))
 
     def log_density(self, digits: Digits) -> NDArray[np.float64]:
-        """Return the logarithms of the density at points (m, D), (m,)."""
+        """Return the log-density at points (m, D), shape (m,)."""
         one_hot = np.zeros((len(digits), len(self._weights)))
         np.put_along_axis(one_hot, digits + self._offsets, 1.0, axis=1)
         densities = np.exp(one_hot @ self._weights).sum(axis=1)
         return np.asarray(np.log(densities) + self._log_factor)
 
     def sample(self, generator: np.random.Generator, count: int, widening: float = 1.0) -> Digits:
-        """Return points drawn from the density with wider kernels, integers (count, D)."""
+        """Sample points from the density with bandwidths times `widening`, integers (count, D)."""
         bandwidths = np.minimum(self.bandwidths * widening, 1 - 1 / self._choices)
         points = self._digits[generator.integers(len(self._digits), size=count)]
         changed, by = generator.random((2, *points.shape))
@@ -81,10 +98,10 @@ class KernelDensity:
 
 
 def _bandwidths(digits: Digits, choices: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return one bandwidth per variable, (D,): the spread of its values, times n^(-1 / (4 + D)).
+    """Return one bandwidth per variable, (D,): the spread of its values times n^(-1 / (4 + D)).
 
-    The spread is the probability that two of the points differ. The authors' program uses the normal
-    reference rule, 1.06 times the standard deviation of the values' numbers, but categories have no order.
+    The spread is the probability that two points differ. The authors' code uses the normal reference rule,
+    1.06 times the standard deviation of the numbers of the values, but categories have no order.
     """
     points, variables = digits.shape
     shares = (digits[:, :, None] == np.arange(choices.max())).mean(axis=0)
@@ -93,7 +110,7 @@ def _bandwidths(digits: Digits, choices: NDArray[np.intp]) -> NDArray[np.float64
 
 
 class BOHB(BracketSearch[BOHBConfig]):
-    """Hyperband whose new cells mostly come from a model of which cells are good.
+    """BOHB: Hyperband that samples most new cells from a model of good cells.
 
     >>> from blackbox import NB201_SPACE
     >>> search = BOHB(NB201_SPACE, 9)
@@ -103,9 +120,19 @@ class BOHB(BracketSearch[BOHBConfig]):
     >>> bool(abs(search.ask().code - 9000) < 5000)
     True
 
-    The model is of the highest rung with enough cells: one density of its best cells, another of the others.
-    Of the new cells drawn from the first, the one with the largest ratio of the two is trained next; if none
-    is new, one is drawn uniformly. The paper may train a cell again, and has another rule for bandwidths.
+    The model uses the highest rung with enough cells and consists of two densities, one of its best cells and
+    one of the others. Of the new cells sampled from the first density, the one with the largest ratio of the
+    two is trained next; if none is new, a cell is sampled uniformly. Unlike in the paper, no cell is sampled
+    twice and the bandwidths follow another rule.
+
+    Parameters
+    ----------
+    space, fidelities, config, trial, seed
+        As for `blackbox.search.fidelity.MultiFidelitySearch`; `config` is a `BOHBConfig`.
+
+    References
+    ----------
+    Falkner et al. 2018, arXiv:1807.01774, algorithm 2.
     """
 
     name = "BOHB"
@@ -114,12 +141,12 @@ class BOHB(BracketSearch[BOHBConfig]):
     def setup(self) -> None:
         super().setup()
         self._generator = self.generator(_PROPOSALS)
-        # codes and scores by epochs
+        # codes and scores, by epochs
         self._seen: dict[int, tuple[list[int], list[float]]] = {epochs: ([], []) for epochs in self.rungs}
         self._choices = np.array(self.space.choices)
         self._least = self.config.min_points or len(self.space.choices) + 1
-        self._model: tuple[KernelDensity, KernelDensity] | None = None  # of good cells, and of the others
-        self._modelled: tuple[int, int] | None = None  # epochs of the model's rung, and its number of cells
+        self._model: tuple[KernelDensity, KernelDensity] | None = None  # good cells, others
+        self._modelled: tuple[int, int] | None = None  # epochs and number of cells of the model's rung
 
     def new_bracket(self, number: int) -> Bracket:
         cells, rungs = hyperband_bracket(number, self.rungs, self.config.eta)
@@ -132,7 +159,7 @@ class BOHB(BracketSearch[BOHBConfig]):
         super().observe(job, score)
 
     def _propose(self) -> int | None:
-        """Return the code of a new cell; None if there is none left (algorithm 2)."""
+        """Sample the code of a new cell (algorithm 2); None if there is none left."""
         uniformly = self._generator.random() < self.config.random
         model = None if uniformly else self._newest_model()
         if model is None:
@@ -146,7 +173,7 @@ class BOHB(BracketSearch[BOHBConfig]):
         return self.draw() if code is None else code
 
     def _newest_model(self) -> tuple[KernelDensity, KernelDensity] | None:
-        """Return the densities of good and other cells of the highest rung with enough; None: no rung has."""
+        """Return the densities of good and other cells on the highest rung with enough cells, or None."""
         for epochs in reversed(self.rungs):
             codes, scores = self._seen[epochs]
             if len(codes) >= self._least + 2:

@@ -1,4 +1,4 @@
-"""The command of every search on a table: flags, progress, the run's folder, the report."""
+"""The command of searches on a table: flags, progress, run folder, result."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from blackbox.errors import BlackboxError, ConfigError
 from blackbox.kinds.base import Driver, Experiment, as_recorded, kind_of, table_record
+from blackbox.table.settings import STORE_HELP
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError, said
 from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from blackbox.results.base import SearchResult
 
-    Record = dict[str, Any]  # the content of a config.json
+    Record = dict[str, Any]  # the content of config.json
 
 
 def main(search_class: Any, argv: Sequence[str] | None = None) -> int:
@@ -37,7 +38,7 @@ def main(search_class: Any, argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     search_class
-        A `Search` with one or two objectives, or a `MultiFidelitySearch`.
+        A subclass of `Search` with one or two objectives, or of `MultiFidelitySearch`.
     argv
         Command-line arguments; None for `sys.argv`.
 
@@ -49,7 +50,7 @@ def main(search_class: Any, argv: Sequence[str] | None = None) -> int:
     Raises
     ------
     ConfigError
-        If the search has more objectives.
+        If the search has more than two objectives.
     """
     return carry_out(SearchCommand(search_class), argv)
 
@@ -72,16 +73,16 @@ class SearchCommand(Command["SearchRun"]):
         parser = Parser(
             prog=self.prog,
             description=f"{name[0].upper()}{name[1:]} on a published table:"
-            " NAS-Bench-201, or with --space sss the size space of NATS-Bench.",
+            " NAS-Bench-201, or the size space of NATS-Bench with --space sss.",
         )
         self._search_class.config_class.add_flags(parser.add_argument_group(name))
         settings_class.add_flags(parser.add_argument_group("run"))
         files = parser.add_argument_group("files")
-        files.add_argument("--store", metavar="FILE", help="a store that `python -m nasbench build` made")
-        limits = " or ".join(f"--{limit}" for limit in settings_class.raisable())
-        resume = f"folder of a run to resume; {limits} may be raised"
-        add_folder_flags(files, "a new folder for settings, log and summary", resume)
-        files.add_argument("--plot", metavar="FILE", help=f"draw {self._kind.picture} (.png, .svg, .pdf)")
+        files.add_argument("--store", metavar="FILE", help=STORE_HELP)
+        limits = " and ".join(f"--{limit}" for limit in settings_class.raisable())
+        resume = f"folder of a run to resume; {limits} can be increased"
+        add_folder_flags(files, "new folder for settings, log and summary", resume)
+        files.add_argument("--plot", metavar="FILE", help=f"plot {self._kind.picture} (.png, .svg, .pdf)")
         files.add_argument("--all", action="store_true", help="print all hardware metrics of the best cell")
         return parser
 
@@ -89,7 +90,7 @@ class SearchCommand(Command["SearchRun"]):
     def open(self, args: argparse.Namespace) -> Iterator[SearchRun]:
         kind, folder, record = self._kind, None, None
         if args.plot is not None:
-            from blackbox.results import plots  # imported here because few runs are drawn
+            from blackbox.results import plots  # imported here because few runs are plotted
 
             plots.check(args.plot)
         with ExitStack() as stack:
@@ -107,14 +108,14 @@ class SearchCommand(Command["SearchRun"]):
             yield SearchRun(experiment, driver, folder, record, args.all)
 
     def _begun(self, args: argparse.Namespace) -> Experiment[Any, Any]:
-        """Return a new experiment, by the flags."""
+        """Return a new experiment from the flags."""
         config = self._search_class.config_class.from_flags(args)
         settings = self._kind.settings_class.from_flags(args)
         bench = open_benchmark(args.store, settings.space)
         return Experiment(self._kind, self._search_class, config, settings.on(bench), bench)
 
     def _resumed(self, args: argparse.Namespace, folder: RunFolder) -> tuple[Experiment[Any, Any], Record]:
-        """Return the experiment of an earlier run, and what its folder must record, once the flags agree."""
+        """Return the experiment of an earlier run and its new record; raise an error if flags differ."""
         from blackbox.kinds.reader import Run, open_table, undamaged  # imported here because few runs resume
 
         kind, search_class = self._kind, self._search_class
@@ -124,7 +125,7 @@ class SearchCommand(Command["SearchRun"]):
             raise ConfigError(f"{folder.path} is a run of {said(run.algorithm)}, not of {search_class.name}")
         with undamaged(folder.path):
             if run.kind is not kind:
-                raise ConfigError(f"its kind is {run.kind.name}, not {kind.name}")
+                raise ConfigError(f"its kind must be {kind.name}, got {run.kind.name}")
             config = config_class.from_json(run.record["search"], "search")
         settings = run.settings.resumed(as_recorded(settings_class.given(args), run.space))
         config = config.resumed(config_class.given(args), settings_class)
@@ -140,23 +141,27 @@ class SearchCommand(Command["SearchRun"]):
 
         figure = activity.figure()
         if figure is None:
-            complain("note: no picture, because no feasible cell was evaluated")
+            complain("note: no plot, because no feasible cell was evaluated")
             return ""
         plots.save(figure, args.plot)
-        return f"picture in {args.plot}"
+        return f"plot in {args.plot}"
 
 
 @dataclass
 class SearchRun:
     """One run of a search, saved in a folder or not."""
 
+    #: The search and its settings.
     experiment: Experiment[Any, Any]
+    #: Runs the trials.
     driver: Driver[Any]
+    #: Run folder; None if the run is not saved.
     folder: RunFolder | None
-    #: What the folder of an earlier run must record; None once it does.
+    #: New record of a resumed run, to be written to its folder; None once it is written.
     record: Record | None
     #: As for `SearchResult.text`.
     all: bool
+    #: Whether all trials have reached their limits.
     complete: bool = False
 
     @property
@@ -178,16 +183,16 @@ class SearchRun:
         return Outcome(self.complete, result.text(all=self.all), summary, result.done)
 
     def figure(self) -> Figure | None:
-        """Return the picture of what was found; None without a feasible cell."""
+        """Return the plot of the result; None without a feasible cell."""
         return self.experiment.kind.figure(self.experiment, self._result, self.driver.history)
 
     @cached_property
     def _result(self) -> SearchResult[Any]:
-        """The result, once `run` has ended."""
+        """The result, available after `run`."""
         return self.experiment.kind.result(self.experiment, self.driver.history, self.complete)
 
     def _save(self) -> None:
-        """Bring the folder up to date, once its log is verified."""
+        """Update the folder once its log is verified."""
         if self.folder is not None and self.driver.verify():
             if self.record is not None:
                 self.folder.write_record(self.record)

@@ -1,4 +1,4 @@
-"""Every error of this package: one base, and each is also the builtin that a caller would expect."""
+"""The errors of this package: one base class, and each error also inherits the builtin you would expect."""
 
 from nasbench.errors import ConfigError as ConfigError
 from nasbench.errors import MissingDependencyError as MissingDependencyError
@@ -6,24 +6,24 @@ from nasbench.errors import RunFolderError as RunFolderError
 
 
 class BlackboxError(Exception):
-    """The base of all errors of `blackbox`."""
+    """The base class of all errors of `blackbox`."""
 
 
 class UnknownAlgorithmError(BlackboxError, LookupError):
-    """The name of an algorithm that does not exist."""
+    """An algorithm that does not exist or cannot be imported."""
 
 
 class UnknownValueError(BlackboxError, LookupError):
-    """A variable, or a value of one, that a space does not have."""
+    """A variable, value or code that a space does not have."""
 
 
 class ObjectiveError(BlackboxError, ValueError):
-    """An objective that answered with something other than one number for each trial."""
+    """An evaluation that failed, or an objective that did not return one valid score per trial."""
 
 
 class WorkersError(BlackboxError, ConnectionError):
-    """Workers, or the scheduler that knows them, that cannot be reached."""
+    """Workers, or their scheduler, that cannot be reached."""
 
 
 class PredictorError(BlackboxError, ValueError):
-    """Evaluations that a predictor cannot learn from, or a question before it has."""
+    """Evaluations that a predictor cannot be fitted to, or a prediction before it is fitted."""

@@ -18,20 +18,26 @@ from nasbench.runs.settings import option
 
 @dataclass(frozen=True)
 class GaussianProcessConfig(ModelBasedConfig):
-    """Defaults: measured on NAS-Bench-201."""
+    """Settings of `GaussianProcessSearch`; the defaults were measured on NAS-Bench-201."""
 
-    initial: int = option(20, "cells drawn uniformly before there is a model", at_least=1)
+    #: Number of cells sampled uniformly before the first model.
+    initial: int = option(20, "number of cells sampled uniformly before the first model", at_least=1)
+    #: Number of evaluations between fits of the kernel's length scale, amplitude and noise.
     refit: int = option(
-        10, "evaluations between fits of the kernel's length, amplitude and noise", at_least=1
+        10, "number of evaluations between fits of the kernel's length scale, amplitude and noise", at_least=1
     )
-    parents: int = option(10, "best cells whose neighbours are candidates", at_least=1, at_most=MANY)
+    #: Number of best cells whose neighbours are candidates.
+    parents: int = option(
+        10, "number of best cells whose neighbours are candidates", at_least=1, at_most=MANY
+    )
+    #: Number of further candidates, sampled uniformly at each step.
     candidates: int = option(
-        300, "further candidates, drawn uniformly at each step", at_least=0, at_most=MANY
+        300, "number of further candidates, sampled uniformly at each step", at_least=0, at_most=MANY
     )
 
 
 class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
-    """Evaluate the candidate with the highest expected improvement under a Gaussian process.
+    """Bayesian optimization: evaluates the candidate with the highest expected improvement.
 
     >>> from blackbox import NB201_SPACE, run
     >>> search = GaussianProcessSearch(NB201_SPACE, trials=2)
@@ -39,10 +45,24 @@ class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
     >>> history.codes.shape
     (2, 30)
 
-    The kernel is on one-hot codes, so cells that differ in few operations are near each other. The process
-    has all evaluations at every step; its kernel is refitted every few evaluations. Unlike in the paper
-    (Jones, Schonlau & Welch 1998, doi:10.1023/A:1008306431147), scores are normal scores of their ranks, the
-    predictive variance includes noise, and only some cells are candidates.
+    The model is a Gaussian process on one-hot codes, so cells that differ in few operations are near each
+    other. The process uses all evaluations at every step; its kernel is refitted every few evaluations.
+    Unlike in the paper, scores are normal scores of their ranks, the predictive variance includes noise, and
+    only some cells are candidates.
+
+    Parameters
+    ----------
+    space, config, trials, seed, history
+        As for `blackbox.search.Search`; `config` is a `GaussianProcessConfig`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If scikit-learn is not installed.
+
+    References
+    ----------
+    Jones, Schonlau & Welch 1998, doi:10.1023/A:1008306431147.
     """
 
     name = "Gaussian process"
@@ -65,12 +85,12 @@ class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
         return best_first(candidates, improvement)
 
     def _kernel(self, row: int, steps: int) -> Any:  # scikit-learn has no types
-        """Return the most likely kernel given the first evaluations of a trial; None if all failed."""
+        """Return the maximum-likelihood kernel of a trial's first evaluations; None if all failed."""
         codes, scores = self.evaluations(row, steps)
         return GaussianProcess(self.space).fit(codes, scores).kernel if len(codes) else None
 
     def _candidates(self, row: int, step: int, codes: Codes, scores: Scores) -> Codes:
-        """Return neighbours of the best cells, and drawn cells; not evaluated yet, ascending."""
+        """Return neighbours of the best cells and sampled cells that are not evaluated yet, ascending."""
         best = best_first(codes, scores)[: self.config.parents]
         drawn = self.generator(row, step).integers(self.space.size, size=self.config.candidates)
         return np.setdiff1d(np.append(self.space.neighbours[best], drawn), self.history.codes[row])
@@ -79,7 +99,7 @@ class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
 def expected_improvement(
     mean: NDArray[np.float64], std: NDArray[np.float64], best: float
 ) -> NDArray[np.float64]:
-    """Return the mean by which normally distributed scores exceed `best`, counting those below as 0."""
+    """Return the expected improvement over `best` of normally distributed scores."""
     from scipy.special import ndtr
 
     z = (mean - best) / std

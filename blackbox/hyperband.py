@@ -7,7 +7,7 @@ from blackbox.search.fidelity import RungsConfig
 
 
 class Hyperband(BracketSearch[RungsConfig]):
-    """Hyperband: brackets of successive halving from many cells for few epochs to few cells for many.
+    """Hyperband: brackets of successive halving, from many cells for few epochs to few cells for many.
 
     >>> from blackbox import NB201_SPACE
     >>> search = Hyperband(NB201_SPACE, 9)
@@ -19,8 +19,17 @@ class Hyperband(BracketSearch[RungsConfig]):
     >>> [epochs[:13], epochs[13:19], epochs[19:]]
     [[1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 9], [3, 3, 3, 3, 3, 9], [9, 9, 9]]
 
-    The best bracket depends on how well the scores after few epochs rank the cells, which is unknown. The
-    paper suggests 3 or 4 as eta.
+    The best bracket depends on how well scores after few epochs rank the cells, and this is unknown. The
+    paper suggests an eta of 3 or 4.
+
+    Parameters
+    ----------
+    space, fidelities, config, trial, seed
+        As for `blackbox.search.fidelity.MultiFidelitySearch`; `config` is a `RungsConfig`.
+
+    References
+    ----------
+    Li et al. 2018, arXiv:1603.06560, algorithm 1.
     """
 
     name = "Hyperband"

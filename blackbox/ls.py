@@ -16,15 +16,16 @@ from nasbench.runs.settings import Settings, option
 
 @dataclass(frozen=True)
 class LocalSearchConfig(Settings):
-    """White et al. 2020, arXiv:2005.02960: algorithm 1, or its variant that moves at once."""
+    """Settings of local search: algorithm 1 of White et al. 2020, arXiv:2005.02960, or its eager variant."""
 
+    #: Whether to move as soon as a neighbour is better, instead of after all neighbours were evaluated.
     first: bool = option(
-        False, "move as soon as a neighbour is better, not only after all of them were evaluated"
+        False, "move as soon as a neighbour is better, instead of after all neighbours were evaluated"
     )
 
 
 class LocalSearch(Search[LocalSearchConfig]):
-    """Local search: evaluate all neighbours of a cell in a random order, then move to the best one.
+    """Local search: evaluates all neighbours of a cell in a random order, then moves to the best one.
 
     >>> from blackbox import NB201_SPACE, run
     >>> search = LocalSearch(NB201_SPACE, trials=2)
@@ -32,12 +33,20 @@ class LocalSearch(Search[LocalSearchConfig]):
     >>> history.codes.shape
     (2, 200)
 
-    A cell that was evaluated before costs nothing, because its score is known. If no neighbour is better, the
-    paper's algorithm ends; this one restarts from a random cell that was not evaluated yet, as long as there
-    are evaluations left. It also restarts if it reaches a cell that it moved on from before. Once the whole
-    space was evaluated, it restarts from any cell. Workers that find no neighbour left while the others are
-    running evaluate random cells. A warm start gives the cells that it begins from,
-    best first.
+    A cell that was evaluated before is not evaluated again. If no neighbour is better, the paper's algorithm
+    ends; this one restarts from a random cell that was not evaluated yet, as long as there are evaluations
+    left. It also restarts if it returns to a cell that it has left before. Once the whole space was
+    evaluated, it restarts from any cell. If several workers evaluate one trial, those without a neighbour
+    left to evaluate get random cells. A warm start gives the cells to begin with, best first.
+
+    Parameters
+    ----------
+    space, config, trials, seed, history, first
+        As for `blackbox.search.Search`; `config` is a `LocalSearchConfig`.
+
+    References
+    ----------
+    White et al. 2020, arXiv:2005.02960, algorithm 1.
     """
 
     name = "local search"
@@ -49,15 +58,15 @@ class LocalSearch(Search[LocalSearchConfig]):
         self._starts = self.draws(0, lambda rng, steps: rng.integers(space.size, size=steps))
         self._places = self.draws(1, lambda rng, steps: rng.random(steps))
         self._rows = np.arange(count)
-        self._pools = self._rows * space.edits  # where each trial's pool begins
-        self._seen = 0  # steps of the history that the state below follows from
-        self._when = np.zeros(count * space.size, dtype=np.int32)  # each cell's last step, from 1; 0: none
-        self._climbed = np.zeros(count * space.size, dtype=bool)  # cells that were the centre
+        self._pools = self._rows * space.edits  # start of each trial's pool
+        self._seen = 0  # steps of the history that are in the state below
+        self._when = np.zeros(count * space.size, dtype=np.int32)  # last step of each cell, from 1; 0 if none
+        self._climbed = np.zeros(count * space.size, dtype=bool)  # cells that were a centre
         self._centre_score = np.empty(count)
-        self._best = np.zeros(count, dtype=np.intp)  # of the centre's neighbours that were evaluated
+        self._best = np.zeros(count, dtype=np.intp)  # evaluated neighbour of the centre
         self._best_score = np.empty(count)
-        self._pool = np.empty(count * space.edits, dtype=np.intp)  # its neighbours to evaluate, (T, edits)
-        self._left = np.empty(count, dtype=np.intp)  # how many they are
+        self._pool = np.empty(count * space.edits, dtype=np.intp)  # neighbours to evaluate, (T, edits)
+        self._left = np.empty(count, dtype=np.intp)  # number of these
         self._pending = PendingEvaluations(self.history)
         self._begun = np.zeros(count, dtype=np.intp)  # the starts of each trial so far
         self._begin(self._rows, 0)
@@ -77,7 +86,7 @@ class LocalSearch(Search[LocalSearchConfig]):
         )
 
     def _next_of(self, row: int, step: int, pending: Collection[int]) -> int:
-        """Return the next cell of one trial while others are pending: one of the pool, else a random one."""
+        """Return a trial's next cell while others are pending: one of its pool, else a random one."""
         begin = self._pools[row]
         free = np.setdiff1d(self._pool[begin : begin + self._left[row]], list(pending))
         if free.size:
@@ -87,11 +96,11 @@ class LocalSearch(Search[LocalSearchConfig]):
         return self._another(row, step, pending) if known else start
 
     def _next_places(self, step: int) -> NDArray[np.intp]:
-        """Return the place of each trial's next cell in the pools, (T,)."""
+        """Return the index of each trial's next cell in the pools, (T,)."""
         return self._pools + (self._places.at(step) * self._left).astype(np.intp)
 
     def _read_history(self) -> None:
-        """Bring the state up to date with the steps that were told since the last call."""
+        """Update the state with the steps that were told since the last call."""
         while self._seen < len(self.history):
             codes, scores = self.history.last(len(self.history) - self._seen)
             self._take(codes[0], scores[0])
@@ -103,7 +112,7 @@ class LocalSearch(Search[LocalSearchConfig]):
         self._seen += 1
         self._when[self._cells(self._rows, codes)] = self._seen
         last = self._pools + self._left - 1
-        if not asked.all():  # several workers, or a history of another origin
+        if not asked.all():  # several workers, or a history from elsewhere
             asked = self._find(codes, places, last)
             scores = np.where(asked, scores, FAILED)
         better = scores > self._best_score
@@ -122,11 +131,11 @@ class LocalSearch(Search[LocalSearchConfig]):
             rows = rows[self._is_over(rows)]
 
     def _cells(self, rows: NDArray[np.intp], codes: Codes) -> NDArray[np.intp]:
-        """Return the places of cells of trials in the arrays that have one for each."""
+        """Return the indices of cells in the arrays with one item per trial and cell."""
         return rows * self.space.size + codes
 
     def _find(self, codes: Codes, places: NDArray[np.intp], last: NDArray[np.intp]) -> Mask:
-        """Return whether codes are in the pools; set `places` to where, to `last` for one that is not."""
+        """Return whether codes are in the pools; set `places` to their indices, or to `last` if not."""
         pools = self._pool.reshape(-1, self.space.edits)
         same = (pools == codes[:, None]) & (np.arange(self.space.edits) < self._left[:, None])
         asked: Mask = same.any(axis=1)
@@ -134,14 +143,14 @@ class LocalSearch(Search[LocalSearchConfig]):
         return asked
 
     def _is_over(self, rows: slice | NDArray[np.intp]) -> Mask:
-        """Return whether trials have seen enough of their centre's neighbours."""
+        """Return whether trials have evaluated enough neighbours of their centre."""
         over: Mask = self._left[rows] == 0
         if self.config.first:
             over |= self._best_score[rows] > self._centre_score[rows]
         return over
 
     def _move(self, rows: NDArray[np.intp]) -> None:
-        """Make the best neighbour the centre; its neighbours that were not evaluated are the pool."""
+        """Move the centre to the best neighbour and fill the pool with its new neighbours."""
         edits, space = self.space.edits, self.space
         self._centre_score[rows] = self._best_score.take(rows)
         self._climbed[self._cells(rows, self._best.take(rows))] = True
@@ -150,7 +159,7 @@ class LocalSearch(Search[LocalSearchConfig]):
         new = when == 0
         left = np.count_nonzero(new, axis=1)
         self._left[rows] = left
-        # A code beyond the space for what was evaluated: sorting brings the others to the front.
+        # Evaluated cells get a code beyond the space, so sorting moves the new ones to the front.
         self._pool.reshape(-1, edits)[rows] = np.sort(np.where(new, near, space.size), axis=1)
         _, scores = self.history.last(len(self.history))
         known = scores.take((when - 1) * len(self._rows) + rows[:, None], mode="clip")
@@ -160,7 +169,7 @@ class LocalSearch(Search[LocalSearchConfig]):
         self._best_score[rows] = known.take(best)
 
     def _begin(self, rows: NDArray[np.intp], step: int) -> None:
-        """Make a new cell, random or of the warm start, the only one in the pool, for a step."""
+        """Restart from a cell, random or of the warm start, which is the only one in the pool, at `step`."""
         starts = self._starts.at(step).take(rows)
         if len(self.first):
             warm = self._begun[rows] < len(self.first)
@@ -173,11 +182,11 @@ class LocalSearch(Search[LocalSearchConfig]):
         self._left[rows] = 1
 
     def _another(self, row: int, step: int, pending: Collection[int] = ()) -> int:
-        """Return a random cell instead of a trial's start at a step, if possible a new one."""
+        """Return a random cell in place of a trial's start at a step, a new one if possible."""
         is_new = self._when.reshape(-1, self.space.size)[row] == 0
         is_new[list(pending)] = False
         new = np.flatnonzero(is_new)
-        # The draw of a place is free: no pool needs it, or one with one cell.
+        # The random number of the pool is free: no pool uses it, or only one with a single cell.
         if new.size:
             return int(new[int(self._places.at(step)[row] * new.size)])
         return int(self._starts.at(step)[row])

@@ -16,25 +16,30 @@ from nasbench.runs.settings import Settings, option
 
 @dataclass(frozen=True)
 class NSGA2Config(Settings):
-    """Defaults: Deb et al. 2002, doi:10.1109/4235.996017, section IV."""
+    """Settings of NSGA-II; the defaults are from Deb et al. 2002, doi:10.1109/4235.996017, section IV."""
 
+    #: Number of survivors and of children in a generation.
     population: int = option(
-        100, "cells that survive a generation, and children in one", at_least=2, at_most=MANY
+        100, "number of survivors and of children in a generation", at_least=2, at_most=MANY
     )
+    #: Probability that a child has two parents, in [0, 1].
     crossover: float = option(0.9, "probability that a child has two parents")
+    #: Probability that a digit changes to another value, in [0, 1]; None for 1 / number of digits.
     mutation: float | None = option(
-        None, "probability that a digit changes to another value (default: one over the digits)", type=float
+        None,
+        "probability that a digit changes to another value (default: 1 / number of digits)",
+        type=float,
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name, chance in (("crossover", self.crossover), ("mutation", self.mutation)):
             if chance is not None and not 0 <= chance <= 1:
-                raise ConfigError(f"{name} is a probability in [0, 1], got {chance!r}")
+                raise ConfigError(f"{name} must be a probability in [0, 1], got {chance!r}")
 
 
 class NSGA2(Search[NSGA2Config]):
-    """NSGA-II: of parents and children, cells on the best fronts survive, the least crowded ones first.
+    """NSGA-II: the parents and children on the best fronts survive, the least crowded ones first.
 
     >>> from blackbox import NB201_SPACE, run
     >>> def objective(codes):
@@ -44,10 +49,19 @@ class NSGA2(Search[NSGA2Config]):
     >>> history.scores.shape
     (2, 200, 2)
 
-    Parents are winners of binary tournaments: the better front, then the larger crowding distance. A child
-    has each digit of either parent with the same probability (uniform crossover), then digits mutate. The
-    first generation is drawn uniformly (Deb et al. 2002, doi:10.1109/4235.996017; the paper's crossover and
-    mutation of real numbers have no meaning for digits).
+    Parents are the winners of binary tournaments: the better front wins, then the larger crowding distance. A
+    child inherits each digit from either parent with the same probability (uniform crossover), then digits
+    mutate; the paper's crossover and mutation of real numbers have no meaning for digits. The first
+    generation is sampled uniformly.
+
+    Parameters
+    ----------
+    space, config, trials, seed, history
+        As for `blackbox.search.Search`; `config` is an `NSGA2Config`.
+
+    References
+    ----------
+    Deb et al. 2002, doi:10.1109/4235.996017.
     """
 
     name = "NSGA-II"
@@ -61,10 +75,10 @@ class NSGA2(Search[NSGA2Config]):
         self._founders = self.draws(0, lambda rng, steps: rng.integers(self.space.size, size=steps))
         self._tournaments = self.draws(1, lambda rng, steps: rng.integers(population, size=(steps, 2, 2)))
         self._chances = self.draws(2, lambda rng, steps: rng.random((steps, 1 + 3 * digits)))
-        self._seen = 0  # steps of the history that the generation below follows from
-        self._codes: Codes = np.empty((count, 0), dtype=np.intp)  # of the survivors, (T, population)
+        self._seen = 0  # steps of the history that are in the generation below
+        self._codes: Codes = np.empty((count, 0), dtype=np.intp)  # survivors, (T, population)
         self._scores: Scores = np.empty((count, 0, 2))
-        # their places by front and crowding, equal for equals; lower is better
+        # their ranks by front and crowding, with ties; lower is better
         self._standing: NDArray[np.intp] = np.empty((count, 0), dtype=np.intp)
 
     def ask(self, pending: int = 0) -> Codes:
@@ -76,7 +90,7 @@ class NSGA2(Search[NSGA2Config]):
         return self._child(first, second, self._chances.at(step))
 
     def _read_history(self) -> None:
-        """Let each generation that was told since the last call compete with its parents."""
+        """Let each generation that was completed since the last call compete with its parents."""
         population = self.config.population
         while len(self.history) - self._seen >= population:
             children = slice(self._seen, self._seen + population)
@@ -101,11 +115,11 @@ class NSGA2(Search[NSGA2Config]):
         return self.space.digits(self._codes[rows, winners].T)
 
     def _child(self, first: Digits, second: Digits, chances: NDArray[np.float64]) -> Codes:
-        """Return the codes (T,) of children of parents (T, D); chances in [0, 1), (T, 1 + 3 D)."""
+        """Return the codes (T,) of children of parents (T, D); `chances` in [0, 1) are (T, 1 + 3 D)."""
         crossed, *each = np.split(chances, 1 + np.arange(3) * len(self._choices), axis=1)
         take, mutate, value = each
         digits = np.where((crossed < self.config.crossover) & (take < 0.5), second, first)
-        other = 1 + (value * (self._choices - 1)).astype(np.intp)  # how many values further
+        other = 1 + (value * (self._choices - 1)).astype(np.intp)  # offset to another value
         digits = np.where(mutate < self._mutation, digits + other, digits) % self._choices
         return np.asarray(np.ravel_multi_index(tuple(digits.T), self.space.choices))
 

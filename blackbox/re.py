@@ -14,12 +14,16 @@ from nasbench.runs.settings import Settings, option
 
 @dataclass(frozen=True)
 class EvolutionConfig(Settings):
-    """Defaults: Ruchte et al. 2020, NASLib, appendix A.1."""
+    """Settings of regularized evolution; the defaults are from Ruchte et al. 2020, NASLib, appendix A.1."""
 
+    #: Number of cells in the population; a new cell replaces the oldest one.
     population: int = option(
-        100, "cells in the population; a new one replaces the oldest", at_least=1, at_most=MANY
+        100, "number of cells in the population; a new cell replaces the oldest one", at_least=1, at_most=MANY
     )
-    sample: int = option(10, "cells in a tournament, drawn with replacement; the best is the parent")
+    #: Number of cells in a tournament, sampled with replacement; the best one is the parent.
+    sample: int = option(
+        10, "number of cells in a tournament, sampled with replacement; the best one is the parent"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -27,7 +31,7 @@ class EvolutionConfig(Settings):
 
 
 class RegularizedEvolution(Search[EvolutionConfig]):
-    """Aging evolution: a child of a tournament's winner replaces the oldest cell.
+    """Regularized (aging) evolution: a child of the winner of a tournament replaces the oldest cell.
 
     >>> from blackbox import NB201_SPACE, run
     >>> search = RegularizedEvolution(NB201_SPACE, trials=2)
@@ -35,8 +39,17 @@ class RegularizedEvolution(Search[EvolutionConfig]):
     >>> history.codes.shape
     (2, 200)
 
-    Of equal scores, the one drawn first wins. Because the oldest cell is removed whatever its score, the
-    population is the end of the history (Real et al. 2019, arXiv:1802.01548, algorithm 1).
+    Ties go to the cell sampled first. Because the oldest cell is removed whatever its score, the population
+    is the end of the history.
+
+    Parameters
+    ----------
+    space, config, trials, seed, history, first
+        As for `blackbox.search.Search`; `config` is an `EvolutionConfig`.
+
+    References
+    ----------
+    Real et al. 2019, arXiv:1802.01548, algorithm 1.
     """
 
     name = "regularized evolution"
@@ -46,7 +59,7 @@ class RegularizedEvolution(Search[EvolutionConfig]):
     def setup(self) -> None:
         population, sample = self.config.population, self.config.sample
         self._columns = np.arange(len(self.trials))
-        self._starts = self._columns * sample  # of the trials' tournaments, flat
+        self._starts = self._columns * sample  # start of each trial's tournament, flat
         self._founders = self.draws(0, lambda rng, steps: rng.integers(self.space.size, size=steps))
         self._tournaments = self.draws(
             1, lambda rng, steps: rng.integers(population, size=(steps, sample)), self._flat
@@ -67,7 +80,7 @@ class RegularizedEvolution(Search[EvolutionConfig]):
         return self.space.mutate(parents, self._edits.at(step))
 
     def _flat(self, ages: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the places of ages (steps, T, sample) in the populations of all trials (P, T), flat."""
+        """Return the flat indices of ages (steps, T, sample) in the populations (P, T) of all trials."""
         ages *= len(self.trials)
         ages += self._columns[:, None]
         return ages

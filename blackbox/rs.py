@@ -1,4 +1,4 @@
-"""Random search: cells drawn uniformly, with replacement (`python -m blackbox.rs`)."""
+"""Random search (`python -m blackbox.rs`): Bergstra & Bengio 2012."""
 
 import sys
 
@@ -7,13 +7,22 @@ from nasbench.arrays import Codes
 
 
 class RandomSearch(Search[NoSettings]):
-    """Random search: each evaluation is of a cell drawn uniformly, with replacement.
+    """Random search: evaluates cells sampled uniformly, with replacement.
 
     >>> from blackbox import NB201_SPACE, run
     >>> search = RandomSearch(NB201_SPACE, trials=2)
     >>> history = run(search, lambda codes: -abs(codes - 9000), evals=100)
     >>> history.codes.shape
     (2, 100)
+
+    Parameters
+    ----------
+    space, config, trials, seed, history
+        As for `blackbox.search.Search`.
+
+    References
+    ----------
+    Bergstra & Bengio 2012, Random search for hyper-parameter optimization, JMLR 13.
     """
 
     name = "random search"

@@ -11,10 +11,11 @@ from nasbench.runs.settings import option
 
 @dataclass(frozen=True)
 class HalvingConfig(RungsConfig):
-    """eta as in Hyperband (Li et al. 2018, arXiv:1603.06560, which suggests 3 or 4)."""
+    """Settings of successive halving; eta is as in Hyperband (Li et al. 2018, arXiv:1603.06560: 3 or 4)."""
 
+    #: Number of cells of a bracket; None for the number that leaves one cell on the last rung.
     cells: int | None = option(
-        None, "cells of a bracket (default: as many as leave one at the last rung)", type=int
+        None, "number of cells of a bracket (default: the number that leaves one on the last rung)", type=int
     )
 
     def __post_init__(self) -> None:
@@ -24,7 +25,7 @@ class HalvingConfig(RungsConfig):
 
 
 class SuccessiveHalving(BracketSearch[HalvingConfig]):
-    """Successive halving: train many cells for a few epochs, the best of them for more, and so on.
+    """Successive halving: trains many cells for a few epochs, the best of them for more, and so on.
 
     >>> from blackbox import NB201_SPACE
     >>> search = SuccessiveHalving(NB201_SPACE, 9)
@@ -36,10 +37,19 @@ class SuccessiveHalving(BracketSearch[HalvingConfig]):
     >>> epochs
     [1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 9]
 
-    Rung k has floor(cells / eta^k) cells and costs about as much as any other: the inner loop of Hyperband
-    (Li et al. 2018, algorithm 1). Jamieson & Talwalkar use eta = 2 and give every rung an equal part of a
-    total budget until one cell is left. With fewer `cells` than the default, a bracket ends below the last
-    rung. The next bracket then begins, with new cells.
+    Rung k has floor(cells / eta^k) cells, so all rungs cost about the same, as in the inner loop of
+    Hyperband. Jamieson & Talwalkar use eta = 2 and split a total budget evenly between the rungs until one
+    cell is left. With fewer `cells` than the default, a bracket ends below the last rung. After a bracket,
+    the next one starts with new cells.
+
+    Parameters
+    ----------
+    space, fidelities, config, trial, seed
+        As for `blackbox.search.fidelity.MultiFidelitySearch`; `config` is a `HalvingConfig`.
+
+    References
+    ----------
+    Jamieson & Talwalkar 2016, arXiv:1502.07943. Li et al. 2018, arXiv:1603.06560, algorithm 1 (Hyperband).
     """
 
     name = "successive halving"

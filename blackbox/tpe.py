@@ -1,4 +1,4 @@
-"""TPE, tree-structured Parzen estimators, by Optuna (`python -m blackbox.tpe`): Bergstra et al. 2011."""
+"""TPE, tree-structured Parzen estimators, with Optuna (`python -m blackbox.tpe`): Bergstra et al. 2011."""
 
 import sys
 import warnings
@@ -18,24 +18,26 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.samplers import TPESampler
 
-_TRIES = 10  # draws for a cell that is not evaluated yet; beyond these one is drawn uniformly
+_TRIES = 10  # samples tried for a new cell, before one is sampled uniformly
 
 
 @dataclass(frozen=True)
 class TPEConfig(ModelBasedConfig):
-    """Defaults: Optuna's, except `initial`: with Optuna's 10, the measured regret is twice as large."""
+    """Settings of TPE; the defaults are Optuna's, except `initial`: with Optuna's 10, regret is doubled."""
 
-    initial: int = option(20, "cells drawn uniformly before there is a model", at_least=1)
+    #: Number of cells sampled uniformly before the first model.
+    initial: int = option(20, "number of cells sampled uniformly before the first model", at_least=1)
+    #: Number of samples from the density of good cells; the one with the best ratio is evaluated.
     candidates: int = option(
         24,
-        "draws from the density of good cells; the one with the best ratio is taken",
+        "number of samples from the density of good cells; the one with the best ratio is evaluated",
         at_least=1,
         at_most=MANY,
     )
 
 
 class TPE(ModelBasedSearch[TPEConfig, None]):
-    """Evaluate the cell with the highest ratio of two densities: of good cells and of the others.
+    """TPE: evaluates the cell with the highest ratio of two densities, of good cells and of the others.
 
     >>> from blackbox import NB201_SPACE, run
     >>> search = TPE(NB201_SPACE, trials=2)
@@ -43,9 +45,24 @@ class TPE(ModelBasedSearch[TPEConfig, None]):
     >>> history.codes.shape
     (2, 30)
 
-    Optuna's TPESampler, with one study per trial, which has the trial's history, and one sampler per step.
-    The densities are joint densities of all digits, not one for each digit as in the paper (Bergstra et al.
-    2011, Algorithms for hyper-parameter optimization, NeurIPS). A failed evaluation counts as the worst.
+    It runs Optuna's TPESampler with one study per trial, which holds the trial's history, and one sampler per
+    step. The densities are joint densities of all digits; in the paper each digit has its own. A failed
+    evaluation counts as the worst.
+
+    Parameters
+    ----------
+    space, config, trials, seed, history
+        As for `blackbox.search.Search`; `config` is a `TPEConfig`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If Optuna is not installed.
+
+    References
+    ----------
+    Bergstra et al. 2011, Algorithms for hyper-parameter optimization, NeurIPS. Akiba et al. 2019,
+    arXiv:1907.10902 (Optuna).
     """
 
     name = "TPE"
@@ -60,7 +77,7 @@ class TPE(ModelBasedSearch[TPEConfig, None]):
             for axis, choices in enumerate(self.space.choices)
             if choices > 1
         }
-        self._studies: dict[int, tuple[Study, int]] = {}  # by row: a study, and the steps that it has
+        self._studies: dict[int, tuple[Study, int]] = {}  # by row: a study, and its number of steps
 
     def propose(self, row: int, step: int) -> Iterable[int]:
         from optuna.trial import TrialState
@@ -74,7 +91,7 @@ class TPE(ModelBasedSearch[TPEConfig, None]):
             yield int(np.ravel_multi_index(digits, self.space.choices))
 
     def _study(self, row: int) -> "Study":
-        """Bring the study of a trial up to date and return it."""
+        """Add new evaluations to the study of a trial and return it."""
         from optuna.trial import create_trial
 
         study, known = self._studies.get(row) or (_new_study(), 0)

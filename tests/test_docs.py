@@ -90,8 +90,8 @@ def run(command, folder):
 
 
 def test_there_is_something_to_run():
-    assert len(PROGRAMS) == 9
-    assert len(COMMANDS) == 33
+    assert len(PROGRAMS) == 16
+    assert len(COMMANDS) == 34
     assert len(ON_FILES) == 5
     assert len(ON_IMAGES) == 4
     assert len(EXPERIMENTS) == 12

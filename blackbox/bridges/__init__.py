@@ -1,1 +1,1 @@
-"""Other tools that search our spaces, and our searches on their objectives."""
+"""Bridges to other tools: their optimizers on these search spaces, and these searches on their objectives."""

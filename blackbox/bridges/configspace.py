@@ -1,4 +1,4 @@
-"""ConfigSpace (Lindauer et al. 2019, arXiv:1908.06756): our spaces as its tools take them."""
+"""Search spaces for tools that use ConfigSpace (Lindauer et al. 2019, arXiv:1908.06756)."""
 
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def configuration_space(variables: Variables, seed: int | None = None) -> "ConfigurationSpace":
-    """Return the variables as a ConfigurationSpace of categorical hyperparameters.
+    """Return variables as a ConfigurationSpace of categorical hyperparameters.
 
-    A Configuration is a mapping {name: value}: `variables.code` and a NamedTable take it as it is.
+    A Configuration is a mapping {name: value}, so `variables.code` and a NamedTable accept it unchanged.
 
     >>> from nasbench.spaces import SIZE
     >>> variables = Variables.from_space(SIZE)

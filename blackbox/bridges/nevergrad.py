@@ -1,7 +1,7 @@
-"""Nevergrad (Rapin & Teytaud 2018): its optimizers on our spaces.
+"""The optimizers of Nevergrad (Rapin & Teytaud 2018) on these search spaces.
 
-Its functions are of {name: value} and are minimized: that is `NamedTable.loss`, and for our searches
-`blackbox.bridges.variables.as_objective(function, variables, minimize=True)`.
+Nevergrad minimizes functions of {name: value}, such as `NamedTable.loss`. To search such a function with an
+algorithm of this package, use `blackbox.bridges.variables.as_objective(function, variables, minimize=True)`.
 """
 
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def parametrization(variables: Variables) -> "Dict":
-    """Return the variables as a Dict of Choices; its `value` is {name: value}.
+    """Return variables as a Dict of Choices, whose `value` is {name: value}.
 
     >>> import nevergrad
     >>> from blackbox.bridges.table import NamedTable

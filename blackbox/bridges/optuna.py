@@ -1,4 +1,4 @@
-"""Optuna (Akiba et al. 2019, arXiv:1907.10902): its studies on our tables, our searches on its objectives."""
+"""Optuna studies on tables, and searches on Optuna objectives (Akiba et al. 2019, arXiv:1907.10902)."""
 
 from collections.abc import Callable, Sequence
 from types import ModuleType
@@ -18,9 +18,9 @@ DIRECTIONS = ("maximize", "minimize")
 
 
 def distributions(variables: Variables) -> "dict[str, CategoricalDistribution]":
-    """Return the variables as {name: CategoricalDistribution}, as `study.ask` takes them.
+    """Return variables as {name: CategoricalDistribution}, for `study.ask`.
 
-    `GridSampler` takes `variables.values` as it is.
+    `GridSampler` accepts `variables.values` unchanged.
     """
     optuna = _optuna()
     return {
@@ -30,12 +30,12 @@ def distributions(variables: Variables) -> "dict[str, CategoricalDistribution]":
 
 
 def suggest(trial: "BaseTrial", variables: Variables) -> dict[str, Any]:
-    """Return the value that a trial suggests for each variable, {name: value}."""
+    """Return the values that a trial suggests for the variables, {name: value}."""
     return {name: trial.suggest_categorical(name, values) for name, values in variables.values.items()}
 
 
 class StudyObjective:
-    """A NamedTable as the objective of a study, which must be created with its `direction`.
+    """A NamedTable as the objective of a study; create the study with its `direction`.
 
     >>> import optuna
     >>> from blackbox.bridges.table import NamedTable
@@ -51,7 +51,7 @@ class StudyObjective:
     Parameters
     ----------
     table
-        The table, whose metric is the value of a trial.
+        The table; its metric is the value of a trial.
 
     Raises
     ------
@@ -65,14 +65,14 @@ class StudyObjective:
         self.direction = "maximize" if table.higher_is_better else "minimize"
 
     def __call__(self, trial: "BaseTrial") -> float:
-        """Return the metric of the cell that a trial suggests, in its own unit."""
+        """Return the metric of the cell that a trial suggests, in the metric's unit."""
         optuna = _optuna()
-        if isinstance(trial, optuna.Trial):  # others, such as a FixedTrial, belong to no study
+        if isinstance(trial, optuna.Trial):  # others, such as a FixedTrial, have no study
             direction = trial.study.direction
             if direction.name.lower() != self.direction:
                 raise ConfigError(
-                    f"the study is to {direction.name.lower()} what it should {self.direction};"
-                    f" make it with direction={self.direction!r}"
+                    f"direction of the study must be {self.direction!r} for this metric, got"
+                    f" {direction.name.lower()!r}; create it with direction={self.direction!r}"
                 )
         return self.table.value(suggest(trial, self.table.variables))
 
@@ -83,34 +83,34 @@ def objective_of(
     direction: Literal["maximize", "minimize"] = "maximize",
     catch: type[Exception] | Sequence[type[Exception]] = (),
 ) -> Objective:
-    """Return an objective of our searches, from codes (T,) to scores (T,), that calls one of Optuna's.
+    """Return an Optuna objective as an objective of `blackbox.search.run`.
 
     Parameters
     ----------
     function
-        Called with FixedTrials; the names and choices that it suggests must be those of `variables`. A trial
-        that is pruned (TrialPruned) or gives None or NaN is a failed evaluation.
+        Optuna objective, called with FixedTrials; the names and choices that it suggests must be those of
+        `variables`. A trial that is pruned (TrialPruned) or returns None or NaN is a failed evaluation.
     variables
-        The variables of the search space.
+        Variables of the search space.
     direction
-        Whether higher or lower values of `function` are better.
+        ``"maximize"`` if higher values of `function` are better, ``"minimize"`` if lower values are.
     catch
-        Exceptions that also make an evaluation fail, as in ``Study.optimize``; for others see `on_failure` of
-        `blackbox.search.run`.
+        Exceptions that also count as failed evaluations, as in ``Study.optimize``; for others see
+        `on_failure` of `blackbox.search.run`.
 
     Returns
     -------
     Objective
-        For `blackbox.search.run`.
+        Function from codes, shape ``(T,)``, to scores, shape ``(T,)``.
 
     Raises
     ------
     ConfigError
-        If the direction is neither of the two.
+        If `direction` is neither of the two.
     """
     optuna = _optuna()
     if direction not in DIRECTIONS:
-        raise ConfigError(f"direction is {' or '.join(DIRECTIONS)}, got {direction!r}")
+        raise ConfigError(f"direction must be {' or '.join(DIRECTIONS)}, got {direction!r}")
     failures = (optuna.TrialPruned, *((catch,) if isinstance(catch, type) else catch))
 
     def evaluate(values: Values) -> float:

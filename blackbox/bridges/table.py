@@ -1,4 +1,4 @@
-"""A benchmark's table for other tools: by the values of variables, in the metric's own unit."""
+"""A benchmark's table for other tools, looked up by the values of variables."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class NamedTable:
-    """A metric of the cells of a benchmark, by {name: value}.
+    """A metric of the cells of a benchmark, looked up by {name: value}.
 
     >>> from nasbench import NB201, Cell
     >>> table = NamedTable(NB201(), "cifar10", "val_accuracy")
@@ -23,14 +23,18 @@ class NamedTable:
     Parameters
     ----------
     benchmark, dataset, metric, signal, where
-        As for `blackbox.table.objective.TableObjective`; the value is that of the signal, and infinitely bad,
-        -inf or inf, for a cell outside the limits.
+        As for `blackbox.table.objective.TableObjective`. Values are those of the signal; infeasible cells
+        have
+        -inf, or inf if lower is better.
 
     Raises
     ------
     ConfigError, NotRecordedError
         As for `blackbox.table.objective.TableObjective`.
     """
+
+    variables: Variables  #: the variables of the search space
+    higher_is_better: bool  #: whether higher values of the metric are better
 
     def __init__(
         self,
@@ -47,16 +51,64 @@ class NamedTable:
         self.higher_is_better = self._objective.signal.higher_is_better
 
     def value(self, values: Values) -> float:
-        """Return the metric, in its own unit."""
+        """Return the metric of a point, in the metric's unit.
+
+        Parameters
+        ----------
+        values
+            The point, ``{name: value}``.
+
+        Returns
+        -------
+        float
+            The value.
+
+        Raises
+        ------
+        UnknownValueError
+            If a variable or a value does not exist.
+        """
         score = self._score(values)
         return score if self.higher_is_better else -score
 
     def loss(self, values: Values) -> float:
-        """Return the metric, negated if higher is better, for tools that minimize."""
+        """Return the metric of a point for tools that minimize, negated if higher is better.
+
+        Parameters
+        ----------
+        values
+            The point, ``{name: value}``.
+
+        Returns
+        -------
+        float
+            The loss; lower is better.
+
+        Raises
+        ------
+        UnknownValueError
+            If a variable or a value does not exist.
+        """
         return -self._score(values)
 
     def cell(self, values: Values) -> "CodedCell":
-        """Return the cell of a point."""
+        """Return the cell of a point.
+
+        Parameters
+        ----------
+        values
+            The point, ``{name: value}``.
+
+        Returns
+        -------
+        CodedCell
+            The cell.
+
+        Raises
+        ------
+        UnknownValueError
+            If a variable or a value does not exist.
+        """
         return self._cell(self.variables.code(values))
 
     def _score(self, values: Values) -> float:

@@ -1,4 +1,4 @@
-"""The variables of a space by name, as other tools have them, and the codes of our searches."""
+"""The named variables of a space, for other tools, and their conversion to the codes of searches."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self
@@ -14,11 +14,11 @@ from nasbench.runs.checks import integer
 from nasbench.size import LAYERS, WIDTHS
 from nasbench.spaces import SIZE, TOPOLOGY, Space
 
-Values = Mapping[str, Any]  # a point: the value of each variable, of any type that can be looked up
+Values = Mapping[str, Any]  # a point: the value of each variable, of any hashable type
 
 
 class Variables:
-    """Categorical variables with names; a point is its values, {name: value}, or its code in `space`.
+    """Named categorical variables; a point is a mapping {name: value}, or its code in `space`.
 
     >>> variables = Variables.from_space(SIZE)
     >>> variables.values_of(11)
@@ -26,19 +26,22 @@ class Variables:
     >>> variables.code(variables.values_of(11)), Variables.from_space(TOPOLOGY).values_of(9)["1->3"]
     (11, 'skip_connect')
 
-    The variables of NAS-Bench-201 are its six edges, their values the operations; those of the size space are
-    the widths of its five layers. Codes are those of `nasbench`.
+    The variables of NAS-Bench-201 are its six edges, and their values are the operations. The variables of
+    the size space are the widths of its five layers. Codes are those of `nasbench`.
 
     Parameters
     ----------
     values
-        The values of each variable, {name: at least one}.
+        The values of each variable, ``{name: values}``, at least one per variable.
 
     Raises
     ------
     ConfigError
-        If a value cannot be looked up or is there twice, or there are fewer than two points.
+        If a value is not hashable or is repeated, or if there are fewer than two points.
     """
+
+    values: dict[str, tuple[Any, ...]]  #: the values of each variable
+    space: CategoricalSpace  #: the search space, for searches
 
     def __init__(self, values: Mapping[str, Iterable[Any]]) -> None:
         self.values = {name: tuple(allowed) for name, allowed in values.items()}
@@ -49,38 +52,81 @@ class Variables:
                 numbers = {value: number for number, value in enumerate(allowed)}
             except TypeError:
                 raise ConfigError(
-                    "the values of a variable can be looked up, as a tuple can and a list cannot;"
+                    "the values of a variable must be hashable, such as tuples instead of lists;"
                     f" got {name}: {allowed}"
                 ) from None
             if len(numbers) < len(allowed):
-                raise ConfigError(f"the values of a variable differ; got {name}: {allowed}")
+                raise ConfigError(f"the values of a variable must differ, got {name}: {allowed}")
             self._numbers[name] = numbers
 
     @classmethod
     def from_space(cls, space: Space) -> Self:
-        """Return the variables of a space of `nasbench.spaces`."""
+        """Return the variables of a search space.
+
+        Parameters
+        ----------
+        space
+            A space of `nasbench.spaces`.
+
+        Returns
+        -------
+        Self
+            Its variables.
+        """
         return cls(_OF_TABLES[space.flag])
 
     def code(self, values: Values) -> int:
-        """Return the code of a point; UnknownValueError if a variable or a value does not exist."""
+        """Return the code of a point.
+
+        Parameters
+        ----------
+        values
+            The point, ``{name: value}``.
+
+        Returns
+        -------
+        int
+            The code.
+
+        Raises
+        ------
+        UnknownValueError
+            If a variable or a value does not exist.
+        """
         if values.keys() != self.values.keys():
             raise UnknownValueError(
-                f"the variables are {', '.join(self.values)}; got {', '.join(map(str, values)) or 'none'}"
+                f"variables must be {', '.join(self.values)}; got {', '.join(map(str, values)) or 'none'}"
             )
         code = 0
         for name, numbers in self._numbers.items():
             try:
                 code = code * len(numbers) + numbers[values[name]]
-            except (KeyError, TypeError):  # TypeError: it cannot be looked up, as a list
+            except (KeyError, TypeError):  # TypeError: a value that is not hashable
                 allowed = ", ".join(map(str, numbers))
-                raise UnknownValueError(f"the values of {name} are {allowed}; got {values[name]!r}") from None
+                raise UnknownValueError(f"{name} must be one of {allowed}; got {values[name]!r}") from None
         return code
 
     def values_of(self, code: int) -> dict[str, Any]:
-        """Return the values of a point, {name: value}; UnknownValueError if it has another code."""
+        """Return the values of a point.
+
+        Parameters
+        ----------
+        code
+            Code of the point.
+
+        Returns
+        -------
+        dict[str, Any]
+            The values of the variables, ``{name: value}``.
+
+        Raises
+        ------
+        UnknownValueError
+            If the code is not in the space.
+        """
         number = integer(code)
         if number is None or not 0 <= number < self.space.size:
-            raise UnknownValueError(f"a code is an integer in [0, {self.space.size - 1}], got {code!r}")
+            raise UnknownValueError(f"code must be an integer in [0, {self.space.size - 1}], got {code!r}")
         digits = self.space.digits(number).tolist()
         return {
             name: allowed[digit] for (name, allowed), digit in zip(self.values.items(), digits, strict=True)
@@ -96,7 +142,7 @@ _OF_TABLES: dict[str, dict[str, Iterable[Any]]] = {
 def as_objective(
     function: Callable[[Values], float], variables: Variables, minimize: bool = False
 ) -> Objective:
-    """Return an objective of our searches, from codes (T,) to scores (T,), that calls a function of values.
+    """Return a function of {name: value} as an objective of `blackbox.search.run`.
 
     >>> from blackbox.re import RegularizedEvolution
     >>> from blackbox.search import run
@@ -109,26 +155,27 @@ def as_objective(
     Parameters
     ----------
     function
-        From a point, {name: value}, to a number; NaN counts as a failed evaluation. For exceptions, see
-        `on_failure` of `blackbox.search.run`.
+        Function from a point, ``{name: value}``, to a number; NaN counts as a failed evaluation. For
+        exceptions, see `on_failure` of `blackbox.search.run`.
     variables
-        The variables of the search space.
+        Variables of the search space.
     minimize
         Whether lower numbers are better.
 
     Returns
     -------
     Objective
-        For `blackbox.search.run`. It raises an ObjectiveError for anything but a number.
+        Function from codes, shape ``(T,)``, to scores, shape ``(T,)``. It raises an ObjectiveError if
+        `function` does not return a number.
     """
     return lambda codes: np.array([_score(function(variables.values_of(c)), minimize) for c in codes])
 
 
 def _score(value: object, minimize: bool) -> float:
     try:
-        number = float(value)  # type: ignore[arg-type]  # any value is asked
+        number = float(value)  # type: ignore[arg-type]  # any type may convert
     except (TypeError, ValueError):
-        raise ObjectiveError(f"an objective gives a number, got {value!r}") from None
+        raise ObjectiveError(f"the objective must return a number, got {value!r}") from None
     if number != number:
         return FAILED
     return -number if minimize else number

@@ -1,1 +1,1 @@
-"""Several algorithms on one table: many trials of each, and the statistics (`python -m blackbox.compare`)."""
+"""Comparisons of algorithms on one table, with many trials and statistics (`python -m blackbox.compare`)."""

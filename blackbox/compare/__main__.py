@@ -1,4 +1,4 @@
-"""Algorithms side by side on one table: `python -m blackbox.compare re rs ls --trials 500 --out FOLDER`."""
+"""The command that compares algorithms: `python -m blackbox.compare re rs ls --trials 500 --out FOLDER`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from blackbox.kinds.base import conditions
 from blackbox.kinds.reader import open_table
 from blackbox.results import plots
 from blackbox.results.comparison import ComparisonResult, Entry, compare
-from blackbox.table.settings import RunConfig
+from blackbox.table.settings import STORE_HELP, RunConfig
 from blackbox.workers.settings import SCHEDULER_HELP, checked_scheduler
 from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import NASBenchError
@@ -45,11 +45,12 @@ if TYPE_CHECKING:
 class ComparisonConfig(RunConfig):
     """Settings shared by all algorithms: those of a single search, with more trials by default."""
 
-    trials: int = option(100, "independent trials of each algorithm")
+    #: Number of independent trials per algorithm.
+    trials: int = option(100, "number of independent trials per algorithm")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code."""
+    """Run the command line; return the exit code."""
     return command.main(CompareCommand(), argv)
 
 
@@ -59,43 +60,43 @@ class CompareCommand(Command["Comparison"]):
     prog = "python -m blackbox.compare"
     errors = (BlackboxError, NASBenchError)
     keeps = "all trials"
-    unsaved = "; --out FOLDER would have kept what was done"
-    patient = True  # because a pool that is interrupted while it ends never does
+    unsaved = "; use --out FOLDER to keep completed work"
+    patient = True  # a pool interrupted during shutdown never terminates
 
     def parser(self, argv: Sequence[str]) -> Parser:
         parser = Parser(
             prog=self.prog,
-            description="Searches on one table, many trials of each: regret with confidence intervals, how"
-            " long it takes to come close to the optimum, tests of each pair, average ranks.",
+            description="Comparison of searches on one table with many trials: regret with confidence"
+            " intervals, time to come close to the optimum, tests of each pair, average ranks.",
         )
         parser.add_argument(
             "algorithms",
             metavar="ALGORITHM",
             nargs="*",
-            help=f"of {', '.join(ALGORITHMS)}, or MODULE:CLASS; settings follow after a colon, as in"
-            " re:population=10,sample=3; or the folder of a run, such as runs/evolution",
+            help=f"{', '.join(ALGORITHMS)} or MODULE:CLASS, optionally with settings after a colon, such as"
+            " re:population=10,sample=3; or a run folder, such as runs/evolution",
         )
-        ComparisonConfig.add_flags(parser.add_argument_group("common to all"))
+        ComparisonConfig.add_flags(parser.add_argument_group("settings of all algorithms"))
         files = parser.add_argument_group("files and processes")
-        files.add_argument("--store", metavar="FILE", help="a store that `python -m nasbench build` made")
+        files.add_argument("--store", metavar="FILE", help=STORE_HELP)
         add_folder_flags(
             files,
             "folder for one run per algorithm, the results and plots; an unfinished comparison in it is"
             " continued",
-            "folder of a comparison to resume; it knows all settings",
+            "folder of a comparison to resume; it has all settings",
         )
         files.add_argument(
             "--workers",
             metavar="N",
             type=int,
-            help="processes (default: one per core; with --scheduler, all workers)",
+            help="number of processes (default: one per core; with --scheduler, all workers)",
         )
         files.add_argument("--scheduler", metavar="ADDRESS|FILE", help=SCHEDULER_HELP)
         files.add_argument(
-            "--plot", metavar="FILE", help="draw regret with confidence bands (.png, .svg, .pdf)"
+            "--plot", metavar="FILE", help="plot regret with confidence bands (.png, .svg, .pdf)"
         )
         files.add_argument(
-            "--plot-ranks", metavar="FILE", help="draw average ranks and the critical difference"
+            "--plot-ranks", metavar="FILE", help="plot average ranks and the critical difference"
         )
         return parser
 
@@ -119,18 +120,19 @@ class CompareCommand(Command["Comparison"]):
             yield Comparison(chosen, study, objective, bench, folder, (workers, scheduler))
 
     def _asked(self, args: argparse.Namespace) -> tuple[Chosen, RunConfig, str | None]:
-        """Return what to compare, the settings, and the store's path: from flags, or from a folder."""
+        """Return what to compare, the settings and the store's path, from the flags or a folder to resume."""
         flags = ComparisonConfig.given(args)
         if args.resume is None:
             if not args.algorithms:
-                raise ConfigError(f"name the algorithms to compare, such as: {self.prog} re rs --trials 500")
+                raise ConfigError(f"algorithms are missing; try {self.prog} re rs --trials 500")
             chosen = Chosen.of(args.algorithms)
             asked = flags if chosen.runs else ComparisonConfig(**flags).to_json()
             return chosen, chosen.settings(asked), args.store
         record = read_comparison(args.resume)
         if args.algorithms:
             raise ConfigError(
-                f"{args.resume} knows its algorithms, {' '.join(record['algorithms'])}; leave them out"
+                f"algorithms cannot be given with --resume; {args.resume} has"
+                f" {' '.join(record['algorithms'])}"
             )
         settings = agreed(RunConfig.from_json(record["run"], "run"), flags, args.resume)
         store = record["table"]["store"] if args.store is None else args.store
@@ -140,21 +142,26 @@ class CompareCommand(Command["Comparison"]):
         if not outcome.complete:
             return ""
         drawn = activity.draw(args.plot, args.plot_ranks)
-        return f"picture{'' if len(drawn) == 1 else 's'} in {', '.join(drawn)}" if drawn else ""
+        return f"plot{'' if len(drawn) == 1 else 's'} in {', '.join(drawn)}" if drawn else ""
 
 
 @dataclass
 class Comparison:
     """A comparison of algorithms and runs, saved in a folder or not."""
 
+    #: The selected algorithms and runs.
     chosen: Chosen
+    #: The algorithms to run.
     study: Study
+    #: The objective.
     objective: TableObjective
+    #: The table.
     bench: Benchmark
+    #: Folder of the comparison; None if it is not saved.
     folder: RunFolder | None
-    #: How many workers, and the scheduler that has them, as `carry_out` takes them.
+    #: Number of workers, and their scheduler, as for `carry_out`.
     pool: tuple[int | None, str | None]
-    #: Of the algorithms, once `run` has ended; None if it was stopped.
+    #: Trajectories of the algorithms, available after `run`; None if it was stopped.
     found: list[Trajectories] | None = field(default_factory=list)
 
     @property
@@ -175,16 +182,16 @@ class Comparison:
 
     @cached_property
     def entries(self) -> list[Entry]:
-        """The algorithms and runs, once `run` has ended."""
+        """The entries of algorithms and runs, available after `run`."""
         return list(self.chosen.entries(self.study, self.found or []))
 
     @cached_property
     def result(self) -> ComparisonResult:
-        """The findings."""
+        """The result, available after `run`."""
         return compare(self.entries, self.objective, self.bench, self.study.settings)
 
     def draw(self, regret: str | None, ranks: str | None) -> list[str]:
-        """Draw to the files asked for, and if there is a folder, to it; return the paths of all pictures."""
+        """Write plots to the given files and to the folder, if any; return the paths of all plots."""
         places: list[tuple[Callable[[], Figure | None], str | None, str]] = [
             (self._regret_figure, regret, "--plot"),
             (self._ranks_figure, ranks, "--plot-ranks"),
@@ -192,11 +199,11 @@ class Comparison:
         if self.path is not None:
             in_folder = [str(self.path / name) for name in ("regret.png", "ranks.png")]
             try:
-                plots.check(in_folder[0], "a picture in --out")
+                plots.check(in_folder[0], "a plot in --out")
                 places.insert(1, (self._regret_figure, in_folder[0], "--out"))
                 places.append((self._ranks_figure, in_folder[1], "--out"))
             except MissingDependencyError as error:
-                complain(f"note: the folder has no pictures: {error}")
+                complain(f"note: no plots in the folder: {error}")
         drawn = []
         for draw, path, flag in places:
             figure = None if path is None else draw()
@@ -204,7 +211,7 @@ class Comparison:
                 plots.save(figure, path, flag)
                 drawn.append(path)
         if ranks is not None and self.result.ranks is None:
-            complain("note: no picture of ranks, which need two algorithms and two trials or more")
+            complain("note: no plot of ranks, because they need two algorithms and two trials or more")
         return drawn
 
     @property

@@ -1,4 +1,4 @@
-"""What a command line asks to compare: algorithms and earlier runs, and whether they can be."""
+"""The algorithms and earlier runs that a command line selects, and checks whether they are comparable."""
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,18 +23,19 @@ from nasbench.spaces import space_of
 
 @dataclass(frozen=True)
 class Chosen:
-    """Specs of algorithms and Runs from folders, in the order of the command line."""
+    """The selected algorithms and runs, in the order of the command line."""
 
+    #: Specs of algorithms and runs from folders.
     items: tuple[Spec | Run, ...]
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> Self:
-        """Return those that arguments name; ConfigError if one is named twice, or cannot be compared."""
+        """Parse arguments; raise ConfigError if one is repeated or cannot be compared."""
         items: list[Spec | Run] = []
         for text in texts:
             item = _run(text) if _names_a_folder(text) else Spec.of(text)
             if _same(item) in map(_same, items):
-                raise ConfigError(f"{_same(item)} is named twice; with other settings it would be another")
+                raise ConfigError(f"{_same(item)} is listed twice; give one of them different settings")
             items.append(item)
         return cls(tuple(items))
 
@@ -50,25 +51,25 @@ class Chosen:
 
     @property
     def texts(self) -> list[str]:
-        """Arguments that name the same again, from anywhere."""
+        """The arguments, with absolute paths."""
         return list(map(_same, self.items))
 
     def settings(self, flags: Mapping[str, Any]) -> RunConfig:
-        """Return the settings of flags, and if there are runs, of the first of them."""
+        """Return the settings from flags; if there are runs, flags must match those of the first run."""
         if not self.runs:
             return RunConfig(**flags)
         first = self.runs[0]
         shared = shared_settings(first.settings)
         if shared.pop("jobs") is not None:
             raise ConfigError(
-                f"{first.path} is of a multi-fidelity search that ends by jobs; these are compared by"
-                " --budget alone"
+                f"{first.path} is a multi-fidelity search that is limited by --jobs; only runs limited by"
+                " --budget can be compared"
             )
         settings = RunConfig(**shared, seed=first.settings.seed)
         return agreed(settings, {"seed": settings.seed, **flags}, str(first.path), free=("seed",))
 
     def entries(self, study: Study, found: Iterable[Trajectories]) -> Iterator[Entry]:
-        """Yield the entries of all; `found`: what the trials of the specs did, in their order."""
+        """Yield the entries of all items; `found` are the trajectories of the specs in their order."""
         labels = [label_of(item) if isinstance(item, Run) else item.label for item in self.items]
         done = iter(zip(range(len(study.specs)), found, strict=True))
         for item, label in zip(self.items, labels, strict=True):
@@ -84,23 +85,23 @@ class Chosen:
 def agreed(
     settings: RunConfig, asked: Mapping[str, Any], owner: str, free: Collection[str] = ()
 ) -> RunConfig:
-    """Return settings with flags, once they say the same; ConfigError names the owner of the settings.
+    """Return settings with flags; raise ConfigError if they differ, with the owner of the settings.
 
-    `free`: the names of flags that may differ.
+    `free` are the names of flags that may differ.
     """
     flags = as_recorded(asked, space_of(settings.space))
     for name, value in flags.items():
         before = vars(settings)[name]
         if value != before and name not in free:
             text = f"{flag_of(name)} {setting_text(value)}"
-            raise ConfigError(f"{text} is not that of {owner}, {setting_text(before)}")
+            raise ConfigError(f"{text} differs from {setting_text(before)} in {owner}")
     return replace(settings, **flags)
 
 
 def begun(chosen: Chosen, settings: RunConfig, bench: Benchmark) -> tuple[RunConfig, TableObjective]:
     """Return the settings with the table's space and signal, and the objective.
 
-    All algorithms could begin, and all runs can be compared with them: else a ConfigError.
+    Raise ConfigError unless all algorithms can start and all runs can be compared with them.
     """
     settings = settings.on(bench)
     objective = replace(settings, trials=1).objective(bench)
@@ -111,7 +112,7 @@ def begun(chosen: Chosen, settings: RunConfig, bench: Benchmark) -> tuple[RunCon
     for run in chosen.runs:
         others = "the algorithms" if run is chosen.runs[0] else chosen.runs[0].path
         if not gives(bench, run):
-            raise ConfigError(f"{run.path} cannot be compared with {others}: it is of another table")
+            raise ConfigError(f"{run.path} cannot be compared with {others}: it has a different table")
         for name, value in shared_settings(run.settings).items():
             if value != wanted[name]:
                 raise ConfigError(
@@ -120,7 +121,7 @@ def begun(chosen: Chosen, settings: RunConfig, bench: Benchmark) -> tuple[RunCon
                 )
         if run.kind.counts == "jobs" and settings.budget is None:
             raise ConfigError(
-                f"{run.path} is of a multi-fidelity search; these are compared by --budget alone"
+                f"{run.path} is a multi-fidelity search, which can only be compared by --budget"
             )
     return settings, objective
 
@@ -154,7 +155,7 @@ def compare_runs(*folders: str | Path, store: str | None = None) -> ComparisonRe
 
 
 def _names_a_folder(text: str) -> bool:
-    """Return whether an argument is a folder's path; where an algorithm has the same name, that is meant."""
+    """Return whether an argument is the path of a folder; names of algorithms take precedence."""
     name = text.partition(":")[0]
     return name not in ALGORITHMS and (os.sep in name or os.path.isdir(text))
 
@@ -162,12 +163,12 @@ def _names_a_folder(text: str) -> bool:
 def _run(path: str) -> Run:
     run = read_run(path)
     if run.objectives > 1:
-        raise RunFolderError(f"{path} has two objectives, and so no incumbent to compare")
+        raise RunFolderError(f"{path} has two objectives, so it has no incumbent to compare")
     if not run.complete:
-        raise RunFolderError(f"{path} is not complete; --resume of the command that made it goes on with it")
+        raise RunFolderError(f"{path} is not complete; continue it with --resume of its own command")
     return run
 
 
 def _same(item: Spec | Run) -> str:
-    """Return a text that two items have in common if they are the same."""
+    """Return a text that identifies an item."""
     return item.label if isinstance(item, Spec) else str(item.path.resolve())

@@ -1,4 +1,4 @@
-"""The work of a comparison: parts of runs are handed to a pool, and runs are made of their parts."""
+"""The execution of a comparison: a pool computes parts of runs, which are joined to complete runs."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from nasbench.runs.processes import cores
 from nasbench.runs.progress import Progress
 from nasbench.runs.record import versions
 
-_INTERVAL = 0.2  # seconds between looks at the progress
-_SAVING = 1.0  # seconds between looks at a log
-_UNLOCKING = 20.0  # seconds that a worker which is being closed may hold the log of a part
+_INTERVAL = 0.2  # seconds between updates of the progress
+_SAVING = 1.0  # seconds between updates of a log
+_UNLOCKING = 20.0  # seconds that a closing worker may hold the log of a part
 
 
 class PartResult(NamedTuple):
-    """The result of a Part that came to its end."""
+    """The result of a completed Part."""
 
-    steps: int  # evaluations of each trial
-    trajectories: Trajectories | None  # None if the trials are saved
+    steps: int  #: number of evaluations of each trial, or of jobs in all
+    trajectories: Trajectories | None  #: trajectories of the trials; None if the trials are saved
 
 
 Task = Part | Whole
@@ -47,18 +47,19 @@ Result = PartResult | Trajectories | None  # of a Part, of a Whole; None if it w
 def carry_out(
     study: Study, workers: int | None, scheduler: str | None = None, stop: Callable[[], bool] = lambda: False
 ) -> list[Trajectories] | None:
-    """Return the Trajectories of each algorithm of a Study; None if `stop()` is true first.
+    """Run a Study and return the Trajectories of each algorithm; None if `stop()` is true before the end.
 
-    They do not depend on the workers: so many processes of this machine (None: one per core), or those of a
-    Dask scheduler at an address (None: all of them). What is saved is saved in any event, and resumed.
-    WorkersError if a process ended before its time, or if the scheduler or all workers are lost.
+    The results do not depend on the workers. These are `workers` processes of this machine (None for one per
+    core), or `workers` workers of the Dask scheduler at an address (None for all). In a study with a folder,
+    the completed work is saved even after an error, and resumed. Raise WorkersError if a process dies, or if
+    the scheduler or all workers are lost.
     """
     try:
         with _pool(study, workers, scheduler) as pool:
             return _Comparison(study, pool).run(stop)
     except WorkersError as error:
-        resume = " The same command goes on." if study.folder else ""
-        raise WorkersError(f"{error}.{resume}") from None
+        resume = "; run the same command again to continue" if study.folder else ""
+        raise WorkersError(f"{error}{resume}") from None
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def _pool(study: Study, workers: int | None, scheduler: str | None) -> Iterator[
 
 
 class _Comparison:
-    """Hands out the tasks of a Study, and takes their results."""
+    """The coordinator of a Study, which submits its tasks and collects their results."""
 
     def __init__(self, study: Study, pool: TaskPool[Result]) -> None:
         self._study = study
@@ -87,12 +88,12 @@ class _Comparison:
         self._parts = study.parts
         self._places = {part[:2]: place for place, part in enumerate(self._parts)}
         self._ended = [False] * len(self._parts)
-        #: of each algorithm: its parts and their results, by first trial
+        # parts of each algorithm and their results, by first trial
         self._results: list[dict[int, tuple[Part, PartResult]]] = [{} for _ in study.specs]
-        self._trajectories: dict[int, Trajectories] = {}  # of each algorithm that is done
+        self._trajectories: dict[int, Trajectories] = {}  # of completed algorithms
 
     def run(self, stop: Callable[[], bool]) -> list[Trajectories] | None:
-        """Return the Trajectories of each algorithm; None if `stop()` is true first."""
+        """Return the Trajectories of each algorithm; None if `stop()` is true before the end."""
         waiting = deque(self._first_tasks())
         running: dict[int, Task] = {}
         patience = Patience()
@@ -115,7 +116,7 @@ class _Comparison:
         return None if stopped else [self._trajectories[n] for n in range(len(self._study.specs))]
 
     def _first_tasks(self) -> Iterator[Task]:
-        """Yield parts of the algorithms that have no run yet; other runs are read."""
+        """Yield the parts of algorithms that have no run yet, and tasks that read the other runs."""
         study = self._study
         made = [study.folder is not None and study.run_folder(n).exists() for n in range(len(study.specs))]
         self._ended = [made[part.number] for part in self._parts]
@@ -128,18 +129,20 @@ class _Comparison:
         return self._places[task[:2]]
 
     def _done(self) -> int:
-        """Return how many trials are done."""
+        """Return the number of completed trials."""
         done = 0.0
         for place, (part, ended) in enumerate(zip(self._parts, self._ended, strict=True)):
             done += len(part.trials) * (1.0 if ended else min(self._pool.share(place), 1.0))
         return int(done)
 
     def _take(self, task: Task, result: Result) -> list[Task]:
-        """Take the result of a task; return the tasks that follow from it."""
+        """Store the result of a task; return the tasks that follow from it."""
         if isinstance(result, Trajectories):
             self._trajectories[task.number] = result
             return []
-        if result is None or isinstance(task, Whole):  # it was stopped, such as by the end of its worker
+        if result is None or isinstance(
+            task, Whole
+        ):  # it was stopped, for example because its worker was closed
             return [task]
         self._ended[self._number(task)] = True
         results = self._results[task.number]
@@ -150,7 +153,7 @@ class _Comparison:
             found = [results[first][1].trajectories for first in sorted(results)]
             self._trajectories[task.number] = Trajectories.joined(list(filter(None, found)))
             return []
-        # In the log of a run, trials that have spent their budget go on for as long as the slowest does.
+        # In the log of a run, trials that have spent their budget continue for as many steps as the slowest.
         steps = max(result.steps for _, result in results.values())
         in_lockstep = self._study.specs[task.number].kind.counts == "evaluations"
         short = [part for part, result in results.values() if in_lockstep and result.steps < steps]
@@ -163,27 +166,27 @@ class _Comparison:
 
 
 class Origin(NamedTuple):
-    """What a worker on another machine must have in common with the command."""
+    """The properties of the command that a worker on another machine must share."""
 
-    versions: Mapping[str, str]
-    checksum: str  # of the table
+    versions: Mapping[str, str]  #: versions of packages
+    checksum: str  #: checksum of the table
 
 
 def carry_out_task(study: bytes, origin: Origin | None, context: TaskContext, task: Task) -> Result:
-    """Do a task of a pickled Study; `origin`: what is to be checked, None on the same machine."""
+    """Run a task of a pickled Study; `origin` is checked, and None on the same machine."""
     worker = _worker(study, None if origin is None else pickle.dumps(origin))
     return worker.whole(task.number) if isinstance(task, Whole) else worker.part(task, Watch(context))
 
 
 @lru_cache(maxsize=1)
 def _worker(study: bytes, origin: bytes | None) -> Worker:
-    """Return the Worker of a study, which opens its table once."""
+    """Return the Worker of a study, which opens the table once."""
     try:
         worker = Worker(pickle.loads(study))
     except (ImportError, AttributeError) as error:
         raise ConfigError(
-            f"a worker cannot import an algorithm: {error}; workers look where they were started, and on"
-            " PYTHONPATH"
+            f"a worker cannot import an algorithm: {error}; it must be in the folder where workers were"
+            " started, or on PYTHONPATH"
         ) from None
     if origin is not None:
         worker.check(pickle.loads(origin))
@@ -191,7 +194,7 @@ def _worker(study: bytes, origin: bytes | None) -> Worker:
 
 
 class Watch:
-    """What a task says while it goes on, and when it must stop."""
+    """The progress reports of a running task, and whether it must stop."""
 
     def __init__(self, context: TaskContext) -> None:
         self._context = context
@@ -199,11 +202,11 @@ class Watch:
 
     @property
     def stopped(self) -> bool:
-        """Whether the task must end now."""
+        """Whether the task must stop now."""
         return self._context.stopped
 
     def tell(self, share: float) -> None:
-        """Report how much is done."""
+        """Report the completed share."""
         self._context.report(share)
 
     def is_time(self) -> bool:
@@ -215,32 +218,33 @@ class Watch:
 
 
 class Worker:
-    """Does the tasks of a Study."""
+    """The tasks of a Study, in a process of the pool."""
 
     def __init__(self, study: Study) -> None:
         self._study = study
         self._experiment = cache(self._make)
 
     def check(self, origin: Origin) -> None:
-        """Raise a ConfigError unless this process computes and saves what the command would."""
+        """Raise ConfigError unless this process has the command's versions, table and folder."""
         own = versions()
         for name in ("nas-toolkit", "numpy"):
             if own[name] != origin.versions[name]:
                 raise ConfigError(
-                    f"a worker has {name} {own[name]}, this command {origin.versions[name]}: install the same"
+                    f"a worker has {name} {own[name]}, but this command has {origin.versions[name]};"
+                    " install the same version"
                 )
         if self._bench.store.attributes["checksum"] != origin.checksum:
             raise ConfigError(
-                f"a worker has another table in {self._bench.store.path}: copy this command's there"
+                f"a worker has a different table in {self._bench.store.path}; copy the command's table there"
             )
         folder = self._study.folder
         if folder is not None and not folder.is_dir():
             raise ConfigError(
-                f"a worker does not see {folder}; --out must name a folder that all workers share"
+                f"a worker cannot access {folder}; --out must be a folder that all workers share"
             )
 
     def part(self, part: Part, watch: Watch) -> PartResult | None:
-        """Do a Part, and save its trials if the Study has a folder; None if it was stopped."""
+        """Run a Part and save its trials if the Study has a folder; return None if it was stopped."""
         study, experiment = self._study, self._experiment(part.number)
         driver = experiment.kind.driver(experiment, part.trials, part.steps)
 
@@ -267,7 +271,7 @@ class Worker:
         return PartResult(len(history), kept)
 
     def whole(self, number: int) -> Trajectories:
-        """Return the Trajectories of an algorithm, whose run is made of its parts, or made already."""
+        """Return the Trajectories of an algorithm; join its parts unless its run exists already."""
         study = self._study
         out, parts_folder = study.run_folder(number), study.parts_folder(number)
         try:
@@ -291,14 +295,14 @@ class Worker:
         return self._experiment(number).kind.trajectories(history, self._study.settings.budget)
 
     def _record(self, number: int) -> dict[str, Any]:
-        """Return what the run's config.json must hold."""
+        """Return the content of the run's config.json."""
         return self._experiment(number).record(self._study.store) | {"created": self._study.created}
 
     def _join(self, out: Path, number: int) -> Any:  # a history of the kind
-        """Return the history of a run, made of its parts and moved into place when it is complete."""
+        """Join the parts of a run, move it into place atomically and return its history."""
         study, experiment = self._study, self._experiment(number)
         kind, new = experiment.kind, study.parts_folder(number) / "whole"
-        if new.exists():  # an earlier process was killed on the way
+        if new.exists():  # an earlier process was killed
             shutil.rmtree(new)
         parts = [part for part in study.parts if part.number == number]
         log_format = kind.log_format(experiment.settings, self._bench.space)
@@ -312,18 +316,20 @@ class Worker:
         return history
 
     def _made(self, out: Path, number: int) -> Any:  # a history of the kind
-        """Return the history of a run in its place; RunFolderError if another run is there."""
+        """Return the history of an existing run; raise RunFolderError if it is a different run."""
         run, record = read_run(out), json.loads(json.dumps(self._record(number)))
         same = all(run.record[name] == record[name] for name in ("algorithm", "search"))
         same = same and run.settings == self._experiment(number).settings
         same = same and gives(self._bench, run)
         if not (same and run.complete):
-            raise RunFolderError(f"{out} is not the run of this comparison, or not complete: move it away")
+            raise RunFolderError(
+                f"{out} is not a run of this comparison, or is not complete; move it to another folder"
+            )
         return run.history
 
 
 def _await_unlocked(log: Path, watch: Watch) -> None:
-    """Wait while a worker that had the part before, and is being closed, still has its log."""
+    """Wait while a closing worker, which had the part before, still holds its log."""
     end = time.monotonic() + _UNLOCKING
     while log.exists() and time.monotonic() < end and not watch.stopped:
         try:
@@ -331,6 +337,6 @@ def _await_unlocked(log: Path, watch: Watch) -> None:
         except BlockingIOError:
             time.sleep(_INTERVAL)
         except OSError:
-            return  # opening it says why
+            return  # opening it raises an error
         else:
             return

@@ -1,4 +1,4 @@
-"""The folder of a comparison: a run's folder for each algorithm, and comparison.json with the findings."""
+"""The folder of a comparison: a run folder per algorithm, and comparison.json with the results."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -18,10 +18,10 @@ COMPARISON = RunKind(noun="comparison", config="comparison.json", log=".lock")
 
 
 def open_comparison(path: str | Path, record: dict[str, Any], bench: Benchmark | None = None) -> RunFolder:
-    """Return the folder of a new comparison, or that of an earlier one to resume.
+    """Create the folder of a new comparison, or open the folder of an earlier one to resume.
 
-    ConfigError if the folder is of another comparison. `record`: what is compared; `bench`: the table, which
-    may be another one than before if it gives all runs in the folder.
+    `record` is what to compare. `bench` is the table; it can differ from the earlier one if it gives all runs
+    in the folder. Raise ConfigError if the folder belongs to another comparison.
     """
     folder = RunFolder.create_or_resume(path, COMPARISON, record)
     try:
@@ -36,25 +36,25 @@ def open_comparison(path: str | Path, record: dict[str, Any], bench: Benchmark |
 
 
 def write_findings(folder: RunFolder, findings: dict[str, Any]) -> None:
-    """Add the findings of a comparison to its record."""
-    with suppress(OSError):  # there is none, or not all of it is ours
+    """Add the results of a comparison to its record."""
+    with suppress(OSError):  # it does not exist, or contains other files
         (folder.path / PARTS).rmdir()
     folder.write_record(folder.record | {"findings": findings})
 
 
 def read_comparison(path: str | Path) -> dict[str, Any]:
-    """Return the content of a comparison.json; RunFolderError if there is none, or a damaged one."""
+    """Return the content of comparison.json; raise RunFolderError if it is missing or damaged."""
     file = Path(path) / COMPARISON.config
     try:
         record = read_json(file)
         if not isinstance(record, dict):
-            raise ValueError("it should hold an object")
+            raise ValueError("it must contain an object")
         settings, table = RunConfig.from_json(record["run"], "run"), record["table"]
         algorithms, store = record["algorithms"], table["store"]
         texts = [record["created"], table["checksum"], *algorithms, "" if store is None else store]
         known = bool(algorithms) and isinstance(algorithms, list) and settings.space is not None
         if not known or not all(isinstance(text, str) for text in texts):
-            raise ValueError("something in it is missing")
+            raise ValueError("some of its content is missing")
     except (FileNotFoundError, NotADirectoryError):
         raise RunFolderError(f"{path} is not the folder of a comparison: it has no {file.name}") from None
     except OSError as error:
@@ -65,7 +65,7 @@ def read_comparison(path: str | Path) -> dict[str, Any]:
 
 
 def _check_same(path: Path, found: dict[str, Any], record: dict[str, Any], bench: Benchmark | None) -> None:
-    """Raise ConfigError unless the comparison in a folder is the one that is to be made."""
+    """Raise ConfigError unless the comparison in a folder is the requested one."""
     checksum = found["table"]["checksum"]
     if checksum != record["table"]["checksum"] and bench is not None:
         runs = (read_run(config.parent) for config in path.glob("*/config.json"))
@@ -76,12 +76,12 @@ def _check_same(path: Path, found: dict[str, Any], record: dict[str, Any], bench
         if before.get(name) != value:
             raise ConfigError(
                 f"{path} is another comparison: its {name} is {setting_text(before.get(name))}, not"
-                f" {setting_text(value)}; --out names a new folder"
+                f" {setting_text(value)}; try a new folder with --out"
             )
 
 
 def _compared(record: dict[str, Any], checksum: str) -> dict[str, Any]:
-    """Return what two records must have in common to be of one comparison."""
+    """Return the values that two records of the same comparison have in common."""
     return {
         "algorithms": " ".join(record["algorithms"]) or "none",
         **RunConfig.from_json(record["run"], "run").to_json(),

@@ -15,26 +15,26 @@ from nasbench.runs.spec import format_setting, parse_settings
 
 @dataclass(frozen=True)
 class Spec:
-    """An algorithm and the settings that are its own.
+    """An algorithm with its settings.
 
     >>> spec = Spec.of("re:sample=3,population=100")
     >>> spec.label, spec.config
     ('re:sample=3', EvolutionConfig(population=100, sample=3))
     """
 
-    #: As `blackbox.algorithms` has it.
+    #: Name in `blackbox.algorithms`.
     name: str
-    #: Of the search's `config_class`.
+    #: Settings of the algorithm, an instance of its `config_class`.
     config: Any
-    #: The settings of its kind that are its own, such as the workers of a multi-fidelity search.
+    #: Settings of the run that only this algorithm has, such as the workers of a multi-fidelity search.
     own: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, text: str) -> Self:
-        """Return the Spec of a text; ConfigError or UnknownAlgorithmError say what is wrong with it.
+        """Parse a text; raise ConfigError or UnknownAlgorithmError if it is invalid.
 
-        After the name, settings between commas: those of the algorithm, and those of its kind that are not
-        common to all algorithms, as `parse_settings` takes them.
+        After the name come comma-separated settings, as `parse_settings` takes them: those of the algorithm,
+        and those of its kind that are not common to all algorithms.
         """
         name, _, settings = text.partition(":")
         if name not in ALGORITHMS:
@@ -55,7 +55,7 @@ class Spec:
 
     @property
     def search_class(self) -> Any:
-        """The search, a class."""
+        """The class of the search."""
         return algorithm(self.name)
 
     @property
@@ -65,7 +65,7 @@ class Spec:
 
     @property
     def label(self) -> str:
-        """The shortest text that gives it: its name and what differs from the defaults."""
+        """The shortest equivalent text: the name and the settings that differ from the defaults."""
         defaults = {name: option.default for name, option in _own_options(self.kind).items()}
         defaults |= asdict(self.search_class.config_class())
         settings = asdict(self.config) | self.own
@@ -73,26 +73,26 @@ class Spec:
         return ":".join([self.name, *([",".join(shown)] if shown else [])])
 
     def settings(self, common: RunConfig) -> Any:
-        """Return the settings of its trials, by those that are common to all algorithms."""
+        """Return the settings of its run, given the settings common to all algorithms."""
         return self.kind.compared(self.name, common, self.own)
 
     def experiment(self, common: RunConfig, bench: Benchmark) -> Experiment[Any, Any]:
-        """Return its search on a table."""
+        """Return the search on a table."""
         return Experiment(self.kind, self.search_class, self.config, self.settings(common), bench)
 
 
 def _own_options(kind: Kind) -> dict[str, Field[Any]]:
-    """Return the settings that algorithms of a kind choose for themselves, by name."""
+    """Return the settings that each algorithm of a kind can choose for itself, by name."""
     return {f.name: f for f in fields(kind.settings_class) if f.name in kind.own_settings}
 
 
 def label_of(run: Run) -> str:
-    """Return the label of a Run from a folder: as of a Spec, if its algorithm is a registered one."""
+    """Return the label of a Run from a folder, in the form of a Spec if its algorithm is registered."""
     name = name_of(run.algorithm)
     if name is None:
         return run.label
     own = {key: value for key, value in asdict(run.settings).items() if key in run.kind.own_settings}
     try:
         return Spec(name, algorithm(name).config_class(**run.record["search"]), own).label
-    except (TypeError, ConfigError, InvalidArgumentError):  # of another version
+    except (TypeError, ConfigError, InvalidArgumentError):  # from another version
         return run.label

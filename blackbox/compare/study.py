@@ -1,4 +1,4 @@
-"""What is compared, and the pieces that its work comes in."""
+"""The definition of a comparison, and the parts that its work is divided into."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from typing import NamedTuple, cast
 from blackbox.compare.spec import Spec
 from blackbox.table.settings import RunConfig
 
-_TRIALS = 50  # of a part: more at once are no faster
-_LEAST_PARTS = 16  # of an algorithm, if it has as many trials: so many processes have work
-_MOST_PARTS = 400  # whose logs are open at once when they are joined
-PARTS = ".parts"  # the folder of parts of runs that are not complete
-_IN_A_NAME = "-_.,="  # beside letters and digits
+_TRIALS = 50  # trials per part; more at once are not faster
+_LEAST_PARTS = 16  # minimum per algorithm if it has enough trials, to keep this number of processes busy
+_MOST_PARTS = 400  # maximum per algorithm, because all logs are open at once when they are joined
+PARTS = ".parts"  # folder for the parts of incomplete runs
+_IN_A_NAME = "-_.,="  # characters of a name in addition to letters and digits
 
 
 @dataclass(frozen=True)
 class Study:
-    """Algorithms and what is common to them: the same in every process.
+    """The algorithms of a comparison and their common settings, the same in every process.
 
     >>> study = Study((Spec.of("re"), Spec.of("re:sample=3")), RunConfig(trials=500), None, Path("runs"))
     >>> [str(study.run_folder(number)) for number in range(2)], len(study.parts)
     (['runs/re', 'runs/re_sample=3'], 32)
     """
 
-    specs: tuple[Spec, ...]
-    settings: RunConfig  # with its space and its signal
-    store: str | None = None  # the path of the table, None: the default
-    folder: Path | None = None  # where runs are kept
-    created: str | None = None  # when the comparison was
+    specs: tuple[Spec, ...]  #: the algorithms
+    settings: RunConfig  #: common settings, with the table's space and signal
+    store: str | None = None  #: path of the table; None for the default store
+    folder: Path | None = None  #: folder for the runs; None if they are not saved
+    created: str | None = None  #: time of creation of the comparison
 
     @property
     def parts(self) -> list[Part]:
-        """The Parts of all algorithms, turn by turn. How many does not depend on the processes."""
+        """The Parts of all algorithms in turn; their number does not depend on the number of processes."""
         trials = self.settings.trials
         size = max(min(_TRIALS, -(-trials // _LEAST_PARTS)), -(-trials // _MOST_PARTS))
         return [
@@ -44,10 +44,10 @@ class Study:
 
     @property
     def _root(self) -> Path:
-        return cast("Path", self.folder)  # the folders of a study are asked for only if it has one
+        return cast("Path", self.folder)  # only called if the study has a folder
 
     def run_folder(self, number: int) -> Path:
-        """Return the folder for the run of an algorithm: its label, as far as a file's name may have it."""
+        """Return the folder for the run of an algorithm, named by its label."""
         names = [_file_name(spec.label) for spec in self.specs]
         before = names[:number].count(names[number])
         return self._root / (f"{names[number]}_{before + 1}" if before else names[number])
@@ -62,22 +62,25 @@ class Study:
 
 
 class Part(NamedTuple):
-    """Trials of an algorithm, from `first` to before `end`."""
+    """Some consecutive trials of an algorithm."""
 
-    number: int  # of the algorithm
-    first: int
-    end: int
-    steps: int | None = None  # evaluations to go on to beyond the budget, as long as the slowest trial does
+    number: int  #: number of the algorithm
+    first: int  #: number of the first trial
+    end: int  #: number of the last trial + 1
+    steps: int | None = (
+        None  #: evaluations per trial, beyond the budget like the slowest trial; None if unknown
+    )
 
     @property
     def trials(self) -> range:
+        """The numbers of the trials."""
         return range(self.first, self.end)
 
 
 class Whole(NamedTuple):
-    """The run of an algorithm, to be made of its parts."""
+    """The complete run of an algorithm, which is joined from its parts."""
 
-    number: int
+    number: int  #: number of the algorithm
 
 
 def _file_name(label: str) -> str:

@@ -1,4 +1,4 @@
-"""The findings of a comparison as text."""
+"""The results of a comparison as text."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -9,7 +9,7 @@ from blackbox.results.statistics import LEVEL
 from blackbox.results.text import final_epochs, limits_text, signals_of, subject, with_unit
 from nasbench.runs.text import counted, duration, format_table
 
-Columns = dict[str, list[str]]  # the cells of a table by the title of their column
+Columns = dict[str, list[str]]  # cells of a table by column header
 
 T = TypeVar("T")
 _PERCENT = f"{100 * LEVEL:g} %"
@@ -17,7 +17,7 @@ _UNTIL = {Axis.EVALUATIONS: "Evaluations", Axis.SECONDS: "Simulated time"}
 
 
 def format_comparison(result: ComparisonResult) -> str:
-    """Return the findings of a comparison as text."""
+    """Return the results of a comparison as text."""
     lines = _heading(result)
     if result.feasible is not None:
         lines.append(f"feasible: {result.feasible.text()}\n")
@@ -26,7 +26,7 @@ def format_comparison(result: ComparisonResult) -> str:
         lines += _reached(result, axis)
     if result.algorithms[0].reached is None:
         metric = result.settings.metric
-        lines.append(f"\nThe way to a regret is left out: that of {metric} is not in percentage points.")
+        lines.append(f"\nThe time to a regret is not shown, because {metric} is not in percent.")
     if result.pairs is not None and result.ranks is not None:
         if result.feasible is not None and result.feasible.trials_without:
             lines.append(
@@ -34,13 +34,13 @@ def format_comparison(result: ComparisonResult) -> str:
             )
         lines += [*_pairs(result.pairs), *_ranks(result.ranks)]
     else:
-        needed = "two algorithms" if len(result.algorithms) < 2 else "two trials of each algorithm"
-        lines.append(f"\nTests and ranks are left out: they need {needed} or more.")
+        needed = "two algorithms" if len(result.algorithms) < 2 else "two trials per algorithm"
+        lines.append(f"\nTests and ranks are not shown, because they need {needed} or more.")
     return "\n".join(lines)
 
 
 def _heading(result: ComparisonResult) -> list[str]:
-    """Return what was compared, on what, and how long."""
+    """Return the heading: algorithms, table, limits and seeds."""
     settings, algorithms = result.settings, result.algorithms
     seeds = sorted({row.seed for row in algorithms})
     each = f"in each of {settings.trials:,} trials" if settings.trials > 1 else "in one trial"
@@ -49,12 +49,12 @@ def _heading(result: ComparisonResult) -> list[str]:
         f"{limits_text(settings)} {each}; seed {', '.join(map(str, seeds))}",
     ]
     if len(seeds) > 1:
-        lines.append("note: of different seeds, trials are paired by their number alone")
+        lines.append("note: trials with different seeds are paired by their number only")
     return [*lines, ""]
 
 
 def _ends(result: ComparisonResult) -> list[str]:
-    """Return the regret at the end, and what it took."""
+    """Return the final regret, and its cost."""
     rows = result.algorithms
     spreads = [row.regret.spread for row in rows]
     columns = {"": [row.label for row in rows], "mean": [spread.mean_text() for spread in spreads]}
@@ -67,14 +67,18 @@ def _ends(result: ComparisonResult) -> list[str]:
             "at the optimum": [_share(row.at_optimum.share) for row in rows],
         }
     more: tuple[tuple[str, list[float | None], Callable[[float], str]], ...] = (
-        ("time a trial", [row.simulated_seconds for row in rows], duration),
+        ("time per trial", [row.simulated_seconds for row in rows], duration),
         ("evaluations", [row.evaluations for row in rows], "{:,.6g}".format),
         ("jobs", [row.jobs for row in rows], "{:,.6g}".format),
-        ("without any", [row.trials_without_evaluation for row in rows], "{:,} trials".format),
+        ("no incumbent", [row.trials_without_evaluation for row in rows], _trials),
     )
     columns |= {title: _texts(values, text) for title, values, text in more if any(values)}
     unit = signals_of(result.settings)[0].unit
-    return [f"Regret of the incumbents at the end [{unit}]", _table(columns)]
+    return [f"Regret of the final incumbents [{unit}]", _table(columns)]
+
+
+def _trials(number: float) -> str:
+    return counted(int(number), "trial")
 
 
 def _texts(values: Iterable[T | None], text: Callable[[T], str]) -> list[str]:
@@ -83,7 +87,7 @@ def _texts(values: Iterable[T | None], text: Callable[[T], str]) -> list[str]:
 
 
 def _values(result: ComparisonResult) -> list[str]:
-    """Return what papers report of the incumbents at the end."""
+    """Return the accuracies of the final incumbents as reported in papers."""
     rows = result.algorithms
     metrics = dict.fromkeys(name for row in rows for name in row.report)
     if not metrics:
@@ -93,9 +97,9 @@ def _values(result: ComparisonResult) -> list[str]:
         columns[with_unit(name)] = _texts(
             (row.report.get(name) for row in rows), lambda spread: spread.with_std(".2f")
         )
-    over = ", mean and standard deviation over the trials" if result.settings.trials > 1 else ""
-    epochs = final_epochs(result.settings)
-    return [f"\nIncumbents at the end, trained for {epochs} epochs{over}", _table(columns)]
+    over = ", mean and standard deviation over trials" if result.settings.trials > 1 else ""
+    epochs = counted(final_epochs(result.settings), "epoch")
+    return [f"\nFinal incumbents, trained for {epochs}{over}", _table(columns)]
 
 
 def _reached(result: ComparisonResult, axis: Axis) -> list[str]:
@@ -108,11 +112,11 @@ def _reached(result: ComparisonResult, axis: Axis) -> list[str]:
     for row in rows:
         for reached in row.reached or ():
             columns.setdefault(f"{reached.regret:g} %", []).append(_way(reached.along(axis), axis, trials))
-    median = f": median of {trials:,} trials (share of trials that came there)" if trials > 1 else ""
-    lines = [f"\n{_UNTIL[axis]} until the regret was at most{median}", _table(columns)]
+    median = f": median over {trials:,} trials (share of trials that reached it)" if trials > 1 else ""
+    lines = [f"\n{_UNTIL[axis]} to reach a regret of at most{median}", _table(columns)]
     if axis == Axis.EVALUATIONS and result.settings.budget is not None and trials > 1:
         lines.append(
-            "Trials end after different numbers of evaluations: the median is by Kaplan and Meier's estimate"
+            "The median is the Kaplan-Meier estimate, because trials have different numbers of evaluations"
         )
     return lines
 
@@ -121,14 +125,14 @@ def _way(way: Way | None, axis: Axis, trials: int) -> str:
     if way is None:
         return "-"
     if way.median is None:
-        text = "not reached" if trials == 1 or not way.share else "later than the end"
+        text = "not reached" if trials == 1 or not way.share else "after the end"
     else:
         text = duration(way.median) if axis == Axis.SECONDS else f"{way.median:,.6g}"
     return text if trials == 1 else f"{text} ({_share(way.share)})"
 
 
 def _pairs(pairs: Sequence[PairResult]) -> list[str]:
-    """Return what the tests say of each pair."""
+    """Return the test results of each pair."""
     tests = [(row.tested.pair, row.tested.p_holm) for row in pairs]
     columns = {
         "": [f"{row.first} / {row.second}" for row in pairs],
@@ -140,23 +144,23 @@ def _pairs(pairs: Sequence[PairResult]) -> list[str]:
         "A12": [f"{pair.a12:.2f}" for pair, _ in tests],
     }
     return [
-        "\nPairs of algorithms, by the regret at the end of the same trials (better: lower)",
+        "\nPairs of algorithms, by the final regret of the same trials (better: lower)",
         _table(columns),
-        "p: Wilcoxon signed-rank test, after Holm's correction for all pairs",
+        "p: Wilcoxon signed-rank test, with Holm's correction for all pairs",
     ]
 
 
 def _ranks(ranks: Ranks) -> list[str]:
-    """Return the average ranks, the best first, and which of them do not differ."""
+    """Return the average ranks, the best first, and the groups that do not differ significantly."""
     ordered = sorted(ranks.average.items(), key=lambda item: item[1])
     columns = {"": [label for label, _ in ordered], "rank": [f"{rank:.3f}" for _, rank in ordered]}
-    lines = ["\nAverage ranks over the trials (1: best)", _table(columns)]
+    lines = ["\nAverage ranks over trials (1: best)", _table(columns)]
     if ranks.friedman is not None:
         statistic, p = ranks.friedman.statistic, p_text(ranks.friedman.p)
         lines.append(f"Friedman test: chi-squared {statistic:.1f}, p {p}")
     level = 1 - ranks.confidence
     lines.append(f"critical difference (Nemenyi, {level:.2g}): {ranks.critical_difference:.3f}")
-    return [*lines, *(f"not told apart by it: {'; '.join(group)}" for group in ranks.alike)]
+    return [*lines, *(f"no significant difference: {'; '.join(group)}" for group in ranks.alike)]
 
 
 def _share(share: float) -> str:
@@ -169,7 +173,7 @@ def p_text(p: float) -> str:
 
 
 def _table(columns: Columns) -> str:
-    """Return a table whose first column is to the left and whose others are to the right."""
+    """Return a table with the first column left-aligned and the others right-aligned."""
     padded = []
     for n, (title, cells) in enumerate(columns.items()):
         width = max(map(len, [title, *cells]))

@@ -1,4 +1,4 @@
-"""Searches with one objective on a table, whose trials evaluate cells in lockstep."""
+"""Searches with one objective on a table; their trials evaluate cells in lockstep."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from blackbox.results.regret import (
     feasible_cells,
     regrets,
 )
-from blackbox.results.text import Rows, came_text, over_text, signals_of
+from blackbox.results.text import Rows, came_text, evaluations_text, over_text, signals_of
 from blackbox.search.shown import checkpoints
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
@@ -43,24 +43,29 @@ if TYPE_CHECKING:
 class BestEvaluation(Best):
     """The evaluation with the best score, and its cell."""
 
+    #: Number of the trial.
     trial: int
-    #: Its number in the trial, from 1.
+    #: Number of the evaluation in the trial, from 1.
     evaluation: int
-    #: When it ended; None if the table has no times.
+    #: Simulated time at which it ended; None if the table has no times.
     simulated_seconds: float | None
-    #: Higher is better.
+    #: Score that the search has seen; higher is better.
     score: float
+    #: The cell.
     cell: BestCell = field(metadata=INLINE)
 
 
 @dataclass(frozen=True)
 class RegretRow(Row):
-    """The regret of the incumbents after some evaluations."""
+    """The regret of the incumbents after a number of evaluations."""
 
+    #: Number of evaluations per trial.
     evaluations: int
+    #: Number of trials with at least this number of evaluations.
     trials_that_came_so_far: int
-    #: None if all cells are feasible: then every trial has one.
+    #: Number of trials with an incumbent; None if all cells are feasible, because then every trial has one.
     trials_with_incumbent: int | None = field(metadata=OPTIONAL)
+    #: Regret over these trials.
     regret: Spread = field(metadata=INLINE)
 
     @property
@@ -68,21 +73,22 @@ class RegretRow(Row):
         return counted(self.evaluations, "evaluation")
 
     def text(self, trials: int) -> str:
-        """Return the row as text; `trials`: how many there are."""
+        """Return the row as text; `trials` is the number of trials."""
         having, short = self.trials_with_incumbent, came_text(self.trials_that_came_so_far, trials)
-        if having not in (None, trials):
-            short += f"   ({having:,} trials had one)" if having else "   (no feasible cell yet)"
-        return f"after {self.evaluations:>6,} evaluations  {self.regret.text()}{short}"
+        if having is not None and having != trials:
+            short += f"   ({counted(having, 'trial')} had one)" if having else "   (no feasible cell yet)"
+        return f"after {evaluations_text(self.evaluations)}  {self.regret.text()}{short}"
 
 
 @dataclass(frozen=True)
 class EvaluationResult(LockstepResult[RunConfig]):
-    """What a search with one objective found."""
+    """The result of a search with one objective."""
 
+    #: Incumbents of the trials.
     incumbents: Incumbents[BestEvaluation, RegretRow] = field(metadata=INLINE)
 
     def text(self, *, all: bool = False) -> str:
-        """Return the findings as text; `all`: with the hardware metrics of the best cell."""
+        """Return the result as text; with `all`, including the hardware metrics of the best cell."""
         settings, trials = self.settings, self.settings.trials
         found = trials - self.trials_without_evaluation
         over = over_text(trials, found - (self.feasible.trials_without if self.feasible else 0))
@@ -91,7 +97,7 @@ class EvaluationResult(LockstepResult[RunConfig]):
 
     @property
     def head(self) -> str:
-        return self.heading(f"{self.evaluations.text()} evaluations")
+        return self.heading(self.evaluations.text("evaluation"))
 
     @property
     def best_entry(self) -> tuple[str, dict[str, dict[str, float]]] | None:
@@ -107,7 +113,7 @@ class EvaluationResult(LockstepResult[RunConfig]):
             target, signal = signals_of(settings)
             if signal != target:
                 score = best.score if signal.higher_is_better else -best.score
-                rows.append(("signal", f"{signal} {score:.4f} {signal.unit}, as the search saw it"))
+                rows.append(("signal", f"{signal} {score:.4f} {signal.unit}, as seen by the search"))
             found = f"at evaluation {best.evaluation:,}" + ("" if trials == 1 else f" of trial {best.trial}")
             if best.simulated_seconds is not None:
                 found += f", after {duration(best.simulated_seconds)} of simulated training"
@@ -153,7 +159,7 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
         )
 
     def figure(self, experiment: RunExperiment, result: EvaluationResult, history: History) -> Figure | None:
-        from blackbox.results import plots  # imported here because few runs are drawn
+        from blackbox.results import plots  # imported here because few runs are plotted
 
         if result.incumbents.best is None:
             return None

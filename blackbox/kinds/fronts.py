@@ -1,4 +1,4 @@
-"""Searches with two objectives on a table, whose trials find Pareto fronts."""
+"""Searches with two objectives on a table; their trials find Pareto fronts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, Result
 from blackbox.results.fronts import cells_met, front_masks, shares, true_front, true_volume, volumes, worst_of
 from blackbox.results.regret import Spread, entry_of, feasible_cells
-from blackbox.results.text import Rows, came_text, entry_lines, over_text, with_unit
+from blackbox.results.text import Rows, came_text, entry_lines, evaluations_text, over_text, with_unit
 from blackbox.rs import RandomSearch
 from blackbox.search.shown import checkpoints
 from blackbox.table.objective import PairObjective
 from blackbox.table.settings import PairConfig, RunConfig
 from blackbox.table.signal import Signal
 from nasbench.runs.folder import RunKind
-from nasbench.runs.text import format_rows, format_table
+from nasbench.runs.text import counted, format_rows, format_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,29 +42,35 @@ _SHOWN = 20  # cells of a front in a notebook
 class TrueFront(Result):
     """The Pareto front of the table."""
 
+    #: Number of cells.
     cells: int
-    #: Official indices.
+    #: Official indices of the cells.
     indices: list[int]
+    #: Hypervolume, in the product of the metrics' units.
     hypervolume: float
 
 
 @dataclass(frozen=True)
 class VolumeRow(Result):
-    """The hypervolume of the trials' fronts after some evaluations."""
+    """The hypervolume of the trials' fronts after a number of evaluations."""
 
+    #: Number of evaluations per trial.
     evaluations: int
+    #: Number of trials with at least this number of evaluations.
     trials_that_came_so_far: int
+    #: Hypervolume over trials.
     volume: Spread = field(metadata=INLINE)
-    #: Of the true front's hypervolume.
+    #: Share of the true front's hypervolume over trials, in [0, 1].
     share: Spread
 
 
 @dataclass(frozen=True)
 class FoundFronts(Result):
-    """What the fronts of trials are worth."""
+    """The quality of the fronts of trials."""
 
+    #: Hypervolume after some numbers of evaluations.
     hypervolume: list[VolumeRow]
-    #: Cells of the true front that a trial evaluated and takes for its own.
+    #: Number of cells on the true front that are also on a trial's front.
     of_the_true_front: Spread
 
 
@@ -72,15 +78,19 @@ class FoundFronts(Result):
 class FrontCell(Result):
     """A cell on the front of a trial."""
 
+    #: Architecture string.
     arch: str
+    #: Official index.
     index: int
-    #: The first that gave it, from 1.
+    #: Number of the evaluation that first evaluated it, from 1.
     evaluation: int
-    #: As the search saw them, higher is better.
+    #: Scores that the search has seen; higher is better.
     scores: list[float]
-    #: By metric.
+    #: Values by metric, means over seeds.
     values: dict[str, float] = field(metadata=INLINE)
+    #: All values, from `Benchmark.entry`.
     entry: dict[str, dict[str, float]]
+    #: Whether it is on the true front.
     on_true_front: bool
 
 
@@ -88,38 +98,43 @@ class FrontCell(Result):
 class Front(Result):
     """The front with the largest hypervolume of all trials."""
 
+    #: Number of the trial.
     trial: int
+    #: Hypervolume.
     hypervolume: float
-    #: The best by the first metric first; none if no feasible cell was evaluated.
+    #: Cells, sorted by the first metric, best first; empty if no feasible cell was evaluated.
     cells: list[FrontCell]
 
 
 @dataclass(frozen=True)
 class FrontResult(LockstepResult[PairConfig]):
-    """What a search with two objectives found, beside random search in as many evaluations."""
+    """The result of a search with two objectives, and of random search with as many evaluations."""
 
-    #: The worst value of the feasible cells by metric, as far as which a front dominates.
+    #: Reference point of the hypervolume: the worst value of the feasible cells by metric.
     reference: dict[str, float]
+    #: Pareto front of the table.
     true_front: TrueFront
+    #: Fronts of the search.
     found: FoundFronts
-    #: Of random search with seed 0, which sees the means over seeds.
+    #: Fronts of random search with seed 0, which sees the means over seeds.
     random_search: FoundFronts
+    #: Front with the largest hypervolume.
     front: Front
 
     def text(self, *, all: bool = False) -> str:
-        """Return the findings as text; `all`: with the hardware metrics of the best cell of the front."""
+        """Return the result as text; with `all`, including the hardware metrics of the front's best cell."""
         settings, cells = self.settings, self.front.cells
         lines = [self.head, format_rows(self.summary())]
         if not cells:
             return "\n".join([*lines, "\nFront: none, because no feasible cell was evaluated"])
         title, header, rows = self._front_table()
         lines += [f"\n{title}", format_table(header, rows)]
-        lines.append(f"\nOf this front, the cell with the best {settings.metric}: index {cells[0].index}")
+        lines.append(f"\nCell on this front with the best {settings.metric}: index {cells[0].index}")
         return "\n".join([*lines, *entry_lines(cells[0].entry, all=all), *self._volume_lines()])
 
     @property
     def head(self) -> str:
-        return self.heading(f"{self.evaluations.text()} evaluations", others=[self.settings.against])
+        return self.heading(self.evaluations.text("evaluation"), others=[self.settings.against])
 
     @property
     def best_entry(self) -> tuple[str, dict[str, dict[str, float]]] | None:
@@ -138,12 +153,12 @@ class FrontResult(LockstepResult[PairConfig]):
             f"{name} {value:.7g} {Signal.parse(name).unit}" for name, value in self.reference.items()
         )
         cells = "the table" if self.feasible is None else "the feasible cells"
-        each = "" if self.settings.trials == 1 else " a trial"
+        each = "" if self.settings.trials == 1 else " per trial"
         volume = f"hypervolume {self.true_front.hypervolume:.7g}"
         return [
-            ("true front", f"{self.true_front.cells:,} cells, {volume}"),
+            ("true front", f"{counted(self.true_front.cells, 'cell')}, {volume}"),
             ("reference", f"{reference}: the worst of {cells} in each"),
-            ("found of it", f"{ours} cells{each} (random search: {random})"),
+            ("found of it", f"{ours} {'cell' if ours == '1' else 'cells'}{each} (random search: {random})"),
             *self.rows,
         ]
 
@@ -157,10 +172,11 @@ class FrontResult(LockstepResult[PairConfig]):
             ("*" * cell.on_true_front, *cell.values.values(), cell.index, cell.evaluation, cell.arch)
             for cell in front.cells
         ]
-        return f"Front{which}: {len(rows):,} cells (*: on the true front)", header, rows
+        cells = counted(len(rows), "cell")
+        return f"Front{which}: {cells} (*: on the true front)", header, rows
 
     def _volume_lines(self) -> list[str]:
-        """The hypervolumes after some evaluations."""
+        """Return the lines of the text about the hypervolumes."""
         trials = self.settings.trials
         over = over_text(trials, trials - self.trials_without_evaluation)
         lines = [f"\nHypervolume, percent of the true front's{over}"]
@@ -168,7 +184,7 @@ class FrontResult(LockstepResult[PairConfig]):
             short = came_text(row.trials_that_came_so_far, trials)
             ours, theirs = (each.share.with_std(".3f", 100) for each in (row, random))
             shares = f"{ours}   random search {theirs}"
-            lines.append(f"after {row.evaluations:>6,} evaluations  {shares}{short}")
+            lines.append(f"after {evaluations_text(row.evaluations)}  {shares}{short}")
         return lines
 
 
@@ -178,7 +194,7 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
     name = "fronts"
     settings_class = PairConfig
     folders = RunKind(evaluations_header(2))
-    picture = "the front that was found, among all cells"
+    picture = "the front of the search among all cells"
     objectives = 2
 
     def problem(self, settings: PairConfig, bench: Benchmark, trials: Trials = None) -> PairObjective:
@@ -202,7 +218,7 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
         )
 
     def figure(self, experiment: PairExperiment, result: FrontResult, history: History) -> Figure:
-        from blackbox.results import plots  # imported here because few runs are drawn
+        from blackbox.results import plots  # imported here because few runs are plotted
 
         objective, front, trials = experiment.problem, result.front, result.settings.trials
         metrics, signs = objective.metrics, _signs(objective)
@@ -214,17 +230,17 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
         return plots.fronts_figure(cells, true, found, title, list(map(with_unit, metrics)))
 
     def compared(self, name: str, common: RunConfig, own: Mapping[str, Any]) -> PairConfig:
-        raise ConfigError(f"{name} has {self.objectives} objectives, and so no incumbent to compare")
+        raise ConfigError(f"{name} has {self.objectives} objectives, so it has no incumbent to compare")
 
 
 def _random_codes(space: CategoricalSpace, trials: int, evals: int) -> Codes:
-    """Return what random search evaluates, (T, n)."""
+    """Return the codes that random search evaluates, (T, n)."""
     search = RandomSearch(space, trials=trials)
     return np.stack([search.ask(step) for step in range(evals)], axis=1)
 
 
 def _found_fronts(codes: Codes, scores: Scores, counted: Codes, objective: PairObjective) -> FoundFronts:
-    """Return the worth of the trials' fronts after some evaluations, and their cells on the true one."""
+    """Return the hypervolumes of the trials' fronts, and their cells on the true front."""
     rows = []
     for n in checkpoints(int(counted.max())):
         masks = front_masks(scores[:, :n], counted)
@@ -237,7 +253,7 @@ def _found_fronts(codes: Codes, scores: Scores, counted: Codes, objective: PairO
 def _best_front(
     history: History, masks: Mask, counted: Codes, objective: PairObjective, bench: Benchmark
 ) -> Front:
-    """Return the front with the largest hypervolume; `masks`: of the trials' fronts, (T, n)."""
+    """Return the front with the largest hypervolume; `masks` (T, n) select the trials' fronts."""
     final = np.where(counted > 0, volumes(history.codes, masks, objective), -1)
     trial = int(final.argmax())
     steps = np.flatnonzero(masks[trial])
@@ -245,7 +261,7 @@ def _best_front(
     worth = objective.targets[codes]
     steps = steps[firsts][np.lexsort((worth[:, 1], worth[:, 0]))[::-1]]
     true, cells = true_front(objective), []
-    for step in steps.tolist():  # the evaluations that gave the cells first
+    for step in steps.tolist():  # the evaluations in which the cells appear first
         code, scores = history.codes[trial, step], history.scores[trial, step].tolist()
         cell, values = bench.space.cell(code), _values(objective, objective.targets[code])
         index, entry = bench.index(cell), entry_of(cell, bench, objective.target)
@@ -254,12 +270,12 @@ def _best_front(
 
 
 def _values(objective: PairObjective, scores: Scores) -> dict[str, float]:
-    """Return the metrics' values, {metric: value}, of their scores (2,), which are higher if better."""
+    """Return the values of the metrics, {metric: value}, from their scores (2,)."""
     return dict(zip(objective.metrics, (scores * _signs(objective)).tolist(), strict=True))
 
 
 def _signs(objective: PairObjective) -> Codes:
-    """Return what the scores of each metric are its values times, 1 or -1, (2,)."""
+    """Return the sign that converts values of each metric to scores, 1 or -1, (2,)."""
     return np.array([1 if Signal.parse(metric).higher_is_better else -1 for metric in objective.metrics])
 
 

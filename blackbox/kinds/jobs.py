@@ -46,16 +46,17 @@ if TYPE_CHECKING:
 
     JobExperiment = Experiment[SimulationConfig, Curves]
 
-_CHECKPOINTS = (1 / 64, 1 / 16, 1 / 4, 1)  # of the simulated time
-_POINTS = 400  # of time, in a picture
+_CHECKPOINTS = (1 / 64, 1 / 16, 1 / 4, 1)  # shares of the simulated time
+_POINTS = 400  # points in time of a plot
 
 
 @dataclass(frozen=True)
 class Rung(Result):
-    """The jobs that trained cells up to some epochs."""
+    """The jobs on a rung."""
 
+    #: Epochs of the rung.
     epochs: int
-    #: Mean over trials.
+    #: Number of jobs, mean over trials.
     jobs: float
 
 
@@ -63,30 +64,39 @@ class Rung(Result):
 class Duration(Result):
     """Simulated seconds of the trials."""
 
+    #: Mean over trials.
     mean: float
+    #: Maximum over trials.
     most: float
 
 
 @dataclass(frozen=True)
 class BestJob(Best):
-    """The job of the best incumbent at the end, and its cell."""
+    """The job of the best final incumbent, and its cell."""
 
+    #: Number of the trial.
     trial: int
+    #: Number of the job.
     job: int
+    #: Epochs that the cell was trained for.
     epochs: int
-    #: When it ended.
+    #: Simulated time at which it ended.
     simulated_seconds: float
-    #: Higher is better.
+    #: Score that the search has seen; higher is better.
     score: float
+    #: The cell.
     cell: BestCell = field(metadata=INLINE)
 
 
 @dataclass(frozen=True)
 class TimeRow(Row):
-    """The regret of the incumbents after some simulated time."""
+    """The regret of the incumbents at a point of simulated time."""
 
+    #: Simulated time.
     simulated_seconds: float
+    #: Number of trials with an incumbent.
     trials_with_incumbent: int
+    #: Regret over these trials.
     regret: Spread = field(metadata=INLINE)
 
     @property
@@ -94,23 +104,29 @@ class TimeRow(Row):
         return duration(self.simulated_seconds)
 
     def text(self, trials: int) -> str:
-        """Return the row as text; `trials`: how many there are."""
+        """Return the row as text; `trials` is the number of trials."""
         having = self.trials_with_incumbent
-        short = "" if having == trials else f"   ({having:,} trials had one)"
+        short = "" if having == trials else f"   ({counted(having, 'trial')} had one)"
         return f"after {duration(self.simulated_seconds):>12}  {self.regret.text()}{short}"
 
 
 @dataclass(frozen=True)
 class JobResult(SearchResult[SimulationConfig]):
-    """What a multi-fidelity search found."""
+    """The result of a multi-fidelity search."""
 
+    #: Jobs of each rung.
     rungs: list[Rung]
+    #: Number of jobs per trial.
     jobs: Counts
+    #: Number of trials without an incumbent.
     trials_without_incumbent: int
+    #: Simulated time.
     simulated_seconds: Duration
-    #: Share of the simulated time that workers trained, mean over trials.
+    #: Share of the simulated time in which workers trained, in [0, 1], mean over trials.
     workers_busy: float
+    #: Feasible cells; None without limits.
     feasible: Feasible | None = field(metadata=OPTIONAL)
+    #: Incumbents of the trials.
     incumbents: Incumbents[BestJob, TimeRow] = field(metadata=INLINE)
 
     @property
@@ -118,18 +134,21 @@ class JobResult(SearchResult[SimulationConfig]):
         return counted(self.jobs.most, "job")
 
     def text(self, *, all: bool = False) -> str:
-        """Return the findings as text; `all`: with the hardware metrics of the best cell."""
+        """Return the result as text; with `all`, including the hardware metrics of the best cell."""
         settings, trials = self.settings, self.settings.trials
         over = over_text(trials, trials - self.trials_without_incumbent)
         lines = [self.head, format_rows(self.summary())]
         lines.append("\nJobs of each rung" + ("" if trials == 1 else ", mean over trials"))
-        lines += [f"up to {rung.epochs:>3} epochs  {rung.jobs:>9,.6g}" for rung in self.rungs]
+        lines += [
+            f"up to {rung.epochs:>3} {'epoch ' if rung.epochs == 1 else 'epochs'}  {rung.jobs:>9,.6g}"
+            for rung in self.rungs
+        ]
         return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
     @property
     def head(self) -> str:
-        done = f"{self.jobs.text()} jobs on {counted(self.settings.workers, 'worker')}"
-        return self.heading(done, per="a cell")
+        done = f"{self.jobs.text('job')} on {counted(self.settings.workers, 'worker')}"
+        return self.heading(done, per="cell")
 
     @property
     def best_entry(self) -> tuple[str, dict[str, dict[str, float]]] | None:
@@ -144,17 +163,17 @@ class JobResult(SearchResult[SimulationConfig]):
         if best is not None:
             signal = signals_of(settings)[1]
             score = best.score if signal.higher_is_better else -best.score
-            seen = f"{signal.metric} {score:.4f} {signal.unit} after {best.epochs} epochs"
+            seen = f"{signal.metric} {score:.4f} {signal.unit} after {counted(best.epochs, 'epoch')}"
             which = "" if settings.trials == 1 else f" of trial {best.trial}"
             found = f"by job {best.job:,}{which}, after {duration(best.simulated_seconds)}"
-            rows += [("as it was seen", seen), ("found", found)]
+            rows += [("signal", f"{seen}, as seen by the search"), ("found", found)]
         rows += [
-            ("whole search", f"{duration(self.simulated_seconds.mean)} a trial"),
+            ("search time", f"{duration(self.simulated_seconds.mean)} per trial"),
             ("workers busy", f"{100 * self.workers_busy:.1f} % of that time"),
         ]
         without = self.trials_without_incumbent - (self.feasible.trials_without if self.feasible else 0)
         if without:
-            rows.append(("without any", f"{without:,} trials: not even one job"))
+            rows.append(("no job", f"{counted(without, 'trial')}, because of the budget"))
         return rows + feasible_rows(self.feasible) + self.incumbents.optimum_rows(settings)
 
 
@@ -213,7 +232,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
         )
 
     def figure(self, experiment: JobExperiment, result: JobResult, history: JobHistory) -> Figure | None:
-        from blackbox.results import plots  # imported here because few runs are drawn
+        from blackbox.results import plots  # imported here because few runs are plotted
 
         settings, curves = experiment.settings, experiment.problem
         trials = self.trajectories(history, settings.budget)
@@ -248,8 +267,8 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
     def compared(self, name: str, common: RunConfig, own: Mapping[str, Any]) -> SimulationConfig:
         if common.evals is not None or common.budget is None:
             raise ConfigError(
-                f"{name} trains cells for few epochs and for many, so that its evaluations cannot be"
-                " counted like others: compare it by --budget alone, without --evals"
+                f"{name} trains cells for different numbers of epochs, so its evaluations cannot be counted;"
+                " compare it with --budget, without --evals"
             )
         table = {f.name: vars(common)[f.name] for f in fields(TableConfig)}
         return SimulationConfig(budget=common.budget, **table, **own)
@@ -263,17 +282,17 @@ def _search(experiment: JobExperiment, trial: int) -> MultiFidelitySearch[Any]:
 
 
 def _check_curves(curves: Curves, rungs: Sequence[int], budget: float | None) -> None:
-    """Raise an error for what the table lacks for a search, or if a budget ends before any job can."""
+    """Raise an error if the table lacks something for a search, or if a budget is too short for any job."""
     curves.scores(0, rungs)
     for done, epochs in zip((0, *rungs), rungs, strict=False):
         curves.seconds(0, epochs)
         curves.seconds(done, epochs)
     if budget is not None:
-        check_budget(budget, curves.seconds(0, rungs[0]), "job", "the cheapest")
+        check_budget(budget, curves.seconds(0, rungs[0]), "job", "the cheapest one")
 
 
 def _best(history: JobHistory, bench: Benchmark, curves: Curves) -> BestJob:
-    """Return the best incumbent at the end of a trial: by epochs, then score, then time, then trial."""
+    """Return the best final incumbent of all trials: by epochs, then score, then time, then trial."""
     good = history.rows[history.score > FAILED]
     order = np.lexsort((good["trial"], good["end"], -good["score"], -good["epochs"]))
     row = JobRow._make(good[order[0]].item())
@@ -281,11 +300,11 @@ def _best(history: JobHistory, bench: Benchmark, curves: Curves) -> BestJob:
 
 
 def _why_nothing(curves: Curves, rungs: Sequence[int], budget: float | None) -> str:
-    """Return why no trial has an incumbent."""
+    """Return the reason why no trial has an incumbent."""
     if budget is None:
-        return "all jobs of all trials failed: there is no incumbent"
+        return "there is no incumbent, because all jobs of all trials failed"
     least = math.ceil(min(np.asarray(curves.seconds(0, epochs)).max() for epochs in rungs))
-    return f"a budget of {budget:g} s ends before the first job of any trial; raise it: --budget {least}s"
+    return f"--budget {budget:g}s is too short for the first job of any trial; try --budget {least}s"
 
 
 JOBS = JobKind()

@@ -1,4 +1,4 @@
-"""Searches whose trials evaluate cells in lockstep: how they run, and what their results share."""
+"""Searches whose trials evaluate cells in lockstep: their driver, and the base class of their results."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -35,18 +35,23 @@ P = TypeVar("P", TableObjective, PairObjective)
 class SpentSeconds(Result):
     """Simulated seconds that trials took."""
 
+    #: Mean over trials.
     mean: float
+    #: Sum over trials.
     total: float
 
 
 @dataclass(frozen=True)
 class LockstepResult(SearchResult[S_co]):
-    """The findings of a search whose trials evaluate cells in lockstep."""
+    """The result of a search whose trials evaluate cells in lockstep."""
 
+    #: Number of evaluations per trial.
     evaluations: Counts
+    #: Number of trials without an evaluation within the budget.
     trials_without_evaluation: int
-    #: None if the table has no times.
+    #: Simulated time; None if the table has no times.
     simulated_seconds: SpentSeconds | None
+    #: Feasible cells; None without limits.
     feasible: Feasible | None = field(metadata=OPTIONAL)
 
     @property
@@ -55,12 +60,12 @@ class LockstepResult(SearchResult[S_co]):
 
     @property
     def rows(self) -> Rows:
-        """What a text says of the whole search in addition to the evaluations."""
+        """The rows of a text about the whole search, in addition to the evaluations."""
         rows: Rows = []
         if self.simulated_seconds is not None:
-            rows.append(("whole search", f"{duration(self.simulated_seconds.mean)} a trial"))
+            rows.append(("search time", f"{duration(self.simulated_seconds.mean)} per trial"))
         if without := self.trials_without_evaluation:
-            rows.append(("without any", f"{without:,} trials: not even one evaluation"))
+            rows.append(("no evaluation", f"{counted(without, 'trial')}, because of the budget"))
         return rows + feasible_rows(self.feasible)
 
 
@@ -69,8 +74,8 @@ def counted_in(history: History, budget: float | None) -> Codes:
     counted = history.counted(budget)
     if not counted.any():
         raise ConfigError(
-            f"a budget of {budget:g} s ends before the first evaluation of any trial;"
-            f" raise it: --budget {math.ceil(history.costs[:, 0].min())}s"
+            f"--budget {budget:g}s is too short for the first evaluation of any trial;"
+            f" try --budget {math.ceil(history.costs[:, 0].min())}s"
         )
     return counted
 
@@ -78,7 +83,7 @@ def counted_in(history: History, budget: float | None) -> Codes:
 def extent_of(
     history: History, objective: TableObjective | PairObjective, counted: Codes
 ) -> tuple[Counts, int, SpentSeconds | None]:
-    """Return how much was searched, as results have it; `counted`: evaluations of each trial, (T,)."""
+    """Return the extent of a search for its result; `counted` (T,) are the evaluations of each trial."""
     spent = history.costs.cumsum(axis=1)[np.arange(len(counted)), counted - 1][counted > 0]
     seconds = SpentSeconds(float(spent.mean()), float(spent.sum()))
     counts = Counts(int(counted.min()), int(counted.max()))
@@ -87,15 +92,18 @@ def extent_of(
 
 @dataclass
 class Lockstep(Driver[History]):
-    """Drives trials of a `Search`, all by one evaluation at a time."""
+    """The driver of the trials of a `Search`, which make one evaluation each at every step."""
 
     unit = "evaluations"
 
     log_format: EvaluationLog
-    #: Before its first evaluation.
+    #: The search, before its first evaluation.
     search: Search[Any]
+    #: The objective.
     objective: TableObjective | PairObjective
+    #: Number of evaluations per trial; None for no limit.
     evals: int | None
+    #: Simulated seconds per trial; None for no limit.
     budget: float | None
     _log: AppendLog | None = field(default=None, init=False)
     _saved: int = field(default=0, init=False)  # steps
@@ -120,7 +128,7 @@ class Lockstep(Driver[History]):
     def resume(self, log: AppendLog) -> None:
         data = log.read()
         history = self.log_format.decode(data, log.path)
-        if len(history):  # a search is made anew to have a history
+        if len(history):  # only a new search can take over a history
             self._check(history, log.path.parent)
             self.objective.skip(len(history))
             search = self.search
@@ -129,11 +137,11 @@ class Lockstep(Driver[History]):
         self._log, self._saved = log, len(history)
 
     def _check(self, history: History, path: Path) -> None:
-        """Raise RunFolderError unless a history in the folder at `path` is of this search on this table."""
+        """Raise RunFolderError unless the history in the folder `path` is from this search on this table."""
         if not agrees(self.objective, history):
-            raise RunFolderError(f"{path} is damaged: its scores or costs are not those of the table")
+            raise RunFolderError(f"{path} is damaged: its scores or costs differ from the table")
         if (history.codes[:, 0] != self.search.ask()).any():
-            raise RunFolderError(f"{path} is damaged: its settings do not lead to the first cells in its log")
+            raise RunFolderError(f"{path} is damaged: the first cells in its log do not match its settings")
         if self.evals is not None and len(history) > self.evals:
             raise RunFolderError(f"{path} is damaged: its log has more evaluations than its settings allow")
 

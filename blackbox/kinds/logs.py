@@ -1,4 +1,4 @@
-"""The logs of searches as bytes, and those of evaluations: a row per evaluation, step by step."""
+"""The log formats of searches, and the format for evaluations: one row per evaluation, step by step."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
@@ -15,17 +15,18 @@ from blackbox.search.history import History
 from nasbench.arrays import Codes
 from nasbench.errors import said
 from nasbench.runs.log import decode_numbers, first_line_text
+from nasbench.runs.text import counted
 from nasbench.spaces import Space
 
 H = TypeVar("H")
-_ROUNDS = 8  # of looking for rows that are alike; a table with noise gives a cell few different scores
-_STEPS = 20  # whose rows are joined at once
+_ROUNDS = 8  # rounds of searching for equal rows; with noise, a cell has a few different scores
+_STEPS = 20  # steps whose rows are joined at once
 
 
 class SearchLog(ABC, Generic[H]):
     """The format of a log of some trials of a search.
 
-    `trials`: their numbers; cells stand in it by their official index in the space.
+    `trials` are the numbers of the trials. In a log, cells are given by their official index in the space.
     """
 
     header: bytes
@@ -36,28 +37,28 @@ class SearchLog(ABC, Generic[H]):
 
     @abstractmethod
     def whole(self, data: bytes) -> int:
-        """Return how many bytes of a log's data, which has its header, make up whole steps or jobs."""
+        """Return the length in bytes of the complete steps or jobs in a log's data, header included."""
 
     @abstractmethod
     def encode(self, rows: H) -> bytes:
-        """Return the rows of a history."""
+        """Return the rows of a history as bytes."""
 
     @abstractmethod
     def decode(self, data: bytes, path: str | Path) -> H:
-        """Return the whole steps or jobs in a log's data; RunFolderError names the file at `path`."""
+        """Return the complete steps or jobs in a log's data; errors name the file `path`."""
 
     @abstractmethod
     def join(self, logs: Sequence[Path], sizes: Sequence[int]) -> Iterator[bytes]:
-        """Yield the rows of all trials from the logs of their parts, which have so many trials each."""
+        """Yield the rows of all trials from the logs of parts; `sizes` are the parts' numbers of trials."""
 
     def _lines(self, data: bytes, path: str | Path) -> bytes:
-        """Return the whole steps or jobs in a log without its header, which must be there."""
+        """Return the complete steps or jobs in a log, without the header, which is checked."""
         if not data.startswith(self.header):
             raise RunFolderError(f"{path} is damaged: {first_line_text(self.header)}")
         return data[len(self.header) : self.whole(data)]
 
     def _table(self, lines: bytes, path: str | Path) -> NDArray[np.float64]:
-        """Return the numbers in lines of a log, (lines, columns)."""
+        """Return the numbers in the lines of a log, (lines, columns)."""
         try:
             return decode_numbers(lines)
         except ValueError as error:
@@ -65,7 +66,7 @@ class SearchLog(ABC, Generic[H]):
 
 
 class EvaluationLog(SearchLog[History]):
-    """A row per evaluation: number, trial, official index, a score per objective, seconds."""
+    """The log format with a row per evaluation: number, trial, official index, scores, seconds."""
 
     def __init__(self, space: Space, trials: Sequence[int], objectives: int = 1) -> None:
         super().__init__(space, trials)
@@ -76,9 +77,9 @@ class EvaluationLog(SearchLog[History]):
         return b"".join(self.blocks(rows))
 
     def blocks(self, history: History, start: int = 0) -> Iterator[bytes]:
-        """Yield the rows of the steps from `start` on, many at once.
+        """Yield the rows of the steps from `start` on, in blocks of several steps.
 
-        Rows of the same cell, scores and seconds end in the same text, which is made once.
+        Rows with the same cell, scores and seconds end in the same text, which is formatted once.
         """
         codes = history.codes[:, start:].T.ravel()
         if not codes.size:
@@ -105,7 +106,7 @@ class EvaluationLog(SearchLog[History]):
 
     def whole(self, data: bytes) -> int:
         end = data.rfind(b"\n") + 1
-        for _ in range((data.count(b"\n") - 1) % len(self.trials)):  # rows of a step that is not whole
+        for _ in range((data.count(b"\n") - 1) % len(self.trials)):  # rows of an incomplete step
             end = data.rfind(b"\n", 0, end - 1) + 1
         return end
 
@@ -130,7 +131,8 @@ class EvaluationLog(SearchLog[History]):
             or not np.isfinite(costs).all()
         ):
             raise RunFolderError(
-                f"{path} is damaged: its rows are not {steps} evaluations of {len(self.trials)} trials"
+                f"{path} is damaged: its rows are not {counted(steps, 'evaluation')} of"
+                f" {counted(len(self.trials), 'trial')}"
             )
         told = scores[0] if self._objectives == 1 else np.stack(scores, axis=-1)
         history.extend(order[index.astype(np.intp)].astype(np.intp).T, told.swapaxes(0, 1), costs.T)
@@ -157,10 +159,10 @@ def evaluations_header(objectives: int) -> bytes:
 
 
 def _model_rows(codes: Codes, columns: Sequence[NDArray[np.float64]]) -> NDArray[np.intp]:
-    """Return for each row one with the same code and the same bits in all columns, (n,).
+    """Return for each row the number of a row with the same code and the same bits in all columns, (n,).
 
-    Rows that are alike have the same model; after some rounds, those that are left are their own. All arrays
-    are (n,).
+    Equal rows share one model row; rows that are left after some rounds are their own model. All arrays are
+    (n,).
     """
     bits = [column.view(np.int64) for column in columns]
     every = np.arange(len(codes))

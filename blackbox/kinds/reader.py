@@ -1,4 +1,4 @@
-"""Finished and unfinished runs of searches, read from their folders without a lock."""
+"""Runs of searches, complete or not, read from their folders without a lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +22,7 @@ from nasbench.spaces import Space, space_of
 
 @dataclass(frozen=True)
 class Run:
-    """The content of a run's folder, up to the last whole step of its log.
+    """The content of a run folder, up to the last complete step of its log.
 
     >>> import tempfile
     >>> from blackbox.cli import main
@@ -39,24 +39,27 @@ class Run:
     True
     """
 
+    #: The folder.
     path: Path
+    #: Kind of the search.
     kind: Kind
-    #: The algorithm's name in reports.
+    #: Name of the algorithm in reports.
     algorithm: str
-    #: The content of config.json.
+    #: Content of config.json.
     record: dict[str, Any]
-    #: Of the kind's `settings_class`.
+    #: Settings of the run, an instance of the kind's `settings_class`.
     settings: Any
+    #: The search space.
     space: Space
 
     @classmethod
     def parse(cls, path: Path, record: dict[str, Any]) -> Self:
-        """Return the run in a folder by the content of its config.json; its log is read when it is needed."""
+        """Return the run in a folder, given the content of config.json; the log is read on demand."""
         with undamaged(path):
             name, table, search, run = (record[part] for part in ("algorithm", "table", "search", "run"))
             if table is None:
                 raise RunFolderError(
-                    f"{path} is a run of the objective {said(run['objective'])}, not of a table"
+                    f"{path} must be a run on a table, but its objective is {said(run['objective'])}"
                 )
             kind = kind_of_record(record)
             settings = kind.settings_class.from_json(run, "run")
@@ -69,17 +72,17 @@ class Run:
                 ("table.checksum", table["checksum"], str),
             ):
                 if not isinstance(value, types):
-                    raise ConfigError(f"{part} is {value!r}")
+                    raise ConfigError(f"{part} is invalid: {value!r}")
         return cls(path, kind, name, record, settings, space)
 
     @cached_property
     def history(self) -> Any:
-        """What its log has, a history of its kind."""
+        """The evaluations in the log: a `History`, or a `JobHistory` for multi-fidelity searches."""
         return read_log(self.path, self.kind.log_format(self.settings, self.space))
 
     @cached_property
     def complete(self) -> bool:
-        """Whether it reached its limits."""
+        """Whether the run reached its limits."""
         summary: dict[str, Any] = {}
         with suppress(RunFolderError):
             summary = read_summary(self.path) or {}
@@ -87,7 +90,7 @@ class Run:
 
     @property
     def trials(self) -> range:
-        """The numbers of its trials."""
+        """The numbers of the trials."""
         return range(self.settings.trials)
 
     @property
@@ -97,7 +100,7 @@ class Run:
 
     @cached_property
     def label(self) -> str:
-        """The algorithm, and its settings that differ from the defaults."""
+        """The algorithm with its settings that differ from the defaults."""
         search, name = self.record["search"], name_of(self.algorithm)
         if name is not None:
             defaults = asdict(algorithm(name).config_class())
@@ -112,19 +115,26 @@ class Run:
 
     @cached_property
     def trajectories(self) -> Trajectories:
-        """How the incumbents of its trials changed; ConfigError with two objectives, which have none."""
+        """The trajectories of the trials' incumbents; ConfigError with two objectives, which have none."""
         return self.kind.trajectories(self.history, self.settings.budget)
 
     def anytime(self) -> list[Changes]:
-        """Return when the incumbent of each trial changed within its budget.
+        """Return the changes of each trial's incumbent within its budget.
 
-        A trial whose evaluations all failed, or that has none, has no changes. ConfigError with two
-        objectives, which have no incumbent.
+        Returns
+        -------
+        list[Changes]
+            Evaluations or jobs, seconds and codes per trial; empty arrays for a trial without an incumbent.
+
+        Raises
+        ------
+        ConfigError
+            If the run has two objectives, which have no incumbent.
         """
         return self.trajectories.changes
 
     def entry(self, label: str | None = None) -> Entry:
-        """Return its entry in a comparison; ConfigError with two objectives."""
+        """Return the run's entry in a comparison; raise ConfigError with two objectives."""
         own, seed = self.record["search"], self.settings.seed
         label = self.label if label is None else label
         return Entry(label, self.algorithm, own, seed, self.kind.counts, self.trajectories, str(self.path))
@@ -132,7 +142,7 @@ class Run:
 
 @contextmanager
 def undamaged(path: Path) -> Iterator[None]:
-    """Turn errors about the content of a run's config.json into a RunFolderError that names it."""
+    """Convert errors about the content of config.json to a RunFolderError that names the file."""
     try:
         yield
     except (LookupError, TypeError, AttributeError, InvalidArgumentError) as error:
@@ -140,55 +150,60 @@ def undamaged(path: Path) -> Iterator[None]:
 
 
 def read_run(path: str | Path, empty: bool = False) -> Run:
-    """Return the Run in a folder, read without a lock: of a run in progress, what it has so far.
+    """Read the run in a folder without a lock, so the run may be in progress.
 
     Parameters
     ----------
     path
         The folder.
     empty
-        Whether a run whose log has no whole step yet is read, too.
+        Whether to accept a run without a completed evaluation.
+
+    Returns
+    -------
+    Run
+        The run up to the last complete step of its log.
 
     Raises
     ------
     RunFolderError
-        If the folder has no such run; the error names the folder and what is wrong with it.
+        If the folder has no run of a search on a table, or a damaged one.
     """
     path = Path(path)
     record = read_record(path, RunKind())
     for name in ("algorithm", "search", "run", "table"):
         if name not in record:
             raise RunFolderError(
-                f"{path} is not the folder of a search on a table: its config.json has no {name!r}"
+                f"{path} is not the folder of a search on a table: its config.json lacks {name!r}"
             )
     run = Run.parse(path, record)
     if not len(run.history) and not empty:
-        raise RunFolderError(f"{path} has no whole step of its trials yet: its log is empty")
+        raise RunFolderError(f"{path} has no completed evaluation yet")
     return run
 
 
 def open_table(run: Run, store: str | None = None) -> Benchmark:
-    """Return the Benchmark that a run was made on, in the file `store` or where the run had it.
+    """Open the Benchmark of a run, from the file `store` or from the path that the run has recorded.
 
-    A table with other contents is accepted if it has the scores and costs in the run's log. RunFolderError if
-    it cannot be opened, or is another one.
+    A table with other contents is accepted if it has the scores and costs in the run's log. Raise
+    RunFolderError if the table cannot be opened or is a different one.
     """
     table = run.record["table"]
     try:
         bench = open_benchmark(table["store"] if store is None else store, run.space.flag)
     except StoreError as error:
         raise RunFolderError(
-            f"the table of {run.path} cannot be opened; --store names it: {said(error)}"
+            f"cannot open the table of {run.path}: {said(error)}; try --store FILE"
         ) from None
     if not gives(bench, run):
         raise RunFolderError(
-            f"{run.path} was made on another table than {bench.store.path}; name it with --store"
+            f"{run.path} is a run on a different table than {bench.store.path}; try --store FILE"
         )
     return bench
 
 
 def gives(bench: Benchmark, run: Run) -> bool:
-    """Return whether a Run could have been made on a table: the table is its own, or gives the same log."""
+    """Return whether a table is the one that a run was made on, or gives the same log."""
     if bench.store.attributes["checksum"] == run.record["table"]["checksum"]:
         return True
     try:

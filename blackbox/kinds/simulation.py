@@ -1,4 +1,4 @@
-"""Multi-fidelity searches on a simulated clock: their log, how their trials run, and how they continue it."""
+"""Multi-fidelity searches on a simulated clock: their log format and their driver, which can resume a log."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from blackbox.table.curves import Curves
 from blackbox.table.settings import SimulationConfig
 from blackbox.table.simulator import simulate_trial
 from nasbench.runs.log import AppendLog, encode_numbers
+from nasbench.runs.text import counted
 
 _NO_JOBS = np.empty(0, dtype=JOB)
 
 
 class JobLog(SearchLog[JobHistory]):
-    """A row per job that ended: number, trial, official index, epochs, score, start, end, worker."""
+    """The log format with a row per completed job, with the fields of `JobRow` and official indices."""
 
     header = b"job,trial,index,epoch,score,start,end,worker\n"
 
@@ -45,7 +46,7 @@ class JobLog(SearchLog[JobHistory]):
             return JobHistory(self.trials, [])
         table = self._table(lines, path)
         if table.shape[1] != len(JobRow._fields):
-            raise RunFolderError(f"{path} is damaged: its rows have {table.shape[1]} columns")
+            raise RunFolderError(f"{path} is damaged: its rows have {counted(table.shape[1], 'column')}")
         job, trial, index, epochs, score, start, end, worker = table.T
         whole = np.stack([job, trial, index, epochs, worker])
         if (
@@ -58,7 +59,9 @@ class JobLog(SearchLog[JobHistory]):
             or np.isnan(score).any()
             or not (np.isfinite(end) & (start >= 0) & (start <= end)).all()
         ):
-            raise RunFolderError(f"{path} is damaged: its rows are not jobs of {len(self.trials)} trials")
+            raise RunFolderError(
+                f"{path} is damaged: its rows are not jobs of {counted(len(self.trials), 'trial')}"
+            )
         rows: JobRows = np.rec.fromarrays(table.T, dtype=JOB)
         rows["code"] = order[rows["code"]]
         return JobHistory(self.trials, rows)
@@ -70,24 +73,26 @@ class JobLog(SearchLog[JobHistory]):
 
 @dataclass
 class Simulation(Driver[JobHistory]):
-    """Drives trials of a `MultiFidelitySearch`, one after the other.
+    """The driver of the trials of a `MultiFidelitySearch`, which run one after the other.
 
-    A search cannot continue from a log of its jobs: it is simulated again, and must lead to the same jobs.
+    A search cannot continue from a log of its jobs: it is simulated again and must produce the same jobs.
     """
 
     unit = "trials"
 
     log_format: JobLog
-    #: Returns the search of a trial before its first job.
+    #: Function that returns the search of a trial before its first job.
     search: Callable[[int], MultiFidelitySearch[Any]]
+    #: The objective.
     curves: Curves
+    #: Settings of the run.
     settings: SimulationConfig
-    #: Whether the trials are a part of a run, whose limits cannot be raised: then those that ended in its log
-    #: are held against the table, and not simulated again.
+    #: Whether the trials are a part of a run, whose limits cannot be raised. Then the completed trials in its
+    #: log are checked against the table and not simulated again.
     is_part: bool
-    _ended: list[JobRows] = field(default_factory=list, init=False)  # jobs of trials, of dtype JOB
-    _running: list[JobRow] = field(default_factory=list, init=False)  # jobs of the trial that runs
-    _verified: int = field(default=0, init=False)  # of them
+    _ended: list[JobRows] = field(default_factory=list, init=False)  # jobs of completed trials, dtype JOB
+    _running: list[JobRow] = field(default_factory=list, init=False)  # jobs of the running trial
+    _verified: int = field(default=0, init=False)  # number of these that are verified
     _replay: _Replay | None = field(default=None, init=False)
 
     @property
@@ -153,7 +158,7 @@ class Simulation(Driver[JobHistory]):
         self._running, self._verified = [], 0
 
     def _take(self, ended: bool) -> bool:
-        """Hold new jobs of the trial that runs against the log; return whether all of the log was met."""
+        """Check new jobs of the running trial against the log; return whether the log is fully replayed."""
         if self._replay is None:
             return True
         rows = np.array(self._running[self._verified :], dtype=JOB)
@@ -164,9 +169,9 @@ class Simulation(Driver[JobHistory]):
 
 
 class _Replay:
-    """The log of an earlier run beside the jobs that its search, simulated again, leads to.
+    """The log of an earlier run, compared with the jobs of its search, which is simulated again.
 
-    The file stays as it is until all of its jobs were met: until then a stop loses nothing.
+    The file does not change until all of its jobs were replayed, so a stop before loses nothing.
     """
 
     def __init__(self, log: AppendLog, log_format: JobLog) -> None:
@@ -175,42 +180,42 @@ class _Replay:
         self._data = log.read()
         self._earlier = log_format.decode(self._data, log.path)
         self._new = [log_format.header]  # rows to write
-        self._met = 0  # jobs of the earlier log
-        self._is_open = False  # once all of them were met
+        self._met = 0  # jobs of the earlier log that were replayed
+        self._is_open = False  # whether new rows can be appended
 
     @property
     def is_met(self) -> bool:
         return self._met >= len(self._earlier)
 
     def ended_trials(self, curves: Curves) -> list[JobRows]:
-        """Return the jobs of each trial that ended in the log: of all but the last one in it."""
+        """Return the jobs of each completed trial in the log, which are all but its last trial."""
         path, trials = self._log.path.parent, self._format.trials
         last = int(self._earlier.trial.max()) if len(self._earlier) else trials[0]
         numbers = [trial for trial in trials if trial < last]
         ended = [self._earlier.of(trial) for trial in numbers]
         rows = np.concatenate([*ended, _NO_JOBS])
         if not curves.agrees(JobHistory(numbers, rows)):
-            raise RunFolderError(f"{path} is damaged: its scores or times are not those of the table")
+            raise RunFolderError(f"{path} is damaged: its scores or times differ from the table")
         if not self._data.startswith(self._format.header + self._format.lines(rows)):
             raise RunFolderError(f"{path} is damaged: its rows are not in the order of trials")
         return ended
 
     def add(self, trial: int, start: int, rows: JobRows, ended: bool) -> None:
-        """Take jobs of a trial, from its job `start` on; `ended`: there are no more."""
+        """Add jobs of a trial, from its job `start` on; `ended` says that there are no more."""
         earlier = self._earlier.of(trial)[start:]
         both = min(len(earlier), len(rows))
         if (rows[:both] != earlier[:both]).any() or (ended and both < len(earlier)):
             raise RunFolderError(
-                f"{self._log.path.parent} is damaged: its log is not what its settings lead to on this table"
+                f"{self._log.path.parent} is damaged: its log does not match its settings on this table"
             )
         self._met += both
         self._new.append(self._format.lines(rows))
 
     def write(self) -> None:
-        """Bring the file up to date."""
+        """Write new rows to the file."""
         data = b"".join(self._new)
         if not self._is_open:
-            is_longer = data.startswith(self._data)  # not if limits were raised: then each trial is
+            is_longer = data.startswith(self._data)  # false if limits were raised, which lengthens each trial
             same = len(self._data if is_longer else self._format.header)
             self._log.truncate(same)
             data = data[same:]

@@ -1,1 +1,1 @@
-"""Models that say of cells they have not seen how good these are (`python -m blackbox.predictors`)."""
+"""Performance predictors, which rank cells that were not evaluated (`python -m blackbox.predictors`)."""

@@ -1,4 +1,4 @@
-"""What every predictor answers, and what those that learn from encoded points have in common."""
+"""The base classes of predictors."""
 
 from abc import ABC, abstractmethod
 from typing import Self
@@ -12,25 +12,25 @@ from blackbox.search.scores import FAILED
 from blackbox.search.space import SearchSpace
 from nasbench.arrays import CodesLike, Features, Scores
 
-Prediction = tuple[NDArray[np.float64], NDArray[np.float64]]  # means and standard deviations of codes, (N,)
+Prediction = tuple[NDArray[np.float64], NDArray[np.float64]]  # means and standard deviations, each (N,)
 
 
 class Predictor(ABC):
-    """A model that predicts how good cells are from the scores of some.
+    """A model that predicts the scores of cells from the scores of other cells.
 
-    Predictions rank codes: higher is better, on a scale of the predictor's own.
+    Predictions rank codes: higher is better, on a scale that depends on the predictor.
     """
 
     @abstractmethod
     def fit(self, codes: CodesLike, scores: ArrayLike) -> Self:
-        """Learn from the scores of codes.
+        """Fit the predictor to the scores of codes.
 
         Parameters
         ----------
         codes
-            Shape ``(n,)``.
+            Integers, shape ``(n,)``.
         scores
-            Higher is better, shape ``(n,)``. Evaluations that failed, -inf, are left out.
+            Scores, shape ``(n,)``; higher is better. Failed evaluations (-inf) are left out.
 
         Returns
         -------
@@ -40,22 +40,27 @@ class Predictor(ABC):
         Raises
         ------
         PredictorError
-            If no evaluation is left.
+            If a shape is wrong, a score is NaN, or all evaluations failed.
         """
 
     @abstractmethod
     def predict(self, codes: CodesLike) -> Prediction:
-        """Return means and standard deviations of the predicted scores of codes.
+        """Return the means and standard deviations of the predicted scores of codes.
 
         Parameters
         ----------
         codes
-            Shape ``(N,)``.
+            Integers, shape ``(N,)``.
 
         Returns
         -------
         Prediction
-            Two float64 arrays of shape ``(N,)``.
+            Means and standard deviations, two float64 arrays of shape ``(N,)``.
+
+        Raises
+        ------
+        PredictorError
+            If the predictor must be fitted first.
         """
 
 
@@ -65,9 +70,10 @@ class LearnedPredictor(Predictor):
     Parameters
     ----------
     space
-        The space of the codes.
+        Search space of the codes.
     encode
-        Function from a space and codes ``(n,)`` to features ``(n, F)``, see `blackbox.predictors.encodings`.
+        Function from a space and codes, shape ``(n,)``, to features, shape ``(n, F)``; see
+        `blackbox.predictors.encodings`.
     seed
         Random seed.
     """
@@ -80,21 +86,23 @@ class LearnedPredictor(Predictor):
 
     @property
     def best(self) -> float:
-        """The normal score of the best cell seen; PredictorError before `fit`."""
+        """The normal score of the best cell that the predictor was fitted to; PredictorError before `fit`."""
         if self._best is None:
-            raise PredictorError("a predictor predicts after `fit`")
+            raise PredictorError("a predictor must be fitted with `fit` first")
         return self._best
 
     def fit(self, codes: CodesLike, scores: ArrayLike) -> Self:
         codes, scores = np.asarray(codes), np.asarray(scores, dtype=np.float64)
         if codes.ndim != 1 or codes.shape != scores.shape:
-            raise PredictorError(f"each code has one score; got codes {codes.shape}, scores {scores.shape}")
+            raise PredictorError(
+                f"codes and scores must have equal shapes (n,), got {codes.shape} and {scores.shape}"
+            )
         if np.isnan(scores).any():
-            raise PredictorError("a score is a number, or -inf for an evaluation that failed; got NaN")
+            raise PredictorError("scores must be numbers, or -inf for failed evaluations; got NaN")
         succeeded = scores > FAILED
         if not succeeded.any():
             raise PredictorError(
-                f"a predictor learns from one score or more; {len(scores)} failed, none is left"
+                f"a predictor needs one successful evaluation or more; all of {len(scores)} failed"
             )
         targets = normal_scores(scores[succeeded])
         self._best = float(targets.max())
@@ -111,14 +119,14 @@ class LearnedPredictor(Predictor):
 
     @abstractmethod
     def _recall(self, features: Features) -> Prediction:
-        """Return mean and standard deviation at features (N, F), two float64 arrays (N,)."""
+        """Return means and standard deviations at features (N, F), two float64 arrays (N,)."""
 
 
 def normal_scores(scores: Scores) -> NDArray[np.float64]:
-    """Return quantiles of the standard normal distribution at the ranks of scores, (n,).
+    """Return the quantiles of the standard normal distribution at the ranks of scores, (n,).
 
-    Accuracies have a long tail of bad cells that would dominate a regression; ranks have none (Salinas et al.
-    2020, arXiv:1909.13595). Equal scores get the mean of their ranks.
+    Accuracies have a long tail of bad cells that would dominate a regression; ranks have no tail (Salinas et
+    al. 2020, arXiv:1909.13595). Equal scores get the mean of their ranks.
     """
     from scipy.special import ndtri
     from scipy.stats import rankdata

@@ -1,4 +1,4 @@
-"""How well predictors rank cells that they have not seen, by how many they have."""
+"""The rank correlation of predictors on other cells, by number of training cells."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from nasbench.benchmark import Benchmark
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import METRICS
 
-LEARNED: dict[str, Callable[[SearchSpace, int], Predictor]] = {  # of a space and a seed
+LEARNED: dict[str, Callable[[SearchSpace, int], Predictor]] = {  # called with a space and a seed
     "extra trees, paths": lambda space, seed: ExtraTrees(space, default_encoding(space), seed),
     "extra trees, one-hot": lambda space, seed: ExtraTrees(space, one_hot, seed),
     "Gaussian process": lambda space, seed: GaussianProcess(space, seed=seed),
@@ -28,15 +28,15 @@ PROXIES = tuple(name for name, metric in METRICS.items() if metric.is_proxy)
 
 
 class Correlation(NamedTuple):
-    """Rank correlations of a predictor's means with the table, one per trial, (T,).
+    """The rank correlations of a predictor's means with the table, one per trial, (T,).
 
-    0 if the predictions or the table are constant: then there is no ranking.
+    They are 0 if the predictions or the table are constant, because then there is no ranking.
     """
 
-    predictor: str
-    cells: int  #: that it was fitted to
-    kendall: NDArray[np.float64]  #: tau-b
-    spearman: NDArray[np.float64]
+    predictor: str  #: name of the predictor
+    cells: int  #: number of cells that it was fitted to
+    kendall: NDArray[np.float64]  #: Kendall's tau-b of each trial
+    spearman: NDArray[np.float64]  #: Spearman's rho of each trial
 
 
 def compare(
@@ -50,10 +50,10 @@ def compare(
 ) -> list[Correlation]:
     """Return the Correlation of each predictor for each number of training cells.
 
-    In each trial the training cells are drawn uniformly from the feasible ones; a smaller training set is the
-    beginning of a larger one, and all predictors rank the same `tested` other cells. Metrics of the network
-    need no training: each is there once, for 0 cells (White et al. 2021, arXiv:2104.01177), if the table has
-    it for every cell.
+    In each trial, the training cells are sampled uniformly from the feasible ones. A smaller training set is
+    the beginning of a larger one, and all predictors rank the same `tested` other cells. Metrics of the
+    network need no training cells: each is listed once, with 0 cells, if the table has it for every cell
+    (White et al. 2021, arXiv:2104.01177).
     """
     feasible = np.flatnonzero(objective.feasible)
     draws = [_draw(feasible, max(sizes), tested, seed, trial) for trial in range(trials)]
@@ -81,7 +81,7 @@ def compare(
 
 
 def _draw(feasible: Codes, training: int, tested: int, seed: int, trial: int) -> tuple[Codes, Codes]:
-    """Return feasible codes to train with, (training,), and others to rank, (tested,)."""
+    """Sample feasible codes to train with, (training,), and others to rank, (tested,)."""
     generator = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(trial,)))
     codes = generator.permutation(feasible)
     return codes[:training], codes[training : training + tested]
@@ -90,7 +90,7 @@ def _draw(feasible: Codes, training: int, tested: int, seed: int, trial: int) ->
 def _correlation(
     name: str, size: int, predictors: Iterable[tuple[Predictor, Codes]], objective: TableObjective
 ) -> Correlation:
-    """Return the correlations of fitted predictors, one per trial, on the codes that each must rank."""
+    """Return the correlations of fitted predictors, one per trial, each on the codes to rank."""
     from scipy.stats import kendalltau, spearmanr
 
     kendall, spearman = [], []

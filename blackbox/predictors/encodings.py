@@ -23,7 +23,7 @@ class Encoding(Protocol):
 
 
 def one_hot(space: SearchSpace, codes: CodesLike) -> Features:
-    """Return a feature for each value of each variable; for cells, the adjacency encoding.
+    """Return one feature per value of each variable; for cells, this is the adjacency encoding.
 
     >>> from blackbox.search.space import CategoricalSpace
     >>> one_hot(CategoricalSpace((2, 3)), [5]).tolist()
@@ -37,19 +37,19 @@ def one_hot(space: SearchSpace, codes: CodesLike) -> Features:
 
 
 def paths(space: SearchSpace, codes: CodesLike) -> Features:
-    """Return a feature for each sequence of operations on a way through a NAS-Bench-201 cell.
+    """Return one feature per sequence of operations on a path through a NAS-Bench-201 cell.
 
-    The path encoding of White et al. 2019 (arXiv:1910.11858, section 3), without sequences that have `none`,
-    because nothing passes: 4 of one operation, 16 of two, on two ways, 64 of three. ConfigError in other
-    spaces.
+    This is the path encoding of White et al. 2019 (arXiv:1910.11858, section 3) without sequences that
+    contain `none`, because they pass no information: 4 sequences of one operation, 16 of two (on two paths)
+    and 64 of three. Raise ConfigError in other spaces.
     """
     if space is not NB201_SPACE:
-        raise ConfigError("paths are those of cells of NAS-Bench-201; other spaces have the encoding one_hot")
+        raise ConfigError("the path encoding needs cells of NAS-Bench-201; try the encoding one_hot")
     return _path_table().take(codes, axis=0)
 
 
 def default_encoding(space: SearchSpace) -> Encoding:
-    """Return the encoding of points of a space: paths if it has them, else one-hot."""
+    """Return the default encoding of a space: paths if it has any, else one-hot."""
     return paths if space is NB201_SPACE else one_hot
 
 
@@ -72,10 +72,10 @@ def with_metrics(encode: Encoding, benchmark: Benchmark, dataset: str, metrics: 
 
 @cache
 def _path_table() -> Features:
-    """Return the path encoding of all cells, (15625, 84), in the order of codes; by length of the path."""
+    """Return the path encoding of all cells in the order of codes, (15625, 84), columns by path length."""
     operations = len(OPERATIONS) - 1
     digits = NB201_SPACE.digits(np.arange(NB201_SPACE.size))
-    digits = np.where(digits > _NONE, digits - 1, digits)  # numbers of the operations other than none
+    digits = np.where(digits > _NONE, digits - 1, digits)  # numbers of operations, without none
     none = NB201_SPACE.digits(np.arange(NB201_SPACE.size)) == _NONE
     longest = max(map(len, _ways()))
     starts = np.cumsum([0, *(operations**length for length in range(1, longest + 1))])
@@ -91,7 +91,7 @@ def _path_table() -> Features:
 
 
 def _ways(node: int = 0) -> list[list[int]]:
-    """Return the ways from a node to the output, each a list of edge numbers."""
+    """Return the paths from a node to the output, each a list of edge numbers."""
     output = max(target for _, target in EDGES)
     if node == output:
         return [[]]

@@ -1,4 +1,4 @@
-"""An ensemble of randomized trees as a predictor: the spread of its members is the standard deviation."""
+"""A predictor with an ensemble of randomized trees; the spread of its members is the standard deviation."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,8 @@ from nasbench.arrays import Features
 from nasbench.runs.checks import whole
 from nasbench.runs.dependencies import required
 
-_SHARE = (
-    0.5  # of the features that a split chooses from; with all of them trees of one-hot codes agree too much
-)
+# share of the features considered for a split; with all features, trees of one-hot codes agree too much
+_SHARE = 0.5
 
 
 class ExtraTrees(LearnedPredictor):
@@ -29,7 +28,12 @@ class ExtraTrees(LearnedPredictor):
     space, encode, seed
         As for `LearnedPredictor`.
     trees
-        Members of the ensemble, at least 2; the standard deviation is that of their predictions.
+        Number of trees, at least 2; the standard deviation is taken over their predictions.
+
+    Raises
+    ------
+    MissingDependencyError
+        If scikit-learn is not installed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A Gaussian process as a predictor."""
+"""A predictor with a Gaussian process."""
 
 import warnings
 from typing import Any
@@ -22,17 +22,25 @@ class GaussianProcess(LearnedPredictor):
     >>> bool(mean[0] < mean[1]), std.shape
     (True, (2,))
 
-    On one-hot codes, the kernel falls exponentially with the Hamming distance of two points. The standard
-    deviation is that of an evaluation, noise included (Rasmussen & Williams 2006, Gaussian Processes for
-    Machine Learning, algorithm 2.1).
+    On one-hot codes, the kernel decreases exponentially with the Hamming distance of two points. The standard
+    deviation is for an evaluation and includes noise.
 
     Parameters
     ----------
     space, encode, seed
         As for `LearnedPredictor`.
     kernel
-        A fitted kernel, the `kernel` of an earlier process; None to fit length, amplitude and noise by their
-        likelihood.
+        A fitted kernel, from the attribute `kernel` of another process; None to fit length scale, amplitude
+        and noise by maximum likelihood.
+
+    Raises
+    ------
+    MissingDependencyError
+        If scikit-learn is not installed.
+
+    References
+    ----------
+    Rasmussen & Williams 2006, Gaussian Processes for Machine Learning, algorithm 2.1.
     """
 
     def __init__(
@@ -55,14 +63,14 @@ class GaussianProcess(LearnedPredictor):
 
     @property
     def kernel(self) -> Any:
-        """The kernel with its fitted length, amplitude and noise."""
+        """The kernel with fitted length scale, amplitude and noise."""
         return self._process.kernel_
 
     def _learn(self, features: Features, targets: NDArray[np.float64]) -> None:
         from sklearn.exceptions import ConvergenceWarning
 
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # a value at its bound is fine
+            warnings.simplefilter("ignore", ConvergenceWarning)  # a parameter at its bound is fine
             self._process.fit(features, targets)
 
     def _recall(self, features: Features) -> Prediction:

@@ -1,4 +1,4 @@
-"""Metrics that are known before any training: the baseline of all predictors."""
+"""A predictor that uses a metric of the untrained network, the baseline for all predictors."""
 
 from typing import Self
 
@@ -9,10 +9,11 @@ from blackbox.predictors.base import Prediction, Predictor
 from nasbench.arrays import CodesLike
 from nasbench.benchmark import Benchmark
 from nasbench.errors import NotRecordedError
+from nasbench.runs.text import counted
 
 
 class ZeroCost(Predictor):
-    """A column of the table, such as `params` or `flops`: the larger the network, the better.
+    """A metric of the network as a predictor, such as `params` or `flops`: the larger, the better.
 
     >>> from nasbench import NB201, Cell
     >>> cells = [Cell.from_index(1462).code, Cell.from_index(1835).code]
@@ -20,24 +21,24 @@ class ZeroCost(Predictor):
     >>> mean.tolist(), std.tolist()
     ([1.531546, 0.073306], [0.0, 0.0])
 
-    It learns nothing.
+    It needs no fit.
 
     Parameters
     ----------
     benchmark, dataset, metric
-        The column, as for ``Benchmark.by_code``.
+        As for ``Benchmark.by_code``.
 
     Raises
     ------
     NotRecordedError
-        If the column is not complete.
+        If the table lacks the metric for any cell.
     """
 
     def __init__(self, benchmark: Benchmark, dataset: str, metric: str) -> None:
         self._column = np.asarray(benchmark.by_code(dataset, metric))
-        unknown = np.count_nonzero(np.isnan(self._column))
+        unknown = int(np.count_nonzero(np.isnan(self._column)))
         if unknown:
-            raise NotRecordedError(f"this store has no {dataset} {metric} for {unknown:,} cells")
+            raise NotRecordedError(f"this store has no {dataset} {metric} for {counted(unknown, 'cell')}")
 
     def fit(self, codes: CodesLike, scores: ArrayLike) -> Self:
         return self

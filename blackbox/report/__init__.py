@@ -1,1 +1,1 @@
-"""Runs as one page for the browser: `python -m blackbox.report`."""
+"""The report of runs as one HTML page: `python -m blackbox.report`."""

@@ -1,4 +1,4 @@
-"""Runs as one HTML file that needs nothing else: `python -m blackbox.report runs/* --out report.html`."""
+"""The command that shows runs as one HTML file: `python -m blackbox.report runs/* --out report.html`."""
 
 import argparse
 import os
@@ -18,30 +18,30 @@ from nasbench.errors import NASBenchError
 from nasbench.pages.output import check, write
 from nasbench.runs.command import Parser, call
 from nasbench.runs.notes import complain
+from nasbench.runs.text import counted
 
 _PROG = "python -m blackbox.report"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return the exit code."""
+    """Run the command line; return the exit code."""
     parser = Parser(
         prog=_PROG,
-        description="Runs of searches as one HTML page: regret, final table, cells, accuracy against cost. It"
-        " needs no network. Runs of one table, data set and metric are compared, others stand apart.",
+        description="Runs of searches as one HTML page that works offline: regret, final table, cells,"
+        " accuracy against cost. Runs on the same table, data set and metric are compared, others are shown"
+        " separately.",
     )
-    parser.add_argument(
-        "runs", metavar="FOLDER", nargs="+", help="a run's folder, or a folder of such folders"
-    )
-    parser.add_argument("--out", metavar="FILE", required=True, help="the page, .html")
-    parser.add_argument("--store", metavar="FILE", help="the table, where it is not where the runs had it")
-    parser.add_argument("--title", help="the page's heading (default: the data sets)")
-    parser.add_argument("--force", action="store_true", help="overwrite a file that is no report")
+    parser.add_argument("runs", metavar="FOLDER", nargs="+", help="run folder, or folder of run folders")
+    parser.add_argument("--out", metavar="FILE", required=True, help="file of the page, .html")
+    parser.add_argument("--store", metavar="FILE", help="table, if it was moved since the runs")
+    parser.add_argument("--title", help="heading of the page (default: the data sets)")
+    parser.add_argument("--force", action="store_true", help="overwrite a file that is not a report")
     args = parser.parse_args(argv)
     return call(lambda: _report(args), _PROG, (BlackboxError, NASBenchError))
 
 
 def _report(args: argparse.Namespace) -> str:
-    """Write the page; return what to print about it."""
+    """Write the page; return a message for the user."""
     out = Path(args.out)
     check(out, KIND, args.force)
     groups: dict[tuple[Any, ...], tuple[list[Run], Benchmark]] = {}
@@ -58,16 +58,16 @@ def _report(args: argparse.Namespace) -> str:
         groups.setdefault(key, ([], bench))[0].append(run)
     if not groups:
         raise ConfigError(
-            "none of the folders is that of a run; python -m blackbox.re --out FOLDER makes one"
+            "none of the folders is a run folder; python -m blackbox.re --out FOLDER creates one"
         )
     text = page(gather(list(groups.values())), args.title).encode("utf-8", "replace")
     write(out, text)
     runs = sum(len(runs) for runs, _ in groups.values())
-    return f"{runs} run{'' if runs == 1 else 's'} in {out} ({len(text) / 1e6:.1f} MB)"
+    return f"{counted(runs, 'run')} in {out} ({len(text) / 1e6:.1f} MB)"
 
 
 def table_of(run: Run, store: str | None) -> Benchmark:
-    """Return the table of a run: that of `--store`, or where the run had it; RunFolderError if neither is."""
+    """Return the table of a run, from the file `store` or from its recorded path, else RunFolderError."""
     try:
         return open_table(run, store)
     except RunFolderError:
@@ -78,12 +78,12 @@ def table_of(run: Run, store: str | None) -> Benchmark:
 
 
 def expanded(folders: Iterable[str | Path]) -> list[Path]:
-    """Return the folders of runs, each once: those given, and those inside one that is not a run's."""
+    """Return run folders, each once: the given folders, or the run folders inside of them."""
     found: dict[str, Path] = {}
     for folder in map(Path, folders):
         inside: list[Path] = []
         if not os.path.exists(folder / "config.json") and os.path.isdir(folder):
-            with suppress(OSError):  # one that cannot be listed is named as it is
+            with suppress(OSError):  # a folder that cannot be listed is returned itself
                 inside = sorted(filter(_may_be_a_run, folder.iterdir()), key=_order_in(folder))
         for path in inside or [folder]:
             found.setdefault(os.path.realpath(path), path)
@@ -91,14 +91,14 @@ def expanded(folders: Iterable[str | Path]) -> list[Path]:
 
 
 def _may_be_a_run(folder: Path) -> bool:
-    """Return whether a folder is a run's, or cannot be looked into: then a note names it."""
+    """Return whether a folder is a run folder, or is not readable, which a note reports."""
     return os.path.exists(folder / "config.json") or (
         os.path.isdir(folder) and not os.access(folder, os.X_OK)
     )
 
 
 def _order_in(folder: Path) -> Callable[[Path], tuple[int, str]]:
-    """Return the key that sorts the runs in a folder: by name, in a comparison's as it lists them."""
+    """Return the sort key for the runs in a folder: by name, or in the order of a comparison."""
     names: list[object] = []
     with suppress(RunFolderError, LookupError, TypeError):
         names = [entry["folder"] for entry in read_comparison(folder)["findings"]["algorithms"]]

@@ -1,4 +1,4 @@
-"""The data of a page: comparisons of runs and the table around them, as the page's scripts read them."""
+"""The data of a page, read by its scripts: comparisons of runs and values of the table."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,32 +11,35 @@ from blackbox.results.comparison import AdjustedPair, Way
 from blackbox.results.regret import Spread
 
 Columns = dict[str, NDArray[np.float64]]  # values of each code, (N,), by metric
-Packed = dict[str, Any]  # of `nasbench.pages.pack.decimals`
-Curve = dict[str, list[float]]  # by the name of its line
+Packed = dict[str, Any]  # from `nasbench.pages.pack.decimals`
+Curve = dict[str, list[float]]  # values by the name of the line
 
 
 @dataclass(frozen=True)
 class Series(Result):
-    """Runs of one label, in one colour in all comparisons."""
+    """Runs with the same label, which have the same colour in all comparisons."""
 
+    #: Label.
     label: str
+    #: Colour, such as `#1f77b4`.
     colour: str
 
 
 @dataclass(frozen=True)
 class IncumbentSummary(Result):
-    """The row of a run in the final table: the incumbents at the end of its trials."""
+    """The row of a run in the final table, about the final incumbents of its trials."""
 
+    #: Number of trials.
     trials: int
-    #: Evaluations or jobs, mean over trials.
+    #: Number of evaluations or jobs, mean over trials.
     evaluations: float
-    #: Simulated, mean over trials; None if the table has no times.
+    #: Simulated time, mean over trials; None if the table has no times.
     seconds: float | None
-    #: None if no trial has an incumbent.
+    #: Final regret; None if no trial has an incumbent.
     regret: Spread | None
-    #: Share of the trials that ended at it.
+    #: Share of the trials that ended at the optimum, in [0, 1].
     optimum: float
-    #: What is reported of the incumbents, by metric.
+    #: Reported values of the incumbents, by metric.
     values: dict[str, Spread]
     #: The way to each threshold, by axis.
     reached: dict[str, list[Way]]
@@ -44,36 +47,41 @@ class IncumbentSummary(Result):
 
 @dataclass(frozen=True)
 class FrontSummary(Result):
-    """The row of a run with two objectives in the table of fronts: the fronts of its trials."""
+    """The row of a run with two objectives in the table of fronts."""
 
     #: The second metric.
     against: str
+    #: Number of trials.
     trials: int
-    #: Mean over trials.
+    #: Number of evaluations, mean over trials.
     evaluations: float
     #: Hypervolume in percent of the true front's.
     worth: Spread
+    #: Number of cells on a trial's front.
     cells: Spread
-    #: Cells on the true front.
+    #: Number of cells on the true front.
     true: int
-    #: How many of these are on a trial's front.
+    #: Number of these that are on a trial's front.
     met: Spread
 
 
 @dataclass(frozen=True)
 class Final(Result):
-    """How the trials with an incumbent ended."""
+    """The final regrets of the trials with an incumbent."""
 
+    #: Regret of each trial.
     regret: list[float]
+    #: Quartiles by name.
     quartiles: dict[str, float] = field(metadata=INLINE)
 
 
 @dataclass(frozen=True)
 class TypicalTrial(Result):
-    """The trial that ended next to the median."""
+    """The trial with the final result closest to the median."""
 
+    #: Number of the trial.
     number: int
-    #: The codes that it evaluated, packed.
+    #: Evaluated codes, packed.
     codes: str
 
 
@@ -81,50 +89,58 @@ class TypicalTrial(Result):
 class ShownRun(Result):
     """A run on the page."""
 
-    #: The place of its label.
+    #: Index of its series.
     series: int
-    #: What its folder says of it, by name.
+    #: Settings as texts by name.
     settings: dict[str, str]
-    #: The regret of its incumbents by axis; None if they cannot be compared along it.
+    #: Regret of the incumbents by axis; None if the trials cannot be compared along it.
     curves: dict[str, Curve | None]
-    #: The codes that its trials found.
+    #: Codes of the final cells of the trials.
     found: list[int]
+    #: Final regrets; None without an incumbent or with two objectives.
     final: Final | None
-    #: The codes on a typical trial's front by the second metric; None with one objective.
+    #: Codes on the typical trial's front, by the second metric; None with one objective.
     fronts: dict[str, list[int]] | None = field(metadata=OPTIONAL)
+    #: Row of the final table or of the table of fronts.
     summary: IncumbentSummary | FrontSummary
-    #: How often each cell was evaluated, packed.
+    #: Number of evaluations of each cell, packed.
     visits: str
+    #: The typical trial.
     trial: TypicalTrial
-    #: The code of the typical trial's incumbent.
+    #: Code of the typical trial's final incumbent; None if there is none.
     end: int | None
 
 
 @dataclass(frozen=True)
 class ShownPair(Result):
-    """What the tests say of two runs, by their places; the first is the better one, if any is."""
+    """The test results of two runs; the first is the better one if they differ."""
 
+    #: Indices of the two runs.
     runs: list[int]
+    #: Test results.
     tested: AdjustedPair = field(metadata=INLINE)
 
 
 @dataclass(frozen=True)
 class Pairs(Result):
-    """The pairs of runs that a comparison would take."""
+    """The pairs of comparable runs."""
 
+    #: Test results of each pair.
     tested: list[ShownPair]
-    #: Whether all these runs have one seed.
+    #: Whether all these runs have the same seed.
     same_seed: bool
-    #: Runs in no pair: not complete, of one trial, without an incumbent, that end by jobs, or with no other
-    #: run of the same trials, limits, signal and noise.
+    #: Indices of runs without a pair: they are not complete, have one trial, have no incumbent, are limited
+    #: by jobs, or no other run has the same trials, limits, signal and noise.
     left: list[int]
 
 
 @dataclass(frozen=True)
 class CellFacts(Result):
-    """What the page says of a cell."""
+    """The values of a cell."""
 
+    #: Official index.
     index: int
+    #: Rank among the feasible cells, from 1.
     rank: int
     #: Pairs of a metric and its value as text.
     values: list[tuple[str, str]]
@@ -134,8 +150,11 @@ class CellFacts(Result):
 class Best(Result):
     """The best feasible cell."""
 
+    #: Code.
     code: int
+    #: Official index.
     index: int
+    #: Value of the metric, mean over seeds.
     value: float
 
 
@@ -143,40 +162,49 @@ class Best(Result):
 class Comparison(Result):
     """Runs on one table, data set and metric."""
 
+    #: Name of the comparison.
     name: str
-    #: The flag of the search space.
+    #: Flag of the search space.
     space: str
+    #: Name of the data set.
     dataset: str
+    #: Name of the metric.
     metric: str
+    #: Unit of the metric.
     unit: str
-    #: Whether a higher value is better.
+    #: Whether higher values are better.
     higher: bool
-    #: Pairs of a name and a text.
+    #: Facts to list, pairs of a name and a text.
     facts: list[tuple[str, str]]
-    #: Whether some cells are not feasible.
+    #: Whether there are limits on cells.
     restricted: bool
+    #: The best feasible cell.
     optimum: Best
-    #: What all runs can be compared along.
+    #: Axis along which all runs can be compared.
     axis: str
-    #: Regrets in percentage points, the way to which is shown.
+    #: Regrets in percentage points; the time to reach them is shown.
     thresholds: list[float]
+    #: The runs.
     runs: list[ShownRun]
+    #: The pairs of comparable runs.
     pairs: Pairs
-    #: The cells that were found by their code.
+    #: Final cells of the trials, by code.
     cells: dict[int, CellFacts]
-    #: The official index of each code, packed.
+    #: Official index of each code, packed.
     index: str
-    #: The table's values by metric, with their unit.
+    #: Values of the table by metric, with their unit.
     columns: dict[str, Packed]
-    #: The metrics that accuracy is drawn against.
+    #: Metrics that accuracy is plotted against.
     costs: list[str]
-    #: The codes of the table's fronts by these metrics.
+    #: Codes of the table's fronts, by these metrics.
     fronts: dict[str, list[int]]
 
 
 @dataclass(frozen=True)
 class PageData(Result):
-    """All that a page shows."""
+    """The data of a page."""
 
+    #: Labels of runs with their colours.
     series: list[Series]
+    #: Comparisons, one per table, data set and metric.
     comparisons: list[Comparison]

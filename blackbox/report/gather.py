@@ -1,4 +1,4 @@
-"""What the page shows: runs that compare side by side, and the table around them."""
+"""The collection of the page's data: comparable runs side by side, and values of the table."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ _COLOURS = (  # matplotlib's ten, in its order
 
 
 def gather(groups: Sequence[Group]) -> PageData:
-    """Return the page's data; a label is one series in all groups, of one colour."""
+    """Return the page's data; a label is one series with one colour in all groups."""
     labels = [_labels(runs) for runs, _ in groups]
     names = _names(groups)
     series = list(dict.fromkeys(label for group in labels for label in group))
@@ -63,7 +63,7 @@ def gather(groups: Sequence[Group]) -> PageData:
 
 
 def _names(groups: Sequence[Group]) -> list[str]:
-    """Return the name of each comparison: data set and metric, and more if others have the same."""
+    """Return the name of each comparison: data set and metric, with more details if names are equal."""
     texts = []
     for runs, bench in groups:
         settings, attributes = runs[0].settings, bench.store.attributes
@@ -76,20 +76,20 @@ def _names(groups: Sequence[Group]) -> list[str]:
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
-    """Return the label of each run; with its folder if two have the same."""
+    """Return the label of each run, with its folder if labels are equal."""
     return _told_apart(
         [(run.label, f"{run.label} ({run.path.name})", f"{run.label} ({run.path})") for run in runs]
     )
 
 
 def _told_apart(texts: Sequence[Sequence[str]]) -> list[str]:
-    """Return the first of each one's names that no other has, too; else the last."""
+    """Return the first unique name of each item, or its last name if none is unique."""
     every = Counter(name for names in texts for name in set(names))
     return [next((name for name in names if every[name] == 1), names[-1]) for names in texts]
 
 
 def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Benchmark) -> Comparison:
-    """Return runs on one table, data set and metric; `series`: the place of each one's label."""
+    """Return the comparison of runs on one table, data set and metric; `series` are indices of labels."""
     settings = runs[0].settings
     dataset, longest = settings.dataset, bench.space.full_protocol
     objective = TableObjective(bench, dataset, settings.metric, where=settings.where)
@@ -136,7 +136,7 @@ def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Be
 
 
 def _facts(runs: Sequence[Run], bench: Benchmark, objective: TableObjective) -> list[tuple[str, str]]:
-    """Return what was run, names and texts; if runs differ, all that there is, in their order."""
+    """Return facts about the runs as names and texts; if runs differ, the text has all values in order."""
     attributes, feasible = bench.store.attributes, feasible_cells(objective, 0)
     each = [settings_of(run) for run in runs]
     every = {name: "; ".join(dict.fromkeys(settings[name] for settings in each)) for name in each[0]}
@@ -154,7 +154,7 @@ def _facts(runs: Sequence[Run], bench: Benchmark, objective: TableObjective) -> 
 
 
 def _columns(bench: Benchmark, dataset: str, names: Sequence[str]) -> Columns:
-    """Return what the table has of every cell: what is reported, accuracies, costs."""
+    """Return the columns of the table that are recorded: the metric, accuracies and costs."""
     found = {}
     for name in names:
         with suppress(NotRecordedError):
@@ -163,7 +163,7 @@ def _columns(bench: Benchmark, dataset: str, names: Sequence[str]) -> Columns:
 
 
 def _cell(code: int, bench: Benchmark, targets: Scores, columns: Columns) -> CellFacts:
-    """Return what the page says of a cell that a trial ended with."""
+    """Return the values of a final cell of a trial."""
     values = []
     for name, column in columns.items():
         if not np.isnan(column[code]):
@@ -175,7 +175,7 @@ def _cell(code: int, bench: Benchmark, targets: Scores, columns: Columns) -> Cel
 
 
 def _pairs(runs: Sequence[Run], entries: Sequence[Entry | None], targets: Scores) -> Pairs:
-    """Return what the tests say of each pair of runs that a comparison would take."""
+    """Return the test results of each pair of comparable runs."""
     ends: dict[int, Scores] = {}
     groups: dict[tuple[Any, ...], list[int]] = {}
     for place, (run, entry) in enumerate(zip(runs, entries, strict=True)):
@@ -187,7 +187,7 @@ def _pairs(runs: Sequence[Run], entries: Sequence[Entry | None], targets: Scores
             groups.setdefault(tuple(shared.values()), []).append(place)
     chosen = [pair for group in groups.values() for pair in combinations(group, 2)]
     compared = {place for pair in chosen for place in pair}
-    # The better one first: turned, the test is the same, and so is p.
+    # The better one is first; the order does not change the test and its p-value.
     shown = [
         ShownPair([*pair], each) if each.pair.rank_biserial >= 0 else ShownPair([*pair[::-1]], each.turned())
         for pair, each in zip(chosen, tested(ends, chosen), strict=True)

@@ -1,4 +1,4 @@
-"""The report as HTML: what can be read without a script, and the data for the rest."""
+"""The report as HTML: the parts that need no script, and the data for the others."""
 
 from collections.abc import Callable, Sequence
 from html import escape
@@ -16,7 +16,7 @@ _LONG = ' class="long"'
 def page(data: PageData, title: str | None = None) -> str:
     """Return the report as the text of an HTML file.
 
-    Whatever the strings of the data hold, they are text on the page, nothing else.
+    All strings of the data are escaped.
     """
     datasets = dict.fromkeys(comparison.dataset for comparison in data.comparisons)
     return Page(
@@ -24,8 +24,8 @@ def page(data: PageData, title: str | None = None) -> str:
         title=title or f"Architecture search on {', '.join(datasets)}",
         head=_head(data),
         body="\n".join(_section(number, each, data.series) for number, each in enumerate(data.comparisons)),
-        without_script="The pictures of this page are drawn by JavaScript, which is off; what was run and the"
-        " tables are here all the same.",
+        without_script="The plots of this page need JavaScript, which is disabled; the settings and tables"
+        " are shown without it.",
         package="blackbox.report",
         scripts=("curves", "spread", "cells", "cloud", "page"),
         data=data.to_json(),
@@ -33,7 +33,7 @@ def page(data: PageData, title: str | None = None) -> str:
 
 
 def _head(data: PageData) -> str:
-    """Return what the page is about in a sentence, and links to its parts."""
+    """Return the names of the searches, and links to the parts of the page."""
     lines = []
     for number, comparison in enumerate(data.comparisons):
         links = "".join(
@@ -49,16 +49,16 @@ def _head(data: PageData) -> str:
 
 
 def _parts(comparison: Comparison) -> list[tuple[str, str, Table | None]]:
-    """Return the parts that a comparison has: name, heading and table; None for those that a script draws."""
+    """Return the parts of a comparison: name, heading and table, which is None if a script draws the part."""
     incumbents = any(isinstance(run.summary, IncumbentSummary) for run in comparison.runs)
     fronts = any(isinstance(run.summary, FrontSummary) for run in comparison.runs)
     parts: tuple[tuple[str, str, Table | None, bool], ...] = (
         ("results", "Final results", tables.results, incumbents),
         ("pairs", "Differences between searches", tables.pairs, bool(comparison.pairs.tested)),
-        ("fronts", "Pareto fronts that were found", tables.fronts, fronts),
-        ("curves", "Regret over the search", None, incumbents),
-        ("spread", "How trials ended", None, incumbents),
-        ("cells", "Cells that were found", None, True),
+        ("fronts", "Pareto fronts", tables.fronts, fronts),
+        ("curves", "Regret during the search", None, incumbents),
+        ("spread", "Final regret of the trials", None, incumbents),
+        ("cells", "Final cells", None, True),
         ("cloud", "Accuracy against cost", None, bool(comparison.costs)),
     )
     return [part[:3] for part in parts if part[3]]
@@ -82,9 +82,9 @@ def _section(number: int, comparison: Comparison, series: Sequence[Series]) -> s
     return f"""<section class="comparison" id="c{number}" aria-labelledby="c{number}-name">
 <h2 id="c{number}-name">{escape(comparison.name)}</h2>
 <p class="lead">The best of {which} cells has {optimum.value:.4f} {escape(comparison.unit)} (index
-{optimum.index}); regret is how far a search's incumbent is from it.</p>
+{optimum.index}). The regret of a search is the distance of its incumbent from this value.</p>
 <dl class="facts">{facts}</dl>
-<details><summary>Settings of every run</summary>
+<details><summary>Settings of all runs</summary>
 {tables.settings(comparison, series)}
 </details>
 {body}

@@ -1,4 +1,4 @@
-"""A run as the page shows it: its settings, its curves, how its trials ended."""
+"""The page's data of a run: settings, curves and final results of its trials."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,11 +17,11 @@ from nasbench.pages import pack
 
 _AXES = {"evaluations": Axis.EVALUATIONS, "seconds": Axis.SECONDS}
 _QUARTILES = ("quarter", "median", "threeQuarters")
-_POINTS = 120  # of a curve, evenly apart on a logarithmic axis; and as many on a linear one
+_POINTS = 120  # points of a curve with even distances on a logarithmic axis, and as many on a linear axis
 
 
 def settings_of(run: Run) -> dict[str, str]:
-    """Return what a run's folder says of it."""
+    """Return the settings of a run as texts by name."""
     record, settings = run.record, run.settings
     noise = "one recorded seed" if settings.noise == "seed" else "mean over seeds"
     versions = record.get("versions", {})
@@ -40,7 +40,7 @@ def settings_of(run: Run) -> dict[str, str]:
 
 
 def incumbent_run(run: Run, series: int, entry: Entry, targets: Scores, reported: Columns) -> ShownRun:
-    """Return a run whose trials have incumbents; `reported`: the columns of the final table."""
+    """Return a run whose trials have incumbents; `reported` are the columns of the final table."""
     settings, trials = run.settings, entry.trials
     regret = trials.final_regrets(targets)
     known, codes = regret[~np.isnan(regret)], trials.last_codes
@@ -83,7 +83,7 @@ def front_run(run: Run, series: int, bench: Benchmark, columns: Columns) -> Show
     masks = front_masks(history.scores, history.counted(run.settings.budget))
     fronts = [np.unique(codes[mask]) for codes, mask in zip(history.codes, masks, strict=True)]
     worth, against = shares(history.codes, masks, objective), run.settings.against
-    typical = int(np.abs(worth - np.median(worth)).argmin())  # the first of equals
+    typical = int(np.abs(worth - np.median(worth)).argmin())  # ties go to the first trial
     return ShownRun(
         series,
         settings_of(run),
@@ -107,7 +107,7 @@ def front_run(run: Run, series: int, bench: Benchmark, columns: Columns) -> Show
 
 
 def _visits(run: Run, cells: int) -> str:
-    """Return how often a run evaluated each cell, packed."""
+    """Return the packed number of evaluations of each cell."""
     return pack.counts(np.bincount(np.concatenate(run.codes), minlength=cells))
 
 
@@ -116,11 +116,11 @@ def _typical(run: Run, trial: int) -> TypicalTrial:
 
 
 def regret_curve(entry: Entry, targets: Scores, axis: Axis, budget: float | None = None) -> Curve | None:
-    """Return regret over the trials of an entry along an axis; None if they cannot be compared along it.
+    """Return the regret of an entry's trials along an axis; None if they cannot be compared along it.
 
-    The curve begins when every trial has an incumbent, and ends with the budget, or when the first trial
-    ends. Trials that never have an incumbent are left out. `low` and `high` bound the mean, by bootstrap at
-    95 %.
+    The curve starts when every trial has an incumbent and ends with the budget, or when the first trial ends.
+    Trials that never have an incumbent are left out. `low` and `high` are the bootstrapped 95 % interval of
+    the mean.
     """
     trials, first = entry.trials, entry.trials.begin(axis)
     if axis not in entry.axes or first is None:
@@ -140,5 +140,5 @@ def regret_curve(entry: Entry, targets: Scores, axis: Axis, budget: float | None
 
 
 def _short(values: ArrayLike) -> list[float]:
-    """Return numbers to six significant digits."""
+    """Round numbers to six significant digits."""
     return [float(f"{value:.6g}") for value in np.asarray(values).tolist()]

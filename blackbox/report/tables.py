@@ -1,4 +1,4 @@
-"""The page's tables as HTML, which can be read, and printed, without a script."""
+"""The page's tables as HTML, which need no script."""
 
 from collections.abc import Sequence
 from html import escape
@@ -23,19 +23,19 @@ from nasbench.runs.text import duration
 
 Cell = tuple[Any, str]  # a value to sort by, None if it is not known, and its HTML
 _UNKNOWN: Cell = (None, "–")
-_MANY = 15  # pairs, of six searches: more are folded up
+_MANY = 15  # pairs of six searches; longer tables are collapsed
 
 
 class Row(NamedTuple):
-    """A row of a table: its name as HTML, the series that it is shown for, and its cells by their heads."""
+    """A row of a table."""
 
-    name: str
-    series: tuple[int, ...]
-    cells: dict[str, Cell]
+    name: str  #: name of the row as HTML
+    series: tuple[int, ...]  #: series that the row belongs to
+    cells: dict[str, Cell]  #: cells by column header
 
 
 def results(comparison: Comparison, series: Sequence[Series]) -> str:
-    """Return the final table: a row for each run whose trials have incumbents."""
+    """Return the final table, with a row for each run whose trials have incumbents."""
     shown = [(run, run.summary) for run in comparison.runs if isinstance(run.summary, IncumbentSummary)]
     unit, axis = comparison.unit, comparison.axis
     done, time = ("evaluations", "evaluations") if axis == "evaluations" else ("evaluations or jobs", "time")
@@ -60,46 +60,50 @@ def results(comparison: Comparison, series: Sequence[Series]) -> str:
             cells |= dict.fromkeys(ways, _UNKNOWN)
         rows.append(Row(_label(series, run), (run.series,), cells))
     way = (
-        " The way to a regret is the median over all trials, by Kaplan and Meier's estimate where some ended"
-        " early, – where it is not known, as too few came so far; in brackets the share that did, if not all."
+        " The time to a regret is the median over all trials, by the Kaplan-Meier estimate if some ended"
+        " early, and – if too few reached it; the share of trials that reached it is in brackets if it is not"
+        " 100 %."
     )
     return f"""{_table("Final results", rows, least_is_best=regret)}
-<p class="note">Mean ± standard deviation over the trials, of the incumbents that they ended with, by the
-table's means over seeds.{way if comparison.thresholds else ""}</p>"""
+<p class="note">Mean ± standard deviation over trials for the final incumbents, computed from the table's
+means over seeds.{way if comparison.thresholds else ""}</p>"""
 
 
 def pairs(comparison: Comparison, series: Sequence[Series]) -> str:
-    """Return a row for each pair of runs that a comparison would take, with what the tests say."""
+    """Return the table with the test results of each pair of comparable runs."""
     runs, tests = comparison.runs, comparison.pairs.tested
-    many = "the one pair" if len(tests) == 1 else f"all {len(tests):,} pairs"
+    many = "one pair" if len(tests) == 1 else f"all {len(tests):,} pairs"
     told = sum(map(_told_apart, tests))
     rows = [_pair_row(pair, runs, series) for pair in tests]
     table = _table("Differences between searches", rows, "sortable pairs", "pair")
     if len(tests) > _MANY:
         table = (
-            f"<details><summary>{told:,} of {len(tests):,} pairs are told apart</summary>{table}</details>"
+            f"<details><summary>{told:,} of {len(tests):,} pairs differ significantly</summary>"
+            f"{table}</details>"
         )
     return f"""{table}
-<p class="note">By the regrets that the same trials ended with: Wilcoxon signed-rank test, p after Holm's
-correction for {many}; told apart at p ≤ {1 - LEVEL:.2g}. In how many trials the first was better, worse,
-and as good. Rank-biserial correlation: 1 where it was better in every trial that tells. A12: how probably
-a trial of it is better than any of the other.{_pairs_note(comparison.pairs, runs, series)}</p>"""
+<p class="note">Comparison of the final regrets of the same trials: Wilcoxon signed-rank test, p after Holm's
+correction for {many}; significant at p ≤ {1 - LEVEL:.2g}. Better–worse–equal: number of trials in which the
+first search was better, worse or equal. Rank-biserial correlation: 1 if the first was better in every trial
+in which they differ. A12: probability that a trial of the first is better than a trial of the
+second.{_pairs_note(comparison.pairs, runs, series)}</p>"""
 
 
 def _pairs_note(found: Pairs, runs: Sequence[ShownRun], series: Sequence[Series]) -> str:
-    """Return what is to be said of pairs by number alone and of runs in no pair."""
-    by_number = "" if found.same_seed else " Of different seeds, trials are paired by their number alone."
+    """Return the notes on trials with different seeds and on runs without a pair."""
+    by_number = "" if found.same_seed else " Trials with different seeds are paired by their number only."
     left = ", ".join(series[runs[place].series].label for place in found.left)
     if left:
         left = (
-            f" Not tested: {escape(left)}; not complete, of one trial, without an incumbent, ended by jobs,"
-            " or with no other of the same trials, limits, signal and noise."
+            f" Not tested: {escape(left)}. A run is not tested if it is not complete, has one trial, has no"
+            " incumbent, is limited by jobs, or if no other run has the same trials, limits, signal and"
+            " noise."
         )
     return by_number + left
 
 
 def fronts(comparison: Comparison, series: Sequence[Series]) -> str:
-    """Return the table of the runs with two objectives, whose trials have Pareto fronts."""
+    """Return the table of the runs with two objectives."""
     rows = []
     for run in comparison.runs:
         if isinstance(run.summary, FrontSummary):
@@ -114,25 +118,30 @@ def fronts(comparison: Comparison, series: Sequence[Series]) -> str:
                 "cells on the true front": _number(summary.true, ","),
             }
             rows.append(Row(_label(series, run), (run.series,), cells))
-    return f"""{_table("Pareto fronts that were found", rows)}
-<p class="note">Mean ± standard deviation over the trials. A trial's front is that of the scores which it saw;
-what it is worth is by the table's means over seeds, as far as the worst of the feasible cells in each
-metric.</p>"""
+    return f"""{_table("Pareto fronts", rows)}
+<p class="note">Mean ± standard deviation over trials. The front of a trial consists of the cells with the
+best observed scores; its hypervolume is computed from the table's means over seeds, relative to the worst of
+the
+feasible cells in each metric.</p>"""
 
 
 def settings(comparison: Comparison, series: Sequence[Series]) -> str:
-    """Return what the folder of every run says of it."""
+    """Return the table with the settings of all runs."""
     rows = [
         Row(_label(series, run), (run.series,), {name: (v, escape(v)) for name, v in run.settings.items()})
         for run in comparison.runs
     ]
-    return _table("Settings of every run", rows, kind="text")
+    return _table("Settings of all runs", rows, kind="text")
 
 
 def _table(
     title: str, rows: Sequence[Row], kind: str = "sortable", first: str = "search", least_is_best: str = ""
 ) -> str:
-    """Return a table; `first`: the head of the names; `least_is_best`: that of a column with a bold least."""
+    """Return a table as HTML.
+
+    `first` is the header of the first column; in the column with the header `least_is_best`, the minimum is
+    bold.
+    """
     known = [row.cells[least_is_best][0] for row in rows if least_is_best]
     best = min((value for value in known if value is not None), default=None)
     lines = []
@@ -155,7 +164,7 @@ def _table(
 
 def _pair_row(pair: ShownPair, runs: Sequence[ShownRun], series: Sequence[Series]) -> Row:
     first, second = (runs[place] for place in pair.runs)
-    told, kind = ("better than", "ahead") if _told_apart(pair) else ("not told apart from", "level")
+    told, kind = ("better than", "ahead") if _told_apart(pair) else ("no significant difference to", "level")
     name = (
         f'<b class="{kind}">{_label(series, first)}</b> <small>{told}</small>'
         f" <span>{_label(series, second)}</span>"
@@ -192,7 +201,7 @@ def _number(value: float, form: str) -> Cell:
 
 
 def _way(way: Way, axis: str) -> Cell:
-    """Return when trials had at most some regret."""
+    """Return the evaluations or time that trials needed to reach a regret."""
     came = "" if way.share == 1 else f" <small>({100 * way.share:.3g} %)</small>"
     if way.median is None:
         return None, f"–{came}"
@@ -204,7 +213,7 @@ def _time(seconds: float | None) -> Cell:
 
 
 def _spread(spread: Spread | None, digits: int) -> Cell:
-    """Return mean ± standard deviation; None: nothing is known."""
+    """Return mean ± standard deviation; a dash for None."""
     if spread is None or spread.mean is None:
         return _UNKNOWN
     return spread.mean, spread.with_std(f".{digits}f")

@@ -1,1 +1,1 @@
-"""What searches found: regret, fronts, statistics, plots."""
+"""The results of searches: regret, fronts, statistics, plots."""

@@ -1,4 +1,4 @@
-"""Results as frozen dataclasses, as plain values for JSON and as text."""
+"""Base classes of results: frozen dataclasses that convert to JSON and text."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from blackbox.table.settings import TableConfig
     from nasbench.svg import Svg
 
-INLINE = {"json": "inline"}  # metadata of a field whose own fields take its place in JSON
-OPTIONAL = {"json": "optional"}  # metadata of a field that JSON lacks if it is None
-OMITTED = {"json": "omitted"}  # metadata of a field that JSON lacks
+INLINE = {"json": "inline"}  # metadata of a field whose own fields replace it in JSON
+OPTIONAL = {"json": "optional"}  # metadata of a field that is left out of JSON if it is None
+OMITTED = {"json": "omitted"}  # metadata of a field that is left out of JSON
 S_co = TypeVar("S_co", bound="TableConfig", covariant=True)
 
 
 class Result:
-    """Findings of one kind; a subclass is a frozen dataclass."""
+    """The base class of results, which are frozen dataclasses."""
 
-    def to_json(self) -> dict[str, Any]:  # Any: all that JSON has
-        """Return the fields as plain values by their names."""
+    def to_json(self) -> dict[str, Any]:  # Any: any JSON value
+        """Return the fields as plain values by name."""
         found: dict[str, Any] = {}
         for field in fields(self):  # type: ignore[arg-type]  # a dataclass
             value, how = vars(self)[field.name], field.metadata.get("json")
@@ -39,29 +39,29 @@ class Result:
 
 @dataclass(frozen=True)
 class SearchResult(Result, ABC, Generic[S_co]):
-    """The findings of a search on a table."""
+    """The result of a search on a table."""
 
-    #: The algorithm's name in reports.
+    #: Name of the algorithm in reports.
     algorithm: str
-    #: The algorithm's own settings.
+    #: Settings of the algorithm.
     config: DataclassInstance
-    #: The settings that all searches of the kind have.
+    #: Settings of the run, common to all searches of the kind.
     settings: S_co
     #: Whether the search reached its limits.
     complete: bool
 
     def to_json(self) -> dict[str, Any]:
-        """Return the content of a run's summary.json."""
+        """Return the content of summary.json."""
         found = super().to_json()
         return found | {"settings": found.pop("config") | found["settings"]}
 
     @property
     @abstractmethod
     def done(self) -> str:
-        """How much was done, such as `5 evaluations`."""
+        """The amount of work done, such as `5 evaluations`."""
 
-    def heading(self, done: str, per: str = "an evaluation", others: Iterable[str] = ()) -> str:
-        """Return the first lines of the text; `done`: how much, such as `5 evaluations`."""
+    def heading(self, done: str, per: str = "evaluation", others: Iterable[str] = ()) -> str:
+        """Return the first lines of the text; `done` is the amount of work, such as `5 evaluations`."""
         settings = self.settings
         each = "" if settings.trials == 1 else f", in each of {settings.trials:,} trials"
         return f"{self.algorithm}{subject(settings, per, others)}\n{done}{each}; seed {settings.seed}\n"
@@ -99,11 +99,11 @@ class SearchResult(Result, ABC, Generic[S_co]):
 
     @abstractmethod
     def text(self, *, all: bool = False) -> str:
-        """Return the findings as text; `all`: with the hardware metrics of the best cell."""
+        """Return the result as text; with `all`, including the hardware metrics of the best cell."""
 
 
 def _plain(value: Any) -> Any:
-    """Return a value of a result as JSON has it."""
+    """Return a value of a result as a JSON value."""
     if isinstance(value, Result):
         return value.to_json()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What a comparison found: of each algorithm, of each pair, of all."""
+"""The results of a comparison: for each algorithm, for each pair, for all."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -23,41 +23,47 @@ from nasbench.runs.text import counted
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-Interval = list[float | None] | None  # None for a bound that is not known
+Interval = list[float | None] | None  # a bound is None if it is not known
 
 _SHARED = (*(f.name for f in fields(TableConfig) if f.name != "seed"), "evals", "jobs", "budget")
-THRESHOLDS = (1.0, 0.5, 0.1)  # regrets in percentage points, the way to which is reported
+THRESHOLDS = (1.0, 0.5, 0.1)  # regrets in percentage points; the time to reach them is reported
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One of the algorithms that are compared, and its trials."""
+    """An algorithm in a comparison, and its trials."""
 
+    #: Label in the comparison.
     label: str
-    #: Its name in reports.
+    #: Name of the algorithm in reports.
     algorithm: str
-    #: Its own settings.
+    #: Settings of the algorithm.
     settings: dict[str, Any]
+    #: Random seed.
     seed: int
-    #: What its trials do; jobs cannot be compared with evaluations by their number.
+    #: The unit of its trials; numbers of jobs cannot be compared with numbers of evaluations.
     counts: Literal["evaluations", "jobs"]
+    #: Trajectories of its trials.
     trials: Trajectories
-    #: The folder of its run.
+    #: Folder of its run; None if it is not saved.
     folder: str | None = None
 
     @property
     def axes(self) -> tuple[Axis, ...]:
-        """What its trials can be compared along; a table may have no times."""
+        """The axes along which its trials can be compared; a table may have no times."""
         evaluations = (Axis.EVALUATIONS,) if self.counts == "evaluations" else ()
         return (*evaluations, Axis.SECONDS) if self.trials.seconds.any() else evaluations
 
 
 @dataclass(frozen=True)
 class RegretSpread(Result):
-    """The regret at the end over trials, with intervals of mean and median if there are several trials."""
+    """The final regret over trials, with intervals of mean and median if there are several trials."""
 
+    #: Mean, standard deviation and median.
     spread: Spread = field(metadata=INLINE)
+    #: Confidence interval of the mean.
     mean_interval: Interval
+    #: Confidence interval of the median.
     median_interval: Interval
 
 
@@ -65,109 +71,141 @@ class RegretSpread(Result):
 class AtOptimum(Result):
     """The trials that ended at the optimum."""
 
+    #: Number of these trials.
     trials: int
+    #: Their share of all trials, in [0, 1].
     share: float
+    #: Confidence interval of the share.
     interval: Interval
 
 
 @dataclass(frozen=True)
 class Way(Result):
-    """When trials had at most some regret; None for a time beyond the end of trials."""
+    """The evaluations or time that trials needed to reach a regret."""
 
+    #: Median over trials; None if it is beyond the end of the trials.
     median: float | None
+    #: Confidence interval of the median.
     interval: Interval
-    #: Of the trials that came there.
+    #: Share of the trials that reached it, in [0, 1].
     share: float
 
 
 @dataclass(frozen=True)
 class Reached(Result):
-    """The way to a regret, by evaluations and by simulated seconds if the trials have these in common."""
+    """The evaluations and the simulated time that trials needed to reach a regret."""
 
+    #: The regret, in percentage points.
     regret: float
+    #: In evaluations; None if the trials cannot be compared along this axis.
     evaluations: Way | None
+    #: In simulated seconds; None if the trials cannot be compared along this axis.
     seconds: Way | None
 
     def along(self, axis: Axis) -> Way | None:
-        """Return the way along an axis."""
+        """Return the field of an axis."""
         return self.evaluations if axis == Axis.EVALUATIONS else self.seconds
 
 
 @dataclass(frozen=True)
 class AlgorithmResult(Result):
-    """What the trials of an algorithm found."""
+    """The results of the trials of one algorithm."""
 
+    #: Label in the comparison.
     label: str
+    #: Name of the algorithm in reports.
     algorithm: str
+    #: Settings of the algorithm.
     settings: dict[str, Any]
+    #: Random seed.
     seed: int
+    #: Folder of its run; None if it is not saved.
     folder: str | None
-    #: Mean over trials; None for jobs.
+    #: Number of evaluations, mean over trials; None for jobs.
     evaluations: float | None
+    #: Number of jobs, mean over trials; None for evaluations.
     jobs: float | None
-    #: Mean over trials; None if the table has no times.
+    #: Simulated time, mean over trials; None if the table has no times.
     simulated_seconds: float | None
+    #: Number of trials without an incumbent.
     trials_without_evaluation: int
+    #: Final regret.
     regret: RegretSpread
+    #: Trials that ended at the optimum.
     at_optimum: AtOptimum
     #: The way to each of `THRESHOLDS`; None if the metric is not in percent.
     reached: list[Reached] | None
-    #: What papers report of the incumbents at the end, by metric.
+    #: Accuracies of the final incumbents as reported in papers, by metric.
     report: dict[str, Spread]
 
 
 @dataclass(frozen=True)
 class AdjustedPair(Result):
-    """A pair with its p after Holm's correction for all pairs."""
+    """A pair with a p-value that is adjusted for all pairs by Holm's method."""
 
+    #: The pair.
     pair: statistics.Pair = field(metadata=INLINE)
+    #: Adjusted p-value.
     p_holm: float
 
     def turned(self) -> Self:
-        """Return what the tests say of the second and the first."""
+        """Return the comparison of the second algorithm with the first."""
         return type(self)(self.pair.turned(), self.p_holm)
 
 
 @dataclass(frozen=True)
 class PairResult(Result):
-    """What the tests say of a pair of algorithms."""
+    """The test results of a pair of algorithms."""
 
+    #: Label of the first algorithm.
     first: str
+    #: Label of the second algorithm.
     second: str
+    #: Test results.
     tested: AdjustedPair = field(metadata=INLINE)
 
 
 @dataclass(frozen=True)
 class Friedman(Result):
-    """The test whether any algorithm differs from any other."""
+    """The result of a Friedman test, whether any algorithm differs from any other."""
 
+    #: Chi-squared statistic.
     statistic: float
+    #: p-value.
     p: float
 
 
 @dataclass(frozen=True)
 class Ranks(Result):
-    """Average ranks over the trials by label, 1 is best, and which of them do not differ."""
+    """Average ranks over trials, and groups of algorithms that do not differ significantly."""
 
+    #: Average rank by label; 1 is best.
     average: dict[str, float]
-    #: None for two algorithms.
+    #: Friedman test; None for two algorithms.
     friedman: Friedman | None
+    #: Confidence level of the critical difference.
     confidence: float
+    #: Critical difference of average ranks (Nemenyi's test).
     critical_difference: float
-    #: Groups of labels, the best first.
+    #: Groups of labels that do not differ significantly, the best first.
     alike: list[list[str]]
 
 
 @dataclass(frozen=True)
 class ComparisonResult(Result):
-    """What a comparison found; what makes no sense for one trial or one algorithm is None."""
+    """The result of a comparison."""
 
-    #: What is common to all algorithms; their seeds may differ.
+    #: Settings common to all algorithms, except that seeds can differ.
     settings: RunConfig
+    #: Results of each algorithm.
     algorithms: list[AlgorithmResult]
+    #: Feasible cells; None without limits.
     feasible: Feasible | None = field(metadata=OPTIONAL)
+    #: The best feasible cell.
     optimum: Optimum
+    #: Test results of each pair; None for one trial or one algorithm.
     pairs: list[PairResult] | None
+    #: Average ranks; None for one trial or one algorithm.
     ranks: Ranks | None
     #: The trials, for plots.
     entries: Sequence[Entry] = field(repr=False, metadata=OMITTED)
@@ -236,7 +274,7 @@ class ComparisonResult(Result):
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Return the findings in comparison.json."""
+        """Return the findings of comparison.json."""
         settings = {name: value for name, value in asdict(self.settings).items() if name != "seed"}
         return super().to_json() | {"settings": settings}
 
@@ -244,14 +282,14 @@ class ComparisonResult(Result):
 def compare(
     entries: Sequence[Entry], objective: TableObjective, bench: Benchmark, settings: RunConfig
 ) -> ComparisonResult:
-    """Return the findings on entries of the same trials; `settings`: what is common to them."""
+    """Compare entries with the same trials; `settings` are common to all of them."""
     targets = objective.targets
     ends = np.array([entry.trials.final_regrets(targets) for entry in entries])  # (A, T)
     for entry in entries:
         if not entry.trials.evaluations.any():
             raise ConfigError(
-                f"a budget of {settings.budget:g} s ends before the first evaluation of any trial of"
-                f" {entry.label}; raise it with --budget"
+                f"--budget {settings.budget:g}s is too short for the first evaluation of any trial of"
+                f" {entry.label}; try a larger --budget"
             )
     ends_or_worst = worst_for_none(ends, targets)
     several = len(entries) > 1 and ends.shape[1] > 1
@@ -268,19 +306,19 @@ def compare(
 
 
 def shared_settings(settings: TableConfig) -> dict[str, Any]:
-    """Return the settings that runs must have in common to be compared; None for those that a kind lacks."""
+    """Return the settings that comparable runs have in common; None for those that a kind does not have."""
     return {name: vars(settings).get(name) for name in _SHARED}
 
 
 def worst_for_none(regret: Scores, targets: Scores) -> Scores:
-    """Return regrets for tests and ranks: the worst of a feasible cell for a trial without one (NaN)."""
+    """Return regrets for tests and ranks: NaN is replaced by the worst regret of a feasible cell."""
     return np.where(np.isnan(regret), targets.max() - targets[targets > FAILED].min(), regret)
 
 
 def _algorithm(
     entry: Entry, ends: Scores, objective: TableObjective, bench: Benchmark, settings: RunConfig
 ) -> AlgorithmResult:
-    """Return what an algorithm found; `ends`: the regret at the end of each trial, (T,)."""
+    """Return the results of an algorithm; `ends` (T,) is the final regret of each trial."""
     trials, jobs = entry.trials, entry.counts == "jobs"
     found = ends[~np.isnan(ends)]
     at_optimum, done = int((found == 0).sum()), float(trials.evaluations.mean())
@@ -310,7 +348,7 @@ def _algorithm(
 
 
 def _reached(entry: Entry, targets: Scores, settings: RunConfig) -> list[Reached]:
-    """Return the way to each threshold, by evaluations and, with a budget, by simulated time."""
+    """Return the way to each threshold, in evaluations and, with a budget, in simulated time."""
     known = {Axis.EVALUATIONS: entry.counts == "evaluations", Axis.SECONDS: settings.budget is not None}
     return [
         Reached(each, *(way_to(entry.trials, targets, each, axis) if known[axis] else None for axis in Axis))
@@ -319,7 +357,7 @@ def _reached(entry: Entry, targets: Scores, settings: RunConfig) -> list[Reached
 
 
 def way_to(trials: Trajectories, targets: Scores, regret: float, axis: Axis) -> Way:
-    """Return when trials had at most this regret along an axis."""
+    """Return the evaluations or time that trials needed to reach a regret."""
     times, ends = trials.times_to(regret, targets, axis), trials.ends(axis)
     median = statistics.median_time(times, ends)
     return Way(
@@ -337,16 +375,16 @@ def between(interval: Interval) -> str:
 
 
 def _bounds(interval: tuple[Any, Any] | None) -> Interval:
-    """Return an interval as a list; None for a bound that is not known."""
+    """Return an interval as a list, with None for an infinite bound."""
     if interval is None:
         return None
     return [float(bound) if np.isfinite(bound) else None for bound in interval]
 
 
 def tested(ends: Mapping[int, Scores] | Scores, pairs: Sequence[tuple[int, int]]) -> list[AdjustedPair]:
-    """Return what the tests say of pairs (first, second).
+    """Return the test results of pairs (first, second), which are indices into `ends`.
 
-    `ends`: the regrets (T,) at the end of each algorithm's trials, by its place in the pairs.
+    `ends` has the final regrets (T,) of each algorithm's trials.
     """
     found = [statistics.compare_pair(ends[first], ends[second]) for first, second in pairs]
     adjusted = statistics.holm([pair.p for pair in found]).tolist()

@@ -1,4 +1,4 @@
-"""The Pareto fronts that trials found: their cells, and the area that these dominate."""
+"""The Pareto fronts of trials: their cells and hypervolumes."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,9 @@ from nasbench.arrays import Codes, Mask, Scores
 
 
 def front_masks(scores: Scores, counted: Codes) -> Mask:
-    """Return which evaluations each trial takes for its Pareto front, bool (T, n), by the scores it saw.
+    """Return which evaluations are on the Pareto front of their trial, bool (T, n), by the observed scores.
 
-    Scores (T, n, 2); `counted`: how many of the first evaluations of each trial count, (T,).
+    Scores are (T, n, 2); only the first `counted` (T,) evaluations of each trial count.
     """
     counts = np.arange(scores.shape[1]) < counted[:, None]
     return nondominated(np.where(counts[..., None], scores, -np.inf))
@@ -24,9 +24,9 @@ def true_front(objective: PairObjective) -> Codes:
 
 
 def front_against(targets: Scores, against: str, column: NDArray[np.float64]) -> list[int]:
-    """Return the codes of the Pareto front of a table, by the value of a second metric, ascending.
+    """Return the codes of a table's Pareto front, sorted by the second metric, ascending.
 
-    `targets` (N,): higher is better; `column` (N,): the metric `against`, NaN if it is not known.
+    `targets` (N,) are scores, higher is better; `column` (N,) is the metric `against`, NaN if not recorded.
     """
     other = column if Signal.parse(against).higher_is_better else -column
     scores = np.stack([targets, np.where(np.isnan(other), -np.inf, other)], axis=-1)
@@ -34,7 +34,7 @@ def front_against(targets: Scores, against: str, column: NDArray[np.float64]) ->
 
 
 def in_order(codes: Codes, column: NDArray[np.float64]) -> list[int]:
-    """Return codes by their values in a column."""
+    """Return codes sorted by their values in a column."""
     ordered: list[int] = codes[np.argsort(column[codes], kind="stable")].tolist()
     return ordered
 
@@ -46,9 +46,9 @@ def worst_of(objective: PairObjective) -> Scores:
 
 
 def volumes(codes: Codes, masks: Mask, objective: PairObjective) -> Scores:
-    """Return the hypervolume of fronts, (T,): cells of codes (T, n) with a true mask (T, n).
+    """Return the hypervolume of each trial's front, (T,): the codes (T, n) whose mask (T, n) is true.
 
-    By the metrics, means over seeds, as far as the worst of the feasible cells in each.
+    It uses the metrics, means over seeds; the reference is the worst value of the feasible cells in each.
     """
     points = np.where(masks[..., None], objective.targets[codes], -np.inf)
     return hypervolume(points, worst_of(objective))
@@ -61,9 +61,9 @@ def true_volume(objective: PairObjective) -> float:
 
 
 def shares(codes: Codes, masks: Mask, objective: PairObjective) -> Scores:
-    """Return the hypervolume of fronts as shares of the true front's, (T,); arguments as for `volumes`.
+    """Return the hypervolume of fronts as a share of the true front's, (T,); arguments as for `volumes`.
 
-    A true front of one cell dominates no area: then the share is 1 for fronts with a cell, else 0.
+    A true front of one cell dominates no area; then the share is 1 for fronts with a cell, else 0.
     """
     whole = true_volume(objective)
     if whole == 0:
@@ -73,7 +73,7 @@ def shares(codes: Codes, masks: Mask, objective: PairObjective) -> Scores:
 
 
 def cells_met(codes: Codes, masks: Mask, objective: PairObjective) -> Codes:
-    """Return how many cells of the table's Pareto front are on fronts, (T,); arguments as for `volumes`."""
+    """Return how many cells of the true front are on each trial's front, (T,); arguments as for `volumes`."""
     trial, step = np.nonzero(masks & np.isin(codes, true_front(objective)))
     met = np.unique(np.stack([trial, codes[trial, step]]), axis=1)  # each cell once
     return np.bincount(met[0], minlength=len(codes))

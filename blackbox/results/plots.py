@@ -1,4 +1,4 @@
-"""Pictures of searches and of comparisons as figures of matplotlib, and their files."""
+"""Plots of searches and comparisons with matplotlib."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
     from nasbench.arrays import Codes, Scores, Seconds
 
 ENDINGS = (".png", ".svg", ".pdf")
-_POINTS = 150  # of a curve of a comparison
-_LONGEST = 48  # characters of a label
-_LINES = ("-", "--", ":", "-.")  # of the first ten algorithms, the next ten, ...
+_POINTS = 150  # points per curve of a comparison
+_LONGEST = 48  # maximum number of characters of a label
+_LINES = ("-", "--", ":", "-.")  # line styles of the first ten algorithms, the next ten, ...
 
 
 def check(path: str, flag: str = "--plot") -> None:
-    """Raise before a search what would fail after it; `flag`: what asked for the picture."""
+    """Raise an error before a search if its plot could not be written after it; `flag` asked for the plot."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
         raise MissingDependencyError(f"{flag} needs matplotlib: pip install matplotlib") from None
     folder = os.path.dirname(os.path.abspath(path))
     if os.path.splitext(path)[1].lower() not in ENDINGS:
-        raise ConfigError(f"{flag} cannot write {path!r}: a picture ends in {', '.join(ENDINGS)}")
+        raise ConfigError(f"{flag} cannot write {path!r}: the name must end in {', '.join(ENDINGS)}")
     if not os.path.isdir(folder):
-        raise ConfigError(f"{flag} cannot write {path!r}: there is no folder {folder}")
+        raise ConfigError(f"{flag} cannot write {path!r}: the folder {folder} does not exist")
     if os.path.isdir(path) or not os.access(path if os.path.exists(path) else folder, os.W_OK):
-        raise ConfigError(f"{flag} cannot write {path!r}: it is a folder, or may not be written")
+        raise ConfigError(f"{flag} cannot write {path!r}: it is a folder or not writable")
 
 
 def save(figure: Figure, path: str, flag: str = "--plot") -> None:
@@ -55,7 +55,7 @@ def save(figure: Figure, path: str, flag: str = "--plot") -> None:
 
 
 def signal_line(problem: TableObjective | PairObjective | Curves) -> str:
-    """Return the end of a title that names the signal; empty if it is the metric."""
+    """Return a line for a title that names the signal; empty if it is the metric."""
     return "" if problem.sees_the_metric else f"\nsignal {problem.signal}"
 
 
@@ -65,10 +65,10 @@ def signal_line(problem: TableObjective | PairObjective | Curves) -> str:
 def regret_figure(
     regret: Scores, title: str, unit: str, budget: float | None = None, hours: Seconds | None = None
 ) -> Figure:
-    """Draw regret (T, n) over evaluations, both logarithmic: median, quartiles, 5th to 95th percentile.
+    """Plot regret (T, n) over evaluations on logarithmic axes: median, quartiles, 5th to 95th percentile.
 
-    `hours`: the simulated time of each column (n,), over which it is drawn instead. Trials without an
-    incumbent at the end, NaN, are left out; the picture begins when all others have one.
+    With `hours` (n,), the simulated time of each column, regret is plotted over time instead. Trials without
+    a final incumbent (NaN) are left out; the plot starts when all others have an incumbent.
     """
     across: Codes | Seconds = np.arange(1, regret.shape[1] + 1) if hours is None else hours
     across, regret = without_gaps(across, regret)
@@ -80,7 +80,7 @@ def regret_figure(
     axes.set(xscale="log", yscale="log", ylabel=f"regret of the incumbent [{unit}] (bottom: 0)", title=title)
     axes.set_ylim(bottom=least)
     if hours is None:
-        flat = " (flat once a trial has spent its budget)" if budget else ""
+        flat = " (constant once a trial has spent its budget)" if budget else ""
         axes.set(xlim=(1, max(2, across[-1])), xlabel=f"evaluations{flat}")
     else:
         axes.set(xlim=(across[0], max(across[-1], 1.01 * across[0])), xlabel="simulated hours")
@@ -90,9 +90,10 @@ def regret_figure(
 
 
 def fronts_figure(cells: Scores, true: Scores, found: Scores, title: str, labels: Sequence[str]) -> Figure:
-    """Draw all cells in the plane of two metrics, the true front, and the front that was found.
+    """Plot all cells in the plane of two metrics, the true front and the front that a search found.
 
-    Arrays (n, 2) of values: the first metric is drawn upwards, the second across; `labels`: of both.
+    The arrays (n, 2) are values of both metrics: the first is the y axis, the second the x axis. `labels` are
+    the names of both.
     """
     figure, axes = _figure(6.4, 4.2)
     dots: dict[str, Any] = {"s": 2, "color": "0.8", "linewidth": 0, "label": f"{len(cells):,} cells"}
@@ -105,7 +106,7 @@ def fronts_figure(cells: Scores, true: Scores, found: Scores, title: str, labels
         points = points[points[:, 1].argsort(kind="stable")]
         label = f"{name}, {len(points):,} cells"
         axes.plot(points[:, 1], points[:, 0], markersize=5, linewidth=1, label=label, **look)
-    on_fronts = np.concatenate([true, found])[:, 0]  # the range that is shown: far below it lie many cells
+    on_fronts = np.concatenate([true, found])[:, 0]  # the visible range; many cells are far below it
     margin = 0.1 * np.ptp(on_fronts) or 1.0
     axes.set(ylim=(on_fronts.min() - margin, on_fronts.max() + margin), title=title)
     axes.set(ylabel=labels[0], xlabel=labels[1])
@@ -120,9 +121,10 @@ def fronts_figure(cells: Scores, true: Scores, found: Scores, title: str, labels
 def comparison_figure(
     entries: Sequence[Entry], targets: Scores, title: str, unit: str, evals: int | None, budget: float | None
 ) -> Figure:
-    """Draw the mean regret of each algorithm with its bootstrapped band, both axes logarithmic.
+    """Plot the mean regret of each algorithm with its bootstrapped band on logarithmic axes.
 
-    Over evaluations, or with a budget in seconds over simulated time. `targets` (N,): what counts of a cell.
+    The x axis is evaluations or, with a budget in seconds, simulated time. `targets` (N,) is the metric of
+    each cell as a score.
     """
     figure, axes = _figure(6.4, 4.4)
     draw_comparison(axes, entries, targets, title, unit, evals, budget)
@@ -171,11 +173,14 @@ def draw_comparison(
 
 
 def ranks_figure(ranks: Ranks, title: str) -> Figure:
-    """Draw average ranks on a line, a bar under each group without a difference (Demsar 2006, figure 1)."""
+    """Plot average ranks on a line, with a bar under each group without significant differences.
+
+    Demsar 2006, figure 1.
+    """
     labels = sorted(ranks.average, key=lambda label: ranks.average[label])
     places = [ranks.average[label] for label in labels]
     count, groups = len(labels), ranks.alike
-    left = -(-count // 2)  # names on the left side, the best ones
+    left = -(-count // 2)  # number of names on the left side, the best ones
     top = 0.5 + 0.28 * len(groups)  # depth of the first name
     depth = top + 0.5 * left
     names = [_shown(label) for label in labels]
@@ -206,7 +211,7 @@ def ranks_figure(ranks: Ranks, title: str) -> Figure:
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    """Return a figure of that size in inches, and its axes."""
+    """Return a figure of a size in inches, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -214,8 +219,8 @@ def _figure(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def _shown(label: str) -> str:
-    """Return a label as matplotlib takes it: not too long, and no formula."""
+    """Return a label for matplotlib: shortened if it is long, and not parsed as a formula."""
     if len(label) > _LONGEST:
         label = f"{label[: _LONGEST // 2 - 1]}…{label[-_LONGEST // 2 :]}"
     label = label.replace("$", r"\$")
-    return f" {label}" if label.startswith("_") else label  # which a legend would leave out
+    return f" {label}" if label.startswith("_") else label  # else the legend would leave it out

@@ -1,4 +1,4 @@
-"""What searches report of their incumbents: regret, the cells at the end, and their spread over trials."""
+"""The results of incumbents: regret, the final cells, and their spread over trials."""
 
 from __future__ import annotations
 
@@ -23,24 +23,27 @@ from nasbench.errors import NotRecordedError
 from nasbench.runs.text import counted
 
 if TYPE_CHECKING:
-    from blackbox.table.curves import Curves  # which few searches load
+    from blackbox.table.curves import Curves  # loaded by few searches only
 
     Objective = TableObjective | Curves
 
-_REPORTED = ("val_accuracy", "test_accuracy")  # what papers report of the cells that searches end with
+_REPORTED = ("val_accuracy", "test_accuracy")  # metrics of final cells that papers report
 
 
 @dataclass(frozen=True)
 class Spread(Result):
-    """Mean, standard deviation (n - 1) and median over trials; of one trial the mean alone."""
+    """Mean, standard deviation and median over trials; only the mean for one trial, all None for none."""
 
+    #: Mean.
     mean: float | None
+    #: Standard deviation (n - 1).
     std: float | None
+    #: Median.
     median: float | None
 
     @classmethod
-    def over(cls, values: NDArray[Any]) -> Spread:  # of any numbers
-        """Return the spread of values (T,); all None if there are none."""
+    def over(cls, values: NDArray[Any]) -> Spread:  # any dtype
+        """Return the spread of values (T,)."""
         if len(values) < 2:
             return cls(float(values[0]) if len(values) else None, None, None)
         ordered, middle = np.sort(values), len(values) // 2  # np.median would load masked arrays
@@ -49,15 +52,15 @@ class Spread(Result):
 
     @property
     def middle(self) -> float | None:
-        """The median; of one trial its value."""
+        """The median; the value itself for one trial."""
         return self.mean if self.median is None else self.median
 
     def mean_text(self, form: str = ".4f", scale: float = 1) -> str:
-        """Return the mean in a format times a scale; `-` if there is none."""
+        """Return the mean times a scale as text; `-` if there is none."""
         return "-" if self.mean is None else f"{scale * self.mean:{form}}"
 
     def with_std(self, form: str, scale: float = 1) -> str:
-        """Return mean ± standard deviation in a format times a scale; of one trial the mean."""
+        """Return mean ± standard deviation times a scale as text; the mean alone for one trial."""
         return self.mean_text(form, scale) + ("" if self.std is None else f" ± {scale * self.std:{form}}")
 
     def text(self) -> str:
@@ -67,29 +70,34 @@ class Spread(Result):
 
 @dataclass(frozen=True)
 class Counts(Result):
-    """The least and the most evaluations or jobs of a trial."""
+    """The minimum and maximum number of evaluations or jobs per trial."""
 
+    #: Minimum over trials.
     least: int
+    #: Maximum over trials.
     most: int
 
-    def text(self) -> str:
-        """Return the least and the most as text: `5`, or `5 to 1,000`."""
-        return " to ".join(f"{n:,}" for n in sorted({self.least, self.most}))
+    def text(self, noun: str) -> str:
+        """Return the minimum and maximum as text: `1 job`, or `5 to 1,000 jobs`."""
+        least = f"{self.least:,} to " if self.least < self.most else ""
+        return least + counted(self.most, noun)
 
 
 @dataclass(frozen=True)
 class Feasible(Result):
-    """Which cells satisfy the limits of a search."""
+    """The cells that satisfy the limits of a search."""
 
+    #: Number of feasible cells.
     cells: int
+    #: Number of all cells.
     of: int
-    #: Such as `params <= 0.5 M`.
+    #: Limits as text, such as `params <= 0.5 M`.
     limits: list[str]
-    #: Trials that evaluated cells, but none of the feasible ones.
+    #: Number of trials that evaluated cells, but no feasible one.
     trials_without: int
 
     def text(self) -> str:
-        """Return the cells and the limits in one line."""
+        """Return the number of cells and the limits in one line."""
         return f"{self.cells:,} of {self.of:,} cells: {', '.join(self.limits)}"
 
 
@@ -97,31 +105,40 @@ class Feasible(Result):
 class Optimum(Result):
     """The best feasible cell by the metric."""
 
+    #: Architecture string.
     arch: str
+    #: Official index.
     index: int
+    #: Value of the metric, mean over seeds.
     value: float
 
     def text(self) -> str:
-        """Return it in one line."""
+        """Return the value and the index in one line."""
         return f"optimum: {self.value:.4f}, index {self.index}"
 
 
 @dataclass(frozen=True)
 class BestCell(Result):
-    """What the table says of the best cell that was found."""
+    """The best cell that a search found, with its values in the table."""
 
+    #: Architecture string.
     arch: str
+    #: Official index.
     index: int
+    #: Value of the metric, mean over seeds.
     value: float
+    #: Rank among the feasible cells, from 1.
     rank: int
+    #: Regret, in the metric's unit.
     regret: float
-    #: As `Benchmark.entry` gives it.
+    #: All values, from `Benchmark.entry`.
     entry: dict[str, dict[str, float]]
 
 
 class Best(Result):
     """The best evaluation or job, and its cell."""
 
+    #: The cell.
     cell: BestCell
 
 
@@ -137,7 +154,7 @@ class Row(Result, ABC):
 
     @abstractmethod
     def text(self, trials: int) -> str:
-        """Return the row as text; `trials`: how many there are."""
+        """Return the row as text; `trials` is the number of trials."""
 
 
 B = TypeVar("B", bound=Best)
@@ -146,21 +163,24 @@ W = TypeVar("W", bound=Row)
 
 @dataclass(frozen=True)
 class Incumbents(Result, Generic[B, W]):
-    """What the trials of a search with one objective found, whatever they count."""
+    """The incumbents of a search with one objective, counted in evaluations or jobs."""
 
     #: The best of all trials; None if no feasible cell was evaluated.
     best: B | None
+    #: The best feasible cell of the table.
     optimum: Optimum
+    #: Number of trials that ended at the optimum.
     trials_at_optimum: int
-    #: What papers report of the incumbents at the end, by metric.
+    #: Accuracies of the final incumbents as reported in papers, by metric.
     report: dict[str, Spread]
+    #: Regret at some points of the search.
     regret: list[W]
 
     @classmethod
     def of(
         cls, best: B | None, codes: Codes, bench: Benchmark, objective: Objective, regret: list[W]
     ) -> Self:
-        """Return them by the codes of the incumbents at the end, of the trials that have one."""
+        """Return the incumbents, given the codes of the final ones of the trials that have one."""
         targets = objective.targets
         return cls(
             best,
@@ -171,7 +191,7 @@ class Incumbents(Result, Generic[B, W]):
         )
 
     def best_rows(self, settings: TableConfig) -> Rows:
-        """Return the first rows of a text, on the best cell."""
+        """Return the first rows of a text, about the best cell."""
         if self.best is None:
             return [("best cell", "none: no feasible cell was evaluated")]
         cell, unit = self.best.cell, signals_of(settings)[0].unit
@@ -179,7 +199,7 @@ class Incumbents(Result, Generic[B, W]):
         return [("best cell", cell.arch), ("index", cell.index), (settings.metric, value)]
 
     def optimum_rows(self, settings: TableConfig) -> Rows:
-        """Return the last rows of a text, on the trials that ended at the optimum."""
+        """Return the last rows of a text, about the trials that ended at the optimum."""
         if settings.trials == 1:
             return []
         return [("at the optimum", f"{self.trials_at_optimum:,} of {settings.trials:,} trials")]
@@ -199,10 +219,13 @@ class Incumbents(Result, Generic[B, W]):
         return table(("after", *names), rows, caption) + note(self.optimum.text())
 
     def lines(self, settings: TableConfig, over: str, *, all: bool) -> list[str]:
-        """Return the end of a text; `over`: over which trials, `all`: as for `SearchResult.text`."""
+        """Return the last lines of a text.
+
+        `over` says which trials values are averaged over; `all` is as for `SearchResult.text`.
+        """
         lines = [] if self.best is None else entry_lines(self.best.cell.entry, all=all)
         if settings.trials > 1 and self.report:
-            lines.append(f"\nIncumbents at the end, trained for {final_epochs(settings)} epochs{over}")
+            lines.append(f"\nFinal incumbents, trained for {counted(final_epochs(settings), 'epoch')}{over}")
         for name, spread in self.report.items() if settings.trials > 1 else ():
             lines.append(f"{with_unit(name):<18} {spread.text()}")
         return [
@@ -218,10 +241,10 @@ def _or_dash(value: float | None) -> float | str:
 
 
 def regrets(incumbents: Codes, objective: Objective) -> Scores:
-    """Return the regret of incumbents (T, n), float64 (T, n), in the metric's unit; NaN for none (-1).
+    """Return the regret of incumbents (T, n) in the metric's unit, float64 (T, n); NaN for none (-1).
 
-    An incumbent has the best score that the search saw; its regret is by the metric, the mean over seeds. A
-    cell that is not feasible is no incumbent.
+    The incumbent is the cell with the best score that the search has seen; its regret is computed from the
+    metric, the mean over seeds. An infeasible cell is never an incumbent.
     """
     targets = objective.targets
     none = (incumbents < 0) | ~objective.feasible[incumbents]
@@ -231,7 +254,7 @@ def regrets(incumbents: Codes, objective: Objective) -> Scores:
 def feasible_cells(objective: Objective | PairObjective, without: int) -> Feasible | None:
     """Return which cells are feasible; None if the search has no limits.
 
-    `without`: how many trials evaluated cells, but none of the feasible ones.
+    `without` is the number of trials that evaluated cells, but no feasible one.
     """
     if not objective.where:
         return None
@@ -240,7 +263,7 @@ def feasible_cells(objective: Objective | PairObjective, without: int) -> Feasib
 
 
 def feasible_rows(feasible: Feasible | None) -> Rows:
-    """Return the rows on feasible cells; none without limits."""
+    """Return the rows about feasible cells; none without limits."""
     if feasible is None:
         return []
     rows: Rows = [("feasible", feasible.text())]
@@ -257,7 +280,7 @@ def optimum_of(bench: Benchmark, objective: Objective) -> Optimum:
 
 
 def best_cell(code: int, bench: Benchmark, objective: Objective) -> BestCell:
-    """Return what the table says of a cell by its code."""
+    """Return a cell, given its code, with its values in the table."""
     cell, target, where = bench.space.cell(code), objective.target, objective.where
     asked, protocol = (cell, objective.dataset, target.metric), target.protocol
     return BestCell(
@@ -271,13 +294,13 @@ def best_cell(code: int, bench: Benchmark, objective: Objective) -> BestCell:
 
 
 def entry_of(cell: CodedCell, bench: Benchmark, target: Signal) -> dict[str, dict[str, float]]:
-    """Return all that the table has for a cell: after the metric's protocol, or the longest recorded one."""
+    """Return all values of a cell in the table, after the metric's or the longest recorded protocol."""
     protocol = target.protocol or max(bench.protocols(), default=None)
     return bench.entry(cell, protocol=protocol)
 
 
 def final_values(codes: Codes, bench: Benchmark, objective: Objective) -> dict[str, Spread]:
-    """Return what papers report of the cells (T,) that trials ended with, by metric.
+    """Return the accuracies of final cells (T,) as reported in papers, by metric.
 
     The values are means over seeds after the metric's protocol. A metric that the store lacks for any of the
     cells is left out.

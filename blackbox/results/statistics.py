@@ -1,9 +1,9 @@
-"""Statistics of a comparison: A algorithms, T trials each, as arrays (A, T) of which lower is better.
+"""Statistics of a comparison of A algorithms with T trials each: arrays (A, T), lower is better.
 
-Trials are paired by number: trial t of each algorithm. With the same seed they share their random streams, so
-that they often start with the same cells and see the same noise; this makes a paired test worth while. The
-blocks of the Friedman test are the trials, too, not data sets as in Demsar 2006: it generalizes to other
-seeds on the one table that was searched.
+Trials are paired by number. With the same seed, trial t of each algorithm shares its random streams, so many
+algorithms start from the same cells and see the same noise; a paired test benefits from this. The blocks of
+the Friedman test are also trials, not data sets as in Demsar 2006: its result generalizes to other seeds on
+the same table.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from blackbox.results.base import Result
 
 Floats = NDArray[np.float64]
 
-LEVEL = 0.95  # of intervals; tests are at 1 - LEVEL
+LEVEL = 0.95  # confidence level of intervals; tests are at 1 - LEVEL
 _RESAMPLES = 2000
-_BLOCK = 1 << 21  # draws that are made at once
-_EXACT = 100  # differences up to which the signed-rank test is exact
-_EQUAL = 1e-9  # shares that differ by less are the same but for rounding
+_BLOCK = 1 << 21  # random numbers that are sampled at once
+_EXACT = 100  # maximum number of differences for an exact signed-rank test
+_EQUAL = 1e-9  # shares that differ by less are equal up to rounding
 
 
 # Intervals
 
 
 def mean_interval(values: ArrayLike, level: float = LEVEL, seed: int = 0) -> tuple[Floats, Floats]:
-    """Return the interval of the mean, by a percentile bootstrap of 2,000 samples.
+    """Return a confidence interval of the mean, by a percentile bootstrap with 2,000 samples.
 
     >>> low, high = mean_interval(np.arange(100.0))
     >>> bool(40 < low < 49.5 < high < 59)
     True
 
-    With few trials it is too narrow: at 0.95 it held the mean of normal values in 84 % of experiments of 5
-    trials, in 89 % of 10, in 93 % of 20.
+    With few trials the interval is too narrow: at level 0.95, it covered the mean of normal values in 84 % of
+    experiments with 5 trials, 89 % with 10 and 93 % with 20.
 
     Parameters
     ----------
     values
-        Finite, shape ``(T, ...)``.
+        Finite values, shape ``(T, ...)``.
     level
-        Confidence, in (0, 1).
+        Confidence level, in (0, 1).
     seed
-        Random seed; the samples follow from it and T alone.
+        Random seed; the bootstrap samples depend on it and T alone.
 
     Returns
     -------
     tuple[NDArray, NDArray]
-        Lower and upper bound of the mean over the first axis, shape ``(...)``.
+        Lower and upper bounds of the mean over the first axis, each of shape ``(...)``.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def mean_interval(values: ArrayLike, level: float = LEVEL, seed: int = 0) -> tup
 
 
 def median_interval(values: ArrayLike, level: float = LEVEL) -> tuple[Any, Any] | None:
-    """Return the interval of the median, exact whatever the distribution.
+    """Return a confidence interval of the median, exact for any distribution.
 
     >>> [float(bound) for bound in median_interval([1, 2, 3, 4, 5, np.inf])]
     [1.0, inf]
@@ -87,15 +87,15 @@ def median_interval(values: ArrayLike, level: float = LEVEL) -> tuple[Any, Any] 
     Parameters
     ----------
     values
-        Shape ``(T, ...)``. Infinite values, such as times of what was never reached, are values like others.
+        Shape ``(T, ...)``. Infinite values, such as the time to a regret that was never reached, are allowed.
     level
-        Confidence, in (0, 1).
+        Confidence level, in (0, 1).
 
     Returns
     -------
     tuple or None
-        Lower and upper bound of the median over the first axis, shape ``(...)``: two order statistics between
-        which it lies with at least that probability. None if there are too few trials.
+        Lower and upper bounds of the median over the first axis, each of shape ``(...)``: two order
+        statistics that enclose it with at least the probability `level`. None if there are too few trials.
 
     Raises
     ------
@@ -116,7 +116,7 @@ def median_interval(values: ArrayLike, level: float = LEVEL) -> tuple[Any, Any] 
 
 
 def share_interval(count: int, trials: int, level: float = LEVEL) -> tuple[float, float]:
-    """Return the exact interval of a share of which `count` in `trials` were seen.
+    """Return the exact confidence interval of a share, given a count out of a number of trials.
 
     >>> [round(bound, 4) for bound in share_interval(0, 10)]
     [0.0, 0.3085]
@@ -124,16 +124,16 @@ def share_interval(count: int, trials: int, level: float = LEVEL) -> tuple[float
     Parameters
     ----------
     count
-        Trials of which it is true.
+        Number of trials that count.
     trials
-        All trials.
+        Number of all trials.
     level
-        Confidence, in (0, 1).
+        Confidence level, in (0, 1).
 
     Returns
     -------
     tuple[float, float]
-        Lower and upper bound, in [0, 1].
+        Lower and upper bounds, in [0, 1].
 
     References
     ----------
@@ -148,28 +148,29 @@ def share_interval(count: int, trials: int, level: float = LEVEL) -> tuple[float
 
 
 def median_time(times: ArrayLike, ends: ArrayLike) -> float:
-    """Return the median of times some of which are unknown, because their trials ended before.
+    """Return the median of times, some of which are unknown because their trials ended early.
 
     >>> median_time([3, 5, 9, np.inf], [10, 10, 10, 10]), median_time([3, 5, np.inf, np.inf], [10] * 4)
     (7.0, inf)
     >>> median_time([np.inf, 5, 9, 12], [2, 20, 20, 20])
     9.0
 
-    A trial that ended early counts for as long as it was seen: the product-limit estimate. If no trial ended
-    before the others reached their time, this is the plain median. It supposes that the end of a trial says
-    nothing of its time; `time_interval` does not.
+    This is the product-limit estimate, in which a trial that ended early counts until its end. If no trial
+    ended before the others reached their time, it is the plain median. It assumes that the end of a trial
+    does not depend on its time; `time_interval` does not assume this.
 
     Parameters
     ----------
     times
-        Shape ``(T,)``; infinite if not reached before the trial ended.
+        Times, shape ``(T,)``; infinite if not reached before the trial ended.
     ends
-        The end of each trial, shape ``(T,)``.
+        Ends of the trials, shape ``(T,)``.
 
     Returns
     -------
     float
-        Between two times if just half of the trials is left; infinite if more than half is left at the end.
+        The median; the mean of two times if exactly half of the trials is left between them, and infinite if
+        half of the trials or more are left at the end.
 
     References
     ----------
@@ -185,26 +186,27 @@ def median_time(times: ArrayLike, ends: ArrayLike) -> float:
 
 
 def time_interval(times: ArrayLike, ends: ArrayLike, level: float = LEVEL) -> tuple[float, float] | None:
-    """Return the interval of the median of times as `median_time` takes them.
+    """Return a confidence interval of the median of times, some of which are unknown as for `median_time`.
 
     >>> [float(bound) for bound in time_interval([np.inf, 1, 2, 3, 4, np.inf], [0.5, 9, 9, 9, 9, 9])]
     [0.5, inf]
 
-    It holds whatever ended a trial early: its time is at the earliest its end, at the latest never.
+    It is valid for any reason that ended a trial early: the unknown time is at least the trial's end, and at
+    most infinite.
 
     Parameters
     ----------
     times
-        Shape ``(T,)``; infinite if not reached before the trial ended.
+        Times, shape ``(T,)``; infinite if not reached before the trial ended.
     ends
-        The end of each trial, shape ``(T,)``.
+        Ends of the trials, shape ``(T,)``.
     level
-        Confidence, in (0, 1).
+        Confidence level, in (0, 1).
 
     Returns
     -------
     tuple[float, float] or None
-        Lower and upper bound; None if there are too few trials.
+        Lower and upper bounds; None if there are too few trials.
 
     Raises
     ------
@@ -222,22 +224,24 @@ def time_interval(times: ArrayLike, ends: ArrayLike, level: float = LEVEL) -> tu
 
 @dataclass(frozen=True)
 class Pair(Result):
-    """How one algorithm's trials compare with another's."""
+    """The comparison of two algorithms by their trials."""
 
-    #: Trials in which the first has the lower value.
+    #: Number of trials in which the first algorithm has the lower value.
     better: int
+    #: Number of trials in which the first algorithm has the higher value.
     worse: int
+    #: Number of trials in which both have the same value.
     equal: int
-    #: Two-sided, of the Wilcoxon signed-rank test.
+    #: Two-sided p-value of the Wilcoxon signed-rank test.
     p: float
-    #: In [-1, 1]; 1 if the first is better in every trial in which they differ.
+    #: Rank-biserial correlation in [-1, 1]; 1 if the first is better in every trial in which they differ.
     rank_biserial: float
-    #: In [0, 1]: the probability that a trial of the first is better than one of the second, plus half the
-    #: probability that they are equal.
+    #: Effect size in [0, 1]: the probability that a trial of the first is better than a trial of the second,
+    #: plus half the probability that they are equal.
     a12: float
 
     def turned(self) -> Pair:
-        """Return how the second compares with the first."""
+        """Return the comparison of the second algorithm with the first."""
         return Pair(self.worse, self.better, self.equal, self.p, -self.rank_biserial, 1 - self.a12)
 
 
@@ -247,25 +251,25 @@ def compare_pair(first: ArrayLike, second: ArrayLike) -> Pair:
     >>> compare_pair([1.0, 2.0, 3.0, 5.0], [2.0, 4.0, 6.0, 5.0])
     Pair(better=3, worse=0, equal=1, p=0.25, rank_biserial=1.0, a12=0.75)
 
-    Trials with the same value in both say nothing of the difference and are left out of the test, as in
-    Wilcoxon 1945; if all are, p is 1 and the rank-biserial correlation 0. Up to 100 other trials, p is exact,
-    ties or not; beyond, it is the normal approximation. The correlation is the matched-pairs one: of all
-    ranks, the part in favour of the first less the part against it. A12 ignores pairs.
+    Trials with the same value in both are left out of the test, as in Wilcoxon 1945; if all are equal, p is 1
+    and the rank-biserial correlation 0. With up to 100 other trials p is exact, even with ties; with more it
+    is the normal approximation. The correlation is the matched-pairs version: the share of all ranks in
+    favour of the first minus the share against it. A12 ignores the pairing.
 
     Parameters
     ----------
     first, second
-        Finite values of the same trials, lower is better, shape ``(T,)``.
+        Finite values of the same trials, shape ``(T,)``; lower is better.
 
     Returns
     -------
     Pair
-        Counts, test and effect sizes.
+        Counts, p-value and effect sizes.
 
     Raises
     ------
     ConfigError
-        If the shapes differ, there is no trial, or a value is not finite.
+        If the shapes differ, there are no trials, or a value is not finite.
 
     References
     ----------
@@ -276,7 +280,9 @@ def compare_pair(first: ArrayLike, second: ArrayLike) -> Pair:
 
     first, second = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     if first.shape != second.shape or first.ndim != 1 or not first.size:
-        raise ConfigError(f"a pair has as many trials each, got {first.shape} and {second.shape}")
+        raise ConfigError(
+            f"first and second must have equal shapes (T,), got {first.shape} and {second.shape}"
+        )
     _check_finite(first, second)
     difference = second - first
     told = difference[difference != 0]
@@ -285,21 +291,21 @@ def compare_pair(first: ArrayLike, second: ArrayLike) -> Pair:
         ranks = rankdata(np.abs(told))
         p = _signed_rank_p(told, ranks)
         biserial = float((ranks * np.sign(told)).sum() / ranks.sum())
-    ranks = rankdata(np.concatenate([second, first]))[len(second) :]  # low, where the first is low
-    above = ranks.sum() - len(first) * (len(first) + 1) / 2  # of second ones below first ones
+    ranks = rankdata(np.concatenate([second, first]))[len(second) :]  # low if the first is low
+    above = ranks.sum() - len(first) * (len(first) + 1) / 2  # pairs in which the second is lower
     better, a12 = int((difference > 0).sum()), float(1 - above / (len(first) * len(second)))
     return Pair(better, len(told) - better, len(difference) - len(told), p, biserial, a12)
 
 
 def _signed_rank_p(told: Floats, ranks: Floats) -> float:
-    """Return the two-sided p of differences (n,), none of them 0, and the ranks (n,) of their sizes."""
+    """Return the two-sided p-value of nonzero differences (n,), given the ranks (n,) of their sizes."""
     from scipy.stats import wilcoxon
 
     if len(told) > _EXACT:
         return float(wilcoxon(told).pvalue)
-    doubled = np.rint(2 * ranks).astype(int)  # whole numbers, where ties share a rank
+    doubled = np.rint(2 * ranks).astype(int)  # integers, also for shared ranks
     total = doubled.sum()
-    chances = np.zeros(total + 1)  # of each sum of positive ranks, where any sign is as likely
+    chances = np.zeros(total + 1)  # probabilities of sums of positive ranks if both signs are equally likely
     chances[0] = 1.0
     for rank in doubled:
         chances[rank:] += chances[:-rank].copy()
@@ -309,7 +315,7 @@ def _signed_rank_p(told: Floats, ranks: Floats) -> float:
 
 
 def holm(p: ArrayLike) -> Floats:
-    """Adjust p-values for their number by Holm's method.
+    """Adjust p-values for multiple testing by Holm's method.
 
     >>> holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
@@ -317,12 +323,12 @@ def holm(p: ArrayLike) -> Floats:
     Parameters
     ----------
     p
-        Shape ``(m,)``.
+        p-values, shape ``(m,)``.
 
     Returns
     -------
     NDArray
-        Shape ``(m,)``; each is to be compared with the level as it is.
+        Adjusted p-values, shape ``(m,)``, to compare with the significance level directly.
 
     References
     ----------
@@ -335,11 +341,11 @@ def holm(p: ArrayLike) -> Floats:
     return adjusted
 
 
-# All of them
+# All algorithms
 
 
 def average_ranks(values: ArrayLike) -> Floats:
-    """Return the algorithms' ranks, means over trials.
+    """Return the average rank of each algorithm over trials.
 
     >>> average_ranks([[1, 1], [2, 1], [3, 3]]).tolist()
     [1.25, 1.75, 3.0]
@@ -347,17 +353,17 @@ def average_ranks(values: ArrayLike) -> Floats:
     Parameters
     ----------
     values
-        Finite, lower is better, shape ``(A, T)``.
+        Finite values, shape ``(A, T)``; lower is better.
 
     Returns
     -------
     NDArray
-        Shape ``(A,)``; 1 is best, ties share their rank.
+        Ranks, shape ``(A,)``; 1 is best, and ties share the mean of their ranks.
 
     Raises
     ------
     ConfigError
-        If the shape is another, or a value is not finite.
+        If the shape is wrong, or a value is not finite.
     """
     from scipy.stats import rankdata
 
@@ -371,17 +377,17 @@ def friedman(values: ArrayLike) -> tuple[float, float]:
     Parameters
     ----------
     values
-        Finite, lower is better, shape ``(A, T)`` with A >= 3.
+        Finite values, shape ``(A, T)`` with A >= 3; lower is better.
 
     Returns
     -------
     tuple[float, float]
-        The statistic, chi-squared, and p; 0 and 1 if all algorithms have the same values.
+        The chi-squared statistic and the p-value; 0 and 1 if all algorithms have the same values.
 
     Raises
     ------
     ConfigError
-        If there are fewer than three algorithms, or a value is not finite.
+        If the shape is wrong, there are fewer than three algorithms, or a value is not finite.
 
     References
     ----------
@@ -391,7 +397,7 @@ def friedman(values: ArrayLike) -> tuple[float, float]:
 
     values = _table(values)
     if len(values) < 3:
-        raise ConfigError(f"a Friedman test is of three algorithms or more, got {len(values)}")
+        raise ConfigError(f"a Friedman test needs three algorithms or more, got {len(values)}")
     if (values == values[0]).all():
         return 0.0, 1.0
     result = friedmanchisquare(*values)
@@ -399,24 +405,26 @@ def friedman(values: ArrayLike) -> tuple[float, float]:
 
 
 def critical_difference(algorithms: int, trials: int, level: float = LEVEL) -> float:
-    """Return how far apart two of the average ranks must be to differ, by Nemenyi's test.
+    """Return the critical difference of average ranks in Nemenyi's test.
 
-    >>> round(critical_difference(4, 14, level=0.9), 2)  # its worked example
+    Two algorithms differ significantly if their average ranks differ by more.
+
+    >>> round(critical_difference(4, 14, level=0.9), 2)  # the example in Demsar 2006
     1.12
 
     Parameters
     ----------
     algorithms
-        How many.
+        Number of algorithms.
     trials
-        How many of each.
+        Number of trials of each algorithm.
     level
-        Confidence, in (0, 1).
+        Confidence level, in (0, 1).
 
     Returns
     -------
     float
-        A difference of ranks.
+        A difference of average ranks.
 
     References
     ----------
@@ -429,7 +437,7 @@ def critical_difference(algorithms: int, trials: int, level: float = LEVEL) -> f
 
 
 def alike(ranks: ArrayLike, difference: float) -> list[list[int]]:
-    """Return the largest groups of algorithms whose average ranks lie within a critical difference.
+    """Return the maximal groups of algorithms whose average ranks are within a critical difference.
 
     >>> alike([3.0, 1.0, 1.5, 2.2], 1.0)
     [[1, 2], [2, 3], [3, 0]]
@@ -439,12 +447,12 @@ def alike(ranks: ArrayLike, difference: float) -> list[list[int]]:
     ranks
         Average ranks, shape ``(A,)``.
     difference
-        As `critical_difference` gives it.
+        Critical difference, from `critical_difference`.
 
     Returns
     -------
     list[list[int]]
-        Places in `ranks`, the best first; groups of one are left out.
+        Groups of indices into `ranks`, the best first; groups of one are left out.
     """
     ranks = np.asarray(ranks, dtype=np.float64)
     order = np.argsort(ranks, kind="stable")
@@ -459,18 +467,18 @@ def alike(ranks: ArrayLike, difference: float) -> list[list[int]]:
 
 def _trials(values: Floats) -> int:
     if not values.ndim or len(values) < 2:
-        raise ConfigError(f"an interval needs two trials or more, got {values.shape}")
+        raise ConfigError(f"an interval needs two trials or more, got values of shape {values.shape}")
     return len(values)
 
 
 def _table(values: ArrayLike) -> Floats:
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or not values.size:
-        raise ConfigError(f"values are (algorithms, trials), got {values.shape}")
+        raise ConfigError(f"values must have shape (algorithms, trials), got {values.shape}")
     _check_finite(values)
     return values
 
 
 def _check_finite(*arrays: Floats) -> None:
     if not all(np.isfinite(values).all() for values in arrays):
-        raise ConfigError("tests and ranks are of finite values")
+        raise ConfigError("values of tests and ranks must be finite")

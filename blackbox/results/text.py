@@ -1,14 +1,14 @@
-"""What the texts of all results share: headings, rows, values with their spread."""
+"""Shared parts of result texts: headings, rows, values with their spread."""
 
 from collections.abc import Iterable, Mapping
 
 from blackbox.table.settings import TableConfig
 from blackbox.table.signal import Signal
-from nasbench.runs.text import duration
+from nasbench.runs.text import counted, duration
 from nasbench.spaces import TOPOLOGY, space_of
 from nasbench.text import format_entry
 
-Rows = list[tuple[str, object]]  # a label and what it is of, as `format_rows` takes them
+Rows = list[tuple[str, object]]  # labels and values, for `format_rows`
 
 
 def signals_of(settings: TableConfig) -> tuple[Signal, Signal]:
@@ -19,24 +19,24 @@ def signals_of(settings: TableConfig) -> tuple[Signal, Signal]:
 
 
 def limits_text(settings: TableConfig) -> str:
-    """Return after how much a trial ends, such as `5 evaluations or 2.0 hours of simulated time`."""
+    """Return the limits of a trial, such as `5 evaluations or 2.0 hours of simulated time`."""
     given = {name: vars(settings)[name] for name in settings.raisable() if vars(settings)[name] is not None}
-    texts = {"evals": "{:,} evaluations", "jobs": "{:,} jobs"}
+    nouns = {"evals": "evaluation", "jobs": "job"}
     return " or ".join(
-        f"{duration(value)} of simulated time" if name == "budget" else texts[name].format(value)
+        f"{duration(value)} of simulated time" if name == "budget" else counted(value, nouns[name])
         for name, value in given.items()
     )
 
 
 def with_unit(metric: str) -> str:
-    """Return a metric as the head of a column."""
+    """Return a metric with its unit, for the header of a column."""
     return f"{metric} [{Signal.parse(metric).unit}]"
 
 
-def subject(settings: TableConfig, per: str = "an evaluation", others: Iterable[str] = ()) -> str:
+def subject(settings: TableConfig, per: str = "evaluation", others: Iterable[str] = ()) -> str:
     """Return what is searched, from the space to the noise, as the end of a heading.
 
-    `per`: what a recorded seed is drawn for; `others`: metrics that count in addition to the first.
+    One recorded seed is chosen `per` evaluation or cell; `others` are further objectives.
     """
     space = space_of(settings.space)
     target, signal = signals_of(settings)
@@ -44,27 +44,32 @@ def subject(settings: TableConfig, per: str = "an evaluation", others: Iterable[
     place = "" if space is TOPOLOGY else f" in the {space.name}"
     epochs = "" if target.of_the_network else f", {target.protocol} epochs"
     sees = "" if signal == target else f"; signal {signal}"
-    noise = f"one recorded seed {per}" if settings.noise == "seed" else "mean over seeds"
+    noise = f"one recorded seed per {per}" if settings.noise == "seed" else "mean over seeds"
     noise = "" if signal.of_the_network else f", {noise}"
     return f"{place} on {settings.dataset} {target.metric} [{target.unit}]{against}{epochs}{sees}{noise}"
 
 
+def evaluations_text(number: int) -> str:
+    """Return a number of evaluations as text of a fixed width."""
+    return f"{number:>6,} {'evaluation' if number == 1 else 'evaluations'}".ljust(18)
+
+
 def came_text(came: int, trials: int) -> str:
-    """Return how many trials came as far as a row of results, if not all."""
-    return "" if came == trials else f"   ({came:,} trials came so far, the others had ended)"
+    """Return how many trials reached a row of results, if not all."""
+    return "" if came == trials else f"   (reached by {counted(came, 'trial')}, the others had ended)"
 
 
 def over_text(trials: int, found: int) -> str:
-    """Return over how many trials, those that found something, values are given; empty for one trial."""
-    return "" if trials == 1 or not found else f", mean and standard deviation over {found:,} trials"
+    """Return the number of trials that values are averaged over; empty for one trial."""
+    return "" if trials == 1 or not found else f", mean and standard deviation over {counted(found, 'trial')}"
 
 
 def final_epochs(settings: TableConfig) -> int:
-    """Return the epochs after which a run reports its cells: the metric's, or the longest protocol's."""
+    """Return the number of epochs of reported values: the metric's, or the longest protocol's."""
     return signals_of(settings)[0].protocol or space_of(settings.space).full_protocol
 
 
 def entry_lines(entry: Mapping[str, Mapping[str, float]], *, all: bool) -> list[str]:
-    """Return what the table has for a cell as lines; `all`: with its hardware metrics."""
+    """Return a cell's values in the table as lines; with `all`, including its hardware metrics."""
     text = format_entry(entry, all=all)
     return [f"\n{text}"] if text else []

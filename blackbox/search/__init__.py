@@ -1,4 +1,4 @@
-"""Ask-and-tell searches: their base, their state and the loop that runs them."""
+"""Ask-and-tell searches: base classes, state and the loop that runs them."""
 
 from blackbox.search.base import Search
 from blackbox.search.loop import run

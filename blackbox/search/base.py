@@ -1,4 +1,4 @@
-"""The ask-and-tell contract of every search that evaluates cells, for T trials in lockstep."""
+"""The ask-and-tell interface of searches that evaluate cells, for T trials in lockstep."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -22,14 +22,16 @@ from nasbench.runs.settings import Settings
 
 @dataclass(frozen=True)
 class NoSettings(Settings):
-    """The settings of an algorithm that has none."""
+    """Settings of an algorithm without options."""
 
 
 C = TypeVar("C", bound=Settings)
 
 
 class Search(ABC, Generic[C]):
-    """T independent trials of one algorithm; a subclass implements `ask`, and `setup` if it has a state.
+    """T independent trials of one search algorithm; the base class of searches that evaluate cells.
+
+    A subclass implements `ask`, and `setup` if it has state.
 
     >>> from blackbox import NB201_SPACE, run
     >>> class Enumeration(Search):
@@ -46,30 +48,30 @@ class Search(ABC, Generic[C]):
     space
         The search space.
     config
-        Settings, of the class `config_class`; None for the defaults.
+        Settings, an instance of `config_class`; None for the defaults.
     trials
-        How many trials (their numbers are 0 to T - 1), or their numbers.
+        Number of trials T, numbered from 0 to T - 1, or a sequence of trial numbers.
     seed
         Random seed.
     history
-        Evaluations to continue from.
+        Evaluations to continue from; None for a new search.
     first
         Codes that every trial evaluates first, shape ``(n,)``, instead of cells drawn at random: a warm
-        start. Only searches with `warm_starts` can have some.
+        start. Only searches with `warm_starts` accept them.
 
     Raises
     ------
     ConfigError
-        If there is no trial, if config or history belongs to another search, or if the search has no warm
+        If there are no trials, if `config` or `history` does not fit the search, or if the search has no warm
         start.
     InvalidArgumentError
-        If trials or seed is outside its range.
+        If `trials` or `seed` is out of range.
     """
 
-    name: ClassVar[str]  #: the algorithm's name in reports
-    #: a frozen dataclass of options, see `nasbench.runs.settings.Settings`
+    name: ClassVar[str]  #: name of the algorithm in reports
+    #: class of the settings, a frozen dataclass of options, see `nasbench.runs.settings.Settings`
     config_class: ClassVar[type[C]] = NoSettings  # type: ignore[assignment]  # C if a subclass sets none
-    objectives: ClassVar[int] = 1  #: scores per evaluation
+    objectives: ClassVar[int] = 1  #: number of scores per evaluation
     warm_starts: ClassVar[bool] = False  #: whether it can begin with given cells
 
     def __init__(
@@ -83,17 +85,20 @@ class Search(ABC, Generic[C]):
     ) -> None:
         numbers = _numbers(trials)
         if not numbers:
-            raise ConfigError("trials is at least 1, got none")
+            raise ConfigError("trials must contain at least one trial, got none")
         history = History(len(numbers), self.objectives) if history is None else history
         if history.trials != len(numbers):
-            raise ConfigError(f"the history is of {history.trials} trials, the search of {len(numbers)}")
+            raise ConfigError(
+                f"history must have as many trials as the search, {len(numbers)}; got {history.trials}"
+            )
         if history.objectives != self.objectives:
             raise ConfigError(
-                f"the history is of {history.objectives} objectives, the search of {self.objectives}"
+                f"history must have as many objectives as the search, {self.objectives};"
+                f" got {history.objectives}"
             )
         config = self.config_class() if config is None else config
         if not isinstance(config, self.config_class):
-            raise ConfigError(f"config is of {self.config_class.__name__}, or None; got {config!r}")
+            raise ConfigError(f"config must be of type {self.config_class.__name__} or None, got {config!r}")
         self.first = np.array(first, dtype=np.intp)
         if len(self.first) and not self.warm_starts:
             raise ConfigError(
@@ -110,18 +115,18 @@ class Search(ABC, Generic[C]):
         self.setup()
 
     def setup(self) -> None:  # noqa: B027  # some searches have no state
-        """Create the state of the algorithm; called at the end of `__init__`, after all that it sets."""
+        """Create the state of the algorithm; called at the end of `__init__`."""
 
     @abstractmethod
     def ask(self, pending: int = 0) -> Codes:
-        """Return the codes to evaluate next, one per trial; the same until `tell`.
+        """Return the next codes to evaluate, one per trial; the same codes until `tell` is called.
 
         Parameters
         ----------
         pending
-            Evaluations of each trial that were asked for and are not told yet, if several workers evaluate
-            one trial. Random numbers are drawn for step ``len(self.history) + pending``. A search that must
-            know the pending codes has a `blackbox.search.pending.PendingEvaluations`.
+            Number of pending evaluations per trial, which were asked for but not told yet; 0 unless several
+            workers evaluate one trial. Random numbers are sampled for step ``len(self.history) + pending``.
+            A search that must know the pending codes uses `blackbox.search.pending.PendingEvaluations`.
 
         Returns
         -------
@@ -130,50 +135,55 @@ class Search(ABC, Generic[C]):
         """
 
     def tell(self, codes: ArrayLike, scores: ArrayLike, costs: ArrayLike = 0.0) -> None:
-        """Add the scores of codes to the history.
+        """Add one evaluation per trial to the history.
 
         Parameters
         ----------
         codes
             Integers, shape ``(T,)``.
         scores
-            Higher is better, -inf for a cell that could not be evaluated; shape ``(T,)``, with several
-            objectives ``(T, objectives)``.
+            Higher is better, -inf if an evaluation failed; shape ``(T,)``, or ``(T, M)`` with M objectives.
         costs
-            Seconds that the evaluations took, shape ``(T,)``.
+            Durations of the evaluations in seconds, shape ``(T,)``.
 
         Raises
         ------
         ObjectiveError
-            If a shape is different, a code is not in the space, or a score is NaN or inf.
+            If a shape is wrong, a code is not in the space, or a score is NaN or inf.
         """
         codes = np.asarray(codes)
         scores = np.asarray(scores, dtype=np.float64)
         if codes.shape != self._shape or codes.dtype.kind not in "iu":
             raise ObjectiveError(
-                f"codes are integers, one a trial {self._shape}; got {codes.dtype} {codes.shape}"
+                f"codes must be integers of shape {self._shape}, one per trial;"
+                f" got {codes.dtype} of shape {codes.shape}"
             )
         if codes.item(codes.argmin()) < 0 or codes.item(codes.argmax()) >= self.space.size:
-            raise ObjectiveError(f"a code is in [0, {self.space.size - 1}], got {codes.tolist()}")
+            raise ObjectiveError(f"codes must be in [0, {self.space.size - 1}], got {codes.tolist()}")
         if scores.shape != self.score_shape:
             number = "one score" if self.objectives == 1 else f"{self.objectives} scores"
             raise ObjectiveError(
-                f"an objective gives {number} a trial, shape {self.score_shape}, got {scores.shape}"
+                f"the objective must return {number} per trial, shape {self.score_shape}, got {scores.shape}"
             )
         highest = scores.item(scores.argmax())  # NaN counts as the highest
         if not highest < np.inf:
             row = invalid_scores(scores).argmax()
             raise ObjectiveError(
-                f"the objective gave {invalid_score_name(scores[row])} for code {codes[row]};"
-                " -inf is for a cell that cannot be scored"
+                f"the objective returned {invalid_score_name(scores[row])} for code {codes[row]};"
+                " it must return -inf if an evaluation failed"
             )
         self.history.append(codes, scores, costs)
 
     def expect(self, codes: Codes) -> None:  # noqa: B027  # most searches ignore these
-        """Add pending codes (T,): an earlier run of the search asked for them and was not told.
+        """Add codes that an earlier run of the search asked for and that are still pending.
 
-        The random numbers of a step stay the same; a search that has a
+        The random numbers of a step do not change. A search that uses
         `blackbox.search.pending.PendingEvaluations` does not ask for these codes again.
+
+        Parameters
+        ----------
+        codes
+            Integers, shape ``(T,)``.
         """
 
     def draws(
@@ -182,28 +192,29 @@ class Search(ABC, Generic[C]):
         draw: Callable[[np.random.Generator, int], NDArray[Scalar]],
         prepare: Callable[[NDArray[Scalar]], NDArray[Scalar]] | None = None,
     ) -> Draws[Scalar]:
-        """Return random numbers by step, from a separate stream for each trial.
+        """Return the random numbers of each step, from a separate stream per trial.
 
         Parameters
         ----------
         purpose
             Number of the stream, from 0.
         draw
-            ``draw(generator, steps)`` returns the random numbers of one trial, shape ``(steps, ...)``.
+            Function whose result ``draw(generator, steps)`` is the random numbers of one trial, shape
+            ``(steps, ...)``.
         prepare
-            Turns the random numbers of all trials, shape ``(steps, T, ...)``, into those that
-            ``draws.at(step)`` returns; it may change them in place.
+            Function that transforms the random numbers of all trials, shape ``(steps, T, ...)``, before
+            ``draws.at(step)`` returns them; it may work in place.
 
         Returns
         -------
         Draws
-            ``draws.at(step)`` are the random numbers of all trials at a step, shape ``(T, ...)``.
+            ``draws.at(step)`` returns the random numbers of all trials at a step, shape ``(T, ...)``.
         """
         return Draws(self.seed, self.trials, purpose, draw, prepare)
 
 
 def _numbers(trials: int | Sequence[int]) -> Sequence[int]:
-    """Return the numbers of trials."""
-    if isinstance(trials, Iterable):  # an array is no Sequence
+    """Return the numbers of the trials."""
+    if isinstance(trials, Iterable):  # an array is not a Sequence
         return [whole("a trial", trial, 0) for trial in trials]
     return range(whole("trials", trials, 1))

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 
 from nasbench.arrays import Scalar
 
-_BLOCK = 256  # steps whose random numbers are drawn at once
+_BLOCK = 256  # steps whose random numbers are sampled at once
 
 
 class Draws(Generic[Scalar]):
     """Random numbers of each trial at each step, a function of (seed, trial, purpose, step) alone.
 
-    They are drawn a block of steps at a time, so going forward is fast; going back by blocks is not.
+    They are sampled in blocks of steps, so moving forward is fast and moving back by blocks is slow.
     """
 
-    _rows: NDArray[Scalar]  # (_BLOCK, T, ...), from the step `_start` on; set by the first `at`
+    _rows: NDArray[Scalar]  # (_BLOCK, T, ...), starting at step `_start`; set by the first `at`
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class Draws(Generic[Scalar]):
         draw: Callable[[np.random.Generator, int], NDArray[Scalar]],
         prepare: Callable[[NDArray[Scalar]], NDArray[Scalar]] | None = None,
     ) -> None:
-        """Take the arguments of `blackbox.search.Search.draws`; `trials`: their numbers."""
+        """Take the arguments of `blackbox.search.Search.draws`, and the numbers of the trials."""
         self._seeds = [np.random.SeedSequence(seed, spawn_key=(trial, purpose)) for trial in trials]
         self._draw = draw
         self._prepare = prepare
@@ -55,4 +55,4 @@ class Draws(Generic[Scalar]):
 
     def _restart(self) -> None:
         self._generators = [np.random.default_rng(seed) for seed in self._seeds]
-        self._start = -_BLOCK  # of a block before the first
+        self._start = -_BLOCK  # start of a block before the first

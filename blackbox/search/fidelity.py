@@ -1,4 +1,4 @@
-"""The ask-and-tell contract of multi-fidelity searches: jobs that train a cell for a number of epochs."""
+"""The ask-and-tell interface of multi-fidelity searches: jobs that train a cell for a number of epochs."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -16,34 +16,36 @@ from nasbench.runs.checks import SEEDS, whole
 from nasbench.runs.settings import Settings, option
 
 _NEW_CELLS = 0  # the purpose of the stream; subclasses number theirs from 1
-_BLOCK = 128  # cells that are drawn at once
+_BLOCK = 128  # cells that are sampled at once
 
 
 class Job(NamedTuple):
-    """A cell to train up to a number of epochs and then to score."""
+    """A task for a worker: train a cell up to a number of epochs, then score it."""
 
-    number: int  #: from 0, in the order of asking
-    code: int
-    epochs: int  #: of training in all
-    done: int  #: of these in an earlier job; 0: a new cell
-    bracket: int  #: of the search, from 0
+    number: int  #: number of the job in the order of asking, from 0
+    code: int  #: code of the cell
+    epochs: int  #: epochs that the cell has been trained for at the end of the job
+    done: int  #: epochs of these that an earlier job has trained; 0 for a new cell
+    bracket: int  #: number of the search's bracket, from 0
 
 
 @dataclass(frozen=True)
 class RungsConfig(Settings):
-    """How the fidelities of a search follow from the longest one."""
+    """Settings of the rungs, the fidelities of a multi-fidelity search."""
 
+    #: Reduction factor: 1 in eta cells is promoted and trained for eta times as many epochs.
     eta: int = option(
         3, "reduction factor: 1 in eta cells is promoted and trained for eta times as many epochs", at_least=2
     )
-    min_epochs: int = option(1, "epochs of the lowest rung, at least", at_least=1)
+    #: Minimum number of epochs of the lowest rung.
+    min_epochs: int = option(1, "minimum number of epochs of the lowest rung", at_least=1)
 
 
 R = TypeVar("R", bound=RungsConfig)
 
 
 class MultiFidelitySearch(ABC, Generic[R]):
-    """One trial of an algorithm that decides which cell to train for how many epochs.
+    """One trial of an algorithm that decides which cells to train, and for how many epochs.
 
     >>> from blackbox.asha import ASHA
     >>> from blackbox import NB201_SPACE
@@ -53,23 +55,23 @@ class MultiFidelitySearch(ABC, Generic[R]):
     >>> jobs = [search.ask() for _ in range(3)]  # three workers train these
     >>> for job, score in zip(jobs, (10.0, 30.0, 20.0)):
     ...     search.tell(job, score)
-    >>> search.ask() == (3, jobs[1].code, 3, 1, 0)  # the best of three goes on from 1 epoch to 3
+    >>> search.ask() == (3, jobs[1].code, 3, 1, 0)  # the best of three continues from 1 epoch to 3
     True
 
-    It knows nothing of time and workers: jobs may run on any number of workers and be told in any order. Its
-    jobs are a function of its settings, its seed, its trial and the order of asking and telling. No cell is
-    drawn twice, because training it again would tell nothing new; the search ends once it has drawn the whole
-    space. A subclass implements `next_job` and `observe`, and `setup` if it has a state.
+    A search does not depend on time or workers: jobs can run on any number of workers and be told in any
+    order. Its jobs are a function of its settings, seed, trial and the order of `ask` and `tell`. No cell is
+    sampled twice, because training it again would give no new information; the search ends once it has
+    sampled the whole space. A subclass implements `next_job` and `observe`, and `setup` if it has state.
 
     Parameters
     ----------
     space
         The search space.
     fidelities
-        The longest training in epochs, from which the rungs go down by factors of eta (rounded to whole
-        epochs, as in Hyperband: R, R / eta, R / eta^2, ...), or the rungs themselves.
+        Maximum number of epochs R, from which the rungs follow as in Hyperband (R, R / eta, R / eta^2, ...,
+        rounded to integers), or a sequence of rungs in epochs.
     config
-        Settings, of the class `config_class`; None for the defaults.
+        Settings, an instance of `config_class`; None for the defaults.
     trial
         Number of the trial; each has its own random streams.
     seed
@@ -78,13 +80,13 @@ class MultiFidelitySearch(ABC, Generic[R]):
     Raises
     ------
     ConfigError
-        If the fidelities are not different numbers, or the longest is below ``config.min_epochs``.
+        If there are no or repeated fidelities, or if the longest one is below ``config.min_epochs``.
     InvalidArgumentError
-        If fidelities, trial or seed is outside its range.
+        If `fidelities`, `trial` or `seed` is out of range.
     """
 
-    name: ClassVar[str]  #: the algorithm's name in reports
-    #: `RungsConfig` or a subclass
+    name: ClassVar[str]  #: name of the algorithm in reports
+    #: class of the settings, `RungsConfig` or a subclass
     config_class: ClassVar[type[R]] = RungsConfig  # type: ignore[assignment]  # R if a subclass sets none
 
     def __init__(
@@ -108,20 +110,43 @@ class MultiFidelitySearch(ABC, Generic[R]):
         self.setup()
 
     def setup(self) -> None:  # noqa: B027  # some searches have no further state
-        """Create the state of the algorithm; called at the end of `__init__`, after all that it sets."""
+        """Create the state of the algorithm; called at the end of `__init__`."""
 
     @abstractmethod
     def next_job(self, number: int) -> Job | None:
-        """Return the job of that number, or None as `ask` does."""
+        """Return a new job.
+
+        Parameters
+        ----------
+        number
+            Number of the job.
+
+        Returns
+        -------
+        Job or None
+            None if there is no job until another one is told.
+        """
 
     @abstractmethod
     def observe(self, job: Job, score: float) -> None:
-        """Update the state of the algorithm with the score of a job."""
+        """Update the state of the algorithm with the score of a job.
+
+        Parameters
+        ----------
+        job
+            The completed job.
+        score
+            Higher is better, -inf if the job failed.
+        """
 
     def ask(self) -> Job | None:
-        """Return the next job; after `lose`, the lost job again.
+        """Return the next job; after `lose`, return the lost job again.
 
-        None if there is no job before another one is told; with no job running, the search is over.
+        Returns
+        -------
+        Job or None
+            None if there is no job until another one is told. If no job is running either, the search is
+            over.
         """
         job = self._lost.pop(0) if self._lost else self.next_job(self._asked)
         if job is not None:
@@ -130,43 +155,83 @@ class MultiFidelitySearch(ABC, Generic[R]):
         return job
 
     def tell(self, job: Job, score: float) -> None:
-        """Take the score of a job that was asked for.
+        """Report the score of a running job.
 
         Parameters
         ----------
         job
-            A job of `ask`.
+            A job that `ask` returned.
         score
             Higher is better, -inf if the job failed.
 
         Raises
         ------
         ObjectiveError
-            If the score is NaN or inf, or the job was not asked for or already told or lost.
+            If the score is NaN or inf, or if the job is not running.
         """
         score = float(score)
         if not score < -FAILED:
             raise ObjectiveError(
-                f"the objective gave {invalid_score_name(score)} for {job}; -inf is for a job that failed"
+                f"the objective returned {invalid_score_name(score)} for {job};"
+                " it must return -inf if the job failed"
             )
         self._end(job)
         self.observe(job, score)
 
     def lose(self, job: Job) -> None:
-        """Take back a job without a result, for example of a lost worker; `ask` returns it again."""
+        """Give up a running job without a result, such as one of a lost worker; `ask` returns it again.
+
+        Parameters
+        ----------
+        job
+            A job that `ask` returned.
+
+        Raises
+        ------
+        ObjectiveError
+            If the job is not running.
+        """
         self._end(job)
         self._lost.append(job)
 
     def generator(self, purpose: int) -> np.random.Generator:
-        """Return a separate random generator for each trial and purpose (from 1)."""
+        """Return the trial's random generator for a purpose.
+
+        Parameters
+        ----------
+        purpose
+            Number of the stream, from 1.
+
+        Returns
+        -------
+        np.random.Generator
+            A generator that depends on the seed, the trial and `purpose` alone.
+        """
         return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(self.trial, purpose)))
 
     def draw(self) -> int | None:
-        """Return the code of a cell that was not drawn yet, uniformly; None if all were."""
+        """Sample a new cell uniformly.
+
+        Returns
+        -------
+        int or None
+            Its code; None if all cells were sampled before.
+        """
         return next(self._new_cells, None)
 
     def take(self, code: int) -> bool:
-        """Count a code as drawn; return whether it was new."""
+        """Mark a code as sampled.
+
+        Parameters
+        ----------
+        code
+            Code of the cell.
+
+        Returns
+        -------
+        bool
+            Whether the code is new.
+        """
         if code in self._drawn:
             return False
         self._drawn.add(code)
@@ -179,26 +244,26 @@ class MultiFidelitySearch(ABC, Generic[R]):
 
     def _end(self, job: Job) -> None:
         if self._running.get(job.number) != job:
-            raise ObjectiveError(f"a job that is told or lost was asked for and is out; got {job}")
+            raise ObjectiveError(f"a job must be running to be told or lost, got {job}")
         del self._running[job.number]
 
 
 def rungs(fidelities: int | Sequence[int], eta: int, min_epochs: int = 1) -> tuple[int, ...]:
-    """Return the epochs of the rungs, ascending: `fidelities` themselves, or down from the longest.
+    """Return the epochs of the rungs, ascending: the given ones, or those below a maximum number of epochs.
 
     >>> rungs(81, eta=3), rungs(200, eta=3), rungs(200, eta=4, min_epochs=5), rungs([200, 12], eta=3)
     ((1, 3, 9, 27, 81), (2, 7, 22, 67, 200), (12, 50, 200), (12, 200))
 
     Li et al. 2018, arXiv:1603.06560, algorithm 1.
     """
-    if isinstance(fidelities, Iterable):  # an array is no Sequence
+    if isinstance(fidelities, Iterable):  # an array is not a Sequence
         given = [whole("a fidelity", epochs, 1) for epochs in fidelities]
         if not given or len(set(given)) < len(given):
-            raise ConfigError(f"fidelities are different numbers of epochs, one at least; got {given}")
+            raise ConfigError(f"fidelities must be one or more different numbers of epochs, got {given}")
         return tuple(sorted(given))
     longest = whole("the longest fidelity", fidelities, 1)
     if min_epochs > longest:
-        raise ConfigError(f"min_epochs is at most the longest fidelity, {longest}, got {min_epochs}")
+        raise ConfigError(f"min_epochs must be <= the longest fidelity, {longest}; got {min_epochs}")
     count = 1
     while longest >= min_epochs * eta**count:
         count += 1

@@ -16,13 +16,13 @@ from nasbench.runs.text import counted, duration
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FIRST_EVALUATIONS = 1 << 20  # of all trials together, for which there is room at first
+_FIRST_EVALUATIONS = 1 << 20  # initial capacity, in evaluations of all trials together
 
 
 class History:
-    """Codes, scores (higher is better) and costs (seconds) of T trials, each a read-only array (T, n).
+    """The evaluations of T trials: codes, scores (higher is better) and costs (seconds), arrays (T, n).
 
-    With several objectives M, scores are (T, n, M), and there is no incumbent.
+    With M > 1 objectives, scores have shape (T, n, M) and there is no incumbent.
 
     >>> history = History(trials=1)
     >>> for code, score in [(7, 0.5), (3, 0.9), (5, 0.1)]:
@@ -33,16 +33,16 @@ class History:
     Parameters
     ----------
     trials
-        How many trials.
+        Number of trials T.
     objectives
-        Scores per evaluation.
+        Number of scores per evaluation M.
     """
 
     def __init__(self, trials: int, objectives: int = 1) -> None:
         self.trials = whole("trials", trials, 1)
         self.objectives = whole("objectives", objectives, 1)
         self._length = 0
-        self._best: tuple[int, Codes, Scores] | None = None  # incumbents after so many steps
+        self._best: tuple[int, Codes, Scores] | None = None  # steps, codes and scores of incumbents
         shape: tuple[int, ...] = (min(1024, max(1, _FIRST_EVALUATIONS // trials)), trials)
         self._codes: Codes = np.empty(shape, dtype=np.intp)
         self._scores: Scores = np.empty(shape if objectives == 1 else (*shape, objectives))
@@ -54,26 +54,48 @@ class History:
 
     @property
     def codes(self) -> Codes:
-        """Codes, (T, n)."""
+        """The evaluated codes, shape (T, n), read-only."""
         return _read_only(self._codes[: self._length].T)
 
     @property
     def scores(self) -> Scores:
-        """Scores, (T, n) or (T, n, M)."""
+        """The scores, shape (T, n) or (T, n, M), read-only; higher is better."""
         return _read_only(self._scores[: self._length].swapaxes(0, 1))
 
     @property
     def costs(self) -> Seconds:
-        """Seconds, (T, n)."""
+        """The durations of the evaluations in seconds, shape (T, n), read-only."""
         return _read_only(self._costs[: self._length].T)
 
     def last(self, n: int) -> tuple[Codes, Scores]:
-        """Return the codes and the scores of the last n steps, (n, T), oldest first; not to be written to."""
+        """Return the codes and scores of the last steps, oldest first.
+
+        Parameters
+        ----------
+        n
+            Number of steps.
+
+        Returns
+        -------
+        tuple[Codes, Scores]
+            Codes of shape ``(n, T)`` and scores of shape ``(n, T)`` or ``(n, T, M)``. They are views; do not
+            write to them.
+        """
         steps = slice(self._length - n, self._length)
         return self._codes[steps], self._scores[steps]
 
     def append(self, codes: ArrayLike, scores: ArrayLike, costs: ArrayLike = 0.0) -> None:
-        """Add one evaluation to each trial. An interrupt during the call leaves it out altogether."""
+        """Add one evaluation per trial; a call that is interrupted adds nothing.
+
+        Parameters
+        ----------
+        codes
+            Integers, shape ``(T,)``.
+        scores
+            Shape ``(T,)`` or ``(T, M)``.
+        costs
+            Seconds, shape ``(T,)``.
+        """
         row = self._length
         if row == len(self._codes):
             self._codes, self._scores = _doubled(self._codes), _doubled(self._scores)
@@ -84,18 +106,44 @@ class History:
         self._length = row + 1
 
     def extend(self, codes: Codes, scores: Scores, costs: Seconds) -> None:
-        """Add n evaluations to each trial; arrays (T, n), with several objectives scores (T, n, M)."""
+        """Add n evaluations per trial.
+
+        Parameters
+        ----------
+        codes
+            Integers, shape ``(T, n)``.
+        scores
+            Shape ``(T, n)`` or ``(T, n, M)``.
+        costs
+            Seconds, shape ``(T, n)``.
+        """
         for row in zip(codes.T, scores.swapaxes(0, 1), costs.T, strict=True):
             self.append(*row)
 
     def spent(self) -> Seconds:
-        """Return the seconds that each trial has spent, (T,), added up in the order of evaluations."""
+        """Return the seconds that each trial has spent.
+
+        Returns
+        -------
+        Seconds
+            Shape ``(T,)``; costs are summed in the order of evaluations.
+        """
         return np.asarray(self.costs.cumsum(axis=1)[:, -1] if self._length else np.zeros(self.trials))
 
     def incumbent(self) -> Codes:
-        """Return the code with the best score so far, (T,); the earliest of equals.
+        """Return the code with the best score of each trial so far.
 
-        A call looks only at the evaluations since the last one.
+        A call only reads the evaluations that were added since the previous call.
+
+        Returns
+        -------
+        Codes
+            Shape ``(T,)``; ties go to the earliest evaluation.
+
+        Raises
+        ------
+        ConfigError
+            If there are no evaluations, or several objectives.
         """
         self._check_one_objective()
         if not self._length:
@@ -110,19 +158,40 @@ class History:
         return codes.copy()
 
     def counted(self, budget: float | None = None) -> Codes:
-        """Return how many evaluations of each trial ended within a budget of seconds, integers (T,).
+        """Return how many evaluations of each trial ended within a budget.
 
-        None: all of them.
+        Parameters
+        ----------
+        budget
+            Seconds per trial; None for no limit.
+
+        Returns
+        -------
+        Codes
+            Integers, shape ``(T,)``.
         """
         if budget is None:
             return np.full(self.trials, self._length)
         return np.asarray((self.costs.cumsum(axis=1) <= budget).sum(axis=1))
 
     def incumbent_steps(self, budget: float | None = None) -> Codes:
-        """Return the step of the best score so far, integers (T, n); the earliest of equals.
+        """Return the step of the best score so far, after each step.
 
-        With a budget, a trial's incumbent stays the same after the budget ran out; -1 if not even the first
-        evaluation ended within it.
+        Parameters
+        ----------
+        budget
+            Seconds per trial, after which a trial's incumbent no longer changes; None for no limit.
+
+        Returns
+        -------
+        Codes
+            Integers, shape ``(T, n)``; ties go to the earliest step, and -1 marks a trial whose first
+            evaluation exceeds the budget.
+
+        Raises
+        ------
+        ConfigError
+            If there are several objectives.
         """
         self._check_one_objective()
         scores = self.scores
@@ -137,15 +206,44 @@ class History:
         return np.where(counted, np.take_along_axis(steps, last, axis=1), -1)
 
     def incumbents(self, budget: float | None = None) -> Codes:
-        """Return the code with the best score so far, (T, n); -1 if a trial has none within the budget."""
+        """Return the code with the best score so far, after each step.
+
+        Parameters
+        ----------
+        budget
+            Seconds per trial, after which a trial's incumbent no longer changes; None for no limit.
+
+        Returns
+        -------
+        Codes
+            Shape ``(T, n)``; -1 marks a trial without an evaluation within the budget.
+
+        Raises
+        ------
+        ConfigError
+            If there are several objectives.
+        """
         steps = self.incumbent_steps(budget)
         codes = np.take_along_axis(self.codes, np.maximum(steps, 0), axis=1)
         return np.where(steps < 0, -1, codes)
 
     def best(self, budget: float | None = None) -> tuple[int, int]:
-        """Return the trial (its row) and the step of the best score of all.
+        """Return the row of the trial and the step with the best score of all trials.
 
-        Of equal scores, the earliest is returned, then that of the first trial.
+        Parameters
+        ----------
+        budget
+            Seconds per trial; later evaluations do not count. None for no limit.
+
+        Returns
+        -------
+        tuple[int, int]
+            Row and step; ties go to the earliest step, then to the first trial.
+
+        Raises
+        ------
+        ConfigError
+            If no trial has an evaluation within the budget, or if there are several objectives.
         """
         self._check_one_objective()
         counted = self.counted(budget)
@@ -230,7 +328,7 @@ class History:
 
     def _check_one_objective(self) -> None:
         if self.objectives != 1:
-            raise ConfigError(f"with {self.objectives} objectives there is no incumbent, but a Pareto front")
+            raise ConfigError(f"a search with {self.objectives} objectives has a Pareto front, no incumbent")
 
 
 def _doubled(array: NDArray[Scalar]) -> NDArray[Scalar]:

@@ -1,4 +1,4 @@
-"""The jobs of multi-fidelity searches that ended, as rows and as an array."""
+"""The completed jobs of multi-fidelity searches, as rows and as an array."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _POINTS = 400  # of time, in a plot
 
 
 class JobRow(NamedTuple):
-    """A job that ended on a worker."""
+    """A completed job."""
 
-    job: int  #: its number, in the order of asking
-    trial: int
-    code: int
-    epochs: int  #: that the cell had been trained for at its end
-    score: float  #: higher is better; -inf: it failed
-    start: float  #: seconds from the start of the trial
-    end: float
-    worker: int  #: from 0
+    job: int  #: number of the job in the order of asking, from 0
+    trial: int  #: number of the trial
+    code: int  #: code of the cell
+    epochs: int  #: epochs that the cell has been trained for at the end of the job
+    score: float  #: higher is better; -inf if the job failed
+    start: float  #: start of the job, in seconds from the start of the trial
+    end: float  #: end of the job, in seconds from the start of the trial
+    worker: int  #: number of the worker, from 0
 
 
 JOB = np.dtype([(name, np.dtype(kind)) for name, kind in get_type_hints(JobRow).items()])
@@ -38,7 +38,7 @@ JobRows = NDArray[np.void]  # (n,), of dtype JOB
 
 
 class JobHistory:
-    """The jobs of some trials that have ended: trial after trial, each in the order of their ends.
+    """The completed jobs of some trials, sorted by trial, then by the time of completion.
 
     >>> first, second = (0, 0, 7, 1, 60.0, 0.0, 5.0, 0), (1, 0, 9, 1, 50.0, 5.0, 9.0, 0)
     >>> history = JobHistory([0], [first, second, (2, 0, 7, 3, 65.0, 9.0, 20.0, 0)])
@@ -47,14 +47,16 @@ class JobHistory:
     >>> [changes.tolist() for changes in history.anytime(0)]
     [[1], [5.0], [7]]
 
-    The fields of `JobRow` are attributes, read-only arrays (n,); `rows` are all of them, of dtype `JOB`.
+    The fields of `JobRow` are attributes, read-only arrays of shape (n,). The attribute `rows` is the array
+    of all fields, of dtype `JOB`.
 
     Parameters
     ----------
     trials
-        The numbers of the trials.
+        Numbers of the trials.
     rows
-        The fields of `JobRow` for each job, or an array of dtype `JOB`; those of a trial in their order.
+        The fields of `JobRow` for each job, or an array of dtype `JOB`; the jobs of each trial must be in the
+        order of completion.
     """
 
     def __init__(
@@ -85,13 +87,35 @@ class JobHistory:
         return len(self.rows)
 
     def of(self, trial: int) -> JobRows:
-        """Return the rows of a trial, in the order of their ends."""
+        """Return the jobs of a trial in the order of completion.
+
+        Parameters
+        ----------
+        trial
+            Number of the trial.
+
+        Returns
+        -------
+        JobRows
+            Structured array of dtype `JOB`.
+        """
         return self.rows[self._slices[trial]]
 
     def anytime(self, trial: int) -> tuple[Codes, Seconds, Codes]:
-        """Return when the incumbent of a trial changed: (jobs done, seconds, its code), arrays (changes,).
+        """Return when the incumbent of a trial changed.
 
         The incumbent is the cell with the best score among those trained for the most epochs so far.
+
+        Parameters
+        ----------
+        trial
+            Number of the trial.
+
+        Returns
+        -------
+        tuple[Codes, Seconds, Codes]
+            The number of completed jobs, the time in seconds and the code of the new incumbent, each an array
+            with one item per change.
         """
         rows = self.of(trial)
         steps = incumbent_steps(rows)
@@ -154,13 +178,13 @@ class JobHistory:
 
 
 def incumbent_steps(rows: JobRows) -> Codes:
-    """Return the row of the incumbent after each of a trial's rows, integers (n,); -1: all so far failed.
+    """Return the row of the incumbent after each row of a trial, integers (n,); -1 if all jobs so far failed.
 
-    The incumbent has the best score at the most epochs so far; of equals, it is the earliest.
+    The incumbent has the best score at the most epochs so far; ties go to the earliest.
     """
     epochs, scores = rows["epochs"], rows["score"]
     order = np.lexsort((scores, epochs))
-    better = np.ones(len(rows), dtype=np.intp)  # than the one before it in that order, not equal to it
+    better = np.ones(len(rows), dtype=np.intp)  # 1 if better than the previous row in that order, 0 if equal
     better[1:] = (np.diff(epochs[order]) != 0) | (scores[order][1:] != scores[order][:-1])
     rank = np.empty(len(rows), dtype=np.intp)
     rank[order] = better.cumsum()

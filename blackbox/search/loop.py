@@ -14,24 +14,24 @@ from nasbench.arrays import Codes, Scores, Seconds
 from nasbench.errors import shown
 from nasbench.runs.checks import finite, whole
 
-MOST_SECONDS = 9.2e9  # 290 years, the longest that a thread can wait
+MOST_SECONDS = 9.2e9  # 290 years, the longest time a thread can wait
 
 
 class Objective(Protocol):
-    """What a search maximizes; any function from codes to scores is one."""
+    """The function that a search maximizes, from codes to scores."""
 
     def __call__(self, codes: Codes, /) -> ArrayLike:
-        """Return the scores of codes (T,), one per trial, higher is better.
+        """Return the scores of codes (T,), one per trial; higher is better.
 
-        An array (T,), or (T, objectives) if the search has several; -inf for an evaluation that failed.
+        The result has shape (T,), or (T, M) with M objectives; -inf marks a failed evaluation.
         """
 
 
 class FailureCallback(Protocol):
-    """A function that is told of evaluations that failed."""
+    """A function that is called for failed evaluations."""
 
     def __call__(self, trial: int, code: int, error: Exception, /) -> object:
-        """Take the number of the trial, the code, and why it could not be scored."""
+        """Handle a failure, given the number of the trial, the code and the error."""
 
 
 def run(
@@ -51,21 +51,22 @@ def run(
     search
         The search. If it has a history, the run continues from it.
     objective
-        Function from codes ``(T,)`` to scores ``(T,)``, higher is better; with several objectives, scores
-        are ``(T, objectives)``.
+        Function from codes, shape ``(T,)``, to scores, shape ``(T,)``, or ``(T, M)`` with M objectives;
+        higher is better.
     evals
-        Evaluations per trial.
+        Number of evaluations per trial.
     cost
-        Function from codes ``(T,)`` to the seconds ``(T,)`` that their evaluations take.
+        Function from codes, shape ``(T,)``, to the durations of their evaluations in seconds, shape ``(T,)``.
     budget
-        Seconds that each trial may spend; it needs a `cost`.
+        Seconds that each trial may spend; requires `cost`.
     after_step
-        Called after each step; if it returns something true, the run ends.
+        Function called after each step; the run ends if it returns a true value.
     on_failure
-        Called with the trial, the code and the error if an evaluation raises, or gives NaN or inf (then the
-        error is an ObjectiveError). The evaluation gets the score -inf and the run continues. If several
-        trials are evaluated at once and the objective raises, each is evaluated again by itself. By default,
-        a failed evaluation ends the run with its error; the history keeps the earlier ones.
+        Function called with the trial, the code and the error if an evaluation raises or returns NaN or inf
+        (then the error is an ObjectiveError). The evaluation gets the score -inf and the run continues. If
+        several trials are evaluated at once and the objective raises, each of them is evaluated again on its
+        own. By default, a failed evaluation ends the run with its error; the history keeps the earlier
+        evaluations.
 
     Returns
     -------
@@ -75,12 +76,14 @@ def run(
     Raises
     ------
     ConfigError
-        If neither `evals` nor `budget` is given, if one is outside its range, or if `cost` is missing.
+        If neither `evals` nor `budget` is given, or if `budget` is out of range or lacks a `cost`.
+    InvalidArgumentError
+        If `evals` is out of range.
     ObjectiveError
-        If the objective returns anything but one number below inf per trial and objective.
+        If the objective does not return one number below inf per trial and objective.
     """
     if evals is None and budget is None:
-        raise ConfigError("a search ends by evals, by budget or by both; got neither")
+        raise ConfigError("evals, budget or both must be given, got neither")
     if evals is not None:
         whole("evals", evals, 1)
     if budget is not None:
@@ -93,14 +96,14 @@ def run(
         codes = np.asarray(search.ask())
         costs = 0.0 if cost is None else cost(codes)
         if on_failure is None:
-            scores = objective(codes.copy())  # a copy, which the objective may change
+            scores = objective(codes.copy())  # a copy, because the objective may change it
         else:
             scores = _scores_or_failures(search, objective, codes, on_failure)
         search.tell(codes, scores, costs)
         if budget is not None:
             spent = spent + costs
             if np.isnan(spent).any():
-                raise ObjectiveError(f"the cost gave NaN for one of the codes {codes.tolist()}")
+                raise ObjectiveError(f"the cost is NaN for one of the codes {codes.tolist()}")
         if after_step is not None and after_step():
             break
     return history
@@ -109,7 +112,7 @@ def run(
 def _scores_or_failures(
     search: Search[Any], objective: Objective, codes: Codes, on_failure: FailureCallback
 ) -> Scores:
-    """Return the scores of codes, -inf where the objective raises or gives NaN or inf."""
+    """Return the scores of codes, -inf if the objective raises or returns NaN or inf."""
     try:
         scores = np.array(objective(codes.copy()), dtype=np.float64)
     except Exception as error:
@@ -127,7 +130,7 @@ def _scores_or_failures(
     if scores.shape == search.score_shape:  # else `tell` raises
         invalid = invalid_scores(scores)
         for row in np.flatnonzero(invalid).tolist():
-            nan = ObjectiveError(f"the objective gave {invalid_score_name(scores[row])}")
+            nan = ObjectiveError(f"the objective returned {invalid_score_name(scores[row])}")
             on_failure(search.trials[row], int(codes[row]), nan)
         scores[invalid] = FAILED
     return scores
@@ -137,7 +140,7 @@ def check_seconds(name: str, value: object) -> None:
     """Raise ConfigError unless a value is a positive number of seconds, at most `MOST_SECONDS`."""
     seconds = finite(value)
     if seconds is None or seconds <= 0:
-        raise ConfigError(f"{name} is a positive number of seconds, got {shown(value)}")
+        raise ConfigError(f"{name} must be a positive number of seconds, got {shown(value)}")
     if seconds > MOST_SECONDS:
         raise ConfigError(f"{name} must be at most {MOST_SECONDS:,.0f} seconds, got {shown(value)}")
 

@@ -1,4 +1,4 @@
-"""Searches that propose cells by a model of those evaluated so far: what they have in common."""
+"""The base class of searches that propose cells with a model of the cells evaluated so far."""
 
 from __future__ import annotations  # numpy.random is loaded when it is used
 
@@ -20,9 +20,10 @@ _NEW, _PROPOSALS = 0, 1  # purposes of the streams
 
 @dataclass(frozen=True)
 class ModelBasedConfig(Settings):
-    """The settings of every search with a model."""
+    """Settings shared by all searches with a model."""
 
-    initial: int = option(10, "cells drawn uniformly before there is a model", at_least=1)
+    #: Number of cells sampled uniformly before the first model.
+    initial: int = option(10, "number of cells sampled uniformly before the first model", at_least=1)
 
 
 M = TypeVar("M", bound=ModelBasedConfig)  # settings
@@ -30,12 +31,22 @@ F = TypeVar("F")  # what a fit returns
 
 
 class ModelBasedSearch(Search[M], Generic[M, F]):
-    """A search whose first cells are drawn; each later one is the best new proposal of a model.
+    """A search that samples its first cells and then evaluates the best new proposal of a model.
 
-    A subclass implements `propose`: cells of one trial at one step, as a function of its history. If no
-    proposal is left, a cell is drawn from those not evaluated, and if there is none, from all. A model that
-    is not fitted at every step is fitted at fixed ones, to the history up to there (see `fitted`), so a
-    search that continues from a history has the same models.
+    A subclass implements `propose`, which returns cells for one trial at one step as a function of the
+    trial's history. If no new cell is proposed, one is sampled from the cells not evaluated yet, or from all
+    cells if all were evaluated. A model that is not fitted at every step is fitted at fixed steps to the
+    history up to there (see `fitted`), so a search that continues from a history has the same models.
+
+    Parameters
+    ----------
+    space, config, trials, seed, history, first
+        As for `Search`.
+
+    Raises
+    ------
+    ConfigError, InvalidArgumentError
+        As for `Search`.
     """
 
     warm_starts = True
@@ -44,14 +55,24 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
     def setup(self) -> None:
         self._evaluated: list[set[int]] = [set() for _ in self.trials]
         self._seen = 0  # steps of the history that are in `_evaluated`
-        self._fitted: dict[int, tuple[int, F]] = {}  # by row: the steps that it was fitted to, and the fit
+        self._fitted: dict[int, tuple[int, F]] = {}  # by row: number of steps fitted to, and the fit
         self._pending = PendingEvaluations(self.history)
 
     @abstractmethod
     def propose(self, row: int, step: int) -> Iterable[int]:
-        """Return the codes proposed to the trial in a row of the history for a step, best first.
+        """Return the codes proposed for a trial at a step, best first.
 
-        It ends if there is nothing more to propose, at once if the model knows too little.
+        Parameters
+        ----------
+        row
+            Row of the trial in the history.
+        step
+            Number of the step, from 0.
+
+        Returns
+        -------
+        Iterable[int]
+            Codes; it ends when there are no more proposals and is empty if the model knows too little.
         """
 
     def ask(self, pending: int = 0) -> Codes:
@@ -61,22 +82,66 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
         self._pending.expect(codes)
 
     def generator(self, row: int, step: int, purpose: int = _PROPOSALS) -> np.random.Generator:
-        """Return the random generator of a trial for what is drawn at a step."""
+        """Return the random generator of a trial for one step.
+
+        Parameters
+        ----------
+        row
+            Row of the trial in the history.
+        step
+            Number of the step, from 0.
+        purpose
+            Number of the stream; the default is the stream of proposals.
+
+        Returns
+        -------
+        np.random.Generator
+            A generator that depends on the seed, the trial, `purpose` and `step` alone.
+        """
         return np.random.default_rng(
             np.random.SeedSequence(self.seed, spawn_key=(self.trials[row], purpose, step))
         )
 
     def evaluations(self, row: int, steps: int | None = None) -> tuple[Codes, Scores]:
-        """Return codes and scores of a trial's evaluations that did not fail, of the first `steps` or all."""
+        """Return the codes and scores of a trial's evaluations that did not fail.
+
+        Parameters
+        ----------
+        row
+            Row of the trial in the history.
+        steps
+            Number of steps to read; None for all.
+
+        Returns
+        -------
+        tuple[Codes, Scores]
+            Two arrays of equal length, in the order of steps.
+        """
         codes, scores = self.history.codes[row, :steps], self.history.scores[row, :steps]
         succeeded = scores > FAILED
         return codes[succeeded], scores[succeeded]
 
     def fitted(self, row: int, step: int, every: int, fit: Callable[[int, int], F]) -> F:
-        """Return what `fit(row, steps)` makes of a trial's first steps; it is called once `every` steps.
+        """Return the current fit of a trial, which is renewed once every `every` steps.
 
-        The first fit is to the initial steps. None is beyond the history's end, which lies before `step` if
-        evaluations are pending.
+        The first fit is to the initial steps. No fit goes beyond the end of the history, which is before
+        `step` if evaluations are pending.
+
+        Parameters
+        ----------
+        row
+            Row of the trial in the history.
+        step
+            Number of the step, from 0.
+        every
+            Number of steps between fits.
+        fit
+            Function called as ``fit(row, steps)``, which fits to the first `steps` steps of the trial.
+
+        Returns
+        -------
+        F
+            The result of `fit`.
         """
         initial = self.config.initial
         steps = min(initial + (step - initial) // every * every, len(self.history))
@@ -92,7 +157,7 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
         return np.array([self._next_of(row, step, {int(codes[row]) for codes in pending}) for row in rows])
 
     def _next_of(self, row: int, step: int, pending: set[int]) -> int:
-        """Return the next code of the trial in a row of the history."""
+        """Return the next code of one trial."""
         taken = self._evaluated[row] | pending
         if step < len(self.first):
             return int(self.first[step])

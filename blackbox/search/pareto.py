@@ -1,4 +1,4 @@
-"""Pareto fronts of two objectives: which points are on it, which front each is on, the area they dominate."""
+"""Pareto fronts of two objectives: nondominated sorting, crowding distance and hypervolume."""
 
 import math
 
@@ -10,7 +10,9 @@ from nasbench.arrays import Mask, Scalar, Scores
 
 
 def nondominated(scores: ArrayLike) -> Mask:
-    """Return whether no other point is as good in both objectives and better in one.
+    """Return which points are on the Pareto front.
+
+    A point is on the front if no other point is at least as good in both objectives and better in one.
 
     Parameters
     ----------
@@ -21,33 +23,36 @@ def nondominated(scores: ArrayLike) -> Mask:
     Returns
     -------
     Mask
-        Shape ``(..., n)``; equal points are on the front together.
+        Booleans, shape ``(..., n)``; equal points are either all on the front or all off it.
+
+    Raises
+    ------
+    ConfigError
+        If the points do not have two objectives, or if one is NaN.
 
     Examples
     --------
-
     >>> nondominated([[3, 1], [2, 2], [2, 1], [1, 3]]).tolist()
     [True, True, False, True]
     """
     points = _pairs(scores)
     order, ranked = _from_the_best(points)
-    # A point is dominated if one before it has as much of the second objective; equal points lie together.
+    # A point is dominated if an earlier one is as good in the second objective; equal points are adjacent.
     second = ranked[..., 1]
     reached = np.full(second.shape, -np.inf)
     reached[..., 1:] = np.maximum.accumulate(second, axis=-1)[..., :-1]
     first = np.where(_equals_the_one_before(ranked), 0, np.arange(second.shape[-1]))
-    first = np.maximum.accumulate(first, axis=-1)  # of the points that it equals
+    first = np.maximum.accumulate(first, axis=-1)  # first of the points equal to it
     on_front = np.take_along_axis(second > reached, first, axis=-1) & (ranked > -np.inf).all(axis=-1)
     return _in_place(on_front, order)
 
 
 def fronts(scores: ArrayLike) -> NDArray[np.intp]:
-    """Return the number of the front that each point is on.
+    """Return the number of the Pareto front that each point is on.
 
-    The first front consists of the points that none dominates, the next one of the points that none dominates
-    once the first front is removed, and so on, as in the fast non-dominated sorting of Deb et al. 2002
-    (doi:10.1109/4235.996017, section III.A). With two objectives a sweep from the best of the first one finds
-    them (Jensen 2003, doi:10.1109/TEVC.2003.817234); it takes one step of arrays for each of the n points.
+    The first front consists of the nondominated points, the second one of the points that are nondominated
+    once the first front is removed, and so on. With two objectives, a sweep from the best value of the first
+    objective computes them; it takes one array operation for each of the n points.
 
     Parameters
     ----------
@@ -57,11 +62,20 @@ def fronts(scores: ArrayLike) -> NDArray[np.intp]:
     Returns
     -------
     NDArray[np.intp]
-        From 0, shape ``(..., n)``.
+        Numbers from 0, shape ``(..., n)``.
+
+    Raises
+    ------
+    ConfigError
+        If the points do not have two objectives, or if one is NaN.
+
+    References
+    ----------
+    Deb et al. 2002, doi:10.1109/4235.996017, section III.A (fast nondominated sorting). Jensen 2003,
+    doi:10.1109/TEVC.2003.817234 (the sweep).
 
     Examples
     --------
-
     >>> fronts([[3, 1], [2, 2], [2, 1], [1, 1]]).tolist()
     [0, 0, 1, 2]
     """
@@ -70,7 +84,7 @@ def fronts(scores: ArrayLike) -> NDArray[np.intp]:
     order, ranked = _from_the_best(points.reshape(math.prod(shape[:-1]), shape[-1], 2))
     equal = _equals_the_one_before(ranked)
     rows, n = equal.shape
-    highest = np.full((n, rows), -np.inf)  # second objective on each front so far; it falls with the front
+    highest = np.full((n, rows), -np.inf)  # best second objective on each front so far, descending
     numbers = np.zeros((n, rows), dtype=np.intp)
     columns, used = np.arange(rows), 0
     for place in range(n):
@@ -85,23 +99,32 @@ def fronts(scores: ArrayLike) -> NDArray[np.intp]:
 
 
 def crowding(scores: ArrayLike, numbers: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Return how far apart the neighbours of each point on its front are, the crowding distance.
+    """Return the crowding distance of each point on its front.
 
-    It is the sum over both objectives of the difference between the neighbours, as a share of the front's
-    extent (Deb et al. 2002, doi:10.1109/4235.996017, section III.B). Along a front of two objectives one
-    rises as the other falls, so both give the same neighbours.
+    It is the difference between the two neighbours on the front as a share of the front's extent, summed over
+    both objectives. Along a front of two objectives one increases while the other decreases, so both
+    objectives have the same neighbours.
 
     Parameters
     ----------
     scores
         Points, shape ``(..., n, 2)``, as for `nondominated`.
     numbers
-        Their fronts, shape ``(..., n)``, from `fronts`.
+        Numbers of the points' fronts, shape ``(..., n)``, from `fronts`.
 
     Returns
     -------
     NDArray[np.float64]
-        Shape ``(..., n)``; inf at the two ends of a front.
+        Shape ``(..., n)``; inf at both ends of a front.
+
+    Raises
+    ------
+    ConfigError
+        If the points do not have two objectives, or if one is NaN.
+
+    References
+    ----------
+    Deb et al. 2002, doi:10.1109/4235.996017, section III.B.
     """
     points = _pairs(scores)
     order = np.lexsort((-points[..., 1], -points[..., 0], numbers), axis=-1)
@@ -115,7 +138,7 @@ def crowding(scores: ArrayLike, numbers: NDArray[np.intp]) -> NDArray[np.float64
     start = np.maximum.accumulate(np.where(starts, np.arange(n), 0), axis=-1)
     end = np.minimum.accumulate(np.where(ends, np.arange(n), n)[..., ::-1], axis=-1)[..., ::-1]
     gap = np.zeros_like(ranked)
-    with np.errstate(invalid="ignore"):  # of failed evaluations
+    with np.errstate(invalid="ignore"):  # because of failed evaluations
         extent = np.abs(_at(ranked, end) - _at(ranked, start))
         gap[..., 1:-1, :] = np.abs(ranked[..., 2:, :] - ranked[..., :-2, :])
         share = np.where(extent > 0, gap, 0) / np.where(extent > 0, extent, 1)
@@ -124,7 +147,7 @@ def crowding(scores: ArrayLike, numbers: NDArray[np.intp]) -> NDArray[np.float64
 
 
 def hypervolume(scores: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
-    """Return the area that points dominate, down to a reference point.
+    """Return the hypervolume of points: the area between them and a reference point that they dominate.
 
     Parameters
     ----------
@@ -142,7 +165,8 @@ def hypervolume(scores: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     ConfigError
-        If the reference is anything else, if points have not two objectives, or if one has NaN.
+        If the reference is not two finite numbers, if the points do not have two objectives, or if one is
+        NaN.
 
     References
     ----------
@@ -150,15 +174,14 @@ def hypervolume(scores: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
 
     Examples
     --------
-
     >>> float(hypervolume([[3, 1], [1, 2]], reference=[0, 0]))
     4.0
     """
     reference = np.asarray(reference, dtype=np.float64)
     if reference.shape != (2,):
-        raise ConfigError(f"a reference point has two objectives, got an array {reference.shape}")
+        raise ConfigError(f"reference must be two numbers, got an array of shape {reference.shape}")
     if not np.isfinite(reference).all():
-        raise ConfigError(f"a reference point is of two finite numbers, got {reference.tolist()}")
+        raise ConfigError(f"reference must be two finite numbers, got {reference.tolist()}")
     _, ranked = _from_the_best(np.maximum(_pairs(scores) - reference, 0))
     height = np.maximum.accumulate(ranked[..., 1], axis=-1)
     width = ranked[..., 0].copy()
@@ -169,20 +192,20 @@ def hypervolume(scores: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
 def _pairs(points: ArrayLike) -> Scores:
     scores = np.asarray(points, dtype=np.float64)
     if scores.ndim < 2 or scores.shape[-1] != 2:
-        raise ConfigError(f"points have two objectives, an array (..., n, 2); got {scores.shape}")
+        raise ConfigError(f"scores must be an array of shape (..., n, 2), got shape {scores.shape}")
     if np.isnan(scores).any():
-        raise ConfigError("a point has NaN; -inf is for a cell that cannot be scored")
+        raise ConfigError("scores must not be NaN; a failed evaluation has the score -inf")
     return scores
 
 
 def _from_the_best(scores: Scores) -> tuple[NDArray[np.intp], Scores]:
-    """Return the order of points by the first, then the second objective, best first; and points in it."""
+    """Return the order of points by first, then second objective, best first, and the sorted points."""
     order = np.lexsort((-scores[..., 1], -scores[..., 0]), axis=-1)
     return order, np.take_along_axis(scores, order[..., None], axis=-2)
 
 
 def _in_place(ranked: NDArray[Scalar], order: NDArray[np.intp]) -> NDArray[Scalar]:
-    """Return what is known of ranked points, (..., n), in the places that the points had before."""
+    """Return values of sorted points, (..., n), in the original order of the points."""
     values = np.empty_like(ranked)
     np.put_along_axis(values, order, ranked, axis=-1)
     return values

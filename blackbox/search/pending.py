@@ -9,22 +9,22 @@ from nasbench.arrays import Codes
 
 
 class PendingEvaluations:
-    """Evaluations that a search asked for and that are not told yet.
+    """Evaluations that a search asked for and that were not told yet.
 
-    If a result never arrives, the oldest pending evaluation is forgotten first.
+    If a result never arrives, the oldest pending evaluation is dropped first.
     """
 
     def __init__(self, history: History) -> None:
         self._history = history
         self._seen = len(history)  # steps
         self._codes: list[Codes] = []  # (T,) each, oldest first
-        self._answers: dict[int, Codes] = {}  # since the last `tell`, by the number of pending evaluations
+        self._answers: dict[int, Codes] = {}  # since the last `tell`, by number of pending evaluations
 
     def answer(self, pending: int, propose: Callable[[int, Sequence[Codes]], Codes]) -> Codes:
-        """Return the codes (T,) that `ask(pending)` gives, the same until `tell`.
+        """Return the codes (T,) for `ask(pending)`, the same codes until `tell` is called.
 
-        `propose(step, codes)` returns new ones; `codes`: the last `pending` codes (T,) that were asked for
-        and are not told yet, as far as known.
+        `propose(step, codes)` returns new codes; its argument `codes` is the last `pending` codes (T,) that
+        were asked for and not told yet, as far as they are known.
         """
         length = len(self._history)
         if self._seen != length:

@@ -10,15 +10,15 @@ FAILED = -np.inf
 
 
 def best_first(values: NDArray[Scalar], scores: Scores) -> NDArray[Scalar]:
-    """Return values, one per score, from the highest score to the lowest; of equals, the earliest first."""
+    """Return values, one per score, from the highest score to the lowest; ties keep their order."""
     return values[np.argsort(-scores, kind="stable")]
 
 
 def invalid_scores(scores: Scores) -> Mask:
-    """Return which of scores (T,) or (T, objectives) are, or contain, NaN or inf: bool (T,)."""
+    """Return which rows of scores (T,) or (T, objectives) have NaN or inf, bool (T,)."""
     return np.asarray((np.isnan(scores) | (scores == np.inf)).reshape(len(scores), -1).any(axis=1))
 
 
 def invalid_score_name(score: Scores | float) -> str:
-    """Return what errors call an invalid score: NaN or inf."""
+    """Return the name of an invalid score for errors: NaN or inf."""
     return "NaN" if np.isnan(score).any() else "inf"

@@ -14,9 +14,9 @@ from nasbench.spaces import SIZE, TOPOLOGY, Space
 
 
 class SearchSpace(Protocol):
-    """What searches need of a space: points are codes from 0 to ``size - 1``.
+    """The interface of a search space, whose points are codes from 0 to ``size - 1``.
 
-    Random search needs `size` alone; evolution and local search also need neighbours, and models digits.
+    Random search only needs `size`; evolution and local search also need neighbours, and models need digits.
     """
 
     @property
@@ -25,7 +25,7 @@ class SearchSpace(Protocol):
 
     @property
     def choices(self) -> tuple[int, ...]:
-        """How many values each variable has, (D,)."""
+        """Number of values of each variable, (D,)."""
 
     @property
     def edits(self) -> int:
@@ -36,14 +36,14 @@ class SearchSpace(Protocol):
         """The neighbours of each point, (size, edits)."""
 
     def digits(self, codes: ArrayLike, /) -> Digits:
-        """Return the values of the variables of codes (...), integers (..., D)."""
+        """Return the values of the variables at codes (...), integers (..., D)."""
 
     def mutate(self, codes: Codes, edits: Codes, /) -> Codes:
-        """Return the neighbour number `edits` (T,) of each of `codes` (T,)."""
+        """Return the neighbours numbered `edits` (T,) of `codes` (T,)."""
 
 
 class CategoricalSpace:
-    """D variables with ``choices[d]`` values each; a point's code is the mixed-radix number of its digits.
+    """A categorical space of D variables; the code of a point is the mixed-radix number of its digits.
 
     >>> space = CategoricalSpace((2, 3))
     >>> space.size, space.digits([5]).tolist(), space.neighbours[0].tolist()
@@ -52,29 +52,46 @@ class CategoricalSpace:
     Parameters
     ----------
     choices
-        How many values each variable has.
+        Number of values of each variable, (D,).
 
     Raises
     ------
     ConfigError
-        If a variable has no value, or the space fewer than two points.
+        If a variable has no values, or the space has fewer than two points.
     """
+
+    choices: tuple[int, ...]  #: number of values of each variable, (D,)
+    size: int  #: number of points
+    edits: int  #: number of neighbours of a point
 
     def __init__(self, choices: Iterable[int]) -> None:
         self.choices = tuple(choices)
         self.size = math.prod(self.choices)
         if min(self.choices, default=0) < 1 or self.size < 2:
-            raise ConfigError(f"a space has variables with one choice or more, and two points; got {choices}")
-        self.edits = sum(self.choices) - len(self.choices)  # neighbours of a point
+            raise ConfigError(
+                f"choices must be at least 1 for each variable, with two points or more in all; got {choices}"
+            )
+        self.edits = sum(self.choices) - len(self.choices)
 
     def digits(self, codes: ArrayLike) -> Digits:
-        """Return the digits of codes (...), integers (..., D); the first is the most significant."""
-        # numpy's stubs take fewer kinds of codes than numpy
+        """Return the digits of codes.
+
+        Parameters
+        ----------
+        codes
+            Integers, shape ``(...)``.
+
+        Returns
+        -------
+        Digits
+            Integers, shape ``(..., D)``; the first digit is the most significant.
+        """
+        # numpy's stubs accept fewer types of codes than numpy
         return np.stack(np.unravel_index(np.asarray(codes), self.choices), axis=-1)
 
     @cached_property
     def neighbours(self) -> Codes:
-        """The codes that differ in one digit, (size, edits), by digit, then by its value."""
+        """The codes that differ from each code in one digit, shape (size, edits), by digit, then by value."""
         codes = np.arange(self.size).reshape(*self.choices, 1)
         table = np.empty((*self.choices, self.edits), dtype=np.intp)
         weight = self.size
@@ -89,7 +106,20 @@ class CategoricalSpace:
         return table.reshape(self.size, self.edits)
 
     def mutate(self, codes: Codes, edits: Codes) -> Codes:
-        """Return the neighbour number `edits` (T,) of each of `codes` (T,): one digit changed."""
+        """Return one neighbour of each code.
+
+        Parameters
+        ----------
+        codes
+            Integers, shape ``(T,)``.
+        edits
+            Numbers of the neighbours, in ``[0, self.edits)``, shape ``(T,)``.
+
+        Returns
+        -------
+        Codes
+            Shape ``(T,)``; each differs from its code in one digit.
+        """
         return self.neighbours.take(codes * self.edits + edits)
 
 
@@ -101,5 +131,5 @@ _OF_TABLES = {TOPOLOGY.flag: NB201_SPACE, SIZE.flag: SSS_SPACE}
 
 
 def space_of_table(space: Space) -> CategoricalSpace:
-    """Return the categorical space whose codes are those of a `nasbench.spaces.Space`."""
+    """Return the categorical space with the same codes as a `nasbench.spaces.Space`."""
     return _OF_TABLES[space.flag]

@@ -1,1 +1,1 @@
-"""What a search sees of a published table."""
+"""Published tables as the objectives of searches."""

@@ -1,4 +1,4 @@
-"""What the objectives on a table have in common: metric, signal, feasible cells, runs by seed and times."""
+"""The base class of objectives on a table: metric, signal, feasible cells, runs per seed and times."""
 
 from contextlib import suppress
 
@@ -13,25 +13,26 @@ from nasbench.benchmark import Benchmark
 from nasbench.constraints import Where, named
 from nasbench.errors import NotRecordedError
 from nasbench.metrics import METRICS, UNKNOWN_SEED
+from nasbench.runs.text import counted
 
 NOISE = 100  # the purpose of the stream; searches number theirs from 0
 
 
 class SignalTable:
-    """A metric of all cells of one data set, and the signal of it that a search sees.
+    """A metric of all cells on one data set, and the signal that a search optimizes instead of it.
 
-    Scores are negated values if lower is better, and -inf for cells that are not feasible.
+    Scores are values, negated if lower is better, and -inf for infeasible cells.
 
     Parameters
     ----------
     benchmark
         The table.
     dataset
-        Such as ``"cifar10"``.
+        Name of the data set, such as ``"cifar10"``.
     metric
-        What counts in the end: METRIC, or METRIC@EPOCHS after a shorter protocol.
+        The metric to report: ``"METRIC"``, or ``"METRIC@EPOCHS"`` after a shorter protocol.
     signal
-        What the search sees, of the same form; None for the metric.
+        The metric to optimize, in the same form; None for `metric`.
     where
         Limits as for ``Benchmark.feasible``; None if all cells are feasible.
     """
@@ -52,12 +53,12 @@ class SignalTable:
         self._benchmark = benchmark
 
     def _scores(self, signal: Signal) -> Scores:
-        """Return a signal of all cells as scores, (N,); an error if a feasible cell has none."""
-        hint = f"; try --at-least {signal}=0, which leaves them out"
+        """Return a signal of all cells as scores, (N,); raise an error if a feasible cell has none."""
+        hint = f"; try --at-least {signal}=0, which excludes them"
         return self._complete(self._signed(signal, signal.protocol), str(signal), hint)
 
     def _target_scores(self) -> Scores:
-        """Return the metric of all cells as scores, (N,); an error if it is not recorded names what is."""
+        """Return the metric of all cells as scores, (N,); if it is not recorded, the error names what is."""
         try:
             return self._scores(self.target)
         except NotRecordedError as error:
@@ -66,7 +67,7 @@ class SignalTable:
     def _signed(
         self, signal: Signal, protocol: int | None, epoch: int | None = None, seed: int | None = None
     ) -> Scores:
-        """Return a signal's metric as scores, (N,), at an epoch or the last; NaN if not recorded."""
+        """Return a signal's metric as scores, (N,), at an epoch or the last one; NaN if not recorded."""
         column = self._column(signal.metric, protocol, epoch, seed)
         return column if signal.higher_is_better else -column
 
@@ -76,23 +77,24 @@ class SignalTable:
         return self._benchmark.by_code(self.dataset, metric, protocol=protocol, epoch=epoch, seed=seed)
 
     def _complete(self, scores: Scores, name: str, hint: str = "") -> Scores:
-        """Return scores (N,), -inf for cells that are not feasible; ConfigError if a feasible one has NaN."""
+        """Return scores (N,), -inf for infeasible cells; raise ConfigError if a feasible cell has NaN."""
         self._require(~np.isnan(scores) | ~self.feasible, name, hint=hint)
         return scores if self.feasible.all() else np.where(self.feasible, scores, FAILED)
 
     def _require(self, known: Mask, name: str, user: str = "a search", hint: str = "") -> None:
-        """Raise ConfigError unless something is known of all cells, (N,)."""
-        unknown = np.count_nonzero(~known)
+        """Raise ConfigError unless `known` (N,) is true for all cells."""
+        unknown = int(np.count_nonzero(~known))
         if unknown:
             raise ConfigError(
-                f"{user} needs every cell; this store has no {self.dataset} {name} for {unknown:,}{hint}"
+                f"{user} needs every cell; this store lacks {self.dataset} {name}"
+                f" for {counted(unknown, 'cell')}{hint}"
             )
 
     def _runs(self, protocol: int | None, epoch: int | None = None) -> tuple[Scores, NDArray[np.intp]]:
-        """Return the signal by seed: scores (N, S), the recorded ones first, and their numbers (N,).
+        """Return the signal per seed: scores (N, S), recorded ones first, and the numbers of these (N,).
 
-        ConfigError if there are no seeds to draw from, because the signal belongs to the network or only its
-        mean over seeds is recorded.
+        Raise ConfigError if there are no seeds to choose from, because the signal is a metric of the network
+        or only its mean over seeds is recorded.
         """
         seeds = self._seeds(protocol)
         runs = np.stack([self._signed(self.signal, protocol, epoch, seed) for seed in seeds], axis=1)
@@ -105,7 +107,7 @@ class SignalTable:
     def _seeds(self, protocol: int | None) -> tuple[int, ...]:
         metric = self.signal.metric
         if self.signal.of_the_network:
-            raise ConfigError(f"{metric} has no runs with seeds to draw from; leave the noise out")
+            raise ConfigError(f"noise seed needs values per seed, but {metric} has none; try --noise mean")
         recorded = self._benchmark.recorded()
         seeds = next(r.seeds for r in recorded if r.seeds and r[:3] == (self.dataset, protocol, metric))
         if seeds == (UNKNOWN_SEED,):
@@ -116,7 +118,7 @@ class SignalTable:
         return seeds
 
     def _with_validation(self, seconds: Seconds, protocol: int | None, epoch: int | None = None) -> Seconds:
-        """Return seconds (N,) with those of one pass over the validation images if the table has them."""
+        """Return seconds (N,) plus one pass over the validation images if the table records it."""
         with suppress(NotRecordedError):
             validation = self._column("val_time", protocol, epoch)
             if not np.isnan(validation).all():
@@ -124,7 +126,7 @@ class SignalTable:
         return seconds
 
     def _recorded_alternatives(self) -> str:
-        """Return options that name what is recorded instead of the metric."""
+        """Return options that select what is recorded instead of the metric."""
         every = self._benchmark.recorded()
         recorded = [r for r in every if r.dataset == self.dataset]
         same = [r for r in recorded if r.metric == self.target.metric]

@@ -1,4 +1,4 @@
-"""The settings of searches on a table in addition to those of the algorithm, and their flags."""
+"""The settings of searches on a table, in addition to those of the algorithm, and their flags."""
 
 from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
@@ -32,10 +32,12 @@ from nasbench.spaces import SPACES, space_of
 if TYPE_CHECKING:
     from blackbox.table.curves import Curves
 
-LOWER_LIMIT = "lower limit on a metric, as for --at-most"  # help text
+# help texts
+LOWER_LIMIT = "lower limit on a metric, as for --at-most"
+STORE_HELP = "store built by `python -m nasbench build` (default: the default store of the space)"
 
 _EVALS = 1000  # Ruchte et al. 2020, NASLib, appendix A.1
-_JOBS = 1000  # about as many as other searches have evaluations by default
+_JOBS = 1000  # as many as other searches have evaluations by default
 _MOST_TRIALS = 100_000  # these take about 5 GB
 
 
@@ -46,44 +48,46 @@ def parse_seconds(text: str) -> float:
     try:
         return float(number) * unit
     except ValueError:
-        raise ArgumentTypeError(f"a duration is such as 20000s, 90m, 12h or 2d, got {text!r}") from None
+        raise ArgumentTypeError(f"a duration must be like 20000s, 90m, 12h or 2d, got {text!r}") from None
 
 
 def parse_epochs(text: str) -> tuple[int, ...]:
-    """Return numbers of epochs between commas."""
+    """Return comma-separated numbers of epochs."""
     try:
         return tuple(int(epochs) for epochs in text.split(","))
     except ValueError:
-        raise ArgumentTypeError(f"fidelities are numbers of epochs, such as 12,200; got {text!r}") from None
+        raise ArgumentTypeError(
+            f"fidelities must be numbers of epochs, such as 12,200; got {text!r}"
+        ) from None
 
 
 def checked_fidelities(fidelities: Sequence[int]) -> tuple[int, ...]:
-    """Return numbers of epochs as a tuple; ConfigError or InvalidArgumentError if they are none."""
+    """Return numbers of epochs as a tuple; raise ConfigError or InvalidArgumentError if they are invalid."""
     if isinstance(fidelities, str) or not len(fidelities):
-        raise ConfigError(f"fidelities are numbers of epochs, got {fidelities!r}")
+        raise ConfigError(f"fidelities must be numbers of epochs, got {fidelities!r}")
     return tuple(whole("a fidelity", epochs, 1) for epochs in fidelities)
 
 
 def limit_option(text: str) -> tuple[str, ...]:
-    """Return an option for limits METRIC=VALUE, with its help text."""
+    """Return an option for limits METRIC=VALUE with a help text."""
     limits: tuple[str, ...] = option((), text, type=str, metavar="METRIC=VALUE", repeat=True)
     return limits
 
 
 def _limit(text: str, kind: Callable[[str], object], **bounds: Unpack[Bounds]) -> Any:
-    """Return an option, with its help text, that ends a trial; None if another one does."""
+    """Return an option with a help text that ends a trial; its default is None, which sets no limit."""
     return option(None, text, type=kind, on_resume="raise", **bounds)
 
 
 def where_of(at_most: Sequence[str], at_least: Sequence[str]) -> dict[str, Limits]:
-    """Return limits METRIC=VALUE as `Benchmark.feasible` takes them."""
+    """Return limits METRIC=VALUE in the form of `Benchmark.feasible`."""
     return joined(read_limits(AT_MOST, at_most), read_limits(AT_LEAST, at_least))
 
 
 def short_names(values: Mapping[str, Any], longest: int | None = None) -> dict[str, str | tuple[str, ...]]:
-    """Return the settings that name metrics, of {name: value}, in their shortest form.
+    """Return those settings of {name: value} that name metrics, in their shortest form.
 
-    That is without the epochs of the `longest` protocol, and limits in the order of metrics.
+    Metrics lose the epochs of the `longest` protocol, and limits are sorted by metric.
     """
     short: dict[str, str | tuple[str, ...]] = {
         name: named(values[name], longest) for name in ("metric", "against") if name in values
@@ -96,23 +100,28 @@ def short_names(values: Mapping[str, Any], longest: int | None = None) -> dict[s
 
 @dataclass(frozen=True)
 class TableConfig(Settings):
-    """The table and the trials of a search; a subclass has limits, too."""
+    """The table and the trials of a search; a subclass adds limits."""
 
-    trials: int = option(1, "independent trials", at_least=1, at_most=_MOST_TRIALS)
+    #: Number of independent trials.
+    trials: int = option(1, "number of independent trials", at_least=1, at_most=_MOST_TRIALS)
+    #: Flag of the search space; None for the space of the store.
     space: str | None = option(
         None,
         "; ".join(f"{flag}: {space.summary}" for flag, space in SPACES.items())
-        + f" (default: that of the store, or {next(iter(SPACES))})",
+        + f" (default: the store's space, or {next(iter(SPACES))})",
         type=str,
         choices=tuple(SPACES),
     )
+    #: Name of the data set.
     dataset: str = option("cifar10", "cifar10, cifar100 or imagenet16-120")
+    #: Metric to report: METRIC, or METRIC@EPOCHS after a shorter protocol.
     metric: str = option(
         "val_accuracy",
         "metric to report: value, rank and regret; optionally after a shorter protocol, such as"
         " val_accuracy@12",
         metavar="METRIC@EPOCHS",
     )
+    #: Metric to optimize, in the same form; None for `metric`.
     signal: str | None = option(
         None,
         "metric to optimize, maximized or minimized as appropriate, optionally after a shorter protocol, such"
@@ -120,16 +129,20 @@ class TableConfig(Settings):
         type=str,
         metavar="METRIC@EPOCHS",
     )
+    #: Value returned by an evaluation: ``"mean"`` over seeds, or one recorded ``"seed"`` chosen at random.
     noise: str = option(
         "mean",
         "value returned by an evaluation: the mean over seeds, or one recorded seed chosen at random",
         choices=("mean", "seed"),
     )
+    #: Random seed.
     seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
+    #: Upper limits on metrics, METRIC=VALUE in the metric's unit; other cells are infeasible.
     at_most: tuple[str, ...] = limit_option(
         "upper limit on a metric, in its unit, such as raspi4_latency=10; cells above it or without a value"
-        " have the score -inf, and evaluating them takes its usual time; repeat for several metrics"
+        " score -inf, and evaluating them takes its usual time; repeat for several metrics"
     )
+    #: Lower limits on metrics, in the same form.
     at_least: tuple[str, ...] = limit_option(LOWER_LIMIT)
 
     def __post_init__(self) -> None:
@@ -141,7 +154,7 @@ class TableConfig(Settings):
         if self.signal is not None:
             Signal.parse(self.signal)
         if self.noise not in ("mean", "seed"):
-            raise ConfigError(f"noise is mean or seed, got {self.noise!r}")
+            raise ConfigError(f"noise must be mean or seed, got {self.noise!r}")
         super().__post_init__()
 
     def _check_limits(self, count: str, default: int) -> None:
@@ -154,11 +167,22 @@ class TableConfig(Settings):
 
     @property
     def where(self) -> dict[str, Limits]:
-        """The limits as `Benchmark.feasible` takes them."""
+        """The limits in the form of `Benchmark.feasible`."""
         return where_of(self.at_most, self.at_least)
 
     def on(self, bench: Benchmark) -> Self:
-        """Return the settings with the space and the signal that a search on this Benchmark has."""
+        """Return the settings completed with the space and the signal of a search on a table.
+
+        Parameters
+        ----------
+        bench
+            The table.
+
+        Returns
+        -------
+        Self
+            New settings; `space` and `signal` are not None.
+        """
         space = bench.space
         signal = Signal.parse(self.metric if self.signal is None else self.signal, space.full_protocol)
         return replace(self, space=space.flag, signal=str(signal))
@@ -168,9 +192,11 @@ class TableConfig(Settings):
 class EvaluationsConfig(TableConfig, ABC):
     """The settings of a search that evaluates cells; a subclass builds its objective."""
 
+    #: Number of evaluations per trial; None if only the budget ends a trial.
     evals: int | None = _limit(
-        f"evaluations per trial (default: {_EVALS}, or what the budget allows)", int, at_least=1
+        f"number of evaluations per trial (default: {_EVALS}, or no limit with --budget)", int, at_least=1
     )
+    #: Simulated seconds that a trial may spend on training and validation; None for no limit.
     budget: float | None = _limit(
         "simulated time that a trial may spend on training and validation: 20000s, 90m, 12h, 2d",
         parse_seconds,
@@ -224,7 +250,25 @@ class EvaluationsConfig(TableConfig, ABC):
     def objective(
         self, bench: Benchmark, trials: Sequence[int] | None = None
     ) -> TableObjective | PairObjective:
-        """Return what the search maximizes on a Benchmark; `trials`: their numbers, if not all."""
+        """Return the objective of the search on a table.
+
+        Parameters
+        ----------
+        bench
+            The table.
+        trials
+            Numbers of the trials; None for all.
+
+        Returns
+        -------
+        TableObjective or PairObjective
+            The objective.
+
+        Raises
+        ------
+        ConfigError, NotRecordedError
+            As for `TableObjective`.
+        """
 
     def _first(self, bench: Benchmark, trials: Sequence[int] | None, where: Where) -> TableObjective:
         return TableObjective(
@@ -241,7 +285,11 @@ class EvaluationsConfig(TableConfig, ABC):
 
 @dataclass(frozen=True)
 class RunConfig(EvaluationsConfig):
-    """The settings of a search with one objective."""
+    """The settings of a search with one objective on a table.
+
+    >>> RunConfig(evals=100, trials=5, metric="test_accuracy").budget is None
+    True
+    """
 
     def objective(self, bench: Benchmark, trials: Sequence[int] | None = None) -> TableObjective:
         return self._first(bench, trials, self.where)
@@ -249,19 +297,20 @@ class RunConfig(EvaluationsConfig):
 
 @dataclass(frozen=True)
 class PairConfig(EvaluationsConfig):
-    """The settings of a search with two objectives; signal and noise are those of the metric."""
+    """The settings of a search with two objectives on a table; signal and noise apply to the first one."""
 
+    #: The second objective: METRIC, or METRIC@EPOCHS after a shorter protocol.
     against: str = option(
         "params",
-        "other objective, such as params, flops, latency or pixel3_latency; cells without a value have"
-        " the score -inf",
+        "second objective, such as params, flops, latency or pixel3_latency; cells without a value score"
+        " -inf",
         metavar="METRIC@EPOCHS",
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.against == self.metric:
-            raise ConfigError(f"against is another metric than {self.metric}, such as params")
+            raise ConfigError(f"against must differ from the metric {self.metric}; try params")
 
     def objective(self, bench: Benchmark, trials: Sequence[int] | None = None) -> PairObjective:
         where = self.where
@@ -273,29 +322,34 @@ class PairConfig(EvaluationsConfig):
 
 @dataclass(frozen=True)
 class SimulationConfig(TableConfig):
-    """The settings of a multi-fidelity search."""
+    """The settings of a multi-fidelity search on a table, with workers on a simulated clock."""
 
+    #: Number of completed jobs per trial; None if only the budget ends a trial.
     jobs: int | None = _limit(
-        f"jobs that end in a trial (default: {_JOBS}, or what the budget allows)", int, at_least=1
+        f"number of completed jobs per trial (default: {_JOBS}, or no limit with --budget)", int, at_least=1
     )
+    #: Simulated seconds per trial; None for no limit.
     budget: float | None = _limit(
-        "simulated time that a trial takes: 20000s, 90m, 12h, 2d; a job that would end later does not count",
+        "simulated time per trial: 20000s, 90m, 12h, 2d; a job that would end later does not count",
         parse_seconds,
     )
+    #: Number of simulated workers.
     workers: int = option(
         1,
-        "simulated workers; with 1, the clock is that of the single-fidelity searches",
+        "number of simulated workers; with 1, the clock is that of the single-fidelity searches",
         at_least=1,
         at_most=MANY,
     )
+    #: Rungs in epochs; None to derive them from the learning curve or the protocols in the store.
     fidelities: tuple[int, ...] | None = option(
         None,
-        "rungs in epochs, such as 12,200 (default: down from the complete learning curve by factors of eta;"
+        "rungs in epochs, such as 12,200 (default: the length of the learning curve divided by powers of eta;"
         " without a curve, the protocols in the store)",
         type=parse_epochs,
         metavar="EPOCHS,EPOCHS",
     )
-    from_scratch: bool = option(False, "train a promoted cell from the start, not from where it stopped")
+    #: Whether a promoted cell is trained from scratch instead of continued.
+    from_scratch: bool = option(False, "train promoted cells from scratch instead of continuing them")
 
     def __post_init__(self) -> None:
         self._check_limits("jobs", _JOBS)
@@ -304,8 +358,24 @@ class SimulationConfig(TableConfig):
         super().__post_init__()
 
     def curves(self, bench: Benchmark) -> "Curves":
-        """Return what the search sees and what jobs take, on the table of a Benchmark."""
-        from blackbox.table.curves import Curves  # imported here because most searches have none
+        """Return the scores and times of the search's jobs on a table.
+
+        Parameters
+        ----------
+        bench
+            The table.
+
+        Returns
+        -------
+        Curves
+            The objective.
+
+        Raises
+        ------
+        ConfigError, NotRecordedError
+            As for `blackbox.table.curves.Curves`.
+        """
+        from blackbox.table.curves import Curves  # imported here because most searches need none
 
         return Curves(
             bench,

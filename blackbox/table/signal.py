@@ -1,4 +1,4 @@
-"""What a search sees of a cell: a metric after a protocol."""
+"""The signal that a search optimizes: a metric after a protocol."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from nasbench.metrics import get_metric
 
 
 class Signal(NamedTuple):
-    """What a search sees of a cell: a metric after the last epoch of a protocol.
+    """The value of a cell that a search optimizes: a metric after the last epoch of a protocol.
 
     >>> Signal.parse("val_accuracy@12")
     Signal(metric='val_accuracy', protocol=12)
@@ -17,14 +17,14 @@ class Signal(NamedTuple):
     ('val_accuracy@200', 'flops')
     """
 
-    metric: str
-    protocol: int | None  #: epochs; None: the longest, or none at all for metrics of the network
+    metric: str  #: name of the metric
+    protocol: int | None  #: epochs; None for the longest protocol, and for metrics of the network
 
     @classmethod
     def parse(cls, text: object, longest: int | None = None) -> "Signal":
-        """Return the signal of a text METRIC@EPOCHS, or METRIC for the one after the `longest` protocol.
+        """Return the signal for a text METRIC@EPOCHS, or METRIC for the metric after the `longest` protocol.
 
-        ConfigError if the text has another form, UnknownMetricError if there is no such metric.
+        Raise ConfigError if the text is malformed, UnknownMetricError if there is no such metric.
         """
         try:
             metric, epochs = split_metric(text)
@@ -47,5 +47,5 @@ class Signal(NamedTuple):
 
     @property
     def of_the_network(self) -> bool:
-        """Whether the metric belongs to the network, before any training."""
+        """Whether the metric is a property of the network that needs no training."""
         return get_metric(self.metric).of_the_network

@@ -10,17 +10,17 @@ from blackbox.search.space import space_of_table
 from blackbox.table.settings import SimulationConfig
 from nasbench.benchmark import Benchmark
 
-_new = tuple.__new__  # JobRow(...) itself, a function of Python, takes several times as long
+_new = tuple.__new__  # several times as fast as JobRow(...), which is a Python function
 
 
 class JobTable(Protocol):
-    """What a simulation must know of jobs; `blackbox.table.curves.Curves` is one."""
+    """The interface of scores and times for a simulation, such as `blackbox.table.curves.Curves`."""
 
     def scores(self, trial: int, rungs: Sequence[int], /) -> Mapping[int, Sequence[float]]:
         """Return the scores of all codes in a trial by epochs, {epochs: (N,)}."""
 
     def seconds(self, done: int, epochs: int, /) -> Sequence[float]:
-        """Return what a job from `done` to `epochs` epochs takes for each code, seconds (N,)."""
+        """Return the duration of a job from `done` to `epochs` epochs for each code, seconds (N,)."""
 
 
 def simulate(
@@ -43,25 +43,27 @@ def simulate(
     Parameters
     ----------
     search_class
-        The search.
+        Class of the search.
     config
-        Its settings, of its own ``config_class``; None for the defaults.
+        Settings of the search, an instance of its ``config_class``; None for the defaults.
     settings
-        The settings of the simulation.
+        Settings of the simulation.
     bench
         The table.
     trials
-        The numbers of the trials; None for ``settings.trials`` of them, from 0.
+        Numbers of the trials; None for 0 to ``settings.trials - 1``.
 
     Returns
     -------
     JobHistory
-        The jobs that ended.
+        The completed jobs.
 
     Raises
     ------
     ConfigError
-        If the table has no such fidelities or lacks the values of a cell.
+        If the table lacks the fidelities or the values of a cell.
+    NotRecordedError
+        If the table lacks the metric.
     """
     curves = settings.curves(bench)
     numbers = range(settings.trials) if trials is None else trials
@@ -80,11 +82,11 @@ def simulate_trial(
     budget: float | None = None,
     look: Callable[[list[JobRow]], object] | None = None,
 ) -> list[JobRow]:
-    """Return the jobs of a search that end, as they end.
+    """Simulate one trial and return its completed jobs, in the order of completion.
 
-    The trial ends after `jobs` of them or `budget` seconds, or if there is no more to do. A free worker asks;
-    of several, the lowest first, once all jobs that end at that moment have been told. `look(rows)` is called
-    after each moment; if it returns something true, the trial ends.
+    The trial ends after `jobs` jobs or `budget` seconds, or if there are no more jobs. Once all jobs that end
+    at one moment have been told, each free worker asks for a job, the lowest number first. `look(rows)` is
+    called after each moment; if it returns a true value, the trial ends.
     """
     trial = search.trial
     scores = curves.scores(trial, search.rungs)

@@ -1,7 +1,8 @@
-"""Test suites for your own searches and predictors; they need pytest.
+"""Test suites for custom searches and predictors; they need pytest.
 
-What every search must do (same seed, same trace; only codes of the space; trials independent of each other;
-resuming exactly; pending and failed evaluations) stands in classes that your test class inherits:
+The suites check what every search must do: the same seed gives the same trace, codes are in the space, trials
+are independent, runs resume exactly, pending and failed evaluations are handled. Your test class inherits
+one:
 
 >>> from blackbox.rs import RandomSearch
 >>> from blackbox.testing import SearchContract

@@ -1,4 +1,4 @@
-"""What every multi-fidelity search must do."""
+"""The test suite for multi-fidelity searches."""
 
 import random
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from nasbench.errors import InvalidArgumentError
 
 
 def score(job: Job) -> float:
-    """Return one of few scores, so that ties matter; those of few epochs predict those of many."""
+    """Return one of few scores, so that ties matter; scores after few epochs predict those after many."""
     quality = job.code * 7919 % 1009 // 10
     return float(quality + job.code * 31 % 7 * 10 // job.epochs)
 
@@ -32,10 +32,10 @@ def all_fail(job: Job) -> float:
 
 
 class Event(NamedTuple):
-    """A job that was asked for, or that was told its score."""
+    """A call of `ask` or `tell`."""
 
-    job: Job
-    score: float | None  #: None if it was asked for
+    job: Job  #: the job
+    score: float | None  #: score that was told; None for a call of `ask`
 
 
 def drive(
@@ -45,7 +45,7 @@ def drive(
     seed: int = 0,
     objective: Callable[[Job], float] = score,
 ) -> list[Event]:
-    """Run up to so many jobs, told in an arbitrary order; return what was asked and told."""
+    """Run up to `jobs` jobs, told in an arbitrary order; return the calls of `ask` and `tell`."""
     rng = random.Random(seed)
     running: list[Job] = []
     events: list[Event] = []
@@ -71,25 +71,25 @@ def jobs_of(events: list[Event]) -> list[Job]:
 
 
 class MultiFidelityContract:
-    """What a multi-fidelity search must do; a subclass sets `search_class`.
+    """The test suite for a `MultiFidelitySearch`; a subclass sets `search_class`.
 
     >>> from blackbox.asha import ASHA
     >>> class TestASHA(MultiFidelityContract):
     ...     search_class = ASHA
     """
 
-    search_class: ClassVar[type[MultiFidelitySearch[Any]]]
-    jobs: ClassVar[int] = 400
+    search_class: ClassVar[type[MultiFidelitySearch[Any]]]  #: class to test
+    jobs: ClassVar[int] = 400  #: number of jobs per run
 
     def make(
         self,
         space: CategoricalSpace = NB201_SPACE,
         fidelities: Any = 27,
-        trial: Any = 0,  # tests also pass what is wrong
+        trial: Any = 0,  # tests also pass invalid values
         seed: Any = 0,
         **settings: Any,
     ) -> MultiFidelitySearch[Any]:
-        """Return the search; `settings`: options of its `config_class`."""
+        """Return the search; `settings` are options of its `config_class`."""
         config = self.search_class.config_class(**settings)
         return self.search_class(space, fidelities, config, trial, seed)
 
@@ -132,7 +132,7 @@ class MultiFidelityContract:
     def test_only_the_best_of_a_rung_that_did_not_fail_are_promoted(
         self, workers: int, objective: Callable[[Job], float]
     ) -> None:
-        """At the moment of asking, a promoted cell is among the best 1 / eta of its rung's scores so far."""
+        """Test that a promoted cell is among the best 1 / eta of its rung at the moment of `ask`."""
         for eta in (2, 3, 4):
             search = self.make(eta=eta, fidelities=64)
             told: dict[tuple[int, int], dict[int, float]] = {}
@@ -186,15 +186,17 @@ class MultiFidelityContract:
         search = self.make()
         job = search.ask()
         assert job is not None
-        with pytest.raises(ObjectiveError, match="a job that is told or lost was asked for and is out; got"):
+        with pytest.raises(ObjectiveError, match="a job must be running to be told or lost, got"):
             search.tell(job._replace(code=job.code + 1), 1.0)
         for value, name in ((float("nan"), "NaN"), (float("inf"), "inf")):
-            with pytest.raises(ObjectiveError, match=f"gave {name} for .*-inf is for a job that failed"):
+            with pytest.raises(
+                ObjectiveError, match=f"returned {name} for .*must return -inf if the job failed"
+            ):
                 search.tell(job, value)
         search.tell(job, np.float32(1))  # type: ignore[arg-type]  # any number
-        with pytest.raises(ObjectiveError, match="a job that is told or lost was asked for and is out"):
+        with pytest.raises(ObjectiveError, match="a job must be running to be told or lost"):
             search.tell(job, 1.0)
-        with pytest.raises(ObjectiveError, match="a job that is told or lost was asked for and is out"):
+        with pytest.raises(ObjectiveError, match="a job must be running to be told or lost"):
             search.lose(job)
 
     def test_numbers_outside_their_range_are_errors(self) -> None:
@@ -203,7 +205,7 @@ class MultiFidelityContract:
             (ConfigError, {"eta": 1}, "eta must be an integer >= 2, got 1"),
             (ConfigError, {"eta": 2.5}, "eta must be an integer"),
             (ConfigError, {"min_epochs": 0}, "min_epochs must be an integer >= 1"),
-            (ConfigError, {"min_epochs": 28}, "min_epochs is at most the longest fidelity, 27, got 28"),
+            (ConfigError, {"min_epochs": 28}, "min_epochs must be <= the longest fidelity, 27; got 28"),
             (InvalidArgumentError, {"trial": -1}, "a trial must be an integer >= 0"),
             (InvalidArgumentError, {"seed": 1.5}, "seed must be an integer in"),
         ):

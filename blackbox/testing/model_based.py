@@ -1,4 +1,4 @@
-"""What every search with a model must do in addition to what all searches must."""
+"""The test suite for searches with a model, which extends the suite for all searches."""
 
 import numpy as np
 
@@ -13,9 +13,9 @@ TINY = CategoricalSpace((2, 1, 3))
 
 
 class ModelBasedContract(SearchContract):
-    """What a `ModelBasedSearch` must do; a subclass sets `search_class`.
+    """The test suite for a `ModelBasedSearch`; a subclass sets `search_class`.
 
-    Its `settings` should have an `initial` of 8 or so, and short intervals between fits.
+    Its `settings` should have an `initial` of about 8 and short intervals between fits.
     """
 
     evals = 30
@@ -28,7 +28,7 @@ class ModelBasedContract(SearchContract):
         assert all(set(row[:6]) == set(range(6)) for row in codes)
 
     def test_no_cell_of_an_earlier_history_either(self) -> None:
-        """A history that the search would not have made itself."""
+        """Test a history that the search would not have produced itself."""
         begun = History(1)
         for code in range(0, 9000, 300):
             begun.append([code], objective([code]))
@@ -59,7 +59,7 @@ class ModelBasedContract(SearchContract):
         assert learned > drawn
 
     def test_pending_cells_are_not_asked_for_again(self) -> None:
-        """Four workers, of which the last to get a cell is the first to be done."""
+        """Test four workers; the last one to get a cell is the first to complete it."""
         search = self.make(trials=2)
         pending = [search.ask(number) for number in range(4)]
         asked = list(pending)
@@ -74,7 +74,7 @@ class ModelBasedContract(SearchContract):
             assert len(set(codes)) == len(asked)
 
     def test_it_finds_a_simple_optimum(self) -> None:
-        """The score is the number of digits of a given cell; its mean over the space is a fifth of them."""
+        """Test with the number of digits equal to those of a cell; its mean over the space is a fifth."""
         optimum = self.space.digits([self.space.size // 3])
 
         def equal_digits(codes: Codes) -> Scores:

@@ -1,4 +1,4 @@
-"""What every predictor that learns must do."""
+"""The test suite for predictors that are fitted to scores."""
 
 from typing import Any, ClassVar
 
@@ -13,19 +13,20 @@ from nasbench.benchmark import open_benchmark
 
 
 class LearnedPredictorContract:
-    """What a `LearnedPredictor` must do; a subclass sets `predictor_class`.
+    """The test suite for a `LearnedPredictor`; a subclass sets `predictor_class`.
 
     >>> from blackbox.predictors.ensemble import ExtraTrees
     >>> class TestExtraTrees(LearnedPredictorContract):
     ...     predictor_class = ExtraTrees
 
-    It must learn to rank the cells of NAS-Bench-201 by CIFAR-10 validation accuracy, in the default table.
+    The predictor must learn to rank the cells of NAS-Bench-201 by CIFAR-10 validation accuracy in the default
+    table.
     """
 
-    predictor_class: ClassVar[type[LearnedPredictor]]
+    predictor_class: ClassVar[type[LearnedPredictor]]  #: class to test
 
     def make(self, space: CategoricalSpace = NB201_SPACE, **options: Any) -> LearnedPredictor:
-        """Return a new predictor; `options`: further arguments of the class."""
+        """Return a new predictor; `options` are further arguments of the class."""
         return self.predictor_class(space, **options)
 
     def test_it_ranks_cells_that_it_has_not_seen(self) -> None:
@@ -65,15 +66,15 @@ class LearnedPredictorContract:
 
     def test_malformed_evaluations_are_errors(self) -> None:
         cases: tuple[tuple[list[int], list[float], str], ...] = (
-            ([1, 2], [1.0], "each code has one score"),
+            ([1, 2], [1.0], "codes and scores must have equal shapes"),
             ([1, 2], [1.0, np.nan], "got NaN"),
-            ([1, 2], [-np.inf, -np.inf], "2 failed, none is left"),
-            ([], [], "0 failed, none is left"),
+            ([1, 2], [-np.inf, -np.inf], "one successful evaluation or more; all of 2 failed"),
+            ([], [], "one successful evaluation or more; all of 0 failed"),
         )
         for codes, scores, message in cases:
             with pytest.raises(PredictorError, match=message):
                 self.make().fit(codes, scores)
-        with pytest.raises(PredictorError, match="a predictor predicts after `fit`"):
+        with pytest.raises(PredictorError, match="a predictor must be fitted with `fit` first"):
             self.make().predict([1])
 
     def test_it_learns_in_the_size_space_too(self) -> None:

@@ -1,4 +1,4 @@
-"""What every search must do."""
+"""The test suite for searches."""
 
 import re
 from collections.abc import Sequence
@@ -23,43 +23,43 @@ def objective(codes: CodesLike) -> Scores:
 
 
 def two_objectives(codes: CodesLike) -> Scores:
-    """Return two scores of each code, (T, 2), which trade off and have ties too."""
+    """Return two conflicting scores of each code, (T, 2), also with many ties."""
     return np.stack([objective(codes), np.asarray(codes) * -104729 % 997 // 10], axis=-1)
 
 
 class SearchContract:
-    """What a search must do; a subclass sets `search_class`.
+    """The test suite for a `Search`; a subclass sets `search_class`.
 
     >>> from blackbox.re import RegularizedEvolution
     >>> class TestEvolution(SearchContract):
     ...     search_class = RegularizedEvolution
     ...     settings = {"population": 20, "sample": 5}
 
-    The search must draw at random, in any space of at least two points.
+    The search must be random and work in any space of two points or more.
     """
 
-    search_class: ClassVar[type[Search[Any]]]
-    settings: ClassVar[dict[str, Any]] = {}  #: options of its `config_class` that are not the defaults
-    space: ClassVar[CategoricalSpace] = NB201_SPACE
-    evals: ClassVar[int] = 300  #: evaluations per trial
-    #: the ends of shorter runs that are resumed
+    search_class: ClassVar[type[Search[Any]]]  #: class to test
+    settings: ClassVar[dict[str, Any]] = {}  #: options of its `config_class` that differ from the defaults
+    space: ClassVar[CategoricalSpace] = NB201_SPACE  #: search space
+    evals: ClassVar[int] = 300  #: number of evaluations per trial
+    #: numbers of steps after which runs are stopped and resumed
     stops: ClassVar[Sequence[int]] = (0, 1, 50, 99, 100, 101, 127, 128, 129, 150, 255, 256, 299, 300)
 
     def make(
         self,
         space: CategoricalSpace | None = None,
-        trials: Any = 1,  # tests also pass what is wrong
+        trials: Any = 1,  # tests also pass invalid values
         seed: Any = 0,
         history: History | None = None,
         **settings: Any,
     ) -> Search[Any]:
-        """Return the search; `space`: None for the class's, `settings`: options other than the class's."""
+        """Return the search; `space` and `settings` override those of the test class."""
         config = self.search_class.config_class(**{**self.settings, **settings})
         return self.search_class(space or self.space, config, trials, seed, history)
 
     @property
     def objectives(self) -> int:
-        """How many objectives the search has."""
+        """The number of objectives of the search."""
         return self.search_class.objectives
 
     def objective(self, codes: CodesLike) -> Scores:
@@ -118,7 +118,7 @@ class SearchContract:
             search.tell(codes, self.objective(codes))
 
     def test_pending_evaluations_of_several_workers(self) -> None:
-        """Of four workers of each trial, the last to get a cell is the first to be done."""
+        """Test four workers per trial; the last one to get a cell is the first to complete it."""
         search = self.make(trials=2)
         for _ in range(self.evals // 4):
             first = np.array(search.ask())
@@ -137,7 +137,7 @@ class SearchContract:
         np.testing.assert_array_equal(self.make(trials=2, history=search.history).ask(), search.ask())
 
     def test_a_search_continues_after_failed_evaluations(self) -> None:
-        """A tenth of the cells fails, among them the first one; the search goes on, and resumes exactly."""
+        """Test that a search continues and resumes exactly if a tenth of cells fail, including the first."""
         digit = run(self.make(trials=3), self.objective, 1).codes[0, 0] % 10
 
         def some_fail(codes: Codes) -> Scores:
@@ -177,11 +177,11 @@ class SearchContract:
         codes = search.ask()
         scores = self.objective(codes)
         for wrong in (1.0, scores[:1], scores[..., None], scores[None]):
-            with pytest.raises(ObjectiveError, match=re.escape(f"a trial, shape {scores.shape}, got ")):
+            with pytest.raises(ObjectiveError, match=re.escape(f"per trial, shape {scores.shape}, got ")):
                 search.tell(codes, wrong)
         for value, name in ((np.nan, "NaN"), (np.inf, "inf")):
             scores[1] = value
-            with pytest.raises(ObjectiveError, match=f"gave {name} for code {codes[1]}"):
+            with pytest.raises(ObjectiveError, match=f"returned {name} for code {codes[1]}"):
                 search.tell(codes, scores)
         assert len(search.history) == 0
         scores[1] = FAILED
@@ -192,10 +192,10 @@ class SearchContract:
         search = self.make(trials=2)
         size, scores = self.space.size, self.objective([1, 2])
         for malformed in ([1], [1.0, 2.0], [[1], [2]], [1, 2, 3]):
-            with pytest.raises(ObjectiveError, match="codes are integers, one a trial"):
+            with pytest.raises(ObjectiveError, match="codes must be integers of shape"):
                 search.tell(malformed, scores)
         for codes in ([1, -1], [1, size]):
-            with pytest.raises(ObjectiveError, match=rf"a code is in \[0, {size - 1}\]"):
+            with pytest.raises(ObjectiveError, match=rf"codes must be in \[0, {size - 1}\]"):
                 search.tell(codes, scores)
         assert len(search.history) == 0
 
@@ -205,7 +205,7 @@ class SearchContract:
                 self.make(trials=trials)
         nothing: tuple[Sequence[int], ...] = ([], ())
         for none in nothing:
-            with pytest.raises(ConfigError, match="trials is at least 1, got none"):
+            with pytest.raises(ConfigError, match="trials must contain at least one trial, got none"):
                 self.make(trials=none)
         for seed in (-1, None, 1.5):
             with pytest.raises(InvalidArgumentError, match="seed must be an integer in"):
@@ -215,13 +215,15 @@ class SearchContract:
     def test_settings_are_the_algorithms_own(self) -> None:
         algorithm = type(self.make())
         for config in (5, {}, object()):
-            with pytest.raises(ConfigError, match="config is of .*, or None; got"):
+            with pytest.raises(ConfigError, match="config must be of type .* or None, got"):
                 algorithm(self.space, config)
         assert algorithm(self.space).config == algorithm.config_class()
 
     def test_a_history_of_other_trials_is_an_error(self) -> None:
-        with pytest.raises(ConfigError, match="the history is of 2 trials, the search of 3"):
+        with pytest.raises(ConfigError, match="as many trials as the search, 3; got 2"):
             self.make(trials=3, history=History(2, self.objectives))
         other = self.objectives + 1
-        with pytest.raises(ConfigError, match=f"of {other} objectives, the search of {self.objectives}"):
+        with pytest.raises(
+            ConfigError, match=f"as many objectives as the search, {self.objectives}; got {other}"
+        ):
             self.make(trials=2, history=History(2, other))

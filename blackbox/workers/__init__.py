@@ -1,1 +1,1 @@
-"""Searches whose cells are evaluated by many workers: processes of this machine, or of many."""
+"""Searches with many workers: processes on this machine, or the workers of a Dask scheduler."""

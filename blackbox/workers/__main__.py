@@ -1,4 +1,4 @@
-"""The command of a search whose cells are evaluated by many workers: python -m blackbox.workers."""
+"""The command of a search with many workers: `python -m blackbox.workers`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from nasbench.runs.command import (
 from nasbench.runs.folder import RunFolder
 from nasbench.runs.progress import Progress
 from nasbench.runs.record import present
-from nasbench.runs.text import format_table
+from nasbench.runs.text import counted, format_table
 from nasbench.spaces import space_of
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = _parser(arguments, search_class)
         args = parser.parse_args(arguments)
         if search_class is None:
-            parser.error("the algorithm comes first, then its settings")
+            parser.error("the first argument must be an algorithm, followed by its settings")
         return carry_out(WorkersCommand(parser, search_class), args, output)
 
     return guarded(begin, _PROG, WorkersCommand.errors)
@@ -68,26 +68,26 @@ def _parser(argv: Sequence[str], search_class: SearchClass | None) -> Parser:
     parser = Parser(
         prog=_PROG if search_class is None else f"{_PROG} {argv[0]}",
         usage=None if search_class is not None else f"{_PROG} ALGORITHM --objective MODULE:FUNCTION ...",
-        description="One trial of a search, on an objective of your own that many workers evaluate at once:"
-        " processes of this machine, or those of a Dask scheduler, on which the package and the"
-        " objective's module are to be there.",
+        description="One trial of a search on a custom objective, with many workers: processes on this"
+        " machine, or the workers of a Dask scheduler, where the package and the objective's module must be"
+        " installed.",
     )
     parser.add_argument(
         "algorithm",
         metavar="ALGORITHM",
-        help=f"{', '.join(ALGORITHMS)}, or module:Class; comes first, and with --help says what it takes",
+        help=f"{', '.join(ALGORITHMS)} or module:Class, as the first argument; add --help for its settings",
     )
     if search_class is not None:
         search_class.config_class.add_flags(parser.add_argument_group(search_class.name))
     WorkersConfig.add_flags(parser.add_argument_group("run"))
-    workers = parser.add_argument_group("workers (may differ when a run is resumed)")
+    workers = parser.add_argument_group("workers (can differ when a run is resumed)")
     PoolConfig.add_flags(workers)
     workers.add_argument(
         "--upload",
         metavar="FILE",
         action="append",
         default=[],
-        help="a file of Python, such as the objective's module, that the scheduler's workers are to have",
+        help="Python file to copy to the scheduler's workers, such as the objective's module",
     )
     workers.add_argument(
         "--keep-going",
@@ -96,8 +96,8 @@ def _parser(argv: Sequence[str], search_class: SearchClass | None) -> Parser:
     )
     add_folder_flags(
         parser.add_argument_group("files"),
-        "a new folder for settings, log, failures, summary",
-        "folder of a run to resume; --evals may be raised",
+        "new folder for settings, log, failures and summary",
+        "folder of a run to resume; --evals can be increased",
     )
     return parser
 
@@ -115,7 +115,7 @@ class _Experiment:
         return space_of(self.settings.space)
 
     def tasks(self, record: Record | None = None) -> Tasks:
-        """Return the Tasks of the search; with a Record, it has those that are done."""
+        """Return the Tasks of the search; with a Record, including the completed ones."""
         settings, search_class, name = self.settings, self.search_class, self.search_class.name
         space, fidelities = space_of_table(self.space), settings.fidelities
         if issubclass(search_class, MultiFidelitySearch):
@@ -125,14 +125,16 @@ class _Experiment:
             rows = () if record is None else record.rows()
             return Jobs(search_class(space, longest, self.config, 0, settings.seed), rows)
         if fidelities is not None:
-            raise ConfigError(f"{name} evaluates cells whole; leave --fidelities out")
+            raise ConfigError(f"--fidelities cannot be used with {name}, which has no fidelities")
         if search_class.objectives != 1:
-            raise ConfigError(f"workers evaluate one objective, and {name} has {search_class.objectives}")
+            raise ConfigError(
+                f"a search with workers must have one objective, {name} has {search_class.objectives}"
+            )
         history = None if record is None else record.history()
         return Cells(search_class(space, self.config, 1, settings.seed, history))
 
     def to_json(self) -> dict[str, Any]:
-        """Return what config.json holds."""
+        """Return the content of config.json."""
         return {
             "algorithm": self.search_class.name,
             "search": self.config.to_json(),
@@ -143,7 +145,7 @@ class _Experiment:
 
 
 class WorkersCommand(Command["_Activity"]):
-    """The command for one algorithm."""
+    """The command of one algorithm."""
 
     errors = (BlackboxError, NASBenchError)
     keeps = "it"
@@ -161,9 +163,7 @@ class WorkersCommand(Command["_Activity"]):
     def open(self, args: argparse.Namespace) -> Iterator[_Activity]:
         place = PoolConfig.from_flags(args)
         if args.upload and place.scheduler is None:
-            raise ConfigError(
-                "--upload is for the workers of a --scheduler; those of this machine have its files"
-            )
+            raise ConfigError("--upload needs --scheduler; workers on this machine have its files already")
         kind = run_kind(issubclass(self._search_class, MultiFidelitySearch))
         with ExitStack() as stack:
             record, unfinished = None, []
@@ -193,13 +193,13 @@ class WorkersCommand(Command["_Activity"]):
 
 
 def resumed(folder: RunFolder, search_class: SearchClass, args: argparse.Namespace) -> _Experiment:
-    """Return the search in a folder, once its settings agree with the flags."""
+    """Return the search in a folder; raise ConfigError if the flags differ from its settings."""
     from blackbox.kinds.reader import undamaged  # imported here because few runs resume
 
     with undamaged(folder.path):
         name, table, own, run = (folder.record[part] for part in ("algorithm", "table", "search", "run"))
     if table is not None:
-        raise ConfigError(f"{folder.path} is a run on a table; the algorithm's own command goes on with it")
+        raise ConfigError(f"{folder.path} is a run on a table; resume it with the algorithm's own command")
     if name != search_class.name:
         raise ConfigError(f"{folder.path} is a run of {said(name)}, not of {search_class.name}")
     with undamaged(folder.path):
@@ -211,7 +211,7 @@ def resumed(folder: RunFolder, search_class: SearchClass, args: argparse.Namespa
 
 @dataclass
 class _Activity:
-    """A search that workers evaluate."""
+    """One search with workers."""
 
     prog: str
     experiment: _Experiment
@@ -246,21 +246,24 @@ class _Activity:
                 )
                 progress.finish()
         except ObjectiveError as error:
-            where = "" if path is None else f"; {path}/failures.csv has its traceback"
-            raise ObjectiveError(f"{error}{where}; --keep-going would go on without it{resume}") from None
+            where = "" if path is None else f"; its traceback is in {path}/failures.csv"
+            raise ObjectiveError(
+                f"{error}{where}; use --keep-going to continue despite failures{resume}"
+            ) from None
         except WorkersError as error:
-            raise WorkersError(f"{error}; {len(tasks):,} evaluations are done{resume}") from None
+            done = counted(len(tasks), "evaluation")
+            raise WorkersError(f"{error}; {done} completed{resume}") from None
 
     def _detail(self, pending: int, workers: int) -> str:
         best = self.tasks.best() if len(self.tasks) else None
         score = "" if best is None else f", best {best.score:.4g}"
-        return f"{pending} at {workers} worker{'' if workers == 1 else 's'}{score}"
+        return f"{pending} pending, {counted(workers, 'worker')}{score}"
 
     def finish(self, interrupted: bool) -> Outcome:
         experiment, tasks, best = self.experiment, self.tasks, self.tasks.best()
         settings, name = experiment.settings, experiment.search_class.name
         failures = f", {tasks.failures:,} failed" if tasks.failures else ""
-        lines = [f"{name} on {settings.objective}: {len(tasks):,} evaluations{failures}"]
+        lines = [f"{name} on {settings.objective}: {counted(len(tasks), 'evaluation')}{failures}"]
         rows: list[tuple[str, object]] = [("time at the workers [s]", tasks.seconds)]
         incumbent = None
         if best is not None:
@@ -283,7 +286,8 @@ class _Activity:
         if self.record is not None:
             self.record.folder.write_summary(summary)
         text = "\n".join([*lines, format_table(("", ""), rows)])
-        return Outcome(self.complete, text, summary, f"{len(tasks):,} of {settings.evals:,} evaluations")
+        done = f"{len(tasks):,} of {counted(settings.evals, 'evaluation')}"
+        return Outcome(self.complete, text, summary, done)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Tasks for the workers of a Dask scheduler (Rocklin 2015, doi:10.25080/Majora-7b98e3ed-013).
+"""A pool of the workers of a Dask scheduler (Rocklin 2015, doi:10.25080/Majora-7b98e3ed-013).
 
-Dask is Python alone, the same on a laptop, on SLURM (dask-jobqueue) and on Kubernetes, and its scheduler runs
-again what a lost worker had; Ray would be a daemon of its own in a wheel of 70 MB.
+Dask is pure Python, works the same on a laptop, on SLURM (dask-jobqueue) and on Kubernetes, and its scheduler
+repeats the tasks of a lost worker. Ray would be a separate daemon in a wheel of 70 MB.
 """
 
 from __future__ import annotations
@@ -30,39 +30,39 @@ if TYPE_CHECKING:
 
     from blackbox.workers.pool import TaskFunction
 
-# distributed has no types: its objects are Any here
+# distributed has no types, so its objects are Any here
 Client = Any
 DaskFuture = Any
 DaskWorker = Any
 
 _PACKAGES = ("blackbox", "nasbench")
 _CONNECTING = 10.0  # seconds that a scheduler may take to answer
-_FRESH = 0.5  # seconds for which the number of workers is taken as it was
+_FRESH = 0.5  # seconds for which the number of workers is cached
 _STOPPING = 60.0  # seconds that tasks may take to stop
-_LOOK = 0.02  # seconds between looks
+_LOOK = 0.02  # seconds between checks
 _LOCAL = {
-    "distributed.worker.daemon": False,  # an objective may have processes of its own
-    "distributed.scheduler.worker-ttl": None,  # nor is a worker dead that is busy
+    "distributed.worker.daemon": False,  # an objective may start its own processes
+    "distributed.scheduler.worker-ttl": None,  # a busy worker is not dead
     "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
 }
 
 
 class Failure(NamedTuple):
-    """Why a task has no result."""
+    """The failure of a task."""
 
-    error: Exception
-    reason: str  # what the error says
-    seconds: float = 0.0  # that the task took, if known
-    worker: str = ""  # its name, if known
+    error: Exception  #: the error
+    reason: str  #: message of the error
+    seconds: float = 0.0  #: duration of the task, if known
+    worker: str = ""  #: name of the worker, if known
 
 
 def raise_failure(failure: Failure) -> NoReturn:
-    """Raise a task's error; WorkersError if its worker was lost each time."""
+    """Raise the error of a task; raise WorkersError if each of its workers was lost."""
     from distributed import KilledWorker
 
     if isinstance(failure.error, KilledWorker):
         raise WorkersError(
-            "a task lost its worker each time: there was too little memory, or it was killed"
+            "a task lost its worker each time, because it ran out of memory or was killed"
         ) from None
     raise failure.error
 
@@ -75,7 +75,7 @@ class _Address(NamedTuple):
 
 
 class DaskPool(TaskPool[R]):
-    """A TaskPool of the workers of a Dask client, which run one task each at a time; use it in a `with`.
+    """A TaskPool of the workers of a Dask client, which run one task each; use it in a `with` block.
 
     >>> def negative(task, number):
     ...     return -number
@@ -84,11 +84,20 @@ class DaskPool(TaskPool[R]):
     ...     pool.next(60)
     (0, -5)
 
-    A task whose worker is lost is run again by another one; if four were lost with it, it has failed. With a
-    `timeout` in seconds, a task that takes longer has failed, and its worker is restarted.
+    If a worker is lost, another one repeats its task; a task has failed once it has lost four workers.
 
-    `most`: tasks at a time, at most; `on_failure(failure)`: what stands for the result of a task that failed,
-    by default its error is raised.
+    Parameters
+    ----------
+    client
+        Dask client.
+    function
+        Function that tasks call.
+    most
+        Maximum number of simultaneous tasks; None for the number of workers.
+    timeout
+        Seconds after which a task has failed and its worker is restarted; None for no limit.
+    on_failure
+        Function from a Failure to the result of the task; by default, it raises the error.
     """
 
     def __init__(
@@ -108,11 +117,11 @@ class DaskPool(TaskPool[R]):
         self._run = uuid.uuid4().hex
         self._submitted = 0
         self._futures: dict[int, DaskFuture] = {}
-        self._deadlines: dict[int, tuple[float, _Address]] = {}  # of tasks that have begun: moment, worker
+        self._deadlines: dict[int, tuple[float, _Address]] = {}  # running tasks: time, worker
         self._shares: dict[int, float] = {}
-        # The number of a task and its news: the _Address where it began, its share done, or its future.
+        # The number of a task and its news: the _Address of its worker, its completed share, or its future.
         self._events: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
-        self._size = (0, float("-inf"))  # how many, when
+        self._size = (0, float("-inf"))  # number of workers, time
         client.subscribe_topic(self._run, lambda event: self._events.put(event[1]))
 
     def check(
@@ -122,13 +131,13 @@ class DaskPool(TaskPool[R]):
         *arguments: object,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Have one worker call a function, and raise the function's error.
+        """Call a function on one worker and raise its error, if any.
 
-        WorkersError if no worker comes within `patience` seconds; `stop()`: whether to stop waiting.
+        Raise WorkersError if no worker connects within `patience` seconds; waiting ends if `stop()` is true.
         """
         with _reaching():
             future = self._client.submit(function, *arguments, key=f"check-{self._run}")
-            waiting = Patience(patience, "there is no worker, for {:g} s")
+            waiting = Patience(patience, "no worker connected within {:g} s")
             while not (future.done() or stop()):
                 waiting.check(self.size() > 0, noted=False)
                 time.sleep(_LOOK)
@@ -168,7 +177,7 @@ class DaskPool(TaskPool[R]):
                 if time.monotonic() >= end:
                     return None
                 continue
-            if number not in self._futures:  # given up
+            if number not in self._futures:  # the task was given up
                 continue
             if isinstance(news, float):
                 self._shares[number] = news
@@ -202,7 +211,7 @@ class DaskPool(TaskPool[R]):
             from distributed import KilledWorker
 
             error = _explained(future.exception())
-            reason = "its worker was lost each time" if isinstance(error, KilledWorker) else str(error)
+            reason = "each of its workers was lost" if isinstance(error, KilledWorker) else str(error)
             return self._on_failure(Failure(error, reason))
         raise WorkersError("the scheduler is lost")
 
@@ -216,19 +225,19 @@ class DaskPool(TaskPool[R]):
         return None
 
     def _give_up(self, number: int, url: str) -> None:
-        """Cancel a task and restart its worker, because a worker cannot be stopped in a task."""
+        """Cancel a task and restart its worker, because a running task cannot be stopped."""
         future = self._futures[number]
         self._forget(number)
         with _reaching():
             future.cancel(force=True)
             while any(future.key in keys for keys in self._client.processing().values()):
-                time.sleep(0.005)  # else the scheduler may hear of the worker first, and run the task again
+                time.sleep(0.005)  # else the scheduler could notice the lost worker first and repeat the task
             if url in self._client.nthreads() and not self._client.run(
                 kill_worker, workers=[url], nanny=True, on_error="ignore"
             ):
-                raise WorkersError(f"the worker {url} has no nanny that could stop it, which a timeout needs")
+                raise WorkersError(f"the worker {url} must have a nanny that can restart it after a timeout")
             while url in self._client.nthreads():
-                time.sleep(0.005)  # else it may be given the next task
+                time.sleep(0.005)  # else it could get the next task
         self._size = (0, float("-inf"))
 
     def _forget(self, number: int) -> None:
@@ -237,10 +246,10 @@ class DaskPool(TaskPool[R]):
 
 
 def _explained(error: Exception) -> Exception:
-    """Return the error of a task; a WorkersError if this package is missing where the task should run."""
+    """Return the error of a task; return a WorkersError if this package is missing at the worker."""
     lacks_module = isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] in _PACKAGES
     if lacks_module or (isinstance(error, RuntimeError) and "deserialization" in str(error)):
-        return WorkersError("the scheduler or a worker cannot import nas-toolkit: install it there, too")
+        return WorkersError("the scheduler or a worker cannot import nas-toolkit; install it there")
     return error
 
 
@@ -248,7 +257,7 @@ def _explained(error: Exception) -> Exception:
 
 
 class _DaskTask:
-    """A TaskContext at a Dask worker; `topic`: where news is sent."""
+    """A TaskContext at a Dask worker; its news is sent to `topic`."""
 
     def __init__(self, topic: str, number: int, key: str) -> None:
         from distributed import get_worker
@@ -271,9 +280,9 @@ class _DaskTask:
         self._worker.log_event(self._topic, (self._number, float(share)))
 
     def begin(self) -> None:
-        """Say that the task begins, and wait until the scheduler has heard of it.
+        """Report the start of the task, and wait until the scheduler has received the report.
 
-        The function that is called next may let no other thread run.
+        The task's function may block all other threads.
         """
         from distributed.utils import sync
 
@@ -282,7 +291,7 @@ class _DaskTask:
 
 
 def at_worker(function: TaskFunction[..., R], place: tuple[str, int, str, bool], /, *arguments: object) -> R:
-    """Run a task at a worker; `place`: topic, number, key, and whether to say that it begins."""
+    """Run a task at a worker; `place` is its topic, number, key, and whether to report its start."""
     topic, number, key, begins = place
     task = _DaskTask(topic, number, key)
     if begins:
@@ -291,12 +300,12 @@ def at_worker(function: TaskFunction[..., R], place: tuple[str, int, str, bool],
 
 
 def count_tasks(run: str, dask_worker: DaskWorker) -> int:
-    """Return how many tasks of a pool a worker has, cancelled ones included."""
+    """Return the number of tasks of a pool at a worker, cancelled ones included."""
     return sum(run in key for key in dask_worker.state.tasks)
 
 
 def kill_worker(dask_worker: DaskWorker) -> None:
-    """End the process of a nanny's worker; the nanny begins another."""
+    """Kill the process of a nanny's worker; the nanny starts a new one."""
     os.kill(dask_worker.pid, signal.SIGKILL)
 
 
@@ -305,22 +314,22 @@ def kill_worker(dask_worker: DaskWorker) -> None:
 
 @contextmanager
 def local(workers: int) -> Iterator[Client]:
-    """Yield the client of so many workers on this machine: processes of one thread, restarted when lost."""
+    """Yield a client with workers on this machine: processes with one thread, restarted if lost."""
     distributed, dask = _dask()
     with (
         TemporaryDirectory(prefix="workers-") as scratch,
-        environment(),  # Dask limits the threads of its workers by variables that it sets here, and leaves
+        environment(),  # Dask limits threads of workers by variables that it sets here and does not unset
         dask.config.set(_LOCAL),
         _quiet(),
     ):
-        resource_tracker.ensure_running()  # when it begins later, it unblocks what is blocked
-        with blocked_interrupts():  # in threads that begin here, too
+        resource_tracker.ensure_running()  # if it starts later, it unblocks the signals
+        with blocked_interrupts():  # also in the threads that start here
             cluster = distributed.LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=True,
                 memory_limit=None,
-                dashboard_address="127.0.0.1:0",  # any free port: several runs at once
+                dashboard_address="127.0.0.1:0",  # any free port, for several runs at once
                 local_directory=scratch,
                 silence_logs=logging.CRITICAL,
             )
@@ -330,10 +339,11 @@ def local(workers: int) -> Iterator[Client]:
 
 @contextmanager
 def remote(address: str, uploads: Sequence[str] = ()) -> Iterator[Client]:
-    """Yield the client of a scheduler.
+    """Yield a client of a scheduler.
 
-    `address`: such as `tcp://host:8786`, or the file that `dask scheduler --scheduler-file` wrote; `uploads`:
-    Python files that its workers get. WorkersError if it does not answer.
+    `address` is an address such as `tcp://host:8786`, or the file that `dask scheduler --scheduler-file`
+    wrote; `uploads` are Python files to copy to the workers. Raise WorkersError if the scheduler does not
+    answer.
     """
     distributed, _ = _dask()
     if os.path.isfile(address):
@@ -354,7 +364,7 @@ def remote(address: str, uploads: Sequence[str] = ()) -> Iterator[Client]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence Dask's log lines in this process: errors are raised."""
+    """Silence Dask's log in this process; errors are raised."""
     names = [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]
     with ExitStack() as stack:
         for logger in map(logging.getLogger, names):
@@ -366,13 +376,13 @@ def _quiet() -> Iterator[None]:
 def _upload(client: Client, path: str) -> None:
     try:
         client.upload_file(str(path))
-    except Exception as error:  # of the file, or of what is in it, at whichever worker
-        raise ConfigError(f"cannot give {path} to the workers: {type(error).__name__}: {error}") from None
+    except Exception as error:  # any error of the file or its content at any worker
+        raise ConfigError(f"cannot copy {path} to the workers: {type(error).__name__}: {error}") from None
 
 
 @contextmanager
 def _reaching() -> Iterator[None]:
-    """Turn an error of a client that has lost its scheduler into a WorkersError."""
+    """Convert the error of a client without a scheduler to a WorkersError."""
     try:
         yield
     except WorkersError:

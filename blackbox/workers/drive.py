@@ -1,4 +1,4 @@
-"""The loop that keeps workers busy: as soon as one is free, the search is asked for a task."""
+"""The loop that keeps workers busy: it asks the search for a task as soon as a worker is free."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from blackbox.workers.record import Record
     from blackbox.workers.tasks import Task, Tasks
 
-_POLL_SECONDS = 0.5  # between looks, while nothing comes
+_POLL_SECONDS = 0.5  # maximum time between updates
 
 
 def drive(
@@ -32,15 +32,41 @@ def drive(
     patience: float = PATIENCE,
     look: Callable[[int, int], bool] = lambda pending, workers: False,
 ) -> bool:
-    """Ask for tasks, have them evaluated, and tell their scores, until `evals` are told or the search ends.
+    """Ask for tasks, submit them and tell their scores, until `evals` are told or the search ends.
 
-    `cell(code)`: its text is the objective's argument; `record`: where all is written at once; `unfinished`:
-    tasks that were out when an earlier run ended. `look(pending, workers)` is called again and again, with
-    how many evaluations are out, and the number of workers; if it is true, the loop ends. Return whether it
-    came to its end.
+    Parameters
+    ----------
+    tasks
+        Tasks of the search.
+    pool
+        Workers.
+    evals
+        Total number of evaluations.
+    cell
+        Function from a code to a cell, whose text is the objective's argument.
+    record
+        Run folder, to which tasks and results are written immediately.
+    unfinished
+        Tasks that were pending when an earlier run ended.
+    keep_going
+        Whether failed evaluations get the score -inf instead of ending the loop.
+    patience
+        Seconds to wait while there are no workers.
+    look
+        Function called regularly with the numbers of pending evaluations and of workers; the loop ends if it
+        returns true.
 
-    ObjectiveError if an evaluation fails, unless `keep_going`: then its score is -inf. WorkersError if there
-    is no worker for `patience` seconds.
+    Returns
+    -------
+    bool
+        Whether the search has ended or reached `evals`.
+
+    Raises
+    ------
+    ObjectiveError
+        If an evaluation fails and `keep_going` is false.
+    WorkersError
+        If there is no worker for `patience` seconds.
     """
     again = deque(unfinished)
     pending: dict[int, Task] = {}  # by number
@@ -75,7 +101,7 @@ def drive(
 
 
 def _ask(tasks: Tasks, pending: int, record: Record | None) -> Task | None:
-    """Return the search's next task, once it is recorded; None if there is none before another is told."""
+    """Record and return the next task of the search; None if there is none until another one is told."""
     task = tasks.ask(pending)
     if task is not None and record is not None:
         record.write_task(task, len(tasks))

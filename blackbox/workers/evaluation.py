@@ -1,4 +1,4 @@
-"""An evaluation at a worker: it imports the objective, calls it, and checks the score."""
+"""The evaluation at a worker: import the objective, call it, check the score."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from blackbox.workers.cluster import Client, Failure
     from blackbox.workers.pool import TaskContext
 
-Objective = Callable[..., Any]  # of the user; its result is checked
+Objective = Callable[..., Any]  # custom code; its result is checked
 
 
 class Outcome(NamedTuple):
     """The result of an evaluation."""
 
-    score: float  # higher is better; -inf: it failed, or the objective says so
-    seconds: float  # that it took
-    worker: str  # its name
-    error: str | None = None  # why it failed, a line
-    traceback: str = ""
+    score: float  #: higher is better; -inf if the evaluation failed
+    seconds: float  #: duration of the evaluation
+    worker: str  #: name of the worker
+    error: str | None = None  #: reason of the failure in one line; None if it did not fail
+    traceback: str = ""  #: traceback of the failure
 
 
 def evaluation_pool(
     client: Client, objective: str, most: int | None = None, timeout: float | None = None
 ) -> DaskPool[Outcome]:
-    """Return a pool whose tasks are the arguments of an objective, `module:function`.
+    """Return a pool that calls an objective `module:function` with the arguments of its tasks.
 
     >>> from blackbox.workers.cluster import local
     >>> with local(1) as client:
@@ -45,7 +45,7 @@ def evaluation_pool(
     >>> number, outcome.score, outcome.error
     (0, -5.0, None)
 
-    Failed evaluations are results, too.
+    Failed evaluations are also returned as results.
     """
     function = partial(_evaluate, objective)
     return DaskPool(client, function, most=most, timeout=timeout, on_failure=_failed)
@@ -61,7 +61,7 @@ def _failed(failure: Failure) -> Outcome:
 
 
 def load(name: str) -> Objective:
-    """Return the function with a name `module:function`; ConfigError if there is none.
+    """Import the function with a name `module:function`; raise ConfigError if there is none.
 
     >>> load("operator:neg")(3)
     -3
@@ -71,37 +71,37 @@ def load(name: str) -> Objective:
         function: Objective | None = vars(importlib.import_module(module)).get(attribute)
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"the objective {name} cannot be imported: {error}; workers look where this command is run,"
-            " and on PYTHONPATH"
+            f"the objective {name} cannot be imported: {error}; it must be in the folder where this command"
+            " runs, or on PYTHONPATH"
         ) from None
     except Exception as error:
         raise ConfigError(
             f"the objective {name} cannot be imported: {type(error).__name__}: {error}"
         ) from None
     if function is None:
-        raise ConfigError(f"the objective {name} is not there: {module} has no {attribute}")
+        raise ConfigError(f"the objective {name} does not exist: {module} has no {attribute}")
     if not callable(function):
-        raise ConfigError(f"the objective {name} cannot be called: it is {function!r}")
+        raise ConfigError(f"the objective {name} must be callable, got {function!r}")
     return function
 
 
 def check_objective(name: str) -> None:
-    """Raise a ConfigError if an objective cannot be imported; workers cannot send all functions."""
+    """Raise ConfigError if an objective cannot be imported; workers cannot return every function."""
     load(name)
 
 
 def split_name(name: object) -> tuple[str, str]:
-    """Return the module and the function in an objective's name; ConfigError unless it has both."""
+    """Return the module and the function in the name of an objective; ConfigError unless it has both."""
     module, _, function = name.partition(":") if isinstance(name, str) else ("", "", "")
     if not (module and function):
-        raise ConfigError(f"an objective is named module:function, got {name!r}")
+        raise ConfigError(f"objective must be MODULE:FUNCTION, got {name!r}")
     return module, function
 
 
 def evaluate(name: str, worker: str, *arguments: object) -> Outcome:
-    """Call the objective of that name; an error or an invalid score is an Outcome, too.
+    """Call an objective; an error or an invalid score is also returned as an Outcome.
 
-    What the objective prints goes to stderr, because stdout is for the command.
+    The output of the objective goes to stderr, because stdout is for the command.
     """
     begin = time.perf_counter()
     error, trace, score = None, "", FAILED
@@ -116,14 +116,14 @@ def evaluate(name: str, worker: str, *arguments: object) -> Outcome:
     return Outcome(score, time.perf_counter() - begin, worker, error, trace)
 
 
-def checked(score: Any) -> float:  # whatever an objective returned
-    """Return the score of an objective as a float; ObjectiveError unless it is a number or -inf."""
+def checked(score: Any) -> float:  # any result of an objective
+    """Return the score of an objective as a float; raise ObjectiveError unless it is a number or -inf."""
     if score is None or isinstance(score, (str, bytes)):
-        raise ObjectiveError(f"an objective gives a number, got {score!r}")
+        raise ObjectiveError(f"the objective must return a number, got {score!r}")
     try:
         number = float(score)
     except (TypeError, ValueError):
-        raise ObjectiveError(f"an objective gives a number, got {score!r}") from None
+        raise ObjectiveError(f"the objective must return a number, got {score!r}") from None
     if number != number or number == -FAILED:
-        raise ObjectiveError(f"an objective gives a number, or -inf for a failure, got {number}")
+        raise ObjectiveError(f"the objective must return a number, or -inf for a failure, got {number}")
     return number

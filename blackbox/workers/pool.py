@@ -1,4 +1,4 @@
-"""Tasks for several processes: what every pool offers, and the pool of this machine's processes."""
+"""Pools of processes that run tasks: the interface, and a pool of processes on this machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
 
 
 class TaskContext(Protocol):
-    """The pool as a task sees it."""
+    """The interface of a task to its pool."""
 
     @property
     def worker(self) -> str:
@@ -33,10 +33,10 @@ class TaskContext(Protocol):
 
     @property
     def stopped(self) -> bool:
-        """Whether the task must end now; nobody waits for its result."""
+        """Whether the task must stop now, because its result is not needed."""
 
     def report(self, share: float) -> None:
-        """Say how much of the task is done, in [0, 1]."""
+        """Report the completed share of the task, in [0, 1]."""
 
 
 TaskFunction = Callable[Concatenate[TaskContext, P], R]
@@ -49,19 +49,19 @@ class TaskPool(Protocol[R_co]):
         """Return how many tasks can run at the same time."""
 
     def submit(self, number: int, /, *arguments: object) -> None:
-        """Have the function called with a TaskContext and arguments; `number` names the task."""
+        """Submit task `number`, which calls the function with a TaskContext and `arguments`."""
 
     def next(self, seconds: float) -> tuple[int, R_co] | None:
-        """Return a task's number and its result; None if none arrives within so many seconds.
+        """Return the number and the result of a completed task; None if there is none within `seconds`.
 
-        An error of the function is raised. WorkersError if the task or the pool is lost.
+        An error of the function is raised. Raise WorkersError if the task or the pool is lost.
         """
 
     def share(self, number: int) -> float:
-        """Return how much of a task is done, as far as it has reported."""
+        """Return the completed share of a task, as last reported."""
 
     def stop(self) -> None:
-        """Have all tasks stop, and wait until they have ended."""
+        """Stop all tasks and wait until they have ended."""
 
     def __enter__(self) -> Self:
         return self
@@ -71,34 +71,34 @@ class TaskPool(Protocol[R_co]):
 
 
 class Patience:
-    """How long to wait for workers; says once on stderr that there are none.
+    """A limit on the time without workers; notes once on stderr that there are none.
 
     >>> patience = Patience(60)
     >>> patience.check(True)
     """
 
-    def __init__(self, seconds: float = PATIENCE, error: str = "there has been no worker for {:g} s") -> None:
+    def __init__(self, seconds: float = PATIENCE, error: str = "no worker for {:g} s") -> None:
         self._seconds = seconds
         self._error = error.format(seconds)
         self._seen = time.monotonic()  # when there was a worker
         self._is_waiting = False
 
     def check(self, has_workers: bool, *, noted: bool = True) -> None:
-        """Raise a WorkersError if there has been no worker for too long; `noted`: whether to say it."""
+        """Raise WorkersError if there has been no worker for too long; `noted` enables the note."""
         now = time.monotonic()
         if has_workers:
             self._seen, self._is_waiting = now, False
         elif now - self._seen > self._seconds:
             raise WorkersError(self._error)
         elif noted and not self._is_waiting:
-            complain("note: there are no workers; waiting for some")
+            complain("note: waiting for workers, because there are none")
             self._is_waiting = True
 
 
 class ProcessPool(TaskPool[R]):
-    """A TaskPool of processes of this machine; use it in a `with`, at whose end its tasks are stopped.
+    """A TaskPool of processes on this machine; use it in a `with` block, which stops its tasks at the end.
 
-    `function`: which spawned processes can import; `tasks`: numbers of tasks are below it.
+    Spawned processes must be able to import `function`; numbers of tasks must be below `tasks`.
     """
 
     def __init__(self, function: TaskFunction[..., R], processes: int, tasks: int) -> None:
@@ -118,7 +118,7 @@ class ProcessPool(TaskPool[R]):
         return self._processes
 
     def submit(self, number: int, /, *arguments: object) -> None:
-        # A process that starts now inherits both; `_run` calls the function, so it gives an R.
+        # A process that starts now inherits both; `_run` returns an R, because it calls the function.
         with blocked_interrupts(), environment(**_ONE_THREAD), _unbroken():
             future = self._executor.submit(_run, number, *arguments)
         self._numbers[cast("Future[R]", future)] = number
@@ -140,18 +140,17 @@ class ProcessPool(TaskPool[R]):
 
 @contextmanager
 def _unbroken() -> Iterator[None]:
-    """Turn the error of a lost process into a WorkersError."""
+    """Convert the error of a lost process to a WorkersError."""
     try:
         yield
     except BrokenProcessPool:
         raise WorkersError(
-            "a process ended before its time: there was too little memory, or it was killed;"
-            " fewer --workers need less"
+            "a process died: it ran out of memory or was killed; try fewer --workers"
         ) from None
 
 
 class _LocalTask:
-    """A TaskContext in a process of this machine."""
+    """A TaskContext in a process on this machine."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -168,7 +167,7 @@ class _LocalTask:
         _shares[self._number] = share
 
 
-# Of a process of the pool
+# State of a process in the pool
 _function: TaskFunction[..., object]
 _shares: MutableSequence[float]
 _stop: MutableSequence[int]

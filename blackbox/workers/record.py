@@ -1,4 +1,4 @@
-"""The folder of a search by workers: its tasks and their results, written as they come."""
+"""The run folder of a search with workers; tasks and results are written immediately."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ _FAILURES = Columns(
 
 
 def run_kind(by_jobs: bool) -> RunKind:
-    """Return the kind of folder; `by_jobs`: whether its log is of a multi-fidelity search."""
+    """Return the kind of folder; `by_jobs` is true for multi-fidelity searches."""
     return RunKind(JobLog.header if by_jobs else evaluations_header(1))
 
 
 class Record:
     """An open RunFolder with two more logs.
 
-    `asked.csv` has a row for each task, written before a worker gets it: a run that was killed continues with
-    the tasks that were out, and none is lost or made twice. `failures.csv` has the reason of each failed
-    evaluation. All is in the folder when a method returns.
+    `asked.csv` has a row for each task, written before a worker gets it, so a run that was killed resumes
+    with its pending tasks, without losing or repeating any. `failures.csv` has the reason of each failed
+    evaluation. Data is in the folder when a method returns.
     """
 
     def __init__(self, folder: RunFolder, space: Space) -> None:
@@ -64,17 +64,17 @@ class Record:
     # An earlier run
 
     def history(self) -> History:
-        """Return what the log has of a search without fidelities."""
+        """Return the evaluations in the log of a search without fidelities."""
         history = self._evaluations.decode(self.folder.log.read(), self.folder.log.path)
         self._saved = len(history)
         return history
 
     def rows(self) -> JobRows:
-        """Return what the log has of a multi-fidelity search, of dtype JOB."""
+        """Return the jobs in the log of a multi-fidelity search, of dtype JOB."""
         return self._jobs.decode(self.folder.log.read(), self.folder.log.path).rows
 
     def restore(self, tasks: Tasks) -> list[Task]:
-        """Bring Tasks to where the earlier run left them; return those that were out."""
+        """Restore the state of Tasks from the earlier run; return the tasks that were pending."""
         try:
             return tasks.resume(self._read_asked())
         except MismatchError as error:
@@ -84,7 +84,7 @@ class Record:
         data = self._asked.read()
         if not data.startswith(_TASKS.header):
             raise _damaged(self.folder, first_line_text(_TASKS.header))
-        self._asked.truncate(len(data))  # a row that a kill cut short was not begun
+        self._asked.truncate(len(data))  # a truncated row was not submitted
         order = self._space.official_order()
         tasks: list[SubmittedTask] = []
         with suppress(ValueError):
@@ -95,17 +95,17 @@ class Record:
                 tasks.append(SubmittedTask(number, int(order[index]), told))
             else:
                 return tasks
-        raise _damaged(self.folder, f"its row {len(tasks) + 1} is not that of a task")
+        raise _damaged(self.folder, f"its row {len(tasks) + 1} is not a task")
 
-    # The course of the search
+    # The current run
 
     def write_task(self, task: Task, told: int) -> None:
-        """Write that the search asked for a task; `told`: how many results it knew."""
+        """Write a task that the search asked for; `told` is the number of results it knew."""
         row = {"evaluation": task.number, "index": self._index[task.code], "told": told}
         self._asked.append(_TASKS.encode([row]))
 
     def write_results(self, tasks: Tasks) -> None:
-        """Write the results that the log does not have yet."""
+        """Append new results to the log."""
         match tasks:
             case Cells():
                 history = tasks.search.history
@@ -117,7 +117,7 @@ class Record:
                 self.folder.log.append(self._jobs.lines(rows))
 
     def write_failure(self, task: Task, outcome: Outcome) -> None:
-        """Write why an evaluation failed."""
+        """Write the reason of a failed evaluation."""
         if self._failures is None:
             self._failures = self.folder.open_log("failures.csv", _FAILURES.header)
         cell = self._space.cell(task.code)

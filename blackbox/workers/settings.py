@@ -1,4 +1,4 @@
-"""The settings of a search by workers: what is searched, and where cells are evaluated."""
+"""The settings of a search with workers."""
 
 from __future__ import annotations
 
@@ -17,37 +17,42 @@ from nasbench.runs.settings import Settings, option
 from nasbench.spaces import SPACES, space_of
 
 SCHEDULER_HELP = "Dask scheduler whose workers to use: tcp://host:8786, or its file (default: this machine)"
-_MOST_LOCAL = 1_000  # workers of this machine, each a process
+_MOST_LOCAL = 1_000  # maximum number of workers on this machine, each a process
 _ADDRESS = r"((tcp|tls|ws|wss)://)?[^\s/]+:\d+"
 
 
 @dataclass(frozen=True)
 class WorkersConfig(Settings):
-    """One trial of a search on the user's objective."""
+    """The settings of one trial of a search on a custom objective."""
 
+    #: Objective, MODULE:FUNCTION; required.
     objective: str | None = option(
         None,
-        "a function from an arch string (and epochs, where a search gives them) to a score, higher is better",
+        "function from an arch string (and epochs in multi-fidelity searches) to a score, higher is better",
         type=str,
         metavar="MODULE:FUNCTION",
     )
-    evals: int = option(100, "evaluations in all", at_least=1, on_resume="raise")
+    #: Total number of evaluations.
+    evals: int = option(100, "total number of evaluations", at_least=1, on_resume="raise")
+    #: Flag of the search space.
     space: str = option(
         next(iter(SPACES)),
         "; ".join(f"{flag}: {space.summary}" for flag, space in SPACES.items()),
         choices=tuple(SPACES),
     )
+    #: Maximum number of epochs, or the rungs; None for searches without fidelities.
     fidelities: tuple[int, ...] | None = option(
         None,
-        "of a multi-fidelity search: the longest training in epochs, or the rungs, such as 1,3,9",
+        "maximum number of epochs of a multi-fidelity search, or its rungs, such as 1,3,9",
         type=parse_epochs,
         metavar="EPOCHS,EPOCHS",
     )
+    #: Random seed.
     seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
 
     def __post_init__(self) -> None:
         if self.objective is None:
-            raise ConfigError("an objective is needed: --objective MODULE:FUNCTION")
+            raise ConfigError("an objective is required; give --objective MODULE:FUNCTION")
         split_name(self.objective)
         space_of(self.space)
         super().__post_init__()
@@ -57,23 +62,28 @@ class WorkersConfig(Settings):
 
 @dataclass(frozen=True)
 class PoolConfig(Settings):
-    """Where cells are evaluated; it may differ when a run is resumed."""
+    """The workers that evaluate cells; these settings can differ when a run is resumed."""
 
+    #: Number of simultaneous evaluations; None for all workers of the scheduler.
     workers: int | None = option(
         None,
-        "evaluations at the same time, a thread each (default: one a core; with --scheduler, one a worker)",
+        "number of simultaneous evaluations, with one thread each (default: one per core; with --scheduler,"
+        " one per worker)",
         type=int,
         on_resume="free",
     )
+    #: Address or file of a Dask scheduler; None for this machine.
     scheduler: str | None = option(None, SCHEDULER_HELP, type=str, metavar="ADDRESS|FILE", on_resume="free")
+    #: Seconds after which an evaluation has failed; None for no limit.
     timeout: float | None = option(
         None,
-        "after which an evaluation has failed: 90m, 2h (default: none)",
+        "time after which an evaluation has failed: 90m, 2h (default: none)",
         type=parse_seconds,
         on_resume="free",
     )
+    #: Seconds to wait while there are no workers.
     patience: float = option(
-        PATIENCE, "seconds to wait while there are no workers at all", type=parse_seconds, on_resume="free"
+        PATIENCE, "seconds to wait while there are no workers", type=parse_seconds, on_resume="free"
     )
 
     def __post_init__(self) -> None:
@@ -90,9 +100,7 @@ class PoolConfig(Settings):
 
 
 def checked_scheduler(place: str) -> str:
-    """Return the address of a Dask scheduler or the path of its file; ConfigError if it is neither."""
+    """Return the address of a Dask scheduler or the path of its file; raise ConfigError if it is neither."""
     if not (re.fullmatch(_ADDRESS, place) or os.path.isfile(place)):
-        raise ConfigError(
-            f"a scheduler's address is such as tcp://host:8786, got {place!r}, which is no file either"
-        )
+        raise ConfigError(f"scheduler must be an address like tcp://host:8786 or a file, got {place!r}")
     return place

@@ -1,4 +1,4 @@
-"""A search of either kind as tasks for workers, handed out one by one; results come in any order."""
+"""Tasks of a search for workers, handed out one by one; results can arrive in any order."""
 
 from __future__ import annotations
 
@@ -23,76 +23,77 @@ if TYPE_CHECKING:
 class Task(NamedTuple):
     """An evaluation for a worker."""
 
-    number: int  # from 0, in the order of asking
-    code: int
-    epochs: int | None = None  # to train for, in a multi-fidelity search
+    number: int  #: number of the task in the order of asking, from 0
+    code: int  #: code of the cell
+    epochs: int | None = None  #: epochs to train for; None if the search has no fidelities
 
 
 class SubmittedTask(NamedTuple):
     """A task that an earlier run asked for."""
 
-    number: int
-    code: int
-    told: int  # how many scores the search knew then
+    number: int  #: number of the task in the order of asking, from 0
+    code: int  #: code of the cell
+    told: int  #: number of scores that the search knew then
 
 
 class Incumbent(NamedTuple):
     """The best cell so far."""
 
-    code: int
-    score: float
-    evaluation: int  # from 1, in the order of ends
-    epochs: int | None
+    code: int  #: code of the cell
+    score: float  #: score of the cell
+    evaluation: int  #: number of the evaluation in the order of completion, from 1
+    epochs: int | None  #: epochs that the cell was trained for; None if the search has no fidelities
 
 
 class MismatchError(Exception):
-    """The record of a search is not what the search does."""
+    """A record that does not match the search."""
 
 
 class Tasks(ABC):
-    """The tasks of one trial of a search; those whose scores were told are done."""
+    """The tasks of one trial of a search."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return how many are done."""
+        """Return the number of completed tasks."""
 
     @property
     @abstractmethod
     def seconds(self) -> float:
-        """The time that those done took at their workers, in all."""
+        """The total time of completed tasks at their workers."""
 
     @property
     def end(self) -> float:
-        """The end of the last one, if ends are kept: seconds from the beginning."""
+        """The time at which the last task was completed, in seconds from the start; 0 if not recorded."""
         return 0.0
 
     @property
     @abstractmethod
     def failures(self) -> int:
-        """How many of those done have the score -inf."""
+        """The number of completed tasks with the score -inf."""
 
     @abstractmethod
     def ask(self, pending: int) -> Task | None:
-        """Return the next Task, while so many are out; None if there is none before another is told."""
+        """Return the next Task while `pending` are running; None if there is none until another is told."""
 
     @abstractmethod
     def tell(self, task: Task, outcome: Outcome, end: float) -> None:
-        """Take the Outcome of a task, which ended so many seconds after the beginning."""
+        """Add the Outcome of a task that was completed `end` seconds after the start."""
 
     @abstractmethod
     def resume(self, submitted: Sequence[SubmittedTask]) -> list[Task]:
-        """Bring the search to where an earlier run left it; return the tasks that were out.
+        """Restore the state of the search from an earlier run; return the tasks that were pending.
 
-        `submitted`: all tasks that it asked for, in their order. MismatchError if the search would not have.
+        `submitted` are all tasks of the earlier run in order. Raise MismatchError if the search would not
+        have asked for them.
         """
 
     @abstractmethod
     def best(self) -> Incumbent | None:
-        """Return the incumbent; None if all failed."""
+        """Return the incumbent; None if all tasks failed."""
 
 
 class Cells(Tasks):
-    """The cells that a `Search` evaluates.
+    """The tasks of a `Search`: cells to evaluate.
 
     >>> from blackbox.rs import RandomSearch
     >>> from blackbox.search.space import NB201_SPACE
@@ -100,7 +101,8 @@ class Cells(Tasks):
     >>> [tasks.ask(pending).number for pending in range(3)], len(tasks)
     ([0, 1, 2], 0)
 
-    To resume, the search must have its history. Of tasks with equal cells, the first ones count as done.
+    To resume, the search must have its history. Among tasks with equal cells, the first ones count as
+    completed.
     """
 
     def __init__(self, search: Search[Any]) -> None:
@@ -136,7 +138,7 @@ class Cells(Tasks):
                 unfinished.append(Task(number, code))
                 self.search.expect(np.array([code]))
         if told.total():
-            raise MismatchError("its log has cells that were not asked for")
+            raise MismatchError("its log has cells that the search did not ask for")
         self._asked = len(submitted)
         return unfinished
 
@@ -149,18 +151,18 @@ class Cells(Tasks):
 
 
 class Jobs(Tasks):
-    """The jobs of a `MultiFidelitySearch`: cells to train up to a number of epochs.
+    """The tasks of a `MultiFidelitySearch`: cells to train up to a number of epochs.
 
-    To resume, all that the search was asked and told is repeated in the same order. `earlier`: the rows of a
+    To resume, all calls of `ask` and `tell` are repeated in the same order; `earlier` are the rows of the
     log, of dtype JOB.
     """
 
     def __init__(self, search: MultiFidelitySearch[Any], earlier: JobRows | Sequence[Any] = ()) -> None:
         self.search = search
-        self.rows: list[JobRow] = []  # of what was told
+        self.rows: list[JobRow] = []  # completed jobs
         self._earlier = earlier
-        self._jobs: dict[int, Job] = {}  # those out, by number
-        self._workers: dict[str, int] = {}  # their numbers, by name
+        self._jobs: dict[int, Job] = {}  # running jobs, by number
+        self._workers: dict[str, int] = {}  # numbers of workers, by name
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -200,17 +202,17 @@ class Jobs(Tasks):
             self._repeat(rows, told)
             task = self.ask(0)
             if task is None or task[:2] != (number, code):
-                raise MismatchError("its settings do not lead to the jobs that it asked for")
+                raise MismatchError("its jobs do not match its settings")
         self._repeat(rows, len(rows))
         return [Task(job.number, job.code, job.epochs) for job in self._jobs.values()]
 
     def _repeat(self, rows: Sequence[JobRow], told: int) -> None:
         if told > len(rows):
-            raise MismatchError("its log lacks jobs that were told")
+            raise MismatchError("its log lacks completed jobs")
         for row in rows[len(self.rows) : told]:
             job = self._jobs.get(row.job)
             if job is None or (job.code, job.epochs) != (row.code, row.epochs):
-                raise MismatchError("its log has jobs that were not asked for")
+                raise MismatchError("its log has jobs that the search did not ask for")
             self._take(row)
 
     def best(self) -> Incumbent | None:

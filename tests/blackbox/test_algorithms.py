@@ -64,13 +64,13 @@ def test_a_search_of_ones_own(own):
     "name", ["evolution", "", "RE", "re ", "blackbox.re", None, 5, ["re"], ":Mine", ".own:Mine", "a b:Mine"]
 )
 def test_an_unknown_name_is_an_error_that_lists_the_names(name):
-    with pytest.raises(UnknownAlgorithmError, match=r"unknown algorithm .*; the algorithms are rs, re, ls, "):
+    with pytest.raises(UnknownAlgorithmError, match=r"unknown algorithm .*; choose from rs, re, ls, "):
         algorithm(name)
 
 
 @pytest.mark.parametrize("wanted", ["", "NoSearch", "number", "Missing", "os"])
 def test_what_is_no_search_is_an_error(own, wanted):
-    with pytest.raises(UnknownAlgorithmError, match=f"{own} has no search {wanted}"):
+    with pytest.raises(UnknownAlgorithmError, match=f"{own} has no search class {wanted}"):
         algorithm(f"{own}:{wanted}")
 
 

@@ -134,11 +134,11 @@ class TestBOHB(MultiFidelityContract):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"random": 1.5}, r"random is a share in \[0, 1\], got 1.5"),
-        ({"best": -0.1}, r"best is a share in \[0, 1\], got -0.1"),
+        ({"random": 1.5}, r"random must be in \[0, 1\], got 1.5"),
+        ({"best": -0.1}, r"best must be in \[0, 1\], got -0.1"),
         ({"samples": 0}, r"samples must be an integer in \[1, 100,000\], got 0"),
-        ({"widening": 0.5}, "widening is a factor of at least 1, got 0.5"),
-        ({"widening": float("nan")}, "widening is a factor"),
+        ({"widening": 0.5}, "widening must be finite and >= 1, got 0.5"),
+        ({"widening": float("nan")}, "widening must be finite"),
         ({"min_points": 0}, "min_points must be an integer >= 1, got 0"),
     ],
 )

@@ -77,10 +77,10 @@ def test_the_report_of_one_trial(run, bench):
 def test_the_report_of_many_trials(run):
     code, out, _ = run("rs", "--trials", 20, "--dataset", "cifar100", "--noise", "seed", "--seed", 4)
     assert code == 0
-    assert "random search on cifar100 val_accuracy [%], 200 epochs, one recorded seed an evaluation" in out
+    assert "random search on cifar100 val_accuracy [%], 200 epochs, one recorded seed per evaluation" in out
     assert "1,000 evaluations, in each of 20 trials; seed 4" in out
     assert "of 20 trials" in out
-    report, regret = out.split("Incumbents at the end, trained for 200 epochs, ")[1].split("Regret of")
+    report, regret = out.split("Final incumbents, trained for 200 epochs, ")[1].split("Regret of")
     assert report.startswith("mean and standard deviation over 20 trials\nval_accuracy [%]   ")
     assert "\ntest_accuracy [%]  " in report
     assert (report.count(" ± "), regret.count(" ± ")) == (2, 3)
@@ -142,7 +142,7 @@ def test_a_budget_counts_simulated_seconds(run, bench):
     assert last["evaluations"] == counts.max()
     assert last["trials_that_came_so_far"] == (counts == counts.max()).sum() < 8
     assert (
-        f"({last['trials_that_came_so_far']} trials came so far"
+        f"(reached by {last['trials_that_came_so_far']} trial"
         in run("re", "--budget", "100000s", "--trials", 8)[1]
     )
     both = json.loads(run("re", "--budget", "100000s", "--evals", 20, "--json")[1])
@@ -162,10 +162,10 @@ def test_trials_that_end_no_evaluation_within_the_budget_are_counted(run, bench)
     if summary["evaluations"]["most"] == 1:
         assert summary["regret"][0]["mean"] == pytest.approx(regret.mean())
     out = run("re", "--budget", "1500s", "--trials", 50)[1]
-    assert f"{without} trials: not even one evaluation" in out
+    assert f"{without} trials, because of the budget" in out
     assert f"over {50 - without} trials" in out
     code, _, err = run("re", "--budget", "600s")
-    assert (code, "before the first evaluation of any trial; raise it: --budget 1675s" in err) == (2, True)
+    assert (code, "too short for the first evaluation of any trial; try --budget 1675s" in err) == (2, True)
 
 
 def test_no_row_is_for_evaluations_that_no_trial_finished_in_its_budget(run, bench):
@@ -195,7 +195,7 @@ def test_another_store(run, tmp_path):
     assert run("rs", "--resume", tmp_path / "run")[0] == 0
     (tmp_path / "own.h5").rename(tmp_path / "moved.h5")
     code, _, err = run("rs", "--resume", tmp_path / "run")
-    assert (code, "cannot be opened; --store names it: no store at" in err) == (2, True)
+    assert (code, f"cannot open the table of {tmp_path / 'run'}: no store at" in err) == (2, True)
     for _ in range(2):  # the second time it is known
         assert run("rs", "--resume", tmp_path / "run", "--store", tmp_path / "moved.h5")[0] == 0
     assert run("rs", "--resume", tmp_path / "run")[0] == 0
@@ -273,7 +273,7 @@ def test_a_store_of_another_space_is_an_error(run, topology, sizes, tmp_path):
         assert f"{store} holds " in err
     run("rs", "--evals", 5, "--store", sizes, "--out", tmp_path / "a")
     code, _, err = run("rs", "--resume", tmp_path / "a", "--store", topology)
-    assert (code, "cannot be opened; --store names it: " in err) == (2, True)
+    assert (code, f"cannot open the table of {tmp_path / 'a'}: " in err) == (2, True)
 
 
 @pytest.mark.parametrize(("space", "signal"), [("tss", "val_accuracy@12"), ("sss", "val_loss@1")])
@@ -327,12 +327,12 @@ def test_the_report_of_a_search_with_a_signal(run, topology, tmp_path):
     out = run("re", *options, "--noise", "seed", "--trials", 4, "--plot", picture)[1]
     assert out.startswith(
         "regularized evolution on cifar10 val_accuracy [%], 200 epochs; signal val_accuracy@12, one recorded"
-        " seed an evaluation\n"
+        " seed per evaluation\n"
     )
     assert picture.exists()
     summary = json.loads(run("re", *options, "--noise", "seed", "--trials", 4, "--json")[1])
-    assert f"signal          val_accuracy@12 {summary['best']['score']:.4f} %, as the search saw it\n" in out
-    title = "Incumbents at the end, trained for 200 epochs, mean and standard deviation over 4 trials"
+    assert f"signal          val_accuracy@12 {summary['best']['score']:.4f} %, as seen by the search\n" in out
+    title = "Final incumbents, trained for 200 epochs, mean and standard deviation over 4 trials"
     report = out.split(f"\n{title}\n")[1].split("\n\n")[0]
     assert report.splitlines() == [
         f"{name:<18} {row['mean']:.4f} ± {row['std']:.4f}   median {row['median']:.4f}"
@@ -343,7 +343,7 @@ def test_the_report_of_a_search_with_a_signal(run, topology, tmp_path):
     ]
     out = run("re", *options)[1]
     assert "200 epochs; signal val_accuracy@12, mean over seeds\n" in out
-    assert "Incumbents at the end" not in out  # of one trial: the best cell, whose values stand above
+    assert "Final incumbents" not in out  # of one trial: the best cell, whose values stand above
     out = run("re", "--store", topology, "--evals", 20, "--signal", "latency")[1]
     assert "200 epochs; signal latency\n" in out
     out = run("re", "--store", topology, "--evals", 20, "--metric", "latency", "--signal", "val_loss@12")[1]
@@ -378,7 +378,7 @@ def test_a_log_is_held_against_its_signal(run, topology, tmp_path):
     for other in ("val_accuracy@200", "test_accuracy@12"):
         (path / "config.json").write_text(config.replace('"val_accuracy@12"', f'"{other}"'))
         code, _, err = run("rs", "--resume", path)
-        assert (code, "its scores or costs are not those of the table" in err) == (2, True)
+        assert (code, "its scores or costs differ from the table" in err) == (2, True)
     (path / "config.json").write_text(config)
     for same in ("val_accuracy@12", "val_accuracy@012"):
         assert run("rs", "--resume", path, "--signal", same)[0] == 0
@@ -516,20 +516,20 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
         (("--seed", -1), "seed must be an integer in [0, 9,223,372,036,854,775,807], got -1"),
         (("--evals", 10**400), "evals must be an integer in [1, 10,000,000], got 1000"),
         (("--budget", "1e308"), "budget must be at most 9,200,000,000 seconds, got 1e+308"),
-        (("--budget", "1e999"), "budget is a positive number of seconds, got inf"),
-        (("--budget", "0"), "budget is a positive number of seconds, got 0.0"),
-        (("--budget", "inf"), "budget is a positive number"),
-        (("--budget", "soon"), "a duration is such as 20000s, 90m, 12h or 2d, got 'soon'"),
+        (("--budget", "1e999"), "budget must be a positive number of seconds, got inf"),
+        (("--budget", "0"), "budget must be a positive number of seconds, got 0.0"),
+        (("--budget", "inf"), "budget must be a positive number"),
+        (("--budget", "soon"), "a duration must be like 20000s, 90m, 12h or 2d, got 'soon'"),
         (
             ("--budget", "10s"),
-            "a budget of 10 s ends before any evaluation can; the cheapest cell takes: --budget 544s",
+            "--budget 10s is too short for any evaluation; the cheapest cell needs --budget 544s",
         ),
         (("--population", 5), "sample, drawn from the population, must be an integer in [1, 5], got 10"),
         (("--sample", 101), "must be an integer in [1, 100], got 101"),
         (("--dataset", "mnist"), "unknown dataset 'mnist'"),
         (("--metric", "acc"), "unknown metric 'acc'"),
         (("--metric", "test_loss"), "no test_loss after 200 epochs"),
-        (("--metric", "flops", "--noise", "seed"), "flops has no runs with seeds"),
+        (("--metric", "flops", "--noise", "seed"), "but flops has none; try --noise mean"),
         (("--signal", "@12"), "a metric must be METRIC or METRIC@EPOCHS, got '@12'"),
         (("--signal", "val_accuracy@x"), "try val_accuracy@12"),
         (("--signal", "acc@12"), "unknown metric 'acc'; the metrics are train_accuracy, val_accuracy"),
@@ -538,14 +538,14 @@ def test_interrupt_before_anything_was_found(run, monkeypatch):
             ("--signal", "val_accuracy@90"),
             "no protocol of 90 epochs in this store; recorded: after 12 epochs val_accuracy, test_accuracy",
         ),
-        (("--signal", "flops", "--noise", "seed"), "flops has no runs with seeds"),
+        (("--signal", "flops", "--noise", "seed"), "but flops has none; try --noise mean"),
         (("--space", "nb201"), "invalid choice: 'nb201' (choose from"),
         (("--space", "sss"), "no store of the NATS-Bench size space at "),
         (("--space", "sss", "--store", "/nowhere.h5"), "no store at /nowhere.h5"),
         (("--noise", "loud"), "invalid choice: 'loud'"),
         (("--store", "/nowhere.h5"), "no store at /nowhere.h5"),
-        (("--plot", "x.xyz"), "a picture ends in .png, .svg, .pdf"),
-        (("--plot", "/nowhere/x.png"), "there is no folder /nowhere"),
+        (("--plot", "x.xyz"), "the name must end in .png, .svg, .pdf"),
+        (("--plot", "/nowhere/x.png"), "the folder /nowhere does not exist"),
         (("--out", "/dev/null/a"), "cannot create the folder /dev/null/a: Not a directory"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run"),
         (("--out", "a", "--resume", "b"), "not allowed with argument --out"),
@@ -595,7 +595,7 @@ def test_a_run_is_not_continued_on_another_table(run, tmp_path, topology):
     run("re", "--evals", 20, "--out", path)
     before = (path / "config.json").read_text()
     code, _, err = run("re", "--resume", path, "--store", topology)
-    assert (code, "was made on another table than" in err) == (2, True)
+    assert (code, "is a run on a different table than" in err) == (2, True)
     assert (path / "config.json").read_text() == before
 
 
@@ -606,7 +606,7 @@ def test_a_run_with_damaged_files_is_an_error(run, tmp_path):
     row = log.splitlines()[3].split(",")
     (path / "log.csv").write_text(log.replace(row[3], "99.5"))
     code, _, err = run("re", "--resume", path)
-    assert (code, "its scores or costs are not those of the table" in err) == (2, True)
+    assert (code, "its scores or costs differ from the table" in err) == (2, True)
     (path / "log.csv").write_text(log)
     config = (path / "config.json").read_text()
     (path / "config.json").write_text(config.replace('"evals": 20', '"evals": 5'))
@@ -629,11 +629,11 @@ def test_a_noisy_log_is_held_against_the_table(run, tmp_path):
     for old, new in ((score, "99.5"), (cost, "1.0"), (cost, "-1"), (cost, "inf"), (score, score + "#")):
         (path / "log.csv").write_text(log.replace(old, new))
         code, _, err = run("rs", "--resume", path)
-        assert (code, "log.csv is damaged" in err or "are not those of the table" in err) == (2, True)
+        assert (code, "log.csv is damaged" in err or "differ from the table" in err) == (2, True)
     (path / "log.csv").write_text(log)
     (path / "config.json").write_text(config.replace('"seed": 0', '"seed": 1'))
     code, _, err = run("rs", "--resume", path)
-    assert (code, "its settings do not lead to the first cells in its log" in err) == (2, True)
+    assert (code, "the first cells in its log do not match its settings" in err) == (2, True)
     (path / "config.json").write_text(config)
     assert run("rs", "--resume", path)[0] == 0
 
@@ -686,7 +686,7 @@ def test_a_picture(run, tmp_path, ending):
     path = tmp_path / f"regret.{ending}"
     code, out, _ = run("re", "--evals", 150, "--trials", 5, "--plot", path)
     assert code == 0
-    assert out.endswith(f"\npicture in {path}\n")
+    assert out.endswith(f"\nplot in {path}\n")
     assert path.stat().st_size > 5000
     assert run("re", "--evals", 1, "--plot", path)[0] == 0
 
@@ -696,12 +696,12 @@ def test_a_picture_that_cannot_be_written_is_an_error_before_the_search(
 ):
     (tmp_path / "regret.png").mkdir()
     code, out, err = run("re", "--evals", 5, "--plot", tmp_path / "regret.png")
-    assert (code, out, "it is a folder, or may not be written" in err) == (2, "", True)
-    assert "there is no folder" in run("re", "--plot", "/" + "x" * 300 + "/a.png")[2]
+    assert (code, out, "it is a folder or not writable" in err) == (2, "", True)
+    assert "does not exist" in run("re", "--plot", "/" + "x" * 300 + "/a.png")[2]
 
     def check(folder):
         folder.chmod(0o500)
-        with pytest.raises(ConfigError, match="may not be written"):
+        with pytest.raises(ConfigError, match="not writable"):
             plot.check(str(folder / "a.png"))
 
     unprivileged(check)
@@ -721,7 +721,7 @@ sys.exit(cli.main(rs.RandomSearch, sys.argv[1:]))
     result = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
     assert result.returncode == 2
     assert "best cell" in result.stdout
-    assert "picture in" not in result.stdout
+    assert "plot in" not in result.stdout
     assert "good.png': File too large" in result.stderr
     assert (tmp_path / "good.png").read_bytes() == b"an earlier picture"
     assert sorted(os.listdir(tmp_path)) == ["a", "good.png"]
@@ -738,7 +738,7 @@ def test_durations():
         1000,
     ]
     for text in ("", "s", "1w"):
-        with pytest.raises(ArgumentTypeError, match="such as 20000s, 90m, 12h or 2d, got"):
+        with pytest.raises(ArgumentTypeError, match="must be like 20000s, 90m, 12h or 2d, got"):
             parse_seconds(text)
 
 
@@ -751,7 +751,7 @@ def test_settings():
         RunConfig(space="nb201")
     with pytest.raises(InvalidArgumentError, match="evals must be an integer"):
         RunConfig(evals=0)
-    with pytest.raises(ConfigError, match="noise is mean or seed, got 'loud'"):
+    with pytest.raises(ConfigError, match="noise must be mean or seed, got 'loud'"):
         RunConfig(noise="loud")
 
 

@@ -130,7 +130,8 @@ def test_a_run_of_workers_is_resumed_or_refused(tmp_path, name):
         settings["fidelities"] = [1, 3]
     config = vars(search_class.config_class())
     record = {"algorithm": search_class.name, "search": dict(config), "run": settings, "table": None}
-    Record.create(tmp_path / "a", record, space_of("tss"), name == "asha").__exit__()
+    with RunFolder.create(tmp_path / "a", run_kind(name == "asha"), record) as folder:
+        Record(folder, space_of("tss"))
 
     def resume():
         with RunFolder.resume(tmp_path / "a", run_kind(name == "asha")) as folder:

@@ -19,6 +19,7 @@ from blackbox.table.objective import TableObjective
 from blackbox.table.settings import PairConfig, RunConfig
 from nasbench import NB201
 from nasbench.errors import InvalidArgumentError, UnknownMetricError
+from nasbench.runs.text import counted
 from tests.blackbox.report.test_main import data_of
 
 LIMITS = ("--at-most", "raspi4_latency=30.0", "--at-least", "val_accuracy@12=40", "--at-most", "params=50")
@@ -140,7 +141,7 @@ def test_a_search_that_meets_no_feasible_cell(run, tmp_path, name, trials):
     assert f"none feasible   {trials} trial{'' if trials == 1 else 's'}: no feasible cell seen" in out
     if name != "nsga2":
         assert "best cell       none: no feasible cell was evaluated" in out
-        assert "note: no picture, because no feasible cell was evaluated" in err
+        assert "note: no plot, because no feasible cell was evaluated" in err
         assert not (tmp_path / "a.png").exists()
     else:
         assert "Front: none, because no feasible cell was evaluated" in out
@@ -160,7 +161,7 @@ def test_trials_without_a_feasible_cell_are_counted(run, tmp_path):
     assert summary["trials_at_optimum"] == 0
     code, out, _ = run("rs", *argv, "--plot", tmp_path / "a.png")
     assert f"over {30 - without} trials" in out
-    assert f"({summary['regret'][0]['trials_with_incumbent']} trials had one)" in out
+    assert f"({counted(summary['regret'][0]['trials_with_incumbent'], 'trial')} had one)" in out
     assert (tmp_path / "a.png").exists()
 
 
@@ -181,7 +182,7 @@ def test_comparisons_and_reports_of_limited_searches(released, capsys, tmp_path)
     assert compare(argv) == 0
     out = capsys.readouterr().out
     assert "feasible: 308 of 15,625 cells: params <= 3 M" in out
-    assert "without any" in out
+    assert "no incumbent" in out
     assert "trials without a feasible cell have the worst feasible regret." in out
     record = json.loads((tmp_path / "compared" / "comparison.json").read_text())
     assert record["run"]["at_most"] == ["params=3"]
@@ -194,7 +195,7 @@ def test_comparisons_and_reports_of_limited_searches(released, capsys, tmp_path)
     assert compare(runs) == 0
     capsys.readouterr()
     assert compare([*runs, "--at-most", "params=4"]) == 2
-    assert "--at-most params=4 is not that of" in capsys.readouterr().err
+    assert "--at-most params=4 differs from params=3 in " in capsys.readouterr().err
     assert report([str(tmp_path / "compared"), "--out", str(tmp_path / "a.html")]) == 0
     comparison = data_of(tmp_path / "a.html")["comparisons"][0]
     assert comparison["name"] == "cifar10 val_accuracy, params <= 3 M"
@@ -289,11 +290,11 @@ def test_a_run_with_limits_goes_on_with_them_alone(run, tmp_path, name):
         ("rs", ("--dataset", "cifar100", "--at-most", "raspi4_latency=9"), "cifar100 has no raspi4_latency"),
         ("nsga2", ("--dataset", "cifar100", "--against", "raspi4_latency"), "cifar100 has no raspi4_latency"),
         ("nsga2", ("--against", "pixel_latency"), "; try pixel3_latency"),
-        ("nsga2", ("--against", "val_accuracy@200"), "against is another metric than val_accuracy"),
+        ("nsga2", ("--against", "val_accuracy@200"), "against must differ from the metric val_accuracy"),
         (
             "rs",
             ("--metric", "edgetpu_latency"),
-            "for 4,699; try --at-least edgetpu_latency=0, which leaves them",
+            "for 4,699 cells; try --at-least edgetpu_latency=0, which excludes them",
         ),
         ("rs", ("--metric", "val_acuracy"), "; try val_accuracy"),
     ],
@@ -309,7 +310,7 @@ def test_settings():
     settings = RunConfig(at_most=["params=1.0", "flops=2"], metric="val_accuracy@012", space="tss")
     assert (settings.at_most, settings.metric) == (("flops=2", "params=1"), "val_accuracy@12")
     assert RunConfig(metric="val_accuracy@200", space="tss") == RunConfig(space="tss")
-    with pytest.raises(ConfigError, match="against is another metric than val_accuracy"):
+    with pytest.raises(ConfigError, match="against must differ from the metric val_accuracy"):
         PairConfig(metric="val_accuracy@200", against="val_accuracy", space="tss")
     with pytest.raises(InvalidArgumentError, match="--at-most must be METRIC=VALUE, got 5"):
         RunConfig(at_most=(5,))

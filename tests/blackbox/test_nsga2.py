@@ -117,9 +117,9 @@ class TestNSGA2(NSGA2Contract):
         [
             ({"population": 1}, r"population must be an integer in \[2, 100,000\], got 1"),
             ({"population": 5.5}, r"population must be an integer in \[2, 100,000\], got 5.5"),
-            ({"crossover": 1.1}, r"crossover is a probability in \[0, 1\], got 1.1"),
-            ({"mutation": -0.1}, r"mutation is a probability in \[0, 1\], got -0.1"),
-            ({"mutation": float("nan")}, r"mutation is a probability in \[0, 1\], got nan"),
+            ({"crossover": 1.1}, r"crossover must be a probability in \[0, 1\], got 1.1"),
+            ({"mutation": -0.1}, r"mutation must be a probability in \[0, 1\], got -0.1"),
+            ({"mutation": float("nan")}, r"mutation must be a probability in \[0, 1\], got nan"),
         ],
     )
     def test_settings_outside_their_range_are_errors(self, config, message):
@@ -252,7 +252,7 @@ def test_settings_of_two_objectives():
     assert PairConfig().against == "params"
     with pytest.raises(LookupError, match="unknown metric 'size'"):
         PairConfig(against="size")
-    with pytest.raises(ConfigError, match="against is another metric than val_accuracy, such as params"):
+    with pytest.raises(ConfigError, match="against must differ from the metric val_accuracy; try params"):
         PairConfig(against="val_accuracy")
 
 
@@ -297,17 +297,17 @@ def test_the_report_of_one_trial(command, bench):
 def test_the_report_of_many_trials_and_of_a_budget(command):
     code, out, _ = command("--trials", 30, "--budget", "30000s", "--against", "latency", "--noise", "seed")
     assert code == 0
-    assert "against latency [s], 200 epochs, one recorded seed an evaluation" in out
-    assert "cells a trial (random search: " in out
+    assert "against latency [s], 200 epochs, one recorded seed per evaluation" in out
+    assert "cells per trial (random search: " in out
     assert ", the one with the largest hypervolume: " in out
     assert "mean and standard deviation over 30 trials" in out
-    assert "trials came so far, the others had ended" in out
+    assert ", the others had ended)" in out
     summary = json.loads(command("--trials", 50, "--budget", "1500s", "--json")[1])
     assert 0 < summary["trials_without_evaluation"] < 50
     out = command("--trials", 50, "--budget", "1500s")[1]
-    assert f"without any     {summary['trials_without_evaluation']} trials: not even one evaluation" in out
+    assert f"no evaluation   {summary['trials_without_evaluation']} trials, because of the budget" in out
     code, _, err = command("--budget", "600s")
-    assert (code, "before the first evaluation of any trial; raise it: --budget 1675s" in err) == (2, True)
+    assert (code, "too short for the first evaluation of any trial; try --budget 1675s" in err) == (2, True)
 
 
 def test_a_run_goes_on_to_the_same_end(command, tmp_path):
@@ -336,7 +336,7 @@ def test_errors_about_a_run_to_go_on_with(command, tmp_path):
     for old, new in ((first, "99.5"), (second, "-0.5")):
         (path / "log.csv").write_text(log.replace(old, new))
         code, _, err = command("--resume", path)
-        assert (code, "its scores or costs are not those of the table" in err) == (2, True)
+        assert (code, "its scores or costs differ from the table" in err) == (2, True)
     (path / "log.csv").write_text(log)
     config = json.loads((path / "config.json").read_text())
     config["run"]["against"] = "val_accuracy"
@@ -349,10 +349,10 @@ def test_errors_about_a_run_to_go_on_with(command, tmp_path):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("--against", "val_accuracy"), "against is another metric than val_accuracy"),
+        (("--against", "val_accuracy"), "against must differ from the metric val_accuracy"),
         (("--against", "size"), "unknown metric 'size'"),
         (("--against", "test_loss"), "no test_loss"),
-        (("--mutation", "2"), "mutation is a probability in [0, 1], got 2.0"),
+        (("--mutation", "2"), "mutation must be a probability in [0, 1], got 2.0"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_2(command, argv, message):
@@ -372,7 +372,7 @@ def test_a_signal_and_a_picture(command, topology, tmp_path):
     code, out, _ = command(*options, "--plot", path, "--trials", 2)
     assert code == 0
     assert "200 epochs; signal val_accuracy@12, mean over seeds" in out
-    assert out.endswith(f"\npicture in {path}\n")
+    assert out.endswith(f"\nplot in {path}\n")
     assert path.stat().st_size > 5000
     assert command("--evals", 1, "--plot", tmp_path / "one.svg")[0] == 0
 
@@ -395,12 +395,14 @@ def test_a_command_is_of_one_or_two_objectives():
     class Three(RandomSearch):
         objectives = 3
 
-    with pytest.raises(ConfigError, match="a command is of searches with one or two objectives, got 3"):
+    with pytest.raises(
+        ConfigError, match="a search must have one or two objectives to run as a command, got 3"
+    ):
         cli.main(Three, [])
 
 
 def test_a_history_of_pairs_has_no_incumbent():
     history = History(1, 2)
     history.append([3], [[1.0, 2.0]])
-    with pytest.raises(ConfigError, match="with 2 objectives there is no incumbent, but a Pareto front"):
+    with pytest.raises(ConfigError, match="a search with 2 objectives has a Pareto front, no incumbent"):
         history.incumbents()

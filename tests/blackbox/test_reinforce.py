@@ -87,12 +87,12 @@ class TestReinforce(ReinforceContract):
     @pytest.mark.parametrize(
         ("config", "message"),
         [
-            ({"learning_rate": 0.0}, "learning_rate is a positive number, got 0.0"),
+            ({"learning_rate": 0.0}, "learning_rate must be finite and > 0, got 0.0"),
             ({"learning_rate": 1e308}, r"learning_rate must be at most 1,000,000, got 1e\+308"),
-            ({"learning_rate": float("inf")}, "learning_rate is a positive number, got inf"),
-            ({"learning_rate": float("nan")}, "learning_rate is a positive number, got nan"),
-            ({"decay": 1.0}, r"decay is a number in \[0, 1\), got 1.0"),
-            ({"decay": -0.1}, r"decay is a number in \[0, 1\), got -0.1"),
+            ({"learning_rate": float("inf")}, "learning_rate must be finite and > 0, got inf"),
+            ({"learning_rate": float("nan")}, "learning_rate must be finite and > 0, got nan"),
+            ({"decay": 1.0}, r"decay must be in \[0, 1\), got 1.0"),
+            ({"decay": -0.1}, r"decay must be in \[0, 1\), got -0.1"),
         ],
     )
     def test_settings_outside_their_range_are_errors(self, config, message):

@@ -78,7 +78,7 @@ def test_all_commands_on_a_table_that_holds_little(run, tables, tmp_path, table,
     code, out, err = run("rs", "--evals", 400, "--trials", 5, *argv, "--out", tmp_path / "runs" / "rs")
     assert (code, err, heading in out) == (0, "", True)
     assert f"\n{value:<15} " in out
-    assert ("Incumbents at the end, trained for 12 epochs" in out) is (table == "twelve")
+    assert ("Final incumbents, trained for 12 epochs" in out) is (table == "twelve")
     assert ("test_accuracy [%]" in out) is (table != "params")
     code, out, _ = run(
         "re", "--evals", 100, *argv, "--plot", tmp_path / "a.png", "--out", tmp_path / "runs" / "re"
@@ -94,7 +94,7 @@ def test_all_commands_on_a_table_that_holds_little(run, tables, tmp_path, table,
     assert ("test_accuracy@12" in comparison["columns"]) is (table == "twelve")
     code, out, err = run("predictors", *argv, "--cells", 5, "--tested", 10, "--trials", 2)
     assert (code, err, "extra trees" in out) == (0, "", True)
-    assert ("left out: params, flops" in out) is (table in ("twelve", "few"))
+    assert ("not recorded for every cell: params, flops" in out) is (table in ("twelve", "few"))
 
 
 @pytest.mark.parametrize("name", ["rs", "nsga2", "compare", "predictors"])
@@ -105,7 +105,8 @@ def test_all_commands_on_a_table_that_holds_little(run, tables, tmp_path, table,
         ("twelve", "val_time; try --metric val_accuracy@12"),
         (
             "few",
-            "no cifar10 val_accuracy@200 for 15,605; try --at-least val_accuracy@200=0, which leaves them",
+            "lacks cifar10 val_accuracy@200 for 15,605 cells; try --at-least val_accuracy@200=0,"
+            " which excludes them",
         ),
         ("one", "recorded: nothing; try --dataset cifar100"),
     ],
@@ -148,7 +149,7 @@ def test_a_budget_on_a_table_without_times_is_refused(run, tables, tmp_path):
         code, _, err = run(
             name, *argv, "--store", tables["few"], *SOME, "--budget", "1d", "--out", tmp_path / "a"
         )
-        assert (code, "no cifar10 time of an evaluation for 15,605" in err) == (2, True)
+        assert (code, "lacks cifar10 evaluation time for 15,605 cells" in err) == (2, True)
         assert not (tmp_path / "a").exists()
 
 
@@ -297,7 +298,7 @@ def test_a_run_of_an_earlier_release_goes_on_on_a_table_with_the_same_scores_and
     assert len(data_of(tmp_path / "a.html")["comparisons"]) == 1
     before = (tmp_path / "a" / "config.json").read_text()
     code, _, err = run(name, "--resume", tmp_path / "a", "--store", tables["few"])
-    assert (code, f"was made on another table than {tables['few']}; name it with --store" in err) == (2, True)
+    assert (code, f"is a run on a different table than {tables['few']}; try --store FILE" in err) == (2, True)
     code, _, err = run("report", tmp_path / "a", "--store", tables["one"], "--out", tmp_path / "b.html")
     assert code == 0  # on its own table, which is still there
     assert (tmp_path / "a" / "config.json").read_text() == before
@@ -357,5 +358,5 @@ def test_the_finished_trials_of_a_part_are_held_against_the_table(bench, tmp_pat
     text = log.read_text()
     for name in ("score", "end"):
         log.write_text(text.replace(repr(float(rows[name][0])), "1e6", 1))
-        with pytest.raises(RunFolderError, match="its scores or times are not those of the table"):
+        with pytest.raises(RunFolderError, match="its scores or times differ from the table"):
             evaluate()

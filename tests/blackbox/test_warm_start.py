@@ -45,7 +45,7 @@ def test_proxy_in_a_store_has_seeds_and_a_mean(store):
 
 def test_seed_of_a_proxy_must_be_a_number(tmp_path):
     (tmp_path / "table.csv").write_text("index,cifar10:jacov:first\n0,-1\n1,-2\n")
-    with pytest.raises(SourceError, match="a seed is a whole number, got 'first'"):
+    with pytest.raises(SourceError, match="seed must be an integer, got 'first'"):
         build([tmp_path / "table.csv"], tmp_path / "store.h5")
 
 

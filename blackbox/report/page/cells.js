@@ -1,4 +1,4 @@
-// The cells that trials ended with.
+// The final cells of trials.
 
 class Cells {
   constructor(place, comparison) {
@@ -33,9 +33,9 @@ class Cells {
     const rank = ({ code }) => this.comparison.cells[code].rank;
     const cells = [...found.values()].sort(this.order === "best"
       ? (a, b) => rank(a) - rank(b) : (a, b) => b.times - a.times || rank(a) - rank(b));
-    const fronts = visible(this.comparison.runs).some((run) => run.fronts) ? ", or had on their fronts" : "";
-    this.note.textContent = `${plural(cells.length, "cell")} that trials ended with${fronts}` +
-      (cells.length > this.most ? `; here are ${this.most}.` : ".");
+    const fronts = visible(this.comparison.runs).some((run) => run.fronts) ? " or on their fronts" : "";
+    this.note.textContent = `${plural(cells.length, "cell")} found at the end of trials${fronts}` +
+      (cells.length > this.most ? `; ${this.most} are shown.` : ".");
     this.list.replaceChildren(...cells.slice(0, this.most).map((cell) => html("li", {}, this.card(cell))));
     this.more.hidden = cells.length <= this.most;
     this.more.textContent = `Show ${Math.min(24, cells.length - this.most)} more`;
@@ -51,7 +51,7 @@ class Cells {
   }
 }
 
-// What the table says of a cell, as a list of names and values.
+// The values of a cell as a list of names and values.
 function facts(cell) {
   const rows = [["index", String(cell.index)], ["rank", cell.rank.toLocaleString("en")],
     ...cell.values.map(([name, text]) => [name, text])];

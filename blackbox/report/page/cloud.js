@@ -1,4 +1,4 @@
-// All cells of the table by what they cost and what they score, and what the searches looked at.
+// All cells of the table by cost and score, and the cells that the searches evaluated.
 
 const REACH = 14; // pixels around the pointer in which a cell is found
 
@@ -64,7 +64,7 @@ class Cloud {
     this.stops = this.stopsOf(runs);
     add(box.root, {
       role: "application", tabindex: 0,
-      "aria-label": "Cells by cost and score. Arrow keys go along the Pareto front and the cells that trials ended with.",
+      "aria-label": "Cells by cost and score. Arrow keys move along the Pareto front and the final cells of trials.",
       onpointermove: (event) => event.pointerType === "mouse" && this.point(event),
       onclick: (event) => this.point(event),
       onkeydown: (event) => this.key(event),
@@ -79,11 +79,11 @@ class Cloud {
     const parts = ["Grey: all cells of the table; line: its Pareto front"];
     const trials = runs.map((run) => `${SERIES[run.series].label}: ${run.trial.number}`).join("; ");
     if (this.options.searched === "trial" && runs.length)
-      parts.push(`in colour: what one trial evaluated, whose end is next to the median, and with a white edge its incumbent (number of the trial: ${trials})`);
+      parts.push(`coloured: cells evaluated by the trial whose result is closest to the median; white edge: its final incumbent (number of the trial: ${trials})`);
     if (this.options.searched === "all" && runs.length)
-      parts.push("in colour: what all trials evaluated, the stronger the more often (faint: as often as by chance), and with a white edge the cells that they ended with, by how many did");
-    if (runs.some((run) => run.fronts?.[this.options.cost])) parts.push("lines in colour: the fronts that such a trial found");
-    return [`${parts.join("; ")}. Point at a cell, or tap it.`];
+      parts.push("coloured: cells evaluated by all trials, stronger if evaluated more often (faint: as often as by chance); white edge: final cells, larger if more trials ended there");
+    if (runs.some((run) => run.fronts?.[this.options.cost])) parts.push("coloured lines: fronts of that trial");
+    return [`${parts.join("; ")}. Hover over a cell or tap it for details.`];
   }
 
   paintTable(paint, cells) {
@@ -95,7 +95,7 @@ class Cloud {
     }
   }
 
-  // Runs take turns, so that none lies on top of another as a whole.
+  // Points of runs are interleaved, so that no run covers another one.
   paintSearched(paint, runs) {
     const points = [];
     for (const run of this.options.searched === "none" ? [] : runs) {
@@ -104,7 +104,7 @@ class Cloud {
       if (this.options.searched === "trial")
         trial.forEach((code, n) => points.push([n / trial.length, code, run.series, 0.55]));
       else {
-        const even = all.reduce((a, b) => a + b, 0) / all.length; // of each cell, if all came as often
+        const even = all.reduce((a, b) => a + b, 0) / all.length; // average over cells
         const strength = (count) => Math.min(Math.max(0.12 + 0.3 * Math.log10(count / even), 0.04), 0.9);
         all.forEach((count, code) =>
           count && points.push([(code * 7919 + run.series * 31) % 1009, code, run.series, strength(count)]));
@@ -131,7 +131,7 @@ class Cloud {
     return group;
   }
 
-  // The fronts that runs found, and the cells that their trials ended with, the small above the large.
+  // The fronts of runs, and the final cells of their trials, small marks above large ones.
   mark(runs) {
     const marks = [];
     for (const run of runs) {
@@ -147,7 +147,7 @@ class Cloud {
         const [cx, cy] = this.at(code);
         const over = marks.filter(([, attributes]) => attributes.cx === cx && attributes.cy === cy).length;
         const radius = this.options.searched === "all" ? 4 + 5 * Math.sqrt(count / run.found.length) : 9 - 2.2 * over;
-        marks.push([radius, { class: "end", cx, cy, fill }]); // in one trial, none hides another
+        marks.push([radius, { class: "end", cx, cy, fill }]); // with one trial, no mark hides another
       }
     }
     marks.sort((a, b) => b[0] - a[0]);
@@ -196,7 +196,7 @@ class Cloud {
       run.seen ??= { trial: counts(run.trial.codes), all: counts(run.visits) };
       const ended = run.found.filter((end) => end === code).length;
       return html("li", {}, swatch(run.series), `${SERIES[run.series].label}: evaluated ${run.seen.all[code].toLocaleString("en")}×` +
-        (ended ? `, ${run.final ? "the end" : "on the front"} of ${plural(ended, "trial")}` : ""));
+        (ended ? `, ${run.final ? "final incumbent" : "on the front"} of ${plural(ended, "trial")}` : ""));
     });
     this.detail.replaceChildren(diagram(space, code),
       html("div", {}, html("code", {}, nameOf(space, code)),

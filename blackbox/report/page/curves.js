@@ -1,4 +1,4 @@
-// Regret over evaluations or simulated time: a line a run, with its band, and a cursor that reads it.
+// Regret over evaluations or simulated time: a line per run, with its band, and a cursor that reads values.
 
 const LINES = {
   median: { text: "median", low: "quarter", high: "threeQuarters", band: "band: quartiles over trials" },
@@ -41,12 +41,12 @@ class Curves {
     this.note.textContent = [
       LINES[line].band,
       left.length && axis === "evaluations"
-        ? `${left.join(", ")}: trained for fewer epochs at first, so only simulated time compares` : "",
-      left.length && axis === "seconds" ? `${left.join(", ")}: this table has no time of an evaluation` : "",
+        ? `${left.join(", ")}: only comparable by simulated time, because cells are trained for fewer epochs at first` : "",
+      left.length && axis === "seconds" ? `${left.join(", ")}: not shown, because this table has no evaluation times` : "",
     ].filter(Boolean).join("; ") + ".";
     if (!runs.length) {
       this.legend.replaceChildren();
-      this.reading.textContent = "There is no curve to show.";
+      this.reading.textContent = "No curve to show.";
       return;
     }
     const last = Math.max(...runs.map((run) => run.curves[axis].x.at(-1)));
@@ -114,7 +114,7 @@ class Curves {
     event.preventDefault();
   }
 
-  // Show what all lines are at number `n` of the grid.
+  // Show the values of all lines at point `n` of the grid.
   read(n) {
     const where = this.grid[Math.min(n, this.grid.length - 1)];
     const [size, name] = this.unit;

@@ -1,9 +1,9 @@
-// The page: its parts are drawn from the data in it, again when a filter, the width or the colours change.
+// The page: draws its parts from its data, and redraws them if a filter, the width or the colours change.
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const SERIES = DATA.series; // the searches, each with a label and a colour, over all comparisons
 const hidden = new Set(); // numbers of the series that are filtered out
-const parts = []; // {comparison, part}: all that can draw itself
+const parts = []; // {comparison, part}: all parts with a method that draws them
 
 function swatch(series) {
   return html("span", { class: "swatch", style: `background:${SERIES[series].colour}`, "aria-hidden": "true" });
@@ -47,7 +47,7 @@ function filters(sections) {
   bar.hidden = !bar.childElementCount;
 }
 
-// A click on a header sorts by its column; a second one turns the order round.
+// A click on a header sorts by its column; a second click reverses the order.
 function sortable(table) {
   const headers = [...table.tHead.rows[0].cells];
   headers.forEach((header, n) => {
@@ -57,7 +57,7 @@ function sortable(table) {
       const value = (row) => row.cells[n].dataset.value ?? row.cells[n].textContent;
       const compare = (a, b) => {
         const [left, right] = [value(a), value(b)];
-        if (left === "" || right === "") return (left === "") - (right === ""); // what is unknown comes last
+        if (left === "" || right === "") return (left === "") - (right === ""); // unknown values come last
         return order * (Number(left) - Number(right) || left.localeCompare(right));
       };
       table.tBodies[0].append(...rows.sort(compare));
@@ -86,7 +86,7 @@ function start() {
   draw();
   let width = window.innerWidth;
   window.addEventListener("resize", () => {
-    if (window.innerWidth !== width) draw(); // a phone's bars change the height only
+    if (window.innerWidth !== width) draw(); // a phone's browser bars change the height only
     width = window.innerWidth;
   });
   for (const query of ["(prefers-color-scheme: dark)", "print"])

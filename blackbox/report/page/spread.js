@@ -1,4 +1,4 @@
-// How the regrets that trials end with are spread: a dot for each value, or the share of trials up to it.
+// The distribution of final regrets: a dot per value, or the share of trials up to each value.
 
 const ROW = 62;
 
@@ -24,9 +24,9 @@ class Spread {
     const runs = visible(this.comparison.runs).filter((run) => run.final);
     this.place.replaceChildren();
     const dots = this.options.form === "dots";
-    this.note.textContent = !runs.length ? "There is no run to show." : dots
-      ? "A dot is a value of the regret, as large as the share of trials that ended there; bar: quartiles; mark: median."
-      : "How many of the trials ended with this regret or less.";
+    this.note.textContent = !runs.length ? "No run to show." : dots
+      ? "Each dot is a final regret; its area is proportional to the share of trials. Bar: quartiles; mark: median."
+      : "Share of the trials with this final regret or less.";
     this.legend.replaceChildren(...(dots ? [] : runs).map((run) =>
       html("li", {}, swatch(run.series), SERIES[run.series].label)));
     if (!runs.length) return;
@@ -41,12 +41,12 @@ class Spread {
       : new Scale(0, most, box.left, box.right);
     const y = new Scale(0, 100, box.bottom, box.top);
     box.root.append(frame(box, x, y, {
-      xTitle: `regret at the end [${this.comparison.unit}]`,
+      xTitle: `final regret [${this.comparison.unit}]`,
       yTitle: dots ? "" : "share of trials [%]", rows: dots,
     }));
     runs.forEach((run, n) => (dots ? this.dots(box, run, n, x) : this.share(box, run, x, y)));
     const summary = runs.map((run) => `${SERIES[run.series].label}: median ${fixed(run.final.median, 4)}`);
-    add(box.root, { role: "img", "aria-label": `Regrets at the end of trials. ${summary.join("; ")}` }, []);
+    add(box.root, { role: "img", "aria-label": `Final regrets of trials. ${summary.join("; ")}` }, []);
     this.place.append(box.root);
   }
 

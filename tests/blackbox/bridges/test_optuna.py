@@ -52,7 +52,7 @@ def test_a_study_that_minimizes_sees_the_metric_itself(bench):
 
 def test_a_study_of_the_wrong_direction_is_an_error(accuracy):
     study = optuna.create_study(direction="minimize")
-    message = "the study is to minimize what it should maximize; make it with direction='maximize'"
+    message = "direction of the study must be 'maximize' for this metric, got 'minimize'; create it with"
     with pytest.raises(ConfigError, match=message):
         study.optimize(accuracy, n_trials=1)
 
@@ -125,7 +125,7 @@ def test_other_exceptions_pass_or_are_told_of():
 
 
 def test_a_direction_is_one_of_two():
-    with pytest.raises(ConfigError, match="direction is maximize or minimize, got 'up'"):
+    with pytest.raises(ConfigError, match="direction must be maximize or minimize, got 'up'"):
         objective_of(trial_objective, SMALL, direction="up")
 
 

@@ -44,22 +44,22 @@ def test_names_are_in_the_order_of_the_arch_string():
 def test_what_does_not_fit_is_an_error_that_names_it():
     values = LAYERS.values_of(0)
     for wrong, message in [
-        ({"layer1": 8}, "the variables are layer1, .*; got layer1$"),
+        ({"layer1": 8}, "variables must be layer1, .*; got layer1$"),
         ({}, "got none"),
         (values | {"layer6": 8}, "got layer1, .*layer6"),
-        (values | {"layer2": 9}, "the values of layer2 are 8, 16, .*; got 9"),
+        (values | {"layer2": 9}, "layer2 must be one of 8, 16, .*; got 9"),
         (values | {"layer2": [8]}, r"got \[8\]"),
     ]:
         with pytest.raises(UnknownValueError, match=message):
             LAYERS.code(wrong)
     for code in (-1, SIZES, 1.0, True, None):
-        with pytest.raises(LookupError, match=r"a code is an integer in \[0, 32767\], got"):
+        with pytest.raises(LookupError, match=r"code must be an integer in \[0, 32767\], got"):
             LAYERS.values_of(code)
-    with pytest.raises(ConfigError, match="the values of a variable differ; got width"):
+    with pytest.raises(ConfigError, match="the values of a variable must differ, got width"):
         Variables({"width": (8, 16, 8)})
-    with pytest.raises(ConfigError, match=r"as a tuple can and a list cannot; got kernel: \(\[3, 3\],\)"):
+    with pytest.raises(ConfigError, match=r"such as tuples instead of lists; got kernel: \(\[3, 3\],\)"):
         Variables({"kernel": [[3, 3]], "width": (8, 16)})
-    with pytest.raises(ConfigError, match=r"and two points; got \(0,\)"):
+    with pytest.raises(ConfigError, match=r"with two points or more in all; got \(0,\)"):
         Variables({"width": ()})
 
 
@@ -85,7 +85,7 @@ def test_our_searches_on_a_function_of_values():
 
 def test_what_is_no_number_is_an_error():
     for value in ("high", None, [1, 2]):
-        with pytest.raises(ObjectiveError, match="an objective gives a number, got"):
+        with pytest.raises(ObjectiveError, match="the objective must return a number, got"):
             as_objective(lambda values, value=value: value, LAYERS)([3])
 
 

@@ -140,8 +140,8 @@ def test_the_report(made, compare, found):
     code, out, err = compare("--resume", made)
     assert (code, err) == (0, "")
     assert out.startswith(
-        "3 algorithms on cifar10 val_accuracy [%], 200 epochs, one recorded seed an evaluation\n"
-        "60 evaluations in each of 19 trials; seed 4\n\nRegret of the incumbents at the end [%]\n"
+        "3 algorithms on cifar10 val_accuracy [%], 200 epochs, one recorded seed per evaluation\n"
+        "60 evaluations in each of 19 trials; seed 4\n\nRegret of the final incumbents [%]\n"
     )
     best = found["algorithms"][0]
     assert f"{LABELS[0]}  {best['regret']['mean']:.4f}  ± {best['regret']['std']:.4f}  " in out
@@ -149,17 +149,17 @@ def test_the_report(made, compare, found):
         "95 % of mean",
         "at the optimum",
         "optimum: 91.6067, index 6111",
-        "Incumbents at the end, trained for 200 epochs, mean and standard deviation over the trials\n",
-        "Evaluations until the regret was at most: median of 19 trials (share of trials that came there)\n",
+        "Final incumbents, trained for 200 epochs, mean and standard deviation over trials\n",
+        "Evaluations to reach a regret of at most: median over 19 trials (share of trials that reached it)\n",
         f"{LABELS[0]} / rs",
-        "p: Wilcoxon signed-rank test, after Holm's correction for all pairs",
+        "p: Wilcoxon signed-rank test, with Holm's correction for all pairs",
         "Friedman test: chi-squared ",
         "critical difference (Nemenyi, 0.05): 0.760",
         f"saved in {made}\n",
-        f"pictures in {made}/regret.png, {made}/ranks.png\n",
+        f"plots in {made}/regret.png, {made}/ranks.png\n",
     ):
         assert text in out, text
-    assert "Simulated time until" not in out
+    assert "Simulated time to reach" not in out
     assert json.loads(compare("--resume", made, "--json")[1]) == found
 
 
@@ -176,9 +176,9 @@ def test_with_a_budget_time_is_reported_too(compare, bench):
             assert way["seconds"]["share"] == way["evaluations"]["share"]
     out = compare("re", "rs", "--budget", "60000s", "--trials", 17)[1]
     assert "\n16.7 hours of simulated time in each of 17 trials; seed 0\n" in out
-    assert "Simulated time until the regret was at most" in out
-    assert "Evaluations until the regret was at most" in out
-    assert "\nTrials end after different numbers of evaluations: the median is by Kaplan and Meier's" in out
+    assert "Simulated time to reach a regret of at most" in out
+    assert "Evaluations to reach a regret of at most" in out
+    assert "\nThe median is the Kaplan-Meier estimate, because trials have different numbers" in out
 
 
 def test_a_trial_without_any_evaluation_counts_as_the_worst(compare, bench):
@@ -190,7 +190,7 @@ def test_a_trial_without_any_evaluation_counts_as_the_worst(compare, bench):
     assert pair["better"] + pair["worse"] + pair["equal"] == 100
     assert seconds.min() < 1600
     out = compare("rs", "--budget", "1600s")[1]
-    assert "without any" in out
+    assert "no incumbent" in out
     assert f"{found['algorithms'][1]['trials_without_evaluation']} trials" in out
 
 
@@ -198,11 +198,11 @@ def test_one_algorithm_or_one_trial(compare):
     code, out, _ = compare("rs", "--evals", 20, "--trials", 4)
     assert code == 0
     assert out.startswith("1 algorithm on cifar10")
-    assert "Tests and ranks are left out: they need two algorithms or more.\n" in out
+    assert "Tests and ranks are not shown, because they need two algorithms or more.\n" in out
     code, out, err = compare("rs", "re", "--evals", 20, "--trials", 1)
     assert (code, err) == (0, "")
     assert "20 evaluations in one trial; seed 0\n" in out
-    assert "Tests and ranks are left out: they need two trials of each algorithm or more.\n" in out
+    assert "Tests and ranks are not shown, because they need two trials per algorithm or more.\n" in out
     assert "±" not in out
     assert "not reached" in out
 
@@ -211,7 +211,7 @@ def test_a_metric_that_is_not_in_percent(compare):
     code, out, _ = compare("rs", "re", "--evals", 20, "--trials", 5, "--metric", "params")
     assert code == 0
     assert "2 algorithms on cifar10 params [M]\n" in out
-    assert "The way to a regret is left out: that of params is not in percentage points.\n" in out
+    assert "The time to a regret is not shown, because params is not in percent.\n" in out
 
 
 def test_searches_of_ones_own(compare):
@@ -257,7 +257,7 @@ def test_multi_fidelity_searches_too(compare, tmp_path, curves):
     texts = ["re", "asha:workers=3,fidelities=10,50,200", "sh:eta=4"]
     code, out, err = compare(*texts, *options, "--out", tmp_path / "all")
     assert (code, err) == (0, "")
-    reached, times = out.split("Evaluations until")[1].split("Simulated time until")
+    reached, times = out.split("Evaluations to reach")[1].split("Simulated time to reach")
     assert "asha" not in reached
     assert "asha" in times
     own_command("sh:eta=4", *options, "--out", tmp_path / "sh")
@@ -274,7 +274,7 @@ def test_multi_fidelity_searches_too(compare, tmp_path, curves):
     assert "\nsh:eta=4 " in out
     code, _, err = compare(runs[0], "re", "--evals", 20)
     assert code == 2
-    assert "--evals 20 is not that of" in err
+    assert "--evals 20 differs from " in err
 
 
 def test_pictures_are_drawn(made, compare, tmp_path):
@@ -285,12 +285,12 @@ def test_pictures_are_drawn(made, compare, tmp_path):
     pictures = "--plot", tmp_path / "a.svg", "--plot-ranks", tmp_path / "b.svg"
     code, out, _ = compare(made / "rs", made / "ls", *pictures)
     assert code == 0
-    assert out.endswith(f"pictures in {tmp_path}/a.svg, {tmp_path}/b.svg\n")
+    assert out.endswith(f"plots in {tmp_path}/a.svg, {tmp_path}/b.svg\n")
     assert "<svg" in (tmp_path / "a.svg").read_text()
     assert "<svg" in (tmp_path / "b.svg").read_text()
     code, _, err = compare(made / "rs", "--plot-ranks", tmp_path / "c.pdf")
     assert code == 0
-    assert err == "note: no picture of ranks, which need two algorithms and two trials or more\n"
+    assert err == "note: no plot of ranks, because they need two algorithms and two trials or more\n"
     assert not (tmp_path / "c.pdf").exists()
     assert compare("rs", "--trials", 3, "--budget", "20000s", "--plot", tmp_path / "c.pdf")[0] == 0
     assert (tmp_path / "c.pdf").read_bytes().startswith(b"%PDF")
@@ -303,7 +303,7 @@ def test_many_algorithms_all_at_the_optimum_are_drawn(compare, tmp_path):
     pictures = [tmp_path / "regret.svg", tmp_path / "ranks.svg"]
     code, out, err = compare(*specs, *options, "--plot", pictures[0], "--plot-ranks", pictures[1])
     assert (code, err) == (0, "")
-    assert "not told apart by it: " in out
+    assert "no significant difference: " in out
     assert all(picture.stat().st_size > 10_000 for picture in pictures)
 
 
@@ -323,10 +323,7 @@ def test_labels_that_matplotlib_would_not_take(made, compare, tmp_path):
 def test_without_matplotlib_a_folder_has_no_pictures(compare, plain, tmp_path):
     code, out, err = compare("rs", "--evals", 5, "--trials", 3, "--out", tmp_path / "out")
     assert code == 0
-    assert (
-        err
-        == "note: the folder has no pictures: a picture in --out needs matplotlib: pip install matplotlib\n"
-    )
+    assert err == "note: no plots in the folder: a plot in --out needs matplotlib: pip install matplotlib\n"
     assert not list(tmp_path.glob("out/*.png"))
     code, _, err = compare("rs", "--plot", tmp_path / "a.png")
     assert code == 2
@@ -365,7 +362,7 @@ def test_runs_of_other_seeds_are_paired_by_number(made, compare, tmp_path):
     own_command("rs", *COMMON, "--seed", 9, "--out", tmp_path / "rs")
     code, out, _ = compare(made / "rs", tmp_path / "rs")
     assert code == 0
-    assert "seed 4, 9\nnote: of different seeds, trials are paired by their number alone\n" in out
+    assert "seed 4, 9\nnote: trials with different seeds are paired by their number only\n" in out
     assert f"rs ({made / 'rs'}) / rs ({tmp_path / 'rs'})" in out
     assert compare("re", tmp_path / "rs", "--seed", 1)[0] == 0
 
@@ -402,9 +399,9 @@ def test_runs_that_cannot_be_compared(made, compare, topology, curves, tmp_path)
     log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:200]))
     (tmp_path / "empty").mkdir()
     for other, message in (
-        ("table", "table cannot be compared with {rs}: it is of another table"),
-        ("pair", "pair has two objectives, and so no incumbent to compare"),
-        ("half", "half is not complete; --resume of the command that made it goes on with it"),
+        ("table", "table cannot be compared with {rs}: it has a different table"),
+        ("pair", "pair has two objectives, so it has no incumbent to compare"),
+        ("half", "half is not complete; continue it with --resume of its own command"),
         ("empty", "empty is not the folder of a run: it has no config.json"),
         ("nowhere", "nowhere is not the folder of a run: it has no config.json"),
     ):
@@ -414,18 +411,16 @@ def test_runs_that_cannot_be_compared(made, compare, topology, curves, tmp_path)
     for name in ("asha", "both"):
         code, _, err = compare(tmp_path / name, "re", "--store", curves)
         assert code == 2
-        assert (
-            f"{name} is of a multi-fidelity search that ends by jobs; these are compared by --budget" in err
-        )
+        assert f"{name} is a multi-fidelity search that is limited by --jobs; only runs limited by" in err
     own_command("rs", "--evals", 10, "--store", curves, "--out", tmp_path / "rs")
     code, _, err = compare(tmp_path / "rs", tmp_path / "asha", "--store", curves)
     assert code == 2
     assert "asha cannot be compared with" in err
     assert "its evals is None, not 10" in err
-    assert "is named twice" in compare(made / "rs", made / "rs")[2]
+    assert "is listed twice" in compare(made / "rs", made / "rs")[2]
     code, _, err = compare(made / "rs", "re", "--trials", 20)
     assert code == 2
-    assert f"--trials 20 is not that of {made / 'rs'}, 19" in err
+    assert f"--trials 20 differs from 19 in {made / 'rs'}" in err
 
 
 # What is refused
@@ -434,17 +429,17 @@ def test_runs_that_cannot_be_compared(made, compare, topology, curves, tmp_path)
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ([], "name the algorithms to compare, such as: python -m blackbox.compare re rs --trials 500"),
-        (["foo"], "unknown algorithm 'foo'; the algorithms are rs, re, ls"),
+        ([], "algorithms are missing; try python -m blackbox.compare re rs --trials 500"),
+        (["foo"], "unknown algorithm 'foo'; choose from rs, re, ls"),
         (["a" * 300], "unknown algorithm 'aaa"),
         (["a" * 300 + "/b"], "/b/config.json: File name too long"),
         (["re:pop=3"], "re has no setting 'pop'"),
-        (["re", "rs", "re:population=100"], "re is named twice; with other settings it would be another"),
-        (["nsga2", "re"], "nsga2 has 2 objectives, and so no incumbent to compare"),
-        (["re", "asha"], "asha trains cells for few epochs and for many"),
+        (["re", "rs", "re:population=100"], "re is listed twice; give one of them different settings"),
+        (["nsga2", "re"], "nsga2 has 2 objectives, so it has no incumbent to compare"),
+        (["re", "asha"], "asha trains cells for different numbers of epochs"),
         (
             ["re", "--budget", "10s"],
-            "a budget of 10 s ends before any evaluation can; the cheapest cell takes",
+            "--budget 10s is too short for any evaluation; the cheapest cell needs",
         ),
         (["re", "--workers", 0], "workers must be an integer >= 1, got 0"),
         (["re", "--trials", 0], "trials must be an integer in [1, 100,000], got 0"),
@@ -453,8 +448,8 @@ def test_runs_that_cannot_be_compared(made, compare, topology, curves, tmp_path)
         (["re", "--signal", "flops@12"], "flops belongs to the network"),
         (["re", "--store", "nowhere.h5"], "nowhere.h5"),
         (["re", "--out", "a", "--resume", "b"], "not allowed with argument"),
-        (["re", "--plot", "a.txt"], "--plot cannot write 'a.txt': a picture ends in"),
-        (["re", "--plot-ranks", "no/a.png"], "--plot-ranks cannot write 'no/a.png': there is no folder"),
+        (["re", "--plot", "a.txt"], "--plot cannot write 'a.txt': the name must end in"),
+        (["re", "--plot-ranks", "no/a.png"], "--plot-ranks cannot write 'no/a.png': the folder"),
         (["--resume", "nowhere"], "nowhere is not the folder of a comparison: it has no comparison.json"),
         (
             ["asha", "--budget", "9000s", "--signal", "val_loss"],
@@ -473,7 +468,7 @@ def test_errors_are_one_line_before_the_work(compare, tmp_path, monkeypatch, arg
 
 def test_a_budget_that_no_trial_of_an_algorithm_can_use(compare, tmp_path, plain):
     argv = ["rs", "--budget", "600s", "--trials", 2]
-    message = "a budget of 600 s ends before the first evaluation of any trial"
+    message = "--budget 600s is too short for the first evaluation of any trial"
     for more in ([], ["--out", tmp_path / "out"]):
         code, _, err = compare(*argv, *more)
         assert code == 2
@@ -488,13 +483,13 @@ def test_a_folder_of_another_comparison(made, compare, tmp_path):
     ):
         code, _, err = compare(*change, "--out", made)
         assert code == 2
-        assert f"{made} is another comparison: {message}; --out names a new folder" in err
+        assert f"{made} is another comparison: {message}; try a new folder with --out" in err
     code, _, err = compare("--resume", made, "--evals", 61)
     assert code == 2
-    assert f"--evals 61 is not that of {made}, 60" in err
+    assert f"--evals 61 differs from 60 in {made}" in err
     code, _, err = compare("re", "--resume", made)
     assert code == 2
-    assert f"{made} knows its algorithms, re:population=20,sample=5 rs ls; leave them out" in err
+    assert f"algorithms cannot be given with --resume; {made} has re:population=20,sample=5 rs ls" in err
     (tmp_path / "mine").write_text("")
     code, _, err = compare("rs", "--out", tmp_path)
     assert code == 2
@@ -516,7 +511,9 @@ def test_a_run_in_the_folder_that_is_another(made, compare, tmp_path, plain):
     shutil.copytree(path / "ls", path / "rs")
     code, _, err = compare("--resume", path)
     assert code == 2
-    assert f"{path / 'rs'} is not the run of this comparison, or not complete: move it away" in err
+    assert (
+        f"{path / 'rs'} is not a run of this comparison, or is not complete; move it to another folder" in err
+    )
     shutil.rmtree(path / "rs")
     assert compare("--resume", path)[0] == 0
     assert files(path) == files(made)

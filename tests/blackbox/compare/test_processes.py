@@ -126,7 +126,7 @@ def test_a_damaged_log_of_a_part_is_an_error(home, tmp_path):
     Worker(study).part(Part(0, 0, 1), Watch(Alone()))
     log = study.part_folder(Part(0, 0, 1)) / "log.csv"
     log.write_text(re.sub(r"(?m)^1,0,\d+,", "1,0,7,", log.read_text()))
-    with pytest.raises(RunFolderError, match="is damaged: its scores or costs are not those of the table"):
+    with pytest.raises(RunFolderError, match="is damaged: its scores or costs differ from the table"):
         Worker(study).part(Part(0, 0, 1), Watch(Alone()))
 
 
@@ -232,7 +232,7 @@ def test_without_a_folder_an_interrupt_leaves_nothing(home):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert (process.returncode, out) == (130, "")
-    assert err == "interrupted; --out FOLDER would have kept what was done\n"
+    assert err == "interrupted; use --out FOLDER to keep completed work\n"
 
 
 def test_a_process_that_is_killed(tmp_path, compare, plain):
@@ -242,8 +242,8 @@ def test_a_process_that_is_killed(tmp_path, compare, plain):
     code, out, err = compare(*argv)
     assert (code, out) == (2, "")
     assert err == (
-        "python -m blackbox.compare: error: a process ended before its time: there was too little memory,"
-        " or it was killed; fewer --workers need less. The same command goes on.\n"
+        "python -m blackbox.compare: error: a process died: it ran out of memory or was killed;"
+        " try fewer --workers; run the same command again to continue\n"
     )
     flag.unlink()
     assert compare(*argv)[0] == 0

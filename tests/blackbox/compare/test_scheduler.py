@@ -127,7 +127,7 @@ def test_errors_of_tasks_are_those_of_local_processes(on_it, scheduler, tmp_path
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:3]))  # a step
     code, out, err = on_it(*argv)
     assert (code, out) == (2, "")
-    assert err.endswith("rs is not the run of this comparison, or not complete: move it away\n")
+    assert err.endswith("rs is not a run of this comparison, or is not complete; move it to another folder\n")
     study = study_of(f"{ODD}:fail=3")
     with pytest.raises(ArithmeticError, match="it was to fail"):
         carry_out(study, 2, scheduler.scheduler.address)
@@ -141,8 +141,8 @@ def test_a_task_that_always_loses_its_worker_is_an_error(on_it, tmp_path, plain)
     code, out, err = on_it(*argv)
     assert (code, out) == (2, "")
     assert err.endswith(
-        "error: a task lost its worker each time: there was too little memory, or it was killed."
-        " The same command goes on.\n"
+        "error: a task lost its worker each time, because it ran out of memory or was killed;"
+        " run the same command again to continue\n"
     )
     flag.unlink()
     assert on_it(*argv)[0] == 0
@@ -154,7 +154,7 @@ def test_a_scheduler_that_is_not_there_is_one_line(compare, tmp_path, monkeypatc
     prog = "python -m blackbox.compare: error: "
     for place, message in (
         ("tcp://127.0.0.1:9", "no scheduler answers at tcp://127.0.0.1:9: "),
-        ("host", "a scheduler's address is such as tcp://host:8786, got 'host', which is no file either\n"),
+        ("host", "scheduler must be an address like tcp://host:8786 or a file, got 'host'\n"),
         (tmp_path / "no.json", f"{tmp_path}/no.json is not the file of a Dask scheduler: "),
     ):
         code, out, err = compare("rs", "--scheduler", place)
@@ -179,7 +179,7 @@ def test_a_scheduler_without_workers_is_waited_for(tmp_path):
         file = tmp_path / "scheduler.json"
         file.write_text(json.dumps({"address": cluster.scheduler_address}))
         process = start("rs", "--trials", 1, "--evals", 5, "--scheduler", file)
-        assert process.stderr.readline() == "note: there are no workers; waiting for some\n"
+        assert process.stderr.readline() == "note: waiting for workers, because there are none\n"
         cluster.scale(1)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "")
@@ -200,9 +200,11 @@ def test_a_worker_must_have_the_versions_the_table_and_the_folder(bench, tmp_pat
     worker.check(Origin(versions(), checksum))
     with pytest.raises(ConfigError, match=r"a worker has numpy .*, this command 1\.0: install the same"):
         worker.check(Origin(versions() | {"numpy": "1.0"}, checksum))
-    with pytest.raises(ConfigError, match="a worker has another table in .*: copy this command's there"):
+    with pytest.raises(
+        ConfigError, match="a worker has a different table in .*; copy the command's table there"
+    ):
         worker.check(Origin(versions(), "another"))
-    with pytest.raises(ConfigError, match="nowhere; --out must name a folder that all workers share"):
+    with pytest.raises(ConfigError, match="nowhere; --out must be a folder that all workers share"):
         Worker(study_of("rs", tmp_path / "nowhere")).check(Origin(versions(), checksum))
 
 

@@ -63,11 +63,11 @@ def test_what_a_spec_is():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("foo", "unknown algorithm 'foo'; the algorithms are rs, re, ls"),
-        ("foo:population=3", "unknown algorithm 'foo'; the algorithms are rs, re, ls"),
+        ("foo", "unknown algorithm 'foo'; choose from rs, re, ls"),
+        ("foo:population=3", "unknown algorithm 'foo'; choose from rs, re, ls"),
         ("", "unknown algorithm ''"),
         ("no_such_module:Search", "algorithm 'no_such_module:Search' cannot be imported"),
-        ("tests.blackbox.compare.searches:None", "searches has no search None"),
+        ("tests.blackbox.compare.searches:None", "searches has no search class None"),
         ("re:pop=3", "re has no setting 'pop'; its settings are: population, sample"),
         ("re:3", "re has no setting '3'"),
         ("re:,", "re has no setting ''"),
@@ -80,7 +80,7 @@ def test_what_a_spec_is():
         ("re:population=5", r"re:population=5: sample, .* in [1, 5], got 10"),
         ("reinforce:decay=high", "decay of reinforce is a number, got 'high'"),
         ("ls:first=maybe", "first of ls is true or false, got 'maybe'"),
-        ("asha:fidelities=a", "fidelities of asha: fidelities are numbers of epochs, such as 12,200"),
+        ("asha:fidelities=a", "fidelities of asha: fidelities must be numbers of epochs, such as 12,200"),
         ("asha:workers=0", "asha:workers=0: workers must be an integer in [1, 100,000], got 0"),
         ("asha:trials=3", "asha has no setting 'trials'; its settings are: workers, fidelities"),
     ],
@@ -93,7 +93,7 @@ def test_what_is_wrong_with_a_text_is_said(text, message):
 
 @pytest.mark.parametrize("limits", [{"evals": 5}, {"evals": 5, "budget": 9.0}, {}])
 def test_multi_fidelity_searches_are_compared_by_budget_alone(limits):
-    with pytest.raises(ValueError, match="compare it by --budget alone, without --evals"):
+    with pytest.raises(ValueError, match="compare it with --budget, without --evals"):
         Spec.of("asha").settings(RunConfig(**limits))
 
 

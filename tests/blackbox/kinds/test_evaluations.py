@@ -97,7 +97,5 @@ def test_what_the_store_lacks_for_an_incumbent_is_not_reported(runs_alone, tmp_p
 
 def test_a_budget_that_no_trial_can_use_is_an_error(table, objective):
     history = searched(objective, [[7], [8]], np.array([[30.5], [40.0]]))
-    with pytest.raises(
-        ConfigError, match="a budget of 20 s ends before the first .*; raise it: --budget 31s"
-    ):
+    with pytest.raises(ConfigError, match="--budget 20s is too short for the first .*; try --budget 31s"):
         summarize(history, table, signal=SIGNAL, budget=20)

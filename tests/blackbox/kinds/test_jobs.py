@@ -55,7 +55,7 @@ def test_the_report_of_one_trial(run, curves):
     assert lines[1].endswith(" jobs on 4 workers; seed 0")
     for line in (
         "best cell       |",
-        "as it was seen  val_accuracy ",
+        "signal          val_accuracy ",
         "found           by job ",
         "after    5.0 hours",
     ):
@@ -70,14 +70,14 @@ def test_the_report_of_many_trials(run, curves, tmp_path):
     code, out, _ = run("asha", *options, "--plot", tmp_path / "a.png")
     assert code == 0
     assert (
-        "asynchronous successive halving on cifar10 val_accuracy [%], 200 epochs, one recorded seed a cell"
+        "asynchronous successive halving on cifar10 val_accuracy [%], 200 epochs, one recorded seed per cell"
         in out
     )
     assert "jobs on 1 worker, in each of 5 trials; seed 3" in out
     assert "Jobs of each rung, mean over trials" in out
-    assert "Incumbents at the end, trained for 200 epochs, mean and standard deviation over 5 trials" in out
+    assert "Final incumbents, trained for 200 epochs, mean and standard deviation over 5 trials" in out
     assert out.count(" ± ") == 5
-    assert out.endswith(f"picture in {tmp_path / 'a.png'}\n")
+    assert out.endswith(f"plot in {tmp_path / 'a.png'}\n")
     assert (tmp_path / "a.png").stat().st_size > 5000
     assert run("asha", "--store", curves, "--jobs", 1, "--plot", tmp_path / "a.png")[0] == 0
 
@@ -214,18 +214,21 @@ def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_end(run, curves, tmp
     [
         (
             ("--signal", "val_loss"),
-            "no curves; what would do: --store FILE, made of the published files by python -m nasbench build",
+            "no curves; try --store FILE with a store that python -m nasbench build",
         ),
         (("--fidelities", "50,200"), "recorded: 12, 200 for cifar10 val_accuracy@200; got 50"),
-        (("--fidelities", "12,x"), "argument --fidelities: fidelities are numbers of epochs, such as 12,200"),
+        (
+            ("--fidelities", "12,x"),
+            "argument --fidelities: fidelities must be numbers of epochs, such as 12,200",
+        ),
         (
             ("--fidelities", "200", "--budget", "100s"),
-            "ends before any job can; the cheapest takes: --budget 544s",
+            "is too short for any job; the cheapest one needs --budget 544s",
         ),
         (("--jobs", 0), "jobs must be an integer >= 1, got 0"),
         (("--workers", 0), "workers must be an integer in [1, 100,000], got 0"),
         (("--eta", 1), "eta must be an integer >= 2, got 1"),
-        (("--plot", "x.xyz"), "a picture ends in .png, .svg, .pdf"),
+        (("--plot", "x.xyz"), "the name must end in .png, .svg, .pdf"),
         (("--dataset", "mnist"), "unknown dataset 'mnist'"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run"),
     ],
@@ -244,8 +247,8 @@ def test_a_fidelity_that_the_store_lacks_is_an_error_before_there_is_a_folder(ru
 
 def test_a_budget_that_ends_before_the_first_job_is_an_error(run, curves):
     code, _, err = run("asha", "--store", curves, "--budget", "12s", "--seed", 1)
-    assert (code, "a budget of 12 s ends before the first job of any trial; raise it" in err) == (2, True)
-    raised = err.split("--budget ")[1].strip()
+    assert (code, "--budget 12s is too short for the first job of any trial; try" in err) == (2, True)
+    raised = err.split("try --budget ")[1].strip()
     assert run("asha", "--store", curves, "--budget", raised, "--seed", 1)[0] == 0
 
 
@@ -253,7 +256,7 @@ def test_a_search_whose_jobs_all_failed_has_no_findings(table):
     search = algorithm("asha")
     experiment = Experiment(JOBS, search, search.config_class(), SimulationConfig().on(table), table)
     failed = JobHistory([0], [(0, 0, 5, 2, -np.inf, 0.0, 1.0, 0)])
-    with pytest.raises(ConfigError, match="all jobs of all trials failed: there is no incumbent"):
+    with pytest.raises(ConfigError, match="there is no incumbent, because all jobs of all trials failed"):
         JOBS.result(experiment, failed, complete=True)
 
 
@@ -275,7 +278,7 @@ def test_protocols_as_fidelities(run, topology):
     assert "up to 200 epochs" in out
     code, out, _ = run("sh", "--store", topology, "--signal", "val_loss", "--jobs", 100)
     assert (code, "; signal val_loss@200, mean over seeds" in out) == (0, True)
-    assert "as it was seen  val_loss 0." in out  # a loss, not the negative of one
+    assert "signal          val_loss 0." in out  # a loss, not the negative of one
 
 
 def test_errors_about_a_run_to_go_on_with(run, curves, tmp_path):

@@ -141,7 +141,7 @@ def test_two_objectives_have_no_incumbent(made):
     assert isinstance(read.settings, PairConfig)
     assert (read.objectives, read_run(made / "re").objectives) == (2, 1)
     assert read.history.scores.shape == (2, 30, 2)
-    with pytest.raises(ConfigError, match="no incumbent, but a Pareto front"):
+    with pytest.raises(ConfigError, match="a Pareto front, no incumbent"):
         read.anytime()
 
 
@@ -198,25 +198,28 @@ HEADER = "evaluation,trial,index,score,cost\n"
         ),
         (lambda folder: (folder / "log.csv").unlink(), "is not the folder of a run: it has no log.csv"),
         (shutil.rmtree, "is not the folder of a run: it has no config.json"),
-        (log_of(HEADER), "has no whole step of its trials yet: its log is empty"),
-        (log_of(HEADER + "1,0,5,60.0,1.0\n"), "has no whole step of its trials yet"),
+        (log_of(HEADER), "has no completed evaluation yet"),
+        (log_of(HEADER + "1,0,5,60.0,1.0\n"), "has no completed evaluation yet"),
         (log_of(""), "log.csv is damaged: its first line must be evaluation,trial,index,score,cost"),
         (log_of(HEADER + "a,b\n" * 5), "log.csv is damaged"),
-        (log_of(HEADER + "2,0,5,60.0,1.0\n" * 5), "its rows are not 1 evaluations of 5 trials"),
+        (log_of(HEADER + "2,0,5,60.0,1.0\n" * 5), "its rows are not 1 evaluation of 5 trials"),
         (config_of(""), "config.json is damaged: Expecting value"),
         (config_of("[1]"), "config.json is damaged: it must hold a JSON object"),
-        (config_of('{"space": "nb201"}'), "is not the folder of a search on a table: its config.json has no"),
-        (config_without("run"), "is not the folder of a search on a table: its config.json has no 'run'"),
-        (config_with("run.more", 1), "config.json is damaged or of another version: its settings are"),
+        (config_of('{"space": "nb201"}'), "is not the folder of a search on a table: its config.json lacks"),
+        (config_without("run"), "is not the folder of a search on a table: its config.json lacks 'run'"),
+        (
+            config_with("run.more", 1),
+            "config.json is damaged or of another version: its settings belong to no kind",
+        ),
         (config_with("run", 7), "config.json is damaged or of another version"),
-        (config_with("run.trials", 0), "config.json is damaged or of another version: trials is a whole"),
+        (config_with("run.trials", 0), "config.json is damaged or of another version: trials must be an int"),
         (config_with("run.space", None), "config.json is damaged or of another version: unknown space None"),
         (config_with("run.signal", "best"), "config.json is damaged or of another version"),
-        (config_with("versions", 3), "config.json is damaged or of another version: versions is 3"),
+        (config_with("versions", 3), "config.json is damaged or of another version: versions is invalid: 3"),
         (config_with("table", {}), "config.json is damaged or of another version: it has no 'store'"),
-        (config_with("table.store", 3), "another version: table.store is 3"),
-        (config_with("algorithm", None), "another version: algorithm is None"),
-        (config_with("search", []), r"another version: search is \[\]"),
+        (config_with("table.store", 3), "another version: table.store is invalid: 3"),
+        (config_with("algorithm", None), "another version: algorithm is invalid: None"),
+        (config_with("search", []), r"another version: search is invalid: \[\]"),
     ],
 )
 def test_a_folder_that_is_not_a_run_is_named(folder, damage, message):
@@ -229,7 +232,7 @@ def test_a_folder_that_is_not_a_run_is_named(folder, damage, message):
 def test_a_run_on_an_objective_of_ones_own(folder):
     config_with("table", None)(folder)
     config_with("run", {"objective": "mine:train", "evals": 9})(folder)
-    with pytest.raises(RunFolderError, match="re is a run of the objective mine:train, not of a table"):
+    with pytest.raises(RunFolderError, match="re must be a run on a table, but its objective is mine:train"):
         read_run(folder)
 
 
@@ -253,9 +256,9 @@ def test_the_table_of_a_run(made, folder, bench, topology):
     read = read_run(made / "re")
     assert open_table(read).store.path == bench.store.path
     assert open_table(read, bench.store.path).store.path == bench.store.path
-    with pytest.raises(RunFolderError, match="re was made on another table than .*; name it with --store"):
+    with pytest.raises(RunFolderError, match="re is a run on a different table than .*; try --store FILE"):
         open_table(read, topology)
     config_with("table.store", str(folder / "gone.h5"))(folder)
-    with pytest.raises(RunFolderError, match="the table of .* cannot be opened; --store names it"):
+    with pytest.raises(RunFolderError, match="cannot open the table of .*; try --store FILE"):
         open_table(read_run(folder))
     assert open_table(read_run(folder), bench.store.path).space.flag == "tss"

@@ -34,7 +34,7 @@ def test_paths_are_those_of_a_walk_through_the_cell():
         for b in range(300):
             common = int((features[a] * features[b]).sum())
             assert common == len(sequences[a] & sequences[b])
-    with pytest.raises(ConfigError, match="other spaces have the encoding one_hot"):
+    with pytest.raises(ConfigError, match="try the encoding one_hot"):
         paths(SSS_SPACE, codes)
     assert default_encoding(NB201_SPACE) is paths
     assert default_encoding(SSS_SPACE) is one_hot

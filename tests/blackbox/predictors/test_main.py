@@ -34,7 +34,7 @@ def test_more_cells_are_ranked_better_and_zero_cost_needs_none(run, bench):
 def test_the_table(run, bench):
     code, out, err = run("--cells", 10, "--trials", 1, "--tested", 50, "--dataset", "cifar100")
     assert (code, err) == (0, "")
-    assert out.startswith("Rank correlation with cifar100 val_accuracy over 50 cells not seen,\n")
+    assert out.startswith("Rank correlation with cifar100 val_accuracy over 50 other cells,\n")
     assert len(out.splitlines()) == 9
     assert "±" not in out
     assert run("--cells", 10, "--trials", 1, "--tested", 50, "--dataset", "cifar100")[1] == out
@@ -43,11 +43,11 @@ def test_the_table(run, bench):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("--cells", "ten"), "cells are numbers of at least 2 between commas, got 'ten'"),
-        (("--cells", "1,10"), "cells are numbers of at least 2"),
+        (("--cells", "ten"), "cells must be integers >= 2, separated by commas; got 'ten'"),
+        (("--cells", "1,10"), "cells must be integers >= 2"),
         (("--tested", 1), "tested must be an integer >= 2, got 1"),
         (("--trials", 0), "trials must be an integer >= 1, got 0"),
-        (("--cells", 15000), "the space has 15,625 cells; got 15,000 to fit to and 1,000 to rank"),
+        (("--cells", 15000), "the space has only 15,625 cells, got 15,000 to fit to and 1,000 to rank"),
         (("--metric", "accuracy"), "accuracy"),
         (("--store", "/nowhere"), "/nowhere"),
     ],

@@ -64,7 +64,7 @@ def test_every_kind_of_run_is_drawn(visit, sizes, curves, tmp_path):
     assert compared.locator("[data-part=curves] path.line").count() == 2
     compared.get_by_label("evaluations", exact=True).check()
     assert compared.locator("[data-part=curves] path.line").count() == 1
-    assert "so only simulated time compares" in compared.locator("[data-part=curves] .note").inner_text()
+    assert "only comparable by simulated time" in compared.locator("[data-part=curves] .note").inner_text()
     assert compared.locator("#c2-cloud").count() == 0
 
 
@@ -212,6 +212,6 @@ def test_the_page_follows_a_change_of_colours_and_of_width(visit):
 
 def test_without_a_script_the_results_are_there(visit):
     page = visit(java_script_enabled=False)
-    assert "drawn by JavaScript" in page.locator("noscript").inner_text()
+    assert "need JavaScript" in page.locator("noscript").inner_text()
     assert page.locator("#c0-results tbody tr").count() == 2
     assert not page.locator("#c0-curves").is_visible()

@@ -228,8 +228,8 @@ def test_pairs_are_of_runs_that_a_comparison_would_take(runs, bench, tmp_path):
         [min(1.0, 3 * pair["p"]) for pair in pairs["tested"][:2]]
     )
     text = page(gather([(chosen, bench)]))
-    assert "Of different seeds, trials are paired by their number alone." in text
-    assert "not told apart from" in text
+    assert "Trials with different seeds are paired by their number only." in text
+    assert "no significant difference to" in text
     assert "Not tested: random search (budget), random search (noise), random search (poor), " in text
 
 

@@ -87,8 +87,8 @@ def test_what_is_no_run_is_skipped_and_named(command, runs, tmp_path):
 def test_no_run_at_all(command, tmp_path):
     err = refused(command, tmp_path, "--out", tmp_path / "report.html")
     assert err.splitlines()[-1] == (
-        "python -m blackbox.report: error: none of the folders is that of a run;"
-        " python -m blackbox.re --out FOLDER makes one"
+        "python -m blackbox.report: error: none of the folders is a run folder;"
+        " python -m blackbox.re --out FOLDER creates one"
     )
     assert not (tmp_path / "report.html").exists()
 
@@ -101,9 +101,10 @@ def test_a_table_that_is_elsewhere(command, runs, topology, tmp_path):
     out = tmp_path / "report.html"
     err = refused(command, tmp_path / "run", "--out", out)
     assert "gone.h5" in err
-    assert "cannot be opened; --store names it" in err
+    assert f"cannot open the table of {tmp_path / 'run'}: " in err
+    assert "; try --store FILE" in err
     err = refused(command, tmp_path / "run", "--out", out, "--store", topology)
-    assert f"was made on another table than {topology}" in err
+    assert f"is a run on a different table than {topology}" in err
     code, _, err = command(tmp_path / "run", "--out", out, "--store", NB201().store.path)
     assert (code, err) == (0, "")
 

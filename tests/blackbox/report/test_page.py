@@ -141,7 +141,7 @@ def test_pairs_are_there_without_a_script(data):
     assert (reader.texts["b"], reader.texts["small"]) == ([second], ["better than"])
     assert f'</span>{first}</span></th><td data-value="1e-310">' in table
     assert '<tr data-series="1 0">' in table
-    assert "for the one pair; told apart at p ≤ 0.05" in page(told)
+    assert "for one pair; significant at p ≤ 0.05" in page(told)
     assert page(told).count('class="sortable pairs"') == 1  # the other comparison has one run
     assert page(told).count("<details>") == 2  # of settings
 
@@ -150,10 +150,10 @@ def test_many_pairs_are_folded_up(data):
     pair = Pair(better=6, worse=0, equal=0, p=0.03, rank_biserial=1.0, a12=1.0)
     told = with_pairs(data, *(ShownPair([0, 1], AdjustedPair(pair, p)) for p in (*[0.05] * 3, *[0.051] * 13)))
     inside = re.search(
-        r"<summary>3 of 16 pairs are told apart</summary>(.*?)</details>", page(told), re.DOTALL
+        r"<summary>3 of 16 pairs differ significantly</summary>(.*?)</details>", page(told), re.DOTALL
     )
     assert inside[1].count("better than") == 3
-    assert inside[1].count("not told apart from") == 13
+    assert inside[1].count("no significant difference to") == 13
     assert Reader(page(told)).open == []
 
 

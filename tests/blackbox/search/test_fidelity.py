@@ -37,7 +37,7 @@ def test_rungs_are_different_and_at_least_the_least():
 
 @pytest.mark.parametrize("fidelities", [(), (12, 12), [1, 3, 1]])
 def test_rungs_that_are_given_are_different(fidelities):
-    with pytest.raises(ConfigError, match="fidelities are different numbers of epochs, one at least"):
+    with pytest.raises(ConfigError, match="fidelities must be one or more different numbers of epochs"):
         rungs(fidelities, 3)
 
 

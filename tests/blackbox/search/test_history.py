@@ -138,7 +138,7 @@ def test_with_several_objectives_there_is_no_incumbent():
     history = History(2, objectives=3)
     history.append([1, 2], np.zeros((2, 3)))
     for ask in (history.incumbent, history.incumbents, history.incumbent_steps, history.best):
-        with pytest.raises(ConfigError, match="with 3 objectives there is no incumbent, but a Pareto front"):
+        with pytest.raises(ConfigError, match="a search with 3 objectives has a Pareto front, no incumbent"):
             ask()
 
 

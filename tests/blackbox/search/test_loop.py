@@ -57,18 +57,18 @@ def test_going_on_spends_a_budget_to_the_last_bit(bench):
 
 
 def test_a_cost_that_is_no_number_is_an_error():
-    with pytest.raises(ObjectiveError, match="the cost gave NaN"):
+    with pytest.raises(ObjectiveError, match="the cost is NaN"):
         run(RandomSearch(NB201_SPACE), lambda c: c * 1.0, budget=5, cost=lambda c: np.array([np.nan]))
 
 
 def test_run_without_an_end_is_an_error():
-    with pytest.raises(ConfigError, match="by evals, by budget or by both"):
+    with pytest.raises(ConfigError, match="evals, budget or both must be given"):
         run(RandomSearch(NB201_SPACE), lambda codes: codes)
     for evals in (0, -5, 2.5, "3"):
         with pytest.raises(InvalidArgumentError, match="evals must be an integer >= 1"):
             run(RandomSearch(NB201_SPACE), lambda codes: codes, evals)
     for budget in (0, -1, float("nan"), float("inf")):
-        with pytest.raises(ConfigError, match="budget is a positive number of seconds"):
+        with pytest.raises(ConfigError, match="budget must be a positive number of seconds"):
             run(RandomSearch(NB201_SPACE), lambda codes: codes, budget=budget, cost=lambda codes: 1.0)
     with pytest.raises(ConfigError, match="a budget in seconds needs a cost"):
         run(RandomSearch(NB201_SPACE), lambda codes: codes, budget=10)
@@ -87,7 +87,7 @@ def test_an_error_of_the_objective_leaves_the_history_whole():
         return codes * 1.0
 
     search = RandomSearch(NB201_SPACE)
-    with pytest.raises(ObjectiveError, match="gave NaN"):
+    with pytest.raises(ObjectiveError, match="returned NaN"):
         run(search, fails, 10)
     assert len(search.history) == 3
 
@@ -155,7 +155,7 @@ def test_what_is_no_number_fails_too(given, name):
     for trial, code, error in failures:
         assert code in history.codes[trial]
         assert isinstance(error, ObjectiveError)
-        assert str(error) == f"the objective gave {name}"
+        assert str(error) == f"the objective returned {name}"
 
 
 def test_nan_after_an_error_of_another_trial_fails_too():
@@ -191,7 +191,7 @@ def test_scores_of_another_shape_are_errors_and_no_failures():
     for scores in (1.0, [1.0], [[1.0, 2.0]]):
         failures = Failures()
         search = RandomSearch(NB201_SPACE, trials=2)
-        with pytest.raises(ObjectiveError, match="one score a trial"):
+        with pytest.raises(ObjectiveError, match="one score per trial"):
             run(search, lambda codes, scores=scores: scores, 5, on_failure=failures)
         assert (len(search.history), failures) == (0, [])
 

@@ -136,13 +136,13 @@ def test_the_true_front_of_the_table_is_that_of_all_comparisons(bench, against):
 def test_points_of_another_shape_and_unknown_numbers_are_errors():
     for points in ([1.0, 2.0], [[1.0]], [[1.0, 2.0, 3.0]], 5.0):
         for function in (fronts, nondominated):
-            with pytest.raises(ConfigError, match=r"points have two objectives, an array \(\.\.\., n, 2\)"):
+            with pytest.raises(ConfigError, match=r"scores must be an array of shape \(\.\.\., n, 2\)"):
                 function(points)
-    with pytest.raises(ConfigError, match="a point has NaN; -inf is for a cell that cannot be scored"):
+    with pytest.raises(ConfigError, match="scores must not be NaN; a failed evaluation has the score -inf"):
         fronts([[1.0, np.nan]])
     for reference in (0.0, [0, 0, 0], [[0, 0]]):
-        with pytest.raises(ConfigError, match=r"a reference point has two objectives, got an array \("):
+        with pytest.raises(ConfigError, match=r"reference must be two numbers, got an array of shape \("):
             hypervolume([[1.0, 2.0]], reference)
     for reference in ([np.nan, 0], [0, -np.inf]):
-        with pytest.raises(ConfigError, match=r"a reference point is of two finite numbers, got \["):
+        with pytest.raises(ConfigError, match=r"reference must be two finite numbers, got \["):
             hypervolume([[1.0, 2.0]], reference)

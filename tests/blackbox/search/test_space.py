@@ -24,7 +24,7 @@ def test_neighbours_differ_in_one_digit(choices):
 
 @pytest.mark.parametrize("choices", [(), (1,), (3, 0), (1, 1)])
 def test_a_space_without_a_choice_is_an_error(choices):
-    with pytest.raises(ConfigError, match="and two points; got"):
+    with pytest.raises(ConfigError, match="with two points or more in all; got"):
         CategoricalSpace(choices)
 
 

@@ -10,9 +10,9 @@ def test_settings():
     for config, message in (
         ({"jobs": 0}, "jobs must be an integer >= 1, got 0"),
         ({"workers": 0}, r"workers must be an integer in \[1, 100,000\], got 0"),
-        ({"budget": -1.0}, "budget is a positive number of seconds"),
-        ({"fidelities": ()}, "fidelities are numbers of epochs"),
-        ({"fidelities": "12"}, "fidelities are numbers of epochs, got '12'"),
+        ({"budget": -1.0}, "budget must be a positive number of seconds"),
+        ({"fidelities": ()}, "fidelities must be numbers of epochs"),
+        ({"fidelities": "12"}, "fidelities must be numbers of epochs, got '12'"),
         ({"fidelities": (1.5,)}, "a fidelity must be an integer"),
         ({"trials": 0}, "trials must be an integer"),
     ):

@@ -53,5 +53,5 @@ def test_a_faulty_search_fails(cls, test):
 
 
 def test_a_search_that_leaves_the_space_fails():
-    with pytest.raises(ValueError, match="a code is in"):
+    with pytest.raises(ValueError, match="codes must be in"):
         contract(Outside).test_only_codes_of_the_space()

@@ -284,7 +284,7 @@ def test_without_workers_it_waits_and_then_gives_up():
     assert drive(tasks, pool, 5, Cell, patience=60, look=look)
     assert looks[:3] == [(0, 0)] * 3
     assert len(tasks) == 5
-    with pytest.raises(WorkersError, match="there has been no worker for 0.01 s"):
+    with pytest.raises(WorkersError, match="no worker for 0.01 s"):
         drive(tasks_of("rs"), Shuffled(0), 5, Cell, patience=0.01)
 
 
@@ -300,10 +300,10 @@ def test_a_look_can_end_it():
     ("file", "change", "message"),
     [
         ("asked.csv", lambda rows: ["nonsense", *rows[1:]], "its first line must be evaluation,index,told"),
-        ("asked.csv", lambda rows: [*rows[:3], "2,x,0", *rows[4:]], "its row 3 is not that of a task"),
-        ("asked.csv", lambda rows: [*rows[:3], *rows[4:]], "its row 3 is not that of a task"),
-        ("asked.csv", lambda rows: [*rows[:3], "2,15625,0", *rows[4:]], "its row 3 is not that of a task"),
-        ("asked.csv", lambda rows: [*rows[:3], "2,1,3", *rows[4:]], "its row 3 is not that of a task"),
+        ("asked.csv", lambda rows: [*rows[:3], "2,x,0", *rows[4:]], "its row 3 is not a task"),
+        ("asked.csv", lambda rows: [*rows[:3], *rows[4:]], "its row 3 is not a task"),
+        ("asked.csv", lambda rows: [*rows[:3], "2,15625,0", *rows[4:]], "its row 3 is not a task"),
+        ("asked.csv", lambda rows: [*rows[:3], "2,1,3", *rows[4:]], "its row 3 is not a task"),
         ("asked.csv", lambda rows: rows[:4], "its log (has|lacks)"),
         ("log.csv", lambda rows: ["nonsense", *rows[1:]], "its first line must be"),
     ],
@@ -321,10 +321,10 @@ def test_damage_is_said(tmp_path, name, file, change, message):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda rows: rows[:4], "its log lacks jobs that were told"),
+        (lambda rows: rows[:4], "its log lacks completed jobs"),
         (
             lambda rows: [*rows[:2], rows[2].replace(",1,", ",3,"), *rows[3:]],
-            "its log has jobs that were not asked",
+            "its log has jobs that the search did not ask",
         ),
     ],
 )
@@ -345,7 +345,7 @@ def test_settings_that_lead_elsewhere_are_damage(tmp_path):
     with RunFolder.resume(path, run_kind(by_jobs=True)) as folder:
         record = Record.resume(folder, TOPOLOGY)
         jobs = Jobs(algorithm("asha")(NB201_SPACE, 9, seed=4), record.rows())
-        with pytest.raises(RunFolderError, match="its settings do not lead to the jobs that it asked for"):
+        with pytest.raises(RunFolderError, match="its jobs do not match its settings"):
             record.restore(jobs)
 
 

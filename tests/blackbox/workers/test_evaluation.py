@@ -55,12 +55,12 @@ def test_an_evaluation_gives_its_score_and_leaves_stdout_alone(module, capsys):
     [
         ("fails", "ValueError: no such"),
         ("leaves", "SystemExit: enough"),
-        ("nan", "ObjectiveError: an objective gives a number, or -inf for a failure, got nan"),
-        ("text", "ObjectiveError: an objective gives a number, got '0.5'"),
+        ("nan", "ObjectiveError: the objective must return a number, or -inf for a failure, got nan"),
+        ("text", "ObjectiveError: the objective must return a number, got '0.5'"),
         ("with_epochs", "TypeError: with_epochs() missing 1 required positional argument: 'epochs'"),
         (
             "other",
-            "ConfigError: the objective own_objectives:other is not there: own_objectives has no other",
+            "ConfigError: the objective own_objectives:other does not exist: own_objectives has no other",
         ),
     ],
 )
@@ -74,16 +74,16 @@ def test_whatever_goes_wrong_is_an_outcome(module, function, error):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nomodule:f", "nomodule:f cannot be imported: No module named 'nomodule'; workers look where"),
+        ("nomodule:f", "nomodule:f cannot be imported: No module named 'nomodule'; it must be in the folder"),
         (
             "broken_objectives:f",
             "broken_objectives:f cannot be imported: ZeroDivisionError: division by zero",
         ),
-        ("own_objectives:notthere", "is not there: own_objectives has no notthere"),
-        ("own_objectives:number", "own_objectives:number cannot be called: it is 3"),
-        ("own_objectives", "an objective is named module:function, got 'own_objectives'"),
-        ("own_objectives:", "an objective is named module:function"),
-        (None, "an objective is named module:function, got None"),
+        ("own_objectives:notthere", "does not exist: own_objectives has no notthere"),
+        ("own_objectives:number", "own_objectives:number must be callable, got 3"),
+        ("own_objectives", "objective must be MODULE:FUNCTION, got 'own_objectives'"),
+        ("own_objectives:", "objective must be MODULE:FUNCTION"),
+        (None, "objective must be MODULE:FUNCTION, got None"),
     ],
 )
 def test_what_is_no_objective_is_an_error(module, name, message):
@@ -94,7 +94,7 @@ def test_what_is_no_objective_is_an_error(module, name, message):
 def test_scores_are_numbers():
     assert [checked(score) for score in (1, np.float32(0.5), np.array(2.0), FAILED)] == [1, 0.5, 2, FAILED]
     for score in (None, "1", b"1", [1], {}, np.zeros(2)):
-        with pytest.raises(ObjectiveError, match="an objective gives a number, got"):
+        with pytest.raises(ObjectiveError, match="the objective must return a number, got"):
             checked(score)
     for score in (float("nan"), float("inf")):
         with pytest.raises(ObjectiveError, match="a number, or -inf for a failure, got (nan|inf)"):

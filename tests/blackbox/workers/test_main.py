@@ -129,7 +129,7 @@ def test_the_driver_is_killed_and_goes_on(folder):
         "evaluation": int(best[0]),
         "epochs": None,
     }
-    with pytest.raises(OSError, match="run is a run of the objective mine:convolutions, not of a table"):
+    with pytest.raises(OSError, match="run must be a run on a table, but its objective is mine:convolutions"):
         read_run(folder / "run")
 
 
@@ -155,8 +155,8 @@ def test_failures_stop_a_run_or_count_as_the_worst(folder):
     (line,) = result.stderr.splitlines()
     assert line.startswith("python -m blackbox.workers: error: the evaluation of |")
     assert line.endswith(
-        "failed: ZeroDivisionError: none; run/failures.csv has its traceback; --keep-going would go on"
-        " without it; continue with: python -m blackbox.workers re --resume run"
+        "failed: ZeroDivisionError: none; its traceback is in run/failures.csv; use --keep-going to"
+        " continue despite failures; continue with: python -m blackbox.workers re --resume run"
     )
     before = len(rows(folder))
     result = run(folder, "re --resume run --workers 2 --keep-going")
@@ -217,25 +217,25 @@ OBJECTIVE = ("--objective", "mine:convolutions")
     ("arguments", "message"),
     [
         ((), "the following arguments are required: ALGORITHM"),
-        ((*OBJECTIVE, "re"), "the algorithm comes first, then its settings"),
-        (("xyz", *OBJECTIVE), "unknown algorithm 'xyz'; the algorithms are"),
-        (("re",), "an objective is needed: --objective MODULE:FUNCTION"),
-        (("re", "--objective", "mine"), "an objective is named module:function, got 'mine'"),
+        ((*OBJECTIVE, "re"), "the first argument must be an algorithm, followed by its settings"),
+        (("xyz", *OBJECTIVE), "unknown algorithm 'xyz'; choose from"),
+        (("re",), "an objective is required; give --objective MODULE:FUNCTION"),
+        (("re", "--objective", "mine"), "objective must be MODULE:FUNCTION, got 'mine'"),
         (("re", *OBJECTIVE, "--evals", "0"), "evals must be an integer >= 1, got 0"),
         (("re", *OBJECTIVE, "--workers", "0"), "workers must be an integer in [1, 1,000], got 0"),
-        (("re", *OBJECTIVE, "--timeout", "0s"), "timeout is a positive number of seconds, got 0.0"),
+        (("re", *OBJECTIVE, "--timeout", "0s"), "timeout must be a positive number of seconds, got 0.0"),
         (
             ("re", *OBJECTIVE, "--scheduler", "host"),
-            "a scheduler's address is such as tcp://host:8786, got 'host'",
+            "scheduler must be an address like tcp://host:8786 or a file, got 'host'",
         ),
-        (("re", *OBJECTIVE, "--upload", "mine.py"), "--upload is for the workers of a --scheduler"),
+        (("re", *OBJECTIVE, "--upload", "mine.py"), "--upload needs --scheduler"),
         (
             ("re", *OBJECTIVE, "--fidelities", "9"),
-            "regularized evolution evaluates cells whole; leave --fidelities",
+            "--fidelities cannot be used with regularized evolution",
         ),
         (("asha", *OBJECTIVE), "asynchronous successive halving needs --fidelities, such as 9 or 1,3,9"),
         (("asha", *OBJECTIVE, "--fidelities", "0"), "a fidelity must be an integer >= 1, got 0"),
-        (("nsga2", *OBJECTIVE), "workers evaluate one objective, and"),
+        (("nsga2", *OBJECTIVE), "a search with workers must have one objective,"),
         (("re", "--resume", "nowhere"), "nowhere is not the folder of a run"),
         (("re", *OBJECTIVE, "--scheduler", "tcp://127.0.0.1:9"), "no scheduler answers at tcp://127.0.0.1:9"),
     ],
@@ -249,7 +249,7 @@ def test_mistakes_are_one_line(capsys, monkeypatch, arguments, message):
     ("name", "message"),
     [
         ("nomodule:f", "the objective nomodule:f cannot be imported: No module named 'nomodule'"),
-        ("mine:notthere", "the objective mine:notthere is not there: mine has no notthere"),
+        ("mine:notthere", "the objective mine:notthere does not exist: mine has no notthere"),
     ],
 )
 def test_an_objective_that_is_not_there_leaves_no_folder(capsys, monkeypatch, folder, name, message):
@@ -270,8 +270,9 @@ def test_a_run_goes_on_as_what_it_is(capsys, tmp_path):
         return said(capsys, *arguments, "--resume", str(path))
 
     assert resumed({}, "re").endswith("is a run of random search, not of regularized evolution")
-    assert resumed({"table": {}}, "rs").endswith("the algorithm's own command goes on with it")
-    message = "--objective mine:g differs from the run's --objective mine:f; on resume you can only increase"
+    assert resumed({"table": {}}, "rs").endswith("resume it with the algorithm's own command")
+    message = "--objective mine:g differs from the run's --objective mine:f"
+    message += "; on resume you can only increase --evals"
     assert resumed({}, "rs", "--objective", "mine:g") == message
     assert "--evals 50 differs from the run's --evals 100" in resumed({}, "rs", "--evals", "50")
     for damage in ({"run": {}}, {"run": {"objective": 3}}, {"search": {"x": 1}}, {"run": None}):
@@ -294,13 +295,13 @@ def test_help_is_of_the_algorithm(capsys):
 
 
 def test_settings_outside_their_range_are_errors():
-    with pytest.raises(ConfigError, match="patience is a positive number of seconds, got nan"):
+    with pytest.raises(ConfigError, match="patience must be a positive number of seconds, got nan"):
         PoolConfig(patience=float("nan"))
     with pytest.raises(InvalidArgumentError, match="unknown space"):
         WorkersConfig("a:b", space="darts")
     assert PoolConfig().workers >= 1
     assert PoolConfig(scheduler="tls://[::1]:8786").workers is None
-    with pytest.raises(ConfigError, match=r"fidelities are numbers of epochs, got \(\)"):
+    with pytest.raises(ConfigError, match=r"fidelities must be numbers of epochs, got \(\)"):
         WorkersConfig("a:b", fidelities=())
     assert WorkersConfig("a:b", fidelities=[1, 3]) == WorkersConfig("a:b", fidelities=(1, 3))
     assert algorithm("re").objectives == 1

@@ -56,9 +56,9 @@ def test_an_error_of_a_task_is_raised():
 def test_a_process_that_ends_before_its_time_is_an_error():
     with ProcessPool(end, 1, tasks=2) as pool:
         pool.submit(0)
-        with pytest.raises(WorkersError, match="a process ended before its time"):
+        with pytest.raises(WorkersError, match="a process died"):
             pool.next(60)
-        with pytest.raises(WorkersError, match="a process ended before its time"):
+        with pytest.raises(WorkersError, match="a process died"):
             pool.submit(1)
 
 
@@ -75,10 +75,10 @@ def test_patience_ends_and_says_once_that_there_are_no_workers(capsys):
     patience = Patience(0.2)
     for _ in range(2):
         patience.check(False)
-    assert capsys.readouterr().err == "note: there are no workers; waiting for some\n"
+    assert capsys.readouterr().err == "note: waiting for workers, because there are none\n"
     patience.check(True)
     patience.check(False)
-    assert capsys.readouterr().err == "note: there are no workers; waiting for some\n"
+    assert capsys.readouterr().err == "note: waiting for workers, because there are none\n"
     time.sleep(0.3)
-    with pytest.raises(WorkersError, match="there has been no worker for 0.2 s"):
+    with pytest.raises(WorkersError, match="no worker for 0.2 s"):
         patience.check(False)
