@@ -31,7 +31,7 @@ class CostSettings(PartSettings):
     cost_weight: float = option(
         0.0, "weight in the loss of the alphas of the expected cost, a share of the greatest cost", at_least=0
     )
-    cost: str = option(
+    expected_cost: str = option(
         "flops",
         "cost of the candidates: params, flops, or a latency or energy that the table of the space has, such"
         " as raspi4_latency",
@@ -39,8 +39,10 @@ class CostSettings(PartSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.cost not in (*COUNTED, *MEASURED):
-            raise ConfigError(f"cost must be one of {', '.join((*COUNTED, *MEASURED))}; got {self.cost!r}")
+        if self.expected_cost not in (*COUNTED, *MEASURED):
+            raise ConfigError(
+                f"expected_cost must be one of {', '.join((*COUNTED, *MEASURED))}; got {self.expected_cost!r}"
+            )
 
     @property
     def is_neutral(self) -> bool:
@@ -82,28 +84,31 @@ class ExpectedCost(Part[CostSettings]):
     def load(self, settings: "SearchSettings", scorer: "Scorer | None") -> None:
         if settings.space == "hierarchical":
             raise ConfigError("cost_weight needs candidates of fixed cost; motifs of hierarchical have none")
-        if self.config.cost in COUNTED:
+        if self.config.expected_cost in COUNTED:
             return
         if scorer is None:
             raise ConfigError(
-                f"cost {self.config.cost} needs a table, and {settings.space} has none; try flops or params"
+                f"expected_cost {self.config.expected_cost} needs a table, and {settings.space} has none;"
+                " try flops or params"
             )
         try:
-            values = scorer.bench.by_code(scorer.dataset, self.config.cost)
+            values = scorer.bench.by_code(scorer.dataset, self.config.expected_cost)
         except NASBenchError as error:
-            raise ConfigError(f"cost {self.config.cost} is not in the table: {said(error)}") from None
+            raise ConfigError(
+                f"expected_cost {self.config.expected_cost} is not in the table: {said(error)}"
+            ) from None
         self._table, self._space = additive_costs(values), settings.space
 
     def costs(self) -> list[Tensor]:
         """Return the costs of each searched edge's candidates, shape (K,), as shares of the greatest cost."""
         if not self._costs:
-            costs = self._counted() if self.config.cost in COUNTED else self._measured()
+            costs = self._counted() if self.config.expected_cost in COUNTED else self._measured()
             greatest = sum(float(each.max()) for each in costs)
             self._costs = [each / greatest for each in costs]
         return self._costs
 
     def _counted(self) -> list[Tensor]:
-        supernet, kind = self.method.supernet, COUNTED.index(self.config.cost)
+        supernet, kind = self.method.supernet, COUNTED.index(self.config.expected_cost)
         totals: dict[int, Tensor] = {}  # summed over copies
         counts = candidate_costs(supernet.graph, supernet.scope)
         for edge, both in zip(supernet.mixed_edges(), counts, strict=True):
@@ -116,7 +121,8 @@ class ExpectedCost(Part[CostSettings]):
 
         if self._table is None or self._space is None:
             raise ConfigError(
-                f"cost {self.config.cost} needs the table that a search of oneshot.search opens"
+                f"expected_cost {self.config.expected_cost} needs the table that a search of oneshot.search"
+                " opens"
             )
         edges = space_of(self._space).edges(self.method.graph).values()
         by_owner = {edge.owner("alpha"): costs for edge, costs in zip(edges, self._table, strict=True)}

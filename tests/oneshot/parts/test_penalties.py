@@ -60,7 +60,7 @@ def test_beta_decay_is_that_of_the_authors_code():
 @pytest.mark.parametrize("cost", ["flops", "params"])
 @pytest.mark.parametrize("kind", [DARTS, GDAS, DrNAS, FairDARTS])
 def test_the_expected_cost_is_the_sum_over_edges_and_candidates(kind, cost):
-    method = make(kind, ExpectedCost(CostSettings(cost_weight=0.5, cost=cost)))
+    method = make(kind, ExpectedCost(CostSettings(cost_weight=0.5, expected_cost=cost)))
     part = method.parts[0]
     expected = sum(
         float(weight) * float(each)
@@ -97,7 +97,7 @@ def test_counted_costs_are_those_of_whole_networks():
 
 
 def test_costs_in_the_space_of_darts():
-    part = ExpectedCost(CostSettings(cost_weight=1.0, cost="params"))
+    part = ExpectedCost(CostSettings(cost_weight=1.0, expected_cost="params"))
     method = make(DARTS, part, DARTSSearchSpace(CLASSES, channels=2, cells=3))
     assert len(part.costs()) == 28
     for costs in part.costs():
@@ -122,10 +122,10 @@ def test_costs_of_a_table_are_the_additive_model_of_least_squares():
 
 
 def test_a_cost_without_a_table_is_an_error():
-    part = ExpectedCost(CostSettings(cost_weight=1.0, cost="raspi4_latency"))
+    part = ExpectedCost(CostSettings(cost_weight=1.0, expected_cost="raspi4_latency"))
     with pytest.raises(ConfigError, match="raspi4_latency needs a table, and darts has none; try flops or p"):
         part.load(SearchSettings(space="darts"), None)
-    missing = ExpectedCost(CostSettings(cost_weight=1.0, cost="pixel2_latency"))
+    missing = ExpectedCost(CostSettings(cost_weight=1.0, expected_cost="pixel2_latency"))
     with pytest.raises(ConfigError, match="pixel2_latency is not in the table"):
         missing.load(SearchSettings(), Scorer("cifar100"))
     with pytest.raises(ConfigError, match="motifs of hierarchical have none"):
@@ -133,11 +133,11 @@ def test_a_cost_without_a_table_is_an_error():
     with pytest.raises(ConfigError, match="needs the table that a search of oneshot.search opens"):
         make(DARTS, part).parts[0].alpha_penalty()
     with pytest.raises(ConfigError, match="cost must be one of params, flops, latency, .*; got 'x'"):
-        CostSettings(cost="x")
+        CostSettings(expected_cost="x")
 
 
 def test_a_latency_of_the_table():
-    part = ExpectedCost(CostSettings(cost_weight=1.0, cost="raspi4_latency"))
+    part = ExpectedCost(CostSettings(cost_weight=1.0, expected_cost="raspi4_latency"))
     scorer = Scorer("digits")
     part.load(SearchSettings(), scorer)
     method = make(DARTS, part)
