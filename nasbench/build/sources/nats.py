@@ -241,7 +241,7 @@ class CellStream(Source):
             where = f"{self.path}, cell {shown(index)}"
             if type(index) is not int or not 0 <= index < self.space.cells or index in met:
                 again = (
-                    "is there twice" if type(index) is int and index in met else "is not an official index"
+                    "occurs twice" if type(index) is int and index in met else "is not an official index"
                 )
                 raise SourceError(f"{where}: {again}")
             met.add(index)

@@ -6,7 +6,7 @@ from oneshot.methods.fairdarts import FairDARTS, SigmoidMixedOp
 from oneshot.testing import MethodContract, tiny
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestFairDARTS(MethodContract):
     method = FairDARTS
 

@@ -27,7 +27,7 @@ def reference_step(optimizer, train):
     return torch.zeros(8, 4), torch.zeros(())
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestFairNAS(MethodContract):
     method = FairNAS
     options = FEW

@@ -7,7 +7,7 @@ from oneshot.methods.reinmax import ReinMax, ReinMaxConfig, reinmax
 from oneshot.testing import MethodContract
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestReinMax(MethodContract):
     method = ReinMax
 

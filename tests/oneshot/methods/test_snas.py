@@ -17,7 +17,7 @@ def edge_of(alpha, tau):
     return edge
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestSNAS(MethodContract):
     method = SNAS
     looks_at_validation = False
@@ -34,7 +34,7 @@ class TestSNAS(MethodContract):
         optimizer.arch_optimizer.step()
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestOfTwoLevels(MethodContract):
     method = SNAS
     options = {"levels": 2}  # noqa: RUF012

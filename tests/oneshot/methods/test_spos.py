@@ -13,7 +13,7 @@ from oneshot.training.metrics import Measured
 FEW = {"population": 6, "generations": 3, "parents": 2, "batches": 1}
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestSPOS(MethodContract):
     method = SPOS
     options = FEW

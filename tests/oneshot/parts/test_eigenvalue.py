@@ -134,7 +134,7 @@ def test_a_search_that_does_not_stop_is_the_search_without_it(tmp_path):
     assert len(watched.optimizer.parts[0]._eigenvalues) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestDARTS(MethodContract):
     method = DARTS
     parts = (SETTINGS,)

@@ -35,7 +35,7 @@ class TestPartialDARTS(MethodContract):
             self.make(space=other())
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestPartialGDAS(TestPartialDARTS):
     method = GDAS
 

@@ -81,13 +81,13 @@ class PerturbedContract(MethodContract):
                 edge.pop("offset", None)
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestRandom(PerturbedContract):
     method = DARTS
     parts = (PerturbationSettings("random"),)
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestAdversarial(PerturbedContract):
     method = DARTS
     parts = (PerturbationSettings("adversarial", perturb_steps=2),)

@@ -162,7 +162,7 @@ def test_by_strength_it_is_left_out():
     assert SelectionSettings(tune_epochs=3).is_neutral
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestDARTS(MethodContract):
     method = DARTS
     parts = (SETTINGS,)

@@ -80,13 +80,13 @@ def test_a_hierarchy_has_no_normal_cell():
     SkipLimit().check(SearchSettings(space="darts"))
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestDARTS(MethodContract):
     method = DARTS
     parts = (SkipLimitSettings(skip_limit=2),)
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestGDAS(MethodContract):
     method = GDAS
     options = {"estimator": "full"}
