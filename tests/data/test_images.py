@@ -56,7 +56,7 @@ def test_arrays_that_do_not_belong_together_are_refused(changes, message):
 
 @pytest.mark.parametrize("name", ["cifar", "", "folder:", "CIFAR10"])
 def test_an_unknown_name_is_refused_with_the_known_ones(name):
-    expected = "data sets are cifar10, cifar100, imagenet16-120, fashion-mnist, digits and folder:PATH"
+    expected = "a data set must be cifar10, cifar100, imagenet16-120, fashion-mnist, digits, or folder:PATH"
     with pytest.raises(UnknownDataSetError, match=expected):
         load(name)
 
@@ -72,7 +72,7 @@ def test_statistics_may_be_chosen():
     assert load("digits", statistics=chosen).statistics == chosen
     assert load("digits", statistics="cifar100").statistics == PUBLISHED["cifar100"]
     with pytest.raises(
-        UnknownDataSetError, match="statistics are published of cifar10, .*, got 'digits'; leave"
+        UnknownDataSetError, match="statistics are published for cifar10, .*, got 'digits'; omit"
     ):
         load("digits", statistics="digits")
 

@@ -240,9 +240,7 @@ class CellStream(Source):
                 continue
             where = f"{self.path}, cell {shown(index)}"
             if type(index) is not int or not 0 <= index < self.space.cells or index in met:
-                again = (
-                    "occurs twice" if type(index) is int and index in met else "is not an official index"
-                )
+                again = "occurs twice" if type(index) is int and index in met else "is not an official index"
                 raise SourceError(f"{where}: {again}")
             met.add(index)
             try:

@@ -107,7 +107,7 @@ def test_a_packed_file_with_a_wrong_byte_is_named(tmp_path):
 def test_an_idx_file_of_another_length_is_refused(tmp_path, change):
     data = archives.idx(np.zeros((2, 3, 3), np.uint8))
     (tmp_path / "x").write_bytes(data[:-1] if change < 0 else data + b"\0")
-    with pytest.raises(DamagedFileError, match=rf"says \[2, 3, 3\] bytes, but {18 + change} follow"):
+    with pytest.raises(DamagedFileError, match=rf"has the shape \[2, 3, 3\], but {18 + change} bytes"):
         read_idx(tmp_path / "x", 3)
 
 

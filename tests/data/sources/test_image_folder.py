@@ -124,7 +124,7 @@ def test_an_image_of_another_size_is_named(tmp_path, name):
     archives.write_tree(tmp_path)
     Image.new("RGB", (9, 8)).save(tmp_path / name)
     with pytest.raises(
-        DamagedFileError, match=r"\.png is of .x8 pixels, but .*bird/0000.png of .x8; all images"
+        DamagedFileError, match=r"\.png has .x8 pixels, but .*bird/0000.png has .x8; all images"
     ):
         load(str(tmp_path))
 
@@ -145,7 +145,8 @@ def test_an_image_of_more_than_8_bits_is_named(tmp_path):
     deep = Image.fromarray(np.full((8, 8), 40_000, np.uint16))
     deep.save(tmp_path / "train" / "cat" / "0001.png")
     with pytest.raises(
-        DamagedFileError, match="cat/0001.png has pixels of mode 'I;16', not of 8 bits; convert"
+        DamagedFileError,
+        match="cat/0001.png has mode 'I;16', but pixels must have 8 bits per channel; convert",
     ):
         load(str(tmp_path))
 

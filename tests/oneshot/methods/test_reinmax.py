@@ -76,5 +76,5 @@ def test_far_alphas_have_finite_gradients():
 def test_a_temperature_is_at_least_1():
     with pytest.raises(ConfigError, match="tau must be at least 1, got 0.5"):
         reinmax(torch.zeros(3), 0.5)
-    with pytest.raises(ConfigError, match="tau is a number of at least 1, got 0.5"):
+    with pytest.raises(ConfigError, match="tau must be >= 1, got 0.5"):
         ReinMaxConfig(tau=0.5)

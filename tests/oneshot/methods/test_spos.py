@@ -122,5 +122,5 @@ def test_paths_of_the_space_of_darts_keep_two_edges_into_each_node():
 def test_settings_out_of_range():
     with pytest.raises(ConfigError, match="parents must be at most the population, 5, got 6"):
         SPOSConfig(population=5, parents=6)
-    with pytest.raises(ConfigError, match="mutation is a number above 0"):
+    with pytest.raises(ConfigError, match="mutation must be > 0"):
         SPOSConfig(mutation=0.0)

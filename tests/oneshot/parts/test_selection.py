@@ -150,7 +150,7 @@ def test_a_search_goes_on_exactly_from_anywhere(tmp_path):
         ),
         (lambda: Selection().check(SearchSettings(compile=True)), "--compile would compile each"),
         (lambda: SelectionSettings(select="strenght"), "select must be strength or perturbation"),
-        (lambda: SelectionSettings(tune_epochs=0), "tune_epochs is a whole number of at least 1"),
+        (lambda: SelectionSettings(tune_epochs=0), "tune_epochs must be an integer >= 1"),
     ],
 )
 def test_what_has_no_meaning(make, message):

@@ -194,7 +194,7 @@ def test_a_job_that_fails_says_how_to_go_on(run, tmp_path):
     *_, cause, end = err.splitlines()
     assert "learning_rate must be > 0, got -1" in cause
     assert end == (
-        f"python -m oneshot.pipeline: error: search-0 ended with 2; see above; go on with:"
+        f"python -m oneshot.pipeline: error: search-0 ended with 2; see above; continue with:"
         f" python -m oneshot.pipeline --resume {out}"
     )
 

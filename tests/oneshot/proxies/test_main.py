@@ -72,7 +72,7 @@ def test_interrupted_run_says_how_to_resume(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(session, "Progress", Impatient)
     assert run("--cells", 3, "--proxy", "l2_norm", "--out", tmp_path / "run") == 130
-    assert "after 1 network; go on with: python -m oneshot.proxies --resume" in capsys.readouterr().err
+    assert "after 1 network; continue with: python -m oneshot.proxies --resume" in capsys.readouterr().err
     monkeypatch.setattr(session, "Progress", progress)
     assert main(["--resume", str(tmp_path / "run")]) == 0
 

@@ -401,7 +401,7 @@ def test_an_error_of_another_kind_passes(monkeypatch):
         ((), "an architecture is needed, or --resume FOLDER"),
         (("magic",), "'magic' is no architecture"),
         (("6111", "--space", "darts"), "the architecture is of the space nb201, not of darts"),
-        (("6111", "--dataset", "mnist"), "data sets are cifar10, cifar100"),
+        (("6111", "--dataset", "mnist"), "a data set must be cifar10, cifar100"),
         (("6111", "--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py"),
         (("6111", "--device", "tpu"), "a device is cpu, cuda or cuda:N, got 'tpu'"),
         (("6111", "--epochs", 0), "epochs must be an integer >= 1, got 0"),

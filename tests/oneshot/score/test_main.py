@@ -486,7 +486,7 @@ def test_a_search_without_costs(tmp_path, rival, bench):
 
 
 def test_a_search_that_fails(tmp_path, bench):
-    with pytest.raises(ConfigError, match=r"python -m blackbox\.rs failed: .*before any evaluation can"):
+    with pytest.raises(ConfigError, match=r"python -m blackbox\.rs failed: .*too short for any evaluation"):
         module.search_blackbox("rs", 1.0, bench, "cifar10", 2, 0, tmp_path / "run")
 
 

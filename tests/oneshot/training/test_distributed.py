@@ -215,7 +215,7 @@ def _errors():
     for argv, message in (
         (("6111", "--learning-rate", "1e30"), "the loss is no number any more: epoch 1, by step"),
         (("6111", "--epochs", "0"), "epochs must be an integer >= 1, got 0"),
-        (("6111", "--dataset", "mnist"), "data sets are cifar10"),
+        (("6111", "--dataset", "mnist"), "a data set must be cifar10"),
         (("6111", "--device", "cuda:0"), "cuda:0 is one device, and there are 2 processes"),
         (("6111", "--compile"), "--compile cannot normalize by the whole batch of several processes"),
         (

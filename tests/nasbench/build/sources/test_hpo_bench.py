@@ -107,8 +107,8 @@ def test_a_global_is_refused(folder):
     [
         (lambda table: [1], "a dict of 15,625 cells, got list"),
         (lambda table: table.pop("000000") and table, "got 15,624 entries"),
-        (lambda table: table | {"000005": table.pop("000000")}, "six digits 0 to 4, got '000005'"),
-        (lambda table: table | {5: table.pop("000000")}, "six digits 0 to 4, got 5"),
+        (lambda table: table | {"000005": table.pop("000000")}, "six digits from 0 to 4, got '000005'"),
+        (lambda table: table | {5: table.pop("000000")}, "six digits from 0 to 4, got 5"),
         (lambda table: table | {"000000": [1]}, r"cell 000000 must have the lists .*, got \[1\]"),
         (lambda table: table["000000"].pop("latency") and None, "cell 000000 must have the lists"),
         (lambda table: table["000000"].update(val_acc="92"), "must have the lists"),

@@ -105,7 +105,7 @@ def test_a_folder_may_be_inside_its_namesake(tmp_path, write):
     (inner / "outer").mkdir()  # a folder with files of its own is meant itself
     assert open_source(inner, kind).identity() == sources[1].identity()
     inner.rename(tmp_path / "outer" / "other")
-    with pytest.raises(SourceError, match="outer has no file of a source known here"):
+    with pytest.raises(SourceError, match="outer has no file of a known source"):
         recognise(tmp_path / "outer")
 
 

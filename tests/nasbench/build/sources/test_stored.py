@@ -141,7 +141,9 @@ def test_a_merge_with_the_default_table_keeps_all_that_it_has(tmp_path, bench):
 def test_sources_of_two_spaces_are_refused(tmp_path):
     stores.write(tmp_path / "a.h5", table_of((777,), ("val_accuracy",), 0))
     stores.write(tmp_path / "b.h5", {"index": SIZE.official_index()}, space=SIZE.name)
-    with pytest.raises(SourceError, match="of one space, got NAS-Bench-201 and NATS-Bench size space"):
+    with pytest.raises(
+        SourceError, match="must have the same space, got NAS-Bench-201 and NATS-Bench size space"
+    ):
         build.build([tmp_path / "a.h5", tmp_path / "b.h5"], tmp_path / "merged.h5")
 
 
