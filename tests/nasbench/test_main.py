@@ -353,7 +353,7 @@ def test_differences_of_merged_sources_are_reported(run, tmp_path):
     sources = (tmp_path / "a.csv", tmp_path / "b.csv")
     code, out, _ = run("build", *sources, "--out", tmp_path / "new.h5")
     assert code == 0
-    assert "differs   cifar10/200/final/val_accuracy: 1 values, by up to 0.5 (cell 0)" in out
+    assert "differs   cifar10/200/final/val_accuracy: 1 value, by up to 0.5 (cell 0)" in out
     assert f"{sources[0]} takes precedence over {sources[1]}" in out
     code, out, _ = run("query", 0, "--store", tmp_path / "new.h5", "--json")
     assert json.loads(out)["results"][0]["value"] == 69.5
@@ -387,11 +387,11 @@ def test_the_size_space(run, sizes):
         (("query", 0, "--metric", "acc"), "unknown metric 'acc'"),
         (("query", 0, "--metric", "test_loss"), "no test_loss after 200 epochs"),
         (("query", 0, "--protocol", 90), "no protocol of 90 epochs"),
-        (("query", 0, "--epoch", 57), "only at the last, 199"),
+        (("query", 0, "--epoch", 57), "only at the last epoch, 199"),
         (("query", 0, "--seed", 1), "the seeds are mean, 777, 888, 999"),
         (("query", 0, "--seed", "x"), "invalid int value: 'x'"),
         (("query", 0, "--store", "/nowhere/x.h5"), "no store at /nowhere/x.h5"),
-        (("curve", 0), "only at the last, 199"),
+        (("curve", 0), "only at the last epoch, 199"),
         (("top", 0), "n must be an integer >= 1, got 0"),
         (("query", "-1"), "[0, 15624], got -1"),
         (("query", "9" * 5000), "must have the form"),
