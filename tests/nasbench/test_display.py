@@ -39,7 +39,7 @@ def test_a_cell_with_its_entry(bench):
     assert rows["test_accuracy_25k [%]"][1:] == ["-", "-"]
     assert "raspi4_latency [ms]" not in rows
     assert any(
-        text.endswith("hardware metrics not shown; show(cell, all=True) shows them")
+        text.endswith("hardware metrics not shown; use show(cell, all=True) to show them")
         for text in texts_of(tree)
     )
     assert "raspi4_latency [ms]" in {row[0] for row in rows_of(html_of(bench.show(6111, all=True)))}

@@ -31,7 +31,9 @@ def test_public_names_are_loaded_when_they_are_used():
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_public_ones():
-    with pytest.raises(AttributeError, match="there is no NB101; public names: CELLS, Cell, CellEntry, EDGES, "):
+    with pytest.raises(
+        AttributeError, match="there is no NB101; public names: CELLS, Cell, CellEntry, EDGES, "
+    ):
         nasbench.NB101  # noqa: B018
     with pytest.raises(ImportError, match="NB101"):
         from nasbench import NB101  # noqa: F401
