@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from blackbox.results.text import Rows, subject
+from nasbench.runs.settings import Settings
 from nasbench.spaces import space_of
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ class SearchResult(Result, ABC, Generic[S_co]):
 
 def _plain(value: Any) -> Any:
     """Return a value of a result as a JSON value."""
-    if isinstance(value, Result):
+    if isinstance(value, (Result, Settings)):
         return value.to_json()
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}

@@ -1,7 +1,7 @@
 """The results of a comparison: for each algorithm, for each pair, for all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -275,7 +275,7 @@ class ComparisonResult(Result):
 
     def to_json(self) -> dict[str, Any]:
         """Return the findings of comparison.json."""
-        settings = {name: value for name, value in asdict(self.settings).items() if name != "seed"}
+        settings = {name: value for name, value in self.settings.to_json().items() if name != "seed"}
         return super().to_json() | {"settings": settings}
 
 
