@@ -294,6 +294,6 @@ def test_a_page_of_the_whole_table(show, tmp_path):
 
 def test_without_a_script(visit, explorer):
     page = visit(explorer, java_script_enabled=False)
-    assert "drawn by JavaScript" in page.locator("noscript").inner_text()
+    assert "needs JavaScript" in page.locator("noscript").inner_text()
     page.locator("summary").click()
     assert page.locator(".about tbody tr").count() == 6

@@ -50,7 +50,7 @@ def test_what_does_not_fit_is_named(command, sizes, tmp_path):
     assert code == 0
     match = re.fullmatch(
         r"note: the page has room for (\d+) of 48 metrics; left out: imagenet16-120 .*;"
-        r" --dataset and --metrics select others\n",
+        r" use --dataset and --metrics to select others\n",
         err,
     )
     assert len(data_of(out)["columns"]) == int(match[1])
