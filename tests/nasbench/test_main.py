@@ -11,23 +11,14 @@ from nasbench import NB201
 from nasbench.__main__ import main
 from nasbench.spaces import TOPOLOGY
 from tests import published, stores
+from tests.running import runner
 
 ARCH = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_1x1~2|"
 
 
 @pytest.fixture
 def run(capsys):
-    """Runs the command in this process: (exit code, stdout, stderr)."""
-
-    def run(*argv):
-        try:
-            code = main([str(arg) for arg in argv])
-        except SystemExit as end:
-            code = end.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return runner(main, capsys)
 
 
 @pytest.fixture(scope="module")

@@ -3,21 +3,12 @@ import json
 import pytest
 
 from blackbox.predictors.__main__ import main
+from tests.running import runner
 
 
 @pytest.fixture
 def run(capsys):
-    """Runs the command in this process: (exit code, stdout, stderr)."""
-
-    def run(*argv):
-        try:
-            code = main([str(arg) for arg in argv])
-        except SystemExit as end:
-            code = end.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
+    return runner(main, capsys)
 
 
 def test_more_cells_are_ranked_better_and_zero_cost_needs_none(run, bench):

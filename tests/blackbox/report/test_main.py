@@ -12,21 +12,12 @@ from blackbox.re import RegularizedEvolution
 from blackbox.report.__main__ import expanded, main
 from nasbench import NB201
 from tests.nasbench.pages.test_pack import read_counts
+from tests.running import runner
 
 
 @pytest.fixture
 def command(capsys):
-    """Runs the command in this process: (exit code, stdout, stderr)."""
-
-    def command(*argv):
-        try:
-            code = main([str(arg) for arg in argv])
-        except SystemExit as end:
-            code = end.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return command
+    return runner(main, capsys)
 
 
 def data_of(path):

@@ -22,6 +22,7 @@ from oneshot.errors import RunFolderError
 from oneshot.pipeline.settings import PipelineEnvironment
 from oneshot.search.record import SEARCH_LOG
 from oneshot.search.scorer import Scorer
+from tests.running import runner
 
 CELLS = {  # official indices, of seeds 3 and 4
     "darts": (6136, 0),
@@ -32,15 +33,7 @@ SECONDS = {"darts": 1.0, "gdas:epochs=3": 9000.0}  # of an epoch
 
 @pytest.fixture
 def run(capfd, home):
-    def run(*arguments):
-        try:
-            code = main(list(map(str, arguments)))
-        except SystemExit as error:
-            code = error.code
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
+    return runner(main, capfd)
 
 
 @pytest.fixture(scope="module")

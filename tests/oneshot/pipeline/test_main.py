@@ -14,6 +14,7 @@ from oneshot.pipeline.__main__ import main
 from oneshot.pipeline.plan import PIPELINE_LOG, Pipeline
 from oneshot.pipeline.settings import SHORT_OPTIONS, PipelineEnvironment, PipelineSettings
 from tests import stores
+from tests.running import runner
 
 TINY = ("--space", "nb201", "--searches", "2", "--smoke")
 JOBS = ["search-0", "search-1", "short-0", "short-1", "final"]
@@ -21,15 +22,7 @@ JOBS = ["search-0", "search-1", "short-0", "short-1", "final"]
 
 @pytest.fixture
 def run(capfd, home):
-    def run(*arguments):
-        try:
-            code = main(list(map(str, arguments)))
-        except SystemExit as error:
-            code = error.code
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    return run
+    return runner(main, capfd)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,8 @@ from oneshot.retrain.weights import RETRAINING, RETRAINING_LOG
 from oneshot.search import SearchSettings, search
 from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.environment import Environment
-from tests.oneshot.training.contract import TrainingContract, after, assert_same_end, runner, same, stop_runs
+from tests.oneshot.training.contract import TrainingContract, after, assert_same_end, same, stop_runs
+from tests.running import runner
 
 CPU = Environment(device="cpu")
 TINY = {"channels": 2, "seed": 3, "batch": 500, "epochs": 3}  # 3 steps an epoch in the space of DARTS

@@ -37,8 +37,9 @@ from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.images import SearchImages, augments
 from tests import stores
-from tests.oneshot.training.contract import TrainingContract, after, runner, same, stop_runs
+from tests.oneshot.training.contract import TrainingContract, after, same, stop_runs
 from tests.oneshot.training.contract import assert_same_end as assert_same
+from tests.running import runner
 
 TINY = {"channels": 2, "seed": 3}
 CPU = Environment(device="cpu")

@@ -21,20 +21,6 @@ def after(steps):
     return lambda: next(asked, True)
 
 
-def runner(main, capsys):
-    """Runs a command in this process: (exit code, stdout, stderr)."""
-
-    def run(*argv):
-        try:
-            code = main([str(arg) for arg in argv])
-        except SystemExit as end:
-            code = end.code
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
-
-
 def same(one, other, equal_nan=False):
     """Whether two states are equal, bit for bit; `equal_nan`: NaN is equal to NaN."""
     if isinstance(one, torch.Tensor):
