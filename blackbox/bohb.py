@@ -21,7 +21,7 @@ _LEAST_BANDWIDTH = 1e-3  # as in the authors' code
 
 @dataclass(frozen=True)
 class BOHBConfig(RungsConfig):
-    """Settings of BOHB; the defaults are those of the paper and of its authors' code."""
+    """Settings of BOHB; the defaults come from the paper and its authors' code."""
 
     #: Share of new cells that are sampled uniformly, in [0, 1].
     random: float = option(1 / 3, "share of new cells that are sampled uniformly")

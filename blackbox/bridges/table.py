@@ -23,7 +23,7 @@ class NamedTable:
     Parameters
     ----------
     benchmark, dataset, metric, signal, where
-        As for `blackbox.table.objective.TableObjective`. Values are those of the signal; infeasible cells
+        As for `blackbox.table.objective.TableObjective`. Values are read from the signal; infeasible cells
         have
         -inf, or inf if lower is better.
 

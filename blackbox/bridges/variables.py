@@ -27,7 +27,7 @@ class Variables:
     (11, 'skip_connect')
 
     The variables of NAS-Bench-201 are its six edges, and their values are the operations. The variables of
-    the size space are the widths of its five layers. Codes are those of `nasbench`.
+    the size space are the widths of its five layers. Codes are the same as in `nasbench`.
 
     Parameters
     ----------

@@ -55,7 +55,7 @@ class Chosen:
         return list(map(_same, self.items))
 
     def settings(self, flags: Mapping[str, Any]) -> RunConfig:
-        """Return the settings from flags; if there are runs, flags must match those of the first run."""
+        """Return the settings from flags; if there are runs, flags must match the first run."""
         if not self.runs:
             return RunConfig(**flags)
         first = self.runs[0]
@@ -144,7 +144,7 @@ def compare_runs(*folders: str | Path, store: str | None = None) -> ComparisonRe
     Raises
     ------
     ConfigError, RunFolderError
-        If a folder is not that of a finished run, or the runs cannot be compared.
+        If a folder has no finished run, or the runs cannot be compared.
     """
     if not folders:
         raise ConfigError("compare_runs needs the folder of a run or more, got none")

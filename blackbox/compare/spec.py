@@ -33,8 +33,8 @@ class Spec:
     def of(cls, text: str) -> Self:
         """Parse a text; raise ConfigError or UnknownAlgorithmError if it is invalid.
 
-        After the name come comma-separated settings, as `parse_settings` takes them: those of the algorithm,
-        and those of its kind that are not common to all algorithms.
+        The name is followed by comma-separated settings, in the form that `parse_settings` takes: settings of
+        the algorithm, and settings of its kind that are not common to all algorithms.
         """
         name, _, settings = text.partition(":")
         if name not in ALGORITHMS:

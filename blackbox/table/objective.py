@@ -77,7 +77,7 @@ class TableObjective(SignalTable):
         self._noise = _Noise(*self._runs(self.signal.protocol), trials, seed) if noise else None
 
     def __call__(self, codes: CodesLike) -> Scores:
-        """Return the scores of codes; with noise, those of the next step.
+        """Return the scores of codes; with noise, the scores at the next step.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""The settings of searches on a table, in addition to those of the algorithm, and their flags."""
+"""The settings of searches on a table, besides the algorithm's own, and their flags."""
 
 from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
@@ -336,7 +336,7 @@ class SimulationConfig(TableConfig):
     #: Number of simulated workers.
     workers: int = option(
         1,
-        "number of simulated workers; with 1, the clock is that of the single-fidelity searches",
+        "number of simulated workers; with 1, the clock is the same as in single-fidelity searches",
         at_least=1,
         at_most=MANY,
     )

@@ -74,7 +74,7 @@ class ModelBasedContract(SearchContract):
             assert len(set(codes)) == len(asked)
 
     def test_it_finds_a_simple_optimum(self) -> None:
-        """Test with the number of digits equal to those of a cell; its mean over the space is a fifth."""
+        """Count the digits that are equal to the digits of a cell; the mean over the space is a fifth."""
         optimum = self.space.digits([self.space.size // 3])
 
         def equal_digits(codes: Codes) -> Scores:
