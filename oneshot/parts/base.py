@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from torch import Tensor, nn
 
@@ -26,9 +26,9 @@ class PartSettings(Settings, ABC):
     """Options of a part, each of which is a flag of its own; by default the part is neutral."""
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any]) -> Self:  # values of fields, also of other parts
-        """Return the settings that are among options, {field: value}, with defaults for the others."""
-        return cls(**{f.name: options[f.name] for f in fields(cls) if f.name in options})
+    def own(cls, options: Mapping[str, Any]) -> dict[str, Any]:  # values of fields, also of other parts
+        """Return the options of this part among options, {field: value}."""
+        return {f.name: options[f.name] for f in fields(cls) if f.name in options}
 
     @property
     @abstractmethod

@@ -37,7 +37,7 @@ def part_classes() -> list[type[Part[Any]]]:  # each has its own settings
 
 def select_parts(options: Mapping[str, Any]) -> tuple[PartSettings, ...]:  # values of fields of all parts
     """Return the settings of the parts that options, {field: value}, make other than neutral."""
-    configs = [part.config_class.from_options(options) for part in part_classes()]
+    configs = [kind(**kind.own(options)) for kind in (part.config_class for part in part_classes())]
     return tuple(config for config in configs if not config.is_neutral)
 
 
@@ -46,8 +46,9 @@ def build_parts(configs: Iterable[PartSettings]) -> list[Part[Any]]:
 
     ConfigError if two settings are of the same part, or of none.
     """
+    configs = tuple(configs)
     given = {type(config): config for config in configs}
-    if len(given) != len(tuple(configs)):
+    if len(given) != len(configs):
         raise ConfigError("each part can be given only once")
     classes = {part.config_class: part for part in part_classes()}
     unknown = [kind.__name__ for kind in given if kind not in classes]
@@ -61,7 +62,7 @@ def build_parts(configs: Iterable[PartSettings]) -> list[Part[Any]]:
 
 def record_parts(configs: Iterable[PartSettings]) -> dict[str, Any]:  # plain values
     """Return what config.json holds of parts: their settings by name."""
-    return {part.name: part.config.to_json() for part in build_parts(tuple(configs))}
+    return {part.name: part.config.to_json() for part in build_parts(configs)}
 
 
 def read_parts(record: object) -> tuple[PartSettings, ...]:
@@ -84,5 +85,4 @@ def check_parts(
     by_class = {type(config): config for config in recorded}
     for part in part_classes():
         config = by_class.get(part.config_class, part.config_class())
-        own = {name: value for name, value in given.items() if hasattr(config, name)}
-        config.resumed(own, *others)
+        config.resumed(config.own(given), *others)
