@@ -74,7 +74,7 @@ def test_published_halves_have_no_seed_to_choose():
         train_halves("cifar10", 50_000, seed=5)[0], train_halves("cifar10", 50_000)[0]
     )
     with pytest.raises(
-        InvalidArgumentError, match="published halves of cifar10 are of 50,000 images, got 49,999"
+        InvalidArgumentError, match="count must be 50,000 for the published halves of cifar10, got 49,999"
     ):
         train_halves("cifar10", 49_999)
 
@@ -99,7 +99,8 @@ def test_our_own_test_halves_are_pinned_and_are_not_the_published_ones():
 def test_only_test_images_that_are_validated_on_are_halved(tmp_path):
     for ask in (own_test_halves, lambda name: read_test_halves(name, tmp_path / "list.txt")):
         with pytest.raises(
-            InvalidArgumentError, match="only the test images of cifar100 and imagenet16-120 are"
+            InvalidArgumentError,
+            match="name must be cifar100 or imagenet16-120 to halve the test images, got",
         ):
             ask("cifar10")
 

@@ -64,7 +64,7 @@ def test_the_batches_may_lie_in_a_folder_of_their_own(tmp_path):
 
 def test_the_release_is_what_is_loaded_by_name(tmp_path, written, monkeypatch):
     release, _ = written
-    with pytest.raises(DamagedFileError, match="where 27846dcaa50de8e21a7d1a35f30f0e91 is published"):
+    with pytest.raises(DamagedFileError, match="but 27846dcaa50de8e21a7d1a35f30f0e91 is published"):
         images.load("imagenet16-120", tmp_path)
     with pytest.raises(DamagedFileError, match="where 3410e3017fdaefba8d5073aaa65e4bd6 is published"):
         images.load("imagenet16-120", tmp_path, train=False)
@@ -84,7 +84,9 @@ def test_what_is_missing_is_named_with_what_would_do(tmp_path):
 def test_a_batch_that_is_cut_is_named(tmp_path, written):
     path = tmp_path / "train_data_batch_2"
     path.write_bytes(path.read_bytes()[:-9])
-    with pytest.raises(DamagedFileError, match=r"train_data_batch_2 is damaged: its md5 is \w+ where \w+"):
+    with pytest.raises(
+        DamagedFileError, match=r"train_data_batch_2 is damaged: its md5 is \w+, but \w+ is published"
+    ):
         ImageNet16(tmp_path, release=written[0]).read(True)
 
 
@@ -121,7 +123,7 @@ def test_what_is_no_batch_is_named(tmp_path, entry):
 
 def test_the_number_of_images_is_checked(tmp_path, written):
     release = Release(written[0].train, written[0].test, 7, 3)
-    with pytest.raises(DamagedFileError, match="hold 6 images of the first 120 classes, not 7"):
+    with pytest.raises(DamagedFileError, match="must hold 7 images of the first 120 classes, got 6"):
         ImageNet16(tmp_path, release=release).read(True)
 
 

@@ -190,8 +190,11 @@ def test_bad_input_is_one_line_and_leaves_no_folder(run, tmp_path, arguments, me
     [
         (("darts",), "the methods are not those of"),
         (("--epochs", 3), "epochs=3 is not the comparison's"),
-        (("--seeds", 1), "--seeds 1 is not the run's, 2; only --seeds may be raised"),
-        (("--seed", 0), "--seed 0 is not the run's, 3"),
+        (
+            ("--seeds", 1),
+            "--seeds 1 differs from the run's --seeds 2; on resume you can only increase --seeds",
+        ),
+        (("--seed", 0), "--seed 0 differs from the run's --seed 3"),
     ],
 )
 def test_what_must_stay_when_it_is_resumed(run, study, arguments, message):

@@ -371,7 +371,13 @@ def test_a_given_search_is_compared_with(run, rival, command):
 
 
 def test_shares_of_trials_that_are_beaten():
-    trials = Trials("a", "s", np.array([1.0, 2.0, 2.0, 3.0, np.nan]), np.array([1, 1, 1, 1, 0]))
+    trials = Trials(
+        "a",
+        "s",
+        np.array([1.0, 2.0, 2.0, 3.0, np.nan]),
+        np.array([1, 1, 1, 1, 0]),
+        np.array([4, 5, 6, 7, -1]),
+    )
     found = SearchComparison.compare(2.0, trials)
     assert (found.beaten, found.equal) == (0.25, 0.5)
     assert (found.trials, found.trials_without_evaluation) == (5, 1)
