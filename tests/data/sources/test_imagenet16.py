@@ -66,7 +66,7 @@ def test_the_release_is_what_is_loaded_by_name(tmp_path, written, monkeypatch):
     release, _ = written
     with pytest.raises(DamagedFileError, match="but 27846dcaa50de8e21a7d1a35f30f0e91 is published"):
         images.load("imagenet16-120", tmp_path)
-    with pytest.raises(DamagedFileError, match="where 3410e3017fdaefba8d5073aaa65e4bd6 is published"):
+    with pytest.raises(DamagedFileError, match="but 3410e3017fdaefba8d5073aaa65e4bd6 is published"):
         images.load("imagenet16-120", tmp_path, train=False)
     assert imagenet16.PUBLISHED.train_images == 151_700
     assert imagenet16.PUBLISHED.test_images == 6_000
