@@ -75,7 +75,7 @@ ON_IMAGES = lines("bash")
 EXPERIMENTS = re.findall(
     r"^\|[^|]*\| `(python -m [^`]*)` \|", (DOCS / "howto" / "naslib.md").read_text(), re.MULTILINE
 )
-_SAID = r"(warning|note|search|short|final): "  # of a cell that is found, of sizes, of a stage of a pipeline
+_SAID = r"(warning|note|search|score|short|final): "  # of a cell that is found, of sizes, of a stage
 
 
 @pytest.fixture(scope="module")

@@ -58,7 +58,7 @@ def test_only_normal_cells_count_and_only_edges_that_stay():
 
 def test_random_paths_have_a_champion_whose_skip_connections_count():
     optimizer = build(RSWS)
-    assert optimizer.parts[0].skips() == sum(edge.best == SKIP for edge in optimizer._edges)
+    assert optimizer.parts[0].skips() == sum(edge.best == SKIP for edge in optimizer.path_edges)
 
 
 def test_a_search_stops_and_says_so(tmp_path):
