@@ -198,7 +198,9 @@ def test_a_worker_must_have_the_versions_the_table_and_the_folder(bench, tmp_pat
     checksum = bench.store.attributes["checksum"]
     worker = Worker(study_of("rs", tmp_path))
     worker.check(Origin(versions(), checksum))
-    with pytest.raises(ConfigError, match=r"a worker has numpy .*, but this command has 1\.0; install the same"):
+    with pytest.raises(
+        ConfigError, match=r"a worker has numpy .*, but this command has 1\.0; install the same"
+    ):
         worker.check(Origin(versions() | {"numpy": "1.0"}, checksum))
     with pytest.raises(
         ConfigError, match="a worker has a different table in .*; copy the command's table there"
