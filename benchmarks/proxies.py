@@ -15,7 +15,7 @@ from torch.nn import functional as F  # noqa: N812
 from benchmarks.timing import in_turn, print_conditions, print_times
 from oneshot.proxies.batch import Batch
 from oneshot.proxies.passes import sharing
-from oneshot.proxies.registry import proxy_of
+from oneshot.proxies.registry import get_proxy
 from oneshot.spaces.nb201 import build_network
 
 RUNS = 3
@@ -47,7 +47,7 @@ def shared(network: nn.Module, batch: Batch) -> None:
     """Compute all proxies, with what they share done once."""
     with sharing():
         for name in NAMES:
-            proxy_of(name)(network, batch)
+            get_proxy(name)(network, batch)
 
 
 def main() -> None:
@@ -62,7 +62,7 @@ def main() -> None:
     tasks = {
         "plain modules, passes alone": lambda: plain(network, batch),
         "oneshot, all thirteen": lambda: shared(network, batch),
-        "oneshot, synflow": lambda: proxy_of("synflow")(network, batch),
+        "oneshot, synflow": lambda: get_proxy("synflow")(network, batch),
     }
     print(f"cell {args.cell}, C=16, N=5, batch 64, threads: {args.threads}")
     print_times(in_turn(tasks, args.runs), "ms", against="oneshot, all thirteen")

@@ -36,18 +36,18 @@ PARTS: dict[str, tuple[str, ...]] = {"pc-darts": ROWS, "sdarts-adv": ROWS}  # in
 
 
 def new_space(name: str) -> Graph:
-    from oneshot.spaces.registry import space_of
+    from oneshot.spaces.registry import get_space
 
-    space = space_of(name)
+    space = get_space(name)
     return space.build(10, space.searched.channels, space.searched.cells)
 
 
 def new_method(name: str, row: str = "oneshot") -> MetaOptimizer[Any]:
     from oneshot.methods.published import PUBLISHED_METHODS
-    from oneshot.methods.registry import method_of
+    from oneshot.methods.registry import get_method
     from oneshot.parts.registry import build_parts, select_parts
 
-    method = method_of(name)
+    method = get_method(name)
     settings = {"estimator": ESTIMATORS[row]} if row in ESTIMATORS else {}
     published = PUBLISHED_METHODS[name].values | {"warm_up": 0} if name in PARTS else {}
     return method(method.config_class(**settings), "bf16" in row, build_parts(select_parts(published)))

@@ -63,7 +63,7 @@ def algorithm(name: object) -> SearchClass:
     return search_class
 
 
-def name_of(algorithm_name: str) -> str | None:
+def find_short_name(algorithm_name: str) -> str | None:
     """Return the short name of an algorithm from its name in reports; None for a custom algorithm."""
     for short in ALGORITHMS:
         with suppress(UnknownAlgorithmError):

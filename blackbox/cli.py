@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from blackbox.errors import BlackboxError, ConfigError
-from blackbox.kinds.base import Driver, Experiment, as_recorded, kind_of, table_record
+from blackbox.kinds.base import Driver, Experiment, as_recorded, get_kind, table_record
 from blackbox.table.settings import STORE_HELP
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError, said
@@ -66,7 +66,7 @@ class SearchCommand(Command["SearchRun"]):
         spec = sys.modules[search_class.__module__].__spec__
         self.prog = f"python -m {spec.name}" if spec else f"python {quoted(sys.argv[0])}"
         self._search_class = search_class
-        self._kind = kind_of(search_class)
+        self._kind = get_kind(search_class)
 
     def parser(self, argv: Sequence[str]) -> Parser:
         name, settings_class = self._search_class.name, self._kind.settings_class

@@ -82,10 +82,13 @@ class LocalSearch(Search[LocalSearchConfig]):
         if not pending:
             return self._pool.take(self._next_places(step))
         return np.array(
-            [self._next_of(row, step, [int(codes[row]) for codes in pending]) for row in self._rows.tolist()]
+            [
+                self._next_code(row, step, [int(codes[row]) for codes in pending])
+                for row in self._rows.tolist()
+            ]
         )
 
-    def _next_of(self, row: int, step: int, pending: Collection[int]) -> int:
+    def _next_code(self, row: int, step: int, pending: Collection[int]) -> int:
         """Return a trial's next cell while others are pending: one of its pool, else a random one."""
         begin = self._pools[row]
         free = np.setdiff1d(self._pool[begin : begin + self._left[row]], list(pending))

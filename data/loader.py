@@ -151,7 +151,7 @@ class Loader:
         order, draws = self._sampled(number)
         for first in range(start * self.batch, len(self) * self.batch, self.batch):
             count = min(self.batch, len(order) - first)
-            begin, end = part_of(count, *self._part)
+            begin, end = part_bounds(count, *self._part)
             chosen = slice(first + begin, first + end)
             positions = order[chosen]
             images = self._augment(self._pixels[positions], None if draws is None else draws[chosen])
@@ -174,10 +174,10 @@ class Loader:
         return order.to(self.device), draws
 
 
-def part_of(count: int, part: int, parts: int) -> tuple[int, int]:
+def part_bounds(count: int, part: int, parts: int) -> tuple[int, int]:
     """Return start and end of part `part` of `count` images, which are divided into `parts` parts.
 
-    >>> [part_of(10, k, 3) for k in range(3)]
+    >>> [part_bounds(10, k, 3) for k in range(3)]
     [(0, 3), (3, 6), (6, 10)]
     """
     return count * part // parts, count * (part + 1) // parts

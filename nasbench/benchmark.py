@@ -15,7 +15,7 @@ from nasbench.home import default_path
 from nasbench.metrics import get_metric, list_metrics
 from nasbench.runs.checks import integer
 from nasbench.size import SizeCell
-from nasbench.spaces import SIZE, TOPOLOGY, Space, space_named, space_of
+from nasbench.spaces import SIZE, TOPOLOGY, Space, get_space, space_named
 from nasbench.store import Attributes, OlderSchemaError, Store
 from nasbench.tables import SOURCE, VERSION
 
@@ -535,14 +535,14 @@ class Benchmark(ABC, Generic[C]):
         from nasbench.constraints import (
             check_any,
             checked,
-            column_of,
+            load_column,
             satisfied,
         )  # most lookups need no limits
 
         where = checked(where, self.space.full_protocol)
         feasible = np.ones(self._cells, dtype=bool)
         for name, limits in where.items():
-            feasible &= satisfied(column_of(self, dataset, name), limits)
+            feasible &= satisfied(load_column(self, dataset, name), limits)
         check_any(self, dataset, where, feasible)
         return feasible
 
@@ -861,7 +861,7 @@ def open_benchmark(path: str | os.PathLike[str] | None = None, space: str | None
         If `space` is not a known flag.
     """
     if space is not None:
-        return _CLASSES[space_of(space).flag](path)
+        return _CLASSES[get_space(space).flag](path)
     if path is None:
         return NB201()
     store = Store(path)

@@ -130,7 +130,7 @@ def described(name: str, limits: Limits) -> str:
     return f"{'' if low is None else f'{_number(low)} <= '}{name} <= {_number(high)} {unit}"
 
 
-def column_of(bench: Benchmark, dataset: str, name: str) -> Values:
+def load_column(bench: Benchmark, dataset: str, name: str) -> Values:
     """Return the values of METRIC or METRIC@EPOCHS by code, (N,)."""
     metric, epochs = split_metric(name)
     return bench.by_code(dataset, metric, protocol=epochs)
@@ -142,7 +142,7 @@ def check_any(bench: Benchmark, dataset: str, where: Where, feasible: Mask) -> N
         return
     parts = []
     for name, limits in where.items():
-        values = column_of(bench, dataset, name)
+        values = load_column(bench, dataset, name)
         known = values[~np.isnan(values)]
         span = f"recorded {known.min():.6g} to {known.max():.6g}" if known.size else "not recorded"
         parts.append(f"{described(name, limits)} ({satisfied(values, limits).sum():,} cells; {span})")

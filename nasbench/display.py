@@ -61,7 +61,7 @@ def labelled(rows: Iterable[tuple[str, object]]) -> str:
     return f"<table>\n{lines}\n</table>" if lines else ""
 
 
-def picture_of(value: object) -> Svg | str:
+def draw_picture(value: object) -> Svg | str:
     """Return an architecture of any space as a picture; empty if its space has none."""
     return value.picture() if isinstance(value, Pictured) else ""
 

@@ -12,7 +12,7 @@ from nasbench.cell import Cell
 from nasbench.coded import CodedCell
 from nasbench.constraints import AT_LEAST, AT_MOST, joined, read_limits
 from nasbench.errors import InvalidCellError, NotRecordedError
-from nasbench.metrics import DATASETS, METRICS, exists, get_dataset, get_metric, meaning_of
+from nasbench.metrics import DATASETS, METRICS, describe_metric, exists, get_dataset, get_metric
 from nasbench.runs.command import Subcommand
 from nasbench.runs.files import to_json
 from nasbench.runs.text import format_table, join_blocks
@@ -254,7 +254,7 @@ def _info_text(bench: Benchmark, sources: Mapping[str, str], verified: bool) -> 
 def _meanings() -> list[tuple[str, str, str, str]]:
     """Return rows of metric, data set, meaning and source for all metrics."""
     return [
-        (name, dataset if metric.split else "all", meaning_of(dataset, metric), metric.source)
+        (name, dataset if metric.split else "all", describe_metric(dataset, metric), metric.source)
         for name, metric in METRICS.items()
         for dataset in (DATASETS if metric.split else list(DATASETS)[:1])
         if exists(dataset, metric)

@@ -337,7 +337,7 @@ def get_metric(name: object) -> Metric:
     return _look_up(name, "metric", METRICS, UnknownMetricError, list_metrics(METRICS))
 
 
-def meaning_of(dataset: str, metric: Metric) -> str:
+def describe_metric(dataset: str, metric: Metric) -> str:
     """Return the meaning of a metric on a data set in one line: quantity, unit, images, training run."""
     split = None if metric.split is None else SPLITS.get((dataset, metric.split))
     if split is None:

@@ -72,7 +72,7 @@ SIZE = Space(
 SPACES = {space.flag: space for space in (TOPOLOGY, SIZE)}
 
 
-def space_of(flag: object) -> Space:
+def get_space(flag: object) -> Space:
     """Return the space with a flag; raise InvalidArgumentError if there is none."""
     try:
         return SPACES[flag]  # type: ignore[index]  # may be of any type

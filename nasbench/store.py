@@ -13,7 +13,7 @@ import h5py
 import numpy as np
 
 from nasbench.errors import StoreError
-from nasbench.runs.files import make_folder_of, quoted, replacing, utc_now
+from nasbench.runs.files import make_parent, quoted, replacing, utc_now
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike, NDArray
@@ -37,14 +37,14 @@ def write(path: str | Path, arrays: Mapping[str, Array], provenance: Mapping[str
     compression, so that they can be memory-mapped. The checksum covers data and provenance.
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    digests = {name: digest(array.dtype, array.shape, [bytes_of(array)]) for name, array in arrays.items()}
+    digests = {name: digest(array.dtype, array.shape, [view_bytes(array)]) for name, array in arrays.items()}
     with writing(path):
-        make_folder_of(path)
+        make_parent(path)
     with writing(path), replacing(path) as temporary:
         offsets = allocate(temporary, {name: (array.dtype, array.shape) for name, array in arrays.items()})
         with open(temporary, "r+b", buffering=0) as file:
             for name, array in arrays.items():
-                write_at(file.fileno(), bytes_of(array), offsets[name])
+                write_at(file.fileno(), view_bytes(array), offsets[name])
         seal(temporary, provenance, digests)
         Store(temporary).verify()
 
@@ -269,12 +269,12 @@ class Store:
 
         descriptor = self.descriptor
 
-        def digest_of(name: str) -> str:
+        def compute_digest(name: str) -> str:
             array = self[name]
             return digest(array.dtype, array.shape, read_chunks(descriptor, self.offset(name), array.nbytes))
 
         with ThreadPoolExecutor(os.cpu_count()) as threads:
-            return dict(zip(self.names, threads.map(digest_of, self.names), strict=True))
+            return dict(zip(self.names, threads.map(compute_digest, self.names), strict=True))
 
     def _why_it_does_not_open(self, error: OSError) -> str:
         path = self.path
@@ -323,7 +323,7 @@ def _checksum(digests: Mapping[str, str], attributes: Attributes) -> str:
     return hashlib.sha256(json.dumps([attributes, digests], sort_keys=True).encode()).hexdigest()
 
 
-def bytes_of(array: Array) -> memoryview:
+def view_bytes(array: Array) -> memoryview:
     """Return the bytes of a contiguous array without copying."""
     return array.reshape(-1).view(np.uint8).data
 

@@ -112,7 +112,7 @@ class Pictured(ABC):
         return self.picture().inline()
 
 
-def colour_of(operation: str) -> str:
+def get_colour(operation: str) -> str:
     """Return the colour of an operation's family."""
     return next((colour for name, colour in _FAMILIES.items() if operation.startswith(name)), _GREY)
 
@@ -141,7 +141,7 @@ def draw_topology(title: str, index: int, edges: Iterable[Point], ops: Iterable[
             first, last = begin + radius, end - radius - 1
             points = [(first, middle), (first + 1, middle), (last - 1, middle), (last, middle)]
             y = middle
-        colour, dead = colour_of(op), (source, target) not in live
+        colour, dead = get_colour(op), (source, target) not in live
         picture.arrow(points, colour, **({"stroke_dasharray": "3 3", "opacity": 0.5} if dead else {}))
         labels.append(((begin + end) / 2, y, _SHORT[op], colour, f"{op}, {source} to {target}"))
     for node in range(4):

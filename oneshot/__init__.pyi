@@ -15,7 +15,7 @@ from oneshot.methods.gdas import GDAS as GDAS
 from oneshot.methods.gdas import GDASConfig as GDASConfig
 from oneshot.methods.recipes import recipe_settings as recipe_settings
 from oneshot.methods.registry import MethodName as MethodName
-from oneshot.methods.registry import method_of as method_of
+from oneshot.methods.registry import get_method as get_method
 from oneshot.methods.rsws import RSWS as RSWS
 from oneshot.methods.rsws import RSWSConfig as RSWSConfig
 from oneshot.mixed import MixedOp as MixedOp
@@ -31,5 +31,5 @@ from oneshot.spaces.hierarchical import HierarchicalSearchSpace as HierarchicalS
 from oneshot.spaces.nb201 import NasBench201SearchSpace as NasBench201SearchSpace
 from oneshot.spaces.published import PUBLISHED as PUBLISHED
 from oneshot.spaces.registry import SpaceName as SpaceName
-from oneshot.spaces.registry import architecture_of as architecture_of
-from oneshot.spaces.registry import space_of as space_of
+from oneshot.spaces.registry import get_space as get_space
+from oneshot.spaces.registry import parse_architecture as parse_architecture

@@ -21,11 +21,11 @@ class Cost(NamedTuple):
     flops: int
 
 
-def cost_of(network: Graph, image: tuple[int, int, int] = (3, 32, 32)) -> Cost:
+def measure_cost(network: Graph, image: tuple[int, int, int] = (3, 32, 32)) -> Cost:
     """Return the cost of a parsed graph.
 
     >>> from oneshot.spaces.nb201 import build_network
-    >>> cost_of(build_network(6111))
+    >>> measure_cost(build_network(6111))
     Cost(params=1073466, params_without_auxiliary=1073466, flops=153272970)
 
     A copy runs: the graph keeps its mode, its buffers and its gradients, and no random number is drawn.
@@ -96,8 +96,8 @@ def candidate_costs(
     """Return (parameters, multiply-adds for one image) of the candidates of each mixed edge in scope.
 
     Edges, copies included, are in the order of `supernet.all_edges(scope)`. Multiply-adds are counted as in
-    `cost_of`; parameters are those of the supernet, in which normalization may have none. GraphError if a
-    candidate has candidates itself, because its cost depends on what is selected in it.
+    `measure_cost`; parameters are those of the supernet, in which normalization may have none. GraphError if
+    a candidate has candidates itself, because its cost depends on what is selected in it.
     """
     copy = supernet.clone().unparse().to("cpu", torch.float32).eval()
     probes = []

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
 
-from nasbench.runs.files import make_folder_of, replacing
+from nasbench.runs.files import make_parent, replacing
 from oneshot.errors import ConfigError, ExportError, GraphError, MissingDependencyError
 from oneshot.graph.graph import Graph
 
@@ -105,7 +105,7 @@ def export(
     images = torch.randn(_TRACED + _CHECKED, *image, generator=torch.Generator().manual_seed(0))
     traced, checked = images[:_TRACED], images[_TRACED:]
     copy = _Network(network.clone()).to("cpu", torch.float32).to(memory_format=torch.contiguous_format).eval()
-    make_folder_of(path)
+    make_parent(path)
     with replacing(path) as temporary, torch.no_grad():
         expected = copy(checked)
         kind.write(_program(copy, traced), temporary)

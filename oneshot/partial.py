@@ -54,7 +54,7 @@ def shuffle(first: Tensor, x: Tensor, k: int) -> Tensor:
     return joined.reshape(n, k, c // k, h, w).transpose(1, 2).reshape(n, c, h, w)
 
 
-def stride_of(candidates: list[nn.Module]) -> int:
+def find_stride(candidates: list[nn.Module]) -> int:
     """Return the stride of an edge: the greatest of any module in its candidates."""
     kinds = nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, Zero
     parts = [part for op in candidates for part in op.modules()]

@@ -39,7 +39,7 @@ from oneshot.errors import GraphError
 from oneshot.graph.graph import Graph, Scope
 from oneshot.methods.base import MetaOptimizer, Step
 from oneshot.methods.recipes import RECIPES, recipe_settings
-from oneshot.methods.registry import METHODS, method_of
+from oneshot.methods.registry import METHODS, get_method
 from oneshot.mixed import Mixture
 from oneshot.parts.base import PartSettings
 from oneshot.parts.registry import build_parts
@@ -464,7 +464,7 @@ class SpaceContract:
     def make(self, name: str = "darts", seed: int = 0, space: Graph | None = None) -> Method:
         """Return a method on the space."""
         torch.manual_seed(seed)
-        optimizer = method_of(name)()
+        optimizer = get_method(name)()
         optimizer.adapt_search_space(self.build() if space is None else space)
         return optimizer
 

@@ -17,7 +17,7 @@ def configuration_space(variables: Variables, seed: int | None = None) -> "Confi
     >>> from nasbench.spaces import SIZE
     >>> variables = Variables.from_space(SIZE)
     >>> configuration = configuration_space(variables, seed=0).sample_configuration()
-    >>> variables.values_of(variables.code(configuration)) == dict(configuration)
+    >>> variables.decode(variables.code(configuration)) == dict(configuration)
     True
     """
     with required("ConfigSpace", "the bridge to ConfigSpace", "bridges"):

@@ -77,7 +77,7 @@ class StudyObjective:
         return self.table.value(suggest(trial, self.table.variables))
 
 
-def objective_of(
+def build_objective(
     function: Callable[["BaseTrial"], float | None],
     variables: Variables,
     direction: Literal["maximize", "minimize"] = "maximize",

@@ -16,7 +16,7 @@ class NamedTable:
 
     >>> from nasbench import NB201, Cell
     >>> table = NamedTable(NB201(), "cifar10", "val_accuracy")
-    >>> values = table.variables.values_of(Cell.from_index(6111).code)
+    >>> values = table.variables.decode(Cell.from_index(6111).code)
     >>> values["0->1"], table.value(values), table.higher_is_better, table.cell(values).index
     ('nor_conv_3x3', 91.60666665039064, True, 6111)
 

@@ -21,9 +21,9 @@ class Variables:
     """Named categorical variables; a point is a mapping {name: value}, or its code in `space`.
 
     >>> variables = Variables.from_space(SIZE)
-    >>> variables.values_of(11)
+    >>> variables.decode(11)
     {'layer1': 8, 'layer2': 8, 'layer3': 8, 'layer4': 16, 'layer5': 32}
-    >>> variables.code(variables.values_of(11)), Variables.from_space(TOPOLOGY).values_of(9)["1->3"]
+    >>> variables.code(variables.decode(11)), Variables.from_space(TOPOLOGY).decode(9)["1->3"]
     (11, 'skip_connect')
 
     The variables of NAS-Bench-201 are its six edges, and their values are the operations. The variables of
@@ -106,7 +106,7 @@ class Variables:
                 raise UnknownValueError(f"{name} must be one of {allowed}; got {values[name]!r}") from None
         return code
 
-    def values_of(self, code: int) -> dict[str, Any]:
+    def decode(self, code: int) -> dict[str, Any]:
         """Return the values of a point.
 
         Parameters
@@ -149,7 +149,7 @@ def as_objective(
     >>> variables = Variables({"layers": (2, 4, 8), "width": (16, 32, 64)})
     >>> objective = as_objective(lambda values: values["layers"] * values["width"], variables, minimize=True)
     >>> history = run(RegularizedEvolution(variables.space), objective, evals=50)
-    >>> variables.values_of(history.incumbent()[0])
+    >>> variables.decode(history.incumbent()[0])
     {'layers': 2, 'width': 16}
 
     Parameters
@@ -168,7 +168,7 @@ def as_objective(
         Function from codes, shape ``(T,)``, to scores, shape ``(T,)``. It raises an ObjectiveError if
         `function` does not return a number.
     """
-    return lambda codes: np.array([_score(function(variables.values_of(c)), minimize) for c in codes])
+    return lambda codes: np.array([_score(function(variables.decode(c)), minimize) for c in codes])
 
 
 def _score(value: object, minimize: bool) -> float:

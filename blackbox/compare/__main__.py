@@ -125,7 +125,7 @@ class CompareCommand(Command["Comparison"]):
         if args.resume is None:
             if not args.algorithms:
                 raise ConfigError(f"algorithms are missing; try {self.prog} re rs --trials 500")
-            chosen = Chosen.of(args.algorithms)
+            chosen = Chosen.parse(args.algorithms)
             asked = flags if chosen.runs else ComparisonConfig(**flags).to_json()
             return chosen, chosen.settings(asked), args.store
         record = read_comparison(args.resume)
@@ -136,7 +136,7 @@ class CompareCommand(Command["Comparison"]):
             )
         settings = agreed(RunConfig.from_json(record["run"], "run"), flags, args.resume)
         store = record["table"]["store"] if args.store is None else args.store
-        return Chosen.of(record["algorithms"]), settings, store
+        return Chosen.parse(record["algorithms"]), settings, store
 
     def afterwards(self, args: argparse.Namespace, activity: Comparison, outcome: Outcome) -> str:
         if not outcome.complete:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from blackbox.algorithms import ALGORITHMS
-from blackbox.compare.spec import Spec, label_of
+from blackbox.compare.spec import Spec, format_label
 from blackbox.compare.study import Study
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.kinds.base import as_recorded
@@ -17,8 +17,8 @@ from blackbox.results.comparison import ComparisonResult, Entry, compare, shared
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
 from nasbench.benchmark import Benchmark
-from nasbench.runs.settings import flag_of, setting_text
-from nasbench.spaces import space_of
+from nasbench.runs.settings import format_flag, setting_text
+from nasbench.spaces import get_space
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Chosen:
     items: tuple[Spec | Run, ...]
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> Self:
+    def parse(cls, texts: Sequence[str]) -> Self:
         """Parse arguments; raise ConfigError if one is repeated or cannot be compared."""
         items: list[Spec | Run] = []
         for text in texts:
-            item = _run(text) if _names_a_folder(text) else Spec.of(text)
+            item = _run(text) if _names_a_folder(text) else Spec.parse(text)
             if _same(item) in map(_same, items):
                 raise ConfigError(f"{_same(item)} is listed twice; give one of them different settings")
             items.append(item)
@@ -70,7 +70,7 @@ class Chosen:
 
     def entries(self, study: Study, found: Iterable[Trajectories]) -> Iterator[Entry]:
         """Yield the entries of all items; `found` are the trajectories of the specs in their order."""
-        labels = [label_of(item) if isinstance(item, Run) else item.label for item in self.items]
+        labels = [format_label(item) if isinstance(item, Run) else item.label for item in self.items]
         done = iter(zip(range(len(study.specs)), found, strict=True))
         for item, label in zip(self.items, labels, strict=True):
             if isinstance(item, Spec):
@@ -89,11 +89,11 @@ def agreed(
 
     `free` are the names of flags that may differ.
     """
-    flags = as_recorded(asked, space_of(settings.space))
+    flags = as_recorded(asked, get_space(settings.space))
     for name, value in flags.items():
         before = vars(settings)[name]
         if value != before and name not in free:
-            text = f"{flag_of(name)} {setting_text(value)}"
+            text = f"{format_flag(name)} {setting_text(value)}"
             raise ConfigError(f"{text} differs from {setting_text(before)} in {owner}")
     return replace(settings, **flags)
 

@@ -3,9 +3,9 @@
 from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, Self
 
-from blackbox.algorithms import ALGORITHMS, algorithm, name_of
+from blackbox.algorithms import ALGORITHMS, algorithm, find_short_name
 from blackbox.errors import ConfigError
-from blackbox.kinds.base import Experiment, Kind, kind_of
+from blackbox.kinds.base import Experiment, Kind, get_kind
 from blackbox.kinds.reader import Run
 from blackbox.table.settings import RunConfig
 from nasbench.benchmark import Benchmark
@@ -17,7 +17,7 @@ from nasbench.runs.spec import format_setting, parse_settings
 class Spec:
     """An algorithm with its settings.
 
-    >>> spec = Spec.of("re:sample=3,population=100")
+    >>> spec = Spec.parse("re:sample=3,population=100")
     >>> spec.label, spec.config
     ('re:sample=3', EvolutionConfig(population=100, sample=3))
     """
@@ -30,7 +30,7 @@ class Spec:
     own: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, text: str) -> Self:
+    def parse(cls, text: str) -> Self:
         """Parse a text; raise ConfigError or UnknownAlgorithmError if it is invalid.
 
         The name is followed by comma-separated settings, in the form that `parse_settings` takes: settings of
@@ -42,7 +42,7 @@ class Spec:
             name = f"{name}:{wanted}" if wanted and "=" not in wanted else name
         search_class = algorithm(name)
         config_options = {f.name: f for f in fields(search_class.config_class)}
-        options = _own_options(kind_of(search_class)) | config_options
+        options = _own_options(get_kind(search_class)) | config_options
         values = parse_settings(settings, options, name, text)
         try:
             config = search_class.config_class(**{of: v for of, v in values.items() if of in config_options})
@@ -61,7 +61,7 @@ class Spec:
     @property
     def kind(self) -> Kind:
         """The kind of the search."""
-        return kind_of(self.search_class)
+        return get_kind(self.search_class)
 
     @property
     def label(self) -> str:
@@ -86,9 +86,9 @@ def _own_options(kind: Kind) -> dict[str, Field[Any]]:
     return {f.name: f for f in fields(kind.settings_class) if f.name in kind.own_settings}
 
 
-def label_of(run: Run) -> str:
+def format_label(run: Run) -> str:
     """Return the label of a Run from a folder, in the form of a Spec if its algorithm is registered."""
-    name = name_of(run.algorithm)
+    name = find_short_name(run.algorithm)
     if name is None:
         return run.label
     own = {key: value for key, value in asdict(run.settings).items() if key in run.kind.own_settings}

@@ -20,7 +20,8 @@ _IN_A_NAME = "-_.,="  # characters of a name in addition to letters and digits
 class Study:
     """The algorithms of a comparison and their common settings, the same in every process.
 
-    >>> study = Study((Spec.of("re"), Spec.of("re:sample=3")), RunConfig(trials=500), None, Path("runs"))
+    >>> specs = Spec.parse("re"), Spec.parse("re:sample=3")
+    >>> study = Study(specs, RunConfig(trials=500), None, Path("runs"))
     >>> [str(study.run_folder(number)) for number in range(2)], len(study.parts)
     (['runs/re', 'runs/re_sample=3'], 32)
     """

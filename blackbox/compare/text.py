@@ -6,7 +6,7 @@ from typing import TypeVar
 from blackbox.results.anytime import Axis
 from blackbox.results.comparison import ComparisonResult, PairResult, Ranks, Way, between
 from blackbox.results.statistics import LEVEL
-from blackbox.results.text import final_epochs, limits_text, signals_of, subject, with_unit
+from blackbox.results.text import final_epochs, limits_text, parse_signals, subject, with_unit
 from nasbench.runs.text import counted, duration, format_table
 
 Columns = dict[str, list[str]]  # cells of a table by column header
@@ -73,7 +73,7 @@ def _ends(result: ComparisonResult) -> list[str]:
         ("no incumbent", [row.trials_without_evaluation for row in rows], _trials),
     )
     columns |= {title: _texts(values, text) for title, values, text in more if any(values)}
-    unit = signals_of(result.settings)[0].unit
+    unit = parse_signals(result.settings)[0].unit
     return [f"Regret of the final incumbents [{unit}]", _table(columns)]
 
 

@@ -230,7 +230,7 @@ _OF_OBJECTIVES = {1: _EVALUATIONS, 2: _FRONTS}
 _ADDED = {"at_most", "at_least", "warm_start"}  # settings that a record can lack
 
 
-def kind_of(search_class: Any) -> Kind:
+def get_kind(search_class: Any) -> Kind:
     """Return the kind of a `Search` or `MultiFidelitySearch` class; raise ConfigError if there is none."""
     if not issubclass(search_class, Search):
         return kind_named(_JOBS)

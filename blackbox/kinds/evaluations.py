@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blackbox.kinds.lockstep import LockstepKind, LockstepResult, counted_in, extent_of
+from blackbox.kinds.lockstep import LockstepKind, LockstepResult, count_extent, counted_in
 from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, OPTIONAL
 from blackbox.results.regret import (
@@ -20,7 +20,7 @@ from blackbox.results.regret import (
     feasible_cells,
     regrets,
 )
-from blackbox.results.text import Rows, came_text, evaluations_text, over_text, signals_of
+from blackbox.results.text import Rows, came_text, evaluations_text, over_text, parse_signals
 from blackbox.search.shown import checkpoints
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
@@ -110,7 +110,7 @@ class EvaluationResult(LockstepResult[RunConfig]):
         settings, best, trials = self.settings, self.incumbents.best, self.settings.trials
         rows = self.incumbents.best_rows(settings)
         if best is not None:
-            target, signal = signals_of(settings)
+            target, signal = parse_signals(settings)
             if signal != target:
                 score = best.score if signal.higher_is_better else -best.score
                 rows.append(("signal", f"{signal} {score:.4f} {signal.unit}, as seen by the search"))
@@ -153,9 +153,9 @@ class EvaluationKind(LockstepKind[RunConfig, TableObjective, EvaluationResult]):
         best = _best(experiment, history) if len(ends) else None
         return EvaluationResult(
             *experiment.introduction(complete),
-            *extent_of(history, objective, counted),
+            *count_extent(history, objective, counted),
             feasible_cells(objective, len(trials) - len(ends)),
-            Incumbents.of(best, ends, bench, objective, rows),
+            Incumbents.build(best, ends, bench, objective, rows),
         )
 
     def figure(self, experiment: RunExperiment, result: EvaluationResult, history: History) -> Figure | None:

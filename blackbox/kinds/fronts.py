@@ -8,11 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blackbox.errors import ConfigError
-from blackbox.kinds.lockstep import LockstepKind, LockstepResult, counted_in, extent_of
+from blackbox.kinds.lockstep import LockstepKind, LockstepResult, count_extent, counted_in
 from blackbox.kinds.logs import evaluations_header
 from blackbox.results.base import INLINE, Result
-from blackbox.results.fronts import cells_met, front_masks, shares, true_front, true_volume, volumes, worst_of
-from blackbox.results.regret import Spread, entry_of, feasible_cells
+from blackbox.results.fronts import (
+    cells_met,
+    find_worst,
+    front_masks,
+    shares,
+    true_front,
+    true_volume,
+    volumes,
+)
+from blackbox.results.regret import Spread, feasible_cells, load_entry
 from blackbox.results.text import Rows, came_text, entry_lines, evaluations_text, over_text, with_unit
 from blackbox.rs import RandomSearch
 from blackbox.search.shown import checkpoints
@@ -208,9 +216,9 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
         indices = bench.space.official_index()[true].tolist()
         return FrontResult(
             *experiment.introduction(complete),
-            *extent_of(history, objective, counted),
+            *count_extent(history, objective, counted),
             feasible_cells(objective, int(((counted > 0) & ~masks.any(axis=1)).sum())),
-            reference=_values(objective, worst_of(objective)),
+            reference=_values(objective, find_worst(objective)),
             true_front=TrueFront(len(true), indices, true_volume(objective)),
             found=_found_fronts(history.codes, history.scores, counted, objective),
             random_search=_found_fronts(random, objective.scores[random], counted, objective),
@@ -264,7 +272,7 @@ def _best_front(
     for step in steps.tolist():  # the evaluations in which the cells appear first
         code, scores = history.codes[trial, step], history.scores[trial, step].tolist()
         cell, values = bench.space.cell(code), _values(objective, objective.targets[code])
-        index, entry = bench.index(cell), entry_of(cell, bench, objective.target)
+        index, entry = bench.index(cell), load_entry(cell, bench, objective.target)
         cells.append(FrontCell(str(cell), index, step + 1, scores, values, entry, bool(code in true)))
     return Front(trial, float(final[trial]), cells)
 

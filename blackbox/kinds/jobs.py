@@ -26,7 +26,7 @@ from blackbox.results.regret import (
     feasible_cells,
     feasible_rows,
 )
-from blackbox.results.text import Rows, over_text, signals_of
+from blackbox.results.text import Rows, over_text, parse_signals
 from blackbox.search.fidelity import MultiFidelitySearch
 from blackbox.search.jobs import JobHistory, JobRow
 from blackbox.search.scores import FAILED
@@ -161,7 +161,7 @@ class JobResult(SearchResult[SimulationConfig]):
         settings, best = self.settings, self.incumbents.best
         rows = self.incumbents.best_rows(settings)
         if best is not None:
-            signal = signals_of(settings)[1]
+            signal = parse_signals(settings)[1]
             score = best.score if signal.higher_is_better else -best.score
             seen = f"{signal.metric} {score:.4f} {signal.unit} after {counted(best.epochs, 'epoch')}"
             which = "" if settings.trials == 1 else f" of trial {best.trial}"
@@ -205,7 +205,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
         settings, curves, bench = experiment.settings, experiment.problem, experiment.bench
         rungs, trials = _search(experiment, 0).rungs, self.trajectories(history, settings.budget)
         codes = trials.last_codes
-        jobs = [history.of(trial) for trial in history.trials]
+        jobs = [history.trial_jobs(trial) for trial in history.trials]
         ended = [rows for rows in jobs if len(rows)]
         if not len(codes) and not (len(history) and not curves.feasible[history.code].any()):
             raise ConfigError(_why_nothing(curves, rungs, settings.budget))
@@ -228,7 +228,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
             simulated_seconds=Duration(float(lasts.mean()), float(lasts.max())),
             workers_busy=float(np.mean(busy) / settings.workers),
             feasible=feasible_cells(curves, len(ended) - len(codes)),
-            incumbents=Incumbents.of(best, codes, bench, curves, rows),
+            incumbents=Incumbents.build(best, codes, bench, curves, rows),
         )
 
     def figure(self, experiment: JobExperiment, result: JobResult, history: JobHistory) -> Figure | None:
@@ -252,7 +252,7 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
         return Trajectories.of_jobs(history, budget)
 
     def evaluated(self, settings: SimulationConfig, history: JobHistory) -> list[Codes]:
-        return [history.of(trial)["code"] for trial in history.trials]
+        return [history.trial_jobs(trial)["code"] for trial in history.trials]
 
     def agrees(self, settings: SimulationConfig, bench: Benchmark, history: JobHistory) -> bool:
         return self.problem(settings, bench).agrees(history)

@@ -80,7 +80,7 @@ def counted_in(history: History, budget: float | None) -> Codes:
     return counted
 
 
-def extent_of(
+def count_extent(
     history: History, objective: TableObjective | PairObjective, counted: Codes
 ) -> tuple[Counts, int, SpentSeconds | None]:
     """Return the extent of a search for its result; `counted` (T,) are the evaluations of each trial."""

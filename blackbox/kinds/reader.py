@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from blackbox.algorithms import algorithm, name_of
+from blackbox.algorithms import algorithm, find_short_name
 from blackbox.errors import ConfigError, RunFolderError
 from blackbox.kinds.base import Kind, kind_of_record
 from blackbox.results.anytime import Changes, Trajectories
@@ -17,7 +17,7 @@ from nasbench.benchmark import Benchmark, open_benchmark
 from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
 from nasbench.runs.folder import RunKind, read_record, read_summary
 from nasbench.runs.log import read_log
-from nasbench.spaces import Space, space_of
+from nasbench.spaces import Space, get_space
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Run:
                 )
             kind = kind_of_record(record)
             settings = kind.settings_class.from_json(run, "run")
-            space = space_of(settings.space)
+            space = get_space(settings.space)
             for part, value, types in (
                 ("algorithm", name, str),
                 ("search", search, dict),
@@ -101,7 +101,7 @@ class Run:
     @cached_property
     def label(self) -> str:
         """The algorithm with its settings that differ from the defaults."""
-        search, name = self.record["search"], name_of(self.algorithm)
+        search, name = self.record["search"], find_short_name(self.algorithm)
         if name is not None:
             defaults = asdict(algorithm(name).config_class())
             search = {key: v for key, v in search.items() if key not in defaults or v != defaults[key]}

@@ -192,7 +192,7 @@ class _Replay:
         path, trials = self._log.path.parent, self._format.trials
         last = int(self._earlier.trial.max()) if len(self._earlier) else trials[0]
         numbers = [trial for trial in trials if trial < last]
-        ended = [self._earlier.of(trial) for trial in numbers]
+        ended = [self._earlier.trial_jobs(trial) for trial in numbers]
         rows = np.concatenate([*ended, _NO_JOBS])
         if not curves.agrees(JobHistory(numbers, rows)):
             raise RunFolderError(f"{path} is damaged: its scores or times differ from the table")
@@ -202,7 +202,7 @@ class _Replay:
 
     def add(self, trial: int, start: int, rows: JobRows, ended: bool) -> None:
         """Add jobs of a trial, from its job `start` on; `ended` says that there are no more."""
-        earlier = self._earlier.of(trial)[start:]
+        earlier = self._earlier.trial_jobs(trial)[start:]
         both = min(len(earlier), len(rows))
         if (rows[:both] != earlier[:both]).any() or (ended and both < len(earlier)):
             raise RunFolderError(

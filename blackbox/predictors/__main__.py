@@ -10,7 +10,7 @@ from blackbox.errors import BlackboxError, ConfigError
 from blackbox.predictors.comparison import ZERO_COST, Correlation, compare
 from blackbox.search.space import space_of_table
 from blackbox.table.objective import TableObjective
-from blackbox.table.settings import LOWER_LIMIT, STORE_HELP, limit_option, where_of
+from blackbox.table.settings import LOWER_LIMIT, STORE_HELP, limit_option, parse_limits
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import NASBenchError
 from nasbench.runs.checks import SEEDS
@@ -62,7 +62,7 @@ class ComparisonConfig(Settings):
         if not self.sizes or min(self.sizes) < 2:
             raise ConfigError(f"cells must be integers >= 2, separated by commas; got {self.cells!r}")
         super().__post_init__()
-        where_of(self.at_most, self.at_least)
+        parse_limits(self.at_most, self.at_least)
 
     @property
     def sizes(self) -> list[int]:
@@ -101,7 +101,7 @@ def _report(args: argparse.Namespace) -> str:
     config = ComparisonConfig.from_flags(args)
     bench = open_benchmark(args.store, config.space)
     space = space_of_table(bench.space)
-    where = where_of(config.at_most, config.at_least)
+    where = parse_limits(config.at_most, config.at_least)
     objective = TableObjective(bench, config.dataset, config.metric, where=where)
     cells = int(objective.feasible.sum())
     if config.sizes[-1] + config.tested > cells:

@@ -48,7 +48,7 @@ def _report(args: argparse.Namespace) -> str:
     for folder in expanded(args.runs):
         try:
             run = read_run(folder)
-            bench = table_of(run, args.store)
+            bench = open_run_table(run, args.store)
         except RunFolderError as error:
             complain(f"note: skipped {folder}: {error}")
             continue
@@ -66,7 +66,7 @@ def _report(args: argparse.Namespace) -> str:
     return f"{counted(runs, 'run')} in {out} ({len(text) / 1e6:.1f} MB)"
 
 
-def table_of(run: Run, store: str | None) -> Benchmark:
+def open_run_table(run: Run, store: str | None) -> Benchmark:
     """Return the table of a run, from the file `store` or from its recorded path, else RunFolderError."""
     try:
         return open_table(run, store)

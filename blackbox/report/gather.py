@@ -10,7 +10,7 @@ import numpy as np
 
 from blackbox.kinds.reader import Run
 from blackbox.report.data import Best, CellFacts, Columns, Comparison, PageData, Pairs, Series, ShownPair
-from blackbox.report.runs import front_run, incumbent_run, settings_of
+from blackbox.report.runs import describe_settings, front_run, incumbent_run
 from blackbox.results.anytime import Axis
 from blackbox.results.comparison import (
     THRESHOLDS,
@@ -20,14 +20,14 @@ from blackbox.results.comparison import (
     worst_for_none,
 )
 from blackbox.results.fronts import front_against
-from blackbox.results.regret import feasible_cells, optimum_of
+from blackbox.results.regret import feasible_cells, find_optimum
 from blackbox.table.objective import TableObjective
 from blackbox.table.signal import Signal
 from nasbench.arrays import Scores
 from nasbench.benchmark import Benchmark
-from nasbench.constraints import column_of, described, named
+from nasbench.constraints import described, load_column, named
 from nasbench.errors import NotRecordedError
-from nasbench.metrics import get_metric, meaning_of
+from nasbench.metrics import describe_metric, get_metric
 from nasbench.pages import pack
 
 Group = tuple[list[Run], Benchmark]  # runs on one table, data set and metric
@@ -107,7 +107,7 @@ def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Be
         else incumbent_run(run, number, entry, targets, reported)
         for run, entry, number in zip(runs, entries, series, strict=True)
     ]
-    best = optimum_of(bench, objective)
+    best = find_optimum(bench, objective)
     found = {code for run in shown for code in run.found}
     by_time = any(Axis.EVALUATIONS not in entry.axes for entry in entries if entry is not None)
     return Comparison(
@@ -138,9 +138,9 @@ def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Be
 def _facts(runs: Sequence[Run], bench: Benchmark, objective: TableObjective) -> list[tuple[str, str]]:
     """Return facts about the runs as names and texts; if runs differ, the text has all values in order."""
     attributes, feasible = bench.store.attributes, feasible_cells(objective, 0)
-    each = [settings_of(run) for run in runs]
+    each = [describe_settings(run) for run in runs]
     every = {name: "; ".join(dict.fromkeys(settings[name] for settings in each)) for name in each[0]}
-    meaning = meaning_of(objective.dataset, get_metric(objective.target.metric))
+    meaning = describe_metric(objective.dataset, get_metric(objective.target.metric))
     return [
         ("table", f"{bench.space.name}, {attributes['source']} {attributes['source_version']}"),
         ("checksum of the table", str(attributes["checksum"])[:12]),
@@ -158,7 +158,7 @@ def _columns(bench: Benchmark, dataset: str, names: Sequence[str]) -> Columns:
     found = {}
     for name in names:
         with suppress(NotRecordedError):
-            found[name] = column_of(bench, dataset, name)
+            found[name] = load_column(bench, dataset, name)
     return {name: column for name, column in found.items() if not np.isnan(column).all()}
 
 

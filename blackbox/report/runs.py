@@ -20,7 +20,7 @@ _QUARTILES = ("quarter", "median", "threeQuarters")
 _POINTS = 120  # points of a curve with even distances on a logarithmic axis, and as many on a linear axis
 
 
-def settings_of(run: Run) -> dict[str, str]:
+def describe_settings(run: Run) -> dict[str, str]:
     """Return the settings of a run as texts by name."""
     record, settings = run.record, run.settings
     noise = "one recorded seed" if settings.noise == "seed" else "mean over seeds"
@@ -49,7 +49,7 @@ def incumbent_run(run: Run, series: int, entry: Entry, targets: Scores, reported
     typical = int(np.nan_to_num(np.abs(regret - middle), nan=np.inf).argmin())
     return ShownRun(
         series,
-        settings_of(run),
+        describe_settings(run),
         curves={name: regret_curve(entry, targets, axis, settings.budget) for name, axis in _AXES.items()},
         found=codes.tolist(),
         final=Final(_short(known), dict(zip(_QUARTILES, quartiles, strict=True))) if len(known) else None,
@@ -86,7 +86,7 @@ def front_run(run: Run, series: int, bench: Benchmark, columns: Columns) -> Show
     typical = int(np.abs(worth - np.median(worth)).argmin())  # ties go to the first trial
     return ShownRun(
         series,
-        settings_of(run),
+        describe_settings(run),
         curves=dict.fromkeys(_AXES),
         found=np.concatenate(fronts).tolist(),
         final=None,

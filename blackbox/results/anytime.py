@@ -53,12 +53,12 @@ class Trajectories:
         counted = history.counted(budget)
         spent = np.pad(history.costs.cumsum(axis=1), ((0, 0), (1, 0)))[np.arange(history.trials), counted]
         until = spent if budget is None else np.where(counted < len(history), budget, spent)
-        return cls(changes_of(history, budget), counted, spent, until)
+        return cls(find_changes(history, budget), counted, spent, until)
 
     @classmethod
     def of_jobs(cls, history: JobHistory, budget: float | None = None) -> Trajectories:
         """Return the trajectories of a JobHistory."""
-        rows = [history.of(trial) for trial in history.trials]
+        rows = [history.trial_jobs(trial) for trial in history.trials]
         ends = np.array([each["end"].max() if len(each) else 0.0 for each in rows], dtype=np.float64)
         until = ends if budget is None else np.full(len(rows), budget)
         changes = [Changes(*history.anytime(trial)) for trial in history.trials]
@@ -116,7 +116,7 @@ class Trajectories:
         return regret
 
 
-def changes_of(history: History, budget: float | None = None) -> list[Changes]:
+def find_changes(history: History, budget: float | None = None) -> list[Changes]:
     """Return the changes of each trial's incumbent in a History within the budget.
 
     A trial without successful evaluations has no changes. Raise ConfigError if there are several objectives,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from blackbox.results.text import Rows, subject
 from nasbench.runs.settings import Settings
-from nasbench.spaces import space_of
+from nasbench.spaces import get_space
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -93,7 +93,7 @@ class SearchResult(Result, ABC, Generic[S_co]):
             parts.append(display.labelled(self.summary()))
         else:
             arch, entry = self.best_entry
-            parts.append(space_of(self.settings.space).cell.from_string(arch).picture())
+            parts.append(get_space(self.settings.space).cell.from_string(arch).picture())
             parts.append(display.labelled(self.summary()))
             parts.append(display.entry_table(entry, how="text(all=True)"))
         return display.block(*parts, *self.tables())

@@ -11,8 +11,8 @@ from blackbox.errors import ConfigError
 from blackbox.results import statistics
 from blackbox.results.anytime import Axis, Trajectories
 from blackbox.results.base import INLINE, OMITTED, OPTIONAL, Result
-from blackbox.results.regret import Feasible, Optimum, Spread, feasible_cells, final_values, optimum_of
-from blackbox.results.text import limits_text, signals_of, subject
+from blackbox.results.regret import Feasible, Optimum, Spread, feasible_cells, final_values, find_optimum
+from blackbox.results.text import limits_text, parse_signals, subject
 from blackbox.search.scores import FAILED
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig, TableConfig
@@ -236,7 +236,7 @@ class ComparisonResult(Result):
         from nasbench.axes import given_or_new
 
         settings, axes = self.settings, given_or_new(ax)
-        target, signal = signals_of(settings)
+        target, signal = parse_signals(settings)
         title = f"{settings.dataset} {settings.metric}" + ("" if signal == target else f", signal {signal}")
         limits = (settings.evals, settings.budget)
         draw_comparison(axes, self.entries, self.targets, title, target.unit, *limits)
@@ -265,7 +265,7 @@ class ComparisonResult(Result):
         if ranks is not None:
             header.append("average rank")
             rows = [[*row, ranks.average[label]] for row, label in zip(rows, ranks.average, strict=True)]
-        caption = f"Regret of the incumbents at the end [{signals_of(settings)[0].unit}] (lower is better)"
+        caption = f"Regret of the incumbents at the end [{parse_signals(settings)[0].unit}] (lower is better)"
         return block(
             paragraphs(f"{counted(len(rows), 'algorithm')}{subject(settings)}\n{each}"),
             table(header, rows, caption),
@@ -297,7 +297,7 @@ def compare(
         settings,
         [_algorithm(*each, objective, bench, settings) for each in zip(entries, ends, strict=True)],
         feasible_cells(objective, int(np.isnan(ends).sum())),
-        optimum_of(bench, objective),
+        find_optimum(bench, objective),
         _pairs(entries, ends_or_worst) if several else None,
         _ranks(entries, ends_or_worst) if several else None,
         entries,

@@ -39,7 +39,7 @@ def in_order(codes: Codes, column: NDArray[np.float64]) -> list[int]:
     return ordered
 
 
-def worst_of(objective: PairObjective) -> Scores:
+def find_worst(objective: PairObjective) -> Scores:
     """Return the worst score of the feasible cells in each of two objectives, (2,)."""
     worst: Scores = objective.targets[objective.feasible].min(axis=0)
     return worst
@@ -51,7 +51,7 @@ def volumes(codes: Codes, masks: Mask, objective: PairObjective) -> Scores:
     It uses the metrics, means over seeds; the reference is the worst value of the feasible cells in each.
     """
     points = np.where(masks[..., None], objective.targets[codes], -np.inf)
-    return hypervolume(points, worst_of(objective))
+    return hypervolume(points, find_worst(objective))
 
 
 def true_volume(objective: PairObjective) -> float:

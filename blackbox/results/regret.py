@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from blackbox.results.base import Result
-from blackbox.results.text import Rows, entry_lines, final_epochs, signals_of, with_unit
+from blackbox.results.text import Rows, entry_lines, final_epochs, parse_signals, with_unit
 from blackbox.table.objective import PairObjective, TableObjective
 from blackbox.table.settings import TableConfig
 from blackbox.table.signal import Signal
@@ -177,14 +177,14 @@ class Incumbents(Result, Generic[B, W]):
     regret: list[W]
 
     @classmethod
-    def of(
+    def build(
         cls, best: B | None, codes: Codes, bench: Benchmark, objective: Objective, regret: list[W]
     ) -> Self:
         """Return the incumbents, given the codes of the final ones of the trials that have one."""
         targets = objective.targets
         return cls(
             best,
-            optimum_of(bench, objective),
+            find_optimum(bench, objective),
             int((targets[codes] == targets.max()).sum()),
             final_values(codes, bench, objective),
             regret,
@@ -194,7 +194,7 @@ class Incumbents(Result, Generic[B, W]):
         """Return the first rows of a text, about the best cell."""
         if self.best is None:
             return [("best cell", "none: no feasible cell was evaluated")]
-        cell, unit = self.best.cell, signals_of(settings)[0].unit
+        cell, unit = self.best.cell, parse_signals(settings)[0].unit
         value = f"{cell.value:.4f} {unit}, rank {cell.rank:,}, regret {cell.regret:.4f}"
         return [("best cell", cell.arch), ("index", cell.index), (settings.metric, value)]
 
@@ -215,7 +215,7 @@ class Incumbents(Result, Generic[B, W]):
 
         names = ("mean", "std", "median")
         rows = [(row.point, *(_or_dash(vars(row.regret)[name]) for name in names)) for row in self.regret]
-        caption = f"Regret of the incumbent [{signals_of(settings)[0].unit}] (lower is better)"
+        caption = f"Regret of the incumbent [{parse_signals(settings)[0].unit}] (lower is better)"
         return table(("after", *names), rows, caption) + note(self.optimum.text())
 
     def lines(self, settings: TableConfig, over: str, *, all: bool) -> list[str]:
@@ -230,7 +230,7 @@ class Incumbents(Result, Generic[B, W]):
             lines.append(f"{with_unit(name):<18} {spread.text()}")
         return [
             *lines,
-            f"\nRegret of the incumbent [{signals_of(settings)[0].unit}]{over}",
+            f"\nRegret of the incumbent [{parse_signals(settings)[0].unit}]{over}",
             *(row.text(settings.trials) for row in self.regret),
             self.optimum.text(),
         ]
@@ -272,7 +272,7 @@ def feasible_rows(feasible: Feasible | None) -> Rows:
     return rows
 
 
-def optimum_of(bench: Benchmark, objective: Objective) -> Optimum:
+def find_optimum(bench: Benchmark, objective: Objective) -> Optimum:
     """Return the best feasible cell by the metric."""
     target = objective.target
     best = bench.best(objective.dataset, target.metric, protocol=target.protocol, where=objective.where)
@@ -289,11 +289,11 @@ def best_cell(code: int, bench: Benchmark, objective: Objective) -> BestCell:
         bench.query(*asked, protocol=protocol),
         bench.rank(*asked, protocol=protocol, where=where),
         bench.regret(*asked, protocol=protocol, where=where),
-        entry_of(cell, bench, target),
+        load_entry(cell, bench, target),
     )
 
 
-def entry_of(cell: CodedCell, bench: Benchmark, target: Signal) -> dict[str, dict[str, float]]:
+def load_entry(cell: CodedCell, bench: Benchmark, target: Signal) -> dict[str, dict[str, float]]:
     """Return all values of a cell in the table, after the metric's or the longest recorded protocol."""
     protocol = target.protocol or max(bench.protocols(), default=None)
     return bench.entry(cell, protocol=protocol)

@@ -5,15 +5,15 @@ from collections.abc import Iterable, Mapping
 from blackbox.table.settings import TableConfig
 from blackbox.table.signal import Signal
 from nasbench.runs.text import counted, duration
-from nasbench.spaces import TOPOLOGY, space_of
+from nasbench.spaces import TOPOLOGY, get_space
 from nasbench.text import format_entry
 
 Rows = list[tuple[str, object]]  # labels and values, for `format_rows`
 
 
-def signals_of(settings: TableConfig) -> tuple[Signal, Signal]:
+def parse_signals(settings: TableConfig) -> tuple[Signal, Signal]:
     """Return the metric and the signal that a search optimizes."""
-    longest = space_of(settings.space).full_protocol
+    longest = get_space(settings.space).full_protocol
     metric = Signal.parse(settings.metric, longest)
     return metric, metric if settings.signal is None else Signal.parse(settings.signal, longest)
 
@@ -38,8 +38,8 @@ def subject(settings: TableConfig, per: str = "evaluation", others: Iterable[str
 
     One recorded seed is chosen `per` evaluation or cell; `others` are further objectives.
     """
-    space = space_of(settings.space)
-    target, signal = signals_of(settings)
+    space = get_space(settings.space)
+    target, signal = parse_signals(settings)
     against = "".join(f" against {with_unit(other)}" for other in others)
     place = "" if space is TOPOLOGY else f" in the {space.name}"
     epochs = "" if target.of_the_network else f", {target.protocol} epochs"
@@ -66,7 +66,7 @@ def over_text(trials: int, found: int) -> str:
 
 def final_epochs(settings: TableConfig) -> int:
     """Return the number of epochs of reported values: the metric's, or the longest protocol's."""
-    return signals_of(settings)[0].protocol or space_of(settings.space).full_protocol
+    return parse_signals(settings)[0].protocol or get_space(settings.space).full_protocol
 
 
 def entry_lines(entry: Mapping[str, Mapping[str, float]], *, all: bool) -> list[str]:

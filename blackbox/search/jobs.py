@@ -86,7 +86,7 @@ class JobHistory:
         """Return the number of jobs of all trials."""
         return len(self.rows)
 
-    def of(self, trial: int) -> JobRows:
+    def trial_jobs(self, trial: int) -> JobRows:
         """Return the jobs of a trial in the order of completion.
 
         Parameters
@@ -117,7 +117,7 @@ class JobHistory:
             The number of completed jobs, the time in seconds and the code of the new incumbent, each an array
             with one item per change.
         """
-        rows = self.of(trial)
+        rows = self.trial_jobs(trial)
         steps = incumbent_steps(rows)
         codes = np.where(steps < 0, -1, rows["code"][steps])
         changed = np.flatnonzero(np.diff(codes, prepend=-1))
@@ -154,7 +154,7 @@ class JobHistory:
         times = np.linspace(self.end.min(), self.end.max(), _POINTS)
         scores = np.full((len(self.trials), _POINTS), np.nan)
         for curve, trial in zip(scores, self.trials, strict=True):
-            rows = self.of(trial)
+            rows = self.trial_jobs(trial)
             steps = incumbent_steps(rows)
             last = np.searchsorted(rows["end"], times, side="right") - 1
             steps = np.where(last < 0, -1, steps[last]) if len(rows) else np.full(_POINTS, -1)

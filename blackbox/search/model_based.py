@@ -154,9 +154,9 @@ class ModelBasedSearch(Search[M], Generic[M, F]):
         for row, codes in zip(rows, self.history.codes[:, self._seen :].tolist(), strict=True):
             self._evaluated[row].update(codes)
         self._seen = len(self.history)
-        return np.array([self._next_of(row, step, {int(codes[row]) for codes in pending}) for row in rows])
+        return np.array([self._next_code(row, step, {int(codes[row]) for codes in pending}) for row in rows])
 
-    def _next_of(self, row: int, step: int, pending: set[int]) -> int:
+    def _next_code(self, row: int, step: int, pending: set[int]) -> int:
         """Return the next code of one trial."""
         taken = self._evaluated[row] | pending
         if step < len(self.first):

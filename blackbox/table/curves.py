@@ -135,7 +135,7 @@ class Curves(SignalTable):
             True if all scores and times are equal.
         """
         for trial in history.trials:
-            rows = history.of(trial)
+            rows = history.trial_jobs(trial)
             scores = self.scores(trial, np.unique(rows["epochs"]).tolist())
             done: dict[int, int] = {}  # epochs that each cell has been trained for
             for row in map(JobRow._make, rows[np.argsort(rows["job"])].tolist()):

@@ -19,15 +19,15 @@ from nasbench.constraints import (
     Limits,
     Where,
     as_texts,
-    column_of,
     joined,
+    load_column,
     named,
     read_limits,
 )
 from nasbench.metrics import get_dataset
 from nasbench.runs.checks import MANY, SEEDS, Bounds, whole
 from nasbench.runs.settings import Settings, option
-from nasbench.spaces import SPACES, space_of
+from nasbench.spaces import SPACES, get_space
 
 if TYPE_CHECKING:
     from blackbox.table.curves import Curves
@@ -79,7 +79,7 @@ def _limit(text: str, kind: Callable[[str], object], **bounds: Unpack[Bounds]) -
     return option(None, text, type=kind, on_resume="raise", **bounds)
 
 
-def where_of(at_most: Sequence[str], at_least: Sequence[str]) -> dict[str, Limits]:
+def parse_limits(at_most: Sequence[str], at_least: Sequence[str]) -> dict[str, Limits]:
     """Return limits METRIC=VALUE in the form of `Benchmark.feasible`."""
     return joined(read_limits(AT_MOST, at_most), read_limits(AT_LEAST, at_least))
 
@@ -147,10 +147,10 @@ class TableConfig(Settings):
 
     def __post_init__(self) -> None:
         get_dataset(self.dataset)
-        longest = None if self.space is None else space_of(self.space).full_protocol
+        longest = None if self.space is None else get_space(self.space).full_protocol
         for name, value in short_names(vars(self), longest).items():
             object.__setattr__(self, name, value)
-        where_of(self.at_most, self.at_least)
+        parse_limits(self.at_most, self.at_least)
         if self.signal is not None:
             Signal.parse(self.signal)
         if self.noise not in ("mean", "seed"):
@@ -168,7 +168,7 @@ class TableConfig(Settings):
     @property
     def where(self) -> dict[str, Limits]:
         """The limits in the form of `Benchmark.feasible`."""
-        return where_of(self.at_most, self.at_least)
+        return parse_limits(self.at_most, self.at_least)
 
     def on(self, bench: Benchmark) -> Self:
         """Return the settings completed with the space and the signal of a search on a table.
@@ -227,7 +227,7 @@ class EvaluationsConfig(TableConfig, ABC):
         if self.warm_start is None:
             return []
         signal, count = self._warm_start()
-        column = np.asarray(column_of(bench, self.dataset, str(signal)))
+        column = np.asarray(load_column(bench, self.dataset, str(signal)))
         known = np.count_nonzero(~np.isnan(column))
         if known < count:
             raise ConfigError(
@@ -314,7 +314,7 @@ class PairConfig(EvaluationsConfig):
 
     def objective(self, bench: Benchmark, trials: Sequence[int] | None = None) -> PairObjective:
         where = self.where
-        if np.isnan(column_of(bench, self.dataset, self.against)).any():
+        if np.isnan(load_column(bench, self.dataset, self.against)).any():
             where = {self.against: (None, None)} | where  # it must be recorded
         against = TableObjective(bench, self.dataset, self.against, where=where)
         return PairObjective(self._first(bench, trials, where), against)

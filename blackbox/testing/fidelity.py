@@ -65,7 +65,7 @@ def drive(
         search.tell(job, objective(job))
 
 
-def jobs_of(events: list[Event]) -> list[Job]:
+def select_jobs(events: list[Event]) -> list[Job]:
     """Return the jobs that were asked for."""
     return [event.job for event in events if event.score is None]
 
@@ -100,7 +100,8 @@ class MultiFidelityContract:
 
     def test_another_seed_or_trial_another_trace(self) -> None:
         traces = [
-            jobs_of(drive(self.make(seed=seed, trial=trial), 50)) for seed, trial in ((0, 0), (1, 0), (0, 1))
+            select_jobs(drive(self.make(seed=seed, trial=trial), 50))
+            for seed, trial in ((0, 0), (1, 0), (0, 1))
         ]
         assert traces[0] != traces[1] != traces[2] != traces[0]
 
@@ -111,7 +112,7 @@ class MultiFidelityContract:
     @pytest.mark.parametrize("fidelities", [200, 27, (12, 200), (200,), 1])
     def test_only_cells_of_the_space_and_epochs_of_the_rungs(self, fidelities: int | tuple[int, ...]) -> None:
         search = self.make(fidelities=fidelities)
-        jobs = jobs_of(drive(search, self.jobs))
+        jobs = select_jobs(drive(search, self.jobs))
         assert len(jobs) == self.jobs
         assert {job.epochs for job in jobs} <= set(search.rungs)
         assert max(job.epochs for job in jobs) == search.rungs[-1]
@@ -122,7 +123,7 @@ class MultiFidelityContract:
     def test_a_search_ends_when_it_has_seen_the_whole_space(self, choices: tuple[int, ...]) -> None:
         space = CategoricalSpace(choices)
         search = self.make(space=space)
-        jobs = jobs_of(drive(search, 10_000, workers=4))
+        jobs = select_jobs(drive(search, 10_000, workers=4))
         new = [job.code for job in jobs if not job.done]
         assert sorted(new) == list(range(space.size))
         assert search.ask() is None
@@ -156,17 +157,17 @@ class MultiFidelityContract:
             assert promotions > self.jobs / 10
 
     def test_new_cells_are_new(self) -> None:
-        new = [job.code for job in jobs_of(drive(self.make(), self.jobs)) if not job.done]
+        new = [job.code for job in select_jobs(drive(self.make(), self.jobs)) if not job.done]
         assert len(set(new)) == len(new)
 
     def test_if_all_fail_none_is_promoted(self) -> None:
-        jobs = jobs_of(drive(self.make(), self.jobs, objective=all_fail))
+        jobs = select_jobs(drive(self.make(), self.jobs, objective=all_fail))
         assert len(jobs) == self.jobs
         assert not any(job.done for job in jobs)
 
     def test_any_order_of_telling_and_any_number_of_workers(self) -> None:
         for workers, order in product((1, 2, 10, 200), range(3)):
-            assert len(jobs_of(drive(self.make(), self.jobs, workers, order))) == self.jobs
+            assert len(select_jobs(drive(self.make(), self.jobs, workers, order))) == self.jobs
 
     def test_a_lost_job_is_asked_for_again(self) -> None:
         search, undisturbed = self.make(), self.make()

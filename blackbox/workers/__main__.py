@@ -31,7 +31,7 @@ from nasbench.runs.folder import RunFolder
 from nasbench.runs.progress import Progress
 from nasbench.runs.record import present
 from nasbench.runs.text import counted, format_table
-from nasbench.spaces import space_of
+from nasbench.spaces import get_space
 
 if TYPE_CHECKING:
     import argparse
@@ -112,7 +112,7 @@ class _Experiment:
 
     @property
     def space(self) -> Space:
-        return space_of(self.settings.space)
+        return get_space(self.settings.space)
 
     def tasks(self, record: Record | None = None) -> Tasks:
         """Return the Tasks of the search; with a Record, including the completed ones."""

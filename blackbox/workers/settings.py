@@ -14,7 +14,7 @@ from blackbox.workers.pool import PATIENCE
 from nasbench.runs.checks import SEEDS, whole
 from nasbench.runs.processes import cores
 from nasbench.runs.settings import Settings, option
-from nasbench.spaces import SPACES, space_of
+from nasbench.spaces import SPACES, get_space
 
 SCHEDULER_HELP = "Dask scheduler whose workers to use: tcp://host:8786, or its file (default: this machine)"
 _MOST_LOCAL = 1_000  # maximum number of workers on this machine, each a process
@@ -54,7 +54,7 @@ class WorkersConfig(Settings):
         if self.objective is None:
             raise ConfigError("an objective is required; give --objective MODULE:FUNCTION")
         split_name(self.objective)
-        space_of(self.space)
+        get_space(self.space)
         super().__post_init__()
         if self.fidelities is not None:
             object.__setattr__(self, "fidelities", checked_fidelities(self.fidelities))

@@ -17,7 +17,7 @@ from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from nasbench.metrics import DATASETS, METRICS, exists, meaning_of
+from nasbench.metrics import DATASETS, METRICS, describe_metric, exists
 from oneshot import Diagram
 from oneshot.draw import figure
 
@@ -197,7 +197,7 @@ class SetsDirective(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         rows = [
-            (f"`{metric.name}`", f"`{dataset}`", meaning_of(dataset, metric))
+            (f"`{metric.name}`", f"`{dataset}`", describe_metric(dataset, metric))
             for metric in METRICS.values()
             if metric.kind == "accuracy"
             for dataset in DATASETS

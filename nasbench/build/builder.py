@@ -18,7 +18,7 @@ from nasbench.errors import InvalidArgumentError, MissingDependencyError, Source
 from nasbench.home import default_path
 from nasbench.runs.checks import whole
 from nasbench.runs.text import counted
-from nasbench.spaces import TOPOLOGY, space_of
+from nasbench.spaces import TOPOLOGY, get_space
 from nasbench.store import Store
 
 Given = StrPath | Source | None  # None for the default table
@@ -125,7 +125,7 @@ def _open_all(
         )
     groups = [[] if kind == "table" else _open(path, kind) for path, kind in zip(paths, kinds, strict=True)]
     known = {source.space.flag for group in groups for source in group}
-    if space is not None and known - {space_of(space).flag}:
+    if space is not None and known - {get_space(space).flag}:
         raise InvalidArgumentError(
             f"--space {space} differs from the space of the sources, {' and '.join(sorted(known))}"
         )

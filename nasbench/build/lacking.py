@@ -6,7 +6,7 @@ import numpy as np
 
 from nasbench.arrays import Mask
 from nasbench.build.sources.columns import shorten
-from nasbench.build.sources.source import Source, any_known, group_of
+from nasbench.build.sources.source import Source, any_known, find_group
 from nasbench.errors import StoreError
 from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED
 from nasbench.runs.files import quoted
@@ -36,7 +36,7 @@ def known_in_sources(sources: Sequence[Source]) -> Known:
     """Return the cells that the sources may have, before they are read."""
 
     def known(name: str, seed: int | None) -> Mask | bool:
-        group = group_of(name)
+        group = find_group(name)
         cells: Mask | bool = False
         for source in sources:
             has_seed = group is None or seed in (None, UNKNOWN_SEED) or seed in source.seeds.get(group, ())

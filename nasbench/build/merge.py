@@ -14,7 +14,7 @@ from nasbench.build.sources.columns import shorten
 from nasbench.build.sources.source import (
     Source,
     any_known,
-    group_of,
+    find_group,
     in_columns,
     join_origins,
     join_provenance,
@@ -24,7 +24,7 @@ from nasbench.build.sources.stored import Stored
 from nasbench.build.writer import Batch, locked
 from nasbench.errors import SourceError, StoreError
 from nasbench.metrics import UNKNOWN_SEED
-from nasbench.runs.files import make_folder_of
+from nasbench.runs.files import make_parent
 from nasbench.runs.text import counted
 from nasbench.store import Store, writing
 
@@ -36,7 +36,7 @@ _FINAL = re.compile("/(?:final|curve|per_epoch)/")
 def build_merged(sources: Sequence[Source], out: Path, how: How, check: Check | None = None) -> Summary:
     """Build a store per source next to `out`, and merge them into `out`; one process at a time."""
     with writing(out), ExitStack() as removing:
-        make_folder_of(out)
+        make_parent(out)
         path = out.with_name(f"{out.name}.merging")
         removing.enter_context(locked(path, out))
         removing.callback(path.unlink)
@@ -92,7 +92,7 @@ class Merged(Source):
         layout: dict[str, tuple[int, ...]] = {}
         for source in stored:
             for name, shape in source.layout.items():
-                group = group_of(name)
+                group = find_group(name)
                 shape = shape if group is None else (len(seeds[group]), *shape[1:])
                 if layout.setdefault(name, shape) != shape:
                     raise SourceError(
@@ -189,7 +189,7 @@ class Merged(Source):
 
         Averaging both would give a wrong mean over seeds.
         """
-        group = group_of(name)
+        group = find_group(name)
         seeds = () if group is None else self.seeds[group]
         if UNKNOWN_SEED not in seeds:
             return given

@@ -18,16 +18,16 @@ from numpy.typing import NDArray
 
 from nasbench.arrays import Array, Mask, Values
 from nasbench.errors import StoreError
-from nasbench.runs.files import leads_to, make_folder_of, open_locked
+from nasbench.runs.files import leads_to, make_parent, open_locked
 from nasbench.runs.text import counted
 from nasbench.store import (
     Store,
     TypeAndShape,
     allocate,
-    bytes_of,
     digest,
     read_chunks,
     seal,
+    view_bytes,
     write_at,
     writing,
 )
@@ -96,7 +96,7 @@ class ArrayOffsets:
         checksums = []
         for name, size, offset in zip(self.names, self.sizes, self.offsets, strict=True):
             rows = np.ascontiguousarray(batch.rows[name], dtype=np.float64)
-            data = bytes_of(rows)
+            data = view_bytes(rows)
             if data.nbytes != size * batch.cells:
                 raise ValueError(
                     f"{name} has rows of shape {rows.shape[1:]}, which the layout does not allow"
@@ -165,7 +165,7 @@ class Writer:
         self._records: dict[int, _Record] = {}  # by first code
         self._closing = ExitStack()
         with writing(self.out):
-            make_folder_of(self.out)
+            make_parent(self.out)
             self._journal = self._closing.enter_context(locked(self._journal_path, self.out))
             try:
                 offsets = self._resume() if resume else None
@@ -249,7 +249,7 @@ class Writer:
                 if sys.platform != "darwin":  # detect a full disk now, not after hours
                     os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
                 for name, array in self._constants.items():
-                    write_at(file.fileno(), bytes_of(np.ascontiguousarray(array)), offsets[name])
+                    write_at(file.fileno(), view_bytes(np.ascontiguousarray(array)), offsets[name])
             crc = _header_checksum(self._header, offsets)
             header = {"header": self._header, "places": offsets, "crc": crc}
             self._append(json.dumps(header).encode() + b"\n")
@@ -314,14 +314,14 @@ class Writer:
         numbers = {name: number for number, name in enumerate(self.offsets.names)}
         with open(self.part, "rb", buffering=0) as file, ThreadPoolExecutor(os.cpu_count()) as threads:
 
-            def digest_of(name: str) -> str:
+            def compute_digest(name: str) -> str:
                 dtype, shape = self._shapes[name]
                 if name not in numbers:
-                    return digest(dtype, shape, [bytes_of(np.ascontiguousarray(self._constants[name]))])
+                    return digest(dtype, shape, [view_bytes(np.ascontiguousarray(self._constants[name]))])
                 chunks = self._checked(file.fileno(), self.offsets, numbers[name], damaged)
                 return digest(dtype, shape, chunks)
 
-            digests = dict(zip(self._shapes, threads.map(digest_of, self._shapes), strict=True))
+            digests = dict(zip(self._shapes, threads.map(compute_digest, self._shapes), strict=True))
         if damaged:
             raise StoreError(
                 f"{self.part} differs from the written data in {counted(len(damaged), 'place')};"

@@ -11,7 +11,7 @@ from nasbench.arrays import Values
 from nasbench.benchmark import Benchmark
 from nasbench.constraints import split_metric
 from nasbench.errors import ConfigError, NotRecordedError
-from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, get_dataset, get_metric, meaning_of
+from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, describe_metric, get_dataset, get_metric
 from nasbench.pages.pack import deflated
 from nasbench.spaces import TOPOLOGY
 
@@ -198,7 +198,7 @@ def _column(recorded: Recorded, values: Values, how: str, longest: int) -> Colum
         metric.unit,
         metric.higher_is_better,
         metric.hardware,
-        meaning_of(recorded.dataset, metric),
+        describe_metric(recorded.dataset, metric),
         how,
         metric.source,
         deflated(values),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from nasbench.errors import ConfigError
 from nasbench.pages.document import generator
-from nasbench.runs.files import make_folder_of, replacing
+from nasbench.runs.files import make_parent, replacing
 
 _HEAD = 2000  # bytes at the start of a page that contain its kind
 
@@ -31,7 +31,7 @@ def check(out: str | Path, kind: str, force: bool = False) -> None:
 def write(out: Path, text: bytes) -> None:
     """Write a file atomically; raise ConfigError if it cannot be written."""
     try:
-        make_folder_of(out)
+        make_parent(out)
         with replacing(out) as temporary:
             temporary.write_bytes(text)
     except OSError as error:

@@ -20,7 +20,7 @@ _DEEPEST = 20  # nesting of JSON values; runs write fewer levels
 _warned = False  # whether a failed lock has been reported
 
 
-def make_folder_of(path: str | Path) -> None:
+def make_parent(path: str | Path) -> None:
     """Create the folder of a file and its parents, unless they exist."""
     path = Path(path)
     try:

@@ -105,7 +105,7 @@ class Settings:
                 flag = {"type": kind, "choices": choices, "metavar": f.metadata["metavar"] or usual}
                 flag["action"] = "append" if f.metadata["repeat"] else "store"
             text = f.metadata["help"] + _notes(f)
-            parser.add_argument(flag_of(f.name), default=argparse.SUPPRESS, help=text, **flag)
+            parser.add_argument(format_flag(f.name), default=argparse.SUPPRESS, help=text, **flag)
 
     @classmethod
     def given(cls, args: argparse.Namespace) -> dict[str, Any]:
@@ -181,7 +181,7 @@ class Settings:
             if is_raised or rules[name] == "free":
                 changed[name] = value
             elif value != before:
-                unset = f", which was started without {flag_of(name)}"
+                unset = f", which was started without {format_flag(name)}"
                 recorded = unset if before in (None, ()) else f"'s {_flag_text(name, before)}"
                 raise ConfigError(
                     f"{_flag_text(name, value)} differs from the run{recorded}"
@@ -193,15 +193,15 @@ class Settings:
 def _flag_text(name: str, value: object) -> str:
     """Return an option as it is typed, such as `--seed 3` or `--no-aging`."""
     if isinstance(value, bool):
-        return flag_of(name if value else f"no_{name}")
-    return f"{flag_of(name)} {setting_text(value)}"
+        return format_flag(name if value else f"no_{name}")
+    return f"{format_flag(name)} {setting_text(value)}"
 
 
 def _changeable(classes: Sequence[type[Settings]]) -> str:
     """Return which options can change when a run is resumed, as the end of a message."""
     rules: dict[str, list[str]] = {"raise": [], "free": [], "fixed": []}
     for f in dict.fromkeys(f for cls in classes for f in fields(cls)):
-        rules[f.metadata["on_resume"]].append(flag_of(f.name))
+        rules[f.metadata["on_resume"]].append(format_flag(f.name))
     verbs = {"raise": "increase", "free": "change"}
     texts = [f"{verb} {listed(rules[rule])}" for rule, verb in verbs.items() if rules[rule]]
     return f"; on resume you can only {', and '.join(texts)}" if texts else ""
@@ -217,7 +217,7 @@ def listed(words: Sequence[str], last: str = "and") -> str:
     return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def flag_of(name: str) -> str:
+def format_flag(name: str) -> str:
     """Return the flag of an option, such as `--min-epochs`."""
     return f"--{name.replace('_', '-')}"
 

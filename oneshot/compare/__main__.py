@@ -32,7 +32,7 @@ from oneshot.parts.registry import part_classes
 from oneshot.pipeline.settings import PipelineEnvironment
 from oneshot.search.settings import SearchSettings
 from oneshot.search.table import open_nb201
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.checkpoints import refusing
 
 _PROG = "python -m oneshot.compare"
@@ -139,7 +139,7 @@ class CompareCommand(Command[CompareActivity]):
             check_new(args.out, COMPARE)
             for spec in specs:
                 spec.check(settings.space, settings.dataset, common, settings.smoke)
-            if space_of(settings.space).in_benchmark:
+            if get_space(settings.space).in_benchmark:
                 open_nb201(environment.store)  # an error, before there is a folder
             record = {
                 "compare": settings.to_json(),

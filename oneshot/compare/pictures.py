@@ -13,7 +13,7 @@ from oneshot.draw import figure
 from oneshot.draw.render import check
 from oneshot.search.record import SEARCH_LOG
 from oneshot.search.scorer import METRIC
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ def draw_all(study: Study, result: CompareResult) -> dict[str, "Figure"]:
     MissingDependencyError without matplotlib.
     """
     check()
-    numbers, space = range(len(study.specs)), space_of(study.settings.space)
+    numbers, space = range(len(study.specs)), get_space(study.settings.space)
     drawn = {}
     for number, method in zip(numbers, result.methods, strict=True):
         diagrams = [

@@ -34,7 +34,7 @@ class Spread:
     std: float | None
 
     @classmethod
-    def of(cls, values: ArrayLike) -> Self | None:
+    def estimate(cls, values: ArrayLike) -> Self | None:
         """Return that of values without NaN; None if there are none."""
         known = np.asarray(values, dtype=np.float64)
         known = known[~np.isnan(known)]
@@ -180,12 +180,13 @@ def _method(study: Study, number: int) -> MethodResult:
         label=study.specs[number].label,
         searches=searches,
         accuracies={
-            _name(*column): Spread.of([search.recorded(*column) for search in searches]) for column in COLUMNS
+            _name(*column): Spread.estimate([search.recorded(*column) for search in searches])
+            for column in COLUMNS
         },
-        rank=Spread.of([search.score("rank") for search in searches]),
-        regret=Spread.of([search.score("regret") for search in searches]),
-        seconds=Spread.of([search.seconds for search in searches]),
-        kendall=Spread.of([np.nan if s.kendall is None else s.kendall for s in searches]),
+        rank=Spread.estimate([search.score("rank") for search in searches]),
+        regret=Spread.estimate([search.score("regret") for search in searches]),
+        seconds=Spread.estimate([search.seconds for search in searches]),
+        kendall=Spread.estimate([np.nan if s.kendall is None else s.kendall for s in searches]),
         collapsed=sum(search.collapse is not None for search in searches),
     )
     if study.scorer is None:
@@ -223,7 +224,7 @@ def _blackbox(trials: Trials, bench: Benchmark, values: Floats) -> BlackBoxResul
     """Return the findings of a black-box search; `values`: of the cells that a method found."""
     cells = trials.cells[trials.cells >= 0]
     best = trials.values[trials.cells >= 0]
-    accuracies = {_name(*column): Spread.of(_column(bench, *column, cells)) for column in COLUMNS}
+    accuracies = {_name(*column): Spread.estimate(_column(bench, *column, cells)) for column in COLUMNS}
     beaten = float((values[:, None] > best).mean()) if best.size else None
     return BlackBoxResult(trials.algorithm, float(trials.evaluations.mean()), accuracies, beaten)
 

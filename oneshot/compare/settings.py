@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from nasbench.runs.checks import SEEDS, whole
 from nasbench.runs.settings import Settings, option
 from oneshot.score.settings import ScoreConfig
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training import environment
 
 _SMOKE_SCORE = ScoreConfig(cells=20, images=240)
@@ -51,7 +51,7 @@ class CompareSettings(Settings):
     smoke: bool = option(False, "a trial of the whole way in two minutes, on the digits: one epoch each")
 
     def __post_init__(self) -> None:
-        space_of(self.space)
+        get_space(self.space)
         super().__post_init__()
         whole("seed", self.seed, 0, SEEDS - self.seeds)
 

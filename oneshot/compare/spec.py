@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any, Self
 
-from nasbench.runs.settings import Settings, flag_of
+from nasbench.runs.settings import Settings, format_flag
 from nasbench.runs.spec import format_setting, parse_settings
 from oneshot.errors import ConfigError
 from oneshot.methods.published import PUBLISHED_METHODS
-from oneshot.methods.registry import METHODS, method_of
+from oneshot.methods.registry import METHODS, get_method
 from oneshot.parts.registry import build_parts, part_classes
 from oneshot.search.settings import SMOKE_CONFIG, SearchSettings, build_config, build_part_settings
 
@@ -24,7 +24,7 @@ class MethodSpec:
     'darts:epochs=10,order=2'
     """
 
-    #: As `method_of` takes it.
+    #: As `get_method` takes it.
     name: str
     #: Settings of its searches, of the method and of parts.
     own: dict[str, Any]  # each setting has its own type
@@ -54,7 +54,7 @@ class MethodSpec:
         """Raise a ConfigError if its searches could not begin with these settings."""
         options = self.options(common) | (SMOKE_CONFIG if smoke else {})
         own = {f.name: options[f.name] for f in fields(SearchSettings) if f.name in options}
-        kind = method_of(self.name)
+        kind = get_method(self.name)
         of_method = {f.name: options[f.name] for f in fields(kind.config_class) if f.name in options}
         of_parts = {name: value for name, value in options.items() if name not in own | of_method}
         try:
@@ -70,14 +70,14 @@ class MethodSpec:
         words = ["--method", self.name]
         for name, value in self.options(common).items():
             if isinstance(value, bool):
-                words.append(flag_of(name if value else f"no_{name}"))
+                words.append(format_flag(name if value else f"no_{name}"))
             else:
-                words += [flag_of(name), str(value)]
+                words += [format_flag(name), str(value)]
         return words
 
 
 def _options(name: str) -> dict[str, Field[Any]]:
     """Return the settings of searches with a method, by name, without those of the comparison."""
     parts = [part.config_class for part in part_classes()]
-    classes: list[type[Settings]] = [SearchSettings, method_of(name).config_class, *parts]
+    classes: list[type[Settings]] = [SearchSettings, get_method(name).config_class, *parts]
     return {f.name: f for kind in classes for f in fields(kind) if f.name not in SHARED}

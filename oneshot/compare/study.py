@@ -30,7 +30,7 @@ from oneshot.score.equal_cost import (
 from oneshot.score.scoring import SCORE
 from oneshot.search.record import SEARCH_LOG
 from oneshot.search.scorer import Scorer
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.checkpoints import read_checkpoint
 
 COMPARE_LOG = Columns({"job": str, "architecture": str, "accuracy": float, "seconds": float})
@@ -69,7 +69,7 @@ class Study:
     @cached_property
     def scorer(self) -> Scorer | None:
         """The table; None for a space without a benchmark."""
-        if not space_of(self.settings.space).in_benchmark:
+        if not get_space(self.settings.space).in_benchmark:
             return None
         return Scorer(self.settings.dataset, self.environment.store)
 

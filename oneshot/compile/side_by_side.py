@@ -43,7 +43,7 @@ def set_side_by_side(root: AnyExpr, lowering: Lowering) -> AnyExpr:
             users[id(arg)].append((expr, number))
     stacks: dict[object, list[_Chains]] = defaultdict(list)
     for chains in _chains(order, users):
-        into = tuple(_sum_of(end, users)[0] for end in chains.ends)
+        into = tuple(_find_sum(end, users)[0] for end in chains.ends)
         stacks[id(chains.source), tuple(map(id, into)) if None not in into else id(chains)].append(chains)
     places = {
         id(end): (stack, number)
@@ -51,7 +51,7 @@ def set_side_by_side(root: AnyExpr, lowering: Lowering) -> AnyExpr:
         for chains in stack
         for number, end in enumerate(chains.ends)
     }
-    scaled = {key for key, (stack, number) in places.items() if _sum_of(stack[0].ends[number], users)[0]}
+    scaled = {key for key, (stack, number) in places.items() if _find_sum(stack[0].ends[number], users)[0]}
     left_out = {id(end) for stack in stacks.values() for chains in stack[1:] for end in chains.ends}
     inner = {id(e) for stack in stacks.values() for chains in stack for row in chains.rows[:-1] for e in row}
     lowering.restart()  # in the order of before
@@ -120,7 +120,7 @@ def _kind(expr: AnyExpr) -> object:
     return None
 
 
-def _sum_of(end: AnyExpr, users: Users) -> tuple[Expr[Sum] | None, int | None]:
+def _find_sum(end: AnyExpr, users: Users) -> tuple[Expr[Sum] | None, int | None]:
     """Return the sum that alone takes a normalization, and the number of its weight there, if there are."""
     if is_by(end, Norm) and len(users[id(end)]) == 1:
         user, number = users[id(end)][0]
@@ -158,7 +158,7 @@ def _wide(chains: _Chains, users: Users, new: Mapping[int, AnyExpr], lowering: L
         elif isinstance(kernel, Norm):
             norms = [module for expr in row if is_by(expr, Norm) for module in expr.kernel.modules]
             kernel = replace(kernel, modules=tuple(norms))
-            picks = [_sum_of(expr, users)[1] for expr in row]
+            picks = [_find_sum(expr, users)[1] for expr in row]
             if any(pick is not None for pick in picks):
                 numbers = tuple(-1 if pick is None else pick for pick in picks)
                 scale = [lowering.make(Scale(numbers, kernel.sizes), lowering.weights)]

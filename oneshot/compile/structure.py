@@ -37,7 +37,7 @@ class Structure:
         """Add a module, but not those in it."""
         self._modules.append(module)
         self._children.append(module._modules)
-        self._hooks += hooks_of(module)
+        self._hooks += find_hooks(module)
         for name in _by_kind(module, _SETTINGS):
             self._attributes.append(vars(module))
             self._names.append(name)
@@ -67,10 +67,10 @@ def _by_kind(module: nn.Module, names: _Names) -> tuple[str, ...]:
 
 def has_hooks(module: nn.Module) -> bool:
     """Return whether a module has hooks of forward or backward passes."""
-    return any(hooks_of(module))
+    return any(find_hooks(module))
 
 
-def hooks_of(module: nn.Module) -> Sequence[dict[int, Any]]:
+def find_hooks(module: nn.Module) -> Sequence[dict[int, Any]]:
     """Return the dictionaries of a module's hooks, which change in place."""
     forward = module._forward_hooks, module._forward_pre_hooks
     return *forward, module._backward_hooks, module._backward_pre_hooks

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from nasbench.runs.files import make_folder_of, replacing
+from nasbench.runs.files import make_parent, replacing
 from oneshot.draw.dot import dot, has_dot
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError
 from oneshot.layout.layered import own
 from oneshot.layout.pack import packed
 from oneshot.layout.placed import Box, Placed, Points, Sketch
-from oneshot.layout.sketch import HEADING, LABEL, NAME, sketch_of, split_index
+from oneshot.layout.sketch import HEADING, LABEL, NAME, build_sketch, split_index
 from oneshot.spaces.base import Diagram
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def save(drawn: "Figure", path: str | Path, dpi: int = DPI) -> None:
             f"a .png has less than {_PIXELS:,} pixels a side, got {width:.1f} x {height:.1f} inches at {dpi}"
             " dpi; take a lower dpi, or .svg"
         )
-    make_folder_of(path)
+    make_parent(path)
     with replacing(path) as temporary, rc_context(_SETTINGS):
         drawn.savefig(temporary, format=suffix[1:], dpi=dpi, metadata=undated[suffix])
 
@@ -186,7 +186,7 @@ def checked_suffix(path: str | Path) -> str:
     return suffix
 
 
-def colour_of(operation: str) -> str:
+def get_colour(operation: str) -> str:
     """Return the colour of an operation's family."""
     if not operation:
         return _PLAIN
@@ -197,7 +197,7 @@ def colour_of(operation: str) -> str:
 
 
 def _panel(diagram: Diagram, layout: Layout) -> _Panel:
-    sketch = sketch_of(diagram, _extent)
+    sketch = build_sketch(diagram, _extent)
     placed = _laid_out(sketch, layout)
     head = _extent(diagram.title, HEADING, "bold") if diagram.title else Box(0.0, -_UNDER)
     size = Box(max(placed.size.width, _STRETCH * head.width), placed.size.height + _UNDER + head.height)
@@ -264,7 +264,7 @@ def _draw(axes: "Axes", panel: _Panel, prefix: str) -> None:
         draw_box(placed.nodes[n], sketch.nodes[n], f"node-{n}", **style)
         draw_text(placed.nodes[n], _formula(label), LABEL, 5)
     for n, (_, _, label) in enumerate(diagram.edges):
-        path, none, colour = placed.paths[n] + shift, label == "none", colour_of(label)
+        path, none, colour = placed.paths[n] + shift, label == "none", get_colour(label)
         head, dashes = ("-", ":") if none else ("-|>,head_length=0.42,head_width=0.2", "-")
         arrow = FancyArrowPatch(
             path=Curve(path, [Curve.MOVETO] + [Curve.CURVE4] * (len(path) - 1)),

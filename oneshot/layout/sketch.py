@@ -22,7 +22,7 @@ class Extent(Protocol):
         """Return the Box of a text of a size, in points; `formula`: it is a formula of matplotlib."""
 
 
-def sketch_of(diagram: "Diagram", extent: Extent) -> Sketch:
+def build_sketch(diagram: "Diagram", extent: Extent) -> Sketch:
     """Return a Diagram as boxes; GraphError if it is no acyclic graph."""
     import networkx
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from nasbench.svg import INK, Svg, colour_of
+from nasbench.svg import INK, Svg, get_colour
 from oneshot.layout.layered import own
 from oneshot.layout.pack import packed
 from oneshot.layout.placed import Box, Placed, Points
-from oneshot.layout.sketch import NAME, sketch_of, split_index
+from oneshot.layout.sketch import NAME, build_sketch, split_index
 
 if TYPE_CHECKING:
     from oneshot.spaces.base import Diagram
@@ -19,7 +19,7 @@ _HEAD, _MARGIN, _BETWEEN = 18.0, 4.0, Box(26.0, 16.0)  # points
 
 def draw_diagrams(diagrams: Sequence["Diagram"], title: str) -> Svg:
     """Draw a panel per diagram."""
-    panels = [(diagram, sketch_of(diagram, _extent)) for diagram in diagrams]
+    panels = [(diagram, build_sketch(diagram, _extent)) for diagram in diagrams]
     placed = [own(sketch) for _, sketch in panels]
     sizes = [Box(each.size.width, each.size.height + _HEAD) for each in placed]
     corners, whole = packed(sizes, _BETWEEN)
@@ -41,10 +41,10 @@ def _draw(picture: Svg, diagram: "Diagram", layout: Placed, nodes: Sequence[Box]
     picture.write(*head, diagram.title, font_weight="bold")
     for path, (_, _, label) in zip(layout.paths, diagram.edges, strict=True):
         dashes = {"stroke_dasharray": "2 4"} if label == "none" else {}
-        picture.arrow([pixel(point) for point in path], colour_of(label) if label else INK, **dashes)
+        picture.arrow([pixel(point) for point in path], get_colour(label) if label else INK, **dashes)
     for centre, (_, _, label) in zip(layout.names, diagram.edges, strict=True):
         if label:
-            picture.label(*pixel(centre), label, _SCALE * (_extent(label, NAME).width + 7), colour_of(label))
+            picture.label(*pixel(centre), label, _SCALE * (_extent(label, NAME).width + 7), get_colour(label))
     for centre, box, (_, label, kind) in zip(layout.nodes, nodes, diagram.nodes, strict=True):
         (x, y), (width, height) = pixel(centre), (_SCALE * length for length in box)
         look = {"fill": "none", "stroke": INK, "stroke_width": 2 if kind != "node" else 1.2, "rx": 4}

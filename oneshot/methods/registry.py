@@ -25,10 +25,10 @@ METHODS: dict[str, str] = {
 }
 
 
-def method_of(name: MethodName | str) -> "type[MetaOptimizer[Any]]":  # Any: each method has its own settings
+def get_method(name: MethodName | str) -> "type[MetaOptimizer[Any]]":  # Any: each method has its own settings
     """Return the MetaOptimizer of a name, or of MODULE:CLASS; ConfigError lists the names.
 
-    >>> method_of("gdas").config_class().tau_max
+    >>> get_method("gdas").config_class().tau_max
     10.0
     """
     from oneshot.methods.base import MetaOptimizer  # imported here because names alone need no torch

@@ -117,14 +117,14 @@ class ExpectedCost(Part[CostSettings]):
         return list(totals.values())
 
     def _measured(self) -> list[Tensor]:
-        from oneshot.spaces.registry import space_of
+        from oneshot.spaces.registry import get_space
 
         if self._table is None or self._space is None:
             raise ConfigError(
                 f"expected_cost {self.config.expected_cost} needs the table that a search of oneshot.search"
                 " opens"
             )
-        edges = space_of(self._space).edges(self.method.graph).values()
+        edges = get_space(self._space).edges(self.method.graph).values()
         by_owner = {edge.owner("alpha"): costs for edge, costs in zip(edges, self._table, strict=True)}
         return [by_owner[edge.owner("alpha")] for edge in self.method.supernet.searched_edges()]
 

@@ -11,7 +11,7 @@ from nasbench.runs.settings import option
 from oneshot.errors import ConfigError
 from oneshot.graph.graph import Graph
 from oneshot.mixed import Mixture
-from oneshot.partial import Bypass, stride_of, with_channels
+from oneshot.partial import Bypass, find_stride, with_channels
 from oneshot.parts.base import Part, PartSettings
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class PartialChannels(Part[PartialChannelsSettings]):
     def change_mixture(self, mixture: Mixture) -> None:
         candidates = mixture.get_embedded_ops()
         if not _are_nested(candidates):
-            mixture.bypass = Bypass(self.config.partial_channels, stride_of(candidates))
+            mixture.bypass = Bypass(self.config.partial_channels, find_stride(candidates))
 
 
 def _are_nested(candidates: list[nn.Module]) -> bool:

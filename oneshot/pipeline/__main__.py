@@ -22,7 +22,7 @@ from oneshot.pipeline.plan import PIPELINE, PIPELINE_LOG, Pipeline
 from oneshot.pipeline.report import collect_result, format_result
 from oneshot.pipeline.settings import PipelineEnvironment, PipelineSettings
 from oneshot.search.table import open_nb201
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.checkpoints import refusing
 
 
@@ -102,7 +102,7 @@ class PipelineCommand(Command[PipelineActivity]):
         if args.resume is None:
             settings = PipelineSettings(**given | ({"dataset": "digits"} if given.get("smoke") else {}))
             check_new(args.out, PIPELINE)
-            if space_of(settings.space).in_benchmark:
+            if get_space(settings.space).in_benchmark:
                 open_nb201(environment.store)  # an error, before there is a folder
             record = {"pipeline": settings.to_json(), "store": environment.store, **present(torch)}
             opened = RunFolder.create(args.out, PIPELINE, record)

@@ -9,8 +9,8 @@ import torch
 from nasbench.runs.checks import SEEDS, whole
 from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
-from oneshot.methods.registry import METHODS, method_of
-from oneshot.spaces.registry import space_of
+from oneshot.methods.registry import METHODS, get_method
+from oneshot.spaces.registry import get_space
 from oneshot.training import environment
 from oneshot.training.environment import get_device
 
@@ -76,8 +76,8 @@ class PipelineSettings(Settings):
     smoke: bool = option(False, "a trial of the whole way in a minute or two, on the digits")
 
     def __post_init__(self) -> None:
-        space_of(self.space)
-        method_of(self.method)
+        get_space(self.space)
+        get_method(self.method)
         super().__post_init__()
         whole("seed", self.seed, 0, SEEDS - self.searches)
         if self.short_options is None:

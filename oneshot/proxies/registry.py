@@ -44,10 +44,10 @@ RANKED: dict[str, tuple[str, ...]] = {
 FIXED = ("params", "flops")
 
 
-def proxy_of(name: str) -> "Proxy":
+def get_proxy(name: str) -> "Proxy":
     """Return the function of a name, or of MODULE:FUNCTION; ProxyError suggests close names.
 
-    >>> proxy_of("synflow").__name__
+    >>> get_proxy("synflow").__name__
     'synflow'
     """
     module, colon, function = name.partition(":")

@@ -16,10 +16,10 @@ from nasbench.metrics import DATASETS
 from oneshot.errors import ConfigError, ProxyError
 from oneshot.proxies.batch import Batch
 from oneshot.proxies.passes import sharing
-from oneshot.proxies.registry import PROXIES, proxy_of
+from oneshot.proxies.registry import PROXIES, get_proxy
 from oneshot.proxies.settings import NO_IMAGES, ProxySettings
 from oneshot.spaces.architectures import Architecture
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 
 _SUBSTITUTE = "digits"
 Scores = list[dict[str, float | None]]  # by proxy, for each seed; None for NaN or infinite
@@ -47,14 +47,14 @@ class Scorer:
                     {
                         name: _score(name, network, batch)
                         for name in names
-                        if batch.seed in self.settings.seeds_of(name)
+                        if batch.seed in self.settings.list_seeds(name)
                     }
                 )
         return scores
 
     def _build(self, architecture: Architecture) -> nn.Module:
         """Return the network of an architecture without any weights yet."""
-        space, settings = space_of(architecture.space), self.settings
+        space, settings = get_space(architecture.space), self.settings
         channels = settings.channels or space.searched.channels
         depth = settings.depth or space.searched.cells
         classes = DATASETS[settings.dataset].classes
@@ -73,7 +73,7 @@ def initialize(network: nn.Module, seed: int) -> None:
 
 
 def _score(name: str, network: nn.Module, batch: Batch) -> float | None:
-    value: Any = proxy_of(name)(network, batch)  # a user's own proxy may return anything
+    value: Any = get_proxy(name)(network, batch)  # a user's own proxy may return anything
     try:
         number = float(value)
     except (TypeError, ValueError):

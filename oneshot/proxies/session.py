@@ -36,7 +36,7 @@ _STAGE = "proxies"
 _AHEAD = 2  # tasks per process
 
 
-def kind_of(settings: ProxySettings) -> RunKind:
+def run_kind(settings: ProxySettings) -> RunKind:
     """Return the kind of the run's folder."""
     return RunKind(log_format(settings).header, stage=_STAGE, noun="run of proxies")
 
@@ -65,7 +65,7 @@ class ProxyRun:
             "architectures": _digest(architectures),
             **present(torch),
         }
-        folder = RunFolder.create(path, kind_of(settings), record)
+        folder = RunFolder.create(path, run_kind(settings), record)
         return cls(folder, settings, environment, architectures)
 
     @classmethod
@@ -78,7 +78,7 @@ class ProxyRun:
         architectures = read_architectures(settings)
         if _digest(architectures) != record.get("architectures"):
             raise ConfigError(f"{settings.cells} has other architectures than when {path} was begun")
-        folder = RunFolder.resume(path, kind_of(settings))
+        folder = RunFolder.resume(path, run_kind(settings))
         return cls(folder, settings, environment, architectures)
 
     def run(self, stop: Callable[[], bool]) -> None:

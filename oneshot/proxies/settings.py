@@ -7,7 +7,7 @@ from nasbench.metrics import DATASETS
 from nasbench.runs.checks import LARGEST, MANY, SEEDS
 from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
-from oneshot.proxies.registry import FIXED, RANKED, all_names, proxy_of
+from oneshot.proxies.registry import FIXED, RANKED, all_names, get_proxy
 from oneshot.spaces.base import MAXIMUM
 from oneshot.training.environment import absolute, folder_option, store_option
 from oneshot.training.images import absolute_dataset
@@ -61,7 +61,7 @@ class ProxySettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in self.computed:
-            proxy_of(name)
+            get_proxy(name)
         if not self.named or len(set(self.named)) < len(self.named):
             raise ConfigError(f"proxy must be different names between commas, got {self.proxy!r}")
         if self.images not in (None, NO_IMAGES):
@@ -85,7 +85,7 @@ class ProxySettings(Settings):
         needed = [part for name in self.named for part in RANKED.get(name, (name,))]
         return list(dict.fromkeys(needed))
 
-    def seeds_of(self, name: str) -> range:
+    def list_seeds(self, name: str) -> range:
         """Return the seeds that a proxy is computed with; the first one of those that need none."""
         return range(1 if name in FIXED else self.seeds)
 

@@ -52,7 +52,7 @@ class ScoreTable:
         for name in settings.computed:
             column = [np.nan if row[name] is None else row[name] for row in rows[: count * settings.seeds]]
             values = np.array(column, dtype=np.float64).reshape(count, settings.seeds)
-            scores[name] = values[:, : len(settings.seeds_of(name))]
+            scores[name] = values[:, : len(settings.list_seeds(name))]
         for name in settings.named:
             if name in RANKED:
                 scores[name] = _ranked([scores[part] for part in RANKED[name]], settings.seeds)

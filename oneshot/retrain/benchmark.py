@@ -11,7 +11,7 @@ from oneshot.retrain.pipelines import PIPELINES, default_settings
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.search.table import open_nb201
 from oneshot.spaces.architectures import Architecture
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 
 # {(data set, split): metric}: what a retraining of that split is tested on, by nasbench.metrics.SPLITS
 _METRICS = {
@@ -42,7 +42,7 @@ def open_table(
 ) -> NB201 | None:
     """Return the NB201 to compare a retraining with, None if no table has the like; see `open_nb201`."""
     comparable = (settings.dataset, settings.split) in _METRICS
-    return open_nb201(store, run) if space_of(settings.space).in_benchmark and comparable else None
+    return open_nb201(store, run) if get_space(settings.space).in_benchmark and comparable else None
 
 
 def lacking(table: NB201 | None, architecture: Architecture, settings: RetrainSettings) -> str | None:

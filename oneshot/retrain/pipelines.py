@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from oneshot.spaces.published import GDAS_V1
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.images import SMALL, augments
 
 
@@ -81,5 +81,5 @@ def get_pipeline(
 
 def default_settings(space: str, pipeline: Pipeline, dataset: str) -> dict[str, Any]:  # values of many types
     """Return the settings of a pipeline, and the sizes of the network of a space on a data set."""
-    sizes = space_of(space).smaller if dataset in SMALL else space_of(space).trained
+    sizes = get_space(space).smaller if dataset in SMALL else get_space(space).trained
     return pipeline._asdict() | sizes._asdict()

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from nasbench.display import block, labelled, paragraphs, picture_of
+from nasbench.display import block, draw_picture, labelled, paragraphs
 from nasbench.runs.text import format_rows, join_blocks
 from oneshot.cost import Cost
 from oneshot.graph.graph import Graph
@@ -40,7 +40,7 @@ class RetrainResult(TrainingResult):
         return float(self.log[-1]["top1"])
 
     def _repr_html_(self) -> str:
-        return block(paragraphs(_head(self)), picture_of(self.architecture.value), labelled(_rows(self)))
+        return block(paragraphs(_head(self)), draw_picture(self.architecture.value), labelled(_rows(self)))
 
     def to_json(self) -> dict[str, Any]:  # plain values, nested
         result = average = None

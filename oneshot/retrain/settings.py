@@ -9,7 +9,7 @@ from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
 from oneshot.retrain.pipelines import PIPELINES, PROTOCOLS, default_settings, get_pipeline
 from oneshot.spaces.base import MAXIMUM
-from oneshot.spaces.registry import SPACES, space_of
+from oneshot.spaces.registry import SPACES, get_space
 from oneshot.training.environment import absolute, dataset_option, split_list_option
 from oneshot.training.images import SMALL, absolute_dataset
 
@@ -140,7 +140,7 @@ class RetrainSettings(Settings):
 
     def __post_init__(self) -> None:
         if self.space is not None:
-            space_of(self.space)
+            get_space(self.space)
         super().__post_init__()
         object.__setattr__(self, "dataset", absolute_dataset(self.dataset))
         if self.split_list is not None:
@@ -165,7 +165,7 @@ class RetrainSettings(Settings):
         for name, what in (("drop_path", "paths to drop"), ("auxiliary_weight", "auxiliary head")):
             if getattr(self, name) and not getattr(PIPELINES[space], name):
                 raise ConfigError(f"the network of {space} has no {what}, got {name} {getattr(self, name)}")
-        for name, least in space_of(space).minimum._asdict().items():
+        for name, least in get_space(space).minimum._asdict().items():
             if getattr(self, name) is not None:
                 whole(name, getattr(self, name), least, getattr(MAXIMUM, name))
         return replace(self, space=space, split=self.split or PIPELINES[space].split)

@@ -12,12 +12,12 @@ from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from data.loader import part_of
+from data.loader import part_bounds
 from nasbench import NB201
 from nasbench.runs.log import Row
 from nasbench.runs.record import present
 from oneshot import ops
-from oneshot.cost import cost_of
+from oneshot.cost import measure_cost
 from oneshot.errors import ConfigError
 from oneshot.graph.graph import Graph
 from oneshot.retrain import pictures
@@ -27,7 +27,7 @@ from oneshot.retrain.report import RetrainResult
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.retrain.weights import BEST, LAST, parse_record
 from oneshot.spaces.architectures import Architecture
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.checkpoints import encode_tensors
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment
@@ -120,7 +120,7 @@ class RetrainJob(TrainingJob["RetrainTask"]):
 
     def network(self) -> Graph:
         """Return the network with new weights, parsed."""
-        return space_of(self.settings.space).network(self.architecture.value, **self.sizes())
+        return get_space(self.settings.space).network(self.architecture.value, **self.sizes())
 
     def sizes(self) -> dict[str, Any]:  # integers, and a boolean
         """Return the sizes of the network, and whether it has a second classifier."""
@@ -163,7 +163,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
         self.job, self.device, self.group = job, device, group
         self.name, self.epochs, self.images_per_step = settings.space, settings.epochs, settings.batch
         self.network = self._build_network()
-        self.cost = cost_of(self.network, (3, *job.images.size))
+        self.cost = measure_cost(self.network, (3, *job.images.size))
         self.parameters = list(self.network.parameters())
         self.best = (0, -1.0)  # the epoch of the best top-1 accuracy, and that accuracy
         self.optimizer = torch.optim.SGD(
@@ -218,7 +218,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
         """Train the weights."""
         images, labels, whole = batch
         if self.group.size > 1:
-            begin, _ = part_of(whole, *self.group.part)
+            begin, _ = part_bounds(whole, *self.group.part)
             for drop in self._drops:
                 drop.part = (begin, whole)
         outcome = self.gradients(images, labels, len(labels) / whole)

@@ -11,7 +11,7 @@ from oneshot.errors import ConfigError, OneShotError, RunFolderError
 from oneshot.graph.graph import Graph
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.spaces.architectures import Architecture
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.checkpoints import read_tensors, refusing
 from oneshot.training.environment import Environment
 
@@ -82,7 +82,7 @@ def load_network(path: str | Path, classes: int | None = None, average: bool = F
         if average and state["average"] is None:
             raise ConfigError(f"{path} has no moving average of weights; --ema keeps one")
         sizes = (state[name] for name in ("classes", "channels", "cells", "auxiliary"))
-        network = space_of(architecture.space).network(architecture.value, *sizes)
+        network = get_space(architecture.space).network(architecture.value, *sizes)
         network.load_state_dict(state["average" if average else "weights"])
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, (OneShotError, NASBenchError)):

@@ -13,7 +13,7 @@ from oneshot.errors import ConfigError, OneShotError
 from oneshot.methods.base import MetaOptimizer
 from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.recipes import recipe_table
-from oneshot.methods.registry import METHODS, method_of
+from oneshot.methods.registry import METHODS, get_method
 from oneshot.parts.registry import part_classes
 from oneshot.search.record import SEARCH
 from oneshot.search.report import SearchResult, format_result
@@ -74,11 +74,11 @@ class SearchCommand(TrainingCommand[SearchResult]):
         args, _ = parser.parse_known_args(argv)
         if args.method is None and args.resume is not None:
             try:
-                return method_of(read_record(args.resume, SEARCH)["search"]["method"])
+                return get_method(read_record(args.resume, SEARCH)["search"]["method"])
             except (NASBenchError, OneShotError, LookupError, TypeError):  # said when the run is to go on
                 pass
         try:
-            return method_of(args.method or SearchSettings.method)
+            return get_method(args.method or SearchSettings.method)
         except ConfigError as error:
             return parser.error(str(error))
 

@@ -8,12 +8,12 @@ from nasbench.runs.folder import RunKind
 from nasbench.runs.log import Columns, read_log
 from oneshot.errors import ConfigError
 from oneshot.methods.base import SearchConfig
-from oneshot.methods.registry import method_of
+from oneshot.methods.registry import get_method
 from oneshot.parts.base import PartSettings
 from oneshot.parts.registry import read_parts
 from oneshot.search.scorer import Scorer
 from oneshot.search.settings import SearchSettings
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.checkpoints import refusing
 from oneshot.training.environment import Environment
 
@@ -45,12 +45,12 @@ def parse_record(
     """Return the settings, the method's, the parts' and the environment in a run's config.json."""
     with refusing(f"{path}/config.json is not that of a one-shot search, damaged, or of another version"):
         settings = SearchSettings.from_json(record["search"], "search", complete=True)
-        kind = method_of(settings.method).config_class
+        kind = get_method(settings.method).config_class
         config = kind.from_json(record["config"], "config", complete=True)
         parts = read_parts(record.get("parts", {}))
         environment = Environment.from_json(record["places"], "places")
         for part in ("data", "table"):
-            unscored = part == "table" and not space_of(settings.space).in_benchmark
+            unscored = part == "table" and not get_space(settings.space).in_benchmark
             if not isinstance(record[part], dict) and not (unscored and record[part] is None):
                 raise TypeError(f"{part} is not an object")
         return settings, config, parts, environment

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from nasbench.display import block, entry_table, labelled, paragraphs, picture_of
+from nasbench.display import block, draw_picture, entry_table, labelled, paragraphs
 from nasbench.metrics import METRICS
 from nasbench.runs.text import format_rows, join_blocks
 from nasbench.spaces import TOPOLOGY
@@ -13,7 +13,7 @@ from oneshot.methods.base import MetaOptimizer, SearchConfig
 from oneshot.search.scorer import METRIC, TEST_METRIC, Scores
 from oneshot.search.settings import SearchSettings
 from oneshot.spaces.architectures import Architecture
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.metrics import Measured, finite
 from oneshot.training.session import TrainingResult
 
@@ -43,16 +43,16 @@ class SearchResult(TrainingResult):
     @property
     def warning(self) -> str | None:
         """A line about an architecture that a search has collapsed to; None for others."""
-        return collapse_warning(space_of(self.settings.space).operations(self.architecture))
+        return collapse_warning(get_space(self.settings.space).operations(self.architecture))
 
     def _repr_html_(self) -> str:
         entry = (
             entry_table(self.benchmark.entry, how="NB201().show(cell, all=True)") if self.benchmark else ""
         )
-        return block(paragraphs(_head(self)), picture_of(self.architecture), labelled(_rows(self)), entry)
+        return block(paragraphs(_head(self)), draw_picture(self.architecture), labelled(_rows(self)), entry)
 
     def to_json(self) -> dict[str, Any]:  # plain values, nested
-        space = space_of(self.settings.space)
+        space = get_space(self.settings.space)
         return {
             "method": self.optimizer.name,
             "settings": self.settings.to_json(),

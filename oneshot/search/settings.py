@@ -9,11 +9,11 @@ from oneshot.errors import ConfigError
 from oneshot.methods.base import SearchConfig
 from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.recipes import RECIPES, check_recipe, recipe_settings
-from oneshot.methods.registry import METHODS, method_of
+from oneshot.methods.registry import METHODS, get_method
 from oneshot.parts.base import PartSettings
 from oneshot.parts.registry import select_parts
 from oneshot.spaces.base import MAXIMUM, Sizes
-from oneshot.spaces.registry import SPACES, space_of
+from oneshot.spaces.registry import SPACES, get_space
 from oneshot.training.environment import absolute, dataset_option, space_option, split_list_option
 from oneshot.training.images import SMALL, absolute_dataset
 
@@ -65,8 +65,8 @@ class SearchSettings(Settings):
     split_list: str | None = split_list_option()
 
     def __post_init__(self) -> None:
-        space = space_of(self.space)
-        method_of(self.method)
+        space = get_space(self.space)
+        get_method(self.method)
         check_recipe(self.recipe)
         super().__post_init__()
         object.__setattr__(self, "dataset", absolute_dataset(self.dataset))
@@ -93,7 +93,7 @@ def build_config(settings: SearchSettings, **given: Any) -> SearchConfig:  # val
 
     Given values win over those of a published method, and these over the recipe's and the space's.
     """
-    space, kind = space_of(settings.space), method_of(settings.method).config_class
+    space, kind = get_space(settings.space), get_method(settings.method).config_class
     published = _published(settings)
     own = {f.name: published[f.name] for f in fields(kind) if f.name in published}
     recipe = recipe_settings(settings.recipe, kind, (own | given).get("order", 1))

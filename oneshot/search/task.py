@@ -19,7 +19,7 @@ from oneshot.errors import ConfigError
 from oneshot.methods.base import MetaOptimizer, SearchConfig
 from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.recipes import contradictions
-from oneshot.methods.registry import method_of
+from oneshot.methods.registry import get_method
 from oneshot.parts.base import PartSettings
 from oneshot.parts.registry import build_parts, check_parts, record_parts
 from oneshot.search import pictures
@@ -27,7 +27,7 @@ from oneshot.search.record import load_scorer, parse_record
 from oneshot.search.report import SearchResult
 from oneshot.search.scorer import Scorer, unscored
 from oneshot.search.settings import SearchSettings, build_config, build_part_settings
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment
 from oneshot.training.images import Batches, SearchImages
@@ -65,19 +65,19 @@ class SearchJob(TrainingJob["SearchTask"]):
     ) -> Self:
         """Return the job of a new search, with defaults for None."""
         settings, environment = settings or SearchSettings(), environment or Environment()
-        kind = method_of(settings.method).config_class
+        kind = get_method(settings.method).config_class
         config = config or build_config(settings)
         if type(config) is not kind:
             raise ConfigError(
                 f"{settings.method} is configured by {kind.__name__}, got {type(config).__name__}"
             )
         group.device(environment.device)  # an error, if it is not there
-        in_benchmark = space_of(settings.space).in_benchmark
+        in_benchmark = get_space(settings.space).in_benchmark
         scorer = Scorer(settings.dataset, environment.store) if in_benchmark else None
         images = _load_images(settings, config, environment, group)
         notes = contradictions(settings.recipe, config)
         used = build_part_settings(settings) if parts is None else tuple(parts)
-        for part in method_of(settings.method)(config, parts=build_parts(used)).parts:
+        for part in get_method(settings.method)(config, parts=build_parts(used)).parts:
             part.check(settings)
             part.load(settings, scorer)
         return cls(images, settings, config, scorer, used, environment=environment, notes=notes)
@@ -146,7 +146,7 @@ class SearchTask(TrainingTask[SearchResult]):
     def __init__(self, job: SearchJob, device: torch.device, group: ProcessGroup) -> None:
         settings, config = job.settings, job.config
         self.job, self.device, self.group = job, device, group
-        self.space = space_of(settings.space)
+        self.space = get_space(settings.space)
         self.optimizer = _build_method(job, device, group)
         self.optimizer.validation = self.evaluation
         self.epochs = config.epochs + sum(part.extra_epochs() for part in self.optimizer.parts)
@@ -362,8 +362,8 @@ def _build_method(
 ) -> MetaOptimizer[Any]:  # of the method's settings
     """Return the method of a job, with its supernet."""
     settings = job.settings
-    space = space_of(settings.space).build(job.images.classes, settings.channels, settings.cells)
-    optimizer = method_of(settings.method)(job.config, settings.amp, build_parts(job.parts))
+    space = get_space(settings.space).build(job.images.classes, settings.channels, settings.cells)
+    optimizer = get_method(settings.method)(job.config, settings.amp, build_parts(job.parts))
     for part in optimizer.parts:
         part.load(settings, job.scorer)
     optimizer.adapt_search_space(space, device=device)

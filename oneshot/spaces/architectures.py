@@ -9,7 +9,7 @@ from nasbench.runs.files import quoted
 from nasbench.runs.folder import SUMMARY, read_object
 from oneshot.errors import ConfigError, GenotypeError, OneShotError, RunFolderError
 from oneshot.spaces.base import Diagram
-from oneshot.spaces.registry import SpaceName, architecture_of, space_of
+from oneshot.spaces.registry import SpaceName, get_space, parse_architecture
 
 _CONFIG = "config.json"
 _SEARCH = "search"  # the stage of folders that name none
@@ -40,8 +40,8 @@ class Architecture(NamedTuple):
         Parameters
         ----------
         source
-            A text as `architecture_of` takes it, an architecture of a space, an Architecture, or the folder
-            of a finished run: a path, or a text that names one.
+            A text as `parse_architecture` takes it, an architecture of a space, an Architecture, or the
+            folder of a finished run: a path, or a text that names one.
         space
             The name of the space that it must be of; None: any.
         stage
@@ -59,8 +59,8 @@ class Architecture(NamedTuple):
         elif isinstance(source, os.PathLike) or (isinstance(source, str) and _names_folder(source)):
             architecture = cls._found_by(Path(source), stage)
         else:
-            architecture = cls(*architecture_of(str(source), space))
-        if space is not None and space_of(space).name != architecture.space:
+            architecture = cls(*parse_architecture(str(source), space))
+        if space is not None and get_space(space).name != architecture.space:
             raise GenotypeError(f"the architecture is of the space {architecture.space}, not of {space}")
         return architecture
 
@@ -68,7 +68,7 @@ class Architecture(NamedTuple):
     def from_record(cls, record: Any, path: str | Path) -> "Architecture":  # Any: a file can hold anything
         """Return the architecture of `record` in a file; RunFolderError names the file if it has none."""
         try:
-            return cls(*architecture_of(record["text"], record["space"]))
+            return cls(*parse_architecture(record["text"], record["space"]))
         except (LookupError, TypeError, OneShotError, NASBenchError) as error:
             reason = f"no architecture: {said(error)}"
             raise RunFolderError(f"{path} is damaged, or of another version: {reason}") from None
@@ -102,7 +102,7 @@ class Architecture(NamedTuple):
 
     def diagrams(self, title: str | None = None) -> list[Diagram]:
         """Return its diagrams, or only the one of this title; ConfigError if there is none."""
-        diagrams = space_of(self.space).diagrams(self.value)
+        diagrams = get_space(self.space).diagrams(self.value)
         chosen = [diagram for diagram in diagrams if title in (None, diagram.title)]
         if not chosen:
             titles = ", ".join(diagram.title for diagram in diagrams)

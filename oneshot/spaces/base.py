@@ -55,8 +55,8 @@ class Graphs(NamedTuple, Generic[A]):
 class Space(ABC, Generic[A]):
     """A search space: its supernet, its architectures, and the networks that are trained from scratch.
 
-    >>> from oneshot.spaces.registry import space_of
-    >>> space = space_of("hierarchical")
+    >>> from oneshot.spaces.registry import get_space
+    >>> space = get_space("hierarchical")
     >>> architecture = space.read("Hierarchy(motifs=[['conv_1x1']], cell=[0])")
     >>> space.operations(architecture)
     ('conv_1x1',)
@@ -176,7 +176,7 @@ class Space(ABC, Generic[A]):
         return self.build_network(architecture, classes, channels, cells, auxiliary)
 
     def to_json(self, architecture: A) -> dict[str, object]:
-        """Return an architecture and its space as plain values; `architecture_of` takes their JSON text."""
+        """Return an architecture and its space as plain values, whose JSON `parse_architecture` takes."""
         return {"space": self.name, **self.json(architecture)}
 
 

@@ -18,10 +18,10 @@ SPACES: dict[str, Space[Any]] = {
 }
 
 
-def space_of(name: SpaceName | str) -> Space[Any]:
+def get_space(name: SpaceName | str) -> Space[Any]:
     """Return the Space of a name; ConfigError lists the names.
 
-    >>> space_of("nb201").candidates("0→1")[0]
+    >>> get_space("nb201").candidates("0→1")[0]
     'none'
     """
     if not isinstance(name, str) or name not in SPACES:
@@ -29,10 +29,10 @@ def space_of(name: SpaceName | str) -> Space[Any]:
     return SPACES[name]
 
 
-def architecture_of(text: str, space: SpaceName | str | None = None) -> tuple[str, Any]:
+def parse_architecture(text: str, space: SpaceName | str | None = None) -> tuple[str, Any]:
     """Return the architecture in a text of any form, as (name of its space, architecture).
 
-    >>> name, architecture = architecture_of("DARTS_V2")
+    >>> name, architecture = parse_architecture("DARTS_V2")
     >>> name, architecture.normal[0]
     ('darts', ('sep_conv_3x3', 0))
 
@@ -52,9 +52,11 @@ def architecture_of(text: str, space: SpaceName | str | None = None) -> tuple[st
         If there is no such space.
     """
     name, architecture = _read(text)
-    if space is None or name == space_of(space).name:
+    if space is None or name == get_space(space).name:
         return name, architecture
-    if isinstance(architecture, space_of(name).architecture_class) and space_of(space).contains(architecture):
+    if isinstance(architecture, get_space(name).architecture_class) and get_space(space).contains(
+        architecture
+    ):
         return space, architecture
     raise GenotypeError(f"the architecture is of the space {name}, not of {space}")
 

@@ -19,7 +19,7 @@ from data.images import FOLDER, Images, load
 from data.loader import Loader
 from data.splits import search_split
 from oneshot.errors import ConfigError
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment, absolute
 
@@ -112,7 +112,7 @@ class ImageSplits(ABC):
     def check_sides(self, space: str) -> None:
         """Raise a ConfigError unless the images can be halved as often as the networks of a space do."""
         height, width = self.size
-        least = 2 ** space_of(space).halvings
+        least = 2 ** get_space(space).halvings
         if height % least or width % least:
             raise ConfigError(
                 f"{space} halves images, so their sides are to be multiples of {least}; those of"

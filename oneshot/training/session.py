@@ -19,7 +19,7 @@ from nasbench.runs.log import Columns, Row, read_log
 from nasbench.runs.progress import Progress
 from nasbench.runs.text import counted, duration
 from oneshot.errors import DivergedError, MissingDependencyError, RunFolderError
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training.checkpoints import CHECKPOINT, encode_tensors, read_checkpoint, refusing
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment
@@ -72,7 +72,7 @@ class TrainingResult:
         settings, (train, other) = self.settings, self.images
         done = "" if self.epochs == epochs else f"{self.epochs:,} of "
         by = f" by {processes} processes" if processes > 1 else ""
-        stage = " a stage" if space_of(settings.space).cells_per_stage else ""
+        stage = " a stage" if get_space(settings.space).cells_per_stage else ""
         return (
             f"{title} {counted(settings.channels, 'channel')} and {counted(settings.cells, 'cell')}"
             f"{stage}\n{done}{counted(epochs, 'epoch')},"

@@ -4,7 +4,7 @@ from blackbox.asha import ASHA
 from blackbox.search.scores import FAILED
 from blackbox.search.space import NB201_SPACE
 from blackbox.testing import MultiFidelityContract
-from blackbox.testing.fidelity import drive, jobs_of, score, some_fail
+from blackbox.testing.fidelity import drive, score, select_jobs, some_fail
 
 
 class PlainASHA:
@@ -50,7 +50,7 @@ class TestASHA(MultiFidelityContract):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = jobs_of(drive(ASHA(NB201_SPACE, 27), 100, workers=1))
+    jobs = select_jobs(drive(ASHA(NB201_SPACE, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 3, 12, 13, 60, 80, 99)] == [
         (269, 1),
         (269, 3),

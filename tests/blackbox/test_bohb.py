@@ -9,7 +9,7 @@ from blackbox.bohb import BOHB, BOHBConfig, KernelDensity
 from blackbox.hyperband import Hyperband
 from blackbox.search.space import NB201_SPACE, CategoricalSpace
 from blackbox.testing import MultiFidelityContract
-from blackbox.testing.fidelity import drive, jobs_of, score
+from blackbox.testing.fidelity import drive, score, select_jobs
 
 CHOICES = np.array([2, 3, 4])
 SPACE = CategoricalSpace(CHOICES.tolist())
@@ -75,7 +75,7 @@ class TestBOHB(MultiFidelityContract):
         assert ours == drive(Hyperband(NB201_SPACE, 27), self.jobs)
 
     def test_cells_and_epochs_are_those_of_hyperband(self):
-        ours, plain = (jobs_of(drive(make(NB201_SPACE, 27), self.jobs, 1)) for make in (BOHB, Hyperband))
+        ours, plain = (select_jobs(drive(make(NB201_SPACE, 27), self.jobs, 1)) for make in (BOHB, Hyperband))
         assert [job[2:] for job in ours] == [job[2:] for job in plain]
 
     def test_a_model_needs_so_many_cells_of_one_rung(self):
@@ -125,7 +125,7 @@ class TestBOHB(MultiFidelityContract):
             return -float((NB201_SPACE.digits(job.code) != [3, 1, 4, 1, 0, 2]).sum())
 
         def best(search):
-            return max(map(objective, jobs_of(drive(search, 300, 1, objective=objective))))
+            return max(map(objective, select_jobs(drive(search, 300, 1, objective=objective))))
 
         assert np.mean([best(BOHB(NB201_SPACE, 27, trial=trial)) for trial in range(10)]) > -0.3
         assert np.mean([best(Hyperband(NB201_SPACE, 27, trial=trial)) for trial in range(10)]) < -0.8
@@ -148,7 +148,7 @@ def test_settings_outside_their_range_are_errors(config, message):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = jobs_of(drive(BOHB(NB201_SPACE, 27), 100, workers=1))
+    jobs = select_jobs(drive(BOHB(NB201_SPACE, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 11, 27, 52, 60, 80, 99)] == [
         (269, 1),
         (5779, 1),

@@ -11,14 +11,14 @@ from blackbox.compare import __main__ as compare_command
 from blackbox.compare.record import open_comparison, read_comparison
 from blackbox.errors import BlackboxError, RunFolderError
 from blackbox.kinds.reader import read_run
-from blackbox.report.__main__ import expanded, main, table_of
+from blackbox.report.__main__ import expanded, main, open_run_table
 from blackbox.report.gather import gather
 from blackbox.workers.__main__ import resumed
 from blackbox.workers.record import Record, run_kind
 from nasbench.errors import NASBenchError
 from nasbench.runs.command import INTERRUPTED
 from nasbench.runs.folder import RunFolder
-from nasbench.spaces import space_of
+from nasbench.spaces import get_space
 from tests.damage import failures
 
 ERRORS = (BlackboxError, NASBenchError)
@@ -104,7 +104,7 @@ def test_a_run_is_reported_or_skipped(copied):
 
     def report():
         run = read_run(path)
-        gather([([run], table_of(run, None))])
+        gather([([run], open_run_table(run, None))])
 
     assert failures(path / "config.json", report, RunFolderError) == []
     inside = len(expanded([copied / "compared"]))
@@ -131,7 +131,7 @@ def test_a_run_of_workers_is_resumed_or_refused(tmp_path, name):
     config = vars(search_class.config_class())
     record = {"algorithm": search_class.name, "search": dict(config), "run": settings, "table": None}
     with RunFolder.create(tmp_path / "a", run_kind(name == "asha"), record) as folder:
-        Record(folder, space_of("tss"))
+        Record(folder, get_space("tss"))
 
     def resume():
         with RunFolder.resume(tmp_path / "a", run_kind(name == "asha")) as folder:

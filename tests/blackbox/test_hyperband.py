@@ -5,7 +5,7 @@ import pytest
 from blackbox.hyperband import Hyperband
 from blackbox.search.space import NB201_SPACE
 from blackbox.testing import MultiFidelityContract
-from blackbox.testing.fidelity import drive, jobs_of
+from blackbox.testing.fidelity import drive, select_jobs
 
 # Li et al. 2018, arXiv:1603.06560, algorithm 1 with R = 81 and eta = 3: {epochs: cells} of s = 4, ..., 0
 R81 = [
@@ -24,7 +24,8 @@ class TestHyperband(MultiFidelityContract):
     def test_brackets_are_those_of_the_paper(self, workers):
         sizes = sum(sum(rungs.values()) for rungs in R81)
         found = Counter(
-            (job.bracket, job.epochs) for job in jobs_of(drive(self.make(fidelities=81), 3 * sizes, workers))
+            (job.bracket, job.epochs)
+            for job in select_jobs(drive(self.make(fidelities=81), 3 * sizes, workers))
         )
         for number in range(10):
             for epochs, cells in R81[number % 5].items():
@@ -34,7 +35,7 @@ class TestHyperband(MultiFidelityContract):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = jobs_of(drive(Hyperband(NB201_SPACE, 27), 100, workers=1))
+    jobs = select_jobs(drive(Hyperband(NB201_SPACE, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 27, 40, 52, 60, 80, 99)] == [
         (269, 1),
         (12044, 3),

@@ -322,5 +322,5 @@ def test_the_bridge_to_other_tools_gives_infeasible_cells_the_worst_value(table,
     for metric, worst in (("val_accuracy", -np.inf), ("latency", np.inf)):
         named = NamedTable(table, "cifar10", metric, where=WHERE)
         for code in range(30):
-            value = named.value(named.variables.values_of(code))
+            value = named.value(named.variables.decode(code))
             assert value == (table.by_code("cifar10", metric)[code] if feasible[code] else worst)

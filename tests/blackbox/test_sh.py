@@ -4,7 +4,7 @@ from blackbox.search.fidelity import Job
 from blackbox.search.space import NB201_SPACE
 from blackbox.sh import HalvingConfig, SuccessiveHalving
 from blackbox.testing import MultiFidelityContract
-from blackbox.testing.fidelity import drive, jobs_of, score
+from blackbox.testing.fidelity import drive, score, select_jobs
 
 
 def halving(cells, rungs, eta, objective):
@@ -31,7 +31,7 @@ class TestSuccessiveHalving(MultiFidelityContract):
             new = [source.draw() for _ in range(cells or eta ** (len(search.rungs) - 1))]
             order = {code: place for place, code in enumerate(new)}
             expected += halving(new, search.rungs, eta, lambda job, o=order: (score(job), -o[job.code]))
-        found = [(job.code, job.epochs) for job in jobs_of(drive(search, self.jobs, workers=1))]
+        found = [(job.code, job.epochs) for job in select_jobs(drive(search, self.jobs, workers=1))]
         assert found == expected[: self.jobs]
 
     def test_a_rung_ends_before_the_next_one_begins(self):
@@ -42,7 +42,7 @@ class TestSuccessiveHalving(MultiFidelityContract):
                 told.add(job.code)
             if value is None and job.bracket == 0 and job.epochs > 1:
                 assert len(told) == 9
-        assert (0, 9) in {(job.bracket, job.epochs) for job in jobs_of(events)}
+        assert (0, 9) in {(job.bracket, job.epochs) for job in select_jobs(events)}
 
     def test_a_worker_that_would_wait_begins_the_next_bracket(self):
         search = self.make(fidelities=3)
@@ -61,7 +61,7 @@ def test_cells_are_a_whole_number_of_which_some_are_promoted(cells):
 
 
 def test_the_trace_of_seed_0_stays_what_it_is():
-    jobs = jobs_of(drive(SuccessiveHalving(NB201_SPACE, 27), 100, workers=1))
+    jobs = select_jobs(drive(SuccessiveHalving(NB201_SPACE, 27), 100, workers=1))
     assert [(jobs[n].code, jobs[n].epochs) for n in (0, 26, 27, 36, 39, 40, 99)] == [
         (269, 1),
         (7643, 1),

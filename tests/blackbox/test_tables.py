@@ -341,7 +341,7 @@ def test_a_comparison_of_an_earlier_release_goes_on_on_a_table_with_the_same_sco
 
 
 def test_the_finished_trials_of_a_part_are_held_against_the_table(bench, tmp_path):
-    experiment = Spec.of("sh:fidelities=200").experiment(RunConfig(budget=86_400.0, trials=2), bench)
+    experiment = Spec.parse("sh:fidelities=200").experiment(RunConfig(budget=86_400.0, trials=2), bench)
 
     def evaluate():
         driver = experiment.kind.driver(experiment, range(2))

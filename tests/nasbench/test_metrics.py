@@ -9,10 +9,10 @@ from nasbench.metrics import (
     SPLITS,
     DatasetName,
     MetricName,
+    describe_metric,
     exists,
     get_dataset,
     get_metric,
-    meaning_of,
 )
 
 
@@ -38,7 +38,7 @@ def test_every_metric_has_a_meaning_wherever_it_exists():
     for dataset in DATASETS:
         for metric in METRICS.values():
             if exists(dataset, metric):
-                assert f"[{metric.unit}]" in meaning_of(dataset, metric)
+                assert f"[{metric.unit}]" in describe_metric(dataset, metric)
     assert not exists("cifar10", METRICS["valtest_accuracy"])
 
 

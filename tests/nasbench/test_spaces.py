@@ -5,7 +5,7 @@ from nasbench import NB201, SSS, Cell, SizeCell
 from nasbench.benchmark import open_benchmark
 from nasbench.errors import InvalidArgumentError, InvalidCellError, NotRecordedError, StoreError
 from nasbench.home import default_path
-from nasbench.spaces import SIZE, SPACES, TOPOLOGY, space_named, space_of
+from nasbench.spaces import SIZE, SPACES, TOPOLOGY, get_space, space_named
 from tests import stores
 
 
@@ -19,18 +19,18 @@ def arrays():
 def paths(arrays, tmp_path_factory):
     folder = tmp_path_factory.mktemp("stores")
     return {
-        flag: stores.write(folder / f"{flag}.h5", arrays[flag], space=space_of(flag).name) for flag in SPACES
+        flag: stores.write(folder / f"{flag}.h5", arrays[flag], space=get_space(flag).name) for flag in SPACES
     }
 
 
 def test_spaces_by_flag_and_by_name():
-    assert space_of("tss") is TOPOLOGY
+    assert get_space("tss") is TOPOLOGY
     assert space_named(SIZE.name) is SIZE
     assert space_named("another") is None
     with pytest.raises(InvalidArgumentError, match="unknown space 'x'; the spaces are tss, sss"):
-        space_of("x")
+        get_space("x")
     with pytest.raises(InvalidArgumentError, match=r"unknown space \[\]"):
-        space_of([])
+        get_space([])
 
 
 @pytest.mark.parametrize("space", SPACES.values(), ids=SPACES)

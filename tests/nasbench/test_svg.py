@@ -7,7 +7,7 @@ import pytest
 
 from nasbench import Cell, SizeCell
 from nasbench.cell import OPERATIONS
-from nasbench.svg import Svg, colour_of
+from nasbench.svg import Svg, get_colour
 from tests.notebook import SVG, svg_of, texts_of
 
 PARTLY = "|nor_conv_3x3~0|+|none~0|none~1|+|avg_pool_3x3~0|skip_connect~1|nor_conv_1x1~2|"
@@ -25,7 +25,7 @@ def test_a_cell_has_its_operations_and_its_names():
     assert texts_of(tree)[5:] == ["3×3", "3×3", "3×3", "skip", "3×3", "1×1"]
     hints = [title.text for title in tree.iter(f"{SVG}title")][1:]
     assert hints[3:5] == ["skip_connect, 0 to 3", "nor_conv_3x3, 1 to 3"]
-    assert [edge.get("stroke") for edge in edges_of(tree)] == [colour_of(op) for op in cell.ops]
+    assert [edge.get("stroke") for edge in edges_of(tree)] == [get_colour(op) for op in cell.ops]
 
 
 def test_edges_of_none_are_left_out_and_those_that_carry_nothing_are_dashed():
@@ -92,6 +92,6 @@ def luminance(colour):
     "operation", [*OPERATIONS, "sep_conv_3x3", "dil_conv_5x5", "depthwise_conv_3x3", "conv_1x1", "motif 1"]
 )
 def test_white_is_readable_on_the_colours_and_these_on_black(operation):
-    value = luminance(colour_of(operation))
+    value = luminance(get_colour(operation))
     assert 1.05 / (value + 0.05) >= 4.5  # WCAG 2.1, 1.4.3, of text
     assert (value + 0.05) / (luminance("#111111") + 0.05) >= 3  # 1.4.11, of graphics

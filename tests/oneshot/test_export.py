@@ -15,7 +15,7 @@ from oneshot.ops import AuxiliaryHead
 from oneshot.spaces.genotype import PRIMITIVES, Hierarchy
 from oneshot.spaces.nb201 import build_network
 from oneshot.spaces.published import DARTS_V2
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from tests.oneshot.graph.examples import chain
 
 ROOT = Path(__file__).parents[2]
@@ -137,7 +137,7 @@ torch.save(logits.detach(), "logits.pt")
 @pytest.mark.slow
 def test_a_network_of_the_space_of_darts_without_its_auxiliary_head(tmp_path):
     torch.manual_seed(0)
-    network = space_of("darts").network(DARTS_V2, channels=2, cells=4, auxiliary=True)
+    network = get_space("darts").network(DARTS_V2, channels=2, cells=4, auxiliary=True)
     after_batches(network, 32)
     paths = [export(network, tmp_path / f"model{suffix}").path for suffix in (".pt2", ".onnx")]
     for path in paths:
@@ -152,7 +152,7 @@ def test_a_network_of_the_space_of_darts_without_its_auxiliary_head(tmp_path):
 def test_a_network_of_the_hierarchical_space(tmp_path):
     torch.manual_seed(0)
     motifs = (PRIMITIVES[1:4], PRIMITIVES[4:])
-    network = space_of("hierarchical").network(Hierarchy(motifs, (0, 1, 0)), channels=2, cells=1)
+    network = get_space("hierarchical").network(Hierarchy(motifs, (0, 1, 0)), channels=2, cells=1)
     after_batches(network, 32)
     assert_alike(export(network, tmp_path / "model.onnx").path, network, 5, 32)
 

@@ -10,7 +10,9 @@ from oneshot.spaces.registry import SPACES
 
 
 def test_every_public_name_is_there():
-    assert {"DARTS", "GDAS", "Graph", "MetaOptimizer", "architecture_of", "space_of"} <= set(oneshot.__all__)
+    assert {"DARTS", "GDAS", "Graph", "MetaOptimizer", "parse_architecture", "get_space"} <= set(
+        oneshot.__all__
+    )
     assert all(getattr(oneshot, name) is not None for name in oneshot.__all__)
 
 
@@ -26,7 +28,8 @@ def test_an_unknown_name_is_refused_with_the_known_ones():
 
 def test_torch_is_loaded_with_the_first_name_that_needs_it():
     code = (
-        "import sys, oneshot; oneshot.space_of('darts'), oneshot.architecture_of('6111'), oneshot.Genotype;"
+        "import sys, oneshot; oneshot.get_space('darts'), oneshot.parse_architecture('6111');"
+        "oneshot.Genotype;"
         "import oneshot.methods.registry, oneshot.methods.recipes; print('torch' in sys.modules);"
         "oneshot.DARTS; print('torch' in sys.modules)"
     )

@@ -32,7 +32,7 @@ from oneshot import (
     MetaOptimizer,
     NasBench201SearchSpace,
     Sizes,
-    architecture_of,
+    parse_architecture,
 )
 from oneshot import Darts  # rejected: attr-defined
 from oneshot.search import SearchSettings, search
@@ -93,7 +93,7 @@ search("darts")  # rejected: arg-type
 NasBench201SearchSpace("small")  # rejected: arg-type
 Sizes("16", 5)  # rejected: arg-type
 Graph("cell").add_edges_densely(1, 2)  # rejected: call-arg
-architecture_of(3, "nb201")  # rejected: arg-type
+parse_architecture(3, "nb201")  # rejected: arg-type
 DARTS().step(data_train=np.zeros(3), data_val=np.zeros(3))  # rejected: arg-type
 
 

@@ -167,13 +167,13 @@ def assemble(columns: Mapping[Column, Values]) -> tuple[dict[str, Values], dict[
     """Return the arrays that consist of columns (N,), with an axis of seeds in groups; and the seeds."""
     numbers: dict[Group, set[int]] = {}
     for array, seed in columns:
-        group = group_of(array)
+        group = find_group(array)
         if group is not None:
             numbers.setdefault(group, set()).add(seed)
     seeds = {group: tuple(sorted(of_group)) for group, of_group in numbers.items()}
     arrays: dict[str, Values] = {}
     for (array, seed), values in columns.items():
-        group = group_of(array)
+        group = find_group(array)
         if group is None:
             arrays[array] = values
             continue
@@ -182,7 +182,7 @@ def assemble(columns: Mapping[Column, Values]) -> tuple[dict[str, Values], dict[
     return arrays, seeds
 
 
-def group_of(name: str) -> Group | None:
+def find_group(name: str) -> Group | None:
     """Return the group whose seeds are the columns of an array; None for metrics of the network."""
     parts = name.split("/")
     return (parts[0], int(parts[1])) if len(parts) == 4 else None
@@ -196,7 +196,7 @@ def any_known(rows: Values) -> Mask:
 
 def in_columns(rows: Values, name: str, seeds: Seeds, joined: Seeds) -> Values:
     """Return the rows (n, S, ...) of a source's array with one column per joined seed."""
-    group = group_of(name)
+    group = find_group(name)
     if group is None or seeds[group] == joined[group]:
         return rows
     wide = np.full((len(rows), len(joined[group]), *rows.shape[2:]), np.nan)

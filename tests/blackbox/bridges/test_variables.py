@@ -21,14 +21,14 @@ EDGES, LAYERS = Variables.from_space(TOPOLOGY), Variables.from_space(SIZE)
 
 @given(st.integers(0, CELLS - 1))
 def test_edges_are_those_of_a_cell(code):
-    values = EDGES.values_of(code)
+    values = EDGES.decode(code)
     assert tuple(values.values()) == Cell(code).ops
     assert EDGES.code(values) == code
 
 
 @given(st.integers(0, SIZES - 1))
 def test_layers_are_those_of_a_size(code):
-    values = LAYERS.values_of(np.int64(code))
+    values = LAYERS.decode(np.int64(code))
     assert tuple(values.values()) == SizeCell(code).widths
     assert LAYERS.code(values) == code
 
@@ -37,12 +37,12 @@ def test_names_are_in_the_order_of_the_arch_string():
     assert tuple(EDGES.values) == ("0->1", "0->2", "1->2", "0->3", "1->3", "2->3")
     assert tuple(LAYERS.values) == ("layer1", "layer2", "layer3", "layer4", "layer5")
     assert (EDGES.space.choices, LAYERS.space.choices) == (NB201_SPACE.choices, SSS_SPACE.choices)
-    values = EDGES.values_of(77)
+    values = EDGES.decode(77)
     assert EDGES.code(dict(reversed(values.items()))) == 77
 
 
 def test_what_does_not_fit_is_an_error_that_names_it():
-    values = LAYERS.values_of(0)
+    values = LAYERS.decode(0)
     for wrong, message in [
         ({"layer1": 8}, "variables must be layer1, .*; got layer1$"),
         ({}, "got none"),
@@ -54,7 +54,7 @@ def test_what_does_not_fit_is_an_error_that_names_it():
             LAYERS.code(wrong)
     for code in (-1, SIZES, 1.0, True, None):
         with pytest.raises(LookupError, match=r"code must be an integer in \[0, 32767\], got"):
-            LAYERS.values_of(code)
+            LAYERS.decode(code)
     with pytest.raises(ConfigError, match="the values of a variable must differ, got width"):
         Variables({"width": (8, 16, 8)})
     with pytest.raises(ConfigError, match=r"such as tuples instead of lists; got kernel: \(\[3, 3\],\)"):
@@ -91,7 +91,7 @@ def test_what_is_no_number_is_an_error():
 
 def test_a_table_by_values_in_its_own_unit_and_its_own_direction(bench, sizes):
     cell = Cell.from_index(6111)
-    values = EDGES.values_of(cell.code)
+    values = EDGES.decode(cell.code)
     for metric, higher in (("val_accuracy", True), ("params", False), ("latency", False)):
         table = NamedTable(bench, "cifar10", metric)
         value = bench.query(cell, "cifar10", metric)
@@ -101,5 +101,5 @@ def test_a_table_by_values_in_its_own_unit_and_its_own_direction(bench, sizes):
     size_bench = open_benchmark(sizes)
     table = NamedTable(size_bench, "cifar100", "val_accuracy", signal="val_loss@12")
     assert not table.higher_is_better
-    assert table.value(LAYERS.values_of(11)) == size_bench.query(11, "cifar100", "val_loss", protocol=12)
-    assert table.cell(LAYERS.values_of(11)) == SizeCell(11)
+    assert table.value(LAYERS.decode(11)) == size_bench.query(11, "cifar100", "val_loss", protocol=12)
+    assert table.cell(LAYERS.decode(11)) == SizeCell(11)

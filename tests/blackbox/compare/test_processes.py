@@ -97,7 +97,7 @@ def test_a_part_of_a_simulation_goes_on_from_its_log(curves, tmp_path, looks):
         (tmp_path / name).mkdir()
     whole, stopped = (
         Study(
-            (Spec.of("asha"),),
+            (Spec.parse("asha"),),
             RunConfig(space="tss", signal="val_accuracy@200", **settings),
             str(curves),
             tmp_path / name,

@@ -191,7 +191,7 @@ def test_a_scheduler_without_workers_is_waited_for(tmp_path):
 
 def study_of(text, folder=None):
     settings = RunConfig(trials=2, evals=5, space="tss", signal="val_accuracy@200")
-    return Study((Spec.of(text),), settings, None, folder, "now")
+    return Study((Spec.parse(text),), settings, None, folder, "now")
 
 
 def test_a_worker_must_have_the_versions_the_table_and_the_folder(bench, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from blackbox import cli
 from blackbox.asha import ASHA
-from blackbox.compare.spec import Spec, label_of
+from blackbox.compare.spec import Spec, format_label
 from blackbox.errors import UnknownAlgorithmError
 from blackbox.kinds.evaluations import EVALUATIONS
 from blackbox.kinds.jobs import JOBS
@@ -39,21 +39,21 @@ ODD = "tests.blackbox.compare.searches:Odd"
     ],
 )
 def test_a_text_and_its_shortest_form(text, label):
-    spec = Spec.of(text)
+    spec = Spec.parse(text)
     assert spec.label == label
-    again = Spec.of(label)
+    again = Spec.parse(label)
     assert again.config == spec.config
     assert again.label == label
 
 
 def test_what_a_spec_is():
-    spec = Spec.of("re:population=20,sample=3")
+    spec = Spec.parse("re:population=20,sample=3")
     assert (spec.name, spec.config, spec.kind) == ("re", EvolutionConfig(20, 3), EVALUATIONS)
     assert spec.search_class is RegularizedEvolution
-    assert Spec.of(f"{ODD}:wait=0.5").search_class is Odd
+    assert Spec.parse(f"{ODD}:wait=0.5").search_class is Odd
     common = RunConfig(trials=7, budget=9.0, noise="seed", seed=3)
     assert spec.settings(common) == common
-    jobs = Spec.of("asha:eta=2,workers=4,fidelities=12,200")
+    jobs = Spec.parse("asha:eta=2,workers=4,fidelities=12,200")
     assert jobs.kind is JOBS
     assert jobs.settings(common) == SimulationConfig(
         trials=7, budget=9.0, noise="seed", seed=3, workers=4, fidelities=(12, 200)
@@ -88,13 +88,13 @@ def test_what_a_spec_is():
 def test_what_is_wrong_with_a_text_is_said(text, message):
     pattern = re.escape(message).replace(r"\.\*", ".*")
     with pytest.raises((ValueError, UnknownAlgorithmError), match=pattern):
-        Spec.of(text)
+        Spec.parse(text)
 
 
 @pytest.mark.parametrize("limits", [{"evals": 5}, {"evals": 5, "budget": 9.0}, {}])
 def test_multi_fidelity_searches_are_compared_by_budget_alone(limits):
     with pytest.raises(ValueError, match="compare it with --budget, without --evals"):
-        Spec.of("asha").settings(RunConfig(**limits))
+        Spec.parse("asha").settings(RunConfig(**limits))
 
 
 def test_the_labels_of_runs_are_those_of_their_specs(home, curves, tmp_path):
@@ -104,9 +104,9 @@ def test_the_labels_of_runs_are_those_of_their_specs(home, curves, tmp_path):
         ("asha", ASHA, ["--jobs", 5, "--workers", 2, "--fidelities", "1,200", "--store", curves]),
     ):
         assert cli.main(search, [*map(str, options), "--out", str(tmp_path / name)]) == 0
-    assert label_of(read_run(tmp_path / "re")) == "re:population=30"
-    assert label_of(read_run(tmp_path / "asha")) == "asha:workers=2,fidelities=1,200"
-    assert label_of(read_run(tmp_path / "odd")) == "odd search, wait 0.0, fail -1, flag "
+    assert format_label(read_run(tmp_path / "re")) == "re:population=30"
+    assert format_label(read_run(tmp_path / "asha")) == "asha:workers=2,fidelities=1,200"
+    assert format_label(read_run(tmp_path / "odd")) == "odd search, wait 0.0, fail -1, flag "
     config = tmp_path / "re" / "config.json"
     config.write_text(config.read_text().replace('"population"', '"people"'))  # of another version
-    assert label_of(read_run(tmp_path / "re")) == "regularized evolution, people 30"
+    assert format_label(read_run(tmp_path / "re")) == "regularized evolution, people 30"

@@ -103,7 +103,7 @@ def test_the_summary_agrees_with_the_search_and_the_table(run, table, name):
     assert (found["arch"], found["index"]) == (str(cell), cell.index)
     assert found["value"] == column[best["code"]]
     assert found["regret"] == pytest.approx(column.max() - column[best["code"]])
-    ends = [history.of(trial)["end"].max() for trial in range(4)]
+    ends = [history.trial_jobs(trial)["end"].max() for trial in range(4)]
     assert summary["simulated_seconds"]["mean"] == pytest.approx(np.mean(ends))
     busy = [(rows["end"] - rows["start"]).sum() for rows in map(history.of, range(4))]
     assert summary["workers_busy"] == pytest.approx(np.mean(np.array(busy) / ends) / 3)

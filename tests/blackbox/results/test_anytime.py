@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from blackbox.results.anytime import Trajectories, changes_of
+from blackbox.results.anytime import Trajectories, find_changes
 from blackbox.search.history import History
 from blackbox.search.scores import FAILED
 
@@ -19,9 +19,9 @@ def test_changes_where_evaluations_failed_or_none_ended():
         np.array([[FAILED, FAILED, 1.0], [1.0, 3.0, 4.0], [FAILED] * 3]),
         np.array([[1.0, 1.0, 1.0], [2.0, 2.0, 2.0], [1.0, 1.0, 1.0]]),
     )
-    assert_same_changes(changes_of(history), [[(3, 3.0, 7)], [(1, 2.0, 5), (2, 4.0, 6)], []])
-    assert_same_changes(changes_of(history, 2.0), [[], [(1, 2.0, 5)], []])
-    assert_same_changes(changes_of(History(2)), [[], []])
+    assert_same_changes(find_changes(history), [[(3, 3.0, 7)], [(1, 2.0, 5), (2, 4.0, 6)], []])
+    assert_same_changes(find_changes(history, 2.0), [[], [(1, 2.0, 5)], []])
+    assert_same_changes(find_changes(History(2)), [[], []])
 
 
 def test_what_is_kept_of_trials():

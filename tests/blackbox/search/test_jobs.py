@@ -62,8 +62,8 @@ def test_trials_are_kept_apart():
     assert len(history) == 150
     assert history.trial.tolist() == [2] * 50 + [0] * 50 + [1] * 50
     for trial in (0, 1, 2):
-        np.testing.assert_array_equal(history.of(trial), rows[rows["trial"] == trial])
-    assert len(history.of(7)) == 0
+        np.testing.assert_array_equal(history.trial_jobs(trial), rows[rows["trial"] == trial])
+    assert len(history.trial_jobs(7)) == 0
 
 
 def test_fields_are_attributes_and_read_only():

@@ -102,14 +102,16 @@ def test_one_worker_spends_the_sum_of_its_jobs(table, name):
 def test_a_limit_cuts_a_longer_run_off(table, name):
     long = simulate(algorithm(name), None, SimulationConfig(jobs=300, workers=4, trials=2), table)
     short = simulate(algorithm(name), None, SimulationConfig(jobs=120, workers=4, trials=2), table)
-    budget = float(long.of(1)["end"][80])
+    budget = float(long.trial_jobs(1)["end"][80])
     spent = simulate(algorithm(name), None, SimulationConfig(budget=budget, workers=4, trials=2), table)
     for trial in (0, 1):
-        np.testing.assert_array_equal(short.of(trial), long.of(trial)[:120])
-        np.testing.assert_array_equal(spent.of(trial), long.of(trial)[: len(spent.of(trial))])
-        assert (spent.of(trial)["end"] <= budget).all()
-        assert long.of(trial)["end"][len(spent.of(trial))] > budget
-    assert len(spent.of(1)) == 81
+        np.testing.assert_array_equal(short.trial_jobs(trial), long.trial_jobs(trial)[:120])
+        np.testing.assert_array_equal(
+            spent.trial_jobs(trial), long.trial_jobs(trial)[: len(spent.trial_jobs(trial))]
+        )
+        assert (spent.trial_jobs(trial)["end"] <= budget).all()
+        assert long.trial_jobs(trial)["end"][len(spent.trial_jobs(trial))] > budget
+    assert len(spent.trial_jobs(1)) == 81
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -118,8 +120,8 @@ def test_a_trial_is_the_same_in_any_company(table, name):
     together = simulate(algorithm(name), None, settings, table)
     for trial in range(3):
         alone = simulate(algorithm(name), None, settings, table, trials=[trial])
-        np.testing.assert_array_equal(alone.rows, together.of(trial))
-    assert (together.of(0)["code"] != together.of(1)["code"]).any()
+        np.testing.assert_array_equal(alone.rows, together.trial_jobs(trial))
+    assert (together.trial_jobs(0)["code"] != together.trial_jobs(1)["code"]).any()
 
 
 def test_all_that_end_at_a_moment_are_told_before_anybody_asks():

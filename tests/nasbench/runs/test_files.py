@@ -11,7 +11,7 @@ from nasbench.runs import files
 from nasbench.runs.files import (
     NO_LOCKS,
     leads_to,
-    make_folder_of,
+    make_parent,
     open_locked,
     read_json,
     replacing,
@@ -113,7 +113,7 @@ if __name__ == "__main__":
 
 def test_a_path_leads_to_its_file_until_that_is_removed_or_replaced(tmp_path):
     path = tmp_path / "a" / "log"
-    make_folder_of(path)
+    make_parent(path)
     with open(path, "wb") as file:
         assert leads_to(path, file)
         path.unlink()

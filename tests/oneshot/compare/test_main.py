@@ -160,9 +160,9 @@ def test_methods_that_find_the_same_cells_do_not_differ(study, report):
 
 
 def test_a_spread_leaves_out_what_is_not_recorded():
-    assert Spread.of([1.0, 3.0, np.nan]) == Spread(2.0, np.sqrt(2))
-    assert Spread.of([1.0]) == Spread(1.0, None)
-    assert Spread.of([np.nan]) is None
+    assert Spread.estimate([1.0, 3.0, np.nan]) == Spread(2.0, np.sqrt(2))
+    assert Spread.estimate([1.0]) == Spread(1.0, None)
+    assert Spread.estimate([np.nan]) is None
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from nasbench.cell import CELLS, Cell
 from oneshot.spaces.base import Diagram
 from oneshot.spaces.genotype import OPERATIONS, PRIMITIVES, Genotype, Hierarchy
 from oneshot.spaces.published import PUBLISHED
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 
 ENDS = ((0, "in", "input"), (1, "out", "output"))
 PARALLEL = Diagram(
@@ -35,7 +35,7 @@ def published():
 def drawn_at_random(count, seed):
     """Lists of Diagrams of genotypes, hierarchies and cells of NAS-Bench-201, a third each."""
     rng = random.Random(seed)
-    makers = (_genotype, _hierarchy, lambda rng: space_of("nb201").diagrams(Cell(rng.randrange(CELLS))))
+    makers = (_genotype, _hierarchy, lambda rng: get_space("nb201").diagrams(Cell(rng.randrange(CELLS))))
     return [makers[number % 3](rng) for number in range(count)]
 
 

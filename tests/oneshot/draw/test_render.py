@@ -6,7 +6,7 @@ import matplotlib as mpl
 import pytest
 from PIL import Image
 
-from oneshot.draw.render import check, checked_suffix, colour_of, figure, save
+from oneshot.draw.render import check, checked_suffix, figure, get_colour, save
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError
 from oneshot.spaces.base import Diagram
 from oneshot.spaces.genotype import OPERATIONS, PRIMITIVES
@@ -77,13 +77,13 @@ def test_a_size_in_print():
 
 
 def test_operations_of_a_family_have_a_colour_and_others_another():
-    assert colour_of("sep_conv_3x3") == colour_of("sep_conv_5x5") != colour_of("dil_conv_3x3")
+    assert get_colour("sep_conv_3x3") == get_colour("sep_conv_5x5") != get_colour("dil_conv_3x3")
     families = {name.rsplit("_", 1)[0] for name in (*OPERATIONS, *PRIMITIVES) if "x" in name} | {
         "skip_connect"
     }
-    assert len({colour_of(name) for name in families}) == len(families) - 1  # pools share one
-    assert colour_of("something") == "#000000"
-    assert colour_of("") not in {colour_of(name) for name in OPERATIONS}
+    assert len({get_colour(name) for name in families}) == len(families) - 1  # pools share one
+    assert get_colour("something") == "#000000"
+    assert get_colour("") not in {get_colour(name) for name in OPERATIONS}
 
 
 def test_a_title_of_any_kind(tmp_path):

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from nasbench.svg import colour_of
+from nasbench.svg import get_colour
 from oneshot.spaces.genotype import Hierarchy
 from oneshot.spaces.published import PUBLISHED
 from tests.notebook import SVG, svg_of, texts_of
@@ -27,7 +27,7 @@ def test_every_operation_and_node_is_drawn(name):
     assert names == list(filter(None, edges))
     paths = [path for path in tree.iter(f"{SVG}path") if path.get("stroke")]
     assert [path.get("stroke") for path in paths] == [
-        colour_of(label) if label else "currentColor" for label in edges
+        get_colour(label) if label else "currentColor" for label in edges
     ]
     assert tree.find(f"{SVG}title").text == str(architecture)
 

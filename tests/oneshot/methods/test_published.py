@@ -5,7 +5,7 @@ from dataclasses import fields
 import pytest
 
 from oneshot.methods.published import PUBLISHED_METHODS
-from oneshot.methods.registry import METHODS, method_of
+from oneshot.methods.registry import METHODS, get_method
 from oneshot.parts.registry import build_parts, part_classes
 from oneshot.search.settings import SearchSettings, build_config, build_part_settings
 
@@ -21,5 +21,5 @@ def test_settings_are_those_of_the_method_and_its_parts(name):
     values = {f.name: getattr(each, f.name) for each in (config, *parts) for f in fields(each)}
     assert published.values.items() <= values.items()
     assert parts
-    assert method_of(name)(config, parts=build_parts(parts)).parts
+    assert get_method(name)(config, parts=build_parts(parts)).parts
     assert all(source for _, source in published.settings.values())

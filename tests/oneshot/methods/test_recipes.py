@@ -8,7 +8,7 @@ from nasbench.runs.settings import option
 from oneshot.errors import ConfigError
 from oneshot.methods.base import AlphaConfig
 from oneshot.methods.recipes import RECIPES, contradictions, recipe_settings, recipe_table
-from oneshot.methods.registry import METHODS, method_of
+from oneshot.methods.registry import METHODS, get_method
 from oneshot.search.settings import SearchSettings, build_config
 
 EXPECTED = Path(__file__).parents[2] / "expected" / "recipes.csv"
@@ -39,7 +39,7 @@ def test_every_setting_of_a_recipe_is_in_the_table_of_sources():
 def test_the_default_recipe_is_the_default_of_every_method():
     assert SearchSettings().recipe == "naslib"
     for name in METHODS:
-        kind = method_of(name).config_class
+        kind = get_method(name).config_class
         assert build_config(SearchSettings(method=name)) == kind()
 
 
@@ -48,7 +48,7 @@ def test_recipes_have_the_same_settings():
 
 
 def test_a_setting_that_a_method_lacks_is_left_out():
-    kind = method_of("rsws").config_class
+    kind = get_method("rsws").config_class
     assert recipe_settings("nas-bench-201", kind) == {"weight_decay": 5e-4, "nesterov": True}
 
 

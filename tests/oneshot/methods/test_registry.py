@@ -4,13 +4,13 @@ import pytest
 
 from oneshot.errors import ConfigError
 from oneshot.methods.base import MetaOptimizer
-from oneshot.methods.registry import METHODS, method_of
+from oneshot.methods.registry import METHODS, get_method
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_each_name_is_a_method(name):
-    assert issubclass(method_of(name), MetaOptimizer)
-    assert method_of(METHODS[name]) is method_of(name)
+    assert issubclass(get_method(name), MetaOptimizer)
+    assert get_method(METHODS[name]) is get_method(name)
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ def test_each_name_is_a_method(name):
 )
 def test_what_is_no_method(name, message):
     with pytest.raises(ConfigError, match=message):
-        method_of(name)
+        get_method(name)

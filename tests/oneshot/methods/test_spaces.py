@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from oneshot.methods.registry import METHODS, method_of
+from oneshot.methods.registry import METHODS, get_method
 from oneshot.mixed import Mixture
 from oneshot.spaces.hierarchical import HierarchicalSearchSpace
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.testing import CLASSES, batches, same, snapshot, through_a_file
 
 FEW = {
@@ -20,7 +20,7 @@ SPACES = ("darts", "hierarchical")
 def spaces():
     """The least supernets that still have copies of all that is copied."""
     return {
-        "darts": space_of("darts").build(CLASSES, 2, 4),
+        "darts": get_space("darts").build(CLASSES, 2, 4),
         "hierarchical": HierarchicalSearchSpace(CLASSES, channels=2, motifs=2, motif_nodes=3, cell_nodes=3),
     }
 
@@ -36,7 +36,7 @@ def make(spaces, space):
 
     def make(name, seed=0, **options):
         torch.manual_seed(seed)
-        kind = method_of(name)
+        kind = get_method(name)
         optimizer = kind(kind.config_class(**FEW.get(name, {}) | options))
         optimizer.adapt_search_space(spaces[space])
         return optimizer
@@ -55,7 +55,7 @@ def run(optimizer, steps, first=0, an_epoch=2):
 def chosen(optimizer, space):
     """The architecture that the method would choose now."""
     with optimizer.as_chosen() as graph:
-        return space_of(space).architecture(graph)
+        return get_space(space).architecture(graph)
 
 
 def check_chosen(optimizer, space):
@@ -77,7 +77,7 @@ def check_chosen(optimizer, space):
     with optimizer.as_chosen() as graph:
         expected = graph.eval()(batches(1)[0][0])
         graph.train()
-    with space_of(space).fixed_path(optimizer.graph, found) as graph:
+    with get_space(space).fixed_path(optimizer.graph, found) as graph:
         torch.testing.assert_close(graph.eval()(batches(1)[0][0]), expected)
         graph.train()
     return found
@@ -156,7 +156,7 @@ def test_the_final_architecture_is_what_was_chosen(make, space, method):
     run(optimizer, 1)
     found, before = chosen(optimizer, space), snapshot(optimizer)
     graph = optimizer.get_final_architecture()
-    assert space_of(space).architecture(graph) == found
+    assert get_space(space).architecture(graph) == found
     assert not any(isinstance(edge.op, (Mixture, list)) for edge in graph.all_edges())
     assert graph.eval()(batches(1)[0][0]).shape == (8, CLASSES)
     assert same(snapshot(optimizer), before)
@@ -170,9 +170,9 @@ def test_random_paths_of_darts_have_two_edges_a_node_and_all_are_drawn(make, spa
         assert any(0 in path for path in drawn)
         assert len(set(map(tuple, drawn))) == 20
         return
-    names = list(space_of("darts").edges(optimizer.graph))
+    names = list(get_space("darts").edges(optimizer.graph))
     index = {
-        edge.owner("best"): k for k, edge in enumerate(space_of("darts").edges(optimizer.graph).values())
+        edge.owner("best"): k for k, edge in enumerate(get_space("darts").edges(optimizer.graph).values())
     }
     seen, counts = set(), torch.zeros(28)
     for _ in range(150):

@@ -9,7 +9,7 @@ from oneshot.methods.darts import DARTS
 from oneshot.methods.gdas import GDAS
 from oneshot.methods.rsws import RSWS
 from oneshot.mixed import Mixing
-from oneshot.partial import stride_of, with_channels
+from oneshot.partial import find_stride, with_channels
 from oneshot.parts.partial_channels import (
     EdgeNormalization,
     EdgeNormalizationSettings,
@@ -227,7 +227,7 @@ def test_random_paths_may_have_partial_channels():
 @pytest.mark.parametrize("stride", [1, 2])
 def test_the_stride_of_an_edge_is_that_of_its_candidates(stride):
     for op in (ops.Zero(stride), ops.SepConv(4, 4, 3, stride), ops.MaxPool(stride)):
-        assert stride_of([nn.Identity(), op]) == stride
+        assert find_stride([nn.Identity(), op]) == stride
 
 
 def test_a_published_search_is_tried_out_by_smoke(capsys):

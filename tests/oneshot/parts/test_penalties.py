@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nasbench.cell import EDGES, Cell
-from oneshot.cost import cost_of
+from oneshot.cost import measure_cost
 from oneshot.errors import ConfigError, GraphError
 from oneshot.methods.darts import DARTS
 from oneshot.methods.drnas import DrNAS
@@ -22,7 +22,7 @@ from oneshot.search.settings import SearchSettings
 from oneshot.spaces.darts import DARTSSearchSpace
 from oneshot.spaces.hierarchical import HierarchicalSearchSpace
 from oneshot.spaces.nb201 import NasBench201SearchSpace
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.testing import CLASSES, batches, other, same, snapshot, through_a_file, tiny
 
 
@@ -83,11 +83,11 @@ def test_counted_costs_are_those_of_whole_networks():
                 for (source, target), k in ops.items():
                     edge = graph.edges[source + 1, target + 1]
                     edge.set("op", edge.op[k])
-        return cost_of(space.parse()).flops
+        return measure_cost(space.parse()).flops
 
     empty = dict.fromkeys(EDGES, 0)
     costs = method.parts[0].costs()
-    names = space_of("nb201").edges(method.graph)
+    names = get_space("nb201").edges(method.graph)
     order = {edge.owner("alpha"): name for name, edge in names.items()}
     base, greatest = flops(empty), flops(dict.fromkeys(EDGES, 3)) - flops(empty)
     for edge, each in zip(method.supernet.searched_edges(), costs, strict=True):
@@ -144,7 +144,7 @@ def test_a_latency_of_the_table():
     table = scorer.bench.by_code("cifar10", "raspi4_latency").reshape((5,) * 6)
     means = [np.nanmean(np.moveaxis(table, k, 0).reshape(5, -1), axis=1) for k in range(6)]
     greatest = sum(mean.max() - mean.min() for mean in means)
-    edges = list(space_of("nb201").edges(method.graph).values())
+    edges = list(get_space("nb201").edges(method.graph).values())
     for edge, costs in zip(method.supernet.searched_edges(), part.costs(), strict=True):
         mean = means[[each.owner("alpha") for each in edges].index(edge.owner("alpha"))]
         np.testing.assert_allclose(costs.numpy(), (mean - mean.min()) / greatest)

@@ -13,7 +13,7 @@ from oneshot.parts.selection import Selection, SelectionSettings
 from oneshot.parts.skip_limit import SkipLimit, SkipLimitSettings
 from oneshot.search import SearchSettings, resume, search
 from oneshot.spaces.darts import DARTSSearchSpace
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.testing import CLASSES, MethodContract, batches, same, snapshot, through_a_file, tiny
 
 SETTINGS = SelectionSettings(select="perturbation", tune_epochs=1)
@@ -118,8 +118,8 @@ def test_nodes_of_the_space_of_darts_are_decided_last():
                 part._decide_node(node, data)
     assert part._chosen.count(0) == 12
     with optimizer.as_chosen() as graph:
-        genotype = space_of("darts").architecture(graph)
-    assert set(space_of("darts").operations(genotype)) == {"skip_connect"}
+        genotype = get_space("darts").architecture(graph)
+    assert set(get_space("darts").operations(genotype)) == {"skip_connect"}
 
 
 def test_a_search_goes_on_exactly_from_anywhere(tmp_path):

@@ -10,9 +10,9 @@ from torch import nn
 from oneshot.proxies.az_nas import az_nas
 from oneshot.proxies.batch import Batch
 from oneshot.proxies.passes import passes, sharing
-from oneshot.proxies.registry import FIXED, PROXIES, proxy_of
+from oneshot.proxies.registry import FIXED, PROXIES, get_proxy
 from oneshot.spaces.nb201 import build_network
-from oneshot.spaces.registry import architecture_of, space_of
+from oneshot.spaces.registry import get_space, parse_architecture
 from tests.oneshot.proxies import plain
 
 
@@ -53,21 +53,21 @@ def test_proxy_is_its_formula(name):
             if isinstance(module, nn.BatchNorm2d):
                 module.reset_parameters()
     before = copy.deepcopy(network.state_dict())
-    score = proxy_of(name)(network, batch)
+    score = get_proxy(name)(network, batch)
     assert all(torch.equal(value, network.state_dict()[key]) for key, value in before.items())
     assert score == pytest.approx(getattr(plain, name)(copy.deepcopy(network), batch), rel=1e-10, abs=1e-10)
 
 
 def test_epe_nas_compares_classes_if_there_are_many():
     network, batch = small_network(), batch_of(classes=120)
-    assert proxy_of("epe_nas")(network, batch) == pytest.approx(plain.epe_nas(network, batch), rel=1e-10)
+    assert get_proxy("epe_nas")(network, batch) == pytest.approx(plain.epe_nas(network, batch), rel=1e-10)
 
 
 @pytest.mark.parametrize("name", ["DARTS_V2", "LIU2018", "6111", "1835"])
 def test_grasp_in_one_pass_is_grasp_by_two_backward_passes(name):
-    space, architecture = architecture_of(name)
+    space, architecture = parse_architecture(name)
     torch.manual_seed(0)
-    network = space_of(space).network(architecture, channels=2, cells=3 if space == "darts" else 1).double()
+    network = get_space(space).network(architecture, channels=2, cells=3 if space == "darts" else 1).double()
     batch = batch_of(4)
     own = passes(network, batch)
     loss = nn.functional.cross_entropy(own.forward.logits, batch.labels)
@@ -75,7 +75,7 @@ def test_grasp_in_one_pass_is_grasp_by_two_backward_passes(name):
     inner = sum((each * each.detach()).sum() for each in graph)
     second = torch.autograd.grad(inner, own.weights, materialize_grads=True)
     expected = -sum((w * h).sum().item() for w, h in zip(own.weights, second, strict=True))
-    assert proxy_of("grasp")(network, batch) == pytest.approx(expected, rel=1e-10)
+    assert get_proxy("grasp")(network, batch) == pytest.approx(expected, rel=1e-10)
 
 
 def test_grasp_differentiates_the_gradient_of_functions_that_it_does_not_know():
@@ -84,7 +84,7 @@ def test_grasp_differentiates_the_gradient_of_functions_that_it_does_not_know():
         nn.Conv2d(3, 4, 3), nn.Sigmoid(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 10)
     ).double()
     batch = batch_of()
-    assert proxy_of("grasp")(network, batch) == pytest.approx(plain.grasp(network, batch), rel=1e-10)
+    assert get_proxy("grasp")(network, batch) == pytest.approx(plain.grasp(network, batch), rel=1e-10)
 
 
 @pytest.mark.parametrize("cell", [0, 6111])
@@ -93,14 +93,16 @@ def test_params_and_flops_are_the_tables(cell):
 
     network, batch = build_network(cell), Batch.random(2, 10, 32, 0)
     for name in FIXED:
-        assert proxy_of(name)(network, batch) == pytest.approx(NB201().query(cell, "cifar10", name), abs=1e-9)
+        assert get_proxy(name)(network, batch) == pytest.approx(
+            NB201().query(cell, "cifar10", name), abs=1e-9
+        )
 
 
 def test_shared_passes_change_no_score():
     network, batch = build_network(284, channels=2, cells=1).double(), batch_of()
-    alone = {name: proxy_of(name)(network, batch) for name in PROXIES}
+    alone = {name: get_proxy(name)(network, batch) for name in PROXIES}
     with sharing():
-        together = {name: proxy_of(name)(network, batch) for name in PROXIES}
+        together = {name: get_proxy(name)(network, batch) for name in PROXIES}
     assert together == pytest.approx(alone, rel=1e-12)
 
 
@@ -109,7 +111,7 @@ def test_relus_of_one_node_count_as_often_as_there_are():
     forward = passes(network, batch).forward
     relus = sum(isinstance(module, nn.ReLU) for module in network.modules())
     assert sum(forward.uses) == relus > len(forward.activations)
-    assert proxy_of("nwot")(network, batch) == pytest.approx(plain.nwot(network, batch), rel=1e-10)
+    assert get_proxy("nwot")(network, batch) == pytest.approx(plain.nwot(network, batch), rel=1e-10)
 
 
 @pytest.mark.parametrize(
@@ -128,14 +130,16 @@ def test_relus_of_one_node_count_as_often_as_there_are():
 )
 def test_cell_that_passes_nothing_has_the_documented_value(name, value):
     network, batch = build_network(1651, channels=4, cells=1), Batch.random(16, 4, 16, 0)
-    assert proxy_of(name)(network, batch) == pytest.approx(value, abs=0.01)
+    assert get_proxy(name)(network, batch) == pytest.approx(value, abs=0.01)
 
 
 @pytest.mark.parametrize("name", PROXIES)
 def test_cell_that_passes_nothing_has_a_finite_score_below_a_good_one(name):
     batch = Batch.random(16, 4, 16, 0)
     torch.manual_seed(0)
-    nothing, good = (proxy_of(name)(build_network(cell, channels=4, cells=1), batch) for cell in (1651, 6111))
+    nothing, good = (
+        get_proxy(name)(build_network(cell, channels=4, cells=1), batch) for cell in (1651, 6111)
+    )
     assert np.isfinite(nothing)
     if name not in ("plain", "grasp", "az_progressivity"):
         assert nothing < good

@@ -6,7 +6,7 @@ from nasbench.build import build
 from oneshot.errors import ProxyError
 from oneshot.proxies.__main__ import main
 from oneshot.proxies.batch import Batch
-from oneshot.proxies.registry import proxy_of
+from oneshot.proxies.registry import get_proxy
 
 SMALL = ["--batch", "8", "--channels", "2", "--depth", "1", "--images", "digits", "--seeds", "2"]
 
@@ -165,14 +165,14 @@ def test_batch_of_one_class_has_nothing_to_compare():
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 10))
     batch = Batch(torch.randn(4, 3, 2, 2), torch.ones(4, dtype=torch.long), 10)
     with pytest.raises(ProxyError, match="compares classes; all 4 images are of class 1"):
-        proxy_of("epe_nas")(network, batch)
+        get_proxy("epe_nas")(network, batch)
 
 
 def test_network_without_global_pool_has_no_zen_score():
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 10))
     batch = Batch(torch.randn(4, 3, 2, 2), torch.ones(4, dtype=torch.long), 10)
     with pytest.raises(ProxyError, match="no global average pool"):
-        proxy_of("zen")(network, batch)
+        get_proxy("zen")(network, batch)
 
 
 def test_proxy_must_return_a_number(tmp_path, monkeypatch, capsys):

@@ -6,7 +6,7 @@ from oneshot.errors import ConfigError
 from oneshot.retrain.pipelines import PIPELINES, get_pipeline
 from oneshot.retrain.settings import SMOKE, RetrainSettings
 from oneshot.spaces.published import DARTS_V2, GDAS_V1
-from oneshot.spaces.registry import SPACES, space_of
+from oneshot.spaces.registry import SPACES, get_space
 
 CIFAR = (32, 32)
 
@@ -125,7 +125,7 @@ def test_an_auxiliary_head_stands_before_the_last_cell():
     with pytest.raises(ConfigError, match="4 cells or more, not 3; --auxiliary-weight 0 would do"):
         completed("darts", cells=3, auxiliary_weight=0.1)
     with pytest.raises(ConfigError, match="cells are 4 or more, got 3"):
-        space_of("darts").network(DARTS_V2, cells=3, auxiliary=True)
+        get_space("darts").network(DARTS_V2, cells=3, auxiliary=True)
 
 
 def test_a_trial_has_settings_that_there_are():

@@ -19,7 +19,7 @@ from nasbench.runs.log import read_log
 from oneshot.errors import ConfigError, DivergedError, RunFolderError
 from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.recipes import recipe_table
-from oneshot.methods.registry import METHODS, method_of
+from oneshot.methods.registry import METHODS, get_method
 from oneshot.score import __main__ as score
 from oneshot.search import Environment, SearchSettings, pictures, reopen, resume, search
 from oneshot.search import __main__ as command
@@ -31,7 +31,7 @@ from oneshot.search.session import SearchSession
 from oneshot.search.task import SearchJob
 from oneshot.spaces.genotype import Genotype, Hierarchy
 from oneshot.spaces.published import DARTS_V2
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.training import session as training
 from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.distributed import ProcessGroup
@@ -55,7 +55,7 @@ TAUS = {"gdas": [10.0, 0.1], "snas": [1.0, 0.515]}
 
 
 def config_of(method, **options):
-    kind = method_of(method).config_class
+    kind = get_method(method).config_class
     return kind(**{"epochs": 3, "batch": 240} | FEW.get(method, {}) | options)
 
 
@@ -170,7 +170,7 @@ def test_what_the_supernet_is_worth_is_measured_on_all_validation_images(whole):
             for images, labels in batches
         )
         assert mixed.accuracy == pytest.approx(100 * right / 720)
-        with space_of("nb201").fixed_path(run.optimizer.graph, run.architecture):
+        with get_space("nb201").fixed_path(run.optimizer.graph, run.architecture):
             right = sum(
                 int((run.optimizer.graph(images).argmax(1) == labels).sum()) for images, labels in batches
             )
@@ -198,7 +198,7 @@ def test_what_the_log_has_of_a_method(method):
 
 def test_a_step_sees_a_batch_of_each_half_and_an_epoch_the_whole_half(monkeypatch):
     seen = []
-    kind = method_of("darts")
+    kind = get_method("darts")
     step = kind.step
     monkeypatch.setattr(kind, "step", lambda self, a, b: seen.append((a, b)) or step(self, a, b))
     search(SearchSettings(**TINY), config_of("darts", epochs=1), environment=CPU)
@@ -212,7 +212,7 @@ def test_a_step_sees_a_batch_of_each_half_and_an_epoch_the_whole_half(monkeypatc
 
 def test_a_step_never_sees_a_short_validation_batch(monkeypatch):
     seen = []
-    kind = method_of("darts")
+    kind = get_method("darts")
     step = kind.step
     monkeypatch.setattr(kind, "step", lambda self, a, b: seen.append((a, b)) or step(self, a, b))
     result = search(SearchSettings(**TINY), config_of("darts", batch=300, epochs=3), environment=CPU)
@@ -424,7 +424,7 @@ def test_a_cell_that_mostly_passes_on_or_drops_is_warned_of(run, monkeypatch):
     assert collapse_warning(without).startswith(
         "none of the edges found is a convolution: the search may have"
     )
-    kind = method_of("darts")
+    kind = get_method("darts")
     monkeypatch.setattr(kind, "scores", lambda self, edge: torch.eye(5)[1])
     code, out, err = run(*FLAGS, "--epochs", 1, "--json")
     summary = json.loads(out)
@@ -556,7 +556,7 @@ class TestSearch(TrainingContract):
 
 
 def test_an_interrupt_without_a_folder(run, monkeypatch):
-    kind = method_of("darts")
+    kind = get_method("darts")
     step = kind.step
 
     def interrupted(self, *data):
@@ -725,7 +725,7 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
     def full(self, *data):
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
-    monkeypatch.setattr(method_of("darts"), "step", full)
+    monkeypatch.setattr(get_method("darts"), "step", full)
     code, _, err = run(*FLAGS)
     assert (code, err.count("\n")) == (2, 1)
     assert "not enough memory (on cpu; a smaller --batch or --channels, or --amp, may do)" in err
@@ -839,7 +839,7 @@ def elsewhere(request, tmp_path_factory):
 
 def test_the_report_and_the_folder_of_another_space(elsewhere):
     name, path, printed = elsewhere
-    space = space_of(name)
+    space = get_space(name)
     summary = json.loads((path / "summary.json").read_text())
     found = summary["architecture"]
     architecture = space.read(found["text"])
@@ -893,7 +893,7 @@ def test_a_run_of_another_space_is_reopened(elsewhere):
     summary = json.loads((path / "summary.json").read_text())
     run = reopen(path)
     assert (run.complete, run.scorer, str(run.architecture)) == (True, None, summary["architecture"]["text"])
-    with space_of(name).fixed_path(run.optimizer.graph, run.architecture):
+    with get_space(name).fixed_path(run.optimizer.graph, run.architecture):
         assert run.optimizer.evaluate(run.val_loader())._asdict() == summary["supernet"]["path"]
 
 
@@ -977,7 +977,7 @@ def test_the_defaults_of_spaces():
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_hierarchical_space_is_searched_for_ten_epochs_of_ten_images(method):
-    kind = method_of(method).config_class
+    kind = get_method(method).config_class
     settings = SearchSettings(space="hierarchical", method=method)
     assert told.build_config(settings) == kind(epochs=10, batch=10)
     assert told.build_config(settings, epochs=3) == kind(epochs=3, batch=10)

@@ -6,7 +6,7 @@ import pytest
 from nasbench.cell import OPERATIONS, Cell
 from oneshot.search.pictures import Alphas, draw_all, draw_alphas, draw_anytime
 from oneshot.search.scorer import Scorer
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 
 EDGES = ["0→1", "0→2", "1→2", "0→3", "1→3", "2→3"]
 
@@ -27,7 +27,7 @@ def alphas(edges=EDGES, operations=OPERATIONS):
 
 
 def diagrams(index):
-    return space_of("nb201").diagrams(Cell.from_index(index))
+    return get_space("nb201").diagrams(Cell.from_index(index))
 
 
 def test_all_pictures_of_a_search():

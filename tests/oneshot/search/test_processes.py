@@ -22,7 +22,7 @@ FLAGS = ("--channels", "2", "--batch", "241", "--epochs", "2", "--device", "cpu"
 EXACT = """
 import sys
 import torch
-from oneshot.methods.registry import method_of
+from oneshot.methods.registry import get_method
 from functools import partial
 from oneshot.search.session import SearchSession
 from oneshot.search.task import SearchJob
@@ -43,7 +43,7 @@ class Doubled:
         return ((images.double(), labels) for images, labels in self.loader.forever(*args))
 
 def run(method, **options):
-    kind = method_of(method).config_class
+    kind = get_method(method).config_class
     few = {"paths": 4, "batches": 2, "finalists": 2} if method == "rsws" else {}
     config = kind(epochs=2, batch=241, **few, **options)
     settings = SearchSettings(method=method, channels=2)

@@ -7,7 +7,7 @@ from nasbench.cell import Cell
 from oneshot.errors import ConfigError, GenotypeError, RunFolderError
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.published import DARTS_V1, DARTS_V2, LIU2018
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 
 CELL = Cell.from_index(6111)
 DARTS = {"space": "darts", "text": str(DARTS_V1)}
@@ -43,7 +43,7 @@ def of_any_run(source, space=None):
         (str(CELL), "nb201", CELL),
         ("DARTS_V2", "darts", DARTS_V2),
         (str(DARTS_V2), "darts", DARTS_V2),
-        (json.dumps(space_of("darts").to_json(DARTS_V2)), "darts", DARTS_V2),
+        (json.dumps(get_space("darts").to_json(DARTS_V2)), "darts", DARTS_V2),
         ("LIU2018", "hierarchical", LIU2018),
         (str(LIU2018), "hierarchical", LIU2018),
     ],
@@ -55,7 +55,7 @@ def test_texts(text, space, value):
     assert Architecture.parse(architecture) == Architecture.parse(value) == architecture
     assert architecture.record == {"space": space, "text": str(value)}
     assert Architecture.from_record(architecture.record, "x") == architecture
-    assert architecture.diagrams() == space_of(space).diagrams(value)
+    assert architecture.diagrams() == get_space(space).diagrams(value)
 
 
 def test_one_of_the_diagrams():

@@ -25,7 +25,7 @@ from oneshot.spaces.darts import (
 )
 from oneshot.spaces.genotype import OPERATIONS, Genotype
 from oneshot.spaces.published import DARTS_V1, DARTS_V2, GDAS_V1, LIU2018, PUBLISHED
-from oneshot.spaces.registry import space_of
+from oneshot.spaces.registry import get_space
 from oneshot.testing import CLASSES, SpaceContract
 from tests.oneshot.compile.agreement import assert_agrees
 from tests.oneshot.graph.examples import chain
@@ -254,7 +254,7 @@ def by_the_paper(alphas):
 
 
 def rule_of(optimizer):
-    edges = space_of("darts").edges(optimizer.graph)
+    edges = get_space("darts").edges(optimizer.graph)
     found = {}
     for kind in (NORMAL, REDUCTION):
         alphas = {}

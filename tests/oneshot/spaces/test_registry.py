@@ -17,7 +17,7 @@ from oneshot.spaces import genotype
 from oneshot.spaces.base import Diagram, Space
 from oneshot.spaces.genotype import PRIMITIVES, Genotype, Hierarchy
 from oneshot.spaces.published import DARTS_V2, LIU2018, PUBLISHED
-from oneshot.spaces.registry import SPACES, SpaceName, architecture_of, space_of
+from oneshot.spaces.registry import SPACES, SpaceName, get_space, parse_architecture
 from tests.oneshot.spaces.written import LITERAL, SEARCHED, call, genotypes, hierarchies, notations
 
 ARCH = "|nor_conv_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|none~0|avg_pool_3x3~1|nor_conv_3x3~2|"
@@ -49,7 +49,7 @@ DARTS_LIKE = ("darts", "s1", "s2", "s3", "s4")
 @pytest.fixture(scope="module", params=SPACES)
 def searched(request):
     """A Space, and GDAS on its least supernet."""
-    space = space_of(request.param)
+    space = get_space(request.param)
     torch.manual_seed(0)
     optimizer = GDAS()
     optimizer.adapt_search_space(space.build(3, 2, space.minimum.cells))
@@ -66,11 +66,11 @@ def test_spaces_have_names():
         == ["nb201", *DARTS_LIKE[:1], "hierarchical", *DARTS_LIKE[1:]]
     )
     for name, space in SPACES.items():
-        assert (space.name, space_of(name)) == (name, space)
+        assert (space.name, get_space(name)) == (name, space)
         assert isinstance(EXAMPLES[name], space.architecture_class)
     for name in ("x", None, 3, ["nb201"]):
         with pytest.raises(ConfigError, match=r"unknown space .*; the spaces are nb201, darts, hierarchical"):
-            space_of(name)
+            get_space(name)
     with pytest.raises(TypeError, match="abstract"):
         Space()
 
@@ -82,7 +82,7 @@ def test_published_sizes():
         "hierarchical": (16, 1, 64, 2),
         **dict.fromkeys(DARTS_LIKE, (16, 8, 36, 20)),
     }
-    assert space_of("hierarchical").defaults == {"epochs": 10, "batch": 10}
+    assert get_space("hierarchical").defaults == {"epochs": 10, "batch": 10}
     assert [space.name for space in SPACES.values() if space.in_benchmark] == ["nb201"]
     for space in SPACES.values():
         for found in (space.searched, space.trained, space.smaller):
@@ -91,7 +91,7 @@ def test_published_sizes():
 
 @pytest.mark.parametrize("name", SPACES)
 def test_the_least_sizes_are_those_that_can_be_built(name):
-    space = space_of(name)
+    space = get_space(name)
     assert isinstance(space.build(3, *space.minimum), Graph)
     for sizes in (space.minimum._replace(cells=space.minimum.cells - 1), space.minimum._replace(channels=0)):
         with pytest.raises(ConfigError, match="must be an integer >="):
@@ -167,17 +167,17 @@ def test_a_network_is_of_its_sizes(searched):
 def test_networks_are_of_the_published_sizes_by_default():
     for name, count in (("nb201", 1_073_466), ("darts", 3_349_342), ("hierarchical", 10_693_962)):
         found = {"nb201": Cell.from_index(6111), "darts": DARTS_V2, "hierarchical": LIU2018}[name]
-        network = space_of(name).network(found)
+        network = get_space(name).network(found)
         assert sum(parameter.numel() for parameter in network.parameters()) == count
 
 
 def test_a_second_classifier_is_darts_alone():
-    network = space_of("darts").network(DARTS_V2, classes=4, channels=2, cells=4, auxiliary=True)
+    network = get_space("darts").network(DARTS_V2, classes=4, channels=2, cells=4, auxiliary=True)
     assert [logits.shape for logits in network(torch.randn(2, 3, 32, 32))] == [(2, 4), (2, 4)]
     assert network.eval()(torch.randn(2, 3, 32, 32)).shape == (2, 4)
     for name in ("nb201", "hierarchical"):
         with pytest.raises(ConfigError, match=f"networks of {name} have no auxiliary classifier; those of d"):
-            space_of(name).network(EXAMPLES[name], auxiliary=True)
+            get_space(name).network(EXAMPLES[name], auxiliary=True)
 
 
 def test_diagrams_show_every_operation(searched):
@@ -208,14 +208,14 @@ def forms(space, architecture):
 
 @pytest.mark.parametrize("name", SPACES)
 def test_an_architecture_is_read_from_any_form(name):
-    space, architecture = space_of(name), EXAMPLES[name]
+    space, architecture = get_space(name), EXAMPLES[name]
     for text in forms(space, architecture):
-        assert architecture_of(text, name) == (name, architecture)
+        assert parse_architecture(text, name) == (name, architecture)
         if name == "s1" or (name in ("s2", "s3") and '"space"' not in text):
-            found = architecture_of(text)[0]
+            found = parse_architecture(text)[0]
             assert found == (name if '"space"' in text else "darts")  # the first space that has it
         else:
-            assert architecture_of(text) == (name, architecture)
+            assert parse_architecture(text) == (name, architecture)
     assert space.read(str(architecture)) == architecture
     assert "\n" not in str(architecture)
 
@@ -225,7 +225,7 @@ def test_an_architecture_is_read_from_any_form(name):
 def test_any_architecture_goes_to_text_and_json_and_back(architecture):
     space = next(space for space in SPACES.values() if space.contains(architecture))
     for text in forms(space, architecture):
-        assert architecture_of(text) == (space.name, architecture)
+        assert parse_architecture(text) == (space.name, architecture)
 
 
 @settings(deadline=None, max_examples=60)
@@ -234,24 +234,24 @@ def test_a_genotype_is_read_in_any_notation(found, fields):
     parts = fields(found)
     ordered = dict(sorted(parts.items(), reverse=True))
     for value in (parts, ordered):
-        assert architecture_of(json.dumps({"space": "darts"} | value)) == ("darts", found)
-        assert architecture_of(json.dumps(value | {"space": "darts"}, indent=1)) == ("darts", found)
-        assert architecture_of(call(value)) == architecture_of(f" {call(value)}\n") == ("darts", found)
-    assert architecture_of(repr(parts)) == architecture_of(json.dumps(parts)) == ("darts", found)
+        assert parse_architecture(json.dumps({"space": "darts"} | value)) == ("darts", found)
+        assert parse_architecture(json.dumps(value | {"space": "darts"}, indent=1)) == ("darts", found)
+        assert parse_architecture(call(value)) == parse_architecture(f" {call(value)}\n") == ("darts", found)
+    assert parse_architecture(repr(parts)) == parse_architecture(json.dumps(parts)) == ("darts", found)
 
 
 def test_a_genotype_in_any_notation_is_of_its_space():
     for text in (LITERAL, SEARCHED, f"\n{SEARCHED}"):
         with pytest.raises(GenotypeError, match="the architecture is of the space darts, not of nb201"):
-            architecture_of(text, "nb201")
-    assert architecture_of(LITERAL, "darts") == ("darts", PUBLISHED["GDAS_V1"])
+            parse_architecture(text, "nb201")
+    assert parse_architecture(LITERAL, "darts") == ("darts", PUBLISHED["GDAS_V1"])
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_names(name):
     space = "hierarchical" if name == "LIU2018" else "darts"
-    assert architecture_of(name) == architecture_of(f" {name} ") == (space, PUBLISHED[name])
-    assert architecture_of(name, space)[1] is PUBLISHED[name]
+    assert parse_architecture(name) == parse_architecture(f" {name} ") == (space, PUBLISHED[name])
+    assert parse_architecture(name, space)[1] is PUBLISHED[name]
 
 
 @pytest.mark.parametrize(
@@ -265,17 +265,17 @@ def test_published_names(name):
         ("6111", "hierarchical", "the architecture is of the space nb201, not of hierarchical"),
         (ARCH, "darts", "the architecture is of the space nb201, not of darts"),
         (str(DARTS_V2), "hierarchical", "the architecture is of the space darts, not of hierarchical"),
-        (json.dumps(space_of("darts").to_json(DARTS_V2)), "nb201", "of the space darts, not of nb201"),
+        (json.dumps(get_space("darts").to_json(DARTS_V2)), "nb201", "of the space darts, not of nb201"),
     ],
 )
 def test_an_architecture_of_another_space_is_an_error(text, space, message):
     with pytest.raises(GenotypeError, match=message):
-        architecture_of(text, space)
+        parse_architecture(text, space)
 
 
 def test_a_space_that_is_named_is_known():
     with pytest.raises(ConfigError, match="unknown space 'x'"):
-        architecture_of("DARTS_V2", "x")
+        parse_architecture("DARTS_V2", "x")
 
 
 @pytest.mark.parametrize(
@@ -320,7 +320,7 @@ def test_a_space_that_is_named_is_known():
 )
 def test_what_is_no_architecture_is_an_error_of_one_line(text, message):
     with pytest.raises(GenotypeError, match=message) as caught:
-        architecture_of(text)
+        parse_architecture(text)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 500
 
@@ -328,7 +328,7 @@ def test_what_is_no_architecture_is_an_error_of_one_line(text, message):
 @pytest.mark.parametrize("value", [None, 6111, b"6111", DARTS_V2])
 def test_an_architecture_is_a_text(value):
     with pytest.raises(GenotypeError, match="an architecture is read from a text, got "):
-        architecture_of(value)
+        parse_architecture(value)
 
 
 def test_operations_are_named_alike_everywhere():
@@ -336,6 +336,6 @@ def test_operations_are_named_alike_everywhere():
     assert set(genotype.OPERATIONS) & set(PRIMITIVES) == shared
     edges = [f"{cell} {s}→{t}" for cell in ("normal", "reduction") for t in range(2, 6) for s in range(t)]
     for name in DARTS_LIKE[1:]:
-        used = {op for edge in edges for op in space_of(name).candidates(edge)}
+        used = {op for edge in edges for op in get_space(name).candidates(edge)}
         assert used <= {*genotype.OPERATIONS, genotype.NOISE}
     assert set(OPERATIONS) & set(genotype.OPERATIONS) == {"none", "skip_connect", "avg_pool_3x3"}
