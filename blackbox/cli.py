@@ -12,7 +12,7 @@ from blackbox.errors import BlackboxError, ConfigError
 from blackbox.kinds.base import Driver, Experiment, as_recorded, get_kind, table_record
 from blackbox.table.settings import STORE_HELP
 from nasbench.benchmark import open_benchmark
-from nasbench.errors import NASBenchError, said
+from nasbench.errors import NASBenchError, one_line
 from nasbench.runs.command import Command, Outcome, Parser, add_folder_flags
 from nasbench.runs.command import main as carry_out
 from nasbench.runs.files import quoted
@@ -122,7 +122,9 @@ class SearchCommand(Command["SearchRun"]):
         config_class, settings_class = search_class.config_class, kind.settings_class
         run = Run.parse(folder.path, folder.record)
         if run.algorithm != search_class.name:
-            raise ConfigError(f"{folder.path} is a run of {said(run.algorithm)}, not of {search_class.name}")
+            raise ConfigError(
+                f"{folder.path} is a run of {one_line(run.algorithm)}, not of {search_class.name}"
+            )
         with undamaged(folder.path):
             if run.kind is not kind:
                 raise ConfigError(f"its kind must be {kind.name}, got {run.kind.name}")

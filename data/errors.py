@@ -43,7 +43,7 @@ class DeviceError(DataError, RuntimeError):
     """A device that does not exist on this machine."""
 
 
-def said(text: object) -> str:
+def one_line(text: object) -> str:
     """Return the text of an error, or a text from a file, as one line of at most 300 printable characters.
 
     The counterpart of the function in `nasbench.errors`, which this package does not import.

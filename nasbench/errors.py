@@ -56,7 +56,7 @@ class MissingDependencyError(NASBenchError, ImportError):
 
 
 _LONGEST_SHOWN = 100  # characters
-_LONGEST_SAID = 300
+_LONGEST_LINE = 300
 
 _short = reprlib.Repr()
 _short.maxlevel = 3
@@ -73,10 +73,10 @@ def shown(value: object) -> str:
     return _cut(printable(text), _LONGEST_SHOWN)
 
 
-def said(error: object) -> str:
+def one_line(error: object) -> str:
     """Return the text of an error, or a text from a file, as one line of at most 300 characters."""
     text = f"it has no {error}" if isinstance(error, KeyError) else str(error)
-    return _cut(printable(" ".join(text.split())), _LONGEST_SAID)
+    return _cut(printable(" ".join(text.split())), _LONGEST_LINE)
 
 
 def printable(text: str) -> str:

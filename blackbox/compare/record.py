@@ -9,7 +9,7 @@ from blackbox.errors import ConfigError, RunFolderError
 from blackbox.kinds.reader import gives, read_run
 from blackbox.table.settings import RunConfig
 from nasbench.benchmark import Benchmark
-from nasbench.errors import said
+from nasbench.errors import one_line
 from nasbench.runs.files import read_json
 from nasbench.runs.folder import RunFolder, RunKind
 from nasbench.runs.settings import setting_text
@@ -60,7 +60,7 @@ def read_comparison(path: str | Path) -> dict[str, Any]:
     except OSError as error:
         raise RunFolderError(f"cannot read {file}: {error.strerror}") from None
     except (ValueError, LookupError, TypeError) as error:
-        raise RunFolderError(f"{file} is damaged or of another version: {said(error)}") from None
+        raise RunFolderError(f"{file} is damaged or of another version: {one_line(error)}") from None
     return record
 
 

@@ -261,8 +261,12 @@ class JobKind(SearchKind[SimulationConfig, Curves, JobHistory, JobResult]):
         self, settings: SimulationConfig, history: JobHistory, summary: Mapping[str, Any]
     ) -> bool:
         limits = {name: vars(settings)[name] for name in settings.raisable()}
-        said = summary.get("settings")
-        return summary.get("complete") is True and isinstance(said, dict) and limits.items() <= said.items()
+        recorded = summary.get("settings")
+        return (
+            summary.get("complete") is True
+            and isinstance(recorded, dict)
+            and limits.items() <= recorded.items()
+        )
 
     def compared(self, name: str, common: RunConfig, own: Mapping[str, Any]) -> SimulationConfig:
         if common.evals is not None or common.budget is None:

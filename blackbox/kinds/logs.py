@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from blackbox.errors import RunFolderError
 from blackbox.search.history import History
 from nasbench.arrays import Codes
-from nasbench.errors import said
+from nasbench.errors import one_line
 from nasbench.runs.log import decode_numbers, first_line_text
 from nasbench.runs.text import counted
 from nasbench.spaces import Space
@@ -62,7 +62,7 @@ class SearchLog(ABC, Generic[H]):
         try:
             return decode_numbers(lines)
         except ValueError as error:
-            raise RunFolderError(f"{path} is damaged: {said(error)}") from None
+            raise RunFolderError(f"{path} is damaged: {one_line(error)}") from None
 
 
 class EvaluationLog(SearchLog[History]):
@@ -121,7 +121,7 @@ class EvaluationLog(SearchLog[History]):
                 4 + self._objectives, lines.count(b"\n") // len(self.trials), len(self.trials)
             )
         except ValueError as error:
-            raise RunFolderError(f"{path} is damaged: {said(error)}") from None
+            raise RunFolderError(f"{path} is damaged: {one_line(error)}") from None
         steps = len(number)
         if (
             (number != np.arange(1, steps + 1)[:, None]).any()

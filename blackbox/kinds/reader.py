@@ -14,7 +14,7 @@ from blackbox.results.anytime import Changes, Trajectories
 from blackbox.results.comparison import Entry
 from nasbench.arrays import Codes
 from nasbench.benchmark import Benchmark, open_benchmark
-from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, said
+from nasbench.errors import InvalidArgumentError, NASBenchError, StoreError, one_line
 from nasbench.runs.folder import RunKind, read_record, read_summary
 from nasbench.runs.log import read_log
 from nasbench.spaces import Space, get_space
@@ -59,7 +59,7 @@ class Run:
             name, table, search, run = (record[part] for part in ("algorithm", "table", "search", "run"))
             if table is None:
                 raise RunFolderError(
-                    f"{path} must be a run on a table, but its objective is {said(run['objective'])}"
+                    f"{path} must be a run on a table, but its objective is {one_line(run['objective'])}"
                 )
             kind = kind_of_record(record)
             settings = kind.settings_class.from_json(run, "run")
@@ -146,7 +146,9 @@ def undamaged(path: Path) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, AttributeError, InvalidArgumentError) as error:
-        raise RunFolderError(f"{path}/config.json is damaged or of another version: {said(error)}") from None
+        raise RunFolderError(
+            f"{path}/config.json is damaged or of another version: {one_line(error)}"
+        ) from None
 
 
 def read_run(path: str | Path, empty: bool = False) -> Run:
@@ -193,7 +195,7 @@ def open_table(run: Run, store: str | None = None) -> Benchmark:
         bench = open_benchmark(table["store"] if store is None else store, run.space.flag)
     except StoreError as error:
         raise RunFolderError(
-            f"cannot open the table of {run.path}: {said(error)}; try --store FILE"
+            f"cannot open the table of {run.path}: {one_line(error)}; try --store FILE"
         ) from None
     if not gives(bench, run):
         raise RunFolderError(

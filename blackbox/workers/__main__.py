@@ -17,7 +17,7 @@ from blackbox.workers.evaluation import check_objective, evaluation_pool
 from blackbox.workers.record import Record, run_kind
 from blackbox.workers.settings import PoolConfig, WorkersConfig
 from blackbox.workers.tasks import Cells, Jobs
-from nasbench.errors import NASBenchError, said
+from nasbench.errors import NASBenchError, one_line
 from nasbench.runs.command import (
     Command,
     Outcome,
@@ -201,7 +201,7 @@ def resumed(folder: RunFolder, search_class: SearchClass, args: argparse.Namespa
     if table is not None:
         raise ConfigError(f"{folder.path} is a run on a table; resume it with the algorithm's own command")
     if name != search_class.name:
-        raise ConfigError(f"{folder.path} is a run of {said(name)}, not of {search_class.name}")
+        raise ConfigError(f"{folder.path} is a run of {one_line(name)}, not of {search_class.name}")
     with undamaged(folder.path):
         config = search_class.config_class.from_json(own, "search")
         settings = WorkersConfig.from_json(run, "run")

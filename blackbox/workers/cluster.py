@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from blackbox.errors import ConfigError, WorkersError
 from blackbox.workers.pool import Patience, R, TaskPool
-from nasbench.errors import said
+from nasbench.errors import one_line
 from nasbench.runs.dependencies import required
 from nasbench.runs.files import read_json
 from nasbench.runs.processes import blocked_interrupts, environment
@@ -350,7 +350,7 @@ def remote(address: str, uploads: Sequence[str] = ()) -> Iterator[Client]:
         try:
             address = str(read_json(address)["address"])
         except (OSError, ValueError, TypeError, LookupError) as error:
-            raise ConfigError(f"{address} is not the file of a Dask scheduler: {said(error)}") from None
+            raise ConfigError(f"{address} is not the file of a Dask scheduler: {one_line(error)}") from None
     with _quiet():
         try:
             client = distributed.Client(address, timeout=_CONNECTING, set_as_default=False)

@@ -12,7 +12,7 @@ from blackbox.kinds.logs import EvaluationLog, evaluations_header
 from blackbox.kinds.simulation import JobLog
 from blackbox.search.jobs import JOB
 from blackbox.workers.tasks import Cells, Jobs, MismatchError, SubmittedTask
-from nasbench.errors import said
+from nasbench.errors import one_line
 from nasbench.runs.folder import RunFolder, RunKind
 from nasbench.runs.log import Columns, first_line_text
 
@@ -78,7 +78,7 @@ class Record:
         try:
             return tasks.resume(self._read_asked())
         except MismatchError as error:
-            raise RunFolderError(f"{self.folder.path} is damaged: {said(error)}") from None
+            raise RunFolderError(f"{self.folder.path} is damaged: {one_line(error)}") from None
 
     def _read_asked(self) -> list[SubmittedTask]:
         data = self._asked.read()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import DamagedFileError, DownloadError, MissingFileError, said
+from data.errors import DamagedFileError, DownloadError, MissingFileError, one_line
 from data.sources.source import NETWORK_ERRORS, Part, Source, accessing, needing
 
 CLASSES = (
@@ -77,7 +77,7 @@ class FashionMNIST(Source):
         try:
             datasets.FashionMNIST(self._folder, download=True)
         except (*NETWORK_ERRORS, RuntimeError) as error:
-            raise DownloadError(f"cannot download Fashion-MNIST: {said(error)}") from error
+            raise DownloadError(f"cannot download Fashion-MNIST: {one_line(error)}") from error
 
 
 def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
@@ -90,7 +90,7 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
         try:
             data = file.read(_LARGEST + 1)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-            raise DamagedFileError(f"{path} is truncated or damaged: {said(error)}") from error
+            raise DamagedFileError(f"{path} is truncated or damaged: {one_line(error)}") from error
     if len(data) > _LARGEST:
         raise DamagedFileError(f"{path} holds more than {_LARGEST:,} bytes, the maximum for a file of images")
     start = 4 + 4 * axes

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.arrays import Pixels
-from data.errors import DamagedFileError, MissingFileError, said
+from data.errors import DamagedFileError, MissingFileError, one_line
 from data.sources.source import Part, Source, accessing, needing
 
 if TYPE_CHECKING:
@@ -138,5 +138,5 @@ def _opened(path: Path, use: "Callable[[Image], T]") -> T:
         raise
     except Exception as error:  # PIL raises almost any exception for damaged images
         raise DamagedFileError(
-            f"{path} cannot be read as an image ({said(error)}); fix or remove it"
+            f"{path} cannot be read as an image ({one_line(error)}); fix or remove it"
         ) from error

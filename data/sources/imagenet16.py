@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data.arrays import Labels, Pixels
-from data.errors import DamagedFileError, DownloadError, MissingFileError, said
+from data.errors import DamagedFileError, DownloadError, MissingFileError, one_line
 from data.sources import safe_pickle
 from data.sources.source import Part, Source, accessing, check_md5
 
@@ -99,7 +99,7 @@ class ImageNet16(Source):
                 raise ValueError(f"the data is {data.dtype} {data.shape} for {len(labels)} labels")
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DamagedFileError(
-                f"{path} is not a batch of {_SIDE}x{_SIDE} images ({type(error).__name__}: {said(error)})"
+                f"{path} is not a batch of {_SIDE}x{_SIDE} images ({type(error).__name__}: {one_line(error)})"
             ) from error
         chosen = np.flatnonzero((labels >= 1) & (labels <= CLASSES))
         pixels = data[chosen].reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from data.errors import DamagedFileError, UnsafePickleError, said
+from data.errors import DamagedFileError, UnsafePickleError, one_line
 
 
 class _DType:
@@ -99,7 +99,7 @@ def read(path: Path) -> dict[object, Any]:  # any type; callers check values
         raise
     except Exception as error:  # damaged pickles can raise almost any exception
         raise DamagedFileError(
-            f"{path} is truncated or damaged ({type(error).__name__}: {said(error)})"
+            f"{path} is truncated or damaged ({type(error).__name__}: {one_line(error)})"
         ) from error
     if not isinstance(entry, dict):
         raise DamagedFileError(f"{path} holds a {type(entry).__name__}, not the dictionary of a batch")
@@ -116,5 +116,5 @@ class _Unpickler(pickle.Unpickler):
         if type(module) is str and type(name) is str and (module, name) in _ALLOWED:
             return _ALLOWED[module, name]
         raise UnsafePickleError(
-            f"{self._path} needs the global {said(f'{module}.{name}')}; refused because it could run code"
+            f"{self._path} needs the global {one_line(f'{module}.{name}')}; refused because it could run code"
         )

@@ -258,7 +258,7 @@ def guarded(main: Callable[[list[str]], int], name: str, errors: Errors) -> int:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error means that an array or a tensor does not fit in memory."""
-    texts = [text for kind, said in _NO_MEMORY.items() if isinstance(error, kind) for text in said]
+    texts = [text for kind, messages in _NO_MEMORY.items() if isinstance(error, kind) for text in messages]
     return isinstance(error, MemoryError) or any(text in str(error) for text in texts)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from nasbench.errors import RunFolderError, said
+from nasbench.errors import RunFolderError, one_line
 from nasbench.runs.files import read_json, replacing, to_json, write_all, write_json
 from nasbench.runs.log import AppendLog, described
 
@@ -241,7 +241,7 @@ def read_record(path: str | Path, kind: RunKind) -> dict[str, Any]:
         raise RunFolderError(f"{path} is not the folder of a {kind.noun}: it has no {kind.config}")
     stage = kind.stage if kind.stage is None else record.get("stage", kind.stage)
     if stage != kind.stage:
-        raise RunFolderError(f"{path} is the folder of a {said(stage)}, not of a {kind.stage}")
+        raise RunFolderError(f"{path} is the folder of a {one_line(stage)}, not of a {kind.stage}")
     return record
 
 
@@ -259,7 +259,7 @@ def read_object(path: Path) -> dict[str, Any] | None:
     except OSError as error:
         raise RunFolderError(f"cannot read {path}: {error.strerror}") from None
     except ValueError as error:
-        raise RunFolderError(f"{path} is damaged: {said(error)}") from None
+        raise RunFolderError(f"{path} is damaged: {one_line(error)}") from None
     if not isinstance(value, dict):
         raise RunFolderError(f"{path} is damaged: it must hold a JSON object")
     return value

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar
 
 import numpy as np
 
-from nasbench.errors import FolderRemovedError, RunFolderError, said
+from nasbench.errors import FolderRemovedError, RunFolderError, one_line
 from nasbench.runs.files import leads_to, open_locked, write_all
 from nasbench.runs.text import counted
 
@@ -249,7 +249,7 @@ class Columns:
                 raise ValueError(first_line_text(self.header))
             return [self._row(line) for line in lines]
         except (ValueError, csv.Error) as error:
-            raise RunFolderError(f"{path} is damaged: {said(error)}") from None
+            raise RunFolderError(f"{path} is damaged: {one_line(error)}") from None
 
     def _row(self, line: Sequence[str]) -> Row:
         row = {

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import Field, asdict, dataclass, field, fields
 from typing import Any, Literal, Self, TypeVar, Unpack
 
-from nasbench.errors import ConfigError, InvalidArgumentError, said, shown
+from nasbench.errors import ConfigError, InvalidArgumentError, one_line, shown
 from nasbench.runs.checks import SEEDS, Bounds, bounded, bounds_text, whole
 
 T = TypeVar("T")
@@ -156,7 +156,7 @@ class Settings:
         try:
             return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in value.items()})
         except (TypeError, ValueError, AttributeError, LookupError) as error:
-            raise ConfigError(said(error)) from None
+            raise ConfigError(one_line(error)) from None
 
     def resumed(self, given: Mapping[str, Any], *others: type["Settings"]) -> Self:
         """Return the settings of a resumed run.

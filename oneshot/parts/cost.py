@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nasbench.errors import NASBenchError, said
+from nasbench.errors import NASBenchError, one_line
 from nasbench.metrics import METRICS
 from nasbench.runs.settings import option
 from oneshot.cost import candidate_costs
@@ -95,7 +95,7 @@ class ExpectedCost(Part[CostSettings]):
             values = scorer.bench.by_code(scorer.dataset, self.config.expected_cost)
         except NASBenchError as error:
             raise ConfigError(
-                f"expected_cost {self.config.expected_cost} is not in the table: {said(error)}"
+                f"expected_cost {self.config.expected_cost} is not in the table: {one_line(error)}"
             ) from None
         self._table, self._space = additive_costs(values), settings.space
 

@@ -116,14 +116,14 @@ def _signal(processes: Iterable[_Process], number: int) -> None:
 
 
 def _failure(job: Job, code: int, alone: bool) -> str:
-    said = "; see above"
+    reason = "; see above"
     if not alone:
         lines = []
         with suppress(OSError):  # its folder may have been removed
             lines = _error_log(job).read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        said = f": {lines[-1]}" if lines else ""
+        reason = f": {lines[-1]}" if lines else ""
     how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
-    return f"{job.name} {how}{said}"
+    return f"{job.name} {how}{reason}"
 
 
 def _error_log(job: Job) -> Path:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nasbench.cell import CELLS, Cell
-from nasbench.errors import said
+from nasbench.errors import one_line
 from oneshot.errors import ConfigError, GenotypeError, OneShotError
 from oneshot.proxies.settings import ALL, ProxySettings
 from oneshot.score.ranking import sample_cells
@@ -35,7 +35,7 @@ def _read_file(path: Path) -> list[Architecture]:
     except FileNotFoundError:
         raise ConfigError(f"cells must be a number, all, or a file; there is no file {path}") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the architectures in {path}: {said(error)}") from None
+        raise ConfigError(f"cannot read the architectures in {path}: {one_line(error)}") from None
     numbered = [(number, line.strip()) for number, line in enumerate(lines, 1)]
     places: dict[Architecture, int] = {}
     for number, line in numbered:
@@ -44,7 +44,7 @@ def _read_file(path: Path) -> list[Architecture]:
         try:
             architecture = Architecture.parse(line, next(iter(places)).space if places else None)
         except OneShotError as error:
-            raise GenotypeError(f"{path}, line {number}: {said(error)}") from None
+            raise GenotypeError(f"{path}, line {number}: {one_line(error)}") from None
         if architecture in places:
             raise GenotypeError(f"{path}, line {number} is the same as line {places[architecture]}")
         places[architecture] = number

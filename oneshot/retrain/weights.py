@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nasbench.errors import NASBenchError, said
+from nasbench.errors import NASBenchError, one_line
 from nasbench.runs.folder import RunKind
 from nasbench.runs.log import Columns
 from oneshot.errors import ConfigError, OneShotError, RunFolderError
@@ -87,5 +87,5 @@ def load_network(path: str | Path, classes: int | None = None, average: bool = F
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, (OneShotError, NASBenchError)):
             raise
-        raise RunFolderError(f"{path} is damaged, or of another version: {said(error)}") from None
+        raise RunFolderError(f"{path} is damaged, or of another version: {one_line(error)}") from None
     return network.eval()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from nasbench.benchmark import Benchmark
 from nasbench.cell import CELLS
-from nasbench.errors import NotRecordedError, said
+from nasbench.errors import NotRecordedError, one_line
 from nasbench.runs.checks import whole
 from nasbench.runs.files import read_json
 from nasbench.runs.log import decode_numbers, described
@@ -162,7 +162,7 @@ def read_trials(folder: str | Path, bench: Benchmark, dataset: str, cost: float)
             raise ValueError("log.csv has an index that no cell has")
         indices = index.astype(np.intp)
     if searched != dataset:
-        raise ConfigError(f"{folder} searched {said(searched)}, the cell is to be compared on {dataset}")
+        raise ConfigError(f"{folder} searched {one_line(searched)}, the cell is to be compared on {dataset}")
     column: NDArray[np.float64] = bench.columns(dataset, METRIC)
     saw_metric = (signal, noise) == (f"{METRIC}@{bench.space.full_protocol}", "mean")
     if checksum != bench.store.attributes["checksum"] and not (

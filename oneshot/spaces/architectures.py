@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nasbench.errors import NASBenchError, said
+from nasbench.errors import NASBenchError, one_line
 from nasbench.runs.files import quoted
 from nasbench.runs.folder import SUMMARY, read_object
 from oneshot.errors import ConfigError, GenotypeError, OneShotError, RunFolderError
@@ -70,7 +70,7 @@ class Architecture(NamedTuple):
         try:
             return cls(*parse_architecture(record["text"], record["space"]))
         except (LookupError, TypeError, OneShotError, NASBenchError) as error:
-            reason = f"no architecture: {said(error)}"
+            reason = f"no architecture: {one_line(error)}"
             raise RunFolderError(f"{path} is damaged, or of another version: {reason}") from None
 
     @classmethod
@@ -84,7 +84,7 @@ class Architecture(NamedTuple):
             raise RunFolderError(f"{path} is not the folder of a run: it has no {missing}")
         actual = (config or {}).get("stage", _SEARCH)
         if stage not in (None, actual):
-            raise RunFolderError(f"{path} is the folder of a {said(actual)}, not of a {stage}")
+            raise RunFolderError(f"{path} is the folder of a {one_line(actual)}, not of a {stage}")
         match summary:
             case None | {"complete": False}:
                 resume = f"python -m {_COMMANDS.get(str(actual), 'oneshot.search')} --resume {quoted(path)}"

@@ -13,7 +13,7 @@ import torch
 
 from nasbench.build.sources import pickle_stream
 from nasbench.build.sources.safe_pickle import NUMBERS, Allowed, Skipped
-from nasbench.errors import UnsafePickleError, said
+from nasbench.errors import UnsafePickleError, one_line
 from oneshot.errors import RunFolderError
 
 CHECKPOINT = "checkpoint.pt"
@@ -121,4 +121,4 @@ def refusing(description: str) -> Iterator[None]:
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise RunFolderError(f"{description}: {said(error)}") from None
+        raise RunFolderError(f"{description}: {one_line(error)}") from None

@@ -16,5 +16,5 @@ def test_an_error_is_ours_a_builtin_and_prints_its_message(error):
 
 
 def test_text_of_a_file_is_one_short_printable_line():
-    assert errors.said(ValueError("a\nb\x1b[1m é")) == r"a b\x1b[1m é"
-    assert len(errors.said("\x1b" * 1000)) == 300
+    assert errors.one_line(ValueError("a\nb\x1b[1m é")) == r"a b\x1b[1m é"
+    assert len(errors.one_line("\x1b" * 1000)) == 300

@@ -1,6 +1,6 @@
 import pytest
 
-from nasbench.errors import printable, said, shown
+from nasbench.errors import one_line, printable, shown
 
 nested = value = []
 for _ in range(5000):
@@ -34,9 +34,9 @@ def test_a_short_value_is_shown_as_it_is():
 
 
 def test_what_an_error_says_is_one_short_line():
-    assert said(KeyError("a")) == "it has no 'a'"
-    assert said(ValueError("a\nb\x1b")) == r"a b\x1b"
-    assert said(ValueError("x" * 1000)) == "x" * 297 + "..."
+    assert one_line(KeyError("a")) == "it has no 'a'"
+    assert one_line(ValueError("a\nb\x1b")) == r"a b\x1b"
+    assert one_line(ValueError("x" * 1000)) == "x" * 297 + "..."
 
 
 def test_control_characters_are_escaped_and_letters_kept():

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from nasbench.build.sources.source import reading
-from nasbench.errors import MissingDependencyError, SourceError, said, shown
+from nasbench.errors import MissingDependencyError, SourceError, one_line, shown
 from nasbench.runs.text import counted
 from nasbench.spaces import SPACES
 
@@ -90,7 +90,7 @@ def _unpacked(file: BinaryIO, most: int, path: Path) -> bytes:
             return gzip.GzipFile(fileobj=file).read(most)
         return (lzma.LZMAFile(file) if head == _XZ else file).read(most)
     except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
-        raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
+        raise SourceError(f"{path} is truncated or damaged ({one_line(error)})") from None
 
 
 def _header_first(text: str) -> tuple[int, Iterator[str]]:
@@ -164,7 +164,7 @@ def _parquet(data: bytes, path: Path) -> tuple[list[str], list[list[object]], li
     except SourceError:
         raise
     except Exception as error:  # damaged files can raise almost any exception
-        raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
+        raise SourceError(f"{path} is truncated or damaged ({one_line(error)})") from None
     places = [f"row {row}" for row in range(1, len(values) + 1)]
     return [str(name) for name in frame.columns], values.tolist(), places
 

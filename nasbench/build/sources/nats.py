@@ -28,7 +28,7 @@ from nasbench.build.sources.source import (
 )
 from nasbench.build.sources.template import Templates
 from nasbench.build.writer import Batch
-from nasbench.errors import SourceError, said, shown
+from nasbench.errors import SourceError, one_line, shown
 from nasbench.runs.text import counted
 from nasbench.spaces import SPACES, TOPOLOGY, Space
 
@@ -85,7 +85,7 @@ class _Tar:
                         self._add(member)
                     end = archive.offset
             except (tarfile.TarError, ValueError, EOFError) as error:
-                raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
+                raise SourceError(f"{path} is truncated or damaged ({one_line(error)})") from None
             with open(path, "rb") as file:
                 file.seek(end)
                 if file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
@@ -191,7 +191,7 @@ class NATSFolder(Source):
             except SourceError:
                 raise
             except _DAMAGED_FILE_ERRORS as error:
-                raise SourceError(f"{where}: {said(error)}") from None
+                raise SourceError(f"{where}: {one_line(error)}") from None
             codes.append(code)
             names.append(where)
         rows = self._results.rows(vectors, np.array(codes), names)
@@ -246,7 +246,7 @@ class CellStream(Source):
             try:
                 vector = self._results.vector(results, index)
             except _DAMAGED_FILE_ERRORS as error:
-                raise SourceError(f"{where}: {said(error)}") from None
+                raise SourceError(f"{where}: {one_line(error)}") from None
             code = int(self.space.official_order()[index])
             yield Batch(code, self._results.rows([vector], np.array([code]), [where]))
         if self._results.curves_left_out:

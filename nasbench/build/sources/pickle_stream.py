@@ -13,7 +13,7 @@ from nasbench.build.sources.safe_pickle import (
     check_keys,
     find_global,
 )
-from nasbench.errors import SourceError, said, shown
+from nasbench.errors import SourceError, one_line, shown
 
 Read = Callable[[int], bytes]  # returns up to n bytes; none at the end
 Persistent = Callable[[Any], object]  # returns the object that is stored outside the pickle under an id
@@ -130,7 +130,7 @@ class _Machine:
             ) from None
         except Exception as error:  # damaged pickles can raise almost any exception
             raise SourceError(
-                f"{self._name} is truncated or damaged ({type(error).__name__}: {said(error)})"
+                f"{self._name} is truncated or damaged ({type(error).__name__}: {one_line(error)})"
             ) from error
 
     def _more(self, buffer: bytes, position: int, wanted: int) -> bytes:

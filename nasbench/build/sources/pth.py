@@ -12,7 +12,7 @@ from nasbench.build.sources.pickle_stream import Read
 from nasbench.build.sources.results import TOPOLOGY_PROTOCOLS, Results
 from nasbench.build.sources.source import StrPath, reading
 from nasbench.build.writer import Batch
-from nasbench.errors import SourceError, said, shown
+from nasbench.errors import SourceError, one_line, shown
 from nasbench.spaces import TOPOLOGY
 
 _KEYS = {"less": "12", "full": "200"}  # names of the protocols here -> in NATS-Bench
@@ -61,7 +61,7 @@ def _read_seeds(path: StrPath) -> dict[tuple[str, str], set[int]]:
             except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise SourceError(
                     f"{path}, cell {shown(index)}: it does not match the format"
-                    f" ({type(error).__name__}: {said(error)})"
+                    f" ({type(error).__name__}: {one_line(error)})"
                 ) from None
     return seeds
 
@@ -83,7 +83,7 @@ def _open_pickle(path: StrPath) -> Iterator[Read]:
             except SourceError:
                 raise
             except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError) as error:
-                raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
+                raise SourceError(f"{path} is truncated or damaged ({one_line(error)})") from None
             return
         file.seek(0)
         head = file.read(_HEAD)
@@ -99,5 +99,5 @@ def _skip_pickles(head: bytes, count: int, path: StrPath) -> int:
             places = [place or 0 for _, _, place in pickletools.genops(head[position:])]
             position += max(places) + 1
         except (ValueError, IndexError, OverflowError) as error:
-            raise SourceError(f"{path} is truncated or damaged ({said(error)})") from None
+            raise SourceError(f"{path} is truncated or damaged ({one_line(error)})") from None
     return position

@@ -11,7 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from nasbench.errors import SourceError, UnsafePickleError, said, shown
+from nasbench.errors import SourceError, UnsafePickleError, one_line, shown
 
 _LARGEST_KEY = 1 << 31  # smaller integers have distinct hashes
 _LONGEST_KEY = 1 << 17  # characters or bytes of a key
@@ -174,7 +174,7 @@ def loads(data: bytes, name: object, allowed: Allowed | None = None) -> Any:  # 
         raise
     except Exception as error:  # damaged pickles can raise almost any exception
         raise SourceError(
-            f"{name} is truncated or damaged ({type(error).__name__}: {said(error)})"
+            f"{name} is truncated or damaged ({type(error).__name__}: {one_line(error)})"
         ) from error
 
 
@@ -182,7 +182,7 @@ def find_global(module: object, name: object, file: object, allowed: Allowed) ->
     """Return the stand-in for a global; raise UnsafePickleError if it is not allowed."""
     if type(module) is str and type(name) is str and (module, name) in allowed:
         return allowed[module, name]
-    wanted = said(f"{module}.{name}") if type(module) is str and type(name) is str else shown(name)
+    wanted = one_line(f"{module}.{name}") if type(module) is str and type(name) is str else shown(name)
     raise UnsafePickleError(f"{file} needs the global {wanted[:100]}; refused because it could run code")
 
 

@@ -18,7 +18,7 @@ from nasbench.errors import (
     InvalidCellError,
     NASBenchError,
     SourceError,
-    said,
+    one_line,
     shown,
 )
 from nasbench.metrics import DATASETS, METRICS, UNKNOWN_SEED, Metric, exists, get_dataset, get_metric
@@ -193,7 +193,7 @@ def _parse_target(text: str, space: Space, where: str) -> _Target:
     try:
         dataset, metric = get_dataset(parts[0]).name, get_metric(_metric_in(parts))
     except NASBenchError as error:
-        raise SourceError(f"{where}: {said(error)}") from None
+        raise SourceError(f"{where}: {one_line(error)}") from None
     if not exists(dataset, metric):
         raise SourceError(f"{where}: {dataset} has no {metric.name}")
     if metric.is_proxy and len(parts) <= 3:
@@ -269,7 +269,7 @@ def _codes(table: Columns, naming: dict[str, str], space: Space, path: Path) -> 
             try:
                 codes[-1].append(_parse_code(value, name, space))
             except NASBenchError as error:
-                raise SourceError(f"{_where(path, column)}, {place}: {said(error)}{alone}") from None
+                raise SourceError(f"{_where(path, column)}, {place}: {one_line(error)}{alone}") from None
     places: dict[int, str] = {}
     for (code, *others), place in zip(zip(*codes, strict=True), table.places, strict=True):
         if set(others) - {code}:

@@ -198,7 +198,7 @@ def test_workers_that_go_before_their_timeout(folder):
     assert result.stdout.endswith("not saved; use --out FOLDER to save it\n")
 
 
-def said(capsys, *arguments):
+def one_line(capsys, *arguments):
     """The code, and the one line on stderr, of a command in this process."""
     try:
         code = main(list(arguments))
@@ -242,7 +242,7 @@ OBJECTIVE = ("--objective", "mine:convolutions")
 )
 def test_mistakes_are_one_line(capsys, monkeypatch, arguments, message):
     monkeypatch.setattr(clusters, "_CONNECTING", 0.3)
-    assert said(capsys, *arguments).startswith(message)
+    assert one_line(capsys, *arguments).startswith(message)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_mistakes_are_one_line(capsys, monkeypatch, arguments, message):
 def test_an_objective_that_is_not_there_leaves_no_folder(capsys, monkeypatch, folder, name, message):
     monkeypatch.syspath_prepend(str(folder))
     arguments = "re", "--objective", name, "--workers", "1", "--out", str(folder / "run")
-    assert said(capsys, *arguments).startswith(message)
+    assert one_line(capsys, *arguments).startswith(message)
     assert not (folder / "run").exists()
 
 
@@ -267,7 +267,7 @@ def test_a_run_goes_on_as_what_it_is(capsys, tmp_path):
 
     def resumed(changes, *arguments):
         (path / "config.json").write_text(json.dumps(record | changes))
-        return said(capsys, *arguments, "--resume", str(path))
+        return one_line(capsys, *arguments, "--resume", str(path))
 
     assert resumed({}, "re").endswith("is a run of random search, not of regularized evolution")
     assert resumed({"table": {}}, "rs").endswith("resume it with the algorithm's own command")
