@@ -139,9 +139,9 @@ class Augment:
         if not self.random:
             return self._normalized(images).permute(0, 3, 1, 2)
         if draws is None or draws.shape != (len(images), 5):
-            got = None if draws is None else tuple(draws.shape)
+            shape = None if draws is None else tuple(draws.shape)
             raise InvalidArgumentError(
-                f"{len(images)} images need draws of shape ({len(images)}, 5), got {got}; use draw()"
+                f"{len(images)} images need draws of shape ({len(images)}, 5), got {shape}; use draw()"
             )
         batch = self._normalized(self._moved(images, draws) if self.pad or self.mirror else images)
         if self.cutout:

@@ -118,10 +118,12 @@ class _Comparison:
     def _first_tasks(self) -> Iterator[Task]:
         """Yield the parts of algorithms that have no run yet, and tasks that read the other runs."""
         study = self._study
-        made = [study.folder is not None and study.run_folder(n).exists() for n in range(len(study.specs))]
-        self._ended = [made[part.number] for part in self._parts]
-        yield from (part for part in self._parts if not made[part.number])
-        yield from (Whole(number) for number in range(len(made)) if made[number])
+        have_folder = [
+            study.folder is not None and study.run_folder(n).exists() for n in range(len(study.specs))
+        ]
+        self._ended = [have_folder[part.number] for part in self._parts]
+        yield from (part for part in self._parts if not have_folder[part.number])
+        yield from (Whole(number) for number in range(len(have_folder)) if have_folder[number])
 
     def _number(self, task: Task) -> int:
         if isinstance(task, Whole):
@@ -150,8 +152,8 @@ class _Comparison:
         if len(results) < sum(part.number == task.number for part in self._parts):
             return []
         if self._study.folder is None:
-            found = [results[first][1].trajectories for first in sorted(results)]
-            self._trajectories[task.number] = Trajectories.joined(list(filter(None, found)))
+            parts = [results[first][1].trajectories for first in sorted(results)]
+            self._trajectories[task.number] = Trajectories.joined(list(filter(None, parts)))
             return []
         # In the log of a run, trials that have spent their budget continue for as many steps as the slowest.
         steps = max(result.steps for _, result in results.values())

@@ -26,9 +26,12 @@ def open_comparison(path: str | Path, record: dict[str, Any], bench: Benchmark |
     folder = RunFolder.create_or_resume(path, COMPARISON, record)
     try:
         if folder.record is not record:
-            found = read_comparison(path)
-            _check_same(folder.path, found, record, bench)
-            folder.record = record | {"created": found["created"], "table": found["table"] | record["table"]}
+            comparison = read_comparison(path)
+            _check_same(folder.path, comparison, record, bench)
+            folder.record = record | {
+                "created": comparison["created"],
+                "table": comparison["table"] | record["table"],
+            }
     except BaseException:
         folder.close()
         raise

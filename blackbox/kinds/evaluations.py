@@ -90,8 +90,8 @@ class EvaluationResult(LockstepResult[RunConfig]):
     def text(self, *, all: bool = False) -> str:
         """Return the result as text; with `all`, including the hardware metrics of the best cell."""
         settings, trials = self.settings, self.settings.trials
-        found = trials - self.trials_without_evaluation
-        over = over_text(trials, found - (self.feasible.trials_without if self.feasible else 0))
+        searched = trials - self.trials_without_evaluation
+        over = over_text(trials, searched - (self.feasible.trials_without if self.feasible else 0))
         lines = [self.head, format_rows(self.summary())]
         return "\n".join([*lines, *self.incumbents.lines(settings, over, all=all)])
 
@@ -114,10 +114,10 @@ class EvaluationResult(LockstepResult[RunConfig]):
             if signal != target:
                 score = best.score if signal.higher_is_better else -best.score
                 rows.append(("signal", f"{signal} {score:.4f} {signal.unit}, as seen by the search"))
-            found = f"at evaluation {best.evaluation:,}" + ("" if trials == 1 else f" of trial {best.trial}")
+            place = f"at evaluation {best.evaluation:,}" + ("" if trials == 1 else f" of trial {best.trial}")
             if best.simulated_seconds is not None:
-                found += f", after {duration(best.simulated_seconds)} of simulated training"
-            rows.append(("found", found))
+                place += f", after {duration(best.simulated_seconds)} of simulated training"
+            rows.append(("found", place))
         return rows + self.rows + self.incumbents.optimum_rows(settings)
 
 

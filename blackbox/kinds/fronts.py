@@ -232,10 +232,10 @@ class FrontKind(LockstepKind[PairConfig, PairObjective, FrontResult]):
         metrics, signs = objective.metrics, _signs(objective)
         cells = objective.targets[objective.feasible] * signs
         true = objective.targets[true_front(objective)] * signs
-        found = np.array([[cell.values[name] for name in metrics] for cell in front.cells]).reshape(-1, 2)
+        points = np.array([[cell.values[name] for name in metrics] for cell in front.cells]).reshape(-1, 2)
         one = "" if trials == 1 else f", trial {front.trial} of {trials:,}"
         title = f"{result.algorithm} on {objective.dataset}{one}{plots.signal_line(objective)}"
-        return plots.fronts_figure(cells, true, found, title, list(map(with_unit, metrics)))
+        return plots.fronts_figure(cells, true, points, title, list(map(with_unit, metrics)))
 
     def compared(self, name: str, common: RunConfig, own: Mapping[str, Any]) -> PairConfig:
         raise ConfigError(f"{name} has {self.objectives} objectives, so it has no incumbent to compare")

@@ -165,8 +165,8 @@ class JobResult(SearchResult[SimulationConfig]):
             score = best.score if signal.higher_is_better else -best.score
             seen = f"{signal.metric} {score:.4f} {signal.unit} after {counted(best.epochs, 'epoch')}"
             which = "" if settings.trials == 1 else f" of trial {best.trial}"
-            found = f"by job {best.job:,}{which}, after {duration(best.simulated_seconds)}"
-            rows += [("signal", f"{seen}, as seen by the search"), ("found", found)]
+            place = f"by job {best.job:,}{which}, after {duration(best.simulated_seconds)}"
+            rows += [("signal", f"{seen}, as seen by the search"), ("found", place)]
         rows += [
             ("search time", f"{duration(self.simulated_seconds.mean)} per trial"),
             ("workers busy", f"{100 * self.workers_busy:.1f} % of that time"),

@@ -79,15 +79,15 @@ def open_run_table(run: Run, store: str | None) -> Benchmark:
 
 def expanded(folders: Iterable[str | Path]) -> list[Path]:
     """Return run folders, each once: the given folders, or the run folders inside of them."""
-    found: dict[str, Path] = {}
+    by_path: dict[str, Path] = {}
     for folder in map(Path, folders):
         inside: list[Path] = []
         if not os.path.exists(folder / "config.json") and os.path.isdir(folder):
             with suppress(OSError):  # a folder that cannot be listed is returned itself
                 inside = sorted(filter(_may_be_a_run, folder.iterdir()), key=_order_in(folder))
         for path in inside or [folder]:
-            found.setdefault(os.path.realpath(path), path)
-    return list(found.values())
+            by_path.setdefault(os.path.realpath(path), path)
+    return list(by_path.values())
 
 
 def _may_be_a_run(folder: Path) -> bool:

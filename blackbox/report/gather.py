@@ -155,11 +155,11 @@ def _facts(runs: Sequence[Run], bench: Benchmark, objective: TableObjective) -> 
 
 def _columns(bench: Benchmark, dataset: str, names: Sequence[str]) -> Columns:
     """Return the columns of the table that are recorded: the metric, accuracies and costs."""
-    found = {}
+    columns = {}
     for name in names:
         with suppress(NotRecordedError):
-            found[name] = load_column(bench, dataset, name)
-    return {name: column for name, column in found.items() if not np.isnan(column).all()}
+            columns[name] = load_column(bench, dataset, name)
+    return {name: column for name, column in columns.items() if not np.isnan(column).all()}
 
 
 def _cell(code: int, bench: Benchmark, targets: Scores, columns: Columns) -> CellFacts:

@@ -28,14 +28,14 @@ class Result:
 
     def to_json(self) -> dict[str, Any]:  # Any: any JSON value
         """Return the fields as plain values by name."""
-        found: dict[str, Any] = {}
+        values: dict[str, Any] = {}
         for field in fields(self):  # type: ignore[arg-type]  # a dataclass
             value, how = vars(self)[field.name], field.metadata.get("json")
             if how == "inline":
-                found |= _plain(value)
+                values |= _plain(value)
             elif how is None or (how == "optional" and value is not None):
-                found[field.name] = _plain(value)
-        return found
+                values[field.name] = _plain(value)
+        return values
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class SearchResult(Result, ABC, Generic[S_co]):
 
     def to_json(self) -> dict[str, Any]:
         """Return the content of summary.json."""
-        found = super().to_json()
-        return found | {"settings": found.pop("config") | found["settings"]}
+        values = super().to_json()
+        return values | {"settings": values.pop("config") | values["settings"]}
 
     @property
     @abstractmethod

@@ -320,8 +320,8 @@ def _algorithm(
 ) -> AlgorithmResult:
     """Return the results of an algorithm; `ends` (T,) is the final regret of each trial."""
     trials, jobs = entry.trials, entry.counts == "jobs"
-    found = ends[~np.isnan(ends)]
-    at_optimum, done = int((found == 0).sum()), float(trials.evaluations.mean())
+    regrets = ends[~np.isnan(ends)]
+    at_optimum, done = int((regrets == 0).sum()), float(trials.evaluations.mean())
     return AlgorithmResult(
         entry.label,
         entry.algorithm,
@@ -331,11 +331,11 @@ def _algorithm(
         evaluations=None if jobs else done,
         jobs=done if jobs else None,
         simulated_seconds=float(trials.seconds.mean()) if jobs or objective.has_cost else None,
-        trials_without_evaluation=len(ends) - len(found),
+        trials_without_evaluation=len(ends) - len(regrets),
         regret=RegretSpread(
-            Spread.over(found),
-            _bounds(statistics.mean_interval(found)) if len(found) > 1 else None,
-            _bounds(statistics.median_interval(found)) if len(found) > 1 else None,
+            Spread.over(regrets),
+            _bounds(statistics.mean_interval(regrets)) if len(regrets) > 1 else None,
+            _bounds(statistics.median_interval(regrets)) if len(regrets) > 1 else None,
         ),
         at_optimum=AtOptimum(
             at_optimum,
@@ -386,9 +386,9 @@ def tested(ends: Mapping[int, Scores] | Scores, pairs: Sequence[tuple[int, int]]
 
     `ends` has the final regrets (T,) of each algorithm's trials.
     """
-    found = [statistics.compare_pair(ends[first], ends[second]) for first, second in pairs]
-    adjusted = statistics.holm([pair.p for pair in found]).tolist()
-    return [AdjustedPair(pair, p) for pair, p in zip(found, adjusted, strict=True)]
+    results = [statistics.compare_pair(ends[first], ends[second]) for first, second in pairs]
+    adjusted = statistics.holm([pair.p for pair in results]).tolist()
+    return [AdjustedPair(pair, p) for pair, p in zip(results, adjusted, strict=True)]
 
 
 def _pairs(entries: Sequence[Entry], ends: Scores) -> list[PairResult]:

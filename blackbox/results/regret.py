@@ -305,10 +305,10 @@ def final_values(codes: Codes, bench: Benchmark, objective: Objective) -> dict[s
     The values are means over seeds after the metric's protocol. A metric that the store lacks for any of the
     cells is left out.
     """
-    found = {}
+    spreads = {}
     for metric in _REPORTED if len(codes) else ():
         with suppress(NotRecordedError):
             values = bench.by_code(objective.dataset, metric, protocol=objective.target.protocol)[codes]
             if not np.isnan(values).any():
-                found[metric] = Spread.over(values)
-    return found
+                spreads[metric] = Spread.over(values)
+    return spreads

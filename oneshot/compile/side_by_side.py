@@ -83,14 +83,14 @@ def _chains(order: Sequence[AnyExpr], users: Users) -> list[_Chains]:
     for expr in order:
         if is_by(expr, Conv) and expr.kernel.is_depthwise and _is_narrow(expr.args[0]):
             beginnings[id(expr.args[0]), expr.kernel.shape].append(expr)
-    found = []
+    chains = []
     for row in beginnings.values():
         rows = [row]
         while following := _next(rows[-1], users):
             rows.append(following)
         if len(row) > 1:
-            found.append(_Chains(row[0].args[0], rows))
-    return found
+            chains.append(_Chains(row[0].args[0], rows))
+    return chains
 
 
 def _is_narrow(expr: AnyExpr) -> bool:

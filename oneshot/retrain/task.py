@@ -62,14 +62,14 @@ class RetrainJob(TrainingJob["RetrainTask"]):
         """Return the job of an architecture in any form that `Architecture.parse` takes."""
         settings, environment = settings or RetrainSettings(), environment or Environment()
         group.device(environment.device)  # an error, if it is not there
-        found = Architecture.parse(architecture, settings.space)
-        partial = settings.of_space(found.space)
+        parsed = Architecture.parse(architecture, settings.space)
+        partial = settings.of_space(parsed.space)
         table = open_table(partial, environment.store)
         images = _load_images(partial, environment)
-        complete, lines = settings.completed(found.space, images.size, found.value)
+        complete, lines = settings.completed(parsed.space, images.size, parsed.value)
         _check_batches(complete, images, group)
-        notes = tuple(filter(None, [*lines, lacking(table, found, complete)]))
-        job = cls(images, found, complete, table, environment=environment, notes=notes)
+        notes = tuple(filter(None, [*lines, lacking(table, parsed, complete)]))
+        job = cls(images, parsed, complete, table, environment=environment, notes=notes)
         with torch.random.fork_rng([]):
             job.network()  # an error, before there is a folder
         return job

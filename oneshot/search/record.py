@@ -73,10 +73,10 @@ def load_scorer(
         for name in ("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret"):
             if row[name] not in (None, other[name]):
                 first = record["places"]["store"] or "the default table"
-                found = "missing" if other[name] is None else other[name]
+                recorded = "missing" if other[name] is None else other[name]
                 raise ConfigError(
                     f"{path} was scored by {first} (checksum {str(before)[:8]}), but"
                     f" {scorer.bench.store.path} (checksum {now[:8]}) has other values: {name} of cell"
-                    f" {row['index']} is {found}, not {row[name]}; try the first one as --store"
+                    f" {row['index']} is {recorded}, not {row[name]}; try the first one as --store"
                 )
     return scorer

@@ -82,12 +82,12 @@ def collapse_warning(operations: tuple[str, ...]) -> str | None:
     """
     idle = sum(op in _IDLE for op in operations)
     if 2 * idle >= len(operations):
-        found = f"{idle} of the {len(operations)} edges found are skip_connect or none (at least half)"
+        reason = f"{idle} of the {len(operations)} edges found are skip_connect or none (at least half)"
     elif not any("conv" in op for op in operations):
-        found = "none of the edges found is a convolution"
+        reason = "none of the edges found is a convolution"
     else:
         return None
-    return f"{found}: the search may have collapsed, as gradient searches do, first-order DARTS above all"
+    return f"{reason}: the search may have collapsed, as gradient searches do, first-order DARTS above all"
 
 
 def format_result(result: SearchResult, processes: int = 1) -> str:

@@ -105,8 +105,8 @@ def _number(node: ast.expr) -> float | None:
 def complete_fields(fields: object, name: str, names: Sequence[str]) -> dict[str, object]:
     """Return the fields of a `name` unchanged; GenotypeError unless they are exactly `names`."""
     if not isinstance(fields, dict) or set(fields) != set(names):
-        got = ", ".join(map(shown, fields)) if isinstance(fields, dict) else shown(fields)
-        raise GenotypeError(f"a {name} has {', '.join(sorted(names))}; got {got or 'nothing'}")
+        given_names = ", ".join(map(shown, fields)) if isinstance(fields, dict) else shown(fields)
+        raise GenotypeError(f"a {name} has {', '.join(sorted(names))}; got {given_names or 'nothing'}")
     return fields
 
 

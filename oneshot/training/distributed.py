@@ -128,8 +128,8 @@ class ProcessGroup:
 
     def main_process_first(self, make: Callable[[], _T]) -> _T:
         """Return `make()`, called in the main process first and, once that is done, in the others."""
-        made = self.run_on_all(lambda: [make()] if self.is_main else [])
-        return self.run_on_all(lambda: made[0] if made else make())
+        results = self.run_on_all(lambda: [make()] if self.is_main else [])
+        return self.run_on_all(lambda: results[0] if results else make())
 
     @contextmanager
     def watching(self) -> Iterator[None]:

@@ -102,8 +102,8 @@ def _bytes(path: Path) -> bytes:
 
 def _table(table: object, path: Path, dataset: str) -> dict[str, Values]:
     if not isinstance(table, dict) or len(table) != CELLS:
-        got = f"{len(table):,} entries" if isinstance(table, dict) else type(table).__name__
-        raise SourceError(f"{path} must be a dict of {CELLS:,} cells, got {got}")
+        description = f"{len(table):,} entries" if isinstance(table, dict) else type(table).__name__
+        raise SourceError(f"{path} must be a dict of {CELLS:,} cells, got {description}")
     accuracy = np.full((CELLS, len(SEEDS)), math.nan)
     time = np.full((CELLS, len(SEEDS)), math.nan)
     latency = np.full(CELLS, math.nan)

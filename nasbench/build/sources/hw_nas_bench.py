@@ -84,8 +84,8 @@ def _columns(table: dict[object, object], dataset: str, where: str) -> dict[str,
             raise SourceError(f"{where}: unknown metric {shown(name)}; the metrics are {', '.join(_DEVICES)}")
         values = values.numbers if type(values) is safe_pickle.Array else values
         if type(values) is not list or len(values) != TOPOLOGY.cells:
-            got = f"{len(values):,}" if type(values) is list else shown(values)
-            raise SourceError(f"{where}: {name} must have {TOPOLOGY.cells:,} values, got {got}")
+            description = f"{len(values):,}" if type(values) is list else shown(values)
+            raise SourceError(f"{where}: {name} must have {TOPOLOGY.cells:,} values, got {description}")
         missing = {NOT_COMPILED} if name == _MAY_NOT_COMPILE else set()
         wrong = [
             i

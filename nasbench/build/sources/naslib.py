@@ -186,8 +186,8 @@ def _entry(table: object, name: str, where: str) -> object:
 def _numbers(values: object, length: int, high: float, where: str) -> Values:
     """Return a list of numbers as an array (length,); raise SourceError unless they are in [0, high]."""
     if type(values) is not list or len(values) != length or not set(map(type, values)) <= _NUMBERS:
-        got = f"{len(values)}: {shown(values)}" if type(values) is list else shown(values)
-        raise SourceError(f"{where} must be {counted(length, 'number')}, got {got}")
+        description = f"{len(values)}: {shown(values)}" if type(values) is list else shown(values)
+        raise SourceError(f"{where} must be {counted(length, 'number')}, got {description}")
     numbers = np.array(values, dtype=np.float64)
     wrong = ~((numbers >= 0) & (numbers <= high))
     if wrong.any():
