@@ -7,6 +7,7 @@ import os
 import pickle
 import re
 import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 import nasbench
 from nasbench.spaces import SIZE, TOPOLOGY
 from tests import published, stores
+from tests.running import runner
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -85,8 +87,35 @@ def folder(home, tmp_path_factory):
 
 
 def run(command, folder):
+    """Run a command of a page as a process."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def run_file(argv):
+    """Run a program; return its exit code."""
+    runpy.run_path(*argv, run_name="__main__")
+    return 0
+
+
+@pytest.fixture
+def run_here(folder, capfd, monkeypatch):
+    """Run `python -m MODULE ...` or `python FILE` in this process, which has loaded torch already."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+
+    def run_command(command):
+        _, *argv = shlex.split(command.partition(" | ")[0])
+        if argv[0] == "-m":
+            _, module, *argv = argv
+            package = importlib.import_module(module)
+            main = getattr(package, "main", None) or importlib.import_module(f"{module}.__main__").main
+        else:
+            main = run_file
+        code, out, err = runner(main, capfd)(*argv)
+        return subprocess.CompletedProcess(command, code, out, err)
+
+    return run_command
 
 
 def test_there_is_something_to_run():
@@ -117,7 +146,7 @@ def test_the_python_prompts(page):
     assert results.attempted > 3
 
 
-SLOW = ("oneshot.pipeline", "runs/digits", "3ffb9-simple default", "with_devices.h5", "oneshot.export")
+SLOW = ("oneshot.pipeline", "oneshot.compare", "runs/digits", "3ffb9-simple default", "with_devices.h5", "oneshot.export")
 
 
 def parameters(commands):
@@ -129,9 +158,10 @@ def parameters(commands):
 
 
 @pytest.mark.parametrize("command", parameters([c for c in COMMANDS if c.startswith("python -m")]))
-def test_the_commands(folder, command):
+def test_the_commands(folder, run_here, command):
     """In the order of the pages: a later one may go on with the run of an earlier one."""
-    result = run(command.replace("python", sys.executable, 1), folder)
+    here = " oneshot." in command and "&" not in command
+    result = run_here(command) if here else run(command.replace("python", sys.executable, 1), folder)
     assert result.returncode == 0
     assert all(re.match(_SAID, line) for line in result.stderr.splitlines())
     assert len(result.stdout.splitlines()) > (
@@ -175,18 +205,19 @@ def test_the_commands_on_files_that_one_has(files, command, monkeypatch):
 
 
 @pytest.mark.parametrize("command", ON_IMAGES)
-def test_the_commands_on_what_one_has_say_what_is_not_there(folder, command):
-    result = run(command.replace("python", sys.executable, 1), folder)
+def test_the_commands_on_what_one_has_say_what_is_not_there(run_here, command):
+    result = run_here(command)
     assert (result.returncode, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
     missing = ("cifar-10-python.tar.gz", "runs/darts is not the folder of a run", "No module named 'mine'")
     assert any(text in result.stderr for text in missing)
 
 
 @pytest.mark.parametrize("program", parameters(PROGRAMS), ids=lambda text: f"{len(text)} characters")
-def test_the_programs(folder, program):
+def test_the_programs(folder, run_here, program):
     name = next((name for name, text in FILES.items() if text == program), "program.py")
     (folder / name).write_text(program)
-    result = run(f"{sys.executable} {name}", folder)
+    here = "import oneshot" in program or "from oneshot" in program
+    result = run_here(f"python {name}") if here else run(f"{sys.executable} {name}", folder)
     assert (result.returncode, result.stderr) == (0, "")
     assert "conv" in result.stdout or "|+|" in result.stdout or "print(" not in program
 
@@ -206,10 +237,10 @@ def test_the_ten_lines_of_a_search_give_a_whole_command(folder):
     )
 
 
-def test_the_few_lines_of_a_method_give_a_whole_command(folder):
+def test_the_few_lines_of_a_method_give_a_whole_command(folder, run_here):
     (folder / "fair.py").write_text(FILES["fair.py"])
     options = "--channels 2 --epochs 1 --batch 256 --device cpu"
-    result = run(f"{sys.executable} -m oneshot.search --method fair:FairDARTS {options}", folder)
+    result = run_here(f"python -m oneshot.search --method fair:FairDARTS {options}")
     assert result.returncode == 0
     assert result.stdout.startswith("FairDARTS")
 
