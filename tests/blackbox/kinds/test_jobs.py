@@ -105,7 +105,7 @@ def test_the_summary_agrees_with_the_search_and_the_table(run, table, name):
     assert found["regret"] == pytest.approx(column.max() - column[best["code"]])
     ends = [history.trial_jobs(trial)["end"].max() for trial in range(4)]
     assert summary["simulated_seconds"]["mean"] == pytest.approx(np.mean(ends))
-    busy = [(rows["end"] - rows["start"]).sum() for rows in map(history.of, range(4))]
+    busy = [(rows["end"] - rows["start"]).sum() for rows in map(history.trial_jobs, range(4))]
     assert summary["workers_busy"] == pytest.approx(np.mean(np.array(busy) / ends) / 3)
     last = np.array([history.anytime(trial)[2][-1] for trial in range(4)])
     assert summary["regret"][-1]["mean"] == pytest.approx((column.max() - column[last]).mean())
