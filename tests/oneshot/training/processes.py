@@ -31,6 +31,6 @@ def end(process):
     return process.returncode, out, err
 
 
-def one_line(err, command="oneshot.retrain"):
+def said(err, command="oneshot.retrain"):
     """What the command itself says on stderr, lines."""
     return [line for line in err.splitlines() if line.startswith((f"python -m {command}", "inter"))]
