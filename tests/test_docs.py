@@ -146,7 +146,14 @@ def test_the_python_prompts(page):
     assert results.attempted > 3
 
 
-SLOW = ("oneshot.pipeline", "oneshot.compare", "runs/digits", "3ffb9-simple default", "with_devices.h5", "oneshot.export")
+SLOW = (
+    "oneshot.pipeline",
+    "oneshot.compare",
+    "runs/digits",
+    "3ffb9-simple default",
+    "with_devices.h5",
+    "oneshot.export",
+)
 
 
 def parameters(commands):

@@ -100,6 +100,7 @@ class TestReinforce(ReinforceContract):
             ReinforceConfig(**config)
 
 
+@pytest.mark.slow
 class TestReinforceInTheSizeSpace(ReinforceContract):
     space = SSS_SPACE
 

@@ -64,6 +64,7 @@ TWELVE = ("--metric", "val_accuracy@12")
 SOME = ("--at-least", "val_accuracy=0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("table", "options", "heading", "value"),
     [
@@ -319,6 +320,7 @@ def test_a_run_without_an_evaluation_goes_on_on_any_table(run, richer, tmp_path)
     assert run("rs", "--resume", tmp_path / "a", "--store", richer)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_comparison_of_an_earlier_release_goes_on_on_a_table_with_the_same_scores(
     run, richer, released, tmp_path
 ):

@@ -118,6 +118,7 @@ def test_a_model_has_operations_of_onnx_alone(files):
         assert [size.dim_param or size.dim_value for size in tensor[0].type.tensor_type.shape.dim] == sizes
 
 
+@pytest.mark.slow
 def test_a_program_runs_in_a_process_without_this_project(files, network, tmp_path):
     torch.save(images(5), tmp_path / "images.pt")
     code = f"""
@@ -149,6 +150,7 @@ def test_a_network_of_the_space_of_darts_without_its_auxiliary_head(tmp_path):
         assert not any(head in name or "num_batches_tracked" in name for name in names)
 
 
+@pytest.mark.slow
 def test_a_network_of_the_hierarchical_space(tmp_path):
     torch.manual_seed(0)
     motifs = (PRIMITIVES[1:4], PRIMITIVES[4:])
@@ -171,6 +173,7 @@ def test_the_network_stays_as_it_is(suffix, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_network_whose_plans_are_compiled_and_in_double_precision(tmp_path):
     network = trained().double()
     network.compile(backend="none of these")

@@ -156,6 +156,7 @@ def test_a_search_of_a_small_space_ends_before_its_limits(table):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_it_beats_random_search_in_the_same_simulated_time(table, name):
     """200 trials of 20,000 seconds on one worker: the gap is about twelve standard errors."""

@@ -88,6 +88,7 @@ def check_nothing_lost_or_doubled(folder, evals):
         assert float(row[3]) == str(Cell.from_index(int(row[2]))).count("conv")
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_on_the_way(folder):
     process = start(folder, "re --objective mine:convolutions --workers 2 --evals 24 --out run")
     until(lambda: len(rows(folder)) >= 4)

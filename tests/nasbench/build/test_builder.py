@@ -357,6 +357,7 @@ def start_build(out, *arguments):
     )
 
 
+@pytest.mark.slow
 def test_kills_at_random_moments_and_then_resuming_give_the_store_of_an_undisturbed_build(tmp_path):
     build.build(made.MadeSource(), tmp_path / "undisturbed.h5")
     out = tmp_path / "disturbed.h5"
@@ -469,6 +470,7 @@ def test_a_pickle_that_asks_for_all_memory_is_an_error_of_its_file(tmp_path):
         build.build(folder, tmp_path / "out.h5", workers=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["meta.pickle.pbz2", "000011.pickle.pbz2", "single.pickle.pbz2"])
 def test_a_pickle_of_nothing_but_objects_is_refused_before_it_takes_the_memory(tmp_path, name):
     """A few bytes that unpack to millions of empty sets, of which each takes two hundred bytes."""

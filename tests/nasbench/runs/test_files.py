@@ -132,6 +132,7 @@ def test_a_folder_that_is_gone_is_not_created_again(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", sorted(NO_LOCKS))
 def test_a_store_is_built_and_read_on_a_file_system_without_locks(tmp_path, without_locks, number):
     out = tmp_path / "stores" / "a.h5"

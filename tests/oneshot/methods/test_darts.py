@@ -51,6 +51,7 @@ def exact_gradients(optimizer, train, val):
     return torch.autograd.grad(loss, optimizer.alphas)
 
 
+@pytest.mark.slow
 class TestSecondOrderDARTS(MethodContract):
     method = DARTS
     options = {"order": 2}  # noqa: RUF012

@@ -8,6 +8,7 @@ from oneshot.mixed import Mixture
 from oneshot.spaces.hierarchical import HierarchicalSearchSpace
 from oneshot.spaces.registry import get_space
 from oneshot.testing import CLASSES, batches, same, snapshot, through_a_file
+from tests.oneshot.methods.every import EVERY_METHOD
 
 FEW = {
     "rsws": {"paths": 3, "batches": 1, "finalists": 2},
@@ -83,7 +84,7 @@ def check_chosen(optimizer, space):
     return found
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY_METHOD)
 def test_steps_and_what_is_chosen(make, space, method):
     optimizer = make(method)
     has_alphas = method not in FEW
@@ -107,7 +108,7 @@ def test_steps_and_what_is_chosen(make, space, method):
     assert 0 <= optimizer.evaluate(batches(1)).accuracy <= 100
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY_METHOD)
 def test_none_may_be_the_strongest_and_is_chosen_where_the_space_has_it(make, space, method):
     optimizer = make(method)
     edges = [edge for edge in optimizer.graph.all_edges(optimizer.scope) if isinstance(edge.op, Mixture)]

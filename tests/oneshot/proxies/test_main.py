@@ -47,6 +47,7 @@ def test_run_writes_a_table_that_a_store_is_built_from(tmp_path, capsys):
     assert bench.seeds(arch, "cifar10", "synflow") == (0, 1)
 
 
+@pytest.mark.slow
 def test_run_that_was_killed_ends_with_the_same_table(tmp_path, monkeypatch, capsys):
     args = "--cells", 5, "--proxy", "nwot,az_nas"
     assert run(*args, "--out", tmp_path / "whole") == 0

@@ -54,7 +54,7 @@ def no_pictures(monkeypatch):
 # What a retraining gives
 
 
-@pytest.mark.parametrize("space", ["nb201", "darts"])
+@pytest.mark.parametrize("space", ["nb201", pytest.param("darts", marks=pytest.mark.slow)])
 def test_the_default_retraining_learns(run, space):
     """All is the command's default but the number of epochs."""
     code, out, err = run(
@@ -66,6 +66,7 @@ def test_the_default_retraining_learns(run, space):
     assert ("note: an auxiliary head is made for images of 32x32, not 8x8" in err) == (space == "darts")
 
 
+@pytest.mark.slow
 def test_a_trial_of_the_whole_way(run, tmp_path):
     code, out, err = run(
         *("LIU2018", "--smoke", "--dataset", "cifar10", "--device", "cpu", "--ema", 0.9),

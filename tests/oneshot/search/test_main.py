@@ -37,6 +37,7 @@ from oneshot.training.checkpoints import read_checkpoint
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.images import SearchImages, augments
 from tests import stores
+from tests.oneshot.methods.every import EVERY_METHOD
 from tests.oneshot.training.contract import TrainingContract, after, same, stop_runs
 from tests.oneshot.training.contract import assert_same_end as assert_same
 from tests.running import runner
@@ -178,7 +179,7 @@ def test_what_the_supernet_is_worth_is_measured_on_all_validation_images(whole):
     assert len(list(run.val_loader(100))) == 8
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY_METHOD)
 def test_what_the_log_has_of_a_method(method):
     config = config_of(method, epochs=2)
     result = search(SearchSettings(method=method, **TINY), config, environment=CPU)
@@ -474,7 +475,7 @@ def test_a_tree_of_images(run, no_pictures, tmp_path):
 # Stopped, and gone on with
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY_METHOD)
 def test_a_search_that_goes_on_ends_where_one_that_never_stopped_ends(tmp_path, no_pictures, method):
     """Stopped before the first step, within an epoch, at its end, and one step before the end of all."""
     settings, config = SearchSettings(method=method, **TINY), config_of(method)
@@ -548,6 +549,7 @@ class TestSearch(TrainingContract):
     def look(self, whole):
         assert reopen(whole).complete  # to look is allowed
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("case", CASES)
     def test_a_process_that_is_stopped_anywhere_goes_on_to_the_same_end(
         self, run, stopped, whole, no_pictures, case
@@ -837,6 +839,7 @@ def elsewhere(request, tmp_path_factory):
     return request.param, path, printed.getvalue()
 
 
+@pytest.mark.slow
 def test_the_report_and_the_folder_of_another_space(elsewhere):
     name, path, printed = elsewhere
     space = get_space(name)
@@ -907,6 +910,7 @@ def test_a_run_of_another_space_cannot_be_scored(elsewhere, capsys):
     assert not (path / "score.json").exists()
 
 
+@pytest.mark.slow
 def test_a_search_of_another_space_goes_on_to_the_same_end(elsewhere, no_pictures, tmp_path):
     name, whole, _ = elsewhere
     path = tmp_path / "part"
@@ -930,6 +934,7 @@ def test_a_search_of_darts_that_is_stopped_goes_on_to_the_same_end(elsewhere, ru
         assert_same_end(path, whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("elsewhere", ["darts"], indirect=True)
 def test_a_run_of_another_space_goes_on_in_it_alone(elsewhere, run, tmp_path):
     name, path, _ = elsewhere

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 import torch
 
 from nasbench.runs.folder import RunFolder
@@ -177,6 +178,7 @@ class TrainingContract:
             each.unlink()
         assert_same_end(path, whole, self.log_format, self.equal_nan)
 
+    @pytest.mark.slow  # as the runs that are stopped are
     def test_an_interrupt_says_where_the_training_is(self, stopped):
         base, _ = stopped
         for case, where in (

@@ -102,6 +102,7 @@ def test_a_global_is_refused(folder):
         hpo_bench.HPOBench(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "message"),
     [

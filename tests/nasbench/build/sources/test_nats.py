@@ -123,6 +123,7 @@ def test_every_value_of_every_file_is_read(space, request):
         assert_rows_equal_file(source, found[int(order[index])], results)
 
 
+@pytest.mark.slow
 def test_templates_and_unpickling_give_the_same(tmp_path):
     """Of many cells most are read by template: those that hold the same kinds of operations."""
     indices = range(400, 450)
@@ -140,6 +141,7 @@ def test_templates_and_unpickling_give_the_same(tmp_path):
         assert_rows_equal_file(source, found[int(TOPOLOGY.official_order()[index])], results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -406,6 +408,7 @@ def test_a_flipped_bit_is_refused_or_changes_no_number(topology, tmp_path):
     assert harmless < 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncate", "flip"])
 def test_a_damaged_archive_is_refused_or_lacks_cells(tmp_path, damage):
     """A bit of a member's name can turn its file into one that is not looked for; it is then missing."""
@@ -488,6 +491,7 @@ def test_a_single_file_whose_md5_differs_is_refused(tmp_path):
         open_source(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["truncate", "flip"])
 def test_a_damaged_single_file_is_refused_even_without_the_md5(tmp_path, damage):
     path, written = published.write_file(tmp_path, TOPOLOGY, (0, 11))

@@ -186,6 +186,7 @@ def test_random_damage_never_raises_anything_else():
                 list(pickle_stream.items(reader(bytes(flipped)), "file", safe_pickle.NUMBERS, key))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "data",
     [
@@ -202,6 +203,7 @@ def test_what_is_made_to_take_memory_is_refused_early(data):
 ALLOWED = safe_pickle.WEIGHTS | safe_pickle.ARRAYS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", attacks.ENDLESS)
 def test_a_pickle_without_end_is_refused_within_its_memory(monkeypatch, name):
     """The estimates of what operations make are not below what they take."""

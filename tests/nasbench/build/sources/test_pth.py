@@ -125,6 +125,7 @@ def test_a_global_is_refused_by_name(tmp_path):
         read(open_source(save(tmp_path / "some.pth", release)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("damage", ["truncate", "flip"])
 def test_damage_is_an_error_or_changes_no_more_than_a_number(tmp_path, zipped, damage):

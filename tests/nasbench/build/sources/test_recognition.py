@@ -87,6 +87,7 @@ WRITERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [nats, naslib, hpo])
 def test_a_folder_may_be_inside_its_namesake(tmp_path, write):
     """As some archives unpack."""
