@@ -166,7 +166,7 @@ class FrontResult(LockstepResult[PairConfig]):
         return [
             ("true front", f"{counted(self.true_front.cells, 'cell')}, {volume}"),
             ("reference", f"{reference}: the worst of {cells} in each"),
-            ("found of it", f"{ours} {'cell' if ours == '1' else 'cells'}{each} (random search: {random})"),
+            ("found on it", f"{ours} {'cell' if ours == '1' else 'cells'}{each} (random search: {random})"),
             *self.rows,
         ]
 

@@ -201,7 +201,7 @@ class _Replay:
         return ended
 
     def add(self, trial: int, start: int, rows: JobRows, ended: bool) -> None:
-        """Add jobs of a trial, from its job `start` on; `ended` says that there are no more."""
+        """Add jobs of a trial, from its job `start` on; `ended` is true if there are no more."""
         earlier = self._earlier.trial_jobs(trial)[start:]
         both = min(len(earlier), len(rows))
         if (rows[:both] != earlier[:both]).any() or (ended and both < len(earlier)):

@@ -34,7 +34,7 @@ def with_unit(metric: str) -> str:
 
 
 def subject(settings: TableConfig, per: str = "evaluation", others: Iterable[str] = ()) -> str:
-    """Return what is searched, from the space to the noise, as the end of a heading.
+    """Return the problem, from the space to the noise, as the end of a heading.
 
     One recorded seed is chosen `per` evaluation or cell; `others` are further objectives.
     """

@@ -93,9 +93,14 @@ class Settings:
 
     @classmethod
     def add_flags(cls, parser: argparse._ActionsContainer, leave_out: Sequence[str] = ()) -> None:
-        """Add a flag for each option to `parser`; flags that are not given are absent from the result.
+        """Add a flag for each option to a parser; flags that are not given are absent from the result.
 
-        `leave_out`: options that get no flag.
+        Parameters
+        ----------
+        parser
+            The parser, or an argument group.
+        leave_out
+            Names of options that get no flag.
         """
         for f in (f for f in fields(cls) if f.name not in leave_out):
             kind, choices = f.metadata["type"], f.metadata["choices"]
