@@ -48,7 +48,7 @@ def study_of(texts, folder, **settings):
     if folder is not None:
         folder.mkdir(exist_ok=True)
     settings = RunConfig(**{"space": "tss", "signal": "val_accuracy@200"} | settings)
-    return Study(tuple(map(Spec.of, texts)), settings, None, folder, "now")
+    return Study(tuple(map(Spec.parse, texts)), settings, None, folder, "now")
 
 
 # Parts
