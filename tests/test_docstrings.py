@@ -92,7 +92,10 @@ def fields_without_comment(path):
                 continue
             has_help = field.value is not None and ast.unparse(field.value).startswith("option(")
             name = ast.unparse(field.target)
-            if not (name.startswith("_") or has_help or lines[field.lineno - 2].strip().startswith("#:")):
+            is_described = (
+                lines[field.lineno - 2].strip().startswith("#:") or "  #: " in lines[field.lineno - 1]
+            )
+            if not (name.startswith("_") or has_help or is_described):
                 yield f"{node.name}.{name}"
 
 

@@ -80,6 +80,7 @@ class Simulation(Driver[JobHistory]):
 
     unit = "trials"
 
+    #: Format of the log.
     log_format: JobLog
     #: Function that returns the search of a trial before its first job.
     search: Callable[[int], MultiFidelitySearch[Any]]

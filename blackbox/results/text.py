@@ -54,9 +54,9 @@ def evaluations_text(number: int) -> str:
     return f"{number:>6,} {'evaluation' if number == 1 else 'evaluations'}".ljust(18)
 
 
-def came_text(came: int, trials: int) -> str:
+def reached_text(count: int, trials: int) -> str:
     """Return how many trials reached a row of results, if not all."""
-    return "" if came == trials else f"   (reached by {counted(came, 'trial')}, the others had ended)"
+    return "" if count == trials else f"   (reached by {counted(count, 'trial')}, the others had ended)"
 
 
 def over_text(trials: int, found: int) -> str:

@@ -60,10 +60,10 @@ class Cards {
     this.title.textContent = other ? `${INDEX[pinned]} and ${INDEX[code]}` : `Cell ${INDEX[code]}`;
     this.pin.textContent = pinned === null ? "Pin" : "Unpin";
     this.pin.setAttribute("aria-pressed", String(pinned !== null));
-    const card = (of, text) => html("figure", {}, html("figcaption", {}, text, html("b", {}, String(INDEX[of]))), diagram(DATA.space, of));
+    const card = (each, text) => html("figure", {}, html("figcaption", {}, text, html("b", {}, String(INDEX[each]))), diagram(DATA.space, each));
     this.figures.replaceChildren(...(other ? [card(pinned, "pinned "), card(code, "cell ")] : [diagram(DATA.space, code)]));
     this.differs.textContent = !other ? "" : `Differences: ${SPACE.places.flatMap((name, at) => {
-      const [before, after] = [pinned, code].map((of) => SPACE.choices[choiceAt(of, at)].text);
+      const [before, after] = [pinned, code].map((each) => SPACE.choices[choiceAt(each, at)].text);
       return before === after ? [] : `${SPACE.place} ${name}: ${before}, ${after}`;
     }).join("; ")}`;
     this.name.textContent = nameOf(DATA.space, code);

@@ -67,6 +67,6 @@ function css([red, green, blue]) {
   return `rgb(${red} ${green} ${blue})`;
 }
 
-function dot(of) {
-  return html("span", { class: "swatch", style: `background:${css(of)}`, "aria-hidden": "true" });
+function dot(shade) {
+  return html("span", { class: "swatch", style: `background:${css(shade)}`, "aria-hidden": "true" });
 }

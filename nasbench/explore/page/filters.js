@@ -107,7 +107,7 @@ class Range {
 // Return a list of all metrics by data set and protocol; `onchange` is called with the column, and `none` is the text for no metric.
 function metricSelect(label, id, onchange, none = null, more = []) {
   const group = ({ label: name, options }) => html("optgroup", { label: name }, ...options.map(([value, text]) => html("option", { value }, text)));
-  const columns = [...GROUPS].map(([name, of]) => ({ label: name, options: of.map((column) => [column.id, column.title]) }));
+  const columns = [...GROUPS].map(([name, members]) => ({ label: name, options: members.map((column) => [column.id, column.title]) }));
   const select = html("select", { "aria-label": label, onchange: () => onchange(COLUMN.get(select.value), select.value) },
     none === null ? null : html("option", { value: "" }, none), ...(more.length ? more : columns).map(group));
   select.value = id;
