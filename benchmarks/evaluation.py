@@ -16,13 +16,13 @@ from oneshot.spaces.published import DARTS_V2
 RUNS = 7
 BATCH = 16
 ROWS = ("plain modules", "plain, channels last", "oneshot")
-PARAMETERS = 3_349_342  # without the auxiliary head
+PARAMETERS = 3_349_342  # without the auxiliary classifier
 RATE = 0.2  # of drop path
-AUXILIARY = 0.4  # the weight of the second classifier's loss
+AUXILIARY = 0.4  # weight of the auxiliary classifier's loss
 
 
 class Training:
-    """SGD on the network of DARTS_V2: 36 channels, 20 cells, a second classifier, drop path."""
+    """SGD on the network of DARTS_V2: 36 channels, 20 cells, an auxiliary classifier, drop path."""
 
     def __init__(self, row: str, device: str) -> None:
         torch.manual_seed(0)

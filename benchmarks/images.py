@@ -41,7 +41,7 @@ def main() -> None:
             torch.stack([plain(Image.fromarray(each)) for each in pixels[start : start + BATCH]])
 
     print_conditions(RUNS, torch=torch.__version__, torchvision=torchvision.__version__)
-    print(f"An image of 32x32, cropped and mirrored at random, in batches of {BATCH}; one process")
+    print(f"A 32x32 image, randomly cropped and flipped, in batches of {BATCH}; one process")
     tasks = {"data": batches(0), "data, with Cutout 16": batches(16), "torchvision": one_by_one}
     print_times(in_turn(tasks, RUNS), "us", per=COUNT, against="torchvision")
 

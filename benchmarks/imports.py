@@ -57,7 +57,7 @@ def in_processes(function: Callable[..., R], *arguments: Iterable[object], worke
 
 
 def unpack_all(paths: Sequence[str], workers: int) -> float:
-    """Return the seconds of reading and unpacking alone."""
+    """Return the seconds of only reading and unpacking."""
     start = time.perf_counter()
     in_processes(unpack, batched(paths), workers=workers)
     return time.perf_counter() - start
@@ -120,7 +120,7 @@ def ask(out: Path, indices: Sequence[int]) -> None:
 
     print("The imported store, in a warm process")
     print_times(in_turn({"query()": queries, "curve()": curves}, RUNS), "us", CALLS)
-    print("A new table on the open store; the same, and the mean over seeds of all cells' last epochs")
+    print("A new table on the open store, also with the mean over seeds of all cells at the last epoch")
     tasks = {"table": lambda: NB201(bench.store), "table and by_code()": column}
     print_times(in_turn(tasks, RUNS), "ms")
 
@@ -129,9 +129,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.imports", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--cells", type=int, default=TOPOLOGY.cells, help="fewer, for a quick look")
+    parser.add_argument("--cells", type=int, default=TOPOLOGY.cells, help="number of cells (default: all)")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
-    parser.add_argument("--folder", type=Path, help="where to put the files, and keep them")
+    parser.add_argument(
+        "--folder", type=Path, help="folder in which to keep the files (default: a temporary folder)"
+    )
     args = parser.parse_args()
     place: AbstractContextManager[str | Path] = (
         tempfile.TemporaryDirectory() if args.folder is None else nullcontext(args.folder)
@@ -159,12 +161,12 @@ def main() -> None:
             ratio = statistics.median(s / floor for s, floor in zip(runs, floors, strict=True))
             spread = (statistics.median(runs), min(runs), max(runs))
             rows.append([name, *(round(value, 1) for value in spread), round(ratio, 2)])
-        print(format_table(["", "median [s]", "least", "most", "x read and unpack"], rows))
+        print(format_table(["", "median [s]", "min", "max", "x read and unpack"], rows))
         print(f"peak memory of all processes of the import together: {max(memory):.0f} MiB")
         print(f"the store has {os.path.getsize(out) / 1e9:.2f} GB\n")
         ask(out, indices)
-        if len(indices) == TOPOLOGY.cells:  # the processes ask for any cell
-            print("The imported store, by whole processes", flush=True)
+        if len(indices) == TOPOLOGY.cells:  # the processes query any cell
+            print("The imported store, in separate processes", flush=True)
             subprocess.run([sys.executable, "-m", "benchmarks.processes", "--store", str(out)], check=True)
         out.unlink()
 

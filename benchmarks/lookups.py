@@ -54,7 +54,7 @@ def main() -> None:
 
     print("All 15,625 values, means over seeds")
     print_times(in_turn({"columns()": columns}, RUNS), "us", 1000)
-    print("The same, the first time that a table is asked")
+    print("The same with a newly opened table")
     tasks: dict[str, Callable[[], object]] = {
         "opening the table": NB201,
         "opening the table, columns()": lambda: NB201().columns("cifar10", "val_accuracy"),

@@ -1,4 +1,4 @@
-"""Commands as whole processes, compared with a bare import (`python -m benchmarks.processes`)."""
+"""Commands as separate processes, compared with a bare import (`python -m benchmarks.processes`)."""
 
 import argparse
 import os
@@ -54,13 +54,13 @@ def compare(commands: Mapping[str, Sequence[str]], homes: Mapping[str, str]) -> 
         ratios = [s / bare for s, (bare, _) in zip(seconds, base, strict=True)]
         times = (round(1e3 * value) for value in (statistics.median(seconds), min(seconds), max(seconds)))
         rows.append([name, *times, round(statistics.median(ratios), 2), round(max(memory))])
-    print(format_table(["", "median [ms]", "least", "most", "x bare import", "peak [MiB]"], rows))
+    print(format_table(["", "median [ms]", "min", "max", "x bare import", "peak [MiB]"], rows))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.processes", description=__doc__)
-    parser.add_argument("--store", help="a store with curves to ask instead of the default one")
-    parser.add_argument("--oneshot", action="store_true", help="only what an import of oneshot costs")
+    parser.add_argument("--store", help="store with curves to query instead of the default one")
+    parser.add_argument("--oneshot", action="store_true", help="only measure the import of oneshot")
     args = parser.parse_args()
     store, oneshot = args.store, args.oneshot
     bare = {"import numpy, h5py": ["-c", "import numpy, h5py"]}

@@ -1,6 +1,6 @@
 """All thirteen proxies of a cell, compared with plain modules (`python -m benchmarks.proxies`).
 
-Plain: each proxy on its own, by `backward()` on a network whose modules run one by one.
+Plain: each proxy separately, by `backward()` on a network whose modules run one by one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES = (*SEEING, *JACOBIANS, "flops", "params", "l2_norm", "nwot", "synflow", "
 
 
 def plain(network: nn.Module, batch: Batch) -> None:
-    """Do the passes of each proxy by itself, edge by edge, without what is computed from them."""
+    """Run the passes of each proxy separately, edge by edge, without computing the scores."""
     run: Callable[[Tensor], Tensor] = network.interpret  # type: ignore[assignment]  # of a Graph
     weights = [m.weight for m in network.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
     assert batch.labels is not None
@@ -44,7 +44,7 @@ def plain(network: nn.Module, batch: Batch) -> None:
 
 
 def shared(network: nn.Module, batch: Batch) -> None:
-    """Compute all proxies, with what they share done once."""
+    """Compute all proxies, with shared work done once."""
     with sharing():
         for name in NAMES:
             get_proxy(name)(network, batch)
@@ -52,7 +52,9 @@ def shared(network: nn.Module, batch: Batch) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proxies", description=__doc__)
-    parser.add_argument("--cell", type=int, default=857, help="official index (default: 857, of 122 M flops)")
+    parser.add_argument(
+        "--cell", type=int, default=857, help="official index (default: 857, with 122 M flops)"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=RUNS)
     args = parser.parse_args()
@@ -60,7 +62,7 @@ def main() -> None:
     print_conditions(args.runs, torch=torch.__version__)
     network, batch = build_network(args.cell), Batch.random(64, 10, 32, 0)
     tasks = {
-        "plain modules, passes alone": lambda: plain(network, batch),
+        "plain modules, only passes": lambda: plain(network, batch),
         "oneshot, all thirteen": lambda: shared(network, batch),
         "oneshot, synflow": lambda: get_proxy("synflow")(network, batch),
     }

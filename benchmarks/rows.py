@@ -1,4 +1,4 @@
-"""Rows of a table that are processes: a step of each in turn, with its seconds and its peak memory."""
+"""Tables whose rows are processes, which take turns, one step each, with the seconds and the peak memory."""
 
 import json
 import resource
@@ -37,7 +37,7 @@ def serve(step: Callable[[], object], device: str) -> None:
 
 
 def compare(title: str, commands: Mapping[str, Sequence[str]], runs: int) -> None:
-    """Print a table of {row: arguments of Python for a process that serves}, the first as the base."""
+    """Print a table of processes, {row: arguments of Python}, compared with the first row."""
     processes = {
         row: subprocess.Popen(
             [sys.executable, *command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -51,7 +51,7 @@ def compare(title: str, commands: Mapping[str, Sequence[str]], runs: int) -> Non
             if run >= WARM:
                 measured[row].append((seconds, peak))
     for process in processes.values():
-        process.communicate()  # closes its stdin, which ends it
+        process.communicate()  # closes its stdin, which ends the process
     base = next(iter(measured.values()))
     rows = []
     for row, results in measured.items():
@@ -61,12 +61,12 @@ def compare(title: str, commands: Mapping[str, Sequence[str]], runs: int) -> Non
         shown = (f"{value:.3f}" for value in (statistics.median(times), min(times), max(times)))
         rows.append([row, *shown, f"{statistics.median(faster):.2f}", round(peaks[-1]), f"{memory:.2f}"])
     print(title)
-    print(format_table(["", "median [s]", "least", "most", "times faster", "peak [MiB]", "x memory"], rows))
+    print(format_table(["", "median [s]", "min", "max", "times faster", "peak [MiB]", "x memory"], rows))
     print()
 
 
 def _take_step(process: subprocess.Popen[str]) -> tuple[float, float]:
-    """Have a process that serves take a step; return its answer."""
+    """Let a process take a step; return its seconds and peak memory."""
     assert process.stdin is not None
     assert process.stdout is not None
     print("step", file=process.stdin, flush=True)

@@ -31,7 +31,7 @@ JOBS = 1000
 WORKERS = 4
 RUNGS = (2, 7, 22, 67, 200)
 ETA = 3
-SYNE_TUNE_CELLS = 655  # these give about as many results of rungs as there are jobs
+SYNE_TUNE_CELLS = 655  # gives about as many rung results as there are jobs
 SYNE_TUNE = Path(__file__).parent / "plain" / "syne_tune_asha.py"
 
 
@@ -66,7 +66,7 @@ class PlainHalving:
 
 
 def plain_simulation(bench: NB201, seed: int) -> float:
-    """Simulate workers in the simplest way: a list of busy ones, and a lookup for each value."""
+    """Simulate workers in the simplest way: a list of busy workers, and a lookup for each value."""
 
     def seconds(cell: int, rung: int) -> float:
         def at(metric: str, rung: int) -> float:
@@ -89,7 +89,7 @@ def plain_simulation(bench: NB201, seed: int) -> float:
 
 
 def with_syne_tune(python: str) -> tuple[float, int, str]:
-    """Return the seconds of Syne Tune, its number of results of rungs, and its version."""
+    """Return the seconds of Syne Tune, its number of rung results, and its version."""
     command = [python, str(SYNE_TUNE), str(WORKERS), str(SYNE_TUNE_CELLS)]
     result = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, results, version = result.stdout.split()[-3:]
@@ -98,7 +98,9 @@ def with_syne_tune(python: str) -> tuple[float, int, str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.simulator")
-    parser.add_argument("--syne-tune", metavar="PYTHON", help="an interpreter that has Syne Tune")
+    parser.add_argument(
+        "--syne-tune", metavar="PYTHON", help="Python interpreter of an environment with Syne Tune"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = stores.write(Path(folder) / "curves.h5", stores.arrays_with_rising_curves(NB201()))
@@ -121,7 +123,7 @@ def main() -> None:
         if args.syne_tune is not None:
             runs = [with_syne_tune(args.syne_tune) for _ in range(RUNS)]
             _, results, version = runs[0]
-            seconds[f"Syne Tune {version}, ASHA, {results:,} results of rungs"] = [run[0] for run in runs]
+            seconds[f"Syne Tune {version}, ASHA, {results:,} rung results"] = [run[0] for run in runs]
         print_times(seconds, "ms", against="plain loop")
 
 

@@ -74,7 +74,7 @@ def prepare(name: str, runs: int) -> None:
     optimizer.adapt_search_space(space)
 
     def compile_again() -> None:
-        optimizer.graph.unparse().parse().plan  # noqa: B018 - it is made when it is asked for
+        optimizer.graph.unparse().parse().plan  # noqa: B018 - the plan is built on first access
 
     tasks = {
         "building the space": lambda: new_space(name),
@@ -88,9 +88,12 @@ def prepare(name: str, runs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.supernet", description=__doc__)
     parser.add_argument("--space", choices=CASES, default="nb201")
-    parser.add_argument("--method", choices=[*METHODS, *PARTS], help="only steps of this one")
+    parser.add_argument("--method", choices=[*METHODS, *PARTS], help="only measure steps of this method")
     parser.add_argument(
-        "--row", action="append", choices=METHODS["gdas"], help="only this one; may be given again"
+        "--row",
+        action="append",
+        choices=METHODS["gdas"],
+        help="only measure this row; repeat for several rows",
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=int, default=RUNS)
@@ -106,7 +109,7 @@ def main() -> None:
         numbers = count()
 
         def step() -> None:
-            torch.manual_seed(next(numbers))  # GDAS samples the same paths in all rows of ours
+            torch.manual_seed(next(numbers))  # GDAS samples the same paths in all rows of oneshot
             optimizer.step(*data)
 
         serve(step, args.device)

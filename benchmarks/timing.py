@@ -35,7 +35,10 @@ def print_times(
     per: int = 1,
     against: str | None = None,
 ) -> None:
-    """Print a table of median, least and most; `per`: operations per run; `against`: the row for ratios."""
+    """Print a table of median, minimum and maximum.
+
+    `per` is the number of operations per run; `against` is the row to compare with.
+    """
     scale = {"ms": 1e3, "us": 1e6}[unit] / per
     rows: list[list[object]] = []
     for name, runs in seconds.items():
@@ -45,7 +48,7 @@ def print_times(
             ratios = [run / base for run, base in zip(runs, seconds[against], strict=True)]
             row.append(_rounded(statistics.median(ratios)))
         rows.append(row)
-    header = ["", f"median [{unit}]", "least", "most"] + ([f"x {against}"] if against else [])
+    header = ["", f"median [{unit}]", "min", "max"] + ([f"x {against}"] if against else [])
     print(format_table(header, rows))
     print()
 

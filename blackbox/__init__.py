@@ -1,4 +1,4 @@
-"""Black-box search on tabular benchmarks: which cell is best?
+"""Black-box search for the best cell in tabular benchmarks.
 
 Each algorithm is a module and a command: `blackbox.re`, `blackbox.rs`, …; `blackbox.compare` runs several,
 `blackbox.report` shows runs as a page. The public names below are imported when they are first used.

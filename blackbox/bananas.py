@@ -17,7 +17,7 @@ from nasbench.runs.settings import option
 
 @dataclass(frozen=True)
 class BananasConfig(ModelBasedConfig):
-    """Settings of BANANAS; defaults are those of section 5 of the paper unless a comment says otherwise."""
+    """Settings of BANANAS; defaults are from section 5 of the paper unless a comment says otherwise."""
 
     #: Number of cells that one ensemble selects before the next is fitted.
     batch: int = option(
@@ -52,7 +52,7 @@ class Bananas(ModelBasedSearch[BananasConfig, Codes]):
 
     Parameters
     ----------
-    space, config, trials, seed, history
+    space, config, trials, seed, history, first
         As for `blackbox.search.Search`; `config` is a `BananasConfig`.
 
     Raises

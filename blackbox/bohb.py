@@ -121,9 +121,9 @@ class BOHB(BracketSearch[BOHBConfig]):
     True
 
     The model uses the highest rung with enough cells and consists of two densities, one of its best cells and
-    one of the others. Of the new cells sampled from the first density, the one with the largest ratio of the
-    two is trained next; if none is new, a cell is sampled uniformly. Unlike in the paper, no cell is sampled
-    twice and the bandwidths follow another rule.
+    one of the others. Among the new cells sampled from the first density, the cell with the largest ratio of
+    the two densities is trained next; if none is new, a cell is sampled uniformly. Unlike in the paper, no
+    cell is sampled twice and the bandwidths follow another rule.
 
     Parameters
     ----------

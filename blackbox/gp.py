@@ -52,7 +52,7 @@ class GaussianProcessSearch(ModelBasedSearch[GaussianProcessConfig, Any]):
 
     Parameters
     ----------
-    space, config, trials, seed, history
+    space, config, trials, seed, history, first
         As for `blackbox.search.Search`; `config` is a `GaussianProcessConfig`.
 
     Raises

@@ -35,9 +35,9 @@ class LocalSearch(Search[LocalSearchConfig]):
 
     A cell that was evaluated before is not evaluated again. If no neighbour is better, the paper's algorithm
     ends; this one restarts from a random cell that was not evaluated yet, as long as there are evaluations
-    left. It also restarts if it returns to a cell that it has left before. Once the whole space was
+    left. It also restarts if it returns to a cell that it has left before. Once the whole space has been
     evaluated, it restarts from any cell. If several workers evaluate one trial, those without a neighbour
-    left to evaluate get random cells. A warm start gives the cells to begin with, best first.
+    left to evaluate get random cells. A warm start gives the first cells to start from, best first.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ class NSGA2(Search[NSGA2Config]):
 
     Parameters
     ----------
-    space, config, trials, seed, history
+    space, config, trials, seed, history, first
         As for `blackbox.search.Search`; `config` is an `NSGA2Config`.
 
     References

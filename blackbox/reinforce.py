@@ -55,7 +55,7 @@ class REINFORCE(Search[ReinforceConfig]):
 
     Parameters
     ----------
-    space, config, trials, seed, history
+    space, config, trials, seed, history, first
         As for `blackbox.search.Search`; `config` is a `ReinforceConfig`.
 
     References

@@ -17,7 +17,7 @@ class RandomSearch(Search[NoSettings]):
 
     Parameters
     ----------
-    space, config, trials, seed, history
+    space, config, trials, seed, history, first
         As for `blackbox.search.Search`.
 
     References

@@ -51,7 +51,7 @@ class TPE(ModelBasedSearch[TPEConfig, None]):
 
     Parameters
     ----------
-    space, config, trials, seed, history
+    space, config, trials, seed, history, first
         As for `blackbox.search.Search`; `config` is a `TPEConfig`.
 
     Raises

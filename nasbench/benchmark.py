@@ -645,7 +645,7 @@ class Benchmark(ABC, Generic[C]):
         dataset
             Name of the data set.
         ax
-            Where to draw; by default axes of a new figure.
+            Axes to draw on; None for the axes of a new figure.
         **run
             `protocol`, `epoch` and `seed`, as for `query`, of the metrics that have them.
 
@@ -657,7 +657,7 @@ class Benchmark(ABC, Generic[C]):
         Raises
         ------
         MissingDependencyError
-            Without matplotlib.
+            If matplotlib is not installed.
         NotRecordedError
             As for `by_code`.
         """

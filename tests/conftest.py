@@ -1,4 +1,4 @@
-"""One default store for the whole run, built from the installed source into a temporary home."""
+"""Fixtures: default and other stores in a temporary home, users without rights, and a browser."""
 
 import os
 import shutil
@@ -24,17 +24,19 @@ settings.load_profile("project")
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes():
-    """Several processes of tests (`pytest -n 2`) have a core each."""
+    """Let each process of `pytest -n` use one thread."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory):
-    """`$NASBENCH_HOME`, away from the user's own."""
+    """A temporary `$NASBENCH_HOME`, separate from the user's."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NASBENCH_HOME", str(home))
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # processes that tests start use this tree
+        patch.setenv(
+            "PYTHONPATH", str(Path(__file__).parents[1])
+        )  # processes started by tests import this tree
         yield home
 
 
@@ -54,7 +56,7 @@ def runs_alone(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory):
-    """The path of a store of NAS-Bench-201 with means, runs with seeds, and metrics of devices."""
+    """The path of a store of NAS-Bench-201 with means, runs with seeds and hardware metrics."""
     return stores.write(tmp_path_factory.mktemp("released") / "released.h5", stores.arrays_as_released())
 
 
@@ -67,7 +69,7 @@ def sizes(tmp_path_factory):
 
 @pytest.fixture
 def unprivileged():
-    """Runs `check(folder)` as a user without root's rights, who owns the folder."""
+    """A function that runs `check(folder)` as a user who owns the folder and is not root."""
 
     def run(check):
         folder = Path(tempfile.mkdtemp())
@@ -95,10 +97,10 @@ def unprivileged():
 
 @pytest.fixture(scope="session")
 def without_locks(tmp_path_factory):
-    """Runs `python -m ...` where every `flock`, also that of the HDF5 library, fails with an errno."""
+    """A function that runs `python -m ...` while every `flock` fails with an errno, also in HDF5."""
     compiler = shutil.which("gcc")
     if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("needs gcc on Linux, to compile a flock that fails")
+        pytest.skip("needs gcc on Linux to compile a failing flock")
     folder = tmp_path_factory.mktemp("flock")
     (folder / "flock.c").write_text(
         "#include <errno.h>\n#include <stdlib.h>\n"
@@ -131,7 +133,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser):
-    """Opens a page from disk that must ask for nothing else and have said nothing when the test ends."""
+    """A function that opens a page from disk; the page must load and log nothing until the test ends."""
     contexts, asked, said = [], [], []
 
     def visit(path, fragment="", **options):

@@ -1,12 +1,12 @@
-"""Values put in the place of every value of a JSON file, as damage or another version would have them."""
+"""Damaged JSON files: every value is replaced by values from damage or another version."""
 
 import copy
 import json
 from pathlib import Path
 
-NESTED = "nested"  # lists within lists, deeper than a parser goes
+NESTED = "nested"  # nested lists, deeper than a parser can read
 MISSING = "missing"
-_LONGEST = 10  # dictionaries of more numbers are tables, such as what a store has for a cell
+_LONGEST = 10  # dictionaries of more numbers are tables, such as the values of a cell
 VALUES = {
     "null": None,
     "huge": 10**400,
@@ -23,7 +23,7 @@ VALUES = {
 
 
 def places(value, path=()):
-    """Yield the keys that lead to each value within a value of JSON; of lists and tables, the first."""
+    """Yield the path of keys to each value in a JSON value; only the first item of lists and tables."""
     if path:
         yield path
     keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
@@ -33,7 +33,7 @@ def places(value, path=()):
 
 
 def damaged(value):
-    """Yield (what was done, text of a JSON file) for each place in a value of JSON and each of VALUES."""
+    """Yield (description, text of a JSON file) for each position in a JSON value and each of VALUES."""
     for path in places(value):
         for name, other in VALUES.items():
             changed = copy.deepcopy(value)
@@ -52,7 +52,7 @@ def damaged(value):
 
 
 def failures(path: Path, read, errors):
-    """Return what `read()` raises besides `errors` at each damage to a JSON file, a list of lines."""
+    """Return the exceptions of `read()` for damaged JSON files that are not in `errors`, as lines."""
     before = path.read_text()
     found = []
     try:

@@ -1,4 +1,4 @@
-"""Sources that tests make up: small, quick, or slow on purpose."""
+"""Artificial sources for tests: small, and fast or deliberately slow."""
 
 import hashlib
 import os
@@ -22,7 +22,7 @@ BATCH = 125  # cells
 
 
 class MadeSource(Source):
-    """Numbers that follow from the cell, for the cells of some tasks.
+    """Numbers computed from the cell, for the cells of some tasks.
 
     `wait`: seconds before each task. `fail`: the first code of the task that raises, or kills its process.
     """
@@ -54,7 +54,7 @@ class MadeSource(Source):
 
 
 def rows_of(name, start, count):
-    """The rows that a MadeSource gives."""
+    """The rows of a MadeSource."""
     codes = np.arange(start, start + count, dtype=np.float64)
     shape = LAYOUT[name]
     places = np.arange(int(np.prod(shape, dtype=int)), dtype=np.float64)

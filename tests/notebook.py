@@ -1,4 +1,4 @@
-"""What a test asks of an object that a notebook shows."""
+"""Checks of objects that notebooks display."""
 
 import re
 from xml.etree import ElementTree
@@ -7,7 +7,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def html_of(value):
-    """The HTML of an object as a tree, once it is well formed, small, and fits any background."""
+    """Return the HTML of an object as a tree; check that it is well formed, small and fits any background."""
     html = value._repr_html_()
     tree = ElementTree.fromstring(html)
     assert len(html) < 12_000
@@ -16,7 +16,7 @@ def html_of(value):
 
 
 def svg_of(value):
-    """The SVG of an object as a tree; alone it has a colour, in a page that of the page's texts."""
+    """Return the SVG of an object as a tree; only in a file does it have its own colour."""
     alone, inline = value._repr_svg_(), value._repr_html_()
     assert alone.replace(' color="#757575"', "") == inline
     assert "currentColor" in inline
@@ -25,11 +25,11 @@ def svg_of(value):
 
 
 def texts_of(tree):
-    """The texts of a tree, in order, without titles."""
+    """Return the texts of a tree, in order, without titles."""
     elements = (element for element in tree.iter() if not element.tag.endswith("title"))
     return [element.text.strip() for element in elements if (element.text or "").strip()]
 
 
 def rows_of(tree):
-    """The rows of all tables, a list of texts each."""
+    """Return the rows of all tables, each a list of texts."""
     return [[cell.text or "" for cell in row] for row in tree.iter("tr")]

@@ -1,4 +1,4 @@
-"""Files in the published formats, which tests and benchmarks write for themselves, value by value."""
+"""Artificial files in the published formats, for tests and benchmarks."""
 
 import bz2
 import hashlib
@@ -34,7 +34,7 @@ EPOCHS = {"01": 1, "12": 12, "90": 90, "200": 200, "less": 12, "full": 200}
 
 
 def results_of(space, index, third_seed=True, weights=None):
-    """A cell's results as the authors pickle them; random, but the same for the same index."""
+    """A cell's results in the authors' pickle format: random, but determined by the index."""
     rng = np.random.default_rng(index)
     cell = space.cell.from_index(index)
     second = float(rng.uniform(5, 50))  # of training on 25,000 images
@@ -79,7 +79,7 @@ def _run(space, cell, key, trial, seed, second, rng, weights):
         "eval_losses": {},
         "net_state_dict": weights,
     }
-    # The set that is recorded at each epoch comes first, where the others are recorded only after the last.
+    # The set that is recorded at every epoch is first; the others are only recorded after the last epoch.
     for name in sorted(sets, key=lambda name: not everywhere and name != every):
         recorded = range(epochs) if everywhere or name == every else [epochs - 1]
         values = zip(recorded, _accuracies(rng, len(recorded), sets[name]), strict=True)
@@ -92,7 +92,7 @@ def _run(space, cell, key, trial, seed, second, rng, weights):
 
 
 def _accuracies(rng, epochs, images):
-    """Percentages of so many images, as they come out of averages over batches in single precision."""
+    """Percentages of a number of images, computed as averages over batches in single precision."""
     counts = np.sort(rng.integers(images // 10, images, epochs))
     shares = np.float32(100) * (counts / images).astype(np.float32)
     return (shares.astype(np.float64) + rng.integers(-9, 10, epochs) * 2.0**-33).clip(0, 100).tolist()
@@ -131,7 +131,7 @@ def packed(value: object) -> bytes:
 
 
 def write_cell(folder: Path, space: Space, index: int, **options: Any) -> dict[str, Any]:
-    """Write one cell's file and return what is in it."""
+    """Write one cell's file and return its content."""
     results = results_of(space, index, **options)
     (folder / f"{index:06d}.pickle.pbz2").write_bytes(packed(results))
     return results

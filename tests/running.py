@@ -1,8 +1,8 @@
-"""Commands in the process of a test."""
+"""Running commands in the process of a test."""
 
 
 def runner(main, capture):
-    """A function that calls `main`: (exit code, stdout, stderr); `capture` is capsys or capfd."""
+    """Return a function that calls `main`: (exit code, stdout, stderr); `capture` is capsys or capfd."""
 
     def run(*argv):
         try:

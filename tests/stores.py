@@ -1,4 +1,4 @@
-"""Stores that tests write for themselves."""
+"""Artificial stores for tests."""
 
 import csv
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ def arrays_with_curves():
 def arrays_of_all_protocols(space):
     """Arrays of a store with every cell in all protocols of a space and the seeds of the published runs.
 
-    Random, but what is good in one protocol is mostly good in another; without curves. As published, in the
+    Values are random, but correlated between protocols; there are no curves. As published, in the
     topology space CIFAR-10 has a second seed after 12 epochs, which its test accuracy lacks, and some cells
     (of odd code) lack seed 999.
     """
@@ -87,9 +87,9 @@ def arrays_of_all_protocols(space):
 def arrays_with_rising_curves(bench: NB201) -> dict[str, Array]:
     """Arrays of a store of CIFAR-10 with learning curves of two seeds that end in the genuine values.
 
-    Cells differ in how fast they rise, and epochs scatter, the less the later: low fidelities say something
-    of the final value, but not all. Training and validation take as long in each epoch, as in the genuine
-    table; `bench`: the default one.
+    Curves rise at different rates, with noise that decreases over the epochs, so low fidelities predict
+    the final value only roughly. All epochs take equally long, as in the genuine table; `bench`
+    is the default table.
     """
     rng = np.random.default_rng(0)
     columns = np.isin(bench.store["cifar10/200/seeds"], SEEDS[:2])
@@ -116,7 +116,7 @@ def arrays_with_rising_curves(bench: NB201) -> dict[str, Array]:
 
 
 def write(path: Path, arrays: Mapping[str, Array], **provenance: str) -> Path:
-    """Write a store as the builders do; of the topology space, unless `space` is the name of another."""
+    """Write a store as the builders do, by default of the topology space."""
     described = {"space": TOPOLOGY.name, "source": "a test", "source_version": "1"}
     store.write(path, arrays, described | provenance)
     return path
@@ -155,7 +155,7 @@ def arrays_as_released():
 
 
 def from_csv(path, columns, count=CELLS, **options):
-    """Build a store, as users do, from a CSV of random values for the first `count` cells; returns its path.
+    """Build a store from a CSV file with random values of the first `count` cells; return its path.
 
     `columns`: such as cifar10:200:val_accuracy; `options`: of `nasbench.build.build`.
     """

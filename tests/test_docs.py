@@ -1,4 +1,4 @@
-"""The code blocks of the README and of the documentation are run; the documentation is built."""
+"""Run the code blocks of the README and the documentation, and build the documentation."""
 
 import doctest
 import importlib
@@ -53,7 +53,7 @@ RUN_HERE = {"python", "pycon", "console", "sh", "bash"}
 
 
 def lines(language):
-    """The commands in blocks of a language; one that several pages show is run once."""
+    """Return the commands in blocks of a language; a command on several pages is run once."""
     return list(
         dict.fromkeys(
             line for block in BLOCKS if block.language == language for line in block.text.splitlines()
@@ -77,7 +77,7 @@ ON_IMAGES = lines("bash")
 EXPERIMENTS = re.findall(
     r"^\|[^|]*\| `(python -m [^`]*)` \|", (DOCS / "howto" / "naslib.md").read_text(), re.MULTILINE
 )
-_SAID = r"(warning|note|search|score|short|final): "  # of a cell that is found, of sizes, of a stage
+_SAID = r"(warning|note|search|score|short|final): "  # prefixes of a found cell, of sizes, of a stage
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +166,7 @@ def parameters(commands):
 
 @pytest.mark.parametrize("command", parameters([c for c in COMMANDS if c.startswith("python -m")]))
 def test_the_commands(folder, run_here, command):
-    """In the order of the pages: a later one may go on with the run of an earlier one."""
+    """Commands run in the order of the pages, because a command can continue the run of an earlier one."""
     here = " oneshot." in command and "&" not in command
     result = run_here(command) if here else run(command.replace("python", sys.executable, 1), folder)
     assert result.returncode == 0
@@ -179,7 +179,7 @@ def test_the_commands(folder, run_here, command):
 @pytest.mark.slow
 @pytest.mark.parametrize("command", EXPERIMENTS)
 def test_the_experiments_of_the_paper(folder, command):
-    """In the order of the table: the last one draws what an earlier one found."""
+    """Commands run in the order of the table, because the last one draws an earlier result."""
     smoke = " --smoke" if re.search(r"oneshot\.(search|retrain|pipeline)", command) else ""
     result = run(command.replace("python", sys.executable, 1) + smoke, folder)
     assert result.returncode == 0, result.stderr
@@ -188,7 +188,7 @@ def test_the_experiments_of_the_paper(folder, command):
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """A folder with files under the names that the pages have, of a few cells; and a store of all cells."""
+    """A folder with the files that the pages name, with a few cells, and a store of all cells."""
     folder = tmp_path_factory.mktemp("files")
     published.write_folder(folder / "NATS-tss-v1_0-3ffb9-simple", TOPOLOGY, (0, 11))
     published.write_folder(folder / "NATS-sss-v1_0-50262-simple", SIZE, (0, 11))
@@ -208,7 +208,7 @@ def test_the_commands_on_files_that_one_has(files, command, monkeypatch):
     assert (result.returncode, result.stderr) == (0, "")
     assert ("checksum" if "build" in command else "test_accuracy [%]") in result.stdout
     for made in [*files.glob("home/*"), *files.glob("*_devices.h5")]:
-        made.unlink()  # each has a gigabyte
+        made.unlink()  # each uses 1 GB of memory
 
 
 @pytest.mark.parametrize("command", ON_IMAGES)
@@ -295,7 +295,7 @@ def test_the_citation_has_the_version():
 def test_every_public_name_is_documented(package):
     reference = (DOCS / "reference" / "api" / f"{package.split('.')[0]}.md").read_text()
     documented = set(re.findall(r"^\.\. auto\w+:: (\S+)$", reference, re.MULTILINE))
-    modules = {name.rpartition(".")[2] for name in documented}  # a constant is named by its own module
+    modules = {name.rpartition(".")[2] for name in documented}  # a constant is documented by its own module
     assert f".. automodule:: {package.split('.')[0]}.errors" in reference
     face = importlib.import_module(package)
     missing = [name for name in face.__all__ if f"{package}.{name}" not in documented and name not in modules]

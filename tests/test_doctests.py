@@ -1,4 +1,4 @@
-"""The usage blocks in docstrings are run."""
+"""Run the usage blocks in docstrings."""
 
 import doctest
 import importlib

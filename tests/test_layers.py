@@ -1,4 +1,4 @@
-"""Which package and which room may import which, and what a lookup or a search never loads."""
+"""Allowed imports between packages and rooms, and modules that a lookup or a search must not load."""
 
 import ast
 import importlib.util
@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("nasbench", "blackbox", "data", "oneshot")
-# The arrows of the picture between packages and between rooms.
+# The arrows between packages and rooms in the diagram of docs/architecture.md.
 DRAWN = networkx.DiGraph(
     re.findall(
         r"^ +([\w.]+)(?:\[\w+\])? --> ([\w.]+)(?:\[\w+\])?$",
@@ -24,7 +24,7 @@ HEAVY = {"torch", "torchvision", "pandas", "matplotlib", "networkx", "scipy", "s
 
 
 def imports(path):
-    """The modules that a file imports, and whether each import stands at the top of the file."""
+    """Yield the modules that a file imports, and whether each import is at the top of the file."""
     tree = ast.parse(path.read_text())
     for node in ast.walk(tree):
         names = []
@@ -65,7 +65,7 @@ def module_of(path):
 
 
 def imported_when_run(path, modules):
-    """The modules of ours that a file imports, at its top or in a function, except for types."""
+    """Yield the project's modules that a file imports, at the top or in a function, except for types."""
     tree = ast.parse(path.read_text())
     left_out = {
         id(node)
@@ -86,7 +86,7 @@ def imported_when_run(path, modules):
 
 
 def room_of(path):
-    """The room of a module: the folder in its package, or the module itself if it is in none."""
+    """Return the room of a module: its folder in the package, or the module itself if it is in none."""
     parts = path.relative_to(ROOT).parts
     return ".".join(parts[:2]) if len(parts) > 2 else module_of(path)
 

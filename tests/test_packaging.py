@@ -1,4 +1,4 @@
-"""What `pip install` installs."""
+"""Tests of the files that `pip install` installs."""
 
 import configparser
 import importlib.metadata

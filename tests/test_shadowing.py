@@ -1,4 +1,4 @@
-"""A user's own module named as one of our packages, in the folder where a command runs."""
+"""A user's module with the name of one of the packages, in the folder where a command runs."""
 
 import subprocess
 import sys

@@ -1,1 +1,1 @@
-"""The networks of the benchmarks as one writes them first: every candidate of every edge a module."""
+"""The networks of the benchmarks in straightforward PyTorch: every candidate on every edge is a module."""

@@ -17,7 +17,7 @@ OPERATIONS = (
     "dil_conv_3x3",
     "dil_conv_5x5",
 )
-NODES = 4  # of a cell, without its inputs and its output
+NODES = 4  # nodes of a cell, without inputs and output
 PARTS = 4  # of the channels, one of which goes through the candidates of PC-DARTS
 
 
@@ -28,7 +28,7 @@ def norm(c: int, trained: bool) -> nn.BatchNorm2d:
 def depthwise(
     c_in: int, c_out: int, kernel: int, stride: int, dilation: int, trained: bool
 ) -> list[nn.Module]:
-    """Return ReLU, a convolution of each channel, one of 1×1, normalization."""
+    """Return ReLU, a depthwise convolution, a 1×1 convolution and normalization."""
     padding = dilation * (kernel // 2)
     return [
         nn.ReLU(),
@@ -39,7 +39,7 @@ def depthwise(
 
 
 class Halved(nn.Module):
-    """Half the height and width, from two convolutions of different pixels."""
+    """A layer that halves height and width by two convolutions of different pixels."""
 
     def __init__(self, c_in: int, c_out: int, trained: bool) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Halved(nn.Module):
 
 
 def candidate(name: str, c: int, stride: int, trained: bool) -> nn.Module:
-    """Return an operation; `trained`: of a network that is trained alone, else of the supernet."""
+    """Return an operation of the supernet or, with `trained`, of a network that is trained from scratch."""
     match name:
         case "none":
             return Nothing(stride)
@@ -81,7 +81,7 @@ class PlainCell(nn.Module):
     """The first part of both kinds of cells: their two inputs at one size."""
 
     def __init__(self, before: tuple[int, int], c: int, was_reduced: bool, trained: bool) -> None:
-        """`before`: channels of the inputs."""
+        """Create the layers; `before` are the channels of the inputs."""
         super().__init__()
         self.first = (
             Halved(before[0], c, trained)
@@ -242,7 +242,7 @@ class TrainedCell(PlainCell):
 
 
 class PlainNetwork(nn.Module):
-    """The network of a genotype; its auxiliary head follows two thirds of the cells."""
+    """The network of a genotype; its auxiliary classifier follows two thirds of the cells."""
 
     def __init__(
         self,
@@ -252,7 +252,7 @@ class PlainNetwork(nn.Module):
         layers: int = 20,
         classes: int = 10,
     ) -> None:
-        """`normal`, `reduce`: pairs of an operation's name and a source, two per node."""
+        """Create the network; `normal` and `reduce` are pairs (operation, source), two per node."""
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 3 * c, 3, padding=1, bias=False), norm(3 * c, True))
         before, was_reduced = (3 * c, 3 * c), False

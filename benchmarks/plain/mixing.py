@@ -11,7 +11,7 @@ Weights = tuple[Tensor, list[int] | None]  # (E, K) of the candidates, and the s
 
 
 class Nothing(nn.Module):
-    """The operation none."""
+    """The operation `none`."""
 
     def __init__(self, stride: int = 1) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Supernet(nn.Module):
     def __init__(self, tau: float | None = None) -> None:
         super().__init__()
         self.tau = tau
-        self.given: list[Tensor] | None = None  # weights that take the place of the alphas' own
+        self.given: list[Tensor] | None = None  # weights to use instead of the weights from the alphas
 
     def mixing(self) -> list[Weights]:
         """Return the weights of the candidates."""
@@ -106,7 +106,7 @@ class AdversarialSearch(PlainSearch):
         self.network.given = None
 
     def perturbed(self, images: Tensor, labels: Tensor) -> list[Tensor]:
-        """Return mixture weights near those of the alphas, at which the loss on a batch is greater."""
+        """Return mixture weights near the weights of the alphas that increase the loss on a batch."""
 
         def loss(weights: list[Tensor]) -> Tensor:
             self.network.given = weights

@@ -1,6 +1,6 @@
-"""ASHA on Syne Tune's own simulator, on a random table (`python FILE WORKERS CELLS`, if it is installed).
+"""ASHA on Syne Tune's own simulator, on a random table (`python FILE WORKERS CELLS`; needs Syne Tune).
 
-Prints seconds, results of rungs, and the version. A trial there reports after every epoch.
+Prints seconds, number of rung results and version. In Syne Tune, a trial reports after every epoch.
 """
 
 import itertools

@@ -88,7 +88,7 @@ def build_objective(
     Parameters
     ----------
     function
-        Optuna objective, called with FixedTrials; the names and choices that it suggests must be those of
+        Optuna objective, called with FixedTrials; it must suggest the names and choices of
         `variables`. A trial that is pruned (TrialPruned) or returns None or NaN is a failed evaluation.
     variables
         Variables of the search space.

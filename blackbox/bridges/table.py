@@ -24,8 +24,7 @@ class NamedTable:
     ----------
     benchmark, dataset, metric, signal, where
         As for `blackbox.table.objective.TableObjective`. Values are read from the signal; infeasible cells
-        have
-        -inf, or inf if lower is better.
+        have -inf, or inf if lower is better.
 
     Raises
     ------

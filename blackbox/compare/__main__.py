@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ComparisonConfig(RunConfig):
-    """Settings shared by all algorithms: those of a single search, with more trials by default."""
+    """Settings shared by all algorithms: the settings of a search, with more trials by default."""
 
     #: Number of independent trials per algorithm.
     trials: int = option(100, "number of independent trials per algorithm")

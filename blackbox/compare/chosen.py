@@ -132,14 +132,14 @@ def compare_runs(*folders: str | Path, store: str | None = None) -> ComparisonRe
     Parameters
     ----------
     *folders
-        The folders of the runs, which have their settings in common.
+        Folders of the runs, which must have the same settings and table.
     store
-        The path of their table; by default where the first run had it.
+        Path of the table; None for the path that the first run has recorded.
 
     Returns
     -------
     ComparisonResult
-        The findings, which notebooks show as a table; `plot` draws them.
+        The results, which notebooks show as a table; `plot` draws them.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def compare_runs(*folders: str | Path, store: str | None = None) -> ComparisonRe
         If a folder has no finished run, or the runs cannot be compared.
     """
     if not folders:
-        raise ConfigError("compare_runs needs the folder of a run or more, got none")
+        raise ConfigError("compare_runs needs at least one run folder, got none")
     chosen = Chosen(tuple(_run(str(folder)) for folder in folders))
     bench = open_table(chosen.runs[0], store)
     settings, objective = begun(chosen, chosen.settings({}), bench)

@@ -36,8 +36,10 @@ _UNLOCKING = 20.0  # seconds that a closing worker may hold the log of a part
 class PartResult(NamedTuple):
     """The result of a completed Part."""
 
-    steps: int  #: number of evaluations of each trial, or of jobs in all
-    trajectories: Trajectories | None  #: trajectories of the trials; None if the trials are saved
+    #: Number of evaluations of each trial, or of jobs of all trials.
+    steps: int
+    #: Trajectories of the trials; None if the trials are saved.
+    trajectories: Trajectories | None
 
 
 Task = Part | Whole
@@ -170,8 +172,10 @@ class _Comparison:
 class Origin(NamedTuple):
     """The properties of the command that a worker on another machine must share."""
 
-    versions: Mapping[str, str]  #: versions of packages
-    checksum: str  #: checksum of the table
+    #: Versions of packages.
+    versions: Mapping[str, str]
+    #: Checksum of the table.
+    checksum: str
 
 
 def carry_out_task(study: bytes, origin: Origin | None, context: TaskContext, task: Task) -> Result:

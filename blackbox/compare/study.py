@@ -68,9 +68,8 @@ class Part(NamedTuple):
     number: int  #: number of the algorithm
     first: int  #: number of the first trial
     end: int  #: number of the last trial + 1
-    steps: int | None = (
-        None  #: evaluations per trial, beyond the budget like the slowest trial; None if unknown
-    )
+    #: evaluations per trial, beyond the budget like the slowest trial; None if unknown
+    steps: int | None = None
 
     @property
     def trials(self) -> range:

@@ -20,7 +20,7 @@ from blackbox.results.regret import (
     feasible_cells,
     regrets,
 )
-from blackbox.results.text import Rows, came_text, evaluations_text, over_text, parse_signals
+from blackbox.results.text import Rows, evaluations_text, over_text, parse_signals, reached_text
 from blackbox.search.shown import checkpoints
 from blackbox.table.objective import TableObjective
 from blackbox.table.settings import RunConfig
@@ -74,7 +74,7 @@ class RegretRow(Row):
 
     def text(self, trials: int) -> str:
         """Return the row as text; `trials` is the number of trials."""
-        having, short = self.trials_with_incumbent, came_text(self.trials_that_came_so_far, trials)
+        having, short = self.trials_with_incumbent, reached_text(self.trials_that_came_so_far, trials)
         if having is not None and having != trials:
             short += f"   ({counted(having, 'trial')} had one)" if having else "   (no feasible cell yet)"
         return f"after {evaluations_text(self.evaluations)}  {self.regret.text()}{short}"

@@ -21,7 +21,7 @@ from blackbox.results.fronts import (
     volumes,
 )
 from blackbox.results.regret import Spread, feasible_cells, load_entry
-from blackbox.results.text import Rows, came_text, entry_lines, evaluations_text, over_text, with_unit
+from blackbox.results.text import Rows, entry_lines, evaluations_text, over_text, reached_text, with_unit
 from blackbox.rs import RandomSearch
 from blackbox.search.shown import checkpoints
 from blackbox.table.objective import PairObjective
@@ -166,7 +166,7 @@ class FrontResult(LockstepResult[PairConfig]):
         return [
             ("true front", f"{counted(self.true_front.cells, 'cell')}, {volume}"),
             ("reference", f"{reference}: the worst of {cells} in each"),
-            ("found of it", f"{ours} {'cell' if ours == '1' else 'cells'}{each} (random search: {random})"),
+            ("found on it", f"{ours} {'cell' if ours == '1' else 'cells'}{each} (random search: {random})"),
             *self.rows,
         ]
 
@@ -189,7 +189,7 @@ class FrontResult(LockstepResult[PairConfig]):
         over = over_text(trials, trials - self.trials_without_evaluation)
         lines = [f"\nHypervolume, percent of the true front's{over}"]
         for row, random in zip(self.found.hypervolume, self.random_search.hypervolume, strict=True):
-            short = came_text(row.trials_that_came_so_far, trials)
+            short = reached_text(row.trials_that_came_so_far, trials)
             ours, theirs = (each.share.with_std(".3f", 100) for each in (row, random))
             shares = f"{ours}   random search {theirs}"
             lines.append(f"after {evaluations_text(row.evaluations)}  {shares}{short}")

@@ -96,6 +96,7 @@ class Lockstep(Driver[History]):
 
     unit = "evaluations"
 
+    #: Format of the log.
     log_format: EvaluationLog
     #: The search, before its first evaluation.
     search: Search[Any]

@@ -80,6 +80,7 @@ class Simulation(Driver[JobHistory]):
 
     unit = "trials"
 
+    #: Format of the log.
     log_format: JobLog
     #: Function that returns the search of a trial before its first job.
     search: Callable[[int], MultiFidelitySearch[Any]]
@@ -201,7 +202,7 @@ class _Replay:
         return ended
 
     def add(self, trial: int, start: int, rows: JobRows, ended: bool) -> None:
-        """Add jobs of a trial, from its job `start` on; `ended` says that there are no more."""
+        """Add jobs of a trial, from its job `start` on; `ended` is true if there are no more."""
         earlier = self._earlier.trial_jobs(trial)[start:]
         both = min(len(earlier), len(rows))
         if (rows[:both] != earlier[:both]).any() or (ended and both < len(earlier)):

@@ -72,17 +72,17 @@ def _names(groups: Sequence[Group]) -> list[str]:
         in_space = f"{name}, {bench.space.name}"
         checksum = str(attributes["checksum"])[:8]
         texts.append((name, in_space, f"{in_space} ({attributes['source']}, {checksum})"))
-    return _told_apart(texts)
+    return _unique_names(texts)
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:
     """Return the label of each run, with its folder if labels are equal."""
-    return _told_apart(
+    return _unique_names(
         [(run.label, f"{run.label} ({run.path.name})", f"{run.label} ({run.path})") for run in runs]
     )
 
 
-def _told_apart(texts: Sequence[Sequence[str]]) -> list[str]:
+def _unique_names(texts: Sequence[Sequence[str]]) -> list[str]:
     """Return the first unique name of each item, or its last name if none is unique."""
     every = Counter(name for names in texts for name in set(names))
     return [next((name for name in names if every[name] == 1), names[-1]) for names in texts]

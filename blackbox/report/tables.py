@@ -73,12 +73,12 @@ def pairs(comparison: Comparison, series: Sequence[Series]) -> str:
     """Return the table with the test results of each pair of comparable runs."""
     runs, tests = comparison.runs, comparison.pairs.tested
     many = "one pair" if len(tests) == 1 else f"all {len(tests):,} pairs"
-    told = sum(map(_told_apart, tests))
+    different = sum(map(_differ, tests))
     rows = [_pair_row(pair, runs, series) for pair in tests]
     table = _table("Differences between searches", rows, "sortable pairs", "pair")
     if len(tests) > _MANY:
         table = (
-            f"<details><summary>{told:,} of {len(tests):,} pairs differ significantly</summary>"
+            f"<details><summary>{different:,} of {len(tests):,} pairs differ significantly</summary>"
             f"{table}</details>"
         )
     return f"""{table}
@@ -164,9 +164,9 @@ def _table(
 
 def _pair_row(pair: ShownPair, runs: Sequence[ShownRun], series: Sequence[Series]) -> Row:
     first, second = (runs[place] for place in pair.runs)
-    told, kind = ("better than", "ahead") if _told_apart(pair) else ("no significant difference to", "level")
+    relation, kind = ("better than", "ahead") if _differ(pair) else ("no significant difference to", "level")
     name = (
-        f'<b class="{kind}">{_label(series, first)}</b> <small>{told}</small>'
+        f'<b class="{kind}">{_label(series, first)}</b> <small>{relation}</small>'
         f" <span>{_label(series, second)}</span>"
     )
     tested, p = pair.tested.pair, pair.tested.p_holm
@@ -179,7 +179,7 @@ def _pair_row(pair: ShownPair, runs: Sequence[ShownRun], series: Sequence[Series
     return Row(name, (first.series, second.series), cells)
 
 
-def _told_apart(pair: ShownPair) -> bool:
+def _differ(pair: ShownPair) -> bool:
     return pair.tested.p_holm <= 1 - LEVEL
 
 
@@ -202,10 +202,10 @@ def _number(value: float, form: str) -> Cell:
 
 def _way(way: Way, axis: str) -> Cell:
     """Return the evaluations or time that trials needed to reach a regret."""
-    came = "" if way.share == 1 else f" <small>({100 * way.share:.3g} %)</small>"
+    share = "" if way.share == 1 else f" <small>({100 * way.share:.3g} %)</small>"
     if way.median is None:
-        return None, f"–{came}"
-    return way.median, f"{f'{way.median:,.6g}' if axis == 'evaluations' else duration(way.median)}{came}"
+        return None, f"–{share}"
+    return way.median, f"{f'{way.median:,.6g}' if axis == 'evaluations' else duration(way.median)}{share}"
 
 
 def _time(seconds: float | None) -> Cell:

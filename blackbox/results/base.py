@@ -74,7 +74,7 @@ class SearchResult(Result, ABC, Generic[S_co]):
 
     @abstractmethod
     def summary(self) -> Rows:
-        """Return what the text says of the whole search."""
+        """Return the rows about the whole search."""
 
     @property
     @abstractmethod

@@ -209,28 +209,28 @@ class ComparisonResult(Result):
     ranks: Ranks | None
     #: The trials, for plots.
     entries: Sequence[Entry] = field(repr=False, metadata=OMITTED)
-    #: What counts of each code, (N,).
+    #: The metric of each code as a score, (N,); higher is better.
     targets: Scores = field(repr=False, compare=False, metadata=OMITTED)
 
     def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Plot the mean regret of each algorithm with its confidence band, both axes logarithmic.
+        """Plot the mean regret of each algorithm with its confidence band on logarithmic axes.
 
-        Over evaluations, or with a budget over simulated hours.
+        The x axis is evaluations or, with a budget, simulated hours.
 
         Parameters
         ----------
         ax
-            Where to draw; by default axes of a new figure.
+            Axes to draw on; None for the axes of a new figure.
 
         Returns
         -------
         matplotlib.axes.Axes
-            With a line per algorithm.
+            The axes, with a line per algorithm.
 
         Raises
         ------
         MissingDependencyError
-            Without matplotlib.
+            If matplotlib is not installed.
         """
         from blackbox.results.plots import draw_comparison
         from nasbench.axes import given_or_new

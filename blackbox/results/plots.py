@@ -140,7 +140,7 @@ def draw_comparison(
     evals: int | None,
     budget: float | None,
 ) -> None:
-    """Draw the picture of `comparison_figure` to axes."""
+    """Draw the plot of `comparison_figure` on axes."""
     axis, last, scale = (Axis.EVALUATIONS, evals, 1) if budget is None else (Axis.SECONDS, budget, 3600)
     least = np.inf
     for n, entry in enumerate(entries):

@@ -34,7 +34,7 @@ def with_unit(metric: str) -> str:
 
 
 def subject(settings: TableConfig, per: str = "evaluation", others: Iterable[str] = ()) -> str:
-    """Return what is searched, from the space to the noise, as the end of a heading.
+    """Return the problem, from the space to the noise, as the end of a heading.
 
     One recorded seed is chosen `per` evaluation or cell; `others` are further objectives.
     """
@@ -54,9 +54,9 @@ def evaluations_text(number: int) -> str:
     return f"{number:>6,} {'evaluation' if number == 1 else 'evaluations'}".ljust(18)
 
 
-def came_text(came: int, trials: int) -> str:
+def reached_text(count: int, trials: int) -> str:
     """Return how many trials reached a row of results, if not all."""
-    return "" if came == trials else f"   (reached by {counted(came, 'trial')}, the others had ended)"
+    return "" if count == trials else f"   (reached by {counted(count, 'trial')}, the others had ended)"
 
 
 def over_text(trials: int, found: int) -> str:

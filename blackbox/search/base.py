@@ -56,14 +56,14 @@ class Search(ABC, Generic[C]):
     history
         Evaluations to continue from; None for a new search.
     first
-        Codes that every trial evaluates first, shape ``(n,)``, instead of cells drawn at random: a warm
+        Codes that every trial evaluates first, shape ``(n,)``, instead of cells sampled at random: a warm
         start. Only searches with `warm_starts` accept them.
 
     Raises
     ------
     ConfigError
-        If there are no trials, if `config` or `history` does not fit the search, or if the search has no warm
-        start.
+        If there are no trials, if `config` or `history` does not fit the search, or if the search does not
+        support a warm start.
     InvalidArgumentError
         If `trials` or `seed` is out of range.
     """
@@ -72,7 +72,7 @@ class Search(ABC, Generic[C]):
     #: class of the settings, a frozen dataclass of options, see `nasbench.runs.settings.Settings`
     config_class: ClassVar[type[C]] = NoSettings  # type: ignore[assignment]  # C if a subclass sets none
     objectives: ClassVar[int] = 1  #: number of scores per evaluation
-    warm_starts: ClassVar[bool] = False  #: whether it can begin with given cells
+    warm_starts: ClassVar[bool] = False  #: whether the search can start with given cells
 
     def __init__(
         self,
@@ -102,8 +102,8 @@ class Search(ABC, Generic[C]):
         self.first = np.array(first, dtype=np.intp)
         if len(self.first) and not self.warm_starts:
             raise ConfigError(
-                f"{self.name} has no warm start; regularized evolution, local search, BANANAS, the Gaussian"
-                " process and TPE have"
+                f"{self.name} does not support a warm start; regularized evolution, local search, BANANAS,"
+                " the Gaussian process and TPE do"
             )
         self.space = space
         self.config = config
@@ -124,7 +124,7 @@ class Search(ABC, Generic[C]):
         Parameters
         ----------
         pending
-            Number of pending evaluations per trial, which were asked for but not told yet; 0 unless several
+            Number of pending evaluations per trial, whose scores have not been told yet; 0 unless several
             workers evaluate one trial. Random numbers are sampled for step ``len(self.history) + pending``.
             A search that must know the pending codes uses `blackbox.search.pending.PendingEvaluations`.
 

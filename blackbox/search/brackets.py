@@ -82,7 +82,18 @@ class BracketSearch(MultiFidelitySearch[R]):
 
     @abstractmethod
     def new_bracket(self, number: int) -> Bracket:
-        """Return a new bracket; `number` counts brackets from 0."""
+        """Return a new bracket.
+
+        Parameters
+        ----------
+        number
+            Number of the bracket, from 0.
+
+        Returns
+        -------
+        Bracket
+            The bracket, before its first job.
+        """
 
     def next_job(self, number: int) -> Job | None:
         for place, bracket in self._brackets.items():

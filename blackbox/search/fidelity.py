@@ -25,7 +25,7 @@ class Job(NamedTuple):
     number: int  #: number of the job in the order of asking, from 0
     code: int  #: code of the cell
     epochs: int  #: epochs that the cell has been trained for at the end of the job
-    done: int  #: epochs of these that an earlier job has trained; 0 for a new cell
+    done: int  #: epochs that earlier jobs have trained the cell for; 0 for a new cell
     bracket: int  #: number of the search's bracket, from 0
 
 

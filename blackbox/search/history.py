@@ -256,31 +256,32 @@ class History:
         return int(trials[row]), step
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Plot the score of the incumbents over the evaluations, or with two objectives all scores.
+        """Plot the score of the incumbents over evaluations; with two objectives, plot all scores.
 
         Parameters
         ----------
         ax
-            Where to draw; by default axes of a new figure.
+            Axes to draw on; None for the axes of a new figure.
 
         Returns
         -------
         matplotlib.axes.Axes
-            With the median over trials and its percentiles; with two objectives with a point per evaluation.
+            The axes, with the median over trials and percentiles; with two objectives, with a point per
+            evaluation.
 
         Raises
         ------
         MissingDependencyError
-            Without matplotlib.
+            If matplotlib is not installed.
         ConfigError
-            If there is no evaluation, or there are more than two objectives.
+            If there are no evaluations, or more than two objectives.
         """
         from blackbox.search.shown import HIGHER, plot_scores
         from nasbench.axes import given_or_new
 
         if not self._length or self.objectives > 2:
             raise ConfigError(
-                f"a plot shows evaluations with one or two objectives, got"
+                f"a plot needs evaluations with one or two objectives, got"
                 f" {counted(self._length, 'evaluation')} with {self.objectives}"
             )
         axes = given_or_new(ax)
@@ -310,7 +311,7 @@ class History:
         if failed := int((scores == FAILED).any(axis=-1).sum()):
             rows.append(("failed", counted(failed, "evaluation")))
         if self.costs.any():
-            rows.append(("cost", f"{duration(float(self.spent().mean()))} a trial"))
+            rows.append(("cost", f"{duration(float(self.spent().mean()))} per trial"))
         after = checkpoints(self._length)
         best = np.maximum.accumulate(scores, axis=1)[:, np.array(after) - 1]  # (T, checkpoints, M)
         spread = np.stack([best.min(axis=0), np.median(best, axis=0), best.max(axis=0)], axis=-1)

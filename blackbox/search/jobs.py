@@ -131,25 +131,25 @@ class JobHistory:
         Parameters
         ----------
         ax
-            Where to draw; by default axes of a new figure.
+            Axes to draw on; None for the axes of a new figure.
 
         Returns
         -------
         matplotlib.axes.Axes
-            With the median over trials and its percentiles.
+            The axes, with the median over trials and percentiles.
 
         Raises
         ------
         MissingDependencyError
-            Without matplotlib.
+            If matplotlib is not installed.
         ConfigError
-            If there is no job.
+            If there are no jobs.
         """
         from blackbox.search.shown import plot_scores
         from nasbench.axes import given_or_new
 
         if not len(self):
-            raise ConfigError("a plot shows jobs that have ended, got none")
+            raise ConfigError("a plot needs completed jobs, got none")
         axes = given_or_new(ax)
         times = np.linspace(self.end.min(), self.end.max(), _POINTS)
         scores = np.full((len(self.trials), _POINTS), np.nan)

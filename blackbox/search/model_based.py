@@ -27,7 +27,7 @@ class ModelBasedConfig(Settings):
 
 
 M = TypeVar("M", bound=ModelBasedConfig)  # settings
-F = TypeVar("F")  # what a fit returns
+F = TypeVar("F")  # result of a fit
 
 
 class ModelBasedSearch(Search[M], Generic[M, F]):

@@ -1,4 +1,4 @@
-"""How the trials of a search are drawn: the spread of a value over trials, as a curve."""
+"""Plots of the trials of a search: the spread of a value over trials, as a curve."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def draw_spread(axes: Axes, across: Codes | Seconds, values: Scores) -> None:
 
 
 def plot_scores(axes: Axes, across: Codes | Seconds, scores: Scores, where: str) -> Axes:
-    """Draw the scores (T, n) of incumbents, NaN for none, over `across` (n,); `where`: its label."""
+    """Draw the scores (T, n) of incumbents, NaN for none, over `across` (n,), whose label is `where`."""
     across, scores = without_gaps(across, scores)
     if scores.size:
         draw_spread(axes, across, scores)

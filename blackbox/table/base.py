@@ -58,7 +58,7 @@ class SignalTable:
         return self._complete(self._signed(signal, signal.protocol), str(signal), hint)
 
     def _target_scores(self) -> Scores:
-        """Return the metric of all cells as scores, (N,); if it is not recorded, the error names what is."""
+        """Return the metric of all cells as scores, (N,); an error lists the recorded metrics."""
         try:
             return self._scores(self.target)
         except NotRecordedError as error:

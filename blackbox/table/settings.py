@@ -1,4 +1,4 @@
-"""The settings of searches on a table, besides the algorithm's own, and their flags."""
+"""The settings of searches on a table, except the algorithm's own, and their flags."""
 
 from abc import ABC, abstractmethod
 from argparse import ArgumentTypeError
@@ -201,11 +201,12 @@ class EvaluationsConfig(TableConfig, ABC):
         "simulated time that a trial may spend on training and validation: 20000s, 90m, 12h, 2d",
         parse_seconds,
     )
-
+    #: Warm start, METRIC=N: the N best cells by a metric in the store are evaluated first; None for no warm
+    #: start.
     warm_start: str | None = option(
         None,
-        "begin with the N best cells by a metric of the store, such as synflow=100; for re, ls, bananas, gp"
-        " and tpe",
+        "start with the N best cells by a metric in the store, such as synflow=100; only for re, ls, bananas,"
+        " gp and tpe",
         type=str,
         metavar="METRIC=N",
     )
@@ -223,7 +224,25 @@ class EvaluationsConfig(TableConfig, ABC):
         return value
 
     def first(self, bench: Benchmark) -> list[int]:
-        """Return the codes of the warm start on a Benchmark, best first; cells without a value come last."""
+        """Return the codes of the warm start.
+
+        Parameters
+        ----------
+        bench
+            The table.
+
+        Returns
+        -------
+        list[int]
+            Codes, best first; empty without a warm start.
+
+        Raises
+        ------
+        ConfigError
+            If the table has the metric for fewer cells than the warm start needs.
+        NotRecordedError
+            If the table lacks the metric.
+        """
         if self.warm_start is None:
             return []
         signal, count = self._warm_start()
@@ -231,7 +250,7 @@ class EvaluationsConfig(TableConfig, ABC):
         known = np.count_nonzero(~np.isnan(column))
         if known < count:
             raise ConfigError(
-                f"warm_start needs {count:,} cells; the store has {self.dataset} {signal} of {known:,}"
+                f"warm_start needs {count:,} cells; the store has {self.dataset} {signal} for {known:,}"
             )
         order: list[int] = np.argsort(-column if signal.higher_is_better else column, kind="stable").tolist()
         return order[:count]

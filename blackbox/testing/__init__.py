@@ -9,9 +9,8 @@ one:
 >>> class TestRandomSearch(SearchContract):  # in a test file; pytest collects it
 ...     search_class = RandomSearch
 
-`SearchContract` is for subclasses of `Search`, `ModelBasedContract` for those of `ModelBasedSearch`,
-`MultiFidelityContract` for those of `MultiFidelitySearch`, `LearnedPredictorContract` for those of
-`LearnedPredictor`.
+There are suites for subclasses of `Search` (`SearchContract`), `ModelBasedSearch` (`ModelBasedContract`),
+`MultiFidelitySearch` (`MultiFidelityContract`) and `LearnedPredictor` (`LearnedPredictorContract`).
 """
 
 import pytest

@@ -53,7 +53,7 @@ class SearchContract:
         history: History | None = None,
         **settings: Any,
     ) -> Search[Any]:
-        """Return the search; `space` and `settings` override those of the test class."""
+        """Return the search; `space` and `settings` override the test class's."""
         config = self.search_class.config_class(**{**self.settings, **settings})
         return self.search_class(space or self.space, config, trials, seed, history)
 

@@ -93,9 +93,14 @@ class Settings:
 
     @classmethod
     def add_flags(cls, parser: argparse._ActionsContainer, leave_out: Sequence[str] = ()) -> None:
-        """Add a flag for each option to `parser`; flags that are not given are absent from the result.
+        """Add a flag for each option to a parser; flags that are not given are absent from the result.
 
-        `leave_out`: options that get no flag.
+        Parameters
+        ----------
+        parser
+            The parser, or an argument group.
+        leave_out
+            Names of options that get no flag.
         """
         for f in (f for f in fields(cls) if f.name not in leave_out):
             kind, choices = f.metadata["type"], f.metadata["choices"]
@@ -109,21 +114,60 @@ class Settings:
 
     @classmethod
     def given(cls, args: argparse.Namespace) -> dict[str, Any]:
-        """Return the options of `args` that were given on the command line."""
+        """Return the options that were given on the command line.
+
+        Parameters
+        ----------
+        args
+            Result of a parser with the flags of `add_flags`.
+
+        Returns
+        -------
+        dict[str, Any]
+            Values by name.
+        """
         return {f.name: vars(args)[f.name] for f in fields(cls) if f.name in vars(args)}
 
     @classmethod
     def raisable(cls) -> tuple[str, ...]:
-        """Return the options that can be increased when a run is resumed."""
+        """Return the options that can be increased when a run is resumed.
+
+        Returns
+        -------
+        tuple[str, ...]
+            Names of options.
+        """
         return tuple(f.name for f in fields(cls) if f.metadata["on_resume"] == "raise")
 
     @classmethod
     def from_flags(cls, args: argparse.Namespace) -> Self:
-        """Return the settings given in `args`, with defaults for the others."""
+        """Return the settings from the command line, with defaults for options that were not given.
+
+        Parameters
+        ----------
+        args
+            Result of a parser with the flags of `add_flags`.
+
+        Returns
+        -------
+        Self
+            The settings.
+
+        Raises
+        ------
+        ConfigError
+            If an option has the wrong type or is out of bounds.
+        """
         return cls(**cls.given(args))
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain values."""
+        """Return the settings as plain values.
+
+        Returns
+        -------
+        dict[str, Any]
+            Values by name.
+        """
         return asdict(self)
 
     @classmethod
@@ -138,6 +182,11 @@ class Settings:
             Name of that part in errors.
         complete
             Whether all options must be recorded, because a missing one does not mean the default.
+
+        Returns
+        -------
+        Self
+            The settings.
 
         Raises
         ------
@@ -166,12 +215,17 @@ class Settings:
         given
             Options that are given on resume.
         *others
-            Further settings classes of the command, whose changeable options errors list too.
+            Further settings classes of the command, whose changeable options errors also list.
+
+        Returns
+        -------
+        Self
+            New settings.
 
         Raises
         ------
         ConfigError
-            If an option differs that cannot change.
+            If an option that cannot change differs.
         """
         changed = {}
         rules = {f.name: f.metadata["on_resume"] for f in fields(self)}

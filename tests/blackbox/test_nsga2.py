@@ -287,7 +287,7 @@ def test_the_report_of_one_trial(command, bench):
     assert (
         lines[4] == "reference       val_accuracy 9.712 %, params 1.531546 M: the worst of the table in each"
     )
-    assert lines[5].startswith("found of it     ")
+    assert lines[5].startswith("found on it     ")
     assert "Front: " in out
     assert "val_accuracy [%]  params [M]  index  evaluation  cell" in out
     assert "after    300 evaluations  99." in out

@@ -86,9 +86,11 @@ def test_wrong_warm_starts_are_refused(store):
     for text in ("synflow", "synflow=0", "synflow=x"):
         with pytest.raises(ConfigError, match="warm_start must be METRIC=N"):
             RunConfig(warm_start=text)
-    with pytest.raises(ConfigError, match=r"warm_start needs 20,000 cells; the store has cifar10 synflow of"):
+    with pytest.raises(
+        ConfigError, match=r"warm_start needs 20,000 cells; the store has cifar10 synflow for"
+    ):
         RunConfig(warm_start="synflow=20000").first(NB201(store))
-    with pytest.raises(ConfigError, match="random search has no warm start"):
+    with pytest.raises(ConfigError, match="random search does not support a warm start"):
         algorithm("rs")(NB201_SPACE, first=[1])
 
 

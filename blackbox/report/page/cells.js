@@ -51,7 +51,7 @@ class Cells {
   }
 }
 
-// The values of a cell as a list of names and values.
+// Return the values of a cell as a list of names and values.
 function facts(cell) {
   const rows = [["index", String(cell.index)], ["rank", cell.rank.toLocaleString("en")],
     ...cell.values.map(([name, text]) => [name, text])];

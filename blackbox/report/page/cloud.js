@@ -1,6 +1,6 @@
 // All cells of the table by cost and score, and the cells that the searches evaluated.
 
-const REACH = 14; // pixels around the pointer in which a cell is found
+const REACH = 14; // maximum distance in pixels between the pointer and a cell
 
 class Cloud {
   constructor(place, comparison) {
@@ -81,7 +81,7 @@ class Cloud {
     if (this.options.searched === "trial" && runs.length)
       parts.push(`coloured: cells evaluated by the trial whose result is closest to the median; white edge: its final incumbent (number of the trial: ${trials})`);
     if (this.options.searched === "all" && runs.length)
-      parts.push("coloured: cells evaluated by all trials, stronger if evaluated more often (faint: as often as by chance); white edge: final cells, larger if more trials ended there");
+      parts.push("coloured: cells evaluated by all trials, more intense if evaluated more often (faint: as often as by chance); white edge: final cells, larger if more trials ended there");
     if (runs.some((run) => run.fronts?.[this.options.cost])) parts.push("coloured lines: fronts of that trial");
     return [`${parts.join("; ")}. Hover over a cell or tap it for details.`];
   }

@@ -1,4 +1,4 @@
-// Regret over evaluations or simulated time: a line per run, with its band, and a cursor that reads values.
+// Regret over evaluations or simulated time: a line per run with its band, and a cursor to read values.
 
 const LINES = {
   median: { text: "median", low: "quarter", high: "threeQuarters", band: "band: quartiles over trials" },
@@ -41,7 +41,7 @@ class Curves {
     this.note.textContent = [
       LINES[line].band,
       left.length && axis === "evaluations"
-        ? `${left.join(", ")}: only comparable by simulated time, because cells are trained for fewer epochs at first` : "",
+        ? `${left.join(", ")}: only comparable by simulated time, because cells are first trained for fewer epochs` : "",
       left.length && axis === "seconds" ? `${left.join(", ")}: not shown, because this table has no evaluation times` : "",
     ].filter(Boolean).join("; ") + ".";
     if (!runs.length) {
@@ -129,7 +129,7 @@ class Curves {
       if (value !== null && !over)
         this.marks.append(svg("circle", { cx: across, cy: this.y.at(value), r: 4, fill: SERIES[run.series].colour }));
       return html("li", {}, swatch(run.series), html("span", {}, SERIES[run.series].label),
-        html("b", {}, value === null ? "–" : fixed(value, 4) + (over ? " (its end)" : "")));
+        html("b", {}, value === null ? "–" : fixed(value, 4) + (over ? " (at its end)" : "")));
     });
     const text = size === 1 && name === "evaluations"
       ? plural(where, "evaluation") : `${short(where / size)} ${name}`;

@@ -1,4 +1,4 @@
-// One cell, or two side by side: diagram, neighbours, all values.
+// One cell, or two side by side: diagram, neighbours and all values.
 
 class Cards {
   constructor(place) {
@@ -21,19 +21,19 @@ class Cards {
     const rows = SPACE.places.map((name, at) => html("tr", {}, html("th", { scope: "row" }, name), ...this.buttons[at].map((button) => html("td", {}, button))));
     this.table = html("table", { class: "neighbours" }, html("thead", {}, header), html("tbody", {}, ...rows));
     this.groups = [...GROUPS].map(([name, columns]) => new Values(name, columns, () => this.drawValues()));
-    this.said = html("p", { class: "unseen", "aria-live": "polite" });
+    this.announced = html("p", { class: "unseen", "aria-live": "polite" });
     place.append(
       html("div", { class: "head" }, this.title, this.pin, this.find),
       this.figures, this.differs, html("div", { class: "named" }, this.name, this.copy),
       html("h3", {}, `${PLACES * (BASE - 1)} neighbours`), this.changes, html("div", { class: "wide" }, this.table),
-      html("h3", {}, "Values"), ...this.groups.map(({ place: group }) => group), this.said);
+      html("h3", {}, "Values"), ...this.groups.map(({ place: group }) => group), this.announced);
     this.code = null;
     this.pinned = null;
   }
 
   look() {
     const code = codeNamed(this.find.value);
-    this.find.setCustomValidity(code === null && this.find.value ? "no cell has this index or string" : "");
+    this.find.setCustomValidity(code === null && this.find.value ? "no cell has this index or arch string" : "");
     if (code === null) this.find.reportValidity();
     else pick(code);
   }
@@ -46,7 +46,7 @@ class Cards {
     event.preventDefault();
   }
 
-  // Move the focus to a neighbour; one of all is a tab stop.
+  // Move the focus to a neighbour; only one button is a tab stop.
   enter(at, other) {
     for (const button of this.buttons.flat()) button.tabIndex = -1;
     this.buttons[at][other].tabIndex = 0;
@@ -60,10 +60,10 @@ class Cards {
     this.title.textContent = other ? `${INDEX[pinned]} and ${INDEX[code]}` : `Cell ${INDEX[code]}`;
     this.pin.textContent = pinned === null ? "Pin" : "Unpin";
     this.pin.setAttribute("aria-pressed", String(pinned !== null));
-    const card = (of, text) => html("figure", {}, html("figcaption", {}, text, html("b", {}, String(INDEX[of]))), diagram(DATA.space, of));
+    const card = (each, text) => html("figure", {}, html("figcaption", {}, text, html("b", {}, String(INDEX[each]))), diagram(DATA.space, each));
     this.figures.replaceChildren(...(other ? [card(pinned, "pinned "), card(code, "cell ")] : [diagram(DATA.space, code)]));
-    this.differs.textContent = !other ? "" : `They differ on ${SPACE.places.flatMap((name, at) => {
-      const [before, after] = [pinned, code].map((of) => SPACE.choices[choiceAt(of, at)].text);
+    this.differs.textContent = !other ? "" : `Differences: ${SPACE.places.flatMap((name, at) => {
+      const [before, after] = [pinned, code].map((each) => SPACE.choices[choiceAt(each, at)].text);
       return before === after ? [] : `${SPACE.place} ${name}: ${before}, ${after}`;
     }).join("; ")}`;
     this.name.textContent = nameOf(DATA.space, code);
@@ -76,7 +76,7 @@ class Cards {
       const same = next === code, where = `${SPACE.place} ${SPACE.places[at]}`;
       button.className = `change ${same ? `same ${kind}` : ["worse", "", "better"][y.better(difference) + 1] ?? ""}`;
       button.textContent = same ? text : Number.isNaN(difference) ? "–" : fixed(difference, y.few, "exceptZero");
-      button.setAttribute("aria-label", same ? `${name} on ${where}, as it is`
+      button.setAttribute("aria-label", same ? `${name} on ${where}, unchanged`
         : `${name} on ${where}: cell ${INDEX[next]}, ${y.label} ${y.text(next)} ${y.unit}`);
       button.title = same ? "" : `cell ${INDEX[next]}: ${y.text(next)} ${y.unit}`;
       button.setAttribute("aria-current", String(same));
@@ -88,14 +88,14 @@ class Cards {
     if (this.code !== null) for (const group of this.groups) group.draw(this.code, this.pinned);
   }
 
-  // Tell those who do not see the picture which cell is chosen.
+  // Announce the selected cell to screen readers.
   say(code) {
     const { x, y } = STATE;
-    this.said.textContent = `Cell ${INDEX[code]}: ${y.label} ${y.text(code)} ${y.unit}, rank ${y.rank(code)}; ${x.label} ${x.text(code)} ${x.unit}`;
+    this.announced.textContent = `Cell ${INDEX[code]}: ${y.label} ${y.text(code)} ${y.unit}, rank ${y.rank(code)}; ${x.label} ${x.text(code)} ${x.unit}`;
   }
 }
 
-// The values of a data set and protocol, folded up unless an axis has one of them.
+// The values of a data set and protocol, collapsed unless an axis shows one of them.
 class Values {
   constructor(name, columns, onopen) {
     this.columns = columns;

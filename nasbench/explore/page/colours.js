@@ -1,7 +1,7 @@
 // The colour of each cell, and the legend.
 
-const SHADES = 24; // of a ramp
-const RAMP = 5; // colours of the style sheet that a ramp goes through
+const SHADES = 24; // colours of a ramp
+const RAMP = 5; // colours of the style sheet that a ramp interpolates
 
 const COUNTED = DATA.space === "tss" ? "operations" : "layers";
 const COLOURS = [
@@ -19,7 +19,7 @@ function rgb(name) {
   return colour(name).match(/[\d.]+/g).slice(0, 3).map(Number);
 }
 
-// So many colours from the low end of the ramp to its high end.
+// Return `count` colours from the low end of the ramp to its high end.
 function ramp(count) {
   const stops = Array.from({ length: RAMP }, (_, n) => rgb(`ramp-${n}`));
   return Array.from({ length: count }, (_, n) => {
@@ -29,7 +29,7 @@ function ramp(count) {
   });
 }
 
-// {of: the number of each cell's colour, a byte for each code; colours: [red, green, blue]; legend: an element}
+// Return {number: a byte per code, the index of its colour; colours: arrays [red, green, blue]; legend: an element}.
 function colouring() {
   const [kind, ...rest] = STATE.colour.split(":"), argument = rest.join(":");
   const number = new Uint8Array(CELLS);
@@ -47,10 +47,10 @@ function colouring() {
   const column = kind === "rank" ? STATE.y : COLUMN.get(argument);
   const colours = [...ramp(SHADES), rgb("none")];
   let place, ends;
-  if (kind === "rank") { // by its square root, which spreads the best
+  if (kind === "rank") { // the square root of the rank, to spread the best cells
     place = (code) => 1 - Math.sqrt((column.rank(code) - 1) / column.sorted.length);
     ends = [fixed(column.sorted.length, 0), "1"];
-  } else { // nine in ten of the values; the others have the colours of the ends
+  } else { // the central 90 % of the values; the others have the colours of the ends
     const [low, high] = [0.05, 0.95].map((part) => column.sorted[Math.round(part * (column.sorted.length - 1))]);
     place = (code) => (high > low ? (column.values[code] - low) / (high - low) : 1);
     ends = [`≤ ${short(low)}`, `≥ ${short(high)} ${column.unit}`];
@@ -67,6 +67,6 @@ function css([red, green, blue]) {
   return `rgb(${red} ${green} ${blue})`;
 }
 
-function dot(of) {
-  return html("span", { class: "swatch", style: `background:${css(of)}`, "aria-hidden": "true" });
+function dot(shade) {
+  return html("span", { class: "swatch", style: `background:${css(shade)}`, "aria-hidden": "true" });
 }

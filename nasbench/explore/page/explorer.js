@@ -1,7 +1,7 @@
-// The page: controls, picture, filters and cells, drawn again when what they show changes.
+// The page: controls, plot, filters and cells, redrawn when their content changes.
 
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const MOMENT = 250; // milliseconds: how long the address may lag behind
+const MOMENT = 250; // milliseconds until the address is updated
 let hovered = null, highlighted = null, shown, writing;
 
 const current = () => hovered ?? STATE.cell ?? plot.best;
@@ -25,7 +25,7 @@ const legend = html("div", { class: "legend" });
 const explained = html("p", { class: "note" });
 const controls = html("div", { class: "controls" });
 const filterPlace = html("section", { class: "filters" });
-const cardPlace = html("section", { class: "card", "aria-label": "the chosen cell" });
+const cardPlace = html("section", { class: "card", "aria-label": "selected cell" });
 const filters = new Filters(filterPlace);
 const cards = new Cards(cardPlace);
 
@@ -44,7 +44,7 @@ function axis(name, label) {
 const axes = [axis("y", "y axis"), axis("x", "x axis")];
 const colours = metricSelect("colour", "", (_, value) => change({ colour: value }), null, COLOURS);
 
-// Take in a change of what is shown, and draw what it touches.
+// Apply changes to the state, and redraw the affected parts.
 function change(patch) {
   Object.assign(STATE, patch);
   const has = (...names) => names.some((name) => name in patch);
@@ -66,7 +66,7 @@ function fill() {
     html("span", { class: "front-key" }, `Pareto front: ${plural(plot.front.length, "cell")}`));
   explained.replaceChildren(...[["y axis", STATE.y], ["x axis", STATE.x]].map(([way, column], n) =>
     `${way}: ${column.dataset} ${column.label}, ${column.higher ? "higher" : "lower"} is better: ${column.meaning}${column.protocol ? `; ${plural(column.protocol, "epoch")}` : ""}; ${column.origin}.${n ? "" : " "}`),
-  missing ? ` ${plural(missing, "cell")} without a point: a value is not recorded, or has no logarithm.` : "");
+  missing ? ` ${plural(missing, "cell")} not shown: a value is not recorded or has no logarithm.` : "");
   axes.forEach((each) => each.draw());
   colours.querySelector("select").value = STATE.colour;
   filters.draw(count);
@@ -92,7 +92,7 @@ function togglePin() {
   change({ pin: STATE.pin === null ? current() : null });
 }
 
-// Keep the address up to date, a moment after the last change.
+// Update the address, a moment after the last change.
 function remember() {
   clearTimeout(writing);
   writing = setTimeout(() => history.replaceState(null, "", toHash()), MOMENT);
@@ -141,7 +141,7 @@ function start() {
   document.querySelector("header").append(html("div", { class: "tools" }, link, themeSwitch(fill)));
   document.getElementById("explorer").append(
     html("div", { class: "main" }, controls, plotPlace, legend, explained, html("p", { class: "note keyboard" },
-      "Keys: arrows to the next cell, F along the front, N neighbours, P pin, / find, + − B 0 zoom, Escape back. Drag moves, the wheel zooms, Shift and drag zoom to a box.")), cardPlace, filterPlace);
+      "Keys: arrows: next cell; F: along the front; N: neighbours; P: pin; /: find; + − B 0: zoom; Escape: back. Drag to move, use the wheel to zoom, Shift and drag to zoom to a box.")), cardPlace, filterPlace);
   plot.resize();
   restore();
   new ResizeObserver(() => plot.resize()).observe(plotPlace);

@@ -1,7 +1,7 @@
-// Filters: which choices each place may have, and ranges of metrics.
+// Filters: allowed choices at each place, and ranges of metrics.
 
-const BARS = 40; // of a histogram
-const NOTCHES = 400; // of a slider
+const BARS = 40; // bars of a histogram
+const NOTCHES = 400; // steps of a slider
 
 class Filters {
   constructor(place) {
@@ -10,10 +10,10 @@ class Filters {
     const rows = this.keys.map((keys, at) => html("div", { class: "places", role: "group", "aria-label": `${SPACE.place} ${SPACE.places[at]}` },
       html("b", {}, SPACE.places[at]), ...keys));
     this.ranges = html("div", { class: "ranges" });
-    this.add = metricSelect("add a range of", "", (column) => {
+    this.add = metricSelect("add a range", "", (column) => {
       if (!column || STATE.ranges.has(column)) return;
       change({ ranges: new Map(STATE.ranges).set(column, [column.low, column.high]) });
-    }, "a metric …");
+    }, "choose a metric …");
     this.count = html("p", { class: "count", "aria-live": "polite" });
     this.clear = html("button", { type: "button", class: "button", onclick: () => change({ allowed: Array(PLACES).fill(EVERY), ranges: new Map() }) }, "Clear filters");
     place.append(
@@ -24,7 +24,7 @@ class Filters {
     this.rows = new Map(); // by column
   }
 
-  // A choice of the last one at a place allows all others again.
+  // Allow or exclude a choice at a place; excluding the last allowed one allows all again.
   toggle(at, choice) {
     const bits = STATE.allowed[at] ^ (1 << choice);
     change({ allowed: STATE.allowed.with(at, bits || EVERY) });
@@ -57,7 +57,7 @@ class Range {
     const { low, high, values } = column;
     const heights = new Float64Array(BARS);
     for (const value of column.sorted) heights[Math.min(Math.floor(((value - low) / (high - low || 1)) * BARS), BARS - 1)]++;
-    const most = Math.sqrt(Math.max(...heights)); // by square roots, which leave small ones to be seen
+    const most = Math.sqrt(Math.max(...heights)); // square roots keep small bars visible
     this.bars = Array.from(heights, (height, n) => {
       const tall = 30 * Math.sqrt(height) / most;
       return svg("rect", { x: n + 0.08, width: 0.84, y: 30 - tall, height: tall });
@@ -66,7 +66,7 @@ class Range {
       slider: html("input", { type: "range", min: 0, max: NOTCHES, "aria-label": `${name} ${column.label}`, oninput: (event) => this.slide(n, Number(event.target.value)) }),
       field: html("input", { type: "number", step: "any", "aria-label": `${name} ${column.label} in ${column.unit}`, onchange: (event) => this.set(n, event.target.value === "" ? [low, high][n] : Number(event.target.value)) }),
     });
-    this.ends = [end(0, "least"), end(1, "most")];
+    this.ends = [end(0, "minimum"), end(1, "maximum")];
     const remove = () => {
       const ranges = new Map(STATE.ranges);
       ranges.delete(column);
@@ -104,10 +104,10 @@ class Range {
   }
 }
 
-// A list of all metrics by data set and protocol. `onchange` gets the column; `none`: the text of no metric.
+// Return a list of all metrics by data set and protocol; `onchange` is called with the column, and `none` is the text for no metric.
 function metricSelect(label, id, onchange, none = null, more = []) {
   const group = ({ label: name, options }) => html("optgroup", { label: name }, ...options.map(([value, text]) => html("option", { value }, text)));
-  const columns = [...GROUPS].map(([name, of]) => ({ label: name, options: of.map((column) => [column.id, column.title]) }));
+  const columns = [...GROUPS].map(([name, members]) => ({ label: name, options: members.map((column) => [column.id, column.title]) }));
   const select = html("select", { "aria-label": label, onchange: () => onchange(COLUMN.get(select.value), select.value) },
     none === null ? null : html("option", { value: "" }, none), ...(more.length ? more : columns).map(group));
   select.value = id;

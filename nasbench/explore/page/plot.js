@@ -1,11 +1,11 @@
-// The cells as points on two axes: painted, zoomed, moved, pointed at.
+// The scatter plot of cells: drawing, zooming, moving and pointing.
 
-const NEAR = 14; // pixels around the pointer in which a cell is pointed at
-const STILL = 4; // pixels that a click may move
-const GRID = 128; // squares of the index along each axis
+const NEAR = 14; // maximum distance in pixels between the pointer and a cell
+const STILL = 4; // maximum movement in pixels of a click
+const GRID = 128; // squares of the grid along each axis
 
 class Plot {
-  // `on`: what is done when a cell is pointed at or picked, the view changes, or another key is pressed.
+  // `on` has callbacks: `point` and `pick` for cells, `view` for a new view, `marked` for the cells to mark.
   constructor(place, on) {
     this.on = on;
     this.place = place;
@@ -17,7 +17,7 @@ class Plot {
     this.marks = Object.fromEntries(["line", "dots", "near", "pin", "ring", "other", "box"].map((name) => [name, path(name)]));
     this.over = svg("svg", {
       role: "application", tabindex: 0, class: "over",
-      "aria-label": "Cells by two metrics. Arrow keys: next cell in that direction. F: along the Pareto front. N: neighbours. P: pin. Plus, minus: zoom; B: the better half, 0: all. Escape: back.",
+      "aria-label": "Cells by two metrics. Arrow keys: next cell in that direction. F: along the Pareto front. N: neighbours. P: pin. Plus, minus: zoom; B: better half. 0: all. Escape: back.",
       onpointerdown: (event) => this.down(event),
       onpointermove: (event) => this.move(event),
       onpointerup: (event) => this.up(event),
@@ -30,11 +30,11 @@ class Plot {
     place.append(this.under, this.canvas, this.over);
     this.pointers = new Map();
     this.waiting = false;
-    // In turns, so that no colour lies on top of another as a whole.
+    // The drawing order mixes all codes, so that no colour covers another one.
     this.turns = Uint16Array.from({ length: CELLS }, (_, n) => (n * 7919) % CELLS);
   }
 
-  // Measure the place; the picture is as large.
+  // Adapt the plot to the size of its container.
   resize() {
     const { clientWidth: width, clientHeight: height } = this.place;
     const ratio = Math.max(1, window.devicePixelRatio);
@@ -48,7 +48,7 @@ class Plot {
     this.draw();
   }
 
-  // Take in other axes: each cell's place on them, where a logarithm is a place, too.
+  // Compute the coordinates of all cells after a change of the axes; NaN if a value has no logarithm.
   locate() {
     const along = ({ values }, log) => (log ? Float64Array.from(values, (value) => (value > 0 ? Math.log10(value) : NaN)) : values);
     this.x = along(STATE.x, STATE.logX);
@@ -58,7 +58,7 @@ class Plot {
     this.view = STATE.view ? this.inward(STATE.view) : this.whole;
   }
 
-  // From the least to the most of some cells' places along an axis, and a little more.
+  // Return the range of some cells' coordinates along an axis, with a small margin.
   span(codes, places) {
     let [low, high] = [Infinity, -Infinity];
     for (const code of codes) {
@@ -80,7 +80,7 @@ class Plot {
     return [power(x0, STATE.logX), power(x1, STATE.logX), power(y0, STATE.logY), power(y1, STATE.logY)];
   }
 
-  // Take in which cells are shown and their colours: points in the order of painting, the index, the front.
+  // Set the cells to show and their colours; compute drawing order, grid and front.
   fill(shown, { number, colours }) {
     this.colours = colours;
     this.cloud = rgb("cloud");
@@ -92,7 +92,7 @@ class Plot {
     this.front = this.frontOf(this.shown);
   }
 
-  // Shown cells by the square of a grid that they are in: those of square s are from begin[s] to begin[s + 1].
+  // Sort the shown cells into the squares of a grid: the cells of square s are inside[begin[s]] to inside[begin[s + 1] - 1].
   index() {
     const [x0, x1, y0, y1] = this.whole;
     this.square = (x, y) => [
@@ -110,9 +110,9 @@ class Plot {
     number.forEach((square, n) => (this.inside[next[square]++] = this.shown[n]));
   }
 
-  // The codes that no other one beats in both metrics, from the best on the x axis on.
+  // Return the codes on the Pareto front, starting with the best on the x axis.
   frontOf(codes) {
-    const [left, up] = [STATE.x.higher ? -1 : 1, STATE.y.higher ? -1 : 1]; // less is better of each, times these
+    const [left, up] = [STATE.x.higher ? -1 : 1, STATE.y.higher ? -1 : 1]; // signs that make lower values better
     const { x, y } = this;
     const front = [];
     let best = Infinity;
@@ -164,7 +164,7 @@ class Plot {
     this.raster.show();
   }
 
-  // Whether a cell has a place on both axes.
+  // Return whether a cell has coordinates on both axes.
   has(code) {
     return !Number.isNaN(this.x[code]) && !Number.isNaN(this.y[code]);
   }
@@ -173,7 +173,7 @@ class Plot {
     return [this.box.left + this.kx * (this.x[code] - this.view[0]), this.box.bottom + this.ky * (this.y[code] - this.view[2])];
   }
 
-  // Lines and rings above the points.
+  // Draw the front and the rings around marked cells above the points.
   mark() {
     if (!this.kx) return; // not drawn yet
     const put = (name, d) => this.marks[name].setAttribute("d", d);
@@ -190,7 +190,7 @@ class Plot {
     put("other", circles(other === null ? [] : [other], 8));
   }
 
-  // The shown cell nearest to a place of the picture, if one is near.
+  // Return the shown cell nearest to a position in the plot; null if none is near.
   nearest(across, down, reach = NEAR) {
     const { view, kx, ky, box } = this;
     const [x, y] = [view[0] + (across - box.left) / kx, view[2] + (down - box.bottom) / ky];
@@ -205,7 +205,7 @@ class Plot {
     return best;
   }
 
-  // The next shown cell from one in a direction: near, and not far to the side.
+  // Return the nearest shown cell in a direction, without large steps to the side.
   next(code, rightward, upward) {
     let best = code, least = Infinity;
     for (const other of this.shown) {
@@ -301,14 +301,14 @@ class Plot {
     this.zoomTo([...this.span(half, this.x), ...this.span(half, this.y)]);
   }
 
-  // Show `factor` times as much, around a place of the picture.
+  // Scale the visible range by `factor`, around a position in the plot.
   zoomAt(factor, place = [(this.box.left + this.box.right) / 2, (this.box.top + this.box.bottom) / 2]) {
     const [x0, x1, y0, y1] = this.view;
     const [x, y] = [x0 + (place[0] - this.box.left) / this.kx, y0 + (place[1] - this.box.bottom) / this.ky];
     this.zoomTo([x + (x0 - x) * factor, x + (x1 - x) * factor, y + (y0 - y) * factor, y + (y1 - y) * factor]);
   }
 
-  // Show a part, within reason, or with null all.
+  // Show a range, if it is neither too small nor too large; null shows all cells.
   zoomTo(view) {
     if (view) {
       const parts = [0, 2].map((n) => (view[n + 1] - view[n]) / (this.whole[n + 1] - this.whole[n]));
@@ -326,7 +326,7 @@ function neighbours(code) {
     SPACE.choices.map((_, other) => neighbour(code, place, other)).filter((other) => other !== code));
 }
 
-// How the numbers at ticks are written: with as many decimals as tell them apart.
+// Return the number format for ticks, with enough decimals to distinguish them.
 function tickText(ticks) {
   const gaps = ticks.slice(1).map((value, n) => value - ticks[n]), least = Math.min(...gaps);
   if (!gaps.length || Math.max(...gaps) > 1.5 * least) return short; // powers

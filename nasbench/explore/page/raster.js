@@ -1,7 +1,7 @@
-// Many small discs in a canvas, written pixel by pixel: without a graphics card this is several times as
-// fast as the canvas's own drawing.
+// Many small discs in a canvas, drawn pixel by pixel: without a graphics card this is several times faster
+// than the drawing functions of the canvas.
 
-const PHASES = 4; // places of a disc's middle within a pixel, along each axis
+const PHASES = 4; // positions of a disc's centre within a pixel, along each axis
 
 class Raster {
   constructor(canvas) {
@@ -25,7 +25,7 @@ class Raster {
     this.paint.putImageData(this.image, 0, 0);
   }
 
-  // Take a disc of a radius in pixels, as opaque as `strength` says.
+  // Set the radius in pixels and the opacity of the next discs.
   brush(radius, strength) {
     const key = `${radius.toFixed(2)} ${strength}`;
     if (this.brushes.size > 50) this.brushes.clear();
@@ -33,7 +33,7 @@ class Raster {
     Object.assign(this, this.brushes.get(key));
   }
 
-  // How much a disc covers of each pixel around its middle, 0 to 255, for each phase.
+  // Return the coverage of each pixel around a disc's centre, 0 to 255, for each phase.
   brushOf(radius, strength) {
     const reach = Math.ceil(radius) + 1, size = 2 * reach + 1;
     const covers = Array.from({ length: PHASES * PHASES }, (_, phase) => {
@@ -46,7 +46,7 @@ class Raster {
     return { reach, size, covers };
   }
 
-  // Put the disc at a place, above what is there.
+  // Draw the disc at a position, above earlier ones.
   dab(across, down, [red, green, blue]) {
     const { width, height, pixels, reach, size } = this;
     const column = Math.floor(across), row = Math.floor(down);

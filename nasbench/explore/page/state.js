@@ -1,4 +1,4 @@
-// What the page shows, and the same as the part of its address after `#`: a link restores it.
+// The state of the page, also stored in the part of its address after `#`, so a link restores it.
 
 const EVERY = 2 ** BASE - 1; // a bit for each choice
 
@@ -27,7 +27,7 @@ function toHash() {
   return `#${parts.toString().replaceAll("%2F", "/").replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%40", "@")}`;
 }
 
-// What a link says; whatever in it is not of this table is as if it were not there.
+// Return the state of a link; parts that do not fit this table are ignored.
 function fromHash(hash) {
   const state = initial(), parts = new URLSearchParams(hash.slice(1));
   for (const axis of ["x", "y"]) state[axis] = COLUMN.get(parts.get(axis)) ?? state[axis];
@@ -51,7 +51,7 @@ function fromHash(hash) {
   return state;
 }
 
-// Which cells pass the filters, a byte for each code.
+// Return which cells pass the filters, a byte per code.
 function passing() {
   const shown = new Uint8Array(CELLS).fill(1);
   STATE.allowed.forEach((bits, place) => {

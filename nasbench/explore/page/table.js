@@ -23,12 +23,12 @@ function choiceAt(code, place) {
   return Math.floor(code / WEIGHTS[place]) % BASE;
 }
 
-// The cell that has another choice at one place.
+// Return the code of the cell with another choice at one place.
 function neighbour(code, place, other) {
   return code + (other - choiceAt(code, place)) * WEIGHTS[place];
 }
 
-// The code of an official index or of the string that names a cell; null if it is neither.
+// Return the code for an official index or arch string; null if the text is neither.
 function codeNamed(text) {
   const name = text.trim();
   if (/^\d+$/.test(name)) return CODES[Number(name)] ?? null;
@@ -42,22 +42,22 @@ class Column {
     this.title = `${this.dataset} ${this.label} [${this.unit}]`;
     this.group = `${this.dataset}, ${this.protocol ? plural(this.protocol, "epoch") : this.hardware ? "devices" : "network"}`;
     [this.low, this.high] = [Infinity, -Infinity];
-    for (const value of values) { // NaN is neither
+    for (const value of values) { // NaN changes neither
       if (value < this.low) this.low = value;
       if (value > this.high) this.high = value;
     }
     const largest = Math.max(Math.abs(this.low), Math.abs(this.high)) || 1;
-    this.digits = Math.min(Math.max(5 - Math.floor(Math.log10(largest)), 0), Math.max(this.decimals, 0)); // six in all
-    this.few = Math.min(Math.max((BASE > 5 ? 2 : 3) - Math.floor(Math.log10(this.high - this.low || 1)), 0), this.digits); // of a difference
+    this.digits = Math.min(Math.max(5 - Math.floor(Math.log10(largest)), 0), Math.max(this.decimals, 0)); // six significant digits
+    this.few = Math.min(Math.max((BASE > 5 ? 2 : 3) - Math.floor(Math.log10(this.high - this.low || 1)), 0), this.digits); // digits of a difference
   }
 
-  // The known values, ascending; sorted when they are first asked for.
+  // The known values, ascending; sorted on first use.
   get sorted() {
     this.ascending ??= this.values.filter((value) => !Number.isNaN(value)).sort();
     return this.ascending;
   }
 
-  // How many known values are below a number, or at most it.
+  // Return how many known values are below a number, or with `inclusive` at most equal to it.
   count(value, inclusive) {
     let [low, high] = [0, this.sorted.length];
     while (low < high) {
@@ -68,7 +68,7 @@ class Column {
     return low;
   }
 
-  // One more than the number of cells that are strictly better; NaN without a value.
+  // Return the rank: 1 + the number of strictly better cells; NaN without a value.
   rank(code) {
     const value = this.values[code];
     if (Number.isNaN(value)) return NaN;
@@ -80,7 +80,7 @@ class Column {
     return Number.isNaN(value) ? "not recorded" : fixed(value, this.digits);
   }
 
-  // Whether a difference is for the better, 1, the worse, -1, or nothing, 0.
+  // Return 1 if a difference is an improvement, -1 if it is a deterioration, 0 if it is neither.
   better(difference) {
     return Math.sign(difference) * (this.higher ? 1 : -1) || 0;
   }

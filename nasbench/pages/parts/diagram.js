@@ -8,13 +8,13 @@ const OPERATIONS = [
   { name: "avg_pool_3x3", short: "pool", kind: "pool" },
 ];
 const EDGES = [[0, 1], [0, 2], [1, 2], [0, 3], [1, 3], [2, 3]]; // in the order of the arch string
-const WIDTHS = 8; // of a layer of the size space, in steps of 8 channels
+const WIDTHS = 8; // widths of a layer in the size space: 8, 16, ..., 64 channels
 
 function digits(code, base, places) {
   return Array.from({ length: places }, (_, n) => Math.floor(code / base ** (places - 1 - n)) % base);
 }
 
-// The string that names a cell of a space.
+// Return the string that names a cell of a space.
 function nameOf(space, code) {
   if (space === "sss") return digits(code, WIDTHS, 5).map((digit) => 8 * (digit + 1)).join(":");
   const ops = digits(code, OPERATIONS.length, EDGES.length).map((digit) => OPERATIONS[digit].name);
@@ -25,7 +25,7 @@ function diagram(space, code) {
   return space === "sss" ? sizes(code) : topology(code);
 }
 
-// Nodes in a row; edges between neighbours are straight, the others are arcs, and none cross.
+// Nodes in a row. Edges between neighbours are straight lines; the others are arcs that do not cross.
 function topology(code) {
   const [left, apart, middle, radius] = [16, 76, 74, 11];
   const ops = digits(code, OPERATIONS.length, EDGES.length);
@@ -58,7 +58,7 @@ function topology(code) {
   return root;
 }
 
-// Whether each edge carries something from the input that gets to the output.
+// Return for each edge whether it is on a path from the input to the output.
 function live(ops) {
   const arrives = [true, false, false, false], counts = [false, false, false, true];
   EDGES.forEach(([source, target], edge) => {
@@ -82,7 +82,7 @@ function sizes(code) {
   return root;
 }
 
-// The arrow heads that all diagrams of the page share, and what their colours mean.
+// The arrow heads that all diagrams of the page share.
 function arrows() {
   const heads = OPERATIONS.slice(1).map(({ kind }) =>
     svg("marker", { id: `arrow-${kind}`, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 6, markerHeight: 6, orient: "auto" },

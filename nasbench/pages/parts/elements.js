@@ -1,4 +1,4 @@
-// Elements of the page. Text is only ever added as text, so nothing in a run's name can become markup.
+// Elements of the page. Text is always added as text, so no name of a run can become markup.
 
 function add(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
@@ -18,7 +18,7 @@ function svg(name, attributes = {}, ...children) {
   return add(document.createElementNS("http://www.w3.org/2000/svg", name), attributes, children);
 }
 
-// One of several options, as a row of radio buttons. `options`: pairs of value and text.
+// Return a row of radio buttons; `options` are pairs of a value and a text.
 let choices = 0;
 function choice(title, options, chosen, onchange) {
   const name = `choice-${choices++}`;
@@ -29,7 +29,7 @@ function choice(title, options, chosen, onchange) {
   return html("fieldset", { class: "choice" }, html("legend", {}, title), html("div", {}, ...buttons));
 }
 
-// The value of a colour that the style sheet names; it differs between light, dark and print.
+// Return the value of a colour of the style sheet; it differs between light, dark and print.
 const probe = html("i", { hidden: true });
 function colour(name) {
   if (!probe.isConnected) document.body.append(probe);
@@ -37,7 +37,7 @@ function colour(name) {
   return getComputedStyle(probe).color;
 }
 
-// A button that turns the page dark or light, whatever the reader's system has.
+// Return a button that switches the page between light and dark, independent of the system setting.
 function themeSwitch(redraw) {
   const root = document.documentElement, dark = window.matchMedia("(prefers-color-scheme: dark)");
   const other = () => ((root.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark" ? "light" : "dark");

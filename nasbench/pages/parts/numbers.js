@@ -1,4 +1,4 @@
-// Numbers: how they come packed, and how they are written.
+// Numbers: unpacking and formatting.
 
 const MISSING = 65535;
 const FINE_MISSING = 2 ** 24 - 1;
@@ -9,13 +9,13 @@ function bytesOf(text) {
   return bytes;
 }
 
-// Whole numbers of 16 bits, the low byte first.
+// Unpack 16-bit integers, low byte first.
 function wholes(text) {
   const bytes = bytesOf(text);
   return Uint16Array.from({ length: bytes.length / 2 }, (_, n) => bytes[2 * n] + 256 * bytes[2 * n + 1]);
 }
 
-// Whole numbers of any size, seven bits a byte, the low ones first; the eighth bit says that more follow.
+// Unpack integers of any size, seven bits per byte, low bits first; the eighth bit is set if more bytes follow.
 function counts(text) {
   const found = [];
   let value = 0, scale = 1;
@@ -31,14 +31,14 @@ function counts(text) {
   return Uint32Array.from(found);
 }
 
-// Decimal numbers: `low` and steps of the last decimal above it; NaN where there is none.
+// Unpack decimal numbers, stored as steps of the last decimal above `low`; NaN if missing.
 function decimals(column) {
   const unit = 10 ** column.decimals;
   return Float64Array.from(wholes(column.steps), (step) =>
     step === MISSING ? NaN : (column.low + step) / unit);
 }
 
-// The same in 24 bits each, compressed: all low bytes, all middle ones, all high ones.
+// Unpack decimal numbers of 24 bits, compressed: all low bytes, then all middle bytes, then all high bytes.
 async function inflated(column) {
   const stream = new Blob([bytesOf(column.steps)]).stream().pipeThrough(new DecompressionStream("deflate"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
@@ -51,7 +51,7 @@ async function inflated(column) {
   return values;
 }
 
-const FORMATS = new Map(); // kept, as each takes longer to make than to use
+const FORMATS = new Map(); // cached, because creating a format is slower than using it
 
 function fixed(value, digits, signDisplay = "auto") {
   const key = `${digits} ${signDisplay}`;
@@ -60,7 +60,7 @@ function fixed(value, digits, signDisplay = "auto") {
   return FORMATS.get(key).format(value);
 }
 
-// About four significant digits, without an exponent.
+// Format a number with about four significant digits, without an exponent.
 function short(value) {
   if (value === 0) return "0";
   const digits = Math.max(0, 3 - Math.floor(Math.log10(Math.abs(value))));
@@ -73,7 +73,7 @@ function plural(count, one, many = `${one}s`) {
 
 const DURATIONS = [[86400, "days", 2], [3600, "hours", 2], [60, "minutes", 2], [1, "seconds", 0]];
 
-// The unit in which a time of so many seconds reads well: its seconds and its name.
+// Return the largest suitable unit for a duration in seconds: its length in seconds and its name.
 function durationUnit(seconds) {
   return DURATIONS.find(([size, , least]) => seconds >= least * size);
 }

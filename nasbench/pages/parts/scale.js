@@ -1,8 +1,8 @@
-// From numbers to pixels, and the frame around a picture.
+// Scales from numbers to pixels, and the frame of a plot.
 
-const ZERO = 26; // pixels between the place of 0 and the beginning of a logarithmic axis
+const ZERO = 26; // pixels between 0 and the start of a logarithmic axis
 
-// Linear or logarithmic. A logarithmic scale with `zero` has a place for 0 (and less) before its beginning.
+// A linear or logarithmic scale. A logarithmic scale with `zero` has a position for values <= 0 before its start.
 class Scale {
   constructor(low, high, from, to, { log = false, zero = false } = {}) {
     Object.assign(this, { low, high, log, zero: log && zero, from, to });
@@ -15,11 +15,11 @@ class Scale {
     return this.start + ((x - low) / (high - low)) * (this.to - this.start);
   }
 
-  // The values that are labelled: about as many as there is room for.
+  // Return the values to label, about as many as fit.
   ticks(room) {
     const most = Math.max(2, Math.abs(this.to - this.start) / room);
     const powers = this.log ? this.powers(most) : [];
-    const found = powers.length > 2 ? powers : this.steps(most); // a short part of a logarithmic axis has few powers
+    const found = powers.length > 2 ? powers : this.steps(most); // a short logarithmic axis has few powers
     return this.zero ? [0, ...found] : found;
   }
 
@@ -44,7 +44,7 @@ class Scale {
   }
 }
 
-// An empty picture as wide as its place: the svg, and how much room its inside has.
+// Return an empty plot as wide as its container: the svg, and the bounds of its inner area.
 function picture(place, height, margin) {
   const width = Math.max(280, Math.floor(place.clientWidth));
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, width, height });
@@ -54,12 +54,12 @@ function picture(place, height, margin) {
   };
 }
 
-// Lines and labels of both axes, a group of svg. `rows`: names in place of the numbers of the y axis, drawn elsewhere.
+// Return grid lines and labels of both axes as an svg group; with `rows`, the y axis has no numbers.
 function frame(box, x, y, { xTitle, yTitle, xText = short, yText = short, rows = false }) {
   const group = svg("g", { class: "frame", "aria-hidden": "true" });
   for (const value of x.ticks(64)) {
     const at = x.at(value), text = xText(value);
-    const middle = Math.min(at, box.width - 3.4 * text.length - 1); // none is cut off at the edge
+    const middle = Math.min(at, box.width - 3.4 * text.length - 1); // keeps the text inside the plot
     group.append(
       svg("line", { x1: at, x2: at, y1: box.top, y2: box.bottom }),
       svg("text", { x: middle, y: box.bottom + 16, "text-anchor": "middle" }, text));
@@ -75,7 +75,7 @@ function frame(box, x, y, { xTitle, yTitle, xText = short, yText = short, rows =
   return group;
 }
 
-// The path of a line through points, level up to each next one.
+// Return the path of a step line through points, horizontal up to the next point.
 function stairs(points) {
   return points.map(([x, y], n) => (n ? `H${x.toFixed(1)}V${y.toFixed(1)}` : `M${x.toFixed(1)} ${y.toFixed(1)}`))
     .join("");

@@ -43,7 +43,7 @@ def test_a_large_history_is_summarized():
     trial, step = np.unravel_index(scores.argmax(), scores.shape)
     where = f"code {trial + step}, evaluation {step + 1:,} of trial {trial} (from 0)"
     assert labels["best score"] == f"{scores.max():.7g}: {where}"
-    assert labels["cost"] == "41.7 days a trial"
+    assert labels["cost"] == "41.7 days per trial"
     best = np.maximum.accumulate(scores, axis=1)[:, [9, 99, 999]]
     expected = [best.min(axis=0), np.median(best, axis=0), best.max(axis=0)]
     assert rows_of(tree)[-3:] == [

@@ -126,17 +126,17 @@ def test_a_filter_takes_cells_away(show):
     assert page.locator(".count").inner_text() == "12,500 of 15,625 cells"
     (best,) = cells_of(page)
     assert Cell.from_index(best).ops[3] != "skip_connect"
-    page.get_by_label("add a range of").select_option("cifar10/params")
-    page.get_by_label("most params in M").fill("0.3")
-    page.get_by_label("most params in M").press("Enter")
+    page.get_by_label("add a range").select_option("cifar10/params")
+    page.get_by_label("maximum params in M").fill("0.3")
+    page.get_by_label("maximum params in M").press("Enter")
     shown = [
         code
         for code in range(15_625)
         if Cell(code).params() <= 300_000 and Cell(code).ops[3] != "skip_connect"
     ]
     assert page.locator(".count").inner_text() == f"{len(shown):,} of 15,625 cells"
-    page.get_by_label("least params", exact=True).press("ArrowRight")
-    assert float(page.get_by_label("least params in M").input_value()) > 0.07
+    page.get_by_label("minimum params", exact=True).press("ArrowRight")
+    assert float(page.get_by_label("minimum params in M").input_value()) > 0.07
     page.get_by_role("button", name="Clear filters").click()
     assert page.locator(".count").inner_text() == "all 15,625 cells"
     assert page.locator(".range").count() == 0
@@ -175,7 +175,7 @@ def test_a_link_restores_the_view(show):
     page.locator(".axis").nth(1).get_by_label("log").check()
     page.get_by_label("colour").select_option("on:5")
     page.get_by_role("button", name="avg_pool_3x3 on edge 1→2", exact=True).click()
-    page.get_by_label("add a range of").select_option("cifar10/params")
+    page.get_by_label("add a range").select_option("cifar10/params")
     picture = page.get_by_role("application")
     picture.focus()
     for key in ("f", "p", "f", "+", "+"):
