@@ -138,8 +138,8 @@ def test_wrong_option_is_one_line(args, message, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["0", "nonsense"], "line 2: 'nonsense' is no architecture"),
-        (["0", "DARTS_V2"], "line 2: the architecture is of the space darts, not of nb201"),
+        (["0", "nonsense"], "line 2: 'nonsense' is not an architecture"),
+        (["0", "DARTS_V2"], "line 2: the architecture belongs to the space darts, not nb201"),
         (["0", "", "0"], "line 3 is the same as line 1"),
         (["# nothing"], "has no architectures"),
     ],
