@@ -504,9 +504,7 @@ class DropPath(nn.Module):
         #: (k, n) if the images start at the k-th of a batch of n images, for all of which zeros are sampled
         self.part: tuple[int, int] | None = None
         self._rate, self._drops = 0.0, False
-        self.register_buffer(
-            "_kept", torch.ones(()), persistent=False
-        )  # compiled plans read its current value
+        self.register_buffer("_kept", torch.ones(()), persistent=False)  # read by compiled plans
 
     @property
     def rate(self) -> float:

@@ -71,9 +71,7 @@ def with_channels(op: nn.Module, factor: Fraction) -> nn.Module:
     tensor = next(
         (each for each in (*op.parameters(False), *op.buffers(False)) if each.is_floating_point()), None
     )
-    at: dict[str, Any] = (
-        {} if tensor is None else {"device": tensor.device, "dtype": tensor.dtype}
-    )  # options of torch
+    at: dict[str, Any] = {} if tensor is None else {"device": tensor.device, "dtype": tensor.dtype}  # torch's
     if isinstance(op, nn.Conv2d):
         c_in, c_out = _times(op.in_channels, factor), _times(op.out_channels, factor)
         groups = op.groups if op.groups == 1 else _times(op.groups, factor)

@@ -51,9 +51,9 @@ class Conv(Kernel):
     def is_depthwise(self) -> bool:
         """Whether it is one depthwise convolution without bias."""
         first = self.modules[0]
-        alone = 1 < first.groups == first.in_channels == first.out_channels or first.in_channels == 1
+        depthwise = 1 < first.groups == first.in_channels == first.out_channels or first.in_channels == 1
         return (
-            alone
+            depthwise
             and len(self.modules) == 1
             and first.bias is None
             and first.out_channels == first.in_channels
@@ -70,8 +70,8 @@ class Conv(Kernel):
     def _has_slow_gradients(self) -> bool:
         """Whether it is a depthwise convolution for which oneDNN's gradients are slow."""
         first = self.modules[0]
-        alone = 1 < first.groups == first.in_channels == first.out_channels and first.bias is None
-        return alone and (first.kernel_size[1] > _COLUMNS or max(self.dilation) > 1)
+        depthwise = 1 < first.groups == first.in_channels == first.out_channels and first.bias is None
+        return depthwise and (first.kernel_size[1] > _COLUMNS or max(self.dilation) > 1)
 
     def __call__(self, x: Tensor) -> Tensor:
         first = self.modules[0]

@@ -84,14 +84,16 @@ def _stacks(members: Iterable[_Member]) -> Iterable[Sequence[Group]]:
     """Return stacks of groups; a group runs as one, and the groups of a stack go to the same sums."""
     groups: dict[object, list[_Member]] = defaultdict(list)
     for member in members:
-        alike = (id(member.conv.args[0]), member.conv.kernel.shape, member.norm.kernel.alike)
-        groups[alike].append(member)
+        key = (id(member.conv.args[0]), member.conv.kernel.shape, member.norm.kernel.alike)
+        groups[key].append(member)
     stacks: dict[object, list[Group]] = defaultdict(list)
     for number, group in enumerate(groups.values()):
         into = tuple(id(member.user) for member in group)
         sizes = tuple(member.norm.kernel.modules[0].num_features for member in group)
-        alone = len(group) == 1 or any(member.user is None for member in group) or len(set(into)) < len(into)
-        stacks[number if alone else (id(group[0].conv.args[0]), into, sizes)].append(group)
+        separate = (
+            len(group) == 1 or any(member.user is None for member in group) or len(set(into)) < len(into)
+        )
+        stacks[number if separate else (id(group[0].conv.args[0]), into, sizes)].append(group)
     return stacks.values()
 
 

@@ -184,7 +184,7 @@ class Lowering:
 
     def first_alike(self, module: M, *key: object) -> M:
         """Return the first module with an equal key, which computes the same as this one."""
-        return self._alike.setdefault((type(module), *key), module)  # type: ignore[return-value]  # of the same type
+        return self._alike.setdefault((type(module), *key), module)  # type: ignore[return-value]  # same type
 
     def mixture(self, mixture: Mixture, key: int, x: AnyExpr) -> list[Term] | Shuffled:
         """Return the weighted candidates of a mixed edge; with a bypass, also its other channels."""

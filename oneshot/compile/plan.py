@@ -71,11 +71,10 @@ class Plan:
         last = torch.channels_last
         return self._run(*(t.contiguous(memory_format=last) if t.dim() == 4 else t for t in tensors))
 
-    def compile(self, **options: Any) -> None:  # any type
+    def compile(self, **options: Any) -> None:  # torch's
         """Run all steps as one function of `torch.compile(**options)`, compiled for each shape of inputs."""
-        code = Plan._compute.__code__.replace(
-            co_name="compute"
-        )  # torch limits compilations per code object, so each plan has its own
+        # torch limits compilations per code object, so each plan has its own
+        code = Plan._compute.__code__.replace(co_name="compute")
         compute = FunctionType(code, Plan._compute.__globals__)
         compute.__kwdefaults__ = Plan._compute.__kwdefaults__
         compiled = torch.compile(compute, fullgraph=True, dynamic=False, **options)

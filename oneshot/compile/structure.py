@@ -17,10 +17,8 @@ _SETTINGS: _Names = {  # attributes that plans are compiled for; they read other
     nn.MaxPool2d: (*_POOL, "dilation", "return_indices"),
     ops.Zero: ("stride",),
 }
-_TENSORS: _Names = {
-    nn.Conv2d: ("bias",),
-    nn.BatchNorm2d: ("weight", "bias", "running_mean"),
-}  # only whether they are None
+# only whether they are None matters
+_TENSORS: _Names = {nn.Conv2d: ("bias",), nn.BatchNorm2d: ("weight", "bias", "running_mean")}
 
 
 class Structure:

@@ -98,9 +98,7 @@ class Execution:
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
         self._options: dict[str, Any] | None = None  # of torch.compile; None: it is not used
 
-    def run(
-        self, inputs: Sequence[Tensor], interpreting: bool = False
-    ) -> Any:  # a node's function may return any type
+    def run(self, inputs: Sequence[Tensor], interpreting: bool = False) -> Any:  # as nodes' functions
         """Return the value of the output node, given one tensor per input node."""
         inputs = self._arguments(inputs)
         current = _PASS.get()
@@ -128,7 +126,7 @@ class Execution:
         groups = self._grouped()
         return self._planned(groups, self._mixings(groups))[0]
 
-    def compile(self, options: dict[str, Any]) -> None:  # any type
+    def compile(self, options: dict[str, Any]) -> None:  # torch's
         """Run plans through `torch.compile(**options)` from now on."""
         self._options = options
         self._plans.clear()

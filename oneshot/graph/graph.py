@@ -99,7 +99,7 @@ class Graph(nn.Module):
         """The edges as a view of networkx: `edges[source, target]` is an EdgeData."""
         return self.dag.edges
 
-    def add_node(self, node: int, **data: Any) -> None:  # of any type
+    def add_node(self, node: int, **data: Any) -> None:  # values of any type
         """Add a node.
 
         Parameters
@@ -126,7 +126,7 @@ class Graph(nn.Module):
 
     add_node_from = add_nodes_from
 
-    def add_edge(self, source: int, target: int, **data: Any) -> None:  # of any type
+    def add_edge(self, source: int, target: int, **data: Any) -> None:  # values of any type
         """Add an edge, and its nodes if they do not exist.
 
         Parameters
@@ -267,7 +267,7 @@ class Graph(nn.Module):
         GraphError
             If no graph has such a scope.
         """
-        values: dict[int, Any] = {}  # of any type
+        values: dict[int, Any] = {}  # values of any type
         for edge in self.all_edges(scope):
             if edge.has(key):
                 values.setdefault(id(edge) if private_edge_data else edge.owner(key), edge[key])
@@ -381,8 +381,8 @@ class Graph(nn.Module):
         """Evaluate the graph edge by edge, as the reference implementation; `inputs` as for `forward`."""
         return self.execution.run(inputs, interpreting=True)
 
-    def compile(self, **options: Any) -> None:  # of any type
-        """Run plans through `torch.compile` from now on; it takes minutes, which long searches recover.
+    def compile(self, **options: Any) -> None:  # torch's
+        """Run plans through `torch.compile` from now on; it costs minutes, which pay off in long searches.
 
         Plans with a sampled candidate are excluded, because each sample would need its own compilation.
 

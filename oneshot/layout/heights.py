@@ -13,11 +13,7 @@ if TYPE_CHECKING:
 
 Gaps = dict[tuple[int, int], float]  # minimum distance of two neighbours in a layer, the upper one first
 _GAPS = {"name": 4.5, "node": 16.0, "bend": 7.0, "mixed": 8.0}  # points between neighbours in a layer
-_STIFF = {
-    0: 1.0,
-    1: 2.0,
-    2: 8.0,
-}  # stiffness of a piece of an edge, by the number of its ends that are not nodes
+_STIFF = {0: 1.0, 1: 2.0, 2: 8.0}  # stiffness of an edge's piece, by its ends that are not nodes
 _REST = 1e-3  # stiffness that keeps all heights near 0
 _ROUNDS, _CLOSE = 1_000, 1e-3  # points
 

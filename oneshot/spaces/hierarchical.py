@@ -327,9 +327,7 @@ def fixed_path(graph: Graph, hierarchy: Hierarchy) -> AbstractContextManager[Gra
             if number >= count:
                 raise GenotypeError(f"the supernet has {count} motifs, but the hierarchy has motif {number}")
             choices.append((cell.edges[edge], number))
-            for motif, names in zip(
-                motifs, hierarchy.motifs, strict=False
-            ):  # of all motifs: instances share choices
+            for motif, names in zip(motifs, hierarchy.motifs, strict=False):  # all, as they share choices
                 _check_nodes(motif, hierarchy.motif_nodes)
                 inner = zip(_edges(motif), names, strict=True)
                 choices += [edges.choice(motif, *place, name, _name) for place, name in inner]

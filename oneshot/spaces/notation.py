@@ -19,10 +19,7 @@ _RENAMED = {
     "dil_sepc_3x3": "dil_conv_3x3",
     "dil_sepc_5x5": "dil_conv_5x5",
 }
-CONNECTIONS = (
-    "connectN",
-    "connects",
-)  # further fields of AutoDL-Projects, which are None in the space of DARTS
+CONNECTIONS = ("connectN", "connects")  # fields of AutoDL-Projects, None in the space of DARTS
 _EDGE = ("operation", "source", "weight")
 _LONGEST = 20_000  # maximum characters of a text; published ones have up to about 700
 
@@ -43,18 +40,18 @@ def read_call(text: object, name: str, names: Sequence[str], or_dictionary: bool
             raise ValueError(f"it has {len(text):,} characters")
         with warnings.catch_warnings(action="ignore"):  # about invalid escapes
             body = ast.parse(text.strip(), mode="eval").body
-        given: list[object]
+        fields: list[object]
         match body:
             case ast.Call(func=ast.Name(id=called), args=args, keywords=keywords) if called == name:
-                given = [*names[: len(args)], *(keyword.arg for keyword in keywords)]
+                fields = [*names[: len(args)], *(keyword.arg for keyword in keywords)]
                 values = args + [keyword.value for keyword in keywords]
             case ast.Dict(keys=keys, values=values) if or_dictionary:
-                given = [key.value if isinstance(key, ast.Constant) else None for key in keys]
+                fields = [key.value if isinstance(key, ast.Constant) else None for key in keys]
             case _:
                 raise ValueError(f"it is not a {name}(...)")
-        if len(given) < len(values) or None in given or len(set(given)) < len(given):
+        if len(fields) < len(values) or None in fields or len(set(fields)) < len(fields):
             raise ValueError("each field must be given once, by position or name")
-        return dict(zip(given, map(_value, values), strict=True))
+        return dict(zip(fields, map(_value, values), strict=True))
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         reason = error.msg if isinstance(error, SyntaxError) else str(error) or "it is nested too deeply"
         raise GenotypeError(f"cannot read the text of a {name}: {reason}; got {shown(text)}") from None

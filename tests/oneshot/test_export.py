@@ -226,7 +226,7 @@ def test_a_network_that_cannot_be_traced(layer, said, tmp_path):
 def test_a_suffix_says_what_kind_of_file(name, network, tmp_path):
     for call in (check, lambda path: export(network, path)):
         with pytest.raises(
-            ConfigError, match=r"ends in \.pt2 \(torch\.export\) or \.onnx \(ONNX\), got '.*'"
+            ConfigError, match=r"end in \.pt2 \(torch\.export\) or \.onnx \(ONNX\), got '.*'"
         ):
             call(tmp_path / name)
 
