@@ -1,4 +1,4 @@
-"""What a network costs: parameters, and multiply-adds for one image."""
+"""Cost of networks: parameters and multiply-adds for one image."""
 
 from typing import NamedTuple
 
@@ -12,12 +12,13 @@ from oneshot.mixed import Mixture
 
 
 class Cost(NamedTuple):
-    """Counts."""
+    """Cost of a network."""
 
+    #: number of parameters
     params: int
-    #: As papers print them: an auxiliary head is only for training.
+    #: number of parameters without the auxiliary classifier, as papers report it
     params_without_auxiliary: int
-    #: Multiply-adds for one image, in evaluation mode.
+    #: multiply-adds for one image in evaluation mode
     flops: int
 
 
@@ -28,16 +29,16 @@ def measure_cost(network: Graph, image: tuple[int, int, int] = (3, 32, 32)) -> C
     >>> measure_cost(build_network(6111))
     Cost(params=1073466, params_without_auxiliary=1073466, flops=153272970)
 
-    A copy runs: the graph keeps its mode, its buffers and its gradients, and no random number is drawn.
-    Multiply-adds are those of convolutions and linear layers, where a bias is an addition for each output;
-    normalization, pooling and sums are free, as in NAS-Bench-201 (Dong & Yang 2020, arXiv:2001.00326).
+    Only convolutions and linear layers count as multiply-adds, with one addition per output for a bias, as in
+    NAS-Bench-201; normalization, pooling and sums do not. A copy of the graph is run, so the graph keeps its
+    mode, buffers and gradients, and no random numbers are used.
 
     Parameters
     ----------
     network
-        The graph.
+        Parsed graph.
     image
-        The shape (C, H, W) of an image.
+        Shape (C, H, W) of an image.
 
     Returns
     -------
@@ -47,7 +48,11 @@ def measure_cost(network: Graph, image: tuple[int, int, int] = (3, 32, 32)) -> C
     Raises
     ------
     GraphError
-        If the graph is not parsed, or does not take such images.
+        If the graph is not parsed or does not accept images of this shape.
+
+    References
+    ----------
+    Dong & Yang 2020, arXiv:2001.00326.
     """
     sizes = {parameter: parameter.numel() for parameter in network.parameters()}
     heads = [module for module in network.modules() if isinstance(module, ops.AuxiliaryHead)]
@@ -60,12 +65,12 @@ def _multiply_adds(network: Graph, image: tuple[int, int, int]) -> int:
     copy = network.clone().to("cpu", torch.float32).eval()
     counts = _count(copy)
     with torch.no_grad():
-        copy.interpret(torch.zeros(1, *image))  # a plan leaves out what weights of zero follow
+        copy.interpret(torch.zeros(1, *image))  # a plan would skip layers before zeros
     return sum(counts)
 
 
 def _count(module: nn.Module) -> list[int]:
-    """Return a list to which each layer in a module adds its multiply-adds when it runs."""
+    """Return a list to which each layer of a module appends its multiply-adds when it runs."""
     counts: list[int] = []
 
     def count(layer: nn.Conv2d | nn.Linear, _: object, out: Tensor) -> None:
@@ -78,7 +83,7 @@ def _count(module: nn.Module) -> list[int]:
 
 
 class _Probe(nn.Module):
-    """Runs all candidates of an edge and counts each one's multiply-adds."""
+    """Runs all candidates of an edge and counts the multiply-adds of each."""
 
     def __init__(self, candidates: list[nn.Module]) -> None:
         super().__init__()
@@ -95,9 +100,9 @@ def candidate_costs(
 ) -> list[tuple[list[int], list[int]]]:
     """Return (parameters, multiply-adds for one image) of the candidates of each mixed edge in scope.
 
-    Edges, copies included, are in the order of `supernet.all_edges(scope)`. Multiply-adds are counted as in
-    `measure_cost`; parameters are those of the supernet, in which normalization may have none. GraphError if
-    a candidate has candidates itself, because its cost depends on what is selected in it.
+    Edges, including copies, are in the order of `supernet.all_edges(scope)`. Multiply-adds are counted as in
+    `measure_cost`. Parameters are counted in the supernet, where normalizations may have none. Raise
+    GraphError if a candidate contains a mixed operation, because its cost depends on the selected candidate.
     """
     copy = supernet.clone().unparse().to("cpu", torch.float32).eval()
     probes = []
@@ -105,7 +110,9 @@ def candidate_costs(
         if isinstance(edge.op, Mixture):
             candidates = edge.op.get_embedded_ops()
             if any(isinstance(module, Mixture) for each in candidates for module in each.modules()):
-                raise GraphError(f"a candidate in {supernet.name} has candidates itself, so no fixed cost")
+                raise GraphError(
+                    f"a candidate in {supernet.name} contains a mixed operation, so it has no fixed cost"
+                )
             probes.append(_Probe(candidates))
             edge.set("op", probes[-1])
     with torch.no_grad():

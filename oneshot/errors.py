@@ -1,4 +1,4 @@
-"""Every error of this package: one base, and each is also the builtin that a caller would expect."""
+"""Errors of this package; each also derives from the matching builtin exception."""
 
 from nasbench.errors import ConfigError as ConfigError
 from nasbench.errors import FolderRemovedError as FolderRemovedError
@@ -7,36 +7,36 @@ from nasbench.errors import RunFolderError as RunFolderError
 
 
 class OneShotError(Exception):
-    """The base of all errors of `oneshot`."""
+    """Base class of all errors of `oneshot`."""
 
 
 class GraphError(OneShotError, ValueError):
-    """A graph that means nothing, or that is asked for what its state does not allow."""
+    """A graph is invalid, or an operation is not possible in its state."""
 
 
 class GenotypeError(OneShotError, ValueError):
-    """An architecture that is written wrongly, or that is of another space."""
+    """An architecture is not written correctly or belongs to another space."""
 
 
 class DivergedError(OneShotError, ArithmeticError):
-    """A loss that is no number any more."""
+    """A loss became NaN or infinite."""
 
 
 class ProxyError(OneShotError, ValueError):
-    """A zero-cost proxy that is not known, or that cannot score what it is given."""
+    """A zero-cost proxy is unknown or cannot score a network."""
 
 
 class DeviceError(OneShotError, RuntimeError):
-    """A device that is not there."""
+    """A device does not exist on this machine."""
 
 
 class ExportError(OneShotError, RuntimeError):
-    """A network that cannot be exported, or whose file computes something else."""
+    """A network cannot be exported, or the exported file computes different outputs."""
 
 
 class JobError(OneShotError, RuntimeError):
-    """A command that was run as a part of another, and failed."""
+    """A command that another command started failed."""
 
 
 class GroupError(OneShotError, ConnectionError):
-    """One of several processes that train together has failed, or is lost."""
+    """A process of a group that trains together failed or was lost."""

@@ -1,4 +1,4 @@
-"""A trained network as a file that runs without this project: of torch.export, or ONNX."""
+"""Export of networks to files that run without this project: torch.export or ONNX."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -13,25 +13,27 @@ from nasbench.runs.files import make_parent, replacing
 from oneshot.errors import ConfigError, ExportError, GraphError, MissingDependencyError
 from oneshot.graph.graph import Graph
 
-_TRACED, _CHECKED = 2, 3  # images in the batch that is traced, and in the one that a file is checked with
-_SIZES = {"images": {0: torch.export.Dim("batch")}}  # that may differ
+_TRACED, _CHECKED = 2, 3  # images in the batch for tracing and in the batch for checking the file
+_SIZES = {"images": {0: torch.export.Dim("batch")}}  # dimensions of variable size
 
 
 class Exported(NamedTuple):
-    """A file, and how far its output is from the network's."""
+    """An exported file."""
 
+    #: path of the file
     path: Path
+    #: size of the file in bytes
     bytes: int
-    #: The greatest absolute difference of a logit.
+    #: maximum absolute difference of a logit from the network's
     difference: float
 
 
 class _Format(NamedTuple):
-    """A kind of file."""
+    """A file format."""
 
     name: str
     needs: tuple[str, ...]  # packages in addition to torch
-    write: Callable[[ExportedProgram, Path], None]  # the program is used up
+    write: Callable[[ExportedProgram, Path], None]  # changes the program
     run: Callable[[Path, Tensor], Tensor]  # from images to logits
 
 
@@ -41,7 +43,7 @@ def check(path: str | Path) -> None:
     Parameters
     ----------
     path
-        The file, which need not exist.
+        Path of the file, which need not exist; its suffix selects the format.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def check(path: str | Path) -> None:
     suffix = Path(path).suffix
     if suffix not in _FORMATS:
         known = " or ".join(f"{suffix} ({kind.name})" for suffix, kind in _FORMATS.items())
-        raise ConfigError(f"a network is exported to a file that ends in {known}, got {str(path)!r}")
+        raise ConfigError(f"the name of an exported file must end in {known}, got {str(path)!r}")
     kind = _FORMATS[suffix]
     try:
         for package in kind.needs:
@@ -67,28 +69,28 @@ def check(path: str | Path) -> None:
 def export(
     network: Graph, path: str | Path, image: tuple[int, int, int] = (3, 32, 32), tolerance: float = 1e-3
 ) -> Exported:
-    """Write a parsed graph, as it is in evaluation mode, to a .pt2 or .onnx file.
+    """Write a parsed graph in evaluation mode to a .pt2 or .onnx file.
 
-    The file computes `logits` (N, classes) of `images`, float32 (N, C, H, W) on the CPU, for any N. It
-    appears once it was loaded again and agreed with the network for another N than it was made with. A copy
-    is exported: the graph and the state of random numbers stay as they were.
+    The file computes `logits` (N, classes) from `images`, float32 (N, C, H, W), on the CPU and for any N. It
+    is moved into place atomically after it has been loaded and compared with the network for another N. The
+    graph and torch's random state do not change.
 
     Parameters
     ----------
     network
-        The graph.
+        Parsed graph.
     path
-        The file; its suffix says the format.
+        File to write; its suffix selects the format.
     image
-        The shape (C, H, W) of an image.
+        Shape (C, H, W) of an image.
     tolerance
-        The greatest difference of a logit, as a share of the greatest logit if that is above 1; float32 alone
-        makes 2e-4 in networks of 20 cells.
+        Maximum absolute difference of a logit, relative to the maximum logit if that is above 1. Rounding of
+        float32 causes 2e-4 in networks of 20 cells.
 
     Returns
     -------
     Exported
-        The file, its size and the difference.
+        Path, size and difference.
 
     Raises
     ------
@@ -112,25 +114,25 @@ def export(
         difference = (kind.run(temporary, checked) - expected).abs().max().item()
         if not difference <= tolerance * max(1.0, expected.abs().max().item()):
             raise ExportError(
-                f"{kind.name} of {network.name} is off by {difference:.3g} in a logit, which is more than the"
-                f" tolerance of {tolerance:g}; {path.name} was not written"
+                f"logits of {network.name} in {kind.name} differ by {difference:.3g}, more than the tolerance"
+                f" of {tolerance:g}; {path.name} was not written"
             )
     return Exported(path, path.stat().st_size, difference)
 
 
 class _Network(nn.Module):
-    """A graph interpreted, with a name for its input; plans are not for batches of unknown size."""
+    """A graph evaluated edge by edge, because plans cannot have batches of unknown size."""
 
     def __init__(self, network: Graph) -> None:
         super().__init__()
-        self.network = network  # not `graph`, which modules of torch.fx have already
+        self.network = network  # not `graph`, an attribute of modules of torch.fx
 
-    def forward(self, images: Tensor) -> Any:  # as of a graph
+    def forward(self, images: Tensor) -> Any:  # as for a graph
         return self.network.interpret(images)
 
 
 def _program(network: _Network, images: Tensor) -> ExportedProgram:
-    """Return the program of what a network's output depends on, without the paths of source files."""
+    """Return the program of a network without unused inputs and without paths of source files."""
     try:
         program = torch.export.export(network, (images,), dynamic_shapes=_SIZES, strict=False)
     except (RuntimeError, GraphError) as error:
@@ -150,7 +152,7 @@ def _program(network: _Network, images: Tensor) -> ExportedProgram:
 
 
 def _write_program(program: ExportedProgram, path: Path) -> None:
-    with open(path, "wb") as file:  # of a path, torch would want another suffix
+    with open(path, "wb") as file:  # given a path, torch requires the suffix .pt2
         torch.export.save(program, file)
 
 
@@ -169,7 +171,7 @@ def _write_onnx(program: ExportedProgram, path: Path) -> None:
         output_names=["logits"],
         dynamic_shapes=_SIZES,
     )
-    written.save(path)  # type: ignore[union-attr]  # it is None only without dynamo
+    written.save(path)  # type: ignore[union-attr]  # None only without dynamo
 
 
 def _run_onnx(path: Path, images: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Mixed operations: an edge's candidates, weighted. What a method adds is where the weights come from."""
+"""Mixed operations: weighted candidates of an edge; methods define the weights."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
@@ -18,25 +18,25 @@ if TYPE_CHECKING:
     from oneshot.graph.edge import EdgeData
 
 K = TypeVar("K", bound=Hashable)
-#: The `choice` of an edge that is left out: zeros of the candidates' shape, whether or not one is `Zero`.
-ABSENT = -2  # not -1, which a mistaken index gives
+#: `choice` of an edge that is left out; its output is zeros, even if no candidate is `Zero`
+ABSENT = -2  # not -1, a common value of wrong indices
 
 
 class Mixing(NamedTuple):
-    """How an edge, with all its copies, mixes its K candidates in one forward pass."""
+    """Weights of the K candidates of an edge and its copies in one forward pass."""
 
-    #: Shape (K,); None runs the sampled candidate as it is.
+    #: weights, shape (K,); None to run the candidate `drawn` without a weight
     weights: Tensor | None
-    #: The number of the only candidate whose weight is not zero, if it is known that there is one, or ABSENT.
+    #: number of the only candidate whose weight is not 0, or ABSENT; None if several may have weights
     drawn: int | None
-    #: The sum of the other weights, a scalar 0, if it is added to the output.
+    #: sum of the other weights, a scalar 0, if it is added to the output for its gradient
     others: Tensor | None = None
-    #: What the whole output of the edge is multiplied by, a scalar; None: nothing.
+    #: factor of the edge's output, a scalar; None for no factor
     scale: Tensor | None = None
 
     @property
     def inputs(self) -> list[Tensor]:
-        """The tensors that a plan takes: weights (K,), or (K + 1,) if the last is a scale; and others."""
+        """Inputs of a plan: weights (K,), or (K + 1,) with the scale as the last; and `others`."""
         given = [each for each in (self.weights, self.others) if each is not None]
         if self.scale is None or not given:
             return given
@@ -45,11 +45,12 @@ class Mixing(NamedTuple):
 
 
 class Mixture(nn.Module, ABC):
-    """An edge's K candidates under weights that a subclass takes from the edge.
+    """K candidates of an edge, with weights that a subclass computes from the edge.
 
-    The graph asks for `weights(edge)` once per forward pass for all edges that share the value `key`, and
-    computes only the sampled candidate if one is. An edge whose data have a `choice`, a number in [0, K) or
-    ABSENT, runs that candidate alone, as it is, or none. With a `bypass`, candidates take only some channels.
+    The graph calls `weights(edge)` once per forward pass for all edges that share the value `key`. If a
+    candidate is sampled, only that candidate is computed. An edge with a `choice`, a number in [0, K) or
+    ABSENT, runs only that candidate, without a weight, or none. With a `bypass`, candidates process only part
+    of the channels.
 
     >>> from oneshot.graph import Graph
     >>> from oneshot.ops import Identity, Zero
@@ -61,67 +62,91 @@ class Mixture(nn.Module, ABC):
     Parameters
     ----------
     primitives
-        The candidates, one or more modules.
+        Candidates, at least one module.
 
     Raises
     ------
     GraphError
-        If there is no candidate.
+        If there are no candidates.
     """
 
-    #: The name of the edge's value that the weights depend on.
+    #: name of the edge's value that the weights depend on
     key = "alpha"
-    #: Whether each pass samples its weights, one of them 1 and all others 0.
+    #: whether each pass samples one-hot weights
     samples = False
-    #: Whether only the candidate whose weight is 1 is computed.
+    #: whether only the candidate with weight 1 is computed
     one_hot = False
-    #: Whether the weights that are 0 are added to the output, for their gradients.
+    #: whether the weights that are 0 are added to the output for their gradients
     adds_others = False
 
     def __init__(self, primitives: Iterable[nn.Module]) -> None:
         super().__init__()
         primitives = list(primitives)
         if not primitives:
-            raise GraphError("a mixed operation has at least one candidate, got none")
+            raise GraphError("a mixed operation needs at least one candidate, got none")
         self.primitives = nn.ModuleList(primitives)
-        #: The way of the other channels, if candidates have only some; a part sets it.
+        #: path of the other channels if candidates process only part of them; set by a part of the method
         self.bypass: Bypass | None
         self.register_module("bypass", None)
-        #: Zeroes the mixture's output for some images; None: for none.
+        #: drop path of the mixture's output; None for none
         self.drop_path: DropPath | None = None
 
     @abstractmethod
     def weights(self, edge: "EdgeData") -> Tensor:
-        """Return the candidates' weights.
+        """Return the weights of the candidates.
 
         Parameters
         ----------
         edge
-            The data of one of the edges that share `key`.
+            Data of one of the edges that share the value `key`.
 
         Returns
         -------
         Tensor
-            Shape (K,), differentiable in what the edge holds.
+            Weights, shape ``(K,)``, differentiable with respect to the tensors of the edge.
         """
 
     def get_embedded_ops(self) -> list[nn.Module]:
-        """Return the candidates."""
+        """Return the list of candidates."""
         return list(self.primitives)
 
     def discrete(self, number: int) -> nn.Module:
-        """Return a candidate for all channels; if it has only some, another one with new weights."""
+        """Return a candidate for use outside the mixture.
+
+        Parameters
+        ----------
+        number
+            Number of the candidate.
+
+        Returns
+        -------
+        torch.nn.Module
+            The candidate; with a `bypass`, a copy for all channels with new weights.
+        """
         op = self.primitives[number]
         return op if self.bypass is None else with_channels(op, Fraction(self.bypass.k))
 
     def bypassed(self, mixing: Mixing) -> "Bypass | None":
-        """Return the way of the other channels; there is none where Zero was chosen for the whole edge."""
+        """Return the bypass in a pass with `mixing`; None if Zero is chosen for the whole edge."""
         if mixing.weights is None and mixing.drawn not in (None, ABSENT):
             return None if isinstance(self.primitives[mixing.drawn], Zero) else self.bypass
         return self.bypass
 
     def mix(self, x: Tensor, mixing: Mixing) -> Tensor:
-        """Return the weighted sum of the candidates' outputs; a sampled candidate alone is computed."""
+        """Return the weighted sum of the candidates' outputs; a sampled candidate is computed alone.
+
+        Parameters
+        ----------
+        x
+            Input of the edge, shape ``(N, C, H, W)``.
+        mixing
+            Weights of the candidates in this pass.
+
+        Returns
+        -------
+        Tensor
+            Output of the edge.
+        """
         bypass = self.bypassed(mixing)
         out = self._mix(x, mixing) if bypass is None else bypass(self._mix(bypass.first(x), mixing), x)
         if mixing.scale is not None:
@@ -143,30 +168,43 @@ class Mixture(nn.Module, ABC):
         return add_up([weight * op(x) for weight, op in zip(mixing.weights, self.primitives, strict=True)])
 
     def forward(self, x: Tensor) -> NoReturn:
-        """Raise GraphError: without an edge there are no weights."""
+        """Raise GraphError for every x, because there are no weights without an edge."""
         raise GraphError(
-            "a mixed operation gets its weights from an edge: place it in a graph and parse() that"
+            "a mixed operation gets its weights from an edge; place it in a graph and call parse()"
         )
 
 
 class MixedOp(Mixture):
-    """Candidates weighted by the softmax of the edge's `alpha` (DARTS, Liu et al. 2019, arXiv:1806.09055)."""
+    """A mixture weighted by the softmax of the edge's `alpha`, as in DARTS.
+
+    Parameters
+    ----------
+    primitives
+        Candidates, at least one module.
+
+    References
+    ----------
+    Liu et al. 2019, arXiv:1806.09055.
+    """
 
     def weights(self, edge: "EdgeData") -> Tensor:
-        """Return softmax(alpha), shape (K,)."""
+        """Return the softmax of the edge's `alpha`, shape (K,)."""
         return torch.softmax(edge.alpha, dim=-1)
 
 
 class MixedEdge(NamedTuple):
-    """An edge whose operation is mixed, and its place for messages."""
+    """An edge with a mixed operation."""
 
+    #: its operation
     op: Mixture
+    #: its data
     edge: "EdgeData"
+    #: its place, for messages
     where: str
 
     @property
     def key(self) -> Hashable:
-        """Return a value that is equal for edges that share their mixing."""
+        """Value that is equal for edges that share their mixing."""
         return type(self.op), self.edge.owner("choice" if self.edge.has("choice") else self.op.key)
 
 
@@ -184,7 +222,7 @@ def choosing(choices: Sequence[tuple["EdgeData", int]]) -> Iterator[None]:
     Parameters
     ----------
     choices
-        Pairs of edge and number of the candidate.
+        Pairs of an edge and the number of its candidate.
     """
     before = [(edge, edge.choice, "choice" in edge.shared_store) for edge, _ in choices if edge.has("choice")]
     for edge, *_ in before:
@@ -201,7 +239,7 @@ def choosing(choices: Sequence[tuple["EdgeData", int]]) -> Iterator[None]:
 
 
 def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
-    """Return the mixing of each edge under the edge's key; at most one transfer from the device."""
+    """Return the mixing of each edge by key, with at most one transfer from the device."""
     weights: dict[K, Tensor] = {}
     drawn: dict[K, int] = {}
     for key, (mixture, edge, where) in edges.items():
@@ -209,11 +247,13 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
         if edge.has("choice"):
             number: int | None = integer(edge.choice)
             if number is None or not (0 <= number < count or number == ABSENT):
-                raise GraphError(f"{where}: a choice is a number in [0, {count - 1}], got {edge.choice!r}")
+                raise GraphError(
+                    f"{where}: choice must be an integer in [0, {count - 1}], got {edge.choice!r}"
+                )
             drawn[key] = number
             continue
         if not edge.has(mixture.key):
-            raise GraphError(f"{where} has no {mixture.key!r}, which its {type(mixture).__name__} mixes by")
+            raise GraphError(f"{where} has no {mixture.key!r}, which its {type(mixture).__name__} needs")
         weights[key] = mixture.weights(edge)
         if edge.has("offset"):  # a perturbation, shape (K,)
             weights[key] = weights[key] + edge.offset
@@ -231,7 +271,7 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
 
 
 def _scales(edges: "Mapping[K, EdgeData]") -> dict[K, Tensor]:
-    """Return the scale of each edge with a `beta`, the numbers of all edges into a node; `place`: its own."""
+    """Return the scale of each edge with a `beta`, softmax(beta)[place]; edges into a node share it."""
     betas = {id(edge.beta): edge.beta for edge in edges.values() if edge.has("beta")}
     scales = {key: torch.softmax(beta, dim=-1).unbind() for key, beta in betas.items()}
     return {key: scales[id(edge.beta)][edge.place] for key, edge in edges.items() if edge.has("beta")}

@@ -1,4 +1,4 @@
-"""Candidate operations and the fixed parts of networks, as plain modules on tensors of shape (N, C, H, W)."""
+"""Candidate operations and fixed parts of networks: modules on tensors of shape (N, C, H, W)."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias, TypedDict, Unpack
@@ -8,26 +8,26 @@ from torch import Tensor, nn
 
 from oneshot.errors import GraphError
 
-Combination: TypeAlias = Callable[[list[Tensor]], Any]  # a node's `comb_op`; may return anything
+Combination: TypeAlias = Callable[[list[Tensor]], Any]  # `comb_op` of a node; may return any type
 Sequential = nn.Sequential
 
 
 def add_up(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the sum of tensors: how a node combines its inputs unless it has a `comb_op`."""
+    """Return the sum of tensors; nodes combine their inputs this way unless they have a `comb_op`."""
     return sum(tensors[1:], tensors[0])
 
 
 class Identity(nn.Identity):
-    """The tensor itself."""
+    """The input unchanged."""
 
 
 class Zero(nn.Module):
-    """Zeros of the tensor's shape.
+    """Zeros of the input's shape.
 
     Parameters
     ----------
     stride
-        Every so many rows and columns are kept.
+        Stride of rows and columns.
     """
 
     def __init__(self, stride: int = 1) -> None:
@@ -42,12 +42,16 @@ class Zero(nn.Module):
 
 
 class Noise(nn.Module):
-    """Standard normal noise of the tensor's shape (Zela et al. 2020, arXiv:1909.09656, section 3).
+    """Standard normal noise of the input's shape.
 
     Parameters
     ----------
     stride
-        Every so many rows and columns have noise.
+        Stride of rows and columns.
+
+    References
+    ----------
+    Zela et al. 2020, arXiv:1909.09656, section 3.
     """
 
     def __init__(self, stride: int = 1) -> None:
@@ -62,52 +66,60 @@ class Noise(nn.Module):
 
 
 class Norm(TypedDict, total=False):
-    """The options of `batch_norm`."""
+    """Options of `batch_norm`."""
 
+    #: whether to learn a scale and a shift
     affine: bool
+    #: whether to keep running statistics
     statistics: bool
 
 
 def batch_norm(channels: int, affine: bool = True, statistics: bool = True) -> nn.BatchNorm2d:
-    """Return a batch normalization; without statistics, as in a supernet, it always uses the batch's own.
+    """Return a batch normalization.
 
     Parameters
     ----------
     channels
-        The number of channels.
+        Number of channels.
     affine
-        Learn a scale and a shift.
+        Whether to learn a scale and a shift.
     statistics
-        Keep running statistics, which evaluation uses.
+        Whether to keep running statistics for evaluation; otherwise, as in a supernet, it always uses the
+        statistics of the batch.
+
+    Returns
+    -------
+    torch.nn.BatchNorm2d
+        The module.
     """
     return nn.BatchNorm2d(channels, affine=affine, track_running_stats=statistics)
 
 
 def same_size(kernel_size: int, dilation: int = 1) -> int:
-    """Return the padding that keeps an image's size; GraphError if the kernel's size is even."""
+    """Return the padding that keeps the size of an image; raise GraphError if the kernel size is even."""
     if kernel_size % 2 == 0:
-        raise GraphError(f"a kernel has an odd size, got {kernel_size}")
+        raise GraphError(f"kernel_size must be odd, got {kernel_size}")
     return dilation * (kernel_size // 2)
 
 
 class ReLUConvBN(nn.Sequential):
-    """ReLU, convolution without bias, batch normalization; the size stays at stride 1.
+    """ReLU, convolution without bias and batch normalization; stride 1 keeps the size.
 
     Parameters
     ----------
     c_in, c_out
-        Channels before and after.
+        Input and output channels.
     kernel_size
-        Odd.
+        Height and width of the kernel, odd.
     stride
-        Of the convolution.
+        Stride of the convolution.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
 
     Raises
     ------
     GraphError
-        If the kernel's size is even.
+        If the kernel size is even.
     """
 
     def __init__(
@@ -120,16 +132,16 @@ class ReLUConvBN(nn.Sequential):
 
 
 class AvgPool1x1(nn.Sequential):
-    """The mean over a window, borders left out; at a stride above 1, after a 1×1 convolution.
+    """An average pool without padding in the mean, after a 1×1 convolution if the stride is above 1.
 
-    NAS-Bench-201's avg_pool_3x3 (Dong & Yang 2020, arXiv:2001.00326), whose cells have stride 1 only.
+    At stride 1, the only one in its cells, it is avg_pool_3x3 of NAS-Bench-201.
 
     Parameters
     ----------
     kernel_size, stride
-        Of the window.
+        Size and stride of the window.
     c_in, c_out
-        Channels before and after, for a stride above 1.
+        Input and output channels; only for a stride above 1.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
 
@@ -137,6 +149,10 @@ class AvgPool1x1(nn.Sequential):
     ------
     GraphError
         If the stride is above 1 and the channels are not given.
+
+    References
+    ----------
+    Dong & Yang 2020, arXiv:2001.00326.
     """
 
     def __init__(
@@ -156,12 +172,12 @@ class AvgPool1x1(nn.Sequential):
 
 
 class Stem(nn.Sequential):
-    """A 3×3 convolution of the image, and batch normalization.
+    """A 3×3 convolution of the image and batch normalization.
 
     Parameters
     ----------
     c_out, c_in
-        Channels after and before.
+        Output and input channels.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
     """
@@ -173,24 +189,28 @@ class Stem(nn.Sequential):
 
 
 class ResNetBasicblock(nn.Module):
-    """Two ReLU-conv3×3-BN and a shortcut; at stride 2 the shortcut is an average pool and a 1×1 convolution.
+    """A residual block: twice ReLU, 3×3 convolution and normalization, and a shortcut.
 
-    He et al. 2016, arXiv:1512.03385, in the order of NAS-Bench-201's reduction (arXiv:2001.00326, section
-    2.1).
+    At stride 2, the shortcut is an average pool and a 1×1 convolution.
 
     Parameters
     ----------
     c_in, c_out
-        Channels before and after.
+        Input and output channels.
     stride
-        1 or 2.
+        Stride of the block, 1 or 2.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
 
     Raises
     ------
     GraphError
-        If the stride is another.
+        If the stride is neither 1 nor 2.
+
+    References
+    ----------
+    He et al. 2016, arXiv:1512.03385, with the order of layers in Dong & Yang 2020, arXiv:2001.00326, section
+    2.1.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int, **norm: Unpack[Norm]) -> None:
@@ -205,7 +225,7 @@ class ResNetBasicblock(nn.Module):
         elif stride == 1:
             self.shortcut = ReLUConvBN(c_in, c_out, 1, 1, **norm)
         else:
-            raise GraphError(f"a residual block has stride 1 or 2, got {stride}")
+            raise GraphError(f"stride of a residual block must be 1 or 2, got {stride}")
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.shortcut(x) + self.conv_b(self.conv_a(x))
@@ -213,12 +233,12 @@ class ResNetBasicblock(nn.Module):
 
 
 class Classifier(nn.Sequential):
-    """Batch normalization, ReLU, the mean over the image, and a linear layer: logits (N, classes).
+    """Batch normalization, ReLU, global average pool and a linear layer, which returns logits (N, classes).
 
     Parameters
     ----------
     channels, classes
-        The numbers of channels before and of logits after.
+        Number of input channels and of logits.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
     """
@@ -233,12 +253,12 @@ class Classifier(nn.Sequential):
 
 
 class PooledLinear(nn.Sequential):
-    """The mean over the image, and a linear layer: logits (N, classes).
+    """Global average pool and a linear layer, which returns logits (N, classes).
 
     Parameters
     ----------
     channels, classes
-        The numbers of channels before and of logits after.
+        Number of input channels and of logits.
     """
 
     def __init__(self, channels: int, classes: int) -> None:
@@ -248,18 +268,18 @@ class PooledLinear(nn.Sequential):
         self.linear = nn.Linear(channels, classes)
 
 
-# Of the space of DARTS (Liu et al. 2019, arXiv:1806.09055, section 3.1.1)
+# Operations of the space of DARTS (Liu et al. 2019, arXiv:1806.09055, section 3.1.1)
 
 
 class FactorizedReduce(nn.Module):
-    """Half the height and the width: ReLU, two 1×1 convolutions on every other pixel, and normalization.
+    """A reduction of height and width by half: ReLU, two 1×1 convolutions of stride 2 and normalization.
 
-    The second convolution begins one row and one column later; their channels are concatenated.
+    The second convolution starts one row and one column later. Their channels are concatenated.
 
     Parameters
     ----------
     c_in, c_out
-        Channels before and after.
+        Input and output channels.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
 
@@ -272,7 +292,7 @@ class FactorizedReduce(nn.Module):
     def __init__(self, c_in: int, c_out: int, **norm: Unpack[Norm]) -> None:
         super().__init__()
         if c_out < 2:
-            raise GraphError(f"a factorized reduction has two output channels or more, got {c_out}")
+            raise GraphError(f"c_out of a factorized reduction must be >= 2, got {c_out}")
         self.relu = nn.ReLU()
         self.even = nn.Conv2d(c_in, c_out // 2, 1, stride=2, bias=False)
         self.odd = nn.Sequential(Shift(), nn.Conv2d(c_in, c_out - c_out // 2, 1, stride=2, bias=False))
@@ -293,16 +313,16 @@ class Shift(nn.Module):
 
 
 class SepConv(nn.Sequential):
-    """A separable convolution after ReLU, twice: depthwise, then 1×1, then normalization.
+    """A separable convolution: twice ReLU, depthwise convolution, 1×1 convolution and normalization.
 
     Parameters
     ----------
     c_in, c_out
-        Channels before and after.
+        Input and output channels.
     kernel_size
-        Odd; of the depthwise convolutions.
+        Size of the depthwise kernels, odd.
     stride
-        Of the first one.
+        Stride of the first depthwise convolution.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
     """
@@ -317,12 +337,12 @@ class SepConv(nn.Sequential):
 
 
 class DilConv(nn.Sequential):
-    """ReLU, a dilated depthwise convolution, a 1×1 convolution, normalization.
+    """ReLU, a dilated depthwise convolution, a 1×1 convolution and normalization.
 
     Parameters
     ----------
     c_in, c_out
-        Channels before and after.
+        Input and output channels.
     kernel_size, stride, dilation
         As for `depthwise`.
     **norm
@@ -346,33 +366,38 @@ class DilConv(nn.Sequential):
 
 
 def depthwise(channels: int, kernel_size: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """Return a depthwise convolution, of each channel alone, without bias; the size stays at stride 1.
+    """Return a depthwise convolution without bias; stride 1 keeps the size.
 
     Parameters
     ----------
     channels
-        The number of channels.
+        Number of channels.
     kernel_size
-        Odd.
+        Height and width of the kernel, odd.
     stride, dilation
-        Of the kernel.
+        Stride and dilation of the kernel.
+
+    Returns
+    -------
+    torch.nn.Conv2d
+        The module.
 
     Raises
     ------
     GraphError
-        If the kernel's size is even.
+        If the kernel size is even.
     """
     padding = same_size(kernel_size, dilation)
     return nn.Conv2d(channels, channels, kernel_size, stride, padding, dilation, groups=channels, bias=False)
 
 
 class MaxPool(nn.MaxPool2d):
-    """The greatest value in a window of 3×3.
+    """A 3×3 max pool.
 
     Parameters
     ----------
     stride
-        Of the window.
+        Stride of the window.
     """
 
     def __init__(self, stride: int = 1) -> None:
@@ -380,12 +405,12 @@ class MaxPool(nn.MaxPool2d):
 
 
 class AvgPool(nn.AvgPool2d):
-    """The mean over a window of 3×3, borders left out.
+    """A 3×3 average pool without padding in the mean.
 
     Parameters
     ----------
     stride
-        Of the window.
+        Stride of the window.
     """
 
     def __init__(self, stride: int = 1) -> None:
@@ -393,14 +418,14 @@ class AvgPool(nn.AvgPool2d):
 
 
 class Normalized(nn.Sequential):
-    """An operation without weights and a normalization, as supernets of DARTS have pools.
+    """An operation without weights followed by normalization, such as a pool in a supernet of DARTS.
 
     Parameters
     ----------
     op
         The operation.
     channels
-        The number of channels that it returns.
+        Number of output channels of the operation.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
     """
@@ -412,21 +437,26 @@ class Normalized(nn.Sequential):
 
 
 class Concat(nn.Module):
-    """The concatenation of tensors along their channels; a node's `comb_op`."""
+    """Concatenation of channels, a `comb_op` of nodes."""
 
     def forward(self, tensors: Iterable[Tensor]) -> Tensor:
         return torch.cat(tuple(tensors), dim=1)
 
 
 class AuxiliaryHead(nn.Sequential):
-    """A second classifier in the middle of the network for training: images of 8×8 to logits (N, classes).
+    """An auxiliary classifier in the middle of a network, from feature maps of 8×8 pixels to logits.
 
-    In evaluation the logits are zeros. Liu et al. 2019, whose networks for ImageNet have it for 14×14.
+    It is only for training; in evaluation, its logits are zeros. The networks of Liu et al. for ImageNet have
+    a version for 14×14 pixels.
 
     Parameters
     ----------
     channels, classes
-        The numbers of channels before and of logits after.
+        Number of input channels and of logits.
+
+    References
+    ----------
+    Liu et al. 2019, arXiv:1806.09055.
     """
 
     def __init__(self, channels: int, classes: int) -> None:
@@ -440,15 +470,16 @@ class AuxiliaryHead(nn.Sequential):
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
-            return x.new_zeros(x.shape[0], self.linear.out_features)  # len() would fix it in an export
+            return x.new_zeros(x.shape[0], self.linear.out_features)  # len() would be a constant in an export
         logits: Tensor = super().forward(x)  # type: ignore[no-untyped-call]  # torch's
         return logits
 
 
 class WithAuxiliary(nn.Module):
-    """The output of a network with two classifiers, a `comb_op`: both logits in training, else one.
+    """The output node of a network with an auxiliary classifier, a `comb_op`.
 
-    It takes [auxiliary logits, logits] and returns (logits, auxiliary logits), or logits.
+    Its inputs are [auxiliary logits, logits]. In training it returns (logits, auxiliary logits), otherwise
+    logits.
     """
 
     def forward(self, tensors: Sequence[Tensor]) -> Tensor | tuple[Tensor, Tensor]:
@@ -457,34 +488,38 @@ class WithAuxiliary(nn.Module):
 
 
 class DropPath(nn.Module):
-    """In training, zeros for some images of the batch; the others are scaled up to keep the mean.
+    """Drop path: in training, zero random images of the batch and scale up the others to keep the mean.
 
-    A trainer sets the rate (Larsson et al. 2017, arXiv:1605.07648, as Liu et al. 2019 use it).
+    The rate is 0 until a trainer sets it.
+
+    References
+    ----------
+    Larsson et al. 2017, arXiv:1605.07648, as used by Liu et al. 2019, arXiv:1806.09055.
     """
 
     _kept: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        #: (k, n) if the images are those from the k-th on of a batch of n, for which zeros are sampled.
+        #: (k, n) if the images start at the k-th of a batch of n images, for all of which zeros are sampled
         self.part: tuple[int, int] | None = None
         self._rate, self._drops = 0.0, False
-        self.register_buffer("_kept", torch.ones(()), persistent=False)  # a plan compiled reads it anew
+        self.register_buffer("_kept", torch.ones(()), persistent=False)  # read by compiled plans
 
     @property
     def rate(self) -> float:
-        """The probability of zeros, at least 0 and below 1; another one raises GraphError."""
+        """Probability of zeros, in [0, 1); setting another value raises GraphError."""
         return self._rate
 
     @rate.setter
     def rate(self, rate: float) -> None:
         if not 0 <= rate < 1:
-            raise GraphError(f"a path is dropped at a rate of at least 0 and below 1, got {rate}")
+            raise GraphError(f"the rate of drop path must be >= 0 and < 1, got {rate}")
         self._rate, self._drops = rate, rate > 0
         self._kept.fill_(1 - rate)
 
     def mask(self, x: Tensor) -> Tensor | None:
-        """Sample what the images are multiplied by, shape (N, 1, 1, 1); None: they stay as they are."""
+        """Sample the factors of images x, shape (N, 1, 1, 1); None if none are dropped."""
         if not self.training or not self._drops:
             return None
         first, count = (0, len(x)) if self.part is None else self.part
@@ -496,27 +531,27 @@ class DropPath(nn.Module):
         return x if mask is None else x * mask
 
 
-# Of the hierarchical space (Liu et al. 2018, arXiv:1711.00436, section 4.1)
+# Operations of the hierarchical space (Liu et al. 2018, arXiv:1711.00436, section 4.1)
 
 
 class ConvBNReLU(nn.Sequential):
-    """Convolution without bias, normalization, ReLU.
+    """Convolution without bias, normalization and ReLU.
 
     Parameters
     ----------
     c_in, c_out
-        Channels before and after.
+        Input and output channels.
     kernel_size
-        Odd.
+        Height and width of the kernel, odd.
     alone
-        Convolve each channel alone.
+        Whether the convolution is depthwise.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
 
     Raises
     ------
     GraphError
-        If each channel is convolved alone, but the numbers of channels differ.
+        If the convolution is depthwise, but the numbers of channels differ.
     """
 
     def __init__(
@@ -525,7 +560,7 @@ class ConvBNReLU(nn.Sequential):
         super().__init__()
         if alone and c_in != c_out:
             raise GraphError(
-                f"a convolution of each channel alone keeps their number, got {c_in} and {c_out}"
+                f"c_in and c_out of a depthwise convolution must be equal, got {c_in} and {c_out}"
             )
         padding, groups = kernel_size // 2, c_in if alone else 1
         self.conv = nn.Conv2d(c_in, c_out, kernel_size, padding=padding, groups=groups, bias=False)
@@ -534,14 +569,14 @@ class ConvBNReLU(nn.Sequential):
 
 
 class SepConvBNReLU(nn.Sequential):
-    """A separable 3×3 convolution: depthwise, then 1×1; normalization, ReLU.
+    """A separable convolution, 3×3 depthwise and 1×1, followed by normalization and ReLU.
 
     Parameters
     ----------
     c_in, c_out
-        Channels before and after.
+        Input and output channels.
     stride
-        Of the depthwise convolution.
+        Stride of the depthwise convolution.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
     """
@@ -555,14 +590,14 @@ class SepConvBNReLU(nn.Sequential):
 
 
 class Concat1x1(nn.Module):
-    """The concatenation of several tensors, a 1×1 convolution, and normalization; a `comb_op`.
+    """Concatenation of tensors, a 1×1 convolution and normalization, a `comb_op` of nodes.
 
     Parameters
     ----------
     count
-        The number of tensors.
+        Number of tensors.
     c_in, c_out
-        Channels of each tensor, and after the convolution.
+        Channels of each tensor and output channels.
     **norm
         `affine` and `statistics`, as for `batch_norm`.
     """

@@ -1,4 +1,4 @@
-"""Partial channels: an edge's operations see only the first channels; the others bypass them."""
+"""Partial channels: operations of an edge process the first channels; the others bypass them."""
 
 from copy import deepcopy
 from fractions import Fraction
@@ -13,17 +13,18 @@ from oneshot.ops import Zero
 
 
 class Bypass(nn.Module):
-    """The way of an edge's other channels past its operations, and the shuffle that brings both together.
+    """The path of channels that bypass the operations of an edge, and the shuffle that follows.
 
-    The C channels after the shuffle are C / k groups, each with one channel of the operations and k - 1
-    others, so that later edges, which also take the first C / k channels, see some of both.
+    The shuffle orders the C channels in C / k groups of one channel of the operations and k - 1 others, so
+    that later edges, which also process the first C / k channels, get both.
 
     Parameters
     ----------
     k
-        One of k channels goes through the operations; at least 2.
+        Operations process 1 in k channels; k >= 2.
     stride
-        Of the operations; the other channels go through a max pool of this size and stride.
+        Stride of the operations; if it is above 1, the other channels go through a max pool of this size and
+        stride.
 
     References
     ----------
@@ -36,11 +37,11 @@ class Bypass(nn.Module):
         self.pool = nn.MaxPool2d(stride) if stride > 1 else nn.Identity()
 
     def first(self, x: Tensor) -> Tensor:
-        """Return the channels for the operations, shape (N, C / k, H, W)."""
+        """Return the channels of x for the operations, shape (N, C / k, H, W)."""
         return x[:, : x.shape[1] // self.k]
 
     def forward(self, mixed: Tensor, x: Tensor) -> Tensor:
-        """Return what the operations made of the first channels, and the others of x, shuffled."""
+        """Return the outputs of the operations, `mixed`, shuffled with the other channels of x."""
         return shuffle(mixed, self.pool(x), self.k)
 
     def extra_repr(self) -> str:
@@ -48,23 +49,24 @@ class Bypass(nn.Module):
 
 
 def shuffle(first: Tensor, x: Tensor, k: int) -> Tensor:
-    """Return `first` in place of the first of x's channels, shuffled: channels C / k i + j become k j + i."""
+    """Replace the first channels of x by `first` and shuffle: channel C / k i + j becomes k j + i."""
     joined = torch.cat([first, x[:, first.shape[1] :]], dim=1)
     n, c, h, w = joined.shape
     return joined.reshape(n, k, c // k, h, w).transpose(1, 2).reshape(n, c, h, w)
 
 
 def find_stride(candidates: list[nn.Module]) -> int:
-    """Return the stride of an edge: the greatest of any module in its candidates."""
+    """Return the stride of an edge, the maximum over all modules in its candidates."""
     kinds = nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, Zero
     parts = [part for op in candidates for part in op.modules()]
     return max((max(pair(part.stride)) for part in parts if isinstance(part, kinds)), default=1)
 
 
 def with_channels(op: nn.Module, factor: Fraction) -> nn.Module:
-    """Return an operation with so many times the channels, with new weights.
+    """Return an operation with `factor` times the channels and new weights.
 
-    ConfigError if that is no integer, or if a part with weights is neither a `Conv2d` nor a `BatchNorm2d`.
+    Raise ConfigError if a number of channels is not an integer, or if a module with weights is neither a
+    `Conv2d` nor a `BatchNorm2d`.
     """
     tensor = next(
         (each for each in (*op.parameters(False), *op.buffers(False)) if each.is_floating_point()), None
@@ -88,7 +90,7 @@ def with_channels(op: nn.Module, factor: Fraction) -> nn.Module:
 
 
 def _without_children(op: nn.Module) -> nn.Module:
-    """Return a copy of a module alone, whose children are still those of the module."""
+    """Return a copy of a module that shares its children."""
     return deepcopy(op, {id(child): child for child in op.children()})
 
 
@@ -96,7 +98,7 @@ def _times(channels: int, factor: Fraction) -> int:
     times = channels * factor
     if times.denominator > 1:
         raise ConfigError(
-            f"1/{factor.denominator} of {channels} channels is no integer; the channels must be a multiple of"
-            f" {factor.denominator}"
+            f"{channels} channels cannot be divided by {factor.denominator}; the channels must be a multiple"
+            f" of {factor.denominator}"
         )
     return int(times)

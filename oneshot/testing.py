@@ -1,13 +1,13 @@
-"""Tests that every method and every space must pass, to be inherited by the tests of your own; needs pytest.
+"""Tests that every method and space must pass; inherit them to test your own. This module needs pytest.
 
-In `test_fair.py`, beside the `fair.py` that defines the method `FairDARTS`:
+In `test_fair.py`, next to the `fair.py` that defines the method `FairDARTS`:
 
 >>> from oneshot.methods.darts import DARTS as FairDARTS
 >>> from oneshot.testing import MethodContract
 >>> class TestFairDARTS(MethodContract):
 ...     method = FairDARTS
 
-and for a space, any class of graphs:
+For a space, which is any class of graphs:
 
 >>> from oneshot.spaces.nb201 import NasBench201SearchSpace
 >>> from oneshot.testing import CLASSES, SpaceContract
@@ -15,8 +15,8 @@ and for a space, any class of graphs:
 ...     def build(self):
 ...         return NasBench201SearchSpace(CLASSES, channels=2, cells=1)
 
-`pytest test_fair.py` runs them. With `pytest.register_assert_rewrite("oneshot.testing")` in `conftest.py`, a
-failed assertion shows its values.
+`pytest test_fair.py` runs the tests. With `pytest.register_assert_rewrite("oneshot.testing")` in
+`conftest.py`, failed assertions show their values.
 """
 
 import io
@@ -47,20 +47,20 @@ from oneshot.spaces.nb201 import NasBench201SearchSpace, read_cell
 
 Method = MetaOptimizer[Any]  # Any: each method has its own settings
 
-CLASSES = 4  # of the images in `batches`
+CLASSES = 4  # classes of the images in `batches`
 STAGES = NasBench201SearchSpace.OPTIMIZER_SCOPE
 
 
-# Spaces, images, and what a search changes
+# Spaces, images and state of a search
 
 
 def tiny() -> Graph:
-    """Return the space of NAS-Bench-201 at the smallest sizes that still have copies of a cell."""
+    """Return the space of NAS-Bench-201 with the smallest sizes that have copies of a cell."""
     return NasBench201SearchSpace(classes=CLASSES, channels=2, cells=1)
 
 
 def other() -> Graph:
-    """Return a space of other shapes and numbers of candidates: a cell in two copies, and one by itself."""
+    """Return a space with two copies of a cell and another cell, with different numbers of candidates."""
 
     def candidates(*kernels: int) -> list[nn.Module]:
         return [ops.Zero(), ops.Identity(), *(ops.ReLUConvBN(3, 3, kernel) for kernel in kernels)]
@@ -81,7 +81,7 @@ def other() -> Graph:
 
 
 def batches(count: int, seed: int = 0, size: int = 8, dtype: torch.dtype = torch.float32) -> list[Batch]:
-    """Return batches of 8×8 images whose class is a pattern under noise, and their labels."""
+    """Return batches of 8×8 images, each the pattern of its class plus noise, and labels."""
     generator = torch.Generator().manual_seed(seed)
     patterns = torch.randn(CLASSES, 3, 8, 8, generator=torch.Generator().manual_seed(77), dtype=dtype)
     result = []
@@ -93,17 +93,17 @@ def batches(count: int, seed: int = 0, size: int = 8, dtype: torch.dtype = torch
 
 
 def snapshot(optimizer: Method) -> list[Tensor]:
-    """Return copies of weights and alphas."""
+    """Return copies of the weights and alphas."""
     return [parameter.detach().clone() for parameter in [*optimizer.weights, *optimizer.alphas]]
 
 
 def same(left: Sequence[Tensor], right: Sequence[Tensor]) -> bool:
-    """Return whether lists of tensors are equal, bit for bit."""
+    """Return whether two lists of tensors are equal bit for bit."""
     return len(left) == len(right) and all(torch.equal(a, b) for a, b in zip(left, right, strict=True))
 
 
-def through_a_file(state: dict[str, Any]) -> dict[str, Any]:  # tensors and plain values
-    """Return a state after saving and loading it, as tensors and plain values only."""
+def through_a_file(state: dict[str, Any]) -> dict[str, Any]:  # of several types
+    """Return a state after saving and loading it with `weights_only`."""
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
@@ -112,7 +112,7 @@ def through_a_file(state: dict[str, Any]) -> dict[str, Any]:  # tensors and plai
 
 
 def structure(graph: Graph) -> list[tuple[object, ...]]:
-    """Return the data of all edges of a graph, by place: keys, types, candidates."""
+    """Return the place, keys and types of candidates of all edges of a graph."""
     places: list[tuple[object, ...]] = []
     for each in graph.graphs():
         for source, target, edge in each.edges(data=True):
@@ -126,17 +126,17 @@ def _is_discrete(graph: Graph) -> bool:
 
 
 class MethodContract:
-    """What every method must do; a subclass sets `method`."""
+    """Tests of a method; a subclass sets `method`."""
 
-    #: The method.
+    #: class of the method
     method: ClassVar[type[Method]]
-    #: Settings of the parts that are added to it.
+    #: settings of parts that are added to the method
     parts: ClassVar[tuple[PartSettings, ...]] = ()
-    #: Its settings in the tests, such as fewer of what takes long.
-    options: ClassVar[dict[str, Any]] = {}  # Any: whatever its settings are
-    #: Whether it has architecture parameters.
+    #: settings of the method in the tests, for example to shorten them
+    options: ClassVar[dict[str, Any]] = {}  # Any: types of the method's settings
+    #: whether the method has architecture parameters
     has_alphas: ClassVar[bool] = True
-    #: Whether a step returns logits and loss of validation images.
+    #: whether a step returns logits and loss of validation images
     looks_at_validation: ClassVar[bool] = True
 
     def make(
@@ -145,9 +145,9 @@ class MethodContract:
         space: Graph | None = None,
         scope: Scope = None,
         amp: bool = False,
-        **options: Any,  # of its settings
+        **options: Any,  # types of its settings
     ) -> Method:
-        """Return the method with a supernet."""
+        """Return the method with a supernet of `space`, by default `tiny`."""
         torch.manual_seed(seed)
         config = self.method.config_class(**self.options | options)
         optimizer = self.method(config, amp=amp, parts=build_parts(self.parts))
@@ -157,7 +157,7 @@ class MethodContract:
     def run(
         self, optimizer: Method, steps: int, seed: int = 1, first: int = 0, epoch_steps: int = 3
     ) -> list[Step]:
-        """Take steps on batches that depend only on their number."""
+        """Run steps on batches that depend only on their number, and return their results."""
         train, val = batches(first + steps, seed), batches(first + steps, seed + 1)
         results = []
         for number in range(first, first + steps):
@@ -169,13 +169,13 @@ class MethodContract:
         return results
 
     def penalty(self, optimizer: Method) -> Tensor | float:
-        """Return the term that the method adds to the loss of the alphas, as its paper has it."""
+        """Return the term that the method adds to the loss of the alphas according to its paper."""
         return 0.0
 
     def reference_step(self, optimizer: Method, train: Batch, val: Batch) -> None:
-        """Take the step of the method by the reference implementation of its graph and plain backward passes.
+        """Run the step of the method with the graph's reference implementation and plain backward passes.
 
-        This one is DARTS'; override it for a method with other steps.
+        By default, it is a step of DARTS; override it for methods with other steps.
         """
         turns = [(optimizer.op_optimizer, optimizer.weights, train)]
         if self.has_alphas:
@@ -183,7 +183,7 @@ class MethodContract:
             turns.insert(0 if first else 1, (optimizer.alpha_optimizer, optimizer.alphas, val))
         for updated, parameters, (images, labels) in turns:
             for parameter in [*optimizer.weights, *optimizer.alphas]:
-                parameter.grad = torch.zeros_like(parameter)  # as zero_grad() of PyTorch before 2.0 sets it
+                parameter.grad = torch.zeros_like(parameter)  # like zero_grad() of PyTorch before 2.0
             loss = cross_entropy(optimizer.graph.interpret(images), labels)
             if updated is optimizer.arch_optimizer:
                 loss = loss + self.penalty(optimizer)
@@ -210,34 +210,38 @@ class MethodContract:
 
     @pytest.mark.parametrize("steps", [1, 4])
     def test_a_state_goes_on_bit_for_bit(self, steps: int) -> None:
-        whole = self.make(seed=1)
-        self.run(whole, steps)
-        state = through_a_file(whole.state_dict() | {"rng": torch.get_rng_state()})
-        self.run(whole, 4, first=steps)
+        uninterrupted = self.make(seed=1)
+        self.run(uninterrupted, steps)
+        state = through_a_file(uninterrupted.state_dict() | {"rng": torch.get_rng_state()})
+        self.run(uninterrupted, 4, first=steps)
         resumed = self.make(seed=2)
         resumed.load_state_dict(state)
         torch.set_rng_state(state["rng"])
         self.run(resumed, 4, first=steps)
-        assert same(snapshot(resumed), snapshot(whole))
-        assert resumed.get_final_architecture().edges[2, 3].op is not whole.graph.edges[2, 3].op
-        assert read_cell(resumed.get_final_architecture()) == read_cell(whole.get_final_architecture())
-        left, right = resumed.state_dict(), whole.state_dict()
+        assert same(snapshot(resumed), snapshot(uninterrupted))
+        assert resumed.get_final_architecture().edges[2, 3].op is not uninterrupted.graph.edges[2, 3].op
+        assert read_cell(resumed.get_final_architecture()) == read_cell(
+            uninterrupted.get_final_architecture()
+        )
+        left, right = resumed.state_dict(), uninterrupted.state_dict()
         assert str(through_a_file(left)) == str(through_a_file(right))
 
     def test_a_state_from_the_middle_of_an_epoch_may_begin_it_again(self) -> None:
-        whole = self.make(seed=1)
-        self.run(whole, 4)
-        state = through_a_file(whole.state_dict() | {"rng": torch.get_rng_state()})
-        self.run(whole, 2, first=4)
+        uninterrupted = self.make(seed=1)
+        self.run(uninterrupted, 4)
+        state = through_a_file(uninterrupted.state_dict() | {"rng": torch.get_rng_state()})
+        self.run(uninterrupted, 2, first=4)
         resumed = self.make(seed=2)
         resumed.load_state_dict(state)
-        resumed.begin_epoch(1)  # once more, as its temperature may depend on it
+        resumed.begin_epoch(1)  # again, because the temperature may depend on it
         torch.set_rng_state(state["rng"])
         self.run(resumed, 2, first=4)
-        assert same(snapshot(resumed), snapshot(whole))
-        assert read_cell(resumed.get_final_architecture()) == read_cell(whole.get_final_architecture())
+        assert same(snapshot(resumed), snapshot(uninterrupted))
+        assert read_cell(resumed.get_final_architecture()) == read_cell(
+            uninterrupted.get_final_architecture()
+        )
 
-    # What is changed
+    # Changes of state
 
     def test_the_space_stays_as_it_is(self) -> None:
         space = tiny()
@@ -310,14 +314,14 @@ class MethodContract:
             torch.testing.assert_close(left, right, rtol=1e-9, atol=1e-12)
 
     def reference_stepper(self, optimizer: Method) -> Callable[[Batch, Batch], object]:
-        """Return a function that takes a reference step."""
+        """Return a function that runs a reference step."""
         return lambda train, val: self.reference_step(optimizer, train, val)
 
-    # What comes of it
+    # Architectures
 
     def test_the_architecture_is_discrete_and_in_the_benchmark(self) -> None:
         optimizer, bench = self.make(), NB201()
-        for steps in (0, 3):  # it has one from the beginning
+        for steps in (0, 3):  # there is an architecture before the first step
             self.run(optimizer, steps)
             graph = optimizer.get_final_architecture()
             assert graph.is_parsed
@@ -338,7 +342,7 @@ class MethodContract:
                 parameter.zero_()
         assert same(snapshot(optimizer), before)
         assert structure(optimizer.graph) == held
-        self.run(optimizer, 1, first=2)  # goes on
+        self.run(optimizer, 1, first=2)  # the search continues
 
     def test_the_architecture_has_the_weights_of_the_supernet(self) -> None:
         optimizer = self.make()
@@ -410,7 +414,7 @@ class MethodContract:
         first, second = (graph.edges[node, node + 1].op for node in (2, 3))
         for source, target in first.edges:
             left, right = first.edges[source, target].op, second.edges[source, target].op
-            assert str(left) == str(right)  # copies are alike
+            assert str(left) == str(right)  # copies are equal
         assert graph(batches(1)[0][0]).shape == (8, CLASSES)
 
     def test_a_search_goes_on_with_final_edges(self) -> None:
@@ -452,17 +456,17 @@ class MethodContract:
 
 
 class SpaceContract:
-    """What every space in the graph language must do; a subclass says how it is built.
+    """Tests of a space; a subclass defines `build`.
 
-    Images have 8×8 pixels and `CLASSES` classes; build the smallest space that still has copies.
+    Images have 8×8 pixels and `CLASSES` classes. Build the smallest space that has copies of a cell.
     """
 
     @abstractmethod
     def build(self) -> Graph:
-        """Return the space, not parsed, whose edges have lists of candidates."""
+        """Return the space, not parsed, with lists of candidates at its edges."""
 
     def make(self, name: str = "darts", seed: int = 0, space: Graph | None = None) -> Method:
-        """Return a method on the space."""
+        """Return a method with a supernet of `space`, by default the one that `build` returns."""
         torch.manual_seed(seed)
         optimizer = get_method(name)()
         optimizer.adapt_search_space(self.build() if space is None else space)

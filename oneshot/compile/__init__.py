@@ -1,0 +1,1 @@
+"""Compiler from graphs to plans of fewer, wider kernels."""

@@ -1,4 +1,4 @@
-"""Convolutions: one, or several side by side; of each channel alone with gradients by faster kernels."""
+"""Convolutions, one or several side by side; depthwise ones with faster gradients on the CPU."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,21 +13,25 @@ from oneshot.compile.pools import Size, by, is_for_onednn, keeps_size
 
 Geometry: TypeAlias = tuple[Size, Size, Size]  # stride, padding, dilation
 
-_COLUMNS = 3  # of a kernel, up to which oneDNN has a fast gradient of the weights
+_COLUMNS = 3  # oneDNN's gradient of the weights is fast for kernels with up to this many columns
 
 
 @dataclass(frozen=True)
 class Conv(Kernel):
-    """One convolution, or several side by side on the same input: their channels one after the other.
+    """One convolution, or several side by side whose output channels are concatenated.
 
-    Stride, padding and dilation may be others than the modules', where the input was thinned out before.
-    `apart`: each convolution has its own channels of the input; all are depthwise, or all pointwise.
+    Stride, padding and dilation differ from the modules' if an earlier step subsampled the input.
     """
 
+    #: the convolutions; they have the same shape
     modules: tuple[nn.Conv2d, ...]
+    #: stride of all
     stride: Size
+    #: padding of all
     padding: Size
+    #: dilation of all
     dilation: Size
+    #: whether each has its own input channels; then all are depthwise or all pointwise
     apart: bool = False
 
     @property
@@ -39,17 +43,17 @@ class Conv(Kernel):
 
     @property
     def shape(self) -> tuple[object, ...]:
-        """What convolutions have in common that can be done as one."""
+        """Key that is equal for convolutions that can run as one."""
         first = self.modules[0]
         return first.in_channels, first.kernel_size, self.stride, self.padding, self.dilation, first.groups
 
     @property
     def is_depthwise(self) -> bool:
-        """Whether it is one convolution of each channel alone, without bias."""
+        """Whether it is one depthwise convolution without bias."""
         first = self.modules[0]
-        alone = 1 < first.groups == first.in_channels == first.out_channels or first.in_channels == 1
+        depthwise = 1 < first.groups == first.in_channels == first.out_channels or first.in_channels == 1
         return (
-            alone
+            depthwise
             and len(self.modules) == 1
             and first.bias is None
             and first.out_channels == first.in_channels
@@ -57,17 +61,17 @@ class Conv(Kernel):
 
     @property
     def is_pointwise(self) -> bool:
-        """Whether it is one 1×1 convolution of each pixel alone, without bias."""
+        """Whether it is one 1×1 convolution of stride 1, without padding, groups and bias."""
         first = self.modules[0]
         plain = self.stride == (1, 1) and self.padding == (0, 0) and first.groups == 1 and first.bias is None
         return len(self.modules) == 1 and plain and first.kernel_size == (1, 1)
 
     @property
     def _has_slow_gradients(self) -> bool:
-        """Whether it is one of each channel alone, but of those for which oneDNN is slow."""
+        """Whether it is a depthwise convolution for which oneDNN's gradients are slow."""
         first = self.modules[0]
-        alone = 1 < first.groups == first.in_channels == first.out_channels and first.bias is None
-        return alone and (first.kernel_size[1] > _COLUMNS or max(self.dilation) > 1)
+        depthwise = 1 < first.groups == first.in_channels == first.out_channels and first.bias is None
+        return depthwise and (first.kernel_size[1] > _COLUMNS or max(self.dilation) > 1)
 
     def __call__(self, x: Tensor) -> Tensor:
         first = self.modules[0]
@@ -79,7 +83,7 @@ class Conv(Kernel):
         else:
             weight = weights[0] if len(weights) == 1 else torch.cat(weights)
         if self._has_slow_gradients and is_for_onednn(x):
-            if torch.is_autocast_enabled("cpu") and x.dtype != torch.float64:  # which autocast leaves alone
+            if torch.is_autocast_enabled("cpu") and x.dtype != torch.float64:  # autocast keeps float64
                 dtype = torch.get_autocast_dtype("cpu")
                 x, weight = x.to(dtype), weight.to(dtype)
             out: Tensor = _Depthwise.apply(x, weight, self.stride, self.padding, self.dilation)
@@ -93,14 +97,14 @@ class Conv(Kernel):
 
 
 class _Depthwise(torch.autograd.Function):
-    """A convolution of each channel alone; its gradients several times as fast as torch's own on the CPU.
+    """A depthwise convolution whose gradients are several times as fast as torch's on the CPU.
 
-    At stride 1 the input's is a convolution by the kernels turned around. The weights' is that of kernels of
-    few columns without dilation, on parts of the image.
+    At stride 1, the input's gradient is a convolution with the flipped kernels. The weights' gradient is
+    computed on parts of the image, for kernels with few columns and without dilation.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, *geometry: Size) -> Tensor:  # torch sets any ctx
+    def forward(ctx: Any, x: Tensor, weight: Tensor, *geometry: Size) -> Tensor:  # ctx is torch's
         ctx.geometry, ctx.shape = geometry, x.shape
         ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight)
         stride, padding, dilation = geometry
@@ -122,7 +126,7 @@ def _input_gradient(grad: Tensor, weight: Tensor, shape: Size, geometry: Geometr
     reach = [d * (k - 1) for k, d in zip(weight.shape[2:], dilation, strict=True)]
     if stride == (1, 1) and all(p <= r for p, r in zip(padding, reach, strict=True)):
         around = [r - p for p, r in zip(padding, reach, strict=True)]
-        with torch.autocast("cpu", enabled=False):  # the dtype stays, as that of every gradient
+        with torch.autocast("cpu", enabled=False):  # a gradient keeps its dtype
             return F.conv2d(grad, weight.flip(2, 3), None, 1, around, dilation, len(weight))
     x = grad.new_empty(shape).contiguous(memory_format=torch.channels_last)  # only its shape matters
     return _gradients(grad, x, weight, geometry, (True, False, False))[0]
@@ -140,15 +144,15 @@ def _weight_gradient(grad: Tensor, x: Tensor, size: Size, geometry: Geometry) ->
         return _plain_weight_gradient(grad, x, size, (stride, padding, dilation))
     parts = []
     for first in range(0, columns, _COLUMNS):
-        some = min(_COLUMNS, columns - first)
-        left, wide = padding[1] - first, (grad.shape[3] - 1) * stride[1] + some
-        part = F.pad(x, (left, wide - left - x.shape[3]))  # a negative number cuts off
-        parts.append(_plain_weight_gradient(grad, part, (rows, some), (stride, (padding[0], 0), dilation)))
+        count = min(_COLUMNS, columns - first)
+        left, wide = padding[1] - first, (grad.shape[3] - 1) * stride[1] + count
+        part = F.pad(x, (left, wide - left - x.shape[3]))  # negative padding crops
+        parts.append(_plain_weight_gradient(grad, part, (rows, count), (stride, (padding[0], 0), dilation)))
     return torch.cat(parts, dim=3)
 
 
 def _phases(x: Tensor, step: int) -> Tensor:
-    """Return every so many rows and columns as an image: shape (N * step * step, C, H / step, W / step)."""
+    """Split images by phase of rows and columns, into shape (N * step * step, C, H / step, W / step)."""
     n, c, h, w = x.shape
     x = x.permute(0, 2, 3, 1).reshape(n, h // step, step, w // step, step, c)
     return x.permute(0, 2, 4, 1, 3, 5).reshape(-1, h // step, w // step, c).permute(0, 3, 1, 2)
@@ -162,7 +166,7 @@ def _plain_weight_gradient(grad: Tensor, x: Tensor, size: Size, geometry: Geomet
 def _gradients(
     grad: Tensor, x: Tensor, weight: Tensor, geometry: Geometry, wanted: tuple[bool, bool, bool]
 ) -> Sequence[Tensor]:
-    """Return torch's own gradients of input, weight and bias, as far as they are wanted."""
+    """Return torch's gradients of input, weight and bias, each if wanted."""
     gradients: Sequence[Tensor] = torch.ops.aten.convolution_backward(
         grad, x, weight, None, *geometry, False, (0, 0), len(weight), wanted
     )

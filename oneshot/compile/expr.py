@@ -1,4 +1,4 @@
-"""Expressions: what a graph computes, as kernels applied to further expressions, each kept once."""
+"""Expressions of what a graph computes: kernels applied to expressions, without duplicates."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -6,33 +6,34 @@ from typing import Any, ClassVar, Generic, TypeAlias, TypeGuard, TypeVar
 
 
 class Kernel:
-    """What one step of a plan does to its tensors.
+    """Function that one step of a plan applies to its tensors.
 
-    A kernel is hashable and equal to another that does the same: modules with weights or a state count by
-    identity.
+    Kernels are hashable; they are equal if they compute the same. Modules with weights or state are compared
+    by identity.
     """
 
     text: ClassVar[str]  # the kernel in a printed plan
-    __call__: Callable[..., Any]  # each kind takes and returns its own number of tensors
+    __call__: Callable[..., Any]  # numbers of tensors differ between kernels
 
     def __str__(self) -> str:
         return self.text
 
     @property
     def keeps_zero(self) -> bool:
-        """Whether it makes zeros of zeros."""
+        """Whether it maps zeros to zeros."""
         return False
 
     @property
     def keeps_sum(self) -> bool:
-        """Whether it keeps the sum of the gradient over an image."""
+        """Whether its backward pass keeps the sum of the gradient over an image."""
         return False
 
 
 @dataclass(frozen=True)
 class Input:
-    """A tensor that the plan is given."""
+    """An input of the plan."""
 
+    #: position among the inputs
     number: int
 
 
@@ -40,15 +41,15 @@ K = TypeVar("K", bound=Kernel | Input, covariant=True)
 
 
 class Expr(Generic[K]):
-    """A kernel applied to expressions. Two are the same object if kernel and arguments are equal."""
+    """A kernel applied to expressions; equal expressions are the same object."""
 
     __slots__ = ("kernel", "args", "number", "origins")
 
     def __init__(self, kernel: K, args: "tuple[AnyExpr, ...]", number: int, origin: str) -> None:
         self.kernel = kernel
         self.args = args
-        self.number = number  # greater than those of its arguments, and of all that was made before
-        self.origins = [origin] if origin else []  # where in the graph it is from, for messages
+        self.number = number  # greater than the numbers of all expressions created before
+        self.origins = [origin] if origin else []  # places in the graph, for messages
 
     def __repr__(self) -> str:
         return f"{self.kernel}({', '.join(str(arg.kernel) for arg in self.args)})"
@@ -58,30 +59,30 @@ AnyExpr: TypeAlias = Expr[Kernel | Input]
 
 
 def is_by(expr: AnyExpr, kind: type[K]) -> TypeGuard[Expr[K]]:
-    """Return whether an expression's kernel is of a kind."""
+    """Return whether an expression's kernel is an instance of `kind`."""
     return isinstance(expr.kernel, kind)
 
 
 class Expressions:
-    """Makes expressions, and returns the existing one when asked for an equal one."""
+    """Creates expressions, or returns the existing one that is equal."""
 
     def __init__(self) -> None:
-        self._made: dict[tuple[object, ...], AnyExpr] = {}
+        self._existing: dict[tuple[object, ...], AnyExpr] = {}
 
     def make(self, kernel: Kernel | Input, args: Iterable[AnyExpr] = (), origin: str = "") -> AnyExpr:
         """Return the expression of a kernel applied to expressions; `origin` is added to its origins."""
         args = tuple(args)
         key = (kernel, *map(id, args))
-        expr = self._made.get(key)
+        expr = self._existing.get(key)
         if expr is None:
-            expr = self._made[key] = Expr(kernel, args, len(self._made), origin)
+            expr = self._existing[key] = Expr(kernel, args, len(self._existing), origin)
         elif origin and origin not in expr.origins:
             expr.origins.append(origin)
         return expr
 
 
 def in_order(root: AnyExpr) -> list[AnyExpr]:
-    """Return `root` and the expressions that it depends on, in the order in which they were made."""
+    """Return `root` and the expressions that it depends on, in the order of their creation."""
     by_number, waiting = {}, [root]
     while waiting:
         expr = waiting.pop()

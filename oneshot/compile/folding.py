@@ -1,4 +1,4 @@
-"""Batch normalization of numbers of channels that do not fill a CPU's vectors, several pixels as one."""
+"""Batch normalization for few channels on the CPU: pixels are folded into channels to fill its vectors."""
 
 from math import gcd
 from typing import Any
@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-_VECTOR = 16  # numbers of float32 in 512 bits
-_LEAST = 1 << 17  # numbers, from which on it pays
+_VECTOR = 16  # float32 values in 512 bits
+_MIN_SIZE = 1 << 17  # elements of a tensor for which folding pays off
 
 
 def fold_for(x: Tensor) -> int:
-    """Return how many neighbouring pixels to take as one with so many times the channels; 1: none."""
-    usual = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and x.dim() == 4
-    if not usual or torch.compiler.is_compiling():
+    """Return the number of neighbouring pixels to fold into channels; 1: no folding."""
+    supported = x.device.type == "cpu" and x.dtype in (torch.float32, torch.float64) and x.dim() == 4
+    if not supported or torch.compiler.is_compiling():
         return 1
     _, c, _, w = x.shape
-    fold = _VECTOR // gcd(c, _VECTOR) if x.numel() >= _LEAST else 1
+    fold = _VECTOR // gcd(c, _VECTOR) if x.numel() >= _MIN_SIZE else 1
     return fold if w % fold == 0 and x.is_contiguous(memory_format=torch.channels_last) else 1
 
 
@@ -30,9 +30,9 @@ def folded_norm(
     eps: float,
     fold: int | None = None,
 ) -> Tensor:
-    """Return `F.batch_norm` in training, several times as fast if pixels are folded.
+    """Return `F.batch_norm` in training mode, several times as fast if pixels are folded.
 
-    `running` mean and variance are moved; `fold`: None takes as many pixels as pay.
+    `running` mean and variance are updated in place; `fold` is by default chosen by `fold_for`.
     """
     if fold is None and (fold := fold_for(x)) == 1:
         mean, variance = running or (None, None)
@@ -42,17 +42,19 @@ def folded_norm(
         raise ValueError(f"expected more than 1 value per channel, got {tuple(x.shape)}")
     out: tuple[Tensor, Tensor, Tensor] = _Folded.apply(x, weight, bias, eps, fold)
     if running is not None:
-        with torch.no_grad():  # `data`: unnoticed, as by F.batch_norm, for whose gradients they may be kept
+        with torch.no_grad():  # `data` hides the change from autograd, as F.batch_norm does
             running[0].data.lerp_(out[1], momentum)
             running[1].data.lerp_(out[2] * (count / (count - 1)), momentum)
     return out[0]
 
 
 class _Folded(torch.autograd.Function):
+    """Batch normalization of folded pixels; it returns output, mean and variance."""
+
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, fold: int
-    ) -> tuple[Tensor, Tensor, Tensor]:  # torch gives ctx whatever is set
+    ) -> tuple[Tensor, Tensor, Tensor]:  # ctx is torch's
         wide = _wide(x, fold)
         means, variances = torch.batch_norm_update_stats(wide, None, None, 0.0)
         variance, mean = torch.var_mean(means.view(fold, -1), 0, correction=0)
@@ -62,11 +64,11 @@ class _Folded(torch.autograd.Function):
         ctx.save_for_backward(x, weight, bias, mean, variance, *statistics)
         ctx.mark_non_differentiable(mean, variance)
         learned = [each if each is None else each.repeat(fold) for each in (weight, bias)]
-        out = torch.empty_like(x)  # not a view, so that it may be changed in place
-        nothing = [x.new_empty(0) for _ in range(2)]
+        out = torch.empty_like(x)  # not a view, so that in-place changes are allowed
+        unused = [x.new_empty(0) for _ in range(2)]
         torch.ops.aten.native_batch_norm.out(
             wide, *learned, *statistics, False, 0.0, eps,
-            out=_wide(out, fold), save_mean=nothing[0], save_invstd=nothing[1],
+            out=_wide(out, fold), save_mean=unused[0], save_invstd=unused[1],
         )  # fmt: skip
         return out, mean, variance
 
@@ -74,7 +76,7 @@ class _Folded(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, mean, variance, *statistics = ctx.saved_tensors
         needed = ctx.needs_input_grad[:3]
-        if torch.is_grad_enabled():  # the gradient's own gradient is wanted
+        if torch.is_grad_enabled():  # for second derivatives
             given = [each for each, one in zip((x, weight, bias), needed, strict=True) if one]
             out = F.batch_norm(x, None, None, weight, bias, True, 0.0, ctx.eps)
             grads = iter(torch.autograd.grad(out, given, grad, create_graph=True))
@@ -98,12 +100,12 @@ class _Folded(torch.autograd.Function):
 
 
 def _wide(x: Tensor, fold: int) -> Tensor:
-    """Return a view: of W pixels, W / fold with fold times the channels."""
+    """Return a view of shape (N, fold * C, H, W / fold)."""
     n, c, h, w = x.shape
     return x.permute(0, 2, 3, 1).view(n, h, w // fold, fold * c).permute(0, 3, 1, 2)
 
 
 def _narrow(x: Tensor, fold: int) -> Tensor:
-    """Return what `_wide` was given."""
+    """Return the inverse of `_wide`."""
     n, c, h, w = x.shape
     return x.permute(0, 2, 3, 1).view(n, h, w * fold, c // fold).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Siblings as one: convolutions of one input side by side, the mixing weight in the normalization's scale."""
+"""Fusion of convolutions of the same input; mixing weights go into the scales of their normalizations."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,35 +14,35 @@ from oneshot.compile.sums import Add, Sum
 
 
 class _Member(NamedTuple):
-    """A convolution followed by a normalization that alone uses it."""
+    """A convolution and the normalization that is its only user."""
 
     norm: Expr[Norm]
     conv: Expr[Conv]
-    user: Expr[Sum] | None  # the sum that alone uses the normalization, once, if there is one
-    pick: int | None  # the number of its weight there
+    user: Expr[Sum] | None  # the only user of the normalization, if it is a sum
+    pick: int | None  # number of its weight in the sum
 
 
-Group: TypeAlias = Sequence[_Member]  # of one input, done as one
-Fused: TypeAlias = dict[int, AnyExpr]  # {id of an expression: what it has become}
+Group: TypeAlias = Sequence[_Member]  # members with the same input, fused to one convolution
+Fused: TypeAlias = dict[int, AnyExpr]  # new expressions by the id of the old ones
 
 
 class _Place(NamedTuple):
-    """Where a member is: groups that are added up before they are split, and its number in each of them."""
+    """Position of a member: its number in groups that are summed before they are split."""
 
     groups: Sequence[Group]
     number: int
-    first: bool  # whether it is of the first group, which stands for all of them in a sum
+    first: bool  # whether it is in the first group, which represents all of them in a sum
 
 
 def fuse(root: AnyExpr, lowering: Lowering) -> AnyExpr:
-    """Return an expression that means the same in fewer, wider kernels."""
+    """Return an equivalent expression with fewer, wider kernels."""
     order = in_order(root)
     place: dict[int, _Place] = {}  # of each normalization, by its id
     for groups in _stacks(_members(order)):
         for group in groups:
             for number, member in enumerate(group):
                 place[id(member.norm)] = _Place(groups, number, group is groups[0])
-    lowering.restart()  # in the order of before
+    lowering.restart()  # expressions are created again in the same order
     fused: Fused = {}
     for expr in order:
         if id(expr) in place:
@@ -55,7 +55,7 @@ def fuse(root: AnyExpr, lowering: Lowering) -> AnyExpr:
 
 
 def _members(order: Sequence[AnyExpr]) -> Iterator[_Member]:
-    """Yield the convolutions that may be fused, with their normalizations."""
+    """Yield the convolutions that can be fused, with their normalizations."""
     users: dict[int, list[tuple[AnyExpr, int]]] = defaultdict(list)
     for expr in order:
         for number, arg in enumerate(expr.args):
@@ -66,7 +66,7 @@ def _members(order: Sequence[AnyExpr]) -> Iterator[_Member]:
     uses.update(id(part) for module in called for part in module.modules())
     for norm in norms:
         if uses[id(norm.kernel.modules[0])] > 1:
-            continue  # its running statistics move with one use after the other
+            continue  # its uses must update the running statistics one after the other
         conv = norm.args[0]
         if not is_by(conv, Conv) or len(users[id(conv)]) != 1 or len(conv.kernel.modules) > 1:
             continue
@@ -81,22 +81,24 @@ def _members(order: Sequence[AnyExpr]) -> Iterator[_Member]:
 
 
 def _stacks(members: Iterable[_Member]) -> Iterable[Sequence[Group]]:
-    """Return stacks of groups: a group is done as one, the groups of a stack go into the same sums."""
+    """Return stacks of groups; a group runs as one, and the groups of a stack go to the same sums."""
     groups: dict[object, list[_Member]] = defaultdict(list)
     for member in members:
-        alike = (id(member.conv.args[0]), member.conv.kernel.shape, member.norm.kernel.alike)
-        groups[alike].append(member)
+        key = (id(member.conv.args[0]), member.conv.kernel.shape, member.norm.kernel.alike)
+        groups[key].append(member)
     stacks: dict[object, list[Group]] = defaultdict(list)
     for number, group in enumerate(groups.values()):
         into = tuple(id(member.user) for member in group)
         sizes = tuple(member.norm.kernel.modules[0].num_features for member in group)
-        alone = len(group) == 1 or any(member.user is None for member in group) or len(set(into)) < len(into)
-        stacks[number if alone else (id(group[0].conv.args[0]), into, sizes)].append(group)
+        separate = (
+            len(group) == 1 or any(member.user is None for member in group) or len(set(into)) < len(into)
+        )
+        stacks[number if separate else (id(group[0].conv.args[0]), into, sizes)].append(group)
     return stacks.values()
 
 
 def _part(place: _Place, fused: Fused, lowering: Lowering) -> AnyExpr:
-    """Return what a member has become: a part of its groups' sum."""
+    """Return the new expression of a member, a part of the sum of its groups."""
     norms = [_wide(group, fused, lowering) for group in place.groups]
     if len(place.groups[0]) == 1:
         return norms[0]
@@ -106,7 +108,7 @@ def _part(place: _Place, fused: Fused, lowering: Lowering) -> AnyExpr:
 
 
 def _wide(group: Group, fused: Fused, lowering: Lowering) -> AnyExpr:
-    """Return the normalized convolutions of a group, their channels one after the other."""
+    """Return the normalized convolutions of a group with concatenated channels."""
     make = lowering.make
     x = fused[id(group[0].conv.args[0])]
     origins = [origin for member in group for origin in member.norm.origins]
@@ -123,12 +125,12 @@ def _wide(group: Group, fused: Fused, lowering: Lowering) -> AnyExpr:
 
 
 def _sum(expr: Expr[Sum], place: Mapping[int, _Place], fused: Fused, lowering: Lowering) -> AnyExpr:
-    """Return a sum whose weights went into its normalizations' scales."""
+    """Return a sum without the weights that are in the scales of its normalizations."""
     terms, picks = [], []
     for pick, term in zip(expr.kernel.picks, expr.args, strict=False):
         at = place.get(id(term))
         if at is not None and not at.first:
-            continue  # it is in the first group's part
+            continue  # included in the part of the first group
         if at is not None and at.groups[0][at.number].pick is not None:
             pick = None
         terms.append(fused[id(term)])

@@ -1,4 +1,4 @@
-"""Kernels: what one step of a plan does to its tensors; convolutions, norms, pools, sums have own modules."""
+"""Kernels, except convolutions, norms, pools and sums, which have their own modules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ class Relu(Kernel):
     """max(x, 0)."""
 
     text = "relu"
+    #: whether it overwrites its input
     in_place: bool = False
     keeps_zero = True
 
@@ -26,11 +27,14 @@ class Relu(Kernel):
 
 @dataclass(frozen=True)
 class DropPath(Kernel):
-    """In training, some images of zeros, and the others scaled up."""
+    """Drop path: in training, zero some images and scale up the others."""
 
     text = "drop path"
+    #: the module, which samples the images
     module: ops.DropPath = field(compare=False)
-    number: int  # each draws anew, so that no two are one
+    #: different for each use, because each use samples
+    number: int
+    #: whether it overwrites its input
     in_place: bool = False
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -42,7 +46,7 @@ class DropPath(Kernel):
 
 @dataclass(frozen=True)
 class Concat(Kernel):
-    """Channels of several tensors one after the other."""
+    """Concatenation of channels."""
 
     text = "concatenation"
 
@@ -52,9 +56,11 @@ class Concat(Kernel):
 
 @dataclass(frozen=True)
 class Every(Kernel):
-    """Every so many rows and columns, from one on."""
+    """Every `step`-th row and column."""
 
+    #: first row and column
     start: tuple[int, ...]
+    #: distance of rows and columns
     step: tuple[int, ...]
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -62,7 +68,7 @@ class Every(Kernel):
         return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
 
     def after(self, other: "Every") -> "Every":
-        """Return the kernel that does what another does and then this."""
+        """Return one kernel for another one followed by this one."""
         both = list(zip(other.start, other.step, self.start, self.step, strict=True))
         return Every(tuple(a + s * b for a, s, b, _ in both), tuple(s * t for _, s, _, t in both))
 
@@ -72,13 +78,14 @@ class Every(Kernel):
 
 @dataclass(frozen=True)
 class Split(Kernel):
-    """Channels apart again, a sequence."""
+    """A sequence of parts of the channels."""
 
+    #: channels of each part
     sizes: tuple[int, ...]
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
         parts = torch.split(x, list(self.sizes), dim=1)
-        if x.dtype == torch.bfloat16 and x.device.type == "cpu":  # adding views of so few bytes is slow there
+        if x.dtype == torch.bfloat16 and x.device.type == "cpu":  # adding small bfloat16 views is slow
             return [part.contiguous(memory_format=torch.channels_last) for part in parts]
         return parts
 
@@ -88,8 +95,9 @@ class Split(Kernel):
 
 @dataclass(frozen=True)
 class First(Kernel):
-    """The first of k parts of the channels."""
+    """The first of k equal parts of the channels."""
 
+    #: number of parts
     k: int
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -102,8 +110,9 @@ class First(Kernel):
 
 @dataclass(frozen=True)
 class Repeat(Kernel):
-    """All channels several times over."""
+    """All channels, repeated."""
 
+    #: number of repetitions
     times: int
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -115,8 +124,9 @@ class Repeat(Kernel):
 
 @dataclass(frozen=True)
 class Shuffle(Kernel):
-    """Some channels in place of another tensor's first ones, shuffled."""
+    """Channels that replace the first ones of another tensor, followed by a channel shuffle."""
 
+    #: number of parts, as for `First`
     k: int
 
     def __call__(self, first: Tensor, x: Tensor) -> Tensor:
@@ -129,8 +139,9 @@ class Shuffle(Kernel):
 
 @dataclass(frozen=True)
 class Get(Kernel):
-    """One of a tuple."""
+    """One tensor of a sequence."""
 
+    #: position in the sequence
     number: int
 
     def __call__(self, tensors: Sequence[Tensor]) -> Tensor:
@@ -142,9 +153,10 @@ class Get(Kernel):
 
 @dataclass(frozen=True)
 class Zeros(Kernel):
-    """Zeros of the tensor's size, of every so many rows and columns."""
+    """Zeros of the tensor's shape, subsampled by a stride."""
 
     text = "zeros"
+    #: distance of the rows and columns that are kept
     stride: int
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -153,12 +165,14 @@ class Zeros(Kernel):
 
 @dataclass(frozen=True)
 class Combine(Kernel):
-    """A node's own way to combine its inputs, in the usual layout because it may view them."""
+    """A custom function that combines a node's inputs; they are made contiguous because it may view them."""
 
+    #: the function
     function: ops.Combination = field(compare=False)
-    number: int  # a function may have a state, so that no two calls are one
+    #: different for each call, because a function may have state
+    number: int
 
-    def __call__(self, *tensors: Tensor) -> Any:  # a function of the user's
+    def __call__(self, *tensors: Tensor) -> Any:  # of any type
         return self.function([tensor.contiguous() for tensor in tensors])
 
     def __str__(self) -> str:
@@ -167,15 +181,17 @@ class Combine(Kernel):
 
 @dataclass(frozen=True)
 class Call(Kernel):
-    """A module as it is."""
+    """A call of a module that has no rule."""
 
+    #: the module
     module: nn.Module = field(compare=False)
-    number: int  # a module may have a state, so that no two calls are one
+    #: different for each call, because a module may have state
+    number: int
 
-    def __call__(self, *tensors: Tensor) -> Any:  # what a module returns
+    def __call__(self, *tensors: Tensor) -> Any:  # of any type
         parts = list(self.module.modules())
         if any(getattr(part, "inplace", False) for part in parts):
-            tensors = tuple(tensor.clone() for tensor in tensors)  # others may need the input
+            tensors = tuple(tensor.clone() for tensor in tensors)  # other steps may need the input
         if not all(type(part).__module__.startswith(("torch.nn.", "oneshot.")) for part in parts):
             tensors = tuple(tensor.contiguous() for tensor in tensors)  # it may view them
         return self.module(*tensors)

@@ -1,4 +1,4 @@
-"""From modules to expressions: the rules that say what each kind of module means to the compiler."""
+"""Rules that lower modules to expressions, one per class of modules."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -25,7 +25,7 @@ Rule: TypeAlias = Callable[[M, Inputs, Lowering], AnyExpr]
 
 
 def rule(kind: type[M], rules: "_SingleDispatchCallable[AnyExpr]" = lower) -> Callable[[Rule[M]], Rule[M]]:
-    """Register the rule of a kind of modules; a subclass that computes something else is called as it is."""
+    """Register a rule for a class of modules; subclasses that override its computation are called instead."""
 
     def register(meaning: Rule[M]) -> Rule[M]:
         def unless_overridden(module: M, inputs: Inputs, lowering: Lowering) -> AnyExpr:
@@ -39,8 +39,8 @@ def rule(kind: type[M], rules: "_SingleDispatchCallable[AnyExpr]" = lower) -> Ca
 
 
 def _overrides(module: nn.Module, kind: type[nn.Module]) -> bool:
-    """Return whether a subclass computes something else than the class that is known here."""
-    names = ("forward", "_conv_forward")  # the latter is the part of a convolution that others override
+    """Return whether a module's class or the module itself overrides the computation of a class."""
+    names = ("forward", "_conv_forward")  # subclasses of convolutions may override the latter
     return "forward" in vars(module) or any(
         getattr(type(module), name, None) is not getattr(kind, name, None) for name in names
     )
@@ -64,7 +64,7 @@ def lower_identity(module: nn.Identity, inputs: Inputs, lowering: Lowering) -> A
 @rule(ops.Zero)
 def lower_zero(module: ops.Zero, inputs: Inputs, lowering: Lowering) -> AnyExpr:
     (x,) = inputs
-    x = zeros_in(x) or x  # nothing comes back through zeros
+    x = zeros_in(x) or x  # no gradient passes through zeros
     if module.stride == 1 and isinstance(x.kernel, Zeros):
         return x
     return lowering.make(Zeros(module.stride), x)
@@ -84,7 +84,7 @@ def lower_relu(module: nn.ReLU, inputs: Inputs, lowering: Lowering) -> AnyExpr:
 
 
 def _relu(x: AnyExpr, lowering: Lowering) -> AnyExpr:
-    """Return the ReLU, not in place because others may need x; of a concatenation, its parts' ReLUs."""
+    """Return the ReLU of x, not in place because x may have other users; it moves into concatenations."""
     if isinstance(x.kernel, Concat):
         return lowering.make(x.kernel, *(_relu(part, lowering) for part in x.args))
     return lowering.make(Relu(), x)
@@ -112,20 +112,20 @@ def lower_conv2d(module: nn.Conv2d, inputs: Inputs, lowering: Lowering) -> AnyEx
         return lowering.call(module, inputs)
     (x,) = inputs
     stride, padding, dilation = module.stride, module.padding, module.dilation
-    if max(stride) > 1 and all(map(_leaves_out, module.kernel_size, stride, padding, dilation)):
+    if max(stride) > 1 and all(map(_subsamples, module.kernel_size, stride, padding, dilation)):
         x = _every(Every((0, 0), stride), x, lowering)
         padding = tuple(p // s for p, s in zip(padding, stride, strict=True))
         stride = dilation = (1, 1)
     return lowering.make(Conv((module,), stride, padding, dilation), x)
 
 
-def _leaves_out(kernel_size: int, stride: int, padding: int, dilation: int) -> bool:
-    """Return whether a convolution looks at every `stride`th row (or column) only, from the first one on."""
+def _subsamples(kernel_size: int, stride: int, padding: int, dilation: int) -> bool:
+    """Return whether a convolution reads only every `stride`-th row (or column), starting at the first."""
     return padding == 0 if kernel_size == 1 else stride == dilation and padding % stride == 0
 
 
 def _every(kernel: Every, x: AnyExpr, lowering: Lowering) -> AnyExpr:
-    """Return every so many pixels of x; of every so many pixels of another image, in one step."""
+    """Return the pixels of x that `kernel` keeps; two such kernels become one."""
     if isinstance(x.kernel, Every):
         return lowering.make(kernel.after(x.kernel), *x.args)
     return lowering.make(kernel, x)

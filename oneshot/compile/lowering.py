@@ -1,4 +1,4 @@
-"""Expressions of a graph in the making; the meanings of modules and of combinations are registered here."""
+"""Creation of a graph's expressions; rules for modules and combinations are registered here."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,77 +21,89 @@ M = TypeVar("M", bound=nn.Module)
 class Term(NamedTuple):
     """A summand."""
 
+    #: its value without the weight
     expr: AnyExpr
-    pick: int | None = None  # the number of its weight among all weights, if it has one
-    drawn: bool = False  # whether that weight is 1
-    scalar: bool = False  # whether it is a scalar 0 that is there for its gradient
+    #: number of its weight among all weights; None if it has none
+    pick: int | None = None
+    #: whether its weight is 1
+    drawn: bool = False
+    #: whether it is a scalar 0 that is added for its gradient
+    scalar: bool = False
 
     @property
     def zeros(self) -> AnyExpr | None:
-        """The zeros that it is, maybe plus scalars, which its weight must not change; None: it is more."""
+        """Its zeros if it is zeros, possibly plus scalars without a weight other than 1; None otherwise."""
         zeros = zeros_in(self.expr)
         return zeros if self.pick is None or self.drawn or zeros is self.expr else None
 
 
 class Shuffled(NamedTuple):
-    """Terms of only the first of k channels, and the term whose other channels come with them."""
+    """Terms for the first C / k channels, and a term that provides the other channels."""
 
+    #: number of parts of the channels
     k: int
+    #: terms with C / k channels
     first: list[Term]
+    #: term with C channels
     rest: Term
 
 
-Arriving: TypeAlias = AnyExpr | list[Term] | Shuffled  # what an edge brings to a node
+Arriving: TypeAlias = AnyExpr | list[Term] | Shuffled  # output of an edge
 
 
 @singledispatch
 def lower(module: nn.Module, inputs: Sequence[AnyExpr], lowering: "Lowering") -> AnyExpr:
     """Return the expression of a module applied to expressions.
 
-    A rule registered for a class (see `rule`) may say what it consists of; any other is called as it is.
+    A rule registered for the module's class (see `rule`) takes the module apart; without one, it is called.
 
     Parameters
     ----------
     module
-        The module; rules are found by its class.
+        The module; its class selects the rule.
     inputs
-        The expressions that it is applied to.
+        Expressions that it is applied to.
     lowering
-        Makes further expressions: `lowering.module(part, x)`, `lowering.sum([x, y])`.
+        Creates further expressions: `lowering.module(part, x)`, `lowering.sum([x, y])`.
+
+    Returns
+    -------
+    Expr
+        Expression of the module's output.
     """
     return lowering.call(module, inputs)
 
 
 @singledispatch
 def lower_combination(module: nn.Module, inputs: Sequence[AnyExpr], lowering: "Lowering") -> AnyExpr:
-    """Return the expression of a module applied to a list of expressions, as a node's `comb_op` is."""
+    """Return the expression of a module applied to a list of expressions, like the `comb_op` of a node."""
     return lowering.opaque(module, inputs)
 
 
 class Lowering:
-    """The expressions of one graph in the making: its inputs, its weights, and where in it they come from."""
+    """Creates the expressions of one graph, with its inputs, its weights and the places of expressions."""
 
     def __init__(self) -> None:
-        self.inputs = 0  # the number of tensors that the plan is given
+        self.inputs = 0  # number of tensors that the plan takes
         self.expressions = Expressions()
-        self.structure = Structure()  # all that the expressions were made of
-        self._where = [""]  # where in the graph, of all that is under way; each with what it is in
-        self._mixings: dict[int, Mixing] = {}  # of each edge
-        self._first: dict[int, int] = {}  # {id of a Mixing: the number of its first weight}
-        self._others: dict[int, AnyExpr] = {}  # {id of a Mixing: the sum of its other weights}
-        self._weights: list[AnyExpr] = []  # the inputs that are weights
-        self._count = 0  # of the weights in them
+        self.structure = Structure()  # modules and nodes of the graph
+        self._where = [""]  # stack of places in the graph; each includes the outer ones
+        self._mixings: dict[int, Mixing] = {}  # of each mixed edge, by the id of its EdgeData
+        self._first: dict[int, int] = {}  # {id of a Mixing: number of its first weight}
+        self._others: dict[int, AnyExpr] = {}  # {id of a Mixing: sum of its other weights}
+        self._weights: list[AnyExpr] = []  # inputs that are weights
+        self._count = 0  # number of weights in these inputs
         self._calls = 0
-        self._alike: dict[tuple[object, ...], nn.Module] = {}  # {what modules do: the first that does it}
+        self._alike: dict[tuple[object, ...], nn.Module] = {}  # {key: first of equivalent modules}
         self._joined: AnyExpr | None = None
 
     def input(self) -> AnyExpr:
-        """Return the expression of a further tensor that the plan will be given."""
+        """Return the expression of a further input of the plan."""
         self.inputs += 1
         return self.expressions.make(Input(self.inputs - 1))
 
     def mix(self, key: int, mixing: Mixing) -> None:
-        """Say how a mixed edge mixes; weights, and the sum of the others, are further inputs of the plan."""
+        """Set the mixing of a mixed edge; weights and the sum of other weights become inputs of the plan."""
         if mixing.weights is not None and id(mixing) not in self._first:
             self._first[id(mixing)] = self._count
             self._weights.append(self.input())
@@ -102,24 +114,24 @@ class Lowering:
 
     @property
     def weights(self) -> AnyExpr:
-        """The expression of all weights one after the other."""
+        """The expression of all weights, concatenated."""
         if self._joined is None:
             self._joined = self.make(Join(), *(self.make(weight.kernel) for weight in self._weights))
         return self._joined
 
     def restart(self) -> None:
-        """Make all expressions anew from now on, after those that were made before."""
+        """Start with an empty set of expressions; they are created again from the existing ones."""
         self.expressions, self._joined = Expressions(), None
 
     def remake(self, old: AnyExpr, kernel: Kernel | Input, args: Iterable[AnyExpr]) -> AnyExpr:
-        """Return the expression of a kernel that takes the place of an old one."""
+        """Return the expression of a kernel that replaces `old`, with the origins of both."""
         new = self.make(kernel, *args)
         new.origins = list(dict.fromkeys(new.origins + old.origins))
         return new
 
     @contextmanager
     def at(self, where: str) -> Iterator[None]:
-        """Let expressions that are made within the block be from this place."""
+        """Set the place in the graph of expressions that are created within the block."""
         self._where.append(f"{self._where[-1]}, {where}" if self._where[-1] else where)
         try:
             yield
@@ -127,27 +139,27 @@ class Lowering:
             self._where.pop()
 
     def make(self, kernel: Kernel | Input, *args: AnyExpr) -> AnyExpr:
-        """Return the expression of a kernel; if that makes zeros of zeros, the zeros."""
+        """Return the expression of a kernel, or the zeros in its input if it keeps zeros."""
         if args and isinstance(kernel, Kernel) and kernel.keeps_zero and (zeros := zeros_in(args[0])):
             if zeros is args[0] or isinstance(kernel, Relu):
-                return zeros  # at 0 a ReLU has no gradient
+                return zeros  # a ReLU has no gradient at 0
             if kernel.keeps_sum:
                 return args[0]
         return self.expressions.make(kernel, args, self._where[-1])
 
     def module(self, module: nn.Module, *inputs: AnyExpr) -> AnyExpr:
-        """Return the expression of any module; one with hooks is called, so that they run."""
+        """Return the expression of any module; modules with hooks are called, so that the hooks run."""
         self.structure.add(module)
         if has_hooks(module):
             return self.call(module, inputs)
         return lower(module, inputs, self)
 
     def edge(self, op: nn.Module, key: int, x: AnyExpr) -> Arriving:
-        """Return what the operation of an edge makes of x; `key`: of a mixed edge, as given to `mix`."""
+        """Return the output of an edge for x; `key` is that of `mix`."""
         return self.mixture(op, key, x) if isinstance(op, Mixture) else self.module(op, x)
 
     def call(self, module: nn.Module, inputs: Sequence[AnyExpr]) -> AnyExpr:
-        """Return the expression of a call of a module as it is."""
+        """Return the expression of a call of a module."""
         return self.make(Call(module, self.next_use()), *inputs)
 
     def combine(self, function: Combination, arriving: Sequence[Arriving]) -> AnyExpr:
@@ -162,20 +174,20 @@ class Lowering:
         return self.opaque(function, inputs)
 
     def opaque(self, function: Combination, inputs: Sequence[AnyExpr]) -> AnyExpr:
-        """Return the expression of any function of a list."""
+        """Return the expression of a call of any function of a list."""
         return self.make(Combine(function, self.next_use()), *inputs)
 
     def next_use(self) -> int:
-        """Return a number for something that has a state, so that no two uses of it are one."""
+        """Return a new number, so that uses of something with state are not merged."""
         self._calls += 1
         return self._calls
 
     def first_alike(self, module: M, *key: object) -> M:
-        """Return the first module with such a key, which does the same as this one."""
-        return self._alike.setdefault((type(module), *key), module)  # type: ignore[return-value]  # of its type
+        """Return the first module with an equal key, which computes the same as this one."""
+        return self._alike.setdefault((type(module), *key), module)  # type: ignore[return-value]  # same type
 
     def mixture(self, mixture: Mixture, key: int, x: AnyExpr) -> list[Term] | Shuffled:
-        """Return the weighted candidates of a mixed edge, with its other channels if it has a bypass."""
+        """Return the weighted candidates of a mixed edge; with a bypass, also its other channels."""
         mixing = self._mixings[key]
         bypass, first, scale = mixture.bypassed(mixing), self._first.get(id(mixing)), None
         if first is not None and mixing.scale is not None and mixing.weights is not None:
@@ -208,8 +220,8 @@ class Lowering:
     def sum(self, arriving: Iterable[Arriving]) -> AnyExpr:
         """Return the sum of expressions and lists of Terms.
 
-        Zeros vanish from it, and with them what only they depend on: summands have one shape. Scalars that
-        are added to them stay, for their gradients.
+        Summands have equal shapes, so zeros are left out, along with everything that only they depend on.
+        Scalars added to zeros are kept for their gradients.
         """
         given: list[Term] = []
         shuffled: dict[int, list[Shuffled]] = {}
@@ -222,35 +234,35 @@ class Lowering:
             first, rest = self.sum([part.first for part in parts]), self.sum([[part.rest for part in parts]])
             given.append(Term(self.make(Shuffle(k), first, rest)))
         scalars = [term.expr for term in given if term.scalar]
-        left, zeros = [], []
+        others, zeros = [], []
         for term in given:
             if term.zeros is not None:
                 zeros.append(term.zeros)
-                scalars += term.expr.args[1:]  # what is added to the zeros
+                scalars += term.expr.args[1:]  # scalars that are added to the zeros
             elif not term.scalar:
-                left.append(term)
-        if not left:
+                others.append(term)
+        if not others:
             total = zeros[0]
-        elif len(left) == 1 and left[0].pick is None:
-            total = left[0].expr
+        elif len(others) == 1 and others[0].pick is None:
+            total = others[0].expr
         else:
-            total = self.total([term.expr for term in left], [term.pick for term in left])
+            total = self.total([term.expr for term in others], [term.pick for term in others])
         return self.shifted(total, scalars)
 
     def shifted(self, x: AnyExpr, scalars: Sequence[AnyExpr]) -> AnyExpr:
-        """Return the expression of x plus scalars that are 0."""
+        """Return the expression of x plus scalars 0."""
         if not scalars:
             return x
         return self.make(Shift(), x, self.make(Total(), *scalars) if len(scalars) > 1 else scalars[0])
 
     def total(self, terms: Sequence[AnyExpr], picks: Sequence[int | None]) -> AnyExpr:
-        """Return the expression of a sum of terms under the weights of these numbers, or None."""
+        """Return the expression of a weighted sum; `picks` has each term's weight number, or None."""
         weights = [] if all(pick is None for pick in picks) else [self.weights]
         return self.make(Sum(tuple(picks)), *terms, *weights)
 
 
 def zeros_in(expr: AnyExpr) -> AnyExpr | None:
-    """Return the zeros that an expression is, maybe plus scalars; None if it is something else."""
+    """Return the zeros of an expression that is zeros, possibly plus scalars; None otherwise."""
     if isinstance(expr.kernel, Shift):
         expr = expr.args[0]
     return expr if isinstance(expr.kernel, Zeros) else None

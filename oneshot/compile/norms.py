@@ -1,4 +1,4 @@
-"""Normalizations, one or several side by side, and the mixing weights in their scales."""
+"""Normalizations, one or several side by side, with mixing weights in their scales."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,11 +13,13 @@ from oneshot.compile.folding import folded_norm
 
 @dataclass(frozen=True)
 class Norm(Kernel):
-    """Batch normalization, of one or several side by side; maybe with a further scale."""
+    """Batch normalization, one or several side by side, optionally with a further scale."""
 
     text = "batch norm"
+    #: the normalizations, one after the other along the channels
     modules: tuple[nn.BatchNorm2d, ...]
-    number: int | None = None  # of a use, where running statistics move with it, so that no two are one
+    #: different for each use that updates running statistics; None without them
+    number: int | None = None
 
     @property
     def keeps_zero(self) -> bool:
@@ -29,14 +31,14 @@ class Norm(Kernel):
 
     @property
     def alike(self) -> tuple[object, ...]:
-        """What normalizations have in common that can stand side by side."""
+        """Key that is equal for normalizations that can run side by side."""
         first = self.modules[0]
         missing = first.weight is None, first.bias is None, first.running_mean is None
         return first.eps, first.momentum, missing
 
     def __call__(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
         if x.dim() != 4:
-            raise ValueError(f"expected 4D input (got {x.dim()}D input)")  # as the modules say it
+            raise ValueError(f"expected 4D input (got {x.dim()}D input)")  # the same message as the modules'
         shift, first = None, self.modules[0]
         if first.running_mean is not None and not self._are_alike:
             return self._apart(x, scale)
@@ -57,17 +59,17 @@ class Norm(Kernel):
         for module in self.modules:
             if module.num_batches_tracked is not None:
                 module.num_batches_tracked.add_(1)
-        momentum = first.momentum or 0.0  # None, the mean over all batches, is done apart
+        momentum = first.momentum or 0.0  # None, the mean over all batches, is handled by _apart
         out = folded_norm(x, (mean, variance), scale, shift, momentum, first.eps)
         if len(self.modules) > 1:
             for buffers, joined in ((means, mean), (variances, variance)):
-                unnoticed = [buffer.data for buffer in buffers]  # a pass before may need them for gradients
-                torch._foreach_copy_(unnoticed, torch.split(joined, list(self.sizes)))
+                data = [buffer.data for buffer in buffers]  # an earlier pass may need them for gradients
+                torch._foreach_copy_(data, torch.split(joined, list(self.sizes)))
         return out
 
     @property
     def _are_alike(self) -> bool:
-        """Whether all are in training, or none is, and their running statistics move alike."""
+        """Whether the modules have the same mode and update running statistics with the same momentum."""
         states = {(module.training, module.momentum) for module in self.modules}
         return len(states) == 1 and (True, None) not in states
 
@@ -77,10 +79,10 @@ class Norm(Kernel):
         return out if scale is None else out * scale[:, None, None].to(out.dtype)
 
     def _dtype(self, x: Tensor) -> torch.dtype:
-        """Return the type of the modules' own numbers, or the one that they would have for images like x."""
+        """Return the dtype of the modules' tensors, or the one that they would have for images like x."""
         first = self.modules[0]
-        own = first.running_mean if first.weight is None else first.weight
-        return torch.promote_types(x.dtype, torch.float32) if own is None else own.dtype
+        tensor = first.running_mean if first.weight is None else first.weight
+        return torch.promote_types(x.dtype, torch.float32) if tensor is None else tensor.dtype
 
 
 def _joined(tensors: list[Tensor]) -> Tensor:
@@ -89,7 +91,7 @@ def _joined(tensors: list[Tensor]) -> Tensor:
 
 @dataclass(frozen=True)
 class Join(Kernel):
-    """The weights of all mixed edges one after the other, and a last one that is 1."""
+    """The weights of all mixed edges, concatenated, and a last weight 1."""
 
     text = "all weights"
 
@@ -99,9 +101,11 @@ class Join(Kernel):
 
 @dataclass(frozen=True)
 class Scale(Kernel):
-    """A normalization's scale: of the joined weights, one for so many channels, one for the next ones."""
+    """The scale of normalizations side by side, each with one of the joined weights."""
 
+    #: number of each normalization's weight; -1 for the last weight, which is 1
     picks: tuple[int, ...]
+    #: channels of each normalization
     sizes: tuple[int, ...]
 
     def __call__(self, weights: Tensor) -> Tensor:
@@ -114,7 +118,7 @@ class Scale(Kernel):
 
 @lru_cache(maxsize=1024)
 def spread(picks: tuple[int, ...], sizes: tuple[int, ...], count: int, device: torch.device) -> Tensor:
-    """Return each pick, a number below `count`, as often as its size says: integers (sum of sizes,)."""
+    """Return each pick, modulo `count`, repeated as often as its size: integers (sum of sizes,)."""
     numbers = [pick % count for pick, size in zip(picks, sizes, strict=True) for _ in range(size)]
-    with torch.inference_mode(False):  # it is kept for passes of any kind
+    with torch.inference_mode(False):  # cached for passes of any kind
         return torch.tensor(numbers, device=device)

@@ -1,4 +1,4 @@
-"""Plans: a graph's expressions as steps in order, each tensor let go after its last use."""
+"""Plans: a graph's expressions as a sequence of steps; tensors are freed after their last use."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,27 +17,26 @@ from oneshot.compile.norms import Norm
 from oneshot.compile.side_by_side import set_side_by_side
 from oneshot.errors import GraphError
 
-_SHAPES = 64  # of batches, times what needs gradients; compiled for each
+_SHAPES = 64  # compilations per plan, one per batch shape and set of inputs with gradients
 
 
 class _Step(NamedTuple):
-    """A kernel applied to tensors by their slots, and the slots that are emptied after it."""
+    """A kernel, the slots of its arguments and output, and the slots that are freed after it."""
 
     kernel: Kernel
     args: tuple[int, ...]
     slot: int
-    let_go: tuple[int, ...]
+    freed: tuple[int, ...]
 
 
 class Plan:
-    """The steps that compute a graph's output; call it with the graph's inputs and its mixed edges' weights.
+    """The steps that compute a graph's output, called with the graph's inputs and its edges' weights.
 
-    `print(plan)` shows a line per step: the tensor that it makes, of which others, and where in the graph it
-    is from.
+    `print(plan)` shows one line per step: its output, its kernel, its arguments and its place in the graph.
     """
 
     def __init__(self, lowering: Lowering, root: AnyExpr) -> None:
-        self._structure, self._made_of = lowering.structure, lowering.structure.state()
+        self._structure, self._state = lowering.structure, lowering.structure.state()
         root = fuse(set_side_by_side(root, lowering), lowering)
         place: dict[int, int] = {}
         order: list[Expr[Kernel]] = []
@@ -49,13 +48,13 @@ class Plan:
                 order.append(expr)
         self._output = place[id(root)]
         last = {place[id(arg)]: number for number, expr in enumerate(order) for arg in expr.args}
-        let_go: list[list[int]] = [[] for _ in order]
+        freed: list[list[int]] = [[] for _ in order]
         for slot, number in last.items():
             if slot != self._output:
-                let_go[number].append(slot)
+                freed[number].append(slot)
         self._steps = [
             _Step(kernel, tuple(place[id(arg)] for arg in expr.args), place[id(expr)], tuple(slots))
-            for expr, kernel, slots in zip(order, _kernels_in_place(order), let_go, strict=True)
+            for expr, kernel, slots in zip(order, _kernels_in_place(order), freed, strict=True)
         ]
         self._run = self._step_by_step
         self._origins = ["; ".join(expr.origins) for expr in order]
@@ -64,28 +63,29 @@ class Plan:
         return len(self._steps)
 
     def holds(self) -> bool:
-        """Return whether the graph is still made of what the plan was made from."""
-        return self._structure.state() == self._made_of
+        """Return whether the graph still has the structure that the plan was compiled from."""
+        return self._structure.state() == self._state
 
-    def __call__(self, *tensors: Tensor) -> Any:  # a node's function may return anything
-        """Return the output; tensors of images are taken with channels last, whatever their layout."""
+    def __call__(self, *tensors: Tensor) -> Any:  # a node's function may return any type
+        """Return the output; images are converted to channels_last memory."""
         last = torch.channels_last
         return self._run(*(t.contiguous(memory_format=last) if t.dim() == 4 else t for t in tensors))
 
     def compile(self, **options: Any) -> None:  # torch's
         """Run all steps as one function of `torch.compile(**options)`, compiled for each shape of inputs."""
-        code = Plan._compute.__code__.replace(co_name="compute")  # its own: torch counts compilations by code
+        # torch limits compilations per code object, so each plan has its own
+        code = Plan._compute.__code__.replace(co_name="compute")
         compute = FunctionType(code, Plan._compute.__globals__)
         compute.__kwdefaults__ = Plan._compute.__kwdefaults__
         compiled = torch.compile(compute, fullgraph=True, dynamic=False, **options)
 
-        def run(*tensors: Tensor) -> Any:  # as of __call__
+        def run(*tensors: Tensor) -> Any:  # as for __call__
             with torch._dynamo.config.patch(recompile_limit=_SHAPES):
                 return compiled(self, *tensors)
 
         self._run = run
 
-    def _step_by_step(self, *tensors: Tensor) -> Any:  # as of __call__
+    def _step_by_step(self, *tensors: Tensor) -> Any:  # as for __call__
         done: list[int] = []
         try:
             return self._compute(*tensors, done=done)
@@ -95,11 +95,11 @@ class Plan:
             origin, step = self._origins[len(done)], self._steps[len(done)]
             raise GraphError(f"{origin}: {step.kernel}: {error}") from error
 
-    def _compute(self, *tensors: Tensor, done: list[int] | None = None) -> Any:  # as of __call__
+    def _compute(self, *tensors: Tensor, done: list[int] | None = None) -> Any:  # as for __call__
         values: list[Any] = [*tensors, *[None] * len(self._steps)]
-        for kernel, args, slot, let_go in self._steps:
+        for kernel, args, slot, freed in self._steps:
             values[slot] = kernel(*[values[arg] for arg in args])
-            for each in let_go:
+            for each in freed:
                 values[each] = None
             if done is not None:
                 done.append(slot)
@@ -116,7 +116,7 @@ class Plan:
 def _kernels_in_place(order: Sequence[Expr[Kernel]]) -> list[Kernel]:
     """Return the kernels of expressions, in place if nothing else needs their input.
 
-    The gradients of a normalization need its input, not its output; so do those of what scales images.
+    The gradients of a normalization need its input but not its output, which can therefore be overwritten.
     """
     uses = Counter(id(arg) for expr in order for arg in expr.args)
     kernels: list[Kernel] = []

@@ -1,4 +1,4 @@
-"""Kernels that take one number of each window."""
+"""Pools, and helpers for kernels with windows."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,43 +10,48 @@ from torch.nn import functional as F  # noqa: N812
 
 from oneshot.compile.expr import Kernel
 
-Size: TypeAlias = tuple[int, ...]  # of a window or a shape, one number for each axis
+Size: TypeAlias = tuple[int, ...]  # of a window or a shape, one integer per axis
 
 
 def keeps_size(kernel: Size, stride: Size, padding: Size, dilation: Size) -> bool:
-    """Return whether a kernel that moves a window over an image keeps its height and width."""
+    """Return whether a convolution or pool keeps height and width."""
     return all(s == 1 for s in stride) and all(
         2 * p == d * (k - 1) for k, p, d in zip(kernel, padding, dilation, strict=True)
     )
 
 
 def by(sizes: Size) -> str:
-    """Return sizes such as 3x3."""
+    """Return sizes as text, such as 3x3."""
     return "x".join(map(str, sizes))
 
 
 def is_for_onednn(x: Tensor) -> bool:
-    """Return whether a kernel for oneDNN, torch's library on the CPU, may take a tensor."""
+    """Return whether kernels of oneDNN, torch's library for CPUs, can process a tensor."""
     if torch.compiler.is_compiling() or x.dim() != 4 or x.device.type != "cpu":
-        return False  # asked first: what follows is not to be traced
+        return False  # first, because the following cannot be traced
     return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call]  # torch's
 
 
 @dataclass(frozen=True)
 class MaxPool(Kernel):
-    """The greatest of a window."""
+    """The maximum over each window; fields as for torch."""
 
+    #: height and width of the window
     kernel_size: Size
+    #: distance of windows
     stride: Size
+    #: padding on both sides
     padding: Size
+    #: distance of pixels in a window
     dilation: Size
+    #: whether sizes are rounded up
     ceil_mode: bool
 
     @property
     def keeps_zero(self) -> bool:
         return keeps_size(self.kernel_size, self.stride, self.padding, self.dilation) and not self.ceil_mode
 
-    keeps_sum = True  # of the gradient: each window's goes to one pixel
+    keeps_sum = True  # each window's gradient goes to one pixel
 
     def __call__(self, x: Tensor) -> Tensor:
         return F.max_pool2d(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode)
@@ -57,13 +62,19 @@ class MaxPool(Kernel):
 
 @dataclass(frozen=True)
 class AvgPool(Kernel):
-    """The mean over a window."""
+    """The mean over each window; fields as for torch."""
 
+    #: height and width of the window
     kernel_size: Size
+    #: distance of windows
     stride: Size
+    #: padding on both sides
     padding: Size
+    #: whether sizes are rounded up
     ceil_mode: bool
+    #: whether the padding counts as pixels
     count_include_pad: bool
+    #: divisor of the sum; None for the number of pixels
     divisor_override: int | None
 
     @property
@@ -79,7 +90,7 @@ class AvgPool(Kernel):
 
     @property
     def keeps_sum(self) -> bool:
-        """Whether the gradient's sum over an image stays: each window's is shared out among its pixels."""
+        """Whether the gradient's sum is kept, because each window's gradient is divided among its pixels."""
         return self.divisor_override is None and not self.count_include_pad
 
     def __str__(self) -> str:
@@ -90,10 +101,10 @@ _ONEDNN = (torch.float32, torch.bfloat16)
 
 
 class _MeanOfNeighbours(torch.autograd.Function):
-    """An average pool that keeps the size, as a convolution of each channel: several times as fast."""
+    """An average pool that keeps the size, as a depthwise convolution, which is several times as fast."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel_size: Size) -> Tensor:  # torch gives ctx whatever is set
+    def forward(ctx: Any, x: Tensor, kernel_size: Size) -> Tensor:  # ctx is torch's
         ctx.kernel_size = kernel_size
         return _sum_of_neighbours(x, kernel_size).mul_(_shares(tuple(x.shape[1:]), x.dtype, kernel_size))
 
@@ -106,21 +117,21 @@ class _MeanOfNeighbours(torch.autograd.Function):
 def _sum_of_neighbours(x: Tensor, kernel_size: Size) -> Tensor:
     ones, padding = _ones(x.shape[1], x.dtype, kernel_size), tuple(size // 2 for size in kernel_size)
     if torch.is_autocast_enabled("cpu"):
-        with torch.autocast("cpu", enabled=False):  # the dtype stays
+        with torch.autocast("cpu", enabled=False):  # keeps the dtype
             return F.conv2d(x, ones, padding=padding, groups=x.shape[1])
     return F.conv2d(x, ones, padding=padding, groups=x.shape[1])
 
 
 @lru_cache(maxsize=64)
 def _ones(channels: int, dtype: torch.dtype, kernel_size: Size) -> Tensor:
-    with torch.inference_mode(False):  # it is kept for passes of any kind
+    with torch.inference_mode(False):  # cached for passes of any kind
         return torch.ones(channels, 1, *kernel_size, dtype=dtype)
 
 
 @lru_cache(maxsize=64)
 def _shares(shape: Size, dtype: torch.dtype, kernel_size: Size) -> Tensor:
-    """Return one over the number of neighbours that are in the image: shape (1, C, H, W)."""
+    """Return 1 / the number of neighbours inside the image, shape (1, C, H, W)."""
     padding = [size // 2 for size in kernel_size]
-    with torch.inference_mode(False), torch.no_grad():  # it is kept for passes of any kind
+    with torch.inference_mode(False), torch.no_grad():  # cached for passes of any kind
         count = F.avg_pool2d(torch.ones(1, *shape), kernel_size, 1, padding, divisor_override=1)
         return count.reciprocal().to(dtype, memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Chains of kernels on few channels side by side: equal candidates of the edges from one node as one."""
+"""Fusion of equal chains of kernels on partial channels, from candidates of the edges from one node."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,12 @@ from oneshot.compile.lowering import Lowering
 from oneshot.compile.norms import Norm, Scale
 from oneshot.compile.sums import Add, Sum
 
-Users: TypeAlias = Mapping[
-    int, Sequence[tuple[AnyExpr, int]]
-]  # by an expression's id: who takes it, as which
+# users of an expression, by its id: pairs of expression and position among its arguments
+Users: TypeAlias = Mapping[int, Sequence[tuple[AnyExpr, int]]]
 
 
 class _Chains(NamedTuple):
-    """Equal chains of kernels from one input; a row has the expressions of one kernel, one for each chain."""
+    """Equal chains of kernels from one input; each row has one expression per chain, with equal kernels."""
 
     source: AnyExpr
     rows: list[list[AnyExpr]]
@@ -29,10 +28,10 @@ class _Chains(NamedTuple):
 
 
 def set_side_by_side(root: AnyExpr, lowering: Lowering) -> AnyExpr:
-    """Return an expression that means the same, with chains on partial channels as wide ones.
+    """Return an equivalent expression in which chains on partial channels are fused to wide ones.
 
-    These begin with a convolution of each channel alone. A processor is as fast with the channels of several
-    chains as with one chain's few.
+    The chains start with a depthwise convolution. A processor takes about as long for the channels of several
+    chains as for the few channels of one.
     """
     order = in_order(root)
     if not any(is_by(expr, First) for expr in order):
@@ -54,7 +53,7 @@ def set_side_by_side(root: AnyExpr, lowering: Lowering) -> AnyExpr:
     scaled = {key for key, (stack, number) in places.items() if _find_sum(stack[0].ends[number], users)[0]}
     left_out = {id(end) for stack in stacks.values() for chains in stack[1:] for end in chains.ends}
     inner = {id(e) for stack in stacks.values() for chains in stack for row in chains.rows[:-1] for e in row}
-    lowering.restart()  # in the order of before
+    lowering.restart()  # expressions are created again in the same order
     new: dict[int, AnyExpr] = {}
     for expr in order:
         if id(expr) in places:
@@ -78,13 +77,13 @@ def set_side_by_side(root: AnyExpr, lowering: Lowering) -> AnyExpr:
 
 
 def _chains(order: Sequence[AnyExpr], users: Users) -> list[_Chains]:
-    """Return the chains that may be done side by side, two or more on each source."""
-    beginnings: dict[object, list[AnyExpr]] = defaultdict(list)
+    """Return the chains that can run side by side, two or more per source."""
+    starts: dict[object, list[AnyExpr]] = defaultdict(list)
     for expr in order:
         if is_by(expr, Conv) and expr.kernel.is_depthwise and _is_narrow(expr.args[0]):
-            beginnings[id(expr.args[0]), expr.kernel.shape].append(expr)
+            starts[id(expr.args[0]), expr.kernel.shape].append(expr)
     chains = []
-    for row in beginnings.values():
+    for row in starts.values():
         rows = [row]
         while following := _next(rows[-1], users):
             rows.append(following)
@@ -94,12 +93,12 @@ def _chains(order: Sequence[AnyExpr], users: Users) -> list[_Chains]:
 
 
 def _is_narrow(expr: AnyExpr) -> bool:
-    """Return whether an expression is some of another one's channels, maybe after a ReLU."""
+    """Return whether an expression has part of the channels of another one, possibly after a ReLU."""
     return is_by(expr.args[0] if is_by(expr, Relu) else expr, First)
 
 
 def _next(row: Sequence[AnyExpr], users: Users) -> list[AnyExpr] | None:
-    """Return the kernels that alone take those of a row, if these are alike and can be done side by side."""
+    """Return the only users of the expressions of a row if they can run side by side; None otherwise."""
     if any(len(users[id(expr)]) != 1 for expr in row):
         return None
     following = [users[id(expr)][0][0] for expr in row]
@@ -109,7 +108,7 @@ def _next(row: Sequence[AnyExpr], users: Users) -> list[AnyExpr] | None:
 
 
 def _kind(expr: AnyExpr) -> object:
-    """Return what kernels have in common that can be done side by side; None: this one cannot."""
+    """Return a key that is equal for kernels that can run side by side; None if this one cannot."""
     if is_by(expr, Relu):
         return "relu"
     if is_by(expr, Norm):
@@ -121,7 +120,7 @@ def _kind(expr: AnyExpr) -> object:
 
 
 def _find_sum(end: AnyExpr, users: Users) -> tuple[Expr[Sum] | None, int | None]:
-    """Return the sum that alone takes a normalization, and the number of its weight there, if there are."""
+    """Return the sum that is the only user of a normalization and its weight number, or (None, None)."""
     if is_by(end, Norm) and len(users[id(end)]) == 1:
         user, number = users[id(end)][0]
         if is_by(user, Sum):
@@ -132,7 +131,7 @@ def _find_sum(end: AnyExpr, users: Users) -> tuple[Expr[Sum] | None, int | None]
 def _part(
     stack: Sequence[_Chains], number: int, users: Users, new: Mapping[int, AnyExpr], lowering: Lowering
 ) -> AnyExpr:
-    """Return what the end of a chain has become: a part of the sum of its stack."""
+    """Return the new expression of a chain's end, a part of the sum of its stack."""
     wide = [_wide(chains, users, new, lowering) for chains in stack]
     total = lowering.make(Add(), *wide) if len(wide) > 1 else wide[0]
     ends = stack[0].ends
@@ -140,7 +139,7 @@ def _part(
 
 
 def _width(chains: _Chains) -> int:
-    """Return the channels of each chain's end."""
+    """Return the number of channels at the end of each chain."""
     convs = [row[0] for row in chains.rows if is_by(row[0], Conv)]
     kernel = convs[-1].kernel
     assert isinstance(kernel, Conv)
@@ -148,7 +147,7 @@ def _width(chains: _Chains) -> int:
 
 
 def _wide(chains: _Chains, users: Users, new: Mapping[int, AnyExpr], lowering: Lowering) -> AnyExpr:
-    """Return the ends of chains as one expression, their channels one after the other."""
+    """Return the ends of chains as one expression with concatenated channels."""
     x = lowering.make(Repeat(len(chains.ends)), new[id(chains.source)])
     for row in chains.rows:
         kernel, scale = row[0].kernel, []

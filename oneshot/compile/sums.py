@@ -1,4 +1,4 @@
-"""Sums of what arrives at a node, some of it under mixing weights."""
+"""Sums of a node's inputs, optionally with mixing weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,10 @@ from oneshot.ops import add_up
 
 @dataclass(frozen=True)
 class Sum(Kernel):
-    """A sum of terms, some weighted. Tensors: the terms and, if any is, the joined weights."""
+    """A sum of terms; if any has a weight, the last tensor is the joined weights."""
 
-    picks: tuple[int | None, ...]  # for each term the number of its weight, or None
+    #: number of each term's weight; None if it has none
+    picks: tuple[int | None, ...]
 
     def __call__(self, *tensors: Tensor) -> Tensor:
         if len(tensors) == 2 and self.picks == (None, None):
@@ -37,7 +38,7 @@ class Sum(Kernel):
 
 @dataclass(frozen=True)
 class Add(Kernel):
-    """The sum of tensors that nothing else uses, into the first of them."""
+    """The sum of tensors without other users, accumulated into the first."""
 
     text = "add"
 
@@ -59,7 +60,7 @@ class Total(Kernel):
 
 @dataclass(frozen=True)
 class Shift(Kernel):
-    """A tensor plus a scalar that is 0: the tensor itself, whose gradient reaches the scalar too."""
+    """A tensor plus a scalar 0: the value is the tensor, and the gradient also reaches the scalar."""
 
     text = "plus a scalar 0"
 
@@ -69,8 +70,10 @@ class Shift(Kernel):
 
 
 class _Shift(torch.autograd.Function):
+    """A view of a tensor whose summed gradient goes to a scalar."""
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, scalar: Tensor) -> Tensor:  # torch gives ctx whatever is set
+    def forward(ctx: Any, x: Tensor, scalar: Tensor) -> Tensor:  # ctx is torch's
         ctx.dtype = scalar.dtype
         return x.view_as(x)
 
@@ -80,7 +83,7 @@ class _Shift(torch.autograd.Function):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum, into one tensor, and its gradients without a tensor of products for each term."""
+    """A weighted sum that creates no tensor of products per term, neither forward nor backward."""
 
     @staticmethod
     def forward(ctx: Any, picks: tuple[int | None, ...], *tensors: Tensor) -> Tensor:
@@ -90,7 +93,7 @@ class _Sum(torch.autograd.Function):
             *tensors[len(picks) :],
         )
         weights = _numbers(tensors[len(picks) :])
-        order = sorted(range(len(picks)), key=lambda i: picks[i] is not None)  # those without a weight first
+        order = sorted(range(len(picks)), key=lambda i: picks[i] is not None)  # terms without weights first
         first = picks[order[0]]
         if len(order) > 1 and picks[order[1]] is None:
             total = tensors[order[0]] + tensors[order[1]]
@@ -137,7 +140,7 @@ class _Sum(torch.autograd.Function):
 
 
 def _numbers(joined: Sequence[Tensor]) -> Sequence[float | Tensor]:
-    """Return the joined weights, if there are any, one by one: plain numbers if that loses nothing."""
+    """Return the joined weights one by one, as floats where neither gradients nor transfers matter."""
     if not joined:
         return ()
     if joined[0].device.type == "cpu" and not torch.is_grad_enabled():
@@ -147,9 +150,9 @@ def _numbers(joined: Sequence[Tensor]) -> Sequence[float | Tensor]:
 
 
 def _inner(a: Tensor, b: Tensor) -> Tensor:
-    """Return the sum of the products of two tensors of one shape."""
+    """Return the inner product of two tensors of the same shape."""
     if a.dtype == b.dtype and a.dtype in (torch.float32, torch.float64) and a.dim() == 4:
-        a, b = a.permute(0, 2, 3, 1), b.permute(0, 2, 3, 1)  # views, where channels are last
+        a, b = a.permute(0, 2, 3, 1), b.permute(0, 2, 3, 1)  # views if channels are last
         if a.is_contiguous() and b.is_contiguous():
             return torch.dot(a.reshape(-1), b.reshape(-1))
     return (a * b).sum(dtype=torch.promote_types(a.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""Architectures as pictures: cells and motifs as layered graphs that a paper can print."""
+"""Pictures of architectures for papers: cells and motifs as layered graphs."""
 
 from oneshot.draw.render import figure, save
 

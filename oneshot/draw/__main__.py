@@ -17,33 +17,39 @@ _PROG = "python -m oneshot.draw"
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    parser = Parser(prog=_PROG, description="Draw the cells of an architecture as a paper would print them.")
+    parser = Parser(prog=_PROG, description="Draw the cells of an architecture as a picture for a paper.")
     parser.add_argument(
         "architecture",
         metavar="ARCHITECTURE",
-        help="a genotype as Liu et al. 2019, pt.darts or AutoDL-Projects print it, a hierarchy, an arch"
-        " string, a benchmark's index, JSON of these, a published name such as DARTS_V2, or the folder of a"
-        " finished run",
+        help="genotype as printed by Liu et al. 2019, pt.darts or AutoDL-Projects; hierarchy; arch string or"
+        " index of NAS-Bench-201; JSON of these; published name such as DARTS_V2; or folder of a finished"
+        " run",
     )
-    parser.add_argument("--out", metavar="FILE", required=True, help="the picture: .svg, .png or .pdf")
-    parser.add_argument("--cell", metavar="TITLE", help="draw only the diagram of this title (default: all)")
-    parser.add_argument("--title", help="over the whole picture (default: none)")
+    parser.add_argument("--out", metavar="FILE", required=True, help="picture to write: .svg, .png or .pdf")
+    parser.add_argument("--cell", metavar="TITLE", help="title of the only diagram to draw (default: all)")
+    parser.add_argument("--title", help="heading of the picture (default: none)")
     parser.add_argument(
         "--layout",
         choices=LAYOUTS,
         default="auto",
-        help="dot: that of Graphviz; own: needs nothing; auto: dot where it is installed (default: auto)",
+        help="layout: dot uses Graphviz, own needs no program, auto is dot if installed (default: auto)",
     )
     parser.add_argument(
-        "--dpi", type=int, default=DPI, metavar="N", help=f"of a .png, 20 to 1,200 (default: {DPI})"
+        "--dpi",
+        type=int,
+        default=DPI,
+        metavar="N",
+        help=f"pixels per inch of a .png, 20 to 1,200 (default: {DPI})",
     )
-    parser.add_argument("--space", choices=sorted(SPACES), help="that the architecture is to be of")
+    parser.add_argument(
+        "--space", choices=sorted(SPACES), help="space that the architecture must belong to (default: any)"
+    )
     args = parser.parse_args(argv)
     return call(lambda: _draw(args), _PROG, (OneShotError, NASBenchError))
 
 
 def _draw(args: argparse.Namespace) -> str:
-    """Draw the picture and return the text to print."""
+    """Write the picture and return the text to print."""
     checked_suffix(args.out)
     dpi = whole("dpi", args.dpi, 20, 1_200)
     diagrams = Architecture.parse(args.architecture, args.space, stage=None).diagrams(args.cell)

@@ -1,4 +1,4 @@
-"""The layout of Graphviz: its program `dot` run on a diagram's boxes."""
+"""The layout of Graphviz, by its program `dot`."""
 
 import shutil
 import subprocess
@@ -10,11 +10,11 @@ import numpy as np
 from oneshot.errors import GraphError, MissingDependencyError
 from oneshot.layout.placed import Placed, Points, Sketch, curve, settled, spread
 
-Way = list[tuple[Points, bool]]  # the curves of an edge, and whether each joins neighbouring ranks
+Way = list[tuple[Points, bool]]  # curves of an edge, and whether each joins neighbouring ranks
 
 _INCH = 72.0  # points
 _SECONDS = 20.0
-_REACH = 16.0  # points of a long edge that are horizontal at its nodes
+_REACH = 16.0  # length in points of the horizontal ends of a long edge
 _GRAPH = "rankdir=LR; nodesep=0.12; ranksep=0.24; splines=true; outputorder=edgesfirst;"
 
 
@@ -24,14 +24,12 @@ def has_dot() -> bool:
 
 
 def dot(sketch: Sketch) -> Placed:
-    """Lay a Sketch out; names are nodes to `dot`, so they overlap nothing.
+    """Return the layout of a Sketch; `dot` treats names of edges as nodes, so nothing overlaps them.
 
-    MissingDependencyError without the program, GraphError if it fails.
+    Raise MissingDependencyError if the program is not installed, GraphError if it fails.
     """
     if not has_dot():
-        raise MissingDependencyError(
-            "the layout of dot needs Graphviz: apt install graphviz; or leave --layout dot out"
-        )
+        raise MissingDependencyError("--layout dot needs Graphviz: apt install graphviz; or use --layout own")
     try:
         source = _source(sketch)
         plain = subprocess.check_output(
@@ -45,12 +43,12 @@ def dot(sketch: Sketch) -> Placed:
     except OSError as error:
         reason = error.strerror
     except (ValueError, LookupError):
-        reason = "it gave no layout"
-    raise GraphError(f"dot failed: {reason}; --layout own goes without it")
+        reason = "it printed no layout"
+    raise GraphError(f"dot failed: {reason}; try --layout own, which does not need it")
 
 
 def _source(sketch: Sketch) -> str:
-    """Return the graph in dot's language: n0, n1, ... are nodes, e0, e1, ... the names of edges."""
+    """Return the graph in dot's language; nodes are n0, n1, ..., names of edges e0, e1, ..."""
     lines = [f'digraph {{ {_GRAPH} node [shape=box, fixedsize=true, label=""]; edge [arrowhead=none];']
     boxes = [(f"n{n}", box) for n, box in enumerate(sketch.nodes)]
     boxes += [(f"e{n}", box) for n, box in enumerate(sketch.names) if box is not None]
@@ -77,7 +75,7 @@ def _placed(sketch: Sketch, plain: str) -> Placed:
     names = [nowhere if box is None else centres[f"e{n}"] for n, box in enumerate(sketch.names)]
     ranks = sorted({round(x) for x, _ in centres.values()})
     rank_of = {name: ranks.index(round(x)) for name, (x, _) in centres.items()}
-    ways: list[Way] = []  # of each edge one curve to its name and one from there, or one
+    ways: list[Way] = []  # two curves per edge with a name, to and from the name, else one
     for n, (source, target) in enumerate(sketch.edges):
         between = [] if sketch.names[n] is None else [f"e{n}"]
         pairs = pairwise([f"n{source}", *between, f"n{target}"])
@@ -88,14 +86,14 @@ def _placed(sketch: Sketch, plain: str) -> Placed:
 
 
 def _ends(sketch: Sketch, nodes: Sequence[Points], ways: Sequence[Way]) -> list[list[Points]]:
-    """Return where edges leave and reach their nodes, [source, target] each: in order of direction."""
+    """Return the ends of each edge, [source, target], ordered by direction at each node."""
     ends = [[np.zeros(2), np.zeros(2)] for _ in ways]
     for side, step in ((0, 1), (1, -1)):
         for node, (centre, box) in enumerate(zip(nodes, sketch.nodes, strict=True)):
             here = []
             for n, edge in enumerate(sketch.edges):
                 if edge[side] == node:
-                    x, y = ways[n][-side][0][-3 if side else 2] - centre  # further along the curve
+                    x, y = ways[n][-side][0][-3 if side else 2] - centre  # next point of the curve
                     here.append((-y / max(abs(x), 1.0), n))
             for (_, n), port in zip(sorted(here), spread(box.height, len(here)), strict=True):
                 ends[n][side] = centre + [step * box.width / 2, port]
@@ -103,7 +101,7 @@ def _ends(sketch: Sketch, nodes: Sequence[Points], ways: Sequence[Way]) -> list[
 
 
 def _joined(way: Way, begin: Points, end: Points) -> Points:
-    """Return the path of an edge from its curves; those between neighbouring ranks become simple ones."""
+    """Return the path of an edge from its curves; curves between neighbouring ranks are simplified."""
     path = [begin]
     for number, (piece, short) in enumerate(way):
         final = number == len(way) - 1

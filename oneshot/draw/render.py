@@ -1,4 +1,4 @@
-"""Diagrams as a figure, and the figure as a file that is the same each time."""
+"""Figures of diagrams, and reproducible files of figures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,9 +23,9 @@ Layout = Literal["auto", "dot", "own"]
 LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 SUFFIXES = (".svg", ".png", ".pdf")
 DPI = 300
-_PIXELS = 2**16  # per side, the limit of matplotlib
+_PIXELS = 2**16  # matplotlib's limit of pixels per side
 
-_FAMILIES = {  # beginnings of operations' names; colours for all kinds of colour vision (Okabe & Ito 2008)
+_FAMILIES = {  # prefixes of operations; colours safe for colour-blind readers (Okabe & Ito 2008)
     "none": "#999999",
     "skip_connect": "#0072B2",
     "max_pool": "#009E73",
@@ -41,34 +41,34 @@ _OTHER, _PLAIN = "#000000", "#777777"
 _FILLS = {"input": "#E3E9EF", "node": "#FFFFFF", "output": "#E3E9EF"}
 _INK = "#222222"
 _FONT = {"family": "sans-serif", "math_fontfamily": "dejavusans"}
-_SETTINGS: dict[Any, Any] = {  # whatever the user's own are; Any: matplotlib's types name all of its settings
+_SETTINGS: dict[Any, Any] = {  # override the user's; Any: matplotlib's types list all keys
     "svg.fonttype": "none",
     "svg.hashsalt": "oneshot",
     "pdf.fonttype": 42,
     "path.simplify": False,
     "path.sketch": None,
     "text.usetex": False,
-    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],  # the first comes with matplotlib
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial"],  # matplotlib includes the first
     "savefig.bbox": "standard",
     "savefig.transparent": False,
     "savefig.facecolor": "auto",
 }
 _TITLE = 11.0  # points
-_STRETCH = 1.05  # of text on a screen, where letters begin at whole pixels
-_MARGIN, _BETWEEN, _UNDER = 6.0, Box(26.0, 20.0), 7.0  # points; the last: under a heading
+_STRETCH = 1.05  # text is wider on screens, where letters start at integer pixels
+_MARGIN, _BETWEEN, _UNDER = 6.0, Box(26.0, 20.0), 7.0  # points; _UNDER: below a title
 
 
 class _Panel(NamedTuple):
-    """A diagram that is laid out."""
+    """A diagram with its layout."""
 
     diagram: Diagram
     sketch: Sketch
     placed: Placed
-    size: Box  # with the heading
+    size: Box  # including the title
 
 
 def figure(diagrams: Sequence[Diagram], title: str | None = None, layout: Layout = "auto") -> "Figure":
-    """Return a matplotlib Figure with a panel per diagram, at the size at which it is to be printed.
+    """Return a matplotlib Figure with one panel per diagram, in the size for printing.
 
     >>> from oneshot.spaces.base import Diagram
     >>> nodes = ((0, "in", "input"), (1, "out", "output"))
@@ -76,31 +76,36 @@ def figure(diagrams: Sequence[Diagram], title: str | None = None, layout: Layout
     >>> [text.get_text() for text in drawn.axes[0].texts]
     ['cell', 'in', 'out', 'skip_connect']
 
-    Shapes have ids: `panel-0-node-1`, `panel-0-edge-2` and `panel-0-name-2`, the box around the name of edge
-    2.
+    Shapes have ids such as `panel-0-node-1`, `panel-0-edge-2` and `panel-0-name-2`, the box around the name
+    of edge 2.
 
     Parameters
     ----------
     diagrams
-        At least one.
+        Diagrams to draw, at least one.
     title
-        Over the whole figure.
+        Heading of the figure.
     layout
-        "dot" for the one of Graphviz, "own", or "auto": "dot" if that is installed and works.
+        "dot" for Graphviz, "own" for a built-in layout, or "auto" for "dot" if it is installed and works.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        The figure; `save` writes it to a file.
 
     Raises
     ------
     ConfigError
-        If the layout is unknown, or there is no diagram.
+        If the layout is unknown, or if there is no diagram.
     GraphError
-        If a diagram has a cycle, or `dot` fails at it.
+        If a diagram has a cycle, or if `dot` fails.
     MissingDependencyError
-        Without matplotlib, or without the `dot` that is asked for.
+        If matplotlib is not installed, or if `layout` is "dot" and Graphviz is not installed.
     """
     if layout not in LAYOUTS:
-        raise ConfigError(f"unknown layout {layout!r}; there are {', '.join(LAYOUTS)}")
+        raise ConfigError(f"unknown layout {layout!r}; the layouts are {', '.join(LAYOUTS)}")
     if not diagrams:
-        raise ConfigError("a figure is of one diagram or more, got none")
+        raise ConfigError("a figure needs at least one diagram, got none")
     check()
     from matplotlib import rc_context
 
@@ -114,9 +119,9 @@ def _figure(diagrams: Sequence[Diagram], title: str | None, layout: Layout) -> "
     title = " ".join((title or "").split())
     panels = [_panel(diagram, layout) for diagram in diagrams]
     head = _extent(title, _TITLE, "bold") if title else Box(0.0, 0.0)
-    corners, whole = packed([panel.size for panel in panels], _BETWEEN, _STRETCH * head.width)
+    corners, total = packed([panel.size for panel in panels], _BETWEEN, _STRETCH * head.width)
     over = _MARGIN + (head.height + 2 * _MARGIN if title else 0)
-    width, height = whole.width + 2 * _MARGIN, whole.height + over + _MARGIN
+    width, height = total.width + 2 * _MARGIN, total.height + over + _MARGIN
     drawn = Figure(
         figsize=(width / 72, height / 72),
         facecolor="white",
@@ -137,7 +142,7 @@ def _figure(diagrams: Sequence[Diagram], title: str | None, layout: Layout) -> "
 
 
 def check() -> None:
-    """Raise MissingDependencyError unless pictures can be drawn."""
+    """Raise MissingDependencyError if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -145,21 +150,23 @@ def check() -> None:
 
 
 def save(drawn: "Figure", path: str | Path, dpi: int = DPI) -> None:
-    """Write a Figure as .svg, .png or .pdf, atomically; the same figure is the same bytes, and text is text.
+    """Write a figure to a .svg, .png or .pdf file atomically.
+
+    Equal figures give equal bytes. Text in .svg and .pdf files remains text.
 
     Parameters
     ----------
     drawn
-        The figure.
+        Figure from `figure`.
     path
-        The file, whose suffix names the format.
+        File to write; its suffix selects the format.
     dpi
         Pixels per inch of a .png.
 
     Raises
     ------
     ConfigError
-        If the suffix is another, or a .png has too many pixels.
+        If the suffix is unknown, or if a .png would have too many pixels.
     OSError
         If the file cannot be written.
     """
@@ -170,8 +177,8 @@ def save(drawn: "Figure", path: str | Path, dpi: int = DPI) -> None:
     width, height = drawn.get_size_inches()
     if suffix == ".png" and max(width, height) * dpi >= _PIXELS:
         raise ConfigError(
-            f"a .png has less than {_PIXELS:,} pixels a side, got {width:.1f} x {height:.1f} inches at {dpi}"
-            " dpi; take a lower dpi, or .svg"
+            f"a .png must have less than {_PIXELS:,} pixels per side, got {width:.1f} x {height:.1f} inches"
+            f" at {dpi} dpi; try a lower dpi, or .svg"
         )
     make_parent(path)
     with replacing(path) as temporary, rc_context(_SETTINGS):
@@ -179,10 +186,10 @@ def save(drawn: "Figure", path: str | Path, dpi: int = DPI) -> None:
 
 
 def checked_suffix(path: str | Path) -> str:
-    """Return the suffix of a picture's path; ConfigError if there are no such pictures."""
+    """Return the suffix of a picture's path; raise ConfigError if it is unknown."""
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
-        raise ConfigError(f"a picture's name ends in {', '.join(SUFFIXES)}, got {str(path)!r}")
+        raise ConfigError(f"the name of a picture must end in {', '.join(SUFFIXES)}, got {str(path)!r}")
     return suffix
 
 
@@ -215,13 +222,13 @@ def _laid_out(sketch: Sketch, layout: Layout) -> Placed:
 
 
 def _formula(label: str) -> tuple[str, bool]:
-    """Return the text of a node's label, and whether it is a formula, because of an index as in c_{k-1}."""
+    """Return the text of a node's label, and whether it is a formula, such as c_{k-1}."""
     indexed = bool(split_index(label)[1])
     return (f"${label}$" if indexed else label), indexed
 
 
 def _extent(text: str, size: float, weight: str = "normal", *, formula: bool = False) -> Box:
-    """Return the Box of a text in points."""
+    """Return the size of a text in points."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 

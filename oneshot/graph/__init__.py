@@ -1,4 +1,4 @@
-"""The language of search spaces."""
+"""Graphs that describe search spaces and networks."""
 
 from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph

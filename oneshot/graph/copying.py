@@ -1,4 +1,4 @@
-"""Deep copies of graphs of many thousand modules: as deepcopy makes them, several times as fast."""
+"""Deep copies of graphs with thousands of modules, several times as fast as `copy.deepcopy`."""
 
 from copy import deepcopy
 from functools import lru_cache
@@ -12,19 +12,19 @@ _PLAIN = (bool, int, float, str, type(None))
 
 
 def copied(module: M, memo: dict[int, Any]) -> M:  # deepcopy's
-    """Return a deep copy of a module; `memo` as for deepcopy.
+    """Return a deep copy of a module, equal to that of `copy.deepcopy`; `memo` has the same meaning there.
 
-    Nearly all that deepcopy does to a module is to copy its dozen dictionaries of hooks, which are empty.
+    It is faster because it does not copy the dozen dictionaries of hooks of each module if they are empty.
     """
-    usual = [
+    plain_modules = [
         part
         for part in module.modules()
-        if id(part) not in memo and _is_usual(type(part))  # type: ignore[arg-type]  # classes are hashable
+        if id(part) not in memo and _has_plain_state(type(part))  # type: ignore[arg-type]  # classes are hashable
     ]
-    for part in usual:
+    for part in plain_modules:
         memo[id(part)] = type(part).__new__(type(part))
-    for part in usual:
-        state = memo[id(part)].__dict__  # an assignment would go through nn.Module
+    for part in plain_modules:
+        state = memo[id(part)].__dict__  # bypasses nn.Module.__setattr__
         for name, value in part.__getstate__().items():  # type: ignore[no-untyped-call]  # torch's
             state[name] = _value(value, memo)
     return deepcopy(module, memo)
@@ -39,9 +39,9 @@ def _value(value: Any, memo: dict[int, Any]) -> Any:  # an attribute
 
 
 @lru_cache(maxsize=1024)
-def _is_usual(kind: type[nn.Module]) -> bool:
-    """Return whether modules of a kind are copied by their attributes, one by one."""
+def _has_plain_state(kind: type[nn.Module]) -> bool:
+    """Return whether modules of a class can be copied attribute by attribute."""
     defined = {name: base for base in reversed(kind.__mro__) for name in base.__dict__}
     if "__deepcopy__" in defined or {defined["__reduce_ex__"], defined["__reduce__"]} != {object}:
         return False
-    return defined["__setstate__"].__module__.startswith("torch.nn.")  # those are for states from older files
+    return defined["__setstate__"].__module__.startswith("torch.nn.")  # torch's only convert older files

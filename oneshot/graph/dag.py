@@ -1,4 +1,4 @@
-"""The nodes and edges of a graph, and the order in which its output is computed from its inputs."""
+"""Nodes and edges of a graph, and the order in which nodes are computed."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from oneshot.graph.edge import EdgeData
 from oneshot.ops import Combination, add_up
 
 if TYPE_CHECKING:
-    _DiGraph = networkx.DiGraph[int, dict[str, Any], EdgeData]  # node data are whatever a space keeps there
+    _DiGraph = networkx.DiGraph[int, dict[str, Any], EdgeData]  # nodes hold data of any type
 else:
     _DiGraph = networkx.DiGraph
 
@@ -20,18 +20,18 @@ class Dag(_DiGraph):
     edge_attr_dict_factory = EdgeData
 
     def live_edges(self) -> Iterator[tuple[int, int, EdgeData]]:
-        """Yield source, target and data of each edge that is not deleted, in the order of the numbers."""
+        """Yield source, target and data of each edge that is not deleted, sorted by source and target."""
         for source, target, edge in sorted(self.edges(data=True), key=lambda each: each[:2]):
             if not edge.is_deleted:
                 yield source, target, edge
 
     def arriving(self, node: int) -> list[tuple[int, EdgeData]]:
-        """Return source and data of each live edge into a node, in the order of the sources."""
+        """Return source and data of each live edge into a node, sorted by source."""
         edges = ((source, self.edges[source, node]) for source in sorted(self.pred[node]))
         return [(source, edge) for source, edge in edges if not edge.is_deleted]
 
     def inputs(self) -> list[int]:
-        """Return the nodes without edges into them."""
+        """Return the nodes without incoming edges, in ascending order."""
         return sorted(node for node in self.nodes if not self.pred[node])
 
     def output(self) -> int:
@@ -39,7 +39,7 @@ class Dag(_DiGraph):
         return max(self.nodes)
 
     def needed(self) -> list[int]:
-        """Return the nodes that the output depends on, in an order in which they can be computed."""
+        """Return the nodes that the output depends on, in topological order."""
         live = networkx.DiGraph([(source, target) for source, target, _ in self.live_edges()])
         live.add_node(self.output())
         needed = networkx.ancestors(live, self.output()) | {self.output()}

@@ -1,4 +1,4 @@
-"""What an edge of a graph holds: its operation and further data, its own or shared by all its copies."""
+"""Data of an edge: its operation and other values, private or shared by all copies of the edge."""
 
 from collections.abc import Callable, Iterator, MutableMapping
 from typing import Any, NoReturn, Self
@@ -9,22 +9,22 @@ from oneshot.errors import GraphError
 from oneshot.ops import Identity
 
 
-class _Shared(dict[str, Any]):  # an edge holds what users set
-    """The values that all copies of an edge have in common, and whether these edges are deleted."""
+class _Shared(dict[str, Any]):  # values of any type
+    """Values that all copies of an edge share, and whether these edges are deleted."""
 
     deleted = False
 
 
 class EdgeData(MutableMapping[str, Any]):
-    """The data of an edge: read as attributes, written with `set`.
+    """The data of an edge, read as attributes and written with `set`.
 
     >>> edge = EdgeData()
     >>> edge.set("channels", 16)
-    >>> edge.set("alpha", [0.0, 0.0], shared=True)  # of every copy of this edge
+    >>> edge.set("alpha", [0.0, 0.0], shared=True)  # for every copy of this edge
     >>> edge.channels, edge.has("alpha"), edge.op
     (16, True, Identity())
 
-    An edge without an operation passes its tensor on.
+    An edge without an operation passes its tensor on unchanged.
     """
 
     __slots__ = ("_private", "_shared", "_final", "_parsed")
@@ -38,7 +38,7 @@ class EdgeData(MutableMapping[str, Any]):
 
     # Reading
 
-    def __getattr__(self, key: str) -> Any:  # a value is whatever was set
+    def __getattr__(self, key: str) -> Any:  # values have any type
         if not key.startswith("_") and self.has(key):
             return self[key]
         if key == "op":
@@ -62,22 +62,22 @@ class EdgeData(MutableMapping[str, Any]):
     __contains__ = has
 
     def owner(self, key: str) -> int:
-        """Return a number that is the same for all edges that share this very value of `key`."""
+        """Return a number that identifies the owner of the value: equal for all edges that share it."""
         return id(self._shared if key in self._shared and key not in self._private else self._private)
 
     @property
     def is_final(self) -> bool:
-        """Whether the edge is kept as it is."""
+        """Whether the edge is final, so that its values cannot be set."""
         return self._final
 
     @property
     def is_deleted(self) -> bool:
-        """Whether the edge and its copies are taken out of their graphs."""
+        """Whether the edge and its copies are deleted."""
         return self._shared.deleted
 
     @property
     def is_changeable(self) -> bool:
-        """Whether a graph's update functions get the edge: it is neither final nor deleted."""
+        """Whether update functions are called for the edge: it is neither final nor deleted."""
         return not self._final and not self.is_deleted
 
     # Writing
@@ -88,25 +88,26 @@ class EdgeData(MutableMapping[str, Any]):
         Parameters
         ----------
         key
-            Name of the value: an identifier that is no method of an edge. `op` is the operation.
+            Name of the value, an identifier that is not a method of EdgeData; `op` is the operation.
         value
-            Anything; tensors move with the graph.
+            Value of any type; tensors move with the graph.
         shared
-            Set the value for all copies of the edge, now and from now on.
+            Whether to set the value for all copies of the edge, including later ones.
 
         Raises
         ------
         GraphError
-            If the edge is final, if the name is taken, or if the edge is in a parsed graph and the value is
-            its operation.
+            If the edge is final, if the name is invalid or taken, or if `key` is `op` in a parsed graph.
         """
         valid = isinstance(key, str) and key.isidentifier() and not key.startswith("_")
         if not valid or hasattr(type(self), key):
-            raise GraphError(f"the name of an edge's value is an identifier that is not taken, got {key!r}")
-        places = [(self._private, "the edge's own"), (self._shared, "shared")]
+            raise GraphError(
+                f"the name of an edge's value must be an identifier that is not taken, got {key!r}"
+            )
+        places = [(self._private, "private to the edge"), (self._shared, "shared")]
         (store, kind), (other, present) = reversed(places) if shared else places
         if key in other:
-            raise GraphError(f"{key!r} is {present} already and cannot be {kind} too; delete it first")
+            raise GraphError(f"{key!r} is already {present} and cannot also be {kind}; delete it first")
         self._changing(key)
         store[key] = value
 
@@ -118,32 +119,46 @@ class EdgeData(MutableMapping[str, Any]):
         del (self._private if key in self._private else self._shared)[key]
 
     def __setattr__(self, key: str, value: object) -> NoReturn:
-        raise GraphError(f"an edge's data are written by edge.set({key!r}, value, shared=...)")
+        raise GraphError(f"an edge's data must be set by edge.set({key!r}, value, shared=...)")
 
     def finalize(self) -> Self:
-        """Keep the edge as it is: `update_edges` and `update_nodes` pass it by, and `set` is an error.
+        """Make the edge final: `update_edges` and `update_nodes` skip it and `set` raises GraphError.
 
-        In a parsed graph, whose operations cannot be set in any case, values that a method keeps on an edge
-        (a choice, a temperature) can still change.
+        While the graph is parsed, values other than the operation (a choice, a temperature) can still change.
+
+        Returns
+        -------
+        EdgeData
+            The edge itself.
         """
         object.__setattr__(self, "_final", True)
         return self
 
     def delete(self) -> Self:
-        """Take the edge and all its copies out of their graphs: nothing flows along them or updates them.
+        """Delete the edge and all its copies: they are not executed, and update functions skip them.
 
-        A copy in a graph that is parsed still runs until that graph is unparsed and parsed again.
+        A copy in a parsed graph is executed until that graph is unparsed and parsed again.
+
+        Returns
+        -------
+        EdgeData
+            The edge itself.
+
+        Raises
+        ------
+        GraphError
+            If the edge is in a parsed graph.
         """
         self._defining()
         self._shared.deleted = True
         return self
 
     def parse(self, parsed: bool) -> None:
-        """Note whether the edge's graph is parsed, so that the operation cannot change."""
+        """Set whether the edge's graph is parsed; if it is, the operation cannot change."""
         object.__setattr__(self, "_parsed", parsed)
 
     def map_tensors(self, function: Callable[[Tensor], Tensor]) -> None:
-        """Apply a function such as `Tensor.double` to all tensors; parameters stay the same objects."""
+        """Apply `function`, such as `Tensor.double`, to all tensors; parameters stay the same objects."""
         for store in (self._private, self._shared):
             for key, value in store.items():
                 if isinstance(value, nn.Parameter):
@@ -154,20 +169,21 @@ class EdgeData(MutableMapping[str, Any]):
                     store[key] = function(value)
 
     def _changing(self, key: str) -> None:
-        """Raise GraphError if a value cannot be set or deleted now."""
+        """Raise GraphError if a value cannot be set or deleted."""
         if key == "op":
             self._defining()
         if self._final and not self._parsed:
-            last = "call finalize() after the last change"
-            raise GraphError(f"the edge is final, so {key!r} cannot change; {last}")
+            raise GraphError(
+                f"the edge is final, so {key!r} cannot change; call finalize() after the last change"
+            )
 
     def _defining(self) -> None:
         if self._parsed:
-            raise GraphError("the edge's graph is parsed: call unparse() before its operation changes")
+            raise GraphError("the edge's graph is parsed; call unparse() before changing its operation")
 
-    # Copies: the copy's shared store is what deepcopy or pickle make of this one
+    # Copies: deepcopy and pickle decide whether the shared store is copied
 
-    def __reduce__(self) -> tuple[Any, ...]:  # pickle has no type for it
+    def __reduce__(self) -> tuple[Any, ...]:  # as pickle's protocol has it
         return EdgeData, (), tuple(getattr(self, name) for name in self.__slots__)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
@@ -176,7 +192,7 @@ class EdgeData(MutableMapping[str, Any]):
 
     @property
     def shared_store(self) -> dict[str, Any]:
-        """The dictionary that all copies of this edge share; graphs keep it when they are copied."""
+        """The dictionary of values that all copies of this edge share; `Graph.copy` keeps it."""
         return self._shared
 
     __eq__ = object.__eq__

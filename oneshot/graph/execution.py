@@ -1,4 +1,4 @@
-"""How a parsed graph runs: which edges mix alike, what one forward pass has in common, and compiled plans."""
+"""Execution of parsed graphs: groups of edges with the same mixing, forward passes, compiled plans."""
 
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -19,34 +19,34 @@ from oneshot.ops import Combination
 if TYPE_CHECKING:
     from oneshot.graph.graph import Graph
 
-_PLANS = 64  # kept per graph; methods that sample need one for each sample
+_PLANS = 64  # kept per graph; sampling methods need one per sample
 
-V = TypeVar("V")  # what stands at a node: a tensor, or an expression
-A = TypeVar("A")  # what an edge brings to a node
+V = TypeVar("V")  # value of a node: a tensor or an expression
+A = TypeVar("A")  # output of an edge
 
 
 class Meaning(Protocol[V, A]):
-    """How edges and nodes are understood while a graph is walked: by running them or by lowering them."""
+    """Interpretation of edges and nodes while a graph is walked: they are run or lowered."""
 
     def at(self, where: str) -> AbstractContextManager[None]:
-        """Name the place of what happens within the block."""
+        """Name the place in the graph, for errors and expressions within the block."""
 
     def edge(self, op: nn.Module, key: int, x: V) -> A:
-        """Apply an edge's operation; `key`: the edge's identity."""
+        """Apply an edge's operation to x; `key` is the id of its EdgeData."""
 
     def combine(self, function: Combination, arriving: list[A]) -> V:
-        """Apply a node's function."""
+        """Combine the outputs of a node's incoming edges by its function."""
 
 
 class _Interpreter:
-    """Edges and nodes are called, one after the other."""
+    """Runs edges and nodes one after the other."""
 
     def __init__(self, mixings: Mapping[int, Mixing]) -> None:
         self._mixings = mixings
 
     @contextmanager
     def at(self, where: str) -> Iterator[None]:
-        """Turn torch's errors about shapes into a GraphError that says where."""
+        """Convert torch's errors about shapes to GraphErrors that name the place."""
         try:
             yield
         except (GraphError, torch.OutOfMemoryError):
@@ -54,34 +54,34 @@ class _Interpreter:
         except (RuntimeError, ValueError) as error:
             raise GraphError(f"{where}: {error}") from error
 
-    def edge(self, op: nn.Module, key: int, x: Tensor) -> Any:  # modules return anything
+    def edge(self, op: nn.Module, key: int, x: Tensor) -> Any:  # modules may return any type
         return op.mix(x, self._mixings[key]) if isinstance(op, Mixture) else op(x)
 
-    def combine(self, function: Combination, arriving: list[Tensor]) -> Any:  # so do functions
+    def combine(self, function: Combination, arriving: list[Tensor]) -> Any:  # and so may functions
         return function(arriving)
 
 
 class _Groups(NamedTuple):
-    """Which mixed edges mix alike."""
+    """Groups of mixed edges with the same mixing."""
 
-    keys: list[Hashable]  # of each mixed edge; equal for those that mix alike
-    first: dict[Hashable, MixedEdge]  # of each group, by its key
-    shape: tuple[int, ...]  # the number of each mixed edge's group
+    keys: list[Hashable]  # key of each mixed edge's group
+    first: dict[Hashable, MixedEdge]  # first edge of each group, by key
+    shape: tuple[int, ...]  # number of each mixed edge's group
 
 
 class _Pass(NamedTuple):
-    """The forward pass under way: how every mixed edge mixes, and whether the pass is interpreted."""
+    """The current forward pass."""
 
-    mixings: Mapping[int, Mixing]  # by the edge's identity
+    mixings: Mapping[int, Mixing]  # of each mixed edge, by the id of its EdgeData
     interpreting: bool
 
 
 _NO_PASS = _Pass({}, False)
-_PASS: ContextVar[_Pass] = ContextVar("pass", default=_NO_PASS)  # for graphs inside modules
+_PASS: ContextVar[_Pass] = ContextVar("pass", default=_NO_PASS)  # read by graphs inside modules
 
 
 class Execution:
-    """The order of computation of a parsed graph, its mixed edges and its plans."""
+    """Execution of a parsed graph: the order of its nodes, its mixed edges and its compiled plans."""
 
     def __init__(self, graph: "Graph") -> None:
         dag = graph.dag
@@ -96,14 +96,14 @@ class Execution:
         ]
         self._groups = _Groups([], {}, ())
         self._plans: OrderedDict[Hashable, Plan] = OrderedDict()
-        self._options: dict[str, Any] | None = None  # torch.compile's; None: plans run as they are
+        self._options: dict[str, Any] | None = None  # of torch.compile; None: it is not used
 
-    def run(self, inputs: Sequence[Tensor], interpreting: bool = False) -> Any:  # as nodes combine
-        """Return what the output node makes of one tensor for each input node, in order."""
+    def run(self, inputs: Sequence[Tensor], interpreting: bool = False) -> Any:  # as nodes' functions
+        """Return the value of the output node, given one tensor per input node."""
         inputs = self._arguments(inputs)
-        under_way = _PASS.get()
-        interpreting = interpreting or under_way.interpreting
-        groups, mixings = self._grouped(), under_way.mixings
+        current = _PASS.get()
+        interpreting = interpreting or current.interpreting
+        groups, mixings = self._grouped(), current.mixings
         if not all(id(mixed.edge) in mixings for mixed in self._mixed):
             mixings = self._mixings(groups)
         token = _PASS.set(_Pass(mixings, interpreting))
@@ -116,7 +116,7 @@ class Execution:
             _PASS.reset(token)
 
     def lower(self, inputs: Sequence[AnyExpr], lowering: Lowering) -> AnyExpr:
-        """Return the expression of the output node's value."""
+        """Return the expression of the output node."""
         lowering.structure.add(self._graph)
         lowering.structure.add_nodes(self._graph.nodes)
         return self._walk(self._arguments(inputs), lowering)
@@ -143,13 +143,13 @@ class Execution:
         return values[self._output]
 
     def _planned(self, groups: _Groups, mixings: Mapping[int, Mixing]) -> tuple[Plan, list[Tensor]]:
-        """Return the plan for such mixings, and the tensors of weights that it takes."""
+        """Return the plan for mixings of these kinds, and the tensors of weights that it takes."""
         each = [mixings[id(mixed.edge)] for mixed in groups.first.values()]
         weights = [tensor for mixing in each for tensor in mixing.inputs]
         kinds = tuple((m.drawn, m.weights is None, m.others is None, m.scale is None) for m in each)
         signature = groups.shape, kinds
         plan = self._plans.get(signature)
-        if plan is None or not plan.holds():  # a module was replaced, or has hooks now
+        if plan is None or not plan.holds():  # a module was replaced or got hooks
             plan = self._plans[signature] = self._compiled(mixings)
             if len(self._plans) > _PLANS:
                 self._plans.popitem(last=False)
@@ -168,37 +168,37 @@ class Execution:
         return plan
 
     def _mixings(self, groups: _Groups) -> dict[int, Mixing]:
-        """Return the mixings of all mixed edges, by the edge's identity; edges that sample do so now."""
+        """Return the mixings of all mixed edges by the id of their EdgeData; sampling happens here."""
         by_key = mixings(groups.first)
         return {id(mixed.edge): by_key[key] for mixed, key in zip(self._mixed, groups.keys, strict=True)}
 
     def _grouped(self) -> _Groups:
-        """Return the groups, which are others once edges gain or lose values."""
+        """Return the groups of mixed edges, updated if edges gained or lost values."""
         keys = [mixed.key for mixed in self._mixed]
         if keys != self._groups.keys:
             first: dict[Hashable, MixedEdge] = {}
             for key, mixed in zip(keys, self._mixed, strict=True):
-                one = first.setdefault(key, mixed)
-                if len(mixed.op.primitives) != len(one.op.primitives):
+                other = first.setdefault(key, mixed)
+                if len(mixed.op.primitives) != len(other.op.primitives):
                     raise GraphError(
-                        f"{mixed.where} has {len(mixed.op.primitives)} candidates, but is mixed alike with"
-                        f" {one.where}, which has {len(one.op.primitives)}"
+                        f"{mixed.where} has {len(mixed.op.primitives)} candidates, but shares its mixing"
+                        f" with {other.where}, which has {len(other.op.primitives)}"
                     )
             number = {key: number for number, key in enumerate(first)}
             self._groups = _Groups(keys, first, tuple(number[key] for key in keys))
         return self._groups
 
     def _arguments(self, inputs: Sequence[V]) -> Sequence[V]:
-        """Return the inputs, also if they came as one list; GraphError unless there is one for each node."""
+        """Return the inputs, which may be one list; raise GraphError unless there is one per input node."""
         if len(inputs) == 1 and isinstance(inputs[0], (list, tuple)):
             inputs = inputs[0]
         if len(inputs) != len(self._inputs):
             names, s = ", ".join(map(str, self._inputs)), "" if len(self._inputs) == 1 else "s"
             raise GraphError(
-                f"{self._graph.name} takes {len(self._inputs)} tensor{s} (for node{s} {names}, which no edge"
-                f" leads to), got {len(inputs)}"
+                f"{self._graph.name} takes {len(self._inputs)} tensor{s} (for input node{s} {names}),"
+                f" got {len(inputs)}"
             )
         return inputs
 
-    def __getstate__(self) -> dict[str, Any]:  # an object's attributes
+    def __getstate__(self) -> dict[str, Any]:  # attributes of any type
         return self.__dict__ | {"_plans": OrderedDict(), "_groups": _Groups([], {}, ())}

@@ -1,4 +1,4 @@
-"""The language of search spaces: graphs whose edges hold operations, candidates, or further graphs."""
+"""Graphs whose edges hold operations, candidates or further graphs; search spaces are made of them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
@@ -21,22 +21,22 @@ from oneshot.mixed import nonzero_mask
 if TYPE_CHECKING:
     from networkx.classes.reportviews import NodeView, OutEdgeView
 
-    Nodes: TypeAlias = NodeView[int, dict[str, Any], EdgeData]  # a space keeps anything at its nodes
-    Edges: TypeAlias = OutEdgeView[int, dict[str, Any], EdgeData]  # the same
+    Nodes: TypeAlias = NodeView[int, dict[str, Any], EdgeData]  # nodes hold data of any type
+    Edges: TypeAlias = OutEdgeView[int, dict[str, Any], EdgeData]  # edges as well
 
-Scope: TypeAlias = str | Iterable[str] | None  # a name, several, or all, for which "all" stands too
-Strength: TypeAlias = Callable[[EdgeData], float]  # how much a method would keep an edge
-Neighbours: TypeAlias = list[tuple[int, EdgeData]]  # of a node: the other node's number, the edge
+Scope: TypeAlias = str | Iterable[str] | None  # one name, several, or all (None or "all")
+Strength: TypeAlias = Callable[[EdgeData], float]  # score of an edge; weak edges have low ones
+Neighbours: TypeAlias = list[tuple[int, EdgeData]]  # pairs of the other node and the edge
 
 
 def by_alpha(edge: EdgeData) -> float:
-    """Return the highest probability that softmax(alpha) gives to a candidate other than Zero."""
+    """Return the highest probability in softmax(alpha) of a candidate other than Zero."""
     probabilities = torch.softmax(edge.alpha.detach(), dim=-1)
     return float(probabilities[nonzero_mask(edge.op)].max())
 
 
 class Graph(nn.Module):
-    """A directed acyclic graph of tensors (nodes, numbered by integers) and operations (edges).
+    """A directed acyclic graph of tensors (nodes, with integer numbers) and operations (edges).
 
     >>> from oneshot import ops
     >>> cell = Graph("cell")
@@ -49,32 +49,34 @@ class Graph(nn.Module):
     >>> cell.parse()(torch.zeros(2, 8, 4, 4)).shape  # the edge from 2 to 3 passes its tensor on
     torch.Size([2, 8, 4, 4])
 
-    Nodes without incoming edges are the inputs, in the order of their numbers; the node with the highest
-    number is the output. An edge's `op` is a module or a Graph; while a space is being defined it may be a
-    list of candidates. A node sums its inputs in the order of their source nodes; `nodes[n]["comb_op"] = f`
-    makes it `f(list of tensors)`, and f may be a Graph with as many inputs.
+    Nodes without incoming edges are the inputs, in ascending order; the node with the highest number is the
+    output. An edge's `op` is a module or a Graph; while a space is being defined, it may be a list of
+    candidates. A node sums its inputs in the order of their source nodes. With `nodes[n]["comb_op"] = f`, its
+    value is `f(list of tensors)` instead; f may be a Graph with as many inputs.
 
-    A graph is first defined, then parsed: `parse()` fixes the operations and compiles them, `unparse()` goes
-    back. `interpret` is the reference implementation; `forward` runs the compiled plan, which agrees with it.
+    A graph is first defined, then parsed: `parse()` fixes and compiles the operations, `unparse()` allows
+    changes again. `interpret` is the reference implementation; `forward` runs an equivalent compiled plan.
 
-    As a module, a graph has the operations on its edges and nodes as submodules: `edge_1_2`, `node_3`, and
-    the candidates of a list as `edge_1_2_0`, `edge_1_2_1`. Until it is parsed these are the operations that
-    there are at the time of a call, so `parameters()`, `to()`, `train()` and `state_dict()` mean those.
-    Tensors on edges, such as alphas, move with the graph but are none of its parameters.
-
-    The language is that of NASLib (Ruchte et al. 2020, appendix A.2), by whose snippets it is tested.
+    The operations on edges and nodes are submodules of the graph: `edge_1_2`, `node_3`, and the candidates of
+    a list as `edge_1_2_0`, `edge_1_2_1`. Before parsing, `parameters()`, `to()`, `train()` and `state_dict()`
+    apply to the operations present at the time of the call. Tensors on edges, such as alphas, move with the
+    graph but are not among its parameters.
 
     Parameters
     ----------
     name
-        For messages.
+        Name of the graph in messages.
     scope
-        A name that `update_edges` and the like select graphs by.
+        Name by which `update_edges` and similar methods select graphs.
+
+    References
+    ----------
+    Graphs are defined as in NASLib (Ruchte et al. 2020, appendix A.2); its snippets are among the tests.
     """
 
-    #: The scopes of this graph and the graphs in it whose edges a method searches.
+    #: scopes whose edges a method searches, of this graph and the graphs in it
     OPTIMIZER_SCOPE: str | tuple[str, ...] = "all"
-    #: Whether an edge may become Zero.
+    #: whether Zero can be selected for an edge
     CHOOSES_NONE = True
 
     def __init__(self, name: str = "graph", scope: str | None = None) -> None:
@@ -82,30 +84,30 @@ class Graph(nn.Module):
         self.dag = Dag()
         self.name = name
         self.scope = scope
-        self._placed: dict[str, nn.Module] = {}  # the submodules that are operations on edges and nodes
-        self._execution: Execution | None = None  # exists while the graph is parsed
+        self._placed: dict[str, nn.Module] = {}  # submodules that are operations on edges and nodes
+        self._execution: Execution | None = None  # None unless the graph is parsed
 
     # Building
 
     @property
     def nodes(self) -> "Nodes":
-        """The nodes, as networkx has them: `nodes[n]` is a dictionary."""
+        """The nodes as a view of networkx: `nodes[n]` is a dictionary."""
         return self.dag.nodes
 
     @property
     def edges(self) -> "Edges":
-        """The edges, as networkx has them: `edges[source, target]` is an EdgeData."""
+        """The edges as a view of networkx: `edges[source, target]` is an EdgeData."""
         return self.dag.edges
 
-    def add_node(self, node: int, **data: Any) -> None:  # a space keeps anything at its nodes
+    def add_node(self, node: int, **data: Any) -> None:  # values of any type
         """Add a node.
 
         Parameters
         ----------
         node
-            Its number.
+            Number of the node.
         **data
-            What `nodes[node]` holds, such as `comb_op`.
+            Items of `nodes[node]`, such as `comb_op`.
 
         Raises
         ------
@@ -114,25 +116,25 @@ class Graph(nn.Module):
         """
         self._need_defined("add_node")
         if isinstance(node, bool) or not isinstance(node, int):
-            raise GraphError(f"nodes are numbered by integers, got {node!r}")
+            raise GraphError(f"node numbers must be integers, got {node!r}")
         self.dag.add_node(node, **data)
 
     def add_nodes_from(self, nodes: Iterable[int]) -> None:
-        """Add several nodes."""
+        """Add `nodes`, an iterable of numbers."""
         for node in nodes:
             self.add_node(node)
 
     add_node_from = add_nodes_from
 
-    def add_edge(self, source: int, target: int, **data: Any) -> None:  # an edge holds anything
-        """Add an edge, and its nodes if they are missing.
+    def add_edge(self, source: int, target: int, **data: Any) -> None:  # values of any type
+        """Add an edge, and its nodes if they do not exist.
 
         Parameters
         ----------
         source, target
-            The numbers of its nodes.
+            Numbers of its nodes.
         **data
-            Values of the edge, such as `op`.
+            Private values of the edge, such as `op`.
 
         Raises
         ------
@@ -142,32 +144,32 @@ class Graph(nn.Module):
         self.add_nodes_from((source, target))
         self.dag.add_edge(source, target, **data)
 
-    def add_edges_from(self, edges: Iterable[Sequence[Any]]) -> None:  # as networkx takes them
-        """Add several edges, pairs of source and target."""
+    def add_edges_from(self, edges: Iterable[Sequence[Any]]) -> None:  # as for networkx
+        """Add `edges`, pairs of source and target."""
         for edge in edges:
             self.add_edge(*edge)
 
     def add_edges_densely(self) -> None:
-        """Add an edge from every node to each node with a higher number."""
+        """Add an edge from each node to every node with a higher number."""
         nodes = sorted(self.nodes)
         self.add_edges_from((source, target) for source in nodes for target in nodes if source < target)
 
     def set_scope(self, scope: str | None, recursively: bool = True) -> Self:
-        """Name the scope of this graph and, recursively, of all graphs in it; return the graph."""
+        """Set the scope of this graph and, if `recursively`, of all graphs in it; return the graph."""
         for graph in self.graphs() if recursively else [self]:
             graph.scope = scope
         return self
 
     def copy(self) -> Self:
-        """Return another instance with its own operations and data; shared data stay shared from now on.
+        """Return a copy with its own operations and private data, which shares the shared data of edges.
 
-        Deleting an edge also deletes it in copies; `finalize` does not.
+        Deleting an edge deletes it in all copies; `finalize` affects only the edge itself.
         """
         stores = [edge.shared_store for graph in self.graphs() for *_, edge in graph.edges(data=True)]
         return copied(self, {id(store): store for store in stores})
 
     def clone(self) -> Self:
-        """Return an independent graph, within which the same data are shared."""
+        """Return an independent copy; edges within it share data as they do in this graph."""
         return copied(self, {})
 
     # Changing
@@ -183,11 +185,11 @@ class Graph(nn.Module):
         Parameters
         ----------
         update_func
-            Is called with an edge's data. Edges that are final or deleted are skipped.
+            Function of an edge's data; edges that are final or deleted are skipped.
         scope
-            A name, several, or "all".
+            One name, several, or "all".
         private_edge_data
-            Call the function for every edge; False: once for all edges that share their data.
+            Whether to call the function for every edge, or once for all edges that share their data.
 
         Raises
         ------
@@ -195,7 +197,7 @@ class Graph(nn.Module):
             If no graph has such a scope, or if the graph is parsed.
         """
         self._need_defined("update_edges")
-        edges: dict[int, EdgeData] = {}  # by what is updated once
+        edges: dict[int, EdgeData] = {}  # by the id of their data
         for graph in self._in_scope(scope):
             for *_, edge in graph.edges(data=True):
                 if edge.is_changeable:
@@ -214,14 +216,14 @@ class Graph(nn.Module):
         Parameters
         ----------
         update_func
-            Is called with the node, a pair of its number and its dictionary, with the edges into it and with
-            the edges out of it, lists of pairs of the other node's number and the edge's data. Edges that are
-            final or deleted are left out.
+            Function of a node, its incoming edges and its outgoing edges. The node is a pair of number and
+            dictionary; the edges are lists of pairs of the other node's number and the edge's data, without
+            edges that are final or deleted.
         scope
-            A name, several, or "all".
+            One name, several, or "all".
         single_instances
-            Call the function just once for all copies of a graph, for changes to shared data and deletions;
-            False: for each copy, for changes to nodes and operations.
+            True: call the function once for all copies of a graph, which suits changes to shared data and
+            deletions. False: call it for each copy, which suits changes to nodes and operations.
 
         Raises
         ------
@@ -240,87 +242,102 @@ class Graph(nn.Module):
                 update_func((node, dag.nodes[node]), into, out)
 
     def all_edges(self, scope: Scope = "all") -> list[EdgeData]:
-        """Return the data of all edges that are not deleted, of the graphs in scope, nested ones included."""
+        """Return the data of all edges that are not deleted, of the graphs in `scope` and nested graphs."""
         return [edge for graph in self._in_scope(scope) for *_, edge in graph.dag.live_edges()]
 
     def get_all_edge_data(self, key: str, scope: Scope = "all", private_edge_data: bool = False) -> list[Any]:
-        """Return the values that edges have under a key.
+        """Return the values of a key, of all edges that have one.
 
         Parameters
         ----------
         key
-            The name of the value.
+            Name of the value.
         scope
-            A name, several, or "all".
+            One name, several, or "all".
         private_edge_data
-            List a shared value once per edge; False: once.
+            Whether to list a shared value once per edge, or only once.
 
         Returns
         -------
         list
-            The values of the edges that have one, in the order of the edges.
+            Values in the order of the edges.
 
         Raises
         ------
         GraphError
             If no graph has such a scope.
         """
-        values: dict[int, Any] = {}  # as edges hold them
+        values: dict[int, Any] = {}  # values of any type
         for edge in self.all_edges(scope):
             if edge.has(key):
                 values.setdefault(id(edge) if private_edge_data else edge.owner(key), edge[key])
         return list(values.values())
 
     def weak_edges(self, strength: Strength) -> list[EdgeData]:
-        """Return the edges that a space leaves out of an architecture; here none.
+        """Return the edges that an architecture of this space does not have; by default none.
 
         Parameters
         ----------
         strength
-            Returns how much a method would keep an edge.
+            Function that scores an edge; the space leaves out the edges with the lowest scores.
+
+        Returns
+        -------
+        list of EdgeData
+            Data of the edges.
         """
         return []
 
     def prepare_discretization(self, strength: Strength = by_alpha) -> None:
-        """Drop the weak edges, before each mixed edge becomes one operation.
+        """Delete the weak edges; call this before one candidate of each mixed edge is selected.
 
         Parameters
         ----------
         strength
-            As for `weak_edges`; by default the highest probability that the softmax of the edge's `alpha`
-            gives to a candidate other than Zero (Liu et al. 2019, arXiv:1806.09055, section 2.4).
+            As for `weak_edges`; by default the highest probability in softmax(alpha) of a candidate other
+            than Zero.
+
+        References
+        ----------
+        Liu et al. 2019, arXiv:1806.09055, section 2.4.
         """
         for edge in self.weak_edges(strength):
             edge.delete()
 
     def prepare_evaluation(self) -> None:
-        """Change a discretized graph before it is trained, for example by growing it; here nothing."""
+        """Change a discretized graph before it is trained, for example enlarge it; by default do nothing."""
 
     # Parsing and running
 
     @property
     def is_parsed(self) -> bool:
-        """Whether the operations are fixed and the graph can run."""
+        """Whether the operations are fixed, so that the graph can run."""
         return self._execution is not None
 
     @property
     def execution(self) -> Execution:
-        """How the graph runs; GraphError unless it is parsed."""
+        """Execution of the parsed graph; GraphError if it is not parsed."""
         if self._execution is None:
-            raise GraphError(f"{self.name} is not parsed: call parse() before running it")
+            raise GraphError(f"{self.name} is not parsed; call parse() before running it")
         return self._execution
 
     def parse(self) -> Self:
-        """Fix the operations and check that the graph can run; return it.
+        """Fix the operations and check that the graph can run.
+
+        Returns
+        -------
+        Graph
+            The graph itself.
 
         Raises
         ------
         GraphError
-            Names the edge or node if candidates are left, an input is missing or a cycle closes.
+            If an edge has a list of candidates, a node has no input or the graph has a cycle; the message
+            names the edge or node.
         """
         if not self.is_parsed:
             graphs = list(self.graphs())
-            self.unparse()  # graphs in it that were parsed alone
+            self.unparse()  # also the graphs in it that were parsed separately
             for graph in graphs:
                 graph._place()
                 check(graph)
@@ -329,7 +346,7 @@ class Graph(nn.Module):
         return self
 
     def unparse(self) -> Self:
-        """Go back to the state in which edges may be changed; return the graph."""
+        """Allow changes to nodes and edges again; return the graph itself."""
         for graph in list(self.graphs()):
             graph._set_execution(None)
         return self
@@ -339,47 +356,57 @@ class Graph(nn.Module):
         for *_, edge in self.edges(data=True):
             edge.parse(self.is_parsed)
 
-    def forward(self, *inputs: Tensor) -> Any:  # a tensor unless the output's comb_op returns something else
+    def forward(self, *inputs: Tensor) -> Any:  # a tensor unless the output's comb_op returns another type
         """Run the compiled plan.
 
         Parameters
         ----------
         *inputs
-            One tensor for each input node, in the order of their numbers, or one list of them.
+            One tensor per input node, in ascending order of the nodes, or one list of these tensors.
 
         Returns
         -------
         Tensor
-            The output node's value.
+            Value of the output node.
 
         Raises
         ------
         GraphError
-            If the graph is not parsed, if the number of inputs is another, or if shapes do not meet at an
-            edge or node, which it names.
+            If the graph is not parsed, if the number of inputs is wrong, or if shapes do not match at an edge
+            or node, which the message names.
         """
         return self.execution.run(inputs)
 
-    def interpret(self, *inputs: Tensor) -> Any:  # as of forward
-        """Evaluate the graph edge by edge: the reference implementation, with the arguments of `forward`."""
+    def interpret(self, *inputs: Tensor) -> Any:  # as for forward
+        """Evaluate the graph edge by edge, as the reference implementation; `inputs` as for `forward`."""
         return self.execution.run(inputs, interpreting=True)
 
     def compile(self, **options: Any) -> None:  # torch's
-        """Run plans through `torch.compile(**options)` from now on; worth its minutes for a long search.
+        """Run plans through `torch.compile` from now on; it costs minutes, which pay off in long searches.
 
-        Plans in which a candidate is sampled stay as they are: each sample would be compiled anew.
+        Plans with a sampled candidate are excluded, because each sample would need its own compilation.
+
+        Parameters
+        ----------
+        **options
+            Arguments of `torch.compile`.
+
+        Raises
+        ------
+        GraphError
+            If the graph is not parsed.
         """
         self.execution.compile(options)
 
     @property
     def plan(self) -> Plan:
-        """The compiled plan of the next forward pass; print it to see each step."""
+        """The compiled plan of the next forward pass; print it to see its steps."""
         return self.execution.plan()
 
     # Parts
 
     def graphs(self) -> "Iterator[Graph]":
-        """Yield this graph and all graphs in it, each once, outer ones first."""
+        """Yield this graph and all graphs in it, each once, outer graphs first."""
         seen, waiting = set(), [self]
         while waiting:
             graph = waiting.pop(0)
@@ -389,14 +416,14 @@ class Graph(nn.Module):
                 waiting.extend(graph.inner_graphs())
 
     def inner_graphs(self) -> "Iterator[Graph]":
-        """Yield the outermost graphs in the operations of this one."""
+        """Yield the outermost graphs among the operations of this graph."""
         for *_, edge in self.edges(data=True):
             yield from _graphs_in(edge.get("op"))
         for _, data in self.nodes(data=True):
             yield from _graphs_in(data.get("comb_op"))
 
     def where(self, source: int, target: int) -> str:
-        """Return the place of an edge, for messages."""
+        """Return the place of the edge from `source` to `target`, for messages."""
         scope = f" ({self.scope})" if self.scope else ""
         return f"edge {source}-{target} of {self.name}{scope}"
 
@@ -409,23 +436,23 @@ class Graph(nn.Module):
         if wanted - known:
             raise GraphError(
                 f"no graph in {self.name} has the scope {', '.join(map(repr, sorted(wanted - known)))};"
-                f" there are: {', '.join(sorted(known)) or 'none'}"
+                f" its scopes are: {', '.join(sorted(known)) or 'none'}"
             )
         return [graph for graph in graphs if graph.scope in wanted]
 
     def _sharing(self) -> object:
-        """Return a key that copies of a graph have in common: the identities of their edges' shared data."""
+        """Return a key that is equal for all copies of a graph, from the ids of their edges' shared data."""
         stores = frozenset((*nodes, id(edge.shared_store)) for *nodes, edge in self.edges(data=True))
         return stores or id(self)
 
     def _need_defined(self, step: str) -> None:
         if self.is_parsed:
-            raise GraphError(f"{self.name} is parsed: call unparse() before {step}, and parse() after it")
+            raise GraphError(f"{self.name} is parsed; call unparse() before {step} and parse() after it")
 
     # As a module
 
     def placed_modules(self) -> dict[str, nn.Module]:
-        """Return the operations on edges and nodes by their names as submodules, candidates one by one."""
+        """Return the operations on edges and nodes by submodule name, with lists of candidates expanded."""
         places = {f"edge_{source}_{target}": edge.get("op") for source, target, edge in self.dag.live_edges()}
         places |= {f"node_{node}": data.get("comb_op") for node, data in self.nodes(data=True)}
         lists = {name: op for name, op in places.items() if isinstance(op, (list, tuple))}
@@ -433,20 +460,20 @@ class Graph(nn.Module):
         return {name: op for name, op in places.items() if isinstance(op, nn.Module)}
 
     def _place(self) -> None:
-        """Make the operations submodules as they are now; the graph's own submodules keep their names."""
+        """Register the current operations as submodules; submodules set by the user take precedence."""
         if not self.is_parsed:
             before = self._placed.items()
-            own = {name: module for name, module in self._modules.items() if (name, module) not in before}
+            others = {name: module for name, module in self._modules.items() if (name, module) not in before}
             self._placed = self.placed_modules()
-            self._modules = own | self._placed | own
+            self._modules = others | self._placed | others
 
     def named_children(self) -> Iterator[tuple[str, nn.Module]]:
-        """Yield names and modules of the submodules."""
+        """Yield name and module of each submodule."""
         self._place()
         return super().named_children()
 
     def named_modules(self, *args: Any, **options: Any) -> Iterator[tuple[str, nn.Module]]:  # torch's
-        """Yield names and modules of this graph and all modules in it."""
+        """Yield names and modules of this graph and all modules in it; `args` and `options` as in torch."""
         self._place()
         modules: Iterator[tuple[str, nn.Module]] = super().named_modules(*args, **options)
         return modules
@@ -460,21 +487,21 @@ class Graph(nn.Module):
         super()._load_from_state_dict(*args)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
-        """Apply a function to all tensors, as `to`, `double` and such do; those on edges go along."""
+        """Apply a function to all tensors, including those on edges, as `to`, `double` and the like do."""
         super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch's
         for *_, edge in self.edges(data=True):
             edge.map_tensors(fn)
         return self
 
     def extra_repr(self) -> str:
-        """Return the graph's name, size and state."""
+        """Return name, size and state of the graph, for its repr."""
         self._place()
         state = "parsed" if self.is_parsed else "defined"
         return f"{self.name!r}, {len(self.nodes)} nodes, {len(self.edges)} edges, {state}"
 
 
 def _graphs_in(value: object) -> Iterator[Graph]:
-    """Yield the outermost graphs in a module, or in a list of candidates."""
+    """Yield the outermost graphs in a module or a list of candidates."""
     if isinstance(value, Graph):
         yield value
     elif isinstance(value, (list, tuple, nn.Module)):
@@ -484,7 +511,7 @@ def _graphs_in(value: object) -> Iterator[Graph]:
 
 @rule(Graph)
 def lower_graph(graph: Graph, inputs: Sequence[AnyExpr], lowering: Lowering) -> AnyExpr:
-    """Return what a graph's output node is, by the expressions of its edges and nodes."""
+    """Return the expression of a graph's output node."""
     return graph.execution.lower(inputs, lowering)
 
 

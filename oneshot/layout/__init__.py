@@ -1,1 +1,1 @@
-"""Where the boxes and arrows of a diagram are placed; needs no matplotlib."""
+"""Layout of the boxes and arrows of diagrams; it does not need matplotlib."""

@@ -1,4 +1,4 @@
-"""The heights of the items of a layered graph: long edges straight, others as straight as possible."""
+"""Heights of the items of a layered graph: long edges are straight, others as straight as possible."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -11,31 +11,32 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from oneshot.layout.layered import Layered
 
-Gaps = dict[tuple[int, int], float]  # of two neighbours in a layer, the upper first: their distance at least
+Gaps = dict[tuple[int, int], float]  # minimum distance of two neighbours in a layer, the upper one first
 _GAPS = {"name": 4.5, "node": 16.0, "bend": 7.0, "mixed": 8.0}  # points between neighbours in a layer
-_STIFF = {0: 1.0, 1: 2.0, 2: 8.0}  # stiffness of a piece of an edge, by how many of its ends are no nodes
-_REST = 1e-3  # holds the whole near 0
+_STIFF = {0: 1.0, 1: 2.0, 2: 8.0}  # stiffness of an edge's piece, by its ends that are not nodes
+_REST = 1e-3  # stiffness that keeps all heights near 0
 _ROUNDS, _CLOSE = 1_000, 1e-3  # points
 
 
 class Heights(NamedTuple):
-    """The heights of all items, and how straight the edges are."""
+    """Heights of all items, and measures of how straight the edges are."""
 
-    #: The height of each item, upwards.
+    #: height of each item in points, upwards, shape ``(items,)``
     y: NDArray[np.float64]
-    #: The number of long edges that are not straight, because others cross them midway.
+    #: number of long edges that are not straight, because others cross them midway
     broken: int
-    #: How much the rest bends, points squared.
+    #: weighted sum of squares of the height differences along edges, in points squared
     bent: float
 
 
 def solve_heights(
     graph: "Layered", order: Sequence[Sequence[int]], ports: Sequence[Sequence[float]]
 ) -> Heights:
-    """Return the Heights of the items of a Layered, whose layers are in this order, from the top.
+    """Return the heights of items, given the order of each layer from the top and the ports of links.
 
-    Least squares over the pieces of edges, subject to gaps; an edge's items between its ends share one
-    height. The dual is solved coordinate by coordinate (Hildreth 1957, Naval Research Logistics Quarterly 4).
+    They minimize a sum of squares over the pieces of edges, subject to minimum gaps; the items of an edge
+    between its ends share one height. Hildreth's method (1957, Naval Research Logistics Quarterly 4) solves
+    the dual problem coordinate by coordinate.
     """
     gaps = _gaps(graph, order)
     bar, broken = _bars(graph, gaps)
@@ -53,7 +54,7 @@ def solve_heights(
     apart: Gaps = defaultdict(float)
     for (a, b), gap in gaps.items():
         apart[bar[a], bar[b]] = max(gap, apart[bar[a], bar[b]])
-    y = np.round(_apart(hessian, force, apart), 2)[bar]  # the same with any linear algebra library
+    y = np.round(_apart(hessian, force, apart), 2)[bar]  # rounded: equal for all linear algebra libraries
     bent = sum(stiff * (y[a] - y[b] - offset) ** 2 for a, b, offset, stiff in pieces)
     return Heights(y, broken, float(bent))
 
@@ -69,9 +70,10 @@ def _gaps(graph: "Layered", order: Sequence[Sequence[int]]) -> Gaps:
 
 
 def _bars(graph: "Layered", gaps: Gaps) -> tuple[list[int], int]:
-    """Return the bar of each item, whose items share a height, and how many edges have several bars.
+    """Return the bar of each item, and the number of edges with several bars.
 
-    The longest edges come first; one that another bar would have to cross stays in pieces.
+    The items of a bar share a height. Longer edges have precedence; an edge that would cross another bar is
+    not joined to one bar.
     """
     import networkx
 
@@ -79,10 +81,10 @@ def _bars(graph: "Layered", gaps: Gaps) -> tuple[list[int], int]:
     for chain in sorted(graph.chains, key=len, reverse=True):
         inner = chain[1:-1]
         if len(inner) > 1:
-            tried = [inner[0] if item in inner else number for item, number in enumerate(bar)]
-            above = networkx.DiGraph((tried[a], tried[b]) for a, b in gaps)
+            joined = [inner[0] if item in inner else number for item, number in enumerate(bar)]
+            above = networkx.DiGraph((joined[a], joined[b]) for a, b in gaps)
             if networkx.is_directed_acyclic_graph(above):
-                bar = tried
+                bar = joined
             else:
                 broken += 1
     return np.unique(bar, return_inverse=True)[1].tolist(), broken
@@ -91,14 +93,14 @@ def _bars(graph: "Layered", gaps: Gaps) -> tuple[list[int], int]:
 def _apart(
     hessian: NDArray[np.float64], force: NDArray[np.float64], gaps: Mapping[tuple[int, int], float]
 ) -> NDArray[np.float64]:
-    """Return the y that minimizes y H y / 2 - f y, with y[a] - y[b] of at least gaps[a, b]."""
+    """Return the y that minimizes y H y / 2 - f y, subject to y[a] - y[b] >= gaps[a, b]."""
     free = np.asarray(np.linalg.solve(hessian, force), np.float64)
     if not gaps:
         return free
     bounds = np.zeros((len(gaps), len(force)))
     for row, (a, b) in enumerate(gaps):
         bounds[row, a], bounds[row, b] = 1.0, -1.0
-    reach = np.linalg.solve(hessian, bounds.T)  # the effect of a push at each bound
+    reach = np.linalg.solve(hessian, bounds.T)  # effect of a push at each bound
     pull, missing = bounds @ reach, np.array(list(gaps.values())) - bounds @ free
     push = np.zeros(len(gaps))
     for _ in range(_ROUNDS):

@@ -1,8 +1,8 @@
-"""A layered layout from left to right, in which names have their own places, so nothing hides them.
+"""A layered layout from left to right, in which nothing overlaps the names of edges.
 
-After Sugiyama, Tagawa & Toda 1981 (IEEE Trans. SMC 11): nodes in layers, crossings reduced layer by layer,
-then heights. An edge's name is an item of a layer between those of the nodes, as in Gansner et al. 1993
-(IEEE Trans. Software Eng. 19), so it overlaps nothing by construction, and no edge runs through it.
+As in Sugiyama, Tagawa & Toda 1981 (IEEE Trans. SMC 11), nodes are assigned to layers, crossings are reduced
+layer by layer, and heights are computed last. As in Gansner et al. 1993 (IEEE Trans. Software Eng. 19), the
+name of an edge is an item of a layer between its nodes, so no other item or edge can overlap it.
 """
 
 import random
@@ -18,39 +18,44 @@ from numpy.typing import NDArray
 from oneshot.layout.heights import Heights, solve_heights
 from oneshot.layout.placed import Placed, Points, Sketch, curve, settled, spread
 
-Order = list[list[int]]  # the items of each layer, from the top
+Order = list[list[int]]  # items of each layer, from the top
 Link = tuple[int, int]  # two items in neighbouring layers
-Ports = list[list[float]]  # of each link, how far above its items' centres it ends: [source, target]
+Ports = list[list[float]]  # heights of each link's ends above the centres of its items: [source, target]
 _STARTS = 12  # initial orders
-_WORK = 4_000  # of starts times items; large graphs get fewer starts
+_WORK = 4_000  # maximum of starts times items; large graphs get fewer starts
 _SWEEPS = 8
-_NARROW, _WIDE = 11.0, 46.0  # minimum and maximum of the points between layers
-_SLOPE = 0.34  # ratio of the distance between layers to how far edges rise there
-_HEAD = 9.0  # points of an arrow that are level before a node
+_NARROW, _WIDE = 11.0, 46.0  # minimum and maximum distance between layers, in points
+_SLOPE = 0.34  # distance between layers per rise of edges there
+_HEAD = 9.0  # length in points of the horizontal end of an arrow before a node
 
 
 class Item(NamedTuple):
-    """An item of a layer: a node, an edge's name, or a point that an edge goes through."""
+    """An item of a layer."""
 
+    #: a node, the name of an edge, or a point that an edge passes through
     kind: Literal["node", "name", "bend"]
+    #: number of its layer, from the left
     layer: int
+    #: width in points
     width: float
+    #: height in points
     height: float
 
 
 class Layered(NamedTuple):
-    """A sketch with a layer for each item."""
+    """A sketch whose items are assigned to layers."""
 
+    #: all items, first the nodes
     items: list[Item]
-    #: The numbers of each edge's items, one per layer from its source to its target.
+    #: numbers of the items of each edge, one per layer from its source to its target
     chains: list[list[int]]
-    #: The numbers of each layer's items.
+    #: numbers of the items of each layer
     layers: Order
-    #: The links of all chains.
+    #: links of all chains
     links: list[Link]
 
     def below(self) -> list[list[Link]]:
-        """Return the links of each layer but the last to the next one."""
+        """Return the links from each layer, except the last, to the next one."""
         links: list[list[Link]] = [[] for _ in self.layers]
         for link in self.links:
             links[self.items[link[0]].layer].append(link)
@@ -58,7 +63,7 @@ class Layered(NamedTuple):
 
 
 def own(sketch: Sketch) -> Placed:
-    """Lay a Sketch out: with as few crossings as found, then as straight as possible."""
+    """Return the layout with the fewest crossings found; among these, the one with the straightest edges."""
     graph = _layered(sketch)
     starts = max(1, min(_STARTS, _WORK // len(graph.items)))
     orders = [_ordered(graph, random.Random(number)) for number in range(starts)]
@@ -96,7 +101,7 @@ def _layered(sketch: Sketch) -> Layered:
 
 
 def _ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
-    """Return the number of edges on the longest way to each node."""
+    """Return the number of edges on the longest path to each node."""
     import networkx
 
     graph = networkx.DiGraph(edges)
@@ -107,17 +112,17 @@ def _ranks(count: int, edges: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def _homes(sketch: Sketch, ranks: Sequence[int]) -> list[int | None]:
-    """Return the layer of each edge's name: the one with the fewest so far; the shortest edges are first."""
+    """Return the layer of each edge's name, the one with the fewest names so far; short edges come first."""
     homes: list[int | None] = [None] * len(sketch.edges)
-    taken: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
     spans = [(ranks[target] - ranks[source], n) for n, (source, target) in enumerate(sketch.edges)]
     for _, n in sorted(spans):
         if sketch.names[n] is not None:
             source, target = sketch.edges[n]
             middle = (ranks[source] + ranks[target]) / 2
             layers = range(ranks[source] + 1, ranks[target], 2)
-            homes[n] = home = min((taken[layer], abs(layer - middle), layer) for layer in layers)[-1]
-            taken[home] += 1
+            homes[n] = home = min((counts[layer], abs(layer - middle), layer) for layer in layers)[-1]
+            counts[home] += 1
     return homes
 
 
@@ -125,7 +130,7 @@ def _homes(sketch: Sketch, ranks: Sequence[int]) -> list[int | None]:
 
 
 def _ordered(graph: Layered, rng: random.Random) -> tuple[int, Order]:
-    """Return the order with the fewest crossings that sweeps from a shuffled one reach, crossings first."""
+    """Return crossings and order of the best order that sweeps reach from a shuffled one."""
     order = [list(items) for items in graph.layers]
     for items in order:
         rng.shuffle(items)
@@ -158,7 +163,7 @@ def _places(order: Order) -> dict[int, int]:
 
 
 def _sort(layer: list[int], place: dict[int, int], neighbours: Sequence[Sequence[int]]) -> None:
-    """Sort the items of a layer by the mean place of their neighbours; without any, by their own place."""
+    """Sort a layer by the mean place of each item's neighbours, or by its own place if it has none."""
     layer.sort(key=lambda item: fmean([place[each] for each in neighbours[item]] or [place[item]]))
 
 
@@ -178,7 +183,7 @@ def _transpose(order: Order, around: Around) -> None:
 
 
 def _gained(place: dict[int, int], upper: Sequence[int], lower: Sequence[int]) -> int:
-    """Return how many crossings vanish when two items with these neighbours change places."""
+    """Return the number of crossings removed by swapping two items with these neighbours."""
     pairs = [(place[a], place[b]) for a in upper for b in lower]
     return sum((a > b) - (a < b) for a, b in pairs)
 
@@ -189,7 +194,7 @@ def _crossings(place: dict[int, int], links: Sequence[Link]) -> int:
 
 
 def _ports(graph: Layered, order: Order) -> Ports:
-    """Return how far above its items' centres each link ends, so that none cross there."""
+    """Return the heights of each link's ends above the centres of its items, so that none cross there."""
     place = _places(order)
     ports = [[0.0, 0.0] for _ in graph.links]
     for side in (0, 1):
@@ -206,7 +211,7 @@ def _ports(graph: Layered, order: Order) -> Ports:
 
 
 def _drawn(sketch: Sketch, graph: Layered, y: NDArray[np.float64], ports: Ports) -> Placed:
-    """Return the Placed of items at heights `y`: edges are level in the layers, and curved in between."""
+    """Return the layout of items at heights `y`; edges are horizontal in layers and curved in between."""
     columns = _columns(graph, y, ports)
     x = [sum(columns[item.layer]) / 2 for item in graph.items]
     centres = np.column_stack([x, y])
@@ -233,7 +238,7 @@ def _drawn(sketch: Sketch, graph: Layered, y: NDArray[np.float64], ports: Ports)
 
 
 def _columns(graph: Layered, y: NDArray[np.float64], ports: Ports) -> list[tuple[float, float]]:
-    """Return left and right of each layer; layers are further apart if edges rise more between them."""
+    """Return the left and right side of each layer; layers with steeper edges between are further apart."""
     rises, heads = [0.0] * len(graph.layers), [0.0] * len(graph.layers)
     for (a, b), (port_a, port_b) in zip(graph.links, ports, strict=True):
         layer = graph.items[b].layer

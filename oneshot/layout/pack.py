@@ -1,10 +1,10 @@
-"""Panels in rows, so that they stay as large as they can on a page."""
+"""Packing of panels in rows, so that a page shows them as large as possible."""
 
 from collections.abc import Sequence
 
 from oneshot.layout.placed import Box
 
-PAGE = Box(7.0 * 72, 9.5 * 72)  # the room on a page, points
+PAGE = Box(7.0 * 72, 9.5 * 72)  # printable size of a page in points
 Row = list[Box]
 
 
@@ -14,11 +14,11 @@ def packed(sizes: Sequence[Box], between: Box, minimum: float = 0.0) -> tuple[li
     Parameters
     ----------
     sizes
-        The Box of each panel, in order.
+        Size of each panel, in order.
     between
-        The gaps between panels.
+        Gaps between panels.
     minimum
-        The minimum width of the whole.
+        Minimum total width in points.
     """
     packings: dict[tuple[int, ...], list[Row]] = {}
     for first in range(len(sizes)):
@@ -30,13 +30,13 @@ def packed(sizes: Sequence[Box], between: Box, minimum: float = 0.0) -> tuple[li
     return min(placed, key=lambda each: _cost(each[1]))
 
 
-def _cost(whole: Box) -> tuple[float, float]:
-    scale = min(1, PAGE.width / whole.width, PAGE.height / whole.height)
-    return -round(scale, 3), whole.width * whole.height
+def _cost(total: Box) -> tuple[float, float]:
+    scale = min(1, PAGE.width / total.width, PAGE.height / total.height)
+    return -round(scale, 3), total.width * total.height
 
 
 def _broken(sizes: Sequence[Box], between: Box, width: float) -> list[Row]:
-    """Return rows that are no wider."""
+    """Return rows of at most this width."""
     rows: list[Row] = []
     room = 0.0
     for size in sizes:
@@ -49,18 +49,18 @@ def _broken(sizes: Sequence[Box], between: Box, width: float) -> list[Row]:
 
 
 def _placed(rows: Sequence[Row], between: Box, minimum: float) -> tuple[list[tuple[float, float]], Box]:
-    columns: dict[int, list[float]] = {}  # the widths of the columns of rows with N panels
+    columns: dict[int, list[float]] = {}  # column widths of rows with N panels
     for row in rows:
         widths = columns.setdefault(len(row), [0.0] * len(row))
         columns[len(row)] = [max(width, size.width) for width, size in zip(widths, row, strict=True)]
     spans = {count: sum(widths) + (count - 1) * between.width for count, widths in columns.items()}
-    whole = max(minimum, *spans.values())
+    total = max(minimum, *spans.values())
     corners: list[tuple[float, float]] = []
     top = 0.0
     for row in rows:
-        left, high = (whole - spans[len(row)]) / 2, max(size.height for size in row)
+        left, high = (total - spans[len(row)]) / 2, max(size.height for size in row)
         for size, width in zip(row, columns[len(row)], strict=True):
             corners.append((left + (width - size.width) / 2, top + (high - size.height) / 2))
             left += width + between.width
         top += high + between.height
-    return corners, Box(whole, top - between.height)
+    return corners, Box(total, top - between.height)

@@ -1,4 +1,4 @@
-"""Boxes before and after they are laid out, and curves between them; in points, y upwards."""
+"""Boxes before and after layout, and curves between them, in points with y upwards."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -6,44 +6,46 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Points = NDArray[np.float64]  # (points, 2), or one point (2,)
+Points = NDArray[np.float64]  # shape (points, 2), or (2,) for one point
 
-PORTS = 6.5  # points between arrows at one side of a node, if there is room
+PORTS = 6.5  # maximum distance in points of arrows at one side of a node
 
 
 class Box(NamedTuple):
-    """The size of a node or of an edge's name."""
+    """Size of a rectangle, such as a node or the name of an edge."""
 
+    #: width in points
     width: float
+    #: height in points
     height: float
 
 
 class Sketch(NamedTuple):
-    """A diagram as boxes that are to be placed."""
+    """The boxes of a diagram before layout."""
 
-    #: The box of each node.
+    #: size of each node
     nodes: list[Box]
-    #: The box of each edge's name; None for a plain arrow.
+    #: size of each edge's name; None if it has none
     names: list[Box | None]
-    #: (number of the source, number of the target) of each edge.
+    #: (number of the source, number of the target) of each edge
     edges: list[tuple[int, int]]
 
 
 class Placed(NamedTuple):
-    """A Sketch with a place for everything; the lower left corner is (0, 0)."""
+    """The layout of a Sketch, whose lower left corner is (0, 0)."""
 
-    #: Centres, ``(nodes, 2)``.
+    #: centres of the nodes, shape ``(nodes, 2)``
     nodes: Points
-    #: Centres, ``(edges, 2)``; NaN for a plain arrow.
+    #: centres of the edges' names, shape ``(edges, 2)``; NaN for edges without a name
     names: Points
-    #: The Bézier curve of each edge from source to target, ``(3 n + 1, 2)``.
+    #: Bézier curve of each edge from source to target, shape ``(3 n + 1, 2)``
     paths: list[Points]
-    #: The size of the whole.
+    #: total size
     size: Box
 
 
 def settled(sketch: Sketch, nodes: ArrayLike, names: ArrayLike, paths: Sequence[Points]) -> Placed:
-    """Return a Placed of coordinates anywhere: moved into the corner, the first node above the second."""
+    """Return the layout of given coordinates, moved to (0, 0); the first node is above the second."""
     at_nodes: Points = np.asarray(nodes, np.float64)
     at_names: Points = np.asarray(names, np.float64).reshape(-1, 2)
     if len(at_nodes) > 1 and at_nodes[0, 1] < at_nodes[1, 1] and abs(at_nodes[0, 0] - at_nodes[1, 0]) < 1:
@@ -59,13 +61,13 @@ def settled(sketch: Sketch, nodes: ArrayLike, names: ArrayLike, paths: Sequence[
 
 
 def spread(height: float, count: int) -> NDArray[np.float64]:
-    """Return how far above a node's centre its arrows at one side end, from the top, (count,)."""
+    """Return the heights above a node's centre of the arrows at one side, from the top, shape (count,)."""
     step = min(PORTS, max(height - 6, 0) / max(count - 1, 1))
     offsets: NDArray[np.float64] = step * ((count - 1) / 2 - np.arange(count, dtype=np.float64))
     return offsets
 
 
 def curve(begin: Points, end: Sequence[float] | Points) -> list[Points]:
-    """Return the three points after `begin` of a curve to `end` that is horizontal at both."""
+    """Return the points after `begin` of a Bézier curve to `end` that is horizontal at both ends."""
     middle = (begin[0] + end[0]) / 2
     return [np.array([middle, begin[1]]), np.array([middle, end[1]]), np.array(end, float)]

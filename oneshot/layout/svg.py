@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from oneshot.spaces.base import Diagram
 
 _SCALE = 1.3  # pixels per point of the layout
-_LETTER = 0.62  # of a letter's size, its width in most fonts of browsers
+_LETTER = 0.62  # width of a letter per font size, in most fonts of browsers
 _HEAD, _MARGIN, _BETWEEN = 18.0, 4.0, Box(26.0, 16.0)  # points
 
 
 def draw_diagrams(diagrams: Sequence["Diagram"], title: str) -> Svg:
-    """Draw a panel per diagram."""
+    """Return a picture with one panel per diagram."""
     panels = [(diagram, build_sketch(diagram, _extent)) for diagram in diagrams]
     placed = [own(sketch) for _, sketch in panels]
     sizes = [Box(each.size.width, each.size.height + _HEAD) for each in placed]
-    corners, whole = packed(sizes, _BETWEEN)
-    width, height = (round(_SCALE * (length + 2 * _MARGIN)) for length in whole)
+    corners, total = packed(sizes, _BETWEEN)
+    width, height = (round(_SCALE * (length + 2 * _MARGIN)) for length in total)
     picture = Svg(width, height, title)
     for (diagram, sketch), layout, corner in zip(panels, placed, corners, strict=True):
         _draw(picture, diagram, layout, sketch.nodes, Box(*corner))
@@ -31,7 +31,7 @@ def draw_diagrams(diagrams: Sequence["Diagram"], title: str) -> Svg:
 
 
 def _draw(picture: Svg, diagram: "Diagram", layout: Placed, nodes: Sequence[Box], corner: Box) -> None:
-    """Draw a diagram that is laid out, with its upper left corner there."""
+    """Draw a diagram with its upper left corner at `corner`."""
 
     def pixel(point: Points) -> tuple[float, float]:
         x, y = float(point[0]), layout.size.height - float(point[1])
@@ -53,5 +53,5 @@ def _draw(picture: Svg, diagram: "Diagram", layout: Placed, nodes: Sequence[Box]
 
 
 def _extent(text: str, size: float, *, formula: bool = False) -> Box:
-    """Return about the Box that a browser needs for a text."""
+    """Return the approximate size of a text in a browser."""
     return Box(_LETTER * size * len(text.strip("${}") if formula else text), size)

@@ -1,1 +1,1 @@
-"""Zero-cost proxies: scores of networks that need no training, only a batch of images, or not even that."""
+"""Zero-cost proxies: scores of untrained networks, from at most one batch of images."""

@@ -15,18 +15,18 @@ from oneshot.proxies.settings import ProxyEnvironment, ProxySettings
 
 
 class ProxyCommand(Command[ProxyRun]):
-    """Scores networks."""
+    """The command that scores networks by zero-cost proxies."""
 
     prog = "python -m oneshot.proxies"
     errors = (OneShotError, NASBenchError, DataError)
     keeps = "settings, log, the table of scores and the evaluation"
 
     def parser(self, argv: Sequence[str]) -> Parser:
-        """Build the parser of all flags."""
+        """Return the parser of all flags."""
         parser = Parser(
             prog=self.prog,
             description="Score networks by zero-cost proxies, without training, and compare the scores with"
-            " the accuracies in the benchmark. The table it writes is a source of python -m nasbench build.",
+            " the accuracies in the benchmark. python -m nasbench build can read the table of scores.",
         )
         ProxySettings.add_flags(parser)
         ProxyEnvironment.add_flags(parser.add_argument_group("may differ when a run is resumed"))
@@ -39,7 +39,7 @@ class ProxyCommand(Command[ProxyRun]):
 
     @contextmanager
     def open(self, args: argparse.Namespace) -> Iterator[ProxyRun]:
-        """Begin the run, or resume it."""
+        """Start or resume a run."""
         if args.resume is not None:
             activity = ProxyRun.resume(args.resume, ProxySettings.given(args), ProxyEnvironment.given(args))
         else:

@@ -1,4 +1,4 @@
-"""AZ-NAS: three views of a network's blocks, which are combined with its cost by their ranks."""
+"""AZ-NAS: three scores of the blocks of a network, and their combination with its cost by ranks."""
 
 from collections.abc import Sequence
 
@@ -11,50 +11,68 @@ from torch.nn import functional as F  # noqa: N812
 from oneshot.proxies.batch import Batch
 from oneshot.proxies.passes import passes
 
-_SMALL = 1e-6  # added to singular values, as by the authors
-_NOTHING = 2 - 1 / _SMALL  # trainability of a block whose gradient is 0
+_SMALL = 1e-6  # added to singular values, as in the authors' code
+_UNTRAINABLE = 2 - 1 / _SMALL  # trainability of a block without gradient
 
 
 def az_expressivity(network: nn.Module, batch: Batch) -> float:
     """Return the sum over blocks of the entropy of their channels' principal components.
 
-    Lee & Ham 2024, arXiv:2403.19232, equations 1 to 3. Blocks are the parts of the network whose outputs are
-    images; of a block that passes no information the entropy is 0.
+    Blocks are the parts of the network whose outputs are images. A block that passes no information has
+    entropy 0.
+
+    References
+    ----------
+    Lee & Ham 2024, arXiv:2403.19232, equations 1 to 3.
     """
     return float(sum(_entropies(network, batch)))
 
 
 def az_progressivity(network: nn.Module, batch: Batch) -> float:
-    """Return the least growth of the entropy from a block to the next.
+    """Return the minimum increase of the entropy from one block to the next; 0 for a single block.
 
-    Lee & Ham 2024, arXiv:2403.19232, equation 4; 0 for a network of one block.
+    References
+    ----------
+    Lee & Ham 2024, arXiv:2403.19232, equation 4.
     """
     growth = np.diff(_entropies(network, batch))
     return float(growth.min()) if growth.size else 0.0
 
 
 def az_trainability(network: nn.Module, batch: Batch) -> float:
-    """Return the mean over blocks of how near the largest singular value of their Jacobian is to 1.
+    """Return the mean over blocks of how close the largest singular value of their Jacobian is to 1.
 
-    Lee & Ham 2024, arXiv:2403.19232, equations 5 to 8: 2 - s - 1 / (s + 1e-6), at most about 0. The Jacobian
-    is estimated by random signs at the block's output; a block without gradient has 2 - 1e6.
+    For a singular value s, it is 2 - s - 1 / (s + 1e-6), which is at most about 0. The Jacobian is estimated
+    with random signs at the output of the block. A block without gradient has the value 2 - 1e6.
+
+    References
+    ----------
+    Lee & Ham 2024, arXiv:2403.19232, equations 5 to 8.
     """
     scores = []
     for signs, gradient in passes(network, batch).block_gradients():
-        scores.append(_NOTHING if gradient is None else _trainability(signs, gradient))
+        scores.append(_UNTRAINABLE if gradient is None else _trainability(signs, gradient))
     return float(np.mean(scores)) if scores else 0.0
 
 
 def az_nas(columns: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return the sum over proxies of the logarithm of the relative rank of each network, (N,).
+    """Return the sum over proxies of the logarithm of each network's relative rank.
 
-    Lee & Ham 2024, arXiv:2403.19232, equation 9. The ranks are those among the N networks that are given, so
-    the score is only comparable within one table.
+    Ranks are among the N given networks, so scores are only comparable within one table.
 
     Parameters
     ----------
     columns
-        Expressivity, progressivity, trainability and multiply-adds, each ``(N,)``; NaN for no score.
+        Expressivity, progressivity, trainability and multiply-adds, each of shape ``(N,)``; NaN if missing.
+
+    Returns
+    -------
+    ndarray
+        Score of each network, shape ``(N,)``.
+
+    References
+    ----------
+    Lee & Ham 2024, arXiv:2403.19232, equation 9.
     """
     from scipy.stats import rankdata
 
@@ -67,7 +85,7 @@ def _entropies(network: nn.Module, batch: Batch) -> list[float]:
 
 
 def _entropy(block: Tensor) -> float:
-    """Return the entropy of the eigenvalues of the covariance of channels, block (N, C, H, W)."""
+    """Return the entropy of the eigenvalues of the channels' covariance, for a block (N, C, H, W)."""
     rows = block.permute(0, 2, 3, 1).flatten(0, 2)
     rows = rows - rows.mean(0)
     values = torch.linalg.eigvalsh(rows.T @ rows / len(rows)).clip(0)
@@ -76,8 +94,8 @@ def _entropy(block: Tensor) -> float:
 
 
 def _trainability(signs: Tensor, gradient: Tensor) -> float:
-    """Return the trainability of a block: signs at its output, gradient at its input, (N, C, H, W)."""
-    if signs.shape[2] != gradient.shape[2]:  # the pixels that become one are its channels
+    """Return a block's trainability from signs at its output and the gradient at its input, (N, C, H, W)."""
+    if signs.shape[2] != gradient.shape[2]:  # pixels that become one are treated as channels
         gradient = F.pixel_unshuffle(gradient, gradient.shape[2] // signs.shape[2])
     after, before = (each.permute(0, 2, 3, 1).flatten(0, 2) for each in (signs, gradient))
     jacobian = before.T @ after / len(after)

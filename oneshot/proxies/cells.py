@@ -1,4 +1,4 @@
-"""The architectures of a run: drawn, all of NAS-Bench-201, or read from a file."""
+"""Architectures of a run: sampled, all of NAS-Bench-201, or from a file."""
 
 from pathlib import Path
 
@@ -11,20 +11,20 @@ from oneshot.spaces.architectures import Architecture
 
 
 def read_architectures(settings: ProxySettings) -> list[Architecture]:
-    """Return the architectures of a run, all of one space.
+    """Return the architectures of a run, all from the same space.
 
     Raises
     ------
     ConfigError
-        If there are more cells than the space has, or the file cannot be read.
+        If the number of cells is out of range, or if the file cannot be read.
     GenotypeError
-        If a line of the file is no architecture, is there twice, or is of another space than the first.
+        If a line is not an architecture, occurs twice or has another space than the first.
     """
     if settings.cells == ALL:
         return [Architecture("nb201", Cell.from_index(index)) for index in range(CELLS)]
     if settings.count is not None:
         if not 1 <= settings.count <= CELLS:
-            raise ConfigError(f"cells must be 1 to {CELLS:,}, all, or a file, got {settings.cells}")
+            raise ConfigError(f"cells must be 1 to {CELLS:,}, all or a file, got {settings.cells}")
         return [Architecture("nb201", cell) for cell in sample_cells(settings.count, settings.seed)]
     return _read_file(Path(settings.cells))
 
@@ -33,7 +33,7 @@ def _read_file(path: Path) -> list[Architecture]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        raise ConfigError(f"cells must be a number, all, or a file; there is no file {path}") from None
+        raise ConfigError(f"cells must be a number, all or a file; there is no file {path}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the architectures in {path}: {one_line(error)}") from None
     numbered = [(number, line.strip()) for number, line in enumerate(lines, 1)]

@@ -1,14 +1,14 @@
-"""Correlations of images by the gradients that a network has at them."""
+"""Correlations of rows, such as the gradients of a network at different images."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def correlations(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the correlation of each two rows, (N, N).
+    """Return the correlation of each pair of rows, shape (N, N).
 
-    Rows that are constant, as if no information passes a network, correlate by 1 with each other and by 0
-    with others.
+    Constant rows, as for a network that passes no information, have correlation 1 with each other and 0 with
+    other rows.
     """
     centred = rows - rows.mean(1, keepdims=True)
     lengths = np.sqrt(np.square(centred).sum(1, keepdims=True))

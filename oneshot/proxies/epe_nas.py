@@ -1,4 +1,4 @@
-"""How differently a network responds to images of one class."""
+"""EPE-NAS: correlations of the responses of a network to images of the same class."""
 
 import numpy as np
 from torch import nn
@@ -9,26 +9,32 @@ from oneshot.proxies.correlation import correlations
 from oneshot.proxies.passes import passes
 
 _K = 1e-5  # the paper's constant for numerical stability
-_MANY = 100  # classes, above which classes are compared in pairs
+_MANY = 100  # with more classes, scores of classes are compared in pairs
 
 
 def epe_nas(network: nn.Module, batch: Batch) -> float:
-    """Return the score of the correlations of the Jacobians of each class's images.
+    """Return a score of the correlations of Jacobians within each class.
 
-    Lopes et al. 2021, arXiv:2102.08099, equations 4 to 6: of each class the sum of log(|correlation| + k)
-    over pairs of its images; the score is the sum of absolute values, and for more than 100 classes the mean
-    over classes of the sum of absolute differences between classes. A network that passes no information has
-    a score of about 0, the lowest: all correlations are 1.
+    The value of a class is the sum of log(|correlation| + k) over pairs of its images. The score is the sum
+    of absolute values; with more than 100 classes, it is the mean over classes of the sum of absolute
+    differences to other classes. A network that passes no information has the lowest score, about 0, because
+    all correlations are 1.
 
     Raises
     ------
     ProxyError
-        If all images are of one class.
+        If the batch has no labels, or if all images have the same class.
+
+    References
+    ----------
+    Lopes et al. 2021, arXiv:2102.08099, equations 4 to 6.
     """
     labels = batch.need_labels("epe_nas").numpy()
     classes = np.unique(labels)
     if len(classes) < 2:
-        raise ProxyError(f"epe_nas compares classes; all {len(labels)} images are of class {classes[0]}")
+        raise ProxyError(
+            f"epe_nas needs two classes or more; all {len(labels)} images have class {classes[0]}"
+        )
     gradients = passes(network, batch).input_gradients
     each = [np.log(np.abs(correlations(gradients[labels == label])) + _K) for label in classes]
     if batch.classes <= _MANY:

@@ -1,4 +1,4 @@
-"""How proxies rank cells: rank correlations and the best cells, with every accuracy of the table."""
+"""Rank correlations of proxies with the accuracies of the table, and agreement on the best cells."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -16,31 +16,41 @@ from oneshot.score.settings import MINIMUM_CELLS
 
 Values = NDArray[np.float64]
 _BASELINES = ("params", "flops")
-_TOP = 10  # percent of the cells
+_TOP = 10  # percent of cells that count as the best
 _SHOWN = "val_accuracy"
 
 
 class Agreement(NamedTuple):
-    """How a proxy's mean over seeds ranks cells, next to an accuracy of the table."""
+    """Agreement of the mean of a proxy over seeds with an accuracy of the table."""
 
+    #: name of the proxy
     proxy: str
+    #: data set of the accuracy
     dataset: str
+    #: name of the accuracy
     metric: str
-    protocol: int  #: epochs
-    cells: int  #: that have both
-    kendall: Correlation  #: tau-b
-    spearman: Correlation  #: rho
-    top: float  #: share of the proxy's best tenth of cells that are in the accuracy's best tenth
+    #: protocol of the accuracy, in epochs
+    protocol: int
+    #: number of cells that have both values
+    cells: int
+    #: Kendall's tau-b
+    kendall: Correlation
+    #: Spearman's rho
+    spearman: Correlation
+    #: share of the best tenth of cells by proxy that are in the best tenth by accuracy
+    top: float
 
 
 class Evaluation(NamedTuple):
-    """How all proxies of a run rank its cells."""
+    """Agreement of all proxies of a run with the table."""
 
+    #: one per proxy and accuracy
     agreements: list[Agreement]
-    between_seeds: dict[str, float]  #: mean Spearman correlation of two seeds of a proxy, if it has several
+    #: mean Spearman correlation of two seeds, by proxy; only for proxies with several seeds
+    between_seeds: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:  # plain values, nested
-        """Return the evaluation as plain values."""
+        """Return the evaluation as values that JSON can represent."""
         rows = [
             each._asdict() | {"kendall": each.kendall._asdict(), "spearman": each.spearman._asdict()}
             for each in self.agreements
@@ -48,7 +58,7 @@ class Evaluation(NamedTuple):
         return {"agreements": rows, "between_seeds": self.between_seeds}
 
     def text(self) -> str:
-        """Return a table of each proxy's correlations with the validation accuracies."""
+        """Return a text table of the correlations with validation accuracies."""
         longest = max((each.protocol for each in self.agreements if each.metric == _SHOWN), default=0)
         shown = [e for e in self.agreements if (e.metric, e.protocol) == (_SHOWN, longest)]
         rows: dict[str, list[str]] = {}
@@ -66,7 +76,7 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(table: ScoreTable, bench: Benchmark) -> Evaluation | None:
-    """Return the Evaluation of a run; None with fewer than 10 cells, or in a space without a table."""
+    """Return the evaluation of a run; None for fewer than 10 cells or a space without a table."""
     if len(table.architectures) < MINIMUM_CELLS or table.architectures[0].space != "nb201":
         return None
     codes = np.array([architecture.value.code for architecture in table.architectures])
@@ -84,7 +94,7 @@ def evaluate(table: ScoreTable, bench: Benchmark) -> Evaluation | None:
 
 
 def _accuracies(bench: Benchmark, codes: NDArray[np.intp]) -> Iterator[tuple[str, str, int, Values]]:
-    """Yield data set, metric, protocol and the cells' values of every accuracy in the table."""
+    """Yield data set, metric, protocol and values of the cells for every accuracy in the table."""
     for dataset in DATASETS:
         for recorded in bench.recorded():
             metric = METRICS[recorded.metric]

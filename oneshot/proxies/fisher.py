@@ -1,4 +1,4 @@
-"""How much the loss changes if channels are removed, by the first order."""
+"""Fisher: the importance of channels for the loss."""
 
 from torch import nn
 
@@ -7,11 +7,15 @@ from oneshot.proxies.passes import passes
 
 
 def fisher(network: nn.Module, batch: Batch) -> float:
-    """Return the sum over the channels that layers compute of their Fisher information.
+    """Return the sum of the Fisher information of the output channels of all layers.
 
-    A channel's is half the mean over images of the square of the sum over pixels of activation times gradient
-    of the loss: Theis et al. 2018, arXiv:1801.05787, and Turner et al. 2020, arXiv:1906.04113, equation 2. As
-    in Abdelfattah et al. 2021, arXiv:2101.08134, each weight of a channel's filter counts with the channel's.
+    The information of a channel is half the mean over images of the squared sum over pixels of activation
+    times gradient of the loss. It counts once for each weight of the channel's filter.
+
+    References
+    ----------
+    Theis et al. 2018, arXiv:1801.05787; Turner et al. 2020, arXiv:1906.04113, equation 2; counted as in
+    Abdelfattah et al. 2021, arXiv:2101.08134.
     """
     outputs = passes(network, batch).gradients("fisher").outputs
     channels = ((each.square().mean(0).sum() / 2).item() * weight[0].numel() for each, weight in outputs)

@@ -1,4 +1,4 @@
-"""The number of multiply-adds."""
+"""Multiply-adds."""
 
 from torch import nn
 
@@ -9,6 +9,10 @@ from oneshot.proxies.passes import passes
 def flops(network: nn.Module, batch: Batch) -> float:
     """Return the multiply-adds of convolutions and linear layers for one image, in millions.
 
-    Ning et al. 2021, arXiv:2008.03064, section 5: a baseline that most proxies have to be compared with.
+    It is a baseline for other proxies.
+
+    References
+    ----------
+    Ning et al. 2021, arXiv:2008.03064, section 5.
     """
     return passes(network, batch).forward.multiply_adds / 1e6

@@ -1,4 +1,4 @@
-"""The norms of the weights' gradients."""
+"""Norms of the gradients of weights."""
 
 from torch import nn
 
@@ -7,8 +7,10 @@ from oneshot.proxies.passes import passes
 
 
 def grad_norm(network: nn.Module, batch: Batch) -> float:
-    """Return the sum over layers of the Euclidean norm of the loss's gradient by their weights.
+    """Return the sum over layers of the Euclidean norm of the gradient of the loss by the weights.
 
+    References
+    ----------
     Abdelfattah et al. 2021, arXiv:2101.08134, section 3.1.
     """
     gradients = passes(network, batch).gradients("grad_norm").weights

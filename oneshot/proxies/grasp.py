@@ -1,4 +1,4 @@
-"""How much the gradients' norm changes if weights are removed, by the first order."""
+"""GraSP: the importance of weights for the norm of the gradient."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,8 +11,8 @@ from oneshot.proxies.batch import Batch
 from oneshot.proxies.passes import Passes, passes
 from oneshot.proxies.tracing import Tracer
 
-_WIDE = 128  # numbers, which fill a CPU's vectors
-# Functions that act linearly on each image alone; others have a rule, or none.
+_WIDE = 128  # channels that are enough to fill a CPU's vectors
+# Functions that are linear and act on each image separately; they need no rule.
 _LINEAR = {
     torch.add,
     Tensor.add,
@@ -31,21 +31,25 @@ _LINEAR = {
 def grasp(network: nn.Module, batch: Batch) -> float:
     """Return minus the sum over weights of weight times Hessian times gradient of the loss.
 
-    Wang et al. 2020, arXiv:2002.07376, equation 8; as a score of networks Abdelfattah et al. 2021,
-    arXiv:2101.08134, equation 1. The sum is the second derivative of the loss in two directions, the weights
-    and the gradient. One forward pass computes it for networks of known functions (hyper-dual numbers: Fike &
-    Alonso 2011, AIAA 2011-886); for others the gradient is differentiated again.
+    The sum is the second derivative of the loss in the directions of the weights and of the gradient. For
+    networks of known functions, one forward pass with hyper-dual numbers computes it; for others, the
+    gradient is differentiated again.
+
+    References
+    ----------
+    Wang et al. 2020, arXiv:2002.07376, equation 8; as a score of networks, Abdelfattah et al. 2021,
+    arXiv:2101.08134, equation 1; hyper-dual numbers, Fike & Alonso 2011, AIAA 2011-886.
     """
-    own = passes(network, batch)
+    shared = passes(network, batch)
     labels = batch.need_labels("grasp")
-    gradients = dict(zip(map(id, own.weights), own.gradients("grasp").weights, strict=True))
-    own.release()
+    gradients = dict(zip(map(id, shared.weights), shared.gradients("grasp").weights, strict=True))
+    shared.release()
     try:
         with torch.no_grad():
-            logits = _HyperDual(gradients).run(network, _stacked(own.images))
+            logits = _HyperDual(gradients).run(network, _stacked(shared.images))
             return -_second_derivative(logits, labels)
     except _UnknownFunctionError:
-        return -_by_backward(own, labels)
+        return -_by_backward(shared, labels)
 
 
 class _UnknownFunctionError(Exception):
@@ -53,20 +57,20 @@ class _UnknownFunctionError(Exception):
 
 
 def _stacked(images: Tensor) -> Tensor:
-    """Return images and their derivatives, zeros, one after the other, (4N, C, H, W)."""
+    """Return images followed by their derivatives, which are zero, shape (4N, C, H, W)."""
     stacked = torch.cat([images.detach(), images.new_zeros(3 * len(images), *images.shape[1:])])
     return stacked.contiguous(memory_format=torch.channels_last)
 
 
 class _HyperDual(Tracer):
-    """A pass of images x, their derivatives xu and xv in two directions of the weights, and the second, xuv.
+    """A pass of images x, first derivatives xu and xv in two directions, and second derivatives xuv.
 
-    They are one batch of 4N images, so that linear functions need no rule. Direction u is that of the weights
-    themselves, v that of their gradients.
+    Direction u is the weights, v is their gradients. All four are one batch of 4N images, so that linear
+    functions need no rule.
     """
 
     def __init__(self, gradients: Mapping[int, Tensor]) -> None:
-        """`gradients`: by the identities of the weights."""
+        """Create a pass; `gradients` are by the ids of the weights."""
         super().__init__()
         self._gradients = gradients
 
@@ -76,7 +80,7 @@ class _HyperDual(Tracer):
         types: Sequence[type],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # what a function of torch returns
+    ) -> Any:  # torch's functions return any type
         if func is F.max_pool2d:
             return self._max_pool(*args, **(kwargs or {}))
         if func is Tensor.mul and not isinstance(args[1], Tensor):
@@ -170,18 +174,18 @@ def _joined(parts: Sequence[Tensor]) -> Tensor:
     return joined.contiguous(memory_format=torch.channels_last) if joined.dim() == 4 else joined
 
 
-def _folded(numbers: Tensor, fold: int) -> Tensor:
-    """Return the mean of each channel, (..., C), of numbers (..., fold * C)."""
-    return numbers.view(*numbers.shape[:-1], fold, -1).mean(-2)
+def _folded(values: Tensor, fold: int) -> Tensor:
+    """Return the mean of each channel, shape (..., C), of values of shape (..., fold * C)."""
+    return values.view(*values.shape[:-1], fold, -1).mean(-2)
 
 
-def _spread(numbers: Tensor, fold: int) -> Tensor:
-    """Return the channels' numbers (..., C) repeated, (..., fold * C)."""
-    return numbers.repeat(*[1] * (numbers.dim() - 1), fold)
+def _spread(values: Tensor, fold: int) -> Tensor:
+    """Return values of shape (..., C) repeated to shape (..., fold * C)."""
+    return values.repeat(*[1] * (values.dim() - 1), fold)
 
 
 def _second_derivative(logits: Tensor, labels: Tensor) -> float:
-    """Return the second derivative of the mean cross-entropy of logits with derivatives, (4N, classes)."""
+    """Return the second derivative of the mean cross-entropy, from logits and derivatives (4N, classes)."""
     value, u, v, uv = logits.chunk(4)
     probabilities = value.softmax(1)
     mean = (probabilities * u).sum(1, keepdim=True)
@@ -190,13 +194,13 @@ def _second_derivative(logits: Tensor, labels: Tensor) -> float:
     return float((curved + sloped).mean())
 
 
-def _by_backward(own: Passes, labels: Tensor) -> float:
-    """Return the second derivative by two backward passes."""
-    loss = F.cross_entropy(own.forward.logits, labels)
+def _by_backward(shared: Passes, labels: Tensor) -> float:
+    """Return the second derivative, by two backward passes."""
+    loss = F.cross_entropy(shared.forward.logits, labels)
     graph = torch.autograd.grad(
-        loss, own.weights, retain_graph=True, create_graph=True, materialize_grads=True
+        loss, shared.weights, retain_graph=True, create_graph=True, materialize_grads=True
     )
     product = torch.stack([(each * each.detach()).sum() for each in graph]).sum()
-    hessian = torch.autograd.grad(product, own.weights, retain_graph=True, materialize_grads=True)
-    pairs = zip(own.weights, hessian, strict=True)
+    hessian = torch.autograd.grad(product, shared.weights, retain_graph=True, materialize_grads=True)
+    pairs = zip(shared.weights, hessian, strict=True)
     return float(sum((weight.detach() * column).sum().item() for weight, column in pairs))

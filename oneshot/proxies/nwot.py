@@ -1,4 +1,4 @@
-"""How many ReLUs tell the images of a batch apart."""
+"""NWOT: how well the ReLUs of a network separate the images of a batch."""
 
 import numpy as np
 from torch import nn
@@ -8,11 +8,15 @@ from oneshot.proxies.passes import passes
 
 
 def nwot(network: nn.Module, batch: Batch) -> float:
-    """Return the logarithm of the determinant of the kernel of the ReLUs' binary codes.
+    """Return the logarithm of the determinant of the kernel of the ReLUs' binary codes, or 0 if it is 0.
 
-    Mellor et al. 2021, arXiv:2006.04647, equations 2 and 3: the kernel of two images is the number of ReLUs
-    that are active, or inactive, for both. It is a matrix of integers, so the determinant is 0, as of a
-    network that passes no information, or its logarithm is at least 0; the score of a determinant of 0 is 0.
+    The kernel of two images is the number of ReLUs that are active for both or inactive for both. The
+    determinant is 0 for a network that passes no information; otherwise it is at least 1, because the kernel
+    is a matrix of integers.
+
+    References
+    ----------
+    Mellor et al. 2021, arXiv:2006.04647, equations 2 and 3.
     """
     batch.need_labels("nwot")
     kernel = passes(network, batch).codes.kernel

@@ -1,4 +1,4 @@
-"""The number of parameters."""
+"""Number of parameters."""
 
 from torch import nn
 
@@ -6,8 +6,12 @@ from oneshot.proxies.batch import Batch
 
 
 def params(network: nn.Module, batch: Batch) -> float:
-    """Return the number of trainable parameters in millions, as the metric `params` has it.
+    """Return the number of trainable parameters in millions, as the metric `params`.
 
-    Ning et al. 2021, arXiv:2008.03064, section 5: a baseline that most proxies have to be compared with.
+    It is a baseline for other proxies.
+
+    References
+    ----------
+    Ning et al. 2021, arXiv:2008.03064, section 5.
     """
     return sum(parameter.numel() for parameter in network.parameters()) / 1e6

@@ -1,4 +1,4 @@
-"""What several proxies compute of one network and one batch, done once."""
+"""Forward and backward passes that several proxies share."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ from torch.nn import functional as F  # noqa: N812
 from oneshot.proxies.batch import Batch
 from oneshot.proxies.tracing import Tracer
 
-_CHUNK = 24  # bits, which float32 holds exactly
+_CHUNK = 24  # bits that float32 represents exactly
 _SHARED: ContextVar["list[Passes] | None"] = ContextVar("passes", default=None)
 
 
 def passes(network: nn.Module, batch: Batch) -> "Passes":
-    """Return the Passes of a network and a batch, which proxies within `sharing` have in common."""
+    """Return the passes of a network on a batch, which proxies within `sharing` share."""
     shared = _SHARED.get()
     if shared is None:
         return Passes(network, batch)
@@ -32,7 +32,7 @@ def passes(network: nn.Module, batch: Batch) -> "Passes":
 
 @contextmanager
 def sharing() -> Iterator[None]:
-    """Let proxies in the block share passes; neither the network nor the batch may change meanwhile."""
+    """Let proxies within the block share passes; network and batch must not change in it."""
     token = _SHARED.set([])
     try:
         yield
@@ -41,28 +41,28 @@ def sharing() -> Iterator[None]:
 
 
 class Gradients(NamedTuple):
-    """The gradients of the loss of a batch."""
+    """Gradients of the loss of a batch."""
 
-    #: Of each weight.
+    #: gradient by each weight
     weights: list[Tensor]
-    #: Of each layer's output, times the output, summed over the pixels, ``(N, C)``; and the layer's weight.
+    #: for each layer, its output times the gradient by it, summed over pixels, ``(N, C)``, and its weight
     outputs: list[tuple[Tensor, Tensor]]
 
 
 class Codes(NamedTuple):
-    """Which ReLUs are active for which images of a batch."""
+    """Binary codes: which ReLUs are active for which images of a batch."""
 
-    #: How many ReLUs are active, or inactive, for both of two images, ``(N, N)``.
+    #: number of ReLUs that are active for both or inactive for both of two images, ``(N, N)``
     kernel: NDArray[np.float64]
-    #: For which images each ReLU is active, 24 images to a number, ``(units, ceil(N / 24))``; a ReLU of the
-    #: same input as another is left out.
+    #: images for which each ReLU is active, as bits, 24 images per number, ``(units, ceil(N / 24))``; ReLUs
+    #: with the same input are listed once
     patterns: NDArray[np.int64]
 
 
 class Passes:
-    """Forward and backward passes of a network on a batch, each made when it is first asked for.
+    """Forward and backward passes of a network on a batch, each computed on first use.
 
-    `weights`: the weights of all convolutions and linear layers, which the scores of weights are sums over.
+    The list `weights` has the weights of all convolutions and linear layers.
     """
 
     def __init__(self, network: nn.Module, batch: Batch) -> None:
@@ -73,7 +73,7 @@ class Passes:
 
     @cached_property
     def images(self) -> Tensor:
-        """The images in the type of the weights, which gradients can be taken by."""
+        """The images in the dtype of the weights; gradients can be computed by them."""
         dtype = self.weights[0].dtype if self.weights else self.batch.images.dtype
         images = self.batch.images.detach().to(dtype)
         return images.contiguous(memory_format=torch.channels_last).requires_grad_()
@@ -89,14 +89,14 @@ class Passes:
 
     @cached_property
     def input_gradients(self) -> NDArray[np.float64]:
-        """The gradient of the sum of the logits by the images, ``(N, pixels)``."""
+        """Gradient of the sum of the logits by the images, shape ``(N, pixels)``."""
         (gradient,) = torch.autograd.grad(
             self.forward.logits.sum(), self.images, retain_graph=True, materialize_grads=True
         )
         return gradient.permute(0, 2, 3, 1).flatten(1).double().numpy()  # in the order of memory
 
     def gradients(self, name: str) -> Gradients:
-        """Return the Gradients, for the proxy `name`; ProxyError without labels."""
+        """Return the gradients; raise ProxyError for the proxy `name` if there are no labels."""
         labels = self.batch.need_labels(name)
         if self._gradients is None:
             forward = self.forward
@@ -108,31 +108,31 @@ class Passes:
 
     @cached_property
     def codes(self) -> Codes:
-        """The Codes of the batch."""
+        """Binary codes of the batch."""
         count = len(self.images)
         chunks = torch.zeros(-(-count // _CHUNK), count)
         for image in range(count):
             chunks[image // _CHUNK, image] = 2.0 ** (image % _CHUNK)
         kernel, patterns = torch.zeros(count, count, dtype=torch.float64), []
         for activation, uses in zip(self.forward.activations, self.forward.uses, strict=True):
-            # Units in the order of memory, which is none that matters.
+            # units in memory order, because their order does not matter
             units = activation.detach().permute(0, 2, 3, 1) if activation.dim() == 4 else activation.detach()
             active = units.flatten(1).sign().float()
-            both = (active @ active.T).double()  # exact: integers below 2^24, as all here
-            own = both.diagonal()
-            kernel += uses * (active.shape[1] - own[:, None] - own + 2 * both)
+            both = (active @ active.T).double()  # exact, because all integers are below 2^24
+            count_active = both.diagonal()
+            kernel += uses * (active.shape[1] - count_active[:, None] - count_active + 2 * both)
             patterns.append((chunks @ active).T)
         empty = torch.empty(0, len(chunks))
         return Codes(kernel.numpy(), torch.cat([empty, *patterns]).long().numpy())
 
     def release(self) -> None:
-        """Free the memory of the forward pass; it is repeated if it is needed again."""
+        """Free the memory of the forward pass, which is repeated if needed again."""
         self.__dict__.pop("forward", None)
 
     def block_gradients(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield random signs at each block's output, and their gradients at the output of the one before.
+        """Yield random signs at each block's output and their gradients by the previous block's output.
 
-        The last block first; None if the block does not depend on the one before.
+        Blocks are in reverse order. The gradient is None if a block does not depend on the previous one.
         """
         generator = self.batch.generator()
         for before, after in reversed(list(pairwise(self.forward.blocks))):
@@ -142,35 +142,35 @@ class Passes:
 
 
 class Recorder(Tracer):
-    """A forward pass, and what it went through."""
+    """A forward pass that records outputs of layers, ReLUs and blocks."""
 
     logits: Tensor
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        #: Outputs of the network's parts that are images, in order.
+        #: outputs of the network's children that are images, in order
         self.blocks: list[Tensor] = []
-        #: Outputs of convolutions, in order, without a graph.
+        #: outputs of convolutions, in order, detached
         self.features: list[Tensor] = []
-        #: Outputs of ReLUs, without a graph, each once.
+        #: distinct outputs of ReLUs, detached
         self.activations: list[Tensor] = []
-        #: Multiply-adds for one image.
+        #: multiply-adds for one image
         self.multiply_adds = 0
-        #: How many ReLUs have each of the activations as their output.
+        #: number of ReLUs with each of the activations as output
         self.uses: list[int] = []
-        self._places: dict[int, int] = {}  # of lately used activations, by identity
-        self._biased = False  # the layer under way
+        self._places: dict[int, int] = {}  # numbers of activations, by id
+        self._biased = False  # whether the current layer has a bias
         self._outputs: list[tuple[Tensor, Tensor]] | None = None
         self._hooks = [part.register_forward_hook(self._keep) for part in network.children()]
 
     def close(self) -> None:
-        """Leave the network without hooks."""
+        """Remove the hooks from the network."""
         for hook in self._hooks:
             hook.remove()
 
     @contextmanager
     def recording(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
-        """Collect the gradients of outputs in a backward pass within the block."""
+        """Collect outputs times gradients of a backward pass within the block."""
         self._outputs = []
         try:
             yield self._outputs

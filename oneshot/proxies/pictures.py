@@ -13,15 +13,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SCATTER = "scatter.png"
-_ACROSS = 4  # panels
+_ACROSS = 4  # panels per row
 _METRIC = "val_accuracy"
 _COLOURS = ("#999999", "#0072B2", "#E69F00", "#D55E00", "#009E73")  # of OPERATIONS (Okabe & Ito 2008)
 
 
 def draw_scatter(table: ScoreTable, bench: Benchmark) -> "Figure":
-    """Return a plot of each proxy against the validation accuracy; MissingDependencyError without matplotlib.
+    """Return a plot of each proxy against the validation accuracy, one point per cell.
 
-    A point is a cell, coloured by its most frequent operation, the first of several.
+    Colours show the most frequent operation, the first one if there are several. Raise MissingDependencyError
+    if matplotlib is not installed.
     """
     check()
     from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""The products of weights and gradients, signs included."""
+"""Plain: signed products of weights and gradients."""
 
 from torch import nn
 
@@ -9,10 +9,13 @@ from oneshot.proxies.passes import passes
 def plain(network: nn.Module, batch: Batch) -> float:
     """Return the sum over weights of weight times gradient of the loss.
 
-    Mozer & Smolensky 1988, as Abdelfattah et al. 2021, arXiv:2101.08134, use it as a baseline. A convolution
-    that normalization follows adds 0, because the loss does not depend on its scale; what is left comes from
-    the shortcuts and the classifier.
+    A convolution followed by normalization contributes 0, because the loss does not depend on its scale. Only
+    shortcuts and the classifier contribute.
+
+    References
+    ----------
+    Mozer & Smolensky 1988; as a baseline, Abdelfattah et al. 2021, arXiv:2101.08134.
     """
-    own = passes(network, batch)
-    pairs = zip(own.weights, own.gradients("plain").weights, strict=True)
+    shared = passes(network, batch)
+    pairs = zip(shared.weights, shared.gradients("plain").weights, strict=True)
     return float(sum((weight.detach() * gradient).sum().item() for weight, gradient in pairs))

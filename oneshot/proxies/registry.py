@@ -1,4 +1,4 @@
-"""The proxies by the names that commands know them by; each, and torch, is loaded when it is asked for."""
+"""The proxies by name; their modules, and torch, are imported on first use."""
 
 from collections.abc import Callable
 from difflib import get_close_matches
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     Proxy: TypeAlias = Callable[[nn.Module, Batch], float]
 
-#: The module of each proxy, which has a function of the proxy's name. Proxies of one network are computed in
-#: this order: grasp last, which first frees the memory of the pass that the others share.
+#: module of each proxy, which has a function of the same name; proxies of a network are computed in this
+#: order, with grasp last because it frees the memory of the pass that the others share
 PROXIES: dict[str, str] = {
     "epe_nas": "epe_nas",
     "fisher": "fisher",
@@ -36,16 +36,16 @@ PROXIES: dict[str, str] = {
     "az_trainability": "az_nas",
     "grasp": "grasp",
 }
-#: Proxies that are the ranks of others among all networks, and those others.
+#: proxies that combine the ranks of other proxies among all networks, and these other proxies
 RANKED: dict[str, tuple[str, ...]] = {
     "az_nas": ("az_expressivity", "az_progressivity", "az_trainability", "flops"),
 }
-#: Proxies that depend on no random number: one seed is all.
+#: proxies that do not depend on random numbers and are computed with one seed
 FIXED = ("params", "flops")
 
 
 def get_proxy(name: str) -> "Proxy":
-    """Return the function of a name, or of MODULE:FUNCTION; ProxyError suggests close names.
+    """Return the proxy of a name or of MODULE:FUNCTION; raise ProxyError if there is none.
 
     >>> get_proxy("synflow").__name__
     'synflow'
@@ -55,7 +55,7 @@ def get_proxy(name: str) -> "Proxy":
         if name not in PROXIES:
             close = get_close_matches(name, [*PROXIES, *RANKED])
             known = f"try {' or '.join(close)}" if close else f"the proxies are {', '.join(all_names())}"
-            raise ProxyError(f"unknown proxy {name!r}; {known}; MODULE:FUNCTION is your own")
+            raise ProxyError(f"unknown proxy {name!r}; {known}; use MODULE:FUNCTION for your own")
         module, function = f"oneshot.proxies.{PROXIES[name]}", name
     try:
         proxy: Proxy = getattr(import_module(module), function)

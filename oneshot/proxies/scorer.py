@@ -1,4 +1,4 @@
-"""The scores of networks: built, initialized by each seed, and given to the proxies."""
+"""Scoring of networks, which are built and initialized with each seed."""
 
 import math
 from collections.abc import Sequence
@@ -22,21 +22,20 @@ from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import get_space
 
 _SUBSTITUTE = "digits"
-Scores = list[dict[str, float | None]]  # by proxy, for each seed; None for NaN or infinite
+Scores = list[dict[str, float | None]]  # by proxy, one dictionary per seed; None if NaN or infinite
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores architectures; can be sent to another process.
+    """Scores architectures; it can be pickled for another process."""
 
-    `batches`: one for each seed.
-    """
-
+    #: settings of the run
     settings: ProxySettings
+    #: one batch per seed
     batches: Sequence[Batch]
 
     def score(self, architecture: Architecture) -> Scores:
-        """Return the scores of an architecture, by seed."""
+        """Return the scores of an architecture for each seed."""
         network = self._build(architecture)
         names = sorted(self.settings.computed, key=lambda name: [*PROXIES, name].index(name))
         scores: Scores = []
@@ -53,7 +52,7 @@ class Scorer:
         return scores
 
     def _build(self, architecture: Architecture) -> nn.Module:
-        """Return the network of an architecture without any weights yet."""
+        """Return the network of an architecture with uninitialized weights."""
         space, settings = get_space(architecture.space), self.settings
         channels = settings.channels or space.searched.channels
         depth = settings.depth or space.searched.cells
@@ -64,7 +63,7 @@ class Scorer:
 
 
 def initialize(network: nn.Module, seed: int) -> None:
-    """Initialize all layers as torch does, by a seed; torch's own random state stays as it is."""
+    """Initialize all layers like torch, with a seed; torch's random state does not change."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for module in network.modules():
@@ -73,7 +72,7 @@ def initialize(network: nn.Module, seed: int) -> None:
 
 
 def _score(name: str, network: nn.Module, batch: Batch) -> float | None:
-    value: Any = get_proxy(name)(network, batch)  # a user's own proxy may return anything
+    value: Any = get_proxy(name)(network, batch)  # custom proxies may return any type
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -82,7 +81,7 @@ def _score(name: str, network: nn.Module, batch: Batch) -> float | None:
 
 
 def read_batches(settings: ProxySettings, folder: str | None) -> tuple[list[Batch], list[str]]:
-    """Return a batch for each seed, and lines about images that are not those of the data set."""
+    """Return one batch per seed, and notes about images that replace those of the data set."""
     dataset = DATASETS[settings.dataset]
     notes: list[str] = []
     if settings.images == NO_IMAGES:
@@ -98,12 +97,13 @@ def read_batches(settings: ProxySettings, folder: str | None) -> tuple[list[Batc
             raise
         images = load(_SUBSTITUTE)
         notes.append(
-            f"{error}: the scores are for the digits, enlarged; that changes nothing for params, flops,"
-            " l2_norm, synflow and zen, and the ranks by the others somewhat (docs/proxies.md)"
+            f"{error}: scores use enlarged images of digits instead; this does not affect params, flops,"
+            " l2_norm, synflow and zen, but it changes ranks by other proxies (docs/proxies.md)"
         )
     if len(images.classes) > dataset.classes:
         raise ConfigError(
-            f"{images.name} has {len(images.classes)} classes, a network for {dataset.name} {dataset.classes}"
+            f"{images.name} has {len(images.classes)} classes, but a network for {dataset.name} has"
+            f" {dataset.classes}"
         )
     return [
         _batch(
@@ -128,7 +128,7 @@ def read_batches(settings: ProxySettings, folder: str | None) -> tuple[list[Batc
 
 
 def _batch(loaded: tuple[torch.Tensor, torch.Tensor], size: int, classes: int, seed: int) -> Batch:
-    """Return a loaded batch with images of a size."""
+    """Return a loaded batch with images resized to size × size."""
     images, labels = loaded
     if images.shape[2:] != (size, size):
         images = nn.functional.interpolate(images, (size, size), mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""A run that scores networks by proxies: its folder, its processes, its results."""
+"""Runs that score networks by proxies: folder, processes and results."""
 
 import hashlib
 import io
@@ -37,27 +37,31 @@ _AHEAD = 2  # tasks per process
 
 
 def run_kind(settings: ProxySettings) -> RunKind:
-    """Return the kind of the run's folder."""
+    """Return the kind of run folder for these settings."""
     return RunKind(log_format(settings).header, stage=_STAGE, noun="run of proxies")
 
 
 @dataclass
 class ProxyRun:
-    """A run under way, with its folder."""
+    """A run in progress."""
 
+    #: run folder, locked
     folder: RunFolder
+    #: settings of the run
     settings: ProxySettings
+    #: settings that may differ when the run is resumed
     environment: ProxyEnvironment
+    #: architectures to score, in order
     architectures: Sequence[Architecture]
 
     @property
     def path(self) -> Path:
-        """The folder of the run."""
+        """Path of the run folder."""
         return self.folder.path
 
     @classmethod
     def create(cls, path: str, settings: ProxySettings, environment: ProxyEnvironment) -> Self:
-        """Begin a run in a new folder."""
+        """Start a run in a new folder."""
         architectures = read_architectures(settings)
         record = {
             "settings": settings.to_json(),
@@ -70,31 +74,33 @@ class ProxyRun:
 
     @classmethod
     def resume(cls, path: str, given: dict[str, object], elsewhere: dict[str, object]) -> Self:
-        """Open the folder of an earlier run with the options `given` now, and those of its environment."""
+        """Resume a run with the options `given`; `elsewhere` are those of its environment."""
         record = read_record(path, RunKind(stage=_STAGE, noun="run of proxies"))
         settings = ProxySettings.from_json(record.get("settings"), "settings").resumed(given)
         before = ProxyEnvironment.from_json(record.get("environment"), "environment")
         environment = before.resumed(elsewhere)
         architectures = read_architectures(settings)
         if _digest(architectures) != record.get("architectures"):
-            raise ConfigError(f"{settings.cells} has other architectures than when {path} was begun")
+            raise ConfigError(
+                f"the architectures in {settings.cells} differ from those that {path} was started with"
+            )
         folder = RunFolder.resume(path, run_kind(settings))
         return cls(folder, settings, environment, architectures)
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Score what is left of the architectures, or until `stop()` is true."""
+        """Score the remaining architectures, or stop when `stop()` returns True."""
         seeds, rows = self.settings.seeds, len(self._rows())
         done = rows // seeds
-        self.folder.log.keep(done * seeds)  # a kill may have left some seeds of an architecture
-        left = self.architectures[done:]
-        if not left:
+        self.folder.log.keep(done * seeds)  # removes an architecture with missing seeds, after a kill
+        remaining = self.architectures[done:]
+        if not remaining:
             return
         batches, notes = read_batches(self.settings, self.environment.folder)
         for note in notes:
             self._note(note)
         log = log_format(self.settings)
         progress = Progress("proxies", "networks", len(self.architectures), done=done, stop=stop)
-        with progress, scored(Scorer(self.settings, batches), left, self.environment.workers) as results:
+        with progress, scored(Scorer(self.settings, batches), remaining, self.environment.workers) as results:
             for number, scores in enumerate(results, done):
                 self.folder.log.append(log.encode(log_rows(number, scores, self.settings)))
                 if progress.advance():
@@ -102,7 +108,7 @@ class ProxyRun:
             progress.finish()
 
     def finish(self, interrupted: bool) -> Outcome:
-        """Write the table and, when all is scored, evaluate it."""
+        """Write and evaluate the table if all architectures are scored."""
         table = ScoreTable.from_rows(self._rows(), self.architectures, self.settings)
         if len(table.architectures) < len(self.architectures):
             return Outcome(False, done=counted(len(table.architectures), "network"))
@@ -130,7 +136,7 @@ class ProxyRun:
         texts = [f"{counted(len(table.architectures), 'network')}, {counted(self.settings.seeds, 'seed')}"]
         if table.missing:
             counts = [f"{name} {count:,}" for name, count in table.missing.items()]
-            texts.append(f"scores that are NaN or infinite, which the table leaves empty: {listed(counts)}")
+            texts.append(f"scores that are NaN or infinite, left empty in the table: {listed(counts)}")
         if evaluation is not None:
             texts.append(evaluation.text())
         return Outcome(True, join_blocks(*texts), summary, pictures=[CSV, *pictures])
@@ -145,7 +151,7 @@ class ProxyRun:
 
 
 def _digest(architectures: Sequence[Architecture]) -> dict[str, object]:
-    """Return the number of architectures, and a hash by which they are known again."""
+    """Return the number of architectures and a hash of them."""
     text = "\n".join(str(architecture.value) for architecture in architectures)
     return {"count": len(architectures), "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
@@ -155,7 +161,7 @@ def _digest(architectures: Sequence[Architecture]) -> dict[str, object]:
 
 @contextmanager
 def scored(scorer: Scorer, architectures: Sequence[Architecture], workers: int) -> Iterator[Iterator[Scores]]:
-    """Yield an iterator of the scores of architectures, in order, by this process or so many others."""
+    """Yield an iterator of scores, in order, computed by this process or by `workers` others."""
     workers = min(workers, len(architectures))
     if workers == 1:
         threads = torch.get_num_threads()
@@ -177,10 +183,10 @@ def scored(scorer: Scorer, architectures: Sequence[Architecture], workers: int) 
 def _in_order(
     pool: ProcessPoolExecutor, running: "deque[Future[Scores]]", waiting: Sequence[Architecture]
 ) -> Iterator[Scores]:
-    left = iter(waiting)
+    remaining = iter(waiting)
     while running:
         yield running.popleft().result()
-        for architecture in left:
+        for architecture in remaining:
             running.append(pool.submit(_score, architecture))
             break
 

@@ -18,52 +18,54 @@ NO_IMAGES = "none"
 
 @dataclass(frozen=True)
 class ProxySettings(Settings):
-    """Which networks are scored by which proxies, on which images."""
+    """Networks, proxies and images of a run."""
 
     cells: str = option(
         "1000",
-        "number of cells of NAS-Bench-201, drawn at random; `all` of them; or a file with an architecture per"
+        "number of random cells of NAS-Bench-201, `all` for all cells, or a file with one architecture per"
         " line, of any space",
     )
     proxy: str = option(
-        ",".join(all_names()), "proxies between commas; MODULE:FUNCTION is your own", metavar="NAMES"
+        ",".join(all_names()), "proxies, separated by commas; MODULE:FUNCTION for your own", metavar="NAMES"
     )
     dataset: str = option(
         "cifar10",
-        "data set of the table that the scores are for: classes and image size",
+        "data set in the table, which determines the number of classes and the image size",
         choices=tuple(DATASETS),
     )
     images: str | None = option(
         None,
-        f"{', '.join(NAMES)}, {FOLDER}PATH for a tree of images, or none (default: those of --dataset, or"
-        " the digits if they are not there)",
+        f"images: {', '.join(NAMES)}, {FOLDER}PATH for a tree of images, or none (default: those of"
+        " --dataset, or the digits if these are missing)",
         type=str,
     )
     batch: int = option(64, "images per network", at_least=2, at_most=MANY)
     seeds: int = option(3, "seeds, each with its own images and weights", at_least=1, at_most=1000)
-    seed: int = option(0, "random seed of the draw of cells", at_least=0, at_most=SEEDS)
+    seed: int = option(0, "random seed for sampling cells", at_least=0, at_most=SEEDS)
     channels: int | None = option(
         None,
-        "channels of the first stage (default: those of the space's search)",
+        "channels of the first stage (default: as for a search in the space)",
         type=int,
         at_least=1,
         at_most=MAXIMUM.channels,
     )
     depth: int | None = option(
         None,
-        "cells of the network, as the space counts them (default: those of the space's search)",
+        "number of cells, per stage or in total, depending on the space (default: as for its search)",
         type=int,
         at_least=1,
         at_most=MAXIMUM.cells,
     )
-    threads: int = option(1, "threads of each process; they change the last digits", at_least=1, at_most=1024)
+    threads: int = option(
+        1, "threads per process; they affect the last digits of scores", at_least=1, at_most=1024
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in self.computed:
             get_proxy(name)
         if not self.named or len(set(self.named)) < len(self.named):
-            raise ConfigError(f"proxy must be different names between commas, got {self.proxy!r}")
+            raise ConfigError(f"proxy must be distinct names separated by commas, got {self.proxy!r}")
         if self.images not in (None, NO_IMAGES):
             object.__setattr__(self, "images", absolute_dataset(str(self.images)))
         if self.count is None and self.cells != ALL:
@@ -71,29 +73,31 @@ class ProxySettings(Settings):
 
     @property
     def count(self) -> int | None:
-        """The number of cells; None for all, and for those in a file."""
+        """Number of cells to sample; None for all cells or a file."""
         return min(int(self.cells), LARGEST) if self.cells.isdecimal() else None
 
     @property
     def named(self) -> list[str]:
-        """The proxies that were asked for."""
+        """Names of the requested proxies."""
         return [name.strip() for name in self.proxy.split(",") if name.strip()]
 
     @property
     def computed(self) -> list[str]:
-        """The proxies that are computed of each network, in the order of the registry."""
+        """Names of the proxies to compute for each network, without those that are ranks of others."""
         needed = [part for name in self.named for part in RANKED.get(name, (name,))]
         return list(dict.fromkeys(needed))
 
     def list_seeds(self, name: str) -> range:
-        """Return the seeds that a proxy is computed with; the first one of those that need none."""
+        """Return the seeds that a proxy is computed with; only the first one if it is in `FIXED`."""
         return range(1 if name in FIXED else self.seeds)
 
 
 @dataclass(frozen=True)
 class ProxyEnvironment(Settings):
-    """Where a run computes, and finds its files; these may differ when it is resumed."""
+    """Processes and paths, which may differ when a run is resumed."""
 
     workers: int = option(1, "processes on this machine", at_least=1, at_most=1024, on_resume="free")
+    #: folder of images
     folder: str | None = folder_option()
+    #: path of the store
     store: str | None = store_option()

@@ -1,4 +1,4 @@
-"""How much the loss changes if weights are removed, by the first order."""
+"""SNIP: the importance of weights for the loss."""
 
 from torch import nn
 
@@ -9,9 +9,11 @@ from oneshot.proxies.passes import passes
 def snip(network: nn.Module, batch: Batch) -> float:
     """Return the sum over weights of the absolute product of weight and gradient of the loss.
 
-    Lee et al. 2019, arXiv:1810.02340, equation 3, before it is normalized; as a score of networks Abdelfattah
+    References
+    ----------
+    Lee et al. 2019, arXiv:1810.02340, equation 3 without normalization; as a score of networks, Abdelfattah
     et al. 2021, arXiv:2101.08134, equation 1.
     """
-    own = passes(network, batch)
-    pairs = zip(own.weights, own.gradients("snip").weights, strict=True)
+    shared = passes(network, batch)
+    pairs = zip(shared.weights, shared.gradients("snip").weights, strict=True)
     return float(sum((weight.detach() * gradient).abs().sum().item() for weight, gradient in pairs))

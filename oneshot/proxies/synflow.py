@@ -1,4 +1,4 @@
-"""How much the weights of a network, taken together, let through."""
+"""SynFlow: the synaptic flow through the weights of a network."""
 
 import math
 from collections.abc import Callable
@@ -13,10 +13,14 @@ from oneshot.proxies.tracing import Tracer
 def synflow(network: nn.Module, batch: Batch) -> float:
     """Return the logarithm of 1 plus the sum over weights of their synaptic flow.
 
-    Tanaka et al. 2020, arXiv:2006.05467, equation 2: weight times gradient of the sum of the outputs for an
-    image of ones, of the network with absolute weights and without normalization; as a score of networks
-    Abdelfattah et al. 2021, arXiv:2101.08134, equation 1. Computed in float64 because the flow through many
-    layers is large; 0 for a network that passes no information.
+    The flow is weight times gradient of the sum of the outputs for an image of ones, in the network with
+    absolute weights and without normalization. It is computed in float64, because the flow through many
+    layers is large. The score is 0 for a network that passes no information.
+
+    References
+    ----------
+    Tanaka et al. 2020, arXiv:2006.05467, equation 2; as a score of networks, Abdelfattah et al. 2021,
+    arXiv:2101.08134, equation 1.
     """
     tracer = _Absolute()
     ones = torch.ones(1, *batch.images.shape[1:], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""The scores of a run: its log, and the CSV file that `python -m nasbench build` reads."""
+"""Scores of a run: its log and the CSV file that `python -m nasbench build` reads."""
 
 import csv
 import io
@@ -21,12 +21,12 @@ Values = NDArray[np.float64]
 
 
 def log_format(settings: ProxySettings) -> Columns:
-    """Return the format of the log: a row for each architecture and seed."""
+    """Return the format of the log, which has one row per architecture and seed."""
     return Columns({"number": int, **dict.fromkeys(settings.computed, float), "seed": int})
 
 
 def log_rows(number: int, scores: Scores, settings: ProxySettings) -> list[Row]:
-    """Return the rows of one architecture, the `number`-th."""
+    """Return the log rows of the `number`-th architecture."""
     return [
         {"number": number, **{name: of_seed.get(name) for name in settings.computed}, "seed": seed}
         for seed, of_seed in enumerate(scores)
@@ -35,18 +35,20 @@ def log_rows(number: int, scores: Scores, settings: ProxySettings) -> list[Row]:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The scores of N architectures."""
+    """Scores of N architectures."""
 
+    #: settings of the run
     settings: ProxySettings
+    #: the N architectures
     architectures: Sequence[Architecture]
-    #: By proxy, ``(N, seeds)``; NaN for no score.
+    #: scores by proxy, shape ``(N, seeds)``; NaN if missing
     scores: dict[str, Values]
 
     @classmethod
     def from_rows(
         cls, rows: Sequence[Row], architectures: Sequence[Architecture], settings: ProxySettings
     ) -> "ScoreTable":
-        """Return the scores in the rows of a log, complete architectures only."""
+        """Return the scores in the rows of a log, for architectures with all seeds."""
         count = len(rows) // settings.seeds
         scores = {}
         for name in settings.computed:
@@ -60,17 +62,17 @@ class ScoreTable:
 
     @property
     def means(self) -> dict[str, Values]:
-        """The mean of each proxy over seeds, (N,); NaN if a seed has no score."""
+        """Mean of each proxy over seeds, shape (N,); NaN if the score of a seed is missing."""
         return {name: values.mean(1) for name, values in self.scores.items()}
 
     @property
     def missing(self) -> dict[str, int]:
-        """The number of scores of each proxy that are NaN or infinite, where there are any."""
+        """Number of missing scores by proxy, which were NaN or infinite; only proxies with any."""
         counts = {name: int(np.isnan(values).sum()) for name, values in self.scores.items()}
         return {name: count for name, count in counts.items() if count}
 
     def to_csv(self) -> bytes:
-        """Return the table as a source of `python -m nasbench build`: a row for each architecture."""
+        """Return the table as CSV for `python -m nasbench build`, with one row per architecture."""
         names = [name for name in self.scores if name in self.settings.named]
         columns = [(name, seed) for name in names for seed in range(self.scores[name].shape[1])]
         text = io.StringIO()
@@ -88,10 +90,10 @@ class ScoreTable:
             return f"{self.settings.dataset}:{name}"
         if name in METRICS:
             return f"{self.settings.dataset}:{name}:{seed}"
-        return f"{name.replace(':', '.')} {seed}"  # a proxy of the user's, which stores leave out
+        return f"{name.replace(':', '.')} {seed}"  # a custom proxy, which stores leave out
 
 
 def _ranked(parts: Sequence[Values], seeds: int) -> Values:
-    """Return the ranked proxy of its parts, by seed."""
+    """Return the combined ranks of proxies for each seed."""
     wide = [np.broadcast_to(part, (len(part), seeds)) for part in parts]
     return np.stack([az_nas([part[:, seed] for part in wide]) for seed in range(seeds)], axis=1)

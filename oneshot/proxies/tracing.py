@@ -1,4 +1,4 @@
-"""Forward passes that are watched, or changed, by the functions that a network calls."""
+"""Forward passes that intercept the functions that a network calls."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +13,7 @@ from oneshot.compile.folding import folded_norm
 from oneshot.errors import ProxyError
 from oneshot.graph.graph import Graph
 
-_KEPT = 6  # results that may be asked for again: those of a cell's nodes
+_KEPT = 6  # recent results that are reused, enough for the nodes of a cell
 _ACTIVATIONS = (F.relu, torch.relu, Tensor.relu)
 _GLOBAL_POOLS = (F.adaptive_avg_pool2d,)
 _IN_PLACE = (Tensor.add_,)
@@ -21,15 +21,15 @@ _POOLS = (F.avg_pool2d, F.max_pool2d)
 
 
 class Tracer(TorchFunctionMode):
-    """A context in which a network of any modules runs; subclasses say what its layers do.
+    """A context that intercepts layers, ReLUs and normalizations of a network; subclasses override them.
 
-    The network itself stays as it is. Normalization takes the statistics of the batch and keeps none. A ReLU
-    or a pool of a tensor is computed once, however many edges of a graph begin with it.
+    The network does not change. Normalizations use the statistics of the batch and do not update running
+    statistics. A ReLU or pool of the same tensor is computed once, even if several edges start with it.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._pooled: Tensor | None = None  # what the global pool is given
+        self._pooled: Tensor | None = None  # input of the global pool
         self._results: OrderedDict[tuple[object, ...], tuple[Tensor, Tensor]] = OrderedDict()
 
     def layer(self, x: Tensor, weight: Tensor, compute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -41,7 +41,7 @@ class Tracer(TorchFunctionMode):
         return torch.relu(x)
 
     def activation(self, out: Tensor, fresh: bool) -> None:
-        """Watch the output of a ReLU; not `fresh`: another ReLU of the same images had it."""
+        """Handle the output of a ReLU; it is not `fresh` if another ReLU had the same input."""
 
     def norm(self, x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float) -> Tensor:
         """Return the output of a batch normalization."""
@@ -49,16 +49,16 @@ class Tracer(TorchFunctionMode):
 
     @property
     def response(self) -> Tensor:
-        """The images before the global pool."""
+        """Input of the global pool."""
         if self._pooled is None:
-            raise ProxyError("the network has no global average pool, which zen's score ends before")
+            raise ProxyError("zen needs the input of a global average pool, but the network has none")
         return self._pooled
 
     def run(self, network: nn.Module, images: Tensor) -> Tensor:
-        """Return the logits of a network; of a Graph edge by edge, which no compiled plan hides."""
+        """Return the logits of a network; a Graph runs edge by edge instead of by its compiled plan."""
         with self:
             out = network.interpret(images) if isinstance(network, Graph) else network(images)
-        logits: Tensor = out[0] if isinstance(out, tuple) else out  # of two classifiers, the last one's
+        logits: Tensor = out[0] if isinstance(out, tuple) else out  # without those of an auxiliary classifier
         return logits
 
     def __torch_function__(
@@ -67,7 +67,7 @@ class Tracer(TorchFunctionMode):
         types: Sequence[type],
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:  # what a function of torch returns
+    ) -> Any:  # torch's functions return any type
         kwargs = kwargs or {}
         if func in _ACTIVATIONS:
             out, fresh = self._once(self.rectify, args[:1], {})
@@ -76,7 +76,7 @@ class Tracer(TorchFunctionMode):
         if func in _POOLS:
             return self._once(func, args, kwargs)[0]
         if func in _IN_PLACE and not args[0].is_floating_point():
-            return args[0]  # a normalization's count of batches
+            return args[0]  # a normalization's counter of batches
         if func in _GLOBAL_POOLS:
             self._pooled = args[0]
         rules: dict[Callable[..., Any], Callable[..., Tensor]] = {
@@ -87,10 +87,10 @@ class Tracer(TorchFunctionMode):
         return rules.get(func, func)(*args, **kwargs)  # type: ignore[no-untyped-call]  # torch's
 
     def has_rule(self, func: Callable[..., Any]) -> bool:
-        """Return whether subclasses say what a function does."""
+        """Return whether a method of this class handles a function."""
         return func in (*_ACTIVATIONS, F.conv2d, F.linear, F.batch_norm)
 
-    # Each with the arguments of torch's function
+    # Rules, with the arguments of torch's functions
 
     def _convolved(
         self, x: Tensor, weight: Tensor, bias: Tensor | None = None, *rest: Any, **options: Any
@@ -116,18 +116,18 @@ class Tracer(TorchFunctionMode):
         return self.norm(x, weight, bias, eps)
 
     def bias(self, bias: Tensor | None) -> Tensor | None:
-        """Return the bias that a layer adds."""
+        """Return the bias that a layer is to add, or None."""
         return bias
 
     def _once(
         self, func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> tuple[Tensor, bool]:
-        """Return a function's result, the same tensor as lately if asked again; and if it is fresh."""
+        """Return the result of a function, reused if it was recently computed, and whether it is fresh."""
         x, *rest = args
         key = (func, id(x), *rest, *sorted(kwargs.items()))
         fresh = key not in self._results
         if fresh:
-            self._results[key] = x, func(*args, **kwargs)  # with x, whose id no other has meanwhile
+            self._results[key] = x, func(*args, **kwargs)  # keeping x keeps its id unique
             if len(self._results) > _KEPT:
                 self._results.popitem(last=False)
         return self._results[key][1], fresh

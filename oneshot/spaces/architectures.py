@@ -1,4 +1,4 @@
-"""An architecture that is given as a value, as a text, or as the folder of a finished run."""
+"""Architectures given as a value, as text or as the folder of a finished run."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from oneshot.spaces.base import Diagram
 from oneshot.spaces.registry import SpaceName, get_space, parse_architecture
 
 _CONFIG = "config.json"
-_SEARCH = "search"  # the stage of folders that name none
+_SEARCH = "search"  # stage of run folders whose config.json has none
 _COMMANDS = {"retraining": "oneshot.retrain", "pipeline": "oneshot.pipeline"}  # others: oneshot.search
 
 
@@ -26,47 +26,72 @@ class Architecture(NamedTuple):
     'reduction'
     """
 
-    #: The name of the space.
+    #: name of the space
     space: str
-    #: A Cell, a Genotype or a Hierarchy.
+    #: a Cell, Genotype or Hierarchy
     value: Any  # Any: each space has its own class of architectures
 
     @classmethod
     def parse(
         cls, source: object, space: SpaceName | str | None = None, *, stage: str | None = _SEARCH
     ) -> "Architecture":
-        """Return the architecture that is given in any form.
+        """Return an architecture given in any form.
 
         Parameters
         ----------
         source
-            A text as `parse_architecture` takes it, an architecture of a space, an Architecture, or the
-            folder of a finished run: a path, or a text that names one.
+            Text for `parse_architecture`, an architecture of a space, an Architecture, or the folder of a
+            finished run, as a path or text.
         space
-            The name of the space that it must be of; None: any.
+            Name of the space that the architecture must belong to; None for any.
         stage
-            What the run must be, as its config.json says; None: any.
+            Stage in the config.json that the run must have, such as "search"; None for any.
+
+        Returns
+        -------
+        Architecture
+            The architecture with the name of its space.
 
         Raises
         ------
         GenotypeError
-            If a text is no architecture, or the architecture is of another space.
+            If a text is not an architecture, or if the architecture belongs to another space.
         RunFolderError
-            If the folder is not that of a finished run, or damaged.
+            If the folder does not exist, is damaged or does not have a finished run of that stage.
+        ConfigError
+            If there is no space of this name.
         """
         if isinstance(source, Architecture):
             architecture = source
         elif isinstance(source, os.PathLike) or (isinstance(source, str) and _names_folder(source)):
-            architecture = cls._found_by(Path(source), stage)
+            architecture = cls._from_folder(Path(source), stage)
         else:
             architecture = cls(*parse_architecture(str(source), space))
         if space is not None and get_space(space).name != architecture.space:
-            raise GenotypeError(f"the architecture is of the space {architecture.space}, not of {space}")
+            raise GenotypeError(f"the architecture belongs to the space {architecture.space}, not {space}")
         return architecture
 
     @classmethod
-    def from_record(cls, record: Any, path: str | Path) -> "Architecture":  # Any: a file can hold anything
-        """Return the architecture of `record` in a file; RunFolderError names the file if it has none."""
+    def from_record(cls, record: Any, path: str | Path) -> "Architecture":  # Any: JSON of a file
+        """Return the architecture of a record in a file.
+
+        Parameters
+        ----------
+        record
+            Value of the property `record`, read from the file.
+        path
+            Path of the file, for messages.
+
+        Returns
+        -------
+        Architecture
+            The architecture with the name of its space.
+
+        Raises
+        ------
+        RunFolderError
+            If `record` is not the record of an architecture.
+        """
         try:
             return cls(*parse_architecture(record["text"], record["space"]))
         except (LookupError, TypeError, OneShotError, NASBenchError) as error:
@@ -74,7 +99,7 @@ class Architecture(NamedTuple):
             raise RunFolderError(f"{path} is damaged, or of another version: {reason}") from None
 
     @classmethod
-    def _found_by(cls, path: Path, stage: str | None) -> "Architecture":
+    def _from_folder(cls, path: Path, stage: str | None) -> "Architecture":
         """Return the architecture of the finished run in a folder."""
         if not path.is_dir():
             raise RunFolderError(f"there is no folder {path}")
@@ -97,21 +122,37 @@ class Architecture(NamedTuple):
 
     @property
     def record(self) -> dict[str, str]:
-        """What files have of it; `from_record` reads it."""
+        """Name of the space and text, for files; `from_record` reads it."""
         return {"space": self.space, "text": str(self.value)}
 
     def diagrams(self, title: str | None = None) -> list[Diagram]:
-        """Return its diagrams, or only the one of this title; ConfigError if there is none."""
+        """Return the diagrams of the architecture.
+
+        Parameters
+        ----------
+        title
+            Title of the only diagram to return; None for all.
+
+        Returns
+        -------
+        list of Diagram
+            Diagrams, such as "normal" and "reduction" for a Genotype.
+
+        Raises
+        ------
+        ConfigError
+            If there is no diagram of this title.
+        """
         diagrams = get_space(self.space).diagrams(self.value)
         chosen = [diagram for diagram in diagrams if title in (None, diagram.title)]
         if not chosen:
             titles = ", ".join(diagram.title for diagram in diagrams)
-            raise ConfigError(f"there is no {title!r} in the architecture; there are {titles}")
+            raise ConfigError(f"the architecture has no diagram {title!r}; its diagrams are {titles}")
         return chosen
 
 
 def _names_folder(text: str) -> bool:
-    """Return whether a text is the path of a folder, and no architecture."""
+    """Return whether a text is the path of a folder rather than an architecture."""
     return any(os.path.exists(os.path.join(text, name)) for name in (_CONFIG, SUMMARY)) or (
         os.sep in text and not set(text) & set("|({")
     )

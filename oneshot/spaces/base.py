@@ -1,4 +1,4 @@
-"""What searches and trainings ask of a space in addition to its graph; loads no torch."""
+"""Interface of search spaces, which does not import torch."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -11,49 +11,49 @@ if TYPE_CHECKING:
     from oneshot.graph.edge import EdgeData
     from oneshot.graph.graph import Graph
 
-A = TypeVar("A")  # the class of a space's architectures
+A = TypeVar("A")  # class of a space's architectures
 
 
 class Sizes(NamedTuple):
-    """How wide and how deep a network of a space is."""
+    """Width and depth of a network."""
 
-    #: Channels of the first stage.
+    #: channels of the first stage
     channels: int
-    #: Cells, as the space counts them.
+    #: number of cells, per stage or in total (`Space.cells_per_stage`)
     cells: int
 
 
-MAXIMUM = Sizes(channels=65_536, cells=1_000)  # beyond all published ones; more take endless memory and time
+MAXIMUM = Sizes(channels=65_536, cells=1_000)  # far above all published sizes; limits memory and time
 
 
 class Diagram(NamedTuple):
-    """A graph to be drawn from its inputs to its output."""
+    """A graph to draw."""
 
-    #: The heading.
+    #: heading
     title: str
-    #: (id, label, kind) of each node; the kind is "input", "node" or "output".
+    #: (id, label, kind) of each node; the kind is "input", "node" or "output"
     nodes: tuple[tuple[int, str, str], ...]
-    #: (id of the source, id of the target, label) of each edge; the label is an operation, or "" for none.
+    #: (id of the source, id of the target, label) of each edge; the label is an operation or ""
     edges: tuple[tuple[int, int, str], ...]
 
 
 class Graphs(NamedTuple, Generic[A]):
-    """What a space makes of graphs, and of architectures; its module needs torch."""
+    """Functions of a space whose module imports torch."""
 
-    #: Takes classes, channels and cells; as `Space.build`.
+    #: as `Space.build`
     build: Callable[[int, int, int], "Graph"]
-    #: As `Space.edges`.
+    #: as `Space.edges`
     edges: Callable[["Graph"], "dict[str, EdgeData]"]
-    #: As `Space.architecture`.
+    #: as `Space.architecture`
     read: Callable[["Graph"], A]
-    #: As `Space.fixed_path`.
+    #: as `Space.fixed_path`
     fixed_path: Callable[["Graph", A], AbstractContextManager["Graph"]]
-    #: Takes an architecture, classes, channels, cells, and whether it has an auxiliary classifier if it can.
+    #: as `Space.build_network`, without `auxiliary` if the space has no auxiliary classifier
     build_network: Callable[..., "Graph"]
 
 
 class Space(ABC, Generic[A]):
-    """A search space: its supernet, its architectures, and the networks that are trained from scratch.
+    """A search space: its supernet, its architectures and their networks for training from scratch.
 
     >>> from oneshot.spaces.registry import get_space
     >>> space = get_space("hierarchical")
@@ -61,86 +61,188 @@ class Space(ABC, Generic[A]):
     >>> space.operations(architecture)
     ('conv_1x1',)
 
-    An architecture is a value whose `str` is one line that `read` takes.
+    Architectures are values; `str` returns one line of text that `read` accepts.
     """
 
-    #: The name by which commands know the space.
+    #: name of the space on the command line
     name: ClassVar[str]
-    #: One line for the help.
+    #: one line for help texts
     summary: ClassVar[str]
-    #: The class of its architectures.
+    #: class of its architectures
     architecture_class: type[A]
-    #: How often its networks halve the height and the width of an image.
+    #: how often its networks halve the height and width of an image
     halvings: ClassVar[int] = 2
-    #: The published sizes of the supernet.
+    #: published sizes of the supernet
     searched: ClassVar[Sizes]
-    #: The published sizes of the network that is trained from scratch.
+    #: published sizes of the networks trained from scratch
     trained: ClassVar[Sizes]
-    #: The sizes of both for images of about 8×8 pixels: a minute's work on a CPU.
+    #: sizes of both for images of about 8×8 pixels, which take a CPU about a minute
     smaller: ClassVar[Sizes]
-    #: The smallest sizes of its networks.
+    #: minimum sizes of its networks
     minimum: ClassVar[Sizes] = Sizes(channels=1, cells=1)
-    #: Whether `cells` is the number of cells of each stage, not of the whole network.
+    #: whether `cells` is the number of cells per stage rather than in the whole network
     cells_per_stage: ClassVar[bool] = True
-    #: Settings of a method whose defaults differ in this space.
+    #: settings of methods whose defaults differ in this space
     defaults: ClassVar[dict[str, object]] = {}
-    #: Whether NAS-Bench-201 has its architectures.
+    #: whether its architectures are in NAS-Bench-201
     in_benchmark: ClassVar[bool] = False
-    #: Whether its networks can have a second classifier in training.
+    #: whether its networks can have an auxiliary classifier in training
     has_auxiliary: ClassVar[bool] = False
 
     @abstractmethod
     def build(self, classes: int, channels: int, cells: int) -> "Graph":
-        """Return the space as a Graph, whose edges have lists of candidates."""
+        """Return the space as a graph with a list of candidates at each searched edge.
+
+        Parameters
+        ----------
+        classes
+            Classes of the images, >= 2.
+        channels
+            Channels of the first stage.
+        cells
+            Number of cells, per stage if `cells_per_stage`.
+
+        Returns
+        -------
+        Graph
+            The space, not parsed.
+
+        Raises
+        ------
+        ConfigError
+            If a size is too small.
+        """
 
     @abstractmethod
     def edges(self, graph: "Graph") -> "dict[str, EdgeData]":
-        """Return the edges whose candidates a method weighs, by name; one of each edge's copies."""
+        """Return the searched edges of a graph by name.
+
+        Parameters
+        ----------
+        graph
+            Graph from `build`, or a supernet of it.
+
+        Returns
+        -------
+        dict of str to EdgeData
+            Data of one copy of each edge.
+        """
 
     @abstractmethod
     def candidates(self, edge: str) -> tuple[str, ...]:
-        """Return the names of the candidates at an edge, by its name in `edges`."""
+        """Return the names of the candidates at an edge.
+
+        Parameters
+        ----------
+        edge
+            Name of the edge, a key of `edges`.
+
+        Returns
+        -------
+        tuple of str
+            Names in the order of the candidates.
+        """
 
     @abstractmethod
     def architecture(self, graph: "Graph") -> A:
-        """Return the architecture of a graph with one operation, or a `choice`, at each edge."""
+        """Return the architecture of a graph.
+
+        Parameters
+        ----------
+        graph
+            Graph of this space with one operation or a `choice` at each edge.
+
+        Returns
+        -------
+        architecture
+            Instance of `architecture_class`.
+
+        Raises
+        ------
+        GraphError
+            If an edge has several candidates, or if copies of a cell differ.
+        """
 
     @abstractmethod
     def fixed_path(self, graph: "Graph", architecture: A) -> AbstractContextManager["Graph"]:
-        """Return a context in which a supernet computes only the path of an architecture."""
+        """Return a context in which a supernet runs only the path of an architecture.
+
+        Parameters
+        ----------
+        graph
+            Supernet of this space.
+        architecture
+            Architecture of this space.
+
+        Returns
+        -------
+        context manager of Graph
+            The supernet; its edges are restored at the end of the block.
+
+        Raises
+        ------
+        GraphError
+            If an edge lacks the candidate that the architecture needs.
+        GenotypeError
+            If the architecture has other numbers of nodes than the supernet.
+        """
 
     @abstractmethod
     def build_network(
         self, architecture: A, classes: int, channels: int, cells: int, auxiliary: bool
     ) -> "Graph":
-        """Return the network of an architecture as `network` does, at sizes that are given."""
+        """Return the network of an architecture, as `network` does, with all sizes given.
+
+        Parameters
+        ----------
+        architecture
+            Architecture of this space.
+        classes
+            Classes of the images, >= 2.
+        channels
+            Channels of the first stage.
+        cells
+            Number of cells, per stage if `cells_per_stage`.
+        auxiliary
+            Whether the network has an auxiliary classifier; ignored unless `has_auxiliary`.
+
+        Returns
+        -------
+        Graph
+            The network, parsed.
+
+        Raises
+        ------
+        ConfigError
+            If a size is too small.
+        """
 
     @abstractmethod
     def read(self, text: str) -> A:
-        """Return the architecture of a text; GenotypeError if the text is not what `str` gives."""
+        """Return the architecture that `text`, its `str`, describes; GenotypeError if it is another text."""
 
     @abstractmethod
     def from_json(self, value: dict[str, object]) -> A:
-        """Return the architecture of what `to_json` gives, without the space's name."""
+        """Return the architecture of `value`, the dictionary of `to_json` without the space's name."""
 
     @abstractmethod
     def json(self, architecture: A) -> Mapping[str, object]:
-        """Return an architecture as plain values."""
+        """Return `architecture` as values that JSON can represent."""
 
     @abstractmethod
     def operations(self, architecture: A) -> tuple[str, ...]:
-        """Return the names of the operations in an architecture."""
+        """Return the names of the operations in `architecture`."""
 
     @abstractmethod
     def diagrams(self, architecture: A) -> list[Diagram]:
-        """Return the diagrams of an architecture, for a picture."""
+        """Return the diagrams of `architecture` to draw."""
 
     @abstractmethod
     def claims(self, text: str) -> bool:
-        """Return whether a text looks like an architecture of this space."""
+        """Return whether `text` looks like an architecture of this space."""
 
     def contains(self, architecture: object) -> bool:
-        """Return whether a value is an architecture of this space."""
+        """Return whether a value, `architecture`, is an architecture of this space."""
         return isinstance(architecture, self.architecture_class)
 
     def network(
@@ -151,37 +253,44 @@ class Space(ABC, Generic[A]):
         cells: int | None = None,
         auxiliary: bool = False,
     ) -> "Graph":
-        """Return the network of an architecture that is trained from scratch, parsed.
+        """Return the network of an architecture for training from scratch.
 
         Parameters
         ----------
         architecture
-            Of this space.
+            Architecture of this space.
         classes
-            Classes of images, at least 2.
+            Classes of the images, >= 2.
         channels, cells
-            Its sizes; None: those of `trained`.
+            Sizes of the network; by default the published ones, `trained`.
         auxiliary
-            Whether it has a second classifier in training.
+            Whether the network has an auxiliary classifier in training.
+
+        Returns
+        -------
+        Graph
+            The network, parsed.
 
         Raises
         ------
         ConfigError
-            If a size is too small, or the space has no second classifier.
+            If a size is too small, or if the space has no auxiliary classifier.
         """
         if auxiliary and not self.has_auxiliary:
-            raise ConfigError(f"networks of {self.name} have no auxiliary classifier; those of darts have")
+            raise ConfigError(
+                f"networks of {self.name} cannot have an auxiliary classifier; those of darts can"
+            )
         channels = self.trained.channels if channels is None else channels
         cells = self.trained.cells if cells is None else cells
         return self.build_network(architecture, classes, channels, cells, auxiliary)
 
     def to_json(self, architecture: A) -> dict[str, object]:
-        """Return an architecture and its space as plain values, whose JSON `parse_architecture` takes."""
+        """Return `architecture` and its space as a dictionary, whose JSON `parse_architecture` reads."""
         return {"space": self.name, **self.json(architecture)}
 
 
 def check_minimum(**bounds: tuple[object, int]) -> None:
-    """Raise ConfigError unless each value is an integer of at least its minimum; `name=(value, minimum)`."""
+    """Raise ConfigError unless each value is an integer >= its minimum; `bounds`: name=(value, minimum)."""
     for name, (value, minimum) in bounds.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < minimum:
             raise ConfigError(f"{name} must be an integer >= {minimum}, got {value!r}")

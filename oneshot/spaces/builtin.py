@@ -1,4 +1,4 @@
-"""The published spaces; their graphs, which need torch, are imported when they are asked for."""
+"""The published spaces; the modules of their graphs, which need torch, are imported on first use."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ V = TypeVar("V", Genotype, Hierarchy)
 class _BuiltinSpace(Space[A]):
     """A space whose graphs are in a module of this package."""
 
-    #: The module, which needs torch; "": that of the space's name.
+    #: name of the module, which needs torch; "" for the name of the space
     module: ClassVar[str] = ""
 
     @property
@@ -73,7 +73,7 @@ class NASBench201Space(_BuiltinSpace[Cell]):
             if text.strip().isdecimal():
                 return Cell.from_index(int(text))
             return Cell.from_string(text.strip())
-        except (NASBenchError, ValueError) as error:  # the latter of a number with thousands of digits
+        except (NASBenchError, ValueError) as error:  # ValueError: a number with thousands of digits
             raise GenotypeError(f"cannot read a cell of NAS-Bench-201: {error}") from None
 
     def json(self, architecture: Cell) -> Mapping[str, object]:
@@ -84,7 +84,8 @@ class NASBench201Space(_BuiltinSpace[Cell]):
             case {"arch": str(arch)} if len(value) == 1:
                 return self.read(arch)
         raise GenotypeError(
-            f"a cell of NAS-Bench-201 has arch, a string; got {', '.join(map(repr, value)) or 'nothing'}"
+            "the JSON of a cell of NAS-Bench-201 must have only arch, a string; got"
+            f" {', '.join(map(repr, value)) or 'nothing'}"
         )
 
     def operations(self, architecture: Cell) -> tuple[str, ...]:
@@ -95,7 +96,7 @@ class NASBench201Space(_BuiltinSpace[Cell]):
 
 
 class _WrittenSpace(_BuiltinSpace[V]):
-    """A space whose architectures know their own text, JSON and diagrams."""
+    """A space whose architectures have methods for text, JSON and diagrams."""
 
     def read(self, text: str) -> V:
         return self.architecture_class.from_text(text)
@@ -136,7 +137,7 @@ class _CellsOfDARTS(_WrittenSpace[Genotype]):
         )
 
     def claims(self, text: str) -> bool:
-        # Genotype(...) or a dictionary; a dictionary with "space" is the JSON of `to_json`
+        # Genotype(...) or a dictionary; a dictionary with "space" is from `to_json`
         return bool(re.match(r"""(?s)\s*(Genotype|\{\s*['"](normal|reduce)(?!.*"space"))""", text))
 
 
@@ -153,12 +154,12 @@ class DARTSSpace(_CellsOfDARTS):
 class RobustDARTSSpace(_CellsOfDARTS):
     """One of the spaces S1 to S4, with few operations at each edge (Zela et al. 2020, arXiv:1909.09656).
 
-    Sizes are those of DARTS, whose supernet the authors' code has for CIFAR-10, too.
+    The sizes are the same as for DARTS, whose supernet the authors' code also uses for CIFAR-10.
     """
 
     def __init__(self, name: str, summary: str, candidates: Callable[[str], tuple[str, ...]]) -> None:
-        """`candidates`: returns the names of the operations at an edge."""
-        self.name, self.summary, self._candidates = name, summary, candidates  # type: ignore[misc]  # own names
+        """Create a space; `candidates` returns the names of the operations at an edge."""
+        self.name, self.summary, self._candidates = name, summary, candidates  # type: ignore[misc]  # ClassVars
 
     def build(self, classes: int, channels: int, cells: int) -> "Graph":
         from oneshot.spaces.darts import DARTSSearchSpace  # imported here because it needs torch

@@ -1,4 +1,4 @@
-"""The space of DARTS: its supernet, the network of any genotype, and the genotype of what a search found."""
+"""The space of DARTS: its supernet, networks of genotypes, and genotypes of graphs."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -17,44 +17,50 @@ from oneshot.spaces.genotype import NOISE, OPERATIONS, Genotype
 
 _NODES = 4  # between a cell's inputs and its output
 _INPUTS = 2
-_KEPT = 2  # edges into a node, of those that a search weighs
-_STEM = 3  # times as many channels as a cell's node of the first stage
-Kind = Literal["normal", "reduction"]  # of a cell
+_KEPT = 2  # edges into each node of a discretized cell
+_STEM = 3  # the stem has this many times the channels of a node in the first stage
+Kind = Literal["normal", "reduction"]  # of cells
 NORMAL: Kind = "normal"
 REDUCTION: Kind = "reduction"
 
 
 class DARTSSearchSpace(Graph):
-    """A stem, cells of two kinds with two inputs each, and a classifier.
+    """The space of DARTS: a stem, normal and reduction cells with two inputs each, and a classifier.
 
     >>> space = DARTSSearchSpace(channels=4, cells=3)
     >>> cell = space.nodes[4]["comb_op"]  # node 1: the image, 2 and 3: the stem, 4: the first cell
     >>> len(cell.edges[1, 3].op), cell.scope
     (8, 'normal')
 
-    At a third and at two thirds of the depth are reduction cells, which halve height and width and double
-    the channels. In a cell, nodes 1 and 2 are the inputs, 3 to 6 are in between, and 7 is the output, which
-    concatenates those; each edge between them has the eight operations. Of the edges into a node the two
-    strongest stay (`weak_edges`), and `none` is never selected. `prepare_evaluation` turns the space into the
-    network that is trained from scratch.
+    Reduction cells, at one third and two thirds of the depth, halve height and width and double the channels.
+    In a cell, nodes 1 and 2 are the inputs, 3 to 6 are intermediate, and 7 is the output, which concatenates
+    nodes 3 to 6. Each edge between nodes 1 to 6 has the eight operations. Discretization keeps the two
+    strongest edges into each node (`weak_edges`) and never selects `none`. `prepare_evaluation` turns the
+    space into the network for training from scratch.
 
-    In the supernet, as in the authors' code, only the stem's normalization has a learned scale and shift by
-    default. In their code all normalizations keep running statistics, which evaluation at mixed weights does
-    not need; here only with `statistics`.
+    As in the authors' code, only the stem's normalization has a learned scale and shift by default. In their
+    code, all normalizations keep running statistics; here they do so only with `statistics`, because
+    evaluation with mixed weights does not need them.
 
     Parameters
     ----------
     classes
-        Classes of images, at least 2.
+        Classes of the images, >= 2.
     channels
-        Channels of a cell's node in the first stage.
+        Channels of a node in the first stage, >= 1.
     cells
-        The number of all cells, at least 3.
+        Number of cells in the whole network, >= 3.
     candidates
-        Returns the operations at an edge by its name, such as "normal 0→2"; None: all eight.
+        Function that returns the operations at an edge from its name, such as "normal 0→2"; by default all
+        eight operations.
     **options
-        `affine`, whether every normalization has a learned scale and shift, and `statistics`,
-        whether normalization keeps running statistics; by default both are False.
+        `affine`: whether all normalizations have a learned scale and shift; `statistics`: whether they keep
+        running statistics. Both are False by default.
+
+    Raises
+    ------
+    ConfigError
+        If a size is too small.
 
     References
     ----------
@@ -90,9 +96,19 @@ class DARTSSearchSpace(Graph):
         _add_network(self, classes, channels, cells, build_cell, **norm)
 
     def weak_edges(self, strength: Callable[[EdgeData], float]) -> list[EdgeData]:
-        """Return the edges beyond the two strongest into each node of a cell of each kind.
+        """Return all edges except the two strongest into each node, of one cell of each kind.
 
-        Other cells of the kind are its copies, with which its edges share alphas and deletion.
+        The other cells of the kind are copies, which share alphas and deletion of edges.
+
+        Parameters
+        ----------
+        strength
+            Function that scores an edge; the two edges with the highest scores are kept.
+
+        Returns
+        -------
+        list of EdgeData
+            Data of the weak edges.
         """
         weak: list[EdgeData] = []
         for cell in {cell.scope: cell for cell in cells_in(self)}.values():
@@ -102,9 +118,23 @@ class DARTSSearchSpace(Graph):
         return weak
 
     def prepare_evaluation(self, channels: int = 36, cells: int = 20, auxiliary: bool = True) -> None:
-        """Become the network of the discretized cells that is trained from scratch, with new weights.
+        """Turn the discretized space into the network for training from scratch, with new weights.
 
-        Section 3.2: 36 channels, 20 cells, a second classifier. Drop path has rate 0 until it is set.
+        Drop path has rate 0 until it is set.
+
+        Parameters
+        ----------
+        channels, cells
+            Sizes of the network; the defaults are those of section 3.2.
+        auxiliary
+            Whether the network has an auxiliary classifier, as in section 3.2.
+
+        Raises
+        ------
+        GraphError
+            If an edge still has several candidates.
+        ConfigError
+            If there are too few cells for an auxiliary classifier.
         """
         genotype = read_genotype(self)
         self.dag.clear()
@@ -112,7 +142,7 @@ class DARTSSearchSpace(Graph):
 
 
 def edge_name(kind: Kind, source: int, target: int) -> str:
-    """Return the name of an edge between two nodes of a cell's graph."""
+    """Return the name of an edge; source and target are nodes of a cell's graph."""
     return f"{kind} {source - 1}→{target - 1}"
 
 
@@ -125,7 +155,7 @@ def _cell(kind: Kind) -> Graph:
         cell.add_edges_from((source, target) for source in range(1, target))
     for node in range(_INPUTS + 1, last + 1):
         cell.add_edge(node, last + 1)
-        cell.edges[node, last + 1].finalize()  # nothing to search
+        cell.edges[node, last + 1].finalize()  # not searched
     cell.nodes[last + 1]["comb_op"] = ops.Concat()
     return cell
 
@@ -162,13 +192,13 @@ def _add_network(
 ) -> None:
     """Add stem, cells and classifier to a graph without nodes; `build_cell(kind, channels)` returns a cell.
 
-    Node 1 is the image, 2 the stem's output, 3 the same again, because the first cell takes it twice. A cell
-    is the `comb_op` of the next node; the preprocessing of its two inputs is at the edges to that node.
+    Node 1 is the image; nodes 2 and 3 both are the stem's output, because the first cell takes it twice. Each
+    cell is the `comb_op` of a node; the edges to that node preprocess the cell's two inputs.
     """
     last = cells + 3
     if auxiliary and 2 * cells // 3 == cells - 1:
         raise ConfigError(
-            f"an auxiliary head stands before the last cell, so cells are 4 or more, got {cells}"
+            f"the auxiliary classifier must come before the last cell, so cells must be >= 4, got {cells}"
         )
     stem: ops.Norm = {**norm, "affine": True}
     graph.add_edge(1, 2, op=ops.Stem(_STEM * channels, **stem))
@@ -199,7 +229,7 @@ def _add_network(
 def build_network(
     genotype: Genotype, classes: int = 10, channels: int = 36, cells: int = 20, auxiliary: bool = False
 ) -> Graph:
-    """Return the network of a genotype that is trained from scratch, parsed.
+    """Return the network of a genotype for training from scratch.
 
     >>> from oneshot.spaces.published import DARTS_V2
     >>> sum(parameter.numel() for parameter in build_network(DARTS_V2).parameters())
@@ -208,16 +238,21 @@ def build_network(
     Parameters
     ----------
     genotype
-        The cells.
+        The normal and the reduction cell.
     classes, channels, cells
         As in `DARTSSearchSpace`.
     auxiliary
-        Whether it returns (logits, auxiliary logits) in training; images must be 32×32 then.
+        Whether the network returns (logits, auxiliary logits) in training; this needs images of 32×32 pixels.
+
+    Returns
+    -------
+    Graph
+        The network, parsed.
 
     Raises
     ------
     GenotypeError
-        If `genotype` is no Genotype.
+        If `genotype` is not a Genotype.
     ConfigError
         If a size is too small.
 
@@ -226,7 +261,7 @@ def build_network(
     Liu et al. 2019, arXiv:1806.09055, section 3.2.
     """
     if not isinstance(genotype, Genotype):
-        raise GenotypeError(f"a network of the space of DARTS is of a Genotype, got {genotype!r}")
+        raise GenotypeError(f"a network of the space of DARTS needs a Genotype, got {genotype!r}")
     check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 3))
     graph = Graph("DARTS network")
     _add_evaluation_network(graph, genotype, classes, channels, cells, auxiliary)
@@ -256,7 +291,7 @@ def _add_evaluation_network(
     _add_network(graph, classes, channels, cells, build_cell, auxiliary)
 
 
-# From a graph to its genotype, and back to a path
+# Genotypes of graphs, and paths of genotypes
 
 
 def cells_in(graph: Graph) -> list[Graph]:
@@ -275,28 +310,28 @@ def _edges(graph: Graph) -> dict[str, EdgeData]:
 
 
 def read_genotype(graph: Graph) -> Genotype:
-    """Return the Genotype of a graph with one operation, or a `choice`, at each edge; its cells must agree.
+    """Return the Genotype of a graph with one operation or a `choice` at each edge.
 
-    The edges into a node are in the order of their sources. If there are more than two, those with `none` do
-    not count; GraphError unless two are left.
+    The edges into a node are sorted by source. If there are more than two, edges with `none` are skipped.
+    Raise GraphError unless two are left, or if copies of a cell differ.
     """
-    fields: list[Any] = []  # edges and nodes; the genotype checks them
+    fields: list[Any] = []  # edges and nodes, which Genotype checks
     for kind in (NORMAL, REDUCTION):
         cells = {_read(cell) for cell in cells_in(graph) if cell.scope == kind}
         if len(cells) != 1:
             raise GraphError(
-                f"{graph.name} has {'no' if not cells else 'different'} {kind} cells; a genotype has one"
+                f"{graph.name} has {'no' if not cells else 'different'} {kind} cells; a genotype needs one"
             )
         fields += cells.pop()
     return Genotype(*fields)
 
 
 def _read(cell: Graph) -> tuple[tuple[tuple[str, int], ...], tuple[int, ...]]:
-    """Return the edges of a cell, and the nodes that its output concatenates."""
+    """Return the edges of a cell and the nodes that its output concatenates."""
     output, edges = cell.dag.output(), []
     for node in range(_INPUTS + 1, output):
         arriving = [
-            (operation_name(cell, source, node, _name, "operation of the space of DARTS"), source - 1)
+            (operation_name(cell, source, node, _name, "an operation of the space of DARTS"), source - 1)
             for source, _ in cell.dag.arriving(node)
         ]
         if len(arriving) > _KEPT:
@@ -304,14 +339,14 @@ def _read(cell: Graph) -> tuple[tuple[tuple[str, int], ...], tuple[int, ...]]:
         if len(arriving) != _KEPT:
             raise GraphError(
                 f"node {node} of a {cell.name} has {len(arriving)} edges, not {_KEPT};"
-                " get_final_architecture() chooses"
+                " get_final_architecture() selects them"
             )
         edges += arriving
     return tuple(edges), tuple(source - 1 for source in sorted(cell.dag.pred[output]))
 
 
 def _name(op: nn.Module) -> str | None:
-    """Return the name of an operation; None for another."""
+    """Return the name of an operation; None if it is not in the space."""
     match without_drop_path(op):
         case ops.Zero():
             return "none"
@@ -331,10 +366,10 @@ def _name(op: nn.Module) -> str | None:
 
 
 def fixed_path(graph: Graph, genotype: Genotype) -> AbstractContextManager[Graph]:
-    """Let a supernet compute only the path of a genotype, with its shared weights, within the block.
+    """Let a supernet run only the path of a genotype, with the shared weights, within the block.
 
-    All nodes go into a cell's output, as in the supernet. GraphError if an edge of its cells has no
-    candidates, or lacks the genotype's; GenotypeError for a genotype with more or fewer nodes.
+    The output of a cell concatenates all nodes, as in the supernet. Raise GraphError if an edge does not have
+    the candidate that the genotype needs, GenotypeError if the number of nodes differs.
     """
     choices = []
     for cell in cells_in(graph):

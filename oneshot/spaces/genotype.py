@@ -1,4 +1,4 @@
-"""Architectures as values: genotypes of the space of DARTS, and hierarchies; as text, JSON and diagrams."""
+"""Architectures of the spaces of DARTS and of motifs, as values, text, JSON and diagrams."""
 
 import math
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from oneshot.spaces import notation
 from oneshot.spaces.base import Diagram
 from oneshot.spaces.notation import CONNECTIONS, EDGES_PER_NODE, Notation
 
-OPERATIONS = (  # of an edge in the space of DARTS (Liu et al. 2019, arXiv:1806.09055, section 3.1.1)
+OPERATIONS = (  # operations of the space of DARTS (Liu et al. 2019, arXiv:1806.09055, section 3.1.1)
     "none",
     "max_pool_3x3",
     "avg_pool_3x3",
@@ -23,8 +23,8 @@ OPERATIONS = (  # of an edge in the space of DARTS (Liu et al. 2019, arXiv:1806.
     "dil_conv_3x3",
     "dil_conv_5x5",
 )
-NOISE = "noise"  # in the space S4 (Zela et al. 2020, arXiv:1909.09656, section 3)
-PRIMITIVES = (  # of an edge in a motif (Liu et al. 2018, arXiv:1711.00436, section 4.1), and none
+NOISE = "noise"  # operation of the space S4 (Zela et al. 2020, arXiv:1909.09656, section 3)
+PRIMITIVES = (  # operations of a motif (Liu et al. 2018, arXiv:1711.00436, section 4.1) and none
     "none",
     "skip_connect",
     "max_pool_3x3",
@@ -37,29 +37,44 @@ PRIMITIVES = (  # of an edge in a motif (Liu et al. 2018, arXiv:1711.00436, sect
 
 @dataclass(frozen=True)
 class Genotype(Pictured):
-    """A normal and a reduction cell of the space of DARTS (Liu et al. 2019, arXiv:1806.09055).
+    """A normal and a reduction cell of the space of DARTS.
 
     >>> from oneshot.spaces.published import DARTS_V2
     >>> genotype = Genotype.from_text(str(DARTS_V2))
     >>> genotype == DARTS_V2, genotype.normal[:2], genotype.normal_concat
     (True, (('sep_conv_3x3', 0), ('sep_conv_3x3', 1)), (2, 3, 4, 5))
 
-    Nodes 0 and 1 are a cell's inputs, the outputs of the last cell but one and of the last; nodes from 2 on
-    are in between. Fields may also be given as lists or ranges.
+    Nodes 0 and 1 are the inputs of a cell, the outputs of the cell before the previous one and of the
+    previous one; intermediate nodes are numbered from 2.
+
+    Parameters
+    ----------
+    normal
+        (operation, source) of each edge of the normal cell, two per node, node by node; tuples or lists.
+    normal_concat
+        Nodes that the output of the normal cell concatenates, as a tuple, list or range.
+    reduce
+        Edges of the reduction cell.
+    reduce_concat
+        Nodes that the output of the reduction cell concatenates.
 
     Raises
     ------
     GenotypeError
-        With the node and the edge that are wrong.
+        If an edge or node is invalid; the message names it.
+
+    References
+    ----------
+    Liu et al. 2019, arXiv:1806.09055.
     """
 
-    #: (operation, source) of each edge of the normal cell, two per node, node by node.
+    #: (operation, source) of each edge of the normal cell, two per node, node by node
     normal: tuple[tuple[str, int], ...]
-    #: The nodes whose outputs are concatenated into the output of the normal cell.
+    #: nodes that the output of the normal cell concatenates
     normal_concat: tuple[int, ...]
-    #: The edges of the reduction cell.
+    #: edges of the reduction cell
     reduce: tuple[tuple[str, int], ...]
-    #: The nodes whose outputs are concatenated into the output of the reduction cell.
+    #: nodes that the output of the reduction cell concatenates
     reduce_concat: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -71,7 +86,7 @@ class Genotype(Pictured):
             object.__setattr__(self, f"{name}_concat", concat)
 
     def __str__(self) -> str:
-        """Return the text that the authors' code prints."""
+        """Return the text in the form that the authors' code prints."""
         return (
             f"Genotype(normal={list(self.normal)}, normal_concat={list(self.normal_concat)},"
             f" reduce={list(self.reduce)}, reduce_concat={list(self.reduce_concat)})"
@@ -79,20 +94,35 @@ class Genotype(Pictured):
 
     @classmethod
     def from_text(cls, text: str) -> "Genotype":
-        """Read a `Genotype(...)`, or a dictionary of its fields, as Liu et al. and other tools print them.
+        """Return the genotype in a text: a `Genotype(...)` or a dictionary of its fields.
 
-        >>> cell = "[[('skip_connect', 0), ('none', 1)]]"  # of one node, as pt.darts prints it
+        >>> cell = "[[('skip_connect', 0), ('none', 1)]]"  # one node, as pt.darts prints it
         >>> Genotype.from_text(f"Genotype({cell}, range(2, 3), {cell}, range(2, 3))").normal
         (('skip_connect', 0), ('none', 1))
 
-        Takes the same notations as `from_json`. Nothing in the text is executed.
+        Nothing in the text is executed.
+
+        Parameters
+        ----------
+        text
+            Text that Liu et al. or other tools print, in any notation that `from_json` reads.
+
+        Returns
+        -------
+        Genotype
+            The genotype.
+
+        Raises
+        ------
+        GenotypeError
+            If the text is not a genotype.
         """
         return cls.from_json(
             notation.read_call(text, cls.__name__, (*_FIELDS, *CONNECTIONS), or_dictionary=True)
         )
 
     def to_json(self) -> dict[str, list[object]]:
-        """Return a dict of lists."""
+        """Return the fields as a dictionary of lists."""
         return {
             name: [list(each) if isinstance(each, tuple) else each for each in getattr(self, name)]
             for name in _FIELDS
@@ -100,14 +130,28 @@ class Genotype(Pictured):
 
     @classmethod
     def from_json(cls, value: object) -> "Genotype":
-        """Read a dict of the fields, in any of four notations, the same for both cells.
+        """Return the genotype in a dictionary of its fields, in one of four notations.
 
-        Edges are (operation, source) or (operation, source, weight), in one list or nested by node. A weight
-        must be a finite number; it is dropped. Operations can have AutoDL-Projects' names, such as
-        `dua_sepc_3x3`, and its fields `connectN` and `connects` can be None. GenotypeError names the notation
-        that the value was read in, or those that it mixes.
+        Edges are (operation, source) or (operation, source, weight), in one list or nested by node, the same
+        in both cells. Weights must be finite numbers; they are dropped.
+
+        Parameters
+        ----------
+        value
+            Dictionary of the fields. Operations can also have the names of AutoDL-Projects, such as
+            `dua_sepc_3x3`; its fields `connectN` and `connects` are allowed if they are None.
+
+        Returns
+        -------
+        Genotype
+            The genotype.
+
+        Raises
+        ------
+        GenotypeError
+            If the value is not a genotype; the message names its notation, or the notations that it mixes.
         """
-        # Any: the checks in __post_init__ take anything
+        # Any: __post_init__ checks the types
         fields: dict[str, Any] = notation.complete_fields(
             notation.without_connections(value), cls.__name__, _FIELDS
         )
@@ -120,47 +164,57 @@ class Genotype(Pictured):
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The operations at the edges of both cells."""
+        """Operations at the edges of both cells."""
         return tuple(op for op, _ in self.normal + self.reduce)
 
     def diagrams(self) -> list[Diagram]:
-        """Return the diagrams of both cells."""
+        """Return the diagrams of both cells, "normal" and "reduction"."""
         normal = _cell_diagram("normal", self.normal, self.normal_concat)
         return [normal, _cell_diagram("reduction", self.reduce, self.reduce_concat)]
 
     def picture(self) -> Svg:
-        """Return the diagrams as a picture, which notebooks show."""
+        """Return the diagrams as a picture, which notebooks display."""
         return draw_diagrams(self.diagrams(), str(self))
 
 
-_FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")  # of a Genotype, in order
+_FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")  # fields of a Genotype, in order
 
 
 @dataclass(frozen=True)
 class Hierarchy(Pictured):
-    """Motifs of primitives, level 2, and a cell of those, level 3 (Liu et al. 2018, arXiv:1711.00436).
+    """Level-2 motifs of primitives and a level-3 cell of these motifs.
 
     >>> from oneshot.spaces.published import LIU2018
     >>> hierarchy = Hierarchy.from_text(str(LIU2018))
     >>> hierarchy == LIU2018, hierarchy.motif_nodes, hierarchy.cell_nodes, hierarchy.cell[:2]
     (True, 4, 5, (4, 2))
 
-    The edges of n nodes lead from each node to all later ones, in the order 0-1, 0-2, 1-2, 0-3, ... Fields
-    may also be given as lists.
+    A motif or cell has an edge from each node to every later one, in the order 0-1, 0-2, 1-2, 0-3, ...
+
+    Parameters
+    ----------
+    motifs
+        Operations of each motif, one per edge, as tuples or lists.
+    cell
+        Number of the motif at each edge of the cell, from 0, as a tuple or list.
 
     Raises
     ------
     GenotypeError
-        With the motif and the edge that are wrong.
+        If a motif or edge is invalid; the message names it.
+
+    References
+    ----------
+    Liu et al. 2018, arXiv:1711.00436.
     """
 
-    #: The operations of each motif, one per edge.
+    #: operations of each motif, one per edge
     motifs: tuple[tuple[str, ...], ...]
-    #: The number of a motif at each edge of the cell, from 0.
+    #: number of the motif at each edge of the cell, from 0
     cell: tuple[int, ...]
-    #: The number of nodes of each motif.
+    #: number of nodes of each motif
     motif_nodes: int = field(init=False, repr=False, compare=False)
-    #: The number of nodes of the cell.
+    #: number of nodes of the cell
     cell_nodes: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -170,10 +224,12 @@ class Hierarchy(Pictured):
         ]
         cell = notation.as_list("cell", self.cell)
         if not motifs:
-            raise GenotypeError("a hierarchy has one motif or more, got none")
+            raise GenotypeError("a hierarchy must have at least one motif, got none")
         counts = {_node_count(f"motif {k}", len(motif)) for k, motif in enumerate(motifs)}
         if len(counts) > 1:
-            raise GenotypeError(f"motifs have equally many nodes, got {', '.join(map(str, sorted(counts)))}")
+            raise GenotypeError(
+                f"motifs must have the same number of nodes, got {', '.join(map(str, sorted(counts)))}"
+            )
         motif_nodes = counts.pop()
         for k, motif in enumerate(motifs):
             for (source, target), op in zip(dense_edges(motif_nodes), motif, strict=True):
@@ -184,7 +240,7 @@ class Hierarchy(Pictured):
             number = integer(given)
             if number is None or not 0 <= number < len(motifs):
                 where, last = f"cell, edge {source}-{target}", len(motifs) - 1
-                raise GenotypeError(f"{where}: a motif is a number in [0, {last}], got {shown(given)}")
+                raise GenotypeError(f"{where}: a motif must be an integer in [0, {last}], got {shown(given)}")
             numbers.append(number)
         object.__setattr__(self, "motifs", tuple(map(tuple, motifs)))
         object.__setattr__(self, "cell", tuple(numbers))
@@ -196,38 +252,54 @@ class Hierarchy(Pictured):
 
     @classmethod
     def from_text(cls, text: str) -> "Hierarchy":
-        """Read the text that `str` gives; nothing in it is executed."""
+        """Return the hierarchy in `text`, its `str`; nothing in it is executed.
+
+        Parameters
+        ----------
+        text
+            `Hierarchy(motifs=..., cell=...)`.
+
+        Returns
+        -------
+        Hierarchy
+            The hierarchy.
+
+        Raises
+        ------
+        GenotypeError
+            If the text is not a hierarchy.
+        """
         return cls.from_json(notation.read_call(text, cls.__name__, ("motifs", "cell")))
 
     def to_json(self) -> dict[str, list[object]]:
-        """Return a dict of lists."""
+        """Return the fields as a dictionary of lists."""
         return {"motifs": [list(motif) for motif in self.motifs], "cell": list(self.cell)}
 
     @classmethod
     def from_json(cls, value: object) -> "Hierarchy":
-        """Read a dict of the fields."""
-        # Any: the checks in __post_init__ take anything
+        """Return the hierarchy in `value`, a dictionary of its fields; GenotypeError if it is invalid."""
+        # Any: __post_init__ checks the types
         fields: dict[str, Any] = notation.complete_fields(value, cls.__name__, ("motifs", "cell"))
         return cls(**fields)
 
     @property
     def operations(self) -> tuple[str, ...]:
-        """The primitives at the edges of the motifs that the cell has, as often as it has them."""
+        """Primitives of the motif at each edge of the cell, repeated if a motif is."""
         return tuple(op for motif in self.cell for op in self.motifs[motif])
 
     def diagrams(self) -> list[Diagram]:
-        """Return the diagrams of the cell and of the motifs in it."""
+        """Return the diagrams of the cell, "cell", and of the motifs in it, "motif 0" and so on."""
         cell = dense_diagram("cell", self.cell_nodes, tuple(f"motif {motif}" for motif in self.cell))
         motifs = sorted(set(self.cell))
         return [cell, *(dense_diagram(f"motif {k}", self.motif_nodes, self.motifs[k]) for k in motifs)]
 
     def picture(self) -> Svg:
-        """Return the diagrams as a picture, which notebooks show."""
+        """Return the diagrams as a picture, which notebooks display."""
         return draw_diagrams(self.diagrams(), str(self))
 
 
 def dense_edges(nodes: int) -> list[tuple[int, int]]:
-    """Return the edges from each of N nodes to all later ones, (source, target), by target and source."""
+    """Return the edges (source, target) from each node to every later one, sorted by target and source."""
     return [(source, target) for target in range(1, nodes) for source in range(target)]
 
 
@@ -236,14 +308,16 @@ def dense_edges(nodes: int) -> list[tuple[int, int]]:
 
 def _check_operation(op: object, operations: tuple[str, ...], where: str) -> None:
     if op not in operations:
-        raise GenotypeError(f"{where}: unknown operation {shown(op)}; there are {', '.join(operations)}")
+        raise GenotypeError(
+            f"{where}: unknown operation {shown(op)}; the operations are {', '.join(operations)}"
+        )
 
 
 def _checked_edges(name: str, value: object) -> tuple[tuple[object, int], ...]:
-    """Return the edges of a cell as tuples; GenotypeError unless each node has two, from different nodes."""
+    """Return the edges of a cell as tuples; raise GenotypeError unless each node has two distinct sources."""
     edges = notation.as_list(name, value)
     if not edges or len(edges) % EDGES_PER_NODE:
-        raise GenotypeError(f"{name} has two edges a node, got {len(edges)} edges")
+        raise GenotypeError(f"{name} must have two edges per node, got {len(edges)} edges")
     checked: list[tuple[object, int]] = []
     for number, edge in enumerate(edges):
         where, node = notation.edge_name(name, number), EDGES_PER_NODE + number // EDGES_PER_NODE
@@ -251,7 +325,7 @@ def _checked_edges(name: str, value: object) -> tuple[tuple[object, int], ...]:
         source = integer(given)
         _check_operation(op, (*OPERATIONS, NOISE), where)
         if source is None or not 0 <= source < node:
-            raise GenotypeError(f"{where}: a source is a node in [0, {node - 1}], got {shown(given)}")
+            raise GenotypeError(f"{where}: a source must be a node in [0, {node - 1}], got {shown(given)}")
         if number % EDGES_PER_NODE and checked[-1][1] == source:
             raise GenotypeError(f"{where}: both edges of the node come from node {source}, but must differ")
         checked.append((op, source))
@@ -259,20 +333,21 @@ def _checked_edges(name: str, value: object) -> tuple[tuple[object, int], ...]:
 
 
 def _checked_nodes(name: str, value: object, between: int) -> tuple[int, ...]:
-    """Return the nodes of a concatenation; GenotypeError unless they are different nodes in between."""
+    """Return the nodes of a concatenation; raise GenotypeError unless they are distinct and intermediate."""
     nodes = notation.as_list(name, value)
     first, last = EDGES_PER_NODE, EDGES_PER_NODE + between - 1
     numbers = [n for n in map(integer, nodes) if n is not None and first <= n <= last]
     if not nodes or len(set(numbers)) < len(nodes):
-        raise GenotypeError(f"{name} has different nodes in [{first}, {last}], got {shown(nodes)}")
+        raise GenotypeError(f"{name} must have distinct nodes in [{first}, {last}], got {shown(nodes)}")
     return tuple(numbers)
 
 
 def _node_count(name: str, edges: int) -> int:
     nodes = (1 + math.isqrt(1 + 8 * edges)) // 2
     if edges == 0 or nodes * (nodes - 1) // 2 != edges:
-        counts = "1, 3, 6, 10, 15, ... edges"
-        raise GenotypeError(f"{name} has an edge between any two nodes, so {counts}; got {edges}")
+        raise GenotypeError(
+            f"{name} must have 1, 3, 6, 10, 15, ... edges, one per pair of nodes; got {edges}"
+        )
     return nodes
 
 
@@ -288,6 +363,7 @@ def _cell_diagram(title: str, edges: tuple[tuple[str, int], ...], concat: tuple[
 
 
 def dense_diagram(title: str, count: int, names: tuple[str, ...]) -> Diagram:
+    """Return the diagram of `count` nodes with the edges of `dense_edges`; `names` are its operations."""
     ends = {0: ("in", "input"), count - 1: ("out", "output")}
     nodes = tuple((node, *ends.get(node, (str(node), "node"))) for node in range(count))
     edges = zip(dense_edges(count), names, strict=True)

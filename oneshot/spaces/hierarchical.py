@@ -1,4 +1,4 @@
-"""The hierarchical space: its supernet, the network of any hierarchy, and the way back to the hierarchy."""
+"""The hierarchical space: its supernet, networks of hierarchies, and hierarchies of graphs."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,7 +18,7 @@ _STAGES = ("stage_1", "stage_2", "stage_3")
 
 
 class HierarchicalSearchSpace(Graph):
-    """A stem, three stages of a cell of motifs of primitives, joined by separable convolutions, a classifier.
+    """The hierarchical space: a stem, three stages of cells made of motifs, and a classifier.
 
     >>> space = HierarchicalSearchSpace(channels=2)
     >>> cell = space.edges[2, 3].op
@@ -27,29 +27,34 @@ class HierarchicalSearchSpace(Graph):
     (10, 6, 'motif 0', 6, 7)
 
     Each edge of the cell, a level-3 motif of 5 nodes, has the 6 level-2 motifs of 4 nodes as candidates; each
-    edge of a motif has the level-1 primitives. A motif is the same at every edge: its instances have their
-    own weights and share their alphas, and so do the three instances of the cell.
+    edge of a motif has the level-1 primitives. Separable convolutions join the cells. All instances of a
+    motif share their alphas but have their own weights, and so do the instances of the cell.
 
-    Alphas, and nodes that add up, are as in NASLib (Ruchte et al. 2020); only the output of a motif
-    concatenates, before a 1×1 convolution. Liu et al. concatenate at each node. NASLib's appendix prints
-    motifs of 5 nodes and cells of 6, which `motif_nodes` and `cell_nodes` can set; Liu et al. and NASLib's
-    code have 4 and 5.
+    Alphas and node sums are as in NASLib (Ruchte et al. 2020): nodes sum their inputs, and only the output of
+    a motif concatenates them, followed by a 1×1 convolution. Liu et al. concatenate at each node. Liu et al.
+    and NASLib's code use motifs of 4 nodes and cells of 5; NASLib's appendix prints 5 and 6, which you can
+    set.
 
     Parameters
     ----------
     classes
-        Classes of images, at least 2.
+        Classes of the images, >= 2.
     channels
-        Channels of the first stage; each further one has twice as many.
+        Channels of the first stage; each later stage has twice as many as the previous one.
     cells
         Cells per stage.
     motifs
-        The number of level-2 motifs.
+        Number of level-2 motifs.
     motif_nodes, cell_nodes
-        Nodes of a motif and of a cell, at least 2.
+        Nodes of a motif and of a cell, >= 2.
     **options
-        `affine`, whether normalization has a learned scale and shift, and `statistics`,
-        whether normalization keeps running statistics; by default both are False.
+        `affine`: whether normalizations have a learned scale and shift; `statistics`: whether they keep
+        running statistics. Both are False by default.
+
+    Raises
+    ------
+    ConfigError
+        If a size is too small.
 
     References
     ----------
@@ -89,9 +94,19 @@ class HierarchicalSearchSpace(Graph):
         _add_network(self, classes, channels, cells, build_cell, **norm)
 
     def prepare_evaluation(self, channels: int = 64, cells: int = 2) -> None:
-        """Become the network of the discretized motifs that is trained from scratch, with new weights.
+        """Turn the discretized space into the network for training from scratch, with new weights.
 
-        Liu et al. 2018, section 4.1: 64 channels, two cells per stage. Drop path has rate 0 until it is set.
+        Drop path has rate 0 until it is set.
+
+        Parameters
+        ----------
+        channels, cells
+            Channels of the first stage and cells per stage; the defaults are those of section 4.1.
+
+        Raises
+        ------
+        GraphError
+            If an edge still has several candidates.
         """
         hierarchy = read_hierarchy(self)
         self.dag.clear()
@@ -106,7 +121,7 @@ def _dense(name: str, nodes: int) -> Graph:
 
 
 def _combine(motif: Graph, c: int, **norm: Unpack[ops.Norm]) -> None:
-    """Let the output of a motif concatenate its inputs."""
+    """Let the output node of a motif concatenate its inputs."""
     output = motif.dag.output()
     motif.nodes[output]["comb_op"] = ops.Concat1x1(motif.dag.in_degree(output), c, c, **norm)
 
@@ -135,8 +150,8 @@ def _add_network(
 ) -> None:
     """Add stem, cells and classifier to a graph without nodes; `build_cell(stage, channels)` returns a cell.
 
-    Between any two cells is a separable convolution; before a new stage it has stride 2 and twice the
-    channels. The last cell is followed by another one (Liu et al. 2018, section 4.1).
+    A separable convolution follows each cell; before a new stage, it has stride 2 and doubles the channels
+    (Liu et al. 2018, section 4.1).
     """
     layers: list[nn.Module] = [ops.Stem(channels, **norm)]
     for number, stage in enumerate(_STAGES):
@@ -153,17 +168,19 @@ def _add_network(
 
 
 def build_network(hierarchy: Hierarchy, classes: int = 10, channels: int = 64, cells: int = 2) -> Graph:
-    """Return the network of a Hierarchy that is trained from scratch, parsed.
+    """Return the network of a hierarchy for training from scratch.
 
     >>> from oneshot.spaces.published import LIU2018
     >>> read_hierarchy(build_network(LIU2018, channels=4)).cell == LIU2018.cell
     True
 
-    LIU2018 has 10.69 M parameters here; its authors report 15.7 M. Two readings of their merge, depthwise
-    concatenation, give that with all else as it is here: concatenation alone at every node of motifs and
-    cells, with a 1×1 convolution to the cell's channels after each motif (15.73 M), and a 1×1 convolution
-    after each concatenation (15.71 M). The first is nearer to their text, in which a 1×1 convolution follows
-    each motif. Here nodes add up, and only a motif's output concatenates, as in NASLib.
+    LIU2018 has 10.69 M parameters here; its authors report 15.7 M. Here, as in NASLib, nodes sum their inputs
+    and only the output of a motif concatenates them. The authors merge by depthwise concatenation; two
+    readings of it give their number:
+
+    - concatenation at every node of motifs and cells, and a 1×1 convolution to the cell's channels after each
+      motif: 15.73 M; this is closer to their text, where a 1×1 convolution follows each motif
+    - a 1×1 convolution after each concatenation: 15.71 M
 
     Parameters
     ----------
@@ -172,10 +189,15 @@ def build_network(hierarchy: Hierarchy, classes: int = 10, channels: int = 64, c
     classes, channels, cells
         As in `HierarchicalSearchSpace`.
 
+    Returns
+    -------
+    Graph
+        The network, parsed.
+
     Raises
     ------
     GenotypeError
-        If `hierarchy` is no Hierarchy.
+        If `hierarchy` is not a Hierarchy.
     ConfigError
         If a size is too small.
 
@@ -184,7 +206,7 @@ def build_network(hierarchy: Hierarchy, classes: int = 10, channels: int = 64, c
     Liu et al. 2018, arXiv:1711.00436, section 4.1.
     """
     if not isinstance(hierarchy, Hierarchy):
-        raise GenotypeError(f"a network of the hierarchical space is of a Hierarchy, got {hierarchy!r}")
+        raise GenotypeError(f"a network of the hierarchical space needs a Hierarchy, got {hierarchy!r}")
     check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1))
     graph = Graph("hierarchical network")
     _add_evaluation_network(graph, hierarchy, classes, channels, cells)
@@ -210,7 +232,7 @@ def _add_evaluation_network(
     _add_network(graph, classes, channels, cells, build_cell)
 
 
-# From a graph to its hierarchy, and back to a path
+# Hierarchies of graphs, and paths of hierarchies
 
 
 def cells_in(graph: Graph) -> list[Graph]:
@@ -219,14 +241,15 @@ def cells_in(graph: Graph) -> list[Graph]:
 
 
 def read_hierarchy(graph: Graph) -> Hierarchy:
-    """Return the Hierarchy of a graph with one operation, or a `choice`, at each edge; its cells must agree.
+    """Return the Hierarchy of a graph with one operation or a `choice` at each edge.
 
-    A motif that no cell has any more, because another was selected everywhere, has `none` at all its edges.
+    A motif that is not selected at any edge of the cell has `none` at all its edges. Raise GraphError if
+    copies of the cell or of a motif differ.
     """
     cells = {_read(cell) for cell in cells_in(graph)}
     if len({tuple(number for number, _ in cell) for cell in cells}) != 1:
         raise GraphError(
-            f"{graph.name} has {'no' if not cells else 'different'} cells of motifs; a hierarchy has one cell"
+            f"{graph.name} has {'no' if not cells else 'different'} cells of motifs; a hierarchy needs one"
         )
     motifs: dict[int, tuple[str, ...]] = {}
     for cell in cells:
@@ -239,25 +262,25 @@ def read_hierarchy(graph: Graph) -> Hierarchy:
 
 
 def _read(cell: Graph) -> tuple[tuple[int, tuple[str, ...]], ...]:
-    """Return the motif at each edge of a cell: its number, and the names of its operations."""
+    """Return number and operation names of the motif at each edge of a cell."""
     motifs = []
     for edge in _edges(cell):
         motif = edges.selected(cell, *edge)
         if not isinstance(motif, Graph) or not motif.name.startswith("motif "):
-            raise GraphError(f"{edges.where(cell, *edge)} has {edges.one_line(motif)}, which is no motif")
-        kind = "primitive of the hierarchical space"
+            raise GraphError(f"{edges.where(cell, *edge)} has {edges.one_line(motif)}, which is not a motif")
+        kind = "a primitive of the hierarchical space"
         names = tuple(edges.operation_name(motif, *inner, _name, kind) for inner in _edges(motif))
         motifs.append((int(motif.name.removeprefix("motif ")), names))
     return tuple(motifs)
 
 
 def _edges(graph: Graph) -> list[tuple[int, int]]:
-    """Return the edges of a cell or motif as a Hierarchy has them, by the numbers of the graph's nodes."""
+    """Return the edges of a cell or motif in the order of a Hierarchy, as nodes of the graph."""
     return [(source + 1, target + 1) for source, target in dense_edges(len(graph.nodes))]
 
 
 def _named_edges(graph: Graph) -> dict[str, EdgeData]:
-    cell = cells_in(graph)[0]  # all others are its copies, and all instances of a motif are alike
+    cell = cells_in(graph)[0]  # all other cells and all instances of a motif are copies
     motifs = {f"motif {k},": motif for k, motif in enumerate(edges.candidates(cell, 1, 2))}
     return {
         f"{name} {source - 1}→{target - 1}": part.edges[source, target]
@@ -268,7 +291,7 @@ def _named_edges(graph: Graph) -> dict[str, EdgeData]:
 
 
 def _name(op: nn.Module) -> str | None:
-    """Return the name of a primitive; None for another operation."""
+    """Return the name of a primitive; None if it is not in the space."""
     match edges.without_drop_path(op):
         case ops.Zero():
             return "none"
@@ -287,10 +310,10 @@ def _name(op: nn.Module) -> str | None:
 
 
 def fixed_path(graph: Graph, hierarchy: Hierarchy) -> AbstractContextManager[Graph]:
-    """Let a supernet compute only the path of a hierarchy, with its shared weights, within the block.
+    """Let a supernet run only the path of a hierarchy, with the shared weights, within the block.
 
-    GraphError if an edge has no candidates, or lacks the hierarchy's; GenotypeError if the number of motifs
-    or nodes differs from the supernet's.
+    Raise GraphError if an edge does not have the candidate that the hierarchy needs, GenotypeError if the
+    supernet has too few motifs or another number of nodes.
     """
     choices: list[tuple[EdgeData, int]] = []
     for cell in cells_in(graph):
@@ -300,11 +323,11 @@ def fixed_path(graph: Graph, hierarchy: Hierarchy) -> AbstractContextManager[Gra
             motifs = [op for op in modules if isinstance(op, Graph)]
             count = len(motifs)
             if count < len(modules):
-                raise GraphError(f"{edges.where(cell, *edge)} has candidates that are no motifs")
+                raise GraphError(f"{edges.where(cell, *edge)} has candidates that are not motifs")
             if number >= count:
-                raise GenotypeError(f"the supernet has {count} motifs, the hierarchy has motif {number}")
+                raise GenotypeError(f"the supernet has {count} motifs, but the hierarchy has motif {number}")
             choices.append((cell.edges[edge], number))
-            for motif, names in zip(motifs, hierarchy.motifs, strict=False):  # all: instances share choices
+            for motif, names in zip(motifs, hierarchy.motifs, strict=False):  # all, as they share choices
                 _check_nodes(motif, hierarchy.motif_nodes)
                 inner = zip(_edges(motif), names, strict=True)
                 choices += [edges.choice(motif, *place, name, _name) for place, name in inner]
@@ -313,7 +336,7 @@ def fixed_path(graph: Graph, hierarchy: Hierarchy) -> AbstractContextManager[Gra
 
 def _check_nodes(graph: Graph, nodes: int) -> None:
     if (count := len(graph.nodes)) != nodes:
-        raise GenotypeError(f"{graph.name} has {count} nodes in the supernet, {nodes} in the hierarchy")
+        raise GenotypeError(f"{graph.name} has {count} nodes in the supernet but {nodes} in the hierarchy")
 
 
 GRAPHS = Graphs(HierarchicalSearchSpace, _named_edges, read_hierarchy, fixed_path, build_network)

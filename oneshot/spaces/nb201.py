@@ -1,4 +1,4 @@
-"""The space of NAS-Bench-201: its supernet, the network of any cell, and the way back to the benchmark."""
+"""The space of NAS-Bench-201: its supernet, networks of cells, and cells of graphs."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -19,29 +19,34 @@ _EDGES = [(source + 1, target + 1) for source, target in EDGES]  # nodes of grap
 
 
 class NasBench201SearchSpace(Graph):
-    """A stem, three stages of cells with a residual block before the second and the third, and a classifier.
+    """The space of NAS-Bench-201: a stem, three stages of cells joined by residual blocks, and a classifier.
 
     >>> from nasbench import OPERATIONS
     >>> space = NasBench201SearchSpace(channels=4, cells=1)
     >>> space.edges[2, 3].op.edges[1, 2].op[OPERATIONS.index("skip_connect")]
     Identity()
 
-    Each edge of a cell has a list of the five operations, in the benchmark's order. As in the code of the
-    benchmark's authors, the cells' normalization has no learned scale and shift by default, and the other
-    layers' normalization always has. The authors' other layers also keep running statistics, which here only
-    `statistics` adds.
+    Each edge of a cell has a list of the five operations, in the benchmark's order. As in the authors' code,
+    normalizations in cells have no learned scale and shift by default, while those of the other layers always
+    do. In the authors' code, the other layers also keep running statistics; here they do so only with
+    `statistics`.
 
     Parameters
     ----------
     classes
-        Classes of images, at least 2.
+        Classes of the images, >= 2.
     channels
-        Channels of the first stage; each further one has twice as many.
+        Channels of the first stage; each later stage has twice as many as the previous one.
     cells
         Cells per stage.
     **options
-        `affine`, whether the cells' normalization has a learned scale and shift, and `statistics`, whether
-        normalization keeps running statistics; by default both are False.
+        `affine`: whether normalizations in cells have a learned scale and shift; `statistics`: whether all
+        normalizations keep running statistics. Both are False by default.
+
+    Raises
+    ------
+    ConfigError
+        If a size is too small.
 
     References
     ----------
@@ -59,7 +64,7 @@ class NasBench201SearchSpace(Graph):
         inner: ops.Norm = {"affine": False, "statistics": False, **options}
         norm: ops.Norm = {**inner, "affine": True}
         cell = Graph("cell")
-        cell.add_nodes_from([1, 2, 3, 4])  # the input, two in between, the output
+        cell.add_nodes_from([1, 2, 3, 4])  # input, two intermediate nodes, output
         cell.add_edges_densely()
 
         layers: list[nn.Module] = [ops.Stem(channels, **norm)]
@@ -78,21 +83,26 @@ class NasBench201SearchSpace(Graph):
     def query(
         self, metric: str = "val_accuracy", dataset: str = "cifar10", path: str | None = None, **options: Any
     ) -> float:
-        """Return a value of the benchmark for this graph's cell.
+        """Return a value of the benchmark for the cell of this graph.
 
         Parameters
         ----------
         metric, dataset
-            As in `nasbench.NB201.query`.
+            As for `nasbench.NB201.query`.
         path
-            The path of a store; None: the default one.
+            Path of a store; by default the default store.
         **options
-            Any of the other arguments of `nasbench.NB201.query`.
+            Further arguments of `nasbench.NB201.query`.
+
+        Returns
+        -------
+        float
+            Value of the metric, in its unit.
 
         Raises
         ------
         GraphError
-            If an edge has several operations, or cells differ.
+            If an edge has several candidates, or if cells differ.
         """
         from nasbench import NB201
 
@@ -113,7 +123,7 @@ def _candidates(c: int, **norm: Unpack[ops.Norm]) -> list[nn.Module]:
 def build_network(
     cell: AnyCell, classes: int = 10, channels: int = 16, cells: int = 5, **options: Unpack[ops.Norm]
 ) -> Graph:
-    """Return the benchmark's network of a cell, parsed, with exactly the benchmark's parameters.
+    """Return the benchmark's network of a cell, with exactly the benchmark's parameters.
 
     >>> network = build_network(6111)
     >>> sum(parameter.numel() for parameter in network.parameters()), Cell.from_index(6111).params(classes=10)
@@ -122,9 +132,14 @@ def build_network(
     Parameters
     ----------
     cell
-        An official index, an arch string, six operations or a Cell.
+        Official index, arch string, six operations or a Cell.
     classes, channels, cells, **options
-        As in `NasBench201SearchSpace`, but `affine` and `statistics` are True by default.
+        As for `NasBench201SearchSpace`, but `affine` and `statistics` are True by default.
+
+    Returns
+    -------
+    Graph
+        The network, parsed.
 
     References
     ----------
@@ -140,9 +155,9 @@ def build_network(
 
 
 def fixed_path(graph: Graph, cell: AnyCell) -> AbstractContextManager[Graph]:
-    """Let a supernet compute only the path of a cell, with its shared weights, within the block.
+    """Let a supernet run only the path of a cell, with the shared weights, within the block.
 
-    GraphError if an edge of its cells has no candidates, or lacks the cell's.
+    Raise GraphError if an edge does not have the candidate that the cell needs.
     """
     operations = dict(zip(_EDGES, Cell.parse(cell).ops, strict=True))
     cells = cells_in(graph)
@@ -151,12 +166,12 @@ def fixed_path(graph: Graph, cell: AnyCell) -> AbstractContextManager[Graph]:
 
 
 def read_cell(graph: Graph) -> Cell:
-    """Return the Cell of a graph with one operation, or a `choice`, at each edge; its cells must agree."""
+    """Return the Cell of a graph with one operation or a `choice` per edge; GraphError if cells differ."""
     cells = {_read(cell) for cell in cells_in(graph)}
     if len(cells) != 1:
         raise GraphError(
-            f"{graph.name} has {'no cells of NAS-Bench-201' if not cells else 'cells that differ'};"
-            " a benchmark entry is of one cell"
+            f"{graph.name} has {'no cells of NAS-Bench-201' if not cells else 'different cells'};"
+            " all cells must be equal"
         )
     return cells.pop()
 
@@ -167,16 +182,18 @@ def cells_in(graph: Graph) -> list[Graph]:
 
 
 def _edges(graph: Graph) -> dict[str, EdgeData]:
-    cell = cells_in(graph)[0]  # all others are its copies
+    cell = cells_in(graph)[0]  # all other cells are copies
     return {f"{source - 1}→{target - 1}": cell.edges[source, target] for source, target in _EDGES}
 
 
 def _read(cell: Graph) -> Cell:
-    return Cell.from_ops(operation_name(cell, *edge, _name, "operation of NAS-Bench-201") for edge in _EDGES)
+    return Cell.from_ops(
+        operation_name(cell, *edge, _name, "an operation of NAS-Bench-201") for edge in _EDGES
+    )
 
 
 def _name(op: nn.Module) -> str | None:
-    """Return the benchmark's name of an operation; None for another."""
+    """Return the benchmark's name of an operation; None if it is not in the space."""
     match op:
         case ops.Zero():
             return "none"

@@ -1,10 +1,10 @@
-"""Published architectures by their names."""
+"""Published architectures by name."""
 
 from oneshot.spaces.genotype import Genotype, Hierarchy
 
 
 def _genotype(normal: str, reduce: str) -> Genotype:
-    """Return the genotype of two cells of four nodes, each given as "operation source, ..."."""
+    """Return the genotype of two cells with four nodes, each given as "operation source, ..."."""
     cells = [[edge.split() for edge in cell.split(", ")] for cell in (normal, reduce)]
     edges = [tuple((op, int(source)) for op, source in cell) for cell in cells]
     return Genotype(edges[0], (2, 3, 4, 5), edges[1], (2, 3, 4, 5))
@@ -58,8 +58,8 @@ DRNAS_CIFAR10 = _genotype(
     "max_pool_3x3 0, sep_conv_5x5 1, dil_conv_5x5 2, sep_conv_5x5 1,"
     " sep_conv_5x5 1, dil_conv_5x5 3, skip_connect 4, sep_conv_5x5 1",
 )
-# Liu et al. 2018, arXiv:1711.00436, the picture in its appendix as NASLib reads it: what has no label there
-# is taken for an identity. Motifs are numbered from 0, in the paper from 1.
+# Liu et al. 2018, arXiv:1711.00436: the figure in the appendix as NASLib reads it, with identities at edges
+# without a label. Motifs are numbered from 0; in the paper from 1.
 LIU2018 = Hierarchy(
     motifs=tuple(
         tuple(motif.split())
@@ -74,7 +74,7 @@ LIU2018 = Hierarchy(
     ),
     cell=(4, 2, 2, 2, 0, 2, 3, 4, 4, 4),
 )
-#: Published architectures by name.
+#: published architectures by name
 PUBLISHED: dict[str, Genotype | Hierarchy] = {
     "DARTS_V1": DARTS_V1,
     "DARTS_V2": DARTS_V2,
@@ -89,7 +89,7 @@ PUBLISHED: dict[str, Genotype | Hierarchy] = {
 
 
 def published_names() -> str:
-    """Return the names in PUBLISHED for a message, each other name of an architecture behind its first one.
+    """Return the names in PUBLISHED for messages, with other names of the same architecture in brackets.
 
     >>> published_names()
     'DARTS_V1, DARTS_V2 (or DARTS), GDAS_V1, PC_DARTS_CIFAR, PC_DARTS_IMAGE, PDARTS, DRNAS_CIFAR10, LIU2018'

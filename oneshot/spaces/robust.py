@@ -1,8 +1,8 @@
-"""The spaces S1 to S4 of RobustDARTS: cells of DARTS with two or three operations at each edge.
+"""The spaces S1 to S4 of RobustDARTS: cells of DARTS with two or three operations per edge.
 
-Zela et al. 2020, arXiv:1909.09656, section 3. Operations and their order are those of `src/spaces.py` in the
-authors' repository automl/RobustDARTS. S1 has two operations at each edge, which are the rest of DARTS' space
-after the authors had dropped the least important ones step by step.
+Zela et al. 2020, arXiv:1909.09656, section 3. Operations and their order are as in `src/spaces.py` of the
+authors' repository automl/RobustDARTS. The two operations per edge of S1 remained after the authors removed
+the least important ones from the space of DARTS step by step.
 """
 
 from oneshot.spaces.builtin import RobustDARTSSpace

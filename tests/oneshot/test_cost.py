@@ -84,5 +84,5 @@ def test_double_precision_costs_the_same():
 
 
 def test_a_graph_that_is_being_defined_has_no_cost_yet():
-    with pytest.raises(GraphError, match="is not parsed: call parse"):
+    with pytest.raises(GraphError, match="is not parsed; call parse"):
         measure_cost(chain(ops.Stem(4)))

@@ -63,11 +63,11 @@ def places(seen):
     [
         (
             "#!/bin/sh\necho 'Error: no plugin' >&2\necho more >&2\nexit 3\n",
-            "dot failed: Error: no plugin; --l",
+            "dot failed: Error: no plugin; try --l",
         ),
-        ("#!/bin/sh\nexit 3\n", "dot failed: exit code 3; --layout own goes without it"),
-        ("#!/bin/sh\necho graph 1 1 1\necho stop\n", "dot failed: it gave no layout"),
-        ("#!/bin/sh\necho node n0 a b\n", "dot failed: it gave no layout"),
+        ("#!/bin/sh\nexit 3\n", "dot failed: exit code 3; try --layout own, which does not need it"),
+        ("#!/bin/sh\necho graph 1 1 1\necho stop\n", "dot failed: it printed no layout"),
+        ("#!/bin/sh\necho node n0 a b\n", "dot failed: it printed no layout"),
         ("#!/bin/sh\nexec /bin/sleep 30\n", "dot failed: it took more than 0 s"),
         ("#!/there/is/none\n", "dot failed: No such file or directory"),
     ],
@@ -82,7 +82,7 @@ def test_a_dot_that_fails(instead, monkeypatch, script, message):
 
 def test_no_dot(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(MissingDependencyError, match="apt install graphviz; or leave --layout dot out"):
+    with pytest.raises(MissingDependencyError, match="apt install graphviz; or use --layout own"):
         dot(sketch(2, [(0, 1)]))
     assert len(own(sketch(2, [(0, 1)])).nodes) == len(ENDS)
     assert places(Seen(figure([PARALLEL]))) == places(Seen(figure([PARALLEL], layout="own")))

@@ -58,9 +58,9 @@ def test_options(tmp_path, command):
 
 def test_errors(tmp_path, command, monkeypatch):
     out = tmp_path / "a.svg"
-    assert "ends in .svg, .png, .pdf, got 'a.gif'" in fails(command("DARTS_V2", "--out", "a.gif"))
-    assert "'XYZ' is no architecture" in fails(command("XYZ", "--out", out))
-    assert "is of the space darts, not of nb201" in fails(
+    assert "end in .svg, .png, .pdf, got 'a.gif'" in fails(command("DARTS_V2", "--out", "a.gif"))
+    assert "'XYZ' is not an architecture" in fails(command("XYZ", "--out", out))
+    assert "belongs to the space darts, not nb201" in fails(
         command("DARTS_V2", "--out", out, "--space", "nb201")
     )
     assert "there are normal, reduction" in fails(command("DARTS_V2", "--out", out, "--cell", "reduce"))

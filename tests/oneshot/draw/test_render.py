@@ -177,10 +177,10 @@ def test_a_figure_can_be_saved_as_any_other():
     ("nodes", "edges", "message"),
     [
         ((), (), "diagram 'x' has no nodes"),
-        ((*ENDS, (0, "again", "node")), (), r"diagram 'x' has two nodes of one id: \[0, 1, 0\]"),
-        (((0, "in", "Input"),), (), "diagram 'x': a node is input, node, output; got Input"),
-        (ENDS, ((0, 7, "a"),), "diagram 'x': edge 0-7 has a node that is not there"),
-        (ENDS, ((0, 1, "a"), (1, 0, "b")), "diagram 'x' goes round in a circle"),
+        ((*ENDS, (0, "again", "node")), (), r"diagram 'x' has two nodes with the same id: \[0, 1, 0\]"),
+        (((0, "in", "Input"),), (), "diagram 'x': kinds of nodes are input, node, output; got Input"),
+        (ENDS, ((0, 7, "a"),), "diagram 'x': edge 0-7 has a node that does not exist"),
+        (ENDS, ((0, 1, "a"), (1, 0, "b")), "diagram 'x' has a cycle"),
     ],
 )
 def test_diagrams_that_are_none(nodes, edges, message):
@@ -189,15 +189,15 @@ def test_diagrams_that_are_none(nodes, edges, message):
 
 
 def test_other_errors(tmp_path):
-    with pytest.raises(ConfigError, match="unknown layout 'neato'; there are auto, dot, own"):
+    with pytest.raises(ConfigError, match="unknown layout 'neato'; the layouts are auto, dot, own"):
         figure([ONE], layout="neato")
-    with pytest.raises(ConfigError, match="one diagram or more, got none"):
+    with pytest.raises(ConfigError, match="at least one diagram, got none"):
         figure([])
     for path in ("a.jpg", "a", "svg", tmp_path / ".png"):
-        with pytest.raises(ConfigError, match=r"ends in \.svg, \.png, \.pdf, got '"):
+        with pytest.raises(ConfigError, match=r"must end in \.svg, \.png, \.pdf, got '"):
             checked_suffix(path)
     with pytest.raises(
-        ConfigError, match=r"less than 65,536 pixels a side, got .* inches at 99999 dpi; take"
+        ConfigError, match=r"less than 65,536 pixels per side, got .* inches at 99999 dpi; try"
     ):
         save(figure([ONE], layout="own"), tmp_path / "a.png", dpi=99_999)
     assert list(tmp_path.iterdir()) == []

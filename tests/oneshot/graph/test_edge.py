@@ -70,11 +70,13 @@ def test_a_value_may_be_set_again_where_it_is():
 
 def test_a_value_is_the_edges_own_or_shared_not_both():
     edge = edge_with({"channels": 16}, {"alpha": 1})
-    with pytest.raises(GraphError, match="'channels' is the edge's own already and cannot be shared"):
+    with pytest.raises(
+        GraphError, match="'channels' is already private to the edge and cannot also be shared"
+    ):
         edge.set("channels", 8, shared=True)
-    with pytest.raises(GraphError, match="'alpha' is shared already and cannot be the edge's own"):
+    with pytest.raises(GraphError, match="'alpha' is already shared and cannot also be private to the edge"):
         edge.set("alpha", 2)
-    with pytest.raises(GraphError, match="'alpha' is shared already"):
+    with pytest.raises(GraphError, match="'alpha' is already shared"):
         edge["alpha"] = 2
     assert dict(edge) == {"channels": 16, "alpha": 1}
     del edge["alpha"]

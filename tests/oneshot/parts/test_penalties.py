@@ -152,7 +152,7 @@ def test_a_latency_of_the_table():
 
 def test_candidates_with_candidates_have_no_fixed_cost():
     space = HierarchicalSearchSpace(CLASSES, channels=2, motifs=2, motif_nodes=3, cell_nodes=3)
-    with pytest.raises(GraphError, match="has candidates itself, so no fixed cost"):
+    with pytest.raises(GraphError, match="contains a mixed operation, so it has no fixed cost"):
         make(DARTS, ExpectedCost(CostSettings(cost_weight=1.0)), space).parts[0].costs()
 
 

@@ -94,7 +94,7 @@ def test_own_proxy_and_scores_that_are_nan(tmp_path, monkeypatch, capsys):
     )
     monkeypatch.syspath_prepend(tmp_path)
     assert run("--cells", 2, "--proxy", "mine:score,params", "--out", tmp_path / "run") == 0
-    assert "which the table leaves empty: mine:score 2" in capsys.readouterr().out
+    assert "left empty in the table: mine:score 2" in capsys.readouterr().out
     header, *rows = (tmp_path / "run" / "proxies.csv").read_text().splitlines()
     assert header == "arch,mine.score 0,mine.score 1,cifar10:params"
     assert [row.split(",")[-3:-1] for row in rows] == [["8.0", ""]] * 2
@@ -104,7 +104,7 @@ def test_missing_images_are_replaced_by_the_digits(tmp_path, capsys):
     args = ["--batch", "8", "--channels", "2", "--depth", "1", "--seeds", "1", "--cells", "1"]
     args += ["--proxy", "nwot", "--folder", str(tmp_path), "--out", str(tmp_path / "run")]
     assert main(args) == 0
-    assert "the scores are for the digits, enlarged" in capsys.readouterr().err
+    assert "scores use enlarged images of digits" in capsys.readouterr().err
 
 
 def error_of(capsys, *args):
@@ -118,12 +118,12 @@ def error_of(capsys, *args):
     ("args", "message"),
     [
         (["--proxy", "sinflow"], "unknown proxy 'sinflow'; try synflow"),
-        (["--proxy", "swap,swap"], "proxy must be different names"),
+        (["--proxy", "swap,swap"], "proxy must be distinct names"),
         (["--proxy", "nowhere:score"], "cannot load the proxy 'nowhere:score'"),
         (["--proxy", "math:pi"], "must be a function"),
         (["--cells", "0"], "cells must be 1 to 15,625"),
         (["--cells", "nofile"], "there is no file"),
-        (["--proxy", "snip", "--images", "none", "--cells", "1"], "snip needs images, and there are none"),
+        (["--proxy", "snip", "--images", "none", "--cells", "1"], "snip needs images with labels"),
         (["--dataset", "digits"], "argument --dataset"),
     ],
 )
@@ -139,8 +139,8 @@ def test_wrong_option_is_one_line(args, message, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("texts", "message"),
     [
-        (["0", "nonsense"], "line 2: 'nonsense' is no architecture"),
-        (["0", "DARTS_V2"], "line 2: the architecture is of the space darts, not of nb201"),
+        (["0", "nonsense"], "line 2: 'nonsense' is not an architecture"),
+        (["0", "DARTS_V2"], "line 2: the architecture belongs to the space darts, not nb201"),
         (["0", "", "0"], "line 3 is the same as line 1"),
         (["# nothing"], "has no architectures"),
     ],
@@ -153,7 +153,7 @@ def test_file_that_changed_is_noticed_on_resume(tmp_path, lines, capsys):
     assert run("--cells", lines("0"), "--proxy", "params", "--out", tmp_path / "run") == 0
     lines("1")
     assert main(["--resume", str(tmp_path / "run")]) == 2
-    assert "has other architectures than when" in capsys.readouterr().err
+    assert "differ from those that" in capsys.readouterr().err
 
 
 def test_images_are_not_needed_by_those_that_see_none(tmp_path):
@@ -165,14 +165,14 @@ def test_images_are_not_needed_by_those_that_see_none(tmp_path):
 def test_batch_of_one_class_has_nothing_to_compare():
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 10))
     batch = Batch(torch.randn(4, 3, 2, 2), torch.ones(4, dtype=torch.long), 10)
-    with pytest.raises(ProxyError, match="compares classes; all 4 images are of class 1"):
+    with pytest.raises(ProxyError, match="needs two classes or more; all 4 images have class 1"):
         get_proxy("epe_nas")(network, batch)
 
 
 def test_network_without_global_pool_has_no_zen_score():
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 10))
     batch = Batch(torch.randn(4, 3, 2, 2), torch.ones(4, dtype=torch.long), 10)
-    with pytest.raises(ProxyError, match="no global average pool"):
+    with pytest.raises(ProxyError, match="input of a global average pool"):
         get_proxy("zen")(network, batch)
 
 

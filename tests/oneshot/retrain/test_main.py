@@ -121,7 +121,7 @@ def test_what_a_search_found_is_retrained(run, tmp_path):
     code, out, _ = run(tmp_path / "a", *SIZES, "--device", "cpu", "--json")
     assert (code, json.loads(out)["architecture"]) == (0, {"space": "nb201", "text": str(found)})
     code, _, err = run(tmp_path / "a", "--space", "darts")
-    assert (code, "of the space nb201, not of darts" in err) == (2, True)
+    assert (code, "the space nb201, not darts" in err) == (2, True)
 
 
 def test_the_random_numbers_of_the_process_stay_as_they_were_and_do_not_matter():
@@ -401,8 +401,8 @@ def test_an_error_of_another_kind_passes(monkeypatch):
     ("argv", "message"),
     [
         ((), "an architecture is needed, or --resume FOLDER"),
-        (("magic",), "'magic' is no architecture"),
-        (("6111", "--space", "darts"), "the architecture is of the space nb201, not of darts"),
+        (("magic",), "'magic' is not an architecture"),
+        (("6111", "--space", "darts"), "the architecture belongs to the space nb201, not darts"),
         (("6111", "--dataset", "mnist"), "a data set must be cifar10, cifar100"),
         (("6111", "--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py"),
         (("6111", "--device", "tpu"), "a device is cpu, cuda or cuda:N, got 'tpu'"),

@@ -47,10 +47,10 @@ def test_what_is_no_network_is_an_error(run, tmp_path):
     path = tmp_path / "a.pt"
     for change, message in [
         ({"average": None}, "a.pt has no moving average of weights; --ema keeps one"),
-        ({"architecture": {"space": "nb201", "text": "x"}}, "no architecture: 'x' is no architecture"),
+        ({"architecture": {"space": "nb201", "text": "x"}}, "no architecture: 'x' is not an architecture"),
         ({"channels": 3}, r"a.pt is damaged, or of another version: .*size mismatch"),
         ({"weights": {}}, r"a.pt is damaged, or of another version: .*Missing key"),
-        ({"auxiliary": True}, "networks of nb201 have no auxiliary classifier"),
+        ({"auxiliary": True}, "networks of nb201 cannot have an auxiliary classifier"),
     ]:
         torch.save(good | change, path)
         with pytest.raises((ConfigError, RunFolderError), match=message):

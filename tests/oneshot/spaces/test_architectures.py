@@ -62,7 +62,7 @@ def test_one_of_the_diagrams():
     architecture = Architecture.parse("DARTS_V1")
     assert [diagram.title for diagram in architecture.diagrams("reduction")] == ["reduction"]
     with pytest.raises(
-        ConfigError, match="there is no 'stem' in the architecture; there are normal, reduction"
+        ConfigError, match="the architecture has no diagram 'stem'; its diagrams are normal, reduction"
     ):
         architecture.diagrams("stem")
 
@@ -86,7 +86,7 @@ def test_what_any_run_found(folder):
 def test_an_architecture_of_another_space(folder, parse):
     path = folder(config={}, summary={"architecture": DARTS})
     for source in ("DARTS_V1", path, Path(path), Architecture.parse("DARTS_V1")):
-        with pytest.raises(GenotypeError, match="the architecture is of the space darts, not of nb201"):
+        with pytest.raises(GenotypeError, match="the architecture belongs to the space darts, not nb201"):
             parse(source, "nb201")
     with pytest.raises(ConfigError, match="unknown space 'x'"):
         parse("DARTS_V1", "x")
@@ -134,11 +134,11 @@ def test_a_run_of_another_stage(folder):
         ({"complete": True, "architecture": 3}, "no architecture: "),
         ({"architecture": {"space": "darts"}}, "no architecture: it has no 'text'"),
         ({"architecture": {"text": "6111"}}, "no architecture: it has no 'space'"),
-        ({"architecture": {"space": "darts", "text": "6111"}}, "no architecture: the architecture is of"),
+        ({"architecture": {"space": "darts", "text": "6111"}}, "no architecture: the architecture belongs"),
         ({"architecture": {"space": "none", "text": "6111"}}, "no architecture: unknown space 'none'"),
-        (found("nb201", "magic"), "no architecture: 'magic' is no architecture"),
+        (found("nb201", "magic"), "no architecture: 'magic' is not an architecture"),
         ({"benchmark": {"arch": "|x~0|"}}, "summary.json is damaged, or of another version: "),
-        ({"benchmark": {"arch": 3}}, "no architecture: an architecture is read from a text, got 3"),
+        ({"benchmark": {"arch": 3}}, "no architecture: an architecture must be given as text, got 3"),
     ],
 )
 def test_a_damaged_summary(folder, summary, message, parse):
@@ -154,7 +154,7 @@ def test_no_folder_of_a_run(folder, tmp_path):
     for parse in (Architecture.parse, of_any_run):
         with pytest.raises(RunFolderError, match="there is no folder runs/nothing"):
             parse("runs/nothing")
-        with pytest.raises(GenotypeError, match="'nothing' is no architecture"):
+        with pytest.raises(GenotypeError, match="'nothing' is not an architecture"):
             parse("nothing")
     (tmp_path / "a run" / "summary.json").unlink()
     (tmp_path / "a run" / "summary.json").mkdir()

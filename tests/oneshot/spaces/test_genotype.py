@@ -38,47 +38,53 @@ def test_an_error_of_architectures_is_a_value_error():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"normal": []}, "normal has two edges a node, got 0 edges"),
-        ({"reduce": REDUCE[:-1]}, "reduce has two edges a node, got 7 edges"),
-        ({"normal": "none"}, "normal is a list, got 'none'"),
-        ({"normal": 5}, "normal is a list, got 5"),
-        ({"reduce_concat": None}, "reduce_concat is a list, got None"),
+        ({"normal": []}, "normal must have two edges per node, got 0 edges"),
+        ({"reduce": REDUCE[:-1]}, "reduce must have two edges per node, got 7 edges"),
+        ({"normal": "none"}, "normal must be a list, got 'none'"),
+        ({"normal": 5}, "normal must be a list, got 5"),
+        ({"reduce_concat": None}, "reduce_concat must be a list, got None"),
         (
             {"normal": [("conv", 0), *NORMAL[1:]]},
-            "normal, node 2, edge 1: unknown operation 'conv'; there are",
+            "normal, node 2, edge 1: unknown operation 'conv'; the operations are",
         ),
         (
             {"normal": [(["none"], 0), *NORMAL[1:]]},
-            "normal, node 2, edge 1: unknown operation .'none'.; there",
+            "normal, node 2, edge 1: unknown operation .'none'.; the oper",
         ),
         ({"reduce": [*REDUCE[:3], ("a\nb", 0), *REDUCE[4:]]}, r"reduce, node 3, edge 2: unknown .* 'a\\nb'"),
         (
             {"normal": [("none", 2), *NORMAL[1:]]},
-            r"normal, node 2, edge 1: a source is a node in \[0, 1\], got 2",
+            r"normal, node 2, edge 1: a source must be a node in \[0, 1\], got 2",
         ),
         (
             {"normal": [*NORMAL[:7], ("none", 5)]},
-            r"normal, node 5, edge 2: a source is .* in \[0, 4\], got 5",
+            r"normal, node 5, edge 2: a source must .* in \[0, 4\], got 5",
         ),
-        ({"reduce": [("none", -1), *REDUCE[1:]]}, r"reduce, node 2, edge 1: a source is .*, got -1"),
-        ({"reduce": [("none", True), *REDUCE[1:]]}, r"reduce, node 2, edge 1: a source is .*, got True"),
-        ({"reduce": [("none", "0"), *REDUCE[1:]]}, r"reduce, node 2, edge 1: a source is .*, got '0'"),
-        ({"reduce": [("none", 0.0), *REDUCE[1:]]}, r"reduce, node 2, edge 1: a source is .*, got 0.0"),
+        ({"reduce": [("none", -1), *REDUCE[1:]]}, r"reduce, node 2, edge 1: a source must .*, got -1"),
+        ({"reduce": [("none", True), *REDUCE[1:]]}, r"reduce, node 2, edge 1: a source must .*, got True"),
+        ({"reduce": [("none", "0"), *REDUCE[1:]]}, r"reduce, node 2, edge 1: a source must .*, got '0'"),
+        ({"reduce": [("none", 0.0), *REDUCE[1:]]}, r"reduce, node 2, edge 1: a source must .*, got 0.0"),
         (
             {"normal": [*NORMAL[:4], ("none", 3), ("skip_connect", 3), *NORMAL[6:]]},
             "normal, node 4, edge 2: both edges of the node come from node 3",
         ),
         (
             {"normal": [("none",), *NORMAL[1:]]},
-            r"normal, node 2, edge 1: an edge is \(operation, source\), got",
+            r"normal, node 2, edge 1: an edge must be \(operation, source\), got",
         ),
-        ({"normal": ["no", *NORMAL[1:]]}, "normal, node 2, edge 1: an edge is .operation, source., got 'no'"),
-        ({"normal_concat": []}, r"normal_concat has different nodes in \[2, 5\], got \[\]"),
-        ({"normal_concat": [1, 2]}, r"normal_concat has different nodes in \[2, 5\], got \[1, 2\]"),
-        ({"reduce_concat": [5, 6]}, r"reduce_concat has different nodes in \[2, 5\], got \[5, 6\]"),
-        ({"reduce_concat": [2, 2]}, r"reduce_concat has different nodes in \[2, 5\], got \[2, 2\]"),
-        ({"reduce_concat": ["2"]}, r"reduce_concat has different nodes in \[2, 5\], got \['2'\]"),
-        ({"normal_concat": [2] * 500}, r"normal_concat has different nodes in \[2, 5\], got \[2, .*\.\.\."),
+        (
+            {"normal": ["no", *NORMAL[1:]]},
+            "normal, node 2, edge 1: an edge must be .operation, source., got 'no'",
+        ),
+        ({"normal_concat": []}, r"normal_concat must have distinct nodes in \[2, 5\], got \[\]"),
+        ({"normal_concat": [1, 2]}, r"normal_concat must have distinct nodes in \[2, 5\], got \[1, 2\]"),
+        ({"reduce_concat": [5, 6]}, r"reduce_concat must have distinct nodes in \[2, 5\], got \[5, 6\]"),
+        ({"reduce_concat": [2, 2]}, r"reduce_concat must have distinct nodes in \[2, 5\], got \[2, 2\]"),
+        ({"reduce_concat": ["2"]}, r"reduce_concat must have distinct nodes in \[2, 5\], got \['2'\]"),
+        (
+            {"normal_concat": [2] * 500},
+            r"normal_concat must have distinct nodes in \[2, 5\], got \[2, .*\.\.\.",
+        ),
     ],
 )
 def test_malformed_genotypes(change, said):
@@ -101,24 +107,24 @@ def test_a_genotype_is_a_value_whatever_it_is_made_of():
 @pytest.mark.parametrize(
     ("motifs", "cell", "said"),
     [
-        ([], [0], "a hierarchy has one motif or more, got none"),
-        ("none", [0], "motifs is a list, got 'none'"),
-        ([MOTIF, "none"], [0], "motif 1 is a list, got 'none'"),
-        ([MOTIF], 0, "cell is a list, got 0"),
-        ([MOTIF[:2]], [0], "motif 0 has an edge between any two nodes, so 1, 3, 6, 10, 15, ... edges; got 2"),
-        ([[]], [0], "motif 0 has an edge between any two nodes, .*; got 0"),
-        ([MOTIF], [0, 0], "cell has an edge between any two nodes, .*; got 2"),
-        ([MOTIF], [], "cell has an edge between any two nodes, .*; got 0"),
-        ([MOTIF, ["none"]], [0], "motifs have equally many nodes, got 2, 3"),
+        ([], [0], "a hierarchy must have at least one motif, got none"),
+        ("none", [0], "motifs must be a list, got 'none'"),
+        ([MOTIF, "none"], [0], "motif 1 must be a list, got 'none'"),
+        ([MOTIF], 0, "cell must be a list, got 0"),
+        ([MOTIF[:2]], [0], "motif 0 must have 1, 3, 6, 10, 15, ... edges, one per pair of nodes; got 2"),
+        ([[]], [0], "motif 0 must have 1, 3, .*, one per pair of nodes; got 0"),
+        ([MOTIF], [0, 0], "cell must have 1, 3, .*, one per pair of nodes; got 2"),
+        ([MOTIF], [], "cell must have 1, 3, .*, one per pair of nodes; got 0"),
+        ([MOTIF, ["none"]], [0], "motifs must have the same number of nodes, got 2, 3"),
         (
             [MOTIF, ["none", "sep_conv_5x5", "none"]],
             [0],
             "motif 1, edge 0-2: unknown operation 'sep_conv_5x5'",
         ),
-        ([MOTIF], [1], r"cell, edge 0-1: a motif is a number in \[0, 0\], got 1"),
-        ([MOTIF], [0, 0, -1], r"cell, edge 1-2: a motif is a number in \[0, 0\], got -1"),
-        ([MOTIF], [True], r"cell, edge 0-1: a motif is a number in \[0, 0\], got True"),
-        ([MOTIF], ["none"], r"cell, edge 0-1: a motif is a number in \[0, 0\], got 'none'"),
+        ([MOTIF], [1], r"cell, edge 0-1: a motif must be an integer in \[0, 0\], got 1"),
+        ([MOTIF], [0, 0, -1], r"cell, edge 1-2: a motif must be an integer in \[0, 0\], got -1"),
+        ([MOTIF], [True], r"cell, edge 0-1: a motif must be an integer in \[0, 0\], got True"),
+        ([MOTIF], ["none"], r"cell, edge 0-1: a motif must be an integer in \[0, 0\], got 'none'"),
     ],
 )
 def test_malformed_hierarchies(motifs, cell, said):
@@ -143,7 +149,7 @@ def test_malformed_hierarchies(motifs, cell, said):
     ],
 )
 def test_malformed_json(kind, value, got):
-    with pytest.raises(GenotypeError, match=f"a {kind.__name__} has .*; got {got}") as caught:
+    with pytest.raises(GenotypeError, match=f"a {kind.__name__} must have .*; got {got}") as caught:
         kind.from_json(value)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 200

@@ -53,7 +53,7 @@ def test_forms_that_mean_the_same(text):
 def test_a_range_may_begin_at_0():
     """Where it is not the nodes, they say so."""
     with pytest.raises(
-        GenotypeError, match=r"normal_concat has different nodes in \[2, 5\], got \[0, 1, 2\]"
+        GenotypeError, match=r"normal_concat must have distinct nodes in \[2, 5\], got \[0, 1, 2\]"
     ):
         Genotype.from_text(V2.replace("[2, 3, 4, 5]", "range(3)"))
 
@@ -62,75 +62,75 @@ def test_a_range_may_begin_at_0():
     ("text", "said"),
     [
         ("", "invalid syntax"),
-        ("Genotype", "it is no Genotype"),
-        ("Hierarchy()", "it is no Genotype"),
-        ("genotypes.Genotype()", "it is no Genotype"),
-        (f"{V2}.normal", "it is no Genotype"),
+        ("Genotype", "it is not a Genotype"),
+        ("Hierarchy()", "it is not a Genotype"),
+        ("genotypes.Genotype()", "it is not a Genotype"),
+        (f"{V2}.normal", "it is not a Genotype"),
         (f"{V2}; 1", "invalid syntax"),
         (f"x = {V2}", "invalid syntax"),
         (V2[:-1], "was never closed"),
         (V2[:-2], "was never closed|does not match"),
         ("Genotype(\0)", "null bytes"),
-        ("Genotype(*[1])", r"it can have lists, .*; got '\*\[1\]'"),
+        ("Genotype(*[1])", r"it can contain lists, .*; got '\*\[1\]'"),
         ("Genotype(**{})", "each field must be given once, by position or name"),
         ("Genotype([], [], [], [], None, None, [])", "each field must be given once, by position or name"),
         ("Genotype(normal=[], normal=[])", "each field must be given once, by position or name"),
         (f"{V2[:-1]}, normal={NORMAL})", "each field must be given once, by position or name"),
         (f"Genotype({NORMAL}, normal={NORMAL})", "each field must be given once, by position or name"),
-        ("Genotype(normal=__import__('os').system('true'))", "it can have lists, .*; got "),
-        ("Genotype(normal=[__import__('os')])", r"it can have lists, .*; got \"__import__\('os'\)\""),
-        ("Genotype(normal=open)", "it can have lists, .*; got 'open'"),
-        ("Genotype(normal=lambda: 1)", "it can have lists, .*; got 'lambda: 1'"),
+        ("Genotype(normal=__import__('os').system('true'))", "it can contain lists, .*; got "),
+        ("Genotype(normal=[__import__('os')])", r"it can contain lists, .*; got \"__import__\('os'\)\""),
+        ("Genotype(normal=open)", "it can contain lists, .*; got 'open'"),
+        ("Genotype(normal=lambda: 1)", "it can contain lists, .*; got 'lambda: 1'"),
         (
             "Genotype(normal=[1 + 1])",
-            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+            "it can contain lists, strings, None and numbers .integers up to 20,000.; got ",
         ),
         (
             "Genotype(normal=[x for x in (1,)])",
-            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+            "it can contain lists, strings, None and numbers .integers up to 20,000.; got ",
         ),
         (
             "Genotype(normal={[1]: 2})",
-            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+            "it can contain lists, strings, None and numbers .integers up to 20,000.; got ",
         ),
         (
             "Genotype(normal={[]})",
-            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+            "it can contain lists, strings, None and numbers .integers up to 20,000.; got ",
         ),
         (
             "Genotype(normal=f'{print()}')",
-            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+            "it can contain lists, strings, None and numbers .integers up to 20,000.; got ",
         ),
-        ("Genotype(normal=[('none', 0j)])", "it can have lists, .*; got '0j'"),
-        ("Genotype(normal=[('none', NaN)])", "it can have lists, .*; got 'NaN'"),
+        ("Genotype(normal=[('none', 0j)])", "it can contain lists, .*; got '0j'"),
+        ("Genotype(normal=[('none', NaN)])", "it can contain lists, .*; got 'NaN'"),
         ("Genotype(normal=[('none', np.float32('0'))])", r"got \"np\.float32\('0'\)\""),
-        ("Genotype(normal=[('none', np.load(0))])", r"it can have lists, .*; got 'np\.load\(0\)'"),
-        ("Genotype(normal=[('none', os.float32(0))])", r"it can have lists, .*; got 'os\.float32\(0\)'"),
+        ("Genotype(normal=[('none', np.load(0))])", r"it can contain lists, .*; got 'np\.load\(0\)'"),
+        ("Genotype(normal=[('none', os.float32(0))])", r"it can contain lists, .*; got 'os\.float32\(0\)'"),
         (
             "Genotype(normal=[('none', np.float32(0, 1))])",
-            r"it can have lists, .*; got 'np\.float32\(0, 1\)'",
+            r"it can contain lists, .*; got 'np\.float32\(0, 1\)'",
         ),
-        ("Genotype(normal={'a': 1})", r"it can have lists, .*; got \"\{'a': 1\}\""),
+        ("Genotype(normal={'a': 1})", r"it can contain lists, .*; got \"\{'a': 1\}\""),
         ("{'normal': [], **{}}", "each field must be given once, by position or name"),
         ("{'normal': [], 'reduce': [], 'normal': []}", "each field must be given once, by position or name"),
         ("{f'normal': []}", "each field must be given once, by position or name"),
-        ("{'normal': [x]}", "it can have lists, .*; got 'x'"),
-        ("{'normal'}", "it is no Genotype"),
+        ("{'normal': [x]}", "it can contain lists, .*; got 'x'"),
+        ("{'normal'}", "it is not a Genotype"),
         ("{'normal': " + "[" * 9000 + "]" * 9000 + "}", "cannot read the text of a Genotype: "),
-        ("Genotype(normal=[('none', 123456)])", "it can have lists, .*; got '123456'"),
-        ("Genotype(normal=[('none', -123456)])", "it can have lists, .*; got '-123456'"),
+        ("Genotype(normal=[('none', 123456)])", "it can contain lists, .*; got '123456'"),
+        ("Genotype(normal=[('none', -123456)])", "it can contain lists, .*; got '-123456'"),
         (f"Genotype(normal=[('none', 0x{'f' * 9000})])", "cannot read the text of a Genotype"),
         (f"Genotype(normal=[('none', {'9' * 9000})])", "cannot read the text of a Genotype"),
-        ("Genotype(normal=range(101))", "a range has small whole numbers, got .101."),
-        ("Genotype(normal=range(1, -1))", "a range has small whole numbers"),
-        ("Genotype(normal=range([1]))", "a range has small whole numbers"),
+        ("Genotype(normal=range(101))", "the bounds of a range must be integers in .0, 100., got .101."),
+        ("Genotype(normal=range(1, -1))", "the bounds of a range must be integers"),
+        ("Genotype(normal=range([1]))", "the bounds of a range must be integers"),
         ("Genotype(normal=range(1, 2, 3))", r"got 'range\(1, 2, 3\)'"),
         ("Genotype(normal=range())", r"got 'range\(\)'"),
         (
             "Genotype(normal=range(1, stop=2))",
-            "it can have lists, strings, None and numbers, integers up to 20,000; got ",
+            "it can contain lists, strings, None and numbers .integers up to 20,000.; got ",
         ),
-        (f"Genotype({'[' * 150}{']' * 150})", "a Genotype has normal, .*; got 'normal'"),
+        (f"Genotype({'[' * 150}{']' * 150})", "a Genotype must have the fields normal, .*; got 'normal'"),
         (f"Genotype({'[' * 9000}{']' * 9000})", "cannot read the text of a Genotype: "),
         (f"Genotype({'(' * 9000}", "cannot read the text of a Genotype: "),
         (f"Genotype({'-' * 15000}1)", "cannot read the text of a Genotype: "),
@@ -167,7 +167,7 @@ def test_escapes_that_mean_nothing_are_not_warned_of():
 @pytest.mark.parametrize("value", [None, 3, b"Genotype()", ["Genotype()"], DARTS_V2])
 def test_a_text_is_a_string(value):
     for kind in (Genotype, Hierarchy):
-        with pytest.raises(GenotypeError, match=f"a {kind.__name__} is read from a text, got "):
+        with pytest.raises(GenotypeError, match=f"a {kind.__name__} must be given as text, got "):
             kind.from_text(value)
 
 
@@ -188,7 +188,7 @@ def test_a_genotype_is_the_same_in_any_notation(found, fields):
 
 @given(genotypes())
 def test_no_cell_can_be_read_in_two_notations(found):
-    with pytest.raises(GenotypeError, match="two edges a node|unknown operation"):
+    with pytest.raises(GenotypeError, match="two edges per node|unknown operation"):
         Genotype(nested(found.normal), found.normal_concat, nested(found.reduce), found.reduce_concat)
 
 
@@ -245,37 +245,49 @@ def test_notations_are_not_mixed(change, said):
 @pytest.mark.parametrize(
     ("cell", "notation", "said"),
     [
-        ([], PAIRS, "normal has two edges a node, got 0 edges"),
-        ([("none", 2), *NORMAL[1:]], PAIRS, r"normal, node 2, edge 1: a source is a node in \[0, 1\], got 2"),
-        ([("none",), *NORMAL[1:]], PAIRS, r"normal, node 2, edge 1: an edge is \(operation, source\), got"),
-        (weighted(NORMAL)[1:], TRIPLES, "normal has two edges a node, got 7 edges"),
+        ([], PAIRS, "normal must have two edges per node, got 0 edges"),
+        (
+            [("none", 2), *NORMAL[1:]],
+            PAIRS,
+            r"normal, node 2, edge 1: a source must be a node in \[0, 1\], got 2",
+        ),
+        (
+            [("none",), *NORMAL[1:]],
+            PAIRS,
+            r"normal, node 2, edge 1: an edge must be \(operation, source\), got",
+        ),
+        (weighted(NORMAL)[1:], TRIPLES, "normal must have two edges per node, got 7 edges"),
         (
             [("none",), *weighted(NORMAL[1:])],
             TRIPLES,
-            r"normal, node 2, edge 1: an edge is \(operation, source, weight\), got .'none'",
+            r"normal, node 2, edge 1: an edge must be \(operation, source, weight\), got .'none'",
         ),
-        (nested(NORMAL)[1:], NESTED_PAIRS, r"normal_concat has different nodes in \[2, 4\]"),
+        (nested(NORMAL)[1:], NESTED_PAIRS, r"normal_concat must have distinct nodes in \[2, 4\]"),
         (
             [*nested(NORMAL[:2]), NORMAL[2:5], NORMAL[5:6], *nested(NORMAL[6:])],
             NESTED_PAIRS,
-            "normal, node 3: a node has a list of two edges, got .*'sep_conv_3x3', 1",
+            "normal, node 3: a node must have a list of two edges, got .*'sep_conv_3x3', 1",
         ),
-        ([*nested(NORMAL[:6]), NORMAL[6:7]], NESTED_PAIRS, "normal, node 5: a node has a list of two edges"),
+        (
+            [*nested(NORMAL[:6]), NORMAL[6:7]],
+            NESTED_PAIRS,
+            "normal, node 5: a node must have a list of two edges",
+        ),
         (
             [[], *nested(NORMAL[2:])],
             NESTED_PAIRS,
-            r"normal, node 2: a node has a list of two edges, got \[\]",
+            r"normal, node 2: a node must have a list of two edges, got \[\]",
         ),
-        (["none", *nested(NORMAL[2:])], NESTED_PAIRS, "normal, node 2: a node has a list .*, got 'none'"),
+        (["none", *nested(NORMAL[2:])], NESTED_PAIRS, "normal, node 2: a node must have .*, got 'none'"),
         (
             [[NORMAL[0], 5], *nested(NORMAL[2:])],
             NESTED_PAIRS,
-            r"normal, node 2, edge 2: an edge is \(operation, source\), got 5",
+            r"normal, node 2, edge 2: an edge must be \(operation, source\), got 5",
         ),
         (
             [[("sep_conv_7x7", 0), NORMAL[1]], *nested(NORMAL[2:])],
             NESTED_PAIRS,
-            "normal, node 2, edge 1: unknown operation 'sep_conv_7x7'; there are none, ",
+            "normal, node 2, edge 1: unknown operation 'sep_conv_7x7'; the operations are none, ",
         ),
         (
             [[NORMAL[0], NORMAL[0]], *nested(NORMAL[2:])],
@@ -342,17 +354,21 @@ def test_weights_in_a_text_are_finite(weight, shown):
 
 def test_sources_and_nodes_are_integers_in_any_notation():
     with pytest.raises(
-        GenotypeError, match=rf"read as {NESTED_TRIPLES}: normal, .*: a source is .* got 1\.0"
+        GenotypeError, match=rf"read as {NESTED_TRIPLES}: normal, .*: a source must .* got 1\.0"
     ):
         Genotype.from_text(SEARCHED.replace("'dua_sepc_3x3', 1", "'dua_sepc_3x3', 1.0"))
-    with pytest.raises(GenotypeError, match=rf"read as {NESTED_TRIPLES}: normal_concat has different nodes"):
+    with pytest.raises(
+        GenotypeError, match=rf"read as {NESTED_TRIPLES}: normal_concat must have distinct nodes"
+    ):
         Genotype.from_text(SEARCHED.replace("'normal_concat': [2, 3]", "'normal_concat': [2, nan]"))
 
 
 @pytest.mark.parametrize("name", ["connectN", "connects"])
 @pytest.mark.parametrize("value", [2, 0, [], "None"])
 def test_connections_are_not_of_the_space(name, value):
-    said = f"{name} must be None or left out, got {re.escape(repr(value))}; .* not of the space of DARTS"
+    said = (
+        f"{name} must be None or left out, got {re.escape(repr(value))}; .* not belong to the space of DARTS"
+    )
     with pytest.raises(GenotypeError, match=said):
         Genotype.from_json(PARTS | {name: value})
     with pytest.raises(GenotypeError, match=said):
@@ -363,7 +379,7 @@ def test_connections_are_not_of_the_space(name, value):
 
 def test_a_dictionary_without_a_reduction_cell_is_an_error():
     """The search of AutoDL-Projects whose reduction cells are fixed prints one."""
-    with pytest.raises(GenotypeError, match="a Genotype has .*; got 'normal', 'normal_concat'$"):
+    with pytest.raises(GenotypeError, match="a Genotype must have .*; got 'normal', 'normal_concat'$"):
         Genotype.from_text(SEARCHED[: SEARCHED.index(", 'reduce'")] + "}")
 
 

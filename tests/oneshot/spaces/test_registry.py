@@ -176,7 +176,9 @@ def test_a_second_classifier_is_darts_alone():
     assert [logits.shape for logits in network(torch.randn(2, 3, 32, 32))] == [(2, 4), (2, 4)]
     assert network.eval()(torch.randn(2, 3, 32, 32)).shape == (2, 4)
     for name in ("nb201", "hierarchical"):
-        with pytest.raises(ConfigError, match=f"networks of {name} have no auxiliary classifier; those of d"):
+        with pytest.raises(
+            ConfigError, match=f"networks of {name} cannot have an auxiliary classifier; those of d"
+        ):
             get_space(name).network(EXAMPLES[name], auxiliary=True)
 
 
@@ -242,7 +244,7 @@ def test_a_genotype_is_read_in_any_notation(found, fields):
 
 def test_a_genotype_in_any_notation_is_of_its_space():
     for text in (LITERAL, SEARCHED, f"\n{SEARCHED}"):
-        with pytest.raises(GenotypeError, match="the architecture is of the space darts, not of nb201"):
+        with pytest.raises(GenotypeError, match="the architecture belongs to the space darts, not nb201"):
             parse_architecture(text, "nb201")
     assert parse_architecture(LITERAL, "darts") == ("darts", PUBLISHED["GDAS_V1"])
 
@@ -257,15 +259,15 @@ def test_published_names(name):
 @pytest.mark.parametrize(
     ("text", "space", "message"),
     [
-        ("DARTS_V2", "nb201", "the architecture is of the space darts, not of nb201"),
-        ("DARTS_V2", "s1", "the architecture is of the space darts, not of s1"),
-        (str(EXAMPLES["s1"]), "s2", "the architecture is of the space darts, not of s2"),
-        (str(EXAMPLES["s4"]), "darts", "the architecture is of the space s4, not of darts"),
-        ("LIU2018", "darts", "the architecture is of the space hierarchical, not of darts"),
-        ("6111", "hierarchical", "the architecture is of the space nb201, not of hierarchical"),
-        (ARCH, "darts", "the architecture is of the space nb201, not of darts"),
-        (str(DARTS_V2), "hierarchical", "the architecture is of the space darts, not of hierarchical"),
-        (json.dumps(get_space("darts").to_json(DARTS_V2)), "nb201", "of the space darts, not of nb201"),
+        ("DARTS_V2", "nb201", "the architecture belongs to the space darts, not nb201"),
+        ("DARTS_V2", "s1", "the architecture belongs to the space darts, not s1"),
+        (str(EXAMPLES["s1"]), "s2", "the architecture belongs to the space darts, not s2"),
+        (str(EXAMPLES["s4"]), "darts", "the architecture belongs to the space s4, not darts"),
+        ("LIU2018", "darts", "the architecture belongs to the space hierarchical, not darts"),
+        ("6111", "hierarchical", "the architecture belongs to the space nb201, not hierarchical"),
+        (ARCH, "darts", "the architecture belongs to the space nb201, not darts"),
+        (str(DARTS_V2), "hierarchical", "the architecture belongs to the space darts, not hierarchical"),
+        (json.dumps(get_space("darts").to_json(DARTS_V2)), "nb201", "the space darts, not nb201"),
     ],
 )
 def test_an_architecture_of_another_space_is_an_error(text, space, message):
@@ -281,14 +283,14 @@ def test_a_space_that_is_named_is_known():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "'' is no architecture: a Genotype"),
+        ("", "'' is not an architecture; give a Genotype"),
         (
             "darts_v2",
-            r"'darts_v2' is no architecture: .* or one of DARTS_V1, DARTS_V2 .or DARTS., .*, LIU2018",
+            r"'darts_v2' is not an architecture; .* or one of DARTS_V1, DARTS_V2 .or DARTS., .*, LIU2018",
         ),
-        ("x" * 5000, r"'x+\.\.\.x+' is no architecture"),
-        ("-1", "'-1' is no architecture"),
-        ("1.5", "'1.5' is no architecture"),
+        ("x" * 5000, r"'x+\.\.\.x+' is not an architecture"),
+        ("-1", "'-1' is not an architecture"),
+        ("1.5", "'1.5' is not an architecture"),
         ("15625", "cannot read a cell of NAS-Bench-201: .*15625"),
         ("9" * 5000, "cannot read a cell of NAS-Bench-201: "),
         ("|none~0|", "cannot read a cell of NAS-Bench-201: an arch string must have the form"),
@@ -300,22 +302,34 @@ def test_a_space_that_is_named_is_known():
         ('{"a": ' + "9" * 5000 + "}", "cannot read the JSON of an architecture: "),
         (
             "{}",
-            f"JSON of an architecture has a space, one of {', '.join(SPACES)}; got None",
+            f"JSON of an architecture must have a space, one of {', '.join(SPACES)}; got None",
         ),
-        ('{"space": ["darts"]}', r"has a space, one of .*; got \['darts'\]"),
-        ('{"space": "x\\ny"}', r"has a space, one of .*; got 'x\\ny'"),
+        ('{"space": ["darts"]}', r"must have a space, one of .*; got \['darts'\]"),
+        ('{"space": "x\\ny"}', r"must have a space, one of .*; got 'x\\ny'"),
         ('{"space": "darts", "space": "nb201"}', r"an object has a key twice: \['space', 'space'\]"),
         ('{"normal": [], "space": "darts", "normal": []}', "JSON .*: an object has a key twice: "),
         ('{"normal": [], "normal": []}', "cannot read the text of a Genotype: each field must be given once"),
         ("{'normal': ", "cannot read the text of a Genotype: "),
-        ('{"reduce": []}', "a Genotype has normal, .*; got 'reduce'"),
-        ('{"space": "nb201"}', "a cell of NAS-Bench-201 has arch, a string; got nothing"),
-        ('{"space": "nb201", "arch": 5}', "a cell of NAS-Bench-201 has arch, a string; got 'arch'"),
-        ('{"space": "nb201", "a\\nb": 5}', r"a cell of NAS-Bench-201 has arch, a string; got 'a\\nb'"),
+        ('{"reduce": []}', "a Genotype must have the fields normal, .*; got 'reduce'"),
+        ('{"space": "nb201"}', "a cell of NAS-Bench-201 must have only arch, a string; got nothing"),
+        (
+            '{"space": "nb201", "arch": 5}',
+            "a cell of NAS-Bench-201 must have only arch, a string; got 'arch'",
+        ),
+        (
+            '{"space": "nb201", "a\\nb": 5}',
+            r"a cell of NAS-Bench-201 must have only arch, a string; got 'a\\nb'",
+        ),
         ('{"space": "nb201", "arch": "|x|"}', "cannot read a cell of NAS-Bench-201"),
-        ('{"space": "darts", "motifs": [], "cell": []}', "a Genotype has normal, .*; got 'motifs', 'cell'"),
-        ('{"space": "hierarchical"}', "a Hierarchy has cell, motifs; got nothing"),
-        ('{"space": "hierarchical", "motifs": [], "cell": [NaN]}', "a hierarchy has one motif or more"),
+        (
+            '{"space": "darts", "motifs": [], "cell": []}',
+            "a Genotype must have the fields normal, .*; got 'motifs', 'cell'",
+        ),
+        ('{"space": "hierarchical"}', "a Hierarchy must have the fields cell, motifs; got nothing"),
+        (
+            '{"space": "hierarchical", "motifs": [], "cell": [NaN]}',
+            "a hierarchy must have at least one motif",
+        ),
     ],
 )
 def test_what_is_no_architecture_is_an_error_of_one_line(text, message):
@@ -327,7 +341,7 @@ def test_what_is_no_architecture_is_an_error_of_one_line(text, message):
 
 @pytest.mark.parametrize("value", [None, 6111, b"6111", DARTS_V2])
 def test_an_architecture_is_a_text(value):
-    with pytest.raises(GenotypeError, match="an architecture is read from a text, got "):
+    with pytest.raises(GenotypeError, match="an architecture must be given as text, got "):
         parse_architecture(value)
 
 
