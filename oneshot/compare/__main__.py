@@ -74,13 +74,13 @@ class CompareActivity:
         """Draw, save and return the report if all work is complete."""
         if not self.is_complete:
             return Outcome(False)
-        result = self._drawn(collect_result(self.study))
+        result = self._draw(collect_result(self.study))
         summary = result.to_json()
         self.folder.write_summary(summary)
         notes = [] if result.note is None else [result.note]
         return Outcome(True, format_result(result), summary, pictures=result.pictures, notes=notes)
 
-    def _drawn(self, result: CompareResult) -> CompareResult:
+    def _draw(self, result: CompareResult) -> CompareResult:
         """Draw the pictures; return the result with their names."""
         try:
             figures = draw_all(self.study, result)

@@ -31,18 +31,18 @@ def draw_all(study: Study, result: CompareResult) -> dict[str, "Figure"]:
     """Return the pictures of a comparison by file name; raise MissingDependencyError without matplotlib."""
     check()
     numbers, space = range(len(study.specs)), get_space(study.settings.space)
-    drawn = {}
+    figures = {}
     for number, method in zip(numbers, result.methods, strict=True):
         diagrams = [
             diagram._replace(title=f"seed {search.seed}: {diagram.title}")
             for search in method.searches
             for diagram in space.diagrams(space.read(search.architecture))
         ]
-        drawn[f"cells-{study.slug(number)}.png"] = figure(diagrams, method.label, layout="own")
+        figures[f"cells-{study.slug(number)}.png"] = figure(diagrams, method.label, layout="own")
     logs = [[read_log(study.folder(number, seed), SEARCH_LOG) for seed in study.seeds] for number in numbers]
     if all(row[_COLUMN] is not None for method in logs for log in method for row in log):
-        drawn[ANYTIME] = draw_anytime(result, logs)
-    return drawn
+        figures[ANYTIME] = draw_anytime(result, logs)
+    return figures
 
 
 def draw_anytime(result: CompareResult, logs: Sequence[Sequence[Sequence[Row]]]) -> "Figure":
@@ -53,8 +53,8 @@ def draw_anytime(result: CompareResult, logs: Sequence[Sequence[Sequence[Row]]])
     """
     from matplotlib.figure import Figure
 
-    drawn = Figure(figsize=(10, 4.6), layout="constrained")
-    over_epochs, over_seconds = drawn.subplots(1, 2, sharey=True)
+    picture = Figure(figsize=(10, 4.6), layout="constrained")
+    over_epochs, over_seconds = picture.subplots(1, 2, sharey=True)
     for number, (method, searches) in enumerate(zip(result.methods, logs, strict=True)):
         values = [np.array([row[_COLUMN] for row in log], dtype=np.float64) for log in searches]
         epochs = [np.arange(1.0, len(log) + 1) for log in searches]
@@ -73,8 +73,8 @@ def draw_anytime(result: CompareResult, logs: Sequence[Sequence[Sequence[Row]]])
     )
     over_seconds.legend(fontsize=8, loc="lower right")
     seeds = result.settings.seeds
-    drawn.suptitle(f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed", fontsize=10)
-    return drawn
+    picture.suptitle(f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed", fontsize=10)
+    return picture
 
 
 def _draw_curve(

@@ -76,7 +76,7 @@ class EvolvedPathMethod(PathMethod[E]):
         size = self.config.population
         sources = (
             (size - size // 2, lambda: self._cross(_pick(parents), _pick(parents))),
-            (size // 2, lambda: self._mutated(_pick(parents))),
+            (size // 2, lambda: self._mutate(_pick(parents))),
             (size, self._random),
         )
         generation: dict[Path, Genes] = {}
@@ -93,12 +93,12 @@ class EvolvedPathMethod(PathMethod[E]):
             if len(generation) == count:
                 break
             genes = source()
-            path = self._decoded(genes)
+            path = self._decode(genes)
             if path not in known:
                 generation.setdefault(path, genes)
         return generation
 
-    def _decoded(self, genes: Genes) -> tuple[int, ...]:
+    def _decode(self, genes: Genes) -> tuple[int, ...]:
         """Return the path that genes encode."""
         by_owner = {edge.owner("best"): gene for edge, gene in zip(self.path_edges, genes, strict=True)}
         weak = self.weak_owners(lambda edge: by_owner[edge.owner("best")][1])
@@ -117,7 +117,7 @@ class EvolvedPathMethod(PathMethod[E]):
         takes = torch.randint(2, (len(first),)).tolist()
         return tuple(pair[take] for take, *pair in zip(takes, first, second, strict=True))
 
-    def _mutated(self, genes: Genes) -> Genes:
+    def _mutate(self, genes: Genes) -> Genes:
         changes = torch.rand(len(genes)) < self.config.mutation
         return tuple(
             self._random_gene(edge) if change else gene

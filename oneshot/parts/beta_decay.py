@@ -39,8 +39,8 @@ class BetaDecay(Part[BetaDecaySettings]):
 
     References
     ----------
-    Ye et al. 2022, arXiv:2203.01665. The mean and the schedule are those of `mlc_loss` and `_backward_step`
-    in the authors' code, `optimizers/darts/architect.py`.
+    Ye et al. 2022, arXiv:2203.01665. The mean and the schedule are as in `mlc_loss` and `_backward_step` of
+    the authors' code, `optimizers/darts/architect.py`.
     """
 
     name = "beta-decay"

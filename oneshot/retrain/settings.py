@@ -1,4 +1,4 @@
-"""Settings of a retraining; their defaults are those of its pipeline."""
+"""Settings of a retraining, by default as in the pipeline of the space."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ def _named(values: Mapping[str, object]) -> str:
 def _piped(
     name: str, help: str, kind: type[T], choices: Sequence[str] | None = None, **bounds: Unpack[Bounds]
 ) -> T:
-    """Return an option whose default is that of the pipeline, or the size of the space's network."""
+    """Return an option whose default is the value of the pipeline, or the size of the space's network."""
     default = option(None, f"{help} {_default(name)}", type=kind, choices=choices, **bounds)
     return cast(T, default)  # `completed` replaces None
 

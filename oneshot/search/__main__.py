@@ -51,8 +51,8 @@ class SearchCommand(TrainingCommand[SearchResult]):
             " architecture found by the published table. Without options: DARTS on scikit-learn's digits,"
             " which need no download. To use N processes with a GPU each:"
             " torchrun --nproc-per-node N -m oneshot.search ...",
-            epilog=f"These are the options of {method.name}; --method NAME --help shows those of another"
-            f" method ({', '.join([*METHODS, *PUBLISHED_METHODS])}).\n"
+            epilog=f"These are the options of {method.name}; --method NAME --help shows another method's"
+            f" ({', '.join([*METHODS, *PUBLISHED_METHODS])}).\n"
             f"On {' and '.join(SMALL)}, networks are smaller and images are not augmented.\n\n"
             f"{recipe_table()}",
         )

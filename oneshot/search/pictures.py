@@ -84,13 +84,13 @@ def draw_all(
         If matplotlib is not installed.
     """
     check()
-    drawn = {CELL: figure(diagrams, title, layout="own")}
+    figures = {CELL: figure(diagrams, title, layout="own")}
     if alphas is not None:
-        drawn[ALPHAS] = draw_alphas(alphas, title)
+        figures[ALPHAS] = draw_alphas(alphas, title)
     if scorer is not None and found["benchmark_val_accuracy"] is not None:
         optimum = None if scorer.optimum is None else scorer.optimum.value
-        drawn[ANYTIME] = draw_anytime(rows, found, scorer.dataset, optimum, title)
-    return drawn
+        figures[ANYTIME] = draw_anytime(rows, found, scorer.dataset, optimum, title)
+    return figures
 
 
 def draw_alphas(alphas: Alphas, title: str) -> "Figure":

@@ -283,12 +283,12 @@ class SearchTask(TrainingTask[SearchResult]):
 
     def result(self, trainer: Trainer[SearchEpoch], log: list[Row]) -> SearchResult:
         """Return the result so far; the supernet is evaluated only after the final selection."""
-        found, mixed, path = self.chosen(), None, None
+        architecture, mixed, path = self.chosen(), None, None
         if self.is_concluded:
             with advising(self.memory_advice()):
                 if not self.optimizer.draws:  # otherwise each pass samples another path
                     mixed = self.optimizer.evaluate(self.evaluation())
-                with self.space.fixed_path(self.optimizer.graph, found):
+                with self.space.fixed_path(self.optimizer.graph, architecture):
                     path = self.optimizer.evaluate(self.evaluation())
         return SearchResult(
             settings=self.job.settings,
@@ -299,12 +299,12 @@ class SearchTask(TrainingTask[SearchResult]):
             steps=trainer.steps,
             log=log,
             seconds=sum(row["seconds"] for row in log) + trainer.seconds + self.concluding,
-            architecture=found,
+            architecture=architecture,
             optimizer=self.optimizer,
             images=self.job.images.counts,
             mixed=mixed,
             path=path,
-            benchmark=None if self.job.scorer is None else self.job.scorer.scores(found),
+            benchmark=None if self.job.scorer is None else self.job.scorer.scores(architecture),
         )
 
     def result_files(self, result: SearchResult) -> Files:

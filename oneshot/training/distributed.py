@@ -100,7 +100,7 @@ class ProcessGroup:
         return parts
 
     def broadcast(self, tensors: Sequence[Tensor]) -> None:
-        """Overwrite tensors with those of the main process."""
+        """Overwrite tensors with the main process's tensors."""
         if self.size > 1:
             with self.watching(), torch.no_grad():
                 _in_one_message(tensors, lambda flat: dist.broadcast(flat, src=0))

@@ -83,7 +83,7 @@ class Environment(Settings):
         super().__post_init__()
 
     def updated(self, **given: Any) -> Self:  # values of fields, checked by __post_init__
-        """Return a copy with those of the `given` values that are not None."""
+        """Return a copy with the `given` values, ignoring None."""
         return replace(self, **{name: value for name, value in given.items() if value is not None})
 
     def record(self) -> dict[str, str | None]:

@@ -280,7 +280,7 @@ class TrainingSession(Generic[_Task, _R]):
         tensorboard: bool = False,
         **environment: Any,  # values of fields of Environment
     ) -> _R:
-        """Resume and complete the run in a folder; the result equals that of an uninterrupted run.
+        """Resume and complete the run in a folder; the result is the same as without an interruption.
 
         Parameters
         ----------
@@ -396,11 +396,11 @@ class TrainingSession(Generic[_Task, _R]):
         result: _R = self.task.result(self.trainer, self.log)
         if self._folder is None:
             return result
-        result = self._drawn(self._folder, result)
+        result = self._draw(self._folder, result)
         self._folder.write_summary(result.to_json())  # last, because it marks the run as complete
         return result
 
-    def _drawn(self, folder: RunFolder, result: _R) -> _R:
+    def _draw(self, folder: RunFolder, result: _R) -> _R:
         """Write the files and pictures of a result; return it with the names of its pictures."""
         self._write(self.task.result_files(result))
         try:

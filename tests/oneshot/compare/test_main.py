@@ -230,7 +230,7 @@ def test_a_comparison_that_is_stopped_is_resumed_and_extended(run, tmp_path):
     process.send_signal(signal.SIGINT)
     err = process.communicate()[1]
     assert process.returncode == 130
-    assert err.splitlines()[-1] == f"interrupted; go on with: python -m oneshot.compare --resume {path}"
+    assert err.splitlines()[-1] == f"interrupted; continue with: python -m oneshot.compare --resume {path}"
     code, out, _ = run("--resume", path, "--devices", "cpu,cpu", "--json")
     assert code == 0
     first = json.loads(out)

@@ -270,5 +270,5 @@ def test_only_lists_of_candidates_in_scope_are_searched():
 def test_compiling_is_refused_where_paths_are_drawn():
     optimizer = GDAS()
     optimizer.adapt_search_space(tiny())
-    with pytest.raises(ConfigError, match="draws a path for each step"):
+    with pytest.raises(ConfigError, match="samples a new path at each step"):
         optimizer.compile()

@@ -162,7 +162,11 @@ def test_candidates_with_candidates_have_no_fixed_cost():
         (ZeroOne(ZeroOneSettings(zero_one=1.0)), DARTS, "sigmoid weights, which DARTS does not have"),
         (BetaDecay(BetaDecaySettings(beta_decay=1.0)), FairDARTS, "which FairDARTS does not use"),
         (BetaDecay(BetaDecaySettings(beta_decay=1.0)), DrNAS, "which DrNAS does not use"),
-        (ExpectedCost(CostSettings(cost_weight=1.0)), SPOS, "alphas, which single path one-shot lacks"),
+        (
+            ExpectedCost(CostSettings(cost_weight=1.0)),
+            SPOS,
+            "needs a method with alphas; single path one-shot has none",
+        ),
     ],
 )
 def test_parts_that_have_no_meaning_with_a_method(part, kind, message):

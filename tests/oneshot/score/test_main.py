@@ -397,12 +397,12 @@ def test_a_table_without_times_has_no_costs(tmp_path, bench):
 
 def test_a_table_that_lacks_values_of_some_cells_has_nothing_to_compare_with(tmp_path, bench):
     arrays = stores.arrays_of_all_protocols(bench.space)
-    for metric, lacks in (("val_accuracy", "val_accuracy of some cells"), ("train_time", "training times")):
+    for metric, lacks in (("val_accuracy", "val_accuracy for some cells"), ("train_time", "training times")):
         name = f"cifar10/200/final/{metric}"
         some = arrays | {name: np.where(np.arange(CELLS)[:, None] == 5, np.nan, arrays[name])}
         table = NB201(stores.write(tmp_path / f"{metric}.h5", some))
         found = module.at_equal_cost(50.0, ScoreConfig(cost=COST), 1.0, table, "cifar10", None)
-        assert found.note == f"the table lacks {lacks}, so there is nothing to compare with"
+        assert found.note == f"the table has no {lacks}, so there is nothing to compare with"
         assert found.searches == ()
 
 

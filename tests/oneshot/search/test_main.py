@@ -714,7 +714,7 @@ def test_a_loss_that_is_no_number_is_seen_within_an_epoch(monkeypatch):
     job = partial(SearchJob.create, SearchSettings(**TINY), config_of("darts", batch=60), CPU)
     with SearchSession.begin(job) as session:
         session.task.optimizer.op_optimizer.param_groups[0]["lr"] = 1e30
-        with pytest.raises(DivergedError, match="epoch 1, step . of 12; nothing is saved"):
+        with pytest.raises(DivergedError, match="epoch 1, step . of 12; nothing was saved"):
             session.train()
         assert session.trainer.batch < 6
 
@@ -903,7 +903,7 @@ def test_a_run_of_another_space_cannot_be_scored(elsewhere, capsys):
     code = score.main([str(path), "--cells", "10"])
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert f"no benchmark has the architectures of {name}; python -m oneshot.retrain {path} trains the" in err
+    assert f"no benchmark has the architectures of {name}; to train" in err
     assert not (path / "score.json").exists()
 
 

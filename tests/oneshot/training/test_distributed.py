@@ -301,7 +301,7 @@ def test_each_process_has_a_device_of_its_own(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "2")
     with pytest.raises(DeviceError, match="cuda:2 is not available"):
         group.device("cuda")
-    with pytest.raises(ConfigError, match="--device cuda gives each its own"):
+    with pytest.raises(ConfigError, match="--device cuda, which gives each process its own"):
         group.device("cuda:1")
 
 
