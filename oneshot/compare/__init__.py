@@ -1,1 +1,1 @@
-"""Several methods, several seeds of each: the table that papers print."""
+"""Comparison of methods over several seeds, as in the tables of papers."""

@@ -40,11 +40,15 @@ _PROG = "python -m oneshot.compare"
 
 @dataclass
 class CompareActivity:
-    """A comparison under way, with its folder."""
+    """A running comparison and its folder."""
 
+    #: searches of the comparison
     study: Study
+    #: open run folder
     folder: RunFolder
+    #: names of the devices
     devices: list[str]
+    #: whether all work is complete
     is_complete: bool = False
 
     @property
@@ -53,7 +57,7 @@ class CompareActivity:
         return self.study.path
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Run what is left, or as much until `stop()` is true."""
+        """Run the remaining work until all is complete or `stop()` is true."""
 
         def stops() -> bool:
             self.folder.log.check_in_place()
@@ -67,16 +71,16 @@ class CompareActivity:
             raise type(error)(f"{error}; {resume_text(_PROG, self.path)}") from None
 
     def finish(self, interrupted: bool) -> Outcome:
-        """Report, if all is done."""
+        """Draw, save and return the report if all work is complete."""
         if not self.is_complete:
             return Outcome(False)
-        result = self._drawn(collect_result(self.study))
+        result = self._draw(collect_result(self.study))
         summary = result.to_json()
         self.folder.write_summary(summary)
         notes = [] if result.note is None else [result.note]
         return Outcome(True, format_result(result), summary, pictures=result.pictures, notes=notes)
 
-    def _drawn(self, result: CompareResult) -> CompareResult:
+    def _draw(self, result: CompareResult) -> CompareResult:
         """Draw the pictures; return the result with their names."""
         try:
             figures = draw_all(self.study, result)
@@ -90,7 +94,7 @@ class CompareActivity:
 
 
 class CompareCommand(Command[CompareActivity]):
-    """Compares methods."""
+    """Command that compares methods."""
 
     prog = _PROG
     errors = (OneShotError, NASBenchError, DataError)
@@ -103,31 +107,29 @@ class CompareCommand(Command[CompareActivity]):
             prog=self.prog,
             allow_abbrev=False,
             formatter_class=ListFormatter,
-            description="Search with several methods, several seeds each, and print the table of a paper:"
-            " cells, accuracies, ranks, costs, collapses, rank correlations, tests of pairs, and black-box"
-            " search at equal cost.",
+            description="Search with several methods and several seeds each, and print tables as in papers:"
+            " cells, accuracies, ranks, costs, collapsed searches, rank correlations, pairwise tests, and"
+            " black-box search at equal cost.",
         )
         parser.add_argument(
             "methods",
             nargs="*",
             metavar="METHOD",
-            help=f"{', '.join([*METHODS, *PUBLISHED_METHODS])}, or MODULE:CLASS; with its own settings as in"
-            " darts:epochs=10,order=2",
+            help=f"{', '.join([*METHODS, *PUBLISHED_METHODS])}, or MODULE:CLASS; settings of one method are"
+            " given as in darts:epochs=10,order=2",
         )
         CompareSettings.add_flags(parser.add_argument_group("comparison"))
-        common = parser.add_argument_group("searches with all methods that have the setting")
+        common = parser.add_argument_group("settings of all methods that have them")
         for kind in _common_classes():
             kind.add_flags(common, leave_out=SHARED)
-        PipelineEnvironment.add_flags(
-            parser.add_argument_group("machine and data (may differ when it is resumed)")
-        )
+        PipelineEnvironment.add_flags(parser.add_argument_group("machine and data (may differ on resume)"))
         files = parser.add_argument_group("files")
-        add_folder_flags(files, f"a new folder for {self.keeps}", "comparison to resume", required=True)
+        add_folder_flags(files, f"new folder for {self.keeps}", "comparison to resume", required=True)
         return parser
 
     @contextmanager
     def open(self, args: argparse.Namespace) -> Iterator[CompareActivity]:
-        """Begin or resume a comparison."""
+        """Start or resume a comparison."""
         given, environment = CompareSettings.given(args), PipelineEnvironment.from_flags(args)
         common = {k: v for kind in _common_classes() for k, v in kind.given(args).items() if k not in SHARED}
         devices = environment.device_names()
@@ -135,12 +137,12 @@ class CompareCommand(Command[CompareActivity]):
         if args.resume is None:
             settings = CompareSettings(**given | ({"dataset": "digits"} if given.get("smoke") else {}))
             if not specs:
-                raise ConfigError(f"a comparison needs one method or more; try {_PROG} darts gdas")
+                raise ConfigError(f"a comparison needs at least one method; try {_PROG} darts gdas")
             check_new(args.out, COMPARE)
             for spec in specs:
                 spec.check(settings.space, settings.dataset, common, settings.smoke)
             if get_space(settings.space).in_benchmark:
-                open_nb201(environment.store)  # an error, before there is a folder
+                open_nb201(environment.store)  # raises its error before a folder exists
             record = {
                 "compare": settings.to_json(),
                 "methods": [spec.label for spec in specs],
@@ -160,7 +162,7 @@ class CompareCommand(Command[CompareActivity]):
 
 
 def _common_classes() -> list[type[Settings]]:
-    """Return the classes of settings that can be given to all methods at once."""
+    """Return the classes of settings that can be given for all methods at once."""
     return [SearchSettings, AlphaConfig, *(part.config_class for part in part_classes())]
 
 
@@ -175,9 +177,7 @@ def _parse_specs(texts: Sequence[str]) -> tuple[MethodSpec, ...]:
 
 def parse_record(record: Mapping[str, Any], path: Path, environment: PipelineEnvironment) -> Study:
     """Return the study in a comparison's config.json."""
-    with refusing(
-        f"{path}/config.json is not that of a comparison of methods, damaged, or of another version"
-    ):
+    with refusing(f"{path}/config.json is damaged, of another version or not of a comparison of methods"):
         settings = CompareSettings.from_json(record["compare"], "compare", complete=True)
         store = PipelineEnvironment(store=record.get("store")).store
         specs = _parse_specs(record["methods"])
@@ -188,15 +188,15 @@ def parse_record(record: Mapping[str, Any], path: Path, environment: PipelineEnv
 def _resumed(
     study: Study, given: Mapping[str, Any], specs: tuple[MethodSpec, ...], common: Mapping[str, Any]
 ) -> Study:
-    """Return the study with more seeds, perhaps; ConfigError if anything else is not as it began."""
+    """Return the study, perhaps with more seeds; raise a ConfigError if anything else differs."""
     if specs and specs != study.specs:
         raise ConfigError(
-            f"the methods are not those of {study.path}, {' '.join(spec.label for spec in study.specs)};"
-            " --out begins another comparison"
+            f"the methods differ from those of {study.path}, {' '.join(spec.label for spec in study.specs)};"
+            " start another comparison with --out"
         )
     for name, value in common.items():
         if name not in study.common or study.common[name] != value:
-            raise ConfigError(f"{name}={value} is not the comparison's; --out begins another one")
+            raise ConfigError(f"{name}={value} differs from the comparison's; start another one with --out")
     return replace(study, settings=study.settings.resumed(given, PipelineEnvironment))
 
 

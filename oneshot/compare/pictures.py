@@ -1,4 +1,4 @@
-"""Pictures of a comparison: the methods over time, and the architectures that they found."""
+"""Pictures of a comparison: accuracy of the methods over time, and the architectures found."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -23,41 +23,38 @@ Floats = NDArray[np.float64]
 
 ANYTIME = "anytime.png"
 _COLUMN = "benchmark_val_accuracy"
-_LINES = ("-", "--", ":", "-.")  # of the first ten methods, the next ten, ...
-_POINTS = 200  # of a curve over time
+_LINES = ("-", "--", ":", "-.")  # line styles of the first ten methods, the next ten, ...
+_POINTS = 200  # points of a curve over time
 
 
 def draw_all(study: Study, result: CompareResult) -> dict[str, "Figure"]:
-    """Draw the pictures of a comparison, by the names of their files.
-
-    MissingDependencyError without matplotlib.
-    """
+    """Return the pictures of a comparison by file name; raise MissingDependencyError without matplotlib."""
     check()
     numbers, space = range(len(study.specs)), get_space(study.settings.space)
-    drawn = {}
+    figures = {}
     for number, method in zip(numbers, result.methods, strict=True):
         diagrams = [
             diagram._replace(title=f"seed {search.seed}: {diagram.title}")
             for search in method.searches
             for diagram in space.diagrams(space.read(search.architecture))
         ]
-        drawn[f"cells-{study.slug(number)}.png"] = figure(diagrams, method.label, layout="own")
+        figures[f"cells-{study.slug(number)}.png"] = figure(diagrams, method.label, layout="own")
     logs = [[read_log(study.folder(number, seed), SEARCH_LOG) for seed in study.seeds] for number in numbers]
     if all(row[_COLUMN] is not None for method in logs for log in method for row in log):
-        drawn[ANYTIME] = draw_anytime(result, logs)
-    return drawn
+        figures[ANYTIME] = draw_anytime(result, logs)
+    return figures
 
 
 def draw_anytime(result: CompareResult, logs: Sequence[Sequence[Sequence[Row]]]) -> "Figure":
-    """Draw the accuracy of the cell that would have been chosen, over epochs and over seconds of search.
+    """Draw the accuracy of the currently selected cell over epochs and over seconds of search.
 
-    Means over seeds with a band of one standard deviation; a search that has ended keeps its last value.
-    `logs`: of each method's searches.
+    Curves are means over seeds with a band of one standard deviation; a search that has ended keeps its last
+    value. `logs` are the rows of the logs of each method's searches.
     """
     from matplotlib.figure import Figure
 
-    drawn = Figure(figsize=(10, 4.6), layout="constrained")
-    over_epochs, over_seconds = drawn.subplots(1, 2, sharey=True)
+    picture = Figure(figsize=(10, 4.6), layout="constrained")
+    over_epochs, over_seconds = picture.subplots(1, 2, sharey=True)
     for number, (method, searches) in enumerate(zip(result.methods, logs, strict=True)):
         values = [np.array([row[_COLUMN] for row in log], dtype=np.float64) for log in searches]
         epochs = [np.arange(1.0, len(log) + 1) for log in searches]
@@ -72,18 +69,18 @@ def draw_anytime(result: CompareResult, logs: Sequence[Sequence[Sequence[Row]]])
         axes.grid(alpha=0.3, linewidth=0.5)
     over_epochs.xaxis.get_major_locator().set_params(integer=True)
     over_epochs.set_ylabel(
-        f"{result.benchmark} validation accuracy of the\ncell chosen now, fully trained [%]"
+        f"{result.benchmark} validation accuracy of the\ncell selected so far, fully trained [%]"
     )
     over_seconds.legend(fontsize=8, loc="lower right")
     seeds = result.settings.seeds
-    drawn.suptitle(f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed", fontsize=10)
-    return drawn
+    picture.suptitle(f"mean ± standard deviation of {seeds} seeds" if seeds > 1 else "one seed", fontsize=10)
+    return picture
 
 
 def _draw_curve(
     axes: "Axes", label: str, number: int, times: Sequence[Floats], values: Sequence[Floats]
 ) -> None:
-    """Draw a method's curve from the time at which all of its searches have an epoch."""
+    """Draw a method's curve, starting when all its searches have completed an epoch."""
     end = max(each[-1] for each in times)
     grid = np.unique(np.concatenate([*times, np.linspace(0, end, _POINTS)]))
     grid = grid[grid >= max(each[0] for each in times)]
@@ -95,7 +92,7 @@ def _draw_curve(
     )
     mean, colour = curves.mean(axis=0), f"C{number % 10}"
     axes.step(grid, mean, where="post", color=colour, linestyle=_LINES[number // 10 % 4], label=label)
-    axes.plot(grid[-1], mean[-1], "o", color=colour, markersize=4)  # the end, where there is one epoch only
+    axes.plot(grid[-1], mean[-1], "o", color=colour, markersize=4)  # visible even with only one epoch
     if len(curves) > 1:
         std = curves.std(axis=0, ddof=1)
         axes.fill_between(grid, mean - std, mean + std, step="post", color=colour, alpha=0.2, linewidth=0)

@@ -1,4 +1,4 @@
-"""The findings of a comparison: a row per method, tests of pairs, black-box search at equal cost."""
+"""Result of a comparison: searches per method, tests of pairs, black-box search at equal cost."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,7 +18,7 @@ from oneshot.search.scorer import METRIC, TEST_METRIC
 
 Floats = NDArray[np.float64]
 _RESAMPLES = 2000
-#: Data sets and metrics of the table, as papers on NAS-Bench-201 print them.
+#: data sets and metrics that papers on NAS-Bench-201 report
 COLUMNS = tuple(
     (dataset, metric)
     for dataset in ("cifar10", "cifar100", "imagenet16-120")
@@ -28,14 +28,16 @@ COLUMNS = tuple(
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and sample standard deviation of values; the latter is None of one value."""
+    """Mean and sample standard deviation of values."""
 
+    #: mean
     mean: float
+    #: sample standard deviation; None for a single value
     std: float | None
 
     @classmethod
     def estimate(cls, values: ArrayLike) -> Self | None:
-        """Return that of values without NaN; None if there are none."""
+        """Return the spread of the values that are not NaN; None if there are none."""
         known = np.asarray(values, dtype=np.float64)
         known = known[~np.isnan(known)]
         if not known.size:
@@ -45,26 +47,27 @@ class Spread:
 
 @dataclass(frozen=True)
 class FoundBySearch:
-    """The architecture that a search found."""
+    """The architecture that a search found, and its scores."""
 
+    #: seed of the search
     seed: int
-    #: Name of the folder of the search.
+    #: name of the folder of the search
     folder: str
-    #: Text of the architecture.
+    #: the architecture as text
     architecture: str
-    #: Epochs done.
+    #: number of epochs
     epochs: int
-    #: Why a part stopped the search before its last epoch; None if none did.
+    #: why a part stopped the search before its last epoch; None if none did
     stopped: str | None
-    #: Why it looks like one that a search collapsed to; None for others.
+    #: why the search seems to have collapsed; None if it does not
     collapse: str | None
-    #: Cost of the search in seconds.
+    #: cost of the search in seconds
     seconds: float
-    #: Accuracy along its path in the supernet, percent.
+    #: accuracy along the architecture's path in the supernet, percent
     path_accuracy: float
-    #: Its scores in the benchmark, as in the search's summary; None in a space without one.
+    #: scores in the benchmark, as in the search's summary; None in a space without a benchmark
     benchmark: Mapping[str, Any] | None  # plain values
-    #: Kendall's tau-b of the supernet and the benchmark; None if there is no benchmark, or it is constant.
+    #: Kendall's tau-b of supernet and benchmark; None without a benchmark or if one side is constant
     kendall: float | None
 
     def score(self, name: str) -> float:
@@ -73,94 +76,105 @@ class FoundBySearch:
         return np.nan if value is None else float(value)
 
     def recorded(self, dataset: str, metric: str) -> float:
-        """Return what the table records for it; NaN for nothing."""
+        """Return the table's value of a metric; NaN if not recorded."""
         entry = {} if self.benchmark is None else self.benchmark["entry"]
         return float(entry.get(dataset, {}).get(metric, np.nan))
 
 
 @dataclass(frozen=True)
 class BlackBoxResult:
-    """A black-box search at the cost of a method's searches."""
+    """A black-box search at the mean cost of a method's searches."""
 
-    #: Name of the search.
+    #: name of the algorithm
     algorithm: str
-    #: Mean number of evaluations.
+    #: mean number of evaluations per trial
     evaluations: float
-    #: Accuracies of the best cells in percent, by data set and metric, over its trials.
+    #: accuracies of the trials' incumbents in percent, by data set and metric
     accuracies: dict[str, Spread | None]
-    #: The share of pairs of a search and a trial in which the method's cell is better.
+    #: fraction of pairs of a search and a trial in which the method's cell is better; None without any
     beaten: float | None
 
 
 @dataclass(frozen=True)
 class MethodResult:
-    """The searches with a method."""
+    """Results of the searches with a method."""
 
+    #: the method with its settings, as given
     label: str
+    #: result of each search
     searches: tuple[FoundBySearch, ...]
-    #: Accuracies of the cells found in percent, by data set and metric.
+    #: accuracies of the cells found in percent, by data set and metric
     accuracies: dict[str, Spread | None]
+    #: ranks of the cells found; None without a benchmark
     rank: Spread | None
+    #: regrets of the cells found in percentage points; None without a benchmark
     regret: Spread | None
-    #: Seconds of a search.
+    #: seconds per search
     seconds: Spread | None
-    #: Kendall's tau-b of supernet and benchmark.
+    #: Kendall's tau-b of supernet and benchmark
     kendall: Spread | None
-    #: Number of searches whose architecture looks collapsed.
+    #: number of searches that seem to have collapsed
     collapsed: int
-    #: Black-box searches at equal cost.
+    #: black-box searches at equal cost
     blackbox: tuple[BlackBoxResult, ...] = ()
-    #: The cost in seconds, and the evaluations that it buys; None without a benchmark.
+    #: cost of each black-box search in seconds; None without a benchmark
     cost: float | None = None
+    #: number of evaluations that the cost buys; None without a benchmark
     evaluations: float | None = None
-    #: Why there are no black-box searches.
+    #: why there are no black-box searches; None if there are some
     note: str | None = None
 
 
 @dataclass(frozen=True)
 class PairResult:
-    """Two methods, compared by the accuracy of the cells that the same seeds found."""
+    """Comparison of two methods by the accuracies of the cells found with the same seeds."""
 
+    #: label of the first method
     first: str
+    #: label of the second method
     second: str
-    #: Numbers of seeds whose cell of the first is better, worse, equally good.
+    #: number of seeds for which the first method's cell is better
     better: int
+    #: number of seeds for which it is worse
     worse: int
+    #: number of seeds for which both are equally good
     equal: int
-    #: Two-sided p of Wilcoxon's signed-rank test; 1 if all are equal.
+    #: two-sided p-value of Wilcoxon's signed-rank test; 1 if all are equal
     p: float
-    #: Mean of the first less the second, percentage points.
+    #: mean difference, first minus second, in percentage points
     difference: float
-    #: Its 95 % interval by a paired percentile bootstrap.
+    #: 95 % interval of the mean difference by a paired percentile bootstrap
     interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
 class CompareResult:
-    """The findings of a comparison."""
+    """Result of a comparison."""
 
+    #: settings of the comparison
     settings: CompareSettings
-    #: Settings of all searches.
+    #: settings of all methods
     common: dict[str, Any]  # each has its own type
+    #: result of each method
     methods: tuple[MethodResult, ...]
-    #: Tests of pairs; empty without a benchmark, or with one seed.
+    #: tests of pairs; empty without a benchmark or with one seed
     pairs: tuple[PairResult, ...]
-    #: The data set of ranks, regrets and tests; None without a benchmark.
+    #: data set of ranks, regrets and tests; None without a benchmark
     benchmark: str | None
-    #: The best accuracies of any cell; empty without a benchmark.
+    #: best accuracy of any cell in percent, by data set and metric; empty without a benchmark
     optimum: dict[str, Spread | None]
-    #: Names of the pictures in the folder.
+    #: names of the pictures in the folder
     pictures: tuple[str, ...] = ()
-    #: Why there are none.
+    #: why there are no pictures; None if there are some
     note: str | None = None
 
     def to_json(self) -> dict[str, Any]:  # plain values, nested
-        """Return the findings as plain values."""
+        """Return the result as plain values."""
         return asdict(self) | {"settings": self.settings.to_json(), "complete": True}
 
 
 def collect_result(study: Study) -> CompareResult:
-    """Return the findings of a study that is complete; RunFolderError if a search is not finished."""
+    """Return the result of a study; raise a RunFolderError if a search is not finished."""
     methods = tuple(_method(study, number) for number in range(len(study.specs)))
     scorer = study.scorer
     return CompareResult(
@@ -205,23 +219,23 @@ def _method(study: Study, number: int) -> MethodResult:
 
 def _search(study: Study, number: int, seed: int) -> FoundBySearch:
     path = study.folder(number, seed)
-    ended, score = study.finished(path), study.score(path)
+    finished, score = study.finished(path), study.score(path)
     return FoundBySearch(
         seed=seed,
         folder=path.name,
-        architecture=ended.architecture,
-        epochs=int(ended.summary["epochs"]),
-        stopped=ended.summary.get("stopped"),
-        collapse=ended.summary.get("warning"),
+        architecture=finished.architecture,
+        epochs=int(finished.summary["epochs"]),
+        stopped=finished.summary.get("stopped"),
+        collapse=finished.summary.get("warning"),
         seconds=study.seconds(path),
-        path_accuracy=ended.accuracy,
-        benchmark=ended.summary["benchmark"],
+        path_accuracy=finished.accuracy,
+        benchmark=finished.summary["benchmark"],
         kendall=None if score is None else score["ranking"]["kendall"]["value"],
     )
 
 
 def _blackbox(trials: Trials, bench: Benchmark, values: Floats) -> BlackBoxResult:
-    """Return the findings of a black-box search; `values`: of the cells that a method found."""
+    """Return the result of a black-box search; `values` are accuracies of the cells a method found."""
     cells = trials.cells[trials.cells >= 0]
     best = trials.values[trials.cells >= 0]
     accuracies = {_name(*column): Spread.estimate(_column(bench, *column, cells)) for column in COLUMNS}
@@ -238,7 +252,7 @@ def _column(bench: Benchmark, dataset: str, metric: str, cells: NDArray[np.intp]
 
 
 def _optimum(bench: Benchmark) -> dict[str, Spread | None]:
-    """Return the best value of each column, whatever its cell."""
+    """Return the best value of any cell in each column."""
     best: dict[str, Spread | None] = {}
     for dataset, metric in COLUMNS:
         try:
@@ -256,7 +270,7 @@ def _name(dataset: str, metric: str) -> str:
 
 
 def compare_pairs(methods: Sequence[MethodResult]) -> tuple[PairResult, ...]:
-    """Return the comparison of each pair of methods; none of a method whose cells the table lacks."""
+    """Compare each pair of methods; omit methods with a cell that the table lacks."""
     values = {
         method.label: np.array([search.score("benchmark_val_accuracy") for search in method.searches])
         for method in methods
@@ -271,16 +285,16 @@ def _pair(first: str, second: str, left: Floats, right: Floats) -> PairResult:
     except ImportError:
         raise MissingDependencyError("tests of pairs need scipy: pip install scipy") from None
     difference = left - right
-    other = difference[difference != 0]  # equal ones say nothing of the difference, as in Wilcoxon 1945
-    drawn = np.random.default_rng(0).choice(difference, (_RESAMPLES, len(difference))).mean(axis=1)
-    low, high = np.percentile(drawn, (2.5, 97.5))
+    nonzero = difference[difference != 0]  # ties are dropped, as in Wilcoxon 1945
+    means = np.random.default_rng(0).choice(difference, (_RESAMPLES, len(difference))).mean(axis=1)
+    low, high = np.percentile(means, (2.5, 97.5))
     return PairResult(
         first,
         second,
         better=int((difference > 0).sum()),
         worse=int((difference < 0).sum()),
-        equal=len(difference) - len(other),
-        p=float(wilcoxon(other).pvalue) if other.size else 1.0,
+        equal=len(difference) - len(nonzero),
+        p=float(wilcoxon(nonzero).pvalue) if nonzero.size else 1.0,
         difference=float(difference.mean()),
         interval=(float(low), float(high)),
     )

@@ -1,4 +1,4 @@
-"""The settings of a comparison of methods."""
+"""Settings of a comparison of methods."""
 
 from dataclasses import dataclass
 
@@ -13,42 +13,42 @@ _SMOKE_SCORE = ScoreConfig(cells=20, images=240)
 
 @dataclass(frozen=True)
 class CompareSettings(Settings):
-    """What is compared, and how it is scored; all methods share it."""
+    """Settings of a comparison, which all methods share."""
 
-    #: Space that is searched.
+    #: search space
     space: str = environment.space_option("nb201")
-    #: Data set.
+    #: data set
     dataset: str = environment.dataset_option()
-    #: Number of searches with each method.
+    #: number of searches per method
     seeds: int = option(
         4,
-        "searches with each method, with consecutive seeds",
+        "number of searches per method, with consecutive seeds",
         at_least=1,
         at_most=1_000,
         on_resume="raise",
     )
-    #: Seed of the first search.
+    #: seed of the first search
     seed: int = option(0, "seed of the first search", at_least=0, at_most=SEEDS)
-    #: Number of cells that supernets rank.
+    #: number of cells that supernets rank
     rank_cells: int = option(
         ScoreConfig.cells,
-        "cells that each supernet ranks, the same ones for all",
+        "number of cells that each supernet ranks, the same for all",
         at_least=10,
         at_most=15_625,
     )
-    #: Number of images that supernets rank cells by.
-    rank_images: int = option(ScoreConfig.images, "validation images that it ranks them by", at_least=2)
-    #: Seconds that black-box searches are given.
+    #: number of validation images used to rank cells
+    rank_images: int = option(ScoreConfig.images, "validation images used to rank cells", at_least=2)
+    #: cost of the black-box searches in seconds; None for the mean cost of a method's searches
     cost: float | None = option(
         None,
         "simulated seconds of the black-box searches (default: the mean cost of each method's searches)",
         type=float,
         above=0,
     )
-    #: Number of trials of the black-box searches.
+    #: trials of each black-box search
     trials: int = option(ScoreConfig.trials, "trials of each black-box search", at_least=1)
-    #: Whether this is a trial.
-    smoke: bool = option(False, "a trial of the whole way in two minutes, on the digits: one epoch each")
+    #: whether this is a quick trial
+    smoke: bool = option(False, "quick trial of all steps in two minutes: the digits, one epoch per search")
 
     def __post_init__(self) -> None:
         get_space(self.space)
@@ -57,7 +57,7 @@ class CompareSettings(Settings):
 
     @property
     def score(self) -> ScoreConfig:
-        """How each search is scored; black-box searches are run once per method, not once per search."""
+        """Settings of the score of each search; black-box searches are run once per method, not here."""
         if self.smoke:
             return _SMOKE_SCORE
         return ScoreConfig(cells=self.rank_cells, images=self.rank_images)

@@ -1,4 +1,4 @@
-"""Methods with their settings as text: `darts`, `darts:epochs=10,order=2`, `module:Class:rate=2`."""
+"""Methods with settings, written as text: `darts`, `darts:epochs=10,order=2`, `module:Class:rate=2`."""
 
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
@@ -12,61 +12,61 @@ from oneshot.methods.registry import METHODS, get_method
 from oneshot.parts.registry import build_parts, part_classes
 from oneshot.search.settings import SMOKE_CONFIG, SearchSettings, build_config, build_part_settings
 
-#: Settings of a search that are the comparison's.
+#: settings of searches that all methods of a comparison share
 SHARED = ("space", "method", "dataset", "seed")
 
 
 @dataclass(frozen=True)
 class MethodSpec:
-    """A method and the settings that are its own.
+    """A method and the settings given for it alone.
 
     >>> MethodSpec.parse("darts:order=2,epochs=10").label
     'darts:epochs=10,order=2'
     """
 
-    #: As `get_method` takes it.
+    #: name for `get_method`
     name: str
-    #: Settings of its searches, of the method and of parts.
+    #: settings of its searches, of the method and of parts
     own: dict[str, Any]  # each setting has its own type
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the spec of a text; ConfigError says what is wrong with it."""
+        """Parse a text; raise a ConfigError if it is invalid."""
         name, _, settings = text.partition(":")
         if name not in METHODS and name not in PUBLISHED_METHODS and settings:
             attribute, _, settings = settings.partition(":")
             name = f"{name}:{attribute}"
-        own = parse_settings(settings, _options(name), name, text)
-        return cls(name, dict(sorted(own.items())))
+        parsed = parse_settings(settings, _options(name), name, text)
+        return cls(name, dict(sorted(parsed.items())))
 
     @property
     def label(self) -> str:
-        """A text that gives it."""
+        """The text that `parse` turns into this spec."""
         settings = ",".join(format_setting(name, value) for name, value in self.own.items())
         return f"{self.name}:{settings}" if settings else self.name
 
     def options(self, common: Mapping[str, Any]) -> dict[str, Any]:  # each setting has its own type
-        """Return the settings of its searches: its own before the common ones, without those it lacks."""
+        """Return the settings of its searches; its own override the common ones, unknown ones are dropped."""
         known = _options(self.name)
         return {name: value for name, value in (dict(common) | self.own).items() if name in known}
 
     def check(self, space: str, dataset: str, common: Mapping[str, Any], smoke: bool) -> None:
-        """Raise a ConfigError if its searches could not begin with these settings."""
+        """Raise a ConfigError if its searches cannot start with these settings."""
         options = self.options(common) | (SMOKE_CONFIG if smoke else {})
-        own = {f.name: options[f.name] for f in fields(SearchSettings) if f.name in options}
+        search = {f.name: options[f.name] for f in fields(SearchSettings) if f.name in options}
         kind = get_method(self.name)
-        of_method = {f.name: options[f.name] for f in fields(kind.config_class) if f.name in options}
-        of_parts = {name: value for name, value in options.items() if name not in own | of_method}
+        config = {f.name: options[f.name] for f in fields(kind.config_class) if f.name in options}
+        other = {name: value for name, value in options.items() if name not in search | config}
         try:
-            settings = SearchSettings(space=space, method=self.name, dataset=dataset, **own)
-            parts = build_parts(build_part_settings(settings, **of_parts))
-            for part in kind(build_config(settings, **of_method), parts=parts).parts:
+            settings = SearchSettings(space=space, method=self.name, dataset=dataset, **search)
+            parts = build_parts(build_part_settings(settings, **other))
+            for part in kind(build_config(settings, **config), parts=parts).parts:
                 part.check(settings)
         except ConfigError as error:
             raise ConfigError(f"{self.label}: {error}") from None
 
     def words(self, common: Mapping[str, Any]) -> list[str]:
-        """Return the flags of its searches."""
+        """Return the command-line flags of its searches."""
         words = ["--method", self.name]
         for name, value in self.options(common).items():
             if isinstance(value, bool):
@@ -77,7 +77,7 @@ class MethodSpec:
 
 
 def _options(name: str) -> dict[str, Field[Any]]:
-    """Return the settings of searches with a method, by name, without those of the comparison."""
+    """Return the settings of searches with a method by name, without the shared ones."""
     parts = [part.config_class for part in part_classes()]
     classes: list[type[Settings]] = [SearchSettings, get_method(name).config_class, *parts]
     return {f.name: f for kind in classes for f in fields(kind) if f.name not in SHARED}

@@ -1,4 +1,4 @@
-"""The searches of a comparison, their scores, and the black-box searches at equal cost, in one folder."""
+"""The searches of a comparison, their scores, and black-box searches at equal cost, in one folder."""
 
 import re
 import shutil
@@ -38,27 +38,31 @@ COMPARE = RunKind(COMPARE_LOG.header, stage="comparison of methods", sync=True)
 
 
 class BlackBox(NamedTuple):
-    """Black-box searches at the cost of a method's searches."""
+    """Black-box searches at the mean cost of a method's searches."""
 
-    #: The cost in seconds.
+    #: cost in seconds
     cost: float
-    #: How many evaluations it buys; None if the table lacks times.
+    #: number of evaluations that it buys; None if the table has no times
     evaluations: float | None
-    #: What the searches found; empty if there are none.
+    #: trials of each search; empty if there are no searches
     trials: tuple[Trials, ...]
-    #: Why there are none.
+    #: why there are no searches; None if there are some
     note: str | None
 
 
 @dataclass(frozen=True)
 class Study:
-    """Methods, seeds, and the folder of all runs."""
+    """The methods and seeds of a comparison, and the folder of all its runs."""
 
+    #: folder of all runs
     path: Path
+    #: settings of the comparison
     settings: CompareSettings
+    #: methods with their settings
     specs: tuple[MethodSpec, ...]
-    #: Settings of all searches.
+    #: settings of all methods
     common: Mapping[str, Any]  # each has its own type
+    #: devices and file locations
     environment: PipelineEnvironment
 
     @property
@@ -68,13 +72,13 @@ class Study:
 
     @cached_property
     def scorer(self) -> Scorer | None:
-        """The table; None for a space without a benchmark."""
+        """The table that scores cells; None for a space without a benchmark."""
         if not get_space(self.settings.space).in_benchmark:
             return None
         return Scorer(self.settings.dataset, self.environment.store)
 
     def slug(self, number: int) -> str:
-        """Return a name for files of a method."""
+        """Return a method's name in file names."""
         return f"{number + 1}-{re.sub(r'[^A-Za-z0-9]+', '-', self.specs[number].label).strip('-')}"
 
     def folder(self, number: int, seed: int) -> Path:
@@ -82,26 +86,26 @@ class Study:
         return self.path / f"{self.slug(number)}-seed-{seed}"
 
     def folders(self) -> Iterator[tuple[int, int, Path]]:
-        """Yield the number of the method, the seed and the folder of each search, all of a seed together."""
+        """Yield the method's number, the seed and the folder of each search, seed by seed."""
         for seed in self.seeds:
             for number in range(len(self.specs)):
                 yield number, seed, self.folder(number, seed)
 
     def finished(self, path: Path) -> Finished:
-        """Return a search that is finished; RunFolderError if it is not, or its summary is damaged."""
+        """Return the result of a search; raise a RunFolderError if it is unfinished or damaged."""
         search = read_finished(path, is_search=True)
         if search is None:
             raise RunFolderError(f"{path} has no {SUMMARY} of a finished search")
         return search
 
     def seconds(self, path: Path) -> float:
-        """Return the cost of a search: the time of its epochs and of its final choice."""
+        """Return the cost of a search in seconds: the time of its epochs and of its final selection."""
         state = read_checkpoint(path) or {}
         epochs = sum(row["seconds"] for row in read_log(path, SEARCH_LOG))
         return float(epochs + state.get("concluding", 0))
 
     def score(self, path: Path) -> dict[str, Any] | None:  # as score.json has it
-        """Return the score of a search; None if it has none with these settings."""
+        """Return the score of a search; None if it was not scored with these settings."""
         with suppress(RunFolderError):
             score = read_object(path / SCORE) or {}
             match score:
@@ -113,18 +117,18 @@ class Study:
     # Work
 
     def run(self, folder: RunFolder, devices: Sequence[str], stop: Callable[[], bool]) -> bool:
-        """Run what is left; return whether all was done.
+        """Run the remaining work; return whether all is complete.
 
-        `folder`: the comparison's own.
+        `folder` is the comparison's run folder; `stop` is polled as in `run_jobs`.
         """
         folder.log.truncate(None)
 
         def write(path: Path) -> None:
-            ended = self.finished(path)
+            finished = self.finished(path)
             row = {
                 "job": path.name,
-                "architecture": ended.architecture,
-                "accuracy": ended.accuracy,
+                "architecture": finished.architecture,
+                "accuracy": finished.accuracy,
                 "seconds": self.seconds(path),
             }
             folder.log.append(COMPARE_LOG.encode([row]))
@@ -181,7 +185,7 @@ class Study:
     # Black-box searches
 
     def blackbox(self, number: int, scorer: Scorer) -> BlackBox:
-        """Return what black-box searches found at the cost of a method's searches."""
+        """Return the results of the black-box searches at the cost of a method's searches."""
         bench, dataset = scorer.bench, scorer.dataset
         each, cost = evaluation_seconds(bench, dataset), self._cost(number)
         note = why_not(cost, each, bench, dataset)
@@ -190,7 +194,7 @@ class Study:
         return BlackBox(cost, each and cost / each, trials, note)
 
     def _search_blackbox(self, stop: Callable[[], bool]) -> bool:
-        """Run the black-box searches that are left; return whether all were run."""
+        """Run the remaining black-box searches; return whether all are complete."""
         if self.scorer is None:
             return True
         bench, dataset, settings = self.scorer.bench, self.scorer.dataset, self.settings
@@ -203,15 +207,15 @@ class Study:
                     continue
                 if stop():
                     return False
-                shutil.rmtree(folder, ignore_errors=True)  # of one that was killed
+                shutil.rmtree(folder, ignore_errors=True)  # left by a killed search
                 search_blackbox(name, cost, bench, dataset, settings.trials, settings.seed, folder)
         return True
 
     def _cost(self, number: int) -> float:
-        """Return the seconds that black-box searches are given to compare with a method."""
+        """Return the cost in seconds of the black-box searches that are compared with a method."""
         costs = [self.seconds(self.folder(number, seed)) for seed in self.seeds]
         return self.settings.cost or sum(costs) / len(costs)
 
     def _blackbox_folder(self, number: int, name: str) -> Path:
-        # with the number of seeds, because the mean cost changes with it
+        # with the number of seeds, because the mean cost depends on it
         return self.path / f"{self.slug(number)}-{name}-{self.settings.seeds}"

@@ -1,4 +1,4 @@
-"""The findings of a comparison as text."""
+"""The result of a comparison as text."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ _SHORT = {"val_accuracy": "val", "test_accuracy": "test"}
 
 
 def format_result(result: CompareResult) -> str:
-    """Return the findings as text."""
+    """Return the result as text."""
     return join_blocks(*_blocks(result))
 
 
@@ -21,14 +21,14 @@ def _blocks(result: CompareResult) -> Iterator[str]:
         f"{counted(len(methods), 'method')} on {settings.dataset}, {settings.space}:"
         f" {counted(settings.seeds, 'seed')} from {settings.seed} on; {duration(seconds)} of search in all"
     )
-    over = ", mean ± standard deviation over seeds" if settings.seeds > 1 else ""
+    spread = ", mean ± standard deviation over seeds" if settings.seeds > 1 else ""
     if result.benchmark is not None:
         rows = [[method.label, *map(_percent, method.accuracies.values())] for method in methods]
         rows.append(["optimum", *map(_percent, result.optimum.values())])
-        yield f"Accuracy of the cells found, fully trained [%]{over}\n" + format_table(
+        yield f"Accuracy of the cells found, fully trained [%]{spread}\n" + format_table(
             _header(result, "method"), rows
         )
-    yield f"Searches{over}\n" + _searches(result)
+    yield f"Searches{spread}\n" + _searches(result)
     yield "Architectures found\n" + _found(result)
     if result.benchmark is not None:
         yield from _equal_cost(result)
@@ -50,7 +50,7 @@ def _searches(result: CompareResult) -> str:
         if result.benchmark:
             row += [_text(method.regret, ".2f"), _text(method.rank, ",.0f"), _text(method.kendall, ".2f")]
         rows.append([*row, f"{method.collapsed} of {len(method.searches)}"])
-    note = f"\nregret and rank: by {result.benchmark} {METRIC}" if result.benchmark else ""
+    note = f"\nregret and rank are by {result.benchmark} {METRIC}" if result.benchmark else ""
     return format_table(header, rows) + note
 
 
@@ -75,12 +75,12 @@ def _equal_cost(result: CompareResult) -> Iterator[str]:
     rows = []
     for method in result.methods:
         for search in method.blackbox:
-            name = f"{search.algorithm}, as {method.label}"
+            name = f"{search.algorithm}, cost of {method.label}"
             beaten = "-" if search.beaten is None else f"{100 * search.beaten:.1f} %"
             accuracies = map(_percent, search.accuracies.values())
             rows.append([name, f"{search.evaluations:.1f}", *accuracies, beaten])
     if rows:
-        label, *columns = _header(result, "search, at the cost of")
+        label, *columns = _header(result, "search")
         table = format_table([label, "evaluations", *columns, "beaten"], rows)
         trials = counted(result.settings.trials, "trial")
         yield f"Black-box search at equal cost [%], {trials} each\n{table}"
@@ -97,8 +97,8 @@ def _cost(method: MethodResult) -> str:
 
 def _pairs(result: CompareResult) -> Iterator[str]:
     if not result.pairs:
-        needed = "two methods" if len(result.methods) < 2 else "two seeds, and the table's accuracies"
-        yield f"Tests are left out: they need {needed} or more."
+        needed = "two methods" if len(result.methods) < 2 else "two seeds, and accuracies in the table"
+        yield f"No tests of pairs: they need at least {needed}."
         return
     rows = [
         [
@@ -120,7 +120,7 @@ def _pairs(result: CompareResult) -> Iterator[str]:
             format_table(header, rows),
             "p: Wilcoxon's signed-rank test, not corrected for the number of pairs; with"
             f" {seeds} seeds it cannot be below {2 / 2**seeds:.2g}",
-            "interval: of the mean difference in percentage points, by a paired bootstrap",
+            "interval: mean difference in percentage points, by a paired bootstrap",
         ]
     )
 

@@ -1,4 +1,4 @@
-"""The base of all methods: mix a supernet, update its weights and alphas, read its architecture."""
+"""Base class of all methods: mix a supernet, update its weights and alphas, read its architecture."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,11 +39,11 @@ class Step(NamedTuple):
 
     #: Shape ``(N, classes)``.
     logits_train: Tensor
-    #: Shape ``(N, classes)``; None for a method that looks at no validation images.
+    #: Shape ``(N, classes)``; None if the method used no validation images.
     logits_val: Tensor | None
     #: A scalar.
     train_loss: Tensor
-    #: A scalar; None for a method that looks at no validation images.
+    #: A scalar; None if the method used no validation images.
     val_loss: Tensor | None
 
 
@@ -65,12 +65,12 @@ class _FromSupernet(Generic[T]):
     @overload
     def __get__(self, method: "MetaOptimizer[Any]", _: object) -> T: ...
 
-    def __get__(self, method: "MetaOptimizer[Any] | None", _: object) -> Self | T:  # Any: whatever its config
+    def __get__(self, method: "MetaOptimizer[Any] | None", _: object) -> Self | T:  # Any: its config
         return self if method is None else self._read(method.supernet)
 
 
 class MetaOptimizer(ABC, Generic[C]):
-    """A method that searches a space: `adapt_search_space`, `step` after `step`, then the architecture.
+    """A method that searches a space: builds a supernet, trains it step by step, selects the architecture.
 
     >>> from oneshot.methods.darts import DARTS
     >>> from oneshot.spaces.nb201 import NasBench201SearchSpace, read_cell
@@ -81,36 +81,36 @@ class MetaOptimizer(ABC, Generic[C]):
     >>> len(read_cell(method.get_final_architecture()).ops)
     6
 
-    A subclass is generic in its settings. It says how an edge's candidates are mixed (`mixed`), which data it
-    keeps on an edge (`add_alphas`), and what a step does (`step`). The space itself is not changed.
+    A subclass is generic in its settings. It defines how an edge's candidates are mixed (`mixed`), which data
+    is stored on an edge (`add_alphas`), and what a step does (`step`). The space itself is not modified.
 
     Parameters
     ----------
     config
-        The settings; None: the defaults of `config_class`.
+        Settings of the method; by default those of `config_class`.
     amp
-        Whether to compute in bfloat16 where that is safe; weights and alphas stay float32.
+        Whether to compute in bfloat16 where it is safe; weights and alphas stay float32.
     parts
-        Components that are added to the method; see `oneshot.parts`.
+        Parts to add to the method; see `oneshot.parts`.
 
     Raises
     ------
     ConfigError
-        If a part has no meaning with this method.
+        If a part cannot be combined with this method.
     """
 
-    #: The name for people.
+    #: Name in reports.
     name: ClassVar[str]
     #: The class of the settings.
     config_class: type[C]
-    #: The distribution of an edge's weights that the alphas are parameters of; None without alphas.
+    #: How alphas determine the weights of an edge's candidates; None without alphas.
     activation: ClassVar[Activation | None] = "softmax"
 
     #: The supernet's graph.
     graph = _FromSupernet(lambda supernet: supernet.graph)
     #: The graphs in it whose edges are searched.
     scope = _FromSupernet(lambda supernet: supernet.scope)
-    #: The weights; the alphas are not among them.
+    #: The weights, without the alphas.
     weights = _FromSupernet(lambda supernet: supernet.weights)
     #: The alphas as a module.
     architectural_weights = _FromSupernet(lambda supernet: supernet.architectural_weights)
@@ -120,7 +120,7 @@ class MetaOptimizer(ABC, Generic[C]):
     op_optimizer = _FromSupernet(lambda supernet: supernet.op_optimizer)
     #: The optimizer of the alphas; None without alphas.
     arch_optimizer = _FromSupernet(lambda supernet: supernet.arch_optimizer)
-    #: The schedule of the weights' learning rate, which steps after each epoch.
+    #: The schedule of the weights' learning rate; it steps after each epoch.
     schedule = _FromSupernet(lambda supernet: supernet.schedule)
 
     def __init__(
@@ -131,12 +131,12 @@ class MetaOptimizer(ABC, Generic[C]):
     ) -> None:
         self.config: C = self.config_class() if config is None else config
         self.amp = amp
-        #: The parts that are added to the method.
+        #: The parts of the method.
         self.parts = tuple(parts)
         self.loss: Callable[[Tensor, Tensor], Tensor] = nn.CrossEntropyLoss()
         #: The processes that search together, each with a part of every batch.
         self.group = ProcessGroup()
-        #: Returns the validation half in batches, for parts that evaluate the supernet; None: not known.
+        #: Returns the validation half in batches, for parts that evaluate the supernet; None if unknown.
         self.validation: Callable[[], Iterable[Batch]] | None = None
         self._supernet: Supernet | None = None
         for part in self.parts:
@@ -144,38 +144,50 @@ class MetaOptimizer(ABC, Generic[C]):
 
     @property
     def supernet(self) -> Supernet:
-        """The supernet; GraphError before `adapt_search_space`."""
+        """The supernet; raises GraphError before `adapt_search_space`."""
         if self._supernet is None:
             raise GraphError(f"{self.name} has no supernet yet; adapt_search_space(space) builds it")
         return self._supernet
 
-    # To be filled in by a method
+    # To be implemented by subclasses
 
     @abstractmethod
     def mixed(self, primitives: list[nn.Module]) -> Mixture:
-        """Return the Mixture of an edge's candidates."""
+        """Return the Mixture of an edge's candidates, `primitives`."""
 
     def add_alphas(self, edge: EdgeData) -> None:
-        """Set the data that an edge and its copies are mixed by; called once for all copies."""
-        alpha = 1e-3 * torch.randn(len(edge.op))  # the methods' own code
+        """Set the data by which `edge` and its copies are mixed; called once for all copies."""
+        alpha = 1e-3 * torch.randn(len(edge.op))  # as in the authors' code of the methods
         edge.set("alpha", nn.Parameter(alpha), shared=True)
 
     @abstractmethod
     def step(self, data_train: Batch, data_val: Batch) -> Step:
-        """Update all parameters by a batch (images, labels) of each half."""
+        """Update weights and alphas by a batch of each half.
+
+        Parameters
+        ----------
+        data_train, data_val
+            Images, float32 ``(N, 3, H, W)``, and labels, int64 ``(N,)``, of the training and the validation
+            half.
+
+        Returns
+        -------
+        Step
+            Logits and losses before the updates.
+        """
 
     def new_epoch(self, epoch: int) -> None:  # noqa: B027
-        """Change what depends on the epoch, from 0; called before each, and again if one is resumed."""
+        """Update what depends on `epoch`, counted from 0; called at its start and when it is resumed."""
 
     def conclude(self, batches: Iterable[Batch], progress: ProgressBar | None = None) -> None:  # noqa: B027
-        """Decide at the end, by validation batches (images, labels), if the method only decides then.
+        """Select the architecture after the last epoch, if the method does so only at the end.
 
         Parameters
         ----------
         batches
-            Can be iterated over several times, as a list.
+            Validation batches (images, labels); can be iterated over several times, like a list.
         progress
-            Shows long work; None: nothing is shown.
+            Progress bar for long work; None for none.
         """
 
     def scores(self, edge: EdgeData) -> Tensor:
@@ -188,28 +200,38 @@ class MetaOptimizer(ABC, Generic[C]):
         return torch.softmax(edge.alpha, dim=-1)
 
     def final_scores(self, edge: EdgeData) -> Tensor:
-        """Return the scores of an edge's candidates as the parts have them, shape (K,)."""
+        """Return the scores of an edge's candidates, as changed by the parts, shape (K,)."""
         scores = self.scores(edge)
         for part in self.parts:
             scores = part.scores(edge, scores)
         return scores
 
     def probabilities(self, edge: EdgeData) -> Tensor:
-        """Return the scores of an edge's candidates as probabilities, shape (K,), to compare edges by."""
+        """Return the scores of an edge's candidates as probabilities, shape (K,), for comparing edges."""
         return torch.softmax(self.final_scores(edge), dim=-1)
 
     # Epochs
 
     def begin_epoch(self, epoch: int) -> None:
-        """Let the method and its parts change what depends on the epoch, from 0."""
+        """Update what depends on `epoch`, counted from 0, in the method and its parts."""
         self.new_epoch(epoch)
         for part in self.parts:
             part.new_epoch(epoch)
 
     def end_epoch(self, epoch: int, data_train: Batch, data_val: Batch) -> str | None:
-        """Return why a part stops the search after this epoch, from 0; None to continue.
+        """End an epoch, and return why a part stops the search.
 
-        `data_train`, `data_val`: the last batches of the epoch.
+        Parameters
+        ----------
+        epoch
+            Number of the epoch, counted from 0.
+        data_train, data_val
+            The last batches (images, labels) of the epoch.
+
+        Returns
+        -------
+        str or None
+            Reason for the stop; None to continue.
         """
         reasons = [part.end_epoch(epoch, data_train, data_val) for part in self.parts]
         return next((reason for reason in reasons if reason is not None), None)
@@ -222,16 +244,16 @@ class MetaOptimizer(ABC, Generic[C]):
         Parameters
         ----------
         space
-            A Graph that is not parsed, whose edges have lists of candidates.
+            Unparsed Graph whose edges have lists of candidates.
         scope
-            The graphs in it to search; None: the `OPTIMIZER_SCOPE` of the space.
+            The graphs in it to search; by default the space's `OPTIMIZER_SCOPE`.
         device
-            Where it computes.
+            Device of the supernet.
 
         Raises
         ------
         GraphError
-            If nothing in scope has candidates, or something out of scope has.
+            If no edge in scope has candidates, or an edge outside the scope has some.
         """
         graph, config = space.clone(), self.config
         scope = scope or graph.OPTIMIZER_SCOPE
@@ -268,7 +290,7 @@ class MetaOptimizer(ABC, Generic[C]):
         return Adam(alphas.parameters(), rate, betas, weight_decay=decay)
 
     def require_alphas(self, reason: str) -> None:
-        """Raise a ConfigError with the reason unless the method has alphas."""
+        """Raise a ConfigError with `reason` unless the method has alphas."""
         if not isinstance(self.config, AlphaConfig):
             raise ConfigError(f"{reason}; {self.name} has none")
 
@@ -280,20 +302,33 @@ class MetaOptimizer(ABC, Generic[C]):
         return self.config
 
     def compile(self) -> None:
-        """Run the supernet through torch.compile from now on; on CUDA its kernels are launched as one graph.
+        """Run the supernet through torch.compile from now on; on CUDA, launch its kernels as one graph.
 
-        ConfigError for a method whose mixtures are `one_hot`, because each sampled path would be compiled.
+        Raises
+        ------
+        ConfigError
+            If mixtures are `one_hot`, because each sampled path would be compiled separately.
         """
         if any(edge.op.one_hot for edge in self.supernet.mixed_edges()):
-            raise ConfigError(f"{self.name} draws a path for each step: nothing to compile once")
+            raise ConfigError(f"{self.name} cannot be compiled: it samples a new path at each step")
         self.supernet.captured = any(parameter.is_cuda for parameter in self.weights)
         self.graph.compile(mode="reduce-overhead" if self.supernet.captured else None)
 
     def distribute(self, group: ProcessGroup) -> None:
-        """Search together with the processes of a group, each of which has a part of every batch.
+        """Search together with other processes, each of which has a part of every batch.
 
-        Gradients are those of the whole batch, and normalizations see all of it. Call this before `compile`
-        and the first step.
+        Gradients and normalizations are computed over the whole batch. Call this before `compile` and the
+        first step.
+
+        Parameters
+        ----------
+        group
+            The processes.
+
+        Raises
+        ------
+        ConfigError
+            If a part does not support several processes.
         """
         for part in self.parts:
             part.distribute(group)
@@ -302,12 +337,22 @@ class MetaOptimizer(ABC, Generic[C]):
         group.broadcast([*self.graph.parameters(), *self.graph.buffers(), *self.alphas])
 
     def logits(self, images: Tensor, amp: bool | None = None) -> Tensor:
-        """Return the supernet's logits, shape (N, classes), in float32, or float64 if the supernet is that.
+        """Return the supernet's logits.
 
-        `amp`: whether in bfloat16; None: as the method was created.
+        Parameters
+        ----------
+        images
+            Shape ``(N, 3, H, W)``.
+        amp
+            Whether to compute in bfloat16; by default as the method was created.
+
+        Returns
+        -------
+        Tensor
+            Shape ``(N, classes)``, float32; float64 if the supernet is float64.
         """
         captured = self.supernet.captured
-        if captured:  # the output of the last pass may be overwritten
+        if captured:  # this pass may overwrite the output of the last one
             torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]  # torch's
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.amp if amp is None else amp):
             logits: Tensor = self.graph(images)
@@ -315,9 +360,17 @@ class MetaOptimizer(ABC, Generic[C]):
 
     @torch.no_grad()
     def evaluate(self, batches: Iterable[Batch]) -> Measured:
-        """Return loss and accuracy of the supernet, as it is now, on batches (images, labels).
+        """Return loss and accuracy of the current supernet.
 
-        Several processes evaluate it on all their batches together.
+        Parameters
+        ----------
+        batches
+            Batches (images, labels); with several processes, each process's part of them.
+
+        Returns
+        -------
+        Measured
+            Mean loss and accuracy in percent over the images of all processes.
         """
         total = torch.zeros(3, dtype=torch.float64)
         self.graph.eval()
@@ -346,10 +399,16 @@ class MetaOptimizer(ABC, Generic[C]):
         data_train, data_val
             Batches (images, labels).
         penalty
-            Returns a term that is added to the validation loss, besides those of the parts.
+            Function that returns a term to add to the validation loss, in addition to those of the parts.
         gradients
-            Returns (logits, loss, gradients of the alphas), given the sum of all penalties; alphas are first.
-            By default the gradients are those of the validation loss at the present weights.
+            Function that returns logits, loss and gradients of the alphas, given the sum of all penalties;
+            with it, alphas are updated first. By default, gradients of the validation loss at the current
+            weights.
+
+        Returns
+        -------
+        Step
+            Logits and losses before each update.
         """
         total = self._total_penalty(penalty)
 
@@ -358,8 +417,8 @@ class MetaOptimizer(ABC, Generic[C]):
                 return None, None
             if gradients is None:
                 return self.update(self.alpha_optimizer, self.alphas, data_val, total)
-            logits, loss, of_alphas = gradients(total)
-            self.descend(self.alpha_optimizer, self.alphas, of_alphas)
+            logits, loss, alpha_gradients = gradients(total)
+            self.descend(self.alpha_optimizer, self.alphas, alpha_gradients)
             return logits, loss
 
         if self._alpha_config.first == "alphas" or gradients is not None:
@@ -369,7 +428,7 @@ class MetaOptimizer(ABC, Generic[C]):
         return Step(logits_train, logits_val, train_loss, val_loss)
 
     def joint_update(self, data_train: Batch) -> Step:
-        """Update weights and alphas on the training loss, by the gradients of one pass."""
+        """Update weights and alphas by the gradients of one pass over `data_train`; return the Step."""
         if not self._updates_alphas():
             logits, loss = self.train(data_train)
             return Step(logits, None, loss, None)
@@ -385,19 +444,19 @@ class MetaOptimizer(ABC, Generic[C]):
         return all(part.updates_alphas() for part in self.parts)
 
     def _total_penalty(self, penalty: Penalty | None = None) -> Penalty | None:
-        """Return the sum of a penalty and those of the parts; None if there is none."""
+        """Return the sum of a penalty and the parts' penalties; None if there are none."""
         penalties = [] if penalty is None else [penalty]
         penalties += [part.alpha_penalty for part in self.parts if part.has_alpha_penalty]
         return (lambda: sum(term() for term in penalties)) if penalties else None
 
     def train(self, data_train: Batch) -> tuple[Tensor, Tensor]:
-        """Update the weights by a batch, as changed by the parts; return (logits, loss), detached."""
+        """Update the weights by the batch `data_train`, as changed by the parts; return (logits, loss)."""
         with self.during_weights(data_train):
             return self.update(self.op_optimizer, self.weights, data_train)
 
     @contextmanager
     def during_weights(self, data_train: Batch) -> Iterator[None]:
-        """Let the parts change the supernet, as they do while its weights are updated, within the block."""
+        """Apply, within the block, the parts' changes for updating the weights by `data_train`."""
         with ExitStack() as stack:
             for part in self.parts:
                 stack.enter_context(part.during_weights(data_train))
@@ -405,7 +464,7 @@ class MetaOptimizer(ABC, Generic[C]):
 
     @property
     def alpha_optimizer(self) -> Optimizer:
-        """The optimizer of the alphas; GraphError without alphas."""
+        """The optimizer of the alphas; raises GraphError without alphas."""
         if self.arch_optimizer is None:
             raise GraphError(f"{self.name} has no alphas to update; add_alphas() sets none")
         return self.arch_optimizer
@@ -413,9 +472,23 @@ class MetaOptimizer(ABC, Generic[C]):
     def update(
         self, optimizer: Optimizer, parameters: Parameters, data: Batch, penalty: Penalty | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Take one step of an optimizer down the loss on a batch; return (logits, loss), detached.
+        """Take one step of an optimizer by the gradients of the loss on a batch.
 
-        `penalty`: returns a term that is added to the loss.
+        Parameters
+        ----------
+        optimizer
+            Optimizer of `parameters`.
+        parameters
+            Weights or alphas.
+        data
+            A batch (images, labels).
+        penalty
+            Function that returns a term to add to the loss.
+
+        Returns
+        -------
+        tuple of Tensor
+            Logits, shape ``(N, classes)``, and loss, before the step, detached.
         """
         logits, loss, gradients = self.gradients(data, parameters, penalty)
         self.descend(optimizer, parameters, gradients)
@@ -424,24 +497,29 @@ class MetaOptimizer(ABC, Generic[C]):
     def gradients(
         self, data: Batch, parameters: Parameters, penalty: Penalty | None = None, amp: bool | None = None
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
-        """Return (logits, loss, gradients of only these parameters), detached.
+        """Return logits, loss and the gradients of the given parameters only.
 
-        Of several processes that search together, each has its own logits and loss, and all have the
-        gradients of the whole batch.
+        With several processes, logits and loss are those of this process's part of the batch, and gradients
+        those of the whole batch.
 
-        A parameter without a part in the loss has a gradient of 0, as when the methods' code was run
-        (`zero_grad` of PyTorch before 2.0 sets zeros): momentum and weight decay still move it.
+        A parameter that the loss does not depend on has a gradient of 0, as in the authors' experiments
+        (`zero_grad` of PyTorch before 2.0 sets zeros), so momentum and weight decay still change it.
 
         Parameters
         ----------
         data
             A batch (images, labels).
         parameters
-            Of the weights and alphas.
+            Some of the weights and alphas.
         penalty
-            Returns a term that is added to the loss.
+            Function that returns a term to add to the loss.
         amp
             As in `logits`.
+
+        Returns
+        -------
+        tuple
+            Logits, shape ``(N, classes)``, loss, and a gradient per parameter, all detached.
         """
         images, labels = data
         with _only(parameters, [*self.weights, *self.alphas]):
@@ -451,13 +529,13 @@ class MetaOptimizer(ABC, Generic[C]):
             gradients: Iterable[Tensor]
             if objective.requires_grad:
                 gradients = grad(objective, parameters, allow_unused=True, materialize_grads=True)
-            else:  # `none` was sampled on every way to the output
+            else:  # `none` was sampled on every path to the output
                 gradients = map(torch.zeros_like, parameters)
             gradients = [each.clone() if self.supernet.captured else each for each in gradients]
         return logits.detach(), loss.detach(), self.group.sums(gradients)
 
     def descend(self, optimizer: Optimizer, parameters: Parameters, gradients: Sequence[Tensor]) -> None:
-        """Take one step of an optimizer by gradients, clipped as the config says."""
+        """Take one step of `optimizer` by `gradients` of its `parameters`, clipped as the config says."""
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         if optimizer is self.op_optimizer or self._alpha_config.clip_alphas:
@@ -478,16 +556,21 @@ class MetaOptimizer(ABC, Generic[C]):
         return self.graph.CHOOSES_NONE and not self.config.exclude_none
 
     def edge_score(self, edge: EdgeData) -> float:
-        """Return the score of a mixed edge: the greatest probability other than Zero's, as parts have it."""
+        """Return the score of a mixed `edge`: its largest probability except Zero's, changed by the parts."""
         score = float(self.probabilities(edge).float().cpu()[nonzero_mask(edge.op)].max())
         for part in self.parts:
             score = part.edge_score(edge, score)
         return score
 
     def choice(self, edge: EdgeData, weak: bool = False) -> int:
-        """Return the number of the candidate that a mixed edge would become now.
+        """Return the number of the candidate that is currently selected at a mixed edge.
 
-        `weak`: whether the space leaves the edge out; then it is Zero, or ABSENT if there is none.
+        Parameters
+        ----------
+        edge
+            The edge.
+        weak
+            Whether the space leaves the edge out; it is then Zero, or ABSENT if it has no Zero.
         """
         scores, nonzero = self.final_scores(edge).float().cpu(), nonzero_mask(edge.op)
         if weak:
@@ -497,21 +580,22 @@ class MetaOptimizer(ABC, Generic[C]):
         return int(scores.argmax())
 
     def choices(self, edges: Iterable[EdgeData]) -> list[int]:
-        """Return the numbers of the candidates that mixed edges would become now; Zero or ABSENT if weak."""
+        """Return the numbers of the candidates selected now at mixed `edges`; Zero or ABSENT if weak."""
         weak = {edge.owner(edge.op.key) for edge in self.graph.weak_edges(self.edge_score)}
         return [self.choice(edge, edge.owner(edge.op.key) in weak) for edge in edges]
 
     @contextmanager
     def as_chosen(self) -> Iterator[Graph]:
-        """Let the supernet compute only the path of its present architecture, within the block."""
+        """Let the supernet compute only the path of its current architecture, within the block."""
         edges = self.supernet.searched_edges()
         with choosing(list(zip(edges, self.choices(edges), strict=True))):
             yield self.graph
 
     def get_final_architecture(self) -> Graph:
-        """Return the space with one operation at each searched edge, parsed; weights are copies.
+        """Return the parsed space with only the selected operation at each searched edge.
 
-        If the space's `prepare_evaluation` turns it into another network, weights are new.
+        Weights are copied, unless the space's `prepare_evaluation` builds a different network; weights are
+        new then.
         """
         graph = self.graph.clone().unparse()
         graph.prepare_discretization(self.edge_score)
@@ -527,22 +611,22 @@ class MetaOptimizer(ABC, Generic[C]):
     # Checkpoints
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
-        """Return all that a search needs to continue: weights, alphas, both optimizers, the schedule."""
+        """Return the state that resumes a search: weights, alphas, both optimizers, schedule, parts."""
         parts = {part.name: part.state_dict() for part in self.parts}
         return self.supernet.state_dict() | ({"parts": parts} if parts else {})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state."""
+        """Restore a state that `state_dict` returned, `state`."""
         self.supernet.load_state_dict(state)
         for part in self.parts:
             part.load_state_dict(state["parts"][part.name])
 
 
 @contextmanager
-def _only(parameters: Iterable[nn.Parameter], among: Iterable[nn.Parameter]) -> Iterator[None]:
-    """Let only the former of these parameters need gradients within the block; nothing is kept for others."""
+def _only(parameters: Iterable[nn.Parameter], everything: Iterable[nn.Parameter]) -> Iterator[None]:
+    """Disable the gradients of all but the given parameters within the block."""
     wanted = set(map(id, parameters))
-    fixed = [each for each in among if each.requires_grad and id(each) not in wanted]
+    fixed = [each for each in everything if each.requires_grad and id(each) not in wanted]
     for each in fixed:
         each.requires_grad_(False)
     try:
@@ -553,7 +637,7 @@ def _only(parameters: Iterable[nn.Parameter], among: Iterable[nn.Parameter]) -> 
 
 
 def _if_candidates(update: Callable[[EdgeData], None]) -> Callable[[EdgeData], None]:
-    """Return the same update for edges with a list of candidates; it leaves others in scope as they are."""
+    """Restrict an update of edges to those with a list of candidates."""
 
     def update_candidates(edge: EdgeData) -> None:
         if isinstance(edge.op, (list, tuple)):
@@ -563,7 +647,7 @@ def _if_candidates(update: Callable[[EdgeData], None]) -> Callable[[EdgeData], N
 
 
 def _on_edges(update: Callable[[list[EdgeData]], None]) -> Callable[[object, Neighbours, Neighbours], None]:
-    """Return the same update for nodes; it gets the edges into each that have a list of candidates."""
+    """Return an update of nodes that passes on the edges into a node that have a list of candidates."""
 
     def update_node(_: object, into: Neighbours, out: Neighbours) -> None:
         edges = [edge for _, edge in into if isinstance(edge.op, (list, tuple))]
@@ -574,5 +658,5 @@ def _on_edges(update: Callable[[list[EdgeData]], None]) -> Callable[[object, Nei
 
 
 def _on_candidates(change: Callable[[list[nn.Module]], object]) -> Callable[[EdgeData], None]:
-    """Return an update that puts what `change` makes of an edge's candidates in their place."""
+    """Return an update that replaces an edge's candidates by `change(candidates)`."""
     return lambda edge: edge.set("op", change(edge.op))

@@ -1,4 +1,4 @@
-"""Settings of searches by gradient."""
+"""Settings of gradient-based searches."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from oneshot.errors import ConfigError
 
 @dataclass(frozen=True)
 class SearchConfig(Settings):
-    """Settings of a search by gradient, by default as in NASLib (Ruchte et al. 2020), appendix A.1."""
+    """Settings of a gradient-based search, by default as in NASLib (Ruchte et al. 2020), appendix A.1."""
 
     epochs: int = option(50, "passes over the training half", at_least=1)
     batch: int = option(64, "images per step from each half", at_least=2)
@@ -30,8 +30,8 @@ class SearchConfig(Settings):
             raise ConfigError("nesterov needs a momentum > 0, got 0")
         if self.learning_rate_min > self.learning_rate:
             raise ConfigError(
-                "the learning rate falls from learning_rate to learning_rate_min, got"
-                f" {self.learning_rate} and {self.learning_rate_min}"
+                f"learning_rate_min must be <= learning_rate {self.learning_rate},"
+                f" got {self.learning_rate_min}"
             )
 
 
@@ -46,6 +46,6 @@ class AlphaConfig(SearchConfig):
     )
     clip_alphas: bool = option(
         True,
-        "clip the gradients of the alphas to --grad-clip too, as in snippet 7 of the NASLib paper; Liu et al."
-        " and AutoDL-Projects clip only the weights' gradients",
+        "also clip the gradients of the alphas to --grad-clip, as in snippet 7 of the NASLib paper; Liu et"
+        " al. and AutoDL-Projects clip only the weights' gradients",
     )

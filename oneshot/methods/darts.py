@@ -12,23 +12,28 @@ from nasbench.runs.settings import option
 from oneshot.methods.base import AlphaConfig, MetaOptimizer, Penalty, Step
 from oneshot.mixed import MixedOp
 
-Gradients = tuple[Tensor, Tensor, list[Tensor]]  # logits, loss, and the gradients of parameters
-_RADIUS = 0.01  # norm of the step of the finite differences to either side (section 2.3, its footnote)
+Gradients = tuple[Tensor, Tensor, list[Tensor]]  # logits, loss, gradients of parameters
+_RADIUS = 0.01  # norm of the step of the finite differences to either side (footnote in section 2.3)
 
 
 @dataclass(frozen=True)
 class DARTSConfig(AlphaConfig):
-    """DARTS (Liu et al. 2019, arXiv:1806.09055)."""
+    """Settings of DARTS (Liu et al. 2019, arXiv:1806.09055)."""
 
     order: int = option(
         1,
-        "1: alphas by the validation loss at the weights as they are; 2: at the weights after a step",
+        "1: alphas by the validation loss at the current weights; 2: at the weights after the next step",
         choices=(1, 2),
     )
 
 
 class DARTS(MetaOptimizer[DARTSConfig]):
-    """Alphas down the validation loss, weights down the training loss, in turn.
+    """DARTS: each step updates alphas by the validation loss and weights by the training loss.
+
+    Parameters
+    ----------
+    config, amp, parts
+        As for `MetaOptimizer`.
 
     References
     ----------
@@ -50,12 +55,27 @@ class DARTS(MetaOptimizer[DARTSConfig]):
     def second_order_gradients(
         self, data_train: Batch, data_val: Batch, penalty: Penalty | None = None
     ) -> Gradients:
-        """Return (logits, loss, gradients) of the validation loss at w' = w - lr (momentum v + dL_train/dw).
+        """Return the second-order gradients of the alphas, at w' = w - lr (momentum v + dL_train/dw).
 
-        Section 2.3, equations 7 and 8. The gradient is dL_val/dalpha at w', minus lr times the product of
-        d2L_train/dalpha dw and dL_val/dw', which is taken by finite differences of the training loss at
-        `w ± R dL_val/dw'`, `R = 0.01 / |dL_val/dw'|`.
-        Never in bfloat16, which would round such a difference away.
+        The gradient is dL_val/dalpha at w', minus lr times the product of d2L_train/dalpha dw and dL_val/dw'.
+        The product is approximated by finite differences of the training loss at `w ± R dL_val/dw'`, where
+        `R = 0.01 / |dL_val/dw'|`. It is never computed in bfloat16, whose rounding exceeds the differences.
+
+        Parameters
+        ----------
+        data_train, data_val
+            Batches (images, labels).
+        penalty
+            Function that returns a term to add to the validation loss.
+
+        Returns
+        -------
+        tuple
+            Logits, loss and gradients of the alphas on `data_val`, at w'.
+
+        References
+        ----------
+        Liu et al. 2019, arXiv:1806.09055, section 2.3, equations 7 and 8.
         """
         weights, alphas = self.weights, self.alphas
         rate = self.op_optimizer.param_groups[0]["lr"]
@@ -65,7 +85,7 @@ class DARTS(MetaOptimizer[DARTSConfig]):
             logits, loss, gradients = self.gradients(data_val, [*alphas, *weights], penalty, amp=False)
             alpha_gradients, directions = gradients[: len(alphas)], gradients[len(alphas) :]
             norm = torch.linalg.vector_norm(torch.stack([g.norm() for g in directions]))
-            radius = _RADIUS / norm.clamp_min(1e-12)  # a gradient of 0 moves nothing
+            radius = _RADIUS / norm.clamp_min(1e-12)  # finite if the gradient is 0
             ends = []
             for sign in (1, -1):
                 _move(weights, before, directions, sign * radius)
@@ -77,7 +97,7 @@ class DARTS(MetaOptimizer[DARTSConfig]):
         return logits, loss, unrolled
 
     def _unrolled(self, data_train: Batch, weights: list[nn.Parameter], rate: float) -> None:
-        """Take the step of SGD that the weights would take, without changing the momentum."""
+        """Take the SGD step that the weights would take next, without changing the momentum."""
         gradients = self.gradients(data_train, weights, amp=False)[2]
         momentum = self.config.momentum
         decay = self.op_optimizer.param_groups[0]["weight_decay"]  # a part may change it

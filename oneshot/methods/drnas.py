@@ -1,4 +1,4 @@
-"""DrNAS: candidates' weights drawn from a Dirichlet distribution (Chen et al. 2021, arXiv:2006.10355)."""
+"""DrNAS: candidates' weights sampled from a Dirichlet distribution (Chen et al. 2021, arXiv:2006.10355)."""
 
 from dataclasses import dataclass
 
@@ -15,33 +15,34 @@ from oneshot.mixed import Mixture
 
 @dataclass(frozen=True)
 class DrNASConfig(AlphaConfig):
-    """DrNAS (Chen et al. 2021, arXiv:2006.10355), as its authors' code searches NAS-Bench-201 in one stage.
+    """Settings of DrNAS (Chen et al. 2021, arXiv:2006.10355), as in its authors' code for NAS-Bench-201.
 
-    Their best figures came from two stages with partial channels and pruned candidates, which are not here.
+    The code searches in one stage. The authors' best results need two stages with partial channels and pruned
+    candidates, which are not implemented here.
     """
 
     epochs: int = option(100, "passes over the training half", at_least=1)
     divergence: float = option(
         0.0,
-        "weight of the divergence of the Dirichlet distributions from uniform ones, the paper's penalty; by"
-        " default it is the decay of the alphas, as in their code",
+        "weight of the paper's penalty, the divergence of the Dirichlet distributions from uniform ones; with"
+        " 0, as in the authors' code, the decay of the alphas takes its place",
         at_least=0,
     )
 
 
 def concentration(alpha: Tensor) -> Tensor:
-    """Return the parameters of the Dirichlet distribution, elu(alpha) + 1, exact also near 0; shape (K,)."""
+    """Return the parameters elu(alpha) + 1 of the Dirichlet distribution, exact near 0; shape (K,)."""
     return torch.where(alpha > 0, alpha + 1, torch.where(alpha > 0, 0.0, alpha).exp())
 
 
 def dirichlet_mean(alpha: Tensor) -> Tensor:
-    """Return the mean of the distribution, shape (K,)."""
+    """Return the mean of the Dirichlet distribution of `alpha`, shape (K,)."""
     parameters = concentration(alpha)
     return parameters / parameters.sum()
 
 
 class DirichletMixedOp(Mixture):
-    """Candidates under weights sampled for each pass, with the gradient of the sample (section 3.1)."""
+    """Candidates with weights sampled for each pass; gradients flow through the sample (section 3.1)."""
 
     def weights(self, edge: EdgeData) -> Tensor:
         if not self.training:
@@ -50,10 +51,15 @@ class DirichletMixedOp(Mixture):
 
 
 class DrNAS(MetaOptimizer[DrNASConfig]):
-    """DARTS' two steps with sampled weights; a penalty can keep the distributions near uniform ones.
+    """DARTS' two steps with weights sampled from Dirichlet distributions; a penalty can keep these uniform.
 
     Edges are compared by the softmax of their alphas, as in the authors' code, not by the means of their
-    distributions. (There, the candidates in the space of DARTS lack `none`.)
+    distributions. (In that code, the candidates of the DARTS space lack `none`.)
+
+    Parameters
+    ----------
+    config, amp, parts
+        As for `MetaOptimizer`.
 
     References
     ----------
@@ -73,7 +79,7 @@ class DrNAS(MetaOptimizer[DrNASConfig]):
     def penalty(self) -> Tensor | float:
         """Return the weighted sum of the divergences of the alphas' distributions from uniform ones."""
         total: Tensor | float = 0.0
-        for alpha in self.graph.get_all_edge_data("alpha", self.scope):  # a part may learn more
+        for alpha in self.graph.get_all_edge_data("alpha", self.scope):  # a part may learn other parameters
             sampled = _dirichlet(concentration(alpha))
             total = total + kl_divergence(sampled, _dirichlet(torch.ones_like(alpha)))
         return self.config.divergence * total

@@ -1,4 +1,4 @@
-"""The base of the methods of paths that end with an evolutionary search on the trained supernet."""
+"""Base class of the path methods that end with an evolutionary search on the trained supernet."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -13,23 +13,21 @@ from oneshot.graph.edge import EdgeData
 from oneshot.methods.base import ProgressBar
 from oneshot.methods.paths import Path, PathConfig, PathMethod
 
-Gene = tuple[
-    int, float
-]  # the number of an edge's candidate, and the edge's score, by which edges are left out
-Genes = tuple[Gene, ...]  # of each searched edge
-_TRIES = 10  # samples per child that is wanted, until fewer new ones are accepted, as in SPOS's authors' code
+Gene = tuple[int, float]  # an edge's candidate and score; by the scores, a space leaves edges out
+Genes = tuple[Gene, ...]  # one gene per searched edge
+_TRIES = 10  # samples per wanted child before a smaller generation is accepted, as in SPOS's authors' code
 
 
 @dataclass(frozen=True)
 class EvolutionConfig(PathConfig):
     """Settings of the evolutionary search of Guo et al. 2020, arXiv:1904.00420."""
 
-    # as random search with weight sharing in the benchmark of NAS-Bench-201's authors
+    # as for random search with weight sharing in the benchmark of NAS-Bench-201's authors
     epochs: int = option(250, "passes over the training half", at_least=1)
-    # the next four: the paper's implementation details, and the authors' code
+    # the next four: the paper's implementation details and the authors' code
     population: int = option(50, "paths per generation of the evolution at the end", at_least=2)
     generations: int = option(20, "generations of the evolution", at_least=1)
-    parents: int = option(10, "best paths so far, from which the next generation comes", at_least=2)
+    parents: int = option(10, "best paths so far that produce the next generation", at_least=2)
     mutation: float = option(0.1, "probability that a mutation changes an edge", above=0, at_most=1)
     # 125 batches of 64: as many images as 40 batches of 200 in the authors' code
     batches: int = option(125, "validation batches that paths are compared on", at_least=1)
@@ -46,12 +44,12 @@ E = TypeVar("E", bound=EvolutionConfig)
 
 
 class EvolvedPathMethod(PathMethod[E]):
-    """Random paths are trained; an evolution of paths on the trained supernet selects the architecture.
+    """A method that trains random paths and selects the architecture by an evolutionary search over paths.
 
     Half of each generation are children of two parents, with either parent's gene at each edge; the other
-    half are mutations of a parent. No path is evaluated twice; random paths fill a generation up. A gene also
-    has a score of the edge, so that spaces that leave edges out, such as DARTS', are searched too. The
-    supernet normalizes by each batch's own statistics, so there are none to be calibrated for a path.
+    half are mutations of a parent. No path is evaluated twice; random paths complete a generation. A gene
+    also has a score of the edge, so that spaces that leave edges out, such as DARTS', can be searched. The
+    supernet normalizes by the statistics of each batch, so paths need no calibration of statistics.
 
     References
     ----------
@@ -62,7 +60,7 @@ class EvolvedPathMethod(PathMethod[E]):
         self, first: Sequence[Batch], batches: Iterable[Batch], progress: ProgressBar | None
     ) -> Path:
         config = self.config
-        scored: dict[Path, tuple[tuple[float, float], Genes]] = {}  # the lowest score is the best
+        scored: dict[Path, tuple[tuple[float, float], Genes]] = {}  # lower scores are better
         generation = self._new_genes(config.population, self._random, {})
         numbers = range(config.generations)
         for number in numbers if progress is None else progress(numbers, "generations"):
@@ -78,7 +76,7 @@ class EvolvedPathMethod(PathMethod[E]):
         size = self.config.population
         sources = (
             (size - size // 2, lambda: self._cross(_pick(parents), _pick(parents))),
-            (size // 2, lambda: self._mutated(_pick(parents))),
+            (size // 2, lambda: self._mutate(_pick(parents))),
             (size, self._random),
         )
         generation: dict[Path, Genes] = {}
@@ -88,22 +86,22 @@ class EvolvedPathMethod(PathMethod[E]):
         return generation
 
     def _new_genes(self, count: int, source: Callable[[], Genes], known: Iterable[Path]) -> dict[Path, Genes]:
-        """Return genes by their paths, up to `count`, of paths that are not known."""
+        """Sample up to `count` genes whose paths are not known; return them by path."""
         known = set(known)
         generation: dict[Path, Genes] = {}
         for _ in range(_TRIES * count):
             if len(generation) == count:
                 break
             genes = source()
-            path = self._decoded(genes)
+            path = self._decode(genes)
             if path not in known:
                 generation.setdefault(path, genes)
         return generation
 
-    def _decoded(self, genes: Genes) -> tuple[int, ...]:
-        """Return the path of genes."""
-        numbers = {edge.owner("best"): gene for edge, gene in zip(self.path_edges, genes, strict=True)}
-        weak = self.weak_owners(lambda edge: numbers[edge.owner("best")][1])
+    def _decode(self, genes: Genes) -> tuple[int, ...]:
+        """Return the path that genes encode."""
+        by_owner = {edge.owner("best"): gene for edge, gene in zip(self.path_edges, genes, strict=True)}
+        weak = self.weak_owners(lambda edge: by_owner[edge.owner("best")][1])
         return tuple(
             self.allowed(edge, False, weak=True)[0] if edge.owner("best") in weak else number
             for edge, (number, _) in zip(self.path_edges, genes, strict=True)
@@ -119,7 +117,7 @@ class EvolvedPathMethod(PathMethod[E]):
         takes = torch.randint(2, (len(first),)).tolist()
         return tuple(pair[take] for take, *pair in zip(takes, first, second, strict=True))
 
-    def _mutated(self, genes: Genes) -> Genes:
+    def _mutate(self, genes: Genes) -> Genes:
         changes = torch.rand(len(genes)) < self.config.mutation
         return tuple(
             self._random_gene(edge) if change else gene

@@ -20,15 +20,15 @@ class SigmoidMixedOp(Mixture):
 
 @dataclass(frozen=True)
 class FairDARTSConfig(AlphaConfig):
-    """FairDARTS (Chu et al. 2020, arXiv:1911.12126); defaults are those of DARTS."""
+    """Settings of FairDARTS (Chu et al. 2020, arXiv:1911.12126), by default as for DARTS."""
 
 
 class FairDARTS(MetaOptimizer[FairDARTSConfig]):
-    """DARTS' two steps with independent weights in (0, 1) for an edge's candidates.
+    """FairDARTS: DARTS' two steps with independent weights in (0, 1) for an edge's candidates.
 
-    The part `zero_one` pushes the weights to 0 or 1, as in the paper. Edges are compared by their greatest
-    sigmoid. In the paper an edge whose weights are all below a threshold is left out; here the space decides
-    how many edges a node has.
+    The part `zero_one` pushes the weights to 0 or 1, as in the paper. Edges are compared by their largest
+    sigmoid. The paper omits edges whose weights are all below a threshold; here the space decides how many
+    edges a node has.
 
     References
     ----------

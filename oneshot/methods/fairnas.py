@@ -14,19 +14,19 @@ from oneshot.methods.paths import Path
 
 @dataclass(frozen=True)
 class FairNASConfig(EvolutionConfig):
-    """FairNAS (Chu et al. 2021, arXiv:1907.01845)."""
+    """Settings of FairNAS (Chu et al. 2021, arXiv:1907.01845)."""
 
 
 class FairNAS(EvolvedPathMethod[FairNASConfig]):
-    """Each update has the summed gradients of K paths, in which each of an edge's K candidates occurs once.
+    """FairNAS: each update sums the gradients of K paths that use each of an edge's K candidates once.
 
-    At each edge the candidates are in random order, and the k-th path has the k-th of each edge (algorithm
-    1). If edges have different numbers of candidates, there are as many paths as the least common multiple of
+    The candidates of each edge are shuffled, and the k-th path has the k-th candidate of each edge (algorithm
+    1). If edges have different numbers of candidates, the number of paths is the least common multiple of
     these numbers, so that an edge's candidates still occur equally often. Training paths have a candidate at
-    every edge, also in a space that leaves edges out. A step's logits and loss are those of the first path.
+    every edge, even in a space that leaves edges out. A step returns logits and loss of the first path.
 
-    The paper selects architectures by NSGA-II for accuracy, size and speed; here it is the evolution for
-    accuracy that `EvolvedPathMethod` has.
+    The paper selects architectures by NSGA-II for accuracy, size and speed; here the evolution of
+    `EvolvedPathMethod` selects by accuracy alone.
 
     References
     ----------

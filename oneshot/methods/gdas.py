@@ -1,4 +1,4 @@
-"""GDAS: one candidate an edge, drawn by the Gumbel-softmax (Dong & Yang 2019, arXiv:1910.04465)."""
+"""GDAS: one candidate per edge, sampled by the Gumbel-softmax (Dong & Yang 2019, arXiv:1910.04465)."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ def gumbel_softmax(alpha: Tensor, tau: float) -> Tensor:
 
 
 def gumbel_one_hot(alpha: Tensor, tau: float) -> Tensor:
-    """Sample a one-hot vector from softmax(alpha) whose gradient is that of the soft sample.
+    """Sample a one-hot vector from softmax(alpha) with the gradient of the soft sample.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def gumbel_one_hot(alpha: Tensor, tau: float) -> Tensor:
 
 
 class GumbelMixedOp(Mixture):
-    """The estimator `sampled`: h_k o_k(x) of the candidate k that is sampled for each forward pass."""
+    """The estimator `sampled`: h_k o_k(x), with one candidate k sampled for each forward pass."""
 
     samples = one_hot = True
 
@@ -81,7 +81,7 @@ ESTIMATORS: dict[str, type[GumbelMixedOp]] = {
 
 @dataclass(frozen=True)
 class GDASConfig(AlphaConfig):
-    """GDAS (Dong & Yang 2019, arXiv:1910.04465), as the NASLib paper ran it (appendix A.1)."""
+    """Settings of GDAS (Dong & Yang 2019, arXiv:1910.04465), as in appendix A.1 of the NASLib paper."""
 
     epochs: int = option(250, "passes over the training half", at_least=1)
     estimator: str = option(
@@ -98,19 +98,24 @@ class GDASConfig(AlphaConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.tau_max < self.tau_min:
-            raise ConfigError(f"tau falls from tau_max to tau_min, got {self.tau_max} and {self.tau_min}")
+            raise ConfigError(f"tau_min must be <= tau_max {self.tau_max}, got {self.tau_min}")
 
 
 class GDAS(TemperatureMethod[GDASConfig]):
-    """DARTS' two steps, each along one sampled path, at a falling temperature.
+    """GDAS: DARTS' two steps, each along one sampled path, at a falling temperature.
 
-    Weights h are one-hot, with the gradient of the soft sample. `estimator` says which of them the output
-    depends on, and so what the alphas learn from:
+    Weights h are one-hot, with the gradient of the soft sample. The setting `estimator` selects which of them
+    the output y depends on, and therefore which weights have gradients:
 
     - `authors`: y = h_k o_k(x) + sum of h_j over j != k. The zeros are added for every element of y, so a
       candidate that was not sampled gets a gradient as if its output were all ones.
     - `sampled`: y = h_k o_k(x). Only the weight of the sampled candidate has a gradient.
     - `full`: y = sum of h_j o_j(x). Every candidate is computed, at about the cost of DARTS.
+
+    Parameters
+    ----------
+    config, amp, parts
+        As for `MetaOptimizer`.
 
     References
     ----------

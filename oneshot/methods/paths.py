@@ -1,4 +1,4 @@
-"""The base of the methods that train one random path per pass, and compare trained paths at the end."""
+"""Base class of the methods that train one random path per pass and compare paths at the end."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,59 +19,65 @@ from oneshot.mixed import ABSENT, Mixture, nonzero_mask
 from oneshot.parts.base import Part
 from oneshot.training.metrics import Measured
 
-Path = Sequence[int]  # the number of a candidate, or ABSENT, at each searched edge, one of its copies
+Path = Sequence[int]  # number of a candidate, or ABSENT, for each searched edge (copies count once)
 Paths = list[tuple[int, ...]]
 
 
 class PathConfig(SearchConfig, ABC):
-    """Settings of a method of paths."""
+    """Settings of a method that trains paths."""
 
     @property
     @abstractmethod
     def batches(self) -> int:
-        """Validation batches that paths are compared on."""
+        """Number of validation batches that paths are compared on."""
 
 
 P = TypeVar("P", bound=PathConfig)
 
 
 class PathMixedOp(Mixture):
-    """One candidate, the one that the edge's `choice` names, as it is."""
+    """The candidate whose number is the edge's `choice`, with weight 1."""
 
     key = "choice"
     samples = one_hot = True
 
     def weights(self, edge: EdgeData) -> NoReturn:
-        raise GraphError("an edge of random paths has a choice, which needs no weights; choose a candidate")
+        raise GraphError("edges of random paths have no weights; set the edge's choice to a candidate")
 
 
 @dataclass
 class _Contest:
     """The comparison of a champion with a challenger, within an epoch."""
 
-    epoch: int | None  # None before the first, and at the end
+    epoch: int | None  # None before the first epoch and after the last
     rivals: list[list[int]]  # the champion's path, and the challenger's if there is one
-    scores: list[float] = field(init=False)  # of each, the sum over images of its accuracy in this epoch
-    judged: int = 0  # batches in this epoch
+    scores: list[float] = field(init=False)  # each rival's accuracy, summed over the images of this epoch
+    judged: int = 0  # batches compared in this epoch
 
     def __post_init__(self) -> None:
         self.scores = [0.0] * len(self.rivals)
 
 
 class PathMethod(MetaOptimizer[P]):
-    """Random paths are trained; at the end, the best path that the method finds is the architecture.
+    """A method that trains random paths and finally selects the best path it finds.
 
     A path has one candidate at each edge, the same at all copies of the edge. Until `conclude`, the
-    architecture is a champion: in each epoch a random challenger meets it on the epoch's first validation
-    batches, at the current weights, and replaces it if it is right more often. That shows how the search
-    proceeds, for some forward passes per epoch; it affects neither the training nor the end.
+    architecture is a champion: in each epoch a random challenger is compared with it on the epoch's first
+    validation batches, at the current weights, and replaces it if its accuracy is higher. This shows the
+    progress of the search at the cost of some forward passes per epoch; it affects neither the training nor
+    the final selection.
+
+    Parameters
+    ----------
+    config, amp, parts
+        As for `MetaOptimizer`.
     """
 
     activation = None
 
     def __init__(self, config: P | None = None, amp: bool = False, parts: Sequence[Part[Any]] = ()) -> None:
         super().__init__(config, amp, parts)
-        #: The searched edges, one of each one's copies.
+        #: The searched edges, one copy of each.
         self.path_edges: list[EdgeData] = []
         self._contest = _Contest(None, [])
 
@@ -82,17 +88,43 @@ class PathMethod(MetaOptimizer[P]):
         edge.set("choice", 0, shared=True)
         edge.set("best", 0, shared=True)
 
-    # To be filled in by a method
+    # To be implemented by subclasses
 
     @abstractmethod
     def train_paths(self, data_train: Batch) -> tuple[Tensor, Tensor]:
-        """Update the weights of one random path or several by a batch; return (logits, loss) of one."""
+        """Update the weights of one or more random paths by the batch `data_train`.
+
+        Parameters
+        ----------
+        data_train
+            Images, float32 ``(N, 3, H, W)``, and labels, int64 ``(N,)``.
+
+        Returns
+        -------
+        tuple of Tensor
+            Logits, shape ``(N, classes)``, and loss of the first path.
+        """
 
     @abstractmethod
     def find_path(
         self, first: Sequence[Batch], batches: Iterable[Batch], progress: ProgressBar | None
     ) -> Path:
-        """Return the best path that is found; `first`: the first `config.batches` validation batches."""
+        """Search for the best path on the trained supernet.
+
+        Parameters
+        ----------
+        first
+            The first `config.batches` validation batches.
+        batches
+            All validation batches.
+        progress
+            Progress bar; None for none.
+
+        Returns
+        -------
+        Path
+            The best path found.
+        """
 
     # The supernet
 
@@ -112,7 +144,7 @@ class PathMethod(MetaOptimizer[P]):
         return self.scores(edge).float()
 
     def new_epoch(self, epoch: int) -> None:
-        if epoch != self._contest.epoch:  # else a resumed search had begun it
+        if epoch != self._contest.epoch:  # equal if a search is resumed within the epoch
             self._contest = _Contest(epoch, [self._best_path(), self.eligible_path()])
 
     def step(self, data_train: Batch, data_val: Batch) -> Step:
@@ -134,41 +166,42 @@ class PathMethod(MetaOptimizer[P]):
     def conclude(self, batches: Iterable[Batch], progress: ProgressBar | None = None) -> None:
         first = list(islice(iter(batches), self.config.batches))
         if not first:
-            raise ConfigError("paths are compared on one validation batch or more, got none")
+            raise ConfigError("comparing paths needs at least one validation batch, got none")
         best = self.find_path(first, batches, progress)
         self._contest = _Contest(self._contest.epoch, [list(best)], judged=self._contest.judged)
         self._select(best)
 
     def ranked(self, paths: Paths, batches: Iterable[Batch], progress: ProgressBar | None) -> Paths:
-        """Return paths, the best on the batches first."""
+        """Return `paths`, the best on `batches` first; `progress` shows a bar, None for none."""
         shown = paths if progress is None else progress(paths, "paths")
         results = {path: self.evaluate_path(path, batches) for path in shown}
         return sorted(paths, key=lambda path: (-results[path].accuracy, results[path].loss))
 
     def evaluate_path(self, path: Path, batches: Iterable[Batch]) -> Measured:
+        """Choose `path`, and return its loss and accuracy on `batches`."""
         self.choose(path)
         return self.evaluate(batches)
 
     # Paths
 
     def train_uniform_path(self, data_train: Batch) -> tuple[Tensor, Tensor]:
-        """Train a path that is sampled uniformly of all that exist."""
+        """Train a uniformly sampled path by the batch `data_train`; return (logits, loss)."""
         self.choose(self._sample_path(self.graph.CHOOSES_NONE))
         return self.train(data_train)
 
     def eligible_path(self) -> list[int]:
-        """Sample a path of those that the architecture may be."""
+        """Sample a path that may become the architecture."""
         return self._sample_path(self.may_select_none)
 
     def _sample_path(self, with_none: bool) -> list[int]:
-        """Sample a path; the edges that the space leaves out are sampled too, and are Zero or ABSENT."""
-        numbers: dict[int, float] = {}  # of edges, at random; sampled when the space asks for them
+        """Sample a path; the edges that the space leaves out are also sampled, and are Zero or ABSENT."""
+        scores: dict[int, float] = {}  # random scores by owner, sampled when the space needs them
 
         def random_score(edge: EdgeData) -> float:
             owner = edge.owner("best")
-            if owner not in numbers:
-                numbers[owner] = float(torch.rand(()))
-            return numbers[owner]
+            if owner not in scores:
+                scores[owner] = float(torch.rand(()))
+            return scores[owner]
 
         weak = self.weak_owners(random_score)
         path = []
@@ -178,14 +211,21 @@ class PathMethod(MetaOptimizer[P]):
         return path
 
     def weak_owners(self, score: Callable[[EdgeData], float]) -> set[int]:
-        """Return the owners of `best` of the edges that the space leaves out by such scores of edges."""
+        """Return the owners of `best` of the edges that the space leaves out, given the `score` of each."""
         return {edge.owner("best") for edge in self.graph.weak_edges(score)}
 
     @staticmethod
     def allowed(edge: EdgeData, with_none: bool, weak: bool = False) -> list[int]:
-        """Return the candidates' numbers that a path can have at an edge, ABSENT if there is none.
+        """Return the numbers of the candidates that a path can have at an edge.
 
-        `weak`: whether the space leaves the edge out.
+        Parameters
+        ----------
+        edge
+            A searched edge.
+        with_none
+            Whether `none` is allowed.
+        weak
+            Whether the space leaves the edge out; it is then Zero, or ABSENT if there is no Zero.
         """
         nonzero = nonzero_mask(edge.op)
         if weak:
@@ -194,7 +234,7 @@ class PathMethod(MetaOptimizer[P]):
         return mask.nonzero().flatten().tolist()
 
     def choose(self, path: Path) -> None:
-        """Let the supernet run a path from now on."""
+        """Let the supernet run `path` from now on."""
         self._set("choice", path)
 
     def _best_path(self) -> list[int]:

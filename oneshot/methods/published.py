@@ -1,4 +1,4 @@
-"""Published methods that are a method of ours with parts: their settings, each with its source."""
+"""Published methods that combine an implemented method with parts: their settings, each with its source."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,15 +6,19 @@ from typing import Any
 
 @dataclass(frozen=True)
 class PublishedMethod:
-    """A published combination: {setting of the method or of a part: (value, source)}."""
+    """A published combination of a method with settings and parts."""
 
+    #: name in the paper
     title: str
+    #: authors, year and arXiv number
     paper: str
+    #: name of the method that is searched with
     method: str
+    #: {setting of the method or of a part: (value, source)}
     settings: dict[str, tuple[Any, str]]  # each setting has its own type
 
     @property
-    def values(self) -> dict[str, Any]:  # so have their values
+    def values(self) -> dict[str, Any]:  # each value has its own type
         """The settings without their sources."""
         return {name: value for name, (value, _) in self.settings.items()}
 
@@ -51,12 +55,11 @@ def _perturbed(kind: str) -> dict[str, tuple[Any, str]]:  # as in a PublishedMet
     }
 
 
-# files in the authors' repositories
+# Files in the authors' repositories
 _FAIR, _BETA = "fairdarts/train_search.py", "optimizers/darts/architect.py"
 _ROBUST = "src/search/train_search.py"
 
-
-#: The published methods, by the names that commands know them by.
+#: published methods by their names on the command line
 PUBLISHED_METHODS: dict[str, PublishedMethod] = {
     "pc-darts": PublishedMethod(
         "PC-DARTS",
@@ -137,17 +140,17 @@ PUBLISHED_METHODS: dict[str, PublishedMethod] = {
     ),
     "r-darts-l2": PublishedMethod(
         "R-DARTS (L2)",
-        "Zela et al. 2020, arXiv:1909.09656; one of the factors of which the paper takes the best",
+        "Zela et al. 2020, arXiv:1909.09656; one of several factors, of which the paper selects the best",
         "darts",
         {
-            "decay_factor": (27.0, "81e-4, as nasbench201/train_search.py of beta-DARTS names it"),
+            "decay_factor": (27.0, "81e-4, as in nasbench201/train_search.py of beta-DARTS"),
             "first": ("alphas", _ROBUST),
             "clip_alphas": (False, _ROBUST),
         },
     ),
     "r-darts-dp": PublishedMethod(
         "R-DARTS (DP)",
-        "Zela et al. 2020, arXiv:1909.09656; without Cutout of equal schedule",
+        "Zela et al. 2020, arXiv:1909.09656; without their Cutout of the same schedule",
         "darts",
         {
             "search_drop_path": (0.2, "src/search/args.py"),

@@ -1,4 +1,4 @@
-"""Recipes: the settings behind published results, as far as they differ from each other."""
+"""Recipes: the settings behind published results, where these differ from each other."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -9,9 +9,11 @@ from oneshot.methods.config import SearchConfig
 
 @dataclass(frozen=True)
 class Recipe:
-    """Published settings: {setting: (value, source)}; sources are places in `origin`."""
+    """Published settings and their sources."""
 
+    #: publication and code that the settings are from
     origin: str
+    #: {setting: (value, place in `origin`)}
     settings: dict[str, tuple[Any, str]]  # Any: each setting has its own type
 
 
@@ -41,7 +43,7 @@ RECIPES = {
 def recipe_settings(
     name: str, config_class: type[SearchConfig], order: int = 1
 ) -> dict[str, Any]:  # each setting has its own type
-    """Return the settings that a recipe gives to a method.
+    """Return a recipe's settings of a method.
 
     >>> from oneshot.methods.gdas import GDASConfig
     >>> recipe_settings("nas-bench-201", GDASConfig)
@@ -50,11 +52,16 @@ def recipe_settings(
     Parameters
     ----------
     name
-        A key of `RECIPES`.
+        Name of the recipe, a key of `RECIPES`.
     config_class
-        The method's settings; a setting that it lacks is left out.
+        Class of the method's settings; settings that it lacks are omitted.
     order
-        Of DARTS. With 2, alphas are first in both recipes (AutoDL-Projects, DARTS-V2.py).
+        Order of DARTS. With 2, alphas are first in both recipes (AutoDL-Projects, DARTS-V2.py).
+
+    Returns
+    -------
+    dict
+        Values by the names of settings.
 
     Raises
     ------
@@ -75,7 +82,7 @@ def check_recipe(name: object) -> None:
 
 
 def contradictions(name: str, config: SearchConfig) -> list[str]:
-    """Return a line for each setting of a config that is not the recipe's; the search uses the config's."""
+    """Return a line for each setting in which `config` differs from a recipe; `config` takes precedence."""
     expected = recipe_settings(name, type(config), getattr(config, "order", 1))
     return [
         f"{key} is {getattr(config, key)} as given; the recipe {name} has {value}"
@@ -86,7 +93,7 @@ def contradictions(name: str, config: SearchConfig) -> list[str]:
 
 def recipe_table() -> str:
     """Return the settings of the recipes and their sources as lines of text."""
-    lines = ["recipes, as far as they differ:"]
+    lines = ["settings in which the recipes differ:"]
     for name, recipe in RECIPES.items():
         lines.append(f"  {name}: {recipe.origin}")
         lines += [f"    {key:<14}{value!s:<10}{source}" for key, (value, source) in recipe.settings.items()]

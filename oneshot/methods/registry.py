@@ -1,4 +1,4 @@
-"""The methods by the names that commands know them by; each, and torch, is loaded when it is asked for."""
+"""The methods by their names on the command line; a method, and torch, is imported only when requested."""
 
 from difflib import get_close_matches
 from importlib import import_module
@@ -10,7 +10,7 @@ from oneshot.methods.published import PUBLISHED_METHODS
 if TYPE_CHECKING:
     from oneshot.methods.base import MetaOptimizer
 
-#: The names of the methods.
+#: names of the methods
 MethodName = Literal["darts", "gdas", "drnas", "rsws", "snas", "reinmax", "fairdarts", "spos", "fairnas"]
 METHODS: dict[str, str] = {
     "darts": "oneshot.methods.darts:DARTS",
@@ -26,14 +26,24 @@ METHODS: dict[str, str] = {
 
 
 def get_method(name: MethodName | str) -> "type[MetaOptimizer[Any]]":  # Any: each method has its own settings
-    """Return the MetaOptimizer of a name, or of MODULE:CLASS; ConfigError lists the names.
+    """Return the class of a method.
 
     >>> get_method("gdas").config_class().tau_max
     10.0
+
+    Parameters
+    ----------
+    name
+        Name of a method or a published method, or MODULE:CLASS of a custom one.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such method; the error lists the names.
     """
     from oneshot.methods.base import MetaOptimizer  # imported here because names alone need no torch
 
-    known = f"the methods are {', '.join([*METHODS, *PUBLISHED_METHODS])}, and MODULE:CLASS of your own"
+    known = f"the methods are {', '.join([*METHODS, *PUBLISHED_METHODS])}, and MODULE:CLASS of a custom one"
     if isinstance(name, str) and name in PUBLISHED_METHODS:
         name = PUBLISHED_METHODS[name].method
     if not isinstance(name, str) or (name not in METHODS and ":" not in name):
@@ -46,5 +56,5 @@ def get_method(name: MethodName | str) -> "type[MetaOptimizer[Any]]":  # Any: ea
     except (ImportError, ValueError, AttributeError) as error:
         raise ConfigError(f"cannot load the method {name!r}: {error}; {known}") from None
     if not isinstance(method, type) or not issubclass(method, MetaOptimizer):
-        raise ConfigError(f"{name} is no subclass of oneshot.methods.base.MetaOptimizer; {known}")
+        raise ConfigError(f"{name} is not a subclass of oneshot.methods.base.MetaOptimizer; {known}")
     return method

@@ -35,18 +35,18 @@ def reinmax(alpha: Tensor, tau: float) -> Tensor:
 
     References
     ----------
-    Liu et al. 2023, arXiv:2304.08612, algorithm 2: the gradient is twice that of softmax at the mean of the
-    sample and of softmax(alpha / tau), minus half of that of softmax(alpha). Both are of second order in the
-    differences between one-hot vectors, by Heun's method.
+    Liu et al. 2023, arXiv:2304.08612, algorithm 2. The gradient is twice the softmax gradient at the mean of
+    the sample and softmax(alpha / tau), minus half the softmax gradient at softmax(alpha). By Heun's method,
+    it is of second order in the differences between one-hot vectors.
     """
     if tau < 1:
         raise ConfigError(f"tau must be at least 1, got {tau}")
     soft = torch.softmax(alpha, dim=-1)
     noise = -torch.empty_like(alpha).exponential_().log()
-    drawn = (alpha.detach() + noise).argmax()
-    hard = torch.zeros_like(soft).index_fill_(0, drawn, 1.0)
+    sampled = (alpha.detach() + noise).argmax()
+    hard = torch.zeros_like(soft).index_fill_(0, sampled, 1.0)
     middle = (hard + torch.softmax(alpha / tau, dim=-1)) / 2
-    middle = torch.softmax((middle.log() - alpha).detach() + alpha, dim=-1)  # the same value
+    middle = torch.softmax((middle.log() - alpha).detach() + alpha, dim=-1)  # same value
     estimate = 2 * middle - soft / 2
     return hard + (estimate - estimate.detach())
 
@@ -66,18 +66,18 @@ class ReinMaxMixedOp(Mixture):
 
 @dataclass(frozen=True)
 class ReinMaxConfig(AlphaConfig):
-    """ReinMax (Liu et al. 2023, arXiv:2304.08612) in the search of DARTS, whose defaults it has."""
+    """Settings of ReinMax (Liu et al. 2023, arXiv:2304.08612); the others are DARTS' defaults."""
 
-    # 1: no temperature; the authors' code asks for at least 1, which the paper tunes for each task
+    # 1: no temperature; the authors' code requires at least 1; the paper tunes it for each task
     tau: float = option(1.0, "temperature of the gradient", at_least=1)
 
 
 class ReinMax(MetaOptimizer[ReinMaxConfig]):
     """DARTS' two steps at one-hot samples instead of softmax weights, with ReinMax's gradient.
 
-    The paper compares estimators on other tasks; here the estimator takes the place of the softmax in DARTS,
-    as in the library confopt. Every candidate is computed, at about the cost of DARTS, because the estimator
-    needs the gradient of each weight.
+    The paper compares estimators on other tasks; here the estimator replaces the softmax in DARTS, as in the
+    library confopt. Every candidate is computed, at about the cost of DARTS, because the estimator needs the
+    gradient of each weight.
 
     References
     ----------

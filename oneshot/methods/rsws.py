@@ -1,4 +1,4 @@
-"""Random search with weight sharing: random paths train one supernet, which then ranks many more of them."""
+"""Random search with weight sharing: train random paths of one supernet, then rank many random paths."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,19 +14,27 @@ from oneshot.methods.paths import PathMixedOp as PathMixedOp
 
 @dataclass(frozen=True)
 class RSWSConfig(PathConfig):
-    """Random search with weight sharing (Li & Talwalkar 2019, arXiv:1902.07638), counts as in their code."""
+    """Settings of random search with weight sharing (Li & Talwalkar 2019, arXiv:1902.07638).
 
-    # the setting of NAS-Bench-201's authors for it
+    The numbers of paths and batches are as in the authors' code.
+    """
+
+    # as in the benchmark of NAS-Bench-201's authors
     epochs: int = option(250, "passes over the training half", at_least=1)
     paths: int = option(1000, "random paths that are compared at the end", at_least=1)
     batches: int = option(10, "validation batches that paths are first compared on", at_least=1)
     finalists: int = option(
-        10, "paths, the best of those, that are then compared on all validation batches", at_least=1
+        10, "best of these paths, which are then compared on all validation batches", at_least=1
     )
 
 
 class RSWS(PathMethod[RSWSConfig]):
-    """Random paths are trained, one per step; at the end, the best of many random paths is selected.
+    """Random search with weight sharing: trains one random path per step, then selects the best of many.
+
+    Parameters
+    ----------
+    config, amp, parts
+        As for `MetaOptimizer`.
 
     References
     ----------
@@ -42,10 +50,19 @@ class RSWS(PathMethod[RSWSConfig]):
     def find_path(
         self, first: Sequence[Batch], batches: Iterable[Batch], progress: ProgressBar | None
     ) -> Path:
-        """Compare random paths by accuracy: all on the first few batches, the best of them on all batches.
+        """Rank random paths by accuracy on the first batches, and the best of them on all batches.
 
-        As in the authors' code, except that all paths meet the same batches, that a path sampled again is not
-        evaluated again, and that the loss breaks ties.
+        Unlike in the authors' code, all paths are evaluated on the same batches, no path is evaluated twice,
+        and the loss breaks ties.
+
+        Parameters
+        ----------
+        first
+            The first `config.batches` validation batches.
+        batches
+            All validation batches.
+        progress
+            Progress bar; None for none.
         """
         paths = list(dict.fromkeys(tuple(self.eligible_path()) for _ in range(self.config.paths)))
         finalists = self.ranked(paths, first, progress)[: self.config.finalists]

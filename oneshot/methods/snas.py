@@ -16,7 +16,7 @@ from oneshot.mixed import Mixture
 
 
 class ConcreteMixedOp(Mixture):
-    """Candidates under weights sampled for each pass; in evaluation under softmax(alpha)."""
+    """Candidates with weights sampled for each pass; in evaluation mode the weights are softmax(alpha)."""
 
     def weights(self, edge: EdgeData) -> Tensor:
         if not self.training:
@@ -26,13 +26,13 @@ class ConcreteMixedOp(Mixture):
 
 @dataclass(frozen=True)
 class SNASConfig(AlphaConfig):
-    """SNAS (Xie et al. 2019, arXiv:1812.09926), as its authors' code searches the space of DARTS."""
+    """Settings of SNAS (Xie et al. 2019, arXiv:1812.09926), as in its authors' code for the DARTS space."""
 
     epochs: int = option(150, "passes over the training half", at_least=1)  # --epochs in the authors' README
     levels: int = option(
         1,
-        "1: weights and alphas by the training loss of one pass, as in the paper; 2: in turn, alphas by the"
-        " validation loss, as DARTS",
+        "1: weights and alphas by the training loss of one pass, as in the paper; 2: alternately, alphas by"
+        " the validation loss, as in DARTS",
         choices=(1, 2),
     )
     # --temp and --temp_min in the authors' README
@@ -42,15 +42,15 @@ class SNASConfig(AlphaConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.tau_max < self.tau_min:
-            raise ConfigError(f"tau falls from tau_max to tau_min, got {self.tau_max} and {self.tau_min}")
+            raise ConfigError(f"tau_min must be <= tau_max {self.tau_max}, got {self.tau_min}")
 
 
 class SNAS(TemperatureMethod[SNASConfig]):
-    """Weights and alphas down the loss at samples that approach one-hot vectors as the temperature falls.
+    """SNAS: trains weights and alphas on samples that approach one-hot vectors as the temperature falls.
 
     An edge's weights are Z = softmax((log softmax(alpha) + G) / tau), where G is independent Gumbel noise,
-    sampled once for each pass and for all copies of the edge (section 2). The gradient of the alphas is the
-    sample's. Every candidate is computed.
+    sampled once per pass for all copies of the edge (section 2). The gradient of the alphas flows through the
+    sample. Every candidate is computed.
 
     References
     ----------

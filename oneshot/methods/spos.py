@@ -1,4 +1,4 @@
-"""SPOS: uniform paths, then an evolutionary search on the supernet (Guo et al. 2020, arXiv:1904.00420)."""
+"""SPOS: train uniform paths, then search by evolution (Guo et al. 2020, arXiv:1904.00420)."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ from oneshot.methods.evolution import EvolutionConfig, EvolvedPathMethod
 
 @dataclass(frozen=True)
 class SPOSConfig(EvolutionConfig):
-    """Single path one-shot (Guo et al. 2020, arXiv:1904.00420)."""
+    """Settings of single path one-shot (Guo et al. 2020, arXiv:1904.00420)."""
 
 
 class SPOS(EvolvedPathMethod[SPOSConfig]):
-    """Paths sampled uniformly are trained, one per step; an evolution selects the architecture.
+    """Single path one-shot: trains one uniformly sampled path per step, then selects by evolution.
 
     References
     ----------
-    Guo et al. 2020, arXiv:1904.00420, section 3; the evolution: algorithm 1.
+    Guo et al. 2020, arXiv:1904.00420, section 3, and algorithm 1 for the evolution.
     """
 
     name = "single path one-shot"

@@ -1,4 +1,4 @@
-"""The supernet of a search, and the optimizers of its weights and alphas."""
+"""The supernet of a search and the optimizers of its weights and alphas."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,24 +18,24 @@ from oneshot.mixed import Mixture
 class Supernet:
     """A parsed graph whose edges mix candidates, and the optimizers of its weights and alphas."""
 
-    #: The graph, a clone of the space.
+    #: the graph, a clone of the space
     graph: Graph
-    #: The graphs in it whose edges are searched.
+    #: the graphs in it whose edges are searched
     scope: Scope
-    #: The alphas.
+    #: the alphas
     architectural_weights: nn.ParameterList
-    #: The optimizer of the weights.
+    #: optimizer of the weights
     op_optimizer: Optimizer
-    #: The optimizer of the alphas; None without alphas.
+    #: optimizer of the alphas; None without alphas
     arch_optimizer: Optimizer | None
-    #: The schedule of the weights' learning rate, which steps after each epoch.
+    #: schedule of the weights' learning rate; it steps after each epoch
     schedule: LRScheduler
-    #: Whether passes replay captured kernels, which reuse the same memory.
+    #: whether passes replay captured CUDA kernels, which overwrite the output of the last pass
     captured: bool = False
 
     @property
     def weights(self) -> list[nn.Parameter]:
-        """The weights; the alphas are not among them."""
+        """The weights, without the alphas."""
         return [parameter for group in self.op_optimizer.param_groups for parameter in group["params"]]
 
     @property
@@ -44,18 +44,18 @@ class Supernet:
         return list(self.architectural_weights.parameters())
 
     def mixed_edges(self) -> list[EdgeData]:
-        """Return the edges in scope whose candidates are mixed, all copies."""
+        """Return the edges in scope whose candidates are mixed, including all copies."""
         return [edge for edge in self.graph.all_edges(self.scope) if isinstance(edge.op, Mixture)]
 
     def searched_edges(self) -> list[EdgeData]:
-        """Return the mixed edges, one of the copies of each."""
+        """Return the mixed edges, one copy of each."""
         edges: dict[int, EdgeData] = {}
         for edge in self.mixed_edges():
             edges.setdefault(edge.owner(edge.op.key), edge)
         return list(edges.values())
 
-    def state_dict(self) -> dict[str, Any]:  # tensors, and what torch's optimizers give
-        """Return weights, alphas, both optimizers and the schedule."""
+    def state_dict(self) -> dict[str, Any]:  # tensors, and the states of torch's optimizers
+        """Return the state of weights, alphas, both optimizers and the schedule."""
         return {
             "weights": self.graph.state_dict(),
             "alphas": [alpha.detach() for alpha in self.alphas],
@@ -65,7 +65,7 @@ class Supernet:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state."""
+        """Restore a state that `state_dict` returned."""
         self.graph.load_state_dict(state["weights"])
         with torch.no_grad():
             for alpha, value in zip(self.alphas, state["alphas"], strict=True):

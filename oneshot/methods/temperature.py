@@ -1,4 +1,4 @@
-"""The base of the methods whose samples have a temperature, which is data on the edges."""
+"""Base class of the methods whose samples have a temperature, which is stored on the edges."""
 
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ class TemperatureMethod(MetaOptimizer[A]):
 
     @abstractmethod
     def temperature(self, epoch: int) -> float:
-        """Return the temperature in an epoch, from 0."""
+        """Return the temperature in `epoch`, counted from 0."""
 
     def add_alphas(self, edge: EdgeData) -> None:
         super().add_alphas(edge)

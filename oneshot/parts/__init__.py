@@ -1,1 +1,1 @@
-"""Parts that any method can be combined with: one file each, with its paper."""
+"""Parts that can be added to any method they support, one file each, with the paper."""

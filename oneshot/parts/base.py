@@ -1,4 +1,4 @@
-"""The base of all parts: what a part can change in a search, and when."""
+"""Base class of all parts: what a part can change in a search, and when."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -23,24 +23,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PartSettings(Settings, ABC):
-    """Options of a part, each of which is a flag of its own; by default the part is neutral."""
+    """Options of a part, each a command-line flag; by default the part is neutral."""
 
     @classmethod
     def own(cls, options: Mapping[str, Any]) -> dict[str, Any]:  # values of fields, also of other parts
-        """Return the options of this part among options, {field: value}."""
+        """Select this part's options from `options`, {field: value}."""
         return {f.name: options[f.name] for f in fields(cls) if f.name in options}
 
     @property
     @abstractmethod
     def is_neutral(self) -> bool:
-        """Whether a search with these settings is the search without the part, bit for bit."""
+        """Whether a search with these settings equals the search without the part, bit for bit."""
 
 
 P = TypeVar("P", bound=PartSettings)
 
 
 class Part(ABC, Generic[P]):
-    """A component that is added to a method; a subclass overrides what it changes, in the order of a search.
+    """A component that can be added to a method; subclasses override the hooks they need.
+
+    The hooks are listed in the order in which a search calls them.
 
     >>> from oneshot.methods.darts import DARTS
     >>> from oneshot.parts.warmup import WarmUp, WarmUpSettings
@@ -48,11 +50,11 @@ class Part(ABC, Generic[P]):
     'warm-up'
     """
 
-    #: The name for people.
+    #: Name in reports and config.json.
     name: ClassVar[str]
     #: The class of the settings.
     config_class: type[P]
-    #: Names of data on edges that are learned with the alphas.
+    #: Names of edge data that is learned together with the alphas.
     parameter_keys: ClassVar[tuple[str, ...]] = ()
     #: Whether it adds a term to the loss of the alphas.
     has_alpha_penalty: ClassVar[bool] = False
@@ -65,85 +67,85 @@ class Part(ABC, Generic[P]):
 
     @property
     def method(self) -> "MetaOptimizer[Any]":  # whatever its settings
-        """The method that the part is added to; GraphError before that."""
+        """The method that the part was added to; raises GraphError if there is none."""
         if self._method is None:
-            raise GraphError(f"{self.name} belongs to no method yet; give it to one as one of its `parts`")
+            raise GraphError(f"{self.name} has not been added to a method; pass it in the method's `parts`")
         return self._method
 
     def join(self, method: "MetaOptimizer[Any]") -> None:
-        """Become a part of a method; ConfigError with the reason if both together have no meaning."""
+        """Add the part to a method; raise a ConfigError with the reason if they cannot be combined."""
         self._method = method
 
     def check(self, settings: "SearchSettings") -> None:  # noqa: B027
-        """Raise a ConfigError if the part has no meaning with a search's space, sizes or data set."""
+        """Raise a ConfigError if the part does not support the space, sizes or data set of a search."""
 
     def load(self, settings: "SearchSettings", scorer: "Scorer | None") -> None:  # noqa: B027
-        """Load what the part needs of a search's settings and table; ConfigError if it is not there.
+        """Load the data that the part needs from a search's settings and table.
 
-        `scorer`: None in a space without a benchmark.
+        Raise a ConfigError if the data is missing. `scorer` is None in a space without a benchmark.
         """
 
-    # The supernet is built
+    # Building the supernet
 
     def candidates(self, primitives: list[nn.Module]) -> list[nn.Module]:
-        """Return an edge's candidates, given those of the space; called for each copy of the edge."""
+        """Return an edge's candidates, given the space's candidates; called for each copy of the edge."""
         return primitives
 
     def add_data(self, edge: "EdgeData") -> None:  # noqa: B027
-        """Set data that an edge and its copies share; called once for all copies, before they are mixed."""
+        """Set data shared by an edge and its copies; called once for all copies, before mixing."""
 
     def add_node_data(self, edges: "list[EdgeData]") -> None:  # noqa: B027
-        """Set data of the searched edges into a node; called once for all copies, after `add_data`."""
+        """Set data on the searched edges into a node; called once for all copies, after `add_data`."""
 
     def change_mixture(self, mixture: "Mixture") -> None:  # noqa: B027
         """Change how an edge's candidates are mixed; called for each copy of the edge."""
 
     def distribute(self, group: "ProcessGroup") -> None:  # noqa: B027
-        """Prepare for a search by several processes; ConfigError if the part cannot take part in one."""
+        """Prepare for several processes; raise a ConfigError if the part does not support them."""
 
     # An epoch
 
     def extra_epochs(self) -> int:
-        """Return how many epochs the part adds after those of the config, once the supernet is built."""
+        """Return the number of epochs added after those of the config; called with a built supernet."""
         return 0
 
     def new_epoch(self, epoch: int) -> None:  # noqa: B027
-        """Change what depends on the epoch, from 0; called before each, and again if one is resumed."""
+        """Update what depends on `epoch`, counted from 0; called at its start and when it is resumed."""
 
     def updates_alphas(self) -> bool:
         """Return whether alphas are updated in this epoch."""
         return True
 
     def alpha_penalty(self) -> Tensor | float:
-        """Return a term that is added to the loss of the alphas, a scalar."""
+        """Return a term to add to the loss of the alphas, a scalar."""
         return 0.0
 
     def during_weights(self, data_train: "Batch") -> AbstractContextManager[object]:
-        """Change the supernet while its weights are updated by a batch."""
+        """Return a context that changes the supernet while its weights are updated by a batch."""
         return nullcontext()
 
     def end_epoch(self, epoch: int, data_train: "Batch", data_val: "Batch") -> str | None:
-        """Return why the search stops after this epoch, from 0; None to continue.
+        """Return why the search must stop after this epoch, counted from 0; None to continue.
 
-        `data_train`, `data_val`: the last batches of the epoch.
+        `data_train` and `data_val` are the last batches of the epoch.
         """
         return None
 
     # The architecture
 
     def scores(self, edge: "EdgeData", scores: Tensor) -> Tensor:
-        """Return the scores of an edge's K candidates, shape (K,), given the method's."""
+        """Return the scores of an edge's K candidates, shape (K,), given the method's scores."""
         return scores
 
     def edge_score(self, edge: "EdgeData", score: float) -> float:
-        """Return the score by which an edge is compared with others, given the method's."""
+        """Return the score by which edges are compared, given the method's score of an edge."""
         return score
 
     # Checkpoints
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
-        """Return what the part needs to continue."""
+        """Return the part's state, which resumes a search."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027
-        """Restore a state."""
+        """Restore a state that `state_dict` returned."""

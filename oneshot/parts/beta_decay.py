@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BetaDecaySettings(PartSettings):
-    """Settings of the beta-decay."""
+    """Settings of beta-decay."""
 
     beta_decay: float = option(
         0.0,
-        "weight of the beta-decay of the alphas after the last epoch, to which it rises linearly from 0; 50"
-        " in beta-DARTS",
+        "final weight of the beta-decay of the alphas, reached linearly from 0 after the last epoch; 50 in"
+        " beta-DARTS",
         at_least=0,
     )
 
@@ -32,14 +32,14 @@ class BetaDecaySettings(PartSettings):
 
 
 class BetaDecay(Part[BetaDecaySettings]):
-    """Alphas are regularized so that their softmax varies less, which also limits the growth of skips.
+    """A penalty that keeps the softmax of the alphas from varying, and so skip connections from dominating.
 
-    The loss of the alphas gets w times the mean over edges of log sum_k exp(alpha_k), where w is linear in
-    the epoch t of T: w = beta_decay * t / T.
+    It adds w times the mean over edges of log sum_k exp(alpha_k) to the loss of the alphas, where w is linear
+    in the epoch t of T: w = beta_decay * t / T.
 
     References
     ----------
-    Ye et al. 2022, arXiv:2203.01665; the mean and the schedule as in `mlc_loss` and `_backward_step` of
+    Ye et al. 2022, arXiv:2203.01665. The mean and the schedule are as in `mlc_loss` and `_backward_step` of
     the authors' code, `optimizers/darts/architect.py`.
     """
 
@@ -54,8 +54,7 @@ class BetaDecay(Part[BetaDecaySettings]):
     def join(self, method: "MetaOptimizer[Any]") -> None:
         if method.activation != "softmax":
             raise ConfigError(
-                f"beta-decay regularizes the softmax of alphas, by which {method.name} does not weigh"
-                " candidates; try darts"
+                f"beta-decay regularizes the softmax of alphas, which {method.name} does not use; try darts"
             )
         super().join(method)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oneshot.search.scorer import Scorer
     from oneshot.search.settings import SearchSettings
 
-COUNTED = ("params", "flops")  # in the supernet; all others come from a table
+COUNTED = ("params", "flops")  # counted in the supernet; all other costs come from a table
 MEASURED = tuple(name for name in METRICS if name.endswith(("latency", "energy")))
 
 
@@ -29,12 +29,14 @@ class CostSettings(PartSettings):
     """Settings of the penalty on the expected cost."""
 
     cost_weight: float = option(
-        0.0, "weight in the loss of the alphas of the expected cost, a share of the greatest cost", at_least=0
+        0.0,
+        "weight in the loss of the alphas of the expected cost, as a fraction of the maximum cost",
+        at_least=0,
     )
     expected_cost: str = option(
         "flops",
-        "cost of the candidates: params, flops, or a latency or energy that the table of the space has, such"
-        " as raspi4_latency",
+        "cost of the candidates: params, flops, or a latency or energy recorded in the table of the space,"
+        " such as raspi4_latency",
     )
 
     def __post_init__(self) -> None:
@@ -50,20 +52,20 @@ class CostSettings(PartSettings):
 
 
 class ExpectedCost(Part[CostSettings]):
-    """The expected cost of the sampled or weighted candidates is added to the loss of the alphas.
+    """A penalty that adds the expected cost of the sampled or weighted candidates to the loss of the alphas.
 
-    It is w * sum over edges e and candidates k of p_ek c_ek, where p_ek is the expected weight, which is
-    differentiable in the alphas, and c_ek the candidate's cost at all copies of the edge. Costs are divided
-    by the sum of each edge's greatest, so that the sum is in [0, 1] if the weights add up to 1.
+    The penalty is w * sum over edges e and candidates k of p_ek c_ek. The expected weight p_ek is
+    differentiable in the alphas; c_ek is the candidate's cost at all copies of the edge. Costs are divided by
+    the sum over edges of the maximum cost, so that the sum is in [0, 1] if the weights of each edge sum to 1.
 
     Parameters and multiply-adds are counted in the supernet, for images of 32×32 pixels. A measured cost is
-    known of whole cells only: c_ek is the mean over all cells with candidate k at edge e, beyond that of the
-    edge's cheapest candidate. That is the additive model with the least squared error over all cells.
+    known only for entire cells: c_ek is the mean over all cells with candidate k at edge e, minus the mean of
+    the edge's cheapest candidate. This is the additive model with the least squared error over all cells.
 
     References
     ----------
-    Xie et al. 2019, arXiv:1812.09926, the resource constraint, which is linear in the edges' weights. Cai et
-    al. 2019, arXiv:1812.00332, the expected latency.
+    Xie et al. 2019, arXiv:1812.09926, for the resource constraint, which is linear in the edges' weights. Cai
+    et al. 2019, arXiv:1812.00332, for the expected latency.
     """
 
     name = "expected cost"
@@ -72,18 +74,20 @@ class ExpectedCost(Part[CostSettings]):
 
     def __init__(self, config: CostSettings | None = None) -> None:
         super().__init__(config)
-        self._costs: list[Tensor] = []  # of each searched edge, (K,); shares of the greatest cost
-        self._table: list[Tensor] | None = None  # the same, not yet shares, in the order of the space's edges
+        self._costs: list[Tensor] = []  # of each searched edge, (K,); fractions of the maximum cost
+        self._table: list[Tensor] | None = None  # costs in their unit, in the order of the space's edges
         self._space: str | None = None
 
     def join(self, method: "MetaOptimizer[Any]") -> None:
         if method.activation is None:
-            raise ConfigError(f"cost_weight is a term in the loss of alphas, which {method.name} lacks")
+            raise ConfigError(f"cost_weight needs a method with alphas; {method.name} has none")
         super().join(method)
 
     def load(self, settings: "SearchSettings", scorer: "Scorer | None") -> None:
         if settings.space == "hierarchical":
-            raise ConfigError("cost_weight needs candidates of fixed cost; motifs of hierarchical have none")
+            raise ConfigError(
+                "cost_weight needs candidates of fixed cost; motifs of the space hierarchical have none"
+            )
         if self.config.expected_cost in COUNTED:
             return
         if scorer is None:
@@ -100,11 +104,11 @@ class ExpectedCost(Part[CostSettings]):
         self._table, self._space = additive_costs(values), settings.space
 
     def costs(self) -> list[Tensor]:
-        """Return the costs of each searched edge's candidates, shape (K,), as shares of the greatest cost."""
+        """Return the costs of each searched edge's candidates, shape (K,), as fractions of the maximum."""
         if not self._costs:
             costs = self._counted() if self.config.expected_cost in COUNTED else self._measured()
-            greatest = sum(float(each.max()) for each in costs)
-            self._costs = [each / greatest for each in costs]
+            maximum = sum(float(each.max()) for each in costs)
+            self._costs = [each / maximum for each in costs]
         return self._costs
 
     def _counted(self) -> list[Tensor]:
@@ -121,8 +125,8 @@ class ExpectedCost(Part[CostSettings]):
 
         if self._table is None or self._space is None:
             raise ConfigError(
-                f"expected_cost {self.config.expected_cost} needs the table that a search of oneshot.search"
-                " opens"
+                f"expected_cost {self.config.expected_cost} needs a table, which only searches by"
+                " oneshot.search open"
             )
         edges = get_space(self._space).edges(self.method.graph).values()
         by_owner = {edge.owner("alpha"): costs for edge, costs in zip(edges, self._table, strict=True)}
@@ -146,15 +150,15 @@ class ExpectedCost(Part[CostSettings]):
 def additive_costs(values: Sequence[float] | np.ndarray[Any, Any]) -> list[Tensor]:
     """Return the costs of the five candidates at each of the six edges of NAS-Bench-201, shape (5,) each.
 
-    `values`: a cost of all cells in the order of their codes; NaN where it is unknown. ConfigError if it is
-    unknown for all cells with a candidate.
+    `values` are the costs of all cells in the order of their codes, NaN if unknown. Raise a ConfigError if
+    the costs of all cells with some candidate are unknown.
     """
     table = np.asarray(values, dtype=np.float64).reshape((5,) * 6)
     costs = []
     for edge in range(6):
         known = np.moveaxis(table, edge, 0).reshape(5, -1)
         if np.isnan(known).all(axis=1).any():
-            raise ConfigError(f"the table has the cost of no cell with some candidate at edge {edge}")
+            raise ConfigError(f"the table has no cost of any cell with one of the candidates at edge {edge}")
         means = np.nanmean(known, axis=1)
         costs.append(torch.tensor(means - means.min()))
     return costs

@@ -22,8 +22,8 @@ class DropPathSettings(PartSettings):
 
     search_drop_path: float = option(
         0.0,
-        "probability in the last epoch that an edge is dropped for an image in the search; it rises linearly"
-        " from 0; 0.2 is the default of RobustDARTS' code",
+        "final probability of dropping an edge for an image during the search, which rises linearly from 0;"
+        " 0.2 in RobustDARTS' code",
         at_least=0,
         below=1,
     )
@@ -34,16 +34,16 @@ class DropPathSettings(PartSettings):
 
 
 class SearchDropPath(Part[DropPathSettings]):
-    """Each edge's mixture is dropped for some images, as a regularization of the supernet's weights.
+    """Drop path in the supernet: each edge's mixture is dropped for some images, to regularize the weights.
 
-    An image's path is dropped independently at each edge of each cell, in the updates of the weights and in
-    those of the alphas. The probability is p * t / (T - 1) in epoch t of T. The authors combine it with
-    Cutout of equal schedule, which is a matter of images and not part of this.
+    An image's path is dropped independently at each edge of each cell, in the updates of the weights and of
+    the alphas. The probability is p * t / (T - 1) in epoch t of T. The authors combine it with Cutout on the
+    same schedule, which this part does not include.
 
     References
     ----------
-    Zela et al. 2020, arXiv:1909.09656, section 5; mask and schedule as in the authors' code, whose default
-    probability is 0.2.
+    Zela et al. 2020, arXiv:1909.09656, section 5. Mask and schedule are as in the authors' code, whose
+    default probability is 0.2.
     """
 
     name = "drop path"
@@ -57,7 +57,7 @@ class SearchDropPath(Part[DropPathSettings]):
         if any(isinstance(part, PartialChannels) for part in method.parts):
             raise ConfigError(
                 "search_drop_path drops whole edges, but with partial_channels some channels bypass an edge's"
-                " mixture; try one of them"
+                " mixture; use only one of them"
             )
         super().join(method)
 
@@ -66,7 +66,7 @@ class SearchDropPath(Part[DropPathSettings]):
         mixture.drop_path.rate = self._rate
 
     def distribute(self, group: "ProcessGroup") -> None:
-        raise ConfigError("search_drop_path cannot drop paths alike in several processes; try one process")
+        raise ConfigError("search_drop_path does not support several processes; use one process")
 
     def new_epoch(self, epoch: int) -> None:
         self._set_rate(self.config.search_drop_path * epoch / max(self.method.config.epochs - 1, 1))

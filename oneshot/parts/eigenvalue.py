@@ -1,4 +1,4 @@
-"""A search that stops as its validation loss becomes sharp (DARTS-ES, Zela et al. 2020, arXiv:1909.09656)."""
+"""Early stopping when the validation loss becomes sharp (DARTS-ES; Zela et al. 2020, arXiv:1909.09656)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EigenvalueSettings(PartSettings):
-    """Settings of the stop."""
+    """Settings of the early stopping by eigenvalue."""
 
     eigenvalue_ratio: float = option(
         0.0,
@@ -31,7 +31,7 @@ class EigenvalueSettings(PartSettings):
     )
     eigenvalue_window: int = option(
         5,
-        "epochs over which eigenvalues are averaged, and between the averages",
+        "number of epochs per average of eigenvalues, and between the two averages",
         at_least=1,  # section 4.3
     )
     eigenvalue_start: int = option(
@@ -51,17 +51,17 @@ class EigenvalueSettings(PartSettings):
 
 
 class EigenvalueStop(Part[EigenvalueSettings]):
-    """The largest eigenvalue of d2L_val/dalpha2 decides when to stop, and the architecture is an earlier one.
+    """Early stopping by the largest eigenvalue of d2L_val/dalpha2, with the architecture of an earlier epoch.
 
     After each epoch the eigenvalue is computed on its last validation batch. Its average over a window of k
-    epochs around epoch i is compared with that around epoch i - k. If their ratio is above the limit, the
-    search stops and returns the architecture of epoch i - k. A search that does not stop equals the search
-    without the part, bit for bit.
+    epochs around epoch i is compared with the average around epoch i - k. If their ratio exceeds the limit,
+    the search stops and returns the architecture of epoch i - k. A search that does not stop equals the
+    search without the part, bit for bit.
 
     References
     ----------
-    Zela et al. 2020, arXiv:1909.09656, section 4.3: k = 5, stop at a ratio of i - k to i below 0.75. The
-    factor of 1.3 and the first 10 epochs: the authors' code.
+    Zela et al. 2020, arXiv:1909.09656, section 4.3: k = 5, stop if the ratio of i - k to i is below 0.75. The
+    factor 1.3 and the first 10 epochs are from the authors' code.
     """
 
     name = "eigenvalue stop"
@@ -72,7 +72,7 @@ class EigenvalueStop(Part[EigenvalueSettings]):
         super().__init__(config)
         self._eigenvalues: list[float] = []  # one per epoch
         self._scores: list[list[Tensor]] = []  # of the last epochs; (K,) for each edge
-        self._returned: list[Tensor] | None = None  # those of the architecture that was gone back to
+        self._returned: list[Tensor] | None = None  # scores of the architecture that is returned
 
     def join(self, method: "MetaOptimizer[Any]") -> None:
         if method.mixed([nn.Identity()]).samples:
@@ -83,26 +83,26 @@ class EigenvalueStop(Part[EigenvalueSettings]):
         needed = self.config.eigenvalue_start + self._span
         if method.config.epochs < needed:
             raise ConfigError(
-                f"eigenvalue_ratio can stop a search after {needed} epochs at the earliest; it must have as"
-                f" many, got {method.config.epochs}"
+                f"eigenvalue_ratio can stop a search only after {needed} epochs, so epochs must be >="
+                f" {needed}, got {method.config.epochs}"
             )
         super().join(method)
 
     @property
     def _span(self) -> int:
-        """The number of epochs from the one that is returned to the one after which it is known."""
+        """Number of epochs from the returned architecture to the stop."""
         window = self.config.eigenvalue_window
         return window + window // 2 + 1
 
     def check(self, settings: "SearchSettings") -> None:
         if settings.compile:
-            raise ConfigError("eigenvalue_ratio needs second derivatives; --compile cannot give them")
+            raise ConfigError("eigenvalue_ratio needs second derivatives, which --compile does not support")
 
     def eigenvalue(self, data: Batch) -> float:
-        """Return the largest eigenvalue of the Hessian of the loss on a batch in all alphas."""
+        """Return the largest eigenvalue of the Hessian in all alphas of the loss on a batch."""
         method, (images, labels) = self.method, data
         alphas = method.alphas
-        method.graph.eval()  # no sampled weights; normalization is by the batch in both modes
+        method.graph.eval()  # no sampled weights; normalization uses the batch in both modes
         try:
             logits = method.logits(images, amp=False)
             loss = method.group.weighted(method.loss(logits, labels), len(labels))
@@ -133,7 +133,7 @@ class EigenvalueStop(Part[EigenvalueSettings]):
         self._returned = self._scores[0]
         return (
             f"the largest eigenvalue of the validation loss rose from {before:.3g} to {now:.3g}; the"
-            f" architecture is that after epoch {returned + 1}"
+            f" architecture is the one after epoch {returned + 1}"
         )
 
     def scores(self, edge: "EdgeData", scores: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Partial channel connections and edge normalization, of PC-DARTS (Xu et al. 2020, arXiv:1907.05737)."""
+"""Partial channel connections and edge normalization (PC-DARTS; Xu et al. 2020, arXiv:1907.05737)."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,7 +26,7 @@ class PartialChannelsSettings(PartSettings):
 
     partial_channels: int = option(
         1,
-        "K: only 1/K of an edge's channels go through its candidates, the others bypass them; PC-DARTS has 4"
+        "K: only 1/K of an edge's channels pass through its candidates, the others bypass them; 4 in PC-DARTS"
         " on CIFAR-10",
         at_least=1,
     )
@@ -39,14 +39,14 @@ class PartialChannelsSettings(PartSettings):
 class PartialChannels(Part[PartialChannelsSettings]):
     """Candidates on the first 1/K of an edge's channels; the others bypass them, then all are shuffled.
 
-    At stride 2 the others go through a max pool of 2×2. Of nested candidates, such as motifs of primitives,
-    only the innermost have fewer channels. The architecture's operations have all channels, with new weights.
-    An edge for which `none` was chosen passes nothing on, not even the other channels.
+    At stride 2 the other channels pass through a 2×2 max pool. If candidates are nested, such as motifs of
+    primitives, only the innermost ones have fewer channels. The architecture's operations have all channels,
+    with new weights. An edge with `none` selected passes on no channels at all.
 
     References
     ----------
-    Xu et al. 2020, arXiv:1907.05737, section 3.2, equation 2; K = 4: section 4.2. The mask is fixed, and the
-    channels are shuffled, as in the authors' code.
+    Xu et al. 2020, arXiv:1907.05737, section 3.2, equation 2; section 4.2 for K = 4. As in the authors' code,
+    the mask is fixed and the channels are shuffled.
     """
 
     name = "partial channels"
@@ -76,10 +76,10 @@ def _are_nested(candidates: list[nn.Module]) -> bool:
 
 @dataclass(frozen=True)
 class EdgeNormalizationSettings(PartSettings):
-    """Settings of the edge normalization."""
+    """Settings of edge normalization."""
 
     edge_normalization: bool = option(
-        False, "weigh the edges into a node by the softmax of learned betas, updated with the alphas"
+        False, "weight the edges into a node by the softmax of learned betas, updated with the alphas"
     )
 
     @property
@@ -88,13 +88,13 @@ class EdgeNormalizationSettings(PartSettings):
 
 
 class EdgeNormalization(Part[EdgeNormalizationSettings]):
-    """A learned weight of each edge's whole output, by the softmax over the edges into its node.
+    """Learned weights of edges: a softmax over the edges into a node.
 
     At the end, edges are compared by this weight times the probability of their operation.
 
     References
     ----------
-    Xu et al. 2020, arXiv:1907.05737, section 3.3, equation 3; betas begin near 0, as in the authors' code.
+    Xu et al. 2020, arXiv:1907.05737, section 3.3, equation 3. Betas start near 0, as in the authors' code.
     """
 
     name = "edge normalization"
@@ -107,7 +107,7 @@ class EdgeNormalization(Part[EdgeNormalizationSettings]):
 
     def add_node_data(self, edges: "list[EdgeData]") -> None:
         if len(edges) == 1:
-            return  # its weight is 1
+            return  # the weight of a single edge is 1
         beta = nn.Parameter(1e-3 * torch.randn(len(edges)))  # the authors' code
         for place, edge in enumerate(edges):
             edge.set("beta", beta, shared=True)

@@ -1,4 +1,4 @@
-"""Perturbed mixture weights, of SmoothDARTS (Chen & Hsieh 2020, arXiv:2002.05283)."""
+"""Perturbation of the mixture weights (SmoothDARTS; Chen & Hsieh 2020, arXiv:2002.05283)."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,10 +30,10 @@ class PerturbationSettings(PartSettings):
         choices=("none", "random", "adversarial"),
     )
     perturb_epsilon: float = option(
-        0.3, "greatest perturbation of a mixture weight, reached after the last epoch", above=0, at_most=1
+        0.3, "maximum perturbation of a mixture weight, reached after the last epoch", above=0, at_most=1
     )
     perturb_epsilon_start: float = option(
-        0.03, "greatest perturbation in the first epoch; linear in between", at_least=0, at_most=1
+        0.03, "maximum perturbation in the first epoch; linear in between", at_least=0, at_most=1
     )
     perturb_steps: int = option(
         7, "steps of projected gradient ascent of an adversarial perturbation", at_least=1
@@ -43,8 +43,8 @@ class PerturbationSettings(PartSettings):
         super().__post_init__()
         if self.perturb_epsilon_start > self.perturb_epsilon:
             raise ConfigError(
-                "the perturbation grows from perturb_epsilon_start to perturb_epsilon, got"
-                f" {self.perturb_epsilon_start} and {self.perturb_epsilon}"
+                f"perturb_epsilon_start must be <= perturb_epsilon {self.perturb_epsilon},"
+                f" got {self.perturb_epsilon_start}"
             )
 
     @property
@@ -53,17 +53,17 @@ class PerturbationSettings(PartSettings):
 
 
 class Perturbation(Part[PerturbationSettings]):
-    """Weights are updated at perturbed mixture weights; the alphas are updated at their own.
+    """Updates of the weights at perturbed mixture weights; the alphas are updated at unperturbed ones.
 
-    A perturbation is clipped to ±epsilon, and the perturbed mixture weights are then made numbers of at least
-    0 that sum to 1. A random perturbation is uniform. An adversarial one climbs the training loss from there,
-    in steps of 2 epsilon / steps by the sign of the gradient, and is used only if the loss rises.
+    A perturbation is clipped to ±epsilon, and the perturbed mixture weights are then clipped to [0, 1] and
+    divided by their sum. A random perturbation is uniform. An adversarial one starts from a random one and
+    climbs the training loss by the sign of the gradient, in steps of 2 epsilon / steps; it is used only if
+    the loss increases.
 
     References
     ----------
-    Chen & Hsieh 2020, arXiv:2002.05283, equations 4 to 7. The random start, the size of the steps, the
-    projection to the simplex and the comparison of the losses are those of the authors' code
-    (attacker/perturb.py).
+    Chen & Hsieh 2020, arXiv:2002.05283, equations 4 to 7. The random start, the step size, the projection to
+    the simplex and the comparison of losses follow the authors' code (attacker/perturb.py).
     """
 
     name = "perturbation"
@@ -97,7 +97,7 @@ class Perturbation(Part[PerturbationSettings]):
                 edge.pop("offset", None)
 
     def _offsets(self, edges: "Sequence[EdgeData]", data: "Batch") -> list[Tensor]:
-        graph = self.method.graph.eval()  # as in the authors' code; mixtures do not sample then
+        graph = self.method.graph.eval()  # as in the authors' code; mixtures do not sample in this mode
         try:
             present = [edge.op.weights(edge).detach() for edge in edges]
             offsets = [self._project(_uniform(weights, self._epsilon), weights) for weights in present]
@@ -116,7 +116,7 @@ class Perturbation(Part[PerturbationSettings]):
         offsets: list[Tensor],
         data: "Batch",
     ) -> list[Tensor]:
-        """Return offsets at which the loss on a batch is greater; zeros if it is not."""
+        """Return offsets that increase the loss on a batch; zeros if none do."""
         rate = 2 * self._epsilon / self.config.perturb_steps
         zeros = [torch.zeros_like(weights) for weights in present]
         before = self._loss(edges, zeros, data)
@@ -132,14 +132,14 @@ class Perturbation(Part[PerturbationSettings]):
 
     @torch.no_grad()
     def _loss(self, edges: "Sequence[EdgeData]", offsets: Sequence[Tensor], data: "Batch") -> float:
-        """Return the sum of the losses of all processes at offsets."""
+        """Return the sum of all processes' losses at the given offsets."""
         _set(edges, offsets)
         images, labels = data
         loss = self.method.group.weighted(self.method.loss(self.method.logits(images), labels), len(labels))
         return float(self.method.group.sum(loss.double()))
 
     def _project(self, offset: Tensor, weights: Tensor) -> Tensor:
-        """Return the offset within ±epsilon whose sum with the weights is a mixture again, shape (K,)."""
+        """Project an offset, shape (K,), to ±epsilon and so that weights plus offset sum to 1."""
         moved = weights + offset.clamp(-self._epsilon, self._epsilon)
         clipped = moved.clamp(0, 1)
         total = clipped.sum()

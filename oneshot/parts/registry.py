@@ -1,4 +1,4 @@
-"""All parts, in the order in which they are added to a method."""
+"""The parts, in the order in which they are added to a method."""
 
 from collections.abc import Iterable, Mapping
 from importlib import import_module
@@ -8,7 +8,7 @@ from nasbench.runs.settings import Settings
 from oneshot.errors import ConfigError
 from oneshot.parts.base import Part, PartSettings
 
-#: MODULE:CLASS of each part.
+#: MODULE:CLASS of each part
 PARTS: tuple[str, ...] = (
     "oneshot.parts.warmup:WarmUp",
     "oneshot.parts.partial_channels:PartialChannels",
@@ -31,20 +31,20 @@ def part_classes() -> list[type[Part[Any]]]:  # each has its own settings
     >>> [part.name for part in part_classes()][0]
     'warm-up'
     """
-    places = (place.split(":") for place in PARTS)
-    return [getattr(import_module(module), name) for module, name in places]
+    names = (part.split(":") for part in PARTS)
+    return [getattr(import_module(module), name) for module, name in names]
 
 
 def select_parts(options: Mapping[str, Any]) -> tuple[PartSettings, ...]:  # values of fields of all parts
-    """Return the settings of the parts that options, {field: value}, make other than neutral."""
+    """Return the settings, given `options` {field: value}, of the parts that are not neutral."""
     configs = [kind(**kind.own(options)) for kind in (part.config_class for part in part_classes())]
     return tuple(config for config in configs if not config.is_neutral)
 
 
 def build_parts(configs: Iterable[PartSettings]) -> list[Part[Any]]:
-    """Return the parts with these settings, without neutral ones, in the order of `PARTS`.
+    """Return the parts with these settings in the order of `PARTS`, omitting neutral ones.
 
-    ConfigError if two settings are of the same part, or of none.
+    Raise a ConfigError for two settings of the same part, or settings of no part.
     """
     configs = tuple(configs)
     given = {type(config): config for config in configs}
@@ -61,12 +61,12 @@ def build_parts(configs: Iterable[PartSettings]) -> list[Part[Any]]:
 
 
 def record_parts(configs: Iterable[PartSettings]) -> dict[str, Any]:  # plain values
-    """Return what config.json holds of parts: their settings by name."""
+    """Return the settings of parts for config.json, by the parts' names."""
     return {part.name: part.config.to_json() for part in build_parts(configs)}
 
 
 def read_parts(record: object) -> tuple[PartSettings, ...]:
-    """Return the settings of the parts in config.json; ConfigError if they are not such settings."""
+    """Return the settings of the parts recorded in config.json; raise a ConfigError if they are invalid."""
     classes = {part.name: part for part in part_classes()}
     if not isinstance(record, dict) or not record.keys() <= classes.keys():
         raise ConfigError(f"the parts are {', '.join(classes)}, got {record!r}")
@@ -78,9 +78,9 @@ def check_parts(
     given: Mapping[str, Any],  # values of fields of all parts
     *others: type[Settings],
 ) -> None:
-    """Raise a ConfigError if an option that is given when a run is resumed is not the run's.
+    """Raise a ConfigError if an option given to resume a run differs from the run's.
 
-    `others`: further classes whose options the command has, as for `Settings.resumed`.
+    `others` are further classes whose options the command has, as for `Settings.resumed`.
     """
     by_class = {type(config): config for config in recorded}
     for part in part_classes():

@@ -1,4 +1,4 @@
-"""Edges decided one by one by the accuracy without a candidate (Wang et al. 2021, arXiv:2108.04392)."""
+"""Perturbation-based selection of the architecture (DARTS-PT; Wang et al. 2021, arXiv:2108.04392)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from oneshot.search.settings import SearchSettings
 
 _UNDECIDED = -1
-_CERTAIN = 30.0  # the score of a decided candidate, others 0: a probability of 1 within float32
+_CERTAIN = 30.0  # score of a selected candidate; with 0 for the others, its probability is 1 in float32
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class SelectionSettings(PartSettings):
 
     select: str = option(
         "strength",
-        "how the architecture is selected. strength: the highest alphas; perturbation: after the search, edge"
-        " after edge becomes the candidate whose removal lowers the validation accuracy most",
+        "how the architecture is selected. strength: by the highest alphas; perturbation: after the search,"
+        " edge by edge, the candidate whose removal lowers the validation accuracy most",
         choices=("strength", "perturbation"),
     )
     tune_epochs: int = option(
@@ -47,31 +47,29 @@ class SelectionSettings(PartSettings):
 class _Node(NamedTuple):
     """A node of a cell into which a space keeps only some edges."""
 
-    #: Numbers of the mixed edges into it.
-    edges: tuple[int, ...]
-    #: How many of them go.
-    removed: int
+    edges: tuple[int, ...]  # numbers of the mixed edges into it
+    removed: int  # number of these edges to remove
 
 
 class _Cell(NamedTuple):
-    """The decisions about a cell and its copies, of which one is made at a time."""
+    """The edges and nodes of a cell and its copies that are to be decided, one at a time."""
 
     edges: tuple[int, ...]
     nodes: tuple[_Node, ...]
 
 
 class Selection(Part[SelectionSettings]):
-    """Perturbation-based selection: the supernet's accuracy decides, not the size of the alphas.
+    """Perturbation-based selection: by the supernet's accuracy, not by the size of the alphas.
 
     After the last epoch of the search, a random edge of each kind of cell is decided. Each of its candidates
-    is left out in turn: its weight is set to 0, the others keep theirs, and the supernet is evaluated on the
-    validation images. The candidate whose absence hurts most stays alone. Weights and alphas are trained for
-    some epochs, and the next edge follows. Where a space keeps only some edges into a node, as the space of
-    DARTS does, nodes are decided last: the edge whose removal hurts least goes first. The last decision ends
-    the search.
+    is removed in turn: its weight is set to 0, the others keep theirs, and the supernet is evaluated on the
+    validation images. The candidate whose removal lowers the accuracy most is selected. Weights and alphas
+    are then trained for some epochs before the next edge is decided. If a space keeps only some edges into a
+    node, as the DARTS space does, nodes are decided last, by removing first the edge whose removal lowers the
+    accuracy least. The last decision ends the search.
 
-    The weights' optimizer begins tuning without momentum and at a tenth of the learning rate, as in the
-    authors' code for NAS-Bench-201. In their code for the space of DARTS that rate falls by a cosine.
+    Tuning starts without momentum and at a tenth of the learning rate, as in the authors' code for
+    NAS-Bench-201. In their code for the DARTS space, this rate falls by a cosine.
 
     References
     ----------
@@ -83,30 +81,31 @@ class Selection(Part[SelectionSettings]):
 
     def __init__(self, config: SelectionSettings | None = None) -> None:
         super().__init__(config)
-        self._chosen: list[int] = []  # of each distinct edge; empty before the first decision
-        self._pruned: list[tuple[int, int]] = []  # cell and node of each node that is decided
+        self._chosen: list[int] = []  # candidate of each distinct edge; empty before the first decision
+        self._pruned: list[tuple[int, int]] = []  # cell and node of each decided node
 
     def join(self, method: "MetaOptimizer[Any]") -> None:
         if method.mixed([nn.Identity()]).samples:
             raise ConfigError(
-                f"--select perturbation leaves candidates out of a mixture; {method.name} samples a path for"
-                " each pass"
+                f"--select perturbation needs all candidates in each pass; {method.name} samples a path"
             )
         stopping = [part.name for part in method.parts if part.can_stop]
         if stopping:
             raise ConfigError(
-                f"--select perturbation follows the last epoch of a search; {stopping[0]} may stop it before"
+                f"--select perturbation starts after the last epoch; {stopping[0]} may stop the search before"
             )
         super().join(method)
 
     def check(self, settings: "SearchSettings") -> None:
         if settings.compile:
-            raise ConfigError("--select perturbation changes the supernet; --compile would compile each")
+            raise ConfigError(
+                "--select perturbation changes the supernet, so it cannot be combined with --compile"
+            )
 
     # The decisions
 
     def _cells(self) -> list[_Cell]:
-        """Return the decisions, in an order that depends on the space alone."""
+        """Return the decisions, in an order that depends only on the space."""
         graph, edges = self.method.graph, self._edges
         numbers = {edge.owner(edge.op.key): number for number, edge in enumerate(edges)}
         weak = {edge.owner(edge.op.key) for edge in graph.weak_edges(lambda edge: 0.0)}
@@ -160,7 +159,7 @@ class Selection(Part[SelectionSettings]):
         return None
 
     def _decide_edge(self, number: int, batches: Iterable[Batch]) -> None:
-        """Let an edge become the candidate without which the supernet is worst."""
+        """Select the candidate of an edge whose removal lowers the supernet's accuracy most."""
         edge, method = self._edges[number], self.method
         mask = nonzero_mask(edge.op)
         eligible = [k for k, nonzero in enumerate(mask.tolist()) if nonzero or method.may_select_none]
@@ -171,7 +170,7 @@ class Selection(Part[SelectionSettings]):
         self._choose(number, min(results, key=lambda k: (results[k].accuracy, -results[k].loss)))
 
     def _decide_node(self, node: _Node, batches: Iterable[Batch]) -> None:
-        """Remove the edges into a node without which the supernet is best, one after the other."""
+        """Remove edges into a node, one by one, each time the one that lowers the accuracy least."""
         left = list(node.edges)
         for _ in range(node.removed):
             results = {}
@@ -185,7 +184,7 @@ class Selection(Part[SelectionSettings]):
             left.remove(worst)
 
     def _zero(self, number: int) -> int:
-        """Return the number of an edge's candidate that is Zero."""
+        """Return the number of an edge's Zero candidate."""
         return int(nonzero_mask(self._edges[number].op).int().argmin())
 
     def _choose(self, number: int, candidate: int) -> None:
@@ -214,9 +213,9 @@ class Selection(Part[SelectionSettings]):
 
 @contextmanager
 def _without(edge: "EdgeData", candidate: int) -> Iterator[None]:
-    """Let a mixed edge and its copies have no weight for a candidate, within the block."""
+    """Set the weight of a candidate to 0 at a mixed edge and its copies, within the block."""
     before = edge.offset if edge.has("offset") else None
-    edge.op.eval()  # as it is evaluated
+    edge.op.eval()  # the mode of the evaluation
     with torch.no_grad():
         weights = edge.op.weights(edge)
     offset = torch.zeros_like(weights) if before is None else before.detach().clone()

@@ -1,4 +1,4 @@
-"""A stop at two skip connections in a normal cell (DARTS+, Liang et al. 2019, arXiv:1909.06035)."""
+"""Early stopping at a number of skip connections (DARTS+; Liang et al. 2019, arXiv:1909.06035)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SkipLimitSettings(PartSettings):
-    """Settings of the limit."""
+    """Settings of the limit of skip connections."""
 
     skip_limit: int = option(
         0,
-        "stop after the first epoch whose normal cell has this many skip connections; 0: never; 2 in DARTS+"
+        "stop after the first epoch whose normal cell has this many skip connections or more; 0: never; 2 in"
+        " DARTS+"
         " (Liang et al. 2019)",
         at_least=0,
     )
@@ -31,11 +32,11 @@ class SkipLimitSettings(PartSettings):
 
 
 class SkipLimit(Part[SkipLimitSettings]):
-    """The search stops when the normal cell that would be chosen now has as many skip connections.
+    """Early stopping when the currently selected normal cell has too many skip connections.
 
-    Criterion 1 of the paper: "two or more". The cell of that epoch is the architecture. In the space of
-    DARTS, reduction cells do not count. NAS-Bench-201 has one cell, with six edges instead of the eight of a
-    normal cell; its skip connections are counted.
+    The paper's criterion 1 is "two or more". The cell of that epoch is the architecture. In the DARTS space,
+    reduction cells are not counted. NAS-Bench-201 has one cell, with six edges instead of a normal cell's
+    eight; its skip connections are counted.
 
     References
     ----------
@@ -48,10 +49,10 @@ class SkipLimit(Part[SkipLimitSettings]):
 
     def check(self, settings: "SearchSettings") -> None:
         if settings.space == "hierarchical":
-            raise ConfigError("skip_limit counts in a normal cell; the space hierarchical has motifs instead")
+            raise ConfigError("skip_limit needs a normal cell; the space hierarchical has motifs instead")
 
     def skips(self) -> int:
-        """Return the number of skip connections in the normal cell that would be chosen now."""
+        """Return the number of skip connections in the currently selected normal cell."""
         with self.method.as_chosen() as graph:
             cells = (cell for cell in graph.graphs() if cell.scope != REDUCTION)
             return max(

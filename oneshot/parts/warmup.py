@@ -1,4 +1,4 @@
-"""Epochs in which only the weights learn (as in P-DARTS and PC-DARTS; Chen et al. 2019, arXiv:1904.12760)."""
+"""Warm-up epochs in which only weights are trained (as in P-DARTS; Chen et al. 2019, arXiv:1904.12760)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,12 +23,12 @@ class WarmUpSettings(PartSettings):
 
 
 class WarmUp(Part[WarmUpSettings]):
-    """Weights alone are updated in the first epochs, so that alphas do not favour what trains fastest.
+    """Updates of only the weights in the first epochs, so that alphas do not favour fast-training candidates.
 
     References
     ----------
-    Chen et al. 2019, arXiv:1904.12760, section 4.2.1: 10 of 25 epochs of a stage. Xu et al. 2020,
-    arXiv:1907.05737, section 4.2: 15 of 50 epochs.
+    Chen et al. 2019 (P-DARTS), arXiv:1904.12760, section 4.2.1: 10 of 25 epochs of a stage. Xu et al. 2020
+    (PC-DARTS), arXiv:1907.05737, section 4.2: 15 of 50 epochs.
     """
 
     name = "warm-up"

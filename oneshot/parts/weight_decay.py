@@ -1,4 +1,4 @@
-"""A stronger weight decay of the weights (R-DARTS (L2); Zela et al. 2020, arXiv:1909.09656)."""
+"""Stronger weight decay (R-DARTS (L2); Zela et al. 2020, arXiv:1909.09656)."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,13 +32,13 @@ class WeightDecaySettings(PartSettings):
 
 
 class WeightDecay(Part[WeightDecaySettings]):
-    """The weights' decay is multiplied, because flatter minima of the supernet generalize better.
+    """A factor on the weight decay of the weights, because flatter minima of the supernet generalize better.
 
     References
     ----------
-    Zela et al. 2020, arXiv:1909.09656, section 5: constant multiples by powers of 3 of 3e-4, of which R-DARTS
-    (L2) takes the best by validation; the authors' search logs have factors from 1 to 729. The linear
-    schedule is not in the paper, whose adaptive one multiplies by 3 when the eigenvalues of the Hessian grow.
+    Zela et al. 2020, arXiv:1909.09656, section 5: constant decays of 3e-4 times powers of 3, of which R-DARTS
+    (L2) selects the best by validation; the authors' search logs have factors from 1 to 729. The linear
+    schedule is not in the paper; its adaptive schedule multiplies by 3 when the Hessian's eigenvalues grow.
     """
 
     name = "weight decay"

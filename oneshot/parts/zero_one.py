@@ -28,14 +28,14 @@ class ZeroOneSettings(PartSettings):
 
 
 class ZeroOne(Part[ZeroOneSettings]):
-    """Sigmoid weights are pushed away from 1/2, so that the selected candidates are those that were trained.
+    """A loss that pushes sigmoid weights away from 1/2, so that the selected candidates are the trained ones.
 
-    The loss of the alphas gets L = -w / N * sum over all N alphas of (sigmoid(alpha) - 1/2)^2.
+    It adds L = -w / N * sum over all N alphas of (sigmoid(alpha) - 1/2)^2 to the loss of the alphas.
 
     References
     ----------
-    Chu et al. 2020, arXiv:1911.12126, the zero-one loss in its quadratic form; w = 10 is the default of
-    `--aux_loss_weight` in the authors' code.
+    Chu et al. 2020, arXiv:1911.12126, for the quadratic form of the zero-one loss. The default of
+    `--aux_loss_weight` in the authors' code is w = 10.
     """
 
     name = "zero-one loss"
@@ -45,8 +45,7 @@ class ZeroOne(Part[ZeroOneSettings]):
     def join(self, method: "MetaOptimizer[Any]") -> None:
         if method.activation != "sigmoid":
             raise ConfigError(
-                f"the zero-one loss is one of sigmoid weights, which {method.name} does not have;"
-                " try fairdarts"
+                f"the zero-one loss needs sigmoid weights, which {method.name} does not have; try fairdarts"
             )
         super().join(method)
 

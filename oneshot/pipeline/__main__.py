@@ -1,4 +1,4 @@
-"""Several searches, the best of them by a short training, that one trained from scratch, in one command."""
+"""Run several searches, compare their architectures by short trainings, and train the best from scratch."""
 
 import argparse
 import sys
@@ -28,11 +28,15 @@ from oneshot.training.checkpoints import refusing
 
 @dataclass
 class PipelineActivity:
-    """A pipeline under way, with its folder."""
+    """A running pipeline and its folder."""
 
+    #: jobs of the pipeline
     pipeline: Pipeline
+    #: open run folder
     folder: RunFolder
+    #: names of the devices
     devices: list[str]
+    #: whether all jobs are complete
     is_complete: bool = False
 
     @property
@@ -41,7 +45,7 @@ class PipelineActivity:
         return self.pipeline.path
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Run the jobs that are left, or as many until `stop()` is true."""
+        """Run the remaining jobs until all are complete or `stop()` is true."""
 
         def stops() -> bool:
             self.folder.log.check_in_place()
@@ -55,7 +59,7 @@ class PipelineActivity:
             raise type(error)(f"{error}; {resume_text(PipelineCommand.prog, self.path)}") from None
 
     def finish(self, interrupted: bool) -> Outcome:
-        """Report, if all jobs are done."""
+        """Save and return the report if all jobs are complete."""
         if not self.is_complete:
             return Outcome(False)
         result = collect_result(self.pipeline)
@@ -66,7 +70,7 @@ class PipelineActivity:
 
 
 class PipelineCommand(Command[PipelineActivity]):
-    """Runs a pipeline."""
+    """Command that runs a pipeline."""
 
     prog = "python -m oneshot.pipeline"
     errors = (OneShotError, NASBenchError, DataError)
@@ -78,32 +82,25 @@ class PipelineCommand(Command[PipelineActivity]):
         parser = Parser(
             prog=self.prog,
             allow_abbrev=False,
-            description="Search several times, train what each search found for a while, and the best of"
-            " them from scratch: an experiment of a paper, in one command that can be stopped and gone on"
-            " with.",
+            description="Run several searches, train each architecture found briefly, and train the best one"
+            " from scratch: the experiment of a paper as one command, which can be interrupted and resumed.",
         )
         PipelineSettings.add_flags(parser.add_argument_group("experiment"))
-        PipelineEnvironment.add_flags(
-            parser.add_argument_group("machine and data (may differ when it goes on)")
-        )
-        add_folder_flags(
-            parser.add_argument_group("files"),
-            f"a new folder for {self.keeps}",
-            "go on with a pipeline",
-            required=True,
-        )
+        PipelineEnvironment.add_flags(parser.add_argument_group("machine and data (may differ on resume)"))
+        files = parser.add_argument_group("files")
+        add_folder_flags(files, f"new folder for {self.keeps}", "pipeline to resume", required=True)
         return parser
 
     @contextmanager
     def open(self, args: argparse.Namespace) -> Iterator[PipelineActivity]:
-        """Begin or resume a pipeline."""
+        """Start or resume a pipeline."""
         given, environment = PipelineSettings.given(args), PipelineEnvironment.from_flags(args)
         devices = environment.device_names()
         if args.resume is None:
             settings = PipelineSettings(**given | ({"dataset": "digits"} if given.get("smoke") else {}))
             check_new(args.out, PIPELINE)
             if get_space(settings.space).in_benchmark:
-                open_nb201(environment.store)  # an error, before there is a folder
+                open_nb201(environment.store)  # raises its error before a folder exists
             record = {"pipeline": settings.to_json(), "store": environment.store, **present(torch)}
             opened = RunFolder.create(args.out, PIPELINE, record)
         else:
@@ -117,8 +114,8 @@ class PipelineCommand(Command[PipelineActivity]):
 
 
 def parse_record(record: dict[str, Any], path: str | Path) -> tuple[PipelineSettings, str | None]:
-    """Return the settings in a pipeline's config.json, and the path of its store or None."""
-    with refusing(f"{path}/config.json is not that of a pipeline, damaged, or of another version"):
+    """Return the settings in a pipeline's config.json, and the path of its store, or None."""
+    with refusing(f"{path}/config.json is damaged, of another version or not of a pipeline"):
         settings = PipelineSettings.from_json(record["pipeline"], "pipeline", complete=True)
         return settings, PipelineEnvironment(store=record.get("store")).store
 

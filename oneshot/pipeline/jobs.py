@@ -1,4 +1,4 @@
-"""Commands of this package as processes, one per device at a time."""
+"""Run commands of this package as processes, one at a time per device."""
 
 import ctypes
 import os
@@ -13,31 +13,31 @@ from typing import NamedTuple
 
 from oneshot.errors import FolderRemovedError, JobError
 
-_POLL_SECONDS = 0.05  # between looks at the processes
-_DIES_WITH_PARENT = 1  # of Linux's prctl
+_POLL_SECONDS = 0.05  # interval between checks of the processes
+_DIES_WITH_PARENT = 1  # option of Linux's prctl
 _Process = subprocess.Popen[bytes]
 
 
 class Job(NamedTuple):
-    """A command to be run: `python -m MODULE ARGUMENTS --device DEVICE`."""
+    """A command to run: `python -m MODULE ARGUMENTS --device DEVICE`."""
 
-    #: Name for people.
+    #: name in messages
     name: str
-    #: Module that is run.
+    #: module to run
     module: str
-    #: Arguments, all but the device.
+    #: arguments without the device
     arguments: tuple[str, ...]
-    #: File for its output.
+    #: file for its stdout
     log: Path
 
     @property
     def command(self) -> tuple[str, ...]:
-        """The command without a device, as one types it."""
+        """The command as typed, without the device."""
         return ("python", "-m", self.module, *self.arguments)
 
 
 def run_words(path: Path, words: Iterable[str]) -> tuple[str, ...]:
-    """Return the arguments of a job with a folder: these words for a new one, else that it is resumed."""
+    """Return the arguments of a job with a run folder: `words` for a new folder, else those to resume it."""
     return ("--resume", str(path)) if (path / "config.json").exists() else (*words, "--out", str(path))
 
 
@@ -47,12 +47,24 @@ def run_jobs(
     stop: Callable[[], bool] = lambda: False,
     done: Callable[[Job], object] = lambda job: None,
 ) -> bool:
-    """Run jobs, each on the first device that is free; return whether all were run to their end.
+    """Run jobs, each on the first free device; return whether all were completed.
 
-    With one device, the stderr of a job is shown, its progress bar too; with several, it goes to `log` with
-    the suffix .err. `stop()`: called all the time; if it is true, the jobs under way are interrupted, once,
-    and waited for. `done(job)`: called after each that ends well. JobError if one fails; the others are then
-    interrupted, so that they save what they have.
+    With one device, the stderr of a job is shown, including its progress bar; with several, it is written to
+    the job's `log` with the suffix .err.
+
+    Parameters
+    ----------
+    jobs, devices
+        The jobs, and names of the devices.
+    stop
+        Polled continuously; once it returns True, running jobs are interrupted, once, and waited for.
+    done
+        Called with each job that succeeded.
+
+    Raises
+    ------
+    JobError
+        If a job fails; the other running jobs are interrupted, so that they save their progress.
     """
     waiting, free = list(jobs), list(devices)
     running: dict[_Process, tuple[Job, str]] = {}
@@ -77,7 +89,7 @@ def run_jobs(
                         raise JobError(_failure(job, process.returncode, alone))
                 time.sleep(_POLL_SECONDS)
         except BaseException as error:
-            # In a folder that was removed there is nothing to save, and a job must not create it again.
+            # Jobs must not create a removed folder again, so they are killed instead of interrupted.
             _signal(running, signal.SIGKILL if isinstance(error, FolderRemovedError) else signal.SIGINT)
             for process in running:
                 process.wait()
@@ -86,7 +98,7 @@ def run_jobs(
 
 
 def _start(job: Job, device: str, alone: bool, files: ExitStack) -> _Process:
-    """Start a job in its own process group: the terminal's interrupts reach it through this process."""
+    """Start a job in its own process group, so that interrupts of the terminal reach only this process."""
     try:
         job.log.parent.mkdir(exist_ok=True)
         out = files.enter_context(job.log.open("wb"))
@@ -104,8 +116,8 @@ def _start(job: Job, device: str, alone: bool, files: ExitStack) -> _Process:
 
 
 def _die_with_parent() -> None:
-    """End this process when its parent is killed, which would otherwise leave it with the folder."""
-    with suppress(OSError, AttributeError):  # another system than Linux
+    """Kill this process when its parent is killed; otherwise it would keep writing to the folder."""
+    with suppress(OSError, AttributeError):  # not on Linux
         ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGKILL)
 
 
@@ -119,11 +131,11 @@ def _failure(job: Job, code: int, alone: bool) -> str:
     reason = "; see above"
     if not alone:
         lines = []
-        with suppress(OSError):  # its folder may have been removed
+        with suppress(OSError):  # the folder may have been removed
             lines = _error_log(job).read_text(encoding="utf-8", errors="replace").strip().splitlines()
         reason = f": {lines[-1]}" if lines else ""
-    how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
-    return f"{job.name} {how}{reason}"
+    ending = f"was killed by signal {-code}" if code < 0 else f"failed with exit code {code}"
+    return f"{job.name} {ending}{reason}"
 
 
 def _error_log(job: Job) -> Path:

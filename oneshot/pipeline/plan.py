@@ -1,4 +1,4 @@
-"""The jobs of a pipeline, their folders, and what they found."""
+"""The jobs of a pipeline, their folders and results."""
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -23,21 +23,21 @@ PIPELINE = RunKind(PIPELINE_LOG.header, stage="pipeline", sync=True)
 
 @dataclass(frozen=True)
 class Finished:
-    """A job that is finished."""
+    """Result of a finished job."""
 
-    #: Its summary.
+    #: summary.json
     summary: Mapping[str, Any]  # plain values, nested
-    #: Top-1 accuracy in percent on the images that are held out; of a search, along its path in the supernet.
+    #: top-1 accuracy on the held-out images in percent; for a search, along its path in the supernet
     accuracy: float
 
     @property
     def architecture(self) -> str:
-        """The text of its architecture."""
+        """The architecture as text."""
         return str(self.summary["architecture"]["text"])
 
 
 def _parse(summary: Mapping[str, Any], is_search: bool) -> Finished | None:
-    """Return the job of a summary.json; None unless it is finished, and has all that a pipeline uses."""
+    """Return the result in a summary.json; None if it is unfinished or lacks a value that a pipeline uses."""
     match summary:
         case {
             "complete": True,
@@ -59,14 +59,14 @@ def _parse(summary: Mapping[str, Any], is_search: bool) -> Finished | None:
 
 
 def read_finished(path: Path, is_search: bool) -> Finished | None:
-    """Return the job in a folder; None unless it is finished, and its summary is sound."""
+    """Return the result of the job in a folder; None if it is unfinished or its summary is damaged."""
     with suppress(RunFolderError):
         return _parse(read_object(path / SUMMARY) or {}, is_search)
     return None
 
 
 class Pipeline:
-    """The jobs of a pipeline in its folder: searches, then short trainings, then the final one."""
+    """The jobs of a pipeline in its folder: searches, then short trainings, then the final training."""
 
     def __init__(
         self, path: str | Path, settings: PipelineSettings, environment: PipelineEnvironment | None = None
@@ -75,7 +75,7 @@ class Pipeline:
         self._environment = environment or PipelineEnvironment()
 
     def searches(self) -> list[Job]:
-        """Return the searches."""
+        """Return the jobs of the searches."""
         s = self.settings
         arguments = ["--space", s.space, "--method", s.method, "--seed"]
         return [
@@ -84,14 +84,14 @@ class Pipeline:
         ]
 
     def shorts(self) -> list[Job]:
-        """Return the short trainings of the architectures that the searches found."""
+        """Return the jobs of the short trainings of the architectures found."""
         return [
             self._training(f"short-{k}", f"search-{k}", "half", self.settings.short_options)
             for k in range(self.settings.searches)
         ]
 
     def final(self) -> list[Job]:
-        """Return the training of the best architecture, as a list."""
+        """Return a list with the job of the final training of the best architecture."""
         return [self._training("final", f"search-{self.best()}", "full", self.settings.final_options)]
 
     def _training(self, name: str, source: str, split: str, options: str) -> Job:
@@ -106,7 +106,7 @@ class Pipeline:
         return Job(name, module, tuple(words), self.path / "output" / f"{name}.json")
 
     def finished(self, name: str) -> Finished:
-        """Return a job that is finished; RunFolderError if it is not, or its summary is damaged."""
+        """Return the result of the job `name`; raise a RunFolderError if it is unfinished or damaged."""
         job = self._read(name)
         if job is None:
             raise RunFolderError(f"{self.path / name} has no {SUMMARY} of a finished run")
@@ -125,20 +125,20 @@ class Pipeline:
         return accuracies.index(max(accuracies))
 
     def row(self, job: Job) -> Row:
-        """Return the row of the log of a job that is finished."""
-        ended = self.finished(job.name)
+        """Return the row of the log for a finished job."""
+        result = self.finished(job.name)
         log_format = SEARCH_LOG if job.module == "oneshot.search" else RETRAINING_LOG
         return {
             "job": job.name,
-            "architecture": ended.architecture,
-            "accuracy": ended.accuracy,
+            "architecture": result.architecture,
+            "accuracy": result.accuracy,
             "seconds": sum(row["seconds"] for row in read_log(self.path / job.name, log_format)),
         }
 
     def run(self, folder: RunFolder, devices: Sequence[str], stop: Callable[[], bool]) -> bool:
-        """Run the jobs that are left on devices, and log each; return whether all were run.
+        """Run and log the remaining jobs; return whether all are complete.
 
-        `folder`: the pipeline's own.
+        `folder` is the pipeline's run folder; `stop` is polled as in `run_jobs`.
         """
         folder.log.truncate(None)
 

@@ -1,4 +1,4 @@
-"""The result of a pipeline, and its report for people."""
+"""The result of a pipeline and its report."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,20 +10,21 @@ from oneshot.pipeline.settings import PipelineSettings
 
 @dataclass(frozen=True)
 class PipelineResult:
-    """What a pipeline found."""
+    """Result of a pipeline."""
 
+    #: settings of the pipeline
     settings: PipelineSettings
-    #: The searches.
+    #: results of the searches
     searches: list[Finished]
-    #: The short trainings of the architectures found.
+    #: results of the short trainings of the architectures found
     shorts: list[Finished]
-    #: The number of the search whose architecture is best.
+    #: number of the search with the best architecture, counted from 0
     best: int
-    #: The training of that architecture.
+    #: result of training the best architecture
     final: Finished
 
     def to_json(self) -> dict[str, Any]:  # plain values, nested
-        """Return the summary in summary.json."""
+        """Return the contents of summary.json."""
         return {
             "settings": self.settings.to_json(),
             "complete": True,
@@ -44,7 +45,7 @@ class PipelineResult:
 
 
 def collect_result(pipeline: Pipeline) -> PipelineResult:
-    """Return the result of a pipeline whose jobs are finished; RunFolderError if one is not."""
+    """Return the result of a pipeline; raise a RunFolderError if a job is not finished."""
     numbers = range(pipeline.settings.searches)
     return PipelineResult(
         pipeline.settings,
@@ -56,14 +57,14 @@ def collect_result(pipeline: Pipeline) -> PipelineResult:
 
 
 def format_result(result: PipelineResult, seconds: float) -> str:
-    """Return the result as text for people; `seconds`: the time that all jobs took."""
+    """Return the result as text; `seconds` is the total duration of all jobs."""
     settings, final = result.settings, result.final
     heading = (
         f"{settings.space} searched by {settings.method} on {settings.dataset}:"
         f" {counted(settings.searches, 'seed')} from {settings.seed} on; {duration(seconds)} in all"
     )
     header = ["", "seed", "path in the supernet [%]", "after a short training [%]"]
-    header += ["index in the benchmark"] if result.searches[0].summary["benchmark"] else []
+    header += ["benchmark index"] if result.searches[0].summary["benchmark"] else []
     table: list[list[object]] = []
     for k, (search, short) in enumerate(zip(result.searches, result.shorts, strict=True)):
         star, benchmark = " *" if k == result.best else "", search.summary["benchmark"]

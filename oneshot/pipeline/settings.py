@@ -1,4 +1,4 @@
-"""The settings of a pipeline."""
+"""Settings of a pipeline."""
 
 import shlex
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from oneshot.training import environment
 from oneshot.training.environment import get_device
 
 _MOST_SEARCHES = 1_000
-SHORT_OPTIONS = {  # architectures are compared at the supernet's size, after a while of training
-    "nb201": "--protocol 12",  # the benchmark's own low fidelity, at full size
+SHORT_OPTIONS = {  # architectures are compared at the supernet's size, after a short training
+    "nb201": "--protocol 12",  # the benchmark's low fidelity, at full size
     "darts": "--epochs 100 --channels 16 --cells 8 --auxiliary-weight 0",
     "hierarchical": "--epochs 100 --channels 16 --cells 1",
 }
@@ -36,44 +36,44 @@ _RESERVED = (
 
 @dataclass(frozen=True)
 class PipelineSettings(Settings):
-    """Four searches, of which the best is trained, as in Ruchte et al. 2020, NASLib, appendix A.1."""
+    """Settings of a pipeline, by default four searches as in Ruchte et al. 2020, NASLib, appendix A.1."""
 
-    #: Space that is searched.
+    #: search space
     space: str = environment.space_option("darts")
-    #: Method of the searches.
+    #: method of the searches
     method: str = option(
         "darts", f"method of the searches: {', '.join(METHODS)}, or MODULE:CLASS of a custom one"
     )
-    #: Data set.
+    #: data set
     dataset: str = environment.dataset_option()
-    #: Number of searches.
+    #: number of searches
     searches: int = option(
         4, "number of searches, with consecutive seeds", at_least=1, at_most=_MOST_SEARCHES
     )
-    #: Seed of the first search, and of all trainings.
-    seed: int = option(0, "seed of the first search, and of all trainings", at_least=0, at_most=SEEDS)
-    #: Further options of each search.
+    #: seed of the first search and of all trainings
+    seed: int = option(0, "seed of the first search and of all trainings", at_least=0, at_most=SEEDS)
+    #: additional options of each search
     search_options: str = option(
-        "", 'further options of each search, as in --search-options="--epochs 25 --amp"', metavar="OPTIONS"
+        "", 'additional options of each search, as in --search-options="--epochs 25 --amp"', metavar="OPTIONS"
     )
-    #: Further options of each short training.
+    #: additional options of each short training
     short_options: str = cast(  # __post_init__ replaces None
         str,
         option(
             None,
-            "further options of the short training of each architecture found, on the half that searches"
-            " train on, tested on the half they validate on (default:"
+            "additional options of the short training of each architecture found, which is trained on the"
+            " searches' training half and tested on their validation half (default:"
             f" {', '.join(f'{name}: {text}' for name, text in SHORT_OPTIONS.items())}; on digits: none)",
             type=str,
             metavar="OPTIONS",
         ),
     )
-    #: Further options of the final training.
+    #: additional options of the final training
     final_options: str = option(
-        "", "further options of the training of the best one, on all images", metavar="OPTIONS"
+        "", "additional options of the best architecture's training on all images", metavar="OPTIONS"
     )
-    #: Whether this is a trial.
-    smoke: bool = option(False, "a trial of the whole way in a minute or two, on the digits")
+    #: whether this is a quick trial
+    smoke: bool = option(False, "quick trial of all steps on the digits, which takes a minute or two")
 
     def __post_init__(self) -> None:
         get_space(self.space)
@@ -88,28 +88,28 @@ class PipelineSettings(Settings):
             try:
                 words = shlex.split(getattr(self, name))
             except ValueError as error:
-                raise ConfigError(f"{flag} cannot be read: {error}") from None
+                raise ConfigError(f"{flag} cannot be parsed: {error}") from None
             for word in words:
                 if word.split("=")[0] in _RESERVED:
-                    raise ConfigError(f"{word} is not for {flag}: the pipeline gives it")
+                    raise ConfigError(f"{word} cannot be in {flag}, because the pipeline sets it")
 
 
 @dataclass(frozen=True)
 class PipelineEnvironment(Settings):
-    """Where the jobs of a pipeline compute and find their files; these may differ when it goes on."""
+    """Devices and file locations of the jobs of a pipeline; these may differ when it is resumed."""
 
-    #: Devices, each for a job at a time; None for all CUDA devices, else the CPU.
+    #: devices, each for one job at a time; None for all CUDA devices, else the CPU
     devices: str | None = option(
         None,
-        "cpu, or cuda:0,cuda:1,... for one job each (default: all CUDA devices, else cpu)",
+        "cpu, or cuda:0,cuda:1,... to run one job on each (default: all CUDA devices, else cpu)",
         type=str,
         on_resume="free",
     )
-    #: Folder of the data sets' archives; None for the default one.
+    #: folder of the data sets' archives; None for the default one
     folder: str | None = environment.folder_option()
-    #: Whether to download a data set that is missing.
+    #: whether to download a missing data set
     download: bool = environment.download_option()
-    #: Path of the table that scores architectures; None for the default one.
+    #: path of the table that scores architectures; None for the default one
     store: str | None = environment.store_option()
 
     def __post_init__(self) -> None:
@@ -118,14 +118,14 @@ class PipelineEnvironment(Settings):
             object.__setattr__(self, "store", environment.absolute(self.store))
 
     def device_names(self) -> list[str]:
-        """Return the names of the devices; DeviceError if one is not there."""
+        """Return the names of the devices; raise a DeviceError if one does not exist."""
         if self.devices is not None:
             return [str(get_device(name.strip())) for name in self.devices.split(",")]
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         return [f"cuda:{number}" for number in range(count)] or ["cpu"]
 
     def arguments(self) -> list[str]:
-        """Return the flags of a job, all but the device."""
+        """Return the flags of a job, without the device."""
         words = ["--folder", self.folder] if self.folder else []
         words += ["--download"] if self.download else []
         return words + (["--store", self.store] if self.store else [])

@@ -1,4 +1,4 @@
-"""Training from scratch of an architecture, such as one that a search found, and testing it."""
+"""Training and testing of architectures from scratch, such as one that a search found."""
 
 from nasbench.faces import lazy
 

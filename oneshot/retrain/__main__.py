@@ -1,4 +1,4 @@
-"""The command that trains an architecture from scratch: python -m oneshot.retrain."""
+"""Train an architecture from scratch: `python -m oneshot.retrain`."""
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from oneshot.training.images import SMALL
 
 
 class RetrainCommand(TrainingCommand[RetrainResult]):
-    """Trains an architecture, tests it, and exports its network."""
+    """Command that trains and tests an architecture, and exports its network."""
 
     prog = "python -m oneshot.retrain"
     keeps = "settings, log, weights, summary and picture"
@@ -28,16 +28,16 @@ class RetrainCommand(TrainingCommand[RetrainResult]):
         parser = Parser(
             prog=self.prog,
             allow_abbrev=False,
-            description="Train the network of an architecture from scratch, as its space's authors do, and"
-            " test it. On scikit-learn's digits, which need no download, unless --dataset says otherwise."
-            " Several processes, on a GPU each: torchrun --nproc-per-node N -m oneshot.retrain ...",
-            epilog=f"With --dataset {' or '.join(SMALL)}, there is no augmentation either.",
+            description="Train the network of an architecture from scratch, as the authors of its space do,"
+            " and test it. The default data set is scikit-learn's digits, which need no download. To use N"
+            " processes with a GPU each: torchrun --nproc-per-node N -m oneshot.retrain ...",
+            epilog=f"On {' and '.join(SMALL)}, images are not augmented.",
         )
         parser.add_argument(
             "architecture",
             nargs="?",
-            help="a genotype as Liu et al. 2019, pt.darts or AutoDL-Projects print it, a Hierarchy(...), an"
-            " arch string or index of NAS-Bench-201, JSON of these, a published name such as DARTS_V2, or the"
+            help="genotype as printed by Liu et al. 2019, pt.darts or AutoDL-Projects, Hierarchy(...), arch"
+            " string or index of NAS-Bench-201, JSON of one of these, published name such as DARTS_V2, or"
             " folder of a finished search",
         )
         RetrainSettings.add_flags(parser.add_argument_group("training"))
@@ -47,13 +47,13 @@ class RetrainCommand(TrainingCommand[RetrainResult]):
         return parser
 
     def check(self, parser: Parser, args: argparse.Namespace) -> None:
-        """Exit unless there is something to train."""
+        """Exit with an error if there is nothing to train."""
         if args.architecture is None and args.resume is None:
-            parser.error("an architecture is needed, or --resume FOLDER")
+            parser.error("an architecture or --resume FOLDER is required")
 
     @contextmanager
     def open(self, args: argparse.Namespace) -> Iterator[TrainingActivity[RetrainResult]]:
-        """Begin or resume a retraining."""
+        """Start or resume a retraining."""
         if args.export is not None:
             from oneshot.export import check
 
@@ -61,12 +61,12 @@ class RetrainCommand(TrainingCommand[RetrainResult]):
         settings = RetrainSettings.given(args)
         if args.smoke:
             settings |= SMOKE
-        named = RetrainSettings(**settings)
+        new = RetrainSettings(**settings)
         if args.resume is None:
-            job = partial(RetrainJob.create, args.architecture, named, Environment.from_flags(args))
+            job = partial(RetrainJob.create, args.architecture, new, Environment.from_flags(args))
             opened = RetrainSession.begin(job, args.out, tensorboard=args.tensorboard)
         else:
-            settings = {name: getattr(named, name) for name in settings}  # as they are recorded
+            settings = {name: getattr(new, name) for name in settings}  # normalized, as in the record
             environment, given = Environment.given(args), args.architecture
             job = partial(RetrainJob.resume, environment=environment, settings=settings, architecture=given)
             opened = RetrainSession.resume(job, args.resume, tensorboard=args.tensorboard)
@@ -75,12 +75,12 @@ class RetrainCommand(TrainingCommand[RetrainResult]):
 
 
 def _remark(args: argparse.Namespace, result: RetrainResult) -> Iterable[str]:
-    """Export the network, and say so; yield why there is no picture."""
+    """Export the network, if requested; yield a line on it, and why there is no picture."""
     if args.export is not None and result.complete:
         from oneshot.export import export
 
         exported = export(result.network, args.export, (3, *result.size))
-        yield f"exported to {exported.path}, off by {exported.difference:.3g} at most in a logit"
+        yield f"exported to {exported.path}; the maximum error of a logit is {exported.difference:.3g}"
     if result.note is not None:
         yield result.note
 

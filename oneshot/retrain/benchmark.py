@@ -1,4 +1,4 @@
-"""NAS-Bench-201's entry for a network that is retrained."""
+"""NAS-Bench-201's accuracies of an architecture that is retrained."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +13,7 @@ from oneshot.search.table import open_nb201
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import get_space
 
-# {(data set, split): metric}: what a retraining of that split is tested on, by nasbench.metrics.SPLITS
+# {(data set, split): metric} on the images that a retraining is tested on (see nasbench.metrics.SPLITS)
 _METRICS = {
     ("cifar10", "full"): "test_accuracy",
     ("cifar10", "half"): "val_accuracy",
@@ -25,39 +25,47 @@ _METRICS = {
 
 
 class Entry(NamedTuple):
-    """The table's top-1 accuracies of an architecture, in percent."""
+    """Top-1 accuracies of an architecture in the table."""
 
+    #: data set in the table
     dataset: str
+    #: metric in the table
     metric: str
-    protocol: int  # epochs
-    mean: float  # over the seeds
+    #: epochs of training
+    protocol: int
+    #: mean over seeds, percent
+    mean: float
+    #: minimum over seeds, percent
     least: float
+    #: maximum over seeds, percent
     greatest: float
-    seeds: int | None  # how many; None: the table has a mean alone
-    differs: list[str]  # settings that are not those of the table's trainings
+    #: number of seeds; None if the table has only a mean
+    seeds: int | None
+    #: names of the settings that differ from the table's trainings
+    differs: list[str]
 
 
 def open_table(
     settings: RetrainSettings, store: str | None = None, run: str | Path | None = None
 ) -> NB201 | None:
-    """Return the NB201 to compare a retraining with, None if no table has the like; see `open_nb201`."""
+    """Open the table to compare a retraining with, as `open_nb201`; None if it is not comparable."""
     comparable = (settings.dataset, settings.split) in _METRICS
     return open_nb201(store, run) if get_space(settings.space).in_benchmark and comparable else None
 
 
 def lacking(table: NB201 | None, architecture: Architecture, settings: RetrainSettings) -> str | None:
-    """Return a line on what a table lacks to compare a retraining with, None if it lacks nothing."""
+    """Return a note if a table has no entry to compare a retraining with, else None."""
     if table is None or find_entry(table, architecture, settings) is not None:
         return None
     metric = _METRICS[settings.dataset, settings.split]
     return (
         f"{table.store.path} has no {metric} of this cell on {settings.dataset} after {settings.protocol}"
-        " epochs, so the report compares with nothing"
+        " epochs, so the report has no comparison"
     )
 
 
 def find_entry(table: NB201 | None, architecture: Architecture, settings: RetrainSettings) -> Entry | None:
-    """Return a table's entry for a retraining; None if it has none."""
+    """Return a table's entry for a retraining, or None."""
     if table is None or settings.protocol is None:  # a space without a benchmark
         return None
     metric = _METRICS[settings.dataset, settings.split]
@@ -73,7 +81,7 @@ def find_entry(table: NB201 | None, architecture: Architecture, settings: Retrai
 
 
 def _differences(settings: RetrainSettings) -> list[str]:
-    """Return the names of the settings that are not those of the table's trainings."""
+    """Return the names of the settings that differ from the table's trainings."""
     published = default_settings(settings.space, PIPELINES[settings.space], settings.dataset)
     published |= {"epochs": settings.protocol, "split": settings.split}
     ours = settings.to_json()

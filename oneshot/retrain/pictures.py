@@ -1,4 +1,4 @@
-"""The picture of a retraining: loss and accuracy over its epochs."""
+"""The picture of a retraining: loss and accuracy over epochs."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -8,19 +8,19 @@ from oneshot.draw.render import check
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_Rows = Sequence[Mapping[str, Any]]  # of a log
+_Rows = Sequence[Mapping[str, Any]]  # rows of a log
 CURVES = "curves.png"
-_TRAIN, _TEST, _AVERAGE = "#999999", "#0072B2", "#D55E00"  # for colour-blind eyes too (Okabe & Ito 2008)
+_TRAIN, _TEST, _AVERAGE = "#999999", "#0072B2", "#D55E00"  # colour-blind safe (Okabe & Ito 2008)
 
 
 def draw_all(rows: _Rows, title: str, tested: str) -> dict[str, "Figure"]:
-    """Draw the picture of a log; MissingDependencyError without matplotlib."""
+    """Return the picture of a log by file name; raise MissingDependencyError without matplotlib."""
     check()
     return {CURVES: draw_curves(rows, title, tested)}
 
 
 def draw_curves(rows: _Rows, title: str, tested: str = "test") -> "Figure":
-    """Draw losses and top-1 accuracies over the epochs; `tested`: the name of the images tested on."""
+    """Draw losses and top-1 accuracies over epochs; `tested` names the images tested on."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.4), layout="constrained")

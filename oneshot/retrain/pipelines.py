@@ -1,4 +1,4 @@
-"""How the networks of each space are trained from scratch: as published, and on small images."""
+"""Published settings for training the networks of each space from scratch, adapted to small images."""
 
 from typing import Any, NamedTuple
 
@@ -8,24 +8,37 @@ from oneshot.training.images import SMALL, augments
 
 
 class Pipeline(NamedTuple):
-    """The settings that a network is trained with."""
+    """Settings of a training from scratch."""
 
-    split: str  # which images: "full" or "half"
+    #: images to train and test on: "full" or "half"
+    split: str
+    #: passes over the training images
     epochs: int
+    #: images per step
     batch: int
-    learning_rate: float  # at first
-    learning_rate_min: float = 0.0  # at the end of its cosine, which falls epoch by epoch
+    #: initial learning rate
+    learning_rate: float
+    #: final learning rate of the cosine schedule, which is updated once per epoch
+    learning_rate_min: float = 0.0
+    #: momentum of SGD
     momentum: float = 0.9
+    #: whether to use Nesterov momentum
     nesterov: bool = False
+    #: weight decay of all weights
     weight_decay: float = 3e-4
-    grad_clip: float = 0.0  # the norm that gradients are clipped to; 0: they are not
-    cutout: int = 0  # the side of the hole in images of 32x32, pixels; 0: none
-    drop_path: float = 0.0  # the rate of paths dropped that is risen to, linearly, epoch by epoch
-    auxiliary_weight: float = 0.0  # of the second classifier's loss; 0: there is none
-    augment: bool = True  # whether training images are cropped and mirrored at random
+    #: norm to which gradients are clipped; 0 disables clipping
+    grad_clip: float = 0.0
+    #: side of the Cutout square in images of 32x32, in pixels; 0 for none
+    cutout: int = 0
+    #: final drop path rate, which rises linearly from 0, once per epoch
+    drop_path: float = 0.0
+    #: weight of the auxiliary classifier's loss; 0 disables the classifier
+    auxiliary_weight: float = 0.0
+    #: whether training images are randomly cropped and flipped
+    augment: bool = True
 
 
-# Liu et al. 2019, arXiv:1806.09055, appendix A.2, as Ruchte et al. 2020, NASLib, appendix A.1, ran it
+# Liu et al. 2019, arXiv:1806.09055, appendix A.2, as in Ruchte et al. 2020, NASLib, appendix A.1
 _DARTS = Pipeline(
     split="full",
     epochs=600,
@@ -36,11 +49,11 @@ _DARTS = Pipeline(
     drop_path=0.2,
     auxiliary_weight=0.4,
 )
-# NASLib, appendix A.1: batch, learning rates, Cutout and drop path; apart from those, as DARTS
+# NASLib, appendix A.1, for batch, learning rates, Cutout and drop path; the others as for DARTS
 _HIERARCHICAL = _DARTS._replace(batch=32, learning_rate_min=0.001, auxiliary_weight=0.0)
 # Dong & Yang 2020, NAS-Bench-201, arXiv:2001.00326, section 2.2
 _NB201 = Pipeline(
-    split="half",  # of which the default table has the accuracies
+    split="half",  # the default table has the accuracies for it
     epochs=200,
     batch=256,
     learning_rate=0.1,
@@ -48,12 +61,12 @@ _NB201 = Pipeline(
     weight_decay=5e-4,
 )
 PIPELINES = {"darts": _DARTS, "hierarchical": _HIERARCHICAL, "nb201": _NB201}
-PIPELINES |= dict.fromkeys(("s1", "s2", "s3", "s4"), _DARTS)  # whose cells and networks they have
-PROTOCOLS = {"nb201": (200, 12)}  # epochs that the benchmark's networks were trained for, the default first
-# What is another number for small images, of which a hole would lose much: a minute's work on a CPU
+PIPELINES |= dict.fromkeys(("s1", "s2", "s3", "s4"), _DARTS)  # same cells and networks
+PROTOCOLS = {"nb201": (200, 12)}  # epochs of the benchmark's trainings, the default first
+# Settings for small images, on which Cutout would remove too much; training takes a minute on a CPU
 _SMALLER = {"epochs": 10, "batch": 32, "cutout": 0}
-_BATCHES: dict[object, int] = {GDAS_V1: 72}  # NASLib, appendix A.1, as it needs more memory
-_CUTOUT_OF = 32  # pixels; images of another height have a hole in proportion
+_BATCHES: dict[object, int] = {GDAS_V1: 72}  # NASLib, appendix A.1, because it needs more memory
+_CUTOUT_OF = 32  # image height in pixels that `Pipeline.cutout` is for; it scales with the height
 
 
 def get_pipeline(
@@ -63,12 +76,21 @@ def get_pipeline(
     protocol: int | None = None,
     height: int = _CUTOUT_OF,
 ) -> Pipeline:
-    """Return the pipeline of a space, on a data set of images of this height.
-
-    `architecture`: a value of the space; `protocol`: one of the space's PROTOCOLS.
+    """Return the settings for training networks of a space on a data set.
 
     >>> get_pipeline("darts", "cifar10").batch, get_pipeline("darts", "cifar10", GDAS_V1).batch
     (96, 72)
+
+    Parameters
+    ----------
+    space, dataset
+        Names of the space and the data set.
+    architecture
+        Value of the space; some published architectures have their own batch size.
+    protocol
+        Epochs of the benchmark's training, one of the space's `PROTOCOLS`.
+    height
+        Height of the images in pixels, which scales Cutout.
     """
     pipeline = PIPELINES[space]
     pipeline = pipeline._replace(
@@ -80,6 +102,6 @@ def get_pipeline(
 
 
 def default_settings(space: str, pipeline: Pipeline, dataset: str) -> dict[str, Any]:  # values of many types
-    """Return the settings of a pipeline, and the sizes of the network of a space on a data set."""
+    """Return the settings of a pipeline and the sizes of a space's network on a data set."""
     sizes = get_space(space).smaller if dataset in SMALL else get_space(space).trained
     return pipeline._asdict() | sizes._asdict()

@@ -1,4 +1,4 @@
-"""The result of a retraining, and its report for people."""
+"""The result of a retraining and its report."""
 
 import math
 from dataclasses import dataclass
@@ -17,26 +17,28 @@ from oneshot.training.session import TrainingResult
 
 @dataclass(frozen=True, kw_only=True)
 class RetrainResult(TrainingResult):
-    """What a retraining gave."""
+    """Result of a retraining."""
 
+    #: the architecture
     architecture: Architecture
+    #: settings of the retraining
     settings: RetrainSettings
-    #: The trained network, in evaluation mode.
+    #: trained network, in evaluation mode
     network: Graph
-    #: Parameters and multiply-adds of the network.
+    #: parameters and multiply-adds of the network
     cost: Cost
-    #: Height and width of the images.
+    #: height and width of the images in pixels
     size: tuple[int, int]
-    #: Number of classes.
+    #: number of classes
     classes: int
-    #: The epoch with the best top-1 accuracy, and that accuracy; None before there is one.
+    #: epoch with the best top-1 accuracy, and this accuracy in percent; None before the first epoch
     best: tuple[int, float] | None
-    #: The benchmark's entry for the like of this training, if there is one.
+    #: the benchmark's entry for comparison; None if there is none
     benchmark: Entry | None
 
     @property
     def top1(self) -> float:
-        """Percent of the tested images that the network is right on after its last epoch."""
+        """Top-1 accuracy on the held-out images after the last epoch, percent."""
         return float(self.log[-1]["top1"])
 
     def _repr_html_(self) -> str:
@@ -65,7 +67,7 @@ class RetrainResult(TrainingResult):
 
 
 def format_result(result: RetrainResult, processes: int = 1) -> str:
-    """Return the result as text for people."""
+    """Return the result as text."""
     return join_blocks(_head(result, processes), format_rows(_rows(result)))
 
 
@@ -85,11 +87,11 @@ def _rows(result: RetrainResult) -> list[tuple[str, str]]:
     cost, tested = result.cost, _tested(result)
     params = f"{cost.params_without_auxiliary:,}"
     if cost.params != cost.params_without_auxiliary:
-        params += f", and {cost.params - cost.params_without_auxiliary:,} of the auxiliary head"
+        params += f", plus {cost.params - cost.params_without_auxiliary:,} in the auxiliary head"
     rows = [
         ("architecture", str(result.architecture.value)),
         ("parameters", params),
-        ("multiply-adds", f"{cost.flops:,} for an image"),
+        ("multiply-adds", f"{cost.flops:,} per image"),
     ]
     if result.log:
         last = result.log[-1]
@@ -98,15 +100,15 @@ def _rows(result: RetrainResult) -> list[tuple[str, str]]:
             rows.append(("moving average", _format_accuracy(tested, last["ema_top1"], last["ema_top5"])))
     if result.best is not None:
         epoch, top1 = result.best
-        advice = "chosen by these images, it is not a number to publish"
+        advice = "do not publish it, it was selected on these images"
         rows.append(("best epoch", f"{top1:.2f} % after epoch {epoch:,}; {advice}"))
     return rows + _format_entry(result.benchmark)
 
 
 def _format_accuracy(tested: str, top1: float, top5: float | None, loss: float | None = None) -> str:
-    among = "" if top5 is None else f" (among the first five: {top5:.2f} %)"
-    of_loss = "" if loss is None or not math.isfinite(loss) else f", loss {loss:.4f}"
-    return f"{top1:.2f} % of the {tested} images right{among}{of_loss}"
+    five = "" if top5 is None else f" (top 5: {top5:.2f} %)"
+    loss_text = "" if loss is None or not math.isfinite(loss) else f", loss {loss:.4f}"
+    return f"{top1:.2f} % of the {tested} images right{five}{loss_text}"
 
 
 def _format_entry(entry: Entry | None) -> list[tuple[str, str]]:
@@ -114,9 +116,9 @@ def _format_entry(entry: Entry | None) -> list[tuple[str, str]]:
         return []
     seeds = f"mean of {entry.seeds} seeds, {entry.least:.2f} to {entry.greatest:.2f}"
     if entry.seeds in (None, 1):
-        seeds = "1 seed" if entry.seeds else "recorded as a mean"
+        seeds = "1 seed" if entry.seeds else "mean over unknown seeds"
     mean = f"{entry.mean:.2f} % {entry.metric} on {entry.dataset}"
     rows = [("benchmark", f"{mean} after {entry.protocol} epochs ({seeds})")]
     if entry.differs:
-        rows.append(("", f"(trained otherwise than this: {', '.join(entry.differs)})"))
+        rows.append(("", f"(trained with other settings: {', '.join(entry.differs)})"))
     return rows

@@ -1,4 +1,4 @@
-"""A retraining from its beginning, or from where a run stopped, to its end."""
+"""Run a retraining, or resume one."""
 
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +13,7 @@ from oneshot.training.session import TrainingSession
 
 
 class RetrainSession(TrainingSession[RetrainTask, RetrainResult]):
-    """A retraining that can be stopped."""
+    """A retraining that can be stopped and resumed."""
 
     kind, log_format, read_job = RETRAINING, RETRAINING_LOG, RetrainJob.resume
 
@@ -27,42 +27,48 @@ def retrain(
     stop: Callable[[], bool] | None = None,
     tensorboard: bool = False,
 ) -> RetrainResult:
-    """Train the network of an architecture from scratch, and test it.
+    """Train the network of an architecture from scratch and test it.
 
     >>> result = retrain("6111", RetrainSettings(channels=2, epochs=2, batch=128))
     >>> result.complete, len(result.log), result.log[-1]["top1"] == result.top1
     (True, 2, True)
 
-    The process's random numbers stay as they were. Equal settings give equal results, bit for bit on a CPU
-    with as many threads. Several processes, in `oneshot.training.distributed.joined`, all call this alike.
+    The random state of the process is not changed. Equal settings give equal results, bit for bit on a CPU
+    with the same number of threads. If several processes train together, in
+    `oneshot.training.distributed.joined`, all must make the same call.
 
     Parameters
     ----------
     architecture
         An Architecture, its text or value, or the folder of a finished search.
     settings
-        What differs from the published pipeline of its space.
+        Settings that differ from the published pipeline of its space; None for the defaults.
     out
-        A new folder to save the run in.
+        New folder to save the run in; None to save nothing.
     environment
-        Device, and where files are.
+        Device and file locations; None for the defaults.
     stop
-        Called after each step; if it returns True, the training ends, saved so that `resume` goes on there.
+        Called after each step; if it returns True, the training is saved and ends, and `resume` continues it.
     tensorboard
-        Whether to write the log for TensorBoard, in the folder.
+        Whether to write a TensorBoard log to the folder.
+
+    Returns
+    -------
+    RetrainResult
+        The trained network, its accuracy and the log.
 
     Raises
     ------
     ConfigError
-        If settings contradict each other, the images or the architecture.
+        If settings contradict each other, or do not fit the images or the architecture.
     GenotypeError
-        If the text is no architecture.
+        If the text is not an architecture.
     RunFolderError
         If the folder exists or cannot be written.
     DivergedError
-        If a loss or a weight is not finite any more; the last sound checkpoint is kept.
+        If a loss or weight becomes NaN or infinite; the last good checkpoint is kept.
     MemoryError
-        If a batch does not fit on the device.
+        If a batch does not fit in memory.
     """
     job = partial(RetrainJob.create, architecture, settings, environment)
     with RetrainSession.begin(job, out, tensorboard=tensorboard) as session:

@@ -1,4 +1,4 @@
-"""A retraining: its job, and its steps and epochs."""
+"""A retraining: its job, steps and epochs."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,12 +44,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class RetrainJob(TrainingJob["RetrainTask"]):
-    """What is trained, on which images."""
+    """Checked architecture, settings and images of a retraining."""
 
+    #: images to train and test on
     images: RetrainImages
+    #: the architecture
     architecture: Architecture
-    settings: RetrainSettings  # complete
-    table: NB201 | None  # which has the like
+    #: settings with all defaults filled in
+    settings: RetrainSettings
+    #: table to compare with; None if no table is comparable
+    table: NB201 | None
 
     @classmethod
     def create(
@@ -59,9 +63,9 @@ class RetrainJob(TrainingJob["RetrainTask"]):
         environment: Environment | None,
         group: ProcessGroup,
     ) -> Self:
-        """Return the job of an architecture in any form that `Architecture.parse` takes."""
+        """Return the job of an architecture in any form that `Architecture.parse` accepts."""
         settings, environment = settings or RetrainSettings(), environment or Environment()
-        group.device(environment.device)  # an error, if it is not there
+        group.device(environment.device)  # raises an error if it does not exist
         parsed = Architecture.parse(architecture, settings.space)
         partial = settings.of_space(parsed.space)
         table = open_table(partial, environment.store)
@@ -71,7 +75,7 @@ class RetrainJob(TrainingJob["RetrainTask"]):
         notes = tuple(filter(None, [*lines, lacking(table, parsed, complete)]))
         job = cls(images, parsed, complete, table, environment=environment, notes=notes)
         with torch.random.fork_rng([]):
-            job.network()  # an error, before there is a folder
+            job.network()  # raises its error before a folder exists
         return job
 
     @classmethod
@@ -85,18 +89,27 @@ class RetrainJob(TrainingJob["RetrainTask"]):
         settings: Mapping[str, Any] | None = None,
         architecture: object = None,
     ) -> Self:
-        """Return the job of the run in a folder, with this config.json.
+        """Return the job of a recorded run.
 
-        `environment`: what differs now; `settings`, `architecture`: what has to agree with the run's.
+        Parameters
+        ----------
+        path, record
+            Run folder and its config.json.
+        group
+            The processes.
+        environment
+            Fields of Environment that replace the recorded ones.
+        settings, architecture
+            Values that must agree with the recorded ones.
         """
-        found, recorded, before = parse_record(record, path)
-        if architecture is not None and Architecture.parse(architecture).record != found.record:
-            raise ConfigError(f"the architecture is not the run's, {found.record['text']}")
+        trained, recorded, before = parse_record(record, path)
+        if architecture is not None and Architecture.parse(architecture).record != trained.record:
+            raise ConfigError(f"the architecture differs from the run's, {trained.record['text']}")
         recorded.resumed(settings or {}, Environment)
         if recorded.local_bn and record["processes"] != group.size:
             raise ConfigError(
-                f"{path} was begun with --local-bn by {record['processes']} processes, which it depends on;"
-                f" got {group.size}"
+                f"{path} was started with --local-bn by {record['processes']} processes, so it must be"
+                f" resumed by as many; got {group.size}"
             )
         now = before.updated(**environment)
         group.device(now.device)
@@ -104,11 +117,11 @@ class RetrainJob(TrainingJob["RetrainTask"]):
         images = _load_images(recorded, now)
         images.check_recorded(record["data"], path)
         _check_batches(recorded, images, group)
-        notes = tuple(filter(None, [lacking(table, found, recorded)]))
-        return cls(images, found, recorded, table, environment=now, notes=notes)
+        notes = tuple(filter(None, [lacking(table, trained, recorded)]))
+        return cls(images, trained, recorded, table, environment=now, notes=notes)
 
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
-        """Return what config.json holds."""
+        """Return the contents of config.json."""
         return {
             "architecture": self.architecture.record,
             "settings": self.settings.to_json(),
@@ -119,43 +132,48 @@ class RetrainJob(TrainingJob["RetrainTask"]):
         }
 
     def network(self) -> Graph:
-        """Return the network with new weights, parsed."""
+        """Return the parsed network with new weights."""
         return get_space(self.settings.space).network(self.architecture.value, **self.sizes())
 
     def sizes(self) -> dict[str, Any]:  # integers, and a boolean
-        """Return the sizes of the network, and whether it has a second classifier."""
+        """Return the sizes of the network, and whether it has an auxiliary classifier."""
         settings = self.settings
         sizes = {"classes": self.images.classes, "channels": settings.channels, "cells": settings.cells}
         return {**sizes, "auxiliary": settings.auxiliary_weight > 0}
 
     def build(self, device: torch.device, group: ProcessGroup) -> "RetrainTask":
-        """Return the retraining before its first step, by the random numbers of the process."""
+        """Return the retraining before its first step, initialized by the random numbers of the process."""
         return RetrainTask(self, device, group)
 
 
 class RetrainEpoch(NamedTuple):
-    """An epoch of a retraining, beside its training loss."""
+    """Values of an epoch of a retraining, in addition to its training loss."""
 
+    #: accuracy on the held-out images
     test: Accuracy
-    average: Accuracy | None  # by the moving average of the weights, if there is one
+    #: the same with the moving average of the weights; None without one
+    average: Accuracy | None
+    #: learning rate
     learning_rate: float
+    #: drop path rate
     drop_path: float
 
 
 class _Batch(NamedTuple):
     images: Tensor  # (N, 3, H, W), this process's part
     labels: Tensor  # (N,)
-    whole: int  # images of all processes
+    total: int  # images of all processes
 
 
 class RetrainTask(TrainingTask[RetrainResult]):
-    """A network's training from scratch.
+    """A running retraining.
 
-    A step takes the gradient of the mean loss of the whole batch: each process that of its part, weighted by
-    its images; the parts are added up before they are clipped, so that all processes take the same step.
+    A step uses the gradient of the mean loss over the whole batch. Each process computes the gradient of its
+    part, weighted by its number of images; gradients are summed over processes before they are clipped, so
+    that all processes take the same step.
     """
 
-    splits = 1  # training images, by the main classifier alone
+    splits = 1  # training images, by the main classifier only
 
     def __init__(self, job: RetrainJob, device: torch.device, group: ProcessGroup) -> None:
         settings = job.settings
@@ -165,7 +183,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
         self.network = self._build_network()
         self.cost = measure_cost(self.network, (3, *job.images.size))
         self.parameters = list(self.network.parameters())
-        self.best = (0, -1.0)  # the epoch of the best top-1 accuracy, and that accuracy
+        self.best = (0, -1.0)  # epoch of the best top-1 accuracy, and this accuracy
         self.optimizer = torch.optim.SGD(
             self.parameters,
             settings.learning_rate,
@@ -197,7 +215,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
         return len(self._train)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Lower the learning rate by a cosine, and raise the rate of dropped paths linearly."""
+        """Lower the learning rate by a cosine, and raise the drop path rate linearly."""
         settings, done = self.job.settings, epoch / self.epochs
         low, high = settings.learning_rate_min, settings.learning_rate
         self.learning_rate = low + (high - low) * (1 + math.cos(math.pi * done)) / 2
@@ -215,13 +233,13 @@ class RetrainTask(TrainingTask[RetrainResult]):
             yield _Batch(images, labels, min(size, count - number * size))
 
     def step(self, batch: _Batch) -> Sequence[Outcome]:
-        """Train the weights."""
-        images, labels, whole = batch
+        """Update the weights."""
+        images, labels, total = batch
         if self.group.size > 1:
-            begin, _ = part_bounds(whole, *self.group.part)
+            begin, _ = part_bounds(total, *self.group.part)
             for drop in self._drops:
-                drop.part = (begin, whole)
-        outcome = self.gradients(images, labels, len(labels) / whole)
+                drop.part = (begin, total)
+        outcome = self.gradients(images, labels, len(labels) / total)
         self.group.sum_all([each.grad for each in self.parameters if each.grad is not None])
         if self.job.settings.grad_clip:
             clip_grad_norm_(self.parameters, self.job.settings.grad_clip)
@@ -232,7 +250,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
         return [outcome]
 
     def gradients(self, images: Tensor, labels: Tensor, share: float) -> Outcome:
-        """Add the gradients of this share of the mean loss to the parameters'."""
+        """Add the gradients of `share` times the mean loss to the parameters' gradients."""
         settings = self.job.settings
         with torch.autocast(images.device.type, torch.bfloat16, enabled=settings.amp):
             output = self.network(images)
@@ -246,7 +264,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
         return Outcome(logits.detach(), loss.detach(), labels)
 
     def try_batch(self, batch: int) -> None:
-        """Take the gradients of a batch of black images, and let them go; to see whether they fit."""
+        """Compute and discard the gradients of a batch of black images, to test whether it fits in memory."""
         images = torch.zeros(batch, 3, *self.job.images.size, device=self.device)
         labels = torch.zeros(batch, dtype=torch.int64, device=self.device)
         try:
@@ -258,7 +276,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
     def end_epoch(self, epoch: int) -> RetrainEpoch:
         """Test the network, and the moving average of its weights."""
         networks = [self.network] if self.average is None else [self.network, self.average.module]
-        if self.job.settings.local_bn:  # each process has statistics of its own; the main one's count
+        if self.job.settings.local_bn:  # statistics differ between processes; use the main one's
             for network in networks:
                 self.group.broadcast(list(network.buffers()))
         results = [self.test(network) for network in networks]
@@ -268,18 +286,18 @@ class RetrainTask(TrainingTask[RetrainResult]):
         return RetrainEpoch(results[0], average, self.learning_rate, self.drop_path)
 
     def test(self, network: torch.nn.Module) -> Accuracy:
-        """Test a network on the images that are held out."""
+        """Test a network on the held-out images."""
         with self.group.watching():
             return measure_accuracy(
                 network, self._test.epoch(0), self.job.images.classes, self.group, self.job.settings.amp
             )
 
     def position(self, batch: int, bad_step: int) -> str:
-        """Return where in an epoch the training diverged."""
+        """Return the position within an epoch at which the training diverged."""
         return f"by step {batch} of {len(self)}"
 
     def row(self, epoch: Epoch[RetrainEpoch]) -> Row:
-        """Return the row of the log of an epoch."""
+        """Return the row of the log for an epoch."""
         (train,), (test, average, learning_rate, drop_path) = epoch.splits, epoch.result
         return {
             "epoch": epoch.number,
@@ -299,11 +317,11 @@ class RetrainTask(TrainingTask[RetrainResult]):
     # The end
 
     def epoch_files(self, row: Row) -> Files:
-        """Return the weights, if none were better."""
+        """Return the file of the weights if they are the best so far."""
         return {BEST: self._encode(row)} if self.best[0] == row["epoch"] else {}
 
     def result(self, trainer: Trainer[RetrainEpoch], log: list[Row]) -> RetrainResult:
-        """Return what the training gave."""
+        """Return the result so far."""
         return RetrainResult(
             architecture=self.job.architecture,
             settings=self.job.settings,
@@ -322,7 +340,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
         )
 
     def result_files(self, result: RetrainResult) -> Files:
-        """Return the weights of a training that is complete."""
+        """Return the file of the weights of a complete training."""
         return {LAST: self._encode(result.log[-1])} if result.complete else {}
 
     def figures(self, result: RetrainResult) -> "Mapping[str, Figure]":
@@ -335,26 +353,24 @@ class RetrainTask(TrainingTask[RetrainResult]):
         return pictures.draw_all(result.log, title, tested)
 
     def memory_advice(self) -> str:
-        """Return which batch fits on the device, if this one does not."""
+        """Return advice for a batch that does not fit in memory; test smaller ones."""
         batch = self.job.settings.batch
-        if self.group.size > 1:  # others do not take part in trials
-            return (
-                f"on {self.device}, for its part of a batch of {batch}; a smaller --batch, or --amp, may do"
-            )
+        if self.group.size > 1:  # the other processes would not take part in the test
+            return f"on {self.device}, for its part of a batch of {batch}; try a smaller --batch, or --amp"
         fits = largest_batch(self.try_batch, batch)
         if fits is None:
-            return f"on {self.device}, not even for 2 images; a smaller --channels, or --amp, may do"
+            return f"on {self.device}, not even for 2 images; try a smaller --channels, or --amp"
         return f"on {self.device}, for a batch of {batch}; --batch {fits} fits"
 
-    # To be saved, and to go on
+    # Checkpoints
 
     def weights(self) -> tuple[dict[str, Tensor], dict[str, Tensor] | None]:
-        """Return the weights as they are now, and their moving average, if there is one."""
+        """Return the current weights, and their moving average or None."""
         average = None if self.average is None else self.average.module.state_dict()
         return self.network.state_dict(), average
 
     def _encode(self, row: Row) -> memoryview:
-        """Return the weights as they are now, as a file for `load_network`."""
+        """Return the current weights as a file for `load_network`."""
         weights, average = self.weights()
         return encode_tensors(
             {"architecture": self.job.architecture.record}
@@ -374,10 +390,10 @@ class RetrainTask(TrainingTask[RetrainResult]):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to a state."""
+        """Restore a state that `state_dict` returned."""
         best, accuracy = state["best"]
         if (state["average"] is None) != (self.average is None):
-            raise ValueError("it is of another --ema")
+            raise ValueError("it was saved with another --ema")
         self.network.load_state_dict(state["weights"])
         if self.average is not None:
             self.average.module.load_state_dict(state["average"])
@@ -387,7 +403,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
 
 
 def _load_images(settings: RetrainSettings, environment: Environment) -> RetrainImages:
-    """Load the images of a retraining; ConfigError unless its network can take them."""
+    """Load the images of a retraining; raise a ConfigError if its network cannot process them."""
     images = RetrainImages(settings.dataset, environment, settings.split, settings.seed, settings.split_list)
     images.check_sides(settings.space)
     return images
@@ -395,16 +411,16 @@ def _load_images(settings: RetrainSettings, environment: Environment) -> Retrain
 
 def _check_batches(settings: RetrainSettings, images: RetrainImages, group: ProcessGroup) -> None:
     """Raise a ConfigError unless each batch has images for each process."""
-    if images.train_images.count < 2:
-        raise ConfigError(f"a network needs two training images or more, got {images.train_images.count}")
-    if settings.batch > images.train_images.count:
+    count = images.train_images.count
+    if count < 2:
+        raise ConfigError(f"training needs at least 2 images, got {count}")
+    if settings.batch > count:
         raise ConfigError(
-            f"a batch of {settings.batch} is more than the training images of {settings.dataset};"
-            f" --batch {images.train_images.count} would do"
+            f"batch must be <= {count}, the training images of {settings.dataset}, got {settings.batch}"
         )
     least = 2 * group.size if settings.local_bn else group.size
-    images.check_parts(settings.batch, [images.train_images.count], least, group)
+    images.check_parts(settings.batch, [count], least, group)
     if group.size > 1 and settings.compile and not settings.local_bn:
         raise ConfigError(
-            "--compile cannot normalize by the whole batch of several processes; --local-bn would do"
+            "--compile does not support normalization over the batch of several processes; try --local-bn"
         )

@@ -1,4 +1,4 @@
-"""The files of a retraining: its record in config.json, and the weights that are kept."""
+"""The files of a retraining: its record in config.json, and files of weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,33 +18,34 @@ from oneshot.training.environment import Environment
 RETRAINING_LOG = Columns(
     {
         "epoch": int,
-        "train_loss": float,  # of the main classifier alone, as the next
+        "train_loss": float,  # this and the next column: main classifier only
         "train_accuracy": float,
-        "test_loss": float,  # this and the next ones of the validation half, with split half
+        "test_loss": float,  # this and the next four columns: with --split half on the validation half
         "top1": float,
         "top5": float,
         "ema_top1": float,
         "ema_top5": float,
         "learning_rate": float,
         "drop_path": float,
-        "images_per_second": float,  # this and the next depend on the machine
+        "images_per_second": float,  # this and the next column depend on the machine
         "seconds": float,
     }
 )
 RETRAINING = RunKind(RETRAINING_LOG.header, stage="retraining", sync=True)
-_OPTIONAL = ("split_list", "protocol", "ema")  # settings that a run may lack
+_OPTIONAL = ("split_list", "protocol", "ema")  # settings that can be None in a run
 BEST, LAST = "best.pt", "last.pt"
 
 
 def parse_record(
     record: Mapping[str, Any], path: str | Path
 ) -> tuple[Architecture, RetrainSettings, Environment]:
-    """Return the architecture, the settings and the environment in a run's config.json."""
-    with refusing(f"{path}/config.json is not that of a retraining, damaged, or of another version"):
+    """Return the architecture, settings and environment in a run's config.json."""
+    with refusing(f"{path}/config.json is damaged, of another version or not of a retraining"):
         settings = RetrainSettings.from_json(record["settings"], "settings")
-        left = [name for name, value in settings.to_json().items() if value is None and name not in _OPTIONAL]
-        if left:
-            raise TypeError(f"{', '.join(left)} not given")
+        values = settings.to_json().items()
+        missing = [name for name, value in values if value is None and name not in _OPTIONAL]
+        if missing:
+            raise TypeError(f"{', '.join(missing)} not given")
         environment = Environment.from_json(record["places"], "places")
         for name, kind in (("data", dict), ("processes", int)):
             if not isinstance(record[name], kind):
@@ -54,30 +55,35 @@ def parse_record(
 
 
 def load_network(path: str | Path, classes: int | None = None, average: bool = False) -> Graph:
-    """Load the trained network in a best.pt or last.pt, in evaluation mode on the CPU.
+    """Load the trained network from a retraining's best.pt or last.pt.
 
     Parameters
     ----------
     path
-        A file that a retraining wrote.
+        Path of the file.
     classes
-        The number of classes that it has to have; None for any.
+        Number of classes that the network must have; None for any.
     average
-        Whether to load the moving average of its weights.
+        Whether to load the moving average of the weights.
+
+    Returns
+    -------
+    Graph
+        The network, in evaluation mode on the CPU.
 
     Raises
     ------
     ConfigError
-        If the network has another number of classes, or the file no moving average.
+        If the network has another number of classes, or the file has no moving average.
     RunFolderError
         If the file is missing or damaged.
     """
     state = read_tensors(path)
     if state is None:
-        raise RunFolderError(f"there is no {path}; a retraining writes {BEST} and {LAST} to its folder")
+        raise RunFolderError(f"{path} does not exist; a retraining writes {BEST} and {LAST} to its folder")
     try:
         if classes is not None and state["classes"] != classes:
-            raise ConfigError(f"{path} is of a network for {state['classes']} classes, not {classes}")
+            raise ConfigError(f"{path} has a network for {state['classes']} classes, not {classes}")
         architecture = Architecture.from_record(state["architecture"], path)
         if average and state["average"] is None:
             raise ConfigError(f"{path} has no moving average of weights; --ema keeps one")
@@ -87,5 +93,5 @@ def load_network(path: str | Path, classes: int | None = None, average: bool = F
     except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         if isinstance(error, (OneShotError, NASBenchError)):
             raise
-        raise RunFolderError(f"{path} is damaged, or of another version: {one_line(error)}") from None
+        raise RunFolderError(f"{path} is damaged or of another version: {one_line(error)}") from None
     return network.eval()

@@ -1,4 +1,4 @@
-"""Scores of finished searches: how the supernet ranks cells, and black-box search at equal cost."""
+"""Scores of finished searches: the supernet's ranking of cells, and black-box search at equal cost."""
 
 from nasbench.faces import lazy
 

@@ -21,28 +21,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     parser = Parser(
         prog=_PROG,
-        description="Score a finished search: how its supernet ranks cells, where the cell that it found"
-        " stands in the benchmark, and what black-box search finds for the same cost.",
+        description="Score a finished search: how its supernet ranks cells, how the cell found ranks in the"
+        " benchmark, and what black-box search finds at the same cost.",
     )
-    parser.add_argument(
-        "run", metavar="FOLDER", help="of the search, which python -m oneshot.search --out made"
-    )
+    parser.add_argument("run", metavar="FOLDER", help="run folder of python -m oneshot.search --out")
     ScoreConfig.add_flags(parser)
     parser.add_argument(
         "--against",
         metavar="FOLDER",
-        help="of a black-box search to compare with (default: blackbox.rs and blackbox.re are run)",
+        help="run folder of a black-box search to compare with (default: run blackbox.rs and blackbox.re)",
     )
     parser.add_argument(
-        "--no-blackbox", action="store_true", help="run no black-box searches to compare with"
+        "--no-blackbox", action="store_true", help="do not run black-box searches to compare with"
     )
-    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: cuda where there is one, else cpu)")
-    parser.add_argument(
-        "--store", metavar="FILE", help="the table (default: the one that the run was scored by)"
-    )
-    parser.add_argument(
-        "--folder", help="where the data sets' archives are (default: where the run found them)"
-    )
+    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: cuda if available, else cpu)")
+    parser.add_argument("--store", metavar="FILE", help="table (default: the table that scored the run)")
+    parser.add_argument("--folder", help="folder of the data sets' archives (default: the run's)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     args = parser.parse_args(argv)
     return call(lambda: _score(args), _PROG, (OneShotError, NASBenchError, DataError))

@@ -1,4 +1,4 @@
-"""What black-box search on the benchmark finds for the simulated cost of a one-shot search."""
+"""Black-box search on the benchmark at the simulated cost of a one-shot search."""
 
 import subprocess
 import sys
@@ -23,55 +23,55 @@ from oneshot.search.scorer import METRIC
 from oneshot.training.checkpoints import refusing
 
 _NOUN = "black-box search"
-_HEADER = b"evaluation,trial,index,score,cost"  # of a log
-#: Further options of the searches that are compared with.
-BLACKBOX: dict[str, tuple[str, ...]] = {  # python -m blackbox.NAME, and their options
+_HEADER = b"evaluation,trial,index,score,cost"  # first line of log.csv
+#: black-box searches to compare with, NAME of python -m blackbox.NAME, and their options
+BLACKBOX: dict[str, tuple[str, ...]] = {
     "rs": (),
-    "re": ("--population", "10", "--sample", "3"),  # as within budgets in NATS-Bench, arXiv:2009.00437
+    "re": ("--population", "10", "--sample", "3"),  # as in NATS-Bench, arXiv:2009.00437
 }
 
 
 class Trials(NamedTuple):
-    """The best cells of a black-box search's trials after a sum of seconds."""
+    """Incumbents of the trials of a black-box search at a given cost."""
 
-    #: The name of the search.
+    #: name of the algorithm
     algorithm: str
-    #: The metric that it saw.
+    #: metric that the search optimized
     signal: str
-    #: The metric of each trial's best cell by what it saw, shape ``(T,)``; NaN: it had none yet.
+    #: validation accuracy of each trial's incumbent in percent, shape ``(T,)``; NaN without an evaluation
     values: NDArray[np.float64]
-    #: The number of evaluations of each trial, shape ``(T,)``.
+    #: number of evaluations of each trial, shape ``(T,)``
     evaluations: NDArray[np.intp]
-    #: The official index of each trial's best cell, shape ``(T,)``; -1: it had none yet.
+    #: official index of each trial's incumbent, shape ``(T,)``; -1 without an evaluation
     cells: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class SearchComparison:
-    """A cell's value among those of a black-box search's trials."""
+    """Comparison of a cell with the trials of a black-box search."""
 
-    #: The name of the search.
+    #: name of the algorithm
     algorithm: str
-    #: The metric that it saw.
+    #: metric that the search optimized
     signal: str
-    #: The number of trials.
+    #: number of trials
     trials: int
-    #: The number of trials that had no evaluation for the cost; they do not count.
+    #: number of trials without an evaluation at this cost; they are excluded
     trials_without_evaluation: int
-    #: The mean number of evaluations.
+    #: mean number of evaluations per trial
     evaluations: float
-    #: Mean of the trials' best values; None without any.
+    #: mean validation accuracy of the trials' incumbents in percent; None without any
     mean: float | None
-    #: Their standard deviation; None with fewer than two.
+    #: their sample standard deviation; None for fewer than two
     std: float | None
-    #: The share of trials that the cell beats.
+    #: fraction of trials that the cell beats; None without any
     beaten: float | None
-    #: The share of trials with a cell of the same value.
+    #: fraction of trials with an incumbent of the same accuracy; None without any
     equal: float | None
 
     @classmethod
     def compare(cls, value: float, trials: Trials) -> Self:
-        """Compare a cell's value with those of trials."""
+        """Compare a cell's `value`, its validation accuracy in percent, with the incumbents of `trials`."""
         known = trials.values[~np.isnan(trials.values)]
         some = known.size > 0
         return cls(
@@ -89,27 +89,24 @@ class SearchComparison:
 
 @dataclass(frozen=True)
 class EqualCost:
-    """Black-box searches for the cost of a one-shot search."""
+    """Black-box searches at the cost of a one-shot search."""
 
-    #: The cost in seconds.
+    #: cost in seconds
     seconds: float
-    #: Whether it was measured, else given.
+    #: whether the cost was measured; otherwise it was given
     measured: bool
-    #: The mean cost of an evaluation in simulated seconds; None if the table lacks times.
+    #: mean cost of an evaluation in simulated seconds; None if the table has no times
     evaluation_seconds: float | None
-    #: How many evaluations the cost buys; None if the table lacks times.
+    #: number of evaluations that the cost buys; None if the table has no times
     evaluations: float | None
-    #: The searches.
+    #: comparison with each search
     searches: tuple[SearchComparison, ...]
-    #: Why there are none.
+    #: why there are no searches; None if there are some
     note: str | None
 
 
 def evaluation_seconds(bench: Benchmark, dataset: str) -> float | None:
-    """Return the mean over cells of an evaluation's cost in simulated seconds.
-
-    None if it is not recorded for every cell.
-    """
+    """Return the mean cost of an evaluation in simulated seconds; None if not recorded for every cell."""
     try:
         seconds: NDArray[np.float64] = bench.by_code(dataset, "train_time")
     except NotRecordedError:
@@ -124,23 +121,22 @@ def evaluation_seconds(bench: Benchmark, dataset: str) -> float | None:
 def search_blackbox(
     name: str, cost: float, bench: Benchmark, dataset: str, trials: int, seed: int, folder: str | Path
 ) -> None:
-    """Run `python -m blackbox.NAME` with a budget, in its own process, into a new folder."""
+    """Run `python -m blackbox.NAME` with a budget of `cost` seconds in a new process and a new folder."""
     command = [sys.executable, "-m", f"blackbox.{name}", "--budget", f"{cost!r}s", "--trials", str(trials)]
     command += ["--seed", str(seed), "--dataset", dataset, "--metric", METRIC, *BLACKBOX[name]]
     command += ["--store", str(bench.store.path), "--out", str(folder), "--json"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, process_group=0
-    )  # a Ctrl-C ends it with us
+    # process_group=0: Ctrl-C reaches only this process, which then ends the other
+    done = subprocess.run(command, capture_output=True, text=True, process_group=0)
     if done.returncode:
-        lines = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise ConfigError(f"python -m blackbox.{name} failed: {lines[-1]}")
 
 
 def read_trials(folder: str | Path, bench: Benchmark, dataset: str, cost: float) -> Trials:
-    """Return the Trials in the folder of a black-box search, up to a cost in simulated seconds.
+    """Return the trials in the folder of a black-box search, up to a cost in simulated seconds.
 
-    If it searched another table than `bench`, ConfigError unless this one has the same scores; that can be
-    known if the search saw the metric itself.
+    Raise a ConfigError if the search used another data set, or a table with other scores than `bench`. Tables
+    with different checksums can be compared only if the search optimized the metric itself.
     """
     folder = Path(folder)
     with refusing(f"{folder} is not the folder of a black-box search, or damaged"):
@@ -152,23 +148,23 @@ def read_trials(folder: str | Path, bench: Benchmark, dataset: str, cost: float)
         searched, signal, noise = run["dataset"], run["signal"], run.get("noise")
         trials = whole("trials", run["trials"], 1)
         if header != _HEADER:
-            raise ValueError("log.csv is not that of a black-box search")
+            raise ValueError("log.csv is not the log of a black-box search")
         lines = lines[: lines.rfind(b"\n") + 1]
         rows = decode_numbers(lines) if lines else np.empty((0, 5))
         steps = len(rows) // trials
-        # each (T, S): of T trials, S complete steps
+        # each (T, S): T trials, S complete steps
         index, scores, costs = rows[: steps * trials, 2:].reshape(steps, trials, 3).transpose(2, 1, 0)
         if not ((index >= 0) & (index < CELLS)).all():
-            raise ValueError("log.csv has an index that no cell has")
+            raise ValueError("log.csv has an invalid index")
         indices = index.astype(np.intp)
     if searched != dataset:
-        raise ConfigError(f"{folder} searched {one_line(searched)}, the cell is to be compared on {dataset}")
+        raise ConfigError(f"{folder} searched on {one_line(searched)}, but the comparison is on {dataset}")
     column: NDArray[np.float64] = bench.columns(dataset, METRIC)
     saw_metric = (signal, noise) == (f"{METRIC}@{bench.space.full_protocol}", "mean")
     if checksum != bench.store.attributes["checksum"] and not (
         saw_metric and np.array_equal(column[indices], scores)
     ):
-        raise ConfigError(f"{folder} was made on another table than {bench.store.path}")
+        raise ConfigError(f"{folder} used a table other than {bench.store.path}")
     if not costs.all():
         raise ConfigError(f"{folder} has no costs: its table has no training times")
     counts = (costs.cumsum(axis=1) <= cost).sum(axis=1)
@@ -187,20 +183,20 @@ def at_equal_cost(
     against: str | Path | None,
     run: bool = True,
 ) -> EqualCost:
-    """Compare a cell's value with black-box search for the cost of the run.
+    """Compare a cell with black-box search at the cost of the run.
 
     Parameters
     ----------
     value
-        The benchmark's value of the cell.
+        Validation accuracy of the cell in the benchmark, percent.
     config
-        The cost, if it is given; trials and seed of the searches.
+        Trials and seed of the searches, and their cost unless it is the run's.
     spent
-        Seconds that the run took.
+        Duration of the run in seconds.
     bench, dataset
-        The table and the data set.
+        The table, and the data set in it.
     against
-        The folder of a search to compare with; None: searches are run.
+        Folder of a search to compare with; None to run searches.
     run
         Whether to run searches.
     """
@@ -210,7 +206,7 @@ def at_equal_cost(
     if against is not None:
         searches.append(SearchComparison.compare(value, read_trials(against, bench, dataset, cost)))
     elif not run:
-        note = "no black-box search was asked for"
+        note = "no black-box search was requested"
     elif (note := why_not(cost, each, bench, dataset)) is None:
         with tempfile.TemporaryDirectory() as folder:
             for name in BLACKBOX:
@@ -221,16 +217,16 @@ def at_equal_cost(
 
 
 def why_not(cost: float, each: float | None, bench: Benchmark, dataset: str) -> str | None:
-    """Return why no search can be run for a cost, at this cost of each evaluation; None if one can."""
+    """Return why no search can be run at a cost, with `each` the cost of an evaluation; None if one can."""
     hint = ""
     if each is None:
-        reason = "the table lacks training times"
+        reason = "the table has no training times"
     elif np.isnan(bench.by_code(dataset, METRIC)).any():
-        reason = f"the table lacks {METRIC} of some cells"
+        reason = f"the table has no {METRIC} for some cells"
     elif cost > CELLS * each:
-        reason = "more evaluations than there are cells"
+        reason = "the cost buys more evaluations than there are cells"
     elif cost < each:
-        reason, hint = "not even one evaluation", " (--cost names another)"
+        reason, hint = "the cost buys not even one evaluation", "; try a higher --cost"
     else:
         return None
     return f"{reason}, so there is nothing to compare with{hint}"

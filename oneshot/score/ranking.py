@@ -1,4 +1,4 @@
-"""How a supernet ranks cells: rank correlations with the benchmark."""
+"""Rank correlations between the accuracies of cells in a supernet and in the benchmark."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -21,19 +21,22 @@ CellName = int | str | Sequence[str] | Cell
 
 
 class Correlation(NamedTuple):
-    """A rank correlation and its 95 % confidence interval; None throughout if one side is constant."""
+    """A rank correlation and its 95 % confidence interval; all None if one side is constant."""
 
+    #: estimate, in [-1, 1]
     value: float | None
+    #: lower bound of the interval
     low: float | None
+    #: upper bound of the interval
     high: float | None
 
 
 class Correlations(NamedTuple):
-    """Both rank correlations of two columns."""
+    """Kendall's and Spearman's rank correlations of two columns."""
 
-    #: Kendall's tau-b.
+    #: Kendall's tau-b
     kendall: Correlation
-    #: Spearman's rho.
+    #: Spearman's rho
     spearman: Correlation
 
     def to_json(self) -> dict[str, dict[str, float | None]]:
@@ -42,15 +45,15 @@ class Correlations(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """The accuracies of the same cells in a supernet and in the benchmark, and their rank correlations."""
+    """Accuracies of the same cells in a supernet and in the benchmark, and their rank correlations."""
 
-    #: Accuracy of each cell's path in the supernet, percent, shape ``(N,)``.
+    #: accuracy of each cell's path in the supernet in percent, shape ``(N,)``
     supernet: NDArray[np.float64]
-    #: The benchmark's value of each cell, shape ``(N,)``.
+    #: the benchmark's value of each cell, shape ``(N,)``
     benchmark: NDArray[np.float64]
-    #: Kendall's tau-b.
+    #: Kendall's tau-b
     kendall: Correlation
-    #: Spearman's rho.
+    #: Spearman's rho
     spearman: Correlation
 
     @property
@@ -60,7 +63,7 @@ class Ranking(NamedTuple):
 
 
 def correlation(
-    optimizer: MetaOptimizer[Any],  # Any: whatever its settings are
+    optimizer: MetaOptimizer[Any],  # Any: its settings
     batches: Sequence[Batch],
     cells: Sequence[CellName],
     bench: Benchmark,
@@ -80,36 +83,43 @@ def correlation(
     >>> ranking.supernet.shape, -1 <= ranking.kendall.value <= 1
     ((10,), True)
 
-    A cell is evaluated along its path alone, with the shared weights and the batches' own statistics.
+    Each cell is evaluated along its path only, with the shared weights and the statistics of each batch.
 
     Parameters
     ----------
     optimizer
         Any method, with a supernet of NAS-Bench-201.
     batches
-        Images and labels.
+        Images, float32 ``(N, 3, H, W)``, and labels, int64 ``(N,)``.
     cells
-        Any names of cells, at least 10.
+        At least 10 cells, by index, arch string, six operations or as Cell.
     bench
         The table.
     dataset, metric
-        What is asked of it.
+        Data set and metric in the table.
     progress
         Whether to show a progress bar.
+
+    Returns
+    -------
+    Ranking
+        Accuracies and rank correlations.
 
     Raises
     ------
     GraphError
-        If the supernet is of another space.
+        If the supernet's space is not NAS-Bench-201.
     ConfigError
         If there are too few cells.
+    MissingDependencyError
+        If scipy is not installed.
     """
     if not isinstance(optimizer.graph, NasBench201SearchSpace):
         raise GraphError(
-            f"the supernet is of the space {optimizer.graph.name!r}; the benchmark's is NAS-Bench-201"
+            f"the supernet's space must be the benchmark's, NAS-Bench-201; got {optimizer.graph.name!r}"
         )
     if len(cells) < MINIMUM_CELLS:
-        raise ConfigError(f"a rank correlation is of {MINIMUM_CELLS} cells or more, got {len(cells)}")
+        raise ConfigError(f"a rank correlation needs at least {MINIMUM_CELLS} cells, got {len(cells)}")
     benchmark = np.array([bench.query(cell, dataset, metric) for cell in cells])
     shown = tracked(cells, "supernet", "cells", len(cells), shown=progress)
     supernet = np.array([path_accuracy(optimizer, batches, cell) for cell in shown])
@@ -117,26 +127,36 @@ def correlation(
 
 
 def path_accuracy(
-    optimizer: MetaOptimizer[Any],  # Any: whatever its settings are
+    optimizer: MetaOptimizer[Any],  # Any: its settings
     batches: Iterable[Batch],
     cell: CellName,
 ) -> float:
-    """Return the accuracy in percent of a supernet along the path of a cell."""
+    """Return the accuracy of a supernet along the path of a cell, in percent."""
     with fixed_path(optimizer.graph, cell):
         return optimizer.evaluate(batches).accuracy
 
 
 def rank_correlations(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correlations:
-    """Return Kendall's tau-b and Spearman's rho of two columns, shape (N,).
+    """Return Kendall's tau-b and Spearman's rho with 95 % confidence intervals.
+
+    Parameters
+    ----------
+    x, y
+        Columns of equal shape ``(N,)``.
+
+    Returns
+    -------
+    Correlations
+        All values are None if a column is constant.
 
     Raises
     ------
     MissingDependencyError
-        Without scipy.
+        If scipy is not installed.
 
     References
     ----------
-    Intervals: Fisher's transformation, with the variances of Bonett & Wright 2000, Psychometrika 65.
+    The intervals use Fisher's transformation with the variances of Bonett & Wright 2000, Psychometrika 65.
     """
     try:
         from scipy.stats import kendalltau, spearmanr
@@ -153,11 +173,11 @@ def rank_correlations(x: NDArray[np.float64], y: NDArray[np.float64]) -> Correla
 def _with_interval(value: float, variance: float) -> Correlation:
     if abs(value) > 1 - 1e-12:
         return Correlation(*[math.copysign(1.0, value)] * 3)
-    reach = 1.959964 * math.sqrt(variance)  # the normal distribution's 97.5 % quantile
-    return Correlation(value, *(math.tanh(math.atanh(value) + sign * reach) for sign in (-1, 1)))
+    margin = 1.959964 * math.sqrt(variance)  # 97.5 % quantile of the normal distribution
+    return Correlation(value, *(math.tanh(math.atanh(value) + sign * margin) for sign in (-1, 1)))
 
 
 def sample_cells(count: int, seed: int) -> list[Cell]:
-    """Return distinct cells, sampled uniformly."""
+    """Return `count` distinct cells, sampled uniformly with a `seed`."""
     codes = np.random.default_rng(seed).choice(CELLS, count, replace=False)
     return [Cell(int(code)) for code in codes]

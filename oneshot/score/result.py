@@ -1,4 +1,4 @@
-"""The result of scoring a search: as plain values, as text, as a picture."""
+"""The score of a search as plain values, text and picture."""
 
 import os
 from collections.abc import Iterator
@@ -18,57 +18,57 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FoundCell:
-    """The cell that a search found, in the supernet and in the benchmark."""
+    """Accuracies and rank of the cell that a search found."""
 
-    #: The arch string.
+    #: arch string
     arch: str
-    #: The official index.
+    #: official index
     index: int
-    #: Accuracy of its path in the supernet, percent.
+    #: accuracy of its path in the supernet, percent
     supernet_accuracy: float
-    #: Validation accuracy in the benchmark, percent.
+    #: validation accuracy in the benchmark, percent
     benchmark_accuracy: float
-    #: Its rank among all cells, from 1.
+    #: rank among all cells by validation accuracy; 1 is the best
     rank: int
-    #: The distance to the best cell, percentage points.
+    #: difference to the best validation accuracy of any cell, percentage points
     regret: float
-    #: The share of all cells that are worse.
+    #: fraction of all cells with a lower validation accuracy
     share_of_cells_below: float
-    #: Test accuracy in the benchmark, percent; None if the table lacks it.
+    #: test accuracy in the benchmark, percent; None if not recorded
     test_accuracy: float | None
-    #: Its rank by test accuracy.
+    #: rank among all cells by test accuracy; None if not recorded
     test_rank: int | None
 
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """How good a search is: its supernet's ranking of cells, its cell, and black-box search at equal cost."""
+    """Score of a search: its supernet's ranking of cells, its cell, and black-box search at equal cost."""
 
-    #: The run's folder.
+    #: run folder
     run: str
-    #: The name of the method.
+    #: name of the method
     method: str
-    #: The data set of the search.
+    #: data set of the search
     dataset: str
-    #: The data set in the benchmark.
+    #: data set in the benchmark
     benchmark: str
-    #: Epochs of training in the benchmark.
+    #: epochs of training in the benchmark
     epochs: int
-    #: How it was scored.
+    #: settings of the score
     settings: ScoreConfig
-    #: The cells that were ranked.
+    #: cells that were ranked
     cells: tuple[Cell, ...]
-    #: The number of images that they were ranked by.
+    #: number of validation images used to rank cells
     images: int
-    #: Their ranking.
+    #: ranking of the cells
     ranking: Ranking
-    #: The rank correlations with test accuracies; None if the table lacks some.
+    #: rank correlations with test accuracies; None if some are not recorded
     test: Correlations | None
-    #: The cell that the search found.
+    #: cell that the search found
     found: FoundCell
-    #: Black-box search for the same cost.
+    #: black-box search at the same cost
     equal_cost: EqualCost
-    #: The name of the picture in the folder; None without matplotlib.
+    #: name of the picture in the folder; None without matplotlib
     picture: str | None = None
 
     def to_json(self) -> dict[str, Any]:  # plain values, nested
@@ -114,14 +114,14 @@ def _lines(result: ScoreResult) -> Iterator[str]:
         f" {result.epochs} epochs\n"
     )
     yield (
-        f"How the supernet ranks cells: {cells:,} drawn with seed {result.settings.seed},"
+        f"How the supernet ranks cells: {cells:,} sampled with seed {result.settings.seed},"
         f" {result.images:,} validation images"
     )
     yield _format_correlations(result.ranking.correlations)
     if test is not None:
         yield f"by {result.benchmark} {TEST_METRIC} [%], {result.epochs} epochs"
         yield _format_correlations(test)
-    yield "\nWhat it found"
+    yield "\nCell found"
     rows: list[tuple[str, object]] = [
         ("cell", found.arch),
         ("index", found.index),
@@ -150,7 +150,7 @@ def _format_correlations(correlations: Correlations) -> str:
 
 def _cost_lines(cost: EqualCost) -> Iterator[str]:
     yield "\nBlack-box search at equal cost"
-    measured = "in the epochs of its log, on the machine of the run" if cost.measured else "as told"
+    measured = "in the epochs of its log, on the machine of the run" if cost.measured else "as given"
     rows = [("search", f"{cost.seconds:,.0f} s, {measured}")]
     if cost.evaluation_seconds is not None:
         text = f"{cost.evaluation_seconds:,.0f} simulated s, the mean over cells: the cost buys"
@@ -163,7 +163,7 @@ def _cost_lines(cost: EqualCost) -> Iterator[str]:
         yield "\n" + format_table(header, [_row(search) for search in cost.searches])
     for search in cost.searches:
         if none := search.trials_without_evaluation:
-            yield f"{search.algorithm}: {none:,} trials came to no evaluation, and are left out"
+            yield f"{search.algorithm}: {none:,} trials without an evaluation are excluded"
 
 
 def _row(search: SearchComparison) -> tuple[object, ...]:
@@ -183,7 +183,7 @@ def draw(result: ScoreResult) -> "Figure":
     tau = "constant" if ranking.kendall.value is None else f"Kendall's tau {ranking.kendall.value:.2f}"
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
-    label = f"{len(ranking.supernet)} cells drawn"
+    label = f"{len(ranking.supernet)} sampled cells"
     axes.scatter(ranking.supernet, ranking.benchmark, s=18, alpha=0.6, label=label)
     star: dict[str, Any] = {"s": 140, "marker": "*", "color": "C3", "edgecolors": "black", "linewidths": 0.6}
     axes.scatter(found.supernet_accuracy, found.benchmark_accuracy, label="found", zorder=3, **star)

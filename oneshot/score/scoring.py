@@ -1,4 +1,4 @@
-"""Scoring a finished search, and saving its score in its folder."""
+"""Score a finished search and save the score in its folder."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -38,33 +38,42 @@ def score(
     blackbox: bool = True,
     progress: bool = False,
 ) -> ScoreResult:
-    """Score the finished search in a folder, and save the score there with a picture.
+    """Score the finished search in a folder; save the score and a picture there.
 
     Parameters
     ----------
     path
-        The run's folder.
+        Run folder of the search.
     config
-        How it is scored; None: the defaults.
+        Settings of the score; None for the defaults.
     device
-        cpu, cuda or cuda:N; None: cuda if there is one, else cpu.
+        cpu, cuda or cuda:N; None for cuda if available, else cpu.
     store
-        The table; None: the one that the run was scored by.
+        Path of the table; None for the one that scored the run.
     folder
-        Where the data sets' archives are; None: where the run found them.
+        Folder of the data sets' archives; None for the run's.
     against
-        The folder of a black-box search to compare with; None: searches are run.
+        Folder of a black-box search to compare with; None to run searches.
     blackbox
-        Whether to run searches to compare with.
+        Whether to run black-box searches to compare with.
     progress
         Whether to show a progress bar.
+
+    Returns
+    -------
+    ScoreResult
+        The score that was saved.
 
     Raises
     ------
     RunFolderError
-        If the folder has no finished search, or is damaged.
+        If the folder has no finished search or is damaged.
     ConfigError
         If no benchmark has the architectures, or the table lacks their accuracies.
+    DeviceError
+        If the device does not exist.
+    MissingDependencyError
+        If scipy is not installed.
     """
     config = config or ScoreConfig()
     run = reopen(path, device=str(get_device(device)), store=store, folder=folder)
@@ -75,8 +84,8 @@ def score(
         )
     if run.scorer is None:
         raise ConfigError(
-            f"no benchmark has the architectures of {run.settings.space}; python -m oneshot.retrain"
-            f" {quoted(path)} trains the one that was found"
+            f"no benchmark has the architectures of {run.settings.space}; to train the one found, try"
+            f" python -m oneshot.retrain {quoted(path)}"
         )
     bench, dataset, cell = run.scorer.bench, run.scorer.dataset, run.architecture
     cells = sample_cells(config.cells, config.seed)
@@ -116,7 +125,7 @@ def score(
 
 
 def _recorded(bench: Benchmark, dataset: str, cells: Sequence[Cell]) -> NDArray[np.float64]:
-    """Return the accuracies in the table, by code; ConfigError unless it has those of these cells."""
+    """Return all accuracies in the table by code; raise a ConfigError if one of `cells` has none."""
     table = bench.store.path
     try:
         column: NDArray[np.float64] = bench.by_code(dataset, METRIC)
@@ -135,7 +144,7 @@ def _recorded(bench: Benchmark, dataset: str, cells: Sequence[Cell]) -> NDArray[
 def _test_correlations(
     supernet: NDArray[np.float64], bench: Benchmark, dataset: str, cells: Sequence[Cell]
 ) -> Correlations | None:
-    """Return the rank correlations with the test accuracies of cells; None if one is not recorded."""
+    """Return the rank correlations with the test accuracies of cells; None if any is not recorded."""
     with suppress(NotRecordedError):
         column = bench.by_code(dataset, TEST_METRIC)[[cell.code for cell in cells]]
         if not np.isnan(column).any():
@@ -144,7 +153,7 @@ def _test_correlations(
 
 
 def _save(path: Path, result: ScoreResult) -> ScoreResult:
-    """Write score.json and the picture, if matplotlib is installed; return the result with its picture."""
+    """Write score.json and, if matplotlib is installed, the picture; return the result with its name."""
     with suppress(ImportError):
         figure = draw(result)
         _replace(path / PICTURE, lambda temporary: figure.savefig(temporary, format="png", dpi=150))

@@ -6,26 +6,24 @@ from nasbench.cell import CELLS
 from nasbench.runs.checks import SEEDS
 from nasbench.runs.settings import Settings, option
 
-MINIMUM_CELLS = 10  # intervals of fewer are as wide as can be
+MINIMUM_CELLS = 10  # with fewer, confidence intervals are too wide to be useful
 
 
 @dataclass(frozen=True)
 class ScoreConfig(Settings):
-    """How a search is scored."""
+    """Settings of the score of a search."""
 
     cells: int = option(
         100,
-        "distinct cells, drawn from all there are, that the supernet is to rank",
+        "number of distinct cells, sampled uniformly, that the supernet ranks",
         at_least=MINIMUM_CELLS,
         at_most=CELLS,
     )
-    images: int = option(
-        1000, "validation images that it ranks them by, rounded up to whole batches", at_least=2
-    )
+    images: int = option(1000, "validation images used to rank cells, rounded up to full batches", at_least=2)
     seed: int = option(
-        0, "of the draw of cells, and of the searches that are compared with", at_least=0, at_most=SEEDS
+        0, "seed of the sampled cells and of the black-box searches", at_least=0, at_most=SEEDS
     )
     cost: float | None = option(
-        None, "seconds that the search is taken to have cost (default: those in its log)", type=float, above=0
+        None, "cost of the search in seconds (default: the time in its log)", type=float, above=0
     )
-    trials: int = option(500, "of each search that is compared with", at_least=1)
+    trials: int = option(500, "trials of each black-box search", at_least=1)

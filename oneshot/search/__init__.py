@@ -1,4 +1,4 @@
-"""Searches by gradient with one supernet."""
+"""Gradient-based searches with one supernet."""
 
 from nasbench.faces import lazy
 

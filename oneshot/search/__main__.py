@@ -1,4 +1,4 @@
-"""The command of all searches by gradient: python -m oneshot.search."""
+"""Search by gradient with one supernet: `python -m oneshot.search`."""
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,39 +35,38 @@ from oneshot.training.images import SMALL
 
 
 class SearchCommand(TrainingCommand[SearchResult]):
-    """Searches, and reports the architecture found."""
+    """Command that searches and reports the architecture found."""
 
     prog = "python -m oneshot.search"
     keeps = "settings, log, checkpoint, summary and pictures"
 
     def parser(self, argv: Sequence[str]) -> Parser:
-        """Build the parser of all flags, among them those of the method."""
+        """Build the parser of all flags, including those of the method."""
         method = self._method(argv)
         parser = Parser(
             prog=self.prog,
             allow_abbrev=False,
             formatter_class=ListFormatter,
-            description="Search a space of architectures by gradient with one supernet, and score what is"
-            " found by the published table. Without options: DARTS on scikit-learn's digits, which need no"
-            " download. Several processes, on a GPU each: torchrun --nproc-per-node N -m oneshot.search ...",
-            epilog=f"The options of {method.name} are shown; --method NAME --help shows another's"
+            description="Search a space of architectures by gradient with one supernet, and score the"
+            " architecture found by the published table. Without options: DARTS on scikit-learn's digits,"
+            " which need no download. To use N processes with a GPU each:"
+            " torchrun --nproc-per-node N -m oneshot.search ...",
+            epilog=f"These are the options of {method.name}; --method NAME --help shows another method's"
             f" ({', '.join([*METHODS, *PUBLISHED_METHODS])}).\n"
-            f"On {' and '.join(SMALL)}, networks are smaller and images not"
-            f" augmented.\n\n{recipe_table()}",
+            f"On {' and '.join(SMALL)}, networks are smaller and images are not augmented.\n\n"
+            f"{recipe_table()}",
         )
         SearchSettings.add_flags(parser.add_argument_group("search"))
         method.config_class.add_flags(parser.add_argument_group(method.name))
-        parts = parser.add_argument_group(
-            "parts, which combine with any method for which they have a meaning"
-        )
+        parts = parser.add_argument_group("parts, which can be added to any method that they support")
         for part in part_classes():
             part.config_class.add_flags(parts)
         self.add_run_flags(parser, SMOKE | SMOKE_CONFIG)
         parser.set_defaults(method_class=method)
         return parser
 
-    def _method(self, argv: Sequence[str]) -> type[MetaOptimizer[Any]]:  # of its settings
-        """Return the method whose options there are: the one named, else the resumed run's, else DARTS."""
+    def _method(self, argv: Sequence[str]) -> type[MetaOptimizer[Any]]:  # Any: its settings
+        """Return the method whose options to offer: as given, else the resumed run's, else DARTS."""
         parser = Parser(prog=self.prog, allow_abbrev=False, add_help=False)
         parser.add_argument("--method")
         parser.add_argument("--resume")
@@ -75,7 +74,7 @@ class SearchCommand(TrainingCommand[SearchResult]):
         if args.method is None and args.resume is not None:
             try:
                 return get_method(read_record(args.resume, SEARCH)["search"]["method"])
-            except (NASBenchError, OneShotError, LookupError, TypeError):  # said when the run is to go on
+            except (NASBenchError, OneShotError, LookupError, TypeError):  # reported when the run is opened
                 pass
         try:
             return get_method(args.method or SearchSettings.method)
@@ -84,7 +83,7 @@ class SearchCommand(TrainingCommand[SearchResult]):
 
     @contextmanager
     def open(self, args: argparse.Namespace) -> Iterator[TrainingActivity[SearchResult]]:
-        """Begin or resume a search."""
+        """Start or resume a search."""
         config, settings = args.method_class.config_class.given(args), SearchSettings.given(args)
         if args.smoke:
             settings |= SMOKE
@@ -103,7 +102,7 @@ class SearchCommand(TrainingCommand[SearchResult]):
             )
             opened = SearchSession.begin(job, args.out, tensorboard=args.tensorboard)
         else:
-            settings = {name: getattr(new, name) for name in settings}  # as they are recorded
+            settings = {name: getattr(new, name) for name in settings}  # normalized, as in the record
             environment = Environment.given(args)
             recorded = {"settings": settings, "config": config, "parts": parts}
             job = partial(SearchJob.resume, environment=environment, **recorded)
@@ -113,7 +112,7 @@ class SearchCommand(TrainingCommand[SearchResult]):
 
 
 def _remark(result: SearchResult) -> Iterable[str]:
-    """Yield why there are no pictures, and a warning about the architecture."""
+    """Yield why there are no pictures, and a warning if the search may have collapsed."""
     if result.note is not None:
         yield result.note
     if result.warning is not None:

@@ -1,4 +1,4 @@
-"""Pictures of a search: alphas over time, the architecture found, and its scores over time."""
+"""Pictures of a search: alphas over epochs, the architecture found, and scores over epochs."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,10 +15,10 @@ from oneshot.spaces.base import Diagram
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_Rows = Sequence[Mapping[str, Any]]  # of a log
+_Rows = Sequence[Mapping[str, Any]]  # rows of a log
 
 ALPHAS, ANYTIME, CELL = "alphas.png", "anytime.png", "cell.png"
-_PALETTE = {  # of the operations, told apart by colour-blind eyes too (Okabe & Ito 2008)
+_PALETTE = {  # colours of the operations, suitable for colour-blind readers (Okabe & Ito 2008)
     "none": "#999999",
     "skip_connect": "#0072B2",
     "nor_conv_1x1": "#E69F00",
@@ -36,39 +36,65 @@ _FURTHER = ("#CC79A7", "#56B4E9", "#000000", "#D55E00", "#009E73", "#0072B2", "#
 
 
 class Alphas(NamedTuple):
-    """What a method learned of each edge's candidates."""
+    """Alphas of the candidates of E edges over the epochs of a search."""
 
-    values: NDArray[np.float32]  # (epochs + 1, E, K): before the search and after each epoch
-    edges: list[str]  # names, E
-    operations: list[tuple[str, ...]]  # names of each edge's candidates, E tuples of K at most
-    chosen: list[int]  # the candidate that is chosen at each edge, E numbers; ABSENT for none
+    #: alphas before the search and after each epoch, shape ``(epochs + 1, E, K)``; NaN beyond an edge's own
+    values: NDArray[np.float32]
+    #: names of the edges, length E
+    edges: list[str]
+    #: names of each edge's candidates, E tuples of up to K names
+    operations: list[tuple[str, ...]]
+    #: number of the selected candidate of each edge, length E; ABSENT for none
+    chosen: list[int]
 
 
 def draw_all(
     title: str,
     diagrams: Sequence[Diagram],
     rows: _Rows,
-    found: Mapping[str, Any],  # as a row
+    found: Mapping[str, Any],  # a row
     scorer: Scorer | None = None,
     alphas: Alphas | None = None,
 ) -> dict[str, "Figure"]:
-    """Draw the pictures of a finished search; MissingDependencyError without matplotlib.
+    """Draw the pictures of a finished search.
 
-    `diagrams`: of the architecture; `found`: its scores, as in the `rows` of the log; `scorer`: None for a
-    space without a benchmark; `alphas`: None for a method that learns none.
+    Parameters
+    ----------
+    title
+        Title of all pictures.
+    diagrams
+        Diagrams of the architecture found.
+    rows
+        Rows of the log.
+    found
+        Scores of the architecture found, with the columns of `rows`.
+    scorer
+        Table of scores; None for a space without a benchmark.
+    alphas
+        Alphas over the epochs; None for a method without alphas.
+
+    Returns
+    -------
+    dict
+        Figures by file name.
+
+    Raises
+    ------
+    MissingDependencyError
+        If matplotlib is not installed.
     """
     check()
-    drawn = {CELL: figure(diagrams, title, layout="own")}
+    figures = {CELL: figure(diagrams, title, layout="own")}
     if alphas is not None:
-        drawn[ALPHAS] = draw_alphas(alphas, title)
+        figures[ALPHAS] = draw_alphas(alphas, title)
     if scorer is not None and found["benchmark_val_accuracy"] is not None:
         optimum = None if scorer.optimum is None else scorer.optimum.value
-        drawn[ANYTIME] = draw_anytime(rows, found, scorer.dataset, optimum, title)
-    return drawn
+        figures[ANYTIME] = draw_anytime(rows, found, scorer.dataset, optimum, title)
+    return figures
 
 
 def draw_alphas(alphas: Alphas, title: str) -> "Figure":
-    """Draw a panel per edge: its K alphas over the epochs, the line of the chosen candidate bold."""
+    """Draw the K alphas of each edge over the epochs in one panel, the selected candidate in bold."""
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
@@ -106,7 +132,7 @@ def draw_alphas(alphas: Alphas, title: str) -> "Figure":
 def draw_anytime(
     rows: _Rows, found: Mapping[str, Any], dataset: str, optimum: float | None, title: str
 ) -> "Figure":
-    """Draw the scores of the cell that would have been chosen after each epoch, and of the cell `found`."""
+    """Draw the scores of the cell selected after each epoch, and of the final cell, `found`."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
 
@@ -118,7 +144,7 @@ def draw_anytime(
     figure = Figure(figsize=(6.4, 5.2), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
     marker = "o" if len(rows) <= 60 else None
-    options: dict[str, Any] = {"where": "post", "marker": marker, "markersize": 3.5}  # of `step`
+    options: dict[str, Any] = {"where": "post", "marker": marker, "markersize": 3.5}  # for `step`
     upper.step(epochs, value, color="#0072B2", label="cell of the epoch", **options)
     if optimum is not None:
         label = f"best cell, {optimum:.2f} %"

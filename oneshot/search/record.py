@@ -1,4 +1,4 @@
-"""The record of a search in config.json, and whether later settings and scores agree with it."""
+"""The record of a search in config.json, and checks that later settings and scores agree with it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +32,7 @@ SEARCH_LOG = Columns(
         "benchmark_test_accuracy": float,
         "rank": int,
         "regret": float,
-        "images_per_second": float,  # this and the next depend on the machine
+        "images_per_second": float,  # this and the next column depend on the machine
         "seconds": float,
     }
 )
@@ -42,8 +42,8 @@ SEARCH = RunKind(SEARCH_LOG.header, stage="search", sync=True)
 def parse_record(
     record: Mapping[str, Any], path: str | Path
 ) -> tuple[SearchSettings, SearchConfig, tuple[PartSettings, ...], Environment]:
-    """Return the settings, the method's, the parts' and the environment in a run's config.json."""
-    with refusing(f"{path}/config.json is not that of a one-shot search, damaged, or of another version"):
+    """Return the settings of search, method, parts and environment in a run's config.json."""
+    with refusing(f"{path}/config.json is damaged, of another version or not of a one-shot search"):
         settings = SearchSettings.from_json(record["search"], "search", complete=True)
         kind = get_method(settings.method).config_class
         config = kind.from_json(record["config"], "config", complete=True)
@@ -59,21 +59,21 @@ def parse_record(
 def load_scorer(
     record: Mapping[str, Any], settings: SearchSettings, environment: Environment, path: str | Path
 ) -> Scorer | None:
-    """Open the table of a run; None in a space without a benchmark.
+    """Open the table that scores a run; return None for a space without a benchmark.
 
-    The table may be another than the run began with, if it has every value that the log has of the cells.
-    ConfigError if it does not.
+    It may differ from the table that the run started with if it has all values of cells in the log; otherwise
+    raise a ConfigError.
     """
     if record["table"] is None:
         return None
     scorer = Scorer(settings.dataset, environment.store, path)
     before, now = record["table"].get("checksum"), scorer.table["checksum"]
     for row in read_log(path, SEARCH_LOG) if now != before else ():
-        other = scorer.row(row["arch"])
+        scores = scorer.row(row["arch"])
         for name in ("benchmark_val_accuracy", "benchmark_test_accuracy", "rank", "regret"):
-            if row[name] not in (None, other[name]):
+            if row[name] not in (None, scores[name]):
                 first = record["places"]["store"] or "the default table"
-                recorded = "missing" if other[name] is None else other[name]
+                recorded = "missing" if scores[name] is None else scores[name]
                 raise ConfigError(
                     f"{path} was scored by {first} (checksum {str(before)[:8]}), but"
                     f" {scorer.bench.store.path} (checksum {now[:8]}) has other values: {name} of cell"

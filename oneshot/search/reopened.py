@@ -1,4 +1,4 @@
-"""A run of a search, opened again to look at what it learned."""
+"""Open the run of a search again, to analyse its supernet."""
 
 from pathlib import Path
 from typing import Any
@@ -18,31 +18,51 @@ from oneshot.training.trainer import Trainer
 
 
 class ReopenedSearch:
-    """What a run has learned: the method with its trained supernet, and validation batches."""
+    """A run of a search with its trained supernet and validation images, as `reopen` returns it.
+
+    Parameters
+    ----------
+    task
+        The search, restored from its checkpoint.
+    epoch
+        Number of epochs completed.
+    """
 
     def __init__(self, task: SearchTask, epoch: int) -> None:
-        """`epoch`: the number of epochs done."""
         self._task = task
+        #: number of epochs completed
         self.epoch = epoch
+        #: settings of the search
         self.settings: SearchSettings = task.job.settings
+        #: settings of the method
         self.config: SearchConfig = task.job.config
-        #: None in a space without a benchmark.
+        #: scores of cells by the table; None in a space without a benchmark
         self.scorer: Scorer | None = task.job.scorer
+        #: the method, with its trained supernet
         self.optimizer = task.optimizer
+        #: device of the supernet
         self.device = task.device
-        #: Numbers of images of the two halves.
+        #: numbers of images in the two halves
         self.train_count, self.val_count = task.job.images.counts
-        #: Whether the method has made its final choice.
+        #: whether the method has made its final selection
         self.complete = task.is_concluded
-        #: Seconds that the final choice took.
+        #: duration of the final selection in seconds
         self.concluding = task.concluding
-        #: The method's final choice, or the present one of a run that is not complete.
-        self.architecture: Any = task.chosen()  # of the space
+        #: the final architecture; the currently selected one if the run is not complete
+        self.architecture: Any = task.chosen()  # type depends on the space
 
     def val_loader(self, batch: int | None = None) -> Batches:
-        """Return the validation half in batches (images, labels), not augmented; the same each time.
+        """Return the validation half in batches, without augmentation and in the same order each time.
 
-        `batch`: images in each; None: as the search had it.
+        Parameters
+        ----------
+        batch
+            Images per batch; None for the search's batch size.
+
+        Returns
+        -------
+        Batches
+            Images, float32 ``(N, 3, H, W)``, and labels, int64 ``(N,)``.
         """
         return self._task.evaluation(batch)
 
@@ -53,28 +73,35 @@ def reopen(
     store: str | Path | None = None,
     folder: str | Path | None = None,
 ) -> ReopenedSearch:
-    """Open the run in a folder, as its last checkpoint has it, to look at; nothing is written.
+    """Load a run from its last checkpoint for analysis; nothing is written.
 
     Parameters
     ----------
     path
-        The run's folder.
+        Run folder of the search.
     device
-        Where its supernet computes.
+        Device of the supernet: cpu, cuda or cuda:N; None for the run's.
     store, folder
-        The table, and the folder of the data sets' archives, if they have moved.
+        Path of the table, and folder of the data sets' archives; None for the run's.
+
+    Returns
+    -------
+    ReopenedSearch
+        The run, which need not be complete.
 
     Raises
     ------
     RunFolderError
         If there is no checkpoint, or it is damaged.
     ConfigError
-        If the images, or the table's scores, are others now.
+        If the images or the table's scores differ from the run's.
+    DeviceError
+        If the device does not exist.
     """
     record, group = read_record(path, SEARCH), ProcessGroup()
     state = read_checkpoint(path)
     if state is None:
-        raise RunFolderError(f"{path} has no checkpoint.pt, which each epoch of a search saves")
+        raise RunFolderError(f"{path} has no checkpoint.pt; a search saves one after each epoch")
     environment = {"device": device, "store": store, "folder": folder}
     job = SearchJob.resume(Path(path), record, group, environment=environment)
     place = group.device(job.environment.device)

@@ -1,4 +1,4 @@
-"""The result of a search, and its report for people."""
+"""The result of a search and its report."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -17,32 +17,34 @@ from oneshot.spaces.registry import get_space
 from oneshot.training.metrics import Measured, finite
 from oneshot.training.session import TrainingResult
 
-# operations without weights, which first-order methods are known to collapse to
+# Operations without weights that first-order methods are known to collapse to
 _IDLE = ("none", "skip_connect")
 
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult(TrainingResult):
-    """What a search found."""
+    """Result of a search."""
 
+    #: settings of the search
     settings: SearchSettings
+    #: settings of the method
     config: SearchConfig
-    #: The architecture that the method chose; of a search that was stopped, its present choice.
-    architecture: Any  # of the space: a Cell, a Genotype or a Hierarchy
-    #: The method, with its trained supernet.
-    optimizer: MetaOptimizer[Any]  # of the method's settings
-    #: The supernet with mixed operations, on the validation images; None for methods that sample paths.
+    #: the architecture found; the currently selected one if the search is not complete
+    architecture: Any  # depends on the space: a Cell, a Genotype or a Hierarchy
+    #: the method, with its trained supernet
+    optimizer: MetaOptimizer[Any]  # Any: its settings
+    #: the supernet with mixed operations on the validation images; None for methods that sample paths
     mixed: Measured | None
-    #: The supernet along the architecture's path alone, on the validation images.
+    #: the supernet along the architecture's path only, on the validation images; None if not complete
     path: Measured | None
-    #: Why a part stopped the search before its last epoch; None if none did.
+    #: why a part stopped the search before its last epoch; None if none did
     stopped: str | None = None
-    #: The architecture's scores; None in a space without a benchmark.
+    #: the architecture's scores; None in a space without a benchmark
     benchmark: Scores | None
 
     @property
     def warning(self) -> str | None:
-        """A line about an architecture that a search has collapsed to; None for others."""
+        """Warning that the search may have collapsed; None if it does not seem so."""
         return collapse_warning(get_space(self.settings.space).operations(self.architecture))
 
     def _repr_html_(self) -> str:
@@ -75,10 +77,10 @@ class SearchResult(TrainingResult):
 
 
 def collapse_warning(operations: tuple[str, ...]) -> str | None:
-    """Return a line about cells that mostly pass on or drop what comes, or learn nothing; None for others.
+    """Return a warning about an architecture that looks like the result of a collapsed search, or None.
 
-    `operations`: those at their edges. The rules: at least half of them are skip_connect or none, which
-    first-order DARTS is known to end with (Zela et al. 2020, arXiv:1909.09656); none is a convolution.
+    At least half of its `operations` are skip_connect or none, which first-order DARTS is known to end with
+    (Zela et al. 2020, arXiv:1909.09656), or none of them is a convolution.
     """
     idle = sum(op in _IDLE for op in operations)
     if 2 * idle >= len(operations):
@@ -91,7 +93,7 @@ def collapse_warning(operations: tuple[str, ...]) -> str | None:
 
 
 def format_result(result: SearchResult, processes: int = 1) -> str:
-    """Return the result as text for people."""
+    """Return the result as text."""
     entry = ""
     if result.benchmark:
         how = f"python -m nasbench query {result.benchmark.index} --all"
@@ -128,19 +130,19 @@ def _rows(result: SearchResult) -> list[tuple[str, str]]:
 
 
 def _format_scores(scores: Scores, dataset: str) -> Iterator[str]:
-    """Yield lines on the table's scores of the cell found on a data set, and on those missing."""
-    lacking = []
+    """Yield lines on the scores of the cell found, and on scores that the table does not have."""
+    missing = []
     for metric, value, rank, regret in (
         (METRIC, scores.benchmark_val_accuracy, scores.rank, scores.regret),
         (TEST_METRIC, scores.benchmark_test_accuracy, scores.test_rank, None),
     ):
         if value is None:
-            lacking.append(metric)
+            missing.append(metric)
             continue
         line = f"{scores.dataset} {metric} {value:.4f} {METRICS[metric].unit}, rank {rank:,}"
         yield line + ("" if regret is None else f", regret {regret:.4f}")
-    if len(lacking) < 2 and dataset != scores.dataset:
+    if len(missing) < 2 and dataset != scores.dataset:
         yield f"(its network trained on {scores.dataset}, another data set than this)"
-    if lacking:
-        names = f"{scores.dataset} {' or '.join(lacking)}"
+    if missing:
+        names = f"{scores.dataset} {' or '.join(missing)}"
         yield f"the table has no {names} for this cell after {TOPOLOGY.full_protocol} epochs"

@@ -1,4 +1,4 @@
-"""A search from its beginning, or from where a run stopped, to its end."""
+"""Run a search, or resume one."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,7 +15,7 @@ from oneshot.training.session import TrainingSession
 
 
 class SearchSession(TrainingSession[SearchTask, SearchResult]):
-    """A search that can be stopped."""
+    """A search that can be stopped and resumed."""
 
     kind, log_format, read_job = SEARCH, SEARCH_LOG, SearchJob.resume
 
@@ -37,36 +37,42 @@ def search(
     >>> result.complete, len(result.log), result.log[0]["arch"] == str(result.architecture)
     (True, 1, True)
 
-    The process's random numbers stay as they were. Equal settings give equal results, bit for bit on a CPU
-    with as many threads. Several processes, in `oneshot.training.distributed.joined`, all call this alike.
+    The random state of the process is not changed. Equal settings give equal results, bit for bit on a CPU
+    with the same number of threads. If several processes search together, in
+    `oneshot.training.distributed.joined`, all must make the same call.
 
     Parameters
     ----------
     settings
-        Space, method, data set and sizes.
+        Space, method, data set and sizes; None for the defaults.
     config
-        Settings of the method; None for its own with the recipe of `settings`.
+        Settings of the method; None for its defaults with the recipe of `settings`.
     out
-        A new folder to save the run in.
+        New folder to save the run in; None to save nothing.
     parts
-        Settings of the parts that are added to the method; None for those of a published method.
+        Settings of the parts to add to the method; None for those of a published method.
     environment
-        Device, and where files are.
+        Device and file locations; None for the defaults.
     stop
-        Called after each step; if it returns True, the search ends, saved so that `resume` goes on there.
+        Called after each step; if it returns True, the search is saved and ends, and `resume` continues it.
     tensorboard
-        Whether to write the log for TensorBoard, in the folder.
+        Whether to write a TensorBoard log to the folder.
+
+    Returns
+    -------
+    SearchResult
+        The architecture found, its scores and the log.
 
     Raises
     ------
     ConfigError
-        If settings contradict each other, the images or the table.
+        If settings contradict each other, or do not fit the images or the table.
     RunFolderError
         If the folder exists or cannot be written.
     DivergedError
-        If a loss or a weight is not finite any more; the last sound checkpoint is kept.
+        If a loss or weight becomes NaN or infinite; the last good checkpoint is kept.
     MemoryError
-        If a batch does not fit on the device.
+        If a batch does not fit in memory.
     """
     job = partial(SearchJob.create, settings, config, environment, parts=parts)
     with SearchSession.begin(job, out, tensorboard=tensorboard) as session:

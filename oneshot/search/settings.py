@@ -1,4 +1,4 @@
-"""The settings of every search by gradient, and their defaults by data set."""
+"""Settings of gradient-based searches, and their defaults by data set."""
 
 from dataclasses import dataclass, fields
 from typing import Any, cast
@@ -20,48 +20,48 @@ from oneshot.training.images import SMALL, absolute_dataset
 
 def _sized(name: str, help: str) -> int:
     """Return an option whose default is the size of the space's supernet."""
-    usual = ", ".join(f"{space}: {getattr(found.searched, name)}" for space, found in SPACES.items())
-    small = ", ".join(f"{getattr(found.smaller, name)}" for found in SPACES.values())
+    usual = ", ".join(f"{key}: {getattr(space.searched, name)}" for key, space in SPACES.items())
+    small = ", ".join(f"{getattr(space.smaller, name)}" for space in SPACES.values())
     default = f"(default: {usual}; on {' and '.join(SMALL)}: {small})"
     return cast(int, option(None, f"{help} {default}", type=int))  # __post_init__ replaces None
 
 
 @dataclass(frozen=True)
 class SearchSettings(Settings):
-    """What a search is, whatever its method.
+    """Settings of a search that all methods share.
 
     >>> SearchSettings().channels, SearchSettings(dataset="cifar10").channels
     (8, 16)
     """
 
-    #: Space that is searched.
+    #: search space
     space: str = space_option("nb201")
-    #: Method that searches it.
+    #: name of the method, or MODULE:CLASS of a custom one
     method: str = option(
         "darts", f"method: {', '.join([*METHODS, *PUBLISHED_METHODS])}, or MODULE:CLASS of a custom one"
     )
-    #: Published settings of the optimizers.
+    #: name of published settings of the optimizers
     recipe: str = option(
         "naslib",
-        "published settings of the optimizers of weights and alphas, listed below; a given option wins"
-        " over the recipe",
+        "published settings of the optimizers of weights and alphas, listed below; options that are given"
+        " override the recipe",
         choices=tuple(RECIPES),
     )
-    #: Data set.
+    #: data set
     dataset: str = dataset_option()
-    #: Channels of the first stage.
+    #: channels of the supernet's first stage
     channels: int = _sized("channels", "channels of the supernet's first stage")
-    #: Cells of the supernet, as the space counts them.
-    cells: int = _sized("cells", "cells of each stage, in darts and s1 to s4 of the whole supernet")
-    #: Random seed.
+    #: cells per stage; in darts and s1 to s4 in total
+    cells: int = _sized("cells", "cells per stage of the supernet; in darts and s1 to s4, cells in total")
+    #: random seed
     seed: int = option(0, "random seed", at_least=0, at_most=SEEDS)
-    #: Whether to compute in bfloat16.
-    amp: bool = option(False, "compute in bfloat16 where that is safe; weights stay float32")
-    #: Whether to use torch.compile.
+    #: whether to compute in bfloat16
+    amp: bool = option(False, "compute in bfloat16 where it is safe; weights stay float32")
+    #: whether to use torch.compile
     compile: bool = option(
-        False, "run the supernet through torch.compile; worth its minutes for a long search"
+        False, "run the supernet through torch.compile, which takes minutes and pays off in long searches"
     )
-    #: File with the published halves of test images.
+    #: file with published halves of the test images; None for random halves
     split_list: str | None = split_list_option()
 
     def __post_init__(self) -> None:
@@ -77,34 +77,34 @@ class SearchSettings(Settings):
         if self.split_list is not None:
             if self.dataset not in ("cifar100", "imagenet16-120"):
                 raise ConfigError(
-                    "split_list names halves of cifar100's or imagenet16-120's test images, got"
+                    "split_list needs the test images of cifar100 or imagenet16-120, got dataset"
                     f" {self.dataset}"
                 )
             object.__setattr__(self, "split_list", absolute(self.split_list))
 
 
-SMOKE = {"dataset": SMALL[0], "channels": 2}  # of a search that is a trial of the whole way
+SMOKE = {"dataset": SMALL[0], "channels": 2}  # settings of --smoke
 SMOKE_CONFIG = {"epochs": 1, "batch": 240}  # three steps
-SMOKE_PARTS = {"warm_up": 0}  # which would leave no epoch for the alphas
+SMOKE_PARTS = {"warm_up": 0}  # a warm-up would leave no epoch for the alphas
 
 
 def build_config(settings: SearchSettings, **given: Any) -> SearchConfig:  # values of its fields
-    """Return the config of the settings' method.
+    """Return the settings of a search's method.
 
-    Given values win over those of a published method, and these over the recipe's and the space's.
+    Given values take precedence over a published method's, and these over the recipe's and the space's.
     """
     space, kind = get_space(settings.space), get_method(settings.method).config_class
-    published = _published(settings)
-    own = {f.name: published[f.name] for f in fields(kind) if f.name in published}
-    recipe = recipe_settings(settings.recipe, kind, (own | given).get("order", 1))
-    config: SearchConfig = kind(**(space.defaults | recipe | own | given))
+    values = _published(settings)
+    published = {f.name: values[f.name] for f in fields(kind) if f.name in values}
+    recipe = recipe_settings(settings.recipe, kind, (published | given).get("order", 1))
+    config: SearchConfig = kind(**(space.defaults | recipe | published | given))
     return config
 
 
 def build_part_settings(
     settings: SearchSettings, **given: Any
-) -> tuple[PartSettings, ...]:  # of their fields
-    """Return the settings of the parts that a search has; given values win over a published method's."""
+) -> tuple[PartSettings, ...]:  # Any: values of their fields
+    """Return the settings of a search's parts; given values take precedence over a published method's."""
     return select_parts(_published(settings) | given)
 
 

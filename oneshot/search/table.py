@@ -8,19 +8,32 @@ from oneshot.errors import ConfigError, RunFolderError
 
 
 def open_nb201(store: str | None = None, run: str | Path | None = None) -> NB201:
-    """Open the table of the store at a path, None for the default one.
+    """Open the table of NAS-Bench-201 in a store.
 
-    `run`: the folder of the run that it scored. RunFolderError if the table of a run cannot be opened,
-    StoreError if any other cannot, ConfigError for a table of another space.
+    Parameters
+    ----------
+    store
+        Path of the store; None for the default one.
+    run
+        Folder of the run that the table scores, if any.
+
+    Raises
+    ------
+    RunFolderError
+        If the table of a run cannot be opened.
+    StoreError
+        If a table cannot be opened and no run is given.
+    ConfigError
+        If it is a table of another space.
     """
     try:
         table = open_benchmark(store)
     except StoreError as error:
         if run is None:
             raise
-        raise RunFolderError(f"the table of {run} cannot be opened; --store names it: {error}") from None
+        raise RunFolderError(f"cannot open the table of {run}: {error}; try another --store") from None
     if not isinstance(table, NB201):
         raise ConfigError(
-            f"--store must be a table of {NB201.space.name}, got one of the {table.space.name}: {store}"
+            f"--store must be a table of {NB201.space.name}, got a table of the {table.space.name}: {store}"
         )
     return table

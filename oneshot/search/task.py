@@ -1,4 +1,4 @@
-"""A search by gradient: its job, and its steps and epochs."""
+"""A gradient-based search: its job, steps and epochs."""
 
 import io
 import time
@@ -41,18 +41,23 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _Half = tuple[Tensor, Tensor]  # images (N, 3, H, W), labels (N,)
-_Batch = tuple[_Half, _Half]  # of training and of validation images
+_Batch = tuple[_Half, _Half]  # training and validation images
 
 
 @dataclass(frozen=True, eq=False)
 class SearchJob(TrainingJob["SearchTask"]):
-    """What is searched, by which method, on which images."""
+    """Checked settings and images of a search."""
 
+    #: images of the two halves
     images: SearchImages
+    #: settings of the search
     settings: SearchSettings
+    #: settings of the method
     config: SearchConfig
-    scorer: Scorer | None  # None in a space without a benchmark
-    parts: tuple[PartSettings, ...] = ()  # of the parts that are not neutral
+    #: table that scores cells; None in a space without a benchmark
+    scorer: Scorer | None
+    #: settings of the parts, without neutral ones
+    parts: tuple[PartSettings, ...] = ()
 
     @classmethod
     def create(
@@ -63,7 +68,7 @@ class SearchJob(TrainingJob["SearchTask"]):
         group: ProcessGroup,
         parts: Sequence[PartSettings] | None = None,
     ) -> Self:
-        """Return the job of a new search, with defaults for None."""
+        """Return the job of a new search; None stands for defaults."""
         settings, environment = settings or SearchSettings(), environment or Environment()
         kind = get_method(settings.method).config_class
         config = config or build_config(settings)
@@ -71,16 +76,16 @@ class SearchJob(TrainingJob["SearchTask"]):
             raise ConfigError(
                 f"{settings.method} is configured by {kind.__name__}, got {type(config).__name__}"
             )
-        group.device(environment.device)  # an error, if it is not there
+        group.device(environment.device)  # raises an error if it does not exist
         in_benchmark = get_space(settings.space).in_benchmark
         scorer = Scorer(settings.dataset, environment.store) if in_benchmark else None
         images = _load_images(settings, config, environment, group)
         notes = contradictions(settings.recipe, config)
-        used = build_part_settings(settings) if parts is None else tuple(parts)
-        for part in get_method(settings.method)(config, parts=build_parts(used)).parts:
+        part_settings = build_part_settings(settings) if parts is None else tuple(parts)
+        for part in get_method(settings.method)(config, parts=build_parts(part_settings)).parts:
             part.check(settings)
             part.load(settings, scorer)
-        return cls(images, settings, config, scorer, used, environment=environment, notes=notes)
+        return cls(images, settings, config, scorer, part_settings, environment=environment, notes=notes)
 
     @classmethod
     def resume(
@@ -94,9 +99,18 @@ class SearchJob(TrainingJob["SearchTask"]):
         config: Mapping[str, Any] | None = None,
         parts: Mapping[str, Any] | None = None,
     ) -> Self:
-        """Return the job of the run in a folder, with this config.json.
+        """Return the job of a recorded run.
 
-        `environment`: what differs now; `settings`, `config`, `parts`: what has to agree with the run's.
+        Parameters
+        ----------
+        path, record
+            Run folder and its config.json.
+        group
+            The processes.
+        environment
+            Fields of Environment that replace the recorded ones.
+        settings, config, parts
+            Values that must agree with the recorded ones.
         """
         recorded, recorded_config, recorded_parts, before = parse_record(record, path)
         recorded.resumed(settings or {}, Environment)
@@ -110,7 +124,7 @@ class SearchJob(TrainingJob["SearchTask"]):
         return cls(images, recorded, recorded_config, scorer, recorded_parts, environment=now)
 
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
-        """Return what config.json holds."""
+        """Return the contents of config.json."""
         return {
             "search": self.settings.to_json(),
             "config": self.config.to_json(),
@@ -122,23 +136,25 @@ class SearchJob(TrainingJob["SearchTask"]):
         }
 
     def build(self, device: torch.device, group: ProcessGroup) -> "SearchTask":
-        """Return the search before its first step, by the random numbers of the process."""
+        """Return the search before its first step, initialized by the random numbers of the process."""
         with advising(_memory_advice(device)):
             return SearchTask(self, device, group)
 
 
 class SearchEpoch(NamedTuple):
-    """An epoch of a search, beside its losses."""
+    """Values of an epoch of a search, in addition to its losses."""
 
+    #: learning rate of the weights
     learning_rate: float
-    tau: float | None  # the method's temperature, if it has one
+    #: temperature; None for a method without one
+    tau: float | None
 
 
 class SearchTask(TrainingTask[SearchResult]):
-    """A search under way.
+    """A running search.
 
-    An epoch is one pass over the training half; validation batches are taken along without end. Of several
-    processes each has a part of every batch, and gradients are averaged over all of it.
+    An epoch is one pass over the training half; each step also takes a validation batch, over and over. With
+    several processes, each has a part of every batch, and gradients are averaged over the whole batch.
     """
 
     splits = 2  # training and validation images
@@ -158,24 +174,24 @@ class SearchTask(TrainingTask[SearchResult]):
         self._train, self._val = job.images.halves(config.batch, device, group.part)
         self._edges = self.space.edges(self.optimizer.graph)
         self._scores = [self._scores_now()]
-        self._architecture: Any = None  # of the space, once the method has concluded
-        self.concluding = 0.0  # seconds that took
-        self._last: _Batch  # of the epoch
+        self._architecture: Any = None  # the final one; its type depends on the space
+        self.concluding = 0.0  # duration of the final selection in seconds
+        self._last: _Batch  # last batch of the epoch
 
     def __len__(self) -> int:
         return len(self._train)
 
     def begin_epoch(self, epoch: int) -> None:
-        """Set the method's temperature and the like."""
+        """Update what depends on the epoch, such as the method's temperature."""
         self.optimizer.begin_epoch(epoch)
 
     def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
-        """Yield a batch of each half for every step."""
+        """Yield a batch of each half per step."""
         val = self._val.forever(epoch * len(self) + start)
         return zip(self._train.epoch(epoch, start), val, strict=False)
 
     def step(self, batch: _Batch) -> Sequence[Outcome]:
-        """Train weights and alphas by the method."""
+        """Update weights and alphas by the method."""
         (_, labels_train), (_, labels_val) = batch
         step = self.optimizer.step(*batch)
         self._last = batch
@@ -185,7 +201,7 @@ class SearchTask(TrainingTask[SearchResult]):
         return outcomes
 
     def end_epoch(self, epoch: int) -> SearchEpoch:
-        """Lower the learning rate, and let parts stop the search."""
+        """Update the learning rate, and let parts stop the search."""
         rate = self.optimizer.op_optimizer.param_groups[0]["lr"]
         self.optimizer.schedule.step()
         self._scores.append(self._scores_now())
@@ -196,19 +212,19 @@ class SearchTask(TrainingTask[SearchResult]):
         return SearchEpoch(rate, float(taus[0]) if taus else None)
 
     def position(self, batch: int, bad_step: int) -> str:
-        """Return where in an epoch the search diverged."""
+        """Return the position within an epoch at which the search diverged."""
         return f"step {bad_step} of {len(self)}" if bad_step else f"its step {batch}"
 
     def row(self, epoch: Epoch[SearchEpoch]) -> Row:
-        """Return the row of the log of an epoch."""
+        """Return the row of the log for an epoch."""
         train, val = epoch.splits
-        seen = not np.isnan(val.loss)  # some methods look at no validation images
+        validated = not np.isnan(val.loss)  # some methods use no validation images
         return {
             "epoch": epoch.number,
             "train_loss": train.loss,
             "train_accuracy": train.accuracy,
-            "val_loss": val.loss if seen else None,
-            "val_accuracy": val.accuracy if seen else None,
+            "val_loss": val.loss if validated else None,
+            "val_accuracy": val.accuracy if validated else None,
             "learning_rate": epoch.result.learning_rate,
             "tau": epoch.result.tau,
             **self._scored(self.chosen()),
@@ -216,14 +232,14 @@ class SearchTask(TrainingTask[SearchResult]):
             "seconds": epoch.seconds,
         }
 
-    def chosen(self) -> Any:  # of the space
-        """Return the architecture that the method would choose now, or has chosen."""
+    def chosen(self) -> Any:  # type depends on the space
+        """Return the final architecture, or the one selected now."""
         if self._architecture is not None:
             return self._architecture
         with self.optimizer.as_chosen() as graph:
             return self.space.architecture(graph)
 
-    def _scored(self, architecture: Any) -> Row:  # of the space
+    def _scored(self, architecture: Any) -> Row:  # type depends on the space
         """Return an architecture's columns of the log."""
         return unscored(architecture) if self.job.scorer is None else self.job.scorer.row(architecture)
 
@@ -231,16 +247,16 @@ class SearchTask(TrainingTask[SearchResult]):
 
     @property
     def is_concluded(self) -> bool:
-        """Whether the method has made its final choice."""
+        """Whether the method has made its final selection."""
         return self._architecture is not None
 
     def evaluation(self, batch: int | None = None) -> Batches:
-        """Return the validation half in batches, not augmented; `batch`: None for the search's."""
+        """Return the validation half in batches without augmentation; None for the search's batch size."""
         size = self.job.config.batch if batch is None else batch
         return self.job.images.evaluation(size, self.device, self.group.part)
 
     def conclude(self, progress: bool) -> bool:
-        """Let the method make its final choice, unless it has."""
+        """Let the method make its final selection, unless it has; return whether it did."""
         if self.is_concluded:
             return False
 
@@ -255,24 +271,24 @@ class SearchTask(TrainingTask[SearchResult]):
         return True
 
     def conclusion(self) -> dict[str, Any]:  # plain values
-        """Return the final choice, if there is one, and the seconds that took."""
+        """Return the final architecture, if there is one, and the duration of its selection."""
         text = None if self._architecture is None else str(self._architecture)
         return {"architecture": text, "concluding": self.concluding}
 
     def load_conclusion(self, state: Mapping[str, Any]) -> None:
-        """Go back to a conclusion."""
+        """Restore a state that `conclusion` returned."""
         text = state["architecture"]
         self._architecture = None if text is None else self.space.read(text)
         self.concluding = float(state["concluding"])
 
     def result(self, trainer: Trainer[SearchEpoch], log: list[Row]) -> SearchResult:
-        """Return what the search found; the supernet is evaluated once the method has concluded."""
-        found, mixed, path = self.chosen(), None, None
+        """Return the result so far; the supernet is evaluated only after the final selection."""
+        architecture, mixed, path = self.chosen(), None, None
         if self.is_concluded:
             with advising(self.memory_advice()):
-                if not self.optimizer.draws:  # else it is another path each time
+                if not self.optimizer.draws:  # otherwise each pass samples another path
                     mixed = self.optimizer.evaluate(self.evaluation())
-                with self.space.fixed_path(self.optimizer.graph, found):
+                with self.space.fixed_path(self.optimizer.graph, architecture):
                     path = self.optimizer.evaluate(self.evaluation())
         return SearchResult(
             settings=self.job.settings,
@@ -283,26 +299,26 @@ class SearchTask(TrainingTask[SearchResult]):
             steps=trainer.steps,
             log=log,
             seconds=sum(row["seconds"] for row in log) + trainer.seconds + self.concluding,
-            architecture=found,
+            architecture=architecture,
             optimizer=self.optimizer,
             images=self.job.images.counts,
             mixed=mixed,
             path=path,
-            benchmark=None if self.job.scorer is None else self.job.scorer.scores(found),
+            benchmark=None if self.job.scorer is None else self.job.scorer.scores(architecture),
         )
 
     def result_files(self, result: SearchResult) -> Files:
-        """Return the scores of the candidates over time, if the method learns any."""
+        """Return the scores of the candidates after each epoch, if the method has alphas."""
         alphas = self._alphas()
         if alphas is None:
             return {}
-        data, most = io.BytesIO(), alphas.values.shape[2]
-        operations = [[*names, *[""] * (most - len(names))] for names in alphas.operations]
+        data, width = io.BytesIO(), alphas.values.shape[2]
+        operations = [[*names, *[""] * (width - len(names))] for names in alphas.operations]
         np.savez(data, alphas=alphas.values, edges=alphas.edges, operations=operations)
         return {"alphas.npz": data.getbuffer()}
 
     def figures(self, result: SearchResult) -> "Mapping[str, Figure]":
-        """Draw the pictures of a search that is complete."""
+        """Draw the pictures of a complete search."""
         if not result.complete:
             return {}
         settings = self.job.settings
@@ -316,10 +332,10 @@ class SearchTask(TrainingTask[SearchResult]):
         )
 
     def memory_advice(self) -> str:
-        """Return what to do if a batch does not fit on the device."""
+        """Return advice for a batch that does not fit in memory."""
         return _memory_advice(self.device)
 
-    # What the method learns of each edge
+    # Scores of the candidates
 
     def _scores_now(self) -> Tensor:
         if not self.optimizer.alphas:
@@ -328,9 +344,9 @@ class SearchTask(TrainingTask[SearchResult]):
         return pad_sequence(rows, batch_first=True, padding_value=torch.nan)
 
     def _alphas(self) -> pictures.Alphas | None:
-        """Return the scores of the candidates before and after each epoch; None if the method learns none.
+        """Return the scores of the candidates before and after each epoch; None without alphas.
 
-        NaN beyond the candidates of an edge that has fewer than others.
+        Edges with fewer candidates than others are padded with NaN.
         """
         if not self.optimizer.alphas:
             return None
@@ -338,7 +354,7 @@ class SearchTask(TrainingTask[SearchResult]):
         operations = [self.space.candidates(edge) for edge in self._edges]
         return pictures.Alphas(torch.stack(self._scores).numpy(), list(self._edges), operations, chosen)
 
-    # To be saved, and to go on
+    # Checkpoints
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
         """Return weights, alphas, optimizers and the scores of candidates so far."""
@@ -346,7 +362,7 @@ class SearchTask(TrainingTask[SearchResult]):
         return state | ({} if self.stopped is None else {"stopped": self.stopped})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to a state."""
+        """Restore a state that `state_dict` returned."""
         scores = state["strengths"]
         if scores.shape != (int(state["epoch"]) + 1, *self._scores[0].shape):
             raise ValueError(f"it has strengths of shape {tuple(scores.shape)}")
@@ -359,8 +375,8 @@ class SearchTask(TrainingTask[SearchResult]):
 
 def _build_method(
     job: SearchJob, device: torch.device, group: ProcessGroup
-) -> MetaOptimizer[Any]:  # of the method's settings
-    """Return the method of a job, with its supernet."""
+) -> MetaOptimizer[Any]:  # Any: its settings
+    """Return the method of a job with its supernet."""
     settings = job.settings
     space = get_space(settings.space).build(job.images.classes, settings.channels, settings.cells)
     optimizer = get_method(settings.method)(job.config, settings.amp, build_parts(job.parts))
@@ -377,22 +393,21 @@ def _build_method(
 def _load_images(
     settings: SearchSettings, config: SearchConfig, environment: Environment, group: ProcessGroup
 ) -> SearchImages:
-    """Load the images of a search; ConfigError unless its network and its batches can take them."""
+    """Load the images of a search; raise a ConfigError if they do not fit its network and batches."""
     images = SearchImages(settings.dataset, environment, settings.seed, settings.split_list)
     images.check_sides(settings.space)
     for count in images.counts:
         if count < 2:
-            raise ConfigError(f"each half of {settings.dataset} needs two images or more, got {count}")
+            raise ConfigError(f"each half of {settings.dataset} must have at least 2 images, got {count}")
         if config.batch > count:
             raise ConfigError(
-                f"a batch of {config.batch} is more than a half of {settings.dataset} has;"
-                f" --batch {count} would do"
+                f"batch must be <= {count}, the images in a half of {settings.dataset}, got {config.batch}"
             )
     images.check_parts(config.batch, images.counts, group.size, group)
     if group.size > 1 and settings.compile:
-        raise ConfigError("--compile cannot normalize by the whole batch of several processes")
+        raise ConfigError("--compile does not support normalization over the batch of several processes")
     return images
 
 
 def _memory_advice(device: torch.device) -> str:
-    return f"on {device}; a smaller --batch or --channels, or --amp, may do"
+    return f"on {device}; try a smaller --batch or --channels, or --amp"

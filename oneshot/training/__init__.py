@@ -1,1 +1,1 @@
-"""Training of networks: images, checkpoints, metrics, several processes."""
+"""Training of networks: images, checkpoints, metrics and multiple processes."""

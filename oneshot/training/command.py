@@ -1,4 +1,4 @@
-"""The command of a training: one process, or several that torchrun starts, of which the main one reports."""
+"""Base class of commands that train, in one process or in several started by torchrun."""
 
 import argparse
 import os
@@ -26,27 +26,28 @@ _R = TypeVar("_R", bound=TrainingResult)
 
 @dataclass
 class TrainingActivity(Generic[_R]):
-    """A session as a command carries it out."""
+    """A training session that a command runs."""
 
+    #: the session
     session: TrainingSession[Any, _R]
-    #: Returns a result as text for people, given the number of processes.
+    #: formats a result as text, given the number of processes
     format: Callable[[_R, int], str]
-    #: Does what else was asked for; returns lines for stderr.
+    #: handles further requests, and returns lines for stderr
     remark: Callable[[_R], Iterable[str]]
 
     @property
     def path(self) -> Path | None:
-        """The run's folder; None if it is not saved."""
+        """Folder of the run; None if it is not saved."""
         return self.session.path
 
     def run(self, stop: Callable[[], bool]) -> None:
-        """Say what is not as it would be by default, and train."""
+        """Print the notes of the job, and train."""
         for note in self.session.job.notes:
             complain(f"note: {note}")
         self.session.train(stop, progress=True)
 
     def finish(self, interrupted: bool) -> Outcome:
-        """Conclude, unless the training was interrupted, and report."""
+        """Conclude the training, unless it was interrupted, and return the report."""
         result = self.session.finish(conclude=not interrupted, progress=True)
         group, trainer = self.session.task.group, self.session.trainer
         if not group.is_main:
@@ -72,28 +73,28 @@ class TrainingCommand(Command[TrainingActivity[_R]]):
         """Build the parser of all flags."""
 
     def check(self, parser: Parser, args: argparse.Namespace) -> None:
-        """Exit with an error of the parser if the flags do not belong together."""
+        """Exit with an error of the parser if flags contradict each other."""
 
     def add_run_flags(self, parser: Parser, smoke: Mapping[str, object]) -> argparse._ArgumentGroup:
-        """Add the flags of machine, folder and output; `smoke`: the settings of `--smoke`."""
-        Environment.add_flags(parser.add_argument_group("machine and data (may differ when a run goes on)"))
+        """Add the flags of machine, folder and output; `smoke` are the settings of `--smoke`."""
+        Environment.add_flags(parser.add_argument_group("machine and data (may differ on resume)"))
         files = parser.add_argument_group("files")
-        add_folder_flags(files, f"a new folder for {self.keeps}")
+        add_folder_flags(files, f"new folder for {self.keeps}")
         files.add_argument(
-            "--tensorboard", action="store_true", help="write the log for TensorBoard too, in the folder"
+            "--tensorboard", action="store_true", help="also write a TensorBoard log to the folder"
         )
         settings = ", ".join(f"{name} {value}" for name, value in smoke.items())
         files.add_argument(
-            "--smoke", action="store_true", help=f"a trial of the whole way in seconds: {settings}"
+            "--smoke", action="store_true", help=f"quick trial of all steps in seconds: {settings}"
         )
         return files
 
 
 def main(command: TrainingCommand[_R], argv: Sequence[str] | None = None) -> int:
-    """Carry out a command that trains, alone or in one of several processes; return its exit code."""
+    """Run a command that trains, in the only process or one of several; return its exit code."""
     argv = sys.argv[1:] if argv is None else argv
     with ExitStack() as stack:
-        if int(os.environ.get("RANK", "0")):  # the main process says it
+        if int(os.environ.get("RANK", "0")):  # the main process prints help and errors
             stack.enter_context(_silence())
         parser = command.parser(argv)
         args = parser.parse_args(argv)
@@ -112,11 +113,11 @@ def main(command: TrainingCommand[_R], argv: Sequence[str] | None = None) -> int
 
 
 def _follow(command: TrainingCommand[_R], args: argparse.Namespace) -> int:
-    """Do as the main process does, but silently."""
+    """Do the same as the main process, but silently."""
     try:
         with _silence():
             return carry_out(command, args, [])
-    except command.errors:  # the main process has the same, or said by this one
+    except command.errors:  # the main process raises and reports it, too
         return 2
 
 

@@ -1,4 +1,4 @@
-"""The processes that train one network together: sums, agreement, and an end for all when one ends."""
+"""Processes that train one network together: sums over processes, and common decisions and errors."""
 
 import os
 import sys
@@ -18,12 +18,19 @@ _T = TypeVar("_T")
 
 
 class ProcessGroup:
-    """The processes that train together; this one is the `rank`-th of `size`, by default the only one.
+    """The processes that train together, by default only the current one.
 
     >>> ProcessGroup().any((False, True)), ProcessGroup().run_on_all(lambda: 3)
     ((False, True), 3)
 
-    If another process is lost, the methods that communicate raise GroupError.
+    Methods that communicate raise a GroupError if another process is lost.
+
+    Parameters
+    ----------
+    rank
+        Number of the current process, counted from 0.
+    size
+        Number of processes.
     """
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
@@ -31,26 +38,27 @@ class ProcessGroup:
 
     @classmethod
     def present(cls) -> "ProcessGroup":
-        """Return the group that this process has joined, or this process alone."""
+        """Return the group that the current process has joined, or a group of this process only."""
         return cls(dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else cls()
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes files and prints."""
+        """Whether the current process is the main one, which writes files and prints."""
         return self.rank == 0
 
     @property
     def part(self) -> tuple[int, int]:
-        """This process's part (k, n) of each batch, as a Loader takes it."""
+        """Part (k, n) of each batch that the current process has, for a Loader."""
         return self.rank, self.size
 
     def device(self, name: str | None) -> torch.device:
-        """Return this process's device for a name: each process of a machine has its own GPU."""
+        """Return the device of the current process; with cuda, each process on a machine has its own GPU."""
         if self.size == 1 or name == "cpu":
             return get_device(name)
         if name not in (None, "cuda"):
             raise ConfigError(
-                f"{name} is one device, and there are {self.size} processes; --device cuda gives each its own"
+                f"{name} is one device, but there are {self.size} processes; try --device cuda, which gives"
+                " each process its own"
             )
         if name is None and not torch.cuda.is_available():
             return get_device("cpu")
@@ -79,7 +87,7 @@ class ProcessGroup:
         return copies
 
     def weighted(self, loss: Tensor, count: int) -> Tensor:
-        """Return the part that a process's mean loss over `count` images has in the mean over all images."""
+        """Return a process's contribution, its mean loss over `count` images, to the mean over all images."""
         return loss if self.size == 1 else loss * (count / self.sum(loss.new_tensor(float(count))))
 
     def gather(self, tensor: Tensor) -> Tensor:
@@ -92,13 +100,13 @@ class ProcessGroup:
         return parts
 
     def broadcast(self, tensors: Sequence[Tensor]) -> None:
-        """Overwrite tensors with those of the main process."""
+        """Overwrite tensors with the main process's tensors."""
         if self.size > 1:
             with self.watching(), torch.no_grad():
                 _in_one_message(tensors, lambda flat: dist.broadcast(flat, src=0))
 
     def any(self, flags: Sequence[bool]) -> tuple[bool, ...]:
-        """Return for each flag whether it is true in any process, without waiting for a GPU."""
+        """Return, for each flag, whether it is true in any process, without waiting for a GPU."""
         return tuple(count > 0 for count in self.sum_integers(flags))
 
     def sum_integers(self, values: Sequence[int]) -> tuple[int, ...]:
@@ -108,7 +116,7 @@ class ProcessGroup:
         return tuple(self.sum(torch.tensor(values, dtype=torch.int64)).tolist())
 
     def run_on_all(self, make: Callable[[], _T]) -> _T:
-        """Return `make()` of this process; an error in one process is an error in all."""
+        """Return `make()` of the current process; if it fails in one process, raise an error in all."""
         error: Exception | None = None
         try:
             result = make()
@@ -127,25 +135,25 @@ class ProcessGroup:
         return result
 
     def main_process_first(self, make: Callable[[], _T]) -> _T:
-        """Return `make()`, called in the main process first and, once that is done, in the others."""
+        """Return `make()`, called in the main process first, and in the others once it has returned."""
         results = self.run_on_all(lambda: [make()] if self.is_main else [])
         return self.run_on_all(lambda: results[0] if results else make())
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """Turn torch's error about a lost process into a GroupError."""
+        """Convert torch's error about a lost process into a GroupError."""
         try:
             yield
         except RuntimeError as error:
             if self.size > 1 and (isinstance(error, dist.DistError) or any(w in str(error) for w in _LOST)):
                 raise GroupError(
-                    f"another of the {self.size} processes has ended; its own last line says why"
+                    f"another of the {self.size} processes has ended; see the last line of its output"
                 ) from None
             raise
 
 
 def _in_one_message(tensors: Sequence[Tensor], exchange: Callable[[Tensor], object]) -> None:
-    """Exchange tensors in place, those of each type joined into one."""
+    """Exchange tensors in place, concatenated by data type."""
     for dtype in dict.fromkeys(tensor.dtype for tensor in tensors):
         alike = [tensor for tensor in tensors if tensor.dtype == dtype]
         flat = torch.cat([tensor.flatten() for tensor in alike])
@@ -157,12 +165,12 @@ def _in_one_message(tensors: Sequence[Tensor], exchange: Callable[[Tensor], obje
 
 @contextmanager
 def joined() -> Iterator[ProcessGroup]:
-    """Join the group in which torchrun started this process, if it did, until the end of the block."""
+    """Join the group of processes started by torchrun, if any, until the end of the block."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1 or dist.is_initialized():
         yield ProcessGroup.present()
         return
-    dist.init_process_group()  # tensors on the CPU by gloo, those on GPUs by NCCL
+    dist.init_process_group()  # gloo for tensors on the CPU, NCCL for tensors on GPUs
     try:
         yield ProcessGroup.present()
     finally:
@@ -170,10 +178,10 @@ def joined() -> Iterator[ProcessGroup]:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process with an exit code; one of several at once, without the interpreter's own end.
+    """Exit with a code; a process started by torchrun exits immediately, without Python's own shutdown.
 
-    In that, threads of torch that still talk to other processes abort at times ("terminate called without an
-    active exception"), for which torchrun would stop them all.
+    During the shutdown, threads of torch that still communicate sometimes abort ("terminate called without an
+    active exception"), and torchrun would then stop all processes.
     """
     if "WORLD_SIZE" in os.environ:
         for stream in (sys.stdout, sys.stderr):

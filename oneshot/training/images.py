@@ -1,4 +1,4 @@
-"""The images of a run: a split to train on, and one that is held out, in batches."""
+"""The images of a run: a training split and a held-out split, in batches."""
 
 import hashlib
 import os
@@ -23,11 +23,11 @@ from oneshot.spaces.registry import get_space
 from oneshot.training.distributed import ProcessGroup
 from oneshot.training.environment import Environment, absolute
 
-SMALL = ("digits",)  # of 8×8 pixels, of which a crop would lose a part of the figure
+SMALL = ("digits",)  # images of 8×8 pixels, which are too small for random crops
 
 
 def augments(dataset: str) -> bool:
-    """Return whether training images are cropped and mirrored at random."""
+    """Return whether training images of a data set are randomly cropped and flipped."""
     return dataset not in SMALL
 
 
@@ -42,31 +42,45 @@ def absolute_dataset(name: str) -> str:
 class Subset:
     """Some images of a data set."""
 
-    #: The training or the test images of the data set.
+    #: training or test images of the data set
     images: Images
-    #: Positions of those that belong to the subset; None for all.
+    #: positions of the images in the subset; None for all
     indices: Positions | None
 
     @property
     def count(self) -> int:
-        """The number of images."""
+        """Number of images."""
         return len(self.images) if self.indices is None else len(self.indices)
 
-    def loader(self, batch: int, **options: Any) -> Loader:  # those of a Loader
-        """Return a Loader, by default without a last batch of one image, which has no statistics."""
+    def loader(self, batch: int, **options: Any) -> Loader:  # options of a Loader
+        """Return a Loader, by default without a last batch of one image, which cannot be normalized."""
         options = {"drop_last": self.count % batch == 1} | options
         return Loader(self.images, self.indices, batch=batch, **options)
 
 
 class ImageSplits(ABC):
-    """The images of a data set that are trained on, and those that are held out."""
+    """Training and held-out images of a data set.
 
-    held_out_name: ClassVar[str]  # in the record of a run
+    Parameters
+    ----------
+    dataset
+        Name of the data set.
+    environment
+        Folder of the archives, and whether to download them.
+    split
+        "half" for the two halves of a search; "full" for all training images and the test images.
+    seed
+        Seed of random halves.
+    split_list
+        File with published halves of the test images; None for random halves.
+    """
+
+    #: name of the number of held-out images in the record of a run
+    held_out_name: ClassVar[str]
 
     def __init__(
         self, dataset: str, environment: Environment, split: str, seed: int = 0, split_list: str | None = None
     ) -> None:
-        """`split`: "half" for the halves of a search; "full" for all training images, and the test images."""
         images = load(dataset, environment.folder, download=environment.download)
         train, valid, from_test = None, None, True
         if split == "half":
@@ -74,18 +88,18 @@ class ImageSplits(ABC):
         held_out = _load_test(images, environment) if from_test else images
         self.dataset, self.seed = dataset, seed
         self.train_images, self.held_out_images = Subset(images, train), Subset(held_out, valid)
-        #: Numbers of images that are trained on, and that are held out.
+        #: numbers of training and of held-out images
         self.counts = self.train_images.count, self.held_out_images.count
         self.classes = len(images.classes)
-        #: Height and width of an image.
+        #: height and width of an image in pixels
         self.size: tuple[int, int] = images.pixels.shape[1:3]
 
     @abstractmethod
-    def hashed(self) -> Iterable[NDArray[Any] | None]:  # of pixels, labels and indices
-        """Return the arrays that tell these images from others."""
+    def hashed(self) -> Iterable[NDArray[Any] | None]:  # pixels, labels and indices
+        """Return the arrays that identify these images."""
 
     def facts(self) -> dict[str, int | str]:
-        """Return the record of these images, by which a resumed run knows them again."""
+        """Return the record of these images, against which a resumed run checks its images."""
         digest = hashlib.sha256()
         for array in self.hashed():
             if array is not None:
@@ -100,29 +114,29 @@ class ImageSplits(ABC):
         }
 
     def check_recorded(self, record: Mapping[str, object], path: str | Path) -> None:
-        """Raise a ConfigError unless the run in the folder `path`, with this record, had these images."""
+        """Raise a ConfigError if these images differ from the record of the run in the folder `path`."""
         for name, value in self.facts().items():
             before = record.get(name)
             if value != before:
                 differs = "other images or labels" if name == "sha256" else f"{name} {value}, not {before}"
                 raise ConfigError(
-                    f"{self.dataset} is not what {path} was begun with: {differs}; --folder names it"
+                    f"{self.dataset} differs from the data of {path}: {differs}; try another --folder"
                 )
 
     def check_sides(self, space: str) -> None:
-        """Raise a ConfigError unless the images can be halved as often as the networks of a space do."""
+        """Raise a ConfigError unless the networks of a space can halve the images as often as they need."""
         height, width = self.size
-        least = 2 ** get_space(space).halvings
-        if height % least or width % least:
+        factor = 2 ** get_space(space).halvings
+        if height % factor or width % factor:
             raise ConfigError(
-                f"{space} halves images, so their sides are to be multiples of {least}; those of"
-                f" {self.dataset} are {width}x{height}"
+                f"{space} halves images, so their sides must be multiples of {factor}; {self.dataset} has"
+                f" {width}x{height}"
             )
 
     def check_parts(self, batch: int, counts: Iterable[int], least: int, group: ProcessGroup) -> None:
         """Raise a ConfigError unless every batch has at least `least` images for the processes of a group.
 
-        `counts`: the numbers of images that are gone through in batches.
+        `counts` are the numbers of images that epochs divide into batches.
         """
         if group.size == 1:
             return
@@ -130,20 +144,20 @@ class ImageSplits(ABC):
         for name, count in (("a batch", batch), *lasts):
             if 1 < count < least:
                 raise ConfigError(
-                    f"{name} has {count} images, which are too few for {group.size} processes; another"
-                    " --batch may do"
+                    f"{name} has {count} images, which are too few for {group.size} processes; try another"
+                    " --batch"
                 )
 
 
 class SearchImages(ImageSplits):
-    """The two halves of a data set: a search trains weights on one, and alphas on the other.
+    """The two halves of a data set: a search trains weights on one and alphas on the other.
 
     >>> images = SearchImages("digits", Environment())
     >>> images.train_images.count, images.held_out_images.count, images.classes
     (721, 721, 10)
 
-    As in NAS-Bench-201's searches (Dong & Yang 2020, arXiv:2001.00326), both halves are augmented alike while
-    a search trains; what is evaluated is not.
+    As in NAS-Bench-201's searches (Dong & Yang 2020, arXiv:2001.00326), both halves are augmented during the
+    search; images are not augmented for evaluation.
     """
 
     held_out_name = "val_images"
@@ -156,11 +170,11 @@ class SearchImages(ImageSplits):
     def halves(
         self, batch: int, device: torch.device, part: tuple[int, int] = (0, 1)
     ) -> tuple[Loader, Loader]:
-        """Return the Loaders that a search steps through: training, validation; `part`: as of a Loader.
+        """Return Loaders of the training and the validation half; `part` is as for a Loader.
 
-        Validation batches all have `batch` images: a short last one is skipped. (The code of Liu et al. 2019
-        takes the first batch of a new order at each step, which is a full one too.) An epoch of training can
-        end with a short batch, unless that has one image.
+        Validation batches all have `batch` images, because a smaller last batch is skipped. (In the code of
+        Liu et al. 2019, each step uses the first batch of a new order, which is also full.) The last training
+        batch of an epoch can be smaller, but is skipped if it has only one image.
         """
         train = self.train_images.images
         augment = Augment.training(train) if augments(self.dataset) else Augment.evaluation(train)
@@ -171,7 +185,7 @@ class SearchImages(ImageSplits):
         )
 
     def evaluation(self, batch: int, device: torch.device, part: tuple[int, int] = (0, 1)) -> "Batches":
-        """Return the validation half in batches, not augmented, in the same mixed order each time."""
+        """Return the validation half in batches, not augmented, in the same shuffled order each time."""
         subset, seed = self.held_out_images, 3 * self.seed + 2
         augment = Augment.evaluation(subset.images)
         return Batches(subset.loader(batch, augment=augment, device=device, seed=seed, part=part))
@@ -184,14 +198,14 @@ class SearchImages(ImageSplits):
 
 
 class RetrainImages(ImageSplits):
-    """The images that a network is trained on, and those that it is tested on.
+    """The images on which a network is trained and tested.
 
     >>> images = RetrainImages("digits", Environment(), "full")
     >>> images.train_images.count, images.held_out_images.count, images.classes, images.size
     (1442, 355, 10, (8, 8))
 
-    `split`: "full" for all training images and the test images, "half" for the halves of a search, whose
-    images these are then: for cifar100 and imagenet16-120 all training images, and half of the test images.
+    With the split "full", these are all training images and the test images; with "half", the two halves of a
+    search. For cifar100 and imagenet16-120, these halves are all training images and half of the test images.
     """
 
     held_out_name = "test_images"
@@ -199,16 +213,27 @@ class RetrainImages(ImageSplits):
     def train(
         self, batch: int, augment: bool, cutout: int, device: torch.device, part: tuple[int, int] = (0, 1)
     ) -> Loader:
-        """Return a Loader of the training images; `augment`: crop and mirror them at random.
+        """Return a Loader of the training images.
 
-        `part`: of each batch, as of a Loader.
+        Parameters
+        ----------
+        batch
+            Images per batch.
+        augment
+            Whether to crop and flip images randomly.
+        cutout
+            Side of the Cutout square in pixels; 0 for none.
+        device
+            Device of the batches.
+        part
+            Part of each batch, as for a Loader.
         """
         images = self.train_images.images
         transform = Augment.training(images, cutout) if augment else Augment(images.statistics, cutout=cutout)
         return self.train_images.loader(batch, augment=transform, device=device, seed=self.seed, part=part)
 
     def test(self, batch: int, device: torch.device, part: tuple[int, int] = (0, 1)) -> Loader:
-        """Return a Loader of the images that are tested, in their order, not augmented."""
+        """Return a Loader of the held-out images, not shuffled and not augmented."""
         subset = self.held_out_images
         options = {"augment": Augment.evaluation(subset.images), "device": device, "part": part}
         return subset.loader(min(batch, subset.count), shuffle=False, drop_last=False, **options)
@@ -219,7 +244,7 @@ class RetrainImages(ImageSplits):
 
 
 class Batches:
-    """The batches (images, labels) of a Loader's first epoch, each time it is gone through."""
+    """Batches (images, labels) of a Loader's first epoch, the same in each iteration."""
 
     def __init__(self, loader: Loader) -> None:
         self._loader = loader
@@ -232,8 +257,8 @@ class Batches:
 
 
 def _load_test(train: Images, environment: Environment) -> Images:
-    """Load the test images of a data set; ConfigError unless they are of the training images' kind."""
+    """Load the test images of a data set; raise a ConfigError if they do not fit the training images."""
     test = load(train.name, environment.folder, train=False, download=environment.download)
     if test.classes != train.classes or test.pixels.shape[1:] != train.pixels.shape[1:]:
-        raise ConfigError(f"the test images of {train.name} are not of the training images' classes and size")
+        raise ConfigError(f"test images of {train.name} differ from its training images in classes or size")
     return test

@@ -1,4 +1,4 @@
-"""What to do and say when a device has no memory left."""
+"""Handling of errors when a device runs out of memory."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,15 +10,15 @@ from oneshot.errors import GraphError
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that a device, or the machine, has no memory left."""
-    if isinstance(error, GraphError):  # which gives the text of what failed in an edge
+    """Return whether an error was caused by a device or the machine running out of memory."""
+    if isinstance(error, GraphError):  # it has the text of the error that an edge raised
         error = RuntimeError(str(error))
     return isinstance(error, torch.OutOfMemoryError) or command.is_out_of_memory(error)
 
 
 @contextmanager
 def advising(advice: str) -> Iterator[None]:
-    """Turn an error of a device without memory into a MemoryError with advice."""
+    """Convert an out-of-memory error within the block into a MemoryError with advice."""
     try:
         yield
     except Exception as error:
@@ -28,7 +28,7 @@ def advising(advice: str) -> Iterator[None]:
 
 
 def largest_batch(step: Callable[[int], object], batch: int) -> int | None:
-    """Return the first of batch / 2, batch / 4, ... that `step(batch)` has memory for; None below 2 images.
+    """Return the first of batch / 2, batch / 4, ... for which `step(batch)` fits in memory; None if below 2.
 
     >>> def step(batch):
     ...     if batch > 30:

@@ -1,4 +1,4 @@
-"""How right a network is on images: loss and accuracy, and their sums over an epoch."""
+"""Loss and accuracy of networks, and their sums over an epoch."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
@@ -10,74 +10,82 @@ from torch.nn.functional import cross_entropy
 
 from oneshot.training.distributed import ProcessGroup
 
-_FEW = 5  # classes, among which the five likeliest are all
+_TOP = 5  # the 5 of top-5 accuracy, which needs more classes
 
 
 class Measured(NamedTuple):
     """Loss and accuracy on images; NaN without images."""
 
-    loss: float  # nats, the mean over images
-    accuracy: float  # percent
+    #: mean loss over images, nats
+    loss: float
+    #: top-1 accuracy, percent
+    accuracy: float
 
     @classmethod
     def from_sums(cls, loss: float, correct: float, count: float) -> Self:
-        """Return the means of sums over `count` images."""
+        """Return the means of the sums of losses and correct answers over `count` images."""
         return cls(loss / count, 100 * correct / count) if count else cls(float("nan"), float("nan"))
 
 
 class Accuracy(NamedTuple):
     """Loss, top-1 and top-5 accuracy on images."""
 
-    loss: float  # nats, the mean over images
-    top1: float  # percent of the images whose class is the likeliest
-    top5: float | None  # percent of those whose class is among the five likeliest; None for up to 5 classes
+    #: mean loss over images, nats
+    loss: float
+    #: top-1 accuracy, percent
+    top1: float
+    #: top-5 accuracy, percent; None for 5 classes or fewer
+    top5: float | None
 
 
 class Outcome(NamedTuple):
-    """A network's answers to a batch, without gradients."""
+    """Outputs of a network for a batch, without gradients."""
 
-    logits: Tensor  # (N, classes)
-    loss: Tensor  # the mean over images, a scalar
-    labels: Tensor  # (N,)
+    #: logits, shape ``(N, classes)``
+    logits: Tensor
+    #: mean loss over images, a scalar
+    loss: Tensor
+    #: labels, int64 ``(N,)``
+    labels: Tensor
 
     def sums(self) -> Tensor:
-        """Return loss and correct answers, summed over images, and the number of images: float64 (3,)."""
+        """Return sum of losses, number of correct answers and number of images, float64 (3,)."""
         loss = self.loss.double() * len(self.labels)
         correct = (self.logits.argmax(dim=1) == self.labels).sum().double()
         return torch.stack([loss, correct, torch.full_like(loss, len(self.labels))])
 
 
 class Tally:
-    """Sums over the steps of an epoch, for each split of the images.
+    """Sums of outcomes over the steps of an epoch, for each split of the images.
 
-    They are kept on the device; only reading them waits for it.
+    They are kept on the device, which is waited for only when they are read.
     """
 
     def __init__(self, splits: int, device: torch.device) -> None:
-        # (splits, 3): loss and correct answers, summed over images; images
+        # (splits, 3): sums of losses and correct answers over images, number of images
         self.sums = torch.zeros(splits, 3, dtype=torch.float64, device=device)
         self.steps = 0
-        # the first step after which a sum is not finite, 0 before there is one
+        # first step after which a sum is not finite; 0 if there is none
         self.bad_step = torch.zeros((), dtype=torch.int64, device=device)
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
-        """Add the outcomes of a step, those of the first splits."""
+        """Add the outcomes of a step, one for each of the first splits."""
         self.sums[: len(outcomes)] += torch.stack([outcome.sums() for outcome in outcomes])
         self.steps += 1
         finite = self.sums.isfinite().all()
         self.bad_step = torch.where((self.bad_step == 0) & ~finite, self.steps, self.bad_step)
 
     def read(self) -> tuple[list[Measured], int]:
-        """Return what the splits measured so far, and `bad_step`."""
+        """Return loss and accuracy of each split so far, and `bad_step`."""
         *values, bad = torch.cat([self.sums.flatten(), self.bad_step.double()[None]]).tolist()
         return [Measured.from_sums(*values[k : k + 3]) for k in range(0, len(values), 3)], int(bad)
 
     def total(self, group: ProcessGroup) -> Tensor:
-        """Return the sums of all processes, (splits, 3)."""
+        """Return the sums over all processes, shape (splits, 3)."""
         return group.sum(self.sums.clone())
 
     def state_dict(self, group: ProcessGroup) -> dict[str, Any] | Tensor:
-        """Return the sums of all processes as checkpoints have them; with one split, a tensor (3,)."""
+        """Return the sums over all processes for a checkpoint; with one split, a tensor (3,)."""
         total = self.total(group)
         if len(total) == 1:
             return total[0]
@@ -85,7 +93,7 @@ class Tally:
         return {"sums": total[:, :2].flatten(), "counts": counts, "steps": self.steps}
 
     def load_state_dict(self, state: Mapping[str, Any] | Tensor, group: ProcessGroup) -> None:
-        """Restore the sums: the main process takes those of all."""
+        """Restore the sums over all processes, in the main process only."""
         if isinstance(state, Tensor):
             sums = state[None]
         else:
@@ -97,12 +105,12 @@ class Tally:
 
 
 def finite(**values: float | None) -> dict[str, float | None]:
-    """Return the values, with None for those that are NaN or infinite."""
+    """Return the values, with None for NaN and infinity."""
     return {name: each if each is not None and isfinite(each) else None for name, each in values.items()}
 
 
 def precise(logits: Tensor) -> Tensor:
-    """Return logits in float32, or float64 if they are that."""
+    """Return logits in float32; float64 logits stay float64."""
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
@@ -114,9 +122,20 @@ def measure_accuracy(
     group: ProcessGroup | None = None,
     amp: bool = False,
 ) -> Accuracy:
-    """Test a network on batches (images, labels), and leave it in evaluation mode.
+    """Return the accuracy of a network on batches, and leave it in evaluation mode.
 
-    `group`: the processes whose batches count together; `amp`: compute in bfloat16.
+    Parameters
+    ----------
+    network
+        A network that returns logits.
+    batches
+        Batches (images, labels).
+    classes
+        Number of classes.
+    group
+        Processes whose batches are combined; None for the current process.
+    amp
+        Whether to compute in bfloat16.
     """
     group = ProcessGroup() if group is None else group
     network.eval()
@@ -127,9 +146,9 @@ def measure_accuracy(
             with torch.autocast(images.device.type, torch.bfloat16, enabled=amp):
                 logits = network(images)
             logits = precise(logits)
-            right = logits.topk(min(_FEW, classes)).indices == labels[:, None]
+            correct = logits.topk(min(_TOP, classes)).indices == labels[:, None]
             loss = cross_entropy(logits, labels, reduction="sum")
-            values = [loss, right[:, 0].sum(), right.sum(), torch.full_like(loss, len(labels))]
+            values = [loss, correct[:, 0].sum(), correct.sum(), torch.full_like(loss, len(labels))]
             total += torch.stack([each.double() for each in values])
-    loss, first, among, count = group.sum(total).tolist()
-    return Accuracy(loss / count, 100 * first / count, 100 * among / count if classes > _FEW else None)
+    loss, top1, top5, count = group.sum(total).tolist()
+    return Accuracy(loss / count, 100 * top1 / count, 100 * top5 / count if classes > _TOP else None)

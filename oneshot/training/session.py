@@ -1,4 +1,4 @@
-"""A training from its beginning, or from where a run stopped, to its end: in memory or in a run's folder."""
+"""Training sessions, which start or resume a training and optionally save it in a run folder."""
 
 import io
 import math
@@ -32,47 +32,57 @@ from oneshot.training.trainer import Epoch, Stepping, Trainer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_INTERVAL = 1.0  # seconds between looks at a training; each waits for the device once
-Files = Mapping[str, bytes | memoryview]  # the contents of files of a run's folder, by their names
+_INTERVAL = 1.0  # seconds between checks of a training, each of which waits for the device
+Files = Mapping[str, bytes | memoryview]  # contents of files in a run folder, by name
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """What every training gives; subclasses add what it found."""
+    """Common part of the results of searches and retrainings."""
 
-    #: Settings of the search or of the retraining.
+    #: settings of the search or the retraining
     settings: Any
-    #: Whether the training came to its end.
+    #: whether the training is complete
     complete: bool
-    #: Number of epochs done.
+    #: number of epochs completed
     epochs: int
-    #: Number of steps done.
+    #: number of steps completed
     steps: int
-    #: A row per epoch, {column: value or None}.
+    #: one row per epoch, {column: value or None}
     log: list[Row]
-    #: Numbers of images that are trained on, and that are held out.
+    #: numbers of training and of held-out images
     images: tuple[int, int]
-    #: Duration of the epochs, in seconds.
+    #: duration of the training in seconds
     seconds: float
-    #: Names of the pictures in the run's folder.
+    #: names of the pictures in the run folder
     pictures: tuple[str, ...] = ()
-    #: Why there are no pictures.
+    #: why there are no pictures; None if there are some or none were requested
     note: str | None = None
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:  # plain values, nested
-        """Return the summary in summary.json; it depends on nothing but the settings."""
+        """Return the contents of summary.json, which depend only on the settings."""
 
     def heading(self, title: str, epochs: int, held_out: str, processes: int, work: str = "") -> str:
         """Return the first lines of a report.
 
-        `epochs`: how many there are in all; `held_out`: the name of the images held out; `work`: of the
-        duration.
+        Parameters
+        ----------
+        title
+            Start of the first line.
+        epochs
+            Total number of epochs.
+        held_out
+            Name of the held-out images, such as "test".
+        processes
+            Number of processes that trained.
+        work
+            Text after the duration, such as " of search".
         """
         settings, (train, other) = self.settings, self.images
         done = "" if self.epochs == epochs else f"{self.epochs:,} of "
         by = f" by {processes} processes" if processes > 1 else ""
-        stage = " a stage" if get_space(settings.space).cells_per_stage else ""
+        stage = " per stage" if get_space(settings.space).cells_per_stage else ""
         return (
             f"{title} {counted(settings.channels, 'channel')} and {counted(settings.cells, 'cell')}"
             f"{stage}\n{done}{counted(epochs, 'epoch')},"
@@ -85,47 +95,47 @@ _R = TypeVar("_R", bound=TrainingResult)
 _R_co = TypeVar("_R_co", bound=TrainingResult, covariant=True)
 
 
-class TrainingTask(Stepping[Any, Any], Protocol[_R_co]):  # the task alone knows its batches and epochs
-    """What a search or a retraining adds to the loop of a training; derive from it for the defaults."""
+class TrainingTask(Stepping[Any, Any], Protocol[_R_co]):  # Any: types of its batches and epochs
+    """A search or a retraining as a session runs it; derive from this class for its defaults."""
 
     @abstractmethod
     def row(self, epoch: Epoch[Any]) -> Row:
-        """Return the row of the log of an epoch."""
+        """Return the row of the log for an epoch."""
 
     def epoch_files(self, row: Row) -> Files:
-        """Return the files to be kept after an epoch."""
+        """Return the files to save after the epoch of `row`."""
         return {}
 
     def conclude(self, progress: bool) -> bool:
-        """Decide what is left to be decided after the last epoch; return whether anything was.
+        """Do the work after the last epoch, unless it is done; return whether any was done.
 
-        `progress`: show a bar, if that takes long.
+        `progress` is whether to show a progress bar for long work.
         """
         return False
 
     def conclusion(self) -> dict[str, Any]:
-        """Return plain values for a checkpoint, by which a task that has concluded knows it."""
+        """Return the result of `conclude` as plain values for a checkpoint."""
         return {}
 
     def load_conclusion(self, state: Mapping[str, Any]) -> None:
-        """Go back to a conclusion."""
+        """Restore a state that `conclusion` returned."""
         return
 
     @abstractmethod
     def result(self, trainer: Trainer[Any], log: list[Row]) -> _R_co:
-        """Return the result after the epochs in a log."""
+        """Return the result after the epochs in `log`."""
 
     @abstractmethod
     def result_files(self, result: Any) -> Files:  # of type _R_co
-        """Return the files to be kept with a result."""
+        """Return the files to save with a result."""
 
     @abstractmethod
     def figures(self, result: Any) -> "Mapping[str, Figure]":  # of type _R_co
-        """Draw the pictures of a result; MissingDependencyError without matplotlib."""
+        """Return the pictures of a result by file name; raise MissingDependencyError without matplotlib."""
 
     @abstractmethod
     def memory_advice(self) -> str:
-        """Return what did not fit on the device, and what to do about it."""
+        """Return what did not fit in memory, and advice."""
 
 
 _Task = TypeVar("_Task", bound=TrainingTask[Any])
@@ -134,27 +144,27 @@ _Task_co = TypeVar("_Task_co", bound=TrainingTask[Any], covariant=True)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingJob(ABC, Generic[_Task_co]):
-    """What is to be trained, on which images; checked, before a folder or a network exists."""
+    """Settings and images of a training, checked before a folder or a network exists."""
 
-    #: Where it runs.
+    #: device and file locations
     environment: Environment
-    #: Its images; their seed is that of all its random numbers.
+    #: images; their seed is the seed of all random numbers
     images: ImageSplits
-    #: Lines about what is not as it would be by default.
+    #: notes on unusual settings, for stderr
     notes: Sequence[str] = ()
 
     @abstractmethod
     def record(self, environment: Environment, group: ProcessGroup) -> dict[str, Any]:
-        """Return what config.json holds."""
+        """Return the contents of config.json."""
 
     @abstractmethod
     def build(self, device: torch.device, group: ProcessGroup) -> _Task_co:
-        """Return the task before its first step, by the random numbers of the process."""
+        """Return the task before its first step, initialized by the random numbers of the process."""
 
 
 @contextmanager
 def own_random_numbers(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's random numbers within the block; after it they are as they were."""
+    """Seed torch's random numbers within the block, and restore their state after it."""
     is_cuda = device.type == "cuda"
     with torch.random.fork_rng([device] if is_cuda else []):
         torch.default_generator.manual_seed(seed)
@@ -165,28 +175,41 @@ def own_random_numbers(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def restore(trainer: Trainer[Any], task: TrainingTask[Any], state: Mapping[str, Any], path: Path) -> int:
-    """Put a trainer and its task where a run's checkpoint was; return its position in the log."""
-    with refusing(f"{path}/{CHECKPOINT} is not of this run, or of another version"):
+    """Restore a trainer and its task from a run's checkpoint; return the checkpoint's offset in the log."""
+    with refusing(f"{path}/{CHECKPOINT} is of another run or version"):
         trainer.load_state_dict(state["training"])
         task.load_conclusion(state)
         return int(state["log"])
 
 
 class TrainingSession(Generic[_Task, _R]):
-    """A training that can be stopped: `begin` or `resume` it in a `with`, `train`, and `finish`.
+    """A training that can be stopped: `begin` or `resume` it in a `with`, then `train` and `finish`.
 
-    Of several processes all do so alike; the main one writes. A subclass says what its folders are.
+    With several processes, all make the same calls; only the main one writes. Subclasses define the kind of
+    run folder.
+
+    Parameters
+    ----------
+    job
+        Settings and images.
+    task
+        The search or retraining.
+    path
+        Run folder; None if the training is not saved.
+    folder
+        The open run folder, in the process that writes; None in others.
     """
 
+    #: kind of run folder
     kind: ClassVar[RunKind]
+    #: columns of the log
     log_format: ClassVar[Columns]
-    #: Returns the job of a folder, its config.json, the processes and the changed fields of Environment.
+    #: returns the job of a run, given folder, config.json, processes and changed fields of Environment
     read_job: ClassVar[Callable[..., TrainingJob[Any]]]
 
     def __init__(
         self, job: TrainingJob[_Task], task: _Task, path: Path | None, folder: RunFolder | None
     ) -> None:
-        """`path`: of the run's folder; `folder`: its RunFolder, in the process that writes."""
         self.job, self.task, self.path = job, task, path
         self.trainer: Trainer[Any] = Trainer(task)
         self.log: list[Row] = []
@@ -202,7 +225,7 @@ class TrainingSession(Generic[_Task, _R]):
         *,
         tensorboard: bool = False,
     ) -> Iterator[Self]:
-        """Open a new training of the job that `prepare` returns; with `out`, create its folder."""
+        """Start a training of the job that `prepare` returns; with `out`, create its folder."""
         group = ProcessGroup.present()
         path = None if out is None else Path(out)
 
@@ -234,7 +257,7 @@ class TrainingSession(Generic[_Task, _R]):
         *,
         tensorboard: bool = False,
     ) -> Iterator[Self]:
-        """Open the run in a folder, whose job `read` returns from its config.json."""
+        """Resume the run in a folder; `read` returns its job, given the contents of config.json."""
         group = ProcessGroup.present()
         path = Path(path)
         folder = group.run_on_all(lambda: RunFolder.resume(path, cls.kind) if group.is_main else None)
@@ -257,25 +280,34 @@ class TrainingSession(Generic[_Task, _R]):
         tensorboard: bool = False,
         **environment: Any,  # values of fields of Environment
     ) -> _R:
-        """Go on with the run in a folder to its end, which is where it would have ended undisturbed.
+        """Resume and complete the run in a folder; the result is the same as without an interruption.
 
         Parameters
         ----------
         path
-            The run's folder.
+            The run folder.
         stop
-            Called after each step; if it returns True, the run ends, saved so that it can be resumed again.
+            Called after each step; if it returns True, the run is saved and ends, and can be resumed again.
         tensorboard
-            Whether to write the log for TensorBoard, in the folder.
+            Whether to write a TensorBoard log to the folder.
         **environment
             Fields of Environment that differ from the run's.
+
+        Returns
+        -------
+        TrainingResult
+            A SearchResult or RetrainResult.
 
         Raises
         ------
         RunFolderError
             If the folder is damaged, or another process writes to it.
         ConfigError
-            If the images, or the table's scores, are others now.
+            If the images or the table's scores differ from the run's.
+        DivergedError
+            If a loss or weight becomes NaN or infinite; the last good checkpoint is kept.
+        MemoryError
+            If a batch does not fit in memory.
         """
         read = partial(cls.read_job, environment=environment)
         with cls.resume(read, path, tensorboard=tensorboard) as session:
@@ -298,25 +330,36 @@ class TrainingSession(Generic[_Task, _R]):
             yield session
 
     def run(self, stop: Callable[[], bool] | None = None) -> _R:
-        """Train, and finish."""
+        """Train until the last epoch or until `stop()` is true, and return the result."""
         self.train(stop)
         return self.finish()
 
     def train(self, stop: Callable[[], bool] | None = None, progress: bool = False) -> None:
-        """Go on to the last epoch, or until `stop()` is true after a step, and save.
+        """Train until the last epoch or until `stop()` is true after a step, and save.
 
-        DivergedError when a loss or a weight is not finite any more; the last sound checkpoint is kept.
-        MemoryError, with advice, when the device has no room for a batch.
+        Parameters
+        ----------
+        stop
+            Called after each step.
+        progress
+            Whether to show a progress bar.
+
+        Raises
+        ------
+        DivergedError
+            If a loss or weight becomes NaN or infinite; the last good checkpoint is kept.
+        MemoryError
+            If a batch does not fit in memory; the error has advice.
         """
         is_full = False
         try:
             self._train(stop or (lambda: False), progress)
         except DivergedError as error:
-            raise DivergedError(f"{error}; {self._kept()}; a lower --learning-rate may do") from None
+            raise DivergedError(f"{error}; {self._kept()}; try a lower --learning-rate") from None
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
-            is_full = True  # and what the error holds on to is let go, before less is tried
+            is_full = True  # after this block, the memory that the error references is free
         if is_full:
             raise MemoryError(self.task.memory_advice())
 
@@ -342,9 +385,9 @@ class TrainingSession(Generic[_Task, _R]):
             self._save()
 
     def finish(self, conclude: bool = True, progress: bool = False) -> _R:
-        """Let the task conclude if all epochs are done, report, and write what there is to keep.
+        """Conclude the task if all epochs are complete, and save and return the result.
 
-        Without `conclude` the task is left as it is, as after an interrupt.
+        `conclude` is False after an interrupt; `progress` is whether to show a progress bar.
         """
         group = self.task.group
         (skips,) = group.any((not conclude,))
@@ -353,12 +396,12 @@ class TrainingSession(Generic[_Task, _R]):
         result: _R = self.task.result(self.trainer, self.log)
         if self._folder is None:
             return result
-        result = self._drawn(self._folder, result)
-        self._folder.write_summary(result.to_json())  # last: with it, the run is done
+        result = self._draw(self._folder, result)
+        self._folder.write_summary(result.to_json())  # last, because it marks the run as complete
         return result
 
-    def _drawn(self, folder: RunFolder, result: _R) -> _R:
-        """Write the files of a result; return it with the names of its pictures."""
+    def _draw(self, folder: RunFolder, result: _R) -> _R:
+        """Write the files and pictures of a result; return it with the names of its pictures."""
         self._write(self.task.result_files(result))
         try:
             figures = self.task.figures(result)
@@ -377,7 +420,7 @@ class TrainingSession(Generic[_Task, _R]):
         if self._writer is not None:
             self._writer.add(row)
 
-    # Saved, and loaded
+    # Checkpoints
 
     def _write(self, files: Files) -> None:
         for name, data in files.items():
@@ -400,7 +443,7 @@ class TrainingSession(Generic[_Task, _R]):
         if state is None:
             if folder is not None:
                 rows = len(read_log(path, self.log_format))
-                if rows > 1:  # one is written before the first checkpoint
+                if rows > 1:  # the first row is written before the first checkpoint
                     raise RunFolderError(f"{path} has no {CHECKPOINT}, though its log has {rows:,} epochs")
                 folder.log.truncate(None)
             return
@@ -410,19 +453,19 @@ class TrainingSession(Generic[_Task, _R]):
         self.log = read_log(path, self.log_format)[: self.trainer.epoch]
 
     def _kept(self) -> str:
-        """Return what is left of a training that diverged."""
+        """Describe the last checkpoint of a training that diverged."""
         if self.path is None:
-            return "nothing is saved without --out"
+            return "nothing was saved because --out was not given"
         state = read_checkpoint(self.path)
         if state is None:
-            return "no epoch was finished"
+            return "no epoch was completed"
         epoch, batch = state["training"]["epoch"], state["training"]["batch"]
-        where = f"epoch {epoch}" + (f" and {batch} steps" if batch else "")
-        return f"{quoted(self.path / CHECKPOINT)} is that of the last good moment, after {where}"
+        position = f"epoch {epoch}" + (f" and {batch} steps" if batch else "")
+        return f"the last good checkpoint is {quoted(self.path / CHECKPOINT)} ({position})"
 
 
 class _Watch:
-    """Looks at a Trainer once a second: the measurements of its epoch so far, and whether they are finite."""
+    """Observer of a Trainer: reads the measurements of its epoch once a second, and checks them."""
 
     def __init__(self, trainer: Trainer[Any]) -> None:
         self._trainer = trainer
@@ -433,7 +476,7 @@ class _Watch:
         self._measured = self._trainer.look()
 
     def text(self) -> str:
-        """Return the measurements, and the speed since the last text."""
+        """Return the measurements and the speed since the last call."""
         images = (self._trainer.steps - self._steps) * self._trainer.task.images_per_step
         now = time.monotonic()
         rate = images / max(now - self._time, 1e-9)
@@ -441,13 +484,13 @@ class _Watch:
         parts = [
             f"{name} loss {measured.loss:.3f} accuracy {measured.accuracy:.1f} %"
             for name, measured in zip(("train", "val"), self._measured, strict=False)
-            if not math.isnan(measured.loss)  # of images
+            if not math.isnan(measured.loss)  # NaN without images
         ]
         return ", ".join([f"epoch {self._trainer.epoch + 1}", *parts, f"{rate:,.0f} images/s"])
 
 
 def _encode(figure: "Figure") -> memoryview:
-    """Return a picture as bytes of a PNG."""
+    """Return a picture as the bytes of a PNG file."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=150)
     return data.getbuffer()

@@ -1,4 +1,4 @@
-"""Batch normalization by the whole batch, of which each of several processes has a part."""
+"""Batch normalization over a batch whose parts are in several processes."""
 
 from typing import Any
 
@@ -14,23 +14,26 @@ _AXES = (0, 2, 3)  # images, height, width
 
 
 def synchronize(network: nn.Module, group: ProcessGroup) -> None:
-    """Let the normalizations of a network use the batch of all processes of a group.
+    """Replace the batch normalizations of a network by ones over the batch of all processes of a group.
 
-    GraphError for one that is itself the operation of an edge: the graph would not see it replaced.
+    Raises
+    ------
+    GraphError
+        If a normalization is itself the operation of an edge, where the graph would not use its replacement.
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.BatchNorm2d):
                 if isinstance(parent, Graph):
                     raise GraphError(
-                        f"{name} of {parent.name} is a normalization alone; put it into an operation, so that"
-                        " it can be replaced, or normalize by --local-bn"
+                        f"{name} of {parent.name} is only a normalization, which cannot be replaced; put it"
+                        " into an operation, or use --local-bn"
                     )
                 setattr(parent, name, GroupBatchNorm2d(child, group))
 
 
 class GroupBatchNorm2d(nn.BatchNorm2d):
-    """A BatchNorm2d over the batch of all processes, with the weights and statistics of another one."""
+    """A BatchNorm2d over the batch of all processes, with the weights and statistics of `norm`."""
 
     def __init__(self, norm: nn.BatchNorm2d, group: ProcessGroup) -> None:
         super().__init__(norm.num_features, norm.eps, norm.momentum, affine=False, track_running_stats=False)
@@ -62,7 +65,8 @@ class GroupBatchNorm2d(nn.BatchNorm2d):
 class _Normalized(torch.autograd.Function):
     """The normalized part of the batch, and mean and unbiased variance of the whole batch, both (C,).
 
-    The parts' means and squared deviations are combined as in Chan et al. 1979, which loses no digits.
+    Means and squared deviations of the parts are combined as in Chan et al. 1979, which is numerically
+    stable.
     """
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""A run's log for TensorBoard."""
+"""TensorBoard log of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,18 +10,23 @@ _LEFT_OUT = ("epoch", "arch", "index", "seconds")
 
 
 def check_requested(tensorboard: bool, out: str | Path | None) -> None:
-    """Raise an error if a log for TensorBoard is requested without a folder, or cannot be written."""
+    """Raise an error if a TensorBoard log is requested without a folder or without TensorBoard."""
     if tensorboard:
         if out is None:
-            raise ConfigError("--tensorboard writes to the run's folder; --out names it")
+            raise ConfigError("--tensorboard writes to the run folder, so it needs --out")
         with required("tensorboard", "--tensorboard", "tensorboard"):
             import tensorboard as _  # noqa: F401
 
 
 class TensorBoardWriter:
-    """Writes the numbers of each row of a log to a folder that TensorBoard shows.
+    """A writer of the numbers in each row of a log to a folder for TensorBoard.
 
-    `epoch`: after which they begin; what an earlier process wrote beyond it is not shown.
+    Parameters
+    ----------
+    path
+        The folder.
+    epoch
+        Number of epochs completed; TensorBoard ignores later epochs that an earlier process wrote.
     """
 
     def __init__(self, path: str | Path, epoch: int) -> None:

@@ -1,4 +1,4 @@
-"""The loop of a training: steps and epochs, their measurements, and where to go on from."""
+"""The training loop: steps, epochs, their measurements, and the state for resuming."""
 
 import time
 from abc import abstractmethod
@@ -18,15 +18,22 @@ _Batch = TypeVar("_Batch")
 
 
 class Stepping(Protocol[_Batch, _Result_co]):
-    """What is trained, by a Trainer: its steps, and its state as torch's modules have it."""
+    """A task that a Trainer can train step by step, with a state like that of torch's modules."""
 
-    name: str  # of the progress bar
+    #: name in the progress bar
+    name: str
+    #: number of epochs
     epochs: int
-    splits: int  # of the images that a step measures
+    #: number of splits of the images that a step measures
+    splits: int
+    #: images per step, over all processes
     images_per_step: int
+    #: device of the current process
     device: torch.device
+    #: the processes
     group: ProcessGroup
-    parameters: Sequence[Tensor]  # everything that is trained, which has to stay finite
+    #: all trained tensors, which must stay finite
+    parameters: Sequence[Tensor]
 
     @abstractmethod
     def __len__(self) -> int:
@@ -34,65 +41,70 @@ class Stepping(Protocol[_Batch, _Result_co]):
 
     @abstractmethod
     def begin_epoch(self, epoch: int) -> None:
-        """Set what changes with the epochs, counted from 0; called again where a run goes on within one."""
+        """Update what depends on `epoch`, counted from 0; called at its start and when it is resumed."""
 
     @abstractmethod
     def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
-        """Yield this process's part of an epoch's batches, from batch `start` on."""
+        """Yield the current process's parts of the batches of an epoch, starting at batch `start`."""
 
     @abstractmethod
     def step(self, batch: _Batch) -> Sequence[Outcome]:
-        """Train on a batch; return its outcomes, of the first splits."""
+        """Train on a batch; return an outcome for each of the first splits."""
 
     @abstractmethod
     def end_epoch(self, epoch: int) -> _Result_co:
-        """Do what ends an epoch, now the `epoch`-th; return what it gave beside its measurements."""
+        """End epoch number `epoch`, counted from 1; return its values other than the measurements."""
 
     @abstractmethod
     def position(self, batch: int, bad_step: int) -> str:
-        """Return where in an epoch a training diverged: seen by `batch`, at `bad_step` if that is known."""
+        """Return the position in an epoch of a divergence: found at `batch`, at `bad_step` if known (> 0)."""
 
     @abstractmethod
     def state_dict(self) -> dict[str, Any]:
-        """Return tensors and plain values, by which another task goes on exactly."""
+        """Return tensors and plain values with which another task continues exactly."""
 
     @abstractmethod
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to a state."""
+        """Restore a state that `state_dict` returned."""
 
 
 class Epoch(NamedTuple, Generic[Result]):
-    """The measurements of an epoch, over the images of all processes."""
+    """Measurements of an epoch, over the images of all processes."""
 
-    number: int  # from 1
+    #: number of the epoch, counted from 1
+    number: int
+    #: loss and accuracy on each split
     splits: list[Measured]
-    result: Result  # of the task
-    images_per_second: float  # of training
-    seconds: float  # of training and testing
+    #: values returned by the task's `end_epoch`
+    result: Result
+    #: images per second of training
+    images_per_second: float
+    #: duration of training and testing in seconds
+    seconds: float
 
 
 class Trainer(Generic[Result]):
-    """A task under way: `epoch` epochs are done, and `batch` steps of the next.
+    """The training of a task, which can be stopped and resumed after any step.
 
-    Of several processes each has one; they stop, diverge and are saved together.
+    Each of several processes has a trainer; they stop, fail and are saved together.
     """
 
-    def __init__(self, task: Stepping[Any, Result]) -> None:  # the task alone knows its batches
+    def __init__(self, task: Stepping[Any, Result]) -> None:  # Any: type of its batches
         self.task = task
-        self.epoch = 0
-        self.batch = 0
-        self.seconds = 0.0  # spent on the epoch under way
+        self.epoch = 0  # completed epochs
+        self.batch = 0  # completed steps of the current epoch
+        self.seconds = 0.0  # duration of the current epoch
         self._tally = Tally(task.splits, task.device)
-        self._diverged = False  # seen by this process, to be said by all
+        self._diverged = False  # noticed by this process, not yet raised by all
 
     @property
     def is_complete(self) -> bool:
-        """Whether all epochs are done."""
+        """Whether all epochs are complete."""
         return self.epoch == self.task.epochs
 
     @property
     def steps(self) -> int:
-        """The number of steps done."""
+        """Number of steps completed."""
         return self.epoch * len(self.task) + self.batch
 
     def run(
@@ -101,10 +113,26 @@ class Trainer(Generic[Result]):
         on_step: Callable[[], object],
         on_epoch: Callable[[Epoch[Result]], object],
     ) -> bool:
-        """Train to the end, or until `stop()` is true in a process after a step; whether the end was reached.
+        """Train until the last epoch or until `stop()` is true in any process.
 
-        `on_epoch` is called when all is in place to be saved. DivergedError when a loss or a parameter is not
-        finite any more; what was last saved is sound.
+        Parameters
+        ----------
+        stop
+            Called before the first step and after each step.
+        on_step
+            Called after each step.
+        on_epoch
+            Called after each epoch, when the state can be saved.
+
+        Returns
+        -------
+        bool
+            Whether all epochs are complete.
+
+        Raises
+        ------
+        DivergedError
+            If a loss or parameter becomes NaN or infinite; it was finite at earlier calls of `on_epoch`.
         """
         while not self.is_complete:
             if self._stops(stop):
@@ -156,19 +184,19 @@ class Trainer(Generic[Result]):
             seconds,
         )
 
-    # A training that diverges
+    # Divergence
 
     def look(self) -> list[Measured]:
-        """Return what the splits of this process measured in the epoch so far; the device is waited for.
+        """Return loss and accuracy of each split in this process so far in the epoch; wait for the device.
 
-        A loss that is not finite ends the training after the next step.
+        If a loss is NaN or infinite, training ends after the next step.
         """
         measured, bad_step = self._tally.read()
         self._diverged |= bad_step > 0
         return measured
 
     def check(self) -> None:
-        """Raise a DivergedError in all processes if a loss or a parameter is not finite any more in one."""
+        """Raise a DivergedError in all processes if a loss or parameter in any is NaN or infinite."""
         self.look()
         finite = torch.stack([each.isfinite().all() for each in self.task.parameters]).all()
         loss, parameters = self.task.group.any((self._diverged, not finite))
@@ -176,19 +204,19 @@ class Trainer(Generic[Result]):
             self._raise_diverged()
         if parameters:
             position = self.task.position(self.batch, 0)
-            raise DivergedError(f"weights are no numbers any more: epoch {self.epoch + 1}, {position}")
+            raise DivergedError(f"weights became NaN or infinite at epoch {self.epoch + 1}, {position}")
 
     def _raise_diverged(self) -> NoReturn:
         steps = self.task.group.gather(self._tally.bad_step)
         position = self.task.position(self.batch, int(steps[steps > 0].min()))
-        raise DivergedError(f"the loss is no number any more: epoch {self.epoch + 1}, {position}")
+        raise DivergedError(f"the loss became NaN or infinite at epoch {self.epoch + 1}, {position}")
 
-    # To be saved, and to go on
+    # Checkpoints
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
-        """Return the state of the task, the random numbers and the place in the epochs.
+        """Return the state of the task, the random numbers, and the position in the training.
 
-        All processes have to ask for it at once; each gets the state of all.
+        All processes must call this together; each gets the state over all processes.
         """
         device = self.task.device
         cuda = torch.cuda.get_rng_state(device) if device.type == "cuda" else None
@@ -201,12 +229,12 @@ class Trainer(Generic[Result]):
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to a state; the GPU's random numbers are restored where there are any."""
+        """Restore a state; the random state of a GPU is restored if the state was saved on one."""
         epoch, batch = int(state["epoch"]), int(state["batch"])
         self.task.load_state_dict(state)  # first, because a task that has stopped has fewer epochs
         is_complete = epoch == self.task.epochs
         if not 0 <= epoch <= self.task.epochs or not 0 <= batch < (1 if is_complete else len(self.task)):
-            raise ValueError(f"it stands at epoch {epoch}, batch {batch}")
+            raise ValueError(f"it has epoch {epoch}, batch {batch}")
         self.epoch, self.batch = epoch, batch
         if batch or is_complete:
             self.task.begin_epoch(epoch - is_complete)

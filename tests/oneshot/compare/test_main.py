@@ -102,7 +102,7 @@ def test_means_over_seeds_are_of_the_table(report, bench):
 def test_black_box_search_gets_the_mean_cost_of_the_method(report, bench):
     darts, gdas = report[1]["methods"]
     assert (darts["cost"], darts["blackbox"]) == (2, [])
-    assert darts["note"].startswith("not even one evaluation")
+    assert darts["note"].startswith("the cost buys not even one evaluation")
     assert [search["algorithm"] for search in gdas["blackbox"]] == ["random search", "regularized evolution"]
     assert gdas["cost"] == 18_000
     for search in gdas["blackbox"]:
@@ -168,7 +168,7 @@ def test_a_spread_leaves_out_what_is_not_recorded():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "a comparison needs one method or more; try python -m oneshot.compare darts gdas"),
+        ((), "a comparison needs at least one method; try python -m oneshot.compare darts gdas"),
         (("darts", "darts"), "darts is listed twice"),
         (("dart",), "did you mean darts"),
         (("darts", "--epochs", 0), "darts: epochs must be an integer >= 1, got 0"),
@@ -188,8 +188,8 @@ def test_bad_input_is_one_line_and_leaves_no_folder(run, tmp_path, arguments, me
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("darts",), "the methods are not those of"),
-        (("--epochs", 3), "epochs=3 is not the comparison's"),
+        (("darts",), "the methods differ from those of"),
+        (("--epochs", 3), "epochs=3 differs from the comparison's"),
         (
             ("--seeds", 1),
             "--seeds 1 differs from the run's --seeds 2; on resume you can only increase --seeds",
@@ -230,7 +230,7 @@ def test_a_comparison_that_is_stopped_is_resumed_and_extended(run, tmp_path):
     process.send_signal(signal.SIGINT)
     err = process.communicate()[1]
     assert process.returncode == 130
-    assert err.splitlines()[-1] == f"interrupted; go on with: python -m oneshot.compare --resume {path}"
+    assert err.splitlines()[-1] == f"interrupted; continue with: python -m oneshot.compare --resume {path}"
     code, out, _ = run("--resume", path, "--devices", "cpu,cpu", "--json")
     assert code == 0
     first = json.loads(out)

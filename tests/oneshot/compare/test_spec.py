@@ -58,7 +58,7 @@ def test_its_own_settings_come_before_the_common_ones_and_it_leaves_out_those_it
     ("text", "common", "message"),
     [
         ("darts", {"epochs": 0}, "darts: epochs must be an integer >= 1, got 0"),
-        ("gdas:tau_max=0.01", {}, "gdas:tau_max=0.01: tau falls from tau_max to tau_min"),
+        ("gdas:tau_max=0.01", {}, "gdas:tau_max=0.01: tau_min must be <= tau_max"),
         ("darts:epochs=2", {"warm_up": 2}, "darts:epochs=2: warm_up must leave an epoch for the alphas"),
     ],
 )

@@ -89,7 +89,7 @@ def test_the_learning_rate_falls_along_a_cosine():
         ("learning_rate", math.inf, "learning_rate must be a finite number"),
         ("learning_rate", "0.1", "learning_rate must be a finite number, got '0.1'"),
         ("learning_rate_min", -1.0, r"learning_rate_min must be >= 0, got -1\.0"),
-        ("learning_rate_min", 1.0, r"falls from learning_rate to learning_rate_min, got 0\.025 and 1\.0"),
+        ("learning_rate_min", 1.0, r"learning_rate_min must be <= learning_rate 0\.025, got 1\.0"),
         ("momentum", 1.0, "momentum must be < 1, got 1.0"),
         ("momentum", math.nan, "momentum must be a finite number, got nan"),
         ("weight_decay", True, "weight_decay must be a finite number, got True"),
@@ -270,5 +270,5 @@ def test_only_lists_of_candidates_in_scope_are_searched():
 def test_compiling_is_refused_where_paths_are_drawn():
     optimizer = GDAS()
     optimizer.adapt_search_space(tiny())
-    with pytest.raises(ConfigError, match="draws a path for each step"):
+    with pytest.raises(ConfigError, match="samples a new path at each step"):
         optimizer.compile()

@@ -249,5 +249,5 @@ def test_a_temperature_is_positive():
             gumbel_one_hot(torch.zeros(3), tau)
     with pytest.raises(ConfigError, match="tau_min must be > 0"):
         GDASConfig(tau_min=0)
-    with pytest.raises(ConfigError, match=r"tau falls from tau_max to tau_min, got 0.4 and 0.5"):
+    with pytest.raises(ConfigError, match=r"tau_min must be <= tau_max 0.4, got 0.5"):
         GDASConfig(tau_min=0.5, tau_max=0.4)

@@ -21,8 +21,8 @@ def test_each_name_is_a_method(name):
         ("no_such_module:X", "cannot load the method 'no_such_module:X': No module named"),
         ("oneshot.methods.darts:Nothing", "has no attribute 'Nothing'"),
         (":X", "cannot load the method ':X'"),
-        ("oneshot.methods.darts:DARTSConfig", "is no subclass of oneshot.methods.base.MetaOptimizer"),
-        ("math:pi", "is no subclass"),
+        ("oneshot.methods.darts:DARTSConfig", "is not a subclass of oneshot.methods.base.MetaOptimizer"),
+        ("math:pi", "is not a subclass"),
     ],
 )
 def test_what_is_no_method(name, message):

@@ -162,7 +162,7 @@ class TestRSWS(MethodContract):
         assert structure(resumed.graph) == structure(optimizer.graph)
 
     def test_without_validation_batches_there_is_no_end(self):
-        with pytest.raises(ConfigError, match="one validation batch or more, got none"):
+        with pytest.raises(ConfigError, match="at least one validation batch, got none"):
             self.make().conclude([])
 
     def test_counts_are_whole_numbers_of_at_least_one(self):
@@ -173,7 +173,7 @@ class TestRSWS(MethodContract):
 
 
 def test_a_path_without_a_choice_is_an_error():
-    with pytest.raises(GraphError, match="a choice, which needs no weights"):
+    with pytest.raises(GraphError, match="edges of random paths have no weights"):
         PathMixedOp([Zero(), Identity()]).weights(EdgeData())
 
 

@@ -98,7 +98,7 @@ def test_alphas_do_not_move_during_a_warm_up():
 
 
 def test_settings_out_of_range():
-    with pytest.raises(ConfigError, match="tau falls from tau_max to tau_min, got 0.1 and 0.2"):
+    with pytest.raises(ConfigError, match="tau_min must be <= tau_max 0.1, got 0.2"):
         SNASConfig(tau_max=0.1, tau_min=0.2)
     with pytest.raises(ConfigError, match="levels must be 1 or 2, got 3"):
         SNASConfig(levels=3)

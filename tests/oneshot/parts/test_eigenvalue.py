@@ -79,7 +79,7 @@ def test_the_architecture_is_that_of_a_window_before(monkeypatch, resumed_at):
     assert epoch == 6
     assert reason == (
         "the largest eigenvalue of the validation loss rose from 1 to 1.33;"
-        " the architecture is that after epoch 3"
+        " the architecture is the one after epoch 3"
     )
     assert scores[0].tolist() == [2.0] * 5
     assert len(scores) == 6
@@ -110,7 +110,7 @@ def test_no_stop(monkeypatch, eigenvalues, start):
     [
         (GDAS, SETTINGS, "GDAS samples a path for each pass"),
         (RSWS, SETTINGS, "random search with weight sharing samples a path for each pass"),
-        (DARTS, EigenvalueSettings(eigenvalue_ratio=1.3, eigenvalue_start=43), "must have as many, got 50"),
+        (DARTS, EigenvalueSettings(eigenvalue_ratio=1.3, eigenvalue_start=43), "must be >= 51, got 50"),
     ],
 )
 def test_searches_without_a_meaning(method, config, message):
@@ -121,7 +121,7 @@ def test_searches_without_a_meaning(method, config, message):
 def test_invalid_settings():
     with pytest.raises(ConfigError, match="eigenvalue_ratio must be 0 or > 1, got 0.5"):
         EigenvalueSettings(eigenvalue_ratio=0.5)
-    with pytest.raises(ConfigError, match="--compile cannot give them"):
+    with pytest.raises(ConfigError, match="which --compile does not support"):
         EigenvalueStop().check(SearchSettings(compile=True))
 
 

@@ -114,5 +114,5 @@ def test_a_search_with_drop_path_goes_on_bit_for_bit(kind):
 
 def test_several_processes_do_not_drop_paths():
     method = make(DARTS, dropping(0.5))
-    with pytest.raises(ConfigError, match="search_drop_path cannot drop paths alike in several processes"):
+    with pytest.raises(ConfigError, match="search_drop_path does not support several processes"):
         method.distribute(ProcessGroup())

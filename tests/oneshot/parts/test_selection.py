@@ -142,13 +142,13 @@ def test_a_search_goes_on_exactly_from_anywhere(tmp_path):
         (lambda: build(GDAS), "GDAS samples a path for each pass"),
         (
             lambda: build(parts=[SkipLimit(SkipLimitSettings(skip_limit=2))]),
-            "follows the last epoch of a search; skip limit may stop it before",
+            "starts after the last epoch; skip limit may stop the search before",
         ),
         (
             lambda: build(parts=[EigenvalueStop(EigenvalueSettings(eigenvalue_ratio=1.3))]),
-            "eigenvalue stop may stop it before",
+            "eigenvalue stop may stop the search before",
         ),
-        (lambda: Selection().check(SearchSettings(compile=True)), "--compile would compile each"),
+        (lambda: Selection().check(SearchSettings(compile=True)), "cannot be combined with --compile"),
         (lambda: SelectionSettings(select="strenght"), "select must be strength or perturbation"),
         (lambda: SelectionSettings(tune_epochs=0), "tune_epochs must be an integer >= 1"),
     ],

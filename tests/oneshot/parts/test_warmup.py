@@ -54,5 +54,5 @@ def test_a_warm_up_leaves_an_epoch_for_the_alphas():
 
 
 def test_a_part_alone_has_no_method():
-    with pytest.raises(GraphError, match="warm-up belongs to no method yet"):
+    with pytest.raises(GraphError, match="warm-up has not been added to a method"):
         WarmUp().method  # noqa: B018

@@ -73,10 +73,10 @@ def test_on_several_devices_they_are_side_by_side(folder, capfd):
 
 
 def test_a_job_that_fails_ends_all_and_is_named(folder):
-    with pytest.raises(JobError, match="^b ended with 3; see above$"):
+    with pytest.raises(JobError, match="^b failed with exit code 3; see above$"):
         jobs.run_jobs([job("a"), job("b", "--code", 3), job("c")], ["cpu"])
     assert not (folder / "c").exists()
-    with pytest.raises(JobError, match="^e ended with 4: said by e$"):
+    with pytest.raises(JobError, match="^e failed with exit code 4: said by e$"):
         jobs.run_jobs([job("d", "--seconds", 60), job("e", "--seconds", 0.5, "--code", 4)], ["cpu", "cpu"])
     assert read(folder, "d")[3] == 1  # it was interrupted, and saved what it had
 

@@ -114,7 +114,7 @@ def test_a_table_that_lacks_accuracies_and_has_moved(run, tmp_path, monkeypatch)
     moved = store.rename(tmp_path / "b.h5")
     code, _, err = run("--resume", path, "--devices", "cpu")
     assert code == 2
-    assert f"the table of {path}/search-0 cannot be opened; --store names it: no store at {store}" in err
+    assert f"cannot open the table of {path}/search-0: no store at {store}" in err
     code, again, _ = run("--resume", path, "--devices", "cpu", "--store", moved, "--json")
     assert (code, json.loads(again)) == (0, json.loads(out))
 
@@ -154,10 +154,10 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     assert "argument --space: invalid choice: 'mars'" in error("--space", "mars", "--out", out)
     assert "unknown method 'magic'" in error("--method", "magic", "--out", out)
     assert "searches must be an integer in [1, 1,000], got 0" in error("--searches", 0, "--out", out)
-    assert "--seed is not for search-options" in error("--search-options=--seed 3", "--out", out)
-    assert "--out=x is not for final-options" in error("--final-options=--out=x", "--out", out)
-    assert "short-options cannot be read: No closing quotation" in error("--short-options='", "--out", out)
-    assert "a device is cpu, cuda or cuda:N, got 'tpu'" in error("--devices", "tpu", "--out", out)
+    assert "--seed cannot be in search-options" in error("--search-options=--seed 3", "--out", out)
+    assert "--out=x cannot be in final-options" in error("--final-options=--out=x", "--out", out)
+    assert "short-options cannot be parsed: No closing quotation" in error("--short-options='", "--out", out)
+    assert "device must be cpu, cuda or cuda:N, got 'tpu'" in error("--devices", "tpu", "--out", out)
     size = stores.from_csv(tmp_path / "size.h5", ["cifar10:90:val_accuracy"], 32, space="sss")
     space = ("--space", "nb201", "--out", out)
     assert "--store must be a table of NAS-Bench-201" in error(*space, "--store", size)
@@ -177,7 +177,7 @@ def test_bad_input_is_one_line(run, whole, tmp_path):
     of_no_store = {"pipeline": settings, "store": 5}
     for value in ({}, {"pipeline": 5}, {"pipeline": {"space": "nb201"}}, of_no_store):
         (copy / "config.json").write_text(json.dumps({"stage": "pipeline"} | value))
-        assert "is not that of a pipeline, damaged, or of another version" in error("--resume", copy)
+        assert "is damaged, of another version or not of a pipeline" in error("--resume", copy)
 
 
 def test_a_job_that_fails_says_how_to_go_on(run, tmp_path):
@@ -187,7 +187,7 @@ def test_a_job_that_fails_says_how_to_go_on(run, tmp_path):
     *_, cause, end = err.splitlines()
     assert "learning_rate must be > 0, got -1" in cause
     assert end == (
-        f"python -m oneshot.pipeline: error: search-0 ended with 2; see above; continue with:"
+        f"python -m oneshot.pipeline: error: search-0 failed with exit code 2; see above; continue with:"
         f" python -m oneshot.pipeline --resume {out}"
     )
 

@@ -95,7 +95,7 @@ def test_a_table_that_lacks_what_is_compared(tmp_path, columns, count):
     made = complete(dataset="cifar10")
     table = open_table(made, path)
     assert find_entry(table, CELL, made) is None
-    said = "has no val_accuracy of this cell on cifar10 after 200 epochs, so the report compares with nothing"
+    said = "has no val_accuracy of this cell on cifar10 after 200 epochs, so the report has no comparison"
     assert lacking(table, CELL, made) == f"{path} {said}"
 
 
@@ -129,9 +129,7 @@ def test_a_run_whose_table_has_moved_goes_on_with_any_table(tmp_path, images):
         job = again.job
         assert job.notes == (lacking(job.table, job.architecture, job.settings),)
     lacks.unlink()
-    with pytest.raises(
-        RunFolderError, match=f"the table of {path} cannot be opened; --store names it: no store"
-    ):
+    with pytest.raises(RunFolderError, match=f"cannot open the table of {path}: no store"):
         resume(path)
     benchmark = resume(path, store=has).to_json()["benchmark"]
     assert benchmark["mean"] == NB201(has).query(6111, "cifar10", "val_accuracy")

@@ -63,7 +63,7 @@ def test_the_default_retraining_learns(run, space):
     summary = json.loads(out)
     assert (code, summary["settings"]["space"], summary["settings"]["dataset"]) == (0, space, "digits")
     assert summary["result"]["top1"] > 80
-    assert ("note: an auxiliary head is made for images of 32x32, not 8x8" in err) == (space == "darts")
+    assert ("note: an auxiliary head needs images of 32x32, got 8x8" in err) == (space == "darts")
 
 
 @pytest.mark.slow
@@ -153,7 +153,7 @@ def test_torch_compile(run):
 def test_the_network_is_exported(run, tmp_path):
     code, _, err = run("6111", *SIZES, "--device", "cpu", "--export", tmp_path / "a.pt2")
     assert (code, (tmp_path / "a.pt2").exists()) == (0, True)
-    assert err.startswith(f"exported to {tmp_path / 'a.pt2'}, off by ")
+    assert err.startswith(f"exported to {tmp_path / 'a.pt2'}; the maximum error of a logit is ")
     code, _, err = run("6111", *SIZES, "--export", tmp_path / "a.txt")
     assert (code, err.count("\n")) == (2, 1)
 
@@ -221,7 +221,7 @@ class TestRetraining(TrainingContract):
         (("--split", "half"), "--split half differs from the run's --split full"),
         (("--ema", "0.9"), "--ema 0.9 differs from the run's --ema 0.5"),
         (("--amp",), "--amp differs from the run's --no-amp"),
-        (("DARTS_V1",), "the architecture is not the run's, Genotype("),
+        (("DARTS_V1",), "the architecture differs from the run's, Genotype("),
         (("--space", "nb201"), "--space nb201 differs from the run's --space darts"),
     ]
     accepted = ("DARTS_V2", "--epochs", 3, "--seed", 3, "--space", "darts")
@@ -267,18 +267,17 @@ def test_a_tree_of_images_and_other_classes_in_it(run, no_pictures, tmp_path):
     flags = ("6111", "--channels", 2, "--cells", 1, "--epochs", 2, "--batch", 6, "--device", "cpu")
     path = tmp_path / "run"
     code, out, err = run(*flags, "--dataset", data, "--split", "full", "--out", path)
-    assert (code, err, "among the first five" in out) == (0, "", False)
+    assert (code, err, "top 5" in out) == (0, "", False)
     assert run("--resume", path, "--dataset", data)[0] == 0
     tree(tmp_path / "images", "abcd")
     code, _, err = run("--resume", path)
-    assert (code, f"is not what {path} was begun with: classes 4, not 3" in err) == (2, True)
+    assert (code, f"differs from the data of {path}: classes 4, not 3" in err) == (2, True)
     code, _, err = run(*flags, "--dataset", tree(tmp_path / "other", "ab", size=6))
-    assert (code, "their sides are to be multiples of 4" in err, "are 6x6" in err) == (2, True, True)
+    assert (code, "their sides must be multiples of 4" in err, "got 6x6" in err) == (2, True, True)
     code, _, err = run(*flags[:-4], "--batch", 7, "--dataset", tree(tmp_path / "few", "ab", train=3))
-    assert (code, "a batch of 7 is more than the training images of folder:" in err) == (2, True)
-    assert "--batch 3 would do" in err
+    assert (code, "batch must be <= 3, the training images of folder:" in err) == (2, True)
     code, _, err = run(*flags, "--dataset", tree(tmp_path / "one", "ab", train=1), "--split", "half")
-    assert (code, "a network needs two training images or more, got 1" in err) == (2, True)
+    assert (code, "training needs at least 2 images, got 1" in err) == (2, True)
 
 
 @pytest.fixture
@@ -296,7 +295,7 @@ def test_a_damaged_run_is_an_error(run, no_pictures, copy):
 
     config, checkpoint, log = (copy / name for name in ("config.json", "checkpoint.pt", "log.csv"))
     good = {path: path.read_bytes() for path in (config, checkpoint, log)}
-    other = "config.json is not that of a retraining, damaged, or of another version"
+    other = "config.json is damaged, of another version or not of a retraining"
     for text, said in (("{}", other), ("[]", "config.json is damaged"), ("x", "config.json is damaged")):
         config.write_text(text)
         assert said in error()
@@ -336,7 +335,7 @@ def test_a_damaged_run_is_an_error(run, no_pictures, copy):
         changed = torch.load(io.BytesIO(good[checkpoint]), weights_only=True)
         change(changed)
         torch.save(changed, checkpoint)
-        assert "checkpoint.pt is not of this run, or of another version" in error()
+        assert "checkpoint.pt is of another run or version" in error()
     checkpoint.write_bytes(good[checkpoint])
     log.write_bytes(good[log][:-40])
     assert "log.csv is damaged" in error()
@@ -358,8 +357,8 @@ def test_a_training_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tm
             next(session.task.network.parameters()).fill_(float("nan"))
         with pytest.raises(
             DivergedError,
-            match=r"no number any more: epoch 2, by step \d of 3; .*a/checkpoint.pt is that of the last good"
-            r" moment, after epoch 1; a lower --learning-rate may do",
+            match=r"became NaN or infinite at epoch 2, by step \d of 3; the last good checkpoint is"
+            r" .*a/checkpoint.pt \(epoch 1\); try a lower --learning-rate",
         ):
             session.train()
         assert (path / "checkpoint.pt").read_bytes() == before
@@ -371,7 +370,7 @@ def test_a_training_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tm
     ("fits", "said"),
     [
         (70, "not enough memory (on cpu, for a batch of 500; --batch 62 fits)"),
-        (1, "not enough memory (on cpu, not even for 2 images; a smaller --channels, or --amp, may do)"),
+        (1, "not enough memory (on cpu, not even for 2 images; try a smaller --channels, or --amp)"),
     ],
 )
 def test_memory_that_is_not_there(run, monkeypatch, fits, said):
@@ -400,22 +399,22 @@ def test_an_error_of_another_kind_passes(monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        ((), "an architecture is needed, or --resume FOLDER"),
+        ((), "an architecture or --resume FOLDER is required"),
         (("magic",), "'magic' is not an architecture"),
         (("6111", "--space", "darts"), "the architecture belongs to the space nb201, not darts"),
         (("6111", "--dataset", "mnist"), "a data set must be cifar10, cifar100"),
         (("6111", "--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py"),
-        (("6111", "--device", "tpu"), "a device is cpu, cuda or cuda:N, got 'tpu'"),
+        (("6111", "--device", "tpu"), "device must be cpu, cuda or cuda:N, got 'tpu'"),
         (("6111", "--epochs", 0), "epochs must be an integer >= 1, got 0"),
-        (("6111", "--batch", 722), "a batch of 722 is more than the training images of digits"),
+        (("6111", "--batch", 722), "batch must be <= 1442, the training images of digits, got 722"),
         (("DARTS_V2", "--protocol", 12), "the protocols of darts are none, got 12"),
-        (("DARTS_V2", "--auxiliary-weight", 0.4), "made for images of 32x32, not 8x8"),
+        (("DARTS_V2", "--auxiliary-weight", 0.4), "needs images of 32x32, got 8x8"),
         (("DARTS_V2", "--cells", 2), "cells must be an integer in [3, 1,000], got 2"),
         (("6111", "--out", "/dev/null/a"), "cannot create the folder /dev/null/a: Not a directory"),
         (("6111", "--out", "/"), "/ exists; --out must name a new folder"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run: it has no log.csv"),
         (("6111", "--out", "a", "--resume", "b"), "not allowed with argument"),
-        (("6111", "--tensorboard"), "--tensorboard writes to the run's folder; --out names it"),
+        (("6111", "--tensorboard"), "--tensorboard writes to the run folder, so it needs --out"),
         (("6111", "--export", "x.txt"), "x.txt"),
     ],
 )
@@ -444,4 +443,7 @@ def test_a_run_of_several_processes_that_depends_on_them(run, copy):
     record["settings"]["local_bn"], record["processes"] = True, 2
     (copy / "config.json").write_text(json.dumps(record))
     code, _, err = run("--resume", copy)
-    assert (code, "begun with --local-bn by 2 processes, which it depends on; got 1" in err) == (2, True)
+    assert (
+        code,
+        "started with --local-bn by 2 processes, so it must be resumed by as many; got 1" in err,
+    ) == (2, True)

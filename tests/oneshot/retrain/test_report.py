@@ -43,18 +43,18 @@ def test_the_report():
         "600 epochs, 312,600 steps, 50,000 training and 10,000 test images; seed 2; 2.0 hours\n"
         "\n"
         "architecture    Genotype(...)\n"
-        "parameters      3,349,342, and 475,510 of the auxiliary head\n"
-        "multiply-adds   528,000,000 for an image\n"
-        "test            97.24 % of the test images right (among the first five: 99.90 %), loss 0.1235\n"
+        "parameters      3,349,342, plus 475,510 in the auxiliary head\n"
+        "multiply-adds   528,000,000 per image\n"
+        "test            97.24 % of the test images right (top 5: 99.90 %), loss 0.1235\n"
         "moving average  97.30 % of the test images right\n"
-        "best epoch      97.31 % after epoch 588; chosen by these images, it is not a number to publish\n"
+        "best epoch      97.31 % after epoch 588; do not publish it, it was selected on these images\n"
     )
 
 
 def test_the_report_of_a_part():
     settings = replace(SETTINGS, space="nb201", split="half", cells=1)
     out = report(2, settings=settings, epochs=0, log=[], best=None, benchmark=ENTRY)
-    assert "36 channels and 1 cell a stage\n" in out
+    assert "36 channels and 1 cell per stage\n" in out
     assert "0 of 600 epochs, 312,600 steps, 50,000 training and 10,000 validation images" in out
     assert "; 2.0 hours by 2 processes\n" in out
     assert "right" not in out
@@ -67,8 +67,8 @@ def test_the_report_of_a_part():
 def test_the_report_of_a_training_that_the_benchmark_has_otherwise(seeds):
     out = report(benchmark=ENTRY._replace(seeds=seeds, differs=["epochs", "channels"]))
     assert ("(1 seed)" in out) == (seeds == 1)
-    assert ("(recorded as a mean)" in out) == (seeds is None)
-    assert out.endswith("                (trained otherwise than this: epochs, channels)\n")
+    assert ("(mean over unknown seeds)" in out) == (seeds is None)
+    assert out.endswith("                (trained with other settings: epochs, channels)\n")
 
 
 def test_a_loss_that_is_infinite():

@@ -107,22 +107,20 @@ def test_what_is_given_is_kept():
 def test_small_images():
     settings, notes = completed("darts", (8, 8), dataset="digits")
     assert (settings.epochs, settings.cutout, settings.auxiliary_weight, settings.cells) == (10, 0, 0.0, 3)
-    assert notes == ["an auxiliary head is made for images of 32x32, not 8x8: there is none"]
+    assert notes == ["an auxiliary head needs images of 32x32, got 8x8; training without one"]
     assert not get_pipeline("darts", "digits").augment
     settings, notes = completed("darts", (16, 16), dataset="imagenet16-120", auxiliary_weight=0.0)
     assert (settings.cutout, notes) == (8, [])  # in proportion
-    with pytest.raises(
-        ConfigError, match=r"made for images of 32x32, not 16x16; --auxiliary-weight 0 would do"
-    ):
+    with pytest.raises(ConfigError, match=r"needs images of 32x32, got 16x16; try --auxiliary-weight 0"):
         completed("darts", (16, 16), auxiliary_weight=0.4)
 
 
 def test_an_auxiliary_head_stands_before_the_last_cell():
     settings, notes = completed("darts", cells=3)
     assert settings.auxiliary_weight == 0.0
-    assert notes == ["an auxiliary head stands before the last of 4 cells or more, not 3: there is none"]
+    assert notes == ["an auxiliary head needs at least 4 cells, got 3; training without one"]
     assert completed("darts", cells=4)[0].auxiliary_weight == 0.4
-    with pytest.raises(ConfigError, match="4 cells or more, not 3; --auxiliary-weight 0 would do"):
+    with pytest.raises(ConfigError, match="at least 4 cells, got 3; try --auxiliary-weight 0"):
         completed("darts", cells=3, auxiliary_weight=0.1)
     with pytest.raises(ConfigError, match="cells are 4 or more, got 3"):
         get_space("darts").network(DARTS_V2, cells=3, auxiliary=True)
@@ -138,7 +136,7 @@ def test_a_trial_has_settings_that_there_are():
         ({"space": "x"}, "unknown space 'x'"),
         ({"dataset": 3}, "dataset must be a string, got 3"),
         ({"split": "third"}, "split must be full or half, got 'third'"),
-        ({"split_list": "x"}, r"split_list names halves of cifar100's or .* --split half, got cifar10$"),
+        ({"split_list": "x"}, r"split_list needs --split half and .* cifar100 or .*, got cifar10$"),
         (
             {"dataset": "cifar100", "split": "full", "split_list": "x"},
             "got cifar100 and --split full",
@@ -155,7 +153,7 @@ def test_a_trial_has_settings_that_there_are():
         ({"drop_path": 1.0}, "drop_path must be < 1, got 1.0"),
         ({"ema": 1.0}, "ema must be < 1, got 1.0"),
         ({"ema": -0.1}, "ema must be >= 0"),
-        ({"learning_rate": 0.1, "learning_rate_min": 0.2}, "falls from learning_rate to learning_rate_min"),
+        ({"learning_rate": 0.1, "learning_rate_min": 0.2}, "learning_rate_min must be <= learning_rate"),
         ({"amp": 1}, "amp must be true or false, got 1"),
     ],
 )
@@ -171,7 +169,7 @@ def test_settings_outside_their_range_are_errors(settings, message):
         ("nb201", {"protocol": 90}, "the protocols of nb201 are 200 or 12, got 90"),
         ("nb201", {"drop_path": 0.1}, "the network of nb201 has no paths to drop, got drop_path 0.1"),
         ("hierarchical", {"auxiliary_weight": 0.4}, "hierarchical has no auxiliary head, got"),
-        ("hierarchical", {"learning_rate": 1e-4}, "falls from learning_rate to learning_rate_min"),
+        ("hierarchical", {"learning_rate": 1e-4}, "learning_rate_min must be <= learning_rate"),
         ("darts", {"dataset": "cifar100", "split_list": "x"}, "got cifar100 and --split full"),
     ],
 )

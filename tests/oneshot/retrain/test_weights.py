@@ -36,20 +36,20 @@ def test_the_weights_that_are_kept_are_those_that_were_accuracy(run):
 
 
 def test_another_number_of_classes_is_an_error(run):
-    with pytest.raises(ConfigError, match=r"last.pt is of a network for 10 classes, not 100"):
+    with pytest.raises(ConfigError, match=r"last.pt has a network for 10 classes, not 100"):
         load_network(run[1] / "last.pt", 100)
 
 
 def test_what_is_no_network_is_an_error(run, tmp_path):
-    with pytest.raises(RunFolderError, match=r"there is no .*/x.pt; a retraining writes best.pt and last.pt"):
+    with pytest.raises(RunFolderError, match=r"x.pt does not exist; a retraining writes best.pt and last.pt"):
         load_network(tmp_path / "x.pt")
     good = torch.load(run[1] / "last.pt", weights_only=True)
     path = tmp_path / "a.pt"
     for change, message in [
         ({"average": None}, "a.pt has no moving average of weights; --ema keeps one"),
         ({"architecture": {"space": "nb201", "text": "x"}}, "no architecture: 'x' is not an architecture"),
-        ({"channels": 3}, r"a.pt is damaged, or of another version: .*size mismatch"),
-        ({"weights": {}}, r"a.pt is damaged, or of another version: .*Missing key"),
+        ({"channels": 3}, r"a.pt is damaged or of another version: .*size mismatch"),
+        ({"weights": {}}, r"a.pt is damaged or of another version: .*Missing key"),
         ({"auxiliary": True}, "networks of nb201 cannot have an auxiliary classifier"),
     ]:
         torch.save(good | change, path)
@@ -57,8 +57,8 @@ def test_what_is_no_network_is_an_error(run, tmp_path):
             load_network(path, average="average" in change)
     good.pop("classes")
     torch.save(good, path)
-    with pytest.raises(RunFolderError, match=r"a.pt is damaged, or of another version: it has no 'classes'"):
+    with pytest.raises(RunFolderError, match=r"a.pt is damaged or of another version: it has no 'classes'"):
         load_network(path)
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(RunFolderError, match=r"a.pt is damaged: it is cut short"):
+    with pytest.raises(RunFolderError, match=r"a.pt is damaged: it was truncated"):
         load_network(path)

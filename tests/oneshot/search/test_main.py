@@ -135,7 +135,7 @@ def test_the_report_and_the_folder(whole, bench, capsys):
     assert command.main(["--resume", str(whole)]) == 0
     out = capsys.readouterr().out
     assert out.startswith(
-        "DARTS on digits, nb201 with 2 channels and 1 cell a stage\n3 epochs, 9 steps, 721 "
+        "DARTS on digits, nb201 with 2 channels and 1 cell per stage\n3 epochs, 9 steps, 721 "
     )
     assert f"cell            {cell}\n" in out
     assert f"regret {summary['benchmark']['regret']:.4f}\n" in out
@@ -289,7 +289,7 @@ def test_a_store_with_test_accuracies_and_one_without_validation(tmp_path):
     assert result.pictures == ("alphas.png", "cell.png")
     assert "optimum " not in format_result(result)
     (tmp_path / "b.h5").rename(tmp_path / "c.h5")
-    with pytest.raises(RunFolderError, match="cannot be opened; --store names it"):
+    with pytest.raises(RunFolderError, match="cannot open the table of"):
         resume(path)
     assert resume(path, store=tmp_path / "c.h5").to_json() == result.to_json()
     assert reopen(path, store=tmp_path / "c.h5").architecture == result.architecture
@@ -450,19 +450,19 @@ def test_a_tree_of_images(run, no_pictures, tmp_path):
     assert run("--resume", path, *data)[0] == 0
     (tmp_path / "train" / "a" / "0.png").write_bytes((tmp_path / "train" / "a" / "1.png").read_bytes())
     code, _, err = run("--resume", path)
-    assert (code, f"is not what {path} was begun with: other images or labels" in err) == (2, True)
+    assert (code, f"differs from the data of {path}: other images or labels" in err) == (2, True)
     for part in ("train", "test"):
         (tmp_path / part / "d").mkdir()
         for n in range(4):
             Image.fromarray(pixels).save(tmp_path / part / "d" / f"{n}.png")
     code, _, err = run("--resume", path)
-    assert (code, f"is not what {path} was begun with: classes 4, not 3" in err) == (2, True)
+    assert (code, f"differs from the data of {path}: classes 4, not 3" in err) == (2, True)
     with pytest.raises(ConfigError, match="classes 4, not 3"):
         reopen(path)
     for file in tmp_path.rglob("*.png"):
         Image.fromarray(pixels[:6, :6]).save(file)
     code, _, err = run(*flags, *data)
-    assert (code, "their sides are to be multiples of 4; those of" in err, "are 6x6" in err) == (
+    assert (code, "their sides must be multiples of 4;" in err, "got 6x6" in err) == (
         2,
         True,
         True,
@@ -622,7 +622,7 @@ def test_a_damaged_run_is_an_error(run, no_pictures, copy):
 
     config, checkpoint, log = (copy / name for name in ("config.json", "checkpoint.pt", "log.csv"))
     good = {path: path.read_bytes() for path in (config, checkpoint, log)}
-    other = "config.json is not that of a one-shot search, damaged, or of another version"
+    other = "config.json is damaged, of another version or not of a one-shot search"
     damaged = "config.json is damaged"
     for text, said in (("{}", other), ("[]", damaged), ("nonsense", damaged)):
         config.write_text(text)
@@ -646,7 +646,7 @@ def test_a_damaged_run_is_an_error(run, no_pictures, copy):
     assert "checkpoint.pt is damaged" in error()
     checkpoint.unlink()
     assert "has no checkpoint.pt, though its log has 3 epochs" in error()
-    with pytest.raises(RunFolderError, match=r"has no checkpoint.pt, which each epoch of a search saves"):
+    with pytest.raises(RunFolderError, match=r"has no checkpoint.pt; a search saves one after each epoch"):
         reopen(copy)
     state = read_checkpoint_bytes(good[checkpoint])
     for change in (
@@ -665,7 +665,7 @@ def test_a_damaged_run_is_an_error(run, no_pictures, copy):
         changed = read_checkpoint_bytes(good[checkpoint])
         change(changed)
         torch.save(changed, checkpoint)
-        assert "checkpoint.pt is not of this run, or of another version" in error()
+        assert "checkpoint.pt is of another run or version" in error()
     torch.save(state, checkpoint)
     log.write_bytes(good[log][:-40])
     assert "log.csv is damaged" in error()
@@ -690,7 +690,7 @@ def test_a_search_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_
         before = (path / "checkpoint.pt").read_bytes()
         if where == "loss":
             session.task.optimizer.op_optimizer.param_groups[0]["lr"] = 1e30
-            message = r"the loss is no number any more: epoch 2, step \d of 3; "
+            message = r"the loss became NaN or infinite at epoch 2, step \d of 3; "
         else:  # after the last loss of the epoch
             step = session.task.optimizer.step
 
@@ -702,10 +702,8 @@ def test_a_search_that_diverges_keeps_the_last_good_checkpoint(no_pictures, tmp_
                 return result
 
             session.task.optimizer.step = poisoned
-            message = "weights are no numbers any more: epoch 2, its step 3; "
-        message += (
-            r".*a/checkpoint.pt is that of the last good moment, after epoch 1; a lower --learning-rate"
-        )
+            message = "weights became NaN or infinite at epoch 2, its step 3; "
+        message += r"the last good checkpoint is .*a/checkpoint.pt \(epoch 1\); try a lower --learning-rate"
         with pytest.raises(DivergedError, match=message):
             session.train()
         assert (path / "checkpoint.pt").read_bytes() == before
@@ -718,7 +716,7 @@ def test_a_loss_that_is_no_number_is_seen_within_an_epoch(monkeypatch):
     job = partial(SearchJob.create, SearchSettings(**TINY), config_of("darts", batch=60), CPU)
     with SearchSession.begin(job) as session:
         session.task.optimizer.op_optimizer.param_groups[0]["lr"] = 1e30
-        with pytest.raises(DivergedError, match="epoch 1, step . of 12; nothing is saved"):
+        with pytest.raises(DivergedError, match="epoch 1, step . of 12; nothing was saved"):
             session.train()
         assert session.trainer.batch < 6
 
@@ -730,7 +728,7 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
     monkeypatch.setattr(get_method("darts"), "step", full)
     code, _, err = run(*FLAGS)
     assert (code, err.count("\n")) == (2, 1)
-    assert "not enough memory (on cpu; a smaller --batch or --channels, or --amp, may do)" in err
+    assert "not enough memory (on cpu; try a smaller --batch or --channels, or --amp)" in err
 
 
 @pytest.mark.parametrize(
@@ -750,12 +748,12 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
         ),
         (("--dataset", "folder:/nowhere"), "/nowhere has no folder 'train'"),
         (("--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py/data_batch_1"),
-        (("--device", "tpu"), "a device is cpu, cuda or cuda:N, got 'tpu'"),
-        (("--device", "cuda:x"), "a device is cpu, cuda or cuda:N, got 'cuda:x'"),
+        (("--device", "tpu"), "device must be cpu, cuda or cuda:N, got 'tpu'"),
+        (("--device", "cuda:x"), "device must be cpu, cuda or cuda:N, got 'cuda:x'"),
         (("--epochs", 0), "epochs must be an integer >= 1, got 0"),
         (("--seed", -1), "seed must be an integer in [0, 9,223,372,036,854,775,807], got -1"),
         (("--channels", 0), "channels must be an integer in [1, 65,536], got 0"),
-        (("--batch", 722), "a batch of 722 is more than a half of digits has; --batch 721 would do"),
+        (("--batch", 722), "batch must be <= 721, the images in a half of digits, got 722"),
         (("--tau-max", 5), "unrecognized arguments: --tau-max 5"),
         (("--method", "gdas", "--tau-min", 0), "tau_min must be > 0"),
         (("--store", "/nowhere.h5"), "no store at /nowhere.h5"),
@@ -763,7 +761,7 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
         (("--out", "/"), "/ exists; --out must name a new folder; it is not the folder of a run"),
         (("--resume", "/nowhere"), "/nowhere is not the folder of a run: it has no log.csv"),
         (("--out", "a", "--resume", "b"), "not allowed with argument"),
-        (("--tensorboard",), "--tensorboard writes to the run's folder; --out names it"),
+        (("--tensorboard",), "--tensorboard writes to the run folder, so it needs --out"),
     ],
 )
 def test_an_error_is_one_line_and_exit_code_2(run, argv, message):
@@ -800,7 +798,9 @@ def test_the_columns_of_the_log_are_those_of_a_row(whole):
 
 
 def test_a_list_of_halves_is_of_the_data_sets_that_have_them():
-    with pytest.raises(ConfigError, match="split_list names halves of cifar100's or .*, got digits"):
+    with pytest.raises(
+        ConfigError, match="split_list needs the test images of cifar100 or .*, got dataset digits"
+    ):
         SearchSettings(split_list="list.txt")
 
 
@@ -811,7 +811,7 @@ def test_a_half_of_one_image_is_too_small(run, tmp_path):
             Image.new("RGB", (8, 8)).save(tmp_path / part / name / "0.png")
     code, out, err = run("--dataset", f"folder:{tmp_path}", "--batch", "2", "--device", "cpu")
     assert (code, out) == (2, "")
-    assert "needs two images or more, got 1" in err
+    assert "must have at least 2 images, got 1" in err
 
 
 # Other spaces
@@ -880,7 +880,7 @@ def test_the_report_and_the_folder_of_another_space(elsewhere):
         candidates = space.candidates(edge)
         assert row == [*candidates, *[""] * (operations.shape[1] - len(candidates))]
         assert np.isnan(values).tolist() == [not operation for operation in row]
-    cells = {"darts": "3 cells", "hierarchical": "1 cell a stage"}[name]
+    cells = {"darts": "3 cells", "hierarchical": "1 cell per stage"}[name]
     method = {"darts": "DARTS", "hierarchical": "GDAS"}[name]
     assert printed.startswith(
         f"{method} on digits, {name} with 2 channels and {cells}\n2 epochs, 4 steps, 721 "
@@ -906,7 +906,7 @@ def test_a_run_of_another_space_cannot_be_scored(elsewhere, capsys):
     code = score.main([str(path), "--cells", "10"])
     out, err = capsys.readouterr()
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert f"no benchmark has the architectures of {name}; python -m oneshot.retrain {path} trains the" in err
+    assert f"no benchmark has the architectures of {name}; to train" in err
     assert not (path / "score.json").exists()
 
 
@@ -948,7 +948,7 @@ def test_a_run_of_another_space_goes_on_in_it_alone(elsewhere, run, tmp_path):
     state = read_checkpoint(path)
     for found in ("|x|", str(Cell.from_index(0)), "Genotype()", 5):
         torch.save(state | {"architecture": found}, tmp_path / "checkpoint.pt")
-        with pytest.raises(RunFolderError, match="checkpoint.pt is not of this run, or of another version"):
+        with pytest.raises(RunFolderError, match="checkpoint.pt is of another run or version"):
             reopen(tmp_path)
     torch.save(state | {"architecture": None}, tmp_path / "checkpoint.pt")
     found = reopen(tmp_path)

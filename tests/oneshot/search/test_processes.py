@@ -108,7 +108,7 @@ def test_the_command_prints_once_and_writes_the_folder_of_one_process(tmp_path):
         for name in ("train_loss", "val_loss"):
             assert two[name] == pytest.approx(one[name], rel=1e-4)
         assert two["tau"] == one["tau"]
-    assert out.count("GDAS on digits, nb201 with 2 channels and 1 cell a stage\n") == 1
+    assert out.count("GDAS on digits, nb201 with 2 channels and 1 cell per stage\n") == 1
     assert " of search by 2 processes\n" in out
     assert {each.name for each in both.iterdir()} == {each.name for each in alone.iterdir()}
     assert read_record(both, SEARCH)["places"]["device"] == "cpu"
@@ -121,15 +121,19 @@ def test_an_error_is_said_once_and_ends_all():
     code, out, err = end(start("-m", "oneshot.search", *FLAGS, "--learning-rate", "1e30"))
     assert (code, out) == (1, "")
     assert len(said(err, "oneshot.search")) == 1, err
-    assert "the loss is no number any more: epoch 1, step" in said(err, "oneshot.search")[0]
+    assert "the loss became NaN or infinite at epoch 1, step" in said(err, "oneshot.search")[0]
 
 
 def test_what_several_processes_cannot_do_is_an_error():
     group, here = ProcessGroup(0, 3), Environment(device="cpu")
     for settings, batch, message in (
         (SearchSettings(), 719, "the last batch of an epoch has 2 images, which are too few for 3 processes"),
-        (SearchSettings(), 2, "a batch has 2 images, which are too few for 3 processes; another --batch may"),
-        (SearchSettings(compile=True), 64, "--compile cannot normalize by the whole batch of several"),
+        (SearchSettings(), 2, "a batch has 2 images, which are too few for 3 processes; try another --batch"),
+        (
+            SearchSettings(compile=True),
+            64,
+            "--compile does not support normalization over the batch of several",
+        ),
     ):
         with pytest.raises(ConfigError, match=message):
             SearchJob.create(settings, DARTSConfig(batch=batch), here, group)

@@ -206,9 +206,9 @@ class TrainingContract:
 
     def test_a_run_that_diverges_at_once(self, run, tmp_path):
         code, _, err = run(*self.diverging)
-        assert (code, err.count("\n"), "nothing is saved without --out" in err) == (2, 1, True)
+        assert (code, err.count("\n"), "nothing was saved because --out was not given" in err) == (2, 1, True)
         code, _, err = run(*self.diverging, "--out", tmp_path / "a")
-        assert (code, err.count("\n"), "no epoch was finished" in err) == (2, 1, True)
+        assert (code, err.count("\n"), "no epoch was completed" in err) == (2, 1, True)
 
     def test_no_room_left(self, run, no_pictures, tmp_path):
         import resource

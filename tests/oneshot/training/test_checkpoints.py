@@ -48,7 +48,7 @@ def test_a_checkpoint_with_code_in_it_is_refused_and_not_run(folder, tmp_path):
         buffer = io.BytesIO()
         torch.save({"weights": value}, buffer)
         (folder.path / "checkpoint.pt").write_bytes(buffer.getvalue())
-        with pytest.raises(RunFolderError, match="could run code; it is refused") as caught:
+        with pytest.raises(RunFolderError, match="objects that could execute code") as caught:
             read_checkpoint(folder.path)
         assert "\n" not in str(caught.value)
     assert not (tmp_path / "ran").exists()
@@ -128,7 +128,7 @@ def test_a_checkpoint_made_to_take_memory_is_refused_in_one_line(folder, capfd, 
     (folder.path / "checkpoint.pt").write_bytes(data)
     tracemalloc.start()
     try:
-        with pytest.raises(RunFolderError, match=r"checkpoint.pt (is damaged|holds more than)") as caught:
+        with pytest.raises(RunFolderError, match=r"checkpoint.pt (is damaged|must contain only)") as caught:
             read_checkpoint(folder.path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:

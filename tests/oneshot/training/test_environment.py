@@ -23,10 +23,12 @@ def test_a_device_that_is_not_there_is_an_error(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert get_device() == torch.device("cpu")
     for name in ("cuda", "cuda:1"):
-        with pytest.raises(DeviceError, match=f"no CUDA device here for {name}; --device cpu would do"):
+        with pytest.raises(
+            DeviceError, match=f"{name} is not available: this machine has no CUDA device; try --device cpu"
+        ):
             get_device(name)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    with pytest.raises(DeviceError, match=r"there is no cuda:2; the CUDA devices here are cuda:0 to cuda:1"):
+    with pytest.raises(DeviceError, match=r"cuda:2 is not available: the CUDA devices are cuda:0 to cuda:1"):
         get_device("cuda:2")
     assert get_device("cuda:1") == torch.device("cuda", 1)

@@ -75,5 +75,7 @@ def test_halves_of_test_images(monkeypatch):
     assert half.counts == (20, 5000)
     assert (RetrainImages("cifar100", HERE, "full").held_out_images.count, half.classes) == (10_000, 7)
     made[False] = Images("x", made[False].pixels, made[False].labels, tuple("abcdefgh"), PUBLISHED["cifar10"])
-    with pytest.raises(ConfigError, match="test images of cifar100 are not of the training images' classes"):
+    with pytest.raises(
+        ConfigError, match="test images of cifar100 differ from its training images in classes"
+    ):
         RetrainImages("cifar100", HERE, "full")

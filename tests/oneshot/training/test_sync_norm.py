@@ -74,6 +74,6 @@ def test_a_normalization_at_an_edge_is_an_error():
     graph = Graph("graph")
     graph.add_edge(1, 2, op=ops.batch_norm(3))
     with pytest.raises(
-        GraphError, match="edge_1_2 of graph is a normalization alone; put it into an operation"
+        GraphError, match="edge_1_2 of graph is only a normalization, which cannot be replaced"
     ):
         synchronize(graph.parse(), ProcessGroup())

@@ -109,7 +109,7 @@ def test_a_state_goes_on_to_the_same_end(steps):
 def test_a_state_beyond_the_epochs_is_an_error(epoch, batch):
     trainer = Trainer(Line())
     state = trainer.state_dict() | {"epoch": epoch, "batch": batch}
-    with pytest.raises(ValueError, match=f"it stands at epoch {epoch}, batch {batch}"):
+    with pytest.raises(ValueError, match=f"it has epoch {epoch}, batch {batch}"):
         trainer.load_state_dict(state)
 
 
@@ -117,7 +117,7 @@ def test_a_loss_that_is_not_finite_is_seen_after_the_next_step_or_at_the_end_of_
     for on_step, batch in ((True, 2), (False, 3)):
         trainer = Trainer(Line(rate=math.inf))
         look = trainer.look if on_step else lambda: None
-        message = f"the loss is no number any more: epoch 1, batch {batch}, step 2"
+        message = f"the loss became NaN or infinite at epoch 1, batch {batch}, step 2"
         with pytest.raises(DivergedError, match=message):
             trainer.run(lambda: False, look, lambda epoch: None)
 
@@ -130,5 +130,5 @@ def test_a_parameter_that_is_not_finite_is_seen_at_the_end_of_an_epoch():
             with torch.no_grad():
                 trainer.task.weight.fill_(math.nan)
 
-    with pytest.raises(DivergedError, match="weights are no numbers any more: epoch 1, batch 3, step 0"):
+    with pytest.raises(DivergedError, match="weights became NaN or infinite at epoch 1, batch 3, step 0"):
         trainer.run(lambda: False, poison, lambda epoch: None)
