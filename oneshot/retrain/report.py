@@ -87,7 +87,7 @@ def _rows(result: RetrainResult) -> list[tuple[str, str]]:
     cost, tested = result.cost, _tested(result)
     params = f"{cost.params_without_auxiliary:,}"
     if cost.params != cost.params_without_auxiliary:
-        params += f", plus {cost.params - cost.params_without_auxiliary:,} in the auxiliary head"
+        params += f", plus {cost.params - cost.params_without_auxiliary:,} in the auxiliary classifier"
     rows = [
         ("architecture", str(result.architecture.value)),
         ("parameters", params),

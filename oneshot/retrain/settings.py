@@ -18,8 +18,8 @@ SPLITS = {
     "full": "train on all training images, test on the test images",
     "half": "train on the training half of a search, test on its validation half",
 }
-_SIDE = 32  # side in pixels of the images that an auxiliary head supports
-_CELLS = 4  # minimum number of cells of a network with an auxiliary head
+_SIDE = 32  # side in pixels of the images that an auxiliary classifier supports
+_CELLS = 4  # minimum number of cells of a network with an auxiliary classifier
 SMOKE = {"dataset": "digits", "epochs": 2, "batch": 128, "channels": 2}  # settings of --smoke
 
 
@@ -161,7 +161,7 @@ class RetrainSettings(Settings):
         if self.protocol is not None and self.protocol not in PROTOCOLS.get(space, ()):
             known = " or ".join(map(str, PROTOCOLS.get(space, ()))) or "none"
             raise ConfigError(f"the protocols of {space} are {known}, got {self.protocol}")
-        for name, feature in (("drop_path", "paths to drop"), ("auxiliary_weight", "auxiliary head")):
+        for name, feature in (("drop_path", "paths to drop"), ("auxiliary_weight", "auxiliary classifier")):
             if getattr(self, name) and not getattr(PIPELINES[space], name):
                 value = getattr(self, name)
                 raise ConfigError(f"the network of {space} has no {feature}, got {name} {value}")
@@ -213,9 +213,9 @@ class RetrainSettings(Settings):
 
 
 def _auxiliary_obstacle(size: tuple[int, int], cells: int) -> str | None:
-    """Return why a network cannot have an auxiliary head; None if it can."""
+    """Return why a network cannot have an auxiliary classifier; None if it can."""
     if tuple(size) != (_SIDE, _SIDE):
-        return f"an auxiliary head needs images of {_SIDE}x{_SIDE}, got {size[1]}x{size[0]}"
+        return f"an auxiliary classifier needs images of {_SIDE}x{_SIDE}, got {size[1]}x{size[0]}"
     if cells < _CELLS:
-        return f"an auxiliary head needs at least {_CELLS} cells, got {cells}"
+        return f"an auxiliary classifier needs at least {_CELLS} cells, got {cells}"
     return None

@@ -63,7 +63,7 @@ def test_the_default_retraining_learns(run, space):
     summary = json.loads(out)
     assert (code, summary["settings"]["space"], summary["settings"]["dataset"]) == (0, space, "digits")
     assert summary["result"]["top1"] > 80
-    assert ("note: an auxiliary head needs images of 32x32, got 8x8" in err) == (space == "darts")
+    assert ("note: an auxiliary classifier needs images of 32x32, got 8x8" in err) == (space == "darts")
 
 
 @pytest.mark.slow

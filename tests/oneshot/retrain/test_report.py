@@ -43,7 +43,7 @@ def test_the_report():
         "600 epochs, 312,600 steps, 50,000 training and 10,000 test images; seed 2; 2.0 hours\n"
         "\n"
         "architecture    Genotype(...)\n"
-        "parameters      3,349,342, plus 475,510 in the auxiliary head\n"
+        "parameters      3,349,342, plus 475,510 in the auxiliary classifier\n"
         "multiply-adds   528,000,000 per image\n"
         "test            97.24 % of the test images right (top 5: 99.90 %), loss 0.1235\n"
         "moving average  97.30 % of the test images right\n"

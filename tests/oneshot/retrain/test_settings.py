@@ -107,7 +107,7 @@ def test_what_is_given_is_kept():
 def test_small_images():
     settings, notes = completed("darts", (8, 8), dataset="digits")
     assert (settings.epochs, settings.cutout, settings.auxiliary_weight, settings.cells) == (10, 0, 0.0, 3)
-    assert notes == ["an auxiliary head needs images of 32x32, got 8x8; training without one"]
+    assert notes == ["an auxiliary classifier needs images of 32x32, got 8x8; training without one"]
     assert not get_pipeline("darts", "digits").augment
     settings, notes = completed("darts", (16, 16), dataset="imagenet16-120", auxiliary_weight=0.0)
     assert (settings.cutout, notes) == (8, [])  # in proportion
@@ -118,7 +118,7 @@ def test_small_images():
 def test_an_auxiliary_head_stands_before_the_last_cell():
     settings, notes = completed("darts", cells=3)
     assert settings.auxiliary_weight == 0.0
-    assert notes == ["an auxiliary head needs at least 4 cells, got 3; training without one"]
+    assert notes == ["an auxiliary classifier needs at least 4 cells, got 3; training without one"]
     assert completed("darts", cells=4)[0].auxiliary_weight == 0.4
     with pytest.raises(ConfigError, match="at least 4 cells, got 3; try --auxiliary-weight 0"):
         completed("darts", cells=3, auxiliary_weight=0.1)
@@ -168,7 +168,7 @@ def test_settings_outside_their_range_are_errors(settings, message):
         ("darts", {"protocol": 12}, "the protocols of darts are none, got 12"),
         ("nb201", {"protocol": 90}, "the protocols of nb201 are 200 or 12, got 90"),
         ("nb201", {"drop_path": 0.1}, "the network of nb201 has no paths to drop, got drop_path 0.1"),
-        ("hierarchical", {"auxiliary_weight": 0.4}, "hierarchical has no auxiliary head, got"),
+        ("hierarchical", {"auxiliary_weight": 0.4}, "hierarchical has no auxiliary classifier, got"),
         ("hierarchical", {"learning_rate": 1e-4}, "learning_rate_min must be <= learning_rate"),
         ("darts", {"dataset": "cifar100", "split_list": "x"}, "got cifar100 and --split full"),
     ],
