@@ -1,4 +1,4 @@
-"""Check that all public names of nasbench, data and blackbox are documented."""
+"""Check that all public names are documented."""
 
 import ast
 import dataclasses
@@ -11,13 +11,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# In oneshot, the parameters of some functions are still described in sentences.
-COMPLETE = ("nasbench", "data", "blackbox")
+PACKAGES = ("nasbench", "data", "blackbox", "oneshot")
 
 
 def stubs():
     """Yield the packages that have a stub of public names, and its path."""
-    for package in COMPLETE:
+    for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("__init__.pyi")):
             yield ".".join(path.relative_to(ROOT).parent.parts), path
 
@@ -99,12 +98,12 @@ def fields_without_comment(path):
                 yield f"{node.name}.{name}"
 
 
-@pytest.mark.parametrize("package", COMPLETE)
+@pytest.mark.parametrize("package", PACKAGES)
 def test_fields_of_public_classes_have_comments(package):
     for path in sorted((ROOT / package).rglob("*.py")):
         assert not list(fields_without_comment(path)), path
 
 
 def test_there_are_names_and_fields_to_look_at():
-    assert len(list(cases())) > 80
+    assert len(list(cases())) > 400
     assert dataclasses.is_dataclass(importlib.import_module("data").Images)
