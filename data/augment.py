@@ -31,8 +31,8 @@ class Augment:
     - Crop: `pad` black pixels are added on each side, and the image is cropped to its size at a uniformly
       random position. Normalization turns the black pixels into -mean/std.
     - Flip: left and right are exchanged with probability 1/2.
-    - Cutout (DeVries & Taylor 2017): a square of `cutout` pixels is set to zero after normalization. It is centred on a
-      uniformly random pixel and clipped at the borders. An odd `cutout` acts as `cutout - 1`.
+    - Cutout (DeVries & Taylor 2017): a square of `cutout` pixels is set to zero after normalization. It is
+      centred on a uniformly random pixel and clipped at the borders. An odd `cutout` acts as `cutout - 1`.
 
     Parameters
     ----------
