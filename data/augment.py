@@ -26,13 +26,13 @@ class Augment:
     torch.Size([2, 3, 32, 32])
 
     Random numbers are sampled by `draw` on the CPU and are therefore identical on every device. The
-    augmentation is that of DARTS [1]_:
+    augmentation is the same as in DARTS (Liu et al. 2019):
 
     - Crop: `pad` black pixels are added on each side, and the image is cropped to its size at a uniformly
       random position. Normalization turns the black pixels into -mean/std.
     - Flip: left and right are exchanged with probability 1/2.
-    - Cutout [2]_: a square of `cutout` pixels is set to zero after normalization. It is centred on a
-      uniformly random pixel and clipped at the borders. An odd `cutout` acts as `cutout - 1`.
+    - Cutout (DeVries & Taylor 2017): a square of `cutout` pixels is set to zero after normalization. It is
+      centred on a uniformly random pixel and clipped at the borders. An odd `cutout` acts as `cutout - 1`.
 
     Parameters
     ----------
@@ -46,8 +46,7 @@ class Augment:
 
     References
     ----------
-    .. [1] Liu et al. 2019, arXiv:1806.09055.
-    .. [2] DeVries & Taylor 2017, arXiv:1708.04552.
+    Liu et al. 2019, arXiv:1806.09055. DeVries & Taylor 2017, arXiv:1708.04552.
     """
 
     #: mean and standard deviation of the channels, in pixel values 0..255
