@@ -5,6 +5,7 @@ import hashlib
 import pickle
 import tarfile
 from collections import OrderedDict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,18 +131,32 @@ def packed(value: object) -> bytes:
     return bz2.compress(pickle.dumps(value, protocol=4))
 
 
-def write_cell(folder: Path, space: Space, index: int, **options: Any) -> dict[str, Any]:
+@cache
+def _packed_meta(space: Space) -> bytes:
+    return packed(meta_of(space))
+
+
+@cache
+def _packed_cell(space: Space, index: int, third_seed: bool) -> bytes:
+    return packed(results_of(space, index, third_seed=third_seed))
+
+
+def write_cell(
+    folder: Path, space: Space, index: int, third_seed: bool = True, weights: Any = None
+) -> dict[str, Any]:
     """Write one cell's file and return its content."""
-    results = results_of(space, index, **options)
-    (folder / f"{index:06d}.pickle.pbz2").write_bytes(packed(results))
-    return results
+    data = _packed_cell(space, index, third_seed)
+    if weights is not None:
+        data = packed(results_of(space, index, third_seed=third_seed, weights=weights))
+    (folder / f"{index:06d}.pickle.pbz2").write_bytes(data)
+    return pickle.loads(bz2.decompress(data))
 
 
 def write_folder(folder, space, indices, meta=True):
     """Write a NATS-Bench folder; every other cell lacks seed 999. Returns {index: results}."""
     folder.mkdir(parents=True, exist_ok=True)
     if meta:
-        (folder / "meta.pickle.pbz2").write_bytes(packed(meta_of(space)))
+        (folder / "meta.pickle.pbz2").write_bytes(_packed_meta(space))
     return {
         index: write_cell(folder, space, index, third_seed=not place % 2)
         for place, index in enumerate(indices)

@@ -7,6 +7,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -370,6 +371,7 @@ def _space_by_protocols(results: object, subject: str) -> Space:
     raise SourceError(f"{subject} match no known space")
 
 
+@cache
 def _official_strings(space: Space) -> list[str]:
     return [str(space.cell(code)) for code in space.official_order().tolist()]
 

@@ -313,7 +313,9 @@ def lacking(tmp_path_factory):
     }
 
 
-@pytest.mark.parametrize("name", LACKING)
+@pytest.mark.parametrize(
+    "name", [name if name == "few" else pytest.param(name, marks=pytest.mark.slow) for name in LACKING]
+)
 def test_a_search_ends_well_whatever_its_table_lacks(run, lacking, tmp_path, name):
     path = tmp_path / "run"
     code, out, _ = run(*FLAGS, "--epochs", 2, "--store", lacking[name], "--out", path)
@@ -891,6 +893,7 @@ def test_the_report_and_the_folder_of_another_space(elsewhere):
     assert printed.endswith(f"\nsaved in {path}, with alphas.png, cell.png\n")
 
 
+@pytest.mark.slow
 def test_a_run_of_another_space_is_reopened(elsewhere):
     name, path, _ = elsewhere
     summary = json.loads((path / "summary.json").read_text())
@@ -900,6 +903,7 @@ def test_a_run_of_another_space_is_reopened(elsewhere):
         assert run.optimizer.evaluate(run.val_loader())._asdict() == summary["supernet"]["path"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("elsewhere", ["darts"], indirect=True)
 def test_a_run_of_another_space_cannot_be_scored(elsewhere, capsys):
     name, path, _ = elsewhere

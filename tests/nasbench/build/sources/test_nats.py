@@ -290,7 +290,7 @@ def without_a_trial(results):
     ],
 )
 def test_what_the_format_does_not_foresee_is_an_error(tmp_path, edit, message):
-    published.write_folder(tmp_path, TOPOLOGY, (0, 11))
+    published.write_folder(tmp_path, TOPOLOGY, (0, 11), meta=False)
     published.write_cell(tmp_path, TOPOLOGY, 11)
     change(tmp_path, 11, edit)
     with pytest.raises(SourceError, match=message) as caught:
@@ -310,7 +310,7 @@ def test_a_global_is_refused_by_name_and_never_called(tmp_path):
         def __reduce__(self):
             return os.mkdir, (str(tmp_path / "made"),)
 
-    published.write_folder(tmp_path, TOPOLOGY, (0, 11))
+    published.write_folder(tmp_path, TOPOLOGY, (0, 11), meta=False)
     change(tmp_path, 11, lambda results: results.update(extra=Harmful()))
     with pytest.raises(UnsafePickleError, match=r"000011.pickle.pbz2 needs the global \w+.mkdir; refused"):
         read(open_source(tmp_path))
@@ -331,14 +331,14 @@ def test_a_bomb_is_refused_before_memory_is_taken(tmp_path):
 
 @pytest.mark.parametrize("name", attacks.DAMAGED)
 def test_a_cell_made_to_take_the_stack_or_time_is_refused(tmp_path, name):
-    published.write_folder(tmp_path, TOPOLOGY, (0, 11))
+    published.write_folder(tmp_path, TOPOLOGY, (0, 11), meta=False)
     (tmp_path / "000011.pickle.pbz2").write_bytes(bz2.compress(attacks.damaged(name)(-1)))
     with pytest.raises(SourceError, match=r"000011.pickle.pbz2 (is|asks for|needs the global)"):
         read(open_source(tmp_path))
 
 
 def test_a_cell_that_makes_much_of_little_is_refused(tmp_path):
-    published.write_folder(tmp_path, TOPOLOGY, (0, 11))
+    published.write_folder(tmp_path, TOPOLOGY, (0, 11), meta=False)
     (tmp_path / "000011.pickle.pbz2").write_bytes(
         bz2.compress(attacks.endless("bytes of a text, thrown away")(3 << 20))
     )
