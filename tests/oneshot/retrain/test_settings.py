@@ -122,7 +122,7 @@ def test_an_auxiliary_head_stands_before_the_last_cell():
     assert completed("darts", cells=4)[0].auxiliary_weight == 0.4
     with pytest.raises(ConfigError, match="at least 4 cells, got 3; try --auxiliary-weight 0"):
         completed("darts", cells=3, auxiliary_weight=0.1)
-    with pytest.raises(ConfigError, match="cells are 4 or more, got 3"):
+    with pytest.raises(ConfigError, match="cells must be >= 4, got 3"):
         get_space("darts").network(DARTS_V2, cells=3, auxiliary=True)
 
 
