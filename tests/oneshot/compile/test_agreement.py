@@ -16,25 +16,25 @@ from tests.oneshot.compile.agreement import assert_agrees, compiled, graphs, ima
 PHASES = (Phase.generate, Phase.shrink)  # to explain a failure, too, takes minutes
 
 
-@settings(max_examples=90, phases=PHASES)
+@settings(max_examples=60, phases=PHASES)
 @given(graphs())
 def test_random_graphs_in_training(graph):
     assert_agrees(graph, images(), buffers=False)
 
 
-@settings(max_examples=50, phases=PHASES)
+@settings(max_examples=35, phases=PHASES)
 @given(graphs())
 def test_random_graphs_in_evaluation(graph):
     assert_agrees(graph.eval(), images())  # which changes no buffers
 
 
-@settings(max_examples=40, phases=PHASES)
+@settings(max_examples=25, phases=PHASES)
 @given(graphs(zeros=False))
 def test_running_statistics_move_as_they_do_when_interpreted(graph):
     assert_agrees(graph, images())
 
 
-@settings(max_examples=40, phases=PHASES)
+@settings(max_examples=25, phases=PHASES)
 @given(graphs(most=4, statistics=False))
 def test_random_graphs_in_single_precision(graph):
     graph.float()
