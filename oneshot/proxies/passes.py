@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -160,7 +160,7 @@ class Recorder(Tracer):
         self.uses: list[int] = []
         self._places: dict[int, int] = {}  # numbers of activations, by id
         self._biased = False  # whether the current layer has a bias
-        self._outputs: list[tuple[Tensor, Tensor]] | None = None
+        self._lists: list[list[tuple[Tensor, Tensor]]] = []  # collect outputs times gradients
         self._hooks = [part.register_forward_hook(self._keep) for part in network.children()]
 
     def close(self) -> None:
@@ -171,11 +171,12 @@ class Recorder(Tracer):
     @contextmanager
     def recording(self) -> Iterator[list[tuple[Tensor, Tensor]]]:
         """Collect outputs times gradients of a backward pass within the block."""
-        self._outputs = []
+        outputs: list[tuple[Tensor, Tensor]] = []
+        self._lists.append(outputs)
         try:
-            yield self._outputs
+            yield outputs
         finally:
-            self._outputs = None
+            self._lists.clear()
 
     def layer(self, x: Tensor, weight: Tensor, compute: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
         out = compute(x, weight)
@@ -183,9 +184,9 @@ class Recorder(Tracer):
         if out.dim() == 4:
             self.features.append(out.detach())
         if out.requires_grad:
-            value = out.detach()
-            take: Callable[[Tensor], None] = lambda gradient: self._take(value, weight, gradient)  # noqa: E731
-            out.register_hook(take)  # type: ignore[no-untyped-call]  # torch's
+            # a hook that referred to the recorder, which holds the logits, would keep the pass forever
+            collect = partial(_collect, self._lists, out.detach(), weight)
+            out.register_hook(collect)  # type: ignore[no-untyped-call]  # torch's
         return out
 
     def bias(self, bias: Tensor | None) -> Tensor | None:
@@ -199,11 +200,12 @@ class Recorder(Tracer):
             self.uses.append(0)
         self.uses[self._places[id(out)]] += 1
 
-    def _take(self, out: Tensor, weight: Tensor, gradient: Tensor) -> None:
-        if self._outputs is not None:
-            product = out * gradient
-            self._outputs.append((product.sum((2, 3)) if product.dim() == 4 else product, weight))
-
     def _keep(self, module: nn.Module, inputs: object, out: object) -> None:
         if isinstance(out, Tensor) and out.dim() == 4:
             self.blocks.append(out)
+
+
+def _collect(lists: list[list[tuple[Tensor, Tensor]]], out: Tensor, weight: Tensor, gradient: Tensor) -> None:
+    for outputs in lists:
+        product = out * gradient
+        outputs.append((product.sum((2, 3)) if product.dim() == 4 else product, weight))

@@ -1,6 +1,8 @@
 """Each proxy is what its paper says: compared with a plain implementation, in float64."""
 
 import copy
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -40,6 +42,16 @@ def small_network(seed=0):
 def batch_of(count=12, size=8, classes=10):
     batch = Batch.random(count, 4, size, seed=3)
     return batch._replace(images=batch.images.double(), classes=classes)
+
+
+def test_a_forward_pass_is_freed_with_its_last_reference():
+    """Hooks in autograd's graph are invisible to the garbage collector, so they must not refer to the pass."""
+    shared = passes(small_network(), batch_of())
+    shared.gradients("snip")
+    recorder = weakref.ref(shared.forward)
+    del shared
+    gc.collect()
+    assert recorder() is None
 
 
 OWN_CHANGES = ("zen",)  # normalization without learned scale and shift
