@@ -55,15 +55,18 @@ def ended(main, *argv):
     assert main(list(map(str, argv))) in (0, 2, INTERRUPTED)
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+ONE_OF_SEARCHES = pytest.mark.parametrize(
+    "name", ["re", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nsga2", "sh"))]
+)
+
+
+@ONE_OF_SEARCHES
 def test_a_run_is_read_or_refused(copied, name):
     assert failures(copied / name / "config.json", lambda: read_run(copied / name), ERRORS) == []
     assert failures(copied / name / "summary.json", lambda: read_run(copied / name), ERRORS) == []
 
 
-@pytest.mark.parametrize(
-    "name", ["re", *(pytest.param(name, marks=pytest.mark.slow) for name in ("nsga2", "sh"))]
-)
+@ONE_OF_SEARCHES
 def test_a_run_is_resumed_or_refused(copied, name, capsys):
     main, path = command_of(name), copied / name
     log = (path / "log.csv").read_bytes()
@@ -86,6 +89,7 @@ def test_a_comparison_is_read_or_refused(copied):
     assert failures(path / "comparison.json", reopen, ERRORS) == []
 
 
+@pytest.mark.slow
 def test_a_comparison_is_resumed_or_refused(copied, capsys, monkeypatch):
     monkeypatch.setattr(compare_command, "carry_out", lambda *_: None)  # which reads no more JSON of it
     path = copied / "compared"

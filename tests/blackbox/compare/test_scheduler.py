@@ -85,6 +85,7 @@ def test_simulations_are_those_of_local_processes(on_it, compare, curves, plain,
     assert files(tmp_path / "a") == files(tmp_path / "b")
 
 
+@pytest.mark.slow
 def test_a_worker_is_killed_on_the_way(scheduler, undisturbed, tmp_path):
     process = start_slow(scheduler, tmp_path / "out")
     busy = next(address for address, keys in scheduler.processing().items() if keys)
@@ -119,6 +120,7 @@ def test_it_goes_on_to_the_same_end(scheduler, undisturbed, tmp_path, number):
     assert files(path) == files(undisturbed)
 
 
+@pytest.mark.slow
 def test_errors_of_tasks_are_those_of_local_processes(on_it, scheduler, tmp_path, plain):
     argv = ["rs", "--evals", 5, "--trials", 2, "--out", tmp_path / "out"]
     assert on_it(*argv)[0] == 0
@@ -210,6 +212,7 @@ def test_a_worker_must_have_the_versions_the_table_and_the_folder(bench, tmp_pat
         Worker(study_of("rs", tmp_path / "nowhere")).check(Origin(versions(), checksum))
 
 
+@pytest.mark.slow
 def test_an_algorithm_that_a_worker_cannot_import_is_an_error(tmp_path, monkeypatch):
     (tmp_path / "my_search.py").write_text(
         "from tests.blackbox.compare.searches import *\nclass Own(OddConfig): pass\n"

@@ -150,6 +150,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(folder):
     assert not json.loads((folder / "run" / "summary.json").read_text())["complete"]
 
 
+@pytest.mark.slow
 def test_failures_stop_a_run_or_count_as_the_worst(folder):
     result = run(folder, "re --objective mine:fragile --workers 1 --evals 12 --out run")
     assert result.returncode == 2

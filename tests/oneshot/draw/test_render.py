@@ -26,6 +26,7 @@ def test_nothing_overlaps_in_published_ones(name):
     assert len(seen.arrows) == sum(len(d.edges) for d in diagrams)
 
 
+@pytest.mark.slow
 def test_nothing_overlaps_in_any():
     for number, diagrams in enumerate(drawn_at_random(36, seed=0)):
         seen = Seen(figure(diagrams, layout="own"))

@@ -125,6 +125,7 @@ def test_invalid_settings():
         EigenvalueStop().check(SearchSettings(compile=True))
 
 
+@pytest.mark.slow
 def test_a_search_that_does_not_stop_is_the_search_without_it(tmp_path):
     settings, config = SearchSettings(channels=2), DARTSConfig(epochs=2, batch=64)
     part = EigenvalueSettings(eigenvalue_ratio=1e9, eigenvalue_window=1, eigenvalue_start=0)

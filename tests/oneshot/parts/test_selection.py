@@ -122,6 +122,7 @@ def test_nodes_of_the_space_of_darts_are_decided_last():
     assert set(get_space("darts").operations(genotype)) == {"skip_connect"}
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_exactly_from_anywhere(tmp_path):
     settings, config = SearchSettings(channels=2), DARTSConfig(epochs=1, batch=360)
     whole = search(settings, config, parts=[SETTINGS])

@@ -44,6 +44,7 @@ def findings(path):
     return summary, rows
 
 
+@pytest.mark.slow
 def test_the_best_by_its_short_training_is_trained_on_all_images(whole):
     summary, rows = findings(whole)
     assert [row["job"] for row in rows] == JOBS
@@ -87,6 +88,7 @@ def test_one_that_is_done_is_reported_again(run, whole, tmp_path):
         assert (copy / "search-0" / "log.csv").stat().st_mtime > time.time()
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_done_again_alike(run, whole, tmp_path):
     copy = shutil.copytree(whole, tmp_path / "copy")
     shutil.rmtree(copy / "short-1")

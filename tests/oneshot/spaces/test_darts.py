@@ -356,6 +356,7 @@ def keep_two(node, in_edges, out_edges):
         data.delete()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"single_instances": True}, {"single_instances": False}])
 def test_an_update_of_nodes_keeps_two_edges_in_every_copy_of_a_cell(options):
     optimizer = searched(cells=8)

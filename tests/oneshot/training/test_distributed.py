@@ -230,6 +230,7 @@ def _errors():
         yield pytest.param(argv, message, marks=slow, id=argv[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("argv", "message"), list(_errors()))
 def test_an_error_is_said_once_and_ends_all(argv, message):
     code, out, err = end(start("-m", "oneshot.retrain", *argv))

@@ -94,6 +94,7 @@ def test_items_that_share_more_than_names_are_an_error():
         list(pickle_stream.items(reader(pickle.dumps(value, 4)), "file", {}))
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_number_of_items(monkeypatch):
     monkeypatch.setattr(pickle_stream, "_CHUNK", 1 << 14)
 
@@ -229,6 +230,7 @@ def test_what_would_take_the_stack_or_time_is_refused(name):
         assert str(caught.value).isprintable()
 
 
+@pytest.mark.slow
 def test_the_address_space_of_an_attack_is_bounded():
     code = """
 import resource

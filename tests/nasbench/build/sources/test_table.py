@@ -702,6 +702,7 @@ def test_a_packed_parquet_file(tmp_path):
     assert_holds(rows["cifar10/200/final/val_accuracy"][:, 0], CODES, ACCURACY)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
 def test_packed_files_that_are_damaged_or_too_large_are_errors(tmp_path, monkeypatch, pack):
     path = tmp_path / "table.csv.packed"
