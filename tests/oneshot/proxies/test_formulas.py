@@ -45,7 +45,7 @@ def batch_of(count=12, size=8, classes=10):
 
 
 def test_a_forward_pass_is_freed_with_its_last_reference():
-    """Hooks in autograd's graph are invisible to the garbage collector, so they must not refer to the pass."""
+    """The garbage collector does not see hooks in autograd's graph, so they must not refer to the pass."""
     shared = passes(small_network(), batch_of())
     shared.gradients("snip")
     recorder = weakref.ref(shared.forward)
