@@ -33,6 +33,8 @@ class Mixing(NamedTuple):
     others: Tensor | None = None
     #: factor of the edge's output, a scalar; None for no factor
     scale: Tensor | None = None
+    #: numbers of the candidates that were not pruned; None if all are left
+    kept: tuple[int, ...] | None = None
 
     @property
     def inputs(self) -> list[Tensor]:
@@ -165,7 +167,9 @@ class Mixture(nn.Module, ABC):
             return out if mixing.others is None else out + mixing.others
         if mixing.weights is None:
             raise GraphError("a mixing needs weights or a sampled candidate, got neither")
-        return add_up([weight * op(x) for weight, op in zip(mixing.weights, self.primitives, strict=True)])
+        terms = enumerate(zip(mixing.weights, self.primitives, strict=True))
+        kept = mixing.kept
+        return add_up([weight * op(x) for k, (weight, op) in terms if kept is None or k in kept])
 
     def forward(self, x: Tensor) -> NoReturn:
         """Raise GraphError for every x, because there are no weights without an edge."""
@@ -254,7 +258,7 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
             continue
         if not edge.has(mixture.key):
             raise GraphError(f"{where} has no {mixture.key!r}, which its {type(mixture).__name__} needs")
-        weights[key] = mixture.weights(edge)
+        weights[key] = candidate_weights(mixture, edge)
         if edge.has("offset"):  # a perturbation, shape (K,)
             weights[key] = weights[key] + edge.offset
         if weights[key].shape != (count,):
@@ -267,7 +271,31 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
     adding = [key for key in hard if edges[key].op.adds_others and weights[key].requires_grad]
     others = {key: weights[key].sum() - weights[key][drawn[key]] for key in adding}
     scales = _scales({key: edges[key].edge for key in weights})
-    return {key: Mixing(weights.get(key), drawn.get(key), others.get(key), scales.get(key)) for key in edges}
+    kept = {key: tuple(edges[key].edge.kept) for key in weights if edges[key].edge.has("kept")}
+    return {
+        key: Mixing(weights.get(key), drawn.get(key), others.get(key), scales.get(key), kept.get(key))
+        for key in edges
+    }
+
+
+def candidate_weights(mixture: Mixture, edge: "EdgeData") -> Tensor:
+    """Return the weights of an edge's candidates, shape (K,), as the edge's `kept` and `temperature` say.
+
+    Only the candidates `kept`, a list of numbers, are mixed, all others have weight 0; alphas are divided by
+    the `temperature`.
+    """
+    if not (edge.has("kept") or edge.has("temperature")):
+        return mixture.weights(edge)
+    from oneshot.graph.edge import EdgeData  # imported here because graphs import mixtures
+
+    kept = torch.tensor(edge.get("kept", range(len(mixture.primitives))), device=edge.alpha.device)
+    reduced = EdgeData()
+    for name in edge:
+        if name not in ("op", "alpha", "kept", "temperature"):
+            reduced.set(name, edge[name])
+    reduced.set("alpha", edge.alpha[kept] / edge.get("temperature", 1.0))
+    weights = mixture.weights(reduced)
+    return weights.new_zeros(len(mixture.primitives)).index_copy(0, kept, weights)
 
 
 def _scales(edges: "Mapping[K, EdgeData]") -> dict[K, Tensor]:

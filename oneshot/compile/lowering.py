@@ -207,7 +207,7 @@ class Lowering:
             return [Term(self.make(Zeros(1), self.module(mixture.primitives[0], x)))]
         terms = []
         for k, candidate in enumerate(mixture.primitives):
-            if mixing.drawn in (None, k):
+            if mixing.drawn in (None, k) and (mixing.kept is None or k in mixing.kept):
                 pick = None if first is None else first + k
                 is_one = mixing.drawn == k and mixing.scale is None
                 terms.append(Term(self.module(candidate, x), pick, is_one))

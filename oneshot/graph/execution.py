@@ -146,7 +146,7 @@ class Execution:
         """Return the plan for mixings of these kinds, and the tensors of weights that it takes."""
         each = [mixings[id(mixed.edge)] for mixed in groups.first.values()]
         weights = [tensor for mixing in each for tensor in mixing.inputs]
-        kinds = tuple((m.drawn, m.weights is None, m.others is None, m.scale is None) for m in each)
+        kinds = tuple((m.drawn, m.weights is None, m.others is None, m.scale is None, m.kept) for m in each)
         signature = groups.shape, kinds
         plan = self._plans.get(signature)
         if plan is None or not plan.holds():  # a module was replaced or got hooks

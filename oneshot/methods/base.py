@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, Protocol, Self, TypeVar, overload
 
 import torch
@@ -105,6 +106,8 @@ class MetaOptimizer(ABC, Generic[C]):
     config_class: type[C]
     #: How alphas determine the weights of an edge's candidates; None without alphas.
     activation: ClassVar[Activation | None] = "softmax"
+    #: Whether the weights have a temperature, which depends on the epoch.
+    has_temperature: ClassVar[bool] = False
 
     #: The supernet's graph.
     graph = _FromSupernet(lambda supernet: supernet.graph)
@@ -148,6 +151,11 @@ class MetaOptimizer(ABC, Generic[C]):
         if self._supernet is None:
             raise GraphError(f"{self.name} has no supernet yet; adapt_search_space(space) builds it")
         return self._supernet
+
+    @property
+    def validates_present_weights(self) -> bool:
+        """Whether the alphas' gradient is the validation loss's at the present weights."""
+        return True
 
     # To be implemented by subclasses
 
@@ -490,8 +498,15 @@ class MetaOptimizer(ABC, Generic[C]):
         tuple of Tensor
             Logits, shape ``(N, classes)``, and loss, before the step, detached.
         """
-        logits, loss, gradients = self.gradients(data, parameters, penalty)
-        self.descend(optimizer, parameters, gradients)
+        of_alphas = optimizer is self.arch_optimizer
+        watched = [part.watched_weights() if of_alphas else [] for part in self.parts]
+        wanted = [*parameters, *chain.from_iterable(watched)]
+        logits, loss, gradients = self.gradients(data, wanted, penalty)
+        self.descend(optimizer, parameters, gradients[: len(parameters)])
+        others = iter(gradients[len(parameters) :])
+        for part, weights in zip(self.parts, watched, strict=True):
+            if weights:
+                part.see_validation(list(islice(others, len(weights))))
         return logits, loss
 
     def gradients(
@@ -540,6 +555,9 @@ class MetaOptimizer(ABC, Generic[C]):
             parameter.grad = gradient
         if optimizer is self.op_optimizer or self._alpha_config.clip_alphas:
             clip_grad_norm_(parameters, self.config.grad_clip)
+        if optimizer is self.op_optimizer:
+            for part in self.parts:
+                part.before_weights()
         optimizer.step()
         optimizer.zero_grad()
 

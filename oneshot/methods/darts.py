@@ -43,6 +43,10 @@ class DARTS(MetaOptimizer[DARTSConfig]):
     name = "DARTS"
     config_class = DARTSConfig
 
+    @property
+    def validates_present_weights(self) -> bool:
+        return self.config.order == 1
+
     def mixed(self, primitives: list[nn.Module]) -> MixedOp:
         return MixedOp(primitives)
 

@@ -60,6 +60,10 @@ class SNAS(TemperatureMethod[SNASConfig]):
     name = "SNAS"
     config_class = SNASConfig
 
+    @property
+    def validates_present_weights(self) -> bool:
+        return self.config.levels == 2
+
     def mixed(self, primitives: list[nn.Module]) -> ConcreteMixedOp:
         return ConcreteMixedOp(primitives)
 

@@ -13,6 +13,8 @@ A = TypeVar("A", bound=AlphaConfig)
 class TemperatureMethod(MetaOptimizer[A]):
     """A method whose edges have a temperature `tau` that depends on the epoch."""
 
+    has_temperature = True
+
     @abstractmethod
     def temperature(self, epoch: int) -> float:
         """Return the temperature in `epoch`, counted from 0."""

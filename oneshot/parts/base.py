@@ -124,6 +124,16 @@ class Part(ABC, Generic[P]):
         """Return a context that changes the supernet while its weights are updated by a batch."""
         return nullcontext()
 
+    def watched_weights(self) -> list[nn.Parameter]:
+        """Return weights whose gradients of the validation loss the part needs when alphas are updated."""
+        return []
+
+    def see_validation(self, gradients: list[Tensor]) -> None:  # noqa: B027
+        """Take the gradients of the validation loss in `watched_weights`, after an update of the alphas."""
+
+    def before_weights(self) -> None:  # noqa: B027
+        """Change the weights' `grad`, clipped, before their optimizer's step; a weight without one stays."""
+
     def end_epoch(self, epoch: int, data_train: "Batch", data_val: "Batch") -> str | None:
         """Return why the search must stop after this epoch, counted from 0; None to continue.
 

@@ -22,6 +22,8 @@ PARTS: tuple[str, ...] = (
     "oneshot.parts.weight_decay:WeightDecay",
     "oneshot.parts.drop_path:SearchDropPath",
     "oneshot.parts.cost:ExpectedCost",
+    "oneshot.parts.oles:OperationStop",
+    "oneshot.parts.annealing:AnnealAndPrune",
 )
 
 
