@@ -36,13 +36,14 @@ class Operations(TorchDispatchMode):
     Parameters
     ----------
     device
-        The type of device whose synchronizations are recorded. A number that is read from a tensor of "meta"
-        is 0.
+        The type of device whose operations and synchronizations are recorded.
+    read
+        The value of every number that is read from a tensor of "meta".
     """
 
-    def __init__(self, device: str = "cpu") -> None:
+    def __init__(self, device: str = "cpu", read: int = 0) -> None:
         super().__init__()
-        self._device = device
+        self._device, self._read = device, read
         #: The operations that do work, in order.
         self.work: list[Operation] = []
         #: Names of the operations for which the host waits for the device.
@@ -63,11 +64,12 @@ class Operations(TorchDispatchMode):
             self.waits.append(name)
         if waits and self._device == "meta":
             if name == "_local_scalar_dense":
-                return 0
-            if name == "nonzero":
-                raise NotImplementedError("nonzero has no shape on meta")
-            args, kwargs = tree_map(_zeros, (args, dict(kwargs)))
-        made = func(*args, **kwargs)
+                return self._read
+            args, kwargs = tree_map(self._known, (args, dict(kwargs)))
+        if self._device == "meta" and "dirichlet" in name:  # which torch does not have there
+            made = torch.empty_like(args[0])
+        else:
+            made = func(*args, **kwargs)
         if name not in _VIEWS:
             tensors = [*given, *(each for each in tree_flatten(made)[0] if isinstance(each, Tensor))]
             if any(each.device.type == self._device for each in tensors):
@@ -87,9 +89,8 @@ class Operations(TorchDispatchMode):
             return moves and not kwargs.get("non_blocking", False)
         return name == "copy_" and here[0] != here[1]
 
-
-def _zeros(value: object) -> object:
-    """Return zeros on the CPU in place of a tensor of "meta"."""
-    if isinstance(value, Tensor) and value.is_meta:
-        return torch.zeros(value.shape, dtype=value.dtype)
-    return value
+    def _known(self, value: object) -> object:
+        """Return a tensor on the CPU in place of one of "meta"."""
+        if isinstance(value, Tensor) and value.is_meta:
+            return torch.full(value.shape, self._read, dtype=value.dtype)
+        return value

@@ -132,7 +132,7 @@ class RetrainSettings(Settings):
     #: Whether to compute in bfloat16.
     amp: bool = option(False, "compute in bfloat16 where that is safe; weights stay float32")
     #: Whether to use torch.compile.
-    compile: bool = option(False, "run the network through torch.compile; worth its minutes for a long run")
+    compile: bool = option(False, "run the network through torch.compile, which takes minutes before the first step; not tested on CUDA")
     #: Whether each process normalizes its own part of a batch.
     local_bn: bool = option(
         False, "let each process normalize its own part of the batch instead of the whole batch"

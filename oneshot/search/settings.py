@@ -59,7 +59,7 @@ class SearchSettings(Settings):
     amp: bool = option(False, "compute in bfloat16 where that is safe; weights stay float32")
     #: Whether to use torch.compile.
     compile: bool = option(
-        False, "run the supernet through torch.compile; worth its minutes for a long search"
+        False, "run the supernet through torch.compile, which takes minutes before the first step; not tested on CUDA"
     )
     #: File with the published halves of test images.
     split_list: str | None = split_list_option()

@@ -80,7 +80,7 @@ class ProcessGroup:
 
     def weighted(self, loss: Tensor, count: int) -> Tensor:
         """Return the part that a process's mean loss over `count` images has in the mean over all images."""
-        return loss if self.size == 1 else loss * (count / self.sum(loss.new_tensor(float(count))))
+        return loss if self.size == 1 else loss * (count / self.sum(loss.new_full((), float(count))))
 
     def gather(self, tensor: Tensor) -> Tensor:
         """Return the processes' tensors of equal shape, stacked: (size, ...)."""
