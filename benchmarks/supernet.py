@@ -42,15 +42,15 @@ def new_space(name: str) -> Graph:
     return space.build(10, space.searched.channels, space.searched.cells)
 
 
-def new_method(name: str, row: str = "oneshot") -> MetaOptimizer[Any]:
+def new_method(name: str, amp: bool = False, **settings: Any) -> MetaOptimizer[Any]:  # values of its settings
+    """Return a method, or a published one with its parts but no warm-up."""
     from oneshot.methods.published import PUBLISHED_METHODS
     from oneshot.methods.registry import get_method
     from oneshot.parts.registry import build_parts, select_parts
 
     method = get_method(name)
-    settings = {"estimator": ESTIMATORS[row]} if row in ESTIMATORS else {}
-    published = PUBLISHED_METHODS[name].values | {"warm_up": 0} if name in PARTS else {}
-    return method(method.config_class(**settings), "bf16" in row, build_parts(select_parts(published)))
+    published = PUBLISHED_METHODS[name].values | {"warm_up": 0} if name in PUBLISHED_METHODS else {}
+    return method(method.config_class(**settings), amp, build_parts(select_parts(published)))
 
 
 def search(space: str, method: str, row: str, device: str) -> PlainSearch | MetaOptimizer[Any]:
@@ -62,7 +62,8 @@ def search(space: str, method: str, row: str, device: str) -> PlainSearch | Meta
         if "channels last" in row:
             network = network.to(memory_format=torch.channels_last)
         return (AdversarialSearch if method == "sdarts-adv" else PlainSearch)(network, device)
-    optimizer = new_method(method, row)
+    settings = {"estimator": ESTIMATORS[row]} if row in ESTIMATORS else {}
+    optimizer = new_method(method, "bf16" in row, **settings)
     optimizer.adapt_search_space(new_space(space), device=device)
     return optimizer
 

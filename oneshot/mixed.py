@@ -286,10 +286,8 @@ def candidate_weights(mixture: Mixture, edge: "EdgeData") -> Tensor:
     """
     if not (edge.has("kept") or edge.has("temperature")):
         return mixture.weights(edge)
-    from oneshot.graph.edge import EdgeData  # imported here because graphs import mixtures
-
     kept = torch.tensor(edge.get("kept", range(len(mixture.primitives))), device=edge.alpha.device)
-    reduced = EdgeData()
+    reduced = type(edge)()
     for name in edge:
         if name not in ("op", "alpha", "kept", "temperature"):
             reduced.set(name, edge[name])

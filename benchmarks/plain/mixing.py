@@ -76,8 +76,8 @@ class PlainSearch:
         self.network = network.to(device)
         alphas = list(self.network.alphas)
         weights = [p for p in self.network.parameters() if all(p is not alpha for alpha in alphas)]
-        self.weight_optimizer = torch.optim.SGD(weights, 0.025, 0.9, weight_decay=3e-4)
-        self.alpha_optimizer = torch.optim.Adam(alphas, 3e-4, (0.5, 0.999), weight_decay=1e-3)
+        self.weight_optimizer = torch.optim.SGD(weights, 0.025, 0.9, weight_decay=3e-4, foreach=True)
+        self.alpha_optimizer = torch.optim.Adam(alphas, 3e-4, (0.5, 0.999), weight_decay=1e-3, foreach=True)
 
     def step(self, data_train: tuple[Tensor, Tensor], data_val: tuple[Tensor, Tensor]) -> None:
         """Update the alphas, then the weights."""
@@ -90,7 +90,7 @@ class PlainSearch:
         images, labels = data
         optimizer.zero_grad()
         torch.autograd.backward(F.cross_entropy(self.network(images), labels))
-        nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0)
+        nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0, foreach=True)
         optimizer.step()
 
 

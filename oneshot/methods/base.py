@@ -276,11 +276,20 @@ class MetaOptimizer(ABC, Generic[C]):
             graph.update_nodes(_on_edges(part.add_node_data), scope)
         graph.update_edges(_if_candidates(_on_candidates(self._mixture)), scope)
         graph = graph.parse().to(device).train()
+        if (
+            torch.device(device).type != "cpu"
+        ):  # as plans have images; weights are then not copied for each step
+            graph = graph.to(memory_format=torch.channels_last)
         keys = ("alpha", *(key for part in self.parts for key in part.parameter_keys))
         alphas = nn.ParameterList(value for key in keys for value in graph.get_all_edge_data(key, scope))
         rate, decay = config.learning_rate, config.weight_decay
         op_optimizer = SGD(
-            graph.parameters(), rate, config.momentum, weight_decay=decay, nesterov=config.nesterov
+            graph.parameters(),
+            rate,
+            config.momentum,
+            weight_decay=decay,
+            nesterov=config.nesterov,
+            foreach=True,
         )
         schedule = CosineAnnealingLR(op_optimizer, config.epochs, config.learning_rate_min)
         arch_optimizer = self._arch_optimizer(alphas) if len(alphas) else None
@@ -295,7 +304,7 @@ class MetaOptimizer(ABC, Generic[C]):
     def _arch_optimizer(self, alphas: nn.ParameterList) -> Optimizer:
         rate, decay = self._alpha_config.arch_learning_rate, self._alpha_config.arch_weight_decay
         betas = 0.5, 0.999  # Liu et al. 2019, section 3.1
-        return Adam(alphas.parameters(), rate, betas, weight_decay=decay)
+        return Adam(alphas.parameters(), rate, betas, weight_decay=decay, foreach=True)
 
     def require_alphas(self, reason: str) -> None:
         """Raise a ConfigError with `reason` unless the method has alphas."""
@@ -541,12 +550,12 @@ class MetaOptimizer(ABC, Generic[C]):
             logits = self.logits(images, amp)
             loss = self.loss(logits, labels)
             objective = self.group.weighted(loss if penalty is None else loss + penalty(), len(labels))
-            gradients: Iterable[Tensor]
-            if objective.requires_grad:
-                gradients = grad(objective, parameters, allow_unused=True, materialize_grads=True)
-            else:  # `none` was sampled on every path to the output
-                gradients = map(torch.zeros_like, parameters)
-            gradients = [each.clone() if self.supernet.captured else each for each in gradients]
+            computed: Sequence[Tensor | None] = [None] * len(parameters)
+            if objective.requires_grad:  # else `none` was sampled on every way to the output
+                computed = grad(objective, parameters, allow_unused=True)
+            gradients = _with_zeros(computed, parameters)
+            if self.supernet.captured:
+                gradients = [each.clone() for each in gradients]
         return logits.detach(), loss.detach(), self.group.sums(gradients)
 
     def descend(self, optimizer: Optimizer, parameters: Parameters, gradients: Sequence[Tensor]) -> None:
@@ -554,7 +563,7 @@ class MetaOptimizer(ABC, Generic[C]):
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         if optimizer is self.op_optimizer or self._alpha_config.clip_alphas:
-            clip_grad_norm_(parameters, self.config.grad_clip)
+            clip_grad_norm_(parameters, self.config.grad_clip, foreach=True)
         if optimizer is self.op_optimizer:
             for part in self.parts:
                 part.before_weights()
@@ -652,6 +661,21 @@ def _only(parameters: Iterable[nn.Parameter], everything: Iterable[nn.Parameter]
     finally:
         for each in fixed:
             each.requires_grad_(True)
+
+
+def _with_zeros(gradients: Sequence[Tensor | None], parameters: Parameters) -> list[Tensor]:
+    """Return the gradients with zeros for None; the zeros of one type are allocated at once."""
+    without = [p for p, gradient in zip(parameters, gradients, strict=True) if gradient is None]
+    zeros: dict[int, Tensor] = {}
+    for dtype in {parameter.dtype for parameter in without}:
+        alike = [parameter for parameter in without if parameter.dtype == dtype]
+        flat = alike[0].new_zeros(sum(parameter.numel() for parameter in alike))
+        for parameter, part in zip(alike, flat.split([p.numel() for p in alike]), strict=True):
+            zeros[id(parameter)] = part.as_strided(parameter.shape, parameter.stride(), part.storage_offset())
+    return [
+        zeros[id(parameter)] if gradient is None else gradient
+        for parameter, gradient in zip(parameters, gradients, strict=True)
+    ]
 
 
 def _if_candidates(update: Callable[[EdgeData], None]) -> Callable[[EdgeData], None]:

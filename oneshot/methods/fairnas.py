@@ -44,7 +44,7 @@ class FairNAS(EvolvedPathMethod[FairNASConfig]):
             for path in self.fair_paths():
                 self.choose(path)
                 logits, loss, gradients = self.gradients(data_train, weights)
-                total = [before + more for before, more in zip(total, gradients, strict=True)]
+                torch._foreach_add_(total, gradients)
                 outputs.append((logits, loss))
             self.descend(self.op_optimizer, weights, total)
         return outputs[0]

@@ -128,15 +128,16 @@ class Perturbation(Part[PerturbationSettings]):
                 self._project(leaf.detach() + rate * gradient.sign(), weights)
                 for leaf, gradient, weights in zip(leaves, gradients, present, strict=True)
             ]
-        return zeros if before > self._loss(edges, offsets, data) else offsets
+        falls = before > self._loss(edges, offsets, data)  # on the device, which is not waited for
+        return [torch.where(falls, 0.0, offset) for offset in offsets]
 
     @torch.no_grad()
-    def _loss(self, edges: "Sequence[EdgeData]", offsets: Sequence[Tensor], data: "Batch") -> float:
-        """Return the sum of all processes' losses at the given offsets."""
+    def _loss(self, edges: "Sequence[EdgeData]", offsets: Sequence[Tensor], data: "Batch") -> Tensor:
+        """Return the sum of all processes' losses at the given offsets, a float64 scalar."""
         _set(edges, offsets)
         images, labels = data
         loss = self.method.group.weighted(self.method.loss(self.method.logits(images), labels), len(labels))
-        return float(self.method.group.sum(loss.double()))
+        return self.method.group.sum(loss.double())
 
     def _project(self, offset: Tensor, weights: Tensor) -> Tensor:
         """Project an offset, shape (K,), to ±epsilon and so that weights plus offset sum to 1."""

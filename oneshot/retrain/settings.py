@@ -130,7 +130,9 @@ class RetrainSettings(Settings):
     amp: bool = option(False, "compute in bfloat16 where it is safe; weights stay float32")
     #: whether to use torch.compile
     compile: bool = option(
-        False, "run the network through torch.compile, which takes minutes and pays off in long runs"
+        False,
+        "run the network through torch.compile, which takes minutes before the first step; not tested on"
+        " CUDA",
     )
     #: whether each process normalizes over its own part of a batch
     local_bn: bool = option(

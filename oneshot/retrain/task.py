@@ -190,6 +190,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
             settings.momentum,
             weight_decay=settings.weight_decay,
             nesterov=pipeline.nesterov and settings.momentum > 0,
+            foreach=True,
         )
         self.average: AveragedModel | None = None
         if settings.ema is not None:
@@ -242,7 +243,7 @@ class RetrainTask(TrainingTask[RetrainResult]):
         outcome = self.gradients(images, labels, len(labels) / total)
         self.group.sum_all([each.grad for each in self.parameters if each.grad is not None])
         if self.job.settings.grad_clip:
-            clip_grad_norm_(self.parameters, self.job.settings.grad_clip)
+            clip_grad_norm_(self.parameters, self.job.settings.grad_clip, foreach=True)
         self.optimizer.step()
         self.optimizer.zero_grad()
         if self.average is not None:

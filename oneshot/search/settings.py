@@ -59,7 +59,9 @@ class SearchSettings(Settings):
     amp: bool = option(False, "compute in bfloat16 where it is safe; weights stay float32")
     #: whether to use torch.compile
     compile: bool = option(
-        False, "run the supernet through torch.compile, which takes minutes and pays off in long searches"
+        False,
+        "run the supernet through torch.compile, which takes minutes before the first step; not tested on"
+        " CUDA",
     )
     #: file with published halves of the test images; None for random halves
     split_list: str | None = split_list_option()

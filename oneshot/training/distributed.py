@@ -88,7 +88,7 @@ class ProcessGroup:
 
     def weighted(self, loss: Tensor, count: int) -> Tensor:
         """Return a process's contribution, its mean loss over `count` images, to the mean over all images."""
-        return loss if self.size == 1 else loss * (count / self.sum(loss.new_tensor(float(count))))
+        return loss if self.size == 1 else loss * (count / self.sum(loss.new_full((), float(count))))
 
     def gather(self, tensor: Tensor) -> Tensor:
         """Return the processes' tensors of equal shape, stacked: (size, ...)."""

@@ -1,0 +1,1 @@
+"""Correctness, speed and complete runs on one GPU (`python -m benchmarks.gpu`)."""

@@ -1,0 +1,96 @@
+"""The operations of a step as torch dispatches them: their number and shapes, and where the host waits."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_flatten, tree_map
+
+# Views and aliases: they launch nothing on a device.
+_VIEWS = frozenset(
+    """
+    alias as_strided detach diagonal expand lift_fresh permute select slice split split_with_sizes squeeze t
+    transpose unbind unsqueeze unsafe_view view _unsafe_view _reshape_alias
+    """.split()  # noqa: SIM905 - a list of strings takes a page
+)
+
+
+class Operation(NamedTuple):
+    """An operation that does work: its name and the shapes of all its tensors, arguments first."""
+
+    name: str
+    shapes: tuple[tuple[int, ...], ...]
+
+
+class Operations(TorchDispatchMode):
+    """Records the operations within the block; on the device "meta" they compute nothing.
+
+    >>> with Operations() as seen:
+    ...     total = (torch.ones(2, 3) + 1).sum()
+    ...     number = total.item()
+    >>> [operation.name for operation in seen.work], seen.waits
+    (['ones', 'add', 'sum'], ['_local_scalar_dense'])
+
+    Parameters
+    ----------
+    device
+        The type of device whose operations and synchronizations are recorded.
+    read
+        The value of every number that is read from a tensor of "meta".
+    """
+
+    def __init__(self, device: str = "cpu", read: int = 0) -> None:
+        super().__init__()
+        self._device, self._read = device, read
+        #: The operations that do work, in order.
+        self.work: list[Operation] = []
+        #: Names of the operations for which the host waits for the device.
+        self.waits: list[str] = []
+
+    def __torch_dispatch__(
+        self,
+        func: Any,  # torch does not type its overloads
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:  # whatever the operation returns
+        kwargs = kwargs or {}
+        name = func._schema.name.removeprefix("aten::")
+        given = [each for each in tree_flatten((args, kwargs))[0] if isinstance(each, Tensor)]
+        waits = self._waits(name, given, kwargs)
+        if waits:
+            self.waits.append(name)
+        if waits and self._device == "meta":
+            if name == "_local_scalar_dense":
+                return self._read
+            args, kwargs = tree_map(self._known, (args, dict(kwargs)))
+        if self._device == "meta" and "dirichlet" in name:  # which torch does not have there
+            made = torch.empty_like(args[0])
+        else:
+            made = func(*args, **kwargs)
+        if name not in _VIEWS:
+            tensors = [*given, *(each for each in tree_flatten(made)[0] if isinstance(each, Tensor))]
+            if any(each.device.type == self._device for each in tensors):
+                self.work.append(Operation(name, tuple(tuple(each.shape) for each in tensors)))
+        return made
+
+    def _waits(self, name: str, given: Sequence[Tensor], kwargs: Mapping[str, Any]) -> bool:
+        """Return whether the host waits for what an operation reads, or writes by a blocking copy."""
+        here = [each.device.type == self._device for each in given]
+        if name in ("_local_scalar_dense", "nonzero", "equal", "is_nonzero", "masked_select", "_unique2"):
+            return any(here)
+        if self._device == "cpu":
+            return False
+        if name == "_to_copy":
+            target = kwargs.get("device")
+            moves = target is not None and (torch.device(target).type == self._device) != here[0]
+            return moves and not kwargs.get("non_blocking", False)
+        return name == "copy_" and here[0] != here[1]
+
+    def _known(self, value: object) -> object:
+        """Return a tensor on the CPU in place of one of "meta"."""
+        if isinstance(value, Tensor) and value.is_meta:
+            return torch.full(value.shape, self._read, dtype=value.dtype)
+        return value

@@ -1,0 +1,83 @@
+"""The operations of a search step, on the device "meta", which computes nothing and from which nothing is read."""
+
+import csv
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.utils import clip_grad
+
+from benchmarks.gpu.sizes import build_small
+from benchmarks.gpu.speed import plain_supernet
+from benchmarks.operations import Operations
+from benchmarks.plain import darts, hierarchical
+from benchmarks.plain.mixing import AdversarialSearch, PlainSearch
+from benchmarks.supernet import new_method
+from oneshot.methods.registry import METHODS
+from oneshot.spaces.base import Sizes
+
+SIZES = {"nb201": Sizes(4, 1), "darts": Sizes(4, 2), "hierarchical": Sizes(4, 1)}
+SAMPLED = {"nb201": 3, "darts": 4, "hierarchical": 1}  # the candidate that GDAS samples everywhere
+NAMES = [*METHODS, "pc-darts", "sdarts-adv"]
+PATHS = ("rsws", "spos", "fairnas")  # which sample on the CPU, another path for each step
+PLAIN = [(space, method) for space in SIZES for method in ("darts", "gdas")]
+PLAIN += [("darts", "pc-darts"), ("darts", "sdarts-adv")]
+with (Path(__file__).parents[2] / "expected" / "operations.csv").open() as file:
+    EXPECTED = {(row["space"], row["method"]): int(row["operations"]) for row in csv.DictReader(file)}
+
+
+@pytest.fixture(autouse=True)
+def like_a_card(monkeypatch):
+    """On "meta", which torch.autocast does not know, norms of many tensors are taken as on a card."""
+    monkeypatch.setattr(torch, "autocast", lambda *args, **options: nullcontext())
+    monkeypatch.setattr(clip_grad, "_device_has_foreach_support", lambda device: True)
+
+
+def batch():
+    return torch.empty(4, 3, 8, 8, device="meta"), torch.empty(4, dtype=torch.int64, device="meta")
+
+
+def steps(step, space, count=3):
+    """The operations of steps, the first of which compiles plans and creates what optimizers keep."""
+    data, found = (batch(), batch()), []
+    torch.manual_seed(0)
+    for _ in range(count):
+        with Operations("meta", SAMPLED[space]) as seen:
+            step(*data)
+        found.append(seen)
+    return found[1:]
+
+
+def steps_of(space, name):
+    method = new_method(name)
+    with nullcontext() if name in PATHS else torch.device("meta"):
+        method.adapt_search_space(build_small(space, SIZES[space]), device="meta")
+    return steps(method.step, space)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("space", SIZES)
+def test_a_step(space, name):
+    before, last = steps_of(space, name)
+    assert len(last.work) == EXPECTED[space, name]
+    # one transfer for each of the two passes that sample a path on the device
+    assert last.waits == (["_to_copy"] * 2 if name == "gdas" else [])
+    if name not in PATHS:
+        assert last.work == before.work
+
+
+@pytest.mark.parametrize(("space", "name"), PLAIN)
+def test_plans_take_a_fraction_of_the_operations_of_plain_modules(space, name, monkeypatch):
+    for constant, value in {"MOTIFS": 2, "MOTIF_NODES": 3, "CELL_NODES": 3}.items():
+        monkeypatch.setattr(hierarchical, constant, value)
+    sizes = SIZES[space]
+    with torch.device("meta"):
+        network = (
+            darts.PartialSupernet(None, sizes.channels, sizes.cells)
+            if name == "pc-darts"
+            else plain_supernet(space, name, sizes)
+        )
+    search = (AdversarialSearch if name == "sdarts-adv" else PlainSearch)(network, "meta")
+    plain = len(steps(search.step, space, 2)[-1].work)
+    assert 3 * EXPECTED[space, name] <= plain
