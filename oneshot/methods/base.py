@@ -669,8 +669,8 @@ def _with_zeros(gradients: Sequence[Tensor | None], parameters: Parameters) -> l
     zeros: dict[int, Tensor] = {}
     for dtype in {parameter.dtype for parameter in without}:
         alike = [parameter for parameter in without if parameter.dtype == dtype]
-        flat = alike[0].new_zeros(sum(parameter.numel() for parameter in alike))
-        for parameter, part in zip(alike, flat.split([p.numel() for p in alike]), strict=True):
+        sizes = [parameter.numel() for parameter in alike]
+        for parameter, part in zip(alike, torch.split(alike[0].new_zeros(sum(sizes)), sizes), strict=True):
             zeros[id(parameter)] = part.as_strided(parameter.shape, parameter.stride(), part.storage_offset())
     return [
         zeros[id(parameter)] if gradient is None else gradient
