@@ -1,8 +1,7 @@
 """The page of the whole table in headless Chromium (`python -m benchmarks.explorer`).
 
-Needs `pip install '.[test]'` and Chromium. A frame is measured from an event (a turn of the wheel, a drag by a
-few pixels) to the end of the frame that draws it. This includes the wait for the
-display's next frame, up to 16.7 ms.
+Needs `pip install '.[test]'` and Chromium. A frame is measured from an event (a turn of the wheel, a drag) to
+the end of the frame that draws it. This includes the wait for the display's next frame, up to 16.7 ms.
 """
 
 import shutil

@@ -28,7 +28,7 @@ class TestBananas(OptionalPackageContract):
         assert all(set(row) == set(range(27)) for row in codes)
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestBananasInTheSizeSpace(OptionalPackageContract):
     space = SSS_SPACE
     search_class = Bananas

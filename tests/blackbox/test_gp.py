@@ -15,7 +15,7 @@ class TestGaussianProcessSearch(OptionalPackageContract):
     stops = (7, 8, 9, 13, 14, 30)
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestGaussianProcessSearchInTheSizeSpace(OptionalPackageContract):
     space = SSS_SPACE
     search_class = GaussianProcessSearch

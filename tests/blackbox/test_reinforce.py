@@ -100,7 +100,7 @@ class TestReinforce(ReinforceContract):
             ReinforceConfig(**config)
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestReinforceInTheSizeSpace(ReinforceContract):
     space = SSS_SPACE
 

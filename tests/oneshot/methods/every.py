@@ -5,5 +5,5 @@ import pytest
 from oneshot.methods.registry import METHODS
 
 _BASIC = ("darts", "gdas", "spos")  # of each kind one: mixtures, samples, paths
-#: All methods; the test command runs the basic ones, `pytest -m slow` the others.
-EVERY_METHOD = [name if name in _BASIC else pytest.param(name, marks=pytest.mark.slow) for name in METHODS]
+#: All methods; the test command runs the basic ones, `pytest -m contract` the others.
+EVERY_METHOD = [pytest.param(name, marks=() if name in _BASIC else pytest.mark.contract) for name in METHODS]

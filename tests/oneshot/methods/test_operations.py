@@ -1,4 +1,4 @@
-"""The operations of a search step, on the device "meta", which computes nothing and from which nothing is read."""
+"""The operations of a search step, on the device "meta", which computes nothing and allows no reads."""
 
 import csv
 from contextlib import nullcontext

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from oneshot.methods.registry import METHODS, get_method
+from oneshot.methods.registry import get_method
 from oneshot.mixed import Mixture
 from oneshot.spaces.hierarchical import HierarchicalSearchSpace
 from oneshot.spaces.registry import get_space
@@ -132,7 +132,7 @@ def test_none_may_be_the_strongest_and_is_chosen_where_the_space_has_it(make, sp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", EVERY_METHOD)
 def test_same_seed_same_trajectory_and_a_state_goes_on_bit_for_bit(make, space, method):
     first, second = make(method, seed=3), make(method, seed=3)
     for optimizer in (first, second):

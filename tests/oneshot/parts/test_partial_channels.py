@@ -26,7 +26,7 @@ from oneshot.testing import CLASSES, MethodContract, batches, other, same, snaps
 from tests.oneshot.compile.agreement import assert_agrees
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 class TestPartialDARTS(MethodContract):
     method = DARTS
     parts = (PartialChannelsSettings(partial_channels=2),)
