@@ -178,10 +178,10 @@ def test_the_commands(folder, run_here, command):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", EXPERIMENTS)
-def test_the_experiments_of_the_paper(folder, command):
+def test_the_experiments_of_the_paper(run_here, command):
     """Commands run in the order of the table, because the last one draws an earlier result."""
     smoke = " --smoke" if re.search(r"oneshot\.(search|retrain|pipeline)", command) else ""
-    result = run(command.replace("python", sys.executable, 1) + smoke, folder)
+    result = run_here(command + smoke)
     assert result.returncode == 0, result.stderr
     assert all(re.match(_SAID, line) for line in result.stderr.splitlines())
 

@@ -58,7 +58,7 @@ def test_it_beats_random_search(bench):
     assert standard_errors_ahead(found, others) > 4
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 def test_it_beats_random_search_by_far(bench):
     """200 trials of 100 evaluations: 40 were about nine standard errors ahead, so 200 are about twenty."""
     found, others = regrets_of("bananas", bench, 200, 100), regrets_of("rs", bench, 200, 100)

@@ -53,7 +53,7 @@ def test_it_beats_random_search(bench):
     assert standard_errors_ahead(found, others) > 3
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 def test_it_beats_random_search_by_far(bench):
     """200 trials of 50 evaluations: 40 were nine standard errors ahead, so 200 are about twenty."""
     found, others = regrets_of("gp", bench, 200, 50), regrets_of("rs", bench, 200, 50)

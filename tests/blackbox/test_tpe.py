@@ -40,7 +40,7 @@ def test_it_beats_random_search(bench):
     assert standard_errors_ahead(found, others) > 2
 
 
-@pytest.mark.slow
+@pytest.mark.contract
 def test_it_beats_random_search_by_far(bench):
     """200 trials of 50 evaluations: 40 were six standard errors ahead, so 200 are about fifteen."""
     found, others = regrets_of("tpe", bench, 200, 50), regrets_of("rs", bench, 200, 50)
