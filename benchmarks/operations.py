@@ -24,7 +24,7 @@ class Operation(NamedTuple):
     shapes: tuple[tuple[int, ...], ...]
 
 
-class Operations(TorchDispatchMode):
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """Records the operations within the block; on the device "meta" they compute nothing.
 
     >>> with Operations() as seen:
@@ -42,7 +42,7 @@ class Operations(TorchDispatchMode):
     """
 
     def __init__(self, device: str = "cpu", read: int = 0) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._device, self._read = device, read
         #: The operations that do work, in order.
         self.work: list[Operation] = []

@@ -42,7 +42,7 @@ _RANDOM = (
 )
 
 
-class SampledOnCpu(TorchDispatchMode):
+class SampledOnCpu(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
     """Samples random numbers by the CPU's generator, so that they are the same on any device."""
 
     def __torch_dispatch__(
@@ -89,7 +89,7 @@ def stepped(method: MetaOptimizer[Any], side: int, device: torch.device) -> dict
     dtype = next(iter(method.weights)).dtype
     results: dict[str, Tensor] = {}
     torch.manual_seed(1)
-    with SampledOnCpu():
+    with SampledOnCpu():  # type: ignore[no-untyped-call]
         for number in range(STEPS):
             halves = []
             for half in (0, 1):
@@ -142,7 +142,7 @@ def trained(space: str, scale: Scale, device: torch.device) -> dict[str, Tensor]
             module.rate = 0.2
     optimizer = torch.optim.SGD(network.parameters(), 0.025, 0.9, weight_decay=3e-4, foreach=True)
     torch.manual_seed(1)
-    with SampledOnCpu():
+    with SampledOnCpu():  # type: ignore[no-untyped-call]
         for number in range(STEPS):
             images, labels = random_batch(BATCH, scale.side, device, number)
             output = network(images)

@@ -81,7 +81,7 @@ class CudaMeter(Meter):
             "capability": f"{properties.major}.{properties.minor}",
             "driver": _driver(),
             "CUDA": str(torch.version.cuda),
-            "cuDNN": str(torch.backends.cudnn.version()),
+            "cuDNN": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
         } | _versions()
 
     def synchronize(self) -> None:

@@ -40,8 +40,7 @@ def build_small(space: str, sizes: Sizes) -> Graph:
     """Return a space for 10 classes; the hierarchical one with fewer motifs, edges and candidates of both."""
     if space != "hierarchical":
         return build(space, sizes)
-    options = {"motifs": 2, "motif_nodes": 3, "cell_nodes": 3}
-    return HierarchicalSearchSpace(10, sizes.channels, sizes.cells, **options)
+    return HierarchicalSearchSpace(10, sizes.channels, sizes.cells, motifs=2, motif_nodes=3, cell_nodes=3)
 
 
 FULL = Scale(

@@ -15,6 +15,7 @@ from benchmarks.gpu.sizes import Scale, build
 from benchmarks.plain import darts, hierarchical, nb201
 from benchmarks.plain.mixing import PlainSearch, Supernet
 from benchmarks.supernet import TAU
+from data.loader import Batch
 from oneshot.spaces.base import Sizes
 from oneshot.training.memory import is_out_of_memory, largest_batch
 
@@ -91,7 +92,7 @@ def build_step(
     if kind.plain:
         network = plain_supernet(space, method, sizes).to(memory_format=layout)
         search = PlainSearch(network, str(meter.device))
-        take = search.step
+        take: Callable[[Batch, Batch], object] = search.step
     else:
         settings = {"estimator": "sampled"} if method == "gdas" else {}  # as the plain modules
         optimizer = adapted(method, build(space, sizes), meter.device, kind.amp, **settings)

@@ -111,7 +111,7 @@ def _epoch(scale: Scale, images: str | None, meter: Meter) -> Iterator[Row]:
         with SearchSession.begin(lambda group, job=job: job) as session:  # type: ignore[misc]  # mypy #12557
             session.train()
             (row,) = session.log
-        values = {
+        values: dict[str, float | int | str] = {
             "images": 2 * found.counts[0],
             "images/s": round(float(row["images_per_second"] or 0)),
             "seconds": round(float(row["seconds"] or 0), 1),
