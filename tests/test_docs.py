@@ -176,8 +176,14 @@ def test_the_commands(folder, run_here, command):
     )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("command", EXPERIMENTS)
+@pytest.mark.parametrize(
+    "command",
+    [
+        # each pipeline starts several processes that load torch
+        pytest.param(line, marks=pytest.mark.contract if "oneshot.pipeline" in line else pytest.mark.slow)
+        for line in EXPERIMENTS
+    ],
+)
 def test_the_experiments_of_the_paper(run_here, command):
     """Commands run in the order of the table, because the last one draws an earlier result."""
     smoke = " --smoke" if re.search(r"oneshot\.(search|retrain|pipeline)", command) else ""
