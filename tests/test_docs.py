@@ -99,12 +99,14 @@ def run_file(argv):
 
 
 @pytest.fixture
-def run_here(folder, capfd, monkeypatch):
-    """Run `python -m MODULE ...` or `python FILE` in this process, which has loaded torch already."""
+def run_command(folder, capfd, monkeypatch):
+    """Run a command; those that need torch in this process, which has loaded it already."""
     monkeypatch.chdir(folder)
     monkeypatch.syspath_prepend(folder)
 
-    def run_command(command):
+    def execute(command):
+        if not re.match(r"python (-m oneshot\.[^&]*$|\w+\.py$)", command):
+            return run(command.replace("python", sys.executable, 1), folder)
         _, *argv = shlex.split(command.partition(" | ")[0])
         if argv[0] == "-m":
             _, module, *argv = argv
@@ -115,7 +117,7 @@ def run_here(folder, capfd, monkeypatch):
         code, out, err = runner(main, capfd)(*argv)
         return subprocess.CompletedProcess(command, code, out, err)
 
-    return run_command
+    return execute
 
 
 def test_there_is_something_to_run():
@@ -165,10 +167,9 @@ def parameters(commands):
 
 
 @pytest.mark.parametrize("command", parameters([c for c in COMMANDS if c.startswith("python -m")]))
-def test_the_commands(folder, run_here, command):
+def test_the_commands(run_command, command):
     """Commands run in the order of the pages, because a command can continue the run of an earlier one."""
-    here = " oneshot." in command and "&" not in command
-    result = run_here(command) if here else run(command.replace("python", sys.executable, 1), folder)
+    result = run_command(command)
     assert result.returncode == 0
     assert all(re.match(_SAID, line) for line in result.stderr.splitlines())
     assert len(result.stdout.splitlines()) > (
@@ -187,10 +188,10 @@ PIPELINE = r"oneshot\.pipeline(?!.* runs/darts_darts$)"
         for line in EXPERIMENTS
     ],
 )
-def test_the_experiments_of_the_paper(run_here, command):
+def test_the_experiments_of_the_paper(run_command, command):
     """Commands run in the order of the table, because the last one draws an earlier result."""
     smoke = " --smoke" if re.search(r"oneshot\.(search|retrain|pipeline)", command) else ""
-    result = run_here(command + smoke)
+    result = run_command(command + smoke)
     assert result.returncode == 0, result.stderr
     assert all(re.match(_SAID, line) for line in result.stderr.splitlines())
 
@@ -221,19 +222,19 @@ def test_the_commands_on_files_that_one_has(files, command, monkeypatch):
 
 
 @pytest.mark.parametrize("command", ON_IMAGES)
-def test_the_commands_on_what_one_has_say_what_is_not_there(run_here, command):
-    result = run_here(command)
+def test_the_commands_on_what_one_has_say_what_is_not_there(run_command, command):
+    result = run_command(command)
     assert (result.returncode, result.stdout, len(result.stderr.splitlines())) == (2, "", 1)
     missing = ("cifar-10-python.tar.gz", "runs/darts is not the folder of a run", "No module named 'mine'")
     assert any(text in result.stderr for text in missing)
 
 
 @pytest.mark.parametrize("program", parameters(PROGRAMS), ids=lambda text: f"{len(text)} characters")
-def test_the_programs(folder, run_here, program):
+def test_the_programs(folder, run_command, program):
     name = next((name for name, text in FILES.items() if text == program), "program.py")
     (folder / name).write_text(program)
     here = "import oneshot" in program or "from oneshot" in program
-    result = run_here(f"python {name}") if here else run(f"{sys.executable} {name}", folder)
+    result = run_command(f"python {name}") if here else run(f"{sys.executable} {name}", folder)
     assert (result.returncode, result.stderr) == (0, "")
     assert "conv" in result.stdout or "|+|" in result.stdout or "print(" not in program
 
@@ -253,10 +254,10 @@ def test_the_ten_lines_of_a_search_give_a_whole_command(folder):
     )
 
 
-def test_the_few_lines_of_a_method_give_a_whole_command(folder, run_here):
+def test_the_few_lines_of_a_method_give_a_whole_command(folder, run_command):
     (folder / "fair.py").write_text(FILES["fair.py"])
     options = "--channels 2 --epochs 1 --batch 256 --device cpu"
-    result = run_here(f"python -m oneshot.search --method fair:FairDARTS {options}")
+    result = run_command(f"python -m oneshot.search --method fair:FairDARTS {options}")
     assert result.returncode == 0
     assert result.stdout.startswith("FairDARTS")
 
