@@ -148,22 +148,20 @@ def test_the_python_prompts(page):
     assert results.attempted > 3
 
 
-SLOW = (
-    "oneshot.pipeline",
-    "oneshot.compare",
-    "runs/digits",
-    "3ffb9-simple default",
-    "with_devices.h5",
-    "oneshot.export",
-)
+SLOW = ("oneshot.export", "runs/digits", "3ffb9-simple default", "with_devices.h5")
+PROCESSES = ("oneshot.pipeline", "oneshot.compare", "darts_darts")  # many load torch; what needs their result
+
+
+def marks(command):
+    """The mark of a command that takes long."""
+    if any(text in command for text in PROCESSES):
+        return pytest.mark.contract
+    return pytest.mark.slow if any(text in command for text in SLOW) else ()
 
 
 def parameters(commands):
-    """Commands as parameters, of which some are slow."""
-    return [
-        pytest.param(line, marks=pytest.mark.slow) if any(text in line for text in SLOW) else line
-        for line in commands
-    ]
+    """Commands as parameters, with their marks."""
+    return [pytest.param(line, marks=marks(line)) for line in commands]
 
 
 @pytest.mark.parametrize("command", parameters([c for c in COMMANDS if c.startswith("python -m")]))
@@ -177,15 +175,8 @@ def test_the_commands(run_command, command):
     )
 
 
-PIPELINE = r"oneshot\.pipeline|darts_darts"  # starts several processes that load torch; what needs its result
-
-
 @pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(line, marks=pytest.mark.contract if re.search(PIPELINE, line) else pytest.mark.slow)
-        for line in EXPERIMENTS
-    ],
+    "command", [pytest.param(line, marks=marks(line) or pytest.mark.slow) for line in EXPERIMENTS]
 )
 def test_the_experiments_of_the_paper(run_command, command):
     """Commands run in the order of the table, because the last one draws an earlier result."""
