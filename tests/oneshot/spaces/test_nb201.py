@@ -253,7 +253,7 @@ def test_a_graph_without_cells_has_no_cell():
 def test_another_operation_is_none_of_the_benchmark(op):
     network = build_network(ARCH, channels=1, cells=1).unparse()
     network.edges[2, 3].op.edges[1, 3].set("op", op)
-    with pytest.raises(GraphError, match="edge 1-3 of a cell has .*no operation of NAS-Bench-201"):
+    with pytest.raises(GraphError, match="edge 1-3 of a cell has .*which is not an operation of NAS-Bench-201"):
         read_cell(network)
 
 
@@ -329,7 +329,7 @@ def test_fixed_path_needs_the_candidates():
     ):
         pass
     space = NasBench201SearchSpace(channels=1, cells=1)
-    with pytest.raises(GraphError, match="no candidates under weights"), fixed_path(space, 0):
+    with pytest.raises(GraphError, match="must have a mixed operation"), fixed_path(space, 0):
         pass
     space.update_edges(lambda edge: edge.set("op", MixedOp(edge.op[:3])), space.OPTIMIZER_SCOPE)
     with (
