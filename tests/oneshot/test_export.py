@@ -225,9 +225,7 @@ def test_a_network_that_cannot_be_traced(layer, said, tmp_path):
 @pytest.mark.parametrize("name", ["model", "model.pt", "model.onnx.gz", ".onnx"])
 def test_a_suffix_says_what_kind_of_file(name, network, tmp_path):
     for call in (check, lambda path: export(network, path)):
-        with pytest.raises(
-            ConfigError, match=r"end in \.pt2 \(torch\.export\) or \.onnx \(ONNX\), got '.*'"
-        ):
+        with pytest.raises(ConfigError, match=r"end in \.pt2 \(torch\.export\) or \.onnx \(ONNX\), got '.*'"):
             call(tmp_path / name)
 
 
