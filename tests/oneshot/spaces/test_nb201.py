@@ -253,7 +253,9 @@ def test_a_graph_without_cells_has_no_cell():
 def test_another_operation_is_none_of_the_benchmark(op):
     network = build_network(ARCH, channels=1, cells=1).unparse()
     network.edges[2, 3].op.edges[1, 3].set("op", op)
-    with pytest.raises(GraphError, match="edge 1-3 of a cell has .*which is not an operation of NAS-Bench-201"):
+    with pytest.raises(
+        GraphError, match="edge 1-3 of a cell has .*which is not an operation of NAS-Bench-201"
+    ):
         read_cell(network)
 
 
