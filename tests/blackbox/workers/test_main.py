@@ -62,7 +62,7 @@ def start(folder, arguments):
 
 
 def until(condition, seconds=30):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + 90seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
