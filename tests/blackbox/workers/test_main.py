@@ -61,8 +61,8 @@ def start(folder, arguments):
     return subprocess.Popen([*COMMAND, *arguments.split()], cwd=folder, start_new_session=True, **pipes)
 
 
-def until(condition, seconds=30):
-    end = time.monotonic() + 90seconds
+def until(condition, seconds=90):
+    end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.02)
