@@ -140,7 +140,7 @@ def test_a_search_goes_on_exactly_from_anywhere(tmp_path):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: build(GDAS), "GDAS samples a path for each pass"),
+        (lambda: build(GDAS), "GDAS samples a path"),
         (
             lambda: build(parts=[SkipLimit(SkipLimitSettings(skip_limit=2))]),
             "starts after the last epoch; skip limit may stop the search before",
