@@ -17,6 +17,10 @@ _VIEWS = frozenset(
 )
 
 
+# {operation and the metadata of its arguments: those of its results}; torch finds them by slow Python
+_RESULTS: dict[tuple[object, ...], object] = {}
+
+
 class Operation(NamedTuple):
     """An operation that does work: its name and the shapes of all its tensors, arguments first."""
 
@@ -66,10 +70,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
             if name == "_local_scalar_dense":
                 return self._read
             args, kwargs = tree_map(self._known, (args, dict(kwargs)))
-        if self._device == "meta" and "dirichlet" in name:  # which torch does not have there
-            made = torch.empty_like(args[0])
-        else:
-            made = func(*args, **kwargs)
+        made = _on_meta(func, name, args, kwargs) if self._device == "meta" else func(*args, **kwargs)
         if name not in _VIEWS:
             tensors = [*given, *(each for each in tree_flatten(made)[0] if isinstance(each, Tensor))]
             if any(each.device.type == self._device for each in tensors):
@@ -94,3 +95,50 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         if isinstance(value, Tensor) and value.is_meta:
             return torch.full(value.shape, self._read, dtype=value.dtype)
         return value
+
+
+class _Layout(NamedTuple):
+    """The metadata of a tensor."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+
+    @classmethod
+    def of(cls, value: object) -> object:
+        """Return the metadata of a tensor, or any other value as it is."""
+        if not isinstance(value, Tensor):
+            return value
+        return cls(tuple(value.shape), value.stride(), value.dtype, value.device)
+
+
+def _filled(value: object) -> Tensor | None:
+    """Return a tensor of "meta" with some metadata; None for None."""
+    if not isinstance(value, _Layout):
+        return None
+    return torch.empty_strided(value.shape, value.stride, dtype=value.dtype, device="meta")
+
+
+def _on_meta(
+    func: Any,  # torch does not type its overloads
+    name: str,
+    args: Sequence[Any],
+    kwargs: Mapping[str, Any],
+) -> Any:  # whatever the operation returns
+    """Return the results of an operation; their metadata are those of an equal one, if there was one."""
+    if "dirichlet" in name:  # which torch does not have there
+        return torch.empty_like(args[0])
+    schema = func._schema
+    if name in ("add_", "mul_", "addcmul_", "div_", "relu_"):
+        return args[0]
+    if name in _VIEWS or schema.is_mutable or any(each.alias_info is not None for each in schema.returns):
+        return func(*args, **kwargs)
+    leaves = tree_flatten((args, kwargs))[0]
+    key = func, len(args), *map(_Layout.of, leaves)
+    if key in _RESULTS:
+        return tree_map(_filled, _RESULTS[key], is_leaf=lambda each: isinstance(each, _Layout))
+    made = func(*args, **kwargs)
+    if all(each is None or (isinstance(each, Tensor) and each.is_meta) for each in tree_flatten(made)[0]):
+        _RESULTS[key] = tree_map(_Layout.of, made)
+    return made

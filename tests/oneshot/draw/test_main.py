@@ -63,7 +63,9 @@ def test_errors(tmp_path, command, monkeypatch):
     assert "belongs to the space darts, not nb201" in fails(
         command("DARTS_V2", "--out", out, "--space", "nb201")
     )
-    assert "its diagrams are normal, reduction" in fails(command("DARTS_V2", "--out", out, "--cell", "reduce"))
+    assert "its diagrams are normal, reduction" in fails(
+        command("DARTS_V2", "--out", out, "--cell", "reduce")
+    )
     assert "dpi must be an integer in [20, 1,200], got 3" in fails(command("0", "--out", out, "--dpi", 3))
     assert "choose from" in fails(command("0", "--out", out, "--layout", "neato"))
     assert "required: --out" in fails(command("0"))

@@ -1,4 +1,4 @@
-"""The operations of a search step, on the device "meta", which computes nothing and allows no reads."""
+"""The operations of a search step, on the device "meta", which computes nothing."""
 
 import csv
 from contextlib import nullcontext
@@ -9,20 +9,15 @@ import torch
 from torch.nn.utils import clip_grad
 
 from benchmarks.gpu.sizes import build_small
-from benchmarks.gpu.speed import plain_supernet
 from benchmarks.operations import Operations
-from benchmarks.plain import darts, hierarchical
-from benchmarks.plain.mixing import AdversarialSearch, PlainSearch
 from benchmarks.supernet import new_method
 from oneshot.methods.registry import METHODS
 from oneshot.spaces.base import Sizes
 
-SIZES = {"nb201": Sizes(4, 1), "darts": Sizes(4, 2), "hierarchical": Sizes(4, 1)}
+SIZES = {"nb201": Sizes(4, 1), "darts": Sizes(4, 3), "hierarchical": Sizes(4, 1)}
 SAMPLED = {"nb201": 3, "darts": 4, "hierarchical": 1}  # the candidate that GDAS samples everywhere
 NAMES = [*METHODS, "pc-darts", "sdarts-adv"]
 PATHS = ("rsws", "spos", "fairnas")  # which sample on the CPU, another path for each step
-PLAIN = [(space, method) for space in SIZES for method in ("darts", "gdas")]
-PLAIN += [("darts", "pc-darts"), ("darts", "sdarts-adv")]
 with (Path(__file__).parents[2] / "expected" / "operations.csv").open() as file:
     EXPECTED = {(row["space"], row["method"]): int(row["operations"]) for row in csv.DictReader(file)}
 
@@ -56,8 +51,19 @@ def steps_of(space, name):
     return steps(method.step, space)
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("space", SIZES)
+def test_all_methods_on_all_spaces_are_pinned():
+    missing = {(space, name) for space in SIZES for name in NAMES} - EXPECTED.keys()
+    assert missing == {("hierarchical", "sdarts-adv")}  # takes minutes to count
+
+
+def is_slow(space, name):
+    return space != "nb201" or name == "sdarts-adv"
+
+
+@pytest.mark.parametrize(
+    ("space", "name"),
+    [pytest.param(*pair, marks=pytest.mark.slow if is_slow(*pair) else ()) for pair in EXPECTED],
+)
 def test_a_step(space, name):
     before, last = steps_of(space, name)
     assert len(last.work) == EXPECTED[space, name]
@@ -65,19 +71,3 @@ def test_a_step(space, name):
     assert last.waits == (["_to_copy"] * 2 if name == "gdas" else [])
     if name not in PATHS:
         assert last.work == before.work
-
-
-@pytest.mark.parametrize(("space", "name"), PLAIN)
-def test_plans_take_a_fraction_of_the_operations_of_plain_modules(space, name, monkeypatch):
-    for constant, value in {"MOTIFS": 2, "MOTIF_NODES": 3, "CELL_NODES": 3}.items():
-        monkeypatch.setattr(hierarchical, constant, value)
-    sizes = SIZES[space]
-    with torch.device("meta"):
-        network = (
-            darts.PartialSupernet(None, sizes.channels, sizes.cells)
-            if name == "pc-darts"
-            else plain_supernet(space, name, sizes)
-        )
-    search = (AdversarialSearch if name == "sdarts-adv" else PlainSearch)(network, "meta")
-    plain = len(steps(search.step, space, 2)[-1].work)
-    assert 3 * EXPECTED[space, name] <= plain
