@@ -45,7 +45,7 @@ def test_every_dependency_is_what_the_installation_page_says():
         text.splitlines() for text in [config["options"]["install_requires"], *extras]
     )
     names = {line.split(">")[0].split("=")[0] for line in lines if line and not line.startswith("#")}
-    dependencies = (ROOT / "docs" / "install.md").read_text().split("Dependencies:")[1]
+    dependencies = (ROOT / "docs" / "install.md").read_text().split("## Dependencies")[1]
     assert names
     assert not {name for name in names if name not in dependencies}
 

@@ -92,7 +92,7 @@ def test_half_of_a_generation_crosses_parents_and_half_mutates_one():
     children = [method._cross(*parents) for _ in range(200)]
     share = sum(gene == parents[0][0] for child in children for gene in child) / 1200
     assert 0.4 < share < 0.6
-    mutants = [method._mutated(parents[0]) for _ in range(400)]
+    mutants = [method._mutate(parents[0]) for _ in range(400)]
     share = sum(gene != parents[0][0] for mutant in mutants for gene in mutant) / 2400
     assert 0.07 < share < 0.13
 
@@ -109,7 +109,7 @@ def test_paths_of_the_space_of_darts_keep_two_edges_into_each_node():
     method = make(DARTSSearchSpace(CLASSES, channels=1, cells=3), **FEW)
     cell = cells_in(method.graph)[0]
     genes = [method._random() for _ in range(4)]
-    for each in (method._cross(genes[0], genes[1]), method._mutated(genes[2]), *genes):
+    for each in (method._cross(genes[0], genes[1]), method._mutate(genes[2]), *genes):
         method.choose(method._decoded(each))
         for node in range(3, 7):
             kept = [edge for _, edge in cell.dag.arriving(node) if nonzero_mask(edge.op)[edge.choice]]
