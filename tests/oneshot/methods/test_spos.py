@@ -110,7 +110,7 @@ def test_paths_of_the_space_of_darts_keep_two_edges_into_each_node():
     cell = cells_in(method.graph)[0]
     genes = [method._random() for _ in range(4)]
     for each in (method._cross(genes[0], genes[1]), method._mutate(genes[2]), *genes):
-        method.choose(method._decoded(each))
+        method.choose(method._decode(each))
         for node in range(3, 7):
             kept = [edge for _, edge in cell.dag.arriving(node) if nonzero_mask(edge.op)[edge.choice]]
             assert len(kept) == 2
