@@ -36,7 +36,7 @@ class SearchSettings(Settings):
 
     #: search space
     space: str = space_option("nb201")
-    #: name of the method, or MODULE:CLASS of a custom one
+    #: name of the method, or ``MODULE:CLASS`` of a custom one
     method: str = option(
         "darts", f"method: {', '.join([*METHODS, *PUBLISHED_METHODS])}, or MODULE:CLASS of a custom one"
     )
