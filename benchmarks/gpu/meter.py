@@ -9,7 +9,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from benchmarks.operations import Operations
 from oneshot.training.environment import get_device
@@ -81,7 +81,7 @@ class CudaMeter(Meter):
             "capability": f"{properties.major}.{properties.minor}",
             "driver": _driver(),
             "CUDA": str(torch.version.cuda),
-            "cuDNN": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]
+            "cuDNN": str(torch.backends.cudnn.version()),  # type: ignore[no-untyped-call]  # torch's
         } | _versions()
 
     def synchronize(self) -> None:
@@ -129,10 +129,10 @@ class CpuMeter(Meter):
         """Do nothing: there is nothing to wait for."""
 
     def allocated(self) -> float:
-        with warnings.catch_warnings(action="ignore"):  # of objects that warn when they are looked at
-            tensors = [each for each in gc.get_objects() if isinstance(each, Tensor)]
+        # of subclasses, those of torch's compiler have no memory
+        tensors = [each for each in gc.get_objects() if type(each) in (Tensor, nn.Parameter)]
         storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}
-        return sum(storages.values()) / MIB
+        return float(sum(storages.values()) / MIB)
 
     def reset_peak(self) -> None:
         """Do nothing: the peak is the process's."""

@@ -57,7 +57,7 @@ FULL = Scale(
 )
 # seconds on two cores, for tests
 TINY = Scale(
-    compared={"nb201": Sizes(2, 1), "darts": Sizes(2, 1), "hierarchical": Sizes(1, 1)},
+    compared={"nb201": Sizes(2, 1), "darts": Sizes(2, 3), "hierarchical": Sizes(1, 1)},
     timed={"nb201": (Sizes(2, 1), 4)},
     compiled=Sizes(2, 1),
     side=8,

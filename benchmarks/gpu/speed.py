@@ -15,7 +15,6 @@ from benchmarks.gpu.sizes import Scale, build
 from benchmarks.plain import darts, hierarchical, nb201
 from benchmarks.plain.mixing import PlainSearch, Supernet
 from benchmarks.supernet import TAU
-from data.loader import Batch
 from oneshot.spaces.base import Sizes
 from oneshot.training.memory import is_out_of_memory, largest_batch
 
@@ -52,7 +51,7 @@ class Speed(NamedTuple):
     """The measurements of a row."""
 
     milliseconds: float
-    launches: int
+    launches: int | None  # None: not known, of code that the compiler made for the CPU
     peak: float  # MiB
 
     def values(self, batch: int, base: "Speed | None") -> dict[str, float | int | str]:
@@ -60,15 +59,16 @@ class Speed(NamedTuple):
         values: dict[str, float | int | str] = {
             "images/s": round(2000 * batch / self.milliseconds),
             "ms/step": float(f"{self.milliseconds:.4g}"),
-            "launches": self.launches,
+            "launches": "" if self.launches is None else self.launches,
             "peak [MiB]": round(self.peak),
         }
         if base is not None:
             values |= {
                 "x faster": f"{base.milliseconds / self.milliseconds:.2f}",
-                "x launches": f"{self.launches / max(base.launches, 1):.2f}",
                 "x memory": f"{self.peak / base.peak:.2f}",
             }
+            if self.launches is not None and base.launches:
+                values["x launches"] = f"{self.launches / base.launches:.2f}"
         return values
 
 
@@ -92,7 +92,7 @@ def build_step(
     if kind.plain:
         network = plain_supernet(space, method, sizes).to(memory_format=layout)
         search = PlainSearch(network, str(meter.device))
-        take: Callable[[Batch, Batch], object] = search.step
+        take: Callable[..., object] = search.step
     else:
         settings = {"estimator": "sampled"} if method == "gdas" else {}  # as the plain modules
         optimizer = adapted(method, build(space, sizes), meter.device, kind.amp, **settings)
@@ -111,12 +111,12 @@ def build_step(
     return of_batch
 
 
-def measure(step: Step, meter: Meter, runs: int = RUNS) -> Speed:
+def measure(step: Step, meter: Meter, compiled: bool, runs: int = RUNS) -> Speed:
     """Return the median time of steps, the launches of one and the peak memory."""
     meter.reset_peak()
     for _ in range(WARM):
         step()
-    launches = meter.launches(step)
+    launches = None if compiled and meter.device.type == "cpu" else meter.launches(step)
     seconds: list[float] = []
     while len(seconds) < runs and sum(seconds) < SECONDS:
         meter.synchronize()
@@ -154,7 +154,7 @@ def _timed(
                 continue
         assert fits is not None
         meter.release()
-        speed = measure(step_of(fits), meter)
+        speed = measure(step_of(fits), meter, kind.compiles)
         del step_of
         if base is None and kind.plain:
             base, base_batch = speed, fits
