@@ -17,7 +17,7 @@ _VIEWS = frozenset(
 )
 
 
-# {operation and the metadata of its arguments: those of its results}; torch finds them by slow Python
+# {operation and metadata of its arguments: metadata of its results}, because torch computes them slowly
 _RESULTS: dict[tuple[object, ...], object] = {}
 
 
@@ -106,7 +106,7 @@ class _Layout(NamedTuple):
     device: torch.device
 
     @classmethod
-    def of(cls, value: object) -> object:
+    def describe(cls, value: object) -> object:
         """Return the metadata of a tensor, or any other value as it is."""
         if not isinstance(value, Tensor):
             return value
@@ -126,8 +126,8 @@ def _on_meta(
     args: Sequence[Any],
     kwargs: Mapping[str, Any],
 ) -> Any:  # whatever the operation returns
-    """Return the results of an operation; their metadata are those of an equal one, if there was one."""
-    if "dirichlet" in name:  # which torch does not have there
+    """Return the results of an operation, with metadata from an equal earlier one if there is one."""
+    if "dirichlet" in name:  # which torch lacks on this device
         return torch.empty_like(args[0])
     schema = func._schema
     if name in ("add_", "mul_", "addcmul_", "div_", "relu_"):
@@ -135,10 +135,10 @@ def _on_meta(
     if name in _VIEWS or schema.is_mutable or any(each.alias_info is not None for each in schema.returns):
         return func(*args, **kwargs)
     leaves = tree_flatten((args, kwargs))[0]
-    key = func, len(args), *map(_Layout.of, leaves)
+    key = func, len(args), *map(_Layout.describe, leaves)
     if key in _RESULTS:
         return tree_map(_filled, _RESULTS[key], is_leaf=lambda each: isinstance(each, _Layout))
     made = func(*args, **kwargs)
     if all(each is None or (isinstance(each, Tensor) and each.is_meta) for each in tree_flatten(made)[0]):
-        _RESULTS[key] = tree_map(_Layout.of, made)
+        _RESULTS[key] = tree_map(_Layout.describe, made)
     return made

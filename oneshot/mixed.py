@@ -286,12 +286,16 @@ def candidate_weights(mixture: Mixture, edge: "EdgeData") -> Tensor:
     """
     if not (edge.has("kept") or edge.has("temperature")):
         return mixture.weights(edge)
-    kept = torch.tensor(edge.get("kept", range(len(mixture.primitives))), device=edge.alpha.device)
     reduced = type(edge)()
     for name in edge:
         if name not in ("op", "alpha", "kept", "temperature"):
             reduced.set(name, edge[name])
-    reduced.set("alpha", edge.alpha[kept] / edge.get("temperature", 1.0))
+    alpha = edge.alpha / edge.get("temperature", 1.0)
+    if not edge.has("kept"):
+        reduced.set("alpha", alpha)
+        return mixture.weights(reduced)
+    kept = torch.tensor(edge.kept, device=alpha.device)
+    reduced.set("alpha", alpha[kept])
     weights = mixture.weights(reduced)
     return weights.new_zeros(len(mixture.primitives)).index_copy(0, kept, weights)
 

@@ -145,9 +145,10 @@ def write_cell(
     folder: Path, space: Space, index: int, third_seed: bool = True, weights: Any = None
 ) -> dict[str, Any]:
     """Write one cell's file and return its content."""
-    data = _packed_cell(space, index, third_seed)
-    if weights is not None:
-        data = packed(results_of(space, index, third_seed=third_seed, weights=weights))
+    if weights is None:
+        data = _packed_cell(space, index, third_seed)
+    else:
+        data = packed(results_of(space, index, third_seed, weights))
     (folder / f"{index:06d}.pickle.pbz2").write_bytes(data)
     return pickle.loads(bz2.decompress(data))
 

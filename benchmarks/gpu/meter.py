@@ -129,7 +129,7 @@ class CpuMeter(Meter):
         """Do nothing: there is nothing to wait for."""
 
     def allocated(self) -> float:
-        # of subclasses, those of torch's compiler have no memory
+        # not subclasses, because the tensors of torch's compiler have no memory
         tensors = [each for each in gc.get_objects() if type(each) in (Tensor, nn.Parameter)]
         storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors}
         return float(sum(storages.values()) / MIB)
@@ -146,7 +146,7 @@ class CpuMeter(Meter):
         return len(seen.work)
 
     def waits(self, step: Callable[[], object]) -> int:
-        """Return the numbers read in a step; those of Adam's steps, which are on the CPU everywhere, not."""
+        """Return how many numbers a step reads, including the step counters of Adam."""
         with Operations() as seen:
             step()
         return len(seen.waits)

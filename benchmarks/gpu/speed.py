@@ -16,7 +16,7 @@ from benchmarks.plain import darts, hierarchical, nb201
 from benchmarks.plain.mixing import PlainSearch, Supernet
 from benchmarks.supernet import TAU
 from oneshot.spaces.base import Sizes
-from oneshot.training.memory import is_out_of_memory, largest_batch
+from oneshot.training.memory import largest_batch
 
 WARM, RUNS = 3, 10
 SECONDS = 4.0  # after which no further run of a row begins
@@ -138,42 +138,29 @@ def _timed(
     meter: Meter,
 ) -> Iterator[Row]:
     """Measure rows at a batch, or from that batch down at the largest that fits."""
-    base: Speed | None = None
+    base: tuple[int, Speed] | None = None  # batch and speed of plain modules
     for name, kind in kinds.items():
         if kind.amp and meter.without_bf16 is not None:
             yield Row(name, "skipped", reason=meter.without_bf16)
             continue
         meter.release()
         step_of = build_step(space, method, sizes, kind, side, meter)
-        fits: int | None = batch
-        if not _fits(step_of, batch):
-            fits = largest_batch(partial(_try, step_of), batch)
-            if fits is None or not largest:
-                advice = "not even 2 images fit" if fits is None else f"batch {fits} fits"
-                yield Row(name, "FAILED", reason=f"too little memory for batch {batch}; {advice}")
-                continue
-        assert fits is not None
+        fits = largest_batch(partial(_try, step_of), 2 * batch)  # tries `batch` first
+        if fits is None or (fits < batch and not largest):
+            advice = "not even 2 images fit" if fits is None else f"batch {fits} fits"
+            yield Row(name, "FAILED", reason=f"too little memory for batch {batch}; {advice}")
+            continue
         meter.release()
         speed = measure(step_of(fits), meter, kind.compiles)
         del step_of
         if base is None and kind.plain:
-            base, base_batch = speed, fits
-        same = base if base is not None and (fits == base_batch) else None
+            base = fits, speed
+        same = base[1] if base is not None and base[0] == fits else None
         yield Row(name, "ok", {"batch": fits} | speed.values(fits, same))
 
 
 def _try(step_of: Callable[[int], Step], batch: int) -> None:
     step_of(batch)()
-
-
-def _fits(step_of: Callable[[int], Step], batch: int) -> bool:
-    try:
-        _try(step_of, batch)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        return False
-    return True
 
 
 def checks(scale: Scale) -> list[Check]:

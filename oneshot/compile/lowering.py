@@ -155,7 +155,7 @@ class Lowering:
         return lower(module, inputs, self)
 
     def edge(self, op: nn.Module, key: int, x: AnyExpr) -> Arriving:
-        """Return the output of an edge for x; `key` is that of `mix`."""
+        """Return the output of an edge for x; `key` as in `mix`."""
         return self.mixture(op, key, x) if isinstance(op, Mixture) else self.module(op, x)
 
     def call(self, module: nn.Module, inputs: Sequence[AnyExpr]) -> AnyExpr:

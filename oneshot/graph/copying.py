@@ -12,7 +12,7 @@ _PLAIN = (bool, int, float, str, type(None))
 
 
 def copied(module: M, memo: dict[int, Any]) -> M:  # deepcopy's
-    """Return a deep copy of a module, equal to that of `copy.deepcopy`; `memo` has the same meaning there.
+    """Return a deep copy of a module, equal to the result of `copy.deepcopy`; `memo` has the same meaning.
 
     It is faster because it does not copy the dozen dictionaries of hooks of each module if they are empty.
     """

@@ -88,7 +88,7 @@ class MetaOptimizer(ABC, Generic[C]):
     Parameters
     ----------
     config
-        Settings of the method; by default those of `config_class`.
+        Settings of the method; by default, the defaults of `config_class`.
     amp
         Whether to compute in bfloat16 where it is safe; weights and alphas stay float32.
     parts

@@ -48,7 +48,7 @@ class AnnealingSettings(PartSettings):
 
 
 class AnnealAndPrune(PruningPart[AnnealingSettings]):
-    """Candidates are weighed by a softmax whose temperature falls, and the weakest are pruned on the way.
+    """Candidates are weighted by a softmax with falling temperature, and the weakest are pruned meanwhile.
 
     In epoch t the weights are softmax(alpha / T) with T = start * factor^t. While T is at or above the grace
     temperature only the weights of the network are updated. After each later epoch the candidates with a

@@ -71,7 +71,7 @@ class OperationStop(Part[OLESSettings]):
 
     def __init__(self, config: OLESSettings | None = None) -> None:
         super().__init__(config)
-        self._supernet: Supernet | None = None  # the state is the one of this supernet
+        self._supernet: Supernet | None = None  # that the state belongs to
         self._operations: list[list[nn.Parameter]] = []
         self._stopped: list[bool] = []  # of each operation
         self._sums: Tensor = torch.zeros(0)  # of the similarities in the window, one per operation

@@ -27,8 +27,8 @@ _ALL_CANDIDATES = Perturbation, Selection, BetaDecay, ExpectedCost  # they use t
 class PruningPart(Part[P]):
     """A part under which an edge mixes only the candidates that are `kept`; others are not computed.
 
-    Pruned candidates keep their alphas and weights, which nothing updates by gradient any more, so that
-    candidates have the same numbers throughout.
+    Pruned candidates keep their alphas and weights, so the numbers of candidates never change. Their
+    gradients are 0 from then on.
     """
 
     #: The first option of the part, for messages.

@@ -226,8 +226,7 @@ def _errors():
             "the last batch of an epoch has 3 images, which are too few",
         ),
     ):
-        slow = () if "--learning-rate" in argv else (pytest.mark.slow,)
-        yield pytest.param(argv, message, marks=slow, id=argv[1])
+        yield pytest.param(argv, message, id=argv[1])
 
 
 @pytest.mark.slow
