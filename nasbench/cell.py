@@ -12,13 +12,13 @@ import numpy as np
 from nasbench.coded import CodedCell, members
 from nasbench.errors import InvalidCellError, MissingDependencyError
 from nasbench.runs.checks import integer
-from nasbench.svg import Svg, draw_topology
 
 if TYPE_CHECKING:
     import networkx
     from numpy.typing import ArrayLike, NDArray
 
     from nasbench.arrays import Numbering
+    from nasbench.svg import Svg
 
 #: operations of an edge, numbered as in the published files
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
@@ -188,6 +188,8 @@ class Cell(
 
     def picture(self) -> Svg:
         """Return the cell as a picture, which notebooks show."""
+        from nasbench.svg import draw_topology
+
         return draw_topology(str(self), self.index, EDGES, self.ops)
 
     def to_networkx(self) -> networkx.DiGraph[int]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self, SupportsIndex
 
 from nasbench.errors import InvalidCellError
+from nasbench.pictured import Pictured
 from nasbench.runs.checks import integer
-from nasbench.svg import Pictured
 
 if TYPE_CHECKING:
     from nasbench.arrays import Numbering

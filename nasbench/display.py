@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
+from nasbench.pictured import Pictured
 from nasbench.runs.text import entry_text
-from nasbench.svg import Pictured, Svg
+from nasbench.svg import Svg
 from nasbench.text import entry_rows, format_hidden
 
 _TABLE = "text-align:right;font-variant-numeric:tabular-nums"

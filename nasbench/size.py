@@ -12,10 +12,10 @@ import numpy as np
 from nasbench.coded import CodedCell, members
 from nasbench.errors import InvalidCellError
 from nasbench.runs.checks import integer
-from nasbench.svg import Svg, draw_widths
 
 if TYPE_CHECKING:
     from nasbench.arrays import Numbering
+    from nasbench.svg import Svg
 
 WIDTHS = tuple(range(8, 65, 8))  # channels: 8, 16, ..., 64
 LAYERS = 5
@@ -96,6 +96,8 @@ class SizeCell(
 
     def picture(self) -> Svg:
         """Return the cell as a picture, which notebooks show."""
+        from nasbench.svg import draw_widths
+
         return draw_widths(str(self), self.index, self.widths)
 
     @classmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -94,22 +93,6 @@ class Svg:
         style = f'style="max-width:100%;height:auto" {text}{more}'
         head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" {style}>'
         return "\n".join([head, *self._lines, "</svg>"])
-
-
-class Pictured(ABC):
-    """An object that notebooks show as a picture."""
-
-    __slots__ = ()
-
-    @abstractmethod
-    def picture(self) -> Svg:
-        """Return the object as a picture."""
-
-    def _repr_svg_(self) -> str:
-        return self.picture().alone()
-
-    def _repr_html_(self) -> str:  # preferred by notebooks: a page's colours reach only into its elements
-        return self.picture().inline()
 
 
 def get_colour(operation: str) -> str:

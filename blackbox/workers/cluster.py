@@ -300,8 +300,12 @@ def at_worker(function: TaskFunction[..., R], place: tuple[str, int, str, bool],
 
 
 def count_tasks(run: str, dask_worker: DaskWorker) -> int:
-    """Return the number of tasks of a pool at a worker, cancelled ones included."""
-    return sum(run in key for key in dask_worker.state.tasks)
+    """Return the number of unfinished tasks of a pool at a worker, cancelled ones included.
+
+    A task that raised an error stays at its worker for as long as the error refers to its future.
+    """
+    tasks = dask_worker.state.tasks.values()
+    return sum(run in task.key and task.state not in ("memory", "error") for task in tasks)
 
 
 def kill_worker(dask_worker: DaskWorker) -> None:

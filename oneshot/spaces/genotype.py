@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nasbench.errors import shown
+from nasbench.pictured import Pictured
 from nasbench.runs.checks import integer
-from nasbench.svg import Pictured, Svg
+from nasbench.svg import Svg
 from oneshot.errors import GenotypeError
 from oneshot.layout.svg import draw_diagrams
 from oneshot.spaces import notation

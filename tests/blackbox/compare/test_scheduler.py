@@ -120,7 +120,6 @@ def test_it_goes_on_to_the_same_end(scheduler, undisturbed, tmp_path, number):
     assert files(path) == files(undisturbed)
 
 
-@pytest.mark.slow
 def test_errors_of_tasks_are_those_of_local_processes(on_it, scheduler, tmp_path, plain):
     argv = ["rs", "--evals", 5, "--trials", 2, "--out", tmp_path / "out"]
     assert on_it(*argv)[0] == 0
@@ -130,9 +129,8 @@ def test_errors_of_tasks_are_those_of_local_processes(on_it, scheduler, tmp_path
     code, out, err = on_it(*argv)
     assert (code, out) == (2, "")
     assert err.endswith("rs is not a run of this comparison, or is not complete; move it to another folder\n")
-    study = study_of(f"{ODD}:fail=3")
     with pytest.raises(ArithmeticError, match="it was to fail"):
-        carry_out(study, 2, scheduler.scheduler.address)
+        carry_out(study_of(f"{ODD}:fail=3"), 2, scheduler.scheduler.address)
 
 
 @pytest.mark.slow

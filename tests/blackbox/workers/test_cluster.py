@@ -1,5 +1,6 @@
 """Evaluations by Dask's own workers."""
 
+import importlib
 import logging
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 from blackbox.errors import ConfigError, MissingDependencyError, WorkersError
 from blackbox.search.scores import FAILED
 from blackbox.workers import cluster as clusters
-from blackbox.workers.cluster import local, remote
+from blackbox.workers.cluster import DaskPool, count_tasks, local, remote
 from blackbox.workers.evaluation import check_objective, evaluation_pool
 
 MODULE = """
@@ -57,6 +58,9 @@ def dies(cell):
     os._exit(1)
 
 def fails(cell):
+    raise ValueError("no")
+
+def fails_as_a_task(task):
     raise ValueError("no")
 """
 
@@ -130,6 +134,17 @@ def test_what_an_objective_raises_is_an_outcome(workers):
     _, outcome = pool.next(60)
     assert (outcome.score, outcome.error) == (FAILED, "ValueError: no")
     assert "in fails" in outcome.traceback
+
+
+def test_a_task_that_has_failed_is_not_waited_for(workers):
+    pool = DaskPool(workers, importlib.import_module("at_workers").fails_as_a_task)
+    for number in range(2):
+        pool.submit(number)
+    with pytest.raises(ValueError, match="no"):
+        pool.next(60)
+    until(lambda: not any(workers.run(count_tasks, "task-").values()))
+    tasks = workers.run(lambda dask_worker: len(dask_worker.state.tasks))
+    assert sum(tasks.values()) >= 1  # the one that was not asked for stays, with its error
 
 
 @pytest.mark.parametrize(
