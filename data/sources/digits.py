@@ -1,12 +1,14 @@
 """Handwritten digits in scikit-learn, a data set that needs no download."""
 
 import random
+from importlib.metadata import distribution
 
 import numpy as np
 
 from data.sources.source import Part, Source, needing
 
 _SEED = 0
+_FILE = "sklearn/datasets/data/digits.csv.gz"  # per image, 64 values and the label
 
 
 class Digits(Source):
@@ -23,10 +25,10 @@ class Digits(Source):
     mirrors = False
 
     def read(self, train: bool) -> Part:
-        with needing("scikit-learn"):
-            from sklearn.datasets import load_digits
-        digits = load_digits()
-        labels = digits.target.astype(np.int64)
+        with needing("scikit-learn"):  # its file is read without it, which saves a second
+            path = distribution("scikit-learn").locate_file(_FILE)
+        rows = np.loadtxt(str(path), delimiter=",")
+        images, labels = rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)
         rng = random.Random(_SEED)
         test = np.zeros(len(labels), bool)
         for label in range(10):
@@ -34,5 +36,5 @@ class Digits(Source):
             rng.shuffle(positions)
             test[positions[: len(positions) // 5]] = True
         chosen = test ^ train
-        grey = np.rint(digits.images[chosen] * (255 / 16)).astype(np.uint8)
+        grey = np.rint(images[chosen] * (255 / 16)).astype(np.uint8)
         return Part(np.repeat(grey[..., None], 3, axis=-1), labels[chosen], tuple("0123456789"))

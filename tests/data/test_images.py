@@ -1,3 +1,4 @@
+import importlib
 import subprocess
 import sys
 from contextlib import suppress
@@ -92,7 +93,6 @@ def test_the_default_folder(tmp_path, monkeypatch):
     ("name", "package", "said"),
     [
         ("cifar10", "torchvision", "torchvision"),
-        ("digits", "sklearn.datasets", "scikit-learn"),
         ("fashion-mnist", "torchvision", "torchvision"),
         ("folder:/nowhere", "PIL", "pillow"),
     ],
@@ -105,6 +105,13 @@ def test_a_package_that_is_not_there_is_named_with_what_installs_it(
         MissingDependencyError, match=rf"need {said}, which is not installed .*pip install '.\[one"
     ):
         load(name, tmp_path, download=True)
+
+
+def test_digits_without_scikit_learn_name_it(monkeypatch):
+    importlib.import_module("data.sources.digits")
+    monkeypatch.setattr(sys, "path", [])  # where installed packages are looked for
+    with pytest.raises(MissingDependencyError, match=r"need scikit-learn, which .*pip install '.\[one"):
+        load("digits")
 
 
 def test_importing_loads_nothing_heavy():
