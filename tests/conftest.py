@@ -28,15 +28,19 @@ def pytest_xdist_setupnodes():
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items):
+    """Put the longest files first, so that no process of `pytest -n` is left alone with one at the end."""
+    longest = {"test_docs.py", "test_distributed.py"}
+    items.sort(key=lambda item: item.path.name not in longest)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory):
     """A temporary `$NASBENCH_HOME`, separate from the user's."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NASBENCH_HOME", str(home))
-        patch.setenv(
-            "PYTHONPATH", str(Path(__file__).parents[1])
-        )  # processes started by tests import this tree
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))  # processes of tests import this tree
         yield home
 
 

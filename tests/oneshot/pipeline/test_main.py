@@ -122,23 +122,26 @@ def test_a_table_that_lacks_accuracies_and_has_moved(run, tmp_path, monkeypatch)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_one_that_is_stopped_goes_on_to_the_same_end(run, whole, tmp_path, number):
+def test_one_that_is_stopped_twice_goes_on_to_the_same_end(run, whole, tmp_path):
     path = tmp_path / "run"
-    command = [sys.executable, "-m", "oneshot.pipeline", *TINY, "--devices", "cpu", "--out", str(path)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while not (path / "search-1" / "log.csv").exists():
-        assert process.poll() is None
-        time.sleep(0.02)
-    process.send_signal(number)
-    err = process.communicate()[1]
-    if number == signal.SIGINT:
-        assert process.returncode == 130
-        assert (
-            err.splitlines()[-1] == f"interrupted; continue with: python -m oneshot.pipeline --resume {path}"
-        )
-        assert "Traceback" not in err
+
+    def stopped(number, log, *words):
+        """The process of a command that a signal ends once a job has a log, and its stderr."""
+        command = [sys.executable, "-m", "oneshot.pipeline", "--devices", "cpu", *words, str(path)]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while not (path / log).exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(number)
+        return process, process.communicate()[1]
+
+    process, _ = stopped(signal.SIGKILL, "search-1/log.csv", *TINY, "--out")
+    assert process.returncode == -signal.SIGKILL
     time.sleep(1)  # for a search that dies with it
+    process, err = stopped(signal.SIGINT, "short-0/log.csv", "--resume")
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == f"interrupted; continue with: python -m oneshot.pipeline --resume {path}"
+    assert "Traceback" not in err
     code, _, err = run("--resume", path, "--devices", "cpu")
     assert code == 0
     assert findings(path) == findings(whole)

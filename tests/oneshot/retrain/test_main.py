@@ -141,7 +141,7 @@ def test_torch_compile(run):
     """Drop path changes with each epoch, but what is compiled for it is compiled once."""
     from torch._dynamo.utils import counters
 
-    flags = ("DARTS_V2", *SIZES, "--epochs", 4, "--batch", 721, "--device", "cpu", "--json")
+    flags = ("DARTS_V2", *SIZES, "--cells", 3, "--epochs", 4, "--batch", 721, "--device", "cpu", "--json")
     counters.clear()
     code, out, _ = run(*flags, "--compile")
     assert counters["stats"]["unique_graphs"] == 3  # training without and with it, and evaluation
