@@ -75,12 +75,12 @@ def random_batch(count: int, side: int, device: torch.device, seed: int) -> tupl
     return images.to(device), torch.randint(10, (count,), generator=generator).to(device)
 
 
-def difference(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
+def difference(computed: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
     """Return the greatest difference of tensors, relative to the largest number of each, or to 1."""
     worst = 0.0
     for name, tensor in expected.items():
         scale = max(1.0, tensor.abs().max().item())
-        each = (found[name].cpu() - tensor.cpu()).abs().max().item() / scale
+        each = (computed[name].cpu() - tensor.cpu()).abs().max().item() / scale
         worst = each if each != each else max(worst, each)  # NaN stays
         if worst != worst:
             return worst
@@ -131,12 +131,12 @@ def _methods(scale: Scale, space: str, meter: Meter) -> Iterator[Row]:
 def trained(space: str, scale: Scale, device: torch.device) -> dict[str, Tensor]:
     """Return weights, statistics and test results of a space's network after steps of training."""
     architectures = {"nb201": "6111", "darts": str(DARTS_V2), "hierarchical": _HIERARCHY}
-    found, sizes = get_space(space), scale.compared[space]
-    auxiliary = found.has_auxiliary and scale.side == 32
+    space_class, sizes = get_space(space), scale.compared[space]
+    auxiliary = space_class.has_auxiliary and scale.side == 32
     torch.manual_seed(0)
     cells = max(sizes.cells, 4) if auxiliary else sizes.cells
-    network: nn.Module = found.network(
-        found.read(architectures[space]), 10, sizes.channels, cells, auxiliary=auxiliary
+    network: nn.Module = space_class.network(
+        space_class.read(architectures[space]), 10, sizes.channels, cells, auxiliary=auxiliary
     )
     network = network.to(device).to(memory_format=torch.channels_last).double().train()
     for module in network.modules():
@@ -180,8 +180,8 @@ def _plans(scale: Scale, meter: Meter) -> Iterator[Row]:
         method = adapted("darts", build_small(space, scale.compared[space]), meter.device)
         graph = method.graph.double()
         images, _ = random_batch(BATCH, scale.side, meter.device, 0)
-        found = outcome(method, graph, images)
-        yield judged(space, difference(found, outcome(method, graph.interpret, images)), EXACT)
+        compiled = outcome(method, graph, images)
+        yield judged(space, difference(compiled, outcome(method, graph.interpret, images)), EXACT)
 
 
 def _amp(scale: Scale, meter: Meter) -> Iterator[Row]:

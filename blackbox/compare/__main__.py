@@ -162,7 +162,7 @@ class Comparison:
     #: Number of workers, and their scheduler, as for `carry_out`.
     pool: tuple[int | None, str | None]
     #: Trajectories of the algorithms, available after `run`; None if it was stopped.
-    found: list[Trajectories] | None = field(default_factory=list)
+    trajectories: list[Trajectories] | None = field(default_factory=list)
 
     @property
     def path(self) -> Path | None:
@@ -170,10 +170,10 @@ class Comparison:
 
     def run(self, stop: Callable[[], bool]) -> None:
         if self.study.specs:
-            self.found = carry_out(self.study, *self.pool, stop)
+            self.trajectories = carry_out(self.study, *self.pool, stop)
 
     def finish(self, interrupted: bool) -> Outcome:
-        if self.found is None:
+        if self.trajectories is None:
             return Outcome(complete=False)
         summary = self.result.to_json()
         if self.folder is not None:
@@ -183,7 +183,7 @@ class Comparison:
     @cached_property
     def entries(self) -> list[Entry]:
         """The entries of algorithms and runs, available after `run`."""
-        return list(self.chosen.entries(self.study, self.found or []))
+        return list(self.chosen.entries(self.study, self.trajectories or []))
 
     @cached_property
     def result(self) -> ComparisonResult:

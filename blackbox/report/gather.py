@@ -108,7 +108,7 @@ def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Be
         for run, entry, number in zip(runs, entries, series, strict=True)
     ]
     best = find_optimum(bench, objective)
-    found = {code for run in shown for code in run.found}
+    codes = {code for run in shown for code in run.found}
     by_time = any(Axis.EVALUATIONS not in entry.axes for entry in entries if entry is not None)
     return Comparison(
         name,
@@ -124,7 +124,7 @@ def _comparison(name: str, runs: Sequence[Run], series: Sequence[int], bench: Be
         thresholds=list(THRESHOLDS) if target.unit == "%" else [],
         runs=shown,
         pairs=_pairs(runs, entries, targets),
-        cells={int(code): _cell(code, bench, targets, columns) for code in sorted(found)},
+        cells={int(code): _cell(code, bench, targets, columns) for code in sorted(codes)},
         index=pack.wholes(bench.space.official_index()),
         columns={
             metric: {"unit": Signal.parse(metric).unit, **pack.decimals(column)}

@@ -270,8 +270,8 @@ class _Activity:
             cell = experiment.space.cell(best.code)
             lines.append(f"\nbest: {cell}")
             epochs = [] if best.epochs is None else [("epochs", best.epochs)]
-            found = ("found by evaluation", best.evaluation)
-            rows = [("index", cell.index), ("score", best.score), *epochs, found, *rows]
+            evaluation = ("found by evaluation", best.evaluation)
+            rows = [("index", cell.index), ("score", best.score), *epochs, evaluation, *rows]
             incumbent = {"arch": str(cell), "index": cell.index, **best._asdict()}
             del incumbent["code"]
         summary = {

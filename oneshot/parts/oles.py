@@ -125,13 +125,13 @@ class OperationStop(Part[OLESSettings]):
 
     def see_validation(self, gradients: list[Tensor]) -> None:
         rest, running = iter(gradients), [number for number, _ in self._running()]
-        found = []
+        similarities = []
         for number in running:
             pairs = [(next(rest), training) for training in self._training[number]]
-            found.append(torch.stack([self._similarity(*pair) for pair in pairs]).mean())
-        if found:
-            self._sums = self._sums.to(found[0].device, torch.float64)
-            self._sums[running] += torch.stack(found).double()
+            similarities.append(torch.stack([self._similarity(*pair) for pair in pairs]).mean())
+        if similarities:
+            self._sums = self._sums.to(similarities[0].device, torch.float64)
+            self._sums[running] += torch.stack(similarities).double()
         self._steps += 1
         if self._steps < self.config.oles_window:
             return

@@ -108,7 +108,7 @@ def format_result(result: ScoreResult) -> str:
 
 
 def _lines(result: ScoreResult) -> Iterator[str]:
-    cells, found, test = len(result.cells), result.found, result.test
+    cells, cell, test = len(result.cells), result.found, result.test
     yield (
         f"{result.method} on {result.dataset}, scored by {result.benchmark} {METRIC} [%],"
         f" {result.epochs} epochs\n"
@@ -123,17 +123,17 @@ def _lines(result: ScoreResult) -> Iterator[str]:
         yield _format_correlations(test)
     yield "\nCell found"
     rows: list[tuple[str, object]] = [
-        ("cell", found.arch),
-        ("index", found.index),
-        ("in the supernet", f"{found.supernet_accuracy:.2f} % of these images right along its path"),
+        ("cell", cell.arch),
+        ("index", cell.index),
+        ("in the supernet", f"{cell.supernet_accuracy:.2f} % of these images right along its path"),
         (
             "benchmark",
-            f"{found.benchmark_accuracy:.4f} %, regret {found.regret:.4f}, rank {found.rank:,};"
-            f" better than {100 * found.share_of_cells_below:.1f} % of the {CELLS:,} cells",
+            f"{cell.benchmark_accuracy:.4f} %, regret {cell.regret:.4f}, rank {cell.rank:,};"
+            f" better than {100 * cell.share_of_cells_below:.1f} % of the {CELLS:,} cells",
         ),
     ]
-    if found.test_accuracy is not None:
-        rows.append(("", f"{TEST_METRIC} {found.test_accuracy:.4f} %, rank {found.test_rank:,}"))
+    if cell.test_accuracy is not None:
+        rows.append(("", f"{TEST_METRIC} {cell.test_accuracy:.4f} %, rank {cell.test_rank:,}"))
     yield format_rows(rows)
     yield from _cost_lines(result.equal_cost)
 
@@ -179,14 +179,14 @@ def draw(result: ScoreResult) -> "Figure":
     """Draw the benchmark's accuracy of the cells over the supernet's, with the found cell marked."""
     from matplotlib.figure import Figure
 
-    ranking, found = result.ranking, result.found
+    ranking, cell = result.ranking, result.found
     tau = "constant" if ranking.kendall.value is None else f"Kendall's tau {ranking.kendall.value:.2f}"
     figure = Figure(figsize=(6.4, 4.8), layout="constrained")
     axes = figure.subplots()
     label = f"{len(ranking.supernet)} sampled cells"
     axes.scatter(ranking.supernet, ranking.benchmark, s=18, alpha=0.6, label=label)
     star: dict[str, Any] = {"s": 140, "marker": "*", "color": "C3", "edgecolors": "black", "linewidths": 0.6}
-    axes.scatter(found.supernet_accuracy, found.benchmark_accuracy, label="found", zorder=3, **star)
+    axes.scatter(cell.supernet_accuracy, cell.benchmark_accuracy, label="found", zorder=3, **star)
     axes.set_xlabel(f"accuracy of the path in the supernet, {os.path.basename(result.dataset)} [%]")
     axes.set_ylabel(f"{result.benchmark} {METRIC} in the benchmark [%]")
     axes.set_title(f"{result.method}: {tau}")

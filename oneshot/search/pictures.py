@@ -52,7 +52,7 @@ def draw_all(
     title: str,
     diagrams: Sequence[Diagram],
     rows: _Rows,
-    found: Mapping[str, Any],  # a row
+    final: Mapping[str, Any],  # a row
     scorer: Scorer | None = None,
     alphas: Alphas | None = None,
 ) -> dict[str, "Figure"]:
@@ -66,7 +66,7 @@ def draw_all(
         Diagrams of the architecture found.
     rows
         Rows of the log.
-    found
+    final
         Scores of the architecture found, with the columns of `rows`.
     scorer
         Table of scores; None for a space without a benchmark.
@@ -87,9 +87,9 @@ def draw_all(
     figures = {CELL: figure(diagrams, title, layout="own")}
     if alphas is not None:
         figures[ALPHAS] = draw_alphas(alphas, title)
-    if scorer is not None and found["benchmark_val_accuracy"] is not None:
+    if scorer is not None and final["benchmark_val_accuracy"] is not None:
         optimum = None if scorer.optimum is None else scorer.optimum.value
-        figures[ANYTIME] = draw_anytime(rows, found, scorer.dataset, optimum, title)
+        figures[ANYTIME] = draw_anytime(rows, final, scorer.dataset, optimum, title)
     return figures
 
 
@@ -130,9 +130,9 @@ def draw_alphas(alphas: Alphas, title: str) -> "Figure":
 
 
 def draw_anytime(
-    rows: _Rows, found: Mapping[str, Any], dataset: str, optimum: float | None, title: str
+    rows: _Rows, final: Mapping[str, Any], dataset: str, optimum: float | None, title: str
 ) -> "Figure":
-    """Draw the scores of the cell selected after each epoch, and of the final cell, `found`."""
+    """Draw the scores of the cell selected after each epoch, and of the final cell, `final`."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullLocator
 
@@ -155,15 +155,15 @@ def draw_anytime(
     ticks = [0, 0.1, 0.3, 1, 3, 10, 30, 100]
     lower.set_yticks(ticks, list(map(str, ticks)))
     lower.yaxis.set_minor_locator(NullLocator())
-    lower.set_ylim(0, 1.5 * max(np.nanmax(np.append(regret, found["regret"])), 0.1))
+    lower.set_ylim(0, 1.5 * max(np.nanmax(np.append(regret, final["regret"])), 0.1))
     lower.set_ylabel("regret\n[percentage points]")
     lower.set_xlabel("epochs")
     lower.xaxis.get_major_locator().set_params(integer=True)
     star: dict[str, Any] = {"markersize": 13, "clip_on": False, "zorder": 4}  # options of `plot`
-    upper.plot(epochs[-1], found["benchmark_val_accuracy"], "k*", label="cell found", **star)
-    lower.plot(epochs[-1], found["regret"], "k*", **star)
+    upper.plot(epochs[-1], final["benchmark_val_accuracy"], "k*", label="cell found", **star)
+    lower.plot(epochs[-1], final["regret"], "k*", **star)
     figure.legend(fontsize=9, loc="outside lower center", ncols=3)
-    lower.set_title(f"found: rank {found['rank']:,}, regret {found['regret']:.2f}", fontsize=10, loc="right")
+    lower.set_title(f"found: rank {final['rank']:,}, regret {final['regret']:.2f}", fontsize=10, loc="right")
     for axes in (upper, lower):
         axes.grid(alpha=0.3, linewidth=0.5)
     upper.set_title(title, fontsize=11)
