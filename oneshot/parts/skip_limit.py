@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from oneshot.methods.base import MetaOptimizer
     from oneshot.search.settings import SearchSettings
 
+_SHARE = "skip_share"  # of an edge: the probability of its skip connection, which is ruled out
+
 
 def _check_cell(name: str, settings: "SearchSettings") -> None:
     if settings.space == "hierarchical":
@@ -123,10 +125,6 @@ class SkipRestriction(Part[SkipRestrictionSettings]):
     name = "skip restriction"
     config_class = SkipRestrictionSettings
 
-    def __init__(self, config: SkipRestrictionSettings | None = None) -> None:
-        super().__init__(config)
-        self._removed: dict[int, float] = {}  # {number of an edge: probability of its skip connection}
-
     def join(self, method: "MetaOptimizer[Any]") -> None:
         if method.activation not in ("softmax", "dirichlet"):
             raise ConfigError(
@@ -143,20 +141,15 @@ class SkipRestriction(Part[SkipRestrictionSettings]):
     def _edges(self) -> "list[EdgeData]":
         return self.method.supernet.searched_edges()
 
-    def _numbers(self) -> dict[int, int]:
-        """Return the numbers of the searched edges by the owners of their alphas."""
-        return {edge.owner(edge.op.key): number for number, edge in enumerate(self._edges)}
-
     def end_epoch(self, epoch: int, data_train: Batch, data_val: Batch) -> None:
-        self._removed = {}
-        edges, numbers = self._edges, self._numbers()
+        for edge in self._edges:
+            edge.pop(_SHARE, None)
         while len(skips := selected_skips(self.method)) > self.config.final_skips:
-            left = {numbers[edge.owner(edge.op.key)] for edge in skips}
-            shares = {n: self._share(edges[n]) for n in sorted(left) if self._has_other(edges[n])}
-            if not shares:
+            left = [edge for edge in skips if self._has_other(edge)]
+            if not left:
                 break
-            weakest = min(shares, key=lambda n: shares[n])
-            self._removed[weakest] = shares[weakest]
+            weakest = min(left, key=self._share)
+            weakest.set(_SHARE, self._share(weakest), shared=True)
 
     def _share(self, edge: "EdgeData") -> float:
         """Return the probability of an edge's skip connection."""
@@ -168,19 +161,21 @@ class SkipRestriction(Part[SkipRestrictionSettings]):
         return bool(self.method.final_scores(edge).cpu()[eligible].isfinite().any())
 
     def scores(self, edge: "EdgeData", scores: Tensor) -> Tensor:
-        if self._removed and self._numbers()[edge.owner(edge.op.key)] in self._removed:
-            return scores.masked_fill(_skip_mask(edge).to(scores.device), -torch.inf)
-        return scores
+        if not edge.has(_SHARE):
+            return scores
+        return scores.masked_fill(_skip_mask(edge).to(scores.device), -torch.inf)
 
     def edge_score(self, edge: "EdgeData", score: float) -> float:
-        number = self._numbers()[edge.owner(edge.op.key)] if self._removed else -1
-        return score * (1 - self._removed.get(number, 0.0))  # as before the skip connection was ruled out
+        return score * (1 - edge.get(_SHARE, 0.0))  # as before the skip connection was ruled out
 
     def state_dict(self) -> dict[str, Any]:  # plain values
-        return {"removed": self._removed}
+        return {"shares": [edge.get(_SHARE) for edge in self._edges]}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._removed = dict(state["removed"])
+        for edge, share in zip(self._edges, state["shares"], strict=True):
+            edge.pop(_SHARE, None)
+            if share is not None:
+                edge.set(_SHARE, share, shared=True)
 
 
 def _skip_mask(edge: "EdgeData") -> Tensor:
