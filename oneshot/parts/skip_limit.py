@@ -166,7 +166,8 @@ class SkipRestriction(Part[SkipRestrictionSettings]):
         return scores.masked_fill(_skip_mask(edge).to(scores.device), -torch.inf)
 
     def edge_score(self, edge: "EdgeData", score: float) -> float:
-        return score * (1 - edge.get(_SHARE, 0.0))  # as before the skip connection was ruled out
+        share: float = edge.get(_SHARE, 0.0)
+        return score * (1 - share)  # as before the skip connection was ruled out
 
     def state_dict(self) -> dict[str, Any]:  # plain values
         return {"shares": [edge.get(_SHARE) for edge in self._edges]}

@@ -54,17 +54,21 @@ def _listed(kind: type[_N], metavar: str, help: str) -> tuple[_N, ...]:
 class StagesSettings(PartSettings):
     """Settings of the stages; the lists that are given have an entry per stage."""
 
+    #: candidates per edge
     stage_candidates: tuple[int, ...] = _listed(
         int,
         "N,N,...",
         "candidates per edge; the strongest are kept from one stage to the next; 8,5,3 in P-DARTS",
     )
+    #: cells of the supernet
     stage_cells: tuple[int, ...] = _listed(
         int, "N,N,...", "cells of the supernet instead of --cells; 5,11,17 in P-DARTS"
     )
+    #: K of partial channels
     stage_partial_channels: tuple[int, ...] = _listed(
         int, "K,K,...", "K of partial channels, as --partial-channels; 6,4 in DrNAS on the DARTS space"
     )
+    #: first rate of the dropout after skip connections
     stage_skip_dropout: tuple[float, ...] = _listed(
         float, "P,P,...", "first rate of the dropout after skip connections; 0.1,0.4,0.7 in P-DARTS' README"
     )

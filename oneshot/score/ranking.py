@@ -181,9 +181,16 @@ def _with_interval(value: float, variance: float) -> Correlation:
 
 
 def sample_cells(count: int, seed: int, supernet: Graph | None = None) -> list[Cell]:
-    """Return `count` distinct cells, sampled uniformly with a `seed`, or all if there are fewer.
+    """Return distinct cells, sampled uniformly.
 
-    With a `supernet`, cells have only the candidates that it was built with.
+    Parameters
+    ----------
+    count
+        Number of cells; if there are fewer, all of them are returned.
+    seed
+        Random seed.
+    supernet
+        Supernet of NAS-Bench-201 whose candidates the cells must have; None for all cells.
     """
     edges = [] if supernet is None else list(GRAPHS.edges(supernet).values())
     pruned = [pruned_mask(edge.op) for edge in edges]
