@@ -43,13 +43,14 @@ def new_space(name: str) -> Graph:
 
 
 def new_method(name: str, amp: bool = False, **settings: Any) -> MetaOptimizer[Any]:  # values of its settings
-    """Return a method, or a published one with its parts but no warm-up."""
+    """Return a method, or a published one with its parts but no warm-up and no stages."""
     from oneshot.methods.published import PUBLISHED_METHODS
     from oneshot.methods.registry import get_method
     from oneshot.parts.registry import build_parts, select_parts
+    from oneshot.search.settings import SMOKE_PARTS
 
     method = get_method(name)
-    published = PUBLISHED_METHODS[name].values | {"warm_up": 0} if name in PUBLISHED_METHODS else {}
+    published = PUBLISHED_METHODS[name].values | SMOKE_PARTS if name in PUBLISHED_METHODS else {}
     return method(method.config_class(**settings), amp, build_parts(select_parts(published)))
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from nasbench.runs.checks import integer
 from oneshot.errors import GraphError
-from oneshot.ops import DropPath, Zero, add_up
+from oneshot.ops import DropPath, DroppedIdentity, Identity, Pruned, Zero, add_up
 from oneshot.partial import Bypass, with_channels
 
 if TYPE_CHECKING:
@@ -123,9 +123,12 @@ class Mixture(nn.Module, ABC):
         Returns
         -------
         torch.nn.Module
-            The candidate; with a `bypass`, a copy for all channels with new weights.
+            The candidate, a skip connection without dropout; with a `bypass`, a copy for all channels with
+            new weights.
         """
         op = self.primitives[number]
+        if isinstance(op, DroppedIdentity):
+            op = Identity()
         return op if self.bypass is None else with_channels(op, Fraction(self.bypass.k))
 
     def bypassed(self, mixing: Mixing) -> "Bypass | None":
@@ -217,6 +220,11 @@ def nonzero_mask(candidates: Mixture | Sequence[nn.Module]) -> Tensor:
     ops = candidates.get_embedded_ops() if isinstance(candidates, Mixture) else candidates
     mask = torch.tensor([not isinstance(op, Zero) for op in ops])
     return mask if mask.any() else ~mask
+
+
+def pruned_mask(mixture: Mixture) -> Tensor:
+    """Return a boolean mask (K,) of the candidates that the supernet was built without."""
+    return torch.tensor([isinstance(op, Pruned) for op in mixture.primitives])
 
 
 @contextmanager

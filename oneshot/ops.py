@@ -5,6 +5,7 @@ from typing import Any, TypeAlias, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from oneshot.errors import GraphError
 
@@ -19,6 +20,29 @@ def add_up(tensors: Sequence[Tensor]) -> Tensor:
 
 class Identity(nn.Identity):
     """The input unchanged."""
+
+
+class DroppedIdentity(Identity):
+    """The input; in training, random entries are set to 0 and the others scaled up to keep the mean.
+
+    The rate is 0 until a search sets it.
+
+    References
+    ----------
+    Srivastava et al. 2014, JMLR 15; on skip connections of a supernet by Chen et al. 2019, arXiv:1904.12760.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: probability of setting an entry to 0
+        self.rate = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return dropout(x, self.rate, self.training) if self.rate > 0 else x
+
+
+class Pruned(nn.Module):
+    """The place of a candidate that a search has pruned, so that the others keep their numbers."""
 
 
 class Zero(nn.Module):

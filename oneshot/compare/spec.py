@@ -4,13 +4,19 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any, Self
 
-from nasbench.runs.settings import Settings, format_flag
+from nasbench.runs.settings import Settings, format_flag, setting_text
 from nasbench.runs.spec import format_setting, parse_settings
 from oneshot.errors import ConfigError
 from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.registry import METHODS, get_method
 from oneshot.parts.registry import build_parts, part_classes
-from oneshot.search.settings import SMOKE_CONFIG, SearchSettings, build_config, build_part_settings
+from oneshot.search.settings import (
+    SMOKE_CONFIG,
+    SMOKE_PARTS,
+    SearchSettings,
+    build_config,
+    build_part_settings,
+)
 
 #: settings of searches that all methods of a comparison share
 SHARED = ("space", "method", "dataset", "seed")
@@ -52,7 +58,7 @@ class MethodSpec:
 
     def check(self, space: str, dataset: str, common: Mapping[str, Any], smoke: bool) -> None:
         """Raise a ConfigError if its searches cannot start with these settings."""
-        options = self.options(common) | (SMOKE_CONFIG if smoke else {})
+        options = self.options(common) | (SMOKE_CONFIG | SMOKE_PARTS if smoke else {})
         search = {f.name: options[f.name] for f in fields(SearchSettings) if f.name in options}
         kind = get_method(self.name)
         config = {f.name: options[f.name] for f in fields(kind.config_class) if f.name in options}
@@ -72,7 +78,7 @@ class MethodSpec:
             if isinstance(value, bool):
                 words.append(format_flag(name if value else f"no_{name}"))
             else:
-                words += [format_flag(name), str(value)]
+                words += [format_flag(name), setting_text(value)]
         return words
 
 

@@ -141,6 +141,8 @@ class MetaOptimizer(ABC, Generic[C]):
         self.group = ProcessGroup()
         #: Returns the validation half in batches, for parts that evaluate the supernet; None if unknown.
         self.validation: Callable[[], Iterable[Batch]] | None = None
+        #: Returns the space as a new graph, for parts that rebuild the supernet; None if unknown.
+        self.build_space: Callable[[], Graph] | None = None
         self._supernet: Supernet | None = None
         for part in self.parts:
             part.join(self)
@@ -222,6 +224,8 @@ class MetaOptimizer(ABC, Generic[C]):
 
     def begin_epoch(self, epoch: int) -> None:
         """Update what depends on `epoch`, counted from 0, in the method and its parts."""
+        for part in self.parts:
+            part.prepare_epoch(epoch)
         self.new_epoch(epoch)
         for part in self.parts:
             part.new_epoch(epoch)
@@ -644,6 +648,8 @@ class MetaOptimizer(ABC, Generic[C]):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state that `state_dict` returned, `state`."""
+        for part in self.parts:
+            part.prepare_state(state["parts"][part.name])
         self.supernet.load_state_dict(state)
         for part in self.parts:
             part.load_state_dict(state["parts"][part.name])

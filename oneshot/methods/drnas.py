@@ -17,8 +17,8 @@ from oneshot.mixed import Mixture
 class DrNASConfig(AlphaConfig):
     """Settings of DrNAS (Chen et al. 2021, arXiv:2006.10355), as in its authors' code for NAS-Bench-201.
 
-    The code searches in one stage. The authors' best results need two stages with partial channels and pruned
-    candidates, which are not implemented here.
+    The code searches in one stage; the method ``drnas-progressive`` has the two stages with partial channels
+    and pruned candidates that the authors' best results need.
     """
 
     epochs: int = option(100, "passes over the training half", at_least=1)

@@ -1,6 +1,6 @@
 """Published methods that combine an implemented method with parts: their settings, each with its source."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -16,11 +16,18 @@ class PublishedMethod:
     method: str
     #: {setting of the method or of a part: (value, source)}
     settings: dict[str, tuple[Any, str]]  # each setting has its own type
+    #: {space: settings that differ there}
+    in_spaces: dict[str, dict[str, tuple[Any, str]]] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, Any]:  # each value has its own type
         """The settings without their sources."""
-        return {name: value for name, (value, _) in self.settings.items()}
+        return self.values_in(None)
+
+    def values_in(self, space: str | None) -> dict[str, Any]:  # each value has its own type
+        """Return the settings in a space, without their sources."""
+        settings = self.settings | self.in_spaces.get(space or "", {})
+        return {name: value for name, (value, _) in settings.items()}
 
 
 def _with_source(source: str, **settings: Any) -> dict[str, tuple[Any, str]]:  # as in a PublishedMethod
@@ -192,5 +199,71 @@ PUBLISHED_METHODS: dict[str, PublishedMethod] = {
             anneal_factor=0.95,
             anneal_grace=1.0,
         ),
+    ),
+    "p-darts": PublishedMethod(
+        "P-DARTS",
+        "Chen et al. 2019, arXiv:1904.12760; sources are files of the authors' code for the DARTS space",
+        "darts",
+        {
+            **_with_source(
+                "train_search.py",
+                epochs=75,  # three stages of 25
+                batch=96,
+                learning_rate=0.025,
+                learning_rate_min=0.0,
+                momentum=0.9,
+                nesterov=False,
+                weight_decay=3e-4,
+                grad_clip=5.0,
+                clip_alphas=True,
+                first="alphas",
+                order=1,
+                arch_learning_rate=6e-4,
+                arch_weight_decay=1e-3,
+                stage_candidates=(8, 5, 3),
+                stage_warm_up=10,
+                stage_weights="new",
+            ),
+            "stage_cells": ((5, 11, 17), "README.md: 6 and 12 more than --layers"),
+            "stage_skip_dropout": ((0.1, 0.4, 0.7), "README.md"),
+            "final_skips": (2, "section 3.3 of the paper; the code reports all numbers from 8 to 0"),
+        },
+    ),
+    "drnas-progressive": PublishedMethod(
+        "DrNAS with progressive learning",
+        "Chen et al. 2021, arXiv:2006.10355; sources are files of the authors' code",
+        "drnas",
+        {
+            **_with_source(
+                "201-space/train_search_progressive.py",
+                epochs=100,  # two stages of 50
+                batch=64,
+                learning_rate=0.025,
+                learning_rate_min=0.001,
+                momentum=0.9,
+                nesterov=False,
+                weight_decay=3e-4,
+                grad_clip=5.0,
+                arch_learning_rate=3e-4,
+                arch_weight_decay=1e-3,
+                stage_candidates=(5, 3),
+                stage_partial_channels=(4, 2),
+                stage_warm_up=10,
+                first="alphas",
+            ),
+            **_with_source("architect.py", clip_alphas=False, divergence=0.0),
+            **_with_source("net2wider.py", stage_weights="kept"),
+        },
+        {
+            "darts": _with_source(
+                "DARTS-space/train_search.py, with 36 channels and 20 cells; that space has no none",
+                epochs=50,  # two stages of 25
+                learning_rate=0.1,
+                learning_rate_min=0.0,
+                arch_learning_rate=6e-4,
+                stage_candidates=(8, 4),
+                stage_partial_channels=(6, 4),
+            ),
+        },
     ),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from oneshot.graph.edge import EdgeData
 from oneshot.graph.graph import Graph, Scope
@@ -29,7 +29,7 @@ class Supernet:
     #: optimizer of the alphas; None without alphas
     arch_optimizer: Optimizer | None
     #: schedule of the weights' learning rate; it steps after each epoch
-    schedule: LRScheduler
+    schedule: CosineAnnealingLR
     #: whether passes replay captured CUDA kernels, which overwrite the output of the last pass
     captured: bool = False
 

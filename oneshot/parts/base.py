@@ -87,6 +87,10 @@ class Part(ABC, Generic[P]):
 
     # Building the supernet
 
+    def cells(self, cells: int) -> int:
+        """Return the number of cells of the next supernet, given that of the search's settings."""
+        return cells
+
     def candidates(self, primitives: list[nn.Module]) -> list[nn.Module]:
         """Return an edge's candidates, given the space's candidates; called for each copy of the edge."""
         return primitives
@@ -108,6 +112,9 @@ class Part(ABC, Generic[P]):
     def extra_epochs(self) -> int:
         """Return the number of epochs added after those of the config; called with a built supernet."""
         return 0
+
+    def prepare_epoch(self, epoch: int) -> None:  # noqa: B027
+        """Rebuild the supernet if `epoch` needs another one; called before `new_epoch` of the method."""
 
     def new_epoch(self, epoch: int) -> None:  # noqa: B027
         """Update what depends on `epoch`, counted from 0; called at its start and when it is resumed."""
@@ -156,6 +163,9 @@ class Part(ABC, Generic[P]):
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
         """Return the part's state, which resumes a search."""
         return {}
+
+    def prepare_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027
+        """Rebuild the supernet if `state` is of another one; called before the supernet's state is loaded."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027
         """Restore a state that `state_dict` returned."""

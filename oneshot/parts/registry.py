@@ -24,6 +24,8 @@ PARTS: tuple[str, ...] = (
     "oneshot.parts.cost:ExpectedCost",
     "oneshot.parts.oles:OperationStop",
     "oneshot.parts.annealing:AnnealAndPrune",
+    "oneshot.parts.stages:Stages",
+    "oneshot.parts.skip_limit:SkipRestriction",
 )
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -9,13 +10,15 @@ from numpy.typing import NDArray
 
 from data.loader import Batch
 from nasbench.benchmark import Benchmark
-from nasbench.cell import CELLS, Cell
+from nasbench.cell import CELLS, OPERATIONS, Cell
 from nasbench.runs.progress import tracked
 from oneshot.errors import ConfigError, GraphError, MissingDependencyError
+from oneshot.graph.graph import Graph
 from oneshot.methods.base import MetaOptimizer
+from oneshot.mixed import pruned_mask
 from oneshot.score.settings import MINIMUM_CELLS
 from oneshot.search.scorer import METRIC
-from oneshot.spaces.nb201 import NasBench201SearchSpace, fixed_path
+from oneshot.spaces.nb201 import GRAPHS, NasBench201SearchSpace, fixed_path
 
 CellName = int | str | Sequence[str] | Cell
 
@@ -177,7 +180,23 @@ def _with_interval(value: float, variance: float) -> Correlation:
     return Correlation(value, *(math.tanh(math.atanh(value) + sign * margin) for sign in (-1, 1)))
 
 
-def sample_cells(count: int, seed: int) -> list[Cell]:
-    """Return `count` distinct cells, sampled uniformly with a `seed`."""
-    codes = np.random.default_rng(seed).choice(CELLS, count, replace=False)
-    return [Cell(int(code)) for code in codes]
+def sample_cells(count: int, seed: int, supernet: Graph | None = None) -> list[Cell]:
+    """Return distinct cells, sampled uniformly.
+
+    Parameters
+    ----------
+    count
+        Number of cells; if there are fewer, all of them are returned.
+    seed
+        Random seed.
+    supernet
+        Supernet of NAS-Bench-201 whose candidates the cells must have; None for all cells.
+    """
+    edges = [] if supernet is None else list(GRAPHS.edges(supernet).values())
+    pruned = [pruned_mask(edge.op) for edge in edges]
+    generator = np.random.default_rng(seed)
+    if not any(mask.any() for mask in pruned):
+        return [Cell(int(code)) for code in generator.choice(CELLS, count, replace=False)]
+    names = [[OPERATIONS[k] for k in (~mask).nonzero().flatten().tolist()] for mask in pruned]
+    cells = [Cell.from_ops(ops) for ops in product(*names)]
+    return [cells[k] for k in generator.choice(len(cells), min(count, len(cells)), replace=False)]

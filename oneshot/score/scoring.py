@@ -88,7 +88,7 @@ def score(
             f" python -m oneshot.retrain {quoted(path)}"
         )
     bench, dataset, cell = run.scorer.bench, run.scorer.dataset, run.architecture
-    cells = sample_cells(config.cells, config.seed)
+    cells = sample_cells(config.cells, config.seed, run.optimizer.graph)
     column = _recorded(bench, dataset, [cell, *cells])
     scores = run.scorer.scores(cell)
     value = bench.query(cell, dataset, METRIC)

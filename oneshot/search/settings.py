@@ -87,7 +87,9 @@ class SearchSettings(Settings):
 
 SMOKE = {"dataset": SMALL[0], "channels": 2}  # settings of --smoke
 SMOKE_CONFIG = {"epochs": 1, "batch": 240}  # three steps
-SMOKE_PARTS = {"warm_up": 0}  # a warm-up would leave no epoch for the alphas
+SMOKE_PARTS: dict[str, Any] = {"warm_up": 0, "stage_warm_up": 0} | dict.fromkeys(  # all need several epochs
+    ("stage_candidates", "stage_cells", "stage_partial_channels", "stage_skip_dropout"), ()
+)
 
 
 def build_config(settings: SearchSettings, **given: Any) -> SearchConfig:  # values of its fields
@@ -112,4 +114,4 @@ def build_part_settings(
 
 def _published(settings: SearchSettings) -> dict[str, Any]:  # each setting has its own type
     method = PUBLISHED_METHODS.get(settings.method)
-    return {} if method is None else method.values
+    return {} if method is None else method.values_in(settings.space)

@@ -16,10 +16,12 @@ from nasbench.runs.log import Row
 from nasbench.runs.progress import tracked
 from nasbench.runs.record import present
 from oneshot.errors import ConfigError
+from oneshot.graph.graph import Graph
 from oneshot.methods.base import MetaOptimizer, SearchConfig
 from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.recipes import contradictions
 from oneshot.methods.registry import get_method
+from oneshot.mixed import pruned_mask
 from oneshot.parts.base import PartSettings
 from oneshot.parts.registry import build_parts, check_parts, record_parts
 from oneshot.search import pictures
@@ -169,10 +171,9 @@ class SearchTask(TrainingTask[SearchResult]):
         published = PUBLISHED_METHODS.get(settings.method)
         self.name = self.optimizer.name if published is None else published.title
         self.stopped: str | None = None  # why a part ended the search before its last epoch
-        self.parameters = [*self.optimizer.weights, *self.optimizer.alphas]
+        self._follow()
         self.images_per_step = (2 if self.optimizer.alphas else 1) * config.batch
         self._train, self._val = job.images.halves(config.batch, device, group.part)
-        self._edges = self.space.edges(self.optimizer.graph)
         self._scores = [self._scores_now()]
         self._architecture: Any = None  # the final one; its type depends on the space
         self.concluding = 0.0  # duration of the final selection in seconds
@@ -181,9 +182,15 @@ class SearchTask(TrainingTask[SearchResult]):
     def __len__(self) -> int:
         return len(self._train)
 
+    def _follow(self) -> None:
+        """Refer to the present supernet, which a part may rebuild."""
+        self.parameters = [*self.optimizer.weights, *self.optimizer.alphas]
+        self._edges = self.space.edges(self.optimizer.graph)
+
     def begin_epoch(self, epoch: int) -> None:
         """Update what depends on the epoch, such as the method's temperature."""
         self.optimizer.begin_epoch(epoch)
+        self._follow()
 
     def batches(self, epoch: int, start: int) -> Iterator[_Batch]:
         """Yield a batch of each half per step."""
@@ -340,13 +347,17 @@ class SearchTask(TrainingTask[SearchResult]):
     def _scores_now(self) -> Tensor:
         if not self.optimizer.alphas:
             return torch.empty(0)
-        rows = [self.optimizer.scores(edge).float().cpu() for edge in self._edges.values()]
+        rows = [
+            self.optimizer.scores(edge).float().cpu().masked_fill(pruned_mask(edge.op), torch.nan)
+            for edge in self._edges.values()
+        ]
         return pad_sequence(rows, batch_first=True, padding_value=torch.nan)
 
     def _alphas(self) -> pictures.Alphas | None:
         """Return the scores of the candidates before and after each epoch; None without alphas.
 
-        Edges with fewer candidates than others are padded with NaN.
+        Scores of pruned candidates are NaN if the supernet was rebuilt without them. Edges with fewer
+        candidates than others are padded with NaN.
         """
         if not self.optimizer.alphas:
             return None
@@ -367,6 +378,7 @@ class SearchTask(TrainingTask[SearchResult]):
         if scores.shape != (int(state["epoch"]) + 1, *self._scores[0].shape):
             raise ValueError(f"it has strengths of shape {tuple(scores.shape)}")
         self.optimizer.load_state_dict(state["optimizer"])
+        self._follow()
         self._scores = list(scores)
         self.stopped = state.get("stopped")
         if self.stopped is not None:
@@ -378,11 +390,18 @@ def _build_method(
 ) -> MetaOptimizer[Any]:  # Any: its settings
     """Return the method of a job with its supernet."""
     settings = job.settings
-    space = get_space(settings.space).build(job.images.classes, settings.channels, settings.cells)
     optimizer = get_method(settings.method)(job.config, settings.amp, build_parts(job.parts))
     for part in optimizer.parts:
         part.load(settings, job.scorer)
-    optimizer.adapt_search_space(space, device=device)
+
+    def build_space() -> Graph:
+        cells = settings.cells
+        for part in optimizer.parts:
+            cells = part.cells(cells)
+        return get_space(settings.space).build(job.images.classes, settings.channels, cells)
+
+    optimizer.build_space = build_space
+    optimizer.adapt_search_space(build_space(), device=device)
     if group.size > 1:
         optimizer.distribute(group)
     if settings.compile:

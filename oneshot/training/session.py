@@ -63,7 +63,9 @@ class TrainingResult:
     def to_json(self) -> dict[str, Any]:  # plain values, nested
         """Return the contents of summary.json, which depend only on the settings."""
 
-    def heading(self, title: str, epochs: int, held_out: str, processes: int, work: str = "") -> str:
+    def heading(
+        self, title: str, epochs: int, held_out: str, processes: int, work: str = "", cells: str | None = None
+    ) -> str:
         """Return the first lines of a report.
 
         Parameters
@@ -78,14 +80,16 @@ class TrainingResult:
             Number of processes that trained.
         work
             Text after the duration, such as " of search".
+        cells
+            Numbers of cells, if they differ from the settings.
         """
         settings, (train, other) = self.settings, self.images
         done = "" if self.epochs == epochs else f"{self.epochs:,} of "
         by = f" by {processes} processes" if processes > 1 else ""
         stage = " per stage" if get_space(settings.space).cells_per_stage else ""
         return (
-            f"{title} {counted(settings.channels, 'channel')} and {counted(settings.cells, 'cell')}"
-            f"{stage}\n{done}{counted(epochs, 'epoch')},"
+            f"{title} {counted(settings.channels, 'channel')} and"
+            f" {cells or counted(settings.cells, 'cell')}{stage}\n{done}{counted(epochs, 'epoch')},"
             f" {self.steps:,} steps, {train:,} training and {other:,} {held_out} images;"
             f" seed {settings.seed}; {duration(self.seconds)}{work}{by}"
         )

@@ -37,6 +37,17 @@ def test_identity_gives_the_very_tensor(x):
     assert ops.Identity()(x) is x
 
 
+def test_a_dropped_identity_zeroes_random_entries_in_training_and_scales_the_others():
+    op, x = ops.DroppedIdentity(), torch.arange(1.0, 10_001.0)
+    assert op(x) is x
+    op.rate = 0.3
+    y = op(x)
+    kept = y != 0
+    assert kept.double().mean().item() == pytest.approx(0.7, abs=0.02)
+    torch.testing.assert_close(y[kept], x[kept] / 0.7)
+    assert torch.equal(op.eval()(x), x)
+
+
 @pytest.mark.parametrize(("stride", "size"), [(1, (6, 5)), (2, (3, 3)), (3, (2, 2))])
 def test_zero_has_the_size_of_a_convolution_of_its_stride(x, stride, size):
     zeros = ops.Zero(stride)(x)

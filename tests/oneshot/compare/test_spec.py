@@ -50,6 +50,10 @@ def test_its_own_settings_come_before_the_common_ones_and_it_leaves_out_those_it
         *("--method", "darts", "--epochs", "10", "--arch-learning-rate", "0.1", "--amp", "--no-nesterov"),
         *("--warm-up", "2", "--order", "2"),
     ]
+    assert MethodSpec.parse("darts:stage_candidates=5,3,stage_weights=kept").words({"stage_cells": ()}) == [
+        *("--method", "darts", "--stage-cells", "none", "--stage-candidates", "5,3"),
+        *("--stage-weights", "kept"),
+    ]
     words = ["--method", "rsws", "--epochs", "5", "--amp", "--no-nesterov", "--warm-up", "2"]
     assert MethodSpec.parse("rsws").words(common) == words
 
@@ -65,4 +69,5 @@ def test_its_own_settings_come_before_the_common_ones_and_it_leaves_out_those_it
 def test_searches_that_cannot_begin(text, common, message):
     with pytest.raises(ConfigError, match=re.escape(message)):
         MethodSpec.parse(text).check("nb201", "digits", common, smoke=False)
-    MethodSpec.parse("darts").check("nb201", "digits", {}, smoke=True)
+    for name in ("darts", "pc-darts", "p-darts"):  # a trial of one epoch has neither a warm-up nor stages
+        MethodSpec.parse(name).check("nb201", "digits", {"channels": 4}, smoke=True)

@@ -23,3 +23,7 @@ def test_settings_are_those_of_the_method_and_its_parts(name):
     assert parts
     assert get_method(name)(config, parts=build_parts(parts)).parts
     assert all(source for _, source in published.settings.values())
+    for space, differing in published.in_spaces.items():
+        assert differing.keys() <= published.settings.keys()
+        assert published.values_in(space) == published.values | {k: v for k, (v, _) in differing.items()}
+        assert all(source for _, source in differing.values())

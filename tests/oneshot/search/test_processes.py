@@ -137,3 +137,24 @@ def test_what_several_processes_cannot_do_is_an_error():
     ):
         with pytest.raises(ConfigError, match=message):
             SearchJob.create(settings, DARTSConfig(batch=batch), here, group)
+
+
+@pytest.mark.slow
+def test_two_processes_rebuild_the_supernet_of_a_stage_together(tmp_path):
+    alone, both = tmp_path / "alone", tmp_path / "both"
+    flags = (
+        *FLAGS,
+        "--stage-candidates",
+        "5,3",
+        "--stage-partial-channels",
+        "2,1",
+        "--stage-weights",
+        "kept",
+    )
+    assert command.main([*flags, "--out", str(alone)]) == 0
+    code, _, err = end(start("-m", "oneshot.search", *flags, "--out", both))
+    assert code == 0, err
+    for one, two in zip(read_log(alone, SEARCH_LOG), read_log(both, SEARCH_LOG), strict=True):
+        assert two["train_loss"] == pytest.approx(one["train_loss"], rel=1e-4)
+        assert two["val_loss"] == pytest.approx(one["val_loss"], rel=1e-4)
+        assert two["arch"] == one["arch"]
