@@ -267,3 +267,9 @@ PUBLISHED_METHODS: dict[str, PublishedMethod] = {
         },
     ),
 }
+
+
+def get_title(method: str, default: str) -> str:
+    """Return the name in its paper of a published method, given by its name; `default` for other methods."""
+    published = PUBLISHED_METHODS.get(method)
+    return default if published is None else published.title

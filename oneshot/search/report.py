@@ -10,6 +10,7 @@ from nasbench.runs.text import format_rows, join_blocks
 from nasbench.spaces import TOPOLOGY
 from nasbench.text import format_entry
 from oneshot.methods.base import MetaOptimizer, SearchConfig
+from oneshot.methods.published import get_title
 from oneshot.parts.stages import Stages
 from oneshot.search.scorer import METRIC, TEST_METRIC, Scores
 from oneshot.search.settings import SearchSettings
@@ -104,7 +105,8 @@ def format_result(result: SearchResult, processes: int = 1) -> str:
 
 def _head(result: SearchResult, processes: int = 1) -> str:
     settings = result.settings
-    title = f"{result.optimizer.name} on {settings.dataset}, {settings.space} with"
+    name = get_title(settings.method, result.optimizer.name)
+    title = f"{name} on {settings.dataset}, {settings.space} with"
     epochs = max(result.epochs, result.config.epochs)  # parts may add some
     stages = [part.config.stage_cells for part in result.optimizer.parts if isinstance(part, Stages)]
     cells = f"{' → '.join(map(str, stages[0]))} cells" if stages and stages[0] else None

@@ -85,7 +85,7 @@ class SearchSettings(Settings):
             object.__setattr__(self, "split_list", absolute(self.split_list))
 
 
-SMOKE = {"dataset": SMALL[0], "channels": 2}  # settings of --smoke
+SMOKE = {"dataset": SMALL[0], "channels": 4}  # settings of --smoke; K of PC-DARTS is 4
 SMOKE_CONFIG = {"epochs": 1, "batch": 240}  # three steps
 SMOKE_PARTS: dict[str, Any] = {"warm_up": 0, "stage_warm_up": 0} | dict.fromkeys(  # all need several epochs
     ("stage_candidates", "stage_cells", "stage_partial_channels", "stage_skip_dropout"), ()

@@ -18,7 +18,7 @@ from nasbench.runs.record import present
 from oneshot.errors import ConfigError
 from oneshot.graph.graph import Graph
 from oneshot.methods.base import MetaOptimizer, SearchConfig
-from oneshot.methods.published import PUBLISHED_METHODS
+from oneshot.methods.published import get_title
 from oneshot.methods.recipes import contradictions
 from oneshot.methods.registry import get_method
 from oneshot.mixed import pruned_mask
@@ -168,8 +168,7 @@ class SearchTask(TrainingTask[SearchResult]):
         self.optimizer = _build_method(job, device, group)
         self.optimizer.validation = self.evaluation
         self.epochs = config.epochs + sum(part.extra_epochs() for part in self.optimizer.parts)
-        published = PUBLISHED_METHODS.get(settings.method)
-        self.name = self.optimizer.name if published is None else published.title
+        self.name = get_title(settings.method, self.optimizer.name)
         self.stopped: str | None = None  # why a part ended the search before its last epoch
         self._follow()
         self.images_per_step = (2 if self.optimizer.alphas else 1) * config.batch

@@ -11,6 +11,7 @@ from oneshot.methods.gdas import GDAS
 from oneshot.methods.rsws import RSWS
 from oneshot.parts.eigenvalue import EigenvalueSettings, EigenvalueStop
 from oneshot.search import SearchSettings, search
+from oneshot.spaces.nb201 import read_cell
 from oneshot.testing import MethodContract, batches, same, snapshot, through_a_file, tiny
 
 SETTINGS = EigenvalueSettings(eigenvalue_ratio=1.3, eigenvalue_window=3, eigenvalue_start=1)
@@ -87,6 +88,11 @@ def test_the_architecture_is_that_of_a_window_before(monkeypatch, resumed_at):
     resumed.load_state_dict(through_a_file(optimizer.state_dict()))
     again = [resumed.final_scores(edge) for edge in resumed.supernet.searched_edges()]
     assert same(again, scores)
+    with torch.no_grad():
+        resumed.alphas[0].copy_(100 * torch.eye(5)[4])  # what comes later does not count
+    with resumed.as_chosen() as graph:
+        assert read_cell(resumed.get_final_architecture()) == read_cell(graph)
+    assert resumed.choice(resumed.supernet.searched_edges()[0]) != 4
 
 
 @pytest.mark.parametrize(
