@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from data.loader import Batch
 from nasbench.runs.settings import option
 from oneshot.errors import ConfigError
-from oneshot.mixed import nonzero_mask
+from oneshot.mixed import ABSENT, nonzero_mask
 from oneshot.parts.base import Part, PartSettings
 
 if TYPE_CHECKING:
@@ -184,22 +184,23 @@ class Selection(Part[SelectionSettings]):
             left.remove(worst)
 
     def _zero(self, number: int) -> int:
-        """Return the number of an edge's Zero candidate."""
-        return int(nonzero_mask(self._edges[number].op).int().argmin())
+        """Return the number of an edge's Zero candidate; ABSENT if it has none."""
+        nonzero = nonzero_mask(self._edges[number].op)
+        return ABSENT if nonzero.all() else int(nonzero.int().argmin())
 
     def _choose(self, number: int, candidate: int) -> None:
         self._chosen[number] = candidate
-        self._edges[number].set("choice", candidate, shared=True)
+        for key in ("choice", "decided"):  # only the first is changed by evaluations of other paths
+            self._edges[number].set(key, candidate, shared=True)
 
     def scores(self, edge: "EdgeData", scores: Tensor) -> Tensor:
-        if not self._chosen:
-            return scores
-        key = edge.owner(edge.op.key)
-        number = next(n for n, each in enumerate(self._edges) if each.owner(each.op.key) == key)
-        chosen = self._chosen[number]
-        if chosen == _UNDECIDED:
+        chosen = edge.get("decided", _UNDECIDED)
+        if chosen in (_UNDECIDED, ABSENT):
             return scores
         return torch.zeros_like(scores).index_fill_(0, torch.tensor(chosen, device=scores.device), _CERTAIN)
+
+    def edge_score(self, edge: "EdgeData", score: float) -> float:
+        return -1.0 if edge.get("decided", _UNDECIDED) == ABSENT else score  # below every probability
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
         return {"chosen": self._chosen, "pruned": self._pruned}
