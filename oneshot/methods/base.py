@@ -566,9 +566,13 @@ class MetaOptimizer(ABC, Generic[C]):
         """Take one step of `optimizer` by `gradients` of its `parameters`, clipped as the config says."""
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
-        if optimizer is self.op_optimizer or self._alpha_config.clip_alphas:
+        of_weights = optimizer is self.op_optimizer
+        if of_weights:
+            for part in self.parts:
+                part.before_clipping()
+        if of_weights or self._alpha_config.clip_alphas:
             clip_grad_norm_(parameters, self.config.grad_clip, foreach=True)
-        if optimizer is self.op_optimizer:
+        if of_weights:
             for part in self.parts:
                 part.before_weights()
         optimizer.step()

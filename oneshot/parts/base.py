@@ -138,8 +138,11 @@ class Part(ABC, Generic[P]):
     def see_validation(self, gradients: list[Tensor]) -> None:  # noqa: B027
         """Take the gradients of the validation loss in `watched_weights`, after an update of the alphas."""
 
+    def before_clipping(self) -> None:  # noqa: B027
+        """Change the weights' `grad` before it is clipped; a weight without one stays."""
+
     def before_weights(self) -> None:  # noqa: B027
-        """Change the weights' `grad`, clipped, before their optimizer's step; a weight without one stays."""
+        """Read or change the weights' `grad`, clipped, before their optimizer's step."""
 
     def end_epoch(self, epoch: int, data_train: "Batch", data_val: "Batch") -> str | None:
         """Return why the search must stop after this epoch, counted from 0; None to continue.

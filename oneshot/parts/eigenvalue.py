@@ -72,7 +72,7 @@ class EigenvalueStop(Part[EigenvalueSettings]):
         super().__init__(config)
         self._eigenvalues: list[float] = []  # one per epoch
         self._scores: list[list[Tensor]] = []  # of the last epochs; (K,) for each edge
-        self._returned: list[Tensor] | None = None  # scores of the architecture that is returned
+        self._returned: list[Tensor] | None = None  # scores of the architecture to return
 
     def join(self, method: "MetaOptimizer[Any]") -> None:
         if method.mixed([nn.Identity()]).samples:
@@ -130,26 +130,28 @@ class EigenvalueStop(Part[EigenvalueSettings]):
         )
         if now <= ratio * before or before <= 0:
             return None
-        self._returned = self._scores[0]
+        self._return(self._scores[0])
         return (
             f"the largest eigenvalue of the validation loss rose from {before:.3g} to {now:.3g}; the"
             f" architecture is the one after epoch {returned + 1}"
         )
 
+    def _return(self, scores: list[Tensor]) -> None:
+        self._returned = scores
+        for edge, each in zip(self.method.supernet.searched_edges(), scores, strict=True):
+            edge.set("returned", each, shared=True)
+
     def scores(self, edge: "EdgeData", scores: Tensor) -> Tensor:
-        if self._returned is None:
-            return scores
-        key = edge.owner(edge.op.key)
-        edges = self.method.supernet.searched_edges()
-        number = next(n for n, each in enumerate(edges) if each.owner(each.op.key) == key)
-        return self._returned[number].to(scores.device)
+        returned: Tensor = edge.get("returned", scores)
+        return returned.to(scores.device)
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
         return {"eigenvalues": self._eigenvalues, "scores": self._scores, "returned": self._returned}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self._eigenvalues, self._scores = list(state["eigenvalues"]), list(state["scores"])
-        self._returned = state["returned"]
+        if state["returned"] is not None:
+            self._return(state["returned"])
 
 
 def _flat(tensors: tuple[Tensor, ...]) -> Tensor:

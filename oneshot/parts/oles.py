@@ -54,9 +54,10 @@ class OperationStop(Part[OLESSettings]):
     In each step, a candidate's gradient of the validation loss is compared with its clipped gradient of the
     last training batch: by the cosine along the output channels, averaged over the other dimensions of each
     weight and over the candidate's weights. If the mean over `oles_window` steps is below the threshold, the
-    candidate is not trained any more: neither gradient nor momentum nor decay moves its weights. Each copy of
-    an edge decides for itself; alphas are always trained. Candidates without weights and skip connections
-    with weights (at stride 2) are left out.
+    candidate is not trained any more: neither gradient nor momentum nor decay moves its weights, and its
+    gradient does not count towards the norm that is clipped. Each copy of an edge decides for itself; alphas
+    are always trained. Candidates without weights and skip connections with weights (at stride 2) are left
+    out.
 
     References
     ----------
@@ -143,12 +144,14 @@ class OperationStop(Part[OLESSettings]):
         compared = validation if self.config.oles_validation == "alone" else validation + training
         return torch.cosine_similarity(compared, training, dim=0).mean()
 
-    def before_weights(self) -> None:
+    def before_clipping(self) -> None:
         self._follow()
         for stopped, weights in zip(self._stopped, self._operations, strict=True):
             if stopped:
                 for weight in weights:
                     weight.grad = None
+
+    def before_weights(self) -> None:
         self._training = [
             [] if stopped else [weight.grad.clone() for weight in weights if weight.grad is not None]
             for stopped, weights in zip(self._stopped, self._operations, strict=True)

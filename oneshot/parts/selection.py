@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from data.loader import Batch
 from nasbench.runs.settings import option
 from oneshot.errors import ConfigError
-from oneshot.mixed import nonzero_mask
+from oneshot.mixed import ABSENT, nonzero_mask
 from oneshot.parts.base import Part, PartSettings
 
 if TYPE_CHECKING:
@@ -65,8 +65,8 @@ class Selection(Part[SelectionSettings]):
     is removed in turn: its weight is set to 0, the others keep theirs, and the supernet is evaluated on the
     validation images. The candidate whose removal lowers the accuracy most is selected. Weights and alphas
     are then trained for some epochs before the next edge is decided. If a space keeps only some edges into a
-    node, as the DARTS space does, nodes are decided last, by removing first the edge whose removal lowers the
-    accuracy least. The last decision ends the search.
+    node, as the DARTS space does, nodes are decided last: each edge into a node is left out in turn, and those
+    that lower the accuracy most are kept. The last decision ends the search.
 
     Tuning starts without momentum and at a tenth of the learning rate, as in the authors' code for
     NAS-Bench-201. In their code for the DARTS space, this rate falls by a cosine.
@@ -170,36 +170,35 @@ class Selection(Part[SelectionSettings]):
         self._choose(number, min(results, key=lambda k: (results[k].accuracy, -results[k].loss)))
 
     def _decide_node(self, node: _Node, batches: Iterable[Batch]) -> None:
-        """Remove edges into a node, one by one, each time the one that lowers the accuracy least."""
-        left = list(node.edges)
-        for _ in range(node.removed):
-            results = {}
-            for number in left:
-                kept = self._chosen[number]
-                self._choose(number, self._zero(number))
-                results[number] = self.method.evaluate(batches)
-                self._choose(number, kept)
-            worst = max(results, key=lambda n: (results[n].accuracy, -results[n].loss))
-            self._choose(worst, self._zero(worst))
-            left.remove(worst)
+        """Remove the edges into a node that lower the accuracy least if they alone are removed."""
+        results = {}
+        for number in node.edges:
+            kept = self._chosen[number]
+            self._choose(number, self._zero(number))
+            results[number] = self.method.evaluate(batches)
+            self._choose(number, kept)
+        weakest = sorted(node.edges, key=lambda n: (-results[n].accuracy, results[n].loss))
+        for number in weakest[: node.removed]:
+            self._choose(number, self._zero(number))
 
     def _zero(self, number: int) -> int:
-        """Return the number of an edge's Zero candidate."""
-        return int(nonzero_mask(self._edges[number].op).int().argmin())
+        """Return the number of an edge's Zero candidate; ABSENT if it has none."""
+        nonzero = nonzero_mask(self._edges[number].op)
+        return ABSENT if nonzero.all() else int(nonzero.int().argmin())
 
     def _choose(self, number: int, candidate: int) -> None:
         self._chosen[number] = candidate
-        self._edges[number].set("choice", candidate, shared=True)
+        for key in ("choice", "decided"):  # only the first is changed by evaluations of other paths
+            self._edges[number].set(key, candidate, shared=True)
 
     def scores(self, edge: "EdgeData", scores: Tensor) -> Tensor:
-        if not self._chosen:
-            return scores
-        key = edge.owner(edge.op.key)
-        number = next(n for n, each in enumerate(self._edges) if each.owner(each.op.key) == key)
-        chosen = self._chosen[number]
-        if chosen == _UNDECIDED:
+        chosen = edge.get("decided", _UNDECIDED)
+        if chosen in (_UNDECIDED, ABSENT):
             return scores
         return torch.zeros_like(scores).index_fill_(0, torch.tensor(chosen, device=scores.device), _CERTAIN)
+
+    def edge_score(self, edge: "EdgeData", score: float) -> float:
+        return -1.0 if edge.get("decided", _UNDECIDED) == ABSENT else score  # below every probability
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
         return {"chosen": self._chosen, "pruned": self._pruned}

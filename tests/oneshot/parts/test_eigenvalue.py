@@ -84,6 +84,8 @@ def test_the_architecture_is_that_of_a_window_before(monkeypatch, resumed_at):
     )
     assert scores[0].tolist() == [2.0] * 5
     assert len(scores) == 6
+    with optimizer.as_chosen() as graph:
+        assert read_cell(optimizer.get_final_architecture()) == read_cell(graph)
     resumed = build(seed=2)
     resumed.load_state_dict(through_a_file(optimizer.state_dict()))
     again = [resumed.final_scores(edge) for edge in resumed.supernet.searched_edges()]

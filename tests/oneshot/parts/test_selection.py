@@ -7,12 +7,14 @@ from oneshot.errors import ConfigError
 from oneshot.methods.darts import DARTS, DARTSConfig
 from oneshot.methods.drnas import DrNAS
 from oneshot.methods.gdas import GDAS
-from oneshot.mixed import MixedOp
+from oneshot.mixed import ABSENT, MixedOp
 from oneshot.parts.eigenvalue import EigenvalueSettings, EigenvalueStop
 from oneshot.parts.selection import Selection, SelectionSettings
 from oneshot.parts.skip_limit import SkipLimit, SkipLimitSettings
 from oneshot.search import SearchSettings, resume, search
 from oneshot.spaces.darts import DARTSSearchSpace
+from oneshot.spaces.genotype import OPERATIONS
+from oneshot.spaces.nb201 import read_cell
 from oneshot.spaces.registry import get_space
 from oneshot.testing import CLASSES, MethodContract, batches, same, snapshot, through_a_file, tiny
 
@@ -88,10 +90,15 @@ def test_edge_after_edge_until_all_are_decided(method):
     assert not optimizer.op_optimizer.state
     edges = optimizer.supernet.searched_edges()
     assert optimizer.choices(edges) == [edge.choice for edge in edges]
+    with optimizer.as_chosen() as graph:
+        assert read_cell(optimizer.get_final_architecture()) == read_cell(graph)
 
 
-def test_nodes_of_the_space_of_darts_are_decided_last():
-    optimizer = build(space=DARTSSearchSpace(classes=CLASSES, channels=1, cells=3))
+@pytest.mark.parametrize(("names", "removed"), [(OPERATIONS, 0), (OPERATIONS[3:5], ABSENT)])
+def test_nodes_of_the_space_of_darts_are_decided_last(names, removed):
+    kept = names.index("skip_connect")
+    space = DARTSSearchSpace(classes=CLASSES, channels=1, cells=3, candidates=lambda _: names)
+    optimizer = build(space=space)
     part = optimizer.parts[0]
     assert part.extra_epochs() == 16  # 14 edges and 3 nodes of each of two cells, one of each at a time
     cells = part._cells()
@@ -99,24 +106,26 @@ def test_nodes_of_the_space_of_darts_are_decided_last():
     assert [[(len(node.edges), node.removed) for node in cell.nodes] for cell in cells] == [
         [(3, 1), (4, 2), (5, 3)]
     ] * 2
-    part._chosen = [3] * 28
+    part._chosen = [kept] * 28
     for number in range(28):
-        part._choose(number, 3)
+        part._choose(number, kept)
     data = batches(1)
     results = {}
-    node = cells[0].nodes[0]
+    node = cells[0].nodes[2]
     for number in node.edges:
-        part._choose(number, 0)
+        part._choose(number, removed)
         results[number] = optimizer.evaluate(data)
-        part._choose(number, 3)
+        part._choose(number, kept)
     part._decide_node(node, data)
-    (removed,) = [number for number in node.edges if part._chosen[number] == 0]
-    assert removed == max(results, key=lambda n: (results[n].accuracy, -results[n].loss))
+    weakest = {number for number in node.edges if part._chosen[number] == removed}
+    ranks = sorted(results, key=lambda n: (results[n].accuracy, -results[n].loss))
+    assert weakest == set(ranks[2:])  # the two whose removal hurts most are kept (algorithm 1 of the paper)
     for cell in cells:
         for node in cell.nodes:
-            if all(part._chosen[number] for number in node.edges):
+            if all(part._chosen[number] == kept for number in node.edges):
                 part._decide_node(node, data)
-    assert part._chosen.count(0) == 12
+    assert part._chosen.count(removed) == 12
+    assert optimizer.choices(part._edges) == part._chosen
     with optimizer.as_chosen() as graph:
         genotype = get_space("darts").architecture(graph)
     assert set(get_space("darts").operations(genotype)) == {"skip_connect"}
