@@ -87,9 +87,16 @@ class SearchSettings(Settings):
 
 SMOKE = {"dataset": SMALL[0], "channels": 4}  # settings of --smoke; K of PC-DARTS is 4
 SMOKE_CONFIG = {"epochs": 1, "batch": 240}  # three steps
-SMOKE_PARTS: dict[str, Any] = {"warm_up": 0, "stage_warm_up": 0} | dict.fromkeys(  # all need several epochs
-    ("stage_candidates", "stage_cells", "stage_partial_channels", "stage_skip_dropout"), ()
-)
+SMOKE_PARTS: dict[str, Any] = {  # without what needs several epochs
+    "warm_up": 0,
+    "anneal_grace": 0.0,
+    "eigenvalue_ratio": 0.0,
+    "stage_warm_up": 0,
+    "stage_candidates": (),
+    "stage_cells": (),
+    "stage_partial_channels": (),
+    "stage_skip_dropout": (),
+}
 
 
 def build_config(settings: SearchSettings, **given: Any) -> SearchConfig:  # values of its fields

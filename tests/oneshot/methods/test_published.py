@@ -7,7 +7,14 @@ import pytest
 from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.registry import METHODS, get_method
 from oneshot.parts.registry import build_parts, part_classes
-from oneshot.search.settings import SearchSettings, build_config, build_part_settings
+from oneshot.search.settings import (
+    SMOKE,
+    SMOKE_CONFIG,
+    SMOKE_PARTS,
+    SearchSettings,
+    build_config,
+    build_part_settings,
+)
 
 
 @pytest.mark.parametrize("name", PUBLISHED_METHODS)
@@ -27,3 +34,11 @@ def test_settings_are_those_of_the_method_and_its_parts(name):
         assert differing.keys() <= published.settings.keys()
         assert published.values_in(space) == published.values | {k: v for k, (v, _) in differing.items()}
         assert all(source for _, source in differing.values())
+
+
+@pytest.mark.parametrize("name", [*METHODS, *PUBLISHED_METHODS])
+def test_smoke_tries_out_every_method(name):
+    settings = SearchSettings(method=name, **SMOKE)
+    parts = build_parts(build_part_settings(settings, **SMOKE_PARTS))
+    for part in get_method(name)(build_config(settings, **SMOKE_CONFIG), parts=parts).parts:
+        part.check(settings)
