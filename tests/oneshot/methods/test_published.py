@@ -1,12 +1,15 @@
 """Published methods: what they are made of, and that their settings exist."""
 
+import itertools
 from dataclasses import fields
 
 import pytest
 
+from oneshot.errors import ConfigError
 from oneshot.methods.published import PUBLISHED_METHODS
 from oneshot.methods.registry import METHODS, get_method
 from oneshot.parts.registry import build_parts, part_classes
+from oneshot.search import pictures, resume, search
 from oneshot.search.settings import (
     SMOKE,
     SMOKE_CONFIG,
@@ -15,6 +18,8 @@ from oneshot.search.settings import (
     build_config,
     build_part_settings,
 )
+from oneshot.spaces.registry import SPACES
+from oneshot.testing import same, snapshot
 
 
 @pytest.mark.parametrize("name", PUBLISHED_METHODS)
@@ -42,3 +47,51 @@ def test_smoke_tries_out_every_method(name):
     parts = build_parts(build_part_settings(settings, **SMOKE_PARTS))
     for part in get_method(name)(build_config(settings, **SMOKE_CONFIG), parts=parts).parts:
         part.check(settings)
+
+
+def is_defined(name, space):
+    """Whether a published method can be searched with in a space; else the reason is an error."""
+    settings = SearchSettings(method=name, space=space, **SMOKE)
+    try:
+        parts = build_parts(build_part_settings(settings, **SMOKE_PARTS))
+        for part in get_method(name)(build_config(settings, **SMOKE_CONFIG), parts=parts).parts:
+            part.check(settings)
+    except ConfigError:
+        return False
+    return True
+
+
+def test_published_methods_are_defined_for_all_spaces_but_for_limits_of_skips_without_a_normal_cell():
+    undefined = {
+        (name, space) for name in PUBLISHED_METHODS for space in SPACES if not is_defined(name, space)
+    }
+    assert undefined == {("darts+", "hierarchical"), ("p-darts", "hierarchical")}
+
+
+@pytest.mark.contract
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("name", PUBLISHED_METHODS)
+def test_a_search_by_it_is_repeatable_and_goes_on_exactly(name, space, home, tmp_path, monkeypatch):
+    """Stopped within the first epoch, and after the second."""
+    if not is_defined(name, space):
+        pytest.skip("it is not defined in this space")
+    monkeypatch.setattr(pictures, "draw_all", lambda *args: {})
+    settings = SearchSettings(method=name, space=space, seed=1, **SMOKE)
+    config = build_config(settings, **SMOKE_CONFIG | {"epochs": 3})
+    parts = build_part_settings(settings, **SMOKE_PARTS | {"tune_epochs": 1})
+    whole = search(settings, config, parts=parts)
+    assert whole.complete
+    path = tmp_path / "run"
+    stopped = search(settings, config, path, parts=parts, stop=steps(2))
+    for count in (5, 1000):
+        assert not stopped.complete
+        stopped = resume(path, stop=steps(count))
+    assert stopped.complete
+    assert stopped.to_json() == whole.to_json()
+    assert same(snapshot(stopped.optimizer), snapshot(whole.optimizer))
+
+
+def steps(count):
+    """A function that is true after so many steps; it is asked before the first, too."""
+    calls = itertools.count()
+    return lambda: next(calls) >= count
