@@ -65,8 +65,8 @@ class Selection(Part[SelectionSettings]):
     is removed in turn: its weight is set to 0, the others keep theirs, and the supernet is evaluated on the
     validation images. The candidate whose removal lowers the accuracy most is selected. Weights and alphas
     are then trained for some epochs before the next edge is decided. If a space keeps only some edges into a
-    node, as the DARTS space does, nodes are decided last: each edge into a node is left out in turn, and those
-    that lower the accuracy most are kept. The last decision ends the search.
+    node, as the DARTS space does, nodes are decided last: each edge into a node is left out in turn, and
+    those that lower the accuracy most are kept. The last decision ends the search.
 
     Tuning starts without momentum and at a tenth of the learning rate, as in the authors' code for
     NAS-Bench-201. In their code for the DARTS space, this rate falls by a cosine.
