@@ -1,7 +1,7 @@
 """All thirteen proxies of a cell, compared with plain modules (`python -m benchmarks.proxies`).
 
-Plain: each proxy separately, by `backward()` on a network whose modules run one by one. A cell of a run costs the
-building of its network and the proxies.
+Plain: each proxy separately, by `backward()` on a network whose modules run one by one. A cell of a run costs
+the building of its network and the proxies.
 """
 
 from __future__ import annotations
