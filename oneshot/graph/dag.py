@@ -1,6 +1,7 @@
 """Nodes and edges of a graph, and the order in which nodes are computed."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import networkx
@@ -40,12 +41,17 @@ class Dag(_DiGraph):
 
     def needed(self) -> list[int]:
         """Return the nodes that the output depends on, in topological order."""
-        live = networkx.DiGraph([(source, target) for source, target, _ in self.live_edges()])
-        live.add_node(self.output())
-        needed = networkx.ancestors(live, self.output()) | {self.output()}
-        return list(networkx.lexicographical_topological_sort(live.subgraph(needed)))
+        return list(_needed(tuple(each[:2] for each in self.live_edges()), self.output()))
 
     def combination(self, node: int) -> Combination:
         """Return the function that combines the tensors at a node."""
         function: Combination = self.nodes[node].get("comb_op", add_up)
         return function
+
+
+@lru_cache(maxsize=1024)
+def _needed(edges: tuple[tuple[int, int], ...], output: int) -> tuple[int, ...]:
+    live = networkx.DiGraph(edges)
+    live.add_node(output)
+    needed = networkx.ancestors(live, output) | {output}
+    return tuple(networkx.lexicographical_topological_sort(live.subgraph(needed)))

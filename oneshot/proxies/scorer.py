@@ -52,14 +52,13 @@ class Scorer:
         return scores
 
     def _build(self, architecture: Architecture) -> nn.Module:
-        """Return the network of an architecture with uninitialized weights."""
+        """Return the network of an architecture; torch's random state does not change."""
         space, settings = get_space(architecture.space), self.settings
         channels = settings.channels or space.searched.channels
         depth = settings.depth or space.searched.cells
         classes = DATASETS[settings.dataset].classes
-        with torch.device("meta"):
-            network = space.network(architecture.value, classes, channels, depth)
-        return network.to_empty(device="cpu")
+        with torch.random.fork_rng(devices=[]):
+            return space.network(architecture.value, classes, channels, depth)
 
 
 def initialize(network: nn.Module, seed: int) -> None:

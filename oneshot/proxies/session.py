@@ -1,5 +1,6 @@
 """Runs that score networks by proxies: folder, processes and results."""
 
+import gc
 import hashlib
 import io
 import pickle
@@ -165,11 +166,12 @@ def scored(scorer: Scorer, architectures: Sequence[Architecture], workers: int) 
     workers = min(workers, len(architectures))
     if workers == 1:
         threads = torch.get_num_threads()
-        torch.set_num_threads(scorer.settings.threads)
+        _prepare(scorer)
         try:
             yield map(scorer.score, architectures)
         finally:
             torch.set_num_threads(threads)
+            gc.unfreeze()
         return
     with blocked_interrupts():
         pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (pickle.dumps(scorer),))
@@ -198,7 +200,13 @@ def _begin(scorer: bytes) -> None:
     global _scorer
     end_with_parent()
     _scorer = pickle.loads(scorer)
-    torch.set_num_threads(_scorer.settings.threads)
+    _prepare(_scorer)
+
+
+def _prepare(scorer: Scorer) -> None:
+    """Set the threads, and leave out all present objects when the garbage of networks is collected."""
+    torch.set_num_threads(scorer.settings.threads)
+    gc.freeze()
 
 
 def _score(architecture: Architecture) -> Scores:

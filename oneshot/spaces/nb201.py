@@ -1,7 +1,8 @@
 """The space of NAS-Bench-201: its supernet, networks of cells, and cells of graphs."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Unpack
 
 from torch import nn
@@ -39,6 +40,8 @@ class NasBench201SearchSpace(Graph):
         Channels of the first stage; each later stage has twice as many as the previous one.
     cells
         Cells per stage.
+    cell
+        Cell whose operations are on the edges, without the other candidates; by default all candidates.
     **options
         `affine`: whether normalizations in cells have a learned scale and shift; `statistics`: whether all
         normalizations keep running statistics. Both are False by default.
@@ -57,28 +60,37 @@ class NasBench201SearchSpace(Graph):
     QUERYABLE = True
 
     def __init__(
-        self, classes: int = 10, channels: int = 16, cells: int = 5, **options: Unpack[ops.Norm]
+        self,
+        classes: int = 10,
+        channels: int = 16,
+        cells: int = 5,
+        cell: AnyCell | None = None,
+        **options: Unpack[ops.Norm],
     ) -> None:
         super().__init__("NAS-Bench-201")
         check_minimum(classes=(classes, 2), channels=(channels, 1), cells=(cells, 1))
         inner: ops.Norm = {"affine": False, "statistics": False, **options}
         norm: ops.Norm = {**inner, "affine": True}
-        cell = Graph("cell")
-        cell.add_nodes_from([1, 2, 3, 4])  # input, two intermediate nodes, output
-        cell.add_edges_densely()
+        graph = Graph("cell")
+        graph.add_nodes_from([1, 2, 3, 4])  # input, two intermediate nodes, output
+        graph.add_edges_densely()
 
         layers: list[nn.Module] = [ops.Stem(channels, **norm)]
         for stage, scope in enumerate(self.OPTIMIZER_SCOPE):
             c = channels * 2**stage
             if stage:
                 layers.append(ops.ResNetBasicblock(c // 2, c, stride=2, **norm))
-            layers += [cell.copy().set_scope(scope) for _ in range(cells)]
+            layers += [graph.copy().set_scope(scope) for _ in range(cells)]
         layers.append(ops.Classifier(c, classes, **norm))
         for node, layer in enumerate(layers, 1):
             self.add_edge(node, node + 1, op=layer)
-        for stage, scope in enumerate(self.OPTIMIZER_SCOPE):
-            for edge in self.all_edges(scope):
-                edge.set("op", _candidates(channels * 2**stage, **inner))
+        digits = {} if cell is None else dict(zip(_EDGES, Cell.parse(cell).digits, strict=True))
+        for each in cells_in(self):
+            stage = self.OPTIMIZER_SCOPE.index(str(each.scope))
+            for source, target, edge in each.edges(data=True):
+                builders = _builders(channels * 2**stage, **inner)
+                one = None if cell is None else builders[digits[source, target]]
+                edge.set("op", [build() for build in builders] if one is None else one())
 
     def query(
         self, metric: str = "val_accuracy", dataset: str = "cifar10", path: str | None = None, **options: Any
@@ -109,14 +121,14 @@ class NasBench201SearchSpace(Graph):
         return NB201(path).query(read_cell(self), dataset, metric, **options)
 
 
-def _candidates(c: int, **norm: Unpack[ops.Norm]) -> list[nn.Module]:
-    """Return the operations in the order of `nasbench.cell.OPERATIONS`."""
+def _builders(c: int, **norm: Unpack[ops.Norm]) -> list[Callable[[], nn.Module]]:
+    """Return functions that build the operations, in the order of `nasbench.cell.OPERATIONS`."""
     return [
-        ops.Zero(),
-        ops.Identity(),
-        ops.ReLUConvBN(c, c, kernel_size=1, **norm),
-        ops.ReLUConvBN(c, c, kernel_size=3, **norm),
-        ops.AvgPool1x1(kernel_size=3),
+        ops.Zero,
+        ops.Identity,
+        partial(ops.ReLUConvBN, c, c, kernel_size=1, **norm),
+        partial(ops.ReLUConvBN, c, c, kernel_size=3, **norm),
+        partial(ops.AvgPool1x1, kernel_size=3),
     ]
 
 
@@ -145,13 +157,8 @@ def build_network(
     ----------
     Dong & Yang 2020, arXiv:2001.00326, section 2.1.
     """
-    digits = dict(zip(_EDGES, Cell.parse(cell).digits, strict=True))
     norm: ops.Norm = {"affine": True, "statistics": True, **options}
-    space = NasBench201SearchSpace(classes, channels, cells, **norm)
-    for graph in cells_in(space):
-        for source, target, edge in graph.edges(data=True):
-            edge.set("op", edge.op[digits[source, target]])
-    return space.parse()
+    return NasBench201SearchSpace(classes, channels, cells, cell, **norm).parse()
 
 
 def fixed_path(graph: Graph, cell: AnyCell) -> AbstractContextManager[Graph]:

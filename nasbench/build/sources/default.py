@@ -7,6 +7,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from nasbench.answers import UNTRAINED
 from nasbench.arrays import Values
 from nasbench.build.sources.hpo_bench import HPOBench
 from nasbench.build.sources.source import (
@@ -21,14 +22,16 @@ from nasbench.build.sources.source import (
     reading,
 )
 from nasbench.errors import SourceError
-from nasbench.metrics import HELP, HW_NAS_BENCH, NOT_COMPILED
+from nasbench.metrics import HELP, HW_NAS_BENCH, METRICS, NOT_COMPILED
 from nasbench.spaces import TOPOLOGY
 from nasbench.tables import FIGURES, SHA256, SOURCE, VERSION
 
 
 def _parse(name: str) -> Column:
-    """Return the column of DATASET:METRIC or DATASET:PROTOCOL:METRIC[:SEED]; without a seed, a mean."""
+    """Return the column of a name in the file; without a seed, it is a mean."""
     dataset, *rest = name.split(":")
+    if rest[0] in METRICS and METRICS[rest[0]].is_proxy:
+        rest = [str(UNTRAINED), *rest]
     if len(rest) == 1:
         return Column(f"{dataset}/{rest[0]}")
     protocol, metric, *seed = rest

@@ -72,5 +72,7 @@ def test_without_a_ranking_there_is_no_correlation(compared):
 def test_each_predictor_is_there_for_each_size_and_zero_cost_once(bench):
     objective = TableObjective(bench, "cifar10", "val_accuracy")
     found = compare(bench, objective, NB201_SPACE, [2, 3], trials=1, tested=5)
-    expected = [(name, 0) for name in ZERO_COST] + [(name, size) for name in LEARNED for size in (2, 3)]
+    learned = (*LEARNED, "extra trees, with proxies")
+    expected = [(name, 0) for name in (*ZERO_COST, "l2_norm", "synflow")]
+    expected += [(name, size) for name in learned for size in (2, 3)]
     assert [(each.predictor, each.cells) for each in found] == expected

@@ -7,6 +7,9 @@ from oneshot.errors import ProxyError
 from oneshot.proxies.__main__ import main
 from oneshot.proxies.batch import Batch
 from oneshot.proxies.registry import get_proxy
+from oneshot.proxies.scorer import Scorer
+from oneshot.proxies.settings import ProxySettings
+from oneshot.spaces.architectures import Architecture
 
 SMALL = ["--batch", "8", "--channels", "2", "--depth", "1", "--images", "digits", "--seeds", "2"]
 
@@ -86,6 +89,37 @@ def test_architectures_of_other_spaces_are_scored(published, tmp_path, lines):
     assert run("--cells", path, "--depth", depth, "--proxy", "synflow,nwot,grasp,zen", "--out", out) == 0
     row = (out / "proxies.csv").read_text().splitlines()[1]
     assert row.startswith(('"Genotype', '"Hierarchy'))
+
+
+def test_scores_of_a_seed_do_not_change():
+    """Scores in tables and runs that are resumed must be those of earlier releases."""
+    settings = ProxySettings(seeds=1, channels=4, depth=1)
+    state = torch.get_rng_state()
+    (scores,) = Scorer(settings, [Batch.random(16, 10, 16, 0)]).score(Architecture.parse("6111"))
+    assert scores == pytest.approx(
+        {
+            "az_expressivity": 11.579016,
+            "az_progressivity": -0.06990441,
+            "az_trainability": -0.27488449,
+            "epe_nas": 49.808008,
+            "fisher": 0.074600690,
+            "flops": 0.597162,
+            "grad_norm": 8.3589207,
+            "grasp": 0.90792346,
+            "jacov": -16.440984,
+            "l2_norm": 40.147655,
+            "meco": 5.2457762,
+            "nwot": 140.34718,
+            "params": 0.017606,
+            "plain": 0.025364398,
+            "snip": 9.1646413,
+            "swap": 7104,
+            "synflow": 22.827415,
+            "zen": 20.648321,
+        },
+        rel=1e-4,
+    )
+    assert torch.equal(state, torch.get_rng_state())
 
 
 def test_own_proxy_and_scores_that_are_nan(tmp_path, monkeypatch, capsys):
