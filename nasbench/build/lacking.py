@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from nasbench.answers import UNTRAINED
 from nasbench.arrays import Mask
 from nasbench.build.sources.columns import shorten
 from nasbench.build.sources.source import Source, any_known, find_group
@@ -76,7 +77,7 @@ def _lost(old: Store, known: Known) -> dict[str, int]:
                 values = old[name] if seed is None else old[name][:, column]
                 cells |= ~np.isnan(values if values.ndim == 1 else values[:, -1]) & ~np.asarray(kept)
         if cells.any():
-            label = ":".join([dataset, *middle[:1], metric])
+            label = ":".join([dataset, *(each for each in middle[:1] if each != str(UNTRAINED)), metric])
             lost[label if "final" in middle or not middle else f"{label} by epoch"] = int(cells.sum())
     return lost
 

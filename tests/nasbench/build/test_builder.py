@@ -122,12 +122,17 @@ def test_the_default_store_is_replaced_by_one_that_has_all_of_its_data(default, 
 @pytest.mark.slow
 def test_the_default_store_is_not_replaced_by_one_that_lacks_some_of_its_data(default, bench, tmp_path):
     published.write_folder(tmp_path / "NATS", TOPOLOGY, (0,))
-    left_out = ["cifar10:params", *(f"cifar100:200:train_time:{seed}" for seed in (777, 888, 999))]
+    left_out = [
+        "cifar10:params",
+        "cifar10:synflow:0",
+        *(f"cifar100:200:train_time:{seed}" for seed in (777, 888, 999)),
+    ]
     table = table_of_all_cells(tmp_path / "some.csv", bench, left_out)
     before = NB201().store.path.read_bytes()
     lacking = (
         f"{default} has data that the new store lacks: cifar100:200:train_time (15,625 cells),"
-        f" cifar10:params (15,625 cells); try --out FILE, --force to replace it,"
+        " cifar10:params (15,625 cells), cifar10:synflow (15,625 cells);"
+        " try --out FILE, --force to replace it,"
         f" or python -m nasbench build {table} {default} to keep all"
     )
     with pytest.raises(StoreError, match=f"^{re.escape(lacking)}$"):
@@ -135,7 +140,7 @@ def test_the_default_store_is_not_replaced_by_one_that_lacks_some_of_its_data(de
     assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
     with pytest.raises(
         StoreError,
-        match=r"lacks: cifar10:200:train_accuracy \(15,624 cells\), .* and 89 more; try --out FILE, --force",
+        match=r"lacks: cifar10:200:train_accuracy \(15,624 cells\), .* and 91 more; try --out FILE, --force",
     ):
         build.build(tmp_path / "NATS", workers=1)
     assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
