@@ -83,9 +83,10 @@ def test_a_search_by_it_is_repeatable_and_goes_on_exactly(name, space, home, tmp
     assert whole.complete
     path = tmp_path / "run"
     stopped = search(settings, config, path, parts=parts, stop=steps(2))
-    for count in (5, 1000):
-        assert not stopped.complete
-        stopped = resume(path, stop=steps(count))
+    assert not stopped.complete
+    stopped = resume(path, stop=steps(5))
+    if not stopped.complete:  # skip connections may end the search before
+        stopped = resume(path)
     assert stopped.complete
     assert stopped.to_json() == whole.to_json()
     assert same(snapshot(stopped.optimizer), snapshot(whole.optimizer))
