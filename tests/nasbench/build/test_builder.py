@@ -140,7 +140,7 @@ def test_the_default_store_is_not_replaced_by_one_that_lacks_some_of_its_data(de
     assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
     with pytest.raises(
         StoreError,
-        match=r"lacks: cifar10:200:train_accuracy \(15,624 cells\), .* and 91 more; try --out FILE, --force",
+        match=r"lacks: cifar10:200:train_accuracy \(15,624 cells\), .* and 92 more; try --out FILE, --force",
     ):
         build.build(tmp_path / "NATS", workers=1)
     assert sorted(path.name for path in default.parent.iterdir()) == [default.name]
