@@ -72,6 +72,11 @@ class Part(ABC, Generic[P]):
             raise GraphError(f"{self.name} has not been added to a method; pass it in the method's `parts`")
         return self._method
 
+    @property
+    def _edges(self) -> "list[EdgeData]":
+        """The searched edges of the present supernet, one copy of each."""
+        return self.method.supernet.searched_edges()
+
     def join(self, method: "MetaOptimizer[Any]") -> None:
         """Add the part to a method; raise a ConfigError with the reason if they cannot be combined."""
         self._method = method
@@ -88,7 +93,7 @@ class Part(ABC, Generic[P]):
     # Building the supernet
 
     def cells(self, cells: int) -> int:
-        """Return the number of cells of the next supernet, given that of the search's settings."""
+        """Return the number of cells of the next supernet; `cells` is the number in the search's settings."""
         return cells
 
     def candidates(self, primitives: list[nn.Module]) -> list[nn.Module]:
@@ -168,7 +173,7 @@ class Part(ABC, Generic[P]):
         return {}
 
     def prepare_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027
-        """Rebuild the supernet if `state` is of another one; called before the supernet's state is loaded."""
+        """Rebuild the supernet if `state` belongs to another one; called before its state is loaded."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:  # noqa: B027
         """Restore a state that `state_dict` returned."""

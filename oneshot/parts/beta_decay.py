@@ -62,7 +62,7 @@ class BetaDecay(Part[BetaDecaySettings]):
         self._weight = self.config.beta_decay * epoch / self.method.config.epochs
 
     def alpha_penalty(self) -> Tensor:
-        edges = self.method.supernet.searched_edges()
+        edges = self._edges
         return self._weight * torch.stack([edge.alpha.logsumexp(-1) for edge in edges]).mean()
 
     def state_dict(self) -> dict[str, Any]:

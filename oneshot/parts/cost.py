@@ -130,10 +130,10 @@ class ExpectedCost(Part[CostSettings]):
             )
         edges = get_space(self._space).edges(self.method.graph).values()
         by_owner = {edge.owner("alpha"): costs for edge, costs in zip(edges, self._table, strict=True)}
-        return [by_owner[edge.owner("alpha")] for edge in self.method.supernet.searched_edges()]
+        return [by_owner[edge.owner("alpha")] for edge in self._edges]
 
     def alpha_penalty(self) -> Tensor:
-        edges = self.method.supernet.searched_edges()
+        edges = self._edges
         terms = [
             self.method.expected_weights(edge) @ costs.to(edge.alpha)
             for edge, costs in zip(edges, self.costs(), strict=True)

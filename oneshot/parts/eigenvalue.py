@@ -120,7 +120,7 @@ class EigenvalueStop(Part[EigenvalueSettings]):
     def end_epoch(self, epoch: int, data_train: Batch, data_val: Batch) -> str | None:
         window, ratio = self.config.eigenvalue_window, self.config.eigenvalue_ratio
         self._eigenvalues.append(self.eigenvalue(data_val))
-        edges = self.method.supernet.searched_edges()
+        edges = self._edges
         self._scores = [*self._scores, [self.method.scores(edge).clone() for edge in edges]][-self._span :]
         returned = epoch + 1 - self._span  # from 0
         if returned < self.config.eigenvalue_start:
@@ -138,7 +138,7 @@ class EigenvalueStop(Part[EigenvalueSettings]):
 
     def _return(self, scores: list[Tensor]) -> None:
         self._returned = scores
-        for edge, each in zip(self.method.supernet.searched_edges(), scores, strict=True):
+        for edge, each in zip(self._edges, scores, strict=True):
             edge.set("returned", each, shared=True)
 
     def scores(self, edge: "EdgeData", scores: Tensor) -> Tensor:

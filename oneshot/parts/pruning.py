@@ -52,10 +52,6 @@ class PruningPart(Part[P]):
         if settings.compile:
             raise ConfigError(f"{self.option} changes the supernet; --compile would compile each")
 
-    @property
-    def _edges(self) -> "list[EdgeData]":
-        return self.method.supernet.searched_edges()
-
     def kept(self, edge: "EdgeData") -> list[int]:
         """Return the numbers of the candidates of an edge that are left."""
         numbers: list[int] = edge.get("kept", list(range(len(edge.op.primitives))))

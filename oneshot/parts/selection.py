@@ -124,10 +124,6 @@ class Selection(Part[SelectionSettings]):
                 cells.append(_Cell(tuple(new), tuple(node for node in nodes if node.removed)))
         return cells
 
-    @property
-    def _edges(self) -> "list[EdgeData]":
-        return self.method.supernet.searched_edges()
-
     def extra_epochs(self) -> int:
         decisions = max(len(cell.edges) + len(cell.nodes) for cell in self._cells())
         return (decisions - 1) * self.config.tune_epochs

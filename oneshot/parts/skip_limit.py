@@ -118,7 +118,7 @@ class SkipRestriction(Part[SkipRestrictionSettings]):
 
     References
     ----------
-    Chen et al. 2019 (P-DARTS), arXiv:1904.12760, section 3.3; the order is that of the authors' code
+    Chen et al. 2019 (P-DARTS), arXiv:1904.12760, section 3.3; the order follows the authors' code
     (train_search.py).
     """
 
@@ -136,10 +136,6 @@ class SkipRestriction(Part[SkipRestrictionSettings]):
 
     def check(self, settings: "SearchSettings") -> None:
         _check_cell("final_skips", settings)
-
-    @property
-    def _edges(self) -> "list[EdgeData]":
-        return self.method.supernet.searched_edges()
 
     def end_epoch(self, epoch: int, data_train: Batch, data_val: Batch) -> None:
         for edge in self._edges:

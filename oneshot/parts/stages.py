@@ -142,8 +142,8 @@ class Stages(PruningPart[StagesSettings]):
 
     References
     ----------
-    Chen et al. 2019 (P-DARTS), arXiv:1904.12760, sections 3.2 and 3.3: new weights; the dropout's schedule is
-    that of the authors' code (train_search.py). Chen et al. 2021 (DrNAS), arXiv:2006.10355: kept weights, as
+    Chen et al. 2019 (P-DARTS), arXiv:1904.12760, sections 3.2 and 3.3: new weights; the dropout's schedule
+    follows the authors' code (train_search.py). Chen et al. 2021 (DrNAS), arXiv:2006.10355: kept weights, as
     in net2wider.py of the authors' code. There each layer of an operation draws its own copies, and the
     learning rate of the second stage starts again at its initial value, but falls by the one schedule.
     """
@@ -189,7 +189,7 @@ class Stages(PruningPart[StagesSettings]):
         if isinstance(part, PruningPart) and part is not self:
             return "which also prunes candidates"
         if isinstance(part, ExpectedCost):
-            return "whose costs are those of one supernet"
+            return "whose costs are counted in a single supernet"
         if self.config.stage_partial_channels and isinstance(part, (PartialChannels, SearchDropPath)):
             return "because stage_partial_channels sets the partial channels"
         return None
@@ -295,9 +295,6 @@ class Stages(PruningPart[StagesSettings]):
     # An epoch
 
     def new_epoch(self, epoch: int) -> None:
-        self._set_epoch(epoch)
-
-    def _set_epoch(self, epoch: int) -> None:
         self._epoch = epoch
         for edge in self.method.supernet.mixed_edges() if self.config.stage_skip_dropout else []:
             for op in edge.op.primitives:
@@ -306,10 +303,10 @@ class Stages(PruningPart[StagesSettings]):
 
     def skip_dropout(self, epoch: int) -> float:
         """Return the rate of the dropout after skip connections in an epoch, from 0."""
-        rate, length, warm_up = (
+        rate, warm_up, length = (
             self.config.stage_skip_dropout[self.stage],
-            self.length,
             self.config.stage_warm_up,
+            self.length,
         )
         t = epoch - self.stage * length
         return rate * (length - 1 - t) / length if t < warm_up else rate * math.exp(-_FALL * (t - warm_up))
@@ -329,7 +326,7 @@ class Stages(PruningPart[StagesSettings]):
             self._rebuild(state["stage"], state["kept"], keep=False)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        self._set_epoch(state["epoch"])
+        self.new_epoch(state["epoch"])
 
 
 def _prune(space: "Graph", scope: "Scope", kept: list[list[int]]) -> None:

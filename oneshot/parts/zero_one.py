@@ -50,5 +50,5 @@ class ZeroOne(Part[ZeroOneSettings]):
         super().join(method)
 
     def alpha_penalty(self) -> Tensor:
-        alphas = torch.cat([edge.alpha for edge in self.method.supernet.searched_edges()])
+        alphas = torch.cat([edge.alpha for edge in self._edges])
         return -self.config.zero_one * (torch.sigmoid(alphas) - 0.5).square().mean()

@@ -89,8 +89,10 @@ class NasBench201SearchSpace(Graph):
             stage = self.OPTIMIZER_SCOPE.index(str(each.scope))
             for source, target, edge in each.edges(data=True):
                 builders = _builders(channels * 2**stage, **inner)
-                one = None if cell is None else builders[digits[source, target]]
-                edge.set("op", [build() for build in builders] if one is None else one())
+                whole = cell is None
+                edge.set(
+                    "op", [build() for build in builders] if whole else builders[digits[source, target]]()
+                )
 
     def query(
         self, metric: str = "val_accuracy", dataset: str = "cifar10", path: str | None = None, **options: Any

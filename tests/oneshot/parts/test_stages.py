@@ -60,7 +60,7 @@ def build(settings, method=DARTS, space="nb201", seed=0, parts=(), channels=2, *
 
 
 def run(optimizer, epochs, steps=2):
-    """Take the steps of some epochs, as a search does."""
+    """Run the steps of some epochs, as a search does."""
     for epoch in epochs:
         optimizer.begin_epoch(epoch)
         for number in range(steps):
@@ -532,7 +532,12 @@ def test_spaces_with_fewer_candidates_at_some_edges_have_stages():
         ),
         (DARTS, None, [PRUNING, SkipLimitSettings(2)], "skip limit, which may stop the search before"),
         (DARTS, None, [PRUNING, AnnealingSettings(0.4)], "annealing, which also prunes candidates"),
-        (DARTS, None, [WIDER, CostSettings(1.0)], "expected cost, whose costs are those of one supernet"),
+        (
+            DARTS,
+            None,
+            [WIDER, CostSettings(1.0)],
+            "expected cost, whose costs are counted in a single supernet",
+        ),
         (
             DARTS,
             None,

@@ -92,7 +92,7 @@ def test_architectures_of_other_spaces_are_scored(published, tmp_path, lines):
 
 
 def test_scores_of_a_seed_do_not_change():
-    """Scores in tables and runs that are resumed must be those of earlier releases."""
+    """Scores equal those of earlier releases, which tables and resumed runs contain."""
     settings = ProxySettings(seeds=1, channels=4, depth=1)
     state = torch.get_rng_state()
     (scores,) = Scorer(settings, [Batch.random(16, 10, 16, 0)]).score(Architecture.parse("6111"))
