@@ -7,6 +7,7 @@ the building of its network and the proxies.
 from __future__ import annotations
 
 import argparse
+from collections import defaultdict
 from collections.abc import Callable
 
 import torch
@@ -17,6 +18,7 @@ from benchmarks.timing import in_turn, print_conditions, print_times
 from oneshot.proxies.batch import Batch
 from oneshot.proxies.passes import sharing
 from oneshot.proxies.registry import get_proxy
+from oneshot.score.ranking import sample_cells
 from oneshot.spaces.nb201 import build_network
 
 RUNS = 3
@@ -51,26 +53,39 @@ def shared(network: nn.Module, batch: Batch) -> None:
             get_proxy(name)(network, batch)
 
 
+def tasks(cell: int, batch: Batch) -> dict[str, Callable[[], object]]:
+    """Return what is timed for a cell."""
+    network = build_network(cell)
+    return {
+        "plain modules, only passes": lambda: plain(network, batch),
+        "oneshot, all thirteen": lambda: shared(network, batch),
+        "oneshot, building and thirteen": lambda: shared(build_network(cell), batch),
+        "oneshot, building and synflow": lambda: get_proxy("synflow")(build_network(cell), batch),
+        "oneshot, building": lambda: build_network(cell),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.proxies", description=__doc__)
-    parser.add_argument(
+    cells = parser.add_mutually_exclusive_group()
+    cells.add_argument(
         "--cell", type=int, default=857, help="official index (default: 857, with 122 M flops)"
     )
+    cells.add_argument("--cells", type=int, metavar="N", help="N random cells instead, the same in every run")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--runs", type=int, default=RUNS, help="runs per cell (default: %(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     print_conditions(args.runs, torch=torch.__version__)
-    network, batch = build_network(args.cell), Batch.random(64, 10, 32, 0)
-    tasks = {
-        "plain modules, only passes": lambda: plain(network, batch),
-        "oneshot, all thirteen": lambda: shared(network, batch),
-        "oneshot, building and thirteen": lambda: shared(build_network(args.cell), batch),
-        "oneshot, building and synflow": lambda: get_proxy("synflow")(build_network(args.cell), batch),
-        "oneshot, building": lambda: build_network(args.cell),
-    }
-    print(f"cell {args.cell}, C=16, N=5, batch 64, threads: {args.threads}")
-    print_times(in_turn(tasks, args.runs), "ms", against="oneshot, all thirteen")
+    batch = Batch.random(64, 10, 32, 0)
+    chosen = [args.cell] if args.cells is None else [cell.index for cell in sample_cells(args.cells, 0)]
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for number, cell in enumerate(chosen):
+        for name, runs in in_turn(tasks(cell, batch), args.runs, warm_ups=int(not number)).items():
+            seconds[name] += runs
+    what = f"cell {args.cell}" if args.cells is None else f"{args.cells} random cells"
+    print(f"{what}, C=16, N=5, batch 64, threads: {args.threads}")
+    print_times(seconds, "ms", against="oneshot, all thirteen")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchmarks.plain import darts, hierarchical, nb201
-from benchmarks.plain.mixing import AdversarialSearch, PlainSearch, Supernet
+from benchmarks.plain.mixing import AdversarialSearch, ConcreteSearch, PlainSearch, Supernet
 from benchmarks.rows import batch, compare, serve
 from benchmarks.timing import in_turn, print_conditions, print_times
 
@@ -32,7 +32,8 @@ CASES: dict[str, tuple[Callable[[float | None], Supernet], int]] = {
     "hierarchical": (hierarchical.PlainSupernet, 10),
 }
 METHODS: dict[str, tuple[str, ...]] = {"darts": ROWS, "gdas": (*ROWS, *ESTIMATORS)}
-PARTS: dict[str, tuple[str, ...]] = {"pc-darts": ROWS, "sdarts-adv": ROWS}  # in the space of DARTS
+IN_DARTS = ("pc-darts", "sdarts-adv", "snas")  # methods with plain modules only in the space of DARTS
+UPDATES: dict[str, type[PlainSearch]] = {"sdarts-adv": AdversarialSearch, "snas": ConcreteSearch}
 
 
 def new_space(name: str) -> Graph:
@@ -62,7 +63,7 @@ def search(space: str, method: str, row: str, device: str) -> PlainSearch | Meta
         network = build(TAU if method == "gdas" else None)
         if "channels last" in row:
             network = network.to(memory_format=torch.channels_last)
-        return (AdversarialSearch if method == "sdarts-adv" else PlainSearch)(network, device)
+        return UPDATES.get(method, PlainSearch)(network, device)
     settings = {"estimator": ESTIMATORS[row]} if row in ESTIMATORS else {}
     optimizer = new_method(method, "bf16" in row, **settings)
     optimizer.adapt_search_space(new_space(space), device=device)
@@ -90,7 +91,7 @@ def prepare(name: str, runs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.supernet", description=__doc__)
     parser.add_argument("--space", choices=CASES, default="nb201")
-    parser.add_argument("--method", choices=[*METHODS, *PARTS], help="only measure steps of this method")
+    parser.add_argument("--method", choices=[*METHODS, *IN_DARTS], help="only measure steps of this method")
     parser.add_argument(
         "--row",
         action="append",
@@ -101,7 +102,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
-    if args.method in PARTS and args.space != "darts":
+    if args.method in IN_DARTS and args.space != "darts":
         parser.error(f"--method {args.method} has plain modules only in --space darts")
     size = CASES[args.space][1]
     if args.serve:
@@ -121,7 +122,7 @@ def main() -> None:
         prepare(args.space, args.runs)
     own = ["-m", "benchmarks.supernet", "--serve", "--space", args.space, "--device", args.device]
     for method in METHODS if args.method is None else [args.method]:
-        rows = [row for row in (METHODS | PARTS)[method] if args.row is None or row in args.row]
+        rows = [row for row in METHODS.get(method, ROWS) if args.row is None or row in args.row]
         commands = {row: [*own, "--method", method, "--row", row] for row in rows}
         compare(f"{args.space}, {method}, one step: alphas and weights, batch {size}", commands, args.runs)
 

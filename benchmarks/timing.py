@@ -10,14 +10,16 @@ from typing import Literal
 from nasbench.runs.text import format_table
 
 
-def in_turn(tasks: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
-    """Return the seconds of each run of tasks: A B C A B C ..., after one uncounted run each."""
+def in_turn(
+    tasks: Mapping[str, Callable[[], object]], runs: int, warm_ups: int = 1
+) -> dict[str, list[float]]:
+    """Return the seconds of each run of tasks: A B C A B C ..., after `warm_ups` uncounted runs each."""
     seconds: dict[str, list[float]] = {name: [] for name in tasks}
-    for run in range(runs + 1):
+    for run in range(warm_ups + runs):
         for name, task in tasks.items():
             start = time.perf_counter()
             task()
-            if run:
+            if run >= warm_ups:
                 seconds[name].append(time.perf_counter() - start)
     return seconds
 

@@ -93,6 +93,10 @@ class Mixture(nn.Module, ABC):
         #: drop path of the mixture's output; None for none
         self.drop_path: DropPath | None = None
 
+    def sampled(self, edge: "EdgeData") -> int | None:
+        """Return the number of the candidate sampled before for the next pass of `edge`, or None."""
+        return None
+
     @abstractmethod
     def weights(self, edge: "EdgeData") -> Tensor:
         """Return the weights of the candidates.
@@ -273,9 +277,12 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
             shape = tuple(weights[key].shape)
             raise GraphError(f"{where} has {count} candidates, but weights of shape {shape}")
     hard = [key for key in weights if edges[key].op.one_hot]
-    if hard:
-        tops = torch.stack([weights[key].detach().argmax() for key in hard]).tolist()
-        drawn |= zip(hard, tops, strict=True)
+    ahead = {key: edges[key].op.sampled(edges[key].edge) for key in hard}
+    drawn |= {key: number for key, number in ahead.items() if number is not None}
+    new = [key for key in hard if key not in drawn]
+    if new:
+        tops = torch.stack([weights[key].detach().argmax() for key in new]).tolist()
+        drawn |= zip(new, tops, strict=True)
     adding = [key for key in hard if edges[key].op.adds_others and weights[key].requires_grad]
     others = {key: weights[key].sum() - weights[key][drawn[key]] for key in adding}
     scales = _scales({key: edges[key].edge for key in weights})

@@ -94,6 +94,25 @@ class PlainSearch:
         optimizer.step()
 
 
+class ConcreteSearch(PlainSearch):
+    """The joint update of SNAS: weights and alphas by one pass at sampled mixture weights."""
+
+    tau = 1.0
+
+    def step(self, data_train: tuple[Tensor, Tensor], data_val: tuple[Tensor, Tensor]) -> None:  # noqa: ARG002 - unused
+        images, labels = data_train
+        optimizers = self.alpha_optimizer, self.weight_optimizer
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        self.network.given = [
+            F.gumbel_softmax(alpha.log_softmax(-1), self.tau) for alpha in self.network.alphas
+        ]
+        torch.autograd.backward(F.cross_entropy(self.network(images), labels))
+        for optimizer in optimizers:
+            nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0, foreach=True)
+            optimizer.step()
+
+
 class AdversarialSearch(PlainSearch):
     """The two updates of SDARTS-ADV: weights at adversarially perturbed mixture weights."""
 

@@ -84,10 +84,12 @@ def _equal_cost(result: CompareResult) -> Iterator[str]:
         table = format_table([label, "evaluations", *columns, "beaten"], rows)
         trials = counted(result.settings.trials, "trial")
         yield f"Black-box search at equal cost [%], {trials} each\n{table}"
+    without: dict[str, list[str]] = {}
+    for method in result.methods:
+        if method.note is not None:
+            without.setdefault(method.note, []).append(f"{method.label} ({_cost(method)})")
     yield "\n".join(
-        f"No black-box search at the cost of {method.label}, {_cost(method)}: {method.note}"
-        for method in result.methods
-        if method.note is not None
+        f"No black-box search at the cost of {', '.join(labels)}: {note}" for note, labels in without.items()
     )
 
 

@@ -622,7 +622,7 @@ class MetaOptimizer(ABC, Generic[C]):
     @contextmanager
     def as_chosen(self) -> Iterator[Graph]:
         """Let the supernet compute only the path of its current architecture, within the block."""
-        edges = self.supernet.searched_edges()
+        edges = self.supernet.searched_edges
         with choosing(list(zip(edges, self.choices(edges), strict=True))):
             yield self.graph
 

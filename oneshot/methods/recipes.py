@@ -81,13 +81,16 @@ def check_recipe(name: object) -> None:
         raise ConfigError(f"unknown recipe {name!r}; the recipes are {', '.join(RECIPES)}")
 
 
-def contradictions(name: str, config: SearchConfig) -> list[str]:
-    """Return a line for each setting in which `config` differs from a recipe; `config` takes precedence."""
+def contradictions(name: str, config: SearchConfig, usual: SearchConfig) -> list[str]:
+    """Return a line for each setting in which `config` differs from a recipe, and from the settings `usual`.
+
+    `usual` are the settings that the method has if none are given; they may differ from the recipe, too.
+    """
     expected = recipe_settings(name, type(config), getattr(config, "order", 1))
     return [
         f"{key} is {getattr(config, key)} as given; the recipe {name} has {value}"
         for key, value in expected.items()
-        if getattr(config, key) != value
+        if getattr(config, key) not in (value, getattr(usual, key))
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -47,8 +48,9 @@ class Supernet:
         """Return the edges in scope whose candidates are mixed, including all copies."""
         return [edge for edge in self.graph.all_edges(self.scope) if isinstance(edge.op, Mixture)]
 
+    @cached_property
     def searched_edges(self) -> list[EdgeData]:
-        """Return the mixed edges, one copy of each."""
+        """The mixed edges, one copy of each."""
         edges: dict[int, EdgeData] = {}
         for edge in self.mixed_edges():
             edges.setdefault(edge.owner(edge.op.key), edge)

@@ -75,7 +75,7 @@ class Part(ABC, Generic[P]):
     @property
     def _edges(self) -> "list[EdgeData]":
         """The searched edges of the present supernet, one copy of each."""
-        return self.method.supernet.searched_edges()
+        return self.method.supernet.searched_edges
 
     def join(self, method: "MetaOptimizer[Any]") -> None:
         """Add the part to a method; raise a ConfigError with the reason if they cannot be combined."""

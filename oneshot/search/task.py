@@ -82,7 +82,7 @@ class SearchJob(TrainingJob["SearchTask"]):
         in_benchmark = get_space(settings.space).in_benchmark
         scorer = Scorer(settings.dataset, environment.store) if in_benchmark else None
         images = _load_images(settings, config, environment, group)
-        notes = contradictions(settings.recipe, config)
+        notes = contradictions(settings.recipe, config, build_config(settings))
         part_settings = build_part_settings(settings) if parts is None else tuple(parts)
         for part in get_method(settings.method)(config, parts=build_parts(part_settings)).parts:
             part.check(settings)

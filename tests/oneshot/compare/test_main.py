@@ -129,7 +129,7 @@ def test_the_text(report, study):
         "gdas:epochs=3",
         "2 of 2",
         "cannot be below 0.5",
-        "No black-box search at the cost of darts, 2 s",
+        "No black-box search at the cost of darts (2 s): the cost buys",
     ):
         assert part in text
     assert text.endswith(

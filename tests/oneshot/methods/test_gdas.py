@@ -9,8 +9,10 @@ from nasbench.cell import EDGES
 from oneshot.errors import ConfigError
 from oneshot.methods.gdas import ESTIMATORS, GDAS, GDASConfig, gumbel_one_hot
 from oneshot.mixed import Mixture
+from oneshot.parts.registry import build_parts
+from oneshot.parts.warmup import WarmUpSettings
 from oneshot.spaces.nb201 import cells_in, fixed_path
-from oneshot.testing import STAGES, MethodContract, batches, tiny
+from oneshot.testing import STAGES, MethodContract, batches, same, snapshot, tiny
 
 NODES = [(source + 1, target + 1) for source, target in EDGES]
 
@@ -103,6 +105,53 @@ class TestGDAS(MethodContract):
         self.run(optimizer, 1, first=1)
         for alpha, old in zip(optimizer.alphas, before, strict=True):
             assert (alpha[1:] != old[1:]).all()
+
+
+class InEachPass(GDAS):
+    samples_ahead = False
+
+
+@pytest.mark.parametrize("first", ["alphas", "weights"])
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_sampling_ahead_gives_the_same_search(first, estimator):
+    results = []
+    for kind in (GDAS, InEachPass):
+        torch.manual_seed(0)
+        optimizer = kind(GDASConfig(epochs=3, first=first, estimator=estimator))
+        optimizer.adapt_search_space(tiny())
+        TestGDAS().run(optimizer, 9)
+        results.append(snapshot(optimizer))
+    assert same(*results)
+
+
+def test_a_sample_ahead_is_ignored_once_the_alphas_have_changed():
+    optimizer = TestGDAS().make()
+    TestGDAS().run(optimizer, 1)
+    edges = optimizer.supernet.searched_edges
+    before = [edge.op.sampled(edge) for edge in edges]
+    assert before == [edge.sample.number for edge in edges]
+    with torch.no_grad():
+        edges[0].alpha[0] += 1.0
+    assert [edge.op.sampled(edge) for edge in edges] == [None, *before[1:]]
+    optimizer.graph.eval()  # an evaluation samples anew
+    assert [edge.op.sampled(edge) for edge in edges] == [None] * len(edges)
+
+
+def test_with_parts_each_pass_samples_for_itself():
+    optimizer = GDAS(parts=build_parts((WarmUpSettings(warm_up=1),)))
+    optimizer.adapt_search_space(tiny())
+    TestGDAS().run(optimizer, 1)
+    assert all(edge.sample is None for edge in optimizer.supernet.searched_edges)
+
+
+def test_a_state_without_samples_continues():
+    """As of searches that began before samples were kept."""
+    optimizer, resumed = TestGDAS().make(), TestGDAS().make()
+    TestGDAS().run(optimizer, 2)
+    state = optimizer.state_dict()
+    del state["samples"]
+    resumed.load_state_dict(state)
+    TestGDAS().run(resumed, 1, first=2)
 
 
 @pytest.mark.slow

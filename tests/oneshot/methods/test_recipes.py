@@ -56,18 +56,28 @@ def test_the_second_order_updates_alphas_first():
     settings = SearchSettings(recipe="nas-bench-201", method="darts")
     assert build_config(settings).first == "weights"
     assert build_config(settings, order=2).first == "alphas"
-    assert contradictions("nas-bench-201", build_config(settings, order=2)) == []
+    assert contradictions("nas-bench-201", build_config(settings, order=2), build_config(settings)) == []
 
 
 def test_a_given_setting_wins_and_is_reported():
     settings = SearchSettings(recipe="nas-bench-201", method="gdas")
     config = build_config(settings, weight_decay=1e-3, nesterov=False)
     assert (config.weight_decay, config.nesterov, config.first) == (1e-3, False, "weights")
-    assert contradictions("nas-bench-201", config) == [
+    assert contradictions("nas-bench-201", config, build_config(settings)) == [
         "weight_decay is 0.001 as given; the recipe nas-bench-201 has 0.0005",
         "nesterov is False as given; the recipe nas-bench-201 has True",
     ]
-    assert contradictions("nas-bench-201", build_config(settings)) == []
+    assert contradictions("nas-bench-201", build_config(settings), build_config(settings)) == []
+
+
+def test_the_settings_of_a_published_method_contradict_no_recipe():
+    settings = SearchSettings(method="pc-darts")
+    usual = build_config(settings)
+    assert not usual.clip_alphas
+    assert contradictions("naslib", usual, usual) == []
+    assert contradictions("naslib", build_config(settings, nesterov=True), usual) == [
+        "nesterov is True as given; the recipe naslib has False"
+    ]
 
 
 def test_a_recipe_wins_over_the_defaults_of_a_space():

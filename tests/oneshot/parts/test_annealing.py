@@ -51,7 +51,7 @@ def test_the_temperature_falls_by_a_factor_and_alphas_wait_until_the_grace_is_ov
         optimizer.step(*batches(2))
         # 1.6 * 0.95 ** 9 = 1.008, 1.6 * 0.95 ** 10 = 0.958
         assert same([alpha.detach() for alpha in optimizer.alphas], alphas) == (epoch < 10)
-        for edge in optimizer.supernet.searched_edges():
+        for edge in optimizer.supernet.searched_edges:
             weights = candidate_weights(edge.op, edge).tolist()
             assert weights == pytest.approx(softmax(edge.alpha.tolist(), 1.6 * 0.95**epoch), rel=1e-5)
             scores = optimizer.final_scores(edge)
@@ -62,7 +62,7 @@ def test_candidates_below_the_threshold_are_pruned_for_good():
     optimizer = build(anneal := AnnealingSettings(prune_below=0.4, anneal_factor=0.5), epochs=5)
     rows = [[0.0, 0.1, -0.2, 0.3, 0.0], [0.0, 2.0, 1.0, -1.0, 0.0], [3.0, 0.0, 0.0, 0.0, 0.0]]
     set_alphas(optimizer, rows)
-    edges = optimizer.supernet.searched_edges()
+    edges = optimizer.supernet.searched_edges
     kept = [list(range(5)) for _ in rows]
     for epoch in range(4):
         optimizer.begin_epoch(epoch)
@@ -87,14 +87,14 @@ def test_in_the_grace_nothing_is_pruned():
     set_alphas(optimizer, [[9.0, 0.0, 0.0, 0.0, 0.0]] * 6)
     optimizer.begin_epoch(9)
     optimizer.end_epoch(9, *batches(2))
-    assert all(len(optimizer.parts[0].kept(edge)) == 5 for edge in optimizer.supernet.searched_edges())
+    assert all(len(optimizer.parts[0].kept(edge)) == 5 for edge in optimizer.supernet.searched_edges)
 
 
 @pytest.mark.parametrize("space", [None, lambda: DARTSSearchSpace(CLASSES, channels=2, cells=3)])
 def test_pruned_candidates_have_no_part_in_a_pass(space, monkeypatch):
     optimizer = build(space=space and space())
     optimizer.graph.double()
-    part, edges = optimizer.parts[0], optimizer.supernet.searched_edges()
+    part, edges = optimizer.parts[0], optimizer.supernet.searched_edges
     steps = len(optimizer.graph.plan)
     with torch.no_grad():
         for alpha in optimizer.alphas:
@@ -134,7 +134,7 @@ def test_where_none_is_never_selected_another_candidate_stays():
     set_alphas(optimizer, [[30.0, 0.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.0]] * 28)
     optimizer.begin_epoch(20)
     optimizer.end_epoch(20, *batches(2))
-    assert all(optimizer.parts[0].kept(edge) == [0, 3] for edge in optimizer.supernet.searched_edges())
+    assert all(optimizer.parts[0].kept(edge) == [0, 3] for edge in optimizer.supernet.searched_edges)
     with optimizer.as_chosen() as graph:
         assert {name for name, _ in read_genotype(graph).normal} == {"skip_connect"}
 
@@ -149,14 +149,14 @@ def test_a_search_goes_on_exactly_from_anywhere(tmp_path):
     resumed = resume(tmp_path / "run")
     assert same(snapshot(resumed.optimizer), snapshot(whole.optimizer))
     assert str(resumed.architecture) == str(whole.architecture)
-    kept = [len(whole.optimizer.parts[0].kept(edge)) for edge in whole.optimizer.supernet.searched_edges()]
+    kept = [len(whole.optimizer.parts[0].kept(edge)) for edge in whole.optimizer.supernet.searched_edges]
     assert min(kept) < 5
 
 
 def test_a_state_has_what_was_pruned():
     optimizer = build()
     optimizer.begin_epoch(12)
-    optimizer.parts[0].keep(optimizer.supernet.searched_edges()[2], [1, 3])
+    optimizer.parts[0].keep(optimizer.supernet.searched_edges[2], [1, 3])
     resumed = build(seed=1)
     resumed.load_state_dict(through_a_file(optimizer.state_dict()))
     for each in (optimizer, resumed):

@@ -68,7 +68,7 @@ def ended(monkeypatch, eigenvalues, config=SETTINGS, resumed_at=None):
             optimizer.load_state_dict(state)
         if reason is not None:
             break
-    scores = [optimizer.final_scores(edge) for edge in optimizer.supernet.searched_edges()]
+    scores = [optimizer.final_scores(edge) for edge in optimizer.supernet.searched_edges]
     return optimizer, epoch, reason, scores
 
 
@@ -88,13 +88,13 @@ def test_the_architecture_is_that_of_a_window_before(monkeypatch, resumed_at):
         assert read_cell(optimizer.get_final_architecture()) == read_cell(graph)
     resumed = build(seed=2)
     resumed.load_state_dict(through_a_file(optimizer.state_dict()))
-    again = [resumed.final_scores(edge) for edge in resumed.supernet.searched_edges()]
+    again = [resumed.final_scores(edge) for edge in resumed.supernet.searched_edges]
     assert same(again, scores)
     with torch.no_grad():
         resumed.alphas[0].copy_(100 * torch.eye(5)[4])  # what comes later does not count
     with resumed.as_chosen() as graph:
         assert read_cell(resumed.get_final_architecture()) == read_cell(graph)
-    assert resumed.choice(resumed.supernet.searched_edges()[0]) != 4
+    assert resumed.choice(resumed.supernet.searched_edges[0]) != 4
 
 
 @pytest.mark.parametrize(

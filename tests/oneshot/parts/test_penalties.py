@@ -64,7 +64,7 @@ def test_the_expected_cost_is_the_sum_over_edges_and_candidates(kind, cost):
     part = method.parts[0]
     expected = sum(
         float(weight) * float(each)
-        for edge, costs in zip(method.supernet.searched_edges(), part.costs(), strict=True)
+        for edge, costs in zip(method.supernet.searched_edges, part.costs(), strict=True)
         for weight, each in zip(method.expected_weights(edge).detach(), costs, strict=True)
     )
     penalty = part.alpha_penalty()
@@ -90,7 +90,7 @@ def test_counted_costs_are_those_of_whole_networks():
     names = get_space("nb201").edges(method.graph)
     order = {edge.owner("alpha"): name for name, edge in names.items()}
     base, greatest = flops(empty), flops(dict.fromkeys(EDGES, 3)) - flops(empty)
-    for edge, each in zip(method.supernet.searched_edges(), costs, strict=True):
+    for edge, each in zip(method.supernet.searched_edges, costs, strict=True):
         place = next((s, t) for s, t in EDGES if f"{s}→{t}" == order[edge.owner("alpha")])
         for k in (0, 1, 2, 3, 4):
             assert float(each[k]) * greatest == pytest.approx(flops(empty | {place: k}) - base)
@@ -145,7 +145,7 @@ def test_a_latency_of_the_table():
     means = [np.nanmean(np.moveaxis(table, k, 0).reshape(5, -1), axis=1) for k in range(6)]
     greatest = sum(mean.max() - mean.min() for mean in means)
     edges = list(get_space("nb201").edges(method.graph).values())
-    for edge, costs in zip(method.supernet.searched_edges(), part.costs(), strict=True):
+    for edge, costs in zip(method.supernet.searched_edges, part.costs(), strict=True):
         mean = means[[each.owner("alpha") for each in edges].index(edge.owner("alpha"))]
         np.testing.assert_allclose(costs.numpy(), (mean - mean.min()) / greatest)
 

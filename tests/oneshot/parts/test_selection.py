@@ -43,7 +43,7 @@ def test_an_edge_becomes_the_candidate_without_which_the_supernet_is_worst(monke
     spread(optimizer)
     data = batches(4, size=16, dtype=torch.float64)
     optimizer.validation = lambda: data
-    edges = optimizer.supernet.searched_edges()
+    edges = optimizer.supernet.searched_edges
     state = through_a_file(optimizer.state_dict())
     optimizer.end_epoch(LAST, *batches(2))
     (number,) = [n for n, k in enumerate(optimizer.parts[0]._chosen) if k >= 0]
@@ -52,7 +52,7 @@ def test_an_edge_becomes_the_candidate_without_which_the_supernet_is_worst(monke
     plain = build(seed=1)
     plain.graph.double()
     plain.load_state_dict(state)
-    alpha = plain.supernet.searched_edges()[number].alpha
+    alpha = plain.supernet.searched_edges[number].alpha
     results = []
     for candidate in range(5):
 
@@ -85,10 +85,10 @@ def test_edge_after_edge_until_all_are_decided(method):
         rate = optimizer.op_optimizer.param_groups[0]["lr"]
         assert rate == pytest.approx(0.025 if epoch < epochs else 0.0025)
         optimizer.end_epoch(epoch, *data)
-        counts.append(sum(edge.has("choice") for edge in optimizer.supernet.searched_edges()))
+        counts.append(sum(edge.has("choice") for edge in optimizer.supernet.searched_edges))
     assert counts == [0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6]
     assert not optimizer.op_optimizer.state
-    edges = optimizer.supernet.searched_edges()
+    edges = optimizer.supernet.searched_edges
     assert optimizer.choices(edges) == [edge.choice for edge in edges]
     with optimizer.as_chosen() as graph:
         assert read_cell(optimizer.get_final_architecture()) == read_cell(graph)

@@ -83,13 +83,13 @@ def test_the_cell_of_nas_bench_201_is_restricted(method):
             alpha.copy_(torch.tensor([0.5, 1 + 0.1 * number, 0.0, 0.6, 0.0]))
     assert len(selected_skips(optimizer)) == 6
     optimizer.end_epoch(0, *batches(2))
-    edges = optimizer.supernet.searched_edges()
+    edges = optimizer.supernet.searched_edges
     assert optimizer.choices(edges) == [3, 3, 3, 3, 3, skip]  # the strongest one stays
     with optimizer.as_chosen() as graph:
         assert read_cell(graph) == read_cell(optimizer.get_final_architecture())
     fresh = build(1, method)
     fresh.load_state_dict(through_a_file(optimizer.state_dict()))
-    assert fresh.choices(fresh.supernet.searched_edges()) == [3, 3, 3, 3, 3, skip]
+    assert fresh.choices(fresh.supernet.searched_edges) == [3, 3, 3, 3, 3, skip]
 
 
 def test_an_edge_without_another_candidate_keeps_its_skip_connection():
@@ -97,7 +97,7 @@ def test_an_edge_without_another_candidate_keeps_its_skip_connection():
     with torch.no_grad():
         for alpha in optimizer.alphas:
             alpha.copy_(torch.tensor([0.5, 1.0, 0.0, 0.0, 0.0]))
-    edges = optimizer.supernet.searched_edges()
+    edges = optimizer.supernet.searched_edges
     edges[0].set("kept", [1], shared=True)
     optimizer.parts[0].method.scores = lambda edge: (
         torch.tensor([-torch.inf, 1.0, *[-torch.inf] * 3]) if edge.has("kept") else edge.alpha.detach()

@@ -105,7 +105,7 @@ def test_the_strongest_candidates_of_each_edge_are_left_in_the_next_stage(weight
             left = [drop_weakest(row, numbers, count) for row, numbers in zip(before, left, strict=True)]
         optimizer.begin_epoch(epoch)
         before = spread(optimizer, seed=epoch)
-        edges = optimizer.supernet.searched_edges()
+        edges = optimizer.supernet.searched_edges
         assert [optimizer.parts[0].kept(edge) for edge in edges] == left
         assert optimizer.parts[0].stage == epoch // 2
         for edge, numbers in zip(edges, left, strict=True):
@@ -129,7 +129,7 @@ def test_pruned_candidates_have_no_part_in_a_pass(monkeypatch):
     images, labels = batches(1, dtype=torch.float64)[0]
     assert_agrees(optimizer.graph, images)
     logits, _, gradients = optimizer.gradients((images, labels), optimizer.alphas)
-    edges = optimizer.supernet.searched_edges()
+    edges = optimizer.supernet.searched_edges
     kept = {edge.owner("alpha"): edge.kept for edge in edges}
     assert {len(numbers) for numbers in kept.values()} == {3}
 
@@ -177,7 +177,7 @@ def test_the_number_of_cells_grows():
     for epoch, cells in enumerate((3, 4)):
         optimizer.begin_epoch(epoch)
         assert len(cells_in(optimizer.graph)) == cells
-        assert len(optimizer.supernet.searched_edges()) == 28
+        assert len(optimizer.supernet.searched_edges) == 28
         assert optimizer.graph(batches(1)[0][0]).shape == (8, CLASSES)
 
 
@@ -205,7 +205,7 @@ def test_skip_connections_drop_entries_in_training_only_and_not_in_the_architect
         for alpha in optimizer.alphas:
             alpha[1] = 9.0
     optimizer.begin_epoch(0)
-    edge = optimizer.supernet.searched_edges()[0]
+    edge = optimizer.supernet.searched_edges[0]
     x = torch.ones(64, 64)
     assert set(edge.op.primitives[1](x).unique().tolist()) == {0.0, 1 / (1 - 0.6)}
     assert edge.op.primitives[1](x).mean().item() == pytest.approx(1, abs=0.1)
