@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchmarks.timing import in_turn, print_conditions, print_times
+from nasbench.runs.progress import tracked
 from oneshot.proxies.batch import Batch
 from oneshot.proxies.passes import sharing
 from oneshot.proxies.registry import get_proxy
@@ -80,7 +81,7 @@ def main() -> None:
     batch = Batch.random(64, 10, 32, 0)
     chosen = [args.cell] if args.cells is None else [cell.index for cell in sample_cells(args.cells, 0)]
     seconds: dict[str, list[float]] = defaultdict(list)
-    for number, cell in enumerate(chosen):
+    for number, cell in enumerate(tracked(chosen, "timing", "cells", len(chosen))):
         for name, runs in in_turn(tasks(cell, batch), args.runs, warm_ups=int(not number)).items():
             seconds[name] += runs
     what = f"cell {args.cell}" if args.cells is None else f"{args.cells} random cells"

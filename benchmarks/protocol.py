@@ -1,0 +1,127 @@
+"""Trainings of cells from scratch beside those of NAS-Bench-201 (`python -m benchmarks.protocol RUN ...`).
+
+A RUN is the folder of `python -m oneshot.retrain CELL --split half`. Its accuracy is compared with the
+validation accuracy on CIFAR-10; a store of the official files also has the accuracy after each epoch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from nasbench.errors import NASBenchError, NotRecordedError
+from nasbench.runs.log import read_log
+from nasbench.runs.text import format_table
+from oneshot.draw.render import save
+from oneshot.retrain.weights import RETRAINING_LOG
+from oneshot.search.table import open_nb201
+from oneshot.spaces.architectures import Architecture
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from nasbench import NB201
+
+HEADER = "run", "cell", "epochs", "accuracy [%]", "published", "min", "max", "difference"
+_WHERE = "cifar10", "val_accuracy"
+_PUBLISHED = "#999999"
+_COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"  # colour-blind safe (Okabe & Ito 2008)
+
+
+class Training(NamedTuple):
+    """A training from scratch: its folder's name, its cell, and percent after each epoch, shape (epochs,)."""
+
+    name: str
+    cell: int
+    accuracy: NDArray[np.float64]
+
+
+def read(folder: Path) -> Training:
+    """Read a finished training."""
+    cell = Architecture.parse(str(folder), "nb201", stage="retraining").value
+    rows = read_log(folder, RETRAINING_LOG)
+    return Training(folder.name, cell.index, np.array([row["top1"] for row in rows]))
+
+
+def published(tables: Iterable[NB201], training: Training) -> list[NDArray[np.float64]]:
+    """Return a cell's published accuracies, one array per seed: after each epoch, or after the last one only.
+
+    They are from the first table that has the cell; NotRecordedError if none has it.
+    """
+    where = training.cell, *_WHERE
+    protocol = len(training.accuracy)
+    for table in tables:
+        curves = []
+        with suppress(NotRecordedError):
+            for seed in table.seeds(*where, protocol=protocol):
+                curve = np.array([table.query(*where, protocol=protocol, seed=seed)])
+                with suppress(NotRecordedError):
+                    curve = table.curve(*where, protocol=protocol, seed=seed)
+                curves.append(curve)
+        if curves:
+            return curves
+    raise NotRecordedError(f"no table has cell {training.cell} after {protocol} epochs")
+
+
+def draw(trainings: list[Training], tables: list[NB201]) -> Figure:
+    """Draw one panel per cell."""
+    from matplotlib.figure import Figure
+
+    cells: dict[int, list[Training]] = defaultdict(list)
+    for training in trainings:
+        cells[training.cell].append(training)
+    figure = Figure(figsize=(3.2 * len(cells), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
+    for axes, (cell, runs) in zip(panels, cells.items(), strict=True):
+        for number, curve in enumerate(published(tables, runs[0])):
+            epochs = np.arange(len(runs[0].accuracy) - len(curve), len(runs[0].accuracy)) + 1
+            label = None if number else "NAS-Bench-201"
+            axes.plot(epochs, curve, color=_PUBLISHED, label=label, marker="o" if len(curve) == 1 else None)
+        for run, colour in zip(runs, _COLOURS * len(runs), strict=False):
+            axes.plot(np.arange(len(run.accuracy)) + 1, run.accuracy, color=colour, label=run.name)
+        axes.set(title=f"cell {cell}", xlabel="epoch")
+        axes.legend(frameon=False, fontsize=7, loc="lower right")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3, linewidth=0.5)
+    panels[0].set_ylabel("validation accuracy, percent")
+    return figure
+
+
+def row(training: Training, curves: list[NDArray[np.float64]]) -> list[object]:
+    """Return the row of a training in the table, see HEADER."""
+    ours, last = training.accuracy[-1], [curve[-1] for curve in curves]
+    values = ours, np.mean(last), min(last), max(last), ours - np.mean(last)
+    return [
+        training.name,
+        training.cell,
+        len(training.accuracy),
+        *(round(float(value), 2) for value in values),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.protocol", description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
+    parser.add_argument("--store", help="store of the official files; cells that it lacks: the default table")
+    parser.add_argument("--out", help="picture of the curves, a .svg, .png or .pdf file")
+    args = parser.parse_args()
+    try:
+        tables = [open_nb201(path) for path in dict.fromkeys((args.store, None))]
+        trainings = [read(folder) for folder in args.runs]
+        print(format_table(HEADER, [row(training, published(tables, training)) for training in trainings]))
+        if args.out is not None:
+            save(draw(trainings, tables), args.out)
+    except NASBenchError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()

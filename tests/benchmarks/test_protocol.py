@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+
+from benchmarks.protocol import Training, draw, main, published, row
+from nasbench import NB201
+from nasbench.cell import official_index
+from nasbench.errors import NotRecordedError
+from oneshot.retrain.__main__ import main as retrain
+from tests import stores
+
+LENGTH = 200
+
+
+@pytest.fixture(scope="module")
+def curves(tmp_path_factory):
+    """A store with curves of 200 epochs, which lacks the cell of code 4."""
+    path = tmp_path_factory.mktemp("curves") / "curves.h5"
+    return NB201(stores.write(path, stores.arrays_with_curves()))
+
+
+def training(cell):
+    return Training("mine", cell, np.linspace(10, 60, LENGTH))
+
+
+def test_the_store_of_the_curves_comes_first(curves, bench):
+    cell = int(official_index()[6])  # an even code, with three seeds
+    found = published([curves, bench], training(cell))
+    expected = [curves.curve(cell, "cifar10", "val_accuracy", seed=seed) for seed in (777, 888, 999)]
+    np.testing.assert_array_equal(found, expected)
+    values = row(training(cell), found)
+    last = [curve[-1] for curve in expected]
+    assert values[:4] == ["mine", cell, LENGTH, 60.0]
+    np.testing.assert_allclose(values[4:7], [np.mean(last), min(last), max(last)], atol=0.006)
+    assert values[7] == pytest.approx(60 - np.mean(last), abs=0.006)
+
+
+def test_a_cell_that_it_lacks_is_from_the_next_table(curves, bench):
+    cell = int(official_index()[4])
+    found = published([curves, bench], training(cell))
+    assert [len(curve) for curve in found] == [1] * len(bench.seeds(cell, "cifar10"))
+    mean = bench.query(cell, "cifar10", "val_accuracy")
+    assert np.mean(found) == pytest.approx(mean)
+    with pytest.raises(NotRecordedError, match=f"no table has cell {cell} after 200 epochs"):
+        published([curves], training(cell))
+
+
+def test_the_picture_has_a_panel_per_cell(curves, bench):
+    with_curves, without = (int(official_index()[code]) for code in (6, 4))
+    axes = draw([training(with_curves), training(without)], [curves, bench]).axes
+    assert [each.get_title() for each in axes] == [f"cell {with_curves}", f"cell {without}"]
+    assert [len(each.lines) for each in axes] == [3 + 1, len(bench.seeds(without, "cifar10")) + 1]
+    np.testing.assert_array_equal(axes[0].lines[-1].get_ydata(), training(0).accuracy)
+    assert axes[1].lines[0].get_xdata().tolist() == [LENGTH]
+
+
+def test_a_training_of_another_length_is_an_error(tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "run"
+    retrain(["284", "--smoke", "--out", str(folder)])
+    monkeypatch.setattr("sys.argv", ["benchmarks.protocol", str(folder)])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert "no table has cell 284 after 2 epochs" in capsys.readouterr().err
