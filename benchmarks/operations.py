@@ -1,17 +1,21 @@
 """The operations of a step as torch dispatches them: their number and shapes, and where the host waits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
 
-# Views and aliases: they launch nothing on a device.
-_VIEWS = frozenset(
+# Views, aliases and allocations: they launch nothing on a device.
+_WORKLESS = frozenset(
     """
-    alias as_strided detach diagonal expand lift_fresh permute select slice split split_with_sizes squeeze t
+    alias as_strided detach diagonal empty empty_like empty_strided expand lift_fresh new_empty
+    new_empty_strided permute select slice split split_with_sizes squeeze t
     transpose unbind unsqueeze unsafe_view view _unsafe_view _reshape_alias
     """.split()  # noqa: SIM905 - a list of strings takes a page
 )
@@ -26,6 +30,22 @@ class Operation(NamedTuple):
 
     name: str
     shapes: tuple[tuple[int, ...], ...]
+
+
+@contextmanager
+def like_a_card() -> Iterator[None]:
+    """Let steps run on the device "meta" within the block, with norms of tensors computed as on a card."""
+    with (
+        patch.object(torch, "autocast", lambda *args, **options: nullcontext()),
+        patch.object(clip_grad, "_device_has_foreach_support", lambda device: True),
+    ):
+        yield
+
+
+def empty_batch(count: int, size: int) -> tuple[Tensor, Tensor]:
+    """Return images (count, 3, size, size), in memory as a search has them, and labels, on "meta"."""
+    images = torch.empty(count, 3, size, size, device="meta", memory_format=torch.channels_last)
+    return images, torch.empty(count, dtype=torch.int64, device="meta")
 
 
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
@@ -71,7 +91,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
                 return self._read
             args, kwargs = tree_map(self._known, (args, dict(kwargs)))
         made = _on_meta(func, name, args, kwargs) if self._device == "meta" else func(*args, **kwargs)
-        if name not in _VIEWS:
+        if name not in _WORKLESS:
             tensors = [*given, *(each for each in tree_flatten(made)[0] if isinstance(each, Tensor))]
             if any(each.device.type == self._device for each in tensors):
                 self.work.append(Operation(name, tuple(tuple(each.shape) for each in tensors)))
@@ -132,7 +152,7 @@ def _on_meta(
     schema = func._schema
     if name in ("add_", "mul_", "addcmul_", "div_", "relu_"):
         return args[0]
-    if name in _VIEWS or schema.is_mutable or any(each.alias_info is not None for each in schema.returns):
+    if name in _WORKLESS or schema.is_mutable or any(each.alias_info is not None for each in schema.returns):
         return func(*args, **kwargs)
     leaves = tree_flatten((args, kwargs))[0]
     key = func, len(args), *map(_Layout.describe, leaves)

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from benchmarks.operations import Operations, empty_batch, like_a_card
 from benchmarks.plain import darts, hierarchical, nb201
 from benchmarks.plain.mixing import AdversarialSearch, ConcreteSearch, PlainSearch, Supernet
 from benchmarks.rows import batch, compare, serve
 from benchmarks.timing import in_turn, print_conditions, print_times
+from nasbench.runs.text import format_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from oneshot.graph.graph import Graph
     from oneshot.methods.base import MetaOptimizer
@@ -31,6 +33,11 @@ CASES: dict[str, tuple[Callable[[float | None], Supernet], int]] = {
     "darts": (darts.PlainSupernet, 64),
     "hierarchical": (hierarchical.PlainSupernet, 10),
 }
+SAMPLED = {
+    "nb201": 3,
+    "darts": 4,
+    "hierarchical": 1,
+}  # the candidate that GDAS samples if operations are counted
 METHODS: dict[str, tuple[str, ...]] = {"darts": ROWS, "gdas": (*ROWS, *ESTIMATORS)}
 IN_DARTS = ("pc-darts", "sdarts-adv", "snas")  # methods with plain modules only in the space of DARTS
 UPDATES: dict[str, type[PlainSearch]] = {"sdarts-adv": AdversarialSearch, "snas": ConcreteSearch}
@@ -70,6 +77,27 @@ def search(space: str, method: str, row: str, device: str) -> PlainSearch | Meta
     return optimizer
 
 
+def operations(space: str, method: str, row: str) -> int:
+    """Return the number of operations of a row's step, counted on a device that computes nothing."""
+    with like_a_card():
+        with torch.device("meta"):
+            optimizer = search(space, method, row, "meta")
+        data = empty_batch(4, 32)
+        for _ in range(2):  # the first step compiles plans and creates the states of optimizers
+            with Operations("meta", SAMPLED[space]) as seen:
+                optimizer.step(data, data)
+    return len(seen.work)
+
+
+def print_operations(space: str, methods: Iterable[str]) -> None:
+    """Print the operations of a step of each method."""
+    rows = []
+    for method in methods:
+        plain, ours = (operations(space, method, row) for row in ("plain modules", "oneshot"))
+        rows.append([method, plain, ours, round(ours / plain, 3)])
+    print(format_table([f"{space}, operations per step", "plain modules", "oneshot", "ratio"], rows))
+
+
 def prepare(name: str, runs: int) -> None:
     """Print the times of the work before the first step."""
     space = new_space(name)
@@ -100,6 +128,9 @@ def main() -> None:
     )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument(
+        "--operations", action="store_true", help="count the operations of a step instead of timing it"
+    )
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.method in IN_DARTS and args.space != "darts":
@@ -117,11 +148,15 @@ def main() -> None:
 
         serve(step, args.device)
         return
+    methods = METHODS if args.method is None else [args.method]
+    if args.operations:
+        print_operations(args.space, methods)
+        return
     print_conditions(args.runs, torch=torch.__version__)
     if args.row is None:
         prepare(args.space, args.runs)
     own = ["-m", "benchmarks.supernet", "--serve", "--space", args.space, "--device", args.device]
-    for method in METHODS if args.method is None else [args.method]:
+    for method in methods:
         rows = [row for row in METHODS.get(method, ROWS) if args.row is None or row in args.row]
         commands = {row: [*own, "--method", method, "--row", row] for row in rows}
         compare(f"{args.space}, {method}, one step: alphas and weights, batch {size}", commands, args.runs)

@@ -6,16 +6,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.utils import clip_grad
 
 from benchmarks.gpu.sizes import build_small
-from benchmarks.operations import Operations
-from benchmarks.supernet import new_method
+from benchmarks.operations import Operations, empty_batch, like_a_card
+from benchmarks.supernet import SAMPLED, new_method
 from oneshot.methods.registry import METHODS
 from oneshot.spaces.base import Sizes
 
 SIZES = {"nb201": Sizes(4, 1), "darts": Sizes(4, 3), "hierarchical": Sizes(4, 1)}
-SAMPLED = {"nb201": 3, "darts": 4, "hierarchical": 1}  # the candidate that GDAS samples everywhere
 NAMES = [*METHODS, "pc-darts", "sdarts-adv"]
 PATHS = ("rsws", "spos", "fairnas")  # which sample on the CPU, another path for each step
 with (Path(__file__).parents[2] / "expected" / "operations.csv").open() as file:
@@ -23,19 +21,14 @@ with (Path(__file__).parents[2] / "expected" / "operations.csv").open() as file:
 
 
 @pytest.fixture(autouse=True)
-def like_a_card(monkeypatch):
-    """On "meta", which torch.autocast does not know, norms of many tensors are taken as on a card."""
-    monkeypatch.setattr(torch, "autocast", lambda *args, **options: nullcontext())
-    monkeypatch.setattr(clip_grad, "_device_has_foreach_support", lambda device: True)
-
-
-def batch():
-    return torch.empty(4, 3, 8, 8, device="meta"), torch.empty(4, dtype=torch.int64, device="meta")
+def on_meta():
+    with like_a_card():
+        yield
 
 
 def steps(step, space, count=3):
     """The operations of steps, the first of which compiles plans and creates what optimizers keep."""
-    data, found = (batch(), batch()), []
+    data, found = (empty_batch(4, 8),) * 2, []
     torch.manual_seed(0)
     for _ in range(count):
         with Operations("meta", SAMPLED[space]) as seen:

@@ -1,14 +1,11 @@
 """The host waits for the device once per epoch, not in its steps; on "meta", which computes nothing."""
 
-from contextlib import nullcontext
-
 import pytest
 import torch
-from torch.nn.utils import clip_grad
 
 import data.loader
 import oneshot.retrain.task as retraining
-from benchmarks.operations import Operations
+from benchmarks.operations import Operations, like_a_card
 from oneshot.retrain.settings import RetrainSettings
 from oneshot.search.settings import SearchSettings, build_config
 from oneshot.search.task import SearchJob, SearchTask
@@ -20,13 +17,13 @@ META, HERE, ALONE = torch.device("meta"), Environment(device="cpu"), ProcessGrou
 
 
 @pytest.fixture(autouse=True)
-def like_a_card(monkeypatch):
-    """Leave out what needs values: the cost of a network, the scores in the log; norms as on a card."""
+def on_meta(monkeypatch):
+    """Leave out what needs values: the cost of a network, the scores in the log."""
     monkeypatch.setattr(data.loader, "_device", torch.device)
-    monkeypatch.setattr(torch, "autocast", lambda *args, **options: nullcontext())
-    monkeypatch.setattr(clip_grad, "_device_has_foreach_support", lambda device: True)
     monkeypatch.setattr(retraining, "measure_cost", lambda network, shape: None)
     monkeypatch.setattr(SearchTask, "_scores_now", lambda self: None)
+    with like_a_card():
+        yield
 
 
 def retrain(architecture="6111", **settings):
