@@ -121,7 +121,7 @@ def run_command(folder, capfd, monkeypatch):
 
 
 def test_there_is_something_to_run():
-    assert len(PROGRAMS) == 16
+    assert len(PROGRAMS) == 17
     assert len(COMMANDS) == 34
     assert len(ON_FILES) == 5
     assert len(ON_IMAGES) == 4
