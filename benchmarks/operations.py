@@ -43,7 +43,7 @@ def like_a_card() -> Iterator[None]:
 
 
 def empty_batch(count: int, size: int) -> tuple[Tensor, Tensor]:
-    """Return images (count, 3, size, size), in memory as a search has them, and labels, on "meta"."""
+    """Return images (count, 3, size, size) in channels_last memory, as in a search, and labels, on "meta"."""
     images = torch.empty(count, 3, size, size, device="meta", memory_format=torch.channels_last)
     return images, torch.empty(count, dtype=torch.int64, device="meta")
 

@@ -1,4 +1,4 @@
-"""Trainings of cells from scratch beside those of NAS-Bench-201 (`python -m benchmarks.protocol RUN ...`).
+"""Cells trained from scratch, compared with NAS-Bench-201 (`python -m benchmarks.protocol RUN ...`).
 
 A RUN is the folder of `python -m oneshot.retrain CELL --split half`. Its accuracy is compared with the
 validation accuracy on CIFAR-10; a store of the official files also has the accuracy after each epoch.
@@ -110,7 +110,10 @@ def row(training: Training, curves: list[NDArray[np.float64]]) -> list[object]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.protocol", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN")
-    parser.add_argument("--store", help="store of the official files; cells that it lacks: the default table")
+    parser.add_argument(
+        "--store",
+        help="store built from the official files; the default table is used for cells that it lacks",
+    )
     parser.add_argument("--out", help="picture of the curves, a .svg, .png or .pdf file")
     args = parser.parse_args()
     try:
