@@ -1,6 +1,7 @@
 """Fixtures: default and other stores in a temporary home, users without rights, and a browser."""
 
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import tempfile
 import traceback
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -32,6 +34,15 @@ def pytest_collection_modifyitems(items):
     """Put the longest files first, so that no process of `pytest -n` is left alone with one at the end."""
     longest = {"test_docs.py", "test_distributed.py"}
     items.sort(key=lambda item: item.path.name not in longest)
+
+
+@pytest.fixture(autouse=True)
+def seeds():
+    """The same random numbers in each test, whichever tests ran before it in its process."""
+    random.seed(0)
+    np.random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)
