@@ -159,6 +159,8 @@ def _on_meta(
     if key in _RESULTS:
         return tree_map(_filled, _RESULTS[key], is_leaf=lambda each: isinstance(each, _Layout))
     made = func(*args, **kwargs)
+    if name == "convolution" and args[0].is_contiguous(memory_format=torch.channels_last):
+        made = made.contiguous(memory_format=torch.channels_last)  # as on a card
     if all(each is None or (isinstance(each, Tensor) and each.is_meta) for each in tree_flatten(made)[0]):
         _RESULTS[key] = tree_map(_Layout.describe, made)
     return made

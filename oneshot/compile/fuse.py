@@ -9,7 +9,7 @@ from oneshot.compile.convolutions import Conv
 from oneshot.compile.expr import AnyExpr, Expr, in_order, is_by
 from oneshot.compile.kernels import Call, Get, Split
 from oneshot.compile.lowering import Lowering
-from oneshot.compile.norms import Norm, Scale
+from oneshot.compile.norms import Norm, Pick
 from oneshot.compile.sums import Add, Sum
 
 
@@ -118,7 +118,7 @@ def _wide(group: Group, fused: Fused, lowering: Lowering) -> AnyExpr:
     scale = []
     if any(member.pick is not None for member in group):
         picks = tuple(-1 if member.pick is None else member.pick for member in group)
-        scale = [make(Scale(picks, kernel.sizes), lowering.weights)]
+        scale = [make(Pick(picks, kernel.sizes), lowering.weights)]
     norm = make(kernel, conv, *scale)
     conv.origins = norm.origins = origins
     return norm

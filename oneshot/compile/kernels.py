@@ -78,14 +78,15 @@ class Every(Kernel):
 
 @dataclass(frozen=True)
 class Split(Kernel):
-    """A sequence of parts of the channels."""
+    """A sequence of parts of the channels, or of a vector."""
 
     #: channels of each part
     sizes: tuple[int, ...]
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
-        parts = torch.split(x, list(self.sizes), dim=1)
-        if x.dtype == torch.bfloat16 and x.device.type == "cpu":  # adding small bfloat16 views is slow
+        parts = torch.split(x, list(self.sizes), dim=min(x.dim() - 1, 1))
+        images = x.dim() == 4 and x.device.type == "cpu"
+        if images and x.dtype == torch.bfloat16:  # adding small bfloat16 views is slow
             return [part.contiguous(memory_format=torch.channels_last) for part in parts]
         return parts
 

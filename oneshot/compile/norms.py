@@ -100,24 +100,24 @@ class Join(Kernel):
 
 
 @dataclass(frozen=True)
-class Scale(Kernel):
-    """The scale of normalizations side by side, each with one of the joined weights."""
+class Pick(Kernel):
+    """Some of the joined weights, each as often as it has a size: shape (sum of sizes,)."""
 
-    #: number of each normalization's weight; -1 for the last weight, which is 1
+    #: numbers of the weights; -1 for the last weight, which is 1
     picks: tuple[int, ...]
-    #: channels of each normalization
+    #: how often each is repeated, as for the channels that it scales
     sizes: tuple[int, ...]
 
     def __call__(self, weights: Tensor) -> Tensor:
-        numbers = spread.__wrapped__ if torch.compiler.is_compiling() else spread
+        numbers = _numbers.__wrapped__ if torch.compiler.is_compiling() else _numbers
         return weights.index_select(0, numbers(self.picks, self.sizes, weights.shape[0], weights.device))
 
     def __str__(self) -> str:
-        return f"scale by weights {', '.join(map(str, self.picks))}"
+        return f"weights {', '.join(map(str, self.picks))}"
 
 
 @lru_cache(maxsize=1024)
-def spread(picks: tuple[int, ...], sizes: tuple[int, ...], count: int, device: torch.device) -> Tensor:
+def _numbers(picks: tuple[int, ...], sizes: tuple[int, ...], count: int, device: torch.device) -> Tensor:
     """Return each pick, modulo `count`, repeated as often as its size: integers (sum of sizes,)."""
     numbers = [pick % count for pick, size in zip(picks, sizes, strict=True) for _ in range(size)]
     with torch.inference_mode(False):  # cached for passes of any kind

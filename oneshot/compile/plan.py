@@ -15,6 +15,7 @@ from oneshot.compile.kernels import DropPath, Relu
 from oneshot.compile.lowering import Lowering
 from oneshot.compile.norms import Norm
 from oneshot.compile.side_by_side import set_side_by_side
+from oneshot.compile.weights import pick_at_once
 from oneshot.errors import GraphError
 
 _SHAPES = 64  # compilations per plan, one per batch shape and set of inputs with gradients
@@ -37,7 +38,7 @@ class Plan:
 
     def __init__(self, lowering: Lowering, root: AnyExpr) -> None:
         self._structure, self._state = lowering.structure, lowering.structure.state()
-        root = fuse(set_side_by_side(root, lowering), lowering)
+        root = pick_at_once(fuse(set_side_by_side(root, lowering), lowering), lowering)
         place: dict[int, int] = {}
         order: list[Expr[Kernel]] = []
         for expr in in_order(root):

@@ -9,7 +9,7 @@ from oneshot.compile.convolutions import Conv
 from oneshot.compile.expr import AnyExpr, Expr, in_order, is_by
 from oneshot.compile.kernels import First, Get, Relu, Repeat, Split
 from oneshot.compile.lowering import Lowering
-from oneshot.compile.norms import Norm, Scale
+from oneshot.compile.norms import Norm, Pick
 from oneshot.compile.sums import Add, Sum
 
 # users of an expression, by its id: pairs of expression and position among its arguments
@@ -160,7 +160,7 @@ def _wide(chains: _Chains, users: Users, new: Mapping[int, AnyExpr], lowering: L
             picks = [_find_sum(expr, users)[1] for expr in row]
             if any(pick is not None for pick in picks):
                 numbers = tuple(-1 if pick is None else pick for pick in picks)
-                scale = [lowering.make(Scale(numbers, kernel.sizes), lowering.weights)]
+                scale = [lowering.make(Pick(numbers, kernel.sizes), lowering.weights)]
         x = lowering.make(kernel, x, *scale)
         x.origins = list(dict.fromkeys(origin for expr in row for origin in expr.origins))
     return x

@@ -1,6 +1,6 @@
 """Sums of a node's inputs, optionally with mixing weights."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from oneshot.compile.expr import Kernel
-from oneshot.compile.norms import spread
 from oneshot.ops import add_up
 
 
@@ -129,14 +128,15 @@ class _Sum(torch.autograd.Function):
                 product = _inner(grad, saved[i])
                 products[pick] = products[pick] + product if pick in products else product
         if weights:
-            weights_grad = None
-            if products:
-                joined = saved[-1]
-                numbers = spread(tuple(products), (1,) * len(products), len(joined), joined.device)
-                values = torch.stack(list(products.values())).to(joined.dtype)
-                weights_grad = torch.zeros_like(joined).index_put((numbers,), values)
-            grads.append(weights_grad)
+            grads.append(_in_order(products, saved[-1]) if products else None)
         return tuple(grads)
+
+
+def _in_order(products: Mapping[int, Tensor], joined: Tensor) -> Tensor:
+    """Return the gradient of the joined weights, 0 for those without a product."""
+    numbers = range(len(joined))
+    values = [products[number] if number in products else joined.new_zeros(()) for number in numbers]
+    return torch.stack(values).to(joined.dtype)
 
 
 def _numbers(joined: Sequence[Tensor]) -> Sequence[float | Tensor]:

@@ -1,5 +1,7 @@
 """What plans look like: work that is shared, siblings that are one, and what is left as it is."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
@@ -34,6 +36,11 @@ def kinds(graph):
 
 def count(graph, start):
     return sum(kind.startswith(start) for kind in kinds(graph))
+
+
+def scaled(graph):
+    """The number of normalizations with weights in their scales."""
+    return len(re.findall(r"batch norm of %\d+, %\d+", str(graph.plan)))
 
 
 def cell(kind=MixedOp):
@@ -330,8 +337,9 @@ def test_the_weights_of_a_mixture_go_into_the_scale():
     graph = chain(MixedOp([block(), block(), ops.Identity()]))
     graph.edges[1, 2].set("alpha", nn.Parameter(torch.randn(3)))
     graph.parse().double()
-    assert count(graph, "scale by weights 0, 1") == 1
-    assert "sum of x + x + w2 x of" in str(graph.plan)
+    assert count(graph, "weights 0, 1, 2") == 1
+    assert scaled(graph) == 1
+    assert "sum of x + x + w0 x of" in str(graph.plan)  # the first of its own weights
     assert_agrees(graph, images())
 
 
@@ -343,7 +351,7 @@ def test_a_normalization_that_is_used_twice_keeps_its_weight_outside():
         graph.edges[1, node].set("alpha", nn.Parameter(torch.randn(2)))
     graph.add_edge(2, 3, op=block())
     graph.parse().double()
-    assert count(graph, "scale") == 0
+    assert scaled(graph) == 0
     assert_agrees(graph, images())
 
 
@@ -351,14 +359,17 @@ def test_a_mixed_cell_of_nas_bench_201():
     graph = cell()
     # at nodes 1, 2 and 3: a ReLU, a pool, and a convolution of each size with all outgoing edges side by side
     assert count(graph, "relu") == count(graph, "average pool") == 3
-    assert count(graph, "conv") == count(graph, "batch norm") == count(graph, "scale") == 6
+    assert count(graph, "conv") == count(graph, "batch norm") == scaled(graph) == 6
     for size in ("1x1", "3x3"):
         for wide in ("3 + 3 + 3", "3 + 3", "3"):
             assert f"conv {size} 3 -> {wide} of" in str(graph.plan)
     assert count(graph, "sum") == 3
     assert count(graph, "zeros") == count(graph, "call") == 0
-    assert count(graph, "add") == count(graph, "split") == 2  # both sizes are added up before they are split
-    assert len(graph.plan) == 3 + 3 + 3 * 6 + 3 + 2 + 2 + 1 + 5  # and: all weights, and the parts
+    assert count(graph, "add") == 2  # both sizes are added up before they are split
+    assert count(graph, "weights") == 1  # picked for all scales and sums
+    assert count(graph, "split") == 2 + 1  # and the weights
+    assert count(graph, "part") == 5 + 6 + 3
+    assert len(graph.plan) == 3 + 3 + 2 * 6 + 3 + 2 + 2 + 5 + 1 + 1 + 1 + 6 + 3  # the last 12 are of weights
     assert_agrees(graph, images())
 
 
@@ -393,7 +404,7 @@ def test_groups_into_different_sums_are_not_added_up():
     graph.edges[1, 2].set("alpha", nn.Parameter(torch.randn(2)))
     graph.parse().double()
     assert count(graph, "add") == 0
-    assert count(graph, "split") == 2
+    assert count(graph, "split") == 2 + 1  # and the weights
     assert_agrees(graph, images())
 
 
