@@ -23,7 +23,7 @@ from oneshot.search.table import open_nb201
 from oneshot.spaces.architectures import Architecture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
@@ -42,6 +42,11 @@ class Training(NamedTuple):
     name: str
     cell: int
     accuracy: NDArray[np.float64]
+
+    @property
+    def compared(self) -> tuple[int, int]:
+        """The cell and the number of epochs: what it is compared with."""
+        return self.cell, len(self.accuracy)
 
 
 def read(folder: Path) -> Training:
@@ -71,27 +76,27 @@ def published(tables: Iterable[NB201], training: Training) -> list[NDArray[np.fl
     raise NotRecordedError(f"no table has cell {training.cell} after {protocol} epochs")
 
 
-def draw(trainings: list[Training], tables: list[NB201]) -> Figure:
-    """Draw one panel per cell."""
+def draw(trainings: list[Training], curves: Mapping[tuple[int, int], list[NDArray[np.float64]]]) -> Figure:
+    """Draw a panel for each cell and number of epochs, with the published curves."""
     from matplotlib.figure import Figure
 
-    cells: dict[int, list[Training]] = defaultdict(list)
+    panels: dict[tuple[int, int], list[Training]] = defaultdict(list)
     for training in trainings:
-        cells[training.cell].append(training)
-    figure = Figure(figsize=(3.2 * len(cells), 3.2), layout="constrained")
-    panels = figure.subplots(1, len(cells), sharey=True, squeeze=False)[0]
-    for axes, (cell, runs) in zip(panels, cells.items(), strict=True):
-        for number, curve in enumerate(published(tables, runs[0])):
-            epochs = np.arange(len(runs[0].accuracy) - len(curve), len(runs[0].accuracy)) + 1
+        panels[training.compared].append(training)
+    figure = Figure(figsize=(3.2 * len(panels), 3.2), layout="constrained")
+    row_of_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for axes, ((cell, epochs), runs) in zip(row_of_axes, panels.items(), strict=True):
+        for number, curve in enumerate(curves[cell, epochs]):
+            recorded = np.arange(epochs - len(curve), epochs) + 1
             label = None if number else "NAS-Bench-201"
-            axes.plot(epochs, curve, color=_PUBLISHED, label=label, marker="o" if len(curve) == 1 else None)
+            axes.plot(recorded, curve, color=_PUBLISHED, label=label, marker="o" if len(curve) == 1 else None)
         for run, colour in zip(runs, _COLOURS * len(runs), strict=False):
-            axes.plot(np.arange(len(run.accuracy)) + 1, run.accuracy, color=colour, label=run.name)
+            axes.plot(np.arange(epochs) + 1, run.accuracy, color=colour, label=run.name)
         axes.set(title=f"cell {cell}", xlabel="epoch")
         axes.legend(frameon=False, fontsize=7, loc="lower right")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3, linewidth=0.5)
-    panels[0].set_ylabel("validation accuracy, percent")
+    row_of_axes[0].set_ylabel("validation accuracy, percent")
     return figure
 
 
@@ -119,9 +124,10 @@ def main() -> None:
     try:
         tables = [open_nb201(path) for path in dict.fromkeys((args.store, None))]
         trainings = [read(folder) for folder in args.runs]
-        print(format_table(HEADER, [row(training, published(tables, training)) for training in trainings]))
+        curves = {training.compared: published(tables, training) for training in trainings}
+        print(format_table(HEADER, [row(training, curves[training.compared]) for training in trainings]))
         if args.out is not None:
-            save(draw(trainings, tables), args.out)
+            save(draw(trainings, curves), args.out)
     except NASBenchError as error:
         parser.error(str(error))
 

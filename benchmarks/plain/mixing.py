@@ -81,17 +81,18 @@ class PlainSearch:
 
     def step(self, data_train: tuple[Tensor, Tensor], data_val: tuple[Tensor, Tensor]) -> None:
         """Update the alphas, then the weights."""
-        steps = ((self.alpha_optimizer, data_val), (self.weight_optimizer, data_train))
-        for optimizer, data in steps:
-            self.update(optimizer, data)
+        self.update(data_val, self.alpha_optimizer)
+        self.update(data_train, self.weight_optimizer)
 
-    def update(self, optimizer: torch.optim.Optimizer, data: tuple[Tensor, Tensor]) -> None:
-        """Take a step of an optimizer."""
+    def update(self, data: tuple[Tensor, Tensor], *optimizers: torch.optim.Optimizer) -> None:
+        """Take a step of each optimizer by one pass."""
         images, labels = data
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
         torch.autograd.backward(F.cross_entropy(self.network(images), labels))
-        nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0, foreach=True)
-        optimizer.step()
+        for optimizer in optimizers:
+            nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0, foreach=True)
+            optimizer.step()
 
 
 class ConcreteSearch(PlainSearch):
@@ -100,17 +101,10 @@ class ConcreteSearch(PlainSearch):
     tau = 1.0
 
     def step(self, data_train: tuple[Tensor, Tensor], data_val: tuple[Tensor, Tensor]) -> None:  # noqa: ARG002 - unused
-        images, labels = data_train
-        optimizers = self.alpha_optimizer, self.weight_optimizer
-        for optimizer in optimizers:
-            optimizer.zero_grad()
         self.network.given = [
             F.gumbel_softmax(alpha.log_softmax(-1), self.tau) for alpha in self.network.alphas
         ]
-        torch.autograd.backward(F.cross_entropy(self.network(images), labels))
-        for optimizer in optimizers:
-            nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 5.0, foreach=True)
-            optimizer.step()
+        self.update(data_train, self.alpha_optimizer, self.weight_optimizer)
 
 
 class AdversarialSearch(PlainSearch):
@@ -118,10 +112,10 @@ class AdversarialSearch(PlainSearch):
 
     epsilon, ascents = 0.03, 7
 
-    def update(self, optimizer: torch.optim.Optimizer, data: tuple[Tensor, Tensor]) -> None:
-        if optimizer is self.weight_optimizer:
+    def update(self, data: tuple[Tensor, Tensor], *optimizers: torch.optim.Optimizer) -> None:
+        if self.weight_optimizer in optimizers:
             self.network.given = self.perturbed(*data)
-        super().update(optimizer, data)
+        super().update(data, *optimizers)
         self.network.given = None
 
     def perturbed(self, images: Tensor, labels: Tensor) -> list[Tensor]:

@@ -46,7 +46,8 @@ def test_a_cell_that_it_lacks_is_from_the_next_table(curves, bench):
 
 def test_the_picture_has_a_panel_per_cell(curves, bench):
     with_curves, without = (int(official_index()[code]) for code in (6, 4))
-    axes = draw([training(with_curves), training(without)], [curves, bench]).axes
+    trainings = [training(with_curves), training(without)]
+    axes = draw(trainings, {each.compared: published([curves, bench], each) for each in trainings}).axes
     assert [each.get_title() for each in axes] == [f"cell {with_curves}", f"cell {without}"]
     assert [len(each.lines) for each in axes] == [3 + 1, len(bench.seeds(without, "cifar10")) + 1]
     np.testing.assert_array_equal(axes[0].lines[-1].get_ydata(), training(0).accuracy)
