@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_flatten, tree_map
 # Views, aliases and allocations: they launch nothing on a device.
 _WORKLESS = frozenset(
     """
-    alias as_strided detach diagonal empty empty_like empty_strided expand lift_fresh new_empty
+    alias as_strided as_strided_ detach diagonal empty empty_like empty_strided expand lift_fresh new_empty
     new_empty_strided permute select slice split split_with_sizes squeeze t
     transpose unbind unsqueeze unsafe_view view _unsafe_view _reshape_alias
     """.split()  # noqa: SIM905 - a list of strings takes a page
@@ -159,8 +159,9 @@ def _on_meta(
     if key in _RESULTS:
         return tree_map(_filled, _RESULTS[key], is_leaf=lambda each: isinstance(each, _Layout))
     made = func(*args, **kwargs)
-    if name == "convolution" and args[0].is_contiguous(memory_format=torch.channels_last):
-        made = made.contiguous(memory_format=torch.channels_last)  # as on a card
+    last = torch.channels_last
+    if name == "convolution" and any(each.is_contiguous(memory_format=last) for each in args[:2]):
+        made = made.contiguous(memory_format=last)  # as on a card
     if all(each is None or (isinstance(each, Tensor) and each.is_meta) for each in tree_flatten(made)[0]):
         _RESULTS[key] = tree_map(_Layout.describe, made)
     return made

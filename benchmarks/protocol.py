@@ -44,8 +44,8 @@ class Training(NamedTuple):
     accuracy: NDArray[np.float64]
 
     @property
-    def compared(self) -> tuple[int, int]:
-        """The cell and the number of epochs: what it is compared with."""
+    def entry(self) -> tuple[int, int]:
+        """The entry that it is compared with: its cell and number of epochs."""
         return self.cell, len(self.accuracy)
 
 
@@ -56,13 +56,12 @@ def read(folder: Path) -> Training:
     return Training(folder.name, cell.index, np.array([row["top1"] for row in rows]))
 
 
-def published(tables: Iterable[NB201], training: Training) -> list[NDArray[np.float64]]:
+def published(tables: Iterable[NB201], cell: int, protocol: int) -> list[NDArray[np.float64]]:
     """Return a cell's published accuracies, one array per seed: after each epoch, or after the last one only.
 
     They are from the first table that has the cell; NotRecordedError if none has it.
     """
-    where = training.cell, *_WHERE
-    protocol = len(training.accuracy)
+    where = cell, *_WHERE
     for table in tables:
         curves = []
         with suppress(NotRecordedError):
@@ -73,7 +72,7 @@ def published(tables: Iterable[NB201], training: Training) -> list[NDArray[np.fl
                 curves.append(curve)
         if curves:
             return curves
-    raise NotRecordedError(f"no table has cell {training.cell} after {protocol} epochs")
+    raise NotRecordedError(f"no table has cell {cell} after {protocol} epochs")
 
 
 def draw(trainings: list[Training], curves: Mapping[tuple[int, int], list[NDArray[np.float64]]]) -> Figure:
@@ -82,7 +81,7 @@ def draw(trainings: list[Training], curves: Mapping[tuple[int, int], list[NDArra
 
     panels: dict[tuple[int, int], list[Training]] = defaultdict(list)
     for training in trainings:
-        panels[training.compared].append(training)
+        panels[training.entry].append(training)
     figure = Figure(figsize=(3.2 * len(panels), 3.2), layout="constrained")
     row_of_axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, ((cell, epochs), runs) in zip(row_of_axes, panels.items(), strict=True):
@@ -92,7 +91,7 @@ def draw(trainings: list[Training], curves: Mapping[tuple[int, int], list[NDArra
             axes.plot(recorded, curve, color=_PUBLISHED, label=label, marker="o" if len(curve) == 1 else None)
         for run, colour in zip(runs, _COLOURS * len(runs), strict=False):
             axes.plot(np.arange(epochs) + 1, run.accuracy, color=colour, label=run.name)
-        axes.set(title=f"cell {cell}", xlabel="epoch")
+        axes.set(title=f"cell {cell}, {epochs} epochs", xlabel="epoch")
         axes.legend(frameon=False, fontsize=7, loc="lower right")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3, linewidth=0.5)
@@ -124,8 +123,10 @@ def main() -> None:
     try:
         tables = [open_nb201(path) for path in dict.fromkeys((args.store, None))]
         trainings = [read(folder) for folder in args.runs]
-        curves = {training.compared: published(tables, training) for training in trainings}
-        print(format_table(HEADER, [row(training, curves[training.compared]) for training in trainings]))
+        curves = {
+            entry: published(tables, *entry) for entry in dict.fromkeys(each.entry for each in trainings)
+        }
+        print(format_table(HEADER, [row(training, curves[training.entry]) for training in trainings]))
         if args.out is not None:
             save(draw(trainings, curves), args.out)
     except NASBenchError as error:

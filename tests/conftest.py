@@ -1,4 +1,4 @@
-"""Fixtures: default and other stores in a temporary home, users without rights, and a browser."""
+"""Random numbers of tests, and fixtures: stores in a temporary home, users without rights, and a browser."""
 
 import os
 import random
@@ -36,9 +36,9 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.path.name not in longest)
 
 
-@pytest.fixture(autouse=True)
-def seeds():
-    """The same random numbers in each test, whichever tests ran before it in its process."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Seed the global generators before a test and its fixtures; torch's, too, once it is imported."""
     random.seed(0)
     np.random.seed(0)
     if "torch" in sys.modules:

@@ -85,7 +85,7 @@ class PlainSearch:
         self.update(data_train, self.weight_optimizer)
 
     def update(self, data: tuple[Tensor, Tensor], *optimizers: torch.optim.Optimizer) -> None:
-        """Take a step of each optimizer by one pass."""
+        """Take a step with each optimizer after one forward and backward pass."""
         images, labels = data
         for optimizer in optimizers:
             optimizer.zero_grad()

@@ -7,9 +7,9 @@ from typing import NamedTuple, TypeAlias
 
 from oneshot.compile.convolutions import Conv
 from oneshot.compile.expr import AnyExpr, Expr, in_order, is_by
-from oneshot.compile.kernels import Call, Get, Split
+from oneshot.compile.kernels import Call, Get, Pick, Split
 from oneshot.compile.lowering import Lowering
-from oneshot.compile.norms import Norm, Pick
+from oneshot.compile.norms import Norm
 from oneshot.compile.sums import Add, Sum
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from oneshot import ops
 from oneshot.compile.expr import Kernel
 from oneshot.partial import shuffle
+
+_SHOWN = 8  # numbers of a kernel in a printed plan
 
 
 @dataclass(frozen=True)
@@ -80,18 +83,18 @@ class Every(Kernel):
 class Split(Kernel):
     """A sequence of parts of the channels, or of a vector."""
 
-    #: channels of each part
+    #: size of each part
     sizes: tuple[int, ...]
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
         parts = torch.split(x, list(self.sizes), dim=min(x.dim() - 1, 1))
-        images = x.dim() == 4 and x.device.type == "cpu"
-        if images and x.dtype == torch.bfloat16:  # adding small bfloat16 views is slow
+        slow = x.dim() == 4 and x.device.type == "cpu" and x.dtype == torch.bfloat16
+        if slow:  # to add small views
             return [part.contiguous(memory_format=torch.channels_last) for part in parts]
         return parts
 
     def __str__(self) -> str:
-        return f"split {', '.join(map(str, self.sizes))}"
+        return f"split {_listed(self.sizes)}"
 
 
 @dataclass(frozen=True)
@@ -199,3 +202,46 @@ class Call(Kernel):
 
     def __str__(self) -> str:
         return f"call {type(self.module).__name__}"
+
+
+@dataclass(frozen=True)
+class Join(Kernel):
+    """The weights of all mixed edges, concatenated, and a last weight 1."""
+
+    text = "all weights"
+
+    def __call__(self, *weights: Tensor) -> Tensor:
+        return torch.cat([*weights, weights[0].new_ones(1)])
+
+
+@dataclass(frozen=True)
+class Pick(Kernel):
+    """Some of the joined weights, each repeated: shape (sum of sizes,), in float32 or float64."""
+
+    #: numbers of the weights; -1 for the last weight, which is 1
+    picks: tuple[int, ...]
+    #: repetitions of each: the channels that it scales, or 1 for a term of a sum
+    sizes: tuple[int, ...]
+
+    def __call__(self, weights: Tensor) -> Tensor:
+        weights = weights.to(torch.promote_types(weights.dtype, torch.float32))  # its gradient is a long sum
+        indices = _indices.__wrapped__ if torch.compiler.is_compiling() else _indices
+        return weights.index_select(0, indices(self.picks, self.sizes, len(weights), weights.device))
+
+    def __str__(self) -> str:
+        return f"weights {_listed(self.picks)}"
+
+
+@lru_cache(maxsize=1024)
+def _indices(picks: tuple[int, ...], sizes: tuple[int, ...], count: int, device: torch.device) -> Tensor:
+    """Return each pick, modulo `count`, repeated as often as its size: integers (sum of sizes,)."""
+    indices = [pick % count for pick, size in zip(picks, sizes, strict=True) for _ in range(size)]
+    with torch.inference_mode(False):  # cached for passes of any kind
+        return torch.tensor(indices, device=device)
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    """Return numbers as text, only the first of a long sequence."""
+    if len(numbers) <= _SHOWN:
+        return ", ".join(map(str, numbers))
+    return f"{', '.join(map(str, numbers[:_SHOWN]))}, … ({len(numbers)})"

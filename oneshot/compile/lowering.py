@@ -8,8 +8,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 from torch import nn
 
 from oneshot.compile.expr import AnyExpr, Expressions, Input, Kernel
-from oneshot.compile.kernels import Call, Combine, First, Relu, Shuffle, Zeros
-from oneshot.compile.norms import Join
+from oneshot.compile.kernels import Call, Combine, First, Join, Relu, Shuffle, Zeros
 from oneshot.compile.structure import Structure, has_hooks
 from oneshot.compile.sums import Shift, Sum, Total
 from oneshot.mixed import ABSENT, Mixing, Mixture
@@ -118,6 +117,11 @@ class Lowering:
         if self._joined is None:
             self._joined = self.make(Join(), *(self.make(weight.kernel) for weight in self._weights))
         return self._joined
+
+    @property
+    def samples(self) -> bool:
+        """Whether a candidate has been drawn at a mixed edge; then the plan is one of many."""
+        return any(mixing.drawn is not None for mixing in self._mixings.values())
 
     def restart(self) -> None:
         """Start with an empty set of expressions; they are created again from the existing ones."""

@@ -1,7 +1,6 @@
 """Normalizations, one or several side by side, with mixing weights in their scales."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -87,38 +86,3 @@ class Norm(Kernel):
 
 def _joined(tensors: list[Tensor]) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors)
-
-
-@dataclass(frozen=True)
-class Join(Kernel):
-    """The weights of all mixed edges, concatenated, and a last weight 1."""
-
-    text = "all weights"
-
-    def __call__(self, *weights: Tensor) -> Tensor:
-        return torch.cat([*weights, weights[0].new_ones(1)])
-
-
-@dataclass(frozen=True)
-class Pick(Kernel):
-    """Some of the joined weights, each as often as it has a size: shape (sum of sizes,)."""
-
-    #: numbers of the weights; -1 for the last weight, which is 1
-    picks: tuple[int, ...]
-    #: how often each is repeated, as for the channels that it scales
-    sizes: tuple[int, ...]
-
-    def __call__(self, weights: Tensor) -> Tensor:
-        numbers = _numbers.__wrapped__ if torch.compiler.is_compiling() else _numbers
-        return weights.index_select(0, numbers(self.picks, self.sizes, weights.shape[0], weights.device))
-
-    def __str__(self) -> str:
-        return f"weights {', '.join(map(str, self.picks))}"
-
-
-@lru_cache(maxsize=1024)
-def _numbers(picks: tuple[int, ...], sizes: tuple[int, ...], count: int, device: torch.device) -> Tensor:
-    """Return each pick, modulo `count`, repeated as often as its size: integers (sum of sizes,)."""
-    numbers = [pick % count for pick, size in zip(picks, sizes, strict=True) for _ in range(size)]
-    with torch.inference_mode(False):  # cached for passes of any kind
-        return torch.tensor(numbers, device=device)

@@ -94,7 +94,8 @@ class Plan:
             raise
         except (RuntimeError, ValueError) as error:
             origin, step = self._origins[len(done)], self._steps[len(done)]
-            raise GraphError(f"{origin}: {step.kernel}: {error}") from error
+            where = f"{origin}: " if origin else ""
+            raise GraphError(f"{where}{step.kernel}: {error}") from error
 
     def _compute(self, *tensors: Tensor, done: list[int] | None = None) -> Any:  # as for __call__
         values: list[Any] = [*tensors, *[None] * len(self._steps)]

@@ -7,9 +7,9 @@ from typing import NamedTuple, TypeAlias
 
 from oneshot.compile.convolutions import Conv
 from oneshot.compile.expr import AnyExpr, Expr, in_order, is_by
-from oneshot.compile.kernels import First, Get, Relu, Repeat, Split
+from oneshot.compile.kernels import First, Get, Pick, Relu, Repeat, Split
 from oneshot.compile.lowering import Lowering
-from oneshot.compile.norms import Norm, Pick
+from oneshot.compile.norms import Norm
 from oneshot.compile.sums import Add, Sum
 
 # users of an expression, by its id: pairs of expression and position among its arguments

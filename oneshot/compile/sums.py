@@ -13,9 +13,9 @@ from oneshot.ops import add_up
 
 @dataclass(frozen=True)
 class Sum(Kernel):
-    """A sum of terms; if any has a weight, the last tensor is the joined weights."""
+    """A sum of terms; if any has a weight, the last tensor has the weights."""
 
-    #: number of each term's weight; None if it has none
+    #: number of each term's weight in the last tensor; None if it has none
     picks: tuple[int | None, ...]
 
     def __call__(self, *tensors: Tensor) -> Tensor:
@@ -128,15 +128,16 @@ class _Sum(torch.autograd.Function):
                 product = _inner(grad, saved[i])
                 products[pick] = products[pick] + product if pick in products else product
         if weights:
-            grads.append(_in_order(products, saved[-1]) if products else None)
+            grads.append(_weights_gradient(products, saved[-1]) if products else None)
         return tuple(grads)
 
 
-def _in_order(products: Mapping[int, Tensor], joined: Tensor) -> Tensor:
-    """Return the gradient of the joined weights, 0 for those without a product."""
-    numbers = range(len(joined))
-    values = [products[number] if number in products else joined.new_zeros(()) for number in numbers]
-    return torch.stack(values).to(joined.dtype)
+def _weights_gradient(products: Mapping[int, Tensor], weights: Tensor) -> Tensor:
+    """Return the gradient of the weights, 0 for those without a product."""
+    if len(products) < len(weights):
+        products = {**dict.fromkeys(range(len(weights)), weights.new_zeros(())), **products}
+    values = [products[number] for number in range(len(weights))]
+    return torch.stack(values).to(weights.dtype)
 
 
 def _numbers(joined: Sequence[Tensor]) -> Sequence[float | Tensor]:

@@ -1,19 +1,21 @@
-"""Mixing weights are picked for all steps of a plan at once, so that gradients are added up at once."""
+"""Mixing weights, picked for all steps of a plan at once, so that their gradients are also added at once."""
 
 from collections.abc import Sequence
 
 from oneshot.compile.expr import AnyExpr, in_order, is_by
-from oneshot.compile.kernels import Get, Split
+from oneshot.compile.kernels import Get, Pick, Split
 from oneshot.compile.lowering import Lowering
-from oneshot.compile.norms import Join, Pick
 from oneshot.compile.sums import Sum
 
 
 def pick_at_once(root: AnyExpr, lowering: Lowering) -> AnyExpr:
-    """Return an equivalent expression that picks weights in one step; sums and scales take parts of them."""
+    """Return an equivalent expression that picks weights in one step; sums and scales take parts of them.
+
+    Sampled plans stay as they are: their picks, unlike a joint one, occur in many plans.
+    """
     order = in_order(root)
-    picks = {id(expr): pick for expr in order if (pick := _picks(expr)) is not None}
-    if not picks:
+    picks = {id(expr): pick for expr in order if (pick := _find_pick(expr)) is not None}
+    if lowering.samples or not picks:
         return root
     lowering.restart()  # expressions are created again in the same order
     numbers = tuple(number for pick in picks.values() for number in pick.picks)
@@ -23,26 +25,28 @@ def pick_at_once(root: AnyExpr, lowering: Lowering) -> AnyExpr:
     part = {key: lowering.make(Get(number), parts) for number, key in enumerate(picks)}
     new: dict[int, AnyExpr] = {}
     for expr in order:
+        if id(expr) in part:
+            part[id(expr)].origins = list(expr.origins)
         if is_by(expr, Pick):
             new[id(expr)] = part[id(expr)]
         elif is_by(expr, Sum) and id(expr) in part:
-            kernel = Sum(_counted(expr.kernel.picks))
+            kernel = Sum(_renumbered(expr.kernel.picks))
             args = [*(new[id(arg)] for arg in expr.args[:-1]), part[id(expr)]]
             new[id(expr)] = lowering.remake(expr, kernel, args)
-        elif not is_by(expr, Join):
+        else:
             new[id(expr)] = lowering.remake(expr, expr.kernel, [new[id(arg)] for arg in expr.args])
     return new[id(root)]
 
 
-def _picks(expr: AnyExpr) -> Pick | None:
-    """Return what an expression picks from the joined weights; None if it picks nothing."""
+def _find_pick(expr: AnyExpr) -> Pick | None:
+    """Return the weights that an expression picks as a Pick; None if it picks none."""
     if is_by(expr, Sum):
         numbers = tuple(pick for pick in expr.kernel.picks if pick is not None)
         return Pick(numbers, (1,) * len(numbers)) if numbers else None
     return expr.kernel if is_by(expr, Pick) else None
 
 
-def _counted(picks: Sequence[int | None]) -> tuple[int | None, ...]:
-    """Return the numbers of a sum's weights among its own."""
+def _renumbered(picks: Sequence[int | None]) -> tuple[int | None, ...]:
+    """Return a sum's picks, numbered in order from 0."""
     number = iter(range(len(picks)))
     return tuple(None if pick is None else next(number) for pick in picks)

@@ -24,7 +24,7 @@ def training(cell):
 
 def test_the_store_of_the_curves_comes_first(curves, bench):
     cell = int(official_index()[6])  # an even code, with three seeds
-    found = published([curves, bench], training(cell))
+    found = published([curves, bench], cell, LENGTH)
     expected = [curves.curve(cell, "cifar10", "val_accuracy", seed=seed) for seed in (777, 888, 999)]
     np.testing.assert_array_equal(found, expected)
     values = row(training(cell), found)
@@ -36,20 +36,26 @@ def test_the_store_of_the_curves_comes_first(curves, bench):
 
 def test_a_cell_that_it_lacks_is_from_the_next_table(curves, bench):
     cell = int(official_index()[4])
-    found = published([curves, bench], training(cell))
+    found = published([curves, bench], cell, LENGTH)
     assert [len(curve) for curve in found] == [1] * len(bench.seeds(cell, "cifar10"))
     mean = bench.query(cell, "cifar10", "val_accuracy")
     assert np.mean(found) == pytest.approx(mean)
     with pytest.raises(NotRecordedError, match=f"no table has cell {cell} after 200 epochs"):
-        published([curves], training(cell))
+        published([curves], cell, LENGTH)
 
 
-def test_the_picture_has_a_panel_per_cell(curves, bench):
+def test_the_picture_has_a_panel_per_cell_and_length(curves, bench):
     with_curves, without = (int(official_index()[code]) for code in (6, 4))
-    trainings = [training(with_curves), training(without)]
-    axes = draw(trainings, {each.compared: published([curves, bench], each) for each in trainings}).axes
-    assert [each.get_title() for each in axes] == [f"cell {with_curves}", f"cell {without}"]
-    assert [len(each.lines) for each in axes] == [3 + 1, len(bench.seeds(without, "cifar10")) + 1]
+    short = Training("short", without, np.linspace(10, 60, 12))
+    trainings = [training(with_curves), training(without), short, training(with_curves)]
+    axes = draw(trainings, {each.entry: published([curves, bench], *each.entry) for each in trainings}).axes
+    assert [each.get_title() for each in axes] == [
+        f"cell {with_curves}, 200 epochs",
+        f"cell {without}, 200 epochs",
+        f"cell {without}, 12 epochs",
+    ]
+    seeds = [len(bench.seeds(without, "cifar10", protocol=protocol)) for protocol in (200, 12)]
+    assert [len(each.lines) for each in axes] == [3 + 2, seeds[0] + 1, seeds[1] + 1]
     np.testing.assert_array_equal(axes[0].lines[-1].get_ydata(), training(0).accuracy)
     assert axes[1].lines[0].get_xdata().tolist() == [LENGTH]
 
