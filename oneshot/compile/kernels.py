@@ -88,8 +88,8 @@ class Split(Kernel):
 
     def __call__(self, x: Tensor) -> Sequence[Tensor]:
         parts = torch.split(x, list(self.sizes), dim=min(x.dim() - 1, 1))
-        slow = x.dim() == 4 and x.device.type == "cpu" and x.dtype == torch.bfloat16
-        if slow:  # to add small views
+        slow_to_add = x.dim() == 4 and x.device.type == "cpu" and x.dtype == torch.bfloat16
+        if slow_to_add:
             return [part.contiguous(memory_format=torch.channels_last) for part in parts]
         return parts
 

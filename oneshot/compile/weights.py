@@ -13,9 +13,11 @@ def pick_at_once(root: AnyExpr, lowering: Lowering) -> AnyExpr:
 
     Sampled plans stay as they are: their picks, unlike a joint one, occur in many plans.
     """
+    if lowering.samples:
+        return root
     order = in_order(root)
     picks = {id(expr): pick for expr in order if (pick := _find_pick(expr)) is not None}
-    if lowering.samples or not picks:
+    if not picks:
         return root
     lowering.restart()  # expressions are created again in the same order
     numbers = tuple(number for pick in picks.values() for number in pick.picks)

@@ -20,10 +20,11 @@ def block():
 def two_sums(shared=True, kind=MixedOp, candidates=lambda: [ops.Identity(), block(), ops.AvgPool(1)]):
     """1 -> 2 -> 3, mixed; `shared`: by the same alphas."""
     graph = Graph("two sums")
-    alpha = nn.Parameter(torch.randn(3))
+    count = len(candidates())
+    alpha = nn.Parameter(torch.randn(count))
     for source in (1, 2):
         graph.add_edge(source, source + 1, op=kind(candidates()))
-        graph.edges[source, source + 1].set("alpha", alpha if shared else nn.Parameter(torch.randn(3)))
+        graph.edges[source, source + 1].set("alpha", alpha if shared else nn.Parameter(torch.randn(count)))
         graph.edges[source, source + 1].set("tau", 2.0)
     return graph.parse().double()
 
@@ -99,8 +100,19 @@ def test_an_error_of_weights_says_where():
         graph(images())
 
 
+def test_an_error_of_a_step_without_a_place_begins_with_the_step(monkeypatch):
+    def broken(kernel, x):
+        raise RuntimeError("broken")
+
+    graph = two_sums()
+    monkeypatch.setattr(Split, "__call__", broken)
+    with pytest.raises(GraphError, match="^split .*: broken"):
+        graph(images())
+
+
 def test_a_long_plan_is_printed_in_short_lines():
-    graph = two_sums(candidates=lambda: [block() for _ in range(3)])
-    assert ", … (" in str(Pick(tuple(range(20)), (1,) * 20))
+    graph = two_sums(shared=False, candidates=lambda: [block() for _ in range(5)])
+    (step,) = steps(graph, "weights")
+    assert " = weights 0, 1, 2, 3, 4, 5, 6, 7, … (10) of " in step
     assert str(Pick((0, 1), (4, 4))) == "weights 0, 1"
     assert max(map(len, str(graph.plan).splitlines())) < 150
