@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from oneshot.compile.convolutions import Conv
 from oneshot.compile.expr import AnyExpr, Expr, in_order, is_by
 from oneshot.compile.kernels import Call, Get, Pick, Split
-from oneshot.compile.lowering import Lowering
+from oneshot.compile.lowering import Lowering, Remade
 from oneshot.compile.norms import Norm
 from oneshot.compile.sums import Add, Sum
 
@@ -23,7 +23,6 @@ class _Member(NamedTuple):
 
 
 Group: TypeAlias = Sequence[_Member]  # members with the same input, fused to one convolution
-Fused: TypeAlias = dict[int, AnyExpr]  # new expressions by the id of the old ones
 
 
 class _Place(NamedTuple):
@@ -36,22 +35,18 @@ class _Place(NamedTuple):
 
 def fuse(root: AnyExpr, lowering: Lowering) -> AnyExpr:
     """Return an equivalent expression with fewer, wider kernels."""
-    order = in_order(root)
     place: dict[int, _Place] = {}  # of each normalization, by its id
-    for groups in _stacks(_members(order)):
+    for groups in _stacks(_members(in_order(root))):
         for group in groups:
             for number, member in enumerate(group):
                 place[id(member.norm)] = _Place(groups, number, group is groups[0])
-    lowering.restart()  # expressions are created again in the same order
-    fused: Fused = {}
-    for expr in order:
+
+    def replacement(expr: AnyExpr, fused: Remade) -> AnyExpr | None:
         if id(expr) in place:
-            fused[id(expr)] = _part(place[id(expr)], fused, lowering)
-        elif is_by(expr, Sum):
-            fused[id(expr)] = _sum(expr, place, fused, lowering)
-        else:
-            fused[id(expr)] = lowering.remake(expr, expr.kernel, [fused[id(arg)] for arg in expr.args])
-    return fused[id(root)]
+            return _part(place[id(expr)], fused, lowering)
+        return _sum(expr, place, fused, lowering) if is_by(expr, Sum) else None
+
+    return lowering.rewrite(root, replacement)
 
 
 def _members(order: Sequence[AnyExpr]) -> Iterator[_Member]:
@@ -97,7 +92,7 @@ def _stacks(members: Iterable[_Member]) -> Iterable[Sequence[Group]]:
     return stacks.values()
 
 
-def _part(place: _Place, fused: Fused, lowering: Lowering) -> AnyExpr:
+def _part(place: _Place, fused: Remade, lowering: Lowering) -> AnyExpr:
     """Return the new expression of a member, a part of the sum of its groups."""
     norms = [_wide(group, fused, lowering) for group in place.groups]
     if len(place.groups[0]) == 1:
@@ -107,7 +102,7 @@ def _part(place: _Place, fused: Fused, lowering: Lowering) -> AnyExpr:
     return lowering.make(Get(place.number), lowering.make(Split(sizes), total))
 
 
-def _wide(group: Group, fused: Fused, lowering: Lowering) -> AnyExpr:
+def _wide(group: Group, fused: Remade, lowering: Lowering) -> AnyExpr:
     """Return the normalized convolutions of a group with concatenated channels."""
     make = lowering.make
     x = fused[id(group[0].conv.args[0])]
@@ -124,7 +119,7 @@ def _wide(group: Group, fused: Fused, lowering: Lowering) -> AnyExpr:
     return norm
 
 
-def _sum(expr: Expr[Sum], place: Mapping[int, _Place], fused: Fused, lowering: Lowering) -> AnyExpr:
+def _sum(expr: Expr[Sum], place: Mapping[int, _Place], fused: Remade, lowering: Lowering) -> AnyExpr:
     """Return a sum without the weights that are in the scales of its normalizations."""
     terms, picks = [], []
     for pick, term in zip(expr.kernel.picks, expr.args, strict=False):
@@ -135,7 +130,4 @@ def _sum(expr: Expr[Sum], place: Mapping[int, _Place], fused: Fused, lowering: L
             pick = None
         terms.append(fused[id(term)])
         picks.append(pick)
-    if len(terms) == 1 and picks[0] is None:
-        return terms[0]
-    total = lowering.total(terms, picks)
-    return lowering.remake(expr, total.kernel, total.args)
+    return lowering.resum(expr, terms, picks)

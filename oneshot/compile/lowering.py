@@ -1,13 +1,13 @@
 """Creation of a graph's expressions; rules for modules and combinations are registered here."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import singledispatch
 from typing import NamedTuple, TypeAlias, TypeVar
 
 from torch import nn
 
-from oneshot.compile.expr import AnyExpr, Expressions, Input, Kernel
+from oneshot.compile.expr import AnyExpr, Expressions, Input, Kernel, in_order
 from oneshot.compile.kernels import Call, Combine, First, Join, Relu, Shuffle, Zeros
 from oneshot.compile.structure import Structure, has_hooks
 from oneshot.compile.sums import Shift, Sum, Total
@@ -48,6 +48,8 @@ class Shuffled(NamedTuple):
 
 
 Arriving: TypeAlias = AnyExpr | list[Term] | Shuffled  # output of an edge
+Remade: TypeAlias = Mapping[int, AnyExpr]  # new expressions by the ids of the old ones
+Replace: TypeAlias = Callable[[AnyExpr, Remade], AnyExpr | None]
 
 
 @singledispatch
@@ -123,9 +125,20 @@ class Lowering:
         """Whether a candidate has been drawn at a mixed edge; then the plan is one of many."""
         return any(mixing.drawn is not None for mixing in self._mixings.values())
 
-    def restart(self) -> None:
-        """Start with an empty set of expressions; they are created again from the existing ones."""
+    def rewrite(self, root: AnyExpr, replace: Replace) -> AnyExpr:
+        """Create the expressions of `root` again, with replacements, and return the new root.
+
+        `replace` takes an expression and the new expressions created before, by the ids of the old ones. It
+        returns a replacement, or None for the same kernel applied to the new arguments.
+        """
         self.expressions, self._joined = Expressions(), None
+        new: dict[int, AnyExpr] = {}
+        for expr in in_order(root):
+            replacement = replace(expr, new)
+            if replacement is None:
+                replacement = self.remake(expr, expr.kernel, [new[id(arg)] for arg in expr.args])
+            new[id(expr)] = replacement
+        return new[id(root)]
 
     def remake(self, old: AnyExpr, kernel: Kernel | Input, args: Iterable[AnyExpr]) -> AnyExpr:
         """Return the expression of a kernel that replaces `old`, with the origins of both."""
@@ -263,6 +276,13 @@ class Lowering:
         """Return the expression of a weighted sum; `picks` has each term's weight number, or None."""
         weights = [] if all(pick is None for pick in picks) else [self.weights]
         return self.make(Sum(tuple(picks)), *terms, *weights)
+
+    def resum(self, old: AnyExpr, terms: Sequence[AnyExpr], picks: Sequence[int | None]) -> AnyExpr:
+        """Return the weighted sum that replaces `old`, or its only term if that has no weight."""
+        if len(terms) == 1 and picks[0] is None:
+            return terms[0]
+        total = self.total(terms, picks)
+        return self.remake(old, total.kernel, total.args)
 
 
 def zeros_in(expr: AnyExpr) -> AnyExpr | None:

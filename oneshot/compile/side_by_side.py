@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 from oneshot.compile.convolutions import Conv
 from oneshot.compile.expr import AnyExpr, Expr, in_order, is_by
 from oneshot.compile.kernels import First, Get, Pick, Relu, Repeat, Split
-from oneshot.compile.lowering import Lowering
+from oneshot.compile.lowering import Lowering, Remade
 from oneshot.compile.norms import Norm
 from oneshot.compile.sums import Add, Sum
 
@@ -52,28 +52,19 @@ def set_side_by_side(root: AnyExpr, lowering: Lowering) -> AnyExpr:
     }
     scaled = {key for key, (stack, number) in places.items() if _find_sum(stack[0].ends[number], users)[0]}
     left_out = {id(end) for stack in stacks.values() for chains in stack[1:] for end in chains.ends}
-    inner = {id(e) for stack in stacks.values() for chains in stack for row in chains.rows[:-1] for e in row}
-    lowering.restart()  # expressions are created again in the same order
-    new: dict[int, AnyExpr] = {}
-    for expr in order:
+
+    def replacement(expr: AnyExpr, new: Remade) -> AnyExpr | None:
         if id(expr) in places:
-            new[id(expr)] = _part(*places[id(expr)], users, new, lowering)
-        elif is_by(expr, Sum):
-            terms = [
-                (new[id(arg)], None if id(arg) in scaled else pick)
-                for arg, pick in zip(expr.args, expr.kernel.picks, strict=False)
-                if id(arg) not in left_out
-            ]
-            total = lowering.total(*map(list, zip(*terms, strict=True))) if len(terms) > 1 else None
-            first, pick = terms[0]
-            if total is None and pick is None:
-                new[id(expr)] = first
-            else:
-                total = lowering.total([first], [pick]) if total is None else total
-                new[id(expr)] = lowering.remake(expr, total.kernel, total.args)
-        elif id(expr) not in inner:
-            new[id(expr)] = lowering.remake(expr, expr.kernel, [new[id(arg)] for arg in expr.args])
-    return new[id(root)]
+            return _part(*places[id(expr)], users, new, lowering)
+        if not is_by(expr, Sum):
+            return None
+        pairs = zip(expr.args, expr.kernel.picks, strict=False)
+        kept = [(arg, pick) for arg, pick in pairs if id(arg) not in left_out]
+        terms = [new[id(arg)] for arg, _ in kept]
+        picks = [None if id(arg) in scaled else pick for arg, pick in kept]
+        return lowering.resum(expr, terms, picks)
+
+    return lowering.rewrite(root, replacement)
 
 
 def _chains(order: Sequence[AnyExpr], users: Users) -> list[_Chains]:
@@ -128,9 +119,7 @@ def _find_sum(end: AnyExpr, users: Users) -> tuple[Expr[Sum] | None, int | None]
     return None, None
 
 
-def _part(
-    stack: Sequence[_Chains], number: int, users: Users, new: Mapping[int, AnyExpr], lowering: Lowering
-) -> AnyExpr:
+def _part(stack: Sequence[_Chains], number: int, users: Users, new: Remade, lowering: Lowering) -> AnyExpr:
     """Return the new expression of a chain's end, a part of the sum of its stack."""
     wide = [_wide(chains, users, new, lowering) for chains in stack]
     total = lowering.make(Add(), *wide) if len(wide) > 1 else wide[0]
@@ -146,7 +135,7 @@ def _width(chains: _Chains) -> int:
     return kernel.modules[0].out_channels
 
 
-def _wide(chains: _Chains, users: Users, new: Mapping[int, AnyExpr], lowering: Lowering) -> AnyExpr:
+def _wide(chains: _Chains, users: Users, new: Remade, lowering: Lowering) -> AnyExpr:
     """Return the ends of chains as one expression with concatenated channels."""
     x = lowering.make(Repeat(len(chains.ends)), new[id(chains.source)])
     for row in chains.rows:

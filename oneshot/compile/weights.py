@@ -1,10 +1,11 @@
 """Mixing weights, picked for all steps of a plan at once, so that their gradients are also added at once."""
 
 from collections.abc import Sequence
+from functools import cache
 
 from oneshot.compile.expr import AnyExpr, in_order, is_by
 from oneshot.compile.kernels import Get, Pick, Split
-from oneshot.compile.lowering import Lowering
+from oneshot.compile.lowering import Lowering, Remade
 from oneshot.compile.sums import Sum
 
 
@@ -15,29 +16,29 @@ def pick_at_once(root: AnyExpr, lowering: Lowering) -> AnyExpr:
     """
     if lowering.samples:
         return root
-    order = in_order(root)
-    picks = {id(expr): pick for expr in order if (pick := _find_pick(expr)) is not None}
+    picks = {id(expr): pick for expr in in_order(root) if (pick := _find_pick(expr)) is not None}
     if not picks:
         return root
-    lowering.restart()  # expressions are created again in the same order
+    positions = {key: number for number, key in enumerate(picks)}
     numbers = tuple(number for pick in picks.values() for number in pick.picks)
     sizes = tuple(size for pick in picks.values() for size in pick.sizes)
-    picked = lowering.make(Pick(numbers, sizes), lowering.weights)
-    parts = lowering.make(Split(tuple(sum(pick.sizes) for pick in picks.values())), picked)
-    part = {key: lowering.make(Get(number), parts) for number, key in enumerate(picks)}
-    new: dict[int, AnyExpr] = {}
-    for expr in order:
-        if id(expr) in part:
-            part[id(expr)].origins = list(expr.origins)
-        if is_by(expr, Pick):
-            new[id(expr)] = part[id(expr)]
-        elif is_by(expr, Sum) and id(expr) in part:
-            kernel = Sum(_renumbered(expr.kernel.picks))
-            args = [*(new[id(arg)] for arg in expr.args[:-1]), part[id(expr)]]
-            new[id(expr)] = lowering.remake(expr, kernel, args)
-        else:
-            new[id(expr)] = lowering.remake(expr, expr.kernel, [new[id(arg)] for arg in expr.args])
-    return new[id(root)]
+    split = Split(tuple(sum(pick.sizes) for pick in picks.values()))
+
+    @cache
+    def parts() -> AnyExpr:
+        return lowering.make(split, lowering.make(Pick(numbers, sizes), lowering.weights))
+
+    def replacement(expr: AnyExpr, new: Remade) -> AnyExpr | None:
+        if id(expr) not in positions:
+            return None
+        part = lowering.make(Get(positions[id(expr)]), parts())
+        part.origins = list(expr.origins)
+        if is_by(expr, Sum):
+            terms = [new[id(arg)] for arg in expr.args[:-1]]
+            return lowering.remake(expr, Sum(_renumbered(expr.kernel.picks)), [*terms, part])
+        return part
+
+    return lowering.rewrite(root, replacement)
 
 
 def _find_pick(expr: AnyExpr) -> Pick | None:
