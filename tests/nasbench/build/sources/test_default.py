@@ -201,7 +201,7 @@ def test_proxies_of_a_run_enter_the_table_with_seeds_and_settings(tmp_path, run,
     }
     path = scored(tmp_path, columns)
     code, _, err = run(path, "--out", tmp_path / "own.h5")
-    assert (code, "proxies.csv has proxies, but there is no config.json of a run beside it" in err) == (
+    assert (code, "proxies.csv has proxies, but its folder has no config.json of a run" in err) == (
         2,
         True,
     )
