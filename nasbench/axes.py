@@ -1,4 +1,4 @@
-"""Axes of matplotlib, and what stands at them."""
+"""Matplotlib axes and their labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def given_or_new(axes: Axes | None) -> Axes:
-    """Return the axes that are given, else those of a new figure of pyplot, which notebooks show."""
+    """Return the given axes, or the axes of a new pyplot figure, which notebooks show."""
     with required("matplotlib", "a plot", "plot"):
         from matplotlib import pyplot
 
@@ -20,7 +20,7 @@ def given_or_new(axes: Axes | None) -> Axes:
 
 
 def metric_label(metric: str) -> str:
-    """Return what stands at the axis of a metric: its name, its unit, and its better direction.
+    """Return the axis label of a metric: its name, its unit and its better direction.
 
     >>> metric_label("params"), metric_label("val_accuracy")
     ('params [M] (lower is better)', 'val_accuracy [%] (higher is better)')

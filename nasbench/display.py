@@ -1,4 +1,4 @@
-"""What notebooks show of results: tables and texts as HTML, in the colours of the page around them."""
+"""HTML of results for notebooks: tables and texts in the colours of the surrounding page."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def note(text: str) -> str:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[object]], caption: str = "") -> str:
-    """Return a table; texts are to the left, and numbers to the right. Empty if there is no row.
+    """Return a table with left-aligned texts and right-aligned numbers; empty if there are no rows.
 
     >>> print(table(("cell", "rank"), [("<a>", 12.5)]))
     <table style="text-align:right;font-variant-numeric:tabular-nums">
@@ -53,7 +53,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[object]], caption: str 
 
 
 def labelled(rows: Iterable[tuple[str, object]]) -> str:
-    """Return a line per row: its label, and its text, which may break anywhere."""
+    """Return a table with a label and a text in each row; texts can break anywhere."""
     lines = "\n".join(
         f'<tr><th{_LEFT}>{escape(label)}</th><td style="text-align:left;overflow-wrap:anywhere">'
         f"{escape(str(text))}</td></tr>"
@@ -68,9 +68,9 @@ def draw_picture(value: object) -> Svg | str:
 
 
 def entry_table(entry: Mapping[str, Mapping[str, float]], *, all: bool = False, how: str = "") -> str:
-    """Return an entry of `Benchmark.entry` as a row per metric and a column per data set.
+    """Return an entry of `Benchmark.entry` with one row per metric and one column per data set.
 
-    `all`: with hardware metrics too; else with their number, and `how` they are shown.
+    Without `all`, hardware metrics are only counted; `how` is the option that shows them.
     """
     rows, hidden = entry_rows(entry, all=all)
     shown = [(label, *("-" if value is None else value for value in values)) for label, values in rows]

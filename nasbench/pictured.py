@@ -1,4 +1,4 @@
-"""What has a picture of its own, which is drawn only when a notebook shows it."""
+"""Base class of objects with a picture, which is drawn only when a notebook shows it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Pictured(ABC):
-    """An object that notebooks show as a picture."""
+    """Base class of objects that notebooks show as a picture."""
 
     __slots__ = ()
 
@@ -21,5 +21,5 @@ class Pictured(ABC):
     def _repr_svg_(self) -> str:
         return self.picture().alone()
 
-    def _repr_html_(self) -> str:  # preferred by notebooks: a page's colours reach only into its elements
+    def _repr_html_(self) -> str:  # preferred by notebooks; an inline element inherits the page's colours
         return self.picture().inline()

@@ -1,4 +1,4 @@
-"""Pictures as SVG: a small writer, and cells drawn with it."""
+"""SVG pictures: a small writer, and drawings of cells."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from html import escape
 Point = tuple[float, float]
 
 INK = "currentColor"  # the colour of the text around a picture
-_GREY = "#757575"  # stands for it in a file of its own; readable on white and on black
-_FAMILIES = {  # beginnings of operations' names; white text is readable on them, and they are on black
+_GREY = "#757575"  # replaces it in a standalone file; readable on white and on black
+_FAMILIES = {  # by prefix of an operation's name; readable under white text and on black
     "none": "#757575",
     "skip_connect": "#0072B2",
     "max_pool": "#008060",
@@ -27,7 +27,7 @@ _HEAD = 7.0  # pixels, the length of an arrow's head
 
 
 class Svg:
-    """A picture that is written element by element.
+    """A picture to which elements are added one by one.
 
     >>> picture = Svg(20, 10, "a & b")
     >>> picture.add("circle", cx=5, cy=5, r=4.50, stroke_width=2)
@@ -37,9 +37,9 @@ class Svg:
     Parameters
     ----------
     width, height
-        In pixels.
+        Size in pixels.
     title
-        The text that stands for the picture; shown at the pointer.
+        Alternative text of the picture, also shown as a tooltip.
     """
 
     def __init__(self, width: float, height: float, title: str) -> None:
@@ -47,21 +47,21 @@ class Svg:
         self._lines = [f"<title>{escape(title)}</title>"]
 
     def add(self, tag: str, text: str = "", hint: str = "", inner: str = "", /, **attributes: object) -> None:
-        """Add an element; an attribute's `_` is written as `-`.
+        """Add an element; `_` in the name of an attribute is written as `-`.
 
-        `hint`: a text that is shown at the pointer; `inner`: markup after the text.
+        `hint` is shown as a tooltip; `inner` is markup after the text.
         """
         given = " ".join([tag, *(f'{k.replace("_", "-")}="{_value(v)}"' for k, v in attributes.items())])
         inside = (f"<title>{escape(hint)}</title>" if hint else "") + escape(text) + inner
         self._lines.append(f"<{given}>{inside}</{tag}>" if inside else f"<{given}/>")
 
     def write(self, x: float, y: float, text: str, index: str = "", /, **attributes: object) -> None:
-        """Add a text, with an index or without, whose middle is at a point."""
+        """Add a text, optionally with a lowered index, centred at a point."""
         lowered = f'<tspan dy="3" font-size="75%">{escape(index)}</tspan>' if index else ""
         self.add("text", text, "", lowered, x=x, y=y + 3.8, **attributes)
 
     def label(self, x: float, y: float, text: str, width: float, colour: str, hint: str = "") -> None:
-        """Add a text in white on a box of a colour, whose middle is at a point."""
+        """Add a white text on a coloured box, centred at a point."""
         box = {"x": x - width / 2, "y": y - 8, "width": width, "height": 16}
         self.add("rect", "", hint, rx=8, fill=colour, **box)
         self.write(x, y, text, fill="#fff")
@@ -79,11 +79,11 @@ class Svg:
         self.add("path", d=head, fill=colour, **attributes)
 
     def inline(self) -> str:
-        """Return the picture as an element of a page, whose text colour it takes on."""
+        """Return the picture as an element that inherits the text colour of its page."""
         return self._markup()
 
     def alone(self) -> str:
-        """Return the picture as a file of its own, with lines that are visible on white and on black."""
+        """Return the picture as a standalone file, with lines that are visible on white and on black."""
         return self._markup(f' color="{_GREY}"')
 
     def _markup(self, more: str = "") -> str:
@@ -103,7 +103,7 @@ def get_colour(operation: str) -> str:
 def draw_topology(title: str, index: int, edges: Iterable[Point], ops: Iterable[str]) -> Svg:
     """Draw a cell of NAS-Bench-201: nodes in a row, straight edges between neighbours, arcs for the others.
 
-    Edges of `none` are left out; those that carry nothing from the input to the output are dashed.
+    Edges with `none` are left out; edges that carry nothing from the input to the output are dashed.
     """
     left, apart, middle, radius = 16.0, 76.0, 76.0, 11.0
     picture = Svg(260, 126, title)
@@ -137,7 +137,7 @@ def draw_topology(title: str, index: int, edges: Iterable[Point], ops: Iterable[
 
 
 def _live_edges(edges: Iterable[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Return the edges that carry something from the input, node 0, to the output, node 3."""
+    """Return the edges on a path from the input, node 0, to the output, node 3."""
     edges = sorted(edges)
     fed, used = {0}, {3}
     for source, target in edges:
