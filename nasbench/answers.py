@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _ALL_EPOCHS = ("curve", "per_epoch")  # the groups of a store that have a metric at every epoch
 
 
-UNTRAINED = 0  # epochs; the protocol of proxies in a store, which is none that one can ask for
+UNTRAINED = 0  # epochs; the protocol of proxies in a store, which cannot be queried
 
 
 class Question(NamedTuple):
@@ -56,7 +56,7 @@ class Question(NamedTuple):
     def parse(cls, dataset: str, metric: str, protocol: object, epoch: object, seed: object) -> Self:
         """Return a question after checking names and integers; the store may not have an answer.
 
-        A proxy belongs to the network before the first epoch, whatever the protocol.
+        The protocol of a proxy is ignored, because a proxy is computed before the first epoch.
         """
         get_dataset(dataset)
         if get_metric(metric).is_proxy:
@@ -67,7 +67,7 @@ class Question(NamedTuple):
 
 
 def _integer(name: str, number: object) -> int:
-    """Return the number as an int, 199.0 as 199, because equal numbers must be equal questions."""
+    """Return the number as an int (199.0 as 199), so that equal numbers give equal questions."""
     try:
         return operator.index(number)  # type: ignore[arg-type]  # may be of any type
     except TypeError:
@@ -87,7 +87,7 @@ def list_seeds(seeds: Iterable[int]) -> str:
 class Recorded(NamedTuple):
     """The recorded values of one metric; a metric of the network has no protocol or epochs.
 
-    Only a proxy among those has seeds.
+    Among the metrics of the network, only proxies have seeds.
     """
 
     #: name of the data set
@@ -112,7 +112,7 @@ def _final_array(dataset: str, protocol: int, metric: str) -> str:
 
 
 def _array(dataset: str, protocol: int | None, metric: str) -> str:
-    """Return the name of the array of a metric; no protocol: of the network."""
+    """Return the name of a metric's array; `protocol` is None for a metric of the network."""
     if METRICS[metric].is_proxy:
         protocol = UNTRAINED
     return f"{dataset}/{metric}" if protocol is None else _final_array(dataset, protocol, metric)
@@ -128,8 +128,8 @@ class Answers:
         <dataset>/<params, flops, latency, ...>   float64 (N,), metrics of the network
         <dataset>/0/final/<proxy>                 float64 (N, S), proxies, before the first epoch
         <dataset>/<protocol>/seeds                int64 (S,)
-        <dataset>/<protocol>/final/<metric>       float64 (N, S), after the last epoch; NaN where not recorded
-        <dataset>/<protocol>/curve/<metric>       float64 (N, S, epochs); absent where there are none
+        <dataset>/<protocol>/final/<metric>       float64 (N, S), after the last epoch; NaN if not recorded
+        <dataset>/<protocol>/curve/<metric>       float64 (N, S, epochs); absent if there are none
         <dataset>/<protocol>/per_epoch/<metric>   float64 (N, S), seconds per epoch; NaN if epochs differ
     """
 
@@ -150,7 +150,7 @@ class Answers:
         }
 
     def column(self, question: Question) -> Values:
-        """Return the answer for all cells, read-only (N,); NaN where a cell has none."""
+        """Return the answer for all cells, read-only (N,); NaN if a cell has none."""
         column = self._columns.get(question)
         if column is None:
             column = self._columns[question] = self._column(question)

@@ -103,7 +103,7 @@ class Benchmark(ABC, Generic[C]):
         If the file is missing or damaged, or holds another space.
     """
 
-    #: the space whose cells the table has
+    #: search space of the table's cells
 
     space: ClassVar[Space]
     _cell_type: type[C]
@@ -636,23 +636,24 @@ class Benchmark(ABC, Generic[C]):
         ax: Axes | None = None,
         **run: Unpack[Run],
     ) -> Axes:
-        """Plot a metric of all N cells over another one.
+        """Plot one metric of all N cells against another one.
 
         Parameters
         ----------
         x, y
-            Names of the metrics across and upwards.
+            Names of the metrics on the horizontal and the vertical axis.
         dataset
             Name of the data set.
         ax
-            Axes to draw on; None for the axes of a new figure.
+            Axes to draw on; by default the axes of a new figure.
         **run
-            `protocol`, `epoch` and `seed`, as for `query`, of the metrics that have them.
+            `protocol`, `epoch` and `seed`, as for `query`; ignored for metrics of the network, including
+            proxies.
 
         Returns
         -------
         matplotlib.axes.Axes
-            With one collection of points, in the order of codes.
+            Axes with one collection of points, ordered by code.
 
         Raises
         ------

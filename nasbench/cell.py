@@ -112,7 +112,7 @@ class Cell(
 
     @classmethod
     def from_naslib(cls, numbers: Iterable[SupportsIndex]) -> Self:
-        """Return the cell of a tuple of NASLib.
+        """Return the cell with the given NASLib tuple.
 
         Parameters
         ----------
@@ -135,7 +135,7 @@ class Cell(
 
     @classmethod
     def from_matrix(cls, matrix: ArrayLike | Sequence[Sequence[object]]) -> Self:
-        """Return the cell of a matrix of operation numbers.
+        """Return the cell with the given matrix of operation numbers.
 
         Parameters
         ----------

@@ -142,7 +142,7 @@ def _open_all(
 
 
 def _check_apart(out: Path, sources: Iterable[Source]) -> None:
-    """Raise InvalidArgumentError if a store would replace a source, unless that is a store."""
+    """Raise InvalidArgumentError if the new store would replace a source that is not itself a store."""
     if not os.path.exists(out):
         return
     for source in sources:

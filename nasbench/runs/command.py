@@ -38,7 +38,7 @@ Errors = type[Exception] | tuple[type[Exception], ...]
 
 
 class _Formatter(argparse.HelpFormatter):
-    """Help as wide as the terminal, without the slow imports of argparse's own test for the width."""
+    """Help formatter as wide as the terminal; it avoids the slow imports of argparse's own check."""
 
     def __init__(self, prog: str) -> None:
         width = 0
@@ -48,7 +48,7 @@ class _Formatter(argparse.HelpFormatter):
 
 
 class ListFormatter(_Formatter, argparse.RawDescriptionHelpFormatter):
-    """Help that keeps the line breaks of its epilog."""
+    """Help formatter that keeps the line breaks of the epilog."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -69,7 +69,7 @@ def add_folder_flags(
     *,
     required: bool = False,
 ) -> None:
-    """Add the flags `--out`, `--resume` and `--json` to the parser of a command that makes a run.
+    """Add the flags `--out`, `--resume` and `--json` to the parser of a command that starts a run.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def add_folder_flags(
     out, resume
         Help texts of the two flags.
     required
-        Whether one of the two must be given.
+        Whether `--out` or `--resume` must be given.
     """
     where = parser.add_mutually_exclusive_group(required=required)
     where.add_argument("--out", metavar="FOLDER", help=out)
@@ -138,7 +138,7 @@ A = TypeVar("A", bound=Activity)
 
 
 class Command(ABC, Generic[A]):
-    """A command that makes one run, which can be interrupted and resumed; `main` executes it."""
+    """Base class of commands that carry out one run, which can be interrupted and resumed."""
 
     #: the command as it is typed, such as `python -m blackbox.re`
     prog: str
@@ -172,7 +172,7 @@ def main(command: Command[A], argv: Sequence[str] | None = None) -> int:
 
 
 def carry_out(command: Command[A], args: argparse.Namespace, output: list[str]) -> int:
-    """Make the command's run, append its report to `output`, and return the exit code."""
+    """Carry out the command's run, append its report to `output`, and return the exit code."""
     with command.open(args) as activity:
         path = activity.path
         advice = command.unsaved if path is None else f"; {resume_text(command.prog, path)}"

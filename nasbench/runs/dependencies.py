@@ -15,7 +15,7 @@ def required(package: str, purpose: str, extra: str) -> Iterator[None]:
     package
         Name of the package.
     purpose
-        What needs the package, as the subject of the message.
+        Feature that needs the package, as the subject of the message.
     extra
         Extra of nas-toolkit that installs the package.
     """
