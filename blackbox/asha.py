@@ -45,8 +45,8 @@ class ASHA(MultiFidelitySearch[RungsConfig]):
     ([1, 1, 1, 3], [1, 1, 1, 1, 1, 1, 1, 1, 1, 3, 3, 3, 9])
 
     Higher rungs are checked first. If no cell can be promoted, a new one is added to the lowest rung, so no
-    worker ever waits. A cell that failed counts in its rung but is never promoted; ties go to the cell told
-    first. The default eta is from figure 1 of the paper; its experiments use 4.
+    worker ever waits. A cell that failed counts in its rung but is never promoted; ties go to the
+    earlier score. The default eta is from figure 1 of the paper; its experiments use 4.
 
     Parameters
     ----------

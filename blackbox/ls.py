@@ -68,7 +68,7 @@ class LocalSearch(Search[LocalSearchConfig]):
         self._pool = np.empty(count * space.edits, dtype=np.intp)  # neighbours to evaluate, (T, edits)
         self._left = np.empty(count, dtype=np.intp)  # number of these
         self._pending = PendingEvaluations(self.history)
-        self._begun = np.zeros(count, dtype=np.intp)  # the starts of each trial so far
+        self._begun = np.zeros(count, dtype=np.intp)  # number of starts of each trial so far
         self._begin(self._rows, 0)
 
     def ask(self, pending: int = 0) -> Codes:
@@ -89,7 +89,7 @@ class LocalSearch(Search[LocalSearchConfig]):
         )
 
     def _next_code(self, row: int, step: int, pending: Collection[int]) -> int:
-        """Return a trial's next cell while others are pending: one of its pool, else a random one."""
+        """Return a trial's next cell while others are pending: one from its pool, else a random one."""
         begin = self._pools[row]
         free = np.setdiff1d(self._pool[begin : begin + self._left[row]], list(pending))
         if free.size:
@@ -172,7 +172,7 @@ class LocalSearch(Search[LocalSearchConfig]):
         self._best_score[rows] = known.take(best)
 
     def _begin(self, rows: NDArray[np.intp], step: int) -> None:
-        """Restart from a cell, random or of the warm start, which is the only one in the pool, at `step`."""
+        """Restart at `step`: put a random cell, or the next warm-start cell, alone into the pool."""
         starts = self._starts.at(step).take(rows)
         if len(self.first):
             warm = self._begun[rows] < len(self.first)

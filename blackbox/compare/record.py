@@ -20,8 +20,8 @@ COMPARISON = RunKind(noun="comparison", config="comparison.json", log=".lock")
 def open_comparison(path: str | Path, record: dict[str, Any], bench: Benchmark | None = None) -> RunFolder:
     """Create the folder of a new comparison, or open the folder of an earlier one to resume.
 
-    `record` is what to compare. `bench` is the table; it can differ from the earlier one if it gives all runs
-    in the folder. Raise ConfigError if the folder belongs to another comparison.
+    `record` describes what to compare. `bench` is the table; it can differ from the earlier one if it
+    reproduces all runs in the folder. Raise ConfigError if the folder belongs to another comparison.
     """
     folder = RunFolder.create_or_resume(path, COMPARISON, record)
     try:

@@ -209,7 +209,7 @@ class SearchKind(ABC, Generic[S, P, H, R]):
 
     @abstractmethod
     def agrees(self, settings: S, bench: Benchmark, history: H) -> bool:
-        """Return whether a table gives the scores and costs of a history."""
+        """Return whether a history has the scores and costs of a table."""
 
     @abstractmethod
     def is_complete(self, settings: S, history: H, summary: Mapping[str, Any]) -> bool:

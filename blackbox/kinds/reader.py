@@ -205,7 +205,7 @@ def open_table(run: Run, store: str | None = None) -> Benchmark:
 
 
 def gives(bench: Benchmark, run: Run) -> bool:
-    """Return whether a table is the table of a run, or gives the same log."""
+    """Return whether a table is the table of a run, or reproduces the run's log."""
     if bench.store.attributes["checksum"] == run.record["table"]["checksum"]:
         return True
     try:

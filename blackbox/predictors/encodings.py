@@ -56,8 +56,8 @@ def default_encoding(space: SearchSpace) -> Encoding:
 def with_metrics(encode: Encoding, benchmark: Benchmark, dataset: str, metrics: Sequence[str]) -> Encoding:
     """Return an encoding with the ranks of metrics of the table, in [0, 1], as further features.
 
-    White et al. 2021, arXiv:2104.01177, section 4, whose predictor OMNI has zero-cost proxies among its
-    features. NotRecordedError if the table lacks a metric.
+    The predictor OMNI has such features, zero-cost proxies (White et al. 2021, arXiv:2104.01177, section 4).
+    Raise NotRecordedError if the table lacks a metric.
     """
     from scipy.stats import rankdata
 

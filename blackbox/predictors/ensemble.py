@@ -40,7 +40,7 @@ class ExtraTrees(LearnedPredictor):
         self, space: SearchSpace, encode: Encoding = one_hot, seed: int = 0, trees: int = 20
     ) -> None:
         super().__init__(space, encode, seed)
-        with required("scikit-learn", "a predictor that learns", "search"):
+        with required("scikit-learn", "a learned predictor", "search"):
             from sklearn.ensemble import ExtraTreesRegressor
         self._forest = ExtraTreesRegressor(
             whole("trees", trees, 2), max_features=_SHARE, random_state=seed, n_jobs=1

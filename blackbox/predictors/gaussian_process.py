@@ -51,7 +51,7 @@ class GaussianProcess(LearnedPredictor):
         kernel: Any = None,  # scikit-learn has no types
     ) -> None:
         super().__init__(space, encode, seed)
-        with required("scikit-learn", "a predictor that learns", "search"):
+        with required("scikit-learn", "a learned predictor", "search"):
             from sklearn.gaussian_process import GaussianProcessRegressor
             from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
         prior = ConstantKernel(1.0, (1e-2, 1e2)) * RBF(1.0, (0.3, 30.0)) + WhiteKernel(0.1, (1e-4, 1.0))

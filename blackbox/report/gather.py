@@ -148,7 +148,7 @@ def _facts(runs: Sequence[Run], bench: Benchmark, objective: TableObjective) -> 
         *([] if feasible is None else [("feasible", feasible.text())]),
         *(
             (name, every[name])
-            for name in ("signal", "a trial ends after", "trials", "seed", "versions", "made")
+            for name in ("signal", "a trial ends after", "trials", "seed", "versions", "created")
         ),
     ]
 

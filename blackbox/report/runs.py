@@ -34,7 +34,7 @@ def describe_settings(run: Run) -> dict[str, str]:
         "seed": str(settings.seed),
         "complete": "yes" if run.complete else "no",
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "made": str(record.get("created", ""))[:10],
+        "created": str(record.get("created", ""))[:10],
         "folder": str(run.path),
     }
 

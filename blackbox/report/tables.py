@@ -121,8 +121,7 @@ def fronts(comparison: Comparison, series: Sequence[Series]) -> str:
     return f"""{_table("Pareto fronts", rows)}
 <p class="note">Mean ± standard deviation over trials. The front of a trial consists of the cells with the
 best observed scores; its hypervolume is computed from the table's means over seeds, relative to the worst of
-the
-feasible cells in each metric.</p>"""
+the feasible cells in each metric.</p>"""
 
 
 def settings(comparison: Comparison, series: Sequence[Series]) -> str:

@@ -167,7 +167,7 @@ class PairResult(Result):
 
 @dataclass(frozen=True)
 class Friedman(Result):
-    """The result of a Friedman test, whether any algorithm differs from any other."""
+    """The result of a Friedman test of whether any algorithm differs from any other."""
 
     #: Chi-squared statistic.
     statistic: float

@@ -80,7 +80,8 @@ class MultiFidelitySearch(ABC, Generic[R]):
     Raises
     ------
     ConfigError
-        If there are no or repeated fidelities, or if the longest one is below ``config.min_epochs``.
+        If there are no or repeated fidelities, or if a maximum number of epochs is below
+        ``config.min_epochs``.
     InvalidArgumentError
         If `fidelities`, `trial` or `seed` is out of range.
     """
@@ -249,7 +250,7 @@ class MultiFidelitySearch(ABC, Generic[R]):
 
 
 def rungs(fidelities: int | Sequence[int], eta: int, min_epochs: int = 1) -> tuple[int, ...]:
-    """Return the epochs of the rungs, ascending: the given ones, or those below a maximum number of epochs.
+    """Return the epochs of the rungs, ascending: as given, or derived from a maximum number of epochs.
 
     >>> rungs(81, eta=3), rungs(200, eta=3), rungs(200, eta=4, min_epochs=5), rungs([200, 12], eta=3)
     ((1, 3, 9, 27, 81), (2, 7, 22, 67, 200), (12, 50, 200), (12, 200))

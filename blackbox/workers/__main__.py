@@ -264,7 +264,7 @@ class _Activity:
         settings, name = experiment.settings, experiment.search_class.name
         failures = f", {tasks.failures:,} failed" if tasks.failures else ""
         lines = [f"{name} on {settings.objective}: {counted(len(tasks), 'evaluation')}{failures}"]
-        rows: list[tuple[str, object]] = [("time at the workers [s]", tasks.seconds)]
+        rows: list[tuple[str, object]] = [("time on workers [s]", tasks.seconds)]
         incumbent = None
         if best is not None:
             cell = experiment.space.cell(best.code)

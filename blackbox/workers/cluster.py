@@ -84,7 +84,7 @@ class DaskPool(TaskPool[R]):
     ...     pool.next(60)
     (0, -5)
 
-    If a worker is lost, another one repeats its task; a task has failed once it has lost four workers.
+    If a worker is lost, another one repeats its task; a task fails once it has lost four workers.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ class DaskPool(TaskPool[R]):
     most
         Maximum number of simultaneous tasks; None for the number of workers.
     timeout
-        Seconds after which a task has failed and its worker is restarted; None for no limit.
+        Seconds after which a task counts as failed and its worker is restarted; None for no limit.
     on_failure
         Function from a Failure to the result of the task; by default, it raises the error.
     """
@@ -246,18 +246,18 @@ class DaskPool(TaskPool[R]):
 
 
 def _explained(error: Exception) -> Exception:
-    """Return the error of a task; return a WorkersError if this package is missing at the worker."""
+    """Return the error of a task; return a WorkersError if this package is missing on the worker."""
     lacks_module = isinstance(error, ModuleNotFoundError) and str(error.name).split(".")[0] in _PACKAGES
     if lacks_module or (isinstance(error, RuntimeError) and "deserialization" in str(error)):
         return WorkersError("the scheduler or a worker cannot import nas-toolkit; install it there")
     return error
 
 
-# At a worker
+# On a worker
 
 
 class _DaskTask:
-    """A TaskContext at a Dask worker; its news is sent to `topic`."""
+    """A TaskContext on a Dask worker, which sends its news to `topic`."""
 
     def __init__(self, topic: str, number: int, key: str) -> None:
         from distributed import get_worker
@@ -291,7 +291,7 @@ class _DaskTask:
 
 
 def at_worker(function: TaskFunction[..., R], place: tuple[str, int, str, bool], /, *arguments: object) -> R:
-    """Run a task at a worker; `place` is its topic, number, key, and whether to report its start."""
+    """Run a task on a worker; `place` is its topic, number, key, and whether to report its start."""
     topic, number, key, begins = place
     task = _DaskTask(topic, number, key)
     if begins:
@@ -300,9 +300,9 @@ def at_worker(function: TaskFunction[..., R], place: tuple[str, int, str, bool],
 
 
 def count_tasks(run: str, dask_worker: DaskWorker) -> int:
-    """Return the number of unfinished tasks of a pool at a worker, cancelled ones included.
+    """Return the number of unfinished tasks of a pool on a worker, including cancelled ones.
 
-    A task that raised an error stays at its worker for as long as the error refers to its future.
+    A task that raised an error stays on its worker for as long as the error refers to its future.
     """
     tasks = dask_worker.state.tasks.values()
     return sum(run in task.key and task.state not in ("memory", "error") for task in tasks)
@@ -380,7 +380,7 @@ def _quiet() -> Iterator[None]:
 def _upload(client: Client, path: str) -> None:
     try:
         client.upload_file(str(path))
-    except Exception as error:  # any error of the file or its content at any worker
+    except Exception as error:  # any error of the file or its content on any worker
         raise ConfigError(f"cannot copy {path} to the workers: {type(error).__name__}: {error}") from None
 
 
@@ -396,7 +396,7 @@ def _reaching() -> Iterator[None]:
 
 
 def _dask() -> tuple[ModuleType, ModuleType]:
-    with required("distributed", "evaluating at workers", "workers"):
+    with required("distributed", "evaluation on workers", "workers"):
         import dask
         import distributed
     return distributed, dask

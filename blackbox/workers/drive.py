@@ -32,7 +32,7 @@ def drive(
     patience: float = PATIENCE,
     look: Callable[[int, int], bool] = lambda pending, workers: False,
 ) -> bool:
-    """Ask for tasks, submit them and tell their scores, until `evals` are told or the search ends.
+    """Ask for tasks, submit them and tell their scores until `evals` are completed or the search ends.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The evaluation at a worker: import the objective, call it, check the score."""
+"""The evaluation on a worker: import the objective, call it, check the score."""
 
 from __future__ import annotations
 

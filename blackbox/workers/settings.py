@@ -74,10 +74,10 @@ class PoolConfig(Settings):
     )
     #: Address or file of a Dask scheduler; None for this machine.
     scheduler: str | None = option(None, SCHEDULER_HELP, type=str, metavar="ADDRESS|FILE", on_resume="free")
-    #: Seconds after which an evaluation has failed; None for no limit.
+    #: Seconds after which an evaluation counts as failed; None for no limit.
     timeout: float | None = option(
         None,
-        "time after which an evaluation has failed: 90m, 2h (default: none)",
+        "time after which an evaluation counts as failed, such as 90m or 2h (default: no limit)",
         type=parse_seconds,
         on_resume="free",
     )

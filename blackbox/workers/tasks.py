@@ -59,7 +59,7 @@ class Tasks(ABC):
     @property
     @abstractmethod
     def seconds(self) -> float:
-        """The total time of completed tasks at their workers."""
+        """The total time of completed tasks on their workers."""
 
     @property
     def end(self) -> float:

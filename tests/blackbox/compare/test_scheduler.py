@@ -167,7 +167,7 @@ def test_without_dask_the_error_says_what_to_install(compare, monkeypatch):
     code, _, err = compare("rs", "--scheduler", "tcp://127.0.0.1:9")
     assert code == 2
     assert err == (
-        "python -m blackbox.compare: error: evaluating at workers needs distributed:"
+        "python -m blackbox.compare: error: evaluation on workers needs distributed:"
         " pip install distributed, or 'nas-toolkit[workers]'\n"
     )
 
