@@ -165,7 +165,7 @@ def _run(path: str) -> Run:
     if run.objectives > 1:
         raise RunFolderError(f"{path} has two objectives, so it has no incumbent to compare")
     if not run.complete:
-        raise RunFolderError(f"{path} is not complete; continue it with --resume of its own command")
+        raise RunFolderError(f"{path} is not complete; continue it with its own command and --resume")
     return run
 
 

@@ -21,7 +21,7 @@ def checkpoints(most: int) -> list[int]:
 
 
 def without_gaps(across: Codes | Seconds, values: Scores) -> tuple[Codes | Seconds, Scores]:
-    """Return the part of values (T, n) over `across` (n,) that can be drawn, in which none is NaN.
+    """Return the part of values (T, n) over `across` (n,) that can be drawn, without NaN.
 
     Trials without a value at the end are left out; the part begins when all others have one.
     """

@@ -65,7 +65,7 @@ def read_columns(path: Path) -> Columns:
 
 
 def is_table(path: Path) -> bool:
-    """Return whether the unpacked first bytes of a file are those of Parquet, or text with a CSV header."""
+    """Return whether a file, once unpacked, starts like a Parquet file or like text with a CSV header."""
     with reading(path), open(path, "rb") as file:
         head = _unpacked(file, _HEAD, path)
     if head.startswith(_PARQUET):

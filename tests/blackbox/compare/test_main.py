@@ -401,7 +401,7 @@ def test_runs_that_cannot_be_compared(made, compare, topology, curves, tmp_path)
     for other, message in (
         ("table", "table cannot be compared with {rs}: it has a different table"),
         ("pair", "pair has two objectives, so it has no incumbent to compare"),
-        ("half", "half is not complete; continue it with --resume of its own command"),
+        ("half", "half is not complete; continue it with its own command and --resume"),
         ("empty", "empty is not the folder of a run: it has no config.json"),
         ("nowhere", "nowhere is not the folder of a run: it has no config.json"),
     ):
