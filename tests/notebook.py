@@ -16,7 +16,7 @@ def html_of(value):
 
 
 def svg_of(value):
-    """Return the SVG of an object as a tree; only in a file does it have its own colour."""
+    """Return the SVG of an object as a tree; check that only the standalone form has its own colour."""
     alone, inline = value._repr_svg_(), value._repr_html_()
     assert alone.replace(' color="#757575"', "") == inline
     assert "currentColor" in inline

@@ -14,7 +14,7 @@ import numpy as np
 from nasbench.metrics import DATASETS
 from nasbench.spaces import SIZE, TOPOLOGY, Space
 
-# Data set, images of training and of each set, by training run.
+# Data set, number of training images, and number of images in each set, by training run.
 TRIALS = {
     "cifar10-valid": ("cifar10", 25_000, {"x-valid": 25_000, "ori-test": 10_000}),
     "cifar10": ("cifar10", 50_000, {"ori-test": 10_000}),
@@ -35,7 +35,7 @@ EPOCHS = {"01": 1, "12": 12, "90": 90, "200": 200, "less": 12, "full": 200}
 
 
 def results_of(space, index, third_seed=True, weights=None):
-    """A cell's results in the authors' pickle format: random, but determined by the index."""
+    """Return a cell's results in the authors' pickle format: random, but determined by the index."""
     rng = np.random.default_rng(index)
     cell = space.cell.from_index(index)
     second = float(rng.uniform(5, 50))  # of training on 25,000 images
@@ -93,7 +93,7 @@ def _run(space, cell, key, trial, seed, second, rng, weights):
 
 
 def _accuracies(rng, epochs, images):
-    """Percentages of a number of images, computed as averages over batches in single precision."""
+    """Return percentages of a number of images, computed as averages over batches in single precision."""
     counts = np.sort(rng.integers(images // 10, images, epochs))
     shares = np.float32(100) * (counts / images).astype(np.float32)
     return (shares.astype(np.float64) + rng.integers(-9, 10, epochs) * 2.0**-33).clip(0, 100).tolist()
@@ -154,7 +154,7 @@ def write_cell(
 
 
 def write_folder(folder, space, indices, meta=True):
-    """Write a NATS-Bench folder; every other cell lacks seed 999. Returns {index: results}."""
+    """Write a NATS-Bench folder; every other cell lacks seed 999. Return {index: results}."""
     folder.mkdir(parents=True, exist_ok=True)
     if meta:
         (folder / "meta.pickle.pbz2").write_bytes(_packed_meta(space))
@@ -171,7 +171,7 @@ def write_tar(path, folder):
 
 
 def write_file(folder, space, indices):
-    """Write a single file of all cells, with its md5 in its name; returns its path and {index: results}."""
+    """Write a single file of all cells, with its md5 in its name; return its path and {index: results}."""
     results = {
         index: results_of(space, index, third_seed=not place % 2) for place, index in enumerate(indices)
     }
@@ -183,9 +183,9 @@ def write_file(folder, space, indices):
 
 
 def first_release(indices, without=()):
-    """The object of NAS-Bench-201's first release: {index: {"less", "full"}}, and its list of cells.
+    """Return the object of NAS-Bench-201's first release: {index: {"less", "full"}}, and its list of cells.
 
-    `without`: which trials the 12-epoch protocol lacks.
+    `without` has the trials that the 12-epoch protocol lacks.
     """
     cells = {}
     for place, index in enumerate(indices):

@@ -21,7 +21,7 @@ PUBLISHED_SEEDS = {
 
 
 def arrays_with_curves():
-    """Arrays of a store with a 12-epoch protocol of one seed, and curves, unlike the default store.
+    """Return arrays of a store with a 12-epoch protocol of one seed, and curves.
 
     In the 200-epoch protocol val_accuracy has a curve of 200 epochs, test_accuracy only its last epoch. Cells
     with an odd code lack seed 999; the cell of code 4 lacks everything.
@@ -48,7 +48,7 @@ def arrays_with_curves():
 
 
 def arrays_of_all_protocols(space):
-    """Arrays of a store with every cell in all protocols of a space and the seeds of the published runs.
+    """Return arrays of a store with every cell, all protocols of a space and the published seeds.
 
     Values are random, but correlated between protocols; there are no curves. As published, in the
     topology space CIFAR-10 has a second seed after 12 epochs, which its test accuracy lacks, and some cells
@@ -85,7 +85,7 @@ def arrays_of_all_protocols(space):
 
 
 def arrays_with_rising_curves(bench: NB201) -> dict[str, Array]:
-    """Arrays of a store of CIFAR-10 with learning curves of two seeds that end in the genuine values.
+    """Return arrays of a store of CIFAR-10 with learning curves of two seeds that end in the genuine values.
 
     Curves rise at different rates, with noise that decreases over the epochs, so low fidelities predict
     the final value only roughly. All epochs take equally long, as in the genuine table; `bench`
@@ -123,7 +123,7 @@ def write(path: Path, arrays: Mapping[str, Array], **provenance: str) -> Path:
 
 
 def arrays_as_released():
-    """Arrays of a store like the default one: runs with seeds, means of seed -1, and metrics of devices.
+    """Return arrays of a store like the default one: runs with seeds, means, and hardware metrics.
 
     After 200 epochs, validation accuracy and training time have seeds 777, 888 and 999, the others the mean
     alone; after 12 epochs all are means. CIFAR-10 has four device metrics, of which edgetpu_latency lacks
@@ -157,7 +157,7 @@ def arrays_as_released():
 def from_csv(path, columns, count=CELLS, **options):
     """Build a store from a CSV file with random values of the first `count` cells; return its path.
 
-    `columns`: such as cifar10:200:val_accuracy; `options`: of `nasbench.build.build`.
+    `columns` are names such as cifar10:200:val_accuracy; `options` are arguments of `nasbench.build.build`.
     """
     table = path.with_suffix(".csv")
     with table.open("w", newline="") as file:

@@ -8,7 +8,7 @@ from tests import stores
 
 @pytest.fixture(scope="session")
 def topology(tmp_path_factory):
-    """The path of a store of NAS-Bench-201 with 12 and 200 epochs."""
+    """Return the path of a store of NAS-Bench-201 with 12 and 200 epochs."""
     return stores.write(
         tmp_path_factory.mktemp("topology") / "tss.h5", stores.arrays_of_all_protocols(TOPOLOGY)
     )
@@ -16,7 +16,7 @@ def topology(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def curves(bench, tmp_path_factory):
-    """The path of a store of NAS-Bench-201 with learning curves of CIFAR-10."""
+    """Return the path of a store of NAS-Bench-201 with learning curves of CIFAR-10."""
     return stores.write(
         tmp_path_factory.mktemp("curves") / "curves.h5", stores.arrays_with_rising_curves(bench)
     )

@@ -1,4 +1,4 @@
-"""What every search with a model that needs an optional package must do."""
+"""The test suite for searches with a model that need an optional package."""
 
 import sys
 
@@ -9,7 +9,7 @@ from blackbox.testing import ModelBasedContract
 
 
 class OptionalPackageContract(ModelBasedContract):
-    """A subclass also sets `needed`, a module that is not in the base installation."""
+    """The test suite for such a search; a subclass also sets `needed`, the module of the package."""
 
     needed = None
 

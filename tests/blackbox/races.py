@@ -1,4 +1,4 @@
-"""What searches find on the default table, beside each other."""
+"""Comparison of the regrets of searches on the default table."""
 
 import numpy as np
 
@@ -10,13 +10,13 @@ from blackbox.table.objective import TableObjective
 
 
 def regrets_of(name, bench, trials, evals):
-    """The regret after so many evaluations of each trial, (T,), in points of validation accuracy."""
+    """Return the regret of each trial after `evals` evaluations, (T,), in points of validation accuracy."""
     table = TableObjective(bench, "cifar10", "val_accuracy")
     history = run(algorithm(name)(NB201_SPACE, trials=trials), table, evals)
     return regrets(history.incumbents()[:, -1:], table)[:, 0]
 
 
 def standard_errors_ahead(found, others):
-    """By how many standard errors of the difference of means regrets are below others."""
+    """Return the difference of mean regrets, others - found, in standard errors of this difference."""
     error = np.sqrt(found.var(ddof=1) / len(found) + others.var(ddof=1) / len(others))
     return (others.mean() - found.mean()) / error

@@ -1,4 +1,4 @@
-"""What a command shows on a terminal."""
+"""The output of a command on a terminal."""
 
 import os
 import subprocess
@@ -7,7 +7,7 @@ from contextlib import suppress
 
 
 def shown_on_terminal(program):
-    """The bytes that a program, which must succeed, writes to stderr if that is a terminal."""
+    """Return the bytes that a program writes to stderr on a terminal; the program must succeed."""
     main, terminal = os.openpty()
     termios.tcsetwinsize(terminal, (24, 80))
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=terminal)

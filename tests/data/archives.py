@@ -1,4 +1,4 @@
-"""Files in the published formats, small: what is read is made up, how it is written is not."""
+"""Small files in the published formats, with artificial contents."""
 
 import gzip
 import hashlib
@@ -14,12 +14,12 @@ CIFAR10_CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog
 
 
 def pixels(count, side=32, seed=0):
-    """Noise, uint8 (count, side, side, 3)."""
+    """Return random pixels, uint8 (count, side, side, 3)."""
     return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
 
 
 def rows(images):
-    """Images as the archives hold them: uint8 (count, 3 * side * side), channel by channel."""
+    """Return images as the archives store them: uint8 (count, 3 * side * side), channel by channel."""
     return images.transpose(0, 3, 1, 2).reshape(len(images), -1)
 
 
@@ -28,7 +28,7 @@ def digest(path):
 
 
 class Harmful:
-    """An object whose pickle makes a folder when it is loaded without care."""
+    """An object whose pickle creates a folder if it is loaded without precautions."""
 
     def __init__(self, folder):
         self.folder = str(folder)
@@ -38,9 +38,9 @@ class Harmful:
 
 
 def write_cifar(folder, reader, patch, label_key="labels", classes=CIFAR10_CLASSES, images=4):
-    """The unpacked archive of `reader` (torchvision's CIFAR10 or CIFAR100), and the digests to expect of it.
+    """Write the unpacked archive of `reader` (torchvision's CIFAR10 or CIFAR100) and patch its digests.
 
-    `images`: how many are in each file. Returns {name of the file: (pixels, labels)}.
+    `images` is the number of images per file. Return {name of the file: (pixels, labels)}.
     """
     base = folder / reader.base_folder
     base.mkdir(parents=True)
@@ -66,7 +66,7 @@ def write_cifar(folder, reader, patch, label_key="labels", classes=CIFAR10_CLASS
 
 
 def pack_cifar(folder, reader, patch, where):
-    """The archive of the unpacked files in `folder`, written into the folder `where`; its path."""
+    """Write the archive of the unpacked files in `folder` to the folder `where`; return its path."""
     where.mkdir(parents=True, exist_ok=True)
     path = where / reader.filename
     with tarfile.open(path, "w:gz") as archive:
@@ -76,7 +76,7 @@ def pack_cifar(folder, reader, patch, where):
 
 
 def write_imagenet16(folder, train_labels, test_labels, protocol=2):
-    """Batches of ImageNet16 with these labels (1..1000; a list a batch): a Release, and all pixels."""
+    """Write batches of ImageNet16 with labels (1..1000; one list each); return a Release and all pixels."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
 
@@ -94,13 +94,13 @@ def write_imagenet16(folder, train_labels, test_labels, protocol=2):
 
 
 def idx(array):
-    """An array of bytes in the idx format."""
+    """Return an array of bytes in the idx format."""
     lengths = b"".join(length.to_bytes(4, "big") for length in array.shape)
     return bytes((0, 0, 8, array.ndim)) + lengths + array.tobytes()
 
 
 def write_fashion_mnist(folder, count=20, packed=True, parts=("train", "t10k")):
-    """The idx files of Fashion-MNIST; {part: (grey pixels, labels)}."""
+    """Write the idx files of Fashion-MNIST; return {part: (grey pixels, labels)}."""
     folder.mkdir(parents=True, exist_ok=True)
     written = {}
     for seed, part in enumerate(parts):
@@ -117,7 +117,7 @@ def write_fashion_mnist(folder, count=20, packed=True, parts=("train", "t10k")):
 
 
 def write_tree(folder, classes=("bird", "cat"), images=3, side=8, suffix="png"):
-    """A tree of images; {part: pixels (N, side, side, 3) in the order of classes, then names}."""
+    """Write a tree of images; return {part: pixels (N, side, side, 3), ordered by class, then name}."""
     from PIL import Image
 
     written = {}

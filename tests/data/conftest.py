@@ -1,4 +1,4 @@
-"""A web server, as torchvision's downloads need one that speaks HTTP."""
+"""A web server, because torchvision's downloads need HTTP."""
 
 import socket
 import threading
@@ -15,7 +15,7 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def server(tmp_path):
-    """(a folder, the address under which its files are served)."""
+    """Yield a folder and the address at which its files are served."""
     folder = tmp_path / "server"
     folder.mkdir()
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder)) as http:
@@ -26,7 +26,7 @@ def server(tmp_path):
 
 @pytest.fixture
 def nobody():
-    """An address that nobody serves."""
+    """Yield an address at which there is no server."""
     with socket.socket() as bound:  # and does not listen
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}/"

@@ -1,4 +1,4 @@
-"""The command in this process."""
+"""Fixtures of comparisons in the process of a test."""
 
 import sys
 
@@ -9,7 +9,7 @@ from blackbox.compare.__main__ import main
 
 @pytest.fixture
 def compare(capsys):
-    """Runs the command: (exit code, stdout, stderr). One process to work, unless it says otherwise."""
+    """Return a function that runs the command, by default with one worker: (exit code, stdout, stderr)."""
 
     def compare(*argv):
         workers = () if "--workers" in argv else ("--workers", 1)
@@ -25,5 +25,5 @@ def compare(capsys):
 
 @pytest.fixture
 def plain(monkeypatch):
-    """Folders have no pictures, as where matplotlib is not installed: for tests that do not look at them."""
+    """Hide matplotlib, so that folders have no plots, for tests that do not look at plots."""
     monkeypatch.setitem(sys.modules, "matplotlib", None)

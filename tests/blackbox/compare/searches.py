@@ -1,4 +1,4 @@
-"""Searches of one's own, which processes of a comparison import: slow ones, and ones that break."""
+"""A custom search that processes of a comparison import; it can be slow or fail."""
 
 import os
 import signal
@@ -13,12 +13,12 @@ from nasbench.runs.settings import Settings, option
 @dataclass(frozen=True)
 class OddConfig(Settings):
     wait: float = option(0.0, "seconds that each step takes")
-    fail: int = option(-1, "the step at which it fails")
-    flag: str = option("", "a file: while it exists, failing is an end of the process")
+    fail: int = option(-1, "step at which it fails")
+    flag: str = option("", "file; if given, the process is killed while it exists instead of failing")
 
 
 class Odd(RandomSearch):
-    """Random search that takes its time, or fails."""
+    """Random search that can be slow or fail."""
 
     name = "odd search"
     config_class = OddConfig
@@ -27,7 +27,7 @@ class Odd(RandomSearch):
         time.sleep(self.config.wait)
         if len(self.history) == self.config.fail:
             if not self.config.flag:
-                raise ArithmeticError("it was to fail")
+                raise ArithmeticError("intended failure")
             if Path(self.config.flag).exists():
                 os.kill(os.getpid(), signal.SIGKILL)
         return super().ask(pending)

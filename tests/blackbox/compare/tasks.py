@@ -1,4 +1,4 @@
-"""A task that no pool runs."""
+"""A task context without a pool."""
 
 
 class Alone:

@@ -149,7 +149,7 @@ def test_a_run_that_was_half_joined_is_joined_anew(home, tmp_path):
 
 
 def test_what_a_search_raises_passes(home):
-    with pytest.raises(ArithmeticError, match="it was to fail"):
+    with pytest.raises(ArithmeticError, match="intended failure"):
         carry_out(study_of([f"{ODD}:fail=3"], None, trials=2, evals=5), 2)
 
 

@@ -129,7 +129,7 @@ def test_errors_of_tasks_are_those_of_local_processes(on_it, scheduler, tmp_path
     code, out, err = on_it(*argv)
     assert (code, out) == (2, "")
     assert err.endswith("rs is not a run of this comparison, or is not complete; move it to another folder\n")
-    with pytest.raises(ArithmeticError, match="it was to fail"):
+    with pytest.raises(ArithmeticError, match="intended failure"):
         carry_out(study_of(f"{ODD}:fail=3"), 2, scheduler.scheduler.address)
 
 

@@ -1,4 +1,4 @@
-"""Folders of small runs, made once by the searches' own commands."""
+"""Folders of small runs, created once by the commands of the searches."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from blackbox.rs import RandomSearch
 
 @pytest.fixture(scope="session")
 def runs(home, tmp_path_factory):
-    """A folder with the runs `re` and `rs` on CIFAR-10 and `other` on CIFAR-100."""
+    """Return a folder with the runs `re` and `rs` on CIFAR-10 and `other` on CIFAR-100."""
     folder = tmp_path_factory.mktemp("runs")
     common = ["--evals", "150", "--trials", "6"]
     for name, search, options in (
@@ -24,7 +24,7 @@ def runs(home, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def report(runs, tmp_path_factory):
-    """The page of all of them."""
+    """Return the path of the report of all three runs."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     assert main([*(str(runs / name) for name in ("re", "rs", "other")), "--out", str(path)]) == 0
     return path

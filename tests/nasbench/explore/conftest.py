@@ -11,7 +11,7 @@ FEW = ("val_accuracy", "test_accuracy", "val_accuracy@12", "latency", "params", 
 
 @pytest.fixture
 def command(capsys):
-    """Runs `explore` in this process: (exit code, stdout, stderr)."""
+    """Return a function that runs `explore` in this process: (exit code, stdout, stderr)."""
 
     def command(*argv):
         try:
@@ -25,7 +25,7 @@ def command(capsys):
 
 @pytest.fixture(scope="session")
 def explorer(home, tmp_path_factory):
-    """The page of a few metrics of CIFAR-10."""
+    """Return the path of a page with a few metrics on CIFAR-10."""
     path = tmp_path_factory.mktemp("explorer") / "explorer.html"
     assert main(["explore", "--dataset", "cifar10", "--metrics", *FEW, "--out", str(path)]) == 0
     return path

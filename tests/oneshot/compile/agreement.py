@@ -16,7 +16,7 @@ BATCH = 3
 
 
 def candidates(zeros=True, statistics=True, stride=1):
-    """A strategy of operations that keep the channels: functions that make one."""
+    """Return a strategy of functions that create an operation that keeps the number of channels."""
     c = CHANNELS
     norm = st.fixed_dictionaries(
         {"affine": st.booleans(), "statistics": st.booleans() if statistics else st.just(False)}
@@ -27,7 +27,7 @@ def candidates(zeros=True, statistics=True, stride=1):
         ),
         norm.map(lambda drawn: lambda: ops.AvgPool1x1(3, stride, c, c, **drawn)),
         st.just(lambda: nn.MaxPool2d(3, stride, padding=1)),
-        st.just(lambda: nn.LPPool2d(2, 1, stride)),  # the compiler knows nothing of it
+        st.just(lambda: nn.LPPool2d(2, 1, stride)),  # unknown to the compiler
         st.tuples(st.sampled_from([3, 5]), st.sampled_from([1, 2]), norm).map(
             lambda drawn: lambda: ops.DilConv(c, c, drawn[0], stride, drawn[1], **drawn[2])
         ),
@@ -53,7 +53,7 @@ def candidates(zeros=True, statistics=True, stride=1):
 
 
 def mix(draw, edge, operations):
-    """Set a mixed operation at an edge: by softmax, by a draw, or chosen."""
+    """Set a mixed operation on an edge: a softmax, a sample, or a fixed choice of the candidates."""
     kind = draw(st.sampled_from([MixedOp, *ESTIMATORS.values()]))
     if not edge.has("alpha"):
         edge.set("alpha", nn.Parameter(torch.randn(len(operations))), shared=True)
@@ -64,7 +64,7 @@ def mix(draw, edge, operations):
 
 
 def connected(draw, name, most):
-    """A graph of 2 to so many nodes in which every node but the first has an edge from a lower one."""
+    """Return a graph of 2 to `most` nodes; every node except the first has an edge from a lower one."""
     graph = Graph(name)
     count = draw(st.integers(2, most))
     for target in range(2, count + 1):
@@ -74,9 +74,9 @@ def connected(draw, name, most):
 
 
 def fill(draw, graph, made, depth, **kinds):
-    """Put operations at all edges: plain, shared with another edge, mixed, or a graph.
+    """Set operations on edges: plain, shared with another edge, mixed, or a graph; some edges get none.
 
-    `made`: operations that may be shared; None if none may.
+    `made` has the operations that can be shared; None disables sharing.
     """
     for _, _, edge in graph.edges(data=True):
         what = draw(st.sampled_from(["plain", "plain", "mixed", "mixed", "shared", "graph", "nothing"]))
@@ -98,7 +98,7 @@ def fill(draw, graph, made, depth, **kinds):
 
 
 def inner(draw, made, depth, **kinds):
-    """A further graph, sometimes a chain of copies that share their alphas."""
+    """Return an inner graph, sometimes of several copies that share their alphas."""
     graph = connected(draw, "inner", 3)
     fill(draw, graph, made, depth, **kinds)
     if draw(st.booleans()):
@@ -112,7 +112,10 @@ def inner(draw, made, depth, **kinds):
 
 @st.composite
 def graphs(draw, most=6, depth=1, shared=True, **kinds):
-    """A parsed graph in float64; `shared`: some modules at several edges; `kinds`: of `candidates`."""
+    """Return a parsed graph in float64.
+
+    With `shared`, some modules are on several edges; `kinds` are arguments of `candidates`.
+    """
     torch.manual_seed(draw(st.integers(0, 99)))
     graph = connected(draw, "random", most)
     fill(draw, graph, [] if shared else None, depth, **kinds)
@@ -132,7 +135,10 @@ def graphs(draw, most=6, depth=1, shared=True, **kinds):
 
 
 def concatenated(draw, graph, **kinds):
-    """The graph, its image and what comes of both side by side, narrowed in one of two ways, and further."""
+    """Return a graph that concatenates the graph's output with an operation on its input.
+
+    The number of channels is then reduced in one of two ways.
+    """
     outer = Graph("concatenation")
     outer.add_edge(1, 2, op=graph)
     norm = {
@@ -151,7 +157,7 @@ def concatenated(draw, graph, **kinds):
 
 
 def reduced(draw, graph, **kinds):
-    """The graph, and beside it edges of stride 2 to a smaller image."""
+    """Return the graph followed by edges of stride 2, from its input and its output to a smaller image."""
     outer = Graph("reduction")
     outer.add_edge(1, 2, op=graph)
     for source in (1, 2):
@@ -162,10 +168,10 @@ def reduced(draw, graph, **kinds):
 
 
 def randomized(graph):
-    """With scales and running variances that are no longer ones; shifts and running means stay zero.
+    """Randomize scales and running variances, and return the graph; shifts and running means stay zero.
 
-    These would make constant tensors of zeros, and normalizing a constant gives noise, whose sign a ReLU then
-    shows in the gradients.
+    Otherwise tensors of zeros would become constant; normalizing a constant gives noise, and a ReLU passes
+    the sign of the noise on to the gradients.
     """
     with torch.no_grad():
         for module in graph.modules():
@@ -183,8 +189,8 @@ def images(dtype=torch.float64, batch=BATCH, channels=CHANNELS, size=SIZE, seed=
 
 
 def outcome(graph, run, x, seed=0):
-    """What a pass gives, {name: tensor}: the output, all gradients (zeros for None) and all buffers."""
-    torch.manual_seed(seed)  # what is drawn comes from the process's generator
+    """Return the results of a pass, {name: tensor}: output, all gradients (zeros for None), all buffers."""
+    torch.manual_seed(seed)  # samples come from the global generator
     x = x.clone().requires_grad_()
     out = run(graph)(x)
     probe = torch.randn(out.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
@@ -207,7 +213,7 @@ def interpreted(graph):
 
 
 def assert_agrees(graph, x, seed=0, tolerance=1e-10, buffers=True):
-    """The plan gives what `interpret` does, each tensor up to the tolerance times its largest number."""
+    """Assert that plan and `interpret` agree: each tensor up to the tolerance times its largest number."""
     oracle = graph.clone()
     expected = outcome(oracle, interpreted, x, seed)
     found = outcome(graph, compiled, x, seed)

@@ -1,4 +1,4 @@
-"""Diagrams to be drawn, and what a test asks of a drawn one."""
+"""Diagrams for tests, and checks of drawn diagrams."""
 
 import random
 from itertools import combinations
@@ -33,7 +33,7 @@ def published():
 
 
 def drawn_at_random(count, seed):
-    """Lists of Diagrams of genotypes, hierarchies and cells of NAS-Bench-201, a third each."""
+    """Return random lists of Diagrams: a third each of genotypes, hierarchies and NAS-Bench-201 cells."""
     rng = random.Random(seed)
     makers = (_genotype, _hierarchy, lambda rng: get_space("nb201").diagrams(Cell(rng.randrange(CELLS))))
     return [makers[number % 3](rng) for number in range(count)]
@@ -59,7 +59,7 @@ def _hierarchy(rng):
 
 
 class Seen:
-    """Where all that a figure shows stands, in pixels of 1/200 inch."""
+    """The positions of everything that a figure shows, in pixels of 1/200 inch."""
 
     def __init__(self, figure):
         figure.set_dpi(200)
@@ -77,7 +77,7 @@ class Seen:
         self.page = figure.bbox
 
     def overlaps(self):
-        """Pairs of boxes that intersect, and texts that are not within one box or clear of all."""
+        """Return pairs of boxes that intersect, and texts that are neither in one box nor clear of all."""
         found = [
             (a, b) for (a, one), (b, other) in combinations(self.boxes.items(), 2) if one.overlaps(other)
         ]
@@ -89,7 +89,7 @@ class Seen:
         return found
 
     def outside(self):
-        """What is not on the page."""
+        """Return the names of everything that is not on the page."""
         extents = [*self.boxes.items(), *self.texts]
         return [name for name, extent in extents if not _within(self.page, extent)]
 
@@ -99,7 +99,7 @@ def _within(outer, inner):
 
 
 def points_on(path, count=24):
-    """Points on a Bézier curve of (3 n + 1, 2), an array of (n * count, 2)."""
+    """Return points (n * count, 2) on a Bézier curve with control points (3 n + 1, 2)."""
     t = np.linspace(0, 1, count)[:, None]
     pieces = [path[k : k + 4] for k in range(0, len(path) - 1, 3)]
     return np.vstack(

@@ -13,7 +13,7 @@ IMAGES = torch.randn(2, 4, 6, 6, generator=torch.Generator().manual_seed(0))  # 
 
 
 class Times(nn.Module):
-    """Multiplies by a learned number, and counts how often."""
+    """A module that multiplies by a learned number and counts its calls."""
 
     def __init__(self, factor):
         super().__init__()
@@ -26,7 +26,7 @@ class Times(nn.Module):
 
 
 class Outer(nn.Module):
-    """A module that nothing but itself knows what it does with what it holds."""
+    """A module with a submodule, opaque to the compiler."""
 
     def __init__(self, inner):
         super().__init__()
@@ -44,7 +44,7 @@ def chain(*operations, name="chain"):
 
 
 def triangle(first=None, second=None, short=None, name="triangle"):
-    """1 -> 2 -> 3 and 1 -> 3."""
+    """Return a graph with the edges 1 -> 2 -> 3 and 1 -> 3."""
     graph = Graph(name)
     graph.add_nodes_from([1, 2, 3])
     graph.add_edges_densely()
@@ -55,13 +55,13 @@ def triangle(first=None, second=None, short=None, name="triangle"):
 
 
 def convolution(*modules):
-    """The kernel of convolutions alike side by side."""
+    """Return the kernel of parallel convolutions with equal options."""
     first = modules[0]
     return Conv(modules, first.stride, first.padding, first.dilation)
 
 
 def both(graph, *inputs):
-    """What the graph gives, after seeing that forward and interpret agree."""
+    """Return the output of the graph after checking that forward and interpret agree."""
     state = torch.get_rng_state()
     expected = graph.interpret(*inputs)
     torch.set_rng_state(state)

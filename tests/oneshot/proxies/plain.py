@@ -127,7 +127,7 @@ def without_norms(module):
 
 
 def synflow(network, batch):
-    """Of a network that is changed."""
+    """Return the score; the network is changed."""
     network = without_norms(network)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -146,7 +146,7 @@ def synflow(network, batch):
 
 
 def zen(network, batch):
-    """Of a network that is changed, for the random numbers that a seed gives."""
+    """Return the score for the random numbers of a seed; the network is changed."""
     generator = torch.Generator().manual_seed(batch.seed)
     x, change = (torch.randn(batch.images.shape, generator=generator, dtype=torch.float64) for _ in range(2))
     with torch.no_grad():

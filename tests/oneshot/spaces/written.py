@@ -26,7 +26,7 @@ MOTIF = ["none", "skip_connect", "max_pool_3x3"]  # three nodes
 
 
 def genotypes(nodes=st.integers(1, 5)):  # noqa: B008, a strategy is a value
-    """A strategy of random Genotypes, by default of one to five nodes a cell."""
+    """Return a strategy of random Genotypes, by default with one to five nodes per cell."""
 
     @st.composite
     def cells(draw):
@@ -43,7 +43,7 @@ def genotypes(nodes=st.integers(1, 5)):  # noqa: B008, a strategy is a value
 
 @st.composite
 def hierarchies(draw):
-    """A strategy of random Hierarchies of one to six motifs."""
+    """Return a strategy of random Hierarchies of one to six motifs."""
     motif = st.lists(
         st.sampled_from(PRIMITIVES),
         min_size=(size := len(dense_edges(draw(st.integers(2, 4))))),
@@ -102,7 +102,7 @@ def call(parts):
 
 @st.composite
 def notations(draw):
-    """A strategy of functions that make of a Genotype its fields in a notation, the same for both cells."""
+    """Return a strategy of functions from a Genotype to its fields in a notation, the same for both cells."""
     by_node, renamed, connections = draw(st.booleans()), draw(st.booleans()), draw(st.booleans())
     weights = draw(st.none() | st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 

@@ -1,4 +1,4 @@
-"""What a search and a retraining have in common: a run that is stopped, refused, damaged or shown."""
+"""Shared tests of search and retraining: stopped, rejected and diverging runs, and their progress."""
 
 import io
 import json
@@ -17,13 +17,13 @@ from oneshot.training.checkpoints import read_checkpoint
 
 
 def after(steps):
-    """A `stop` that says so after a number of steps."""
+    """Return a `stop` function that returns true after a number of steps."""
     asked = iter([False] * steps)
     return lambda: next(asked, True)
 
 
 def same(one, other, equal_nan=False):
-    """Whether two states are equal, bit for bit; `equal_nan`: NaN is equal to NaN."""
+    """Return whether two states are equal, bit for bit; with `equal_nan`, NaN equals NaN."""
     if isinstance(one, torch.Tensor):
         equal_nan = equal_nan and one.is_floating_point()
         return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=equal_nan)
@@ -35,7 +35,7 @@ def same(one, other, equal_nan=False):
 
 
 def assert_same_end(one, other, log_format, equal_nan=False):
-    """Two runs' folders hold the same, but for the time that things took."""
+    """Assert that two run folders have the same contents, except for durations."""
     logs = [
         [
             {k: v for k, v in row.items() if k not in ("images_per_second", "seconds")}
@@ -46,7 +46,7 @@ def assert_same_end(one, other, log_format, equal_nan=False):
     assert logs[0] == logs[1]
     states = [read_checkpoint(path) for path in (one, other)]
     for state in states:
-        state.pop("log")  # bytes, which the time columns are part of
+        state.pop("log")  # bytes that include the durations
         state.pop("concluding", None)
         state["training"].pop("seconds")
     assert same(*states, equal_nan)
@@ -83,7 +83,7 @@ def child(where, number, name, argv):
     def appended(self, data):
         append(self, data)
         if where == "between" and data.startswith(b"%d," % number):
-            stop(name)  # the log has a row more than the checkpoint
+            stop(name)  # the log has one row more than the checkpoint
 
     def half(file, data):
         wanted = {"log": "log.csv"}.get(where, f".{where}.pt.")
@@ -119,9 +119,10 @@ for case in sys.stdin.read().split():
 
 
 def stop_runs(loading, package, stepping, base, flags, cases):
-    """Run a command for each case in a process that a signal stops there; the exit codes.
+    """Run a command for each case, in a process that a signal stops there; return the exit codes by case.
 
-    `loading`: code of what all of them load before they begin; `stepping`: MODULE:CLASS whose `step` counts.
+    `loading` is code that runs first and imports what all cases need; `stepping` is the MODULE:CLASS whose
+    calls of `step` are counted.
     """
     args = [sys.executable, "-c", loading + _STOPPED, package, stepping, str(base), *flags]
     done = subprocess.run(args, input=" ".join(cases), capture_output=True, text=True, check=True)
@@ -135,7 +136,7 @@ class Terminal(io.StringIO):
 
 
 class TrainingContract:
-    """What both commands do; a module has the fixtures `run`, `whole`, `stopped` and `no_pictures`."""
+    """Tests of both commands; a module has the fixtures `run`, `whole`, `stopped` and `no_pictures`."""
 
     prog = None
     kind = None
@@ -146,14 +147,14 @@ class TrainingContract:
     error_lines = 1  # on stderr, when that file cannot be written
     diverging = ()  # flags of a run that diverges in its first epoch
     quick = ()  # flags of a quick run
-    shown = ()  # by the progress bar of the runs with these flags:
-    shown_runs = ()
+    shown = ()  # texts of the progress bar in the runs `shown_runs`
+    shown_runs = ()  # flags of each run
     interrupted_report = ""  # a part of the report of an interrupted run
     refused = ()  # (flags, message) of a resumed run
     accepted = ()  # flags of a resumed run
 
     def look(self, whole):
-        """What is allowed while another process writes to the folder."""
+        """Check what is allowed while another process writes to the folder."""
 
     def check_a_process_that_is_stopped_anywhere(self, run, stopped, whole, case):
         base, codes = stopped
@@ -174,11 +175,11 @@ class TrainingContract:
         assert (code, "error" in err) == (0, False)
         leftovers = [each for each in path.iterdir() if each.suffix == ".tmp"]
         assert len(leftovers) == (where in ("checkpoint", "best", "last") and name == "SIGKILL")
-        for each in leftovers:  # a kill leaves its half, under another name
+        for each in leftovers:  # a kill leaves half a file under a temporary name
             each.unlink()
         assert_same_end(path, whole, self.log_format, self.equal_nan)
 
-    @pytest.mark.slow  # as the runs that are stopped are
+    @pytest.mark.slow  # like the tests of stopped runs
     def test_an_interrupt_says_where_the_training_is(self, stopped):
         base, _ = stopped
         for case, where in (

@@ -1,4 +1,4 @@
-"""Two processes, started as a user would, by torchrun."""
+"""Two processes, started by torchrun as a user would."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ def start(*argv, **env):
 
 
 def end(process):
-    """(exit code, stdout, stderr) of processes that end in time."""
+    """Return (exit code, stdout, stderr) of processes; fail if they do not end in time."""
     try:
         out, err = process.communicate(timeout=LIMIT)
     except subprocess.TimeoutExpired:
@@ -32,5 +32,5 @@ def end(process):
 
 
 def said(err, command="oneshot.retrain"):
-    """What the command itself says on stderr, lines."""
+    """Return the lines that the command itself wrote to stderr."""
     return [line for line in err.splitlines() if line.startswith((f"python -m {command}", "inter"))]

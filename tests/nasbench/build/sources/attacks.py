@@ -1,4 +1,4 @@
-"""Pickles made to take memory, time or the stack of who reads them; small ones, and some without end."""
+"""Malicious pickles that exhaust the memory, time or stack of their reader; some are small, some endless."""
 
 import io
 from itertools import chain, repeat
@@ -13,7 +13,7 @@ _TYPE = b"cnumpy\ndtype\nX\x02\0\0\0u1\x85R(K\x03X\x01\0\0\0|NNNtb"
 _TUPLE = b"(" + b"N" * 50_000 + b"t"
 _COLLIDING = [b"\x8a\x0d" + ((2**61 - 1) * n).to_bytes(13, "little") + b"N" for n in range(2000)]
 
-# {name: (how a pickle begins, how it goes on for ever)}
+# {name: (start of a pickle, part that is repeated without end)}
 ENDLESS = {
     "bytes of a text": (_ENCODE + b"q\0" + _TEXT + b"X\x06\0\0\0latin1\x86q\x01(", b"h\0h\x01R"),
     "bytes of a text, thrown away": (_ENCODE + b"q\0" + _TEXT + b"X\x06\0\0\0latin1\x86q\x01", b"h\0h\x01R0"),
@@ -43,7 +43,7 @@ ENDLESS = {
     ),
     "wide tuples of wide tuples": (_TUPLE + b"q\0", b"(" + b"h\0" * 50_000 + b"t"),
 }
-# {name: a pickle but for its first bytes and its last}
+# {name: pickle without its first two bytes and its last byte}
 DAMAGED = {
     "a deep tuple": _DEEP,
     "a deep tuple as a key": b"}" + _DEEP + b"Ns",
@@ -66,7 +66,7 @@ DAMAGED = {
 
 
 def endless(name):
-    """`read(n)` of a pickle that goes on for ever."""
+    """Return `read(n)` of an endless pickle."""
     start, again = ENDLESS[name]
     pieces = chain([b"\x80\x04" + start], repeat(again * (4096 // len(again) + 1)))
     left = b""
@@ -82,5 +82,5 @@ def endless(name):
 
 
 def damaged(name):
-    """`read(n)` of a pickle that ends."""
+    """Return `read(n)` of a pickle that ends."""
     return io.BytesIO(b"\x80\x04" + DAMAGED[name] + b".").read
