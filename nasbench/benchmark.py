@@ -118,7 +118,8 @@ class Benchmark(ABC, Generic[C]):
             name = _CLASSES[other.flag].__name__ if other else ""
             advice = f"; open it with nasbench.{name}, or --space {other.flag}" if other else ""
             raise StoreError(
-                f"{self.store.path} holds the {self.store.attributes['space']}, not {space.name}{advice}"
+                f"{self.store.path} is a store of the space {self.store.attributes['space']!r},"
+                f" not of {space.name!r}{advice}"
             )
         self._cells = space.cells
         self._answers = Answers(self.store, space)

@@ -270,7 +270,7 @@ def test_a_store_of_another_space_is_an_error(run, topology, sizes, tmp_path):
     for space, store in (("tss", sizes), ("sss", topology)):
         code, out, err = run("rs", "--space", space, "--store", store)
         assert (code, out, err.count("\n")) == (2, "", 1)
-        assert f"{store} holds " in err
+        assert f"{store} is a store of the space " in err
     run("rs", "--evals", 5, "--store", sizes, "--out", tmp_path / "a")
     code, _, err = run("rs", "--resume", tmp_path / "a", "--store", topology)
     assert (code, f"cannot open the table of {tmp_path / 'a'}: " in err) == (2, True)

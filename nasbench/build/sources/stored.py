@@ -26,7 +26,7 @@ class Stored(Source):
         store.verify()
         space = space_named(store.attributes["space"])
         if space is None:
-            raise SourceError(f"{path} holds the {store.attributes['space']}, which is not a known space")
+            raise SourceError(f"{path} is a store of an unknown space {store.attributes['space']!r}")
         layout: dict[str, tuple[int, ...]] = {}
         seeds: dict[Group, tuple[int, ...]] = {}
         for name in store.names:

@@ -74,7 +74,7 @@ class UserTable(Table):
     Parameters
     ----------
     path
-        CSV or Parquet file, plain or packed by gzip or xz.
+        CSV or Parquet file, plain or compressed with gzip or xz.
     maps
         Meanings of columns with other names, such as "acc=cifar10:200:val_accuracy" or "id=index".
     flag

@@ -149,7 +149,7 @@ def test_sources_of_two_spaces_are_refused(tmp_path):
 
 def test_stores_that_cannot_be_sources(tmp_path):
     stores.write(tmp_path / "a.h5", table_of((777,), ("val_accuracy",), 0), space="another")
-    with pytest.raises(SourceError, match="holds the another, which is not a known space"):
+    with pytest.raises(SourceError, match="is a store of an unknown space 'another'"):
         open_source(tmp_path / "a.h5")
     path = stores.write(tmp_path / "b.h5", table_of((777,), ("val_accuracy",), 0))
     data = bytearray(path.read_bytes())
