@@ -80,7 +80,7 @@ class MultiFidelitySearch(ABC, Generic[R]):
     Raises
     ------
     ConfigError
-        If there are no or repeated fidelities, or if a maximum number of epochs is below
+        If there are no or repeated fidelities, or if a given one, or the maximum, is below
         ``config.min_epochs``.
     InvalidArgumentError
         If `fidelities`, `trial` or `seed` is out of range.
@@ -261,6 +261,8 @@ def rungs(fidelities: int | Sequence[int], eta: int, min_epochs: int = 1) -> tup
         given = [whole("a fidelity", epochs, 1) for epochs in fidelities]
         if not given or len(set(given)) < len(given):
             raise ConfigError(f"fidelities must be one or more different numbers of epochs, got {given}")
+        if min_epochs > min(given):
+            raise ConfigError(f"min_epochs must be <= the shortest fidelity, {min(given)}; got {min_epochs}")
         return tuple(sorted(given))
     longest = whole("the longest fidelity", fidelities, 1)
     if min_epochs > longest:

@@ -1,5 +1,6 @@
 """The base class of objectives on a table: metric, signal, feasible cells, runs per seed and times."""
 
+import math
 from contextlib import suppress
 
 import numpy as np
@@ -54,8 +55,10 @@ class SignalTable:
 
     def _scores(self, signal: Signal) -> Scores:
         """Return a signal of all cells as scores, (N,); raise an error if a feasible cell has none."""
-        hint = f"; try --at-least {signal}=0, which excludes them"
-        return self._complete(self._signed(signal, signal.protocol), str(signal), hint)
+        scores = self._signed(signal, signal.protocol)
+        lowest = math.floor(np.nanmin(scores if signal.higher_is_better else -scores, initial=0.0))
+        hint = f"; try --at-least {signal}={lowest}, which excludes them"
+        return self._complete(scores, str(signal), hint)
 
     def _target_scores(self) -> Scores:
         """Return the metric of all cells as scores, (N,); an error lists the recorded metrics."""

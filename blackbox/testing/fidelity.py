@@ -200,6 +200,10 @@ class MultiFidelityContract:
         with pytest.raises(ObjectiveError, match="a job must be running to be told or lost"):
             search.lose(job)
 
+    def test_given_fidelities_below_the_minimum_are_errors(self) -> None:
+        with pytest.raises(ConfigError, match="min_epochs must be <= the shortest fidelity, 3; got 4"):
+            self.make(fidelities=(9, 3), min_epochs=4)
+
     def test_numbers_outside_their_range_are_errors(self) -> None:
         options: dict[str, Any]
         for error, options, message in (

@@ -114,8 +114,8 @@ function keys(event) {
   if (event.key === "Escape") {
     if (cardPlace.contains(event.target)) plot.over.focus();
     else change(STATE.pin === null ? { cell: null } : { pin: null });
-  } else if (event.key === "p") togglePin();
-  else if (event.key === "n") cards.enter(0, 0);
+  } else if (event.key.toLowerCase() === "p") togglePin();
+  else if (event.key.toLowerCase() === "n") cards.enter(0, 0);
   else if (event.key === "/") cards.find.focus();
   else return;
   event.preventDefault();

@@ -225,12 +225,12 @@ class Plot {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.key in ways) this.on.pick(cell === null ? this.front[0] ?? null : this.next(cell, ...ways[event.key]));
     else if (event.key.toLowerCase() === "f" && this.front.length) {
-      const n = this.front.indexOf(cell) + (event.key === "F" ? -1 : 1);
+      const n = this.front.indexOf(cell) + (event.shiftKey ? -1 : 1);
       this.on.pick(this.front[(n + this.front.length) % this.front.length]);
     } else if (event.key === "+" || event.key === "=") this.zoomAt(1 / 1.5);
     else if (event.key === "-") this.zoomAt(1.5);
     else if (event.key === "0") this.zoomTo(null);
-    else if (event.key === "b") this.zoomToBest();
+    else if (event.key.toLowerCase() === "b") this.zoomToBest();
     else return;
     event.preventDefault();
     event.stopPropagation();

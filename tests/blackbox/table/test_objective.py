@@ -5,6 +5,7 @@ from scipy.stats import chisquare
 from blackbox.errors import ConfigError
 from blackbox.table.objective import TableObjective
 from nasbench import NB201, SSS, Cell
+from nasbench.build import build
 from nasbench.errors import NotRecordedError, UnknownMetricError
 from nasbench.spaces import TOPOLOGY
 from tests import stores
@@ -32,6 +33,15 @@ def test_scores_are_negated_where_lower_is_better(bench):
     objective = TableObjective(bench, "cifar10", "latency")
     assert objective([CELL.code]).tolist() == [-0.0139359758611311]
     assert objective.scores.argmax() == bench.best("cifar10", "latency").cell.code
+
+
+def test_the_limit_that_leaves_out_missing_cells_keeps_negative_values(tmp_path):
+    (tmp_path / "zen.csv").write_text("index,cifar10:zen:0\n0,-2.5\n1,3\n")
+    build([tmp_path / "zen.csv"], tmp_path / "zen.h5", workers=1)
+    with pytest.raises(ConfigError, match="for 15,623 cells; try --at-least zen=-3, which excludes them"):
+        TableObjective(NB201(tmp_path / "zen.h5"), "cifar10", "zen")
+    objective = TableObjective(NB201(tmp_path / "zen.h5"), "cifar10", "zen", where={"zen": (-3, None)})
+    assert np.isfinite(objective.scores).sum() == 2
 
 
 def test_noise_draws_a_recorded_seed_an_evaluation(bench):

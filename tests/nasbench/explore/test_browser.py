@@ -221,6 +221,9 @@ def test_the_keyboard_reaches_everything(show):
     assert frame_of(page) != before
     picture.press("0")
     assert frame_of(page) == before
+    picture.press("B")  # as with Caps Lock
+    assert frame_of(page) != before
+    picture.press("0")
     picture.press("n")
     focused = page.locator(".change:focus")
     focused.press("ArrowDown")
