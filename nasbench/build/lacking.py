@@ -23,7 +23,7 @@ def check_kept(old: Store, known: Known, sources: Sequence[Source], force: str) 
     lost = _lost(old, known)
     if lost:
         lacks = shorten([f"{metric} ({counted(cells, 'cell')})" for metric, cells in lost.items()])
-        others = [str(source.path) for source in sources if str(source.path) != str(old.path)]
+        others = [source.label for source in sources if source.label != str(old.path)]
         # Earlier sources take precedence; if a merge with the old store loses data, it must come first.
         paths = [*others, old.path] if len(others) == len(sources) else [old.path, *others]
         raise StoreError(

@@ -96,7 +96,7 @@ class Merged(Source):
                 shape = shape if group is None else (len(seeds[group]), *shape[1:])
                 if layout.setdefault(name, shape) != shape:
                     raise SourceError(
-                        f"{source.path}: {name} has rows of shape {shape}, other sources {layout[name]}"
+                        f"{source.label}: {name} has rows of shape {shape}, other sources {layout[name]}"
                     )
         super().__init__(path, space, layout, seeds, join_provenance(stored))
         self.origins = join_origins(stored)
@@ -135,7 +135,7 @@ class Merged(Source):
         forms = ("runs because an earlier source has their mean", "means because an earlier source has runs")
         lines: dict[str, list[str]] = {}
         for (number, is_mean, name), cells in sorted(self._left_out.items()):
-            line = f"{self._stored[number].path}: left out {forms[is_mean]}"
+            line = f"{self._stored[number].label}: left out {forms[is_mean]}"
             lines.setdefault(line, []).append(f"{name} ({counted(cells, 'cell')})")
         return [f"{line}: {shorten(arrays)}" for line, arrays in lines.items()]
 
@@ -177,9 +177,9 @@ class Merged(Source):
     def _note(self, name: str, winner: int, number: int, sizes: Values, task: range) -> None:
         """Record the differences of an array; `sizes` has shape (n, ...) and is 0 if sources agree."""
         row, *_ = np.unravel_index(sizes.argmax(), sizes.shape)
-        paths = (str(self._stored[winner].path), str(self._stored[number].path))
+        labels = self._stored[winner].label, self._stored[number].label
         index = int(self.space.official_index()[task.start + int(row)])
-        new = Difference(name, *paths, int(np.count_nonzero(sizes)), float(sizes.max()), index)
+        new = Difference(name, *labels, int(np.count_nonzero(sizes)), float(sizes.max()), index)
         old = self._differences.get((name, winner, number), new._replace(values=0))
         worst = new if new.largest > old.largest else old
         self._differences[name, winner, number] = worst._replace(values=old.values + new.values)

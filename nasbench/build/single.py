@@ -59,9 +59,9 @@ class Difference(NamedTuple):
 
     #: name of the array
     array: str
-    #: path of the source whose values are in the store
+    #: label of the source whose values are in the store
     winner: str
-    #: path of the other source
+    #: label of the other source
     other: str
     #: number of values that differ
     values: int

@@ -90,6 +90,8 @@ class Source(ABC):
         provenance: Mapping[str, str],
     ) -> None:
         self.path = path
+        #: the path, or the kind if there is none, as on the command line
+        self.label = self.kind if path is None else str(path)
         self.space = space
         self.layout = layout
         self.seeds = seeds

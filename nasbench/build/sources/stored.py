@@ -42,7 +42,8 @@ class Stored(Source):
         self._offsets = {name: store.offset(name) for name in layout}
         self.checks.append("the store against its checksum")
         if original is not None:
-            self.path, self.checks, self.notes = original.path, original.checks, original.notes
+            self.path, self.label = original.path, original.label
+            self.checks, self.notes = original.checks, original.notes
 
     @property
     def tasks(self) -> Sequence[range]:

@@ -6,8 +6,10 @@ import pytest
 from nasbench import CELLS, NB201, SSS, Cell
 from nasbench.build import builder as build
 from nasbench.build import merge
+from nasbench.build.lacking import check_kept, known_in_sources
 from nasbench.build.merge import Merged
 from nasbench.build.sources import hpo_bench
+from nasbench.build.sources.default import DefaultTable
 from nasbench.build.sources.registry import open_source
 from nasbench.errors import InvalidArgumentError, NotRecordedError, SourceError, StoreError
 from nasbench.spaces import SIZE, TOPOLOGY
@@ -115,6 +117,19 @@ def test_of_means_and_runs_the_earlier_source_has_its_way(tmp_path):
     line = f"{RUNS}: left out runs because an earlier source has their mean: {name} (2 cells)"
     assert line in summary.notes
     assert summary.differences == []
+
+
+def test_messages_have_the_name_of_the_default_table(tmp_path):
+    means = tmp_path / "means.csv"
+    means.write_text("index,cifar10:200:val_accuracy,cifar10:params\n0,69.5,100\n")
+    summary = build.build([means, None], tmp_path / "first.h5")
+    (line,) = (note for note in summary.notes if "left out" in note)
+    assert line.startswith("default: left out runs because an earlier source has their mean: cifar10/200/")
+    (difference,) = (each for each in summary.differences if each.array == "cifar10/params")
+    assert (difference.winner, difference.other) == (str(means), "default")
+    own, sources = stores.from_csv(tmp_path / "own.h5", ["cifar10:nwot:0"]), [DefaultTable()]
+    with pytest.raises(StoreError, match=f"python -m nasbench build default {own} to keep all"):
+        check_kept(Store(own), known_in_sources(sources), sources, "--force")
 
 
 def test_a_merge_with_the_default_table_keeps_all_that_it_has(tmp_path, bench):
