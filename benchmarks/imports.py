@@ -1,7 +1,7 @@
-"""Import of a full-size NATS-Bench folder, against reading and unpacking it (`python -m benchmarks.imports`).
+"""Import of a full-size NATS-Bench folder, compared with unpacking it (`python -m benchmarks.imports`).
 
-The command writes the folder itself, 15,625 files in the published format with about 1.3 GB (some minutes),
-imports it, queries the resulting store, and removes both.
+The command writes the folder itself: 15,625 files in the published format with about 1.3 GB, which takes some
+minutes. Then it imports the folder, queries the resulting store, and removes both.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def import_all(folder: Path, out: Path, workers: int) -> tuple[float, float]:
 
 
 def watch_memory(process: subprocess.Popen[bytes], peak: list[int]) -> None:
-    """Keep the largest sum of resident bytes of a process and its descendants; shared pages count twice."""
+    """Keep the maximum sum of resident bytes of a process and its descendants; shared pages count twice."""
     page = os.sysconf("SC_PAGE_SIZE")
     while process.poll() is None:
         parents, sizes = {}, {}

@@ -1,4 +1,4 @@
-"""The operations of a step as torch dispatches them: their number and shapes, and where the host waits."""
+"""Operations that torch dispatches in a step: their number and shapes, and for which the host waits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -34,7 +34,7 @@ class Operation(NamedTuple):
 
 @contextmanager
 def like_a_card() -> Iterator[None]:
-    """Let steps run on the device "meta" within the block, with norms of tensors computed as on a card."""
+    """Let steps run on the device "meta" within the block, with norms of tensors computed as on a GPU."""
     with (
         patch.object(torch, "autocast", lambda *args, **options: nullcontext()),
         patch.object(clip_grad, "_device_has_foreach_support", lambda device: True),
@@ -49,7 +49,7 @@ def empty_batch(count: int, size: int) -> tuple[Tensor, Tensor]:
 
 
 class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's __init_subclass__
-    """Records the operations within the block; on the device "meta" they compute nothing.
+    """Record of the operations within a block; on the device "meta" they compute nothing.
 
     >>> with Operations() as seen:
     ...     total = (torch.ones(2, 3) + 1).sum()
@@ -62,7 +62,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
     device
         The type of device whose operations and synchronizations are recorded.
     read
-        The value of every number that is read from a tensor of "meta".
+        The value of every number that is read from a tensor on "meta".
     """
 
     def __init__(self, device: str = "cpu", read: int = 0) -> None:
@@ -98,7 +98,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         return made
 
     def _waits(self, name: str, given: Sequence[Tensor], kwargs: Mapping[str, Any]) -> bool:
-        """Return whether the host waits for what an operation reads, or writes by a blocking copy."""
+        """Return whether the host waits because an operation reads values or makes a blocking copy."""
         here = [each.device.type == self._device for each in given]
         if name in ("_local_scalar_dense", "nonzero", "equal", "is_nonzero", "masked_select", "_unique2"):
             return any(here)
@@ -111,7 +111,7 @@ class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
         return name == "copy_" and here[0] != here[1]
 
     def _known(self, value: object) -> object:
-        """Return a tensor on the CPU in place of one of "meta"."""
+        """Return a tensor on the CPU for a tensor on "meta", and other values unchanged."""
         if isinstance(value, Tensor) and value.is_meta:
             return torch.full(value.shape, self._read, dtype=value.dtype)
         return value
@@ -127,14 +127,14 @@ class _Layout(NamedTuple):
 
     @classmethod
     def describe(cls, value: object) -> object:
-        """Return the metadata of a tensor, or any other value as it is."""
+        """Return the metadata of a tensor, and other values unchanged."""
         if not isinstance(value, Tensor):
             return value
         return cls(tuple(value.shape), value.stride(), value.dtype, value.device)
 
 
 def _filled(value: object) -> Tensor | None:
-    """Return a tensor of "meta" with some metadata; None for None."""
+    """Return a tensor on "meta" with the metadata `value`; None for other values."""
     if not isinstance(value, _Layout):
         return None
     return torch.empty_strided(value.shape, value.stride, dtype=value.dtype, device="meta")
@@ -161,7 +161,7 @@ def _on_meta(
     made = func(*args, **kwargs)
     last = torch.channels_last
     if name == "convolution" and any(each.is_contiguous(memory_format=last) for each in args[:2]):
-        made = made.contiguous(memory_format=last)  # as on a card
+        made = made.contiguous(memory_format=last)  # as on a GPU
     if all(each is None or (isinstance(each, Tensor) and each.is_meta) for each in tree_flatten(made)[0]):
         _RESULTS[key] = tree_map(_Layout.describe, made)
     return made

@@ -37,7 +37,7 @@ _COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"  # colour-blind
 
 
 class Training(NamedTuple):
-    """A training from scratch: its folder's name, its cell, and percent after each epoch, shape (epochs,)."""
+    """A training run: its folder's name, its cell, and percent after each epoch, shape (epochs,)."""
 
     name: str
     cell: int
@@ -50,7 +50,7 @@ class Training(NamedTuple):
 
 
 def read(folder: Path) -> Training:
-    """Read a finished training."""
+    """Read a finished training run."""
     cell = Architecture.parse(str(folder), "nb201", stage="retraining").value
     rows = read_log(folder, RETRAINING_LOG)
     return Training(folder.name, cell.index, np.array([row["top1"] for row in rows]))
@@ -59,7 +59,7 @@ def read(folder: Path) -> Training:
 def published(tables: Iterable[NB201], cell: int, protocol: int) -> list[NDArray[np.float64]]:
     """Return a cell's published accuracies, one array per seed: after each epoch, or after the last one only.
 
-    They are from the first table that has the cell; NotRecordedError if none has it.
+    They are from the first table that has the cell. Raise NotRecordedError if none has it.
     """
     where = cell, *_WHERE
     for table in tables:

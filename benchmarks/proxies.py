@@ -55,7 +55,7 @@ def shared(network: nn.Module, batch: Batch) -> None:
 
 
 def tasks(cell: int, batch: Batch) -> dict[str, Callable[[], object]]:
-    """Return what is timed for a cell."""
+    """Return the tasks to time for a cell."""
     network = build_network(cell)
     return {
         "plain modules, only passes": lambda: plain(network, batch),

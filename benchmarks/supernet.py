@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 RUNS = 5
 TAU = 10.0
 ROWS = ("plain modules", "plain, channels last", "oneshot", "oneshot, bf16")
-ESTIMATORS = {"oneshot, sampled": "sampled", "oneshot, full": "full"}  # further rows of GDAS; plain: sampled
+# further rows of GDAS; plain modules use `sampled`
+ESTIMATORS = {"oneshot, sampled": "sampled", "oneshot, full": "full"}
 
 
 # By space: its supernet in plain modules, and the batch size of a search.
@@ -33,11 +34,8 @@ CASES: dict[str, tuple[Callable[[float | None], Supernet], int]] = {
     "darts": (darts.PlainSupernet, 64),
     "hierarchical": (hierarchical.PlainSupernet, 10),
 }
-SAMPLED = {
-    "nb201": 3,
-    "darts": 4,
-    "hierarchical": 1,
-}  # the candidate that GDAS samples if operations are counted
+# the candidate that GDAS samples when operations are counted
+SAMPLED = {"nb201": 3, "darts": 4, "hierarchical": 1}
 METHODS: dict[str, tuple[str, ...]] = {"darts": ROWS, "gdas": (*ROWS, *ESTIMATORS)}
 IN_DARTS = ("pc-darts", "sdarts-adv", "snas")  # methods with plain modules only in the space of DARTS
 UPDATES: dict[str, type[PlainSearch]] = {"sdarts-adv": AdversarialSearch, "snas": ConcreteSearch}
@@ -99,7 +97,7 @@ def print_operations(space: str, methods: Iterable[str]) -> None:
 
 
 def prepare(name: str, runs: int) -> None:
-    """Print the times of the work before the first step."""
+    """Print the duration of the work before the first step."""
     space = new_space(name)
     optimizer = new_method("darts")
     optimizer.adapt_search_space(space)

@@ -127,8 +127,8 @@ def load(
     download
         Whether to download missing files, if this needs no login.
     statistics
-        A `Statistics`, or the name of a data set whose published statistics to use. By default the data set's
-        own, which are measured on the training images if none are published.
+        A `Statistics`, or the name of a data set whose published statistics are used. By default the data
+        set's own, which are measured on the training images if none are published.
 
     Returns
     -------

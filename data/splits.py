@@ -1,4 +1,4 @@
-"""Splits of the images that a search trains and validates on: published and own ones."""
+"""Splits of the images that a search trains and validates on: published and custom ones."""
 
 import json
 import random
@@ -15,7 +15,7 @@ from data.sources.source import accessing
 # Published halves of the training images: {data set: (number of images, seed)}. CIFAR-10: NAS-Bench-201 (Dong
 # & Yang 2020, arXiv:2001.00326); ImageNet16-120: its configurations.
 _PUBLISHED = {"cifar10": (50_000, 1021), "imagenet16-120": (151_700, 111)}
-# Numbers of official test images, half of which NAS-Bench-201 uses for validation.
+# Number of official test images, half of which NAS-Bench-201 uses for validation.
 _VALIDATED_ON_TEST = {"cifar100": 10_000, "imagenet16-120": 6_000}
 
 

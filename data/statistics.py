@@ -48,7 +48,7 @@ PUBLISHED = {
 def measure(pixels: Pixels) -> Statistics:
     """Measure the exact statistics of images.
 
-    The standard deviation of a constant channel is 1, so that it can be divided by.
+    The standard deviation of a constant channel is set to 1, to avoid a division by zero.
 
     Parameters
     ----------

@@ -83,7 +83,7 @@ def _count(module: nn.Module) -> list[int]:
 
 
 class _Probe(nn.Module):
-    """Runs all candidates of an edge and counts the multiply-adds of each."""
+    """All candidates of an edge, with a count of the multiply-adds of each."""
 
     def __init__(self, candidates: list[nn.Module]) -> None:
         super().__init__()

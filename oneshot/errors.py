@@ -11,32 +11,32 @@ class OneShotError(Exception):
 
 
 class GraphError(OneShotError, ValueError):
-    """A graph is invalid, or an operation is not possible in its state."""
+    """An invalid graph, or an operation that is not possible in its state."""
 
 
 class GenotypeError(OneShotError, ValueError):
-    """An architecture is not written correctly or belongs to another space."""
+    """An architecture that is not written correctly or belongs to another space."""
 
 
 class DivergedError(OneShotError, ArithmeticError):
-    """A loss became NaN or infinite."""
+    """A loss or weight that became NaN or infinite."""
 
 
 class ProxyError(OneShotError, ValueError):
-    """A zero-cost proxy is unknown or cannot score a network."""
+    """A zero-cost proxy that is unknown or cannot score a network."""
 
 
 class DeviceError(OneShotError, RuntimeError):
-    """A device does not exist on this machine."""
+    """A device that does not exist on this machine."""
 
 
 class ExportError(OneShotError, RuntimeError):
-    """A network cannot be exported, or the exported file computes different outputs."""
+    """A network that cannot be exported, or an exported file that computes different outputs."""
 
 
 class JobError(OneShotError, RuntimeError):
-    """A command that another command started failed."""
+    """A command, started by another one, that failed."""
 
 
 class GroupError(OneShotError, ConnectionError):
-    """A process of a group that trains together failed or was lost."""
+    """A failed or lost process of a group that trains together."""

@@ -294,10 +294,10 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
 
 
 def candidate_weights(mixture: Mixture, edge: "EdgeData") -> Tensor:
-    """Return the weights of an edge's candidates, shape (K,), as the edge's `kept` and `temperature` say.
+    """Return the weights of an edge's candidates, shape (K,), given the edge's `kept` and `temperature`.
 
-    Only the candidates `kept`, a list of numbers, are mixed, all others have weight 0; alphas are divided by
-    the `temperature`.
+    Only the candidates in `kept`, a list of numbers, are mixed; all others have weight 0. Alphas are divided
+    by the `temperature`.
     """
     if not (edge.has("kept") or edge.has("temperature")):
         return mixture.weights(edge)

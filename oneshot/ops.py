@@ -156,9 +156,9 @@ class ReLUConvBN(nn.Sequential):
 
 
 class AvgPool1x1(nn.Sequential):
-    """An average pool without padding in the mean, after a 1×1 convolution if the stride is above 1.
+    """An average pool whose mean excludes the padding, preceded by `ReLUConvBN` if the stride is above 1.
 
-    At stride 1, the only one in its cells, it is avg_pool_3x3 of NAS-Bench-201.
+    With kernel size 3 and stride 1, the only stride in its cells, it is avg_pool_3x3 of NAS-Bench-201.
 
     Parameters
     ----------
@@ -429,7 +429,7 @@ class MaxPool(nn.MaxPool2d):
 
 
 class AvgPool(nn.AvgPool2d):
-    """A 3×3 average pool without padding in the mean.
+    """A 3×3 average pool whose mean excludes the padding.
 
     Parameters
     ----------
@@ -525,7 +525,7 @@ class DropPath(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        #: (k, n) if the images start at the k-th of a batch of n images, for all of which zeros are sampled
+        #: (k, n) if the images are part of a batch of n images, from number k on; the whole batch is sampled
         self.part: tuple[int, int] | None = None
         self._rate, self._drops = 0.0, False
         self.register_buffer("_kept", torch.ones(()), persistent=False)  # read by compiled plans

@@ -19,24 +19,28 @@ PROG = "python -m benchmarks.gpu"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the checks that are missing, print all; return 1 if one failed."""
+    """Run the missing checks and print all results; return 1 if a check failed, 2 after an error."""
     parser = argparse.ArgumentParser(prog=PROG, description=__doc__)
     parser.add_argument(
         "--images",
         metavar="FOLDER",
         help="tree of CIFAR-10's images, train/<class>/* and test/<class>/* (default: random images)",
     )
-    parser.add_argument("--part", action="append", choices=PARTS, help="only this one; may be given again")
+    parser.add_argument(
+        "--part", action="append", choices=PARTS, help="part to run; repeat for several parts"
+    )
     parser.add_argument(
         "--out",
         metavar="FILE",
         type=Path,
-        help="JSON file of the results; checks that it has are not repeated",
+        help="JSON file for the results; checks that are already in it are not repeated",
     )
-    parser.add_argument("--device", default="cuda", help="cuda, cuda:N or cpu (default: cuda)")
-    parser.add_argument("--tiny", action="store_true", help="smallest sizes, to try the command on a CPU")
+    parser.add_argument("--device", default="cuda", help="device: cuda, cuda:N or cpu (default: cuda)")
     parser.add_argument(
-        "--minutes", type=float, default=7.0, help="time after which no check begins (default: 7)"
+        "--tiny", action="store_true", help="use the smallest sizes, to try the command on a CPU"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=7.0, help="minutes after which no further check starts (default: 7)"
     )
     args = parser.parse_args(argv)
     scale = TINY if args.tiny else FULL

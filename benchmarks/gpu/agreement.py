@@ -1,4 +1,4 @@
-"""Whether the card computes what the CPU computes, and plans what the graphs mean."""
+"""Agreement of the GPU with the CPU, and of compiled plans with the reference implementation."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -22,7 +22,7 @@ from oneshot.spaces.registry import get_space
 from oneshot.training.metrics import measure_accuracy
 
 EXACT = 1e-9  # in float64, relative to the largest number of a tensor
-CLOSE = 1e-2  # in float32, in which a card may multiply with 10 bits
+CLOSE = 1e-2  # in float32, because a GPU may multiply with a mantissa of 10 bits
 ROUGH = 0.1  # in bfloat16
 STEPS = 2
 BATCH = 4
@@ -43,7 +43,7 @@ _RANDOM = (
 
 
 class SampledOnCpu(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's
-    """Samples random numbers by the CPU's generator, so that they are the same on any device."""
+    """Mode that samples random numbers on the CPU, so that they are the same on every device."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's
@@ -76,7 +76,7 @@ def random_batch(count: int, side: int, device: torch.device, seed: int) -> tupl
 
 
 def difference(computed: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
-    """Return the greatest difference of tensors, relative to the largest number of each, or to 1."""
+    """Return the maximum difference of tensors, relative to the maximum of each, or to 1 if it is below 1."""
     worst = 0.0
     for name, tensor in expected.items():
         scale = max(1.0, tensor.abs().max().item())
@@ -159,7 +159,7 @@ def trained(space: str, scale: Scale, device: torch.device) -> dict[str, Tensor]
 
 
 def _networks(scale: Scale, meter: Meter) -> Iterator[Row]:
-    """Compare trainings from scratch on the device with the CPU."""
+    """Compare training from scratch on the device with the CPU."""
     for space in SPACES:
         both = [trained(space, scale, device) for device in (meter.device, torch.device("cpu"))]
         yield judged(space, difference(*both), EXACT)
@@ -198,7 +198,7 @@ def _amp(scale: Scale, meter: Meter) -> Iterator[Row]:
 
 
 def compile_method(method: MetaOptimizer[Any], meter: Meter) -> None:
-    """Let a method's supernet run through torch.compile; on the CPU without generating code for minutes."""
+    """Run a method's supernet through torch.compile; on the CPU, skip the slow generation of code."""
     if meter.device.type == "cuda":
         method.compile()
     else:
@@ -233,14 +233,14 @@ def _waits(scale: Scale, meter: Meter) -> Iterator[Row]:
             method.step(data, data)
         count = meter.waits(partial(method.step, data, data))
         allowed = 2 if name == "gdas" and settings["estimator"] != "full" else 0
-        if meter.device.type == "cpu":  # Adam reads its step, which is on the CPU also for a card
+        if meter.device.type == "cpu":  # Adam reads its step, which is always on the CPU
             allowed += 2 * len(method.alphas)
         reason = "" if count <= allowed else f"waits {count} times"
         yield Row(title, "ok" if count <= allowed else "FAILED", {"waits": count, "allowed": allowed}, reason)
 
 
 def _released(scale: Scale, meter: Meter) -> Iterable[Row]:
-    """Check that a supernet's memory is let go."""
+    """Check that a supernet's memory is released."""
     meter.release()
     before = meter.allocated()
     method = adapted("darts", build_small("nb201", scale.compared["nb201"]), meter.device)
@@ -258,7 +258,7 @@ def _released(scale: Scale, meter: Meter) -> Iterable[Row]:
 
 
 def checks(scale: Scale) -> list[Check]:
-    """Return the checks of the part."""
+    """Return the correctness checks of steps and networks."""
     methods = [
         Check("correctness", f"methods in {space}, float64", partial(_methods, scale, space))
         for space in SPACES

@@ -1,4 +1,4 @@
-"""What only a card can tell, launches and memory, with a counterpart on the CPU for tests."""
+"""Measurements of launches, waits and memory on a GPU, with a counterpart on the CPU for tests."""
 
 import gc
 import platform
@@ -31,7 +31,7 @@ class Meter(ABC):
 
     @abstractmethod
     def conditions(self) -> dict[str, str]:
-        """Return name, driver and versions."""
+        """Return the name of the device and the versions of driver and packages."""
 
     @abstractmethod
     def synchronize(self) -> None:
@@ -58,26 +58,26 @@ class Meter(ABC):
         """Return how often the host waits for the device in a step."""
 
     def release(self) -> None:
-        """Let unused memory go."""
+        """Release unused memory."""
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
 
 class CudaMeter(Meter):
-    """Measurements of a card."""
+    """Measurements of a GPU."""
 
     @property
     def without_bf16(self) -> str | None:
         major, minor = torch.cuda.get_device_capability(self.device)
-        if major >= 8:  # older ones only emulate it
+        if major >= 8:  # older GPUs only emulate it
             return None
-        return f"bfloat16 needs compute capability 8.0, this card has {major}.{minor}"
+        return f"bfloat16 needs compute capability 8.0; this GPU has {major}.{minor}"
 
     def conditions(self) -> dict[str, str]:
         properties = torch.cuda.get_device_properties(self.device)
         return {
-            "card": f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB",
+            "GPU": f"{properties.name}, {properties.total_memory / 2**30:.0f} GiB",
             "capability": f"{properties.major}.{properties.minor}",
             "driver": _driver(),
             "CUDA": str(torch.version.cuda),
@@ -116,14 +116,14 @@ class CudaMeter(Meter):
 
 
 class CpuMeter(Meter):
-    """Measurements of the CPU: operations as torch dispatches them stand for launches."""
+    """Measurements of the CPU, with operations that torch dispatches instead of launches."""
 
     @property
     def without_bf16(self) -> str | None:
         return None
 
     def conditions(self) -> dict[str, str]:
-        return {"card": "none: CPU", "machine": platform.machine()} | _versions()
+        return {"GPU": "none: CPU", "machine": platform.machine()} | _versions()
 
     def synchronize(self) -> None:
         """Do nothing: there is nothing to wait for."""
@@ -135,7 +135,7 @@ class CpuMeter(Meter):
         return float(sum(storages.values()) / MIB)
 
     def reset_peak(self) -> None:
-        """Do nothing: the peak is the process's."""
+        """Do nothing: the peak of a process cannot be reset."""
 
     def peak(self) -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -146,14 +146,14 @@ class CpuMeter(Meter):
         return len(seen.work)
 
     def waits(self, step: Callable[[], object]) -> int:
-        """Return how many numbers a step reads, including the step counters of Adam."""
+        """Return the number of values that a step reads, including the step counters of Adam."""
         with Operations() as seen:
             step()
         return len(seen.waits)
 
 
 def get_meter(name: str) -> Meter:
-    """Return the measurements of a device; DeviceError if it is not there."""
+    """Return the measurements of a device; raise DeviceError if it does not exist."""
     device = get_device(name)
     return CudaMeter(device) if device.type == "cuda" else CpuMeter(device)
 
@@ -164,7 +164,7 @@ def _versions() -> dict[str, str]:
 
 
 def _driver() -> str:
-    """Return the version of the driver, as Linux knows it."""
+    """Return the version of the driver, as Linux reports it."""
     try:
         with open("/proc/driver/nvidia/version") as file:
             return file.readline().split("Module", 1)[-1].split("(")[0].strip()

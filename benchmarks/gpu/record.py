@@ -1,4 +1,4 @@
-"""Results by check, kept in a file so that a later call runs only what is missing."""
+"""Results by check, saved in a file so that a later call runs only missing checks."""
 
 import json
 import time
@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Check:
-    """Rows that are measured together, and kept together."""
+    """Rows that are measured and saved together."""
 
     part: str
     name: str
@@ -55,8 +55,8 @@ def run_checks(
 ) -> dict[str, list[Row]]:
     """Run the checks that the file `out` does not have, within `seconds`; return {"part, name": rows}.
 
-    A check that fails with an error, or for which no time is left, is not kept. SystemExit if the file is of
-    other conditions.
+    A check that fails with an error, or for which no time is left, is not saved. Raise SystemExit if the file
+    was measured under other conditions.
     """
     kept = _read(out, conditions)
     results: dict[str, list[Row]] = {}
@@ -67,7 +67,7 @@ def run_checks(
             results[key] = kept[key]
             continue
         if time.monotonic() > end:
-            again = "--out FILE, and the same command again, runs it" if out is None else "run it again"
+            again = "use --out FILE, and repeat the command" if out is None else "repeat the command"
             results[key] = [Row(check.name, "skipped", reason=f"no time left; {again}")]
             continue
         shown(key)
@@ -86,9 +86,9 @@ def run_checks(
 
 
 def _failure(check: Check, error: Exception) -> Row:
-    """Return the row of a check that raised an error; without the error, which holds on to tensors."""
+    """Return the row of a check that raised an error, without the error, which references tensors."""
     if is_out_of_memory(error):
-        return Row(check.name, "FAILED", reason="too little memory on the device, or others use it")
+        return Row(check.name, "FAILED", reason="out of memory; other processes may use the device")
     return Row(check.name, "FAILED", reason=f"{type(error).__name__}: {one_line(error)}")
 
 
@@ -104,14 +104,14 @@ def _read(out: Path | None, conditions: Mapping[str, str]) -> dict[str, list[Row
     if before != dict(conditions):
         (name, *_) = [key for key in {*before, *conditions} if before.get(key) != conditions.get(key)]
         raise SystemExit(
-            f"python -m benchmarks.gpu: error: {out} is of other conditions ({name}: {before.get(name)}, now"
-            f" {conditions.get(name)}); name another file"
+            f"python -m benchmarks.gpu: error: {out} was measured under other conditions ({name}:"
+            f" {before.get(name)}, now {conditions.get(name)}); try another --out"
         )
     return rows
 
 
 def report(results: Mapping[str, Sequence[Row]]) -> str:
-    """Return the tables, one per set of columns in a row, and the counts of the verdicts."""
+    """Return one table per check, and the counts of the verdicts."""
     blocks: list[str] = []
     for key, rows in results.items():
         columns = list(dict.fromkeys(name for row in rows for name in row.values))

@@ -1,4 +1,4 @@
-"""How large the networks and batches of the checks are."""
+"""Sizes of the networks and batches of the checks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ class Scale:
     compared: Mapping[str, Sizes]
     #: Supernets and batches whose speed is measured; the sizes of a search.
     timed: Mapping[str, tuple[Sizes, int]]
-    #: Supernet that torch.compile runs: fewer cells, because it takes minutes for all.
+    #: Supernet that torch.compile runs; it has fewer cells, because compiling all takes minutes.
     compiled: Sizes
     #: Height and width of random images.
     side: int
     #: Training images of a random data set.
     images: int
-    #: Batch of the largest row at first; it is halved until it fits.
+    #: First batch size tried by the checks of the largest batch; it is halved until it fits.
     largest: int
     #: Epochs of the protocol.
     protocol: int
@@ -37,7 +37,7 @@ def build(space: str, sizes: Sizes) -> Graph:
 
 
 def build_small(space: str, sizes: Sizes) -> Graph:
-    """Return a space for 10 classes; the hierarchical one with fewer motifs, edges and candidates of both."""
+    """Return a space for 10 classes; the hierarchical space has fewer motifs and nodes than published."""
     if space != "hierarchical":
         return build(space, sizes)
     return HierarchicalSearchSpace(10, sizes.channels, sizes.cells, motifs=2, motif_nodes=3, cell_nodes=3)

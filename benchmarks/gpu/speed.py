@@ -19,12 +19,12 @@ from oneshot.spaces.base import Sizes
 from oneshot.training.memory import largest_batch
 
 WARM, RUNS = 3, 10
-SECONDS = 4.0  # after which no further run of a row begins
+SECONDS = 4.0  # after which no further run of a row starts
 Step = Callable[[], object]
 
 
 class Kind(NamedTuple):
-    """A row: what takes the steps."""
+    """Implementation that takes the steps of a row."""
 
     plain: bool = False
     amp: bool = False
@@ -51,11 +51,11 @@ class Speed(NamedTuple):
     """The measurements of a row."""
 
     milliseconds: float
-    launches: int | None  # None: not known, of code that the compiler made for the CPU
+    launches: int | None  # None if unknown, as for code that is compiled for the CPU
     peak: float  # MiB
 
     def values(self, batch: int, base: "Speed | None") -> dict[str, float | int | str]:
-        """Return the columns of the table; `base`: plain modules at the same batch, if they fit."""
+        """Return the columns of the table; `base` is for plain modules at the same batch size, if it fits."""
         values: dict[str, float | int | str] = {
             "images/s": round(2000 * batch / self.milliseconds),
             "ms/step": float(f"{self.milliseconds:.4g}"),
@@ -137,7 +137,7 @@ def _timed(
     side: int,
     meter: Meter,
 ) -> Iterator[Row]:
-    """Measure rows at a batch, or from that batch down at the largest that fits."""
+    """Measure rows at a batch size or, if `largest`, at the largest size up to it that fits in memory."""
     base: tuple[int, Speed] | None = None  # batch and speed of plain modules
     for name, kind in kinds.items():
         if kind.amp and meter.without_bf16 is not None:
@@ -148,7 +148,7 @@ def _timed(
         fits = largest_batch(partial(_try, step_of), 2 * batch)  # tries `batch` first
         if fits is None or (fits < batch and not largest):
             advice = "not even 2 images fit" if fits is None else f"batch {fits} fits"
-            yield Row(name, "FAILED", reason=f"too little memory for batch {batch}; {advice}")
+            yield Row(name, "FAILED", reason=f"out of memory for batch {batch}; {advice}")
             continue
         meter.release()
         speed = measure(step_of(fits), meter, kind.compiles)
@@ -164,7 +164,7 @@ def _try(step_of: Callable[[int], Step], batch: int) -> None:
 
 
 def checks(scale: Scale) -> list[Check]:
-    """Return the checks of the part."""
+    """Return the checks of speed."""
     found = []
     for space, (sizes, batch) in scale.timed.items():
         for method in ("darts", "gdas"):

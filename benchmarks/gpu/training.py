@@ -28,8 +28,8 @@ from oneshot.training.environment import Environment
 from oneshot.training.images import SearchImages, Subset
 
 CELL = 6111  # the best of the table on CIFAR-10
-POINTS = 2.0  # percentage points that a single training may differ from the table
-CLOSE = 1e-3  # if kernels of the card add in any order
+POINTS = 2.0  # percentage points by which a single training run may differ from the table
+CLOSE = 1e-3  # if kernels of the GPU add in an undefined order
 
 
 class RandomImages(SearchImages):
@@ -76,13 +76,13 @@ def _resumed(job: SearchJob, folder: Path) -> dict[str, Tensor]:
 
 
 def _after(steps: int) -> Callable[[], bool]:
-    """Return a function that is true once it was called more often."""
+    """Return a function that returns True after its first `steps` calls."""
     calls = count(1)
     return lambda: next(calls) > steps
 
 
 def _resume(scale: Scale, meter: Meter) -> Iterator[Row]:
-    """Interrupt a search within an epoch, resume it, and compare it with undisturbed ones."""
+    """Interrupt a search within an epoch, resume it, and compare it with uninterrupted ones."""
     for method in ("darts", "gdas"):
         images = RandomImages(min(scale.images, 512), scale.side)
         batch = max(2, images.counts[0] // 4)
@@ -93,11 +93,12 @@ def _resume(scale: Scale, meter: Meter) -> Iterator[Row]:
             third = _resumed(job, Path(folder) / "run")
         again, resumed = difference(second, first), difference(third, first)
         row = judged(method, resumed, CLOSE if again else 0.0)
-        yield Row(method, row.verdict, {**row.values, "between undisturbed runs": f"{again:.2g}"}, row.reason)
+        values = {**row.values, "between uninterrupted runs": f"{again:.2g}"}
+        yield Row(method, row.verdict, values, row.reason)
 
 
 def _epoch(scale: Scale, images: str | None, meter: Meter) -> Iterator[Row]:
-    """Time an epoch of searches at the sizes of a search."""
+    """Time one epoch of a search with each method."""
     sizes, batch = scale.timed["nb201"]
     found = (
         RandomImages(scale.images, scale.side)
@@ -149,7 +150,7 @@ def _protocol(scale: Scale, images: str | None, meter: Meter) -> Iterator[Row]:
 
 
 def checks(scale: Scale, images: str | None) -> list[Check]:
-    """Return the checks of the part."""
+    """Return the checks of complete runs."""
     kind = "random images" if images is None else Path(images).name
     return [
         Check("correctness", "resume", partial(_resume, scale)),

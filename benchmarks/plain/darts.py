@@ -78,7 +78,7 @@ def candidate(name: str, c: int, stride: int, trained: bool) -> nn.Module:
 
 
 class PlainCell(nn.Module):
-    """The first part of both kinds of cells: their two inputs at one size."""
+    """Common part of all cells, which converts their two inputs to the same size."""
 
     def __init__(self, before: tuple[int, int], c: int, was_reduced: bool, trained: bool) -> None:
         """Create the layers; `before` are the channels of the inputs."""
@@ -203,7 +203,7 @@ class PartialSupernet(PlainSupernet):
 
 
 class DropPath(nn.Module):
-    """Drops the path of each image in training at the rate, and scales the remaining ones."""
+    """Drop path: in training, zero random images at the given rate and scale up the others."""
 
     rate = 0.0
 

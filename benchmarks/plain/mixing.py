@@ -49,7 +49,7 @@ def at(drawn: list[int] | None, edge: int) -> int | None:
 
 def total(tensors: Iterable[Tensor]) -> Tensor:
     """Return the sum of tensors, of which there is at least one."""
-    return sum(tensors)  # type: ignore[return-value]  # not 0 because there is one
+    return sum(tensors)  # type: ignore[return-value]  # a Tensor, because there is at least one
 
 
 class Supernet(nn.Module):

@@ -25,7 +25,7 @@ class Digits(Source):
     mirrors = False
 
     def read(self, train: bool) -> Part:
-        with needing("scikit-learn"):  # its file is read without it, which saves a second
+        with needing("scikit-learn"):  # the file is read without importing it, which saves a second
             path = distribution("scikit-learn").locate_file(_FILE)
         rows = np.loadtxt(str(path), delimiter=",")
         images, labels = rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)

@@ -30,9 +30,9 @@ _LARGEST = 64 << 20  # bytes of an unpacked file; 60,000 images have 47 million
 class FashionMNIST(Source):
     """Reader of Fashion-MNIST (Xiao et al. 2017, arXiv:1708.07747); all channels have the grey value.
 
-    Files are searched in `folder`, in `FashionMNIST/raw` below it, as torchvision stores them, then in
-    `elsewhere`. Digests are not verified, because mirrors repack the files; the sizes in the idx headers and
-    the checksums of gzip are.
+    Files are searched in `folder`, in `FashionMNIST/raw` below it, where torchvision stores them, then in
+    `elsewhere`. Digests are not verified, because mirrors repack the files. Instead, the sizes in the idx
+    headers and gzip's checksums are verified.
     """
 
     def __init__(self, folder: Path, download: bool = False, elsewhere: tuple[Path, ...] = (DEBIAN,)) -> None:

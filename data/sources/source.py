@@ -38,11 +38,11 @@ class Source(ABC):
 
 @contextmanager
 def accessing(path: Path) -> Iterator[None]:
-    """Raise errors of the system in the block, which accesses `path`, as UnreadableFileError."""
+    """Convert errors of the operating system in the block, which accesses `path`, to UnreadableFileError."""
     try:
         yield
     except OSError as error:
-        if error.strerror is None:  # not an error of the system
+        if error.strerror is None:  # not raised by the operating system
             raise
         raise UnreadableFileError(
             f"cannot read or write {error.filename or path}: {error.strerror}"
@@ -50,7 +50,7 @@ def accessing(path: Path) -> Iterator[None]:
 
 
 def check_md5(path: Path, md5: str, advice: str, size: str = "") -> None:
-    """Raise DamagedFileError unless a file has the published md5; `size` is a text on its published size."""
+    """Raise DamagedFileError unless a file has the published md5; `size` is text about its published size."""
     with open(path, "rb") as file:
         actual = hashlib.file_digest(file, "md5").hexdigest()
     if actual != md5:

@@ -191,12 +191,14 @@ def _resumed(
     """Return the study, perhaps with more seeds; raise a ConfigError if anything else differs."""
     if specs and specs != study.specs:
         raise ConfigError(
-            f"the methods differ from those of {study.path}, {' '.join(spec.label for spec in study.specs)};"
-            " start another comparison with --out"
+            f"the methods differ from the comparison's, {' '.join(spec.label for spec in study.specs)};"
+            f" omit them to resume {study.path}, or start another comparison with --out"
         )
     for name, value in common.items():
         if name not in study.common or study.common[name] != value:
-            raise ConfigError(f"{name}={value} differs from the comparison's; start another one with --out")
+            raise ConfigError(
+                f"{name}={value} differs from the comparison's value; start another one with --out"
+            )
     return replace(study, settings=study.settings.resumed(given, PipelineEnvironment))
 
 

@@ -91,7 +91,7 @@ class BlackBoxResult:
     evaluations: float
     #: accuracies of the trials' incumbents in percent, by data set and metric
     accuracies: dict[str, Spread | None]
-    #: fraction of pairs of a search and a trial in which the method's cell is better; None without any
+    #: fraction of pairs of a search and a trial in which the method's cell is better; None without pairs
     beaten: float | None
 
 

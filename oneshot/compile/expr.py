@@ -1,4 +1,4 @@
-"""Expressions of what a graph computes: kernels applied to expressions, without duplicates."""
+"""Computation of a graph as expressions: kernels applied to expressions, without duplicates."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def is_by(expr: AnyExpr, kind: type[K]) -> TypeGuard[Expr[K]]:
 
 
 class Expressions:
-    """Creates expressions, or returns the existing one that is equal."""
+    """Factory of expressions; instead of a duplicate, it returns the existing equal expression."""
 
     def __init__(self) -> None:
         self._existing: dict[tuple[object, ...], AnyExpr] = {}

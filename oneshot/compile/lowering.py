@@ -24,7 +24,7 @@ class Term(NamedTuple):
     expr: AnyExpr
     #: number of its weight among all weights; None if it has none
     pick: int | None = None
-    #: whether its weight is 1
+    #: whether it is sampled with weight 1
     drawn: bool = False
     #: whether it is a scalar 0 that is added for its gradient
     scalar: bool = False
@@ -65,7 +65,7 @@ def lower(module: nn.Module, inputs: Sequence[AnyExpr], lowering: "Lowering") ->
     inputs
         Expressions that it is applied to.
     lowering
-        Creates further expressions: `lowering.module(part, x)`, `lowering.sum([x, y])`.
+        Builder of further expressions: `lowering.module(part, x)`, `lowering.sum([x, y])`.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def lower_combination(module: nn.Module, inputs: Sequence[AnyExpr], lowering: "L
 
 
 class Lowering:
-    """Creates the expressions of one graph, with its inputs, its weights and the places of expressions."""
+    """Builder of the expressions of one graph, with its inputs, its weights and the places of expressions."""
 
     def __init__(self) -> None:
         self.inputs = 0  # number of tensors that the plan takes
@@ -122,7 +122,7 @@ class Lowering:
 
     @property
     def samples(self) -> bool:
-        """Whether a candidate has been drawn at a mixed edge; then the plan is one of many."""
+        """Whether a candidate has been sampled at a mixed edge; the plan is then one of many."""
         return any(mixing.drawn is not None for mixing in self._mixings.values())
 
     def rewrite(self, root: AnyExpr, replace: Replace) -> AnyExpr:

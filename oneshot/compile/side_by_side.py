@@ -17,7 +17,7 @@ Users: TypeAlias = Mapping[int, Sequence[tuple[AnyExpr, int]]]
 
 
 class _Chains(NamedTuple):
-    """Equal chains of kernels from one input; each row has one expression per chain, with equal kernels."""
+    """Equal chains of kernels with the same input; each row has one expression per chain."""
 
     source: AnyExpr
     rows: list[list[AnyExpr]]

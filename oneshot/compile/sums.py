@@ -141,7 +141,7 @@ def _weights_gradient(products: Mapping[int, Tensor], weights: Tensor) -> Tensor
 
 
 def _numbers(joined: Sequence[Tensor]) -> Sequence[float | Tensor]:
-    """Return the joined weights one by one, as floats where neither gradients nor transfers matter."""
+    """Return the joined weights one by one, as floats if neither gradients nor transfers matter."""
     if not joined:
         return ()
     if joined[0].device.type == "cpu" and not torch.is_grad_enabled():

@@ -1,4 +1,4 @@
-"""The layout of Graphviz, by its program `dot`."""
+"""Layout by Graphviz's program `dot`."""
 
 import shutil
 import subprocess

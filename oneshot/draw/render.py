@@ -68,7 +68,7 @@ class _Panel(NamedTuple):
 
 
 def figure(diagrams: Sequence[Diagram], title: str | None = None, layout: Layout = "auto") -> "Figure":
-    """Return a matplotlib Figure with one panel per diagram, in the size for printing.
+    """Return a matplotlib Figure with one panel per diagram, sized for print.
 
     >>> from oneshot.spaces.base import Diagram
     >>> nodes = ((0, "in", "input"), (1, "out", "output"))
@@ -177,7 +177,7 @@ def save(drawn: "Figure", path: str | Path, dpi: int = DPI) -> None:
     width, height = drawn.get_size_inches()
     if suffix == ".png" and max(width, height) * dpi >= _PIXELS:
         raise ConfigError(
-            f"a .png must have less than {_PIXELS:,} pixels per side, got {width:.1f} x {height:.1f} inches"
+            f"a .png must have fewer than {_PIXELS:,} pixels per side, got {width:.1f} x {height:.1f} inches"
             f" at {dpi} dpi; try a lower dpi, or .svg"
         )
     make_parent(path)

@@ -44,4 +44,4 @@ def _has_plain_state(kind: type[nn.Module]) -> bool:
     defined = {name: base for base in reversed(kind.__mro__) for name in base.__dict__}
     if "__deepcopy__" in defined or {defined["__reduce_ex__"], defined["__reduce__"]} != {object}:
         return False
-    return defined["__setstate__"].__module__.startswith("torch.nn.")  # torch's only convert older files
+    return defined["__setstate__"].__module__.startswith("torch.nn.")  # torch's convert older files

@@ -39,7 +39,7 @@ class Meaning(Protocol[V, A]):
 
 
 class _Interpreter:
-    """Runs edges and nodes one after the other."""
+    """Interpretation that runs edges and nodes one after the other."""
 
     def __init__(self, mixings: Mapping[int, Mixing]) -> None:
         self._mixings = mixings

@@ -382,7 +382,7 @@ class Graph(nn.Module):
         return self.execution.run(inputs, interpreting=True)
 
     def compile(self, **options: Any) -> None:  # torch's
-        """Run plans through `torch.compile` from now on; it costs minutes, which pay off in long searches.
+        """Run plans through `torch.compile` from now on; compiling takes minutes, so it suits long searches.
 
         Plans with a sampled candidate are excluded, because each sample would need its own compilation.
 

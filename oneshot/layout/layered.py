@@ -168,7 +168,7 @@ def _sort(layer: list[int], place: dict[int, int], neighbours: Sequence[Sequence
 
 
 def _transpose(order: Order, around: Around) -> None:
-    """Swap neighbours in a layer as long as that removes crossings."""
+    """Swap neighbours in a layer as long as this removes crossings."""
     better = True
     while better:
         better = False

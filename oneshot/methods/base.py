@@ -71,7 +71,7 @@ class _FromSupernet(Generic[T]):
 
 
 class MetaOptimizer(ABC, Generic[C]):
-    """A method that searches a space: builds a supernet, trains it step by step, selects the architecture.
+    """A method that builds the supernet of a space, trains it step by step and selects the architecture.
 
     >>> from oneshot.methods.darts import DARTS
     >>> from oneshot.spaces.nb201 import NasBench201SearchSpace, read_cell
@@ -156,7 +156,7 @@ class MetaOptimizer(ABC, Generic[C]):
 
     @property
     def validates_present_weights(self) -> bool:
-        """Whether the alphas' gradient is the validation loss's at the present weights."""
+        """Whether the alphas' gradient is the gradient of the validation loss at the current weights."""
         return True
 
     # To be implemented by subclasses
@@ -197,7 +197,7 @@ class MetaOptimizer(ABC, Generic[C]):
         batches
             Validation batches (images, labels); can be iterated over several times, like a list.
         progress
-            Progress bar for long work; None for none.
+            Progress bar for long work; None for no bar.
         """
 
     def scores(self, edge: EdgeData) -> Tensor:
@@ -280,9 +280,8 @@ class MetaOptimizer(ABC, Generic[C]):
             graph.update_nodes(_on_edges(part.add_node_data), scope)
         graph.update_edges(_if_candidates(_on_candidates(self._mixture)), scope)
         graph = graph.parse().to(device).train()
-        if (
-            torch.device(device).type != "cpu"
-        ):  # as plans have images; weights are then not copied for each step
+        if torch.device(device).type != "cpu":
+            # the memory format of images in plans, so that weights are not copied in each step
             graph = graph.to(memory_format=torch.channels_last)
         keys = ("alpha", *(key for part in self.parts for key in part.parameter_keys))
         alphas = nn.ParameterList(value for key in keys for value in graph.get_all_edge_data(key, scope))
@@ -420,7 +419,7 @@ class MetaOptimizer(ABC, Generic[C]):
         data_train, data_val
             Batches (images, labels).
         penalty
-            Function that returns a term to add to the validation loss, in addition to those of the parts.
+            Function that returns a term to add to the validation loss, in addition to the parts' penalties.
         gradients
             Function that returns logits, loss and gradients of the alphas, given the sum of all penalties;
             with it, alphas are updated first. By default, gradients of the validation loss at the current
@@ -527,8 +526,8 @@ class MetaOptimizer(ABC, Generic[C]):
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return logits, loss and the gradients of the given parameters only.
 
-        With several processes, logits and loss are those of this process's part of the batch, and gradients
-        those of the whole batch.
+        With several processes, logits and loss belong to this process's part of the batch, and gradients to
+        the whole batch.
 
         A parameter that the loss does not depend on has a gradient of 0, as in the authors' experiments
         (`zero_grad` of PyTorch before 2.0 sets zeros), so momentum and weight decay still change it.
@@ -555,7 +554,7 @@ class MetaOptimizer(ABC, Generic[C]):
             loss = self.loss(logits, labels)
             objective = self.group.weighted(loss if penalty is None else loss + penalty(), len(labels))
             computed: Sequence[Tensor | None] = [None] * len(parameters)
-            if objective.requires_grad:  # else `none` was sampled on every way to the output
+            if objective.requires_grad:  # else `none` was sampled on every path to the output
                 computed = grad(objective, parameters, allow_unused=True)
             gradients = _with_zeros(computed, parameters)
             if self.supernet.captured:
@@ -582,7 +581,7 @@ class MetaOptimizer(ABC, Generic[C]):
 
     @property
     def draws(self) -> bool:
-        """Whether each pass samples another path."""
+        """Whether each pass samples a new path."""
         return any(edge.op.samples for edge in self.supernet.mixed_edges())
 
     @property
@@ -629,8 +628,8 @@ class MetaOptimizer(ABC, Generic[C]):
     def get_final_architecture(self) -> Graph:
         """Return the parsed space with only the selected operation at each searched edge.
 
-        Weights are copied, unless the space's `prepare_evaluation` builds a different network; weights are
-        new then.
+        Weights are copied, unless the space's `prepare_evaluation` builds a different network, which has new
+        weights.
         """
         graph = self.graph.clone().unparse()
         graph.prepare_discretization(self.edge_score)
@@ -646,12 +645,12 @@ class MetaOptimizer(ABC, Generic[C]):
     # Checkpoints
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
-        """Return the state that resumes a search: weights, alphas, both optimizers, schedule, parts."""
+        """Return the state for resuming a search: weights, alphas, both optimizers, schedule, parts."""
         parts = {part.name: part.state_dict() for part in self.parts}
         return self.supernet.state_dict() | ({"parts": parts} if parts else {})
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state that `state_dict` returned, `state`."""
+        """Restore `state`, which `state_dict` returned."""
         for part in self.parts:
             part.prepare_state(state["parts"][part.name])
         self.supernet.load_state_dict(state)

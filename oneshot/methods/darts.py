@@ -22,7 +22,8 @@ class DARTSConfig(AlphaConfig):
 
     order: int = option(
         1,
-        "1: alphas by the validation loss at the current weights; 2: at the weights after the next step",
+        "order of the gradient by which the validation loss updates the alphas. 1: at the current weights; 2:"
+        " at the weights after the next step",
         choices=(1, 2),
     )
 

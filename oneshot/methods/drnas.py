@@ -25,7 +25,7 @@ class DrNASConfig(AlphaConfig):
     divergence: float = option(
         0.0,
         "weight of the paper's penalty, the divergence of the Dirichlet distributions from uniform ones; with"
-        " 0, as in the authors' code, the decay of the alphas takes its place",
+        " 0, as in the authors' code, weight decay of the alphas replaces it",
         at_least=0,
     )
 

@@ -13,7 +13,8 @@ from oneshot.graph.edge import EdgeData
 from oneshot.methods.base import ProgressBar
 from oneshot.methods.paths import Path, PathConfig, PathMethod
 
-Gene = tuple[int, float]  # an edge's candidate and score; by the scores, a space leaves edges out
+# an edge's candidate, and the score by which a space decides which edges to leave out
+Gene = tuple[int, float]
 Genes = tuple[Gene, ...]  # one gene per searched edge
 _TRIES = 10  # samples per wanted child before a smaller generation is accepted, as in SPOS's authors' code
 
@@ -46,10 +47,11 @@ E = TypeVar("E", bound=EvolutionConfig)
 class EvolvedPathMethod(PathMethod[E]):
     """A method that trains random paths and selects the architecture by an evolutionary search over paths.
 
-    Half of each generation are children of two parents, with either parent's gene at each edge; the other
-    half are mutations of a parent. No path is evaluated twice; random paths complete a generation. A gene
-    also has a score of the edge, so that spaces that leave edges out, such as DARTS', can be searched. The
-    supernet normalizes by the statistics of each batch, so paths need no calibration of statistics.
+    Half of each generation consists of children of two parents, with either parent's gene at each edge; the
+    other half consists of mutations of a parent. No path is evaluated twice; random paths complete a
+    generation. A gene also has a score of the edge, so that spaces that leave edges out, such as the space of
+    DARTS, can be searched. The supernet normalizes by the statistics of each batch, so paths need no
+    calibration of statistics.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""FairNAS: each update trains every candidate equally often (Chu et al. 2021, arXiv:1907.01845)."""
+"""FairNAS: each update trains all candidates of an edge equally often (Chu et al. 2021, arXiv:1907.01845)."""
 
 import math
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class FairNAS(EvolvedPathMethod[FairNASConfig]):
     The candidates of each edge are shuffled, and the k-th path has the k-th candidate of each edge (algorithm
     1). If edges have different numbers of candidates, the number of paths is the least common multiple of
     these numbers, so that an edge's candidates still occur equally often. Training paths have a candidate at
-    every edge, even in a space that leaves edges out. A step returns logits and loss of the first path.
+    every edge, even in a space that leaves edges out. A step returns the logits and loss of the first path.
 
     The paper selects architectures by NSGA-II for accuracy, size and speed; here the evolution of
     `EvolvedPathMethod` selects by accuracy alone.

@@ -30,7 +30,7 @@ class Sample(NamedTuple):
 
 
 def gumbel_noise(alpha: Tensor) -> Tensor:
-    """Sample independent Gumbel noise for alphas, of their shape."""
+    """Sample independent Gumbel noise of the shape of `alpha`."""
     return -torch.empty_like(alpha).exponential_().log()
 
 

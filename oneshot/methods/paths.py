@@ -59,7 +59,7 @@ class _Contest:
 
 
 class PathMethod(MetaOptimizer[P]):
-    """A method that trains random paths and finally selects the best path it finds.
+    """A method that trains random paths and selects the best path found at the end.
 
     A path has one candidate at each edge, the same at all copies of the edge. Until `conclude`, the
     architecture is a champion: in each epoch a random challenger is compared with it on the epoch's first
@@ -118,7 +118,7 @@ class PathMethod(MetaOptimizer[P]):
         batches
             All validation batches.
         progress
-            Progress bar; None for none.
+            Progress bar; None for no bar.
 
         Returns
         -------
@@ -172,7 +172,7 @@ class PathMethod(MetaOptimizer[P]):
         self._select(best)
 
     def ranked(self, paths: Paths, batches: Iterable[Batch], progress: ProgressBar | None) -> Paths:
-        """Return `paths`, the best on `batches` first; `progress` shows a bar, None for none."""
+        """Return `paths`, the best on `batches` first; `progress` shows a bar, None for no bar."""
         shown = paths if progress is None else progress(paths, "paths")
         results = {path: self.evaluate_path(path, batches) for path in shown}
         return sorted(paths, key=lambda path: (-results[path].accuracy, results[path].loss))

@@ -12,7 +12,7 @@ class PublishedMethod:
     title: str
     #: authors, year and arXiv number
     paper: str
-    #: name of the method that is searched with
+    #: name of the method that it extends
     method: str
     #: {setting of the method or of a part: (value, source)}
     settings: dict[str, tuple[Any, str]]  # each setting has its own type
@@ -270,6 +270,6 @@ PUBLISHED_METHODS: dict[str, PublishedMethod] = {
 
 
 def get_title(method: str, default: str) -> str:
-    """Return the name in its paper of a published method, given by its name; `default` for other methods."""
+    """Return the title of the published method with this name; `default` for other methods."""
     published = PUBLISHED_METHODS.get(method)
     return default if published is None else published.title

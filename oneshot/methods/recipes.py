@@ -1,4 +1,4 @@
-"""Recipes: the settings behind published results, where these differ from each other."""
+"""Recipes: the settings behind published results that differ from each other, with their sources."""
 
 from dataclasses import dataclass, fields
 from typing import Any
@@ -84,7 +84,7 @@ def check_recipe(name: object) -> None:
 def contradictions(name: str, config: SearchConfig, usual: SearchConfig) -> list[str]:
     """Return a line for each setting in which `config` differs from a recipe, and from the settings `usual`.
 
-    `usual` are the settings that the method has if none are given; they may differ from the recipe, too.
+    `usual` has the method's settings if no setting is given; they may differ from the recipe, too.
     """
     expected = recipe_settings(name, type(config), getattr(config, "order", 1))
     return [

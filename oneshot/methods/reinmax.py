@@ -66,7 +66,7 @@ class ReinMaxMixedOp(Mixture):
 
 @dataclass(frozen=True)
 class ReinMaxConfig(AlphaConfig):
-    """Settings of ReinMax (Liu et al. 2023, arXiv:2304.08612); the others are DARTS' defaults."""
+    """Settings of ReinMax (Liu et al. 2023, arXiv:2304.08612); other defaults are as for DARTS."""
 
     # 1: no temperature; the authors' code requires at least 1; the paper tunes it for each task
     tau: float = option(1.0, "temperature of the gradient", at_least=1)

@@ -62,7 +62,7 @@ class RSWS(PathMethod[RSWSConfig]):
         batches
             All validation batches.
         progress
-            Progress bar; None for none.
+            Progress bar; None for no bar.
         """
         paths = list(dict.fromkeys(tuple(self.eligible_path()) for _ in range(self.config.paths)))
         finalists = self.ranked(paths, first, progress)[: self.config.finalists]

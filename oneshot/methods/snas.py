@@ -31,8 +31,8 @@ class SNASConfig(AlphaConfig):
     epochs: int = option(150, "passes over the training half", at_least=1)  # --epochs in the authors' README
     levels: int = option(
         1,
-        "1: weights and alphas by the training loss of one pass, as in the paper; 2: alternately, alphas by"
-        " the validation loss, as in DARTS",
+        "levels of the optimization. 1: one pass updates weights and alphas by the training loss, as in the"
+        " paper; 2: alphas are updated by the validation loss in a separate pass, as in DARTS",
         choices=(1, 2),
     )
     # --temp and --temp_min in the authors' README

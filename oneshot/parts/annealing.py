@@ -33,12 +33,12 @@ class AnnealingSettings(PartSettings):
         1.0, "temperature of the softmax of the alphas in the first epoch; 1.6 in ASAP", above=0
     )
     anneal_factor: float = option(
-        1.0, "factor of that temperature per epoch; 0.95 in ASAP", above=0, at_most=1
+        1.0, "factor of --anneal-start's temperature per epoch; 0.95 in ASAP", above=0, at_most=1
     )
     anneal_grace: float = option(
         0.0,
-        "update the alphas, and prune, only once that temperature is below this; 0: from the first epoch; 1"
-        " in ASAP",
+        "temperature of the softmax below which alphas are updated and candidates pruned; 0: from the first"
+        " epoch; 1 in ASAP",
         at_least=0,
     )
 
@@ -48,17 +48,17 @@ class AnnealingSettings(PartSettings):
 
 
 class AnnealAndPrune(PruningPart[AnnealingSettings]):
-    """Candidates are weighted by a softmax with falling temperature, and the weakest are pruned meanwhile.
+    """Weights of candidates by a softmax with falling temperature, and pruning of the weakest candidates.
 
-    In epoch t the weights are softmax(alpha / T) with T = start * factor^t. While T is at or above the grace
-    temperature only the weights of the network are updated. After each later epoch the candidates with a
-    weight below a threshold are pruned for good; the strongest that may be selected always stays. So the
+    In epoch t, the weights are softmax(alpha / T) with T = start * factor^t. While T is at or above the grace
+    temperature, only the weights of the network are updated. After each later epoch, the candidates with a
+    weight below a threshold are pruned permanently; the strongest that may be selected is always kept. The
     supernet approaches its architecture step by step instead of dropping most candidates at the end.
 
     References
     ----------
-    Noy et al. 2019, arXiv:1904.04123. Schedule, threshold, grace and their values are those of UniNAS'
-    reimplementation (uninas/methods/asap.py), which prunes at the beginning of an epoch.
+    Noy et al. 2019, arXiv:1904.04123. Schedule, threshold, grace and their values are from the
+    reimplementation in UniNAS (uninas/methods/asap.py), which prunes at the beginning of an epoch.
     """
 
     name = "annealing"
@@ -84,7 +84,7 @@ class AnnealAndPrune(PruningPart[AnnealingSettings]):
         super().join(method)
 
     def temperature(self, epoch: int) -> float:
-        """Return the temperature in an epoch, from 0."""
+        """Return the temperature in an epoch, counted from 0."""
         return self.config.anneal_start * self.config.anneal_factor**epoch
 
     def add_data(self, edge: "EdgeData") -> None:

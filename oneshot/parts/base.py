@@ -74,7 +74,7 @@ class Part(ABC, Generic[P]):
 
     @property
     def _edges(self) -> "list[EdgeData]":
-        """The searched edges of the present supernet, one copy of each."""
+        """The searched edges of the current supernet, one copy of each."""
         return self.method.supernet.searched_edges
 
     def join(self, method: "MetaOptimizer[Any]") -> None:
@@ -115,7 +115,7 @@ class Part(ABC, Generic[P]):
     # An epoch
 
     def extra_epochs(self) -> int:
-        """Return the number of epochs added after those of the config; called with a built supernet."""
+        """Return the number of epochs added after the config's epochs; called with a built supernet."""
         return 0
 
     def prepare_epoch(self, epoch: int) -> None:  # noqa: B027
@@ -141,13 +141,13 @@ class Part(ABC, Generic[P]):
         return []
 
     def see_validation(self, gradients: list[Tensor]) -> None:  # noqa: B027
-        """Take the gradients of the validation loss in `watched_weights`, after an update of the alphas."""
+        """Receive the validation loss's gradients by `watched_weights`, after an update of the alphas."""
 
     def before_clipping(self) -> None:  # noqa: B027
-        """Change the weights' `grad` before it is clipped; a weight without one stays."""
+        """Change the weights' `grad` before it is clipped; a weight whose `grad` is None is not updated."""
 
     def before_weights(self) -> None:  # noqa: B027
-        """Read or change the weights' `grad`, clipped, before their optimizer's step."""
+        """Read or change the clipped `grad` of the weights before the optimizer's step."""
 
     def end_epoch(self, epoch: int, data_train: "Batch", data_val: "Batch") -> str | None:
         """Return why the search must stop after this epoch, counted from 0; None to continue.
@@ -169,7 +169,7 @@ class Part(ABC, Generic[P]):
     # Checkpoints
 
     def state_dict(self) -> dict[str, Any]:  # tensors and plain values
-        """Return the part's state, which resumes a search."""
+        """Return the part's state for resuming a search."""
         return {}
 
     def prepare_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027

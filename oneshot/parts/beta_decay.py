@@ -32,7 +32,7 @@ class BetaDecaySettings(PartSettings):
 
 
 class BetaDecay(Part[BetaDecaySettings]):
-    """A penalty that keeps the softmax of the alphas from varying, and so skip connections from dominating.
+    """A penalty that limits the variance of softmax(alpha), so that skip connections do not dominate.
 
     It adds w times the mean over edges of log sum_k exp(alpha_k) to the loss of the alphas, where w is linear
     in the epoch t of T: w = beta_decay * t / T.

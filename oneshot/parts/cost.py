@@ -30,7 +30,7 @@ class CostSettings(PartSettings):
 
     cost_weight: float = option(
         0.0,
-        "weight in the loss of the alphas of the expected cost, as a fraction of the maximum cost",
+        "weight of the expected cost, a fraction of the maximum cost, in the loss of the alphas",
         at_least=0,
     )
     expected_cost: str = option(
@@ -125,8 +125,7 @@ class ExpectedCost(Part[CostSettings]):
 
         if self._table is None or self._space is None:
             raise ConfigError(
-                f"expected_cost {self.config.expected_cost} needs a table, which only searches by"
-                " oneshot.search open"
+                f"expected_cost {self.config.expected_cost} needs a table, which only oneshot.search opens"
             )
         edges = get_space(self._space).edges(self.method.graph).values()
         by_owner = {edge.owner("alpha"): costs for edge, costs in zip(edges, self._table, strict=True)}
@@ -158,7 +157,7 @@ def additive_costs(values: Sequence[float] | np.ndarray[Any, Any]) -> list[Tenso
     for edge in range(6):
         known = np.moveaxis(table, edge, 0).reshape(5, -1)
         if np.isnan(known).all(axis=1).any():
-            raise ConfigError(f"the table has no cost of any cell with one of the candidates at edge {edge}")
+            raise ConfigError(f"the table has no costs of cells with one of the candidates at edge {edge}")
         means = np.nanmean(known, axis=1)
         costs.append(torch.tensor(means - means.min()))
     return costs

@@ -25,9 +25,9 @@ class EigenvalueSettings(PartSettings):
 
     eigenvalue_ratio: float = option(
         0.0,
-        "stop when the largest eigenvalue of the validation loss in the alphas has grown by more than this"
-        " factor within a window; 0: never; 1.3 in DARTS-ES (Zela et al. 2020)",  # authors' code; 1 / 0.75
-        at_least=0,
+        "stop when the largest eigenvalue of the validation loss's Hessian in the alphas has grown by more"
+        " than this factor within a window; 0: never; 1.3 in DARTS-ES (Zela et al. 2020)",
+        at_least=0,  # 1.3 in the authors' code; 1 / 0.75 in the paper
     )
     eigenvalue_window: int = option(
         5,

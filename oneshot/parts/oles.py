@@ -49,12 +49,12 @@ class OLESSettings(PartSettings):
 
 
 class OperationStop(Part[OLESSettings]):
-    """A candidate's weights stay as they are once its training and validation gradients disagree.
+    """Early stopping of a candidate's weights once its training and validation gradients disagree.
 
     In each step, a candidate's gradient of the validation loss is compared with its clipped gradient of the
     last training batch: by the cosine along the output channels, averaged over the other dimensions of each
     weight and over the candidate's weights. If the mean over `oles_window` steps is below the threshold, the
-    candidate is not trained any more: neither gradient nor momentum nor decay moves its weights, and its
+    candidate is no longer trained: neither gradient nor momentum nor decay moves its weights, and its
     gradient does not count towards the norm that is clipped. Each copy of an edge decides for itself; alphas
     are always trained. Candidates without weights and skip connections with weights (at stride 2) are left
     out.
@@ -63,8 +63,8 @@ class OperationStop(Part[OLESSettings]):
     ----------
     Jiang et al. 2023, "Operation-Level Early Stopping for Robustifying Differentiable NAS", NeurIPS. Cosine,
     threshold and window follow `check_grads_cosine` in the authors' train_search.py. There the validation
-    gradient is added to the training gradient that is still in place, for which the threshold of 0.4 was
-    chosen. The code divides the sum of 21 similarities by 20; here the mean is over 20.
+    gradient is added to the training gradient, which was not reset; the threshold of 0.4 was chosen for this
+    sum. The code divides the sum of 21 similarities by 20; here the mean is over 20.
     """
 
     name = "operation stop"
@@ -72,7 +72,7 @@ class OperationStop(Part[OLESSettings]):
 
     def __init__(self, config: OLESSettings | None = None) -> None:
         super().__init__(config)
-        self._supernet: Supernet | None = None  # that the state belongs to
+        self._supernet: Supernet | None = None  # the supernet that the state belongs to
         self._operations: list[list[nn.Parameter]] = []
         self._stopped: list[bool] = []  # of each operation
         self._sums: Tensor = torch.zeros(0)  # of the similarities in the window, one per operation
@@ -80,7 +80,7 @@ class OperationStop(Part[OLESSettings]):
         self._training: list[list[Tensor]] = []  # gradients of each operation; empty before the first step
 
     def join(self, method: "MetaOptimizer[Any]") -> None:
-        method.require_alphas("oles_threshold compares with the gradient that updates the alphas")
+        method.require_alphas("oles_threshold needs the gradient that updates the alphas")
         if method.mixed([Identity()]).samples:
             raise ConfigError(
                 "oles_threshold needs gradients of all candidates in each pass;"
@@ -88,13 +88,13 @@ class OperationStop(Part[OLESSettings]):
             )
         if not method.validates_present_weights:
             raise ConfigError(
-                "oles_threshold needs the gradient of the validation loss at the present weights; try"
+                "oles_threshold needs the gradient of the validation loss at the current weights; try"
                 " --order 1 with darts, --levels 2 with snas"
             )
         super().join(method)
 
     def _follow(self) -> None:
-        """Begin anew if the method has another supernet."""
+        """Reset the state if the method has another supernet."""
         supernet = self.method.supernet
         if self._supernet is supernet:
             return

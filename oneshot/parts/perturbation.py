@@ -128,7 +128,7 @@ class Perturbation(Part[PerturbationSettings]):
                 self._project(leaf.detach() + rate * gradient.sign(), weights)
                 for leaf, gradient, weights in zip(leaves, gradients, present, strict=True)
             ]
-        falls = before > self._loss(edges, offsets, data)  # on the device, which is not waited for
+        falls = before > self._loss(edges, offsets, data)  # stays on the device, so that nothing waits for it
         return [torch.where(falls, 0.0, offset) for offset in offsets]
 
     @torch.no_grad()

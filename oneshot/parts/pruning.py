@@ -1,4 +1,4 @@
-"""The base of the parts that prune candidates while a search proceeds."""
+"""Base class of the parts that prune candidates during a search."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,7 +25,7 @@ _ALL_CANDIDATES = Perturbation, Selection, BetaDecay, ExpectedCost  # they use t
 
 
 class PruningPart(Part[P]):
-    """A part under which an edge mixes only the candidates that are `kept`; others are not computed.
+    """A part that lets an edge mix only the candidates that are `kept`; the others are not computed.
 
     Pruned candidates keep their alphas and weights, so the numbers of candidates never change. Their
     gradients are 0 from then on.
@@ -50,7 +50,9 @@ class PruningPart(Part[P]):
 
     def check(self, settings: "SearchSettings") -> None:
         if settings.compile:
-            raise ConfigError(f"{self.option} changes the supernet; --compile would compile each")
+            raise ConfigError(
+                f"{self.option} changes the supernet, and --compile would compile each one; omit --compile"
+            )
 
     def kept(self, edge: "EdgeData") -> list[int]:
         """Return the numbers of the candidates of an edge that are left."""
@@ -58,7 +60,7 @@ class PruningPart(Part[P]):
         return numbers
 
     def keep(self, edge: "EdgeData", numbers: list[int]) -> None:
-        """Prune the other candidates of an edge; one that may be selected is always left."""
+        """Keep only the candidates `numbers` of an edge, and at least one that may be selected."""
         scores = self.method.final_scores(edge).float().cpu()
         eligible = nonzero_mask(edge.op) | self.method.may_select_none
         if not any(eligible[k] for k in numbers):

@@ -82,7 +82,7 @@ def check_parts(
     given: Mapping[str, Any],  # values of fields of all parts
     *others: type[Settings],
 ) -> None:
-    """Raise a ConfigError if an option given to resume a run differs from the run's.
+    """Raise a ConfigError if an option given to resume a run differs from the run's option.
 
     `others` are further classes whose options the command has, as for `Settings.resumed`.
     """

@@ -29,7 +29,7 @@ class SelectionSettings(PartSettings):
 
     select: str = option(
         "strength",
-        "how the architecture is selected. strength: by the highest alphas; perturbation: after the search,"
+        "selection of the architecture. strength: by the highest alphas; perturbation: after the search,"
         " edge by edge, the candidate whose removal lowers the validation accuracy most",
         choices=("strength", "perturbation"),
     )
@@ -92,7 +92,7 @@ class Selection(Part[SelectionSettings]):
         stopping = [part.name for part in method.parts if part.can_stop]
         if stopping:
             raise ConfigError(
-                f"--select perturbation starts after the last epoch; {stopping[0]} may stop the search before"
+                f"--select perturbation starts after the last epoch, but {stopping[0]} may stop earlier"
             )
         super().join(method)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from oneshot.methods.base import MetaOptimizer
     from oneshot.search.settings import SearchSettings
 
-_SHARE = "skip_share"  # of an edge: the probability of its skip connection, which is ruled out
+_SHARE = "skip_share"  # edge data: probability of the skip connection, if it is ruled out
 
 
 def _check_cell(name: str, settings: "SearchSettings") -> None:
@@ -48,7 +48,7 @@ def selected_skips(method: "MetaOptimizer[Any]") -> "list[EdgeData]":  # whateve
 
 @dataclass(frozen=True)
 class SkipLimitSettings(PartSettings):
-    """Settings of the limit of skip connections."""
+    """Settings of the early stopping by skip connections."""
 
     skip_limit: int = option(
         0,
@@ -90,12 +90,12 @@ class SkipLimit(Part[SkipLimitSettings]):
         skips, limit = self.skips(), self.config.skip_limit
         if skips < limit:
             return None
-        return f"the cell has {skips} skip connections after epoch {epoch + 1}, the limit is {limit}"
+        return f"the cell has {skips} skip connections after epoch {epoch + 1}; the limit is {limit}"
 
 
 @dataclass(frozen=True)
 class SkipRestrictionSettings(PartSettings):
-    """Settings of the restriction."""
+    """Settings of the maximum number of skip connections."""
 
     final_skips: int = option(
         -1,
@@ -131,7 +131,7 @@ class SkipRestriction(Part[SkipRestrictionSettings]):
                 f"final_skips compares probabilities that add up to 1 at each edge; {method.name} has none"
             )
         if any(isinstance(part, Selection) for part in method.parts):
-            raise ConfigError("final_skips needs a next best candidate, which --select perturbation has not")
+            raise ConfigError("final_skips needs a next best candidate; --select perturbation has none")
         super().join(method)
 
     def check(self, settings: "SearchSettings") -> None:

@@ -77,8 +77,8 @@ class StagesSettings(PartSettings):
     )
     stage_weights: str = option(
         "new",
-        "weights and alphas of a stage. new: initialized, and the learning rate starts again; kept: those of"
-        " the stage before, also copied to new channels, with their momentum and one schedule",
+        "weights and alphas of a stage. new: initialized, and the learning rate starts again; kept: copied"
+        " from the previous stage, also to new channels, with their momentum and a single schedule",
         choices=("new", "kept"),
     )
 
@@ -132,10 +132,10 @@ class Stages(PruningPart[StagesSettings]):
     """Stages of equal length, each with its own supernet, which is rebuilt between two stages.
 
     At the end of a stage, the candidates with the highest alphas are kept at each edge; the next supernet has
-    only these. It may have more cells, or partial channels with another K. Its weights and alphas are new, or
-    kept: then the alphas and the state of their optimizer stay, and so do the weights, their momentum and the
-    one schedule of the learning rate. If K falls, operations get wider. In each operation, a new channel is a
-    copy of a random one; weights and momentum are copied for input and output channels alike.
+    only these. It may have more cells, or partial channels with another K. Its weights and alphas are either
+    new or kept. With kept weights, the alphas, the state of their optimizer, the weights, their momentum and
+    the single schedule of the learning rate continue. If K falls, operations get wider. In each operation, a
+    new channel is a copy of a random one; weights and momentum of input and output channels are copied.
 
     The dropout after skip connections has rate r (L - 1 - t) / L in epoch t of the stage's L epochs during
     the warm-up of W epochs, and r exp(-0.2 (t - W)) afterwards. Skip connections of stride 2 have none.
@@ -144,8 +144,8 @@ class Stages(PruningPart[StagesSettings]):
     ----------
     Chen et al. 2019 (P-DARTS), arXiv:1904.12760, sections 3.2 and 3.3: new weights; the dropout's schedule
     follows the authors' code (train_search.py). Chen et al. 2021 (DrNAS), arXiv:2006.10355: kept weights, as
-    in net2wider.py of the authors' code. There each layer of an operation draws its own copies, and the
-    learning rate of the second stage starts again at its initial value, but falls by the one schedule.
+    in net2wider.py of the authors' code. There each layer of an operation samples its own copies, and the
+    learning rate of the second stage starts again at its initial value, but follows the single schedule.
     """
 
     name = "stages"
@@ -197,7 +197,9 @@ class Stages(PruningPart[StagesSettings]):
     def check(self, settings: "SearchSettings") -> None:
         config, space = self.config, get_space(settings.space)
         if settings.compile:
-            raise ConfigError("stages rebuild the supernet; --compile would compile each")
+            raise ConfigError(
+                "stages rebuild the supernet, and --compile would compile each one; omit --compile"
+            )
         multiple = math.lcm(*config.stage_partial_channels)
         if settings.channels % multiple:
             raise ConfigError(
@@ -234,7 +236,7 @@ class Stages(PruningPart[StagesSettings]):
 
     @property
     def stage(self) -> int:
-        """Stage of the present supernet, counted from 0."""
+        """Stage of the current supernet, counted from 0."""
         return self._stage if self._rebuilt is self.method.supernet else 0
 
     def prepare_epoch(self, epoch: int) -> None:
@@ -288,7 +290,7 @@ class Stages(PruningPart[StagesSettings]):
 
     @property
     def _partial(self) -> PartialChannels | None:
-        """The partial channels of the supernet that is being built; None if it has all."""
+        """The partial channels of the supernet that is being built; None if operations have all channels."""
         ks = self.config.stage_partial_channels
         return PartialChannels(PartialChannelsSettings(ks[self._next])) if ks and ks[self._next] > 1 else None
 
@@ -302,7 +304,7 @@ class Stages(PruningPart[StagesSettings]):
                     op.rate = self.skip_dropout(epoch)
 
     def skip_dropout(self, epoch: int) -> float:
-        """Return the rate of the dropout after skip connections in an epoch, from 0."""
+        """Return the rate of the dropout after skip connections in an epoch, counted from 0."""
         rate, warm_up, length = (
             self.config.stage_skip_dropout[self.stage],
             self.config.stage_warm_up,

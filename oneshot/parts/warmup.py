@@ -23,7 +23,7 @@ class WarmUpSettings(PartSettings):
 
 
 class WarmUp(Part[WarmUpSettings]):
-    """Updates of only the weights in the first epochs, so that alphas do not favour fast-training candidates.
+    """First epochs without updates of the alphas, so that these do not favour candidates that train fast.
 
     References
     ----------

@@ -46,7 +46,10 @@ class WeightDecay(Part[WeightDecaySettings]):
 
     def join(self, method: "MetaOptimizer[Any]") -> None:
         if method.config.weight_decay == 0:
-            raise ConfigError("decay_factor multiplies the weight decay, so it must not be 0; try 0.0003")
+            raise ConfigError(
+                "weight_decay must be > 0 with decay_factor, which multiplies it, got 0;"
+                " try --weight-decay 0.0003"
+            )
         super().join(method)
 
     def new_epoch(self, epoch: int) -> None:

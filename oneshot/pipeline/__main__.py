@@ -1,4 +1,4 @@
-"""Run several searches, compare their architectures by short trainings, and train the best from scratch."""
+"""Run several searches, compare their architectures by short training, and train the best from scratch."""
 
 import argparse
 import sys

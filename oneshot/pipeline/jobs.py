@@ -37,7 +37,7 @@ class Job(NamedTuple):
 
 
 def run_words(path: Path, words: Iterable[str]) -> tuple[str, ...]:
-    """Return the arguments of a job with a run folder: `words` for a new folder, else those to resume it."""
+    """Return the arguments of a job with a run folder: `words` for a new folder, else --resume."""
     return ("--resume", str(path)) if (path / "config.json").exists() else (*words, "--out", str(path))
 
 

@@ -66,7 +66,7 @@ def read_finished(path: Path, is_search: bool) -> Finished | None:
 
 
 class Pipeline:
-    """The jobs of a pipeline in its folder: searches, then short trainings, then the final training."""
+    """The jobs of a pipeline in its folder: searches, short training runs and the final training."""
 
     def __init__(
         self, path: str | Path, settings: PipelineSettings, environment: PipelineEnvironment | None = None
@@ -84,7 +84,7 @@ class Pipeline:
         ]
 
     def shorts(self) -> list[Job]:
-        """Return the jobs of the short trainings of the architectures found."""
+        """Return the jobs of the short training runs of the architectures found."""
         return [
             self._training(f"short-{k}", f"search-{k}", "half", self.settings.short_options)
             for k in range(self.settings.searches)

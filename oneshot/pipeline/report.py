@@ -16,7 +16,7 @@ class PipelineResult:
     settings: PipelineSettings
     #: results of the searches
     searches: list[Finished]
-    #: results of the short trainings of the architectures found
+    #: results of the short training runs of the architectures found
     shorts: list[Finished]
     #: number of the search with the best architecture, counted from 0
     best: int

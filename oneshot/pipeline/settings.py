@@ -50,8 +50,8 @@ class PipelineSettings(Settings):
     searches: int = option(
         4, "number of searches, with consecutive seeds", at_least=1, at_most=_MOST_SEARCHES
     )
-    #: seed of the first search and of all trainings
-    seed: int = option(0, "seed of the first search and of all trainings", at_least=0, at_most=SEEDS)
+    #: seed of the first search and of all training runs
+    seed: int = option(0, "seed of the first search and of all training runs", at_least=0, at_most=SEEDS)
     #: additional options of each search
     search_options: str = option(
         "", 'additional options of each search, as in --search-options="--epochs 25 --amp"', metavar="OPTIONS"
@@ -101,7 +101,7 @@ class PipelineEnvironment(Settings):
     #: devices, each for one job at a time; None for all CUDA devices, else the CPU
     devices: str | None = option(
         None,
-        "cpu, or cuda:0,cuda:1,... to run one job on each (default: all CUDA devices, else cpu)",
+        "devices: cpu, or cuda:0,cuda:1,... to run one job on each (default: all CUDA devices, else cpu)",
         type=str,
         on_resume="free",
     )

@@ -16,9 +16,9 @@ def epe_nas(network: nn.Module, batch: Batch) -> float:
     """Return a score of the correlations of Jacobians within each class.
 
     The value of a class is the sum of log(|correlation| + k) over pairs of its images. The score is the sum
-    of absolute values; with more than 100 classes, it is the mean over classes of the sum of absolute
-    differences to other classes. A network that passes no information has the lowest score, about 0, because
-    all correlations are 1.
+    of absolute values. With more than 100 classes, each value is divided by the number of images of its
+    class, and the score is the mean over classes of the sum of absolute differences to other classes. A
+    network that passes no information has the lowest score, about 0, because all correlations are 1.
 
     Raises
     ------

@@ -7,7 +7,7 @@ from oneshot.proxies.passes import passes
 
 
 def grad_norm(network: nn.Module, batch: Batch) -> float:
-    """Return the sum over layers of the Euclidean norm of the gradient of the loss by the weights.
+    """Return the sum over layers of the norm of the loss's gradient with respect to the weights.
 
     References
     ----------

@@ -8,7 +8,7 @@ from oneshot.proxies.passes import passes
 
 
 def nwot(network: nn.Module, batch: Batch) -> float:
-    """Return the logarithm of the determinant of the kernel of the ReLUs' binary codes, or 0 if it is 0.
+    """Return the log-determinant of the kernel of the ReLUs' binary codes; 0 if the determinant is 0.
 
     The kernel of two images is the number of ReLUs that are active for both or inactive for both. The
     determinant is 0 for a network that passes no information; otherwise it is at least 1, because the kernel

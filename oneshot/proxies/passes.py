@@ -43,9 +43,9 @@ def sharing() -> Iterator[None]:
 class Gradients(NamedTuple):
     """Gradients of the loss of a batch."""
 
-    #: gradient by each weight
+    #: gradient with respect to each weight
     weights: list[Tensor]
-    #: for each layer, its output times the gradient by it, summed over pixels, ``(N, C)``, and its weight
+    #: for each layer, its output times the output's gradient, summed over pixels, ``(N, C)``, and its weight
     outputs: list[tuple[Tensor, Tensor]]
 
 
@@ -73,7 +73,7 @@ class Passes:
 
     @cached_property
     def images(self) -> Tensor:
-        """The images in the dtype of the weights; gradients can be computed by them."""
+        """The images in the dtype of the weights; they require gradients."""
         dtype = self.weights[0].dtype if self.weights else self.batch.images.dtype
         images = self.batch.images.detach().to(dtype)
         return images.contiguous(memory_format=torch.channels_last).requires_grad_()
@@ -89,7 +89,7 @@ class Passes:
 
     @cached_property
     def input_gradients(self) -> NDArray[np.float64]:
-        """Gradient of the sum of the logits by the images, shape ``(N, pixels)``."""
+        """Gradient of the sum of the logits with respect to the images, shape ``(N, pixels)``."""
         (gradient,) = torch.autograd.grad(
             self.forward.logits.sum(), self.images, retain_graph=True, materialize_grads=True
         )
@@ -130,7 +130,7 @@ class Passes:
         self.__dict__.pop("forward", None)
 
     def block_gradients(self) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """Yield random signs at each block's output and their gradients by the previous block's output.
+        """Yield random signs at each block's output and their gradients at the previous block's output.
 
         Blocks are in reverse order. The gradient is None if a block does not depend on the previous one.
         """

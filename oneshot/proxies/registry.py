@@ -36,7 +36,7 @@ PROXIES: dict[str, str] = {
     "az_trainability": "az_nas",
     "grasp": "grasp",
 }
-#: proxies that combine the ranks of other proxies among all networks, and these other proxies
+#: proxies that combine the ranks of other proxies among all networks: {name: other proxies}
 RANKED: dict[str, tuple[str, ...]] = {
     "az_nas": ("az_expressivity", "az_progressivity", "az_trainability", "flops"),
 }

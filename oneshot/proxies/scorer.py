@@ -27,7 +27,7 @@ Scores = list[dict[str, float | None]]  # by proxy, one dictionary per seed; Non
 
 @dataclass(frozen=True)
 class Scorer:
-    """Scores architectures; it can be pickled for another process."""
+    """Scorer of architectures, which can be pickled for another process."""
 
     #: settings of the run
     settings: ProxySettings
@@ -80,7 +80,7 @@ def _score(name: str, network: nn.Module, batch: Batch) -> float | None:
 
 
 def read_batches(settings: ProxySettings, folder: str | None) -> tuple[list[Batch], list[str]]:
-    """Return one batch per seed, and notes about images that replace those of the data set."""
+    """Return one batch per seed, and notes about images that replace the data set's images."""
     dataset = DATASETS[settings.dataset]
     notes: list[str] = []
     if settings.images == NO_IMAGES:

@@ -75,16 +75,14 @@ class ProxyRun:
 
     @classmethod
     def resume(cls, path: str, given: dict[str, object], elsewhere: dict[str, object]) -> Self:
-        """Resume a run with the options `given`; `elsewhere` are those of its environment."""
+        """Resume a run with the options `given`; `elsewhere` has the options of its environment."""
         record = read_record(path, RunKind(stage=_STAGE, noun="run of proxies"))
         settings = ProxySettings.from_json(record.get("settings"), "settings").resumed(given)
         before = ProxyEnvironment.from_json(record.get("environment"), "environment")
         environment = before.resumed(elsewhere)
         architectures = read_architectures(settings)
         if _digest(architectures) != record.get("architectures"):
-            raise ConfigError(
-                f"the architectures in {settings.cells} differ from those that {path} was started with"
-            )
+            raise ConfigError(f"the architectures in {settings.cells} have changed since {path} was started")
         folder = RunFolder.resume(path, run_kind(settings))
         return cls(folder, settings, environment, architectures)
 
@@ -204,7 +202,7 @@ def _begin(scorer: bytes) -> None:
 
 
 def _prepare(scorer: Scorer) -> None:
-    """Set the threads, and leave out all present objects when the garbage of networks is collected."""
+    """Set the number of threads, and exclude all existing objects from garbage collection."""
     torch.set_num_threads(scorer.settings.threads)
     gc.freeze()
 

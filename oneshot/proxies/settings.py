@@ -35,12 +35,12 @@ class ProxySettings(Settings):
     )
     images: str | None = option(
         None,
-        f"images: {', '.join(NAMES)}, {FOLDER}PATH for a tree of images, or none (default: those of"
-        " --dataset, or the digits if these are missing)",
+        f"images: {', '.join(NAMES)}, {FOLDER}PATH for a tree of images, or none (default: the images of"
+        " --dataset, or the digits if they are missing)",
         type=str,
     )
     batch: int = option(64, "images per network", at_least=2, at_most=MANY)
-    seeds: int = option(3, "seeds, each with its own images and weights", at_least=1, at_most=1000)
+    seeds: int = option(3, "number of seeds, each with its own images and weights", at_least=1, at_most=1000)
     seed: int = option(0, "random seed for sampling cells", at_least=0, at_most=SEEDS)
     channels: int | None = option(
         None,
@@ -83,7 +83,7 @@ class ProxySettings(Settings):
 
     @property
     def computed(self) -> list[str]:
-        """Names of the proxies to compute for each network, without those that are ranks of others."""
+        """Names of the proxies to compute for each network; proxies that combine ranks become their parts."""
         needed = [part for name in self.named for part in RANKED.get(name, (name,))]
         return list(dict.fromkeys(needed))
 

@@ -21,7 +21,7 @@ _POOLS = (F.avg_pool2d, F.max_pool2d)
 
 
 class Tracer(TorchFunctionMode):
-    """A context that intercepts layers, ReLUs and normalizations of a network; subclasses override them.
+    """A context that intercepts layers, ReLUs and normalizations of a network by overridable methods.
 
     The network does not change. Normalizations use the statistics of the batch and do not update running
     statistics. A ReLU or pool of the same tensor is computed once, even if several edges start with it.
@@ -58,7 +58,7 @@ class Tracer(TorchFunctionMode):
         """Return the logits of a network; a Graph runs edge by edge instead of by its compiled plan."""
         with self:
             out = network.interpret(images) if isinstance(network, Graph) else network(images)
-        logits: Tensor = out[0] if isinstance(out, tuple) else out  # without those of an auxiliary classifier
+        logits: Tensor = out[0] if isinstance(out, tuple) else out  # without auxiliary logits
         return logits
 
     def __torch_function__(
@@ -116,7 +116,7 @@ class Tracer(TorchFunctionMode):
         return self.norm(x, weight, bias, eps)
 
     def bias(self, bias: Tensor | None) -> Tensor | None:
-        """Return the bias that a layer is to add, or None."""
+        """Return the bias that a layer adds; None for no bias."""
         return bias
 
     def _once(

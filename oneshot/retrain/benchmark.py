@@ -41,7 +41,7 @@ class Entry(NamedTuple):
     greatest: float
     #: number of seeds; None if the table has only a mean
     seeds: int | None
-    #: names of the settings that differ from the table's trainings
+    #: names of the settings that differ from the table's training runs
     differs: list[str]
 
 
@@ -81,7 +81,7 @@ def find_entry(table: NB201 | None, architecture: Architecture, settings: Retrai
 
 
 def _differences(settings: RetrainSettings) -> list[str]:
-    """Return the names of the settings that differ from the table's trainings."""
+    """Return the names of the settings that differ from the table's training runs."""
     published = default_settings(settings.space, PIPELINES[settings.space], settings.dataset)
     published |= {"epochs": settings.protocol, "split": settings.split}
     ours = settings.to_json()

@@ -62,7 +62,7 @@ _NB201 = Pipeline(
 )
 PIPELINES = {"darts": _DARTS, "hierarchical": _HIERARCHICAL, "nb201": _NB201}
 PIPELINES |= dict.fromkeys(("s1", "s2", "s3", "s4"), _DARTS)  # same cells and networks
-PROTOCOLS = {"nb201": (200, 12)}  # epochs of the benchmark's trainings, the default first
+PROTOCOLS = {"nb201": (200, 12)}  # epochs of the benchmark's training runs, the default first
 # Settings for small images, on which Cutout would remove too much; training takes a minute on a CPU
 _SMALLER = {"epochs": 10, "batch": 32, "cutout": 0}
 _BATCHES: dict[object, int] = {GDAS_V1: 72}  # NASLib, appendix A.1, because it needs more memory

@@ -100,7 +100,7 @@ def _rows(result: RetrainResult) -> list[tuple[str, str]]:
             rows.append(("moving average", _format_accuracy(tested, last["ema_top1"], last["ema_top5"])))
     if result.best is not None:
         epoch, top1 = result.best
-        advice = "do not publish it, it was selected on these images"
+        advice = "do not publish it: it was selected on these images"
         rows.append(("best epoch", f"{top1:.2f} % after epoch {epoch:,}; {advice}"))
     return rows + _format_entry(result.benchmark)
 

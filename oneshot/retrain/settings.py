@@ -49,7 +49,7 @@ def _piped(
 
 @dataclass(frozen=True)
 class RetrainSettings(Settings):
-    """Settings of a training from scratch; None, the default of most, stands for the value of the pipeline.
+    """Settings of training from scratch; None, the default of most fields, means the value of the pipeline.
 
     >>> settings, _ = RetrainSettings(dataset="cifar10").completed("darts", (32, 32))
     >>> settings.epochs, settings.cutout, settings.auxiliary_weight
@@ -64,7 +64,10 @@ class RetrainSettings(Settings):
     dataset: str = dataset_option()
     #: images to train and test on, a key of `SPLITS`
     split: str = _piped(
-        "split", "; ".join(f"{name}: {text}" for name, text in SPLITS.items()), str, tuple(SPLITS)
+        "split",
+        f"images to use. {'; '.join(f'{name}: {text}' for name, text in SPLITS.items())}",
+        str,
+        tuple(SPLITS),
     )
     #: file with published halves of the test images; None for random halves
     split_list: str | None = split_list_option(", for --split half")
@@ -161,12 +164,15 @@ class RetrainSettings(Settings):
     def of_space(self, space: str) -> Self:
         """Return the settings for an architecture of `space`, with the default split of the space."""
         if self.protocol is not None and self.protocol not in PROTOCOLS.get(space, ()):
-            known = " or ".join(map(str, PROTOCOLS.get(space, ()))) or "none"
-            raise ConfigError(f"the protocols of {space} are {known}, got {self.protocol}")
+            known = " or ".join(map(str, PROTOCOLS.get(space, ())))
+            rule = f"must be {known} for {space}" if known else f"cannot be set, because {space} has none"
+            raise ConfigError(f"protocol {rule}; got {self.protocol}")
         for name, feature in (("drop_path", "paths to drop"), ("auxiliary_weight", "auxiliary classifier")):
             if getattr(self, name) and not getattr(PIPELINES[space], name):
                 value = getattr(self, name)
-                raise ConfigError(f"the network of {space} has no {feature}, got {name} {value}")
+                raise ConfigError(
+                    f"{name} must be 0, because networks of {space} have no {feature}; got {value}"
+                )
         for name, minimum in get_space(space).minimum._asdict().items():
             if getattr(self, name) is not None:
                 whole(name, getattr(self, name), minimum, getattr(MAXIMUM, name))

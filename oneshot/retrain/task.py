@@ -417,7 +417,8 @@ def _check_batches(settings: RetrainSettings, images: RetrainImages, group: Proc
         raise ConfigError(f"training needs at least 2 images, got {count}")
     if settings.batch > count:
         raise ConfigError(
-            f"batch must be <= {count}, the training images of {settings.dataset}, got {settings.batch}"
+            f"batch must be <= {count}, the number of training images of {settings.dataset},"
+            f" got {settings.batch}"
         )
     least = 2 * group.size if settings.local_bn else group.size
     images.check_parts(settings.batch, [count], least, group)

@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--no-blackbox", action="store_true", help="do not run black-box searches to compare with"
     )
-    parser.add_argument("--device", help="cpu, cuda or cuda:N (default: cuda if available, else cpu)")
+    parser.add_argument("--device", help="device: cpu, cuda or cuda:N (default: cuda if available, else cpu)")
     parser.add_argument("--store", metavar="FILE", help="table (default: the table that scored the run)")
     parser.add_argument("--folder", help="folder of the data sets' archives (default: the run's)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")

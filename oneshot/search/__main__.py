@@ -41,7 +41,7 @@ class SearchCommand(TrainingCommand[SearchResult]):
     keeps = "settings, log, checkpoint, summary and pictures"
 
     def parser(self, argv: Sequence[str]) -> Parser:
-        """Build the parser of all flags, including those of the method."""
+        """Build the parser of all flags, including the method's flags."""
         method = self._method(argv)
         parser = Parser(
             prog=self.prog,

@@ -46,7 +46,7 @@ class SearchResult(TrainingResult):
 
     @property
     def warning(self) -> str | None:
-        """Warning that the search may have collapsed; None if it does not seem so."""
+        """Warning that the search may have collapsed; None if nothing indicates it."""
         return collapse_warning(get_space(self.settings.space).operations(self.architecture))
 
     def _repr_html_(self) -> str:
@@ -81,8 +81,8 @@ class SearchResult(TrainingResult):
 def collapse_warning(operations: tuple[str, ...]) -> str | None:
     """Return a warning about an architecture that looks like the result of a collapsed search, or None.
 
-    At least half of its `operations` are skip_connect or none, which first-order DARTS is known to end with
-    (Zela et al. 2020, arXiv:1909.09656), or none of them is a convolution.
+    It looks like that if at least half of its `operations` are skip_connect or none, a known outcome of
+    first-order DARTS (Zela et al. 2020, arXiv:1909.09656), or if none of them is a convolution.
     """
     idle = sum(op in _IDLE for op in operations)
     if 2 * idle >= len(operations):
@@ -147,7 +147,7 @@ def _format_scores(scores: Scores, dataset: str) -> Iterator[str]:
         line = f"{scores.dataset} {metric} {value:.4f} {METRICS[metric].unit}, rank {rank:,}"
         yield line + ("" if regret is None else f", regret {regret:.4f}")
     if len(missing) < 2 and dataset != scores.dataset:
-        yield f"(its network trained on {scores.dataset}, another data set than this)"
+        yield f"(accuracy of networks trained on {scores.dataset}, not on this data set)"
     if missing:
         names = f"{scores.dataset} {' or '.join(missing)}"
         yield f"the table has no {names} for this cell after {TOPOLOGY.full_protocol} epochs"

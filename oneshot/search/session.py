@@ -50,7 +50,7 @@ def search(
     out
         New folder to save the run in; None to save nothing.
     parts
-        Settings of the parts to add to the method; None for those of a published method.
+        Settings of the parts to add to the method; None for the parts of a published method, if it is one.
     environment
         Device and file locations; None for the defaults.
     stop

@@ -85,9 +85,9 @@ class SearchSettings(Settings):
             object.__setattr__(self, "split_list", absolute(self.split_list))
 
 
-SMOKE = {"dataset": SMALL[0], "channels": 4}  # settings of --smoke; K of PC-DARTS is 4
+SMOKE = {"dataset": SMALL[0], "channels": 4}  # settings of --smoke; PC-DARTS needs a multiple of 4 channels
 SMOKE_CONFIG = {"epochs": 1, "batch": 240}  # three steps
-SMOKE_PARTS: dict[str, Any] = {  # without what needs several epochs
+SMOKE_PARTS: dict[str, Any] = {  # disable the parts that need several epochs
     "warm_up": 0,
     "anneal_grace": 0.0,
     "eigenvalue_ratio": 0.0,

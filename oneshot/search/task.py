@@ -76,7 +76,7 @@ class SearchJob(TrainingJob["SearchTask"]):
         config = config or build_config(settings)
         if type(config) is not kind:
             raise ConfigError(
-                f"{settings.method} is configured by {kind.__name__}, got {type(config).__name__}"
+                f"the config of {settings.method} must be a {kind.__name__}, got {type(config).__name__}"
             )
         group.device(environment.device)  # raises an error if it does not exist
         in_benchmark = get_space(settings.space).in_benchmark
@@ -155,8 +155,9 @@ class SearchEpoch(NamedTuple):
 class SearchTask(TrainingTask[SearchResult]):
     """A running search.
 
-    An epoch is one pass over the training half; each step also takes a validation batch, over and over. With
-    several processes, each has a part of every batch, and gradients are averaged over the whole batch.
+    An epoch is one pass over the training half; each step also takes a batch of the validation half, which is
+    repeated. With several processes, each has a part of every batch, and gradients are averaged over the
+    whole batch.
     """
 
     splits = 2  # training and validation images
@@ -182,7 +183,7 @@ class SearchTask(TrainingTask[SearchResult]):
         return len(self._train)
 
     def _follow(self) -> None:
-        """Refer to the present supernet, which a part may rebuild."""
+        """Refer to the current supernet, which a part may rebuild."""
         self.parameters = [*self.optimizer.weights, *self.optimizer.alphas]
         self._edges = self.space.edges(self.optimizer.graph)
 
@@ -239,7 +240,7 @@ class SearchTask(TrainingTask[SearchResult]):
         }
 
     def chosen(self) -> Any:  # type depends on the space
-        """Return the final architecture, or the one selected now."""
+        """Return the final architecture, or the currently selected one before the final selection."""
         if self._architecture is not None:
             return self._architecture
         with self.optimizer.as_chosen() as graph:
@@ -292,7 +293,7 @@ class SearchTask(TrainingTask[SearchResult]):
         architecture, mixed, path = self.chosen(), None, None
         if self.is_concluded:
             with advising(self.memory_advice()):
-                if not self.optimizer.draws:  # otherwise each pass samples another path
+                if not self.optimizer.draws:  # otherwise each pass samples a new path
                     mixed = self.optimizer.evaluate(self.evaluation())
                 with self.space.fixed_path(self.optimizer.graph, architecture):
                     path = self.optimizer.evaluate(self.evaluation())
@@ -419,7 +420,8 @@ def _load_images(
             raise ConfigError(f"each half of {settings.dataset} must have at least 2 images, got {count}")
         if config.batch > count:
             raise ConfigError(
-                f"batch must be <= {count}, the images in a half of {settings.dataset}, got {config.batch}"
+                f"batch must be <= {count}, the number of images in a half of {settings.dataset},"
+                f" got {config.batch}"
             )
     images.check_parts(config.batch, images.counts, group.size, group)
     if group.size > 1 and settings.compile:

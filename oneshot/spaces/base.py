@@ -184,7 +184,7 @@ class Space(ABC, Generic[A]):
         GraphError
             If an edge lacks the candidate that the architecture needs.
         GenotypeError
-            If the architecture has other numbers of nodes than the supernet.
+            If the architecture and the supernet have different numbers of nodes.
         """
 
     @abstractmethod
@@ -219,7 +219,7 @@ class Space(ABC, Generic[A]):
 
     @abstractmethod
     def read(self, text: str) -> A:
-        """Return the architecture that `text`, its `str`, describes; GenotypeError if it is another text."""
+        """Return the architecture that `text`, such as its `str`, describes; GenotypeError if it has none."""
 
     @abstractmethod
     def from_json(self, value: dict[str, object]) -> A:
@@ -278,7 +278,7 @@ class Space(ABC, Generic[A]):
         """
         if auxiliary and not self.has_auxiliary:
             raise ConfigError(
-                f"networks of {self.name} cannot have an auxiliary classifier; those of darts can"
+                f"networks of {self.name} cannot have an auxiliary classifier; networks of darts can"
             )
         channels = self.trained.channels if channels is None else channels
         cells = self.trained.cells if cells is None else cells

@@ -125,7 +125,7 @@ class DARTSSearchSpace(Graph):
         Parameters
         ----------
         channels, cells
-            Sizes of the network; the defaults are those of section 3.2.
+            Sizes of the network; the defaults are from section 3.2.
         auxiliary
             Whether the network has an auxiliary classifier, as in section 3.2.
 

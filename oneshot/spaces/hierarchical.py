@@ -101,7 +101,7 @@ class HierarchicalSearchSpace(Graph):
         Parameters
         ----------
         channels, cells
-            Channels of the first stage and cells per stage; the defaults are those of section 4.1.
+            Channels of the first stage and cells per stage; the defaults are from section 4.1.
 
         Raises
         ------
@@ -327,7 +327,8 @@ def fixed_path(graph: Graph, hierarchy: Hierarchy) -> AbstractContextManager[Gra
             if number >= count:
                 raise GenotypeError(f"the supernet has {count} motifs, but the hierarchy has motif {number}")
             choices.append((cell.edges[edge], number))
-            for motif, names in zip(motifs, hierarchy.motifs, strict=False):  # all, as they share choices
+            # all motifs, because they share choices
+            for motif, names in zip(motifs, hierarchy.motifs, strict=False):
                 _check_nodes(motif, hierarchy.motif_nodes)
                 inner = zip(_edges(motif), names, strict=True)
                 choices += [edges.choice(motif, *place, name, _name) for place, name in inner]

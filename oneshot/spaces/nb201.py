@@ -28,9 +28,9 @@ class NasBench201SearchSpace(Graph):
     Identity()
 
     Each edge of a cell has a list of the five operations, in the benchmark's order. As in the authors' code,
-    normalizations in cells have no learned scale and shift by default, while those of the other layers always
-    do. In the authors' code, the other layers also keep running statistics; here they do so only with
-    `statistics`.
+    normalizations in cells have no learned scale and shift by default, but the normalizations of other layers
+    always have. In the authors' code, the other layers also keep running statistics; here they do so only
+    with `statistics`.
 
     Parameters
     ----------

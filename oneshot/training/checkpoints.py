@@ -67,7 +67,7 @@ def read_tensors(path: str | Path) -> dict[str, Any] | None:  # tensors and plai
 
 
 class _Storage(NamedTuple):
-    """Placeholder for the numbers of tensors."""
+    """Placeholder for the memory of tensors."""
 
     length: int
 

@@ -14,14 +14,14 @@ from oneshot.spaces.registry import SPACES
 
 def space_option(default: str) -> str:
     """Return the option for the search space."""
-    help = "; ".join(f"{name}: {space.summary}" for name, space in SPACES.items())
-    return option(default, help, choices=tuple(SPACES))
+    summaries = "; ".join(f"{name}: {space.summary}" for name, space in SPACES.items())
+    return option(default, f"search space. {summaries}", choices=tuple(SPACES))
 
 
 def dataset_option() -> str:
     """Return the option for the data set."""
     tree = f"{FOLDER}PATH for a tree of images, train/<class>/* and test/<class>/*"
-    return option("digits", f"{', '.join(NAMES)}, or {tree}")
+    return option("digits", f"data set: {', '.join(NAMES)}, or {tree}")
 
 
 def split_list_option(only: str = "") -> str | None:
@@ -67,7 +67,7 @@ class Environment(Settings):
 
     #: cpu, cuda or cuda:N; None for cuda if available, else cpu
     device: str | None = option(
-        None, "cpu, cuda or cuda:N (default: cuda if available, else cpu)", type=str, on_resume="free"
+        None, "device: cpu, cuda or cuda:N (default: cuda if available, else cpu)", type=str, on_resume="free"
     )
     #: folder of the data sets' archives; None for the default one
     folder: str | None = folder_option()

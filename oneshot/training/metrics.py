@@ -58,7 +58,7 @@ class Outcome(NamedTuple):
 class Tally:
     """Sums of outcomes over the steps of an epoch, for each split of the images.
 
-    They are kept on the device, which is waited for only when they are read.
+    They are kept on the device; only reading them waits for it.
     """
 
     def __init__(self, splits: int, device: torch.device) -> None:

@@ -1,4 +1,4 @@
-"""Training sessions, which start or resume a training and optionally save it in a run folder."""
+"""Training sessions, which start or resume a training run and optionally save it in a folder."""
 
 import io
 import math
@@ -32,7 +32,7 @@ from oneshot.training.trainer import Epoch, Stepping, Trainer
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_INTERVAL = 1.0  # seconds between checks of a training, each of which waits for the device
+_INTERVAL = 1.0  # seconds between checks of a training run, each of which waits for the device
 Files = Mapping[str, bytes | memoryview]  # contents of files in a run folder, by name
 
 
@@ -148,7 +148,7 @@ _Task_co = TypeVar("_Task_co", bound=TrainingTask[Any], covariant=True)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TrainingJob(ABC, Generic[_Task_co]):
-    """Settings and images of a training, checked before a folder or a network exists."""
+    """Settings and images of a training run, checked before a folder or a network exists."""
 
     #: device and file locations
     environment: Environment
@@ -187,7 +187,7 @@ def restore(trainer: Trainer[Any], task: TrainingTask[Any], state: Mapping[str, 
 
 
 class TrainingSession(Generic[_Task, _R]):
-    """A training that can be stopped: `begin` or `resume` it in a `with`, then `train` and `finish`.
+    """A training run that can be stopped: `begin` or `resume` it in a `with`, then `train` and `finish`.
 
     With several processes, all make the same calls; only the main one writes. Subclasses define the kind of
     run folder.
@@ -199,7 +199,7 @@ class TrainingSession(Generic[_Task, _R]):
     task
         The search or retraining.
     path
-        Run folder; None if the training is not saved.
+        Run folder; None if the run is not saved.
     folder
         The open run folder, in the process that writes; None in others.
     """
@@ -229,7 +229,7 @@ class TrainingSession(Generic[_Task, _R]):
         *,
         tensorboard: bool = False,
     ) -> Iterator[Self]:
-        """Start a training of the job that `prepare` returns; with `out`, create its folder."""
+        """Start the job that `prepare` returns; with `out`, create its folder."""
         group = ProcessGroup.present()
         path = None if out is None else Path(out)
 
@@ -457,7 +457,7 @@ class TrainingSession(Generic[_Task, _R]):
         self.log = read_log(path, self.log_format)[: self.trainer.epoch]
 
     def _kept(self) -> str:
-        """Describe the last checkpoint of a training that diverged."""
+        """Describe the last checkpoint of a run that diverged."""
         if self.path is None:
             return "nothing was saved because --out was not given"
         state = read_checkpoint(self.path)

@@ -14,12 +14,12 @@ _AXES = (0, 2, 3)  # images, height, width
 
 
 def synchronize(network: nn.Module, group: ProcessGroup) -> None:
-    """Replace the batch normalizations of a network by ones over the batch of all processes of a group.
+    """Replace the batch normalizations of a network by `GroupBatchNorm2d`, over the batch of all processes.
 
     Raises
     ------
     GraphError
-        If a normalization is itself the operation of an edge, where the graph would not use its replacement.
+        If a normalization is itself the operation of an edge, because the graph would not use a replacement.
     """
     for parent in list(network.modules()):
         for name, child in list(parent.named_children()):

@@ -18,7 +18,7 @@ _Batch = TypeVar("_Batch")
 
 
 class Stepping(Protocol[_Batch, _Result_co]):
-    """A task that a Trainer can train step by step, with a state like that of torch's modules."""
+    """A task that a Trainer can train step by step, with a state like the state of torch's modules."""
 
     #: name in the progress bar
     name: str

@@ -1,4 +1,4 @@
-"""The checks of a card, on the CPU at the smallest sizes, and their errors."""
+"""The checks of a GPU, on the CPU at the smallest sizes, and their errors."""
 
 import json
 
@@ -103,11 +103,11 @@ def test_results_are_kept_and_only_missing_checks_run(tmp_path, meter):
         return Check("part", name, measure)
 
     def run(*checks, seconds=60.0, conditions=None):
-        return run_checks(checks, meter, out, conditions or {"card": "a"}, seconds, lambda name: None)
+        return run_checks(checks, meter, out, conditions or {"GPU": "a"}, seconds, lambda name: None)
 
     first = run(check("one"), check("two", fails=True))
     assert first["part, two"][0] == Row(
-        "two", "FAILED", reason="too little memory on the device, or others use it"
+        "two", "FAILED", reason="out of memory; other processes may use the device"
     )
     assert run(check("one"), check("two")) == {
         "part, one": [Row("one", "ok", {"ms": 1.5})],
@@ -116,9 +116,9 @@ def test_results_are_kept_and_only_missing_checks_run(tmp_path, meter):
     assert calls == ["one", "two", "two"]
     late = run(check("three"), seconds=-1.0)
     assert late["part, three"][0].verdict == "skipped"
-    assert "run it again" in late["part, three"][0].reason
-    with pytest.raises(SystemExit, match=r"is of other conditions \(card: a, now b\)"):
-        run(check("one"), conditions={"card": "b"})
+    assert "repeat the command" in late["part, three"][0].reason
+    with pytest.raises(SystemExit, match=r"was measured under other conditions \(GPU: a, now b\)"):
+        run(check("one"), conditions={"GPU": "b"})
     out.write_text("[]")
     with pytest.raises(SystemExit, match="cannot read"):
         run(check("one"))
@@ -148,7 +148,7 @@ def test_a_batch_that_does_not_fit_names_one_that_does(monkeypatch, meter):
     sizes, _ = TINY.timed["nb201"]
     rows = {"plan": speed.ROWS["plan"]}
     (row,) = speed._timed("nb201", "darts", sizes, 8, rows, False, 8, meter)
-    assert (row.verdict, row.reason) == ("FAILED", "too little memory for batch 8; batch 2 fits")
+    assert (row.verdict, row.reason) == ("FAILED", "out of memory for batch 8; batch 2 fits")
     (row,) = speed._timed("nb201", "darts", sizes, 8, rows, True, 8, meter)
     assert (row.verdict, row.values["batch"]) == ("ok", 2)
 
@@ -174,7 +174,7 @@ def test_the_command_prints_conditions_and_verdicts(gpu, tmp_path):
     out = tmp_path / "gpu.json"
     code, text, err = gpu("--device", "cpu", "--tiny", "--part", "protocol", "--out", out)
     assert code == 0
-    assert "card: none: CPU" in text
+    assert "GPU: none: CPU" in text
     assert text.splitlines()[-1] == "0 ok, 0 FAILED, 1 skipped"
     assert "protocol, random images" in err
     assert list(json.loads(out.read_text())["checks"]) == ["protocol, random images"]

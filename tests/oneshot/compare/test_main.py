@@ -188,7 +188,7 @@ def test_bad_input_is_one_line_and_leaves_no_folder(run, tmp_path, arguments, me
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("darts",), "the methods differ from those of"),
+        (("darts",), "the methods differ from the comparison's"),
         (("--epochs", 3), "epochs=3 differs from the comparison's"),
         (
             ("--seeds", 1),

@@ -198,7 +198,7 @@ def test_other_errors(tmp_path):
         with pytest.raises(ConfigError, match=r"must end in \.svg, \.png, \.pdf, got '"):
             checked_suffix(path)
     with pytest.raises(
-        ConfigError, match=r"less than 65,536 pixels per side, got .* inches at 99999 dpi; try"
+        ConfigError, match=r"fewer than 65,536 pixels per side, got .* inches at 99999 dpi; try"
     ):
         save(figure([ONE], layout="own"), tmp_path / "a.png", dpi=99_999)
     assert list(tmp_path.iterdir()) == []

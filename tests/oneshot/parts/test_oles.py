@@ -170,7 +170,7 @@ def test_a_search_goes_on_bit_for_bit_within_a_window():
         (RSWS, None, "the gradient that updates the alphas; random search with weight sharing has none"),
         (GDAS, None, "GDAS samples one candidate"),
         (ReinMax, None, "ReinMax samples one candidate"),
-        (DARTS, DARTSConfig(order=2), "validation loss at the present weights; try --order 1 with darts"),
+        (DARTS, DARTSConfig(order=2), "validation loss at the current weights; try --order 1 with darts"),
         (SNAS, None, "--levels 2 with snas"),
     ],
 )

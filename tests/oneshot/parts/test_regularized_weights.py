@@ -48,7 +48,7 @@ def test_a_linear_factor_rises_from_1_to_the_factor():
 
 
 def test_without_weight_decay_there_is_nothing_to_multiply():
-    with pytest.raises(ConfigError, match="decay_factor multiplies the weight decay, so it must not be 0"):
+    with pytest.raises(ConfigError, match="weight_decay must be > 0 with decay_factor"):
         DARTS(DARTSConfig(weight_decay=0.0), parts=[decayed(3.0)])
     with pytest.raises(ConfigError, match="decay_factor must be > 0"):
         WeightDecaySettings(decay_factor=0.0)

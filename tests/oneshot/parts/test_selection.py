@@ -152,11 +152,11 @@ def test_a_search_goes_on_exactly_from_anywhere(tmp_path):
         (lambda: build(GDAS), "GDAS samples a path"),
         (
             lambda: build(parts=[SkipLimit(SkipLimitSettings(skip_limit=2))]),
-            "starts after the last epoch; skip limit may stop the search before",
+            "starts after the last epoch, but skip limit may stop earlier",
         ),
         (
             lambda: build(parts=[EigenvalueStop(EigenvalueSettings(eigenvalue_ratio=1.3))]),
-            "eigenvalue stop may stop the search before",
+            "eigenvalue stop may stop earlier",
         ),
         (lambda: Selection().check(SearchSettings(compile=True)), "cannot be combined with --compile"),
         (lambda: SelectionSettings(select="strenght"), "select must be strength or perturbation"),

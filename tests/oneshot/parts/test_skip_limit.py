@@ -38,7 +38,7 @@ def test_two_skip_connections_end_a_search(skips, stops):
     prefer(optimizer.alphas, SKIP, skips)
     assert optimizer.parts[0].skips() == skips
     reason = optimizer.end_epoch(4, *batches(2))
-    expected = f"the cell has {skips} skip connections after epoch 5, the limit is 2"
+    expected = f"the cell has {skips} skip connections after epoch 5; the limit is 2"
     assert reason == (expected if stops else None)
 
 
@@ -67,7 +67,7 @@ def test_a_search_stops_and_says_so(tmp_path):
     result = search(settings, config, tmp_path / "run", parts=[SkipLimitSettings(skip_limit=1)])
     assert result.complete
     assert result.epochs == 1 < whole.epochs
-    assert re.fullmatch(r"the cell has [1-6] skip connections? after epoch 1, the limit is 1", result.stopped)
+    assert re.fullmatch(r"the cell has [1-6] skip connections? after epoch 1; the limit is 1", result.stopped)
     assert str(result.architecture) == result.log[0]["arch"] == whole.log[0]["arch"]
     assert (
         search(settings, config, parts=[SkipLimitSettings(skip_limit=7)]).architecture == whole.architecture

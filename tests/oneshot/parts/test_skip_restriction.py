@@ -137,7 +137,7 @@ def test_what_has_no_meaning():
     for method in (FairDARTS, SPOS):
         with pytest.raises(ConfigError, match="final_skips compares probabilities that add up to 1 at each"):
             method(parts=[SkipRestriction(SkipRestrictionSettings(2))])
-    with pytest.raises(ConfigError, match="final_skips needs a next best candidate, which --select"):
+    with pytest.raises(ConfigError, match="final_skips needs a next best candidate; --select"):
         build(parts=[SelectionSettings("perturbation")])
     with pytest.raises(ConfigError, match="final_skips needs a normal cell; the space hierarchical has"):
         SkipRestriction(SkipRestrictionSettings(2)).check(SearchSettings(space="hierarchical"))

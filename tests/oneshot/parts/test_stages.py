@@ -497,7 +497,11 @@ def test_invalid_settings(options, message):
             "6,4 must divide the supernet's channels, got",
         ),
         ({"stage_cells": (2, 3)}, {"space": "darts"}, "stage_cells must be >= 3 in darts, got 2,3"),
-        ({"stage_cells": (1, 3)}, {"compile": True}, "stages rebuild the supernet; --compile would compile"),
+        (
+            {"stage_cells": (1, 3)},
+            {"compile": True},
+            "stages rebuild the supernet, and --compile would compile",
+        ),
     ],
 )
 def test_searches_that_cannot_begin(settings, space, message):

@@ -187,7 +187,7 @@ def test_file_that_changed_is_noticed_on_resume(tmp_path, lines, capsys):
     assert run("--cells", lines("0"), "--proxy", "params", "--out", tmp_path / "run") == 0
     lines("1")
     assert main(["--resume", str(tmp_path / "run")]) == 2
-    assert "differ from those that" in capsys.readouterr().err
+    assert "have changed since" in capsys.readouterr().err
 
 
 def test_images_are_not_needed_by_those_that_see_none(tmp_path):

@@ -275,7 +275,7 @@ def test_a_tree_of_images_and_other_classes_in_it(run, no_pictures, tmp_path):
     code, _, err = run(*flags, "--dataset", tree(tmp_path / "other", "ab", size=6))
     assert (code, "their sides must be multiples of 4" in err, "has 6x6" in err) == (2, True, True)
     code, _, err = run(*flags[:-4], "--batch", 7, "--dataset", tree(tmp_path / "few", "ab", train=3))
-    assert (code, "batch must be <= 3, the training images of folder:" in err) == (2, True)
+    assert (code, "batch must be <= 3, the number of training images of folder:" in err) == (2, True)
     code, _, err = run(*flags, "--dataset", tree(tmp_path / "one", "ab", train=1), "--split", "half")
     assert (code, "training needs at least 2 images, got 1" in err) == (2, True)
 
@@ -406,8 +406,8 @@ def test_an_error_of_another_kind_passes(monkeypatch):
         (("6111", "--dataset", "cifar10", "--folder", "/nowhere"), "/nowhere/cifar-10-batches-py"),
         (("6111", "--device", "tpu"), "device must be cpu, cuda or cuda:N, got 'tpu'"),
         (("6111", "--epochs", 0), "epochs must be an integer >= 1, got 0"),
-        (("6111", "--batch", 722), "batch must be <= 721, the training images of digits, got 722"),
-        (("DARTS_V2", "--protocol", 12), "the protocols of darts are none, got 12"),
+        (("6111", "--batch", 722), "batch must be <= 721, the number of training images of digits, got 722"),
+        (("DARTS_V2", "--protocol", 12), "protocol cannot be set, because darts has none; got 12"),
         (("DARTS_V2", "--auxiliary-weight", 0.4), "needs images of 32x32, got 8x8"),
         (("DARTS_V2", "--cells", 2), "cells must be an integer in [3, 1,000], got 2"),
         (("6111", "--out", "/dev/null/a"), "cannot create the folder /dev/null/a: Not a directory"),

@@ -47,7 +47,7 @@ def test_the_report():
         "multiply-adds   528,000,000 per image\n"
         "test            97.24 % of the test images right (top 5: 99.90 %), loss 0.1235\n"
         "moving average  97.30 % of the test images right\n"
-        "best epoch      97.31 % after epoch 588; do not publish it, it was selected on these images\n"
+        "best epoch      97.31 % after epoch 588; do not publish it: it was selected on these images\n"
     )
 
 

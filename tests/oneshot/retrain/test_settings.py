@@ -165,10 +165,18 @@ def test_settings_outside_their_range_are_errors(settings, message):
 @pytest.mark.parametrize(
     ("space", "settings", "message"),
     [
-        ("darts", {"protocol": 12}, "the protocols of darts are none, got 12"),
-        ("nb201", {"protocol": 90}, "the protocols of nb201 are 200 or 12, got 90"),
-        ("nb201", {"drop_path": 0.1}, "the network of nb201 has no paths to drop, got drop_path 0.1"),
-        ("hierarchical", {"auxiliary_weight": 0.4}, "hierarchical has no auxiliary classifier, got"),
+        ("darts", {"protocol": 12}, "protocol cannot be set, because darts has none; got 12"),
+        ("nb201", {"protocol": 90}, "protocol must be 200 or 12 for nb201; got 90"),
+        (
+            "nb201",
+            {"drop_path": 0.1},
+            "drop_path must be 0, because networks of nb201 have no paths to drop; got 0.1",
+        ),
+        (
+            "hierarchical",
+            {"auxiliary_weight": 0.4},
+            "networks of hierarchical have no auxiliary classifier; got",
+        ),
         ("hierarchical", {"learning_rate": 1e-4}, "learning_rate_min must be <= learning_rate"),
         ("darts", {"dataset": "cifar100", "split_list": "x"}, "got cifar100 and --split full"),
     ],

@@ -358,7 +358,7 @@ def test_the_report_has_test_accuracies_if_the_table_has_them(run, tmp_path):
         f"benchmark       cifar10 val_accuracy {value:.4f} %, rank {summary['rank']:,}, regret"
         f" {summary['regret']:.4f}\n"
         f"                cifar10 test_accuracy {test:.4f} %, rank {summary['test_rank']:,}\n"
-        "                (its network trained on cifar10, another data set than this)\n"
+        "                (accuracy of networks trained on cifar10, not on this data set)\n"
     ) in out
     assert "the table has no" not in out
     assert summary["entry"]["cifar10"]["raspi4_latency"] == table.query(cell, "cifar10", "raspi4_latency")
@@ -751,7 +751,7 @@ def test_memory_that_is_not_there_is_one_line(run, monkeypatch):
         (("--epochs", 0), "epochs must be an integer >= 1, got 0"),
         (("--seed", -1), "seed must be an integer in [0, 9,223,372,036,854,775,807], got -1"),
         (("--channels", 0), "channels must be an integer in [1, 65,536], got 0"),
-        (("--batch", 722), "batch must be <= 721, the images in a half of digits, got 722"),
+        (("--batch", 722), "batch must be <= 721, the number of images in a half of digits, got 722"),
         (("--tau-max", 5), "unrecognized arguments: --tau-max 5"),
         (("--method", "gdas", "--tau-min", 0), "tau_min must be > 0"),
         (("--store", "/nowhere.h5"), "no store at /nowhere.h5"),
@@ -778,7 +778,7 @@ def test_settings_outside_their_range_are_errors(tmp_path):
     ]:
         with pytest.raises(ConfigError, match=message):
             SearchSettings(**settings)
-    with pytest.raises(ConfigError, match="gdas is configured by GDASConfig, got DARTSConfig"):
+    with pytest.raises(ConfigError, match="the config of gdas must be a GDASConfig, got DARTSConfig"):
         search(SearchSettings(method="gdas"), config_of("darts"))
 
 

@@ -177,7 +177,7 @@ def test_a_second_classifier_is_darts_alone():
     assert network.eval()(torch.randn(2, 3, 32, 32)).shape == (2, 4)
     for name in ("nb201", "hierarchical"):
         with pytest.raises(
-            ConfigError, match=f"networks of {name} cannot have an auxiliary classifier; those of d"
+            ConfigError, match=f"networks of {name} cannot have an auxiliary classifier; networks of d"
         ):
             get_space(name).network(EXAMPLES[name], auxiliary=True)
 
