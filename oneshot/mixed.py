@@ -264,7 +264,8 @@ def mixings(edges: Mapping[K, MixedEdge]) -> dict[K, Mixing]:
             number: int | None = integer(edge.choice)
             if number is None or not (0 <= number < count or number == ABSENT):
                 raise GraphError(
-                    f"{where}: choice must be an integer in [0, {count - 1}], got {edge.choice!r}"
+                    f"{where}: choice must be an integer in [0, {count - 1}], or {ABSENT} for none,"
+                    f" got {edge.choice!r}"
                 )
             drawn[key] = number
             continue

@@ -1,6 +1,7 @@
 """Rank correlations of proxies with the accuracies of the table, and agreement on the best cells."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nasbench.benchmark import Benchmark
+from nasbench.errors import NotRecordedError
 from nasbench.metrics import DATASETS, METRICS
 from nasbench.runs.text import format_table
 from oneshot.proxies.table import ScoreTable
@@ -76,21 +78,22 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(table: ScoreTable, bench: Benchmark) -> Evaluation | None:
-    """Return the evaluation of a run; None for fewer than 10 cells or a space without a table."""
+    """Return the evaluation of a run; None for fewer than 10 cells with accuracies in the table."""
     if len(table.architectures) < MINIMUM_CELLS or table.architectures[0].space != "nb201":
         return None
     codes = np.array([architecture.value.code for architecture in table.architectures])
     columns = table.means
     for name in _BASELINES:
         if name not in columns:
-            columns[name] = bench.by_code(table.settings.dataset, name)[codes]
+            with suppress(NotRecordedError):
+                columns[name] = bench.by_code(table.settings.dataset, name)[codes]
     agreements = [
         agreement
         for proxy, scores in columns.items()
         for dataset, metric, protocol, accuracies in _accuracies(bench, codes)
         if (agreement := _agreement(proxy, scores, dataset, metric, protocol, accuracies)) is not None
     ]
-    return Evaluation(agreements, _between_seeds(table))
+    return Evaluation(agreements, _between_seeds(table)) if agreements else None
 
 
 def _accuracies(bench: Benchmark, codes: NDArray[np.intp]) -> Iterator[tuple[str, str, int, Values]]:

@@ -17,7 +17,7 @@ from oneshot.errors import ConfigError, ProxyError
 from oneshot.proxies.batch import Batch
 from oneshot.proxies.passes import sharing
 from oneshot.proxies.registry import PROXIES, get_proxy
-from oneshot.proxies.settings import NO_IMAGES, ProxySettings
+from oneshot.proxies.settings import NO_IMAGES, ProxyEnvironment, ProxySettings
 from oneshot.spaces.architectures import Architecture
 from oneshot.spaces.registry import get_space
 
@@ -79,7 +79,7 @@ def _score(name: str, network: nn.Module, batch: Batch) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def read_batches(settings: ProxySettings, folder: str | None) -> tuple[list[Batch], list[str]]:
+def read_batches(settings: ProxySettings, environment: ProxyEnvironment) -> tuple[list[Batch], list[str]]:
     """Return one batch per seed, and notes about images that replace the data set's images."""
     dataset = DATASETS[settings.dataset]
     notes: list[str] = []
@@ -90,7 +90,7 @@ def read_batches(settings: ProxySettings, folder: str | None) -> tuple[list[Batc
             for seed in range(settings.seeds)
         ], notes
     try:
-        images = load(settings.images or dataset.name, folder)
+        images = load(settings.images or dataset.name, environment.folder, download=environment.download)
     except MissingFileError as error:
         if settings.images is not None:
             raise

@@ -7,7 +7,7 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Self
 import torch
 
 from nasbench.benchmark import NB201, Benchmark
+from nasbench.errors import NotRecordedError
 from nasbench.runs.command import Outcome
 from nasbench.runs.folder import RunFolder, RunKind, read_record
 from nasbench.runs.log import Row
@@ -54,6 +55,8 @@ class ProxyRun:
     environment: ProxyEnvironment
     #: architectures to score, in order
     architectures: Sequence[Architecture]
+    #: table with their accuracies; None if their space has none
+    bench: Benchmark | None
 
     @property
     def path(self) -> Path:
@@ -64,6 +67,7 @@ class ProxyRun:
     def create(cls, path: str, settings: ProxySettings, environment: ProxyEnvironment) -> Self:
         """Start a run in a new folder."""
         architectures = read_architectures(settings)
+        bench = _open_table(architectures, environment)
         record = {
             "settings": settings.to_json(),
             "environment": environment.to_json(),
@@ -71,7 +75,7 @@ class ProxyRun:
             **present(torch),
         }
         folder = RunFolder.create(path, run_kind(settings), record)
-        return cls(folder, settings, environment, architectures)
+        return cls(folder, settings, environment, architectures, bench)
 
     @classmethod
     def resume(cls, path: str, given: dict[str, object], elsewhere: dict[str, object]) -> Self:
@@ -83,8 +87,9 @@ class ProxyRun:
         architectures = read_architectures(settings)
         if _digest(architectures) != record.get("architectures"):
             raise ConfigError(f"the architectures in {settings.cells} have changed since {path} was started")
+        bench = _open_table(architectures, environment)
         folder = RunFolder.resume(path, run_kind(settings))
-        return cls(folder, settings, environment, architectures)
+        return cls(folder, settings, environment, architectures, bench)
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Score the remaining architectures, or stop when `stop()` returns True."""
@@ -94,7 +99,7 @@ class ProxyRun:
         remaining = self.architectures[done:]
         if not remaining:
             return
-        batches, notes = read_batches(self.settings, self.environment.folder)
+        batches, notes = read_batches(self.settings, self.environment)
         for note in notes:
             self._note(note)
         log = log_format(self.settings)
@@ -112,17 +117,16 @@ class ProxyRun:
         if len(table.architectures) < len(self.architectures):
             return Outcome(False, done=counted(len(table.architectures), "network"))
         self.folder.write_bytes(CSV, table.to_csv())
-        bench: Benchmark | None = (
-            NB201(self.environment.store) if table.architectures[0].space == "nb201" else None
-        )
-        evaluation = None if bench is None else evaluate(table, bench)
+        evaluation = None if self.bench is None else evaluate(table, self.bench)
         pictures = []
-        if bench is not None and evaluation is not None:
-            with suppress(MissingDependencyError):
+        if self.bench is not None and evaluation is not None:
+            try:
+                figure = draw_scatter(table, self.bench)
+            except (MissingDependencyError, NotRecordedError) as error:
+                self._note(f"no {SCATTER}: {error}")
+            else:
                 picture = io.BytesIO()
-                draw_scatter(table, bench).savefig(
-                    picture, format="png", dpi=150, metadata={"Software": None}
-                )
+                figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
                 self.folder.write_bytes(SCATTER, picture.getbuffer())
                 pictures.append(SCATTER)
         summary = {
@@ -147,6 +151,11 @@ class ProxyRun:
         from nasbench.runs.notes import complain
 
         complain(text)
+
+
+def _open_table(architectures: Sequence[Architecture], environment: ProxyEnvironment) -> Benchmark | None:
+    """Open the table with the architectures' accuracies; return None if their space has none."""
+    return NB201(environment.store) if architectures[0].space == "nb201" else None
 
 
 def _digest(architectures: Sequence[Architecture]) -> dict[str, object]:

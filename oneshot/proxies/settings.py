@@ -9,7 +9,7 @@ from nasbench.runs.settings import Settings, option
 from oneshot.errors import ConfigError
 from oneshot.proxies.registry import FIXED, RANKED, all_names, get_proxy
 from oneshot.spaces.base import MAXIMUM
-from oneshot.training.environment import absolute, folder_option, store_option
+from oneshot.training.environment import absolute, download_option, folder_option, store_option
 from oneshot.training.images import absolute_dataset
 
 ALL = "all"
@@ -99,5 +99,7 @@ class ProxyEnvironment(Settings):
     workers: int = option(1, "processes on this machine", at_least=1, at_most=1024, on_resume="free")
     #: folder of images
     folder: str | None = folder_option()
+    #: whether to download a missing data set
+    download: bool = download_option()
     #: path of the store
     store: str | None = store_option()

@@ -37,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--device", help="device: cpu, cuda or cuda:N (default: cuda if available, else cpu)")
     parser.add_argument("--store", metavar="FILE", help="table (default: the table that scored the run)")
     parser.add_argument("--folder", help="folder of the data sets' archives (default: the run's)")
+    parser.add_argument(
+        "--download", action="store_true", help="download a missing data set, if no login is needed"
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     args = parser.parse_args(argv)
     return call(lambda: _score(args), _PROG, (OneShotError, NASBenchError, DataError))
@@ -50,6 +53,7 @@ def _score(args: argparse.Namespace) -> str:
         device=args.device,
         store=args.store,
         folder=args.folder,
+        download=args.download,
         against=args.against,
         blackbox=not args.no_blackbox,
         progress=True,

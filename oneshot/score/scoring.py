@@ -34,6 +34,7 @@ def score(
     device: str | None = None,
     store: str | None = None,
     folder: str | None = None,
+    download: bool = False,
     against: str | Path | None = None,
     blackbox: bool = True,
     progress: bool = False,
@@ -52,6 +53,8 @@ def score(
         Path of the table; None for the one that scored the run.
     folder
         Folder of the data sets' archives; None for the run's.
+    download
+        Whether to download a missing data set.
     against
         Folder of a black-box search to compare with; None to run searches.
     blackbox
@@ -76,7 +79,7 @@ def score(
         If scipy is not installed.
     """
     config = config or ScoreConfig()
-    run = reopen(path, device=str(get_device(device)), store=store, folder=folder)
+    run = reopen(path, device=str(get_device(device)), store=store, folder=folder, download=download)
     if not run.complete:
         raise RunFolderError(
             f"{path} is not finished: {run.epoch:,} of {run.config.epochs:,} epochs;"

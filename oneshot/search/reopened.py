@@ -72,6 +72,7 @@ def reopen(
     device: str | None = "cpu",
     store: str | Path | None = None,
     folder: str | Path | None = None,
+    download: bool = False,
 ) -> ReopenedSearch:
     """Load a run from its last checkpoint for analysis; nothing is written.
 
@@ -83,6 +84,8 @@ def reopen(
         Device of the supernet: cpu, cuda or cuda:N; None for the run's.
     store, folder
         Path of the table, and folder of the data sets' archives; None for the run's.
+    download
+        Whether to download a missing data set.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def reopen(
     state = read_checkpoint(path)
     if state is None:
         raise RunFolderError(f"{path} has no checkpoint.pt; a search saves one after each epoch")
-    environment = {"device": device, "store": store, "folder": folder}
+    environment = {"device": device, "store": store, "folder": folder, "download": download}
     job = SearchJob.resume(Path(path), record, group, environment=environment)
     place = group.device(job.environment.device)
     with own_random_numbers(job.images.seed, place):

@@ -56,10 +56,12 @@ class GroupBatchNorm2d(nn.BatchNorm2d):
     @torch.no_grad()
     def _update_statistics(self, mean: Tensor, variance: Tensor) -> None:
         count, means, variances = self.num_batches_tracked, self.running_mean, self.running_var
-        if count is not None and means is not None and variances is not None and self.momentum is not None:
+        if count is not None and means is not None and variances is not None:
             count.add_(1)
-            means.lerp_(mean.to(means.dtype), self.momentum)
-            variances.lerp_(variance.to(variances.dtype), self.momentum)
+            # without a momentum, the mean over all batches
+            rate = count.to(means.dtype).reciprocal() if self.momentum is None else self.momentum
+            means.lerp_(mean.to(means.dtype), rate)
+            variances.lerp_(variance.to(variances.dtype), rate)
 
 
 class _Normalized(torch.autograd.Function):

@@ -124,7 +124,7 @@ def test_no_mixed_edges_no_mixings():
 @pytest.mark.parametrize("choice", [-1, 3, True, 1.0, "1", None, [1]])
 def test_a_choice_is_the_number_of_a_candidate(choice):
     mixed = MixedOp([ops.Identity()] * 3)
-    with pytest.raises(GraphError, match=r"edge 1-2: choice must be an integer in \[0, 2\]"):
+    with pytest.raises(GraphError, match=r"edge 1-2: choice must be an integer in \[0, 2\], or -2 for none"):
         mixings({0: MixedEdge(mixed, edge_with(choice=choice), "edge 1-2")})
 
 

@@ -889,7 +889,11 @@ def test_an_alpha_of_another_length_says_so(length):
 
 @pytest.mark.parametrize("choice", [3, -1, "0", 1.0])
 def test_a_choice_that_is_no_candidate_says_so(choice):
-    raises_in_both(mixed_edge(choice=choice), r"edge 1-2 of chain: choice must be an integer in \[0, 2\]", X)
+    raises_in_both(
+        mixed_edge(choice=choice),
+        r"edge 1-2 of chain: choice must be an integer in \[0, 2\], or -2 for none",
+        X,
+    )
 
 
 @pytest.mark.parametrize("count", [1, 3])

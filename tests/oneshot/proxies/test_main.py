@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from oneshot.proxies.registry import get_proxy
 from oneshot.proxies.scorer import Scorer
 from oneshot.proxies.settings import ProxySettings
 from oneshot.spaces.architectures import Architecture
+from tests import stores
 
 SMALL = ["--batch", "8", "--channels", "2", "--depth", "1", "--images", "digits", "--seeds", "2"]
 
@@ -48,6 +51,26 @@ def test_run_writes_a_table_that_a_store_is_built_from(tmp_path, capsys):
     assert bench.query(arch, "cifar10", "jacov", seed=0) == float(jacov0) < 0
     assert bench.query(arch, "cifar10", "params") == float(params)
     assert bench.seeds(arch, "cifar10", "synflow") == (0, 1)
+
+
+def test_stores_that_lack_what_an_evaluation_shows(tmp_path, capsys):
+    args = "--cells", 12, "--proxy", "params", "--images", "none"
+    accuracies = stores.from_csv(tmp_path / "a.h5", ["cifar10:200:val_accuracy"])
+    assert run(*args, "--store", accuracies, "--out", tmp_path / "a") == 0
+    assert "rank correlations with val_accuracy, 12 cells" in capsys.readouterr().out
+    assert run(*args, "--store", accuracies, "--dataset", "cifar100", "--out", tmp_path / "b") == 0
+    assert "no scatter.png: cifar100 has no protocol of 200 epochs" in capsys.readouterr().err
+    sizes = stores.from_csv(tmp_path / "b.h5", ["cifar10:flops"])
+    assert run(*args, "--store", sizes, "--out", tmp_path / "c") == 0
+    assert "rank correlations" not in capsys.readouterr().out
+    for name, evaluated in (("a", True), ("b", True), ("c", False)):
+        summary = json.loads((tmp_path / name / "summary.json").read_text())
+        assert (summary["complete"], summary["evaluation"] is not None) == (True, evaluated)
+
+
+def test_a_missing_store_is_an_error_before_scores_are_computed(tmp_path, capsys):
+    assert "no store at " in error_of(capsys, "--store", tmp_path / "a.h5", "--out", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.slow

@@ -23,8 +23,9 @@ def pair(**options):
 
 @pytest.mark.parametrize("affine", [True, False])
 @pytest.mark.parametrize("statistics", [True, False])
-def test_in_one_process_it_is_batch_normalization(affine, statistics):
-    plain, ours = pair(affine=affine, track_running_stats=statistics, momentum=0.3)
+@pytest.mark.parametrize("momentum", [0.3, None])
+def test_in_one_process_it_is_batch_normalization(affine, statistics, momentum):
+    plain, ours = pair(affine=affine, track_running_stats=statistics, momentum=momentum)
     generator = torch.Generator().manual_seed(0)
     for _ in range(2):
         x = (5 + torch.randn(4, 3, 5, 5, dtype=torch.float64, generator=generator)).requires_grad_()
