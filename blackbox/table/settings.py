@@ -140,7 +140,7 @@ class TableConfig(Settings):
     #: Upper limits on metrics, METRIC=VALUE in the metric's unit; other cells are infeasible.
     at_most: tuple[str, ...] = limit_option(
         "upper limit on a metric, in its unit, such as raspi4_latency=10; cells above it or without a value"
-        " score -inf, and evaluating them takes its usual time; repeat for several metrics"
+        " score -inf, and evaluating them takes the usual time; repeat for several metrics"
     )
     #: Lower limits on metrics, in the same form.
     at_least: tuple[str, ...] = limit_option(LOWER_LIMIT)

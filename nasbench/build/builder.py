@@ -11,7 +11,7 @@ from nasbench.build.lacking import check_kept, known_in_sources, known_in_store
 from nasbench.build.merge import build_merged
 from nasbench.build.single import Check, How, Summary, build_one, constant_arrays, provenance
 from nasbench.build.sources.naslib import naslib_files
-from nasbench.build.sources.registry import open_source, recognise, unnested
+from nasbench.build.sources.registry import open_source, recognize, unnested
 from nasbench.build.sources.source import Source, StrPath
 from nasbench.build.sources.stored import Stored
 from nasbench.errors import InvalidArgumentError, MissingDependencyError, SourceError, StoreError
@@ -47,7 +47,7 @@ def build(
     out
         File of the store; by default the default store of the sources' space.
     kind
-        Kind of the source, one of `nasbench.build.sources.registry.KINDS`; by default recognised from its
+        Kind of the source, one of `nasbench.build.sources.registry.KINDS`; by default recognized from its
         content.
     workers
         Number of processes, >= 1; by default one per processor.
@@ -62,7 +62,7 @@ def build(
     scale
         For tables: factor for all accuracies, such as 100 for fractions.
     space
-        Flag of the space, `tss` or `sss`, if it cannot be recognised from a table.
+        Flag of the space, `tss` or `sss`, if it cannot be recognized from a table.
     progress
         Whether to show a progress bar on stderr; it is shown only on terminals.
 
@@ -154,7 +154,7 @@ def _check_apart(out: Path, sources: Iterable[Source]) -> None:
 
 def _kind(path: Given, kind: str | None) -> str | None:
     if kind is None:
-        return None if path is None or isinstance(path, Source) else recognise(path)
+        return None if path is None or isinstance(path, Source) else recognize(path)
     if isinstance(path, Source) or (path is None and kind != "hpo-bench"):
         raise InvalidArgumentError("--kind needs a SOURCE")
     return kind

@@ -45,7 +45,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         "--kind",
         metavar="KIND",
         choices=KINDS,
-        help="format of SOURCE (default: recognised from its content)",
+        help="format of SOURCE (default: recognized from its content)",
     )
     parser.add_argument(
         "--map",

@@ -109,8 +109,7 @@ class Settings:
                 usual = None if choices else "N" if kind is int else f.name.upper()
                 flag = {"type": kind, "choices": choices, "metavar": f.metadata["metavar"] or usual}
                 flag["action"] = "append" if f.metadata["repeat"] else "store"
-            text = f.metadata["help"] + _notes(f)
-            parser.add_argument(format_flag(f.name), default=argparse.SUPPRESS, help=text, **flag)
+            parser.add_argument(format_flag(f.name), default=argparse.SUPPRESS, help=_help(f), **flag)
 
     @classmethod
     def given(cls, args: argparse.Namespace) -> dict[str, Any]:
@@ -297,9 +296,11 @@ def _checked(option: Field[Any], value: object) -> object:
     raise ConfigError(f"{option.name} must be {expected}, got {shown(value)}")
 
 
-def _notes(option: Field[Any]) -> str:
-    """Return the bounds and the default of an option in parentheses, for its help."""
+def _help(option: Field[Any]) -> str:
+    """Return the help of an option, with its bounds and its default in parentheses at the end."""
     bounds = {name: bound for name, bound in option.metadata["bounds"].items() if bound != SEEDS}
-    default = "" if option.default in (None, ()) else f"default: {option.default}"
-    notes = "; ".join(filter(None, (bounds_text(**bounds), default)))
-    return f" ({notes})" if notes else ""
+    text, _, default = option.metadata["help"].partition(" (default: ")  # a default in words
+    if not default and option.default not in (None, (), ""):
+        default = f"{option.default})"
+    notes = "; ".join(filter(None, (bounds_text(**bounds), default and f"default: {default[:-1]}")))
+    return f"{text} ({notes})" if notes else text

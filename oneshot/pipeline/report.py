@@ -72,11 +72,11 @@ def format_result(result: PipelineResult, seconds: float) -> str:
         index = [benchmark["index"]] if benchmark else []
         table.append([f"search-{k}{star}", settings.seed + k, *accuracies, *index])
     images, accuracy = final.summary["images"], final.accuracy
-    right = f"{accuracy:.2f} % of {images['test']:,} test images right, an error of {100 - accuracy:.2f} %"
+    right = f"{accuracy:.2f} % of {images['test']:,} test images classified correctly"
     rows = [
         ("best", final.architecture),
         ("trained", f"{counted(final.summary['epochs'], 'epoch')} on {images['train']:,} images"),
-        ("test", right),
+        ("test", f"{right}, an error of {100 - accuracy:.2f} %"),
         ("parameters", f"{final.summary['cost']['params_without_auxiliary']:,}"),
     ]
     return join_blocks(heading, format_table(header, table), format_rows(rows))

@@ -108,7 +108,7 @@ def _rows(result: RetrainResult) -> list[tuple[str, str]]:
 def _format_accuracy(tested: str, top1: float, top5: float | None, loss: float | None = None) -> str:
     five = "" if top5 is None else f" (top 5: {top5:.2f} %)"
     loss_text = "" if loss is None or not math.isfinite(loss) else f", loss {loss:.4f}"
-    return f"{top1:.2f} % of the {tested} images right{five}{loss_text}"
+    return f"{top1:.2f} % of the {tested} images classified correctly{five}{loss_text}"
 
 
 def _format_entry(entry: Entry | None) -> list[tuple[str, str]]:

@@ -125,7 +125,10 @@ def _lines(result: ScoreResult) -> Iterator[str]:
     rows: list[tuple[str, object]] = [
         ("cell", cell.arch),
         ("index", cell.index),
-        ("in the supernet", f"{cell.supernet_accuracy:.2f} % of these images right along its path"),
+        (
+            "in the supernet",
+            f"{cell.supernet_accuracy:.2f} % of these images classified correctly along its path",
+        ),
         (
             "benchmark",
             f"{cell.benchmark_accuracy:.4f} %, regret {cell.regret:.4f}, rank {cell.rank:,};"

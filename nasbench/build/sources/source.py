@@ -57,7 +57,7 @@ def name_provenance(*texts: str) -> dict[str, str]:
 
 
 class Source(ABC):
-    """Base class of published files or folders, recognised and checked, that are ready to be read.
+    """Base class of published files or folders, recognized and checked, that are ready to be read.
 
     `read(task)` yields batches of cells; missing cells are left out or NaN. Errors are SourceErrors that name
     the file.

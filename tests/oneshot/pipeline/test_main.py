@@ -72,7 +72,7 @@ def test_the_report(whole):
     summary, _ = findings(whole)
     assert out.startswith("nb201 searched by darts on digits: 2 seeds from 0 on; ")
     assert f"search-{summary['best']} *" in out
-    assert f"{summary['final']['result']['top1']:.2f} % of 355 test images right" in out
+    assert f"{summary['final']['result']['top1']:.2f} % of 355 test images classified correctly" in out
     assert out.endswith(f"saved in {whole}\n")
     said = [line for line in err.splitlines() if not line.startswith(("warning:", "note:"))]
     assert said == ["search: 2 jobs on cpu", "short: 2 jobs on cpu", "final: 1 job on cpu"]

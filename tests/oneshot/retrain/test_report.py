@@ -45,8 +45,8 @@ def test_the_report():
         "architecture    Genotype(...)\n"
         "parameters      3,349,342, plus 475,510 in the auxiliary classifier\n"
         "multiply-adds   528,000,000 per image\n"
-        "test            97.24 % of the test images right (top 5: 99.90 %), loss 0.1235\n"
-        "moving average  97.30 % of the test images right\n"
+        "test            97.24 % of the test images classified correctly (top 5: 99.90 %), loss 0.1235\n"
+        "moving average  97.30 % of the test images classified correctly\n"
         "best epoch      97.31 % after epoch 588; do not publish it: it was selected on these images\n"
     )
 
@@ -73,7 +73,7 @@ def test_the_report_of_a_training_that_the_benchmark_has_otherwise(seeds):
 
 def test_a_loss_that_is_infinite():
     out = report(log=[LAST | {"test_loss": float("inf"), "top1": 10.0, "top5": None}])
-    assert "test            10.00 % of the test images right\n" in out
+    assert "test            10.00 % of the test images classified correctly\n" in out
 
 
 def row(epoch, average=None):

@@ -6,7 +6,7 @@ import pytest
 from nasbench.build import build
 from nasbench.build.sources import hpo_bench
 from nasbench.build.sources.naslib import FILES
-from nasbench.build.sources.registry import KINDS, open_source, recognise
+from nasbench.build.sources.registry import KINDS, open_source, recognize
 from nasbench.errors import SourceError
 from nasbench.spaces import TOPOLOGY
 from tests import published, stores
@@ -98,7 +98,7 @@ def test_a_folder_may_be_inside_its_namesake(tmp_path, write):
         inner.mkdir(parents=True)
         shutil.copy(made, inner / FILES[0])
     kind = WRITERS[write]
-    assert recognise(tmp_path / "outer") == kind
+    assert recognize(tmp_path / "outer") == kind
     sources = [open_source(path, kind) for path in (tmp_path / "outer", inner)]
     assert sources[0].layout == sources[1].layout
     assert sources[0].provenance == sources[1].provenance
@@ -107,15 +107,15 @@ def test_a_folder_may_be_inside_its_namesake(tmp_path, write):
     assert open_source(inner, kind).identity() == sources[1].identity()
     inner.rename(tmp_path / "outer" / "other")
     with pytest.raises(SourceError, match="outer has no file of a known source"):
-        recognise(tmp_path / "outer")
+        recognize(tmp_path / "outer")
 
 
 @pytest.mark.parametrize(
     ("write", "kind"), WRITERS.items(), ids=lambda value: getattr(value, "__name__", value)
 )
-def test_every_kind_is_recognised_by_its_content(tmp_path, write, kind):
+def test_every_kind_is_recognized_by_its_content(tmp_path, write, kind):
     path = write(tmp_path)
-    assert recognise(path) == kind
+    assert recognize(path) == kind
     assert open_source(path).kind == open_source(path, kind).kind == kind
 
 
@@ -133,12 +133,12 @@ def test_what_is_of_no_kind_is_an_error_that_names_the_kinds(tmp_path, data):
     with pytest.raises(
         SourceError, match="x.bin is .*(known|unknown) kind.*; sources are NATS-Bench: a folder"
     ):
-        recognise(path)
+        recognize(path)
     (tmp_path / "folder").mkdir()
     with pytest.raises(SourceError, match="folder has no file of a known source; sources are"):
-        recognise(tmp_path / "folder")
+        recognize(tmp_path / "folder")
     with pytest.raises(SourceError, match="cannot read .*nowhere: No such file"):
-        recognise(tmp_path / "nowhere")
+        recognize(tmp_path / "nowhere")
 
 
 def test_kinds_and_maps_that_do_not_fit_are_errors(tmp_path):

@@ -689,7 +689,7 @@ TEXT = f"code,{ACC}\n3,91.5\n7,9.15\n"
         "column #",
     ],
 )
-def test_packings_encodings_and_comments_are_recognised_by_their_content(tmp_path, data):
+def test_packings_encodings_and_comments_are_recognized_by_their_content(tmp_path, data):
     path = tmp_path / "table.of.some.name"
     path.write_bytes(data)
     source, rows = read(path)
