@@ -20,7 +20,7 @@ _spec = find_spec("nasbench")
 _origin = _spec.origin if _spec is not None else None
 if _origin is None or dirname(dirname(_origin)) != dirname(dirname(__file__)):
     raise ImportError(
-        f"{_origin or 'nothing'} is imported as the package nasbench, instead of that of nas-toolkit;"
+        f"{_origin or 'nothing'} is imported as the package nasbench, instead of nas-toolkit's own;"
         " rename it, or run the command in another folder",
         name=__name__,
     )

@@ -11,7 +11,7 @@ for _name in ("nasbench", "data"):
     _origin = _spec.origin if _spec is not None else None
     if _origin is None or dirname(dirname(_origin)) != dirname(dirname(__file__)):
         raise ImportError(
-            f"{_origin or 'nothing'} is imported as the package {_name}, instead of that of nas-toolkit;"
+            f"{_origin or 'nothing'} is imported as the package {_name}, instead of nas-toolkit's own;"
             " rename it, or run the command in another folder",
             name=__name__,
         )

@@ -23,7 +23,7 @@ def test_a_command_whose_package_is_hidden_says_so_in_one_line(tmp_path, command
     path.write_text("")
     done = run(tmp_path, command, "--help")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
-    assert f"{path} is imported as the package {hidden}, instead of that of nas-toolkit" in done.stderr
+    assert f"{path} is imported as the package {hidden}, instead of nas-toolkit's own" in done.stderr
 
 
 def test_a_folder_that_is_no_package_and_one_that_a_command_does_not_need_hide_nothing(tmp_path):
